@@ -1,0 +1,1 @@
+//! Resource Manager: one call as one sentence; pure.

@@ -1,0 +1,1 @@
+//! Reporting Server: facts become calls; pure.

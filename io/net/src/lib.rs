@@ -1,0 +1,1 @@
+//! The clock and the sockets of the engine thread.

@@ -1,0 +1,1 @@
+//! Durable queue on disk: a five-verb machine with a small driver.

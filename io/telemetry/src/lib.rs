@@ -1,0 +1,1 @@
+//! Logs with numbered ids, metrics, probes.

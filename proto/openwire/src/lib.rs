@@ -1,0 +1,1 @@
+//! OpenWire loose codec and both ends of one connection; pure.

@@ -1,0 +1,1 @@
+//! The Resource Manager daemon: engine loop, transport, publish, HTTP.

@@ -1,0 +1,1 @@
+//! The Reporting Server daemon: ingest, store, API, dashboard.

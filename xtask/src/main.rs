@@ -1,0 +1,2 @@
+//! The only door: `cargo xtask ci|tidy|bench`.
+fn main() {}
