@@ -1,0 +1,37 @@
+//! Every bound of this crate, with its unit and its reason.
+//!
+//! Where a bound comes from the specification, the section stands beside it.
+
+use std::time::Duration;
+
+/// Bytes of one datagram: the largest that UDP can carry (rm.md §1.9).
+pub const DATAGRAM: usize = 65_535;
+
+/// Datagrams taken by one `recvmmsg`: enough to make the system call cheap, 2 MiB of buffers.
+pub const RECEIVE_BATCH: usize = 32;
+
+/// Datagrams given to one `sendmmsg`.
+pub const SEND_BATCH: usize = 64;
+
+/// Bytes asked for as the kernel's receive buffer of a UDP socket (rm.md §1.2).
+pub const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
+
+/// Bytes asked for as the kernel's send buffer of a UDP socket: a burst of answers to a full
+/// receive batch must fit, else they are lost on the way out.
+pub const SEND_BUFFER: usize = 2 * 1024 * 1024;
+
+/// Bytes that may wait to be written on one connection (rm.md §1.9).
+pub const WRITE_QUEUE: usize = 1024 * 1024;
+
+/// Bytes of capacity that an emptied write queue keeps; more is given back, so that one burst does
+/// not hold memory for the life of a connection.
+pub const WRITE_QUEUE_KEPT: usize = 64 * 1024;
+
+/// Connections that the kernel may hold before they are accepted.
+pub const BACKLOG: i32 = 1024;
+
+/// Events taken by one wait.
+pub const EVENTS: usize = 256;
+
+/// The longest wait: an epoll time-out is a 32-bit number of milliseconds.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);

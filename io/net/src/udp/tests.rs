@@ -1,0 +1,110 @@
+//! Real sockets on loopback.
+
+use super::*;
+use crate::Clock;
+
+const LOOPBACK: &str = "127.0.0.1:0";
+
+fn bind(address: &str) -> UdpSocket {
+    UdpSocket::bind(address.parse().unwrap(), 24).unwrap()
+}
+
+/// Loopback delivers before `sendmmsg` returns, so there is nothing to wait for.
+fn take(batch: &mut ReceiveBatch, socket: &UdpSocket) -> Vec<(Vec<u8>, SocketAddr)> {
+    let mut all = Vec::new();
+    while batch.receive(socket).unwrap() > 0 {
+        all.extend(batch.datagrams().map(|datagram| (datagram.bytes.to_vec(), datagram.from)));
+    }
+    all
+}
+
+#[test]
+fn more_than_a_batch_arrives_whole_and_in_order() {
+    for address in [LOOPBACK, "[::1]:0"] {
+        let (from, to) = (bind(address), bind(address));
+        let mut buffer = Vec::new();
+        let mut sends = SendBatch::new();
+        let count = SEND_BATCH * 2 + 3;
+        for number in 0..count {
+            let start = buffer.len();
+            buffer.extend(format!("{number}").repeat(number).bytes());
+            sends.push(start..buffer.len(), to.local());
+        }
+        assert_eq!(sends.flush(&from, &buffer, |failure| panic!("{failure:?}")), count);
+        assert!(sends.is_empty());
+        let mut receives = ReceiveBatch::new();
+        let all = take(&mut receives, &to);
+        assert_eq!(all.len(), count);
+        for (number, (bytes, source)) in all.iter().enumerate() {
+            assert_eq!(bytes, format!("{number}").repeat(number).as_bytes());
+            assert_eq!(*source, from.local());
+        }
+        assert_eq!(take(&mut receives, &to).len(), 0);
+    }
+}
+
+#[test]
+fn the_largest_datagram_fits() {
+    let (from, to) = (bind(LOOPBACK), bind(LOOPBACK));
+    let largest = vec![0x5a; 65_507];
+    let mut sends = SendBatch::new();
+    sends.push(0..largest.len(), to.local());
+    assert_eq!(sends.flush(&from, &largest, |failure| panic!("{failure:?}")), 1);
+    let mut batch = ReceiveBatch::new();
+    assert_eq!(batch.receive(&to).unwrap(), 1);
+    assert_eq!(batch.datagrams().next().unwrap().bytes, largest);
+}
+
+#[test]
+fn every_batch_carries_the_kernels_time_of_receipt() {
+    let (from, to) = (bind(LOOPBACK), bind(LOOPBACK));
+    let mut batch = ReceiveBatch::new();
+    // Several rounds: nix reuses the control buffers, and a stale length would lose the time.
+    for _ in 0..3 {
+        let before = Clock::start().wall();
+        let mut sends = SendBatch::new();
+        for _ in 0..5 {
+            sends.push(0..1, to.local());
+        }
+        assert_eq!(sends.flush(&from, b"x", |failure| panic!("{failure:?}")), 5);
+        assert_eq!(batch.receive(&to).unwrap(), 5);
+        let after = Clock::start().wall();
+        for datagram in batch.datagrams() {
+            let received = datagram.received.unwrap();
+            let slack = Duration::from_millis(100);
+            assert!(received + slack >= before && received <= after + slack, "{received:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_leave_is_reported_and_the_rest_leaves() {
+    let (from, to) = (bind(LOOPBACK), bind(LOOPBACK));
+    let wrong_family = "[::1]:5060".parse().unwrap();
+    let buffer = vec![0; 70_000];
+    let mut sends = SendBatch::new();
+    sends.push(0..2, to.local());
+    sends.push(0..2, wrong_family);
+    sends.push(0..70_000, to.local());
+    sends.push(0..3, to.local());
+    let mut failures = Vec::new();
+    assert_eq!(sends.flush(&from, &buffer, |failure| failures.push(failure.to)), 2);
+    assert_eq!(failures, [wrong_family, to.local()]);
+    let lengths: Vec<_> =
+        take(&mut ReceiveBatch::new(), &to).iter().map(|(bytes, _)| bytes.len()).collect();
+    assert_eq!(lengths, [2, 3]);
+}
+
+#[test]
+fn an_address_in_use_is_an_error() {
+    let first = bind(LOOPBACK);
+    let error = UdpSocket::bind(first.local(), 0).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+}
+
+#[test]
+fn options_reach_the_kernel() {
+    let socket = bind(LOOPBACK);
+    assert!(socket.receive_buffer() > 0);
+    assert_eq!(socket2::SockRef::from(&socket.socket).tos_v4().unwrap(), 24 << 2);
+}
