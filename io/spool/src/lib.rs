@@ -1,1 +1,16 @@
-//! Durable queue on disk: a five-verb machine with a small driver.
+//! Durable queue on disk, with two users: RM's records and open legs, RS's ingest
+//! (`spec/rs.md` §1.4). It depends on nothing of ours and knows nothing of what it keeps.
+//!
+//! `machine` is pure: frames in, writes out, results in, durable sequences out. `driver` is the
+//! thread that carries its writes out over a `fs::FileSystem`; `maker` makes segments ahead;
+//! `recovery` reads what a start finds; `reader` reads while writing goes on.
+
+mod entry;
+pub mod fs;
+pub mod limits;
+mod reader;
+mod spool;
+
+pub use entry::{Entry, Frame, Key, Kind};
+pub use reader::Reader;
+pub use spool::{Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};

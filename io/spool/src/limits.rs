@@ -1,0 +1,41 @@
+//! All limits of the spool, each with unit and reason. Nothing here is read from a file.
+
+/// Longest key of a frame, bytes: GUID 16, leg 4, epoch 8.
+pub const KEY_BYTES: usize = 28;
+
+/// Records of one group (`spec/rs.md` §1.4.2): bounds what one sync answers.
+pub const GROUP_RECORDS: usize = 4096;
+
+/// Bytes of one group (`spec/rs.md` §1.4.2); a larger append is a group of its own.
+pub const GROUP_BYTES: usize = 8 << 20;
+
+/// Largest frame on disk, bytes: a transaction of 16 MiB with its properties, and some room.
+pub const FRAME_BYTES: usize = 32 << 20;
+
+/// Bytes of a full segment: 64 MiB, so that a purge is one file and a scan is one read.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Bytes of a segment made on the writing path (first start, or the spare is late): what can be
+/// zero-filled within a few milliseconds.
+pub const STARTER_BYTES: u64 = 1 << 20;
+
+/// Bytes handed over and not yet durable; beyond them `append` answers `Full::Memory`.
+pub const PENDING_BYTES: usize = 64 << 20;
+
+/// Bytes per write while a segment is zero-filled: small, so that the disk stays free for groups.
+pub const FILL_SLICE: usize = 1 << 20;
+
+/// Cursors a spool can have; each has a slot in the segment header.
+pub const CURSORS: usize = 8;
+
+/// Open frames carried forward per step, so that cleaning never holds up a group for long.
+pub const CARRY_FRAMES: usize = 256;
+
+/// Bytes of open frames carried forward per step.
+pub const CARRY_BYTES: usize = 1 << 20;
+
+/// Damaged areas copied to `quarantine/` per start; further ones are reported only.
+pub const QUARANTINE_FILES: usize = 64;
+
+/// Bytes a reader takes from disk at once (a larger frame is read whole).
+pub const READ_BYTES: usize = 256 << 10;
