@@ -1,1 +1,13 @@
-//! Logs with numbered ids, metrics, probes.
+//! Telemetry for every daemon: logs with numbered ids, metrics as text, probe answers.
+//!
+//! No globals: a daemon holds a [`Log`] and a [`health::Health`]. Nothing here may block a call:
+//! lines go through a bounded queue to a writer thread, and what does not fit is counted.
+
+pub mod log_id;
+pub mod log;
+pub mod names;
+pub mod prometheus;
+pub mod process;
+pub mod health;
+
+pub use log::{Format as LogFormat, Log, Settings as LogSettings};

@@ -1,0 +1,153 @@
+//! Every log id: number, level, module and message, once. Numbers are never reused.
+//!
+//! Blocks (spec ops.md §8): 10xxx common, 20xxx RM (rm.md §12.1), 30xxx RS (rs.md §12). A row
+//! enters with the code that emits it; `docs/reference/log-ids.md` is compared with this table.
+
+/// How loud a line is, from worst to least (ops.md §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The process stops or breaks a promise.
+    Critical,
+    /// Something asked for was not done; a person must act.
+    Error,
+    /// Works, but a person should look.
+    Warn,
+    /// Life cycle and state changes.
+    Notice,
+    /// One line per call at most.
+    Info,
+    /// Branches taken.
+    Debug,
+    /// Packets, redacted.
+    Trace,
+}
+
+impl Level {
+    /// The four-letter token of a text line (`EROR` and `WARN` are GVP's).
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Critical => "CRIT",
+            Self::Error => "EROR",
+            Self::Warn => "WARN",
+            Self::Notice => "NOTE",
+            Self::Info => "INFO",
+            Self::Debug => "DBUG",
+            Self::Trace => "TRCE",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct LogId {
+    /// Five digits.
+    pub number: u16,
+    /// Fixed level.
+    pub level: Level,
+    /// Part of the code that speaks.
+    pub module: &'static str,
+    /// Message; values go into fields.
+    pub message: &'static str,
+}
+
+/// All ids, in order of number.
+pub const LOG_IDS: &[LogId] = &[
+    row(10001, Level::Notice, "process", "started"),
+    row(10002, Level::Notice, "process", "stopped"),
+    row(10003, Level::Critical, "process", "invariant broken, stopping"),
+    row(10701, Level::Warn, "log", "log lines suppressed"),
+    row(10801, Level::Notice, "admin", "admin action"),
+    row(20001, Level::Notice, "rm", "started"),
+    row(20002, Level::Notice, "rm", "ready"),
+    row(20003, Level::Notice, "rm", "stopped"),
+    row(20010, Level::Warn, "rm", "node draining"),
+    row(20101, Level::Info, "sip", "parse error"),
+    row(20102, Level::Warn, "admit", "untrusted source"),
+    row(20103, Level::Warn, "admit", "relay refused"),
+    row(20104, Level::Warn, "token", "bad token"),
+    row(20110, Level::Warn, "admit", "loop"),
+    row(20111, Level::Error, "admit", "overload"),
+    row(20112, Level::Warn, "transport", "receive buffer small"),
+    row(20117, Level::Warn, "forward", "udp only"),
+    row(20120, Level::Error, "transport", "listener failed"),
+    row(20201, Level::Warn, "select", "no profile"),
+    row(20202, Level::Warn, "select", "tenant mismatch"),
+    row(20301, Level::Warn, "policy", "usage limit"),
+    row(20304, Level::Warn, "policy", "service forbidden"),
+    row(20307, Level::Notice, "policy", "burst level 2 entered"),
+    row(20308, Level::Notice, "policy", "burst level 3 entered"),
+    row(20401, Level::Error, "pool", "no resource"),
+    row(20402, Level::Error, "pool", "resource dead"),
+    row(20403, Level::Notice, "pool", "resource healthy"),
+    row(20404, Level::Warn, "pool", "quarantined"),
+    row(20405, Level::Notice, "pool", "draining"),
+    row(20406, Level::Notice, "pool", "admin changed"),
+    row(20501, Level::Critical, "spool", "spool broken"),
+    row(20502, Level::Error, "spool", "records dropped"),
+    row(20503, Level::Warn, "record", "bye answer late"),
+    row(20510, Level::Error, "publish", "broker lost"),
+    row(20511, Level::Notice, "publish", "broker connected"),
+    row(20603, Level::Error, "config", "config rejected"),
+    row(20604, Level::Notice, "config", "config applied"),
+    row(20704, Level::Notice, "session", "adopted"),
+    row(20801, Level::Warn, "http", "auth failed"),
+    row(20901, Level::Critical, "rm", "internal error"),
+    row(31000, Level::Notice, "rs", "started"),
+    row(31001, Level::Notice, "rs", "ready"),
+    row(31002, Level::Notice, "rs", "stopped"),
+    row(31105, Level::Warn, "rs", "limit clamped"),
+    row(32001, Level::Info, "ingest", "login"),
+    row(32002, Level::Warn, "ingest", "refused"),
+    row(32101, Level::Warn, "ingest", "held back"),
+    row(32102, Level::Notice, "ingest", "resumed"),
+    row(33001, Level::Critical, "spool", "damaged frame"),
+    row(33002, Level::Critical, "spool", "sync failed"),
+    row(33101, Level::Error, "apply", "Failed to store a batch"),
+    row(33102, Level::Notice, "apply", "stored again"),
+    row(34001, Level::Warn, "apply", "dead letter"),
+    row(34002, Level::Warn, "apply", "id conflict"),
+];
+
+/// The row of a number; an unknown one is a programming error and shows as such in the log.
+#[must_use]
+pub fn find(number: u16) -> LogId {
+    LOG_IDS
+        .binary_search_by_key(&number, |id| id.number)
+        .ok()
+        .and_then(|at| LOG_IDS.get(at).copied())
+        .unwrap_or(LogId { number, level: Level::Error, module: "log", message: "unlisted log id" })
+}
+
+/// Position in [`LOG_IDS`], for counters.
+pub(crate) fn position(number: u16) -> Option<usize> {
+    LOG_IDS.binary_search_by_key(&number, |id| id.number).ok()
+}
+
+const fn row(number: u16, level: Level, module: &'static str, message: &'static str) -> LogId {
+    LogId { number, level, module, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_rise_so_that_find_can_search() {
+        assert!(LOG_IDS.windows(2).all(|pair| pair[0].number < pair[1].number));
+        assert_eq!(find(20401).message, "no resource");
+        assert_eq!(find(20999).message, "unlisted log id");
+    }
+
+    #[test]
+    fn the_reference_page_lists_exactly_this_table() {
+        let page = include_str!("../../../docs/reference/log-ids.md");
+        let rows: Vec<&str> =
+            page.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()).collect();
+        let expected: Vec<String> = LOG_IDS
+            .iter()
+            .map(|id| format!("| {} | {} | {} | {} |", id.number, id.level.token(), id.module, id.message))
+            .collect();
+        assert_eq!(rows, expected, "docs/reference/log-ids.md and LOG_IDS differ");
+    }
+}
