@@ -1,1 +1,11 @@
-//! To be written.
+//! Problems of a configuration, and a reader that collects all of them.
+//!
+//! It takes nodes of the neutral tree, and gives values or notes why not, with the place and the
+//! path. It knows no kind of object; those are in `config`. Never on a call's way.
+
+mod near;
+mod problem;
+
+pub use near::nearest;
+pub use problem::{Problem, Problems, Warning};
+

@@ -1,0 +1,38 @@
+//! An application: the options of one daemon, section → key → value.
+//!
+//! RM reads the one named by `rm.application`, RS that of `rs.application`.
+
+use super::Options;
+use crate::id::Dbid;
+
+/// An application of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Its name, unique in the platform.
+    pub name: String,
+    /// Its number in reports.
+    pub dbid: Dbid,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// What it is.
+    pub kind: ApplicationType,
+    /// Its options as a Resource Manager reads them; defaults for any other type.
+    pub options: Options,
+}
+
+/// What an application is (`type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ApplicationType {
+    /// `resource-manager`
+    ResourceManager,
+    /// `reporting-server`
+    ReportingServer,
+    /// `media-server`
+    MediaServer,
+    /// `sip-server`
+    SipServer,
+    /// `snmp-master`
+    SnmpMaster,
+    /// `config-server`
+    ConfigServer,
+}

@@ -1,0 +1,118 @@
+//! A resource group (GVP: logical resource group): media servers that offer the same services.
+//!
+//! Plain data of a snapshot; stage place reads it. Which groups a tenant sees, and in what order,
+//! is the snapshot's.
+
+use std::time::Duration;
+
+use super::{ResourceIx, Service, TenantIx};
+use crate::id::Dbid;
+
+/// A resource group of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name, unique in its tenant.
+    pub name: String,
+    /// Its number in reports.
+    pub dbid: Dbid,
+    /// The tenant that owns it.
+    pub tenant: TenantIx,
+    /// Whether it and its owner (and the owner's ancestors) are enabled; if not, all its resources
+    /// are [`super::Admin::Disabled`].
+    pub enabled: bool,
+    /// The services offered; never empty.
+    pub services: Vec<Service>,
+    /// How a resource is chosen.
+    pub scheme: Scheme,
+    /// Whether descendants of its tenant see it (`shared: tree`).
+    pub shared_with_children: bool,
+    /// Lower comes first among groups of one tenant, 0–1000.
+    pub preference: u16,
+    /// How its resources are watched.
+    pub monitor: Monitor,
+    /// Answers that lead to the next resource.
+    pub failover_codes: StatusSet,
+    /// How long one try may stay without any answer; `None` = option `rm/try-timeout`.
+    pub try_timeout: Option<Duration>,
+    /// How long a resource rests after a failed try; doubles with each failure in a row.
+    pub quarantine: Duration,
+    /// The longest rest.
+    pub max_quarantine: Duration,
+    /// The answer when none of its resources can take the call, 400–699.
+    pub noresource_response_code: Option<u16>,
+    /// Its resources in the order of the configuration.
+    pub resources: Vec<ResourceIx>,
+}
+
+/// How a resource is chosen among those that can take the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scheme {
+    /// In turn.
+    #[default]
+    RoundRobin,
+}
+
+/// How the resources of a group are watched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Monitor {
+    /// By what.
+    pub method: Method,
+    /// From the start of one probe to the start of the next.
+    pub interval: Duration,
+    /// How long a probe waits for its answer; below `interval`.
+    pub timeout: Duration,
+    /// Misses in a row after which a resource is dead.
+    pub down_after: u32,
+    /// Answers in a row after which it is healthy.
+    pub up_after: u32,
+    /// From probe to probe while it is dead.
+    pub recovery_interval: Duration,
+    /// Answers that mean it is alive.
+    pub alive_codes: StatusSet,
+}
+
+/// What a resource is watched by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Method {
+    /// SIP OPTIONS.
+    #[default]
+    Options,
+    /// Nothing: always healthy, only quarantine applies.
+    None,
+}
+
+/// A set of SIP status codes, as ranges in ascending order.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StatusSet(pub Vec<(u16, u16)>);
+
+impl StatusSet {
+    /// Whether the code is in one of the ranges.
+    #[must_use]
+    pub fn contains(&self, code: u16) -> bool {
+        self.0.iter().any(|(low, high)| (*low..=*high).contains(&code))
+    }
+
+    /// The default of `failover.codes` for these services (rm.md §7.8).
+    #[must_use]
+    pub fn failover_default(services: &[Service]) -> Self {
+        if services.iter().any(|s| matches!(s, Service::Gateway | Service::Cti)) {
+            return Self(vec![(500, 500), (502, 504)]);
+        }
+        Self(vec![(480, 480), (486, 486), (500, 505), (513, 513)])
+    }
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        let alive = [(200, 299), (401, 401), (403, 407), (415, 415), (420, 420), (501, 501)];
+        Self {
+            method: Method::Options,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            down_after: 2,
+            up_after: 1,
+            recovery_interval: Duration::from_secs(2),
+            alive_codes: StatusSet(alive.to_vec()),
+        }
+    }
+}

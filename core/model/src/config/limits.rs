@@ -1,0 +1,43 @@
+//! All limits of the configuration, with unit and reason.
+//!
+//! Those of ops.md §1.11 are checked in the last stage of validation (E501); the others bound what
+//! a single value may be.
+
+/// Bytes of one document.
+pub const MAX_DOCUMENT: usize = 4 << 20;
+/// Nesting of a document: deeper is no configuration but an attack on the stack.
+pub const MAX_NESTING: usize = 32;
+/// Tenants of a platform.
+pub const MAX_TENANTS: usize = 20_000;
+/// Tenants from leaf to root: stage authorise walks them for every call.
+pub const MAX_DEPTH: usize = 32;
+/// Patterns of one number group.
+pub const MAX_GROUP_PATTERNS: usize = 100_000;
+/// Patterns of a platform.
+pub const MAX_PATTERNS: usize = 2_000_000;
+/// Resources of one group.
+pub const MAX_GROUP_RESOURCES: usize = 5_000;
+/// Resources of a platform.
+pub const MAX_RESOURCES: usize = 20_000;
+/// Problems reported of one stage: more only hide the first.
+pub const MAX_PROBLEMS: usize = 100;
+/// Characters of a number: also the bound of a look-up.
+pub const MAX_NUMBER: usize = 64;
+/// Digits of the ends of a range: they are kept as 64-bit numbers.
+pub const MAX_RANGE_DIGITS: u8 = 18;
+/// Labels of one object.
+pub const MAX_LABELS: usize = 256;
+/// Characters of a label's key.
+pub const MAX_LABEL_KEY: usize = 255;
+/// Characters of a label's value.
+pub const MAX_LABEL_VALUE: usize = 4_096;
+/// Characters of a name: call headers carry it.
+pub const MAX_NAME: usize = 64;
+/// Characters of an alias.
+pub const MAX_ALIAS: usize = 64;
+/// Characters of a URL: a request line carries it (rm.md §1.9).
+pub const MAX_URL: usize = 2_048;
+/// Characters of free text and of a parameter's value.
+pub const MAX_TEXT: usize = 4_096;
+/// Bytes that RM may add to a forwarded request (rm.md §1.4).
+pub const MAX_ADDED_HEADERS: usize = 1_000;

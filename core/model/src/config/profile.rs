@@ -1,0 +1,36 @@
+//! An IVR profile: what a call to a number is to get.
+//!
+//! Plain data of a snapshot; stage select finds it, stage forward writes its page and parameters
+//! into the Request-URI.
+
+use super::{Parameter, Policy, Service, TenantIx};
+use crate::id::Dbid;
+
+/// A profile of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name, unique in its tenant.
+    pub name: String,
+    /// Its number in reports.
+    pub dbid: Dbid,
+    /// The tenant that owns it.
+    pub tenant: TenantIx,
+    /// Whether it and its owner (and the owner's ancestors) are enabled.
+    pub enabled: bool,
+    /// The service, unless the called user part says otherwise.
+    pub service: Service,
+    /// The first page; there for voicexml and ccxml.
+    pub initial_page_url: Option<String>,
+    /// The page to use when the first one fails.
+    pub alternate_page_url: Option<String>,
+    /// The page with default properties.
+    pub default_properties_url: Option<String>,
+    /// What an announcement plays; there for announcement.
+    pub play: Option<String>,
+    /// Its own parameters; see `Snapshot::parameters` for what a call gets.
+    pub parameters: Vec<Parameter>,
+    /// Free text.
+    pub notes: String,
+    /// Limits and permissions of this level.
+    pub policy: Policy,
+}

@@ -1,0 +1,72 @@
+//! A resource: one media server, known by its name; its address is an attribute.
+//!
+//! Plain data of a snapshot; stage place chooses among them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::GroupIx;
+use crate::id::Dbid;
+
+/// A resource of a snapshot.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its name, unique in the platform: its identity.
+    pub name: String,
+    /// Its number in reports; it shares the counter of applications.
+    pub dbid: Dbid,
+    /// The group that it is in.
+    pub group: GroupIx,
+    /// Where it is.
+    pub address: ResourceAddress,
+    /// How many calls it takes; `None` = any number, 0 = none.
+    pub capacity: Option<u32>,
+    /// Its share in weighted schemes, 1–1000.
+    pub weight: u16,
+    /// What the configuration says of it; disabled when its group or a tenant above it is.
+    pub state: Admin,
+    /// Further addresses that its calls may come from.
+    pub source_addresses: Vec<Network>,
+}
+
+/// The operator's will.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Admin {
+    /// Takes calls.
+    #[default]
+    Enabled,
+    /// Takes no new calls, keeps those it has.
+    Draining,
+    /// Takes none.
+    Disabled,
+}
+
+/// A SIP address of a resource with an IP literal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResourceAddress {
+    /// As it was written: `sip:10.0.0.11:5070;transport=tcp`.
+    pub uri: String,
+    /// Whether it is a `sips:` address.
+    pub secure: bool,
+    /// IP address and port (5060 if none was written).
+    pub addr: SocketAddr,
+    /// The transport, if one was written: it is then never overridden.
+    pub transport: Option<ResourceTransport>,
+}
+
+/// A transport written in a resource's address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ResourceTransport {
+    /// `;transport=udp`
+    Udp,
+    /// `;transport=tcp`
+    Tcp,
+}
+
+/// An IP address or a network of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Network {
+    /// Any address of it.
+    pub ip: IpAddr,
+    /// How many leading bits count: 0–32 or 0–128.
+    pub prefix: u8,
+}

@@ -1,0 +1,158 @@
+//! The services of the platform, with their numbers in the Record-Route token.
+//!
+//! A closed list (rm.md §1.4); what a service means on the wire is `core/rm`'s. Stage select asks
+//! for a call's service, stage place for the groups that offer it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A service that a profile asks for and a group offers. The numbers are on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Service {
+    /// VoiceXML dialogs.
+    Voicexml = 1,
+    /// CCXML sessions.
+    Ccxml = 2,
+    /// MSML.
+    Msml = 3,
+    /// Conferences.
+    Conference = 4,
+    /// Announcements.
+    Announcement = 5,
+    /// Call progress detection.
+    Cpd = 6,
+    /// Bare media.
+    Media = 7,
+    /// Calls to the outside.
+    Gateway = 8,
+    /// CTI connectors.
+    Cti = 9,
+    /// The recorded side of a call recording.
+    Recordingclient = 10,
+    /// Recorders.
+    Recordingserver = 11,
+    /// Recording of a call by profile.
+    Record = 12,
+}
+
+impl Service {
+    /// All services, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Voicexml,
+        Self::Ccxml,
+        Self::Msml,
+        Self::Conference,
+        Self::Announcement,
+        Self::Cpd,
+        Self::Media,
+        Self::Gateway,
+        Self::Cti,
+        Self::Recordingclient,
+        Self::Recordingserver,
+        Self::Record,
+    ];
+
+    /// Its name, as in configuration and records.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Voicexml => "voicexml",
+            Self::Ccxml => "ccxml",
+            Self::Msml => "msml",
+            Self::Conference => "conference",
+            Self::Announcement => "announcement",
+            Self::Cpd => "cpd",
+            Self::Media => "media",
+            Self::Gateway => "gateway",
+            Self::Cti => "cti",
+            Self::Recordingclient => "recordingclient",
+            Self::Recordingserver => "recordingserver",
+            Self::Record => "record",
+        }
+    }
+
+    /// The service of this name (exactly as [`Service::as_str`] spells it).
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.as_str() == name)
+    }
+
+    /// The service of this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.number() == number)
+    }
+
+    /// Its number, 1–12.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Its place in a list with one cell per service, 0–11.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.number() - 1)
+    }
+
+    /// Whether a group that offers it must offer nothing else.
+    #[must_use]
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::Gateway | Self::Cti | Self::Recordingserver)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// A set of services.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ServiceSet(u16);
+
+impl ServiceSet {
+    /// Adds a service.
+    pub fn insert(&mut self, service: Service) {
+        self.0 |= 1 << service.number();
+    }
+
+    /// Whether the service is in it.
+    #[must_use]
+    pub fn contains(self, service: Service) -> bool {
+        self.0 & 1 << service.number() != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Service, ServiceSet};
+
+    #[test]
+    fn names_and_numbers_go_there_and_back() {
+        for (at, service) in Service::ALL.into_iter().enumerate() {
+            assert_eq!(service.index(), at);
+            assert_eq!(Service::parse(service.as_str()), Some(service));
+            assert_eq!(Service::from_number(service.number()), Some(service));
+        }
+        assert_eq!(Service::parse("VoiceXML"), None);
+        assert_eq!((Service::from_number(0), Service::from_number(13)), (None, None));
+        assert_eq!(Service::Record.number(), 12);
+    }
+
+    #[test]
+    fn set() {
+        let mut set = ServiceSet::default();
+        set.insert(Service::Record);
+        assert!(set.contains(Service::Record) && !set.contains(Service::Voicexml));
+    }
+}
