@@ -1,0 +1,131 @@
+//! Open local transactions of one connection: messages are held back until the commit.
+//!
+//! A transaction that breaks a limit or holds a refused message keeps its place, empty, so that
+//! its commit is refused: whole or absent. The loss of the connection drops them all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Inbound;
+use crate::id::TransactionId;
+use crate::limits::Limits;
+
+#[derive(Debug, Default)]
+pub(super) struct Transactions {
+    open: BTreeMap<TransactionId, Open>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    begun: Duration,
+    bytes: usize,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Messages(Vec<Inbound>),
+    Refused(String),
+}
+
+/// What a commit finds.
+#[derive(Debug)]
+pub(super) enum Committed {
+    Messages(Vec<Inbound>, usize),
+    Refused(String),
+    Unknown,
+}
+
+impl Transactions {
+    /// A second begin changes nothing. False when too many are open.
+    pub(super) fn begin(&mut self, id: TransactionId, now: Duration, limits: &Limits) -> bool {
+        if self.open.contains_key(&id) {
+            return true;
+        }
+        if self.open.len() >= limits.transactions {
+            return false;
+        }
+        self.open.insert(id, Open { begun: now, bytes: 0, content: Content::Messages(Vec::new()) });
+        true
+    }
+
+    pub(super) fn contains(&self, id: &TransactionId) -> bool {
+        self.open.contains_key(id)
+    }
+
+    /// Adds to an open transaction; breaking a limit refuses it. False when it is refused.
+    pub(super) fn add(
+        &mut self,
+        id: &TransactionId,
+        message: Inbound,
+        bytes: usize,
+        limits: &Limits,
+    ) -> bool {
+        let Some(open) = self.open.get_mut(id) else { return false };
+        let Content::Messages(messages) = &mut open.content else { return false };
+        if messages.len() >= limits.transaction_messages {
+            self.refuse(id, &format!("more than {} messages", limits.transaction_messages));
+            return false;
+        }
+        if self.bytes + bytes > limits.transaction_bytes {
+            self.refuse(id, &format!("more than {} bytes", limits.transaction_bytes));
+            return false;
+        }
+        messages.push(message);
+        open.bytes += bytes;
+        self.bytes += bytes;
+        true
+    }
+
+    /// Drops what it holds and has its commit refused.
+    pub(super) fn refuse(&mut self, id: &TransactionId, why: &str) {
+        if let Some(open) = self.open.get_mut(id)
+            && matches!(open.content, Content::Messages(_))
+        {
+            self.bytes -= open.bytes;
+            open.bytes = 0;
+            open.content = Content::Refused(why.to_owned());
+        }
+    }
+
+    pub(super) fn commit(&mut self, id: &TransactionId) -> Committed {
+        match self.open.remove(id) {
+            None => Committed::Unknown,
+            Some(Open { bytes, content, .. }) => {
+                self.bytes -= bytes;
+                match content {
+                    Content::Messages(messages) => Committed::Messages(messages, bytes),
+                    Content::Refused(why) => Committed::Refused(why),
+                }
+            }
+        }
+    }
+
+    /// Rolls back whatever is too old; the numbers of messages that each held.
+    pub(super) fn expire(&mut self, now: Duration, age: Duration) -> Vec<usize> {
+        let mut expired = Vec::new();
+        let bytes = &mut self.bytes;
+        self.open.retain(|_, open| {
+            if open.begun + age > now {
+                return true;
+            }
+            *bytes -= open.bytes;
+            expired.push(match &open.content {
+                Content::Messages(messages) => messages.len(),
+                Content::Refused(_) => 0,
+            });
+            false
+        });
+        expired
+    }
+
+    pub(super) fn deadline(&self, age: Duration) -> Option<Duration> {
+        self.open.values().map(|open| open.begun + age).min()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+        self.bytes = 0;
+    }
+}

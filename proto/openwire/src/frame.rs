@@ -1,0 +1,75 @@
+//! `int32 size | type | body`: cuts a byte stream into frames.
+//!
+//! First stage of both ends. Looks at nothing but the size; a size out of range is refused before
+//! a byte of the frame is waited for, and nothing is allocated by a size that was only announced.
+
+use crate::wire::Malformed;
+
+/// A frame from its type byte on, and what follows it.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// One frame and what follows it, or `None` while it is incomplete.
+///
+/// # Errors
+/// The size is negative, zero, or greater than `limit`.
+pub fn split(bytes: &[u8], limit: usize) -> Result<Option<Split<'_>>, Malformed> {
+    let Some((size, rest)) = bytes.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let size = usize::try_from(i32::from_be_bytes(*size)).unwrap_or(0);
+    if size == 0 {
+        return Err(Malformed { what: "a frame without content", at: 0 });
+    }
+    if size > limit {
+        return Err(Malformed { what: "a frame above the limit", at: 0 });
+    }
+    Ok(rest.split_at_checked(size))
+}
+
+/// What has come and is not used yet. Its capacity grows with bytes that came, never by a
+/// frame's announced size.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+}
+
+impl Inbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets the first `used` bytes; gives memory back after a large frame.
+    pub(crate) fn consume(&mut self, used: usize) {
+        self.bytes.drain(..used.min(self.bytes.len()));
+        if self.bytes.is_empty() && self.bytes.capacity() > 64 * 1024 {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts() {
+        assert_eq!(split(b"\0\0\0", 9), Ok(None));
+        assert_eq!(split(b"\0\0\0\x02a", 9), Ok(None));
+        assert_eq!(split(b"\0\0\0\x02abc", 9), Ok(Some((&b"ab"[..], &b"c"[..]))));
+        assert!(split(b"\0\0\0\x0a", 9).is_err());
+        assert!(split(b"\0\0\0\0", 9).is_err());
+        assert!(split(b"\xff\xff\xff\xff", 9).is_err());
+    }
+}
