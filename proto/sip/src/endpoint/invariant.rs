@@ -1,0 +1,75 @@
+//! What is true between any two calls of an endpoint; a full look at all transactions.
+
+use super::Endpoint;
+use crate::transaction::{Machine, Phase, Transaction, client_invite};
+
+/// Endpoints with more transactions are not looked through after every call, even in debug.
+#[cfg(debug_assertions)]
+const CHECKED_ALWAYS: usize = 32;
+
+impl Endpoint {
+    /// Looks whether the tables, the deadlines and the states agree.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold. Costs time in proportion to the number of transactions: for tests.
+    pub fn invariant(&self) -> Result<(), &'static str> {
+        let table = &self.table;
+        let (mut finished, mut members, mut armed) = (0, 0, 0);
+        for (index, transaction) in table.slots.iter() {
+            if table.hash(&transaction.key) != transaction.hash {
+                return Err("a hash is not that of its key");
+            }
+            if table.find(transaction.hash, &transaction.key) != Some(index) {
+                return Err("a transaction is not found by its key");
+            }
+            finished += usize::from(transaction.machine.phase() == Phase::Finished);
+            members += usize::from(transaction.is_member);
+            armed += transaction.armed.count();
+            fits(transaction)?;
+        }
+        let holds = [
+            (table.indexed() == table.slots.len(), "the index and the places differ in number"),
+            (finished == table.finished(), "the chain of finished ones and the states differ"),
+            (finished <= self.limits.finished_transactions, "too many finished ones"),
+            (members == table.members.total(), "the chains of addresses and the marks differ"),
+            (armed == self.deadlines.len(), "a deadline is armed that no transaction holds"),
+            (self.deadlines.sorted(), "a lane of deadlines is not sorted"),
+            (
+                self.deadlines.owners().all(|owner| table.slots.at(owner).is_some()),
+                "a deadline belongs to a dead transaction",
+            ),
+        ];
+        holds.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, what)| Err(*what))
+    }
+
+    #[cfg(debug_assertions)]
+    pub(super) fn check(&self) {
+        if self.table.slots.len() <= CHECKED_ALWAYS {
+            debug_assert_eq!(self.invariant(), Ok(()));
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    pub(super) const fn check(&self) {}
+}
+
+/// What the state of one transaction demands of it.
+fn fits(transaction: &Transaction) -> Result<(), &'static str> {
+    let machine = &transaction.machine;
+    let phase = machine.phase();
+    if phase == Phase::Over || matches!(machine, Machine::Stepping) {
+        return Err("a transaction that is over is still there");
+    }
+    let waits_for_the_user = matches!(
+        machine,
+        Machine::ServerInvite(_) | Machine::ClientInvite(client_invite::State::Proceeding { .. })
+    );
+    if !transaction.armed.has_end() && !(phase == Phase::Pending && waits_for_the_user) {
+        return Err("a transaction can never end");
+    }
+    if machine.is_client() && transaction.is_member != (phase == Phase::Pending) {
+        return Err("a client transaction is not found by its address while it is pending");
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! Sizes inside the transaction layer: value, unit, reason. How many transactions there may be
+//! stands in `limits.rs`; what is here bounds one call of the endpoint or one of its entries.
+
+/// Deadlines that one `handle_timeout` fires. A burst of them is spread over several calls, so
+/// that neither a turn nor the buffer of outgoing bytes grows with the number of transactions.
+pub(crate) const DEADLINES_PER_CALL: usize = 256;
+
+/// Bytes of a key that lie in the transaction itself; a longer key costs one allocation. Holds
+/// our own branch (38 bytes without the cookie's seven) and an IPv6 sent-by.
+pub(crate) const INLINE_KEY: usize = 64;
+
+/// Bytes of the outgoing buffer kept when it is empty; what a burst took beyond is given back.
+pub(crate) const IDLE_OUTBOX: usize = 1 << 20;

@@ -1,0 +1,180 @@
+//! Our INVITE and its answers: RFC 3261 §17.1.1 as amended by RFC 6026 §7.2, with CANCEL (§9.1).
+//!
+//! Keeps the bytes of the INVITE until a final response, because the ACK to a failure and a
+//! CANCEL are made from them. Must not send the ACK to a 2xx: that is the caller's, end to end.
+
+use std::time::Duration;
+
+use super::hop;
+use super::timer::Timer;
+use super::{Absorbed, Class, Desk, Phase, Verdict};
+
+/// Header lines for a CANCEL, each with its CRLF; empty: the usual Reason.
+pub(crate) type Reason = Box<[u8]>;
+
+/// Where the INVITE is.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// RFC 3261 §17.1.1.2, "Calling": no response yet. A and B run.
+    Calling { request: Vec<u8>, interval: Duration, cancel: Option<Reason> },
+    /// RFC 3261 §17.1.1.2, "Proceeding": a provisional came; the user above watches the time.
+    Proceeding { request: Vec<u8> },
+    /// RFC 3261 §9.1: CANCEL was sent; a final response is due within 64·T1.
+    Cancelling { request: Vec<u8> },
+    /// RFC 3261 §17.1.1.2, "Completed": a failure came and was acknowledged. D runs.
+    Completed { ack: Vec<u8> },
+    /// RFC 6026 §7.2, "Accepted": a 2xx came; more may come, from other branches. M runs.
+    Accepted,
+    /// RFC 3261 §17.1.1.2, "Terminated".
+    Terminated,
+}
+
+/// A step that may also ask for a CANCEL transaction with these bytes.
+pub(crate) struct Step {
+    pub(crate) state: State,
+    pub(crate) verdict: Verdict,
+    pub(crate) cancel: Option<Vec<u8>>,
+}
+
+impl Step {
+    const fn to(state: State, verdict: Verdict) -> Self {
+        Self { state, verdict, cancel: None }
+    }
+}
+
+impl State {
+    /// Sends the INVITE. `timeout` replaces Timer B.
+    pub(crate) fn start(request: Vec<u8>, timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
+        desk.send(&request);
+        if !desk.reliable() {
+            desk.arm(Timer::A);
+        }
+        match timeout {
+            Some(timeout) => desk.arm_for(Timer::B, timeout),
+            None => desk.arm(Timer::B),
+        }
+        Self::Calling { request, interval: desk.timers.first(Timer::A), cancel: None }
+    }
+
+    /// A response came; `to` is its To line, which the ACK to a failure repeats.
+    pub(crate) fn on_response(self, class: Class, to: &[u8], desk: &mut Desk<'_>) -> Step {
+        match (self, class) {
+            (Self::Calling { request, cancel, .. }, Class::Provisional) => {
+                desk.disarm_all();
+                match cancel {
+                    None => Step::to(Self::Proceeding { request }, Verdict::Pass),
+                    Some(reason) => Self::send_cancel(request, &reason, desk, Verdict::Pass),
+                }
+            }
+            (state @ (Self::Proceeding { .. } | Self::Cancelling { .. }), Class::Provisional) => {
+                Step::to(state, Verdict::Pass)
+            }
+            (
+                Self::Calling { .. } | Self::Proceeding { .. } | Self::Cancelling { .. },
+                Class::Success,
+            ) => {
+                desk.disarm_all();
+                desk.arm(Timer::M);
+                Step::to(Self::Accepted, Verdict::Pass)
+            }
+            (
+                Self::Calling { request, .. }
+                | Self::Proceeding { request }
+                | Self::Cancelling { request },
+                Class::Failure,
+            ) => Step::to(Self::acknowledge(&request, to, desk), Verdict::Pass),
+            (state @ Self::Accepted, Class::Success) => Step::to(state, Verdict::Pass),
+            (state @ Self::Accepted, Class::Failure) => {
+                Step::to(state, Verdict::Absorb(Absorbed::LateFinal))
+            }
+            (Self::Completed { ack }, Class::Failure) => {
+                desk.send_again(&ack);
+                let verdict = Verdict::Absorb(Absorbed::Retransmission);
+                Step::to(Self::Completed { ack }, verdict)
+            }
+            (state @ Self::Completed { .. }, Class::Success) => Step::to(state, Verdict::Stray),
+            (state @ (Self::Accepted | Self::Completed { .. }), Class::Provisional) => {
+                Step::to(state, Verdict::Absorb(Absorbed::LateProvisional))
+            }
+            (Self::Terminated, _) => Step::to(Self::Terminated, Verdict::Stray),
+        }
+    }
+
+    /// The user gives up: CANCEL at once, or when the first provisional comes (§9.1).
+    pub(crate) fn on_cancel(self, reason: Option<&[u8]>, desk: &mut Desk<'_>) -> Step {
+        let reason = reason.unwrap_or_default();
+        match self {
+            Self::Calling { request, interval, cancel } => {
+                let cancel = cancel.or_else(|| Some(reason.into()));
+                Step::to(Self::Calling { request, interval, cancel }, Verdict::Quiet)
+            }
+            Self::Proceeding { request } => {
+                Self::send_cancel(request, reason, desk, Verdict::Quiet)
+            }
+            state @ (Self::Cancelling { .. }
+            | Self::Completed { .. }
+            | Self::Accepted
+            | Self::Terminated) => Step::to(state, Verdict::Quiet),
+        }
+    }
+
+    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match (self, timer) {
+            (Self::Calling { request, interval, cancel }, Timer::A) => {
+                let interval = desk.repeat(Timer::A, &request, interval);
+                (Self::Calling { request, interval, cancel }, Verdict::Quiet)
+            }
+            (Self::Calling { .. }, Timer::B) | (Self::Cancelling { .. }, Timer::Cancelled) => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Timeout)
+            }
+            (Self::Completed { .. }, Timer::D) | (Self::Accepted, Timer::M) => {
+                (Self::Terminated, Verdict::Quiet)
+            }
+            (state, _) => (state, Verdict::Quiet),
+        }
+    }
+
+    /// The transport lost what was sent, or with a stream the way of what is to come (§17.1.4).
+    pub(crate) fn on_flow_failed(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match self {
+            Self::Calling { .. } => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Failed)
+            }
+            // An ICMP error says that a datagram was lost; here none is under way.
+            Self::Proceeding { .. } | Self::Cancelling { .. } if desk.reliable() => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Failed)
+            }
+            state => (state, Verdict::Quiet),
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> Phase {
+        match self {
+            Self::Calling { .. } | Self::Proceeding { .. } | Self::Cancelling { .. } => {
+                Phase::Pending
+            }
+            Self::Completed { .. } | Self::Accepted => Phase::Finished,
+            Self::Terminated => Phase::Over,
+        }
+    }
+
+    fn send_cancel(request: Vec<u8>, reason: &[u8], desk: &mut Desk<'_>, verdict: Verdict) -> Step {
+        desk.arm(Timer::Cancelled);
+        let cancel = Some(hop::cancel(&request, reason));
+        Step { state: Self::Cancelling { request }, verdict, cancel }
+    }
+
+    fn acknowledge(request: &[u8], to: &[u8], desk: &mut Desk<'_>) -> Self {
+        desk.disarm_all();
+        let ack = hop::ack(request, to);
+        desk.send(&ack);
+        if desk.reliable() {
+            return Self::Terminated;
+        }
+        desk.arm(Timer::D);
+        Self::Completed { ack }
+    }
+}

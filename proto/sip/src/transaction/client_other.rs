@@ -1,0 +1,99 @@
+//! Our requests but INVITE and ACK: RFC 3261 §17.1.2. The endpoint's own CANCELs are such ones.
+//!
+//! Keeps the bytes of the request while they may have to be sent again: not on a stream.
+
+use std::time::Duration;
+
+use super::timer::Timer;
+use super::{Absorbed, Class, Desk, Phase, Verdict};
+
+/// Where the request is.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// RFC 3261 §17.1.2.2, "Trying": no response yet. E and F run.
+    Trying { request: Vec<u8>, interval: Duration },
+    /// RFC 3261 §17.1.2.2, "Proceeding": a provisional came. F runs on, E at T2.
+    Proceeding { request: Vec<u8> },
+    /// RFC 3261 §17.1.2.2, "Completed": K absorbs repeated answers.
+    Completed,
+    /// RFC 3261 §17.1.2.2, "Terminated".
+    Terminated,
+}
+
+impl State {
+    /// Sends the request. `timeout` replaces Timer F.
+    pub(crate) fn start(request: Vec<u8>, timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
+        desk.send(&request);
+        match timeout {
+            Some(timeout) => desk.arm_for(Timer::F, timeout),
+            None => desk.arm(Timer::F),
+        }
+        let interval = desk.timers.first(Timer::E);
+        if desk.reliable() {
+            return Self::Trying { request: Vec::new(), interval };
+        }
+        desk.arm(Timer::E);
+        Self::Trying { request, interval }
+    }
+
+    pub(crate) fn on_response(self, class: Class, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match (self, class) {
+            (Self::Trying { request, .. } | Self::Proceeding { request }, Class::Provisional) => {
+                (Self::Proceeding { request }, Verdict::Pass)
+            }
+            (Self::Trying { .. } | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
+                desk.disarm_all();
+                if desk.reliable() {
+                    return (Self::Terminated, Verdict::Pass);
+                }
+                desk.arm(Timer::K);
+                (Self::Completed, Verdict::Pass)
+            }
+            (Self::Completed, Class::Provisional) => {
+                (Self::Completed, Verdict::Absorb(Absorbed::LateProvisional))
+            }
+            (Self::Completed, Class::Success | Class::Failure) => {
+                (Self::Completed, Verdict::Absorb(Absorbed::Retransmission))
+            }
+            (Self::Terminated, _) => (Self::Terminated, Verdict::Stray),
+        }
+    }
+
+    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match (self, timer) {
+            (Self::Trying { request, interval }, Timer::E) => {
+                let interval = desk.repeat(Timer::E, &request, interval);
+                (Self::Trying { request, interval }, Verdict::Quiet)
+            }
+            (Self::Proceeding { request }, Timer::E) => {
+                desk.repeat(Timer::E, &request, desk.timers.t2);
+                (Self::Proceeding { request }, Verdict::Quiet)
+            }
+            (Self::Trying { .. } | Self::Proceeding { .. }, Timer::F) => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Timeout)
+            }
+            (Self::Completed, Timer::K) => (Self::Terminated, Verdict::Quiet),
+            (state, _) => (state, Verdict::Quiet),
+        }
+    }
+
+    /// The transport lost the request (§17.1.4).
+    pub(crate) fn on_flow_failed(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match self {
+            Self::Trying { .. } | Self::Proceeding { .. } => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Failed)
+            }
+            state @ (Self::Completed | Self::Terminated) => (state, Verdict::Quiet),
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> Phase {
+        match self {
+            Self::Trying { .. } | Self::Proceeding { .. } => Phase::Pending,
+            Self::Completed => Phase::Finished,
+            Self::Terminated => Phase::Over,
+        }
+    }
+}

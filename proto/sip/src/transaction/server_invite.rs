@@ -1,0 +1,122 @@
+//! A peer's INVITE and our answers: RFC 3261 §17.2.1 as amended by RFC 6026 §7.1.
+//!
+//! Repeats failures until their ACK comes; leaves 2xx to the end that made them, and remembers
+//! after one the key only, so that a late copy of the INVITE is no new call. Makes no 100 Trying.
+
+use std::time::Duration;
+
+use super::timer::Timer;
+use super::{Absorbed, Class, Desk, Phase, Verdict};
+
+/// Where the INVITE is.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// RFC 3261 §17.2.1, "Proceeding": no final response yet; the last provisional, if any.
+    Proceeding { last: Option<Vec<u8>> },
+    /// RFC 3261 §17.2.1, "Completed": a failure waits for its ACK. G and H run.
+    Completed { response: Vec<u8>, interval: Duration },
+    /// RFC 3261 §17.2.1, "Confirmed": the ACK came; I absorbs further ones.
+    Confirmed,
+    /// RFC 6026 §7.1, "Accepted": a 2xx left. L absorbs late copies of the INVITE.
+    Accepted,
+    /// RFC 3261 §17.2.1, "Terminated".
+    Terminated,
+}
+
+impl State {
+    pub(crate) const fn start() -> Self {
+        Self::Proceeding { last: None }
+    }
+
+    /// The INVITE came again: the last response goes out again, if there is one to repeat.
+    pub(crate) fn on_repeated(&self, desk: &mut Desk<'_>) {
+        match self {
+            Self::Proceeding { last: Some(response) } | Self::Completed { response, .. } => {
+                desk.send_again(response);
+            }
+            Self::Proceeding { last: None }
+            | Self::Confirmed
+            | Self::Accepted
+            | Self::Terminated => {}
+        }
+    }
+
+    /// An ACK under the INVITE's key came.
+    pub(crate) fn on_ack(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        let absorbed = Verdict::Absorb(Absorbed::AckToFailure);
+        match self {
+            Self::Completed { .. } => {
+                desk.disarm_all();
+                if desk.reliable() {
+                    return (Self::Terminated, absorbed);
+                }
+                desk.arm(Timer::I);
+                (Self::Confirmed, absorbed)
+            }
+            Self::Accepted => (Self::Accepted, Verdict::Pass),
+            state @ (Self::Proceeding { .. } | Self::Confirmed | Self::Terminated) => {
+                (state, absorbed)
+            }
+        }
+    }
+
+    /// The user answers. After a final response only a further 2xx after a 2xx still leaves.
+    pub(crate) fn on_respond(self, class: Class, bytes: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+        match (self, class) {
+            (Self::Proceeding { .. }, Class::Provisional) => {
+                desk.send(&bytes);
+                Self::Proceeding { last: Some(bytes) }
+            }
+            (Self::Proceeding { .. }, Class::Success) => {
+                desk.send(&bytes);
+                desk.arm(Timer::L);
+                Self::Accepted
+            }
+            (Self::Proceeding { .. }, Class::Failure) => {
+                desk.send(&bytes);
+                if !desk.reliable() {
+                    desk.arm(Timer::G);
+                }
+                desk.arm(Timer::H);
+                let interval = desk.timers.first(Timer::G);
+                Self::Completed { response: compact(bytes), interval }
+            }
+            (Self::Accepted, Class::Success) => {
+                desk.send(&bytes);
+                Self::Accepted
+            }
+            (state, _) => state,
+        }
+    }
+
+    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match (self, timer) {
+            (Self::Completed { response, interval }, Timer::G) => {
+                let interval = desk.repeat(Timer::G, &response, interval);
+                (Self::Completed { response, interval }, Verdict::Quiet)
+            }
+            (Self::Completed { .. }, Timer::H) => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Timeout)
+            }
+            (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {
+                (Self::Terminated, Verdict::Quiet)
+            }
+            (state, _) => (state, Verdict::Quiet),
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> Phase {
+        match self {
+            Self::Proceeding { .. } => Phase::Pending,
+            Self::Completed { .. } | Self::Confirmed | Self::Accepted => Phase::Finished,
+            Self::Terminated => Phase::Over,
+        }
+    }
+}
+
+/// A kept response takes no more memory than its bytes.
+pub(super) fn compact(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.shrink_to_fit();
+    bytes
+}

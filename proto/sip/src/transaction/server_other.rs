@@ -1,0 +1,88 @@
+//! A peer's requests but INVITE and ACK, and our answers: RFC 3261 §17.2.2, RFC 4320 §4.
+//!
+//! Answers repeated requests with the last response. Keeps two promises for its user: no
+//! provisional but 100 leaves, and no 408 (RFC 4320 §4.1 and §4.2).
+
+use super::server_invite::compact;
+use super::timer::Timer;
+use super::{Class, Desk, Phase, Verdict};
+
+/// Where the request is.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// RFC 3261 §17.2.2, "Trying": handed up, no answer yet.
+    Trying,
+    /// RFC 3261 §17.2.2, "Proceeding": a 100 left.
+    Proceeding { last: Vec<u8> },
+    /// RFC 3261 §17.2.2, "Completed": the final response, repeated on demand. J runs.
+    Completed { response: Vec<u8> },
+    /// RFC 4320 §4.2: the final answer was 408 and did not leave; copies of the request are
+    /// absorbed in silence. J runs.
+    Silent,
+    /// RFC 3261 §17.2.2, "Terminated".
+    Terminated,
+}
+
+impl State {
+    pub(crate) fn start(desk: &mut Desk<'_>) -> Self {
+        desk.arm(Timer::Unanswered);
+        Self::Trying
+    }
+
+    /// A request that is answered the moment it comes, as a CANCEL is.
+    pub(crate) fn answered(response: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+        Self::Trying.on_respond(200, response, desk)
+    }
+
+    /// The request came again.
+    pub(crate) fn on_repeated(&self, desk: &mut Desk<'_>) {
+        match self {
+            Self::Proceeding { last: response } | Self::Completed { response } => {
+                desk.send_again(response);
+            }
+            Self::Trying | Self::Silent | Self::Terminated => {}
+        }
+    }
+
+    /// The user answers. After the final response nothing leaves but repetitions of it.
+    pub(crate) fn on_respond(self, code: u16, bytes: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+        match (self, Class::of(code)) {
+            (Self::Trying | Self::Proceeding { .. }, Class::Provisional) if code == 100 => {
+                desk.send(&bytes);
+                Self::Proceeding { last: bytes }
+            }
+            (Self::Trying | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
+                desk.disarm_all();
+                let heard = code != 408;
+                if heard {
+                    desk.send(&bytes);
+                }
+                if desk.reliable() {
+                    return Self::Terminated;
+                }
+                desk.arm(Timer::J);
+                if heard { Self::Completed { response: compact(bytes) } } else { Self::Silent }
+            }
+            (state, _) => state,
+        }
+    }
+
+    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
+        match (self, timer) {
+            (Self::Trying | Self::Proceeding { .. }, Timer::Unanswered)
+            | (Self::Completed { .. } | Self::Silent, Timer::J) => {
+                desk.disarm_all();
+                (Self::Terminated, Verdict::Quiet)
+            }
+            (state, _) => (state, Verdict::Quiet),
+        }
+    }
+
+    pub(crate) const fn phase(&self) -> Phase {
+        match self {
+            Self::Trying | Self::Proceeding { .. } => Phase::Pending,
+            Self::Completed { .. } | Self::Silent => Phase::Finished,
+            Self::Terminated => Phase::Over,
+        }
+    }
+}
