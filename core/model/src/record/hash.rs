@@ -1,0 +1,138 @@
+//! The content hash of rs.md §2.8: two records of one id are duplicates if it is the same.
+//!
+//! BLAKE3-128 over the JSON Canonicalization Scheme (RFC 8785) of the object as received, without
+//! the top-level `producer` and without nulls. Every RS must compute the same one, so this file
+//! follows the RFC to the letter: keys sorted by UTF-16 units, numbers printed as ECMAScript does.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Number, Value};
+
+/// BLAKE3-128 of a record's content.
+pub type ContentHash = [u8; 16];
+
+/// The content hash of an object as it was received.
+#[must_use]
+pub fn content_hash(object: &Map<String, Value>) -> ContentHash {
+    let mut text = String::with_capacity(1024);
+    write_object(object, Some("producer"), &mut text);
+    let hash = blake3::hash(text.as_bytes());
+    let mut short = ContentHash::default();
+    short.copy_from_slice(&hash.as_bytes()[..16]);
+    short
+}
+
+/// A value in canonical form (RFC 8785), members that are null left out.
+#[must_use]
+pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_value(value, &mut text);
+    text
+}
+
+fn write_value(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => write_number(number, out),
+        Value::String(text) => write_text(text, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_value(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(object) => write_object(object, None, out),
+    }
+}
+
+fn write_object(object: &Map<String, Value>, without: Option<&str>, out: &mut String) {
+    let mut members: Vec<_> = object
+        .iter()
+        .filter(|(key, value)| !value.is_null() && Some(key.as_str()) != without)
+        .collect();
+    // bytes of UTF-8 and units of UTF-16 order alike but beyond the basic plane
+    members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    out.push('{');
+    for (at, (key, value)) in members.into_iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write_text(key, out);
+        out.push(':');
+        write_value(value, out);
+    }
+    out.push('}');
+}
+
+/// RFC 8785 §3.2.2.2: the short escapes, `\u00xx` for other controls, all else as it is.
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{C}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+/// RFC 8785 §3.2.2.3: every number is an IEEE double, printed as ECMAScript's `ToString`.
+fn write_number(number: &Number, out: &mut String) {
+    const EXACT: u64 = 1 << 53;
+    match (number.as_u64(), number.as_i64()) {
+        (Some(n), _) if n <= EXACT => {
+            let _ = write!(out, "{n}");
+        }
+        (_, Some(n)) if n.unsigned_abs() <= EXACT => {
+            let _ = write!(out, "{n}");
+        }
+        _ => write_double(number.as_f64().unwrap_or_default(), out),
+    }
+}
+
+fn write_double(double: f64, out: &mut String) {
+    if double == 0.0 {
+        out.push('0');
+        return;
+    }
+    if double < 0.0 {
+        out.push('-');
+    }
+    // the shortest digits that read back as the same double: `d.ddde±x`
+    let scientific = format!("{:e}", double.abs());
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+    // ECMAScript's n: the decimal point stands after n digits
+    let point = exponent.parse::<i32>().unwrap_or_default() + 1;
+    let length = i32::try_from(digits.len()).unwrap_or_default();
+    let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or_default());
+    let split = digits.split_at_checked(usize::try_from(point).unwrap_or_default());
+    let _ = match (point, split) {
+        (1..=21, _) if length <= point => write!(out, "{digits}{}", zeros(point - length)),
+        (1..=21, Some((whole, fraction))) => write!(out, "{whole}.{fraction}"),
+        (-5..=0, _) => write!(out, "0.{}{digits}", zeros(-point)),
+        _ => {
+            let (first, rest) = digits.split_at_checked(1).unwrap_or((&digits, ""));
+            let dot = if rest.is_empty() { "" } else { "." };
+            write!(out, "{first}{dot}{rest}e{:+}", point - 1)
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! A body of bytes becomes a JSON value, or the reason why not (rs.md §2.8).
+//!
+//! What cannot be text is mended before it is parsed: bytes that are no UTF-8, and halves of
+//! surrogate pairs, which a cut in the middle of an emoji leaves behind in many languages.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::fields::Log;
+use crate::record::limits::{BODY_BYTES, DEPTH};
+use crate::record::refusal::Refusal;
+
+pub(super) fn parse(body: &[u8], log: &mut Log) -> Result<Value, Refusal> {
+    if body.len() > BODY_BYTES {
+        return Err(log.fault("too_large", "at most 1 MiB"));
+    }
+    let text = String::from_utf8_lossy(body);
+    let invalid = matches!(text, Cow::Owned(_));
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
+    if nesting(text) > DEPTH {
+        return Err(log.fault("too_deep", "nested deeper than 32"));
+    }
+    let parsed = match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(error) => match mend_surrogates(text) {
+            Some(mended) => {
+                log.notes.repaired = true;
+                serde_json::from_str(&mended)
+            }
+            None => Err(error),
+        },
+    };
+    log.notes.repaired |= invalid;
+    parsed.map_err(|error| {
+        log.fault(if invalid { "not_utf8" } else { "not_json" }, &error.to_string())
+    })
+}
+
+/// Whether objects and arrays are nested deeper than `levels`.
+pub(super) fn deeper_than(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else {
+        return value.is_object() || value.is_array();
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| deeper_than(item, below)),
+        Value::Object(map) => map.values().any(|item| deeper_than(item, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The deepest nesting of a text, brackets inside of strings left out.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::str::Bytes<'_>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The text with every `\uD8xx` or `\uDCxx` that has no partner made `\ufffd`; `None` if there
+/// is none.
+fn mend_surrogates(text: &str) -> Option<String> {
+    let mut mended = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find('\\')) {
+        at += found;
+        let step = match unit(text, at) {
+            Some(0xD800..0xDC00) => match unit(text, at + 6) {
+                Some(0xDC00..0xE000) => 12,
+                _ => 0,
+            },
+            Some(0xDC00..0xE000) => 0,
+            Some(_) => 6,
+            None => 2,
+        };
+        if step == 0 {
+            mended.push_str(text.get(copied..at)?);
+            mended.push_str("\\ufffd");
+            copied = at + 6;
+        }
+        at += step.max(if step == 0 { 6 } else { 0 });
+    }
+    if copied == 0 {
+        return None;
+    }
+    mended.push_str(text.get(copied..)?);
+    Some(mended)
+}
+
+/// The UTF-16 unit that the escape `\uXXXX` at this place stands for.
+fn unit(text: &str, at: usize) -> Option<u16> {
+    let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
+    if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u16::from_str_radix(hex, 16).ok()
+}

@@ -1,0 +1,245 @@
+//! The reader: what it takes, what it mends, and every code it refuses with (rs.md §2.8).
+
+use serde_json::{Value, json};
+
+use super::Arrived;
+use crate::record::{Body, Cdr, EndState, Notes, Record, Refusal};
+use crate::time::Millis;
+
+fn arrived() -> Arrived<'static> {
+    Arrived { at: Millis::parse("2026-11-22T12:00:00Z").unwrap(), message_id: None }
+}
+
+fn read(body: impl AsRef<[u8]>) -> Result<(Record, Notes), Refusal> {
+    Record::read(body.as_ref(), &arrived())
+}
+
+/// A CCP's start with these fields put over it; null takes one away.
+fn with(changes: Value) -> String {
+    let mut record = json!({
+        "schema": 1, "kind": "cdr", "id": "ccp-1:7/cdr.start/0",
+        "time": "2026-11-22T10:02:00.001Z", "producer": {"name": "ccp-1", "boot": 9, "seq": 88},
+        "component": {"name": "ccp-1", "type": "CCP"}, "phase": "start", "session_id": "7",
+        "started_at": "2026-11-22T10:02:00Z", "call_type": "NEWCALL",
+        "local_uri": "sip:a", "remote_uri": "sip:b",
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        record[key] = value.clone();
+    }
+    record.to_string()
+}
+
+fn good(changes: Value) -> (Record, Cdr, Notes) {
+    let (record, notes) = read(with(changes)).unwrap();
+    let Body::Cdr(cdr) = record.body.clone() else { panic!("a cdr") };
+    (record, *cdr, notes)
+}
+
+#[track_caller]
+fn refused(body: impl AsRef<[u8]>, code: &str, field: &str) {
+    let refusal = read(body).unwrap_err();
+    assert_eq!((refusal.code, refusal.field.as_str()), (code, field), "{refusal}");
+}
+
+#[test]
+fn bodies_that_are_no_record() {
+    refused("{\"schema\":1", "not_json", "");
+    refused("", "not_json", "");
+    refused(b"{\"a\":\xff}", "not_utf8", "");
+    refused(b"\xff\xfe{\0}\0", "not_utf8", "");
+    refused("[]", "not_an_object", "");
+    refused("7", "not_an_object", "");
+    refused(format!("{}{}", "[".repeat(33), "]".repeat(33)), "too_deep", "");
+    refused(format!("{{\"a\":{}", "[".repeat(100_000)), "too_deep", "");
+    refused(" ".repeat((1 << 20) + 1), "too_large", "");
+    refused("{}", "missing_field", "kind");
+    refused(r#"{"kind":"cdr.start"}"#, "unknown_kind", "kind");
+    refused(r#"{"kind":7}"#, "bad_type", "kind");
+    let deep = serde_json::from_str(&format!("{}{}", "[".repeat(33), "]".repeat(33))).unwrap();
+    assert_eq!(Record::read_value(deep, &arrived()).unwrap_err().code, "too_deep");
+}
+
+#[test]
+fn thirty_two_levels_are_allowed() {
+    let deep = format!("{}{}", "[".repeat(31), "]".repeat(31));
+    let deep: Value = serde_json::from_str(&deep).unwrap();
+    let (record, ..) = good(json!({ "deep": deep.clone() }));
+    assert_eq!(record.extra["deep"], deep);
+}
+
+#[test]
+fn required_fields() {
+    for field in [
+        "schema", "id", "time", "producer", "component", "phase", "session_id", "started_at",
+        "call_type", "local_uri", "remote_uri",
+    ] {
+        refused(with(json!({ field: null })), "missing_field", field);
+        refused(with(json!({ field: [] })), "bad_type", field);
+    }
+    for field in ["guid", "leg", "epoch"] {
+        let mut rm = json!({
+            "component": {"name": "rm-1", "type": "RM"},
+            "guid": "x", "leg": "00690001", "epoch": 1,
+        });
+        read(with(rm.clone())).unwrap();
+        rm[field] = Value::Null;
+        refused(with(rm), "missing_field", field);
+    }
+    refused(with(json!({"phase": "end", "end_state": "APP_END"})), "missing_field", "ended_at");
+    let no_state = json!({"phase": "end", "ended_at": "2026-11-22T10:03:00Z"});
+    refused(with(no_state), "missing_field", "end_state");
+    refused(with(json!({"producer": {}})), "missing_field", "producer.name");
+    refused(with(json!({"component": {"name": "x", "type": "XYZ"}})), "bad_value", "component.type");
+    refused(with(json!({"call_type": "inbound"})), "bad_value", "call_type");
+    refused(with(json!({"schema": 0})), "bad_value", "schema");
+    refused(with(json!({"id": "a b"})), "bad_id", "id");
+    refused(with(json!({"id": "x".repeat(301)})), "bad_id", "id");
+    refused(with(json!({"time": "2026-11-22T10:02:00"})), "bad_time", "time");
+    refused(with(json!({"time": "1999-12-31T23:59:59Z"})), "bad_time", "time");
+    refused(with(json!({"started_at": "2026-11-23T12:00:00.001Z"})), "bad_time", "started_at");
+    good(json!({"started_at": "2026-11-23T12:00:00.000Z"}));
+}
+
+#[test]
+fn numbers_in_text_nulls_and_later_versions() {
+    let (record, cdr, notes) = good(json!({
+        "schema": "2", "config_rev": "77", "epoch": "3", "sip_status": 200.0, "dn": null,
+        "component": {"name": "ccp-1", "type": "CCP", "dbid": "320"},
+    }));
+    assert_eq!((record.schema, record.config_rev, cdr.epoch), (2, Some(77), 3));
+    assert_eq!((cdr.sip_status, record.component.dbid, cdr.dn), (Some(200), Some(320), None));
+    assert_eq!((notes.bad_fields, record.extra.len()), (0, 0));
+}
+
+#[test]
+fn bad_optional_fields_are_set_aside_and_counted() {
+    let (record, cdr, notes) = good(json!({
+        "sip_status": "two hundred", "answered_at": 7, "config_rev": -1, "resource": "mcp-1",
+        "media": {"asr": {"used": "yes"}, "mos": 4.2},
+        "usage": [{"scope": "tenant", "name": "acme", "usage": 7, "burst": 1}, {"scope": "all"}],
+    }));
+    assert_eq!(cdr.usage.len(), 1);
+    assert_eq!(cdr.media.unwrap().mos.unwrap().to_string(), "4.2");
+    assert_eq!(notes.bad_fields, 6);
+    assert_eq!(
+        Value::Object(record.extra),
+        json!({"_bad": {
+            "sip_status": "two hundred", "answered_at": 7, "config_rev": -1, "resource": "mcp-1",
+            "media.asr": {"used": "yes"}, "usage.1": {"scope": "all"},
+        }})
+    );
+}
+
+#[test]
+fn unknown_fields_are_kept_under_their_path_up_to_16_kib() {
+    let (record, _, notes) = good(json!({
+        "primary": true, "media": {"asr": {"used": true, "vendor": {"a": [1, null]}}},
+        "huge": "x".repeat(16 << 10), "last": "still fits",
+    }));
+    assert_eq!(notes.extra_cut, 1);
+    assert_eq!(
+        Value::Object(record.extra),
+        json!({"primary": true, "media.asr.vendor": {"a": [1, null]}, "last": "still fits"})
+    );
+}
+
+#[test]
+fn text_is_cut_between_characters_and_mended() {
+    let (_, cdr, notes) = good(json!({"dn": "é".repeat(65), "call_id": "é".repeat(256)}));
+    assert_eq!(cdr.dn.unwrap(), "é".repeat(64));
+    assert_eq!(cdr.call_id.unwrap(), "é".repeat(256));
+    assert!(notes.truncated && !notes.repaired);
+    let (_, cdr, notes) = good(json!({"notes": "é".repeat(2049)}));
+    assert_eq!((cdr.notes.unwrap().len(), notes.truncated), (4096, true));
+    let (_, cdr, notes) = good(json!({"origin": "a\u{0}b"}));
+    assert_eq!((cdr.origin.unwrap().as_str(), notes.repaired), ("ab", true));
+
+    let body = with(json!({"origin": "CUT"}));
+    let invalid = body.clone().into_bytes();
+    let at = body.find("CUT").unwrap();
+    let (record, notes) = read([&invalid[..at], b"\xff", &invalid[at + 3..]].concat()).unwrap();
+    let Body::Cdr(cdr) = record.body else { panic!("a cdr") };
+    assert_eq!((cdr.origin.unwrap().as_str(), notes.repaired), ("\u{FFFD}", true));
+    for (sent, kept) in [
+        (r"a\ud83d", "a\u{FFFD}"),
+        (r"\ude00b", "\u{FFFD}b"),
+        (r"\ud83d\ud83d\ude00", "\u{FFFD}😀"),
+        (r"\\ud83d\udead", "\\ud83d\u{FFFD}"),
+        (r"\u0041\ud83dé", "A\u{FFFD}é"),
+    ] {
+        let (record, notes) = read(body.replace("CUT", sent)).unwrap();
+        let Body::Cdr(cdr) = record.body else { panic!("a cdr") };
+        assert_eq!((cdr.origin.as_deref(), notes.repaired), (Some(kept), true), "{sent}");
+    }
+}
+
+#[test]
+fn ends_are_corrected_and_unknown_states_kept_as_reason() {
+    let end = |end_state: &str, reason: Value| {
+        good(json!({"phase": "end", "ended_at": "2026-11-22T10:01:59Z", "end_state": end_state,
+                    "reason": reason}))
+    };
+    let (_, cdr, notes) = end("APP_END", Value::Null);
+    assert_eq!((cdr.ended_at, notes.end_corrected), (Some(cdr.started_at), true));
+    let (_, cdr, _) = end("FELL_OVER", Value::Null);
+    assert_eq!((cdr.end_state, cdr.reason.as_deref()), (Some(EndState::Unknown), Some("FELL_OVER")));
+    let (_, cdr, _) = end("FELL_OVER", json!("badly"));
+    assert_eq!(cdr.reason.as_deref(), Some("FELL_OVER: badly"));
+}
+
+#[test]
+fn ids_come_from_the_message_if_need_be() {
+    let body = with(json!({"id": null}));
+    let message = Arrived { message_id: Some("m-1"), ..arrived() };
+    let (record, notes) = Record::read(body.as_bytes(), &message).unwrap();
+    assert_eq!((record.id.as_str(), notes.id_from_message), ("m-1", true));
+    let spaced = Arrived { message_id: Some("m 1"), ..arrived() };
+    assert_eq!(Record::read(body.as_bytes(), &spaced).unwrap_err().code, "bad_id");
+}
+
+#[test]
+fn the_last_of_a_doubled_key_wins() {
+    let body = with(json!({})).replace(r#""session_id":"7""#, r#""session_id":"6","session_id":"7""#);
+    let (record, _) = read(&body).unwrap();
+    let Body::Cdr(cdr) = record.body else { panic!("a cdr") };
+    assert_eq!(cdr.session_id, "7");
+}
+
+#[test]
+fn lists_that_are_the_record_must_be_right() {
+    let bin = |values: Value| {
+        json!({
+            "schema": 1, "kind": "or.arrivals", "id": "a", "time": "2026-11-22T10:01:00Z",
+            "producer": {"name": "ccp-1"}, "component": {"name": "ccp-1", "type": "CCP"},
+            "bin_start": "2026-11-22T10:00:00Z", "bin_seconds": 60, "basis": "own",
+            "values": values,
+        })
+        .to_string()
+    };
+    let (_, notes) = read(bin(json!([{"dim": "component", "count": 6}]))).unwrap();
+    assert!(notes.unsequenced);
+    let bad = json!([{"dim": "component", "count": 6}, {"dim": "dn"}]);
+    refused(bin(bad), "missing_field", "values.1.count");
+    refused(bin(json!(vec![json!({"dim": "dn", "count": 1}); 1001])), "bad_value", "values");
+    refused(bin(json!([])).replace("10:00:00Z", "10:00:01Z"), "bad_value", "bin_start");
+    refused(bin(json!([])).replace(":60", ":61"), "bad_value", "bin_seconds");
+}
+
+#[test]
+fn events_need_a_call_and_var_a_verb() {
+    let event = |kind: &str, rest: &str| {
+        format!(
+            "{}{}{}{}{}",
+            r#"{"schema":1,"id":"a","time":"2026-11-22T10:01:00Z","producer":{"name":"m"},"#,
+            r#""component":{"name":"m","type":"MCP"},"kind":""#,
+            kind,
+            "\",",
+            rest
+        )
+    };
+    refused(event("call.event", r#""level":"NOTE","log_id":"x"}"#), "missing_field", "session_id");
+    read(event("call.event", r#""level":"NOTE","log_id":"x","guid":"g"}"#)).unwrap();
+    refused(event("var", r#""session_id":"7"}"#), "missing_field", "verb");
+    refused(event("var", r#""session_id":"7","verb":"jump"}"#), "bad_value", "verb");
+    read(event("var", r#""session_id":"7","label":"com.genesyslab.var.CallNotes"}"#)).unwrap();
+}
