@@ -142,7 +142,7 @@ impl Endpoint {
                     own.listener == flow.listener
                 };
                 if concerned {
-                    self.step(index, |machine, desk| fail_client(machine, desk));
+                    self.step(index, fail_client);
                 }
             } else if own.conn == flow.conn {
                 self.redirect(index);

@@ -65,7 +65,8 @@ fn fits(transaction: &Transaction) -> Result<(), &'static str> {
         machine,
         Machine::ServerInvite(_) | Machine::ClientInvite(client_invite::State::Proceeding { .. })
     );
-    if !transaction.armed.has_end() && !(phase == Phase::Pending && waits_for_the_user) {
+    let open_ended = phase == Phase::Pending && waits_for_the_user;
+    if !open_ended && !transaction.armed.has_end() {
         return Err("a transaction can never end");
     }
     if machine.is_client() && transaction.is_member != (phase == Phase::Pending) {

@@ -17,14 +17,12 @@
 use smallvec::SmallVec;
 
 use super::bounds::INLINE_KEY;
+use crate::header::{MAGIC_COOKIE, Via};
 use crate::message::Message;
 use crate::method::Method;
 
 /// The key as a transaction keeps it.
 pub(crate) type Key = SmallVec<[u8; INLINE_KEY]>;
-
-/// What every branch made by RFC 3261 starts with.
-const COOKIE: &[u8] = b"z9hG4bK";
 
 /// The key of the transaction in which we sent `method` under `branch`.
 pub(crate) fn client(out: &mut Vec<u8>, method: Method<'_>, branch: &[u8]) {
@@ -32,7 +30,7 @@ pub(crate) fn client(out: &mut Vec<u8>, method: Method<'_>, branch: &[u8]) {
     out.push(b'c');
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(0);
-    out.extend_from_slice(without_cookie(branch).unwrap_or(branch));
+    out.extend_from_slice(without_cookie(branch));
 }
 
 /// The key of the server transaction that `request` opens, or belongs to as a transaction of
@@ -40,16 +38,15 @@ pub(crate) fn client(out: &mut Vec<u8>, method: Method<'_>, branch: &[u8]) {
 pub(crate) fn server(out: &mut Vec<u8>, method: Method<'_>, request: &Message<'_>) {
     let method = if method == Method::Ack { Method::Invite } else { method };
     let via = request.top_via();
-    let branch = via.branch.unwrap_or_default().as_bytes();
-    let modern = without_cookie(branch);
+    let modern = via.rfc3261_branch();
     out.clear();
     out.push(if modern.is_some() { b's' } else { b'o' });
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(0);
     if let Some(branch) = modern {
-        out.extend_from_slice(branch);
+        out.extend_from_slice(without_cookie(branch.as_bytes()));
         out.push(0);
-        sent_by(out, request);
+        sent_by(out, &via);
         return;
     }
     out.extend_from_slice(request.call_id().as_bytes());
@@ -60,14 +57,13 @@ pub(crate) fn server(out: &mut Vec<u8>, method: Method<'_>, request: &Message<'_
     out.push(0);
     out.extend_from_slice(request.request().map_or("", |line| line.uri).as_bytes());
     out.push(0);
-    sent_by(out, request);
+    sent_by(out, &via);
     out.push(0);
-    out.extend_from_slice(branch);
+    out.extend_from_slice(via.branch.unwrap_or_default().as_bytes());
 }
 
 /// Host (names have no case) and port; no port stays no port, as the same peer writes the same.
-fn sent_by(out: &mut Vec<u8>, request: &Message<'_>) {
-    let via = request.top_via();
+fn sent_by(out: &mut Vec<u8>, via: &Via<'_>) {
     let start = out.len();
     out.extend_from_slice(via.host.as_bytes());
     if let Some(host) = out.get_mut(start..) {
@@ -78,7 +74,8 @@ fn sent_by(out: &mut Vec<u8>, request: &Message<'_>) {
 }
 
 /// What follows the cookie, which has no case (RFC 3261 §7.3.1).
-fn without_cookie(branch: &[u8]) -> Option<&[u8]> {
-    let (cookie, rest) = branch.split_at_checked(COOKIE.len())?;
-    cookie.eq_ignore_ascii_case(COOKIE).then_some(rest)
+fn without_cookie(branch: &[u8]) -> &[u8] {
+    let rest = branch.split_at_checked(MAGIC_COOKIE.len());
+    rest.filter(|(cookie, _)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE.as_bytes()))
+        .map_or(branch, |(_, rest)| rest)
 }

@@ -1,7 +1,7 @@
 //! The transactions of each remote address, so that the failure of a flow finds its own without
 //! a look at the others.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
 use foldhash::quality::FixedState;
@@ -82,7 +82,5 @@ impl Members {
 }
 
 fn hash(hasher: &FixedState, transport: Transport, address: SocketAddr) -> u64 {
-    let mut state = hasher.build_hasher();
-    (transport, address).hash(&mut state);
-    state.finish()
+    hasher.hash_one((transport, address))
 }
