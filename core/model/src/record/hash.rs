@@ -113,12 +113,7 @@ fn write_double(double: f64, out: &mut String) {
     if double < 0.0 {
         out.push('-');
     }
-    // the shortest digits that read back as the same double: `d.ddde±x`
-    let scientific = format!("{:e}", double.abs());
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
-    // ECMAScript's n: the decimal point stands after n digits
-    let point = exponent.parse::<i32>().unwrap_or_default() + 1;
+    let (digits, point) = shortest(double.abs());
     let length = i32::try_from(digits.len()).unwrap_or_default();
     let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or_default());
     let split = digits.split_at_checked(usize::try_from(point).unwrap_or_default());
@@ -132,6 +127,20 @@ fn write_double(double: f64, out: &mut String) {
             write!(out, "{first}{dot}{rest}e{:+}", point - 1)
         }
     };
+}
+
+/// The shortest digits that read back as this positive double (of two equally near ones the even
+/// one, which is why this is not `{:e}`), and ECMAScript's n: the point stands after n digits.
+fn shortest(double: f64) -> (String, i32) {
+    let text = serde_json::to_string(&double).unwrap_or_default();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let point = i32::try_from(whole.len()).unwrap_or_default()
+        - i32::try_from(digits.len() - significant.len()).unwrap_or_default()
+        + exponent.parse::<i32>().unwrap_or_default();
+    (significant.trim_end_matches('0').to_owned(), point)
 }
 
 #[cfg(test)]

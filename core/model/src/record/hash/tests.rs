@@ -28,7 +28,7 @@ fn numbers_are_printed_as_in_appendix_b() {
         (0x444b_1ae4_d6e2_ef50, "1e+21"),
         (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
         (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
-        (0x41b3_de43_5555_53e3, "333333333.3333332"),
+        (0x41b3_de43_5555_5553, "333333333.3333332"),
         (0x41b3_de43_5555_5557, "333333333.33333343"),
         (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
         (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
@@ -42,7 +42,7 @@ fn numbers_are_printed_as_in_appendix_b() {
 #[test]
 fn keys_are_sorted_by_utf16_and_text_is_escaped() {
     let value: Value = serde_json::from_str(
-        r#"{"€":"Euro Sign","\r":"Carriage Return","דּ":"Hebrew","1":"One","😀":"Emoji",
+        r#"{"€":"Euro Sign","\r":"Carriage Return","\ufb33":"Hebrew","1":"One","😀":"Emoji",
             "\u0080":"Control","ö":"Latin"}"#,
     )
     .unwrap();
@@ -50,7 +50,7 @@ fn keys_are_sorted_by_utf16_and_text_is_escaped() {
         canonical(&value),
         concat!(
             "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\u{80}\":\"Control\",\"ö\":\"Latin\",",
-            "\"€\":\"Euro Sign\",\"😀\":\"Emoji\",\"דּ\":\"Hebrew\"}"
+            "\"€\":\"Euro Sign\",\"😀\":\"Emoji\",\"\u{FB33}\":\"Hebrew\"}"
         )
     );
     let value = json!({"string": "€$\u{f}\nA'B\"\\\\\"/"});

@@ -70,8 +70,17 @@ fn thirty_two_levels_are_allowed() {
 #[test]
 fn required_fields() {
     for field in [
-        "schema", "id", "time", "producer", "component", "phase", "session_id", "started_at",
-        "call_type", "local_uri", "remote_uri",
+        "schema",
+        "id",
+        "time",
+        "producer",
+        "component",
+        "phase",
+        "session_id",
+        "started_at",
+        "call_type",
+        "local_uri",
+        "remote_uri",
     ] {
         refused(with(json!({ field: null })), "missing_field", field);
         refused(with(json!({ field: [] })), "bad_type", field);
@@ -89,7 +98,11 @@ fn required_fields() {
     let no_state = json!({"phase": "end", "ended_at": "2026-11-22T10:03:00Z"});
     refused(with(no_state), "missing_field", "end_state");
     refused(with(json!({"producer": {}})), "missing_field", "producer.name");
-    refused(with(json!({"component": {"name": "x", "type": "XYZ"}})), "bad_value", "component.type");
+    refused(
+        with(json!({"component": {"name": "x", "type": "XYZ"}})),
+        "bad_value",
+        "component.type",
+    );
     refused(with(json!({"call_type": "inbound"})), "bad_value", "call_type");
     refused(with(json!({"schema": 0})), "bad_value", "schema");
     refused(with(json!({"id": "a b"})), "bad_id", "id");
@@ -182,7 +195,10 @@ fn ends_are_corrected_and_unknown_states_kept_as_reason() {
     let (_, cdr, notes) = end("APP_END", Value::Null);
     assert_eq!((cdr.ended_at, notes.end_corrected), (Some(cdr.started_at), true));
     let (_, cdr, _) = end("FELL_OVER", Value::Null);
-    assert_eq!((cdr.end_state, cdr.reason.as_deref()), (Some(EndState::Unknown), Some("FELL_OVER")));
+    assert_eq!(
+        (cdr.end_state, cdr.reason.as_deref()),
+        (Some(EndState::Unknown), Some("FELL_OVER"))
+    );
     let (_, cdr, _) = end("FELL_OVER", json!("badly"));
     assert_eq!(cdr.reason.as_deref(), Some("FELL_OVER: badly"));
 }
@@ -199,7 +215,8 @@ fn ids_come_from_the_message_if_need_be() {
 
 #[test]
 fn the_last_of_a_doubled_key_wins() {
-    let body = with(json!({})).replace(r#""session_id":"7""#, r#""session_id":"6","session_id":"7""#);
+    let body =
+        with(json!({})).replace(r#""session_id":"7""#, r#""session_id":"6","session_id":"7""#);
     let (record, _) = read(&body).unwrap();
     let Body::Cdr(cdr) = record.body else { panic!("a cdr") };
     assert_eq!(cdr.session_id, "7");
