@@ -5,12 +5,19 @@
 //! thread that carries its writes out over a `fs::FileSystem`; `maker` makes segments ahead;
 //! `recovery` reads what a start finds; `reader` reads while writing goes on.
 
+mod catalog;
+mod driver;
 mod entry;
+mod format;
 pub mod fs;
+mod intake;
 pub mod limits;
+mod machine;
+mod maker;
 mod reader;
+mod recovery;
 mod spool;
 
 pub use entry::{Entry, Frame, Key, Kind};
 pub use reader::Reader;
-pub use spool::{Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};
+pub use spool::{Carry, Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};

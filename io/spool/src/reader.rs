@@ -1,15 +1,120 @@
-//! Reads durable frames in order across segments.
+//! Reads durable frames in order across segments, also while writing goes on: what `on_durable`
+//! told is there. Holds no lock while it reads and stops no segment from being given up; a reader
+//! that is behind what was released skips ahead.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crate::catalog::OnDisk;
+use crate::driver::Shared;
 use crate::entry::Frame;
+use crate::format::{self, FRAMES_AT, peek_length, read_frame};
+use crate::limits::READ_BYTES;
+use crate::recovery::read_whole;
+use crate::recovery::scan::frames_from;
 
 /// A position in the spool.
-pub struct Reader {}
+pub struct Reader {
+    shared: Arc<Shared>,
+    /// Next sequence wanted.
+    next: u64,
+    /// Where it is looked for: number of the segment, offset.
+    at: (u64, u64),
+    buffer: Vec<u8>,
+}
 
 impl Reader {
-    /// Up to `max_frames` durable frames of together about `max_bytes` (at least one); none: empty.
-    pub fn read(&mut self, _max_frames: usize, _max_bytes: usize) -> io::Result<Vec<Frame>> {
-        unimplemented!()
+    pub(crate) fn new(shared: Arc<Shared>, after_seq: u64) -> Self {
+        Self { shared, next: after_seq.saturating_add(1), at: (0, FRAMES_AT), buffer: Vec::new() }
+    }
+
+    /// Up to `max_frames` durable frames of together about `max_bytes`, at least one if there is
+    /// one; empty: nothing new. Frames of all kinds come, so sequences have no holes but damage.
+    pub fn read(&mut self, max_frames: usize, max_bytes: usize) -> io::Result<Vec<Frame>> {
+        let durable = self.shared.durable.load(Ordering::Acquire);
+        let mut frames = Vec::new();
+        let mut room = max_bytes;
+        while self.next <= durable && frames.len() < max_frames && room > 0 {
+            let located = self.shared.catalog().locate(self.next);
+            let Some((segment, cut)) = located else { break };
+            self.next = self.next.max(segment.first_seq);
+            if self.at.0 != segment.number {
+                self.at = (segment.number, FRAMES_AT);
+            }
+            let last = durable.min(cut.saturating_sub(1));
+            let before = frames.len();
+            self.read_chunk(&segment, last, max_frames, &mut room, &mut frames)?;
+            let stuck = frames.len() == before && self.next <= last;
+            if stuck && !self.skip_damage(&segment, last) {
+                // nothing more of these is in this segment
+                self.next = last + 1;
+            }
+        }
+        Ok(frames)
+    }
+
+    /// Takes what lies at the position, in one read from disk.
+    fn read_chunk(
+        &mut self,
+        segment: &OnDisk,
+        last: u64,
+        max_frames: usize,
+        room: &mut usize,
+        frames: &mut Vec<Frame>,
+    ) -> io::Result<()> {
+        let crc_seed = format::crc_seed(segment.seed);
+        self.fill(segment, READ_BYTES.min((*room).max(4096)))?;
+        let mut at = 0;
+        while frames.len() < max_frames && *room > 0 {
+            let Some(length) = peek_length(&self.buffer[at..]) else { break };
+            let cut_off = length > self.buffer.len() - at;
+            if cut_off && (at > 0 || !self.fill(segment, length)?) {
+                break;
+            }
+            let Some(frame) = read_frame(&self.buffer[at..], crc_seed) else { break };
+            if frame.seq > last || frame.seq > self.next {
+                break;
+            }
+            at += frame.bytes;
+            self.at.1 += frame.bytes as u64;
+            if frame.seq == self.next {
+                self.next += 1;
+                *room = room.saturating_sub(frame.payload.len());
+                frames.push(frame.to_frame());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads so many bytes from the position on; true: all of them came.
+    fn fill(&mut self, segment: &OnDisk, bytes: usize) -> io::Result<bool> {
+        let left = usize::try_from(segment.bytes.saturating_sub(self.at.1)).unwrap_or(usize::MAX);
+        self.buffer.resize(bytes.min(left), 0);
+        let mut filled = 0;
+        while filled < self.buffer.len() {
+            match segment.file.read_at(&mut self.buffer[filled..], self.at.1 + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.buffer.truncate(filled);
+        Ok(filled >= bytes)
+    }
+
+    /// The frame wanted cannot be read: goes to the next one of this segment that can; false:
+    /// there is none.
+    fn skip_damage(&mut self, segment: &OnDisk, last: u64) -> bool {
+        let bytes = read_whole(&*segment.file, segment.bytes);
+        let from = usize::try_from(self.at.1).unwrap_or(usize::MAX);
+        let found = frames_from(&bytes, from, segment.seed, self.next);
+        let Some((offset, frame)) = found.first().filter(|(_, frame)| frame.seq <= last) else {
+            return false;
+        };
+        self.at.1 = *offset as u64;
+        self.next = frame.seq;
+        true
     }
 }

@@ -1,14 +1,26 @@
 //! The handle: what the two users of the spool (RM's records, RS's ingest) hold. `append` hands
 //! over and never waits for the disk; the thread of `driver.rs` writes, syncs and answers.
 
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::catalog::Catalog;
+use crate::driver::{Driver, Shared};
 use crate::entry::{Entry, Frame};
 use crate::fs::FileSystem;
+use crate::intake::Intake;
 use crate::limits;
+use crate::machine::{Config, Machine};
+use crate::maker::Maker;
 use crate::reader::Reader;
+use crate::recovery::recover;
 
 /// How one spool is kept.
 #[derive(Clone, Debug)]
@@ -47,6 +59,9 @@ impl Settings {
     }
 }
 
+/// Payload of an open or carried frame → payload of the carried frame that replaces it.
+pub type Carry = Box<dyn Fn(&[u8]) -> Vec<u8> + Send>;
+
 /// What the spool calls. All three run on the spool's own thread and must not block.
 pub struct Hooks {
     /// Monotonic time since an arbitrary origin.
@@ -54,7 +69,7 @@ pub struct Hooks {
     /// All frames up to this sequence are durable.
     pub on_durable: Box<dyn Fn(u64) + Send>,
     /// Payload of an open or carried frame → payload of the carried frame that replaces it.
-    pub carry: Box<dyn Fn(&[u8]) -> Vec<u8> + Send>,
+    pub carry: Carry,
 }
 
 /// What a start found.
@@ -154,53 +169,203 @@ pub enum OpenError {
     Settings(&'static str),
 }
 
-/// A handle; clones share one spool.
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked(_) => f.write_str("the spool is in use by another process"),
+            Self::Io(_) => f.write_str("the spool cannot be read or made"),
+            Self::Newer(what) => write!(f, "the spool was written by a newer version ({what})"),
+            Self::Settings(what) => write!(f, "spool settings: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Locked(error) | Self::Io(error) => Some(error),
+            Self::Newer(_) | Self::Settings(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "too much waits for the disk",
+            Self::Disk => "the spool is full",
+            Self::Entry => "not an entry that can be kept",
+            Self::Broken => "the disk failed twice in a row",
+            Self::Closed => "the spool is closed",
+        })
+    }
+}
+
+impl std::error::Error for Full {}
+
+/// A handle; clones share one spool. When the last one is dropped the spool is closed.
 #[derive(Clone)]
-pub struct Spool {}
+pub struct Spool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl Spool {
     /// Opens or makes the spool, reads all of it, and begins a new segment.
     pub fn open(
-        _settings: Settings,
-        _fs: Arc<dyn FileSystem>,
-        _hooks: Hooks,
+        settings: Settings,
+        fs: Arc<dyn FileSystem>,
+        hooks: Hooks,
     ) -> Result<(Self, Recovered), OpenError> {
-        unimplemented!()
+        let (shared, driver, recovered) = Self::assemble(settings, fs, hooks)?;
+        let threads = start_threads(&shared, driver).map_err(OpenError::Io)?;
+        Ok((Self { inner: Arc::new(Inner { shared, threads }) }, recovered))
+    }
+
+    /// All of `open` but the threads.
+    pub(crate) fn assemble(
+        settings: Settings,
+        fs: Arc<dyn FileSystem>,
+        hooks: Hooks,
+    ) -> Result<(Arc<Shared>, Driver, Recovered), OpenError> {
+        settings.check()?;
+        let dir = settings.dir.clone();
+        fs.create_dir(&dir).map_err(OpenError::Io)?;
+        let lock = fs.lock(&dir).map_err(OpenError::Locked)?;
+        let found = recover(&*fs, &dir, settings.floor)?;
+        let last_seq = found.start.last_seq;
+        let status = Status {
+            limit: settings.limit_bytes,
+            last_seq,
+            durable: last_seq,
+            damaged: found.recovered.damage.len(),
+            ..Status::default()
+        };
+        let intake = Intake::new(status, settings.pending_bytes, found.cursors);
+        let mut catalog = Catalog::default();
+        found.on_disk.into_iter().for_each(|segment| catalog.push(segment));
+        let maker =
+            Maker::new(Arc::clone(&fs), dir.clone(), settings.segment_bytes, found.last_serial);
+        let shared = Arc::new(Shared::new(intake, last_seq, catalog, maker));
+        let Settings { limit_bytes, lazy, seed, .. } = settings;
+        let machine = Machine::new(Config { limit_bytes, lazy, seed }, found.start);
+        let mut driver = Driver {
+            shared: Arc::clone(&shared),
+            machine,
+            hooks,
+            fs,
+            dir,
+            cursors: usize::from(settings.cursors),
+            buffer: Vec::new(),
+            lock,
+        };
+        driver.begin()?;
+        found.blanks.into_iter().for_each(|blank| shared.maker.retire(blank));
+        Ok((shared, driver, found.recovered))
     }
 
     /// Hands over; never waits for the disk. All entries of one call are whole or absent after a
     /// crash. `urgent`: somebody waits. Gives the sequence of the last.
-    pub fn append(&self, _entries: Vec<Entry>, _urgent: bool) -> Result<u64, Full> {
-        unimplemented!()
+    pub fn append(&self, entries: Vec<Entry>, urgent: bool) -> Result<u64, Full> {
+        let shared = &self.inner.shared;
+        let mut intake = shared.intake();
+        let seq = intake.append(entries, urgent)?;
+        shared.nudge(intake);
+        Ok(seq)
     }
 
     /// Highest durable sequence.
     pub fn durable(&self) -> u64 {
-        unimplemented!()
+        self.inner.shared.durable.load(Ordering::Acquire)
     }
 
     /// Reads durable frames above the sequence, also while writing goes on.
-    pub fn reader(&self, _after_seq: u64) -> Reader {
-        unimplemented!()
+    pub fn reader(&self, after_seq: u64) -> Reader {
+        Reader::new(Arc::clone(&self.inner.shared), after_seq)
     }
 
     /// A user's acknowledged position; written with the next group, never with its own sync.
-    pub fn set_cursor(&self, _id: u8, _seq: u64) {
-        unimplemented!()
+    /// Goes only forward; an id beyond `limits::CURSORS` is ignored.
+    pub fn set_cursor(&self, id: u8, seq: u64) {
+        let mut intake = self.inner.shared.intake();
+        intake.set_cursor(usize::from(id), seq);
+        self.inner.shared.nudge(intake);
     }
 
     /// Everything up to the sequence may be cleaned (a user whose cursor lives elsewhere).
-    pub fn release(&self, _seq: u64) {
-        unimplemented!()
+    pub fn release(&self, seq: u64) {
+        let mut intake = self.inner.shared.intake();
+        intake.released = intake.released.max(seq);
+        intake.dirty = true;
+        self.inner.shared.nudge(intake);
     }
 
     /// Figures for health and metrics.
     pub fn status(&self) -> Status {
-        unimplemented!()
+        self.inner.shared.intake().status
     }
 
     /// Writes and syncs what was handed over, and ends the threads.
     pub fn close(self) {
-        unimplemented!()
+        self.inner.close();
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let mut intake = self.shared.intake();
+        intake.closing = true;
+        self.shared.nudge(intake);
+        self.shared.maker.close();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // a thread that panicked has already said so; there is nothing left to wait for
+            let _ended = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), OpenError> {
+        if usize::from(self.cursors) > limits::CURSORS {
+            return Err(OpenError::Settings("at most 8 cursors"));
+        }
+        if self.segment_bytes < 64 << 10 || !self.segment_bytes.is_multiple_of(4096) {
+            return Err(OpenError::Settings("a segment is a multiple of 4 KiB, at least 64 KiB"));
+        }
+        Ok(())
+    }
+}
+
+fn start_threads(
+    shared: &Arc<Shared>,
+    driver: Driver,
+) -> std::io::Result<Mutex<Vec<JoinHandle<()>>>> {
+    let make = Arc::clone(shared);
+    let maker = thread::Builder::new().name("spool-make".to_owned()).spawn(move || {
+        make.maker.run(&|| {
+            let mut intake = make.intake();
+            intake.dirty = true;
+            make.nudge(intake);
+        });
+    })?;
+    let writer = thread::Builder::new().name("spool-write".to_owned());
+    match writer.spawn(move || driver.run()) {
+        Ok(writer) => Ok(Mutex::new(vec![writer, maker])),
+        Err(error) => {
+            shared.maker.close();
+            Err(error)
+        }
     }
 }

@@ -1,0 +1,55 @@
+//! Which file holds which sequences: written by the driver, read by readers. Small: one line per
+//! segment, under one lock that is held for moments.
+
+use std::sync::Arc;
+
+use crate::format::Header;
+use crate::fs::File;
+
+/// A segment as a file.
+#[derive(Clone)]
+pub(crate) struct OnDisk {
+    pub(crate) name: String,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) number: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) seed: u64,
+    pub(crate) bytes: u64,
+}
+
+impl OnDisk {
+    pub(crate) fn new(name: String, file: Arc<dyn File>, header: &Header, bytes: u64) -> Self {
+        let Header { number, first_seq, seed, .. } = *header;
+        Self { name, file, number, first_seq, seed, bytes }
+    }
+}
+
+/// The segments in the order of their numbers.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    all: Vec<OnDisk>,
+}
+
+impl Catalog {
+    pub(crate) fn push(&mut self, segment: OnDisk) {
+        self.all.push(segment);
+    }
+
+    pub(crate) fn remove(&mut self, number: u64) -> Option<OnDisk> {
+        let at = self.all.iter().position(|segment| segment.number == number)?;
+        Some(self.all.remove(at))
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&OnDisk> {
+        self.all.iter().find(|segment| segment.number == number)
+    }
+
+    /// The segment that holds the sequence, and the first sequence that a later one overrides.
+    /// A sequence below all segments is answered with the oldest.
+    pub(crate) fn locate(&self, seq: u64) -> Option<(OnDisk, u64)> {
+        let at = self.all.iter().rposition(|segment| segment.first_seq <= seq).unwrap_or(0);
+        let later = self.all.get(at + 1..).unwrap_or_default();
+        let cut = later.iter().map(|segment| segment.first_seq).min().unwrap_or(u64::MAX);
+        Some((self.all.get(at)?.clone(), cut))
+    }
+}

@@ -1,0 +1,279 @@
+//! The thread that carries out what the machine says: takes what was handed over, writes, syncs,
+//! answers. It decides nothing. Locks are held for moments and never over a call to the disk.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::catalog::{Catalog, OnDisk};
+use crate::entry::{Entry, Key, Kind};
+use crate::format::{self, read_frame};
+use crate::fs::FileSystem;
+use crate::intake::Intake;
+use crate::limits::STARTER_BYTES;
+use crate::machine::open::Place;
+use crate::machine::{Machine, Step};
+use crate::maker::Maker;
+use crate::recovery::Blank;
+use crate::spool::{Hooks, OpenError, State};
+
+/// What handle, driver, maker and readers share.
+pub(crate) struct Shared {
+    intake: Mutex<Intake>,
+    wake: Condvar,
+    pub(crate) durable: AtomicU64,
+    catalog: Mutex<Catalog>,
+    pub(crate) maker: Maker,
+}
+
+impl Shared {
+    pub(crate) fn new(intake: Intake, durable: u64, catalog: Catalog, maker: Maker) -> Self {
+        Self {
+            intake: Mutex::new(intake),
+            wake: Condvar::new(),
+            durable: AtomicU64::new(durable),
+            catalog: Mutex::new(catalog),
+            maker,
+        }
+    }
+
+    pub(crate) fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the driver, if it sleeps.
+    pub(crate) fn nudge(&self, intake: MutexGuard<'_, Intake>) {
+        let asleep = intake.asleep;
+        drop(intake);
+        if asleep {
+            self.wake.notify_one();
+        }
+    }
+}
+
+pub(crate) struct Driver {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) machine: Machine,
+    pub(crate) hooks: Hooks,
+    pub(crate) fs: Arc<dyn FileSystem>,
+    pub(crate) dir: PathBuf,
+    pub(crate) cursors: usize,
+    pub(crate) buffer: Vec<u8>,
+    /// Held as long as the thread lives: the directory is ours.
+    pub(crate) lock: Box<dyn Send + Sync>,
+}
+
+impl Driver {
+    /// The new segment of a start, with its header on disk before anything else happens.
+    pub(crate) fn begin(&mut self) -> Result<(), OpenError> {
+        self.take_release();
+        let blank = self.shared.maker.take(0, STARTER_BYTES).map_err(OpenError::Io)?;
+        self.adopt(blank);
+        self.buffer.clear();
+        self.machine.write_header(&mut self.buffer);
+        let newest = self.shared.catalog().locate(u64::MAX);
+        let Some((segment, _)) = newest else { return Ok(()) };
+        segment.file.write_all_at(&self.buffer, 0).map_err(OpenError::Io)?;
+        segment.file.sync_data().map_err(OpenError::Io)?;
+        self.fs.sync_dir(&self.dir).map_err(OpenError::Io)
+    }
+
+    /// The thread: until closed and drained, or closed and stuck.
+    pub(crate) fn run(mut self) {
+        loop {
+            self.sleep();
+            if self.turn() {
+                self.shared.intake().status.state = State::Closed;
+                drop(self.lock);
+                return;
+            }
+        }
+    }
+
+    /// One turn without sleeping; true: closed, and nothing left that could be written.
+    pub(crate) fn turn(&mut self) -> bool {
+        let closing = self.take_input();
+        self.take_release();
+        if !closing {
+            self.clean();
+        }
+        self.write(closing);
+        self.retire();
+        self.publish();
+        let stuck = self.machine.is_broken() || self.machine.is_without_room();
+        closing && (self.machine.is_drained() || stuck)
+    }
+
+    /// Sleeps until there is something to do.
+    fn sleep(&mut self) {
+        let mut intake = self.shared.intake();
+        loop {
+            let now = (self.hooks.clock)();
+            let due = self.machine.poll_timeout().map(|at| at.saturating_sub(now));
+            if intake.dirty || intake.closing || due.is_some_and(|wait| wait.is_zero()) {
+                return;
+            }
+            intake.asleep = true;
+            intake = match due {
+                Some(wait) => {
+                    let waited = self.shared.wake.wait_timeout(intake, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.wake.wait(intake).unwrap_or_else(PoisonError::into_inner),
+            };
+            intake.asleep = false;
+        }
+    }
+
+    /// Takes over what was appended; true: closing.
+    fn take_input(&mut self) -> bool {
+        let mut intake = self.shared.intake();
+        let closing = intake.closing;
+        let batches = intake.drain(closing);
+        drop(intake);
+        let now = (self.hooks.clock)();
+        for batch in batches {
+            self.machine.handle_input(now, batch);
+        }
+        closing
+    }
+
+    fn take_release(&mut self) {
+        let intake = self.shared.intake();
+        let cursors = intake.cursors();
+        let mut released = intake.released;
+        drop(intake);
+        if self.cursors > 0 {
+            let lowest = cursors[..self.cursors].iter().map(|cursor| cursor.unwrap_or(0)).min();
+            released = lowest.unwrap_or(0);
+        }
+        self.machine.handle_release(released, cursors);
+    }
+
+    fn write(&mut self, flush: bool) {
+        let step = loop {
+            self.buffer.clear();
+            let now = (self.hooks.clock)();
+            match self.machine.poll_write(now, flush, &mut self.buffer) {
+                Step::Segment { at_least } => {
+                    match self.shared.maker.take(at_least, STARTER_BYTES) {
+                        Ok(blank) => self.adopt(blank),
+                        Err(_) => self.machine.handle_no_segment(now),
+                    }
+                }
+                step => break step,
+            }
+        };
+        let Step::Write { segment, offset } = step else { return };
+        let file = self.shared.catalog().get(segment).map(|segment| Arc::clone(&segment.file));
+        let good = file.is_some_and(|file| {
+            file.write_all_at(&self.buffer, offset).and_then(|()| file.sync_data()).is_ok()
+        });
+        self.machine.handle_synced((self.hooks.clock)(), good);
+        let (appends, bytes) = self.machine.poll_settled();
+        let mut intake = self.shared.intake();
+        intake.settled(appends, bytes);
+        // what was carried is safe now: the next step of the cleaning
+        intake.dirty |= appends > 0 && self.machine.wants_cleaning();
+        drop(intake);
+        while let Some(seq) = self.machine.poll_durable() {
+            self.shared.durable.store(seq, Ordering::Release);
+            (self.hooks.on_durable)(seq);
+        }
+    }
+
+    /// Makes a file the newest segment.
+    fn adopt(&mut self, blank: Blank) {
+        let segment = self.machine.handle_segment(blank.bytes);
+        self.shared.catalog().push(OnDisk {
+            name: blank.name,
+            file: blank.file,
+            number: segment.number,
+            first_seq: segment.first_seq,
+            seed: segment.seed,
+            bytes: blank.bytes,
+        });
+    }
+
+    fn retire(&mut self) {
+        while let Some(number) = self.machine.poll_retire() {
+            let old = self.shared.catalog().remove(number);
+            if let Some(OnDisk { name, file, bytes, .. }) = old {
+                self.shared.maker.retire(Blank { name, file, bytes });
+            }
+        }
+    }
+
+    /// Carries open frames of an old segment forward. Reading and the user's `carry` happen
+    /// outside the lock; then, under it, everything appended so far is taken over first, so that
+    /// no carried frame can follow a `close` of its key.
+    fn clean(&mut self) {
+        let Some(clean) = self.machine.poll_clean() else { return };
+        let mut entries = Vec::new();
+        for (key, place) in &clean.frames {
+            let payload = self.read_open(*key, *place);
+            if payload.is_none() {
+                self.machine.handle_lost(*key, *place);
+                self.shared.intake().status.damaged += 1;
+            }
+            let payload = payload.map(|payload| (self.hooks.carry)(&payload));
+            entries.push(payload.map(|payload| Entry {
+                kind: Kind::Carried,
+                key: Some(*key),
+                payload,
+            }));
+        }
+        let now = (self.hooks.clock)();
+        let mut intake = self.shared.intake();
+        for batch in intake.drain(false) {
+            self.machine.handle_input(now, batch);
+        }
+        let newest = self.machine.still_newest(&clean.frames);
+        let carried: Vec<Entry> = entries
+            .into_iter()
+            .zip(newest)
+            .filter_map(|(entry, newest)| entry.filter(|_| newest))
+            .collect();
+        if !carried.is_empty() {
+            intake.put_own(carried);
+            for batch in intake.drain(false) {
+                self.machine.handle_input(now, batch);
+            }
+        }
+    }
+
+    fn read_open(&self, key: Key, place: Place) -> Option<Vec<u8>> {
+        let segment = self.shared.catalog().get(place.segment).cloned()?;
+        let mut bytes = vec![0; usize::try_from(place.bytes).ok()?];
+        let mut at = 0;
+        while at < bytes.len() {
+            match segment.file.read_at(&mut bytes[at..], place.offset + at as u64) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => at += read,
+            }
+        }
+        let frame = read_frame(&bytes, format::crc_seed(segment.seed))?;
+        (frame.key == Some(key)).then(|| frame.payload.to_vec())
+    }
+
+    fn publish(&self) {
+        let mut intake = self.shared.intake();
+        let status = &mut intake.status;
+        status.durable = self.shared.durable.load(Ordering::Acquire);
+        status.bytes = self.machine.bytes();
+        status.segments = self.machine.segment_count();
+        status.open_keys = self.machine.open_keys();
+        status.released = self.machine.released();
+        status.state = if self.machine.is_broken() {
+            State::Broken
+        } else if self.machine.is_without_room() {
+            State::DiskFull
+        } else {
+            State::Open
+        };
+    }
+}
