@@ -42,7 +42,6 @@ impl Chance {
             #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
             let low = wide as u64;
             if low >= threshold {
-                #[expect(clippy::cast_possible_truncation, reason = "the high half is below n")]
                 return (wide >> 64) as u64;
             }
         }

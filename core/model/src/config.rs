@@ -6,6 +6,7 @@
 //! and ops.md §1.3.
 
 pub mod application;
+pub(crate) mod check;
 pub mod did;
 pub mod document;
 pub mod group;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod options;
 pub mod policy;
 pub mod profile;
+pub mod read;
 pub mod resource;
 pub mod service;
 pub mod tenant;
@@ -24,7 +26,7 @@ pub use group::{Group, Method, Monitor, Scheme, StatusSet};
 pub use options::Options;
 pub use policy::{Alarms, Burst, Parameter, Policy, RespCodes};
 pub use profile::Profile;
-pub use resource::{Admin, Resource, ResourceAddress, ResourceTransport};
+pub use resource::{Admin, Network, Resource, ResourceAddress, ResourceTransport};
 pub use service::{Service, ServiceSet};
 pub use tenant::Tenant;
 

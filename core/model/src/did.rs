@@ -8,8 +8,12 @@
 //! tenants share a number is `overlap`'s question.
 
 mod index;
+mod overlap;
 mod pattern;
 
 pub use index::DidIndex;
+pub use overlap::{Clash, Entry, clashes};
 pub use pattern::{Pattern, PatternError, normalise};
 
+#[cfg(test)]
+mod tests;

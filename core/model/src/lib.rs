@@ -9,6 +9,7 @@ pub mod id;
 pub mod map;
 pub mod tree;
 pub mod schema;
+pub mod units;
 pub mod config;
 pub mod did;
 pub mod snapshot;

@@ -5,7 +5,8 @@
 
 mod near;
 mod problem;
+mod reader;
 
 pub use near::nearest;
 pub use problem::{Problem, Problems, Warning};
-
+pub use reader::{Field, Object, Place, Placed, found};

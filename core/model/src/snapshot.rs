@@ -5,6 +5,7 @@
 //! placement order, the number index. Stages select, authorise and place ask it; the revision is
 //! stamped into every record. `Environment` (dbid 1) is always there, as tenant 0.
 
+mod build;
 mod view;
 
 use crate::config::{
@@ -14,7 +15,6 @@ use crate::config::{
 use crate::did::DidIndex;
 use crate::id::{Dbid, Revision};
 use view::{Names, Views};
-
 
 /// One state of the configuration.
 #[derive(Debug)]
@@ -114,12 +114,7 @@ impl Snapshot {
     pub fn did(&self, normal_number: &str) -> Option<DidMatch<'_>> {
         let (pattern, group) = self.dids.find(normal_number)?;
         let group = self.did_groups.get(group as usize)?;
-        Some(DidMatch {
-            pattern,
-            group: &group.name,
-            tenant: group.tenant,
-            profile: group.profile,
-        })
+        Some(DidMatch { pattern, group: &group.name, tenant: group.tenant, profile: group.profile })
     }
 
     /// The tenant of this name: exactly, else without case if that is unique.
@@ -229,4 +224,3 @@ impl Snapshot {
         by_name.into_values().collect()
     }
 }
-

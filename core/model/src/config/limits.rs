@@ -9,7 +9,7 @@ pub const MAX_DOCUMENT: usize = 4 << 20;
 pub const MAX_NESTING: usize = 32;
 /// Tenants of a platform.
 pub const MAX_TENANTS: usize = 20_000;
-/// Tenants from leaf to root: stage authorise walks them for every call.
+/// Tenants above each other below `Environment`: stage authorise walks them for every call.
 pub const MAX_DEPTH: usize = 32;
 /// Patterns of one number group.
 pub const MAX_GROUP_PATTERNS: usize = 100_000;

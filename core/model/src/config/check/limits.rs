@@ -1,0 +1,67 @@
+//! Limits: is the whole of a size that this version was measured with (E501)?
+
+use super::references::Links;
+use crate::config::limits::{
+    MAX_DEPTH, MAX_GROUP_PATTERNS, MAX_GROUP_RESOURCES, MAX_LABELS, MAX_PATTERNS, MAX_RESOURCES,
+    MAX_TENANTS,
+};
+use crate::config::read::{Drafts, Head};
+use crate::schema::{Place, Problems};
+
+pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
+    let limit = |what: &str, n: usize, most: usize, place: &Place| {
+        if n > most {
+            problems
+                .note(place.problem("E501", format!("{what}: {n} exceeds the limit of {most}")));
+        }
+    };
+    let whole = Place::default();
+    limit("tenants", links.tenant_drafts.len(), MAX_TENANTS, &whole);
+    let mut patterns = 0;
+    for group in &drafts.did_groups {
+        patterns += group.dids.len();
+        let what = format!("patterns of group \"{}\"", group.head.name.value);
+        limit(&what, group.dids.len(), MAX_GROUP_PATTERNS, &group.place);
+    }
+    limit("patterns", patterns, MAX_PATTERNS, &whole);
+    let mut resources = 0;
+    for group in &drafts.groups {
+        resources += group.resources.len();
+        let what = format!("resources of group \"{}\"", group.head.name.value);
+        limit(&what, group.resources.len(), MAX_GROUP_RESOURCES, &group.place);
+    }
+    limit("resources", resources, MAX_RESOURCES, &whole);
+    for (tenant, depth) in depths(links).into_iter().enumerate() {
+        let draft = links.tenant_drafts.get(tenant).copied().flatten();
+        if let Some(draft) = draft.and_then(|at| drafts.tenants.get(at)) {
+            let what = format!("depth of tenant \"{}\"", draft.head.name.value);
+            limit(&what, depth - 1, MAX_DEPTH, &draft.head.name.place);
+        }
+    }
+    let labels = |head: &Head| {
+        let what = format!("labels of {} \"{}\"", head.kind.as_str(), head.name.value);
+        limit(&what, head.labels.value, MAX_LABELS, &head.labels.place);
+    };
+    super::references::heads(drafts).for_each(labels);
+}
+
+/// Tenants from each one to the root, both included; parents may stand behind their children.
+fn depths(links: &Links) -> Vec<usize> {
+    let mut depths = vec![0_usize; links.parents.len()];
+    for start in 0..links.parents.len() {
+        let mut path = Vec::new();
+        let mut at = Some(start);
+        while let Some(ix) = at.filter(|ix| depths.get(*ix) == Some(&0)) {
+            path.push(ix);
+            at = links.parents.get(ix).copied().flatten().map(crate::config::TenantIx::index);
+        }
+        let mut depth = at.and_then(|ix| depths.get(ix).copied()).unwrap_or(0);
+        for ix in path.into_iter().rev() {
+            depth += 1;
+            if let Some(cell) = depths.get_mut(ix) {
+                *cell = depth;
+            }
+        }
+    }
+    depths
+}

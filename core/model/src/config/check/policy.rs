@@ -1,0 +1,205 @@
+//! Policy: do the values of an object agree with each other, and with those around it?
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::references::{ENVIRONMENT, Links};
+use crate::config::limits::MAX_ADDED_HEADERS;
+use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft};
+use crate::config::{ProfileIx, Service, TenantIx};
+use crate::map::Map;
+use crate::schema::{Placed, Problems};
+
+pub(crate) fn check(drafts: &Drafts, links: &Links, own: &[SocketAddr], problems: &Problems) {
+    drafts.tenants.iter().for_each(|tenant| levels(&tenant.policy, problems));
+    for profile in &drafts.profiles {
+        levels(&profile.policy, problems);
+        needs(profile, problems);
+    }
+    for group in &drafts.groups {
+        monitor(group, problems);
+        respcode(group.noresource_response_code.as_ref(), problems);
+    }
+    resource_names(drafts, problems);
+    addresses(drafts, own, problems);
+    headers(drafts, links, problems);
+}
+
+/// E401: usage_limit ≤ level2 ≤ level3; and E405.
+fn levels(policy: &PolicyDraft, problems: &Problems) {
+    respcode(policy.usage_limit_code.as_ref(), problems);
+    respcode(policy.service_forbidden_code.as_ref(), problems);
+    let Some(burst) = &policy.burst else { return };
+    let Some(limit) = &policy.usage_limit else {
+        problems.note(burst.place.problem("E401", "burst needs usage_limit"));
+        return;
+    };
+    let below = |upper: &Placed<u32>, name: &str, lower: u32, lower_name: &str| {
+        let n = upper.value;
+        if n < lower {
+            let text = format!("burst.{name} ({n}) must not be below {lower_name} ({lower})");
+            problems.note(upper.place.problem("E401", text));
+        }
+    };
+    below(&burst.level2, "level2", limit.value, "usage_limit");
+    if let Some(level3) = &burst.level3 {
+        below(level3, "level3", burst.level2.value, "burst.level2");
+    }
+}
+
+fn respcode(code: Option<&Placed<i64>>, problems: &Problems) {
+    if let Some(code) = code.filter(|code| !(400..=699).contains(&code.value)) {
+        let text = format!("response code {} is not between 400 and 699", code.value);
+        problems.note(code.place.problem("E405", text));
+    }
+}
+
+/// E403.
+fn needs(profile: &ProfileDraft, problems: &Problems) {
+    let service = profile.service.value;
+    let missing = match service {
+        Service::Voicexml | Service::Ccxml if profile.initial_page_url.is_none() => {
+            "initial_page_url"
+        }
+        Service::Announcement if profile.play.is_none() => "play",
+        _ => return,
+    };
+    let text = format!("service {service} needs {missing}");
+    problems.note(profile.service.place.problem("E403", text));
+}
+
+fn monitor(group: &GroupDraft, problems: &Problems) {
+    let monitor = &group.monitor.value;
+    if monitor.timeout >= monitor.interval {
+        let text = "monitor.timeout must be below monitor.interval";
+        problems.note(group.monitor.place.problem("E408", text));
+    }
+}
+
+fn resources(drafts: &Drafts) -> impl Iterator<Item = (&GroupDraft, &ResourceDraft)> {
+    drafts.groups.iter().flat_map(|group| group.resources.iter().map(move |r| (group, r)))
+}
+
+/// E404.
+fn resource_names(drafts: &Drafts, problems: &Problems) {
+    let mut first: Map<String, &str> = Map::new(0);
+    for (group, resource) in resources(drafts) {
+        let (name, group) = (&resource.name.value, group.head.name.value.as_str());
+        let other = *first.get_or_insert_with(name.to_lowercase(), || "");
+        if other.is_empty() {
+            first.insert(name.to_lowercase(), group);
+            continue;
+        }
+        let text =
+            format!("resource name \"{name}\" is used by group \"{other}\" and group \"{group}\"");
+        problems.note(resource.name.place.problem("E404", text));
+    }
+}
+
+/// E406, and E409 for addresses of this RM itself.
+fn addresses(drafts: &Drafts, own: &[SocketAddr], problems: &Problems) {
+    let mut first: Map<SocketAddr, &str> = Map::new(0);
+    for (_, resource) in resources(drafts) {
+        let (address, name) = (&resource.address.value, resource.name.value.as_str());
+        let note = |code, text| problems.note(resource.address.place.problem(code, text));
+        if own.contains(&address.addr) {
+            note("E409", format!("resource address \"{}\" is this RM itself", address.uri));
+        }
+        let other = *first.get_or_insert_with(address.addr, || name);
+        if other != name {
+            let uri = &address.uri;
+            note(
+                "E406",
+                format!("resource address \"{uri}\" is used by \"{other}\" and \"{name}\""),
+            );
+        }
+    }
+}
+
+/// Bytes of the headers besides names and path (rm.md §1.4, §2.3): Via, Record-Route at its limit
+/// and the fixed parts of the three session headers.
+const HEADERS_WITHOUT_NAMES: usize = 700;
+/// A DBID and its separator in the path.
+const PATH_STEP: usize = 11;
+
+/// E410: no call of a profile may get more headers than allowed. A profile runs under its own
+/// tenant, and under those whose numbers lead to it.
+fn headers(drafts: &Drafts, links: &Links, problems: &Problems) {
+    let under_owner = (0..).map(ProfileIx).zip(links.profile_owners.iter().copied());
+    let by_number = links.did_profiles.iter().copied().zip(links.did_owners.iter().copied());
+    let mut told = BTreeSet::new();
+    for (profile, tenant) in under_owner.chain(by_number) {
+        let Some(draft) = drafts.profiles.get(profile.index()) else { continue };
+        let bytes = HEADERS_WITHOUT_NAMES
+            + path_bytes(drafts, links, tenant)
+            + 2 * draft.head.name.value.len();
+        if bytes > MAX_ADDED_HEADERS && told.insert(profile) {
+            let text = format!("headers for this profile would exceed {MAX_ADDED_HEADERS} bytes");
+            problems.note(draft.head.name.place.problem("E410", text));
+        }
+    }
+}
+
+fn path_bytes(drafts: &Drafts, links: &Links, tenant: TenantIx) -> usize {
+    let chain =
+        std::iter::successors(Some(tenant), |ix| links.parents.get(ix.index()).copied().flatten());
+    let step = |ix: TenantIx| {
+        let draft = links.tenant_drafts.get(ix.index()).copied().flatten();
+        let draft = draft.and_then(|at| drafts.tenants.get(at));
+        let name = draft.map_or(ENVIRONMENT.len(), |tenant| tenant.head.name.value.len());
+        PATH_STEP + name + 1
+    };
+    chain.map(step).sum()
+}
+
+/// W401 and W402: what is allowed but hardly meant.
+pub(crate) fn warn(
+    snapshot: &crate::snapshot::Snapshot,
+    drafts: &Drafts,
+    links: &Links,
+    warnings: &Problems,
+) {
+    for (at, draft) in links.tenant_drafts.iter().enumerate() {
+        let tenant = draft.and_then(|at| drafts.tenants.get(at));
+        if let (Some(tenant), Some(parent)) = (tenant, links.parents.get(at).copied().flatten()) {
+            let limit = tenant.policy.usage_limit.as_ref();
+            above_parent(snapshot, limit, &tenant.head.name.value, parent, warnings);
+        }
+    }
+    let mut told = BTreeSet::new();
+    for (ix, (profile, owner)) in (0..).zip(drafts.profiles.iter().zip(&links.profile_owners)) {
+        let limit = profile.policy.usage_limit.as_ref();
+        above_parent(snapshot, limit, &profile.head.name.value, *owner, warnings);
+        let service = profile.service.value;
+        let users = links.did_profiles.iter().zip(&links.did_owners);
+        let users = users.filter(|(used, _)| **used == ProfileIx(ix)).map(|(_, tenant)| *tenant);
+        for tenant in std::iter::once(*owner).chain(users) {
+            let none = snapshot.groups_for(tenant, service).is_empty();
+            if none && told.insert((tenant, service)) {
+                let name = &snapshot.tenant(tenant).name;
+                let text = format!("no group offers service \"{service}\" to tenant \"{name}\"");
+                warnings.note(profile.service.place.problem("W402", text));
+            }
+        }
+    }
+}
+
+fn above_parent(
+    snapshot: &crate::snapshot::Snapshot,
+    limit: Option<&Placed<u32>>,
+    child: &str,
+    parent: TenantIx,
+    warnings: &Problems,
+) {
+    let Some(limit) = limit else { return };
+    let mut above = snapshot.chain(parent).filter_map(|ix| {
+        let tenant = snapshot.tenant(ix);
+        tenant.policy.usage_limit.map(|most| (most, &tenant.name))
+    });
+    let Some((most, parent)) = above.next().filter(|(most, _)| *most < limit.value) else { return };
+    let n = limit.value;
+    let text = format!(
+        "limit {n} of \"{child}\" is above the {most} of its parent \"{parent}\"; the parent's will bind"
+    );
+    warnings.note(limit.place.problem("W401", text));
+}

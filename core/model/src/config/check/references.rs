@@ -1,0 +1,296 @@
+//! References: does every name exist, is every name used once, is every DBID free?
+
+use std::collections::BTreeMap;
+
+use crate::config::read::{Drafts, Head, Kind, TenantDraft};
+use crate::config::{ProfileIx, TenantIx};
+use crate::id::{Dbid, dbid_of, dbid_of_resource};
+use crate::map::Map;
+use crate::schema::{Placed, Problems};
+
+/// The tenant that always exists.
+pub(crate) const ENVIRONMENT: &str = "Environment";
+
+/// What the names of the drafts mean, by the drafts' order. Tenant 0 is `Environment`; the drafts
+/// of other tenants follow in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    /// Which draft a tenant comes from; `None` = `Environment` without a document.
+    pub(crate) tenant_drafts: Vec<Option<usize>>,
+    pub(crate) parents: Vec<Option<TenantIx>>,
+    pub(crate) default_profiles: Vec<Option<ProfileIx>>,
+    pub(crate) profile_owners: Vec<TenantIx>,
+    pub(crate) did_owners: Vec<TenantIx>,
+    pub(crate) did_profiles: Vec<ProfileIx>,
+    pub(crate) group_owners: Vec<TenantIx>,
+    pub(crate) tenant_dbids: Vec<Dbid>,
+    pub(crate) profile_dbids: Vec<Dbid>,
+    pub(crate) did_dbids: Vec<Dbid>,
+    pub(crate) group_dbids: Vec<Dbid>,
+    pub(crate) application_dbids: Vec<Dbid>,
+    /// Group by group.
+    pub(crate) resource_dbids: Vec<Dbid>,
+}
+
+pub(crate) fn check(drafts: &Drafts, problems: &Problems) -> Links {
+    let mut links = Links::default();
+    let mut tenants = Map::new(0);
+    tenant_order(drafts, &mut links, &mut tenants);
+    unique_names(drafts, problems);
+    aliases(drafts, problems);
+    parents(drafts, &tenants, &mut links, problems);
+    let owner = |head: &Head| owner(head, &tenants, problems);
+    links.profile_owners = drafts.profiles.iter().map(|draft| owner(&draft.head)).collect();
+    links.did_owners = drafts.did_groups.iter().map(|draft| owner(&draft.head)).collect();
+    links.group_owners = drafts.groups.iter().map(|draft| owner(&draft.head)).collect();
+    profiles(drafts, &mut links, problems);
+    dbids(drafts, &mut links, problems);
+    links
+}
+
+fn tenant_order<'d>(drafts: &'d Drafts, links: &mut Links, tenants: &mut Map<&'d str, TenantIx>) {
+    let environment = drafts.tenants.iter().position(|t| t.head.name.value == ENVIRONMENT);
+    links.tenant_drafts.push(environment);
+    let others = 0..drafts.tenants.len();
+    links.tenant_drafts.extend(others.filter(|at| Some(*at) != environment).map(Some));
+    tenants.insert(ENVIRONMENT, TenantIx(0));
+    for (ix, draft) in (0..).map(TenantIx).zip(&links.tenant_drafts) {
+        if let Some(tenant) = draft.and_then(|at| drafts.tenants.get(at)) {
+            tenants.get_or_insert_with(tenant.head.name.value.as_str(), || ix);
+        }
+    }
+}
+
+pub(super) fn heads(drafts: &Drafts) -> impl Iterator<Item = &Head> {
+    let tenants = drafts.tenants.iter().map(|draft| &draft.head);
+    let profiles = drafts.profiles.iter().map(|draft| &draft.head);
+    let did_groups = drafts.did_groups.iter().map(|draft| &draft.head);
+    let groups = drafts.groups.iter().map(|draft| &draft.head);
+    let applications = drafts.applications.iter().map(|draft| &draft.head);
+    tenants.chain(profiles).chain(did_groups).chain(groups).chain(applications)
+}
+
+/// E204: one kind and tenant has no two names that are equal without case.
+fn unique_names(drafts: &Drafts, problems: &Problems) {
+    let mut first: BTreeMap<(Kind, &str, String), &str> = BTreeMap::new();
+    for head in heads(drafts) {
+        let (kind, name, tenant) = (head.kind, &head.name.value, &head.tenant.value);
+        let key = (kind, tenant.as_str(), name.to_lowercase());
+        let Some(other) = first.insert(key, name) else { continue };
+        let kind = kind.as_str();
+        problems.note(head.name.place.problem(
+            "E204",
+            format!("{kind} \"{name}\" already exists in tenant \"{tenant}\" as \"{other}\""),
+        ));
+    }
+}
+
+/// An alias is unique over all names and aliases.
+fn aliases(drafts: &Drafts, problems: &Problems) {
+    let mut used: Map<&str, &str> = Map::new(0);
+    used.insert(ENVIRONMENT, ENVIRONMENT);
+    for tenant in &drafts.tenants {
+        used.insert(&tenant.head.name.value, &tenant.head.name.value);
+    }
+    for tenant in &drafts.tenants {
+        for alias in &tenant.aliases {
+            let name = &alias.value;
+            match used.get(name.as_str()) {
+                Some(other) => problems.note(alias.place.problem(
+                    "E207",
+                    format!("alias \"{name}\" is already used by tenant \"{other}\""),
+                )),
+                None => {
+                    used.insert(name, &tenant.head.name.value);
+                }
+            }
+        }
+    }
+}
+
+fn missing_tenant(name: &Placed<String>, problems: &Problems) {
+    let text = format!("Tenant \"{}\" of tenant \"{ENVIRONMENT}\" does not exist", name.value);
+    problems.note(name.place.problem("E201", text));
+}
+
+fn owner(head: &Head, tenants: &Map<&str, TenantIx>, problems: &Problems) -> TenantIx {
+    let found = tenants.get(head.tenant.value.as_str()).copied();
+    found.unwrap_or_else(|| {
+        missing_tenant(&head.tenant, problems);
+        TenantIx(0)
+    })
+}
+
+fn parents(drafts: &Drafts, tenants: &Map<&str, TenantIx>, links: &mut Links, problems: &Problems) {
+    links.parents.push(None);
+    for draft in links.tenant_drafts.iter().skip(1) {
+        let parent = draft.and_then(|at| drafts.tenants.get(at)).and_then(|t| t.parent.as_ref());
+        let found = parent.map_or(Some(TenantIx(0)), |name| {
+            let found = tenants.get(name.value.as_str()).copied();
+            if found.is_none() {
+                missing_tenant(name, problems);
+            }
+            found
+        });
+        links.parents.push(found.or(Some(TenantIx(0))));
+    }
+    cycles(drafts, links, problems);
+}
+
+/// E202; every tenant of a cycle is named once, and hung under `Environment` so that the other
+/// checks of this stage come to an end.
+fn cycles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
+    // 0 = not seen, n = seen on the walk that began at tenant n
+    let mut seen = vec![0_usize; links.parents.len()];
+    let mut broken = Vec::new();
+    for start in 1..links.parents.len() {
+        let mut at = start;
+        while at != 0 && seen.get(at) == Some(&0) {
+            seen[at] = start;
+            at = parent_of(links, at);
+        }
+        if at != 0 && seen.get(at) == Some(&start) {
+            let mut member = at;
+            loop {
+                broken.push(member);
+                member = parent_of(links, member);
+                if member == at {
+                    break;
+                }
+            }
+        }
+    }
+    broken.sort_unstable();
+    for at in broken {
+        if let Some(tenant) = draft_of(drafts, links, at) {
+            let place = tenant.parent.as_ref().map_or(&tenant.head.name.place, |p| &p.place);
+            let name = &tenant.head.name.value;
+            let text = format!("tenant \"{name}\": parent chain forms a cycle");
+            problems.note(place.problem("E202", text));
+        }
+        if let Some(parent) = links.parents.get_mut(at) {
+            *parent = Some(TenantIx(0));
+        }
+    }
+}
+
+fn parent_of(links: &Links, at: usize) -> usize {
+    links.parents.get(at).copied().flatten().map_or(0, TenantIx::index)
+}
+
+fn draft_of<'d>(drafts: &'d Drafts, links: &Links, at: usize) -> Option<&'d TenantDraft> {
+    links.tenant_drafts.get(at).copied().flatten().and_then(|at| drafts.tenants.get(at))
+}
+
+/// E205: profiles that numbers and tenants name, in the tenant or its parents.
+fn profiles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
+    let mut known: BTreeMap<(TenantIx, &str), ProfileIx> = BTreeMap::new();
+    let owned = drafts.profiles.iter().zip(&links.profile_owners);
+    for (ix, (profile, owner)) in (0..).map(ProfileIx).zip(owned) {
+        known.entry((*owner, profile.head.name.value.as_str())).or_insert(ix);
+    }
+    let find = |tenant: TenantIx, tenant_name: &str, name: &Placed<String>| {
+        let mut chain = std::iter::successors(Some(tenant), |ix| {
+            links.parents.get(ix.index()).copied().flatten()
+        });
+        let found = chain.find_map(|ix| known.get(&(ix, name.value.as_str())).copied());
+        if found.is_none() {
+            let name_text = &name.value;
+            problems.note(name.place.problem(
+                "E205",
+                format!(
+                    "profile \"{name_text}\" not found in tenant \"{tenant_name}\" or its parents"
+                ),
+            ));
+        }
+        found
+    };
+    let numbers = drafts.did_groups.iter().zip(&links.did_owners);
+    let of_numbers: Vec<ProfileIx> = numbers
+        .map(|(group, owner)| find(*owner, &group.head.tenant.value, &group.profile))
+        .map(|found| found.unwrap_or(ProfileIx(0)))
+        .collect();
+    let tenants = (0..).map(TenantIx).zip(&links.tenant_drafts);
+    let of_tenants = tenants
+        .map(|(ix, draft)| {
+            let tenant = draft.and_then(|at| drafts.tenants.get(at))?;
+            find(ix, &tenant.head.name.value, tenant.default_profile.as_ref()?)
+        })
+        .collect();
+    links.did_profiles = of_numbers;
+    links.default_profiles = of_tenants;
+}
+
+/// E206: DBIDs given or computed, unique per kind; resources share the numbers of applications.
+fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
+    let head_dbid = |head: &Head, problems: &Problems, taken: &mut Taken| {
+        let computed = dbid_of(head.kind.as_str(), &head.tenant.value, &head.name.value);
+        taken.take(head.dbid.as_ref(), computed, &head.name, problems)
+    };
+    let mut taken = Taken::default();
+    taken.numbers.insert(Dbid(1), ());
+    for draft in &links.tenant_drafts {
+        let head = draft.and_then(|at| drafts.tenants.get(at)).map(|tenant| &tenant.head);
+        links.tenant_dbids.push(match head {
+            Some(head) if head.name.value == ENVIRONMENT => environment_dbid(head, problems),
+            Some(head) => head_dbid(head, problems, &mut taken),
+            None => Dbid(1),
+        });
+    }
+    let all = |heads: Vec<&Head>, taken: &mut Taken| -> Vec<Dbid> {
+        heads.into_iter().map(|head| head_dbid(head, problems, taken)).collect()
+    };
+    let heads = drafts.profiles.iter().map(|draft| &draft.head).collect();
+    links.profile_dbids = all(heads, &mut Taken::default());
+    let heads = drafts.did_groups.iter().map(|draft| &draft.head).collect();
+    links.did_dbids = all(heads, &mut Taken::default());
+    let heads = drafts.groups.iter().map(|draft| &draft.head).collect();
+    links.group_dbids = all(heads, &mut Taken::default());
+    let mut components = Taken::default();
+    let heads = drafts.applications.iter().map(|draft| &draft.head).collect();
+    links.application_dbids = all(heads, &mut components);
+    for group in &drafts.groups {
+        for resource in &group.resources {
+            let (tenant, name) = (&group.head.tenant.value, &group.head.name.value);
+            let computed = dbid_of_resource(tenant, name, &resource.name.value);
+            let given = resource.dbid.as_ref();
+            let dbid = components.take(given, computed, &resource.name, problems);
+            links.resource_dbids.push(dbid);
+        }
+    }
+}
+
+fn environment_dbid(head: &Head, problems: &Problems) -> Dbid {
+    if let Some(given) = head.dbid.as_ref().filter(|given| given.value != Dbid(1)) {
+        let text = "dbid of an existing object cannot change";
+        problems.note(given.place.problem("E206", text));
+    }
+    Dbid(1)
+}
+
+struct Taken {
+    numbers: Map<Dbid, ()>,
+}
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self { numbers: Map::new(0) }
+    }
+}
+
+impl Taken {
+    fn take(
+        &mut self,
+        given: Option<&Placed<Dbid>>,
+        computed: Dbid,
+        name: &Placed<String>,
+        problems: &Problems,
+    ) -> Dbid {
+        let dbid = given.map_or(computed, |given| given.value);
+        if self.numbers.insert(dbid, ()).is_some() {
+            let place = given.map_or(&name.place, |given| &given.place);
+            problems.note(place.problem("E206", format!("dbid {dbid} is taken")));
+        }
+        dbid
+    }
+}

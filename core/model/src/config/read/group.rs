@@ -1,0 +1,161 @@
+//! Resource groups.
+
+use std::time::Duration;
+
+use super::head::Head;
+use super::policy::{code, is_text};
+use super::resource::{self, ResourceDraft};
+use super::values::{service, status_set};
+use crate::config::{Method, Monitor, Scheme, Service, StatusSet};
+use crate::schema::{Field, Object, Place, Placed};
+use crate::tree::Value;
+
+const ZERO: Duration = Duration::ZERO;
+const MS: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A resource group as it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupDraft {
+    pub(crate) head: Head,
+    pub(crate) services: Vec<Service>,
+    pub(crate) scheme: Scheme,
+    pub(crate) shared_with_children: bool,
+    pub(crate) preference: u16,
+    pub(crate) monitor: Placed<Monitor>,
+    pub(crate) port_capacity: Option<u32>,
+    pub(crate) failover_codes: StatusSet,
+    pub(crate) try_timeout: Option<Duration>,
+    pub(crate) quarantine: Duration,
+    pub(crate) max_quarantine: Duration,
+    pub(crate) noresource_response_code: Option<Placed<i64>>,
+    pub(crate) resources: Vec<ResourceDraft>,
+    /// Where the list of resources stands.
+    pub(crate) place: Place,
+}
+
+pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
+    let kind = head.kind.as_str();
+    let services = spec.require("services", kind).and_then(|field| services(&field));
+    let duration = |key, least| spec.get(key).and_then(|field| field.duration(least, HOUR));
+    let (try_timeout, quarantine) = (duration("try_timeout", MS), duration("quarantine", ZERO));
+    let max_quarantine = duration("max_quarantine", ZERO);
+    let shared = spec.get("shared").and_then(|f| f.choice(&[("tree", true), ("own", false)]));
+    let preference = spec.get("preference").and_then(|field| field.whole(0, 1000));
+    let port_capacity = spec.get("port_capacity").and_then(|field| field.whole(0, u32::MAX));
+    let no_resource = spec.get("noresource_response_code").and_then(|field| code(&field));
+    let (scheme, monitor, failover) = (scheme(spec), monitor(spec), failover(spec));
+    let list = spec.get("resources");
+    let place = list.as_ref().map_or(spec.place(), Field::place).clone();
+    let items = list.and_then(|field| field.list()).unwrap_or_default();
+    let resources = items.iter().filter_map(|item| resource::read(item, kind)).collect();
+    later(spec);
+    let services = services?;
+    Some(GroupDraft {
+        scheme,
+        shared_with_children: shared.unwrap_or(true),
+        preference: preference.unwrap_or(100),
+        monitor,
+        port_capacity,
+        failover_codes: failover.unwrap_or_else(|| StatusSet::failover_default(&services)),
+        try_timeout,
+        quarantine: quarantine.unwrap_or(Duration::from_secs(10)),
+        max_quarantine: max_quarantine.unwrap_or(Duration::from_secs(60)),
+        noresource_response_code: no_resource,
+        resources,
+        place,
+        services,
+        head,
+    })
+}
+
+/// The services that a group may offer: those whose calls this version places. `conference` and
+/// `recordingclient` may stand in the list, because nothing asks for them yet.
+fn services(field: &Field<'_>) -> Option<Vec<Service>> {
+    let items = field.list()?;
+    if items.is_empty() {
+        field.note("E106", "\"services\" must be between 1 and 12 services");
+        return None;
+    }
+    let mut services = Vec::new();
+    for item in &items {
+        let Some(service) = service(item) else { continue };
+        if service.stands_alone() || service == Service::Record {
+            item.unavailable::<()>();
+        }
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    (!services.is_empty()).then_some(services)
+}
+
+fn scheme(spec: &Object<'_>) -> Scheme {
+    let schemes = [
+        ("round-robin", true),
+        ("least-used", false),
+        ("least-percent", false),
+        ("weighted", false),
+        ("hash", false),
+    ];
+    if let Some(field) = spec.get("scheme")
+        && field.choice(&schemes) == Some(false)
+    {
+        field.unavailable::<()>();
+    }
+    spec.unavailable("hash_on", |_| false);
+    Scheme::RoundRobin
+}
+
+fn failover(spec: &Object<'_>) -> Option<StatusSet> {
+    let object = spec.get("failover")?.object()?;
+    let codes = object.get("codes").and_then(|field| status_set(&field));
+    object.finish();
+    codes
+}
+
+fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
+    let mut monitor = Monitor::default();
+    let absent = Placed { value: monitor.clone(), place: spec.place().clone() };
+    let Some(field) = spec.get("monitor") else { return absent };
+    let Some(object) = field.object() else { return absent };
+    let duration = |key| object.get(key).and_then(|field| field.duration(MS * 10, HOUR));
+    let times = |key| object.get(key).and_then(|field| field.whole(1, 1000));
+    if let Some(method) = object.get("method") {
+        match method.choice(&[("options", "options"), ("none", "none"), ("register", "register")]) {
+            Some("none") => monitor.method = Method::None,
+            Some("register") => method.unavailable().unwrap_or_default(),
+            _ => {}
+        }
+    }
+    monitor.interval = duration("interval").unwrap_or(monitor.interval);
+    monitor.timeout = duration("timeout").unwrap_or(monitor.timeout);
+    monitor.recovery_interval = duration("recovery_interval").unwrap_or(monitor.recovery_interval);
+    monitor.down_after = times("down_after").unwrap_or(monitor.down_after);
+    monitor.up_after = times("up_after").unwrap_or(monitor.up_after);
+    let codes = object.get("alive_codes").and_then(|field| status_set(&field));
+    monitor.alive_codes = codes.unwrap_or(monitor.alive_codes);
+    object.unavailable("transport", |_| false);
+    object.finish();
+    field.placed(monitor)
+}
+
+/// Known fields of parts that are not built.
+fn later(spec: &Object<'_>) {
+    spec.unavailable("geo_location", |value| *value == Value::Seq(Vec::new()));
+    spec.unavailable("capabilities", |value| *value == Value::Map(Vec::new()));
+    spec.unavailable("port_usage", |value| is_text(value, "in-and-out"));
+    spec.unavailable("confmaxsize", |_| false);
+    spec.unavailable("confmaxcount", |_| false);
+    spec.unavailable("on_dead", |value| is_text(value, "bye"));
+    spec.unavailable("release_after", |value| is_text(value, "15s"));
+    spec.unavailable("session_expires", |_| false);
+    spec.unavailable("use_cti", |value| *value == Value::Int(0));
+    for flag in ["remove_ruri_capability_on_fallback", "auto_register"] {
+        spec.unavailable(flag, |value| *value == Value::Bool(false));
+    }
+    spec.unavailable("fail_over_cti_handling", |value| is_text(value, "reject"));
+    spec.unavailable("cti_unavailable_respcode", |_| false);
+    spec.unavailable("cti_unavailable_action", |value| is_text(value, "reject"));
+    spec.unavailable("discovery", |_| false);
+}

@@ -1,0 +1,225 @@
+//! Options of an application: section → key → text, number or truth value.
+//!
+//! Values are lenient in form, because an import carries every value as text: `"3"` is 3. A known
+//! option that this version acts on is an error when it is wrong; one whose part is not built, and
+//! an unknown one, is a warning, never an error (ops.md §1.2).
+
+use std::time::Duration;
+
+use super::policy::scalar;
+use crate::config::ApplicationType;
+use crate::config::options::{DnisHeader, Options};
+use crate::did::{Pattern, normalise};
+use crate::schema::{Field, Object, Problems, nearest};
+use crate::tree::{Key, Node, Value};
+
+/// Reads one option into its cell; what is wrong has then been noted.
+type Set = fn(&mut Options, &Field<'_>) -> Option<()>;
+
+const ZERO: Duration = Duration::ZERO;
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
+    ("Request-Uri", DnisHeader::RequestUri),
+    ("To", DnisHeader::To),
+    ("History-Info", DnisHeader::HistoryInfo),
+    ("P-Called-Party-ID", DnisHeader::PCalledPartyId),
+    ("Diversion", DnisHeader::Diversion),
+];
+
+/// What RM acts on (rm.md §4.4).
+const BUILT: [(&str, &str, Set); 31] = [
+    ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
+    ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
+    ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
+    ("rm", "forward-503", |o, f| put(&mut o.forward_503, f.boolean())),
+    ("rm", "max-tries", |o, f| put(&mut o.max_tries, f.whole(1, 5))),
+    ("rm", "max-hunt", |o, f| put(&mut o.max_hunt, f.duration(SECOND, SECOND * 180))),
+    ("rm", "try-timeout", |o, f| put(&mut o.try_timeout, f.duration(SECOND / 10, SECOND * 32))),
+    ("rm", "session-linger", |o, f| put(&mut o.session_linger, f.duration(ZERO, DAY))),
+    ("rm", "no-timer-lifetime", |o, f| put(&mut o.no_timer_lifetime, f.duration(SECOND, DAY * 30))),
+    ("rm", "orphan-lifetime", |o, f| put(&mut o.orphan_lifetime, f.duration(SECOND, DAY * 30))),
+    ("rm", "max-session-expires", |o, f| put(&mut o.max_session_expires, f.whole(90, 86_400))),
+    ("rm", "max-spirals", |o, f| put(&mut o.max_spirals, f.whole(0, 70))),
+    ("rm", "profile-not-found-respcode", |o, f| put(&mut o.profile_not_found_respcode, code(f))),
+    ("rm", "resource-unavailable-respcode", |o, f| {
+        put(&mut o.resource_unavailable_respcode, code(f))
+    }),
+    ("rm", "resource-no-match-respcode", |o, f| put(&mut o.resource_no_match_respcode, code(f))),
+    ("rm", "resource-full-respcode", |o, f| put_some(&mut o.resource_full_respcode, code(f))),
+    ("rm", "resource-draining-respcode", |o, f| {
+        put_some(&mut o.resource_draining_respcode, code(f))
+    }),
+    ("rm", "resource-dead-respcode", |o, f| put_some(&mut o.resource_dead_respcode, code(f))),
+    ("rm", "resource-disabled-respcode", |o, f| {
+        put_some(&mut o.resource_disabled_respcode, code(f))
+    }),
+    ("rm", "overload-respcode", |o, f| put(&mut o.overload_respcode, code(f))),
+    ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
+    ("rm", "priority-numbers", |o, f| put(&mut o.priority_numbers, patterns(f))),
+    ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
+    ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
+    ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
+        put(&mut o.tcp_setup, f.whole(1, 60_000).map(Duration::from_millis))
+    }),
+    ("proxy", "sip.maxtcpconnections", |o, f| {
+        put(&mut o.max_tcp_connections, f.whole(1, 1_000_000))
+    }),
+    ("proxy", "sip.headerutf8verification", |o, f| put(&mut o.header_utf8, f.boolean())),
+    ("records", "update-interval", |o, f| put(&mut o.update_interval, f.duration(ZERO, DAY))),
+    ("records", "fsync-interval", |o, f| put(&mut o.fsync_interval, f.duration(ZERO, SECOND))),
+    ("records", "spool-max", |o, f| put(&mut o.spool_max, f.size(1 << 20, 1 << 50))),
+    ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
+];
+
+/// Known options of parts that are not built, with their defaults; an empty one has none.
+const LATER: [(&str, &str, &str); 12] = [
+    ("rm", "ignore-gw-lrg-configuration", "false"),
+    ("rm", "allow-direct-outbound", "false"),
+    ("rm", "topology-hiding", "none"),
+    ("rm", "cti-unavailable-respcode", ""),
+    ("rm", "cti-unavailable-action", "reject"),
+    ("rm", "conference-sip-error-respcode", "503"),
+    ("proxy", "sip.transport.dnsharouting", "true"),
+    ("proxy", "sip.min_se", "90"),
+    ("proxy", "sip.maxmsgsize", "65536"),
+    ("cluster", "virtual-ip", ""),
+    ("cluster", "join-timeout", "3s"),
+    ("log", "verbose", ""),
+];
+
+/// Sections whose keys are those of `proxy`.
+const LIKE_PROXY: [&str; 3] = ["monitor", "registrar", "subscription"];
+
+pub(super) fn read(sections: &Object<'_>, kind: ApplicationType, warnings: &Problems) -> Options {
+    let mut options = Options::default();
+    for (section, field) in sections.entries() {
+        let Some(keys) = field.object() else { continue };
+        for (key, field) in keys.entries().filter(|(_, field)| !field.node().is_null()) {
+            if scalar_or_list(&field).is_none() {
+                continue;
+            }
+            match kind {
+                ApplicationType::ResourceManager => {
+                    one(&mut options, section, key, &field, warnings);
+                }
+                ApplicationType::ReportingServer => {
+                    warn(&field, key, warnings, "W603", no_effect(section, key));
+                }
+                ApplicationType::MediaServer
+                | ApplicationType::SipServer
+                | ApplicationType::SnmpMaster
+                | ApplicationType::ConfigServer => {}
+            }
+        }
+    }
+    options
+}
+
+fn one(options: &mut Options, section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) {
+    let is = |(s, k): (&str, &str)| s == section.text && k == key.text;
+    if let Some((.., set)) = BUILT.iter().find(|(s, k, _)| is((s, k))) {
+        let node = Node { value: typed(&field.node().value), at: field.node().at };
+        set(options, &field.with(&node));
+        return;
+    }
+    let later = LATER.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
+    let like_proxy = LIKE_PROXY.contains(&section.text.as_str()) && key.text.starts_with("sip.");
+    if later.is_some_and(|default| scalar(field).as_deref() == Some(default)) {
+        return;
+    }
+    if later.is_some() || like_proxy {
+        warn(field, key, warnings, "W603", no_effect(section, key));
+        return;
+    }
+    let built = BUILT.iter().map(|(s, k, _)| (*s, *k));
+    let known = built.chain(LATER.iter().map(|(s, k, _)| (*s, *k)));
+    let known: Vec<String> = known.map(|(s, k)| format!("{s}/{k}")).collect();
+    let name = format!("{}/{}", section.text, key.text);
+    let text = match nearest(&name, known.iter().map(String::as_str)) {
+        Some(near) => format!("unknown option \"{name}\"; did you mean \"{near}\"?"),
+        None => format!("unknown option \"{name}\""),
+    };
+    warn(field, key, warnings, "W602", text);
+}
+
+fn no_effect(section: &Key, key: &Key) -> String {
+    format!("option \"{}/{}\" has no effect in this version", section.text, key.text)
+}
+
+fn warn(field: &Field<'_>, key: &Key, warnings: &Problems, code: &'static str, text: String) {
+    let mut problem = field.place().problem(code, text);
+    problem.at = key.at;
+    warnings.note(problem);
+}
+
+fn scalar_or_list(field: &Field<'_>) -> Option<()> {
+    match field.node().value {
+        Value::Seq(_) => Some(()),
+        _ => scalar(field).map(|_| ()),
+    }
+}
+
+/// Text that is a number or a truth value, as such.
+fn typed(value: &Value) -> Value {
+    let Value::Text(text) = value else { return value.clone() };
+    match text.as_str() {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ => text.parse().map_or_else(|_| value.clone(), Value::Int),
+    }
+}
+
+fn put<T>(cell: &mut T, value: Option<T>) -> Option<()> {
+    *cell = value?;
+    Some(())
+}
+
+fn put_some<T>(cell: &mut Option<T>, value: Option<T>) -> Option<()> {
+    *cell = Some(value?);
+    Some(())
+}
+
+fn code(field: &Field<'_>) -> Option<u16> {
+    field.whole(400, 699)
+}
+
+/// Method names in a list, or in one text with commas.
+fn methods(field: &Field<'_>) -> Option<Vec<String>> {
+    let known =
+        ["REGISTER", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "MESSAGE", "INFO", "UPDATE"];
+    let mut methods = Vec::new();
+    for text in texts(field)? {
+        if !known.contains(&text.as_str()) {
+            return field.invalid("list of methods", format_args!("expected {}", known.join(", ")));
+        }
+        methods.push(text);
+    }
+    Some(methods)
+}
+
+fn patterns(field: &Field<'_>) -> Option<Vec<String>> {
+    let mut patterns = Vec::new();
+    for text in texts(field)? {
+        match Pattern::parse(&text) {
+            Ok(pattern) => patterns.push(pattern.to_string()),
+            Err(_) => return field.invalid("DID pattern", format_args!("\"{text}\"")),
+        }
+    }
+    Some(patterns)
+}
+
+fn texts(field: &Field<'_>) -> Option<Vec<String>> {
+    if let Value::Seq(_) = field.node().value {
+        return field.list()?.iter().map(|item| item.text().map(str::to_owned)).collect();
+    }
+    let text = scalar(field)?;
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    Some(parts.map(str::to_owned).collect())
+}
+
+fn number_text(field: &Field<'_>) -> Option<String> {
+    let number = normalise(&scalar(field)?);
+    if number.is_empty() { field.invalid("number", "it is empty") } else { Some(number) }
+}

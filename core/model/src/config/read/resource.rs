@@ -1,0 +1,137 @@
+//! Resources: the media servers of a group.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::head::name;
+use super::policy::is_text;
+use super::values::network;
+use crate::config::{Admin, Network, ResourceAddress, ResourceTransport};
+use crate::id::Dbid;
+use crate::schema::{Field, Object, Placed};
+use crate::tree::Value;
+
+/// A resource as it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct ResourceDraft {
+    pub(crate) name: Placed<String>,
+    pub(crate) dbid: Option<Placed<Dbid>>,
+    pub(crate) address: Placed<ResourceAddress>,
+    pub(crate) capacity: Option<u32>,
+    pub(crate) weight: u16,
+    pub(crate) state: Admin,
+    pub(crate) source_addresses: Vec<Network>,
+}
+
+pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
+    let object = item.object()?;
+    let name = object.require("name", kind).and_then(|field| name(&field, true));
+    let address = object.require("address", kind).and_then(|field| address(&field));
+    let dbid = object.get("dbid").and_then(|field| {
+        field.whole(1, i32::MAX.unsigned_abs()).map(|dbid| field.placed(Dbid(dbid)))
+    });
+    let states =
+        [("enabled", Admin::Enabled), ("disabled", Admin::Disabled), ("draining", Admin::Draining)];
+    let state = object.get("state").and_then(|field| field.choice(&states));
+    let capacity = object.get("capacity").and_then(|field| field.whole(0, u32::MAX));
+    let weight = object.get("weight").and_then(|field| field.whole(1, 1000));
+    let source_addresses = sources(&object);
+    object.unavailable("aor", |_| false);
+    object.unavailable("redundancy", |value| is_text(value, "active"));
+    object.unavailable("capabilities", |value| *value == Value::Map(Vec::new()));
+    object.unavailable("confmaxsize", |_| false);
+    object.unavailable("confmaxcount", |_| false);
+    object.finish();
+    Some(ResourceDraft {
+        name: name?,
+        dbid,
+        address: address?,
+        capacity,
+        weight: weight.unwrap_or(100),
+        state: state.unwrap_or_default(),
+        source_addresses,
+    })
+}
+
+fn sources(object: &Object<'_>) -> Vec<Network> {
+    let items = object.get("source_addresses").and_then(|field| field.list()).unwrap_or_default();
+    let source = |item: &Field<'_>| {
+        let text = item.text()?;
+        let reason = "expected an IP address or a network such as 192.0.2.0/28";
+        network(text).or_else(|| item.invalid("source address", reason))
+    };
+    items.iter().filter_map(source).collect()
+}
+
+/// `sip:[user@]IP[:port][;parameters]`.
+fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
+    let text = field.text_up_to(256)?;
+    let bad = |reason: &str| field.invalid("SIP URI", reason);
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return bad("expected such as sip:10.0.0.11:5070;transport=tcp");
+    };
+    let secure = scheme.eq_ignore_ascii_case("sips");
+    if !secure && !scheme.eq_ignore_ascii_case("sip") {
+        return bad("it must begin with sip: or sips:");
+    }
+    if rest
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '?'))
+    {
+        return bad("it has a character that does not belong in an address");
+    }
+    let mut parts = rest.split(';');
+    let host_port = parts.next().unwrap_or_default();
+    let host_port = host_port.rsplit_once('@').map_or(host_port, |(_, host)| host);
+    let (host, port) = match split_port(host_port) {
+        Ok(split) => split,
+        Err(reason) => return bad(reason),
+    };
+    let transport = parts.find_map(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("transport") => Some(value),
+        _ => None,
+    });
+    let transport = match transport.map(str::to_ascii_lowercase).as_deref() {
+        None => None,
+        Some("udp") => Some(ResourceTransport::Udp),
+        Some("tcp") => Some(ResourceTransport::Tcp),
+        Some("tls") => return field.unavailable_as("address with TLS"),
+        Some(_) => return bad("transport must be udp, tcp or tls"),
+    };
+    if secure {
+        return field.unavailable_as("address with TLS");
+    }
+    let Ok(ip) = host.parse::<IpAddr>() else {
+        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if host.is_empty() || !host.chars().all(letter) {
+            return bad("there is no host");
+        }
+        return field.unavailable_as(&format!("address with host name {host}"));
+    };
+    if ip.is_unspecified() || ip.is_multicast() {
+        return bad("it is not the address of one host");
+    }
+    let addr = SocketAddr::new(ip, port);
+    Some(field.placed(ResourceAddress { uri: text.to_owned(), secure, addr, transport }))
+}
+
+/// The host without brackets, and the port (5060 if there is none).
+fn split_port(text: &str) -> Result<(&str, u16), &'static str> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("a bracket is open")?;
+            match port.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if port.is_empty() => (host, None),
+                None => return Err("expected a port"),
+            }
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let Some(port) = port else { return Ok((host, 5060)) };
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    let number = port.parse().ok().filter(|port| digits && *port > 0);
+    number.map(|port| (host, port)).ok_or("the port must be between 1 and 65535")
+}

@@ -1,0 +1,86 @@
+//! Values that several kinds have: URLs, networks, status codes, services.
+
+use std::net::IpAddr;
+
+use crate::config::limits::MAX_URL;
+use crate::config::{Network, Service, StatusSet};
+use crate::schema::Field;
+use crate::tree::Value;
+
+/// A service by name.
+pub(super) fn service(field: &Field<'_>) -> Option<Service> {
+    let choices = Service::ALL.map(|service| (service.as_str(), service));
+    field.choice(&choices)
+}
+
+/// An absolute http, https or file URL.
+pub(super) fn url(field: &Field<'_>) -> Option<String> {
+    let url = field.text()?;
+    if url.chars().count() > MAX_URL {
+        return field.invalid("URL", format_args!("it is longer than {MAX_URL} characters"));
+    }
+    if let Some(bad) = url.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        return field.invalid("URL", format_args!("{bad:?} is not allowed"));
+    }
+    let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
+    let rest = ["http://", "https://", "file://"].iter().find(|scheme| lower.starts_with(**scheme));
+    match rest.and_then(|scheme| url.get(scheme.len()..)) {
+        None => field.invalid("URL", "it must begin with http://, https:// or file://"),
+        Some("") => field.invalid("URL", "nothing follows the scheme"),
+        Some(rest) if rest.starts_with('/') && !lower.starts_with("file") => {
+            field.invalid("URL", "there is no host")
+        }
+        Some(_) => Some(url.to_owned()),
+    }
+}
+
+/// An IP address or a network such as `192.0.2.0/28`.
+#[must_use]
+pub fn network(text: &str) -> Option<Network> {
+    let (ip, prefix) = match text.split_once('/') {
+        Some((ip, prefix)) => (ip, Some(prefix)),
+        None => (text, None),
+    };
+    let ip: IpAddr = ip.trim_matches(['[', ']']).parse().ok()?;
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let prefix = match prefix {
+        Some(text) if digits(text) => text.parse().ok().filter(|prefix| *prefix <= most)?,
+        Some(_) => return None,
+        None => most,
+    };
+    Some(Network { ip, prefix })
+}
+
+/// A list of status codes and ranges: `[200-299, 401]`; sorted and joined.
+pub fn status_set(field: &Field<'_>) -> Option<StatusSet> {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    let mut whole = true;
+    for item in field.list()? {
+        match code_range(&item) {
+            Some(range) => ranges.push(range),
+            None => whole = false,
+        }
+    }
+    ranges.sort_unstable();
+    let mut joined: Vec<(u16, u16)> = Vec::new();
+    for (low, high) in ranges {
+        match joined.last_mut() {
+            Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+            _ => joined.push((low, high)),
+        }
+    }
+    whole.then_some(StatusSet(joined))
+}
+
+fn code_range(item: &Field<'_>) -> Option<(u16, u16)> {
+    let Value::Text(text) = &item.node().value else {
+        return item.whole(100, 699).map(|code| (code, code));
+    };
+    let code = |text: &str| text.parse().ok().filter(|code| (100..=699).contains(code));
+    let range = text.split_once('-').and_then(|(low, high)| code(low).zip(code(high)));
+    match range {
+        Some((low, high)) if low <= high => Some((low, high)),
+        _ => item.invalid("range of response codes", "expected such as 200-299, from 100 to 699"),
+    }
+}

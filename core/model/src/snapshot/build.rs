@@ -1,0 +1,234 @@
+//! From documents to a snapshot: the stages of validation in their order, then the linking.
+//!
+//! All or nothing; runs off the call thread.
+
+use std::net::SocketAddr;
+
+use super::Snapshot;
+use super::view::{Names, Views, topological};
+use crate::config::check::{self, Links};
+use crate::config::limits::MAX_DOCUMENT;
+use crate::config::read::{self, Drafts, PolicyDraft};
+use crate::config::{
+    Admin, Application, DidGroup, Document, Group, GroupIx, Policy, Profile, ProfileIx, Resource,
+    ResourceIx, Tenant, TenantIx,
+};
+use crate::did::DidIndex;
+use crate::id::Revision;
+use crate::map::Map;
+use crate::schema::{Field, Problem, Problems, Warning};
+use crate::units::print_size;
+
+impl Snapshot {
+    /// Checks and links a whole configuration.
+    ///
+    /// # Errors
+    /// All problems of the first stage that has any, at most 100.
+    pub fn build(
+        documents: &[Document],
+        revision: Revision,
+    ) -> Result<(Self, Vec<Warning>), Vec<Problem>> {
+        Self::build_for(documents, revision, &[])
+    }
+
+    /// The same for an RM with these addresses of its own, which no resource may have.
+    ///
+    /// # Errors
+    /// All problems of the first stage that has any, at most 100.
+    pub fn build_for(
+        documents: &[Document],
+        revision: Revision,
+        own: &[SocketAddr],
+    ) -> Result<(Self, Vec<Warning>), Vec<Problem>> {
+        let warnings = Problems::default();
+        stage(|problems| sizes(documents, problems))?;
+        let drafts = stage(|problems| read::read(documents, problems, &warnings))?;
+        let links = stage(|problems| check::references::check(&drafts, problems))?;
+        stage(|problems| check::dids::check(&drafts, &links, problems))?;
+        stage(|problems| check::policy::check(&drafts, &links, own, problems))?;
+        stage(|problems| check::limits::check(&drafts, &links, problems))?;
+        let snapshot = link(&drafts, &links, revision);
+        check::policy::warn(&snapshot, &drafts, &links, &warnings);
+        Ok((snapshot, warnings.take()))
+    }
+}
+
+fn stage<T>(run: impl FnOnce(&Problems) -> T) -> Result<T, Vec<Problem>> {
+    let problems = Problems::default();
+    let value = run(&problems);
+    if problems.is_empty() { Ok(value) } else { Err(problems.take()) }
+}
+
+/// E002.
+fn sizes(documents: &[Document], problems: &Problems) {
+    for document in documents.iter().filter(|document| document.size > MAX_DOCUMENT) {
+        let root = Field::root(&document.root, document.file.clone(), problems);
+        let limit = print_size(MAX_DOCUMENT as u64);
+        root.note("E002", format!("document {} is larger than {limit}", document.number));
+    }
+}
+
+fn link(drafts: &Drafts, links: &Links, revision: Revision) -> Snapshot {
+    let tenants = tenants(drafts, links);
+    let profiles = profiles(drafts, links, &tenants);
+    let did_groups = did_groups(drafts, links, &tenants);
+    let (groups, resources) = groups(drafts, links, &tenants);
+    let enabled = drafts.did_groups.iter().enumerate().filter(|(_, draft)| draft.head.enabled);
+    let dids = DidIndex::build(enabled.flat_map(|(at, draft)| {
+        let group = u32::try_from(at).unwrap_or(u32::MAX);
+        draft.dids.iter().map(move |(pattern, _)| (pattern, group))
+    }));
+    let applications = drafts.applications.iter().zip(&links.application_dbids);
+    let applications = applications
+        .map(|(draft, dbid)| Application {
+            name: draft.head.name.value.clone(),
+            dbid: *dbid,
+            enabled: draft.head.enabled,
+            kind: draft.kind,
+            options: draft.options.clone(),
+        })
+        .collect();
+    Snapshot {
+        revision,
+        names: names(&tenants, &profiles, &resources),
+        views: Views::build(&tenants, &groups),
+        tenants,
+        profiles,
+        did_groups,
+        groups,
+        resources,
+        applications,
+        dids,
+    }
+}
+
+fn tenants(drafts: &Drafts, links: &Links) -> Vec<Tenant> {
+    let draft_of = |at: &Option<usize>| at.and_then(|at| drafts.tenants.get(at));
+    let parents = links.parents.iter().zip(&links.default_profiles).zip(&links.tenant_dbids);
+    let all = links.tenant_drafts.iter().map(draft_of).zip(parents);
+    let mut tenants: Vec<Tenant> = all
+        .map(|(draft, ((parent, default_profile), dbid))| Tenant {
+            name: draft.map_or(check::references::ENVIRONMENT, |d| &d.head.name.value).to_owned(),
+            dbid: *dbid,
+            parent: *parent,
+            enabled: draft.is_none_or(|draft| draft.head.enabled),
+            aliases: draft.map_or_else(Vec::new, |draft| {
+                draft.aliases.iter().map(|alias| alias.value.clone()).collect()
+            }),
+            default_profile: *default_profile,
+            policy: draft.map_or_else(Policy::default, |draft| draft.policy.settled()),
+            parameters: draft.map_or_else(Vec::new, |draft| draft.parameters.clone()),
+        })
+        .collect();
+    for ix in topological(&tenants) {
+        let parent = tenants.get(ix.index()).and_then(|tenant| tenant.parent);
+        let above = parent.is_none_or(|parent| is_enabled(&tenants, parent));
+        if let Some(tenant) = tenants.get_mut(ix.index()) {
+            tenant.enabled &= above;
+        }
+    }
+    tenants
+}
+
+fn is_enabled(tenants: &[Tenant], ix: TenantIx) -> bool {
+    tenants.get(ix.index()).is_some_and(|tenant| tenant.enabled)
+}
+
+fn profiles(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<Profile> {
+    let owned = drafts.profiles.iter().zip(&links.profile_owners).zip(&links.profile_dbids);
+    let profile = |((draft, owner), dbid): ((&read::ProfileDraft, &TenantIx), &_)| Profile {
+        name: draft.head.name.value.clone(),
+        dbid: *dbid,
+        tenant: *owner,
+        enabled: draft.head.enabled && is_enabled(tenants, *owner),
+        service: draft.service.value,
+        initial_page_url: draft.initial_page_url.clone(),
+        alternate_page_url: draft.alternate_page_url.clone(),
+        default_properties_url: draft.default_properties_url.clone(),
+        play: draft.play.clone(),
+        parameters: draft.parameters.clone(),
+        notes: draft.notes.clone(),
+        policy: PolicyDraft::settled(&draft.policy),
+    };
+    owned.map(profile).collect()
+}
+
+fn did_groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<DidGroup> {
+    let owned = drafts.did_groups.iter().zip(&links.did_owners);
+    let linked = owned.zip(links.did_profiles.iter().zip(&links.did_dbids));
+    linked
+        .map(|((draft, owner), (profile, dbid))| DidGroup {
+            name: draft.head.name.value.clone(),
+            dbid: *dbid,
+            tenant: *owner,
+            enabled: draft.head.enabled && is_enabled(tenants, *owner),
+            profile: *profile,
+            description: draft.description.clone(),
+        })
+        .collect()
+}
+
+fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Vec<Resource>) {
+    let mut groups = Vec::new();
+    let mut resources = Vec::new();
+    let mut dbids = links.resource_dbids.iter();
+    let owned = drafts.groups.iter().zip(&links.group_owners).zip(&links.group_dbids);
+    for (group_ix, ((draft, owner), dbid)) in (0..).map(GroupIx).zip(owned) {
+        let enabled = draft.head.enabled && is_enabled(tenants, *owner);
+        let mut members = Vec::new();
+        for (resource, dbid) in draft.resources.iter().zip(&mut dbids) {
+            members.push(ResourceIx(u32::try_from(resources.len()).unwrap_or(u32::MAX)));
+            resources.push(Resource {
+                name: resource.name.value.clone(),
+                dbid: *dbid,
+                group: group_ix,
+                address: resource.address.value.clone(),
+                capacity: resource.capacity.or(draft.port_capacity),
+                weight: resource.weight,
+                state: if enabled { resource.state } else { Admin::Disabled },
+                source_addresses: resource.source_addresses.clone(),
+            });
+        }
+        groups.push(Group {
+            name: draft.head.name.value.clone(),
+            dbid: *dbid,
+            tenant: *owner,
+            enabled,
+            services: draft.services.clone(),
+            scheme: draft.scheme,
+            shared_with_children: draft.shared_with_children,
+            preference: draft.preference,
+            monitor: draft.monitor.value.clone(),
+            failover_codes: draft.failover_codes.clone(),
+            try_timeout: draft.try_timeout,
+            quarantine: draft.quarantine,
+            max_quarantine: draft.max_quarantine,
+            noresource_response_code: draft
+                .noresource_response_code
+                .as_ref()
+                .and_then(|code| u16::try_from(code.value).ok()),
+            resources: members,
+        });
+    }
+    (groups, resources)
+}
+
+fn names(tenants: &[Tenant], profiles: &[Profile], resources: &[Resource]) -> Names {
+    let mut names = Names::default();
+    for (ix, tenant) in (0..).map(TenantIx).zip(tenants) {
+        names.tenants.insert(&tenant.name, ix);
+        tenant.aliases.iter().for_each(|alias| names.aliases.insert(alias, ix));
+        names.tenant_dbids.insert(tenant.dbid, ix);
+    }
+    let mut alike: Map<String, Vec<ProfileIx>> = Map::with_capacity(0, profiles.len());
+    for (ix, profile) in (0..).map(ProfileIx).zip(profiles) {
+        alike.get_or_insert_with(Names::folded(&profile.name), Vec::new).push(ix);
+        names.profile_dbids.insert(profile.dbid, ix);
+    }
+    names.profiles = alike;
+    for (ix, resource) in (0..).map(ResourceIx).zip(resources) {
+        names.resources.insert(resource.name.clone(), ix);
+        names.resource_dbids.insert(resource.dbid, ix);
+    }
+    names
+}
