@@ -1,0 +1,315 @@
+//! Which messages belong together (RFC 3261 §17.1.3, §17.2.3, §9.2), and where answers go
+//! (§18.2.2).
+
+use std::time::Duration;
+
+use sip::endpoint::{
+    Absorbed, ClientOptions, Endpoint, Received, ServerId, Timers, TransactionEvent,
+};
+use sip::limits::Limits;
+use sip::transport::Transport::{self, Tcp, Udp};
+use sip::transport::{ConnId, Flow};
+
+use crate::wire::{flow, ms, request, response, short};
+
+const NOW: Duration = Duration::ZERO;
+
+fn endpoint() -> Endpoint {
+    Endpoint::new(Limits::DEFAULT, Timers::default(), 1)
+}
+
+/// What comes of `bytes`, in a word.
+fn come(endpoint: &mut Endpoint, flow: Flow, bytes: &[u8]) -> String {
+    match endpoint.handle_input(NOW, flow, bytes) {
+        Received::Request { .. } => "request".to_owned(),
+        Received::Ack { .. } => "ack".to_owned(),
+        Received::Cancel { .. } => "cancel".to_owned(),
+        Received::Response { .. } => "response".to_owned(),
+        Received::Stray { .. } => "stray".to_owned(),
+        Received::Overload { .. } => "overload".to_owned(),
+        Received::Absorbed(absorbed) => format!("{absorbed:?}"),
+        Received::Refused(error) => format!("refused {}", error.status),
+    }
+}
+
+fn new_request(endpoint: &mut Endpoint, flow: Flow, bytes: &[u8]) -> ServerId {
+    match endpoint.handle_input(NOW, flow, bytes) {
+        Received::Request { id, .. } => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sent(endpoint: &mut Endpoint) -> Vec<(Flow, String)> {
+    let mut all = Vec::new();
+    let mut out = Vec::new();
+    while let Some(transmit) = endpoint.poll_transmit(&mut out) {
+        all.push((transmit.flow, short(&out)));
+        out.clear();
+    }
+    all
+}
+
+fn edited(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text.contains(from), "{from}");
+    text.replace(from, to).into_bytes()
+}
+
+#[test]
+fn branch_sent_by_and_method_make_a_server_transaction() {
+    let invite = request("INVITE", Udp, 5060, "z9hG4bKx");
+    let named = edited(&invite, "UDP 10.0.0.1:5060", "UDP Caller.Example");
+    let cases = [
+        ("the same", invite.clone(), invite.clone(), "Retransmission"),
+        ("another body of it", invite.clone(), edited(&invite, "call-", "other-"), "Retransmission"),
+        ("another branch", invite.clone(), edited(&invite, "z9hG4bKx", "z9hG4bKy"), "request"),
+        ("another port", invite.clone(), edited(&invite, "10.0.0.1:5060", "10.0.0.1:5070"), "request"),
+        ("no port", invite.clone(), edited(&invite, "10.0.0.1:5060", "10.0.0.1"), "request"),
+        ("another host", invite.clone(), edited(&invite, "10.0.0.1:", "10.0.0.11:"), "request"),
+        ("hosts have no case", named.clone(), edited(&named, "Caller", "CALLER"), "Retransmission"),
+        ("nor has the cookie", invite.clone(), edited(&invite, "z9hG4bKx", "Z9HG4BKx"), "Retransmission"),
+        ("branches have", invite.clone(), edited(&invite, "z9hG4bKx", "z9hG4bKX"), "request"),
+        ("another method", invite, request("OPTIONS", Udp, 5060, "z9hG4bKx"), "request"),
+    ];
+    for (name, first, second, expected) in cases {
+        let mut endpoint = endpoint();
+        new_request(&mut endpoint, flow(Udp, 5060), &first);
+        assert_eq!(come(&mut endpoint, flow(Udp, 5060), &second), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_peer_of_rfc_2543_is_matched_by_its_headers() {
+    // The cookie alone is no branch of RFC 3261 either.
+    for branch in ["1", "z9hG4bK"] {
+        let invite = request("INVITE", Udp, 5060, branch);
+        let come_second = |bytes: &[u8]| {
+            let mut endpoint = endpoint();
+            let id = new_request(&mut endpoint, flow(Udp, 5060), &invite);
+            if bytes.starts_with(b"ACK") {
+                endpoint.respond(NOW, id, 486, response(&invite, 486));
+            }
+            come(&mut endpoint, flow(Udp, 5060), bytes)
+        };
+        assert_eq!(come_second(&invite), "Retransmission");
+        for (from, to) in [
+            ("CSeq: 7", "CSeq: 8"),
+            ("call-", "other-"),
+            ("tag=a1", "tag=a2"),
+            ("sip:bob@b.example SIP", "sip:bob@c.example SIP"),
+            ("10.0.0.1:5060", "10.0.0.2:5060"),
+        ] {
+            assert_eq!(come_second(&edited(&invite, from, to)), "request", "{from}");
+        }
+        let ack = request("ACK", Udp, 5060, branch);
+        assert_eq!(come_second(&ack), "AckToFailure");
+        let tagged = edited(&ack, "<sip:bob@b.example>\r", "<sip:bob@b.example>;tag=b1\r");
+        assert_eq!(come_second(&tagged), "AckToFailure");
+        assert_eq!(come_second(&edited(&ack, "CSeq: 7", "CSeq: 8")), "ack");
+        assert_eq!(come_second(&request("CANCEL", Udp, 5060, branch)), "cancel");
+    }
+}
+
+#[test]
+fn branch_and_method_of_the_cseq_make_a_client_transaction() {
+    let bye = request("BYE", Udp, 5060, "z9hG4bKours");
+    let answer = response(&bye, 200);
+    let cases = [
+        (answer.clone(), "response"),
+        (edited(&answer, "7 BYE", "7 INVITE"), "stray"),
+        (edited(&answer, "z9hG4bKours", "z9hG4bKother"), "stray"),
+        (edited(&answer, ";branch=z9hG4bKours", ""), "stray"),
+    ];
+    for (bytes, expected) in cases {
+        let mut endpoint = endpoint();
+        endpoint.request(NOW, flow(Udp, 5060), bye.clone(), ClientOptions::default());
+        assert_eq!(come(&mut endpoint, flow(Udp, 5060), &bytes), expected);
+    }
+}
+
+#[test]
+fn the_cancel_and_ack_that_the_endpoint_makes_match_their_invite() {
+    let invite = edited(
+        &request("INVITE", Udp, 5060, "z9hG4bKhop"),
+        "Max-Forwards: 70\r\n",
+        "Via: SIP/2.0/UDP caller;branch=z9hG4bKc\r\nMax-Forwards: 9\r\nRoute: <sip:r;lr>\r\n",
+    );
+    let (mut client, mut server) = (endpoint(), endpoint());
+    let here = flow(Udp, 5060);
+    let id = client.request(NOW, here, invite.clone(), ClientOptions::default());
+    let server_id = new_request(&mut server, here, &invite);
+    assert_eq!(sent(&mut client).len(), 1);
+    assert_eq!(come(&mut client, here, &response(&invite, 180)), "response");
+    client.cancel(NOW, id, Some(b"Reason: Q.850;cause=16;text=\"bye\"\r\n"));
+    let mut cancel = Vec::new();
+    client.poll_transmit(&mut cancel).unwrap();
+    let Received::Cancel { invite: found, message } = server.handle_input(NOW, here, &cancel)
+    else {
+        panic!()
+    };
+    assert_eq!(found, server_id);
+    assert_eq!(message.vias().count(), 1);
+    assert_eq!((message.cseq(), message.max_forwards()), (7, Some(70)));
+    assert_eq!(message.routes().count(), 1);
+    assert_eq!(message.named("reason").unwrap().text(), Some("Q.850;cause=16;text=\"bye\""));
+
+    let refusal = response(&invite, 487);
+    server.respond(NOW, server_id, 487, refusal.clone());
+    assert_eq!(come(&mut client, here, &refusal), "response");
+    let mut ack = Vec::new();
+    client.poll_transmit(&mut ack).unwrap();
+    let message = sip::parse::parse(&ack, &Limits::DEFAULT).unwrap();
+    assert_eq!(message.to().tag(), Some("b1"));
+    assert_eq!(message.request().unwrap().uri, "sip:bob@b.example");
+    assert_eq!((message.vias().count(), message.routes().count()), (1, 1));
+    assert_eq!(come(&mut server, here, &ack), "AckToFailure");
+}
+
+#[test]
+fn a_request_that_cannot_be_told_apart_fails_at_once() {
+    let bye = request("BYE", Udp, 5060, "z9hG4bKtwice");
+    let nameless = edited(&bye, ";branch=z9hG4bKtwice", "");
+    for second in [bye.clone(), nameless, b"BYE".to_vec(), Vec::new()] {
+        let mut endpoint = endpoint();
+        endpoint.request(NOW, flow(Udp, 5060), bye.clone(), ClientOptions::default());
+        assert_eq!(sent(&mut endpoint).len(), 1);
+        let id = endpoint.request(NOW, flow(Udp, 5060), second, ClientOptions::default());
+        assert_eq!(sent(&mut endpoint), []);
+        assert_eq!(endpoint.poll_event(), Some(TransactionEvent::TransportFailed { id }));
+        assert_eq!(endpoint.poll_event(), None);
+        assert_eq!(come(&mut endpoint, flow(Udp, 5060), &response(&bye, 200)), "response");
+    }
+}
+
+#[test]
+fn answers_go_where_the_request_came_from() {
+    let behind_nat = flow(Udp, 41_234);
+    let mut endpoint = endpoint();
+    let options = request("OPTIONS", Udp, 5060, "z9hG4bKnat");
+    let id = new_request(&mut endpoint, behind_nat, &options);
+    endpoint.respond(NOW, id, 200, response(&options, 200));
+    come(&mut endpoint, flow(Udp, 5060), &options);
+    let expected = (behind_nat, "200 OPTIONS".to_owned());
+    assert_eq!(sent(&mut endpoint), [expected.clone(), expected]);
+}
+
+#[test]
+fn an_answer_outlives_its_connection() {
+    for (transport, sent_by, port) in
+        [(Tcp, "10.0.0.1:5070", 5070), (Tcp, "10.0.0.1", 5060), (Transport::Tls, "caller", 5061)]
+    {
+        let mut endpoint = endpoint();
+        let invite = request("INVITE", transport, 9, "z9hG4bKconn");
+        let invite = edited(&invite, "10.0.0.1:9", sent_by);
+        let connection = flow(transport, 41_234);
+        let id = new_request(&mut endpoint, connection, &invite);
+        let other = Flow { conn: Some(ConnId(7)), ..connection };
+        endpoint.handle_flow_failed(NOW, other);
+        assert_eq!(endpoint.flow_of(id), Some(connection));
+        endpoint.handle_flow_failed(NOW, connection);
+        let mut expected = Flow { conn: None, ..connection };
+        expected.remote.set_port(port);
+        assert_eq!(endpoint.flow_of(id), Some(expected));
+        endpoint.handle_flow_failed(NOW, expected);
+        endpoint.respond(NOW, id, 180, response(&invite, 180));
+        endpoint.respond(NOW, id, 200, response(&invite, 200));
+        let flows: Vec<Flow> = sent(&mut endpoint).iter().map(|(flow, _)| *flow).collect();
+        assert_eq!(flows, [expected, expected]);
+    }
+}
+
+#[test]
+fn only_the_requests_of_a_failed_flow_fail() {
+    let mut endpoint = endpoint();
+    let unconnected = Flow { conn: None, ..flow(Tcp, 5060) };
+    let flows = [
+        flow(Tcp, 5060),
+        Flow { conn: Some(ConnId(1)), ..flow(Tcp, 5060) },
+        unconnected,
+        flow(Tcp, 5070),
+        flow(Udp, 5060),
+        Flow { listener: 1, ..flow(Udp, 5060) },
+    ];
+    let ids: Vec<_> = (0..)
+        .zip(flows)
+        .map(|(n, flow)| {
+            let bytes = request("BYE", flow.transport, 5060, &format!("z9hG4bK{n}"));
+            endpoint.request(NOW, flow, bytes, ClientOptions::default())
+        })
+        .collect();
+    let mut failed_by = |flow: Flow| {
+        endpoint.handle_flow_failed(NOW, flow);
+        let mut failed = Vec::new();
+        while let Some(event) = endpoint.poll_event() {
+            let TransactionEvent::TransportFailed { id } = event else { panic!("{event:?}") };
+            failed.push(ids.iter().position(|known| *known == id).unwrap());
+        }
+        failed
+    };
+    assert_eq!(failed_by(flow(Udp, 5060)), [4]);
+    assert_eq!(failed_by(Flow { conn: Some(ConnId(1)), ..flow(Tcp, 5060) }), [1, 2]);
+    assert_eq!(failed_by(unconnected), []);
+    assert_eq!(failed_by(flow(Tcp, 5060)), [0]);
+    assert_eq!(failed_by(flow(Tcp, 5080)), []);
+    assert_eq!(endpoint.pending(), 2);
+}
+
+#[test]
+fn what_is_no_request_or_response_is_absorbed_or_refused() {
+    let here = flow(Udp, 5060);
+    for bytes in [&b""[..], b"\r\n", b"\r\n\r\n", b"\x00\x01\x00\x00\x21\x12\xa4\x42", b"\x01\x01"] {
+        let mut endpoint = endpoint();
+        assert_eq!(come(&mut endpoint, here, bytes), "KeepAlive", "{bytes:?}");
+        assert_eq!(sent(&mut endpoint), []);
+    }
+    let invite = request("INVITE", Udp, 5060, "z9hG4bKbad");
+    let mut endpoint = endpoint();
+    let broken = edited(&invite, "CSeq: 7", "CSeq: seven");
+    assert_eq!(come(&mut endpoint, here, &broken), "refused 400");
+    assert_eq!(sent(&mut endpoint).len(), 1);
+    let broken = edited(&request("ACK", Udp, 5060, "z9hG4bKbad"), "CSeq: 7", "CSeq: seven");
+    assert_eq!(come(&mut endpoint, here, &broken), "refused 400");
+    assert_eq!(come(&mut endpoint, here, b"hello"), "refused 400");
+    assert_eq!(sent(&mut endpoint), []);
+    assert_eq!((endpoint.pending(), endpoint.finished()), (0, 0));
+}
+
+#[test]
+fn an_unmatched_cancel_leaves_no_state_and_always_the_same_tag() {
+    let mut endpoint = endpoint();
+    let cancel = request("CANCEL", Udp, 5060, "z9hG4bKnone");
+    let mut out = Vec::new();
+    for _ in 0..2 {
+        let received = endpoint.handle_input(NOW, flow(Udp, 5060), &cancel);
+        assert!(matches!(received, Received::Absorbed(Absorbed::UnmatchedCancel)));
+        endpoint.poll_transmit(&mut out).unwrap();
+    }
+    assert_eq!((endpoint.pending(), endpoint.finished()), (0, 0));
+    let (first, second) = out.split_at(out.len() / 2);
+    assert_eq!(first, second);
+    let message = sip::parse::parse(first, &Limits::DEFAULT).unwrap();
+    assert_eq!(message.status(), Some(481));
+    assert_eq!(message.to().tag().map(str::len), Some(8));
+}
+
+#[test]
+fn stale_ids_do_nothing() {
+    let mut endpoint = endpoint();
+    let here = flow(Tcp, 5060);
+    let bye = request("BYE", Tcp, 5060, "z9hG4bKstale");
+    let id = new_request(&mut endpoint, here, &bye);
+    endpoint.respond(NOW, id, 200, response(&bye, 200));
+    assert_eq!(sent(&mut endpoint).len(), 1);
+    let next = request("INFO", Tcp, 5060, "z9hG4bKnext");
+    let next_id = new_request(&mut endpoint, here, &next);
+    assert_ne!(id, next_id);
+    endpoint.respond(NOW, id, 500, response(&bye, 500));
+    endpoint.discard(id);
+    assert_eq!((endpoint.flow_of(id), endpoint.flow_of(next_id)), (None, Some(here)));
+    let client = endpoint.request(NOW, here, bye.clone(), ClientOptions::default());
+    come(&mut endpoint, here, &response(&bye, 200));
+    endpoint.cancel(NOW, client, None);
+    assert_eq!(sent(&mut endpoint).len(), 1);
+    endpoint.handle_timeout(ms(100_000));
+    assert_eq!(endpoint.pending() + endpoint.finished(), 0);
+}
