@@ -98,7 +98,8 @@ impl Class {
     }
 }
 
-/// One transaction of either side.
+/// One transaction of either side. Whatever still runs for it when its machine is over is
+/// disarmed with its removal, so no machine disarms on its way to Terminated.
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) key: Key,
@@ -186,7 +187,7 @@ impl Machine {
                 (Self::ServerInvite(state), verdict)
             }
             Self::ServerOther(state) => {
-                let (state, verdict) = state.on_timer(timer, desk);
+                let (state, verdict) = state.on_timer(timer);
                 (Self::ServerOther(state), verdict)
             }
             Self::Stepping => (self, Verdict::Quiet),

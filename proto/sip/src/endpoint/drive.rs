@@ -200,7 +200,7 @@ fn fail_client(machine: Machine, desk: &mut Desk<'_>) -> (Machine, Verdict) {
             (Machine::ClientInvite(state), verdict)
         }
         Machine::ClientOther(state) => {
-            let (state, verdict) = state.on_flow_failed(desk);
+            let (state, verdict) = state.on_flow_failed();
             (Machine::ClientOther(state), verdict)
         }
         other => (other, Verdict::Quiet),

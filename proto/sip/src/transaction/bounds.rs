@@ -6,8 +6,8 @@
 pub(crate) const DEADLINES_PER_CALL: usize = 256;
 
 /// Bytes of a key that lie in the transaction itself; a longer key costs one allocation. Holds
-/// our own branch (38 bytes without the cookie's seven) and an IPv6 sent-by.
-pub(crate) const INLINE_KEY: usize = 64;
+/// method, branch and IPv4 sent-by of most peers, and our own branch.
+pub(crate) const INLINE_KEY: usize = 48;
 
 /// Bytes of the outgoing buffer kept when it is empty; what a burst took beyond is given back.
 pub(crate) const IDLE_OUTBOX: usize = 1 << 20;

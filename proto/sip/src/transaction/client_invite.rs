@@ -125,7 +125,6 @@ impl State {
                 (Self::Calling { request, interval, cancel }, Verdict::Quiet)
             }
             (Self::Calling { .. }, Timer::B) | (Self::Cancelling { .. }, Timer::Cancelled) => {
-                desk.disarm_all();
                 (Self::Terminated, Verdict::Timeout)
             }
             (Self::Completed { .. }, Timer::D) | (Self::Accepted, Timer::M) => {
@@ -136,15 +135,11 @@ impl State {
     }
 
     /// The transport lost what was sent, or with a stream the way of what is to come (§17.1.4).
-    pub(crate) fn on_flow_failed(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
+    pub(crate) fn on_flow_failed(self, desk: &Desk<'_>) -> (Self, Verdict) {
         match self {
-            Self::Calling { .. } => {
-                desk.disarm_all();
-                (Self::Terminated, Verdict::Failed)
-            }
+            Self::Calling { .. } => (Self::Terminated, Verdict::Failed),
             // An ICMP error says that a datagram was lost; here none is under way.
             Self::Proceeding { .. } | Self::Cancelling { .. } if desk.reliable() => {
-                desk.disarm_all();
                 (Self::Terminated, Verdict::Failed)
             }
             state => (state, Verdict::Quiet),
@@ -168,12 +163,12 @@ impl State {
     }
 
     fn acknowledge(request: &[u8], to: &[u8], desk: &mut Desk<'_>) -> Self {
-        desk.disarm_all();
         let ack = hop::ack(request, to);
         desk.send(&ack);
         if desk.reliable() {
             return Self::Terminated;
         }
+        desk.disarm_all();
         desk.arm(Timer::D);
         Self::Completed { ack }
     }

@@ -42,10 +42,10 @@ impl State {
                 (Self::Proceeding { request }, Verdict::Pass)
             }
             (Self::Trying { .. } | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
-                desk.disarm_all();
                 if desk.reliable() {
                     return (Self::Terminated, Verdict::Pass);
                 }
+                desk.disarm_all();
                 desk.arm(Timer::K);
                 (Self::Completed, Verdict::Pass)
             }
@@ -70,7 +70,6 @@ impl State {
                 (Self::Proceeding { request }, Verdict::Quiet)
             }
             (Self::Trying { .. } | Self::Proceeding { .. }, Timer::F) => {
-                desk.disarm_all();
                 (Self::Terminated, Verdict::Timeout)
             }
             (Self::Completed, Timer::K) => (Self::Terminated, Verdict::Quiet),
@@ -79,12 +78,9 @@ impl State {
     }
 
     /// The transport lost the request (§17.1.4).
-    pub(crate) fn on_flow_failed(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
+    pub(crate) fn on_flow_failed(self) -> (Self, Verdict) {
         match self {
-            Self::Trying { .. } | Self::Proceeding { .. } => {
-                desk.disarm_all();
-                (Self::Terminated, Verdict::Failed)
-            }
+            Self::Trying { .. } | Self::Proceeding { .. } => (Self::Terminated, Verdict::Failed),
             state @ (Self::Completed | Self::Terminated) => (state, Verdict::Quiet),
         }
     }

@@ -34,9 +34,8 @@ pub(crate) fn client(out: &mut Vec<u8>, method: Method<'_>, branch: &[u8]) {
 }
 
 /// The key of the server transaction that `request` opens, or belongs to as a transaction of
-/// `method`: a CANCEL is looked up as INVITE (§9.2), an ACK always is one.
+/// `method`: an ACK and, besides as itself, a CANCEL are looked up as INVITE (§17.2.3, §9.2).
 pub(crate) fn server(out: &mut Vec<u8>, method: Method<'_>, request: &Message<'_>) {
-    let method = if method == Method::Ack { Method::Invite } else { method };
     let via = request.top_via();
     let modern = via.rfc3261_branch();
     out.clear();

@@ -46,10 +46,10 @@ impl State {
         let absorbed = Verdict::Absorb(Absorbed::AckToFailure);
         match self {
             Self::Completed { .. } => {
-                desk.disarm_all();
                 if desk.reliable() {
                     return (Self::Terminated, absorbed);
                 }
+                desk.disarm_all();
                 desk.arm(Timer::I);
                 (Self::Confirmed, absorbed)
             }
@@ -95,10 +95,7 @@ impl State {
                 let interval = desk.repeat(Timer::G, &response, interval);
                 (Self::Completed { response, interval }, Verdict::Quiet)
             }
-            (Self::Completed { .. }, Timer::H) => {
-                desk.disarm_all();
-                (Self::Terminated, Verdict::Timeout)
-            }
+            (Self::Completed { .. }, Timer::H) => (Self::Terminated, Verdict::Timeout),
             (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {
                 (Self::Terminated, Verdict::Quiet)
             }

@@ -52,7 +52,6 @@ impl State {
                 Self::Proceeding { last: bytes }
             }
             (Self::Trying | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
-                desk.disarm_all();
                 let heard = code != 408;
                 if heard {
                     desk.send(&bytes);
@@ -67,11 +66,10 @@ impl State {
         }
     }
 
-    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
+    pub(crate) fn on_timer(self, timer: Timer) -> (Self, Verdict) {
         match (self, timer) {
             (Self::Trying | Self::Proceeding { .. }, Timer::Unanswered)
             | (Self::Completed { .. } | Self::Silent, Timer::J) => {
-                desk.disarm_all();
                 (Self::Terminated, Verdict::Quiet)
             }
             (state, _) => (state, Verdict::Quiet),
