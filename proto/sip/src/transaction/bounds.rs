@@ -7,7 +7,7 @@ pub(crate) const DEADLINES_PER_CALL: usize = 256;
 
 /// Bytes of a key that lie in the transaction itself; a longer key costs one allocation. Holds
 /// method, branch and IPv4 sent-by of most peers, and our own branch.
-pub(crate) const INLINE_KEY: usize = 48;
+pub(crate) const INLINE_KEY: usize = 64;
 
 /// Bytes of the outgoing buffer kept when it is empty; what a burst took beyond is given back.
 pub(crate) const IDLE_OUTBOX: usize = 1 << 20;
