@@ -1,1 +1,23 @@
 //! Reporting Server: facts become calls; pure.
+//!
+//! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`), a
+//! question becomes a plan (`query`), and an answer becomes a document (`report`). No database,
+//! clock or socket: `server/rsd` carries the plans out in SQL, and the simulator does without.
+//! On the call's way these are stages 13 (apply) and 15 (report).
+#![warn(missing_docs)]
+
+pub mod key;
+pub mod fact;
+pub mod merge;
+pub mod correlate;
+pub mod row;
+pub mod query;
+pub mod report;
+pub mod invariant;
+pub mod limits;
+
+pub use fact::{CallFact, EventFact, Fact, Told};
+pub use key::{Key, Keys};
+pub use merge::{CallState, Change};
+pub use query::{Details, Filter, Refused};
+pub use row::CallRow;

@@ -1,0 +1,146 @@
+//! Keys of 16 bytes that every RS computes alike, without asking a database (rs.md §3.1).
+//!
+//! ```text
+//! 4 bytes  time: upper 32 bits of a v7 GUID, else seconds since 1970
+//! 12 bytes beginning of BLAKE3 over the key's fields, each as u32 length (big-endian) + bytes
+//! ```
+//! So inserts go to the end of an index, and a replay, which repeats all of this unchanged, meets
+//! the same key.
+
+use model::id::{Guid, LegId};
+use model::record::{Body, CallGuid, ComponentType, Record};
+use model::time::Millis;
+
+/// A key of 16 bytes.
+pub type Key = [u8; 16];
+
+/// Where a fact belongs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Keys {
+    /// Day (`yyyymmdd`, UTC) of the fact and its ledger entry: of the session's start.
+    pub day: u32,
+    /// Key in `fact_ledger`.
+    pub id_key: Key,
+    /// Key in `call`, of a `cdr`.
+    pub call_key: Option<Key>,
+}
+
+impl Keys {
+    /// The keys of a record.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        let at = Moments::of(record);
+        let fields = [record.id.as_bytes()];
+        Self {
+            day: day(at.session()),
+            id_key: key(at.prefix(), &fields),
+            call_key: call_key(record),
+        }
+    }
+}
+
+/// The day of a time as `yyyymmdd` in UTC.
+#[must_use]
+pub fn day(time: Millis) -> u32 {
+    let (year, month, day) = time.date();
+    // a year has at most 9 digits before u64 milliseconds end, and 4 in any record that is read
+    let year = u32::try_from(year.min(9999)).unwrap_or(9999);
+    year * 10_000 + u32::from(month) * 100 + u32::from(day)
+}
+
+/// Key of the call that is one leg of RM. `started_at` counts only where the GUID has no time.
+#[must_use]
+pub fn leg_key(guid: &CallGuid, leg: LegId, started_at: Millis) -> Key {
+    let prefix = guid.v7().map_or_else(|| seconds(started_at), |guid| upper(&guid));
+    let leg = leg.0.to_be_bytes();
+    match guid {
+        CallGuid::Uuid(guid) => key(prefix, &[&guid.0, &leg]),
+        CallGuid::Text(text) => key(prefix, &[text.as_bytes(), &leg]),
+    }
+}
+
+/// Key of the call that is one session of any other component.
+#[must_use]
+pub fn session_key(component: &str, session_id: &str, started_at: Millis) -> Key {
+    let started = started_at.0.to_be_bytes();
+    key(seconds(started_at), &[component.as_bytes(), session_id.as_bytes(), &started])
+}
+
+/// Key that events are found by: component and session, whichever of its calls it was.
+#[must_use]
+pub fn call_ref(component: &str, session_id: &str, time: Millis) -> Key {
+    key(seconds(time), &[component.as_bytes(), session_id.as_bytes()])
+}
+
+/// Key of the RM leg whose session id this is (`{guid}.{leg}`), if it can be told from it.
+#[must_use]
+pub fn of_rm_session(session_id: &str) -> Option<Key> {
+    let (guid, leg) = session_id.split_once('.')?;
+    let guid = Guid::parse(guid).filter(Guid::is_v7)?;
+    Some(leg_key(&guid.into(), LegId::parse(leg)?, Millis::default()))
+}
+
+fn call_key(record: &Record) -> Option<Key> {
+    let Body::Cdr(cdr) = &record.body else { return None };
+    Some(match (record.component.kind, &cdr.guid, cdr.leg) {
+        (ComponentType::Rm, Some(guid), Some(leg)) => leg_key(guid, leg, cdr.started_at),
+        _ => session_key(&record.component.name, &cdr.session_id, cdr.started_at),
+    })
+}
+
+/// The times that a record repeats unchanged whenever it is sent again (rs.md §3.3).
+struct Moments {
+    guid: Option<Guid>,
+    other: Millis,
+}
+
+impl Moments {
+    fn of(record: &Record) -> Self {
+        let (guid, other) = match &record.body {
+            Body::Cdr(cdr) => (cdr.guid.as_ref(), Some(cdr.started_at)),
+            Body::Event(event) => (event.guid.as_ref(), None),
+            Body::Var(var) => (var.guid.as_ref(), None),
+            Body::SqCall(call) => (call.guid.as_ref(), None),
+            Body::Arrivals(bin) => (None, Some(bin.bin_start)),
+            Body::Peaks(bin) => (None, Some(bin.bin_start)),
+            Body::Latency(bin) => (None, Some(bin.bin_start)),
+            Body::Integrity(books) => (None, Some(books.minute)),
+            Body::Outbound(_) | Body::Snmp(_) => (None, None),
+        };
+        Self { guid: guid.and_then(CallGuid::v7), other: other.unwrap_or(record.time) }
+    }
+
+    /// Start of the session.
+    fn session(&self) -> Millis {
+        self.guid.and_then(|guid| guid.time()).unwrap_or(self.other)
+    }
+
+    fn prefix(&self) -> [u8; 4] {
+        self.guid.map_or_else(|| seconds(self.other), |guid| upper(&guid))
+    }
+}
+
+fn upper(guid: &Guid) -> [u8; 4] {
+    let [a, b, c, d, ..] = guid.0;
+    [a, b, c, d]
+}
+
+fn seconds(time: Millis) -> [u8; 4] {
+    u32::try_from(time.0 / 1000).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+fn key(prefix: [u8; 4], fields: &[&[u8]]) -> Key {
+    let mut hasher = blake3::Hasher::new();
+    for field in fields {
+        hasher.update(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hasher.update(field);
+    }
+    let mut key = Key::default();
+    let (time, rest) = key.split_at_mut(4);
+    time.copy_from_slice(&prefix);
+    rest.copy_from_slice(&hasher.finalize().as_bytes()[..12]);
+    key
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! All limits of this crate: value, unit, reason.
+
+/// Facts of one call that are kept apart. RM sends three and an update now and then, and updates
+/// that a later one covers are dropped, so only a faulty producer comes here: its oldest updates
+/// go first.
+pub const FACTS_PER_CALL: usize = 256;
+/// Epochs of one call of which the last sign of life is kept.
+pub const EPOCHS_PER_CALL: usize = 64;
+/// Bytes of the unknown fields of one call as JSON; as of one record (rs.md §2.1).
+pub const EXTRA_BYTES: usize = 16 << 10;
+/// Values of a repeated parameter (rs.md §5.1).
+pub const PARAMETER_VALUES: usize = 200;
+/// Calls of a page, unless asked (rs.md §5.1).
+pub const PAGE_SIZE: u32 = 100;
+/// Bytes of a query (rs.md §5.13: longer is 414, which the server says before).
+pub const QUERY_BYTES: usize = 16 << 10;
+/// Span of a list without any bound (rs.md §5.4).
+pub const UNBOUNDED_MS: u64 = 24 * 3600 * 1000;

@@ -1,0 +1,132 @@
+//! What a list of calls is filtered by: typed values, for SQL with parameters.
+//!
+//! Conditions of different fields are AND-ed, values of one field are OR-ed, an empty list is no
+//! condition. Fields name columns of table `call` (rs.md §3.2) unless they say otherwise.
+
+use model::config::Service;
+use model::record::{CallGuid, CallType, ComponentType, EndState};
+use model::time::Millis;
+
+/// A filter of calls.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Filter {
+    /// Calls in progress (`ended_ms` is null), completed ones, or both.
+    pub progress: Progress,
+    /// `component_type`.
+    pub component_type: Option<ComponentType>,
+    /// `started_ms` is greater than this.
+    pub started_after: Option<Millis>,
+    /// `started_ms` is less than this.
+    pub started_before: Option<Millis>,
+    /// `ended_ms` is greater than this.
+    pub ended_after: Option<Millis>,
+    /// `ended_ms` is less than this.
+    pub ended_before: Option<Millis>,
+    /// `profile_id`, aliases included.
+    pub profiles: Vec<u32>,
+    /// `call_tenant.tenant_id`, aliases included: calls carry the tenant's whole path, so
+    /// descendants are included.
+    pub tenants: Vec<u32>,
+    /// `dn`.
+    pub numbers: Vec<Number>,
+    /// `component_id`, aliases included.
+    pub components: Vec<u32>,
+    /// `remote_uri`, compared without case.
+    pub remote_uris: Vec<Uri>,
+    /// `local_uri`, compared without case.
+    pub local_uris: Vec<Uri>,
+    /// `session_id`.
+    pub session_id: Option<String>,
+    /// `guid`, in the upper-case form of its `Display`.
+    pub guid: Option<CallGuid>,
+    /// `call_uuid`.
+    pub call_uuid: Option<String>,
+    /// `call_type`.
+    pub call_types: Vec<CallType>,
+    /// `end_state`.
+    pub end_states: Vec<EndState>,
+    /// `service`.
+    pub services: Vec<Service>,
+    /// The duration is at least this, in ms; of a live call: up to now.
+    pub duration_min: Option<u64>,
+    /// The duration is at most this, in ms; of a live call: up to now.
+    pub duration_max: Option<u64>,
+}
+
+/// Which calls by their progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Progress {
+    /// All.
+    #[default]
+    All,
+    /// In progress.
+    Live,
+    /// Completed.
+    Completed,
+}
+
+/// A condition on a dialled number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Number {
+    /// Equal.
+    Exact(String),
+    /// Begins with this (which may be empty: every number).
+    Prefix(String),
+    /// A number of the same count of digits, nothing but digits, from the first to the last. As
+    /// text of one length, digits order like numbers.
+    Range {
+        /// The smallest.
+        from: String,
+        /// The largest.
+        to: String,
+    },
+}
+
+/// A condition on a URI.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Uri {
+    /// The text in lower case (ASCII).
+    pub text: String,
+    /// Whether the URI only begins with it.
+    pub prefix: bool,
+}
+
+impl Filter {
+    /// Whether it asks for one call by an id.
+    #[must_use]
+    pub fn names_a_call(&self) -> bool {
+        self.session_id.is_some() || self.guid.is_some() || self.call_uuid.is_some()
+    }
+
+    /// Whether any bound of time is set.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        let started = self.started_after.or(self.started_before);
+        started.or(self.ended_after).or(self.ended_before).is_some()
+    }
+}
+
+impl Number {
+    /// Whether a number in normal form meets the condition.
+    #[must_use]
+    pub fn matches(&self, dn: &str) -> bool {
+        match self {
+            Self::Exact(number) => dn == number,
+            Self::Prefix(prefix) => dn.starts_with(prefix.as_str()),
+            Self::Range { from, to } => {
+                dn.len() == from.len()
+                    && dn.bytes().all(|b| b.is_ascii_digit())
+                    && (from.as_str()..=to.as_str()).contains(&dn)
+            }
+        }
+    }
+}
+
+impl Uri {
+    /// Whether a URI meets the condition.
+    #[must_use]
+    pub fn matches(&self, uri: &str) -> bool {
+        let uri = uri.to_ascii_lowercase();
+        if self.prefix { uri.starts_with(&self.text) } else { uri == self.text }
+    }
+}
