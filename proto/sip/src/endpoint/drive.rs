@@ -49,9 +49,8 @@ impl Endpoint {
 
     /// Puts a transaction under the key in `scratch` into the tables; a step must start it.
     pub(super) fn enter(&mut self, hash: u64, flow: Flow, reply_port: u16, whose: Whose) -> SlotId {
-        self.table.insert(Transaction {
+        let transaction = Transaction {
             key: Key::from_slice(&self.scratch),
-            hash,
             flow,
             reply_port,
             whose,
@@ -60,7 +59,8 @@ impl Endpoint {
             age: Link::LOOSE,
             peers: Link::LOOSE,
             is_member: false,
-        })
+        };
+        self.table.insert(hash, transaction)
     }
 
     /// One step of the machine at `index`, and everything that follows from its new phase.

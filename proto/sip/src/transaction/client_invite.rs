@@ -16,7 +16,7 @@ pub(crate) type Reason = Box<[u8]>;
 #[derive(Debug)]
 pub(crate) enum State {
     /// RFC 3261 §17.1.1.2, "Calling": no response yet. A and B run.
-    Calling { request: Vec<u8>, interval: Duration, cancel: Option<Reason> },
+    Calling { request: Vec<u8>, repeats: u32, cancel: Option<Reason> },
     /// RFC 3261 §17.1.1.2, "Proceeding": a provisional came; the user above watches the time.
     Proceeding { request: Vec<u8> },
     /// RFC 3261 §9.1: CANCEL was sent; a final response is due within 64·T1.
@@ -53,7 +53,7 @@ impl State {
             Some(timeout) => desk.arm_for(Timer::B, timeout),
             None => desk.arm(Timer::B),
         }
-        Self::Calling { request, interval: desk.timers.first(Timer::A), cancel: None }
+        Self::Calling { request, repeats: 0, cancel: None }
     }
 
     /// A response came; `to` is its To line, which the ACK to a failure repeats.
@@ -104,9 +104,9 @@ impl State {
     pub(crate) fn on_cancel(self, reason: Option<&[u8]>, desk: &mut Desk<'_>) -> Step {
         let reason = reason.unwrap_or_default();
         match self {
-            Self::Calling { request, interval, cancel } => {
+            Self::Calling { request, repeats, cancel } => {
                 let cancel = cancel.or_else(|| Some(reason.into()));
-                Step::to(Self::Calling { request, interval, cancel }, Verdict::Quiet)
+                Step::to(Self::Calling { request, repeats, cancel }, Verdict::Quiet)
             }
             Self::Proceeding { request } => {
                 Self::send_cancel(request, reason, desk, Verdict::Quiet)
@@ -120,9 +120,9 @@ impl State {
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
-            (Self::Calling { request, interval, cancel }, Timer::A) => {
-                let interval = desk.repeat(Timer::A, &request, interval);
-                (Self::Calling { request, interval, cancel }, Verdict::Quiet)
+            (Self::Calling { request, repeats, cancel }, Timer::A) => {
+                let repeats = desk.repeat(Timer::A, &request, repeats);
+                (Self::Calling { request, repeats, cancel }, Verdict::Quiet)
             }
             (Self::Calling { .. }, Timer::B) | (Self::Cancelling { .. }, Timer::Cancelled) => {
                 (Self::Terminated, Verdict::Timeout)

@@ -11,7 +11,7 @@ use super::{Absorbed, Class, Desk, Phase, Verdict};
 #[derive(Debug)]
 pub(crate) enum State {
     /// RFC 3261 §17.1.2.2, "Trying": no response yet. E and F run.
-    Trying { request: Vec<u8>, interval: Duration },
+    Trying { request: Vec<u8>, repeats: u32 },
     /// RFC 3261 §17.1.2.2, "Proceeding": a provisional came. F runs on, E at T2.
     Proceeding { request: Vec<u8> },
     /// RFC 3261 §17.1.2.2, "Completed": K absorbs repeated answers.
@@ -28,12 +28,11 @@ impl State {
             Some(timeout) => desk.arm_for(Timer::F, timeout),
             None => desk.arm(Timer::F),
         }
-        let interval = desk.timers.first(Timer::E);
         if desk.reliable() {
-            return Self::Trying { request: Vec::new(), interval };
+            return Self::Trying { request: Vec::new(), repeats: 0 };
         }
         desk.arm(Timer::E);
-        Self::Trying { request, interval }
+        Self::Trying { request, repeats: 0 }
     }
 
     pub(crate) fn on_response(self, class: Class, desk: &mut Desk<'_>) -> (Self, Verdict) {
@@ -61,12 +60,13 @@ impl State {
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
-            (Self::Trying { request, interval }, Timer::E) => {
-                let interval = desk.repeat(Timer::E, &request, interval);
-                (Self::Trying { request, interval }, Verdict::Quiet)
+            (Self::Trying { request, repeats }, Timer::E) => {
+                let repeats = desk.repeat(Timer::E, &request, repeats);
+                (Self::Trying { request, repeats }, Verdict::Quiet)
             }
             (Self::Proceeding { request }, Timer::E) => {
-                desk.repeat(Timer::E, &request, desk.timers.t2);
+                desk.send_again(&request);
+                desk.arm_for(Timer::E, desk.timers.t2);
                 (Self::Proceeding { request }, Verdict::Quiet)
             }
             (Self::Trying { .. } | Self::Proceeding { .. }, Timer::F) => {

@@ -48,7 +48,8 @@ impl Armed {
 
 #[derive(Debug)]
 struct Deadline {
-    at: Duration,
+    /// Nanoseconds; 584 years fit.
+    at: u64,
     owner: u32,
     timer: Timer,
     lane: u8,
@@ -72,10 +73,14 @@ struct Lane {
 pub(crate) struct Deadlines {
     deadlines: Slots<Deadline>,
     lanes: Vec<Lane>,
-    odd: BTreeSet<(Duration, u32)>,
+    odd: BTreeSet<(u64, u32)>,
 }
 
 impl Deadlines {
+    /// Bytes that one deadline takes.
+    #[cfg(test)]
+    pub(crate) const PLACE: usize = Slots::<Deadline>::PLACE;
+
     pub(crate) fn new(timers: &Timers) -> Self {
         let doubled = (0..=6).map(|doublings| timers.t1.saturating_mul(1 << doublings));
         let others = [timers.t2, timers.t4, timers.first(Timer::D)];
@@ -98,7 +103,7 @@ impl Deadlines {
         after: Duration,
     ) {
         self.disarm(armed, timer.kind());
-        let at = now.saturating_add(after);
+        let at = nanos(now.saturating_add(after));
         let lane = self.lanes.iter_mut().zip(0u8..).find(|(lane, _)| lane.after == after);
         let number = lane.as_ref().map_or(ODD, |(_, number)| *number);
         let deadline = Deadline { at, owner, timer, lane: number, link: Link::LOOSE };
@@ -125,12 +130,12 @@ impl Deadlines {
     /// The soonest deadline and its reason.
     pub(crate) fn next(&self) -> Option<(Duration, Timer)> {
         let deadline = self.deadlines.at(self.soonest()?)?;
-        Some((deadline.at, deadline.timer))
+        Some((Duration::from_nanos(deadline.at), deadline.timer))
     }
 
     /// Takes the soonest deadline that is due: the transaction and its timer.
     pub(crate) fn pop_due(&mut self, now: Duration) -> Option<(u32, Timer)> {
-        let index = self.soonest()?;
+        let (index, now) = (self.soonest()?, nanos(now));
         let deadline = self.deadlines.at(index).filter(|deadline| deadline.at <= now)?;
         let due = (deadline.owner, deadline.timer);
         self.drop_one(index);
@@ -141,7 +146,7 @@ impl Deadlines {
         self.deadlines.len()
     }
 
-    /// Everything that is armed, for checks: the transaction, and whether the order holds.
+    /// The transactions of everything that is armed, for checks.
     pub(crate) fn owners(&self) -> impl Iterator<Item = u32> {
         self.deadlines.iter().map(|(_, deadline)| deadline.owner)
     }
@@ -150,7 +155,7 @@ impl Deadlines {
     pub(crate) fn sorted(&self) -> bool {
         let mut seen = self.odd.len();
         for lane in &self.lanes {
-            let (mut at, mut last) = (lane.queue.head, Duration::ZERO);
+            let (mut at, mut last) = (lane.queue.head, 0);
             while let Some(deadline) = self.deadlines.at(at) {
                 if deadline.at < last {
                     return false;
@@ -181,6 +186,10 @@ impl Deadlines {
         }
         self.deadlines.remove(index);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     const INVITE: &[u8] = b"INVITE sip:mcp@10.0.0.9:5070 SIP/2.0\r\n\
-        v: SIP/2.0/UDP rm:5060;x=\"a,b\" ; branch=z9hG4bK-rm1 , SIP/2.0/TCP caller;branch=z9hG4bK2\r\n\
+        v: SIP/2.0/UDP rm:5060;x=\"a,b\" ; branch=z9hG4bK-rm1 , SIP/2.0/TCP c;branch=z9hG4bK2\r\n\
         Via: SIP/2.0/TCP first;branch=z9hG4bK3\r\n\
         Route: <sip:a;lr>,\r\n <sip:b;lr>\r\n\
         Record-Route: <sip:rm;lr>\r\n\

@@ -7,7 +7,8 @@
 //! ```text
 //! client   'c' method NUL branch
 //! server   's' method NUL branch NUL host NUL port        method of an ACK: INVITE
-//! RFC 2543 'o' method NUL call-id NUL cseq NUL from-tag NUL request-uri NUL host NUL port NUL branch
+//! RFC 2543 'o' method NUL call-id NUL cseq NUL from-tag NUL request-uri NUL host NUL port
+//!          NUL branch
 //! ```
 //!
 //! A branch stands without its cookie. The To tag is no part of an RFC 2543 key: the ACK carries

@@ -3,8 +3,6 @@
 //! Repeats failures until their ACK comes; leaves 2xx to the end that made them, and remembers
 //! after one the key only, so that a late copy of the INVITE is no new call. Makes no 100 Trying.
 
-use std::time::Duration;
-
 use super::timer::Timer;
 use super::{Absorbed, Class, Desk, Phase, Verdict};
 
@@ -14,7 +12,7 @@ pub(crate) enum State {
     /// RFC 3261 §17.2.1, "Proceeding": no final response yet; the last provisional, if any.
     Proceeding { last: Option<Vec<u8>> },
     /// RFC 3261 §17.2.1, "Completed": a failure waits for its ACK. G and H run.
-    Completed { response: Vec<u8>, interval: Duration },
+    Completed { response: Vec<u8>, repeats: u32 },
     /// RFC 3261 §17.2.1, "Confirmed": the ACK came; I absorbs further ones.
     Confirmed,
     /// RFC 6026 §7.1, "Accepted": a 2xx left. L absorbs late copies of the INVITE.
@@ -78,8 +76,7 @@ impl State {
                     desk.arm(Timer::G);
                 }
                 desk.arm(Timer::H);
-                let interval = desk.timers.first(Timer::G);
-                Self::Completed { response: compact(bytes), interval }
+                Self::Completed { response: compact(bytes), repeats: 0 }
             }
             (Self::Accepted, Class::Success) => {
                 desk.send(&bytes);
@@ -91,9 +88,9 @@ impl State {
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
-            (Self::Completed { response, interval }, Timer::G) => {
-                let interval = desk.repeat(Timer::G, &response, interval);
-                (Self::Completed { response, interval }, Verdict::Quiet)
+            (Self::Completed { response, repeats }, Timer::G) => {
+                let repeats = desk.repeat(Timer::G, &response, repeats);
+                (Self::Completed { response, repeats }, Verdict::Quiet)
             }
             (Self::Completed { .. }, Timer::H) => (Self::Terminated, Verdict::Timeout),
             (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {

@@ -40,6 +40,10 @@ pub(crate) struct Slots<T> {
 }
 
 impl<T> Slots<T> {
+    /// Bytes that one entry takes.
+    #[cfg(test)]
+    pub(crate) const PLACE: usize = size_of::<Slot<T>>();
+
     pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), free: NONE, places: 0, len: 0 }
     }

@@ -53,9 +53,8 @@ impl Table {
         found.map(|found| found.index)
     }
 
-    /// Takes in a pending transaction.
-    pub(crate) fn insert(&mut self, transaction: Transaction) -> SlotId {
-        let hash = transaction.hash;
+    /// Takes in a pending transaction; `hash` is that of its key.
+    pub(crate) fn insert(&mut self, hash: u64, transaction: Transaction) -> SlotId {
         let id = self.slots.insert(transaction);
         let found = Found { hash, index: id.index };
         self.index.insert_unique(hash, found, |found| found.hash);
@@ -79,7 +78,8 @@ impl Table {
         }
         self.members.leave(&mut self.slots, index);
         let transaction = self.slots.remove(index)?;
-        let entry = self.index.find_entry(transaction.hash, |found| found.index == index);
+        let hash = self.hash(&transaction.key);
+        let entry = self.index.find_entry(hash, |found| found.index == index);
         if let Ok(entry) = entry {
             entry.remove();
         }

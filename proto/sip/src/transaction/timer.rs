@@ -45,10 +45,10 @@ impl Timers {
         }
     }
 
-    /// The interval after `last`: Timer A doubles without bound, E and G double up to T2.
+    /// How long `timer` is after `repeats` repetitions: A doubles without bound, E and G up to T2.
     #[must_use]
-    pub fn next(&self, timer: Timer, last: Duration) -> Duration {
-        let doubled = last.saturating_mul(2);
+    pub fn interval(&self, timer: Timer, repeats: u32) -> Duration {
+        let doubled = self.t1.saturating_mul(2_u32.saturating_pow(repeats));
         if timer == Timer::A { doubled } else { doubled.min(self.t2) }
     }
 }

@@ -200,7 +200,11 @@ fn pick<T: Copy>(from: &[T], nth: usize) -> Option<T> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_sequence_leaves_the_endpoint_sound(steps in prop::collection::vec(step(), 1..120)) {
