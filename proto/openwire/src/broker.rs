@@ -240,6 +240,17 @@ impl Broker {
         self.desk.pending.load()
     }
 
+    /// Bytes of the peer's that are held in memory: unanswered, in open transactions, or waiting
+    /// for the rest of their frame.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let transactions = match &self.phase {
+            Phase::Open(open) => open.held(),
+            Phase::Greeting | Phase::Login | Phase::Deciding { .. } | Phase::Closed => 0,
+        };
+        self.unanswered().1 + transactions + self.desk.link.inbox.len()
+    }
+
     /// False while the socket is not to be read: too much is unanswered, or a login is being
     /// decided and enough waits behind it. Tell [`Broker::set_reading`] about the change.
     #[must_use]

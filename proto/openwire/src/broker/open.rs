@@ -48,6 +48,10 @@ impl Open {
         self.transactions.deadline(age)
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.transactions.held()
+    }
+
     pub(super) fn expire(&mut self, now: Duration, desk: &mut Desk) {
         for messages in self.transactions.expire(now, desk.settings.limits.transaction_age) {
             desk.events.push_back(BrokerEvent::Note(Note::Expired(messages)));

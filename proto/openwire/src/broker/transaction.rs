@@ -124,6 +124,10 @@ impl Transactions {
         self.open.values().map(|open| open.begun + age).min()
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn clear(&mut self) {
         self.open.clear();
         self.bytes = 0;

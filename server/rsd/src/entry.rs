@@ -1,0 +1,197 @@
+//! Payload of a frame in RS's spool: what one send, one transaction or one HTTP request brought.
+//!
+//! Written by ingest before anything is answered, read by the applier, and by a later version
+//! after an update. Layout: one byte [`VERSION`], then [`Entry`] in postcard (integers as varints,
+//! sequences and texts with their length in front, enums by index). Fields and variants are only
+//! ever appended, and then with a new version. What a body means is not looked at here. Stages 12
+//! and 13 of the call's way.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// First byte of every payload.
+pub const VERSION: u8 = 1;
+
+/// One indivisible arrival: all of its messages are stored or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was received, ms since 1970 UTC.
+    pub received: u64,
+    /// How it came.
+    pub transport: Transport,
+    /// The logged-in user, if there was one.
+    pub user: Option<String>,
+    /// Address of the peer.
+    pub peer: SocketAddr,
+    /// At least one.
+    pub messages: Vec<Message>,
+}
+
+/// How a record came in. The names are those of the metrics' label `transport`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// OpenWire on 61616.
+    Openwire,
+    /// STOMP on 61616.
+    Stomp,
+    /// `POST /api/v1/records`.
+    Http,
+}
+
+impl Transport {
+    /// All of them, in the order of their index.
+    pub const ALL: [Self; 3] = [Self::Openwire, Self::Stomp, Self::Http];
+
+    /// Value of the label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Openwire => "openwire",
+            Self::Stomp => "stomp",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// One message; at best it holds one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The ingest queue, `ringmaster.cdr` and so on; the one of the record's kind over HTTP.
+    pub queue: String,
+    /// JMSMessageID; the same on a replay. HTTP has none.
+    pub message_id: Option<String>,
+    /// Id for a record that brings none: property `recordId`, else JMSCorrelationID.
+    pub fallback_id: Option<String>,
+    /// Properties as text, for the dead letter; cut at 16 KiB in all.
+    pub properties: Vec<(String, String)>,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// What a message holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// UTF-8 text, at most 1 MiB: to be read as a record.
+    Text(String),
+    /// Bytes that are no UTF-8, first 64 KiB: dead letter `not_utf8`.
+    NotUtf8(Raw),
+    /// Above 1 MiB, first 64 KiB of it: dead letter `too_large`.
+    TooLarge(Raw),
+    /// A kind of message without text or bytes, first 64 KiB of its content: `not_json`.
+    Unreadable {
+        /// What it was, in words.
+        kind: String,
+        /// Its content.
+        raw: Raw,
+    },
+}
+
+/// Bytes, written in one piece (serde's own way is one by one).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Raw(pub Vec<u8>);
+
+impl Serialize for Raw {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Raw;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Raw, E> {
+                Ok(Raw(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+/// Why a payload cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Another version wrote it.
+    #[error("payload version {0:?}, this is {VERSION}")]
+    Version(Option<u8>),
+    /// The bytes do not fit the layout.
+    #[error("payload does not fit its layout")]
+    Layout(#[source] postcard::Error),
+}
+
+impl Entry {
+    /// The payload.
+    ///
+    /// # Errors
+    /// None that a value of this type can cause; the serialiser's signature has one.
+    pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_extend(self, vec![VERSION])
+    }
+
+    /// Reads a payload.
+    ///
+    /// # Errors
+    /// Another version or damaged bytes.
+    pub fn decode(payload: &[u8]) -> Result<Self, Unreadable> {
+        match payload.split_first() {
+            Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(Unreadable::Layout),
+            other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> Entry {
+        let message = |body| Message {
+            queue: "ringmaster.cdr".to_owned(),
+            message_id: Some("ID:a:1:1:7".to_owned()),
+            fallback_id: Some("r1".to_owned()),
+            properties: vec![("recordId".to_owned(), "r1".to_owned())],
+            body,
+        };
+        Entry {
+            received: 300,
+            transport: Transport::Openwire,
+            user: None,
+            peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            messages: vec![
+                message(Body::Text("{}".to_owned())),
+                message(Body::NotUtf8(Raw(vec![0xff]))),
+                message(Body::TooLarge(Raw(vec![b'x']))),
+                message(Body::Unreadable { kind: "map message".to_owned(), raw: Raw(vec![0]) }),
+            ],
+        }
+    }
+
+    /// The first message of it, byte by byte: a changed layout needs a new version.
+    #[test]
+    fn layout() {
+        let mut entry = entry();
+        entry.messages.truncate(1);
+        let expected = b"\x01\xac\x02\x00\x00\x00\x7f\x00\x00\x01\x88\x27\
+            \x01\x0eringmaster.cdr\x01\x0aID:a:1:1:7\x01\x02r1\x01\x08recordId\x02r1\x00\x02{}";
+        let payload = entry.encode().unwrap();
+        assert_eq!(payload.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn both_ways() {
+        let payload = entry().encode().unwrap();
+        assert_eq!(Entry::decode(&payload), Ok(entry()));
+        assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
+        assert_eq!(Entry::decode(b"\x02abc"), Err(Unreadable::Version(Some(2))));
+        for end in 1..payload.len() {
+            assert!(Entry::decode(&payload[..end]).is_err(), "cut at {end}");
+        }
+    }
+}

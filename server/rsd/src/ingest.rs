@@ -1,0 +1,146 @@
+//! Records come in over OpenWire and are on disk before they are acknowledged.
+//!
+//! One task per connection carries bytes between its socket and an `openwire::Broker`, hands what
+//! is to be stored to the spool, and lets the answers leave when the disk has it: the wake-up is
+//! one watch of the durable sequence. A full spool is back-pressure, never an error: sends wait
+//! unanswered, then the socket is not read, while keep-alives flow (`spec/rs.md` §1.4, §1.5).
+//! Never waits for the database and looks into no record. Stage 12 of the call's way.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use net::clock::Clock;
+use spool::Spool;
+use telemetry::Log;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+mod accept;
+mod connection;
+mod counters;
+mod endpoint;
+mod gate;
+mod limits;
+mod message;
+mod registry;
+
+pub use counters::Counters;
+pub use gate::{Gate, Priority};
+pub use limits::Limits;
+
+use registry::Registry;
+
+/// What the listener is told at the start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `rs.broker`: where to listen.
+    pub listen: SocketAddr,
+    /// `rs.name`: the broker's name in BrokerInfo.
+    pub name: String,
+    /// Where HTTP is answered, for those who ask here.
+    pub http: String,
+    /// `rs.auth.anonymous_broker`: producers without a user are let in. The specification's
+    /// default is true on loopback, else false.
+    pub anonymous: bool,
+    /// `rs.broker_limits`.
+    pub limits: Limits,
+}
+
+/// Tells whoever waits how far the spool is on disk. Its [`Durable::hook`] goes into the spool,
+/// its [`Durable::subscribe`] to ingest, HTTP and the applier.
+#[derive(Debug, Clone)]
+pub struct Durable(Arc<watch::Sender<u64>>);
+
+impl Default for Durable {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Durable {
+    /// For `spool::Hooks::on_durable`.
+    #[must_use]
+    pub fn hook(&self) -> Box<dyn Fn(u64) + Send> {
+        let sender = Arc::clone(&self.0);
+        Box::new(move |seq| {
+            sender.send_replace(seq);
+        })
+    }
+
+    /// Follows the highest durable sequence.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}
+
+/// The parts of the daemon that ingest uses.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where records go.
+    pub spool: Spool,
+    /// How far it is on disk.
+    pub durable: Durable,
+    /// What may be taken while space is short; shared with HTTP ingest.
+    pub gate: Arc<Gate>,
+    /// Figures; rendered by the HTTP side.
+    pub counters: Arc<Counters>,
+    /// The log.
+    pub log: Log,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// What all connections share.
+struct Shared {
+    settings: Settings,
+    parts: Parts,
+    registry: Registry,
+    /// Bytes that all connections hold in memory.
+    held: AtomicUsize,
+}
+
+/// The running listener.
+#[derive(Debug)]
+pub struct Ingest {
+    local: SocketAddr,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Ingest {
+    /// Binds and serves.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub async fn start(settings: Settings, parts: Parts) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.listen).await?;
+        let local = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            settings,
+            parts,
+            registry: Registry::default(),
+            held: AtomicUsize::new(0),
+        });
+        let task = tokio::spawn(accept::run(listener, shared, stopped));
+        Ok(Self { local, stop, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Closes the listener, lets what was handed to the spool be synced and answered, and closes
+    /// the connections. What was parked is not answered: its senders send it again.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        // The accepting task ends by itself; if it had panicked, nothing would be left to stop.
+        let _ended = self.task.await;
+    }
+}

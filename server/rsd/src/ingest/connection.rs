@@ -1,0 +1,395 @@
+//! One OpenWire connection: moves bytes, hands messages to the spool, lets answers leave.
+//!
+//! The machine (`openwire::Broker`) decides; this is the loop around it, and what it needs of the
+//! world: socket, spool, durable sequence, clock. A turn is: answers, parked sends, events, write,
+//! then wait for whatever comes first.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use openwire::{Broker, BrokerEvent, BrokerSettings, Class, CloseReason, Inbound, Note, Ticket};
+use spool::{Entry as Frame, Full, Kind};
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+
+use super::gate::Priority;
+use super::limits::{FAREWELL, OUT_BYTES, READ_BYTES, RETRY, STOP};
+use super::registry::Place;
+use super::{Shared, endpoint, message};
+use crate::entry::{Body, Entry, Message, Transport};
+
+thread_local! {
+    /// One read buffer per worker thread, not per connection: ten thousand may be idle.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    broker: Broker,
+    user: Option<String>,
+    place: Option<Place>,
+    go: Arc<Notify>,
+    /// Handed to the spool, in order of sequence.
+    waiting: VecDeque<Waiting>,
+    /// Not taken by the spool yet.
+    parked: VecDeque<Parked>,
+    out: Vec<u8>,
+    written: usize,
+    held: usize,
+    reading: bool,
+    end: Option<End>,
+}
+
+struct Waiting {
+    seq: u64,
+    ticket: Ticket,
+    since: Duration,
+    /// Queue, records and bytes, to be counted when answered.
+    stored: Vec<(String, u64, u64)>,
+}
+
+struct Parked {
+    ticket: Ticket,
+    since: Duration,
+    entry: Entry,
+}
+
+/// Why the loop ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The machine is done: what is left to be said is said.
+    Said,
+    /// The socket is gone, or a newcomer has this connection's id.
+    Gone,
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        shared: Arc<Shared>,
+        first: &[u8],
+    ) -> Self {
+        let now = shared.parts.clock.mono();
+        let mut settings = BrokerSettings::new(&shared.settings.name);
+        settings.limits = shared.settings.limits.connection;
+        let mut broker = Broker::new(settings, now);
+        broker.handle_input(now, first);
+        Self {
+            stream,
+            peer,
+            shared,
+            broker,
+            user: None,
+            place: None,
+            go: Arc::new(Notify::new()),
+            waiting: VecDeque::new(),
+            parked: VecDeque::new(),
+            out: Vec::new(),
+            written: 0,
+            held: 0,
+            reading: true,
+            end: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut durable = self.shared.parts.durable.subscribe();
+        let mut stop_by = None;
+        let go = Arc::clone(&self.go);
+        while self.end.is_none() {
+            self.turn(*durable.borrow_and_update(), stop_by.is_some());
+            let now = self.shared.parts.clock.mono();
+            let stopped = stop_by.is_some_and(|by| self.waiting.is_empty() || now >= by);
+            if self.end.is_some() || stopped {
+                break;
+            }
+            let deadline = self.broker.poll_timeout().map(|due| due.saturating_sub(now));
+            let pause = stop_by.is_some() || !self.parked.is_empty() || !self.reading;
+            let interest = self.interest();
+            tokio::select! {
+                ready = ready(&self.stream, interest) => self.handle_ready(ready),
+                _ = durable.changed(), if !self.waiting.is_empty() => {}
+                () = sleep(deadline.unwrap_or(RETRY)), if deadline.is_some() => {
+                    self.broker.handle_timeout(self.shared.parts.clock.mono());
+                }
+                () = sleep(RETRY), if pause => {}
+                () = go.notified() => self.end = Some(End::Gone),
+                _ = stop.changed(), if stop_by.is_none() => stop_by = Some(now + STOP),
+            }
+        }
+        self.finish().await;
+    }
+
+    fn turn(&mut self, durable: u64, stopping: bool) {
+        self.answer(durable);
+        if stopping {
+            self.parked.clear();
+        } else {
+            self.unpark();
+        }
+        while let Some(event) = self.broker.poll_event() {
+            self.handle_event(event);
+        }
+        self.broker.poll_transmit(&mut self.out);
+        self.write();
+        self.account();
+        let reading = !stopping && self.may_read();
+        if reading != self.reading {
+            self.reading = reading;
+            self.broker.set_reading(self.shared.parts.clock.mono(), reading);
+        }
+    }
+
+    /// What the disk has is answered and counted.
+    fn answer(&mut self, durable: u64) {
+        let counters = &self.shared.parts.counters;
+        while let Some(waiting) = self.waiting.pop_front_if(|first| first.seq <= durable) {
+            self.broker.stored(waiting.ticket);
+            for (queue, records, bytes) in &waiting.stored {
+                counters.add_stored(queue, Transport::Openwire, *records, *bytes);
+            }
+            let now = self.shared.parts.clock.mono();
+            counters.observe_answer(now.saturating_sub(waiting.since));
+        }
+    }
+
+    fn handle_event(&mut self, event: BrokerEvent) {
+        match event {
+            BrokerEvent::Login { user, client_id, connection_id, .. } => {
+                self.login(user, client_id.as_deref(), &connection_id);
+            }
+            BrokerEvent::Store { ticket, messages } => self.take(ticket, messages),
+            BrokerEvent::Note(Note::UnconfirmedSend) => {
+                self.shared.parts.counters.unconfirmed_send();
+            }
+            BrokerEvent::Note(Note::Expired(_)) => self.shared.parts.counters.expired_transaction(),
+            BrokerEvent::Note(Note::Refused(refusal)) => {
+                self.shared.parts.counters.refused_request();
+                self.log(32002, &refusal.to_string());
+            }
+            BrokerEvent::Closed { why } => {
+                match why {
+                    CloseReason::Goodbye => {}
+                    why => self.log(32002, &why.to_string()),
+                }
+                self.end = Some(End::Said);
+            }
+        }
+    }
+
+    fn log(&self, number: u16, what: &str) {
+        let peer = self.peer.to_string();
+        self.shared.parts.log.emit(number, None, &[("peer", &peer), ("what", what)]);
+    }
+
+    fn login(&mut self, user: Option<String>, client: Option<&str>, connection: &str) {
+        if !self.shared.settings.anonymous {
+            self.shared.parts.counters.login_failed();
+            let text = "this listener needs a user, and none is configured";
+            return self.broker.refuse_login(Class::Security, text);
+        }
+        let entered = self.shared.registry.enter(connection, client, Arc::clone(&self.go));
+        match entered {
+            Ok(place) => {
+                self.place = Some(place);
+                self.user = user;
+                self.log(32001, client.unwrap_or(connection));
+                self.broker.accept_login();
+            }
+            Err(_taken) => {
+                self.shared.parts.counters.login_failed();
+                let text = "another connection has this client id";
+                self.broker.refuse_login(Class::InvalidClientId, text);
+            }
+        }
+    }
+
+    fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {
+        let now = self.shared.parts.clock.now();
+        let entry = Entry {
+            received: now.wall.0,
+            transport: Transport::Openwire,
+            user: self.user.clone(),
+            peer: self.peer,
+            messages: messages.into_iter().map(message::message).collect(),
+        };
+        let parked = Parked { ticket, since: now.mono, entry };
+        if !self.parked.is_empty() {
+            self.parked.push_back(parked);
+        } else if let Some(parked) = self.append(parked) {
+            self.parked.push_back(parked);
+        }
+    }
+
+    /// Tries the oldest parked sends again, in order.
+    fn unpark(&mut self) {
+        while let Some(parked) = self.parked.pop_front() {
+            if let Some(parked) = self.append(parked) {
+                return self.parked.push_front(parked);
+            }
+        }
+    }
+
+    /// Hands one arrival to the spool; gives it back when there is no room.
+    fn append(&mut self, parked: Parked) -> Option<Parked> {
+        let parts = &self.shared.parts;
+        if !parts.gate.lets_in(priority(&parked.entry.messages)) {
+            return Some(parked);
+        }
+        let Ok(payload) = parked.entry.encode() else {
+            return self.refuse(&parked, "the message cannot be kept");
+        };
+        let frame = Frame { kind: Kind::Data, key: None, payload };
+        match parts.spool.append(vec![frame], true) {
+            Ok(seq) => {
+                let Parked { ticket, since, entry } = parked;
+                let stored = tally(&entry.messages);
+                self.waiting.push_back(Waiting { seq, ticket, since, stored });
+                None
+            }
+            Err(Full::Memory | Full::Disk | Full::Broken | Full::Closed) => Some(parked),
+            Err(Full::Entry) => self.refuse(&parked, "larger than what can be kept at once"),
+        }
+    }
+
+    fn refuse(&mut self, parked: &Parked, text: &str) -> Option<Parked> {
+        self.broker.failed(parked.ticket, Class::ResourceAllocation, text);
+        self.log(32002, text);
+        None
+    }
+
+    fn may_read(&self) -> bool {
+        let limit = self.shared.settings.limits.memory;
+        let all = self.shared.held.load(Ordering::Relaxed);
+        let open = usize::try_from(self.shared.parts.counters.connections(Transport::Openwire));
+        // short of memory, those that hold more than their share wait
+        let heavy = all > limit && self.held > limit / open.unwrap_or(1).max(1);
+        self.broker.wants_input() && self.out.len() - self.written < OUT_BYTES && !heavy
+    }
+
+    fn account(&mut self) {
+        let held = self.broker.held();
+        let all = &self.shared.held;
+        all.fetch_add(held, Ordering::Relaxed);
+        all.fetch_sub(self.held, Ordering::Relaxed);
+        self.held = held;
+    }
+
+    fn interest(&self) -> Option<Interest> {
+        match (self.reading, self.written < self.out.len()) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        }
+    }
+
+    fn handle_ready(&mut self, ready: io::Result<Ready>) {
+        match ready {
+            Ok(ready) if ready.is_readable() && self.reading => self.read(),
+            Ok(_) => {}
+            Err(_) => self.end = Some(End::Gone),
+        }
+    }
+
+    fn read(&mut self) {
+        let read = READ.with_borrow_mut(|buffer| {
+            let count = self.stream.try_read(buffer)?;
+            self.broker.handle_input(self.shared.parts.clock.mono(), &buffer[..count]);
+            Ok(count)
+        });
+        match read {
+            Ok(0) => self.end = Some(End::Gone),
+            Ok(_) => {}
+            Err(error) => self.survive(&error),
+        }
+    }
+
+    fn write(&mut self) {
+        while self.written < self.out.len() {
+            match self.stream.try_write(&self.out[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) => {
+                    self.survive(&error);
+                    break;
+                }
+            }
+        }
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+            if self.out.capacity() > READ_BYTES {
+                self.out = Vec::new();
+            }
+        }
+    }
+
+    fn survive(&mut self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            self.end = Some(End::Gone);
+        }
+    }
+
+    async fn finish(mut self) {
+        self.shared.held.fetch_sub(self.held, Ordering::Relaxed);
+        if let Some(place) = self.place.take() {
+            self.shared.registry.leave(&place);
+        }
+        if self.end == Some(End::Gone) {
+            return;
+        }
+        let Self { mut stream, out, written, .. } = self;
+        let farewell = async {
+            tokio::io::AsyncWriteExt::write_all(&mut stream, &out[written..]).await?;
+            endpoint::leave(&mut stream).await
+        };
+        // Whoever does not take the last answers in time goes without them.
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+}
+
+async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<Ready> {
+    match interest {
+        Some(interest) => stream.ready(interest).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A transaction waits for its least message.
+fn priority(messages: &[Message]) -> Priority {
+    let lesser = messages.iter().map(|message| Priority::of(&message.queue));
+    lesser.max().unwrap_or(Priority::First)
+}
+
+/// Records and bytes by queue.
+fn tally(messages: &[Message]) -> Vec<(String, u64, u64)> {
+    let mut tally: Vec<(String, u64, u64)> = Vec::new();
+    for message in messages {
+        let bytes = u64::try_from(length(&message.body)).unwrap_or(u64::MAX);
+        match tally.iter_mut().find(|(queue, ..)| *queue == message.queue) {
+            Some((_, records, all)) => {
+                *records += 1;
+                *all += bytes;
+            }
+            None => tally.push((message.queue.clone(), 1, bytes)),
+        }
+    }
+    tally
+}
+
+fn length(body: &Body) -> usize {
+    match body {
+        Body::Text(text) => text.len(),
+        Body::NotUtf8(raw) | Body::TooLarge(raw) | Body::Unreadable { raw, .. } => raw.0.len(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Figures of ingest as plain atomics (`spec/ops.md` §5.2). The HTTP side renders them, and feeds
+//! its own records into the same ones.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use openwire::QUEUES;
+use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
+
+use crate::entry::Transport;
+
+const TRANSPORTS: usize = Transport::ALL.len();
+
+/// All figures of ingest.
+#[derive(Debug)]
+pub struct Counters {
+    /// By queue, then transport.
+    stored: [[Stored; TRANSPORTS]; QUEUES.len()],
+    connections: [AtomicU64; TRANSPORTS],
+    seconds: Histogram,
+    logins_failed: AtomicU64,
+    unconfirmed_sends: AtomicU64,
+    refused_requests: AtomicU64,
+    refused_connections: AtomicU64,
+    expired_transactions: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            stored: Default::default(),
+            connections: Default::default(),
+            seconds: Histogram::new(LATENCY_SECONDS),
+            logins_failed: AtomicU64::new(0),
+            unconfirmed_sends: AtomicU64::new(0),
+            refused_requests: AtomicU64::new(0),
+            refused_connections: AtomicU64::new(0),
+            expired_transactions: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Counters {
+    /// `rs_ingest_records_total` and `rs_ingest_bytes_total`: records that are durable and
+    /// answered. A queue that is none of the four is counted nowhere.
+    pub fn add_stored(&self, queue: &str, transport: Transport, records: u64, bytes: u64) {
+        if let Some(stored) = self.cell(queue, transport) {
+            stored.records.fetch_add(records, Ordering::Relaxed);
+            stored.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Records and bytes of a queue and transport so far.
+    #[must_use]
+    pub fn stored(&self, queue: &str, transport: Transport) -> (u64, u64) {
+        self.cell(queue, transport).map_or((0, 0), |stored| {
+            (stored.records.load(Ordering::Relaxed), stored.bytes.load(Ordering::Relaxed))
+        })
+    }
+
+    fn cell(&self, queue: &str, transport: Transport) -> Option<&Stored> {
+        let at = QUEUES.iter().position(|name| *name == queue)?;
+        self.stored.get(at)?.get(transport as usize)
+    }
+
+    /// `rs_ingest_seconds`: last byte received → answer.
+    pub fn observe_answer(&self, time: Duration) {
+        self.seconds.observe(time);
+    }
+
+    /// `rs_ingest_seconds`.
+    #[must_use]
+    pub fn seconds(&self) -> &Histogram {
+        &self.seconds
+    }
+
+    pub(super) fn connected(&self, transport: Transport) {
+        self.connections[transport as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn disconnected(&self, transport: Transport) {
+        self.connections[transport as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// `rs_connections`: recognised connections that are open now.
+    #[must_use]
+    pub fn connections(&self, transport: Transport) -> u64 {
+        self.connections[transport as usize].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn login_failed(&self) {
+        self.logins_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `rs_logins_failed_total`.
+    #[must_use]
+    pub fn logins_failed(&self) -> u64 {
+        self.logins_failed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn unconfirmed_send(&self) {
+        self.unconfirmed_sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `rs_unconfirmed_sends_total`.
+    #[must_use]
+    pub fn unconfirmed_sends(&self) -> u64 {
+        self.unconfirmed_sends.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refused_request(&self) {
+        self.refused_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that were refused while their connection stayed.
+    #[must_use]
+    pub fn refused_requests(&self) -> u64 {
+        self.refused_requests.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refused_connection(&self) {
+        self.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections turned away: over a limit, or in another protocol.
+    #[must_use]
+    pub fn refused_connections(&self) -> u64 {
+        self.refused_connections.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn expired_transaction(&self) {
+        self.expired_transactions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Transactions that were rolled back by their age.
+    #[must_use]
+    pub fn expired_transactions(&self) -> u64 {
+        self.expired_transactions.load(Ordering::Relaxed)
+    }
+}

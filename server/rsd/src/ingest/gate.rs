@@ -1,0 +1,78 @@
+//! What may be taken while space is short (`spec/rs.md` §1.3, §1.4): from 90 % of the spool's
+//! limit on only CDRs, at the limit nothing. Shared by the listener and HTTP ingest.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use spool::{Spool, State};
+use telemetry::Log;
+
+use super::limits::{HELD_BACK_PERCENT, RESUMED_PERCENT};
+
+/// Which records are held back first; a greater one sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// 1: CDRs, held back last.
+    First,
+    /// 2: operational figures.
+    Second,
+    /// 3: events and quality.
+    Third,
+}
+
+impl Priority {
+    /// The priority of an ingest queue.
+    #[must_use]
+    pub fn of(queue: &str) -> Self {
+        match queue {
+            "ringmaster.cdr" => Self::First,
+            "ringmaster.or" => Self::Second,
+            _ => Self::Third,
+        }
+    }
+}
+
+/// Decides by the spool's figures, and logs when the decision changes.
+pub struct Gate {
+    spool: Spool,
+    log: Log,
+    /// Priorities 2 and 3 wait.
+    short: AtomicBool,
+    /// Everything waits.
+    full: AtomicBool,
+}
+
+impl Gate {
+    /// A gate in front of that spool.
+    #[must_use]
+    pub fn new(spool: Spool, log: Log) -> Self {
+        Self { spool, log, short: AtomicBool::new(false), full: AtomicBool::new(false) }
+    }
+
+    /// True when records of that priority may be handed to the spool now.
+    #[must_use]
+    pub fn lets_in(&self, priority: Priority) -> bool {
+        let status = self.spool.status();
+        let used = status.bytes.saturating_add(status.pending_bytes as u64);
+        let above = |percent: u64| used >= status.limit / 100 * percent;
+        let no_room = status.state != State::Open;
+        let was_short = self.short.load(Ordering::Relaxed);
+        let short = no_room || above(if was_short { RESUMED_PERCENT } else { HELD_BACK_PERCENT });
+        let full = no_room || (used >= status.limit);
+        self.note(&self.short, short, "events, figures and quality");
+        self.note(&self.full, full, "everything");
+        !full && (priority == Priority::First || !short)
+    }
+
+    /// `rs_spool_held_back`: as of the last decision.
+    #[must_use]
+    pub fn held_back(&self, priority: Priority) -> bool {
+        self.full.load(Ordering::Relaxed)
+            || (priority != Priority::First && self.short.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, state: &AtomicBool, value: bool, what: &str) {
+        if state.swap(value, Ordering::Relaxed) != value {
+            self.log.emit(if value { 32101 } else { 32102 }, None, &[("what", what)]);
+        }
+    }
+}

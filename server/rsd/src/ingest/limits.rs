@@ -1,0 +1,61 @@
+//! Limits of the ingest listener, with unit and reason (`spec/rs.md` §1.5).
+
+use std::time::Duration;
+
+/// Bytes read from a socket at once.
+pub(super) const READ_BYTES: usize = 64 * 1024;
+
+/// Answers that may wait for a peer that does not read; beyond it the peer is not read either.
+pub(super) const OUT_BYTES: usize = 1 << 20;
+
+/// How often a connection looks again whether it may go on: parked sends while the spool has no
+/// room, reading while memory is short.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
+
+/// How long the last answers may take to reach the peer when a connection ends.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Longest wait for the group in flight at the stop of RS.
+pub(super) const STOP: Duration = Duration::from_secs(10);
+
+/// Largest body of a record, bytes; a larger one is a dead letter.
+pub(super) const BODY_BYTES: usize = 1 << 20;
+
+/// What is kept of a body that cannot be a record, bytes.
+pub(super) const DEAD_BYTES: usize = 64 * 1024;
+
+/// What is kept of a message's properties, bytes of text in all.
+pub(super) const PROPERTY_BYTES: usize = 16 * 1024;
+
+/// What is kept of a foreign id, bytes; valid ones have at most 300.
+pub(super) const ID_BYTES: usize = 1024;
+
+/// Share of the spool's limit from which on priorities 2 and 3 are held back, percent.
+pub(super) const HELD_BACK_PERCENT: u64 = 90;
+
+/// Share below which they are taken again, percent.
+pub(super) const RESUMED_PERCENT: u64 = 85;
+
+/// `rs.broker_limits` and `rs.broker_memory`.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections of one address at once.
+    pub per_address: usize,
+    /// Bytes that all connections may hold; beyond it the heavier ones are not read.
+    pub memory: usize,
+    /// Limits of one connection.
+    pub connection: openwire::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            per_address: 1_000,
+            memory: 256 << 20,
+            connection: openwire::Limits::default(),
+        }
+    }
+}
