@@ -1,4 +1,5 @@
 //! Messages and flows for the transaction tests: as small as the parser takes them.
+#![expect(clippy::unwrap_used, reason = "a test helper fails its test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
