@@ -1,14 +1,17 @@
 //! Where transactions lie and how they are found: places by id, a hash index by key, the finished
 //! ones by age, and those of one remote address.
 //!
-//! The index holds hashes and places only; a key is compared in full when a hash agrees. The hash
-//! is seeded, so that a peer cannot choose branches that meet in one place.
+//! The index comes in parts, because a hash table that grows moves all its entries at once: so it
+//! is a small part that a turn of the engine waits for. It holds hashes and places only; a key is
+//! compared in full when a hash agrees. The hash is seeded, so that a peer cannot choose branches
+//! that meet in one place.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
+use super::bounds::INDEX_PARTS;
 use super::chain::Chain;
 use super::members::Members;
 use super::slots::{SlotId, Slots};
@@ -24,7 +27,7 @@ struct Found {
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) slots: Slots<Transaction>,
-    index: HashTable<Found>,
+    index: Vec<HashTable<Found>>,
     pub(crate) members: Members,
     finished: Chain<AGE>,
     hasher: FixedState,
@@ -34,7 +37,7 @@ impl Table {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             slots: Slots::new(),
-            index: HashTable::new(),
+            index: (0..INDEX_PARTS).map(|_| HashTable::new()).collect(),
             members: Members::new(seed),
             finished: Chain::EMPTY,
             hasher: FixedState::with_seed(seed),
@@ -49,7 +52,8 @@ impl Table {
 
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let is_it = |index| self.slots.at(index).is_some_and(|it| it.key.as_slice() == key);
-        let found = self.index.find(hash, |found| found.hash == hash && is_it(found.index));
+        let part = self.index.get(part_of(hash))?;
+        let found = part.find(hash, |found| found.hash == hash && is_it(found.index));
         found.map(|found| found.index)
     }
 
@@ -57,7 +61,9 @@ impl Table {
     pub(crate) fn insert(&mut self, hash: u64, transaction: Transaction) -> SlotId {
         let id = self.slots.insert(transaction);
         let found = Found { hash, index: id.index };
-        self.index.insert_unique(hash, found, |found| found.hash);
+        if let Some(part) = self.index.get_mut(part_of(hash)) {
+            part.insert_unique(hash, found, |found| found.hash);
+        }
         id
     }
 
@@ -79,8 +85,10 @@ impl Table {
         self.members.leave(&mut self.slots, index);
         let transaction = self.slots.remove(index)?;
         let hash = self.hash(&transaction.key);
-        let entry = self.index.find_entry(hash, |found| found.index == index);
-        if let Ok(entry) = entry {
+        let part = self.index.get_mut(part_of(hash));
+        if let Some(Ok(entry)) =
+            part.map(|part| part.find_entry(hash, |found| found.index == index))
+        {
             entry.remove();
         }
         Some(transaction)
@@ -95,6 +103,12 @@ impl Table {
     }
 
     pub(crate) fn indexed(&self) -> usize {
-        self.index.len()
+        self.index.iter().map(HashTable::len).sum()
     }
+}
+
+/// From bits of the hash that a part of the index does not use itself: it takes the lowest ones
+/// for the place and the seven highest for the control byte.
+const fn part_of(hash: u64) -> usize {
+    (hash >> 40) as usize % INDEX_PARTS
 }
