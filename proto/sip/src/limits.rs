@@ -39,9 +39,10 @@ pub struct Limits {
     pub uri: usize,
     /// Parameters of one URI. 64: GVP profiles send up to about 30. Breach: 414.
     pub uri_params: usize,
-    /// Method name in bytes. 32. Breach: 400.
+    /// Method name in bytes. 64: RFC 4475 §3.1.1.2 has a well-formed one of 43. Breach: 400.
     pub method: usize,
-    /// A tag of From or To in bytes. 128: it is kept for the length of a call. Breach: 400.
+    /// A tag of From or To in bytes. 256: it is kept for the length of a call; RFC 4475 §3.1.1.7
+    /// has a well-formed one of 155. Breach: 400.
     pub tag: usize,
     /// Via branch in bytes. 256: it is the key of a transaction. Breach: 400.
     pub branch: usize,
@@ -70,8 +71,8 @@ impl Limits {
         contacts: 16,
         uri: 2_048,
         uri_params: 64,
-        method: 32,
-        tag: 128,
+        method: 64,
+        tag: 256,
         branch: 256,
         call_id: 256,
         pending_transactions: 100_000,

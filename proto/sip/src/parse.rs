@@ -81,9 +81,12 @@ fn whole<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Message<'a>, ParseError
     let line = span(bytes, 0, first - 2);
     let start = start::read(line, limits)?;
     let (lines, body) = index(bytes, first, limits)?;
+    let head = span(bytes, 0, body);
+    let text = std::str::from_utf8(head).ok();
     let mut facts = Facts::default();
     for line in &lines {
-        facts.take(bytes, line, limits)?;
+        let (from, to) = (usize::from(line.value), usize::from(line.value_end));
+        facts.read(line.name, Cursor::within(head, text, from, to), limits)?;
     }
     let (cseq, method) = facts.cseq.ok_or(ParseError::new("no CSeq", 0))?;
     let start = match start {
@@ -142,7 +145,7 @@ fn index(bytes: &[u8], first: usize, limits: &Limits) -> Result<(Lines, usize), 
         // All offsets of a line are at most its end.
         let within = |offset: usize| u16::try_from(offset).unwrap_or(end);
         lines.push(Line {
-            name: Name::of(span(bytes, at, line.name_end)),
+            name: line.name,
             start: within(at),
             name_end: within(line.name_end),
             value: within(line.value),
@@ -170,29 +173,25 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn take(&mut self, bytes: &'a [u8], line: &Line, limits: &Limits) -> Result<(), ParseError> {
-        let at = usize::from(line.value);
-        let value = span(bytes, at, usize::from(line.value_end));
-        self.read(line.name, value, limits).map_err(|error| error.moved(at))
-    }
-
-    fn read(&mut self, name: Name, value: &'a [u8], limits: &Limits) -> Result<(), ParseError> {
+    /// Reads the header in which `value` lies, if it is one of those a proxy must understand.
+    fn read(&mut self, name: Name, value: Cursor<'a>, limits: &Limits) -> Result<(), ParseError> {
+        let at = value.at;
         match name {
             Name::Via => {
                 let top = vias(value, &mut self.vias, limits)?;
                 self.via = self.via.or(Some(top));
                 Ok(())
             }
-            Name::From => once(&mut self.from, single(value, limits)?),
-            Name::To => once(&mut self.to, single(value, limits)?),
-            Name::CallId => once(&mut self.call_id, field::call_id(value, limits)?),
-            Name::CSeq => once(&mut self.cseq, field::cseq(value, limits)?),
-            Name::MaxForwards => once(&mut self.max_forwards, field::max_forwards(value)?),
+            Name::From => once(&mut self.from, single(value, limits)?, at),
+            Name::To => once(&mut self.to, single(value, limits)?, at),
+            Name::CallId => once(&mut self.call_id, field::call_id(value, limits)?, at),
+            Name::CSeq => once(&mut self.cseq, field::cseq(value, limits)?, at),
+            Name::MaxForwards => once(&mut self.max_forwards, field::max_forwards(value)?, at),
             Name::ContentLength => {
                 let length = field::content_length(value, limits)?;
                 match self.content_length.replace(length) {
                     Some(other) if other != length => {
-                        Err(ParseError::new("two different Content-Lengths", 0))
+                        Err(ParseError::new("two different Content-Lengths", at))
                     }
                     _ => Ok(()),
                 }
@@ -208,57 +207,60 @@ impl<'a> Facts<'a> {
 }
 
 /// Keeps the only value of a header that must not come twice.
-fn once<T>(place: &mut Option<T>, value: T) -> Result<(), ParseError> {
+fn once<T>(place: &mut Option<T>, value: T, at: usize) -> Result<(), ParseError> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(ParseError::new("header comes twice", 0)),
+        Some(_) => Err(ParseError::new("header comes twice", at)),
     }
 }
 
-fn single<'a>(value: &'a [u8], limits: &Limits) -> Result<NameAddr<'a>, ParseError> {
-    let address = NameAddr::parse(value)?;
-    if address.is_star() {
-        return Err(ParseError::new("* is no address", 0));
+fn single<'a>(mut value: Cursor<'a>, limits: &Limits) -> Result<NameAddr<'a>, ParseError> {
+    let at = value.at;
+    let address = NameAddr::take(&mut value)?;
+    if value.peek().is_some() || address.is_star() {
+        return Err(ParseError::new("not one address", at));
     }
-    address.check(limits, 0)?;
+    address.check(limits, at)?;
     Ok(address)
 }
 
 /// Reads all Via values of a line, and gives the first.
-fn vias<'a>(value: &'a [u8], count: &mut usize, limits: &Limits) -> Result<Via<'a>, ParseError> {
-    let mut cursor = Cursor::new(value);
-    let top = Via::take(&mut cursor)?;
+fn vias<'a>(
+    mut value: Cursor<'a>,
+    count: &mut usize,
+    limits: &Limits,
+) -> Result<Via<'a>, ParseError> {
+    let top = Via::take(&mut value)?;
     let mut via = top;
     loop {
-        via.check(limits, cursor.at)?;
+        via.check(limits, value.at)?;
         *count += 1;
         if *count > limits.vias {
-            return Err(ParseError::limit(400, "too many Vias", cursor.at));
+            return Err(ParseError::limit(400, "too many Vias", value.at));
         }
-        if !cursor.eat(b',') {
+        if !value.eat(b',') {
             return Ok(top);
         }
-        via = Via::take(&mut cursor)?;
+        via = Via::take(&mut value)?;
     }
 }
 
 /// Reads all addresses of a line.
 fn addresses(
-    value: &[u8],
+    mut value: Cursor<'_>,
     count: &mut usize,
     most: usize,
     limits: &Limits,
 ) -> Result<(), ParseError> {
-    let mut cursor = Cursor::new(value);
     loop {
-        let from = cursor.at;
-        let address = NameAddr::take(&mut cursor)?;
+        let from = value.at;
+        let address = NameAddr::take(&mut value)?;
         address.check(limits, from)?;
         *count += 1;
         if *count > most {
             return Err(ParseError::limit(400, "too many addresses", from));
         }
-        if !cursor.eat(b',') {
+        if !value.eat(b',') {
             return Ok(());
         }
     }

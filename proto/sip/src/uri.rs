@@ -10,7 +10,7 @@ mod escape;
 pub use escape::{escape_param, unescape};
 
 use crate::parse::ParseError;
-use crate::parse::chars::{self, Cursor, DIGIT, HOST, URI};
+use crate::parse::chars::{self, Cursor, DIGIT, HOST, MARK, URI};
 use std::net::IpAddr;
 
 /// The scheme of a URI, compared without case.
@@ -63,20 +63,13 @@ impl<'a> Uri<'a> {
     /// 400 when the scheme is missing, when a `sip:` or `sips:` URI breaks the grammar, or when
     /// the text holds blanks, control characters, `<`, `>`, `"` or `\`. An unknown scheme is no error.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let bytes = text.as_bytes();
-        let colon = memchr::memchr(b':', bytes).ok_or(ParseError::new("URI without scheme", 0))?;
+        let marks = Marks::find(text.as_bytes())?;
+        let colon = marks.colon.ok_or(ParseError::new("URI without scheme", 0))?;
         let name = part(text, 0, colon);
-        if !is_scheme(name) {
-            return Err(ParseError::new("URI scheme", 0));
-        }
-        if let Some(bad) = bytes.iter().position(|&byte| !chars::is(byte, URI)) {
-            return Err(ParseError::new("character in URI", bad));
-        }
-        check_escapes(bytes)?;
-        let scheme = scheme_of(name);
+        let scheme = scheme_of(name).ok_or(ParseError::new("URI scheme", 0))?;
         let rest = colon + 1;
         match scheme {
-            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest),
+            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest, marks),
             Scheme::Tel => Self::tel(text, scheme, rest),
             Scheme::Urn | Scheme::Other(_) => {
                 if rest >= text.len() {
@@ -137,21 +130,22 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
-    fn sip(text: &'a str, scheme: Scheme<'a>, from: usize) -> Result<Self, ParseError> {
+    fn sip(
+        text: &'a str,
+        scheme: Scheme<'a>,
+        from: usize,
+        marks: Marks,
+    ) -> Result<Self, ParseError> {
         let mut uri = Self::opaque(text, scheme);
-        let mut cursor = Cursor { bytes: text.as_bytes(), at: from };
-        if let Some(at) = find(text, b'@', from) {
+        let mut cursor = Cursor::over(text, from);
+        if let Some(at) = marks.at {
             let user = part(text, from, at);
             if user.is_empty() {
                 return Err(ParseError::new("empty user part", from));
             }
-            match user.split_once(':') {
-                Some((user, password)) => {
-                    uri.user = Some(user);
-                    uri.password = Some(password);
-                }
-                None => uri.user = Some(user),
-            }
+            let colon = memchr::memchr(b':', user.as_bytes()).unwrap_or(user.len());
+            uri.user = Some(part(user, 0, colon));
+            uri.password = user.get(colon + 1..);
             cursor.at = at + 1;
         }
         let host = cursor.at;
@@ -161,13 +155,62 @@ impl<'a> Uri<'a> {
             uri.port = Some(take_port(&mut cursor)?);
         }
         let params = cursor.at;
-        let headers = find(text, b'?', params).unwrap_or(text.len());
-        uri.params = part(text, params, headers);
-        uri.headers = part(text, headers, text.len());
-        if !uri.params.is_empty() && !uri.params.starts_with(';') {
+        if !matches!(cursor.peek(), None | Some(b';' | b'?')) {
             return Err(ParseError::new("URI after host", params));
         }
+        let headers = marks.question.unwrap_or(text.len());
+        uri.params = part(text, params, headers);
+        uri.headers = part(text, headers, text.len());
         Ok(uri)
+    }
+}
+
+/// Where the parts of a URI meet; finding them checks every character.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    /// The first `:`.
+    colon: Option<usize>,
+    /// The first `@`: it must be escaped in a user part, and has no place behind the host.
+    at: Option<usize>,
+    /// The first `?` behind the host: user parts may have their own.
+    question: Option<usize>,
+}
+
+impl Marks {
+    fn find(bytes: &[u8]) -> Result<Self, ParseError> {
+        if !chars::is_plain(bytes) {
+            return Self::search(bytes);
+        }
+        let colon = match bytes {
+            [_, _, _, b':', ..] => Some(3),
+            _ => memchr::memchr(b':', bytes),
+        };
+        Ok(Self { colon, at: memchr::memchr(b'@', bytes), question: None })
+    }
+
+    /// Looks at each character: for URIs that hold `?`, an escape, or what must not be there.
+    fn search(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut marks = Self::default();
+        for (at, &byte) in bytes.iter().enumerate() {
+            let class = chars::of(byte);
+            if class & (URI | MARK) == URI {
+                continue;
+            }
+            if class & URI == 0 {
+                return Err(ParseError::new("character in URI", at));
+            }
+            match byte {
+                b':' => marks.colon = marks.colon.or(Some(at)),
+                b'@' if marks.at.is_none() => {
+                    marks.at = Some(at);
+                    marks.question = None;
+                }
+                b'?' => marks.question = marks.question.or(Some(at)),
+                b'%' => check_escape(bytes, at)?,
+                _ => {}
+            }
+        }
+        Ok(marks)
     }
 }
 
@@ -212,17 +255,17 @@ pub(crate) fn take_port(cursor: &mut Cursor<'_>) -> Result<u16, ParseError> {
     }
 }
 
-fn scheme_of(name: &str) -> Scheme<'_> {
+fn scheme_of(name: &str) -> Option<Scheme<'_>> {
     if name.eq_ignore_ascii_case("sip") {
-        Scheme::Sip
+        Some(Scheme::Sip)
     } else if name.eq_ignore_ascii_case("sips") {
-        Scheme::Sips
+        Some(Scheme::Sips)
     } else if name.eq_ignore_ascii_case("tel") {
-        Scheme::Tel
+        Some(Scheme::Tel)
     } else if name.eq_ignore_ascii_case("urn") {
-        Scheme::Urn
+        Some(Scheme::Urn)
     } else {
-        Scheme::Other(name)
+        is_scheme(name).then_some(Scheme::Other(name))
     }
 }
 
@@ -233,14 +276,11 @@ fn is_scheme(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
-fn check_escapes(bytes: &[u8]) -> Result<(), ParseError> {
-    for at in memchr::memchr_iter(b'%', bytes) {
-        let digits = chars::span(bytes, at + 1, at + 3);
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(ParseError::new("escape in URI", at));
-        }
+fn check_escape(bytes: &[u8], at: usize) -> Result<(), ParseError> {
+    match bytes.get(at + 1..at + 3) {
+        Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(()),
+        _ => Err(ParseError::new("escape in URI", at)),
     }
-    Ok(())
 }
 
 fn find(text: &str, byte: u8, from: usize) -> Option<usize> {

@@ -26,7 +26,7 @@ macro_rules! names {
                 }
             }
 
-            #[cfg(test)]
+            /// Every spelling of every name, in the order in which they are declared.
             const ALL: &'static [(Self, &'static str)] =
                 &[$( (Self::$variant, $long), $( (Self::$variant, $compact), )? )*];
         }
@@ -88,104 +88,56 @@ names! {
 
 /// Bytes of the longest known name.
 const LONGEST: usize = 19;
+/// Known names of one length and one first letter, at most.
+const SLOTS: usize = 2;
+
+type Table = [[[Name; SLOTS]; 26]; LONGEST + 1];
+
+/// Known spellings by length and first letter; empty places are `Other`.
+static TABLE: Table = table();
 
 impl Name {
     /// The header of this name in any spelling; `Other` when it is none of ours.
     pub fn of(spelled: &[u8]) -> Self {
-        let mut lower = [0u8; LONGEST];
-        let Some(lower) = lower.get_mut(..spelled.len()) else {
-            return Self::Other;
-        };
-        lower.copy_from_slice(spelled);
-        lower.make_ascii_lowercase();
-        match lower {
-            [letter] => compact(*letter),
-            _ => long(lower),
+        let Some(first) = spelled.first() else { return Self::Other };
+        let letter = usize::from(first.to_ascii_lowercase().wrapping_sub(b'a'));
+        let found = TABLE.get(spelled.len()).and_then(|row| row.get(letter));
+        let Some(&[one, two]) = found else { return Self::Other };
+        let (first, second) = (one.as_str().as_bytes(), two.as_str().as_bytes());
+        // A compact name has its letter to itself. Nearly everybody spells as the RFCs do, and
+        // equality is cheaper than equality without case.
+        if spelled == first || spelled.len() == 1 {
+            one
+        } else if spelled == second {
+            two
+        } else if spelled.eq_ignore_ascii_case(first) {
+            one
+        } else if spelled.eq_ignore_ascii_case(second) {
+            two
+        } else {
+            Self::Other
         }
     }
 }
 
-fn compact(letter: u8) -> Name {
-    match letter {
-        b'v' => Name::Via,
-        b'f' => Name::From,
-        b't' => Name::To,
-        b'i' => Name::CallId,
-        b'm' => Name::Contact,
-        b'l' => Name::ContentLength,
-        b'c' => Name::ContentType,
-        b'e' => Name::ContentEncoding,
-        b'k' => Name::Supported,
-        b'x' => Name::SessionExpires,
-        b'u' => Name::AllowEvents,
-        b'o' => Name::Event,
-        b'r' => Name::ReferTo,
-        b'b' => Name::ReferredBy,
-        b's' => Name::Subject,
-        _ => Name::Other,
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs at compile time: a name without place does not build"
+)]
+const fn table() -> Table {
+    let mut table = [[[Name::Other; SLOTS]; 26]; LONGEST + 1];
+    let mut index = 0;
+    while index < Name::ALL.len() {
+        let (name, spelled) = Name::ALL[index];
+        let letter = spelled.as_bytes()[0].to_ascii_lowercase() - b'a';
+        let mut slot = 0;
+        while !matches!(table[spelled.len()][letter as usize][slot], Name::Other) {
+            slot += 1;
+        }
+        table[spelled.len()][letter as usize][slot] = name;
+        index += 1;
     }
-}
-
-fn long(lower: &[u8]) -> Name {
-    match lower {
-        b"via" => Name::Via,
-        b"from" => Name::From,
-        b"to" => Name::To,
-        b"call-id" => Name::CallId,
-        b"cseq" => Name::CSeq,
-        b"max-forwards" => Name::MaxForwards,
-        b"route" => Name::Route,
-        b"record-route" => Name::RecordRoute,
-        b"contact" => Name::Contact,
-        b"content-length" => Name::ContentLength,
-        b"content-type" => Name::ContentType,
-        b"content-encoding" => Name::ContentEncoding,
-        b"expires" => Name::Expires,
-        b"require" => Name::Require,
-        b"proxy-require" => Name::ProxyRequire,
-        b"supported" => Name::Supported,
-        b"unsupported" => Name::Unsupported,
-        b"session-expires" => Name::SessionExpires,
-        b"min-se" => Name::MinSe,
-        b"min-expires" => Name::MinExpires,
-        b"reason" => Name::Reason,
-        b"retry-after" => Name::RetryAfter,
-        b"warning" => Name::Warning,
-        b"allow" => Name::Allow,
-        b"allow-events" => Name::AllowEvents,
-        b"accept" => Name::Accept,
-        b"event" => Name::Event,
-        b"subscription-state" => Name::SubscriptionState,
-        b"max-breadth" => Name::MaxBreadth,
-        b"replaces" => Name::Replaces,
-        b"join" => Name::Join,
-        b"target-dialog" => Name::TargetDialog,
-        b"refer-to" => Name::ReferTo,
-        b"referred-by" => Name::ReferredBy,
-        b"authorization" => Name::Authorization,
-        b"proxy-authorization" => Name::ProxyAuthorization,
-        b"www-authenticate" => Name::WwwAuthenticate,
-        b"proxy-authenticate" => Name::ProxyAuthenticate,
-        other => rare(other),
-    }
-}
-
-fn rare(lower: &[u8]) -> Name {
-    match lower {
-        b"path" => Name::Path,
-        b"rseq" => Name::RSeq,
-        b"rack" => Name::RAck,
-        b"timestamp" => Name::Timestamp,
-        b"subject" => Name::Subject,
-        b"user-agent" => Name::UserAgent,
-        b"server" => Name::Server,
-        b"privacy" => Name::Privacy,
-        b"p-asserted-identity" => Name::PAssertedIdentity,
-        b"diversion" => Name::Diversion,
-        b"history-info" => Name::HistoryInfo,
-        b"user-to-user" => Name::UserToUser,
-        _ => Name::Other,
-    }
+    table
 }
 
 #[cfg(test)]

@@ -74,17 +74,19 @@ impl<'a> NameAddr<'a> {
             let text = chars::trim(cursor.take(DISPLAY));
             if cursor.peek() == Some(b'<') {
                 (text, take_bracketed(cursor)?, true)
+            } else if text.is_empty() {
+                return Err(ParseError::new("empty address", from));
             } else {
-                (&b""[..], bare_uri(text, from)?, false)
+                (&b""[..], cursor.text(from, from + text.len())?, false)
             }
         };
         let mut tag = None;
-        let params = Params::take(cursor, |name, value, at| {
+        let params = Params::take(cursor, |name, value| {
             if name.eq_ignore_ascii_case(b"tag") {
                 if tag.is_some() {
-                    return Err(ParseError::new("two tags", at));
+                    return Err(value.error("two tags"));
                 }
-                tag = Some(plain_value(value).ok_or(ParseError::new("tag", at))?);
+                tag = Some(value.plain().ok_or(value.error("tag"))?);
             }
             Ok(())
         })?;
@@ -118,12 +120,6 @@ impl<'a> NameAddr<'a> {
     }
 }
 
-/// An unquoted, non-empty parameter value as text.
-pub(super) fn plain_value(value: Option<&[u8]>) -> Option<&str> {
-    let value = value.filter(|value| !value.is_empty() && value.first() != Some(&b'"'))?;
-    std::str::from_utf8(value).ok()
-}
-
 fn take_bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
     let open = cursor.at;
     if !cursor.eat(b'<') {
@@ -133,19 +129,7 @@ fn take_bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
     let rest = cursor.bytes.get(from..).unwrap_or_default();
     let length = memchr::memchr(b'>', rest).ok_or(ParseError::new("open angle bracket", open))?;
     cursor.at = from + length + 1;
-    text(chars::span(cursor.bytes, from, from + length), from)
-}
-
-fn bare_uri(bytes: &[u8], at: usize) -> Result<&str, ParseError> {
-    if bytes.is_empty() {
-        return Err(ParseError::new("empty address", at));
-    }
-    text(bytes, at)
-}
-
-fn text(bytes: &[u8], at: usize) -> Result<&str, ParseError> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| ParseError::new("URI is no UTF-8", at + error.valid_up_to()))
+    cursor.text(from, from + length)
 }
 
 #[cfg(test)]
@@ -216,9 +200,9 @@ mod tests {
         assert_eq!(read(long.as_bytes()).unwrap_err().status, 414);
         let many = format!("<sip:a@b{}>", ";p".repeat(65));
         assert_eq!(read(many.as_bytes()).unwrap_err().status, 414);
-        let tag = format!("<sip:a@b>;tag={}", "t".repeat(129));
+        let tag = format!("<sip:a@b>;tag={}", "t".repeat(257));
         assert_eq!(read(tag.as_bytes()).unwrap_err().status, 400);
-        let enough = format!("<sip:a@b{}>;tag={}", ";p".repeat(64), "t".repeat(128));
+        let enough = format!("<sip:a@b{}>;tag={}", ";p".repeat(64), "t".repeat(256));
         assert!(read(enough.as_bytes()).is_ok());
     }
 }

@@ -4,7 +4,7 @@
 //! stand, quotes and escapes included, so that what is copied is what came.
 
 use crate::parse::ParseError;
-use crate::parse::chars::{Cursor, VALUE};
+use crate::parse::chars::{Cursor, NAME, VALUE, span};
 
 /// One parameter of a header value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,79 +35,95 @@ impl<'a> Params<'a> {
     /// All parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
         let text = self.text;
-        let mut cursor = Cursor::new(text.as_bytes());
+        let mut cursor = Cursor::over(text, 0);
         std::iter::from_fn(move || {
-            let (name, value) = step(&mut cursor).ok()??;
+            cursor.blanks();
+            let found = step(&mut cursor).ok()??;
             Some(Param {
-                name: text.get(name.0..name.1)?,
-                value: match value {
-                    Some((from, to)) => Some(text.get(from..to)?),
-                    None => None,
-                },
+                name: text.get(found.name..found.name_end)?,
+                value: if found.value == 0 { None } else { text.get(found.value..found.end) },
             })
         })
     }
 
-    /// Reads parameters up to a comma or the end, and shows each to `each`.
+    /// Takes parameters up to a comma or the end, and shows each to `each`.
     ///
     /// # Errors
     /// An empty name, an open quote, bytes that are no UTF-8, or anything that is no parameter.
-    pub(crate) fn take(
+    pub(super) fn take(
         cursor: &mut Cursor<'a>,
-        mut each: impl FnMut(&'a [u8], Option<&'a [u8]>, usize) -> Result<(), ParseError>,
+        mut each: impl FnMut(&'a [u8], Value<'_, 'a>) -> Result<(), ParseError>,
     ) -> Result<Self, ParseError> {
         cursor.blanks();
         let from = cursor.at;
         let mut to = from;
-        let bytes = cursor.bytes;
-        while let Some((name, value)) = step(cursor)? {
-            let value_bytes = value.and_then(|(from, to)| bytes.get(from..to));
-            each(bytes.get(name.0..name.1).unwrap_or_default(), value_bytes, name.0)?;
+        while let Some(found) = step(cursor)? {
+            let name = span(cursor.bytes, found.name, found.name_end);
+            each(name, Value { cursor, from: found.value, to: found.end })?;
             to = cursor.at;
             cursor.blanks();
         }
         if cursor.peek().is_some_and(|byte| byte != b',') {
             return Err(ParseError::new("text after header value", cursor.at));
         }
-        let text =
-            std::str::from_utf8(bytes.get(from..to).unwrap_or_default()).map_err(|error| {
-                ParseError::new("parameters are no UTF-8", from + error.valid_up_to())
-            })?;
-        Ok(Self { text })
+        Ok(Self { text: cursor.text(from, to)? })
     }
 }
 
-type Span = (usize, usize);
+/// The value of a parameter that has just been taken.
+pub(super) struct Value<'c, 'a> {
+    cursor: &'c Cursor<'a>,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Value<'_, 'a> {
+    /// The value as text, when there is one and it is not quoted.
+    pub(super) fn plain(&self) -> Option<&'a str> {
+        let text = self.cursor.text(self.from, self.to).ok()?;
+        (!text.is_empty() && !text.starts_with('"')).then_some(text)
+    }
+
+    /// An error at this parameter.
+    pub(super) const fn error(&self, what: &'static str) -> ParseError {
+        ParseError::new(what, self.cursor.at)
+    }
+}
+
+/// Where one parameter lies. Without a value, `value` is 0: no value can stand there.
+struct Found {
+    name: usize,
+    name_end: usize,
+    value: usize,
+    end: usize,
+}
 
 /// One parameter, or `None` when no `;` follows.
-fn step(cursor: &mut Cursor<'_>) -> Result<Option<(Span, Option<Span>)>, ParseError> {
-    cursor.blanks();
+#[inline]
+fn step(cursor: &mut Cursor<'_>) -> Result<Option<Found>, ParseError> {
     if !cursor.eat(b';') {
         return Ok(None);
     }
     cursor.blanks();
-    let from = cursor.at;
-    while cursor.peek().is_some_and(|byte| byte != b'=' && crate::parse::chars::is(byte, VALUE)) {
-        cursor.at += 1;
+    let name = cursor.at;
+    cursor.take(NAME);
+    let name_end = cursor.at;
+    if name == name_end {
+        return Err(ParseError::new("empty parameter", name));
     }
-    let name = (from, cursor.at);
-    if name.0 == name.1 {
-        return Err(ParseError::new("empty parameter", from));
+    cursor.blanks();
+    if !cursor.eat(b'=') {
+        cursor.at = name_end;
+        return Ok(Some(Found { name, name_end, value: 0, end: 0 }));
     }
-    let mut ahead = *cursor;
-    ahead.blanks();
-    if !ahead.eat(b'=') {
-        return Ok(Some((name, None)));
-    }
-    ahead.blanks();
-    *cursor = ahead;
-    let from = cursor.at;
+    cursor.blanks();
+    let value = cursor.at;
     if cursor.peek() == Some(b'"') {
-        cursor.quoted().ok_or(ParseError::new("open quote", from))?;
+        cursor.quoted().ok_or(ParseError::new("open quote", value))?;
     } else {
         cursor.take(VALUE);
     }
-    Ok(Some((name, Some((from, cursor.at)))))
+    Ok(Some(Found { name, name_end, value, end: cursor.at }))
 }
 
 #[cfg(test)]
@@ -116,7 +132,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, Option<String>)>, ParseError> {
         let mut cursor = Cursor::new(text.as_bytes());
-        let params = Params::take(&mut cursor, |_, _, _| Ok(()))?;
+        let params = Params::take(&mut cursor, |_, _| Ok(()))?;
         Ok(params
             .iter()
             .map(|param| (param.name.to_owned(), param.value.map(str::to_owned)))
@@ -148,7 +164,7 @@ mod tests {
     #[test]
     fn finds_without_case() {
         let mut cursor = Cursor::new(b";Tag=x;lr");
-        let params = Params::take(&mut cursor, |_, _, _| Ok(())).unwrap();
+        let params = Params::take(&mut cursor, |_, _| Ok(())).unwrap();
         assert_eq!(params.get("tAG"), Some(Some("x")));
         assert_eq!(params.get("LR"), Some(None));
         assert_eq!(params.get("q"), None);

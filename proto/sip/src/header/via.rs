@@ -3,11 +3,10 @@
 //! Reads RFC 3261 §20.42 and RFC 3581. Any protocol name, version and transport passes: whether
 //! it is one of ours is decided where an answer is sent.
 
-use super::name_addr::plain_value;
-use super::params::Params;
+use super::params::{Params, Value};
 use crate::limits::Limits;
 use crate::parse::ParseError;
-use crate::parse::chars::{Cursor, TOKEN};
+use crate::parse::chars::{Cursor, TOKEN, span, trim};
 use crate::transport::Transport;
 use crate::uri;
 use std::io::Write;
@@ -100,37 +99,41 @@ impl<'a> Via<'a> {
         cursor.blanks();
         let from = cursor.at;
         take_protocol(cursor)?;
-        let transport = str_of(cursor.take(TOKEN), cursor.at)?;
+        let start = cursor.at;
+        cursor.take(TOKEN);
+        let transport = cursor.text(start, cursor.at)?;
         if transport.is_empty() || !cursor.blanks() {
             return Err(ParseError::new("Via transport", cursor.at));
         }
         let start = cursor.at;
         uri::take_host(cursor)?;
-        let host = str_of(cursor.since(start), start)?;
+        let mut end = cursor.at;
+        let host = cursor.text(start, end)?;
         cursor.blanks();
         let mut port = None;
         if cursor.eat(b':') {
             cursor.blanks();
             port = Some(uri::take_port(cursor)?);
+            end = cursor.at;
         }
         let (mut branch, mut received, mut rport) = (None, None, None);
-        let head = cursor.at;
-        let params = Params::take(cursor, |name, value, at| {
+        let params = Params::take(cursor, |name, value| {
             if name.eq_ignore_ascii_case(b"branch") {
                 if branch.is_some() {
-                    return Err(ParseError::new("two branches", at));
+                    return Err(value.error("two branches"));
                 }
-                branch = Some(plain_value(value).ok_or(ParseError::new("branch", at))?);
+                branch = Some(value.plain().ok_or(value.error("branch"))?);
             } else if name.eq_ignore_ascii_case(b"received") {
-                received = plain_value(value);
+                received = value.plain();
             } else if name.eq_ignore_ascii_case(b"rport") {
-                rport = Some(rport_of(value, at)?);
+                rport = Some(rport_of(&value)?);
             }
             Ok(())
         })?;
-        let end = if params.as_str().is_empty() { head } else { cursor.at };
-        let text = crate::parse::chars::trim(cursor.bytes.get(from..end).unwrap_or_default());
-        let text = str_of(text, from)?;
+        if !params.as_str().is_empty() {
+            end = from + trim(span(cursor.bytes, from, cursor.at)).len();
+        }
+        let text = cursor.text(from, end)?;
         Ok(Self { text, transport, host, port, branch, received, rport, params })
     }
 
@@ -158,19 +161,13 @@ fn take_protocol(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     Ok(())
 }
 
-fn rport_of(value: Option<&[u8]>, at: usize) -> Result<Option<u16>, ParseError> {
-    let Some(value) = value.filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let mut cursor = Cursor::new(value);
+fn rport_of(value: &Value<'_, '_>) -> Result<Option<u16>, ParseError> {
+    let Some(text) = value.plain() else { return Ok(None) };
+    let mut cursor = Cursor::over(text, 0);
     match uri::take_port(&mut cursor) {
         Ok(port) if cursor.peek().is_none() => Ok(Some(port)),
-        _ => Err(ParseError::new("rport", at)),
+        _ => Err(value.error("rport")),
     }
-}
-
-fn str_of(bytes: &[u8], at: usize) -> Result<&str, ParseError> {
-    std::str::from_utf8(bytes).map_err(|_| ParseError::new("Via is no UTF-8", at))
 }
 
 fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

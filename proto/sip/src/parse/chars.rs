@@ -3,30 +3,40 @@
 //! Classes are as wide as a proxy can bear: what it only passes on need not be pretty, what it
 //! copies into its own lines or keys must not break them. No class contains control characters.
 
+use super::ParseError;
+
 /// `token`: header and method names, transports.
-pub(crate) const TOKEN: u8 = 1;
+pub(crate) const TOKEN: u16 = 1;
 /// Host names and IPv4 addresses (and `_`, which the field uses).
-pub(crate) const HOST: u8 = 2;
+pub(crate) const HOST: u16 = 2;
 /// Inside a URI: visible, but not `<`, `>`, `"` and `\`; bytes of UTF-8 are let through.
-pub(crate) const URI: u8 = 4;
-/// An unquoted parameter value or name: as `URI`, but not `;` and `,`.
-pub(crate) const VALUE: u8 = 8;
+pub(crate) const URI: u16 = 4;
+/// An unquoted parameter name: as `VALUE`, but not `=`.
+pub(crate) const NAME: u16 = 512;
+/// An unquoted parameter value: as `URI`, but not `;` and `,`.
+pub(crate) const VALUE: u16 = 8;
 /// Linear white space inside a header value, where CR LF can only be a fold.
-pub(crate) const LWS: u8 = 16;
+pub(crate) const LWS: u16 = 16;
 /// Decimal digit.
-pub(crate) const DIGIT: u8 = 32;
+pub(crate) const DIGIT: u16 = 32;
 /// An unquoted display name: tokens, blanks and what the field adds to them.
-pub(crate) const DISPLAY: u8 = 64;
+pub(crate) const DISPLAY: u16 = 64;
 /// A `word` of Call-ID: visible, no blanks.
-pub(crate) const WORD: u8 = 128;
+pub(crate) const WORD: u16 = 128;
 
-const CLASSES: [u8; 256] = classes();
+/// The characters that divide a URI: `:`, `@`, `;`, `?`, `%`.
+pub(crate) const MARK: u16 = 256;
 
-const fn classes() -> [u8; 256] {
-    let mut table = [0u8; 256];
-    let mut index = 0;
-    while index < 256 {
-        let byte = index as u8;
+static CLASSES: [u16; 256] = classes();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs at compile time, over exactly the table's places"
+)]
+const fn classes() -> [u16; 256] {
+    let mut table = [0u16; 256];
+    let mut byte = 0u8;
+    loop {
         let mut class = 0;
         if byte.is_ascii_alphanumeric() {
             class |= TOKEN | HOST;
@@ -47,6 +57,9 @@ const fn classes() -> [u8; 256] {
                 class |= URI;
                 if !matches!(byte, b';' | b',') {
                     class |= VALUE;
+                    if byte != b'=' {
+                        class |= NAME;
+                    }
                 }
             }
         }
@@ -56,22 +69,62 @@ const fn classes() -> [u8; 256] {
         if visible && !matches!(byte, b'<' | b'>' | b'"' | b'\\' | b';' | b',') {
             class |= DISPLAY;
         }
-        table[index] = class;
-        index += 1;
+        if matches!(byte, b':' | b'@' | b';' | b'?' | b'%') {
+            class |= MARK;
+        }
+        table[byte as usize] = class;
+        if byte == u8::MAX {
+            return table;
+        }
+        byte += 1;
     }
-    table
+}
+
+/// All classes of `byte`.
+#[inline]
+pub(crate) fn of(byte: u8) -> u16 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// True when `byte` is in one of the classes of `class`.
 #[inline]
-pub(crate) fn is(byte: u8, class: u8) -> bool {
-    CLASSES.get(usize::from(byte)).is_some_and(|have| have & class != 0)
+pub(crate) fn is(byte: u8, class: u16) -> bool {
+    of(byte) & class != 0
 }
 
 /// True when all of `bytes` are in `class`.
 #[inline]
-pub(crate) fn all(bytes: &[u8], class: u8) -> bool {
-    bytes.iter().all(|&byte| is(byte, class))
+pub(crate) fn all(bytes: &[u8], class: u16) -> bool {
+    run(bytes, class) == bytes.len()
+}
+
+/// How many bytes from the first one on are in `class`.
+#[inline]
+pub(crate) fn run(bytes: &[u8], class: u16) -> usize {
+    bytes.iter().position(|&byte| !is(byte, class)).unwrap_or(bytes.len())
+}
+
+/// True when `bytes` are certainly in `URI` and hold neither `%` nor `?`: a URI that needs no
+/// closer look. False says nothing: rare characters and short texts are not decided here.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    bytes.last_chunk::<16>().is_some_and(is_plain_block) && blocks.iter().all(is_plain_block)
+}
+
+/// The same for one block; without branches, so that it becomes a few vector instructions.
+#[inline]
+fn is_plain_block(block: &[u8; 16]) -> bool {
+    let mut other = 0;
+    for &byte in block {
+        // Below `&`: control characters, blank, `"`, `%`; as signed also all that is not ASCII.
+        other |= u8::from(byte.cast_signed() < b'&'.cast_signed())
+            | u8::from(byte | 2 == b'>')
+            | u8::from(byte == b'?')
+            | u8::from(byte == b'\\')
+            | u8::from(byte == 0x7f);
+    }
+    other == 0
 }
 
 /// `bytes[from..to]`, empty when the range does not lie inside.
@@ -83,13 +136,14 @@ pub(crate) fn span(bytes: &[u8], from: usize, to: usize) -> &[u8] {
 /// `bytes` without linear white space at both ends.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let blank = run(bytes, LWS);
+    trim_end(bytes.get(blank..).unwrap_or_default())
+}
+
+/// `bytes` without linear white space at its end.
+#[inline]
+pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
     let mut bytes = bytes;
-    while let [first, rest @ ..] = bytes {
-        if !is(*first, LWS) {
-            break;
-        }
-        bytes = rest;
-    }
     while let [rest @ .., last] = bytes {
         if !is(*last, LWS) {
             break;
@@ -100,21 +154,52 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// A place in a header value.
+///
+/// The value may lie in the middle of a header section: then the section has been checked to be
+/// text once, and parts of it become text by their borders alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) at: usize,
+    text: Option<&'a str>,
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    /// A cursor over a value of its own.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, text: std::str::from_utf8(bytes).ok() }
+    }
+
+    /// A cursor over text, from `at` on.
+    pub(crate) const fn over(text: &'a str, at: usize) -> Self {
+        Self { bytes: text.as_bytes(), at, text: Some(text) }
+    }
+
+    /// A cursor over `bytes[from..to]`; `text` are the same bytes, if they are text.
+    pub(crate) fn within(bytes: &'a [u8], text: Option<&'a str>, from: usize, to: usize) -> Self {
+        Self { bytes: span(bytes, 0, to), at: from, text }
+    }
+
+    /// `bytes[from..to]` as text.
+    #[inline]
+    pub(crate) fn text(&self, from: usize, to: usize) -> Result<&'a str, ParseError> {
+        match self.text {
+            Some(text) => text.get(from..to).ok_or(ParseError::new("not UTF-8", from)),
+            None => std::str::from_utf8(span(self.bytes, from, to))
+                .map_err(|error| ParseError::new("not UTF-8", from + error.valid_up_to())),
+        }
     }
 
     /// The next byte, without taking it.
     #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    /// What has not been taken yet.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Takes `byte` if it is next.
@@ -127,22 +212,19 @@ impl<'a> Cursor<'a> {
 
     /// Takes all that is in `class`.
     #[inline]
-    pub(crate) fn take(&mut self, class: u8) -> &'a [u8] {
-        let from = self.at;
-        while self.peek().is_some_and(|byte| is(byte, class)) {
-            self.at += 1;
-        }
-        span(self.bytes, from, self.at)
+    pub(crate) fn take(&mut self, class: u16) -> &'a [u8] {
+        let rest = self.rest();
+        let taken = rest.get(..run(rest, class)).unwrap_or_default();
+        self.at += taken.len();
+        taken
     }
 
     /// Takes blanks and folds; true when there were any.
     #[inline]
     pub(crate) fn blanks(&mut self) -> bool {
-        let from = self.at;
-        while self.peek().is_some_and(|byte| is(byte, LWS)) {
-            self.at += 1;
-        }
-        self.at > from
+        let length = run(self.rest(), LWS);
+        self.at += length;
+        length > 0
     }
 
     /// Takes a quoted string (RFC 3261 `quoted-string`) that starts here; with its quotes.
@@ -160,10 +242,25 @@ impl<'a> Cursor<'a> {
         self.at = at + 1;
         self.bytes.get(from..self.at)
     }
+}
 
-    /// The bytes from `from` up to here.
-    #[inline]
-    pub(crate) fn since(&self, from: usize) -> &'a [u8] {
-        span(self.bytes, from, self.at)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_is_a_uri_without_escapes_and_headers() {
+        for byte in 0..=255u8 {
+            for length in [16, 17, 33, 40] {
+                for at in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    let may_be = is(byte, URI) && byte != b'%' && byte != b'?';
+                    let undecided = !byte.is_ascii() || b"!#$".contains(&byte);
+                    assert_eq!(is_plain(&bytes), may_be && !undecided, "{byte} {length} {at}");
+                }
+            }
+        }
+        assert!(!is_plain(b"sip:a@b"));
     }
 }

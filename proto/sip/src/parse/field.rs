@@ -3,56 +3,61 @@
 //! Numbers may have leading zeros (RFC 4475 §3.1.1.1); none may wrap.
 
 use super::ParseError;
-use super::chars::{self, Cursor, DIGIT, TOKEN, WORD};
+use super::chars::{Cursor, DIGIT, TOKEN, WORD};
 use crate::limits::Limits;
 use crate::method::Method;
 
 /// A Call-ID: visible characters without blanks.
-pub(super) fn call_id<'a>(value: &'a [u8], limits: &Limits) -> Result<&'a str, ParseError> {
-    if value.is_empty() || !chars::all(value, WORD) {
-        return Err(ParseError::new("Call-ID", 0));
+pub(super) fn call_id<'a>(mut value: Cursor<'a>, limits: &Limits) -> Result<&'a str, ParseError> {
+    let from = value.at;
+    let length = value.take(WORD).len();
+    if length == 0 || value.peek().is_some() {
+        return Err(ParseError::new("Call-ID", value.at));
     }
-    if value.len() > limits.call_id {
-        return Err(ParseError::limit(400, "Call-ID too long", limits.call_id));
+    if length > limits.call_id {
+        return Err(ParseError::limit(400, "Call-ID too long", from));
     }
-    std::str::from_utf8(value).map_err(|_| ParseError::new("Call-ID is no UTF-8", 0))
+    value.text(from, value.at)
 }
 
 /// CSeq: a 32-bit number and a method.
-pub(super) fn cseq<'a>(value: &'a [u8], limits: &Limits) -> Result<(u32, Method<'a>), ParseError> {
-    let mut cursor = Cursor::new(value);
-    let number = number(cursor.take(DIGIT)).ok_or(ParseError::new("CSeq number", 0))?;
-    if !cursor.blanks() {
-        return Err(ParseError::new("CSeq", cursor.at));
+pub(super) fn cseq<'a>(
+    mut value: Cursor<'a>,
+    limits: &Limits,
+) -> Result<(u32, Method<'a>), ParseError> {
+    let from = value.at;
+    let number = number(value.take(DIGIT)).ok_or(ParseError::new("CSeq number", from))?;
+    if !value.blanks() {
+        return Err(ParseError::new("CSeq", value.at));
     }
-    let at = cursor.at;
-    let method = cursor.take(TOKEN);
-    if method.is_empty() || cursor.peek().is_some() {
-        return Err(ParseError::new("CSeq method", at));
+    let from = value.at;
+    let length = value.take(TOKEN).len();
+    if length == 0 || value.peek().is_some() {
+        return Err(ParseError::new("CSeq method", value.at));
     }
-    if method.len() > limits.method {
-        return Err(ParseError::limit(400, "CSeq method too long", at));
+    if length > limits.method {
+        return Err(ParseError::limit(400, "CSeq method too long", from));
     }
-    let method = std::str::from_utf8(method).map_err(|_| ParseError::new("CSeq method", at))?;
-    Ok((number, Method::from_name(method)))
+    Ok((number, Method::from_name(value.text(from, value.at)?)))
 }
 
 /// Max-Forwards: 0 to 255.
-pub(super) fn max_forwards(value: &[u8]) -> Result<u8, ParseError> {
-    number(value)
+pub(super) fn max_forwards(value: Cursor<'_>) -> Result<u8, ParseError> {
+    number(value.rest())
         .and_then(|number| u8::try_from(number).ok())
-        .ok_or(ParseError::new("Max-Forwards", 0))
+        .ok_or(ParseError::new("Max-Forwards", value.at))
 }
 
 /// Content-Length: digits only, few of them, and no more than any message of ours.
-pub(super) fn content_length(value: &[u8], limits: &Limits) -> Result<usize, ParseError> {
-    if value.len() > limits.content_length_digits {
-        return Err(ParseError::limit(400, "Content-Length too long", 0));
+pub(super) fn content_length(value: Cursor<'_>, limits: &Limits) -> Result<usize, ParseError> {
+    let digits = value.rest();
+    if digits.len() > limits.content_length_digits {
+        return Err(ParseError::limit(400, "Content-Length too long", value.at));
     }
-    let length = number(value).ok_or(ParseError::new("Content-Length", 0))?;
+    let length = number(digits).ok_or(ParseError::new("Content-Length", value.at))?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > limits.content_length {
-        return Err(ParseError::limit(400, "Content-Length too large", 0));
+        return Err(ParseError::limit(400, "Content-Length too large", value.at));
     }
     Ok(length)
 }
@@ -63,7 +68,7 @@ fn number(digits: &[u8]) -> Option<u32> {
         return None;
     }
     digits.iter().try_fold(0u32, |sum, &digit| {
-        let digit = chars::is(digit, DIGIT).then(|| u32::from(digit - b'0'))?;
+        let digit = char::from(digit).to_digit(10)?;
         sum.checked_mul(10)?.checked_add(digit)
     })
 }
@@ -74,16 +79,20 @@ mod tests {
 
     const LIMITS: Limits = Limits::DEFAULT;
 
+    fn on(bytes: &[u8]) -> Cursor<'_> {
+        Cursor::new(bytes)
+    }
+
     #[test]
     fn call_ids() {
         for text in ["a", "a@b", "intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{"] {
-            assert_eq!(call_id(text.as_bytes(), &LIMITS), Ok(text));
+            assert_eq!(call_id(on(text.as_bytes()), &LIMITS), Ok(text));
         }
         for text in [&b""[..], b"a b", b"a\r\n b", b"a\0", b"\xff"] {
-            assert!(call_id(text, &LIMITS).is_err());
+            assert!(call_id(on(text), &LIMITS).is_err());
         }
-        assert!(call_id(&[b'x'; 256], &LIMITS).is_ok());
-        assert!(call_id(&[b'x'; 257], &LIMITS).is_err());
+        assert!(call_id(on(&[b'x'; 256]), &LIMITS).is_ok());
+        assert!(call_id(on(&[b'x'; 257]), &LIMITS).is_err());
     }
 
     #[test]
@@ -91,7 +100,7 @@ mod tests {
         for (text, number) in
             [("0009\r\n  INVITE", 9), ("4294967295 INVITE", u32::MAX), ("1\tINVITE", 1)]
         {
-            assert_eq!(cseq(text.as_bytes(), &LIMITS), Ok((number, Method::Invite)));
+            assert_eq!(cseq(on(text.as_bytes()), &LIMITS), Ok((number, Method::Invite)));
         }
         for text in [
             "",
@@ -105,7 +114,7 @@ mod tests {
             "36893488147419103232 REGISTER",
             "1 INVI/TE",
         ] {
-            assert!(cseq(text.as_bytes(), &LIMITS).is_err(), "{text}");
+            assert!(cseq(on(text.as_bytes()), &LIMITS).is_err(), "{text}");
         }
     }
 
@@ -121,7 +130,7 @@ mod tests {
             ("1 ", None),
             ("99999999999", None),
         ] {
-            assert_eq!(max_forwards(text.as_bytes()).ok(), expected, "{text}");
+            assert_eq!(max_forwards(on(text.as_bytes())).ok(), expected, "{text}");
         }
         for (text, expected) in [
             ("0", Some(0)),
@@ -134,7 +143,7 @@ mod tests {
             ("0x1", None),
             ("", None),
         ] {
-            assert_eq!(content_length(text.as_bytes(), &LIMITS).ok(), expected, "{text}");
+            assert_eq!(content_length(on(text.as_bytes()), &LIMITS).ok(), expected, "{text}");
         }
     }
 }

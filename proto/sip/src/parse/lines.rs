@@ -3,13 +3,14 @@
 //! Shared by `parse` and by the stream framer, so that both see the same lines: two readings of
 //! one message are how requests get smuggled. A lone LF or CR anywhere in the header is refused.
 
-use super::chars::{self, TOKEN, span};
+use super::chars::{self, Cursor, LWS, TOKEN, span};
 use super::{ParseError, field};
 use crate::header::Name;
 use crate::limits::Limits;
 
-/// One header line: offsets into the buffer.
+/// One header line: its name, and offsets into the buffer.
 pub(crate) struct RawLine {
+    pub(crate) name: Name,
     pub(crate) name_end: usize,
     pub(crate) value: usize,
     pub(crate) value_end: usize,
@@ -36,33 +37,35 @@ pub(super) fn line_end(bytes: &[u8], from: usize) -> Result<usize, ParseError> {
 
 /// The header line that starts at `at`; `None` when the blank line stands there.
 pub(crate) fn next_line(bytes: &[u8], at: usize) -> Result<Option<RawLine>, ParseError> {
-    let mut name_end = at;
-    while bytes.get(name_end).is_some_and(|&byte| chars::is(byte, TOKEN)) {
-        name_end += 1;
+    let rest = bytes.get(at..).unwrap_or_default();
+    if rest.starts_with(b"\r\n") {
+        return Ok(None);
     }
-    if name_end == at {
-        return match bytes.get(at..at + 2) {
-            Some(b"\r\n") => Ok(None),
-            _ => Err(ParseError::new("header name", at)),
-        };
+    let colon = memchr::memchr(b':', rest).ok_or(ParseError::new("no colon in header", at))?;
+    let spelled = trim_blanks(span(rest, 0, colon));
+    let name = Name::of(spelled);
+    if name == Name::Other && (spelled.is_empty() || !chars::all(spelled, TOKEN)) {
+        return Err(ParseError::new("header name", at + chars::run(spelled, TOKEN)));
     }
-    let mut colon = name_end;
-    while matches!(bytes.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
-    }
-    if bytes.get(colon) != Some(&b':') {
-        return Err(ParseError::new("no colon after header name", colon));
-    }
-    let from = colon + 1;
+    let name_end = at + spelled.len();
+    let from = at + colon + 1;
     let mut end = line_end(bytes, from)?;
     while matches!(bytes.get(end), Some(b' ' | b'\t')) {
         end = line_end(bytes, end)?;
     }
     let all = span(bytes, from, end);
-    let value = chars::trim(all);
-    let lead = all.iter().take_while(|&&byte| chars::is(byte, chars::LWS)).count();
-    let start = from + if value.is_empty() { 0 } else { lead };
-    Ok(Some(RawLine { name_end, value: start, value_end: start + value.len(), end }))
+    let value = from + chars::run(all, LWS);
+    let value_end = value + chars::trim_end(span(bytes, value, end)).len();
+    Ok(Some(RawLine { name, name_end, value, value_end, end }))
+}
+
+/// `bytes` without the blanks that may stand before a colon.
+fn trim_blanks(bytes: &[u8]) -> &[u8] {
+    let mut bytes = bytes;
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Content-Length of a whole header section (start line included), read as `parse` reads it.
@@ -70,10 +73,9 @@ pub(crate) fn content_length(head: &[u8], limits: &Limits) -> Result<Option<usiz
     let mut found = None;
     let mut at = line_end(head, 0)?;
     while let Some(line) = next_line(head, at)? {
-        if Name::of(span(head, at, line.name_end)) == Name::ContentLength {
-            let value = span(head, line.value, line.value_end);
-            let length =
-                field::content_length(value, limits).map_err(|error| error.moved(line.value))?;
+        if line.name == Name::ContentLength {
+            let value = Cursor::within(head, None, line.value, line.value_end);
+            let length = field::content_length(value, limits)?;
             if found.is_some_and(|other| other != length) {
                 return Err(ParseError::new("two different Content-Lengths", line.value));
             }

@@ -64,6 +64,9 @@ fn request<'a>(line: &'a [u8], space: usize, limits: &Limits) -> Result<Line<'a>
     if target.params.len() > limits.uri_params && target.params().count() > limits.uri_params {
         return Err(ParseError::limit(414, "too many URI parameters", at));
     }
+    if !target.headers.is_empty() {
+        return Err(ParseError::new("headers in Request-URI", at));
+    }
     let method = Method::from_name(text(method, 0)?);
     Ok(Line::Request(RequestLine { method, uri, target }))
 }
