@@ -1,1 +1,369 @@
-//! Tests.
+//! The rules of rs.md §2.9, one by one, and all of them over any order of any facts.
+
+use model::record::{Arrived, Body, CallType, EndState, Record};
+use model::time::Millis;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{CallState, DecodeError};
+use crate::correlate::Lender;
+use crate::fact::{CallFact, Fact, Told};
+use crate::row::{CallRow, Named, flag};
+
+const GUID: &str = "01A202B2-C578-7487-A7D5-BA32B23886C4";
+
+fn fact_of(body: &str) -> (Fact, CallFact) {
+    let arrived = Arrived { at: Millis::parse("2026-11-23T12:00:00Z").unwrap(), message_id: None };
+    let (record, notes) = Record::read(body.as_bytes(), &arrived).unwrap();
+    assert!(matches!(record.body, Body::Cdr(_)));
+    let fact = Fact::of(&record, &notes);
+    let Told::Call(call) = fact.told.clone() else { panic!("a call") };
+    (fact, *call)
+}
+
+fn golden() -> Vec<(Fact, CallFact)> {
+    include_str!("../../../model/tests/it/testdata/records.ndjson")
+        .lines()
+        .filter(|line| line.contains(r#""kind":"cdr""#))
+        .map(fact_of)
+        .collect()
+}
+
+/// A record of one leg of RM; times are seconds after ten o'clock.
+fn rm(phase: &str, epoch: u64, node: u64, time: u64, more: Value) -> CallFact {
+    let at = |second: u64| format!("2026-11-22T10:{:02}:{:02}Z", second / 60, second % 60);
+    let mut record = json!({
+        "schema": 1, "kind": "cdr", "id": format!("{GUID}/00690001/cdr.{phase}/{epoch}.{node}"),
+        "time": at(time), "producer": {"name": "rm-1"}, "phase": phase, "guid": GUID,
+        "component": {"name": format!("rm-{node}"), "type": "RM"}, "leg": "00690001",
+        "session_id": format!("{GUID}.00690001"), "epoch": epoch, "started_at": at(0),
+        "call_type": "INBOUND", "local_uri": "sip:l", "remote_uri": "sip:r",
+    });
+    if phase == "end" {
+        record["ended_at"] = json!(at(time));
+        record["end_state"] = json!("USER_END");
+    }
+    for (key, value) in more.as_object().unwrap() {
+        record[key] = value.clone();
+    }
+    fact_of(&record.to_string()).1
+}
+
+fn row(facts: &[&CallFact]) -> CallRow {
+    let mut state = CallState::new([7; 16]);
+    for fact in facts {
+        state.apply(fact);
+    }
+    let row = state.row(None);
+    let mut reverse = CallState::new([7; 16]);
+    for fact in facts.iter().rev() {
+        reverse.apply(fact);
+    }
+    assert_eq!(reverse.row(None), row);
+    row
+}
+
+fn seconds(row: &CallRow) -> Option<i64> {
+    row.duration_ms.map(|ms| ms / 1000)
+}
+
+fn state_of(row: &CallRow) -> Option<EndState> {
+    row.end_state.and_then(EndState::from_number)
+}
+
+#[test]
+fn the_golden_call_of_rm() {
+    let golden = golden();
+    let call_key = golden[0].0.keys.call_key.unwrap();
+    let facts: Vec<_> =
+        golden.iter().filter(|(fact, _)| fact.keys.call_key == Some(call_key)).collect();
+    assert_eq!(facts.len(), 2);
+    let mut state = CallState::new(call_key);
+    let changes: Vec<_> = facts.iter().map(|(_, fact)| state.apply(fact)).collect();
+    assert_eq!((changes[0].trace, changes[1].trace), (true, false));
+    assert_eq!((changes[0].lends, changes[1].lends), (true, false));
+    let row = state.row(None);
+    assert_eq!(row.day, facts[0].0.keys.day);
+    assert_eq!(row.started_ms, 1_795_341_600_120);
+    assert_eq!((row.duration_ms, row.answered_ms), (Some(67_610), Some(1_795_341_600_180)));
+    assert_eq!(row.guid.as_deref(), Some(GUID));
+    assert_eq!((row.leg, row.epoch), (Some(0x0069_0001), 1));
+    assert_eq!(row.tenant, Some(Named { dbid: Some(102), name: Some("acme".into()) }));
+    let usages: Vec<_> = row.tenants.iter().map(|tenant| (tenant.usage, tenant.burst)).collect();
+    assert_eq!(usages, [(Some(41), Some(1)), (Some(7), Some(1))]);
+    assert_eq!((row.profile_usage, row.profile_burst), (Some(7), Some(1)));
+    assert_eq!(row.resource_name.as_deref(), Some("mcp-1"));
+    assert_eq!((row.sip_status, row.reason.as_deref()), (Some(200), Some("normal")));
+    assert_eq!(state_of(&row), Some(EndState::UserEnd));
+    assert_eq!(
+        row.extra.as_deref(),
+        Some(r#"{"placed_by":"least-used","primary":true,"selected_by":"did"}"#)
+    );
+    assert_eq!(row.flags, flag::HAS_START | flag::HAS_END);
+    assert_eq!((row.owners.len(), row.config_rev), (0, Some(77)));
+}
+
+#[test]
+fn a_refused_attempt_and_an_adopted_leg() {
+    let golden = golden();
+    let (_, refused) = golden.iter().find(|(_, fact)| fact.values.policy.is_some()).unwrap();
+    let refused = row(&[refused]);
+    assert_eq!(state_of(&refused), Some(EndState::Rejected));
+    assert_eq!(refused.reason.as_deref(), Some("usage-limit"));
+    assert!(refused.policy.unwrap().contains(r#""limit":50"#));
+    assert_eq!(refused.flags, flag::HAS_END);
+    let (_, adopted) = golden.iter().find(|(_, fact)| fact.epoch == 2).unwrap();
+    let adopted = row(&[adopted]);
+    let owners: Vec<_> = adopted.owners.iter().map(|owner| (owner.n, owner.from_ms)).collect();
+    assert_eq!(owners, [(1, 1_795_340_400_000), (2, 1_795_341_130_004)]);
+}
+
+#[test]
+fn a_media_server_borrows_tenant_and_profile_from_rm() {
+    let golden = golden();
+    let rm_key = golden[0].0.keys.call_key;
+    let mut rm = CallState::new(rm_key.unwrap());
+    let mcp: Vec<_> = golden.iter().filter(|(_, fact)| fact.component_type == 2).collect();
+    let mut state = CallState::new(mcp[0].0.keys.call_key.unwrap());
+    for (_, fact) in &mcp {
+        state.apply(fact);
+    }
+    let alone = state.row(None);
+    assert_eq!(alone.tenants.len(), 0);
+    assert_eq!(alone.profile.as_ref().unwrap().dbid, None);
+    assert_eq!(alone.parent_key, rm_key);
+    assert_eq!((alone.asr_used, alone.tts_used), (Some(true), Some(true)));
+    assert_eq!(alone.outcome.unwrap().reason.as_deref(), Some("balance told"));
+    for (fact, call) in &golden {
+        if fact.keys.call_key == rm_key {
+            rm.apply(call);
+        }
+    }
+    let together = state.row(rm.lender().as_ref());
+    assert_eq!(together.tenants.len(), 2);
+    assert_eq!(together.tenants[1].usage, None);
+    assert_eq!(together.profile.unwrap().dbid, Some(189));
+    // RM itself borrows nothing
+    assert_eq!(rm.row(rm.lender().as_ref()), rm.row(None));
+    let later = Lender { started_ms: i64::MAX, leg: 0, tenant: Vec::new(), profile: None };
+    assert_eq!(Lender::pick([later, rm.lender().unwrap()]), rm.lender());
+}
+
+#[test]
+fn rule_1_the_highest_fact_that_has_a_value() {
+    let start = rm("start", 1, 1, 1, json!({"dn": "1", "sip_status": 200, "call_id": "c"}));
+    let update = rm("update", 1, 1, 5, json!({"dn": "2", "id": "x/cdr.update/1.1.9"}));
+    let later = rm("update", 1, 1, 4, json!({"dn": "3", "id": "x/cdr.update/1.1.10"}));
+    let row = row(&[&start, &update, &later]);
+    // the number in the id counts, not its text and not the time
+    assert_eq!((row.dn.as_deref(), row.sip_status), (Some("3"), Some(200)));
+    assert_eq!((row.call_id.as_deref(), row.is_live()), (Some("c"), true));
+}
+
+#[test]
+fn rule_2_two_ends() {
+    let one = rm("end", 1, 1, 50, json!({"reason": "one"}));
+    let higher = rm("end", 2, 2, 40, json!({}));
+    let both = row(&[&one, &higher]);
+    assert_eq!((seconds(&both), both.epoch, both.reason), (Some(40), 2, None));
+    assert_eq!(both.flags & flag::DOUBLE_END, 0);
+    let twin = rm("end", 1, 2, 60, json!({"reason": "twin"}));
+    let both = row(&[&one, &twin]);
+    assert_eq!((seconds(&both), both.reason.as_deref()), (Some(60), Some("twin")));
+    assert_ne!(both.flags & flag::DOUBLE_END, 0);
+    let same_time = rm("end", 1, 2, 50, json!({"reason": "larger id"}));
+    assert_eq!(row(&[&one, &same_time]).reason.as_deref(), Some("one"));
+    assert_eq!(row(&[&one, &twin, &higher]).flags & flag::DOUBLE_END, 0);
+}
+
+#[test]
+fn rule_3_a_later_owner_reopens() {
+    let start = rm("start", 1, 1, 1, json!({"dn": "1"}));
+    let end = rm("end", 1, 1, 50, json!({"dn": "2", "reason": "normal"}));
+    let adopted = rm("update", 2, 2, 60, json!({"dn": "3"}));
+    let open = row(&[&start, &end, &adopted]);
+    assert!(open.is_live());
+    assert_ne!(open.flags & flag::REOPENED, 0);
+    assert_eq!((open.dn.as_deref(), open.reason, open.epoch), (Some("3"), None, 2));
+    let early = rm("update", 2, 2, 40, json!({}));
+    assert_eq!(seconds(&row(&[&start, &end, &early])), Some(50));
+    let same_epoch = rm("update", 1, 2, 60, json!({}));
+    assert_eq!(seconds(&row(&[&start, &end, &same_epoch])), Some(50));
+    let closed = rm("end", 2, 2, 55, json!({}));
+    let closed = row(&[&start, &end, &adopted, &closed]);
+    assert_eq!((seconds(&closed), closed.flags & flag::REOPENED), (Some(55), 0));
+}
+
+#[test]
+fn rule_4_presumed_ends_give_way() {
+    let lost = json!({"end_state": "INTERRUPTED", "reason": "interrupted"});
+    let lost = rm("end", 2, 2, 90, lost);
+    let adopted = rm("update", 2, 2, 60, json!({}));
+    assert_eq!(state_of(&row(&[&lost, &adopted])), Some(EndState::Interrupted));
+    // the true end lay in the dead node's spool, of a lower epoch
+    let truth = rm("end", 1, 1, 50, json!({}));
+    let told = row(&[&adopted, &lost, &truth]);
+    assert_eq!((state_of(&told), seconds(&told)), (Some(EndState::UserEnd), Some(50)));
+    assert_eq!(told.reason, None);
+    // and the one of a higher epoch, days later
+    let timeout = rm("end", 1, 1, 90, json!({"end_state": "TIMEOUT"}));
+    let truth = rm("end", 2, 2, 700, json!({}));
+    assert_eq!(seconds(&row(&[&timeout, &truth])), Some(700));
+}
+
+#[test]
+fn rule_5_the_smallest_start() {
+    let night = json!({"guid": "not-a-uuid", "started_at": "2026-11-21T23:59:59Z"});
+    let start = rm("start", 1, 1, 1, json!({"guid": "not-a-uuid"}));
+    assert_eq!(row(&[&start]).day, 20_261_122);
+    let end = rm("end", 1, 1, 50, night);
+    let both = row(&[&start, &end]);
+    assert_eq!((both.day, both.guid.as_deref()), (20_261_121, Some("NOT-A-UUID")));
+    assert_eq!(both.duration_ms, Some(36_051_000));
+}
+
+#[test]
+fn rule_6_association_time() {
+    let tenant = |name: &str| json!({"tenant": {"name": name}, "profile": {"name": name}});
+    let end = rm("end", 1, 1, 50, tenant("end"));
+    let start = rm("start", 2, 2, 1, tenant("start of the second"));
+    let name = |row: CallRow| (row.tenant.unwrap().name, row.profile.unwrap().name);
+    let of = |text: &str| (Some(text.to_owned()), Some(text.to_owned()));
+    assert_eq!(name(row(&[&end, &start])), of("end"));
+    let first = rm("start", 1, 1, 1, tenant("start"));
+    assert_eq!(name(row(&[&end, &start, &first])), of("start"));
+}
+
+#[test]
+fn covered_updates_are_dropped_but_not_forgotten() {
+    let mut state = CallState::new([7; 16]);
+    state.apply(&rm("update", 1, 1, 60, json!({
+        "id": "x/1.1", "tenant": {"name": "first"}, "dn": "1", "started_at": "2026-11-22T09:59:59Z",
+    })));
+    for n in 2..2000 {
+        let id = format!("x/{n}");
+        state.apply(&rm("update", 1, 1, 61, json!({"id": id, "dn": "2", "call_id": "c"})));
+    }
+    let row = state.row(None);
+    assert_eq!(state.facts.len(), 1);
+    assert_eq!(row.tenant.unwrap().name.as_deref(), Some("first"));
+    assert_eq!((row.dn.as_deref(), row.started_ms), (Some("2"), 1_795_341_599_000));
+    assert!(state.encode().len() < 600);
+}
+
+#[test]
+fn of_two_contents_of_one_id_the_last_applied_counts() {
+    let one = rm("start", 1, 1, 1, json!({"dn": "1", "call_id": "c"}));
+    let two = rm("start", 1, 1, 1, json!({"dn": "2"}));
+    let mut state = CallState::new([7; 16]);
+    state.apply(&one);
+    state.apply(&two);
+    assert_eq!(state.row(None), row(&[&two]));
+}
+
+#[test]
+fn states_of_other_versions_are_refused() {
+    assert_eq!(CallState::decode(&[2, 0]), Err(DecodeError::Version(2)));
+    assert!(matches!(CallState::decode(&[]), Err(DecodeError::Damaged(_))));
+    assert!(matches!(CallState::decode(&[1, 0xFF]), Err(DecodeError::Damaged(_))));
+    let states: Vec<_> = EndState::ALL.iter().filter(|state| state.is_presumed()).collect();
+    assert_eq!(states, [&EndState::Interrupted, &EndState::Timeout]);
+    assert_eq!(CallType::Inbound.number(), 1);
+}
+
+/// Any fact of one leg: all phases, three epochs, two nodes, any of the optional values.
+fn any_fact() -> impl Strategy<Value = CallFact> {
+    let phase = prop_oneof![Just("start"), Just("update"), Just("end")];
+    let state = prop_oneof![
+        3 => Just("USER_END"), 1 => Just("APP_END"),
+        2 => Just("INTERRUPTED"), 2 => Just("TIMEOUT"),
+    ];
+    let place = (phase, 1_u64..4, 1_u64..3, 0_u64..4);
+    (place, 0_u64..9, 0_u64..2, state, any::<u16>(), 0_u8..3).prop_map(
+        |((phase, epoch, node, n), time, early, state, has, salt)| {
+            let id = match phase {
+                "update" => format!("{GUID}/00690001/cdr.update/{epoch}.{node}.{n}"),
+                _ => format!("{GUID}/00690001/cdr.{phase}/{epoch}.{node}"),
+            };
+            let mut more = json!({"id": id});
+            let optional = json!({
+                "dn": format!("{salt}"), "sip_status": 200 + u16::from(salt),
+                "reason": format!("r{salt}"), "call_uuid": format!("u{salt}"),
+                "tenant": {"name": format!("t{salt}")}, "profile": {"name": format!("p{salt}")},
+                "usage": [{"scope": "profile", "name": "p", "usage": salt, "burst": 1}],
+                "resource": {"name": format!("m{salt}")}, "config_rev": salt,
+                "owners": [{"component": {"name": "rm-1"}, "from": "2026-11-22T10:00:00Z"}],
+                "trace": [{"stage": "select", "candidate": "a", "verdict": "chosen",
+                           "reason": format!("w{salt}")}],
+                "note_to_self": salt, "other": {"deep": salt}, "call_id": 7,
+                "answered_at": "2026-11-22T10:00:01Z", "started_at": format!("2026-11-22T09:59:5{}Z", 8 + early),
+            });
+            for (bit, (key, value)) in optional.as_object().unwrap().iter().enumerate() {
+                if has >> bit & 1 == 1 {
+                    more[key] = value.clone();
+                }
+            }
+            if phase == "end" {
+                more["end_state"] = json!(state);
+            }
+            rm(phase, epoch, node, time, more)
+        },
+    )
+}
+
+/// Facts of distinct ids, and an order in which each comes at least once.
+fn any_history() -> impl Strategy<Value = (Vec<CallFact>, Vec<usize>)> {
+    prop::collection::vec(any_fact(), 1..9).prop_flat_map(|mut facts| {
+        facts.sort_by(|a, b| a.id.cmp(&b.id));
+        facts.dedup_by(|a, b| a.id == b.id);
+        let count = facts.len();
+        let order = (
+            Just((0..count).collect::<Vec<_>>()).prop_shuffle(),
+            prop::collection::vec(0..count, 0..6),
+        )
+            .prop_flat_map(|(all, again)| Just([all, again].concat()).prop_shuffle());
+        (Just(facts), order)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Rule 8: permutation, repetition and split change no byte of row, state or kept trace.
+    #[test]
+    fn rule_8_order_does_not_matter((facts, order) in any_history(), split in any::<u16>()) {
+        let mut plain = CallState::new([7; 16]);
+        let mut trace = None;
+        for fact in &facts {
+            if plain.apply(fact).trace {
+                trace = fact.trace.clone();
+            }
+        }
+        let mut other = CallState::new([7; 16]);
+        let mut other_trace = None;
+        for (step, at) in order.iter().enumerate() {
+            if split >> (step % 16) & 1 == 1 {
+                other = CallState::decode(&other.encode()).unwrap();
+            }
+            if other.apply(&facts[*at]).trace {
+                other_trace = facts[*at].trace.clone();
+            }
+        }
+        let bytes = |state: &CallState| serde_json::to_vec(&state.row(None)).unwrap();
+        prop_assert_eq!(bytes(&other), bytes(&plain));
+        prop_assert_eq!(other.encode(), plain.encode());
+        prop_assert_eq!(other_trace, trace);
+        prop_assert_eq!(crate::invariant::check(&plain.row(None)), Ok(()));
+    }
+
+    /// Dropping covered updates is never seen.
+    #[test]
+    fn dropping_is_never_seen((facts, _) in any_history()) {
+        let mut state = CallState::new([7; 16]);
+        for fact in &facts {
+            state.apply(fact);
+        }
+        let whole = CallState { call_key: [7; 16], facts, ..CallState::default() };
+        prop_assert_eq!(state.row(None), whole.row(None));
+    }
+}
