@@ -16,3 +16,8 @@ pub mod print;
 pub mod stream;
 pub mod transaction;
 pub mod endpoint;
+
+/// The example of the README, which is compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
