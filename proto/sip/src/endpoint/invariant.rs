@@ -1,7 +1,7 @@
 //! What is true between any two calls of an endpoint; a full look at all transactions.
 
 use super::Endpoint;
-use crate::transaction::{Machine, Phase, Transaction, client_invite};
+use crate::transaction::{Machine, Phase, Transaction, client_invite, client_other, server_invite};
 
 /// Endpoints with more transactions are not looked through after every call, even in debug.
 #[cfg(debug_assertions)]
@@ -65,6 +65,18 @@ fn fits(transaction: &Transaction) -> Result<(), &'static str> {
     let open_ended = phase == Phase::Pending && waits_for_the_user;
     if !open_ended && !transaction.armed.has_end() {
         return Err("a transaction can never end");
+    }
+    let repeats = matches!(
+        machine,
+        Machine::ClientInvite(client_invite::State::Calling { .. })
+            | Machine::ClientOther(
+                client_other::State::Trying { .. } | client_other::State::Proceeding { .. }
+            )
+            | Machine::ServerInvite(server_invite::State::Completed { .. })
+    );
+    let unreliable = !transaction.flow.transport.is_stream();
+    if transaction.armed.has_resend() != (repeats && unreliable) {
+        return Err("something is repeated that should not be, or the other way round");
     }
     if machine.is_client() && transaction.is_member != (phase == Phase::Pending) {
         return Err("a client transaction is not found by its address while it is pending");

@@ -158,15 +158,11 @@ impl Endpoint {
         }
     }
 
-    /// Sends 200, and on UDP keeps it for copies of the CANCEL.
+    /// Sends 200, which is kept for copies of the CANCEL where there can be any.
     fn answer_cancel(&mut self, flow: Flow, message: &Message<'_>) {
         let tag = self.tag();
         let mut response = Vec::new();
         print::response(message, 200, print::phrase(200), Some(&tag), &[], flow, &mut response);
-        if flow.transport.is_stream() {
-            self.outbox.push(flow, &response);
-            return;
-        }
         key::server(&mut self.scratch, Method::Cancel, message);
         let hash = self.table.hash(&self.scratch);
         let id = self.enter(hash, flow, 0, Whose::Own);

@@ -13,5 +13,8 @@ pub(crate) const INLINE_KEY: usize = 64;
 /// within the 2 ms of a turn.
 pub(crate) const INDEX_PARTS: usize = 64;
 
+/// Entries of one part before it grows for the first time; all parts together take 17 KiB then.
+pub(crate) const INDEX_ROOM: usize = 14;
+
 /// Bytes of the outgoing buffer kept when it is empty; what a burst took beyond is given back.
 pub(crate) const IDLE_OUTBOX: usize = 1 << 20;

@@ -37,6 +37,10 @@ impl Armed {
         *self.place(timer.kind()) = NONE;
     }
 
+    pub(crate) fn has_resend(self) -> bool {
+        self.resend != NONE
+    }
+
     pub(crate) fn has_end(self) -> bool {
         self.end != NONE
     }

@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
-use super::bounds::INDEX_PARTS;
+use super::bounds::{INDEX_PARTS, INDEX_ROOM};
 use super::chain::Chain;
 use super::members::Members;
 use super::slots::{SlotId, Slots};
@@ -37,7 +37,7 @@ impl Table {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             slots: Slots::new(),
-            index: (0..INDEX_PARTS).map(|_| HashTable::new()).collect(),
+            index: (0..INDEX_PARTS).map(|_| HashTable::with_capacity(INDEX_ROOM)).collect(),
             members: Members::new(seed),
             finished: Chain::EMPTY,
             hasher: FixedState::with_seed(seed),

@@ -120,6 +120,19 @@ fn a_burst_of_deadlines_is_spread_over_calls() {
 }
 
 #[test]
+fn time_never_runs_backwards() {
+    let mut endpoint = endpoint(10, 10);
+    for (n, now) in [ms(10_000), ms(2_000)].into_iter().enumerate() {
+        let bytes = request("BYE", Udp, 5060, &format!("z9hG4bK{n}"));
+        endpoint.request(now, flow(Udp, 5060), bytes, ClientOptions::default());
+    }
+    transmits(&mut endpoint);
+    assert_eq!(endpoint.poll_timeout().unwrap().0, ms(10_500));
+    endpoint.handle_timeout(ms(10_500));
+    assert_eq!(transmits(&mut endpoint), 2);
+}
+
+#[test]
 fn a_repeated_request_and_its_answer_take_no_memory() {
     let mut endpoint = endpoint(10, 10);
     let bytes = request("OPTIONS", Udp, 5060, &format!("z9hG4bK{}", "long".repeat(30)));
