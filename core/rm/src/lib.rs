@@ -1,1 +1,56 @@
 //! Resource Manager: one call as one sentence; pure.
+//!
+//! A SIP proxy that decides tenant, profile, permission and media server for every call, and
+//! records it. No socket, clock, file or chance of its own: time, bytes and randomness are inputs.
+//! The stages below stand in the order in which a call passes them; `LIFECYCLE.md` tells the story.
+#![warn(missing_docs)]
+
+// What goes in, what comes out, and the one machine between.
+pub mod settings;
+pub mod input;
+pub mod output;
+pub mod proxy;
+
+/// Stage 4: loops, draining, unknown peers, and the methods that are not calls.
+mod admit;
+/// Stage 5: number → tenant → profile → service.
+mod select;
+/// Stage 6: the limits of the tenant tree say yes, or why not.
+mod policy;
+/// Stage 7: a media server that is alive and has a free place.
+mod pool;
+/// Stage 8: rewrite, send, the next one on failure, answers back.
+mod forward;
+/// Stage 9, entered by requests inside a dialog: the way is in the token.
+mod dialog;
+/// Stage 9: sessions and legs, their owner and epoch, their end.
+mod session;
+/// Stage 10: facts of the call become numbered records.
+mod record;
+
+/// What stands between the stages: one call, handed on.
+mod call;
+/// A new configuration, for every part that keeps something of it.
+mod configure;
+/// Every "no", in one table.
+mod reject;
+/// Answers that the Resource Manager makes itself.
+mod answer;
+/// The sealed token of a Record-Route entry.
+pub mod token;
+/// What is due when.
+mod timer;
+/// Numbers of log lines.
+mod log;
+pub mod counters;
+pub mod view;
+pub mod limits;
+mod invariant;
+
+pub use counters::Counters;
+pub use input::{Input, NodeState};
+pub use output::{Event, FrameKind, Stream};
+pub use proxy::{Proxy, Restored};
+pub use settings::{Listener, Match, Options, Peer, Role, Settings, SipTimers};
+pub use token::Keys;
+pub use view::{CallDetail, CallFilter, CallView, ResourceView, Status};

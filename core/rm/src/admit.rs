@@ -1,0 +1,165 @@
+//! Stage 4, admit: may this request be looked at, and which way does it go? (rm.md §1.5)
+//!
+//! Behind the transaction layer, before any look-up: hops, loops, source, extensions, routes,
+//! methods, node state. Must not know numbers, tenants or resources by name.
+
+pub(crate) mod method;
+pub(crate) mod own;
+pub(crate) mod source;
+
+use sip::endpoint::ServerId;
+use sip::header::Name;
+use sip::message::Message;
+use sip::method::Method;
+use sip::transport::Flow;
+use sip::uri::Scheme;
+
+use crate::forward::branch;
+use crate::input::NodeState;
+use crate::limits;
+use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
+use crate::settings::Role;
+use model::time::Now;
+pub(crate) use source::{Source, Sources};
+
+/// A request in hand, with its transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'m, 'a> {
+    pub(crate) now: Now,
+    pub(crate) id: ServerId,
+    pub(crate) flow: Flow,
+    pub(crate) message: &'m Message<'a>,
+}
+
+impl<'a> Request<'_, 'a> {
+    pub(crate) fn method(&self) -> Method<'a> {
+        self.message.method()
+    }
+
+    pub(crate) fn is_invite(&self) -> bool {
+        self.method() == Method::Invite
+    }
+}
+
+/// Where a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Inside a dialog: stage 9.
+    Dialog,
+    /// A call: stages 4 to 10.
+    Call,
+    /// Selected like a call, forwarded to one resource, no session.
+    Single,
+    /// Answered here: OPTIONS to RM.
+    Answer,
+}
+
+impl Proxy {
+    /// The gate that every request passes.
+    ///
+    /// # Errors
+    /// The first "no" in the order of rm.md §1.5.
+    pub(crate) fn gate(&self, request: &Request<'_, '_>) -> Result<Way, No> {
+        let message = request.message;
+        let options = request.method() == Method::Options;
+        if message.max_forwards() == Some(0) {
+            return if options { Ok(Way::Answer) } else { Err(Reason::Hops.into()) };
+        }
+        self.no_loop(message)?;
+        if message.header(Name::MaxBreadth).and_then(|header| header.number()) == Some(0) {
+            return Err(Reason::Breadth.into());
+        }
+        if let Some(header) = message.all(Name::ProxyRequire).find(|one| !one.value.is_empty()) {
+            return Err(No::new(Reason::BadExtension, header.text_lossy()));
+        }
+        if message.to().tag().is_some() {
+            return Ok(Way::Dialog);
+        }
+        method::way(self, request)
+    }
+
+    /// May this source begin this call, now?
+    ///
+    /// # Errors
+    /// Unknown source, relay attempt, node state, limits of the engine.
+    pub(crate) fn admit(&self, request: &Request<'_, '_>) -> Result<Source, No> {
+        let source = self.sources.of(&self.settings, request.flow);
+        match source.role {
+            Some(Role::SipServer | Role::Gateway | Role::Media) => {}
+            Some(Role::Probe) | None => {
+                return Err(No::new(Reason::UntrustedSource, request.flow.remote.to_string()));
+            }
+        }
+        self.is_for_us(request, &source)?;
+        match self.state {
+            NodeState::Ready => {}
+            NodeState::Starting => return Err(Reason::NodeNotReady.into()),
+            NodeState::Draining => return Err(Reason::NodeDraining.into()),
+        }
+        if self.table.is_full() || self.endpoint.pending() >= limits::PENDING {
+            return Err(self.overloaded());
+        }
+        Ok(source)
+    }
+
+    pub(crate) fn overloaded(&self) -> No {
+        No::from(Reason::Overload).with_status(Some(self.options.overload_respcode))
+    }
+
+    fn no_loop(&self, message: &Message<'_>) -> Result<(), No> {
+        let own = branch::loop_hash(&self.settings.keys, message);
+        let mut passed = 0_usize;
+        for via in message.vias() {
+            let Some(hash) = via.branch.and_then(branch::hash_of) else { continue };
+            passed += 1;
+            if hash == own || passed > usize::from(self.options.max_spirals) {
+                return Err(No::new(Reason::Loop, message.call_id()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The Request-URI, and Route entries beyond our own, of a request outside dialogs.
+    fn is_for_us(&self, request: &Request<'_, '_>, source: &Source) -> Result<(), No> {
+        let Some(line) = request.message.request() else {
+            return Err(Reason::Malformed.into());
+        };
+        match line.target.scheme {
+            Scheme::Sip | Scheme::Sips => {
+                let any_host = source.role == Some(Role::SipServer);
+                if !any_host && !own::is_own_host(&self.settings, &line.target) {
+                    return Err(foreign(source, line.uri));
+                }
+            }
+            Scheme::Tel => {}
+            Scheme::Urn if is_sos(line.uri) && self.options.sos_number.is_some() => {}
+            Scheme::Urn | Scheme::Other(_) => return Err(No::new(Reason::Scheme, line.uri)),
+        }
+        let mut routes = request.message.routes().peekable();
+        routes.next_if(|first| {
+            first.parsed_uri().is_some_and(|uri| own::is_own(&self.settings, &uri))
+        });
+        match routes.next() {
+            Some(further) if !source.allow_route => {
+                Err(No::new(Reason::PreloadedRoute, further.uri))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A call to somewhere else: from a resource it would be an outbound one, for which no service is
+/// built; from anyone else a relay attempt.
+fn foreign(source: &Source, uri: &str) -> No {
+    if source.role == Some(Role::Media) {
+        return No::new(Reason::NoMatch, format!("service gateway {uri}"));
+    }
+    No::new(Reason::RelayRefused, uri)
+}
+
+/// `urn:service:sos` and its sub-services (RFC 5031).
+pub(crate) fn is_sos(uri: &str) -> bool {
+    let lower = uri.to_ascii_lowercase();
+    lower.strip_prefix("urn:service:sos").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

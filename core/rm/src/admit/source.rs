@@ -1,0 +1,130 @@
+//! Who sent a request, and what that one may do (rm.md §13.1).
+//!
+//! The most specific match wins: address and port over address over network (longest prefix); on
+//! a tie a resource over a peer. Must not read headers: only the address counts.
+
+use std::net::IpAddr;
+
+use model::map::Map;
+use model::snapshot::Snapshot;
+use sip::transport::Flow;
+use smallvec::SmallVec;
+
+use crate::settings::{Match, Role, Settings};
+
+/// A judged source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// None: a stranger.
+    pub(crate) role: Option<Role>,
+    /// Name of the peer or resource; empty for an unnamed one.
+    pub(crate) name: String,
+    pub(crate) allow_route: bool,
+    /// Its internal headers are believed.
+    pub(crate) trusted: bool,
+    pub(crate) priority: bool,
+}
+
+/// Addresses of the declared resources.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    by_ip: Map<IpAddr, SmallVec<[(u16, String, Role); 1]>>,
+    networks: Vec<(Match, String, Role)>,
+}
+
+impl Sources {
+    pub(crate) fn new(snapshot: &Snapshot, seed: u64) -> Self {
+        let mut by_ip: Map<IpAddr, SmallVec<[(u16, String, Role); 1]>> = Map::new(seed);
+        let mut networks = Vec::new();
+        for (_, resource) in snapshot.resources() {
+            let services = &snapshot.group(resource.group).services;
+            let gateway = services.contains(&model::config::Service::Gateway);
+            let role = if gateway { Role::Gateway } else { Role::Media };
+            let address = resource.address.addr;
+            by_ip
+                .get_or_insert_with(address.ip().to_canonical(), SmallVec::new)
+                .push((address.port(), resource.name.clone(), role));
+            for network in &resource.source_addresses {
+                let most = if network.ip.is_ipv4() { 32 } else { 128 };
+                let rule = if network.prefix == most {
+                    Match::Ip(network.ip)
+                } else {
+                    Match::Net(network.ip, network.prefix)
+                };
+                networks.push((rule, resource.name.clone(), role));
+            }
+        }
+        Self { by_ip, networks }
+    }
+
+    /// Judges the source of a flow.
+    pub(crate) fn of(&self, settings: &Settings, flow: Flow) -> Source {
+        let mut best: (u16, Source) = (0, stranger());
+        for peer in &settings.peers {
+            let ranks = peer.matches.iter().filter_map(|rule| rule.rank(flow.remote));
+            let Some(rank) = ranks.max() else { continue };
+            // ranks of networks begin at 0 for a prefix of no bits: shift them above the stranger
+            if rank + 1 > best.0 {
+                best = (rank + 1, Source {
+                    role: Some(peer.role),
+                    name: peer.name.clone(),
+                    allow_route: peer.allow_route,
+                    trusted: peer.role != Role::Gateway || peer.trusted_headers,
+                    priority: peer.priority,
+                });
+            }
+        }
+        if settings.peers.is_empty() && flow.remote.ip().to_canonical().is_loopback() {
+            best = (9, declared("", Role::SipServer));
+        }
+        match self.resource(flow) {
+            Some((rank, name, role)) if rank + 1 >= best.0 => declared(name, role),
+            _ => best.1,
+        }
+    }
+
+    /// Whether a peer or resource is declared at this address, whatever the port.
+    pub(crate) fn is_declared(&self, settings: &Settings, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        if self.by_ip.contains_key(&ip) || (settings.peers.is_empty() && ip.is_loopback()) {
+            return true;
+        }
+        let peers = settings.peers.iter().flat_map(|peer| &peer.matches);
+        peers.chain(self.networks.iter().map(|(rule, ..)| rule)).any(|rule| match rule {
+            Match::Socket(address) => address.ip().to_canonical() == ip,
+            Match::Ip(_) | Match::Net(..) => rule.rank((ip, 0).into()).is_some(),
+        })
+    }
+
+    /// On UDP by address and port, on streams by address.
+    fn resource(&self, flow: Flow) -> Option<(u16, &str, Role)> {
+        let own = self.by_ip.get(&flow.remote.ip().to_canonical()).and_then(|here| {
+            let port = flow.remote.port();
+            match here.iter().find(|(one, ..)| *one == port) {
+                Some((_, name, role)) => Some((1000, name.as_str(), *role)),
+                None if flow.transport.is_stream() => {
+                    here.first().map(|(_, name, role)| (500, name.as_str(), *role))
+                }
+                None => None,
+            }
+        });
+        let others = self.networks.iter().filter_map(|(rule, name, role)| {
+            rule.rank(flow.remote).map(|rank| (rank, name.as_str(), *role))
+        });
+        own.into_iter().chain(others).max_by_key(|(rank, ..)| *rank)
+    }
+}
+
+fn stranger() -> Source {
+    Source { role: None, name: String::new(), allow_route: false, trusted: false, priority: false }
+}
+
+fn declared(name: &str, role: Role) -> Source {
+    Source {
+        role: Some(role),
+        name: name.to_owned(),
+        allow_route: false,
+        trusted: role != Role::Gateway,
+        priority: false,
+    }
+}

@@ -1,0 +1,163 @@
+//! What RM answers itself (rm.md §1.10): 100 Trying, every "no", OPTIONS to RM.
+//!
+//! Every final answer carries Warning and Server. The To tag is a keyed hash of the request, so
+//! that a repeated request without a transaction gets the same answer.
+
+use model::id::Guid;
+use model::time::Now;
+use sip::endpoint::ServerId;
+use sip::message::Message;
+use sip::print::{phrase, response};
+use sip::transport::Flow;
+
+use crate::admit::{Request, method};
+use crate::input::NodeState;
+use crate::log;
+use crate::output::Event;
+use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
+
+const SERVER: &str = "Ringmaster";
+
+impl Proxy {
+    /// 100 Trying, before anything is looked up.
+    pub(crate) fn trying(&mut self, request: &Request<'_, '_>) {
+        let mut bytes = Vec::new();
+        response(request.message, 100, phrase(100), None, &[], request.flow, &mut bytes);
+        self.endpoint.respond(request.now.mono, request.id, 100, bytes);
+    }
+
+    /// Answers a request in hand with a "no" that has no record.
+    pub(crate) fn refuse(&mut self, request: &Request<'_, '_>, no: &No) {
+        let bytes = self.no_to(request.flow, request.message, no);
+        self.endpoint.respond(request.now.mono, request.id, no.status(), bytes);
+        self.said_no(no, request.is_invite(), None, request.flow);
+    }
+
+    /// Refuses without a transaction: more of them must not begin.
+    pub(crate) fn refuse_stateless(&mut self, flow: Flow, message: &Message<'_>, no: &No) {
+        let bytes = self.no_to(flow, message, no);
+        self.endpoint.send(flow, &bytes);
+        let invite = message.method() == sip::method::Method::Invite;
+        self.said_no(no, invite, None, flow);
+    }
+
+    /// Answers a kept request with a "no".
+    pub(crate) fn answer_no(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        flow: Flow,
+        request: &[u8],
+        no: &No,
+        leg: Option<usize>,
+    ) {
+        if let Some(bytes) = self.no_bytes(flow, request, no, leg) {
+            self.endpoint.respond(now.mono, server, no.status(), bytes);
+        }
+    }
+
+    /// The bytes of a "no" to a kept request, counted and logged.
+    pub(crate) fn no_bytes(
+        &mut self,
+        flow: Flow,
+        request: &[u8],
+        no: &No,
+        leg: Option<usize>,
+    ) -> Option<Vec<u8>> {
+        let limits = self.limits;
+        let message = sip::parse::parse(request, &limits).ok()?;
+        let bytes = self.no_to(flow, &message, no);
+        let guid = leg.and_then(|key| self.table.both(key)).map(|(session, _)| session.guid);
+        let invite = message.method() == sip::method::Method::Invite;
+        self.said_no(no, invite, guid, flow);
+        Some(bytes)
+    }
+
+    fn no_to(&self, flow: Flow, message: &Message<'_>, no: &No) -> Vec<u8> {
+        let entry = no.reason.entry();
+        let warning = format!("399 {} \"{}\"", self.settings.name, entry.word);
+        let retry = entry.retry_after.map(|seconds| seconds.to_string());
+        let mut extra = vec![("Warning", warning.as_str()), ("Server", SERVER)];
+        if let Some(retry) = &retry {
+            extra.push(("Retry-After", retry));
+        }
+        let allow = method::allowed(&self.options.refused_methods);
+        if no.reason == Reason::Method {
+            extra.push(("Allow", &allow));
+        }
+        if no.reason == Reason::BadExtension {
+            extra.push(("Unsupported", &no.detail));
+        }
+        let tag = self.own_tag(message);
+        let mut bytes = Vec::new();
+        let status = no.status();
+        response(message, status, phrase(status), Some(&tag), &extra, flow, &mut bytes);
+        bytes
+    }
+
+    fn own_tag(&self, message: &Message<'_>) -> String {
+        let from = message.from().tag().unwrap_or_default();
+        let cseq = message.cseq().to_be_bytes();
+        let parts = [b"tag", message.call_id().as_bytes(), from.as_bytes(), &cseq];
+        format!("rm{:08x}", self.settings.keys.branch_hash(&parts))
+    }
+
+    fn said_no(&mut self, no: &No, invite: bool, session: Option<Guid>, flow: Flow) {
+        let entry = no.reason.entry();
+        self.counters.answer(no.status(), entry.word, invite);
+        let Some(id) = entry.log else { return };
+        if id == log::NO_RESOURCE {
+            *self.counters.exhausted.entry(no.detail.clone()).or_default() += 1;
+        }
+        let mut fields = vec![
+            ("reason", entry.word.to_owned()),
+            ("status", no.status().to_string()),
+            ("source", flow.remote.to_string()),
+        ];
+        if !no.detail.is_empty() {
+            fields.push(("detail", no.detail.clone()));
+        }
+        self.log(id, session, fields);
+    }
+
+    /// OPTIONS to RM: its state (rm.md §1.10).
+    pub(crate) fn answer_options(&mut self, request: &Request<'_, '_>) {
+        let full = self.table.is_full() || self.endpoint.pending() >= crate::limits::PENDING;
+        let (code, state, reason) = match self.state {
+            NodeState::Ready if full => (200, "full", "ok"),
+            NodeState::Ready => (200, "healthy", "ok"),
+            NodeState::Draining => (503, "draining", Reason::NodeDraining.word()),
+            NodeState::Starting => (503, "starting", Reason::NodeNotReady.word()),
+        };
+        let allow = method::allowed(&self.options.refused_methods);
+        let warning = format!("399 {} \"{reason}\"", self.settings.name);
+        let mut extra = vec![
+            ("Allow", allow.as_str()),
+            ("Accept", "application/sdp"),
+            ("Supported", "timer, uui"),
+            ("X-Ringmaster-State", state),
+            ("Server", SERVER),
+        ];
+        if code == 503 {
+            extra.push(("Retry-After", if state == "draining" { "10" } else { "2" }));
+            extra.push(("Warning", &warning));
+        }
+        let tag = self.own_tag(request.message);
+        let mut bytes = Vec::new();
+        let flow = request.flow;
+        response(request.message, code, phrase(code), Some(&tag), &extra, flow, &mut bytes);
+        self.endpoint.respond(request.now.mono, request.id, code, bytes);
+        self.counters.answer(code, reason, false);
+    }
+
+    /// Asks the shell for a log line.
+    pub(crate) fn log(
+        &mut self,
+        id: u16,
+        session: Option<Guid>,
+        fields: Vec<(&'static str, String)>,
+    ) {
+        self.events.push_back(Event::Log { id, session, fields });
+    }
+}

@@ -1,0 +1,63 @@
+//! A new configuration reaches every part that keeps something of it (DESIGN.md §2, point 8).
+//!
+//! Calls in progress keep what they were given. Must not fail: a snapshot is valid.
+
+use model::snapshot::Snapshot;
+use model::time::Now;
+
+use crate::admit::Sources;
+use crate::log;
+use crate::pool::monitor;
+use crate::proxy::Proxy;
+use crate::timer::Timer;
+
+impl Proxy {
+    /// Takes over `self.snapshot`; `before` is the one that was in force.
+    pub(crate) fn apply(&mut self, now: Now, before: Option<&Snapshot>) {
+        let snapshot = std::sync::Arc::clone(&self.snapshot);
+        let own = snapshot.application(&self.settings.application);
+        self.options = own.map_or_else(|| self.settings.options.clone(), |one| one.options.clone());
+        self.names.clear();
+        self.sources = Sources::new(&snapshot, self.chance.next_u64());
+        let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();
+        self.pool.apply(&snapshot, before);
+        for (key, was) in admin {
+            let Some(member) = self.pool.get(key) else { continue };
+            if member.configured.is_some() && member.admin != was {
+                let fields = vec![
+                    ("resource", member.names.name.clone()),
+                    ("admin", format!("{:?}", member.admin).to_lowercase()),
+                ];
+                self.log(log::ADMIN_CHANGED, None, fields);
+            }
+        }
+        self.watch_all(now);
+        self.forget_unused();
+    }
+
+    /// Every resource that is to be probed has its next probe; no other has one.
+    fn watch_all(&mut self, now: Now) {
+        let keys: Vec<usize> = self.pool.configured().map(|(key, _)| key).collect();
+        for key in keys {
+            let first = now.mono + monitor::first(&mut self.chance);
+            let Some(member) = self.pool.get_mut(key) else { continue };
+            let waits = member.probe.next.is_some() || member.probe.out.is_some();
+            if member.is_probed() && !waits {
+                member.probe.next = Some(first);
+                self.timers.set(first, Timer::Probe(key));
+            }
+        }
+    }
+
+    /// Resources that left the configuration and carry nothing any more.
+    fn forget_unused(&mut self) {
+        for (key, next, out) in self.pool.forget_unused() {
+            if let Some(at) = next {
+                self.timers.take_back(at, Timer::Probe(key));
+            }
+            if let Some(client) = out {
+                self.clients.remove(&client);
+            }
+        }
+    }
+}

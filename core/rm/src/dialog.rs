@@ -1,0 +1,201 @@
+//! Stage 9 entered from outside: requests inside a dialog (rm.md §1.8). The way is in the token.
+//!
+//! Never selected, authorised or limited again; served while draining. What a leg learns from them
+//! (BYE, refresh, target) is noted here. Must not answer a BYE before its record is safe: `hold`.
+
+pub(crate) mod hold;
+pub(crate) mod hop;
+pub(crate) mod relay;
+pub(crate) mod route;
+
+use model::time::Now;
+use sip::endpoint::{ClientId, ClientOptions, ServerId};
+use sip::header::Name;
+use sip::method::Method;
+use sip::transport::Flow;
+
+use crate::admit::Request;
+use crate::forward::rewrite;
+use crate::log;
+use crate::proxy::{ClientUse, Proxy, ServerUse};
+use crate::reject::{No, Reason};
+use crate::session::{Bye, Side, State, Text};
+use crate::timer::Timer;
+use model::id::{Guid, LegId};
+use route::Located;
+
+/// A request on its way through, until its final answer.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) server: ServerId,
+    pub(crate) client: ClientId,
+    ingress: Flow,
+    /// The request as received, for an answer of our own.
+    request: Box<[u8]>,
+    kind: Kind,
+    /// Its leg, if there is one: it may end meanwhile.
+    leg: Option<(Guid, LegId)>,
+    side: Side,
+    pub(crate) timer_c: Option<std::time::Duration>,
+}
+
+/// What a leg has to learn from the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Invite,
+    Update,
+    Bye,
+    Refer,
+    Other,
+}
+
+impl Kind {
+    fn of(method: Method<'_>) -> Self {
+        match method {
+            Method::Invite => Self::Invite,
+            Method::Update => Self::Update,
+            Method::Bye => Self::Bye,
+            Method::Refer => Self::Refer,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Relay {
+    /// A request outside dialogs that goes to one resource.
+    pub(crate) fn outside(request: &Request<'_, '_>, client: ClientId) -> Self {
+        Self {
+            server: request.id,
+            client,
+            ingress: request.flow,
+            request: Box::default(),
+            kind: Kind::Other,
+            leg: None,
+            side: Side::Caller,
+            timer_c: None,
+        }
+    }
+}
+
+impl Proxy {
+    /// A request with To tag, any but ACK and CANCEL.
+    ///
+    /// # Errors
+    /// No dialog, bad token, a next hop that may not or cannot be followed.
+    pub(crate) fn on_dialog(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
+        let message = request.message;
+        let mut located = self.locate(message)?;
+        let hop = self.next_hop(request.flow, message, &located)?;
+        if located.leg.is_none()
+            && let Some(token) = located.token
+        {
+            located.leg = self.rebuild(request, &token);
+        }
+        self.branches += 1;
+        let (bytes, flow) = self.in_dialog_bytes(request.flow, message, &hop, self.branches)?;
+        let kind = Kind::of(request.method());
+        let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
+        let client =
+            self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
+        let timer_c =
+            (kind == Kind::Invite).then(|| request.now.mono + self.settings.timers.c);
+        let relay = self.relays.insert(Relay {
+            server: request.id,
+            client,
+            ingress: request.flow,
+            request: message.raw().into(),
+            kind,
+            leg,
+            side: located.side,
+            timer_c,
+        });
+        if let Some(at) = timer_c {
+            self.timers.set(at, Timer::RelayC(relay));
+        }
+        self.clients.insert(client, ClientUse::Relay(relay));
+        self.servers.insert(request.id, ServerUse::Relay(relay));
+        Ok(())
+    }
+
+    /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
+    pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &sip::message::Message<'_>) {
+        let sent = self.locate(message).and_then(|located| {
+            let hop = self.next_hop(flow, message, &located)?;
+            if let Some(leg) = located.leg.and_then(|key| self.table.leg_mut(key)) {
+                leg.last_heard = now.wall;
+                leg.heard = now.mono;
+                leg.silent = false;
+            }
+            self.branches += 1;
+            let (bytes, flow) = self.in_dialog_bytes(flow, message, &hop, self.branches)?;
+            self.endpoint.send(flow, &bytes);
+            Ok(())
+        });
+        if let Err(no) = sent {
+            self.counters.dropped(no.reason.word());
+            if no.reason == Reason::BadToken {
+                self.log(log::BAD_TOKEN, None, vec![("call_id", message.call_id().to_owned())]);
+            }
+        }
+    }
+
+    /// What a leg learns from the request itself.
+    fn heard(
+        &mut self,
+        request: &Request<'_, '_>,
+        key: usize,
+        side: Side,
+        kind: Kind,
+    ) -> Option<(Guid, LegId)> {
+        let reason = request.message.header(Name::Reason).map(|header| header.text_lossy());
+        let leg = self.table.leg_mut(key)?;
+        leg.last_heard = request.now.wall;
+        leg.heard = request.now.mono;
+        leg.silent = false;
+        leg.note_cseq(side, request.message.cseq());
+        if kind == Kind::Bye {
+            if leg.bye.is_none() {
+                leg.bye = Some(Bye { at: request.now.wall, by: side });
+            }
+            leg.state = State::Ending;
+            if let Some(reason) = reason {
+                leg.texts.set(&[(Text::ReasonHeader, reason.as_ref())]);
+            }
+        }
+        let id = leg.id;
+        let session = leg.session;
+        self.table.session(session).map(|session| (session.guid, id))
+    }
+
+    /// The request as it goes on (rm.md §1.4, §1.6).
+    fn in_dialog_bytes(
+        &self,
+        ingress: Flow,
+        message: &sip::message::Message<'_>,
+        hop: &hop::Hop,
+        number: u64,
+    ) -> Result<(Vec<u8>, Flow), No> {
+        let flow = hop.flow;
+        let listener =
+            self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
+        let mut top = self.via(listener, flow.transport, number, message);
+        top.push_str(&hop.routes);
+        if message.max_forwards().is_none() {
+            top.push_str("Max-Forwards: 70\r\n");
+        }
+        let mut edits = rewrite::hop(message, ingress, hop.gone);
+        if hop.routes_rewritten {
+            edits.retain(|(index, _)| !message.all(Name::Route).any(|one| one.index == *index));
+            edits.extend(message.all(Name::Route).map(|one| (one.index, Vec::new())));
+        }
+        let start = hop.uri.as_ref().map(|uri| format!("{} {uri} SIP/2.0", message.method()));
+        let mut bytes = Vec::new();
+        rewrite::write(message, start.as_deref(), &top, &edits, &mut bytes);
+        Ok((bytes, flow))
+    }
+
+    /// The leg of a relay, if it is still there.
+    pub(crate) fn leg_of_relay(&self, leg: Option<(Guid, LegId)>) -> Option<usize> {
+        leg.and_then(|(guid, id)| self.table.leg_of(guid, id))
+    }
+}

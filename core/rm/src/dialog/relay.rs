@@ -1,0 +1,190 @@
+//! Answers to requests inside a dialog, and what the leg learns from them (rm.md §1.8, §2.6).
+
+use model::record::EndState;
+use model::time::Now;
+use sip::endpoint::ClientId;
+use sip::message::Message;
+
+use super::{Kind, Relay};
+use crate::forward::response::session_expires;
+use crate::proxy::{ClientUse, Proxy};
+use crate::reject::Reason;
+use crate::session::end::End;
+use crate::session::{Leg, Side, State, Text};
+use crate::timer::Timer;
+
+impl Proxy {
+    /// An answer to a request that was passed on.
+    pub(crate) fn on_relay_response(
+        &mut self,
+        now: Now,
+        key: usize,
+        client: ClientId,
+        message: &Message<'_>,
+    ) {
+        let Some(status) = message.status() else { return };
+        if status == 100 {
+            return;
+        }
+        if status < 200 {
+            self.relay_progress(now, key, status, message);
+            return;
+        }
+        let Some(relay) = self.end_relay(key) else { return };
+        if relay.kind == Kind::Invite && status < 300 {
+            self.clients.insert(client, ClientUse::Answered(relay.server));
+        }
+        self.counters.answer(status, passed(status), false);
+        let held = self.learn(now, &relay, status, message);
+        match held {
+            Some(number) => {
+                if let Some(bytes) = self.passed_back(message, None) {
+                    self.hold(now, number, relay.server, status, bytes);
+                }
+            }
+            None => self.pass_back(now, relay.server, status, message, None),
+        }
+    }
+
+    fn relay_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
+        let until = now.mono + self.settings.timers.c;
+        let Some(relay) = self.relays.get_mut(key) else { return };
+        if let Some(before) = relay.timer_c.replace(until).filter(|_| relay.kind == Kind::Invite) {
+            self.timers.take_back(before, Timer::RelayC(key));
+            self.timers.set(until, Timer::RelayC(key));
+        }
+        let server = relay.server;
+        self.pass_back(now, server, status, message, None);
+    }
+
+    /// What the final answer means for the leg; the number of its end record, if that was it.
+    fn learn(
+        &mut self,
+        now: Now,
+        relay: &Relay,
+        status: u16,
+        message: &Message<'_>,
+    ) -> Option<u64> {
+        let key = self.leg_of_relay(relay.leg)?;
+        match relay.kind {
+            Kind::Bye if ends(status) => return self.end_by_bye(now, key),
+            Kind::Bye => {
+                let leg = self.table.leg_mut(key)?;
+                leg.state = State::Up;
+                leg.bye = None;
+            }
+            // the other side does not know the dialog: nobody will say BYE to it
+            Kind::Invite | Kind::Update if status == 481 => {
+                let leg = self.table.leg_mut(key)?;
+                let gone = relay.side.other();
+                leg.bye = Some(crate::session::Bye { at: now.wall, by: gone });
+                self.end_by_bye(now, key);
+            }
+            Kind::Invite | Kind::Update if status < 300 => {
+                let (asked, answered) = (self.contact_asked(relay), contact(message));
+                let leg = self.table.leg_mut(key)?;
+                refresh(leg, now, relay.side, &asked, &answered);
+                if let Some(timer) = session_expires(message) {
+                    leg.session_timer = Some(timer);
+                }
+                self.set_expiry(key);
+            }
+            Kind::Refer if status < 300 => self.table.leg_mut(key)?.referred = true,
+            Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {}
+        }
+        None
+    }
+
+    /// The target that the request itself named, now that it was accepted.
+    fn contact_asked(&self, relay: &Relay) -> String {
+        sip::parse::parse(&relay.request, &self.limits)
+            .map(|request| contact(&request))
+            .unwrap_or_default()
+    }
+
+    /// The call has ended by its BYE.
+    fn end_by_bye(&mut self, now: Now, key: usize) -> Option<u64> {
+        let leg = self.table.leg(key)?;
+        let bye = leg.bye?;
+        let state = match (leg.referred, bye.by) {
+            (true, _) => EndState::Transferred,
+            (false, Side::Caller) => EndState::UserEnd,
+            (false, Side::Callee) => EndState::AppEnd,
+        };
+        let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
+        self.end_leg(now, key, end, None)
+    }
+
+    /// No answer ever came, or the message could not be sent.
+    pub(crate) fn on_relay_failure(&mut self, now: Now, key: usize, transport: bool) {
+        let Some(relay) = self.end_relay(key) else { return };
+        let leg = self.leg_of_relay(relay.leg);
+        let held = match (relay.kind, leg) {
+            (Kind::Bye, Some(key)) => self.end_by_bye(now, key),
+            _ => None,
+        };
+        // no 408 to anything but INVITE (RFC 4320): the sender's own timer tells it
+        let no = match (relay.kind, transport) {
+            (_, true) => Reason::NextHop,
+            (Kind::Invite, false) => Reason::NoAnswer,
+            _ => return,
+        };
+        if relay.request.is_empty() {
+            return;
+        }
+        match held {
+            Some(number) => {
+                let ingress = relay.ingress;
+                if let Some(bytes) = self.no_bytes(ingress, &relay.request, &no.into(), None) {
+                    self.hold(now, number, relay.server, no.entry().status, bytes);
+                }
+            }
+            None => {
+                self.answer_no(
+                    now,
+                    relay.server,
+                    relay.ingress,
+                    &relay.request,
+                    &no.into(),
+                    None,
+                );
+            }
+        }
+    }
+
+    pub(crate) fn end_relay(&mut self, key: usize) -> Option<Relay> {
+        let relay = self.relays.try_remove(key)?;
+        if let Some(at) = relay.timer_c {
+            self.timers.take_back(at, Timer::RelayC(key));
+        }
+        self.servers.remove(&relay.server);
+        self.clients.remove(&relay.client);
+        Some(relay)
+    }
+}
+
+/// Whether a final answer to a BYE ends the leg: all but those after which it is sent again.
+fn ends(status: u16) -> bool {
+    !matches!(status, 300..=399 | 401 | 407)
+}
+
+fn passed(status: u16) -> &'static str {
+    if status < 300 { "ok" } else { "forwarded" }
+}
+
+fn contact(message: &Message<'_>) -> String {
+    message.contacts().next().map_or("", |contact| contact.uri).to_owned()
+}
+
+/// Target refresh: both sides have told where they are now.
+fn refresh(leg: &mut Leg, now: Now, asked_by: Side, asked: &str, answered: &str) {
+    let (own, other) = match asked_by {
+        Side::Caller => (Text::CallerTarget, Text::CalleeTarget),
+        Side::Callee => (Text::CalleeTarget, Text::CallerTarget),
+    };
+    let known = [(own, asked), (other, answered)];
+    let known: Vec<_> = known.into_iter().filter(|(_, uri)| !uri.is_empty()).collect();
+    leg.texts.set(&known);
+    leg.heard = now.mono;
+    leg.last_heard = now.wall;
+}

@@ -1,0 +1,79 @@
+//! Which dialog a request belongs to, and from which side it comes (rm.md §1.4, §1.8).
+//!
+//! By the token in our Route entry, else by Call-ID and both tags. A token with a wrong MAC
+//! influences nothing.
+
+use sip::message::Message;
+use sip::uri::Uri;
+
+use crate::admit::own;
+use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
+use crate::session::{Side, Text};
+use crate::token::{BARE, PREFIX, Token, TokenError};
+
+/// What a request says of its dialog.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Located {
+    /// Own Route values on top, to be removed.
+    pub(crate) own: usize,
+    /// The Request-URI is ours: a strict router was before us.
+    pub(crate) strict: bool,
+    /// The Request-URI is ours and names no dialog: the target must be what was learnt.
+    pub(crate) targetless: bool,
+    pub(crate) token: Option<Token>,
+    /// Key of the leg, if it is known.
+    pub(crate) leg: Option<usize>,
+    /// Who sent it.
+    pub(crate) side: Side,
+}
+
+impl Proxy {
+    /// Finds the dialog of a request.
+    ///
+    /// # Errors
+    /// `no-dialog`, `bad-token`, `relay-refused`.
+    pub(crate) fn locate(&self, message: &Message<'_>) -> Result<Located, No> {
+        let line = message.request().ok_or_else(|| No::from(Reason::Malformed))?;
+        let own = self.own_routes(message);
+        let ours = line.target.scheme.is_sip() && own::is_own_host(&self.settings, &line.target);
+        let strict = ours && line.target.user.is_some_and(|user| user.starts_with(PREFIX));
+        let in_uri = strict.then_some(line.target.user).flatten();
+        let mut bad = false;
+        let mut token = None;
+        let entries: Vec<&str> = message.routes().take(own).map(|route| route.uri).collect();
+        let users = entries.iter().filter_map(|uri| Uri::parse(uri).ok()?.user);
+        for user in in_uri.into_iter().chain(users).filter(|user| *user != BARE) {
+            match Token::open(user, &self.settings.keys, message.call_id()) {
+                Ok(read) => {
+                    token = Some(read);
+                    break;
+                }
+                Err(TokenError::Shape | TokenError::Unknown | TokenError::Mac) => bad = true,
+            }
+        }
+        let from = message.from().tag().unwrap_or_default();
+        let to = message.to().tag().unwrap_or_default();
+        let leg = match token {
+            Some(token) => self.table.leg_of(token.guid, token.leg),
+            None => self.table.leg_of_dialog(message.call_id(), [from, to]),
+        };
+        if token.is_none() && leg.is_none() {
+            let reason = if bad {
+                Reason::BadToken
+            } else if ours || own > 0 {
+                Reason::NoDialog
+            } else {
+                Reason::RelayRefused
+            };
+            return Err(No::new(reason, message.call_id()));
+        }
+        let by_leg = |key| self.table.leg(key).map(|leg| leg.texts.get(Text::FromTag) == from);
+        let caller = match token {
+            Some(token) => token.from_caller(from),
+            None => leg.and_then(by_leg).unwrap_or(false),
+        };
+        let side = if caller { Side::Caller } else { Side::Callee };
+        Ok(Located { own, strict, targetless: ours && !strict, token, leg, side })
+    }
+}

@@ -1,0 +1,62 @@
+//! CANCEL (rm.md §1.7), and Timer C: the ways in which an INVITE is given up while it rings.
+//!
+//! The endpoint has answered the CANCEL and makes ours; here is decided what it ends.
+
+use model::time::Now;
+use sip::endpoint::ServerId;
+use sip::header::Name;
+use sip::message::Message;
+
+use super::failover::Outcome;
+use crate::proxy::{Proxy, ServerUse};
+use crate::reject::Reason;
+use crate::timer::Timer;
+
+impl Proxy {
+    /// The caller gives up.
+    pub(crate) fn on_cancel(&mut self, now: Now, invite: ServerId, message: &Message<'_>) {
+        let reason = message
+            .header(Name::Reason)
+            .map_or_else(|| b"Reason: SIP;cause=487\r\n".to_vec(), |header| header.line.to_vec());
+        match self.servers.get(&invite).copied() {
+            Some(ServerUse::Hunt(key)) => {
+                let Some(hunt) = self.hunts.get_mut(key) else { return };
+                hunt.cancelled = true;
+                if let Some(current) = &hunt.current {
+                    self.endpoint.cancel(now.mono, current.client, Some(&reason));
+                }
+            }
+            Some(ServerUse::Relay(key)) => {
+                if let Some(relay) = self.relays.get(key) {
+                    self.endpoint.cancel(now.mono, relay.client, Some(&reason));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Timer C of a try: ringing for too long, or nothing but 100.
+    pub(crate) fn on_timer_c(&mut self, now: Now, key: usize) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let Some(current) = &hunt.current else { return };
+        let (client, progress) = (current.client, current.progress);
+        self.endpoint.cancel(now.mono, client, Some(b"Reason: SIP;cause=408\r\n"));
+        if !progress {
+            self.on_failure(now, key, Outcome::Silence, None);
+            return;
+        }
+        if let Some(current) = hunt.current.take() {
+            self.timers.take_back(current.timer_c, Timer::TimerC(key));
+            self.give_up(now, key, current, false);
+        }
+        self.finish_hunt(now, key, &Reason::NoAnswer.into());
+    }
+
+    /// Timer C of a re-INVITE: the party that rings is asked to stop; its answer goes back.
+    pub(crate) fn on_relay_timer_c(&mut self, now: Now, key: usize) {
+        if let Some(relay) = self.relays.get_mut(key) {
+            relay.timer_c = None;
+            self.endpoint.cancel(now.mono, relay.client, Some(b"Reason: SIP;cause=408\r\n"));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! From which listener a message leaves, and the Via that says so.
+
+use std::net::SocketAddr;
+
+use model::config::{ResourceAddress, ResourceTransport};
+use sip::message::Message;
+use sip::transport::Transport;
+
+use super::branch;
+use crate::admit::own;
+use crate::proxy::Proxy;
+use crate::settings::Listener;
+
+/// The transport that an address states; it is never overridden.
+pub(crate) fn fixed_transport(address: &ResourceAddress) -> Option<Transport> {
+    match address.transport {
+        Some(ResourceTransport::Udp) => Some(Transport::Udp),
+        Some(ResourceTransport::Tcp) => Some(Transport::Tcp),
+        None => address.secure.then_some(Transport::Tls),
+    }
+}
+
+impl Proxy {
+    /// The first listener of this transport and address family that carries calls.
+    pub(crate) fn egress(&self, transport: Transport, to: SocketAddr) -> Option<u8> {
+        let fits = |listener: &Listener| {
+            listener.transport == transport && listener.bound.is_ipv4() == to.is_ipv4()
+        };
+        (0_u8..)
+            .zip(&self.settings.listeners)
+            .find(|(index, one)| *index != self.settings.monitor_listener && fits(one))
+            .map(|(index, _)| index)
+    }
+
+    pub(crate) fn listener(&self, index: u8) -> Option<&Listener> {
+        self.settings.listeners.get(usize::from(index))
+    }
+
+    /// Our Via line for transaction `number`; its loop hash is that of the request as received.
+    pub(crate) fn via(
+        &self,
+        listener: &Listener,
+        transport: Transport,
+        number: u64,
+        received: &Message<'_>,
+    ) -> String {
+        let hash = branch::loop_hash(&self.settings.keys, received);
+        let branch = branch::branch(self.settings.node_id, number, hash);
+        let (host, port) = &listener.via;
+        format!("Via: SIP/2.0/{transport} {host}:{port};branch={branch}\r\n")
+    }
+
+    /// How many topmost Route values are ours.
+    pub(crate) fn own_routes(&self, message: &Message<'_>) -> usize {
+        message
+            .routes()
+            .take_while(|route| {
+                route.parsed_uri().is_some_and(|uri| own::is_own(&self.settings, &uri))
+            })
+            .count()
+    }
+}

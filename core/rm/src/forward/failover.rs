@@ -1,0 +1,346 @@
+//! What a failed try means for the call and for the resource, and the next try (rm.md §7.8).
+//!
+//! The table of outcomes is [`verdict`]; everything else carries it out.
+
+use std::time::Duration;
+
+use model::config::Service;
+use model::record::{Level, Stage, TraceStep, Verdict};
+use model::time::Now;
+use sip::header::Name;
+use sip::message::Message;
+
+use super::Hunt;
+use crate::counters::count;
+use crate::limits;
+use crate::pool::Pick;
+use crate::pool::health::Tried;
+use crate::proxy::Proxy;
+use crate::record::trace::step;
+use crate::record::Story;
+use crate::reject::{No, Reason};
+use crate::timer::Timer;
+
+/// How a try ended without a 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answer(u16),
+    /// No answer at all in time.
+    Timeout,
+    /// Timer C, with nothing but 100 seen.
+    Silence,
+    Transport,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// Try the next resource.
+    pub(crate) next: bool,
+    pub(crate) resource: Option<Tried>,
+}
+
+/// The table of rm.md §7.8, for a try without progress.
+pub(crate) fn verdict(
+    outcome: Outcome,
+    listed: bool,
+    retry_after: Option<u32>,
+    service: Service,
+) -> Judged {
+    let resource = match outcome {
+        Outcome::Timeout | Outcome::Silence | Outcome::Transport | Outcome::Answer(408) => {
+            return Judged { next: true, resource: Some(Tried::Failed) };
+        }
+        Outcome::Answer(503) => match retry_after {
+            Some(seconds) => Some(Tried::Full(Duration::from_secs(u64::from(seconds)))),
+            None => Some(Tried::Failed),
+        },
+        Outcome::Answer(500 | 502 | 504) => Some(Tried::Failed),
+        Outcome::Answer(480 | 486) if !matches!(service, Service::Gateway | Service::Cti) => {
+            Some(Tried::Full(limits::FULL_BY_BUSY))
+        }
+        Outcome::Answer(501 | 505 | 513) => None,
+        Outcome::Answer(_) => Some(Tried::Answered),
+    };
+    Judged { next: listed, resource }
+}
+
+impl Outcome {
+    /// The word in `tries` and in the trace.
+    pub(crate) fn word(self) -> String {
+        match self {
+            Self::Answer(code) => code.to_string(),
+            Self::Timeout | Self::Silence => "timeout".to_owned(),
+            Self::Transport => "transport".to_owned(),
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Answer(400..=499) => "4xx",
+            Self::Answer(500..=599) => "5xx",
+            Self::Answer(_) => "other",
+            Self::Timeout | Self::Silence => "timeout",
+            Self::Transport => "transport",
+        }
+    }
+
+    fn code(self) -> Option<u16> {
+        match self {
+            Self::Answer(code) => Some(code),
+            Self::Timeout | Self::Silence | Self::Transport => None,
+        }
+    }
+}
+
+impl Proxy {
+    /// The current try of a hunt has failed.
+    pub(crate) fn on_failure(
+        &mut self,
+        now: Now,
+        key: usize,
+        outcome: Outcome,
+        message: Option<&Message<'_>>,
+    ) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let Some(current) = hunt.current.take() else { return };
+        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        let (cancelled, progress) = (hunt.cancelled, current.progress);
+        let (member, began) = (current.member, current.began);
+        let service = hunt.plan.service;
+        let listed = outcome.code().is_some_and(|code| self.is_listed(current.group, code));
+        let retry_after = message
+            .and_then(|message| message.header(Name::RetryAfter))
+            .and_then(|header| header.number());
+        let judged = verdict(outcome, listed, retry_after, service);
+        let next = judged.next && !cancelled && !progress;
+        let took = now.mono.saturating_sub(began);
+        if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story)) {
+            let word = outcome.word();
+            self.note_try(&mut story, member, outcome.label(), outcome.code(), Some(word), took);
+            if let Some(hunt) = self.hunts.get_mut(key) {
+                hunt.story = story;
+            }
+        }
+        if !cancelled && let Some(tried) = judged.resource {
+            self.tell_member(now, member, tried, &outcome.word());
+        }
+        self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
+        if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
+            let Some(bytes) = self.passed_back(message, None) else { return };
+            self.keep_best(key, code, bytes);
+        }
+        if cancelled {
+            self.finish_hunt(now, key, &Reason::Cancelled.into());
+        } else if next {
+            self.next_try(now, key, &outcome.word());
+        } else if outcome.code().is_some() {
+            self.forward_best(now, key);
+        } else {
+            self.finish_hunt(now, key, &Reason::NoAnswer.into());
+        }
+    }
+
+    fn is_listed(&self, group: model::id::Dbid, code: u16) -> bool {
+        let found = self.snapshot.groups().find(|(_, one)| one.dbid == group);
+        found.is_some_and(|(_, group)| group.failover_codes.contains(code))
+    }
+
+    /// Keeps the best failure (RFC 3261 §16.7 step 6): 6xx, then the lowest class, then the first.
+    fn keep_best(&mut self, key: usize, code: u16, bytes: Vec<u8>) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let rank = |code: u16| match code {
+            600.. => 0,
+            503 => 9,
+            code => code / 100,
+        };
+        if hunt.best.as_ref().is_none_or(|(best, _)| rank(code) < rank(*best)) {
+            hunt.best = Some((code, bytes));
+        }
+    }
+
+    fn next_try(&mut self, now: Now, key: usize, why: &str) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let late = now.mono.saturating_sub(hunt.began) >= self.options.max_hunt;
+        let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
+        let snapshot = std::sync::Arc::clone(&self.snapshot);
+        let picked = if late {
+            Err(No::new(Reason::HuntFailed, "max-hunt"))
+        } else {
+            self.pool.place(now, &snapshot, &self.options, &mut plan, &mut story.trace)
+        };
+        if let Some(hunt) = self.hunts.get_mut(key) {
+            hunt.plan = plan;
+            hunt.story = story;
+        }
+        let sent = picked.and_then(|pick| {
+            self.tell_retry(now, key, pick, why);
+            self.send_try(now, key, pick, false)
+        });
+        if let Err(no) = sent {
+            let good = |hunt: &Hunt| {
+                hunt.best.as_ref().is_some_and(|(code, _)| *code != 503 || self.options.forward_503)
+            };
+            if self.hunts.get(key).is_some_and(good) {
+                self.forward_best(now, key);
+            } else {
+                self.finish_hunt(now, key, &no);
+            }
+        }
+    }
+
+    /// The best failure goes to the caller as it came; a 503 becomes an answer of our own.
+    fn forward_best(&mut self, now: Now, key: usize) {
+        let best = self.hunts.get_mut(key).and_then(|hunt| hunt.best.take());
+        match best {
+            Some((code, bytes)) if code != 503 || self.options.forward_503 => {
+                let Some(hunt) = self.end_hunt(key) else { return };
+                self.endpoint.respond(now.mono, hunt.server, code, bytes);
+                self.counters.answer(code, "forwarded", true);
+                self.end_attempt(now, hunt.leg, "forwarded", code, hunt.story);
+            }
+            _ => self.finish_hunt(now, key, &Reason::HuntFailed.into()),
+        }
+    }
+
+    /// Ends a hunt with an answer of our own.
+    pub(crate) fn finish_hunt(&mut self, now: Now, key: usize, no: &No) {
+        let Some(hunt) = self.end_hunt(key) else { return };
+        self.answer_no(now, hunt.server, hunt.ingress, &hunt.request, no, Some(hunt.leg));
+        self.end_attempt(now, hunt.leg, no.reason.word(), no.status(), hunt.story);
+    }
+
+    /// Takes a hunt out of all tables; its current try, if any, keeps its client transaction.
+    pub(crate) fn end_hunt(&mut self, key: usize) -> Option<Hunt> {
+        let hunt = self.hunts.try_remove(key)?;
+        self.servers.remove(&hunt.server);
+        if let Some(current) = &hunt.current {
+            self.timers.take_back(current.timer_c, Timer::TimerC(key));
+            self.clients.remove(&current.client);
+        }
+        Some(hunt)
+    }
+
+    /// A resource is told what became of a try; a failed one is probed at once.
+    pub(crate) fn tell_member(&mut self, now: Now, member: usize, tried: Tried, why: &str) {
+        let Some(one) = self.pool.get_mut(member) else { return };
+        let change = one.tried(now.mono, tried, why);
+        self.log_change(now, member, change);
+        if tried == Tried::Failed {
+            self.probe_soon(now, member);
+        }
+    }
+
+    /// One line of `tries`, and the counter.
+    pub(crate) fn note_try(
+        &mut self,
+        story: &mut Story,
+        member: usize,
+        label: &'static str,
+        status: Option<u16>,
+        why: Option<String>,
+        took: Duration,
+    ) {
+        let Some(member) = self.pool.get(member) else { return };
+        let names = &member.names;
+        let key = (names.group.clone(), names.name.clone());
+        *self.counters.tries.entry(key).or_default().entry(label).or_default() += 1;
+        let (verdict, reason) = match &why {
+            Some(why) => (Verdict::Failed, why.clone()),
+            None => (Verdict::Chosen, "answered".to_owned()),
+        };
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        story.trace.push(TraceStep { ..step(Stage::Forward, names.name.clone(), verdict, reason) });
+        let resource = names.name.clone();
+        story.tries.push(model::record::Try { resource, sip_status: status, reason: why, ms });
+    }
+
+    fn tell_retry(&mut self, now: Now, key: usize, pick: Pick, why: &str) {
+        let Some(hunt) = self.hunts.get(key) else { return };
+        let leg = hunt.leg;
+        let code = hunt.story.tries.last().and_then(|last| last.sip_status).unwrap_or(0);
+        let from = hunt.story.tries.last().map(|last| last.resource.clone()).unwrap_or_default();
+        let Some(member) = self.pool.get(pick.member) else { return };
+        let cause = match code {
+            0 if why == "transport" => "transport",
+            0 => "timeout",
+            400..=499 => "4xx",
+            _ => "5xx",
+        };
+        count(&mut self.counters.failovers, &member.names.group, cause);
+        let text = format!("{from}|{}|{code}|{why}", member.names.name);
+        self.call_event(now, leg, Level::Note, "hunt-retry", text);
+    }
+
+    /// The transaction of the current try is gone without a final answer.
+    pub(crate) fn on_try_gone(&mut self, now: Now, key: usize, outcome: Outcome) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let by_size = hunt.current.as_ref().is_some_and(|one| one.by_size && !one.progress);
+        if outcome == Outcome::Transport && by_size && !hunt.cancelled {
+            self.by_udp_again(now, key);
+        } else {
+            self.on_failure(now, key, outcome, None);
+        }
+    }
+
+    /// TCP, chosen for size alone, was refused: the same resource by UDP, which is no new try.
+    fn by_udp_again(&mut self, now: Now, key: usize) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let Some(current) = hunt.current.take() else { return };
+        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        let Some(member) = self.pool.get_mut(current.member) else { return };
+        member.udp_only = Some(now.mono + limits::UDP_ONLY);
+        let resource = member.names.name.clone();
+        self.log(crate::log::UDP_ONLY, None, vec![("resource", resource)]);
+        let group = self.snapshot.groups().find(|(_, one)| one.dbid == current.group);
+        let sent = match group {
+            Some((group, _)) => {
+                let pick = Pick { member: current.member, group, by: "round-robin" };
+                self.send_try(now, key, pick, true)
+            }
+            None => Err(Reason::HuntFailed.into()),
+        };
+        if let Err(no) = sent {
+            self.finish_hunt(now, key, &no);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Judged, Outcome, verdict};
+    use crate::pool::health::Tried;
+    use model::config::{Service, StatusSet};
+    use std::time::Duration;
+
+    #[test]
+    fn the_table() {
+        let media = StatusSet::failover_default(&[Service::Voicexml]);
+        let gateway = StatusSet::failover_default(&[Service::Gateway]);
+        let failed = Some(Tried::Failed);
+        let full = |ms| Some(Tried::Full(Duration::from_millis(ms)));
+        let answered = Some(Tried::Answered);
+        let m = Service::Voicexml;
+        let cases = [
+            (Outcome::Timeout, None, m, true, failed),
+            (Outcome::Transport, None, m, true, failed),
+            (Outcome::Silence, None, m, true, failed),
+            (Outcome::Answer(408), None, m, true, failed),
+            (Outcome::Answer(500), None, m, true, failed),
+            (Outcome::Answer(503), None, m, true, failed),
+            (Outcome::Answer(503), Some(5), m, true, full(5000)),
+            (Outcome::Answer(480), None, m, true, full(1000)),
+            (Outcome::Answer(486), None, Service::Gateway, false, answered),
+            (Outcome::Answer(501), None, m, true, None),
+            (Outcome::Answer(404), None, m, false, answered),
+            (Outcome::Answer(302), None, m, false, answered),
+            (Outcome::Answer(603), None, m, false, answered),
+        ];
+        for (outcome, retry_after, service, next, resource) in cases {
+            let codes = if service == Service::Gateway { &gateway } else { &media };
+            let listed = matches!(outcome, Outcome::Answer(code) if codes.contains(code));
+            let judged = verdict(outcome, listed, retry_after, service);
+            assert_eq!(judged, Judged { next, resource }, "{outcome:?} {service}");
+        }
+    }
+}

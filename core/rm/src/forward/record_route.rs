@@ -1,0 +1,51 @@
+//! The Record-Route entries of a forwarded INVITE (rm.md §1.4).
+//!
+//! One with the token; a second, plain one behind it where the two sides differ in transport,
+//! address family or advertised address (RFC 5658). Must not read the token's content.
+
+use std::fmt::Write;
+
+use model::id::{LegId, NodeId};
+use sip::transport::Transport;
+
+use crate::settings::Listener;
+use crate::token::BARE;
+
+/// Whether the two sides need an entry each.
+pub(crate) fn is_double(ingress: (&Listener, Transport), egress: (&Listener, Transport)) -> bool {
+    ingress.1 != egress.1
+        || ingress.0.bound.is_ipv4() != egress.0.bound.is_ipv4()
+        || ingress.0.advertise != egress.0.advertise
+}
+
+/// Appends the header lines, that of the called side on top.
+pub(crate) fn write(
+    token: &str,
+    node: NodeId,
+    leg: LegId,
+    ingress: (&Listener, Transport),
+    egress: (&Listener, Transport),
+    out: &mut String,
+) {
+    let (host, port) = &egress.0.advertise;
+    let transport = parameter(egress.1);
+    // writing to a String cannot fail
+    let _ = write!(
+        out,
+        "Record-Route: <sip:{token}@{host}:{port};lr{transport};gvp.rm.datanodes={node};\
+         idtag={leg}>\r\n"
+    );
+    if is_double(ingress, egress) {
+        let (host, port) = &ingress.0.advertise;
+        let transport = parameter(ingress.1);
+        let _ = write!(out, "Record-Route: <sip:{BARE}@{host}:{port};lr{transport}>\r\n");
+    }
+}
+
+fn parameter(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    }
+}

@@ -1,0 +1,156 @@
+//! Answers on their way back (stages 8 → 3): our Via off, the session header on, to the caller.
+//!
+//! Provisional ones and every 2xx pass at once; failures go to failover first.
+
+use model::time::Now;
+use sip::header::Name;
+use sip::message::Message;
+
+use super::{failover, headers, rewrite};
+use crate::pool::health::Tried;
+use crate::proxy::{ClientUse, Proxy};
+use crate::session::{Side, State, Text};
+use crate::timer::Timer;
+use sip::endpoint::{ClientId, ServerId};
+
+impl Proxy {
+    /// An answer to the current try of a hunt.
+    pub(crate) fn on_hunt_response(
+        &mut self,
+        now: Now,
+        key: usize,
+        client: ClientId,
+        message: &Message<'_>,
+    ) {
+        let Some(status) = message.status() else { return };
+        match status {
+            100 => {}
+            101..=199 => self.on_progress(now, key, status, message),
+            200..=299 => self.on_answer(now, key, client, status, message),
+            _ => self.on_failure(now, key, failover::Outcome::Answer(status), Some(message)),
+        }
+    }
+
+    fn on_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
+        let until = now.mono + self.settings.timers.c;
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let Some(current) = hunt.current.as_mut() else { return };
+        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        current.timer_c = until;
+        self.timers.set(until, Timer::TimerC(key));
+        let first = !std::mem::replace(&mut current.progress, true);
+        let (server, leg, member, trusted) = (hunt.server, hunt.leg, current.member, hunt.trusted);
+        if first && let Some(one) = self.pool.get_mut(member) {
+            one.tried(now.mono, Tried::Answered, "");
+        }
+        if let Some(leg) = self.table.leg_mut(leg) {
+            leg.state = leg.state.max(State::Early);
+            leg.last_heard = now.wall;
+            if status == 180 && leg.ringing.is_none() {
+                leg.ringing = Some(now.wall);
+            }
+        }
+        self.pass_back(now, server, status, message, trusted.then_some(leg));
+    }
+
+    /// The final 2xx: the call is up, remembered and recorded; the hunt is over.
+    fn on_answer(
+        &mut self,
+        now: Now,
+        key: usize,
+        client: ClientId,
+        status: u16,
+        message: &Message<'_>,
+    ) {
+        let Some(mut hunt) = self.end_hunt(key) else { return };
+        let (server, leg_key) = (hunt.server, hunt.leg);
+        self.clients.insert(client, ClientUse::Answered(server));
+        if let Some(current) = &hunt.current {
+            if let Some(member) = self.pool.get_mut(current.member) {
+                member.tried(now.mono, Tried::Answered, "");
+            }
+            let took = now.mono.saturating_sub(current.began);
+            self.note_try(&mut hunt.story, current.member, "placed", Some(status), None, took);
+        }
+        let texts = self.dialog_texts(message);
+        let timer = session_expires(message);
+        if let Some(leg) = self.table.leg_mut(leg_key) {
+            leg.state = State::Up;
+            leg.answered = Some(now.wall);
+            leg.last_heard = now.wall;
+            leg.sip_status = Some(status);
+            leg.session_timer = timer;
+            leg.heard = now.mono;
+            leg.longest = now.mono + crate::limits::MAX_CALL_DURATION;
+            leg.texts.set(&[
+                (Text::ToTag, message.to().tag().unwrap_or_default()),
+                (Text::CalleeTarget, &texts.0),
+                (Text::CalleeRoute, &texts.1),
+            ]);
+            leg.note_cseq(Side::Caller, message.cseq());
+            let service = leg.service.as_str();
+            *self.counters.forwarded.entry((service, status)).or_default() += 1;
+        }
+        self.set_expiry(leg_key);
+        self.counters.answer(status, "ok", true);
+        self.pass_back(now, server, status, message, hunt.trusted.then_some(leg_key));
+        self.record_start(now, leg_key, &hunt.story);
+    }
+
+    /// Contact of the called side, and the route set behind us towards it.
+    fn dialog_texts(&self, message: &Message<'_>) -> (String, String) {
+        let target = message.contacts().next().map_or("", |contact| contact.uri).to_owned();
+        let mut behind: Vec<String> = message
+            .record_routes()
+            .take_while(|route| {
+                let own = |uri| crate::admit::own::is_own(&self.settings, &uri);
+                !route.parsed_uri().is_some_and(own)
+            })
+            .map(|route| format!("<{}>", route.uri))
+            .collect();
+        behind.reverse();
+        (target, behind.join(", "))
+    }
+
+    /// Sends an answer on, without our Via. `session` writes the session header of that leg into
+    /// 101–199 and 2xx of an INVITE.
+    pub(crate) fn pass_back(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        status: u16,
+        message: &Message<'_>,
+        session: Option<usize>,
+    ) {
+        let bytes = self.passed_back(message, session.filter(|_| status < 300));
+        if let Some(bytes) = bytes {
+            self.endpoint.respond(now.mono, server, status, bytes);
+        }
+    }
+
+    /// The bytes of an answer on its way back; None when it had no Via but ours.
+    pub(crate) fn passed_back(
+        &self,
+        message: &Message<'_>,
+        session: Option<usize>,
+    ) -> Option<Vec<u8>> {
+        message.vias().nth(1)?;
+        let mut edits = rewrite::without_first(message, Name::Via, 1);
+        let mut top = String::new();
+        if let Some((session, _)) = session.and_then(|key| self.table.both(key)) {
+            headers::session_id(session, self.settings.node_id, &mut top);
+            if let Some(theirs) = message.named("X-Genesys-GVP-Session-ID") {
+                edits.push((theirs.index, Vec::new()));
+            }
+        }
+        let mut bytes = Vec::new();
+        rewrite::write(message, None, &top, &edits, &mut bytes);
+        Some(bytes)
+    }
+}
+
+/// The agreed session interval of a 2xx.
+pub(crate) fn session_expires(message: &Message<'_>) -> Option<std::time::Duration> {
+    let seconds = message.header(Name::SessionExpires)?.number().filter(|seconds| *seconds > 0)?;
+    Some(std::time::Duration::from_secs(u64::from(seconds)))
+}

@@ -1,0 +1,77 @@
+//! Requests outside dialogs that are no calls (rm.md §1.5): MESSAGE, unknown methods and OPTIONS
+//! through RM. Selected like an INVITE, forwarded to one resource, no session, no record.
+//!
+//! Permissions apply except for OPTIONS, limits do not. There is no second try.
+
+use std::sync::Arc;
+
+use sip::endpoint::ClientOptions;
+use sip::method::Method;
+use sip::transport::{Flow, Transport};
+use smallvec::SmallVec;
+
+use super::{egress, rewrite};
+use crate::admit::Request;
+use crate::dialog::Relay;
+use crate::pool::Plan;
+use crate::proxy::{ClientUse, Proxy, ServerUse};
+use crate::record::trace::Trace;
+use crate::reject::{No, Reason};
+use crate::select::{self, number};
+
+impl Proxy {
+    /// Admit, select, authorise, place, forward: without a session.
+    ///
+    /// # Errors
+    /// As for a call.
+    pub(crate) fn on_single(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
+        let source = self.admit(request)?;
+        let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
+        let mut trace = Trace::default();
+        let dn = number::dialled(message, &self.options);
+        let choice = select::select(&snapshot, &self.options, &source, message, &dn, &mut trace)?;
+        let options = request.method() == Method::Options;
+        if choice.disabled {
+            return Err(Reason::Disabled.into());
+        }
+        let profile = snapshot.profile(choice.profile);
+        let mut policies = snapshot.chain(choice.tenant).map(|one| &snapshot.tenant(one).policy);
+        let allowed =
+            profile.policy.allows(choice.service) && policies.all(|one| one.allows(choice.service));
+        if !options && !allowed {
+            return Err(Reason::ServiceForbidden.into());
+        }
+        let tenant = snapshot.tenant(choice.tenant).dbid;
+        let mut plan = Plan { tenant, service: choice.service, tried: SmallVec::new() };
+        let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, &mut trace)?;
+        let internal = || No::from(Reason::Internal);
+        let line = message.request().ok_or_else(internal)?;
+        let ani = number::calling(message);
+        let facts = rewrite::Facts { dnis: &dn, ani: &ani, session: "", uuid: "" };
+        let target = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts);
+        let address =
+            self.pool.get(pick.member).and_then(|one| one.address.clone()).ok_or_else(internal)?;
+        let transport = egress::fixed_transport(&address).unwrap_or(Transport::Udp);
+        let index = self.egress(transport, address.addr).ok_or_else(internal)?;
+        self.branches += 1;
+        let listener = self.listener(index).ok_or_else(internal)?;
+        let mut top = self.via(listener, transport, self.branches, message);
+        if message.max_forwards().is_none() {
+            top.push_str("Max-Forwards: 70\r\n");
+        }
+        let mut edits = rewrite::hop(message, request.flow, self.own_routes(message));
+        for header in message.headers().filter(|one| rewrite::is_internal(one, source.trusted)) {
+            edits.push((header.index, Vec::new()));
+        }
+        let start = format!("{} {} SIP/2.0", line.method, target.uri(&address)?);
+        let mut bytes = Vec::new();
+        rewrite::write(message, Some(&start), &top, &edits, &mut bytes);
+        let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
+        let client =
+            self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
+        let relay = self.relays.insert(Relay::outside(request, client));
+        self.clients.insert(client, ClientUse::Relay(relay));
+        self.servers.insert(request.id, ServerUse::Relay(relay));
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! Late answers to a try that was given up (rm.md §7.8): a late 101–199 gets CANCEL, a late 2xx
+//! gets ACK and BYE of our own; nothing of it goes upstream.
+//!
+//! While it is watched the try keeps its place on the resource: until its final answer, the
+//! answer to that BYE, or 32 s.
+
+use std::time::Duration;
+
+use model::id::{Epoch, Guid, LegId};
+use model::record::Level;
+use model::time::Now;
+use sip::endpoint::{ClientId, ClientOptions};
+use sip::header::Name;
+use sip::message::Message;
+use sip::transport::Flow;
+
+use super::Try;
+use super::branch;
+use super::own_request::OwnRequest;
+use crate::counters::count;
+use crate::limits;
+use crate::pool::Occupant;
+use crate::proxy::{ClientUse, Proxy};
+use crate::timer::Timer;
+
+/// A try that was given up.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    number: u64,
+    member: usize,
+    flow: Flow,
+    sent: Vec<u8>,
+    until: Duration,
+    /// Whose try it was, and the number of its event.
+    whose: (Guid, LegId, Epoch, u32),
+    /// Its client transaction still lives.
+    client: Option<ClientId>,
+    cancelled: bool,
+    /// A 2xx was acknowledged and ended.
+    ended: bool,
+}
+
+impl Proxy {
+    /// The try leaves the hunt. `answered`: it had its final answer, so there is nothing to watch.
+    pub(crate) fn give_up(&mut self, now: Now, key: usize, current: Try, answered: bool) {
+        let Some(hunt) = self.hunts.get(key) else { return };
+        let leg_key = hunt.leg;
+        self.pool.free(current.member, Occupant::Leg(leg_key));
+        let client = self.clients.remove(&current.client).map(|_| current.client);
+        if answered {
+            return;
+        }
+        let Some((session, leg)) = self.table.both(leg_key) else { return };
+        let whose = (session.guid, leg.id, leg.epoch, leg.events + 1);
+        if let Some(leg) = self.table.leg_mut(leg_key) {
+            leg.events += 1;
+        }
+        let until = now.mono + limits::WATCH;
+        let Try { number, member, flow, sent, .. } = current;
+        let watch = self.watches.insert(Watch {
+            number,
+            member,
+            flow,
+            sent,
+            until,
+            whose,
+            client,
+            cancelled: false,
+            ended: false,
+        });
+        if let Some(client) = client {
+            self.clients.insert(client, ClientUse::Watch(watch));
+        }
+        self.watched.insert(number, watch);
+        self.timers.set(until, Timer::Watch(watch));
+        self.pool.occupy(member, Occupant::Watch(number));
+    }
+
+    /// A response whose top Via may be that of a watched try; true if it was.
+    pub(crate) fn on_stray(&mut self, now: Now, message: &Message<'_>) -> bool {
+        let node = self.settings.node_id;
+        let number = message.top_via().branch.and_then(|text| branch::number_of(text, node));
+        let Some(key) = number.and_then(|number| self.watched.get(&number).copied()) else {
+            return false;
+        };
+        self.on_watched(now, key, message, false);
+        true
+    }
+
+    /// An answer to a watched try. `alive`: its transaction lives and acknowledges failures.
+    pub(crate) fn on_watched(&mut self, now: Now, key: usize, message: &Message<'_>, alive: bool) {
+        let Some(status) = message.status() else { return };
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        match status {
+            100 => {}
+            101..=199 => {
+                if !std::mem::replace(&mut watch.cancelled, true) {
+                    self.late(now, key, status);
+                    self.cancel_watched(now, key);
+                }
+            }
+            200..=299 => {
+                let first = !std::mem::replace(&mut watch.ended, true);
+                self.acknowledge(key, message, true);
+                if first {
+                    self.late(now, key, status);
+                    self.end_late(now, key, message);
+                }
+            }
+            _ => {
+                if !alive {
+                    self.acknowledge(key, message, false);
+                }
+                self.end_watch(key);
+            }
+        }
+    }
+
+    /// The watch is over: the place is free.
+    pub(crate) fn end_watch(&mut self, key: usize) {
+        let Some(watch) = self.watches.try_remove(key) else { return };
+        self.timers.take_back(watch.until, Timer::Watch(key));
+        self.watched.remove(&watch.number);
+        self.pool.free(watch.member, Occupant::Watch(watch.number));
+        if let Some(client) = watch.client {
+            self.clients.remove(&client);
+        }
+    }
+
+    /// Its client transaction is gone; answers come as strays from now on.
+    pub(crate) fn watch_lost_client(&mut self, key: usize) {
+        if let Some(watch) = self.watches.get_mut(key) {
+            watch.client = None;
+        }
+    }
+
+    fn late(&mut self, now: Now, key: usize, status: u16) {
+        let Some(watch) = self.watches.get(key) else { return };
+        let Some(member) = self.pool.get(watch.member) else { return };
+        count(&mut self.counters.late_answers, &member.names.group, status);
+        let text = format!("{}|{status}", member.names.name);
+        let (guid, leg, epoch, number) = watch.whose;
+        let whose = (guid, leg, epoch);
+        self.write_event(now, whose, number, Level::Warning, "late-answer", text);
+    }
+
+    fn cancel_watched(&mut self, now: Now, key: usize) {
+        let Some(watch) = self.watches.get(key) else { return };
+        if let Some(client) = watch.client {
+            self.endpoint.cancel(now.mono, client, Some(b"Reason: SIP;cause=487\r\n"));
+            return;
+        }
+        let Ok(invite) = sip::parse::parse(&watch.sent, &self.limits) else { return };
+        let flow = watch.flow;
+        let bytes = own(&invite, "CANCEL", invite.top_via().text, invite.cseq(), None).bytes_of();
+        let client = self.endpoint.request(now.mono, flow, bytes, ClientOptions::default());
+        self.clients.insert(client, ClientUse::Absorb(None));
+    }
+
+    fn sent_of(&self, key: usize) -> Option<(Vec<u8>, Flow)> {
+        self.watches.get(key).map(|watch| (watch.sent.clone(), watch.flow))
+    }
+
+    /// ACK: of a 2xx as a request of its own, of a failure inside the INVITE's transaction.
+    fn acknowledge(&mut self, key: usize, answer: &Message<'_>, success: bool) {
+        let Some((sent, flow)) = self.sent_of(key) else { return };
+        let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
+        let via = if success { self.fresh_via(flow, &invite) } else { None };
+        let via = via.unwrap_or_else(|| invite.top_via().text.to_owned());
+        let mut ack = own(&invite, "ACK", &via, invite.cseq(), Some(answer));
+        if !success {
+            ack.uri = invite.request().map_or("", |line| line.uri).to_owned();
+        }
+        let bytes = ack.bytes_of();
+        self.endpoint.send(flow, &bytes);
+    }
+
+    /// BYE to a late 2xx; its answer ends the watch.
+    fn end_late(&mut self, now: Now, key: usize, answer: &Message<'_>) {
+        let Some((sent, flow)) = self.sent_of(key) else { return };
+        let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
+        let Some(via) = self.fresh_via(flow, &invite) else { return };
+        let mut bye = own(&invite, "BYE", &via, invite.cseq() + 1, Some(answer));
+        bye.reason = "SIP;cause=487;text=\"late-answer\"";
+        let bytes = bye.bytes_of();
+        let client = self.endpoint.request(now.mono, flow, bytes, ClientOptions::default());
+        self.clients.insert(client, ClientUse::Absorb(Some(key)));
+    }
+
+    /// Value of a Via of a new transaction.
+    pub(crate) fn fresh_via(&mut self, flow: Flow, about: &Message<'_>) -> Option<String> {
+        self.branches += 1;
+        let listener = self.listener(flow.listener)?;
+        let line = self.via(listener, flow.transport, self.branches, about);
+        line.strip_prefix("Via: ").map(|value| value.trim_end().to_owned())
+    }
+}
+
+/// A request about a try, in owned texts.
+struct Own<'a> {
+    method: &'static str,
+    uri: String,
+    via: String,
+    from: String,
+    to: String,
+    call_id: &'a str,
+    cseq: u32,
+    reason: &'static str,
+}
+
+fn own<'a>(
+    invite: &Message<'a>,
+    method: &'static str,
+    via: &str,
+    cseq: u32,
+    answer: Option<&Message<'_>>,
+) -> Own<'a> {
+    let value = |message: &Message<'_>, name: Name| {
+        message.header(name).map(|header| header.text_lossy().into_owned()).unwrap_or_default()
+    };
+    let contact = answer.and_then(|answer| answer.contacts().next()).map(|one| one.uri.to_owned());
+    let sent_to = || invite.request().map_or("", |line| line.uri).to_owned();
+    Own {
+        method,
+        uri: contact.unwrap_or_else(sent_to),
+        via: via.to_owned(),
+        from: value(invite, Name::From),
+        to: answer.map_or_else(|| value(invite, Name::To), |answer| value(answer, Name::To)),
+        call_id: invite.call_id(),
+        cseq,
+        reason: "",
+    }
+}
+
+impl Own<'_> {
+    fn bytes_of(&self) -> Vec<u8> {
+        OwnRequest {
+            method: self.method,
+            uri: &self.uri,
+            via: &self.via,
+            route: "",
+            from: &self.from,
+            to: &self.to,
+            call_id: self.call_id,
+            cseq: self.cseq,
+            reason: self.reason,
+        }
+        .bytes()
+    }
+}

@@ -1,0 +1,45 @@
+//! Everything that can happen to the engine, as one closed enum; time comes beside it.
+//!
+//! Must not hold anything that the shell could have decided: it moves bytes and reports facts.
+
+use std::sync::Arc;
+
+use model::snapshot::Snapshot;
+use sip::transport::Flow;
+
+/// One thing that happened. Bytes are borrowed from the receive buffer of the shell.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram, or one framed message of a stream.
+    Packet {
+        /// Where it came from, and on which listener.
+        flow: Flow,
+        /// The whole message.
+        bytes: &'a [u8],
+    },
+    /// A stream closed, a connect failed or a port was reported unreachable.
+    FlowFailed {
+        /// The flow as the engine named it in its transmit, or as it was in the packet.
+        flow: Flow,
+    },
+    /// A new configuration, already valid; calls in progress keep what they were given.
+    Snapshot(Arc<Snapshot>),
+    /// All records up to `no` are on disk (rm.md §9.6): held answers to BYE may leave.
+    Durable {
+        /// Number of the newest durable record event.
+        no: u64,
+    },
+    /// The node's state changed.
+    State(NodeState),
+}
+
+/// Whether the node takes new calls (rm.md §11.3, §11.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeState {
+    /// Not ready: new calls get 503 `node-not-ready`; dialogs are served.
+    Starting,
+    /// Takes everything.
+    Ready,
+    /// Leaving: new calls get 503 `node-draining`; dialogs are served.
+    Draining,
+}

@@ -1,0 +1,65 @@
+//! What must always hold, asked after every public mutation in debug builds and in the simulator.
+//!
+//! Sets agree with each other: every leg that has a resource of the pool is on it, every session
+//! with legs is counted where it belongs, every client transaction has somebody who waits.
+
+use crate::limits;
+use crate::pool::Occupant;
+use crate::proxy::{ClientUse, Proxy};
+use crate::session::State;
+use crate::session::end::objects;
+
+impl Proxy {
+    /// Shouts when an invariant is broken; costs nothing in release builds.
+    pub(crate) fn check(&self) {
+        let few = self.table.legs() <= limits::CHECKED_LEGS;
+        if cfg!(debug_assertions) && (few || self.branches.is_multiple_of(64)) {
+            let broken = self.invariant().err();
+            debug_assert!(broken.is_none(), "invariant broken: {broken:?}");
+        }
+    }
+
+    /// The first invariant that does not hold.
+    ///
+    /// # Errors
+    /// A text that names it.
+    pub fn invariant(&self) -> Result<(), &'static str> {
+        for (key, session) in self.table.walk(None) {
+            if session.legs.is_empty() {
+                return Err("a session without legs");
+            }
+            for leg_key in &session.legs {
+                let Some(leg) = self.table.leg(*leg_key) else {
+                    return Err("a session names a leg that is not there");
+                };
+                if leg.session != key || self.table.leg_of(session.guid, leg.id) != Some(*leg_key) {
+                    return Err("a leg does not know its session");
+                }
+                let member = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
+                let held = member.and_then(|key| self.pool.get(key)).is_none_or(|member| {
+                    member.occupants.contains_key(&Occupant::Leg(*leg_key))
+                        || leg.state < State::Up
+                });
+                if !held {
+                    return Err("a leg is not on its resource");
+                }
+            }
+            if !objects(session).iter().all(|object| self.usage.contains(*object, key)) {
+                return Err("a session is not counted where it belongs");
+            }
+        }
+        for (key, hunt) in &self.hunts {
+            let Some(current) = &hunt.current else { return Err("a hunt without a try") };
+            if self.clients.get(&current.client) != Some(&ClientUse::Hunt(key)) {
+                return Err("nobody waits for a try");
+            }
+            if self.table.leg(hunt.leg).is_none() {
+                return Err("a hunt without its leg");
+            }
+        }
+        if self.watches.len() != self.watched.len() {
+            return Err("a watched try that cannot be found");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Every bound of the engine, with its unit and reason (rm.md §1.9). Full is a designed state.
+
+use std::time::Duration;
+
+/// Sessions alive at once; beyond it `overload`. Memory: about 1 KiB each with one leg.
+pub const SESSIONS: usize = 200_000;
+/// Legs alive at once; beyond it `overload`.
+pub const LEGS: usize = 300_000;
+/// Transactions without final answer; beyond it new calls get `overload`.
+pub const PENDING: usize = 100_000;
+/// Tries of one INVITE over all groups.
+pub const TRIES_TOTAL: usize = 5;
+/// Late answers to a try that was given up are expected so long (rm.md §7.8).
+pub const WATCH: Duration = Duration::from_secs(32);
+/// The final answer to a BYE waits so long for its record at most (rm.md §9.6).
+pub const BYE_HOLD: Duration = Duration::from_millis(250);
+/// Longest call unless a policy says otherwise (rm.md §6.1, `max_call_duration`).
+pub const MAX_CALL_DURATION: Duration = Duration::from_secs(12 * 3600);
+/// An ended leg cannot be revived so long (rm.md §2.1).
+pub const TOMBSTONE: Duration = Duration::from_secs(64);
+/// A resource that refused TCP is served by UDP so long, whatever the size (rm.md §1.2).
+pub const UDP_ONLY: Duration = Duration::from_secs(600);
+/// A request goes by UDP up to so many bytes even to a `udp-only` resource.
+pub const UDP_MOST: usize = 65_000;
+/// Room that the MTU rule leaves for what others add: `mtusize` less this.
+pub const MTU_RESERVE: usize = 200;
+/// Longer wait for a TCP connection that only size asked for, so that its failure is seen first.
+pub const CONNECT_GRACE: Duration = Duration::from_millis(500);
+/// Longest Request-URI towards a resource, bytes.
+pub const URI: usize = 2_048;
+/// Grace after a session timer's expiry (rm.md §2.6).
+pub const SESSION_TIMER_GRACE: Duration = Duration::from_secs(32);
+/// Longest trust in `503` with Retry-After (rm.md §7.1).
+pub const FULL_BY_ANSWER: Duration = Duration::from_secs(60);
+/// A 480 or 486 to an INVITE says full for so long (rm.md §7.8).
+pub const FULL_BY_BUSY: Duration = Duration::from_secs(1);
+/// First probe of a resource: at most this late after the start (rm.md §7.2).
+pub const PROBE_JITTER: Duration = Duration::from_millis(100);
+/// Trace: groups, candidates, bytes of text (rm.md §9.5).
+pub const TRACE_GROUPS: usize = 16;
+/// Candidates in a trace.
+pub const TRACE_CANDIDATES: usize = 16;
+/// Steps of a trace over all stages (rs.md §2.2).
+pub const TRACE_STEPS: usize = 64;
+/// Bytes of text in a trace.
+pub const TRACE_BYTES: usize = 4_096;
+/// Longest text of one field kept of a dialog, bytes: URIs and contacts (rm.md §1.9).
+pub const TEXT: usize = 2_048;
+/// Longest whole set of texts kept of a dialog, bytes; what is over is left out.
+pub const TEXTS: usize = 16_384;
+/// Longest `remote_uri` and `local_uri` in a record (rs.md §2.2).
+pub const RECORD_URI: usize = 512;
+/// Longest Reason header kept for the record (rm.md §9.2).
+pub const REASON: usize = 256;
+/// Log lines of one group's exhaustion: at most one in this time, with a count (rm.md §7.9).
+pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
+/// Calls in one page of the API (rm.md §10).
+pub const CALLS_PAGE: usize = 1_000;
+/// Own timers fired in one call of `handle_timeout`, so that a turn stays short.
+pub const TIMERS_PER_TURN: usize = 256;
+/// Debug builds check all invariants after every mutation up to so many legs, then now and then.
+pub const CHECKED_LEGS: usize = 64;

@@ -1,0 +1,140 @@
+//! Stage 6, authorise: may this session begin, under its profile and every tenant above it?
+//!
+//! Between select and place (rm.md §6). Permissions first, then the limits, all in one step:
+//! nothing is reserved unless everything fits. Must not change a session that is already there.
+
+pub(crate) mod limit;
+
+use model::config::{ProfileIx, Service, TenantIx};
+use model::id::Dbid;
+use model::record::{Policy as Refusal, Scope, Stage, TraceStep, Usage as Figure, Verdict};
+use model::snapshot::Snapshot;
+
+use crate::record::trace::{Trace, step};
+use crate::reject::{No, Reason};
+pub(crate) use limit::Usage;
+
+/// One object with a policy: its kind and number.
+pub(crate) type Object = (Scope, Dbid);
+
+/// What is asked: one new session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) tenant: TenantIx,
+    pub(crate) profile: ProfileIx,
+    pub(crate) service: Service,
+    /// Counted, but never refused by a limit.
+    pub(crate) priority: bool,
+}
+
+/// Root → profile: all levels that judge a session.
+pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Vec<Judge<'s>> {
+    use model::config::Policy;
+    fn judge<'s>(scope: Scope, dbid: Dbid, name: &'s str, policy: &'s Policy) -> Judge<'s> {
+        Judge { object: (scope, dbid), name, policy }
+    }
+    let tenants = snapshot.path(asked.tenant).into_iter().map(|ix| {
+        let tenant = snapshot.tenant(ix);
+        judge(Scope::Tenant, tenant.dbid, &tenant.name, &tenant.policy)
+    });
+    let profile = snapshot.profile(asked.profile);
+    let own = judge(Scope::Profile, profile.dbid, &profile.name, &profile.policy);
+    tenants.chain(std::iter::once(own)).collect()
+}
+
+/// One level with its policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge<'s> {
+    pub(crate) object: Object,
+    pub(crate) name: &'s str,
+    pub(crate) policy: &'s model::config::Policy,
+}
+
+impl Judge<'_> {
+    fn candidate(&self) -> String {
+        format!("{} {}", self.object.0.as_str(), self.name)
+    }
+}
+
+/// Judges a new session and reserves its place in all sets, or says who refused.
+///
+/// # Errors
+/// The "no" and the policy behind it; then nothing is reserved.
+pub(crate) fn authorise(
+    usage: &mut Usage,
+    judges: &[Judge<'_>],
+    asked: &Asked,
+    session: usize,
+    trace: &mut Trace,
+) -> Result<(u8, Vec<Figure>), Box<(No, Refusal)>> {
+    for judge in judges {
+        if !judge.policy.allows(asked.service) {
+            return Err(Box::new(forbidden(judges, judge, asked.service, trace)));
+        }
+    }
+    let mut burst = 1;
+    let mut figures = Vec::with_capacity(judges.len());
+    for judge in judges {
+        let used = usage.count(judge.object);
+        let level = match limit::level(judge.policy, used) {
+            Ok(level) => level,
+            Err(_) if asked.priority => 1,
+            Err(most) => return Err(Box::new(full(judges, judge, used, most, trace))),
+        };
+        if let Some(most) = judge.policy.usage_limit {
+            trace.push(TraceStep {
+                used: Some(used),
+                limit: Some(u64::from(most)),
+                ..step(Stage::Authorise, judge.candidate(), Verdict::Passed, "usage_limit")
+            });
+        }
+        burst = level.max(burst);
+        figures.push(Figure {
+            scope: judge.object.0,
+            dbid: Some(judge.object.1.0),
+            name: judge.name.to_owned(),
+            usage: Some(used + 1),
+            burst: Some(level),
+        });
+    }
+    for judge in judges {
+        usage.insert(judge.object, session);
+    }
+    Ok((burst, figures))
+}
+
+fn forbidden(
+    judges: &[Judge<'_>],
+    judge: &Judge<'_>,
+    service: Service,
+    trace: &mut Trace,
+) -> (No, Refusal) {
+    let rule = format!("services.{service}.allowed");
+    trace.push(step(Stage::Authorise, judge.candidate(), Verdict::Refused, rule.clone()));
+    let status = judges.iter().rev().find_map(|judge| judge.policy.respcodes.service_forbidden);
+    let no = No::new(Reason::ServiceForbidden, format!("{} {rule}", judge.candidate()));
+    (no.with_status(status), refusal(judge, rule, None, None))
+}
+
+fn full(
+    judges: &[Judge<'_>],
+    judge: &Judge<'_>,
+    used: u64,
+    most: u64,
+    trace: &mut Trace,
+) -> (No, Refusal) {
+    trace.push(TraceStep {
+        used: Some(used),
+        limit: Some(most),
+        ..step(Stage::Authorise, judge.candidate(), Verdict::Refused, "usage_limit")
+    });
+    let status = judges.iter().rev().find_map(|judge| judge.policy.respcodes.usage_limit);
+    let no = No::new(Reason::UsageLimit, format!("{} {used}/{most}", judge.candidate()));
+    (no.with_status(status), refusal(judge, "usage_limit".to_owned(), Some(most), Some(used)))
+}
+
+fn refusal(judge: &Judge<'_>, rule: String, limit: Option<u64>, usage: Option<u64>) -> Refusal {
+    let (scope, dbid) = judge.object;
+    let name = Some(judge.name.to_owned());
+    Refusal { rule, scope: Some(scope), dbid: Some(dbid.0), name, limit, usage }
+}

@@ -1,0 +1,143 @@
+//! How a resource's health, its own word and its quarantine change (the table of rm.md §7.1).
+//!
+//! One function per row; nothing else writes these fields.
+
+use std::time::Duration;
+
+use super::Member;
+use crate::limits;
+
+/// What probes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Unknown,
+    Healthy,
+    Dead,
+}
+
+/// What the resource says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selfsaid {
+    Ok,
+    /// Full until a time (an answer to an INVITE), or until the next probe.
+    Full(Option<Duration>),
+    /// Draining until the next probe.
+    Draining,
+}
+
+impl Selfsaid {
+    pub(crate) fn is_full(self, now: Duration) -> bool {
+        match self {
+            Self::Full(until) => until.is_none_or(|until| until > now),
+            Self::Ok | Self::Draining => false,
+        }
+    }
+}
+
+/// What a probe came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// A final answer, and whether it had Retry-After.
+    Answer { code: u16, retry_after: bool },
+    Timeout,
+    Transport,
+}
+
+/// What a try came to, as far as the resource is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// 101–199, a 2xx, or a final answer that does not lead to the next.
+    Answered,
+    /// Timeout, transport error or a failover 5xx: quarantine.
+    Failed,
+    /// 503 with Retry-After, or 480/486 of a media service: full for so long.
+    Full(Duration),
+}
+
+/// What somebody may want to know of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    None,
+    Dead,
+    Healthy,
+    Draining,
+    Quarantined,
+}
+
+impl Member {
+    /// A probe has ended.
+    pub(crate) fn probed(&mut self, result: Probed) -> Change {
+        match result {
+            Probed::Answer { code: 503, retry_after: true } => {
+                if self.word(Selfsaid::Draining) { Change::Draining } else { Change::None }
+            }
+            Probed::Answer { code: 480 | 486, .. } => {
+                self.word(Selfsaid::Full(None));
+                Change::None
+            }
+            Probed::Answer { code, .. } if self.monitor.alive_codes.contains(code) => self.lives(),
+            Probed::Answer { code, .. } => self.missed(format!("probe answered {code}")),
+            Probed::Timeout => self.missed("probe timed out".to_owned()),
+            Probed::Transport => self.missed("probe could not be sent".to_owned()),
+        }
+    }
+
+    /// It lives, and says this; true if it said something else before.
+    fn word(&mut self, said: Selfsaid) -> bool {
+        self.misses = 0;
+        self.health = Health::Healthy;
+        core::mem::replace(&mut self.said, said) != said
+    }
+
+    fn lives(&mut self) -> Change {
+        self.misses = 0;
+        self.alive = self.alive.saturating_add(1);
+        self.said = Selfsaid::Ok;
+        if self.alive < self.monitor.up_after {
+            return Change::None;
+        }
+        self.quarantined = None;
+        let before = core::mem::replace(&mut self.health, Health::Healthy);
+        if before == Health::Healthy { Change::None } else { Change::Healthy }
+    }
+
+    fn missed(&mut self, why: String) -> Change {
+        self.alive = 0;
+        self.misses = self.misses.saturating_add(1);
+        self.last_error = Some(why);
+        if self.misses < self.monitor.down_after || self.health == Health::Dead {
+            return Change::None;
+        }
+        self.health = Health::Dead;
+        Change::Dead
+    }
+
+    /// A try has ended, or was answered.
+    pub(crate) fn tried(&mut self, now: Duration, result: Tried, why: &str) -> Change {
+        match result {
+            Tried::Answered => {
+                self.failures = 0;
+                Change::None
+            }
+            Tried::Full(long) => {
+                let long = long.min(limits::FULL_BY_ANSWER);
+                if !matches!(self.said, Selfsaid::Draining) {
+                    self.said = Selfsaid::Full(Some(now + long));
+                }
+                self.last_error = Some(why.to_owned());
+                Change::None
+            }
+            Tried::Failed => {
+                let doubled = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+                let (first, longest) = self.quarantine;
+                self.quarantined = Some(now + first.saturating_mul(doubled).min(longest));
+                self.failures = self.failures.saturating_add(1);
+                self.last_error = Some(why.to_owned());
+                Change::Quarantined
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! Which resource takes the next try: groups, tiers, scheme (rm.md §7.3), or why none (§7.9).
+//!
+//! Asked once per try, against the state of that moment; a healthy member of any group goes
+//! before the last resort (`unknown`, `quarantined`) of any.
+
+use model::config::{GroupIx, Options, Service};
+use model::id::Dbid;
+use model::record::{Stage, TraceStep, Verdict};
+use model::snapshot::Snapshot;
+use model::time::Now;
+use smallvec::SmallVec;
+
+use super::scheme::round_robin;
+use super::{Member, Pool, Shown};
+use crate::limits;
+use crate::record::trace::{Trace, step};
+use crate::reject::{No, Reason};
+
+/// What is wanted, and what has been tried for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) tenant: Dbid,
+    pub(crate) service: Service,
+    /// Resources tried, with the group in which they were found.
+    pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
+}
+
+/// The resource for the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pick {
+    pub(crate) member: usize,
+    pub(crate) group: GroupIx,
+    /// Why it won: a scheme, or `last-resort`.
+    pub(crate) by: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    Healthy,
+    LastResort,
+}
+
+impl Tier {
+    fn takes(self, member: &Member, shown: Shown, now: Now) -> bool {
+        match shown {
+            Shown::Healthy => self == Self::Healthy,
+            Shown::Unknown | Shown::Quarantined => {
+                self == Self::LastResort && member.has_place() && !member.said.is_full(now.mono)
+            }
+            Shown::Disabled | Shown::Dead | Shown::Draining | Shown::Full => false,
+        }
+    }
+}
+
+impl Pool {
+    /// Chooses the next resource of a plan and moves the group's cursor; takes no place yet.
+    ///
+    /// # Errors
+    /// Why there is none, with the code of rm.md §7.9.
+    pub(crate) fn place(
+        &mut self,
+        now: Now,
+        snapshot: &Snapshot,
+        options: &Options,
+        plan: &mut Plan,
+        trace: &mut Trace,
+    ) -> Result<Pick, No> {
+        let groups: &[GroupIx] = snapshot
+            .tenant_by_dbid(plan.tenant)
+            .map_or(&[], |tenant| snapshot.groups_for(tenant, plan.service));
+        if plan.tried.is_empty() {
+            self.explain(now, snapshot, groups, trace);
+        }
+        if plan.tried.len() < limits::TRIES_TOTAL {
+            for tier in [Tier::Healthy, Tier::LastResort] {
+                for group in groups {
+                    if let Some(pick) = self.choose(now, snapshot, options, plan, *group, tier) {
+                        self.chosen(now, snapshot, plan, pick, trace);
+                        return Ok(pick);
+                    }
+                }
+            }
+        }
+        Err(self.none(now, snapshot, options, plan, groups))
+    }
+
+    fn choose(
+        &self,
+        now: Now,
+        snapshot: &Snapshot,
+        options: &Options,
+        plan: &Plan,
+        group: GroupIx,
+        tier: Tier,
+    ) -> Option<Pick> {
+        let own = snapshot.group(group).dbid;
+        let tries = plan.tried.iter().filter(|(_, of)| *of == own).count();
+        if tries >= usize::from(options.max_tries) {
+            return None;
+        }
+        let all: SmallVec<[Dbid; 16]> =
+            self.of_group(snapshot, group).map(|(_, member)| member.names.dbid).collect();
+        let last = self.cursors.get(group.index()).copied().flatten();
+        let fit = |dbid: Dbid| {
+            let Some(member) = self.key_of(dbid).and_then(|key| self.get(key)) else {
+                return false;
+            };
+            !plan.tried.iter().any(|(tried, _)| *tried == dbid)
+                && tier.takes(member, member.shown(now.mono), now)
+        };
+        let dbid = round_robin::choose(&all, last, fit)?;
+        let by = if tier == Tier::Healthy { "round-robin" } else { "last-resort" };
+        Some(Pick { member: self.key_of(dbid)?, group, by })
+    }
+
+    /// Moves the cursor, remembers the try, tells the trace.
+    fn chosen(
+        &mut self,
+        now: Now,
+        snapshot: &Snapshot,
+        plan: &mut Plan,
+        pick: Pick,
+        trace: &mut Trace,
+    ) {
+        let Some(member) = self.members.get_mut(pick.member) else { return };
+        member.total += 1;
+        let dbid = member.names.dbid;
+        trace.push(TraceStep {
+            state: Some(member.shown(now.mono).as_str().to_owned()),
+            used: u64::try_from(member.used()).ok(),
+            limit: member.capacity.map(u64::from),
+            rank: u64::try_from(plan.tried.len() + 1).ok(),
+            ..step(Stage::Place, member.names.name.clone(), Verdict::Chosen, pick.by)
+        });
+        if let Some(cursor) = self.cursors.get_mut(pick.group.index()) {
+            *cursor = Some(dbid);
+        }
+        plan.tried.push((dbid, snapshot.group(pick.group).dbid));
+    }
+
+    /// Tells the trace of those that cannot be chosen.
+    fn explain(&self, now: Now, snapshot: &Snapshot, groups: &[GroupIx], trace: &mut Trace) {
+        for group in groups {
+            for (_, member) in self.of_group(snapshot, *group) {
+                let shown = member.shown(now.mono);
+                if shown == Shown::Healthy {
+                    continue;
+                }
+                let until = member
+                    .quarantined_until(now.mono)
+                    .map(|until| now.wall.plus(until.saturating_sub(now.mono)));
+                trace.push(TraceStep {
+                    state: Some(shown.as_str().to_owned()),
+                    used: u64::try_from(member.used()).ok(),
+                    limit: member.capacity.map(u64::from),
+                    until,
+                    ..step(
+                        Stage::Place,
+                        member.names.name.clone(),
+                        Verdict::Skipped,
+                        shown.as_str(),
+                    )
+                });
+            }
+        }
+    }
+
+    fn none(
+        &self,
+        now: Now,
+        snapshot: &Snapshot,
+        options: &Options,
+        plan: &Plan,
+        groups: &[GroupIx],
+    ) -> No {
+        let Some(first) = groups.first() else {
+            let code = Some(options.resource_no_match_respcode);
+            return No::new(Reason::NoMatch, format!("service {}", plan.service)).with_status(code);
+        };
+        let reason = if plan.tried.is_empty() {
+            self.cause(now, snapshot, groups)
+        } else {
+            Reason::HuntFailed
+        };
+        let by_cause = match reason {
+            Reason::ResourceFull => options.resource_full_respcode,
+            Reason::ResourceDraining => options.resource_draining_respcode,
+            Reason::ResourceDisabled => options.resource_disabled_respcode,
+            _ => options.resource_dead_respcode,
+        };
+        let group = snapshot.group(*first);
+        let code = group
+            .noresource_response_code
+            .or(by_cause)
+            .unwrap_or(options.resource_unavailable_respcode);
+        No::new(reason, group.name.clone()).with_status(Some(code))
+    }
+
+    /// By the first that holds over all matching members.
+    fn cause(&self, now: Now, snapshot: &Snapshot, groups: &[GroupIx]) -> Reason {
+        let any = |wanted: &[Shown]| {
+            groups.iter().any(|group| {
+                self.of_group(snapshot, *group)
+                    .any(|(_, member)| wanted.contains(&member.shown(now.mono)))
+            })
+        };
+        // one that is unknown or quarantined is no candidate only when it has no free place
+        if any(&[Shown::Full, Shown::Unknown]) {
+            Reason::ResourceFull
+        } else if any(&[Shown::Draining]) {
+            Reason::ResourceDraining
+        } else if any(&[Shown::Dead, Shown::Quarantined]) {
+            Reason::ResourceDead
+        } else {
+            Reason::ResourceDisabled
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Probes on their way: sent when due, judged when answered, repeated (rm.md §7.2).
+//!
+//! No probe while one is outstanding; after a miss the next follows at once.
+
+use model::time::Now;
+use sip::endpoint::ClientOptions;
+use sip::header::Name;
+use sip::message::Message;
+use sip::transport::{Flow, Transport};
+
+use super::health::{Change, Health, Probed};
+use super::monitor;
+use crate::forward::{branch, egress};
+use crate::log;
+use crate::proxy::{ClientUse, Proxy};
+use crate::timer::Timer;
+
+impl Proxy {
+    /// A probe is due.
+    pub(crate) fn probe(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        member.probe.next = None;
+        if !member.is_probed() || member.probe.out.is_some() {
+            return;
+        }
+        let Some(address) = member.address.clone() else { return };
+        let index = self.settings.monitor_listener;
+        let Some(listener) = self.settings.listeners.get(usize::from(index)) else { return };
+        let (host, port) = &listener.via;
+        let from = monitor::From { host, port: *port };
+        member.probe.name(from, now.wall, &mut self.chance);
+        member.probe.began = now.mono;
+        self.probes += 1;
+        self.branches += 1;
+        let transport = egress::fixed_transport(&address).unwrap_or(Transport::Udp);
+        let hash = self.settings.keys.branch_hash(&[member.probe.call_id.as_bytes()]);
+        let branch = branch::branch(self.settings.node_id, self.branches, hash);
+        let bytes =
+            monitor::options(&address.uri, transport, from, &member.probe, self.probes, &branch);
+        let options = ClientOptions { timeout: Some(member.monitor.timeout) };
+        let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
+        let client = self.endpoint.request(now.mono, flow, bytes, options);
+        member.probe.out = Some(client);
+        self.clients.insert(client, ClientUse::Probe(key));
+    }
+
+    /// A probe was answered.
+    pub(crate) fn on_probe_answer(&mut self, now: Now, key: usize, message: &Message<'_>) {
+        let Some(code) = message.status().filter(|code| *code >= 200) else { return };
+        let retry_after = message.header(Name::RetryAfter).is_some();
+        if let Some(member) = self.pool.get_mut(key) {
+            let took = now.mono.saturating_sub(member.probe.began);
+            member.probe.round_trip(took);
+        }
+        self.probed(now, key, Probed::Answer { code, retry_after });
+    }
+
+    /// A probe got no answer.
+    pub(crate) fn on_probe_gone(&mut self, now: Now, key: usize, transport: bool) {
+        let result = if transport { Probed::Transport } else { Probed::Timeout };
+        self.probed(now, key, result);
+    }
+
+    fn probed(&mut self, now: Now, key: usize, result: Probed) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if let Some(client) = member.probe.out.take() {
+            self.clients.remove(&client);
+        }
+        let change = member.probed(result);
+        self.log_change(now, key, change);
+        self.next_probe(now, key);
+    }
+
+    /// From the start of one to the start of the next; at once after a miss, unless it is dead.
+    fn next_probe(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if !member.is_probed() || member.probe.next.is_some() {
+            return;
+        }
+        let gap = match (member.health, member.misses) {
+            (Health::Dead, _) => member.monitor.recovery_interval,
+            (_, 0) => monitor::gap(member.monitor.interval, &mut self.chance),
+            _ => std::time::Duration::ZERO,
+        };
+        let at = (member.probe.began + gap).max(now.mono);
+        member.probe.next = Some(at);
+        self.timers.set(at, Timer::Probe(key));
+    }
+
+    /// A try has failed: the probe that is planned leaves at once.
+    pub(crate) fn probe_soon(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if !member.is_probed() || member.probe.out.is_some() {
+            return;
+        }
+        if let Some(planned) = member.probe.next.replace(now.mono) {
+            self.timers.take_back(planned, Timer::Probe(key));
+        }
+        self.timers.set(now.mono, Timer::Probe(key));
+    }
+
+    /// What an operator wants to know of a change.
+    pub(crate) fn log_change(&mut self, now: Now, key: usize, change: Change) {
+        let Some(member) = self.pool.get(key) else { return };
+        let mut fields = vec![
+            ("resource", member.names.name.clone()),
+            ("group", member.names.group.clone()),
+            ("legs", member.used().to_string()),
+        ];
+        let id = match change {
+            Change::None => return,
+            Change::Dead => log::RESOURCE_DEAD,
+            Change::Healthy => log::RESOURCE_HEALTHY,
+            Change::Draining => log::DRAINING,
+            Change::Quarantined => log::QUARANTINED,
+        };
+        if matches!(change, Change::Dead | Change::Quarantined) {
+            fields.push(("error", member.last_error.clone().unwrap_or_default()));
+        }
+        if let Some(until) = member.quarantined_until(now.mono) {
+            let left = until.saturating_sub(now.mono);
+            fields.push(("for_ms", left.as_millis().to_string()));
+        }
+        self.log(id, None, fields);
+    }
+}

@@ -1,0 +1,153 @@
+//! One resource: what the configuration says, what is known of it, who is on it (rm.md §7.1).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::config::{Admin, Monitor, ResourceAddress, ResourceIx};
+use model::id::Dbid;
+use model::map::Map;
+use sip::endpoint::ClientId;
+
+use super::health::{Health, Selfsaid};
+use crate::session::ResourceNames;
+
+/// A resource, as long as it is configured or carries something.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) names: Arc<ResourceNames>,
+    /// Its index in the snapshot in force; None when it is configured no longer.
+    pub(crate) configured: Option<ResourceIx>,
+    pub(crate) address: Option<ResourceAddress>,
+    pub(crate) capacity: Option<u32>,
+    pub(crate) admin: Admin,
+    pub(crate) monitor: Monitor,
+    /// First and longest quarantine.
+    pub(crate) quarantine: (Duration, Duration),
+    pub(crate) health: Health,
+    /// Probes missed in a row.
+    pub(crate) misses: u32,
+    /// Probes answered in a row.
+    pub(crate) alive: u32,
+    pub(crate) said: Selfsaid,
+    pub(crate) quarantined: Option<Duration>,
+    /// Failed tries in a row.
+    pub(crate) failures: u32,
+    pub(crate) occupants: Map<Occupant, ()>,
+    pub(crate) probe: Probe,
+    /// Refused TCP: requests of any size go by UDP until then.
+    pub(crate) udp_only: Option<Duration>,
+    /// Calls placed since the start.
+    pub(crate) total: u64,
+    pub(crate) last_error: Option<String>,
+}
+
+/// Who takes a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Occupant {
+    /// A leg, by its key in the session table.
+    Leg(usize),
+    /// A try that was given up and is still watched, by its number.
+    Watch(u64),
+}
+
+/// State of its monitoring.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Probe {
+    /// Call-ID and From tag, the same as long as the process lives; empty before the first.
+    pub(crate) call_id: String,
+    pub(crate) from_tag: String,
+    /// The one that is out.
+    pub(crate) out: Option<ClientId>,
+    /// When that one began.
+    pub(crate) began: Duration,
+    /// When the next one is due, if a timer is set.
+    pub(crate) next: Option<Duration>,
+    /// Smoothed round trip in microseconds.
+    pub(crate) rtt_us: Option<u64>,
+}
+
+/// The state that is shown: the first that holds, from the top (rm.md §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shown {
+    Disabled,
+    Dead,
+    Draining,
+    Quarantined,
+    Full,
+    Unknown,
+    Healthy,
+}
+
+impl Shown {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Dead => "dead",
+            Self::Draining => "draining",
+            Self::Quarantined => "quarantined",
+            Self::Full => "full",
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn new(seed: u64) -> Self {
+        let names = ResourceNames {
+            group: String::new(),
+            name: String::new(),
+            dbid: Dbid(0),
+            address: String::new(),
+        };
+        Self {
+            names: Arc::new(names),
+            configured: None,
+            address: None,
+            capacity: None,
+            admin: Admin::Enabled,
+            monitor: Monitor::default(),
+            quarantine: (Duration::ZERO, Duration::ZERO),
+            health: Health::Unknown,
+            misses: 0,
+            alive: 0,
+            said: Selfsaid::Ok,
+            quarantined: None,
+            failures: 0,
+            occupants: Map::new(seed),
+            probe: Probe::default(),
+            udp_only: None,
+            total: 0,
+            last_error: None,
+        }
+    }
+
+    /// Places taken: the size of a set.
+    pub(crate) fn used(&self) -> usize {
+        self.occupants.len()
+    }
+
+    /// Whether one more fits.
+    pub(crate) fn has_place(&self) -> bool {
+        self.capacity.is_none_or(|most| usize::try_from(most).is_ok_and(|most| self.used() < most))
+    }
+
+    /// The state that is shown at `now`.
+    pub(crate) fn shown(&self, now: Duration) -> Shown {
+        if self.configured.is_none() || self.admin == Admin::Disabled {
+            Shown::Disabled
+        } else if self.health == Health::Dead {
+            Shown::Dead
+        } else if self.admin == Admin::Draining || self.said == Selfsaid::Draining {
+            Shown::Draining
+        } else if self.quarantined_until(now).is_some() {
+            Shown::Quarantined
+        } else if self.said.is_full(now) || !self.has_place() {
+            Shown::Full
+        } else if self.health == Health::Unknown {
+            Shown::Unknown
+        } else {
+            Shown::Healthy
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The engine: five verbs, and the one sentence of a call.
+//!
+//! `handle_input`, `handle_timeout`, then drain `poll_transmit` and `poll_event` until both say
+//! `None`, then wait until `poll_timeout`. One engine thread, no globals, no lock. What happens to
+//! a request is in the stage modules; here is only the order.
+
+mod dispatch;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::chance::Chance;
+use model::config::Options;
+use model::map::Map;
+use model::snapshot::Snapshot;
+use model::time::Now;
+use sip::endpoint::{ClientId, Endpoint, Received, ServerId};
+use sip::transport::Flow;
+use slab::Slab;
+
+use crate::admit::{Request, Sources, Way};
+use crate::counters::Counters;
+use crate::dialog::{Relay, hold::Held};
+use crate::forward::{Hunt, watch::Watch};
+use crate::input::{Input, NodeState};
+use crate::log;
+use crate::output::Event;
+use crate::policy::Usage;
+use crate::pool::Pool;
+use crate::record::Recorder;
+use crate::reject::{No, Reason};
+use crate::session::{Names, Table};
+use crate::settings::Settings;
+use crate::timer::{Timer, Timers};
+
+/// One engine: all calls of one thread.
+#[derive(Debug)]
+pub struct Proxy {
+    pub(crate) settings: Settings,
+    pub(crate) options: Options,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) state: NodeState,
+    pub(crate) limits: sip::limits::Limits,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) chance: Chance,
+    pub(crate) sources: Sources,
+    pub(crate) names: Names,
+    pub(crate) usage: Usage,
+    pub(crate) pool: Pool,
+    pub(crate) table: Table,
+    pub(crate) hunts: Slab<Hunt>,
+    pub(crate) relays: Slab<Relay>,
+    pub(crate) watches: Slab<Watch>,
+    /// Watched tries by their transaction numbers.
+    pub(crate) watched: Map<u64, usize>,
+    pub(crate) clients: Map<ClientId, ClientUse>,
+    pub(crate) servers: Map<ServerId, ServerUse>,
+    pub(crate) held: VecDeque<Held>,
+    pub(crate) timers: Timers,
+    pub(crate) recorder: Recorder,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+    /// Transaction number of the latest branch.
+    pub(crate) branches: u64,
+    /// CSeq of the latest probe.
+    pub(crate) probes: u32,
+}
+
+/// What a client transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientUse {
+    /// Current try of a hunt.
+    Hunt(usize),
+    /// An INVITE that was answered: further 2xx go back to this transaction.
+    Answered(ServerId),
+    /// A request inside a dialog, or one without session.
+    Relay(usize),
+    /// A try that was given up.
+    Watch(usize),
+    /// OPTIONS of a resource.
+    Probe(usize),
+    /// A request of our own; its answer ends a watch, or nothing.
+    Absorb(Option<usize>),
+}
+
+/// What a server transaction waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ServerUse {
+    Hunt(usize),
+    Relay(usize),
+}
+
+/// What came back from the spool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Legs that are up again.
+    pub legs: usize,
+    /// Blocks that could not be read.
+    pub refused: usize,
+}
+
+impl Proxy {
+    /// A new engine in state [`NodeState::Starting`]; resources are probed from now on.
+    #[must_use]
+    pub fn new(settings: Settings, snapshot: Arc<Snapshot>, now: Now) -> Self {
+        let mut chance = Chance::new(settings.seed);
+        let seed = chance.next_u64();
+        let limits = sip::limits::Limits::DEFAULT;
+        let timers = sip::endpoint::Timers {
+            t1: settings.timers.t1,
+            t2: settings.timers.t2,
+            t4: settings.timers.t4,
+        };
+        let mut proxy = Self {
+            options: settings.options.clone(),
+            state: NodeState::Starting,
+            limits,
+            endpoint: Endpoint::new(limits, timers, seed),
+            sources: Sources::new(&snapshot, seed),
+            names: Names::new(seed),
+            usage: Usage::new(seed),
+            pool: Pool::new(seed),
+            table: Table::new(seed),
+            hunts: Slab::new(),
+            relays: Slab::new(),
+            watches: Slab::new(),
+            watched: Map::new(seed),
+            clients: Map::new(seed),
+            servers: Map::new(seed),
+            held: VecDeque::new(),
+            timers: Timers::default(),
+            recorder: Recorder::default(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            branches: 0,
+            probes: 0,
+            snapshot,
+            chance,
+            settings,
+        };
+        proxy.apply(now, None);
+        proxy
+    }
+
+    /// Takes in one thing that happened. Drain both polls afterwards.
+    pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        match input {
+            Input::Packet { flow, bytes } => self.on_packet(now, flow, bytes),
+            Input::FlowFailed { flow } => self.endpoint.handle_flow_failed(now.mono, flow),
+            Input::Snapshot(snapshot) => {
+                let before = std::mem::replace(&mut self.snapshot, snapshot);
+                self.apply(now, Some(&before));
+            }
+            Input::Durable { no } => self.on_durable(now, no),
+            Input::State(state) => self.state = state,
+        }
+        self.settle_transactions(now);
+        self.check();
+    }
+
+    /// Fires what is due. Call it when `poll_timeout` says so; drain both polls afterwards, and
+    /// ask `poll_timeout` again: one call fires a bounded number.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.endpoint.handle_timeout(now.mono);
+        self.settle_transactions(now);
+        for _ in 0..crate::limits::TIMERS_PER_TURN {
+            let Some((_, timer)) = self.timers.pop(now.mono) else { break };
+            self.fire(now, timer);
+        }
+        self.settle_transactions(now);
+        self.check();
+    }
+
+    /// The next message to put on the wire, appended to `out`. Call until `None`.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<sip::endpoint::Transmit> {
+        self.endpoint.poll_transmit(out)
+    }
+
+    /// The next fact for the shell. Call until `None`.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call `handle_timeout` at the latest, and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        let both = [self.endpoint.poll_timeout(), self.timers.next()];
+        both.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What the transaction layer has counted.
+    #[must_use]
+    pub fn transaction_counters(&self) -> sip::endpoint::Counters {
+        self.endpoint.counters()
+    }
+
+    fn on_packet(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
+        match self.endpoint.handle_input(now.mono, flow, bytes) {
+            Received::Request { id, message } => {
+                self.on_request(&Request { now, id, flow, message: &message });
+            }
+            Received::Ack { message } => self.on_ack(now, flow, &message),
+            Received::Cancel { invite, message } => self.on_cancel(now, invite, &message),
+            Received::Response { id, message } => self.on_response(now, id, &message),
+            Received::Stray { message } => {
+                if !self.on_stray(now, &message) {
+                    self.counters.dropped("stray");
+                }
+            }
+            Received::Overload { message } => {
+                let no = self.overloaded();
+                self.refuse_stateless(flow, &message, &no);
+            }
+            Received::Absorbed(_) => {}
+            Received::Refused(error) => {
+                let transport = flow.transport.as_str();
+                *self.counters.parse_errors.entry(transport).or_default() += 1;
+                let fields = vec![
+                    ("source", flow.remote.to_string()),
+                    ("error", error.to_string()),
+                ];
+                self.log(log::PARSE_ERROR, None, fields);
+            }
+        }
+    }
+
+    fn on_request(&mut self, request: &Request<'_, '_>) {
+        let monitor = request.flow.listener == self.settings.monitor_listener;
+        self.count_request(request, monitor);
+        if monitor {
+            self.refuse(request, &No::new(Reason::UntrustedSource, "monitor"));
+            return;
+        }
+        if request.is_invite() {
+            self.trying(request);
+        }
+        let done = match self.gate(request) {
+            Ok(Way::Dialog) => self.on_dialog(request),
+            Ok(Way::Call) => return self.on_invite(request),
+            Ok(Way::Single) => self.on_single(request),
+            Ok(Way::Answer) => {
+                self.answer_options(request);
+                Ok(())
+            }
+            Err(no) => Err(no),
+        };
+        if let Err(no) = done {
+            self.refuse(request, &no);
+        }
+    }
+
+    /// One call, as one sentence: admit, select, authorise, place, forward. It is remembered from
+    /// `begin` on, and recorded when it is answered or refused.
+    fn on_invite(&mut self, request: &Request<'_, '_>) {
+        let source = match self.admit(request) {
+            Ok(source) => source,
+            Err(no) => return self.refuse(request, &no),
+        };
+        let Some(mut call) = self.remember(request, source) else {
+            return self.refuse(request, &Reason::Internal.into());
+        };
+        let carried = self
+            .select(request, &mut call)
+            .and_then(|()| self.authorise(request.now, &mut call))
+            .and_then(|()| self.place(request.now, &mut call))
+            .and_then(|pick| self.forward(request, &mut call, pick));
+        if let Err(no) = carried {
+            self.refuse_call(request, call, &no);
+        }
+    }
+
+    fn count_request(&mut self, request: &Request<'_, '_>, monitor: bool) {
+        use sip::method::Method;
+        let method = match request.method() {
+            Method::Invite => "INVITE",
+            Method::Ack => "ACK",
+            Method::Bye => "BYE",
+            Method::Cancel => "CANCEL",
+            Method::Options => "OPTIONS",
+            Method::Register => "REGISTER",
+            Method::Update => "UPDATE",
+            Method::Info => "INFO",
+            Method::Prack => "PRACK",
+            Method::Subscribe => "SUBSCRIBE",
+            Method::Notify => "NOTIFY",
+            Method::Refer => "REFER",
+            Method::Message => "MESSAGE",
+            Method::Publish => "PUBLISH",
+            Method::Other(_) => "other",
+        };
+        let stack = if monitor { "monitor" } else { "proxy" };
+        *self.counters.requests.entry((stack, method)).or_default() += 1;
+    }
+
+    fn fire(&mut self, now: Now, timer: Timer) {
+        match timer {
+            Timer::Probe(key) => self.probe(now, key),
+            Timer::Held => self.on_held_due(now),
+            Timer::TimerC(key) => self.on_timer_c(now, key),
+            Timer::RelayC(key) => self.on_relay_timer_c(now, key),
+            Timer::Watch(key) => self.end_watch(key),
+            Timer::Leg(key) => self.on_leg_due(now, key),
+            Timer::Tombstones => {
+                if let Some(next) = self.table.forget_old(now.mono) {
+                    self.timers.set(next, Timer::Tombstones);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! From transactions to whoever waits for them: answers and ends, by what the transaction is for.
+
+use model::time::Now;
+use sip::endpoint::{ClientId, TransactionEvent};
+
+use super::{ClientUse, Proxy};
+use crate::forward::failover::Outcome;
+
+impl Proxy {
+    pub(super) fn on_response(&mut self, now: Now, client: ClientId, message: &sip::message::Message<'_>) {
+        let Some(purpose) = self.clients.get(&client).copied() else { return };
+        match purpose {
+            ClientUse::Hunt(key) => self.on_hunt_response(now, key, client, message),
+            ClientUse::Answered(server) => {
+                let status = message.status().unwrap_or_default();
+                self.pass_back(now, server, status, message, None);
+            }
+            ClientUse::Relay(key) => self.on_relay_response(now, key, client, message),
+            ClientUse::Watch(key) => self.on_watched(now, key, message, true),
+            ClientUse::Probe(key) => self.on_probe_answer(now, key, message),
+            ClientUse::Absorb(watch) => {
+                if message.status().is_some_and(|status| status >= 200)
+                    && let Some(watch) = watch
+                {
+                    self.end_watch(watch);
+                }
+            }
+        }
+    }
+
+    /// What the transaction layer has to say after every step.
+    pub(super) fn settle_transactions(&mut self, now: Now) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                TransactionEvent::Timeout { id } => self.on_client_gone(now, id, Outcome::Timeout),
+                TransactionEvent::TransportFailed { id } => {
+                    self.on_client_gone(now, id, Outcome::Transport);
+                }
+                TransactionEvent::ClientEnded { id } => {
+                    if let Some(ClientUse::Watch(key)) = self.clients.remove(&id) {
+                        self.watch_lost_client(key);
+                    }
+                }
+                TransactionEvent::ServerEnded { id } | TransactionEvent::ServerTimeout { id } => {
+                    self.servers.remove(&id);
+                }
+            }
+        }
+    }
+
+    /// A client transaction ended without a final answer.
+    fn on_client_gone(&mut self, now: Now, client: ClientId, outcome: Outcome) {
+        let Some(purpose) = self.clients.remove(&client) else { return };
+        match purpose {
+            ClientUse::Hunt(key) => self.on_try_gone(now, key, outcome),
+            ClientUse::Relay(key) => {
+                self.on_relay_failure(now, key, outcome == Outcome::Transport);
+            }
+            ClientUse::Watch(key) => self.watch_lost_client(key),
+            ClientUse::Probe(key) => self.on_probe_gone(now, key, outcome == Outcome::Transport),
+            ClientUse::Absorb(Some(watch)) => self.end_watch(watch),
+            ClientUse::Answered(_) | ClientUse::Absorb(None) => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Every "no" of the Resource Manager, in one table (rm.md §1.10): status, reason word, log id,
+//! whether it counts as a refused attempt, whether it has a record, and Retry-After.
+//!
+//! The level of a log line and its name stand with its id in `io/telemetry`. Must not decide
+//! anything: the stages say which "no", this table says what follows from it.
+
+use crate::log;
+
+/// One reason to say no. `Reason::entry` is the only way to its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reason {
+    Malformed,
+    Scheme,
+    UntrustedSource,
+    RelayRefused,
+    PreloadedRoute,
+    NextHop,
+    Hops,
+    Loop,
+    Breadth,
+    BadExtension,
+    Method,
+    NoProfile,
+    Disabled,
+    TenantMismatch,
+    ServiceForbidden,
+    UsageLimit,
+    NoMatch,
+    ResourceFull,
+    ResourceDraining,
+    ResourceDead,
+    ResourceDisabled,
+    HuntFailed,
+    Cancelled,
+    NoAnswer,
+    NoDialog,
+    BadToken,
+    Overload,
+    NodeDraining,
+    NodeNotReady,
+    Internal,
+}
+
+/// What follows from a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Default status; options and policies may name another.
+    pub(crate) status: u16,
+    /// Reason word: Warning, record, metric label.
+    pub(crate) word: &'static str,
+    /// Log line, if there is one.
+    pub(crate) log: Option<u16>,
+    /// Counted in `rejected_total` of the tenant.
+    pub(crate) rejected: bool,
+    /// The attempt has an end record.
+    pub(crate) record: bool,
+    /// Seconds of Retry-After.
+    pub(crate) retry_after: Option<u32>,
+}
+
+const fn plain(status: u16, word: &'static str, log: Option<u16>) -> Entry {
+    Entry { status, word, log, rejected: false, record: false, retry_after: None }
+}
+
+const fn attempt(status: u16, word: &'static str, log: Option<u16>) -> Entry {
+    Entry { status, word, log, rejected: true, record: true, retry_after: None }
+}
+
+const fn later(entry: Entry, seconds: u32) -> Entry {
+    Entry { retry_after: Some(seconds), ..entry }
+}
+
+impl Reason {
+    /// The row of the table.
+    pub(crate) const fn entry(self) -> Entry {
+        match self {
+            Self::Malformed => plain(400, "malformed", None),
+            Self::Scheme => plain(416, "malformed", None),
+            Self::UntrustedSource => plain(403, "untrusted-source", Some(log::UNTRUSTED_SOURCE)),
+            Self::RelayRefused => plain(403, "relay-refused", Some(log::RELAY_REFUSED)),
+            Self::PreloadedRoute => plain(403, "preloaded-route", Some(log::RELAY_REFUSED)),
+            // a host name as the next hop of a dialog, or a next hop that cannot be reached
+            Self::NextHop => plain(502, "next-hop", None),
+            Self::Hops => plain(483, "hops", None),
+            Self::Loop => plain(482, "loop", Some(log::LOOP)),
+            Self::Breadth => plain(440, "breadth", None),
+            Self::BadExtension => plain(420, "bad-extension", None),
+            Self::Method => plain(405, "method", None),
+            Self::NoProfile => attempt(404, "no-profile", Some(log::NO_PROFILE)),
+            Self::Disabled => attempt(403, "disabled", None),
+            Self::TenantMismatch => attempt(403, "tenant-mismatch", Some(log::TENANT_MISMATCH)),
+            Self::ServiceForbidden => {
+                attempt(403, "service-forbidden", Some(log::SERVICE_FORBIDDEN))
+            }
+            Self::UsageLimit => later(attempt(480, "usage-limit", Some(log::USAGE_LIMIT)), 5),
+            Self::NoMatch => attempt(480, "no-match", Some(log::NO_RESOURCE)),
+            Self::ResourceFull => later(attempt(480, "resource-full", Some(log::NO_RESOURCE)), 2),
+            Self::ResourceDraining => {
+                later(attempt(480, "resource-draining", Some(log::NO_RESOURCE)), 2)
+            }
+            Self::ResourceDead => attempt(480, "resource-dead", Some(log::NO_RESOURCE)),
+            Self::ResourceDisabled => attempt(480, "resource-disabled", Some(log::NO_RESOURCE)),
+            Self::HuntFailed => attempt(480, "hunt-failed", Some(log::NO_RESOURCE)),
+            Self::Cancelled => attempt(487, "cancelled", None),
+            Self::NoAnswer => attempt(408, "no-answer", None),
+            Self::NoDialog => plain(481, "no-dialog", None),
+            Self::BadToken => plain(481, "bad-token", Some(log::BAD_TOKEN)),
+            Self::Overload => later(plain(503, "overload", Some(log::OVERLOAD)), 2),
+            Self::NodeDraining => later(plain(503, "node-draining", None), 10),
+            Self::NodeNotReady => later(plain(503, "node-not-ready", None), 2),
+            Self::Internal => attempt(500, "internal", Some(log::INTERNAL)),
+        }
+    }
+
+    /// The reason word.
+    pub(crate) const fn word(self) -> &'static str {
+        self.entry().word
+    }
+}
+
+/// A "no" on its way to the answer: the reason, the status if it is not the default, and what
+/// the log line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct No {
+    pub(crate) reason: Reason,
+    pub(crate) status: Option<u16>,
+    pub(crate) detail: String,
+}
+
+impl No {
+    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, status: None, detail: detail.into() }
+    }
+
+    pub(crate) fn with_status(self, status: Option<u16>) -> Self {
+        Self { status: status.or(self.status), ..self }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status.unwrap_or(self.reason.entry().status)
+    }
+}
+
+impl From<Reason> for No {
+    fn from(reason: Reason) -> Self {
+        Self::new(reason, "")
+    }
+}

@@ -1,0 +1,199 @@
+//! How sessions and legs begin and end: the one place where all sets are entered and left.
+//!
+//! A leg that ends leaves its place, its usage, its timers and a tombstone at once; its record is
+//! made before, while everything is still known.
+
+use std::sync::Arc;
+
+use model::config::Service;
+use model::id::{Dbid, Epoch, Guid, LegId};
+use model::record::{EndState, Scope};
+use model::time::{Millis, Now};
+use smallvec::SmallVec;
+
+use super::{Gone, Kind, Leg, Session, State, Text, Texts};
+use crate::admit::{Request, Source};
+use crate::counters::count;
+use crate::limits;
+use crate::policy::Object;
+use crate::pool::Occupant;
+use crate::proxy::Proxy;
+use crate::record::Story;
+use crate::select::number;
+use crate::settings::Role;
+use crate::timer::Timer;
+
+/// How a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) state: EndState,
+    pub(crate) word: &'static str,
+    /// Final answer to the INVITE; None: the leg's own.
+    pub(crate) status: Option<u16>,
+    pub(crate) ended: Millis,
+    /// Somebody waits for the record.
+    pub(crate) urgent: bool,
+}
+
+impl Proxy {
+    /// A new session with its first leg, known to the table and to nobody else yet.
+    pub(crate) fn begin(&mut self, request: &Request<'_, '_>, source: &Source) -> Option<usize> {
+        let now = request.now;
+        let session = self.table.insert_session(Session {
+            guid: Guid::v7(now.wall, &mut self.chance),
+            tenant: None,
+            profile: None,
+            revision: self.snapshot.revision.0,
+            burst: 1,
+            priority: source.priority,
+            started: now.wall,
+            counter: 1,
+            legs: SmallVec::new(),
+        });
+        self.counters.ledger_in += 1;
+        let leg = self.first_leg(request, source);
+        self.table.insert_leg(session, leg)
+    }
+
+    fn first_leg(&self, request: &Request<'_, '_>, source: &Source) -> Leg {
+        let (now, message) = (request.now, request.message);
+        let route: Vec<String> =
+            message.record_routes().map(|route| format!("<{}>", route.uri)).collect();
+        let call_uuid = message.named("X-Genesys-CallUUID");
+        let call_uuid = call_uuid.map(|header| header.text_lossy()).unwrap_or_default();
+        let texts = Texts::pack(&[
+            (Text::CallId, message.call_id()),
+            (Text::FromTag, message.from().tag().unwrap_or_default()),
+            (Text::FromUri, message.from().uri),
+            (Text::ToUri, message.to().uri),
+            (Text::CallerTarget, message.contacts().next().map_or("", |one| one.uri)),
+            (Text::CallerRoute, &route.join(", ")),
+            (Text::CallUuid, &call_uuid),
+            (Text::Dn, &number::dialled(message, &self.options)),
+            (Text::Ani, &number::calling(message)),
+            (Text::SourceName, &source.name),
+            (Text::SourceAddress, &request.flow.remote.to_string()),
+        ]);
+        Leg {
+            id: LegId::new(self.settings.node_id, self.settings.boot, 1),
+            session: 0,
+            epoch: Epoch(1),
+            state: State::Trying,
+            kind: if source.role == Some(Role::Media) { Kind::Bridged } else { Kind::Inbound },
+            service: Service::Voicexml,
+            primary: true,
+            rebuilt: false,
+            silent: false,
+            resource: None,
+            attempts: 0,
+            started: now.wall,
+            ringing: None,
+            answered: None,
+            last_heard: now.wall,
+            bye: None,
+            opened: false,
+            referred: false,
+            cseq: [message.cseq(), 0],
+            session_timer: None,
+            heard: now.mono,
+            longest: std::time::Duration::MAX,
+            deadline: None,
+            owners: Vec::new(),
+            updates: 0,
+            events: 0,
+            sip_status: None,
+            selected_by: None,
+            placed_by: "".into(),
+            texts,
+        }
+    }
+
+    /// Writes the end record of a leg and takes it out of all sets; gives back the record's number.
+    pub(crate) fn end_leg(
+        &mut self,
+        now: Now,
+        key: usize,
+        end: End,
+        story: Option<&Story>,
+    ) -> Option<u64> {
+        let number = self.record_end(now, key, end, story)?;
+        self.take_leg(now, key);
+        Some(number)
+    }
+
+    /// An INVITE ended without 2xx: one record tells it all.
+    pub(crate) fn end_attempt(
+        &mut self,
+        now: Now,
+        key: usize,
+        word: &'static str,
+        status: u16,
+        story: Story,
+    ) {
+        let state = match word {
+            "cancelled" => EndState::Cancelled,
+            "no-answer" => EndState::NoAnswer,
+            "internal" => EndState::SystemError,
+            _ => EndState::Rejected,
+        };
+        if let Some((session, leg)) = self.table.both(key) {
+            let tenant = session.tenant.as_ref().map_or("", |tenant| tenant.name.as_str());
+            if word != "cancelled" && word != "forwarded" {
+                count(&mut self.counters.rejected, tenant, word);
+            }
+            if leg.attempts > 0 {
+                let service = leg.service.as_str();
+                *self.counters.forwarded.entry((service, status)).or_default() += 1;
+            }
+        }
+        let status = Some(status);
+        let end = End { state, word, status, ended: now.wall, urgent: false };
+        self.end_leg(now, key, end, Some(&story));
+    }
+
+    /// Out of the table, off its resource, out of the usage sets if it was the last.
+    fn take_leg(&mut self, now: Now, key: usize) {
+        let Some((leg, gone)) = self.table.remove_leg(key) else { return };
+        if let Some(at) = leg.deadline {
+            self.timers.take_back(at, Timer::Leg(key));
+        }
+        if let Some(resource) = &leg.resource
+            && let Some(member) = self.pool.key_of(resource.dbid)
+        {
+            self.pool.free(member, Occupant::Leg(key));
+        }
+        let guid = match gone {
+            Gone::Leg(guid) => guid,
+            Gone::Session(session) => {
+                for object in objects(&session) {
+                    self.usage.remove(object, leg.session);
+                }
+                session.guid
+            }
+        };
+        let until = now.mono + limits::TOMBSTONE;
+        if self.table.bury(until, guid, leg.id, leg.epoch) {
+            self.timers.set(until, Timer::Tombstones);
+        }
+    }
+}
+
+/// All objects whose usage a session counts in: the tenants of its path and its profile.
+pub(crate) fn objects(session: &Session) -> Vec<Object> {
+    let path = session.tenant.iter().flat_map(|tenant| &tenant.path);
+    let tenants = path.map(|(_, dbid)| (Scope::Tenant, *dbid));
+    let profile = session.profile.as_ref().map(|profile| (Scope::Profile, profile.dbid));
+    tenants.chain(profile).filter(|(_, dbid)| *dbid != Dbid(0)).collect()
+}
+
+impl Session {
+    /// Gives it tenant and profile, once.
+    pub(crate) fn belongs(
+        &mut self,
+        tenant: Arc<super::TenantNames>,
+        profile: Arc<super::ProfileNames>,
+    ) {
+        self.tenant = Some(tenant);
+        self.profile = Some(profile);
+    }
+}

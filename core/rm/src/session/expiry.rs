@@ -1,0 +1,135 @@
+//! When a leg ends without a BYE (rm.md §2.6, §2.7, §11.6), and the BYEs that RM then sends.
+//!
+//! One deadline per leg, the earliest that applies. A message only moves it later, so it is
+//! worked out again when it fires, not at every message.
+
+use std::time::Duration;
+
+use model::record::EndState;
+use model::time::Now;
+use sip::endpoint::ClientOptions;
+use sip::uri::Uri;
+
+use super::end::End;
+use super::{Leg, Side, State, Text};
+use crate::forward::own_request::{OwnRequest, party};
+use crate::limits;
+use crate::proxy::{ClientUse, Proxy};
+use crate::timer::Timer;
+
+/// Why a leg is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    SessionTimer,
+    /// Adopted, and never heard since.
+    Interrupted,
+    NoTimer,
+    MaxDuration,
+}
+
+/// The earliest end of a leg that is up.
+pub(crate) fn due(leg: &Leg, silence: Duration, orphan: Duration) -> (Duration, Due) {
+    let (by_silence, why) = match (leg.session_timer, leg.silent) {
+        (Some(timer), silent) => {
+            let why = if silent { Due::Interrupted } else { Due::SessionTimer };
+            (timer + limits::SESSION_TIMER_GRACE, why)
+        }
+        (None, true) => (orphan, Due::Interrupted),
+        (None, false) => (silence, Due::NoTimer),
+    };
+    let by_silence = leg.heard.saturating_add(by_silence);
+    if leg.longest < by_silence { (leg.longest, Due::MaxDuration) } else { (by_silence, why) }
+}
+
+impl Proxy {
+    /// Sets the deadline of a leg that is up.
+    pub(crate) fn set_expiry(&mut self, key: usize) {
+        let (silence, orphan) = (self.options.no_timer_lifetime, self.options.orphan_lifetime);
+        let Some(leg) = self.table.leg_mut(key) else { return };
+        if leg.state < State::Up {
+            return;
+        }
+        let (at, _) = due(leg, silence, orphan);
+        if let Some(before) = leg.deadline.replace(at) {
+            self.timers.take_back(before, Timer::Leg(key));
+        }
+        self.timers.set(at, Timer::Leg(key));
+    }
+
+    /// A leg's deadline has come, or would have if it had not been heard since.
+    pub(crate) fn on_leg_due(&mut self, now: Now, key: usize) {
+        let (silence, orphan) = (self.options.no_timer_lifetime, self.options.orphan_lifetime);
+        let Some(leg) = self.table.leg_mut(key) else { return };
+        leg.deadline = None;
+        let (at, why) = due(leg, silence, orphan);
+        if at > now.mono {
+            self.set_expiry(key);
+            return;
+        }
+        let last = leg.last_heard;
+        let (state, word, ended) = match why {
+            Due::SessionTimer => (EndState::Timeout, "session-timer", now.wall),
+            Due::Interrupted => (EndState::Interrupted, "interrupted", last),
+            Due::NoTimer => (EndState::MaxDuration, "no-timer", now.wall),
+            Due::MaxDuration => (EndState::MaxDuration, "max-duration", now.wall),
+        };
+        match why {
+            Due::Interrupted => self.counters.interrupted += 1,
+            Due::NoTimer | Due::MaxDuration => {
+                *self.counters.calls_cut.entry("duration").or_default() += 1;
+                self.bye_both(now, key, word);
+            }
+            Due::SessionTimer => {}
+        }
+        self.end_leg(now, key, End { state, word, status: None, ended, urgent: false }, None);
+    }
+
+    /// BYE in both directions; a leg rebuilt from a token lacks what that needs.
+    fn bye_both(&mut self, now: Now, key: usize, word: &str) {
+        for to in [Side::Caller, Side::Callee] {
+            let Some((request, flow)) = self.bye(key, to, word) else { continue };
+            let client =
+                self.endpoint.request(now.mono, flow, request, ClientOptions::default());
+            self.clients.insert(client, ClientUse::Absorb(None));
+        }
+    }
+
+    fn bye(&mut self, key: usize, to: Side, word: &str) -> Option<(Vec<u8>, sip::transport::Flow)> {
+        self.branches += 1;
+        let number = self.branches;
+        let leg = self.table.leg(key)?;
+        let texts = &leg.texts;
+        let caller = party(texts.get(Text::FromUri), texts.get(Text::FromTag));
+        let callee = party(texts.get(Text::ToUri), texts.get(Text::ToTag));
+        let (uri, route, from, them) = match to {
+            Side::Callee => (Text::CalleeTarget, Text::CalleeRoute, &caller, &callee),
+            Side::Caller => (Text::CallerTarget, Text::CallerRoute, &callee, &caller),
+        };
+        let (uri, route) = (texts.get(uri), texts.get(route));
+        if uri.is_empty() {
+            return None;
+        }
+        let first = route.split(',').next().unwrap_or_default();
+        let first = first.trim().trim_start_matches('<').trim_end_matches('>');
+        let hop = Uri::parse(if first.is_empty() { uri } else { first }).ok()?;
+        let flow = self.flow_to(&hop).ok()?;
+        let listener = self.listener(flow.listener)?;
+        let node = self.settings.node_id;
+        let branch = crate::forward::branch::branch(node, number, 0);
+        let (host, port) = &listener.via;
+        let via = format!("SIP/2.0/{} {host}:{port};branch={branch}", flow.transport);
+        let missed = if leg.epoch.0 > 1 { 1000 } else { 1 };
+        let request = OwnRequest {
+            method: "BYE",
+            uri,
+            via: &via,
+            route,
+            from,
+            to: them,
+            call_id: texts.get(Text::CallId),
+            cseq: leg.highest_cseq(to.other()).saturating_add(missed),
+            reason: &format!("SIP;cause=408;text=\"{word}\""),
+        };
+        Some((request.bytes(), flow))
+    }
+}

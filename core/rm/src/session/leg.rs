@@ -1,0 +1,150 @@
+//! One leg: an INVITE dialog through RM, early or confirmed (rm.md §2.1).
+//!
+//! Plain facts; who may change them: stage 8 until the answer, stage 9 afterwards.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::config::Service;
+use model::id::{Dbid, Epoch, LegId};
+use model::record::SelectedBy;
+use model::time::Millis;
+use serde::{Deserialize, Serialize};
+
+use super::names::ResourceNames;
+use super::texts::Texts;
+
+/// A leg that is not `ended`; an ended one is a tombstone in the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    /// Key of its session in the table.
+    pub(crate) session: usize,
+    pub(crate) epoch: Epoch,
+    pub(crate) state: State,
+    pub(crate) kind: Kind,
+    pub(crate) service: Service,
+    /// First leg of its session.
+    pub(crate) primary: bool,
+    /// Facts come from a token.
+    pub(crate) rebuilt: bool,
+    /// Adopted, and no message of it was seen since.
+    pub(crate) silent: bool,
+    pub(crate) resource: Option<Arc<ResourceNames>>,
+    pub(crate) attempts: u8,
+    pub(crate) started: Millis,
+    pub(crate) ringing: Option<Millis>,
+    pub(crate) answered: Option<Millis>,
+    /// Latest message of the dialog, or when it was written down.
+    pub(crate) last_heard: Millis,
+    /// A BYE is on its way, or was answered: when it came, and from whom.
+    pub(crate) bye: Option<Bye>,
+    /// The spool has an open frame of it.
+    pub(crate) opened: bool,
+    /// A REFER of this dialog was accepted.
+    pub(crate) referred: bool,
+    /// Highest CSeq seen: caller, called side.
+    pub(crate) cseq: [u32; 2],
+    /// Agreed session interval (RFC 4028).
+    pub(crate) session_timer: Option<Duration>,
+    /// Latest refresh or in-dialog request, on the monotonic clock.
+    pub(crate) heard: Duration,
+    /// End by `max_call_duration`, on the monotonic clock.
+    pub(crate) longest: Duration,
+    /// Deadline that is set in the timers.
+    pub(crate) deadline: Option<Duration>,
+    /// All owners, from epoch 2 on.
+    pub(crate) owners: Vec<Owner>,
+    /// Update records made of this epoch.
+    pub(crate) updates: u32,
+    /// Call events made of this epoch.
+    pub(crate) events: u32,
+    /// Final answer to the INVITE.
+    pub(crate) sip_status: Option<u16>,
+    pub(crate) selected_by: Option<SelectedBy>,
+    pub(crate) placed_by: Cow<'static, str>,
+    pub(crate) texts: Texts,
+}
+
+/// `trying` → `early` → `up` → `ending`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    Trying,
+    Early,
+    Up,
+    Ending,
+}
+
+impl State {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trying => "trying",
+            Self::Early => "early",
+            Self::Up => "up",
+            Self::Ending => "ending",
+        }
+    }
+}
+
+/// Where a leg comes from and goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    /// From a peer or gateway to a resource.
+    Inbound,
+    /// From a resource to a media service.
+    Bridged,
+}
+
+/// One side of a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Who sent the INVITE.
+    Caller,
+    /// Who answered it.
+    Callee,
+}
+
+impl Side {
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Caller => 0,
+            Self::Callee => 1,
+        }
+    }
+
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+/// The BYE of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bye {
+    pub(crate) at: Millis,
+    pub(crate) by: Side,
+}
+
+/// Who carried a leg, from when on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    pub(crate) dbid: Option<Dbid>,
+    pub(crate) from: Millis,
+}
+
+impl Leg {
+    /// Notes a CSeq of one side; they only rise.
+    pub(crate) fn note_cseq(&mut self, side: Side, number: u32) {
+        if let Some(highest) = self.cseq.get_mut(side.index()) {
+            *highest = number.max(*highest);
+        }
+    }
+
+    pub(crate) fn highest_cseq(&self, side: Side) -> u32 {
+        self.cseq.get(side.index()).copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,142 @@
+//! The texts of a dialog in one packed block: one allocation for a leg, however many there are.
+//!
+//! Must not interpret them; stage 9 fills them, in-dialog requests and records read them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// What is kept of a dialog as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Text {
+    CallId,
+    /// Tag of the caller (From of the INVITE).
+    FromTag,
+    /// Tag of the called side, once known.
+    ToTag,
+    FromUri,
+    ToUri,
+    /// Contact of the caller, renewed by target refresh.
+    CallerTarget,
+    /// Route set behind RM towards the caller, in the order of a Route header.
+    CallerRoute,
+    /// Contact of the called side.
+    CalleeTarget,
+    /// Route set behind RM towards the called side.
+    CalleeRoute,
+    CallUuid,
+    /// Dialled number in normal form.
+    Dn,
+    /// Calling number.
+    Ani,
+    SourceName,
+    SourceAddress,
+    /// Reason header of the request that ended it.
+    ReasonHeader,
+}
+
+const COUNT: usize = 15;
+
+/// The packed block. A text that would break the limits of `limits.rs` is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Texts {
+    bytes: Box<str>,
+    ends: [u16; COUNT],
+}
+
+impl Texts {
+    /// Packs the given ones; what is not given is empty.
+    pub(crate) fn pack(given: &[(Text, &str)]) -> Self {
+        let mut parts = [""; COUNT];
+        for (field, text) in given {
+            if let Some(part) = parts.get_mut(*field as usize) {
+                *part = text;
+            }
+        }
+        Self::of(&parts)
+    }
+
+    /// One of them; empty if it was never given.
+    pub(crate) fn get(&self, field: Text) -> &str {
+        let at = field as usize;
+        let end = |i: usize| self.ends.get(i).copied().map_or(0, usize::from);
+        let start = at.checked_sub(1).map_or(0, end);
+        self.bytes.get(start..end(at)).unwrap_or_default()
+    }
+
+    /// Replaces some of them.
+    pub(crate) fn set(&mut self, changed: &[(Text, &str)]) {
+        if changed.iter().all(|(field, text)| self.get(*field) == *text) {
+            return;
+        }
+        let old = core::mem::take(self);
+        let mut parts = [""; COUNT];
+        for (at, part) in parts.iter_mut().enumerate() {
+            let end = |i: usize| old.ends.get(i).copied().map_or(0, usize::from);
+            let start = at.checked_sub(1).map_or(0, end);
+            *part = old.bytes.get(start..end(at)).unwrap_or_default();
+        }
+        for (field, text) in changed {
+            if let Some(part) = parts.get_mut(*field as usize) {
+                *part = text;
+            }
+        }
+        *self = Self::of(&parts);
+    }
+
+    /// Whether the ends lie inside the bytes, in order and on character borders.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut last = 0;
+        self.ends.iter().all(|end| {
+            let end = usize::from(*end);
+            let sound = end >= last && self.bytes.is_char_boundary(end);
+            last = end;
+            sound
+        }) && last == self.bytes.len()
+    }
+
+    fn of(parts: &[&str; COUNT]) -> Self {
+        let mut bytes = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        let mut ends = [0_u16; COUNT];
+        for (part, end) in parts.iter().zip(&mut ends) {
+            if part.len() <= limits::TEXT && bytes.len() + part.len() <= limits::TEXTS {
+                bytes.push_str(part);
+            }
+            *end = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        }
+        Self { bytes: bytes.into_boxed_str(), ends }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Text, Texts};
+
+    #[test]
+    fn packed_texts_come_back_and_change_alone() {
+        let mut texts = Texts::pack(&[(Text::CallId, "a@b"), (Text::ToTag, "t"), (Text::Ani, "49")]);
+        assert_eq!(texts.get(Text::CallId), "a@b");
+        assert_eq!(texts.get(Text::FromTag), "");
+        assert_eq!(texts.get(Text::Ani), "49");
+        texts.set(&[(Text::ToTag, "longer"), (Text::ReasonHeader, "SIP;cause=200")]);
+        assert_eq!(texts.get(Text::CallId), "a@b");
+        assert_eq!(texts.get(Text::ToTag), "longer");
+        assert_eq!(texts.get(Text::Ani), "49");
+        assert_eq!(texts.get(Text::ReasonHeader), "SIP;cause=200");
+        assert!(texts.is_sound());
+    }
+
+    #[test]
+    fn too_long_a_text_is_left_out_alone() {
+        let long = "x".repeat(crate::limits::TEXT + 1);
+        let texts = Texts::pack(&[(Text::FromUri, &long), (Text::ToUri, "sip:b")]);
+        assert_eq!((texts.get(Text::FromUri), texts.get(Text::ToUri)), ("", "sip:b"));
+    }
+
+    #[test]
+    fn damaged_ends_are_seen() {
+        let mut texts = Texts::pack(&[(Text::CallId, "a@b")]);
+        texts.ends[0] = 9;
+        assert!(!texts.is_sound());
+    }
+}

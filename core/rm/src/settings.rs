@@ -1,0 +1,163 @@
+//! What the engine is told once, at construction: who it is, where it listens, whom it trusts.
+//!
+//! Values only; parsing of files and addresses from text happens in `io/config` and the shell,
+//! except for [`Match::parse`], whose grammar is rm.md §13.1.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use model::id::{BootEpoch, Dbid, NodeId};
+use sip::transport::Transport;
+
+use crate::token::Keys;
+
+pub use model::config::Options;
+
+/// Settings of one engine (boot settings of rm.md §1.2, §1.4, §13.1).
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `rm.name`: identity of the node, in records and Warning headers.
+    pub name: String,
+    /// 1–1023.
+    pub node_id: NodeId,
+    /// Grows by one at every start.
+    pub boot: BootEpoch,
+    /// dbid of the node's Application object, if there is one.
+    pub application_dbid: Option<Dbid>,
+    /// All listeners; a `Flow` names one by its index.
+    pub listeners: Vec<Listener>,
+    /// Index of the UDP listener from which OPTIONS leave.
+    pub monitor_listener: u8,
+    /// `rm.sip.domains`: further host names that mean RM.
+    pub domains: Vec<String>,
+    /// `rm.sip.peers`; empty: loopback is a SIP Server and everything else nobody.
+    pub peers: Vec<Peer>,
+    /// The cluster key ring.
+    pub keys: Keys,
+    /// Seed of all chance in the engine.
+    pub seed: [u64; 4],
+    /// `rm.application`: the Application object of a snapshot that holds this node's options.
+    pub application: String,
+    /// Options (rm.md §4.4) while no snapshot has that Application.
+    pub options: Options,
+    /// Timers of the SIP engine.
+    pub timers: SipTimers,
+}
+
+/// One socket that the shell has bound.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Its transport.
+    pub transport: Transport,
+    /// The bound address.
+    pub bound: SocketAddr,
+    /// Host and port shown in Record-Route and Contact (`rm.sip.advertise`); IPv6 in brackets.
+    pub advertise: (String, u16),
+    /// Host and port shown in Via (`rm.sip.via`); IPv6 in brackets.
+    pub via: (String, u16),
+}
+
+/// A source that RM knows (rm.md §13.1).
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Name in records and logs.
+    pub name: String,
+    /// Addresses that are this peer.
+    pub matches: Vec<Match>,
+    /// What it may do.
+    pub role: Role,
+    /// Further Route entries of its requests are accepted.
+    pub allow_route: bool,
+    /// A gateway whose internal headers are kept.
+    pub trusted_headers: bool,
+    /// Its calls are counted by limits, but never refused by them.
+    pub priority: bool,
+}
+
+/// What a source may do (rm.md §13.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// INVITE any service, join sessions, all `X-Genesys-*`.
+    SipServer,
+    /// INVITE; internal headers are removed.
+    Gateway,
+    /// INVITE, join, outbound; all declared resources but gateways.
+    Media,
+    /// OPTIONS only.
+    Probe,
+}
+
+/// One address pattern of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// One address and port.
+    Socket(SocketAddr),
+    /// One address, any port.
+    Ip(IpAddr),
+    /// A network: address and length of its prefix in bits.
+    Net(IpAddr, u8),
+}
+
+impl Match {
+    /// Reads `IP:port`, `IP` or `IP/bits`; `None` if it is none of them.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some((ip, bits)) = text.split_once('/') {
+            let (ip, bits) = (ip.parse::<IpAddr>().ok()?, bits.parse::<u8>().ok()?);
+            let most = if ip.is_ipv4() { 32 } else { 128 };
+            return (bits <= most).then_some(Self::Net(ip, bits));
+        }
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Some(Self::Ip(ip));
+        }
+        text.parse::<SocketAddr>().ok().map(Self::Socket)
+    }
+
+    /// How specific the match of `source` is, higher wins; `None` if it is another address.
+    #[must_use]
+    pub fn rank(&self, source: SocketAddr) -> Option<u16> {
+        match *self {
+            Self::Socket(own) => (own == source).then_some(1000),
+            Self::Ip(own) => (own == source.ip()).then_some(500),
+            Self::Net(net, bits) => in_net(net, bits, source.ip()).then_some(u16::from(bits)),
+        }
+    }
+}
+
+fn in_net(net: IpAddr, bits: u8, ip: IpAddr) -> bool {
+    match (net, ip) {
+        (IpAddr::V4(net), IpAddr::V4(ip)) => {
+            let shift = 32_u32.saturating_sub(u32::from(bits));
+            u32::from(net).checked_shr(shift) == u32::from(ip).checked_shr(shift)
+        }
+        (IpAddr::V6(net), IpAddr::V6(ip)) => {
+            let shift = 128_u32.saturating_sub(u32::from(bits));
+            u128::from(net).checked_shr(shift) == u128::from(ip).checked_shr(shift)
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// Timers of the SIP engine (rm.md §1.11); fixed for the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SipTimers {
+    /// T1: estimate of a round trip.
+    pub t1: Duration,
+    /// T2: longest gap between repeated requests.
+    pub t2: Duration,
+    /// T4: longest life of a message in the network.
+    pub t4: Duration,
+    /// Timer C: longest wait for the final answer to an INVITE, restarted by each 101–199.
+    pub c: Duration,
+}
+
+impl Default for SipTimers {
+    fn default() -> Self {
+        Self {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            c: Duration::from_secs(180),
+        }
+    }
+}

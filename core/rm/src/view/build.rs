@@ -1,0 +1,127 @@
+//! From the tables to the views: walks what is asked for, in the order of GUIDs and of the
+//! configuration.
+
+use model::config::Admin;
+use model::id::Guid;
+
+use super::{CallDetail, CallFilter, CallView, LegView, ResourceView, Status};
+use crate::input::NodeState;
+use crate::limits;
+use crate::pool::Member;
+use crate::proxy::Proxy;
+use crate::session::{Leg, Session, Text};
+use model::time::Now;
+
+impl Proxy {
+    /// What the engine knows of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status {
+            name: self.settings.name.clone(),
+            node_id: self.settings.node_id.0,
+            boot: self.settings.boot.0,
+            state: match self.state {
+                NodeState::Starting => "starting",
+                NodeState::Ready => "ready",
+                NodeState::Draining => "draining",
+            },
+            config_rev: self.snapshot.revision.0,
+            sessions: self.table.sessions(),
+            legs: self.table.legs(),
+            transactions_pending: self.endpoint.pending(),
+            transactions_finished: self.endpoint.finished(),
+        }
+    }
+
+    /// Sessions behind `after` in the order of their GUIDs, at most `limit` (and 1,000).
+    #[must_use]
+    pub fn calls(&self, filter: &CallFilter, after: Option<Guid>, limit: usize) -> Vec<CallView> {
+        self.table
+            .walk(after)
+            .filter(|(_, session)| self.is_wanted(session, filter))
+            .map(|(_, session)| view(session))
+            .take(limit.min(limits::CALLS_PAGE))
+            .collect()
+    }
+
+    /// One session with all its legs.
+    #[must_use]
+    pub fn call(&self, guid: Guid) -> Option<CallDetail> {
+        let session = self.table.session(self.table.session_of(guid)?)?;
+        let mut leg: Vec<LegView> = self.legs_of(session).map(leg_view).collect();
+        leg.sort_by_key(|leg| leg.id);
+        Some(CallDetail { call: view(session), config_rev: session.revision, leg })
+    }
+
+    /// All resources of the configuration, group by group.
+    #[must_use]
+    pub fn resources(&self, now: Now) -> Vec<ResourceView> {
+        self.pool.configured().map(|(_, member)| resource_view(member, now)).collect()
+    }
+
+    fn legs_of<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Leg> {
+        session.legs.iter().filter_map(|key| self.table.leg(*key))
+    }
+
+    fn is_wanted(&self, session: &Session, filter: &CallFilter) -> bool {
+        let is = |wanted: &Option<String>, have: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| have == Some(wanted))
+        };
+        let any = |wanted: &Option<String>, of: fn(&Leg) -> Option<&str>| {
+            wanted.is_none() || self.legs_of(session).any(|leg| is(wanted, of(leg)))
+        };
+        is(&filter.tenant, session.tenant.as_ref().map(|tenant| tenant.name.as_str()))
+            && is(&filter.profile, session.profile.as_ref().map(|profile| profile.name.as_str()))
+            && filter.before.is_none_or(|before| session.started < before)
+            && any(&filter.resource, |leg| leg.resource.as_ref().map(|one| one.name.as_str()))
+            && any(&filter.state, |leg| Some(leg.state.as_str()))
+            && any(&filter.call_id, |leg| Some(leg.texts.get(Text::CallId)))
+    }
+}
+
+fn view(session: &Session) -> CallView {
+    CallView {
+        session: session.guid,
+        tenant: session.tenant.as_ref().map(|tenant| tenant.name.clone()),
+        profile: session.profile.as_ref().map(|profile| profile.name.clone()),
+        legs: session.legs.len(),
+        started: session.started,
+    }
+}
+
+fn leg_view(leg: &Leg) -> LegView {
+    LegView {
+        id: leg.id,
+        epoch: leg.epoch.0,
+        state: leg.state.as_str(),
+        service: leg.service.as_str(),
+        resource: leg.resource.as_ref().map(|one| format!("{}/{}", one.group, one.name)),
+        selected_by: leg.selected_by.map_or("", |by| by.as_str()).to_owned(),
+        placed_by: leg.placed_by.to_string(),
+        call_id: leg.texts.get(Text::CallId).to_owned(),
+        started: leg.started,
+        answered: leg.answered,
+        rebuilt: leg.rebuilt,
+    }
+}
+
+fn resource_view(member: &Member, now: Now) -> ResourceView {
+    ResourceView {
+        group: member.names.group.clone(),
+        name: member.names.name.clone(),
+        dbid: member.names.dbid.0,
+        address: member.names.address.clone(),
+        state: member.shown(now.mono).as_str(),
+        admin: match member.admin {
+            Admin::Enabled => "enabled",
+            Admin::Draining => "draining",
+            Admin::Disabled => "disabled",
+        },
+        used: member.used(),
+        capacity: member.capacity,
+        total: member.total,
+        #[expect(clippy::cast_precision_loss, reason = "a round trip is far below 2^53 µs")]
+        rtt_ms: member.probe.rtt_us.map(|us| us as f64 / 1000.0),
+        last_error: member.last_error.clone(),
+    }
+}
