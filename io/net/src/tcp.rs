@@ -7,7 +7,7 @@ use crate::limits::{BACKLOG, WRITE_QUEUE, WRITE_QUEUE_KEPT};
 use crate::udp::mark;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A bound, listening, non-blocking socket.
@@ -107,15 +107,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Starts to connect. When the poller reports the stream as writable, [`Self::connected`] tells
-    /// how it ended.
+    /// Starts to connect, from the local address `from` where one is given. When the poller reports
+    /// the stream as writable, [`Self::connected`] tells how it ended.
     ///
     /// # Errors
     /// When it cannot even start: no route, no descriptor, no local port.
-    pub fn connect(to: SocketAddr, dscp: u8) -> io::Result<Self> {
+    pub fn connect(to: SocketAddr, from: Option<IpAddr>, dscp: u8) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         mark(&socket, to, dscp)?;
+        if let Some(from) = from {
+            socket.bind(&SocketAddr::new(from, 0).into())?;
+        }
         match socket.connect(&to.into()) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
@@ -173,7 +176,7 @@ impl Stream {
     /// # Errors
     /// [`QueueFull`] when the peer does not read.
     pub fn queue(&mut self, bytes: &[u8]) -> Result<(), QueueFull> {
-        if self.waiting() + bytes.len() > WRITE_QUEUE {
+        if bytes.len() > self.room() {
             return Err(QueueFull);
         }
         if self.written > 0 {
@@ -188,6 +191,12 @@ impl Stream {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len() - self.written
+    }
+
+    /// Bytes that [`Self::queue`] would take now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        WRITE_QUEUE - self.waiting()
     }
 
     /// Writes what waits: one write, unless the kernel takes only a part.

@@ -19,7 +19,7 @@ fn wait(socket: impl AsFd, interest: Interest) {
 
 fn pair() -> (Stream, Stream) {
     let listener = listen();
-    let near = Stream::connect(listener.local(), 24).unwrap();
+    let near = Stream::connect(listener.local(), None, 24).unwrap();
     wait(&near, Interest::Write);
     near.connected().unwrap();
     wait(&listener, Interest::Read);
@@ -75,7 +75,7 @@ fn a_peer_that_does_not_read_fills_the_queue_and_loses_nothing() {
 #[test]
 fn nobody_listening_is_refused() {
     let address = listen().local();
-    let stream = Stream::connect(address, 0).unwrap();
+    let stream = Stream::connect(address, None, 0).unwrap();
     wait(&stream, Interest::Write);
     assert_eq!(stream.connected().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
 }
@@ -89,4 +89,14 @@ fn a_reset_is_seen_as_broken() {
     drop(far); // unread bytes make the kernel send RST
     wait(&near, Interest::Read);
     assert_eq!(near.read(&mut [0; 8]), Read::Failed(io::ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_connection_leaves_from_the_address_asked_for() {
+    let listener = listen();
+    let from = "127.0.0.9".parse().unwrap();
+    let stream = Stream::connect(listener.local(), Some(from), 0).unwrap();
+    wait(&stream, Interest::Write);
+    wait(&listener, Interest::Read);
+    assert_eq!(listener.accept().unwrap().unwrap().1.ip(), from);
 }

@@ -1,0 +1,150 @@
+//! The engine and what hangs on it: packets go into the proxy, its messages into the outbox, its
+//! records into the journal, its log lines to telemetry.
+//!
+//! After each input everything is drained, as the five verbs ask for. It reads no clock: the turn
+//! has one time, which the event loop sets.
+
+use crate::figures::Figures;
+use crate::inbox::Query;
+use crate::journal::{Change, Journal};
+use crate::rate::Rate;
+use crate::transport::{Arrival, Engine as Sink, Outbox};
+use model::time::Now;
+use rm::{Event, Input, Proxy};
+use std::time::Duration;
+use telemetry::Log;
+
+/// One engine with its outlets.
+pub(crate) struct Engine {
+    proxy: Proxy,
+    outbox: Outbox,
+    journal: Journal,
+    log: Log,
+    now: Now,
+    calls: Rate,
+    /// Of the datagrams of this turn the longest wait in the kernel.
+    queue_age: Duration,
+}
+
+impl Engine {
+    pub(crate) fn new(proxy: Proxy, journal: Journal, log: Log, now: Now) -> Self {
+        let mut engine = Self {
+            proxy,
+            outbox: Outbox::default(),
+            journal,
+            log,
+            now,
+            calls: Rate::default(),
+            queue_age: Duration::ZERO,
+        };
+        // A restore has left records to be written.
+        engine.drain();
+        engine
+    }
+
+    /// A turn begins: this is its time.
+    pub(crate) fn begin(&mut self, now: Now) {
+        self.now = now;
+        self.queue_age = Duration::ZERO;
+    }
+
+    /// One input, and everything that follows from it.
+    pub(crate) fn input(&mut self, input: Input<'_>) {
+        self.proxy.handle_input(self.now, input);
+        self.drain();
+    }
+
+    /// What is due by now.
+    pub(crate) fn timers(&mut self) {
+        if self.proxy.poll_timeout().is_some_and(|(due, _)| due <= self.now.mono) {
+            self.proxy.handle_timeout(self.now);
+            self.drain();
+        }
+        self.calls.observe(self.now.mono, self.proxy.counters().ledger_in);
+    }
+
+    /// Records that are on disk release the answers that wait for them.
+    pub(crate) fn durable(&mut self, seq: u64) {
+        if let Some(no) = self.journal.durable(seq) {
+            self.input(Input::Durable { no });
+        }
+    }
+
+    /// The records of this turn go to the spool.
+    pub(crate) fn commit(&mut self) -> Change {
+        self.journal.commit(self.now.mono)
+    }
+
+    /// When the next turn is due at the latest, if at any time.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let proxy = self.proxy.poll_timeout().map(|(due, _reason)| due);
+        proxy.into_iter().chain(self.journal.poll_timeout()).min()
+    }
+
+    /// Answers a question of another thread, unless that has gone away.
+    pub(crate) fn answer(&mut self, query: Query, figures: impl FnOnce(&Self) -> Figures) {
+        // An asker that waits no longer has dropped its end; the answer then is nobody's.
+        match query {
+            Query::Status(reply) => {
+                let _ = reply.send((self.proxy.status(), self.calls.per_second()));
+            }
+            Query::Calls { filter, after, limit, reply } => {
+                let _ = reply.send(self.proxy.calls(&filter, after, limit));
+            }
+            Query::Call(guid, reply) => {
+                let _ = reply.send(self.proxy.call(guid));
+            }
+            Query::Resources(reply) => {
+                let _ = reply.send(self.proxy.resources());
+            }
+            Query::Figures(reply) => {
+                let _ = reply.send(Box::new(figures(self)));
+            }
+        }
+    }
+
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(crate) fn queue_age(&self) -> Duration {
+        self.queue_age
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.proxy.poll_transmit(&mut self.outbox.bytes) {
+            self.outbox.push(transmit.flow, transmit.len);
+        }
+        while let Some(event) = self.proxy.poll_event() {
+            if let Some(Event::Log { id, session, fields }) = self.journal.take(event) {
+                let session = session.map(|guid| guid.to_string());
+                let fields: Vec<_> =
+                    fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                self.log.emit(id, session.as_deref(), &fields);
+            }
+        }
+    }
+}
+
+impl Sink for Engine {
+    fn arrived(&mut self, arrival: Arrival<'_>) {
+        match arrival {
+            Arrival::Packet { flow, bytes, received } => {
+                if let Some(received) = received {
+                    let wall = Duration::from_millis(self.now.wall.0);
+                    self.queue_age = self.queue_age.max(wall.saturating_sub(received));
+                }
+                self.input(Input::Packet { flow, bytes });
+            }
+            Arrival::Failed(flow) => self.input(Input::FlowFailed { flow }),
+        }
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+}

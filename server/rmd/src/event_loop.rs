@@ -1,0 +1,166 @@
+//! The engine thread: wait, receive a batch, run, send a batch, hand records over; again.
+//!
+//! The one loop of the daemon. It moves bytes and never decides; each kind of work has a budget per
+//! turn, so that none can starve the others. What fails in a turn is logged, not `?`-ed out of it.
+
+use crate::drain::{Left, Phase, Stop};
+use crate::engine::Engine;
+use crate::figures::{Figures, Pulse};
+use crate::inbox::{Input, Inputs};
+use crate::journal::Change;
+use crate::limits::{INPUTS_PER_TURN, LONGEST_TURN_WAIT, LOOK};
+use crate::state::State;
+use crate::transport::Transport;
+use model::snapshot::Snapshot;
+use model::time::Now;
+use net::Clock;
+use rm::NodeState;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that lives on the engine thread.
+pub(crate) struct EventLoop {
+    transport: Transport,
+    engine: Engine,
+    inputs: Inputs,
+    state: State,
+    pulse: Arc<Pulse>,
+    clock: Clock,
+    phase: Phase,
+    /// Newest durable sequence that the engine has been told.
+    durable: u64,
+    /// The next look at what changes slowly, for `/ready`.
+    next_look: Duration,
+}
+
+impl EventLoop {
+    /// Runs until told to stop: the number of legs that are left up. `None`: it could not go on.
+    pub(crate) fn run(
+        transport: io::Result<Transport>,
+        engine: Engine,
+        inputs: Inputs,
+        state: State,
+        pulse: Arc<Pulse>,
+        clock: Clock,
+    ) -> Option<usize> {
+        let (phase, next_look) = (Phase::Running, Duration::ZERO);
+        let run = transport.and_then(|transport| {
+            Self {
+                transport,
+                engine,
+                inputs,
+                state: state.clone(),
+                pulse,
+                clock,
+                phase,
+                durable: 0,
+                next_look,
+            }
+            .turns()
+        });
+        run.map_err(|error| state.broken(clock.now().wall, &error)).ok()
+    }
+
+    /// Turn after turn. Only a broken poller ends it early; without one nothing can be served.
+    fn turns(mut self) -> io::Result<usize> {
+        let mut more = false;
+        self.engine.begin(self.clock.now());
+        self.engine.input(rm::Input::State(NodeState::Ready));
+        self.state.ready();
+        while self.phase != Phase::Over {
+            self.transport.wait(if more { Duration::ZERO } else { self.wait_time() })?;
+            let now = self.clock.now();
+            more = self.turn(now);
+            let took = self.clock.mono().saturating_sub(now.mono);
+            self.pulse.turned(now.mono, took, self.engine.queue_age());
+        }
+        Ok(self.engine.proxy().status().legs)
+    }
+
+    /// One turn; true when inputs of other threads still wait.
+    fn turn(&mut self, now: Now) -> bool {
+        self.engine.begin(now);
+        let woken = self.transport.receive(now.mono, &mut self.engine);
+        let more = woken && self.take_inputs(now);
+        let durable = self.inputs.durable();
+        if durable > self.durable {
+            self.durable = durable;
+            self.engine.durable(durable);
+        }
+        self.engine.timers();
+        self.transport.send_all(now.mono, &mut self.engine);
+        match self.engine.commit() {
+            Change::None => {}
+            Change::Refuses(why) => self.state.spool_refuses(now.wall, why),
+            Change::Takes => self.state.spool_takes(now.wall),
+        }
+        self.transport.flush();
+        self.housekeeping(now);
+        more
+    }
+
+    /// Up to a budget of inputs of other threads; true when there may be more.
+    fn take_inputs(&mut self, now: Now) -> bool {
+        for _ in 0..INPUTS_PER_TURN {
+            match self.inputs.next() {
+                Some(Input::Query(query)) => {
+                    let Self { engine, transport, phase, .. } = self;
+                    engine.answer(query, |engine| Figures {
+                        counters: engine.proxy().counters().clone(),
+                        status: engine.proxy().status(),
+                        resources: engine.proxy().resources(),
+                        transport: transport.counters(),
+                        journal: engine.journal().counters(),
+                        draining: phase.draining(),
+                    });
+                }
+                Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
+                Some(Input::Stop(stop)) => self.stop(now, stop),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// A new configuration replaces the old one between two packets.
+    fn apply(&mut self, now: Now, snapshot: Arc<Snapshot>) {
+        self.transport.trust_mut().set_resources(&snapshot);
+        self.state.applied(now.wall, snapshot.revision);
+        self.engine.input(rm::Input::Snapshot(snapshot));
+    }
+
+    fn stop(&mut self, now: Now, stop: Stop) {
+        let before = self.phase;
+        self.phase = self.phase.stop(now.mono, stop);
+        if !before.draining() {
+            self.state.draining(now.wall);
+        }
+    }
+
+    /// What is looked at in each turn, and costs nothing when it is not due.
+    fn housekeeping(&mut self, now: Now) {
+        if self.phase.draining() && self.phase != Phase::Over {
+            let status = self.engine.proxy().status();
+            let left = Left { legs: status.legs, pending: status.transactions_pending };
+            let before = self.phase;
+            self.phase = self.phase.at(now.mono, left);
+            if before != self.phase && status.state != "draining" {
+                self.engine.input(rm::Input::State(NodeState::Draining));
+            }
+        }
+        if now.mono >= self.next_look {
+            self.next_look = now.mono + LOOK;
+            self.state.media(now.wall, &self.engine.proxy().resources());
+            self.state.spool_level(now.wall, &self.engine.journal().spool());
+        }
+    }
+
+    fn wait_time(&self) -> Duration {
+        let due =
+            [self.engine.poll_timeout(), self.transport.poll_timeout(), self.phase.poll_timeout()];
+        let now = self.clock.mono();
+        let wait = due.into_iter().flatten().min().map(|due| due.saturating_sub(now));
+        wait.unwrap_or(LONGEST_TURN_WAIT).min(LONGEST_TURN_WAIT)
+    }
+}

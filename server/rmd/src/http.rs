@@ -1,0 +1,138 @@
+//! Port 8300: probes, metrics, and what an operator asks (rm.md §10). Reads only.
+//!
+//! It runs on a thread and runtime of its own, so that a probe never waits for the engine; what
+//! only the engine knows is asked over the inbox, with a limit in time.
+
+mod access;
+mod admission;
+mod metrics;
+mod probes;
+mod problem;
+mod v1;
+
+use crate::error::StartError;
+use crate::figures::Pulse;
+use crate::inbox::{Inbox, Input, Query};
+use crate::limits::{HTTP_BODY, HTTP_TIME};
+use crate::publish::PublishFigures;
+use crate::state::State;
+pub(crate) use access::Tokens;
+use admission::{Admission, Source};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use net::Clock;
+use problem::Problem;
+use spool::Spool;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::oneshot;
+
+/// What the handlers know.
+pub(crate) struct Shared {
+    inbox: Inbox,
+    state: State,
+    pulse: Arc<Pulse>,
+    publish: Arc<PublishFigures>,
+    spool: Spool,
+    clock: Clock,
+    /// Where the configuration comes from, for `/v1/config`.
+    source: String,
+    tokens: Option<Tokens>,
+    /// `/ready` has been 200 once.
+    was_ready: AtomicBool,
+}
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "one handle of each part, called once")]
+    pub(crate) fn new(
+        inbox: Inbox,
+        state: &State,
+        pulse: &Arc<Pulse>,
+        publish: &Arc<PublishFigures>,
+        spool: &Spool,
+        clock: Clock,
+        source: String,
+        tokens: Option<Tokens>,
+    ) -> Self {
+        Self {
+            inbox,
+            state: state.clone(),
+            pulse: Arc::clone(pulse),
+            publish: Arc::clone(publish),
+            spool: spool.clone(),
+            clock,
+            source,
+            tokens,
+            was_ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks the engine and waits for the answer; the request's own time limits the wait.
+    async fn ask<T>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> Result<T, Problem> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Input::Query(query(reply))).map_err(|_| Problem::busy())?;
+        answer.await.map_err(|_| Problem::busy())
+    }
+}
+
+/// Binds the port; it is served by [`serve`].
+pub(crate) fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { what: "http", address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Serves until `stop` is sent or dropped. Call it on a thread of its own.
+pub(crate) fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: oneshot::Receiver<()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let admission = Admission::new(tokio::net::TcpListener::from_std(listener)?);
+        let service = router(shared).into_make_service_with_connect_info::<Source>();
+        tokio::select! {
+            result = axum::serve(admission, service) => result,
+            // Whoever asks in the last moment gets a closed connection, as from any stopped server.
+            _ = stop => Ok(()),
+        }
+    })
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let v1 = Router::new()
+        .route("/status", get(v1::status))
+        .route("/calls", get(v1::calls))
+        .route("/calls/{guid}", get(v1::call))
+        .route("/resources", get(v1::resources))
+        .route("/config", get(v1::config))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check));
+    Router::new()
+        .route("/live", get(probes::live))
+        .route("/rm/liveness", get(probes::live))
+        .route("/ready", get(probes::ready))
+        .route("/rm/readiness", get(probes::ready))
+        .route("/startup", get(probes::startup))
+        .route("/metrics", get(metrics::metrics))
+        .nest("/v1", v1)
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method() })
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(HTTP_BODY))
+        .with_state(shared)
+}
+
+/// No request takes longer than its limit.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(HTTP_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::busy().into_response(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The engine's numbers as metrics: requests and answers, calls, resources, sockets.
+
+use super::{float, single, size, total};
+use crate::figures::Figures;
+use rm::ResourceView;
+use std::collections::BTreeMap;
+use telemetry::names;
+use telemetry::prometheus::{Exposition, Kind};
+
+/// States of a resource that have a series each (rm.md §7.1).
+const STATES: [&str; 7] =
+    ["unknown", "healthy", "full", "quarantined", "dead", "draining", "disabled"];
+
+pub(super) fn families(out: &mut Exposition, figures: &Figures) {
+    messages(out, figures);
+    calls(out, figures);
+    resources(out, &figures.resources);
+    tries(out, figures);
+    sockets(out, figures);
+}
+
+fn messages(out: &mut Exposition, figures: &Figures) {
+    let counters = &figures.counters;
+    out.family(names::RM_REQUESTS_TOTAL, Kind::Counter, "requests, without retransmissions");
+    for ((stack, method), count) in &counters.requests {
+        out.sample(&[("stack", stack), ("method", method)], float(*count));
+    }
+    out.family(names::RM_ANSWERS_TOTAL, Kind::Counter, "final answers, made or passed on");
+    for ((code, reason), count) in &counters.answers {
+        out.sample(&[("code", &code.to_string()), ("reason", reason)], float(*count));
+    }
+    out.family(names::RM_FORWARDED_TOTAL, Kind::Counter, "legs forwarded, by final code");
+    for ((service, code), count) in &counters.forwarded {
+        out.sample(&[("service", service), ("code", &code.to_string())], float(*count));
+    }
+    out.family(names::RM_DROPPED_TOTAL, Kind::Counter, "messages dropped without an answer");
+    for (why, count) in &counters.dropped {
+        out.sample(&[("why", why)], float(*count));
+    }
+    out.family(names::RM_PARSE_ERRORS_TOTAL, Kind::Counter, "messages that are no SIP");
+    for (transport, count) in &counters.parse_errors {
+        out.sample(&[("transport", transport)], float(*count));
+    }
+}
+
+fn calls(out: &mut Exposition, figures: &Figures) {
+    let counters = &figures.counters;
+    single(out, names::RM_SESSIONS, "live sessions of this node", size(figures.status.sessions));
+    nested(out, names::RM_REJECTED_TOTAL, "calls refused", ("tenant", "reason"), {
+        &counters.rejected
+    });
+    nested(out, names::RM_BURST_TOTAL, "sessions above level 1", ("tenant", "level"), {
+        &counters.burst
+    });
+    total(out, names::RM_ADOPTED_TOTAL, "legs taken over", counters.adopted);
+    total(out, names::RM_REBUILT_TOTAL, "legs rebuilt from a token", counters.rebuilt);
+    total(out, names::RM_INTERRUPTED_TOTAL, "legs ended without BYE", counters.interrupted);
+    out.family(names::RM_CALLS_CUT_TOTAL, Kind::Counter, "calls that RM itself ended");
+    for (why, count) in &counters.calls_cut {
+        out.sample(&[("why", why)], float(*count));
+    }
+    total(out, names::RM_LEDGER_IN_TOTAL, "legs begun, adopted or rebuilt", counters.ledger_in);
+    total(out, names::RM_LEDGER_OUT_TOTAL, "end records made", counters.ledger_out);
+    let open = counters.ledger_in.saturating_sub(counters.ledger_out);
+    single(out, names::RM_LEDGER_OPEN, "in less out", float(open));
+    single(out, names::RM_DRAINING, "the node is leaving", f64::from(u8::from(figures.draining)));
+    total(out, names::RM_INVITE_4XX, "4xx to INVITE sent upstream", counters.invite_4xx_sent);
+    total(out, names::RM_INVITE_5XX, "5xx to INVITE sent upstream", counters.invite_5xx_sent);
+}
+
+fn resources(out: &mut Exposition, resources: &[ResourceView]) {
+    out.family(names::RM_RESOURCE_STATE, Kind::Gauge, "1 for the state that a resource is in");
+    for resource in resources {
+        for state in STATES {
+            let labels =
+                [("group", &*resource.group), ("resource", &*resource.name), ("state", state)];
+            out.sample(&labels, f64::from(u8::from(resource.state == state)));
+        }
+    }
+    out.family(names::RM_RESOURCE_USED, Kind::Gauge, "legs and watched tries");
+    for resource in resources {
+        out.sample(&of(resource), size(resource.used));
+    }
+    out.family(names::RM_RESOURCE_CAPACITY, Kind::Gauge, "places; -1 = unlimited");
+    for resource in resources {
+        out.sample(&of(resource), resource.capacity.map_or(-1.0, f64::from));
+    }
+    out.family(names::RM_PR_NAME, Kind::Gauge, "a resource, always 1");
+    for resource in resources {
+        out.sample(&[("rmPRName", &resource.name)], 1.0);
+    }
+    out.family(names::RM_PR_STATUS, Kind::Gauge, "a resource's state, always 1");
+    for resource in resources {
+        let usable = matches!(resource.state, "healthy" | "full");
+        let status = if usable { "AVAILABLE" } else { "UNAVAILABLE" };
+        out.sample(&[("rmPRName", &resource.name), ("rmPRStatus", status)], 1.0);
+    }
+    out.family(names::RM_PR_ACTIVE_CALLS, Kind::Gauge, "legs on a resource");
+    for resource in resources {
+        out.sample(&[("rmPRName", &resource.name)], size(resource.used));
+    }
+    out.family(names::RM_PR_TOTAL_CALLS, Kind::Counter, "legs placed on a resource");
+    for resource in resources {
+        out.sample(&[("rmPRName", &resource.name)], float(resource.total));
+    }
+}
+
+fn tries(out: &mut Exposition, figures: &Figures) {
+    let counters = &figures.counters;
+    out.family(names::RM_RESOURCE_TRIES_TOTAL, Kind::Counter, "tries, by outcome");
+    for ((group, resource), outcomes) in &counters.tries {
+        for (outcome, count) in outcomes {
+            let labels = [("group", &**group), ("resource", resource), ("outcome", outcome)];
+            out.sample(&labels, float(*count));
+        }
+    }
+    nested(out, names::RM_FAILOVERS_TOTAL, "next resource tried", ("group", "reason"), {
+        &counters.failovers
+    });
+    nested(out, names::RM_LATE_ANSWERS_TOTAL, "answers to tries given up", ("group", "code"), {
+        &counters.late_answers
+    });
+    out.family(names::RM_GROUP_EXHAUSTED_TOTAL, Kind::Counter, "requests that found no resource");
+    for (group, count) in &counters.exhausted {
+        out.sample(&[("group", group)], float(*count));
+    }
+}
+
+fn sockets(out: &mut Exposition, figures: &Figures) {
+    let (streams, udp) = (&figures.transport.streams, &figures.transport.udp_errors);
+    out.family(names::RM_CONNECTIONS, Kind::Gauge, "streams open");
+    out.sample(&[("transport", "tcp")], size(streams.open));
+    out.family(names::RM_CONNECTIONS_REFUSED_TOTAL, Kind::Counter, "streams refused by a limit");
+    out.sample(&[("transport", "tcp")], float(streams.refused));
+    out.family(names::RM_TRANSPORT_ERRORS_TOTAL, Kind::Counter, "connects and streams that failed");
+    for (transport, errors) in [("tcp", &streams.errors), ("udp", udp)] {
+        for (reason, count) in errors {
+            out.sample(&[("transport", transport), ("reason", reason)], float(*count));
+        }
+    }
+}
+
+fn of(resource: &ResourceView) -> [(&str, &str); 2] {
+    [("group", &resource.group), ("resource", &resource.name)]
+}
+
+/// A counter by two labels.
+fn nested<K: ToString>(
+    out: &mut Exposition,
+    name: &'static str,
+    help: &str,
+    (outer, inner): (&str, &str),
+    counts: &BTreeMap<String, BTreeMap<K, u64>>,
+) {
+    out.family(name, Kind::Counter, help);
+    for (first, all) in counts {
+        for (second, count) in all {
+            out.sample(&[(outer, first), (inner, &second.to_string())], float(*count));
+        }
+    }
+}

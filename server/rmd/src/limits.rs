@@ -1,0 +1,78 @@
+//! Every bound of this daemon, with its unit and its reason. Full is a designed state: each line
+//! says what happens then.
+
+use std::time::Duration;
+
+/// Streams open at once (rm.md §1.9). Beyond: the oldest idle untrusted one closes, else the new.
+pub(crate) const STREAMS: usize = 10_000;
+/// Streams of one source that is not a peer (rm.md §1.9). Beyond: refused.
+pub(crate) const STREAMS_PER_SOURCE: usize = 256;
+/// A stream without bytes closes after this, from a stranger (rm.md §1.9).
+pub(crate) const IDLE_STRANGER: Duration = Duration::from_secs(120);
+/// The same for a peer or a resource (rm.md §1.9).
+pub(crate) const IDLE_PEER: Duration = Duration::from_secs(3600);
+/// First byte to complete message on a stream (rm.md §1.9); then it closes.
+pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
+/// A connect that is not up by then has failed (rm.md §1.11).
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A stream that we close has this long to take what was queued for it.
+pub(crate) const CLOSING_TIME: Duration = Duration::from_secs(5);
+/// How often stream deadlines are looked at; they are seconds, so this is exact enough.
+pub(crate) const SWEEP: Duration = Duration::from_millis(250);
+/// After an accept that failed for want of descriptors the listener rests, else epoll would spin.
+pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Connections accepted per listener and turn.
+pub(crate) const ACCEPTS_PER_TURN: usize = 64;
+/// Bytes read per stream and turn: the rest waits, so that one peer cannot hold the engine.
+pub(crate) const STREAM_READ: usize = 64 * 1024;
+/// Receive batches per UDP socket and turn.
+pub(crate) const BATCHES_PER_TURN: usize = 4;
+/// The engine turns at least this often, so that `/live` can tell an idle engine from a stuck one.
+pub(crate) const LONGEST_TURN_WAIT: Duration = Duration::from_secs(1);
+/// Inputs from other threads that may wait for the engine. Full: the asker gets `busy`.
+pub(crate) const INBOX: usize = 1024;
+/// Inputs taken per turn.
+pub(crate) const INPUTS_PER_TURN: usize = 64;
+/// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: starts, then
+/// ends are dropped, oldest first, and counted.
+pub(crate) const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of the spool on disk, `records.spool-max` (rm.md §4.4). Full: the backlog.
+pub(crate) const SPOOL_BYTES: u64 = 1 << 30;
+/// How often a spool that was full is tried again.
+pub(crate) const SPOOL_RETRY: Duration = Duration::from_millis(100);
+/// Share of the spool above which `/ready` says `degraded`, percent (ops.md §4).
+pub(crate) const SPOOL_HIGH_PERCENT: u64 = 80;
+
+/// Records of one transaction to the broker (rm.md §9.6).
+pub(crate) const GROUP_RECORDS: usize = 256;
+/// Bytes of one transaction to the broker (rm.md §9.6).
+pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
+/// Transactions without answer at once (rm.md §9.6).
+pub(crate) const GROUPS_IN_FLIGHT: usize = 2;
+/// A connect to the broker that is not up by then has failed.
+pub(crate) const BROKER_CONNECT: Duration = Duration::from_secs(5);
+/// First wait before the broker is tried again; doubled each time.
+pub(crate) const BROKER_RETRY_FIRST: Duration = Duration::from_millis(100);
+/// Longest wait before the broker is tried again.
+pub(crate) const BROKER_RETRY_MOST: Duration = Duration::from_secs(10);
+/// At the end the last records have this long to reach the disk.
+pub(crate) const LAST_SYNC: Duration = Duration::from_secs(5);
+/// At the end the rest of the spool has this long to reach the broker (ops.md §4).
+pub(crate) const LAST_PUBLISH: Duration = Duration::from_secs(5);
+
+/// Body of an HTTP request (rm.md §10). Beyond: 413.
+pub(crate) const HTTP_BODY: usize = 64 * 1024;
+/// HTTP connections at once (rm.md §10). Beyond: not accepted until one ends.
+pub(crate) const HTTP_CONNECTIONS: usize = 64;
+/// Time of one HTTP request (rm.md §10). Beyond: 503.
+pub(crate) const HTTP_TIME: Duration = Duration::from_secs(10);
+/// Bytes of a tokens file: some thousand tokens.
+pub(crate) const TOKENS_FILE: u64 = 256 * 1024;
+/// `/live` fails when the engine has not turned for this long (ops.md §4).
+pub(crate) const ENGINE_STUCK: Duration = Duration::from_secs(5);
+/// A drain without time still waits so long for transactions in progress to be answered.
+pub(crate) const QUIET_TIME: Duration = Duration::from_secs(2);
+/// How often the engine looks at its media servers and its spool, for `/ready`.
+pub(crate) const LOOK: Duration = Duration::from_secs(2);
+/// An HTTP connection from which nothing was read for so long closes; longer than any request.
+pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);

@@ -1,0 +1,161 @@
+//! The sockets of rm.md §1.2: bound at the start, and what they are called in messages.
+//!
+//! A wildcard address says nothing to a peer, so `advertise` is required with one. All sockets are
+//! bound before anything is served; one that cannot be bound stops the start.
+
+use crate::error::StartError;
+use net::tcp::Listener;
+use net::udp::UdpSocket;
+use sip::transport::Transport;
+use std::net::SocketAddr;
+
+/// A listener to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) transport: Transport,
+    /// Port 0: a free one.
+    pub(crate) address: SocketAddr,
+}
+
+/// A listener that is.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) socket: Socket,
+    /// With the port that was given.
+    pub(crate) address: SocketAddr,
+}
+
+/// Its socket.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Udp(UdpSocket),
+    Tcp(Listener),
+}
+
+impl Bound {
+    pub(crate) fn transport(&self) -> Transport {
+        match self.socket {
+            Socket::Udp(_) => Transport::Udp,
+            Socket::Tcp(_) => Transport::Tcp,
+        }
+    }
+}
+
+/// Binds one. Where TCP asks for any port and UDP has got one on the same address, it gets the
+/// same if that is free: a SIP address is one port for both.
+pub(crate) fn bind(wanted: Wanted, others: &[Bound], dscp: u8) -> Result<Bound, StartError> {
+    let address = wanted.address;
+    let failed = |what| move |source| StartError::Listen { what, address, source };
+    match wanted.transport {
+        Transport::Udp => {
+            let socket = UdpSocket::bind(address, dscp).map_err(failed("udp"))?;
+            let address = socket.local();
+            Ok(Bound { socket: Socket::Udp(socket), address })
+        }
+        Transport::Tcp => {
+            let twin = others.iter().find(|other| {
+                address.port() == 0
+                    && other.address.ip() == address.ip()
+                    && other.transport() == Transport::Udp
+            });
+            let same = twin.and_then(|twin| Listener::bind(twin.address, dscp).ok());
+            let listener = match same {
+                Some(listener) => listener,
+                None => Listener::bind(address, dscp).map_err(failed("tcp"))?,
+            };
+            let address = listener.local();
+            Ok(Bound { socket: Socket::Tcp(listener), address })
+        }
+        Transport::Tls => {
+            let text = "tls: listeners are not available in this version";
+            Err(StartError::Settings(format!("rm.sip.listen: {text}")))
+        }
+    }
+}
+
+/// Host and port that a listener shows: its own entry of the setting, the only entry, or itself.
+/// IPv6 addresses stand in brackets, as in a URI.
+pub(crate) fn shown(
+    key: &str,
+    entries: &[(String, u16)],
+    index: usize,
+    count: usize,
+    bound: SocketAddr,
+) -> Result<(String, u16), StartError> {
+    match entries {
+        [] => Ok((host_text(bound), bound.port())),
+        [only] => Ok(only.clone()),
+        many if many.len() == count => Ok(many.get(index).cloned().unwrap_or_default()),
+        _ => Err(StartError::Settings(format!("{key}: expected one entry, or one per listener"))),
+    }
+}
+
+/// A wildcard listener without a name that peers can use.
+pub(crate) fn check_wildcards(
+    wanted: &[Wanted],
+    advertise: &[(String, u16)],
+) -> Result<(), StartError> {
+    let wildcard = wanted.iter().any(|wanted| wanted.address.ip().is_unspecified());
+    if wildcard && advertise.is_empty() {
+        let text = "rm.sip.advertise is required with a wildcard listener";
+        return Err(StartError::Settings(text.to_owned()));
+    }
+    Ok(())
+}
+
+fn host_text(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(v4) => v4.ip().to_string(),
+        SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(transport: Transport, address: &str) -> Wanted {
+        Wanted { transport, address: address.parse().unwrap() }
+    }
+
+    #[test]
+    fn tcp_gets_the_port_that_udp_has_got() {
+        let udp = bind(wanted(Transport::Udp, "127.0.0.1:0"), &[], 24).unwrap();
+        let port = udp.address.port();
+        let tcp = bind(wanted(Transport::Tcp, "127.0.0.1:0"), &[udp], 24).unwrap();
+        assert_ne!(tcp.address.port(), 0);
+        assert_eq!(tcp.address.port(), port);
+    }
+
+    #[test]
+    fn an_address_in_use_is_exit_code_8_and_tls_is_78() {
+        let held = bind(wanted(Transport::Tcp, "127.0.0.1:0"), &[], 24).unwrap();
+        let again = Wanted { transport: Transport::Tcp, address: held.address };
+        let error = bind(again, &[], 24).unwrap_err();
+        assert_eq!(error.exit_code(), 8);
+        assert_eq!(error.to_string(), format!("cannot listen on tcp {}", held.address));
+        let tls = bind(wanted(Transport::Tls, "127.0.0.1:0"), &[], 24).unwrap_err();
+        assert_eq!(tls.exit_code(), 78);
+    }
+
+    #[test]
+    fn a_wildcard_needs_a_name() {
+        let wildcard = [wanted(Transport::Udp, "127.0.0.1:0"), wanted(Transport::Tcp, "[::]:0")];
+        let error = check_wildcards(&wildcard, &[]).unwrap_err();
+        assert_eq!(error.to_string(), "rm.sip.advertise is required with a wildcard listener");
+        assert_eq!(error.exit_code(), 78);
+        check_wildcards(&wildcard, &[("rm.example".into(), 5060)]).unwrap();
+        check_wildcards(&wildcard[..1], &[]).unwrap();
+    }
+
+    #[test]
+    fn what_a_listener_shows() {
+        let bound = "[::1]:5060".parse().unwrap();
+        let (a, b) = (("a".to_owned(), 1), ("b".to_owned(), 2));
+        let shown = |entries: &[_]| shown("rm.sip.via", entries, 1, 2, bound);
+        assert_eq!(shown(&[]).unwrap(), ("[::1]".to_owned(), 5060));
+        assert_eq!(shown(std::slice::from_ref(&a)).unwrap(), a);
+        assert_eq!(shown(&[a.clone(), b.clone()]).unwrap(), b);
+        assert_eq!(shown(&[a.clone(), b, a]).unwrap_err().exit_code(), 78);
+    }
+}

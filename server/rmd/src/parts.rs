@@ -1,0 +1,135 @@
+//! From settings to parts: what is read, locked and bound before a thread runs.
+//!
+//! Everything that can refuse a start refuses here, in an order that leaves nothing behind.
+
+use crate::boot::DataDir;
+use crate::cluster_key;
+use crate::error::StartError;
+use crate::http::{self, Tokens};
+use crate::listeners::{self, Bound, Socket};
+use crate::publish::address::Brokers;
+use crate::settings::RmSettings;
+use model::snapshot::Snapshot;
+use net::Clock;
+use net::limits::RECEIVE_BUFFER;
+use rm::settings::SipTimers;
+use rm::{Keys, Listener, Options, Settings};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use telemetry::Log;
+
+/// What a Resource Manager is made of.
+pub struct RmParts {
+    /// Who it is and where.
+    pub settings: RmSettings,
+    /// The configuration that is in force at the start.
+    pub snapshot: Arc<Snapshot>,
+    /// Where the configuration comes from, as `/v1/config` shows it.
+    pub source: String,
+    /// The process's log.
+    pub log: Log,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// What a node stands on.
+pub(crate) struct Base {
+    pub(crate) dir: DataDir,
+    /// SIP sockets; the index is the engine's, the monitor's is the last.
+    pub(crate) sockets: Vec<Bound>,
+    pub(crate) http: TcpListener,
+    pub(crate) http_address: SocketAddr,
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) brokers: Brokers,
+    /// Chance of the shell, beside the engine's own.
+    pub(crate) seed: [u64; 4],
+    pub(crate) engine: Settings,
+}
+
+impl Base {
+    /// Reads files, locks the directory, counts the start, binds the sockets.
+    pub(crate) fn lay(settings: &RmSettings, log: &Log, clock: Clock) -> Result<Self, StartError> {
+        let brokers = Brokers::parse(&settings.broker)?;
+        let tokens = settings.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
+        let wanted = settings.wanted();
+        listeners::check_wildcards(&wanted, &settings.advertise)?;
+        let dir = DataDir::lock(&settings.data_dir)?;
+        let ring = match &settings.key_file {
+            Some(path) => cluster_key::read(path)?,
+            None => cluster_key::read_or_make(&settings.data_dir)?,
+        };
+        let mut sockets: Vec<Bound> = Vec::with_capacity(wanted.len());
+        for one in &wanted {
+            sockets.push(listeners::bind(*one, &sockets, settings.dscp)?);
+        }
+        sockets.iter().for_each(|bound| report_buffer(bound, log));
+        let (http, http_address) = http::bind(settings.http)?;
+        let boot = dir.next_boot(clock.now().wall)?;
+        let engine = Settings {
+            name: settings.name.clone(),
+            node_id: settings.node_id,
+            boot,
+            application_dbid: None,
+            listeners: described(settings, &sockets)?,
+            monitor_listener: u8::try_from(sockets.len() - 1)
+                .map_err(|_| refuse("rm.sip.listen: more than 255 listeners"))?,
+            domains: settings.domains.clone(),
+            peers: settings.peers.clone(),
+            keys: Keys::new(&ring).ok_or_else(|| refuse("rm.cluster.key_file: no usable key"))?,
+            seed: seed()?,
+            application: settings.application.clone(),
+            options: Options::default(),
+            timers: SipTimers::default(),
+        };
+        let seed = seed()?;
+        Ok(Self { dir, sockets, http, http_address, tokens, brokers, seed, engine })
+    }
+}
+
+/// What the engine is told of each socket. The entries of `advertise` and `via` belong to the
+/// proxy's listeners; the monitor's shows itself.
+fn described(settings: &RmSettings, sockets: &[Bound]) -> Result<Vec<Listener>, StartError> {
+    let count = settings.listen.len();
+    let shown = |key, entries: &[(String, u16)], index, bound| {
+        let entries = if index < count { entries } else { &[] };
+        listeners::shown(key, entries, index, count, bound)
+    };
+    let describe = |(index, bound): (usize, &Bound)| {
+        Ok(Listener {
+            transport: bound.transport(),
+            bound: bound.address,
+            advertise: shown("rm.sip.advertise", &settings.advertise, index, bound.address)?,
+            via: shown("rm.sip.via", &settings.via, index, bound.address)?,
+        })
+    };
+    sockets.iter().enumerate().map(describe).collect()
+}
+
+fn refuse(text: &str) -> StartError {
+    StartError::Settings(text.to_owned())
+}
+
+/// Chance from the kernel.
+fn seed() -> Result<[u64; 4], StartError> {
+    let mut seed = [0; 4];
+    for word in &mut seed {
+        *word = getrandom::u64().map_err(|error| StartError::Exhausted {
+            what: "randomness",
+            source: io::Error::other(error),
+        })?;
+    }
+    Ok(seed)
+}
+
+/// Log 20112 when the kernel gave a smaller receive buffer than asked for (rm.md §1.2).
+fn report_buffer(bound: &Bound, log: &Log) {
+    let Socket::Udp(socket) = &bound.socket else { return };
+    let given = socket.receive_buffer();
+    if given < RECEIVE_BUFFER {
+        let (address, given) = (bound.address.to_string(), given.to_string());
+        let asked = RECEIVE_BUFFER.to_string();
+        let fields = [("listener", &*address), ("bytes", &*given), ("asked", &*asked)];
+        log.emit(20112, None, &fields);
+    }
+}

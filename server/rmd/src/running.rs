@@ -1,0 +1,192 @@
+//! A running Resource Manager as its process holds it: asked, told, stopped, waited for.
+
+use crate::drain::Stop;
+use crate::error::StartError;
+use crate::inbox::{Inbox, Input, Refused};
+use crate::limits::LAST_SYNC;
+use crate::parts::Base;
+use crate::publish::PublishFigures;
+use crate::state::State;
+use model::snapshot::Snapshot;
+use net::Waker;
+use sip::transport::Transport;
+use spool::Spool;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What listens where, with the ports that were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// `rm.sip.listen`, in its order.
+    pub sip: Vec<(Transport, SocketAddr)>,
+    /// `rm.monitor.listen`.
+    pub monitor: SocketAddr,
+    /// `rm.http`.
+    pub http: SocketAddr,
+}
+
+impl Addresses {
+    pub(crate) fn of(base: &Base) -> Self {
+        let mut sip: Vec<_> =
+            base.sockets.iter().map(|bound| (bound.transport(), bound.address)).collect();
+        // The monitor's socket is the last.
+        let monitor = sip.pop().map_or(base.http_address, |(_, address)| address);
+        Self { sip, monitor, http: base.http_address }
+    }
+}
+
+/// How a Resource Manager ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Legs that are still up: not hung up, their dialogs describe themselves.
+    pub legs_left: usize,
+    /// The engine broke instead of being stopped: exit code 70.
+    pub failed: bool,
+}
+
+/// One Resource Manager, running. Dropped, it stops at once.
+pub struct Rm {
+    pub(crate) addresses: Addresses,
+    pub(crate) stopper: Stopper,
+    pub(crate) state: State,
+    pub(crate) spool: Option<Spool>,
+    pub(crate) publish: Arc<PublishFigures>,
+    pub(crate) publisher_waker: Waker,
+    pub(crate) engine: Option<JoinHandle<Option<usize>>>,
+    pub(crate) publisher: Option<JoinHandle<()>>,
+    pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
+}
+
+/// Stops a Resource Manager from another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    pub(crate) inbox: Inbox,
+}
+
+impl Stopper {
+    /// Asks it to leave and returns; [`Rm::wait`] tells when it has. A later [`Stop::Now`] cuts a
+    /// drain short.
+    pub fn stop(&self, stop: Stop) {
+        // A full inbox empties within a turn; an engine that is gone has stopped already.
+        while self.inbox.send(Input::Stop(stop)) == Err(Refused::Busy) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Rm {
+    /// One without threads yet; dropped, it stops those that it has been given.
+    pub(crate) fn at(
+        addresses: Addresses,
+        inbox: Inbox,
+        state: &State,
+        spool: &Spool,
+        publish: &Arc<PublishFigures>,
+        publisher_waker: Waker,
+    ) -> Self {
+        Self {
+            addresses,
+            stopper: Stopper { inbox },
+            state: state.clone(),
+            spool: Some(spool.clone()),
+            publish: Arc::clone(publish),
+            publisher_waker,
+            engine: None,
+            publisher: None,
+            http: None,
+        }
+    }
+
+    /// What listens where.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// New calls may come: what `/ready` says.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.state.is_ready()
+    }
+
+    /// A handle that stops it from another thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Asks it to leave; see [`Stopper::stop`].
+    pub fn stop(&self, stop: Stop) {
+        self.stopper.stop(stop);
+    }
+
+    /// Puts another configuration in force between two packets; false when the engine is too busy
+    /// to be told, or has stopped.
+    #[must_use]
+    pub fn apply(&self, snapshot: Arc<Snapshot>) -> bool {
+        self.stopper.inbox.send(Input::Snapshot(snapshot)).is_ok()
+    }
+
+    /// Waits until it has left: the spool flushed, what could be published published.
+    pub fn wait(mut self) -> Ended {
+        self.end()
+    }
+
+    /// The end in its order (ops.md §4): engine, spool, publisher, HTTP.
+    fn end(&mut self) -> Ended {
+        let legs = self.engine.take().map(JoinHandle::join);
+        if let Some(spool) = &self.spool {
+            wait_until_durable(spool);
+        }
+        self.publish.stop();
+        self.publisher_waker.wake();
+        let published = self.publisher.take().is_none_or(|publisher| publisher.join().is_ok());
+        let served = self.http.take().is_none_or(|(http, stop)| {
+            // A server that has ended by itself has dropped its end.
+            let _ = stop.send(());
+            matches!(http.join(), Ok(Ok(())))
+        });
+        if let Some(spool) = self.spool.take() {
+            spool.close();
+            self.state.stopped();
+        }
+        match legs {
+            Some(Ok(Some(legs_left))) => Ended { legs_left, failed: !(published && served) },
+            Some(Ok(None) | Err(_)) => Ended { legs_left: 0, failed: true },
+            None => Ended { legs_left: 0, failed: false },
+        }
+    }
+}
+
+impl Drop for Rm {
+    fn drop(&mut self) {
+        if self.engine.is_some() {
+            self.stop(Stop::Now);
+        }
+        self.end();
+    }
+}
+
+/// The last records of the engine must be readable before the publisher looks for the last time.
+fn wait_until_durable(spool: &Spool) {
+    const STEP: Duration = Duration::from_millis(1);
+    let mut left = LAST_SYNC;
+    let mut status = spool.status();
+    while status.durable < status.last_seq && !left.is_zero() {
+        thread::sleep(STEP);
+        left = left.saturating_sub(STEP);
+        status = spool.status();
+    }
+}
+
+/// A named thread.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, StartError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(StartError::threads)
+}

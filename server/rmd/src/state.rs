@@ -1,0 +1,187 @@
+//! The node's state as others see it: the checks of `/ready` and the log lines of its changes.
+//!
+//! One place, so that a change is logged once and no check is forgotten (ops.md §4, rm.md §12.1).
+
+use crate::limits::SPOOL_HIGH_PERCENT;
+use crate::running::Addresses;
+use model::id::Revision;
+use model::time::Millis;
+use rm::{ResourceView, Restored};
+use spool::{Damage, Full};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use telemetry::Log;
+use telemetry::health::{Health, Status};
+
+/// The checks, and whether the node is ready without it; names of rm.md §10.
+pub(crate) const CHECKS: &[(&str, bool)] = &[
+    ("config", true),
+    ("listeners", true),
+    ("spool", true),
+    ("members", true),
+    ("draining", true),
+    ("media", false),
+    ("broker", false),
+    ("spool_space", false),
+];
+
+/// Health, log and configuration of one node, for all its threads.
+#[derive(Clone)]
+pub(crate) struct State {
+    name: Arc<str>,
+    started: Millis,
+    health: Health,
+    log: Log,
+    config: Arc<Config>,
+}
+
+/// The configuration in force.
+#[derive(Debug, Default)]
+struct Config {
+    revision: AtomicU64,
+    applied: AtomicU64,
+}
+
+impl State {
+    pub(crate) fn new(name: &str, log: Log, at: Millis) -> Self {
+        let health = Health::new(name, at, CHECKS);
+        Self { name: name.into(), started: at, health, log, config: Arc::default() }
+    }
+
+    /// `rm.name`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When this node was started.
+    pub(crate) fn started(&self) -> Millis {
+        self.started
+    }
+
+    /// The node's log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// No required check fails.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.health.status() != Status::Fail
+    }
+
+    /// HTTP status and body of `/ready`.
+    pub(crate) fn report(&self) -> (u16, String) {
+        self.health.report(Some(self.revision().0))
+    }
+
+    /// The configuration in force, and since when.
+    pub(crate) fn revision(&self) -> (u64, Millis) {
+        let revision = self.config.revision.load(Ordering::Acquire);
+        (revision, Millis(self.config.applied.load(Ordering::Acquire)))
+    }
+
+    /// All sockets are bound, and the calls that were up are back.
+    pub(crate) fn listening(&self, at: Millis, addresses: &Addresses) {
+        let mut fields = Vec::new();
+        for (transport, address) in &addresses.sip {
+            fields.push((transport.uri_param(), address.to_string()));
+        }
+        fields.push(("monitor", addresses.monitor.to_string()));
+        fields.push(("http", addresses.http.to_string()));
+        let fields: Vec<_> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        self.log.emit(20001, None, &fields);
+        let detail = format!("{} bound", fields.len());
+        self.health.set(at, "listeners", true, &detail);
+        // `cluster.peers` are refused at the start, so there is nobody to wait for.
+        self.health.set(at, "members", true, "no peers");
+        self.health.set(at, "draining", true, "no");
+    }
+
+    /// The spool was read back.
+    pub(crate) fn recovered(&self, at: Millis, restored: Restored, damage: &[Damage]) {
+        for damage in damage {
+            let (bytes, lost) = (damage.bytes.to_string(), format!("{:?}", damage.lost));
+            let fields = [("file", &*damage.file), ("bytes", &*bytes), ("sequences", &*lost)];
+            self.log.emit(20502, None, &fields);
+        }
+        if restored.refused > 0 {
+            let refused = restored.refused.to_string();
+            self.log.emit(20502, None, &[("legs", &refused), ("error", "unreadable block")]);
+        }
+        self.health.set(at, "spool", true, &format!("{} legs were up", restored.legs));
+        self.health.set(at, "spool_space", true, "");
+    }
+
+    /// The engine turns.
+    pub(crate) fn ready(&self) {
+        self.log.emit(20002, None, &[]);
+    }
+
+    /// Everything has ended.
+    pub(crate) fn stopped(&self) {
+        self.log.emit(20003, None, &[]);
+    }
+
+    /// How full the spool is.
+    pub(crate) fn spool_level(&self, at: Millis, spool: &spool::Status) {
+        let high =
+            spool.bytes.saturating_mul(100) >= spool.limit.saturating_mul(SPOOL_HIGH_PERCENT);
+        let detail = format!("{} of {} bytes", spool.bytes, spool.limit);
+        self.health.set(at, "spool_space", !high, &detail);
+    }
+
+    /// A configuration is in force.
+    pub(crate) fn applied(&self, at: Millis, revision: Revision) {
+        self.config.revision.store(revision.0, Ordering::Release);
+        self.config.applied.store(at.0, Ordering::Release);
+        let revision = revision.0.to_string();
+        self.health.set(at, "config", true, &format!("revision {revision}"));
+        self.log.emit(20604, None, &[("revision", &revision)]);
+    }
+
+    /// The node leaves.
+    pub(crate) fn draining(&self, at: Millis) {
+        self.health.set(at, "draining", false, "draining");
+        self.log.emit(20010, None, &[]);
+    }
+
+    /// The engine cannot wait for its sockets any more.
+    pub(crate) fn broken(&self, at: Millis, error: &io::Error) {
+        self.health.set(at, "listeners", false, "the poller is broken");
+        self.log.emit(20901, None, &[("error", &error.to_string())]);
+    }
+
+    /// The spool takes no records; they are kept in memory.
+    pub(crate) fn spool_refuses(&self, at: Millis, why: Full) {
+        let why = match why {
+            Full::Memory => "the disk does not keep up",
+            Full::Disk => "full",
+            Full::Entry => "a record is too large",
+            Full::Broken => "two syncs failed",
+            Full::Closed => "closed",
+        };
+        self.health.set(at, "spool_space", false, why);
+        self.log.emit(20501, None, &[("error", why)]);
+    }
+
+    /// The spool takes records again.
+    pub(crate) fn spool_takes(&self, at: Millis) {
+        self.health.set(at, "spool_space", true, "");
+    }
+
+    /// Whether any media server can take a call.
+    pub(crate) fn media(&self, at: Millis, resources: &[ResourceView]) {
+        let usable = resources.iter().filter(|resource| resource.state == "healthy").count();
+        let detail = format!("{usable} of {} healthy", resources.len());
+        self.health.set(at, "media", usable > 0, &detail);
+    }
+
+    /// The connection to the broker came or went.
+    pub(crate) fn broker(&self, at: Millis, lost: Option<&str>, address: &str) {
+        self.health.set(at, "broker", lost.is_none(), lost.unwrap_or("connected"));
+        match lost {
+            Some(error) => self.log.emit(20510, None, &[("peer", address), ("error", error)]),
+            None => self.log.emit(20511, None, &[("peer", address)]),
+        }
+    }
+}

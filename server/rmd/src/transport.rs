@@ -1,0 +1,304 @@
+//! Stage 1, and the last step of each message: flows of the engine ↔ sockets of the kernel.
+//!
+//! One `Transport` owns every SIP socket of the node and lives on the engine thread: it waits,
+//! hands over what arrived, and puts what the engine wants to say into batches. It reads no
+//! message, retries nothing and decides nothing; a flow that cannot carry comes back as failed.
+
+mod connection;
+mod streams;
+mod trust;
+
+use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, BATCHES_PER_TURN};
+use crate::listeners::{Bound, Socket};
+use net::tcp::Listener;
+use net::udp::{ReceiveBatch, SendBatch, UdpSocket};
+use net::waker::WakeReceiver;
+use net::{Interest, Poller, Ready, Token};
+use sip::transport::{Flow, Transport as Kind};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+pub(crate) use streams::{StreamCounters, Streams};
+pub(crate) use trust::Trust;
+
+/// The poller's name for the waker; listeners have the numbers below by their index.
+const WAKER: Token = Token(1 << 32);
+
+/// One thing that arrived.
+pub(crate) enum Arrival<'a> {
+    /// A datagram or a framed message.
+    Packet {
+        /// Where from.
+        flow: Flow,
+        /// All of it.
+        bytes: &'a [u8],
+        /// The kernel's time of receipt since 1970, of datagrams.
+        received: Option<Duration>,
+    },
+    /// A flow that cannot carry (any more).
+    Failed(Flow),
+}
+
+/// Messages to be sent, in one buffer; filled by the engine, emptied by the transport.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// The bytes of all messages, one behind the other.
+    pub(crate) bytes: Vec<u8>,
+    messages: Vec<(Flow, Range<usize>)>,
+}
+
+impl Outbox {
+    /// The last `len` bytes of the buffer go to `flow`.
+    pub(crate) fn push(&mut self, flow: Flow, len: usize) {
+        let end = self.bytes.len();
+        self.messages.push((flow, end.saturating_sub(len)..end));
+    }
+}
+
+/// All SIP sockets of one node.
+pub(crate) struct Transport {
+    poller: Poller,
+    waker: WakeReceiver,
+    ready: Vec<Ready>,
+    listeners: Vec<Slot>,
+    streams: Streams,
+    datagrams: ReceiveBatch,
+    counters: Counters,
+}
+
+/// One listener; its index is the `listener` of a flow.
+enum Slot {
+    Udp { socket: UdpSocket, outgoing: SendBatch },
+    Tcp { listener: Listener, resting_until: Option<Duration> },
+}
+
+/// What the sockets have counted since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Streams.
+    pub(crate) streams: StreamCounters,
+    /// Datagrams that could not leave, and receives that failed, by why.
+    pub(crate) udp_errors: BTreeMap<&'static str, u64>,
+}
+
+impl Transport {
+    /// Watches the bound sockets. Must be made on the engine thread.
+    pub(crate) fn new(
+        bound: Vec<Bound>,
+        waker: WakeReceiver,
+        trust: Trust,
+        dscp: u8,
+    ) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(&waker, WAKER, Interest::Read)?;
+        let origins = bound.iter().map(|bound| origin(bound.address.ip())).collect();
+        let mut listeners = Vec::with_capacity(bound.len());
+        for (index, bound) in (0..).zip(bound) {
+            listeners.push(match bound.socket {
+                Socket::Udp(socket) => {
+                    poller.add(&socket, Token(index), Interest::Read)?;
+                    Slot::Udp { socket, outgoing: SendBatch::new() }
+                }
+                Socket::Tcp(listener) => {
+                    poller.add(&listener, Token(index), Interest::Read)?;
+                    Slot::Tcp { listener, resting_until: None }
+                }
+            });
+        }
+        Ok(Self {
+            poller,
+            waker,
+            ready: Vec::new(),
+            listeners,
+            streams: Streams::new(trust, origins, dscp),
+            datagrams: ReceiveBatch::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The sources that are known.
+    pub(crate) fn trust_mut(&mut self) -> &mut Trust {
+        self.streams.trust_mut()
+    }
+
+    /// A copy of what was counted.
+    pub(crate) fn counters(&self) -> Counters {
+        Counters { streams: self.streams.counters(), ..self.counters.clone() }
+    }
+
+    /// Waits until something arrives, somebody wakes the engine, or the time has passed. Failed
+    /// flows do not wait.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = if self.streams.has_failed() { Duration::ZERO } else { timeout };
+        self.poller.wait(Some(timeout), &mut self.ready)
+    }
+
+    /// The next time at which a stream or a resting listener needs a turn.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let resting = self.listeners.iter().filter_map(|slot| match slot {
+            Slot::Tcp { resting_until, .. } => *resting_until,
+            Slot::Udp { .. } => None,
+        });
+        resting.chain(self.streams.next_sweep()).min()
+    }
+
+    /// Hands over what has arrived, within the work budget of a turn, and sends after each batch
+    /// what the engine answers. Returns whether the engine was woken.
+    pub(crate) fn receive(&mut self, now: Duration, engine: &mut impl Engine) -> bool {
+        let mut woken = false;
+        self.streams.sweep(now);
+        self.wake_listeners(now);
+        let mut ready = std::mem::take(&mut self.ready);
+        for event in ready.drain(..) {
+            if event.token == WAKER {
+                self.waker.drain();
+                woken = true;
+            } else if let Some(id) = Streams::named_by(event.token) {
+                self.streams.turn(now, event, id, &mut |flow, bytes| {
+                    engine.arrived(Arrival::Packet { flow, bytes, received: None });
+                });
+                self.send(now, engine.outbox());
+            } else {
+                self.listener_turn(now, event.token, engine);
+            }
+        }
+        self.ready = ready;
+        while let Some(flow) = self.streams.next_failed() {
+            engine.arrived(Arrival::Failed(flow));
+            self.send(now, engine.outbox());
+        }
+        woken
+    }
+
+    fn listener_turn(&mut self, now: Duration, token: Token, engine: &mut impl Engine) {
+        let Ok(index) = u8::try_from(token.0) else { return };
+        let mut batches = 0;
+        while batches < BATCHES_PER_TURN {
+            match self.listeners.get_mut(usize::from(index)) {
+                Some(Slot::Udp { socket, .. }) => {
+                    let full = match self.datagrams.receive(socket) {
+                        Ok(count) => count == net::limits::RECEIVE_BATCH,
+                        Err(error) => {
+                            count(&mut self.counters.udp_errors, connection::word(error.kind()));
+                            false
+                        }
+                    };
+                    for datagram in self.datagrams.datagrams() {
+                        let flow = udp_flow(index, datagram.from);
+                        let (bytes, received) = (datagram.bytes, datagram.received);
+                        engine.arrived(Arrival::Packet { flow, bytes, received });
+                    }
+                    self.send(now, engine.outbox());
+                    batches = if full { batches + 1 } else { BATCHES_PER_TURN };
+                }
+                Some(Slot::Tcp { .. }) => return self.accept(now, index),
+                None => return,
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Duration, index: u8) {
+        let slot = self.listeners.get_mut(usize::from(index));
+        let Some(Slot::Tcp { listener, resting_until }) = slot else { return };
+        for _ in 0..ACCEPTS_PER_TURN {
+            match listener.accept() {
+                Ok(Some((stream, remote))) => {
+                    let flow = Flow { transport: Kind::Tcp, listener: index, remote, conn: None };
+                    self.streams.accept(&self.poller, now, flow, stream);
+                }
+                Ok(None) => return,
+                Err(_) => {
+                    self.streams.refused();
+                    if self.poller.remove(&*listener).is_ok() {
+                        *resting_until = Some(now + ACCEPT_REST);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Listens again where an accept had failed.
+    fn wake_listeners(&mut self, now: Duration) {
+        for (index, slot) in (0..).zip(&mut self.listeners) {
+            if let Slot::Tcp { listener, resting_until } = slot
+                && resting_until.is_some_and(|until| until <= now)
+                && self.poller.add(&*listener, Token(index), Interest::Read).is_ok()
+            {
+                *resting_until = None;
+            }
+        }
+    }
+
+    /// Sends datagrams at once, in batches, and queues messages of streams until
+    /// [`Self::flush`]. Empties the outbox.
+    fn send(&mut self, now: Duration, outbox: &mut Outbox) {
+        if outbox.messages.is_empty() {
+            return;
+        }
+        for (flow, range) in outbox.messages.drain(..) {
+            match (flow.transport, self.listeners.get_mut(usize::from(flow.listener))) {
+                (Kind::Udp, Some(Slot::Udp { outgoing, .. })) => outgoing.push(range, flow.remote),
+                (Kind::Tcp, _) => {
+                    let bytes = outbox.bytes.get(range).unwrap_or_default();
+                    self.streams.send(&self.poller, now, flow, bytes);
+                }
+                // No such listener, or a transport that this version does not speak.
+                (Kind::Udp, Some(Slot::Tcp { .. }) | None) | (Kind::Tls, _) => {
+                    self.streams.fail(flow);
+                }
+            }
+        }
+        for (index, slot) in (0..).zip(&mut self.listeners) {
+            let Slot::Udp { socket, outgoing } = slot else { continue };
+            if outgoing.is_empty() {
+                continue;
+            }
+            let (streams, errors) = (&mut self.streams, &mut self.counters.udp_errors);
+            outgoing.flush(socket, &outbox.bytes, |failure| {
+                count(errors, connection::word(failure.error));
+                // A full buffer is ours and passes; SIP sends again by itself.
+                if failure.error != io::ErrorKind::WouldBlock {
+                    streams.fail(udp_flow(index, failure.to));
+                }
+            });
+        }
+        outbox.bytes.clear();
+    }
+
+    /// Sends what the engine wants to say outside [`Self::receive`].
+    pub(crate) fn send_all(&mut self, now: Duration, engine: &mut impl Engine) {
+        self.send(now, engine.outbox());
+    }
+
+    /// Writes what was queued for streams: once per turn, one write per stream.
+    pub(crate) fn flush(&mut self) {
+        self.streams.flush(&self.poller);
+    }
+}
+
+/// The engine as the transport sees it.
+pub(crate) trait Engine {
+    /// Takes one arrival; what it wants to send goes into its outbox.
+    fn arrived(&mut self, arrival: Arrival<'_>);
+    /// What it wants to send.
+    fn outbox(&mut self) -> &mut Outbox;
+}
+
+fn udp_flow(listener: u8, remote: std::net::SocketAddr) -> Flow {
+    Flow { transport: Kind::Udp, listener, remote, conn: None }
+}
+
+fn count(counters: &mut BTreeMap<&'static str, u64>, why: &'static str) {
+    *counters.entry(why).or_default() += 1;
+}
+
+/// Outgoing connections leave from the address that listens; from a wildcard the kernel chooses.
+fn origin(listening: IpAddr) -> Option<IpAddr> {
+    (!listening.is_unspecified()).then_some(listening)
+}
+
+#[cfg(test)]
+mod tests;

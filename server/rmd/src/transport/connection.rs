@@ -1,0 +1,193 @@
+//! One SIP stream: a socket, its framer, and the time by which something must happen on it.
+//!
+//! It must not know the table it lives in, nor decide what a message means.
+
+use crate::limits::{CLOSING_TIME, CONNECT_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
+use net::Interest;
+use net::tcp::{Flush, Read, Stream};
+use sip::limits::Limits;
+use sip::parse::ParseError;
+use sip::print;
+use sip::stream::Framer;
+use sip::transport::{ConnId, Flow, Transport};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// An accepted or opened stream.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) listener: u8,
+    pub(super) remote: SocketAddr,
+    trusted: bool,
+    pub(super) stream: Stream,
+    pub(super) framer: Framer,
+    /// What the poller waits for on it.
+    pub(super) interest: Interest,
+    state: State,
+    last_byte: Duration,
+}
+
+/// Where a stream is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Our connect is under way; what is sent meanwhile waits in the write queue.
+    Connecting { since: Duration },
+    /// Both ways. `partial`: the time of the first byte of a message that is not complete.
+    Open { partial: Option<Duration> },
+    /// Broken framing: what is queued still leaves, nothing more is read.
+    Closing { since: Duration },
+}
+
+/// What a read turn found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// That many bytes were taken into the framer.
+    Bytes,
+    /// Nothing to do.
+    Nothing,
+    /// The stream is over; why, in a word for the metric.
+    Over(&'static str),
+}
+
+impl Connection {
+    /// A stream that a peer opened.
+    pub(super) fn accepted(
+        flow: Flow,
+        id: ConnId,
+        trusted: bool,
+        stream: Stream,
+        now: Duration,
+    ) -> Self {
+        let (interest, state) = (Interest::Read, State::Open { partial: None });
+        let Flow { listener, remote, .. } = flow;
+        let framer = Framer::new(Limits::DEFAULT);
+        Self { id, listener, remote, trusted, stream, framer, interest, state, last_byte: now }
+    }
+
+    /// A stream that we are opening.
+    pub(super) fn connecting(
+        flow: Flow,
+        id: ConnId,
+        trusted: bool,
+        stream: Stream,
+        now: Duration,
+    ) -> Self {
+        let (interest, state) = (Interest::Write, State::Connecting { since: now });
+        Self { interest, state, ..Self::accepted(flow, id, trusted, stream, now) }
+    }
+
+    /// The flow of what is received here.
+    pub(super) fn flow(&self) -> Flow {
+        Flow {
+            transport: Transport::Tcp,
+            listener: self.listener,
+            remote: self.remote,
+            conn: Some(self.id),
+        }
+    }
+
+    /// The poller says that it can be written: a connect has ended, or there is room again.
+    pub(super) fn writable(&mut self, now: Duration) -> Result<(), &'static str> {
+        if let State::Connecting { .. } = self.state {
+            self.stream.connected().map_err(|error| word(error.kind()))?;
+            self.state = State::Open { partial: None };
+            self.last_byte = now;
+        }
+        Ok(())
+    }
+
+    /// Reads once into the framer.
+    pub(super) fn read(&mut self, now: Duration, buffer: &mut [u8]) -> Input {
+        let State::Open { .. } = self.state else { return Input::Nothing };
+        match self.stream.read(buffer) {
+            Read::Bytes(count) => {
+                self.last_byte = now;
+                self.framer.push(buffer.get(..count).unwrap_or_default());
+                Input::Bytes
+            }
+            Read::Blocked => Input::Nothing,
+            Read::Ended => Input::Over("ended"),
+            Read::Failed(kind) => Input::Over(word(kind)),
+        }
+    }
+
+    /// The framer has given all that it can: an incomplete message starts its clock, once.
+    pub(super) fn framed(&mut self, now: Duration) {
+        if let State::Open { partial } = &mut self.state {
+            let incomplete = self.framer.pending() > 0;
+            *partial = if incomplete { Some(partial.unwrap_or(now)) } else { None };
+        }
+    }
+
+    /// A complete message was taken: the next one has its own time.
+    pub(super) fn complete(&mut self) {
+        if let State::Open { partial } = &mut self.state {
+            *partial = None;
+        }
+    }
+
+    /// The framing is broken: answers if that is possible and reads no more; ends when the queue
+    /// is written, at the latest after [`CLOSING_TIME`] (rm.md §1.9).
+    pub(super) fn refuse(&mut self, now: Duration, error: &ParseError) {
+        let mut answer = Vec::new();
+        if print::refuse(self.framer.rest(), error, self.flow(), &mut answer) {
+            // A peer that has not read a megabyte will not miss this answer.
+            let _ = self.stream.queue(&answer);
+        }
+        self.state = State::Closing { since: now };
+    }
+
+    /// Writes what waits. `Ok(true)`: nothing is left and the stream was to end with that.
+    pub(super) fn flush(&mut self) -> Result<bool, &'static str> {
+        if let State::Connecting { .. } = self.state {
+            return Ok(false);
+        }
+        match self.stream.flush() {
+            Flush::Done => Ok(matches!(self.state, State::Closing { .. })),
+            Flush::Blocked => Ok(false),
+            Flush::Failed(kind) => Err(word(kind)),
+        }
+    }
+
+    /// What the poller should wait for now.
+    pub(super) fn wanted(&self) -> Interest {
+        match self.state {
+            State::Connecting { .. } | State::Closing { .. } => Interest::Write,
+            State::Open { .. } if self.stream.waiting() > 0 => Interest::ReadWrite,
+            State::Open { .. } => Interest::Read,
+        }
+    }
+
+    /// When it is given up, and why.
+    pub(super) fn deadline(&self) -> (Duration, &'static str) {
+        let idle = if self.trusted { IDLE_PEER } else { IDLE_STRANGER };
+        match self.state {
+            State::Connecting { since } => (since + CONNECT_TIME, "connect-timeout"),
+            State::Open { partial: Some(since) } => (since + MESSAGE_TIME, "message-timeout"),
+            State::Open { partial: None } => (self.last_byte + idle, "idle"),
+            State::Closing { since } => (since + CLOSING_TIME, "closed"),
+        }
+    }
+
+    /// For whom room may be made: how long a stranger has been idle; `None`: it may not go.
+    pub(super) fn idle_since(&self) -> Option<Duration> {
+        match self.state {
+            State::Open { partial: None } if !self.trusted => Some(self.last_byte),
+            State::Open { .. } | State::Connecting { .. } | State::Closing { .. } => None,
+        }
+    }
+}
+
+/// A word of a small set for the metric `transport_errors_total`.
+pub(super) fn word(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ConnectionRefused => "refused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset",
+        io::ErrorKind::TimedOut => "timeout",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable",
+        io::ErrorKind::WouldBlock => "full",
+        _ => "other",
+    }
+}

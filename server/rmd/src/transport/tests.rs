@@ -1,0 +1,252 @@
+//! The transport over real sockets, with an engine that sends each packet back to where it came
+//! from, and keeps what it was told.
+
+use super::*;
+use crate::limits::{IDLE_STRANGER, MESSAGE_TIME, STREAMS_PER_SOURCE};
+use crate::listeners::{Wanted, bind};
+use net::waker;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+
+#[derive(Default)]
+struct Echo {
+    outbox: Outbox,
+    packets: Vec<(Flow, Vec<u8>)>,
+    failed: Vec<Flow>,
+}
+
+impl Engine for Echo {
+    fn arrived(&mut self, arrival: Arrival<'_>) {
+        match arrival {
+            Arrival::Packet { flow, bytes, received } => {
+                assert_eq!(received.is_some(), flow.transport == Kind::Udp);
+                self.packets.push((flow, bytes.to_vec()));
+                self.say(flow, bytes);
+            }
+            Arrival::Failed(flow) => self.failed.push(flow),
+        }
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+}
+
+impl Echo {
+    fn say(&mut self, flow: Flow, bytes: &[u8]) {
+        self.outbox.bytes.extend_from_slice(bytes);
+        self.outbox.push(flow, bytes.len());
+    }
+}
+
+/// A UDP and a TCP listener on one port of loopback, and time that the test moves.
+struct Node {
+    transport: Transport,
+    echo: Echo,
+    address: SocketAddr,
+    now: Duration,
+    waker: net::Waker,
+}
+
+impl Node {
+    fn new(trust: Trust) -> Self {
+        let (waker, wakes) = waker::pair().unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let udp = bind(Wanted { transport: Kind::Udp, address }, &[], 24).unwrap();
+        let mut bound = vec![udp];
+        bound.push(bind(Wanted { transport: Kind::Tcp, address }, &bound, 24).unwrap());
+        let address = bound[1].address;
+        let transport = Transport::new(bound, wakes, trust, 24).unwrap();
+        Self { transport, echo: Echo::default(), address, now: Duration::from_secs(1), waker }
+    }
+
+    fn strangers() -> Self {
+        let peer = rm::settings::Match::parse("192.0.2.1").unwrap();
+        Self::new(Trust::of_matches(vec![peer]))
+    }
+
+    /// Turns until `done`, at most for ten seconds of the real clock.
+    fn turn_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        for _ in 0..1000 {
+            self.turn();
+            if done(self) {
+                return;
+            }
+        }
+        panic!("it did not happen: {:?} {:?}", self.echo.packets, self.echo.failed);
+    }
+
+    fn turn(&mut self) -> bool {
+        self.transport.wait(Duration::from_millis(10)).unwrap();
+        let woken = self.transport.receive(self.now, &mut self.echo);
+        self.transport.send_all(self.now, &mut self.echo);
+        self.transport.flush();
+        woken
+    }
+
+    fn open(&self) -> usize {
+        self.transport.counters().streams.open
+    }
+
+    fn client(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    fn tcp(&self, remote: SocketAddr) -> Flow {
+        Flow { transport: Kind::Tcp, listener: 1, remote, conn: None }
+    }
+}
+
+const MESSAGE: &str = "OPTIONS sip:rm SIP/2.0\r\nContent-Length: 4\r\n\r\nbody";
+
+#[test]
+fn udp_packets_come_with_their_source_and_go_back_there() {
+    let mut node = Node::new(Trust::of(&[]));
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let udp = SocketAddr::from((node.address.ip(), node.address.port()));
+    for n in 0..100 {
+        client.send_to(format!("packet {n}").as_bytes(), udp).unwrap();
+    }
+    node.turn_until(|node| node.echo.packets.len() == 100);
+    assert!(node.echo.packets.iter().all(|(flow, _)| flow.remote == client.local_addr().unwrap()));
+    let mut buffer = [0; 64];
+    for n in 0..100 {
+        let (len, from) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..len], from), (format!("packet {n}").as_bytes(), udp));
+    }
+}
+
+#[test]
+fn a_stream_is_cut_into_messages_and_pings_are_answered() {
+    let mut node = Node::new(Trust::of(&[]));
+    let mut client = node.client();
+    let (first, second) = MESSAGE.split_at(20);
+    client.write_all(format!("\r\n\r\n{MESSAGE}{first}").as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 1);
+    client.write_all(second.as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 2);
+    for (flow, bytes) in &node.echo.packets {
+        assert_eq!(bytes, MESSAGE.as_bytes());
+        assert!(flow.conn.is_some());
+    }
+    let expected = format!("\r\n{MESSAGE}{MESSAGE}");
+    let mut answer = vec![0; expected.len()];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(String::from_utf8(answer).unwrap(), expected);
+}
+
+#[test]
+fn one_connection_carries_both_ways_and_its_end_fails_its_flows() {
+    let mut node = Node::new(Trust::of(&[]));
+    let peer = TcpListener::bind("127.0.0.2:0").unwrap();
+    let flow = node.tcp(peer.local_addr().unwrap());
+    node.echo.say(flow, MESSAGE.as_bytes());
+    node.echo.say(flow, MESSAGE.as_bytes());
+    node.turn();
+    let (mut accepted, from) = peer.accept().unwrap();
+    assert_eq!(from.ip(), node.address.ip(), "it leaves from the listener's address");
+    accepted.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    node.turn_until(|node| node.open() == 1);
+    let mut bytes = vec![0; MESSAGE.len() * 2];
+    node.turn();
+    accepted.read_exact(&mut bytes).unwrap();
+    accepted.write_all(MESSAGE.as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 1);
+    let named = node.echo.packets[0].0;
+    assert_eq!(Flow { conn: None, ..named }, flow);
+    drop(accepted);
+    node.turn_until(|node| node.echo.failed.len() == 2);
+    assert_eq!(node.echo.failed, [named, flow]);
+    // What is sent to a stream that is gone, and was not ours to open, fails at once.
+    node.echo.failed.clear();
+    node.echo.say(named, b"late");
+    node.turn_until(|node| !node.echo.failed.is_empty());
+    assert_eq!((&node.echo.failed[..], node.open()), (&[named][..], 0));
+}
+
+#[test]
+fn a_connect_that_nobody_takes_fails_its_flow() {
+    let mut node = Node::new(Trust::of(&[]));
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let flow = node.tcp(nobody);
+    node.echo.say(flow, MESSAGE.as_bytes());
+    node.turn_until(|node| node.echo.failed.contains(&flow));
+    assert_eq!(node.transport.counters().streams.errors.get("refused"), Some(&1));
+}
+
+#[test]
+fn streams_that_say_too_little_or_nothing_are_closed_in_time() {
+    let mut node = Node::strangers();
+    let (mut slow, _idle) = (node.client(), node.client());
+    slow.write_all(&MESSAGE.as_bytes()[..10]).unwrap();
+    node.turn_until(|node| node.open() == 2);
+    node.turn();
+    node.now += MESSAGE_TIME;
+    node.turn_until(|node| node.open() == 1);
+    assert_eq!(node.transport.counters().streams.errors.get("message-timeout"), Some(&1));
+    assert_eq!(slow.read(&mut [0; 8]).unwrap_or_default(), 0);
+    node.now += IDLE_STRANGER;
+    node.turn_until(|node| node.open() == 0);
+}
+
+#[test]
+fn what_is_no_sip_is_answered_if_possible_and_closed() {
+    let mut node = Node::new(Trust::of(&[]));
+    let mut client = node.client();
+    let text = "OPTIONS sip:rm SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;\
+                tag=1\r\nTo: <sip:rm>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+                Content-Length: 99999999999\r\n\r\n";
+    client.write_all(text.as_bytes()).unwrap();
+    node.turn_until(|node| node.open() == 1);
+    node.turn_until(|node| node.open() == 0);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("SIP/2.0 400 "), "{answer}");
+    assert!(node.echo.packets.is_empty());
+}
+
+#[test]
+fn a_stranger_has_few_connections_and_a_peer_as_many_as_it_needs() {
+    let cases = [(Node::strangers(), STREAMS_PER_SOURCE), (Node::new(Trust::of(&[])), 300)];
+    for (mut node, most) in cases {
+        let mut clients = Vec::new();
+        for _ in 0..300 {
+            clients.push(node.client());
+            node.turn();
+        }
+        node.turn_until(|node| {
+            let streams = node.transport.counters().streams;
+            streams.open + usize::try_from(streams.refused).unwrap() == 300
+        });
+        assert_eq!(node.open(), most);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_loses_its_connection_not_the_engine() {
+    let mut node = Node::new(Trust::of(&[]));
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flow = node.tcp(peer.local_addr().unwrap());
+    let big = vec![b'x'; 60_000];
+    for _ in 0..1000 {
+        node.echo.say(flow, &big);
+        node.turn();
+        if !node.echo.failed.is_empty() {
+            break;
+        }
+    }
+    assert!(node.echo.failed.contains(&flow));
+    assert_eq!(node.transport.counters().streams.errors.get("write-queue"), Some(&1));
+}
+
+#[test]
+fn the_waker_ends_a_wait() {
+    let mut node = Node::new(Trust::of(&[]));
+    assert!(!node.turn());
+    node.waker.wake();
+    assert!(node.turn());
+    assert!(!node.turn());
+}
