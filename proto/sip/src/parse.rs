@@ -179,7 +179,9 @@ impl<'a> Facts<'a> {
         match name {
             Name::Via => {
                 let top = vias(value, &mut self.vias, limits)?;
-                self.via = self.via.or(Some(top));
+                if self.via.is_none() {
+                    self.via = Some(top);
+                }
                 Ok(())
             }
             Name::From => once(&mut self.from, single(value, limits)?, at),

@@ -44,8 +44,8 @@ impl Framer {
         Self { limits, buffer: Vec::new(), start: 0, seen: 0, end: None, given: 0, broken: None }
     }
 
-    /// Takes bytes in the order of the stream. Call `next_frame` until it gives `None` before the next
-    /// push: then no more than one unfinished message is held.
+    /// Takes bytes in the order of the stream. Call `next_frame` until it gives `None` before the
+    /// next push: then no more than one unfinished message is held.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.broken.is_some() {
             return;

@@ -10,7 +10,7 @@ mod escape;
 pub use escape::{escape_param, unescape};
 
 use crate::parse::ParseError;
-use crate::parse::chars::{self, Cursor, DIGIT, HOST, MARK, URI};
+use crate::parse::chars::{self, Cursor, DIGIT, HOST, URI};
 use std::net::IpAddr;
 
 /// The scheme of a URI, compared without case.
@@ -61,15 +61,24 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     /// 400 when the scheme is missing, when a `sip:` or `sips:` URI breaks the grammar, or when
-    /// the text holds blanks, control characters, `<`, `>`, `"` or `\`. An unknown scheme is no error.
+    /// the text holds blanks, control characters, `<`, `>`, `"` or `\`. An unknown scheme is no
+    /// error.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let marks = Marks::find(text.as_bytes())?;
-        let colon = marks.colon.ok_or(ParseError::new("URI without scheme", 0))?;
+        let bytes = text.as_bytes();
+        let colon = match bytes {
+            [_, _, _, b':', ..] => Some(3),
+            _ => memchr::memchr(b':', bytes),
+        };
+        let colon = colon.ok_or(ParseError::new("URI without scheme", 0))?;
         let name = part(text, 0, colon);
+        let plain = chars::is_plain(bytes);
+        if !plain {
+            check_characters(bytes)?;
+        }
         let scheme = scheme_of(name).ok_or(ParseError::new("URI scheme", 0))?;
         let rest = colon + 1;
         match scheme {
-            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest, marks),
+            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest, plain),
             Scheme::Tel => Self::tel(text, scheme, rest),
             Scheme::Urn | Scheme::Other(_) => {
                 if rest >= text.len() {
@@ -130,22 +139,21 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
+    /// The parts behind `sip:`; a `plain` text has no headers.
     fn sip(
         text: &'a str,
         scheme: Scheme<'a>,
         from: usize,
-        marks: Marks,
+        plain: bool,
     ) -> Result<Self, ParseError> {
         let mut uri = Self::opaque(text, scheme);
         let mut cursor = Cursor::over(text, from);
-        if let Some(at) = marks.at {
-            let user = part(text, from, at);
-            if user.is_empty() {
+        if let Some((colon, at)) = user_info(text.as_bytes(), from) {
+            if at == from {
                 return Err(ParseError::new("empty user part", from));
             }
-            let colon = memchr::memchr(b':', user.as_bytes()).unwrap_or(user.len());
-            uri.user = Some(part(user, 0, colon));
-            uri.password = user.get(colon + 1..);
+            uri.user = Some(part(text, from, colon.unwrap_or(at)));
+            uri.password = colon.map(|colon| part(text, colon + 1, at));
             cursor.at = at + 1;
         }
         let host = cursor.at;
@@ -155,63 +163,44 @@ impl<'a> Uri<'a> {
             uri.port = Some(take_port(&mut cursor)?);
         }
         let params = cursor.at;
-        if !matches!(cursor.peek(), None | Some(b';' | b'?')) {
-            return Err(ParseError::new("URI after host", params));
+        match cursor.peek() {
+            None => return Ok(uri),
+            Some(b';' | b'?') => {}
+            Some(_) => return Err(ParseError::new("URI after host", params)),
         }
-        let headers = marks.question.unwrap_or(text.len());
+        let question = if plain { None } else { memchr::memchr(b'?', cursor.rest()) };
+        let headers = question.map_or(text.len(), |at| params + at);
         uri.params = part(text, params, headers);
         uri.headers = part(text, headers, text.len());
         Ok(uri)
     }
 }
 
-/// Where the parts of a URI meet; finding them checks every character.
-#[derive(Clone, Copy, Default)]
-struct Marks {
-    /// The first `:`.
-    colon: Option<usize>,
-    /// The first `@`: it must be escaped in a user part, and has no place behind the host.
-    at: Option<usize>,
-    /// The first `?` behind the host: user parts may have their own.
-    question: Option<usize>,
+/// The first `:` of a user part, if any, and the `@` that ends it: the first one, because it must
+/// be escaped inside.
+fn user_info(bytes: &[u8], from: usize) -> Option<(Option<usize>, usize)> {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let length = rest.iter().take_while(|&&byte| byte != b'@').count();
+    if length == rest.len() {
+        return None;
+    }
+    let colon = memchr::memchr(b':', chars::span(rest, 0, length));
+    Some((colon.map(|colon| from + colon), from + length))
 }
 
-impl Marks {
-    fn find(bytes: &[u8]) -> Result<Self, ParseError> {
-        if !chars::is_plain(bytes) {
-            return Self::search(bytes);
-        }
-        let colon = match bytes {
-            [_, _, _, b':', ..] => Some(3),
-            _ => memchr::memchr(b':', bytes),
-        };
-        Ok(Self { colon, at: memchr::memchr(b'@', bytes), question: None })
+/// Checks each character, and each escape.
+fn check_characters(bytes: &[u8]) -> Result<(), ParseError> {
+    let good = chars::run(bytes, URI);
+    if good < bytes.len() {
+        return Err(ParseError::new("character in URI", good));
     }
-
-    /// Looks at each character: for URIs that hold `?`, an escape, or what must not be there.
-    fn search(bytes: &[u8]) -> Result<Self, ParseError> {
-        let mut marks = Self::default();
-        for (at, &byte) in bytes.iter().enumerate() {
-            let class = chars::of(byte);
-            if class & (URI | MARK) == URI {
-                continue;
-            }
-            if class & URI == 0 {
-                return Err(ParseError::new("character in URI", at));
-            }
-            match byte {
-                b':' => marks.colon = marks.colon.or(Some(at)),
-                b'@' if marks.at.is_none() => {
-                    marks.at = Some(at);
-                    marks.question = None;
-                }
-                b'?' => marks.question = marks.question.or(Some(at)),
-                b'%' => check_escape(bytes, at)?,
-                _ => {}
-            }
+    for at in memchr::memchr_iter(b'%', bytes) {
+        match bytes.get(at + 1..at + 3) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => {}
+            _ => return Err(ParseError::new("escape in URI", at)),
         }
-        Ok(marks)
     }
+    Ok(())
 }
 
 /// Reads a host as an address: `192.0.2.1`, `[2001:db8::1]` or `2001:db8::1`.
@@ -274,13 +263,6 @@ fn is_scheme(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
-}
-
-fn check_escape(bytes: &[u8], at: usize) -> Result<(), ParseError> {
-    match bytes.get(at + 1..at + 3) {
-        Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => Ok(()),
-        _ => Err(ParseError::new("escape in URI", at)),
-    }
 }
 
 fn find(text: &str, byte: u8, from: usize) -> Option<usize> {

@@ -24,9 +24,6 @@ pub(crate) const DISPLAY: u16 = 64;
 /// A `word` of Call-ID: visible, no blanks.
 pub(crate) const WORD: u16 = 128;
 
-/// The characters that divide a URI: `:`, `@`, `;`, `?`, `%`.
-pub(crate) const MARK: u16 = 256;
-
 static CLASSES: [u16; 256] = classes();
 
 #[expect(
@@ -69,9 +66,6 @@ const fn classes() -> [u16; 256] {
         if visible && !matches!(byte, b'<' | b'>' | b'"' | b'\\' | b';' | b',') {
             class |= DISPLAY;
         }
-        if matches!(byte, b':' | b'@' | b';' | b'?' | b'%') {
-            class |= MARK;
-        }
         table[byte as usize] = class;
         if byte == u8::MAX {
             return table;
@@ -82,11 +76,11 @@ const fn classes() -> [u16; 256] {
 
 /// All classes of `byte`.
 #[inline]
-pub(crate) fn of(byte: u8) -> u16 {
+fn of(byte: u8) -> u16 {
     CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-/// True when `byte` is in one of the classes of `class`.
+/// True when `byte` is in `class`.
 #[inline]
 pub(crate) fn is(byte: u8, class: u16) -> bool {
     of(byte) & class != 0
@@ -101,7 +95,14 @@ pub(crate) fn all(bytes: &[u8], class: u16) -> bool {
 /// How many bytes from the first one on are in `class`.
 #[inline]
 pub(crate) fn run(bytes: &[u8], class: u16) -> usize {
-    bytes.iter().position(|&byte| !is(byte, class)).unwrap_or(bytes.len())
+    let mut length = 0;
+    for &byte in bytes {
+        if !is(byte, class) {
+            break;
+        }
+        length += 1;
+    }
+    length
 }
 
 /// True when `bytes` are certainly in `URI` and hold neither `%` nor `?`: a URI that needs no

@@ -23,49 +23,47 @@ pub(super) fn leading_blank(bytes: &[u8]) -> usize {
 }
 
 /// Where the line that starts at `from` ends, behind its CR LF; without folding.
+#[inline]
 pub(super) fn line_end(bytes: &[u8], from: usize) -> Result<usize, ParseError> {
     let rest = bytes.get(from..).unwrap_or_default();
     let Some(length) = memchr::memchr2(b'\r', b'\n', rest) else {
         return Err(ParseError::new("header without end", bytes.len()));
     };
-    let at = from + length;
-    match bytes.get(at..at + 2) {
-        Some(b"\r\n") => Ok(at + 2),
-        _ => Err(ParseError::new("line end is not CR LF", at)),
+    match rest.get(length..) {
+        Some([b'\r', b'\n', ..]) => Ok(from + length + 2),
+        _ => Err(ParseError::new("line end is not CR LF", from + length)),
     }
 }
 
 /// The header line that starts at `at`; `None` when the blank line stands there.
 pub(crate) fn next_line(bytes: &[u8], at: usize) -> Result<Option<RawLine>, ParseError> {
     let rest = bytes.get(at..).unwrap_or_default();
-    if rest.starts_with(b"\r\n") {
-        return Ok(None);
+    let length = chars::run(rest, TOKEN);
+    let (spelled, mut after) = rest.split_at_checked(length).unwrap_or_default();
+    if spelled.is_empty() {
+        return match after {
+            [b'\r', b'\n', ..] => Ok(None),
+            _ => Err(ParseError::new("header name", at)),
+        };
     }
-    let colon = memchr::memchr(b':', rest).ok_or(ParseError::new("no colon in header", at))?;
-    let spelled = trim_blanks(span(rest, 0, colon));
-    let name = Name::of(spelled);
-    if name == Name::Other && (spelled.is_empty() || !chars::all(spelled, TOKEN)) {
-        return Err(ParseError::new("header name", at + chars::run(spelled, TOKEN)));
+    while let [b' ' | b'\t', tail @ ..] = after {
+        after = tail;
     }
-    let name_end = at + spelled.len();
-    let from = at + colon + 1;
+    let from = bytes.len() - after.len() + 1;
+    if after.first() != Some(&b':') {
+        return Err(ParseError::new("no colon after header name", from - 1));
+    }
     let mut end = line_end(bytes, from)?;
     while matches!(bytes.get(end), Some(b' ' | b'\t')) {
         end = line_end(bytes, end)?;
     }
-    let all = span(bytes, from, end);
-    let value = from + chars::run(all, LWS);
-    let value_end = value + chars::trim_end(span(bytes, value, end)).len();
-    Ok(Some(RawLine { name, name_end, value, value_end, end }))
-}
-
-/// `bytes` without the blanks that may stand before a colon.
-fn trim_blanks(bytes: &[u8]) -> &[u8] {
-    let mut bytes = bytes;
-    while let [rest @ .., b' ' | b'\t'] = bytes {
-        bytes = rest;
-    }
-    bytes
+    // Every line ends with CR LF, which is no part of its value.
+    let all = span(bytes, from, end - 2);
+    let blank = chars::run(all, LWS);
+    let value = from + blank;
+    let value_end = value + chars::trim_end(all.get(blank..).unwrap_or_default()).len();
+    let name = Name::of(spelled);
+    Ok(Some(RawLine { name, name_end: at + length, value, value_end, end }))
 }
 
 /// Content-Length of a whole header section (start line included), read as `parse` reads it.

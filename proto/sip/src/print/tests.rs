@@ -37,7 +37,8 @@ fn a_provisional_answer() {
     assert_eq!(
         answer(REQUEST, 180, Some("t9"), &[("Server", "Ringmaster\r\nX: y")]),
         "SIP/2.0 180 Ringing\r\n\
-         Via: SIP/2.0/UDP a;branch=z9hG4bK1;rport=4567;received=192.0.2.9, SIP/2.0/UDP b\r\n ;branch=z9hG4bK2\r\n\
+         Via: SIP/2.0/UDP a;branch=z9hG4bK1;rport=4567;received=192.0.2.9, \
+         SIP/2.0/UDP b\r\n ;branch=z9hG4bK2\r\n\
          Via: SIP/2.0/TCP c;branch=z9hG4bK3\r\n\
          Record-Route: <sip:p;lr>\r\n\
          To: Bob <sip:bob@h>;tag=t9\r\n\
@@ -109,7 +110,8 @@ fn edits() {
         "INVITE sip:carol@h SIP/2.0\r\n\
          Via: SIP/2.0/UDP me\r\n\
          X-A: b\r\n\
-         Via: SIP/2.0/UDP a;branch=z9hG4bK1;rport=4567;received=192.0.2.9, SIP/2.0/UDP b\r\n ;branch=z9hG4bK2\r\n\
+         Via: SIP/2.0/UDP a;branch=z9hG4bK1;rport=4567;received=192.0.2.9, \
+         SIP/2.0/UDP b\r\n ;branch=z9hG4bK2\r\n\
          Via: SIP/2.0/TCP c;branch=z9hG4bK3\r\n\
          t: Bob <sip:bob@h>\r\n\
          From:   <sip:alice@h>;tag=1\r\n\
@@ -129,7 +131,8 @@ fn refused(text: &str) -> Option<String> {
 }
 
 const BROKEN: &str = "INVITE sip:a b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1;rport\r\n\
-v: SIP/2.0/UDP i\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\n ;x=y\r\nCall-ID: i\r\nCSeq: 1 INVITE\r\n\r\nTo: body";
+v: SIP/2.0/UDP i\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\n ;x=y\r\nCall-ID: i\r\n\
+CSeq: 1 INVITE\r\n\r\nTo: body";
 
 #[test]
 fn broken_requests_are_answered() {

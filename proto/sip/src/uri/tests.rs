@@ -23,7 +23,10 @@ fn accepted() {
         ("sip:example.com", None, "example.com", None),
         ("sip:a;b=c?d/e@example.com", Some("a;b=c?d/e"), "example.com", None),
         (
-            "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com",
+            concat!(
+                "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*",
+                ":&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com"
+            ),
             Some("1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"),
             "example.com",
             None,

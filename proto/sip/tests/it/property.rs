@@ -4,6 +4,7 @@
 
 use crate::torture;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use sip::header::Name;
 use sip::limits::Limits;
 use sip::parse::parse;
@@ -14,10 +15,10 @@ use sip::transport::{Flow, Transport};
 /// One way to damage a message.
 #[derive(Clone, Debug)]
 enum Damage {
-    Replace(prop::sample::Index, u8),
-    Insert(prop::sample::Index, Vec<u8>),
-    Remove(prop::sample::Index, usize),
-    Cut(prop::sample::Index),
+    Replace(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, usize),
+    Cut(Index),
 }
 
 /// What breaks messages at the joints of the grammar.
@@ -40,12 +41,13 @@ fn damage() -> impl Strategy<Value = Damage> {
     let telling = prop::sample::select(&b"\r\n \t:;,<>\"\\@?=%[]*\0\x7f\xff09aZ"[..]);
     let piece = prop::sample::select(PIECES);
     prop_oneof![
-        4 => (any::<prop::sample::Index>(), telling).prop_map(|(at, byte)| Damage::Replace(at, byte)),
-        3 => (any::<prop::sample::Index>(), piece).prop_map(|(at, piece)| Damage::Insert(at, piece.to_vec())),
-        1 => (any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..8))
+        4 => (any::<Index>(), telling).prop_map(|(at, byte)| Damage::Replace(at, byte)),
+        3 => (any::<Index>(), piece)
+            .prop_map(|(at, piece)| Damage::Insert(at, piece.to_vec())),
+        1 => (any::<Index>(), prop::collection::vec(any::<u8>(), 0..8))
             .prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
-        2 => (any::<prop::sample::Index>(), 1usize..40).prop_map(|(at, count)| Damage::Remove(at, count)),
-        1 => any::<prop::sample::Index>().prop_map(Damage::Cut),
+        2 => (any::<Index>(), 1usize..40).prop_map(|(at, count)| Damage::Remove(at, count)),
+        1 => any::<Index>().prop_map(Damage::Cut),
     ]
 }
 
@@ -128,8 +130,12 @@ fn look_at_all(bytes: &[u8]) -> bool {
     true
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn damaged_messages(bytes in damaged()) {
