@@ -56,7 +56,12 @@ impl Snapshot {
 fn stage<T>(run: impl FnOnce(&Problems) -> T) -> Result<T, Vec<Problem>> {
     let problems = Problems::default();
     let value = run(&problems);
-    if problems.is_empty() { Ok(value) } else { Err(problems.take()) }
+    if problems.is_empty() {
+        return Ok(value);
+    }
+    let mut problems = problems.take();
+    problems.sort_by(|a, b| (&a.file, a.at).cmp(&(&b.file, b.at)));
+    Err(problems)
 }
 
 /// E002.

@@ -225,10 +225,11 @@ fn profiles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
 fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
     let head_dbid = |head: &Head, problems: &Problems, taken: &mut Taken| {
         let computed = dbid_of(head.kind.as_str(), &head.tenant.value, &head.name.value);
-        taken.take(head.dbid.as_ref(), computed, &head.name, problems)
+        let identity = format!("{}/{}", head.tenant.value, head.name.value);
+        taken.take(head.dbid.as_ref(), computed, identity, &head.name, problems)
     };
     let mut taken = Taken::default();
-    taken.numbers.insert(Dbid(1), ());
+    taken.numbers.insert(Dbid(1), ENVIRONMENT.to_owned());
     for draft in &links.tenant_drafts {
         let head = draft.and_then(|at| drafts.tenants.get(at)).map(|tenant| &tenant.head);
         links.tenant_dbids.push(match head {
@@ -251,10 +252,11 @@ fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
     links.application_dbids = all(heads, &mut components);
     for group in &drafts.groups {
         for resource in &group.resources {
-            let (tenant, name) = (&group.head.tenant.value, &group.head.name.value);
-            let computed = dbid_of_resource(tenant, name, &resource.name.value);
+            let (tenant, group) = (&group.head.tenant.value, &group.head.name.value);
+            let computed = dbid_of_resource(tenant, group, &resource.name.value);
             let given = resource.dbid.as_ref();
-            let dbid = components.take(given, computed, &resource.name, problems);
+            let identity = format!("{tenant}/{group}/{}", resource.name.value);
+            let dbid = components.take(given, computed, identity, &resource.name, problems);
             links.resource_dbids.push(dbid);
         }
     }
@@ -268,8 +270,9 @@ fn environment_dbid(head: &Head, problems: &Problems) -> Dbid {
     Dbid(1)
 }
 
+/// DBIDs of one counter, each with the identity that has it.
 struct Taken {
-    numbers: Map<Dbid, ()>,
+    numbers: Map<Dbid, String>,
 }
 
 impl Default for Taken {
@@ -279,18 +282,22 @@ impl Default for Taken {
 }
 
 impl Taken {
+    /// One identity twice is a fault of its name, told as such; here it would only confuse.
     fn take(
         &mut self,
         given: Option<&Placed<Dbid>>,
         computed: Dbid,
+        identity: String,
         name: &Placed<String>,
         problems: &Problems,
     ) -> Dbid {
         let dbid = given.map_or(computed, |given| given.value);
-        if self.numbers.insert(dbid, ()).is_some() {
+        let other = self.numbers.get(&dbid);
+        if other.is_some_and(|other| given.is_some() || *other != identity) {
             let place = given.map_or(&name.place, |given| &given.place);
             problems.note(place.problem("E206", format!("dbid {dbid} is taken")));
         }
+        self.numbers.insert(dbid, identity);
         dbid
     }
 }

@@ -1,0 +1,194 @@
+//! Boot settings (ops.md §15): one YAML file, overridden by the environment, into typed structs.
+//!
+//! Every key of the list is known here; one that is not is an error, and one whose part this
+//! version has not may only have its default. `RINGMASTER_RM__HTTP` overrides `rm.http`: sections
+//! are joined by two underscores, the value is read like YAML.
+
+mod address;
+mod env;
+mod later;
+mod log;
+mod peer;
+mod rm;
+mod rs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::schema::{Field, Object, Problem, Problems};
+use model::tree::{Node, Value};
+
+pub use address::{Broker, HostPort, Listen, Transport};
+pub use log::{Format, Level, Log, Redact};
+pub use peer::{Peer, PeerMatch, Role};
+pub use rm::{Rm, Sip};
+pub use rs::{BrokerLimits, Reports, Rs};
+
+use crate::{objects, yaml};
+
+/// The boot settings of one process, whatever parts it runs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Settings {
+    /// `data_dir`: where everything that must last lies.
+    pub data_dir: PathBuf,
+    /// `log`
+    pub log: Log,
+    /// `config.file`: the platform objects; `None` = those of the command that is run.
+    pub config_file: Option<PathBuf>,
+    /// `rm`
+    pub rm: Rm,
+    /// `rs`
+    pub rs: Rs,
+}
+
+/// The top level of the file.
+const SECTIONS: [&str; 9] = [
+    "data_dir",
+    "log",
+    "config",
+    "config_server",
+    "rm",
+    "rs",
+    "config_handler",
+    "rs_init",
+    "log_exporter",
+];
+
+pub(crate) fn sections() -> &'static [&'static str] {
+    &SECTIONS
+}
+
+impl Settings {
+    /// Reads the file, if one is given, and lays the environment over it. Further pairs in the
+    /// form of the environment, chained behind it, win: that is how flags come in.
+    ///
+    /// # Errors
+    /// All problems, each with file, line and column, or with the variable it came from.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let text = match file {
+            Some(file) => objects::read(file).map_err(|problem| vec![problem])?,
+            None => String::new(),
+        };
+        let name = file.map(|file| Arc::from(file.display().to_string()));
+        Self::from_text(&text, name, environment)
+    }
+
+    /// The same from a text.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_text(
+        text: &str,
+        file: Option<Arc<str>>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let parsed = match &file {
+            Some(file) => yaml::parse_file(text, file),
+            None => yaml::parse(text),
+        };
+        let mut documents = parsed.map_err(|problem| vec![problem])?.into_iter();
+        let mut root = documents.next().unwrap_or_else(empty);
+        let problems = Problems::default();
+        if let Some(second) = documents.next() {
+            let second = Field::root(&second, file.clone(), &problems);
+            second
+                .note("E001", "not valid YAML or JSON: settings are one document, here is another");
+            return Err(problems.take());
+        }
+        let overridden = env::overlay(&mut root, environment);
+        let settings = Field::root(&root, file, &problems).object().and_then(read);
+        let problems = env::attributed(problems.take(), &overridden);
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(problems),
+        }
+    }
+
+    /// `rs.spool.dir`, or its default below `data_dir`.
+    #[must_use]
+    pub fn rs_spool_dir(&self) -> PathBuf {
+        self.rs.spool_dir.clone().unwrap_or_else(|| self.data_dir.join("rs").join("spool"))
+    }
+
+    /// `rm.cluster.key_file`, or its default below `data_dir`.
+    #[must_use]
+    pub fn rm_key_file(&self) -> PathBuf {
+        self.rm.key_file.clone().unwrap_or_else(|| self.data_dir.join("cluster.key"))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./ringmaster-data"),
+            log: Log::default(),
+            config_file: None,
+            rm: Rm::default(),
+            rs: Rs::default(),
+        }
+    }
+}
+
+fn empty() -> Node {
+    Node { value: Value::Map(Vec::new()), ..Node::default() }
+}
+
+fn read(root: Object<'_>) -> Option<Settings> {
+    let defaults = Settings::default();
+    let data_dir = root.get("data_dir").and_then(|field| path(&field));
+    let log = root.get("log").and_then(|field| field.object());
+    let log = log.map_or_else(|| Some(Log::default()), log::read);
+    let config = root.get("config").and_then(|field| field.object());
+    let config_file = config.and_then(config_file);
+    let rm = root.get("rm").and_then(|field| field.object());
+    let rm = rm.map_or_else(|| Some(Rm::default()), rm::read);
+    let rs = root.get("rs").and_then(|field| field.object());
+    let rs = rs.map_or_else(|| Some(Rs::default()), rs::read);
+    later::refuse(&root, "", &["log", "config", "rm", "rs"]);
+    root.finish();
+    Some(Settings {
+        data_dir: data_dir.unwrap_or(defaults.data_dir),
+        log: log?,
+        config_file,
+        rm: rm?,
+        rs: rs?,
+    })
+}
+
+fn config_file(config: Object<'_>) -> Option<PathBuf> {
+    let file = config.get("file").and_then(|field| path(&field));
+    later::refuse(&config, "config", &[]);
+    config.finish();
+    file
+}
+
+/// A path; not empty.
+fn path(field: &Field<'_>) -> Option<PathBuf> {
+    let text = field.text()?;
+    if text.is_empty() {
+        return field.invalid("path", "it is empty");
+    }
+    Some(PathBuf::from(text))
+}
+
+/// The name of a node or application: it stands in headers, ids and record ids.
+fn name(field: &Field<'_>) -> Option<String> {
+    let name = field.text_up_to(64)?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(letter) || !name.starts_with(char::is_alphanumeric) {
+        return field.invalid("name", "expected letters, digits, hyphens, underscores and dots");
+    }
+    Some(name.to_owned())
+}
+
+/// The name of an Application object; it may have blanks.
+fn application(field: &Field<'_>) -> Option<String> {
+    let name = field.text_up_to(64)?;
+    if name.is_empty() { field.invalid("name", "it is empty") } else { Some(name.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Keys of ops.md §15 whose part this version has not: known, and refused unless they have their
+//! default.
+//!
+//! One row a key: section, key, default as YAML (`null` where nothing is the default). When a part
+//! is built, its rows leave this table and become fields.
+
+use model::schema::Object;
+use model::tree::Value;
+
+use crate::yaml;
+
+type Row = (&'static str, &'static str, &'static str);
+
+const ROWS: &[Row] = &[
+    ("log", "max_bytes", "100MiB"),
+    ("log", "keep", "10"),
+    ("config", "server", "http://127.0.0.1:8888"),
+    ("config", "token_file", "null"),
+    ("config", "ca_file", "null"),
+    ("config", "server_name", "null"),
+    ("config_server", "listen", "127.0.0.1:8888"),
+    ("config_server", "store", "sqlite"),
+    ("config_server", "store_password_file", "null"),
+    ("config_server", "seed", "null"),
+    ("config_server", "tls", "null"),
+    ("config_server.auth", "bootstrap_token_file", "null"),
+    ("config_server.auth", "anonymous", "admin"),
+    ("config_server", "http_metrics_auth", "false"),
+    ("config_server", "require_if_match", "false"),
+    ("config_server.history", "keep_revisions", "1000"),
+    ("config_server.history", "keep", "90d"),
+    ("rm.sip", "tls", "null"),
+    ("rm.sip", "realm", "ringmaster"),
+    ("rm.sip", "users_file", "null"),
+    ("rm", "hep", "null"),
+    ("rm", "http_tls", "null"),
+    ("rm.cluster", "listen", "127.0.0.1:9801"),
+    ("rm.cluster", "peers", "[]"),
+    ("rm.cluster", "tls", "null"),
+    ("rm.cluster", "share", "null"),
+    ("rm.reporting", "ca_file", "null"),
+    ("rm.metrics", "max_series", "10000"),
+    ("rm.metrics", "profiles", "false"),
+    ("rm", "strict_limits", "false"),
+    ("rm.snmp", "master", "null"),
+    ("rm.snmp", "base_oid", "1.3.6.1.4.1.32473.1"),
+    ("rm.snmp", "context", "null"),
+    ("rm.snmp", "compat_http", "null"),
+    ("rs", "strict_limits", "false"),
+    ("rs.snmp", "master", "null"),
+    ("rs.snmp", "base_oid", "1.3.6.1.4.1.32473.1"),
+    ("rs.snmp", "context", "null"),
+    ("rs.snmp", "compat_http", "null"),
+    ("rs", "broker_memory", "256MiB"),
+    ("rs", "source", "null"),
+    ("rs", "source_consumers", "2"),
+    ("rs", "source_password_file", "null"),
+    ("rs", "ingest", "true"),
+    ("rs", "http_metrics_auth", "false"),
+    ("rs", "http_cors_origins", "[]"),
+    ("rs", "tls", "null"),
+    ("rs.auth", "users_file", "null"),
+    ("rs.auth", "tokens_file", "null"),
+    ("rs.auth", "jwks_file", "null"),
+    ("rs.auth", "anonymous", "true"),
+    ("rs.auth", "anonymous_broker", "true"),
+    ("rs", "database_user", "null"),
+    ("rs", "database_password_file", "null"),
+    ("rs", "database_schema", "null"),
+    ("rs.database_pool", "writers", "2"),
+    ("rs.database_pool", "readers", "8"),
+    ("rs", "database_uri_indexes", "false"),
+    ("rs", "time_zone", "null"),
+    ("rs", "week_start", "monday"),
+    ("rs", "time_zone_rebuild", "false"),
+    ("rs.rollup", "delay", "2s"),
+    ("rs.rollup", "delta_days", "7"),
+    ("rs.rollup", "dn_limit", "50000"),
+    ("rs.cdr", "timeout", "24h"),
+    ("rs.latency", "threshold", "{}"),
+    ("rs.latency", "percentile", "0.95"),
+    ("rs.reports", "events_page_size", "500"),
+    ("rs.reports.max_bins", "5min", "2016"),
+    ("rs.reports.max_bins", "30min", "1488"),
+    ("rs.reports.max_bins", "hourly", "2232"),
+    ("rs.reports.max_bins", "daily", "1100"),
+    ("rs.reports.max_bins", "weekly", "520"),
+    ("rs.reports.max_bins", "monthly", "240"),
+    ("rs.retention", "cdr", "40"),
+    ("rs.retention", "events", "14"),
+    ("rs.retention.operations", "5min", "7"),
+    ("rs.retention.operations", "30min", "31"),
+    ("rs.retention.operations", "hourly", "93"),
+    ("rs.retention.operations", "daily", "400"),
+    ("rs.retention.operations", "weekly", "1095"),
+    ("rs.retention.operations", "monthly", "3650"),
+    ("rs.retention.var", "5min", "7"),
+    ("rs.retention.var", "30min", "31"),
+    ("rs.retention.var", "hourly", "93"),
+    ("rs.retention.var", "daily", "400"),
+    ("rs.retention.var", "weekly", "1095"),
+    ("rs.retention.var", "monthly", "3650"),
+    ("rs.retention.latencies", "hourly", "93"),
+    ("rs.retention.latencies", "daily", "400"),
+    ("rs.retention.latencies", "weekly", "1095"),
+    ("rs.retention.latencies", "monthly", "3650"),
+    ("rs.retention.sq", "hourly", "93"),
+    ("rs.retention.sq", "daily", "400"),
+    ("rs.retention.sq", "weekly", "1095"),
+    ("rs.retention.sq", "monthly", "3650"),
+    ("rs.retention.sq", "failures", "365"),
+    ("rs.retention", "at", "03:10"),
+    ("rs.retention", "window", "4h"),
+    ("rs.retention", "emergency", "false"),
+    ("rs.export", "before_purge", "null"),
+    ("rs.privacy", "mask", "none"),
+    ("rs.privacy", "drop_events", "[]"),
+    ("rs.queue_high", "size", "15000"),
+    ("rs.queue_high", "for", "15m"),
+    ("config_handler", "rm_app", "rm"),
+    ("config_handler", "group", "mcp"),
+    ("config_handler", "rm_options", "{}"),
+    ("config_handler", "group_options", "{ gvp.lrg.load-balance-scheme: round-robin }"),
+    ("config_handler", "folder", "null"),
+    ("config_handler", "node", "null"),
+    ("config_handler", "namespace", "null"),
+    ("config_handler", "replicas", "0"),
+    ("config_handler", "voicemail_did", "null"),
+    ("config_handler", "wait", "10m"),
+    ("config_handler", "prune_after", "10m"),
+    ("rs_init", "app", "rs"),
+    ("rs_init", "options", "{}"),
+    ("rs_init.database", "name", "null"),
+    ("rs_init.database", "user", "null"),
+    ("rs_init.database", "host", "null"),
+    ("rs_init.database", "port", "null"),
+    ("rs_init.database", "reader", "null"),
+    ("rs_init.database", "db_password_file", "null"),
+    ("rs_init.database", "admin_password_file", "null"),
+    ("log_exporter", "listen", "127.0.0.1:8200"),
+    ("log_exporter", "files", "[]"),
+    ("log_exporter", "from", "null"),
+    ("log_exporter", "stdout", "false"),
+];
+
+/// Goes through the rows at and below `path`; `built` names the sections in it that their own
+/// reader goes through.
+pub(super) fn refuse(object: &Object<'_>, path: &str, built: &[&str]) {
+    for (_, key, default) in ROWS.iter().filter(|(section, ..)| *section == path) {
+        object.unavailable(key, |value| is_default(value, default));
+    }
+    let mut seen = Vec::new();
+    for (section, ..) in ROWS {
+        let below = match path {
+            "" => Some(*section),
+            _ => section.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
+        };
+        let Some(next) = below.and_then(|below| below.split('.').next()) else { continue };
+        if seen.contains(&next) || built.contains(&next) {
+            continue;
+        }
+        seen.push(next);
+        let Some(inner) = object.get(next).and_then(|field| field.object()) else { continue };
+        let path = if path.is_empty() { next.to_owned() } else { format!("{path}.{next}") };
+        refuse(&inner, &path, &[]);
+        inner.finish();
+    }
+}
+
+fn is_default(value: &Value, default: &str) -> bool {
+    let parsed = yaml::parse(default).unwrap_or_default();
+    parsed.first().is_some_and(|node| same(&node.value, value))
+}
+
+/// Equal but for the places.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Seq(a), Value::Seq(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(&a.value, &b.value))
+        }
+        (Value::Map(a), Value::Map(b)) => {
+            let alike = |((ka, a), (kb, b)): (&(_, _), &(_, _))| {
+                let (ka, kb): (&model::tree::Key, &model::tree::Key) = (ka, kb);
+                let (a, b): (&model::tree::Node, &model::tree::Node) = (a, b);
+                ka.text == kb.text && same(&a.value, &b.value)
+            };
+            a.len() == b.len() && a.iter().zip(b).all(alike)
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+pub(super) fn rows() -> &'static [Row] {
+    ROWS
+}

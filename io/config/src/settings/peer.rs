@@ -1,0 +1,104 @@
+//! `rm.sip.peers`: who may call, and as what (rm.md §13.1).
+
+use std::net::SocketAddr;
+
+use model::config::Network;
+use model::config::read::network;
+use model::schema::{Field, Object};
+use model::tree::Value;
+
+use super::address::is_host;
+
+/// A peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its name in logs and metrics.
+    pub name: String,
+    /// Where it calls from; any of them. The most specific match of all peers wins.
+    pub matches: Vec<PeerMatch>,
+    /// What it may do.
+    pub role: Role,
+    /// Whether it may send preloaded Routes to third parties.
+    pub allow_route: bool,
+    /// Whether its internal headers are kept (`headers: trusted`); by default those of SIP Servers
+    /// and media servers are.
+    pub trust_headers: bool,
+}
+
+/// Where a peer calls from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerMatch {
+    /// An address and port.
+    Endpoint(SocketAddr),
+    /// An address, or a network.
+    Network(Network),
+}
+
+/// What a peer may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// INVITE any service, join sessions, all internal headers.
+    SipServer,
+    /// INVITE.
+    Gateway,
+    /// INVITE, join, outbound.
+    Media,
+    /// OPTIONS only.
+    Probe,
+}
+
+pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
+    let peer = item.object()?;
+    let name = peer.require("name", "peer").and_then(|field| super::name(&field));
+    let matches = matches(&peer);
+    let roles = [
+        ("sip-server", Role::SipServer),
+        ("gateway", Role::Gateway),
+        ("media", Role::Media),
+        ("probe", Role::Probe),
+    ];
+    let role = peer.require("role", "peer").and_then(|field| field.choice(&roles));
+    let allow_route = peer.get("allow_route").and_then(|field| field.boolean());
+    let choices = [("trusted", true), ("untrusted", false)];
+    let trusted = peer.get("headers").and_then(|field| field.choice(&choices));
+    peer.unavailable("rate", |_| false);
+    peer.unavailable("notify_failures", |value| *value == Value::Bool(false));
+    peer.unavailable("priority", |value| *value == Value::Bool(false));
+    peer.unavailable("session_expires", |_| false);
+    peer.finish();
+    let role = role?;
+    let trusted_role = matches!(role, Role::SipServer | Role::Media);
+    Some(Peer {
+        name: name?,
+        matches: matches?,
+        role,
+        allow_route: allow_route.unwrap_or(false),
+        trust_headers: trusted.unwrap_or(trusted_role),
+    })
+}
+
+fn matches(peer: &Object<'_>) -> Option<Vec<PeerMatch>> {
+    let field = peer.require("match", "peer")?;
+    let items = match field.node().value {
+        Value::Seq(_) => field.list()?,
+        _ => vec![field.clone()],
+    };
+    if items.is_empty() {
+        return field.wrong_type("a list of at least one address");
+    }
+    items.iter().map(one).collect()
+}
+
+fn one(field: &Field<'_>) -> Option<PeerMatch> {
+    let text = field.text()?;
+    if let Ok(endpoint) = text.parse::<SocketAddr>() {
+        return Some(PeerMatch::Endpoint(endpoint));
+    }
+    if let Some(network) = network(text) {
+        return Some(PeerMatch::Network(network));
+    }
+    if is_host(text) {
+        return field.unavailable_as(&format!("{} by TLS name", field.name()));
+    }
+    field.invalid("peer address", "expected IP, IP:port or a network such as 192.0.2.0/24")
+}

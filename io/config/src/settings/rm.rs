@@ -1,0 +1,246 @@
+//! `rm`: the Resource Manager.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::id::NodeId;
+use model::schema::{Field, Object};
+use model::tree::Value;
+
+use super::address::sip_listen;
+use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
+use super::peer::{self, Peer};
+use super::{application, later, name, path};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// `rm`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rm {
+    /// `rm.name`: the node's identity.
+    pub name: String,
+    /// `rm.application`, or the name.
+    pub application: String,
+    /// `rm.node_id`, or derived from the name.
+    pub node_id: NodeId,
+    /// `rm.sip`
+    pub sip: Sip,
+    /// `rm.monitor.listen`, UDP.
+    pub monitor_listen: SocketAddr,
+    /// `rm.http`
+    pub http: SocketAddr,
+    /// `rm.http_tokens_file`
+    pub http_tokens_file: Option<PathBuf>,
+    /// `rm.cluster.key_file`
+    pub key_file: Option<PathBuf>,
+    /// `rm.cluster.id`
+    pub cluster_id: String,
+    /// `rm.reporting.broker`
+    pub broker: Broker,
+    /// `rm.reporting.user`
+    pub broker_user: Option<String>,
+    /// `rm.reporting.password_file`
+    pub broker_password_file: Option<PathBuf>,
+    /// `rm.drain_delay`
+    pub drain_delay: Duration,
+    /// `rm.drain_timeout`
+    pub drain_timeout: Duration,
+}
+
+/// `rm.sip`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sip {
+    /// `rm.sip.listen`
+    pub listen: Vec<Listen>,
+    /// `rm.sip.advertise`: empty = the listener's own; else one, or one per listener.
+    pub advertise: Vec<HostPort>,
+    /// `rm.sip.via`: alike.
+    pub via: Vec<HostPort>,
+    /// `rm.sip.dscp`, 0–63
+    pub dscp: u8,
+    /// `rm.sip.domains`: further host names that mean this RM, lower case.
+    pub domains: Vec<String>,
+    /// `rm.sip.peers`: empty = loopback is a SIP Server.
+    pub peers: Vec<Peer>,
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+impl Default for Rm {
+    fn default() -> Self {
+        Self {
+            name: "rm-1".to_owned(),
+            application: "rm-1".to_owned(),
+            node_id: NodeId(1),
+            sip: Sip::default(),
+            monitor_listen: loopback(5064),
+            http: loopback(8300),
+            http_tokens_file: None,
+            key_file: None,
+            cluster_id: "ringmaster".to_owned(),
+            broker: HostPort { host: "127.0.0.1".to_owned(), port: 61_616 },
+            broker_user: None,
+            broker_password_file: None,
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        let listen = |transport| Listen { transport, addr: loopback(5060) };
+        Self {
+            listen: vec![listen(Transport::Udp), listen(Transport::Tcp)],
+            advertise: Vec::new(),
+            via: Vec::new(),
+            dscp: 24,
+            domains: Vec::new(),
+            peers: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
+    let mut settings = Rm::default();
+    if let Some(name) = rm.get("name").and_then(|field| name(&field)) {
+        settings.application.clone_from(&name);
+        settings.name = name;
+    }
+    put(&mut settings.application, rm.get("application").and_then(|f| application(&f)));
+    let node_id = node_id(&rm, &settings.name);
+    if let Some(object) = rm.get("sip").and_then(|field| field.object()) {
+        settings.sip = sip(object);
+    }
+    if let Some(object) = rm.get("monitor").and_then(|field| field.object()) {
+        put(&mut settings.monitor_listen, object.get("listen").and_then(|f| monitor_listen(&f)));
+        object.finish();
+    }
+    put(&mut settings.http, rm.get("http").and_then(|field| listen(&field)));
+    settings.http_tokens_file = rm.get("http_tokens_file").and_then(|field| path(&field));
+    if let Some(object) = rm.get("cluster").and_then(|field| field.object()) {
+        settings.key_file = object.get("key_file").and_then(|field| path(&field));
+        put(&mut settings.cluster_id, object.get("id").and_then(|f| application(&f)));
+        later::refuse(&object, "rm.cluster", &[]);
+        object.finish();
+    }
+    if let Some(object) = rm.get("reporting").and_then(|field| field.object()) {
+        put(&mut settings.broker, object.get("broker").and_then(|field| broker(&field)));
+        let user = object.get("user");
+        settings.broker_user = user.and_then(|f| f.text_up_to(256).map(str::to_owned));
+        settings.broker_password_file = object.get("password_file").and_then(|f| path(&f));
+        later::refuse(&object, "rm.reporting", &[]);
+        object.finish();
+    }
+    let duration = |key, most| rm.get(key).and_then(|f| f.duration(Duration::ZERO, most));
+    put(&mut settings.drain_delay, duration("drain_delay", DAY));
+    put(&mut settings.drain_timeout, duration("drain_timeout", DAY * 7));
+    later::refuse(&rm, "rm", &["sip", "monitor", "cluster", "reporting"]);
+    rm.finish();
+    settings.node_id = node_id?;
+    Some(settings)
+}
+
+fn put<T>(cell: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *cell = value;
+    }
+}
+
+fn node_id(rm: &Object<'_>, name: &str) -> Option<NodeId> {
+    if let Some(field) = rm.get("node_id") {
+        return field.whole(1, NodeId::MAX).map(NodeId);
+    }
+    let derived = NodeId::of_name(name);
+    if derived.is_none() {
+        let text = format!("\"rm.node_id\" is required with the name {name}");
+        rm.note("E103", format!("{text}: its number is above {}", NodeId::MAX));
+    }
+    derived
+}
+
+fn sip(sip: Object<'_>) -> Sip {
+    let mut settings = Sip::default();
+    put(&mut settings.listen, sip.get("listen").and_then(|field| listeners(&field)));
+    let listeners = settings.listen.len();
+    let shown = |key| {
+        let field = sip.get(key)?;
+        let list = host_ports(&field)?;
+        if list.len() != 1 && list.len() != listeners {
+            let found = list.len();
+            let text = format!("\"rm.sip.{key}\" must be one address or one per listener");
+            field.note("E102", format!("{text} ({listeners}), found {found}"));
+        }
+        Some(list)
+    };
+    settings.advertise = shown("advertise").unwrap_or_default();
+    settings.via = shown("via").unwrap_or_default();
+    if settings.advertise.is_empty() && settings.listen.iter().any(|l| l.addr.ip().is_unspecified())
+    {
+        sip.note("E103", "rm.sip.advertise is required with a wildcard listener");
+    }
+    put(&mut settings.dscp, sip.get("dscp").and_then(|field| field.whole(0, 63)));
+    put(&mut settings.domains, sip.get("domains").and_then(|field| domains(&field)));
+    put(&mut settings.peers, sip.get("peers").and_then(|field| peers(&field)));
+    later::refuse(&sip, "rm.sip", &[]);
+    sip.finish();
+    settings
+}
+
+fn listeners(field: &Field<'_>) -> Option<Vec<Listen>> {
+    let items = match field.node().value {
+        Value::Seq(_) => field.list()?,
+        _ => vec![field.clone()],
+    };
+    if items.is_empty() || items.len() > 16 {
+        field.note("E106", "\"rm.sip.listen\" must be between 1 and 16 listeners");
+        return None;
+    }
+    items.iter().map(sip_listen).collect()
+}
+
+fn monitor_listen(field: &Field<'_>) -> Option<SocketAddr> {
+    let items = match field.node().value {
+        Value::Seq(_) => field.list()?,
+        _ => vec![field.clone()],
+    };
+    let [one] = items.as_slice() else {
+        return field.unavailable_as("rm.monitor.listen with several addresses");
+    };
+    let listen = sip_listen(one)?;
+    if listen.transport == Transport::Tcp {
+        return one.unavailable();
+    }
+    Some(listen.addr)
+}
+
+fn domains(field: &Field<'_>) -> Option<Vec<String>> {
+    let domain = |item: &Field<'_>| {
+        let text = item.text()?;
+        if !is_host(text) {
+            return item.invalid("domain", "expected a host name");
+        }
+        Some(text.to_ascii_lowercase())
+    };
+    field.list()?.iter().map(domain).collect()
+}
+
+fn peers(field: &Field<'_>) -> Option<Vec<Peer>> {
+    let mut names = BTreeSet::new();
+    let mut peers = Vec::new();
+    for item in field.list()? {
+        let Some(peer) = peer::read(&item) else { continue };
+        if !names.insert(peer.name.clone()) {
+            item.note(
+                "E105",
+                format!("\"{}\" is not a valid name: another peer has it", peer.name),
+            );
+        }
+        peers.push(peer);
+    }
+    Some(peers)
+}

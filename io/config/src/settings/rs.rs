@@ -1,0 +1,211 @@
+//! `rs`: the Reporting Server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::schema::{Field, Object};
+
+use super::address::listen;
+use super::{application, later, name, path};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// `rs`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rs {
+    /// `rs.name`
+    pub name: String,
+    /// `rs.application`, or the name.
+    pub application: String,
+    /// `rs.broker`: where producers connect.
+    pub broker: SocketAddr,
+    /// `rs.broker_limits`
+    pub broker_limits: BrokerLimits,
+    /// `rs.spool.dir`; see `Settings::rs_spool_dir`.
+    pub spool_dir: Option<PathBuf>,
+    /// `rs.spool.limit`, bytes.
+    pub spool_limit: u64,
+    /// `rs.http`
+    pub http: SocketAddr,
+    /// `rs.ui`: whether the dashboard is served.
+    pub ui: bool,
+    /// `rs.api`: whether the API is served.
+    pub api: bool,
+    /// `rs.reports`
+    pub reports: Reports,
+}
+
+/// `rs.reports`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reports {
+    /// `rs.reports.enabled`: whether the reports in GVP's form are served.
+    pub enabled: bool,
+    /// `rs.reports.page_size`
+    pub page_size: u32,
+    /// `rs.reports.page_size_max`
+    pub page_size_max: u32,
+}
+
+/// `rs.broker_limits` (rs.md §1.5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokerLimits {
+    /// `connections`
+    pub connections: u32,
+    /// `connections_per_address`
+    pub connections_per_address: u32,
+    /// `frame_before_login`, bytes.
+    pub frame_before_login: u64,
+    /// `frame`, bytes.
+    pub frame: u64,
+    /// `record`: bytes of a record's body; larger ones become dead letters.
+    pub record: u64,
+    /// `sessions`, per connection.
+    pub sessions: u32,
+    /// `producers`, per connection.
+    pub producers: u32,
+    /// `advisories`: advisory subscriptions, per connection.
+    pub advisories: u32,
+    /// `transaction_messages`
+    pub transaction_messages: u32,
+    /// `transaction_bytes`
+    pub transaction_bytes: u64,
+    /// `transaction_age`
+    pub transaction_age: Duration,
+    /// `unanswered_messages`, per connection: then reading pauses.
+    pub unanswered_messages: u32,
+    /// `unanswered_bytes`, per connection.
+    pub unanswered_bytes: u64,
+    /// `login`: time for the login.
+    pub login: Duration,
+    /// `inactivity`: silence after which a connection is closed.
+    pub inactivity: Duration,
+}
+
+impl Default for Rs {
+    fn default() -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            name: "rs-1".to_owned(),
+            application: "rs-1".to_owned(),
+            broker: loopback(61_616),
+            broker_limits: BrokerLimits::default(),
+            spool_dir: None,
+            spool_limit: 8 * GIB,
+            http: loopback(8080),
+            ui: true,
+            api: true,
+            reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
+        }
+    }
+}
+
+impl Default for BrokerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            connections_per_address: 1_000,
+            frame_before_login: 64 * KIB,
+            frame: 8 * MIB,
+            record: MIB,
+            sessions: 256,
+            producers: 256,
+            advisories: 256,
+            transaction_messages: 10_000,
+            transaction_bytes: 16 * MIB,
+            transaction_age: Duration::from_secs(600),
+            unanswered_messages: 4096,
+            unanswered_bytes: 32 * MIB,
+            login: Duration::from_secs(10),
+            inactivity: Duration::from_secs(30),
+        }
+    }
+}
+
+pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
+    let mut settings = Rs::default();
+    if let Some(name) = rs.get("name").and_then(|field| name(&field)) {
+        settings.application.clone_from(&name);
+        settings.name = name;
+    }
+    put(&mut settings.application, rs.get("application").and_then(|f| application(&f)));
+    put(&mut settings.broker, rs.get("broker").and_then(|field| listen(&field)));
+    if let Some(object) = rs.get("broker_limits").and_then(|field| field.object()) {
+        broker_limits(&object, &mut settings.broker_limits);
+        object.finish();
+    }
+    if let Some(object) = rs.get("spool").and_then(|field| field.object()) {
+        settings.spool_dir = object.get("dir").and_then(|field| path(&field));
+        let limit = object.get("limit").and_then(|field| field.size(64 * MIB, 1 << 50));
+        put(&mut settings.spool_limit, limit);
+        object.finish();
+    }
+    put(&mut settings.http, rs.get("http").and_then(|field| listen(&field)));
+    put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
+    put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
+    if let Some(field) = rs.get("database") {
+        database(&field);
+    }
+    if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
+        reports(&object, &mut settings.reports);
+    }
+    later::refuse(&rs, "rs", &["broker_limits", "spool", "reports"]);
+    rs.finish();
+    Some(settings)
+}
+
+fn put<T>(cell: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *cell = value;
+    }
+}
+
+fn database(field: &Field<'_>) {
+    let later = ["none", "postgres://", "postgresql://", "sqlserver://"];
+    match field.text() {
+        None | Some("sqlite") => {}
+        Some(text) if later.iter().any(|form| text.starts_with(form)) => {
+            field.unavailable_as::<()>("rs.database other than sqlite").unwrap_or_default();
+        }
+        Some(_) => {
+            let list = "sqlite, postgres://…, sqlserver://…, none";
+            field.note("E104", format!("\"rs.database\" must be one of {list}"));
+        }
+    }
+}
+
+fn reports(object: &Object<'_>, reports: &mut Reports) {
+    put(&mut reports.enabled, object.get("enabled").and_then(|field| field.boolean()));
+    let size = |key| object.get(key).and_then(|field| field.whole(1, 100_000));
+    put(&mut reports.page_size_max, size("page_size_max"));
+    put(&mut reports.page_size, size("page_size"));
+    if reports.page_size > reports.page_size_max {
+        let most = reports.page_size_max;
+        object.note("E106", format!("\"rs.reports.page_size\" must be between 1 and {most}"));
+    }
+    later::refuse(object, "rs.reports", &[]);
+}
+
+fn broker_limits(object: &Object<'_>, limits: &mut BrokerLimits) {
+    let number = |key| object.get(key).and_then(|field| field.whole(1, 10_000_000));
+    let size = |key| object.get(key).and_then(|field| field.size(KIB, GIB));
+    let second = Duration::from_secs(1);
+    let time = |key| object.get(key).and_then(|field| field.duration(second, second * 86_400));
+    put(&mut limits.connections, number("connections"));
+    put(&mut limits.connections_per_address, number("connections_per_address"));
+    put(&mut limits.frame_before_login, size("frame_before_login"));
+    put(&mut limits.frame, size("frame"));
+    put(&mut limits.record, size("record"));
+    put(&mut limits.sessions, number("sessions"));
+    put(&mut limits.producers, number("producers"));
+    put(&mut limits.advisories, number("advisories"));
+    put(&mut limits.transaction_messages, number("transaction_messages"));
+    put(&mut limits.transaction_bytes, size("transaction_bytes"));
+    put(&mut limits.transaction_age, time("transaction_age"));
+    put(&mut limits.unanswered_messages, number("unanswered_messages"));
+    put(&mut limits.unanswered_bytes, size("unanswered_bytes"));
+    put(&mut limits.login, time("login"));
+    put(&mut limits.inactivity, time("inactivity"));
+}

@@ -1,0 +1,100 @@
+//! The three examples of rm.md §4.3: what this version builds, and exactly what it refuses.
+
+use model::config::Service;
+
+use crate::{build, faults};
+
+#[test]
+fn example_1_builds_but_for_its_scheme() {
+    let whole = include_str!("../fixtures/example-1.yaml");
+    let refused = "o.yaml:29:11: E107: \"scheme: least-percent\" is not available in this version";
+    assert_eq!(faults(whole), [refused]);
+    let (snapshot, warnings) = build(include_str!("../fixtures/example-1-built.yaml")).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let acme = snapshot.tenant_by_name("acme").unwrap();
+    let tenant = snapshot.tenant(acme);
+    assert_eq!(tenant.dbid.0, 1_232_636_818);
+    assert_eq!(tenant.policy.usage_limit, Some(100));
+    let burst = tenant.policy.burst.unwrap();
+    assert_eq!((burst.level2, burst.level3), (120, Some(150)));
+    assert_eq!(tenant.policy.alarms.usage_limit, Some(true));
+    let alias = snapshot.tenant_by_alias("9350e2fc-a1dd-4c65-8d40-1f75a2e080dd");
+    assert_eq!(alias, Some(acme));
+    let found = snapshot.did("18005550217").unwrap();
+    assert_eq!((found.pattern, found.group), ("18005550200-18005550299", "acme-numbers"));
+    let profile = snapshot.profile(found.profile);
+    assert_eq!((profile.name.as_str(), profile.service), ("IVRAppDefault", Service::Voicexml));
+    assert!(!profile.policy.allows(Service::Ccxml) && profile.policy.allows(Service::Voicexml));
+    let parameters = snapshot.parameters(acme, found.profile, Service::Voicexml);
+    let printed: Vec<_> =
+        parameters.iter().map(|p| (p.name.as_str(), p.value.as_str(), p.fixed)).collect();
+    assert_eq!(printed, [("gvp.appmodule", "VXML-NG", true), ("lang", "en", false)]);
+    let group = snapshot.group(snapshot.groups_for(acme, Service::Cpd)[0]);
+    let servers: Vec<_> = group.resources.iter().map(|ix| snapshot.resource(*ix)).collect();
+    assert_eq!(servers[1].address.addr, "10.0.0.12:5070".parse().unwrap());
+    assert_eq!((servers[0].capacity, servers[0].name.as_str()), (Some(500), "mcp-1"));
+}
+
+/// Holds the faults against lines of `line:column what`, each an E107.
+fn refused(text: &str, expected: &[&str]) {
+    let told = faults(text);
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|line| {
+            let (at, what) = line.split_once(' ').unwrap();
+            format!("o.yaml:{at}: E107: \"{what}\" is not available in this version")
+        })
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn example_2_is_refused_where_it_goes_beyond_this_version() {
+    let expected = [
+        "7:5 policy.partition",
+        "9:5 policy.children",
+        "13:84 policy.outbound_usage_limit",
+        "21:3 requires",
+        "23:5 policy.dialing_rules",
+        "24:5 policy.max_call_duration",
+        "31:3 geo_location",
+        "32:3 capabilities",
+        "33:3 confmaxsize",
+        "34:36 address with host name b1.mcp.example",
+        "34:101 address with host name b2.mcp.example",
+        "34:143 resources[1].redundancy",
+        "40:14 services[0]: gateway",
+        "41:11 scheme: weighted",
+    ];
+    refused(include_str!("../fixtures/example-2.yaml"), &expected);
+}
+
+#[test]
+fn example_3_is_refused_where_it_goes_beyond_this_version() {
+    let expected = [
+        "4:20 services[0]: cti",
+        "4:26 fail_over_cti_handling",
+        "4:105 cti_unavailable_respcode",
+        "4:142 cti_unavailable_action",
+        "9:20 services[0]: gateway",
+        "9:30 use_cti",
+        "13:20 services[0]: recordingserver",
+        "13:46 scheme: least-used",
+        "13:58 geo_location",
+        "18:18 service: record",
+        "18:26 geo_location",
+    ];
+    refused(include_str!("../fixtures/example-3.yaml"), &expected);
+}
+
+#[test]
+fn the_options_of_example_3_are_read() {
+    let whole = include_str!("../fixtures/example-3.yaml");
+    let application = whole.rsplit_once("---\n").unwrap().1;
+    let (snapshot, warnings) = build(application).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let options = &snapshot.application("rm-1").unwrap().options;
+    assert_eq!(options.resource_unavailable_respcode, 603);
+    assert_eq!(options.resource_no_match_respcode, 603);
+    assert_eq!((options.mtu, options.tcp_setup.as_secs()), (1500, 5));
+}

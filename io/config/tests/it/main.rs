@@ -1,0 +1,29 @@
+//! Objects from text to snapshot: the examples of the specification, every text of a fault with
+//! its place, and what a snapshot answers.
+
+mod examples;
+mod faults;
+mod options;
+mod relations;
+mod snapshot;
+
+use std::sync::Arc;
+
+use config::objects::from_text;
+use model::id::Revision;
+use model::schema::{Problem, Warning};
+use model::snapshot::Snapshot;
+
+/// Builds a snapshot of a text that is called `o.yaml`.
+fn build(text: &str) -> Result<(Snapshot, Vec<Warning>), Vec<Problem>> {
+    let documents = from_text(text, Some(Arc::from("o.yaml"))).map_err(|problem| vec![problem])?;
+    Snapshot::build(&documents, Revision(7))
+}
+
+/// The faults of a text, as they are printed.
+fn faults(text: &str) -> Vec<String> {
+    match build(text) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    }
+}

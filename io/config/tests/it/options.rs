@@ -1,0 +1,137 @@
+//! Options of an application: typed, lenient in form, and told when they have no effect.
+
+use std::time::Duration;
+
+use model::config::Options;
+use model::config::options::DnisHeader;
+
+use crate::{build, faults};
+
+fn application(kind: &str, options: &str) -> String {
+    format!("kind: Application\nname: rm\nspec: {{ type: {kind}, options: {{ {options} }} }}\n")
+}
+
+fn manager(options: &str) -> String {
+    application("resource-manager", options)
+}
+
+fn read(options: &str) -> (Options, Vec<String>) {
+    let (snapshot, warnings) = build(&manager(options)).unwrap();
+    let options = snapshot.application("rm").unwrap().options.clone();
+    (options, warnings.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn values_are_read_in_any_form() {
+    let text = "rm: { \"sip-header-for-dnis\": To, max-tries: \"2\", max-hunt: 10s, \
+                ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
+                priority-numbers: [\"+112\", \"911*\"], sos-number: 112, forward-503: true, \
+                resource-full-respcode: 486 }, \
+                proxy: { \"sip.mtusize\": 1400, \"sip.transport.setuptimer.tcp\": \"2500\" }, \
+                records: { spool-max: 2GiB, update-interval: 0, trace-sample: 1 }";
+    let (options, warnings) = read(text);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let expected = Options {
+        dnis_header: DnisHeader::To,
+        max_tries: 2,
+        max_hunt: Duration::from_secs(10),
+        ignore_ruri_tenant_dbid: false,
+        refused_methods: vec!["REFER".to_owned(), "INFO".to_owned()],
+        priority_numbers: vec!["112".to_owned(), "911*".to_owned()],
+        sos_number: Some("112".to_owned()),
+        forward_503: true,
+        resource_full_respcode: Some(486),
+        mtu: 1400,
+        tcp_setup: Duration::from_millis(2500),
+        spool_max: 2 << 30,
+        update_interval: Duration::ZERO,
+        trace_sample: 1,
+        ..Options::default()
+    };
+    assert_eq!(options, expected);
+}
+
+#[test]
+fn a_known_option_with_a_bad_value_is_an_error() {
+    let cases = [
+        ("rm: { max-tries: 9 }", "61: E106: \"options.rm.max-tries\" must be between 1 and 5"),
+        (
+            "rm: { max-hunt: 5 }",
+            "60: E102: \"options.rm.max-hunt\" must be a duration such as 5s, found the number 5",
+        ),
+        (
+            "rm: { forward-503: x }",
+            "63: E102: \"options.rm.forward-503\" must be true or false, found text \"x\"",
+        ),
+        (
+            "rm: { overload-respcode: 200 }",
+            "69: E106: \"options.rm.overload-respcode\" must be between 400 and 699",
+        ),
+        (
+            "rm: { sip-header-for-dnis: Via }",
+            "71: E104: \"options.rm.sip-header-for-dnis\" must be one of Request-Uri, To, History-Info, P-Called-Party-ID, Diversion",
+        ),
+        (
+            "rm: { refused-methods: [INVITE] }",
+            "67: E105: \"a list\" is not a valid list of methods: expected REGISTER, SUBSCRIBE, NOTIFY, PUBLISH, REFER, MESSAGE, INFO, UPDATE",
+        ),
+        (
+            "rm: { priority-numbers: [\"1*1\"] }",
+            "68: E105: \"a list\" is not a valid DID pattern: \"1*1\"",
+        ),
+        (
+            "rm: { x: {} }",
+            "53: E102: \"options.rm.x\" must be text, a number, true or false, found a mapping",
+        ),
+        ("rm: 5", "48: E102: \"options.rm\" must be a mapping, found the number 5"),
+    ];
+    for (options, expected) in cases {
+        let told = faults(&manager(options));
+        assert_eq!(told, [format!("o.yaml:3:{expected}")], "{options}");
+    }
+}
+
+#[test]
+fn unknown_and_absent_options_are_warnings() {
+    let cases = [
+        (
+            "rm: { max-try: 1 }",
+            "50: W602: unknown option \"rm/max-try\"; did you mean \"rm/max-tries\"?",
+        ),
+        (
+            "ems: { \"rc.cdr.local_queue_path\": x }",
+            "51: W602: unknown option \"ems/rc.cdr.local_queue_path\"",
+        ),
+        (
+            "rm: { topology-hiding: full }",
+            "50: W603: option \"rm/topology-hiding\" has no effect in this version",
+        ),
+        (
+            "monitor: { \"sip.mtusize\": 1 }",
+            "55: W603: option \"monitor/sip.mtusize\" has no effect in this version",
+        ),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(read(options).1, [format!("o.yaml:3:{expected}")], "{options}");
+    }
+    let defaults = "rm: { topology-hiding: none, allow-direct-outbound: false, cti-unavailable-respcode: null }";
+    assert!(read(defaults).1.is_empty());
+}
+
+#[test]
+fn other_applications_keep_their_options() {
+    let (_, warnings) = build(&application("reporting-server", "dbmp: { x: 1 }")).unwrap();
+    assert_eq!(
+        warnings[0].to_string(),
+        "o.yaml:3:52: W603: option \"dbmp/x\" has no effect in this version"
+    );
+    let (_, warnings) = build(&application("media-server", "vxmli: { x: 1 }")).unwrap();
+    assert!(warnings.is_empty());
+    let told = faults(&application("media", "a: {}"));
+    assert_eq!(
+        told,
+        [
+            "o.yaml:3:15: E104: \"type\" must be one of resource-manager, reporting-server, media-server, sip-server, snmp-master, config-server"
+        ]
+    );
+}
