@@ -1,0 +1,319 @@
+//! What the Reporting Server asks of its database: operations of the domain, no SQL
+//! (stages 13 and 15 of the call's way). `sqlite` is the embedded default; the servers of a later
+//! stage answer the same questions. Rows go in and come out as `core/rs` has them.
+
+mod interval;
+pub mod sqlite;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use model::record::CallGuid;
+use model::time::Millis;
+use rs::report::Call;
+use rs::{Filter, Key};
+
+use crate::entry::Entry;
+
+pub use interval::Intervals;
+
+/// A UTC day as `yyyymmdd`.
+pub type Day = u32;
+
+/// A durable frame of the ingest spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its sequence in the spool.
+    pub seq: u64,
+    /// What it brought; `None`: a frame without messages, or one that cannot be read.
+    pub entry: Option<Entry>,
+}
+
+/// What a batch did.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// Everything up to this sequence of the spool is in the database for good.
+    pub seq: u64,
+    /// Calls whose rows changed, as they are now.
+    pub changed: Vec<Call>,
+    /// Records stored for the first time.
+    pub stored: u64,
+    /// Records that were there already.
+    pub duplicates: u64,
+    /// Records that became dead letters.
+    pub dead: u64,
+}
+
+/// Which row of a list comes before another: newest start first, then the greater key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Start of the call.
+    pub started_ms: i64,
+    /// Its key.
+    pub call_key: Key,
+}
+
+/// What is one item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A session: all legs of one GUID, shown by the first of them.
+    Guid,
+    /// A leg: one record.
+    Leg,
+}
+
+/// An item of a list: the legs that it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Where it stands in the list.
+    pub position: Position,
+    /// `Unit::Leg`: one. `Unit::Guid`: the legs of RM, first one first, or all records of the
+    /// GUID where RM has sent none.
+    pub legs: Vec<Call>,
+}
+
+/// One page of a report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Calls, newest start first.
+    pub calls: Vec<Call>,
+    /// All that match.
+    pub records: u64,
+}
+
+/// Names one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallName {
+    /// All legs of it.
+    Guid(CallGuid),
+    /// One leg.
+    Key(Key),
+}
+
+/// An event of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it happened.
+    pub time_ms: i64,
+    /// Order within a millisecond.
+    pub seq: i64,
+    /// Number of the level.
+    pub level: u8,
+    /// Name of the event.
+    pub log_id: String,
+    /// Label.
+    pub label: Option<String>,
+    /// Payload.
+    pub text: Option<String>,
+    /// Component.
+    pub component_id: u32,
+    /// Its name.
+    pub component: Option<String>,
+    /// Session there.
+    pub session_id: Option<String>,
+}
+
+/// One leg with what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The call.
+    pub call: Call,
+    /// Key of its parent, where that is a leg of RM.
+    pub parent: Option<Key>,
+    /// Unknown fields of its records as JSON, and its parent.
+    pub extra: Option<String>,
+    /// The decision trace as JSON.
+    pub trace: Option<String>,
+    /// Events, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// What kind of object a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// Components: RM, media servers, …
+    Component,
+    /// Tenants.
+    Tenant,
+    /// Profiles.
+    Profile,
+}
+
+/// An object that records have named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// DBID, or a synthetic id from 3 000 000 000 on.
+    pub id: u32,
+    /// Last name.
+    pub name: String,
+    /// The id is synthetic: only the name is known.
+    pub synthetic: bool,
+    /// The object of a DBID that has this name now.
+    pub alias_of: Option<u32>,
+    /// Number of the component's type; of a profile its service.
+    pub kind: Option<u8>,
+    /// Parent of a tenant, tenant of a profile.
+    pub parent: Option<u32>,
+    /// Last record that named it.
+    pub last_ms: i64,
+}
+
+/// One stream of a producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamBooks {
+    /// The process.
+    pub producer: String,
+    /// Its start.
+    pub boot: u64,
+    /// Number of the stream.
+    pub stream: u8,
+    /// Sequences received.
+    pub received: Intervals,
+    /// The greatest of them.
+    pub max_seq: u64,
+    /// The greatest that the producer has announced.
+    pub announced_seq: u64,
+    /// Records received more than once.
+    pub duplicates: u64,
+    /// First and last arrival.
+    pub seen_ms: (i64, i64),
+}
+
+/// The books of a producer's minute (`or.integrity`), and what was stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MinuteBooks {
+    /// The process.
+    pub producer: String,
+    /// Start of the minute.
+    pub minute_ms: i64,
+    /// Records begun.
+    pub calls_in: u64,
+    /// Ends made.
+    pub records_out: u64,
+    /// Calls taken over.
+    pub adopted_in: u64,
+    /// Calls given away.
+    pub handed_out: u64,
+    /// Of `records_out` refused.
+    pub rejected: u64,
+    /// Calls not ended.
+    pub in_progress: u64,
+    /// Ends stored with a time in this minute.
+    pub stored: u64,
+    /// The producer has told its side.
+    pub told: bool,
+}
+
+/// What the books say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Streams with a sequence.
+    pub streams: Vec<StreamBooks>,
+    /// Minutes, oldest first.
+    pub minutes: Vec<MinuteBooks>,
+    /// Figures by name and producer: `stored`, `duplicate`, `id_conflict`, `misrouted`,
+    /// `unsequenced`, `db_rejected`, `replaced`.
+    pub figures: BTreeMap<(String, String), u64>,
+    /// Calls with two ends of one epoch.
+    pub double_end: u64,
+}
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It is away, busy or full: the same again later.
+    #[error("the database is not available")]
+    Unavailable(#[source] rusqlite::Error),
+    /// It refuses a value: the same again would fail again.
+    #[error("the database refuses a record")]
+    Rejected(#[source] rusqlite::Error),
+    /// Stored bytes of a call cannot be read.
+    #[error("stored facts of a call cannot be read: {0}")]
+    State(String),
+    /// A file of the database cannot be made or listed.
+    #[error("a file of the database cannot be reached")]
+    Files(#[source] io::Error),
+    /// A later version has written it.
+    #[error("{file} has schema version {version}, which this version does not know")]
+    Newer {
+        /// Which file.
+        file: String,
+        /// Its version.
+        version: i64,
+    },
+    /// A step that it took has since been changed.
+    #[error("{file} has taken another schema step {version} than this version has")]
+    Changed {
+        /// Which file.
+        file: String,
+        /// The step.
+        version: i64,
+    },
+}
+
+impl StoreError {
+    /// The same again would fail again, and it is the record's fault.
+    pub fn is_poison(&self) -> bool {
+        matches!(self, Self::Rejected(_) | Self::State(_))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let refused = [Code::ConstraintViolation, Code::TypeMismatch, Code::TooBig];
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if !refused.contains(&failure.code) => {
+                Self::Unavailable(error)
+            }
+            _ => Self::Rejected(error),
+        }
+    }
+}
+
+/// The database.
+pub trait Store: Send + Sync {
+    /// Everything up to this sequence of the spool is in the database.
+    fn applied_seq(&self) -> Result<u64, StoreError>;
+
+    /// Stores a batch, in order. After an error nothing is lost: the same batch again goes on
+    /// where it stopped.
+    fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError>;
+
+    /// A page of a report, newest start first; pages begin with 1.
+    fn page(
+        &self,
+        filter: &Filter,
+        page: u32,
+        page_size: u32,
+        now: Millis,
+    ) -> Result<Page, StoreError>;
+
+    /// The items after a position, newest start first.
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError>;
+
+    /// How many items there are.
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError>;
+
+    /// A call with its legs, earliest first; empty: unknown.
+    fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError>;
+
+    /// All objects of a kind, by id.
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError>;
+
+    /// Open dead letters by code.
+    fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// The books, of minutes in `[from, to)`.
+    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError>;
+
+    /// Moves what the write-ahead logs hold into the files. Called between batches.
+    fn checkpoint(&self) -> Result<(), StoreError>;
+}

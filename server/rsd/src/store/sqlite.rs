@@ -1,0 +1,143 @@
+//! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
+//! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
+
+mod books;
+mod detail;
+mod dims;
+mod fact;
+mod files;
+mod filter;
+mod ledger;
+mod letter;
+mod migrate;
+mod prepare;
+mod read;
+mod row;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::time::Millis;
+use rs::Filter;
+
+use self::files::Layout;
+use self::read::Reader;
+use self::write::Writer;
+use super::{
+    Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
+    StoreError, Unit,
+};
+
+/// Sets of connections kept for questions.
+const READERS: usize = 8;
+/// Day files that each of them holds open; with the writer's 16 that is at most 64.
+const OPEN_DAYS: usize = 6;
+
+/// The store.
+pub struct Sqlite {
+    layout: Layout,
+    writer: Mutex<Writer>,
+    readers: Mutex<Vec<Reader>>,
+    opened_ms: i64,
+}
+
+impl Sqlite {
+    /// Opens or makes the files below `dir` (`{data_dir}/rs`).
+    pub fn open(dir: PathBuf, now: Millis) -> Result<Self, StoreError> {
+        let opened_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
+        let layout = Layout::make(dir)?;
+        let writer = Mutex::new(Writer::open(layout.clone(), opened_ms)?);
+        Ok(Self { layout, writer, readers: Mutex::new(Vec::new()), opened_ms })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends a set of connections; one that met an error is not used again.
+    fn read<T>(
+        &self,
+        ask: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(self.layout.clone(), OPEN_DAYS, self.opened_ms)?,
+        };
+        let answer = ask(&mut reader)?;
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        Ok(answer)
+    }
+}
+
+impl Store for Sqlite {
+    fn applied_seq(&self) -> Result<u64, StoreError> {
+        self.writer().applied_seq()
+    }
+
+    fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
+        let (mut applied, keys) = self.writer().apply(batch, now)?;
+        applied.changed = self.read(|reader| {
+            let mut changed = Vec::new();
+            for (day, keys) in &keys {
+                for key in keys {
+                    changed.extend(reader.call(*day, key)?);
+                }
+            }
+            Ok(changed)
+        })?;
+        Ok(applied)
+    }
+
+    fn page(
+        &self,
+        filter: &Filter,
+        page: u32,
+        page_size: u32,
+        now: Millis,
+    ) -> Result<Page, StoreError> {
+        self.read(|reader| reader.page(filter, page, page_size, now))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read(|reader| reader.list(filter, unit, after, limit, now))
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.read(|reader| reader.count(filter, unit, now))
+    }
+
+    fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
+        self.read(|reader| reader.detail(name, events))
+    }
+
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.read(|reader| dims::objects(&reader.main, kind))
+    }
+
+    fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.read(Reader::dead_letters)
+    }
+
+    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
+        self.read(|reader| reader.books(from, to))
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        self.writer().checkpoint()
+    }
+}

@@ -1,0 +1,266 @@
+//! One call with all that hangs on it, and the books: the reader's questions that are no list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::CallGuid;
+use model::time::Millis;
+use rs::{Key, key};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::dims::name_of;
+use super::read::Reader;
+use super::write::{after, before};
+use crate::store::{
+    Books, CallName, Day, Event, Intervals, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks,
+};
+
+/// Events of one call that are given at once.
+const MOST_EVENTS: u32 = 1000;
+
+impl Reader {
+    /// The legs of a call, RM's first, earliest first.
+    pub(super) fn detail(
+        &mut self,
+        name: &CallName,
+        events: bool,
+    ) -> Result<Vec<Leg>, StoreError> {
+        let mut legs = Vec::new();
+        match name {
+            CallName::Guid(guid) => {
+                for day in self.days_of_guid(guid)? {
+                    for key in self.keys_of_guid(day, &guid.to_string())? {
+                        legs.extend(self.leg(day, &key, events)?);
+                    }
+                }
+            }
+            CallName::Key(key) => {
+                for day in days_of_key(key) {
+                    legs.extend(self.leg(day, key, events)?);
+                }
+            }
+        }
+        Ok(legs)
+    }
+
+    /// The days where the records of a GUID may be.
+    pub(super) fn days_of_guid(&self, guid: &CallGuid) -> Result<Vec<Day>, StoreError> {
+        if let Some(time) = guid.v7().and_then(|guid| guid.time()) {
+            let day = key::day(time);
+            return Ok(vec![before(day), day, after(day)]);
+        }
+        let days = "SELECT day FROM rs_call_day WHERE guid = ?1 ORDER BY day";
+        let mut statement = self.main.prepare_cached(days)?;
+        let days = statement.query_map([guid.to_string()], |row| row.get(0))?;
+        Ok(days.collect::<Result<_, _>>()?)
+    }
+
+    fn leg(&mut self, day: Day, key: &Key, events: bool) -> Result<Option<Leg>, StoreError> {
+        let Some(call) = self.call(day, key)? else { return Ok(None) };
+        let Some(db) = self.find(day)? else { return Ok(None) };
+        let trace = "SELECT steps FROM rs_call_trace WHERE call_key = ?1";
+        let trace: Option<Vec<u8>> = db.query_row(trace, [key], |row| row.get(0)).optional()?;
+        let trace = match trace {
+            Some(packed) => {
+                let bytes = zstd::stream::decode_all(&*packed).map_err(StoreError::Files)?;
+                Some(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            None => None,
+        };
+        let rest = "SELECT parent_key, extra FROM rs_call WHERE call_key = ?1";
+        let (parent, extra) = db.query_row(rest, [key], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut leg = Leg { call, parent, extra, trace, events: Vec::new() };
+        if events {
+            let end = leg.call.ended.unwrap_or(leg.call.started);
+            for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
+                leg.events.extend(self.events(day, &leg)?);
+            }
+            leg.events.sort_by_key(|event| (event.time_ms, event.seq));
+        }
+        Ok(Some(leg))
+    }
+
+    fn events(&mut self, day: Day, leg: &Leg) -> Result<Vec<Event>, StoreError> {
+        let component = i64::from(leg.call.component.id);
+        let name = name_of(&self.main, ObjectKind::Component, component)?;
+        let Some(db) = self.find(day)? else { return Ok(Vec::new()) };
+        let refs = call_refs(db, leg, component)?;
+        let mut events = Vec::new();
+        for call_ref in refs {
+            let mut statement = db.prepare_cached(
+                "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+                 FROM rs_call_event WHERE call_ref = ?1 ORDER BY time_ms, seq LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![call_ref, MOST_EVENTS], |row| {
+                Ok(Event {
+                    time_ms: row.get(0)?,
+                    seq: row.get(1)?,
+                    level: row.get(2)?,
+                    log_id: row.get(3)?,
+                    label: row.get(4)?,
+                    text: row.get(5)?,
+                    component_id: row.get(6)?,
+                    component: name.clone(),
+                    session_id: row.get(7)?,
+                })
+            })?;
+            events.extend(rows.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(events)
+    }
+
+    pub(super) fn find(&mut self, day: Day) -> Result<Option<&mut Connection>, StoreError> {
+        let now_ms = self.now_ms;
+        self.days.find(day, now_ms)
+    }
+
+    pub(super) fn dead_letters(&mut self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = "SELECT code, count(*) FROM rs_dead_letter WHERE state = 'open' GROUP BY code";
+        let mut letters = BTreeMap::new();
+        let mut add = |db: &Connection| -> Result<(), StoreError> {
+            let mut statement = db.prepare_cached(sql)?;
+            for row in statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))? {
+                let (code, count) = row?;
+                *letters.entry(code).or_default() += count.cast_unsigned();
+            }
+            Ok(())
+        };
+        add(&self.main)?;
+        for day in self.all_days()? {
+            if let Some(db) = self.find_with(day)? {
+                add(db)?;
+            }
+        }
+        Ok(letters)
+    }
+
+    pub(super) fn books(&mut self, from: Millis, to: Millis) -> Result<Books, StoreError> {
+        let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
+        let bounds = [ms(from), ms(to)];
+        let mut books = Books { streams: streams(&self.main)?, ..Books::default() };
+        let mut minutes = told(&self.main, bounds)?;
+        figures(&self.main, &mut books.figures)?;
+        for day in self.all_days()? {
+            let Some(db) = self.find_with(day)? else { continue };
+            figures(db, &mut books.figures)?;
+            stored(db, bounds, &mut minutes)?;
+            let double = "SELECT count(*) FROM rs_call WHERE flags & ?1 <> 0";
+            let double: i64 = db
+                .prepare_cached(double)?
+                .query_row([rs::row::flag::DOUBLE_END], |row| row.get(0))?;
+            books.double_end += double.cast_unsigned();
+        }
+        books.minutes = minutes.into_values().collect();
+        Ok(books)
+    }
+
+    fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
+        Ok(self.find(day)?.map(|db| &*db))
+    }
+}
+
+/// The keys that the events of a call may be under: `call_ref` hangs on the time that the event
+/// repeats unchanged, so they are looked up by component and session.
+fn call_refs(db: &Connection, leg: &Leg, component: i64) -> Result<Vec<Key>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT DISTINCT call_ref FROM rs_call_event
+         WHERE component_id = ?1 AND (session_id = ?2 OR (session_id = '' AND guid = ?3))",
+    )?;
+    let (session, guid) = (&leg.call.session_id, &leg.call.guid);
+    let refs = statement.query_map(params![component, session, guid], |row| row.get(0))?;
+    Ok(refs.collect::<Result<_, _>>()?)
+}
+
+/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
+fn days_of_key(key: &Key) -> BTreeSet<Day> {
+    let [a, b, c, d, ..] = *key;
+    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
+    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
+    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
+    days.flat_map(|day| [before(day), day, after(day)]).collect()
+}
+
+fn streams(main: &Connection) -> Result<Vec<StreamBooks>, StoreError> {
+    let mut statement = main.prepare_cached(
+        "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates, first_ms,
+           last_ms FROM rs_producer_stream ORDER BY producer, boot, stream",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok(StreamBooks {
+            producer: row.get(0)?,
+            boot: row.get::<_, i64>(1)?.cast_unsigned(),
+            stream: row.get(2)?,
+            received: Intervals::decode(&row.get::<_, Vec<u8>>(3)?),
+            max_seq: row.get::<_, i64>(4)?.cast_unsigned(),
+            announced_seq: row.get::<_, i64>(5)?.cast_unsigned(),
+            duplicates: row.get::<_, i64>(6)?.cast_unsigned(),
+            seen_ms: (row.get(7)?, row.get(8)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+type Minutes = BTreeMap<(i64, String), MinuteBooks>;
+
+/// What the producers told of their minutes.
+fn told(main: &Connection, bounds: [i64; 2]) -> Result<Minutes, StoreError> {
+    let mut statement = main.prepare_cached(
+        "SELECT producer, minute_ms, calls_in, records_out, adopted_in, handed_out, rejected,
+           in_progress FROM rs_integrity_minute WHERE minute_ms >= ?1 AND minute_ms < ?2",
+    )?;
+    let rows = statement.query_map(bounds, |row| {
+        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        Ok(MinuteBooks {
+            producer: row.get(0)?,
+            minute_ms: row.get(1)?,
+            calls_in: number(2)?,
+            records_out: number(3)?,
+            adopted_in: number(4)?,
+            handed_out: number(5)?,
+            rejected: number(6)?,
+            in_progress: number(7)?,
+            stored: 0,
+            told: true,
+        })
+    })?;
+    let mut minutes = Minutes::new();
+    for books in rows {
+        let books = books?;
+        minutes.insert((books.minute_ms, books.producer.clone()), books);
+    }
+    Ok(minutes)
+}
+
+/// What a day's file stored of them.
+fn stored(day: &Connection, bounds: [i64; 2], minutes: &mut Minutes) -> Result<(), StoreError> {
+    let mut statement = day.prepare_cached(
+        "SELECT producer, minute_ms, stored FROM rs_stored_minute
+         WHERE minute_ms >= ?1 AND minute_ms < ?2",
+    )?;
+    let rows = statement.query_map(bounds, |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    for row in rows {
+        let (producer, minute_ms, count) = row?;
+        let books = minutes.entry((minute_ms, producer.clone())).or_insert_with(|| MinuteBooks {
+            producer,
+            minute_ms,
+            ..MinuteBooks::default()
+        });
+        books.stored += count.cast_unsigned();
+    }
+    Ok(())
+}
+
+fn figures(
+    db: &Connection,
+    figures: &mut BTreeMap<(String, String), u64>,
+) -> Result<(), StoreError> {
+    let mut statement = db.prepare_cached("SELECT name, producer, value FROM rs_figure")?;
+    let rows = statement
+        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
+    for row in rows {
+        let (key, value) = row?;
+        *figures.entry(key).or_default() += value.cast_unsigned();
+    }
+    Ok(())
+}

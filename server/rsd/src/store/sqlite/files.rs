@@ -1,0 +1,136 @@
+//! The files of an SQLite store: one main file, one per UTC day, opened on demand, the least used
+//! closed. Only opening; what is in them is the matter of the neighbours.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::migrate::{DAY, MAIN, migrate};
+use crate::store::{Day, StoreError};
+
+/// Where the files are: `{data_dir}/rs`.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    dir: PathBuf,
+}
+
+impl Layout {
+    /// Makes the directories.
+    pub(super) fn make(dir: PathBuf) -> Result<Self, StoreError> {
+        fs::create_dir_all(dir.join("days")).map_err(StoreError::Files)?;
+        Ok(Self { dir })
+    }
+
+    pub(super) fn open_main(&self, now_ms: i64) -> Result<Connection, StoreError> {
+        let mut db = self.open(&self.dir.join("rs.db"))?;
+        migrate(&mut db, MAIN, "rs.db", now_ms)?;
+        Ok(db)
+    }
+
+    pub(super) fn open_day(&self, day: Day, now_ms: i64) -> Result<Connection, StoreError> {
+        let path = self.day_path(day);
+        let new = !path.exists();
+        let mut db = self.open(&path)?;
+        migrate(&mut db, DAY, &format!("{day}.db"), now_ms)?;
+        if new && let Some(dir) = path.parent() {
+            fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::Files)?;
+        }
+        Ok(db)
+    }
+
+    pub(super) fn has_day(&self, day: Day) -> bool {
+        self.day_path(day).exists()
+    }
+
+    /// All days that have a file, oldest first.
+    pub(super) fn days(&self) -> Result<Vec<Day>, StoreError> {
+        let mut days = Vec::new();
+        for entry in fs::read_dir(self.dir.join("days")).map_err(StoreError::Files)? {
+            let name = entry.map_err(StoreError::Files)?.file_name();
+            let day = name.to_str().and_then(|name| name.strip_suffix(".db"));
+            days.extend(day.and_then(|day| day.parse::<Day>().ok()));
+        }
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    fn day_path(&self, day: Day) -> PathBuf {
+        self.dir.join("days").join(format!("{day:08}.db"))
+    }
+
+    fn open(&self, path: &Path) -> Result<Connection, StoreError> {
+        let db = Connection::open(path)?;
+        db.busy_timeout(Duration::from_secs(10))?;
+        db.pragma_update(None, "page_size", 8192)?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "mmap_size", 0)?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        db.set_prepared_statement_cache_capacity(64);
+        Ok(db)
+    }
+}
+
+/// Page cache of a connection, KiB.
+const CACHE_KIB: i64 = 4096;
+
+/// Connections to day files, at most so many.
+pub(super) struct Days {
+    layout: Layout,
+    most: usize,
+    open: BTreeMap<Day, (Connection, u64)>,
+    uses: u64,
+}
+
+impl Days {
+    pub(super) fn new(layout: Layout, most: usize) -> Self {
+        Self { layout, most, open: BTreeMap::new(), uses: 0 }
+    }
+
+    /// The day's file; made if it is missing.
+    pub(super) fn get(&mut self, day: Day, now_ms: i64) -> Result<&mut Connection, StoreError> {
+        self.uses += 1;
+        if !self.open.contains_key(&day) {
+            while self.open.len() >= self.most {
+                let least = self.open.iter().min_by_key(|(_, (_, used))| *used);
+                let Some(least) = least.map(|(day, _)| *day) else { break };
+                self.open.remove(&least);
+            }
+            let db = self.layout.open_day(day, now_ms)?;
+            self.open.insert(day, (db, 0));
+        }
+        let uses = self.uses;
+        match self.open.get_mut(&day) {
+            Some((db, used)) => {
+                *used = uses;
+                Ok(db)
+            }
+            None => Err(StoreError::Files(std::io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// All days that have a file, oldest first.
+    pub(super) fn all(&self) -> Result<Vec<Day>, StoreError> {
+        self.layout.days()
+    }
+
+    /// Those that are open now.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Connection> {
+        self.open.values().map(|(db, _)| db)
+    }
+
+    /// The day's file, if there is one.
+    pub(super) fn find(
+        &mut self,
+        day: Day,
+        now_ms: i64,
+    ) -> Result<Option<&mut Connection>, StoreError> {
+        if !self.open.contains_key(&day) && !self.layout.has_day(day) {
+            return Ok(None);
+        }
+        self.get(day, now_ms).map(Some)
+    }
+}

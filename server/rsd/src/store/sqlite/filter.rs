@@ -1,0 +1,212 @@
+//! A filter as SQL over one day's file: text with parameters only, never values.
+
+use model::record::{CallGuid, ComponentType};
+use model::time::Millis;
+use rs::Filter;
+use rs::query::{Number, Progress, Uri};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::dims::with_aliases;
+use crate::store::{ObjectKind, Position, StoreError, Unit};
+
+/// A condition over `rs_call c`, with its parameters in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Condition {
+    parts: Vec<String>,
+    pub(super) values: Vec<Value>,
+}
+
+impl Condition {
+    /// The condition of a filter. `main` knows the aliases of ids.
+    pub(super) fn of(
+        main: &Connection,
+        filter: &Filter,
+        unit: Unit,
+        now: Millis,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        match filter.progress {
+            Progress::All => {}
+            Progress::Live => all.plain("c.live = 1"),
+            Progress::Completed => all.plain("c.live = 0"),
+        }
+        if let Some(kind) = filter.component_type {
+            all.one("c.component_type = ?", i64::from(kind.number()));
+        }
+        let bounds = [
+            ("c.started_ms > ?", filter.started_after),
+            ("c.started_ms < ?", filter.started_before),
+            ("c.ended_ms > ?", filter.ended_after),
+            ("c.ended_ms < ?", filter.ended_before),
+        ];
+        for (sql, bound) in bounds {
+            if let Some(bound) = bound {
+                all.one(sql, ms(bound));
+            }
+        }
+        all.ids("c.profile_id", main, ObjectKind::Profile, &filter.profiles)?;
+        all.ids("c.component_id", main, ObjectKind::Component, &filter.components)?;
+        if !filter.tenants.is_empty() {
+            let ids = with_aliases(main, ObjectKind::Tenant, &filter.tenants)?;
+            all.any(
+                "c.call_key IN (SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (",
+                &ids,
+                "))",
+            );
+        }
+        all.numbers(&filter.numbers);
+        all.uris("c.remote_uri", &filter.remote_uris);
+        all.uris("c.local_uri", &filter.local_uris);
+        let texts = [
+            ("c.session_id = ?", filter.session_id.clone()),
+            ("c.guid = ?", filter.guid.as_ref().map(CallGuid::to_string)),
+            ("c.call_uuid = ?", filter.call_uuid.clone()),
+        ];
+        for (sql, text) in texts {
+            if let Some(text) = text {
+                all.one(sql, text);
+            }
+        }
+        let words = |words: Vec<u8>| words.into_iter().map(i64::from).collect::<Vec<_>>();
+        let types = words(filter.call_types.iter().map(|word| word.number()).collect());
+        let ends = words(filter.end_states.iter().map(|word| word.number()).collect());
+        let services = words(filter.services.iter().map(|word| *word as u8).collect());
+        for (column, numbers) in
+            [("c.call_type", types), ("c.end_state", ends), ("c.service", services)]
+        {
+            if !numbers.is_empty() {
+                all.any(&format!("{column} IN ("), &numbers, ")");
+            }
+        }
+        all.durations(filter, now);
+        if unit == Unit::Guid {
+            all.first_leg();
+        }
+        Ok(all)
+    }
+
+    /// Only what comes after this position, newest start first.
+    pub(super) fn after(&mut self, position: Option<Position>) {
+        if let Some(position) = position {
+            self.one("(c.started_ms, c.call_key) < (?, ?)", position.started_ms);
+            self.values.push(Value::Blob(position.call_key.to_vec()));
+        }
+    }
+
+    /// ` WHERE …`, or nothing.
+    pub(super) fn sql(&self) -> String {
+        if self.parts.is_empty() {
+            return String::new();
+        }
+        format!(" WHERE {}", self.parts.join(" AND "))
+    }
+
+    fn plain(&mut self, sql: &str) {
+        self.parts.push(sql.to_owned());
+    }
+
+    fn one(&mut self, sql: &str, value: impl Into<Value>) {
+        self.parts.push(sql.to_owned());
+        self.values.push(value.into());
+    }
+
+    fn any(&mut self, before: &str, numbers: &[i64], behind: &str) {
+        let marks = vec!["?"; numbers.len()].join(", ");
+        self.parts.push(format!("{before}{marks}{behind}"));
+        self.values.extend(numbers.iter().map(|number| Value::Integer(*number)));
+    }
+
+    fn ids(
+        &mut self,
+        column: &str,
+        main: &Connection,
+        kind: ObjectKind,
+        ids: &[u32],
+    ) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            let ids = with_aliases(main, kind, ids)?;
+            self.any(&format!("{column} IN ("), &ids, ")");
+        }
+        Ok(())
+    }
+
+    fn numbers(&mut self, numbers: &[Number]) {
+        if numbers.is_empty() {
+            return;
+        }
+        let mut parts = Vec::new();
+        for number in numbers {
+            match number {
+                Number::Exact(number) => {
+                    parts.push("c.dn = ?".to_owned());
+                    self.values.push(number.clone().into());
+                }
+                Number::Prefix(prefix) => parts.push(self.prefix("c.dn", prefix)),
+                Number::Range { from, to } => {
+                    let length = i64::try_from(from.len()).unwrap_or(0);
+                    parts.push(
+                        "c.dn BETWEEN ? AND ? AND length(c.dn) = ? AND c.dn NOT GLOB '*[^0-9]*'"
+                            .to_owned(),
+                    );
+                    self.values.extend([from.clone().into(), to.clone().into(), length.into()]);
+                }
+            }
+        }
+        self.parts.push(format!("({})", parts.join(" OR ")));
+    }
+
+    fn uris(&mut self, column: &str, uris: &[Uri]) {
+        if uris.is_empty() {
+            return;
+        }
+        let column = format!("lower({column})");
+        let mut parts = Vec::new();
+        for uri in uris {
+            if uri.prefix {
+                parts.push(self.prefix(&column, &uri.text));
+            } else {
+                parts.push(format!("{column} = ?"));
+                self.values.push(uri.text.clone().into());
+            }
+        }
+        self.parts.push(format!("({})", parts.join(" OR ")));
+    }
+
+    /// Begins with: as a range, which an index can answer.
+    fn prefix(&mut self, column: &str, prefix: &str) -> String {
+        self.values.push(prefix.to_owned().into());
+        // the greatest character ends every text that begins with the prefix
+        self.values.push(format!("{prefix}\u{10FFFF}").into());
+        format!("{column} BETWEEN ? AND ?")
+    }
+
+    fn durations(&mut self, filter: &Filter, now: Millis) {
+        let bounds = [(">=", filter.duration_min), ("<=", filter.duration_max)];
+        for (relation, bound) in bounds {
+            if let Some(bound) = bound {
+                let sql = format!("ifnull(c.duration_ms, max(? - c.started_ms, 0)) {relation} ?");
+                self.one(&sql, ms(now));
+                self.values.push(i64::try_from(bound).unwrap_or(i64::MAX).into());
+            }
+        }
+    }
+
+    /// The leg that shows its session: the first of RM's, else the first of all.
+    fn first_leg(&mut self) {
+        let order = |of: &str| {
+            let rm = ComponentType::Rm.number();
+            format!("({of}.component_type <> {rm}, {of}.started_ms, ifnull({of}.leg, 0), {of}.call_key)")
+        };
+        self.parts.push(format!(
+            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o
+               WHERE o.guid = c.guid AND {} < {}))",
+            order("o"),
+            order("c")
+        ));
+    }
+}
+
+fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,101 @@
+//! Brings a file to the schema of this version: numbered steps, forward only, one transaction
+//! each, with a checksum (spec rs.md §3.4). A file of a newer schema is refused.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::store::StoreError;
+
+/// One step.
+pub(super) struct Migration {
+    version: i64,
+    sql: &'static str,
+}
+
+/// Steps of the main file.
+pub(super) const MAIN: &[Migration] = &[Migration {
+    version: 1,
+    sql: include_str!("../../../migrations/sqlite/main-0001.sql"),
+}];
+
+/// Steps of a day's file.
+pub(super) const DAY: &[Migration] = &[Migration {
+    version: 1,
+    sql: include_str!("../../../migrations/sqlite/day-0001.sql"),
+}];
+
+/// Takes the steps that the file lacks.
+pub(super) fn migrate(
+    db: &mut Connection,
+    steps: &[Migration],
+    name: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    db.execute_batch(
+        "CREATE TABLE IF NOT EXISTS rs_schema_version (
+           version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL,
+           checksum TEXT NOT NULL, rs_version TEXT NOT NULL) STRICT",
+    )?;
+    let newest = "SELECT max(version) FROM rs_schema_version";
+    let newest: i64 = db.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0);
+    let known = steps.last().map_or(0, |step| step.version);
+    if newest > known {
+        return Err(StoreError::Newer { file: name.to_owned(), version: newest });
+    }
+    for step in steps {
+        let taken = "SELECT checksum FROM rs_schema_version WHERE version = ?1";
+        let taken: Option<String> =
+            db.query_row(taken, [step.version], |row| row.get(0)).optional()?;
+        let checksum = blake3::hash(step.sql.as_bytes()).to_hex();
+        match taken {
+            Some(taken) if taken == checksum.as_str() => {}
+            Some(_) => {
+                return Err(StoreError::Changed { file: name.to_owned(), version: step.version });
+            }
+            None => {
+                let transaction = db.transaction()?;
+                transaction.execute_batch(step.sql)?;
+                transaction.execute(
+                    "INSERT INTO rs_schema_version VALUES (?1, ?2, ?3, ?4)",
+                    params![step.version, now_ms, checksum.as_str(), env!("CARGO_PKG_VERSION")],
+                )?;
+                transaction.commit()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Migration = Migration { version: 1, sql: "CREATE TABLE a (b INTEGER)" };
+    const TWO: Migration = Migration { version: 2, sql: "ALTER TABLE a ADD COLUMN c TEXT" };
+    const TWO_CHANGED: Migration = Migration { version: 2, sql: "ALTER TABLE a ADD COLUMN d" };
+
+    #[test]
+    fn forward_once_and_never_over_something_unknown() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, &[ONE], "f", 5).unwrap();
+        migrate(&mut db, &[ONE, TWO], "f", 6).unwrap();
+        migrate(&mut db, &[ONE, TWO], "f", 7).unwrap();
+        db.execute("INSERT INTO a (b, c) VALUES (1, 'x')", []).unwrap();
+        let applied = "SELECT group_concat(applied_ms) FROM rs_schema_version";
+        let applied: String = db.query_row(applied, [], |row| row.get(0)).unwrap();
+        assert_eq!(applied, "5,6");
+        let newer = migrate(&mut db, &[ONE], "f", 8);
+        assert!(matches!(newer, Err(StoreError::Newer { version: 2, .. })), "{newer:?}");
+        let changed = migrate(&mut db, &[ONE, TWO_CHANGED], "f", 8);
+        assert!(matches!(changed, Err(StoreError::Changed { version: 2, .. })), "{changed:?}");
+    }
+
+    #[test]
+    fn the_shipped_steps_run_and_number_without_gap() {
+        for steps in [MAIN, DAY] {
+            let mut db = Connection::open_in_memory().unwrap();
+            migrate(&mut db, steps, "f", 5).unwrap();
+            let numbers = steps.iter().map(|step| step.version);
+            assert!(numbers.eq(1..=i64::try_from(steps.len()).unwrap()));
+        }
+    }
+}
