@@ -198,8 +198,7 @@ fn above_parent(
     });
     let Some((most, parent)) = above.next().filter(|(most, _)| *most < limit.value) else { return };
     let n = limit.value;
-    let text = format!(
-        "limit {n} of \"{child}\" is above the {most} of its parent \"{parent}\"; the parent's will bind"
-    );
+    let text = format!("limit {n} of \"{child}\" is above the {most} of its parent \"{parent}\"");
+    let text = format!("{text}; the parent's will bind");
     warnings.note(limit.place.problem("W401", text));
 }
