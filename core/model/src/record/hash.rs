@@ -56,8 +56,7 @@ fn write_object(object: &Map<String, Value>, without: Option<&str>, out: &mut St
         .iter()
         .filter(|(key, value)| !value.is_null() && Some(key.as_str()) != without)
         .collect();
-    // bytes of UTF-8 and units of UTF-16 order alike but beyond the basic plane
-    members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    members.sort_unstable_by(|(a, _), (b, _)| by_utf16(a, b));
     out.push('{');
     for (at, (key, value)) in members.into_iter().enumerate() {
         if at > 0 {
@@ -70,24 +69,36 @@ fn write_object(object: &Map<String, Value>, without: Option<&str>, out: &mut St
     out.push('}');
 }
 
+/// RFC 8785 §3.2.3. Bytes of UTF-8 order like units of UTF-16 but beyond the basic plane.
+fn by_utf16(a: &str, b: &str) -> std::cmp::Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
 /// RFC 8785 §3.2.2.2: the short escapes, `\u00xx` for other controls, all else as it is.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{C}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if c < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
+    let mut rest = text;
+    let special = |b: u8| b < b' ' || b == b'"' || b == b'\\';
+    while let Some(at) = rest.bytes().position(special) {
+        let (plain, tail) = rest.split_at(at);
+        out.push_str(plain);
+        let mut tail = tail.chars();
+        match tail.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\u{8}') => out.push_str("\\b"),
+            Some('\t') => out.push_str("\\t"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\u{C}') => out.push_str("\\f"),
+            Some('\r') => out.push_str("\\r"),
+            Some(control) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
             }
-            c => out.push(c),
+            None => {}
         }
+        rest = tail.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }
 

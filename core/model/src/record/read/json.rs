@@ -110,7 +110,7 @@ fn mend_surrogates(text: &str) -> Option<String> {
     Some(mended)
 }
 
-/// The UTF-16 unit that the escape `\uXXXX` at this place stands for.
+/// The UTF-16 unit that the escape `\u` and four hex digits at this place stands for.
 fn unit(text: &str, at: usize) -> Option<u16> {
     let hex = text.get(at..at + 6)?.strip_prefix("\\u")?;
     if !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
