@@ -9,7 +9,6 @@ pub(crate) const LOOP: u16 = 20110;
 pub(crate) const OVERLOAD: u16 = 20111;
 pub(crate) const UDP_ONLY: u16 = 20117;
 pub(crate) const NO_PROFILE: u16 = 20201;
-pub(crate) const TENANT_MISMATCH: u16 = 20202;
 pub(crate) const USAGE_LIMIT: u16 = 20301;
 pub(crate) const SERVICE_FORBIDDEN: u16 = 20304;
 pub(crate) const BURST_LEVEL_2: u16 = 20307;

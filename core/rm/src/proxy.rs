@@ -63,6 +63,8 @@ pub struct Proxy {
     pub(crate) counters: Counters,
     /// Transaction number of the latest branch.
     pub(crate) branches: u64,
+    /// The latest `now`, for views.
+    pub(crate) seen: Duration,
     /// CSeq of the latest probe.
     pub(crate) probes: u32,
 }
@@ -135,6 +137,7 @@ impl Proxy {
             counters: Counters::default(),
             branches: 0,
             probes: 0,
+            seen: now.mono,
             snapshot,
             chance,
             settings,
@@ -145,6 +148,7 @@ impl Proxy {
 
     /// Takes in one thing that happened. Drain both polls afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
+        self.seen = now.mono;
         match input {
             Input::Packet { flow, bytes } => self.on_packet(now, flow, bytes),
             Input::FlowFailed { flow } => self.endpoint.handle_flow_failed(now.mono, flow),
@@ -162,6 +166,7 @@ impl Proxy {
     /// Fires what is due. Call it when `poll_timeout` says so; drain both polls afterwards, and
     /// ask `poll_timeout` again: one call fires a bounded number.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.seen = now.mono;
         self.endpoint.handle_timeout(now.mono);
         self.settle_transactions(now);
         for _ in 0..crate::limits::TIMERS_PER_TURN {

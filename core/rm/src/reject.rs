@@ -22,7 +22,6 @@ pub(crate) enum Reason {
     Method,
     NoProfile,
     Disabled,
-    TenantMismatch,
     ServiceForbidden,
     UsageLimit,
     NoMatch,
@@ -88,7 +87,6 @@ impl Reason {
             Self::Method => plain(405, "method", None),
             Self::NoProfile => attempt(404, "no-profile", Some(log::NO_PROFILE)),
             Self::Disabled => attempt(403, "disabled", None),
-            Self::TenantMismatch => attempt(403, "tenant-mismatch", Some(log::TENANT_MISMATCH)),
             Self::ServiceForbidden => {
                 attempt(403, "service-forbidden", Some(log::SERVICE_FORBIDDEN))
             }

@@ -38,8 +38,6 @@ pub(crate) struct Session {
     /// Counted by limits, never refused by them.
     pub(crate) priority: bool,
     pub(crate) started: Millis,
-    /// Legs made by this run of this node.
-    pub(crate) counter: u16,
     /// Keys of its legs.
     pub(crate) legs: SmallVec<[usize; 2]>,
 }

@@ -107,7 +107,6 @@ pub(crate) fn read(block: &[u8]) -> Option<(Session, Leg)> {
         burst: packed.burst,
         priority: packed.priority,
         started: Millis(packed.session_started),
-        counter: 0,
         legs: SmallVec::new(),
     };
     let leg = Leg {

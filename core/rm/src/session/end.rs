@@ -47,7 +47,6 @@ impl Proxy {
             burst: 1,
             priority: source.priority,
             started: now.wall,
-            counter: 1,
             legs: SmallVec::new(),
         });
         self.counters.ledger_in += 1;

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::admit::Request;
 use crate::limits;
+use crate::log;
 use crate::output::Event;
 use crate::pool::Occupant;
 use crate::proxy::{Proxy, Restored};
@@ -104,6 +105,8 @@ impl Proxy {
         let from = former.map_or_else(|| "?".to_owned(), |owner| owner.name);
         let word = if rebuilt { "rebuilt" } else { "" };
         let text = format!("{from}|{}|{word}", epoch.0.saturating_sub(1));
+        let fields = vec![("owner", from), ("epoch", epoch.to_string())];
+        self.log(log::ADOPTED, Some(guid), fields);
         self.call_event(now, key, Level::Note, "adopted", text);
         Some(key)
     }
@@ -168,7 +171,6 @@ impl Proxy {
             burst: (token.flags >> 2 & 3) + 1,
             priority: false,
             started: token.start,
-            counter: 0,
             legs: SmallVec::new(),
         };
         let mut cseq = [0; 2];

@@ -1,6 +1,8 @@
 //! From the tables to the views: walks what is asked for, in the order of GUIDs and of the
 //! configuration.
 
+use std::time::Duration;
+
 use model::config::Admin;
 use model::id::Guid;
 
@@ -10,7 +12,6 @@ use crate::limits;
 use crate::pool::Member;
 use crate::proxy::Proxy;
 use crate::session::{Leg, Session, Text};
-use model::time::Now;
 
 impl Proxy {
     /// What the engine knows of itself.
@@ -55,8 +56,8 @@ impl Proxy {
 
     /// All resources of the configuration, group by group.
     #[must_use]
-    pub fn resources(&self, now: Now) -> Vec<ResourceView> {
-        self.pool.configured().map(|(_, member)| resource_view(member, now)).collect()
+    pub fn resources(&self) -> Vec<ResourceView> {
+        self.pool.configured().map(|(_, member)| resource_view(member, self.seen)).collect()
     }
 
     fn legs_of<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Leg> {
@@ -105,13 +106,13 @@ fn leg_view(leg: &Leg) -> LegView {
     }
 }
 
-fn resource_view(member: &Member, now: Now) -> ResourceView {
+fn resource_view(member: &Member, now: Duration) -> ResourceView {
     ResourceView {
         group: member.names.group.clone(),
         name: member.names.name.clone(),
         dbid: member.names.dbid.0,
         address: member.names.address.clone(),
-        state: member.shown(now.mono).as_str(),
+        state: member.shown(now).as_str(),
         admin: match member.admin {
             Admin::Enabled => "enabled",
             Admin::Draining => "draining",

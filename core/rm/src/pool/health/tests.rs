@@ -34,7 +34,7 @@ fn a_new_one_is_unknown_until_its_first_probe() {
 
 #[test]
 fn two_misses_make_it_dead_and_one_answer_brings_it_back() {
-    for miss in [Probed::Timeout, Probed::Transport, answer(503), answer(500), answer(404)] {
+    for miss in [Probed::Timeout, Probed::Transport, answer(503), answer(500), answer(603)] {
         let mut one = member();
         one.probed(answer(200));
         assert_eq!(one.probed(miss), Change::None);

@@ -1,0 +1,14 @@
+//! The whole engine in virtual time: a caller, media servers and the Proxy between them, messages
+//! as bytes.
+#![expect(clippy::unwrap_used, reason = "helper functions of tests")]
+
+mod world;
+
+mod answers;
+mod call;
+mod dialog;
+mod failover;
+mod refuse;
+mod restore;
+mod tables;
+mod transport;
