@@ -1,1 +1,185 @@
-//! Later.
+//! What RM answers itself: OPTIONS, methods, sources, loops (rm.md §1.5, §1.6, §1.10).
+
+use crate::world::{CALLER, MCP1, MCP2, World, all, header, invite, objects, settings};
+use rm::{Input, NodeState};
+
+fn request(method: &str, uri: &str, extra: &str) -> String {
+    format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bK{method}{}\r\n\
+         From: <sip:a@10.0.0.2>;tag=1\r\nTo: <{uri}>\r\nCall-ID: {method}@x\r\n\
+         CSeq: 1 {method}\r\n{extra}Content-Length: 0\r\n\r\n",
+        extra.len(),
+    )
+}
+
+fn status(text: &str) -> u16 {
+    text.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn options_to_rm_tell_its_state() {
+    let mut world = World::cold(&objects(), settings());
+    let ask = |world: &mut World, i: usize| {
+        let pad = format!("X-Pad: {}\r\n", "x".repeat(i));
+        world.udp("192.0.2.99:5060", &request("OPTIONS", "sip:rm@10.0.0.5", &pad));
+        world.take("192.0.2.99:5060")
+    };
+    let starting = ask(&mut world, 1);
+    assert_eq!((status(&starting), header(&starting, "X-Ringmaster-State")), (503, "starting"));
+    assert_eq!(header(&starting, "Retry-After"), "2");
+    world.input(Input::State(NodeState::Ready));
+    let ready = ask(&mut world, 2);
+    assert_eq!((status(&ready), header(&ready, "X-Ringmaster-State")), (200, "healthy"));
+    assert_eq!(header(&ready, "Accept"), "application/sdp");
+    assert_eq!(header(&ready, "Supported"), "timer, uui");
+    assert_eq!(
+        header(&ready, "Allow"),
+        "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, NOTIFY, MESSAGE"
+    );
+    assert_eq!(header(&ready, "Server"), "Ringmaster");
+    world.input(Input::State(NodeState::Draining));
+    let draining = ask(&mut world, 3);
+    assert_eq!((status(&draining), header(&draining, "X-Ringmaster-State")), (503, "draining"));
+    assert_eq!(header(&draining, "Retry-After"), "10");
+}
+
+/// method, Request-URI, further lines, from where → status and reason word.
+#[test]
+fn requests_that_get_no_further() {
+    let caller = CALLER;
+    let stranger = "192.0.2.99:5060";
+    let hops = "Max-Forwards: 0\r\n";
+    let cases = [
+        ("REGISTER", "sip:10.0.0.5", "", caller, 405, "method"),
+        ("SUBSCRIBE", "sip:10.0.0.5", "", caller, 405, "method"),
+        ("REFER", "sip:1@10.0.0.5", "", caller, 405, "method"),
+        ("PUBLISH", "sip:1@10.0.0.5", "", caller, 405, "method"),
+        ("NOTIFY", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
+        ("INFO", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
+        ("UPDATE", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
+        ("PRACK", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
+        ("BYE", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
+        ("INVITE", "sip:1@10.0.0.5", hops, caller, 483, "hops"),
+        ("INVITE", "sip:1@10.0.0.5", "Proxy-Require: foo\r\n", caller, 420, "bad-extension"),
+        ("INVITE", "sip:1@10.0.0.5", "Max-Breadth: 0\r\n", caller, 440, "breadth"),
+        ("INVITE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),
+        ("MESSAGE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),
+        ("INVITE", "urn:service:sos", "", caller, 416, "malformed"),
+        ("INVITE", "http://a.example/", "", caller, 416, "malformed"),
+        (
+            "INVITE",
+            "sip:18005550100@10.0.0.5",
+            "Route: <sip:10.0.0.5;lr>, <sip:10.9.9.9;lr>\r\n",
+            caller,
+            403,
+            "preloaded-route",
+        ),
+    ];
+    for (method, uri, extra, from, code, word) in cases {
+        let mut world = World::new();
+        world.udp(from, &request(method, uri, extra));
+        let answer = world.take(from);
+        assert_eq!(status(&answer), code, "{method} {uri} {extra}");
+        assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""), "{method} {uri}");
+        assert!(world.try_take(MCP1).is_none() && world.records.is_empty());
+        let counted = world.proxy.counters().answers.get(&(code, word)).copied();
+        assert_eq!(counted, Some(1), "{method} {uri}");
+    }
+}
+
+#[test]
+fn the_node_state_stops_new_calls_only() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "before");
+    for (state, word, retry) in [
+        (NodeState::Draining, "node-draining", "10"),
+        (NodeState::Starting, "node-not-ready", "2"),
+    ] {
+        world.input(Input::State(state));
+        world.udp(CALLER, &invite("18005550100", word));
+        let answer = world.take(CALLER);
+        assert_eq!(status(&answer), 503);
+        assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""));
+        assert_eq!(header(&answer, "Retry-After"), retry);
+    }
+    assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "));
+    assert_eq!(world.ends().len(), 1, "refused by state: counted, not recorded");
+}
+
+#[test]
+fn a_foreign_host_is_a_relay_attempt_unless_the_peer_is_a_sip_server() {
+    let mut world = World::new();
+    let foreign = invite("18005550100", "f").replace("@10.0.0.5:5060 SIP", "@elsewhere SIP");
+    world.udp(CALLER, &foreign);
+    assert!(world.try_take(MCP1).is_some());
+    let mut gateway = settings();
+    gateway.peers[0].role = rm::Role::Gateway;
+    let mut world = World::with(&objects(), gateway);
+    world.udp(CALLER, &foreign);
+    assert_eq!(header(&world.take(CALLER), "Warning"), "399 rm-1 \"relay-refused\"");
+    assert!(world.has_log(20103));
+}
+
+#[test]
+fn a_request_that_comes_back_is_a_loop() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "l"));
+    let forwarded = world.take(MCP1);
+    let via = all(&forwarded, "Via")[0].to_owned();
+    let back = invite("18005550100", "l").replacen(
+        "Via: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bKl\r\n",
+        &format!(
+            "Via: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bKx\r\nVia: {via}\r\n\
+             Via: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bKl\r\n"
+        ),
+        1,
+    );
+    world.udp(CALLER, &back);
+    let answer = world.take(CALLER);
+    assert_eq!((status(&answer), header(&answer, "Warning")), (482, "399 rm-1 \"loop\""));
+}
+
+#[test]
+fn message_goes_to_one_resource_without_session_or_record() {
+    let mut world = World::new();
+    let text = request("MESSAGE", "sip:18005550100@10.0.0.5", "Max-Forwards: 70\r\n");
+    world.udp(CALLER, &text);
+    let forwarded = world.take(MCP1);
+    assert!(forwarded.starts_with("MESSAGE sip:dialog@10.0.0.11:5070;voicexml="), "{forwarded}");
+    assert!(!forwarded.contains("Record-Route") && !forwarded.contains("X-Genesys-GVP"));
+    world.udp(MCP1, &crate::world::reply(&forwarded, 202, "m", ""));
+    assert_eq!(status(&world.take(CALLER)), 202);
+    assert_eq!((world.proxy.status().sessions, world.records.len()), (0, 0));
+    // OPTIONS to a number goes through likewise
+    world.udp(CALLER, &request("OPTIONS", "sip:18005550100@10.0.0.5", ""));
+    assert!(world.try_take(MCP2).is_none(), "the harness answers it as a probe");
+    assert_eq!(status(&world.take(CALLER)), 200);
+}
+
+#[test]
+fn garbage_is_answered_or_dropped_and_counted() {
+    let mut world = World::new();
+    let whole = invite("18005550100", "g");
+    for cut in 0..whole.len() {
+        world.udp("192.0.2.1:9", &whole[..cut]);
+    }
+    world.udp("192.0.2.1:9", "\0\u{1}\u{2}garbage");
+    world.udp("192.0.2.1:9", "SIP/2.0 200 OK\r\n\r\n");
+    assert!(world.proxy.counters().parse_errors["UDP"] > 100);
+    assert!(world.has_log(20101));
+    let mut up = world.up("18005550100", "still");
+    assert!(world.hang_up(&mut up, "b").is_some());
+}
+
+#[test]
+fn requests_on_the_monitor_listener_are_refused() {
+    let mut world = World::new();
+    let flow = sip::transport::Flow {
+        transport: sip::transport::Transport::Udp,
+        listener: 2,
+        remote: crate::world::address(CALLER),
+        conn: None,
+    };
+    world.packet(flow, &invite("18005550100", "m"));
+    assert_eq!(status(&world.take(CALLER)), 403);
+}

@@ -1,1 +1,255 @@
-//! Later.
+//! Requests inside dialogs: the way is in the token (rm.md §1.4, §1.8, §2.6, §2.7).
+
+use std::time::Duration;
+
+use crate::world::{CALLER, MCP1, World, all, header, reply};
+
+#[test]
+fn a_re_invite_goes_both_ways_and_renews_the_target() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "re");
+    let again = up.caller.request("INVITE", "10.0.0.2:5090", "re1").replace(
+        "Contact: <sip:10.0.0.2:5090>",
+        "Contact: <sip:10.0.0.2:5099>",
+    );
+    world.udp(CALLER, &again);
+    assert!(world.wire.iter().any(|sent| sent.text.starts_with("SIP/2.0 100 ")));
+    let forwarded = world.take(MCP1);
+    assert!(forwarded.starts_with("INVITE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{forwarded}");
+    assert!(all(&forwarded, "Record-Route").is_empty() && all(&forwarded, "Route").is_empty());
+    assert!(header(&forwarded, "X-Genesys-GVP-Session-ID").is_empty());
+    world.udp(MCP1, &reply(&forwarded, 200, "", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    world.udp(CALLER, &up.caller.request("ACK", "10.0.0.2:5090", "reack"));
+    assert!(world.take(MCP1).starts_with("ACK "));
+    assert_eq!(world.phase("start").len(), 1);
+
+    // the callee now speaks to the new target; what is not the learnt one needs trust
+    up.callee.target = "sip:10.0.0.2:5099".to_owned();
+    world.udp(MCP1, &up.callee.request("INFO", MCP1, "info"));
+    let info = world.take("10.0.0.2:5099");
+    assert!(info.starts_with("INFO sip:10.0.0.2:5099 SIP/2.0\r\n"));
+    world.udp("10.0.0.2:5099", &reply(&info, 200, "", ""));
+    assert!(world.take(MCP1).starts_with("SIP/2.0 200 "));
+}
+
+#[test]
+fn a_failed_re_invite_leaves_the_call_up() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "fail");
+    world.udp(CALLER, &up.caller.request("INVITE", "10.0.0.2:5090", "re"));
+    let forwarded = world.take(MCP1);
+    world.udp(MCP1, &reply(&forwarded, 488, "", ""));
+    assert!(world.take(MCP1).starts_with("ACK "));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 488 "));
+    assert!(world.ends().is_empty());
+    assert!(world.hang_up(&mut up, "bye").is_some());
+}
+
+#[test]
+fn a_forged_token_gets_481_and_changes_nothing() {
+    let mut world = World::new();
+    let up = world.up("18005550100", "forged");
+    let logs = |world: &World| world.logs.iter().filter(|(id, _)| *id == 20104).count();
+    let mut forge = |edit: &dyn Fn(&mut crate::world::Dialog), branch: &str| {
+        let mut dialog = up.caller.clone();
+        edit(&mut dialog);
+        let bye = dialog.request("BYE", "10.0.0.2:5090", branch);
+        world.udp(CALLER, &bye);
+        assert!(world.try_take(MCP1).is_none(), "{branch}");
+        world.take(CALLER)
+    };
+    // another tag, so that the leg is not found by its dialog either
+    let stranger = |dialog: &mut crate::world::Dialog| {
+        dialog.local = dialog.local.replace("from-forged", "other");
+    };
+    let one_bit = forge(
+        &|dialog| {
+            stranger(dialog);
+            let at = dialog.routes[0].find("rm-").unwrap() + 30;
+            let letter = if &dialog.routes[0][at..=at] == "A" { "B" } else { "A" };
+            dialog.routes[0].replace_range(at..=at, letter);
+        },
+        "bit",
+    );
+    assert!(one_bit.starts_with("SIP/2.0 481 "));
+    assert_eq!(header(&one_bit, "Warning"), "399 rm-1 \"bad-token\"");
+    let other_call = forge(&|dialog| dialog.call_id = "other@x".to_owned(), "call");
+    assert_eq!(header(&other_call, "Warning"), "399 rm-1 \"bad-token\"");
+    let bare = forge(
+        &|dialog| {
+            stranger(dialog);
+            dialog.routes[0] = "sip:rm-0@10.0.0.5:5060;lr".to_owned();
+        },
+        "bare",
+    );
+    assert_eq!(header(&bare, "Warning"), "399 rm-1 \"no-dialog\"");
+    let foreign = forge(
+        &|dialog| {
+            stranger(dialog);
+            dialog.routes.clear();
+        },
+        "foreign",
+    );
+    assert!(foreign.starts_with("SIP/2.0 403 "));
+    assert_eq!(logs(&world), 2);
+    assert!(world.ends().is_empty());
+    assert_eq!(world.proxy.status().legs, 1);
+}
+
+#[test]
+fn a_bad_token_of_a_known_dialog_is_forgiven() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "known");
+    let at = up.caller.routes[0].find("rm-").unwrap() + 30;
+    up.caller.routes[0].replace_range(at..=at, "-");
+    assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "));
+    assert_eq!(world.ends().len(), 1);
+}
+
+#[test]
+fn a_caller_that_keeps_no_routes_reaches_what_was_learnt() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "lazy");
+    up.caller.routes.clear();
+    up.caller.target = "sip:18005550100@10.0.0.5:5060".to_owned();
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "bye"));
+    let bye = world.take(MCP1);
+    assert!(bye.starts_with("BYE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{bye}");
+}
+
+#[test]
+fn a_strict_router_before_us_is_repaired() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "strict");
+    let target = std::mem::take(&mut up.caller.target);
+    up.caller.target = up.caller.routes.remove(0);
+    up.caller.routes.push(target);
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "bye"));
+    let bye = world.take(MCP1);
+    assert!(bye.starts_with("BYE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{bye}");
+    assert!(all(&bye, "Route").is_empty());
+}
+
+#[test]
+fn where_a_request_may_not_go() {
+    let mut world = World::new();
+    let up = world.up("18005550100", "away");
+    for (target, from, code, word) in [
+        ("sip:media.example:5070", CALLER, 502, "next-hop"),
+        ("sip:224.0.0.1", CALLER, 403, "relay-refused"),
+        ("sip:0.0.0.0", CALLER, 403, "relay-refused"),
+        ("sip:127.0.0.1:22", CALLER, 403, "relay-refused"),
+        ("sip:192.0.2.50", "192.0.2.99:5060", 403, "relay-refused"),
+        ("sip:10.0.0.11;transport=sctp", CALLER, 502, "next-hop"),
+    ] {
+        let mut dialog = up.caller.clone();
+        dialog.target = target.to_owned();
+        world.udp(from, &dialog.request("INFO", from, &format!("i{}", target.len())));
+        let answer = world.take(from);
+        assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{target}: {answer}");
+        assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""), "{target}");
+    }
+    // a trusted source may, and what was learnt is open to everyone with the token
+    let mut dialog = up.caller.clone();
+    dialog.target = "sip:10.0.0.77:5070".to_owned();
+    world.udp(CALLER, &dialog.request("INFO", "10.0.0.2:5090", "trusted"));
+    assert!(world.try_take("10.0.0.77:5070").is_some());
+    let mut dialog = up.caller.clone();
+    world.udp("192.0.2.99:5060", &dialog.request("INFO", "192.0.2.99:5060", "learnt"));
+    assert!(world.try_take(MCP1).is_some());
+}
+
+#[test]
+fn an_unknown_party_ends_the_leg_and_a_silent_bye_too() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "u1");
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b1"));
+    let bye = world.take(&up.server);
+    world.udp(&up.server.clone(), &reply(&bye, 481, "", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 481 "));
+    assert_eq!(world.ends().len(), 1);
+
+    let mut up = world.up("18005550100", "u2");
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b2"));
+    let ended = world.now.wall;
+    world.run(Duration::from_secs(33));
+    assert_eq!(world.ends().len(), 2);
+    assert_eq!(world.ends()[1]["ended_at"], ended.to_string(), "the time of the BYE");
+    assert!(world.try_take(CALLER).is_none(), "no 408 to a BYE");
+}
+
+#[test]
+fn crossing_byes_make_one_record() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "cross");
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b1"));
+    world.udp(MCP1, &up.callee.request("BYE", MCP1, "b2"));
+    let (to_server, to_caller) = (world.take(MCP1), world.take(CALLER));
+    world.udp(MCP1, &reply(&to_server, 200, "", ""));
+    world.udp(CALLER, &reply(&to_caller, 200, "", ""));
+    assert!(world.take(MCP1).starts_with("SIP/2.0 200 "));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!(world.ends().len(), 1);
+    assert_eq!(world.ends()[0]["end_state"], "USER_END", "who was first");
+}
+
+#[test]
+fn an_agreed_session_timer_is_watched_and_refreshed() {
+    let mut world = World::new();
+    let timer = "Session-Expires: 90;refresher=uac\r\n";
+    let mut up = world.up_with("18005550100", "timer", timer);
+    world.run(Duration::from_secs(80));
+    world.udp(CALLER, &up.caller.request("UPDATE", "10.0.0.2:5090", "update"));
+    let update = world.take(MCP1);
+    world.udp(MCP1, &reply(&update, 200, "", timer));
+    world.take(CALLER);
+    world.run(Duration::from_millis(121_999));
+    assert!(world.ends().is_empty());
+    world.run(Duration::from_millis(1));
+    let end = world.ends()[0];
+    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("TIMEOUT"), Some("session-timer")));
+    assert!(world.try_take(MCP1).is_none() && world.try_take(CALLER).is_none(), "no BYE");
+}
+
+#[test]
+fn silence_without_a_timer_and_the_longest_call_end_with_bye_both_ways() {
+    let mut world = World::new();
+    world.up("18005550100", "quiet");
+    world.run(Duration::from_secs(6 * 3600));
+    let (to_server, to_caller) = (world.take(MCP1), world.take(CALLER));
+    assert!(to_server.starts_with("BYE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{to_server}");
+    assert!(to_caller.starts_with("BYE sip:10.0.0.2:5090 SIP/2.0\r\n"), "{to_caller}");
+    assert_eq!((header(&to_server, "CSeq"), header(&to_caller, "CSeq")), ("2 BYE", "1 BYE"));
+    assert!(header(&to_caller, "From").ends_with(";tag=to-quiet"));
+    assert!(header(&to_server, "Reason").contains("no-timer"));
+    assert_eq!(world.ends()[0]["reason"], "no-timer");
+    world.udp(MCP1, &reply(&to_server, 481, "", ""));
+    world.udp(CALLER, &reply(&to_caller, 200, "", ""));
+
+    let mut up = world.up("18005550100", "long");
+    for hour in 0..11 {
+        world.run(Duration::from_secs(3600));
+        world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", &format!("h{hour}")));
+        let info = world.take(&up.server);
+        world.udp(&up.server.clone(), &reply(&info, 200, "", ""));
+        world.take(CALLER);
+    }
+    world.run(Duration::from_secs(3600));
+    assert!(world.take(CALLER).starts_with("BYE "));
+    let end = world.ends()[1];
+    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("MAX_DURATION"), Some("max-duration")));
+    assert_eq!(world.proxy.counters().calls_cut["duration"], 2);
+}
+
+#[test]
+fn a_transfer_is_a_refer_that_was_accepted_before_the_bye() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "refer");
+    world.udp(MCP1, &up.callee.request("REFER", MCP1, "refer"));
+    let refer = world.take(CALLER);
+    world.udp(CALLER, &reply(&refer, 202, "", ""));
+    world.take(MCP1);
+    assert!(world.hang_up(&mut up, "bye").is_some());
+    assert_eq!(world.ends()[0]["end_state"], "TRANSFERRED");
+}

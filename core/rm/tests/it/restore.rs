@@ -1,1 +1,172 @@
-//! Later.
+//! Back from the spool, and from a token alone (rm.md §11.5, §11.6).
+
+use std::time::Duration;
+
+use crate::world::{CALLER, Up, World, header, invite, objects, settings};
+use model::id::BootEpoch;
+use rm::FrameKind;
+
+fn limited() -> serde_json::Value {
+    let mut documents = objects();
+    documents[0]["spec"]["policy"] = serde_json::json!({"usage_limit": 20});
+    documents
+}
+
+/// A world with 20 calls up, and what its spool holds.
+fn twenty() -> (Vec<Up>, Vec<Vec<u8>>, Vec<[u8; 22]>, World) {
+    let mut world = World::with(&limited(), settings());
+    let calls: Vec<Up> = (0..20).map(|i| world.up("18005550100", &format!("c{i}"))).collect();
+    let open: Vec<_> = world.records.iter().filter(|one| one.frame == FrameKind::Open).collect();
+    let blocks = open.iter().map(|one| one.block.clone()).collect();
+    let keys = open.iter().map(|one| one.key).collect();
+    (calls, blocks, keys, world)
+}
+
+/// The same node after a kill -9.
+fn again(blocks: &[Vec<u8>]) -> World {
+    let mut second = settings();
+    second.boot = BootEpoch(2);
+    second.seed = [9, 9, 9, 9];
+    let mut world = World::cold(&limited(), second);
+    world.now = world.now.plus(Duration::from_secs(60));
+    let restored = world.proxy.restore(world.now, blocks.iter().map(Vec::as_slice));
+    assert_eq!((restored.legs, restored.refused), (blocks.len(), 0));
+    world.ready();
+    world
+}
+
+#[test]
+fn twenty_calls_come_back_count_and_end_once() {
+    let (mut calls, blocks, keys, old) = twenty();
+    let starts: Vec<serde_json::Value> = old.phase("start").into_iter().cloned().collect();
+    drop(old);
+    let mut world = again(&blocks);
+    assert_eq!(world.forgotten, keys, "the older epoch's frames are superseded");
+    let updates = world.phase("update");
+    assert_eq!(updates.len(), 20);
+    let first = updates[0];
+    assert_eq!(first["update_reason"], "adopted");
+    assert!(first["id"].as_str().unwrap().ends_with("/cdr.update/2.1.1"));
+    assert_eq!(first["owners"][0]["from"], starts[0]["started_at"]);
+    assert_eq!(first["owners"][1]["component"]["name"], "rm-1");
+    let page = world.proxy.calls(&rm::CallFilter::default(), None, 100);
+    assert_eq!(page.len(), 20);
+    let used: usize = world.proxy.resources().iter().map(|one| one.used).sum();
+    assert_eq!(used, 20);
+
+    world.udp(CALLER, &invite("18005550100", "c21"));
+    let refused = world.take(CALLER);
+    assert_eq!(header(&refused, "Warning"), "399 rm-1 \"usage-limit\"");
+    let refusals = world.ends().len();
+
+    for (i, up) in calls.iter_mut().enumerate() {
+        assert!(world.hang_up(up, &format!("b{i}")).unwrap().starts_with("SIP/2.0 200 "));
+    }
+    let ends: Vec<_> = world.ends().into_iter().skip(refusals).collect();
+    assert_eq!(ends.len(), 20);
+    for (start, end) in starts.iter().zip(&ends) {
+        let guid = start["guid"].as_str().unwrap();
+        assert_eq!(end["id"], format!("{guid}/00410001/cdr.end/2.1"));
+        assert_eq!((end["epoch"].as_u64(), end["end_state"].as_str()), (Some(2), Some("USER_END")));
+        let same = ["guid", "leg", "started_at", "answered_at", "tenant", "profile", "service",
+            "dn", "local_uri", "remote_uri", "call_id", "call_uuid", "resource", "config_rev",
+            "sip_status", "selected_by", "placed_by", "from_tag", "to_tag", "ani", "source",
+            "primary", "call_type"];
+        for field in same {
+            assert_eq!(end[field], start[field], "{field}");
+        }
+        assert_eq!(end["owners"].as_array().unwrap().len(), 2);
+    }
+    let mut ids: Vec<_> = world.records.iter().map(|one| one.json["id"].to_string()).collect();
+    ids.sort();
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "no id twice");
+    let counters = world.proxy.counters();
+    assert_eq!((counters.adopted, counters.rebuilt), (20, 0));
+    assert_eq!(counters.ledger_in, counters.ledger_out);
+    world.up("18005550100", "free");
+}
+
+#[test]
+fn an_orphan_ends_after_its_lifetime_with_the_last_time_known() {
+    let (_, blocks, _, old) = twenty();
+    let answered = old.phase("start")[0]["answered_at"].clone();
+    let mut world = again(&blocks[..1]);
+    world.run(Duration::from_secs(3600) - Duration::from_millis(201));
+    assert!(world.ends().is_empty());
+    world.run(Duration::from_millis(1));
+    let end = world.ends()[0];
+    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("INTERRUPTED"), Some("interrupted")));
+    assert_eq!(end["ended_at"], answered);
+    assert!(world.try_take(CALLER).is_none(), "nobody is told");
+    assert_eq!(world.proxy.counters().interrupted, 1);
+}
+
+#[test]
+fn damaged_blocks_are_refused_and_never_panic() {
+    let (_, blocks, _, _) = twenty();
+    let good = &blocks[0];
+    let mut world = World::cold(&limited(), settings());
+    let mut wrong: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
+    wrong.push([good.as_slice(), b"x"].concat());
+    wrong.push([&[2], &good[1..]].concat());
+    let restored = world.proxy.restore(world.now, wrong.iter().map(Vec::as_slice));
+    assert_eq!((restored.legs, restored.refused), (0, wrong.len()));
+    // any byte changed: refused, or read as some leg, and the sets still agree
+    for at in 0..good.len() {
+        let mut bent = good.clone();
+        bent[at] ^= 0xFF;
+        let mut world = World::cold(&limited(), settings());
+        world.proxy.restore(world.now, std::iter::once(bent.as_slice()));
+        assert_eq!(world.proxy.invariant(), Ok(()));
+    }
+}
+
+#[test]
+fn with_an_empty_memory_the_token_alone_carries_a_call_to_its_end() {
+    let (mut calls, _, _, old) = twenty();
+    let start = old.phase("start")[0].clone();
+    drop(old);
+    let mut world = again(&[]);
+    let up = &mut calls[0];
+    // the other party, for a change
+    let host = up.server.clone();
+    let request = up.callee.request("INFO", &host, "info");
+    world.udp(&host, &request);
+    let info = world.take(CALLER);
+    world.udp(CALLER, &crate::world::reply(&info, 200, "", ""));
+    world.take(&host);
+    assert_eq!(world.proxy.status().legs, 1);
+    let update = world.phase("update")[0].clone();
+    assert_eq!((&update["rebuilt"], &update["epoch"]), (&true.into(), &2.into()));
+    assert!(world.hang_up(up, "bye").unwrap().starts_with("SIP/2.0 200 "));
+    let end = world.ends()[0];
+    for field in ["guid", "leg", "started_at", "tenant", "profile", "service", "primary",
+        "local_uri", "remote_uri", "call_id"] {
+        assert_eq!(end[field], start[field], "{field}");
+    }
+    assert_eq!(end["resource"]["name"], start["resource"]["name"]);
+    assert_eq!((&end["rebuilt"], &end["epoch"]), (&true.into(), &2.into()));
+    assert_eq!(end["end_state"], "USER_END");
+    assert!(end.get("usage").is_none() && end["resource"].get("attempts").is_none());
+    assert_eq!(world.proxy.counters().rebuilt, 1);
+    // a late repetition does not bring it back
+    world.run(Duration::from_secs(40));
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "again"));
+    assert_eq!((world.proxy.status().legs, world.ends().len()), (0, 1));
+}
+
+#[test]
+fn a_bye_alone_makes_a_whole_record_too() {
+    let (mut calls, _, _, _) = twenty();
+    let mut world = again(&[]);
+    assert!(world.hang_up(&mut calls[3], "bye").unwrap().starts_with("SIP/2.0 200 "));
+    let frames: Vec<_> = world
+        .records
+        .iter()
+        .filter(|one| one.json["kind"] == "cdr")
+        .map(|one| (one.frame, one.json["phase"].as_str().unwrap()))
+        .collect();
+    assert_eq!(frames, [(FrameKind::Open, "update"), (FrameKind::Close, "end")]);
+}

@@ -1,1 +1,140 @@
-//! Later.
+//! Transports: double Record-Route, the rule of size, streams that fail (rm.md §1.2, §1.4).
+
+use std::time::Duration;
+
+use crate::world::{
+    CALLER, Dialog, MCP1, MCP2, World, address, all, header, invite, objects, reply, settings,
+};
+use rm::Input;
+use sip::transport::{ConnId, Flow, Transport};
+
+fn tcp(remote: &str, conn: u64) -> Flow {
+    Flow {
+        transport: Transport::Tcp,
+        listener: 1,
+        remote: address(remote),
+        conn: Some(ConnId(conn)),
+    }
+}
+
+#[test]
+fn a_tcp_caller_reaches_a_udp_server_with_two_record_routes() {
+    let mut world = World::new();
+    let caller = tcp("10.0.0.2:40000", 7);
+    let request = invite("18005550100", "t").replace("/UDP ", "/TCP ").replace(
+        "Contact: <sip:10.0.0.2:5090>",
+        "Contact: <sip:10.0.0.2:5090;transport=tcp>",
+    );
+    world.packet(caller, &request);
+    let sent = world.take_flow(MCP1).unwrap();
+    assert_eq!((sent.flow.transport, sent.flow.listener), (Transport::Udp, 0));
+    let routes = all(&sent.text, "Record-Route");
+    assert_eq!(routes.len(), 2);
+    assert!(routes[0].starts_with("<sip:rm-A") && !routes[0].contains("transport="));
+    assert_eq!(routes[1], "<sip:rm-0@10.0.0.5:5060;lr;transport=tcp>");
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    world.udp(MCP1, &reply(&sent.text, 200, "tag", contact));
+    let answer = world.take_flow("10.0.0.2:40000").unwrap();
+    assert_eq!(answer.flow, caller, "on the connection of the request");
+
+    let mut dialog = Dialog::of_caller(&answer.text);
+    assert_eq!(dialog.routes.len(), 2);
+    let ack = dialog.request("ACK", "10.0.0.2:5090", "ack").replace("/UDP ", "/TCP ");
+    world.packet(caller, &ack);
+    let ack = world.take_flow(MCP1).unwrap();
+    assert_eq!(ack.flow.transport, Transport::Udp);
+    assert!(all(&ack.text, "Route").is_empty(), "both entries are ours: {}", ack.text);
+
+    // the other way, towards the caller's Contact by TCP
+    let mut callee = Dialog::of_callee(&sent.text, "tag", "<sip:mcp@10.0.0.11:5070>");
+    world.udp(MCP1, &callee.request("BYE", MCP1, "bye"));
+    let bye = world.take_flow(CALLER).unwrap();
+    assert_eq!((bye.flow.transport, bye.flow.conn), (Transport::Tcp, None));
+    assert!(bye.text.starts_with("BYE sip:10.0.0.2:5090;transport=tcp SIP/2.0\r\n"));
+    let back = Flow { conn: Some(ConnId(9)), ..bye.flow };
+    world.packet(back, &reply(&bye.text, 200, "", ""));
+    assert!(world.take(MCP1).starts_with("SIP/2.0 200 "));
+    assert_eq!(world.ends()[0]["end_state"], "APP_END");
+}
+
+fn large(call: &str) -> String {
+    let body = "x".repeat(1500);
+    let text = invite("18005550100", call);
+    let head = text.split("Content-Length").next().unwrap();
+    format!("{head}Content-Length: 1500\r\n\r\n{body}")
+}
+
+#[test]
+fn a_large_request_goes_by_tcp_unless_that_is_refused_or_udp_is_stated() {
+    let mut documents = objects();
+    documents[3]["spec"]["resources"] = serde_json::json!([
+        {"name": "mcp-1", "address": "sip:10.0.0.11:5070", "dbid": 310}]);
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &large("l1"));
+    let first = world.take_flow(MCP1).unwrap();
+    assert_eq!(first.flow.transport, Transport::Tcp);
+    assert!(!first.text.lines().next().unwrap().contains("transport"), "the address has none");
+    assert_eq!(all(&first.text, "Record-Route").len(), 2);
+    world.run(Duration::from_millis(300));
+    world.input(Input::FlowFailed { flow: first.flow });
+    let again = world.take_flow(MCP1).unwrap();
+    assert_eq!(again.flow.transport, Transport::Udp);
+    assert!(world.has_log(20117));
+    assert_eq!(world.proxy.resources()[0].state, "healthy", "no failed try");
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    world.udp(MCP1, &reply(&again.text, 200, "t", contact));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!(world.phase("start")[0]["resource"]["attempts"], 1);
+
+    // remembered for ten minutes
+    world.udp(CALLER, &large("l2"));
+    assert_eq!(world.take_flow(MCP1).unwrap().flow.transport, Transport::Udp);
+    world.run(Duration::from_secs(601));
+    while world.try_take(MCP1).is_some() {}
+    world.udp(CALLER, &large("l3"));
+    assert_eq!(world.take_flow(MCP1).unwrap().flow.transport, Transport::Tcp);
+
+    documents[3]["spec"]["resources"][0]["address"] =
+        serde_json::json!("sip:10.0.0.11:5070;transport=udp");
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &large("l4"));
+    assert_eq!(world.take_flow(MCP1).unwrap().flow.transport, Transport::Udp);
+}
+
+#[test]
+fn a_refused_connection_leads_to_the_next_resource() {
+    let mut documents = objects();
+    documents[3]["spec"]["resources"][0]["address"] =
+        serde_json::json!("sip:10.0.0.11:5070;transport=tcp");
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "r"));
+    let first = world.take_flow(MCP1).unwrap();
+    world.input(Input::FlowFailed { flow: first.flow });
+    assert!(world.try_take(MCP2).is_some());
+    assert_eq!(world.proxy.counters().failovers["mcp"]["transport"], 1);
+}
+
+#[test]
+fn probes_are_numbered_and_leave_from_the_monitor_listener() {
+    let mut world = World::cold(&objects(), settings());
+    world.alive.clear();
+    let mut probes = Vec::new();
+    for _ in 0..40 {
+        let Some((at, _)) = world.proxy.poll_timeout() else { break };
+        world.now = world.now.plus(at.saturating_sub(world.now.mono));
+        world.proxy.handle_timeout(world.now);
+        let mut out = Vec::new();
+        while let Some(sent) = world.proxy.poll_transmit(&mut out) {
+            let text = String::from_utf8(out.split_off(out.len() - sent.len)).unwrap();
+            probes.push((sent.flow, text));
+        }
+    }
+    let (flow, first) = &probes[0];
+    assert_eq!((flow.listener, flow.transport), (2, Transport::Udp));
+    assert!(first.starts_with("OPTIONS sip:10.0.0.1"));
+    assert_eq!(header(first, "CSeq"), "1 OPTIONS");
+    assert!(header(first, "From").starts_with("<sip:GVP@10.0.0.5:5064>;tag="));
+    assert!(header(first, "Call-ID").ends_with("-5064@10.0.0.5"));
+    let states: Vec<_> = world.proxy.resources().iter().map(|one| one.state).collect();
+    assert_eq!(states, ["dead", "dead"]);
+}

@@ -213,29 +213,24 @@ impl World {
 
     fn drain(&mut self) {
         loop {
-            let mut out = Vec::new();
+            let (mut out, mut refused) = (Vec::new(), Vec::new());
             while let Some(sent) = self.proxy.poll_transmit(&mut out) {
                 let text = String::from_utf8(out.split_off(out.len() - sent.len)).unwrap();
+                refused.extend(acknowledgement(&sent.flow, &text));
                 self.wire.push_back(Sent { flow: sent.flow, text });
+            }
+            let acknowledged = refused.len();
+            for (flow, ack) in refused {
+                self.proxy.handle_input(self.now, Input::Packet { flow, bytes: ack.as_bytes() });
             }
             let mut durable = None;
             while let Some(event) = self.proxy.poll_event() {
                 self.event(event, &mut durable);
             }
-            self.answer_probes();
+            let probes = self.answer_probes();
             if let Some(no) = durable.filter(|_| self.disk) {
                 self.proxy.handle_input(self.now, Input::Durable { no });
-            } else if self.wire.is_empty() || self.proxy.poll_timeout().is_some() {
-                // everything that the last input caused has been taken out
-                let mut rest = Vec::new();
-                match self.proxy.poll_transmit(&mut rest) {
-                    None => return,
-                    Some(sent) => {
-                        let text = String::from_utf8(rest).unwrap();
-                        self.wire.push_back(Sent { flow: sent.flow, text });
-                    }
-                }
-            } else {
+            } else if acknowledged == 0 && probes == 0 {
                 return;
             }
         }
@@ -255,7 +250,7 @@ impl World {
         }
     }
 
-    fn answer_probes(&mut self) {
+    fn answer_probes(&mut self) -> usize {
         let probes: Vec<Sent> =
             self.wire.iter().filter(|sent| sent.text.starts_with("OPTIONS ")).cloned().collect();
         self.wire.retain(|sent| !sent.text.starts_with("OPTIONS "));
@@ -264,6 +259,7 @@ impl World {
             let flow = probe.flow;
             self.proxy.handle_input(self.now, Input::Packet { flow, bytes: answer.as_bytes() });
         }
+        probes.len()
     }
 
     /// The next message sent to this address; 100 Trying are passed over.
@@ -311,6 +307,21 @@ pub(crate) fn invite(number: &str, call: &str) -> String {
          Content-Type: application/sdp\r\n\
          Content-Length: 4\r\n\r\nv=0\n"
     )
+}
+
+/// What a caller says to a refused INVITE.
+fn acknowledgement(flow: &Flow, text: &str) -> Option<(Flow, String)> {
+    let code: u16 = text.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()?;
+    let cseq = header(text, "CSeq").strip_suffix(" INVITE").filter(|_| code >= 300)?;
+    let ack = format!(
+        "ACK sip:rm@10.0.0.5 SIP/2.0\r\nVia: {}\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\n\
+         Call-ID: {}\r\nCSeq: {cseq} ACK\r\nContent-Length: 0\r\n\r\n",
+        header(text, "Via"),
+        header(text, "From"),
+        header(text, "To"),
+        header(text, "Call-ID"),
+    );
+    Some((*flow, ack))
 }
 
 /// Value of the first header of this name.
