@@ -108,6 +108,7 @@ impl EventLoop {
                     let Self { engine, transport, phase, .. } = self;
                     engine.answer(query, |engine| Figures {
                         counters: engine.proxy().counters().clone(),
+                        transactions: engine.proxy().transaction_counters(),
                         status: engine.proxy().status(),
                         resources: engine.proxy().resources(),
                         transport: transport.counters(),

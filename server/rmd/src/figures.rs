@@ -14,6 +14,8 @@ use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 pub(crate) struct Figures {
     /// The engine's own.
     pub(crate) counters: Counters,
+    /// Of its transaction layer.
+    pub(crate) transactions: sip::endpoint::Counters,
     /// Sets and state.
     pub(crate) status: Status,
     /// All resources.

@@ -33,44 +33,20 @@ use tokio::sync::oneshot;
 
 /// What the handlers know.
 pub(crate) struct Shared {
-    inbox: Inbox,
-    state: State,
-    pulse: Arc<Pulse>,
-    publish: Arc<PublishFigures>,
-    spool: Spool,
-    clock: Clock,
+    pub(crate) inbox: Inbox,
+    pub(crate) state: State,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) publish: Arc<PublishFigures>,
+    pub(crate) spool: Spool,
+    pub(crate) clock: Clock,
     /// Where the configuration comes from, for `/v1/config`.
-    source: String,
-    tokens: Option<Tokens>,
+    pub(crate) source: String,
+    pub(crate) tokens: Option<Tokens>,
     /// `/ready` has been 200 once.
-    was_ready: AtomicBool,
+    pub(crate) was_ready: AtomicBool,
 }
 
 impl Shared {
-    #[expect(clippy::too_many_arguments, reason = "one handle of each part, called once")]
-    pub(crate) fn new(
-        inbox: Inbox,
-        state: &State,
-        pulse: &Arc<Pulse>,
-        publish: &Arc<PublishFigures>,
-        spool: &Spool,
-        clock: Clock,
-        source: String,
-        tokens: Option<Tokens>,
-    ) -> Self {
-        Self {
-            inbox,
-            state: state.clone(),
-            pulse: Arc::clone(pulse),
-            publish: Arc::clone(publish),
-            spool: spool.clone(),
-            clock,
-            source,
-            tokens,
-            was_ready: AtomicBool::new(false),
-        }
-    }
-
     /// Asks the engine and waits for the answer; the request's own time limits the wait.
     async fn ask<T>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> Result<T, Problem> {
         let (reply, answer) = oneshot::channel();

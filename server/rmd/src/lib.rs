@@ -42,7 +42,6 @@ pub use drain::Stop;
 pub use error::StartError;
 pub use parts::RmParts;
 pub use running::{Addresses, Ended, Rm, Stopper};
-pub use settings::RmSettings;
 
 use engine::Engine;
 use event_loop::EventLoop;
@@ -66,11 +65,11 @@ impl Rm {
     /// nothing runs then. [`StartError::exit_code`] is the process's.
     pub fn start(parts: RmParts) -> Result<Self, StartError> {
         let RmParts { settings, snapshot, source, log, clock } = parts;
-        let log = log.for_node(&settings.name, None);
+        let log = log.for_node(&settings.rm.name, None);
         let base = Base::lay(&settings, &log, clock)?;
         let now = clock.now();
         let addresses = Addresses::of(&base);
-        let state = State::new(&settings.name, log.clone(), now.wall);
+        let state = State::new(&settings.rm.name, log.clone(), now.wall);
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
@@ -86,38 +85,32 @@ impl Rm {
         })?;
         let publish = Arc::new(PublishFigures::new(recovery.last_seq(), recovery.cursor()));
         let (spool, cursor) = (recovery.spool(), recovery.cursor());
+        let trust = Trust::new(&base.engine.peers, &snapshot);
         let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
         let journal = Journal::new(spool.clone(), Arc::clone(&publish));
         let engine = Engine::new(proxy, journal, log.clone(), now);
-        let trust = Trust::new(&settings.peers, &snapshot);
         state.applied(now.wall, snapshot.revision);
         state.listening(now.wall, &addresses);
 
-        let mut rm = Self::at(addresses, inbox.clone(), &state, &spool, &publish, publisher_waker);
+        let mut rm =
+            Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publish, publisher_waker);
         rm.publisher = Some(spawn("rm-publish", {
-            let settings =
-                PublishSettings::of(&settings, base.brokers, base.seed, now.wall, cursor);
+            let seed = base.seed;
+            let settings = PublishSettings::of(&settings.rm, base.login, seed, now.wall, cursor);
             let (spool, state, publish) = (spool.clone(), state.clone(), Arc::clone(&publish));
             move || Publisher::run(settings, spool, publisher_wakes, clock, state, publish)
         })?);
-        let (stop_http, stopped) = oneshot::channel();
-        let shared = Arc::new(Shared::new(
-            inbox,
-            &state,
-            &pulse,
-            &publish,
-            &spool,
-            clock,
-            source,
-            base.tokens,
-        ));
-        rm.http =
-            Some((spawn("rm-http", move || http::serve(base.http, shared, stopped))?, stop_http));
+        rm.http = Some({
+            let (state, pulse, was_ready) = (state.clone(), Arc::clone(&pulse), false.into());
+            let tokens = base.tokens;
+            let shared =
+                Shared { inbox, state, pulse, publish, spool, clock, source, tokens, was_ready };
+            let (stop, stopped) = oneshot::channel();
+            (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
+        });
         rm.engine = Some(spawn("rm-engine", {
-            let (bound, dscp, dir) = (base.sockets, settings.dscp, base.dir);
+            let (bound, dscp) = (base.sockets, settings.rm.sip.dscp);
             move || {
-                // The directory is ours until the engine has ended.
-                let _dir = dir;
                 let transport = Transport::new(bound, engine_wakes, trust, dscp);
                 EventLoop::run(transport, engine, inputs, state, pulse, clock)
             }

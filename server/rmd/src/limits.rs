@@ -76,3 +76,5 @@ pub(crate) const QUIET_TIME: Duration = Duration::from_secs(2);
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
 /// An HTTP connection from which nothing was read for so long closes; longer than any request.
 pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);
+/// Bytes of a password file: a password, not a document.
+pub(crate) const PASSWORD_FILE: u64 = 4 * 1024;

@@ -1,9 +1,11 @@
 //! The sockets of rm.md §1.2: bound at the start, and what they are called in messages.
 //!
-//! A wildcard address says nothing to a peer, so `advertise` is required with one. All sockets are
-//! bound before anything is served; one that cannot be bound stops the start.
+//! All sockets are bound before anything is served; one that cannot be bound stops the start. That
+//! a wildcard listener has an `advertise` is checked where settings are read.
 
 use crate::error::StartError;
+use crate::settings;
+use config::settings::HostPort;
 use net::tcp::Listener;
 use net::udp::UdpSocket;
 use sip::transport::Transport;
@@ -74,33 +76,13 @@ pub(crate) fn bind(wanted: Wanted, others: &[Bound], dscp: u8) -> Result<Bound, 
 }
 
 /// Host and port that a listener shows: its own entry of the setting, the only entry, or itself.
-/// IPv6 addresses stand in brackets, as in a URI.
-pub(crate) fn shown(
-    key: &str,
-    entries: &[(String, u16)],
-    index: usize,
-    count: usize,
-    bound: SocketAddr,
-) -> Result<(String, u16), StartError> {
+/// `io/config` has checked that there is one entry, or one per listener.
+pub(crate) fn shown(entries: &[HostPort], index: usize, bound: SocketAddr) -> (String, u16) {
     match entries {
-        [] => Ok((host_text(bound), bound.port())),
-        [only] => Ok(only.clone()),
-        many if many.len() == count => Ok(many.get(index).cloned().unwrap_or_default()),
-        _ => Err(StartError::Settings(format!("{key}: expected one entry, or one per listener"))),
+        [] => (host_text(bound), bound.port()),
+        [only] => settings::shown(only),
+        many => many.get(index).map_or_else(|| (host_text(bound), bound.port()), settings::shown),
     }
-}
-
-/// A wildcard listener without a name that peers can use.
-pub(crate) fn check_wildcards(
-    wanted: &[Wanted],
-    advertise: &[(String, u16)],
-) -> Result<(), StartError> {
-    let wildcard = wanted.iter().any(|wanted| wanted.address.ip().is_unspecified());
-    if wildcard && advertise.is_empty() {
-        let text = "rm.sip.advertise is required with a wildcard listener";
-        return Err(StartError::Settings(text.to_owned()));
-    }
-    Ok(())
 }
 
 fn host_text(address: SocketAddr) -> String {
@@ -139,23 +121,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_needs_a_name() {
-        let wildcard = [wanted(Transport::Udp, "127.0.0.1:0"), wanted(Transport::Tcp, "[::]:0")];
-        let error = check_wildcards(&wildcard, &[]).unwrap_err();
-        assert_eq!(error.to_string(), "rm.sip.advertise is required with a wildcard listener");
-        assert_eq!(error.exit_code(), 78);
-        check_wildcards(&wildcard, &[("rm.example".into(), 5060)]).unwrap();
-        check_wildcards(&wildcard[..1], &[]).unwrap();
-    }
-
-    #[test]
     fn what_a_listener_shows() {
         let bound = "[::1]:5060".parse().unwrap();
-        let (a, b) = (("a".to_owned(), 1), ("b".to_owned(), 2));
-        let shown = |entries: &[_]| shown("rm.sip.via", entries, 1, 2, bound);
-        assert_eq!(shown(&[]).unwrap(), ("[::1]".to_owned(), 5060));
-        assert_eq!(shown(std::slice::from_ref(&a)).unwrap(), a);
-        assert_eq!(shown(&[a.clone(), b.clone()]).unwrap(), b);
-        assert_eq!(shown(&[a.clone(), b, a]).unwrap_err().exit_code(), 78);
+        let entry = |host: &str, port| HostPort { host: host.to_owned(), port };
+        let cases = [
+            (vec![], ("[::1]", 5060)),
+            (vec![entry("rm.example", 1)], ("rm.example", 1)),
+            (vec![entry("a", 1), entry("2001:db8::1", 2)], ("[2001:db8::1]", 2)),
+        ];
+        for (entries, (host, port)) in cases {
+            assert_eq!(shown(&entries, 1, bound), (host.to_owned(), port));
+        }
     }
 }

@@ -7,11 +7,13 @@ use crate::cluster_key;
 use crate::error::StartError;
 use crate::http::{self, Tokens};
 use crate::listeners::{self, Bound, Socket};
-use crate::publish::address::Brokers;
-use crate::settings::RmSettings;
+use crate::settings;
+use config::Settings as BootSettings;
+use config::settings::{HostPort, Sip};
 use model::snapshot::Snapshot;
 use net::Clock;
 use net::limits::RECEIVE_BUFFER;
+use openwire::Secret;
 use rm::settings::SipTimers;
 use rm::{Keys, Listener, Options, Settings};
 use std::io;
@@ -21,8 +23,9 @@ use telemetry::Log;
 
 /// What a Resource Manager is made of.
 pub struct RmParts {
-    /// Who it is and where.
-    pub settings: RmSettings,
+    /// Who it is and where; of the sections `data_dir` and `rm` are used. Ports may be 0: free
+    /// ones, which [`crate::Rm::addresses`] tells.
+    pub settings: BootSettings,
     /// The configuration that is in force at the start.
     pub snapshot: Arc<Snapshot>,
     /// Where the configuration comes from, as `/v1/config` shows it.
@@ -41,7 +44,8 @@ pub(crate) struct Base {
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) tokens: Option<Tokens>,
-    pub(crate) brokers: Brokers,
+    /// User and password towards the broker.
+    pub(crate) login: Option<(String, Option<Secret>)>,
     /// Chance of the shell, beside the engine's own.
     pub(crate) seed: [u64; 4],
     pub(crate) engine: Settings,
@@ -49,59 +53,60 @@ pub(crate) struct Base {
 
 impl Base {
     /// Reads files, locks the directory, counts the start, binds the sockets.
-    pub(crate) fn lay(settings: &RmSettings, log: &Log, clock: Clock) -> Result<Self, StartError> {
-        let brokers = Brokers::parse(&settings.broker)?;
-        let tokens = settings.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
-        let wanted = settings.wanted();
-        listeners::check_wildcards(&wanted, &settings.advertise)?;
+    pub(crate) fn lay(
+        settings: &BootSettings,
+        log: &Log,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let rm = &settings.rm;
+        let login = settings::login(rm)?;
+        let tokens = rm.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
+        let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
-        let ring = match &settings.key_file {
+        let ring = match &rm.key_file {
             Some(path) => cluster_key::read(path)?,
             None => cluster_key::read_or_make(&settings.data_dir)?,
         };
         let mut sockets: Vec<Bound> = Vec::with_capacity(wanted.len());
         for one in &wanted {
-            sockets.push(listeners::bind(*one, &sockets, settings.dscp)?);
+            sockets.push(listeners::bind(*one, &sockets, rm.sip.dscp)?);
         }
         sockets.iter().for_each(|bound| report_buffer(bound, log));
-        let (http, http_address) = http::bind(settings.http)?;
+        let (http, http_address) = http::bind(rm.http)?;
         let boot = dir.next_boot(clock.now().wall)?;
         let engine = Settings {
-            name: settings.name.clone(),
-            node_id: settings.node_id,
+            name: rm.name.clone(),
+            node_id: rm.node_id,
             boot,
             application_dbid: None,
-            listeners: described(settings, &sockets)?,
+            listeners: described(&rm.sip, &sockets),
             monitor_listener: u8::try_from(sockets.len() - 1)
                 .map_err(|_| refuse("rm.sip.listen: more than 255 listeners"))?,
-            domains: settings.domains.clone(),
-            peers: settings.peers.clone(),
+            domains: rm.sip.domains.clone(),
+            peers: settings::peers(rm),
             keys: Keys::new(&ring).ok_or_else(|| refuse("rm.cluster.key_file: no usable key"))?,
             seed: seed()?,
-            application: settings.application.clone(),
+            application: rm.application.clone(),
             options: Options::default(),
             timers: SipTimers::default(),
         };
         let seed = seed()?;
-        Ok(Self { dir, sockets, http, http_address, tokens, brokers, seed, engine })
+        Ok(Self { dir, sockets, http, http_address, tokens, login, seed, engine })
     }
 }
 
 /// What the engine is told of each socket. The entries of `advertise` and `via` belong to the
 /// proxy's listeners; the monitor's shows itself.
-fn described(settings: &RmSettings, sockets: &[Bound]) -> Result<Vec<Listener>, StartError> {
+fn described(settings: &Sip, sockets: &[Bound]) -> Vec<Listener> {
     let count = settings.listen.len();
-    let shown = |key, entries: &[(String, u16)], index, bound| {
-        let entries = if index < count { entries } else { &[] };
-        listeners::shown(key, entries, index, count, bound)
+    let shown = |entries: &[HostPort], index, bound| {
+        listeners::shown(if index < count { entries } else { &[] }, index, bound)
     };
-    let describe = |(index, bound): (usize, &Bound)| {
-        Ok(Listener {
-            transport: bound.transport(),
-            bound: bound.address,
-            advertise: shown("rm.sip.advertise", &settings.advertise, index, bound.address)?,
-            via: shown("rm.sip.via", &settings.via, index, bound.address)?,
-        })
+    let describe = |(index, bound): (usize, &Bound)| Listener {
+        transport: bound.transport(),
+        bound: bound.address,
+        advertise: shown(&settings.advertise, index, bound.address),
+        via: shown(&settings.via, index, bound.address),
     };
     sockets.iter().enumerate().map(describe).collect()
 }

@@ -4,17 +4,15 @@
 //! queues are a second instance of it. It waits for nobody but the broker and changes no byte of a
 //! record: what has no answer is sent again as it was, and record ids absorb it (rm.md §9.6).
 
-pub(crate) mod address;
 mod backoff;
 mod group;
 mod link;
 
 use crate::limits::{GROUP_BYTES, GROUP_RECORDS, GROUPS_IN_FLIGHT, LAST_PUBLISH};
 use crate::recover::CDR_CURSOR;
-use crate::settings::RmSettings;
 use crate::state::State;
-use address::Brokers;
 use backoff::Backoff;
+use config::settings::{HostPort, Rm};
 use group::{Group, position};
 use link::{Link, Over};
 use model::chance::Chance;
@@ -37,8 +35,8 @@ pub(crate) struct PublishSettings {
     pub(crate) stream: Stream,
     /// Its cursor in the spool, and where that stands.
     pub(crate) cursor: (u8, u64),
-    /// Where to.
-    pub(crate) brokers: Brokers,
+    /// Where to; the name is resolved at each connect, because an address is an attribute.
+    pub(crate) broker: HostPort,
     /// Login, where the broker wants one.
     pub(crate) login: Option<(String, Option<Secret>)>,
     /// `ID:…` of OpenWire, one for the run of the process.
@@ -112,8 +110,8 @@ impl PublishFigures {
 impl PublishSettings {
     /// Those of the one connection of this version: `ringmaster.cdr`.
     pub(crate) fn of(
-        settings: &RmSettings,
-        brokers: Brokers,
+        rm: &Rm,
+        login: Option<(String, Option<Secret>)>,
         seed: [u64; 4],
         started: Millis,
         cursor: u64,
@@ -121,9 +119,9 @@ impl PublishSettings {
         Self {
             stream: Stream::Cdr,
             cursor: (CDR_CURSOR, cursor),
-            brokers,
-            login: settings.login.clone(),
-            connection_id: format!("ID:{}-{}-{:x}-0:1", settings.name, started.0, seed[1]),
+            broker: rm.broker.clone(),
+            login,
+            connection_id: format!("ID:{}-{}-{:x}-0:1", rm.name, started.0, seed[1]),
             chance: Chance::new(seed),
         }
     }
@@ -215,11 +213,9 @@ impl Publisher {
 
     /// One connection from attempt to end; its far end, and why it ended.
     fn connection(&mut self, backoff: &mut Backoff) -> (String, String) {
-        let Some((host, port)) = self.settings.brokers.nth(self.attempt) else {
-            return (String::new(), "no broker is configured".to_owned());
-        };
-        let peer = format!("{host}:{port}");
-        let mut link = match Link::connect(host, port, &self.poller) {
+        let HostPort { host, port } = &self.settings.broker;
+        let peer = self.settings.broker.to_string();
+        let mut link = match Link::connect(host, *port, &self.poller) {
             Ok(link) => link,
             Err(error) => return (peer, error.to_string()),
         };

@@ -1,5 +1,6 @@
 //! A running Resource Manager as its process holds it: asked, told, stopped, waited for.
 
+use crate::boot::DataDir;
 use crate::drain::Stop;
 use crate::error::StartError;
 use crate::inbox::{Inbox, Input, Refused};
@@ -51,6 +52,8 @@ pub struct Ended {
 /// One Resource Manager, running. Dropped, it stops at once.
 pub struct Rm {
     pub(crate) addresses: Addresses,
+    /// The directory is ours until everything has ended.
+    _dir: DataDir,
     pub(crate) stopper: Stopper,
     pub(crate) state: State,
     pub(crate) spool: Option<Spool>,
@@ -81,6 +84,7 @@ impl Stopper {
 impl Rm {
     /// One without threads yet; dropped, it stops those that it has been given.
     pub(crate) fn at(
+        dir: DataDir,
         addresses: Addresses,
         inbox: Inbox,
         state: &State,
@@ -90,6 +94,7 @@ impl Rm {
     ) -> Self {
         Self {
             addresses,
+            _dir: dir,
             stopper: Stopper { inbox },
             state: state.clone(),
             spool: Some(spool.clone()),

@@ -1,57 +1,119 @@
-//! What one Resource Manager is told at its start, as values: the boot settings of ops.md §15 that
-//! concern it, with addresses parsed and files named.
+//! Boot settings in the words of the engine and the sockets: the same values, other types.
 //!
-//! It reads no file; keys and tokens are read where they are used.
+//! `io/config` has checked them all (ops.md §15); nothing can be refused here but files that
+//! cannot be read.
 
+use crate::error::StartError;
+use crate::limits::PASSWORD_FILE;
 use crate::listeners::Wanted;
-use model::id::NodeId;
+use config::settings::{self as given, HostPort, Listen, PeerMatch};
 use openwire::Secret;
-use rm::Peer;
+use rm::{Match, Peer, Role};
 use sip::transport::Transport;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
 
-/// Settings of one node.
-#[derive(Debug, Clone)]
-pub struct RmSettings {
-    /// `data_dir`.
-    pub data_dir: PathBuf,
-    /// `rm.name`.
-    pub name: String,
-    /// `rm.application`.
-    pub application: String,
-    /// `rm.node_id`.
-    pub node_id: NodeId,
-    /// `rm.sip.listen`; port 0 takes a free one.
-    pub listen: Vec<(Transport, SocketAddr)>,
-    /// `rm.monitor.listen`.
-    pub monitor: (Transport, SocketAddr),
-    /// `rm.sip.advertise`.
-    pub advertise: Vec<(String, u16)>,
-    /// `rm.sip.via`.
-    pub via: Vec<(String, u16)>,
-    /// `rm.sip.dscp`.
-    pub dscp: u8,
-    /// `rm.sip.domains`.
-    pub domains: Vec<String>,
-    /// `rm.sip.peers`.
-    pub peers: Vec<Peer>,
-    /// `rm.http`.
-    pub http: SocketAddr,
-    /// `rm.http_tokens_file`.
-    pub http_tokens_file: Option<PathBuf>,
-    /// `rm.cluster.key_file`.
-    pub key_file: Option<PathBuf>,
-    /// `rm.reporting.broker`.
-    pub broker: String,
-    /// `rm.reporting.user` and what `rm.reporting.password_file` holds.
-    pub login: Option<(String, Option<Secret>)>,
+/// All SIP listeners in the order of their indexes: those of the proxy, then the monitor's.
+pub(crate) fn wanted(rm: &given::Rm) -> Vec<Wanted> {
+    let listeners = rm.sip.listen.iter().map(|&Listen { transport, addr: address }| Wanted {
+        transport: match transport {
+            given::Transport::Udp => Transport::Udp,
+            given::Transport::Tcp => Transport::Tcp,
+        },
+        address,
+    });
+    let monitor = Wanted { transport: Transport::Udp, address: rm.monitor_listen };
+    listeners.chain([monitor]).collect()
 }
 
-impl RmSettings {
-    /// All SIP listeners in the order of their indexes; the monitor's is the last.
-    pub(crate) fn wanted(&self) -> Vec<Wanted> {
-        let all = self.listen.iter().chain([&self.monitor]);
-        all.map(|&(transport, address)| Wanted { transport, address }).collect()
+/// Host and port as they stand in a SIP header: IPv6 in brackets.
+pub(crate) fn shown(address: &HostPort) -> (String, u16) {
+    let host = &address.host;
+    let text = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    (text, address.port)
+}
+
+/// `rm.sip.peers`.
+pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
+    let peer = |peer: &given::Peer| Peer {
+        name: peer.name.clone(),
+        matches: peer.matches.iter().map(one).collect(),
+        role: match peer.role {
+            given::Role::SipServer => Role::SipServer,
+            given::Role::Gateway => Role::Gateway,
+            given::Role::Media => Role::Media,
+            given::Role::Probe => Role::Probe,
+        },
+        allow_route: peer.allow_route,
+        trusted_headers: peer.trust_headers,
+        // Refused by `io/config` in this version.
+        priority: false,
+    };
+    rm.sip.peers.iter().map(peer).collect()
+}
+
+/// User and password towards the broker.
+pub(crate) fn login(rm: &given::Rm) -> Result<Option<(String, Option<Secret>)>, StartError> {
+    let Some(user) = rm.broker_user.clone() else { return Ok(None) };
+    let Some(path) = &rm.broker_password_file else { return Ok(Some((user, None))) };
+    let failed = |error| StartError::file(path, error);
+    if fs::metadata(path).map_err(failed)?.len() > PASSWORD_FILE {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = fs::read_to_string(path).map_err(failed)?;
+    let password = text.trim_end_matches(['\r', '\n']).to_owned();
+    Ok(Some((user, Some(Secret::new(password)))))
+}
+
+fn one(source: &PeerMatch) -> Match {
+    match source {
+        PeerMatch::Endpoint(address) => Match::Socket(*address),
+        PeerMatch::Network(net) => {
+            let whole = if net.ip.is_ipv4() { 32 } else { 128 };
+            if net.prefix == whole { Match::Ip(net.ip) } else { Match::Net(net.ip, net.prefix) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::Settings;
+
+    fn rm(text: &str) -> given::Rm {
+        Settings::from_text(text, None, []).unwrap().rm
+    }
+
+    #[test]
+    fn the_monitor_is_the_last_listener() {
+        let wanted = wanted(&given::Rm::default());
+        let addresses: Vec<_> =
+            wanted.iter().map(|w| format!("{} {}", w.transport, w.address)).collect();
+        assert_eq!(addresses, ["UDP 127.0.0.1:5060", "TCP 127.0.0.1:5060", "UDP 127.0.0.1:5064"]);
+    }
+
+    #[test]
+    fn peers_keep_how_exact_they_are() {
+        let rm = rm("rm: { sip: { peers: [{ name: a, role: gateway, \
+                     match: [\"192.0.2.1\", \"192.0.2.0/24\", \"192.0.2.9:5060\"] }] } }");
+        let peer = &peers(&rm)[0];
+        assert_eq!((peer.name.as_str(), peer.role), ("a", Role::Gateway));
+        let ranks: Vec<_> = ["192.0.2.1:1", "192.0.2.2:1", "192.0.2.9:5060", "192.0.3.1:1"]
+            .map(|source| peer.matches.iter().filter_map(|m| m.rank(source.parse().unwrap())).max())
+            .to_vec();
+        assert_eq!(ranks, [Some(500), Some(24), Some(1000), None]);
+    }
+
+    #[test]
+    fn the_password_comes_from_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        fs::write(&path, "secret\n").unwrap();
+        let mut rm = given::Rm { broker_user: Some("u".into()), ..given::Rm::default() };
+        rm.broker_password_file = Some(path.clone());
+        assert_eq!(login(&rm).unwrap().unwrap().1.unwrap().reveal(), "secret");
+        fs::remove_file(path).unwrap();
+        assert_eq!(login(&rm).unwrap_err().exit_code(), 8);
+        assert!(login(&given::Rm::default()).unwrap().is_none());
     }
 }

@@ -37,6 +37,12 @@ fn messages(out: &mut Exposition, figures: &Figures) {
     for (why, count) in &counters.dropped {
         out.sample(&[("why", why)], float(*count));
     }
+    out.family(names::RM_RETRANSMISSIONS_TOTAL, Kind::Counter, "messages repeated, both ways");
+    let transactions = &figures.transactions;
+    out.sample(&[("direction", "in")], float(transactions.retransmissions_in));
+    out.sample(&[("direction", "out")], float(transactions.retransmissions_out));
+    let help = "finished transactions dropped before their timer";
+    total(out, names::RM_TRANSACTIONS_FORGOTTEN_TOTAL, help, transactions.forgotten);
     out.family(names::RM_PARSE_ERRORS_TOTAL, Kind::Counter, "messages that are no SIP");
     for (transport, count) in &counters.parse_errors {
         out.sample(&[("transport", transport)], float(*count));

@@ -1,0 +1,277 @@
+//! The other ends: a media server that answers everything, and a caller, by hand.
+//!
+//! Both keep to what RFC 3261 asks of them: Record-Route copied into the answer, routes followed in
+//! order, tags echoed. Nothing of ours builds or reads their messages.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// Media servers have an address of their own: a stream from there is a media server's, whatever
+/// its port (rm.md §13.1), and callers are none.
+const MEDIA: &str = "127.0.0.3:0";
+
+/// Requests that a media server has seen, whole.
+pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
+
+/// Answers OPTIONS, INVITE and BYE with 200 over UDP, until the test ends.
+pub(crate) fn udp_media() -> (SocketAddr, Seen) {
+    let socket = UdpSocket::bind(MEDIA).unwrap();
+    let (address, seen) = (socket.local_addr().unwrap(), Seen::default());
+    let requests = Arc::clone(&seen);
+    thread::spawn(move || {
+        let mut buffer = [0; 65_535];
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            let request = String::from_utf8(buffer[..len].to_vec()).unwrap();
+            if let Some(answer) = answer(&request, address, "udp") {
+                socket.send_to(answer.as_bytes(), from).unwrap();
+            }
+            requests.lock().unwrap().push(request);
+        }
+    });
+    (address, seen)
+}
+
+/// The same over TCP.
+pub(crate) fn tcp_media() -> (SocketAddr, Seen) {
+    let listener = TcpListener::bind(MEDIA).unwrap();
+    let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
+    let requests = Arc::clone(&seen);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, requests) = (Stream::of(stream.unwrap()), Arc::clone(&requests));
+            thread::spawn(move || {
+                while let Some(request) = stream.next() {
+                    if let Some(answer) = answer(&request, address, "tcp") {
+                        stream.send(&answer);
+                    }
+                    requests.lock().unwrap().push(request);
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+/// The lines of a header, in order.
+pub(crate) fn lines<'a>(message: &'a str, name: &str) -> Vec<&'a str> {
+    let head = message.split("\r\n\r\n").next().unwrap();
+    head.split("\r\n")
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .collect()
+}
+
+/// The only value of a header.
+pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
+    let all = lines(message, name);
+    assert_eq!(all.len(), 1, "{name} in {message}");
+    all[0]
+}
+
+fn answer(request: &str, own: SocketAddr, transport: &str) -> Option<String> {
+    let method = request.split(' ').next()?;
+    if method == "ACK" {
+        return None;
+    }
+    let mut answer = "SIP/2.0 200 OK\r\n".to_owned();
+    for name in ["Via", "Record-Route"] {
+        for value in lines(request, name) {
+            answer.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    let to = header(request, "To");
+    let tag = if to.contains("tag=") { "" } else { ";tag=media" };
+    answer.push_str(&format!("From: {}\r\nTo: {to}{tag}\r\n", header(request, "From")));
+    for name in ["Call-ID", "CSeq"] {
+        answer.push_str(&format!("{name}: {}\r\n", header(request, name)));
+    }
+    answer.push_str(&format!("Contact: <sip:dialog@{own};transport={transport}>\r\n"));
+    answer.push_str("Content-Length: 0\r\n\r\n");
+    Some(answer)
+}
+
+/// A TCP stream of SIP messages.
+pub(crate) struct Stream {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Stream {
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
+    pub(crate) fn send(&mut self, message: &str) {
+        self.stream.write_all(message.as_bytes()).unwrap();
+    }
+
+    /// The next message; `None` when the stream has ended.
+    pub(crate) fn next(&mut self) -> Option<String> {
+        loop {
+            let text = String::from_utf8(self.buffer.clone()).unwrap();
+            if let Some((head, rest)) = text.split_once("\r\n\r\n") {
+                let length: usize = header(head, "Content-Length").parse().unwrap();
+                if rest.len() >= length {
+                    let end = head.len() + 4 + length;
+                    let message = text[..end].to_owned();
+                    self.buffer.drain(..end);
+                    return Some(message);
+                }
+            }
+            let mut bytes = [0; 4096];
+            match self.stream.read(&mut bytes).ok()? {
+                0 => return None,
+                count => self.buffer.extend_from_slice(&bytes[..count]),
+            }
+        }
+    }
+}
+
+/// How a caller reaches RM.
+pub(crate) enum Wire {
+    Udp(UdpSocket, SocketAddr),
+    Tcp(Stream),
+}
+
+/// A caller with one call.
+pub(crate) struct Caller {
+    wire: Wire,
+    own: SocketAddr,
+    call_id: String,
+    cseq: u32,
+    /// From the answer to the INVITE.
+    dialog: Option<Dialog>,
+}
+
+struct Dialog {
+    to: String,
+    target: String,
+    routes: Vec<String>,
+}
+
+impl Caller {
+    pub(crate) fn udp(rm: SocketAddr, call_id: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let own = socket.local_addr().unwrap();
+        Self { wire: Wire::Udp(socket, rm), own, call_id: call_id.into(), cseq: 0, dialog: None }
+    }
+
+    pub(crate) fn tcp(rm: SocketAddr, call_id: &str) -> Self {
+        let stream = TcpStream::connect(rm).unwrap();
+        let own = stream.local_addr().unwrap();
+        let wire = Wire::Tcp(Stream::of(stream));
+        Self { wire, own, call_id: call_id.into(), cseq: 0, dialog: None }
+    }
+
+    /// INVITE to a number, final answer; a 2xx is acknowledged, and so is a refusal.
+    pub(crate) fn invite(&mut self, number: &str) -> String {
+        self.cseq += 1;
+        let target = format!("sip:{number}@rm.example");
+        let request = self.request("INVITE", self.cseq, &target, &[], &format!("<{target}>"));
+        self.send(&request);
+        let answer = self.final_answer("INVITE");
+        let to = header(&answer, "To").to_owned();
+        if answer.starts_with("SIP/2.0 2") {
+            let contact = header(&answer, "Contact");
+            let contact = contact.trim_start_matches('<').split('>').next().unwrap().to_owned();
+            let record: Vec<_> = lines(&answer, "Record-Route");
+            let routes = record.iter().rev().map(|route| (*route).to_owned()).collect();
+            self.dialog = Some(Dialog { to, target: contact, routes });
+            self.in_dialog("ACK", self.cseq);
+        } else {
+            let branch = header(&request, "Via").to_owned();
+            let ack = self.request("ACK", self.cseq, &target, &[], &to);
+            let own = header(&ack, "Via").to_owned();
+            self.send(&ack.replace(&own, &branch));
+        }
+        answer
+    }
+
+    /// BYE and its answer.
+    pub(crate) fn bye(&mut self) -> String {
+        self.cseq += 1;
+        self.in_dialog("BYE", self.cseq);
+        self.final_answer("BYE")
+    }
+
+    /// From now on over this address, as after a restart of RM.
+    pub(crate) fn move_to(&mut self, rm: SocketAddr) {
+        match &mut self.wire {
+            Wire::Udp(_, to) => {
+                let dialog = self.dialog.as_mut().unwrap();
+                for route in &mut dialog.routes {
+                    *route = route.replace(&to.to_string(), &rm.to_string());
+                }
+                *to = rm;
+            }
+            Wire::Tcp(_) => panic!("only callers over UDP move"),
+        }
+    }
+
+    fn in_dialog(&mut self, method: &str, cseq: u32) {
+        let Dialog { to, target, routes } = self.dialog.as_ref().unwrap();
+        let request = self.request(method, cseq, target, routes, to);
+        self.send(&request);
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        cseq: u32,
+        target: &str,
+        routes: &[String],
+        to: &str,
+    ) -> String {
+        let Self { own, call_id, .. } = self;
+        let transport = match self.wire {
+            Wire::Udp(..) => "UDP",
+            Wire::Tcp(_) => "TCP",
+        };
+        let mut text = format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {own};\
+             branch=z9hG4bK-{call_id}-{cseq}-{method}\r\nMax-Forwards: 70\r\n"
+        );
+        for route in routes {
+            text.push_str(&format!("Route: {route}\r\n"));
+        }
+        text.push_str(&format!(
+            "From: <sip:caller@127.0.0.1>;tag=caller\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:caller@{own};transport={}>\r\n\
+             Content-Length: 0\r\n\r\n",
+            transport.to_lowercase()
+        ));
+        text
+    }
+
+    fn send(&mut self, message: &str) {
+        match &mut self.wire {
+            Wire::Udp(socket, rm) => {
+                socket.send_to(message.as_bytes(), *rm).unwrap();
+            }
+            Wire::Tcp(stream) => stream.send(message),
+        }
+    }
+
+    fn final_answer(&mut self, method: &str) -> String {
+        loop {
+            let message = match &mut self.wire {
+                Wire::Udp(socket, _) => {
+                    let mut buffer = [0; 65_535];
+                    let len = socket.recv(&mut buffer).expect("an answer within 20 s");
+                    String::from_utf8(buffer[..len].to_vec()).unwrap()
+                }
+                Wire::Tcp(stream) => stream.next().expect("an answer within 20 s"),
+            };
+            let answers = message.starts_with("SIP/2.0 ") && !message.starts_with("SIP/2.0 1");
+            if answers && header(&message, "CSeq").ends_with(method) {
+                return message;
+            }
+        }
+    }
+}
