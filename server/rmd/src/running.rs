@@ -118,6 +118,12 @@ impl Rm {
         self.state.is_ready()
     }
 
+    /// The engine has not ended, by itself or because it was told to.
+    #[must_use]
+    pub fn running(&self) -> bool {
+        self.engine.as_ref().is_some_and(|engine| !engine.is_finished())
+    }
+
     /// A handle that stops it from another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
