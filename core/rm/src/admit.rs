@@ -153,7 +153,7 @@ impl Proxy {
 /// built; from anyone else a relay attempt.
 fn foreign(source: &Source, uri: &str) -> No {
     if source.role == Some(Role::Media) {
-        return No::new(Reason::NoMatch, format!("service gateway {uri}"));
+        return No::new(Reason::NoMatch, "service gateway");
     }
     No::new(Reason::RelayRefused, uri)
 }
@@ -161,5 +161,7 @@ fn foreign(source: &Source, uri: &str) -> No {
 /// `urn:service:sos` and its sub-services (RFC 5031).
 pub(crate) fn is_sos(uri: &str) -> bool {
     let lower = uri.to_ascii_lowercase();
-    lower.strip_prefix("urn:service:sos").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    lower
+        .strip_prefix("urn:service:sos")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

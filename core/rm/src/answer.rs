@@ -107,8 +107,17 @@ impl Proxy {
         let entry = no.reason.entry();
         self.counters.answer(no.status(), entry.word, invite);
         let Some(id) = entry.log else { return };
+        let mut unsaid = 0;
         if id == log::NO_RESOURCE {
-            *self.counters.exhausted.entry(no.detail.clone()).or_default() += 1;
+            let groups = self.counters.exhausted.entry(no.detail.clone()).or_default();
+            *groups += 1;
+            let (total, now) = (*groups, self.seen);
+            match self.unsaid.get(&no.detail).copied() {
+                Some((until, _)) if until > now => return,
+                said => unsaid = (total - 1).saturating_sub(said.map_or(0, |(_, total)| total)),
+            }
+            let until = now + crate::limits::NO_RESOURCE_LOG;
+            self.unsaid.insert(no.detail.clone(), (until, total));
         }
         let mut fields = vec![
             ("reason", entry.word.to_owned()),
@@ -117,6 +126,9 @@ impl Proxy {
         ];
         if !no.detail.is_empty() {
             fields.push(("detail", no.detail.clone()));
+        }
+        if unsaid > 0 {
+            fields.push(("unsaid", unsaid.to_string()));
         }
         self.log(id, session, fields);
     }

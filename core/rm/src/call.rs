@@ -36,11 +36,7 @@ pub(crate) struct Call {
 impl Proxy {
     pub(crate) fn remember(&mut self, request: &Request<'_, '_>, source: Source) -> Option<Call> {
         let leg = self.begin(request, &source)?;
-        let plan = Plan {
-            tenant: Dbid(0),
-            service: Service::Voicexml,
-            tried: SmallVec::new(),
-        };
+        let plan = Plan { tenant: Dbid(0), service: Service::Voicexml, tried: SmallVec::new() };
         Some(Call { leg, source, choice: None, plan, story: Story::default() })
     }
 
@@ -49,8 +45,7 @@ impl Proxy {
         let dn = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::Dn)).to_owned();
         let trace = &mut call.story.trace;
         let message = request.message;
-        let choice =
-            select::select(&snapshot, &self.options, &call.source, message, &dn, trace)?;
+        let choice = select::select(&snapshot, &self.options, &call.source, message, &dn, trace)?;
         let tenant = self.names.tenant(&snapshot, choice.tenant);
         let profile = self.names.profile(&snapshot, choice.profile);
         call.plan.tenant = tenant.dbid;
@@ -84,7 +79,7 @@ impl Proxy {
         let judges = policy::levels(&snapshot, &asked);
         let trace = &mut call.story.trace;
         match policy::authorise(&mut self.usage, &judges, &asked, session, trace) {
-            Ok((burst, figures)) => {
+            Ok(policy::Reserved { burst, figures }) => {
                 call.story.usage = figures;
                 self.note_burst(session, burst);
                 Ok(())

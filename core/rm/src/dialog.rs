@@ -95,10 +95,8 @@ impl Proxy {
         let (bytes, flow) = self.in_dialog_bytes(request.flow, message, &hop, self.branches)?;
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
-        let client =
-            self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
-        let timer_c =
-            (kind == Kind::Invite).then(|| request.now.mono + self.settings.timers.c);
+        let client = self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
+        let timer_c = (kind == Kind::Invite).then(|| request.now.mono + self.settings.timers.c);
         let relay = self.relays.insert(Relay {
             server: request.id,
             client,
@@ -176,8 +174,7 @@ impl Proxy {
         number: u64,
     ) -> Result<(Vec<u8>, Flow), No> {
         let flow = hop.flow;
-        let listener =
-            self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
+        let listener = self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
         let mut top = self.via(listener, flow.transport, number, message);
         top.push_str(&hop.routes);
         if message.max_forwards().is_none() {

@@ -25,9 +25,9 @@ use sip::endpoint::{ClientId, ClientOptions, ServerId};
 use sip::transport::{Flow, Transport};
 
 use crate::admit::Request;
+use crate::call::Call;
 use crate::limits;
 use crate::pool::{Occupant, Pick, Plan};
-use crate::call::Call;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
 use crate::reject::{No, Reason};
@@ -135,8 +135,7 @@ impl Proxy {
         udp_again: bool,
     ) -> Result<(), No> {
         let group = self.snapshot.group(pick.group);
-        let (group, timeout) =
-            (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout));
+        let (group, timeout) = (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout));
         self.occupy_for(key, pick);
         self.branches += 1;
         let number = self.branches;
@@ -225,16 +224,15 @@ impl Proxy {
             .egress(transport, address.addr)
             .ok_or_else(|| internal("no listener for the resource's transport"))?;
         let listener = self.listener(index).ok_or_else(|| internal("no listener"))?;
-        let ingress = self.listener(hunt.ingress.listener).ok_or_else(|| internal("no listener"))?;
+        let ingress =
+            self.listener(hunt.ingress.listener).ok_or_else(|| internal("no listener"))?;
         let message = sip::parse::parse(&hunt.request, &self.limits)
             .map_err(|_| internal("request unreadable"))?;
         let start_line = format!("INVITE {} SIP/2.0", hunt.target.uri(address)?);
 
         let mut top = self.via(listener, transport, number, &message);
-        let double = record_route::is_double(
-            (ingress, hunt.ingress.transport),
-            (listener, transport),
-        );
+        let double =
+            record_route::is_double((ingress, hunt.ingress.transport), (listener, transport));
         let token = Token {
             guid: session.guid,
             leg: leg.id,

@@ -56,6 +56,15 @@ impl Judge<'_> {
     }
 }
 
+/// A place in every set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reserved {
+    /// The highest burst level of all.
+    pub(crate) burst: u8,
+    /// How full each level is with the new session in it.
+    pub(crate) figures: Vec<Figure>,
+}
+
 /// Judges a new session and reserves its place in all sets, or says who refused.
 ///
 /// # Errors
@@ -66,7 +75,7 @@ pub(crate) fn authorise(
     asked: &Asked,
     session: usize,
     trace: &mut Trace,
-) -> Result<(u8, Vec<Figure>), Box<(No, Refusal)>> {
+) -> Result<Reserved, Box<(No, Refusal)>> {
     for judge in judges {
         if !judge.policy.allows(asked.service) {
             return Err(Box::new(forbidden(judges, judge, asked.service, trace)));
@@ -100,7 +109,7 @@ pub(crate) fn authorise(
     for judge in judges {
         usage.insert(judge.object, session);
     }
-    Ok((burst, figures))
+    Ok(Reserved { burst, figures })
 }
 
 fn forbidden(

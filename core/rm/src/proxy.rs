@@ -6,12 +6,13 @@
 
 mod dispatch;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::chance::Chance;
 use model::config::Options;
+use model::id::{Guid, LegId};
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -63,6 +64,9 @@ pub struct Proxy {
     pub(crate) counters: Counters,
     /// Transaction number of the latest branch.
     pub(crate) branches: u64,
+    /// Groups that had no resource lately: when the next log line may be made, and how often it
+    /// had happened at the last one.
+    pub(crate) unsaid: BTreeMap<String, (Duration, u64)>,
     /// The latest `now`, for views.
     pub(crate) seen: Duration,
     /// CSeq of the latest probe.
@@ -74,8 +78,9 @@ pub struct Proxy {
 pub(crate) enum ClientUse {
     /// Current try of a hunt.
     Hunt(usize),
-    /// An INVITE that was answered: further 2xx go back to this transaction.
-    Answered(ServerId),
+    /// An INVITE that was answered: further 2xx go back to this transaction, with the session
+    /// header of that leg.
+    Answered(ServerId, Option<(Guid, LegId)>),
     /// A request inside a dialog, or one without session.
     Relay(usize),
     /// A try that was given up.
@@ -137,6 +142,7 @@ impl Proxy {
             counters: Counters::default(),
             branches: 0,
             probes: 0,
+            unsaid: BTreeMap::new(),
             seen: now.mono,
             snapshot,
             chance,
@@ -211,8 +217,14 @@ impl Proxy {
             Received::Request { id, message } => {
                 self.on_request(&Request { now, id, flow, message: &message });
             }
-            Received::Ack { message } => self.on_ack(now, flow, &message),
-            Received::Cancel { invite, message } => self.on_cancel(now, invite, &message),
+            Received::Ack { message } => {
+                *self.counters.requests.entry(("proxy", "ACK")).or_default() += 1;
+                self.on_ack(now, flow, &message);
+            }
+            Received::Cancel { invite, message } => {
+                *self.counters.requests.entry(("proxy", "CANCEL")).or_default() += 1;
+                self.on_cancel(now, invite, &message);
+            }
             Received::Response { id, message } => self.on_response(now, id, &message),
             Received::Stray { message } => {
                 if !self.on_stray(now, &message) {
@@ -227,10 +239,8 @@ impl Proxy {
             Received::Refused(error) => {
                 let transport = flow.transport.as_str();
                 *self.counters.parse_errors.entry(transport).or_default() += 1;
-                let fields = vec![
-                    ("source", flow.remote.to_string()),
-                    ("error", error.to_string()),
-                ];
+                let fields =
+                    vec![("source", flow.remote.to_string()), ("error", error.to_string())];
                 self.log(log::PARSE_ERROR, None, fields);
             }
         }

@@ -44,11 +44,15 @@ pub(crate) fn select(
 ) -> Result<Choice, No> {
     let asked = profile::asked(snapshot, options, source, message);
     let found = match &asked {
-        profile::Asked::Profile { profile, tenant, by, reason } => {
-            Some((tenant.unwrap_or(snapshot.profile(*profile).tenant), *profile, *by, reason.clone()))
+        profile::Asked::Profile { profile, tenant, by, reason } => Some((
+            tenant.unwrap_or(snapshot.profile(*profile).tenant),
+            *profile,
+            *by,
+            reason.clone(),
+        )),
+        profile::Asked::Tenant(tenant) => {
+            by_number(snapshot, dn, Some(*tenant)).or_else(|| default(snapshot, Some(*tenant)))
         }
-        profile::Asked::Tenant(tenant) => by_number(snapshot, dn, Some(*tenant))
-            .or_else(|| default(snapshot, Some(*tenant))),
         profile::Asked::Unknown { tenant, .. } => default(snapshot, *tenant),
         profile::Asked::Nothing => {
             by_number(snapshot, dn, None).or_else(|| default(snapshot, None))

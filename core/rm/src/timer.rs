@@ -83,8 +83,10 @@ mod tests {
         timers.take_back(second(3), Timer::Watch(1));
         assert_eq!(timers.next(), Some((second(1), "probe")));
         let fired: Vec<_> = std::iter::from_fn(|| timers.pop(second(2))).collect();
-        assert_eq!(fired, [(second(1), Timer::Probe(3)), (second(1), Timer::Leg(7)),
-            (second(2), Timer::Held)]);
+        assert_eq!(
+            fired,
+            [(second(1), Timer::Probe(3)), (second(1), Timer::Leg(7)), (second(2), Timer::Held)]
+        );
         assert_eq!(timers.next(), None);
     }
 }

@@ -7,9 +7,8 @@ use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 
 /// All methods that are served, in the order of the Allow header.
-const SERVED: [&str; 10] = [
-    "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "PRACK", "NOTIFY", "MESSAGE",
-];
+const SERVED: [&str; 10] =
+    ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "PRACK", "NOTIFY", "MESSAGE"];
 
 /// Which way a request without To tag goes.
 ///

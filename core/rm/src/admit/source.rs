@@ -25,25 +25,30 @@ pub(crate) struct Source {
     pub(crate) priority: bool,
 }
 
+/// The resources at one address: port, name, role.
+type Here = SmallVec<[(u16, String, Role); 1]>;
+
 /// Addresses of the declared resources.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    by_ip: Map<IpAddr, SmallVec<[(u16, String, Role); 1]>>,
+    by_ip: Map<IpAddr, Here>,
     networks: Vec<(Match, String, Role)>,
 }
 
 impl Sources {
     pub(crate) fn new(snapshot: &Snapshot, seed: u64) -> Self {
-        let mut by_ip: Map<IpAddr, SmallVec<[(u16, String, Role); 1]>> = Map::new(seed);
+        let mut by_ip: Map<IpAddr, Here> = Map::new(seed);
         let mut networks = Vec::new();
         for (_, resource) in snapshot.resources() {
             let services = &snapshot.group(resource.group).services;
             let gateway = services.contains(&model::config::Service::Gateway);
             let role = if gateway { Role::Gateway } else { Role::Media };
             let address = resource.address.addr;
-            by_ip
-                .get_or_insert_with(address.ip().to_canonical(), SmallVec::new)
-                .push((address.port(), resource.name.clone(), role));
+            by_ip.get_or_insert_with(address.ip().to_canonical(), SmallVec::new).push((
+                address.port(),
+                resource.name.clone(),
+                role,
+            ));
             for network in &resource.source_addresses {
                 let most = if network.ip.is_ipv4() { 32 } else { 128 };
                 let rule = if network.prefix == most {
@@ -65,13 +70,16 @@ impl Sources {
             let Some(rank) = ranks.max() else { continue };
             // ranks of networks begin at 0 for a prefix of no bits: shift them above the stranger
             if rank + 1 > best.0 {
-                best = (rank + 1, Source {
-                    role: Some(peer.role),
-                    name: peer.name.clone(),
-                    allow_route: peer.allow_route,
-                    trusted: peer.role != Role::Gateway || peer.trusted_headers,
-                    priority: peer.priority,
-                });
+                best = (
+                    rank + 1,
+                    Source {
+                        role: Some(peer.role),
+                        name: peer.name.clone(),
+                        allow_route: peer.allow_route,
+                        trusted: peer.role != Role::Gateway || peer.trusted_headers,
+                        priority: peer.priority,
+                    },
+                );
             }
         }
         if settings.peers.is_empty() && flow.remote.ip().to_canonical().is_loopback() {

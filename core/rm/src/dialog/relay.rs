@@ -32,7 +32,7 @@ impl Proxy {
         }
         let Some(relay) = self.end_relay(key) else { return };
         if relay.kind == Kind::Invite && status < 300 {
-            self.clients.insert(client, ClientUse::Answered(relay.server));
+            self.clients.insert(client, ClientUse::Answered(relay.server, None));
         }
         self.counters.answer(status, passed(status), false);
         let held = self.learn(now, &relay, status, message);
@@ -140,14 +140,7 @@ impl Proxy {
                 }
             }
             None => {
-                self.answer_no(
-                    now,
-                    relay.server,
-                    relay.ingress,
-                    &relay.request,
-                    &no.into(),
-                    None,
-                );
+                self.answer_no(now, relay.server, relay.ingress, &relay.request, &no.into(), None);
             }
         }
     }

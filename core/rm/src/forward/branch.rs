@@ -67,7 +67,8 @@ mod tests {
         assert_eq!(hash_of(&text), Some(0x9d04_c1e7));
         assert_eq!(number_of(&text, NodeId(1)), Some(0x2a));
         assert_eq!(number_of(&text, NodeId(2)), None);
-        for other in ["z9hG4bK77ef", "z9hG4bK-rm0001", &text[..37], "z9hG4bK-rm+00100000000000000"] {
+        for other in ["z9hG4bK77ef", "z9hG4bK-rm0001", &text[..37], "z9hG4bK-rm+00100000000000000"]
+        {
             assert_eq!(hash_of(other), None, "{other}");
         }
     }

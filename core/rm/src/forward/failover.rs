@@ -16,8 +16,8 @@ use crate::limits;
 use crate::pool::Pick;
 use crate::pool::health::Tried;
 use crate::proxy::Proxy;
-use crate::record::trace::step;
 use crate::record::Story;
+use crate::record::trace::step;
 use crate::reject::{No, Reason};
 use crate::timer::Timer;
 
@@ -115,7 +115,8 @@ impl Proxy {
         let judged = verdict(outcome, listed, retry_after, service);
         let next = judged.next && !cancelled && !progress;
         let took = now.mono.saturating_sub(began);
-        if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story)) {
+        if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
+        {
             let word = outcome.word();
             self.note_try(&mut story, member, outcome.label(), outcome.code(), Some(word), took);
             if let Some(hunt) = self.hunts.get_mut(key) {
@@ -127,8 +128,8 @@ impl Proxy {
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
-            let Some(bytes) = self.passed_back(message, None) else { return };
-            self.keep_best(key, code, bytes);
+            let bytes = self.passed_back(message, None);
+            self.keep_best(key, code, bytes.unwrap_or_default());
         }
         if cancelled {
             self.finish_hunt(now, key, &Reason::Cancelled.into());

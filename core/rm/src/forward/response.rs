@@ -64,7 +64,9 @@ impl Proxy {
     ) {
         let Some(mut hunt) = self.end_hunt(key) else { return };
         let (server, leg_key) = (hunt.server, hunt.leg);
-        self.clients.insert(client, ClientUse::Answered(server));
+        let whose = self.table.both(leg_key).map(|(session, leg)| (session.guid, leg.id));
+        let whose = whose.filter(|_| hunt.trusted);
+        self.clients.insert(client, ClientUse::Answered(server, whose));
         if let Some(current) = &hunt.current {
             if let Some(member) = self.pool.get_mut(current.member) {
                 member.tried(now.mono, Tried::Answered, "");

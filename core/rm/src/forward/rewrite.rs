@@ -51,7 +51,9 @@ pub(crate) fn target(
         let named = |other: &str| name.eq_ignore_ascii_case(other);
         let replaced = pages.iter().any(|(page, _)| named(page))
             || parameters.iter().any(|one| one.fixed && named(&one.name));
-        if replaced || is_ours(name, choice.consumed, trusted) || is_page_of(choice.service, name, addressed)
+        if replaced
+            || is_ours(name, choice.consumed, trusted)
+            || is_page_of(choice.service, name, addressed)
         {
             continue;
         }

@@ -38,7 +38,10 @@ impl Selfsaid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
     /// A final answer, and whether it had Retry-After.
-    Answer { code: u16, retry_after: bool },
+    Answer {
+        code: u16,
+        retry_after: bool,
+    },
     Timeout,
     Transport,
 }
@@ -69,7 +72,11 @@ impl Member {
     pub(crate) fn probed(&mut self, result: Probed) -> Change {
         match result {
             Probed::Answer { code: 503, retry_after: true } => {
-                if self.word(Selfsaid::Draining) { Change::Draining } else { Change::None }
+                if self.word(Selfsaid::Draining) {
+                    Change::Draining
+                } else {
+                    Change::None
+                }
             }
             Probed::Answer { code: 480 | 486, .. } => {
                 self.word(Selfsaid::Full(None));

@@ -7,13 +7,25 @@ use super::{ClientUse, Proxy};
 use crate::forward::failover::Outcome;
 
 impl Proxy {
-    pub(super) fn on_response(&mut self, now: Now, client: ClientId, message: &sip::message::Message<'_>) {
+    pub(super) fn on_response(
+        &mut self,
+        now: Now,
+        client: ClientId,
+        message: &sip::message::Message<'_>,
+    ) {
         let Some(purpose) = self.clients.get(&client).copied() else { return };
+        let goes_back =
+            matches!(purpose, ClientUse::Hunt(_) | ClientUse::Answered(..) | ClientUse::Relay(_));
+        if goes_back && message.vias().nth(1).is_none() {
+            self.counters.dropped("no-via");
+            return;
+        }
         match purpose {
             ClientUse::Hunt(key) => self.on_hunt_response(now, key, client, message),
-            ClientUse::Answered(server) => {
+            ClientUse::Answered(server, leg) => {
                 let status = message.status().unwrap_or_default();
-                self.pass_back(now, server, status, message, None);
+                let leg = self.leg_of_relay(leg);
+                self.pass_back(now, server, status, message, leg);
             }
             ClientUse::Relay(key) => self.on_relay_response(now, key, client, message),
             ClientUse::Watch(key) => self.on_watched(now, key, message, true),
@@ -36,10 +48,9 @@ impl Proxy {
                 TransactionEvent::TransportFailed { id } => {
                     self.on_client_gone(now, id, Outcome::Transport);
                 }
+                // a hunt or relay that still waits had an answer that could not go back
                 TransactionEvent::ClientEnded { id } => {
-                    if let Some(ClientUse::Watch(key)) = self.clients.remove(&id) {
-                        self.watch_lost_client(key);
-                    }
+                    self.on_client_gone(now, id, Outcome::Transport);
                 }
                 TransactionEvent::ServerEnded { id } | TransactionEvent::ServerTimeout { id } => {
                     self.servers.remove(&id);
@@ -59,7 +70,7 @@ impl Proxy {
             ClientUse::Watch(key) => self.watch_lost_client(key),
             ClientUse::Probe(key) => self.on_probe_gone(now, key, outcome == Outcome::Transport),
             ClientUse::Absorb(Some(watch)) => self.end_watch(watch),
-            ClientUse::Answered(_) | ClientUse::Absorb(None) => {}
+            ClientUse::Answered(..) | ClientUse::Absorb(None) => {}
         }
     }
 }

@@ -19,9 +19,17 @@ pub(crate) enum Asked {
     /// A tenant alone: its numbers, else its defaults.
     Tenant(TenantIx),
     /// A profile that is there, under a tenant if one was named.
-    Profile { profile: ProfileIx, tenant: Option<TenantIx>, by: SelectedBy, reason: String },
+    Profile {
+        profile: ProfileIx,
+        tenant: Option<TenantIx>,
+        by: SelectedBy,
+        reason: String,
+    },
     /// A name that nobody has: defaults, never the number.
-    Unknown { name: String, tenant: Option<TenantIx> },
+    Unknown {
+        name: String,
+        tenant: Option<TenantIx>,
+    },
 }
 
 impl Asked {
@@ -30,9 +38,7 @@ impl Asked {
         match self {
             Self::Nothing => false,
             Self::Tenant(_) => true,
-            Self::Profile { by, tenant, .. } => {
-                *by == SelectedBy::GvpTenantId || tenant.is_some()
-            }
+            Self::Profile { by, tenant, .. } => *by == SelectedBy::GvpTenantId || tenant.is_some(),
             Self::Unknown { tenant, .. } => tenant.is_some(),
         }
     }
@@ -49,8 +55,8 @@ pub(crate) fn asked(
         let found = message.named(name).filter(|_| source.trusted)?;
         Some(found.text_lossy().trim().to_owned()).filter(|text| !text.is_empty())
     };
-    let name = header("X-Genesys-gsw-ivr-profile-id")
-        .or_else(|| header("X-Genesys-gsw-ivr-profile-name"));
+    let name =
+        header("X-Genesys-gsw-ivr-profile-id").or_else(|| header("X-Genesys-gsw-ivr-profile-name"));
     let parameter = message
         .request()
         .and_then(|line| line.target.param("gvp-tenant-id").flatten())
@@ -97,9 +103,7 @@ fn split(
         return (Some(tenant), None);
     }
     match parameter.split_once('.') {
-        Some((tenant, profile)) => {
-            (tenant_by(snapshot, options, tenant), Some(profile.to_owned()))
-        }
+        Some((tenant, profile)) => (tenant_by(snapshot, options, tenant), Some(profile.to_owned())),
         None => (None, Some(parameter.to_owned())),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::config::Service;
 use model::id::{Epoch, Guid, LegId};
 use model::record::SelectedBy;
-use model::time::Millis;
+use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -89,7 +89,7 @@ pub(crate) fn write(session: &Session, leg: &Leg) -> Vec<u8> {
 }
 
 /// Reads a block; `None` if it is not one of this version, or damaged.
-pub(crate) fn read(block: &[u8]) -> Option<(Session, Leg)> {
+pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
     let (version, rest) = block.split_first()?;
     if *version != VERSION {
         return None;
@@ -110,12 +110,8 @@ pub(crate) fn read(block: &[u8]) -> Option<(Session, Leg)> {
         legs: SmallVec::new(),
     };
     let leg = Leg {
-        id: LegId(packed.leg),
-        session: 0,
-        epoch: Epoch(packed.epoch),
         state: State::Up,
         kind: packed.kind,
-        service,
         primary: packed.primary,
         rebuilt: packed.rebuilt,
         silent: true,
@@ -125,21 +121,16 @@ pub(crate) fn read(block: &[u8]) -> Option<(Session, Leg)> {
         ringing: packed.ringing.map(Millis),
         answered: packed.answered.map(Millis),
         last_heard: Millis(packed.last_heard),
-        bye: None,
         opened: true,
         referred: packed.referred,
         cseq: packed.cseq,
         session_timer: packed.session_timer.map(|s| Duration::from_secs(u64::from(s))),
-        heard: Duration::ZERO,
-        longest: Duration::MAX,
-        deadline: None,
         owners: packed.owners,
-        updates: 0,
-        events: 0,
         sip_status: packed.sip_status,
         selected_by: SelectedBy::from_number(packed.selected_by),
         placed_by: packed.placed_by.into(),
         texts: packed.texts,
+        ..Leg::begun(LegId(packed.leg), Epoch(packed.epoch), service, now)
     };
     Some((session, leg))
 }

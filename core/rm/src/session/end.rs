@@ -11,7 +11,7 @@ use model::record::{EndState, Scope};
 use model::time::{Millis, Now};
 use smallvec::SmallVec;
 
-use super::{Gone, Kind, Leg, Session, State, Text, Texts};
+use super::{Gone, Kind, Leg, Session, Text, Texts};
 use crate::admit::{Request, Source};
 use crate::counters::count;
 use crate::limits;
@@ -73,37 +73,13 @@ impl Proxy {
             (Text::SourceName, &source.name),
             (Text::SourceAddress, &request.flow.remote.to_string()),
         ]);
+        let id = LegId::new(self.settings.node_id, self.settings.boot, 1);
         Leg {
-            id: LegId::new(self.settings.node_id, self.settings.boot, 1),
-            session: 0,
-            epoch: Epoch(1),
-            state: State::Trying,
             kind: if source.role == Some(Role::Media) { Kind::Bridged } else { Kind::Inbound },
-            service: Service::Voicexml,
             primary: true,
-            rebuilt: false,
-            silent: false,
-            resource: None,
-            attempts: 0,
-            started: now.wall,
-            ringing: None,
-            answered: None,
-            last_heard: now.wall,
-            bye: None,
-            opened: false,
-            referred: false,
             cseq: [message.cseq(), 0],
-            session_timer: None,
-            heard: now.mono,
-            longest: std::time::Duration::MAX,
-            deadline: None,
-            owners: Vec::new(),
-            updates: 0,
-            events: 0,
-            sip_status: None,
-            selected_by: None,
-            placed_by: "".into(),
             texts,
+            ..Leg::begun(id, Epoch(1), Service::Voicexml, now)
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::config::Service;
 use model::id::{Dbid, Epoch, LegId};
 use model::record::SelectedBy;
-use model::time::Millis;
+use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
 
 use super::names::ResourceNames;
@@ -137,6 +137,43 @@ pub(crate) struct Owner {
 }
 
 impl Leg {
+    /// A leg of which nothing is known but who it is and when it began; everything else is to be
+    /// filled in.
+    pub(crate) fn begun(id: LegId, epoch: Epoch, service: Service, now: Now) -> Self {
+        Self {
+            id,
+            session: 0,
+            epoch,
+            state: State::Trying,
+            kind: Kind::Inbound,
+            service,
+            primary: false,
+            rebuilt: false,
+            silent: false,
+            resource: None,
+            attempts: 0,
+            started: now.wall,
+            ringing: None,
+            answered: None,
+            last_heard: now.wall,
+            bye: None,
+            opened: false,
+            referred: false,
+            cseq: [0; 2],
+            session_timer: None,
+            heard: now.mono,
+            longest: Duration::MAX,
+            deadline: None,
+            owners: Vec::new(),
+            updates: 0,
+            events: 0,
+            sip_status: None,
+            selected_by: None,
+            placed_by: Cow::Borrowed(""),
+            texts: Texts::default(),
+        }
+    }
+
     /// Notes a CSeq of one side; they only rise.
     pub(crate) fn note_cseq(&mut self, side: Side, number: u32) {
         if let Some(highest) = self.cseq.get_mut(side.index()) {

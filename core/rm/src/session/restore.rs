@@ -4,9 +4,9 @@
 //! update record `adopted` opens the leg's frame again, the older epoch's frame is forgotten.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::id::{Epoch, Guid, LegId};
+use model::map::Map;
 use model::record::Level;
 use model::time::Now;
 use smallvec::SmallVec;
@@ -28,41 +28,39 @@ impl Proxy {
     /// Rebuilds sessions, legs, usage sets and places from the packed legs of the spool's open
     /// frames. Call it once, before any other input. Session timers start with their full
     /// interval.
-    pub fn restore<'a>(
-        &mut self,
-        now: Now,
-        blocks: impl Iterator<Item = &'a [u8]>,
-    ) -> Restored {
+    pub fn restore<'a>(&mut self, now: Now, blocks: impl Iterator<Item = &'a [u8]>) -> Restored {
         let mut restored = Restored::default();
+        let mut found = Vec::new();
+        let mut highest: Map<(Guid, LegId), Epoch> = Map::new(self.chance.next_u64());
         for packed in blocks {
-            match block::read(packed) {
-                Some((session, leg)) => {
-                    self.bring_back(now, session, leg);
-                    restored.legs += 1;
-                }
-                None => restored.refused += 1,
+            let Some((session, leg)) = block::read(packed, now) else {
+                restored.refused += 1;
+                continue;
+            };
+            let epoch = highest.get_or_insert_with((session.guid, leg.id), || leg.epoch);
+            *epoch = leg.epoch.max(*epoch);
+            found.push((session, leg));
+        }
+        for (session, leg) in found {
+            // two open frames of one leg, after a crash between them: the higher epoch goes on
+            let (guid, id, epoch) = (session.guid, leg.id, leg.epoch);
+            let newest = highest.get(&(guid, id)) == Some(&epoch);
+            if newest && self.table.leg_of(guid, id).is_none() {
+                self.bring_back(now, session, leg);
+                restored.legs += 1;
             }
+            self.events.push_back(Event::Forget { key: frame_key(guid, id, epoch) });
         }
         self.check();
         restored
     }
 
     fn bring_back(&mut self, now: Now, session: Session, mut leg: Leg) {
-        let (guid, before) = (session.guid, leg.epoch);
-        if let Some(older) = self.table.leg_of(guid, leg.id) {
-            // two open frames of one leg: the higher epoch is the one that goes on
-            let known = self.table.leg(older).map_or(Epoch(0), |leg| leg.epoch);
-            if known > before {
-                self.events.push_back(Event::Forget { key: frame_key(guid, leg.id, before) });
-                return;
-            }
-        }
         self.take_over(now, &mut leg);
         let started = leg.answered.unwrap_or(leg.started);
         let age = now.wall.since(started);
         leg.longest = now.mono.saturating_add(limits::MAX_CALL_DURATION.saturating_sub(age));
-        let key = self.settle(now, session, leg);
-        self.events.push_back(Event::Forget { key: frame_key(guid, self.leg_id(key), before) });
+        self.settle(now, session, leg);
     }
 
     /// Epoch + 1, and the owners so far.
@@ -111,10 +109,6 @@ impl Proxy {
         Some(key)
     }
 
-    fn leg_id(&self, key: Option<usize>) -> LegId {
-        key.and_then(|key| self.table.leg(key)).map_or(LegId(0), |leg| leg.id)
-    }
-
     /// A valid token of a leg that nobody here knows: adopted, unless it was ours in this very
     /// run and has ended.
     pub(crate) fn rebuild(&mut self, request: &Request<'_, '_>, token: &Token) -> Option<usize> {
@@ -123,37 +117,22 @@ impl Proxy {
         if own_run || self.table.is_buried(token.guid, token.leg) || self.table.is_full() {
             return None;
         }
-        let (session, mut leg) = self.from_token(request, token);
+        let (session, mut leg) = self.of_token(request, token);
         self.take_over(request.now, &mut leg);
         leg.silent = false;
         self.counters.rebuilt += 1;
         self.settle(request.now, session, leg)
     }
 
-    fn from_token(&mut self, request: &Request<'_, '_>, token: &Token) -> (Session, Leg) {
+    fn of_token(&mut self, request: &Request<'_, '_>, token: &Token) -> (Session, Leg) {
         let (now, message) = (request.now, request.message);
-        let snapshot = Arc::clone(&self.snapshot);
-        let tenant = snapshot.tenant_by_dbid(token.tenant).map_or_else(
-            || {
-                let name = token.tenant.to_string();
-                Arc::new(TenantNames { name, dbid: token.tenant, path: Vec::new() })
-            },
-            |ix| self.names.tenant(&snapshot, ix),
-        );
-        let profile = snapshot.profile_by_dbid(token.profile).map_or_else(
-            || {
-                let name = token.profile.to_string();
-                Arc::new(ProfileNames::new(name, token.profile, token.service))
-            },
-            |ix| self.names.profile(&snapshot, ix),
-        );
-        let resource = snapshot
-            .resource_by_dbid(token.resource)
-            .map(|ix| Arc::new(names::resource(&snapshot, ix)));
+        let (tenant, profile) = self.names_of(token);
+        let resource = self.snapshot.resource_by_dbid(token.resource);
+        let resource = resource.map(|ix| Arc::new(names::resource(&self.snapshot, ix)));
         let (from, to) = (message.from(), message.to());
         let caller = token.from_caller(from.tag().unwrap_or_default());
         let (caller_side, callee_side) = if caller { (from, to) } else { (to, from) };
-        let target = message.contacts().next().map_or("", |contact| contact.uri);
+        let side = if caller { Side::Caller } else { Side::Callee };
         let contact = if caller { Text::CallerTarget } else { Text::CalleeTarget };
         let texts = Texts::pack(&[
             (Text::CallId, message.call_id()),
@@ -161,7 +140,7 @@ impl Proxy {
             (Text::ToTag, callee_side.tag().unwrap_or_default()),
             (Text::FromUri, caller_side.uri),
             (Text::ToUri, callee_side.uri),
-            (contact, target),
+            (contact, message.contacts().next().map_or("", |contact| contact.uri)),
         ]);
         let session = Session {
             guid: token.guid,
@@ -173,56 +152,41 @@ impl Proxy {
             started: token.start,
             legs: SmallVec::new(),
         };
-        let mut cseq = [0; 2];
-        let side = if caller { Side::Caller } else { Side::Callee };
-        if let Some(number) = cseq.get_mut(side.index()) {
-            *number = message.cseq();
-        }
+        let left = limits::MAX_CALL_DURATION.saturating_sub(now.wall.since(token.start));
         let internal = token.flags & token::INTERNAL != 0;
-        let leg = Leg {
-            id: token.leg,
-            session: 0,
-            epoch: token.epoch,
+        let mut leg = Leg {
             state: State::Up,
             kind: if internal { Kind::Bridged } else { Kind::Inbound },
-            service: token.service,
             primary: token.flags & token::PRIMARY != 0,
             rebuilt: true,
-            silent: false,
             resource,
-            attempts: 0,
             started: token.start,
-            ringing: None,
-            answered: None,
-            last_heard: now.wall,
-            bye: None,
             opened: true,
-            referred: false,
-            cseq,
-            session_timer: None,
-            heard: now.mono,
-            longest: now.mono.saturating_add(
-                limits::MAX_CALL_DURATION.saturating_sub(age(now, token)),
-            ),
-            deadline: None,
-            owners: Vec::new(),
-            updates: 0,
-            events: 0,
-            sip_status: None,
-            selected_by: None,
-            placed_by: "".into(),
+            longest: now.mono.saturating_add(left),
             texts,
+            ..Leg::begun(token.leg, token.epoch, token.service, now)
         };
+        leg.note_cseq(side, message.cseq());
         (session, leg)
     }
 
-    /// Whether a session of this GUID is here; the simulator and tests ask.
-    #[must_use]
-    pub fn has_session(&self, guid: Guid) -> bool {
-        self.table.session_of(guid).is_some()
+    /// The names behind a token's numbers; of an object that is gone its number is the name.
+    fn names_of(&mut self, token: &Token) -> (Arc<TenantNames>, Arc<ProfileNames>) {
+        let snapshot = Arc::clone(&self.snapshot);
+        let tenant = match snapshot.tenant_by_dbid(token.tenant) {
+            Some(ix) => self.names.tenant(&snapshot, ix),
+            None => {
+                let name = token.tenant.to_string();
+                Arc::new(TenantNames { name, dbid: token.tenant, path: Vec::new() })
+            }
+        };
+        let profile = match snapshot.profile_by_dbid(token.profile) {
+            Some(ix) => self.names.profile(&snapshot, ix),
+            None => {
+                let name = token.profile.to_string();
+                Arc::new(ProfileNames::new(name, token.profile, token.service))
+            }
+        };
+        (tenant, profile)
     }
-}
-
-fn age(now: Now, token: &Token) -> Duration {
-    now.wall.since(token.start)
 }

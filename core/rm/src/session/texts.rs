@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn packed_texts_come_back_and_change_alone() {
-        let mut texts = Texts::pack(&[(Text::CallId, "a@b"), (Text::ToTag, "t"), (Text::Ani, "49")]);
+        let mut texts =
+            Texts::pack(&[(Text::CallId, "a@b"), (Text::ToTag, "t"), (Text::Ani, "49")]);
         assert_eq!(texts.get(Text::CallId), "a@b");
         assert_eq!(texts.get(Text::FromTag), "");
         assert_eq!(texts.get(Text::Ani), "49");

@@ -77,8 +77,13 @@ fn keys_rotate_without_a_failure() {
 fn key_files() {
     let digits = "00".repeat(32);
     assert!(Keys::parse(&format!("# ring\n\n1 {digits}\n2 {digits} # old\n")).is_some());
-    for wrong in [String::new(), format!("0 {digits}"), format!("1 {digits}\n1 {digits}"),
-        "1 00".to_owned(), format!("x {digits}")] {
+    for wrong in [
+        String::new(),
+        format!("0 {digits}"),
+        format!("1 {digits}\n1 {digits}"),
+        "1 00".to_owned(),
+        format!("x {digits}"),
+    ] {
         assert!(Keys::parse(&wrong).is_none(), "{wrong}");
     }
 }

@@ -91,10 +91,9 @@ fn requests_that_get_no_further() {
 fn the_node_state_stops_new_calls_only() {
     let mut world = World::new();
     let mut up = world.up("18005550100", "before");
-    for (state, word, retry) in [
-        (NodeState::Draining, "node-draining", "10"),
-        (NodeState::Starting, "node-not-ready", "2"),
-    ] {
+    for (state, word, retry) in
+        [(NodeState::Draining, "node-draining", "10"), (NodeState::Starting, "node-not-ready", "2")]
+    {
         world.input(Input::State(state));
         world.udp(CALLER, &invite("18005550100", word));
         let answer = world.take(CALLER);

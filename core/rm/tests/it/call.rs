@@ -74,7 +74,9 @@ fn a_whole_call_with_its_two_records() {
     let mut caller = Dialog::of_caller(&answer);
     world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "ack"));
     let ack = world.take(MCP1);
-    assert!(ack.starts_with("ACK sip:mcp@10.0.0.11:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060"));
+    assert!(
+        ack.starts_with("ACK sip:mcp@10.0.0.11:5070 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.5:5060")
+    );
     assert!(!ack.contains("Route:"), "{ack}");
 
     world.run(Duration::from_secs(60));
@@ -170,8 +172,7 @@ fn the_called_side_hangs_up() {
 #[test]
 fn calls_take_turns_and_places_are_sets() {
     let mut world = World::new();
-    let mut calls: Vec<_> =
-        (0..4).map(|i| world.up("18005550100", &format!("turn{i}"))).collect();
+    let mut calls: Vec<_> = (0..4).map(|i| world.up("18005550100", &format!("turn{i}"))).collect();
     let servers: Vec<&str> = calls.iter().map(|up| up.server.as_str()).collect();
     assert_eq!(servers, [MCP1, MCP2, MCP1, MCP2]);
     let used = |world: &World| {

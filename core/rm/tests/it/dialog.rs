@@ -8,10 +8,10 @@ use crate::world::{CALLER, MCP1, World, all, header, reply};
 fn a_re_invite_goes_both_ways_and_renews_the_target() {
     let mut world = World::new();
     let mut up = world.up("18005550100", "re");
-    let again = up.caller.request("INVITE", "10.0.0.2:5090", "re1").replace(
-        "Contact: <sip:10.0.0.2:5090>",
-        "Contact: <sip:10.0.0.2:5099>",
-    );
+    let again = up
+        .caller
+        .request("INVITE", "10.0.0.2:5090", "re1")
+        .replace("Contact: <sip:10.0.0.2:5090>", "Contact: <sip:10.0.0.2:5099>");
     world.udp(CALLER, &again);
     assert!(world.wire.iter().any(|sent| sent.text.starts_with("SIP/2.0 100 ")));
     let forwarded = world.take(MCP1);
@@ -208,7 +208,10 @@ fn an_agreed_session_timer_is_watched_and_refreshed() {
     assert!(world.ends().is_empty());
     world.run(Duration::from_millis(1));
     let end = world.ends()[0];
-    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("TIMEOUT"), Some("session-timer")));
+    assert_eq!(
+        (end["end_state"].as_str(), end["reason"].as_str()),
+        (Some("TIMEOUT"), Some("session-timer"))
+    );
     assert!(world.try_take(MCP1).is_none() && world.try_take(CALLER).is_none(), "no BYE");
 }
 
@@ -238,7 +241,10 @@ fn silence_without_a_timer_and_the_longest_call_end_with_bye_both_ways() {
     world.run(Duration::from_secs(3600));
     assert!(world.take(CALLER).starts_with("BYE "));
     let end = world.ends()[1];
-    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("MAX_DURATION"), Some("max-duration")));
+    assert_eq!(
+        (end["end_state"].as_str(), end["reason"].as_str()),
+        (Some("MAX_DURATION"), Some("max-duration"))
+    );
     assert_eq!(world.proxy.counters().calls_cut["duration"], 2);
 }
 

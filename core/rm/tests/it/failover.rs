@@ -104,14 +104,16 @@ fn a_503_with_retry_after_means_full_and_never_goes_upstream() {
     let answer = world.take(CALLER);
     assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
     assert_eq!(header(&answer, "Warning"), "399 rm-1 \"hunt-failed\"");
-    let states = |world: &World| {
-        world.proxy.resources().iter().map(|one| one.state).collect::<Vec<_>>()
-    };
+    let states =
+        |world: &World| world.proxy.resources().iter().map(|one| one.state).collect::<Vec<_>>();
     assert_eq!(states(&world), ["full", "quarantined"]);
     world.run(Duration::ZERO);
     assert_eq!(states(&world), ["full", "healthy"], "a probe leaves at once, and is answered");
     let end = world.ends()[0];
-    assert_eq!((end["reason"].as_str(), end["sip_status"].as_u64()), (Some("hunt-failed"), Some(480)));
+    assert_eq!(
+        (end["reason"].as_str(), end["sip_status"].as_u64()),
+        (Some("hunt-failed"), Some(480))
+    );
     assert_eq!(end["tries"].as_array().unwrap().len(), 2);
 }
 
@@ -157,7 +159,10 @@ fn cancel_while_it_rings() {
     assert!(world.take(MCP1).starts_with("ACK "));
     assert!(world.take(CALLER).starts_with("SIP/2.0 487 "));
     let end = world.ends()[0];
-    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("CANCELLED"), Some("cancelled")));
+    assert_eq!(
+        (end["end_state"].as_str(), end["reason"].as_str()),
+        (Some("CANCELLED"), Some("cancelled"))
+    );
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));
 }
 
@@ -212,6 +217,9 @@ fn ringing_for_too_long_is_no_answer() {
     world.udp(MCP1, &reply(&first, 487, "t", ""));
     assert!(world.take(MCP1).starts_with("ACK "));
     let end = world.ends()[0];
-    assert_eq!((end["end_state"].as_str(), end["sip_status"].as_u64()), (Some("NO_ANSWER"), Some(408)));
+    assert_eq!(
+        (end["end_state"].as_str(), end["sip_status"].as_u64()),
+        (Some("NO_ANSWER"), Some(408))
+    );
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));
 }

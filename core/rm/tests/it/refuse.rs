@@ -51,8 +51,10 @@ fn over_the_limit_gets_the_configured_code_and_names_the_policy() {
     );
     assert!(end.get("usage").is_none());
     let event = &world.records[world.records.len() - 2].json;
-    assert_eq!((event["log_id"].as_str(), event["text"].as_str()),
-        (Some("policy-violation"), Some("acme|usage_limit|2|2")));
+    assert_eq!(
+        (event["log_id"].as_str(), event["text"].as_str()),
+        (Some("policy-violation"), Some("acme|usage_limit|2|2"))
+    );
     assert!(world.has_log(20301));
     // one hangs up: its place in the set is free
     assert!(world.hang_up(&mut first, "bye").is_some());
@@ -175,7 +177,10 @@ fn a_refusal_of_the_server_is_forwarded_and_recorded_as_such() {
     assert!(answer.starts_with("SIP/2.0 404 ") && header(&answer, "X-Why") == "gone");
     assert!(world.take(MCP1).starts_with("ACK "));
     let end = world.ends()[0];
-    assert_eq!((end["reason"].as_str(), end["sip_status"].as_u64()), (Some("forwarded"), Some(404)));
+    assert_eq!(
+        (end["reason"].as_str(), end["sip_status"].as_u64()),
+        (Some("forwarded"), Some(404))
+    );
     assert_eq!(end["resource"]["name"], "mcp-1");
     assert!(world.try_take(MCP2).is_none());
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));

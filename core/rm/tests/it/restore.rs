@@ -12,8 +12,11 @@ fn limited() -> serde_json::Value {
     documents
 }
 
+type Blocks = Vec<Vec<u8>>;
+type Keys = Vec<[u8; 22]>;
+
 /// A world with 20 calls up, and what its spool holds.
-fn twenty() -> (Vec<Up>, Vec<Vec<u8>>, Vec<[u8; 22]>, World) {
+fn twenty() -> (Vec<Up>, Blocks, Keys, World) {
     let mut world = World::with(&limited(), settings());
     let calls: Vec<Up> = (0..20).map(|i| world.up("18005550100", &format!("c{i}"))).collect();
     let open: Vec<_> = world.records.iter().filter(|one| one.frame == FrameKind::Open).collect();
@@ -68,10 +71,31 @@ fn twenty_calls_come_back_count_and_end_once() {
         let guid = start["guid"].as_str().unwrap();
         assert_eq!(end["id"], format!("{guid}/00410001/cdr.end/2.1"));
         assert_eq!((end["epoch"].as_u64(), end["end_state"].as_str()), (Some(2), Some("USER_END")));
-        let same = ["guid", "leg", "started_at", "answered_at", "tenant", "profile", "service",
-            "dn", "local_uri", "remote_uri", "call_id", "call_uuid", "resource", "config_rev",
-            "sip_status", "selected_by", "placed_by", "from_tag", "to_tag", "ani", "source",
-            "primary", "call_type"];
+        let same = [
+            "guid",
+            "leg",
+            "started_at",
+            "answered_at",
+            "tenant",
+            "profile",
+            "service",
+            "dn",
+            "local_uri",
+            "remote_uri",
+            "call_id",
+            "call_uuid",
+            "resource",
+            "config_rev",
+            "sip_status",
+            "selected_by",
+            "placed_by",
+            "from_tag",
+            "to_tag",
+            "ani",
+            "source",
+            "primary",
+            "call_type",
+        ];
         for field in same {
             assert_eq!(end[field], start[field], "{field}");
         }
@@ -97,7 +121,10 @@ fn an_orphan_ends_after_its_lifetime_with_the_last_time_known() {
     assert!(world.ends().is_empty());
     world.run(Duration::from_millis(1));
     let end = world.ends()[0];
-    assert_eq!((end["end_state"].as_str(), end["reason"].as_str()), (Some("INTERRUPTED"), Some("interrupted")));
+    assert_eq!(
+        (end["end_state"].as_str(), end["reason"].as_str()),
+        (Some("INTERRUPTED"), Some("interrupted"))
+    );
     assert_eq!(end["ended_at"], answered);
     assert!(world.try_take(CALLER).is_none(), "nobody is told");
     assert_eq!(world.proxy.counters().interrupted, 1);
@@ -142,8 +169,18 @@ fn with_an_empty_memory_the_token_alone_carries_a_call_to_its_end() {
     assert_eq!((&update["rebuilt"], &update["epoch"]), (&true.into(), &2.into()));
     assert!(world.hang_up(up, "bye").unwrap().starts_with("SIP/2.0 200 "));
     let end = world.ends()[0];
-    for field in ["guid", "leg", "started_at", "tenant", "profile", "service", "primary",
-        "local_uri", "remote_uri", "call_id"] {
+    for field in [
+        "guid",
+        "leg",
+        "started_at",
+        "tenant",
+        "profile",
+        "service",
+        "primary",
+        "local_uri",
+        "remote_uri",
+        "call_id",
+    ] {
         assert_eq!(end[field], start[field], "{field}");
     }
     assert_eq!(end["resource"]["name"], start["resource"]["name"]);
@@ -169,4 +206,23 @@ fn a_bye_alone_makes_a_whole_record_too() {
         .map(|one| (one.frame, one.json["phase"].as_str().unwrap()))
         .collect();
     assert_eq!(frames, [(FrameKind::Open, "update"), (FrameKind::Close, "end")]);
+}
+
+#[test]
+fn of_two_open_frames_of_one_leg_the_higher_epoch_goes_on() {
+    let (_, blocks, keys, _) = twenty();
+    let first = again(&blocks[..1]);
+    let newer = first.records.iter().find(|one| one.frame == FrameKind::Open).unwrap().clone();
+    let both = [blocks[0].clone(), newer.block.clone()];
+    let mut third = settings();
+    third.boot = BootEpoch(3);
+    let mut world = World::cold(&limited(), third);
+    let restored = world.proxy.restore(world.now, both.iter().map(Vec::as_slice));
+    assert_eq!((restored.legs, restored.refused), (1, 0));
+    world.ready();
+    assert_eq!(world.forgotten, [keys[0], newer.key]);
+    let update = world.phase("update")[0].clone();
+    assert!(update["id"].as_str().unwrap().ends_with("/cdr.update/3.1.1"), "{update}");
+    assert_eq!(update["owners"].as_array().unwrap().len(), 3);
+    assert_eq!(world.proxy.status().legs, 1);
 }

@@ -21,10 +21,9 @@ fn tcp(remote: &str, conn: u64) -> Flow {
 fn a_tcp_caller_reaches_a_udp_server_with_two_record_routes() {
     let mut world = World::new();
     let caller = tcp("10.0.0.2:40000", 7);
-    let request = invite("18005550100", "t").replace("/UDP ", "/TCP ").replace(
-        "Contact: <sip:10.0.0.2:5090>",
-        "Contact: <sip:10.0.0.2:5090;transport=tcp>",
-    );
+    let request = invite("18005550100", "t")
+        .replace("/UDP ", "/TCP ")
+        .replace("Contact: <sip:10.0.0.2:5090>", "Contact: <sip:10.0.0.2:5090;transport=tcp>");
     world.packet(caller, &request);
     let sent = world.take_flow(MCP1).unwrap();
     assert_eq!((sent.flow.transport, sent.flow.listener), (Transport::Udp, 0));

@@ -142,7 +142,8 @@ fn node(json: &serde_json::Value) -> Node {
         Json::String(text) => Value::Text(text.clone()),
         Json::Array(list) => Value::Seq(list.iter().map(node).collect()),
         Json::Object(map) => {
-            let entry = |(key, value): (&String, &Json)| (Key { text: key.clone(), at }, node(value));
+            let entry =
+                |(key, value): (&String, &Json)| (Key { text: key.clone(), at }, node(value));
             Value::Map(map.iter().map(entry).collect())
         }
     };
@@ -264,7 +265,7 @@ impl World {
 
     /// The next message sent to this address; 100 Trying are passed over.
     pub(crate) fn take(&mut self, to: &str) -> String {
-        self.try_take(to).unwrap_or_else(|| panic!("nothing for {to}: {:#?}", self.wire))
+        self.try_take(to).expect("a message is on the wire")
     }
 
     pub(crate) fn try_take(&mut self, to: &str) -> Option<String> {
@@ -446,7 +447,7 @@ impl World {
         let server = [MCP1, MCP2]
             .into_iter()
             .find(|server| self.wire.iter().any(|sent| sent.flow.remote == address(server)))
-            .unwrap_or_else(|| panic!("no server got the call: {:#?}", self.wire));
+            .expect("a server got the call");
         let forwarded = self.take(server);
         let contact = format!("<sip:mcp@{server}>");
         let tag = format!("to-{call}");

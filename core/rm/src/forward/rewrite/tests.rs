@@ -66,9 +66,7 @@ fn first_values_go_over_lines_and_commas() {
 #[test]
 fn internal_headers_in_every_spelling() {
     let message = parsed(INVITE.as_bytes());
-    let internal = |trusted| {
-        message.headers().filter(|one| is_internal(one, trusted)).map(|one| one.index).count()
-    };
+    let internal = |trusted| message.headers().filter(|one| is_internal(one, trusted)).count();
     assert_eq!(internal(true), 1);
     assert_eq!(internal(false), 2);
 }
