@@ -231,9 +231,25 @@ impl<'n> Field<'n> {
     /// The items of a list.
     #[must_use]
     pub fn list(&self) -> Option<Vec<Self>> {
-        let Value::Seq(items) = &self.node.value else { return self.wrong_type("a list") };
-        let item = |(at, node)| self.below(node, format!("{}[{at}]", self.place.path));
-        Some(items.iter().enumerate().map(item).collect())
+        let nodes = self.nodes()?;
+        Some(nodes.iter().enumerate().map(|(at, node)| self.item(at, node)).collect())
+    }
+
+    /// The items of a long list, without their paths.
+    #[must_use]
+    pub fn nodes(&self) -> Option<&'n [Node]> {
+        match &self.node.value {
+            Value::Seq(items) => Some(items),
+            _ => self.wrong_type("a list"),
+        }
+    }
+
+    /// An item of this list.
+    #[must_use]
+    pub fn item(&self, at: usize, node: &'n Node) -> Self {
+        let path = format!("{}[{at}]", self.place.path);
+        let place = Place { file: self.place.file.clone(), at: node.at, path };
+        Self { node, place, problems: self.problems }
     }
 
     /// The fields of a mapping.
@@ -251,11 +267,6 @@ impl<'n> Field<'n> {
     fn out_of<T>(&self, min: impl Display, max: impl Display) -> Option<T> {
         self.note("E106", format!("\"{}\" must be between {min} and {max}", self.name()));
         None
-    }
-
-    fn below(&self, node: &'n Node, path: String) -> Self {
-        let place = Place { file: self.place.file.clone(), at: node.at, path };
-        Self { node, place, problems: self.problems }
     }
 }
 

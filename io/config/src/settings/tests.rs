@@ -33,7 +33,7 @@ fn nothing_is_all_defaults() {
 
 #[test]
 fn the_file_of_the_design_is_accepted() {
-    let settings = read(include_str!("../../tests/fixtures/design.yaml")).unwrap();
+    let settings = read(include_str!("../../tests/it/fixtures/design.yaml")).unwrap();
     let expected =
         Settings { config_file: Some(PathBuf::from("platform.yaml")), ..Settings::default() };
     assert_eq!(settings, expected);
@@ -41,7 +41,7 @@ fn the_file_of_the_design_is_accepted() {
 
 #[test]
 fn every_key_is_read() {
-    let settings = read(include_str!("../../tests/fixtures/full.yaml")).unwrap();
+    let settings = read(include_str!("../../tests/it/fixtures/full.yaml")).unwrap();
     assert_eq!(settings.data_dir, PathBuf::from("/var/lib/ringmaster"));
     assert_eq!((settings.log.level, settings.log.redact), (Level::Debug, Redact::Full));
     assert_eq!(settings.log.file, Some(PathBuf::from("/var/log/rm.log")));
@@ -98,7 +98,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/fixtures/faults/settings.txt"), 27);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 27);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/fixtures/faults/settings-later.txt"), 12);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 12);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use crate::{build, faults};
 
 #[test]
 fn example_1_builds_but_for_its_scheme() {
-    let whole = include_str!("../fixtures/example-1.yaml");
+    let whole = include_str!("fixtures/example-1.yaml");
     let refused = "o.yaml:29:11: E107: \"scheme: least-percent\" is not available in this version";
     assert_eq!(faults(whole), [refused]);
-    let (snapshot, warnings) = build(include_str!("../fixtures/example-1-built.yaml")).unwrap();
+    let (snapshot, warnings) = build(include_str!("fixtures/example-1-built.yaml")).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     let acme = snapshot.tenant_by_name("acme").unwrap();
     let tenant = snapshot.tenant(acme);
@@ -66,7 +66,7 @@ fn example_2_is_refused_where_it_goes_beyond_this_version() {
         "40:14 services[0]: gateway",
         "41:11 scheme: weighted",
     ];
-    refused(include_str!("../fixtures/example-2.yaml"), &expected);
+    refused(include_str!("fixtures/example-2.yaml"), &expected);
 }
 
 #[test]
@@ -84,12 +84,12 @@ fn example_3_is_refused_where_it_goes_beyond_this_version() {
         "18:18 service: record",
         "18:26 geo_location",
     ];
-    refused(include_str!("../fixtures/example-3.yaml"), &expected);
+    refused(include_str!("fixtures/example-3.yaml"), &expected);
 }
 
 #[test]
 fn the_options_of_example_3_are_read() {
-    let whole = include_str!("../fixtures/example-3.yaml");
+    let whole = include_str!("fixtures/example-3.yaml");
     let application = whole.rsplit_once("---\n").unwrap().1;
     let (snapshot, warnings) = build(application).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");

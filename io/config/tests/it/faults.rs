@@ -24,42 +24,42 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn of_heads() {
-    check(include_str!("../fixtures/faults/heads.txt"), 15);
+    check(include_str!("fixtures/faults/heads.txt"), 15);
 }
 
 #[test]
 fn of_tenants_and_policies() {
-    check(include_str!("../fixtures/faults/tenants.txt"), 21);
+    check(include_str!("fixtures/faults/tenants.txt"), 21);
 }
 
 #[test]
 fn of_profiles_and_number_groups() {
-    check(include_str!("../fixtures/faults/profiles.txt"), 13);
+    check(include_str!("fixtures/faults/profiles.txt"), 13);
 }
 
 #[test]
 fn of_groups_and_resources() {
-    check(include_str!("../fixtures/faults/groups.txt"), 27);
+    check(include_str!("fixtures/faults/groups.txt"), 27);
 }
 
 #[test]
 fn of_options() {
-    check(include_str!("../fixtures/faults/options.txt"), 9);
+    check(include_str!("fixtures/faults/options.txt"), 9);
 }
 
 #[test]
 fn of_references() {
-    check(include_str!("../fixtures/faults/references.txt"), 14);
+    check(include_str!("fixtures/faults/references.txt"), 14);
 }
 
 #[test]
 fn of_numbers() {
-    check(include_str!("../fixtures/faults/dids.txt"), 5);
+    check(include_str!("fixtures/faults/dids.txt"), 5);
 }
 
 #[test]
 fn of_values_against_each_other() {
-    check(include_str!("../fixtures/faults/policy.txt"), 9);
+    check(include_str!("fixtures/faults/policy.txt"), 9);
 }
 
 #[test]

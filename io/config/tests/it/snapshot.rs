@@ -12,7 +12,7 @@ fn snapshot(text: &str) -> Snapshot {
     build(text).unwrap().0
 }
 
-const PLATFORM: &str = include_str!("../fixtures/platform.yaml");
+const PLATFORM: &str = include_str!("fixtures/platform.yaml");
 
 fn groups(snapshot: &Snapshot, tenant: &str, service: Service) -> Vec<String> {
     let tenant = snapshot.tenant_by_name(tenant).unwrap();

@@ -32,34 +32,46 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<DidGroupDraft> {
         .require("profile", kind)
         .and_then(|field| field.text_up_to(MAX_NAME).map(|name| field.placed(name.to_owned())));
     let list = spec.require("dids", kind);
-    let items = list.as_ref().and_then(Field::list);
     let description = spec.get("description").and_then(|field| field.text_up_to(MAX_TEXT));
+    let list = list?;
     let mut draft = DidGroupDraft {
         head,
         profile: profile?,
-        place: list.as_ref()?.place().clone(),
+        place: list.place().clone(),
         dids: Vec::new(),
         bad: Vec::new(),
         description: description.unwrap_or_default().to_owned(),
     };
-    let items = items?;
-    if items.is_empty() {
-        list?.note("E106", "\"dids\" must be between 1 and 100000 patterns");
-        return None;
-    }
-    items.iter().for_each(|item| draft.add(item));
+    draft.add_all(&list);
     Some(draft)
 }
 
 impl DidGroupDraft {
-    fn add(&mut self, item: &Field<'_>) {
-        let Some(text) = item.text() else { return };
-        match Pattern::parse(text) {
-            Ok(pattern) => self.dids.push((pattern, item.place().at)),
-            Err(PatternError::Form(reason)) => {
-                item.invalid::<()>("DID pattern", reason);
+    /// There may be a hundred thousand: only what is wrong becomes a field with a path.
+    fn add_all(&mut self, list: &Field<'_>) {
+        let Some(nodes) = list.nodes() else { return };
+        if nodes.is_empty() {
+            list.note("E106", "\"dids\" must be between 1 and 100000 patterns");
+        }
+        self.dids.reserve(nodes.len());
+        for (at, node) in nodes.iter().enumerate() {
+            match node.as_text().map(Pattern::parse) {
+                Some(Ok(pattern)) => self.dids.push((pattern, node.at)),
+                Some(Err(error)) => self.add_bad(&list.item(at, node), error),
+                None => list.item(at, node).wrong_type::<()>("text").unwrap_or_default(),
             }
-            Err(error) => self.bad.push(BadPattern { text: item.placed(text.to_owned()), error }),
+        }
+    }
+
+    fn add_bad(&mut self, item: &Field<'_>, error: PatternError) {
+        match (item.text(), error) {
+            (None, _) => {}
+            (_, PatternError::Form(reason)) => {
+                item.invalid::<()>("DID pattern", reason).unwrap_or_default();
+            }
+            (Some(text), error) => {
+                self.bad.push(BadPattern { text: item.placed(text.to_owned()), error });
+            }
         }
     }
 }
