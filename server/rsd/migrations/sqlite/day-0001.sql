@@ -113,7 +113,7 @@ CREATE TABLE rs_call_event (
   call_ref BLOB NOT NULL,
   guid TEXT,
   component_id INTEGER NOT NULL,
-  session_id TEXT,
+  session_id TEXT NOT NULL,
   time_ms INTEGER NOT NULL,
   seq INTEGER NOT NULL,
   level INTEGER NOT NULL,
@@ -121,7 +121,8 @@ CREATE TABLE rs_call_event (
   label TEXT,
   text TEXT
 ) STRICT;
-CREATE INDEX rs_call_event_ref ON rs_call_event (call_ref, time_ms, seq);
+CREATE INDEX rs_call_event_session ON rs_call_event (component_id, session_id, time_ms, seq);
+CREATE INDEX rs_call_event_guid ON rs_call_event (guid, time_ms, seq) WHERE session_id = '';
 CREATE INDEX rs_call_event_log ON rs_call_event (log_id, time_ms);
 
 CREATE TABLE rs_kept_record (

@@ -86,10 +86,8 @@ impl Store for Sqlite {
         let (mut applied, keys) = self.writer().apply(batch, now)?;
         applied.changed = self.read(|reader| {
             let mut changed = Vec::new();
-            for (day, keys) in &keys {
-                for key in keys {
-                    changed.extend(reader.call(*day, key)?);
-                }
+            for (day, key) in &keys {
+                changed.extend(reader.call(*day, key)?);
             }
             Ok(changed)
         })?;

@@ -83,14 +83,18 @@ impl Reader {
         let component = i64::from(leg.call.component.id);
         let name = name_of(&self.main, ObjectKind::Component, component)?;
         let Some(db) = self.find(day)? else { return Ok(Vec::new()) };
-        let refs = call_refs(db, leg, component)?;
-        let mut events = Vec::new();
-        for call_ref in refs {
-            let mut statement = db.prepare_cached(
-                "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
-                 FROM rs_call_event WHERE call_ref = ?1 ORDER BY time_ms, seq LIMIT ?2",
-            )?;
-            let rows = statement.query_map(params![call_ref, MOST_EVENTS], |row| {
+        // events of RM that name no session hang on the GUID alone
+        let mut statement = db.prepare_cached(
+            "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+             FROM rs_call_event WHERE component_id = ?1 AND session_id = ?2 AND session_id <> ''
+             UNION ALL
+             SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+             FROM rs_call_event WHERE guid = ?3 AND session_id = '' AND component_id = ?1
+             ORDER BY time_ms, seq LIMIT ?4",
+        )?;
+        let (session, guid) = (&leg.call.session_id, &leg.call.guid);
+        let rows =
+            statement.query_map(params![component, session, guid, MOST_EVENTS], |row| {
                 Ok(Event {
                     time_ms: row.get(0)?,
                     seq: row.get(1)?,
@@ -103,9 +107,7 @@ impl Reader {
                     session_id: row.get(7)?,
                 })
             })?;
-            events.extend(rows.collect::<Result<Vec<_>, _>>()?);
-        }
-        Ok(events)
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn find(&mut self, day: Day) -> Result<Option<&mut Connection>, StoreError> {
@@ -156,18 +158,6 @@ impl Reader {
     fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
         Ok(self.find(day)?.map(|db| &*db))
     }
-}
-
-/// The keys that the events of a call may be under: `call_ref` hangs on the time that the event
-/// repeats unchanged, so they are looked up by component and session.
-fn call_refs(db: &Connection, leg: &Leg, component: i64) -> Result<Vec<Key>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT DISTINCT call_ref FROM rs_call_event
-         WHERE component_id = ?1 AND (session_id = ?2 OR (session_id = '' AND guid = ?3))",
-    )?;
-    let (session, guid) = (&leg.call.session_id, &leg.call.guid);
-    let refs = statement.query_map(params![component, session, guid], |row| row.get(0))?;
-    Ok(refs.collect::<Result<_, _>>()?)
 }
 
 /// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.

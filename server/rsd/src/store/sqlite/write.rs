@@ -59,7 +59,7 @@ impl Writer {
         &mut self,
         batch: &[Arrival],
         now: Millis,
-    ) -> Result<(Applied, BTreeMap<Day, Vec<Key>>), StoreError> {
+    ) -> Result<(Applied, Vec<(Day, Key)>), StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut homes = BTreeMap::new();
         let prepared = Prepared::of(batch, |good| self.home(good, &mut homes, now_ms))?;
@@ -70,7 +70,6 @@ impl Writer {
             self.survive()?;
         }
         let mut total = Outcome::default();
-        let mut changed: BTreeMap<Day, Vec<Key>> = BTreeMap::new();
         let last = batch.last().map_or(0, |arrival| arrival.seq);
         for (day, indexes) in &prepared.days {
             let outcome = match self.day(*day, indexes, &prepared, last, false, now_ms) {
@@ -79,14 +78,14 @@ impl Writer {
                 }
                 other => other?,
             };
-            self.survive()?;
             self.news.add(*day, &outcome);
-            changed.entry(*day).or_default().extend(outcome.rows.keys());
             total.add(outcome);
+            self.survive()?;
         }
-        let outcome = self.commit_main(&prepared, &mentioned, last, now_ms)?;
+        total.add(self.commit_main(&prepared, &mentioned, last, now_ms)?);
         self.survive()?;
-        total.add(outcome);
+        let changed = std::mem::take(&mut self.news).calls;
+        let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
         let Outcome { stored, duplicates, dead, .. } = total;
         let seq = self.applied_seq()?;
         Ok((Applied { seq, changed: Vec::new(), stored, duplicates, dead }, changed))
@@ -166,7 +165,6 @@ impl Writer {
             set_applied(&transaction, last, now_ms)?;
         }
         transaction.commit()?;
-        *news = News::default();
         Ok(outcome)
     }
 

@@ -1,0 +1,234 @@
+//! Stage 13: from the spool into the database, oldest first, on a thread of the lowest priority
+//! (spec rs.md §1.4.6). It never waits for rollups and ingest never waits for it.
+//!
+//! One loop: read a batch, store it until it is stored, release the spool, tell who watches. What
+//! the database refuses for a record's own sake is the store's matter; all else is tried again,
+//! for ever, with growing pauses. A crash anywhere applies frames again, which changes nothing.
+
+mod backoff;
+mod bell;
+mod figures;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use model::chance::Chance;
+use net::Clock;
+use rs::report::Call;
+use spool::{Frame, Kind, Reader, Spool};
+use telemetry::Log;
+use tokio::sync::broadcast;
+
+use self::backoff::Backoff;
+use crate::entry::{Entry, Unreadable};
+use crate::store::{Applied, Arrival, Store, StoreError};
+
+pub use self::bell::Bell;
+pub use self::figures::Figures;
+
+/// Records of one batch; one frame is always taken whole.
+const BATCH_RECORDS: usize = 2000;
+/// Bytes of frames that are read from the spool at once.
+const READ_BYTES: usize = 4 << 20;
+/// Longest sleep, should a ring of the bell be lost.
+const NAP: Duration = Duration::from_secs(1);
+/// Calls that watchers may lag behind, in batches; who lags more begins anew.
+pub const WATCHED_BATCHES: usize = 256;
+
+/// Calls that a batch changed, as they are now.
+pub type Changed = Arc<Vec<Call>>;
+
+/// What the applier works with.
+pub struct Parts {
+    /// The ingest queue; its `on_durable` rings the bell.
+    pub spool: Spool,
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Rung when there is something to read.
+    pub bell: Arc<Bell>,
+    /// Who watches.
+    pub changed: broadcast::Sender<Changed>,
+    /// What is counted.
+    pub figures: Arc<Figures>,
+    /// The log.
+    pub log: Log,
+    /// The clock.
+    pub clock: Clock,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// The running applier.
+pub struct Applier {
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Applier {
+    /// Starts the thread, from where the database is.
+    pub fn start(parts: Parts) -> Result<Self, StoreError> {
+        let applied = parts.store.applied_seq()?;
+        parts.spool.release(applied);
+        let bell = Arc::clone(&parts.bell);
+        let reader = parts.spool.reader(applied);
+        let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
+        let work = Work { parts, reader, waiting: VecDeque::new(), backoff, idle: false };
+        let thread = thread::Builder::new().name("apply".to_owned());
+        let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
+        Ok(Self { bell, thread: Some(thread) })
+    }
+
+    /// Lets it store what is in the spool, for at most so long, and ends the thread.
+    pub fn stop(mut self, at_most: Duration) {
+        self.bell.stop(at_most);
+        if let Some(thread) = self.thread.take() {
+            // one that panicked has said so; the spool keeps what it did not store
+            let _ended = thread.join();
+        }
+    }
+}
+
+struct Work {
+    parts: Parts,
+    reader: Reader,
+    /// Read, not stored.
+    waiting: VecDeque<Frame>,
+    backoff: Backoff,
+    /// The logs have been moved into the files since the last batch.
+    idle: bool,
+}
+
+impl Work {
+    fn run(mut self) {
+        lower_priority();
+        loop {
+            let batch = match self.next_batch() {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.failed("spool", &error);
+                    Vec::new()
+                }
+            };
+            self.parts.figures.behind(!batch.is_empty());
+            if !batch.is_empty() {
+                if !self.store(&batch) {
+                    return;
+                }
+                continue;
+            }
+            if self.parts.bell.is_stopping() {
+                return;
+            }
+            if !self.idle {
+                // what cannot be moved now is moved after the next batch
+                let _later = self.parts.store.checkpoint();
+                self.idle = true;
+            }
+            self.parts.bell.wait(NAP);
+        }
+    }
+
+    /// Up to 2000 records of whole frames; empty: there is nothing.
+    fn next_batch(&mut self) -> Result<Vec<Arrival>, ReadError> {
+        if self.waiting.is_empty() {
+            self.waiting.extend(self.reader.read(BATCH_RECORDS, READ_BYTES)?);
+        }
+        let mut batch = Vec::new();
+        let mut records = 0;
+        while let Some(frame) = self.waiting.front() {
+            let arrival = arrival(frame)?;
+            records += arrival.entry.as_ref().map_or(0, |entry| entry.messages.len());
+            if records > BATCH_RECORDS && !batch.is_empty() {
+                break;
+            }
+            batch.push(arrival);
+            self.waiting.pop_front();
+        }
+        Ok(batch)
+    }
+
+    /// Stores a batch, however long it takes; false: told to stop before it was.
+    fn store(&mut self, batch: &[Arrival]) -> bool {
+        loop {
+            let now = self.parts.clock.now();
+            match self.parts.store.apply(batch, now.wall) {
+                Ok(applied) => {
+                    let took = self.parts.clock.mono().saturating_sub(now.mono);
+                    self.stored(batch, applied, took);
+                    return true;
+                }
+                Err(error) => {
+                    if !self.failed("database", &error) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn stored(&mut self, batch: &[Arrival], applied: Applied, took: Duration) {
+        let Parts { spool, figures, log, changed, .. } = &self.parts;
+        figures.add(batch, &applied, took);
+        spool.release(applied.seq);
+        self.idle = false;
+        if self.backoff.good() {
+            log.emit(33102, None, &[("seq", &applied.seq.to_string())]);
+        }
+        if applied.dead > 0 {
+            log.emit(34001, None, &[("count", &applied.dead.to_string())]);
+        }
+        if !applied.changed.is_empty() {
+            // without a watcher there is nobody to tell
+            let _watchers = changed.send(Arc::new(applied.changed));
+        }
+    }
+
+    /// Tells, and pauses; false: told to stop.
+    fn failed(&mut self, part: &str, error: &dyn std::error::Error) -> bool {
+        self.parts.figures.failed();
+        let now = self.parts.clock.mono();
+        if self.backoff.is_to_be_told(now) {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            let fields = [("part", part), ("error", &error.to_string()), ("cause", &cause)];
+            self.parts.log.emit(33101, None, &fields);
+        }
+        let pause = self.backoff.pause();
+        self.parts.bell.pause(pause)
+    }
+}
+
+/// Why the next batch cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the spool cannot be read")]
+    Io(#[from] io::Error),
+    #[error("frame {seq} of the spool cannot be understood")]
+    Frame {
+        seq: u64,
+        #[source]
+        error: Unreadable,
+    },
+}
+
+/// A frame as the store takes it. One that a newer version wrote stops the applier, for it must
+/// not be passed over.
+fn arrival(frame: &Frame) -> Result<Arrival, ReadError> {
+    let entry = match frame.kind {
+        Kind::Data => Some(
+            Entry::decode(&frame.payload)
+                .map_err(|error| ReadError::Frame { seq: frame.seq, error })?,
+        ),
+        Kind::Open | Kind::Carried | Kind::Close | Kind::Cursor => None,
+    };
+    Ok(Arrival { seq: frame.seq, entry })
+}
+
+/// The lowest priority, so that ingest never waits for a core. Refused: then it runs as it is.
+fn lower_priority() {
+    let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
+}

@@ -1,0 +1,116 @@
+//! What the applier counts (ops.md §5.2). Read by metrics and health while it works.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use model::time::Millis;
+use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
+
+use crate::store::{Applied, Arrival};
+
+/// All figures of the applier.
+#[derive(Debug)]
+pub struct Figures {
+    stored: AtomicU64,
+    duplicates: AtomicU64,
+    dead: AtomicU64,
+    failures: AtomicU64,
+    up: AtomicBool,
+    seq: AtomicU64,
+    /// When the newest stored record was received.
+    received: AtomicU64,
+    /// A batch is under way or has failed: the lag grows.
+    behind: AtomicBool,
+    batch_seconds: Histogram,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            stored: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            up: AtomicBool::new(true),
+            seq: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            behind: AtomicBool::new(false),
+            batch_seconds: Histogram::new(LATENCY_SECONDS),
+        }
+    }
+}
+
+impl Figures {
+    pub(super) fn add(&self, batch: &[Arrival], applied: &Applied, took: Duration) {
+        let entries = batch.iter().filter_map(|arrival| arrival.entry.as_ref());
+        if let Some(received) = entries.map(|entry| entry.received).max() {
+            self.received.fetch_max(received, Ordering::Relaxed);
+        }
+        self.stored.fetch_add(applied.stored, Ordering::Relaxed);
+        self.duplicates.fetch_add(applied.duplicates, Ordering::Relaxed);
+        self.dead.fetch_add(applied.dead, Ordering::Relaxed);
+        self.seq.store(applied.seq, Ordering::Relaxed);
+        self.up.store(true, Ordering::Relaxed);
+        self.batch_seconds.observe(took);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.up.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn behind(&self, behind: bool) {
+        self.behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// Records stored for the first time.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Records that were there already.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates.load(Ordering::Relaxed)
+    }
+
+    /// Records that became dead letters.
+    #[must_use]
+    pub fn dead(&self) -> u64 {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// The last attempt worked.
+    #[must_use]
+    pub fn up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// Highest sequence of the spool that is in the database.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq.load(Ordering::Relaxed)
+    }
+
+    /// How old the newest stored record is while others wait; zero when none waits.
+    #[must_use]
+    pub fn lag(&self, now: Millis) -> Duration {
+        if !self.behind.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        now.since(Millis(self.received.load(Ordering::Relaxed)))
+    }
+
+    /// Time of one batch.
+    #[must_use]
+    pub const fn batch_seconds(&self) -> &Histogram {
+        &self.batch_seconds
+    }
+}

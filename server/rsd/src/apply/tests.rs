@@ -1,0 +1,201 @@
+//! The applier between a real spool and a store that fails on demand.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use model::time::Millis;
+use rs::Filter;
+use spool::fs::real::RealFs;
+use spool::{Entry as SpoolEntry, Hooks, Settings};
+
+use super::*;
+use crate::entry::{Body, Message, Transport};
+use crate::store::{
+    Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit,
+};
+
+/// Remembers what it was given; refuses the first so many batches.
+#[derive(Default)]
+struct Remembering {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    seqs: Vec<u64>,
+    records: usize,
+    largest: usize,
+    failures: u32,
+}
+
+fn away() -> StoreError {
+    StoreError::Files(io::Error::other("away"))
+}
+
+impl Store for Remembering {
+    fn applied_seq(&self) -> Result<u64, StoreError> {
+        Ok(self.state.lock().unwrap().seqs.last().copied().unwrap_or(0))
+    }
+
+    fn apply(&self, batch: &[Arrival], _: Millis) -> Result<Applied, StoreError> {
+        let mut state = self.state.lock().unwrap();
+        if state.failures > 0 {
+            state.failures -= 1;
+            return Err(away());
+        }
+        state.seqs.extend(batch.iter().map(|arrival| arrival.seq));
+        let entries = batch.iter().filter_map(|arrival| arrival.entry.as_ref());
+        let records = entries.map(|entry| entry.messages.len()).sum();
+        state.records += records;
+        state.largest = state.largest.max(records);
+        Ok(Applied { seq: batch.last().unwrap().seq, ..Applied::default() })
+    }
+
+    fn page(&self, _: &Filter, _: u32, _: u32, _: Millis) -> Result<Page, StoreError> {
+        Err(away())
+    }
+
+    fn list(
+        &self,
+        _: &Filter,
+        _: Unit,
+        _: Option<Position>,
+        _: u32,
+        _: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        Err(away())
+    }
+
+    fn count(&self, _: &Filter, _: Unit, _: Millis) -> Result<u64, StoreError> {
+        Err(away())
+    }
+
+    fn call(&self, _: &CallName, _: bool) -> Result<Vec<Leg>, StoreError> {
+        Err(away())
+    }
+
+    fn objects(&self, _: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        Err(away())
+    }
+
+    fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        Err(away())
+    }
+
+    fn books(&self, _: Millis, _: Millis) -> Result<Books, StoreError> {
+        Err(away())
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+fn frame(records: usize) -> Vec<SpoolEntry> {
+    let message = Message {
+        queue: "ringmaster.cdr".to_owned(),
+        message_id: None,
+        fallback_id: None,
+        properties: Vec::new(),
+        body: Body::Text("{}".to_owned()),
+    };
+    let entry = Entry {
+        received: 1,
+        transport: Transport::Http,
+        user: None,
+        peer: ([127, 0, 0, 1], 1).into(),
+        messages: vec![message; records],
+    };
+    vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap() }]
+}
+
+fn spool(dir: &std::path::Path, bell: &Arc<Bell>) -> Spool {
+    let clock = Clock::start();
+    let bell = Arc::clone(bell);
+    let hooks = Hooks {
+        clock: Box::new(move || clock.mono()),
+        on_durable: Box::new(move |_| bell.ring()),
+        carry: Box::new(<[u8]>::to_vec),
+    };
+    let settings =
+        Settings { segment_bytes: 1 << 20, ..Settings::new(dir.to_owned(), 1 << 30, 1) };
+    Spool::open(settings, Arc::new(RealFs), hooks).unwrap().0
+}
+
+fn start(spool: &Spool, store: &Arc<Remembering>, bell: &Arc<Bell>) -> (Applier, Arc<Figures>) {
+    let figures = Arc::new(Figures::default());
+    let parts = Parts {
+        spool: spool.clone(),
+        store: Arc::clone(store) as Arc<dyn Store>,
+        bell: Arc::clone(bell),
+        changed: broadcast::channel(4).0,
+        figures: Arc::clone(&figures),
+        log: Log::silent(|| Millis(0)),
+        clock: Clock::start(),
+        seed: 1,
+    };
+    (Applier::start(parts).unwrap(), figures)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
+fn until(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never came");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    store.state.lock().unwrap().failures = 1;
+    let mut last = 0;
+    for _ in 0..30 {
+        last = queue.append(frame(150), true).unwrap();
+    }
+    queue.append(frame(3000), true).unwrap();
+    until(|| queue.durable() > last);
+    let (applier, figures) = start(&queue, &store, &bell);
+    until(|| store.applied_seq().unwrap() == queue.durable());
+    assert_eq!(figures.failures(), 1);
+    assert!(figures.up());
+    until(|| queue.status().released == queue.durable());
+    last = queue.append(frame(1), true).unwrap();
+    until(|| store.applied_seq().unwrap() == last);
+    applier.stop(Duration::from_secs(10));
+    {
+        let state = store.state.lock().unwrap();
+        assert_eq!(state.seqs, (1..=last).collect::<Vec<_>>());
+        assert_eq!(state.records, 30 * 150 + 3000 + 1);
+        assert_eq!(state.largest, 3000, "a frame is taken whole, alone");
+    }
+    // what came while nobody applied is stored after the start, and nothing twice
+    last = queue.append(frame(2), true).unwrap();
+    queue.close();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let (applier, _) = start(&queue, &store, &bell);
+    until(|| store.applied_seq().unwrap() >= last);
+    applier.stop(Duration::from_secs(10));
+    assert_eq!(store.state.lock().unwrap().seqs, (1..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn it_stops_in_the_middle_of_an_outage() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    store.state.lock().unwrap().failures = u32::MAX;
+    queue.append(frame(1), true).unwrap();
+    let (applier, figures) = start(&queue, &store, &bell);
+    until(|| figures.failures() > 0);
+    assert!(!figures.up());
+    applier.stop(Duration::ZERO);
+    assert_eq!(store.applied_seq().unwrap(), 0, "the spool keeps it");
+}
