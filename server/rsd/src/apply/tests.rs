@@ -11,9 +11,7 @@ use spool::{Entry as SpoolEntry, Hooks, Settings};
 
 use super::*;
 use crate::entry::{Body, Message, Transport};
-use crate::store::{
-    Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit,
-};
+use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
 /// Remembers what it was given; refuses the first so many batches.
 #[derive(Default)]
@@ -118,8 +116,7 @@ fn spool(dir: &std::path::Path, bell: &Arc<Bell>) -> Spool {
         on_durable: Box::new(move |_| bell.ring()),
         carry: Box::new(<[u8]>::to_vec),
     };
-    let settings =
-        Settings { segment_bytes: 1 << 20, ..Settings::new(dir.to_owned(), 1 << 30, 1) };
+    let settings = Settings { segment_bytes: 1 << 20, ..Settings::new(dir.to_owned(), 1 << 30, 1) };
     Spool::open(settings, Arc::new(RealFs), hooks).unwrap().0
 }
 

@@ -18,7 +18,8 @@ impl Intervals {
             return false;
         }
         let joins_before = at > 0 && self.all[at - 1].1.checked_add(1) == Some(seq);
-        let joins_after = self.all.get(at).is_some_and(|(first, _)| seq.checked_add(1) == Some(*first));
+        let joins_after =
+            self.all.get(at).is_some_and(|(first, _)| seq.checked_add(1) == Some(*first));
         match (joins_before, joins_after) {
             (true, true) => {
                 let (_, last) = self.all.remove(at);

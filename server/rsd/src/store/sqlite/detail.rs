@@ -19,11 +19,7 @@ const MOST_EVENTS: u32 = 1000;
 
 impl Reader {
     /// The legs of a call, RM's first, earliest first.
-    pub(super) fn detail(
-        &mut self,
-        name: &CallName,
-        events: bool,
-    ) -> Result<Vec<Leg>, StoreError> {
+    pub(super) fn detail(&mut self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
         let mut legs = Vec::new();
         match name {
             CallName::Guid(guid) => {
@@ -93,20 +89,19 @@ impl Reader {
              ORDER BY time_ms, seq LIMIT ?4",
         )?;
         let (session, guid) = (&leg.call.session_id, &leg.call.guid);
-        let rows =
-            statement.query_map(params![component, session, guid, MOST_EVENTS], |row| {
-                Ok(Event {
-                    time_ms: row.get(0)?,
-                    seq: row.get(1)?,
-                    level: row.get(2)?,
-                    log_id: row.get(3)?,
-                    label: row.get(4)?,
-                    text: row.get(5)?,
-                    component_id: row.get(6)?,
-                    component: name.clone(),
-                    session_id: row.get(7)?,
-                })
-            })?;
+        let rows = statement.query_map(params![component, session, guid, MOST_EVENTS], |row| {
+            Ok(Event {
+                time_ms: row.get(0)?,
+                seq: row.get(1)?,
+                level: row.get(2)?,
+                log_id: row.get(3)?,
+                label: row.get(4)?,
+                text: row.get(5)?,
+                component_id: row.get(6)?,
+                component: name.clone(),
+                session_id: row.get(7)?,
+            })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -246,8 +241,8 @@ fn figures(
     figures: &mut BTreeMap<(String, String), u64>,
 ) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached("SELECT name, producer, value FROM rs_figure")?;
-    let rows = statement
-        .query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
+    let rows =
+        statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
     for row in rows {
         let (key, value) = row?;
         *figures.entry(key).or_default() += value.cast_unsigned();

@@ -177,7 +177,8 @@ fn take(db: &Transaction<'_>, mention: &Mention, now_ms: i64) -> Result<Option<i
     let (id, synthetic) = match mention.dbid {
         Some(dbid) => (i64::from(dbid), false),
         None => {
-            let known = format!("SELECT id FROM {table} WHERE name = ?1 ORDER BY synthetic LIMIT 1");
+            let known =
+                format!("SELECT id FROM {table} WHERE name = ?1 ORDER BY synthetic LIMIT 1");
             let known: Option<i64> = db.query_row(&known, [name], |row| row.get(0)).optional()?;
             if known.is_some() {
                 return Ok(known);

@@ -196,7 +196,9 @@ impl Condition {
     fn first_leg(&mut self) {
         let order = |of: &str| {
             let rm = ComponentType::Rm.number();
-            format!("({of}.component_type <> {rm}, {of}.started_ms, ifnull({of}.leg, 0), {of}.call_key)")
+            format!(
+                "({of}.component_type <> {rm}, {of}.started_ms, ifnull({of}.leg, 0), {of}.call_key)"
+            )
         };
         self.parts.push(format!(
             "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o

@@ -175,7 +175,8 @@ impl Reader {
 
     /// The days that may hold what a filter asks for, the newest last start first.
     fn days_for(&self, filter: &Filter) -> Result<Vec<Span>, StoreError> {
-        let spans = "SELECT day, first_ms, last_ms FROM rs_day_span ORDER BY last_ms DESC, day DESC";
+        let spans =
+            "SELECT day, first_ms, last_ms FROM rs_day_span ORDER BY last_ms DESC, day DESC";
         let mut statement = self.main.prepare_cached(spans)?;
         let spans = statement.query_map([], |row| {
             Ok(Span { day: row.get(0)?, first_ms: row.get(1)?, last_ms: row.get(2)? })

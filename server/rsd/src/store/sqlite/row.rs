@@ -97,8 +97,14 @@ fn write_lists(db: &Connection, row: &CallRow, id_of: &mut IdOf<'_>) -> Result<(
         let insert = "INSERT OR IGNORE INTO rs_call_tenant VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         if let Some(id) = id {
             let (depth, usage, burst) = (tenant.depth, tenant.usage, tenant.burst);
-            db.prepare_cached(insert)?
-                .execute(params![key, id, row.started_ms, depth, usage, burst])?;
+            db.prepare_cached(insert)?.execute(params![
+                key,
+                id,
+                row.started_ms,
+                depth,
+                usage,
+                burst
+            ])?;
         }
     }
     db.prepare_cached("DELETE FROM rs_call_owner WHERE call_key = ?1")?.execute([key])?;

@@ -203,8 +203,9 @@ fn any_order_and_any_split_give_the_same_calls() {
 
 #[test]
 fn of_two_contents_of_one_id_the_smaller_hash_wins_in_any_order() {
-    let versions =
-        || [rm(1, 10).dn("1111").start(), rm(1, 10).dn("2222").start(), rm(1, 10).dn("3333").start()];
+    let versions = || {
+        [rm(1, 10).dn("1111").start(), rm(1, 10).dn("2222").start(), rm(1, 10).dn("3333").start()]
+    };
     let mut winners = BTreeSet::new();
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         let dir = tempfile::tempdir().unwrap();
