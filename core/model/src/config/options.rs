@@ -22,14 +22,10 @@ pub struct Options {
     pub max_hunt: Duration,
     /// `rm/try-timeout`: how long one try may stay without any answer (a group's own wins).
     pub try_timeout: Duration,
-    /// `rm/session-linger`: how long a session stays without legs.
-    pub session_linger: Duration,
     /// `rm/no-timer-lifetime`: silence after which a call without session timer is ended.
     pub no_timer_lifetime: Duration,
     /// `rm/orphan-lifetime`: the same for a rebuilt leg.
     pub orphan_lifetime: Duration,
-    /// `rm/max-session-expires`: the longest session interval in seconds.
-    pub max_session_expires: u32,
     /// `rm/max-spirals`: how often one call may pass through.
     pub max_spirals: u8,
     /// `rm/profile-not-found-respcode`
@@ -50,24 +46,10 @@ pub struct Options {
     pub overload_respcode: u16,
     /// `rm/refused-methods`: methods answered with 405.
     pub refused_methods: Vec<String>,
-    /// `rm/priority-numbers`: patterns of numbers that are never refused, normalised.
-    pub priority_numbers: Vec<String>,
     /// `rm/sos-number`: the number that `urn:service:sos` stands for.
     pub sos_number: Option<String>,
     /// `proxy/sip.mtusize`: bytes.
     pub mtu: u16,
-    /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connection may take.
-    pub tcp_setup: Duration,
-    /// `proxy/sip.maxtcpconnections`
-    pub max_tcp_connections: u32,
-    /// `proxy/sip.headerutf8verification`: whether headers that are not UTF-8 get 400.
-    pub header_utf8: bool,
-    /// `records/update-interval`: from one update record of a call to the next.
-    pub update_interval: Duration,
-    /// `records/fsync-interval`: the longest time an unhurried record lies unsynced.
-    pub fsync_interval: Duration,
-    /// `records/spool-max`: bytes.
-    pub spool_max: u64,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
@@ -99,10 +81,8 @@ impl Default for Options {
             max_tries: 3,
             max_hunt: Duration::from_secs(20),
             try_timeout: Duration::from_secs(2),
-            session_linger: Duration::from_secs(5),
             no_timer_lifetime: Duration::from_secs(6 * 3600),
             orphan_lifetime: Duration::from_secs(3600),
-            max_session_expires: 7200,
             max_spirals: 5,
             profile_not_found_respcode: 404,
             resource_unavailable_respcode: 480,
@@ -113,15 +93,8 @@ impl Default for Options {
             resource_disabled_respcode: None,
             overload_respcode: 503,
             refused_methods: vec!["REFER".to_owned(), "PUBLISH".to_owned()],
-            priority_numbers: Vec::new(),
             sos_number: None,
             mtu: 1500,
-            tcp_setup: Duration::from_secs(5),
-            max_tcp_connections: 10_000,
-            header_utf8: false,
-            update_interval: Duration::from_secs(15 * 60),
-            fsync_interval: Duration::from_millis(10),
-            spool_max: 1 << 30,
             trace_sample: 100,
         }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails, fails its test")]
 
 mod examples;
+mod damaged;
 mod faults;
 mod options;
 mod relations;

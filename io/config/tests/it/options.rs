@@ -25,10 +25,8 @@ fn read(options: &str) -> (Options, Vec<String>) {
 fn values_are_read_in_any_form() {
     let text = "rm: { \"sip-header-for-dnis\": To, max-tries: \"2\", max-hunt: 10s, \
                 ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
-                priority-numbers: [\"+112\", \"911*\"], sos-number: 112, forward-503: true, \
-                resource-full-respcode: 486 }, \
-                proxy: { \"sip.mtusize\": 1400, \"sip.transport.setuptimer.tcp\": \"2500\" }, \
-                records: { spool-max: 2GiB, update-interval: 0, trace-sample: 1 }";
+                sos-number: 112, forward-503: true, resource-full-respcode: 486 }, \
+                proxy: { \"sip.mtusize\": 1400 }, records: { trace-sample: 1 }";
     let (options, warnings) = read(text);
     assert!(warnings.is_empty(), "{warnings:?}");
     let expected = Options {
@@ -37,14 +35,10 @@ fn values_are_read_in_any_form() {
         max_hunt: Duration::from_secs(10),
         ignore_ruri_tenant_dbid: false,
         refused_methods: vec!["REFER".to_owned(), "INFO".to_owned()],
-        priority_numbers: vec!["112".to_owned(), "911*".to_owned()],
         sos_number: Some("112".to_owned()),
         forward_503: true,
         resource_full_respcode: Some(486),
         mtu: 1400,
-        tcp_setup: Duration::from_millis(2500),
-        spool_max: 2 << 30,
-        update_interval: Duration::ZERO,
         trace_sample: 1,
         ..Options::default()
     };
@@ -74,7 +68,7 @@ fn unknown_and_absent_options_are_warnings() {
     for (options, expected) in cases {
         assert_eq!(read(options).1, [format!("o.yaml:3:{expected}")], "{options}");
     }
-    let defaults = "rm: { topology-hiding: none, allow-direct-outbound: false, \
+    let defaults = "rm: { priority-numbers: [], session-linger: 5s, topology-hiding: none, allow-direct-outbound: false, \
                     cti-unavailable-respcode: null }";
     assert!(read(defaults).1.is_empty());
 }

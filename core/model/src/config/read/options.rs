@@ -9,14 +9,13 @@ use std::time::Duration;
 use super::policy::scalar;
 use crate::config::ApplicationType;
 use crate::config::options::{DnisHeader, Options};
-use crate::did::{Pattern, normalise};
+use crate::did::normalise;
 use crate::schema::{Field, Object, Problems, nearest};
 use crate::tree::{Key, Node, Value};
 
 /// Reads one option into its cell; what is wrong has then been noted.
 type Set = fn(&mut Options, &Field<'_>) -> Option<()>;
 
-const ZERO: Duration = Duration::ZERO;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -29,7 +28,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 31] = [
+const BUILT: [(&str, &str, Set); 22] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -37,10 +36,8 @@ const BUILT: [(&str, &str, Set); 31] = [
     ("rm", "max-tries", |o, f| put(&mut o.max_tries, f.whole(1, 5))),
     ("rm", "max-hunt", |o, f| put(&mut o.max_hunt, f.duration(SECOND, SECOND * 180))),
     ("rm", "try-timeout", |o, f| put(&mut o.try_timeout, f.duration(SECOND / 10, SECOND * 32))),
-    ("rm", "session-linger", |o, f| put(&mut o.session_linger, f.duration(ZERO, DAY))),
     ("rm", "no-timer-lifetime", |o, f| put(&mut o.no_timer_lifetime, f.duration(SECOND, DAY * 30))),
     ("rm", "orphan-lifetime", |o, f| put(&mut o.orphan_lifetime, f.duration(SECOND, DAY * 30))),
-    ("rm", "max-session-expires", |o, f| put(&mut o.max_session_expires, f.whole(90, 86_400))),
     ("rm", "max-spirals", |o, f| put(&mut o.max_spirals, f.whole(0, 70))),
     ("rm", "profile-not-found-respcode", |o, f| put(&mut o.profile_not_found_respcode, code(f))),
     ("rm", "resource-unavailable-respcode", |o, f| {
@@ -57,24 +54,22 @@ const BUILT: [(&str, &str, Set); 31] = [
     }),
     ("rm", "overload-respcode", |o, f| put(&mut o.overload_respcode, code(f))),
     ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
-    ("rm", "priority-numbers", |o, f| put(&mut o.priority_numbers, patterns(f))),
     ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
     ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
-    ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
-        put(&mut o.tcp_setup, f.whole(1, 60_000).map(Duration::from_millis))
-    }),
-    ("proxy", "sip.maxtcpconnections", |o, f| {
-        put(&mut o.max_tcp_connections, f.whole(1, 1_000_000))
-    }),
-    ("proxy", "sip.headerutf8verification", |o, f| put(&mut o.header_utf8, f.boolean())),
-    ("records", "update-interval", |o, f| put(&mut o.update_interval, f.duration(ZERO, DAY))),
-    ("records", "fsync-interval", |o, f| put(&mut o.fsync_interval, f.duration(ZERO, SECOND))),
-    ("records", "spool-max", |o, f| put(&mut o.spool_max, f.size(1 << 20, 1 << 50))),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 12] = [
+const LATER: [(&str, &str, &str); 21] = [
+    ("rm", "session-linger", "5s"),
+    ("rm", "max-session-expires", "7200"),
+    ("rm", "priority-numbers", "[]"),
+    ("proxy", "sip.transport.setuptimer.tcp", "5000"),
+    ("proxy", "sip.maxtcpconnections", "10000"),
+    ("proxy", "sip.headerutf8verification", "false"),
+    ("records", "update-interval", "15m"),
+    ("records", "fsync-interval", "10ms"),
+    ("records", "spool-max", "1GiB"),
     ("rm", "ignore-gw-lrg-configuration", "false"),
     ("rm", "allow-direct-outbound", "false"),
     ("rm", "topology-hiding", "none"),
@@ -126,7 +121,7 @@ fn one(options: &mut Options, section: &Key, key: &Key, field: &Field<'_>, warni
     }
     let later = LATER.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
     let like_proxy = LIKE_PROXY.contains(&section.text.as_str()) && key.text.starts_with("sip.");
-    if later.is_some_and(|default| scalar(field).as_deref() == Some(default)) {
+    if later.is_some_and(|default| is_default(field, default)) {
         return;
     }
     if later.is_some() || like_proxy {
@@ -152,6 +147,13 @@ fn warn(field: &Field<'_>, key: &Key, warnings: &Problems, code: &'static str, t
     let mut problem = field.place().problem(code, text);
     problem.at = key.at;
     warnings.note(problem);
+}
+
+fn is_default(field: &Field<'_>, default: &str) -> bool {
+    match &field.node().value {
+        Value::Seq(items) => items.is_empty() && default == "[]",
+        _ => scalar(field).as_deref() == Some(default),
+    }
 }
 
 fn scalar_or_list(field: &Field<'_>) -> Option<()> {
@@ -197,17 +199,6 @@ fn methods(field: &Field<'_>) -> Option<Vec<String>> {
         methods.push(text);
     }
     Some(methods)
-}
-
-fn patterns(field: &Field<'_>) -> Option<Vec<String>> {
-    let mut patterns = Vec::new();
-    for text in texts(field)? {
-        match Pattern::parse(&text) {
-            Ok(pattern) => patterns.push(pattern.to_string()),
-            Err(_) => return field.invalid("DID pattern", format_args!("\"{text}\"")),
-        }
-    }
-    Some(patterns)
 }
 
 fn texts(field: &Field<'_>) -> Option<Vec<String>> {
