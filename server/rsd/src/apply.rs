@@ -77,7 +77,9 @@ impl Applier {
         let bell = Arc::clone(&parts.bell);
         let reader = parts.spool.reader(applied);
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
-        let work = Work { parts, reader, waiting: VecDeque::new(), backoff, idle: false };
+        parts.figures.turned(parts.clock.mono());
+        let waiting = VecDeque::new();
+        let work = Work { parts, reader, waiting, backoff, idle: false, asked: None };
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
         Ok(Self { bell, thread: Some(thread) })
@@ -101,12 +103,15 @@ struct Work {
     backoff: Backoff,
     /// The logs have been moved into the files since the last batch.
     idle: bool,
+    /// When a stop was first seen.
+    asked: Option<Duration>,
 }
 
 impl Work {
     fn run(mut self) {
         lower_priority();
         loop {
+            self.parts.figures.turned(self.parts.clock.mono());
             let batch = match self.next_batch() {
                 Ok(batch) => batch,
                 Err(error) => {
@@ -116,12 +121,12 @@ impl Work {
             };
             self.parts.figures.behind(!batch.is_empty());
             if !batch.is_empty() {
-                if !self.store(&batch) {
+                if !self.store(&batch) || self.is_late() {
                     return;
                 }
                 continue;
             }
-            if self.parts.bell.is_stopping() {
+            if self.parts.bell.stopping().is_some() {
                 return;
             }
             if !self.idle {
@@ -141,7 +146,12 @@ impl Work {
         let mut batch = Vec::new();
         let mut records = 0;
         while let Some(frame) = self.waiting.front() {
-            let arrival = arrival(frame)?;
+            let arrival = match arrival(frame) {
+                Ok(arrival) => arrival,
+                // what stands before it is stored first
+                Err(_) if !batch.is_empty() => break,
+                Err(error) => return Err(error),
+            };
             records += arrival.entry.as_ref().map_or(0, |entry| entry.messages.len());
             if records > BATCH_RECORDS && !batch.is_empty() {
                 break;
@@ -188,10 +198,18 @@ impl Work {
         }
     }
 
+    /// Told to stop, and the time for that is over: the rest waits for the next start.
+    fn is_late(&mut self) -> bool {
+        let Some(at_most) = self.parts.bell.stopping() else { return false };
+        let now = self.parts.clock.mono();
+        now.saturating_sub(*self.asked.get_or_insert(now)) >= at_most
+    }
+
     /// Tells, and pauses; false: told to stop.
     fn failed(&mut self, part: &str, error: &dyn std::error::Error) -> bool {
         self.parts.figures.failed();
         let now = self.parts.clock.mono();
+        self.parts.figures.turned(now);
         if self.backoff.is_to_be_told(now) {
             let cause = error.source().map(ToString::to_string).unwrap_or_default();
             let fields = [("part", part), ("error", &error.to_string()), ("cause", &cause)];

@@ -1,4 +1,118 @@
-//! The Reporting Server daemon: ingest, store, API, dashboard.
+//! The Reporting Server daemon: the shell around `core/rs`.
+//!
+//! This file composes: every part of the daemon and every channel between the parts stands in
+//! [`Rs::start`]. Several daemons may live in one process: there are no globals.
+//!
+//! ```text
+//!   producers ──61616──► ingest ── append ──► spool ── durable: watch, bell ──┐
+//!                          ▲                                                  │
+//!                          └────────────── answers ◄──────────────────────────┤
+//!                                                                             ▼
+//!   browsers, billing ──8080──► api ──── questions ──► store ◄── batches ── applier thread
+//!                                ▲                                            │
+//!                                └───────── changed calls (broadcast) ◄───────┘
+//! ```
+//! Ingest and HTTP share one runtime; questions to the database run on its blocking threads.
 
+mod api;
+pub mod apply;
+mod dashboard;
+mod data_dir;
 pub mod entry;
+mod error;
 pub mod ingest;
+mod machine;
+mod monitor;
+mod parts;
+mod running;
+mod settings;
+pub mod store;
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, watch};
+
+pub use error::StartError;
+pub use parts::RsParts;
+pub use running::{Addresses, Ended, Rs, Stopper};
+
+use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
+use ingest::{Counters, Durable, Gate, Ingest};
+use monitor::Monitor;
+use parts::Base;
+use running::{Running, runtime};
+
+impl Rs {
+    /// Opens and binds everything and starts the threads; not to be called by a task of a runtime.
+    ///
+    /// # Errors
+    /// Settings that cannot work, an address in use, a directory that is locked or not writable,
+    /// files of a later version; nothing runs then. [`StartError::exit_code`] is the process's.
+    pub fn start(parts: RsParts) -> Result<Self, StartError> {
+        let RsParts { settings, log, clock } = parts;
+        let log = log.for_node(&settings.rs.name, None);
+        let started = clock.now().wall;
+        let base = Base::lay(&settings, &log, clock)?;
+        log.emit(31000, None, &[("name", &settings.rs.name)]);
+
+        let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
+        let spool = base.spool(&settings, &log, clock, &durable, &bell)?;
+        let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
+        let changed = broadcast::Sender::new(WATCHED_BATCHES);
+        let (closing, closed) = watch::channel(false);
+        let monitor = Arc::new(Monitor::new(
+            &settings.rs.name,
+            spool.clone(),
+            Arc::clone(&figures),
+            log.clone(),
+            clock,
+        ));
+
+        let runtime = runtime()?;
+        let ingest = runtime.block_on(Ingest::start(
+            settings::ingest(&settings, &base.clamped, base.http_address),
+            ingest::Parts {
+                spool: spool.clone(),
+                durable,
+                gate: Arc::new(Gate::new(spool.clone(), log.clone())),
+                counters: Arc::clone(&counters),
+                log: log.clone(),
+                clock,
+            },
+        ));
+        let address = settings.rs.broker;
+        let ingest = ingest
+            .map_err(|source| StartError::Listen { what: "broker", address, source })?;
+        let applier = Applier::start(apply::Parts {
+            spool: spool.clone(),
+            store: Arc::clone(&base.store),
+            bell,
+            changed: changed.clone(),
+            figures: Arc::clone(&figures),
+            log: log.clone(),
+            clock,
+            seed: base.seed[3],
+        })
+        .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
+        let api = api::Parts {
+            store: base.store,
+            changed,
+            monitor: Arc::clone(&monitor),
+            ingest: counters,
+            applied: figures,
+            applied_before: base.applied,
+            spool: spool.clone(),
+            log: log.clone(),
+            clock,
+            started,
+            settings: settings::api(&settings),
+            closed: closed.clone(),
+        };
+        let addresses = Addresses { broker: ingest.local_addr(), http: base.http_address };
+        monitor.listening(addresses);
+        let http = runtime.spawn(api::serve(base.http, api, base.seed));
+        runtime.spawn(Arc::clone(&monitor).run(closed));
+        let running = Running { runtime, ingest, applier, http, closing, spool };
+        Ok(Self::of(running, base.dir, addresses, monitor, log))
+    }
+}

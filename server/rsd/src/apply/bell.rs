@@ -31,8 +31,9 @@ impl Bell {
         self.wake.notify_one();
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
-        self.state().stopping.is_some()
+    /// Told to stop: the time that is left for pauses.
+    pub(super) fn stopping(&self) -> Option<Duration> {
+        self.state().stopping
     }
 
     /// Until the next ring, at most so long.

@@ -22,6 +22,8 @@ pub struct Figures {
     /// A batch is under way or has failed: the lag grows.
     behind: AtomicBool,
     batch_seconds: Histogram,
+    /// Last turn of the loop, monotonic ms.
+    turned: AtomicU64,
 }
 
 impl Default for Figures {
@@ -36,6 +38,7 @@ impl Default for Figures {
             received: AtomicU64::new(0),
             behind: AtomicBool::new(false),
             batch_seconds: Histogram::new(LATENCY_SECONDS),
+            turned: AtomicU64::new(0),
         }
     }
 }
@@ -61,6 +64,17 @@ impl Figures {
 
     pub(super) fn behind(&self, behind: bool) {
         self.behind.store(behind, Ordering::Relaxed);
+    }
+
+    /// The loop turns.
+    pub(super) fn turned(&self, now: Duration) {
+        self.turned.store(millis(now), Ordering::Relaxed);
+    }
+
+    /// Whether the loop has turned within that time.
+    #[must_use]
+    pub fn turned_within(&self, now: Duration, span: Duration) -> bool {
+        millis(now).saturating_sub(self.turned.load(Ordering::Relaxed)) <= millis(span)
     }
 
     /// Records stored for the first time.
@@ -113,4 +127,8 @@ impl Figures {
     pub const fn batch_seconds(&self) -> &Histogram {
         &self.batch_seconds
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

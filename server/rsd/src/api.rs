@@ -1,0 +1,145 @@
+//! Stage 15: questions over HTTP (rs.md §5, §6) and the probes.
+//!
+//! Reads queries with `core/rs`, asks the store on blocking threads, writes documents with
+//! `core/rs`. Decides nothing about calls. `/ems-rs` answers XML, `/api/v1` JSON.
+
+mod admission;
+mod answer;
+mod call;
+mod calls;
+mod cursor;
+mod limits;
+mod metrics;
+mod native;
+mod probe;
+mod reports;
+mod stream;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use model::time::Millis;
+use net::Clock;
+use spool::Spool;
+use telemetry::Log;
+use tokio::sync::{Semaphore, broadcast, watch};
+
+use crate::apply::{Changed, Figures};
+use crate::dashboard;
+use crate::ingest::Counters;
+use crate::monitor::Monitor;
+use crate::store::Store;
+
+use admission::Admission;
+
+/// Threads that may block: one for each question at once, and a few for the runtime's own use.
+pub(crate) const BLOCKING: usize = limits::READERS + 2;
+
+/// What is asked over HTTP is answered from these parts.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    /// Calls as the applier changes them.
+    pub(crate) changed: broadcast::Sender<Changed>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) ingest: Arc<Counters>,
+    pub(crate) applied: Arc<Figures>,
+    /// Sequence of the spool that was applied before this start.
+    pub(crate) applied_before: u64,
+    pub(crate) spool: Spool,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    /// Start of the process.
+    pub(crate) started: Millis,
+    pub(crate) settings: Settings,
+    /// Turns true when HTTP is to end.
+    pub(crate) closed: watch::Receiver<bool>,
+}
+
+/// Settings of the HTTP side (`rs.…`, ops.md §15).
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// `rs.name`.
+    pub(crate) name: String,
+    /// `rs.reports.enabled`; false: `/ems-rs` answers 404 but for the probe.
+    pub(crate) reports: bool,
+    /// `rs.api`.
+    pub(crate) api: bool,
+    /// `rs.ui`.
+    pub(crate) ui: bool,
+    /// `rs.reports.page_size`.
+    pub(crate) page_size: u32,
+    /// `rs.reports.page_size_max`.
+    pub(crate) page_size_max: u32,
+}
+
+/// Shared by all requests.
+struct Shared {
+    parts: Parts,
+    /// Questions at the database at once; the rest waits in line.
+    readers: Arc<Semaphore>,
+    /// Live streams that may still be opened.
+    streams: Arc<Semaphore>,
+    /// Signs cursors; of this process only.
+    cursor_key: [u8; 32],
+    requests: metrics::Requests,
+}
+
+impl Shared {
+    fn now(&self) -> Millis {
+        self.parts.clock.now().wall
+    }
+}
+
+/// Serves until `parts.closed`; requests under way are answered.
+pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
+    let mut closed = parts.closed.clone();
+    let router = router(parts, cursor::key(seed));
+    // a listener that is bound and non-blocking already
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let serving = axum::serve(Admission::new(listener), router).with_graceful_shutdown(async move {
+        // a sender that is gone means the same
+        let _closed = closed.wait_for(|closed| *closed).await;
+    });
+    // it never ends otherwise, and has no error
+    let _ended = serving.await;
+}
+
+/// All routes.
+fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
+    let Settings { reports, api, ui, .. } = parts.settings;
+    let shared = Arc::new(Shared {
+        parts,
+        readers: Arc::new(Semaphore::new(limits::READERS)),
+        streams: Arc::new(Semaphore::new(limits::STREAMS)),
+        cursor_key,
+        requests: metrics::Requests::default(),
+    });
+    let mut router = Router::new()
+        .route("/live", get(probe::live))
+        .route("/ready", get(probe::ready))
+        .route("/metrics", get(metrics::metrics))
+        .route("/ems-rs/readiness", get(probe::readiness));
+    if reports {
+        router = router.route("/ems-rs/{*report}", get(reports::report));
+    }
+    if api {
+        router = router
+            .route("/api/v1/calls", get(calls::list))
+            .route("/api/v1/calls/{name}", get(call::one))
+            .route("/api/v1/live/calls", get(calls::live))
+            .route("/api/v1/live/stream", get(stream::stream))
+            .route("/api/v1/health", get(probe::health));
+    }
+    if ui {
+        router = dashboard::routes(router);
+    }
+    router
+        .fallback(answer::nothing_here)
+        .method_not_allowed_fallback(answer::method)
+        .layer(axum::middleware::from_fn(answer::bounded))
+        .layer(from_fn_with_state(Arc::clone(&shared), metrics::count))
+        .with_state(shared)
+}

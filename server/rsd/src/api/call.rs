@@ -1,0 +1,132 @@
+//! `/api/v1/calls/{name}`: one call with its legs, by GUID or by the key of a leg (rs.md §6).
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use model::record::CallGuid;
+use model::time::Millis;
+use rs::report::{Call, Item, of_session};
+use rs::{Key, Refused};
+use serde_json::{Value, json};
+
+use super::answer::{self, respond};
+use super::native::pairs;
+use super::Shared;
+use crate::store::{CallName, Event, Leg};
+
+/// One call with its legs.
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let Ok(Path(name)) = name else { return respond(Err(unknown())) };
+    respond(call(&shared, &name, query.as_deref().unwrap_or_default()).await)
+}
+
+fn unknown() -> Refused {
+    Refused::other(404, "no-such-call", "no call of this name is known")
+}
+
+async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<Value, Refused> {
+    let include = Include::read(query)?;
+    let wanted = match key(name) {
+        Some(key) => CallName::Key(key),
+        None => CallName::Guid(CallGuid::new(name)),
+    };
+    let legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
+    let now = shared.now();
+    let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();
+    let session = of_session(&calls, now).ok_or_else(unknown)?;
+    let tenant = calls.iter().find(|call| call.tenants.last().is_some()).map(tenant);
+    Ok(json!({
+        "guid": session.guid, "started_at": session.started_at, "ended_at": session.ended_at,
+        "state": session.state, "tenant": tenant, "profile": session.profile,
+        "remote_uri": session.remote_uri, "dn": session.dn,
+        "legs": legs.iter().map(|leg| with_details(leg, include, now)).collect::<Vec<_>>(),
+    }))
+}
+
+fn tenant(call: &Call) -> Value {
+    let path: Vec<&str> = call.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+    json!({ "id": call.tenants.last().map(|tenant| tenant.id), "name": path.last(), "path": path })
+}
+
+/// A leg as the list has it, and what component it is of.
+pub(super) fn leg(call: &Call, now: Millis) -> Value {
+    let mut value = json!(Item::of_leg(call, now));
+    let of = &call.component;
+    value["component"] = json!({ "id": of.id, "name": of.name, "type": of.kind });
+    value["leg"] = json!(call.leg);
+    value["epoch"] = json!(call.epoch);
+    value
+}
+
+fn with_details(leg_of: &Leg, include: Include, now: Millis) -> Value {
+    let mut value = leg(&leg_of.call, now);
+    value["parent"] = json!(leg_of.parent.map(hex));
+    value["extra"] = parsed(leg_of.extra.as_deref());
+    if include.trace {
+        value["trace"] = parsed(leg_of.trace.as_deref());
+    }
+    if include.events {
+        value["events"] = leg_of.events.iter().map(event).collect();
+    }
+    value
+}
+
+fn event(event: &Event) -> Value {
+    json!({
+        "time": Millis(u64::try_from(event.time_ms).unwrap_or_default()),
+        "log_id": event.log_id, "label": event.label, "text": event.text,
+        "component": event.component, "session_id": event.session_id,
+    })
+}
+
+/// JSON that the store keeps as text.
+fn parsed(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+}
+
+/// What is shown of a call beside its facts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Include {
+    events: bool,
+    trace: bool,
+}
+
+impl Include {
+    fn read(query: &str) -> Result<Self, Refused> {
+        let mut include = Self::default();
+        for (name, value) in pairs(query)? {
+            if name != "include" {
+                let message = format!("{name} is no parameter of a call");
+                return Err(Refused::parameter("unknown-parameter", message, &[&name]));
+            }
+            for part in value.split(',') {
+                match part {
+                    "events" => include.events = true,
+                    "trace" => include.trace = true,
+                    _ => {
+                        let message = "include takes events and trace in this version";
+                        return Err(Refused::parameter("bad-enum", message, &["include"]));
+                    }
+                }
+            }
+        }
+        Ok(include)
+    }
+}
+
+/// 32 hex digits without hyphens name a leg; a GUID has hyphens.
+fn key(name: &str) -> Option<Key> {
+    let digits = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = digits.then(|| u128::from_str_radix(name, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
+}
+
+fn hex(key: Key) -> String {
+    key.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,63 @@
+//! `/api/v1/calls` and `/api/v1/live/calls`: lists of calls (rs.md §6).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use rs::Refused;
+use rs::query::Progress;
+use rs::report::{Item, of_session};
+use serde_json::{Value, json};
+
+use super::answer::{self, respond};
+use super::native::{self, Question};
+use super::{Shared, cursor};
+
+/// The list: newest start first, one item per GUID unless legs are asked for.
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+) -> Response {
+    respond(items(&shared, &uri, Progress::All).await)
+}
+
+/// Calls in progress, with their total.
+pub(super) async fn live(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+) -> Response {
+    respond(items(&shared, &uri, Progress::Live).await)
+}
+
+async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Value, Refused> {
+    let now = shared.now();
+    let mut question = native::question(uri, which, now)?;
+    let after = match &question.cursor {
+        Some(text) => Some(cursor::open(&shared.cursor_key, &question.bound, text, now)?),
+        None => None,
+    };
+    let (limit, bound) = (question.limit, question.bound.clone());
+    let (mut found, total) = answer::ask(shared, move |store| {
+        question.resolve(store)?;
+        let Question { filter, unit, .. } = &question;
+        let counted = which == Progress::Live;
+        let total = counted.then(|| store.count(filter, *unit, now)).transpose()?;
+        // one more than asked for tells whether there is another page
+        Ok((store.list(filter, *unit, after, limit + 1, now)?, total))
+    })
+    .await?;
+    let asked = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > asked;
+    found.truncate(asked);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
+    let items: Vec<Item<'_>> =
+        found.iter().filter_map(|item| of_session(&item.legs, now)).collect();
+    Ok(match total {
+        Some(total) => json!({ "items": items, "next": next, "total": total }),
+        None => json!({ "items": items, "next": next }),
+    })
+}

@@ -1,0 +1,166 @@
+//! `/metrics`: the figures of RS as text (ops.md §5.2), of what is built.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use axum::middleware::Next;
+use axum::response::Response;
+use openwire::QUEUES;
+use telemetry::names;
+use telemetry::process;
+use telemetry::prometheus::{Exposition, Format, Histogram, Kind, LATENCY_SECONDS};
+
+use super::Shared;
+use super::answer::{REQUEST_ID, document};
+use crate::entry::Transport;
+
+/// Groups of paths; labels never come from the wire.
+const GROUPS: [&str; 4] = ["reports", "api", "probes", "pages"];
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+/// Requests by group and class of status.
+#[derive(Debug)]
+pub(super) struct Requests {
+    counts: [[AtomicU64; CLASSES.len()]; GROUPS.len()],
+    seconds: [Histogram; GROUPS.len()],
+    /// Numbers the requests.
+    last: AtomicU64,
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self {
+            counts: Default::default(),
+            seconds: std::array::from_fn(|_| Histogram::new(LATENCY_SECONDS)),
+            last: AtomicU64::new(0),
+        }
+    }
+}
+
+fn group(path: &str) -> usize {
+    match path {
+        "/live" | "/ready" | "/metrics" | "/ems-rs/readiness" | "/api/v1/health" => 2,
+        _ if path.starts_with("/ems-rs") => 0,
+        _ if path.starts_with("/api") => 1,
+        _ => 3,
+    }
+}
+
+/// Names and counts every request.
+pub(super) async fn count(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let group = group(request.uri().path());
+    let begun = shared.parts.clock.mono();
+    let number = shared.requests.last.fetch_add(1, Ordering::Relaxed) + 1;
+    let id = format!("{:011X}-{number:08X}", shared.parts.started.0);
+    let response = REQUEST_ID.scope(id, next.run(request)).await;
+    let class = usize::from(response.status().as_u16() / 100).clamp(2, 5) - 2;
+    if let Some(counter) = shared.requests.counts.get(group).and_then(|of| of.get(class)) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+    if let Some(histogram) = shared.requests.seconds.get(group) {
+        histogram.observe(shared.parts.clock.mono().saturating_sub(begun));
+    }
+    response
+}
+
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::from_accept(accept);
+    let mut out = Exposition::new(format);
+    let parts = &shared.parts;
+    process::families(&mut out, "rs", &parts.settings.name, parts.started, &parts.log);
+    queue(&mut out, &shared);
+    ingest(&mut out, &shared);
+    apply(&mut out, &shared);
+    requests(&mut out, &shared.requests);
+    document(200, format.content_type(), "no-store", out.finish())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn gauge(out: &mut Exposition, name: &'static str, help: &str, value: u64) {
+    out.family(name, Kind::Gauge, help);
+    out.sample(&[], value as f64);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn counter(out: &mut Exposition, name: &'static str, help: &str, value: u64) {
+    out.family(name, Kind::Counter, help);
+    out.sample(&[], value as f64);
+}
+
+fn queue(out: &mut Exposition, shared: &Shared) {
+    let status = shared.parts.spool.status();
+    let applied = shared.parts.applied.seq().max(shared.parts.applied_before);
+    let waiting = status.last_seq.saturating_sub(applied);
+    let help = "arrivals spooled, not yet applied; a transaction is one";
+    gauge(out, names::RS_QUEUE_SIZE, help, waiting);
+    gauge(out, names::RS_SPOOL_BYTES, "bytes of the ingest queue on disk", status.bytes);
+    gauge(out, names::RS_SPOOL_LIMIT_BYTES, "their limit", status.limit);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn ingest(out: &mut Exposition, shared: &Shared) {
+    let figures = &shared.parts.ingest;
+    let each = || {
+        QUEUES.iter().flat_map(|queue| Transport::ALL.iter().map(move |via| (*queue, *via)))
+    };
+    for (name, help, part) in [
+        (names::RS_INGEST_RECORDS_TOTAL, "records on disk and answered", 0),
+        (names::RS_INGEST_BYTES_TOTAL, "their bytes", 1),
+    ] {
+        out.family(name, Kind::Counter, help);
+        for (queue, via) in each() {
+            let (records, bytes) = figures.stored(queue, via);
+            let value = if part == 0 { records } else { bytes };
+            out.sample(&[("queue", queue), ("transport", via.as_str())], value as f64);
+        }
+    }
+    out.family(names::RS_INGEST_SECONDS, Kind::Histogram, "last byte received to answer");
+    out.histogram(&[], figures.seconds());
+    out.family(names::RS_CONNECTIONS, Kind::Gauge, "connections of producers");
+    for via in Transport::ALL {
+        out.sample(&[("transport", via.as_str())], figures.connections(via) as f64);
+    }
+    let failed = figures.logins_failed();
+    counter(out, names::RS_LOGINS_FAILED_TOTAL, "logins refused", failed);
+    let unconfirmed = figures.unconfirmed_sends();
+    let help = "persistent sends that asked for no answer";
+    counter(out, names::RS_UNCONFIRMED_SENDS_TOTAL, help, unconfirmed);
+}
+
+fn apply(out: &mut Exposition, shared: &Shared) {
+    let figures = &shared.parts.applied;
+    let now = shared.parts.clock.now();
+    counter(out, names::RS_APPLY_RECORDS_TOTAL, "records stored", figures.stored());
+    counter(out, names::RS_APPLY_DUPLICATES_TOTAL, "records known already", figures.duplicates());
+    counter(out, names::RS_DEAD_LETTERS_TOTAL, "records that became dead letters", figures.dead());
+    let failures = figures.failures();
+    counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
+    gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
+    out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, "age of the oldest unapplied record");
+    out.sample(&[], figures.lag(now.wall).as_secs_f64());
+    out.family(names::RS_APPLY_BATCH_SECONDS, Kind::Histogram, "one batch into the database");
+    out.histogram(&[], figures.batch_seconds());
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn requests(out: &mut Exposition, requests: &Requests) {
+    out.family(names::RS_HTTP_REQUESTS_TOTAL, Kind::Counter, "HTTP requests");
+    for (group, counts) in GROUPS.iter().zip(&requests.counts) {
+        for (class, count) in CLASSES.iter().zip(counts) {
+            let value = count.load(Ordering::Relaxed) as f64;
+            out.sample(&[("path_group", group), ("status", class)], value);
+        }
+    }
+    out.family(names::RS_HTTP_SECONDS, Kind::Histogram, "time to answer");
+    for (group, histogram) in GROUPS.iter().zip(&requests.seconds) {
+        out.histogram(&[("path_group", group)], histogram);
+    }
+}

@@ -1,0 +1,123 @@
+//! `/api/v1/live/stream`: server-sent events of changed calls (rs.md §6).
+//!
+//! At most two messages a second; what changed in between comes together, the newest state of each
+//! call. A reader that is too slow, or that comes back with an id that is not the newest, gets
+//! `reset` and reads the lists again.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use rs::Refused;
+use rs::report::Call;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::answer::{self, Shape};
+use super::call::leg;
+use super::native::pairs;
+use super::{Shared, limits};
+use crate::apply::Changed;
+
+pub(super) async fn stream(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refused) = topics(query.as_deref().unwrap_or_default()) {
+        return answer::refusal(Shape::Json, &refused);
+    }
+    let Ok(place) = Arc::clone(&shared.streams).try_acquire_owned() else {
+        let refused = Refused::other(503, "too-many-streams", "too many live streams are open");
+        return answer::refusal(Shape::Json, &refused);
+    };
+    let resumes = headers.contains_key("last-event-id");
+    let changes = shared.parts.changed.subscribe();
+    let (sender, events) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let _place = place;
+        let mut closed = shared.parts.closed.clone();
+        tokio::select! {
+            () = feed(&shared, changes, resumes, &sender) => {}
+            () = sender.closed() => {}
+            // one that cannot be followed any more has ended too
+            _ = closed.wait_for(|closed| *closed) => {}
+        }
+    });
+    let keep_alive = KeepAlive::new().interval(limits::STREAM_SILENCE);
+    Sse::new(ReceiverStream::new(events)).keep_alive(keep_alive).into_response()
+}
+
+/// Only calls are told in this version.
+fn topics(query: &str) -> Result<(), Refused> {
+    for (name, value) in pairs(query)? {
+        if name != "topics" {
+            let message = format!("{name} is no parameter of the stream");
+            return Err(Refused::parameter("unknown-parameter", message, &[&name]));
+        }
+        if value != "calls" {
+            let message = "the topic calls is offered in this version";
+            return Err(Refused::parameter("bad-enum", message, &["topics"]));
+        }
+    }
+    Ok(())
+}
+
+type Sender = mpsc::Sender<Result<Event, Infallible>>;
+
+async fn feed(
+    shared: &Shared,
+    mut changes: broadcast::Receiver<Changed>,
+    resumes: bool,
+    sender: &Sender,
+) {
+    let mut id = 0_u64;
+    // A new reader has read nothing yet; one that comes back may have missed something.
+    if resumes && sender.send(Ok(event(&mut id, "reset", "{}"))).await.is_err() {
+        return;
+    }
+    loop {
+        let mut newest: BTreeMap<[u8; 16], Call> = BTreeMap::new();
+        let mut lost = false;
+        match changes.recv().await {
+            Ok(changed) => take(&mut newest, &changed),
+            Err(RecvError::Lagged(_)) => lost = true,
+            Err(RecvError::Closed) => return,
+        }
+        tokio::time::sleep(limits::STREAM_PACE).await;
+        loop {
+            match changes.try_recv() {
+                Ok(changed) => take(&mut newest, &changed),
+                Err(TryRecvError::Lagged(_)) => lost = true,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        let message = if lost || newest.len() > limits::STREAM_ITEMS {
+            event(&mut id, "reset", "{}")
+        } else {
+            let now = shared.now();
+            let items: Vec<Value> = newest.values().map(|call| leg(call, now)).collect();
+            event(&mut id, "calls", &json!({ "items": items }).to_string())
+        };
+        if sender.send(Ok(message)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn take(newest: &mut BTreeMap<[u8; 16], Call>, changed: &Changed) {
+    for call in changed.iter() {
+        newest.insert(call.key, call.clone());
+    }
+}
+
+fn event(id: &mut u64, name: &str, data: &str) -> Event {
+    *id += 1;
+    Event::default().id(id.to_string()).event(name).data(data)
+}

@@ -1,0 +1,89 @@
+//! Limits that are too large for this machine are clamped, and the log tells (rs.md §9).
+
+use std::path::Path;
+
+use config::settings::Rs;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use telemetry::Log;
+
+use crate::settings::count;
+
+/// Descriptors that are not connections of producers: HTTP, files of the database, segments.
+const OTHER_DESCRIPTORS: u64 = 512;
+/// Share of the volume that the spool may take, percent.
+const VOLUME_PERCENT: u64 = 80;
+
+/// Limits as they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Clamped {
+    /// Connections of producers at once.
+    pub(crate) connections: usize,
+    /// Bytes of the ingest queue on disk.
+    pub(crate) spool_bytes: u64,
+}
+
+impl Clamped {
+    /// Looks at the volume of the spool and at the descriptors of this process. What cannot be
+    /// looked at is not clamped.
+    pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Self {
+        let asked = u64::from(rs.broker_limits.connections);
+        let most = descriptors(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
+        let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
+        let most = volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT);
+        let spool_bytes = clamp("rs.spool.limit", rs.spool_limit, most, log);
+        let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
+        Self { connections: count(connections), spool_bytes }
+    }
+}
+
+fn clamp(key: &str, asked: u64, most: u64, log: &Log) -> u64 {
+    if asked > most {
+        let (asked, given) = (asked.to_string(), most.to_string());
+        log.emit(31105, None, &[("limit", key), ("asked", &asked), ("given", &given)]);
+    }
+    asked.min(most)
+}
+
+/// Bytes of the volume that the directory lies on.
+fn volume(dir: &Path) -> Option<u64> {
+    let at = dir.ancestors().find(|dir| dir.exists())?;
+    let volume = rustix::fs::statvfs(at).ok()?;
+    Some(volume.f_blocks.saturating_mul(volume.f_frsize))
+}
+
+/// Descriptors that this process may have, after asking the kernel for as many as are needed.
+fn descriptors(needed: u64) -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(current) = current else { return u64::MAX };
+    if current >= needed {
+        return current;
+    }
+    let wanted = maximum.map_or(needed, |maximum| needed.min(maximum));
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
+        Ok(()) => wanted,
+        Err(_) => current,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_is_cut_and_told() {
+        let (log, lines) = Log::capture(|| model::time::Millis(0));
+        let mut rs = Rs { spool_limit: u64::MAX, ..Rs::default() };
+        rs.broker_limits.connections = u32::MAX;
+        let clamped = Clamped::of(&rs, Path::new("/tmp/not/there/yet"), &log);
+        assert!(clamped.connections < 1 << 31 && clamped.connections > 0, "{clamped:?}");
+        assert!(clamped.spool_bytes < 1 << 60 && clamped.spool_bytes > 0, "{clamped:?}");
+        rs = Rs { spool_limit: 1 << 20, ..Rs::default() };
+        rs.broker_limits.connections = 10;
+        let clamped = Clamped::of(&rs, Path::new("/"), &log);
+        assert_eq!(clamped, Clamped { connections: 10, spool_bytes: 1 << 20 });
+        log.flush();
+        let lines = lines.lines();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("31105") && lines[0].contains("rs.broker_limits.connections"));
+    }
+}

@@ -1,0 +1,127 @@
+//! From settings to what the daemon stands on: what is read, locked, bound and opened before
+//! anything runs.
+//!
+//! Everything that can refuse a start refuses here, cheapest first.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use config::Settings as BootSettings;
+use net::Clock;
+use spool::fs::real::RealFs;
+use spool::{Hooks, Spool};
+use telemetry::Log;
+
+use crate::apply::Bell;
+use crate::data_dir::DataDir;
+use crate::error::StartError;
+use crate::ingest::Durable;
+use crate::machine::Clamped;
+use crate::settings;
+use crate::store::Store;
+use crate::store::sqlite::Sqlite;
+
+/// What a Reporting Server is made of.
+pub struct RsParts {
+    /// Who it is and where; of the sections `data_dir` and `rs` are used. Ports may be 0: free
+    /// ones, which [`crate::Rs::addresses`] tells.
+    pub settings: BootSettings,
+    /// The process's log.
+    pub log: Log,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// What a node stands on.
+pub(crate) struct Base {
+    pub(crate) dir: DataDir,
+    pub(crate) clamped: Clamped,
+    pub(crate) http: TcpListener,
+    pub(crate) http_address: SocketAddr,
+    pub(crate) store: Arc<dyn Store>,
+    /// What the database had stored at the start.
+    pub(crate) applied: u64,
+    /// Chance: cursor key, segments of the spool, jitter.
+    pub(crate) seed: [u64; 4],
+}
+
+impl Base {
+    /// Checks the settings, locks the directory, binds the HTTP port, opens the database.
+    pub(crate) fn lay(
+        settings: &BootSettings,
+        log: &Log,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        settings::check(settings)?;
+        let dir = DataDir::lock(&settings.data_dir)?;
+        let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log);
+        let (http, http_address) = bind(settings.rs.http)?;
+        let path = dir.path().to_owned();
+        let failed = |error| StartError::database(path.clone(), error);
+        let store = Sqlite::open(path.clone(), clock.now().wall).map_err(failed)?;
+        let applied = store.applied_seq().map_err(failed)?;
+        let seed = seed()?;
+        Ok(Self { dir, clamped, http, http_address, store: Arc::new(store), applied, seed })
+    }
+
+    /// Opens the ingest queue; damage is told, and never stops a start.
+    pub(crate) fn spool(
+        &self,
+        settings: &BootSettings,
+        log: &Log,
+        clock: Clock,
+        durable: &Durable,
+        bell: &Arc<Bell>,
+    ) -> Result<Spool, StartError> {
+        let dir = settings.rs_spool_dir();
+        let [seed, ..] = self.seed;
+        let mut wanted = spool::Settings::new(dir.clone(), self.clamped.spool_bytes, seed);
+        wanted.floor = self.applied;
+        let (tell, bell) = (durable.hook(), Arc::clone(bell));
+        let hooks = Hooks {
+            clock: Box::new(move || clock.mono()),
+            on_durable: Box::new(move |seq| {
+                tell(seq);
+                bell.ring();
+            }),
+            carry: Box::new(<[u8]>::to_vec),
+        };
+        let (spool, recovered) = Spool::open(wanted, Arc::new(RealFs), hooks)
+            .map_err(|error| StartError::spool(dir, error))?;
+        for damage in &recovered.damage {
+            let (offset, bytes) = (damage.offset.to_string(), damage.bytes.to_string());
+            let lost = format!("{}-{}", damage.lost.0, damage.lost.1);
+            let copy = damage.copy.as_deref().unwrap_or("-");
+            let fields = [
+                ("file", &*damage.file),
+                ("offset", &offset),
+                ("bytes", &bytes),
+                ("lost", &lost),
+                ("copy", copy),
+            ];
+            log.emit(33001, None, &fields);
+        }
+        Ok(spool)
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { what: "http", address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Chance from the kernel.
+fn seed() -> Result<[u64; 4], StartError> {
+    let mut seed = [0; 4];
+    for word in &mut seed {
+        *word = getrandom::u64().map_err(|error| StartError::Exhausted {
+            what: "randomness",
+            source: io::Error::other(error),
+        })?;
+    }
+    Ok(seed)
+}

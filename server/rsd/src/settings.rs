@@ -1,0 +1,84 @@
+//! From boot settings to what each part is told; what cannot work is refused here.
+
+use std::net::SocketAddr;
+
+use config::Settings as BootSettings;
+use config::settings::BrokerLimits;
+
+use crate::api;
+use crate::error::StartError;
+use crate::ingest;
+use crate::machine::Clamped;
+
+/// Refuses what this version cannot do (exit code 78).
+pub(crate) fn check(settings: &BootSettings) -> Result<(), StartError> {
+    let rs = &settings.rs;
+    for (key, address) in [("rs.http", rs.http), ("rs.broker", rs.broker)] {
+        if !address.ip().is_loopback() {
+            let text = "is not loopback, and this version has no users to let in";
+            return Err(StartError::Settings(format!("{key}: {address} {text}")));
+        }
+    }
+    if rs.broker_limits.record != BrokerLimits::default().record {
+        let text = "rs.broker_limits.record other than 1MiB is not available in this version";
+        return Err(StartError::Settings(text.to_owned()));
+    }
+    Ok(())
+}
+
+/// Settings of the listener for producers; `http` is where the reports are.
+pub(crate) fn ingest(
+    settings: &BootSettings,
+    clamped: &Clamped,
+    http: SocketAddr,
+) -> ingest::Settings {
+    let rs = &settings.rs;
+    let limits = &rs.broker_limits;
+    ingest::Settings {
+        listen: rs.broker,
+        name: rs.name.clone(),
+        http: http.to_string(),
+        anonymous: rs.broker.ip().is_loopback(),
+        limits: ingest::Limits {
+            connections: clamped.connections,
+            per_address: count(limits.connections_per_address),
+            connection: openwire::Limits {
+                frame_before_login: bytes(limits.frame_before_login),
+                frame: bytes(limits.frame),
+                sessions: count(limits.sessions),
+                producers: count(limits.producers),
+                advisories: count(limits.advisories),
+                transaction_messages: count(limits.transaction_messages),
+                transaction_bytes: bytes(limits.transaction_bytes),
+                transaction_age: limits.transaction_age,
+                unanswered_messages: count(limits.unanswered_messages),
+                unanswered_bytes: bytes(limits.unanswered_bytes),
+                login: limits.login,
+                inactivity: limits.inactivity,
+                ..openwire::Limits::default()
+            },
+            ..ingest::Limits::default()
+        },
+    }
+}
+
+/// Settings of the HTTP side.
+pub(crate) fn api(settings: &BootSettings) -> api::Settings {
+    let rs = &settings.rs;
+    api::Settings {
+        name: rs.name.clone(),
+        reports: rs.reports.enabled,
+        api: rs.api,
+        ui: rs.ui,
+        page_size: rs.reports.page_size,
+        page_size_max: rs.reports.page_size_max,
+    }
+}
+
+pub(crate) fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn bytes(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
