@@ -68,7 +68,8 @@ fn unknown_and_absent_options_are_warnings() {
     for (options, expected) in cases {
         assert_eq!(read(options).1, [format!("o.yaml:3:{expected}")], "{options}");
     }
-    let defaults = "rm: { priority-numbers: [], session-linger: 5s, topology-hiding: none, allow-direct-outbound: false, \
+    let defaults = "rm: { priority-numbers: [], session-linger: 5s, topology-hiding: none, \
+                    allow-direct-outbound: false, \
                     cti-unavailable-respcode: null }";
     assert!(read(defaults).1.is_empty());
 }
