@@ -151,7 +151,8 @@ impl Proxy {
         leg.heard = request.now.mono;
         leg.silent = false;
         leg.note_cseq(side, request.message.cseq());
-        if kind == Kind::Bye {
+        // a BYE before the answer ends an early dialog; the INVITE has its own final answer
+        if kind == Kind::Bye && leg.state >= State::Up {
             if leg.bye.is_none() {
                 leg.bye = Some(Bye { at: request.now.wall, by: side });
             }

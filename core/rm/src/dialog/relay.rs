@@ -69,13 +69,13 @@ impl Proxy {
         match relay.kind {
             Kind::Bye if ends(status) => return self.end_by_bye(now, key),
             Kind::Bye => {
-                let leg = self.table.leg_mut(key)?;
+                let leg = self.table.leg_mut(key).filter(|leg| leg.state == State::Ending)?;
                 leg.state = State::Up;
                 leg.bye = None;
             }
             // the other side does not know the dialog: nobody will say BYE to it
             Kind::Invite | Kind::Update if status == 481 => {
-                let leg = self.table.leg_mut(key)?;
+                let leg = self.table.leg_mut(key).filter(|leg| leg.state >= State::Up)?;
                 let gone = relay.side.other();
                 leg.bye = Some(crate::session::Bye { at: now.wall, by: gone });
                 self.end_by_bye(now, key);

@@ -55,7 +55,10 @@ impl Proxy {
         let from = message.from().tag().unwrap_or_default();
         let to = message.to().tag().unwrap_or_default();
         let leg = match token {
-            Some(token) => self.table.leg_of(token.guid, token.leg),
+            Some(token) => self
+                .table
+                .leg_of(token.guid, token.leg)
+                .filter(|key| self.is_of_dialog(*key, [from, to])),
             None => self.table.leg_of_dialog(message.call_id(), [from, to]),
         };
         if token.is_none() && leg.is_none() {
@@ -75,5 +78,14 @@ impl Proxy {
         };
         let side = if caller { Side::Caller } else { Side::Callee };
         Ok(Located { own, strict, targetless: ours && !strict, token, leg, side })
+    }
+
+    /// Whether a request with these tags is of the dialog that the leg has become. All tries of a
+    /// call carry its leg in their tokens; one that was answered late is another dialog.
+    fn is_of_dialog(&self, key: usize, tags: [&str; 2]) -> bool {
+        self.table.leg(key).is_some_and(|leg| {
+            let (from, to) = (leg.texts.get(Text::FromTag), leg.texts.get(Text::ToTag));
+            to.is_empty() || tags == [from, to] || tags == [to, from]
+        })
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Watch {
     flow: Flow,
     sent: Vec<u8>,
     until: Duration,
-    /// Whose try it was, and the number of its event.
+    /// Whose try it was, and the number of its next event.
     whose: (Guid, LegId, Epoch, u32),
     /// Its client transaction still lives.
     client: Option<ClientId>,
@@ -53,7 +53,8 @@ impl Proxy {
         let Some((session, leg)) = self.table.both(leg_key) else { return };
         let whose = (session.guid, leg.id, leg.epoch, leg.events + 1);
         if let Some(leg) = self.table.leg_mut(leg_key) {
-            leg.events += 1;
+            // one for a late provisional answer, one for a late 2xx
+            leg.events += 2;
         }
         let until = now.mono + limits::WATCH;
         let Try { number, member, flow, sent, .. } = current;
@@ -135,12 +136,13 @@ impl Proxy {
     }
 
     fn late(&mut self, now: Now, key: usize, status: u16) {
-        let Some(watch) = self.watches.get(key) else { return };
+        let Some(watch) = self.watches.get_mut(key) else { return };
         let Some(member) = self.pool.get(watch.member) else { return };
         count(&mut self.counters.late_answers, &member.names.group, status);
         let text = format!("{}|{status}", member.names.name);
         let (guid, leg, epoch, number) = watch.whose;
         let whose = (guid, leg, epoch);
+        watch.whose.3 += 1;
         self.write_event(now, whose, number, Level::Warning, "late-answer", text);
     }
 

@@ -114,7 +114,9 @@ impl Proxy {
     pub(crate) fn rebuild(&mut self, request: &Request<'_, '_>, token: &Token) -> Option<usize> {
         let own_run = token.node == self.settings.node_id
             && (token.leg.0 >> 16) & 0x3F == self.settings.boot.0 & 0x3F;
-        if own_run || self.table.is_buried(token.guid, token.leg) || self.table.is_full() {
+        let known = self.table.leg_of(token.guid, token.leg).is_some()
+            || self.table.is_buried(token.guid, token.leg);
+        if own_run || known || self.table.is_full() {
             return None;
         }
         let (session, mut leg) = self.of_token(request, token);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{CALLER, MCP1, MCP2, World, header, invite, reply};
+use crate::world::{CALLER, Dialog, MCP1, MCP2, World, header, invite, reply};
 
 const CONTACT: &str = "Contact: <sip:mcp@10.0.0.12:5070>\r\n";
 
@@ -87,6 +87,11 @@ fn a_late_answer_is_acknowledged_and_ended_and_never_goes_upstream() {
     world.udp(MCP1, &reply(&bye, 200, "", ""));
     assert_eq!(world.proxy.resources()[0].used, 0);
     assert!(world.try_take(CALLER).is_none());
+    // that server hangs up too, with the token of its try: the call itself is another dialog
+    let mut stale = Dialog::of_callee(&first, "t1", "<sip:mcp@10.0.0.11:5070>");
+    world.udp(MCP1, &stale.request("BYE", MCP1, "stale"));
+    let passed = world.take(CALLER);
+    world.udp(CALLER, &reply(&passed, 481, "", ""));
     let texts = world.records.iter().filter(|one| one.json["log_id"] == "late-answer");
     let texts: Vec<_> = texts.map(|one| one.json["text"].as_str().unwrap().to_owned()).collect();
     assert_eq!(texts, ["mcp-1|183", "mcp-1|200"]);

@@ -6,6 +6,7 @@ mod world;
 
 mod answers;
 mod call;
+mod chaos;
 mod dialog;
 mod failover;
 mod refuse;
