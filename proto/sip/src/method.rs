@@ -42,6 +42,7 @@ pub enum Method<'a> {
 
 impl<'a> Method<'a> {
     /// The method of this exact name.
+    #[inline]
     pub fn from_name(name: &'a str) -> Self {
         match name {
             "INVITE" => Self::Invite,

@@ -80,7 +80,8 @@ fn whole<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Message<'a>, ParseError
     let first = lines::line_end(bytes, 0)?;
     let line = span(bytes, 0, first - 2);
     let start = start::read(line, limits)?;
-    let (lines, body) = index(bytes, first, limits)?;
+    let mut lines = Lines::new();
+    let body = index(bytes, first, limits, &mut lines)?;
     let head = span(bytes, 0, body);
     let text = std::str::from_utf8(head).ok();
     let mut facts = Facts::default();
@@ -117,10 +118,16 @@ fn whole<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Message<'a>, ParseError
     })
 }
 
-/// Finds all header lines; gives their index and where the body starts.
-fn index(bytes: &[u8], first: usize, limits: &Limits) -> Result<(Lines, usize), ParseError> {
+/// Puts all header lines into `lines`; gives where the body starts. Apart from `whole`, because
+/// each of the two needs all registers.
+#[inline(never)]
+fn index(
+    bytes: &[u8],
+    first: usize,
+    limits: &Limits,
+    lines: &mut Lines,
+) -> Result<usize, ParseError> {
     let longest = limits.header_section.min(usize::from(u16::MAX));
-    let mut lines = Lines::new();
     let mut at = first;
     loop {
         if at > longest {
@@ -131,7 +138,7 @@ fn index(bytes: &[u8], first: usize, limits: &Limits) -> Result<(Lines, usize), 
             return if body > longest {
                 Err(ParseError::limit(513, "header section too large", longest))
             } else {
-                Ok((lines, body))
+                Ok(body)
             };
         };
         if line.end - at > limits.header_line {
@@ -216,6 +223,7 @@ fn once<T>(place: &mut Option<T>, value: T, at: usize) -> Result<(), ParseError>
     }
 }
 
+#[inline(never)]
 fn single<'a>(mut value: Cursor<'a>, limits: &Limits) -> Result<NameAddr<'a>, ParseError> {
     let at = value.at;
     let address = NameAddr::take(&mut value)?;
@@ -248,6 +256,7 @@ fn vias<'a>(
 }
 
 /// Reads all addresses of a line.
+#[inline(never)]
 fn addresses(
     mut value: Cursor<'_>,
     count: &mut usize,

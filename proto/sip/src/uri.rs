@@ -10,7 +10,7 @@ mod escape;
 pub use escape::{escape_param, unescape};
 
 use crate::parse::ParseError;
-use crate::parse::chars::{self, Cursor, DIGIT, HOST, URI};
+use crate::parse::chars::{self, Cursor, DIGIT, HOST, PARAMS, URI, USER};
 use std::net::IpAddr;
 
 /// The scheme of a URI, compared without case.
@@ -63,22 +63,59 @@ impl<'a> Uri<'a> {
     /// 400 when the scheme is missing, when a `sip:` or `sips:` URI breaks the grammar, or when
     /// the text holds blanks, control characters, `<`, `>`, `"` or `\`. An unknown scheme is no
     /// error.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let bytes = text.as_bytes();
-        let colon = match bytes {
-            [_, _, _, b':', ..] => Some(3),
-            _ => memchr::memchr(b':', bytes),
-        };
-        let colon = colon.ok_or(ParseError::new("URI without scheme", 0))?;
-        let name = part(text, 0, colon);
-        let plain = chars::is_plain(bytes);
-        if !plain {
-            check_characters(bytes)?;
+        match Self::plain(text) {
+            Some(uri) => Ok(uri),
+            None => Self::any(text),
         }
+    }
+
+    /// A `sip:` URI without password, escapes and headers, as nearly all are: one look at each
+    /// byte. `None` says nothing: then `any` decides, and it would have given the same parts.
+    #[inline]
+    fn plain(text: &'a str) -> Option<Self> {
+        let from = "sip:".len();
+        if !text.starts_with("sip:") {
+            return None;
+        }
+        let mut uri = Self::opaque(text, Scheme::Sip);
+        let mut cursor = Cursor::over(text, from);
+        let user = cursor.take(USER);
+        if cursor.eat(b'@') {
+            uri.user = Some(part(text, from, from + user.len())).filter(|user| !user.is_empty());
+            uri.user?;
+        } else {
+            cursor.at = from;
+        }
+        let host = cursor.at;
+        if cursor.take(HOST).is_empty() {
+            return None;
+        }
+        uri.host = part(text, host, cursor.at);
+        if cursor.eat(b':') {
+            uri.port = Some(take_port(&mut cursor).ok()?);
+        }
+        let params = cursor.at;
+        if cursor.peek().is_some_and(|byte| byte != b';') {
+            return None;
+        }
+        cursor.take(PARAMS);
+        uri.params = part(text, params, cursor.at);
+        cursor.peek().is_none().then_some(uri)
+    }
+
+    /// A URI of any scheme and form.
+    #[inline(never)]
+    fn any(text: &'a str) -> Result<Self, ParseError> {
+        let bytes = text.as_bytes();
+        let colon = memchr::memchr(b':', bytes).ok_or(ParseError::new("URI without scheme", 0))?;
+        let name = part(text, 0, colon);
+        check_characters(bytes)?;
         let scheme = scheme_of(name).ok_or(ParseError::new("URI scheme", 0))?;
         let rest = colon + 1;
         match scheme {
-            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest, plain),
+            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest),
             Scheme::Tel => Self::tel(text, scheme, rest),
             Scheme::Urn | Scheme::Other(_) => {
                 if rest >= text.len() {
@@ -139,13 +176,8 @@ impl<'a> Uri<'a> {
         Ok(uri)
     }
 
-    /// The parts behind `sip:`; a `plain` text has no headers.
-    fn sip(
-        text: &'a str,
-        scheme: Scheme<'a>,
-        from: usize,
-        plain: bool,
-    ) -> Result<Self, ParseError> {
+    /// The parts behind `sip:`.
+    fn sip(text: &'a str, scheme: Scheme<'a>, from: usize) -> Result<Self, ParseError> {
         let mut uri = Self::opaque(text, scheme);
         let mut cursor = Cursor::over(text, from);
         if let Some((colon, at)) = user_info(text.as_bytes(), from) {
@@ -168,7 +200,7 @@ impl<'a> Uri<'a> {
             Some(b';' | b'?') => {}
             Some(_) => return Err(ParseError::new("URI after host", params)),
         }
-        let question = if plain { None } else { memchr::memchr(b'?', cursor.rest()) };
+        let question = memchr::memchr(b'?', cursor.rest());
         let headers = question.map_or(text.len(), |at| params + at);
         uri.params = part(text, params, headers);
         uri.headers = part(text, headers, text.len());
@@ -180,10 +212,7 @@ impl<'a> Uri<'a> {
 /// be escaped inside.
 fn user_info(bytes: &[u8], from: usize) -> Option<(Option<usize>, usize)> {
     let rest = bytes.get(from..).unwrap_or_default();
-    let length = rest.iter().take_while(|&&byte| byte != b'@').count();
-    if length == rest.len() {
-        return None;
-    }
+    let length = memchr::memchr(b'@', rest)?;
     let colon = memchr::memchr(b':', chars::span(rest, 0, length));
     Some((colon.map(|colon| from + colon), from + length))
 }
@@ -210,6 +239,7 @@ pub fn host_ip(host: &str) -> Option<IpAddr> {
 }
 
 /// Takes a host name, an IPv4 address or an IPv6 reference.
+#[inline]
 pub(crate) fn take_host(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     let from = cursor.at;
     if cursor.eat(b'[') {
@@ -231,6 +261,7 @@ pub(crate) fn take_host(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
 }
 
 /// Takes a port: 1 to 65,535 in at most 5 digits (port 0 names nothing).
+#[inline]
 pub(crate) fn take_port(cursor: &mut Cursor<'_>) -> Result<u16, ParseError> {
     let from = cursor.at;
     let digits = cursor.take(DIGIT);

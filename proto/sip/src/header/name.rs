@@ -18,13 +18,8 @@ macro_rules! names {
         }
 
         impl Name {
-            /// The usual long spelling; empty for `Other`.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $( Self::$variant => $long, )*
-                    Self::Other => "",
-                }
-            }
+            /// The long spelling of each name, at the place of its number.
+            const LONG: &'static [&'static str] = &[$( $long, )* ""];
 
             /// Every spelling of every name, in the order in which they are declared.
             const ALL: &'static [(Self, &'static str)] =
@@ -97,27 +92,60 @@ type Table = [[[Name; SLOTS]; 26]; LONGEST + 1];
 static TABLE: Table = table();
 
 impl Name {
+    /// The usual long spelling; empty for `Other`.
+    #[inline]
+    pub fn as_str(self) -> &'static str {
+        Self::LONG.get(self as usize).copied().unwrap_or_default()
+    }
+
     /// The header of this name in any spelling; `Other` when it is none of ours.
+    #[inline]
     pub fn of(spelled: &[u8]) -> Self {
         let Some(first) = spelled.first() else { return Self::Other };
-        let letter = usize::from(first.to_ascii_lowercase().wrapping_sub(b'a'));
+        let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
         let found = TABLE.get(spelled.len()).and_then(|row| row.get(letter));
-        let Some(&[one, two]) = found else { return Self::Other };
-        let (first, second) = (one.as_str().as_bytes(), two.as_str().as_bytes());
-        // A compact name has its letter to itself. Nearly everybody spells as the RFCs do, and
-        // equality is cheaper than equality without case.
-        if spelled == first || spelled.len() == 1 {
+        let Some(&names) = found else { return Self::Other };
+        let [usual, _] = names;
+        // Nearly everybody spells as the RFCs do, and equality is cheaper than what follows.
+        if is_same(spelled, usual.as_str().as_bytes()) {
+            usual
+        } else {
+            Self::among(names, spelled)
+        }
+    }
+
+    /// The one of `names` that is spelled so, without case.
+    #[inline(never)]
+    fn among(names: [Self; SLOTS], spelled: &[u8]) -> Self {
+        let [one, two] = names;
+        let is = |name: Self| spelled.eq_ignore_ascii_case(name.as_str().as_bytes());
+        // A compact name has its letter to itself.
+        if spelled.len() == 1 || is(one) {
             one
-        } else if spelled == second {
-            two
-        } else if spelled.eq_ignore_ascii_case(first) {
-            one
-        } else if spelled.eq_ignore_ascii_case(second) {
+        } else if is(two) {
             two
         } else {
             Self::Other
         }
     }
+}
+
+/// `left == right` for texts of at most 32 bytes: a call of `memcmp` costs more than it compares.
+#[inline]
+fn is_same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len()
+        && match left.len() {
+            0..4 => left.iter().eq(right),
+            4..8 => have_same_ends::<4>(left, right),
+            8..16 => have_same_ends::<8>(left, right),
+            _ => have_same_ends::<16>(left, right),
+        }
+}
+
+/// True when the first and the last `N` bytes are the same: all, of texts of up to `2 * N` bytes.
+#[inline]
+fn have_same_ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
+    left.first_chunk::<N>() == right.first_chunk() && left.last_chunk::<N>() == right.last_chunk()
 }
 
 #[expect(
@@ -152,6 +180,17 @@ mod tests {
                 assert_eq!(Name::of(spelling.as_bytes()), *name, "{spelling}");
             }
             assert!(spelled.len() <= LONGEST);
+        }
+    }
+
+    #[test]
+    fn every_byte_counts() {
+        for (_, spelled) in Name::ALL {
+            for at in 0..spelled.len() {
+                let mut bytes = spelled.as_bytes().to_vec();
+                bytes[at] = b'~';
+                assert_eq!(Name::of(&bytes), Name::Other, "{spelled} {at}");
+            }
         }
     }
 

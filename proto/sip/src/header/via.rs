@@ -3,7 +3,7 @@
 //! Reads RFC 3261 §20.42 and RFC 3581. Any protocol name, version and transport passes: whether
 //! it is one of ours is decided where an answer is sent.
 
-use super::params::{Params, Value};
+use super::params::{Params, Value, is_name};
 use crate::limits::Limits;
 use crate::parse::ParseError;
 use crate::parse::chars::{Cursor, TOKEN, span, trim};
@@ -118,14 +118,14 @@ impl<'a> Via<'a> {
         }
         let (mut branch, mut received, mut rport) = (None, None, None);
         let params = Params::take(cursor, |name, value| {
-            if name.eq_ignore_ascii_case(b"branch") {
+            if is_name(name, b"branch") {
                 if branch.is_some() {
                     return Err(value.error("two branches"));
                 }
                 branch = Some(value.plain().ok_or(value.error("branch"))?);
-            } else if name.eq_ignore_ascii_case(b"received") {
+            } else if is_name(name, b"received") {
                 received = value.plain();
-            } else if name.eq_ignore_ascii_case(b"rport") {
+            } else if is_name(name, b"rport") {
                 rport = Some(rport_of(&value)?);
             }
             Ok(())
@@ -148,6 +148,11 @@ impl<'a> Via<'a> {
 
 /// `SIP / 2.0 /`, with blanks as RFC 3261 allows.
 fn take_protocol(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    if cursor.rest().starts_with(b"SIP/2.0/") {
+        cursor.at += b"SIP/2.0/".len();
+        cursor.blanks();
+        return Ok(());
+    }
     for _ in 0..2 {
         if cursor.take(TOKEN).is_empty() {
             return Err(ParseError::new("Via protocol", cursor.at));

@@ -9,6 +9,10 @@ use super::ParseError;
 pub(crate) const TOKEN: u16 = 1;
 /// Host names and IPv4 addresses (and `_`, which the field uses).
 pub(crate) const HOST: u16 = 2;
+/// The user part of a plain `sip:` URI: as `URI`, but none of `@ : ; ? %`.
+pub(crate) const USER: u16 = 256;
+/// The parameters of a plain `sip:` URI: as `URI`, but none of `@ ? %`.
+pub(crate) const PARAMS: u16 = 1024;
 /// Inside a URI: visible, but not `<`, `>`, `"` and `\`; bytes of UTF-8 are let through.
 pub(crate) const URI: u16 = 4;
 /// An unquoted parameter name: as `VALUE`, but not `=`.
@@ -24,6 +28,9 @@ pub(crate) const DISPLAY: u16 = 64;
 /// A `word` of Call-ID: visible, no blanks.
 pub(crate) const WORD: u16 = 128;
 
+/// Inside of a line: neither CR nor LF.
+const INSIDE: u16 = 2048;
+
 static CLASSES: [u16; 256] = classes();
 
 #[expect(
@@ -34,7 +41,7 @@ const fn classes() -> [u16; 256] {
     let mut table = [0u16; 256];
     let mut byte = 0u8;
     loop {
-        let mut class = 0;
+        let mut class = if matches!(byte, b'\r' | b'\n') { 0 } else { INSIDE };
         if byte.is_ascii_alphanumeric() {
             class |= TOKEN | HOST;
         }
@@ -52,6 +59,12 @@ const fn classes() -> [u16; 256] {
             class |= WORD;
             if !matches!(byte, b'<' | b'>' | b'"' | b'\\') {
                 class |= URI;
+                if !matches!(byte, b'@' | b'?' | b'%') {
+                    class |= PARAMS;
+                    if !matches!(byte, b':' | b';') {
+                        class |= USER;
+                    }
+                }
                 if !matches!(byte, b';' | b',') {
                     class |= VALUE;
                     if byte != b'=' {
@@ -86,6 +99,12 @@ pub(crate) fn is(byte: u8, class: u16) -> bool {
     of(byte) & class != 0
 }
 
+/// True when `bytes[at]` is in `class`.
+#[inline]
+pub(crate) fn is_at(bytes: &[u8], at: usize, class: u16) -> bool {
+    bytes.get(at).is_some_and(|&byte| is(byte, class))
+}
+
 /// True when all of `bytes` are in `class`.
 #[inline]
 pub(crate) fn all(bytes: &[u8], class: u16) -> bool {
@@ -95,37 +114,44 @@ pub(crate) fn all(bytes: &[u8], class: u16) -> bool {
 /// How many bytes from the first one on are in `class`.
 #[inline]
 pub(crate) fn run(bytes: &[u8], class: u16) -> usize {
-    let mut length = 0;
-    for &byte in bytes {
-        if !is(byte, class) {
-            break;
+    run_end(bytes, 0, class)
+}
+
+/// Where the bytes of `class` that stand from `at` on end.
+#[inline]
+pub(crate) fn run_end(bytes: &[u8], mut at: usize, class: u16) -> usize {
+    // Four at a time: one test of the length for all of them.
+    while let Some(&[a, b, c, d]) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        if !is(a, class) {
+            return at;
         }
-        length += 1;
+        if !is(b, class) {
+            return at + 1;
+        }
+        if !is(c, class) {
+            return at + 2;
+        }
+        if !is(d, class) {
+            return at + 3;
+        }
+        at += 4;
     }
-    length
+    while is_at(bytes, at, class) {
+        at += 1;
+    }
+    at
 }
 
-/// True when `bytes` are certainly in `URI` and hold neither `%` nor `?`: a URI that needs no
-/// closer look. False says nothing: rare characters and short texts are not decided here.
+/// Where the bytes inside of a line (neither CR nor LF) that stand from `at` on end.
 #[inline]
-pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    let (blocks, _) = bytes.as_chunks::<16>();
-    bytes.last_chunk::<16>().is_some_and(is_plain_block) && blocks.iter().all(is_plain_block)
-}
-
-/// The same for one block; without branches, so that it becomes a few vector instructions.
-#[inline]
-fn is_plain_block(block: &[u8; 16]) -> bool {
-    let mut other = 0;
-    for &byte in block {
-        // Below `&`: control characters, blank, `"`, `%`; as signed also all that is not ASCII.
-        other |= u8::from(byte.cast_signed() < b'&'.cast_signed())
-            | u8::from(byte | 2 == b'>')
-            | u8::from(byte == b'?')
-            | u8::from(byte == b'\\')
-            | u8::from(byte == 0x7f);
+pub(crate) fn inside_end(bytes: &[u8], mut at: usize) -> usize {
+    // Sixteen at a time while none is a control character, which is a few vector instructions.
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>)
+        && block.iter().fold(true, |none, &byte| none & (byte >= b' '))
+    {
+        at += 16;
     }
-    other == 0
+    run_end(bytes, at, INSIDE)
 }
 
 /// `bytes[from..to]`, empty when the range does not lie inside.
@@ -214,18 +240,19 @@ impl<'a> Cursor<'a> {
     /// Takes all that is in `class`.
     #[inline]
     pub(crate) fn take(&mut self, class: u16) -> &'a [u8] {
-        let rest = self.rest();
-        let taken = rest.get(..run(rest, class)).unwrap_or_default();
-        self.at += taken.len();
-        taken
+        let from = self.at;
+        self.at = run_end(self.bytes, from, class);
+        span(self.bytes, from, self.at)
     }
 
     /// Takes blanks and folds; true when there were any.
     #[inline]
     pub(crate) fn blanks(&mut self) -> bool {
-        let length = run(self.rest(), LWS);
-        self.at += length;
-        length > 0
+        let from = self.at;
+        while is_at(self.bytes, self.at, LWS) {
+            self.at += 1;
+        }
+        self.at > from
     }
 
     /// Takes a quoted string (RFC 3261 `quoted-string`) that starts here; with its quotes.
@@ -250,18 +277,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_is_a_uri_without_escapes_and_headers() {
-        for byte in 0..=255u8 {
-            for length in [16, 17, 33, 40] {
-                for at in 0..length {
+    fn runs_and_lines_end_at_the_first_other_byte() {
+        for length in 0..40 {
+            for from in 0..=length {
+                for at in from..=length {
                     let mut bytes = vec![b'a'; length];
-                    bytes[at] = byte;
-                    let may_be = is(byte, URI) && byte != b'%' && byte != b'?';
-                    let undecided = !byte.is_ascii() || b"!#$".contains(&byte);
-                    assert_eq!(is_plain(&bytes), may_be && !undecided, "{byte} {length} {at}");
+                    for other in [b'\t', b'\0', b'\n', b'\r', b' ', 0xff] {
+                        if let Some(byte) = bytes.get_mut(at) {
+                            *byte = other;
+                        }
+                        assert_eq!(run_end(&bytes, from, TOKEN), at);
+                        let end = if matches!(other, b'\n' | b'\r') { at } else { length };
+                        assert_eq!(inside_end(&bytes, from), end, "{other} {from} {at} {length}");
+                    }
                 }
             }
         }
-        assert!(!is_plain(b"sip:a@b"));
     }
 }

@@ -67,10 +67,17 @@ fn number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0u32, |sum, &digit| {
-        let digit = char::from(digit).to_digit(10)?;
-        sum.checked_mul(10)?.checked_add(digit)
-    })
+    let mut sum = 0u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit - b'0');
+        if sum > u64::from(u32::MAX) {
+            return None;
+        }
+    }
+    u32::try_from(sum).ok()
 }
 
 #[cfg(test)]

@@ -25,45 +25,46 @@ pub(super) fn leading_blank(bytes: &[u8]) -> usize {
 /// Where the line that starts at `from` ends, behind its CR LF; without folding.
 #[inline]
 pub(super) fn line_end(bytes: &[u8], from: usize) -> Result<usize, ParseError> {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let Some(length) = memchr::memchr2(b'\r', b'\n', rest) else {
-        return Err(ParseError::new("header without end", bytes.len()));
-    };
-    match rest.get(length..) {
-        Some([b'\r', b'\n', ..]) => Ok(from + length + 2),
-        _ => Err(ParseError::new("line end is not CR LF", from + length)),
+    let at = chars::inside_end(bytes, from);
+    match bytes.get(at..at + 2) {
+        Some(b"\r\n") => Ok(at + 2),
+        _ if at == bytes.len() => Err(ParseError::new("header without end", at)),
+        _ => Err(ParseError::new("line end is not CR LF", at)),
     }
 }
 
 /// The header line that starts at `at`; `None` when the blank line stands there.
+#[inline(always)]
 pub(crate) fn next_line(bytes: &[u8], at: usize) -> Result<Option<RawLine>, ParseError> {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let length = chars::run(rest, TOKEN);
-    let (spelled, mut after) = rest.split_at_checked(length).unwrap_or_default();
+    let name_end = chars::run_end(bytes, at, TOKEN);
+    let spelled = span(bytes, at, name_end);
     if spelled.is_empty() {
-        return match after {
-            [b'\r', b'\n', ..] => Ok(None),
+        return match bytes.get(at..at + 2) {
+            Some(b"\r\n") => Ok(None),
             _ => Err(ParseError::new("header name", at)),
         };
     }
-    while let [b' ' | b'\t', tail @ ..] = after {
-        after = tail;
+    let mut colon = name_end;
+    while matches!(bytes.get(colon), Some(b' ' | b'\t')) {
+        colon += 1;
     }
-    let from = bytes.len() - after.len() + 1;
-    if after.first() != Some(&b':') {
-        return Err(ParseError::new("no colon after header name", from - 1));
+    if bytes.get(colon) != Some(&b':') {
+        return Err(ParseError::new("no colon after header name", colon));
     }
-    let mut end = line_end(bytes, from)?;
+    let mut value = colon + 1;
+    let mut end = line_end(bytes, value)?;
     while matches!(bytes.get(end), Some(b' ' | b'\t')) {
         end = line_end(bytes, end)?;
     }
     // Every line ends with CR LF, which is no part of its value.
-    let all = span(bytes, from, end - 2);
-    let blank = chars::run(all, LWS);
-    let value = from + blank;
-    let value_end = value + chars::trim_end(all.get(blank..).unwrap_or_default()).len();
-    let name = Name::of(spelled);
-    Ok(Some(RawLine { name, name_end: at + length, value, value_end, end }))
+    let mut value_end = end - 2;
+    while value < value_end && chars::is_at(bytes, value, LWS) {
+        value += 1;
+    }
+    while value < value_end && chars::is_at(bytes, value_end - 1, LWS) {
+        value_end -= 1;
+    }
+    Ok(Some(RawLine { name: Name::of(spelled), name_end, value, value_end, end }))
 }
 
 /// Content-Length of a whole header section (start line included), read as `parse` reads it.

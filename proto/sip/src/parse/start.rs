@@ -44,8 +44,11 @@ fn response(line: &[u8], at: usize) -> Result<Line<'_>, ParseError> {
 }
 
 fn request<'a>(line: &'a [u8], space: usize, limits: &Limits) -> Result<Line<'a>, ParseError> {
-    let last = memchr::memrchr(b' ', line).filter(|&last| last > space);
-    let last = last.ok_or(ParseError::new("request line", space))?;
+    let last = match line.strip_suffix(b" SIP/2.0") {
+        Some(front) => Some(front.len()),
+        None => memchr::memrchr(b' ', line),
+    };
+    let last = last.filter(|&last| last > space).ok_or(ParseError::new("request line", space))?;
     let method = span(line, 0, space);
     if method.is_empty() || !chars::all(method, TOKEN) {
         return Err(ParseError::new("method", 0));
@@ -73,7 +76,7 @@ fn request<'a>(line: &'a [u8], space: usize, limits: &Limits) -> Result<Line<'a>
 
 /// `SIP/2.0`, without case; 505 for another number of the same form.
 fn version(bytes: &[u8], at: usize) -> Result<(), ParseError> {
-    if bytes.eq_ignore_ascii_case(b"SIP/2.0") {
+    if bytes == b"SIP/2.0" || bytes.eq_ignore_ascii_case(b"SIP/2.0") {
         return Ok(());
     }
     let number = match bytes.get(..4) {

@@ -44,6 +44,7 @@ fn accepted() {
         ("tel:+49-30-123;phone-context=x", Some("+49-30-123"), "", None),
         ("urn:service:sos", None, "", None),
         ("nobodyKnowsThisScheme:totallyopaquecontent", None, "", None),
+        ("s:p:x", None, "", None),
     ] {
         let uri = Uri::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!((uri.user, uri.host, uri.port), (user, host, port), "{text}");
@@ -54,6 +55,27 @@ fn accepted() {
         Uri::parse("tel:1;phone-context=+1").unwrap().param("phone-context"),
         Some(Some("+1"))
     );
+}
+
+/// The short way through `plain` must not be seen from outside.
+#[test]
+fn plain_gives_what_any_gives() {
+    let mut plain = 0;
+    for text in ["sip:h", "sip:+49@10.1.1.5:5060;transport=udp;lr", "sip:a@h:1", "sip:h:5060;lr"] {
+        assert!(Uri::plain(text).is_some(), "{text}");
+        for at in 0..=text.len() {
+            for more in
+                ["@", ":", ";", "?", "%", "%41", "[", "]", "<", " ", "\0", "=", "0", "a", "ü"]
+            {
+                let text = [&text[..at], more, &text[at..]].concat();
+                if let Some(uri) = Uri::plain(&text) {
+                    assert_eq!(Ok(uri), Uri::any(&text), "{text}");
+                    plain += 1;
+                }
+            }
+        }
+    }
+    assert!(plain > 100, "{plain}");
 }
 
 #[test]
