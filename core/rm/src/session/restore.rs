@@ -112,18 +112,29 @@ impl Proxy {
     /// A valid token of a leg that nobody here knows: adopted, unless it was ours in this very
     /// run and has ended.
     pub(crate) fn rebuild(&mut self, request: &Request<'_, '_>, token: &Token) -> Option<usize> {
-        let own_run = token.node == self.settings.node_id
-            && (token.leg.0 >> 16) & 0x3F == self.settings.boot.0 & 0x3F;
+        let runs = self.runs_since(token);
         let known = self.table.leg_of(token.guid, token.leg).is_some()
             || self.table.is_buried(token.guid, token.leg);
-        if own_run || known || self.table.is_full() {
+        if runs == 0 || known || self.table.is_full() {
             return None;
         }
         let (session, mut leg) = self.of_token(request, token);
+        leg.epoch = Epoch(token.epoch.0.saturating_add(runs - 1));
         self.take_over(request.now, &mut leg);
         leg.silent = false;
         self.counters.rebuilt += 1;
         self.settle(request.now, session, leg)
+    }
+
+    /// How many times this node has started since the token's leg began, 0 for the present run
+    /// (boot epochs count modulo 64 in leg ids); 1 for a leg of another node. Each run adds one
+    /// to the epoch, as `restore` does, so that two runs never make records of the same id.
+    fn runs_since(&self, token: &Token) -> u16 {
+        if token.node != self.settings.node_id {
+            return 1;
+        }
+        let begun = token.leg.0 >> 16 & 0x3F;
+        u16::try_from(self.settings.boot.0.wrapping_sub(begun) & 0x3F).unwrap_or(1)
     }
 
     fn of_token(&mut self, request: &Request<'_, '_>, token: &Token) -> (Session, Leg) {
