@@ -30,6 +30,8 @@ pub(crate) struct EventLoop {
     phase: Phase,
     /// Newest durable sequence that the engine has been told.
     durable: u64,
+    /// Records that were lost, as far as logged.
+    dropped: u64,
     /// The next look at what changes slowly, for `/ready`.
     next_look: Duration,
 }
@@ -44,20 +46,20 @@ impl EventLoop {
         pulse: Arc<Pulse>,
         clock: Clock,
     ) -> Option<usize> {
-        let (phase, next_look) = (Phase::Running, Duration::ZERO);
         let run = transport.and_then(|transport| {
-            Self {
+            let fresh = Self {
                 transport,
                 engine,
                 inputs,
                 state: state.clone(),
                 pulse,
                 clock,
-                phase,
+                phase: Phase::Running,
                 durable: 0,
-                next_look,
-            }
-            .turns()
+                dropped: 0,
+                next_look: Duration::ZERO,
+            };
+            fresh.turns()
         });
         run.map_err(|error| state.broken(clock.now().wall, &error)).ok()
     }
@@ -94,6 +96,11 @@ impl EventLoop {
             Change::None => {}
             Change::Refuses(why) => self.state.spool_refuses(now.wall, why),
             Change::Takes => self.state.spool_takes(now.wall),
+        }
+        let dropped = self.engine.journal().counters().total();
+        if dropped > self.dropped {
+            self.state.dropped(dropped - self.dropped, "no room for them");
+            self.dropped = dropped;
         }
         self.transport.flush();
         self.housekeeping(now);
@@ -134,7 +141,7 @@ impl EventLoop {
     fn stop(&mut self, now: Now, stop: Stop) {
         let before = self.phase;
         self.phase = self.phase.stop(now.mono, stop);
-        if !before.draining() {
+        if !before.draining() && self.phase != Phase::Over {
             self.state.draining(now.wall);
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Journal {
     /// Not yet taken by the spool, oldest first.
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    /// The bound of that.
+    most_bytes: usize,
     /// (sequence in the spool, number of the record event), rising; not yet durable.
     undurable: VecDeque<(u64, u64)>,
     /// Number of the newest record event handed over.
@@ -78,6 +80,20 @@ pub(crate) struct Counters {
     pub(crate) dropped: [u64; 4],
 }
 
+impl Counters {
+    /// Records lost, of all classes.
+    pub(crate) fn total(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    fn lost(&mut self, one: &Waiting, publish: &PublishFigures) {
+        self.dropped[one.class as usize] += 1;
+        if one.no.is_some() && one.class != Class::Event {
+            publish.made.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 /// What a commit did that somebody should hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -96,6 +112,7 @@ impl Journal {
             publish,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            most_bytes: BACKLOG_BYTES,
             undurable: VecDeque::new(),
             newest: 0,
             refused: None,
@@ -207,22 +224,33 @@ impl Journal {
         self.undurable.push_back((seq, self.newest));
     }
 
-    /// Keeps the backlog within its bound: the least important first, of those the oldest.
+    /// Keeps the backlog within its bound: the least important first, of those the oldest. A
+    /// little more than needed goes, so that a full backlog is not searched for each new record.
     fn drop_excess(&mut self) {
-        while self.waiting_bytes > BACKLOG_BYTES {
-            let least = self.waiting.iter().map(|waiting| waiting.class).min();
-            let Some(at) = self.waiting.iter().position(|waiting| Some(waiting.class) == least)
-            else {
-                return;
-            };
-            self.drop_at(at);
+        if self.waiting_bytes <= self.most_bytes {
+            return;
+        }
+        let goal = self.most_bytes - self.most_bytes / 16;
+        for class in [Class::Event, Class::Update, Class::Start, Class::End] {
+            let Self { waiting, waiting_bytes, counters, publish, .. } = self;
+            waiting.retain(|one| {
+                let goes = one.class == class && *waiting_bytes > goal;
+                if goes {
+                    *waiting_bytes -= one.bytes();
+                    counters.lost(one, publish);
+                }
+                !goes
+            });
         }
     }
 
     fn drop_at(&mut self, at: usize) {
         if let Some(waiting) = self.waiting.remove(at) {
             self.waiting_bytes -= waiting.bytes();
-            self.counters.dropped[waiting.class as usize] += 1;
+            self.counters.lost(&waiting, &self.publish);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

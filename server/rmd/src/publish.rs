@@ -330,6 +330,7 @@ impl Publisher {
             Err(SendError::TooLarge) => {
                 // This broker will never take it, and it must not stop the others.
                 self.figures.too_large.fetch_add(1, Ordering::Relaxed);
+                self.state.dropped(1, "too large for the broker");
                 self.passed(tag);
                 Ok(())
             }

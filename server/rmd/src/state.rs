@@ -164,6 +164,11 @@ impl State {
         self.log.emit(20501, None, &[("error", why)]);
     }
 
+    /// Records are lost; their sequence numbers stay missing, so that RS shows the gap.
+    pub(crate) fn dropped(&self, count: u64, why: &str) {
+        self.log.emit(20502, None, &[("records", &count.to_string()), ("error", why)]);
+    }
+
     /// The spool takes records again.
     pub(crate) fn spool_takes(&self, at: Millis) {
         self.health.set(at, "spool_space", true, "");

@@ -1,5 +1,6 @@
 //! What was up is up again, and what was written reaches the broker, once.
 
+use crate::broker::{Arrived, Server};
 use crate::node::{Node, objects};
 use crate::peer::{Caller, udp_media};
 
@@ -28,5 +29,87 @@ fn calls_survive_a_restart_and_end_with_their_records() {
     }
     assert!(!node.get("/v1/calls").1.contains("\"session\""));
     assert!((node.metric("ringmaster_rm_adopted_total") - 2.0).abs() < 0.5);
+    node.stop();
+}
+
+/// Ids in order of arrival; the same id always has the same bytes.
+fn ids(arrived: &[Arrived]) -> Vec<String> {
+    for (id, queue, text) in arrived {
+        assert_eq!(queue, "ringmaster.cdr");
+        assert!(text.contains(&format!("\"id\":\"{id}\"")), "{id} in {text}");
+        let same = arrived.iter().filter(|(other, ..)| other == id);
+        assert!(same.clone().all(|(_, _, other)| other == text), "{id} came with other bytes");
+    }
+    arrived.iter().map(|(id, ..)| id.clone()).collect()
+}
+
+fn call(node: &Node, name: &str) {
+    let mut caller = Caller::udp(node.udp(), name);
+    let answer = caller.invite("18005550100");
+    assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    assert!(caller.bye().starts_with("SIP/2.0 200 "));
+}
+
+#[test]
+fn records_wait_for_the_broker_and_arrive_once_and_in_order() {
+    let (media, _seen) = udp_media();
+    let text = objects(&[(media, "udp")], 100);
+    let node = Node::with(&text);
+    node.until_media(1);
+    for number in 0..20 {
+        call(&node, &format!("away-{number}"));
+    }
+    assert!((node.metric("ringmaster_rm_spool_pending") - 40.0).abs() < 0.5);
+    let dir = node.stop();
+
+    // A start later a broker is there: what waited arrives, then what is new.
+    let broker = Server::start();
+    let node = Node::in_dir(dir, &text, &broker.setting());
+    node.until_media(1);
+    call(&node, "here");
+    node.until("all is acknowledged", || {
+        node.metric("ringmaster_rm_spool_pending").abs() < 0.5
+            && node.get("/v1/status").1.contains("\"connected\"")
+    });
+    let dir = node.stop();
+    let first = ids(&broker.arrived.lock().unwrap());
+    assert_eq!(first.len(), 42, "{first:?}");
+    assert!(first[..40].iter().step_by(2).all(|id| id.contains("/cdr.start/")));
+    let mut unique = first.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), 42);
+
+    // The cursor was kept: the next start sends nothing of this again.
+    let node = Node::in_dir(dir, &text, &broker.setting());
+    node.until_media(1);
+    call(&node, "later");
+    node.until("all is acknowledged", || node.metric("ringmaster_rm_spool_pending").abs() < 0.5);
+    node.stop();
+    assert_eq!(ids(&broker.arrived.lock().unwrap()).len(), 44);
+}
+
+#[test]
+fn what_a_broker_did_not_answer_is_sent_again_as_the_same_bytes() {
+    let (media, _seen) = udp_media();
+    let broker = Server::start();
+    broker.set_mute(true);
+    let node = Node::in_dir(
+        tempfile::tempdir().unwrap(),
+        &objects(&[(media, "udp")], 100),
+        &broker.setting(),
+    );
+    node.until_media(1);
+    call(&node, "unanswered");
+    node.until("it was sent twice", || {
+        let ids = ids(&broker.arrived.lock().unwrap());
+        ids.iter().filter(|id| **id == ids[0]).count() >= 2
+    });
+    broker.set_mute(false);
+    node.until("all is acknowledged", || node.metric("ringmaster_rm_spool_pending").abs() < 0.5);
+    let mut all = ids(&broker.arrived.lock().unwrap());
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 2, "{all:?}");
     node.stop();
 }
