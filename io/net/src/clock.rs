@@ -1,7 +1,7 @@
 //! The only file that reads a clock.
 //!
-//! Everything else takes [`Now`] as an argument, so that the simulator can be the clock. It must not
-//! be read twice in one engine turn: one turn has one time.
+//! Everything else takes [`Now`] as an argument, so that the simulator can be the clock. It must
+//! not be read twice for one engine turn: one turn has one time.
 
 use model::time::{Millis, Now};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
