@@ -324,8 +324,11 @@ impl Inner {
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            // a thread that panicked has already said so; there is nothing left to wait for
-            let _ended = thread.join();
+            // the last handle may be dropped by a hook, on the spool's own thread
+            if thread.thread().id() != thread::current().id() {
+                // a thread that panicked has already said so; there is nothing left to wait for
+                let _ended = thread.join();
+            }
         }
     }
 }
@@ -348,6 +351,18 @@ impl Settings {
     }
 }
 
+/// Says so when the driver ends in another way than by closing: a hook has panicked.
+struct Ends(Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let mut intake = self.0.intake();
+        if intake.status.state != State::Closed {
+            intake.status.state = State::Broken;
+        }
+    }
+}
+
 fn start_threads(
     shared: &Arc<Shared>,
     driver: Driver,
@@ -361,7 +376,12 @@ fn start_threads(
         });
     })?;
     let writer = thread::Builder::new().name("spool-write".to_owned());
-    match writer.spawn(move || driver.run()) {
+    let ends = Ends(Arc::clone(shared));
+    let run = move || {
+        let _ends = ends;
+        driver.run();
+    };
+    match writer.spawn(run) {
         Ok(writer) => Ok(Mutex::new(vec![writer, maker])),
         Err(error) => {
             shared.maker.close();

@@ -190,6 +190,24 @@ fn a_start_above_the_floor_is_no_damage() {
 }
 
 #[test]
+fn a_hook_that_panics_breaks_the_spool_instead_of_hanging_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ending, ended) = sync_channel(1);
+    let hooks = hooks(move |_| {
+        ending.send(()).unwrap();
+        panic!("a hook fails");
+    });
+    let (spool, _) = Spool::open(settings(dir.path()), Arc::new(RealFs), hooks).unwrap();
+    spool.append(vec![data(b"x")], true).unwrap();
+    ended.recv().unwrap();
+    while spool.status().state != State::Broken {
+        thread::yield_now();
+    }
+    assert_eq!(spool.append(vec![data(b"y")], true), Err(Full::Broken));
+    spool.close();
+}
+
+#[test]
 fn with_threads_on_the_host_it_keeps_order_and_reads_while_writing() {
     let dir = tempfile::tempdir().unwrap();
     let (told, durable) = sync_channel(10_000);

@@ -150,7 +150,7 @@ fn lives(seed: u64, crash: Option<u64>) -> u64 {
 
 #[test]
 fn every_crash_point_of_random_workloads() {
-    let seeds = std::option_env!("SPOOL_SEEDS").and_then(|n| n.parse().ok()).unwrap_or(6);
+    let seeds = std::option_env!("SPOOL_SEEDS").and_then(|n| n.parse().ok()).unwrap_or(4);
     for seed in 0..seeds {
         let operations = lives(seed, None);
         assert!(operations > 40, "the workload does something: {operations}");
