@@ -2,7 +2,8 @@
 //! has been silent for how long.
 //!
 //! A keep-alive leaves when nothing was written for a third of the agreed inactivity; the peer is
-//! given up when nothing was read for all of it, but not while the shell itself does not read.
+//! given up when nothing was read for all of it (counted from the agreed delay on), but not while
+//! the shell itself does not read.
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ pub(crate) struct Link {
     ours: Greeting,
     agreed: Option<Agreed>,
     out: Vec<u8>,
+    greeted_at: Duration,
     read_at: Duration,
     written_at: Duration,
     reading: bool,
@@ -60,6 +62,7 @@ impl Link {
             ours,
             agreed: None,
             out,
+            greeted_at: now,
             read_at: now,
             written_at: now,
             reading: true,
@@ -73,6 +76,7 @@ impl Link {
 
     /// The peer's greeting, once.
     pub(crate) fn greet(&mut self, frame: &[u8]) -> Result<(), CloseReason> {
+        self.greeted_at = self.now;
         self.agreed = Some(Greeting::decode(frame)?.agree(&self.ours)?);
         Ok(())
     }
@@ -134,7 +138,9 @@ impl Link {
     }
 
     fn read_deadline(&self) -> Option<Duration> {
-        Some(self.read_at + self.inactivity()?).filter(|_| self.reading)
+        let inactivity = self.inactivity()?;
+        let watched = self.greeted_at + self.agreed.as_ref()?.delay;
+        Some(self.read_at.max(watched) + inactivity).filter(|_| self.reading)
     }
 
     pub(crate) fn deadline(&self) -> Option<Duration> {

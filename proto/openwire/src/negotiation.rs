@@ -12,6 +12,9 @@ use crate::wire::{Malformed, Reader, Writer, kind};
 
 const MAGIC: &[u8; 8] = b"ActiveMQ";
 
+/// The misspelling is the protocol's.
+const DELAY: &str = "MaxInactivityDurationInitalDelay";
+
 /// One end's WireFormatInfo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Greeting {
@@ -28,6 +31,9 @@ pub struct Agreed {
     pub version: i32,
     /// Silence after which the peer is given up; zero: not watched.
     pub inactivity: Duration,
+    /// From the greetings on, the time before anybody's silence is watched: a Java client sends
+    /// no keep-alive before.
+    pub delay: Duration,
     /// Largest frame that the peer takes, in bytes.
     pub peer_max_frame: u64,
     /// The peer's exceptions live in `jakarta.jms` (ActiveMQ 6 and later), not in `javax.jms`.
@@ -55,8 +61,7 @@ impl Greeting {
             ("MaxFrameSizeEnabled", Value::Bool(true)),
             ("MaxFrameSize", Value::Long(i64::try_from(max_frame).unwrap_or(i64::MAX))),
             ("MaxInactivityDuration", Value::Long(millis(inactivity))),
-            // the misspelling is the protocol's
-            ("MaxInactivityDurationInitalDelay", Value::Long(10_000)),
+            (DELAY, Value::Long(10_000)),
             ("ProviderName", Value::Text("Ringmaster".to_owned())),
             ("ProviderVersion", Value::Text(env!("CARGO_PKG_VERSION").to_owned())),
         ];
@@ -110,13 +115,11 @@ impl Greeting {
         let provider_version = self.text("ProviderVersion");
         let major = provider_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         let max_frame = self.long("MaxFrameSize").and_then(|size| u64::try_from(size).ok());
-        let inactivity = |greeting: &Self| {
-            let millis = greeting.long("MaxInactivityDuration").unwrap_or(0);
-            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-        };
+        let smaller = |key| self.millis(key).min(ours.millis(key));
         Ok(Agreed {
             version,
-            inactivity: inactivity(self).min(inactivity(ours)),
+            inactivity: smaller("MaxInactivityDuration"),
+            delay: smaller(DELAY),
             peer_max_frame: max_frame.filter(|size| *size > 0).unwrap_or(u64::MAX),
             jakarta: provider == "ActiveMQ" && major.is_some_and(|major| major >= 6),
             peer: format!("{provider} {provider_version}").trim().to_owned(),
@@ -126,6 +129,11 @@ impl Greeting {
     fn text(&self, key: &str) -> &str {
         let value = map::get(&self.properties, key).and_then(Value::as_text).unwrap_or_default();
         crate::text::prefix(value, crate::limits::MAX_QUOTED)
+    }
+
+    fn millis(&self, key: &str) -> Duration {
+        let millis = self.long(key).unwrap_or(0);
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
     }
 
     fn long(&self, key: &str) -> Option<i64> {

@@ -412,6 +412,27 @@ fn keep_alives() {
     assert_eq!(peer.broker.poll_timeout(), None);
 }
 
+/// A Java client whose limit is a second sends its first keep-alive after the delay.
+#[test]
+fn silence_is_watched_after_the_agreed_delay() {
+    let mut peer = Peer::new();
+    let mut greeting = Vec::new();
+    let mut greets = crate::peer::greeting(12, "5.17.2");
+    greets.properties.retain(|(key, _)| key != "MaxInactivityDuration");
+    for (key, millis) in
+        [("MaxInactivityDuration", 1000), ("MaxInactivityDurationInitalDelay", 2000)]
+    {
+        greets.properties.push((key.to_owned(), openwire::Value::Long(millis)));
+    }
+    greets.encode(&mut greeting);
+    peer.raw(&greeting);
+    peer.tell(1, true, &login(ID));
+    peer.wait(Duration::from_millis(2999));
+    assert_eq!(peer.closed, None);
+    peer.wait(Duration::from_millis(1));
+    assert_eq!(peer.closed.as_deref(), Some("nothing heard for 1s"));
+}
+
 #[test]
 fn a_second_login() {
     let mut peer = Peer::open(12, "5.17.2");

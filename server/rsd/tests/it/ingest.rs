@@ -9,7 +9,7 @@ use rsd::ingest::Priority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-mod house;
+pub(crate) mod house;
 mod raw;
 
 use house::{House, Options, Sender, record, within};

@@ -69,8 +69,8 @@ impl House {
             log,
             clock,
         };
-        let mut limits = rsd::ingest::Limits::default();
-        limits.per_address = options.per_address;
+        let per_address = options.per_address;
+        let limits = rsd::ingest::Limits { per_address, ..rsd::ingest::Limits::default() };
         let settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             name: "rs-1".to_owned(),
