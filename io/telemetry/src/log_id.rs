@@ -107,6 +107,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(33102, Level::Notice, "apply", "stored again"),
     row(34001, Level::Warn, "apply", "dead letter"),
     row(34002, Level::Warn, "apply", "id conflict"),
+    row(36001, Level::Error, "http", "question failed"),
 ];
 
 /// The row of a number; an unknown one is a programming error and shows as such in the log.
@@ -142,11 +143,15 @@ mod tests {
     #[test]
     fn the_reference_page_lists_exactly_this_table() {
         let page = include_str!("../../../docs/reference/log-ids.md");
-        let rows: Vec<&str> =
-            page.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()).collect();
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+            .collect();
         let expected: Vec<String> = LOG_IDS
             .iter()
-            .map(|id| format!("| {} | {} | {} | {} |", id.number, id.level.token(), id.module, id.message))
+            .map(|id| {
+                format!("| {} | {} | {} | {} |", id.number, id.level.token(), id.module, id.message)
+            })
             .collect();
         assert_eq!(rows, expected, "docs/reference/log-ids.md and LOG_IDS differ");
     }

@@ -99,10 +99,11 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
     let router = router(parts, cursor::key(seed));
     // a listener that is bound and non-blocking already
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let serving = axum::serve(Admission::new(listener), router).with_graceful_shutdown(async move {
-        // a sender that is gone means the same
-        let _closed = closed.wait_for(|closed| *closed).await;
-    });
+    let serving =
+        axum::serve(Admission::new(listener), router).with_graceful_shutdown(async move {
+            // a sender that is gone means the same
+            let _closed = closed.wait_for(|closed| *closed).await;
+        });
     // it never ends otherwise, and has no error
     let _ended = serving.await;
 }

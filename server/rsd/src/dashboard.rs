@@ -23,7 +23,10 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Rou
             "/assets/style.css",
             get(|| file("text/css; charset=utf-8", include_str!("dashboard/style.css"))),
         )
-        .route("/assets/icon.svg", get(|| file("image/svg+xml", include_str!("dashboard/icon.svg"))))
+        .route(
+            "/assets/icon.svg",
+            get(|| file("image/svg+xml", include_str!("dashboard/icon.svg"))),
+        )
 }
 
 /// Names carry no hash in this version, so a browser asks again each time.

@@ -81,8 +81,8 @@ impl Rs {
             },
         ));
         let address = settings.rs.broker;
-        let ingest = ingest
-            .map_err(|source| StartError::Listen { what: "broker", address, source })?;
+        let ingest =
+            ingest.map_err(|source| StartError::Listen { what: "broker", address, source })?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
             store: Arc::clone(&base.store),

@@ -11,9 +11,9 @@ use rs::report::{Call, Item, of_session};
 use rs::{Key, Refused};
 use serde_json::{Value, json};
 
+use super::Shared;
 use super::answer::{self, respond};
 use super::native::pairs;
-use super::Shared;
 use crate::store::{CallName, Event, Leg};
 
 /// One call with its legs.

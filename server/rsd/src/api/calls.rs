@@ -15,18 +15,12 @@ use super::native::{self, Question};
 use super::{Shared, cursor};
 
 /// The list: newest start first, one item per GUID unless legs are asked for.
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    uri: Uri,
-) -> Response {
+pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     respond(items(&shared, &uri, Progress::All).await)
 }
 
 /// Calls in progress, with their total.
-pub(super) async fn live(
-    State(shared): State<Arc<Shared>>,
-    uri: Uri,
-) -> Response {
+pub(super) async fn live(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     respond(items(&shared, &uri, Progress::Live).await)
 }
 

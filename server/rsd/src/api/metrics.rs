@@ -108,9 +108,8 @@ fn queue(out: &mut Exposition, shared: &Shared) {
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
 fn ingest(out: &mut Exposition, shared: &Shared) {
     let figures = &shared.parts.ingest;
-    let each = || {
-        QUEUES.iter().flat_map(|queue| Transport::ALL.iter().map(move |via| (*queue, *via)))
-    };
+    let each =
+        || QUEUES.iter().flat_map(|queue| Transport::ALL.iter().map(move |via| (*queue, *via)));
     for (name, help, part) in [
         (names::RS_INGEST_RECORDS_TOTAL, "records on disk and answered", 0),
         (names::RS_INGEST_BYTES_TOTAL, "their bytes", 1),
@@ -144,7 +143,11 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     let failures = figures.failures();
     counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
     gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
-    out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, "age of the oldest unapplied record");
+    out.family(
+        names::RS_APPLY_LAG_SECONDS,
+        Kind::Gauge,
+        "age of the newest stored record while others wait",
+    );
     out.sample(&[], figures.lag(now.wall).as_secs_f64());
     out.family(names::RS_APPLY_BATCH_SECONDS, Kind::Histogram, "one batch into the database");
     out.histogram(&[], figures.batch_seconds());

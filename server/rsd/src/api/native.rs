@@ -56,7 +56,8 @@ pub(super) fn question(uri: &Uri, which: Progress, now: Millis) -> Result<Questi
         question.read(name, value)?;
     }
     let filter = &mut question.filter;
-    if filter.started_after.zip(filter.started_before).is_some_and(|(from, to)| from.0 + 1 >= to.0) {
+    if filter.started_after.zip(filter.started_before).is_some_and(|(from, to)| from.0 + 1 >= to.0)
+    {
         let message = "from is not before to";
         return Err(Refused::parameter("from-not-before-to", message, &["from", "to"]));
     }

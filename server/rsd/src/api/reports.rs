@@ -10,8 +10,8 @@ use rs::query::{self, Settings};
 use rs::report::{Manifest, Pages};
 use rs::{Details, Refused, report};
 
-use super::answer::{self, Shape};
 use super::Shared;
+use super::answer::{self, Shape};
 
 /// Any report.
 pub(super) async fn report(

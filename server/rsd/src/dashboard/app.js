@@ -1,7 +1,10 @@
-// The page of calls: two lists from /api/v1/calls, kept current by the live stream.
+// The page of calls: two lists from /api/v1, kept current by the live stream.
 // Nothing from a record is ever inserted as HTML, and no other host is asked for anything.
 
+const LIST_MOST = 1000;
+const FINISHED_FIRST = 50;
 const FINISHED_SHOWN = 200;
+const RELOAD_MS = 5000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MOST_MS = 30000;
 
@@ -10,6 +13,8 @@ const banner = byTestId("banner");
 const live = new Map();
 const finished = new Map();
 let older = null;
+// Calls in progress beyond the rows of the page.
+let notShown = 0;
 let lastNews = Date.now();
 let retryMs = RETRY_FIRST_MS;
 
@@ -86,7 +91,7 @@ const newestFirst = (calls) =>
 const show = () => {
   draw("live-calls", newestFirst(live), true);
   draw("finished-calls", newestFirst(finished), false);
-  byTestId("live-count").textContent = String(live.size);
+  byTestId("live-count").textContent = String(live.size + notShown);
   byTestId("live-empty").hidden = live.size > 0;
   byTestId("finished-empty").hidden = finished.size > 0;
   byTestId("more").hidden = older === null;
@@ -103,18 +108,36 @@ const keep = (call) => {
 };
 
 const load = async () => {
+  const rows = Math.min(LIST_MOST, Math.max(FINISHED_FIRST, finished.size));
   const [up, done] = await Promise.all([
-    answer("/api/v1/calls?state=live&limit=1000"),
-    answer("/api/v1/calls?state=completed&limit=50"),
+    answer(`/api/v1/live/calls?limit=${LIST_MOST}`),
+    answer(`/api/v1/calls?state=completed&limit=${rows}`),
   ]);
   live.clear();
   finished.clear();
   [...up.items, ...done.items].forEach(keep);
   older = done.next;
+  notShown = Math.max(0, up.total - up.items.length);
   lastNews = Date.now();
   show();
   document.body.dataset.ready = "true";
 };
+
+// The stream tells of legs, the lists show sessions. A session of one leg is that leg; where it is
+// more than that, the lists are read again, but not for every message.
+let reloading = null;
+const take = (leg) => {
+  const known = live.get(nameOf(leg)) ?? finished.get(nameOf(leg));
+  if (known ? known.key === leg.key && known.legs_count === 1 : isWhole(leg)) {
+    keep(leg);
+  } else if (leg.component.type === "RM" || !known) {
+    reloading ??= setTimeout(() => {
+      reloading = null;
+      load().catch(() => {}); // a lost connection shows at the stream
+    }, RELOAD_MS);
+  }
+};
+const isWhole = (leg) => leg.component.type === "RM" || leg.guid === null;
 
 // What arrives by the stream must not grow the page without end; what was asked for stays.
 let asked = FINISHED_SHOWN;
@@ -140,7 +163,7 @@ const listen = () => {
     load().then(() => say(""), lost);
   });
   stream.addEventListener("calls", news((event) => {
-    JSON.parse(event.data).items.forEach(keep);
+    JSON.parse(event.data).items.forEach(take);
     trim();
     show();
   }));
@@ -159,7 +182,7 @@ const listen = () => {
 byTestId("more").addEventListener("click", async () => {
   const cursor = encodeURIComponent(older);
   try {
-    const page = await answer(`/api/v1/calls?state=completed&limit=50&cursor=${cursor}`);
+    const page = await answer(`/api/v1/calls?state=completed&limit=${FINISHED_FIRST}&cursor=${cursor}`);
     page.items.forEach(keep);
     asked = Math.max(asked, finished.size);
     older = page.next;
