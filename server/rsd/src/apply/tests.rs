@@ -1,7 +1,7 @@
 //! The applier between a real spool and a store that fails on demand.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use model::time::Millis;
@@ -27,17 +27,23 @@ struct State {
     failures: u32,
 }
 
+impl Remembering {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
 fn away() -> StoreError {
     StoreError::Files(io::Error::other("away"))
 }
 
 impl Store for Remembering {
     fn applied_seq(&self) -> Result<u64, StoreError> {
-        Ok(self.state.lock().unwrap().seqs.last().copied().unwrap_or(0))
+        Ok(self.state().seqs.last().copied().unwrap_or(0))
     }
 
     fn apply(&self, batch: &[Arrival], _: Millis) -> Result<Applied, StoreError> {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         if state.failures > 0 {
             state.failures -= 1;
             return Err(away());
@@ -150,7 +156,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     let bell = Arc::new(Bell::default());
     let queue = spool(dir.path(), &bell);
     let store = Arc::new(Remembering::default());
-    store.state.lock().unwrap().failures = 1;
+    store.state().failures = 1;
     let mut last = 0;
     for _ in 0..30 {
         last = queue.append(frame(150), true).unwrap();
@@ -166,7 +172,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     until(|| store.applied_seq().unwrap() == last);
     applier.stop(Duration::from_secs(10));
     {
-        let state = store.state.lock().unwrap();
+        let state = store.state();
         assert_eq!(state.seqs, (1..=last).collect::<Vec<_>>());
         assert_eq!(state.records, 30 * 150 + 3000 + 1);
         assert_eq!(state.largest, 3000, "a frame is taken whole, alone");
@@ -179,7 +185,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     let (applier, _) = start(&queue, &store, &bell);
     until(|| store.applied_seq().unwrap() >= last);
     applier.stop(Duration::from_secs(10));
-    assert_eq!(store.state.lock().unwrap().seqs, (1..=last).collect::<Vec<_>>());
+    assert_eq!(store.state().seqs, (1..=last).collect::<Vec<_>>());
 }
 
 #[test]
@@ -188,7 +194,7 @@ fn it_stops_in_the_middle_of_an_outage() {
     let bell = Arc::new(Bell::default());
     let queue = spool(dir.path(), &bell);
     let store = Arc::new(Remembering::default());
-    store.state.lock().unwrap().failures = u32::MAX;
+    store.state().failures = u32::MAX;
     queue.append(frame(1), true).unwrap();
     let (applier, figures) = start(&queue, &store, &bell);
     until(|| figures.failures() > 0);
