@@ -164,9 +164,19 @@ pub struct SendBatch {
 pub struct SendFailure {
     /// Where it was to go.
     pub to: SocketAddr,
-    /// The kernel's reason; [`io::ErrorKind::WouldBlock`]: the send buffer is full, a passing state
-    /// of our own host that says nothing about the peer.
-    pub error: io::ErrorKind,
+    /// Why.
+    pub why: Unsent,
+}
+
+/// Why a datagram did not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsent {
+    /// The send buffer is full: a passing state of our own host that says nothing of the peer.
+    Full,
+    /// No datagram can be that large; says nothing of the peer either.
+    TooLarge,
+    /// The kernel will not send to this address now.
+    Refused(io::ErrorKind),
 }
 
 impl Default for SendBatch {
@@ -212,13 +222,12 @@ impl SendBatch {
                 }
                 Err(Errno::EINTR) => {}
                 Err(error) => {
-                    let full = matches!(error, Errno::EAGAIN | Errno::ENOBUFS);
-                    let error = if full {
-                        io::ErrorKind::WouldBlock
-                    } else {
-                        io::Error::from(error).kind()
+                    let why = match error {
+                        Errno::EAGAIN | Errno::ENOBUFS => Unsent::Full,
+                        Errno::EMSGSIZE => Unsent::TooLarge,
+                        other => Unsent::Refused(io::Error::from(other).kind()),
                     };
-                    failed(SendFailure { to: chunk[0].1, error });
+                    failed(SendFailure { to: chunk[0].1, why });
                     next += 1;
                 }
             }

@@ -67,9 +67,10 @@ impl EventLoop {
     /// Turn after turn. Only a broken poller ends it early; without one nothing can be served.
     fn turns(mut self) -> io::Result<usize> {
         let mut more = false;
-        self.engine.begin(self.clock.now());
+        let now = self.clock.now();
+        self.engine.begin(now);
         self.engine.input(rm::Input::State(NodeState::Ready));
-        self.state.ready();
+        self.state.ready(now.wall);
         while self.phase != Phase::Over {
             self.transport.wait(if more { Duration::ZERO } else { self.wait_time() })?;
             let now = self.clock.now();
@@ -83,8 +84,8 @@ impl EventLoop {
     /// One turn; true when inputs of other threads still wait.
     fn turn(&mut self, now: Now) -> bool {
         self.engine.begin(now);
-        let woken = self.transport.receive(now.mono, &mut self.engine);
-        let more = woken && self.take_inputs(now);
+        self.transport.receive(now.mono, &mut self.engine);
+        let more = self.take_inputs(now);
         let durable = self.inputs.durable();
         if durable > self.durable {
             self.durable = durable;

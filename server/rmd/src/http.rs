@@ -28,7 +28,6 @@ use problem::Problem;
 use spool::Spool;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::sync::oneshot;
 
 /// What the handlers know.
@@ -42,8 +41,6 @@ pub(crate) struct Shared {
     /// Where the configuration comes from, for `/v1/config`.
     pub(crate) source: String,
     pub(crate) tokens: Option<Tokens>,
-    /// `/ready` has been 200 once.
-    pub(crate) was_ready: AtomicBool,
 }
 
 impl Shared {

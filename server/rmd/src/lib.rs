@@ -101,10 +101,9 @@ impl Rm {
             move || Publisher::run(settings, spool, publisher_wakes, clock, state, publish)
         })?);
         rm.http = Some({
-            let (state, pulse, was_ready) = (state.clone(), Arc::clone(&pulse), false.into());
+            let (state, pulse) = (state.clone(), Arc::clone(&pulse));
             let tokens = base.tokens;
-            let shared =
-                Shared { inbox, state, pulse, publish, spool, clock, source, tokens, was_ready };
+            let shared = Shared { inbox, state, pulse, publish, spool, clock, source, tokens };
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });

@@ -10,7 +10,7 @@ use rm::{ResourceView, Restored};
 use spool::{Damage, Full};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use telemetry::Log;
 use telemetry::health::{Health, Status};
 
@@ -34,6 +34,7 @@ pub(crate) struct State {
     health: Health,
     log: Log,
     config: Arc<Config>,
+    was_ready: Arc<AtomicBool>,
 }
 
 /// The configuration in force.
@@ -46,7 +47,8 @@ struct Config {
 impl State {
     pub(crate) fn new(name: &str, log: Log, at: Millis) -> Self {
         let health = Health::new(name, at, CHECKS);
-        Self { name: name.into(), started: at, health, log, config: Arc::default() }
+        let (config, was_ready) = (Arc::default(), Arc::default());
+        Self { name: name.into(), started: at, health, log, config, was_ready }
     }
 
     /// `rm.name`.
@@ -69,6 +71,11 @@ impl State {
         self.health.status() != Status::Fail
     }
 
+    /// It has been ready once.
+    pub(crate) fn was_ready(&self) -> bool {
+        self.was_ready.load(Ordering::Acquire)
+    }
+
     /// HTTP status and body of `/ready`.
     pub(crate) fn report(&self) -> (u16, String) {
         self.health.report(Some(self.revision().0))
@@ -80,7 +87,7 @@ impl State {
         (revision, Millis(self.config.applied.load(Ordering::Acquire)))
     }
 
-    /// All sockets are bound, and the calls that were up are back.
+    /// All sockets are bound, and the calls that were up are back; the engine does not turn yet.
     pub(crate) fn listening(&self, at: Millis, addresses: &Addresses) {
         let mut fields = Vec::new();
         for (transport, address) in &addresses.sip {
@@ -90,8 +97,6 @@ impl State {
         fields.push(("http", addresses.http.to_string()));
         let fields: Vec<_> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
         self.log.emit(20001, None, &fields);
-        let detail = format!("{} bound", fields.len());
-        self.health.set(at, "listeners", true, &detail);
         // `cluster.peers` are refused at the start, so there is nobody to wait for.
         self.health.set(at, "members", true, "no peers");
         self.health.set(at, "draining", true, "no");
@@ -113,7 +118,9 @@ impl State {
     }
 
     /// The engine turns.
-    pub(crate) fn ready(&self) {
+    pub(crate) fn ready(&self, at: Millis) {
+        self.health.set(at, "listeners", true, "bound and served");
+        self.was_ready.store(true, Ordering::Release);
         self.log.emit(20002, None, &[]);
     }
 

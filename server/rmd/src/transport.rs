@@ -11,7 +11,7 @@ mod trust;
 use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, BATCHES_PER_TURN};
 use crate::listeners::{Bound, Socket};
 use net::tcp::Listener;
-use net::udp::{ReceiveBatch, SendBatch, UdpSocket};
+use net::udp::{ReceiveBatch, SendBatch, UdpSocket, Unsent};
 use net::waker::WakeReceiver;
 use net::{Interest, Poller, Ready, Token};
 use sip::transport::{Flow, Transport as Kind};
@@ -145,16 +145,14 @@ impl Transport {
     }
 
     /// Hands over what has arrived, within the work budget of a turn, and sends after each batch
-    /// what the engine answers. Returns whether the engine was woken.
-    pub(crate) fn receive(&mut self, now: Duration, engine: &mut impl Engine) -> bool {
-        let mut woken = false;
+    /// what the engine answers.
+    pub(crate) fn receive(&mut self, now: Duration, engine: &mut impl Engine) {
         self.streams.sweep(now);
         self.wake_listeners(now);
         let mut ready = std::mem::take(&mut self.ready);
         for event in ready.drain(..) {
             if event.token == WAKER {
                 self.waker.drain();
-                woken = true;
             } else if let Some(id) = Streams::named_by(event.token) {
                 self.streams.turn(now, event, id, &mut |flow, bytes| {
                     engine.arrived(Arrival::Packet { flow, bytes, received: None });
@@ -169,7 +167,6 @@ impl Transport {
             engine.arrived(Arrival::Failed(flow));
             self.send(now, engine.outbox());
         }
-        woken
     }
 
     fn listener_turn(&mut self, now: Duration, token: Token, engine: &mut impl Engine) {
@@ -258,10 +255,14 @@ impl Transport {
             }
             let (streams, errors) = (&mut self.streams, &mut self.counters.udp_errors);
             outgoing.flush(socket, &outbox.bytes, |failure| {
-                count(errors, connection::word(failure.error));
-                // A full buffer is ours and passes; SIP sends again by itself.
-                if failure.error != io::ErrorKind::WouldBlock {
-                    streams.fail(udp_flow(index, failure.to));
+                match failure.why {
+                    // Neither says anything of the peer, and SIP sends again by itself.
+                    Unsent::Full => count(errors, "full"),
+                    Unsent::TooLarge => count(errors, "too-large"),
+                    Unsent::Refused(kind) => {
+                        count(errors, connection::word(kind));
+                        streams.fail(udp_flow(index, failure.to));
+                    }
                 }
             });
         }

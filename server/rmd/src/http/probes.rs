@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The engine has turned lately. Never depends on a peer: a restart cannot heal somebody else.
 pub(super) async fn live(State(shared): State<Arc<Shared>>) -> Response {
@@ -25,23 +24,14 @@ pub(super) async fn live(State(shared): State<Arc<Shared>>) -> Response {
 
 /// New calls may come.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let (status, body) = report(&shared);
+    let (status, body) = shared.state.report();
     answer(status, body)
 }
 
 /// As `/ready` once, then 200 for ever.
 pub(super) async fn startup(State(shared): State<Arc<Shared>>) -> Response {
-    let (status, body) = report(&shared);
-    let started = shared.was_ready.load(Ordering::Acquire);
-    answer(if started { 200 } else { status }, body)
-}
-
-fn report(shared: &Shared) -> (u16, String) {
     let (status, body) = shared.state.report();
-    if status == 200 {
-        shared.was_ready.store(true, Ordering::Release);
-    }
-    (status, body)
+    answer(if shared.state.was_ready() { 200 } else { status }, body)
 }
 
 fn answer(status: u16, body: String) -> Response {

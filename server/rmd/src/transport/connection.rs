@@ -187,7 +187,6 @@ pub(super) fn word(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset",
         io::ErrorKind::TimedOut => "timeout",
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "unreachable",
-        io::ErrorKind::WouldBlock => "full",
         _ => "other",
     }
 }
