@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use rs::Refused;
 use rs::report::{Problem, error_xml};
-use serde_json::Value;
+use serde::Serialize;
 use telemetry::Log;
 
 use super::{Shared, limits};
@@ -66,10 +66,16 @@ pub(super) fn document(
     (status, headers, body).into_response()
 }
 
+/// A value as JSON text.
+pub(super) fn written(value: &impl Serialize) -> Result<String, Refused> {
+    let text = serde_json::to_string(value).map_err(|_| internal())?;
+    Ok(text + "\n")
+}
+
 /// An answer of `/api/v1`.
-pub(super) fn respond(answer: Result<Value, Refused>) -> Response {
+pub(super) fn respond(answer: Result<String, Refused>) -> Response {
     match answer {
-        Ok(value) => document(200, JSON, "no-store", format!("{value}\n")),
+        Ok(text) => document(200, JSON, "no-store", text),
         Err(refused) => refusal(Shape::Json, &refused),
     }
 }
@@ -80,8 +86,8 @@ pub(super) fn refusal(shape: Shape, refused: &Refused) -> Response {
     let (kind, body) = match shape {
         Shape::Xml => (XML, error_xml(refused, &id)),
         Shape::Json => {
-            let problem = serde_json::to_string(&Problem::new(refused, &id));
-            ("application/problem+json", problem.unwrap_or_default() + "\n")
+            let problem = written(&Problem::new(refused, &id));
+            ("application/problem+json", problem.unwrap_or_default())
         }
     };
     let mut response = document(refused.status, kind, "no-store", body);

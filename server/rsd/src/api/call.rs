@@ -30,7 +30,7 @@ fn unknown() -> Refused {
     Refused::other(404, "no-such-call", "no call of this name is known")
 }
 
-async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<Value, Refused> {
+async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<String, Refused> {
     let include = Include::read(query)?;
     let wanted = match key(name) {
         Some(key) => CallName::Key(key),
@@ -41,11 +41,11 @@ async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<Value, Re
     let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();
     let session = of_session(&calls, now).ok_or_else(unknown)?;
     let tenant = calls.iter().find(|call| call.tenants.last().is_some()).map(tenant);
-    Ok(json!({
+    let legs: Vec<Value> = legs.iter().map(|leg| with_details(leg, include, now)).collect();
+    answer::written(&json!({
         "guid": session.guid, "started_at": session.started_at, "ended_at": session.ended_at,
         "state": session.state, "tenant": tenant, "profile": session.profile,
-        "remote_uri": session.remote_uri, "dn": session.dn,
-        "legs": legs.iter().map(|leg| with_details(leg, include, now)).collect::<Vec<_>>(),
+        "remote_uri": session.remote_uri, "dn": session.dn, "legs": legs,
     }))
 }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use rs::Refused;
 use rs::query::Progress;
 use rs::report::{Item, of_session};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::answer::{self, respond};
 use super::native::{self, Question};
@@ -24,7 +24,7 @@ pub(super) async fn live(State(shared): State<Arc<Shared>>, uri: Uri) -> Respons
     respond(items(&shared, &uri, Progress::Live).await)
 }
 
-async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Value, Refused> {
+async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<String, Refused> {
     let now = shared.now();
     let mut question = native::question(uri, which, now)?;
     let after = match &question.cursor {
@@ -50,8 +50,14 @@ async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Value
         .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
     let items: Vec<Item<'_>> =
         found.iter().filter_map(|item| of_session(&item.legs, now)).collect();
-    Ok(match total {
-        Some(total) => json!({ "items": items, "next": next, "total": total }),
-        None => json!({ "items": items, "next": next }),
-    })
+    answer::written(&List { items, next, total })
+}
+
+/// Members in the order of the specification.
+#[derive(Serialize)]
+struct List<'f> {
+    items: Vec<Item<'f>>,
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
 }
