@@ -1,2 +1,42 @@
-//! The one executable `ringmaster`.
-fn main() {}
+//! The one executable `ringmaster`: parses the command line, calls one command, ends with its code.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
+
+mod ask;
+mod cli;
+mod cmd;
+mod daemon;
+mod exit;
+mod settings;
+mod signals;
+mod simulate;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Standalone(args) => cmd::standalone::run(&args),
+        Command::Rm(args) => cmd::rm::run(&args),
+        Command::Rs(args) => cmd::rs::run(&args),
+        Command::Calls(args) => cmd::calls::run(&args),
+        Command::Resources(args) => cmd::resources::run(&args),
+        Command::Check(args) => cmd::check::run(&args),
+        Command::Simulate(args) => cmd::simulate::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("{}", failure.text.trim_end());
+            }
+            failure.exit.into()
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! The bytes on disk: segment header and frame. One format for both users (`spec/rs.md` §1.4.4).
-//! Pure; the golden file `tests/golden/segment.bin` is compared byte by byte.
+//! Pure; the golden file `format/golden/segment.bin` is compared byte by byte.
 //!
 //! A segment is one file. All numbers are little-endian. The header stands twice, at 0 and at 4096,
 //! so that one bad sector hides no records; frames begin at 8192, each at a multiple of 8.

@@ -67,7 +67,8 @@ impl Reader {
         self.fill(segment, READ_BYTES.min((*room).max(4096)))?;
         let mut at = 0;
         while frames.len() < max_frames && *room > 0 {
-            let Some(length) = peek_length(&self.buffer[at..]) else { break };
+            // a frame read alone ends before its padding: the position may lie beyond the buffer
+            let Some(length) = self.buffer.get(at..).and_then(peek_length) else { break };
             let cut_off = length > self.buffer.len() - at;
             if cut_off && (at > 0 || !self.fill(segment, length)?) {
                 break;

@@ -246,12 +246,8 @@ mod tests {
     fn a_file_rotates_by_size_and_keeps_what_it_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("rm.log");
-        let settings = Settings {
-            file: Some(file.clone()),
-            max_bytes: 400,
-            keep: 2,
-            ..Settings::default()
-        };
+        let settings =
+            Settings { file: Some(file.clone()), max_bytes: 400, keep: 2, ..Settings::default() };
         let log = Log::start(settings, noon).unwrap();
         for _ in 0..40 {
             log.emit(20002, None, &[("listen", "udp:127.0.0.1:5060")]);

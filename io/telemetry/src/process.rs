@@ -12,13 +12,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const PAGE_BYTES: f64 = 4096.0;
 
 /// Writes the families that every process has.
-pub fn families(
-    out: &mut Exposition,
-    component: &str,
-    node: &str,
-    start: Millis,
-    log: &Log,
-) {
+pub fn families(out: &mut Exposition, component: &str, node: &str, start: Millis, log: &Log) {
     out.family(names::BUILD_INFO, Kind::Gauge, "version and part, always 1");
     let version = env!("CARGO_PKG_VERSION");
     let commit = option_env!("RINGMASTER_COMMIT").unwrap_or("unknown");

@@ -161,14 +161,12 @@ fn as_float(n: u64) -> f64 {
 }
 
 /// Buckets for latencies: 0.5 ms … 10 s in 1-2-5 steps.
-pub const LATENCY_SECONDS: &[f64] = &[
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-];
+pub const LATENCY_SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 /// Buckets for fsync: 50 µs … 1 s in 1-2-5 steps.
-pub const SYNC_SECONDS: &[f64] = &[
-    0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
-];
+pub const SYNC_SECONDS: &[f64] =
+    &[0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// A histogram that any thread may feed without a lock.
 #[derive(Debug)]

@@ -12,8 +12,6 @@ use crate::yaml;
 type Row = (&'static str, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
-    ("log", "max_bytes", "100MiB"),
-    ("log", "keep", "10"),
     ("config", "server", "http://127.0.0.1:8888"),
     ("config", "token_file", "null"),
     ("config", "ca_file", "null"),

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use model::schema::Object;
 
-use super::{later, path};
+use super::path;
 
 /// `log`
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Log {
     /// `log.level`
     pub level: Level,
@@ -17,6 +17,23 @@ pub struct Log {
     pub file: Option<PathBuf>,
     /// `log.redact`
     pub redact: Redact,
+    /// `log.max_bytes`: the size at which a file is rotated, bytes.
+    pub max_bytes: u64,
+    /// `log.keep`: rotated files kept.
+    pub keep: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: Level::default(),
+            format: Format::default(),
+            file: None,
+            redact: Redact::default(),
+            max_bytes: 100 << 20,
+            keep: 10,
+        }
+    }
 }
 
 /// From the fewest to the most lines.
@@ -90,12 +107,15 @@ pub(super) fn read(log: Object<'_>) -> Option<Log> {
     let file = log.get("file").and_then(|field| path(&field));
     let redacts = [("none", Redact::None), ("partial", Redact::Partial), ("full", Redact::Full)];
     let redact = log.get("redact").and_then(|field| field.choice(&redacts));
-    later::refuse(&log, "log", &[]);
+    let max_bytes = log.get("max_bytes").and_then(|field| field.size(64 << 10, 1 << 40));
+    let keep = log.get("keep").and_then(|field| field.whole(0, 1000));
     log.finish();
     Some(Log {
         level: level.unwrap_or(defaults.level),
         format: format.unwrap_or(defaults.format),
         file: file.filter(|file| file.as_os_str() != "none"),
         redact: redact.unwrap_or(defaults.redact),
+        max_bytes: max_bytes.unwrap_or(defaults.max_bytes),
+        keep: keep.unwrap_or(defaults.keep),
     })
 }

@@ -7,6 +7,7 @@ mod damaged;
 mod faults;
 mod options;
 mod relations;
+mod samples;
 mod snapshot;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GOLDEN: &[u8] = include_bytes!("../../tests/golden/segment.bin");
+const GOLDEN: &[u8] = include_bytes!("golden/segment.bin");
 
 fn header() -> Header {
     let mut cursors = [None; CURSORS];

@@ -239,3 +239,29 @@ fn with_threads_on_the_host_it_keeps_order_and_reads_while_writing() {
     assert!(recovered.damage.is_empty(), "{recovered:?}");
     drop(spool);
 }
+
+#[test]
+fn frames_larger_than_a_read_come_back_with_their_neighbours() {
+    let dir = tempfile::tempdir().unwrap();
+    let wide = Settings::new(dir.path().to_owned(), 64 << 20, 7);
+    let wide = Settings { segment_bytes: 4 << 20, ..wide };
+    let (sender, durable) = sync_channel(64);
+    let hooks = hooks(move |seq| sender.send(seq).unwrap());
+    let (spool, _) = Spool::open(wide, Arc::new(RealFs), hooks).unwrap();
+    // Lengths around the bytes of one read and around the padding of a frame.
+    let lengths: Vec<usize> =
+        (0..9).map(|n| (256 << 10) - 40 + n).chain([1, 900_001, 7, 900_003, 3]).collect();
+    let payloads: Vec<Vec<u8>> = lengths.iter().map(|length| vec![b'x'; *length]).collect();
+    for payload in &payloads {
+        spool.append(vec![data(payload)], true).unwrap();
+        durable.recv().unwrap();
+    }
+    let mut reader = spool.reader(0);
+    let mut seen = Vec::new();
+    while seen.len() < payloads.len() {
+        let frames = reader.read(64, 1 << 20).unwrap();
+        assert!(!frames.is_empty(), "nothing more after {}", seen.len());
+        seen.extend(frames.into_iter().map(|frame| frame.payload.len()));
+    }
+    assert_eq!(seen, lengths);
+}

@@ -53,9 +53,8 @@ mod tests {
     #[test]
     fn a_flood_shows_its_burst_then_one_count_per_second() {
         let mut bucket = Bucket::new();
-        let printed = (0..1000)
-            .filter(|_| matches!(bucket.take(5_000), Verdict::Print { .. }))
-            .count();
+        let printed =
+            (0..1000).filter(|_| matches!(bucket.take(5_000), Verdict::Print { .. })).count();
         assert_eq!(printed, 100);
         assert!(matches!(bucket.take(5_001), Verdict::Hold { tell: None }));
         assert_eq!(bucket.take(6_100), Verdict::Print { suppressed: 900 });

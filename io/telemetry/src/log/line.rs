@@ -106,7 +106,8 @@ fn masked(redact: Redact, value: &str) -> String {
         let start = at + scheme.len();
         out.push_str(&rest[..start]);
         let tail = &rest[start..];
-        let stop = if scheme == "tel:" { &[';', '>', ' ', ','][..] } else { &['@', '>', ' ', ','][..] };
+        let stop =
+            if scheme == "tel:" { &[';', '>', ' ', ','][..] } else { &['@', '>', ' ', ','][..] };
         let end = tail.find(stop).unwrap_or(tail.len());
         let has_user = scheme == "tel:" || tail[end..].starts_with('@');
         if has_user {
@@ -159,7 +160,8 @@ mod tests {
     #[test]
     fn json_has_the_same_as_fields() {
         let value: serde_json::Value =
-            serde_json::from_str(&line(Format::Json, Redact::Partial, &[("group", "mcp")])).unwrap();
+            serde_json::from_str(&line(Format::Json, Redact::Partial, &[("group", "mcp")]))
+                .unwrap();
         assert_eq!(value["id"], 20401);
         assert_eq!(value["level"], "EROR");
         assert_eq!(value["group"], "mcp");

@@ -1,0 +1,175 @@
+//! The command line: what can be asked for. Decides nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// An open voice platform: Resource Manager, Reporting Server and the gear around them.
+#[derive(Debug, Parser)]
+#[command(name = "ringmaster", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All parts in one process
+    Standalone(Standalone),
+    /// The Resource Manager
+    Rm(Daemon),
+    /// The Reporting Server
+    Rs(Daemon),
+    /// Calls in progress, or one call
+    Calls(Calls),
+    /// Media servers and their state
+    Resources(Resources),
+    /// Validates settings or platform objects offline
+    Check(Check),
+    /// Simulated callers and media servers, for demos and load
+    Simulate(Simulate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Standalone {
+    /// Boot settings; without, embedded defaults
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where state is kept [default: ./ringmaster-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Adds simulated callers and media servers, and takes free ports
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Simulated calls per second of the demo
+    #[arg(long, default_value_t = 2.0, requires = "demo", value_name = "R")]
+    pub(crate) cps: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Daemon {
+    /// Boot settings
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Asks the running daemon instead: exit 0 when the answer is yes, else 1
+    #[arg(long, value_name = "live|ready")]
+    pub(crate) probe: Option<Probe>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Probe {
+    Live,
+    Ready,
+}
+
+/// Where RM answers, and how its answer is shown.
+#[derive(Debug, Args)]
+pub(crate) struct FromRm {
+    /// RM's HTTP address
+    #[arg(long, default_value = "http://127.0.0.1:8300", value_name = "URL")]
+    pub(crate) rm: String,
+    /// File with the bearer token
+    #[arg(long, env = "RINGMASTER_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Longest wait for the answer
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Shape of the output
+    #[arg(short, long, default_value = "table")]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+    Name,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calls {
+    /// Show this call with its legs
+    pub(crate) guid: Option<String>,
+    /// Only calls of this tenant
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Only calls of this profile
+    #[arg(long)]
+    pub(crate) profile: Option<String>,
+    /// Only calls on this media server
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resources {
+    /// Only resources of this group
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files of settings or of platform objects
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Takes the files as boot settings, whatever they hold
+    #[arg(long, conflicts_with = "objects")]
+    pub(crate) settings: bool,
+    /// Takes the files as platform objects, whatever they hold
+    #[arg(long)]
+    pub(crate) objects: bool,
+    /// Warnings count as a no
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Media servers to play, on consecutive ports from --media-port
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) media: u16,
+    /// First port of the media servers
+    #[arg(long, default_value_t = 5070, value_name = "PORT")]
+    pub(crate) media_port: u16,
+    /// Calls per second
+    #[arg(long, default_value_t = 0.0, value_name = "R")]
+    pub(crate) cps: f64,
+    /// How long to place calls; without, until Ctrl-C
+    #[arg(long, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Shortest time a call is held
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    pub(crate) hold_min: Duration,
+    /// Longest time a call is held
+    #[arg(long, default_value = "20s", value_parser = duration)]
+    pub(crate) hold_max: Duration,
+    /// Numbers to dial, in turn
+    #[arg(long, value_delimiter = ',', default_value = "18005550100", value_name = "NUMBER")]
+    pub(crate) numbers: Vec<String>,
+    /// RM's SIP address (UDP)
+    #[arg(long, default_value = "127.0.0.1:5060", value_name = "HOST:PORT")]
+    pub(crate) to: std::net::SocketAddr,
+    /// Local address of callers and media servers
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    pub(crate) bind: std::net::IpAddr,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::units::duration(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

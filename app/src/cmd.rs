@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub(crate) mod calls;
+pub(crate) mod check;
+pub(crate) mod resources;
+pub(crate) mod rm;
+pub(crate) mod rs;
+pub(crate) mod simulate;
+pub(crate) mod standalone;

@@ -1,0 +1,35 @@
+//! `ringmaster resources`: media servers, their state and their load.
+
+use serde_json::Value;
+
+use super::calls::text;
+use crate::ask;
+use crate::cli::{self, Output};
+use crate::exit::Failure;
+use crate::table;
+
+pub(crate) fn run(args: &cli::Resources) -> Result<(), Failure> {
+    let from = &args.from;
+    let query = [("group", args.group.as_deref())];
+    let answer =
+        ask::json(&from.rm, "/v1/resources", &query, from.token_file.as_deref(), from.timeout)?;
+    let resources = answer["resources"].as_array().cloned().unwrap_or_default();
+    match from.output {
+        Output::Json => println!("{}", Value::Array(resources)),
+        Output::Name => {
+            resources.iter().for_each(|resource| println!("{}", text(resource, "name")))
+        }
+        Output::Table => {
+            let columns =
+                ["group", "name", "address", "state", "admin", "used", "capacity", "total"];
+            let rows: Vec<Vec<String>> = resources
+                .iter()
+                .map(|resource| columns.iter().map(|column| text(resource, column)).collect())
+                .collect();
+            let header =
+                ["GROUP", "NAME", "ADDRESS", "STATE", "ADMIN", "USED", "CAPACITY", "TOTAL"];
+            print!("{}", table::render(&header, &rows));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! `ringmaster rm`: the Resource Manager as a daemon, or a question to the running one.
+
+use std::time::Duration;
+
+use config::Settings;
+use net::Clock;
+use rmd::{Rm, RmParts, StartError, Stop, Stopper};
+use telemetry::Log;
+
+use crate::cli::{Daemon, Probe};
+use crate::daemon::{self, Ask};
+use crate::exit::{Exit, Failure};
+use crate::{ask, settings, signals};
+
+pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
+    let settings = settings::load(args.config.as_deref(), &[])?;
+    if let Some(probe) = args.probe {
+        return asked(settings.rm.http, probe);
+    }
+    let Some(file) = &settings.config_file else {
+        let text = "config.file is not set: this version has no Config Server to ask, \
+                    so rm needs a file of platform objects";
+        return Err(Failure::new(Exit::Settings, text));
+    };
+    let (snapshot, source) = settings::from_file(file, &settings)?;
+    let log = settings::log(&settings.log)?;
+    let signals = signals::listen()?;
+    let clock = Clock::start();
+    let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };
+    let rm = Rm::start(parts).map_err(failure)?;
+    let stopper = rm.stopper();
+    let stop = stop(&settings);
+    let second = daemon::obey(signals, log.clone(), move |ask| stop(&stopper, ask))?;
+    show(&rm);
+    wait_until_ready(&rm);
+    daemon::ready();
+    let outcome = end(rm, &log);
+    second.outcome().and(outcome)
+}
+
+/// Prints what listens where.
+pub(crate) fn show(rm: &Rm) {
+    let addresses = rm.addresses();
+    for (transport, address) in &addresses.sip {
+        daemon::listening("rm.sip", format_args!("{}:{address}", transport.uri_param()));
+    }
+    daemon::listening("rm.monitor", format_args!("udp:{}", addresses.monitor));
+    daemon::listening("rm.http", addresses.http);
+}
+
+/// Everything is bound and read back already; what is left takes milliseconds.
+pub(crate) fn wait_until_ready(rm: &Rm) {
+    while !rm.ready() && rm.running() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What each way of asking means for RM (ops.md §4).
+pub(crate) fn stop(settings: &Settings) -> impl Fn(&Stopper, Ask) + Send + use<> {
+    let (delay, timeout) = (settings.rm.drain_delay, settings.rm.drain_timeout);
+    move |stopper, ask| {
+        stopper.stop(match ask {
+            Ask::Leave => Stop::Drain { delay, timeout },
+            Ask::End => Stop::Drain { delay: Duration::ZERO, timeout: Duration::ZERO },
+            Ask::Now => Stop::Now,
+        });
+    }
+}
+
+/// Waits for the end.
+pub(crate) fn end(rm: Rm, log: &Log) -> Result<(), Failure> {
+    let ended = rm.wait();
+    log.flush();
+    if ended.failed {
+        return Err(Failure::new(
+            Exit::Internal,
+            "the engine broke: please report what the log says",
+        ));
+    }
+    if ended.legs_left > 0 {
+        println!("{} calls were left up; they are found again at the next start", ended.legs_left);
+    }
+    Ok(())
+}
+
+pub(crate) fn failure(error: StartError) -> Failure {
+    let exit = if error.exit_code() == 78 { Exit::Settings } else { Exit::Local };
+    Failure::new(exit, daemon::chain(&error))
+}
+
+/// Asks the running daemon.
+pub(crate) fn asked(http: std::net::SocketAddr, probe: Probe) -> Result<(), Failure> {
+    let path = match probe {
+        Probe::Live => "/live",
+        Probe::Ready => "/ready",
+    };
+    match ask::probe(http, path) {
+        Some(200) => Ok(()),
+        Some(status) => Err(Failure::new(Exit::No, format!("{http}{path}: {status}"))),
+        None => Err(Failure::new(Exit::No, format!("{http}{path}: no answer"))),
+    }
+}

@@ -1,0 +1,51 @@
+//! `ringmaster rs`: the Reporting Server as a daemon, or a question to the running one.
+
+use net::Clock;
+use rsd::{Rs, RsParts, StartError};
+use telemetry::Log;
+
+use crate::cli::Daemon;
+use crate::daemon;
+use crate::exit::{Exit, Failure};
+use crate::{settings, signals};
+
+pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
+    let settings = settings::load(args.config.as_deref(), &[])?;
+    if let Some(probe) = args.probe {
+        return super::rm::asked(settings.rs.http, probe);
+    }
+    let log = settings::log(&settings.log)?;
+    let signals = signals::listen()?;
+    let rs = Rs::start(RsParts { settings, log: log.clone(), clock: Clock::start() })
+        .map_err(failure)?;
+    let stopper = rs.stopper();
+    // There is nothing that could be finished first: what waits is on disk.
+    let second = daemon::obey(signals, log.clone(), move |_| stopper.stop())?;
+    show(&rs);
+    daemon::ready();
+    let outcome = end(rs, &log);
+    second.outcome().and(outcome)
+}
+
+/// Prints what listens where.
+pub(crate) fn show(rs: &Rs) {
+    let addresses = rs.addresses();
+    daemon::listening("rs.broker", addresses.broker);
+    daemon::listening("rs.http", addresses.http);
+}
+
+/// Waits for the end.
+pub(crate) fn end(rs: Rs, log: &Log) -> Result<(), Failure> {
+    let ended = rs.wait();
+    log.flush();
+    if ended.failed {
+        let text = "a part of RS broke: please report what the log says";
+        return Err(Failure::new(Exit::Internal, text));
+    }
+    Ok(())
+}
+
+pub(crate) fn failure(error: StartError) -> Failure {
+    let exit = if error.exit_code() == 78 { Exit::Settings } else { Exit::Local };
+    Failure::new(exit, daemon::chain(&error))
+}

@@ -1,0 +1,162 @@
+//! `ringmaster standalone`: RM and RS in one process; `--demo` adds callers and media servers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use config::Settings;
+use model::snapshot::Snapshot;
+use net::Clock;
+use rmd::{Rm, RmParts, Stop};
+use rsd::{Rs, RsParts};
+
+use super::{rm, rs};
+use crate::cli::Standalone;
+use crate::daemon::{self, Ask};
+use crate::exit::{Exit, Failure};
+use crate::simulate::{Dialling, Simulation};
+use crate::{settings, signals};
+
+/// Media servers of the demo, and how long a call lasts at them and at its caller.
+const MEDIA_SERVERS: usize = 2;
+const HOLD: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(20));
+/// Numbers of the embedded objects; the last one is nobody's, so that refusals show too.
+const NUMBERS: [&str; 8] = [
+    "18005550100",
+    "18005550200",
+    "18005550234",
+    "19001234567",
+    "18005550100",
+    "18005550299",
+    "19007654321",
+    "18005559999",
+];
+
+pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
+    let mut flags = Vec::new();
+    if let Some(dir) = &args.data_dir {
+        flags.push(("RINGMASTER_DATA_DIR", dir.display().to_string()));
+    }
+    if args.demo && args.config.is_none() {
+        flags.extend(free_ports());
+    }
+    let settings = settings::load(args.config.as_deref(), &flags)?;
+    let mut simulation = Simulation::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let (snapshot, source) = objects(args, &settings, &mut simulation)?;
+    let log = settings::log(&settings.log)?;
+    let signals = signals::listen()?;
+    let clock = Clock::start();
+
+    let rs = Rs::start(RsParts { settings: settings.clone(), log: log.clone(), clock })
+        .map_err(rs::failure)?;
+    let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };
+    let rm = Rm::start(parts).map_err(rm::failure)?;
+    let (asks, asked) = sync_channel(4);
+    let stopper = rm.stopper();
+    let second = daemon::obey(signals, log.clone(), move |ask| {
+        if ask == Ask::Now {
+            stopper.stop(Stop::Now);
+        }
+        // Full means that it was asked before.
+        let _ = asks.try_send(ask);
+    })?;
+    rm::show(&rm);
+    rs::show(&rs);
+    rm::wait_until_ready(&rm);
+    daemon::ready();
+    if args.demo {
+        dial(args, &rm, &mut simulation)?;
+    }
+    tell(&rm, &rs, args.demo);
+    let ask = wait(&rm, &asked);
+    // Callers hang up while there is somebody to hang up through.
+    simulation.stop();
+    // The demo's callers are gone then: there is nobody to wait for.
+    let ask = if args.demo && ask == Ask::Leave { Ask::End } else { ask };
+    rm::stop(&settings)(&rm.stopper(), ask);
+    let outcome = rm::end(rm, &log);
+    rs.stop();
+    let outcome = outcome.and(rs::end(rs, &log));
+    second.outcome().and(outcome)
+}
+
+/// Waits until somebody asks for the end, or RM has broken.
+fn wait(rm: &Rm, asked: &Receiver<Ask>) -> Ask {
+    loop {
+        match asked.recv_timeout(Duration::from_millis(200)) {
+            Ok(ask) => return ask,
+            Err(RecvTimeoutError::Timeout) if rm.running() => {}
+            Err(_) => return Ask::Now,
+        }
+    }
+}
+
+/// Objects of the settings' file, or the embedded ones with the demo's media servers.
+fn objects(
+    args: &Standalone,
+    settings: &Settings,
+    simulation: &mut Simulation,
+) -> Result<(Arc<Snapshot>, String), Failure> {
+    if let Some(file) = &settings.config_file {
+        return settings::from_file(file, settings);
+    }
+    let mut media = Vec::new();
+    if args.demo {
+        for _ in 0..MEDIA_SERVERS {
+            media.push(simulation.media(0, Some(HOLD)).map_err(local)?);
+        }
+    }
+    Ok((settings::embedded(&media)?, "embedded".to_owned()))
+}
+
+fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), Failure> {
+    let Some(to) = sip(rm) else { return Ok(()) };
+    let numbers = NUMBERS.map(str::to_owned).to_vec();
+    let dialling = Dialling { to, rate: args.cps, duration: None, hold: HOLD, numbers };
+    simulation.dial(dialling).map_err(local)
+}
+
+/// Where to look.
+fn tell(rm: &Rm, rs: &Rs, demo: bool) {
+    let program = std::env::args().next().unwrap_or_else(|| "ringmaster".to_owned());
+    println!("\ndashboard      http://{}/", rs.addresses().http);
+    if let (Some(sip), true) = (sip(rm), demo) {
+        println!("place a call   sip:18005550100@{sip}, with any SIP phone on this machine");
+    }
+    println!("list calls     {program} calls --rm http://{}", rm.addresses().http);
+    println!("media servers  {program} resources --rm http://{}\n", rm.addresses().http);
+}
+
+fn sip(rm: &Rm) -> Option<SocketAddr> {
+    let udp = rm.addresses().sip.iter().find(|(transport, _)| !transport.is_stream());
+    udp.map(|(_, address)| *address)
+}
+
+/// The usual ports where they are free, others where they are not.
+fn free_ports() -> Vec<(&'static str, String)> {
+    let [sip, monitor, rm_http, broker, rs_http] = [5060, 5064, 8300, 61616, 8080].map(free);
+    let listen = format!("[\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"]");
+    vec![
+        ("RINGMASTER_RM__SIP__LISTEN", listen),
+        ("RINGMASTER_RM__MONITOR__LISTEN", format!("udp:127.0.0.1:{monitor}")),
+        ("RINGMASTER_RM__HTTP", format!("127.0.0.1:{rm_http}")),
+        ("RINGMASTER_RM__REPORTING__BROKER", format!("tcp://127.0.0.1:{broker}")),
+        ("RINGMASTER_RS__BROKER", format!("127.0.0.1:{broker}")),
+        ("RINGMASTER_RS__HTTP", format!("127.0.0.1:{rs_http}")),
+    ]
+}
+
+/// This port when nobody has it, for UDP and TCP; else one that the system gives.
+fn free(usual: u16) -> u16 {
+    let both = |port: u16| {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        let port = tcp.local_addr().ok()?.port();
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).ok().map(|_| port)
+    };
+    both(usual).or_else(|| (0..16).find_map(|_| both(0))).unwrap_or(usual)
+}
+
+fn local(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Local, error.to_string())
+}

@@ -1,0 +1,38 @@
+//! A GET as a test needs it: one connection, one answer.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Status and body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// HTTP/1.0, so that the body ends with the connection.
+pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Ok(Answer { status, body: body.to_owned() })
+}
+
+/// The JSON body of a 200.
+pub(crate) fn json(address: SocketAddr, path: &str) -> serde_json::Value {
+    let answer = get(address, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path}: {e}: {}", answer.body))
+}
+
+/// One metric without labels, from `/metrics`.
+pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
+    let answer = get(address, "/metrics").unwrap();
+    let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is not in:\n{}", answer.body)).parse().unwrap()
+}

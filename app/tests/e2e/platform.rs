@@ -1,0 +1,233 @@
+//! The processes under test: settings and objects on disk, start, addresses, kill.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Callers, RM and media servers have addresses of their own, so that roles are told apart.
+pub(crate) const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+pub(crate) const MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+
+/// A folder with the settings and objects of one test.
+pub(crate) struct Site {
+    dir: TempDir,
+    sip: u16,
+    monitor: u16,
+    rm_http: u16,
+    broker: u16,
+    rs_http: u16,
+}
+
+impl Site {
+    /// Fixed ports of this run, given by the OS, so that a killed process comes back to them.
+    pub(crate) fn new(objects: &str) -> Self {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let site = Self {
+            dir: tempfile::tempdir().unwrap(),
+            sip: free_port(local),
+            monitor: free_port(local),
+            rm_http: free_port(local),
+            broker: free_port(local),
+            rs_http: free_port(local),
+        };
+        site.write("platform.yaml", objects);
+        site.write("settings.yaml", &site.settings());
+        site
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) fn sip(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip))
+    }
+
+    pub(crate) fn rm_http(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.rm_http))
+    }
+
+    pub(crate) fn rs_http(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.rs_http))
+    }
+
+    pub(crate) fn start_rm(&self) -> Process {
+        self.start(&["rm", "-c", "settings.yaml"])
+    }
+
+    pub(crate) fn start_rs(&self) -> Process {
+        self.start(&["rs", "-c", "settings.yaml"])
+    }
+
+    /// Starts the executable in this folder and waits for the line `ready`.
+    pub(crate) fn start(&self, args: &[&str]) -> Process {
+        let process = Process::spawn(self.dir.path(), args);
+        process.wait_for("ready");
+        process
+    }
+
+    fn settings(&self) -> String {
+        let Self { sip, monitor, rm_http, broker, rs_http, .. } = self;
+        format!(
+            "data_dir: data\n\
+             config: {{ file: platform.yaml }}\n\
+             rm:\n  name: rm-1\n  \
+               sip: {{ listen: [\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"] }}\n  \
+               monitor: {{ listen: \"udp:127.0.0.1:{monitor}\" }}\n  \
+               http: 127.0.0.1:{rm_http}\n  \
+               reporting: {{ broker: \"tcp://127.0.0.1:{broker}\" }}\n\
+             rs:\n  name: rs-1\n  broker: 127.0.0.1:{broker}\n  http: 127.0.0.1:{rs_http}\n"
+        )
+    }
+}
+
+/// A port that was free a moment ago, for UDP and TCP.
+pub(crate) fn free_port(ip: IpAddr) -> u16 {
+    loop {
+        let tcp = TcpListener::bind((ip, 0)).unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind((ip, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// One running `ringmaster`; killed when the test ends.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    seen: std::cell::RefCell<Vec<String>>,
+}
+
+impl Process {
+    pub(crate) fn spawn(dir: &Path, args: &[&str]) -> Self {
+        Self::of(command(dir, args))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the executable starts");
+        let stdout = child.stdout.take().unwrap();
+        let (sender, lines) = channel_of_lines();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: std::cell::RefCell::default() }
+    }
+
+    /// Waits until a line of stdout equals `text` or contains it as a word of a log line.
+    pub(crate) fn wait_for(&self, text: &str) {
+        let deadline = now() + Duration::from_secs(30);
+        while now() < deadline {
+            if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(100)) {
+                let found = line.trim() == text || line.contains(&format!(" {text} "));
+                self.seen.borrow_mut().push(line);
+                if found {
+                    return;
+                }
+            }
+        }
+        panic!("no line `{text}` in:\n{}", self.output());
+    }
+
+    /// All of stdout so far.
+    pub(crate) fn output(&self) -> String {
+        self.seen.borrow_mut().extend(self.lines.try_iter());
+        self.seen.borrow().join("\n")
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(status.success(), "kill -s {name} {pid}");
+    }
+
+    /// SIGKILL, and gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(now() < deadline, "still running after {limit:?}:\n{}", self.output());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "--- output of the process:\n{}", self.output());
+        }
+    }
+}
+
+/// A command that ends by itself: exit code, stdout, stderr.
+pub(crate) fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = command(dir, args).output().unwrap();
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringmaster"));
+    command.current_dir(dir).args(args);
+    command
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own lines are few")]
+fn channel_of_lines() -> (std::sync::mpsc::Sender<String>, Receiver<String>) {
+    channel()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Asks again and again until `check` holds, at most 30 s; then shows what was seen last.
+pub(crate) fn eventually<T: std::fmt::Debug>(
+    what: &str,
+    mut ask: impl FnMut() -> T,
+    check: impl Fn(&T) -> bool,
+) -> T {
+    let deadline = now() + Duration::from_secs(30);
+    loop {
+        let seen = ask();
+        if check(&seen) {
+            return seen;
+        }
+        assert!(now() < deadline, "{what}: last seen {seen:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

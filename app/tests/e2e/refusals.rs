@@ -1,0 +1,95 @@
+//! Calls that RM refuses: the answer, the record with its reason, the log line that says why.
+
+use std::time::Duration;
+
+use crate::calls::{healthy, objects};
+use crate::platform::{Site, eventually};
+use crate::report::{self, Cdr};
+use crate::sipp::{Media, Plan};
+use crate::{http, platform};
+
+fn only(cdrs: &[Cdr], reason: &str) -> Cdr {
+    let found: Vec<&Cdr> = cdrs.iter().filter(|cdr| cdr["reason"] == reason).collect();
+    assert_eq!(found.len(), 1, "{reason} in {cdrs:?}");
+    assert_eq!(found[0]["end-state"], "REJECTED");
+    assert!(!found[0].contains_key("answer"));
+    found[0].clone()
+}
+
+#[test]
+fn an_unknown_number_gets_404() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    let _rs = site.start_rs();
+    let rm = site.start_rm();
+    healthy(&site, 1);
+    Plan::new(site.sip(), &["15550000000"], 1).refused(&site.path("."), 404).run();
+    let cdr = only(&report::wait_for_calls(site.rs_http(), 1), "no-profile");
+    assert_eq!(cdr["sip-status"], "404");
+    assert!(!cdr.contains_key("tenant/name") && !cdr.contains_key("resource/name"));
+    let line = rm.output().lines().find(|line| line.contains(" 20201 ")).unwrap().to_owned();
+    assert!(line.contains("WARN") && line.contains("no profile"), "{line}");
+    assert!(line.contains(cdr["gvp-guid"].as_str()), "{line}");
+}
+
+#[test]
+fn a_call_over_the_limit_gets_the_configured_code() {
+    let media = Media::start();
+    let policy = "{ usage_limit: 2, respcodes: { usage_limit: 486 } }";
+    let site = Site::new(&objects(&[&media], policy));
+    let _rs = site.start_rs();
+    let rm = site.start_rm();
+    healthy(&site, 1);
+    let numbers = ["18005550100"];
+    let held = Plan { hold: Duration::from_secs(6), ..Plan::new(site.sip(), &numbers, 2) }.start();
+    let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
+    eventually("two calls up", up, |calls| *calls == 2);
+    Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 486).run();
+    held.finish();
+    // The places are free again.
+    Plan::new(site.sip(), &numbers, 2).run();
+    let cdrs = report::wait_for_calls(site.rs_http(), 5);
+    assert_eq!(cdrs.len(), 5);
+    let cdr = only(&cdrs, "usage-limit");
+    assert_eq!(cdr["sip-status"], "486");
+    assert_eq!(cdr["tenant/name"], "acme");
+    let line = rm.output().lines().find(|line| line.contains(" 20301 ")).unwrap().to_owned();
+    for part in ["usage limit", "status=486", "tenant acme 2/2"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+}
+
+#[test]
+fn a_call_with_every_media_server_down_gets_the_no_resource_code() {
+    let address = {
+        let media = Media::start();
+        media.address
+    };
+    let objects = format!(
+        "kind: IvrProfile\nname: main\nspec: {{ service: voicexml, \
+         initial_page_url: \"http://a.example/\" }}\n---\n\
+         kind: DidGroup\nname: numbers\nspec: {{ profile: main, dids: [\"18005550100\"] }}\n---\n\
+         kind: ResourceGroup\nname: mcp\nspec:\n  services: [voicexml]\n  \
+           monitor: {{ interval: 400ms, timeout: 200ms, down_after: 2 }}\n  \
+           noresource_response_code: 603\n  resources:\n    \
+           - {{ name: mcp-1, address: \"sip:{address}\" }}\n"
+    );
+    let site = Site::new(&objects);
+    let _rs = site.start_rs();
+    let rm = site.start_rm();
+    let state = || {
+        let resources = http::json(site.rm_http(), "/v1/resources");
+        resources["resources"][0]["state"].as_str().unwrap().to_owned()
+    };
+    eventually("the media server is dead", state, |state| state == "dead");
+    Plan::new(site.sip(), &["18005550100"], 1).refused(&site.path("."), 603).run();
+    let cdr = only(&report::wait_for_calls(site.rs_http(), 1), "resource-dead");
+    assert_eq!(cdr["sip-status"], "603");
+    let line = rm.output().lines().find(|line| line.contains(" 20401 ")).unwrap().to_owned();
+    assert!(
+        line.contains("EROR") && line.contains("reason=resource-dead") && line.contains("=mcp"),
+        "{line}"
+    );
+    let ready = platform::run(&site.path("."), &["rm", "-c", "settings.yaml", "--probe", "ready"]);
+    assert_eq!(ready.0, 0, "RM stays ready without media: callers get a proper answer");
+}

@@ -1,0 +1,65 @@
+//! The report of completed RM calls, read through all its pages as a client would.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::http;
+use crate::platform::eventually;
+
+/// One `<cdr>`: its own attributes, and those of its children as `child/attribute`.
+pub(crate) type Cdr = BTreeMap<String, String>;
+
+/// All completed calls, newest first.
+pub(crate) fn completed(rs: SocketAddr) -> Vec<Cdr> {
+    let mut all = Vec::new();
+    for page in 1.. {
+        let path = format!("/ems-rs/HIST/CDRs/RM/details?page={page}&page-size=100");
+        let answer = http::get(rs, &path).unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        all.extend(cdrs(&answer.body));
+        let pages = elements(&answer.body, "pages").next();
+        let total = pages.map_or(1, |tag| attributes(tag)["total"].parse::<u32>().unwrap());
+        if page >= total {
+            return all;
+        }
+    }
+    unreachable!("pages are counted upwards without end")
+}
+
+/// Waits until the report has so many calls and nothing is left unapplied.
+pub(crate) fn wait_for_calls(rs: SocketAddr, count: usize) -> Vec<Cdr> {
+    eventually("nothing unapplied", || http::metric(rs, "rsQueueSize"), |size| *size == 0.0);
+    eventually("calls in the report", || completed(rs), |cdrs| cdrs.len() >= count)
+}
+
+fn cdrs(document: &str) -> impl Iterator<Item = Cdr> {
+    document.split("<cdr ").skip(1).map(|text| {
+        let text = text.split("</cdr>").next().unwrap();
+        let mut cdr = attributes(text.split('>').next().unwrap());
+        for child in ["component", "application", "tenant", "resource"] {
+            // The last of its kind: of the tenants, the leaf.
+            if let Some(tag) = elements(text, child).last() {
+                let named = attributes(tag).into_iter();
+                cdr.extend(named.map(|(name, value)| (format!("{child}/{name}"), value)));
+            }
+        }
+        cdr
+    })
+}
+
+fn elements<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let open = format!("<{name} ");
+    let starts: Vec<usize> = text.match_indices(&open).map(|(at, _)| at + open.len()).collect();
+    starts.into_iter().map(|at| text[at..].split('>').next().unwrap())
+}
+
+fn attributes(tag: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut rest = tag;
+    while let Some((name, after)) = rest.split_once("=\"") {
+        let (value, next) = after.split_once('"').unwrap();
+        found.insert(name.trim().to_owned(), value.to_owned());
+        rest = next;
+    }
+    found
+}

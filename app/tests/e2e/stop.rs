@@ -1,0 +1,49 @@
+//! Ctrl-C and SIGTERM: a clean end, spools flushed.
+
+use std::time::Duration;
+
+use crate::calls::{healthy, objects};
+use crate::platform::{Site, eventually};
+use crate::sipp::{Media, Plan};
+use crate::{http, report};
+
+#[test]
+fn ctrl_c_stops_both_daemons_with_0_and_nothing_is_lost() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    let mut rm = site.start_rm();
+    healthy(&site, 1);
+    // No RS yet: the records wait in RM's spool.
+    Plan::new(site.sip(), &["18005550100"], 50).run();
+    rm.signal("INT");
+    assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(0), "{}", rm.output());
+    let mut rs = site.start_rs();
+    let _rm = site.start_rm();
+    assert_eq!(report::wait_for_calls(site.rs_http(), 50).len(), 50);
+    rs.signal("INT");
+    assert_eq!(rs.wait(Duration::from_secs(15)).code(), Some(0), "{}", rs.output());
+}
+
+#[test]
+fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    let _rs = site.start_rs();
+    let mut rm = site.start_rm();
+    healthy(&site, 1);
+    let numbers = ["18005550100"];
+    let hold = Duration::from_secs(4);
+    let callers = Plan { hold, ..Plan::new(site.sip(), &numbers, 5) }.start();
+    let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
+    eventually("5 calls up", up, |calls| *calls == 5);
+    rm.signal("TERM");
+    let ready = || http::get(site.rm_http(), "/ready").unwrap().status;
+    eventually("not ready while draining", ready, |status| *status == 503);
+    assert_eq!(http::get(site.rm_http(), "/live").unwrap().status, 200);
+    Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 503).run();
+    callers.finish();
+    assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(0), "{}", rm.output());
+    let cdrs = report::wait_for_calls(site.rs_http(), 5);
+    assert_eq!(cdrs.len(), 5, "a draining node's refusals leave no record");
+    assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"));
+}
