@@ -14,7 +14,7 @@ use crate::error::StartError;
 use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
 use crate::limits::{HTTP_BODY, HTTP_TIME};
-use crate::publish::PublishFigures;
+use crate::publish::Publishing;
 use crate::state::State;
 pub(crate) use access::Tokens;
 use admission::{Admission, Source};
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) state: State,
     pub(crate) pulse: Arc<Pulse>,
-    pub(crate) publish: Arc<PublishFigures>,
+    pub(crate) publishing: Arc<Publishing>,
     pub(crate) spool: Spool,
     pub(crate) clock: Clock,
     /// Where the configuration comes from, for `/v1/config`.

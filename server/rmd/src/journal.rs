@@ -6,18 +6,17 @@
 
 use crate::frame;
 use crate::limits::{BACKLOG_BYTES, GROUP_BYTES, GROUP_RECORDS, SPOOL_RETRY};
-use crate::publish::PublishFigures;
+use crate::publish::Publishing;
 use rm::{Event, FrameKind, Stream};
 use spool::{Entry, Full, Key, Kind, Spool};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The way of records to the spool.
 pub(crate) struct Journal {
     spool: Spool,
-    publish: Arc<PublishFigures>,
+    publishing: Arc<Publishing>,
     /// Not yet taken by the spool, oldest first.
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
@@ -40,8 +39,8 @@ struct Refused {
 
 /// One frame to be; its payload is put together when the spool is asked.
 struct Waiting {
-    /// `None`: a close without record.
-    no: Option<u64>,
+    /// Its number and stream; `None`: a close without record.
+    no: Option<(u64, Stream)>,
     class: Class,
     kind: Kind,
     key: [u8; 22],
@@ -86,10 +85,10 @@ impl Counters {
         self.dropped.iter().sum()
     }
 
-    fn lost(&mut self, one: &Waiting, publish: &PublishFigures) {
+    fn lost(&mut self, one: &Waiting, publishing: &Publishing) {
         self.dropped[one.class as usize] += 1;
-        if one.no.is_some() && one.class != Class::Event {
-            publish.made.fetch_sub(1, Ordering::AcqRel);
+        if let Some((_, stream)) = one.no {
+            publishing.lost(stream);
         }
     }
 }
@@ -106,10 +105,10 @@ pub(crate) enum Change {
 }
 
 impl Journal {
-    pub(crate) fn new(spool: Spool, publish: Arc<PublishFigures>) -> Self {
+    pub(crate) fn new(spool: Spool, publishing: Arc<Publishing>) -> Self {
         Self {
             spool,
-            publish,
+            publishing,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             most_bytes: BACKLOG_BYTES,
@@ -130,10 +129,9 @@ impl Journal {
                     (Stream::Cdr, FrameKind::Open) => (Kind::Open, Class::Start),
                     (Stream::Cdr, FrameKind::Close) => (Kind::Close, Class::End),
                 };
-                if stream == Stream::Cdr {
-                    self.publish.made.fetch_add(1, Ordering::AcqRel);
-                }
-                Waiting { no: Some(no), class, kind, key, json, block, urgent }
+                self.publishing.made(stream);
+                let no = Some((no, stream));
+                Waiting { no, class, kind, key, json, block, urgent }
             }
             Event::Forget { key } => {
                 let (json, block) = (Vec::new(), Vec::new());
@@ -219,7 +217,7 @@ impl Journal {
     fn handed_over(&mut self, group: usize, seq: u64) {
         for waiting in self.waiting.drain(..group) {
             self.waiting_bytes -= waiting.bytes();
-            self.newest = waiting.no.unwrap_or(self.newest);
+            self.newest = waiting.no.map_or(self.newest, |(no, _)| no);
         }
         self.undurable.push_back((seq, self.newest));
     }
@@ -232,12 +230,12 @@ impl Journal {
         }
         let goal = self.most_bytes - self.most_bytes / 16;
         for class in [Class::Event, Class::Update, Class::Start, Class::End] {
-            let Self { waiting, waiting_bytes, counters, publish, .. } = self;
+            let Self { waiting, waiting_bytes, counters, publishing, .. } = self;
             waiting.retain(|one| {
                 let goes = one.class == class && *waiting_bytes > goal;
                 if goes {
                     *waiting_bytes -= one.bytes();
-                    counters.lost(one, publish);
+                    counters.lost(one, publishing);
                 }
                 !goes
             });
@@ -247,7 +245,7 @@ impl Journal {
     fn drop_at(&mut self, at: usize) {
         if let Some(waiting) = self.waiting.remove(at) {
             self.waiting_bytes -= waiting.bytes();
-            self.counters.lost(&waiting, &self.publish);
+            self.counters.lost(&waiting, &self.publishing);
         }
     }
 }

@@ -12,7 +12,7 @@
 //!               └────────────── engine thread ──────────────┘                               │  ▲
 //!                              ▲                                                            │  │
 //!                              └── durable sequence (atomic + waker) ───────────────────────┤  │
-//!   broker ◄──► publisher thread ◄── wakes; durable frames are read from disk ──────────────┘  │
+//!   broker ◄──► publisher threads ◄─ wakes; durable frames are read from disk ──────────────┘  │
 //!                              └── cursor: acknowledged up to here ────────────────────────────┘
 //! ```
 
@@ -48,8 +48,9 @@ use event_loop::EventLoop;
 use figures::Pulse;
 use http::Shared;
 use journal::Journal;
+use net::Waker;
 use parts::Base;
-use publish::{PublishFigures, PublishSettings, Publisher};
+use publish::{Line, PublishSettings, Publisher, Publishing};
 use recover::Recovery;
 use running::spawn;
 use state::State;
@@ -73,37 +74,37 @@ impl Rm {
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
-        let (publisher_waker, publisher_wakes) =
-            net::waker::pair().map_err(StartError::descriptors)?;
+        let (wakers, publisher_wakes) = publish::wakers()?;
         let (inbox, inputs) = inbox::inbox(engine_waker);
         let recovery = Recovery::open(base.dir.spool(), base.seed[0], clock, {
-            let (inbox, publisher) = (inbox.clone(), publisher_waker.clone());
+            let (inbox, publishers) = (inbox.clone(), wakers.clone());
             move |seq| {
                 inbox.durable(seq);
-                publisher.wake();
+                publishers.iter().for_each(Waker::wake);
             }
         })?;
-        let publish = Arc::new(PublishFigures::new(recovery.last_seq(), recovery.cursor()));
-        let (spool, cursor) = (recovery.spool(), recovery.cursor());
+        let (spool, positions) = (recovery.spool(), recovery.positions());
+        let publishing = Arc::new(Publishing::new(recovery.last_seq(), positions, wakers));
         let trust = Trust::new(&base.engine.peers, &snapshot);
         let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
-        let journal = Journal::new(spool.clone(), Arc::clone(&publish));
+        let journal = Journal::new(spool.clone(), Arc::clone(&publishing));
         let engine = Engine::new(proxy, journal, log.clone(), now);
         state.applied(now.wall, snapshot.revision);
         state.listening(now.wall, &addresses);
 
-        let mut rm =
-            Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publish, publisher_waker);
-        rm.publisher = Some(spawn("rm-publish", {
-            let seed = base.seed;
-            let settings = PublishSettings::of(&settings.rm, base.login, seed, now.wall, cursor);
-            let (spool, state, publish) = (spool.clone(), state.clone(), Arc::clone(&publish));
-            move || Publisher::run(settings, spool, publisher_wakes, clock, state, publish)
-        })?);
+        let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);
+        for ((line, at), wakes) in Line::ALL.into_iter().zip(positions).zip(publisher_wakes) {
+            let login = base.login.clone();
+            let settings = PublishSettings::of(line, at, &settings.rm, login, base.seed, now.wall);
+            let (spool, state, lines) = (spool.clone(), state.clone(), Arc::clone(&publishing));
+            rm.publishers.push(spawn(line.name(), move || {
+                Publisher::run(settings, spool, wakes, clock, state, lines);
+            })?);
+        }
         rm.http = Some({
             let (state, pulse) = (state.clone(), Arc::clone(&pulse));
             let tokens = base.tokens;
-            let shared = Shared { inbox, state, pulse, publish, spool, clock, source, tokens };
+            let shared = Shared { inbox, state, pulse, publishing, spool, clock, source, tokens };
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });

@@ -1,22 +1,23 @@
 //! Stage 11, second half: records from disk to the broker, kept until acknowledged.
 //!
-//! One publisher is one thread, one connection, one queue and one cursor of the spool; the other
-//! queues are a second instance of it. It waits for nobody but the broker and changes no byte of a
+//! One publisher is one thread, one connection and one cursor of the spool; there are two of them,
+//! [`Line`] says which queues each carries. It waits for nobody but the broker and changes no byte of a
 //! record: what has no answer is sent again as it was, and record ids absorb it (rm.md §9.6).
 
 mod backoff;
 mod group;
+mod line;
 mod link;
 
 use crate::limits::{GROUP_BYTES, GROUP_RECORDS, GROUPS_IN_FLIGHT, LAST_PUBLISH};
-use crate::recover::CDR_CURSOR;
 use crate::state::State;
 use backoff::Backoff;
 use config::settings::{HostPort, Rm};
 use group::{Group, position};
+use line::PublishFigures;
+pub(crate) use line::{Line, Publishing, wakers};
 use link::{Link, Over};
 use model::chance::Chance;
-use model::record::Stream;
 use model::time::Millis;
 use net::waker::WakeReceiver;
 use net::{Clock, Interest, Poller, Token};
@@ -25,16 +26,15 @@ use spool::{Reader, Spool};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
 /// What one publisher is told at the start.
 pub(crate) struct PublishSettings {
-    /// The stream whose records it sends.
-    pub(crate) stream: Stream,
-    /// Its cursor in the spool, and where that stands.
-    pub(crate) cursor: (u8, u64),
+    /// Which of the two it is.
+    pub(crate) line: Line,
+    /// Where its cursor stands in the spool.
+    pub(crate) position: u64,
     /// Where to; the name is resolved at each connect, because an address is an attribute.
     pub(crate) broker: HostPort,
     /// Login, where the broker wants one.
@@ -45,84 +45,25 @@ pub(crate) struct PublishSettings {
     pub(crate) chance: Chance,
 }
 
-/// What a publisher tells others, and is told by them, at any time.
-#[derive(Debug)]
-pub(crate) struct PublishFigures {
-    /// A broker has let us in.
-    pub(crate) connected: AtomicBool,
-    /// Records acknowledged since the start.
-    pub(crate) acknowledged: AtomicU64,
-    /// Records that no broker frame can hold.
-    pub(crate) too_large: AtomicU64,
-    /// From send to acknowledgement.
-    pub(crate) seconds: Histogram,
-    /// Records made since the start; the journal counts them.
-    pub(crate) made: AtomicU64,
-    /// Of those acknowledged.
-    made_acknowledged: AtomicU64,
-    /// Last sequence of the run before.
-    floor: u64,
-    /// Everything up to here is acknowledged.
-    position: AtomicU64,
-    /// Time to go: what is left is published, if that is soon.
-    stopping: AtomicBool,
-}
-
-impl PublishFigures {
-    /// At a start: the last sequence in the spool, and how far the broker had it.
-    pub(crate) fn new(floor: u64, position: u64) -> Self {
-        Self {
-            connected: AtomicBool::new(false),
-            acknowledged: AtomicU64::new(0),
-            too_large: AtomicU64::new(0),
-            seconds: Histogram::new(LATENCY_SECONDS),
-            made: AtomicU64::new(0),
-            made_acknowledged: AtomicU64::new(0),
-            floor,
-            position: AtomicU64::new(position),
-            stopping: AtomicBool::new(false),
-        }
-    }
-
-    /// Records that no broker has: exact for those of this run; of an earlier run, until its rest
-    /// is acknowledged, at most so many.
-    pub(crate) fn pending(&self) -> u64 {
-        let done = self.made_acknowledged.load(Ordering::Acquire);
-        let made = self.made.load(Ordering::Acquire);
-        let earlier = self.floor.saturating_sub(self.position.load(Ordering::Acquire));
-        made.saturating_sub(done) + earlier
-    }
-
-    /// Asks the publisher to end; its waker must be called after this.
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Acquire)
-    }
-}
-
 impl PublishSettings {
-    /// Those of the one connection of this version: `ringmaster.cdr`.
+    /// Those of one line.
     pub(crate) fn of(
+        line: Line,
+        position: u64,
         rm: &Rm,
         login: Option<(String, Option<Secret>)>,
         seed: [u64; 4],
         started: Millis,
-        cursor: u64,
     ) -> Self {
+        let [first, second, rest @ ..] = seed;
+        let (run, number) = (started.0, line.cursor());
         Self {
-            stream: Stream::Cdr,
-            cursor: (CDR_CURSOR, cursor),
+            line,
+            position,
             broker: rm.broker.clone(),
             login,
-            connection_id: format!("ID:{}-{}-{:x}-0:1", rm.name, started.0, seed[1]),
-            chance: Chance::new(seed),
+            connection_id: format!("ID:{}-{run}-{second:x}-{number}:1", rm.name),
+            chance: Chance::new([first ^ u64::from(number), second, rest[0], rest[1]]),
         }
     }
 }
@@ -139,7 +80,7 @@ pub(crate) struct Publisher {
     waker: WakeReceiver,
     clock: Clock,
     state: State,
-    figures: Arc<PublishFigures>,
+    publishing: Arc<Publishing>,
     attempt: u32,
     /// When to give up after a request to end.
     last: Option<Duration>,
@@ -158,11 +99,12 @@ impl Publisher {
         waker: WakeReceiver,
         clock: Clock,
         state: State,
-        figures: Arc<PublishFigures>,
+        publishing: Arc<Publishing>,
     ) {
-        match Self::new(settings, spool, waker, clock, state.clone(), figures) {
+        let line = settings.line;
+        match Self::new(settings, spool, waker, clock, state.clone(), publishing) {
             Ok(publisher) => publisher.publish(),
-            Err(error) => state.broker(clock.now().wall, Some(&error.to_string()), "-"),
+            Err(error) => state.broker(clock.now().wall, line, Some(&error.to_string()), "-"),
         }
     }
 
@@ -172,11 +114,11 @@ impl Publisher {
         waker: WakeReceiver,
         clock: Clock,
         state: State,
-        figures: Arc<PublishFigures>,
+        publishing: Arc<Publishing>,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         poller.add(&waker, WAKER, Interest::Read)?;
-        let reader = spool.reader(settings.cursor.1);
+        let reader = spool.reader(settings.position);
         Ok(Self {
             settings,
             spool,
@@ -187,24 +129,28 @@ impl Publisher {
             waker,
             clock,
             state,
-            figures,
+            publishing,
             attempt: 0,
             last: None,
             complained: false,
         })
     }
 
+    fn figures(&self) -> &PublishFigures {
+        self.publishing.line(self.settings.line)
+    }
+
     fn publish(mut self) {
         let mut backoff = Backoff::new(self.settings.chance.clone());
         while !self.is_over() {
             let (peer, why) = self.connection(&mut backoff);
-            self.figures.connected.store(false, Ordering::Release);
+            self.figures().connected.store(false, Ordering::Release);
             self.attempt = self.attempt.wrapping_add(1);
             if self.is_over() {
                 break;
             }
             if !self.complained {
-                self.state.broker(self.clock.now().wall, Some(&why), &peer);
+                self.state.broker(self.clock.now().wall, self.settings.line, Some(&why), &peer);
                 self.complained = true;
             }
             self.rest(backoff.wait());
@@ -224,7 +170,7 @@ impl Publisher {
             if let Err(over) = self.turn(&mut link, &mut client, &peer, backoff) {
                 break over.to_string();
             }
-            if self.figures.is_stopping() && self.finished() {
+            if self.figures().is_stopping() && self.finished() {
                 client.shutdown();
                 // The goodbye is a courtesy; what matters is acknowledged.
                 let _ = link.write(&mut client, &self.poller);
@@ -255,9 +201,9 @@ impl Publisher {
         while let Some(event) = client.poll_event() {
             match event {
                 ClientEvent::Ready => {
-                    self.figures.connected.store(true, Ordering::Release);
+                    self.figures().connected.store(true, Ordering::Release);
                     self.complained = false;
-                    self.state.broker(self.clock.now().wall, None, peer);
+                    self.state.broker(self.clock.now().wall, self.settings.line, None, peer);
                     self.send_again(now, client)?;
                 }
                 ClientEvent::Acknowledged { tag } => {
@@ -274,7 +220,7 @@ impl Publisher {
         if self.is_over() {
             return Err(Over::Closed("stopped".to_owned()));
         }
-        if self.figures.is_connected() { self.fill(now, client) } else { Ok(()) }
+        if self.figures().is_connected() { self.fill(now, client) } else { Ok(()) }
     }
 
     /// Reads and sends new records while the window has room.
@@ -288,19 +234,19 @@ impl Publisher {
                 return Ok(());
             }
             let Some(upto) = position(&frames) else {
-                self.figures
+                self.figures()
                     .position
                     .fetch_max(frames.last().map_or(0, |last| last.seq), Ordering::AcqRel);
                 continue;
             };
-            match Group::of(self.next_tag, upto, frames, self.settings.stream) {
-                Some(group) => {
-                    let tag = group.tag;
-                    self.next_tag += 1;
-                    self.groups.push_back(group);
-                    self.send(now, client, tag)?;
-                }
-                None => self.skip(upto),
+            let groups = Group::of(&mut self.next_tag, upto, frames, self.settings.line);
+            if groups.is_empty() {
+                self.skip(upto);
+            }
+            for group in groups {
+                let tag = group.tag;
+                self.groups.push_back(group);
+                self.send(now, client, tag)?;
             }
         }
         Ok(())
@@ -324,12 +270,12 @@ impl Publisher {
         let Some(at) = self.groups.iter().position(|group| group.tag == tag) else { return Ok(()) };
         let Some(group) = self.groups.get_mut(at) else { return Ok(()) };
         group.sent = now;
-        match group.send(client, self.settings.stream.queue()) {
+        match group.send(client) {
             Ok(()) => Ok(()),
             Err(SendError::TooLarge) if group.len() > 1 => self.send_apart(now, client, at),
             Err(SendError::TooLarge) => {
                 // This broker will never take it, and it must not stop the others.
-                self.figures.too_large.fetch_add(1, Ordering::Relaxed);
+                self.figures().too_large.fetch_add(1, Ordering::Relaxed);
                 self.state.dropped(1, "too large for the broker");
                 self.passed(tag);
                 Ok(())
@@ -354,10 +300,10 @@ impl Publisher {
     /// The broker has a group on its disk.
     fn acknowledged(&mut self, now: Duration, tag: u64) {
         if let Some(group) = self.groups.iter().find(|group| group.tag == tag) {
-            self.figures.acknowledged.fetch_add(group.len(), Ordering::Relaxed);
-            let fresh = group.above(self.figures.floor);
-            self.figures.made_acknowledged.fetch_add(fresh, Ordering::AcqRel);
-            self.figures.seconds.observe(now.saturating_sub(group.sent));
+            self.figures().acknowledged.fetch_add(group.len(), Ordering::Relaxed);
+            let fresh = group.above(self.publishing.floor());
+            self.figures().made_acknowledged.fetch_add(fresh, Ordering::AcqRel);
+            self.figures().seconds.observe(now.saturating_sub(group.sent));
         }
         self.passed(tag);
     }
@@ -367,18 +313,18 @@ impl Publisher {
         if let Some(group) = self.groups.iter_mut().find(|group| group.tag == tag) {
             group.passed = true;
         }
-        let mut upto = None;
+        let mut upto = 0;
         while let Some(group) = self.groups.pop_front_if(|group| group.passed) {
-            upto = Some(group.upto);
+            upto = upto.max(group.upto);
         }
-        if let Some(upto) = upto {
+        if upto > 0 {
             self.set_cursor(upto);
         }
     }
 
     fn set_cursor(&mut self, upto: u64) {
-        self.figures.position.fetch_max(upto, Ordering::AcqRel);
-        self.spool.set_cursor(self.settings.cursor.0, upto);
+        self.figures().position.fetch_max(upto, Ordering::AcqRel);
+        self.spool.set_cursor(self.settings.line.cursor(), upto);
     }
 
     /// Waits before the next attempt; a request to end cuts it short.
@@ -387,7 +333,7 @@ impl Publisher {
         let mut ready = Vec::new();
         loop {
             let left = until.saturating_sub(self.clock.mono());
-            if left.is_zero() || self.figures.is_stopping() {
+            if left.is_zero() || self.figures().is_stopping() {
                 return;
             }
             if self.poller.wait(Some(left), &mut ready).is_err() {
@@ -404,12 +350,12 @@ impl Publisher {
 
     /// Asked to end, and the time for the rest is over or there is no broker to take it.
     fn is_over(&mut self) -> bool {
-        if !self.figures.is_stopping() {
+        if !self.figures().is_stopping() {
             return false;
         }
         let now = self.clock.mono();
         let last = *self.last.get_or_insert(now + LAST_PUBLISH);
-        now >= last || !self.figures.is_connected()
+        now >= last || !self.figures().is_connected()
     }
 
     fn client_settings(&self) -> ClientSettings {

@@ -6,6 +6,7 @@
 use crate::error::StartError;
 use crate::frame;
 use crate::limits::SPOOL_BYTES;
+use crate::publish::Line;
 use crate::state::State;
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -15,8 +16,8 @@ use spool::{Hooks, OpenError, Recovered, Settings, Spool};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The cursor of the connection that carries `ringmaster.cdr`.
-pub(crate) const CDR_CURSOR: u8 = 0;
+/// Cursors in the spool: one for each line to the broker.
+const CURSORS: u8 = 2;
 
 /// An opened spool and what it held.
 pub(crate) struct Recovery {
@@ -33,7 +34,7 @@ impl Recovery {
         on_durable: impl Fn(u64) + Send + 'static,
     ) -> Result<Self, StartError> {
         let mut settings = Settings::new(dir.clone(), SPOOL_BYTES, seed);
-        settings.cursors = 1;
+        settings.cursors = CURSORS;
         let hooks = Hooks {
             clock: Box::new(move || clock.mono()),
             on_durable: Box::new(on_durable),
@@ -69,10 +70,12 @@ impl Recovery {
         self.spool.clone()
     }
 
-    /// Where the publisher goes on.
-    pub(crate) fn cursor(&self) -> u64 {
-        let own = self.recovered.cursors.iter().find(|(id, _)| *id == CDR_CURSOR);
-        own.map_or(0, |(_, seq)| *seq)
+    /// Where the publisher of each line goes on.
+    pub(crate) fn positions(&self) -> [u64; 2] {
+        Line::ALL.map(|line| {
+            let own = self.recovered.cursors.iter().find(|(id, _)| *id == line.cursor());
+            own.map_or(0, |(_, seq)| *seq)
+        })
     }
 
     /// The last sequence of the run before.

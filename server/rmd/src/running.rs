@@ -6,10 +6,9 @@ use crate::error::StartError;
 use crate::inbox::{Inbox, Input, Refused};
 use crate::limits::LAST_SYNC;
 use crate::parts::Base;
-use crate::publish::PublishFigures;
+use crate::publish::Publishing;
 use crate::state::State;
 use model::snapshot::Snapshot;
-use net::Waker;
 use sip::transport::Transport;
 use spool::Spool;
 use std::io;
@@ -57,10 +56,9 @@ pub struct Rm {
     pub(crate) stopper: Stopper,
     pub(crate) state: State,
     pub(crate) spool: Option<Spool>,
-    pub(crate) publish: Arc<PublishFigures>,
-    pub(crate) publisher_waker: Waker,
+    pub(crate) publishing: Arc<Publishing>,
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
-    pub(crate) publisher: Option<JoinHandle<()>>,
+    pub(crate) publishers: Vec<JoinHandle<()>>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
 }
 
@@ -89,8 +87,7 @@ impl Rm {
         inbox: Inbox,
         state: &State,
         spool: &Spool,
-        publish: &Arc<PublishFigures>,
-        publisher_waker: Waker,
+        publishing: &Arc<Publishing>,
     ) -> Self {
         Self {
             addresses,
@@ -98,10 +95,9 @@ impl Rm {
             stopper: Stopper { inbox },
             state: state.clone(),
             spool: Some(spool.clone()),
-            publish: Arc::clone(publish),
-            publisher_waker,
+            publishing: Arc::clone(publishing),
             engine: None,
-            publisher: None,
+            publishers: Vec::new(),
             http: None,
         }
     }
@@ -147,15 +143,15 @@ impl Rm {
         self.end()
     }
 
-    /// The end in its order (ops.md §4): engine, spool, publisher, HTTP.
+    /// The end in its order (ops.md §4): engine, spool, publishers, HTTP.
     fn end(&mut self) -> Ended {
         let legs = self.engine.take().map(JoinHandle::join);
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
         }
-        self.publish.stop();
-        self.publisher_waker.wake();
-        let published = self.publisher.take().is_none_or(|publisher| publisher.join().is_ok());
+        self.publishing.stop();
+        let publishers = self.publishers.drain(..).map(JoinHandle::join);
+        let published = publishers.fold(true, |all, one| all & one.is_ok());
         let served = self.http.take().is_none_or(|(http, stop)| {
             // A server that has ended by itself has dropped its end.
             let _ = stop.send(());
@@ -182,7 +178,8 @@ impl Drop for Rm {
     }
 }
 
-/// The last records of the engine must be readable before the publisher looks for the last time.
+/// The last records of the engine must be readable before the publishers look for the last
+/// time.
 fn wait_until_durable(spool: &Spool) {
     const STEP: Duration = Duration::from_millis(1);
     let mut left = LAST_SYNC;

@@ -3,6 +3,7 @@
 //! One place, so that a change is logged once and no check is forgotten (ops.md §4, rm.md §12.1).
 
 use crate::limits::SPOOL_HIGH_PERCENT;
+use crate::publish::Line;
 use crate::running::Addresses;
 use model::id::Revision;
 use model::time::Millis;
@@ -23,6 +24,7 @@ pub(crate) const CHECKS: &[(&str, bool)] = &[
     ("draining", true),
     ("media", false),
     ("broker", false),
+    ("broker_events", false),
     ("spool_space", false),
 ];
 
@@ -189,11 +191,10 @@ impl State {
     }
 
     /// The connection to the broker came or went.
-    pub(crate) fn broker(&self, at: Millis, lost: Option<&str>, address: &str) {
-        self.health.set(at, "broker", lost.is_none(), lost.unwrap_or("connected"));
-        match lost {
-            Some(error) => self.log.emit(20510, None, &[("peer", address), ("error", error)]),
-            None => self.log.emit(20511, None, &[("peer", address)]),
-        }
+    pub(crate) fn broker(&self, at: Millis, line: Line, lost: Option<&str>, address: &str) {
+        self.health.set(at, line.name(), lost.is_none(), lost.unwrap_or("connected"));
+        let mut fields = vec![("peer", address), ("records", line.kind())];
+        fields.extend(lost.map(|error| ("error", error)));
+        self.log.emit(if lost.is_some() { 20510 } else { 20511 }, None, &fields);
     }
 }

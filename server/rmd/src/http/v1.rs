@@ -6,6 +6,7 @@
 use super::Shared;
 use super::problem::Problem;
 use crate::inbox::Query;
+use crate::publish::Line;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query as Parameters, State};
@@ -15,7 +16,6 @@ use rm::{CallDetail, CallFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Calls of one page when nothing else is asked for, and at most (rm.md §10).
 const PAGE: usize = 1000;
@@ -24,7 +24,7 @@ const PAGE: usize = 1000;
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Problem> {
     let (status, cps) = shared.ask(Query::Status).await?;
     let uptime = shared.clock.now().wall.since(shared.state.started());
-    let connected = shared.publish.connected.load(Ordering::Acquire);
+    let connected = shared.publishing.line(Line::Cdr).is_connected();
     Ok(Json(json!({
         "name": status.name,
         "node_id": status.node_id,
@@ -36,7 +36,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Val
         "sessions": status.sessions,
         "legs": status.legs,
         "cps": cps,
-        "spool": { "pending": shared.publish.pending(), "bytes": shared.spool.status().bytes },
+        "spool": { "pending": shared.publishing.pending(), "bytes": shared.spool.status().bytes },
         "broker": if connected { "connected" } else { "away" },
     })))
 }

@@ -28,7 +28,8 @@ fn bench(most: usize) -> Bench {
         carry: Box::new(frame::carry),
     };
     let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
-    let mut journal = Journal::new(spool, Arc::new(PublishFigures::new(0, 0)));
+    let (wakers, _wakes) = crate::publish::wakers().unwrap();
+    let mut journal = Journal::new(spool, Arc::new(Publishing::new(0, [0, 0], wakers)));
     journal.most_bytes = most;
     Bench { journal, durable, _dir: dir }
 }
@@ -64,7 +65,7 @@ fn a_turns_records_are_one_append_and_become_durable_by_number() {
     assert_eq!(bench.journal.take(log.clone()), Some(log));
     assert_eq!(bench.journal.commit(SECOND), Change::None);
     assert_eq!(bench.newest(3), 3);
-    assert_eq!(bench.journal.publish.pending(), 3);
+    assert_eq!(bench.journal.publishing.pending(), 3);
     assert_eq!(bench.journal.durable(1_000), None);
 }
 

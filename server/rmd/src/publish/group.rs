@@ -4,6 +4,7 @@
 //! has acknowledged it, so that the same bytes can be sent again on another connection. It knows
 //! no socket.
 
+use super::line::Line;
 use crate::frame;
 use model::record::{Kind as RecordKind, Stream};
 use openwire::{Client, Outbound, SendError};
@@ -16,12 +17,13 @@ use std::time::Duration;
 pub(super) struct Group {
     /// Names it towards the client.
     pub(super) tag: u64,
-    /// Everything up to here is acknowledged with it.
+    /// Everything up to here is acknowledged with it; 0: the group behind it says.
     pub(super) upto: u64,
     /// When it was sent last.
     pub(super) sent: Duration,
     /// Done with: the broker has it.
     pub(super) passed: bool,
+    stream: Stream,
     records: Vec<Record>,
 }
 
@@ -44,12 +46,30 @@ struct Head {
 }
 
 impl Group {
-    /// The records of `frames` of the stream `wanted`; `None` when there are none.
-    pub(super) fn of(tag: u64, upto: u64, frames: Vec<Frame>, wanted: Stream) -> Option<Self> {
-        let records: Vec<_> =
-            frames.into_iter().filter_map(|frame| Record::of(frame, wanted)).collect();
-        let sent = Duration::ZERO;
-        (!records.is_empty()).then_some(Self { tag, upto, sent, passed: false, records })
+    /// The records of `frames` that a line carries: a group per queue, in order of their streams.
+    pub(super) fn of(next_tag: &mut u64, upto: u64, frames: Vec<Frame>, line: Line) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for frame in frames {
+            let Some((stream, record)) = Record::of(frame) else { continue };
+            if Line::of(stream) != line {
+                continue;
+            }
+            if let Some(group) = groups.iter_mut().find(|group| group.stream == stream) {
+                group.records.push(record);
+                continue;
+            }
+            let (sent, records) = (Duration::ZERO, vec![record]);
+            groups.push(Self { tag: 0, upto: 0, sent, passed: false, stream, records });
+        }
+        for group in &mut groups {
+            group.tag = *next_tag;
+            *next_tag += 1;
+        }
+        // The position is proven by all of them together: by the last, because they pass in order.
+        if let Some(last) = groups.last_mut() {
+            last.upto = upto;
+        }
+        groups
     }
 
     /// How many records there are.
@@ -67,9 +87,10 @@ impl Group {
     pub(super) fn split(self, next_tag: &mut u64) -> Vec<Self> {
         let mut parts = Vec::with_capacity(self.records.len());
         for record in self.records {
-            let (tag, upto) = (*next_tag, record.seq);
+            let (tag, stream) = (*next_tag, self.stream);
             *next_tag += 1;
-            parts.push(Self { tag, upto, sent: self.sent, passed: false, records: vec![record] });
+            let (sent, records) = (self.sent, vec![record]);
+            parts.push(Self { tag, upto: 0, sent, passed: false, stream, records });
         }
         if let Some(last) = parts.last_mut() {
             last.upto = self.upto;
@@ -78,7 +99,8 @@ impl Group {
     }
 
     /// Sends it whole: one record plainly, more as a transaction.
-    pub(super) fn send(&self, client: &mut Client, queue: &str) -> Result<(), SendError> {
+    pub(super) fn send(&self, client: &mut Client) -> Result<(), SendError> {
+        let queue = self.stream.queue();
         let messages: Vec<_> = self.records.iter().map(Record::outbound).collect();
         match messages.as_slice() {
             [only] => client.send(queue, self.tag, only),
@@ -88,7 +110,8 @@ impl Group {
 }
 
 impl Record {
-    fn of(frame: Frame, wanted: Stream) -> Option<Self> {
+    /// The record of a frame and its stream; `None` for a frame without one.
+    fn of(frame: Frame) -> Option<(Stream, Self)> {
         match frame.kind {
             Kind::Data | Kind::Open | Kind::Close => {}
             // A carried leg's record is acknowledged; a cursor is the spool's own.
@@ -98,15 +121,9 @@ impl Record {
         if json.is_empty() {
             return None;
         }
-        let head: Head = serde_json::from_slice(json).ok()?;
-        let stream = RecordKind::parse(&head.kind).map(RecordKind::stream);
-        (stream == Some(wanted)).then_some(Self {
-            seq: frame.seq,
-            id: head.id,
-            kind: head.kind,
-            schema: head.schema,
-            payload: frame.payload,
-        })
+        let Head { id, kind, schema } = serde_json::from_slice(json).ok()?;
+        let stream = RecordKind::parse(&kind)?.stream();
+        Some((stream, Self { seq: frame.seq, id, kind, schema, payload: frame.payload }))
     }
 
     fn outbound(&self) -> Outbound<'_> {
@@ -135,25 +152,31 @@ mod tests {
     }
 
     #[test]
-    fn a_group_holds_the_records_of_its_queue_and_nothing_else() {
-        let cdr = r#"{"schema":1,"kind":"cdr","id":"a","x":{}}"#;
+    fn groups_hold_the_records_of_their_line_by_queue_and_nothing_else() {
+        let json = r#"{"schema":1,"kind":"cdr","id":"a","x":{}}"#;
         let event = r#"{"schema":1,"kind":"call.event","id":"b"}"#;
+        let books = r#"{"schema":1,"kind":"or.integrity","id":"c"}"#;
         let frames = vec![
-            frame(1, Kind::Open, cdr),
+            frame(1, Kind::Open, json),
             frame(2, Kind::Carried, ""),
             frame(3, Kind::Data, event),
-            frame(4, Kind::Close, cdr),
+            frame(4, Kind::Close, json),
+            frame(4, Kind::Data, books),
             frame(5, Kind::Close, ""),
             frame(6, Kind::Cursor, "????"),
         ];
         assert_eq!(position(&frames), Some(5));
-        let group = Group::of(9, 5, frames.clone(), Stream::Cdr).unwrap();
-        assert_eq!(group.records.iter().map(|r| r.seq).collect::<Vec<_>>(), [1, 4]);
-        assert_eq!(group.records[0].outbound().body, cdr.as_bytes());
-        assert_eq!(Group::of(9, 5, frames.clone(), Stream::Event).unwrap().len(), 1);
-        assert!(Group::of(9, 5, frames, Stream::Or).is_none());
-        let parts = group.split(&mut 10_u64.clone());
-        assert_eq!(parts.iter().map(|p| (p.tag, p.upto)).collect::<Vec<_>>(), [(10, 1), (11, 5)]);
+        let mut next_tag = 9;
+        let mut of = |line| Group::of(&mut next_tag, 5, frames.clone(), line);
+        let cdr = of(Line::Cdr).pop().unwrap();
+        assert_eq!(cdr.records.iter().map(|r| r.seq).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!((cdr.tag, cdr.upto, cdr.stream), (9, 5, Stream::Cdr));
+        assert_eq!(cdr.records[0].outbound().body, json.as_bytes());
+        let rest = of(Line::Rest);
+        let shown: Vec<_> = rest.iter().map(|g| (g.tag, g.upto, g.stream, g.len())).collect();
+        assert_eq!(shown, [(10, 0, Stream::Event, 1), (11, 5, Stream::Or, 1)]);
+        let parts = cdr.split(&mut next_tag);
+        assert_eq!(parts.iter().map(|p| (p.tag, p.upto)).collect::<Vec<_>>(), [(12, 0), (13, 5)]);
         assert_eq!(position(&[frame(7, Kind::Cursor, "")]), None);
     }
 }
