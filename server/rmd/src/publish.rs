@@ -1,8 +1,9 @@
 //! Stage 11, second half: records from disk to the broker, kept until acknowledged.
 //!
 //! One publisher is one thread, one connection and one cursor of the spool; there are two of them,
-//! [`Line`] says which queues each carries. It waits for nobody but the broker and changes no byte of a
-//! record: what has no answer is sent again as it was, and record ids absorb it (rm.md §9.6).
+//! and [`Line`] says which queues each carries. It waits for nobody but the broker and changes no
+//! byte of a record: what has no answer is sent again as it was, and record ids absorb it
+//! (rm.md §9.6).
 
 mod backoff;
 mod group;
