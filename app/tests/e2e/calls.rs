@@ -20,7 +20,8 @@ pub(crate) fn objects(media: &[&Media], tenant_policy: &str) -> String {
          kind: IvrProfile\nname: acme-main\ntenant: acme\nspec:\n  service: voicexml\n  \
            initial_page_url: \"http://apps.acme.example/start.vxml?lang=en\"\n---\n\
          kind: DidGroup\nname: acme-numbers\ntenant: acme\n\
-         spec: {{ profile: acme-main, dids: [\"18005550100\", \"18005550200-18005550299\", \"1900*\"] }}\n\
+         spec:\n  profile: acme-main\n  \
+           dids: [\"18005550100\", \"18005550200-18005550299\", \"1900*\"]\n\
          ---\n\
          kind: ResourceGroup\nname: mcp\nspec:\n  services: [voicexml]\n  \
            monitor: {{ interval: 1s, timeout: 500ms }}\n  resources:\n{resources}"

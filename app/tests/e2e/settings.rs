@@ -60,7 +60,8 @@ fn a_malformed_object_file_ends_with_3_and_its_place() {
         ),
         (
             "kind: DidGroup\nname: d\nspec: { profile: nobody, dids: [\"1\"] }\n",
-            "platform.yaml:3:18: E205: profile \"nobody\" not found in tenant \"Environment\" or its parents",
+            "platform.yaml:3:18: E205: profile \"nobody\" not found in tenant \"Environment\" \
+             or its parents",
         ),
         ("kind: [Tenant\n", "platform.yaml:"),
     ] {

@@ -153,7 +153,8 @@ mod tests {
     fn text_is_the_form_of_the_specification() {
         assert_eq!(
             line(Format::Text, Redact::Partial, &[("group", "mcp"), ("n", "two words\n")]),
-            "2026-01-05T10:00:00.000Z EROR 20401 rm-1 - - pool: no resource group=mcp n=\"two words\\n\"\n"
+            "2026-01-05T10:00:00.000Z EROR 20401 rm-1 - - pool: no resource \
+             group=mcp n=\"two words\\n\"\n"
         );
     }
 
