@@ -55,6 +55,7 @@ impl Figures {
 
 /// Running parts.
 pub(crate) struct Simulation {
+    /// Callers' address.
     bind: IpAddr,
     stop: Arc<AtomicBool>,
     figures: Arc<Figures>,
@@ -77,10 +78,10 @@ impl Simulation {
     /// between the two of `hold`; `None`: never.
     pub(crate) fn media(
         &mut self,
-        port: u16,
+        at: SocketAddr,
         hold: Option<(Duration, Duration)>,
     ) -> std::io::Result<SocketAddr> {
-        let socket = UdpSocket::bind(SocketAddr::new(self.bind, port), DSCP)?;
+        let socket = UdpSocket::bind(at, DSCP)?;
         let address = socket.local();
         let stop = Arc::clone(&self.stop);
         let run = move || phone::run(socket, Media::new(hold), &stop);

@@ -1,5 +1,6 @@
 //! `ringmaster simulate`: media servers and callers, until told to stop or the duration is over.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -24,9 +25,10 @@ pub(crate) fn run(args: &cli::Simulate) -> Result<(), Failure> {
         let Some(port) = args.media_port.checked_add(number) else {
             return Err(Failure::new(Exit::Usage, "--media-port: not enough ports"));
         };
+        let at = SocketAddr::new(args.bind, port);
         let bound = simulation
-            .media(port, None)
-            .map_err(|error| Failure::new(Exit::Local, format!("{}:{port}: {error}", args.bind)))?;
+            .media(at, None)
+            .map_err(|error| Failure::new(Exit::Local, format!("{at}: {error}")))?;
         println!("listening  media  udp:{bound}");
     }
     if args.cps > 0.0 {

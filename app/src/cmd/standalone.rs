@@ -18,6 +18,10 @@ use crate::exit::{Exit, Failure};
 use crate::simulate::{Dialling, Simulation};
 use crate::{settings, signals};
 
+/// Callers and media servers have addresses of their own: on a stream, a source with the address of
+/// a media server is that media server, and a phone on this machine must not be taken for one.
+const CALLERS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 /// Media servers of the demo, and how long a call lasts at them and at its caller.
 const MEDIA_SERVERS: usize = 2;
 const HOLD: (Duration, Duration) = (Duration::from_secs(4), Duration::from_secs(20));
@@ -42,7 +46,7 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         flags.extend(free_ports());
     }
     let settings = settings::load(args.config.as_deref(), &flags)?;
-    let mut simulation = Simulation::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut simulation = Simulation::new(CALLERS);
     let (snapshot, source) = objects(args, &settings, &mut simulation)?;
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
@@ -104,7 +108,7 @@ fn objects(
     let mut media = Vec::new();
     if args.demo {
         for _ in 0..MEDIA_SERVERS {
-            media.push(simulation.media(0, Some(HOLD)).map_err(local)?);
+            media.push(simulation.media(SocketAddr::new(MEDIA, 0), Some(HOLD)).map_err(local)?);
         }
     }
     Ok((settings::embedded(&media)?, "embedded".to_owned()))

@@ -38,8 +38,8 @@ impl Reader {
         let objects = std::fs::read_to_string(sample.join("deploy/samples/platform.yaml")).unwrap();
         let first = two_free_ports();
         let objects = objects
-            .replace("127.0.0.1:5070", &format!("{MEDIA}:{first}"))
-            .replace("127.0.0.1:5071", &format!("{MEDIA}:{}", first + 1));
+            .replace("127.0.0.3:5070", &format!("{MEDIA}:{first}"))
+            .replace("127.0.0.3:5071", &format!("{MEDIA}:{}", first + 1));
         let file = dir.path().join("platform.yaml");
         std::fs::write(&file, objects).unwrap();
         let environment = vec![
@@ -62,7 +62,6 @@ impl Reader {
         let mut add = |flag: &str, value: String| words.extend([flag.to_owned(), value]);
         match command.split(' ').nth(1) {
             Some("simulate") if command.contains("--media") => {
-                add("--bind", MEDIA.to_string());
                 add("--media-port", self.environment.last().unwrap().1.clone());
             }
             Some("simulate") => add("--to", format!("127.0.0.1:{}", self.sip)),
