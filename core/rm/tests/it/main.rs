@@ -9,6 +9,7 @@ mod call;
 mod chaos;
 mod dialog;
 mod failover;
+mod golden;
 mod refuse;
 mod restore;
 mod tables;
