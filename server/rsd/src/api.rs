@@ -28,6 +28,7 @@ use telemetry::Log;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
+use crate::backlog::Backlog;
 use crate::dashboard;
 use crate::ingest::Counters;
 use crate::monitor::Monitor;
@@ -46,8 +47,7 @@ pub(crate) struct Parts {
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) ingest: Arc<Counters>,
     pub(crate) applied: Arc<Figures>,
-    /// Sequence of the spool that was applied before this start.
-    pub(crate) applied_before: u64,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) spool: Spool,
     pub(crate) log: Log,
     pub(crate) clock: Clock,

@@ -25,7 +25,8 @@ use telemetry::Log;
 use tokio::sync::broadcast;
 
 use self::backoff::Backoff;
-use crate::entry::{Entry, Unreadable};
+use crate::backlog::Backlog;
+use crate::entry::{Entry, Unreadable, glance};
 use crate::store::{Applied, Arrival, Store, StoreError};
 
 pub use self::bell::Bell;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub changed: broadcast::Sender<Changed>,
     /// What is counted.
     pub figures: Arc<Figures>,
+    /// How much waits.
+    pub backlog: Arc<Backlog>,
     /// The log.
     pub log: Log,
     /// The clock.
@@ -78,8 +81,10 @@ impl Applier {
         let reader = parts.spool.reader(applied);
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
         parts.figures.turned(parts.clock.mono());
+        let found = Found::from(applied, parts.spool.status().last_seq);
+        parts.backlog.came(found.frames());
         let waiting = VecDeque::new();
-        let work = Work { parts, reader, waiting, backoff, idle: false, asked: None };
+        let work = Work { parts, found, reader, waiting, backoff, idle: false, asked: None };
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
         Ok(Self { bell, thread: Some(thread) })
@@ -95,8 +100,27 @@ impl Applier {
     }
 }
 
+/// Frames that were in the spool at the start and not in the database.
+#[derive(Clone, Copy)]
+struct Found {
+    after: u64,
+    last: u64,
+}
+
+impl Found {
+    const fn from(after: u64, last: u64) -> Self {
+        Self { after, last }
+    }
+
+    /// As many as their sequences say.
+    const fn frames(self) -> u64 {
+        self.last.saturating_sub(self.after)
+    }
+}
+
 struct Work {
     parts: Parts,
+    found: Found,
     reader: Reader,
     /// Read, not stored.
     waiting: VecDeque<Frame>,
@@ -110,6 +134,7 @@ struct Work {
 impl Work {
     fn run(mut self) {
         lower_priority();
+        self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
             let batch = match self.next_batch() {
@@ -119,7 +144,8 @@ impl Work {
                     Vec::new()
                 }
             };
-            self.parts.figures.behind(!batch.is_empty());
+            let oldest = batch.iter().find_map(|arrival| arrival.entry.as_ref());
+            self.parts.backlog.next_is_of(oldest.map(|entry| entry.received));
             if !batch.is_empty() {
                 if !self.store(&batch) || self.is_late() {
                     return;
@@ -138,6 +164,30 @@ impl Work {
         }
     }
 
+    /// Counts the records of the frames that were there at the start, each of which has counted
+    /// as one. What cannot be read is met again, and told, when it is to be stored.
+    fn count_found(&self) {
+        let Parts { spool, backlog, bell, .. } = &self.parts;
+        let Found { after, last } = self.found;
+        let mut reader = spool.reader(after);
+        let mut frames = 0;
+        while let Ok(read) = reader.read(BATCH_RECORDS, READ_BYTES) {
+            let before = read.iter().take_while(|frame| frame.seq <= last);
+            for frame in before.clone() {
+                let glance = glance(&frame.payload).ok().filter(|_| frame.kind == Kind::Data);
+                backlog.came(glance.map_or(0, |glance| glance.records));
+                frames += 1;
+                if frames == 1 {
+                    backlog.next_is_of(glance.map(|glance| glance.received));
+                }
+            }
+            if before.count() == 0 || bell.stopping().is_some() {
+                break;
+            }
+        }
+        backlog.went(self.found.frames());
+    }
+
     /// Up to 2000 records of whole frames; empty: there is nothing.
     fn next_batch(&mut self) -> Result<Vec<Arrival>, ReadError> {
         if self.waiting.is_empty() {
@@ -152,8 +202,8 @@ impl Work {
                 Err(_) if !batch.is_empty() => break,
                 Err(error) => return Err(error),
             };
-            records += arrival.entry.as_ref().map_or(0, |entry| entry.messages.len());
-            if records > BATCH_RECORDS && !batch.is_empty() {
+            records += arrival.records();
+            if records > BATCH_RECORDS as u64 && !batch.is_empty() {
                 break;
             }
             batch.push(arrival);
@@ -182,8 +232,9 @@ impl Work {
     }
 
     fn stored(&mut self, batch: &[Arrival], applied: Applied, took: Duration) {
-        let Parts { spool, figures, log, changed, .. } = &self.parts;
-        figures.add(batch, &applied, took);
+        let Parts { spool, figures, backlog, log, changed, .. } = &self.parts;
+        figures.add(&applied, took);
+        backlog.went(batch.iter().map(Arrival::records).sum());
         spool.release(applied.seq);
         self.idle = false;
         if self.backoff.good() {

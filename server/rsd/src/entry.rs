@@ -135,6 +135,12 @@ impl Entry {
         postcard::to_extend(self, vec![VERSION])
     }
 
+    /// How many records it brought: one a message.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        u64::try_from(self.messages.len()).unwrap_or(u64::MAX)
+    }
+
     /// Reads a payload.
     ///
     /// # Errors
@@ -144,6 +150,32 @@ impl Entry {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(Unreadable::Layout),
             other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
         }
+    }
+}
+
+/// What the first bytes of a payload tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// [`Entry::received`].
+    pub received: u64,
+    /// How many messages it has.
+    pub records: u64,
+}
+
+/// Looks at the first bytes of a payload; the messages are not read.
+///
+/// # Errors
+/// Another version or damaged bytes.
+pub fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
+    // the fields of `Entry` up to the length of `messages`, which is a varint like any number
+    type Front = (u64, Transport, Option<String>, SocketAddr, u64);
+    match payload.split_first() {
+        Some((&VERSION, rest)) => {
+            let front = postcard::take_from_bytes::<Front>(rest).map_err(Unreadable::Layout)?;
+            let ((received, _, _, _, records), _) = front;
+            Ok(Glance { received, records })
+        }
+        other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
     }
 }
 
@@ -188,6 +220,13 @@ mod tests {
     fn both_ways() {
         let payload = entry().encode().unwrap();
         assert_eq!(Entry::decode(&payload), Ok(entry()));
+        let user = Some("é".repeat(200));
+        for entry in [entry(), Entry { user, received: u64::MAX, ..entry() }] {
+            let expected = Glance { received: entry.received, records: 4 };
+            assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
+        }
+        assert_eq!(glance(b"\x02abc"), Err(Unreadable::Version(Some(2))));
+        assert!(glance(b"\x01\xac").is_err());
         assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
         assert_eq!(Entry::decode(b"\x02abc"), Err(Unreadable::Version(Some(2))));
         for end in 1..payload.len() {

@@ -31,6 +31,7 @@ pub use counters::Counters;
 pub use gate::{Gate, Priority};
 pub use limits::Limits;
 
+use crate::backlog::Backlog;
 use registry::Registry;
 
 /// What the listener is told at the start.
@@ -88,6 +89,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Figures; rendered by the HTTP side.
     pub counters: Arc<Counters>,
+    /// How much waits for the database.
+    pub backlog: Arc<Backlog>,
     /// The log.
     pub log: Log,
     /// The clock.

@@ -16,6 +16,7 @@
 
 mod api;
 pub mod apply;
+mod backlog;
 mod dashboard;
 mod data_dir;
 pub mod entry;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
+pub use backlog::Backlog;
 pub use error::StartError;
 pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
@@ -58,6 +60,7 @@ impl Rs {
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
         let spool = base.spool(&settings, &log, clock, &durable, &bell)?;
         let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
+        let backlog = Arc::new(Backlog::default());
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
         let monitor = Arc::new(Monitor::new(
@@ -76,6 +79,7 @@ impl Rs {
                 durable,
                 gate: Arc::new(Gate::new(spool.clone(), log.clone())),
                 counters: Arc::clone(&counters),
+                backlog: Arc::clone(&backlog),
                 log: log.clone(),
                 clock,
             },
@@ -89,6 +93,7 @@ impl Rs {
             bell,
             changed: changed.clone(),
             figures: Arc::clone(&figures),
+            backlog: Arc::clone(&backlog),
             log: log.clone(),
             clock,
             seed: base.seed[3],
@@ -100,7 +105,7 @@ impl Rs {
             monitor: Arc::clone(&monitor),
             ingest: counters,
             applied: figures,
-            applied_before: base.applied,
+            backlog,
             spool: spool.clone(),
             log: log.clone(),
             clock,

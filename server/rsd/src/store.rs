@@ -29,6 +29,14 @@ pub struct Arrival {
     pub entry: Option<Entry>,
 }
 
+impl Arrival {
+    /// How many records it brought.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.entry.as_ref().map_or(0, Entry::records)
+    }
+}
+
 /// What a batch did.
 #[derive(Clone, Debug, Default)]
 pub struct Applied {

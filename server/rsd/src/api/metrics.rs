@@ -97,10 +97,8 @@ fn counter(out: &mut Exposition, name: &'static str, help: &str, value: u64) {
 
 fn queue(out: &mut Exposition, shared: &Shared) {
     let status = shared.parts.spool.status();
-    let applied = shared.parts.applied.seq().max(shared.parts.applied_before);
-    let waiting = status.last_seq.saturating_sub(applied);
-    let help = "arrivals spooled, not yet applied; a transaction is one";
-    gauge(out, names::RS_QUEUE_SIZE, help, waiting);
+    let waiting = shared.parts.backlog.records();
+    gauge(out, names::RS_QUEUE_SIZE, "records spooled, not yet applied", waiting);
     gauge(out, names::RS_SPOOL_BYTES, "bytes of the ingest queue on disk", status.bytes);
     gauge(out, names::RS_SPOOL_LIMIT_BYTES, "their limit", status.limit);
 }
@@ -136,19 +134,15 @@ fn ingest(out: &mut Exposition, shared: &Shared) {
 
 fn apply(out: &mut Exposition, shared: &Shared) {
     let figures = &shared.parts.applied;
-    let now = shared.parts.clock.now();
     counter(out, names::RS_APPLY_RECORDS_TOTAL, "records stored", figures.stored());
     counter(out, names::RS_APPLY_DUPLICATES_TOTAL, "records known already", figures.duplicates());
     counter(out, names::RS_DEAD_LETTERS_TOTAL, "records that became dead letters", figures.dead());
     let failures = figures.failures();
     counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
     gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
-    out.family(
-        names::RS_APPLY_LAG_SECONDS,
-        Kind::Gauge,
-        "age of the newest stored record while others wait",
-    );
-    out.sample(&[], figures.lag(now.wall).as_secs_f64());
+    let help = "age of the oldest record not yet applied";
+    out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, help);
+    out.sample(&[], shared.parts.backlog.age(shared.now()).as_secs_f64());
     out.family(names::RS_APPLY_BATCH_SECONDS, Kind::Histogram, "one batch into the database");
     out.histogram(&[], figures.batch_seconds());
 }

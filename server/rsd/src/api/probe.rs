@@ -74,7 +74,7 @@ fn is_ready(shared: &Shared, query: Option<&str>) -> bool {
     let strict =
         query.is_some_and(|query| query.split('&').any(|parameter| parameter == "strict=true"));
     if strict {
-        return status == Status::Ok && parts.applied.lag(shared.now()) < limits::STRICT_LAG;
+        return status == Status::Ok && parts.backlog.age(shared.now()) < limits::STRICT_LAG;
     }
     status != Status::Fail
 }

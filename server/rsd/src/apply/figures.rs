@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::time::Millis;
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
-use crate::store::{Applied, Arrival};
+use crate::store::Applied;
 
 /// All figures of the applier.
 #[derive(Debug)]
@@ -16,11 +15,6 @@ pub struct Figures {
     dead: AtomicU64,
     failures: AtomicU64,
     up: AtomicBool,
-    seq: AtomicU64,
-    /// When the newest stored record was received.
-    received: AtomicU64,
-    /// A batch is under way or has failed: the lag grows.
-    behind: AtomicBool,
     batch_seconds: Histogram,
     /// Last turn of the loop, monotonic ms.
     turned: AtomicU64,
@@ -34,9 +28,6 @@ impl Default for Figures {
             dead: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             up: AtomicBool::new(true),
-            seq: AtomicU64::new(0),
-            received: AtomicU64::new(0),
-            behind: AtomicBool::new(false),
             batch_seconds: Histogram::new(LATENCY_SECONDS),
             turned: AtomicU64::new(0),
         }
@@ -44,15 +35,10 @@ impl Default for Figures {
 }
 
 impl Figures {
-    pub(super) fn add(&self, batch: &[Arrival], applied: &Applied, took: Duration) {
-        let entries = batch.iter().filter_map(|arrival| arrival.entry.as_ref());
-        if let Some(received) = entries.map(|entry| entry.received).max() {
-            self.received.fetch_max(received, Ordering::Relaxed);
-        }
+    pub(super) fn add(&self, applied: &Applied, took: Duration) {
         self.stored.fetch_add(applied.stored, Ordering::Relaxed);
         self.duplicates.fetch_add(applied.duplicates, Ordering::Relaxed);
         self.dead.fetch_add(applied.dead, Ordering::Relaxed);
-        self.seq.store(applied.seq, Ordering::Relaxed);
         self.up.store(true, Ordering::Relaxed);
         self.batch_seconds.observe(took);
     }
@@ -60,10 +46,6 @@ impl Figures {
     pub(super) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.up.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn behind(&self, behind: bool) {
-        self.behind.store(behind, Ordering::Relaxed);
     }
 
     /// The loop turns.
@@ -105,21 +87,6 @@ impl Figures {
     #[must_use]
     pub fn up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
-    }
-
-    /// Highest sequence of the spool that is in the database.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.seq.load(Ordering::Relaxed)
-    }
-
-    /// How old the newest stored record is while others wait; zero when none waits.
-    #[must_use]
-    pub fn lag(&self, now: Millis) -> Duration {
-        if !self.behind.load(Ordering::Relaxed) {
-            return Duration::ZERO;
-        }
-        now.since(Millis(self.received.load(Ordering::Relaxed)))
     }
 
     /// Time of one batch.

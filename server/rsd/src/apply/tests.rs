@@ -126,7 +126,12 @@ fn spool(dir: &std::path::Path, bell: &Arc<Bell>) -> Spool {
     Spool::open(settings, Arc::new(RealFs), hooks).unwrap().0
 }
 
-fn start(spool: &Spool, store: &Arc<Remembering>, bell: &Arc<Bell>) -> (Applier, Arc<Figures>) {
+fn start(
+    spool: &Spool,
+    store: &Arc<Remembering>,
+    bell: &Arc<Bell>,
+    backlog: &Arc<Backlog>,
+) -> (Applier, Arc<Figures>) {
     let figures = Arc::new(Figures::default());
     let parts = Parts {
         spool: spool.clone(),
@@ -134,6 +139,7 @@ fn start(spool: &Spool, store: &Arc<Remembering>, bell: &Arc<Bell>) -> (Applier,
         bell: Arc::clone(bell),
         changed: broadcast::channel(4).0,
         figures: Arc::clone(&figures),
+        backlog: Arc::clone(backlog),
         log: Log::silent(|| Millis(0)),
         clock: Clock::start(),
         seed: 1,
@@ -163,13 +169,17 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     }
     queue.append(frame(3000), true).unwrap();
     until(|| queue.durable() > last);
-    let (applier, figures) = start(&queue, &store, &bell);
+    let backlog = Arc::new(Backlog::default());
+    let (applier, figures) = start(&queue, &store, &bell, &backlog);
     until(|| store.applied_seq().unwrap() == queue.durable());
     assert_eq!(figures.failures(), 1);
     assert!(figures.up());
     until(|| queue.status().released == queue.durable());
+    until(|| (backlog.records(), backlog.age(Millis(9_001))) == (0, Duration::ZERO));
+    backlog.came(1);
     last = queue.append(frame(1), true).unwrap();
     until(|| store.applied_seq().unwrap() == last);
+    until(|| backlog.records() == 0);
     applier.stop(Duration::from_secs(10));
     {
         let state = store.state();
@@ -182,7 +192,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     queue.close();
     let bell = Arc::new(Bell::default());
     let queue = spool(dir.path(), &bell);
-    let (applier, _) = start(&queue, &store, &bell);
+    let (applier, _) = start(&queue, &store, &bell, &Arc::default());
     until(|| store.applied_seq().unwrap() >= last);
     applier.stop(Duration::from_secs(10));
     assert_eq!(store.state().seqs, (1..=last).collect::<Vec<_>>());
@@ -195,9 +205,18 @@ fn it_stops_in_the_middle_of_an_outage() {
     let queue = spool(dir.path(), &bell);
     let store = Arc::new(Remembering::default());
     store.state().failures = u32::MAX;
-    queue.append(frame(1), true).unwrap();
-    let (applier, figures) = start(&queue, &store, &bell);
+    queue.append(frame(5), true).unwrap();
+    let last = queue.append(frame(6), true).unwrap();
+    until(|| queue.durable() == last);
+    let backlog = Arc::new(Backlog::default());
+    let (applier, figures) = start(&queue, &store, &bell, &backlog);
+    assert!(backlog.records() > 0, "never empty, not even while it is counted");
     until(|| figures.failures() > 0);
+    assert_eq!((backlog.records(), backlog.age(Millis(9_001))), (11, Duration::from_secs(9)));
+    // one more arrives in the meantime
+    backlog.came(3);
+    queue.append(frame(3), true).unwrap();
+    assert_eq!(backlog.records(), 14);
     assert!(!figures.up());
     applier.stop(Duration::ZERO);
     assert_eq!(store.applied_seq().unwrap(), 0, "the spool keeps it");

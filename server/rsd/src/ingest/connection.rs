@@ -250,7 +250,13 @@ impl Connection {
             return self.refuse(&parked, "the message cannot be kept");
         };
         let frame = Frame { kind: Kind::Data, key: None, payload };
-        match parts.spool.append(vec![frame], true) {
+        // before the applier can take it away
+        parts.backlog.came(parked.entry.records());
+        let appended = parts.spool.append(vec![frame], true);
+        if appended.is_err() {
+            parts.backlog.went(parked.entry.records());
+        }
+        match appended {
             Ok(seq) => {
                 let Parked { ticket, since, entry } = parked;
                 let stored = tally(&entry.messages);

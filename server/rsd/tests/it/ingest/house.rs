@@ -66,6 +66,7 @@ impl House {
             spool,
             durable,
             counters: Arc::default(),
+            backlog: Arc::default(),
             log,
             clock,
         };
