@@ -22,7 +22,7 @@ pub use address::{Broker, HostPort, Listen, Transport};
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
 pub use rm::{Rm, Sip};
-pub use rs::{BrokerLimits, Reports, Rs};
+pub use rs::{Auth, BrokerLimits, Reports, Rs};
 
 use crate::{objects, yaml};
 

@@ -13,17 +13,33 @@ use crate::machine::Clamped;
 /// Refuses what this version cannot do (exit code 78).
 pub(crate) fn check(settings: &BootSettings) -> Result<(), StartError> {
     let rs = &settings.rs;
+    let refused = |text: String| Err(StartError::Settings(text));
+    let open = rs.auth.anonymous == Some(true);
     for (key, address) in [("rs.http", rs.http), ("rs.broker", rs.broker)] {
-        if !address.ip().is_loopback() {
-            let text = "is not loopback, and this version has no users to let in";
-            return Err(StartError::Settings(format!("{key}: {address} {text}")));
+        if !address.ip().is_loopback() && !open {
+            let text = "is not loopback: without users it needs rs.auth.anonymous: true";
+            return refused(format!("{key}: {address} {text}"));
         }
+    }
+    if rs.auth.anonymous == Some(false) {
+        let text = "rs.auth.anonymous: false would let nobody in: this version has no users";
+        return refused(text.to_owned());
+    }
+    if !anonymous_producers(settings) {
+        let text = "lets no producer in: without users it needs rs.auth.anonymous_broker: true";
+        return refused(format!("rs.broker: {} {text}", rs.broker));
     }
     if rs.broker_limits.record != BrokerLimits::default().record {
         let text = "rs.broker_limits.record other than 1MiB is not available in this version";
         return Err(StartError::Settings(text.to_owned()));
     }
     Ok(())
+}
+
+/// `rs.auth.anonymous_broker`; true on loopback unless told otherwise.
+fn anonymous_producers(settings: &BootSettings) -> bool {
+    let rs = &settings.rs;
+    rs.auth.anonymous_broker.unwrap_or_else(|| rs.broker.ip().is_loopback())
 }
 
 /// Settings of the listener for producers; `http` is where the reports are.
@@ -38,7 +54,7 @@ pub(crate) fn ingest(
         listen: rs.broker,
         name: rs.name.clone(),
         http: http.to_string(),
-        anonymous: rs.broker.ip().is_loopback(),
+        anonymous: anonymous_producers(settings),
         limits: ingest::Limits {
             connections: clamped.connections,
             per_address: count(limits.connections_per_address),

@@ -60,8 +60,6 @@ const ROWS: &[Row] = &[
     ("rs.auth", "users_file", "null"),
     ("rs.auth", "tokens_file", "null"),
     ("rs.auth", "jwks_file", "null"),
-    ("rs.auth", "anonymous", "true"),
-    ("rs.auth", "anonymous_broker", "true"),
     ("rs", "database_user", "null"),
     ("rs", "database_password_file", "null"),
     ("rs", "database_schema", "null"),

@@ -36,6 +36,17 @@ pub struct Rs {
     pub api: bool,
     /// `rs.reports`
     pub reports: Reports,
+    /// `rs.auth`
+    pub auth: Auth,
+}
+
+/// `rs.auth`: who is let in without a name. `None`: whoever comes over loopback.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Auth {
+    /// `rs.auth.anonymous`: for HTTP, and whether a listener may be other than loopback.
+    pub anonymous: Option<bool>,
+    /// `rs.auth.anonymous_broker`: for producers.
+    pub anonymous_broker: Option<bool>,
 }
 
 /// `rs.reports`
@@ -98,6 +109,7 @@ impl Default for Rs {
             ui: true,
             api: true,
             reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
+            auth: Auth::default(),
         }
     }
 }
@@ -151,7 +163,14 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
         reports(&object, &mut settings.reports);
     }
-    later::refuse(&rs, "rs", &["broker_limits", "spool", "reports"]);
+    if let Some(object) = rs.get("auth").and_then(|field| field.object()) {
+        let flag = |key| object.get(key).and_then(|field| field.boolean());
+        settings.auth.anonymous = flag("anonymous");
+        settings.auth.anonymous_broker = flag("anonymous_broker");
+        later::refuse(&object, "rs.auth", &[]);
+        object.finish();
+    }
+    later::refuse(&rs, "rs", &["auth", "broker_limits", "spool", "reports"]);
     rs.finish();
     Some(settings)
 }

@@ -70,6 +70,8 @@ fn every_key_is_read() {
     assert_eq!(rm.drain_timeout, Duration::from_secs(3600));
     assert_eq!(settings.rs.spool_limit, 2 << 30);
     assert_eq!((settings.rs.ui, settings.rs.reports.page_size), (false, 50));
+    let auth = settings.rs.auth;
+    assert_eq!((auth.anonymous, auth.anonymous_broker), (Some(true), Some(false)));
     assert_eq!(settings.rs.broker_limits.frame, 1 << 20);
     assert_eq!(settings.rs.broker_limits.inactivity, Duration::from_secs(60));
     assert_eq!(settings.rs_spool_dir(), PathBuf::from("/spool"));
