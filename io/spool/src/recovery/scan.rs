@@ -7,6 +7,9 @@ use crate::format::{self, FRAMES_FROM, Header, RawFrame, read_frame};
 /// look like frames of great length, and a start must not take minutes over them.
 const VAIN_BYTES: usize = 256 << 20;
 
+/// The unused end of a segment is passed over in blocks of this.
+const ZEROS: [u8; 4096] = [0; 4096];
+
 /// What one segment holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Scan<'a> {
@@ -108,6 +111,8 @@ pub(crate) fn frames_from(
                 found.push((at, frame));
                 at += frame.bytes;
             }
+            // a frame begins with its length, so none begins in a block of zeros
+            None if rest.starts_with(&ZEROS) => at += ZEROS.len(),
             None => at += 8,
         }
     }

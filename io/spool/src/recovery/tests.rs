@@ -86,6 +86,18 @@ fn damage_and_torn_tails() {
 }
 
 #[test]
+fn frames_behind_zeros_of_any_length_are_found() {
+    for zeros in (0..3 * 4096 + 64).step_by(8) {
+        let mut bytes = segment(&[(10, 11, false)]);
+        bytes.resize(FRAMES_FROM + 32 + zeros, 0);
+        bytes.extend_from_slice(&segment(&[(11, 11, false)])[FRAMES_FROM..]);
+        let scanned = scan(&header(10), &bytes, None);
+        let found: Vec<usize> = scanned.frames.iter().map(|(offset, _)| *offset).collect();
+        assert_eq!(found, [FRAMES_FROM, FRAMES_FROM + 32 + zeros]);
+    }
+}
+
+#[test]
 fn an_append_of_several_frames_counts_whole_or_not_at_all() {
     let torn = [(10, 9, false), (11, 10, true), (12, 10, true), (13, 10, false)];
     check(&torn, &[], None, &[10, 11, 12, 13], &[]);
