@@ -40,8 +40,8 @@ pub(crate) struct Base {
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
-    /// What the database had stored at the start.
-    pub(crate) applied: u64,
+    /// Sequences of the spool go on above this.
+    pub(crate) floor: u64,
     /// Chance: cursor key, segments of the spool, jitter.
     pub(crate) seed: [u64; 4],
 }
@@ -60,9 +60,9 @@ impl Base {
         let path = dir.path().to_owned();
         let failed = |error| StartError::database(path.clone(), error);
         let store = Sqlite::open(path.clone(), clock.now().wall).map_err(failed)?;
-        let applied = store.applied_seq().map_err(failed)?;
+        let floor = store.highest_seq().map_err(failed)?;
         let seed = seed()?;
-        Ok(Self { dir, clamped, http, http_address, store: Arc::new(store), applied, seed })
+        Ok(Self { dir, clamped, http, http_address, store: Arc::new(store), floor, seed })
     }
 
     /// Opens the ingest queue; damage is told, and never stops a start.
@@ -77,7 +77,7 @@ impl Base {
         let dir = settings.rs_spool_dir();
         let [seed, ..] = self.seed;
         let mut wanted = spool::Settings::new(dir.clone(), self.clamped.spool_bytes, seed);
-        wanted.floor = self.applied;
+        wanted.floor = self.floor;
         let (tell, bell) = (durable.hook(), Arc::clone(bell));
         let hooks = Hooks {
             clock: Box::new(move || clock.mono()),

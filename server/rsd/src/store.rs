@@ -284,6 +284,9 @@ pub trait Store: Send + Sync {
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;
 
+    /// The highest sequence of the spool that any file has: what comes now must be above it.
+    fn highest_seq(&self) -> Result<u64, StoreError>;
+
     /// Stores a batch, in order. After an error nothing is lost: the same batch again goes on
     /// where it stopped.
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError>;

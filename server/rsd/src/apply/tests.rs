@@ -42,6 +42,10 @@ impl Store for Remembering {
         Ok(self.state().seqs.last().copied().unwrap_or(0))
     }
 
+    fn highest_seq(&self) -> Result<u64, StoreError> {
+        self.applied_seq()
+    }
+
     fn apply(&self, batch: &[Arrival], _: Millis) -> Result<Applied, StoreError> {
         let mut state = self.state();
         if state.failures > 0 {

@@ -50,6 +50,7 @@ impl Sqlite {
     pub fn open(dir: PathBuf, now: Millis) -> Result<Self, StoreError> {
         let opened_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let layout = Layout::make(dir)?;
+        layout.check_whole()?;
         let writer = Mutex::new(Writer::open(layout.clone(), opened_ms)?);
         Ok(Self { layout, writer, readers: Mutex::new(Vec::new()), opened_ms })
     }
@@ -80,6 +81,10 @@ impl Sqlite {
 impl Store for Sqlite {
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.writer().applied_seq()
+    }
+
+    fn highest_seq(&self) -> Result<u64, StoreError> {
+        self.writer().highest_seq()
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {

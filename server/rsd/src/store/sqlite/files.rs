@@ -20,8 +20,20 @@ pub(super) struct Layout {
 impl Layout {
     /// Makes the directories.
     pub(super) fn make(dir: PathBuf) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir.join("days")).map_err(StoreError::Files)?;
+        fs::create_dir_all(dir.join("days"))
+            .and_then(|()| fs::File::open(&dir)?.sync_all())
+            .map_err(StoreError::Files)?;
         Ok(Self { dir })
+    }
+
+    /// The names of all days' objects are in the main file: a new one beside old days would show
+    /// their calls under the names of others.
+    pub(super) fn check_whole(&self) -> Result<(), StoreError> {
+        if self.dir.join("rs.db").exists() || self.days()?.is_empty() {
+            return Ok(());
+        }
+        let text = "rs.db is missing beside the files of days/: restore it, or move days/ away";
+        Err(StoreError::Files(std::io::Error::new(std::io::ErrorKind::NotFound, text)))
     }
 
     pub(super) fn open_main(&self, now_ms: i64) -> Result<Connection, StoreError> {

@@ -23,6 +23,8 @@ pub(super) struct Writer {
     dims: Dims,
     /// What could not be told to the main file yet.
     news: News,
+    /// Highest `applied_seq` of all day files at the start.
+    days_seq: u64,
     #[cfg(test)]
     pub(super) fault: Fault,
 }
@@ -44,6 +46,7 @@ impl Writer {
             days: Days::new(layout, OPEN_DAYS),
             dims: Dims::default(),
             news: News::default(),
+            days_seq: 0,
             #[cfg(test)]
             fault: None,
         };
@@ -53,6 +56,10 @@ impl Writer {
 
     pub(super) fn applied_seq(&self) -> Result<u64, StoreError> {
         applied_seq(&self.main)
+    }
+
+    pub(super) fn highest_seq(&self) -> Result<u64, StoreError> {
+        Ok(self.applied_seq()?.max(self.days_seq))
     }
 
     pub(super) fn apply(
@@ -206,6 +213,7 @@ impl Writer {
         let mut news = News::default();
         for day in days {
             let db = self.days.get(*day, now_ms)?;
+            self.days_seq = self.days_seq.max(applied_seq(db)?);
             let span = "SELECT min(started_ms), max(started_ms) FROM rs_call";
             let (first, last): (Option<i64>, Option<i64>) =
                 db.query_row(span, [], |row| Ok((row.get(0)?, row.get(1)?)))?;

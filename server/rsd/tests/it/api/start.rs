@@ -64,8 +64,6 @@ fn what_cannot_work_is_refused_with_its_exit_code() {
     assert_eq!(http, (8, format!("cannot listen on http {address}")));
     let broker = refused(&|settings| settings.rs.broker = address);
     assert_eq!(broker, (8, format!("cannot listen on broker {address}")));
-    let open = refused(&|settings| settings.rs.http = "0.0.0.0:0".parse().unwrap());
-    assert_eq!(open.0, 78, "{}", open.1);
     let record = refused(&|settings| settings.rs.broker_limits.record = 1);
     assert_eq!(record.0, 78, "{}", record.1);
     let file = dir.path().join("file");
@@ -74,6 +72,82 @@ fn what_cannot_work_is_refused_with_its_exit_code() {
     assert_eq!(unusable.0, 8, "{}", unusable.1);
     // nothing is left behind that would stop a good start
     drop(House::in_dir(dir, |_| {}));
+}
+
+#[test]
+fn other_listeners_than_loopback_are_opened_only_when_told_twice() {
+    let anywhere = "0.0.0.0:0".parse().unwrap();
+    // HTTP open, broker open, anonymous, anonymous_broker; what is missing
+    let cases = [
+        (true, false, None, None, "rs.auth.anonymous: true"),
+        (false, true, None, Some(true), "rs.auth.anonymous: true"),
+        (true, true, Some(true), None, "rs.auth.anonymous_broker: true"),
+        (false, false, Some(false), None, "rs.auth.anonymous: false"),
+        (false, false, None, Some(false), "rs.auth.anonymous_broker: true"),
+        (true, false, Some(true), None, ""),
+        (true, true, Some(true), Some(true), ""),
+    ];
+    for (http, broker, anonymous, anonymous_broker, missing) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut settings = settings(dir.path());
+        if http {
+            settings.rs.http = anywhere;
+        }
+        if broker {
+            settings.rs.broker = anywhere;
+        }
+        settings.rs.auth = config::settings::Auth { anonymous, anonymous_broker };
+        match start(settings).0 {
+            Ok(_) => assert_eq!(missing, ""),
+            Err(error) => {
+                assert_eq!(error.exit_code(), 78, "{error}");
+                assert!(!missing.is_empty() && error.to_string().contains(missing), "{error}");
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut house = House::in_dir(dir, |settings| {
+        (settings.rs.http, settings.rs.broker) = (anywhere, anywhere);
+        let anonymous = Some(true);
+        settings.rs.auth = config::settings::Auth { anonymous, anonymous_broker: anonymous };
+    });
+    house.send(&golden(&RM));
+    assert_eq!(house.json("/api/v1/calls?from=2026-11-22")["items"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn days_without_their_main_file_are_not_shown_under_other_names() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    drop(rs);
+    let main = dir.path().join("rs/rs.db");
+    let away = dir.path().join("away.db");
+    fs::rename(&main, &away).unwrap();
+    let Err(error) = start(settings(dir.path())).0 else { panic!("it has started") };
+    assert_eq!(error.exit_code(), 8);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("rs.db is missing"), "{cause}");
+    assert!(!main.exists());
+    fs::rename(&away, &main).unwrap();
+    drop(House::in_dir(dir, |_| {}));
+}
+
+#[test]
+fn no_record_is_taken_for_one_that_a_day_has_already() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    drop(rs);
+    // the main file of an older backup, the spool lost
+    fs::remove_dir_all(dir.path().join("rs/spool")).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join("rs/rs.db")).unwrap();
+    db.execute("UPDATE rs_spool_cursor SET spool_seq = 0", []).unwrap();
+    drop(db);
+    let mut house = House::in_dir(dir, |_| {});
+    let mut record: serde_json::Value = serde_json::from_str(&golden(&[2])[0]).unwrap();
+    record["id"] = "01A202B4-2491-7C10-8F02-5B7E90C1D2E3/00690007/cdr.end/1.1".into();
+    record["leg"] = "00690007".into();
+    house.send(&[record.to_string()]);
+    assert_eq!(house.metric("rs_apply_records_total"), "1");
+    let legs = house.json("/api/v1/calls?from=2026-11-22&legs=true");
+    assert_eq!(legs["items"].as_array().unwrap().len(), 5);
 }
 
 #[test]
