@@ -21,12 +21,13 @@ use crate::fact::{CallFact, Object, ProfileFact, UsageFact};
 use crate::key::{self, Key};
 use crate::limits::{EPOCHS_PER_CALL, FACTS_PER_CALL};
 use crate::row::{CallRow, Named, OutcomeRow, OwnerRow, ProfileName, TenantRow, flag};
-use model::record::{CallGuid, ComponentType, Scope};
+use model::record::{CallGuid, ComponentType, Phase, Scope};
 use model::time::Millis;
 use order::{Early, Rank, Verdict};
 use values::Shown;
 
 const VERSION: u8 = 1;
+const START: u8 = 0;
 const UPDATE: u8 = 1;
 const END: u8 = 2;
 
@@ -195,6 +196,22 @@ impl CallState {
             owners: owners(&shown),
             outcome: outcome(&shown),
         }
+    }
+
+    /// Phases of which a record is still to come or was lost (rs.md §6): the end of a call in
+    /// progress, the start of one that was answered. What was refused or given up has only an end.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Phase> {
+        let row = self.row(None);
+        let started = self.facts.iter().any(|fact| fact.phase == START);
+        let mut missing = Vec::new();
+        if !started && (row.answered_ms.is_some() || row.ended_ms.is_none()) {
+            missing.push(Phase::Start);
+        }
+        if row.ended_ms.is_none() {
+            missing.push(Phase::End);
+        }
+        missing
     }
 
     /// Rule 5: the smallest start.

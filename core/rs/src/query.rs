@@ -12,7 +12,7 @@ mod refused;
 
 pub use datetime::datetime;
 pub use details::{Details, Settings, details};
-pub use filter::{Filter, Number, Progress, Uri};
+pub use filter::{Filter, Number, Party, Progress, Uri};
 pub use parameters::Parameters;
 pub use refused::Refused;
 

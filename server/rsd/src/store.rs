@@ -8,7 +8,7 @@ pub mod sqlite;
 use std::collections::BTreeMap;
 use std::io;
 
-use model::record::CallGuid;
+use model::record::{CallGuid, Phase};
 use model::time::Millis;
 use rs::report::Call;
 use rs::{Filter, Key};
@@ -130,6 +130,8 @@ pub struct Leg {
     pub parent: Option<Key>,
     /// Unknown fields of its records as JSON, and its parent.
     pub extra: Option<String>,
+    /// Phases of which no record has come.
+    pub missing: Vec<Phase>,
     /// The decision trace as JSON.
     pub trace: Option<String>,
     /// Events, oldest first.

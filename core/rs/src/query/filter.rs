@@ -41,6 +41,12 @@ pub struct Filter {
     pub guid: Option<CallGuid>,
     /// `call_uuid`.
     pub call_uuid: Option<String>,
+    /// `call_id`.
+    pub call_id: Option<String>,
+    /// `sip_status`.
+    pub sip_status: Option<u16>,
+    /// The dialled number, or the user of either URI.
+    pub party: Option<Party>,
     /// `call_type`.
     pub call_types: Vec<CallType>,
     /// `end_state`.
@@ -80,6 +86,16 @@ pub enum Number {
         /// The largest.
         to: String,
     },
+}
+
+/// A number wherever it stands in a call: dialled, or as the user of the local or remote URI, with
+/// or without the `+` in front.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Party {
+    /// The number without `+`.
+    pub number: String,
+    /// Whether the number only begins with it.
+    pub prefix: bool,
 }
 
 /// A condition on a URI.

@@ -1,5 +1,6 @@
 //! `/api/v1/calls/{name}`: one call with its legs, by GUID or by the key of a leg (rs.md §6).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
@@ -41,11 +42,14 @@ async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<String, R
     let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();
     let session = of_session(&calls, now).ok_or_else(unknown)?;
     let tenant = calls.iter().find(|call| call.tenants.last().is_some()).map(tenant);
+    let missing: BTreeSet<&str> =
+        legs.iter().flat_map(|leg| &leg.missing).map(|phase| phase.as_str()).collect();
     let legs: Vec<Value> = legs.iter().map(|leg| with_details(leg, include, now)).collect();
     answer::written(&json!({
         "guid": session.guid, "started_at": session.started_at, "ended_at": session.ended_at,
         "state": session.state, "tenant": tenant, "profile": session.profile,
         "remote_uri": session.remote_uri, "dn": session.dn, "legs": legs,
+        "integrity": { "complete": missing.is_empty(), "missing": missing },
     }))
 }
 
@@ -67,6 +71,7 @@ pub(super) fn leg(call: &Call, now: Millis) -> Value {
 fn with_details(leg_of: &Leg, include: Include, now: Millis) -> Value {
     let mut value = leg(&leg_of.call, now);
     value["parent"] = json!(leg_of.parent.map(hex));
+    value["missing"] = leg_of.missing.iter().map(|phase| phase.as_str()).collect();
     value["extra"] = parsed(leg_of.extra.as_deref());
     if include.trace {
         value["trace"] = parsed(leg_of.trace.as_deref());

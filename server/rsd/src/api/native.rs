@@ -8,7 +8,7 @@ use model::config::Service;
 use model::record::{CallGuid, CallType, EndState};
 use model::time::Millis;
 use rs::Refused;
-use rs::query::{Filter, Number, Progress, datetime};
+use rs::query::{Filter, Number, Party, Progress, datetime};
 
 use super::limits::{ITEMS, ITEMS_MOST};
 use crate::store::{Object, ObjectKind, Store, StoreError, Unit};
@@ -98,6 +98,9 @@ impl Question {
             "dn" => filter.numbers.push(number(value)),
             "guid" => filter.guid = Some(CallGuid::new(value)),
             "call_uuid" => filter.call_uuid = Some(value.to_owned()),
+            "call_id" => filter.call_id = Some(value.to_owned()),
+            "number" => filter.party = Some(party(value)),
+            "sip_status" => filter.sip_status = Some(status(name, value)?),
             "session_id" => filter.session_id = Some(value.to_owned()),
             "call_type" => filter.call_types.push(word(name, value, CallType::parse)?),
             "service" => filter.services.push(word(name, value, Service::parse)?),
@@ -164,6 +167,21 @@ fn number(value: &str) -> Number {
         Some(prefix) => Number::Prefix(prefix.to_owned()),
         None => Number::Exact(value.to_owned()),
     }
+}
+
+fn party(value: &str) -> Party {
+    match number(value) {
+        Number::Prefix(number) => Party { number, prefix: true },
+        Number::Exact(number) | Number::Range { from: number, .. } => {
+            Party { number, prefix: false }
+        }
+    }
+}
+
+fn status(name: &str, value: &str) -> Result<u16, Refused> {
+    let status = u16::try_from(integer(name, value)?).ok().filter(|n| (100..700).contains(n));
+    let message = format!("{name} is 100 to 699");
+    status.ok_or_else(|| Refused::parameter("bad-integer", message, &[name]))
 }
 
 fn word<W>(name: &str, value: &str, read: impl Fn(&str) -> Option<W>) -> Result<W, Refused> {

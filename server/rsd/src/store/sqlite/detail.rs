@@ -8,6 +8,7 @@ use rs::{Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims::name_of;
+use super::fact::read_state;
 use super::read::Reader;
 use super::write::{after, before};
 use crate::store::{
@@ -64,7 +65,8 @@ impl Reader {
         };
         let rest = "SELECT parent_key, extra FROM rs_call WHERE call_key = ?1";
         let (parent, extra) = db.query_row(rest, [key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut leg = Leg { call, parent, extra, trace, events: Vec::new() };
+        let missing = read_state(db, key)?.map_or_else(Vec::new, |(state, _)| state.missing());
+        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
         if events {
             let end = leg.call.ended.unwrap_or(leg.call.started);
             for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {

@@ -272,7 +272,11 @@ pub(super) fn keep(
     Ok(())
 }
 
-fn read_state(db: &Connection, key: &Key) -> Result<Option<(CallState, i64)>, StoreError> {
+/// The facts of a call, and when the last of them came.
+pub(super) fn read_state(
+    db: &Connection,
+    key: &Key,
+) -> Result<Option<(CallState, i64)>, StoreError> {
     let stored: Option<(Vec<u8>, i64)> = db
         .prepare_cached(
             "SELECT state, last_fact_ms FROM rs_call_fact_state JOIN rs_call USING (call_key)

@@ -3,12 +3,15 @@
 use model::record::{CallGuid, ComponentType};
 use model::time::Millis;
 use rs::Filter;
-use rs::query::{Number, Progress, Uri};
+use rs::query::{Number, Party, Progress, Uri};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::dims::with_aliases;
 use crate::store::{ObjectKind, Position, StoreError, Unit};
+
+/// Before the user of a URI that may hold a number.
+const SCHEMES: [&str; 3] = ["sip:", "sips:", "tel:"];
 
 /// A condition over `rs_call c`, with its parameters in order.
 #[derive(Clone, Debug, Default)]
@@ -62,11 +65,18 @@ impl Condition {
             ("c.session_id = ?", filter.session_id.clone()),
             ("c.guid = ?", filter.guid.as_ref().map(CallGuid::to_string)),
             ("c.call_uuid = ?", filter.call_uuid.clone()),
+            ("c.call_id = ?", filter.call_id.clone()),
         ];
         for (sql, text) in texts {
             if let Some(text) = text {
                 all.one(sql, text);
             }
+        }
+        if let Some(status) = filter.sip_status {
+            all.one("c.sip_status = ?", i64::from(status));
+        }
+        if let Some(party) = &filter.party {
+            all.party(party);
         }
         let words = |words: Vec<u8>| words.into_iter().map(i64::from).collect::<Vec<_>>();
         let types = words(filter.call_types.iter().map(|word| word.number()).collect());
@@ -151,6 +161,34 @@ impl Condition {
                     );
                     self.values.extend([from.clone().into(), to.clone().into(), length.into()]);
                 }
+            }
+        }
+        self.parts.push(format!("({})", parts.join(" OR ")));
+    }
+
+    fn party(&mut self, party: &Party) {
+        let Party { number, prefix } = party;
+        let dn = match prefix {
+            true => self.prefix("c.dn", number),
+            false => {
+                self.values.push(number.clone().into());
+                "c.dn = ?".to_owned()
+            }
+        };
+        let mut parts = vec![dn];
+        for column in ["lower(c.local_uri)", "lower(c.remote_uri)"] {
+            for (scheme, plus) in SCHEMES.iter().flat_map(|scheme| [(scheme, ""), (scheme, "+")]) {
+                let user = format!("{scheme}{plus}{}", number.to_ascii_lowercase());
+                // a user ends with the host, a parameter, a password or the URI
+                if *prefix {
+                    parts.push(self.prefix(column, &user));
+                    continue;
+                }
+                for end in ["@", ";", ":"] {
+                    parts.push(self.prefix(column, &format!("{user}{end}")));
+                }
+                parts.push(format!("{column} = ?"));
+                self.values.push(user.into());
             }
         }
         self.parts.push(format!("({})", parts.join(" OR ")));

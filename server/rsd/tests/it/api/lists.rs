@@ -58,6 +58,19 @@ fn one_item_per_session_or_per_leg() {
     assert_eq!(sessions("profile=189&dn=1800*").len(), 3);
     assert_eq!(sessions("min_duration=100000").len(), 1);
     assert_eq!(sessions("to=2026-11-22T10:00:00.120Z").len(), 1);
+    for (query, count) in [
+        ("call_id=a84b4c76e66710@gw.example", 1),
+        ("sip_status=200&legs=true", 2),
+        ("number=%2B4930123", 1),
+        ("number=4930123", 1),
+        ("number=18005550100", 3),
+        ("number=1800*", 3),
+        ("number=493012", 0),
+        ("number=493012*", 3),
+        ("number=%25", 0),
+    ] {
+        assert_eq!(sessions(query).len(), count, "{query}");
+    }
     for nothing in ["tenant=nobody", "component=7", "dn=1801*", "state=live", "call_uuid=x"] {
         assert!(sessions(nothing).is_empty(), "{nothing}");
     }
@@ -119,6 +132,13 @@ fn one_call_with_its_legs_and_its_trace() {
     assert_eq!(rm["extra"]["selected_by"], "did");
     assert_eq!((&mcp["component"]["type"], &mcp["end_state"]), (&"MCP".into(), &"APP_END".into()));
     assert_eq!(mcp["parent"], rm["key"]);
+    assert_eq!(call["integrity"], json!({"complete": true, "missing": []}));
+    let integrity = |guid: &str| house.json(&format!("/api/v1/calls/{guid}"))["integrity"].clone();
+    // refused: it has only an end; taken over: its start was lost with the first owner
+    let refused = integrity("01A202B4-2491-7C10-8F02-5B7E90C1D2E3");
+    assert_eq!(refused, json!({"complete": true, "missing": []}));
+    let adopted = integrity("01A202A0-7580-7D3E-9A44-11D2C3B4A596");
+    assert_eq!(adopted, json!({"complete": false, "missing": ["start"]}));
     let key = rm["key"].as_str().unwrap();
     let leg = house.json(&format!("/api/v1/calls/{key}"));
     assert_eq!(leg["legs"].as_array().unwrap().len(), 1);
@@ -140,6 +160,7 @@ fn refusals_have_their_codes() {
         ("limit=0", "bad-integer"),
         ("limit=1001", "bad-integer"),
         ("min_duration=-1", "bad-integer"),
+        ("sip_status=99", "bad-integer"),
         ("from=today", "bad-datetime"),
         ("state=busy", "bad-enum"),
         ("service=fax", "bad-enum"),
