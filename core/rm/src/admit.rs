@@ -88,7 +88,7 @@ impl Proxy {
         match source.role {
             Some(Role::SipServer | Role::Gateway | Role::Media) => {}
             Some(Role::Probe) | None => {
-                return Err(No::new(Reason::UntrustedSource, request.flow.remote.to_string()));
+                return Err(Reason::UntrustedSource.into());
             }
         }
         self.is_for_us(request, &source)?;
@@ -153,7 +153,7 @@ impl Proxy {
 /// built; from anyone else a relay attempt.
 fn foreign(source: &Source, uri: &str) -> No {
     if source.role == Some(Role::Media) {
-        return No::new(Reason::NoMatch, "service gateway");
+        return No::new(Reason::NoMatch, "gateway");
     }
     No::new(Reason::RelayRefused, uri)
 }

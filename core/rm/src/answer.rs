@@ -17,7 +17,8 @@ use crate::output::Event;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 
-const SERVER: &str = "Ringmaster";
+/// Value of the Server header in every answer that RM makes.
+pub(crate) const SERVER: &str = "Ringmaster";
 
 impl Proxy {
     /// 100 Trying, before anything is looked up.
@@ -87,7 +88,7 @@ impl Proxy {
             extra.push(("Allow", &allow));
         }
         if no.reason == Reason::BadExtension {
-            extra.push(("Unsupported", &no.detail));
+            extra.push(("Unsupported", &no.subject));
         }
         let tag = self.own_tag(message);
         let mut bytes = Vec::new();
@@ -109,23 +110,23 @@ impl Proxy {
         let Some(id) = entry.log else { return };
         let mut unsaid = 0;
         if id == log::NO_RESOURCE {
-            let groups = self.counters.exhausted.entry(no.detail.clone()).or_default();
+            let groups = self.counters.exhausted.entry(no.subject.clone()).or_default();
             *groups += 1;
             let (total, now) = (*groups, self.seen);
-            match self.unsaid.get(&no.detail).copied() {
+            match self.unsaid.get(&no.subject).copied() {
                 Some((until, _)) if until > now => return,
                 said => unsaid = (total - 1).saturating_sub(said.map_or(0, |(_, total)| total)),
             }
             let until = now + crate::limits::NO_RESOURCE_LOG;
-            self.unsaid.insert(no.detail.clone(), (until, total));
+            self.unsaid.insert(no.subject.clone(), (until, total));
         }
         let mut fields = vec![
             ("reason", entry.word.to_owned()),
             ("status", no.status().to_string()),
             ("source", flow.remote.to_string()),
         ];
-        if !no.detail.is_empty() {
-            fields.push(("detail", no.detail.clone()));
+        if !no.subject.is_empty() {
+            fields.push((no.reason.subject(), no.subject.clone()));
         }
         if unsaid > 0 {
             fields.push(("unsaid", unsaid.to_string()));

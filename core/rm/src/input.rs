@@ -17,6 +17,15 @@ pub enum Input<'a> {
         /// The whole message.
         bytes: &'a [u8],
     },
+    /// A stream whose framing is broken; the shell closes it when the answer is written.
+    Broken {
+        /// The stream.
+        flow: Flow,
+        /// What has come of the message in hand.
+        bytes: &'a [u8],
+        /// What is wrong with it.
+        error: sip::parse::ParseError,
+    },
     /// A stream closed, a connect failed or a port was reported unreachable.
     FlowFailed {
         /// The flow as the engine named it in its transmit, or as it was in the packet.

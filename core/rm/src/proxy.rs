@@ -16,7 +16,8 @@ use model::id::{Guid, LegId};
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
-use sip::endpoint::{ClientId, Endpoint, Received, ServerId};
+use sip::endpoint::{Absorbed, ClientId, Endpoint, Received, ServerId};
+use sip::parse::ParseError;
 use sip::transport::Flow;
 use slab::Slab;
 
@@ -123,7 +124,8 @@ impl Proxy {
             options: settings.options.clone(),
             state: NodeState::Starting,
             limits,
-            endpoint: Endpoint::new(limits, timers, seed),
+            endpoint: Endpoint::new(limits, timers, seed)
+                .signed(crate::answer::SERVER, &settings.name),
             sources: Sources::new(&snapshot, seed),
             names: Names::new(seed),
             usage: Usage::new(seed),
@@ -157,6 +159,7 @@ impl Proxy {
         self.seen = now.mono;
         match input {
             Input::Packet { flow, bytes } => self.on_packet(now, flow, bytes),
+            Input::Broken { flow, bytes, error } => self.on_broken(now, flow, bytes, error),
             Input::FlowFailed { flow } => self.endpoint.handle_flow_failed(now.mono, flow),
             Input::Snapshot(snapshot) => {
                 let before = std::mem::replace(&mut self.snapshot, snapshot);
@@ -213,6 +216,7 @@ impl Proxy {
     }
 
     fn on_packet(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
+        let answered = self.endpoint.counters().refused;
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
                 self.on_request(&Request { now, id, flow, message: &message });
@@ -223,6 +227,7 @@ impl Proxy {
             }
             Received::Cancel { invite, message } => {
                 *self.counters.requests.entry(("proxy", "CANCEL")).or_default() += 1;
+                self.counters.answer(200, "ok", false);
                 self.on_cancel(now, invite, &message);
             }
             Received::Response { id, message } => self.on_response(now, id, &message),
@@ -235,15 +240,31 @@ impl Proxy {
                 let no = self.overloaded();
                 self.refuse_stateless(flow, &message, &no);
             }
-            Received::Absorbed(_) => {}
-            Received::Refused(error) => {
-                let transport = flow.transport.as_str();
-                *self.counters.parse_errors.entry(transport).or_default() += 1;
-                let fields =
-                    vec![("source", flow.remote.to_string()), ("error", error.to_string())];
-                self.log(log::PARSE_ERROR, None, fields);
+            Received::Absorbed(Absorbed::UnmatchedCancel) => {
+                self.counters.answer(481, Reason::NoDialog.word(), false);
             }
+            Received::Absorbed(_) => {}
+            Received::Refused(error) => self.unreadable(flow, error, answered),
         }
+    }
+
+    fn on_broken(&mut self, now: Now, flow: Flow, bytes: &[u8], error: ParseError) {
+        let answered = self.endpoint.counters().refused;
+        if let Received::Refused(error) = self.endpoint.handle_broken(now.mono, flow, bytes, error)
+        {
+            self.unreadable(flow, error, answered);
+        }
+    }
+
+    /// Counts and tells what could not be read; `answered` is what the endpoint had counted before.
+    fn unreadable(&mut self, flow: Flow, error: ParseError, answered: u64) {
+        if self.endpoint.counters().refused > answered {
+            self.counters.answer(error.status, Reason::Malformed.word(), false);
+        }
+        let transport = flow.transport.as_str();
+        *self.counters.parse_errors.entry(transport).or_default() += 1;
+        let fields = vec![("source", flow.remote.to_string()), ("error", error.to_string())];
+        self.log(log::PARSE_ERROR, None, fields);
     }
 
     fn on_request(&mut self, request: &Request<'_, '_>) {

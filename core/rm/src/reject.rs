@@ -110,24 +110,56 @@ impl Reason {
         }
     }
 
+    /// Name of the log field that says what the "no" was about.
+    pub(crate) const fn subject(self) -> &'static str {
+        match self {
+            Self::UntrustedSource => "listener",
+            Self::RelayRefused | Self::NextHop | Self::Scheme => "target",
+            Self::PreloadedRoute => "route",
+            Self::Loop | Self::NoDialog | Self::BadToken => "call_id",
+            Self::BadExtension => "extension",
+            Self::Method => "method",
+            Self::NoProfile => "number",
+            Self::ServiceForbidden => "rule",
+            Self::UsageLimit => "limit",
+            Self::NoMatch => "service",
+            Self::ResourceFull
+            | Self::ResourceDraining
+            | Self::ResourceDead
+            | Self::ResourceDisabled
+            | Self::HuntFailed => "group",
+            Self::Malformed
+            | Self::Hops
+            | Self::Breadth
+            | Self::Disabled
+            | Self::Cancelled
+            | Self::NoAnswer
+            | Self::Overload
+            | Self::NodeDraining
+            | Self::NodeNotReady
+            | Self::Internal => "error",
+        }
+    }
+
     /// The reason word.
     pub(crate) const fn word(self) -> &'static str {
         self.entry().word
     }
 }
 
-/// A "no" on its way to the answer: the reason, the status if it is not the default, and what
-/// the log line says.
+/// A "no" on its way to the answer: the reason, the status if it is not the default, and what it
+/// was about: the value of the log field that [`Reason::subject`] names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct No {
     pub(crate) reason: Reason,
     pub(crate) status: Option<u16>,
-    pub(crate) detail: String,
+    /// Empty: there is nothing to say.
+    pub(crate) subject: String,
 }
 
 impl No {
-    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, status: None, detail: detail.into() }
+    pub(crate) fn new(reason: Reason, subject: impl Into<String>) -> Self {
+        Self { reason, status: None, subject: subject.into() }
     }
 
     pub(crate) fn with_status(self, status: Option<u16>) -> Self {

@@ -14,6 +14,7 @@ mod drive;
 mod invariant;
 pub(crate) mod outbox;
 mod receive;
+mod signature;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::transaction::table::Table;
 use crate::transaction::{Class, Machine, Phase, Verdict, Whose};
 use crate::transport::Flow;
 use outbox::Outbox;
+use signature::Signature;
 
 pub use crate::transaction::Absorbed;
 pub use crate::transaction::timer::Timers;
@@ -142,6 +144,8 @@ pub struct Counters {
     pub retransmissions_in: u64,
     /// Requests and responses sent again.
     pub retransmissions_out: u64,
+    /// Requests that could not be parsed, and were answered.
+    pub refused: u64,
     /// Finished transactions dropped before their timer, because there were too many.
     pub forgotten: u64,
     /// New requests turned into [`Received::Overload`].
@@ -160,6 +164,7 @@ pub struct Endpoint {
     outbox: Outbox,
     events: VecDeque<TransactionEvent>,
     counters: Counters,
+    signature: Signature,
     /// The key being looked up; kept so that looking up never allocates.
     scratch: Vec<u8>,
 }
@@ -178,6 +183,7 @@ impl Endpoint {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             counters: Counters::default(),
+            signature: Signature::default(),
             scratch: Vec::new(),
         }
     }
@@ -189,6 +195,27 @@ impl Endpoint {
         let received = self.receive(flow, bytes);
         self.check();
         received
+    }
+
+    /// Says who answers: all final answers of this endpoint itself (to what cannot be parsed, to
+    /// CANCEL) carry `Server: server`, and those that refuse `Warning: 399 agent "<word>"`.
+    #[must_use]
+    pub fn signed(mut self, server: &str, agent: &str) -> Self {
+        self.signature = Signature::new(server, agent);
+        self
+    }
+
+    /// Takes in what has come of a message whose stream broke off (`stream::Framer::rest`): it is
+    /// answered like any that cannot be parsed. Drain `poll_transmit` afterwards.
+    pub fn handle_broken<'a>(
+        &mut self,
+        now: Duration,
+        flow: Flow,
+        bytes: &'a [u8],
+        error: ParseError,
+    ) -> Received<'a> {
+        self.clock(now);
+        self.refuse(flow, bytes, error)
     }
 
     /// Fires what is due, at most a bounded number of deadlines: call again, after draining,

@@ -140,6 +140,9 @@ impl Sink for Engine {
                 }
                 self.input(Input::Packet { flow, bytes });
             }
+            Arrival::Broken { flow, bytes, error } => {
+                self.input(Input::Broken { flow, bytes, error });
+            }
             Arrival::Failed(flow) => self.input(Input::FlowFailed { flow }),
         }
     }

@@ -68,6 +68,7 @@ impl EventLoop {
     fn turns(mut self) -> io::Result<usize> {
         let mut more = false;
         let now = self.clock.now();
+        self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
         self.engine.begin(now);
         self.engine.input(rm::Input::State(NodeState::Ready));
         self.state.ready(now.wall);
@@ -137,6 +138,7 @@ impl EventLoop {
         self.transport.trust_mut().set_resources(&snapshot);
         self.state.applied(now.wall, snapshot.revision);
         self.engine.input(rm::Input::Snapshot(snapshot));
+        self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {

@@ -13,7 +13,7 @@ pub(crate) const IDLE_STRANGER: Duration = Duration::from_secs(120);
 pub(crate) const IDLE_PEER: Duration = Duration::from_secs(3600);
 /// First byte to complete message on a stream (rm.md §1.9); then it closes.
 pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
-/// A connect that is not up by then has failed (rm.md §1.11).
+/// A connect that is not up by then has failed, until the engine says otherwise (rm.md §1.11).
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A stream that we close has this long to take what was queued for it.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_secs(5);

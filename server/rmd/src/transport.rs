@@ -14,6 +14,7 @@ use net::tcp::Listener;
 use net::udp::{ReceiveBatch, SendBatch, UdpSocket, Unsent};
 use net::waker::WakeReceiver;
 use net::{Interest, Poller, Ready, Token};
+use sip::parse::ParseError;
 use sip::transport::{Flow, Transport as Kind};
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +37,15 @@ pub(crate) enum Arrival<'a> {
         bytes: &'a [u8],
         /// The kernel's time of receipt since 1970, of datagrams.
         received: Option<Duration>,
+    },
+    /// A stream whose framing is broken: it closes when what is queued for it is written.
+    Broken {
+        /// The stream.
+        flow: Flow,
+        /// What has come of the message in hand.
+        bytes: &'a [u8],
+        /// What is wrong.
+        error: ParseError,
     },
     /// A flow that cannot carry (any more).
     Failed(Flow),
@@ -154,8 +164,11 @@ impl Transport {
             if event.token == WAKER {
                 self.waker.drain();
             } else if let Some(id) = Streams::named_by(event.token) {
-                self.streams.turn(now, event, id, &mut |flow, bytes| {
-                    engine.arrived(Arrival::Packet { flow, bytes, received: None });
+                self.streams.turn(now, event, id, &mut |flow, bytes, broken| {
+                    engine.arrived(match broken {
+                        None => Arrival::Packet { flow, bytes, received: None },
+                        Some(error) => Arrival::Broken { flow, bytes, error },
+                    });
                 });
                 self.send(now, engine.outbox());
             } else {

@@ -50,6 +50,8 @@ pub struct Options {
     pub sos_number: Option<String>,
     /// `proxy/sip.mtusize`: bytes.
     pub mtu: u16,
+    /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connect may take.
+    pub connect_time: Duration,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
@@ -95,6 +97,7 @@ impl Default for Options {
             refused_methods: vec!["REFER".to_owned(), "PUBLISH".to_owned()],
             sos_number: None,
             mtu: 1500,
+            connect_time: Duration::from_secs(5),
             trace_sample: 100,
         }
     }

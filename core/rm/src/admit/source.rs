@@ -25,6 +25,13 @@ pub(crate) struct Source {
     pub(crate) priority: bool,
 }
 
+impl Source {
+    /// It may name another next hop inside a dialog than the one that was learnt (rm.md §1.8).
+    pub(crate) fn may_redirect(&self) -> bool {
+        self.trusted && self.role.is_some_and(|role| role != Role::Probe)
+    }
+}
+
 /// The resources at one address: port, name, role.
 type Here = SmallVec<[(u16, String, Role); 1]>;
 

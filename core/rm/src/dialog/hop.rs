@@ -141,7 +141,7 @@ impl Proxy {
             let learnt = [route, Some(leg.texts.get(target).to_owned())];
             learnt.iter().flatten().any(|uri| address(uri) == Some(to))
         });
-        if known || self.sources.of(&self.settings, ingress).role.is_some() {
+        if known || self.sources.of(&self.settings, ingress).may_redirect() {
             return Ok(());
         }
         let rebuilt = located

@@ -69,7 +69,8 @@ impl Proxy {
             } else {
                 Reason::RelayRefused
             };
-            return Err(No::new(reason, message.call_id()));
+            let relay = reason == Reason::RelayRefused;
+            return Err(No::new(reason, if relay { line.uri } else { message.call_id() }));
         }
         let by_leg = |key| self.table.leg(key).map(|leg| leg.texts.get(Text::FromTag) == from);
         let caller = match token {

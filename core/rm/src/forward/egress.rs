@@ -1,6 +1,7 @@
 //! From which listener a message leaves, and the Via that says so.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::config::{ResourceAddress, ResourceTransport};
 use sip::message::Message;
@@ -21,6 +22,17 @@ pub(crate) fn fixed_transport(address: &ResourceAddress) -> Option<Transport> {
 }
 
 impl Proxy {
+    /// How long a TCP connect may take, to a resource and to anyone else (rm.md §1.11). Never
+    /// longer than a try, so that a connect that nobody takes is told apart from silence: only
+    /// then does the rule of size fall back to UDP (§1.2).
+    #[must_use]
+    pub fn connect_times(&self) -> (Duration, Duration) {
+        let other = self.options.connect_time;
+        let groups = self.snapshot.groups().filter_map(|(_, group)| group.try_timeout);
+        let try_time = groups.chain([self.options.try_timeout]).min();
+        (try_time.map_or(other, |time| time.min(other)), other)
+    }
+
     /// The first listener of this transport and address family that carries calls.
     pub(crate) fn egress(&self, transport: Transport, to: SocketAddr) -> Option<u8> {
         let fits = |listener: &Listener| {

@@ -166,7 +166,7 @@ impl Proxy {
         let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
         let snapshot = std::sync::Arc::clone(&self.snapshot);
         let picked = if late {
-            Err(No::new(Reason::HuntFailed, "max-hunt"))
+            Err(self.pool.none(now, &snapshot, &self.options, &plan))
         } else {
             self.pool.place(now, &snapshot, &self.options, &mut plan, &mut story.trace)
         };
@@ -200,7 +200,11 @@ impl Proxy {
                 self.counters.answer(code, "forwarded", true);
                 self.end_attempt(now, hunt.leg, "forwarded", code, hunt.story);
             }
-            _ => self.finish_hunt(now, key, &Reason::HuntFailed.into()),
+            _ => {
+                let Some(plan) = self.hunts.get(key).map(|hunt| &hunt.plan) else { return };
+                let no = self.pool.none(now, &self.snapshot, &self.options, plan);
+                self.finish_hunt(now, key, &no);
+            }
         }
     }
 

@@ -34,6 +34,15 @@ pub(crate) struct Pick {
     pub(crate) by: &'static str,
 }
 
+impl Plan {
+    /// The groups that may serve it, in order.
+    fn groups<'a>(&self, snapshot: &'a Snapshot) -> &'a [GroupIx] {
+        snapshot
+            .tenant_by_dbid(self.tenant)
+            .map_or(&[], |tenant| snapshot.groups_for(tenant, self.service))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tier {
     Healthy,
@@ -65,9 +74,7 @@ impl Pool {
         plan: &mut Plan,
         trace: &mut Trace,
     ) -> Result<Pick, No> {
-        let groups: &[GroupIx] = snapshot
-            .tenant_by_dbid(plan.tenant)
-            .map_or(&[], |tenant| snapshot.groups_for(tenant, plan.service));
+        let groups = plan.groups(snapshot);
         if plan.tried.is_empty() {
             self.explain(now, snapshot, groups, trace);
         }
@@ -81,7 +88,7 @@ impl Pool {
                 }
             }
         }
-        Err(self.none(now, snapshot, options, plan, groups))
+        Err(self.none(now, snapshot, options, plan))
     }
 
     fn choose(
@@ -165,17 +172,12 @@ impl Pool {
         }
     }
 
-    fn none(
-        &self,
-        now: Now,
-        snapshot: &Snapshot,
-        options: &Options,
-        plan: &Plan,
-        groups: &[GroupIx],
-    ) -> No {
+    /// The "no" of a plan for which there is no resource (any more), with the code of rm.md §7.9.
+    pub(crate) fn none(&self, now: Now, snapshot: &Snapshot, options: &Options, plan: &Plan) -> No {
+        let groups = plan.groups(snapshot);
         let Some(first) = groups.first() else {
             let code = Some(options.resource_no_match_respcode);
-            return No::new(Reason::NoMatch, format!("service {}", plan.service)).with_status(code);
+            return No::new(Reason::NoMatch, plan.service.as_str()).with_status(code);
         };
         let reason = if plan.tried.is_empty() {
             self.cause(now, snapshot, groups)

@@ -165,6 +165,16 @@ fn garbage_is_answered_or_dropped_and_counted() {
     world.udp("192.0.2.1:9", "\0\u{1}\u{2}garbage");
     world.udp("192.0.2.1:9", "SIP/2.0 200 OK\r\n\r\n");
     assert!(world.proxy.counters().parse_errors["UDP"] > 100);
+    let answered: Vec<String> = std::iter::from_fn(|| world.try_take("192.0.2.1:9")).collect();
+    let malformed: Vec<_> = answered.iter().filter(|one| one.starts_with("SIP/2.0 4")).collect();
+    assert!(!malformed.is_empty());
+    for answer in &malformed {
+        assert_eq!(header(answer, "Warning"), "399 rm-1 \"malformed\"", "{answer}");
+        assert_eq!(header(answer, "Server"), "Ringmaster");
+    }
+    let counted = world.proxy.counters().answers.iter();
+    let counted: u64 = counted.filter(|((_, why), _)| *why == "malformed").map(|(_, n)| n).sum();
+    assert_eq!(counted, u64::try_from(malformed.len()).unwrap());
     assert!(world.has_log(20101));
     let mut up = world.up("18005550100", "still");
     assert!(world.hang_up(&mut up, "b").is_some());
@@ -181,4 +191,32 @@ fn requests_on_the_monitor_listener_are_refused() {
     };
     world.packet(flow, &invite("18005550100", "m"));
     assert_eq!(status(&world.take(CALLER)), 403);
+}
+
+#[test]
+fn a_broken_stream_and_a_stray_cancel_are_answered_by_name_and_counted() {
+    let mut world = World::new();
+    let flow = sip::transport::Flow {
+        transport: sip::transport::Transport::Tcp,
+        listener: 1,
+        remote: crate::world::address("10.0.0.2:40000"),
+        conn: Some(sip::transport::ConnId(4)),
+    };
+    let bytes = request("INVITE", "sip:1@10.0.0.5", "Content-Length: -1\r\n");
+    let mut framer = sip::stream::Framer::new(sip::limits::Limits::DEFAULT);
+    framer.push(bytes.as_bytes());
+    let error = framer.next_frame().unwrap_err().0;
+    world.input(Input::Broken { flow, bytes: framer.rest(), error });
+    let answer = world.take_flow("10.0.0.2:40000").unwrap();
+    assert_eq!((answer.flow, status(&answer.text)), (flow, 400));
+    assert_eq!(header(&answer.text, "Warning"), "399 rm-1 \"malformed\"");
+    assert_eq!(header(&answer.text, "Server"), "Ringmaster");
+    assert_eq!(world.proxy.counters().parse_errors["TCP"], 1);
+    assert!(world.has_log(20101), "the log says why the stream was closed");
+
+    world.udp(CALLER, &request("CANCEL", "sip:1@10.0.0.5", ""));
+    let answer = world.take(CALLER);
+    assert_eq!((status(&answer), header(&answer, "Server")), (481, "Ringmaster"));
+    assert_eq!(header(&answer, "Warning"), "399 rm-1 \"no-dialog\"");
+    assert_eq!(world.proxy.counters().answers[&(481, "no-dialog")], 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{CALLER, MCP1, World, all, header, reply};
+use crate::world::{CALLER, MCP1, World, all, header, objects, reply, settings};
 
 #[test]
 fn a_re_invite_goes_both_ways_and_renews_the_target() {
@@ -149,6 +149,26 @@ fn where_a_request_may_not_go() {
         let answer = world.take(from);
         assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{target}: {answer}");
         assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""), "{target}");
+    }
+    // nor for a source that is known and not trusted: a carrier, or one that only probes
+    for (role, headers) in [(rm::Role::Gateway, false), (rm::Role::Probe, true)] {
+        let mut known = settings();
+        let rule = rm::Match::parse("192.0.2.99").unwrap();
+        let name = "known".to_owned();
+        known.peers.push(rm::Peer {
+            name,
+            matches: vec![rule],
+            role,
+            trusted_headers: headers,
+            ..known.peers[0].clone()
+        });
+        let mut world = World::with(&objects(), known);
+        let mut dialog = world.up("18005550100", "k").caller;
+        dialog.target = "sip:192.0.2.50".to_owned();
+        world.udp("192.0.2.99:5060", &dialog.request("INFO", "192.0.2.99:5060", "known"));
+        let answer = world.take("192.0.2.99:5060");
+        assert_eq!(header(&answer, "Warning"), "399 rm-1 \"relay-refused\"", "{role:?}");
+        assert!(world.try_take("192.0.2.50:5060").is_none());
     }
     // a trusted source may, and what was learnt is open to everyone with the token
     let mut dialog = up.caller.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{CALLER, Dialog, MCP1, MCP2, World, header, invite, reply};
+use crate::world::{CALLER, Dialog, MCP1, MCP2, World, header, invite, objects, reply, settings};
 
 const CONTACT: &str = "Contact: <sip:mcp@10.0.0.12:5070>\r\n";
 
@@ -132,6 +132,38 @@ fn the_best_failure_is_forwarded_when_the_hunt_is_over() {
     world.udp(MCP2, &reply(&second, 486, "t", ""));
     assert!(world.take(CALLER).starts_with("SIP/2.0 486 "));
     assert_eq!(world.ends()[0]["reason"], "forwarded");
+}
+
+#[test]
+fn a_hunt_that_found_nothing_gets_the_code_of_its_group() {
+    let mut documents = objects();
+    documents[3]["spec"]["noresource_response_code"] = serde_json::json!(603);
+    let code = |world: &mut World, call: &str| {
+        let answer = world.take(CALLER);
+        let warning = header(&answer, "Warning").to_owned();
+        assert_eq!(warning, "399 rm-1 \"hunt-failed\"", "{call}");
+        let logs = world.logs.iter().filter(|(id, _)| *id == 20401);
+        let fields = &logs.last().unwrap().1;
+        assert!(fields.contains(&("group", "mcp".to_owned())), "{call}: {fields:?}");
+        answer[8..11].to_owned()
+    };
+    // a 503 after progress
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "rang"));
+    let first = world.take(MCP1);
+    world.udp(MCP1, &reply(&first, 180, "t", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 180 "));
+    world.udp(MCP1, &reply(&first, 503, "t", ""));
+    assert_eq!(code(&mut world, "rang"), "603");
+    // all its time is over
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"rm": {"max-hunt": "1s", "try-timeout": "1500ms"}}}}));
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "late"));
+    world.run(Duration::from_millis(1500));
+    assert!(world.try_take(MCP2).is_none(), "the hunt is over after its first try");
+    assert_eq!(code(&mut world, "late"), "603");
 }
 
 #[test]

@@ -74,7 +74,10 @@ fn a_large_request_goes_by_tcp_unless_that_is_refused_or_udp_is_stated() {
     assert_eq!(first.flow.transport, Transport::Tcp);
     assert!(!first.text.lines().next().unwrap().contains("transport"), "the address has none");
     assert_eq!(all(&first.text, "Record-Route").len(), 2);
-    world.run(Duration::from_millis(300));
+    // nobody takes the connect: the shell tells it after the connect time and its next look
+    let (resource, other) = world.proxy.connect_times();
+    assert_eq!((resource, other), (Duration::from_secs(2), Duration::from_secs(5)));
+    world.run(resource + Duration::from_millis(250));
     world.input(Input::FlowFailed { flow: first.flow });
     let again = world.take_flow(MCP1).unwrap();
     assert_eq!(again.flow.transport, Transport::Udp);
@@ -92,6 +95,18 @@ fn a_large_request_goes_by_tcp_unless_that_is_refused_or_udp_is_stated() {
     while world.try_take(MCP1).is_some() {}
     world.udp(CALLER, &large("l3"));
     assert_eq!(world.take_flow(MCP1).unwrap().flow.transport, Transport::Tcp);
+
+    // a shorter try makes a shorter connect, and so does the option
+    documents[3]["spec"]["try_timeout"] = serde_json::json!("800ms");
+    let short = World::with(&documents, settings());
+    let millis = Duration::from_millis;
+    assert_eq!(short.proxy.connect_times(), (millis(800), millis(5000)));
+    documents[3]["spec"]["try_timeout"] = serde_json::Value::Null;
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"proxy": {"sip.transport.setuptimer.tcp": "700"}}}}));
+    let short = World::with(&documents, settings());
+    assert_eq!(short.proxy.connect_times(), (millis(700), millis(700)));
 
     documents[3]["spec"]["resources"][0]["address"] =
         serde_json::json!("sip:10.0.0.11:5070;transport=udp");

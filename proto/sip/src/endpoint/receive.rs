@@ -30,10 +30,18 @@ impl Endpoint {
         }
     }
 
-    fn refuse<'a>(&mut self, flow: Flow, bytes: &'a [u8], error: ParseError) -> Received<'a> {
+    pub(super) fn refuse<'a>(
+        &mut self,
+        flow: Flow,
+        bytes: &'a [u8],
+        error: ParseError,
+    ) -> Received<'a> {
+        let mut answered = false;
+        let extra = self.signature.refusal("malformed");
         self.outbox.write(flow, |out| {
-            print::refuse(bytes, &error, flow, out);
+            answered = print::refuse(bytes, &error, &extra.lines(), flow, out);
         });
+        self.counters.refused += u64::from(answered);
         Received::Refused(error)
     }
 
@@ -143,9 +151,10 @@ impl Endpoint {
         key::server(&mut self.scratch, Method::Invite, &message);
         let Some(index) = self.lookup() else {
             let tag = self.tag();
+            let extra = self.signature.refusal("no-dialog");
             self.outbox.write(flow, |out| {
-                let phrase = print::phrase(481);
-                print::response(&message, 481, phrase, Some(&tag), &[], flow, out);
+                let (phrase, extra) = (print::phrase(481), extra.lines());
+                print::response(&message, 481, phrase, Some(&tag), &extra, flow, out);
             });
             return Received::Absorbed(Absorbed::UnmatchedCancel);
         };
@@ -162,7 +171,10 @@ impl Endpoint {
     fn answer_cancel(&mut self, flow: Flow, message: &Message<'_>) {
         let tag = self.tag();
         let mut response = Vec::new();
-        print::response(message, 200, print::phrase(200), Some(&tag), &[], flow, &mut response);
+        {
+            let (phrase, extra) = (print::phrase(200), self.signature.plain());
+            print::response(message, 200, phrase, Some(&tag), &extra, flow, &mut response);
+        }
         key::server(&mut self.scratch, Method::Cancel, message);
         let hash = self.table.hash(&self.scratch);
         let id = self.enter(hash, flow, 0, Whose::Own);

@@ -16,8 +16,15 @@ const VIA_LINES: usize = 70;
 /// answered: an ACK, a response, or no trace of Via, From, To, Call-ID and CSeq.
 ///
 /// The To tag is derived from what tells the request, so that each copy gets the same one
-/// (RFC 3261 §8.2.7). The top Via gets `received` and `rport` when it can still be read.
-pub fn refuse(bytes: &[u8], error: &ParseError, flow: Flow, out: &mut Vec<u8>) -> bool {
+/// (RFC 3261 §8.2.7). The top Via gets `received` and `rport` when it can still be read. `extra`
+/// are further headers, as in [`super::response`].
+pub fn refuse(
+    bytes: &[u8],
+    error: &ParseError,
+    extra: &[(&str, &str)],
+    flow: Flow,
+    out: &mut Vec<u8>,
+) -> bool {
     let Some(found) = Found::search(bytes) else { return false };
     status_line(error.status, phrase(error.status), out);
     for (number, value) in found.vias.iter().flatten().enumerate() {
@@ -42,6 +49,9 @@ pub fn refuse(bytes: &[u8], error: &ParseError, flow: Flow, out: &mut Vec<u8>) -
     }
     field("Call-ID", found.call_id, out);
     field("CSeq", found.cseq, out);
+    for (name, value) in extra {
+        field(name, value.as_bytes(), out);
+    }
     out.extend_from_slice(b"Content-Length: 0\r\n\r\n");
     true
 }

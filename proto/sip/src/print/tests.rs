@@ -127,7 +127,7 @@ fn edits() {
 fn refused(text: &str) -> Option<String> {
     let error = parse(text.as_bytes(), &Limits::DEFAULT).unwrap_err();
     let mut out = Vec::new();
-    refuse(text.as_bytes(), &error, flow(), &mut out).then(|| String::from_utf8(out).unwrap())
+    refuse(text.as_bytes(), &error, &[], flow(), &mut out).then(|| String::from_utf8(out).unwrap())
 }
 
 const BROKEN: &str = "INVITE sip:a b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1;rport\r\n\

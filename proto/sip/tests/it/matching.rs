@@ -323,3 +323,39 @@ fn stale_ids_do_nothing() {
     endpoint.handle_timeout(ms(100_000));
     assert_eq!(endpoint.pending() + endpoint.finished(), 0);
 }
+
+#[test]
+fn answers_of_the_endpoint_itself_say_who_answers() {
+    let plain = |code: &str| (code.to_owned(), Vec::new());
+    let cancel = request("CANCEL", Udp, 5060, "z9hG4bKx");
+    let broken = edited(&cancel, "CSeq: 7 CANCEL", "CSeq: one OPTIONS");
+    let broken = edited(&broken, "CANCEL sip", "OPTIONS sip");
+    let say = |endpoint: &mut Endpoint, bytes: &[u8]| {
+        endpoint.handle_input(NOW, flow(Udp, 5060), bytes);
+        let mut out = Vec::new();
+        while endpoint.poll_transmit(&mut out).is_some() {}
+        let text = String::from_utf8(out).unwrap();
+        let named = |line: &&str| line.starts_with("Server:") || line.starts_with("Warning:");
+        let lines: Vec<String> = text.lines().filter(named).map(str::to_owned).collect();
+        (text[8..11].to_owned(), lines)
+    };
+    let unsigned = &mut endpoint();
+    assert_eq!(say(unsigned, &cancel), plain("481"));
+    assert_eq!(say(unsigned, &broken), plain("400"));
+    assert_eq!(unsigned.counters().refused, 1);
+
+    let signed = &mut endpoint().signed("Ringmaster", "rm-1");
+    let lines =
+        |word: &str| vec![format!("Warning: 399 rm-1 \"{word}\""), "Server: Ringmaster".to_owned()];
+    assert_eq!(say(signed, &cancel), ("481".to_owned(), lines("no-dialog")));
+    assert_eq!(say(signed, &broken), ("400".to_owned(), lines("malformed")));
+    new_request(signed, flow(Udp, 5060), &request("INVITE", Udp, 5060, "z9hG4bKx"));
+    assert_eq!(say(signed, &cancel), ("200".to_owned(), vec!["Server: Ringmaster".to_owned()]));
+
+    let tcp = Flow { conn: Some(ConnId(3)), ..flow(Tcp, 5060) };
+    let error = sip::parse::parse(&broken, &Limits::DEFAULT).unwrap_err();
+    let came = signed.handle_broken(NOW, tcp, &broken, error);
+    assert!(matches!(came, Received::Refused(_)));
+    assert_eq!(sent(signed)[0].0, tcp, "on the stream that broke");
+    assert_eq!(signed.counters().refused, 2);
+}

@@ -95,7 +95,7 @@ fn look_at_all(bytes: &[u8]) -> bool {
         Err(error) => {
             assert!(error.at <= bytes.len());
             let mut answer = Vec::new();
-            refuse(bytes, &error, flow(), &mut answer);
+            refuse(bytes, &error, &[], flow(), &mut answer);
             return false;
         }
     };

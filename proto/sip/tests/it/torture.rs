@@ -155,7 +155,7 @@ fn outcome(bytes: &[u8]) -> Outcome {
         },
         Err(error) => {
             let mut answer = Vec::new();
-            if refuse(bytes, &error, flow(), &mut answer) {
+            if refuse(bytes, &error, &[], flow(), &mut answer) {
                 assert!(answer.starts_with(format!("SIP/2.0 {} ", error.status).as_bytes()));
                 Answered(error.status)
             } else {

@@ -2,12 +2,10 @@
 //!
 //! It must not know the table it lives in, nor decide what a message means.
 
-use crate::limits::{CLOSING_TIME, CONNECT_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
+use crate::limits::{CLOSING_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
 use net::Interest;
 use net::tcp::{Flush, Read, Stream};
 use sip::limits::Limits;
-use sip::parse::ParseError;
-use sip::print;
 use sip::stream::Framer;
 use sip::transport::{ConnId, Flow, Transport};
 use std::io;
@@ -33,7 +31,7 @@ pub(super) struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Our connect is under way; what is sent meanwhile waits in the write queue.
-    Connecting { since: Duration },
+    Connecting { until: Duration },
     /// Both ways. `partial`: the time of the first byte of a message that is not complete.
     Open { partial: Option<Duration> },
     /// Broken framing: what is queued still leaves, nothing more is read.
@@ -66,16 +64,16 @@ impl Connection {
         Self { id, listener, remote, trusted, stream, framer, interest, state, last_byte: now }
     }
 
-    /// A stream that we are opening.
+    /// A stream that we are opening; up at `until`, or failed.
     pub(super) fn connecting(
         flow: Flow,
         id: ConnId,
         trusted: bool,
         stream: Stream,
-        now: Duration,
+        until: Duration,
     ) -> Self {
-        let (interest, state) = (Interest::Write, State::Connecting { since: now });
-        Self { interest, state, ..Self::accepted(flow, id, trusted, stream, now) }
+        let (interest, state) = (Interest::Write, State::Connecting { until });
+        Self { interest, state, ..Self::accepted(flow, id, trusted, stream, until) }
     }
 
     /// The flow of what is received here.
@@ -128,14 +126,9 @@ impl Connection {
         }
     }
 
-    /// The framing is broken: answers if that is possible and reads no more; ends when the queue
-    /// is written, at the latest after [`CLOSING_TIME`] (rm.md §1.9).
-    pub(super) fn refuse(&mut self, now: Duration, error: &ParseError) {
-        let mut answer = Vec::new();
-        if print::refuse(self.framer.rest(), error, self.flow(), &mut answer) {
-            // A peer that has not read a megabyte will not miss this answer.
-            let _ = self.stream.queue(&answer);
-        }
+    /// The framing is broken: reads no more; ends when the queue is written, at the latest after
+    /// [`CLOSING_TIME`] (rm.md §1.9).
+    pub(super) fn refuse(&mut self, now: Duration) {
         self.state = State::Closing { since: now };
     }
 
@@ -164,7 +157,7 @@ impl Connection {
     pub(super) fn deadline(&self) -> (Duration, &'static str) {
         let idle = if self.trusted { IDLE_PEER } else { IDLE_STRANGER };
         match self.state {
-            State::Connecting { since } => (since + CONNECT_TIME, "connect-timeout"),
+            State::Connecting { until } => (until, "connect-timeout"),
             State::Open { partial: Some(since) } => (since + MESSAGE_TIME, "message-timeout"),
             State::Open { partial: None } => (self.last_byte + idle, "idle"),
             State::Closing { since } => (since + CLOSING_TIME, "closed"),

@@ -8,6 +8,7 @@ use super::trust::Trust;
 use crate::limits::{STREAM_READ, STREAMS, STREAMS_PER_SOURCE, SWEEP};
 use net::tcp::Stream;
 use net::{Poller, Ready, Token};
+use sip::parse::ParseError;
 use sip::stream::Frame;
 use sip::transport::{ConnId, Flow};
 use slab::Slab;
@@ -100,7 +101,7 @@ impl Streams {
         now: Duration,
         ready: Ready,
         id: ConnId,
-        sink: &mut impl FnMut(Flow, &[u8]),
+        sink: &mut impl FnMut(Flow, &[u8], Option<ParseError>),
     ) {
         let Some(connection) = self.table.get_mut(place(id)).filter(|found| found.id == id) else {
             return;
@@ -122,7 +123,7 @@ impl Streams {
         let flow = connection.flow();
         loop {
             match connection.framer.next_frame() {
-                Ok(Some(Frame::Message(bytes))) => sink(flow, bytes),
+                Ok(Some(Frame::Message(bytes))) => sink(flow, bytes, None),
                 Ok(Some(Frame::Ping)) => {
                     // A full queue ends the stream with the next message; a pong may be lost.
                     let _ = connection.stream.queue(b"\r\n");
@@ -131,7 +132,8 @@ impl Streams {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    connection.refuse(now, &error.0);
+                    sink(flow, connection.framer.rest(), Some(error.0));
+                    connection.refuse(now);
                     self.unwritten.push(id);
                     return;
                 }
@@ -244,7 +246,8 @@ impl Streams {
             Ok(stream) => {
                 let id = self.next_id();
                 let trusted = self.trust.knows(flow.remote);
-                let connection = Connection::connecting(flow, id, trusted, stream, now);
+                let until = now + self.trust.connect_time(flow.remote);
+                let connection = Connection::connecting(flow, id, trusted, stream, until);
                 self.insert(poller, connection).then_some(id)
             }
             Err(error) => {

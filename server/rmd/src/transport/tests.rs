@@ -23,6 +23,11 @@ impl Engine for Echo {
                 self.packets.push((flow, bytes.to_vec()));
                 self.say(flow, bytes);
             }
+            Arrival::Broken { flow, bytes, error } => {
+                let mut answer = Vec::new();
+                assert!(sip::print::refuse(bytes, &error, &[], flow, &mut answer));
+                self.say(flow, &answer);
+            }
             Arrival::Failed(flow) => self.failed.push(flow),
         }
     }
@@ -165,6 +170,28 @@ fn one_connection_carries_both_ways_and_its_end_fails_its_flows() {
     node.echo.say(named, b"late");
     node.turn_until(|node| !node.echo.failed.is_empty());
     assert_eq!((&node.echo.failed[..], node.open()), (&[named][..], 0));
+}
+
+#[test]
+fn a_connect_has_the_time_of_its_far_end() {
+    let peer = |host: &str| TcpListener::bind((host, 0)).unwrap();
+    let (resource, other) = (peer("127.0.0.2"), peer("127.0.0.3"));
+    let mut trust = Trust::of(&[]);
+    trust.set_resource("127.0.0.2".parse().unwrap());
+    trust.set_connect_times((Duration::from_secs(2), Duration::from_secs(5)));
+    let mut node = Node::new(trust);
+    let flows = [&resource, &other].map(|one| node.tcp(one.local_addr().unwrap()));
+    for flow in flows {
+        node.echo.say(flow, MESSAGE.as_bytes());
+    }
+    node.transport.send_all(node.now, &mut node.echo);
+    // Deadlines are looked at before what the kernel says: it has taken both connects long ago.
+    node.now += Duration::from_millis(2001);
+    node.turn_until(|node| !node.echo.failed.is_empty());
+    assert!(node.echo.failed.contains(&flows[0]), "{:?}", node.echo.failed);
+    assert!(!node.echo.failed.contains(&flows[1]), "{:?}", node.echo.failed);
+    assert_eq!(node.transport.counters().streams.errors.get("connect-timeout"), Some(&1));
+    assert_eq!(node.open(), 1);
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! Whether a stream's source is one that we know: peers and media servers keep idle connections
-//! longer and are not held to the limit per source (rm.md §1.9).
+//! longer and are not held to the limit per source (rm.md §1.9). It also knows how long a connect
+//! to each may take (rm.md §1.11).
 //!
 //! It decides nothing about a call; that is `core/rm` admit (rm.md §13.1), by role.
 
+use crate::limits::CONNECT_TIME;
 use model::snapshot::Snapshot;
 use rm::settings::{Match, Peer};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Known sources.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Trust {
     peers: Vec<Match>,
     loopback: bool,
     resources: BTreeSet<IpAddr>,
+    /// Time of a connect to a resource, and to anyone else.
+    connect: (Duration, Duration),
 }
 
 impl Trust {
@@ -30,19 +35,37 @@ impl Trust {
             peers: peers.iter().flat_map(|peer| peer.matches.iter().copied()).collect(),
             loopback: peers.is_empty(),
             resources: BTreeSet::new(),
+            connect: (CONNECT_TIME, CONNECT_TIME),
         }
     }
 
     /// Strangers all but these.
     #[cfg(test)]
     pub(super) fn of_matches(peers: Vec<Match>) -> Self {
-        Self { peers, ..Self::default() }
+        Self { peers, loopback: false, ..Self::of(&[]) }
+    }
+
+    /// One media server there.
+    #[cfg(test)]
+    pub(super) fn set_resource(&mut self, resource: IpAddr) {
+        self.resources.insert(resource);
     }
 
     /// The media servers of another configuration, in place of the former ones.
     pub(crate) fn set_resources(&mut self, snapshot: &Snapshot) {
         self.resources =
             snapshot.resources().map(|(_, resource)| resource.address.addr.ip()).collect();
+    }
+
+    /// How long connects may take from now on: to a resource, and to anyone else.
+    pub(crate) fn set_connect_times(&mut self, times: (Duration, Duration)) {
+        self.connect = times;
+    }
+
+    /// How long a connect to this address may take.
+    pub(super) fn connect_time(&self, remote: SocketAddr) -> Duration {
+        let (resource, other) = self.connect;
+        if self.resources.contains(&remote.ip()) { resource } else { other }
     }
 
     /// A stream from there is a peer's or a resource's.

@@ -28,7 +28,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 22] = [
+const BUILT: [(&str, &str, Set); 23] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -56,15 +56,18 @@ const BUILT: [(&str, &str, Set); 22] = [
     ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
     ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
     ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
+    ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
+        let millis = f.whole(100_u32, 60_000).map(u64::from);
+        put(&mut o.connect_time, millis.map(Duration::from_millis))
+    }),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 21] = [
+const LATER: [(&str, &str, &str); 20] = [
     ("rm", "session-linger", "5s"),
     ("rm", "max-session-expires", "7200"),
     ("rm", "priority-numbers", "[]"),
-    ("proxy", "sip.transport.setuptimer.tcp", "5000"),
     ("proxy", "sip.maxtcpconnections", "10000"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
