@@ -26,8 +26,9 @@ pub(super) const STREAM_PACE: Duration = Duration::from_millis(500);
 pub(super) const STREAM_ITEMS: usize = 500;
 /// A comment is sent after this much silence, so that a lost connection is noticed.
 pub(super) const STREAM_SILENCE: Duration = Duration::from_secs(10);
-/// Live streams at once; each holds a connection and a place in the broadcast.
-pub(super) const STREAMS: usize = 256;
+/// Live streams at once. One whose reader does not read holds up to five messages of
+/// [`STREAM_ITEMS`] calls, 300 KB each: about 100 MB in all.
+pub(super) const STREAMS: usize = 64;
 /// The applier that has not turned for so long is stuck; its pauses are at most 36 s.
 pub(super) const STUCK: Duration = Duration::from_secs(60);
 /// Lag of the applier from which strict readiness fails (rs.md §5.12).

@@ -39,7 +39,8 @@ pub(super) async fn stream(
     };
     let resumes = headers.contains_key("last-event-id");
     let changes = shared.parts.changed.subscribe();
-    let (sender, events) = mpsc::channel(4);
+    // a reader that does not take a message misses what follows, and is told so by `reset`
+    let (sender, events) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
         let mut closed = shared.parts.closed.clone();

@@ -63,3 +63,23 @@ fn a_stream_of_something_else_is_refused() {
     let refusal = house.refusal("/api/v1/live/stream?x=1");
     assert_eq!(refusal, (400, "unknown-parameter".to_owned()));
 }
+
+#[test]
+fn streams_are_limited_and_a_place_comes_free_again() {
+    let house = House::open();
+    let mut streams: Vec<_> = (0..64).map(|_| house.stream(&[("Last-Event-ID", "1")])).collect();
+    assert!(streams.iter_mut().all(|stream| stream.next().0 == "reset"));
+    let refused = house.get("/api/v1/live/stream");
+    assert_eq!((refused.status, &*refused.code()), (503, "too-many-streams"));
+    assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+    streams.pop();
+    house.until(|house| {
+        // one that is let in never ends, so only its head is looked at
+        let mut socket = std::net::TcpStream::connect(house.rs.addresses().http).unwrap();
+        let request = b"GET /api/v1/live/stream HTTP/1.1\r\nHost: rs\r\n\r\n";
+        std::io::Write::write_all(&mut socket, request).unwrap();
+        let mut head = [0; 12];
+        std::io::Read::read_exact(&mut socket, &mut head).unwrap();
+        &head == b"HTTP/1.1 200"
+    });
+}
