@@ -172,9 +172,10 @@ impl Connection {
             BrokerEvent::Note(Note::UnconfirmedSend) => {
                 self.shared.parts.counters.unconfirmed_send();
             }
-            BrokerEvent::Note(Note::Expired(_)) => self.shared.parts.counters.expired_transaction(),
+            BrokerEvent::Note(Note::Expired(_)) => {
+                self.log(32002, "a transaction that was open too long is rolled back");
+            }
             BrokerEvent::Note(Note::Refused(refusal)) => {
-                self.shared.parts.counters.refused_request();
                 self.log(32002, &refusal.to_string());
             }
             BrokerEvent::Closed { why } => {

@@ -20,9 +20,7 @@ pub struct Counters {
     seconds: Histogram,
     logins_failed: AtomicU64,
     unconfirmed_sends: AtomicU64,
-    refused_requests: AtomicU64,
     refused_connections: AtomicU64,
-    expired_transactions: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +37,7 @@ impl Default for Counters {
             seconds: Histogram::new(LATENCY_SECONDS),
             logins_failed: AtomicU64::new(0),
             unconfirmed_sends: AtomicU64::new(0),
-            refused_requests: AtomicU64::new(0),
             refused_connections: AtomicU64::new(0),
-            expired_transactions: AtomicU64::new(0),
         }
     }
 }
@@ -114,16 +110,6 @@ impl Counters {
         self.unconfirmed_sends.load(Ordering::Relaxed)
     }
 
-    pub(super) fn refused_request(&self) {
-        self.refused_requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Requests that were refused while their connection stayed.
-    #[must_use]
-    pub fn refused_requests(&self) -> u64 {
-        self.refused_requests.load(Ordering::Relaxed)
-    }
-
     pub(super) fn refused_connection(&self) {
         self.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
@@ -132,15 +118,5 @@ impl Counters {
     #[must_use]
     pub fn refused_connections(&self) -> u64 {
         self.refused_connections.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn expired_transaction(&self) {
-        self.expired_transactions.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Transactions that were rolled back by their age.
-    #[must_use]
-    pub fn expired_transactions(&self) -> u64 {
-        self.expired_transactions.load(Ordering::Relaxed)
     }
 }
