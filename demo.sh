@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . deploy/tools.sh
-need_compiler
+need_packages cc:gcc cc:libc6-dev
 need_rust
 say "building (the first time takes some minutes) and starting; Ctrl-C ends it"
 exec cargo run --release --locked -- standalone --demo "$@"

@@ -1,58 +1,75 @@
 # Sourced by demo.sh and test.sh: installs what is missing, says what it does, and where it
 # cannot, prints the line to run and stops.
 
+if [ -z "${HOME:-}" ]; then
+  HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
+  export HOME="${HOME:-/tmp}"
+fi
+
 say() { printf '==> %s\n' "$*"; }
+stop() { printf '%s\n' "$*" >&2; exit 1; }
 
-# Runs a command as root, or prints it and stops.
-as_root() {
+# need_packages COMMAND:PACKAGE…: installs, in one go, the Debian or Ubuntu packages whose command is
+# missing.
+need_packages() {
+  missing=
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+  done
+  # A compiler without the C library's headers cannot build SQLite.
+  if command -v cc >/dev/null && ! echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1; then
+    missing="$missing libc6-dev"
+  fi
+  [ -n "$missing" ] || return 0
+  command -v apt-get >/dev/null ||
+    stop "Missing:$missing. This is neither Debian nor Ubuntu; please install them and start again."
+  install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
   if [ "$(id -u)" = 0 ]; then
-    "$@"
+    say "installing$missing"
+    sh -c "$install"
   elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-    sudo -n "$@"
+    say "installing$missing"
+    sudo -n sh -c "$install"
   else
-    printf 'This needs root. Please run:\n\n    sudo %s\n\nand start again.\n' "$*" >&2
-    exit 1
-  fi
-}
+    stop "Missing:$missing. Installing them needs root. Please run
 
-# need COMMAND PACKAGE: installs a Debian or Ubuntu package when its command is missing.
-need() {
-  command -v "$1" >/dev/null && return
-  if ! command -v apt-get >/dev/null; then
-    printf '%s is missing, and this is neither Debian nor Ubuntu. Please install it (package %s) and start again.\n' "$1" "$2" >&2
-    exit 1
-  fi
-  say "installing $2 (for $1)"
-  if [ -z "${apt_updated:-}" ]; then
-    as_root apt-get update -qq
-    apt_updated=1
-  fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2"
-}
+    sudo sh -c '$install'
 
-need_compiler() {
-  need cc gcc
-  # gcc without the C library's headers cannot build SQLite.
-  echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || {
-    say "installing libc6-dev"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libc6-dev
-  }
+and start again."
+  fi
 }
 
 need_rust() {
   [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-  if command -v cargo >/dev/null; then
-    found=$(rustc --version | cut -d' ' -f2)
-    if [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" = "$wanted" ]; then
-      return
-    fi
-    printf 'Rust %s is installed, %s is needed. Please run:\n\n    rustup update stable\n\nand start again.\n' "$found" "$wanted" >&2
-    exit 1
+  if ! command -v cargo >/dev/null; then
+    need_packages curl:curl update-ca-certificates:ca-certificates
+    say "installing Rust by rustup, into $HOME/.cargo"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default ||
+      stop "Rust could not be installed. Please install $wanted or newer from https://rustup.rs and start again."
+    . "$HOME/.cargo/env"
   fi
-  need curl curl
-  say "installing Rust by rustup, into $HOME/.cargo"
-  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile default ||
-    { printf 'Rust could not be installed. Please install it from https://rustup.rs and start again.\n' >&2; exit 1; }
-  . "$HOME/.cargo/env"
+  found=$(rustc --version | cut -d' ' -f2)
+  if [ "$(printf '%s\n%s\n' "$wanted" "$found" | sort -V | head -n 1)" != "$wanted" ]; then
+    if command -v rustup >/dev/null; then
+      stop "Rust $found is installed, $wanted is needed. Please run
+
+    rustup update stable
+
+and start again."
+    fi
+    stop "Rust $found is installed, $wanted is needed. Please install it from https://rustup.rs and start again."
+  fi
+}
+
+# The formatter and the linter, which a minimal installation of Rust lacks.
+need_rust_tools() {
+  for tool in rustfmt clippy; do
+    command=$tool
+    [ "$tool" = rustfmt ] && command=fmt
+    cargo "$command" --version >/dev/null 2>&1 && continue
+    command -v rustup >/dev/null || stop "cargo $command is missing. Please install $tool and start again."
+    say "installing $tool by rustup"
+    rustup component add "$tool"
+  done
 }

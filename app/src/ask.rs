@@ -5,41 +5,78 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use net::Clock;
+
+use crate::cli::FromRm;
 use crate::exit::{Exit, Failure};
 
-/// GETs JSON. `query` pairs whose value is absent are left out.
-pub(crate) fn json(
-    base: &str,
-    path: &str,
-    query: &[(&str, Option<&str>)],
-    token_file: Option<&Path>,
+/// A daemon to ask: address, token, and how long all questions together may take.
+pub(crate) struct Daemon<'a> {
+    base: reqwest::Url,
+    token: Option<String>,
     timeout: Duration,
-) -> Result<Value, Failure> {
-    let token = token_file.map(read_token).transpose()?;
-    let base = if base.contains("://") { base.to_owned() } else { format!("http://{base}") };
-    let mut url = reqwest::Url::parse(&base)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{base}: {error}")))?;
-    url.set_path(path);
-    for (name, value) in query {
-        if let Some(value) = value {
-            url.query_pairs_mut().append_pair(name, value);
-        }
+    clock: Clock,
+    shown: &'a str,
+}
+
+/// Bytes of an answer that are read; a page of calls has some hundred thousand.
+const ANSWER_BYTES: usize = 16 << 20;
+
+impl<'a> Daemon<'a> {
+    pub(crate) fn new(from: &'a FromRm) -> Result<Self, Failure> {
+        let token = from.token_file.as_deref().map(read_token).transpose()?;
+        let text = &from.rm;
+        let base = if text.contains("://") { text.clone() } else { format!("http://{text}") };
+        let base = reqwest::Url::parse(&base)
+            .map_err(|error| Failure::new(Exit::Usage, format!("{text}: {error}")))?;
+        Ok(Self { base, token, timeout: from.timeout, clock: Clock::start(), shown: text })
     }
-    run(async {
-        let client = reqwest::Client::builder().timeout(timeout).no_proxy().build();
+
+    /// GETs JSON that has this member. `query` pairs whose value is absent are left out.
+    pub(crate) fn json(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        member: &str,
+    ) -> Result<Value, Failure> {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        for (name, value) in query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        let left = self.timeout.saturating_sub(self.clock.mono());
+        let (status, body) = run(self.get(url, left))?;
+        if status != 200 {
+            return Err(refused(status, path, &body));
+        }
+        let value: Value = serde_json::from_str(&body).unwrap_or_default();
+        if value.get(member).is_none() {
+            let text = format!("{}{path}: this is no answer of a Resource Manager", self.shown);
+            return Err(Failure::new(Exit::PeerAway, text));
+        }
+        Ok(value)
+    }
+
+    async fn get(&self, url: reqwest::Url, left: Duration) -> Result<(u16, String), Failure> {
+        let client = reqwest::Client::builder().timeout(left).no_proxy().build();
         let mut request = client.map_err(away)?.get(url);
-        if let Some(token) = &token {
+        if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.map_err(away)?;
+        let mut response = request.send().await.map_err(away)?;
         let status = response.status().as_u16();
-        let body = response.text().await.map_err(away)?;
-        if status == 200 {
-            return serde_json::from_str(&body)
-                .map_err(|error| Failure::new(Exit::Internal, format!("{path}: {error}")));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(away)? {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                let text = format!("{}: the answer is too long", self.shown);
+                return Err(Failure::new(Exit::PeerAway, text));
+            }
+            body.extend_from_slice(&chunk);
         }
-        Err(refused(status, path, &body))
-    })
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
 }
 
 /// The status of a probe; `None` when nobody answers.
@@ -85,7 +122,12 @@ fn refused(status: u16, path: &str, body: &str) -> Failure {
         _ => Exit::PeerAway,
     };
     let problem: Value = serde_json::from_str(body).unwrap_or_default();
-    let detail =
-        problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
+    let said = [&problem["detail"], &problem["title"]];
+    let mut said = said.into_iter().filter_map(Value::as_str).filter(|text| !text.is_empty());
+    let detail = match (said.next(), status) {
+        (Some(text), _) => text,
+        (None, 404) => "nothing of that name",
+        (None, _) => "no reason given",
+    };
     Failure::new(exit, format!("{path}: {status}: {detail}"))
 }

@@ -43,7 +43,7 @@ pub(crate) struct Standalone {
     #[arg(long)]
     pub(crate) demo: bool,
     /// Simulated calls per second of the demo
-    #[arg(long, default_value_t = 2.0, requires = "demo", value_name = "R")]
+    #[arg(long, default_value = "2", value_parser = rate, requires = "demo", value_name = "R")]
     pub(crate) cps: f64,
 }
 
@@ -138,9 +138,9 @@ pub(crate) struct Simulate {
     #[arg(long, default_value_t = 5070, value_name = "PORT")]
     pub(crate) media_port: u16,
     /// Calls per second
-    #[arg(long, default_value_t = 0.0, value_name = "R")]
+    #[arg(long, default_value = "0", value_parser = rate, value_name = "R")]
     pub(crate) cps: f64,
-    /// How long to place calls; without, until Ctrl-C
+    /// How long to run; callers then wait for their last calls to end. Without: until Ctrl-C
     #[arg(long, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Shortest time a call is held
@@ -150,7 +150,13 @@ pub(crate) struct Simulate {
     #[arg(long, default_value = "20s", value_parser = duration)]
     pub(crate) hold_max: Duration,
     /// Numbers to dial, in turn
-    #[arg(long, value_delimiter = ',', default_value = "18005550100", value_name = "NUMBER")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "18005550100",
+        value_parser = number,
+        value_name = "NUMBER"
+    )]
     pub(crate) numbers: Vec<String>,
     /// RM's SIP address (UDP)
     #[arg(long, default_value = "127.0.0.1:5060", value_name = "HOST:PORT")]
@@ -158,6 +164,20 @@ pub(crate) struct Simulate {
     /// Local address of callers and media servers
     #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
     pub(crate) bind: std::net::IpAddr,
+}
+
+/// Calls per second that are sensible to ask for.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(0.0),
+        Ok(rate) if (0.001..=10_000.0).contains(&rate) => Ok(rate),
+        _ => Err("calls per second are 0, or from 0.001 to 10000".to_owned()),
+    }
+}
+
+fn number(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
+    fits.then(|| text.to_owned()).ok_or_else(|| "a number has digits and letters".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -37,23 +37,39 @@ const OF_COMMANDS: [&str; 2] = ["RINGMASTER_SERVER", "RINGMASTER_TOKEN_FILE"];
 
 /// Platform objects of `config.file` as a snapshot, and where they came from. None of their
 /// addresses may be one of RM's own.
-pub(crate) fn from_file(
-    file: &Path,
-    settings: &Settings,
-) -> Result<(Arc<Snapshot>, String), Failure> {
+pub(crate) fn from_file(file: &Path, settings: &Settings) -> Result<Objects, Failure> {
     let invalid = |problems: Vec<Problem>| Failure::new(Exit::Invalid, lines(&problems));
     let documents = objects::load(file).map_err(invalid)?;
     let own: Vec<_> = settings.rm.sip.listen.iter().map(|listen| listen.addr).collect();
-    let (snapshot, _) = Snapshot::build_for(&documents, FIRST, &own).map_err(invalid)?;
-    Ok((Arc::new(snapshot), file.display().to_string()))
+    let (snapshot, warnings) = Snapshot::build_for(&documents, FIRST, &own).map_err(invalid)?;
+    Ok(Objects { snapshot: Arc::new(snapshot), source: file.display().to_string(), warnings })
+}
+
+/// Platform objects that are in force.
+pub(crate) struct Objects {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Where they came from.
+    pub(crate) source: String,
+    /// What is strange in them.
+    warnings: Vec<Problem>,
+}
+
+impl Objects {
+    /// Each warning as a line of the log.
+    pub(crate) fn warn(&self, log: &Log, node: &str) {
+        let log = log.for_node(node, None);
+        for warning in &self.warnings {
+            log.emit(20605, None, &[("warning", &warning.to_string())]);
+        }
+    }
 }
 
 /// Objects that are part of the program.
-pub(crate) fn embedded(media: &[std::net::SocketAddr]) -> Result<Arc<Snapshot>, Failure> {
+pub(crate) fn embedded(media: &[std::net::SocketAddr]) -> Result<Objects, Failure> {
     let documents = config::embedded_objects(media);
-    let (snapshot, _) = Snapshot::build(&documents, FIRST)
+    let (snapshot, warnings) = Snapshot::build(&documents, FIRST)
         .map_err(|problems| Failure::new(Exit::Internal, lines(&problems)))?;
-    Ok(Arc::new(snapshot))
+    Ok(Objects { snapshot: Arc::new(snapshot), source: "embedded".to_owned(), warnings })
 }
 
 /// Starts the log of the process.

@@ -59,8 +59,8 @@ pub(crate) struct Simulation {
     bind: IpAddr,
     stop: Arc<AtomicBool>,
     figures: Arc<Figures>,
-    threads: Vec<JoinHandle<()>>,
-    callers: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<std::io::Result<()>>>,
+    callers: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Simulation {
@@ -108,12 +108,15 @@ impl Simulation {
     }
 
     /// Callers hang up what is up, then everything ends; returns what happened in all.
-    pub(crate) fn stop(self) -> Arc<Figures> {
+    ///
+    /// # Errors
+    /// The first fault of a part: its socket or its poller.
+    pub(crate) fn stop(self) -> std::io::Result<Arc<Figures>> {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.callers.into_iter().chain(self.threads) {
-            // A part that panicked has said so on stderr.
-            let _ = thread.join();
+            let broken = |_| Err(std::io::Error::other("a simulated part broke"));
+            thread.join().unwrap_or_else(broken)?;
         }
-        self.figures
+        Ok(self.figures)
     }
 }

@@ -4,20 +4,21 @@ use serde_json::Value;
 
 use crate::ask;
 use crate::cli::{self, Output};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::table;
 
 /// RM gives at most so many per page.
 const PAGE: &str = "1000";
 
 pub(crate) fn run(args: &cli::Calls) -> Result<(), Failure> {
+    let rm = ask::Daemon::new(&args.from)?;
     match &args.guid {
-        Some(guid) => one(args, guid),
-        None => list(args),
+        Some(guid) => one(args, &rm, guid),
+        None => list(args, &rm),
     }
 }
 
-fn list(args: &cli::Calls) -> Result<(), Failure> {
+fn list(args: &cli::Calls, rm: &ask::Daemon<'_>) -> Result<(), Failure> {
     let mut calls = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
@@ -28,9 +29,13 @@ fn list(args: &cli::Calls) -> Result<(), Failure> {
             ("limit", Some(PAGE)),
             ("cursor", cursor.as_deref()),
         ];
-        let page = ask(args, "/v1/calls", &query)?;
+        let page = rm.json("/v1/calls", &query, "calls")?;
         calls.extend(page["calls"].as_array().cloned().unwrap_or_default());
         match page["cursor"].as_str() {
+            Some(next) if cursor.as_deref() == Some(next) => {
+                let text = "/v1/calls: the same page again and again";
+                return Err(Failure::new(Exit::PeerAway, text));
+            }
             Some(next) => cursor = Some(next.to_owned()),
             None => break,
         }
@@ -51,8 +56,8 @@ fn list(args: &cli::Calls) -> Result<(), Failure> {
     Ok(())
 }
 
-fn one(args: &cli::Calls, guid: &str) -> Result<(), Failure> {
-    let call = ask(args, &format!("/v1/calls/{guid}"), &[])?;
+fn one(args: &cli::Calls, rm: &ask::Daemon<'_>, guid: &str) -> Result<(), Failure> {
+    let call = rm.json(&format!("/v1/calls/{guid}"), &[], "session")?;
     match args.from.output {
         Output::Json => println!("{call}"),
         Output::Name => println!("{}", text(&call, "session")),
@@ -62,11 +67,6 @@ fn one(args: &cli::Calls, guid: &str) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn ask(args: &cli::Calls, path: &str, query: &[(&str, Option<&str>)]) -> Result<Value, Failure> {
-    let from = &args.from;
-    ask::json(&from.rm, path, query, from.token_file.as_deref(), from.timeout)
 }
 
 /// A member as a cell: text without quotes, `-` when absent.

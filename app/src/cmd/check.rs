@@ -1,5 +1,7 @@
 //! `ringmaster check`: settings and platform objects, offline, by the rules of a real start.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use config::{FileKind, Settings, kind_of, objects};
@@ -15,23 +17,25 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let mut documents = Vec::new();
+    // Addresses of RM's own, which no resource may have.
+    let mut own = Vec::new();
     for file in &args.files {
         match kind(args, file) {
-            Ok(FileKind::Settings) => {
-                if let Err(found) = Settings::load(Some(file), []) {
-                    problems.extend(found);
+            FileKind::Settings => match Settings::load(Some(file), []) {
+                Ok(settings) => {
+                    own.extend(settings.rm.sip.listen.iter().map(|listen| listen.addr));
                 }
-            }
-            Ok(FileKind::Objects) => match objects::load(file) {
+                Err(found) => problems.extend(found),
+            },
+            FileKind::Objects => match objects::load(file) {
                 Ok(found) => documents.extend(found),
                 Err(found) => problems.extend(found),
             },
-            Err(text) => return Err(Failure::new(Exit::Invalid, text)),
         }
     }
     // Objects of several files are one platform.
     if problems.is_empty() && !documents.is_empty() {
-        match Snapshot::build(&documents, Revision(1)) {
+        match Snapshot::build_for(&documents, Revision(1), &own) {
             Ok((_, found)) => warnings = found,
             Err(found) => problems = found,
         }
@@ -45,20 +49,29 @@ fn outcome(problems: &[Problem], warnings: &[Problem], strict: bool) -> Result<(
     match (problems.len(), warnings.len()) {
         (0, 0) => Ok(()),
         (0, _) if !strict => Ok(()),
-        (0, warnings) => Err(Failure::new(Exit::No, format!("{warnings} warnings"))),
-        (errors, _) => Err(Failure::new(Exit::Invalid, format!("{errors} errors"))),
+        (0, warnings) => Err(Failure::new(Exit::No, counted(warnings, "warning"))),
+        (errors, _) => Err(Failure::new(Exit::Invalid, counted(errors, "error"))),
     }
 }
 
-fn kind(args: &cli::Check, file: &Path) -> Result<FileKind, String> {
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// What a file holds. One that cannot be read, or is neither, is read as objects, which tells
+/// where it goes wrong.
+fn kind(args: &cli::Check, file: &Path) -> FileKind {
     if args.settings {
-        return Ok(FileKind::Settings);
+        return FileKind::Settings;
     }
     if args.objects || file.is_dir() {
-        return Ok(FileKind::Objects);
+        return FileKind::Objects;
     }
-    let text =
-        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    // What cannot be read as YAML is neither; reading it as objects tells line and column.
-    Ok(kind_of(&text).unwrap_or(FileKind::Objects))
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(JUDGED_BYTES).read_to_end(&mut text));
+    let text = read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned());
+    kind_of(&text).unwrap_or(FileKind::Objects)
 }
+
+/// What a file holds is judged by so much of it: as much as is read of any file.
+const JUDGED_BYTES: u64 = 32 << 20;

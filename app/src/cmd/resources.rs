@@ -9,12 +9,10 @@ use crate::exit::Failure;
 use crate::table;
 
 pub(crate) fn run(args: &cli::Resources) -> Result<(), Failure> {
-    let from = &args.from;
     let query = [("group", args.group.as_deref())];
-    let answer =
-        ask::json(&from.rm, "/v1/resources", &query, from.token_file.as_deref(), from.timeout)?;
+    let answer = ask::Daemon::new(&args.from)?.json("/v1/resources", &query, "resources")?;
     let resources = answer["resources"].as_array().cloned().unwrap_or_default();
-    match from.output {
+    match args.from.output {
         Output::Json => println!("{}", Value::Array(resources)),
         Output::Name => {
             resources.iter().for_each(|resource| println!("{}", text(resource, "name")))

@@ -22,8 +22,10 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
                     so rm needs a file of platform objects";
         return Err(Failure::new(Exit::Settings, text));
     };
-    let (snapshot, source) = settings::from_file(file, &settings)?;
+    let objects = settings::from_file(file, &settings)?;
     let log = settings::log(&settings.log)?;
+    objects.warn(&log, &settings.rm.name);
+    let settings::Objects { snapshot, source, .. } = objects;
     let signals = signals::listen()?;
     let clock = Clock::start();
     let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };

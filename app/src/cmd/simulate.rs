@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use net::Clock;
+
 use crate::cli;
 use crate::exit::{Exit, Failure};
 use crate::signals;
@@ -17,6 +19,10 @@ pub(crate) fn run(args: &cli::Simulate) -> Result<(), Failure> {
     }
     if args.hold_max < args.hold_min {
         return Err(Failure::new(Exit::Usage, "--hold-max is shorter than --hold-min"));
+    }
+    if args.cps > 0.0 && args.bind.is_ipv4() != args.to.is_ipv4() {
+        let text = format!("--bind {} cannot reach --to {}", args.bind, args.to);
+        return Err(Failure::new(Exit::Usage, text));
     }
     let signals = signals::listen()?;
     let local = |error: std::io::Error| Failure::new(Exit::Local, error.to_string());
@@ -42,9 +48,13 @@ pub(crate) fn run(args: &cli::Simulate) -> Result<(), Failure> {
         simulation.dial(dialling).map_err(local)?;
     }
     println!("ready");
+    let clock = Clock::start();
+    // Without callers the duration is that of the media servers.
+    let over =
+        |clock: &Clock| args.cps <= 0.0 && args.duration.is_some_and(|lasts| clock.mono() >= lasts);
     loop {
         match signals.recv_timeout(Duration::from_secs(1)) {
-            Err(RecvTimeoutError::Timeout) if !simulation.finished() => {
+            Err(RecvTimeoutError::Timeout) if !simulation.finished() && !over(&clock) => {
                 if args.cps > 0.0 {
                     println!("{}", line(simulation.figures()));
                 }
@@ -53,7 +63,8 @@ pub(crate) fn run(args: &cli::Simulate) -> Result<(), Failure> {
             Ok(_) | Err(_) => break,
         }
     }
-    println!("{}", line(&simulation.stop()));
+    let broken = |error: std::io::Error| Failure::new(Exit::Internal, error.to_string());
+    println!("{}", line(&*simulation.stop().map_err(broken)?));
     Ok(())
 }
 

@@ -1,12 +1,10 @@
 //! `ringmaster standalone`: RM and RS in one process; `--demo` adds callers and media servers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use config::Settings;
-use model::snapshot::Snapshot;
 use net::Clock;
 use rmd::{Rm, RmParts, Stop};
 use rsd::{Rs, RsParts};
@@ -15,8 +13,9 @@ use super::{rm, rs};
 use crate::cli::Standalone;
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
+use crate::settings::{self, Objects};
+use crate::signals;
 use crate::simulate::{Dialling, Simulation};
-use crate::{settings, signals};
 
 /// Callers and media servers have addresses of their own: on a stream, a source with the address of
 /// a media server is that media server, and a phone on this machine must not be taken for one.
@@ -46,9 +45,16 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         flags.extend(free_ports());
     }
     let settings = settings::load(args.config.as_deref(), &flags)?;
+    if args.demo && settings.config_file.is_some() {
+        let text = "--demo dials numbers of its own objects: leave config.file out of the settings, \
+                    or use `ringmaster simulate` beside a standalone without --demo";
+        return Err(Failure::new(Exit::Usage, text));
+    }
     let mut simulation = Simulation::new(CALLERS);
-    let (snapshot, source) = objects(args, &settings, &mut simulation)?;
+    let objects = objects(args, &settings, &mut simulation)?;
     let log = settings::log(&settings.log)?;
+    objects.warn(&log, &settings.rm.name);
+    let Objects { snapshot, source, .. } = objects;
     let signals = signals::listen()?;
     let clock = Clock::start();
 
@@ -72,17 +78,19 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     if args.demo {
         dial(args, &rm, &mut simulation)?;
     }
-    tell(&rm, &rs, args.demo);
+    tell(&rm, &rs, &settings, args.demo);
     let ask = wait(&rm, &asked);
     // Callers hang up while there is somebody to hang up through.
-    simulation.stop();
+    let simulated = simulation.stop();
     // The demo's callers are gone then: there is nobody to wait for.
     let ask = if args.demo && ask == Ask::Leave { Ask::End } else { ask };
     rm::stop(&settings)(&rm.stopper(), ask);
     let outcome = rm::end(rm, &log);
     rs.stop();
     let outcome = outcome.and(rs::end(rs, &log));
-    second.outcome().and(outcome)
+    let simulated =
+        simulated.map_err(|error| Failure::new(Exit::Internal, error.to_string())).map(drop);
+    second.outcome().and(outcome).and(simulated)
 }
 
 /// Waits until somebody asks for the end, or RM has broken.
@@ -101,7 +109,7 @@ fn objects(
     args: &Standalone,
     settings: &Settings,
     simulation: &mut Simulation,
-) -> Result<(Arc<Snapshot>, String), Failure> {
+) -> Result<Objects, Failure> {
     if let Some(file) = &settings.config_file {
         return settings::from_file(file, settings);
     }
@@ -111,7 +119,7 @@ fn objects(
             media.push(simulation.media(SocketAddr::new(MEDIA, 0), Some(HOLD)).map_err(local)?);
         }
     }
-    Ok((settings::embedded(&media)?, "embedded".to_owned()))
+    settings::embedded(&media)
 }
 
 fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), Failure> {
@@ -122,7 +130,12 @@ fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), F
 }
 
 /// Where to look.
-fn tell(rm: &Rm, rs: &Rs, demo: bool) {
+fn tell(rm: &Rm, rs: &Rs, settings: &Settings, demo: bool) {
+    if !demo && settings.config_file.is_none() {
+        println!(
+            "\nconfig.file is not set: the embedded objects are in force, without media servers"
+        );
+    }
     let program = std::env::args().next().unwrap_or_else(|| "ringmaster".to_owned());
     println!("\ndashboard      http://{}/", rs.addresses().http);
     if let (Some(sip), true) = (sip(rm), demo) {

@@ -15,6 +15,9 @@ use super::media::between;
 use super::phone::{Answer, Part, Phone};
 use super::{Dialling, Figures};
 
+/// Calls placed in one turn at most, so that a machine that cannot keep up still answers.
+const CALLS_PER_TURN: usize = 64;
+
 pub(super) struct Caller {
     dialling: Dialling,
     figures: Arc<Figures>,
@@ -55,7 +58,8 @@ impl Caller {
     /// When the next call is due.
     fn next_call(&self, begun: Duration) -> Option<Duration> {
         let rate = self.dialling.rate;
-        (rate > 0.0).then(|| begun + Duration::from_secs_f64(f64::from(self.placed) / rate))
+        let after = Duration::try_from_secs_f64(f64::from(self.placed) / rate).ok()?;
+        (rate > 0.0).then(|| begun.saturating_add(after))
     }
 
     fn place(&mut self, phone: &mut Phone, now: Duration) {
@@ -181,7 +185,10 @@ impl Part for Caller {
     fn tick(&mut self, phone: &mut Phone, now: Duration) -> Option<Duration> {
         let begun = *self.begun.get_or_insert(now);
         self.over |= self.dialling.duration.is_some_and(|lasts| now >= begun + lasts);
-        while !self.over && self.next_call(begun).is_some_and(|at| at <= now) {
+        for _ in 0..CALLS_PER_TURN {
+            if self.over || self.next_call(begun).is_none_or(|at| at > now) {
+                break;
+            }
             self.place(phone, now);
         }
         let mut next = self.next_call(begun).filter(|_| !self.over);
@@ -198,7 +205,11 @@ impl Part for Caller {
 
     fn stop(&mut self, phone: &mut Phone, now: Duration) {
         self.over = true;
+        let before = self.calls.len();
         self.calls.retain(|_, call| !matches!(call.state, State::Dialling(_)));
+        for _ in self.calls.len()..before {
+            Figures::count(&self.figures.lost);
+        }
         for call in self.calls.values_mut() {
             Self::hang_up(phone, now, call);
         }

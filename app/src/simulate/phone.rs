@@ -122,12 +122,14 @@ pub(super) struct Answer<'a> {
 }
 
 /// Runs a part until it is done, or stopped and done.
-pub(super) fn run(socket: UdpSocket, mut part: impl Part, stop: &AtomicBool) {
+pub(super) fn run(
+    socket: UdpSocket,
+    mut part: impl Part,
+    stop: &AtomicBool,
+) -> std::io::Result<()> {
     let mut phone = Phone::new(socket);
-    let Ok(mut poller) = Poller::new() else { return };
-    if poller.add(&phone.socket, Token(0), Interest::Read).is_err() {
-        return;
-    }
+    let mut poller = Poller::new()?;
+    poller.add(&phone.socket, Token(0), Interest::Read)?;
     let (mut ready, mut received) = (Vec::new(), ReceiveBatch::new());
     let mut stopped: Option<Duration> = None;
     while !part.done() {
@@ -137,18 +139,17 @@ pub(super) fn run(socket: UdpSocket, mut part: impl Part, stop: &AtomicBool) {
             part.stop(&mut phone, now);
         }
         if stopped.is_some_and(|since| now > since + LAST_WORDS) {
-            return;
+            break;
         }
         let wanted = part.tick(&mut phone, now);
         phone.flush();
         let timer = phone.endpoint.poll_timeout().map(|(at, _)| at);
         let next = [wanted, timer].into_iter().flatten().min();
         let sleep = next.map_or(LONGEST_SLEEP, |at| at.saturating_sub(now).min(LONGEST_SLEEP));
-        if poller.wait(Some(sleep), &mut ready).is_err() {
-            return;
-        }
+        poller.wait(Some(sleep), &mut ready)?;
         turn(&mut phone, &mut part, &mut received);
     }
+    Ok(())
 }
 
 fn turn(phone: &mut Phone, part: &mut impl Part, batch: &mut ReceiveBatch) {

@@ -52,8 +52,7 @@ fn a_thousand_calls_over_udp_and_tcp_are_all_on_the_report() {
     udp.run();
     tcp.run();
 
-    let cdrs = report::wait_for_calls(site.rs_http(), 1000);
-    assert_eq!(cdrs.len(), 1000);
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 1000);
     let sessions: BTreeSet<&str> = cdrs.iter().map(|cdr| cdr["session-id"].as_str()).collect();
     assert_eq!(sessions.len(), 1000, "no call is reported twice");
     let mut by_server: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -88,7 +87,7 @@ fn the_page_of_calls_pages_and_filters() {
     let _rm = site.start_rm();
     healthy(&site, 1);
     Plan::new(site.sip(), &["18005550100", "18005550234"], 20).run();
-    report::wait_for_calls(site.rs_http(), 20);
+    report::exactly(site.rm_http(), site.rs_http(), 20);
 
     let path = "/api/v1/calls?state=completed&dn=18005550100&limit=4";
     let mut found = Vec::new();

@@ -128,7 +128,8 @@ fn the_first_steps_work_as_they_are_written() {
     assert!(last.starts_with("placed 50  answered 50  refused 0  lost 0  ended 50"), "{last}");
 
     let rs_http = std::net::SocketAddr::from(([127, 0, 0, 1], reader.rs_http));
-    assert_eq!(report::wait_for_calls(rs_http, 50).len(), 50);
+    let rm_http = std::net::SocketAddr::from(([127, 0, 0, 1], reader.rm_http));
+    report::exactly(rm_http, rs_http, 50);
     for (command, kind) in [(xml, "<cdrs type=\"RM\">"), (json, "\"items\":[")] {
         let path = command.strip_prefix("curl http://127.0.0.1:8080").unwrap();
         let answer = http::get(rs_http, path).unwrap();

@@ -148,6 +148,12 @@ impl Process {
         panic!("no line `{text}` in:\n{}", self.output());
     }
 
+    /// The first line that holds `part`, when it has come.
+    pub(crate) fn line_with(&self, part: &str) -> String {
+        let find = || self.output().lines().find(|line| line.contains(part)).map(str::to_owned);
+        eventually(part, find, Option::is_some).unwrap()
+    }
+
     /// All of stdout so far.
     pub(crate) fn output(&self) -> String {
         self.seen.borrow_mut().extend(self.lines.try_iter());

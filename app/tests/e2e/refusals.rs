@@ -24,10 +24,10 @@ fn an_unknown_number_gets_404() {
     let rm = site.start_rm();
     healthy(&site, 1);
     Plan::new(site.sip(), &["15550000000"], 1).refused(&site.path("."), 404).run();
-    let cdr = only(&report::wait_for_calls(site.rs_http(), 1), "no-profile");
+    let cdr = only(&report::exactly(site.rm_http(), site.rs_http(), 1), "no-profile");
     assert_eq!(cdr["sip-status"], "404");
     assert!(!cdr.contains_key("tenant/name") && !cdr.contains_key("resource/name"));
-    let line = rm.output().lines().find(|line| line.contains(" 20201 ")).unwrap().to_owned();
+    let line = rm.line_with(" 20201 ");
     assert!(line.contains("WARN") && line.contains("no profile"), "{line}");
     assert!(line.contains(cdr["gvp-guid"].as_str()), "{line}");
 }
@@ -41,19 +41,19 @@ fn a_call_over_the_limit_gets_the_configured_code() {
     let rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let held = Plan { hold: Duration::from_secs(6), ..Plan::new(site.sip(), &numbers, 2) }.start();
+    let held = Plan { hold: Duration::from_secs(10), ..Plan::new(site.sip(), &numbers, 2) }.start();
     let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
     eventually("two calls up", up, |calls| *calls == 2);
     Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 486).run();
     held.finish();
     // The places are free again.
     Plan::new(site.sip(), &numbers, 2).run();
-    let cdrs = report::wait_for_calls(site.rs_http(), 5);
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 5);
     assert_eq!(cdrs.len(), 5);
     let cdr = only(&cdrs, "usage-limit");
     assert_eq!(cdr["sip-status"], "486");
     assert_eq!(cdr["tenant/name"], "acme");
-    let line = rm.output().lines().find(|line| line.contains(" 20301 ")).unwrap().to_owned();
+    let line = rm.line_with(" 20301 ");
     for part in ["usage limit", "status=486", "tenant acme 2/2"] {
         assert!(line.contains(part), "{part} in {line}");
     }
@@ -83,9 +83,9 @@ fn a_call_with_every_media_server_down_gets_the_no_resource_code() {
     };
     eventually("the media server is dead", state, |state| state == "dead");
     Plan::new(site.sip(), &["18005550100"], 1).refused(&site.path("."), 603).run();
-    let cdr = only(&report::wait_for_calls(site.rs_http(), 1), "resource-dead");
+    let cdr = only(&report::exactly(site.rm_http(), site.rs_http(), 1), "resource-dead");
     assert_eq!(cdr["sip-status"], "603");
-    let line = rm.output().lines().find(|line| line.contains(" 20401 ")).unwrap().to_owned();
+    let line = rm.line_with(" 20401 ");
     assert!(
         line.contains("EROR") && line.contains("reason=resource-dead") && line.contains("=mcp"),
         "{line}"

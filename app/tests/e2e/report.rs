@@ -26,10 +26,22 @@ pub(crate) fn completed(rs: SocketAddr) -> Vec<Cdr> {
     unreachable!("pages are counted upwards without end")
 }
 
-/// Waits until the report has so many calls and nothing is left unapplied.
-pub(crate) fn wait_for_calls(rs: SocketAddr, count: usize) -> Vec<Cdr> {
+/// Waits until the report has so many calls and nothing is on its way any more; then it must have
+/// exactly so many.
+pub(crate) fn exactly(rm: SocketAddr, rs: SocketAddr, count: usize) -> Vec<Cdr> {
+    eventually("calls in the report", || completed(rs).len(), |found| *found >= count);
+    let unsent = || http::metric(rm, "ringmaster_rm_spool_pending");
+    eventually("nothing unsent", unsent, |pending| *pending == 0.0);
+    applied(rs, count)
+}
+
+/// The same after RM has ended, which publishes the rest before it goes.
+pub(crate) fn applied(rs: SocketAddr, count: usize) -> Vec<Cdr> {
+    eventually("calls in the report", || completed(rs).len(), |found| *found >= count);
     eventually("nothing unapplied", || http::metric(rs, "rsQueueSize"), |size| *size == 0.0);
-    eventually("calls in the report", || completed(rs), |cdrs| cdrs.len() >= count)
+    let cdrs = completed(rs);
+    assert_eq!(cdrs.len(), count, "nothing more has come");
+    cdrs
 }
 
 fn cdrs(document: &str) -> impl Iterator<Item = Cdr> {

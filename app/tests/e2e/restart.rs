@@ -20,7 +20,7 @@ fn twenty_calls_survive_the_kill_of_rm() {
     let rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let hold = Duration::from_secs(12);
+    let hold = Duration::from_secs(25);
     let callers = Plan { hold, ..Plan::new(site.sip(), &numbers, 20) }.start();
     eventually("20 calls up", || calls_up(&site), |calls| *calls == 20);
     // The start frames are written within 10 ms; a crash inside that window may cost them.
@@ -37,7 +37,7 @@ fn twenty_calls_survive_the_kill_of_rm() {
     callers.finish();
     eventually("no call left", || calls_up(&site), |calls| *calls == 0);
 
-    let cdrs = report::wait_for_calls(site.rs_http(), 21);
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 21);
     let complete: Vec<_> = cdrs.iter().filter(|cdr| cdr["reason"] == "normal").collect();
     assert_eq!((cdrs.len(), complete.len()), (21, 20));
     let sessions: BTreeSet<&str> = complete.iter().map(|cdr| cdr["session-id"].as_str()).collect();
@@ -71,7 +71,7 @@ fn calls_go_on_while_rs_is_killed_and_restarted() {
         rs = Some(site.start_rs());
     }
     callers.finish();
-    let cdrs = report::wait_for_calls(site.rs_http(), 200);
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 200);
     let sessions: BTreeSet<&str> = cdrs.iter().map(|cdr| cdr["session-id"].as_str()).collect();
     assert_eq!((cdrs.len(), sessions.len()), (200, 200));
     assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END" && cdr.contains_key("answer")));

@@ -19,7 +19,7 @@ fn ctrl_c_stops_both_daemons_with_0_and_nothing_is_lost() {
     assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(0), "{}", rm.output());
     let mut rs = site.start_rs();
     let _rm = site.start_rm();
-    assert_eq!(report::wait_for_calls(site.rs_http(), 50).len(), 50);
+    report::exactly(site.rm_http(), site.rs_http(), 50);
     rs.signal("INT");
     assert_eq!(rs.wait(Duration::from_secs(15)).code(), Some(0), "{}", rs.output());
 }
@@ -32,7 +32,7 @@ fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
     let mut rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let hold = Duration::from_secs(4);
+    let hold = Duration::from_secs(10);
     let callers = Plan { hold, ..Plan::new(site.sip(), &numbers, 5) }.start();
     let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
     eventually("5 calls up", up, |calls| *calls == 5);
@@ -42,8 +42,32 @@ fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
     assert_eq!(http::get(site.rm_http(), "/live").unwrap().status, 200);
     Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 503).run();
     callers.finish();
-    assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(0), "{}", rm.output());
-    let cdrs = report::wait_for_calls(site.rs_http(), 5);
-    assert_eq!(cdrs.len(), 5, "a draining node's refusals leave no record");
+    assert_eq!(rm.wait(Duration::from_secs(30)).code(), Some(0), "{}", rm.output());
+    // A draining node's refusals leave no record.
+    let cdrs = report::applied(site.rs_http(), 5);
     assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"));
+}
+
+#[test]
+fn a_second_signal_ends_at_once_and_calls_stay_up() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    for (name, code) in [("TERM", 143), ("INT", 130)] {
+        let mut rm = site.start_rm();
+        healthy(&site, 1);
+        let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
+        let before = up();
+        let hold = Duration::from_secs(60);
+        let callers = Plan { hold, ..Plan::new(site.sip(), &["18005550100"], 3) }.start();
+        eventually("3 more calls up", up, |calls| *calls == before + 3);
+        // SIGTERM waits for them; whatever comes second does not.
+        rm.signal("TERM");
+        rm.line_with(" 20010 ");
+        rm.signal(name);
+        assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(code), "{}", rm.output());
+        drop(callers);
+        let rm = site.start_rm();
+        assert_eq!(up(), before + 3, "found again");
+        rm.kill();
+    }
 }

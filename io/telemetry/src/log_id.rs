@@ -90,6 +90,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20511, Level::Notice, "publish", "broker connected"),
     row(20603, Level::Error, "config", "config rejected"),
     row(20604, Level::Notice, "config", "config applied"),
+    row(20605, Level::Warn, "config", "strange configuration"),
     row(20704, Level::Notice, "session", "adopted"),
     row(20801, Level::Warn, "http", "auth failed"),
     row(20901, Level::Critical, "rm", "internal error"),
