@@ -1,5 +1,6 @@
 //! Platform objects from a file, or from all files of a directory.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -52,9 +53,10 @@ pub(crate) fn read(file: &Path) -> Result<String, Problem> {
     let most = MAX_FILE as u64 + 1;
     let read = fs::File::open(file).and_then(|f| f.take(most).read_to_end(&mut bytes));
     if let Err(error) = read {
-        return Err(unreadable(file, &format!("cannot be read: {error}")));
+        return Err(unreadable(file, error));
     }
-    String::from_utf8(bytes).map_err(|_| unreadable(file, "is not UTF-8 text"))
+    String::from_utf8(bytes)
+        .map_err(|_| refused(file, "not valid YAML or JSON: the file is not UTF-8 text".to_owned()))
 }
 
 fn load_file(file: &Path) -> Result<Vec<Document>, Problem> {
@@ -62,12 +64,16 @@ fn load_file(file: &Path) -> Result<Vec<Document>, Problem> {
     from_text(&text, Some(Arc::from(file.display().to_string())))
 }
 
-fn unreadable(file: &Path, why: &str) -> Problem {
+fn unreadable(file: &Path, why: impl Display) -> Problem {
+    refused(file, format!("cannot read the file: {why}"))
+}
+
+fn refused(file: &Path, message: String) -> Problem {
     Problem {
         code: "E001",
         at: Position::default(),
         path: String::new(),
-        message: format!("not valid YAML or JSON: the file {why}"),
+        message,
         file: Some(Arc::from(file.display().to_string())),
     }
 }
@@ -78,9 +84,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     let mut files = Vec::new();
     let entries = fs::read_dir(path);
-    let entries = entries.map_err(|error| unreadable(path, &format!("cannot be read: {error}")))?;
+    let entries = entries.map_err(|error| unreadable(path, error))?;
     for entry in entries.take(MAX_FILES) {
-        let entry = entry.map_err(|e| unreadable(path, &format!("cannot be read: {e}")))?;
+        let entry = entry.map_err(|error| unreadable(path, error))?;
         let file = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         let ending = file.extension().and_then(|ending| ending.to_str());
@@ -90,7 +96,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     }
     files.sort();
     if files.is_empty() {
-        return Err(unreadable(path, "is a directory without *.yaml or *.json files"));
+        return Err(unreadable(path, "it is a directory without *.yaml or *.json files"));
     }
     Ok(files)
 }
@@ -146,7 +152,8 @@ mod tests {
     fn what_cannot_be_read_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
         let missing = load(&dir.path().join("none.yaml")).unwrap_err();
-        assert!(missing[0].to_string().contains("none.yaml: E001: "), "{}", missing[0]);
+        let told = "none.yaml: E001: cannot read the file: No such file or directory (os error 2)";
+        assert!(missing[0].to_string().ends_with(told), "{}", missing[0]);
         assert!(load(dir.path()).unwrap_err()[0].message.contains("without *.yaml"));
         std::fs::write(dir.path().join("x.yaml"), b"\xFF\xFE").unwrap();
         assert!(load(dir.path()).unwrap_err()[0].message.ends_with("is not UTF-8 text"));

@@ -5,6 +5,7 @@
 //! are joined by two underscores, the value is read like YAML.
 
 mod address;
+mod agree;
 mod env;
 mod later;
 mod log;
@@ -63,7 +64,8 @@ impl Settings {
     /// form of the environment, chained behind it, win: that is how flags come in.
     ///
     /// # Errors
-    /// All problems, each with file, line and column, or with the variable it came from.
+    /// All problems, each with file, line and column, or with the variable it came from. A file that
+    /// a key names and that cannot be read is one.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -73,10 +75,10 @@ impl Settings {
             None => String::new(),
         };
         let name = file.map(|file| Arc::from(file.display().to_string()));
-        Self::from_text(&text, name, environment)
+        Self::read(&text, name, environment, agree::files)
     }
 
-    /// The same from a text.
+    /// The same from a text; the files that its keys name are not looked for.
     ///
     /// # Errors
     /// As [`Settings::load`].
@@ -84,6 +86,16 @@ impl Settings {
         text: &str,
         file: Option<Arc<str>>,
         environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::read(text, file, environment, |_| {})
+    }
+
+    /// First every value by itself, then how they agree, and what `further` finds.
+    fn read(
+        text: &str,
+        file: Option<Arc<str>>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        further: fn(&Field<'_>),
     ) -> Result<Self, Vec<Problem>> {
         let parsed = match &file {
             Some(file) => yaml::parse_file(text, file),
@@ -99,7 +111,12 @@ impl Settings {
             return Err(problems.take());
         }
         let overridden = env::overlay(&mut root, environment);
-        let settings = Field::root(&root, file, &problems).object().and_then(read);
+        let root = Field::root(&root, file, &problems);
+        let settings = root.object().and_then(read);
+        if let Some(settings) = settings.as_ref().filter(|_| problems.is_empty()) {
+            agree::check(&root, settings);
+            further(&root);
+        }
         let problems = env::attributed(problems.take(), &overridden);
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),

@@ -1,6 +1,6 @@
 //! An application: the options of one daemon, section → key → value.
 //!
-//! RM reads the one named by `rm.application`, RS that of `rs.application`.
+//! RM reads the one named by `rm.application`.
 
 use super::Options;
 use crate::id::Dbid;

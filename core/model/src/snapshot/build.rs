@@ -16,8 +16,11 @@ use crate::config::{
 use crate::did::DidIndex;
 use crate::id::Revision;
 use crate::map::Map;
-use crate::schema::{Field, Problem, Problems, Warning};
+use crate::schema::{Field, Place, Problem, Problems, Warning};
 use crate::units::print_size;
+
+/// W403.
+const EMPTY: &str = "no objects: RM would refuse every call";
 
 impl Snapshot {
     /// Checks and links a whole configuration.
@@ -49,6 +52,9 @@ impl Snapshot {
         stage(|problems| check::limits::check(&drafts, &links, problems))?;
         let snapshot = link(&drafts, &links, revision);
         check::policy::warn(&snapshot, &drafts, &links, &warnings);
+        if documents.iter().all(|document| document.root.is_null()) {
+            warnings.note(Place::default().problem("W403", EMPTY));
+        }
         Ok((snapshot, warnings.take()))
     }
 }

@@ -32,6 +32,7 @@ const ROWS: &[Row] = &[
     ("rm.sip", "users_file", "null"),
     ("rm", "hep", "null"),
     ("rm", "http_tls", "null"),
+    ("rm.cluster", "id", "ringmaster"),
     ("rm.cluster", "listen", "127.0.0.1:9801"),
     ("rm.cluster", "peers", "[]"),
     ("rm.cluster", "tls", "null"),

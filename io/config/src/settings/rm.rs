@@ -35,8 +35,6 @@ pub struct Rm {
     pub http_tokens_file: Option<PathBuf>,
     /// `rm.cluster.key_file`
     pub key_file: Option<PathBuf>,
-    /// `rm.cluster.id`
-    pub cluster_id: String,
     /// `rm.reporting.broker`
     pub broker: Broker,
     /// `rm.reporting.user`
@@ -81,7 +79,6 @@ impl Default for Rm {
             http: loopback(8300),
             http_tokens_file: None,
             key_file: None,
-            cluster_id: "ringmaster".to_owned(),
             broker: HostPort { host: "127.0.0.1".to_owned(), port: 61_616 },
             broker_user: None,
             broker_password_file: None,
@@ -124,7 +121,6 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
     settings.http_tokens_file = rm.get("http_tokens_file").and_then(|field| path(&field));
     if let Some(object) = rm.get("cluster").and_then(|field| field.object()) {
         settings.key_file = object.get("key_file").and_then(|field| path(&field));
-        put(&mut settings.cluster_id, object.get("id").and_then(|f| application(&f)));
         later::refuse(&object, "rm.cluster", &[]);
         object.finish();
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::schema::{Field, Object};
+use model::tree::Value;
 
 use super::address::listen;
-use super::{application, later, name, path};
+use super::{later, name, path};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -18,8 +19,6 @@ const GIB: u64 = 1 << 30;
 pub struct Rs {
     /// `rs.name`
     pub name: String,
-    /// `rs.application`, or the name.
-    pub application: String,
     /// `rs.broker`: where producers connect.
     pub broker: SocketAddr,
     /// `rs.broker_limits`
@@ -100,7 +99,6 @@ impl Default for Rs {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
             name: "rs-1".to_owned(),
-            application: "rs-1".to_owned(),
             broker: loopback(61_616),
             broker_limits: BrokerLimits::default(),
             spool_dir: None,
@@ -139,10 +137,10 @@ impl Default for BrokerLimits {
 pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     let mut settings = Rs::default();
     if let Some(name) = rs.get("name").and_then(|field| name(&field)) {
-        settings.application.clone_from(&name);
         settings.name = name;
     }
-    put(&mut settings.application, rs.get("application").and_then(|f| application(&f)));
+    // of a part that is not built, like the rows of `later`; but its default is another value
+    rs.unavailable("application", |value| *value == Value::Text(settings.name.clone()));
     put(&mut settings.broker, rs.get("broker").and_then(|field| listen(&field)));
     if let Some(object) = rs.get("broker_limits").and_then(|field| field.object()) {
         broker_limits(&object, &mut settings.broker_limits);
@@ -215,8 +213,15 @@ fn broker_limits(object: &Object<'_>, limits: &mut BrokerLimits) {
     put(&mut limits.connections, number("connections"));
     put(&mut limits.connections_per_address, number("connections_per_address"));
     put(&mut limits.frame_before_login, size("frame_before_login"));
-    put(&mut limits.frame, size("frame"));
-    put(&mut limits.record, size("record"));
+    if let Some(field) = object.get("record") {
+        let record = field.size(KIB, GIB);
+        if record.is_some_and(|record| record != limits.record) {
+            let what = "rs.broker_limits.record other than 1MiB";
+            field.unavailable_as::<()>(what).unwrap_or_default();
+        }
+    }
+    // a record travels in one frame
+    put(&mut limits.frame, object.get("frame").and_then(|f| f.size(limits.record, GIB)));
     put(&mut limits.sessions, number("sessions"));
     put(&mut limits.producers, number("producers"));
     put(&mut limits.advisories, number("advisories"));

@@ -71,8 +71,8 @@ fn every_key_is_read() {
     assert_eq!(settings.rs.spool_limit, 2 << 30);
     assert_eq!((settings.rs.ui, settings.rs.reports.page_size), (false, 50));
     let auth = settings.rs.auth;
-    assert_eq!((auth.anonymous, auth.anonymous_broker), (Some(true), Some(false)));
-    assert_eq!(settings.rs.broker_limits.frame, 1 << 20);
+    assert_eq!((auth.anonymous, auth.anonymous_broker), (Some(true), Some(true)));
+    assert_eq!(settings.rs.broker_limits.frame, 2 << 20);
     assert_eq!(settings.rs.broker_limits.inactivity, Duration::from_secs(60));
     assert_eq!(settings.rs_spool_dir(), PathBuf::from("/spool"));
 }
@@ -82,7 +82,7 @@ fn names_follow() {
     let settings = read("rm: { name: rm-0 }\nrs: { name: rs-9 }\n").unwrap();
     assert_eq!(settings.rm.application, "rm-0");
     assert_eq!(settings.rm.node_id, NodeId(1001));
-    assert_eq!(settings.rs.application, "rs-9");
+    assert_eq!(settings.rs.name, "rs-9");
 }
 
 /// Holds the cases of a fixture against what is told of them.
@@ -100,7 +100,66 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 27);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 29);
+}
+
+#[test]
+fn settings_that_do_not_agree_are_told_with_their_place() {
+    check(include_str!("../../tests/it/fixtures/faults/settings-agree.txt"), 15);
+}
+
+#[test]
+fn what_only_looks_like_a_clash_is_accepted() {
+    for text in [
+        "rm: { sip: { listen: [\"udp:127.0.0.1:0\", \"udp:127.0.0.1:0\"] }, http: 127.0.0.1:0 }\n\
+         rs: { http: 127.0.0.1:0, broker: 127.0.0.1:0 }",
+        // an RM on a machine of its own
+        "rm: { http: 127.0.0.1:8080 }",
+        "rm: { sip: { listen: [\"tcp:127.0.0.1:5064\"] }, http: \"[::1]:8080\" }\nrs: {}",
+        "rm: { sip: { listen: [\"udp:127.0.0.1:5060\", \"udp:127.0.0.2:5060\"] } }",
+    ] {
+        assert!(read(text).is_ok(), "{text}: {:?}", read(text));
+    }
+}
+
+#[test]
+fn files_that_keys_name_are_looked_for_when_a_file_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.yaml");
+    let (file, there) = (path.display(), dir.path().display());
+    let told = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let problems = Settings::load(Some(&path), []).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let missing = "No such file or directory (os error 2)";
+    let expected = [
+        format!("{file}:2:21: E105: \"rm.http_tokens_file\": cannot read tokens: {missing}"),
+        format!("{file}:3:24: E105: \"rm.cluster.key_file\": cannot read ./key: {missing}"),
+        format!(
+            "{file}:4:31: E105: \"rm.reporting.password_file\": cannot read {there}: is a directory"
+        ),
+    ];
+    let text = format!(
+        "rm:\n  http_tokens_file: tokens\n  cluster: {{ key_file: ./key }}\n  \
+         reporting: {{ password_file: \"{there}\" }}\n"
+    );
+    assert_eq!(told(&text), expected);
+    assert!(read(&text).is_ok(), "a text is no file");
+    // relative to the working directory: of tests, that of the package
+    assert_eq!(told("rm: { http_tokens_file: Cargo.toml, cluster: { key_file: null } }"), [""; 0]);
+    let variable = ("RINGMASTER_RM__HTTP_TOKENS_FILE".to_owned(), "/no/tokens".to_owned());
+    std::fs::write(&path, "").unwrap();
+    let problems = Settings::load(Some(&path), [variable]).unwrap_err();
+    let expected = "RINGMASTER_RM__HTTP_TOKENS_FILE: E105: \"rm.http_tokens_file\": cannot read";
+    assert!(problems[0].to_string().starts_with(expected), "{}", problems[0]);
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_is_not_called_bad_yaml() {
+    let problems = Settings::load(Some(std::path::Path::new("/no/s.yaml")), []).unwrap_err();
+    let told = "/no/s.yaml: E001: cannot read the file: No such file or directory (os error 2)";
+    assert_eq!(problems[0].to_string(), told);
 }
 
 #[test]
@@ -111,7 +170,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 12);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 19);
 }
 
 #[test]
@@ -156,6 +215,13 @@ fn the_environment_wins_and_is_named() {
         (
             ("RINGMASTER_RM__SIP__DSCP", "99"),
             "RINGMASTER_RM__SIP__DSCP: E106: \"rm.sip.dscp\" must be between 0 and 63",
+        ),
+        (
+            ("RINGMASTER_RS__HTTP", "0.0.0.0:8080"),
+            concat!(
+                "RINGMASTER_RS__HTTP: E103: rs.http: 0.0.0.0:8080 is not loopback: ",
+                "without users it needs rs.auth.anonymous: true"
+            ),
         ),
         (
             ("RINGMASTER_RM__HTPP", "1.2.3.4:5"),

@@ -118,6 +118,16 @@ fn at_most_a_hundred_faults_of_one_stage_are_told() {
 }
 
 #[test]
+fn no_objects_at_all_are_warned_about() {
+    for text in ["", "# nothing\n", "---\n---\n"] {
+        let (_, warnings) = build(text).unwrap();
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["W403: no objects: RM would refuse every call"], "{text:?}");
+    }
+    assert!(build("kind: Tenant\nname: a\n").unwrap().1.is_empty());
+}
+
+#[test]
 fn warnings() {
     let text = tenant("a", "policy: { usage_limit: 10 }")
         + &tenant("b", "parent: a, policy: { usage_limit: 20 }")

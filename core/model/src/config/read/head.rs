@@ -73,7 +73,7 @@ pub(super) fn read(object: &Object<'_>) -> Option<Head> {
 fn kind(object: &Object<'_>) -> Option<Kind> {
     let list = "Tenant, IvrProfile, DidGroup, ResourceGroup, Application";
     let Some(field) = object.get("kind") else {
-        object.note("E104", format!("\"kind\" must be one of {list}"));
+        object.note("E103", format!("\"kind\" is required: one of {list}"));
         return None;
     };
     let text = field.text()?;
