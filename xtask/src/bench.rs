@@ -15,6 +15,11 @@ use crate::{cargo, run as step};
 const START_RUNS: usize = 11;
 const PARSE_RUNS: usize = 5;
 
+/// The page of figures; between its marks stands only what `--write` put there.
+pub(crate) const PAGE: &str = "docs/reference/performance.md";
+pub(crate) const BEGIN: &str = "<!-- figures: begin -->";
+pub(crate) const END: &str = "<!-- figures: end -->";
+
 /// One line of the table.
 struct Figure {
     what: &'static str,
@@ -136,11 +141,8 @@ fn parse(root: &Path) -> Result<Vec<Figure>> {
     ])
 }
 
-const BEGIN: &str = "<!-- figures: begin -->";
-const END: &str = "<!-- figures: end -->";
-
 fn write(root: &Path, figures: &[Figure]) -> Result<()> {
-    let path = root.join("docs/reference/performance.md");
+    let path = root.join(PAGE);
     let page = std::fs::read_to_string(&path).context("the page of figures is missing")?;
     let (head, rest) = page.split_once(BEGIN).context("the page has no begin mark")?;
     let (_, tail) = rest.split_once(END).context("the page has no end mark")?;

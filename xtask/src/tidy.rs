@@ -3,13 +3,19 @@
 //! Each check returns what it found; nothing stops at the first fault.
 
 mod docs;
+mod licence;
+mod links;
 mod metadata;
+mod modules;
 mod rooms;
 mod sources;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+
+/// Where source files lie; `sim` enters with its first crate.
+const FOLDERS: &[&str] = &["proto", "core", "io", "server", "app", "sim", "xtask"];
 
 /// Runs all checks and lists every fault.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -30,7 +36,9 @@ fn faults(root: &Path) -> Result<Vec<String>> {
     rooms::check(&metadata, &mut faults);
     metadata::check(&metadata, &mut faults);
     sources::check(root, &mut faults)?;
+    modules::check(root, &metadata, &mut faults)?;
     docs::check(root, &mut faults)?;
+    links::check(root, &mut faults)?;
     Ok(faults)
 }
 
@@ -58,6 +66,10 @@ fn files(root: &Path, folder: &str) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 #[cfg(test)]

@@ -1,38 +1,56 @@
-//! Pages that must stay true: the call table's paths, the samples, the links of the README.
+//! Pages that must stay true: the call table's paths, the samples, the figures.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use super::files;
+use crate::bench::{BEGIN, END, PAGE};
+
+/// Stages of a call; the call table has a row for each.
+const STAGES: usize = 15;
+
+/// The test that runs `check` over the samples.
+const SAMPLE_TEST: &str = "app/tests/e2e/settings.rs";
+const SAMPLES: &str = "deploy/samples";
 
 pub(super) fn check(root: &Path, faults: &mut Vec<String>) -> Result<()> {
-    check_call_table(root, faults)?;
-    check_samples(root, faults)?;
-    check_links(root, faults)
+    let read = |page: &str| {
+        std::fs::read_to_string(root.join(page)).with_context(|| format!("{page} is missing"))
+    };
+    check_call_table(&read("ARCHITECTURE.md")?, |path| root.join(path).exists(), faults);
+    let test = read(SAMPLE_TEST)?;
+    for path in files(root, SAMPLES)? {
+        let path = path.display().to_string();
+        if !is_tested(&path, &test) {
+            faults.push(format!("{path}: {SAMPLE_TEST} does not read it"));
+        }
+    }
+    if !has_figures(&read(PAGE)?) {
+        faults.push(format!("{PAGE}: no figures between its marks: cargo xtask bench --write"));
+    }
+    Ok(())
 }
 
 /// Every path in backticks in a row of the call table exists; a row without one says `later`.
-fn check_call_table(root: &Path, faults: &mut Vec<String>) -> Result<()> {
-    let page = std::fs::read_to_string(root.join("ARCHITECTURE.md"))
-        .context("ARCHITECTURE.md is missing")?;
+/// Backticked words without `/` are names, not paths.
+fn check_call_table(page: &str, exists: impl Fn(&str) -> bool, faults: &mut Vec<String>) {
     let mut rows = 0;
     for line in page.lines().filter(|line| is_stage_row(line)) {
         rows += 1;
-        let paths: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
-        if paths.is_empty() && !line.contains("later") {
+        let ticked = line.split('`').skip(1).step_by(2);
+        let paths: Vec<&str> = ticked.filter(|name| name.contains('/')).collect();
+        let later = line.split('|').any(|cell| cell.trim() == "later");
+        if paths.is_empty() && !later {
             faults.push(format!("ARCHITECTURE.md: a row without a path must say `later`: {line}"));
         }
-        for path in paths.into_iter().filter(|path| path.contains('/')) {
-            if !root.join(path).exists() {
-                faults.push(format!("ARCHITECTURE.md: `{path}` does not exist"));
-            }
+        for path in paths.into_iter().filter(|path| !exists(path)) {
+            faults.push(format!("ARCHITECTURE.md: `{path}` does not exist"));
         }
     }
-    if rows != 15 {
-        faults.push(format!("ARCHITECTURE.md: the call table has {rows} stages, not 15"));
+    if rows != STAGES {
+        faults.push(format!("ARCHITECTURE.md: the call table has {rows} stages, not {STAGES}"));
     }
-    Ok(())
 }
 
 /// `| 7 | place … |`
@@ -42,36 +60,88 @@ fn is_stage_row(line: &str) -> bool {
         .is_some_and(|(number, _)| number.parse::<u8>().is_ok())
 }
 
-/// Every file in `deploy/samples` is named by a test.
-fn check_samples(root: &Path, faults: &mut Vec<String>) -> Result<()> {
-    let mut tests = String::new();
-    for folder in ["app", "io"] {
-        for path in files(root, folder)? {
-            if path.extension().is_some_and(|extension| extension == "rs") {
-                tests.push_str(&std::fs::read_to_string(root.join(path))?);
-            }
-        }
-    }
-    for path in files(root, "deploy/samples")? {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        if !name.is_some_and(|name| tests.contains(&format!("samples/{name}"))) {
-            faults.push(format!("{}: no test parses it", path.display()));
-        }
-    }
-    Ok(())
+/// Whether the test reads this sample: from its list `SAMPLES`, or because one of its functions
+/// reads the directory. A comment counts for nothing.
+fn is_tested(sample: &str, test: &str) -> bool {
+    let code: String = test
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let listed = code
+        .split_once("const SAMPLES")
+        .and_then(|(_, rest)| rest.split_once("];"))
+        .is_some_and(|(list, _)| list.contains(&format!("\"{sample}\"")));
+    let directory = format!("\"{SAMPLES}\"");
+    let read = code
+        .split("\nfn ")
+        .any(|function| function.contains("read_dir(") && function.contains(&directory));
+    // A directory is read without its sub-directories.
+    let in_directory = Path::new(sample).parent() == Some(Path::new(SAMPLES));
+    listed || read && in_directory
 }
 
-/// Relative links of the pages at the root lead somewhere.
-fn check_links(root: &Path, faults: &mut Vec<String>) -> Result<()> {
-    for page in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        let text = std::fs::read_to_string(root.join(page))
-            .with_context(|| format!("{page} is missing"))?;
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = link.split('#').next().unwrap_or_default();
-            if !target.is_empty() && !target.contains("://") && !root.join(target).exists() {
-                faults.push(format!("{page}: the link to {target} leads nowhere"));
-            }
+/// A table with at least one row stands between the marks.
+fn has_figures(page: &str) -> bool {
+    let between = page.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END));
+    let Some((between, _)) = between else { return false };
+    let mut rows = between.lines().filter(|line| line.starts_with('|'));
+    let ruled = rows.nth(1).is_some_and(|line| line.starts_with("|--"));
+    ruled && rows.any(|row| row.split('|').any(|cell| !cell.trim().is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(row: &str) -> Vec<String> {
+        let mut page = String::from("# Title\n\n| # | what | where |\n|---|---|---|\n");
+        for number in 1..STAGES {
+            page.push_str(&format!("| {number} | name | `a/b.rs` over `name` |\n"));
         }
+        page.push_str(row);
+        let mut faults = Vec::new();
+        check_call_table(&page, |path| path == "a/b.rs", &mut faults);
+        faults
     }
-    Ok(())
+
+    #[test]
+    fn rows_of_the_call_table_name_what_exists() {
+        assert_eq!(table("| 15 | report | `a/b.rs` |"), [""; 0]);
+        assert_eq!(table("| 15 | report | later |"), [""; 0]);
+        assert_eq!(table("| 15 | report | `a/c.rs` |").len(), 1);
+        assert_eq!(table("| 15 | report | a name, `later`, or such |").len(), 1);
+        assert_eq!(table("| 15 | report | `name` |").len(), 1);
+        assert_eq!(table("").len(), 1);
+    }
+
+    #[test]
+    fn samples_are_listed_or_their_directory_is_read() {
+        let sample = "deploy/samples/a.yaml";
+        let listed = "const SAMPLES: &[&str] = &[\n    \"deploy/samples/a.yaml\",\n];\n";
+        let read = "\nfn all() {\n    read_dir(root.join(\"deploy/samples\"))\n}\n";
+        assert!(is_tested(sample, listed));
+        assert!(is_tested(sample, read));
+        for test in [
+            "",
+            "// const SAMPLES: &[&str] = &[\"deploy/samples/a.yaml\"];",
+            "const SAMPLES: &[&str] = &[];\nconst OTHER: &str = \"deploy/samples/a.yaml\";",
+            "const SAMPLES: &[&str] = &[\"deploy/samples/aa.yaml\"];",
+            "\nfn one() {\n    read_dir(other)\n}\n\nfn two() {\n    \"deploy/samples\"\n}\n",
+        ] {
+            assert!(!is_tested(sample, test), "{test}");
+        }
+        assert!(!is_tested("deploy/samples/deep/a.yaml", read));
+    }
+
+    #[test]
+    fn the_page_of_figures_holds_figures() {
+        let page = |between: &str| format!("# Figures\n\n{BEGIN}\n{between}\n{END}\n");
+        let head = "\n| what | goal |\n|---|---|\n";
+        assert!(has_figures(&page(&format!("{head}| parse | 1 |\n"))));
+        assert!(!has_figures(&page("")));
+        assert!(!has_figures(&page(head)));
+        assert!(!has_figures(&page(&format!("{head}| | |\n"))));
+        assert!(!has_figures(&format!("{head}| parse | 1 |\n")));
+    }
 }

@@ -1,4 +1,5 @@
-//! Licences, bans, sources and doubled crates of the whole tree, from `cargo metadata`.
+//! What `cargo metadata` tells, and the checks of the whole tree: licences, bans, sources, doubled
+//! crates, one integration-test binary per crate.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,24 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::licence::allowed;
 use crate::cargo;
-
-/// Licences that may be linked in; an expression needs one of its alternatives here.
-const LICENCES: &[&str] = &[
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "MIT",
-    "MIT-0",
-    "ISC",
-    "Zlib",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "Unicode-3.0",
-    "Unlicense",
-    "CC0-1.0",
-    "BSL-1.0",
-    "0BSD",
-];
 
 /// Crates that must not come in, each with its reason.
 const BANNED: &[(&str, &str)] = &[
@@ -39,17 +24,40 @@ const BANNED: &[(&str, &str)] = &[
 /// `embedded-io`: named twice by postcard as options that nobody takes; in the lockfile only.
 const DOUBLED: &[&str] = &["embedded-io"];
 
+/// Where the one integration-test binary of a crate lies; `e2e` is the one of `app`.
+const TEST_ROOTS: &[&str] = &["tests/it/main.rs", "tests/e2e/main.rs"];
+
+/// When a dependency is linked in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Normal,
+    Dev,
+    Build,
+}
+
+pub(super) struct Dependency {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+}
+
+/// One thing that cargo builds from a package.
+pub(super) struct Target {
+    pub(super) kind: String,
+    /// Its root file, relative to the root of the workspace.
+    pub(super) file: String,
+}
+
 /// One package of the tree.
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) licence: Option<String>,
-    /// Absent for a package of this workspace.
+    /// Absent for a package that lies on this disk.
     pub(super) source: Option<String>,
-    /// Folder relative to the root, for a package of this workspace.
+    /// Folder relative to the root, for a package that lies below it.
     pub(super) folder: Option<String>,
-    /// Names of direct dependencies that are not for tests or build scripts only.
-    pub(super) dependencies: Vec<String>,
+    pub(super) dependencies: Vec<Dependency>,
+    pub(super) targets: Vec<Target>,
 }
 
 /// What `cargo metadata` tells.
@@ -64,12 +72,16 @@ impl Metadata {
         if !output.status.success() {
             bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let value: Value = serde_json::from_slice(&output.stdout)?;
+        Self::parse(root, &serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Reads the JSON of `cargo metadata`.
+    pub(super) fn parse(root: &Path, value: &Value) -> Result<Self> {
         let packages = value["packages"].as_array().context("metadata lists packages")?;
         Ok(Self { packages: packages.iter().map(|package| read_package(root, package)).collect() })
     }
 
-    /// Packages of this workspace.
+    /// Packages that lie on this disk: those of this workspace.
     pub(super) fn ours(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.source.is_none())
     }
@@ -78,21 +90,41 @@ impl Metadata {
 fn read_package(root: &Path, package: &Value) -> Package {
     let text = |key: &str| package[key].as_str().map(str::to_owned);
     let folder = text("manifest_path")
-        .and_then(|path| Path::new(&path).parent().map(Path::to_path_buf))
-        .and_then(|dir| dir.strip_prefix(root).ok().map(|d| d.display().to_string()));
-    let dependencies = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+        .and_then(|path| below(root, &path))
+        .and_then(|path| Path::new(&path).parent().map(|folder| folder.display().to_string()));
     Package {
         name: text("name").unwrap_or_default(),
         version: text("version").unwrap_or_default(),
         licence: text("license"),
         source: text("source"),
         folder,
-        dependencies: dependencies
+        dependencies: list(package, "dependencies").iter().map(read_dependency).collect(),
+        targets: list(package, "targets")
             .iter()
-            .filter(|dependency| dependency["kind"].is_null())
-            .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
+            .map(|target| Target {
+                kind: target["kind"][0].as_str().unwrap_or_default().to_owned(),
+                file: target["src_path"].as_str().and_then(|p| below(root, p)).unwrap_or_default(),
+            })
             .collect(),
     }
+}
+
+fn read_dependency(dependency: &Value) -> Dependency {
+    let kind = match dependency["kind"].as_str() {
+        Some("dev") => Kind::Dev,
+        Some("build") => Kind::Build,
+        _ => Kind::Normal,
+    };
+    Dependency { name: dependency["name"].as_str().unwrap_or_default().to_owned(), kind }
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A path relative to the root; none if it lies elsewhere.
+fn below(root: &Path, path: &str) -> Option<String> {
+    Path::new(path).strip_prefix(root).ok().map(|relative| relative.display().to_string())
 }
 
 pub(super) fn check(metadata: &Metadata, faults: &mut Vec<String>) {
@@ -113,12 +145,11 @@ pub(super) fn check(metadata: &Metadata, faults: &mut Vec<String>) {
             other => faults.push(format!("crate {name} {version}: licence {other:?}")),
         }
     }
-    for provider in ["ring", "aws-lc-rs"] {
-        if versions.contains_key(provider) && versions.contains_key("ring") && provider != "ring" {
-            faults.push("both ring and aws-lc-rs are in the tree: one TLS provider only".into());
-        }
+    if versions.contains_key("ring") && versions.contains_key("aws-lc-rs") {
+        faults.push("both ring and aws-lc-rs are in the tree: one TLS provider only".into());
     }
     check_doubled(&versions, faults);
+    check_test_binaries(metadata, faults);
 }
 
 fn check_doubled(versions: &BTreeMap<&str, Vec<&str>>, faults: &mut Vec<String>) {
@@ -135,27 +166,76 @@ fn check_doubled(versions: &BTreeMap<&str, Vec<&str>>, faults: &mut Vec<String>)
     }
 }
 
-/// An SPDX expression is allowed when one alternative of its `OR`s has only allowed parts.
-fn allowed(expression: &str) -> bool {
-    let flat = expression.replace(['(', ')'], "").replace('/', " OR ");
-    flat.split(" OR ")
-        .any(|alternative| alternative.split(" AND ").all(|part| LICENCES.contains(&part.trim())))
+/// One integration-test binary per crate, at its place.
+fn check_test_binaries(metadata: &Metadata, faults: &mut Vec<String>) {
+    for package in metadata.ours() {
+        let (name, folder) = (&package.name, package.folder.as_deref().unwrap_or_default());
+        let tests: Vec<&Target> = package.targets.iter().filter(|t| t.kind == "test").collect();
+        if tests.len() > 1 {
+            faults.push(format!("{name} has {} test binaries, 1 at most", tests.len()));
+        }
+        for Target { file, .. } in tests {
+            if !TEST_ROOTS.iter().any(|place| *file == format!("{folder}/{place}")) {
+                faults.push(format!("{file}: a test binary of its own; use tests/it (app: e2e)"));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::allowed;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn found(packages: &Value) -> Vec<String> {
+        let metadata = Metadata::parse(Path::new("/w"), &json!({ "packages": packages })).unwrap();
+        let mut faults = Vec::new();
+        check(&metadata, &mut faults);
+        // The list of doubled crates is about the real tree.
+        faults.retain(|fault| !fault.contains("no longer doubled"));
+        faults
+    }
+
+    fn foreign(name: &str, version: &str) -> Value {
+        let source = "registry+https://example.org/index";
+        json!({ "name": name, "version": version, "license": "MIT", "source": source })
+    }
+
+    fn with_tests(files: &[&str]) -> Value {
+        let targets: Vec<Value> = files
+            .iter()
+            .map(|file| json!({ "kind": ["test"], "src_path": format!("/w/io/net/{file}") }))
+            .collect();
+        json!([{ "name": "ringmaster-net", "version": "1.0.0", "license": "Apache-2.0",
+            "manifest_path": "/w/io/net/Cargo.toml", "targets": targets }])
+    }
 
     #[test]
-    fn expressions_need_one_allowed_alternative() {
-        for (expression, expected) in [
-            ("MIT OR Apache-2.0", true),
-            ("MIT/Apache-2.0", true),
-            ("(MIT OR Apache-2.0) AND Unicode-3.0", true),
-            ("GPL-3.0", false),
-            ("MIT AND GPL-3.0", false),
-        ] {
-            assert_eq!(allowed(expression), expected, "{expression}");
-        }
+    fn one_tls_provider() {
+        let (ring, aws) = (foreign("ring", "1.0.0"), foreign("aws-lc-rs", "1.0.0"));
+        assert_eq!(found(&json!([ring])), [""; 0]);
+        assert_eq!(found(&json!([aws])), [""; 0]);
+        assert_eq!(found(&json!([ring, aws])).len(), 1);
+        assert_eq!(found(&json!([foreign("openssl", "1.0.0")])).len(), 1);
+    }
+
+    #[test]
+    fn one_version_from_the_registry() {
+        assert_eq!(found(&json!([foreign("a", "1.0.0"), foreign("a", "2.0.0")])).len(), 1);
+        let mut from_git = foreign("a", "1.0.0");
+        from_git["source"] = json!("git+https://example.org/a");
+        assert_eq!(found(&json!([from_git])).len(), 1);
+        let mut bare = foreign("a", "1.0.0");
+        bare["license"] = Value::Null;
+        assert_eq!(found(&json!([bare])).len(), 1);
+    }
+
+    #[test]
+    fn one_test_binary_at_its_place() {
+        assert_eq!(found(&with_tests(&[])), [""; 0]);
+        assert_eq!(found(&with_tests(&["tests/it/main.rs"])), [""; 0]);
+        assert_eq!(found(&with_tests(&["tests/other.rs"])).len(), 1);
+        assert_eq!(found(&with_tests(&["tests/it/main.rs", "tests/e2e/main.rs"])).len(), 1);
     }
 }
