@@ -16,7 +16,7 @@ use crate::settings::lines;
 pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
-    let mut documents = Vec::new();
+    let (mut documents, mut objects_given) = (Vec::new(), false);
     // Addresses of RM's own, which no resource may have.
     let mut own = Vec::new();
     for file in &args.files {
@@ -28,13 +28,16 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
                 Err(found) => problems.extend(found),
             },
             FileKind::Objects => match objects::load(file) {
-                Ok(found) => documents.extend(found),
+                Ok(found) => {
+                    documents.extend(found);
+                    objects_given = true;
+                }
                 Err(found) => problems.extend(found),
             },
         }
     }
     // Objects of several files are one platform.
-    if problems.is_empty() && !documents.is_empty() {
+    if problems.is_empty() && objects_given {
         match Snapshot::build_for(&documents, Revision(1), &own) {
             Ok((_, found)) => warnings = found,
             Err(found) => problems = found,

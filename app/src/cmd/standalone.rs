@@ -46,8 +46,8 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     }
     let settings = settings::load(args.config.as_deref(), &flags)?;
     if args.demo && settings.config_file.is_some() {
-        let text = "--demo dials numbers of its own objects: leave config.file out of the settings, \
-                    or use `ringmaster simulate` beside a standalone without --demo";
+        let text = "--demo dials numbers of its own objects: leave config.file out, or use \
+                    `ringmaster simulate` beside a standalone without --demo";
         return Err(Failure::new(Exit::Usage, text));
     }
     let mut simulation = Simulation::new(CALLERS);

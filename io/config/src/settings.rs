@@ -64,8 +64,8 @@ impl Settings {
     /// form of the environment, chained behind it, win: that is how flags come in.
     ///
     /// # Errors
-    /// All problems, each with file, line and column, or with the variable it came from. A file that
-    /// a key names and that cannot be read is one.
+    /// All problems, each with file, line and column, or with the variable it came from. A file
+    /// that a key names and that cannot be read is one.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,

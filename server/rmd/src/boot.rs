@@ -1,18 +1,18 @@
-//! What a start finds and leaves in `data_dir`: the lock and the boot epoch.
+//! What a start finds and leaves in `data_dir`: the boot epoch, in a directory locked for us.
 //!
 //! The epoch is part of leg ids and of `producer` in every record: it must be on disk before the
 //! first of them is made, and must never come twice under one node name. It must not be guessed
 //! from anything else (rm.md §2.2).
 //!
 //! ```text
-//! {data_dir}/rm/lock    empty; locked (flock) for the life of the process
 //! {data_dir}/rm/boot    decimal number and line feed; replaced whole by rename
 //! ```
 
 use crate::error::StartError;
+use config::Home;
 use model::id::BootEpoch;
 use model::time::Millis;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,34 +21,23 @@ const YEAR_2020: u64 = 1_577_836_800;
 
 /// The directory of one Resource Manager, ours until dropped.
 #[derive(Debug)]
-pub(crate) struct DataDir {
-    dir: PathBuf,
-    _lock: File,
-}
+pub(crate) struct DataDir(Home);
 
 impl DataDir {
     /// Makes and locks `{data_dir}/rm`.
     pub(crate) fn lock(data_dir: &Path) -> Result<Self, StartError> {
-        let dir = data_dir.join("rm");
-        fs::create_dir_all(&dir).map_err(|error| StartError::file(&dir, error))?;
-        let path = dir.join("lock");
-        let file = File::create(&path).map_err(|error| StartError::file(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { dir, _lock: file }),
-            Err(TryLockError::WouldBlock) => Err(StartError::Locked(dir)),
-            Err(TryLockError::Error(error)) => Err(StartError::file(path, error)),
-        }
+        Ok(Self(Home::lock(data_dir, "rm")?))
     }
 
     /// Where the spool lies.
     pub(crate) fn spool(&self) -> PathBuf {
-        self.dir.join("spool")
+        self.0.path().join("spool")
     }
 
     /// Counts this start. Without a file (a first start, or a lost directory) the epoch is the
     /// number of seconds since 2020, which is above every epoch that was counted before.
     pub(crate) fn next_boot(&self, now: Millis) -> Result<BootEpoch, StartError> {
-        let path = self.dir.join("boot");
+        let path = self.0.path().join("boot");
         let failed = |error| StartError::file(&path, error);
         let epoch = match fs::read_to_string(&path) {
             Ok(text) => {
@@ -97,17 +86,6 @@ mod tests {
             let next = DataDir::lock(dir.path()).unwrap().next_boot(NOW).unwrap();
             assert_eq!(next.0, first.0 + n);
         }
-    }
-
-    #[test]
-    fn a_directory_has_one_user() {
-        let dir = tempfile::tempdir().unwrap();
-        let held = DataDir::lock(dir.path()).unwrap();
-        let error = DataDir::lock(dir.path()).unwrap_err();
-        assert_eq!(error.exit_code(), 8);
-        assert!(error.to_string().starts_with("directory locked: "), "{error}");
-        drop(held);
-        DataDir::lock(dir.path()).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each variant has one exit code of the table in ops.md §2. Nothing here happens to a call: once
 //! the engine runs, what goes wrong is data and a log line.
 
+use config::home::Refused;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Another process works in this directory.
-    #[error("directory locked: {}", .0.display())]
+    #[error("directory locked by another ringmaster: {}", .0.display())]
     Locked(PathBuf),
     /// A file or directory cannot be read or written.
     #[error("cannot use {}", path.display())]
@@ -45,6 +46,15 @@ pub enum StartError {
         /// The kernel's reason.
         source: io::Error,
     },
+}
+
+impl From<Refused> for StartError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Locked(dir) => Self::Locked(dir),
+            Refused::File { path, source } => Self::File { path, source },
+        }
+    }
 }
 
 impl StartError {

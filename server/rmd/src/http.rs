@@ -4,7 +4,6 @@
 //! only the engine knows is asked over the inbox, with a limit in time.
 
 mod access;
-mod admission;
 mod metrics;
 mod probes;
 mod problem;
@@ -13,11 +12,10 @@ mod v1;
 use crate::error::StartError;
 use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
-use crate::limits::{HTTP_BODY, HTTP_TIME};
+use crate::limits::{HTTP_BODY, HTTP_CONNECTIONS, HTTP_IDLE, HTTP_TIME};
 use crate::publish::Publishing;
 use crate::state::State;
 pub(crate) use access::Tokens;
-use admission::{Admission, Source};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
@@ -28,6 +26,7 @@ use problem::Problem;
 use spool::Spool;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use telemetry::door::{Door, Source};
 use tokio::sync::oneshot;
 
 /// What the handlers know.
@@ -69,10 +68,11 @@ pub(crate) fn serve(
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let admission = Admission::new(tokio::net::TcpListener::from_std(listener)?);
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let door = Door::new(listener, HTTP_CONNECTIONS, HTTP_IDLE);
         let service = router(shared).into_make_service_with_connect_info::<Source>();
         tokio::select! {
-            result = axum::serve(admission, service) => result,
+            result = axum::serve(door, service) => result,
             // Whoever asks in the last moment gets a closed connection, as from any stopped server.
             _ = stop => Ok(()),
         }

@@ -3,7 +3,6 @@
 //! Reads queries with `core/rs`, asks the store on blocking threads, writes documents with
 //! `core/rs`. Decides nothing about calls. `/ems-rs` answers XML, `/api/v1` JSON.
 
-mod admission;
 mod answer;
 mod call;
 mod calls;
@@ -25,6 +24,7 @@ use model::time::Millis;
 use net::Clock;
 use spool::Spool;
 use telemetry::Log;
+use telemetry::door::Door;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
@@ -33,8 +33,6 @@ use crate::dashboard;
 use crate::ingest::Counters;
 use crate::monitor::Monitor;
 use crate::store::Store;
-
-use admission::Admission;
 
 /// Threads that may block: one for each question at once, and a few for the runtime's own use.
 pub(crate) const BLOCKING: usize = limits::READERS + 2;
@@ -99,8 +97,8 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
     let router = router(parts, cursor::key(seed));
     // a listener that is bound and non-blocking already
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let serving =
-        axum::serve(Admission::new(listener), router).with_graceful_shutdown(async move {
+    let serving = axum::serve(Door::new(listener, limits::CONNECTIONS, limits::IDLE), router)
+        .with_graceful_shutdown(async move {
             // a sender that is gone means the same
             let _closed = closed.wait_for(|closed| *closed).await;
         });

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use config::home::Refused;
 use spool::OpenError;
 
 use crate::store::StoreError;
@@ -28,7 +29,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Another process works in this directory.
-    #[error("directory locked: {}", .0.display())]
+    #[error("directory locked by another ringmaster: {}", .0.display())]
     Locked(PathBuf),
     /// A file or directory cannot be read or written.
     #[error("cannot use {}", path.display())]
@@ -59,6 +60,15 @@ pub enum StartError {
     },
 }
 
+impl From<Refused> for StartError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Locked(dir) => Self::Locked(dir),
+            Refused::File { path, source } => Self::File { path, source },
+        }
+    }
+}
+
 impl StartError {
     /// The exit code of ops.md §2: 78 settings, 8 local resource.
     #[must_use]
@@ -71,10 +81,6 @@ impl StartError {
             | Self::Database { .. }
             | Self::Exhausted { .. } => 8,
         }
-    }
-
-    pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::File { path: path.into(), source }
     }
 
     pub(crate) fn spool(path: PathBuf, error: OpenError) -> Self {

@@ -18,7 +18,6 @@ mod api;
 pub mod apply;
 mod backlog;
 mod dashboard;
-mod data_dir;
 pub mod entry;
 mod error;
 pub mod ingest;

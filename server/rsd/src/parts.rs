@@ -7,14 +7,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use config::Settings as BootSettings;
+use config::{Home, Settings as BootSettings};
 use net::Clock;
 use spool::fs::real::RealFs;
 use spool::{Hooks, Spool};
 use telemetry::Log;
 
 use crate::apply::Bell;
-use crate::data_dir::DataDir;
 use crate::error::StartError;
 use crate::ingest::Durable;
 use crate::machine::Clamped;
@@ -35,7 +34,7 @@ pub struct RsParts {
 
 /// What a node stands on.
 pub(crate) struct Base {
-    pub(crate) dir: DataDir,
+    pub(crate) dir: Home,
     pub(crate) clamped: Clamped,
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
@@ -54,7 +53,7 @@ impl Base {
         clock: Clock,
     ) -> Result<Self, StartError> {
         settings::check(settings)?;
-        let dir = DataDir::lock(&settings.data_dir)?;
+        let dir = Home::lock(&settings.data_dir, "rs")?;
         let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log);
         let (http, http_address) = bind(settings.rs.http)?;
         let path = dir.path().to_owned();

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::apply::Applier;
-use crate::data_dir::DataDir;
+use config::Home;
+
 use crate::error::StartError;
 use crate::ingest::Ingest;
 use crate::monitor::Monitor;
@@ -61,7 +62,7 @@ pub struct Rs {
     log: Log,
     running: Option<Running>,
     /// The directory is ours until everything has ended.
-    _dir: DataDir,
+    _dir: Home,
 }
 
 /// The parts that run.
@@ -78,7 +79,7 @@ pub(crate) struct Running {
 impl Rs {
     pub(crate) fn of(
         running: Running,
-        dir: DataDir,
+        dir: Home,
         addresses: Addresses,
         monitor: Arc<Monitor>,
         log: Log,

@@ -3,7 +3,6 @@
 //! The file is read again when it changes. Tokens are compared in constant time and never logged.
 
 use super::Shared;
-use super::admission::Source;
 use super::problem::Problem;
 use crate::error::StartError;
 use crate::limits::TOKENS_FILE;
@@ -16,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
+use telemetry::door::Source;
 
 /// The tokens of a file, as they are now.
 pub(crate) struct Tokens {

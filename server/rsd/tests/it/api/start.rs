@@ -46,7 +46,7 @@ fn a_directory_has_one_server() {
     let (second, _) = start(settings(house.dir.path()));
     let Err(error) = second else { panic!("two servers in one directory") };
     assert_eq!(error.exit_code(), 8);
-    assert!(error.to_string().starts_with("directory locked: "), "{error}");
+    assert!(error.to_string().starts_with("directory locked by another ringmaster: "), "{error}");
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! The door of the HTTP port: at most [`CONNECTIONS`] at once, and none on which nothing moves.
+//! The door of a daemon's HTTP port: so many connections at once, and none on which nothing moves.
+//!
+//! Knows nothing of HTTP: what is behind it is the daemon's. Beyond its limit it does not accept, so
+//! that the kernel's queue holds visitors back.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,30 +10,43 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::limits::{CONNECTIONS, IDLE};
-
 /// How long the door stays shut after an accept that failed for want of descriptors.
 const REST: Duration = Duration::from_millis(100);
 
 /// A listener with a limit.
-pub(super) struct Admission {
+#[derive(Debug)]
+pub struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    idle: Duration,
 }
 
-impl Admission {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(CONNECTIONS)) }
+impl Door {
+    /// Lets in so many at once, and closes a connection on which nothing moved for `idle`.
+    #[must_use]
+    pub fn new(listener: TcpListener, connections: usize, idle: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(connections)), idle }
     }
 }
 
-impl Listener for Admission {
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, Door>> for Source {
+    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl Listener for Door {
     type Io = Visitor;
     type Addr = SocketAddr;
 
@@ -45,8 +61,9 @@ impl Listener for Admission {
                 Ok((stream, address)) => {
                     // events are small and must not wait for more
                     let _ = stream.set_nodelay(true);
-                    let silence = Box::pin(sleep(IDLE));
-                    return (Visitor { stream, silence, _place: place }, address);
+                    let silence = Box::pin(sleep(self.idle));
+                    let visitor = Visitor { stream, silence, idle: self.idle, _place: place };
+                    return (visitor, address);
                 }
                 Err(_) => sleep(REST).await,
             }
@@ -59,16 +76,18 @@ impl Listener for Admission {
 }
 
 /// A connection that holds its place until it ends.
-pub(super) struct Visitor {
+#[derive(Debug)]
+pub struct Visitor {
     stream: TcpStream,
     /// Ends the connection when nothing was read or written for so long.
     silence: Pin<Box<Sleep>>,
+    idle: Duration,
     _place: OwnedSemaphorePermit,
 }
 
 impl Visitor {
     fn moved(&mut self) {
-        self.silence.as_mut().reset(Instant::now() + IDLE);
+        self.silence.as_mut().reset(Instant::now() + self.idle);
     }
 
     fn timed_out<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
