@@ -142,8 +142,8 @@ fn a_hunt_that_found_nothing_gets_the_code_of_its_group() {
         let answer = world.take(CALLER);
         let warning = header(&answer, "Warning").to_owned();
         assert_eq!(warning, "399 rm-1 \"hunt-failed\"", "{call}");
-        let logs = world.logs.iter().filter(|(id, _)| *id == 20401);
-        let fields = &logs.last().unwrap().1;
+        let mut logs = world.logs.iter().rev().filter(|(id, _)| *id == 20401);
+        let fields = &logs.next().unwrap().1;
         assert!(fields.contains(&("group", "mcp".to_owned())), "{call}: {fields:?}");
         answer[8..11].to_owned()
     };

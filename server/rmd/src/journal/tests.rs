@@ -2,8 +2,12 @@
 
 use super::*;
 use spool::fs::real::RealFs;
+use spool::fs::{File, FileSystem};
 use spool::{Hooks, Settings};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::io;
+use std::path::Path;
+use std::sync::RwLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use tempfile::TempDir;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -16,6 +20,10 @@ struct Bench {
 
 /// A journal that may keep `most` bytes in memory over a spool of a quarter of a megabyte.
 fn bench(most: usize) -> Bench {
+    bench_on(most, Arc::new(RealFs))
+}
+
+fn bench_on(most: usize, fs: Arc<dyn FileSystem>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = Settings::new(dir.path().join("spool"), 256 * 1024, 1);
     settings.segment_bytes = 64 * 1024;
@@ -27,7 +35,7 @@ fn bench(most: usize) -> Bench {
         on_durable: Box::new(move |seq| sender.send(seq).unwrap()),
         carry: Box::new(frame::carry),
     };
-    let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
+    let (spool, _) = Spool::open(settings, fs, hooks).unwrap();
     let (wakers, _wakes) = crate::publish::wakers().unwrap();
     let mut journal = Journal::new(spool, Arc::new(Publishing::new(0, [0, 0], wakers)));
     journal.most_bytes = most;
@@ -115,4 +123,63 @@ fn an_entry_that_no_spool_takes_does_not_stop_the_others() {
     assert_eq!(bench.journal.commit(SECOND), Change::None);
     assert_eq!(bench.newest(2), 2);
     assert_eq!(bench.journal.counters().dropped, [0, 1, 0, 0]);
+}
+
+/// A disk whose syncs wait while somebody holds the gate for writing.
+#[derive(Clone, Default)]
+struct SlowFs(Arc<RwLock<()>>);
+
+struct SlowFile(Arc<dyn File>, SlowFs);
+
+impl FileSystem for SlowFs {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        RealFs.create_dir(dir)
+    }
+    fn lock(&self, dir: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        RealFs.lock(dir)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealFs.list(dir)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(SlowFile(RealFs.open(path)?, self.clone())))
+    }
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(SlowFile(RealFs.create(path)?, self.clone())))
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealFs.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealFs.sync_dir(dir)
+    }
+}
+
+impl File for SlowFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        let _open = self.1.0.read().map_err(|_| io::Error::other("the gate broke"))?;
+        self.0.sync_data()
+    }
+}
+
+#[test]
+fn nothing_is_durable_before_the_disk_has_synced_it() {
+    let disk = SlowFs::default();
+    let mut bench = bench_on(1 << 20, Arc::new(disk.clone()));
+    let shut = disk.0.write().unwrap();
+    assert!(bench.journal.take(record(1, Stream::Cdr, FrameKind::Close, 100)).is_none());
+    assert_eq!(bench.journal.commit(Duration::ZERO), Change::None);
+    let early = bench.durable.recv_timeout(Duration::from_millis(300));
+    assert_eq!(early, Err(RecvTimeoutError::Timeout), "written, and not yet synced");
+    drop(shut);
+    assert_eq!(bench.newest(1), 1);
 }

@@ -44,11 +44,14 @@ pub(crate) fn objects(media: &[(SocketAddr, &str)], limit: u32) -> String {
     text
 }
 
-/// What the settings say besides ports and directory.
+/// What the settings say besides ports and directory. Without a broker of its own (a line
+/// `reporting:` in `more`) a node has one that is away: the default is somebody's real one.
 pub(crate) fn settings(dir: &Path, more: &str) -> Settings {
+    let away = "  reporting: { broker: tcp://127.0.0.1:9 }\n";
+    let away = if more.contains("reporting:") { "" } else { away };
     let text = format!(
         "data_dir: {}\nrm:\n  sip: {{ listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"] }}\n  \
-         monitor: {{ listen: \"udp:127.0.0.1:0\" }}\n  http: 127.0.0.1:0\n{more}",
+         monitor: {{ listen: \"udp:127.0.0.1:0\" }}\n  http: 127.0.0.1:0\n{away}{more}",
         dir.display()
     );
     Settings::from_text(&text, None, []).unwrap()
@@ -69,11 +72,7 @@ pub(crate) fn start(settings: Settings, objects: &str) -> Result<Rm, StartError>
 impl Node {
     /// A node whose broker is away.
     pub(crate) fn with(objects: &str) -> Self {
-        Self::in_dir(
-            tempfile::tempdir().unwrap(),
-            objects,
-            "  reporting: { broker: tcp://127.0.0.1:9 }",
-        )
+        Self::in_dir(tempfile::tempdir().unwrap(), objects, "")
     }
 
     /// A node in a directory that may have been used before.
@@ -148,4 +147,12 @@ impl Node {
         assert!(!ended.failed);
         self.dir
     }
+}
+
+#[test]
+fn no_node_of_the_tests_knows_the_broker_of_the_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = |more: &str| settings(dir.path(), more).rm.broker.port;
+    assert_eq!(port(""), 9);
+    assert_eq!(port("  reporting: { broker: tcp://127.0.0.1:7777 }"), 7777);
 }
