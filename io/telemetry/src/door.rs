@@ -1,6 +1,6 @@
 //! The door of a daemon's HTTP port: so many connections at once, and none on which nothing moves.
 //!
-//! Knows nothing of HTTP: what is behind it is the daemon's. Beyond its limit it does not accept, so
+//! Knows nothing of HTTP: what is behind it is the daemon's. Beyond its limit it accepts nobody, so
 //! that the kernel's queue holds visitors back.
 
 use std::io;
