@@ -35,6 +35,6 @@ fn the_demo_places_calls_and_shows_them() {
         assert!(demo.output().contains(part), "{part} in:\n{}", demo.output());
     }
     demo.signal("INT");
-    let status = demo.wait(std::time::Duration::from_secs(15));
+    let status = demo.wait(std::time::Duration::from_secs(60));
     assert_eq!(status.code(), Some(0), "{}", demo.output());
 }

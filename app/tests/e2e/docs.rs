@@ -121,7 +121,7 @@ fn the_first_steps_work_as_they_are_written() {
     eventually("two healthy media servers", listed, |count| *count == 2);
     let mut talking = Process::of(reader.command(callers));
     eventually("calls up", || reader.run(calls).lines().count(), |lines| *lines > 1);
-    let status = talking.wait(std::time::Duration::from_secs(30));
+    let status = talking.wait(std::time::Duration::from_secs(90));
     assert!(status.success(), "{}", talking.output());
     let last = talking.output();
     let last = last.lines().last().unwrap().to_owned();

@@ -30,7 +30,7 @@ pub(crate) fn json(address: SocketAddr, path: &str) -> serde_json::Value {
     serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path}: {e}: {}", answer.body))
 }
 
-/// One metric without labels, from `/metrics`.
+/// One metric, with its labels as they are printed, from `/metrics`.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
     let answer = get(address, "/metrics").unwrap();
     let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

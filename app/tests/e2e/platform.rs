@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -92,15 +93,21 @@ impl Site {
     }
 }
 
-/// A port that was free a moment ago, for UDP and TCP.
+/// A port that is free for UDP and TCP, below those that the system gives to whoever asks for any:
+/// a killed process comes back to its port, and nobody may have got it meanwhile.
 pub(crate) fn free_port(ip: IpAddr) -> u16 {
-    loop {
-        let tcp = TcpListener::bind((ip, 0)).unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind((ip, port)).is_ok() {
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 20_000;
+    // Each port of this run once; runs side by side begin elsewhere.
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let number = TAKEN.fetch_add(1, Ordering::Relaxed) + std::process::id() * 97;
+        let port = u16::try_from(FIRST + number % COUNT).unwrap();
+        if TcpListener::bind((ip, port)).is_ok() && UdpSocket::bind((ip, port)).is_ok() {
             return port;
         }
     }
+    panic!("no port is free");
 }
 
 /// One running `ringmaster`; killed when the test ends.
@@ -135,14 +142,18 @@ impl Process {
 
     /// Waits until a line of stdout equals `text` or contains it as a word of a log line.
     pub(crate) fn wait_for(&self, text: &str) {
-        let deadline = now() + Duration::from_secs(30);
+        let deadline = now() + PATIENCE;
         while now() < deadline {
-            if let Ok(line) = self.lines.recv_timeout(Duration::from_millis(100)) {
-                let found = line.trim() == text || line.contains(&format!(" {text} "));
-                self.seen.borrow_mut().push(line);
-                if found {
-                    return;
+            match self.lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => {
+                    let found = line.trim() == text || line.contains(&format!(" {text} "));
+                    self.seen.borrow_mut().push(line);
+                    if found {
+                        return;
+                    }
                 }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         panic!("no line `{text}` in:\n{}", self.output());
@@ -221,13 +232,17 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Asks again and again until `check` holds, at most 30 s; then shows what was seen last.
+/// Longest wait for what must come: long enough for a machine whose cores are all taken, on which
+/// the applier, at the lowest priority, gets little.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Asks again and again until `check` holds; when patience ends, shows what was seen last.
 pub(crate) fn eventually<T: std::fmt::Debug>(
     what: &str,
     mut ask: impl FnMut() -> T,
     check: impl Fn(&T) -> bool,
 ) -> T {
-    let deadline = now() + Duration::from_secs(30);
+    let deadline = now() + PATIENCE;
     loop {
         let seen = ask();
         if check(&seen) {

@@ -112,7 +112,7 @@ impl<'a> Plan<'a> {
             .arg(self.to.to_string())
             .arg("-sf")
             .arg(&self.scenario)
-            .args(["-inf", "numbers.csv", "-t", self.via.flag(), "-timeout", "60s"])
+            .args(["-inf", "numbers.csv", "-t", self.via.flag(), "-timeout", "170s"])
             .args(["-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
             .args(["-d", &self.hold.as_millis().to_string()])
             .args(["-i", &CALLER.to_string(), "-p", &free_port(CALLER).to_string()])

@@ -16,12 +16,12 @@ fn ctrl_c_stops_both_daemons_with_0_and_nothing_is_lost() {
     // No RS yet: the records wait in RM's spool.
     Plan::new(site.sip(), &["18005550100"], 50).run();
     rm.signal("INT");
-    assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(0), "{}", rm.output());
+    assert_eq!(rm.wait(Duration::from_secs(60)).code(), Some(0), "{}", rm.output());
     let mut rs = site.start_rs();
     let _rm = site.start_rm();
     report::exactly(site.rm_http(), site.rs_http(), 50);
     rs.signal("INT");
-    assert_eq!(rs.wait(Duration::from_secs(15)).code(), Some(0), "{}", rs.output());
+    assert_eq!(rs.wait(Duration::from_secs(60)).code(), Some(0), "{}", rs.output());
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
     assert_eq!(http::get(site.rm_http(), "/live").unwrap().status, 200);
     Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 503).run();
     callers.finish();
-    assert_eq!(rm.wait(Duration::from_secs(30)).code(), Some(0), "{}", rm.output());
+    assert_eq!(rm.wait(Duration::from_secs(90)).code(), Some(0), "{}", rm.output());
     // A draining node's refusals leave no record.
     let cdrs = report::applied(site.rs_http(), 5);
     assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"));
@@ -64,7 +64,7 @@ fn a_second_signal_ends_at_once_and_calls_stay_up() {
         rm.signal("TERM");
         rm.line_with(" 20010 ");
         rm.signal(name);
-        assert_eq!(rm.wait(Duration::from_secs(15)).code(), Some(code), "{}", rm.output());
+        assert_eq!(rm.wait(Duration::from_secs(60)).code(), Some(code), "{}", rm.output());
         drop(callers);
         let rm = site.start_rm();
         assert_eq!(up(), before + 3, "found again");
