@@ -35,6 +35,7 @@ fn faults(root: &Path) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     rooms::check(&metadata, &mut faults);
     metadata::check(&metadata, &mut faults);
+    metadata::check_default_members(&metadata.default_members, &mut faults);
     sources::check(root, &mut faults)?;
     modules::check(root, &metadata, &mut faults)?;
     docs::check(root, &mut faults)?;

@@ -63,6 +63,8 @@ pub(super) struct Package {
 /// What `cargo metadata` tells.
 pub(super) struct Metadata {
     pub(super) packages: Vec<Package>,
+    /// Ids of the packages that `cargo run` and `cargo build` mean.
+    pub(super) default_members: Vec<String>,
 }
 
 impl Metadata {
@@ -78,7 +80,12 @@ impl Metadata {
     /// Reads the JSON of `cargo metadata`.
     pub(super) fn parse(root: &Path, value: &Value) -> Result<Self> {
         let packages = value["packages"].as_array().context("metadata lists packages")?;
-        Ok(Self { packages: packages.iter().map(|package| read_package(root, package)).collect() })
+        let members = value["workspace_default_members"].as_array();
+        let members = members.into_iter().flatten().filter_map(Value::as_str);
+        Ok(Self {
+            packages: packages.iter().map(|package| read_package(root, package)).collect(),
+            default_members: members.map(str::to_owned).collect(),
+        })
     }
 
     /// Packages that lie on this disk: those of this workspace.
@@ -150,6 +157,13 @@ pub(super) fn check(metadata: &Metadata, faults: &mut Vec<String>) {
     }
     check_doubled(&versions, faults);
     check_test_binaries(metadata, faults);
+}
+
+/// `cargo run -- standalone --demo`, as the demo has it, must find its executable.
+pub(super) fn check_default_members(members: &[String], faults: &mut Vec<String>) {
+    if !matches!(members, [only] if only.contains("/app#")) {
+        faults.push(format!("default-members must be the executable alone, not {members:?}"));
+    }
 }
 
 fn check_doubled(versions: &BTreeMap<&str, Vec<&str>>, faults: &mut Vec<String>) {
@@ -237,5 +251,18 @@ mod tests {
         assert_eq!(found(&with_tests(&["tests/it/main.rs"])), [""; 0]);
         assert_eq!(found(&with_tests(&["tests/other.rs"])).len(), 1);
         assert_eq!(found(&with_tests(&["tests/it/main.rs", "tests/e2e/main.rs"])).len(), 1);
+    }
+
+    #[test]
+    fn cargo_run_means_the_executable() {
+        let faults = |members: &[&str]| {
+            let mut faults = Vec::new();
+            let members: Vec<String> = members.iter().map(|member| (*member).to_owned()).collect();
+            check_default_members(&members, &mut faults);
+            faults.len()
+        };
+        assert_eq!(faults(&["path+file:///r/app#ringmaster@0.1.0"]), 0);
+        assert_eq!(faults(&["path+file:///r/app#ringmaster@0.1.0", "path+file:///r/xtask#0"]), 1);
+        assert_eq!(faults(&[]), 1);
     }
 }
