@@ -31,6 +31,7 @@ names! {
     RS_QUEUE_SIZE = "rsQueueSize",
     RS_SPOOL_BYTES = "rs_spool_bytes",
     RS_SPOOL_LIMIT_BYTES = "rs_spool_limit_bytes",
+    RS_SPOOL_HELD_BACK = "rs_spool_held_back",
     RS_INGEST_RECORDS_TOTAL = "rs_ingest_records_total",
     RS_INGEST_BYTES_TOTAL = "rs_ingest_bytes_total",
     RS_INGEST_SECONDS = "rs_ingest_seconds",

@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::apply::{Changed, Figures};
 use crate::backlog::Backlog;
 use crate::dashboard;
-use crate::ingest::Counters;
+use crate::ingest::{Counters, Gate};
 use crate::monitor::Monitor;
 use crate::store::Store;
 
@@ -44,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) changed: broadcast::Sender<Changed>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) ingest: Arc<Counters>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) applied: Arc<Figures>,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) spool: Spool,

@@ -59,7 +59,8 @@ impl Rs {
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
         let spool = base.spool(&settings, &log, clock, &durable, &bell)?;
         let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
-        let backlog = Arc::new(Backlog::default());
+        let (backlog, gate) =
+            (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
         let monitor = Arc::new(Monitor::new(
@@ -76,7 +77,7 @@ impl Rs {
             ingest::Parts {
                 spool: spool.clone(),
                 durable,
-                gate: Arc::new(Gate::new(spool.clone(), log.clone())),
+                gate: Arc::clone(&gate),
                 counters: Arc::clone(&counters),
                 backlog: Arc::clone(&backlog),
                 log: log.clone(),
@@ -103,6 +104,7 @@ impl Rs {
             changed,
             monitor: Arc::clone(&monitor),
             ingest: counters,
+            gate,
             applied: figures,
             backlog,
             spool: spool.clone(),

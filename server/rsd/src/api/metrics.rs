@@ -16,6 +16,7 @@ use telemetry::prometheus::{Exposition, Format, Histogram, Kind, LATENCY_SECONDS
 use super::Shared;
 use super::answer::{REQUEST_ID, document};
 use crate::entry::Transport;
+use crate::ingest::Priority;
 
 /// Groups of paths; labels never come from the wire.
 const GROUPS: [&str; 4] = ["reports", "api", "probes", "pages"];
@@ -101,6 +102,12 @@ fn queue(out: &mut Exposition, shared: &Shared) {
     gauge(out, names::RS_QUEUE_SIZE, "records spooled, not yet applied", waiting);
     gauge(out, names::RS_SPOOL_BYTES, "bytes of the ingest queue on disk", status.bytes);
     gauge(out, names::RS_SPOOL_LIMIT_BYTES, "their limit", status.limit);
+    out.family(names::RS_SPOOL_HELD_BACK, Kind::Gauge, "1: sends of this priority wait");
+    let priorities = [("1", Priority::First), ("2", Priority::Second), ("3", Priority::Third)];
+    for (label, priority) in priorities {
+        let held = u8::from(shared.parts.gate.held_back(priority));
+        out.sample(&[("priority", label)], f64::from(held));
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]

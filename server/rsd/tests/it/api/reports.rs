@@ -159,6 +159,7 @@ fn probes_and_metrics() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json.body).unwrap(), ready);
 
     assert_eq!(house.metric("rsQueueSize"), "0");
+    assert_eq!(house.metric("rs_spool_held_back{priority=\"1\"}"), "0");
     assert_eq!(house.metric("rs_apply_records_total"), "6");
     let of = r#"rs_ingest_records_total{queue="ringmaster.cdr",transport="openwire"}"#;
     assert_eq!(house.metric(of), "6");
