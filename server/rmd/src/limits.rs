@@ -15,6 +15,11 @@ pub(crate) const IDLE_PEER: Duration = Duration::from_secs(3600);
 pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
 /// A connect that is not up by then has failed, until the engine says otherwise (rm.md §1.11).
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A handshake that is not done by then has failed (rm.md §13.2).
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Handshakes of accepted streams under way at once (rm.md §13.2). Beyond: the oldest of a stranger
+/// is given up, else the new one refused.
+pub(crate) const HANDSHAKES: usize = 256;
 /// A stream that we close has this long to take what was queued for it.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_secs(5);
 /// How often stream deadlines are looked at; they are seconds, so this is exact enough.

@@ -5,8 +5,10 @@
 //! message, retries nothing and decides nothing; a flow that cannot carry comes back as failed.
 
 mod connection;
+mod seats;
 mod streams;
 mod trust;
+mod wire;
 
 use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, BATCHES_PER_TURN};
 use crate::listeners::{Bound, Socket};
@@ -14,15 +16,16 @@ use net::tcp::Listener;
 use net::udp::{ReceiveBatch, SendBatch, UdpSocket, Unsent};
 use net::waker::WakeReceiver;
 use net::{Interest, Poller, Ready, Token};
+pub(crate) use seats::Seats;
 use sip::parse::ParseError;
 use sip::transport::{Flow, Transport as Kind};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 pub(crate) use streams::{StreamCounters, Streams};
 pub(crate) use trust::Trust;
+use wire::{Origins, Plain};
 
 /// The poller's name for the waker; listeners have the numbers below by their index.
 const WAKER: Token = Token(1 << 32);
@@ -73,7 +76,7 @@ pub(crate) struct Transport {
     waker: WakeReceiver,
     ready: Vec<Ready>,
     listeners: Vec<Slot>,
-    streams: Streams,
+    streams: Streams<Plain>,
     datagrams: ReceiveBatch,
     counters: Counters,
 }
@@ -103,7 +106,7 @@ impl Transport {
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         poller.add(&waker, WAKER, Interest::Read)?;
-        let origins = bound.iter().map(|bound| origin(bound.address.ip())).collect();
+        let origins = Origins::new(bound.iter().map(|bound| bound.address.ip()), dscp);
         let mut listeners = Vec::with_capacity(bound.len());
         for (index, bound) in (0..).zip(bound) {
             listeners.push(match bound.socket {
@@ -122,7 +125,7 @@ impl Transport {
             waker,
             ready: Vec::new(),
             listeners,
-            streams: Streams::new(trust, origins, dscp),
+            streams: Streams::new(Plain { origins }, trust, Seats::default()),
             datagrams: ReceiveBatch::new(),
             counters: Counters::default(),
         })
@@ -163,7 +166,7 @@ impl Transport {
         for event in ready.drain(..) {
             if event.token == WAKER {
                 self.waker.drain();
-            } else if let Some(id) = Streams::named_by(event.token) {
+            } else if let Some(id) = Streams::<Plain>::named_by(event.token) {
                 self.streams.turn(now, event, id, &mut |flow, bytes, broken| {
                     engine.arrived(match broken {
                         None => Arrival::Packet { flow, bytes, received: None },
@@ -307,11 +310,6 @@ fn udp_flow(listener: u8, remote: std::net::SocketAddr) -> Flow {
 
 fn count(counters: &mut BTreeMap<&'static str, u64>, why: &'static str) {
     *counters.entry(why).or_default() += 1;
-}
-
-/// Outgoing connections leave from the address that listens; from a wildcard the kernel chooses.
-fn origin(listening: IpAddr) -> Option<IpAddr> {
-    (!listening.is_unspecified()).then_some(listening)
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //!
 //! It must not know the table it lives in, nor decide what a message means.
 
-use crate::limits::{CLOSING_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
+use super::wire::{Input, Wire};
+use crate::limits::{CLOSING_TIME, HANDSHAKE_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
 use net::Interest;
-use net::tcp::{Flush, Read, Stream};
+use net::tcp::Flush;
 use sip::limits::Limits;
 use sip::stream::Framer;
 use sip::transport::{ConnId, Flow, Transport};
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 /// An accepted or opened stream.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     pub(super) id: ConnId,
+    transport: Transport,
     pub(super) listener: u8,
     pub(super) remote: SocketAddr,
-    trusted: bool,
-    pub(super) stream: Stream,
+    pub(super) trusted: bool,
+    pub(super) stream: S,
     pub(super) framer: Framer,
     /// What the poller waits for on it.
     pub(super) interest: Interest,
@@ -32,36 +34,39 @@ pub(super) struct Connection {
 enum State {
     /// Our connect is under way; what is sent meanwhile waits in the write queue.
     Connecting { until: Duration },
+    /// Connected, and the two ends make themselves known; it carries no message yet.
+    Handshaking { until: Duration },
     /// Both ways. `partial`: the time of the first byte of a message that is not complete.
     Open { partial: Option<Duration> },
     /// Broken framing: what is queued still leaves, nothing more is read.
     Closing { since: Duration },
 }
 
-/// What a read turn found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Input {
-    /// That many bytes were taken into the framer.
-    Bytes,
-    /// Nothing to do.
-    Nothing,
-    /// The stream is over; why, in a word for the metric.
-    Over(&'static str),
-}
-
-impl Connection {
+impl<S: Wire> Connection<S> {
     /// A stream that a peer opened.
     pub(super) fn accepted(
         flow: Flow,
         id: ConnId,
         trusted: bool,
-        stream: Stream,
+        stream: S,
         now: Duration,
     ) -> Self {
-        let (interest, state) = (Interest::Read, State::Open { partial: None });
-        let Flow { listener, remote, .. } = flow;
+        let (interest, state) = (Interest::Read, connected(&stream, now));
+        let Flow { transport, listener, remote, .. } = flow;
         let framer = Framer::new(Limits::DEFAULT);
-        Self { id, listener, remote, trusted, stream, framer, interest, state, last_byte: now }
+        let last_byte = now;
+        Self {
+            id,
+            transport,
+            listener,
+            remote,
+            trusted,
+            stream,
+            framer,
+            interest,
+            state,
+            last_byte,
+        }
     }
 
     /// A stream that we are opening; up at `until`, or failed.
@@ -69,7 +74,7 @@ impl Connection {
         flow: Flow,
         id: ConnId,
         trusted: bool,
-        stream: Stream,
+        stream: S,
         until: Duration,
     ) -> Self {
         let (interest, state) = (Interest::Write, State::Connecting { until });
@@ -79,7 +84,7 @@ impl Connection {
     /// The flow of what is received here.
     pub(super) fn flow(&self) -> Flow {
         Flow {
-            transport: Transport::Tcp,
+            transport: self.transport,
             listener: self.listener,
             remote: self.remote,
             conn: Some(self.id),
@@ -90,25 +95,37 @@ impl Connection {
     pub(super) fn writable(&mut self, now: Duration) -> Result<(), &'static str> {
         if let State::Connecting { .. } = self.state {
             self.stream.connected().map_err(|error| word(error.kind()))?;
-            self.state = State::Open { partial: None };
+            self.state = connected(&self.stream, now);
             self.last_byte = now;
         }
         Ok(())
     }
 
     /// Reads once into the framer.
-    pub(super) fn read(&mut self, now: Duration, buffer: &mut [u8]) -> Input {
-        let State::Open { .. } = self.state else { return Input::Nothing };
-        match self.stream.read(buffer) {
-            Read::Bytes(count) => {
-                self.last_byte = now;
-                self.framer.push(buffer.get(..count).unwrap_or_default());
-                Input::Bytes
-            }
-            Read::Blocked => Input::Nothing,
-            Read::Ended => Input::Over("ended"),
-            Read::Failed(kind) => Input::Over(word(kind)),
+    pub(super) fn read(&mut self, now: Duration, scratch: &mut [u8]) -> Input {
+        let (State::Open { .. } | State::Handshaking { .. }) = self.state else {
+            return Input::Nothing;
+        };
+        let Self { stream, framer, .. } = self;
+        let read = stream.read(scratch, &mut |bytes| framer.push(bytes));
+        if read == Input::Bytes {
+            self.last_byte = now;
         }
+        read
+    }
+
+    /// A handshake that was under way is done, just now.
+    pub(super) fn shaken(&mut self) -> bool {
+        let done = matches!(self.state, State::Handshaking { .. }) && !self.stream.handshaking();
+        if done {
+            self.state = State::Open { partial: None };
+        }
+        done
+    }
+
+    /// It is connected, but carries no message yet.
+    pub(super) fn handshaking(&self) -> bool {
+        matches!(self.state, State::Handshaking { .. })
     }
 
     /// The framer has given all that it can: an incomplete message starts its clock, once.
@@ -148,8 +165,10 @@ impl Connection {
     pub(super) fn wanted(&self) -> Interest {
         match self.state {
             State::Connecting { .. } | State::Closing { .. } => Interest::Write,
-            State::Open { .. } if self.stream.waiting() > 0 => Interest::ReadWrite,
-            State::Open { .. } => Interest::Read,
+            State::Open { .. } | State::Handshaking { .. } if self.stream.wants_write() => {
+                Interest::ReadWrite
+            }
+            State::Open { .. } | State::Handshaking { .. } => Interest::Read,
         }
     }
 
@@ -158,6 +177,7 @@ impl Connection {
         let idle = if self.trusted { IDLE_PEER } else { IDLE_STRANGER };
         match self.state {
             State::Connecting { until } => (until, "connect-timeout"),
+            State::Handshaking { until } => (until, "handshake-timeout"),
             State::Open { partial: Some(since) } => (since + MESSAGE_TIME, "message-timeout"),
             State::Open { partial: None } => (self.last_byte + idle, "idle"),
             State::Closing { since } => (since + CLOSING_TIME, "closed"),
@@ -168,9 +188,20 @@ impl Connection {
     pub(super) fn idle_since(&self) -> Option<Duration> {
         match self.state {
             State::Open { partial: None } if !self.trusted => Some(self.last_byte),
-            State::Open { .. } | State::Connecting { .. } | State::Closing { .. } => None,
+            State::Open { .. }
+            | State::Connecting { .. }
+            | State::Handshaking { .. }
+            | State::Closing { .. } => None,
         }
     }
+}
+
+/// The state of a stream whose connect is done.
+fn connected(stream: &impl Wire, now: Duration) -> State {
+    if stream.handshaking() {
+        return State::Handshaking { until: now + HANDSHAKE_TIME };
+    }
+    State::Open { partial: None }
 }
 
 /// A word of a small set for the metric `transport_errors_total`.

@@ -3,17 +3,18 @@
 //! The limits of rm.md §1.9 stand here. Whatever ends a stream is reported as failed flows, so that
 //! the transactions on it fail over; nothing is retried here.
 
-use super::connection::{Connection, Input, word};
+use super::connection::Connection;
+use super::seats::{Full, Seats};
 use super::trust::Trust;
-use crate::limits::{STREAM_READ, STREAMS, STREAMS_PER_SOURCE, SWEEP};
-use net::tcp::Stream;
+use super::wire::{Input, Kind, Wire};
+use crate::limits::{HANDSHAKES, STREAM_READ, STREAMS, SWEEP};
 use net::{Poller, Ready, Token};
 use sip::parse::ParseError;
 use sip::stream::Frame;
-use sip::transport::{ConnId, Flow};
+use sip::transport::{ConnId, Flow, Transport};
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Poller tokens of streams carry this bit; the rest is the connection's number.
@@ -21,12 +22,15 @@ const STREAM: u64 = 1 << 63;
 /// Bits of a connection's number that are its place in the table; the rest counts up.
 const PLACE_BITS: u32 = 16;
 
-/// The table.
+/// The table of one kind.
 #[derive(Debug)]
-pub(crate) struct Streams {
-    table: Slab<Connection>,
+pub(crate) struct Streams<K: Kind> {
+    kind: K,
+    table: Slab<Connection<K::Stream>>,
     by_remote: HashMap<(u8, SocketAddr), ConnId>,
-    per_source: HashMap<IpAddr, usize>,
+    seats: Seats,
+    /// Accepted streams whose handshake was under way when last looked at, oldest first.
+    shaking: VecDeque<ConnId>,
     trust: Trust,
     failed: VecDeque<Flow>,
     /// Streams with something to write, once each.
@@ -34,9 +38,6 @@ pub(crate) struct Streams {
     buffer: Box<[u8]>,
     opened: u64,
     next_sweep: Duration,
-    /// Of outgoing connects: the address to leave from, by listener.
-    origins: Vec<Option<IpAddr>>,
-    dscp: u8,
     counters: StreamCounters,
 }
 
@@ -51,52 +52,84 @@ pub(crate) struct StreamCounters {
     pub(crate) errors: BTreeMap<&'static str, u64>,
 }
 
-impl Streams {
-    pub(super) fn new(trust: Trust, origins: Vec<Option<IpAddr>>, dscp: u8) -> Self {
+impl<K: Kind> Streams<K> {
+    pub(crate) fn new(kind: K, trust: Trust, seats: Seats) -> Self {
         Self {
+            kind,
             table: Slab::new(),
             by_remote: HashMap::new(),
-            per_source: HashMap::new(),
+            seats,
+            shaking: VecDeque::new(),
             trust,
             failed: VecDeque::new(),
             unwritten: Vec::new(),
             buffer: vec![0; STREAM_READ].into_boxed_slice(),
-            opened: 0,
+            opened: first(K::TRANSPORT),
             next_sweep: Duration::ZERO,
-            origins,
-            dscp,
             counters: StreamCounters::default(),
         }
     }
 
-    pub(super) fn trust_mut(&mut self) -> &mut Trust {
+    pub(crate) fn trust_mut(&mut self) -> &mut Trust {
         &mut self.trust
     }
 
-    pub(super) fn counters(&self) -> StreamCounters {
+    pub(crate) fn counters(&self) -> StreamCounters {
         StreamCounters { open: self.table.len(), ..self.counters.clone() }
     }
 
     /// The connection that a poller token names.
-    pub(super) fn named_by(token: Token) -> Option<ConnId> {
+    pub(crate) fn named_by(token: Token) -> Option<ConnId> {
         (token.0 & STREAM != 0).then_some(ConnId(token.0 & !STREAM))
     }
 
     /// Takes a stream that a peer opened, or closes it where a limit says so.
-    pub(super) fn accept(&mut self, poller: &Poller, now: Duration, flow: Flow, stream: Stream) {
+    pub(crate) fn accept(&mut self, poller: &Poller, now: Duration, flow: Flow, stream: K::Stream) {
         let trusted = self.trust.knows(flow.remote);
-        let source = self.per_source.get(&flow.remote.ip()).copied().unwrap_or_default();
-        let crowded = !trusted && source >= STREAMS_PER_SOURCE;
-        if crowded || (self.table.len() >= STREAMS && !self.make_room()) {
+        let shaking = stream.handshaking();
+        if shaking && !self.may_shake() || !self.take_seat(flow.remote, trusted) {
             self.counters.refused += 1;
             return;
         }
         let id = self.next_id();
-        self.insert(poller, Connection::accepted(flow, id, trusted, stream, now));
+        let taken = self.insert(poller, Connection::accepted(flow, id, trusted, stream, now));
+        if taken && shaking {
+            self.shaking.push_back(id);
+        }
+    }
+
+    /// One more handshake may begin: beyond the limit the oldest of a stranger is given up, since
+    /// whoever has not even begun for so long is likely never to (rm.md §13.2).
+    fn may_shake(&mut self) -> bool {
+        if self.shaking.len() < HANDSHAKES {
+            return true;
+        }
+        let table = &self.table;
+        let shakes = |id: &ConnId| {
+            table.get(place(*id)).is_some_and(|found| found.id == *id && found.handshaking())
+        };
+        self.shaking.retain(shakes);
+        if self.shaking.len() < HANDSHAKES {
+            return true;
+        }
+        let strange = |id: &&ConnId| table.get(place(**id)).is_some_and(|found| !found.trusted);
+        let Some(oldest) = self.shaking.iter().find(strange).copied() else { return false };
+        self.end(oldest, "handshakes");
+        self.shaking.retain(|id| *id != oldest);
+        true
+    }
+
+    /// A seat for a stream, if need be that of the stranger that has been idle for longest.
+    fn take_seat(&mut self, remote: SocketAddr, trusted: bool) -> bool {
+        match self.seats.take(remote.ip(), !trusted) {
+            Ok(()) => true,
+            Err(Full::Source) => false,
+            Err(Full::All) => self.make_room() && self.seats.take(remote.ip(), !trusted).is_ok(),
+        }
     }
 
     /// Reads and writes as far as the stream allows; each message goes to `sink`.
-    pub(super) fn turn(
+    pub(crate) fn turn(
         &mut self,
         now: Duration,
         ready: Ready,
@@ -121,6 +154,18 @@ impl Streams {
             Input::Over(why) => return self.end(id, why),
         }
         let flow = connection.flow();
+        if connection.shaken() {
+            match self.kind.up(flow, &connection.stream) {
+                Ok(known) => connection.trusted |= known,
+                Err(why) => {
+                    self.kind.failed(flow.remote, &connection.stream, why);
+                    return self.end(id, why);
+                }
+            }
+        }
+        if connection.stream.wants_write() {
+            self.unwritten.push(id);
+        }
         loop {
             match connection.framer.next_frame() {
                 Ok(Some(Frame::Message(bytes))) => sink(flow, bytes, None),
@@ -141,10 +186,13 @@ impl Streams {
             connection.complete();
         }
         connection.framed(now);
+        if let Some(why) = connection.stream.over() {
+            self.end(id, why);
+        }
     }
 
     /// Queues a message on its stream, on one that leads to the same place, or on a new one.
-    pub(super) fn send(&mut self, poller: &Poller, now: Duration, flow: Flow, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, poller: &Poller, now: Duration, flow: Flow, bytes: &[u8]) {
         let Some(id) = self.find(flow).or_else(|| self.connect(poller, now, flow)) else {
             self.failed.push_back(flow);
             return;
@@ -159,7 +207,7 @@ impl Streams {
     }
 
     /// Writes what was queued in this turn: one write per stream.
-    pub(super) fn flush(&mut self, poller: &Poller) {
+    pub(crate) fn flush(&mut self, poller: &Poller) {
         let mut unwritten = std::mem::take(&mut self.unwritten);
         unwritten.sort_unstable();
         unwritten.dedup();
@@ -189,12 +237,12 @@ impl Streams {
     }
 
     /// Gives up streams whose time is over; cheap to call in every turn.
-    pub(super) fn sweep(&mut self, now: Duration) {
+    pub(crate) fn sweep(&mut self, now: Duration) {
         if self.table.is_empty() || now < self.next_sweep {
             return;
         }
         self.next_sweep = now + SWEEP;
-        let due = |(_, connection): (usize, &Connection)| {
+        let due = |(_, connection): (usize, &Connection<K::Stream>)| {
             let (deadline, why) = connection.deadline();
             (deadline <= now).then_some((connection.id, why))
         };
@@ -205,44 +253,46 @@ impl Streams {
     }
 
     /// When [`Self::sweep`] has something to look at; `None` without streams.
-    pub(super) fn next_sweep(&self) -> Option<Duration> {
+    pub(crate) fn next_sweep(&self) -> Option<Duration> {
         (!self.table.is_empty()).then_some(self.next_sweep)
     }
 
     /// The next flow that failed.
-    pub(super) fn next_failed(&mut self) -> Option<Flow> {
+    pub(crate) fn next_failed(&mut self) -> Option<Flow> {
         self.failed.pop_front()
     }
 
     /// A flow that has no socket to carry it.
-    pub(super) fn fail(&mut self, flow: Flow) {
+    pub(crate) fn fail(&mut self, flow: Flow) {
         self.failed.push_back(flow);
     }
 
     /// A stream that could not even be accepted.
-    pub(super) fn refused(&mut self) {
+    pub(crate) fn refused(&mut self) {
         self.counters.refused += 1;
     }
 
     /// Failed flows wait to be told.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         !self.failed.is_empty()
     }
 
     fn find(&self, flow: Flow) -> Option<ConnId> {
-        let known = |id: &ConnId| self.table.get(place(*id)).is_some_and(|found| found.id == *id);
-        let same_end = || self.by_remote.get(&(flow.listener, flow.remote)).copied();
-        flow.conn.filter(known).or_else(same_end)
+        let known = |id: &ConnId| self.table.get(place(*id)).filter(|found| found.id == *id);
+        let same_end = || {
+            let id = self.by_remote.get(&(flow.listener, flow.remote)).copied()?;
+            let stream = &known(&id)?.stream;
+            self.kind.carries(stream, flow.remote).then_some(id)
+        };
+        flow.conn.filter(|id| known(id).is_some()).or_else(same_end)
     }
 
     /// Opens a stream, unless the flow names one that is gone: its far end was not listening.
     fn connect(&mut self, poller: &Poller, now: Duration, flow: Flow) -> Option<ConnId> {
-        if flow.conn.is_some() || (self.table.len() >= STREAMS && !self.make_room()) {
+        if flow.conn.is_some() || !self.take_seat(flow.remote, true) {
             return None;
         }
-        let origin = self.origins.get(usize::from(flow.listener)).copied().flatten();
-        let origin = origin.filter(|origin| origin.is_ipv4() == flow.remote.is_ipv4());
-        match Stream::connect(flow.remote, origin, self.dscp) {
+        match self.kind.connect(flow) {
             Ok(stream) => {
                 let id = self.next_id();
                 let trusted = self.trust.knows(flow.remote);
@@ -250,8 +300,9 @@ impl Streams {
                 let connection = Connection::connecting(flow, id, trusted, stream, until);
                 self.insert(poller, connection).then_some(id)
             }
-            Err(error) => {
-                *self.counters.errors.entry(word(error.kind())).or_default() += 1;
+            Err(why) => {
+                self.seats.give_back(flow.remote.ip());
+                *self.counters.errors.entry(why).or_default() += 1;
                 None
             }
         }
@@ -264,14 +315,15 @@ impl Streams {
         ConnId(self.opened << PLACE_BITS | place)
     }
 
-    fn insert(&mut self, poller: &Poller, connection: Connection) -> bool {
+    /// Watches a stream that has a seat; false and without one if it cannot.
+    fn insert(&mut self, poller: &Poller, connection: Connection<K::Stream>) -> bool {
         let (id, remote) = (connection.id, connection.remote);
         if poller.add(&connection.stream, token(id), connection.interest).is_err() {
             self.counters.refused += 1;
+            self.seats.give_back(remote.ip());
             return false;
         }
         self.by_remote.insert((connection.listener, remote), id);
-        *self.per_source.entry(remote.ip()).or_default() += 1;
         self.table.insert(connection);
         true
     }
@@ -292,11 +344,9 @@ impl Streams {
         if self.by_remote.get(&key) == Some(&id) {
             self.by_remote.remove(&key);
         }
-        if let Some(count) = self.per_source.get_mut(&flow.remote.ip()) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_source.remove(&flow.remote.ip());
-            }
+        self.seats.give_back(flow.remote.ip());
+        if connection.handshaking() {
+            self.kind.failed(flow.remote, &connection.stream, why);
         }
         if !matches!(why, "ended" | "idle" | "closed") {
             *self.counters.errors.entry(why).or_default() += 1;
@@ -312,6 +362,11 @@ fn place(id: ConnId) -> usize {
 
 fn token(id: ConnId) -> Token {
     Token(STREAM | id.0)
+}
+
+/// Numbers of TLS begin far above those of TCP, so that no number comes twice in a process.
+fn first(transport: Transport) -> u64 {
+    if transport == Transport::Tls { 1 << 44 } else { 0 }
 }
 
 const _: () = assert!(STREAMS < 1 << PLACE_BITS);
