@@ -89,12 +89,12 @@ impl Phone {
         if let Some(sdp) = answer.sdp {
             with_body(&mut bytes, sdp);
         }
-        self.endpoint.respond(now, id, answer.code, bytes);
+        self.endpoint.respond(now, id, answer.code, &bytes);
     }
 
     /// Sends a request in a transaction of its own.
     pub(super) fn request(&mut self, now: Duration, to: SocketAddr, bytes: Vec<u8>) -> ClientId {
-        self.endpoint.request(now, udp(to), bytes, ClientOptions::default())
+        self.endpoint.request(now, udp(to), &bytes, ClientOptions::default())
     }
 
     /// Sends an ACK.

@@ -25,13 +25,13 @@ impl Proxy {
     pub(crate) fn trying(&mut self, request: &Request<'_, '_>) {
         let mut bytes = Vec::new();
         response(request.message, 100, phrase(100), None, &[], request.flow, &mut bytes);
-        self.endpoint.respond(request.now.mono, request.id, 100, bytes);
+        self.endpoint.respond(request.now.mono, request.id, 100, &bytes);
     }
 
     /// Answers a request in hand with a "no" that has no record.
     pub(crate) fn refuse(&mut self, request: &Request<'_, '_>, no: &No) {
         let bytes = self.no_to(request.flow, request.message, no);
-        self.endpoint.respond(request.now.mono, request.id, no.status(), bytes);
+        self.endpoint.respond(request.now.mono, request.id, no.status(), &bytes);
         self.said_no(no, request.is_invite(), None, request.flow);
     }
 
@@ -54,7 +54,7 @@ impl Proxy {
         leg: Option<usize>,
     ) {
         if let Some(bytes) = self.no_bytes(flow, request, no, leg) {
-            self.endpoint.respond(now.mono, server, no.status(), bytes);
+            self.endpoint.respond(now.mono, server, no.status(), &bytes);
         }
     }
 
@@ -160,7 +160,7 @@ impl Proxy {
         let mut bytes = Vec::new();
         let flow = request.flow;
         response(request.message, code, phrase(code), Some(&tag), &extra, flow, &mut bytes);
-        self.endpoint.respond(request.now.mono, request.id, code, bytes);
+        self.endpoint.respond(request.now.mono, request.id, code, &bytes);
         self.counters.answer(code, reason, false);
     }
 

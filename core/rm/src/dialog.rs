@@ -95,7 +95,8 @@ impl Proxy {
         let (bytes, flow) = self.in_dialog_bytes(request.flow, message, &hop, self.branches)?;
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
-        let client = self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
+        let client =
+            self.endpoint.request(request.now.mono, flow, &bytes, ClientOptions::default());
         let timer_c = (kind == Kind::Invite).then(|| request.now.mono + self.settings.timers.c);
         let relay = self.relays.insert(Relay {
             server: request.id,

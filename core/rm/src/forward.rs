@@ -143,7 +143,7 @@ impl Proxy {
         // a connect that fails in time must be told apart from a server that does not answer
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
         let options = ClientOptions { timeout: Some(timeout + grace) };
-        let client = self.endpoint.request(now.mono, flow, sent.clone(), options);
+        let client = self.endpoint.request(now.mono, flow, &sent, options);
         let timer_c = now.mono + self.settings.timers.c;
         self.clients.insert(client, ClientUse::Hunt(key));
         self.timers.set(timer_c, Timer::TimerC(key));

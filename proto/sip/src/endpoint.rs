@@ -19,6 +19,7 @@ mod signature;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::buffers::Buffers;
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::parse::ParseError;
@@ -167,6 +168,8 @@ pub struct Endpoint {
     signature: Signature,
     /// The key being looked up; kept so that looking up never allocates.
     scratch: Vec<u8>,
+    /// For what has to be kept of messages.
+    buffers: Buffers,
 }
 
 impl Endpoint {
@@ -185,6 +188,7 @@ impl Endpoint {
             counters: Counters::default(),
             signature: Signature::default(),
             scratch: Vec::new(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -239,9 +243,9 @@ impl Endpoint {
     }
 
     /// Answers `id` with whole response bytes of status `code`. They go where the request came
-    /// from and are kept as long as they may have to be sent again. After a final response only
+    /// from, and a copy is kept as long as they may have to be sent again. After a final response only
     /// a further 2xx to an INVITE still leaves; other calls, and those with a stale id, do nothing.
-    pub fn respond(&mut self, now: Duration, id: ServerId, code: u16, bytes: Vec<u8>) {
+    pub fn respond(&mut self, now: Duration, id: ServerId, code: u16, bytes: &[u8]) {
         self.clock(now);
         let class = Class::of(code);
         if self.table.slots.get(id.0).is_some() {
@@ -278,7 +282,7 @@ impl Endpoint {
         &mut self,
         now: Duration,
         flow: Flow,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         options: ClientOptions,
     ) -> ClientId {
         self.clock(now);

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod limits;
+pub mod buffers;
 pub mod transport;
 pub mod method;
 pub mod uri;

@@ -89,3 +89,15 @@ impl Default for Limits {
 /// Header lines kept inside a `Message` without heap memory. 64: nearly every call of the field
 /// fits, and the index stays below 1 KiB. Not a refusal: the 65th line costs one allocation.
 pub const INLINE_LINES: usize = 64;
+
+/// Sizes of kept messages grow in such steps, in bytes. 128: half of one is lost on average, which
+/// a finished transaction can bear.
+pub const BUFFER_STEP: usize = 128;
+
+/// Longest kept message whose buffer is used again, in bytes. 4 KiB: nearly every message of the
+/// field. Not a refusal: a longer one costs an allocation.
+pub const BUFFER_LARGEST: usize = 4 * 1024;
+
+/// Bytes in buffers that wait to be used again. 1 MiB: the swing of some 1,000 messages; what is
+/// given back beyond it is freed.
+pub const BUFFER_IDLE: usize = 1 << 20;

@@ -21,6 +21,7 @@ pub mod timer;
 
 use std::time::Duration;
 
+use crate::buffers::Buffers;
 use crate::endpoint::outbox::Outbox;
 use crate::transport::Flow;
 use chain::{Link, Linked};
@@ -186,7 +187,7 @@ impl Machine {
                 (Self::ServerInvite(state), verdict)
             }
             Self::ServerOther(state) => {
-                let (state, verdict) = state.on_timer(timer);
+                let (state, verdict) = state.on_timer(timer, desk);
                 (Self::ServerOther(state), verdict)
             }
             Self::Stepping => (self, Verdict::Quiet),
@@ -204,6 +205,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) armed: &'a mut Armed,
     pub(crate) deadlines: &'a mut Deadlines,
     pub(crate) outbox: &'a mut Outbox,
+    pub(crate) buffers: &'a mut Buffers,
     /// Messages sent again.
     pub(crate) repeated: &'a mut u64,
 }
@@ -221,6 +223,13 @@ impl Desk<'_> {
     pub(crate) fn send_again(&mut self, bytes: &[u8]) {
         *self.repeated += 1;
         self.send(bytes);
+    }
+
+    /// What was kept of a message is needed no longer.
+    pub(crate) fn release(&mut self, kept: Option<Vec<u8>>) {
+        if let Some(kept) = kept {
+            self.buffers.release(kept);
+        }
     }
 
     /// Arms `timer` with its first duration.

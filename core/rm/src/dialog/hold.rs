@@ -54,7 +54,7 @@ impl Proxy {
             self.timers.take_back(first.until, Timer::Held);
         }
         while let Some(held) = self.held.pop_front_if(|held| ready(held)) {
-            self.endpoint.respond(now.mono, held.server, held.code, held.bytes);
+            self.endpoint.respond(now.mono, held.server, held.code, &held.bytes);
             if late {
                 self.counters.bye_answer_late += 1;
                 self.log(log::BYE_ANSWER_LATE, None, vec![("record", held.number.to_string())]);

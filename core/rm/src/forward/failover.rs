@@ -196,7 +196,7 @@ impl Proxy {
         match best {
             Some((code, bytes)) if code != 503 || self.options.forward_503 => {
                 let Some(hunt) = self.end_hunt(key) else { return };
-                self.endpoint.respond(now.mono, hunt.server, code, bytes);
+                self.endpoint.respond(now.mono, hunt.server, code, &bytes);
                 self.counters.answer(code, "forwarded", true);
                 self.end_attempt(now, hunt.leg, "forwarded", code, hunt.story);
             }

@@ -126,7 +126,7 @@ impl Proxy {
     ) {
         let bytes = self.passed_back(message, session.filter(|_| status < 300));
         if let Some(bytes) = bytes {
-            self.endpoint.respond(now.mono, server, status, bytes);
+            self.endpoint.respond(now.mono, server, status, &bytes);
         }
     }
 

@@ -67,7 +67,8 @@ impl Proxy {
         let mut bytes = Vec::new();
         rewrite::write(message, Some(&start), &top, &edits, &mut bytes);
         let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
-        let client = self.endpoint.request(request.now.mono, flow, bytes, ClientOptions::default());
+        let client =
+            self.endpoint.request(request.now.mono, flow, &bytes, ClientOptions::default());
         let relay = self.relays.insert(Relay::outside(request, client));
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));

@@ -155,7 +155,7 @@ impl Proxy {
         let Ok(invite) = sip::parse::parse(&watch.sent, &self.limits) else { return };
         let flow = watch.flow;
         let bytes = own(&invite, "CANCEL", invite.top_via().text, invite.cseq(), None).bytes_of();
-        let client = self.endpoint.request(now.mono, flow, bytes, ClientOptions::default());
+        let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
         self.clients.insert(client, ClientUse::Absorb(None));
     }
 
@@ -185,7 +185,7 @@ impl Proxy {
         let mut bye = own(&invite, "BYE", &via, invite.cseq() + 1, Some(answer));
         bye.reason = "SIP;cause=487;text=\"late-answer\"";
         let bytes = bye.bytes_of();
-        let client = self.endpoint.request(now.mono, flow, bytes, ClientOptions::default());
+        let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
         self.clients.insert(client, ClientUse::Absorb(Some(key)));
     }
 

@@ -39,7 +39,7 @@ impl Proxy {
             monitor::options(&address.uri, transport, from, &member.probe, self.probes, &branch);
         let options = ClientOptions { timeout: Some(member.monitor.timeout) };
         let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
-        let client = self.endpoint.request(now.mono, flow, bytes, options);
+        let client = self.endpoint.request(now.mono, flow, &bytes, options);
         member.probe.out = Some(client);
         self.clients.insert(client, ClientUse::Probe(key));
     }

@@ -88,7 +88,7 @@ impl Proxy {
     fn bye_both(&mut self, now: Now, key: usize, word: &str) {
         for to in [Side::Caller, Side::Callee] {
             let Some((request, flow)) = self.bye(key, to, word) else { continue };
-            let client = self.endpoint.request(now.mono, flow, request, ClientOptions::default());
+            let client = self.endpoint.request(now.mono, flow, &request, ClientOptions::default());
             self.clients.insert(client, ClientUse::Absorb(None));
         }
     }

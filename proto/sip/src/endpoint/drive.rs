@@ -20,11 +20,11 @@ impl Endpoint {
     pub(super) fn begin_client(
         &mut self,
         flow: Flow,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         timeout: Option<Duration>,
         whose: Whose,
     ) -> SlotId {
-        let identity = hop::identity(&bytes);
+        let identity = hop::identity(bytes);
         let (method, branch) = identity.unwrap_or((Method::Other(""), b""));
         key::client(&mut self.scratch, method, branch);
         let is_invite = method == Method::Invite;
@@ -80,6 +80,7 @@ impl Endpoint {
             armed: &mut transaction.armed,
             deadlines: &mut self.deadlines,
             outbox: &mut self.outbox,
+            buffers: &mut self.buffers,
             repeated: &mut self.counters.retransmissions_out,
         };
         let (machine, verdict) = act(machine, &mut desk);
@@ -115,7 +116,8 @@ impl Endpoint {
             other => (other, Verdict::Quiet),
         });
         if let Some((flow, bytes)) = cancel {
-            self.begin_client(flow, bytes, None, Whose::Own);
+            self.begin_client(flow, &bytes, None, Whose::Own);
+            self.buffers.release(bytes);
         }
         verdict
     }

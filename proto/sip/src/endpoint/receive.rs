@@ -179,7 +179,7 @@ impl Endpoint {
         let hash = self.table.hash(&self.scratch);
         let id = self.enter(hash, flow, 0, Whose::Own);
         self.step(id.index, |_, desk| {
-            let state = server_other::State::answered(response, desk);
+            let state = server_other::State::answered(&response, desk);
             (Machine::ServerOther(state), Verdict::Quiet)
         });
     }

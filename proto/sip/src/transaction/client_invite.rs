@@ -44,8 +44,8 @@ impl Step {
 
 impl State {
     /// Sends the INVITE. `timeout` replaces Timer B.
-    pub(crate) fn start(request: Vec<u8>, timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
-        desk.send(&request);
+    pub(crate) fn start(request: &[u8], timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
+        desk.send(request);
         if !desk.reliable() {
             desk.arm(Timer::A);
         }
@@ -53,7 +53,7 @@ impl State {
             Some(timeout) => desk.arm_for(Timer::B, timeout),
             None => desk.arm(Timer::B),
         }
-        Self::Calling { request, repeats: 0, cancel: None }
+        Self::Calling { request: desk.buffers.keep(request), repeats: 0, cancel: None }
     }
 
     /// A response came; `to` is its To line, which the ACK to a failure repeats.
@@ -70,9 +70,12 @@ impl State {
                 Step::to(state, Verdict::Pass)
             }
             (
-                Self::Calling { .. } | Self::Proceeding { .. } | Self::Cancelling { .. },
+                Self::Calling { request, .. }
+                | Self::Proceeding { request }
+                | Self::Cancelling { request },
                 Class::Success,
             ) => {
+                desk.release(Some(request));
                 desk.disarm_all();
                 desk.arm(Timer::M);
                 Step::to(Self::Accepted, Verdict::Pass)
@@ -82,7 +85,7 @@ impl State {
                 | Self::Proceeding { request }
                 | Self::Cancelling { request },
                 Class::Failure,
-            ) => Step::to(Self::acknowledge(&request, to, desk), Verdict::Pass),
+            ) => Step::to(Self::acknowledge(request, to, desk), Verdict::Pass),
             (state @ Self::Accepted, Class::Success) => Step::to(state, Verdict::Pass),
             (state @ Self::Accepted, Class::Failure) => {
                 Step::to(state, Verdict::Absorb(Absorbed::LateFinal))
@@ -124,12 +127,16 @@ impl State {
                 let repeats = desk.repeat(Timer::A, &request, repeats);
                 (Self::Calling { request, repeats, cancel }, Verdict::Quiet)
             }
-            (Self::Calling { .. }, Timer::B) | (Self::Cancelling { .. }, Timer::Cancelled) => {
+            (Self::Calling { request, .. }, Timer::B)
+            | (Self::Cancelling { request }, Timer::Cancelled) => {
+                desk.release(Some(request));
                 (Self::Terminated, Verdict::Timeout)
             }
-            (Self::Completed { .. }, Timer::D) | (Self::Accepted, Timer::M) => {
+            (Self::Completed { ack }, Timer::D) => {
+                desk.release(Some(ack));
                 (Self::Terminated, Verdict::Quiet)
             }
+            (Self::Accepted, Timer::M) => (Self::Terminated, Verdict::Quiet),
             (state, _) => (state, Verdict::Quiet),
         }
     }
@@ -158,14 +165,16 @@ impl State {
 
     fn send_cancel(request: Vec<u8>, reason: &[u8], desk: &mut Desk<'_>, verdict: Verdict) -> Step {
         desk.arm(Timer::Cancelled);
-        let cancel = Some(hop::cancel(&request, reason));
+        let cancel = Some(hop::cancel(&request, reason, desk.buffers));
         Step { state: Self::Cancelling { request }, verdict, cancel }
     }
 
-    fn acknowledge(request: &[u8], to: &[u8], desk: &mut Desk<'_>) -> Self {
-        let ack = hop::ack(request, to);
+    fn acknowledge(request: Vec<u8>, to: &[u8], desk: &mut Desk<'_>) -> Self {
+        let ack = hop::ack(&request, to, desk.buffers);
         desk.send(&ack);
+        desk.release(Some(request));
         if desk.reliable() {
+            desk.release(Some(ack));
             return Self::Terminated;
         }
         desk.disarm_all();

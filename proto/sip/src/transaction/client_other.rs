@@ -22,8 +22,8 @@ pub(crate) enum State {
 
 impl State {
     /// Sends the request. `timeout` replaces Timer F.
-    pub(crate) fn start(request: Vec<u8>, timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
-        desk.send(&request);
+    pub(crate) fn start(request: &[u8], timeout: Option<Duration>, desk: &mut Desk<'_>) -> Self {
+        desk.send(request);
         match timeout {
             Some(timeout) => desk.arm_for(Timer::F, timeout),
             None => desk.arm(Timer::F),
@@ -32,7 +32,7 @@ impl State {
             return Self::Trying { request: Vec::new(), repeats: 0 };
         }
         desk.arm(Timer::E);
-        Self::Trying { request, repeats: 0 }
+        Self::Trying { request: desk.buffers.keep(request), repeats: 0 }
     }
 
     pub(crate) fn on_response(self, class: Class, desk: &mut Desk<'_>) -> (Self, Verdict) {
@@ -40,7 +40,11 @@ impl State {
             (Self::Trying { request, .. } | Self::Proceeding { request }, Class::Provisional) => {
                 (Self::Proceeding { request }, Verdict::Pass)
             }
-            (Self::Trying { .. } | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
+            (
+                Self::Trying { request, .. } | Self::Proceeding { request },
+                Class::Success | Class::Failure,
+            ) => {
+                desk.release(Some(request));
                 if desk.reliable() {
                     return (Self::Terminated, Verdict::Pass);
                 }
@@ -69,7 +73,8 @@ impl State {
                 desk.arm_for(Timer::E, desk.timers.t2);
                 (Self::Proceeding { request }, Verdict::Quiet)
             }
-            (Self::Trying { .. } | Self::Proceeding { .. }, Timer::F) => {
+            (Self::Trying { request, .. } | Self::Proceeding { request }, Timer::F) => {
+                desk.release(Some(request));
                 (Self::Terminated, Verdict::Timeout)
             }
             (Self::Completed, Timer::K) => (Self::Terminated, Verdict::Quiet),

@@ -6,6 +6,7 @@
 
 use memchr::memchr;
 
+use crate::buffers::Buffers;
 use crate::method::Method;
 
 /// Method and branch of a request that is about to be sent; `None`: it has no readable top Via.
@@ -25,17 +26,17 @@ pub(crate) fn identity(request: &[u8]) -> Option<(Method<'_>, &[u8])> {
 }
 
 /// The ACK to a failure response; `to` is the whole To line of that response.
-pub(crate) fn ack(invite: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(head_len(invite) + to.len());
+pub(crate) fn ack(invite: &[u8], to: &[u8], buffers: &mut Buffers) -> Vec<u8> {
+    let mut out = buffers.room(head_len(invite) + to.len());
     same_hop(&mut out, "ACK", invite, Some(to));
     end(&mut out);
     out
 }
 
 /// The CANCEL. `reason`: header lines to add, or nothing for the Reason of a plain 487.
-pub(crate) fn cancel(invite: &[u8], reason: &[u8]) -> Vec<u8> {
+pub(crate) fn cancel(invite: &[u8], reason: &[u8], buffers: &mut Buffers) -> Vec<u8> {
     let reason = if reason.is_empty() { b"Reason: SIP;cause=487\r\n" } else { reason };
-    let mut out = Vec::with_capacity(head_len(invite) + reason.len());
+    let mut out = buffers.room(head_len(invite) + reason.len());
     same_hop(&mut out, "CANCEL", invite, None);
     out.extend_from_slice(reason);
     if !reason.ends_with(b"\r\n") {
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_ack_shares_the_hop_and_takes_the_to_of_the_response() {
-        let ack = ack(INVITE, b"t: <sip:c@d>;tag=9\r\n");
+        let ack = ack(INVITE, b"t: <sip:c@d>;tag=9\r\n", &mut Buffers::default());
         let expected = "ACK sip:mcp@10.0.0.9:5070 SIP/2.0\r\n\
             Via: SIP/2.0/UDP rm:5060;x=\"a,b\" ; branch=z9hG4bK-rm1\r\n\
             Max-Forwards: 70\r\n\
@@ -213,7 +214,7 @@ mod tests {
             (b"Reason: Q.850;cause=16\r\n", "Reason: Q.850;cause=16\r\n"),
             (b"Reason: SIP;cause=200", "Reason: SIP;cause=200\r\n"),
         ] {
-            let cancel = String::from_utf8(cancel(INVITE, given)).unwrap();
+            let cancel = String::from_utf8(cancel(INVITE, given, &mut Buffers::default())).unwrap();
             assert!(cancel.starts_with("CANCEL sip:mcp@10.0.0.9:5070 SIP/2.0\r\nVia: SIP/2.0/UDP"));
             assert!(cancel.contains("\r\nTo: <sip:c@d>\r\n"), "{cancel}");
             assert!(cancel.contains("\r\nCSeq: 0042 CANCEL\r\n"), "{cancel}");

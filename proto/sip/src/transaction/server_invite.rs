@@ -43,7 +43,8 @@ impl State {
     pub(crate) fn on_ack(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
         let absorbed = Verdict::Absorb(Absorbed::AckToFailure);
         match self {
-            Self::Completed { .. } => {
+            Self::Completed { response, .. } => {
+                desk.release(Some(response));
                 if desk.reliable() {
                     return (Self::Terminated, absorbed);
                 }
@@ -59,27 +60,30 @@ impl State {
     }
 
     /// The user answers. After a final response only a further 2xx after a 2xx still leaves.
-    pub(crate) fn on_respond(self, class: Class, bytes: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+    pub(crate) fn on_respond(self, class: Class, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
         match (self, class) {
-            (Self::Proceeding { .. }, Class::Provisional) => {
-                desk.send(&bytes);
-                Self::Proceeding { last: Some(bytes) }
+            (Self::Proceeding { last }, Class::Provisional) => {
+                desk.send(bytes);
+                desk.release(last);
+                Self::Proceeding { last: Some(desk.buffers.keep(bytes)) }
             }
-            (Self::Proceeding { .. }, Class::Success) => {
-                desk.send(&bytes);
+            (Self::Proceeding { last }, Class::Success) => {
+                desk.send(bytes);
+                desk.release(last);
                 desk.arm(Timer::L);
                 Self::Accepted
             }
-            (Self::Proceeding { .. }, Class::Failure) => {
-                desk.send(&bytes);
+            (Self::Proceeding { last }, Class::Failure) => {
+                desk.send(bytes);
+                desk.release(last);
                 if !desk.reliable() {
                     desk.arm(Timer::G);
                 }
                 desk.arm(Timer::H);
-                Self::Completed { response: compact(bytes), repeats: 0 }
+                Self::Completed { response: desk.buffers.keep(bytes), repeats: 0 }
             }
             (Self::Accepted, Class::Success) => {
-                desk.send(&bytes);
+                desk.send(bytes);
                 Self::Accepted
             }
             (state, _) => state,
@@ -92,7 +96,10 @@ impl State {
                 let repeats = desk.repeat(Timer::G, &response, repeats);
                 (Self::Completed { response, repeats }, Verdict::Quiet)
             }
-            (Self::Completed { .. }, Timer::H) => (Self::Terminated, Verdict::Timeout),
+            (Self::Completed { response, .. }, Timer::H) => {
+                desk.release(Some(response));
+                (Self::Terminated, Verdict::Timeout)
+            }
             (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {
                 (Self::Terminated, Verdict::Quiet)
             }
@@ -107,10 +114,4 @@ impl State {
             Self::Terminated => Phase::Over,
         }
     }
-}
-
-/// A kept response takes no more memory than its bytes.
-pub(super) fn compact(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.shrink_to_fit();
-    bytes
 }

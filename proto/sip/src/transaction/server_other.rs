@@ -3,7 +3,6 @@
 //! Answers repeated requests with the last response. Keeps two promises for its user: no
 //! provisional but 100 leaves, and no 408 (RFC 4320 §4.1 and §4.2).
 
-use super::server_invite::compact;
 use super::timer::Timer;
 use super::{Class, Desk, Phase, Verdict};
 
@@ -30,7 +29,7 @@ impl State {
     }
 
     /// A request that is answered the moment it comes, as a CANCEL is.
-    pub(crate) fn answered(response: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+    pub(crate) fn answered(response: &[u8], desk: &mut Desk<'_>) -> Self {
         Self::Trying.on_respond(200, response, desk)
     }
 
@@ -45,34 +44,51 @@ impl State {
     }
 
     /// The user answers. After the final response nothing leaves but repetitions of it.
-    pub(crate) fn on_respond(self, code: u16, bytes: Vec<u8>, desk: &mut Desk<'_>) -> Self {
+    pub(crate) fn on_respond(self, code: u16, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
         match (self, Class::of(code)) {
-            (Self::Trying | Self::Proceeding { .. }, Class::Provisional) if code == 100 => {
-                desk.send(&bytes);
-                Self::Proceeding { last: bytes }
+            (state @ (Self::Trying | Self::Proceeding { .. }), Class::Provisional)
+                if code == 100 =>
+            {
+                desk.send(bytes);
+                desk.release(state.into_kept());
+                Self::Proceeding { last: desk.buffers.keep(bytes) }
             }
-            (Self::Trying | Self::Proceeding { .. }, Class::Success | Class::Failure) => {
+            (state @ (Self::Trying | Self::Proceeding { .. }), Class::Success | Class::Failure) => {
+                desk.release(state.into_kept());
                 let heard = code != 408;
                 if heard {
-                    desk.send(&bytes);
+                    desk.send(bytes);
                 }
                 if desk.reliable() {
                     return Self::Terminated;
                 }
                 desk.arm(Timer::J);
-                if heard { Self::Completed { response: compact(bytes) } } else { Self::Silent }
+                if heard {
+                    Self::Completed { response: desk.buffers.keep(bytes) }
+                } else {
+                    Self::Silent
+                }
             }
             (state, _) => state,
         }
     }
 
-    pub(crate) fn on_timer(self, timer: Timer) -> (Self, Verdict) {
+    pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
-            (Self::Trying | Self::Proceeding { .. }, Timer::Unanswered)
-            | (Self::Completed { .. } | Self::Silent, Timer::J) => {
+            (state @ (Self::Trying | Self::Proceeding { .. }), Timer::Unanswered)
+            | (state @ (Self::Completed { .. } | Self::Silent), Timer::J) => {
+                desk.release(state.into_kept());
                 (Self::Terminated, Verdict::Quiet)
             }
             (state, _) => (state, Verdict::Quiet),
+        }
+    }
+
+    /// The response it kept.
+    fn into_kept(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Proceeding { last: response } | Self::Completed { response } => Some(response),
+            Self::Trying | Self::Silent | Self::Terminated => None,
         }
     }
 

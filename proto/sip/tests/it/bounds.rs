@@ -45,8 +45,8 @@ fn beyond_the_pending_ones_a_request_leaves_no_state() {
     let invite = request("INVITE", Udp, 5060, "z9hG4bK0");
     let id = take(&mut endpoint, &invite).unwrap();
     let ours = request("OPTIONS", Udp, 5060, "z9hG4bKours");
-    endpoint.request(NOW, flow(Udp, 5060), ours, ClientOptions::default());
-    endpoint.respond(NOW, id, 100, response(&invite, 100));
+    endpoint.request(NOW, flow(Udp, 5060), &ours, ClientOptions::default());
+    endpoint.respond(NOW, id, 100, &response(&invite, 100));
     transmits(&mut endpoint);
     let more = request("OPTIONS", Udp, 5060, "z9hG4bK1");
     for _ in 0..2 {
@@ -60,7 +60,7 @@ fn beyond_the_pending_ones_a_request_leaves_no_state() {
     let cancel = request("CANCEL", Udp, 5060, "z9hG4bK0");
     let received = endpoint.handle_input(NOW, flow(Udp, 5060), &cancel);
     assert!(matches!(received, Received::Cancel { .. }));
-    endpoint.respond(NOW, id, 487, response(&invite, 487));
+    endpoint.respond(NOW, id, 487, &response(&invite, 487));
     assert!(take(&mut endpoint, &more).is_some());
 }
 
@@ -72,7 +72,7 @@ fn beyond_the_finished_ones_the_oldest_is_forgotten() {
     let ids: Vec<ServerId> =
         requests.iter().map(|bytes| take(&mut endpoint, bytes).unwrap()).collect();
     for n in [3, 1, 4, 0, 2] {
-        endpoint.respond(NOW, ids[n], 200, response(&requests[n], 200));
+        endpoint.respond(NOW, ids[n], 200, &response(&requests[n], 200));
     }
     assert_eq!((endpoint.pending(), endpoint.finished()), (0, 3));
     assert_eq!(endpoint.counters(), Counters { forgotten: 2, ..Counters::default() });
@@ -97,7 +97,7 @@ fn a_discarded_request_leaves_no_state() {
     assert_eq!((endpoint.pending(), endpoint.poll_timeout()), (0, None));
     assert_eq!((transmits(&mut endpoint), endpoint.poll_event()), (1, None));
     let id = take(&mut endpoint, &bytes).unwrap();
-    endpoint.respond(NOW, id, 486, response(&bytes, 486));
+    endpoint.respond(NOW, id, 486, &response(&bytes, 486));
     endpoint.discard(id);
     assert_eq!(endpoint.finished(), 1, "what was answered stays");
 }
@@ -107,7 +107,7 @@ fn a_burst_of_deadlines_is_spread_over_calls() {
     let mut endpoint = endpoint(10_000, 10);
     for n in 0..600 {
         let bytes = request("OPTIONS", Udp, 5060, &format!("z9hG4bK{n}"));
-        endpoint.request(NOW, flow(Udp, 5060), bytes, ClientOptions::default());
+        endpoint.request(NOW, flow(Udp, 5060), &bytes, ClientOptions::default());
     }
     assert_eq!(transmits(&mut endpoint), 600);
     for left in [256, 256, 88] {
@@ -124,7 +124,7 @@ fn time_never_runs_backwards() {
     let mut endpoint = endpoint(10, 10);
     for (n, now) in [ms(10_000), ms(2_000)].into_iter().enumerate() {
         let bytes = request("BYE", Udp, 5060, &format!("z9hG4bK{n}"));
-        endpoint.request(now, flow(Udp, 5060), bytes, ClientOptions::default());
+        endpoint.request(now, flow(Udp, 5060), &bytes, ClientOptions::default());
     }
     transmits(&mut endpoint);
     assert_eq!(endpoint.poll_timeout().unwrap().0, ms(10_500));
@@ -137,7 +137,7 @@ fn a_repeated_request_and_its_answer_take_no_memory() {
     let mut endpoint = endpoint(10, 10);
     let bytes = request("OPTIONS", Udp, 5060, &format!("z9hG4bK{}", "long".repeat(30)));
     let id = take(&mut endpoint, &bytes).unwrap();
-    endpoint.respond(NOW, id, 200, response(&bytes, 200));
+    endpoint.respond(NOW, id, 200, &response(&bytes, 200));
     let mut out = Vec::with_capacity(4096);
     let mut round = || {
         endpoint.handle_input(NOW, flow(Udp, 5060), &bytes);
@@ -160,9 +160,9 @@ fn a_call_takes_no_memory_but_what_it_is_given() {
     });
     let mut call = |(invite, sent, answer, passed): (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>)| {
         let id = take(&mut endpoint, &invite).unwrap();
-        endpoint.request(NOW, flow(Udp, 5070), sent, ClientOptions::default());
+        endpoint.request(NOW, flow(Udp, 5070), &sent, ClientOptions::default());
         endpoint.handle_input(NOW, flow(Udp, 5070), &answer);
-        endpoint.respond(NOW, id, 200, passed);
+        endpoint.respond(NOW, id, 200, &passed);
         while endpoint.poll_transmit(&mut out).is_some() {}
         while endpoint.poll_event().is_some() {}
         out.clear();

@@ -96,7 +96,7 @@ fn a_peer_of_rfc_2543_is_matched_by_its_headers() {
             let mut endpoint = endpoint();
             let id = new_request(&mut endpoint, flow(Udp, 5060), &invite);
             if bytes.starts_with(b"ACK") {
-                endpoint.respond(NOW, id, 486, response(&invite, 486));
+                endpoint.respond(NOW, id, 486, &response(&invite, 486));
             }
             come(&mut endpoint, flow(Udp, 5060), bytes)
         };
@@ -131,7 +131,7 @@ fn branch_and_method_of_the_cseq_make_a_client_transaction() {
     ];
     for (bytes, expected) in cases {
         let mut endpoint = endpoint();
-        endpoint.request(NOW, flow(Udp, 5060), bye.clone(), ClientOptions::default());
+        endpoint.request(NOW, flow(Udp, 5060), &bye, ClientOptions::default());
         assert_eq!(come(&mut endpoint, flow(Udp, 5060), &bytes), expected);
     }
 }
@@ -145,7 +145,7 @@ fn the_cancel_and_ack_that_the_endpoint_makes_match_their_invite() {
     );
     let (mut client, mut server) = (endpoint(), endpoint());
     let here = flow(Udp, 5060);
-    let id = client.request(NOW, here, invite.clone(), ClientOptions::default());
+    let id = client.request(NOW, here, &invite, ClientOptions::default());
     let server_id = new_request(&mut server, here, &invite);
     assert_eq!(sent(&mut client).len(), 1);
     assert_eq!(come(&mut client, here, &response(&invite, 180)), "response");
@@ -163,7 +163,7 @@ fn the_cancel_and_ack_that_the_endpoint_makes_match_their_invite() {
     assert_eq!(message.named("reason").unwrap().text(), Some("Q.850;cause=16;text=\"bye\""));
 
     let refusal = response(&invite, 487);
-    server.respond(NOW, server_id, 487, refusal.clone());
+    server.respond(NOW, server_id, 487, &refusal);
     assert_eq!(come(&mut client, here, &refusal), "response");
     let mut ack = Vec::new();
     client.poll_transmit(&mut ack).unwrap();
@@ -180,9 +180,9 @@ fn a_request_that_cannot_be_told_apart_fails_at_once() {
     let nameless = edited(&bye, ";branch=z9hG4bKtwice", "");
     for second in [bye.clone(), nameless, b"BYE".to_vec(), Vec::new()] {
         let mut endpoint = endpoint();
-        endpoint.request(NOW, flow(Udp, 5060), bye.clone(), ClientOptions::default());
+        endpoint.request(NOW, flow(Udp, 5060), &bye, ClientOptions::default());
         assert_eq!(sent(&mut endpoint).len(), 1);
-        let id = endpoint.request(NOW, flow(Udp, 5060), second, ClientOptions::default());
+        let id = endpoint.request(NOW, flow(Udp, 5060), &second, ClientOptions::default());
         assert_eq!(sent(&mut endpoint), []);
         assert_eq!(endpoint.poll_event(), Some(TransactionEvent::TransportFailed { id }));
         assert_eq!(endpoint.poll_event(), None);
@@ -196,7 +196,7 @@ fn answers_go_where_the_request_came_from() {
     let mut endpoint = endpoint();
     let options = request("OPTIONS", Udp, 5060, "z9hG4bKnat");
     let id = new_request(&mut endpoint, behind_nat, &options);
-    endpoint.respond(NOW, id, 200, response(&options, 200));
+    endpoint.respond(NOW, id, 200, &response(&options, 200));
     come(&mut endpoint, flow(Udp, 5060), &options);
     let expected = (behind_nat, "200 OPTIONS".to_owned());
     assert_eq!(sent(&mut endpoint), [expected.clone(), expected]);
@@ -220,8 +220,8 @@ fn an_answer_outlives_its_connection() {
         expected.remote.set_port(port);
         assert_eq!(endpoint.flow_of(id), Some(expected));
         endpoint.handle_flow_failed(NOW, expected);
-        endpoint.respond(NOW, id, 180, response(&invite, 180));
-        endpoint.respond(NOW, id, 200, response(&invite, 200));
+        endpoint.respond(NOW, id, 180, &response(&invite, 180));
+        endpoint.respond(NOW, id, 200, &response(&invite, 200));
         let flows: Vec<Flow> = sent(&mut endpoint).iter().map(|(flow, _)| *flow).collect();
         assert_eq!(flows, [expected, expected]);
     }
@@ -243,7 +243,7 @@ fn only_the_requests_of_a_failed_flow_fail() {
         .zip(flows)
         .map(|(n, flow)| {
             let bytes = request("BYE", flow.transport, 5060, &format!("z9hG4bK{n}"));
-            endpoint.request(NOW, flow, bytes, ClientOptions::default())
+            endpoint.request(NOW, flow, &bytes, ClientOptions::default())
         })
         .collect();
     let mut failed_by = |flow: Flow| {
@@ -308,15 +308,15 @@ fn stale_ids_do_nothing() {
     let here = flow(Tcp, 5060);
     let bye = request("BYE", Tcp, 5060, "z9hG4bKstale");
     let id = new_request(&mut endpoint, here, &bye);
-    endpoint.respond(NOW, id, 200, response(&bye, 200));
+    endpoint.respond(NOW, id, 200, &response(&bye, 200));
     assert_eq!(sent(&mut endpoint).len(), 1);
     let next = request("INFO", Tcp, 5060, "z9hG4bKnext");
     let next_id = new_request(&mut endpoint, here, &next);
     assert_ne!(id, next_id);
-    endpoint.respond(NOW, id, 500, response(&bye, 500));
+    endpoint.respond(NOW, id, 500, &response(&bye, 500));
     endpoint.discard(id);
     assert_eq!((endpoint.flow_of(id), endpoint.flow_of(next_id)), (None, Some(here)));
-    let client = endpoint.request(NOW, here, bye.clone(), ClientOptions::default());
+    let client = endpoint.request(NOW, here, &bye, ClientOptions::default());
     come(&mut endpoint, here, &response(&bye, 200));
     endpoint.cancel(NOW, client, None);
     assert_eq!(sent(&mut endpoint).len(), 1);

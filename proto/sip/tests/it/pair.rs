@@ -87,14 +87,14 @@ impl Pair {
 
     pub(crate) fn ask(&mut self, side: usize, bytes: Vec<u8>) -> ClientId {
         let (now, flow) = (self.now, self.flow());
-        let id = self.sides[side].request(now, flow, bytes, ClientOptions::default());
+        let id = self.sides[side].request(now, flow, &bytes, ClientOptions::default());
         self.drain();
         id
     }
 
     pub(crate) fn respond(&mut self, side: usize, id: ServerId, code: u16, bytes: Vec<u8>) {
         let now = self.now;
-        self.sides[side].respond(now, id, code, bytes);
+        self.sides[side].respond(now, id, code, &bytes);
         self.drain();
     }
 

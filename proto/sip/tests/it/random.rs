@@ -109,7 +109,7 @@ impl Machine {
             Step::Respond { nth, code } => {
                 if let Some(id) = pick(&self.servers, nth) {
                     let bytes = response(&bytes(0, 3, false), code);
-                    self.endpoint.respond(self.now, id, code, bytes);
+                    self.endpoint.respond(self.now, id, code, &bytes);
                 }
             }
             Step::Discard { nth } => {
@@ -122,7 +122,7 @@ impl Machine {
             Step::Send { method, branch, limit, stream } => {
                 let options = ClientOptions { timeout: limit.map(ms) };
                 let bytes = bytes(method, branch, stream);
-                let id = self.endpoint.request(self.now, here(stream), bytes, options);
+                let id = self.endpoint.request(self.now, here(stream), &bytes, options);
                 self.clients.push(id);
             }
             Step::Cancel { nth } => {
@@ -180,7 +180,7 @@ impl Machine {
     fn finish(&mut self) {
         for id in self.servers.clone() {
             let bytes = response(&bytes(0, 3, false), 500);
-            self.endpoint.respond(self.now, id, 500, bytes);
+            self.endpoint.respond(self.now, id, 500, &bytes);
         }
         for id in self.clients.clone() {
             self.endpoint.cancel(self.now, id, None);

@@ -73,7 +73,7 @@ impl Play {
                 let timeout = if let SendFor(_, limit) = what { Some(ms(limit)) } else { None };
                 let bytes = request(method, self.transport, 9, "z9hG4bKa");
                 let options = ClientOptions { timeout };
-                self.client = Some(self.endpoint.request(now, flow, bytes, options));
+                self.client = Some(self.endpoint.request(now, flow, &bytes, options));
             }
             Answer(method, code) => {
                 let bytes = response(&request(method, self.transport, 9, "z9hG4bKa"), code);
@@ -82,7 +82,7 @@ impl Play {
             Come(method) => self.come(now, &request(method, self.transport, 5060, "z9hG4bKb")),
             Respond(code) => {
                 let bytes = response(&request("INVITE", self.transport, 5060, "z9hG4bKb"), code);
-                self.endpoint.respond(now, self.server.unwrap(), code, bytes);
+                self.endpoint.respond(now, self.server.unwrap(), code, &bytes);
             }
             Cancel => self.endpoint.cancel(now, self.client.unwrap(), None),
             FlowFailed => self.endpoint.handle_flow_failed(now, flow),
