@@ -66,7 +66,11 @@ impl Proxy {
         if message.max_forwards() == Some(0) {
             return if options { Ok(Way::Answer) } else { Err(Reason::Hops.into()) };
         }
-        self.no_loop(message)?;
+        let spirals = self.no_loop(message)?;
+        // two answers to a question do no harm, and who asks by hand may number them all alike
+        if spirals == 0 && !options && self.endpoint.is_merged(request.id) {
+            return Err(Reason::Merged.into());
+        }
         if message.header(Name::MaxBreadth).and_then(|header| header.number()) == Some(0) {
             return Err(Reason::Breadth.into());
         }
@@ -107,7 +111,8 @@ impl Proxy {
         No::from(Reason::Overload).with_status(Some(self.options.overload_respcode))
     }
 
-    fn no_loop(&self, message: &Message<'_>) -> Result<(), No> {
+    /// How often it has passed through the cluster: a spiral, with another Request-URI each time.
+    fn no_loop(&self, message: &Message<'_>) -> Result<usize, No> {
         let own = branch::loop_hash(&self.settings.keys, message);
         let mut passed = 0_usize;
         for via in message.vias() {
@@ -117,7 +122,7 @@ impl Proxy {
                 return Err(No::new(Reason::Loop, message.call_id()));
             }
         }
-        Ok(())
+        Ok(passed)
     }
 
     /// The Request-URI, and Route entries beyond our own, of a request outside dialogs.

@@ -17,6 +17,7 @@ pub(crate) enum Reason {
     NextHop,
     Hops,
     Loop,
+    Merged,
     Breadth,
     BadExtension,
     Method,
@@ -82,6 +83,8 @@ impl Reason {
             Self::NextHop => plain(502, "next-hop", None),
             Self::Hops => plain(483, "hops", None),
             Self::Loop => plain(482, "loop", Some(log::LOOP)),
+            // a copy of a request that is being served, come by another way (RFC 3261 §8.2.2.2)
+            Self::Merged => plain(482, "merged", None),
             Self::Breadth => plain(440, "breadth", None),
             Self::BadExtension => plain(420, "bad-extension", None),
             Self::Method => plain(405, "method", None),
@@ -130,6 +133,7 @@ impl Reason {
             | Self::HuntFailed => "group",
             Self::Malformed
             | Self::Hops
+            | Self::Merged
             | Self::Breadth
             | Self::Disabled
             | Self::Cancelled

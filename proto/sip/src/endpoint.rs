@@ -243,8 +243,9 @@ impl Endpoint {
     }
 
     /// Answers `id` with whole response bytes of status `code`. They go where the request came
-    /// from, and a copy is kept as long as they may have to be sent again. After a final response only
-    /// a further 2xx to an INVITE still leaves; other calls, and those with a stale id, do nothing.
+    /// from, and a copy is kept as long as they may have to be sent again. After a final response
+    /// only a further 2xx to an INVITE still leaves; other calls, and those with a stale id, do
+    /// nothing.
     pub fn respond(&mut self, now: Duration, id: ServerId, code: u16, bytes: &[u8]) {
         self.clock(now);
         let class = Class::of(code);
@@ -263,6 +264,14 @@ impl Endpoint {
             });
         }
         self.check();
+    }
+
+    /// Whether the same request outside dialogs has come by another way, under another branch: same
+    /// method, From tag, Call-ID and CSeq, not answered yet or answered with a 2xx (RFC 3261
+    /// §8.2.2.2). Whether that is a copy or a spiral is for the proxy to judge.
+    #[must_use]
+    pub fn is_merged(&self, id: ServerId) -> bool {
+        self.table.slots.get(id.0).is_some() && self.table.twin(id.0.index).is_some()
     }
 
     /// Forgets an unanswered request, as if it had never come: the caller refuses it with

@@ -11,8 +11,10 @@ pub(crate) mod client_invite;
 pub(crate) mod client_other;
 pub(crate) mod deadline;
 pub(crate) mod hop;
+pub(crate) mod index;
 pub(crate) mod key;
 pub(crate) mod members;
+pub(crate) mod origins;
 pub(crate) mod server_invite;
 pub(crate) mod server_other;
 pub(crate) mod slots;
@@ -109,6 +111,8 @@ pub(crate) struct Transaction {
     /// Server, streams: the port of the sent-by, for when the connection is gone (§18.2.2).
     pub(crate) reply_port: u16,
     pub(crate) whose: Whose,
+    /// Server, outside dialogs: what copies of the request have in common ([`key::origin`]).
+    pub(crate) origin: Option<origins::Half>,
     pub(crate) machine: Machine,
     pub(crate) armed: Armed,
     /// Neighbours among the finished ones, by age.
@@ -164,6 +168,16 @@ impl Machine {
             Self::ServerInvite(state) => state.phase(),
             Self::ServerOther(state) => state.phase(),
             Self::Stepping => Phase::Pending,
+        }
+    }
+
+    /// A server transaction that may still succeed, or has: a copy of its request that comes by
+    /// another way is merged with it (RFC 3261 §8.2.2.2). After a failure the sender may try again.
+    pub(crate) fn is_ongoing(&self) -> bool {
+        match self {
+            Self::ServerInvite(state) => state.is_ongoing(),
+            Self::ServerOther(state) => state.is_ongoing(),
+            Self::ClientInvite(_) | Self::ClientOther(_) | Self::Stepping => false,
         }
     }
 
@@ -261,10 +275,9 @@ mod tests {
 
     #[test]
     fn a_finished_transaction_is_small() {
-        // spec/rm.md §1.9: at most 300 bytes besides the response. An entry of the index and its
-        // control byte lie in a table that is at worst 7/16 full.
-        let index = (size_of::<u64>() * 2 + 1) * 16 / 7;
-        let size = Slots::<Transaction>::PLACE + Deadlines::PLACE + index;
+        // spec/rm.md §1.9: at most 300 bytes besides the response.
+        let indexes = index::Index::PLACE + origins::Origins::PLACE;
+        let size = Slots::<Transaction>::PLACE + Deadlines::PLACE + indexes;
         assert!(size <= 300, "{size}");
     }
 }

@@ -139,6 +139,37 @@ fn a_request_that_comes_back_is_a_loop() {
 }
 
 #[test]
+fn a_copy_that_came_by_another_way_is_482_and_a_spiral_is_not() {
+    let mut world = World::new();
+    let first = invite("18005550100", "m");
+    let copy = |branch: &str| first.replace("branch=z9hG4bKm", &format!("branch=z9hG4bK{branch}"));
+    world.udp(CALLER, &first);
+    let forwarded = world.take(MCP1);
+    world.udp("10.0.0.2:5091", &copy("other"));
+    let answer = world.take("10.0.0.2:5091");
+    assert_eq!((status(&answer), header(&answer, "Warning")), (482, "399 rm-1 \"merged\""));
+    assert!(world.try_take(MCP2).is_none() && world.records.is_empty());
+    // back from a proxy that has changed the Request-URI: our Via is below its own
+    let via = all(&forwarded, "Via")[0];
+    let below = format!("branch=z9hG4bKspiral\r\nVia: {via}");
+    let spiral = first.replacen("branch=z9hG4bKm", &below, 1).replacen(
+        "INVITE sip:18005550100@",
+        "INVITE sip:18005550200@",
+        1,
+    );
+    world.udp(CALLER, &spiral);
+    let second = world.take(MCP2);
+    assert_eq!(all(&second, "Via").len(), 3);
+    // once the first was refused, whoever sent it may try again by another way
+    world.udp(MCP2, &crate::world::reply(&second, 603, "t", ""));
+    world.udp(MCP1, &crate::world::reply(&forwarded, 603, "t", ""));
+    world.take(CALLER);
+    world.udp("10.0.0.2:5091", &copy("again"));
+    assert!(world.try_take(MCP1).is_some_and(|text| text.starts_with("ACK ")));
+    assert!(world.try_take(MCP1).is_some_and(|text| text.starts_with("INVITE ")));
+}
+
+#[test]
 fn message_goes_to_one_resource_without_session_or_record() {
     let mut world = World::new();
     let text = request("MESSAGE", "sip:18005550100@10.0.0.5", "Max-Forwards: 70\r\n");

@@ -54,6 +54,7 @@ impl Endpoint {
             flow,
             reply_port,
             whose,
+            origin: None,
             machine: Machine::Stepping,
             armed: Armed::NOTHING,
             age: Link::LOOSE,

@@ -15,7 +15,7 @@ impl Endpoint {
     /// What does not hold. Costs time in proportion to the number of transactions: for tests.
     pub fn invariant(&self) -> Result<(), &'static str> {
         let table = &self.table;
-        let (mut finished, mut members, mut armed) = (0, 0, 0);
+        let (mut finished, mut members, mut armed, mut origins) = (0, 0, 0, 0);
         for (index, transaction) in table.slots.iter() {
             if table.find(table.hash(&transaction.key), &transaction.key) != Some(index) {
                 return Err("a transaction is not found by its key");
@@ -23,10 +23,12 @@ impl Endpoint {
             finished += usize::from(transaction.machine.phase() == Phase::Finished);
             members += usize::from(transaction.is_member);
             armed += transaction.armed.count();
+            origins += usize::from(transaction.origin.is_some());
             fits(transaction)?;
         }
         let holds = [
             (table.indexed() == table.slots.len(), "the index and the places differ in number"),
+            (origins == table.originated(), "the index of origins and the marks differ"),
             (finished == table.finished(), "the chain of finished ones and the states differ"),
             (finished <= self.limits.finished_transactions, "too many finished ones"),
             (members == table.members.total(), "the chains of addresses and the marks differ"),

@@ -98,6 +98,9 @@ impl Endpoint {
         let port = message.top_via().port;
         let port = port.unwrap_or_else(|| flow.transport.default_port());
         let id = self.enter(hash, flow, port, Whose::Above);
+        if key::origin(&mut self.scratch, &message) {
+            self.table.originate(id.index, self.table.hash(&self.scratch));
+        }
         if flow.conn.is_some() {
             self.table.members.join(&mut self.table.slots, id.index);
         }

@@ -9,7 +9,7 @@ pub(crate) const DEADLINES_PER_CALL: usize = 256;
 /// method, branch and IPv4 sent-by of most peers, and our own branch.
 pub(crate) const INLINE_KEY: usize = 64;
 
-/// Parts of the index. At the limits of `limits.rs` the growth of one moves 17,000 entries, well
+/// Parts of an index. At the limits of `limits.rs` the growth of one moves 17,000 entries, well
 /// within the 2 ms of a turn.
 pub(crate) const INDEX_PARTS: usize = 64;
 

@@ -62,6 +62,23 @@ pub(crate) fn server(out: &mut Vec<u8>, method: Method<'_>, request: &Message<'_
     out.extend_from_slice(via.branch.unwrap_or_default().as_bytes());
 }
 
+/// What copies of one request outside dialogs have in common, whichever way they come (RFC 3261
+/// §8.2.2.2), and the method, since the CSeq of a peer may begin anew with each. False: the
+/// request is inside a dialog, where copies mean nothing.
+pub(crate) fn origin(out: &mut Vec<u8>, request: &Message<'_>) -> bool {
+    if request.to().tag().is_some() {
+        return false;
+    }
+    out.clear();
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(0);
+    out.extend_from_slice(request.call_id().as_bytes());
+    out.push(0);
+    out.extend_from_slice(&request.cseq().to_be_bytes());
+    out.extend_from_slice(request.from().tag().unwrap_or_default().as_bytes());
+    true
+}
+
 /// Host (names have no case) and port; no port stays no port, as the same peer writes the same.
 fn sent_by(out: &mut Vec<u8>, via: &Via<'_>) {
     let start = out.len();

@@ -107,6 +107,10 @@ impl State {
         }
     }
 
+    pub(crate) const fn is_ongoing(&self) -> bool {
+        matches!(self, Self::Proceeding { .. } | Self::Accepted)
+    }
+
     pub(crate) const fn phase(&self) -> Phase {
         match self {
             Self::Proceeding { .. } => Phase::Pending,

@@ -92,6 +92,14 @@ impl State {
         }
     }
 
+    pub(crate) fn is_ongoing(&self) -> bool {
+        match self {
+            Self::Trying | Self::Proceeding { .. } => true,
+            Self::Completed { response } => response.starts_with(b"SIP/2.0 2"),
+            Self::Silent | Self::Terminated => false,
+        }
+    }
+
     pub(crate) const fn phase(&self) -> Phase {
         match self {
             Self::Trying | Self::Proceeding { .. } => Phase::Pending,

@@ -87,6 +87,52 @@ fn branch_sent_by_and_method_make_a_server_transaction() {
     }
 }
 
+/// The same request outside dialogs under another branch, after the first had this answer.
+#[test]
+fn a_copy_that_comes_by_another_way_is_merged_while_the_first_may_succeed() {
+    for (method, answers, merged) in [
+        ("INVITE", &[][..], true),
+        ("INVITE", &[100, 180], true),
+        ("INVITE", &[200], true),
+        ("INVITE", &[180, 503], false),
+        ("MESSAGE", &[], true),
+        ("MESSAGE", &[202], true),
+        ("MESSAGE", &[503], false),
+        ("MESSAGE", &[408], false),
+    ] {
+        let mut endpoint = endpoint();
+        let first = request(method, Udp, 5060, "z9hG4bKfirst");
+        let id = new_request(&mut endpoint, flow(Udp, 5060), &first);
+        assert!(!endpoint.is_merged(id));
+        for code in answers {
+            endpoint.respond(NOW, id, *code, &response(&first, *code));
+        }
+        let copy = edited(&first, "branch=z9hG4bKfirst", "branch=z9hG4bKcopy");
+        let copy = new_request(&mut endpoint, flow(Tcp, 5060), &copy);
+        assert_eq!(endpoint.is_merged(copy), merged, "{method} {answers:?}");
+        for (what, from, to) in [
+            ("another call", "call-", "other-"),
+            ("another CSeq", "CSeq: 7", "CSeq: 8"),
+            ("another From tag", "tag=a1", "tag=a2"),
+            ("inside a dialog", "<sip:bob@b.example>\r", "<sip:bob@b.example>;tag=b1\r"),
+        ] {
+            let other = edited(&first, "branch=z9hG4bKfirst", "branch=z9hG4bKother");
+            let other = new_request(&mut endpoint, flow(Udp, 5060), &edited(&other, from, to));
+            assert!(!endpoint.is_merged(other), "{what}");
+            endpoint.discard(other);
+        }
+        // nothing is remembered longer than the transactions
+        endpoint.respond(NOW, copy, 482, &response(&first, 482));
+        endpoint.discard(id);
+        endpoint.respond(NOW, id, 503, &response(&first, 503));
+        endpoint.handle_timeout(ms(100_000));
+        endpoint.handle_timeout(ms(200_000));
+        let again = edited(&first, "branch=z9hG4bKfirst", "branch=z9hG4bKagain");
+        let again = new_request(&mut endpoint, flow(Udp, 5060), &again);
+        assert!(!endpoint.is_merged(again), "{method} {answers:?}");
+    }
+}
+
 #[test]
 fn a_peer_of_rfc_2543_is_matched_by_its_headers() {
     // The cookie alone is no branch of RFC 3261 either.
