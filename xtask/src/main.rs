@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         Some("ci") => ci::run(&root),
         Some("tidy") => tidy::run(&root),
         Some("bench") => bench::run(&root, &args.collect::<Vec<_>>()),
-        _ => bail!("usage: cargo xtask ci | tidy | bench [start|parse] [--write]"),
+        _ => bail!("usage: cargo xtask ci | tidy | bench [start|parse|proxy …] [--write]"),
     }
 }
 

@@ -1,0 +1,71 @@
+//! CPU per call, failures and answer times at fixed rates.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::call::{Calls, Via};
+use super::plan::Plan;
+use super::sipp::Callers;
+use super::system::{System, Tools};
+
+/// One turn of one system under one load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) system: System,
+    pub(super) via: Via,
+    /// Calls per second: wanted, and ended in the measured time.
+    pub(super) wanted: u32,
+    pub(super) reached: f64,
+    /// User and system time of the system's processes per call that ended.
+    pub(super) cpu_us: f64,
+    /// Of all calls of the turn.
+    pub(super) failed: f64,
+    pub(super) retransmissions: f64,
+    /// From INVITE to 200.
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
+/// All loads, the systems in alternation.
+pub(super) fn run(tools: &Tools, plan: &Plan) -> Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for turn in 1..=plan.alternations {
+        for via in &plan.vias {
+            for rate in &plan.rates {
+                for system in &plan.systems {
+                    let sample = one(tools, plan, *system, *via, *rate)?;
+                    println!("{turn}: {sample:?}");
+                    samples.push(sample);
+                }
+            }
+        }
+    }
+    Ok(samples)
+}
+
+fn one(tools: &Tools, plan: &Plan, system: System, via: Via, wanted: u32) -> Result<Sample> {
+    let running = system.start(tools, via)?;
+    let (warm, seconds) = (f64::from(plan.warm), f64::from(plan.seconds));
+    // The measured time ends before the calls do.
+    let calls = Calls::short(via, wanted, plan.warm + plan.seconds + 2);
+    let mut callers = Callers::start(&tools.files, running.sip, calls)?;
+    let begun = callers.wait_for(warm)?;
+    let before = running.server.cpu_us()?;
+    let ended = callers.wait_for(begun.seconds + seconds)?;
+    let cpu = running.server.cpu_us()? - before;
+    let all = callers.finish(Duration::from_secs(20))?;
+    let (p50_ms, p99_ms) = callers.answers(begun.seconds)?;
+    let done = ended.succeeded - begun.succeeded;
+    Ok(Sample {
+        system,
+        via,
+        wanted,
+        reached: done / (ended.seconds - begun.seconds),
+        cpu_us: cpu / done,
+        failed: f64::from(calls.count) - all.succeeded,
+        retransmissions: all.retransmissions,
+        p50_ms,
+        p99_ms,
+    })
+}

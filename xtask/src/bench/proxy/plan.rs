@@ -1,0 +1,152 @@
+//! What is to be measured, from the command line.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+
+use super::call::Via;
+use super::system::System;
+
+const USAGE: &str = "options of bench proxy:
+  --alternations N     turns of every system (5)
+  --rates A,B,…        calls per second (1000,4000)
+  --via udp|tcp        one transport only
+  --only SYSTEM,…      ringmaster, tlsf, fm (Kamailio with that allocator)
+  --part load|knee|held  one part only
+  --warm SECONDS       load before the measured time (34: until what lives longest, 32 s, is steady)
+  --seconds SECONDS    measured time of a load (20)
+  --held CALLS         calls held (20000)
+  --quick              one turn, 4 s warm, 10 s measured, 1000 calls/s, load only
+  --write              put the tables into docs/reference/performance.md";
+
+/// A part of the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// CPU, failures and latency at fixed rates.
+    Load,
+    /// The highest rate without failures, and half as much again.
+    Knee,
+    /// Memory of calls that are up.
+    Held,
+}
+
+/// All that the command line says.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) parts: Vec<Part>,
+    pub(super) alternations: usize,
+    pub(super) rates: Vec<u32>,
+    pub(super) vias: Vec<Via>,
+    pub(super) systems: Vec<System>,
+    pub(super) warm: u32,
+    pub(super) seconds: u32,
+    pub(super) held: u32,
+    pub(super) write: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            parts: vec![Part::Load, Part::Knee, Part::Held],
+            alternations: 5,
+            rates: vec![1000, 4000],
+            vias: vec![Via::Udp, Via::Tcp],
+            systems: System::ALL.to_vec(),
+            warm: 34,
+            seconds: 20,
+            held: 20_000,
+            write: false,
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a command line.
+    pub(super) fn parse(args: &[String]) -> Result<Self> {
+        let mut plan = Self::default();
+        let mut args = args.iter().map(String::as_str);
+        while let Some(name) = args.next() {
+            match name {
+                "--write" => plan.write = true,
+                "--quick" => {
+                    plan = Self {
+                        parts: vec![Part::Load],
+                        alternations: 1,
+                        rates: vec![1000],
+                        warm: 4,
+                        seconds: 10,
+                        ..plan
+                    }
+                }
+                _ => {
+                    let value = args.next().context(USAGE)?;
+                    plan.set(name, value).with_context(|| format!("{name} {value}\n{USAGE}"))?;
+                }
+            }
+        }
+        if plan.alternations == 0 || plan.seconds == 0 || plan.rates.contains(&0) {
+            bail!("nothing can be measured in no time\n{USAGE}");
+        }
+        Ok(plan)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        match name {
+            "--alternations" => self.alternations = value.parse()?,
+            "--warm" => self.warm = value.parse()?,
+            "--seconds" => self.seconds = value.parse()?,
+            "--held" => self.held = value.parse()?,
+            "--rates" => {
+                self.rates = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            "--via" => self.vias = vec![Via::parse(value).context("udp or tcp")?],
+            "--part" => {
+                self.parts = vec![match value {
+                    "load" => Part::Load,
+                    "knee" => Part::Knee,
+                    "held" => Part::Held,
+                    _ => bail!("there is no such part"),
+                }];
+            }
+            "--only" => {
+                let system = |name| System::parse(name).context("there is no such system");
+                self.systems = value.split(',').map(system).collect::<Result<_>>()?;
+            }
+            _ => bail!("there is no such option"),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parts, alternations, rates, vias, systems, warm, seconds, held, .. } = self;
+        write!(
+            f,
+            "{parts:?}: {alternations} turns of {systems:?} over {vias:?}; {rates:?} calls/s for \
+             {warm}+{seconds} s; {held} calls held"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Plan> {
+        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Plan::parse(&args)
+    }
+
+    #[test]
+    fn what_a_command_line_says() {
+        let plan = parse("--quick --via tcp --only ringmaster,fm --rates 500,900").unwrap();
+        assert_eq!((plan.alternations, plan.warm, plan.seconds), (1, 4, 10));
+        assert_eq!((plan.rates, plan.vias), (vec![500, 900], vec![Via::Tcp]));
+        assert_eq!(plan.systems, [System::Ringmaster, System::Fm]);
+        assert_eq!(parse("").unwrap().parts.len(), 3);
+        for wrong in ["--rates", "--rates x", "--rates 0", "--part all", "--fast 1", "--via sctp"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
