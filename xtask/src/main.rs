@@ -1,8 +1,9 @@
-//! The only door: `cargo xtask ci`, `tidy`, `bench`. A laptop and CI run the same commands.
+//! The only door: `cargo xtask ci`, `tidy`, `bench`, `fuzz`. A laptop and CI run the same commands.
 #![expect(clippy::print_stdout, reason = "a command line tool talks on stdout")]
 
 mod bench;
 mod ci;
+mod fuzz;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,10 @@ fn main() -> Result<()> {
         Some("ci") => ci::run(&root),
         Some("tidy") => tidy::run(&root),
         Some("bench") => bench::run(&root, &args.collect::<Vec<_>>()),
-        _ => bail!("usage: cargo xtask ci | tidy | bench [start|parse|proxy …] [--write]"),
+        Some("fuzz") => fuzz::run(&root, &args.collect::<Vec<_>>()),
+        _ => bail!(
+            "usage: cargo xtask ci | tidy | bench [start|parse|proxy …] [--write] | fuzz [TARGET…]"
+        ),
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 /// Where source files lie; `sim` enters with its first crate.
-const FOLDERS: &[&str] = &["proto", "core", "io", "server", "app", "sim", "xtask"];
+const FOLDERS: &[&str] = &["proto", "core", "io", "server", "app", "fuzz", "sim", "xtask"];
 
 /// Runs all checks and lists every fault.
 pub(crate) fn run(root: &Path) -> Result<()> {

@@ -23,10 +23,10 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Reads one address that fills `value`.
+    /// Reads one address that fills `value`. Its URI is not looked at: `parsed_uri` tells.
     ///
     /// # Errors
-    /// 400 when `value` is no single address or its URI breaks the grammar.
+    /// 400 when `value` is no single address.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         let address = Self::take(&mut cursor)?;
@@ -47,7 +47,8 @@ impl<'a> NameAddr<'a> {
         self.params.get(name)
     }
 
-    /// The URI in its parts; `None` for `*`.
+    /// The URI in its parts; `None` for `*`, and for what is no URI. Addresses of a parsed message
+    /// have been checked.
     pub fn parsed_uri(&self) -> Option<Uri<'a>> {
         Uri::parse(self.uri).ok()
     }

@@ -126,12 +126,14 @@ fn step(cursor: &mut Cursor<'_>) -> Result<Option<Found>, ParseError> {
         cursor.at = name_end;
         return Ok(Some(Found { name, name_end, value: 0, end: 0 }));
     }
+    let equals = cursor.at;
     cursor.blanks();
-    let value = cursor.at;
+    let mut value = cursor.at;
     if cursor.peek() == Some(b'"') {
         cursor.quoted().ok_or(ParseError::new("open quote", value))?;
-    } else {
-        cursor.take(VALUE);
+    } else if cursor.take(VALUE).is_empty() {
+        // blanks behind an empty value are those behind the parameter
+        (value, cursor.at) = (equals, equals);
     }
     Ok(Some(Found { name, name_end, value, end: cursor.at }))
 }

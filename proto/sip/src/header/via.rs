@@ -286,6 +286,7 @@ mod tests {
                 "SIP/2.0/UDP h;rport=99;branch=z;received=192.0.2.1",
             ),
             ("SIP/2.0/UDP h:5", "192.0.2.1:99", "SIP/2.0/UDP h:5;received=192.0.2.1"),
+            ("SIP/2.0/UDP h;x= \r\n ", "192.0.2.1:99", "SIP/2.0/UDP h;x=;received=192.0.2.1"),
             (
                 "SIP/2.0/UDP h;received=1.1.1.1;x=\"a;b\"",
                 "[2001:db8::1]:5",

@@ -11,13 +11,15 @@ const STRICT: [&str; 4] = ["user", "ttl", "method", "maddr"];
 
 /// True when both name the same resource.
 pub(super) fn same(left: &Uri<'_>, right: &Uri<'_>) -> bool {
-    if left.scheme != right.scheme {
-        return false;
+    // a parameter that stands twice is no reason not to be oneself
+    if left.text == right.text {
+        return true;
     }
-    if !left.scheme.is_sip() {
+    if !left.scheme.is_sip() || !right.scheme.is_sip() {
         return left.text.eq_ignore_ascii_case(right.text);
     }
-    equal(left.user, right.user, false)
+    left.scheme == right.scheme
+        && equal(left.user, right.user, false)
         && equal(left.password, right.password, false)
         && left.host.eq_ignore_ascii_case(right.host)
         && left.port == right.port
@@ -37,9 +39,10 @@ fn covers(left: &Uri<'_>, right: &Uri<'_>) -> bool {
 /// Headers are never ignored, but may come in any order.
 fn same_headers(left: &Uri<'_>, right: &Uri<'_>) -> bool {
     let count = |uri: &Uri<'_>| headers(uri).count();
-    count(left) == count(right)
-        && headers(left)
-            .all(|have| headers(right).any(|other| equal(Some(have), Some(other), true)))
+    let within = |some: &Uri<'_>, all: &Uri<'_>| {
+        headers(some).all(|have| headers(all).any(|other| equal(Some(have), Some(other), true)))
+    };
+    count(left) == count(right) && within(left, right) && within(right, left)
 }
 
 fn headers<'a>(uri: &Uri<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -99,6 +102,8 @@ mod tests {
                 "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
                 "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
             ),
+            ("sip:a@b;twice=1;twice=2", "sip:a@b;twice=1;twice=2"),
+            ("soap.beep://192.0.2.103:3002", "SOAP.beep://192.0.2.103:3002"),
         ] {
             check(left, right, true);
         }
@@ -114,6 +119,7 @@ mod tests {
             ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
             ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
             ("sip:a@b", "sips:a@b"),
+            ("sip:a@b?x=1&x=1", "sip:a@b?x=1&y=2"),
         ] {
             check(left, right, false);
         }
