@@ -171,6 +171,6 @@ impl Proxy {
         session: Option<Guid>,
         fields: Vec<(&'static str, String)>,
     ) {
-        self.events.push_back(Event::Log { id, session, fields });
+        self.events.push(Event::Log { id, session, fields });
     }
 }

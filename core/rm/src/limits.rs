@@ -58,5 +58,7 @@ pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
 pub const CALLS_PAGE: usize = 1_000;
 /// Own timers fired in one call of `handle_timeout`, so that a turn stays short.
 pub const TIMERS_PER_TURN: usize = 256;
+/// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.
+pub const IDLE_EVENTS: usize = 1 << 20;
 /// Debug builds check all invariants after every mutation up to so many legs, then now and then.
 pub const CHECKED_LEGS: usize = 64;

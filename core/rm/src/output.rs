@@ -1,10 +1,15 @@
 //! Everything the engine can want from the shell besides bytes on a wire, as one closed enum.
 
+use std::collections::VecDeque;
+
 use model::id::Guid;
+
+use crate::limits;
 
 pub use model::record::Stream;
 
-/// An owned fact for the shell; drained with `Proxy::poll_event` after every mutation.
+/// A fact for the shell; drained with `Proxy::poll_event` after every mutation. The bytes of a
+/// record were appended to the caller's buffer: its JSON, then its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A record for the spool and the broker (rm.md §9).
@@ -17,10 +22,10 @@ pub enum Event {
         frame: FrameKind,
         /// Key of open and close frames: GUID (16), leg (4), epoch (2), big-endian.
         key: [u8; 22],
-        /// The record, UTF-8 JSON.
-        json: Vec<u8>,
-        /// The packed leg (rm.md §2.1) of an open frame; empty otherwise.
-        block: Vec<u8>,
+        /// Bytes of the record, UTF-8 JSON.
+        json: usize,
+        /// Bytes of the packed leg (rm.md §2.1) of an open frame; 0 otherwise.
+        block: usize,
         /// Somebody waits for it to be on disk.
         urgent: bool,
     },
@@ -49,4 +54,40 @@ pub enum FrameKind {
     Open,
     /// A record that closes a leg.
     Close,
+}
+
+/// Facts that wait for the shell; the bytes of records lie in one buffer that is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    waiting: VecDeque<Event>,
+    bytes: Vec<u8>,
+    /// Where the bytes of the first record begin.
+    start: usize,
+}
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event) {
+        self.waiting.push_back(event);
+    }
+
+    /// The buffer to which the bytes of the next record are appended before it is pushed.
+    pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Takes the next one, and appends its bytes to `out`.
+    pub(crate) fn pop(&mut self, out: &mut Vec<u8>) -> Option<Event> {
+        let event = self.waiting.pop_front()?;
+        if let Event::Record { json, block, .. } = &event {
+            let end = self.start + json + block;
+            out.extend_from_slice(self.bytes.get(self.start..end).unwrap_or_default());
+            self.start = end;
+        }
+        if self.waiting.is_empty() {
+            self.start = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(limits::IDLE_EVENTS);
+        }
+        Some(event)
+    }
 }

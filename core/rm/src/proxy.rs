@@ -27,7 +27,7 @@ use crate::dialog::{Relay, hold::Held};
 use crate::forward::{Hunt, watch::Watch};
 use crate::input::{Input, NodeState};
 use crate::log;
-use crate::output::Event;
+use crate::output::{Event, Events};
 use crate::policy::Usage;
 use crate::pool::Pool;
 use crate::record::Recorder;
@@ -61,7 +61,7 @@ pub struct Proxy {
     pub(crate) held: VecDeque<Held>,
     pub(crate) timers: Timers,
     pub(crate) recorder: Recorder,
-    pub(crate) events: VecDeque<Event>,
+    pub(crate) events: Events,
     pub(crate) counters: Counters,
     /// Transaction number of the latest branch.
     pub(crate) branches: u64,
@@ -140,7 +140,7 @@ impl Proxy {
             held: VecDeque::new(),
             timers: Timers::default(),
             recorder: Recorder::default(),
-            events: VecDeque::new(),
+            events: Events::default(),
             counters: Counters::default(),
             branches: 0,
             probes: 0,
@@ -191,9 +191,10 @@ impl Proxy {
         self.endpoint.poll_transmit(out)
     }
 
-    /// The next fact for the shell. Call until `None`.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+    /// The next fact for the shell; the bytes of a record are appended to `out`. Call until
+    /// `None`.
+    pub fn poll_event(&mut self, out: &mut Vec<u8>) -> Option<Event> {
+        self.events.pop(out)
     }
 
     /// When to call `handle_timeout` at the latest, and what for.

@@ -191,11 +191,14 @@ impl Proxy {
             body,
             extra: serde_json::Map::new(),
         };
-        let mut json = Vec::with_capacity(1024);
-        record.write(&mut json);
+        let bytes = self.events.bytes();
+        let before = bytes.len();
+        record.write(bytes);
+        let json = bytes.len() - before;
+        bytes.extend_from_slice(&block);
         self.recorder.no += 1;
-        let no = self.recorder.no;
-        self.events.push_back(Event::Record { no, stream, frame, key, json, block, urgent });
+        let (no, block) = (self.recorder.no, block.len());
+        self.events.push(Event::Record { no, stream, frame, key, json, block, urgent });
         no
     }
 }

@@ -18,6 +18,8 @@ use telemetry::Log;
 pub(crate) struct Engine {
     proxy: Proxy,
     outbox: Outbox,
+    /// Bytes of the record in hand.
+    record: Vec<u8>,
     journal: Journal,
     log: Log,
     now: Now,
@@ -31,6 +33,7 @@ impl Engine {
         let mut engine = Self {
             proxy,
             outbox: Outbox::default(),
+            record: Vec::new(),
             journal,
             log,
             now,
@@ -119,8 +122,10 @@ impl Engine {
         while let Some(transmit) = self.proxy.poll_transmit(&mut self.outbox.bytes) {
             self.outbox.push(transmit.flow, transmit.len);
         }
-        while let Some(event) = self.proxy.poll_event() {
-            if let Some(Event::Log { id, session, fields }) = self.journal.take(event) {
+        while let Some(event) = self.proxy.poll_event(&mut self.record) {
+            let left = self.journal.take(event, &self.record);
+            self.record.clear();
+            if let Some(Event::Log { id, session, fields }) = left {
                 let session = session.map(|guid| guid.to_string());
                 let fields: Vec<_> =
                     fields.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -37,29 +37,29 @@ struct Refused {
     retry: Duration,
 }
 
-/// One frame to be; its payload is put together when the spool is asked.
+/// One frame to be.
 struct Waiting {
     /// Its number and stream; `None`: a close without record.
     no: Option<(u64, Stream)>,
     class: Class,
     kind: Kind,
     key: [u8; 22],
-    json: Vec<u8>,
-    block: Vec<u8>,
+    payload: Vec<u8>,
     urgent: bool,
 }
 
 impl Waiting {
     fn bytes(&self) -> usize {
-        self.json.len() + self.block.len()
+        self.payload.len()
     }
 
+    /// A copy for the spool: what it refuses is asked for again.
     fn entry(&self) -> Entry {
         let key = match self.kind {
             Kind::Open | Kind::Close => Key::new(&self.key),
             Kind::Data | Kind::Carried | Kind::Cursor => None,
         };
-        Entry { kind: self.kind, key, payload: frame::encode(&self.json, &self.block) }
+        Entry { kind: self.kind, key, payload: self.payload.clone() }
     }
 }
 
@@ -119,10 +119,11 @@ impl Journal {
         }
     }
 
-    /// Takes one event of the engine; gives it back when it is none of the journal's.
-    pub(crate) fn take(&mut self, event: Event) -> Option<Event> {
+    /// Takes one event of the engine, with the bytes of its record; gives it back when it is none
+    /// of the journal's.
+    pub(crate) fn take(&mut self, event: Event, bytes: &[u8]) -> Option<Event> {
         let waiting = match event {
-            Event::Record { no, stream, frame, key, json, block, urgent } => {
+            Event::Record { no, stream, frame, key, json, urgent, .. } => {
                 let (kind, class) = match (stream, frame) {
                     (Stream::Event | Stream::Or | Stream::Sq, _) => (Kind::Data, Class::Event),
                     (Stream::Cdr, FrameKind::Data) => (Kind::Data, Class::Update),
@@ -131,12 +132,14 @@ impl Journal {
                 };
                 self.publishing.made(stream);
                 let no = Some((no, stream));
-                Waiting { no, class, kind, key, json, block, urgent }
+                let (json, block) = bytes.split_at_checked(json).unwrap_or((bytes, &[]));
+                let payload = frame::encode(json, block);
+                Waiting { no, class, kind, key, payload, urgent }
             }
             Event::Forget { key } => {
-                let (json, block) = (Vec::new(), Vec::new());
+                let payload = frame::encode(&[], &[]);
                 let (kind, class) = (Kind::Close, Class::End);
-                Waiting { no: None, class, kind, key, json, block, urgent: false }
+                Waiting { no: None, class, kind, key, payload, urgent: false }
             }
             other @ Event::Log { .. } => return Some(other),
         };

@@ -49,7 +49,7 @@ impl Proxy {
                 self.bring_back(now, session, leg);
                 restored.legs += 1;
             }
-            self.events.push_back(Event::Forget { key: frame_key(guid, id, epoch) });
+            self.events.push(Event::Forget { key: frame_key(guid, id, epoch) });
         }
         self.check();
         restored

@@ -225,8 +225,9 @@ impl World {
                 self.proxy.handle_input(self.now, Input::Packet { flow, bytes: ack.as_bytes() });
             }
             let mut durable = None;
-            while let Some(event) = self.proxy.poll_event() {
-                self.event(event, &mut durable);
+            let mut bytes = Vec::new();
+            while let Some(event) = self.proxy.poll_event(&mut bytes) {
+                self.event(event, &std::mem::take(&mut bytes), &mut durable);
             }
             let probes = self.answer_probes();
             if let Some(no) = durable.filter(|_| self.disk) {
@@ -237,13 +238,16 @@ impl World {
         }
     }
 
-    fn event(&mut self, event: Event, durable: &mut Option<u64>) {
+    fn event(&mut self, event: Event, bytes: &[u8], durable: &mut Option<u64>) {
         match event {
             Event::Record { no, frame, key, json, block, .. } => {
+                let (json, rest) = bytes.split_at(json);
+                assert_eq!(rest.len(), block);
+                let block = rest.to_vec();
                 assert_eq!(no, self.made + 1, "record numbers have no gap");
                 self.made = no;
                 *durable = Some(no);
-                let json = serde_json::from_slice(&json).unwrap();
+                let json = serde_json::from_slice(json).unwrap();
                 self.records.push(Recorded { frame, key, json, block });
             }
             Event::Forget { key } => self.forgotten.push(key),

@@ -45,11 +45,18 @@ fn bench_on(most: usize, fs: Arc<dyn FileSystem>) -> Bench {
 fn record(no: u64, stream: Stream, frame: FrameKind, bytes: usize) -> Event {
     let mut key = [0; 22];
     key[..8].copy_from_slice(&no.to_be_bytes());
-    let (json, block) = (vec![b'x'; bytes], Vec::new());
-    Event::Record { no, stream, frame, key, json, block, urgent: true }
+    Event::Record { no, stream, frame, key, json: bytes, block: 0, urgent: true }
 }
 
 impl Bench {
+    fn take(&mut self, event: Event) -> Option<Event> {
+        let bytes = match &event {
+            Event::Record { json, .. } => vec![b'x'; *json],
+            Event::Forget { .. } | Event::Log { .. } => Vec::new(),
+        };
+        self.journal.take(event, &bytes)
+    }
+
     /// Waits for the newest record event that is on disk.
     fn newest(&mut self, until: u64) -> u64 {
         let mut newest = 0;
@@ -66,11 +73,11 @@ fn a_turns_records_are_one_append_and_become_durable_by_number() {
     let mut bench = bench(1 << 20);
     for no in 1..=3 {
         let record = record(no, Stream::Cdr, FrameKind::Data, 100);
-        assert_eq!(bench.journal.take(record), None);
+        assert_eq!(bench.take(record), None);
     }
-    assert_eq!(bench.journal.take(Event::Forget { key: [9; 22] }), None);
+    assert_eq!(bench.take(Event::Forget { key: [9; 22] }), None);
     let log = Event::Log { id: 20201, session: None, fields: Vec::new() };
-    assert_eq!(bench.journal.take(log.clone()), Some(log));
+    assert_eq!(bench.take(log.clone()), Some(log));
     assert_eq!(bench.journal.commit(SECOND), Change::None);
     assert_eq!(bench.newest(3), 3);
     assert_eq!(bench.journal.publishing.pending(), 3);
@@ -85,7 +92,7 @@ fn a_full_spool_is_told_once_and_the_least_important_go_first() {
     let mut change = Change::None;
     while change == Change::None {
         no += 1;
-        bench.journal.take(record(no, Stream::Cdr, FrameKind::Data, 10_000));
+        bench.take(record(no, Stream::Cdr, FrameKind::Data, 10_000));
         change = bench.journal.commit(now);
         if no < 1000 && change == Change::None {
             bench.newest(no);
@@ -102,7 +109,7 @@ fn a_full_spool_is_told_once_and_the_least_important_go_first() {
         for _ in 0..count {
             no += 1;
             now += SPOOL_RETRY;
-            bench.journal.take(record(no, stream, frame, 5_000));
+            bench.take(record(no, stream, frame, 5_000));
             assert_eq!(bench.journal.commit(now), Change::None);
         }
     }
@@ -118,8 +125,8 @@ fn an_entry_that_no_spool_takes_does_not_stop_the_others() {
     let mut bench = bench(1 << 20);
     let large = spool::limits::FRAME_BYTES + 1;
     bench.journal.most_bytes = large * 2;
-    bench.journal.take(record(1, Stream::Cdr, FrameKind::Data, large));
-    bench.journal.take(record(2, Stream::Cdr, FrameKind::Close, 100));
+    bench.take(record(1, Stream::Cdr, FrameKind::Data, large));
+    bench.take(record(2, Stream::Cdr, FrameKind::Close, 100));
     assert_eq!(bench.journal.commit(SECOND), Change::None);
     assert_eq!(bench.newest(2), 2);
     assert_eq!(bench.journal.counters().dropped, [0, 1, 0, 0]);
@@ -176,7 +183,7 @@ fn nothing_is_durable_before_the_disk_has_synced_it() {
     let disk = SlowFs::default();
     let mut bench = bench_on(1 << 20, Arc::new(disk.clone()));
     let shut = disk.0.write().unwrap();
-    assert!(bench.journal.take(record(1, Stream::Cdr, FrameKind::Close, 100)).is_none());
+    assert!(bench.take(record(1, Stream::Cdr, FrameKind::Close, 100)).is_none());
     assert_eq!(bench.journal.commit(Duration::ZERO), Change::None);
     let early = bench.durable.recv_timeout(Duration::from_millis(300));
     assert_eq!(early, Err(RecvTimeoutError::Timeout), "written, and not yet synced");
