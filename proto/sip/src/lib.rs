@@ -8,6 +8,7 @@
 pub mod limits;
 pub mod buffers;
 pub mod transport;
+pub mod locate;
 pub mod method;
 pub mod uri;
 pub mod header;

@@ -101,3 +101,31 @@ pub const BUFFER_LARGEST: usize = 4 * 1024;
 /// Bytes in buffers that wait to be used again. 1 MiB: the swing of some 1,000 messages; what is
 /// given back beyond it is freed.
 pub const BUFFER_IDLE: usize = 1 << 20;
+
+/// Bytes of a host name that may be asked for (RFC 1035 §2.3.4, without the dot at its end).
+/// Breach: the host is no name, and nothing is asked.
+pub const HOST_NAME: usize = 253;
+
+/// NAPTR records of one name that are looked at. 16: real domains have 1 to 6. Breach: those that
+/// come last in their order are left out.
+pub const NAPTR_RECORDS: usize = 16;
+
+/// Services of one name that are looked at, each of which costs a question. 4: the three
+/// transports, and one more. Breach: those of the least preference are left out.
+pub const SERVICES: usize = 4;
+
+/// SRV records of one name that are looked at. 16: a cluster of media servers behind one name.
+/// Breach: those of the highest priority numbers are left out.
+pub const SRV_RECORDS: usize = 16;
+
+/// Hosts of one goal that are looked at, over all its services: each costs two questions. 16, as
+/// for SRV records. Breach: those that come last are left out.
+pub const HOSTS: usize = 16;
+
+/// Addresses of one host that are looked at, per family. 16, as for SRV records. Breach: the last
+/// ones of the answer are left out.
+pub const ADDRESSES: usize = 16;
+
+/// Targets of one goal. 32: nobody waits for the failure of more. Breach: the last ones are left
+/// out.
+pub const TARGETS: usize = 32;

@@ -12,3 +12,4 @@ mod timers;
 mod wire;
 mod bounds;
 mod matching;
+mod locate;
