@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . deploy/tools.sh
-need_packages cc:gcc cc:libc6-dev sipp:sip-tester
+need_packages cc:gcc cc:libc6-dev sipp:sip-tester /usr/sbin/dnsmasq:dnsmasq-base
 need_rust
 need_rust_tools
 exec cargo xtask ci

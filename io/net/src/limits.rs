@@ -35,3 +35,19 @@ pub const EVENTS: usize = 256;
 
 /// The longest wait: an epoll time-out is a 32-bit number of milliseconds.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Goals that may wait for the resolver, and answers that may wait for the engine. Full: the asker
+/// is told, the lookups wait.
+pub const DNS_QUEUE: usize = 256;
+
+/// Goals looked up at once; the others wait in the queue.
+pub const DNS_LOOKUPS: usize = 32;
+
+/// One try of one question to one server; the second is the last.
+pub const DNS_QUESTION: Duration = Duration::from_secs(1);
+
+/// All questions of one goal: a call waits no longer for a name.
+pub const DNS_GOAL: Duration = Duration::from_secs(4);
+
+/// How often the system's own settings of the name service are read again.
+pub const DNS_REREAD: Duration = Duration::from_secs(30);

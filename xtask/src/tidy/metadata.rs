@@ -1,7 +1,7 @@
 //! What `cargo metadata` tells, and the checks of the whole tree: licences, bans, sources, doubled
 //! crates, one integration-test binary per crate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -17,12 +17,17 @@ const BANNED: &[(&str, &str)] = &[
     ("bincode", "an empty tombstone; postcard is the binary codec"),
     ("etcd-client", "needs protoc on every builder"),
     ("sqlx", "plain drivers with SQL by hand"),
-    ("async-trait", "no procedural macros beyond serde, thiserror and clap"),
 ];
 
-/// Crates that stand twice in the lockfile. This list may only shrink.
-/// `embedded-io`: named twice by postcard as options that nobody takes; in the lockfile only.
-const DOUBLED: &[&str] = &["embedded-io"];
+/// Crates that ours must not name; what others bring in is theirs.
+const NOT_OURS: &[(&str, &str)] =
+    &[("async-trait", "no procedural macros beyond serde, thiserror and clap")];
+
+/// Crates that are built in two versions. This list may only shrink.
+const DOUBLED: &[&str] = &[];
+
+/// The platform whose tree is looked at for doubled crates: the one that is delivered.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Where the one integration-test binary of a crate lies; `e2e` is the one of `app`.
 const TEST_ROOTS: &[&str] = &["tests/it/main.rs", "tests/e2e/main.rs"];
@@ -58,6 +63,8 @@ pub(super) struct Package {
     pub(super) folder: Option<String>,
     pub(super) dependencies: Vec<Dependency>,
     pub(super) targets: Vec<Target>,
+    /// It is built. The lockfile also names what stands behind options that nobody takes.
+    pub(super) built: bool,
 }
 
 /// What `cargo metadata` tells.
@@ -74,7 +81,12 @@ impl Metadata {
         if !output.status.success() {
             bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        Self::parse(root, &serde_json::from_slice(&output.stdout)?)
+        let mut metadata = Self::parse(root, &serde_json::from_slice(&output.stdout)?)?;
+        let built = built(root)?;
+        for package in &mut metadata.packages {
+            package.built = built.contains(&format!("{} v{}", package.name, package.version));
+        }
+        Ok(metadata)
     }
 
     /// Reads the JSON of `cargo metadata`.
@@ -92,6 +104,21 @@ impl Metadata {
     pub(super) fn ours(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.source.is_none())
     }
+}
+
+/// Name and version of every package that a build on [`PLATFORM`] takes.
+fn built(root: &Path) -> Result<BTreeSet<String>> {
+    let args = ["tree", "--workspace", "--locked", "--prefix", "none", "--target", PLATFORM];
+    let output = cargo(root, &args).output().context("cannot run cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let lines = String::from_utf8(output.stdout).context("cargo tree prints text")?;
+    let named = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some(format!("{} {}", words.next()?, words.next()?))
+    };
+    Ok(lines.lines().filter_map(named).collect())
 }
 
 fn read_package(root: &Path, package: &Value) -> Package {
@@ -113,6 +140,7 @@ fn read_package(root: &Path, package: &Value) -> Package {
                 file: target["src_path"].as_str().and_then(|p| below(root, p)).unwrap_or_default(),
             })
             .collect(),
+        built: true,
     }
 }
 
@@ -138,7 +166,9 @@ pub(super) fn check(metadata: &Metadata, faults: &mut Vec<String>) {
     let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in &metadata.packages {
         let Package { name, version, .. } = package;
-        versions.entry(name).or_default().push(version);
+        if package.built {
+            versions.entry(name).or_default().push(version);
+        }
         if let Some((_, reason)) = BANNED.iter().find(|(banned, _)| banned == name) {
             faults.push(format!("crate {name} is banned: {reason}"));
         }
@@ -150,6 +180,13 @@ pub(super) fn check(metadata: &Metadata, faults: &mut Vec<String>) {
         match &package.licence {
             Some(licence) if allowed(licence) => {}
             other => faults.push(format!("crate {name} {version}: licence {other:?}")),
+        }
+    }
+    for package in metadata.ours() {
+        for Dependency { name, .. } in &package.dependencies {
+            if let Some((_, reason)) = NOT_OURS.iter().find(|(other, _)| other == name) {
+                faults.push(format!("{} may not name {name}: {reason}", package.name));
+            }
         }
     }
     if versions.contains_key("ring") && versions.contains_key("aws-lc-rs") {
@@ -232,6 +269,14 @@ mod tests {
         assert_eq!(found(&json!([aws])), [""; 0]);
         assert_eq!(found(&json!([ring, aws])).len(), 1);
         assert_eq!(found(&json!([foreign("openssl", "1.0.0")])).len(), 1);
+    }
+
+    #[test]
+    fn a_crate_that_others_bring_may_not_be_named_by_ours() {
+        let mut ours = with_tests(&[])[0].clone();
+        assert_eq!(found(&json!([ours, foreign("async-trait", "1.0.0")])), [""; 0]);
+        ours["dependencies"] = json!([{ "name": "async-trait", "kind": null }]);
+        assert_eq!(found(&json!([ours])).len(), 1);
     }
 
     #[test]
