@@ -13,7 +13,7 @@ mod pattern;
 
 pub use index::DidIndex;
 pub use overlap::{Clash, Entry, clashes};
-pub use pattern::{Pattern, PatternError, normalise};
+pub use pattern::{Pattern, PatternError, normalise, normalise_into};
 
 #[cfg(test)]
 mod tests;

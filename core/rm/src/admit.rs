@@ -5,6 +5,7 @@
 
 pub(crate) mod method;
 pub(crate) mod own;
+pub(crate) mod shed;
 pub(crate) mod source;
 
 use sip::endpoint::ServerId;
@@ -16,12 +17,11 @@ use sip::uri::Scheme;
 
 use crate::forward::branch;
 use crate::input::NodeState;
-use crate::limits;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::settings::Role;
 use model::time::Now;
-pub(crate) use source::{Source, Sources};
+pub(crate) use source::{Source, Sources, Standing};
 
 /// A request in hand, with its transaction.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,7 @@ pub(crate) struct Request<'m, 'a> {
     pub(crate) id: ServerId,
     pub(crate) flow: Flow,
     pub(crate) message: &'m Message<'a>,
+    pub(crate) standing: Standing,
 }
 
 impl<'a> Request<'_, 'a> {
@@ -101,7 +102,8 @@ impl Proxy {
             NodeState::Starting => return Err(Reason::NodeNotReady.into()),
             NodeState::Draining => return Err(Reason::NodeDraining.into()),
         }
-        if self.table.is_full() || self.endpoint.pending() >= limits::PENDING {
+        // what has priority is not shed, but there is no room for it either
+        if self.table.is_full() {
             return Err(self.overloaded());
         }
         Ok(source)

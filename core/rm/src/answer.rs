@@ -3,12 +3,16 @@
 //! Every final answer carries Warning and Server. The To tag is a keyed hash of the request, so
 //! that a repeated request without a transaction gets the same answer.
 
+use std::fmt::Write;
+use std::ops::Deref;
+
 use model::id::Guid;
 use model::time::Now;
 use sip::endpoint::ServerId;
 use sip::message::Message;
 use sip::print::{phrase, response};
 use sip::transport::Flow;
+use smallvec::SmallVec;
 
 use crate::admit::{Request, method};
 use crate::input::NodeState;
@@ -19,6 +23,29 @@ use crate::reject::{No, Reason};
 
 /// Value of the Server header in every answer that RM makes.
 pub(crate) const SERVER: &str = "Ringmaster";
+
+/// A To tag of ours: `rm` and eight hexadecimal digits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag([u8; 10]);
+
+impl Tag {
+    fn of(mark: u32) -> Self {
+        let mut text = *b"rm00000000";
+        for (place, shift) in text.iter_mut().rev().take(8).zip((0..32).step_by(4)) {
+            let digit = u8::try_from(mark >> shift & 15).unwrap_or(0);
+            *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        }
+        Self(text)
+    }
+}
+
+impl Deref for Tag {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
 
 impl Proxy {
     /// 100 Trying, before anything is looked up.
@@ -35,10 +62,25 @@ impl Proxy {
         self.said_no(no, request.is_invite(), None, request.flow);
     }
 
-    /// Refuses without a transaction: more of them must not begin.
+    /// Refuses without a transaction, and without an allocation: this must cost less than to serve.
     pub(crate) fn refuse_stateless(&mut self, flow: Flow, message: &Message<'_>, no: &No) {
-        let bytes = self.no_to(flow, message, no);
-        self.endpoint.send(flow, &bytes);
+        let (status, word) = (no.status(), no.reason.word());
+        let tag = self.own_tag(message);
+        let mut texts = std::mem::take(&mut self.scratch);
+        texts.clear();
+        // a String takes whatever is written
+        let _ = write!(texts, "399 {} \"{word}\"", self.settings.name);
+        let warning = texts.len();
+        let _ = no.retry_after().map(|seconds| write!(texts, "{seconds}"));
+        let (warning, retry) = texts.split_at(warning);
+        let all = [("Warning", warning), ("Server", SERVER), ("Retry-After", retry)];
+        let extra: SmallVec<[_; 3]> =
+            all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        self.endpoint.send_with(flow, |out| {
+            response(message, status, phrase(status), Some(&tag), &extra, flow, out);
+        });
+        drop(extra);
+        self.scratch = texts;
         let invite = message.method() == sip::method::Method::Invite;
         self.said_no(no, invite, None, flow);
     }
@@ -78,7 +120,7 @@ impl Proxy {
     fn no_to(&self, flow: Flow, message: &Message<'_>, no: &No) -> Vec<u8> {
         let entry = no.reason.entry();
         let warning = format!("399 {} \"{}\"", self.settings.name, entry.word);
-        let retry = entry.retry_after.map(|seconds| seconds.to_string());
+        let retry = no.retry_after().map(|seconds| seconds.to_string());
         let mut extra = vec![("Warning", warning.as_str()), ("Server", SERVER)];
         if let Some(retry) = &retry {
             extra.push(("Retry-After", retry));
@@ -97,11 +139,16 @@ impl Proxy {
         bytes
     }
 
-    fn own_tag(&self, message: &Message<'_>) -> String {
+    fn own_tag(&self, message: &Message<'_>) -> Tag {
+        Tag::of(self.mark(message))
+    }
+
+    /// A number of this request and its copies.
+    pub(crate) fn mark(&self, message: &Message<'_>) -> u32 {
         let from = message.from().tag().unwrap_or_default();
         let cseq = message.cseq().to_be_bytes();
         let parts = [b"tag", message.call_id().as_bytes(), from.as_bytes(), &cseq];
-        format!("rm{:08x}", self.settings.keys.branch_hash(&parts))
+        self.settings.keys.branch_hash(&parts)
     }
 
     fn said_no(&mut self, no: &No, invite: bool, session: Option<Guid>, flow: Flow) {
@@ -136,7 +183,7 @@ impl Proxy {
 
     /// OPTIONS to RM: its state (rm.md §1.10).
     pub(crate) fn answer_options(&mut self, request: &Request<'_, '_>) {
-        let full = self.table.is_full() || self.endpoint.pending() >= crate::limits::PENDING;
+        let full = self.is_full() || self.overload.state() > 0;
         let (code, state, reason) = match self.state {
             NodeState::Ready if full => (200, "full", "ok"),
             NodeState::Ready => (200, "healthy", "ok"),
@@ -172,5 +219,17 @@ impl Proxy {
         fields: Vec<(&'static str, String)>,
     ) {
         self.events.push(Event::Log { id, session, fields });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tag;
+
+    #[test]
+    fn a_tag_is_ten_characters() {
+        for (mark, text) in [(0, "rm00000000"), (0x9d04_c1e7, "rm9d04c1e7"), (255, "rm000000ff")] {
+            assert_eq!(&*Tag::of(mark), text);
+        }
     }
 }

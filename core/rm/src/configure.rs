@@ -2,6 +2,7 @@
 //!
 //! Calls in progress keep what they were given. Must not fail: a snapshot is valid.
 
+use model::did::DidIndex;
 use model::snapshot::Snapshot;
 use model::time::Now;
 
@@ -17,6 +18,8 @@ impl Proxy {
         let snapshot = std::sync::Arc::clone(&self.snapshot);
         let own = snapshot.application(&self.settings.application);
         self.options = own.map_or_else(|| self.settings.options.clone(), |one| one.options.clone());
+        self.priority =
+            DidIndex::build(self.options.priority_numbers.iter().map(|pattern| (pattern, 0)));
         self.names.clear();
         self.sources = Sources::new(&snapshot, self.chance.next_u64());
         let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();

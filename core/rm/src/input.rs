@@ -3,6 +3,7 @@
 //! Must not hold anything that the shell could have decided: it moves bytes and reports facts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::snapshot::Snapshot;
 use sip::transport::Flow;
@@ -16,6 +17,13 @@ pub enum Input<'a> {
         flow: Flow,
         /// The whole message.
         bytes: &'a [u8],
+        /// How long a datagram has waited in the kernel; zero for messages of streams.
+        age: Duration,
+    },
+    /// The kernel had no room for so many datagrams since it was asked last, once a second.
+    KernelDrops {
+        /// Of all sockets.
+        packets: u64,
     },
     /// A stream whose framing is broken; the shell closes it when the answer is written.
     Broken {

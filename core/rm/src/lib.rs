@@ -13,6 +13,8 @@ pub mod proxy;
 
 /// Stage 4: loops, draining, unknown peers, and the methods that are not calls.
 mod admit;
+/// When the engine cannot follow, and what share of the new requests it sheds.
+mod overload;
 /// Stage 5: number → tenant → profile → service.
 mod select;
 /// Stage 6: the limits of the tenant tree say yes, or why not.

@@ -8,6 +8,9 @@ pub const SESSIONS: usize = 200_000;
 pub const LEGS: usize = 300_000;
 /// Transactions without final answer; beyond it new calls get `overload`.
 pub const PENDING: usize = 100_000;
+/// So many more there may be of dialogs, monitors and calls with priority; beyond it `overload`
+/// for everyone.
+pub const PENDING_RESERVE: usize = 10_000;
 /// Tries of one INVITE over all groups.
 pub const TRIES_TOTAL: usize = 5;
 /// Late answers to a try that was given up are expected so long (rm.md §7.8).
@@ -60,5 +63,16 @@ pub const CALLS_PAGE: usize = 1_000;
 pub const TIMERS_PER_TURN: usize = 256;
 /// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.
 pub const IDLE_EVENTS: usize = 1 << 20;
+/// Packets that have waited in the kernel for longer show an engine that cannot follow (rm.md
+/// §1.9), if all packets of a listener do so for [`OVERLOAD_AFTER`].
+pub const QUEUE_AGE: Duration = Duration::from_millis(100);
+/// See [`QUEUE_AGE`].
+pub const OVERLOAD_AFTER: Duration = Duration::from_secs(1);
+/// Packets of an overloaded engine that have waited for less are served in time: less is shed.
+pub const QUEUE_CALM: Duration = Duration::from_millis(20);
+/// How often an overloaded engine looks at what it sheds.
+pub const OVERLOAD_STEP: Duration = Duration::from_millis(100);
+/// The alarm of an overload clears after so long without (rm.md §12.1).
+pub const OVERLOAD_CLEAR: Duration = Duration::from_secs(10);
 /// Debug builds check all invariants after every mutation up to so many legs, then now and then.
 pub const CHECKED_LEGS: usize = 64;

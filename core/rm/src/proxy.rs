@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use model::chance::Chance;
 use model::config::Options;
+use model::did::DidIndex;
 use model::id::{Guid, LegId};
 use model::map::Map;
 use model::snapshot::Snapshot;
@@ -26,8 +27,10 @@ use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::{Hunt, watch::Watch};
 use crate::input::{Input, NodeState};
+use crate::limits::{PENDING, PENDING_RESERVE};
 use crate::log;
 use crate::output::{Event, Events};
+use crate::overload::Overload;
 use crate::policy::Usage;
 use crate::pool::Pool;
 use crate::record::Recorder;
@@ -60,6 +63,11 @@ pub struct Proxy {
     pub(crate) servers: Map<ServerId, ServerUse>,
     pub(crate) held: VecDeque<Held>,
     pub(crate) timers: Timers,
+    pub(crate) overload: Overload,
+    /// Numbers whose calls are not refused by limits, and not shed.
+    pub(crate) priority: DidIndex,
+    /// For texts that are needed while one packet is looked at.
+    pub(crate) scratch: String,
     pub(crate) recorder: Recorder,
     pub(crate) events: Events,
     pub(crate) counters: Counters,
@@ -114,7 +122,10 @@ impl Proxy {
     pub fn new(settings: Settings, snapshot: Arc<Snapshot>, now: Now) -> Self {
         let mut chance = Chance::new(settings.seed);
         let seed = chance.next_u64();
-        let limits = sip::limits::Limits::DEFAULT;
+        let limits = sip::limits::Limits {
+            pending_transactions: PENDING + PENDING_RESERVE,
+            ..sip::limits::Limits::DEFAULT
+        };
         let timers = sip::endpoint::Timers {
             t1: settings.timers.t1,
             t2: settings.timers.t2,
@@ -139,6 +150,9 @@ impl Proxy {
             servers: Map::new(seed),
             held: VecDeque::new(),
             timers: Timers::default(),
+            overload: Overload::new(settings.listeners.len()),
+            priority: DidIndex::default(),
+            scratch: String::new(),
             recorder: Recorder::default(),
             events: Events::default(),
             counters: Counters::default(),
@@ -158,7 +172,11 @@ impl Proxy {
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         self.seen = now.mono;
         match input {
-            Input::Packet { flow, bytes } => self.on_packet(now, flow, bytes),
+            Input::Packet { flow, bytes, age } => {
+                self.waited(now, flow, age);
+                self.on_packet(now, flow, bytes);
+            }
+            Input::KernelDrops { packets } => self.on_kernel_drops(now, packets),
             Input::Broken { flow, bytes, error } => self.on_broken(now, flow, bytes, error),
             Input::FlowFailed { flow } => self.endpoint.handle_flow_failed(now.mono, flow),
             Input::Snapshot(snapshot) => {
@@ -220,7 +238,8 @@ impl Proxy {
         let answered = self.endpoint.counters().refused;
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
-                self.on_request(&Request { now, id, flow, message: &message });
+                let standing = self.sources.standing(&self.settings, flow);
+                self.on_request(&Request { now, id, flow, message: &message, standing });
             }
             Received::Ack { message } => {
                 *self.counters.requests.entry(("proxy", "ACK")).or_default() += 1;
@@ -237,10 +256,7 @@ impl Proxy {
                     self.counters.dropped("stray");
                 }
             }
-            Received::Overload { message } => {
-                let no = self.overloaded();
-                self.refuse_stateless(flow, &message, &no);
-            }
+            Received::Overload { message } => self.refuse_overload(now, flow, &message),
             Received::Absorbed(Absorbed::UnmatchedCancel) => {
                 self.counters.answer(481, Reason::NoDialog.word(), false);
             }
@@ -275,6 +291,9 @@ impl Proxy {
             self.refuse(request, &No::new(Reason::UntrustedSource, "monitor"));
             return;
         }
+        if self.shed(request) {
+            return;
+        }
         if request.is_invite() {
             self.trying(request);
         }
@@ -296,10 +315,11 @@ impl Proxy {
     /// One call, as one sentence: admit, select, authorise, place, forward. It is remembered from
     /// `begin` on, and recorded when it is answered or refused.
     fn on_invite(&mut self, request: &Request<'_, '_>) {
-        let source = match self.admit(request) {
+        let mut source = match self.admit(request) {
             Ok(source) => source,
             Err(no) => return self.refuse(request, &no),
         };
+        source.priority = source.priority || self.is_priority_number(request.message);
         let Some(mut call) = self.remember(request, source) else {
             return self.refuse(request, &Reason::Internal.into());
         };
@@ -344,6 +364,7 @@ impl Proxy {
             Timer::RelayC(key) => self.on_relay_timer_c(now, key),
             Timer::Watch(key) => self.end_watch(key),
             Timer::Leg(key) => self.on_leg_due(now, key),
+            Timer::Overload => self.on_overload_step(now),
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

@@ -106,7 +106,8 @@ impl Reason {
             Self::NoAnswer => attempt(408, "no-answer", None),
             Self::NoDialog => plain(481, "no-dialog", None),
             Self::BadToken => plain(481, "bad-token", Some(log::BAD_TOKEN)),
-            Self::Overload => later(plain(503, "overload", Some(log::OVERLOAD)), 2),
+            // its log line is the alarm's, once for all of them
+            Self::Overload => later(plain(503, "overload", None), 2),
             Self::NodeDraining => later(plain(503, "node-draining", None), 10),
             Self::NodeNotReady => later(plain(503, "node-not-ready", None), 2),
             Self::Internal => attempt(500, "internal", Some(log::INTERNAL)),
@@ -157,17 +158,28 @@ impl Reason {
 pub(crate) struct No {
     pub(crate) reason: Reason,
     pub(crate) status: Option<u16>,
+    /// Instead of that of the table, seconds.
+    pub(crate) retry_after: Option<u32>,
     /// Empty: there is nothing to say.
     pub(crate) subject: String,
 }
 
 impl No {
     pub(crate) fn new(reason: Reason, subject: impl Into<String>) -> Self {
-        Self { reason, status: None, subject: subject.into() }
+        Self { reason, status: None, retry_after: None, subject: subject.into() }
     }
 
     pub(crate) fn with_status(self, status: Option<u16>) -> Self {
         Self { status: status.or(self.status), ..self }
+    }
+
+    pub(crate) fn with_retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Seconds of Retry-After.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        self.retry_after.or(self.reason.entry().retry_after)
     }
 
     pub(crate) fn status(&self) -> u16 {

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Watch(usize),
     /// A leg's session timer, silence or longest duration.
     Leg(usize),
+    /// An overloaded engine looks at what it sheds.
+    Overload,
     /// Tombstones become old.
     Tombstones,
 }
@@ -33,6 +35,7 @@ impl Timer {
             Self::TimerC(_) | Self::RelayC(_) => "timer-c",
             Self::Watch(_) => "watch",
             Self::Leg(_) => "leg-expiry",
+            Self::Overload => "overload",
             Self::Tombstones => "tombstones",
         }
     }

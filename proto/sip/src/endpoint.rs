@@ -317,6 +317,11 @@ impl Endpoint {
         self.outbox.push(flow, bytes);
     }
 
+    /// The same for what `write` appends; what it leaves empty is not sent.
+    pub fn send_with(&mut self, flow: Flow, write: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.write(flow, write);
+    }
+
     /// The next message to put on the wire, appended to `out`. Call until `None`.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<Transmit> {
         self.outbox.pop(out)

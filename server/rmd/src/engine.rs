@@ -139,11 +139,11 @@ impl Sink for Engine {
     fn arrived(&mut self, arrival: Arrival<'_>) {
         match arrival {
             Arrival::Packet { flow, bytes, received } => {
-                if let Some(received) = received {
-                    let wall = Duration::from_millis(self.now.wall.0);
-                    self.queue_age = self.queue_age.max(wall.saturating_sub(received));
-                }
-                self.input(Input::Packet { flow, bytes });
+                // The turn's time is its beginning: what came later has waited for nothing.
+                let wall = Duration::from_millis(self.now.wall.0);
+                let age = received.map_or(Duration::ZERO, |at| wall.saturating_sub(at));
+                self.queue_age = self.queue_age.max(age);
+                self.input(Input::Packet { flow, bytes, age });
             }
             Arrival::Broken { flow, bytes, error } => {
                 self.input(Input::Broken { flow, bytes, error });

@@ -123,6 +123,7 @@ impl EventLoop {
                         transport: transport.counters(),
                         journal: engine.journal().counters(),
                         draining: phase.draining(),
+                        overload: engine.proxy().overload_state(),
                     });
                 }
                 Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),

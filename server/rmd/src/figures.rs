@@ -26,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) journal: journal::Counters,
     /// The node is leaving.
     pub(crate) draining: bool,
+    /// What of the new requests is shed: 0 none, 1 some, 2 all.
+    pub(crate) overload: u8,
 }
 
 /// Signs of life of the engine thread.

@@ -46,8 +46,7 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
         },
         allow_route: peer.allow_route,
         trusted_headers: peer.trust_headers,
-        // Refused by `io/config` in this version.
-        priority: false,
+        priority: peer.priority,
     };
     rm.sip.peers.iter().map(peer).collect()
 }

@@ -21,6 +21,8 @@ pub const MAX_GROUP_RESOURCES: usize = 5_000;
 pub const MAX_RESOURCES: usize = 20_000;
 /// Problems reported of one stage: more only hide the first.
 pub const MAX_PROBLEMS: usize = 100;
+/// Patterns of `rm/priority-numbers`: emergency and operator numbers, not a numbering plan.
+pub const MAX_PRIORITY_NUMBERS: usize = 1_000;
 /// Characters of a number: also the bound of a look-up.
 pub const MAX_NUMBER: usize = 64;
 /// Digits of the ends of a range: they are kept as 64-bit numbers.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::did::Pattern;
+
 /// Options of the `Application` object that RM acts on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -44,6 +46,8 @@ pub struct Options {
     pub resource_disabled_respcode: Option<u16>,
     /// `rm/overload-respcode`
     pub overload_respcode: u16,
+    /// `rm/priority-numbers`: calls to them are not refused by limits, and not shed.
+    pub priority_numbers: Vec<Pattern>,
     /// `rm/refused-methods`: methods answered with 405.
     pub refused_methods: Vec<String>,
     /// `rm/sos-number`: the number that `urn:service:sos` stands for.
@@ -94,6 +98,7 @@ impl Default for Options {
             resource_dead_respcode: None,
             resource_disabled_respcode: None,
             overload_respcode: 503,
+            priority_numbers: Vec::new(),
             refused_methods: vec!["REFER".to_owned(), "PUBLISH".to_owned()],
             sos_number: None,
             mtu: 1500,

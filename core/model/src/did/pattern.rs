@@ -11,18 +11,26 @@ use crate::config::limits::{MAX_NUMBER, MAX_RANGE_DIGITS};
 /// one leading `+` and the visual separators `-.()` removed, letters lower-cased.
 #[must_use]
 pub fn normalise(user: &str) -> String {
-    let user = user.split([':', ';']).next().unwrap_or_default();
-    let plain = user.strip_prefix('+').unwrap_or(user);
-    if !user.contains('%') {
-        return clean(plain);
-    }
-    let decoded = percent_decoded(user);
-    clean(decoded.strip_prefix('+').unwrap_or(&decoded))
+    let mut out = String::new();
+    normalise_into(user, &mut out);
+    out
 }
 
-fn clean(text: &str) -> String {
+/// The same, in place of what `out` holds.
+pub fn normalise_into(user: &str, out: &mut String) {
+    out.clear();
+    let user = user.split([':', ';']).next().unwrap_or_default();
+    if user.contains('%') {
+        let decoded = percent_decoded(user);
+        clean(decoded.strip_prefix('+').unwrap_or(&decoded), out);
+    } else {
+        clean(user.strip_prefix('+').unwrap_or(user), out);
+    }
+}
+
+fn clean(text: &str, out: &mut String) {
     let kept = text.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')'));
-    kept.flat_map(char::to_lowercase).collect()
+    out.extend(kept.flat_map(char::to_lowercase));
 }
 
 /// `%41` → `A`; what is not an escape, or does not give UTF-8, stays readable.

@@ -10,7 +10,7 @@ use model::snapshot::Snapshot;
 use sip::transport::Flow;
 use smallvec::SmallVec;
 
-use crate::settings::{Match, Role, Settings};
+use crate::settings::{Match, Peer, Role, Settings};
 
 /// A judged source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub(crate) struct Source {
     /// Its internal headers are believed.
     pub(crate) trusted: bool,
     pub(crate) priority: bool,
+}
+
+/// What a source may do, without its name: judged for every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// None: a stranger.
+    pub(crate) role: Option<Role>,
+    pub(crate) priority: bool,
+}
+
+/// The most specific match.
+#[derive(Clone, Copy, Debug)]
+enum Found<'s> {
+    Stranger,
+    Peer(&'s Peer),
+    Resource(&'s str, Role),
 }
 
 impl Source {
@@ -71,29 +87,43 @@ impl Sources {
 
     /// Judges the source of a flow.
     pub(crate) fn of(&self, settings: &Settings, flow: Flow) -> Source {
-        let mut best: (u16, Source) = (0, stranger());
+        match self.find(settings, flow) {
+            Found::Stranger => stranger(),
+            Found::Resource(name, role) => declared(name, role),
+            Found::Peer(peer) => Source {
+                role: Some(peer.role),
+                name: peer.name.clone(),
+                allow_route: peer.allow_route,
+                trusted: peer.role != Role::Gateway || peer.trusted_headers,
+                priority: peer.priority,
+            },
+        }
+    }
+
+    /// The same without what only a call needs.
+    pub(crate) fn standing(&self, settings: &Settings, flow: Flow) -> Standing {
+        match self.find(settings, flow) {
+            Found::Stranger => Standing { role: None, priority: false },
+            Found::Resource(_, role) => Standing { role: Some(role), priority: false },
+            Found::Peer(peer) => Standing { role: Some(peer.role), priority: peer.priority },
+        }
+    }
+
+    fn find<'s>(&'s self, settings: &'s Settings, flow: Flow) -> Found<'s> {
+        let mut best = (0, Found::Stranger);
         for peer in &settings.peers {
             let ranks = peer.matches.iter().filter_map(|rule| rule.rank(flow.remote));
             let Some(rank) = ranks.max() else { continue };
             // ranks of networks begin at 0 for a prefix of no bits: shift them above the stranger
             if rank + 1 > best.0 {
-                best = (
-                    rank + 1,
-                    Source {
-                        role: Some(peer.role),
-                        name: peer.name.clone(),
-                        allow_route: peer.allow_route,
-                        trusted: peer.role != Role::Gateway || peer.trusted_headers,
-                        priority: peer.priority,
-                    },
-                );
+                best = (rank + 1, Found::Peer(peer));
             }
         }
         if settings.peers.is_empty() && flow.remote.ip().to_canonical().is_loopback() {
-            best = (9, declared("", Role::SipServer));
+            best = (9, Found::Resource("", Role::SipServer));
         }
         match self.resource(flow) {
-            Some((rank, name, role)) if rank + 1 >= best.0 => declared(name, role),
+            Some((rank, name, role)) if rank + 1 >= best.0 => Found::Resource(name, role),
             _ => best.1,
         }
     }

@@ -4,42 +4,52 @@
 
 use model::config::Options;
 use model::config::options::DnisHeader;
-use model::did::normalise;
+use model::did::normalise_into;
 use sip::header::{Header, NameAddr};
 use sip::message::Message;
 use sip::uri::{Scheme, Uri};
 
 /// The dialled number in normal form.
 pub(crate) fn dialled(message: &Message<'_>, options: &Options) -> String {
-    let by_header = match options.dnis_header {
+    let mut number = String::new();
+    dialled_into(message, options, &mut number);
+    number
+}
+
+/// The same, in place of what `out` holds.
+pub(crate) fn dialled_into(message: &Message<'_>, options: &Options, out: &mut String) {
+    out.clear();
+    let header = match options.dnis_header {
         DnisHeader::RequestUri => None,
-        DnisHeader::To => Some(user_of(message.to().uri)),
-        DnisHeader::HistoryInfo => message.named("History-Info").and_then(|one| first_user(&one)),
-        DnisHeader::PCalledPartyId => {
-            message.named("P-Called-Party-ID").and_then(|one| first_user(&one))
-        }
-        DnisHeader::Diversion => message.named("Diversion").and_then(|one| first_user(&one)),
+        DnisHeader::To => return user_of(message.to().uri, out),
+        DnisHeader::HistoryInfo => message.named("History-Info"),
+        DnisHeader::PCalledPartyId => message.named("P-Called-Party-ID"),
+        DnisHeader::Diversion => message.named("Diversion"),
     };
-    if let Some(number) = by_header {
-        return number;
+    if let Some(uri) = header.and_then(|header| first_uri(&header)) {
+        return user_of(uri, out);
     }
-    let Some(line) = message.request() else { return String::new() };
+    let Some(line) = message.request() else { return };
     match (line.target.scheme, &options.sos_number) {
-        (Scheme::Urn, Some(number)) => normalise(number),
-        _ => user_of(line.uri),
+        (Scheme::Urn, Some(number)) => out.push_str(number),
+        _ => user_of(line.uri, out),
     }
 }
 
 /// The calling number in normal form: the user part of From.
 pub(crate) fn calling(message: &Message<'_>) -> String {
-    user_of(message.from().uri)
+    let mut number = String::new();
+    user_of(message.from().uri, &mut number);
+    number
 }
 
-fn first_user(header: &Header<'_>) -> Option<String> {
+fn first_uri<'a>(header: &Header<'a>) -> Option<&'a str> {
     let value = header.values().next()?;
-    NameAddr::parse(value).ok().map(|address| user_of(address.uri))
+    NameAddr::parse(value).ok().map(|address| address.uri)
 }
 
-fn user_of(uri: &str) -> String {
-    Uri::parse(uri).ok().and_then(|uri| uri.user.map(normalise)).unwrap_or_default()
+fn user_of(uri: &str, out: &mut String) {
+    if let Some(user) = Uri::parse(uri).ok().and_then(|uri| uri.user) {
+        normalise_into(user, out);
+    }
 }

@@ -10,6 +10,7 @@ mod chaos;
 mod dialog;
 mod failover;
 mod golden;
+mod overload;
 mod refuse;
 mod restore;
 mod tables;

@@ -198,7 +198,7 @@ impl World {
     }
 
     pub(crate) fn packet(&mut self, flow: Flow, text: &str) {
-        self.input(Input::Packet { flow, bytes: text.as_bytes() });
+        self.input(Input::Packet { flow, bytes: text.as_bytes(), age: Duration::ZERO });
     }
 
     /// Lets time pass, firing what is due when it is due.
@@ -222,7 +222,9 @@ impl World {
             }
             let acknowledged = refused.len();
             for (flow, ack) in refused {
-                self.proxy.handle_input(self.now, Input::Packet { flow, bytes: ack.as_bytes() });
+                let bytes = ack.as_bytes();
+                self.proxy
+                    .handle_input(self.now, Input::Packet { flow, bytes, age: Duration::ZERO });
             }
             let mut durable = None;
             let mut bytes = Vec::new();
@@ -262,7 +264,8 @@ impl World {
         for probe in probes.iter().filter(|probe| self.alive.contains(&probe.flow.remote)) {
             let answer = reply(&probe.text, 200, "mcp", "");
             let flow = probe.flow;
-            self.proxy.handle_input(self.now, Input::Packet { flow, bytes: answer.as_bytes() });
+            let bytes = answer.as_bytes();
+            self.proxy.handle_input(self.now, Input::Packet { flow, bytes, age: Duration::ZERO });
         }
         probes.len()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rm::Input;
 use sip::header::Name;
@@ -97,7 +98,7 @@ impl World {
         if stream {
             self.stream(flow, &text);
         } else {
-            self.input(Input::Packet { flow, bytes: &text });
+            self.input(Input::Packet { flow, bytes: &text, age: Duration::ZERO });
         }
     }
 
@@ -133,7 +134,7 @@ impl World {
                     return;
                 }
             };
-            self.input(Input::Packet { flow, bytes: &frame });
+            self.input(Input::Packet { flow, bytes: &frame, age: Duration::ZERO });
         }
     }
 
@@ -149,7 +150,7 @@ impl World {
             self.parties.dialogs.insert(flow.remote, bytes.clone());
         }
         self.parties.last = Some((flow, bytes.clone()));
-        self.input(Input::Packet { flow, bytes: &bytes });
+        self.input(Input::Packet { flow, bytes: &bytes, age: Duration::ZERO });
     }
 
     /// A side says something in its dialog, whatever it has of one.
@@ -161,7 +162,7 @@ impl World {
         let text = request(&message, side, method, self.parties.cseq, headers);
         let flow = flow(side, false);
         self.parties.last = Some((flow, text.clone()));
-        self.input(Input::Packet { flow, bytes: &text });
+        self.input(Input::Packet { flow, bytes: &text, age: Duration::ZERO });
     }
 
     /// CANCEL of the last INVITE: the same but for the method and the body.
@@ -176,13 +177,13 @@ impl World {
             lines.for_each(|header| text.extend_from_slice(header.line));
         }
         text.extend_from_slice(format!("CSeq: {} CANCEL\r\n\r\n", message.cseq()).as_bytes());
-        self.input(Input::Packet { flow, bytes: &text });
+        self.input(Input::Packet { flow, bytes: &text, age: Duration::ZERO });
     }
 
     /// The last packet comes once more.
     pub(super) fn again(&mut self) {
         if let Some((flow, bytes)) = self.parties.last.clone() {
-            self.input(Input::Packet { flow, bytes: &bytes });
+            self.input(Input::Packet { flow, bytes: &bytes, age: Duration::ZERO });
         }
     }
 

@@ -87,8 +87,9 @@ impl World {
                 self.parties.hear(sent.flow, bytes);
             }
             let mut durable = None;
-            while let Some(event) = self.proxy.poll_event() {
-                self.event(event, &mut durable);
+            let mut bytes = Vec::new();
+            while let Some(event) = self.proxy.poll_event(&mut bytes) {
+                self.event(event, &std::mem::take(&mut bytes), &mut durable);
             }
             if let Some(no) = durable.filter(|_| self.disk) {
                 self.proxy.handle_input(self.now, Input::Durable { no });
@@ -99,23 +100,28 @@ impl World {
                 return;
             }
             for (flow, bytes) in replies {
-                self.proxy.handle_input(self.now, Input::Packet { flow, bytes: &bytes });
+                self.proxy.handle_input(
+                    self.now,
+                    Input::Packet { flow, bytes: &bytes, age: Duration::ZERO },
+                );
             }
         }
     }
 
-    fn event(&mut self, event: Event, durable: &mut Option<u64>) {
+    fn event(&mut self, event: Event, bytes: &[u8], durable: &mut Option<u64>) {
         match event {
             Event::Record { no, frame, key, json, block, .. } => {
+                let (json, rest) = bytes.split_at(json);
+                assert_eq!(rest.len(), block);
                 assert_eq!(no, self.made + 1, "record numbers have no gap");
                 self.made = no;
                 *durable = Some(no);
                 let arrived = model::record::Arrived { at: self.now.wall, message_id: None };
-                let read = model::record::Record::read(&json, &arrived);
-                assert!(read.is_ok(), "our record is one: {}", String::from_utf8_lossy(&json));
+                let read = model::record::Record::read(json, &arrived);
+                assert!(read.is_ok(), "our record is one: {}", String::from_utf8_lossy(json));
                 match frame {
                     FrameKind::Data => {}
-                    FrameKind::Open => drop(self.open.insert(key, block)),
+                    FrameKind::Open => drop(self.open.insert(key, rest.to_vec())),
                     FrameKind::Close => drop(self.open.remove(&key)),
                 }
             }

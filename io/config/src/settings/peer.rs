@@ -23,6 +23,8 @@ pub struct Peer {
     /// Whether its internal headers are kept (`headers: trusted`); by default those of SIP Servers
     /// and media servers are.
     pub trust_headers: bool,
+    /// Whether its calls are refused by no limit and not shed.
+    pub priority: bool,
 }
 
 /// Where a peer calls from.
@@ -61,9 +63,9 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
     let allow_route = peer.get("allow_route").and_then(|field| field.boolean());
     let choices = [("trusted", true), ("untrusted", false)];
     let trusted = peer.get("headers").and_then(|field| field.choice(&choices));
+    let priority = peer.get("priority").and_then(|field| field.boolean());
     peer.unavailable("rate", |_| false);
     peer.unavailable("notify_failures", |value| *value == Value::Bool(false));
-    peer.unavailable("priority", |value| *value == Value::Bool(false));
     peer.unavailable("session_expires", |_| false);
     peer.finish();
     let role = role?;
@@ -74,6 +76,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
         role,
         allow_route: allow_route.unwrap_or(false),
         trust_headers: trusted.unwrap_or(trusted_role),
+        priority: priority.unwrap_or(false),
     })
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::config::Options;
 use model::config::options::DnisHeader;
+use model::did::Pattern;
 
 use crate::{build, faults};
 
@@ -25,8 +26,10 @@ fn read(options: &str) -> (Options, Vec<String>) {
 fn values_are_read_in_any_form() {
     let text = "rm: { \"sip-header-for-dnis\": To, max-tries: \"2\", max-hunt: 10s, \
                 ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
-                sos-number: 112, forward-503: true, resource-full-respcode: 486 }, \
-                proxy: { \"sip.mtusize\": 1400 }, records: { trace-sample: 1 }";
+                sos-number: 112, overload-respcode: 500, forward-503: true, \
+                priority-numbers: [911, \"1-800-555*\", \"100-199\"], \
+                resource-full-respcode: 486 }, proxy: { \"sip.mtusize\": 1400 }, \
+                records: { trace-sample: 1 }";
     let (options, warnings) = read(text);
     assert!(warnings.is_empty(), "{warnings:?}");
     let expected = Options {
@@ -37,12 +40,34 @@ fn values_are_read_in_any_form() {
         refused_methods: vec!["REFER".to_owned(), "INFO".to_owned()],
         sos_number: Some("112".to_owned()),
         forward_503: true,
+        priority_numbers: ["911", "1800555*", "100-199"]
+            .map(|text| Pattern::parse(text).unwrap())
+            .to_vec(),
+        overload_respcode: 500,
         resource_full_respcode: Some(486),
         mtu: 1400,
         trace_sample: 1,
         ..Options::default()
     };
     assert_eq!(options, expected);
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_its_place() {
+    let cases = [
+        ("priority-numbers: [\"9*1\"]", "\"*\" is only allowed at the end"),
+        ("priority-numbers: \"200-100\"", "a range starts above its end"),
+        ("priority-numbers: [\"20-100\"]", "the ends of a range differ in length"),
+        ("priority-numbers: [\"a b\"]", "a number has no blanks"),
+        ("overload-respcode: 399", "must be between 400 and 699"),
+        ("overload-respcode: 700", "must be between 400 and 699"),
+        ("sos-number: \"+\"", "it is empty"),
+    ];
+    for (option, why) in cases {
+        let told = faults(&manager(&format!("rm: {{ {option} }}")));
+        assert!(told.len() == 1 && told[0].contains(why), "{option}: {told:?}");
+        assert!(told[0].starts_with("o.yaml:3:"), "{told:?}");
+    }
 }
 
 #[test]

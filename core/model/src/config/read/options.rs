@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::policy::scalar;
 use crate::config::ApplicationType;
+use crate::config::limits::MAX_PRIORITY_NUMBERS;
 use crate::config::options::{DnisHeader, Options};
-use crate::did::normalise;
+use crate::did::{Pattern, PatternError, normalise};
 use crate::schema::{Field, Object, Problems, nearest};
 use crate::tree::{Key, Node, Value};
 
@@ -28,7 +29,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 23] = [
+const BUILT: [(&str, &str, Set); 24] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -53,6 +54,7 @@ const BUILT: [(&str, &str, Set); 23] = [
         put_some(&mut o.resource_disabled_respcode, code(f))
     }),
     ("rm", "overload-respcode", |o, f| put(&mut o.overload_respcode, code(f))),
+    ("rm", "priority-numbers", |o, f| put(&mut o.priority_numbers, patterns(f))),
     ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
     ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
     ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
@@ -64,10 +66,9 @@ const BUILT: [(&str, &str, Set); 23] = [
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 20] = [
+const LATER: [(&str, &str, &str); 19] = [
     ("rm", "session-linger", "5s"),
     ("rm", "max-session-expires", "7200"),
-    ("rm", "priority-numbers", "[]"),
     ("proxy", "sip.maxtcpconnections", "10000"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
@@ -204,9 +205,30 @@ fn methods(field: &Field<'_>) -> Option<Vec<String>> {
     Some(methods)
 }
 
+/// Patterns of numbers in a list, or in one text with commas.
+fn patterns(field: &Field<'_>) -> Option<Vec<Pattern>> {
+    let texts = texts(field)?;
+    if texts.len() > MAX_PRIORITY_NUMBERS {
+        return field.invalid("list of numbers", "there are more than 1000");
+    }
+    let read = |text: &String| {
+        Pattern::parse(text).map_err(|error| match error {
+            PatternError::Length => "the ends of a range differ in length",
+            PatternError::Order => "a range starts above its end",
+            PatternError::Star => "\"*\" is only allowed at the end",
+            PatternError::Form(why) => why,
+        })
+    };
+    match texts.iter().map(read).collect() {
+        Ok(patterns) => Some(patterns),
+        Err(why) => field.invalid("list of numbers", why),
+    }
+}
+
 fn texts(field: &Field<'_>) -> Option<Vec<String>> {
     if let Value::Seq(_) = field.node().value {
-        return field.list()?.iter().map(|item| item.text().map(str::to_owned)).collect();
+        let text = |item: &Field<'_>| scalar(item).or_else(|| item.wrong_type("text"));
+        return field.list()?.iter().map(text).collect();
     }
     let text = scalar(field)?;
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -69,6 +69,8 @@ fn calls(out: &mut Exposition, figures: &Figures) {
     total(out, names::RM_LEDGER_OUT_TOTAL, "end records made", counters.ledger_out);
     let open = counters.ledger_in.saturating_sub(counters.ledger_out);
     single(out, names::RM_LEDGER_OPEN, "in less out", float(open));
+    let help = "0 normal, 1 shedding some new requests, 2 shedding all";
+    single(out, names::RM_OVERLOAD_STATE, help, f64::from(figures.overload));
     single(out, names::RM_DRAINING, "the node is leaving", f64::from(u8::from(figures.draining)));
     total(out, names::RM_INVITE_4XX, "4xx to INVITE sent upstream", counters.invite_4xx_sent);
     total(out, names::RM_INVITE_5XX, "5xx to INVITE sent upstream", counters.invite_5xx_sent);

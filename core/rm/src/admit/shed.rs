@@ -1,0 +1,115 @@
+//! Overload as the engine lives it: signs come in, a share of what is new is refused, the alarm is
+//! raised once (rm.md §1.9).
+//!
+//! What is shed gets its answer before anything but the message was read, and leaves nothing
+//! behind. Dialogs, OPTIONS to RM, priority numbers and priority peers pass.
+
+use std::time::Duration;
+
+use model::time::Now;
+use sip::message::Message;
+use sip::method::Method;
+use sip::transport::{Flow, Transport};
+
+use super::{Request, Way, method};
+use crate::limits::{OVERLOAD_STEP, PENDING};
+use crate::log;
+use crate::overload::Sign;
+use crate::proxy::Proxy;
+use crate::select::number;
+use crate::timer::Timer;
+
+impl Proxy {
+    /// 0 normal, 1 some of what is new is shed, 2 all of it (ops.md §5.1, `overload_state`).
+    #[must_use]
+    pub fn overload_state(&self) -> u8 {
+        self.overload.state()
+    }
+
+    /// A datagram has waited in the kernel; what streams wait for is their peer's affair.
+    pub(crate) fn waited(&mut self, now: Now, flow: Flow, age: Duration) {
+        if flow.transport == Transport::Udp && self.overload.waited(now.mono, flow.listener, age) {
+            self.begin_overload(now, Sign::QueueAge, ("age_ms", age.as_millis().to_string()));
+        }
+    }
+
+    /// The kernel has been asked what it had no room for.
+    pub(crate) fn on_kernel_drops(&mut self, now: Now, packets: u64) {
+        if self.overload.dropped(packets) {
+            self.begin_overload(now, Sign::KernelDrops, ("packets", packets.to_string()));
+        }
+    }
+
+    /// Answers a new request that an engine which cannot follow must not begin; true when it has.
+    pub(crate) fn shed(&mut self, request: &Request<'_, '_>) -> bool {
+        let full = self.is_full();
+        if !full && self.overload.state() == 0 {
+            return false;
+        }
+        let message = request.message;
+        let begins = message.to().tag().is_none() && self.begins_work(request);
+        if !begins || request.standing.priority || self.is_priority_number(message) {
+            return false;
+        }
+        let lot = || self.mark(message).to_be_bytes()[3];
+        if !full && !self.overload.sheds(lot) {
+            return false;
+        }
+        self.endpoint.discard(request.id);
+        self.refuse_overload(request.now, request.flow, message);
+        true
+    }
+
+    /// `overload`, without state, to be tried again in two to five seconds.
+    pub(crate) fn refuse_overload(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
+        if self.is_full() {
+            let pending = self.endpoint.pending().to_string();
+            self.alarm(now, Sign::Full, ("transactions", pending));
+        }
+        let seconds = 2 + u32::try_from(self.chance.below(4)).unwrap_or(0);
+        let no = self.overloaded().with_retry_after(seconds);
+        self.refuse_stateless(flow, message, &no);
+    }
+
+    /// Transactions, sessions or legs are at their limit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.table.is_full() || self.endpoint.pending() >= PENDING
+    }
+
+    /// The number is one of `rm.priority-numbers`, or where emergency calls go (rm.md §6.1).
+    pub(crate) fn is_priority_number(&mut self, message: &Message<'_>) -> bool {
+        if self.priority.is_empty() && self.options.sos_number.is_none() {
+            return false;
+        }
+        number::dialled_into(message, &self.options, &mut self.scratch);
+        self.options.sos_number.as_ref() == Some(&self.scratch)
+            || self.priority.find(&self.scratch).is_some()
+    }
+
+    /// A call, what is selected like one, or a subscription.
+    fn begins_work(&self, request: &Request<'_, '_>) -> bool {
+        request.method() == Method::Subscribe
+            || matches!(method::way(self, request), Ok(Way::Call | Way::Single))
+    }
+
+    /// An overloaded engine looks at its queues, until it is one no more.
+    pub(crate) fn on_overload_step(&mut self, now: Now) {
+        self.overload.raise(now.mono);
+        if self.overload.step() {
+            self.timers.set(now.mono + OVERLOAD_STEP, Timer::Overload);
+        }
+    }
+
+    fn begin_overload(&mut self, now: Now, sign: Sign, figure: (&'static str, String)) {
+        self.timers.set(now.mono + OVERLOAD_STEP, Timer::Overload);
+        self.alarm(now, sign, figure);
+    }
+
+    /// Log 20111, once until the alarm has cleared.
+    fn alarm(&mut self, now: Now, sign: Sign, figure: (&'static str, String)) {
+        if self.overload.raise(now.mono) {
+            let reason = ("reason", sign.as_str().to_owned());
+            self.log(log::OVERLOAD, None, vec![reason, figure]);
+        }
+    }
+}
