@@ -20,7 +20,7 @@ pub(crate) fn ready() {
     println!("ready");
 }
 
-/// How a daemon is asked to end.
+/// What a daemon is asked for by a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
     /// SIGTERM: calls that are up may finish.
@@ -29,6 +29,8 @@ pub(crate) enum Ask {
     End,
     /// A second signal: at once.
     Now,
+    /// SIGHUP: read again what lies in files; the log is opened anew already.
+    Reload,
 }
 
 /// Which second signal came, if any.
@@ -58,7 +60,10 @@ pub(crate) fn obey(
         let mut asked = false;
         for signal in signals {
             match (signal, asked) {
-                (Signal::HangUp, _) => log.reopen(),
+                (Signal::HangUp, _) => {
+                    log.reopen();
+                    ask(Ask::Reload);
+                }
                 (Signal::Interrupt, false) => ask(Ask::End),
                 (Signal::Terminate, false) => ask(Ask::Leave),
                 (Signal::Interrupt | Signal::Terminate, true) => {

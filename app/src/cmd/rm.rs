@@ -61,11 +61,13 @@ pub(crate) fn wait_until_ready(rm: &Rm) {
 pub(crate) fn stop(settings: &Settings) -> impl Fn(&Stopper, Ask) + Send + use<> {
     let (delay, timeout) = (settings.rm.drain_delay, settings.rm.drain_timeout);
     move |stopper, ask| {
-        stopper.stop(match ask {
+        let stop = match ask {
+            Ask::Reload => return stopper.reload(),
             Ask::Leave => Stop::Drain { delay, timeout },
             Ask::End => Stop::Drain { delay: Duration::ZERO, timeout: Duration::ZERO },
             Ask::Now => Stop::Now,
-        });
+        };
+        stopper.stop(stop);
     }
 }
 

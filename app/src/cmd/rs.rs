@@ -5,7 +5,7 @@ use rsd::{Rs, RsParts, StartError};
 use telemetry::Log;
 
 use crate::cli::Daemon;
-use crate::daemon;
+use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
 use crate::{settings, signals};
 
@@ -20,7 +20,11 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
         .map_err(failure)?;
     let stopper = rs.stopper();
     // There is nothing that could be finished first: what waits is on disk.
-    let second = daemon::obey(signals, log.clone(), move |_| stopper.stop())?;
+    let second = daemon::obey(signals, log.clone(), move |ask| {
+        if ask != Ask::Reload {
+            stopper.stop();
+        }
+    })?;
     show(&rs);
     daemon::ready();
     let outcome = end(rs, &log);

@@ -65,8 +65,10 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     let (asks, asked) = sync_channel(4);
     let stopper = rm.stopper();
     let second = daemon::obey(signals, log.clone(), move |ask| {
-        if ask == Ask::Now {
-            stopper.stop(Stop::Now);
+        match ask {
+            Ask::Reload => return stopper.reload(),
+            Ask::Now => stopper.stop(Stop::Now),
+            Ask::Leave | Ask::End => {}
         }
         // Full means that it was asked before.
         let _ = asks.try_send(ask);

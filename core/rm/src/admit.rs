@@ -15,7 +15,8 @@ use sip::method::Method;
 use sip::transport::Flow;
 use sip::uri::Scheme;
 
-use crate::forward::branch;
+use crate::affinity;
+use crate::forward::{branch, session_timer};
 use crate::input::NodeState;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
@@ -75,8 +76,11 @@ impl Proxy {
         if message.header(Name::MaxBreadth).and_then(|header| header.number()) == Some(0) {
             return Err(Reason::Breadth.into());
         }
-        if let Some(header) = message.all(Name::ProxyRequire).find(|one| !one.value.is_empty()) {
-            return Err(No::new(Reason::BadExtension, header.text_lossy()));
+        let mut required = message.all(Name::ProxyRequire).filter(|one| !one.value.is_empty());
+        if let Some(first) = required.next() {
+            let all = required
+                .fold(first.text_lossy().into_owned(), |all, one| all + ", " + &one.text_lossy());
+            return Err(No::new(Reason::BadExtension, all));
         }
         if message.to().tag().is_some() {
             return Ok(Way::Dialog);
@@ -87,7 +91,7 @@ impl Proxy {
     /// May this source begin this call, now?
     ///
     /// # Errors
-    /// Unknown source, relay attempt, node state, limits of the engine.
+    /// Unknown source, relay attempt, node state, what an INVITE may not say, limits of the engine.
     pub(crate) fn admit(&self, request: &Request<'_, '_>) -> Result<Source, No> {
         let source = self.sources.of(&self.settings, request.flow);
         match source.role {
@@ -101,6 +105,10 @@ impl Proxy {
             NodeState::Ready => {}
             NodeState::Starting => return Err(Reason::NodeNotReady.into()),
             NodeState::Draining => return Err(Reason::NodeDraining.into()),
+        }
+        if request.is_invite() {
+            affinity::named(request.message)?;
+            session_timer::is_long_enough(request.message, &self.options)?;
         }
         // what has priority is not shed, but there is no room for it either
         if self.table.is_full() {

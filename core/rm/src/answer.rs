@@ -129,6 +129,9 @@ impl Proxy {
         if no.reason == Reason::Method {
             extra.push(("Allow", &allow));
         }
+        if no.reason == Reason::MinSe {
+            extra.push(("Min-SE", &no.subject));
+        }
         if no.reason == Reason::BadExtension {
             extra.push(("Unsupported", &no.subject));
         }

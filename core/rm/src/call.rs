@@ -9,7 +9,6 @@ use model::config::Service;
 use model::id::Dbid;
 use model::record::Level;
 use model::time::Now;
-use smallvec::SmallVec;
 
 use crate::admit::{Request, Source};
 use crate::counters::count;
@@ -33,10 +32,15 @@ pub(crate) struct Call {
     pub(crate) story: Story,
 }
 
+/// The Request-URI is `sips:`: it never leaves over another transport than TLS.
+pub(crate) fn is_secure(message: &sip::message::Message<'_>) -> bool {
+    message.request().is_some_and(|line| line.target.scheme == sip::uri::Scheme::Sips)
+}
+
 impl Proxy {
     pub(crate) fn remember(&mut self, request: &Request<'_, '_>, source: Source) -> Option<Call> {
         let leg = self.begin(request, &source)?;
-        let plan = Plan { tenant: Dbid(0), service: Service::Voicexml, tried: SmallVec::new() };
+        let plan = Plan::of(Dbid(0), Service::Voicexml);
         Some(Call { leg, source, choice: None, plan, story: Story::default() })
     }
 
@@ -50,6 +54,8 @@ impl Proxy {
         let profile = self.names.profile(&snapshot, choice.profile);
         call.plan.tenant = tenant.dbid;
         call.plan.service = choice.service;
+        call.plan.pin = self.holder(message);
+        call.plan.secure = is_secure(message);
         let Some(leg) = self.table.leg_mut(call.leg) else { return Err(Reason::Internal.into()) };
         leg.service = choice.service;
         leg.selected_by = Some(choice.by);

@@ -15,7 +15,7 @@ use sip::method::Method;
 use sip::transport::Flow;
 
 use crate::admit::Request;
-use crate::forward::rewrite;
+use crate::forward::{rewrite, session_timer};
 use crate::log;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::reject::{No, Reason};
@@ -36,6 +36,8 @@ pub(crate) struct Relay {
     /// Its leg, if there is one: it may end meanwhile.
     leg: Option<(Guid, LegId)>,
     side: Side,
+    /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
+    owed: Option<u32>,
     pub(crate) timer_c: Option<std::time::Duration>,
 }
 
@@ -72,6 +74,7 @@ impl Relay {
             kind: Kind::Other,
             leg: None,
             side: Side::Caller,
+            owed: None,
             timer_c: None,
         }
     }
@@ -86,13 +89,18 @@ impl Proxy {
         let message = request.message;
         let mut located = self.locate(message)?;
         let hop = self.next_hop(request.flow, message, &located)?;
+        session_timer::is_long_enough(message, &self.options)?;
         if located.leg.is_none()
             && let Some(token) = located.token
         {
             located.leg = self.rebuild(request, &token);
         }
         self.branches += 1;
-        let (bytes, flow) = self.in_dialog_bytes(request.flow, message, &hop, self.branches)?;
+        let leg = located.leg.and_then(|key| self.table.leg(key));
+        let wish = leg.and_then(|leg| self.wished_interval(leg));
+        let timer = session_timer::Said::of(message).ask(&self.options, wish);
+        let (bytes, flow) =
+            self.in_dialog_bytes(request.flow, message, &hop, self.branches, timer)?;
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
         let client =
@@ -106,6 +114,7 @@ impl Proxy {
             kind,
             leg,
             side: located.side,
+            owed: timer.owed(),
             timer_c,
         });
         if let Some(at) = timer_c {
@@ -126,7 +135,13 @@ impl Proxy {
                 leg.silent = false;
             }
             self.branches += 1;
-            let (bytes, flow) = self.in_dialog_bytes(flow, message, &hop, self.branches)?;
+            let (bytes, flow) = self.in_dialog_bytes(
+                flow,
+                message,
+                &hop,
+                self.branches,
+                session_timer::Timer::default(),
+            )?;
             self.endpoint.send(flow, &bytes);
             Ok(())
         });
@@ -174,6 +189,7 @@ impl Proxy {
         message: &sip::message::Message<'_>,
         hop: &hop::Hop,
         number: u64,
+        timer: session_timer::Timer,
     ) -> Result<(Vec<u8>, Flow), No> {
         let flow = hop.flow;
         let listener = self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
@@ -183,6 +199,7 @@ impl Proxy {
             top.push_str("Max-Forwards: 70\r\n");
         }
         let mut edits = rewrite::hop(message, ingress, hop.gone);
+        timer.write(message, &mut top, &mut edits);
         if hop.routes_rewritten {
             edits.retain(|(index, _)| !message.all(Name::Route).any(|one| one.index == *index));
             edits.extend(message.all(Name::Route).map(|one| (one.index, Vec::new())));

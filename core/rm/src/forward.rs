@@ -13,6 +13,7 @@ pub(crate) mod own_request;
 pub(crate) mod record_route;
 pub(crate) mod response;
 pub(crate) mod rewrite;
+pub(crate) mod session_timer;
 pub(crate) mod single;
 pub(crate) mod watch;
 
@@ -49,6 +50,8 @@ pub(crate) struct Hunt {
     pub(crate) plan: Plan,
     target: Target,
     pub(crate) trusted: bool,
+    /// What it says of session timers.
+    said: session_timer::Said,
     pub(crate) began: Duration,
     pub(crate) current: Option<Try>,
     /// Best failure answer so far: code and the whole answer for upstream.
@@ -72,6 +75,8 @@ pub(crate) struct Try {
     pub(crate) began: Duration,
     /// A 101–199 was seen.
     pub(crate) progress: bool,
+    /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
+    pub(crate) owed: Option<u32>,
     /// TCP only because of its size.
     pub(crate) by_size: bool,
     pub(crate) timer_c: Duration,
@@ -112,6 +117,7 @@ impl Proxy {
             plan: call.plan.clone(),
             target,
             trusted,
+            said: session_timer::Said::of(request.message),
             began: request.now.mono,
             current: None,
             best: None,
@@ -147,6 +153,7 @@ impl Proxy {
         let timer_c = now.mono + self.settings.timers.c;
         self.clients.insert(client, ClientUse::Hunt(key));
         self.timers.set(timer_c, Timer::TimerC(key));
+        let owed = self.asked_timer(key).owed();
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.current = Some(Try {
                 client,
@@ -157,11 +164,20 @@ impl Proxy {
                 sent,
                 began: now.mono,
                 progress: false,
+                owed,
                 by_size,
                 timer_c,
             });
         }
         Ok(())
+    }
+
+    /// The session timer of the current try, whose resource the leg has.
+    fn asked_timer(&self, key: usize) -> session_timer::Timer {
+        let hunt = self.hunts.get(key);
+        let leg = hunt.and_then(|hunt| self.table.leg(hunt.leg));
+        let wish = leg.and_then(|leg| self.wished_interval(leg));
+        hunt.map(|hunt| hunt.said.ask(&self.options, wish)).unwrap_or_default()
     }
 
     /// The leg takes its place before the request leaves.
@@ -253,6 +269,7 @@ impl Proxy {
             leg.id,
             (ingress, hunt.ingress.transport),
             (listener, transport),
+            start_line.starts_with("INVITE sips:"),
             &mut top,
         );
         headers::session_id(session, self.settings.node_id, &mut top);
@@ -261,6 +278,7 @@ impl Proxy {
             top.push_str("Max-Forwards: 70\r\n");
         }
         let mut edits = rewrite::hop(&message, hunt.ingress, self.own_routes(&message));
+        self.asked_timer(key).write(&message, &mut top, &mut edits);
         for header in message.headers().filter(|one| rewrite::is_internal(one, hunt.trusted)) {
             edits.push((header.index, Vec::new()));
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use model::snapshot::Snapshot;
 use sip::transport::Flow;
 
+use crate::token::Keys;
+
 /// One thing that happened. Bytes are borrowed from the receive buffer of the shell.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -41,6 +43,8 @@ pub enum Input<'a> {
     },
     /// A new configuration, already valid; calls in progress keep what they were given.
     Snapshot(Arc<Snapshot>),
+    /// The cluster key ring has changed: the first key signs from now on, all verify.
+    Keys(Box<Keys>),
     /// All records up to `no` are on disk (rm.md §9.6): held answers to BYE may leave.
     Durable {
         /// Number of the newest durable record event.

@@ -30,6 +30,8 @@ mod session;
 /// Stage 10: facts of the call become numbered records.
 mod record;
 
+/// Between select and place: a call that names a dialog goes to its holder.
+mod affinity;
 /// What stands between the stages: one call, handed on.
 mod call;
 /// A new configuration, for every part that keeps something of it.
@@ -53,6 +55,6 @@ pub use counters::Counters;
 pub use input::{Input, NodeState};
 pub use output::{Event, FrameKind, Stream};
 pub use proxy::{Proxy, Restored};
-pub use settings::{Listener, Match, Options, Peer, Role, Settings, SipTimers};
+pub use settings::{Listener, Match, Options, Peer, Role, Route, Settings, SipTimers};
 pub use token::Keys;
 pub use view::{CallDetail, CallFilter, CallView, ResourceView, Status};

@@ -22,7 +22,7 @@ use sip::parse::ParseError;
 use sip::transport::Flow;
 use slab::Slab;
 
-use crate::admit::{Request, Sources, Way};
+use crate::admit::{Request, Sources, Way, own};
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::{Hunt, watch::Watch};
@@ -88,8 +88,8 @@ pub(crate) enum ClientUse {
     /// Current try of a hunt.
     Hunt(usize),
     /// An INVITE that was answered: further 2xx go back to this transaction, with the session
-    /// header of that leg.
-    Answered(ServerId, Option<(Guid, LegId)>),
+    /// header of that leg and the session timer that the first one was given.
+    Answered(ServerId, Option<(Guid, LegId)>, Option<u32>),
     /// A request inside a dialog, or one without session.
     Relay(usize),
     /// A try that was given up.
@@ -136,7 +136,8 @@ impl Proxy {
             state: NodeState::Starting,
             limits,
             endpoint: Endpoint::new(limits, timers, seed)
-                .signed(crate::answer::SERVER, &settings.name),
+                .signed(crate::answer::SERVER, &settings.name)
+                .known_as(settings.listeners.iter().map(|listener| listener.via.clone())),
             sources: Sources::new(&snapshot, seed),
             names: Names::new(seed),
             usage: Usage::new(seed),
@@ -183,6 +184,7 @@ impl Proxy {
                 let before = std::mem::replace(&mut self.snapshot, snapshot);
                 self.apply(now, Some(&before));
             }
+            Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,
         }
@@ -257,6 +259,7 @@ impl Proxy {
                 }
             }
             Received::Overload { message } => self.refuse_overload(now, flow, &message),
+            Received::Absorbed(Absorbed::ForeignVia) => self.counters.dropped("foreign-via"),
             Received::Absorbed(Absorbed::UnmatchedCancel) => {
                 self.counters.answer(481, Reason::NoDialog.word(), false);
             }
@@ -285,6 +288,11 @@ impl Proxy {
     }
 
     fn on_request(&mut self, request: &Request<'_, '_>) {
+        if own::is_group(request.message.top_via().host) {
+            self.endpoint.discard(request.id);
+            self.counters.dropped("multicast");
+            return;
+        }
         let monitor = request.flow.listener == self.settings.monitor_listener;
         self.count_request(request, monitor);
         if monitor {

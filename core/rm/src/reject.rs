@@ -20,6 +20,7 @@ pub(crate) enum Reason {
     Merged,
     Breadth,
     BadExtension,
+    MinSe,
     Method,
     NoProfile,
     Disabled,
@@ -87,6 +88,7 @@ impl Reason {
             Self::Merged => plain(482, "merged", None),
             Self::Breadth => plain(440, "breadth", None),
             Self::BadExtension => plain(420, "bad-extension", None),
+            Self::MinSe => plain(422, "min-se", None),
             Self::Method => plain(405, "method", None),
             Self::NoProfile => attempt(404, "no-profile", Some(log::NO_PROFILE)),
             Self::Disabled => attempt(403, "disabled", None),
@@ -135,6 +137,7 @@ impl Reason {
             Self::Malformed
             | Self::Hops
             | Self::Merged
+            | Self::MinSe
             | Self::Breadth
             | Self::Disabled
             | Self::Cancelled

@@ -32,6 +32,8 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// `rm.sip.peers`; empty: loopback is a SIP Server and everything else nobody.
     pub peers: Vec<Peer>,
+    /// `rm.sip.routes`: from which listener a destination is reached; the longest network wins.
+    pub routes: Vec<Route>,
     /// The cluster key ring.
     pub keys: Keys,
     /// Seed of all chance in the engine.
@@ -72,6 +74,27 @@ pub struct Peer {
     pub trusted_headers: bool,
     /// Its calls are counted by limits, but never refused by them.
     pub priority: bool,
+    /// Session interval asked for where its calls say nothing, in seconds (rm.md §2.6).
+    pub session_expires: Option<u32>,
+}
+
+/// A destination that is reached from one listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// A network: its address.
+    pub net: IpAddr,
+    /// Length of its prefix in bits.
+    pub prefix: u8,
+    /// Index of the listener.
+    pub listener: u8,
+}
+
+impl Route {
+    /// Whether it leads to this address.
+    #[must_use]
+    pub fn leads_to(&self, ip: IpAddr) -> bool {
+        in_net(self.net, self.prefix, ip)
+    }
 }
 
 /// What a source may do (rm.md §13.1).

@@ -10,6 +10,7 @@ mod env;
 mod later;
 mod log;
 mod peer;
+mod route;
 mod rm;
 mod rs;
 
@@ -23,6 +24,7 @@ pub use address::{Broker, HostPort, Listen, Transport};
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
 pub use rm::{Rm, Sip};
+pub use route::Route;
 pub use rs::{Auth, BrokerLimits, Reports, Rs};
 
 use crate::{objects, yaml};

@@ -166,6 +166,8 @@ pub struct Endpoint {
     events: VecDeque<TransactionEvent>,
     counters: Counters,
     signature: Signature,
+    /// What stands in our Vias; empty: not looked at.
+    sent_by: Vec<(String, u16)>,
     /// The key being looked up; kept so that looking up never allocates.
     scratch: Vec<u8>,
     /// For what has to be kept of messages.
@@ -187,6 +189,7 @@ impl Endpoint {
             events: VecDeque::new(),
             counters: Counters::default(),
             signature: Signature::default(),
+            sent_by: Vec::new(),
             scratch: Vec::new(),
             buffers: Buffers::default(),
         }
@@ -206,6 +209,18 @@ impl Endpoint {
     #[must_use]
     pub fn signed(mut self, server: &str, agent: &str) -> Self {
         self.signature = Signature::new(server, agent);
+        self
+    }
+
+    /// Says which hosts and ports stand in our Vias: a response with any other on top is absorbed
+    /// before a transaction is looked for (RFC 3261 §18.1.2).
+    #[must_use]
+    pub fn known_as(mut self, sent_by: impl IntoIterator<Item = (String, u16)>) -> Self {
+        for one in sent_by {
+            if !self.sent_by.contains(&one) {
+                self.sent_by.push(one);
+            }
+        }
         self
     }
 

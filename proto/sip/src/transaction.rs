@@ -50,6 +50,8 @@ pub enum Absorbed {
     LateFinal,
     /// Blank lines or STUN: somebody keeps a binding open.
     KeepAlive,
+    /// A response whose top Via we have never written (RFC 3261 §18.1.2).
+    ForeignVia,
 }
 
 /// What the endpoint does with the message that caused a step, or with the transaction.

@@ -1,7 +1,6 @@
 //! The cluster key ring: read from `rm.cluster.key_file`, or made once in `data_dir` (rm.md §1.4).
 //!
-//! Keys are secrets: no error text may carry a line of the file. The file is read at start only;
-//! reading it again when it changes comes with the cluster link.
+//! Keys are secrets: no error text may carry a line of the file. `key_watch` reads it again.
 //!
 //! ```text
 //! # comment
@@ -9,26 +8,55 @@
 //! ```
 
 use crate::error::StartError;
+use crate::limits::KEY_FILE;
+use rm::Keys;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// One key and its id.
-pub(crate) type Key = (u8, [u8; 32]);
+type Key = (u8, [u8; 32]);
 
 /// Keys that a ring may hold: ids are one byte, 0 is not one.
 const KEYS: usize = 255;
 
-/// Reads the ring of a configured file.
-pub(crate) fn read(path: &Path) -> Result<Vec<Key>, StartError> {
-    let text = fs::read_to_string(path).map_err(|error| StartError::file(path, error))?;
-    parse(&text)
+/// Reads the ring of a file.
+fn read(path: &Path) -> Result<Vec<Key>, StartError> {
+    ring(path, &text(path)?)
+}
+
+/// The whole text of a configured file.
+pub(crate) fn text(path: &Path) -> Result<String, StartError> {
+    let failed = |error| StartError::file(path, error);
+    if fs::metadata(path).map_err(failed)?.len() > KEY_FILE {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// The keys of that text.
+pub(crate) fn keys(path: &Path, text: &str) -> Result<Keys, StartError> {
+    usable(&ring(path, text)?)
+}
+
+/// The keys of `{data_dir}/cluster.key`, which is made when it is missing.
+pub(crate) fn own_keys(data_dir: &Path) -> Result<Keys, StartError> {
+    usable(&read_or_make(data_dir)?)
+}
+
+fn usable(ring: &[Key]) -> Result<Keys, StartError> {
+    let refused = || StartError::Settings("rm.cluster.key_file: no usable key".to_owned());
+    Keys::new(ring).ok_or_else(refused)
+}
+
+fn ring(path: &Path, text: &str) -> Result<Vec<Key>, StartError> {
+    parse(text)
         .map_err(|(line, what)| StartError::Settings(format!("{}:{line}: {what}", path.display())))
 }
 
 /// Reads `{data_dir}/cluster.key`, or makes it with a random key, readable by its owner only.
-pub(crate) fn read_or_make(data_dir: &Path) -> Result<Vec<Key>, StartError> {
+fn read_or_make(data_dir: &Path) -> Result<Vec<Key>, StartError> {
     let path = data_dir.join("cluster.key");
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Ok(mut file) => {

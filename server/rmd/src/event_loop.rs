@@ -127,6 +127,7 @@ impl EventLoop {
                     });
                 }
                 Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
+                Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
                 Some(Input::Stop(stop)) => self.stop(now, stop),
                 None => return false,
             }

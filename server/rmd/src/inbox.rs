@@ -9,7 +9,7 @@ use crate::limits::INBOX;
 use model::id::Guid;
 use model::snapshot::Snapshot;
 use net::Waker;
-use rm::{CallDetail, CallFilter, CallView, ResourceView, Status};
+use rm::{CallDetail, CallFilter, CallView, Keys, ResourceView, Status};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -21,6 +21,8 @@ pub(crate) enum Input {
     Query(Query),
     /// A new configuration, already valid.
     Snapshot(Arc<Snapshot>),
+    /// The cluster key ring has changed.
+    Keys(Box<Keys>),
     /// Leave, now or after a drain.
     Stop(Stop),
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //!   HTTP thread ── Query ──► inbox (bounded queue + waker) ◄── Snapshot, Stop ── process
+//!                              │          ▲ Keys ── key watch thread
 //!                              │
 //!                              ▼
 //!   sockets ◄──► transport ◄──► engine (rm::Proxy) ──► journal ── append, once per turn ──► spool
@@ -27,6 +28,7 @@ mod frame;
 mod http;
 mod inbox;
 mod journal;
+mod key_watch;
 mod limits;
 mod listeners;
 mod parts;
@@ -48,6 +50,7 @@ use event_loop::EventLoop;
 use figures::Pulse;
 use http::Shared;
 use journal::Journal;
+use key_watch::KeyWatch;
 use net::Waker;
 use parts::Base;
 use publish::{Line, PublishSettings, Publisher, Publishing};
@@ -108,6 +111,9 @@ impl Rm {
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });
+        if let (Some(path), Some(text)) = (settings.rm.key_file.clone(), base.key_text) {
+            rm.watch_keys(KeyWatch::start(path, text, rm.stopper.inbox.clone(), log)?);
+        }
         rm.engine = Some(spawn("rm-engine", {
             let (bound, dscp) = (base.sockets, settings.rm.sip.dscp);
             move || {

@@ -34,6 +34,10 @@ pub(crate) const STREAM_READ: usize = 64 * 1024;
 pub(crate) const BATCHES_PER_TURN: usize = 4;
 /// The engine turns at least this often, so that `/live` can tell an idle engine from a stuck one.
 pub(crate) const LONGEST_TURN_WAIT: Duration = Duration::from_secs(1);
+/// How often `rm.cluster.key_file` is looked at (rm.md §1.4).
+pub(crate) const KEY_LOOK: Duration = Duration::from_secs(10);
+/// Largest `rm.cluster.key_file`, bytes: 255 keys with comments. Beyond: refused.
+pub(crate) const KEY_FILE: u64 = 64 * 1024;
 /// Inputs from other threads that may wait for the engine. Full: the asker gets `busy`.
 pub(crate) const INBOX: usize = 1024;
 /// Inputs taken per turn.

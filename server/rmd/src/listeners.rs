@@ -9,7 +9,7 @@ use config::settings::HostPort;
 use net::tcp::Listener;
 use net::udp::UdpSocket;
 use sip::transport::Transport;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listener to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,25 @@ pub(crate) fn shown(entries: &[HostPort], index: usize, bound: SocketAddr) -> (S
     }
 }
 
+/// Where a listener is reached: of a wildcard the address from which packets leave by default
+/// (rm.md §1.2). Nothing is sent to find it.
+pub(crate) fn own_address(bound: SocketAddr) -> SocketAddr {
+    let (any, far): (IpAddr, IpAddr) = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (ip.into(), Ipv4Addr::new(192, 0, 2, 1).into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            (ip.into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => return bound,
+    };
+    let leaves = std::net::UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((far, 9))?;
+        socket.local_addr()
+    });
+    let loopback: IpAddr =
+        if any.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    SocketAddr::new(leaves.map_or(loopback, |address| address.ip()), bound.port())
+}
+
 fn host_text(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(v4) => v4.ip().to_string(),
@@ -127,6 +146,21 @@ mod tests {
         assert_eq!(error.to_string(), format!("cannot listen on tcp {}", held.address));
         let tls = bind(wanted(Transport::Tls, "127.0.0.1:0"), &[], 24).unwrap_err();
         assert_eq!(tls.exit_code(), 78);
+    }
+
+    #[test]
+    fn a_wildcard_is_never_shown() {
+        for (bound, itself) in [
+            ("127.0.0.1:5060", true),
+            ("[::1]:5060", true),
+            ("0.0.0.0:5060", false),
+            ("[::]:5060", false),
+        ] {
+            let bound: SocketAddr = bound.parse().unwrap();
+            let own = own_address(bound);
+            assert_eq!((own.port(), own.is_ipv4()), (5060, bound.is_ipv4()));
+            assert!(!own.ip().is_unspecified() && (own == bound) == itself, "{own}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use net::Clock;
 use net::limits::RECEIVE_BUFFER;
 use openwire::Secret;
 use rm::settings::SipTimers;
-use rm::{Keys, Listener, Options, Settings};
+use rm::{Listener, Options, Settings};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(crate) struct Base {
     pub(crate) login: Option<(String, Option<Secret>)>,
     /// Chance of the shell, beside the engine's own.
     pub(crate) seed: [u64; 4],
+    /// What `rm.cluster.key_file` held, if there is one.
+    pub(crate) key_text: Option<String>,
     pub(crate) engine: Settings,
 }
 
@@ -63,9 +65,12 @@ impl Base {
         let tokens = rm.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
-        let ring = match &rm.key_file {
-            Some(path) => cluster_key::read(path)?,
-            None => cluster_key::read_or_make(&settings.data_dir)?,
+        let (keys, key_text) = match &rm.key_file {
+            Some(path) => {
+                let text = cluster_key::text(path)?;
+                (cluster_key::keys(path, &text)?, Some(text))
+            }
+            None => (cluster_key::own_keys(&settings.data_dir)?, None),
         };
         let mut sockets: Vec<Bound> = Vec::with_capacity(wanted.len());
         for one in &wanted {
@@ -84,14 +89,15 @@ impl Base {
                 .map_err(|_| refuse("rm.sip.listen: more than 255 listeners"))?,
             domains: rm.sip.domains.clone(),
             peers: settings::peers(rm),
-            keys: Keys::new(&ring).ok_or_else(|| refuse("rm.cluster.key_file: no usable key"))?,
+            routes: settings::routes(rm),
+            keys,
             seed: seed()?,
             application: rm.application.clone(),
             options: Options::default(),
             timers: SipTimers::default(),
         };
         let seed = seed()?;
-        Ok(Self { dir, sockets, http, http_address, tokens, login, seed, engine })
+        Ok(Self { dir, sockets, http, http_address, tokens, login, seed, key_text, engine })
     }
 }
 
@@ -100,7 +106,8 @@ impl Base {
 fn described(settings: &Sip, sockets: &[Bound]) -> Vec<Listener> {
     let count = settings.listen.len();
     let shown = |entries: &[HostPort], index, bound| {
-        listeners::shown(if index < count { entries } else { &[] }, index, bound)
+        let own = listeners::own_address(bound);
+        listeners::shown(if index < count { entries } else { &[] }, index, own)
     };
     let describe = |(index, bound): (usize, &Bound)| Listener {
         transport: bound.transport(),

@@ -4,6 +4,7 @@ use crate::boot::DataDir;
 use crate::drain::Stop;
 use crate::error::StartError;
 use crate::inbox::{Inbox, Input, Refused};
+use crate::key_watch::{KeyWatch, Look};
 use crate::limits::LAST_SYNC;
 use crate::parts::Base;
 use crate::publish::Publishing;
@@ -59,13 +60,15 @@ pub struct Rm {
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
     pub(crate) publishers: Vec<JoinHandle<()>>,
+    keys: Option<KeyWatch>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
 }
 
-/// Stops a Resource Manager from another thread.
+/// Stops a Resource Manager from another thread, or has it read its files again.
 #[derive(Clone)]
 pub struct Stopper {
     pub(crate) inbox: Inbox,
+    look: Option<Look>,
 }
 
 impl Stopper {
@@ -75,6 +78,15 @@ impl Stopper {
         // A full inbox empties within a turn; an engine that is gone has stopped already.
         while self.inbox.send(Input::Stop(stop)) == Err(Refused::Busy) {
             thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Stopper {
+    /// Has it look at `rm.cluster.key_file` at once, and returns.
+    pub fn reload(&self) {
+        if let Some(look) = &self.look {
+            look.now();
         }
     }
 }
@@ -92,14 +104,21 @@ impl Rm {
         Self {
             addresses,
             _dir: dir,
-            stopper: Stopper { inbox },
+            stopper: Stopper { inbox, look: None },
             state: state.clone(),
             spool: Some(spool.clone()),
             publishing: Arc::clone(publishing),
             engine: None,
             publishers: Vec::new(),
+            keys: None,
             http: None,
         }
+    }
+
+    /// The watch ends with the node.
+    pub(crate) fn watch_keys(&mut self, watch: KeyWatch) {
+        self.stopper.look = Some(watch.look());
+        self.keys = Some(watch);
     }
 
     /// What listens where.
@@ -143,8 +162,9 @@ impl Rm {
         self.end()
     }
 
-    /// The end in its order (ops.md §4): engine, spool, publishers, HTTP.
+    /// The end in its order (ops.md §4): key watch, engine, spool, publishers, HTTP.
     fn end(&mut self) -> Ended {
+        let watched = self.keys.take().is_none_or(KeyWatch::end);
         let legs = self.engine.take().map(JoinHandle::join);
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
@@ -162,7 +182,9 @@ impl Rm {
             self.state.stopped();
         }
         match legs {
-            Some(Ok(Some(legs_left))) => Ended { legs_left, failed: !(published && served) },
+            Some(Ok(Some(legs_left))) => {
+                Ended { legs_left, failed: !(published && served && watched) }
+            }
             Some(Ok(None) | Err(_)) => Ended { legs_left: 0, failed: true },
             None => Ended { legs_left: 0, failed: false },
         }

@@ -8,7 +8,7 @@ use crate::limits::PASSWORD_FILE;
 use crate::listeners::Wanted;
 use config::settings::{self as given, HostPort, Listen, PeerMatch};
 use openwire::Secret;
-use rm::{Match, Peer, Role};
+use rm::{Match, Peer, Role, Route};
 use sip::transport::Transport;
 use std::fs;
 use std::io;
@@ -47,8 +47,18 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
         allow_route: peer.allow_route,
         trusted_headers: peer.trust_headers,
         priority: peer.priority,
+        session_expires: peer.session_expires,
     };
     rm.sip.peers.iter().map(peer).collect()
+}
+
+/// `rm.sip.routes`; the proxy's listeners come first in the engine too.
+pub(crate) fn routes(rm: &given::Rm) -> Vec<Route> {
+    let route = |route: &given::Route| {
+        let listener = u8::try_from(route.listener).ok()?;
+        Some(Route { net: route.to.ip, prefix: route.to.prefix, listener })
+    };
+    rm.sip.routes.iter().filter_map(route).collect()
 }
 
 /// User and password towards the broker.

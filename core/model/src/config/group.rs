@@ -38,6 +38,8 @@ pub struct Group {
     pub quarantine: Duration,
     /// The longest rest.
     pub max_quarantine: Duration,
+    /// The session interval asked for where a call of it says nothing, in seconds (RFC 4028).
+    pub session_expires: Option<u32>,
     /// The answer when none of its resources can take the call, 400–699.
     pub noresource_response_code: Option<u16>,
     /// Its resources in the order of the configuration.

@@ -28,6 +28,8 @@ pub struct Options {
     pub no_timer_lifetime: Duration,
     /// `rm/orphan-lifetime`: the same for a rebuilt leg.
     pub orphan_lifetime: Duration,
+    /// `rm/max-session-expires`: the longest session interval that is passed on, in seconds.
+    pub max_session_expires: u32,
     /// `rm/max-spirals`: how often one call may pass through.
     pub max_spirals: u8,
     /// `rm/profile-not-found-respcode`
@@ -54,6 +56,8 @@ pub struct Options {
     pub sos_number: Option<String>,
     /// `proxy/sip.mtusize`: bytes.
     pub mtu: u16,
+    /// `proxy/sip.min_se`: the shortest session interval that is accepted, in seconds.
+    pub min_se: u32,
     /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connect may take.
     pub connect_time: Duration,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
@@ -89,6 +93,7 @@ impl Default for Options {
             try_timeout: Duration::from_secs(2),
             no_timer_lifetime: Duration::from_secs(6 * 3600),
             orphan_lifetime: Duration::from_secs(3600),
+            max_session_expires: 7200,
             max_spirals: 5,
             profile_not_found_respcode: 404,
             resource_unavailable_respcode: 480,
@@ -102,6 +107,7 @@ impl Default for Options {
             refused_methods: vec!["REFER".to_owned(), "PUBLISH".to_owned()],
             sos_number: None,
             mtu: 1500,
+            min_se: 90,
             connect_time: Duration::from_secs(5),
             trace_sample: 100,
         }

@@ -23,7 +23,7 @@ pub(crate) use policy::PolicyDraft;
 pub(crate) use profile::ProfileDraft;
 pub(crate) use resource::ResourceDraft;
 pub(crate) use tenant::TenantDraft;
-pub use values::{network, status_set};
+pub use values::{network, session_interval, status_set};
 
 use super::Document;
 use crate::schema::{Field, Problems};

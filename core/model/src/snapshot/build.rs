@@ -214,6 +214,7 @@ fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Ve
             try_timeout: draft.try_timeout,
             quarantine: draft.quarantine,
             max_quarantine: draft.max_quarantine,
+            session_expires: draft.session_expires,
             noresource_response_code: draft
                 .noresource_response_code
                 .as_ref()

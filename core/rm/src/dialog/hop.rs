@@ -66,6 +66,10 @@ impl Proxy {
         };
         let parsed = Uri::parse(&to).map_err(|_| No::new(Reason::NextHop, &to))?;
         let flow = self.flow_to(&parsed)?;
+        // whatever the routes say, a `sips:` target is reached by TLS only (RFC 3261 §16.6 step 7)
+        if is_secure(&stated.uri) && flow.transport != Transport::Tls {
+            return Err(No::new(Reason::NextHop, &to));
+        }
         self.may_go(ingress, flow.remote, located)?;
         let routes = if stated.rewritten {
             stated.routes.iter().map(|route| format!("Route: <{route}>\r\n")).collect()
@@ -153,6 +157,10 @@ impl Proxy {
         }
         Err(No::new(Reason::RelayRefused, to.to_string()))
     }
+}
+
+fn is_secure(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
 }
 
 /// Where the texts of a leg keep target and route set towards one side.

@@ -6,7 +6,7 @@ use sip::endpoint::ClientId;
 use sip::message::Message;
 
 use super::{Kind, Relay};
-use crate::forward::response::session_expires;
+use crate::forward::session_timer::agreed;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::Reason;
 use crate::session::end::End;
@@ -32,17 +32,17 @@ impl Proxy {
         }
         let Some(relay) = self.end_relay(key) else { return };
         if relay.kind == Kind::Invite && status < 300 {
-            self.clients.insert(client, ClientUse::Answered(relay.server, None));
+            self.clients.insert(client, ClientUse::Answered(relay.server, None, relay.owed));
         }
         self.counters.answer(status, passed(status), false);
         let held = self.learn(now, &relay, status, message);
         match held {
             Some(number) => {
-                if let Some(bytes) = self.passed_back(message, None) {
+                if let Some(bytes) = self.passed_back(message, None, None) {
                     self.hold(now, number, relay.server, status, bytes);
                 }
             }
-            None => self.pass_back(now, relay.server, status, message, None),
+            None => self.pass_back(now, relay.server, status, message, None, relay.owed),
         }
     }
 
@@ -54,7 +54,7 @@ impl Proxy {
             self.timers.set(until, Timer::RelayC(key));
         }
         let server = relay.server;
-        self.pass_back(now, server, status, message, None);
+        self.pass_back(now, server, status, message, None, None);
     }
 
     /// What the final answer means for the leg; the number of its end record, if that was it.
@@ -84,9 +84,8 @@ impl Proxy {
                 let (asked, answered) = (self.contact_asked(relay), contact(message));
                 let leg = self.table.leg_mut(key)?;
                 refresh(leg, now, relay.side, &asked, &answered);
-                if let Some(timer) = session_expires(message) {
-                    leg.session_timer = Some(timer);
-                }
+                // without an interval the timer ends (RFC 4028 §8.2)
+                leg.session_timer = agreed(message, relay.owed);
                 self.set_expiry(key);
             }
             Kind::Refer if status < 300 => self.table.leg_mut(key)?.referred = true,
@@ -179,5 +178,6 @@ fn refresh(leg: &mut Leg, now: Now, asked_by: Side, asked: &str, answered: &str)
     let known: Vec<_> = known.into_iter().filter(|(_, uri)| !uri.is_empty()).collect();
     leg.texts.set(&known);
     leg.heard = now.mono;
+    leg.refreshed = now.mono;
     leg.last_heard = now.wall;
 }

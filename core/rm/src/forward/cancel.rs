@@ -15,9 +15,11 @@ use crate::timer::Timer;
 impl Proxy {
     /// The caller gives up.
     pub(crate) fn on_cancel(&mut self, now: Now, invite: ServerId, message: &Message<'_>) {
-        let reason = message
-            .header(Name::Reason)
-            .map_or_else(|| b"Reason: SIP;cause=487\r\n".to_vec(), |header| header.line.to_vec());
+        let lines = message.all(Name::Reason).flat_map(|header| header.line);
+        let mut reason: Vec<u8> = lines.copied().collect();
+        if reason.is_empty() {
+            reason.extend_from_slice(b"Reason: SIP;cause=487\r\n");
+        }
         match self.servers.get(&invite).copied() {
             Some(ServerUse::Hunt(key)) => {
                 let Some(hunt) = self.hunts.get_mut(key) else { return };

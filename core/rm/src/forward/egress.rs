@@ -33,11 +33,19 @@ impl Proxy {
         (try_time.map_or(other, |time| time.min(other)), other)
     }
 
-    /// The first listener of this transport and address family that carries calls.
+    /// The listener of the longest route to this address, else the first one of this transport and
+    /// address family that carries calls.
     pub(crate) fn egress(&self, transport: Transport, to: SocketAddr) -> Option<u8> {
         let fits = |listener: &Listener| {
             listener.transport == transport && listener.bound.is_ipv4() == to.is_ipv4()
         };
+        let routes = self.settings.routes.iter().filter(|route| {
+            route.leads_to(to.ip().to_canonical())
+                && self.listener(route.listener).is_some_and(fits)
+        });
+        if let Some(route) = routes.max_by_key(|route| route.prefix) {
+            return Some(route.listener);
+        }
         (0_u8..)
             .zip(&self.settings.listeners)
             .find(|(index, one)| *index != self.settings.monitor_listener && fits(one))

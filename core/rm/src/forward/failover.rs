@@ -62,7 +62,19 @@ pub(crate) fn verdict(
         Outcome::Answer(501 | 505 | 513) => None,
         Outcome::Answer(_) => Some(Tried::Answered),
     };
-    Judged { next: listed, resource }
+    // nobody else is asked after a 6xx, whatever the list says (RFC 3261 §16.7 step 5)
+    Judged { next: listed && !matches!(outcome, Outcome::Answer(600..)), resource }
+}
+
+/// Which failure the caller gets, the lowest first (RFC 3261 §16.7 step 6): 6xx, then the lowest
+/// class, in it one that says how to ask again; of equal ones the first. A 503 is the last.
+const fn rank(code: u16) -> (u16, bool) {
+    match code {
+        600.. => (0, false),
+        503 => (9, false),
+        401 | 407 | 415 | 420 | 484 => (4, false),
+        _ => (code / 100, true),
+    }
 }
 
 impl Outcome {
@@ -128,8 +140,8 @@ impl Proxy {
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
-            let bytes = self.passed_back(message, None);
-            self.keep_best(key, code, bytes.unwrap_or_default());
+            let bytes = self.passed_back(message, None, None);
+            self.keep_best(key, code, bytes.unwrap_or_default(), message);
         }
         if cancelled {
             self.finish_hunt(now, key, &Reason::Cancelled.into());
@@ -147,16 +159,21 @@ impl Proxy {
         found.is_some_and(|(_, group)| group.failover_codes.contains(code))
     }
 
-    /// Keeps the best failure (RFC 3261 §16.7 step 6): 6xx, then the lowest class, then the first.
-    fn keep_best(&mut self, key: usize, code: u16, bytes: Vec<u8>) {
+    /// Keeps the best failure. One that asks for credentials is given the challenges of all
+    /// (RFC 3261 §16.7 step 7).
+    fn keep_best(&mut self, key: usize, code: u16, bytes: Vec<u8>, message: &Message<'_>) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
-        let rank = |code: u16| match code {
-            600.. => 0,
-            503 => 9,
-            code => code / 100,
-        };
-        if hunt.best.as_ref().is_none_or(|(best, _)| rank(code) < rank(*best)) {
-            hunt.best = Some((code, bytes));
+        let challenges = |code| matches!(code, 401 | 407);
+        match &mut hunt.best {
+            Some((best, kept)) if challenges(code) && challenges(*best) => {
+                let first = message.all(Name::WwwAuthenticate);
+                let lines = first.chain(message.all(Name::ProxyAuthenticate));
+                let lines: Vec<u8> = lines.flat_map(|header| header.line).copied().collect();
+                let start = kept.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                kept.splice(start..start, lines);
+            }
+            Some((best, _)) if rank(code) >= rank(*best) => {}
+            _ => hunt.best = Some((code, bytes)),
         }
     }
 
@@ -313,10 +330,24 @@ impl Proxy {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judged, Outcome, verdict};
+    use super::{Judged, Outcome, rank, verdict};
     use crate::pool::health::Tried;
     use model::config::{Service, StatusSet};
     use std::time::Duration;
+
+    #[test]
+    fn the_best_failure() {
+        // each is better than the one behind it
+        let order = [603, 302, 401, 404, 500, 503];
+        for (better, worse) in order.iter().zip(&order[1..]) {
+            assert!(rank(*better) < rank(*worse), "{better} {worse}");
+        }
+        for code in [407, 415, 420, 484] {
+            assert_eq!(rank(code), rank(401));
+        }
+        let everything = verdict(Outcome::Answer(603), true, None, Service::Voicexml);
+        assert!(!everything.next, "a 6xx ends the hunt");
+    }
 
     #[test]
     fn the_table() {

@@ -43,6 +43,34 @@ impl OwnRequest<'_> {
     }
 }
 
+/// Where a request inside a dialog goes: target and route set as they stand in it (RFC 3261
+/// §12.2.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The Request-URI.
+    pub(crate) uri: String,
+    /// Value of the Route header; empty = none.
+    pub(crate) route: String,
+    /// The URI of the next hop.
+    pub(crate) hop: String,
+}
+
+impl Way {
+    /// `route`: entries in brackets, joined by a comma and a blank.
+    pub(crate) fn through(target: &str, route: &str) -> Self {
+        let (first, rest) = route.split_once(", ").unwrap_or((route, ""));
+        let first = first.trim().trim_start_matches('<').trim_end_matches('>');
+        let loose = sip::uri::Uri::parse(first).is_ok_and(|uri| uri.param("lr").is_some());
+        let hop = if first.is_empty() { target } else { first }.to_owned();
+        if first.is_empty() || loose {
+            return Self { uri: target.to_owned(), route: route.to_owned(), hop };
+        }
+        // a strict router finds itself in the Request-URI
+        let comma = if rest.is_empty() { "" } else { ", " };
+        Self { uri: first.to_owned(), route: format!("{rest}{comma}<{target}>"), hop }
+    }
+}
+
 /// Value of a From or To header.
 pub(crate) fn party(uri: &str, tag: &str) -> String {
     if tag.is_empty() { format!("<{uri}>") } else { format!("<{uri}>;tag={tag}") }
@@ -50,7 +78,21 @@ pub(crate) fn party(uri: &str, tag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{OwnRequest, party};
+    use super::{OwnRequest, Way, party};
+
+    #[test]
+    fn the_way_through_loose_and_strict_routers() {
+        for (route, expected) in [
+            ("", ("sip:t", "", "sip:t")),
+            ("<sip:a;lr>", ("sip:t", "<sip:a;lr>", "sip:a;lr")),
+            ("<sip:a;lr=on>, <sip:b>", ("sip:t", "<sip:a;lr=on>, <sip:b>", "sip:a;lr=on")),
+            ("<sip:a>", ("sip:a", "<sip:t>", "sip:a")),
+            ("<sip:a>, <sip:b;lr>", ("sip:a", "<sip:b;lr>, <sip:t>", "sip:a")),
+        ] {
+            let Way { uri, route: rest, hop } = Way::through("sip:t", route);
+            assert_eq!((uri.as_str(), rest.as_str(), hop.as_str()), expected, "{route}");
+        }
+    }
 
     #[test]
     fn the_bytes_parse_as_what_they_are() {

@@ -25,25 +25,30 @@ pub(crate) fn write(
     leg: LegId,
     ingress: (&Listener, Transport),
     egress: (&Listener, Transport),
+    secure: bool,
     out: &mut String,
 ) {
     let (host, port) = &egress.0.advertise;
-    let transport = parameter(egress.1);
+    // RFC 3261 §16.6 step 4: behind a `sips:` Request-URI every entry is one
+    let scheme = if secure { "sips" } else { "sip" };
+    let transport = parameter(egress.1, secure);
     // writing to a String cannot fail
     let _ = write!(
         out,
-        "Record-Route: <sip:{token}@{host}:{port};lr{transport};gvp.rm.datanodes={node};\
+        "Record-Route: <{scheme}:{token}@{host}:{port};lr{transport};gvp.rm.datanodes={node};\
          idtag={leg}>\r\n"
     );
     if is_double(ingress, egress) {
         let (host, port) = &ingress.0.advertise;
-        let transport = parameter(ingress.1);
-        let _ = write!(out, "Record-Route: <sip:{BARE}@{host}:{port};lr{transport}>\r\n");
+        let transport = parameter(ingress.1, secure);
+        let _ = write!(out, "Record-Route: <{scheme}:{BARE}@{host}:{port};lr{transport}>\r\n");
     }
 }
 
-fn parameter(transport: Transport) -> &'static str {
+/// `sips:` means TLS by itself.
+fn parameter(transport: Transport, secure: bool) -> &'static str {
     match transport {
+        _ if secure => "",
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",
         Transport::Tls => ";transport=tls",

@@ -6,7 +6,7 @@ use model::time::Now;
 use sip::header::Name;
 use sip::message::Message;
 
-use super::{failover, headers, rewrite};
+use super::{failover, headers, rewrite, session_timer};
 use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy};
 use crate::session::{Side, State, Text};
@@ -50,7 +50,7 @@ impl Proxy {
                 leg.ringing = Some(now.wall);
             }
         }
-        self.pass_back(now, server, status, message, trusted.then_some(leg));
+        self.pass_back(now, server, status, message, trusted.then_some(leg), None);
     }
 
     /// The final 2xx: the call is up, remembered and recorded; the hunt is over.
@@ -66,7 +66,8 @@ impl Proxy {
         let (server, leg_key) = (hunt.server, hunt.leg);
         let whose = self.table.both(leg_key).map(|(session, leg)| (session.guid, leg.id));
         let whose = whose.filter(|_| hunt.trusted);
-        self.clients.insert(client, ClientUse::Answered(server, whose));
+        let owed = hunt.current.as_ref().and_then(|current| current.owed);
+        self.clients.insert(client, ClientUse::Answered(server, whose, owed));
         if let Some(current) = &hunt.current {
             if let Some(member) = self.pool.get_mut(current.member) {
                 member.tried(now.mono, Tried::Answered, "");
@@ -75,7 +76,7 @@ impl Proxy {
             self.note_try(&mut hunt.story, current.member, "placed", Some(status), None, took);
         }
         let texts = self.dialog_texts(message);
-        let timer = session_expires(message);
+        let timer = session_timer::agreed(message, owed);
         if let Some(leg) = self.table.leg_mut(leg_key) {
             leg.state = State::Up;
             leg.answered = Some(now.wall);
@@ -83,6 +84,7 @@ impl Proxy {
             leg.sip_status = Some(status);
             leg.session_timer = timer;
             leg.heard = now.mono;
+            leg.refreshed = now.mono;
             leg.longest = now.mono + crate::limits::MAX_CALL_DURATION;
             leg.texts.set(&[
                 (Text::ToTag, message.to().tag().unwrap_or_default()),
@@ -95,12 +97,12 @@ impl Proxy {
         }
         self.set_expiry(leg_key);
         self.counters.answer(status, "ok", true);
-        self.pass_back(now, server, status, message, hunt.trusted.then_some(leg_key));
+        self.pass_back(now, server, status, message, hunt.trusted.then_some(leg_key), owed);
         self.record_start(now, leg_key, &hunt.story);
     }
 
     /// Contact of the called side, and the route set behind us towards it.
-    fn dialog_texts(&self, message: &Message<'_>) -> (String, String) {
+    pub(crate) fn dialog_texts(&self, message: &Message<'_>) -> (String, String) {
         let target = message.contacts().next().map_or("", |contact| contact.uri).to_owned();
         let mut behind: Vec<String> = message
             .record_routes()
@@ -115,7 +117,7 @@ impl Proxy {
     }
 
     /// Sends an answer on, without our Via. `session` writes the session header of that leg into
-    /// 101–199 and 2xx of an INVITE.
+    /// 101–199 and 2xx of an INVITE, `owed` a session timer into a 2xx without one.
     pub(crate) fn pass_back(
         &mut self,
         now: Now,
@@ -123,8 +125,9 @@ impl Proxy {
         status: u16,
         message: &Message<'_>,
         session: Option<usize>,
+        owed: Option<u32>,
     ) {
-        let bytes = self.passed_back(message, session.filter(|_| status < 300));
+        let bytes = self.passed_back(message, session.filter(|_| status < 300), owed);
         if let Some(bytes) = bytes {
             self.endpoint.respond(now.mono, server, status, &bytes);
         }
@@ -135,6 +138,7 @@ impl Proxy {
         &self,
         message: &Message<'_>,
         session: Option<usize>,
+        owed: Option<u32>,
     ) -> Option<Vec<u8>> {
         message.vias().nth(1)?;
         let mut edits = rewrite::without_first(message, Name::Via, 1);
@@ -145,14 +149,9 @@ impl Proxy {
                 edits.push((theirs.index, Vec::new()));
             }
         }
+        session_timer::give(message, owed, &mut top, &mut edits);
         let mut bytes = Vec::new();
         rewrite::write(message, None, &top, &edits, &mut bytes);
         Some(bytes)
     }
-}
-
-/// The agreed session interval of a 2xx.
-pub(crate) fn session_expires(message: &Message<'_>) -> Option<std::time::Duration> {
-    let seconds = message.header(Name::SessionExpires)?.number().filter(|seconds| *seconds > 0)?;
-    Some(std::time::Duration::from_secs(u64::from(seconds)))
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use sip::endpoint::ClientOptions;
 use sip::method::Method;
 use sip::transport::{Flow, Transport};
-use smallvec::SmallVec;
 
 use super::{egress, rewrite};
 use crate::admit::Request;
@@ -42,7 +41,8 @@ impl Proxy {
             return Err(Reason::ServiceForbidden.into());
         }
         let tenant = snapshot.tenant(choice.tenant).dbid;
-        let mut plan = Plan { tenant, service: choice.service, tried: SmallVec::new() };
+        let mut plan = Plan::of(tenant, choice.service);
+        plan.secure = crate::call::is_secure(message);
         let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, &mut trace)?;
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;

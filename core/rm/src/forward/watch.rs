@@ -13,10 +13,11 @@ use sip::endpoint::{ClientId, ClientOptions};
 use sip::header::Name;
 use sip::message::Message;
 use sip::transport::Flow;
+use sip::uri::Uri;
 
 use super::Try;
 use super::branch;
-use super::own_request::OwnRequest;
+use super::own_request::{OwnRequest, Way};
 use crate::counters::count;
 use crate::limits;
 use crate::pool::Occupant;
@@ -167,11 +168,14 @@ impl Proxy {
     fn acknowledge(&mut self, key: usize, answer: &Message<'_>, success: bool) {
         let Some((sent, flow)) = self.sent_of(key) else { return };
         let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
+        let (way, flow) = if success { self.late_way(answer, flow) } else { (None, flow) };
         let via = if success { self.fresh_via(flow, &invite) } else { None };
         let via = via.unwrap_or_else(|| invite.top_via().text.to_owned());
         let mut ack = own(&invite, "ACK", &via, invite.cseq(), Some(answer));
-        if !success {
-            ack.uri = invite.request().map_or("", |line| line.uri).to_owned();
+        match way {
+            Some(way) => (ack.uri, ack.route) = (way.uri, way.route),
+            None if success => {}
+            None => ack.uri = invite.request().map_or("", |line| line.uri).to_owned(),
         }
         let bytes = ack.bytes_of();
         self.endpoint.send(flow, &bytes);
@@ -181,12 +185,28 @@ impl Proxy {
     fn end_late(&mut self, now: Now, key: usize, answer: &Message<'_>) {
         let Some((sent, flow)) = self.sent_of(key) else { return };
         let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
+        let (way, flow) = self.late_way(answer, flow);
         let Some(via) = self.fresh_via(flow, &invite) else { return };
         let mut bye = own(&invite, "BYE", &via, invite.cseq() + 1, Some(answer));
         bye.reason = "SIP;cause=487;text=\"late-answer\"";
+        if let Some(way) = way {
+            (bye.uri, bye.route) = (way.uri, way.route);
+        }
         let bytes = bye.bytes_of();
         let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
         self.clients.insert(client, ClientUse::Absorb(Some(key)));
+    }
+
+    /// The way to whoever answered late: its Contact behind the proxies that want to be passed.
+    /// Where that says nothing usable, the address of the try.
+    fn late_way(&self, answer: &Message<'_>, tried: Flow) -> (Option<Way>, Flow) {
+        let (target, route) = self.dialog_texts(answer);
+        let way = Way::through(&target, &route);
+        let flow = Uri::parse(&way.hop).ok().and_then(|hop| self.flow_to(&hop).ok());
+        match flow {
+            Some(flow) if !target.is_empty() => (Some(way), flow),
+            _ => (None, tried),
+        }
     }
 
     /// Value of a Via of a new transaction.
@@ -207,6 +227,7 @@ struct Own<'a> {
     to: String,
     call_id: &'a str,
     cseq: u32,
+    route: String,
     reason: &'static str,
 }
 
@@ -230,6 +251,7 @@ fn own<'a>(
         to: answer.map_or_else(|| value(invite, Name::To), |answer| value(answer, Name::To)),
         call_id: invite.call_id(),
         cseq,
+        route: String::new(),
         reason: "",
     }
 }
@@ -240,7 +262,7 @@ impl Own<'_> {
             method: self.method,
             uri: &self.uri,
             via: &self.via,
-            route: "",
+            route: &self.route,
             from: &self.from,
             to: &self.to,
             call_id: self.call_id,

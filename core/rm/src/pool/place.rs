@@ -23,6 +23,10 @@ pub(crate) struct Plan {
     pub(crate) service: Service,
     /// Resources tried, with the group in which they were found.
     pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
+    /// The only resource that may take it, whatever its load (rm.md §7.7).
+    pub(crate) pin: Option<Dbid>,
+    /// Only over TLS: its Request-URI is `sips:` (rm.md §13.2).
+    pub(crate) secure: bool,
 }
 
 /// The resource for the next try.
@@ -30,11 +34,20 @@ pub(crate) struct Plan {
 pub(crate) struct Pick {
     pub(crate) member: usize,
     pub(crate) group: GroupIx,
-    /// Why it won: a scheme, or `last-resort`.
+    /// Why it won: a scheme, `pin` or `last-resort`.
     pub(crate) by: &'static str,
 }
 
 impl Plan {
+    pub(crate) fn of(tenant: Dbid, service: Service) -> Self {
+        Self { tenant, service, tried: SmallVec::new(), pin: None, secure: false }
+    }
+
+    /// Whether a resource may be reached as this call must be.
+    fn reaches(&self, member: &Member) -> bool {
+        !self.secure || member.address.as_ref().is_some_and(|address| address.secure)
+    }
+
     /// The groups that may serve it, in order.
     fn groups<'a>(&self, snapshot: &'a Snapshot) -> &'a [GroupIx] {
         snapshot
@@ -74,6 +87,9 @@ impl Pool {
         plan: &mut Plan,
         trace: &mut Trace,
     ) -> Result<Pick, No> {
+        if let Some(pin) = plan.pin {
+            return self.place_pinned(now, snapshot, options, plan, pin, trace);
+        }
         let groups = plan.groups(snapshot);
         if plan.tried.is_empty() {
             self.explain(now, snapshot, groups, trace);
@@ -87,6 +103,33 @@ impl Pool {
                     }
                 }
             }
+        }
+        Err(self.none(now, snapshot, options, plan))
+    }
+
+    /// The one resource that it must be, once: full or draining it still is the right one.
+    fn place_pinned(
+        &mut self,
+        now: Now,
+        snapshot: &Snapshot,
+        options: &Options,
+        plan: &mut Plan,
+        pin: Dbid,
+        trace: &mut Trace,
+    ) -> Result<Pick, No> {
+        let key = self.key_of(pin).filter(|_| plan.tried.is_empty());
+        let found = key.and_then(|key| Some((key, self.get(key)?)));
+        if let Some((key, member)) = found {
+            let shown = member.shown(now.mono);
+            let lives = !matches!(shown, Shown::Disabled | Shown::Dead) && plan.reaches(member);
+            if let Some(resource) = member.configured.filter(|_| lives) {
+                let group = snapshot.resource(resource).group;
+                let pick = Pick { member: key, group, by: "pin" };
+                self.chosen(now, snapshot, plan, pick, trace);
+                return Ok(pick);
+            }
+            let name = member.names.name.clone();
+            trace.push(step(Stage::Place, name, Verdict::Skipped, shown.as_str()));
         }
         Err(self.none(now, snapshot, options, plan))
     }
@@ -112,7 +155,8 @@ impl Pool {
             let Some(member) = self.key_of(dbid).and_then(|key| self.get(key)) else {
                 return false;
             };
-            !plan.tried.iter().any(|(tried, _)| *tried == dbid)
+            plan.reaches(member)
+                && !plan.tried.iter().any(|(tried, _)| *tried == dbid)
                 && tier.takes(member, member.shown(now.mono), now)
         };
         let dbid = round_robin::choose(&all, last, fit)?;
@@ -174,15 +218,21 @@ impl Pool {
 
     /// The "no" of a plan for which there is no resource (any more), with the code of rm.md §7.9.
     pub(crate) fn none(&self, now: Now, snapshot: &Snapshot, options: &Options, plan: &Plan) -> No {
-        let groups = plan.groups(snapshot);
-        let Some(first) = groups.first() else {
+        let pinned = plan.pin.and_then(|pin| self.get(self.key_of(pin)?));
+        let own = pinned.and_then(|one| one.configured).map(|ix| [snapshot.resource(ix).group]);
+        let groups = own.as_ref().map_or_else(|| plan.groups(snapshot), |own| own.as_slice());
+        let reachable = groups
+            .iter()
+            .any(|group| self.of_group(snapshot, *group).any(|(_, member)| plan.reaches(member)));
+        let Some(first) = groups.first().filter(|_| reachable || !plan.secure) else {
             let code = Some(options.resource_no_match_respcode);
             return No::new(Reason::NoMatch, plan.service.as_str()).with_status(code);
         };
-        let reason = if plan.tried.is_empty() {
-            self.cause(now, snapshot, groups)
-        } else {
-            Reason::HuntFailed
+        let reason = match pinned.map(|one| one.shown(now.mono)) {
+            _ if !plan.tried.is_empty() => Reason::HuntFailed,
+            Some(Shown::Disabled) => Reason::ResourceDisabled,
+            Some(_) => Reason::ResourceDead,
+            None => self.cause(now, snapshot, groups),
         };
         let by_cause = match reason {
             Reason::ResourceFull => options.resource_full_respcode,

@@ -12,7 +12,7 @@ use sip::uri::Uri;
 
 use super::end::End;
 use super::{Leg, Side, State, Text};
-use crate::forward::own_request::{OwnRequest, party};
+use crate::forward::own_request::{OwnRequest, Way, party};
 use crate::limits;
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
@@ -29,15 +29,15 @@ pub(crate) enum Due {
 
 /// The earliest end of a leg that is up.
 pub(crate) fn due(leg: &Leg, silence: Duration, orphan: Duration) -> (Duration, Due) {
-    let (by_silence, why) = match (leg.session_timer, leg.silent) {
+    let (since, by_silence, why) = match (leg.session_timer, leg.silent) {
         (Some(timer), silent) => {
             let why = if silent { Due::Interrupted } else { Due::SessionTimer };
-            (timer + limits::SESSION_TIMER_GRACE, why)
+            (leg.refreshed, timer + limits::SESSION_TIMER_GRACE, why)
         }
-        (None, true) => (orphan, Due::Interrupted),
-        (None, false) => (silence, Due::NoTimer),
+        (None, true) => (leg.heard, orphan, Due::Interrupted),
+        (None, false) => (leg.heard, silence, Due::NoTimer),
     };
-    let by_silence = leg.heard.saturating_add(by_silence);
+    let by_silence = since.saturating_add(by_silence);
     if leg.longest < by_silence { (leg.longest, Due::MaxDuration) } else { (by_silence, why) }
 }
 
@@ -104,14 +104,12 @@ impl Proxy {
             Side::Callee => (Text::CalleeTarget, Text::CalleeRoute, &caller, &callee),
             Side::Caller => (Text::CallerTarget, Text::CallerRoute, &callee, &caller),
         };
-        let (uri, route) = (texts.get(uri), texts.get(route));
-        if uri.is_empty() {
+        let target = texts.get(uri);
+        if target.is_empty() {
             return None;
         }
-        let first = route.split(',').next().unwrap_or_default();
-        let first = first.trim().trim_start_matches('<').trim_end_matches('>');
-        let hop = Uri::parse(if first.is_empty() { uri } else { first }).ok()?;
-        let flow = self.flow_to(&hop).ok()?;
+        let way = Way::through(target, texts.get(route));
+        let flow = self.flow_to(&Uri::parse(&way.hop).ok()?).ok()?;
         let listener = self.listener(flow.listener)?;
         let node = self.settings.node_id;
         let branch = crate::forward::branch::branch(node, number, 0);
@@ -120,9 +118,9 @@ impl Proxy {
         let missed = if leg.epoch.0 > 1 { 1000 } else { 1 };
         let request = OwnRequest {
             method: "BYE",
-            uri,
+            uri: &way.uri,
             via: &via,
-            route,
+            route: &way.route,
             from,
             to: them,
             call_id: texts.get(Text::CallId),

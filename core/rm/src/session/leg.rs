@@ -48,8 +48,10 @@ pub(crate) struct Leg {
     pub(crate) cseq: [u32; 2],
     /// Agreed session interval (RFC 4028).
     pub(crate) session_timer: Option<Duration>,
-    /// Latest refresh or in-dialog request, on the monotonic clock.
+    /// Latest in-dialog request, on the monotonic clock.
     pub(crate) heard: Duration,
+    /// Latest 2xx to an INVITE or UPDATE, on the monotonic clock: its session timer runs since.
+    pub(crate) refreshed: Duration,
     /// End by `max_call_duration`, on the monotonic clock.
     pub(crate) longest: Duration,
     /// Deadline that is set in the timers.
@@ -162,6 +164,7 @@ impl Leg {
             cseq: [0; 2],
             session_timer: None,
             heard: now.mono,
+            refreshed: now.mono,
             longest: Duration::MAX,
             deadline: None,
             owners: Vec::new(),

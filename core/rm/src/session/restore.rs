@@ -76,6 +76,7 @@ impl Proxy {
         leg.owners.push(own(now.wall));
         leg.epoch = Epoch(leg.epoch.0.saturating_add(1));
         leg.heard = now.mono;
+        leg.refreshed = now.mono;
         leg.silent = true;
     }
 

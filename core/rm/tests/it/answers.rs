@@ -65,6 +65,8 @@ fn requests_that_get_no_further() {
         ("INVITE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),
         ("MESSAGE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),
         ("INVITE", "urn:service:sos", "", caller, 416, "malformed"),
+        ("INVITE", "urn:service:other", "", caller, 416, "malformed"),
+        ("OPTIONS", "fax:1", "", caller, 416, "malformed"),
         ("INVITE", "http://a.example/", "", caller, 416, "malformed"),
         (
             "INVITE",
@@ -85,6 +87,92 @@ fn requests_that_get_no_further() {
         let counted = world.proxy.counters().answers.get(&(code, word)).copied();
         assert_eq!(counted, Some(1), "{method} {uri}");
     }
+}
+
+#[test]
+fn what_is_not_understood_is_named_whole_and_options_answer_for_their_last_hop() {
+    let mut world = World::new();
+    let lines = "Proxy-Require: foo, bar\r\nProxy-Require: baz\r\n";
+    world.udp(CALLER, &request("INVITE", "sip:18005550100@10.0.0.5", lines));
+    assert_eq!(header(&world.take(CALLER), "Unsupported"), "foo, bar, baz");
+    // a number is asked for, but this is as far as it goes (RFC 3261 §11)
+    let hops = "Max-Forwards: 0\r\n";
+    world.udp(CALLER, &request("OPTIONS", "sip:18005550100@10.0.0.5", hops));
+    let answer = world.take(CALLER);
+    assert_eq!((status(&answer), header(&answer, "X-Ringmaster-State")), (200, "healthy"));
+    // an answer goes to the source, and to nobody else: not to a group that a Via names
+    for host in ["224.0.0.1", "255.255.255.255", "[ff02::1]"] {
+        let many = request("OPTIONS", "sip:10.0.0.5", &format!("X-Pad: {host}\r\n"));
+        world.udp(CALLER, &many.replace("UDP 10.0.0.2:5090", &format!("UDP {host}:5090")));
+        assert!(world.try_take(CALLER).is_none(), "{host}");
+    }
+    assert_eq!(world.proxy.counters().dropped["multicast"], 3);
+}
+
+/// Other ways to name the called number: `tel:` and the emergency service.
+#[test]
+fn a_number_may_come_as_tel_or_urn() {
+    let mut documents = objects();
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"rm": {"sos-number": "18005550200"}}}}));
+    for (uri, number) in [
+        ("tel:+1-800-555-0100", "18005550100"),
+        ("tel:18005550100;phone-context=+1", "18005550100"),
+        ("urn:service:sos", "18005550200"),
+        ("URN:service:SOS.fire", "18005550200"),
+    ] {
+        let mut world = World::with(&documents, settings());
+        world.udp(CALLER, &invite("0", "n").replacen("sip:0@10.0.0.5:5060", uri, 1));
+        let forwarded = world.take(MCP1);
+        assert!(forwarded.starts_with("INVITE sip:dialog@10.0.0.11:5070;"), "{forwarded}");
+        world.udp(MCP1, &crate::world::reply(&forwarded, 603, "t", ""));
+        assert_eq!(world.ends()[0]["dn"], number, "{uri}");
+    }
+}
+
+/// `sips:` never leaves over another transport than TLS: without a media server that has it there
+/// is none.
+#[test]
+fn a_secure_call_is_not_placed_where_tls_is_not() {
+    let mut world = World::new();
+    let secure = invite("18005550100", "s").replacen("INVITE sip:", "INVITE sips:", 1);
+    world.udp(CALLER, &secure);
+    let answer = world.take(CALLER);
+    assert_eq!((status(&answer), header(&answer, "Warning")), (480, "399 rm-1 \"no-match\""));
+    assert!(world.try_take(MCP1).is_none() && world.try_take(MCP2).is_none());
+    let mut up = world.up("18005550100", "in");
+    up.caller.target = "sips:mcp@10.0.0.11:5070".to_owned();
+    world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", "info"));
+    assert_eq!(status(&world.take(CALLER)), 502);
+    assert!(world.try_take(MCP1).is_none());
+}
+
+#[test]
+fn a_call_that_spirals_too_often_is_482() {
+    let mut world = World::new();
+    let mut text = invite("18005550100", "0");
+    for round in 0..7 {
+        world.udp(CALLER, &text);
+        let Some(forwarded) = world.try_take(MCP1).or_else(|| world.try_take(MCP2)) else {
+            assert_eq!(
+                (status(&world.take(CALLER)), round),
+                (482, 6),
+                "more than five Vias of ours"
+            );
+            return;
+        };
+        // a proxy changes the number and sends it back
+        let vias: String =
+            all(&forwarded, "Via").iter().map(|via| format!("Via: {via}\r\n")).collect();
+        let own = format!("Via: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bKround{round}\r\n");
+        let rest =
+            invite("18005550100", "0").replacen("18005550100@", &format!("1800555020{round}@"), 1);
+        let (head, tail) = rest.split_once("Via: ").unwrap();
+        let tail = tail.split_once("\r\n").unwrap().1;
+        text = format!("{head}{own}{vias}{tail}");
+    }
+    panic!("never refused");
 }
 
 #[test]

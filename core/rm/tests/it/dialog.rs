@@ -131,6 +131,63 @@ fn a_strict_router_before_us_is_repaired() {
     assert!(all(&bye, "Route").is_empty());
 }
 
+/// RFC 3261 §16.6 step 6: a next hop without `lr` finds itself in the Request-URI, and what stood
+/// there goes to the end of the routes.
+#[test]
+fn a_strict_router_behind_us_is_obeyed() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "behind");
+    let cases = [
+        // loose, with and without a value
+        (&["sip:10.0.0.9;lr"][..], "sip:mcp@10.0.0.11:5070", &["<sip:10.0.0.9;lr>"][..]),
+        (&["sip:10.0.0.9;lr=on"], "sip:mcp@10.0.0.11:5070", &["<sip:10.0.0.9;lr=on>"]),
+        // strict, alone and before others
+        (&["sip:10.0.0.9"], "sip:10.0.0.9", &["<sip:mcp@10.0.0.11:5070>"]),
+        (
+            &["sip:10.0.0.9;x=1", "sip:p@10.0.0.8;lr"],
+            "sip:10.0.0.9;x=1",
+            &["<sip:p@10.0.0.8;lr>", "<sip:mcp@10.0.0.11:5070>"],
+        ),
+    ];
+    for (number, (entries, uri, routes)) in cases.into_iter().enumerate() {
+        let mut dialog = up.caller.clone();
+        dialog.routes.extend(entries.iter().map(|one| (*one).to_owned()));
+        world.udp(CALLER, &dialog.request("INFO", "10.0.0.2:5090", &format!("i{number}")));
+        let info = world.take("10.0.0.9:5060");
+        assert_eq!(info.lines().next().unwrap(), format!("INFO {uri} SIP/2.0"));
+        assert_eq!(all(&info, "Route"), routes, "{entries:?}");
+    }
+    assert!(world.hang_up(&mut up, "bye").is_some());
+}
+
+/// RFC 3261 §16.4 with both halves of a double Record-Route: the strict router before us has put
+/// one into the Request-URI, and the other one stands on top of the routes.
+#[test]
+fn a_strict_router_before_us_is_repaired_with_a_double_record_route() {
+    let mut world = World::new();
+    let flow = sip::transport::Flow {
+        transport: sip::transport::Transport::Tcp,
+        listener: 1,
+        remote: crate::world::address("10.0.0.2:40000"),
+        conn: Some(sip::transport::ConnId(7)),
+    };
+    world.packet(flow, &crate::world::invite("18005550100", "d").replace("/UDP ", "/TCP "));
+    let forwarded = world.take(MCP1);
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    world.udp(MCP1, &reply(&forwarded, 200, "t", contact));
+    let answer = world.take("10.0.0.2:40000");
+    let mut dialog = crate::world::Dialog::of_caller(&answer);
+    assert_eq!(dialog.routes.len(), 2);
+    let target = std::mem::replace(&mut dialog.target, dialog.routes[0].clone());
+    dialog.routes.remove(0);
+    dialog.routes.push(target);
+    let bye = dialog.request("BYE", "10.0.0.2:5090", "bye").replace("/UDP ", "/TCP ");
+    world.packet(flow, &bye);
+    let bye = world.take(MCP1);
+    assert!(bye.starts_with("BYE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{bye}");
+    assert!(all(&bye, "Route").is_empty(), "{bye}");
+}
+
 #[test]
 fn where_a_request_may_not_go() {
     let mut world = World::new();

@@ -11,7 +11,7 @@ fn cancel(request: &str) -> String {
     format!(
         "CANCEL {uri} SIP/2.0\r\nVia: {}\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\n\
          Call-ID: {}\r\nCSeq: 1 CANCEL\r\nReason: SIP;cause=480;text=\"gone\"\r\n\
-         Content-Length: 0\r\n\r\n",
+         Reason: Q.850;cause=16\r\nContent-Length: 0\r\n\r\n",
         header(request, "Via"),
         header(request, "From"),
         header(request, "To"),
@@ -134,6 +134,71 @@ fn the_best_failure_is_forwarded_when_the_hunt_is_over() {
     assert_eq!(world.ends()[0]["reason"], "forwarded");
 }
 
+/// rm.md §7.8, scenario 22: answers that say no for good are forwarded, and nobody else is asked.
+#[test]
+fn redirections_challenges_and_refusals_are_forwarded() {
+    for code in [302, 401, 404, 407, 420, 603] {
+        let mut world = World::new();
+        world.udp(CALLER, &invite("18005550100", "r"));
+        let first = world.take(MCP1);
+        world.udp(MCP1, &reply(&first, 100, "", ""));
+        assert!(world.try_take(CALLER).is_none(), "100 is never forwarded");
+        let lines = "Contact: <sip:elsewhere@192.0.2.1>\r\nWWW-Authenticate: Digest a=\"1\"\r\n";
+        world.udp(MCP1, &reply(&first, code, "t", lines));
+        let answer = world.take(CALLER);
+        assert_eq!(answer[8..11].parse(), Ok(code));
+        assert_eq!(header(&answer, "WWW-Authenticate"), "Digest a=\"1\"");
+        assert_eq!(header(&answer, "Contact"), "<sip:elsewhere@192.0.2.1>");
+        assert!(world.try_take(MCP2).is_none());
+    }
+}
+
+/// RFC 3261 §16.7 steps 6 and 7, where the configuration asks the next one after a challenge.
+#[test]
+fn of_several_failures_the_most_useful_is_forwarded_with_all_challenges() {
+    let mut documents = objects();
+    documents[3]["spec"]["failover"] =
+        serde_json::json!({"codes": ["400-499", "500-599", "600-699"]});
+    let run = |first: (u16, &str), second: (u16, &str)| {
+        let mut world = World::with(&documents, settings());
+        world.udp(CALLER, &invite("18005550100", "b"));
+        let one = world.take(MCP1);
+        world.udp(MCP1, &reply(&one, first.0, "t1", first.1));
+        if let Some(two) = world.try_take(MCP2) {
+            world.udp(MCP2, &reply(&two, second.0, "t2", second.1));
+        }
+        world.take(CALLER)
+    };
+    let (a, b) = ("WWW-Authenticate: Digest a=\"1\"\r\n", "Proxy-Authenticate: Digest b=\"2\"\r\n");
+    for (first, second, code) in [
+        ((404, ""), (484, ""), "484"),
+        ((484, ""), (404, ""), "484"),
+        ((500, ""), (404, ""), "404"),
+        ((503, ""), (500, ""), "500"),
+        ((404, ""), (410, ""), "404"),
+        ((404, ""), (401, a), "401"),
+        ((603, ""), (200, ""), "603"),
+    ] {
+        assert_eq!(run(first, second)[8..11], *code, "{first:?} {second:?}");
+    }
+    let both = run((401, a), (407, b));
+    assert!(both.starts_with("SIP/2.0 401 "), "{both}");
+    assert_eq!(header(&both, "WWW-Authenticate"), "Digest a=\"1\"");
+    assert_eq!(header(&both, "Proxy-Authenticate"), "Digest b=\"2\"");
+    // a 503 goes on as it is only where that is asked for
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"rm": {"forward-503": "true"}}}}));
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "f"));
+    for server in [MCP1, MCP2] {
+        let text = world.take(server);
+        world.udp(server, &reply(&text, 503, "t", "X-Why: busy\r\n"));
+    }
+    let answer = world.take(CALLER);
+    assert!(answer.starts_with("SIP/2.0 503 ") && header(&answer, "X-Why") == "busy", "{answer}");
+}
+
 #[test]
 fn a_hunt_that_found_nothing_gets_the_code_of_its_group() {
     let mut documents = objects();
@@ -190,7 +255,8 @@ fn cancel_while_it_rings() {
     assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
     let cancelled = world.take(MCP1);
     assert!(cancelled.starts_with("CANCEL "));
-    assert_eq!(header(&cancelled, "Reason"), "SIP;cause=480;text=\"gone\"");
+    let reasons = crate::world::all(&cancelled, "Reason");
+    assert_eq!(reasons, ["SIP;cause=480;text=\"gone\"", "Q.850;cause=16"]);
     world.udp(MCP1, &reply(&cancelled, 200, "t", ""));
     world.udp(MCP1, &reply(&first, 487, "t", ""));
     assert!(world.take(MCP1).starts_with("ACK "));

@@ -4,6 +4,7 @@
 
 mod world;
 
+mod affinity;
 mod answers;
 mod call;
 mod chaos;
@@ -13,5 +14,6 @@ mod golden;
 mod overload;
 mod refuse;
 mod restore;
+mod session_timer;
 mod tables;
 mod transport;

@@ -5,7 +5,7 @@
 use crate::world::{CALLER, MCP1, MCP2, World, header, invite, objects, settings};
 use std::time::Duration;
 
-fn cases(text: &str) -> Vec<Vec<&str>> {
+pub(crate) fn cases(text: &str) -> Vec<Vec<&str>> {
     text.lines()
         .map(|line| line.split('#').next().unwrap().split_whitespace().collect::<Vec<_>>())
         .filter(|columns| !columns.is_empty())

@@ -56,6 +56,104 @@ fn a_tcp_caller_reaches_a_udp_server_with_two_record_routes() {
     assert_eq!(world.ends()[0]["end_state"], "APP_END");
 }
 
+/// A destination is reached from the listener of its longest route; Via, Record-Route and source
+/// are that listener's (rm.sip.routes).
+#[test]
+fn a_route_chooses_the_listener() {
+    let mut own = settings();
+    let (net, bound) = ("10.0.0.12".parse().unwrap(), address("192.0.2.7:5062"));
+    let shown = |port| ("192.0.2.7".to_owned(), port);
+    own.listeners.push(rm::Listener {
+        transport: Transport::Udp,
+        bound,
+        advertise: shown(5062),
+        via: shown(5063),
+    });
+    let route = |net, prefix, listener| rm::Route { net, prefix, listener };
+    own.routes = vec![
+        route("10.0.0.0".parse().unwrap(), 24, 0),
+        route(net, 32, 3),
+        // of another transport: says nothing of UDP
+        route(net, 32, 1),
+        // the monitor's listener carries no calls, whatever is routed there
+        route("10.0.0.11".parse().unwrap(), 31, 0),
+    ];
+    let mut world = World::with(&objects(), own);
+    world.udp(CALLER, &invite("18005550100", "a"));
+    let first = world.take_flow(MCP1).unwrap();
+    assert_eq!(first.flow.listener, 0);
+    assert!(header(&first.text, "Via").starts_with("SIP/2.0/UDP 10.0.0.5:5060;"));
+    assert_eq!(all(&first.text, "Record-Route").len(), 1);
+    world.udp(CALLER, &invite("18005550100", "b"));
+    let second = world.take_flow(MCP2).unwrap();
+    assert_eq!(second.flow.listener, 3);
+    assert!(header(&second.text, "Via").starts_with("SIP/2.0/UDP 192.0.2.7:5063;"));
+    let routes = all(&second.text, "Record-Route");
+    assert!(routes[0].contains("@192.0.2.7:5062;lr;"), "{routes:?}");
+    assert_eq!(routes[1], "<sip:rm-0@10.0.0.5:5060;lr>", "the advertised addresses differ");
+    // requests inside the dialog leave alike
+    let flow = Flow { listener: 3, ..second.flow };
+    let contact = "Contact: <sip:mcp@10.0.0.12:5070>\r\n";
+    world.packet(flow, &reply(&second.text, 200, "t", contact));
+    let mut dialog = Dialog::of_caller(&world.take(CALLER));
+    world.udp(CALLER, &dialog.request("ACK", "10.0.0.2:5090", "ack"));
+    let ack = world.take_flow(MCP2).unwrap();
+    assert_eq!((ack.flow.listener, all(&ack.text, "Route").len()), (3, 0));
+}
+
+/// Two families and two names: brackets in Via and Record-Route, a double entry between them, and
+/// all of it found again (rm.md §1.2, §1.4).
+#[test]
+fn ipv6_and_ipv4_meet_with_separate_names_for_via_and_record_route() {
+    let mut own = settings();
+    own.listeners.push(rm::Listener {
+        transport: Transport::Udp,
+        bound: address("[2001:db8::5]:5060"),
+        advertise: ("[2001:db8::a]".to_owned(), 5060),
+        via: ("[2001:db8::5]".to_owned(), 5060),
+    });
+    own.listeners[0].advertise = ("sip.example".to_owned(), 5080);
+    own.peers[0].matches.push(rm::Match::parse("2001:db8::2").unwrap());
+    let mut documents = objects();
+    documents[3]["spec"]["resources"][0]["address"] = "sip:[2001:db8::b]:5070".into();
+    let mut world = World::with(&documents, own);
+    let (mcp6, caller6) = ("[2001:db8::b]:5070", "[2001:db8::2]:5090");
+    world.alive.push(address(mcp6));
+    world.run(Duration::from_secs(8));
+    // IPv4 to IPv6
+    world.udp(CALLER, &invite("18005550100", "a"));
+    let sent = world.take_flow(mcp6).unwrap();
+    assert_eq!(sent.flow.listener, 3);
+    assert!(sent.text.starts_with("INVITE sip:dialog@[2001:db8::b]:5070;"), "{}", sent.text);
+    assert!(header(&sent.text, "Via").starts_with("SIP/2.0/UDP [2001:db8::5]:5060;branch="));
+    let routes = all(&sent.text, "Record-Route");
+    assert!(routes[0].starts_with("<sip:rm-A") && routes[0].contains("@[2001:db8::a]:5060;lr;"));
+    assert_eq!(routes[1], "<sip:rm-0@sip.example:5080;lr>");
+    let six = |remote| Flow { remote: address(remote), ..sent.flow };
+    let contact = "Contact: <sip:mcp@[2001:db8::b]:5070>\r\n";
+    world.packet(six(mcp6), &reply(&sent.text, 200, "t", contact));
+    let mut caller = Dialog::of_caller(&world.take(CALLER));
+    world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "ack"));
+    let ack = world.take_flow(mcp6).unwrap();
+    assert_eq!((ack.flow.listener, all(&ack.text, "Route").len()), (3, 0));
+    let mut callee = Dialog::of_callee(&sent.text, "t", "<sip:mcp@[2001:db8::b]:5070>");
+    world.packet(six(mcp6), &callee.request("BYE", mcp6, "bye"));
+    let bye = world.take_flow(CALLER).unwrap();
+    assert_eq!((bye.flow.listener, all(&bye.text, "Route").len()), (0, 0));
+    // IPv6 to IPv4: the next one's turn
+    let text = invite("18005550100", "b").replace("10.0.0.2:5090", caller6).replacen(
+        "18005550100@10.0.0.5:5060",
+        "18005550100@[2001:db8::A]",
+        1,
+    );
+    world.packet(six(caller6), &text);
+    let sent = world.take_flow(MCP2).unwrap();
+    let routes = all(&sent.text, "Record-Route");
+    assert!(routes[0].contains("@sip.example:5080;lr;"), "{routes:?}");
+    assert_eq!(routes[1], "<sip:rm-0@[2001:db8::a]:5060;lr>");
+    assert!(all(&sent.text, "Via")[1].starts_with("SIP/2.0/UDP [2001:db8::2]:5090;"));
+}
+
 fn large(call: &str) -> String {
     let body = "x".repeat(1500);
     let text = invite("18005550100", call);

@@ -199,6 +199,7 @@ fn settings(boot: u32) -> Settings {
         allow_route: false,
         trusted_headers: role == Role::SipServer,
         priority: false,
+        session_expires: (role == Role::Gateway).then_some(120),
     };
     let options = rm::Options {
         trace_sample: 1,
@@ -219,6 +220,7 @@ fn settings(boot: u32) -> Settings {
         monitor_listener: 2,
         domains: vec!["gvp.example".to_owned()],
         peers: vec![peer("sip-server", Role::SipServer), peer("gateway", Role::Gateway)],
+        routes: Vec::new(),
         keys: keys(),
         seed: [u64::from(boot), 2, 3, 4],
         application: "rm-1".to_owned(),

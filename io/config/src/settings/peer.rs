@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use model::config::Network;
-use model::config::read::network;
+use model::config::read::{network, session_interval};
 use model::schema::{Field, Object};
 use model::tree::Value;
 
@@ -25,6 +25,8 @@ pub struct Peer {
     pub trust_headers: bool,
     /// Whether its calls are refused by no limit and not shed.
     pub priority: bool,
+    /// The session interval asked for where a call of it says nothing, in seconds (RFC 4028).
+    pub session_expires: Option<u32>,
 }
 
 /// Where a peer calls from.
@@ -61,12 +63,12 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
     ];
     let role = peer.require("role", "peer").and_then(|field| field.choice(&roles));
     let allow_route = peer.get("allow_route").and_then(|field| field.boolean());
+    let session_expires = peer.get("session_expires").and_then(|f| session_interval(&f));
     let choices = [("trusted", true), ("untrusted", false)];
     let trusted = peer.get("headers").and_then(|field| field.choice(&choices));
     let priority = peer.get("priority").and_then(|field| field.boolean());
     peer.unavailable("rate", |_| false);
     peer.unavailable("notify_failures", |value| *value == Value::Bool(false));
-    peer.unavailable("session_expires", |_| false);
     peer.finish();
     let role = role?;
     let trusted_role = matches!(role, Role::SipServer | Role::Media);
@@ -77,6 +79,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
         allow_route: allow_route.unwrap_or(false),
         trust_headers: trusted.unwrap_or(trusted_role),
         priority: priority.unwrap_or(false),
+        session_expires,
     })
 }
 

@@ -12,6 +12,7 @@ use model::tree::Value;
 use super::address::sip_listen;
 use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
 use super::peer::{self, Peer};
+use super::route::{self, Route};
 use super::{application, later, name, path};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -60,6 +61,8 @@ pub struct Sip {
     pub dscp: u8,
     /// `rm.sip.domains`: further host names that mean this RM, lower case.
     pub domains: Vec<String>,
+    /// `rm.sip.routes`: from which listener a destination is reached.
+    pub routes: Vec<Route>,
     /// `rm.sip.peers`: empty = loopback is a SIP Server.
     pub peers: Vec<Peer>,
 }
@@ -97,6 +100,7 @@ impl Default for Sip {
             via: Vec::new(),
             dscp: 24,
             domains: Vec::new(),
+            routes: Vec::new(),
             peers: Vec::new(),
         }
     }
@@ -181,6 +185,8 @@ fn sip(sip: Object<'_>) -> Sip {
     }
     put(&mut settings.dscp, sip.get("dscp").and_then(|field| field.whole(0, 63)));
     put(&mut settings.domains, sip.get("domains").and_then(|field| domains(&field)));
+    let routes = sip.get("routes").and_then(|field| route::read(&field, &settings.listen));
+    put(&mut settings.routes, routes);
     put(&mut settings.peers, sip.get("peers").and_then(|field| peers(&field)));
     later::refuse(&sip, "rm.sip", &[]);
     sip.finish();

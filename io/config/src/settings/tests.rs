@@ -55,6 +55,8 @@ fn every_key_is_read() {
     assert_eq!(rm.sip.via.len(), 2);
     assert_eq!(rm.sip.via[1].to_string(), "[2001:db8::1]:5060");
     assert_eq!((rm.sip.dscp, rm.sip.domains[0].as_str()), (46, "rm.example"));
+    let routes: Vec<_> = rm.sip.routes.iter().map(|r| (r.to.prefix, r.listener)).collect();
+    assert_eq!(routes, [(24, 0), (128, 1)]);
     let [server, gateway] = rm.sip.peers.as_slice() else { panic!("two peers") };
     assert_eq!(
         (server.role, server.trust_headers, server.allow_route),
@@ -62,6 +64,7 @@ fn every_key_is_read() {
     );
     assert_eq!(server.matches[0], PeerMatch::Endpoint("10.0.0.1:5060".parse().unwrap()));
     assert!(matches!(server.matches[1], PeerMatch::Network(n) if n.prefix == 24));
+    assert_eq!((server.session_expires, gateway.session_expires), (Some(1800), None));
     assert_eq!((gateway.role, gateway.trust_headers), (Role::Gateway, false));
     assert!(matches!(gateway.matches[0], PeerMatch::Network(n) if n.prefix == 32));
     assert_eq!(rm.monitor_listen, "127.0.0.1:6064".parse().unwrap());
@@ -100,7 +103,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 29);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 36);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From a packet to its transaction: what is repeated is answered here, what is new goes up.
 
 use super::{ClientId, Endpoint, Received, ServerId};
-use crate::header::Name;
+use crate::header::{Name, Via};
 use crate::message::Message;
 use crate::method::Method;
 use crate::parse::{ParseError, parse};
@@ -47,7 +47,11 @@ impl Endpoint {
 
     /// RFC 3261 §17.1.3: the branch of the top Via and the method of the CSeq.
     fn response<'a>(&mut self, status: u16, message: Message<'a>) -> Received<'a> {
-        let branch = message.top_via().branch.unwrap_or_default();
+        let via = message.top_via();
+        if !self.is_own(&via) {
+            return Received::Absorbed(Absorbed::ForeignVia);
+        }
+        let branch = via.branch.unwrap_or_default();
         key::client(&mut self.scratch, message.method(), branch.as_bytes());
         let Some(index) = self.lookup() else { return Received::Stray { message } };
         let Some(id) = self.table.slots.id_at(index) else { return Received::Stray { message } };
@@ -78,6 +82,15 @@ impl Endpoint {
                 Received::Stray { message }
             }
         }
+    }
+
+    /// Whether a Via says that we have sent what this answers. No port stands for a usual one.
+    fn is_own(&self, via: &Via<'_>) -> bool {
+        self.sent_by.is_empty()
+            || self.sent_by.iter().any(|(host, port)| {
+                let usual = matches!(port, 5060 | 5061);
+                host.eq_ignore_ascii_case(via.host) && via.port.map_or(usual, |one| one == *port)
+            })
     }
 
     fn request_in<'a>(

@@ -182,6 +182,28 @@ fn branch_and_method_of_the_cseq_make_a_client_transaction() {
     }
 }
 
+/// RFC 3261 §18.1.2: the top Via must be one that we write, whatever its branch.
+#[test]
+fn a_response_to_somebody_elses_via_is_dropped() {
+    let here = flow(Udp, 5060);
+    let bye = request("BYE", Udp, 5060, "z9hG4bKours");
+    let answer = response(&bye, 200);
+    for (sent_by, expected) in [
+        ("10.0.0.1:5060", "response"),
+        ("10.0.0.1", "response"),
+        ("10.0.0.1:5070", "ForeignVia"),
+        ("10.0.0.9:5060", "ForeignVia"),
+        ("RM.Example:5090", "response"),
+        ("rm.example", "ForeignVia"),
+    ] {
+        let names = [("10.0.0.1".to_owned(), 5060), ("rm.example".to_owned(), 5090)];
+        let mut endpoint = endpoint().known_as(names);
+        endpoint.request(NOW, here, &bye, ClientOptions::default());
+        let answer = edited(&answer, "10.0.0.1:5060", sent_by);
+        assert_eq!(come(&mut endpoint, here, &answer), expected, "{sent_by}");
+    }
+}
+
 #[test]
 fn the_cancel_and_ack_that_the_endpoint_makes_match_their_invite() {
     let invite = edited(

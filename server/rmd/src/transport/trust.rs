@@ -89,6 +89,7 @@ mod tests {
             allow_route: false,
             trusted_headers: false,
             priority: false,
+            session_expires: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Calls through the daemon: both transports, each way, and the refusals.
 
 use crate::node::{Node, objects};
-use crate::peer::{Caller, header, lines, tcp_media, udp_media};
+use crate::peer::{Caller, Stream, header, lines, tcp_media, udp_media};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
 
 #[test]
 fn a_call_over_each_pair_of_transports_leaves_its_records() {
@@ -37,6 +39,55 @@ fn a_call_over_each_pair_of_transports_leaves_its_records() {
     node.stop();
 }
 
+/// RFC 3261 §18.2.2: when the connection of a request is gone, its answer opens one to the port of
+/// the sent-by, at the address that the request came from.
+#[test]
+fn an_answer_whose_connection_is_gone_opens_one_to_the_sent_by() {
+    let media = UdpSocket::bind("127.0.0.3:0").unwrap();
+    media.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let node = Node::with(&objects(&[(media.local_addr().unwrap(), "udp")], 100));
+    let sent_by = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = sent_by.local_addr().unwrap().port();
+    let invite = format!(
+        "INVITE sip:18005550100@rm.example SIP/2.0\r\n\
+         Via: SIP/2.0/TCP caller.invalid:{port};branch=z9hG4bKgone\r\nMax-Forwards: 70\r\n\
+         From: <sip:caller@127.0.0.1>;tag=caller\r\nTo: <sip:18005550100@rm.example>\r\n\
+         Call-ID: gone\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:caller@127.0.0.1:{port};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+    );
+    let mut caller = Stream::of(TcpStream::connect(node.tcp()).unwrap());
+    caller.send(&invite);
+    assert!(caller.next().unwrap().starts_with("SIP/2.0 100 "));
+    let (mut buffer, mut forwarded) = ([0; 65_535], None);
+    while forwarded.is_none() {
+        let (len, rm) = media.recv_from(&mut buffer).unwrap();
+        let text = String::from_utf8(buffer[..len].to_vec()).unwrap();
+        forwarded = text.starts_with("INVITE ").then_some((text, rm));
+    }
+    let (forwarded, rm) = forwarded.unwrap();
+    drop(caller);
+    // the first ones may still be written to the connection that is about to be found gone
+    let ringing = crate::peer::response(&forwarded, 180);
+    sent_by.set_nonblocking(true).unwrap();
+    let mut opened = None;
+    node.until("a connection to the sent-by", || {
+        media.send_to(ringing.as_bytes(), rm).unwrap();
+        opened = sent_by.accept().ok();
+        opened.is_some()
+    });
+    let (stream, from) = opened.unwrap();
+    assert_eq!(from.ip(), node.tcp().ip());
+    stream.set_nonblocking(false).unwrap();
+    let mut stream = Stream::of(stream);
+    let ringing = stream.next().unwrap();
+    assert!(ringing.starts_with("SIP/2.0 180 "), "{ringing}");
+    assert_eq!(lines(&ringing, "Via").len(), 1);
+    media.send_to(crate::peer::response(&forwarded, 486).as_bytes(), rm).unwrap();
+    let refused = std::iter::from_fn(|| stream.next()).find(|text| !text.contains(" 180 "));
+    assert!(refused.unwrap().starts_with("SIP/2.0 4"), "on the same new connection");
+    node.stop();
+}
+
 #[test]
 fn a_call_over_the_limit_and_one_without_media_are_refused_and_counted() {
     let (udp, _seen) = udp_media();
@@ -53,7 +104,7 @@ fn a_call_over_the_limit_and_one_without_media_are_refused_and_counted() {
     assert!(metrics.contains(line), "{metrics}");
     node.stop();
 
-    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let node = Node::with(&objects(&[(nobody, "udp")], 1));
     let refused = Caller::udp(node.udp(), "fourth").invite("18005550100");
     assert!(refused.starts_with("SIP/2.0 480 "), "{refused}");

@@ -9,6 +9,7 @@
 mod broker;
 mod calls;
 mod http;
+mod keys;
 mod node;
 mod peer;
 mod restart;

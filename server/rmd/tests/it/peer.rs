@@ -94,6 +94,17 @@ fn answer(request: &str, own: SocketAddr, transport: &str) -> Option<String> {
     Some(answer)
 }
 
+/// An answer to a request, made of its own lines.
+pub(crate) fn response(request: &str, status: u16) -> String {
+    let mut answer = format!("SIP/2.0 {status} Answer\r\n");
+    for name in ["Via", "From", "Call-ID", "CSeq"] {
+        for value in lines(request, name) {
+            answer.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    answer + &format!("To: {};tag=media\r\nContent-Length: 0\r\n\r\n", header(request, "To"))
+}
+
 /// A TCP stream of SIP messages.
 pub(crate) struct Stream {
     stream: TcpStream,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::head::Head;
 use super::policy::{code, is_text};
 use super::resource::{self, ResourceDraft};
-use super::values::{service, status_set};
+use super::values::{service, session_interval, status_set};
 use crate::config::{Method, Monitor, Scheme, Service, StatusSet};
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
@@ -28,6 +28,7 @@ pub(crate) struct GroupDraft {
     pub(crate) try_timeout: Option<Duration>,
     pub(crate) quarantine: Duration,
     pub(crate) max_quarantine: Duration,
+    pub(crate) session_expires: Option<u32>,
     pub(crate) noresource_response_code: Option<Placed<i64>>,
     pub(crate) resources: Vec<ResourceDraft>,
     /// Where the list of resources stands.
@@ -44,6 +45,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let preference = spec.get("preference").and_then(|field| field.whole(0, 1000));
     let port_capacity = spec.get("port_capacity").and_then(|field| field.whole(0, u32::MAX));
     let no_resource = spec.get("noresource_response_code").and_then(|field| code(&field));
+    let session_expires = spec.get("session_expires").and_then(|f| session_interval(&f));
     let (scheme, monitor, failover) = (scheme(spec), monitor(spec), failover(spec));
     let list = spec.get("resources");
     let place = list.as_ref().map_or(spec.place(), Field::place).clone();
@@ -61,6 +63,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
         try_timeout,
         quarantine: quarantine.unwrap_or(Duration::from_secs(10)),
         max_quarantine: max_quarantine.unwrap_or(Duration::from_secs(60)),
+        session_expires,
         noresource_response_code: no_resource,
         resources,
         place,
@@ -149,7 +152,6 @@ fn later(spec: &Object<'_>) {
     spec.unavailable("confmaxcount", |_| false);
     spec.unavailable("on_dead", |value| is_text(value, "bye"));
     spec.unavailable("release_after", |value| is_text(value, "15s"));
-    spec.unavailable("session_expires", |_| false);
     spec.unavailable("use_cti", |value| *value == Value::Int(0));
     for flag in ["remove_ruri_capability_on_fallback", "auto_register"] {
         spec.unavailable(flag, |value| *value == Value::Bool(false));

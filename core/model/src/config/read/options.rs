@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::policy::scalar;
+use super::values::LEAST_INTERVAL;
 use crate::config::ApplicationType;
 use crate::config::limits::MAX_PRIORITY_NUMBERS;
 use crate::config::options::{DnisHeader, Options};
@@ -29,7 +30,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 24] = [
+const BUILT: [(&str, &str, Set); 26] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -39,6 +40,9 @@ const BUILT: [(&str, &str, Set); 24] = [
     ("rm", "try-timeout", |o, f| put(&mut o.try_timeout, f.duration(SECOND / 10, SECOND * 32))),
     ("rm", "no-timer-lifetime", |o, f| put(&mut o.no_timer_lifetime, f.duration(SECOND, DAY * 30))),
     ("rm", "orphan-lifetime", |o, f| put(&mut o.orphan_lifetime, f.duration(SECOND, DAY * 30))),
+    ("rm", "max-session-expires", |o, f| {
+        put(&mut o.max_session_expires, f.whole(LEAST_INTERVAL, 86_400))
+    }),
     ("rm", "max-spirals", |o, f| put(&mut o.max_spirals, f.whole(0, 70))),
     ("rm", "profile-not-found-respcode", |o, f| put(&mut o.profile_not_found_respcode, code(f))),
     ("rm", "resource-unavailable-respcode", |o, f| {
@@ -58,6 +62,7 @@ const BUILT: [(&str, &str, Set); 24] = [
     ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
     ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
     ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
+    ("proxy", "sip.min_se", |o, f| put(&mut o.min_se, f.whole(LEAST_INTERVAL, 86_400))),
     ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
         let millis = f.whole(100_u32, 60_000).map(u64::from);
         put(&mut o.connect_time, millis.map(Duration::from_millis))
@@ -66,9 +71,8 @@ const BUILT: [(&str, &str, Set); 24] = [
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 19] = [
+const LATER: [(&str, &str, &str); 17] = [
     ("rm", "session-linger", "5s"),
-    ("rm", "max-session-expires", "7200"),
     ("proxy", "sip.maxtcpconnections", "10000"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
@@ -81,7 +85,6 @@ const LATER: [(&str, &str, &str); 19] = [
     ("rm", "cti-unavailable-action", "reject"),
     ("rm", "conference-sip-error-respcode", "503"),
     ("proxy", "sip.transport.dnsharouting", "true"),
-    ("proxy", "sip.min_se", "90"),
     ("proxy", "sip.maxmsgsize", "65536"),
     ("cluster", "virtual-ip", ""),
     ("cluster", "join-timeout", "3s"),

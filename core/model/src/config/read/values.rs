@@ -1,11 +1,15 @@
 //! Values that several kinds have: URLs, networks, status codes, services.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::config::limits::MAX_URL;
 use crate::config::{Network, Service, StatusSet};
 use crate::schema::Field;
 use crate::tree::Value;
+
+/// The shortest session interval there is, in seconds (RFC 4028 §5).
+pub(super) const LEAST_INTERVAL: u32 = 90;
 
 /// A service by name.
 pub(super) fn service(field: &Field<'_>) -> Option<Service> {
@@ -32,6 +36,13 @@ pub(super) fn url(field: &Field<'_>) -> Option<String> {
         }
         Some(_) => Some(url.to_owned()),
     }
+}
+
+/// A session interval: a duration from 90 s to 24 h, in whole seconds.
+pub fn session_interval(field: &Field<'_>) -> Option<u32> {
+    let least = Duration::from_secs(u64::from(LEAST_INTERVAL));
+    let interval = field.duration(least, Duration::from_secs(86_400))?;
+    u32::try_from(interval.as_secs()).ok()
 }
 
 /// An IP address or a network such as `192.0.2.0/28`.
