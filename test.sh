@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . deploy/tools.sh
-need_packages cc:gcc cc:libc6-dev sipp:sip-tester /usr/sbin/dnsmasq:dnsmasq-base
+need_packages cc:gcc cc:libc6-dev sipp:sip-tester openssl:openssl socat:socat /usr/sbin/dnsmasq:dnsmasq-base openssl:openssl socat:socat
 need_rust
 need_rust_tools
 exec cargo xtask ci

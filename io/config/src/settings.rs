@@ -13,6 +13,7 @@ mod peer;
 mod route;
 mod rm;
 mod rs;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use peer::{Peer, PeerMatch, Role};
 pub use rm::{Rm, Sip};
 pub use route::Route;
 pub use rs::{Auth, BrokerLimits, Reports, Rs};
+pub use tls::{Certificate, ClientAuth, Tls};
 
 use crate::{objects, yaml};
 

@@ -10,6 +10,7 @@ pub mod dns;
 pub mod limits;
 pub mod poller;
 pub mod tcp;
+pub mod tls;
 pub mod udp;
 pub mod waker;
 

@@ -27,6 +27,19 @@ pub const WRITE_QUEUE: usize = 1024 * 1024;
 /// not hold memory for the life of a connection.
 pub const WRITE_QUEUE_KEPT: usize = 64 * 1024;
 
+/// Bytes of a write queue that go into TLS records at a time: the largest record.
+pub const PLAIN_PIECE: usize = 16 * 1024;
+
+/// TLS records without content within a second (rm.md §13.2): KeyUpdates, empty records, what is
+/// not ours to refuse by itself. Beyond: the connection closes.
+pub const IDLE_RECORDS: u32 = 32;
+
+/// Bytes of a PEM file of certificates or keys.
+pub const PEM_FILE: u64 = 1024 * 1024;
+
+/// Certificates taken from one PEM file: the authorities of a whole system fit.
+pub const CERTIFICATES: usize = 1024;
+
 /// Connections that the kernel may hold before they are accepted.
 pub const BACKLOG: i32 = 1024;
 

@@ -156,6 +156,11 @@ impl Stream {
         self.socket.local_addr()
     }
 
+    /// The socket, for a layer above that writes by itself.
+    pub(crate) fn socket(&self) -> &StdStream {
+        &self.socket
+    }
+
     /// Reads once into the caller's buffer.
     pub fn read(&mut self, buffer: &mut [u8]) -> Read {
         loop {

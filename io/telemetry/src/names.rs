@@ -27,6 +27,7 @@ names! {
     PROCESS_MAX_FDS = "process_max_fds",
     LOG_MESSAGES_TOTAL = "ringmaster_log_messages_total",
     LOG_LOST_TOTAL = "ringmaster_log_suppressed_total",
+    TLS_CERTIFICATE_EXPIRY_SECONDS = "ringmaster_tls_certificate_expiry_seconds",
     // RS
     RS_QUEUE_SIZE = "rsQueueSize",
     RS_SPOOL_BYTES = "rs_spool_bytes",

@@ -17,7 +17,7 @@ pub enum StartError {
     /// An address could not be bound.
     #[error("cannot listen on {what} {address}")]
     Listen {
-        /// `udp`, `tcp` or `http`.
+        /// `udp`, `tcp`, `tls` or `http`.
         what: &'static str,
         /// As configured.
         address: SocketAddr,

@@ -69,6 +69,7 @@ impl EventLoop {
         let mut more = false;
         let now = self.clock.now();
         self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
+        self.transport.trust_changed();
         self.engine.begin(now);
         self.engine.input(rm::Input::State(NodeState::Ready));
         self.state.ready(now.wall);
@@ -141,6 +142,7 @@ impl EventLoop {
         self.state.applied(now.wall, snapshot.revision);
         self.engine.input(rm::Input::Snapshot(snapshot));
         self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
+        self.transport.trust_changed();
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {

@@ -13,6 +13,7 @@
 //!               └────────────── engine thread ──────────────┘                               │  ▲
 //!                              ▲                                                            │  │
 //!                              └── durable sequence (atomic + waker) ───────────────────────┤  │
+//!   TLS thread ◄── exchange (a batch each way + wakers) ──► transport
 //!   broker ◄──► publisher threads ◄─ wakes; durable frames are read from disk ──────────────┘  │
 //!                              └── cursor: acknowledged up to here ────────────────────────────┘
 //! ```
@@ -38,6 +39,7 @@ mod recover;
 mod running;
 mod settings;
 mod state;
+mod tls;
 mod transport;
 
 pub use drain::Stop;
@@ -70,13 +72,16 @@ impl Rm {
     pub fn start(parts: RmParts) -> Result<Self, StartError> {
         let RmParts { settings, snapshot, source, log, clock } = parts;
         let log = log.for_node(&settings.rm.name, None);
-        let base = Base::lay(&settings, &log, clock)?;
+        let mut base = Base::lay(&settings, &log, clock)?;
         let now = clock.now();
         let addresses = Addresses::of(&base);
         let state = State::new(&settings.rm.name, log.clone(), now.wall);
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
+        let trust = Trust::new(&base.engine.peers, &snapshot);
+        let (tls, seats) =
+            (base.tls(&trust, engine_waker.clone(), &log, clock)?, base.seats.clone());
         let (wakers, publisher_wakes) = publish::wakers()?;
         let (inbox, inputs) = inbox::inbox(engine_waker);
         let recovery = Recovery::open(base.dir.spool(), base.seed[0], clock, {
@@ -88,7 +93,6 @@ impl Rm {
         })?;
         let (spool, positions) = (recovery.spool(), recovery.positions());
         let publishing = Arc::new(Publishing::new(recovery.last_seq(), positions, wakers));
-        let trust = Trust::new(&base.engine.peers, &snapshot);
         let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
         let journal = Journal::new(spool.clone(), Arc::clone(&publishing));
         let engine = Engine::new(proxy, journal, log.clone(), now);
@@ -96,6 +100,7 @@ impl Rm {
         state.listening(now.wall, &addresses);
 
         let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);
+        let tls = rm.keep_tls(tls);
         for ((line, at), wakes) in Line::ALL.into_iter().zip(positions).zip(publisher_wakes) {
             let login = base.login.clone();
             let settings = PublishSettings::of(line, at, &settings.rm, login, base.seed, now.wall);
@@ -117,7 +122,8 @@ impl Rm {
         rm.engine = Some(spawn("rm-engine", {
             let (bound, dscp) = (base.sockets, settings.rm.sip.dscp);
             move || {
-                let transport = Transport::new(bound, engine_wakes, trust, dscp);
+                let known = (trust, seats);
+                let transport = Transport::new(bound, engine_wakes, known, dscp, tls);
                 EventLoop::run(transport, engine, inputs, state, pulse, clock)
             }
         })?);

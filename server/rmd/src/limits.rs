@@ -20,6 +20,12 @@ pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// Handshakes of accepted streams under way at once (rm.md §13.2). Beyond: the oldest of a stranger
 /// is given up, else the new one refused.
 pub(crate) const HANDSHAKES: usize = 256;
+/// Bytes of messages that wait for the TLS thread. Beyond: their flows fail.
+pub(crate) const TLS_FROM_ENGINE: usize = 16 * 1024 * 1024;
+/// Bytes of messages from the TLS thread that wait for the engine. Beyond: nothing is read by TLS.
+pub(crate) const TLS_TO_ENGINE: usize = 4 * 1024 * 1024;
+/// How often certificate files are looked at (rm.md §1.4 has the same for keys).
+pub(crate) const CERTIFICATES_LOOK: Duration = Duration::from_secs(10);
 /// A stream that we close has this long to take what was queued for it.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_secs(5);
 /// How often stream deadlines are looked at; they are seconds, so this is exact enough.

@@ -32,6 +32,8 @@ pub(crate) struct Bound {
 pub(crate) enum Socket {
     Udp(UdpSocket),
     Tcp(Listener),
+    /// `None`: the TLS thread has it.
+    Tls(Option<Listener>),
 }
 
 impl Bound {
@@ -39,6 +41,7 @@ impl Bound {
         match self.socket {
             Socket::Udp(_) => Transport::Udp,
             Socket::Tcp(_) => Transport::Tcp,
+            Socket::Tls(_) => Transport::Tls,
         }
     }
 }
@@ -69,8 +72,9 @@ pub(crate) fn bind(wanted: Wanted, others: &[Bound], dscp: u8) -> Result<Bound, 
             Ok(Bound { socket: Socket::Tcp(listener), address })
         }
         Transport::Tls => {
-            let text = "tls: listeners are not available in this version";
-            Err(StartError::Settings(format!("rm.sip.listen: {text}")))
+            let listener = Listener::bind(address, dscp).map_err(failed("tls"))?;
+            let address = listener.local();
+            Ok(Bound { socket: Socket::Tls(Some(listener)), address })
         }
     }
 }
@@ -138,14 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_exit_code_8_and_tls_is_78() {
+    fn an_address_in_use_is_exit_code_8() {
         let held = bind(wanted(Transport::Tcp, "127.0.0.1:0"), &[], 24).unwrap();
         let again = Wanted { transport: Transport::Tcp, address: held.address };
         let error = bind(again, &[], 24).unwrap_err();
         assert_eq!(error.exit_code(), 8);
         assert_eq!(error.to_string(), format!("cannot listen on tcp {}", held.address));
-        let tls = bind(wanted(Transport::Tls, "127.0.0.1:0"), &[], 24).unwrap_err();
-        assert_eq!(tls.exit_code(), 78);
+        let again = Wanted { transport: Transport::Tls, ..again };
+        let error = bind(again, &[], 24).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot listen on tls {}", held.address));
     }
 
     #[test]

@@ -8,11 +8,13 @@ use crate::error::StartError;
 use crate::http::{self, Tokens};
 use crate::listeners::{self, Bound, Socket};
 use crate::settings;
+use crate::tls::{self, Certificates};
+use crate::transport::{Seats, Trust};
 use config::Settings as BootSettings;
 use config::settings::{HostPort, Sip};
 use model::snapshot::Snapshot;
-use net::Clock;
 use net::limits::RECEIVE_BUFFER;
+use net::{Clock, Waker};
 use openwire::Secret;
 use rm::settings::SipTimers;
 use rm::{Listener, Options, Settings};
@@ -41,6 +43,11 @@ pub(crate) struct Base {
     pub(crate) dir: DataDir,
     /// SIP sockets; the index is the engine's, the monitor's is the last.
     pub(crate) sockets: Vec<Bound>,
+    /// Where `rm.sip.tls` is set.
+    certificates: Option<Certificates>,
+    /// All streams of the node share them.
+    pub(crate) seats: Seats,
+    dscp: u8,
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) tokens: Option<Tokens>,
@@ -63,6 +70,8 @@ impl Base {
         let rm = &settings.rm;
         let login = settings::login(rm)?;
         let tokens = rm.http_tokens_file.as_deref().map(Tokens::open).transpose()?;
+        let tls = rm.sip.tls.as_ref();
+        let certificates = tls.map(|tls| Certificates::open(tls, clock.now(), log)).transpose()?;
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
         let (keys, key_text) = match &rm.key_file {
@@ -97,7 +106,46 @@ impl Base {
             timers: SipTimers::default(),
         };
         let seed = seed()?;
-        Ok(Self { dir, sockets, http, http_address, tokens, login, seed, key_text, engine })
+        let (seats, dscp) = (Seats::default(), rm.sip.dscp);
+        Ok(Self {
+            dir,
+            sockets,
+            certificates,
+            seats,
+            dscp,
+            http,
+            http_address,
+            tokens,
+            login,
+            seed,
+            key_text,
+            engine,
+        })
+    }
+}
+
+impl Base {
+    /// Starts the TLS thread, where there is something for it.
+    pub(crate) fn tls(
+        &mut self,
+        trust: &Trust,
+        engine: Waker,
+        log: &Log,
+        clock: Clock,
+    ) -> Result<Option<(tls::Link, tls::Thread)>, StartError> {
+        let Some(certificates) = self.certificates.take() else { return Ok(None) };
+        let setup = tls::Setup {
+            certificates,
+            sockets: &mut self.sockets,
+            peers: &self.engine.peers,
+            trust: trust.clone(),
+            seats: self.seats.clone(),
+            dscp: self.dscp,
+            engine,
+            clock,
+            log: log.clone(),
+        };
+        tls::Thread::start(setup).map(Some)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::limits::LAST_SYNC;
 use crate::parts::Base;
 use crate::publish::Publishing;
 use crate::state::State;
+use crate::tls;
 use model::snapshot::Snapshot;
 use sip::transport::Transport;
 use spool::Spool;
@@ -59,6 +60,7 @@ pub struct Rm {
     pub(crate) spool: Option<Spool>,
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
+    pub(crate) tls: Option<tls::Thread>,
     pub(crate) publishers: Vec<JoinHandle<()>>,
     keys: Option<KeyWatch>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
@@ -69,6 +71,7 @@ pub struct Rm {
 pub struct Stopper {
     pub(crate) inbox: Inbox,
     look: Option<Look>,
+    pub(crate) tls: Option<tls::Handle>,
 }
 
 impl Stopper {
@@ -83,10 +86,13 @@ impl Stopper {
 }
 
 impl Stopper {
-    /// Has it look at `rm.cluster.key_file` at once, and returns.
+    /// Has it look at `rm.cluster.key_file` and the files of `rm.sip.tls` at once, and returns.
     pub fn reload(&self) {
         if let Some(look) = &self.look {
             look.now();
+        }
+        if let Some(tls) = &self.tls {
+            tls.reload();
         }
     }
 }
@@ -104,11 +110,12 @@ impl Rm {
         Self {
             addresses,
             _dir: dir,
-            stopper: Stopper { inbox, look: None },
+            stopper: Stopper { inbox, look: None, tls: None },
             state: state.clone(),
             spool: Some(spool.clone()),
             publishing: Arc::clone(publishing),
             engine: None,
+            tls: None,
             publishers: Vec::new(),
             keys: None,
             http: None,
@@ -119,6 +126,14 @@ impl Rm {
     pub(crate) fn watch_keys(&mut self, watch: KeyWatch) {
         self.stopper.look = Some(watch.look());
         self.keys = Some(watch);
+    }
+
+    /// Keeps the TLS thread, if there is one, and gives back the engine's end of it.
+    pub(crate) fn keep_tls(&mut self, tls: Option<(tls::Link, tls::Thread)>) -> Option<tls::Link> {
+        let (link, thread) = tls?;
+        self.stopper.tls = Some(thread.handle());
+        self.tls = Some(thread);
+        Some(link)
     }
 
     /// What listens where.
@@ -166,6 +181,8 @@ impl Rm {
     fn end(&mut self) -> Ended {
         let watched = self.keys.take().is_none_or(KeyWatch::end);
         let legs = self.engine.take().map(JoinHandle::join);
+        // The engine's last messages are with it; it sends them and closes.
+        self.tls.take();
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
         }

@@ -19,6 +19,7 @@ pub(crate) fn wanted(rm: &given::Rm) -> Vec<Wanted> {
         transport: match transport {
             given::Transport::Udp => Transport::Udp,
             given::Transport::Tcp => Transport::Tcp,
+            given::Transport::Tls => Transport::Tls,
         },
         address,
     });

@@ -12,6 +12,8 @@ mod wire;
 
 use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, BATCHES_PER_TURN};
 use crate::listeners::{Bound, Socket};
+use crate::tls::{self, Happened};
+pub(crate) use connection::word;
 use net::tcp::Listener;
 use net::udp::{ReceiveBatch, SendBatch, UdpSocket, Unsent};
 use net::waker::WakeReceiver;
@@ -25,7 +27,8 @@ use std::ops::Range;
 use std::time::Duration;
 pub(crate) use streams::{StreamCounters, Streams};
 pub(crate) use trust::Trust;
-use wire::{Origins, Plain};
+use wire::Plain;
+pub(crate) use wire::{Input, Kind as StreamKind, Origins, Wire};
 
 /// The poller's name for the waker; listeners have the numbers below by their index.
 const WAKER: Token = Token(1 << 32);
@@ -77,14 +80,24 @@ pub(crate) struct Transport {
     ready: Vec<Ready>,
     listeners: Vec<Slot>,
     streams: Streams<Plain>,
+    /// The streams under TLS, on their own thread.
+    tls: Option<tls::Link>,
     datagrams: ReceiveBatch,
     counters: Counters,
 }
 
 /// One listener; its index is the `listener` of a flow.
 enum Slot {
-    Udp { socket: UdpSocket, outgoing: SendBatch },
-    Tcp { listener: Listener, resting_until: Option<Duration> },
+    Udp {
+        socket: UdpSocket,
+        outgoing: SendBatch,
+    },
+    Tcp {
+        listener: Listener,
+        resting_until: Option<Duration>,
+    },
+    /// Its socket is on the TLS thread.
+    Tls,
 }
 
 /// What the sockets have counted since the start.
@@ -92,8 +105,12 @@ enum Slot {
 pub(crate) struct Counters {
     /// Streams.
     pub(crate) streams: StreamCounters,
+    /// Streams under TLS and their certificates, where there are any.
+    pub(crate) tls: Option<tls::Seen>,
     /// Datagrams that could not leave, and receives that failed, by why.
     pub(crate) udp_errors: BTreeMap<&'static str, u64>,
+    /// Messages that the TLS thread had no room for.
+    pub(crate) tls_errors: BTreeMap<&'static str, u64>,
 }
 
 impl Transport {
@@ -101,8 +118,9 @@ impl Transport {
     pub(crate) fn new(
         bound: Vec<Bound>,
         waker: WakeReceiver,
-        trust: Trust,
+        (trust, seats): (Trust, Seats),
         dscp: u8,
+        tls: Option<tls::Link>,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         poller.add(&waker, WAKER, Interest::Read)?;
@@ -118,6 +136,7 @@ impl Transport {
                     poller.add(&listener, Token(index), Interest::Read)?;
                     Slot::Tcp { listener, resting_until: None }
                 }
+                Socket::Tls(_) => Slot::Tls,
             });
         }
         Ok(Self {
@@ -125,7 +144,8 @@ impl Transport {
             waker,
             ready: Vec::new(),
             listeners,
-            streams: Streams::new(Plain { origins }, trust, Seats::default()),
+            streams: Streams::new(Plain { origins }, trust, seats),
+            tls,
             datagrams: ReceiveBatch::new(),
             counters: Counters::default(),
         })
@@ -136,9 +156,17 @@ impl Transport {
         self.streams.trust_mut()
     }
 
+    /// The TLS thread knows the same sources from now on.
+    pub(crate) fn trust_changed(&mut self) {
+        if let Some(tls) = &self.tls {
+            tls.set_trust(self.streams.trust_mut().clone());
+        }
+    }
+
     /// A copy of what was counted.
     pub(crate) fn counters(&self) -> Counters {
-        Counters { streams: self.streams.counters(), ..self.counters.clone() }
+        let tls = self.tls.as_ref().map(tls::Link::seen);
+        Counters { streams: self.streams.counters(), tls, ..self.counters.clone() }
     }
 
     /// Waits until something arrives, somebody wakes the engine, or the time has passed. Failed
@@ -152,7 +180,7 @@ impl Transport {
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let resting = self.listeners.iter().filter_map(|slot| match slot {
             Slot::Tcp { resting_until, .. } => *resting_until,
-            Slot::Udp { .. } => None,
+            Slot::Udp { .. } | Slot::Tls => None,
         });
         resting.chain(self.streams.next_sweep()).min()
     }
@@ -179,6 +207,7 @@ impl Transport {
             }
         }
         self.ready = ready;
+        self.take_tls(now, engine);
         while let Some(flow) = self.streams.next_failed() {
             engine.arrived(Arrival::Failed(flow));
             self.send(now, engine.outbox());
@@ -194,7 +223,7 @@ impl Transport {
                     let full = match self.datagrams.receive(socket) {
                         Ok(count) => count == net::limits::RECEIVE_BATCH,
                         Err(error) => {
-                            count(&mut self.counters.udp_errors, connection::word(error.kind()));
+                            count(&mut self.counters.udp_errors, word(error.kind()));
                             false
                         }
                     };
@@ -207,7 +236,7 @@ impl Transport {
                     batches = if full { batches + 1 } else { BATCHES_PER_TURN };
                 }
                 Some(Slot::Tcp { .. }) => return self.accept(now, index),
-                None => return,
+                Some(Slot::Tls) | None => return,
             }
         }
     }
@@ -258,10 +287,12 @@ impl Transport {
                     let bytes = outbox.bytes.get(range).unwrap_or_default();
                     self.streams.send(&self.poller, now, flow, bytes);
                 }
-                // No such listener, or a transport that this version does not speak.
-                (Kind::Udp, Some(Slot::Tcp { .. }) | None) | (Kind::Tls, _) => {
-                    self.streams.fail(flow);
-                }
+                (Kind::Tls, _) => match &mut self.tls {
+                    Some(tls) => tls.send(flow, outbox.bytes.get(range).unwrap_or_default()),
+                    None => self.streams.fail(flow),
+                },
+                // No such listener.
+                (Kind::Udp, Some(Slot::Tcp { .. } | Slot::Tls) | None) => self.streams.fail(flow),
             }
         }
         for (index, slot) in (0..).zip(&mut self.listeners) {
@@ -276,7 +307,7 @@ impl Transport {
                     Unsent::Full => count(errors, "full"),
                     Unsent::TooLarge => count(errors, "too-large"),
                     Unsent::Refused(kind) => {
-                        count(errors, connection::word(kind));
+                        count(errors, word(kind));
                         streams.fail(udp_flow(index, failure.to));
                     }
                 }
@@ -293,6 +324,27 @@ impl Transport {
     /// Writes what was queued for streams: once per turn, one write per stream.
     pub(crate) fn flush(&mut self) {
         self.streams.flush(&self.poller);
+        if let Some(tls) = &mut self.tls {
+            let Self { streams, counters, .. } = self;
+            tls.flush(|flow| {
+                count(&mut counters.tls_errors, "full");
+                streams.fail(flow);
+            });
+        }
+    }
+
+    /// What has come by TLS.
+    fn take_tls(&mut self, now: Duration, engine: &mut impl Engine) {
+        let Some(mut tls) = self.tls.take() else { return };
+        tls.take(|happened, bytes| {
+            engine.arrived(match *happened {
+                Happened::Packet(flow, _) => Arrival::Packet { flow, bytes, received: None },
+                Happened::Broken(flow, _, error) => Arrival::Broken { flow, bytes, error },
+                Happened::Failed(flow) => Arrival::Failed(flow),
+            });
+        });
+        self.tls = Some(tls);
+        self.send(now, engine.outbox());
     }
 }
 

@@ -47,7 +47,7 @@ pub struct ResourceAddress {
     pub uri: String,
     /// Whether it is a `sips:` address.
     pub secure: bool,
-    /// IP address and port (5060 if none was written).
+    /// IP address and port (if none was written 5060, with TLS 5061).
     pub addr: SocketAddr,
     /// The transport, if one was written: it is then never overridden.
     pub transport: Option<ResourceTransport>,
@@ -60,6 +60,8 @@ pub enum ResourceTransport {
     Udp,
     /// `;transport=tcp`
     Tcp,
+    /// `;transport=tls`, or a `sips:` address.
+    Tls,
 }
 
 /// An IP address or a network of them.

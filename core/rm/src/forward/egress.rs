@@ -17,6 +17,7 @@ pub(crate) fn fixed_transport(address: &ResourceAddress) -> Option<Transport> {
     match address.transport {
         Some(ResourceTransport::Udp) => Some(Transport::Udp),
         Some(ResourceTransport::Tcp) => Some(Transport::Tcp),
+        Some(ResourceTransport::Tls) => Some(Transport::Tls),
         None => address.secure.then_some(Transport::Tls),
     }
 }

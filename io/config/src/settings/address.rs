@@ -31,6 +31,18 @@ pub enum Transport {
     Udp,
     /// `tcp:`
     Tcp,
+    /// `tls:`
+    Tls,
+}
+
+impl Transport {
+    /// Ports of streams are one space, whatever runs in them.
+    pub(super) fn is_stream(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp | Self::Tls => true,
+        }
+    }
 }
 
 /// A SIP listener: `udp:127.0.0.1:5060`.
@@ -52,14 +64,14 @@ pub(super) fn listen(field: &Field<'_>) -> Option<SocketAddr> {
     parsed.ok().or_else(|| field.invalid("address to listen on", "expected IP:port"))
 }
 
-/// `udp:IP:port` or `tcp:IP:port`; TLS is not built.
+/// `udp:IP:port`, `tcp:IP:port` or `tls:IP:port`.
 pub(super) fn sip_listen(field: &Field<'_>) -> Option<Listen> {
     let text = field.text()?;
-    let expected = "expected udp:IP:port or tcp:IP:port";
+    let expected = "expected udp:IP:port, tcp:IP:port or tls:IP:port";
     let (transport, rest) = match text.split_once(':') {
         Some(("udp", rest)) => (Transport::Udp, rest),
         Some(("tcp", rest)) => (Transport::Tcp, rest),
-        Some(("tls", _)) => return field.unavailable(),
+        Some(("tls", rest)) => (Transport::Tls, rest),
         _ => return field.invalid("SIP listener", expected),
     };
     let Ok(addr) = rest.parse() else { return field.invalid("SIP listener", expected) };

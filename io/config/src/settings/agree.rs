@@ -19,12 +19,19 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 3] = [
+    let keys: [&[&'static str]; 6] = [
         &["rm", "http_tokens_file"],
         &["rm", "cluster", "key_file"],
         &["rm", "reporting", "password_file"],
+        &["rm", "sip", "tls", "cert_file"],
+        &["rm", "sip", "tls", "key_file"],
+        &["rm", "sip", "tls", "ca_file"],
     ];
-    for field in keys.iter().filter_map(|key| at(root, key)) {
+    let more = at(root, &["rm", "sip", "tls", "certificates"]).map(|field| items(&field));
+    let pairs = more.unwrap_or_default().into_iter().flat_map(|pair| {
+        [&["cert_file"], &["key_file"]].into_iter().filter_map(move |key| at(&pair, key))
+    });
+    for field in keys.iter().filter_map(|key| at(root, key)).chain(pairs) {
         let Some(path) = field.text() else { continue };
         if let Err(error) = readable(Path::new(path)) {
             field.note("E105", format!("\"{}\": cannot read {path}: {error}", field.name()));
@@ -116,7 +123,10 @@ fn clash(a: &Listener<'_>, b: &Listener<'_>) -> bool {
     let (one, two) = (a.address, b.address);
     let wildcard = one.ip().is_unspecified() || two.ip().is_unspecified();
     let overlap = one.ip() == two.ip() || wildcard && one.is_ipv4() == two.is_ipv4();
-    a.transport == b.transport && one.port() == two.port() && one.port() != 0 && overlap
+    a.transport.is_stream() == b.transport.is_stream()
+        && one.port() == two.port()
+        && one.port() != 0
+        && overlap
 }
 
 /// RS has no users yet: whoever comes is nobody, and on another address than loopback nobody is

@@ -27,7 +27,6 @@ const ROWS: &[Row] = &[
     ("config_server", "require_if_match", "false"),
     ("config_server.history", "keep_revisions", "1000"),
     ("config_server.history", "keep", "90d"),
-    ("rm.sip", "tls", "null"),
     ("rm.sip", "realm", "ringmaster"),
     ("rm.sip", "users_file", "null"),
     ("rm", "hep", "null"),

@@ -13,6 +13,7 @@ use super::address::sip_listen;
 use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
 use super::peer::{self, Peer};
 use super::route::{self, Route};
+use super::tls::{self, Tls};
 use super::{application, later, name, path};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -59,6 +60,8 @@ pub struct Sip {
     pub via: Vec<HostPort>,
     /// `rm.sip.dscp`, 0–63
     pub dscp: u8,
+    /// `rm.sip.tls`
+    pub tls: Option<Tls>,
     /// `rm.sip.domains`: further host names that mean this RM, lower case.
     pub domains: Vec<String>,
     /// `rm.sip.routes`: from which listener a destination is reached.
@@ -99,6 +102,7 @@ impl Default for Sip {
             advertise: Vec::new(),
             via: Vec::new(),
             dscp: 24,
+            tls: None,
             domains: Vec::new(),
             routes: Vec::new(),
             peers: Vec::new(),
@@ -184,11 +188,17 @@ fn sip(sip: Object<'_>) -> Sip {
         sip.note("E103", "rm.sip.advertise is required with a wildcard listener");
     }
     put(&mut settings.dscp, sip.get("dscp").and_then(|field| field.whole(0, 63)));
+    if let Some(block) = sip.get("tls").and_then(|field| field.object()) {
+        settings.tls = tls::read(&block, "rm.sip.tls");
+        block.finish();
+    } else if settings.listen.iter().any(|listen| listen.transport == Transport::Tls) {
+        sip.note("E103", "rm.sip.tls is required with a tls: listener");
+    }
     put(&mut settings.domains, sip.get("domains").and_then(|field| domains(&field)));
     let routes = sip.get("routes").and_then(|field| route::read(&field, &settings.listen));
     put(&mut settings.routes, routes);
     put(&mut settings.peers, sip.get("peers").and_then(|field| peers(&field)));
-    later::refuse(&sip, "rm.sip", &[]);
+    later::refuse(&sip, "rm.sip", &["tls"]);
     sip.finish();
     settings
 }
@@ -214,7 +224,7 @@ fn monitor_listen(field: &Field<'_>) -> Option<SocketAddr> {
         return field.unavailable_as("rm.monitor.listen with several addresses");
     };
     let listen = sip_listen(one)?;
-    if listen.transport == Transport::Tcp {
+    if listen.transport.is_stream() {
         return one.unavailable();
     }
     Some(listen.addr)

@@ -103,12 +103,12 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 36);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 42);
 }
 
 #[test]
 fn settings_that_do_not_agree_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-agree.txt"), 15);
+    check(include_str!("../../tests/it/fixtures/faults/settings-agree.txt"), 16);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 19);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 18);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn the_environment_wins_and_is_named() {
             ("RINGMASTER_RM__SIP__LISTEN", "[udp:1]"),
             concat!(
                 "RINGMASTER_RM__SIP__LISTEN: E105: \"udp:1\" is not a valid SIP listener: ",
-                "expected udp:IP:port or tcp:IP:port"
+                "expected udp:IP:port, tcp:IP:port or tls:IP:port"
             ),
         ),
     ];

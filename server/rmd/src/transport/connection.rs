@@ -107,7 +107,7 @@ impl<S: Wire> Connection<S> {
             return Input::Nothing;
         };
         let Self { stream, framer, .. } = self;
-        let read = stream.read(scratch, &mut |bytes| framer.push(bytes));
+        let read = stream.read(now, scratch, &mut |bytes| framer.push(bytes));
         if read == Input::Bytes {
             self.last_byte = now;
         }
@@ -205,7 +205,7 @@ fn connected(stream: &impl Wire, now: Duration) -> State {
 }
 
 /// A word of a small set for the metric `transport_errors_total`.
-pub(super) fn word(kind: io::ErrorKind) -> &'static str {
+pub(crate) fn word(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "refused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "reset",

@@ -70,6 +70,11 @@ impl<K: Kind> Streams<K> {
         }
     }
 
+    /// What makes this kind of streams.
+    pub(crate) fn kind_mut(&mut self) -> &mut K {
+        &mut self.kind
+    }
+
     pub(crate) fn trust_mut(&mut self) -> &mut Trust {
         &mut self.trust
     }

@@ -62,7 +62,7 @@ impl Node {
         let mut bound = vec![udp];
         bound.push(bind(Wanted { transport: Kind::Tcp, address }, &bound, 24).unwrap());
         let (udp, address) = (bound[0].address, bound[1].address);
-        let transport = Transport::new(bound, wakes, trust, 24).unwrap();
+        let transport = Transport::new(bound, wakes, (trust, Seats::default()), 24, None).unwrap();
         Self { transport, echo: Echo::default(), address, udp, now: Duration::from_secs(1), waker }
     }
 

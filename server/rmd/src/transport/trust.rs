@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Known sources.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Trust {
     peers: Vec<Match>,
     loopback: bool,

@@ -9,6 +9,7 @@ use sip::transport::{Flow, Transport};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// What a read turn found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) trait Wire: AsFd {
     /// How our connect ended.
     fn connected(&self) -> io::Result<()>;
     /// Reads once; what came for SIP goes to `sink`.
-    fn read(&mut self, scratch: &mut [u8], sink: &mut impl FnMut(&[u8])) -> Input;
+    fn read(&mut self, now: Duration, scratch: &mut [u8], sink: &mut impl FnMut(&[u8])) -> Input;
     /// Appends to the write queue.
     fn queue(&mut self, bytes: &[u8]) -> Result<(), QueueFull>;
     /// Writes what can be written.
@@ -110,7 +111,7 @@ impl Wire for Stream {
         Self::connected(self)
     }
 
-    fn read(&mut self, scratch: &mut [u8], sink: &mut impl FnMut(&[u8])) -> Input {
+    fn read(&mut self, _now: Duration, scratch: &mut [u8], sink: &mut impl FnMut(&[u8])) -> Input {
         match Self::read(self, scratch) {
             Read::Bytes(count) => {
                 sink(scratch.get(..count).unwrap_or_default());

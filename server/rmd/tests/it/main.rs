@@ -14,3 +14,4 @@ mod node;
 mod peer;
 mod restart;
 mod start;
+mod tls;

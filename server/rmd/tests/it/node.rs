@@ -47,14 +47,17 @@ pub(crate) fn objects(media: &[(SocketAddr, &str)], limit: u32) -> String {
 /// What the settings say besides ports and directory. Without a broker of its own (a line
 /// `reporting:` in `more`) a node has one that is away: the default is somebody's real one.
 pub(crate) fn settings(dir: &Path, more: &str) -> Settings {
+    Settings::from_text(&text(dir, more), None, []).unwrap()
+}
+
+fn text(dir: &Path, more: &str) -> String {
     let away = "  reporting: { broker: tcp://127.0.0.1:9 }\n";
     let away = if more.contains("reporting:") { "" } else { away };
-    let text = format!(
+    format!(
         "data_dir: {}\nrm:\n  sip: {{ listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"] }}\n  \
          monitor: {{ listen: \"udp:127.0.0.1:0\" }}\n  http: 127.0.0.1:0\n{away}{more}",
         dir.display()
-    );
-    Settings::from_text(&text, None, []).unwrap()
+    )
 }
 
 pub(crate) fn snapshot(objects: &str) -> Arc<Snapshot> {
@@ -78,6 +81,16 @@ impl Node {
     /// A node in a directory that may have been used before.
     pub(crate) fn in_dir(dir: TempDir, objects: &str, more: &str) -> Self {
         let rm = start(settings(dir.path(), more), objects).unwrap();
+        let node = Self { rm, dir };
+        node.until("it is ready", || node.get("/ready").0 == 200);
+        node
+    }
+
+    /// A node whose settings are those of the others, changed.
+    pub(crate) fn with_settings(objects: &str, change: impl FnOnce(String) -> String) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = change(text(dir.path(), ""));
+        let rm = start(Settings::from_text(&text, None, []).unwrap(), objects).unwrap();
         let node = Self { rm, dir };
         node.until("it is ready", || node.get("/ready").0 == 200);
         node

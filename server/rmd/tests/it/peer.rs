@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +13,9 @@ use std::time::Duration;
 /// Media servers have an address of their own: a stream from there is a media server's, whatever
 /// its port (rm.md §13.1), and callers are none.
 const MEDIA: &str = "127.0.0.3:0";
+
+/// The longest wait for a message.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Requests that a media server has seen, whole.
 pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
@@ -36,23 +40,35 @@ pub(crate) fn udp_media() -> (SocketAddr, Seen) {
 
 /// The same over TCP.
 pub(crate) fn tcp_media() -> (SocketAddr, Seen) {
-    let listener = TcpListener::bind(MEDIA).unwrap();
+    serve(TcpListener::bind(MEDIA).unwrap(), None)
+}
+
+/// The same over TCP for somebody before it, whose address and transport it says are its own.
+pub(crate) fn tcp_media_as(shown: SocketAddr, transport: &'static str) -> (SocketAddr, Seen) {
+    serve(TcpListener::bind(MEDIA).unwrap(), Some((shown, transport)))
+}
+
+fn serve(listener: TcpListener, shown: Option<(SocketAddr, &'static str)>) -> (SocketAddr, Seen) {
     let (address, seen) = (listener.local_addr().unwrap(), Seen::default());
+    let (shown, transport) = shown.unwrap_or((address, "tcp"));
     let requests = Arc::clone(&seen);
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, requests) = (Stream::of(stream.unwrap()), Arc::clone(&requests));
-            thread::spawn(move || {
-                while let Some(request) = stream.next() {
-                    if let Some(answer) = answer(&request, address, "tcp") {
-                        stream.send(&answer);
-                    }
-                    requests.lock().unwrap().push(request);
-                }
-            });
+            thread::spawn(move || answers(&mut stream, shown, transport, &requests));
         }
     });
     (address, seen)
+}
+
+/// Answers all requests of a stream, until it ends.
+fn answers(stream: &mut Stream, own: SocketAddr, transport: &str, requests: &Seen) {
+    while let Some(request) = stream.next() {
+        if let Some(answer) = answer(&request, own, transport) {
+            stream.send(&answer);
+        }
+        requests.lock().unwrap().push(request);
+    }
 }
 
 /// The lines of a header, in order.
@@ -105,20 +121,62 @@ pub(crate) fn response(request: &str, status: u16) -> String {
     answer + &format!("To: {};tag=media\r\nContent-Length: 0\r\n\r\n", header(request, "To"))
 }
 
-/// A TCP stream of SIP messages.
+/// A stream of SIP messages: TCP, or the pipes of a process that speaks for us.
 pub(crate) struct Stream {
-    stream: TcpStream,
+    reader: Box<dyn Read + Send>,
+    writer: Box<dyn Write + Send>,
     buffer: Vec<u8>,
+}
+
+/// A pipe that is waited for no longer than a socket.
+struct Piped {
+    pieces: Receiver<Vec<u8>>,
+    rest: Vec<u8>,
+}
+
+impl Read for Piped {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.rest.is_empty() {
+            self.rest = match self.pieces.recv_timeout(PATIENCE) {
+                Ok(piece) => piece,
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) => return Err(std::io::ErrorKind::TimedOut.into()),
+            };
+        }
+        let count = self.rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.rest[..count]);
+        self.rest.drain(..count);
+        Ok(count)
+    }
 }
 
 impl Stream {
     pub(crate) fn of(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream, buffer: Vec::new() }
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let writer = Box::new(stream.try_clone().unwrap());
+        Self { reader: Box::new(stream), writer, buffer: Vec::new() }
+    }
+
+    pub(crate) fn of_pipes(
+        input: impl Write + Send + 'static,
+        mut output: impl Read + Send + 'static,
+    ) -> Self {
+        let (sender, pieces) = sync_channel(64);
+        thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
+                if sender.send(buffer[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let reader = Box::new(Piped { pieces, rest: Vec::new() });
+        Self { reader, writer: Box::new(input), buffer: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, message: &str) {
-        self.stream.write_all(message.as_bytes()).unwrap();
+        self.writer.write_all(message.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
     }
 
     /// The next message; `None` when the stream has ended.
@@ -135,7 +193,7 @@ impl Stream {
                 }
             }
             let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes).ok()? {
+            match self.reader.read(&mut bytes).ok()? {
                 0 => return None,
                 count => self.buffer.extend_from_slice(&bytes[..count]),
             }
@@ -146,7 +204,7 @@ impl Stream {
 /// How a caller reaches RM.
 pub(crate) enum Wire {
     Udp(UdpSocket, SocketAddr),
-    Tcp(Stream),
+    Stream(Stream, &'static str),
 }
 
 /// A caller with one call.
@@ -176,7 +234,14 @@ impl Caller {
     pub(crate) fn tcp(rm: SocketAddr, call_id: &str) -> Self {
         let stream = TcpStream::connect(rm).unwrap();
         let own = stream.local_addr().unwrap();
-        let wire = Wire::Tcp(Stream::of(stream));
+        let wire = Wire::Stream(Stream::of(stream), "TCP");
+        Self { wire, own, call_id: call_id.into(), cseq: 0, dialog: None }
+    }
+
+    /// One whose own address stands nowhere but in what it says.
+    pub(crate) fn over(stream: Stream, transport: &'static str, call_id: &str) -> Self {
+        let own = "127.0.0.1:9".parse().unwrap();
+        let wire = Wire::Stream(stream, transport);
         Self { wire, own, call_id: call_id.into(), cseq: 0, dialog: None }
     }
 
@@ -221,7 +286,7 @@ impl Caller {
                 }
                 *to = rm;
             }
-            Wire::Tcp(_) => panic!("only callers over UDP move"),
+            Wire::Stream(..) => panic!("only callers over UDP move"),
         }
     }
 
@@ -242,7 +307,7 @@ impl Caller {
         let Self { own, call_id, .. } = self;
         let transport = match self.wire {
             Wire::Udp(..) => "UDP",
-            Wire::Tcp(_) => "TCP",
+            Wire::Stream(_, transport) => transport,
         };
         let mut text = format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {own};\
@@ -265,7 +330,7 @@ impl Caller {
             Wire::Udp(socket, rm) => {
                 socket.send_to(message.as_bytes(), *rm).unwrap();
             }
-            Wire::Tcp(stream) => stream.send(message),
+            Wire::Stream(stream, _) => stream.send(message),
         }
     }
 
@@ -277,7 +342,7 @@ impl Caller {
                     let len = socket.recv(&mut buffer).expect("an answer within 20 s");
                     String::from_utf8(buffer[..len].to_vec()).unwrap()
                 }
-                Wire::Tcp(stream) => stream.next().expect("an answer within 20 s"),
+                Wire::Stream(stream, _) => stream.next().expect("an answer within 20 s"),
             };
             let answers = message.starts_with("SIP/2.0 ") && !message.starts_with("SIP/2.0 1");
             if answers && header(&message, "CSeq").ends_with(method) {

@@ -82,7 +82,7 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
     let mut parts = rest.split(';');
     let host_port = parts.next().unwrap_or_default();
     let host_port = host_port.rsplit_once('@').map_or(host_port, |(_, host)| host);
-    let (host, port) = match split_port(host_port) {
+    let (host, written) = match split_port(host_port) {
         Ok(split) => split,
         Err(reason) => return bad(reason),
     };
@@ -91,15 +91,16 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
         _ => None,
     });
     let transport = match transport.map(str::to_ascii_lowercase).as_deref() {
+        None if secure => Some(ResourceTransport::Tls),
         None => None,
+        // TLS over TCP, which is what `sips:` always is (RFC 3261 §26.2.2).
+        Some("tcp") if secure => Some(ResourceTransport::Tls),
+        Some("udp") if secure => return bad("sips: does not go by udp"),
         Some("udp") => Some(ResourceTransport::Udp),
         Some("tcp") => Some(ResourceTransport::Tcp),
-        Some("tls") => return field.unavailable_as("address with TLS"),
+        Some("tls") => Some(ResourceTransport::Tls),
         Some(_) => return bad("transport must be udp, tcp or tls"),
     };
-    if secure {
-        return field.unavailable_as("address with TLS");
-    }
     let Ok(ip) = host.parse::<IpAddr>() else {
         let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if host.is_empty() || !host.chars().all(letter) {
@@ -110,12 +111,13 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
     if ip.is_unspecified() || ip.is_multicast() {
         return bad("it is not the address of one host");
     }
-    let addr = SocketAddr::new(ip, port);
+    let default = if transport == Some(ResourceTransport::Tls) { 5061 } else { 5060 };
+    let addr = SocketAddr::new(ip, written.unwrap_or(default));
     Some(field.placed(ResourceAddress { uri: text.to_owned(), secure, addr, transport }))
 }
 
-/// The host without brackets, and the port (5060 if there is none).
-fn split_port(text: &str) -> Result<(&str, u16), &'static str> {
+/// The host without brackets, and the port if there is one.
+fn split_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("a bracket is open")?;
@@ -130,8 +132,8 @@ fn split_port(text: &str) -> Result<(&str, u16), &'static str> {
             None => (text, None),
         },
     };
-    let Some(port) = port else { return Ok((host, 5060)) };
+    let Some(port) = port else { return Ok((host, None)) };
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     let number = port.parse().ok().filter(|port| digits && *port > 0);
-    number.map(|port| (host, port)).ok_or("the port must be between 1 and 65535")
+    number.map(|port| (host, Some(port))).ok_or("the port must be between 1 and 65535")
 }

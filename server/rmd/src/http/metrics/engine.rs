@@ -136,15 +136,29 @@ fn tries(out: &mut Exposition, figures: &Figures) {
 
 fn sockets(out: &mut Exposition, figures: &Figures) {
     let (streams, udp) = (&figures.transport.streams, &figures.transport.udp_errors);
+    let tls = figures.transport.tls.as_ref();
+    let kinds = [("tcp", Some(streams)), ("tls", tls.map(|seen| &seen.streams))];
+    let kinds = || kinds.into_iter().filter_map(|(name, streams)| Some((name, streams?)));
     out.family(names::RM_CONNECTIONS, Kind::Gauge, "streams open");
-    out.sample(&[("transport", "tcp")], size(streams.open));
+    for (transport, streams) in kinds() {
+        out.sample(&[("transport", transport)], size(streams.open));
+    }
     out.family(names::RM_CONNECTIONS_REFUSED_TOTAL, Kind::Counter, "streams refused by a limit");
-    out.sample(&[("transport", "tcp")], float(streams.refused));
+    for (transport, streams) in kinds() {
+        out.sample(&[("transport", transport)], float(streams.refused));
+    }
     out.family(names::RM_TRANSPORT_ERRORS_TOTAL, Kind::Counter, "connects and streams that failed");
-    for (transport, errors) in [("tcp", &streams.errors), ("udp", udp)] {
+    let full = ("tls", &figures.transport.tls_errors);
+    let errors = kinds().map(|(transport, streams)| (transport, &streams.errors));
+    for (transport, errors) in errors.chain([("udp", udp), full]) {
         for (reason, count) in errors {
             out.sample(&[("transport", transport), ("reason", reason)], float(*count));
         }
+    }
+    if let Some(left) = tls.and_then(|seen| seen.certificate) {
+        let help = "until the first certificate expires";
+        out.family(names::TLS_CERTIFICATE_EXPIRY_SECONDS, Kind::Gauge, help);
+        out.sample(&[("use", "sip")], left.as_secs_f64());
     }
 }
 

@@ -1,0 +1,221 @@
+//! Calls over TLS: the other ends are OpenSSL's. Callers are `openssl s_client` with SIP made by
+//! hand in its pipes, media servers a TCP one behind `socat`.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::node::{Node, objects, settings};
+use crate::peer::{Caller, Seen, Stream, header, lines, tcp_media_as};
+
+/// An authority and what it has signed, as PEM files.
+pub(crate) struct Desk {
+    dir: TempDir,
+}
+
+impl Desk {
+    pub(crate) fn open() -> Self {
+        let desk = Self { dir: tempfile::tempdir().unwrap() };
+        std::fs::write(desk.path("req.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
+        let authority = "-addext basicConstraints=critical,CA:TRUE";
+        desk.openssl(&format!("-keyout ca.key -out ca.pem -subj /CN=authority {authority}"));
+        desk
+    }
+
+    /// `{name}.pem` and `{name}.key` with these subject alternative names.
+    pub(crate) fn sign(&self, name: &str, names: &str) {
+        self.openssl(&format!(
+            "-CA ca.pem -CAkey ca.key -keyout {name}.key -out {name}.pem -subj /CN={name} \
+             -addext subjectAltName={names}"
+        ));
+    }
+
+    fn openssl(&self, options: &str) {
+        let fixed = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -config";
+        let output = Command::new("openssl")
+            .args(fixed.split(' ').chain(["req.cnf"]).chain(options.split_whitespace()))
+            .current_dir(self.dir.path())
+            .output()
+            .expect("openssl is installed (test.sh does it)");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The lines `tls:` below `rm.sip`.
+    fn block(&self, name: &str, client_auth: &str) -> String {
+        let path = |file: &str| self.path(file).display().to_string();
+        format!(
+            "tls: {{ cert_file: {}, key_file: {}, ca_file: {}, client_auth: {client_auth} }}",
+            path(&format!("{name}.pem")),
+            path(&format!("{name}.key")),
+            path("ca.pem"),
+        )
+    }
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn openssl(dir: &Path, words: &str) -> (Process, Stream) {
+    let mut child = Command::new("openssl")
+        .args(words.split_whitespace())
+        .current_dir(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl is installed (test.sh does it)");
+    let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    (Process(child), Stream::of_pipes(input, output))
+}
+
+/// A media server that shows this certificate; `verify=1` also wants to see one.
+fn media(desk: &Desk, name: &str, verify: &str) -> (Process, SocketAddr, Seen) {
+    let address = TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
+    let (plain, seen) = tcp_media_as(address, "tls");
+    let listen = format!(
+        "OPENSSL-LISTEN:{},bind={},reuseaddr,fork,cert={name}.pem,key={name}.key,\
+         cafile=ca.pem,{verify}",
+        address.port(),
+        address.ip()
+    );
+    let child = Command::new("socat")
+        .args([listen, format!("TCP:{plain}")])
+        .current_dir(desk.dir.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("socat is installed (test.sh does it)");
+    (Process(child), address, seen)
+}
+
+/// A caller behind `s_client`.
+fn caller(node: &Node, desk: &Desk, options: &str, call_id: &str) -> (Process, Caller) {
+    let rm = tls(node);
+    let words = format!("s_client -quiet -connect {rm} -CAfile ca.pem {options}");
+    let (process, stream) = openssl(desk.dir.path(), &words);
+    (process, Caller::over(stream, "TLS", call_id))
+}
+
+fn tls(node: &Node) -> SocketAddr {
+    node.rm.addresses().sip.iter().find(|(transport, _)| transport.uri_param() == "tls").unwrap().1
+}
+
+/// A node that also listens for TLS.
+fn node(desk: &Desk, media: &[(SocketAddr, &str)], client_auth: &str, peers: &str) -> Node {
+    let listen = "sip: { listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"] }";
+    let with = format!(
+        "sip: {{ listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\"], \
+         {}{peers} }}",
+        desk.block("rm", client_auth)
+    );
+    Node::with_settings(&objects(media, 10), |text| text.replace(listen, &with))
+}
+
+#[test]
+fn a_call_over_tls_on_both_sides_and_over_tls_and_udp() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example,IP:127.0.0.1");
+    desk.sign("mcp", "IP:127.0.0.3");
+    let (_socat, address, seen) = media(&desk, "mcp", "verify=0");
+    let (plain, _) = crate::peer::udp_media();
+    let node = node(&desk, &[(address, "tls"), (plain, "udp")], "none", "");
+    node.until_media(2);
+    for (version, call) in [("-tls1_2", "old"), ("-tls1_3", "new")] {
+        for turn in ["one", "two"] {
+            let options = format!("{version} -verify_return_error -servername rm.example");
+            let (_process, mut caller) = caller(&node, &desk, &options, &format!("{call}-{turn}"));
+            let answer = caller.invite("18005550100");
+            assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+            assert!(lines(&answer, "Record-Route")[0].contains("rm-"), "{answer}");
+            assert!(caller.bye().starts_with("SIP/2.0 200 "));
+        }
+    }
+    let seen = seen.lock().unwrap();
+    let invites: Vec<_> = seen.iter().filter(|request| request.starts_with("INVITE ")).collect();
+    assert_eq!(invites.len(), 2, "one of each pair of calls");
+    assert!(header(invites[0], "CSeq").ends_with("INVITE"));
+    assert!(lines(invites[0], "Via")[0].starts_with("SIP/2.0/TLS "));
+    assert!(lines(invites[0], "Record-Route")[0].contains(";transport=tls"));
+    let byes = seen.iter().filter(|request| request.starts_with("BYE ")).count();
+    assert_eq!(byes, 2);
+    let expiry = node.get("/metrics").1;
+    let expiry = expiry
+        .lines()
+        .find(|line| line.starts_with("ringmaster_tls_certificate_expiry_seconds{use=\"sip\"} "));
+    let left: f64 = expiry.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((29.0..=30.0).contains(&(left / 86_400.0)), "{left}");
+    drop(seen);
+    node.stop();
+}
+
+#[test]
+fn files_that_cannot_work_stop_the_start() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    desk.sign("other", "DNS:other.example");
+    std::fs::copy(desk.path("other.key"), desk.path("rm.key")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut given = settings(dir.path(), "");
+    let text = format!("rm: {{ sip: {{ {} }} }}", desk.block("rm", "none"));
+    given.rm.sip.tls = config::Settings::from_text(&text, None, []).unwrap().rm.sip.tls;
+    let error = crate::node::start(given, &objects(&[], 1)).err().unwrap();
+    let expected = format!(
+        "rm.sip.tls: {}: not the key of the certificate in {}",
+        desk.path("rm.key").display(),
+        desk.path("rm.pem").display()
+    );
+    assert_eq!((error.to_string(), error.exit_code()), (expected, 78));
+}
+
+/// How long a refusal may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What `s_client` says of a handshake that it ends at once.
+fn shake(node: &Node, desk: &Desk, options: &str) -> (bool, String) {
+    let words = format!("s_client -connect {} -CAfile ca.pem {options}", tls(node));
+    let output = Command::new("timeout")
+        .args([&PATIENCE.as_secs().to_string(), "openssl"])
+        .args(words.split_whitespace())
+        .current_dir(desk.dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn versions_names_and_renegotiation() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    let node = node(&desk, &[], "none", "");
+    let (up, text) =
+        shake(&node, &desk, "-tls1_3 -verify_hostname rm.example -servername rm.example");
+    assert!(up && text.contains("Verification: OK") && text.contains("TLSv1.3"), "{text}");
+    let (up, text) = shake(&node, &desk, "-tls1_2 -verify_return_error");
+    assert!(up && text.contains("TLSv1.2"), "{text}");
+    assert!(text.contains("Compression: NONE"), "{text}");
+    for old in ["-tls1_1 -cipher DEFAULT@SECLEVEL=0", "-tls1 -cipher DEFAULT@SECLEVEL=0"] {
+        let (up, text) = shake(&node, &desk, old);
+        assert!(!up && text.contains("SSL alert number "), "{text}");
+    }
+    node.until("failures are counted", || {
+        let metrics = node.get("/metrics").1;
+        metrics.contains("transport_errors_total{transport=\"tls\",reason=\"handshake\"} 2")
+    });
+    node.stop();
+}
