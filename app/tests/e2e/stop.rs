@@ -49,6 +49,27 @@ fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
 }
 
 #[test]
+fn sighup_has_rm_read_its_key_file_again() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    let keyed = settings.replacen("rm-1\n", "rm-1\n  cluster: { key_file: keys }\n", 1);
+    site.write("settings.yaml", &keyed);
+    let line = |id: u8| format!("{id} {}\n", "0f".repeat(32));
+    site.write("keys", &line(1));
+    let mut rm = site.start_rm();
+    site.write("keys", "0f0f\n");
+    rm.signal("HUP");
+    let refused = rm.line_with(" 20603 ");
+    assert!(refused.contains("keys:1: ") && !refused.contains("0f0f"), "{refused}");
+    site.write("keys", &(line(2) + &line(1)));
+    rm.signal("HUP");
+    rm.line_with("[2, 1]");
+    rm.signal("INT");
+    assert_eq!(rm.wait(Duration::from_secs(60)).code(), Some(0), "{}", rm.output());
+}
+
+#[test]
 fn a_second_signal_ends_at_once_and_calls_stay_up() {
     let media = Media::start();
     let site = Site::new(&objects(&[&media], "{}"));

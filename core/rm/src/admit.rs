@@ -151,11 +151,9 @@ impl Proxy {
             Scheme::Urn if is_sos(line.uri) && self.options.sos_number.is_some() => {}
             Scheme::Urn | Scheme::Other(_) => return Err(No::new(Reason::Scheme, line.uri)),
         }
-        let mut routes = request.message.routes().peekable();
-        routes.next_if(|first| {
-            first.parsed_uri().is_some_and(|uri| own::is_own(&self.settings, &uri))
-        });
-        match routes.next() {
+        // both halves of a double entry are ours, where one is
+        let own = self.own_routes(request.message);
+        match request.message.routes().nth(own) {
             Some(further) if !source.allow_route => {
                 Err(No::new(Reason::PreloadedRoute, further.uri))
             }

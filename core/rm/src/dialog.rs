@@ -96,8 +96,7 @@ impl Proxy {
             located.leg = self.rebuild(request, &token);
         }
         self.branches += 1;
-        let leg = located.leg.and_then(|key| self.table.leg(key));
-        let wish = leg.and_then(|leg| self.wished_interval(leg));
+        let wish = || self.wished_interval(self.table.leg(located.leg?)?);
         let timer = session_timer::Said::of(message).ask(&self.options, wish);
         let (bytes, flow) =
             self.in_dialog_bytes(request.flow, message, &hop, self.branches, timer)?;

@@ -174,10 +174,9 @@ impl Proxy {
 
     /// The session timer of the current try, whose resource the leg has.
     fn asked_timer(&self, key: usize) -> session_timer::Timer {
-        let hunt = self.hunts.get(key);
-        let leg = hunt.and_then(|hunt| self.table.leg(hunt.leg));
-        let wish = leg.and_then(|leg| self.wished_interval(leg));
-        hunt.map(|hunt| hunt.said.ask(&self.options, wish)).unwrap_or_default()
+        let Some(hunt) = self.hunts.get(key) else { return session_timer::Timer::default() };
+        let wish = || self.wished_interval(self.table.leg(hunt.leg)?);
+        hunt.said.ask(&self.options, wish)
     }
 
     /// The leg takes its place before the request leaves.
@@ -269,7 +268,10 @@ impl Proxy {
             leg.id,
             (ingress, hunt.ingress.transport),
             (listener, transport),
-            start_line.starts_with("INVITE sips:"),
+            record_route::Secure {
+                ingress: crate::call::is_secure(&message),
+                egress: start_line.starts_with("INVITE sips:"),
+            },
             &mut top,
         );
         headers::session_id(session, self.settings.node_id, &mut top);

@@ -119,7 +119,9 @@ pub struct Restored {
 impl Proxy {
     /// A new engine in state [`NodeState::Starting`]; resources are probed from now on.
     #[must_use]
-    pub fn new(settings: Settings, snapshot: Arc<Snapshot>, now: Now) -> Self {
+    pub fn new(mut settings: Settings, snapshot: Arc<Snapshot>, now: Now) -> Self {
+        let own = snapshot.application(&settings.application).map(|own| own.options.timers);
+        settings.timers = settings.timers.with(own.unwrap_or(settings.options.timers));
         let mut chance = Chance::new(settings.seed);
         let seed = chance.next_u64();
         let limits = sip::limits::Limits {

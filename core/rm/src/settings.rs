@@ -174,6 +174,20 @@ pub struct SipTimers {
     pub c: Duration,
 }
 
+impl SipTimers {
+    /// These, but for those that the options name. T2 is no shorter than T1.
+    #[must_use]
+    pub fn with(self, given: model::config::options::Timers) -> Self {
+        let t1 = given.t1.unwrap_or(self.t1);
+        Self {
+            t1,
+            t2: given.t2.unwrap_or(self.t2).max(t1),
+            t4: given.t4.unwrap_or(self.t4),
+            c: given.c.unwrap_or(self.c),
+        }
+    }
+}
+
 impl Default for SipTimers {
     fn default() -> Self {
         Self {

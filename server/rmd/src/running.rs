@@ -177,12 +177,12 @@ impl Rm {
         self.end()
     }
 
-    /// The end in its order (ops.md §4): key watch, engine, spool, publishers, HTTP.
+    /// The end in its order (ops.md §4): engine, key watch, spool, publishers, HTTP.
     fn end(&mut self) -> Ended {
-        let watched = self.keys.take().is_none_or(KeyWatch::end);
         let legs = self.engine.take().map(JoinHandle::join);
         // The engine's last messages are with it; it sends them and closes.
         self.tls.take();
+        let watched = self.keys.take().is_none_or(KeyWatch::end);
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
         }

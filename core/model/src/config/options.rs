@@ -58,11 +58,26 @@ pub struct Options {
     pub mtu: u16,
     /// `proxy/sip.min_se`: the shortest session interval that is accepted, in seconds.
     pub min_se: u32,
+    /// `proxy/sip.timer.t1`, `.t2`, `.t4`, `.c`, as far as they are given; read at the start only.
+    pub timers: Timers,
     /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connect may take.
     pub connect_time: Duration,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
+}
+
+/// Timers of RFC 3261 that are not the RFC's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Timers {
+    /// T1: estimate of a round trip.
+    pub t1: Option<Duration>,
+    /// T2: longest gap between repeated requests.
+    pub t2: Option<Duration>,
+    /// T4: longest life of a message in the network.
+    pub t4: Option<Duration>,
+    /// Timer C: longest wait for the final answer to an INVITE, restarted by each 101–199.
+    pub c: Option<Duration>,
 }
 
 /// Where the called number is read.
@@ -108,6 +123,7 @@ impl Default for Options {
             sos_number: None,
             mtu: 1500,
             min_se: 90,
+            timers: Timers::default(),
             connect_time: Duration::from_secs(5),
             trace_sample: 100,
         }

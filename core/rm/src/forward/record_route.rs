@@ -11,6 +11,14 @@ use sip::transport::Transport;
 use crate::settings::Listener;
 use crate::token::BARE;
 
+/// Whether the Request-URI of each side is `sips:`: then its entry is one too (RFC 3261 §16.6
+/// step 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Secure {
+    pub(crate) ingress: bool,
+    pub(crate) egress: bool,
+}
+
 /// Whether the two sides need an entry each.
 pub(crate) fn is_double(ingress: (&Listener, Transport), egress: (&Listener, Transport)) -> bool {
     ingress.1 != egress.1
@@ -25,13 +33,12 @@ pub(crate) fn write(
     leg: LegId,
     ingress: (&Listener, Transport),
     egress: (&Listener, Transport),
-    secure: bool,
+    secure: Secure,
     out: &mut String,
 ) {
     let (host, port) = &egress.0.advertise;
-    // RFC 3261 §16.6 step 4: behind a `sips:` Request-URI every entry is one
-    let scheme = if secure { "sips" } else { "sip" };
-    let transport = parameter(egress.1, secure);
+    let scheme = scheme(secure.egress);
+    let transport = parameter(egress.1, secure.egress);
     // writing to a String cannot fail
     let _ = write!(
         out,
@@ -40,9 +47,14 @@ pub(crate) fn write(
     );
     if is_double(ingress, egress) {
         let (host, port) = &ingress.0.advertise;
-        let transport = parameter(ingress.1, secure);
+        let scheme = self::scheme(secure.ingress);
+        let transport = parameter(ingress.1, secure.ingress);
         let _ = write!(out, "Record-Route: <{scheme}:{BARE}@{host}:{port};lr{transport}>\r\n");
     }
+}
+
+fn scheme(secure: bool) -> &'static str {
+    if secure { "sips" } else { "sip" }
 }
 
 /// `sips:` means TLS by itself.

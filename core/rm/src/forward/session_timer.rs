@@ -52,16 +52,16 @@ impl Said {
         }
     }
 
-    /// The timer of the request as it goes on. `wish` is what the configuration asks for where
-    /// the request says nothing.
-    pub(crate) fn ask(self, options: &Options, wish: Option<u32>) -> Timer {
+    /// The timer of the request as it goes on. `wish` tells what the configuration asks for; it
+    /// is asked where the request says nothing.
+    pub(crate) fn ask(self, options: &Options, wish: impl FnOnce() -> Option<u32>) -> Timer {
         if !self.refreshes {
             return Timer::default();
         }
         let floor = options.min_se.max(self.least);
         let short = self.interval.is_some_and(|interval| interval < options.min_se);
         let interval = match self.interval {
-            None => wish.map(|wish| wish.max(floor)),
+            None => wish().map(|wish| wish.max(floor)),
             Some(_) if short => Some(floor),
             Some(interval) => Some(interval.min(options.max_session_expires.max(floor))),
         };
@@ -79,9 +79,9 @@ impl Said {
 /// # Errors
 /// `min-se`, with the least that is accepted.
 pub(crate) fn is_long_enough(message: &Message<'_>, options: &Options) -> Result<(), No> {
-    let given = message.header(Name::SessionExpires).and_then(|header| header.number());
-    let short = given.is_some_and(|given| given < options.min_se);
-    if short && refreshes(message) && supports(message) {
+    let given = || message.header(Name::SessionExpires).and_then(|header| header.number());
+    let short = || given().is_some_and(|given| given < options.min_se);
+    if refreshes(message) && short() && supports(message) {
         return Err(No::new(Reason::MinSe, options.min_se.to_string()));
     }
     Ok(())
@@ -124,9 +124,11 @@ pub(crate) fn agreed(message: &Message<'_>, owed: Option<u32>) -> Option<std::ti
 /// Appends to a 2xx that says nothing of timers what its receiver must do: the called side has
 /// not understood the request's (RFC 4028 §8.2).
 pub(crate) fn give(message: &Message<'_>, owed: Option<u32>, top: &mut String, edits: &mut Edits) {
+    let Some(seconds) = owed else { return };
     let success = message.status().is_some_and(|status| (200..300).contains(&status));
-    let silent = success && message.header(Name::SessionExpires).is_none();
-    let Some(seconds) = owed.filter(|_| silent) else { return };
+    if !success || message.header(Name::SessionExpires).is_some() {
+        return;
+    }
     let _ = write!(top, "Session-Expires: {seconds};refresher=uac\r\n");
     match message.header(Name::Require) {
         Some(header) if !header.value.is_empty() => {

@@ -3,7 +3,7 @@
 //! Asked once per try, against the state of that moment; a healthy member of any group goes
 //! before the last resort (`unknown`, `quarantined`) of any.
 
-use model::config::{GroupIx, Options, Service};
+use model::config::{GroupIx, Options, ResourceTransport, Service};
 use model::id::Dbid;
 use model::record::{Stage, TraceStep, Verdict};
 use model::snapshot::Snapshot;
@@ -45,7 +45,8 @@ impl Plan {
 
     /// Whether a resource may be reached as this call must be.
     fn reaches(&self, member: &Member) -> bool {
-        !self.secure || member.address.as_ref().is_some_and(|address| address.secure)
+        let tls = Some(ResourceTransport::Tls);
+        !self.secure || member.address.as_ref().is_some_and(|address| address.transport == tls)
     }
 
     /// The groups that may serve it, in order.

@@ -89,6 +89,27 @@ fn requests_that_get_no_further() {
     }
 }
 
+/// What names RM on top of the routes is taken off, a double entry whole; nothing else may stand
+/// there.
+#[test]
+fn own_routes_of_a_call_are_taken_off() {
+    for (routes, forwarded) in [
+        ("Route: <sip:10.0.0.5;lr>\r\n", true),
+        ("Route: <sip:gvp.example;lr=on>\r\n", true),
+        ("Route: <sip:rm-0@10.0.0.5;lr;transport=tcp>, <sip:rm-0@10.0.0.5;lr>\r\n", true),
+        ("Route: <sip:10.0.0.5;lr>\r\nRoute: <sip:10.9.9.9;lr>\r\n", false),
+        ("Route: <sip:10.9.9.9;lr>\r\n", false),
+    ] {
+        let mut world = World::new();
+        let text = invite("18005550100", "r");
+        world.udp(CALLER, &text.replace("Content-Type", &format!("{routes}Content-Type")));
+        match world.try_take(MCP1) {
+            Some(text) => assert!(forwarded && all(&text, "Route").is_empty(), "{routes}{text}"),
+            None => assert!(!forwarded && status(&world.take(CALLER)) == 403, "{routes}"),
+        }
+    }
+}
+
 #[test]
 fn what_is_not_understood_is_named_whole_and_options_answer_for_their_last_hop() {
     let mut world = World::new();
@@ -146,6 +167,46 @@ fn a_secure_call_is_not_placed_where_tls_is_not() {
     world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", "info"));
     assert_eq!(status(&world.take(CALLER)), 502);
     assert!(world.try_take(MCP1).is_none());
+}
+
+/// Where there is one with TLS, a secure call goes there alone, and a plain call may too: each side
+/// has a Record-Route of its own kind.
+#[test]
+fn a_secure_call_goes_by_tls_with_sips_in_its_record_route() {
+    let tls = |port| rm::Listener {
+        transport: sip::transport::Transport::Tls,
+        bound: crate::world::address(&format!("10.0.0.5:{port}")),
+        advertise: ("10.0.0.5".to_owned(), port),
+        via: ("10.0.0.5".to_owned(), port),
+    };
+    let mut own = settings();
+    own.listeners.push(tls(5061));
+    for (address, plain) in
+        [("sips:10.0.0.12:5071", false), ("sip:10.0.0.12:5071;transport=tls", true)]
+    {
+        let mut documents = objects();
+        documents[3]["spec"]["resources"][1]["address"] = address.into();
+        documents[3]["spec"]["monitor"] = serde_json::json!({"method": "none"});
+        let mut world = World::with(&documents, own.clone());
+        let text = invite("18005550100", "s");
+        world.udp(CALLER, &text.replacen("INVITE sip:", "INVITE sips:", 1));
+        let sent = world.take_flow("10.0.0.12:5071").unwrap();
+        assert_eq!((sent.flow.transport.as_str(), sent.flow.listener), ("TLS", 3));
+        assert!(sent.text.starts_with("INVITE sips:dialog@10.0.0.12:5071;"), "{}", sent.text);
+        let routes = all(&sent.text, "Record-Route");
+        assert!(routes[0].starts_with("<sips:rm-A") && routes[0].contains("@10.0.0.5:5061;lr;gvp"));
+        assert_eq!(routes[1], "<sips:rm-0@10.0.0.5:5060;lr>");
+        // the next plain call is mcp-1's turn, the one behind it mcp-2's
+        world.udp(CALLER, &invite("18005550100", "p1"));
+        assert!(world.try_take(MCP1).is_some());
+        world.udp(CALLER, &invite("18005550100", "p2"));
+        let sent = world.take_flow("10.0.0.12:5071").unwrap();
+        let routes = all(&sent.text, "Record-Route");
+        let scheme = if plain { "sip" } else { "sips" };
+        assert!(routes[0].starts_with(&format!("<{scheme}:rm-A")), "{routes:?}");
+        assert_eq!(routes[0].contains(";lr;transport=tls;"), plain);
+        assert_eq!(routes[1], "<sip:rm-0@10.0.0.5:5060;lr>", "the caller's side is plain");
+    }
 }
 
 #[test]

@@ -50,6 +50,34 @@ fn the_forwarded_invite_is_byte_exact() {
     assert_eq!(text, expected);
 }
 
+/// What is added stays within the bounds of rm.md §1.4, even with a double Record-Route.
+#[test]
+fn a_forwarded_request_grows_within_bounds() {
+    let mut world = World::new();
+    let flow = sip::transport::Flow {
+        transport: sip::transport::Transport::Tcp,
+        listener: 1,
+        remote: address(CALLER),
+        conn: Some(sip::transport::ConnId(1)),
+    };
+    let request = invite("+18005550234", "g").replace("/UDP ", "/TCP ");
+    world.packet(flow, &request);
+    let forwarded = world.take(MCP1);
+    let ours = ["Via", "Record-Route", "X-Genesys-GVP-Session-ID", "X-Genesys-GVP-Session-Data"];
+    let lengths = ours.iter().flat_map(|name| all(&forwarded, name)).map(|value| value.len() + 30);
+    let added: usize = lengths.sum();
+    assert!(added <= 1_000, "{added}");
+    let routes = all(&forwarded, "Record-Route");
+    assert!(routes.len() == 2 && routes.iter().all(|route| route.len() <= 300), "{routes:?}");
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    world.udp(MCP1, &reply(&forwarded, 200, "t", contact));
+    let mut callee = Dialog::of_callee(&forwarded, "t", "<sip:mcp@10.0.0.11:5070>");
+    let info = callee.request("INFO", MCP1, "info");
+    world.udp(MCP1, &info);
+    let passed = world.take(CALLER);
+    assert!(passed.len() <= info.len() + 300, "{passed}");
+}
+
 #[test]
 fn a_whole_call_with_its_two_records() {
     let mut world = World::new();

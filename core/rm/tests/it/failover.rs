@@ -301,6 +301,28 @@ fn an_answer_that_crosses_the_cancel_is_forwarded() {
     assert_eq!(world.phase("start").len(), 1);
 }
 
+/// `proxy/sip.timer.…`: T1 spaces what is repeated, C ends what rings.
+#[test]
+fn timers_are_options() {
+    let mut documents = objects();
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"proxy": {"sip.timer.t1": 200, "sip.timer.c": "5000"}}}}));
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "t"));
+    let first = world.take(MCP1);
+    world.run(Duration::from_millis(199));
+    assert!(world.try_take(MCP1).is_none());
+    world.run(Duration::from_millis(1));
+    assert_eq!(world.take(MCP1), first, "after T1");
+    world.udp(MCP1, &reply(&first, 180, "t", ""));
+    world.take(CALLER);
+    world.run(Duration::from_millis(4_999));
+    assert!(world.try_take(CALLER).is_none());
+    world.run(Duration::from_millis(1));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 408 "));
+}
+
 #[test]
 fn ringing_for_too_long_is_no_answer() {
     let mut world = World::new();

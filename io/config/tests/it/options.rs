@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::config::Options;
-use model::config::options::DnisHeader;
+use model::config::options::{DnisHeader, Timers};
 use model::did::Pattern;
 
 use crate::{build, faults};
@@ -28,7 +28,8 @@ fn values_are_read_in_any_form() {
                 ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
                 sos-number: 112, overload-respcode: 500, forward-503: true, \
                 priority-numbers: [911, \"1-800-555*\", \"100-199\"], \
-                resource-full-respcode: 486 }, proxy: { \"sip.mtusize\": 1400 }, \
+                resource-full-respcode: 486 }, proxy: { \"sip.mtusize\": 1400, \
+                \"sip.min_se\": 120, \"sip.timer.t1\": \"250\" }, \
                 records: { trace-sample: 1 }";
     let (options, warnings) = read(text);
     assert!(warnings.is_empty(), "{warnings:?}");
@@ -46,6 +47,8 @@ fn values_are_read_in_any_form() {
         overload_respcode: 500,
         resource_full_respcode: Some(486),
         mtu: 1400,
+        min_se: 120,
+        timers: Timers { t1: Some(Duration::from_millis(250)), ..Timers::default() },
         trace_sample: 1,
         ..Options::default()
     };

@@ -30,7 +30,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 26] = [
+const BUILT: [(&str, &str, Set); 30] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -63,9 +63,12 @@ const BUILT: [(&str, &str, Set); 26] = [
     ("rm", "sos-number", |o, f| put_some(&mut o.sos_number, number_text(f))),
     ("proxy", "sip.mtusize", |o, f| put(&mut o.mtu, f.whole(576, 65_535))),
     ("proxy", "sip.min_se", |o, f| put(&mut o.min_se, f.whole(LEAST_INTERVAL, 86_400))),
+    ("proxy", "sip.timer.t1", |o, f| put_some(&mut o.timers.t1, millis(f, 100, 10_000))),
+    ("proxy", "sip.timer.t2", |o, f| put_some(&mut o.timers.t2, millis(f, 500, 60_000))),
+    ("proxy", "sip.timer.t4", |o, f| put_some(&mut o.timers.t4, millis(f, 500, 60_000))),
+    ("proxy", "sip.timer.c", |o, f| put_some(&mut o.timers.c, millis(f, 1_000, 3_600_000))),
     ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
-        let millis = f.whole(100_u32, 60_000).map(u64::from);
-        put(&mut o.connect_time, millis.map(Duration::from_millis))
+        put(&mut o.connect_time, millis(f, 100, 60_000))
     }),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
 ];
@@ -188,6 +191,11 @@ fn put<T>(cell: &mut T, value: Option<T>) -> Option<()> {
 fn put_some<T>(cell: &mut Option<T>, value: Option<T>) -> Option<()> {
     *cell = Some(value?);
     Some(())
+}
+
+/// A number of milliseconds.
+fn millis(field: &Field<'_>, least: u32, most: u32) -> Option<Duration> {
+    field.whole(least, most).map(|millis| Duration::from_millis(u64::from(millis)))
 }
 
 fn code(field: &Field<'_>) -> Option<u16> {
