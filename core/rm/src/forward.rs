@@ -67,6 +67,8 @@ pub(crate) struct Try {
     /// Transaction number of its branch.
     pub(crate) number: u64,
     pub(crate) member: usize,
+    /// Why it was chosen.
+    pub(crate) by: &'static str,
     /// dbid of the group in which it was chosen.
     pub(crate) group: Dbid,
     pub(crate) flow: Flow,
@@ -159,6 +161,7 @@ impl Proxy {
                 client,
                 number,
                 member: pick.member,
+                by: pick.by,
                 group,
                 flow,
                 sent,

@@ -83,9 +83,7 @@ impl Stopper {
             thread::sleep(Duration::from_millis(1));
         }
     }
-}
 
-impl Stopper {
     /// Has it look at `rm.cluster.key_file` and the files of `rm.sip.tls` at once, and returns.
     pub fn reload(&self) {
         if let Some(look) = &self.look {

@@ -317,7 +317,7 @@ impl Proxy {
         let group = self.snapshot.groups().find(|(_, one)| one.dbid == current.group);
         let sent = match group {
             Some((group, _)) => {
-                let pick = Pick { member: current.member, group, by: "round-robin" };
+                let pick = Pick { member: current.member, group, by: current.by };
                 self.send_try(now, key, pick, true)
             }
             None => Err(Reason::HuntFailed.into()),

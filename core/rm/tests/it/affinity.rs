@@ -59,6 +59,21 @@ fn each_of_the_three_headers_leads_to_the_holder_of_the_dialog() {
     }
 }
 
+/// The same resource by UDP again, where size alone had asked for TCP, is the same choice.
+#[test]
+fn a_large_one_stays_pinned_when_tcp_is_refused() {
+    let (mut world, up) = full();
+    let padded = format!("{}X-Pad: {}\r\n", naming("Replaces", &up.caller), "x".repeat(1500));
+    world.udp(CALLER, &with(&padded, "large"));
+    let first = world.take_flow(MCP2).unwrap();
+    assert!(first.flow.transport.is_stream());
+    world.input(rm::Input::FlowFailed { flow: first.flow });
+    let again = world.take(MCP2);
+    world.udp(MCP2, &reply(&again, 200, "t", "Contact: <sip:mcp@10.0.0.12:5070>\r\n"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!(world.phase("start").last().unwrap()["placed_by"], "pin");
+}
+
 #[test]
 fn a_dialog_nobody_holds_pins_nothing() {
     let (mut world, up) = full();
