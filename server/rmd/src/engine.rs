@@ -24,6 +24,8 @@ pub(crate) struct Engine {
     log: Log,
     now: Now,
     calls: Rate,
+    /// Messages of this turn.
+    arrived: u64,
     /// Of the datagrams of this turn the longest wait in the kernel.
     queue_age: Duration,
 }
@@ -38,6 +40,7 @@ impl Engine {
             log,
             now,
             calls: Rate::default(),
+            arrived: 0,
             queue_age: Duration::ZERO,
         };
         // A restore has left records to be written.
@@ -48,6 +51,7 @@ impl Engine {
     /// A turn begins: this is its time.
     pub(crate) fn begin(&mut self, now: Now) {
         self.now = now;
+        self.arrived = 0;
         self.queue_age = Duration::ZERO;
     }
 
@@ -76,6 +80,11 @@ impl Engine {
     /// The records of this turn go to the spool.
     pub(crate) fn commit(&mut self) -> Change {
         self.journal.commit(self.now.mono)
+    }
+
+    /// The last records go to the spool.
+    pub(crate) fn finish(&mut self) {
+        self.journal.finish(self.now.mono);
     }
 
     /// When the next turn is due at the latest, if at any time.
@@ -114,6 +123,11 @@ impl Engine {
         &self.journal
     }
 
+    /// Messages that came in this turn.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
     pub(crate) fn queue_age(&self) -> Duration {
         self.queue_age
     }
@@ -137,6 +151,7 @@ impl Engine {
 
 impl Sink for Engine {
     fn arrived(&mut self, arrival: Arrival<'_>) {
+        self.arrived += 1;
         match arrival {
             Arrival::Packet { flow, bytes, received } => {
                 // The turn's time is its beginning: what came later has waited for nothing.

@@ -9,6 +9,7 @@ use crate::figures::{Figures, Pulse};
 use crate::inbox::{Input, Inputs};
 use crate::journal::Change;
 use crate::limits::{INPUTS_PER_TURN, LONGEST_TURN_WAIT, LOOK};
+use crate::pace::Pace;
 use crate::state::State;
 use crate::transport::Transport;
 use model::snapshot::Snapshot;
@@ -17,6 +18,7 @@ use net::Clock;
 use rm::NodeState;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// Everything that lives on the engine thread.
@@ -28,6 +30,7 @@ pub(crate) struct EventLoop {
     pulse: Arc<Pulse>,
     clock: Clock,
     phase: Phase,
+    pace: Pace,
     /// Newest durable sequence that the engine has been told.
     durable: u64,
     /// Records that were lost, as far as logged.
@@ -55,6 +58,7 @@ impl EventLoop {
                 pulse,
                 clock,
                 phase: Phase::Running,
+                pace: Pace::default(),
                 durable: 0,
                 dropped: 0,
                 next_look: Duration::ZERO,
@@ -74,12 +78,18 @@ impl EventLoop {
         self.engine.input(rm::Input::State(NodeState::Ready));
         self.state.ready(now.wall);
         while self.phase != Phase::Over {
+            let rest = self.pace.rest(self.clock.mono());
+            if !rest.is_zero() {
+                thread::sleep(rest);
+            }
             self.transport.wait(if more { Duration::ZERO } else { self.wait_time() })?;
             let now = self.clock.now();
             more = self.turn(now);
+            self.pace.turned(now.mono, self.engine.arrived());
             let took = self.clock.mono().saturating_sub(now.mono);
             self.pulse.turned(now.mono, took, self.engine.queue_age());
         }
+        self.engine.finish();
         Ok(self.engine.proxy().status().legs)
     }
 

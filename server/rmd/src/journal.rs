@@ -1,11 +1,11 @@
-//! Stage 11, first half: the engine's records go to disk, once per turn.
+//! Stage 11, first half: the engine's records go to disk, many together.
 //!
 //! It keeps the order, remembers which record lies behind which spool sequence, and holds records
 //! in memory while the spool takes none (rm.md §9.6): the full spool is a designed state, calls go
 //! on. It must never wait for the disk, and never change a record's bytes.
 
 use crate::frame;
-use crate::limits::{BACKLOG_BYTES, GROUP_BYTES, GROUP_RECORDS, SPOOL_RETRY};
+use crate::limits::{BACKLOG_BYTES, COMMIT_REST, GROUP_BYTES, GROUP_RECORDS, SPOOL_RETRY};
 use crate::publish::Publishing;
 use rm::{Event, FrameKind, Stream};
 use spool::{Entry, Full, Key, Kind, Spool};
@@ -27,6 +27,8 @@ pub(crate) struct Journal {
     /// Number of the newest record event handed over.
     newest: u64,
     refused: Option<Refused>,
+    /// Before this nothing is handed over, so that many records share one sync.
+    next_commit: Duration,
     counters: Counters,
 }
 
@@ -115,6 +117,7 @@ impl Journal {
             undurable: VecDeque::new(),
             newest: 0,
             refused: None,
+            next_commit: Duration::ZERO,
             counters: Counters::default(),
         }
     }
@@ -148,13 +151,20 @@ impl Journal {
         None
     }
 
-    /// Hands over what was taken in this turn: one append, unless there is much.
+    /// Hands over what was taken since the last time: one append, unless there is much. Not before
+    /// [`COMMIT_REST`] has passed since then; [`Self::poll_timeout`] says when.
     pub(crate) fn commit(&mut self, now: Duration) -> Change {
+        if now < self.next_commit {
+            return Change::None;
+        }
         if self.refused.is_some_and(|refused| now < refused.retry) {
             self.drop_excess();
             return Change::None;
         }
         let before = self.refused.take();
+        if !self.waiting.is_empty() {
+            self.next_commit = now + COMMIT_REST;
+        }
         while !self.waiting.is_empty() {
             let group = self.group();
             let entries: Vec<Entry> = self.waiting.iter().take(group).map(Waiting::entry).collect();
@@ -179,6 +189,12 @@ impl Journal {
         }
     }
 
+    /// Hands over what is left: the last time.
+    pub(crate) fn finish(&mut self, now: Duration) {
+        self.next_commit = now;
+        self.commit(now);
+    }
+
     /// The spool has everything up to `seq` on disk. Gives the newest record event that is durable
     /// by that, if it is news.
     pub(crate) fn durable(&mut self, seq: u64) -> Option<u64> {
@@ -194,7 +210,8 @@ impl Journal {
 
     /// When [`Self::commit`] should be called although there is no new record.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        self.refused.map(|refused| refused.retry)
+        let due = (!self.waiting.is_empty()).then_some(self.next_commit);
+        self.refused.map(|refused| refused.retry.max(self.next_commit)).or(due)
     }
 
     /// Figures of the spool behind it.

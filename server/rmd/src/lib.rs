@@ -9,7 +9,7 @@
 //!                              │          ▲ Keys ── key watch thread
 //!                              │
 //!                              ▼
-//!   sockets ◄──► transport ◄──► engine (rm::Proxy) ──► journal ── append, once per turn ──► spool
+//!   sockets ◄──► transport ◄──► engine (rm::Proxy) ──► journal ── append, many at once ──► spool
 //!               └────────────── engine thread ──────────────┘                               │  ▲
 //!                              ▲                                                            │  │
 //!                              └── durable sequence (atomic + waker) ───────────────────────┤  │
@@ -32,6 +32,7 @@ mod journal;
 mod key_watch;
 mod limits;
 mod listeners;
+mod pace;
 mod parts;
 mod publish;
 mod rate;

@@ -44,10 +44,20 @@ pub(crate) const LONGEST_TURN_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const KEY_LOOK: Duration = Duration::from_secs(10);
 /// Largest `rm.cluster.key_file`, bytes: 255 keys with comments. Beyond: refused.
 pub(crate) const KEY_FILE: u64 = 64 * 1024;
+/// While messages come quickly, a turn begins at the earliest so long after the one before: the
+/// most that a message may wait for others, half of it on average. A 100 has 200 ms (rm.md §1.6).
+pub(crate) const TURN_REST: Duration = Duration::from_millis(2);
+/// Messages come quickly when so many …
+pub(crate) const BUSY_ARRIVALS: u64 = 40;
+/// … arrive in this time: some 300 calls per second. Below, nothing waits.
+pub(crate) const BUSY_WINDOW: Duration = Duration::from_millis(20);
 /// Inputs from other threads that may wait for the engine. Full: the asker gets `busy`.
 pub(crate) const INBOX: usize = 1024;
 /// Inputs taken per turn.
 pub(crate) const INPUTS_PER_TURN: usize = 64;
+/// Records go to the spool at the earliest so long after the ones before: under load many share one
+/// sync. A first record waits for nothing; the answer to a BYE waits so long at most.
+pub(crate) const COMMIT_REST: Duration = Duration::from_millis(8);
 /// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: starts, then
 /// ends are dropped, oldest first, and counted.
 pub(crate) const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
@@ -62,6 +72,9 @@ pub(crate) const SPOOL_HIGH_PERCENT: u64 = 80;
 pub(crate) const GROUP_RECORDS: usize = 256;
 /// Bytes of one transaction to the broker (rm.md §9.6).
 pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
+/// A publisher that has sent less than a whole transaction rests so long before it looks for more:
+/// under load many records share one transaction. A first record waits for nothing.
+pub(crate) const PUBLISH_REST: Duration = Duration::from_millis(20);
 /// Transactions without answer at once (rm.md §9.6).
 pub(crate) const GROUPS_IN_FLIGHT: usize = 2;
 /// A connect to the broker that is not up by then has failed.

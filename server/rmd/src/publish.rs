@@ -10,7 +10,7 @@ mod group;
 mod line;
 mod link;
 
-use crate::limits::{GROUP_BYTES, GROUP_RECORDS, GROUPS_IN_FLIGHT, LAST_PUBLISH};
+use crate::limits::{GROUP_BYTES, GROUP_RECORDS, GROUPS_IN_FLIGHT, LAST_PUBLISH, PUBLISH_REST};
 use crate::state::State;
 use backoff::Backoff;
 use config::settings::{HostPort, Rm};
@@ -28,6 +28,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 /// What one publisher is told at the start.
@@ -83,6 +84,8 @@ pub(crate) struct Publisher {
     state: State,
     publishing: Arc<Publishing>,
     attempt: u32,
+    /// Before this no new records are looked for.
+    rest_until: Duration,
     /// When to give up after a request to end.
     last: Option<Duration>,
     /// The outage has been logged.
@@ -132,6 +135,7 @@ impl Publisher {
             state,
             publishing,
             attempt: 0,
+            rest_until: Duration::ZERO,
             last: None,
             complained: false,
         })
@@ -190,7 +194,12 @@ impl Publisher {
         backoff: &mut Backoff,
     ) -> Result<(), Over> {
         link.write(client, &self.poller)?;
-        let now = self.clock.mono();
+        let mut now = self.clock.mono();
+        let rest = self.rest_until.saturating_sub(now);
+        if !rest.is_zero() {
+            thread::sleep(rest);
+            now = self.clock.mono();
+        }
         let due = [client.poll_timeout(), link.deadline(now), self.last];
         let wait = due.into_iter().flatten().min().map(|due| due.saturating_sub(now));
         link.wait(&mut self.poller, wait, &mut self.waker)?;
@@ -226,14 +235,18 @@ impl Publisher {
 
     /// Reads and sends new records while the window has room.
     fn fill(&mut self, now: Duration, client: &mut Client) -> Result<(), Over> {
+        let mut sent = false;
         while self.groups.len() < GROUPS_IN_FLIGHT {
             let frames = self
                 .reader
                 .read(GROUP_RECORDS, GROUP_BYTES)
                 .map_err(|error| Over::Spool(error.to_string()))?;
             if frames.is_empty() {
+                // Everything is on its way: more may gather.
+                self.rest_until = if sent { now + PUBLISH_REST } else { self.rest_until };
                 return Ok(());
             }
+            sent = true;
             let Some(upto) = position(&frames) else {
                 self.figures()
                     .position

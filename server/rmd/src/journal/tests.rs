@@ -85,6 +85,25 @@ fn a_turns_records_are_one_append_and_become_durable_by_number() {
 }
 
 #[test]
+fn records_that_come_quickly_share_an_append_and_the_last_ones_wait_for_nothing() {
+    let mut bench = bench(1 << 20);
+    let rest = COMMIT_REST / 4;
+    let take = |bench: &mut Bench, no, now| {
+        bench.take(record(no, Stream::Cdr, FrameKind::Data, 100));
+        assert_eq!(bench.journal.commit(now), Change::None);
+        (bench.journal.waiting.len(), bench.journal.poll_timeout())
+    };
+    assert_eq!(take(&mut bench, 1, SECOND), (0, None), "nothing came before it");
+    assert_eq!(take(&mut bench, 2, SECOND + rest), (1, Some(SECOND + COMMIT_REST)));
+    assert_eq!(take(&mut bench, 3, SECOND + rest * 2), (2, Some(SECOND + COMMIT_REST)));
+    assert_eq!(take(&mut bench, 4, SECOND + COMMIT_REST), (0, None), "the time has come");
+    assert_eq!(take(&mut bench, 5, SECOND + COMMIT_REST + rest).0, 1);
+    bench.journal.finish(SECOND + COMMIT_REST + rest);
+    assert_eq!(bench.journal.waiting.len(), 0);
+    assert_eq!(bench.newest(5), 5);
+}
+
+#[test]
 fn a_full_spool_is_told_once_and_the_least_important_go_first() {
     let mut bench = bench(100_000);
     let mut no = 0;
@@ -92,6 +111,7 @@ fn a_full_spool_is_told_once_and_the_least_important_go_first() {
     let mut change = Change::None;
     while change == Change::None {
         no += 1;
+        now += COMMIT_REST;
         bench.take(record(no, Stream::Cdr, FrameKind::Data, 10_000));
         change = bench.journal.commit(now);
         if no < 1000 && change == Change::None {

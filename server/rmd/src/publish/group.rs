@@ -10,6 +10,7 @@ use model::record::{Kind as RecordKind, Stream};
 use openwire::{Client, Outbound, SendError};
 use serde::Deserialize;
 use spool::{Frame, Kind};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Records on their way, and the position in the spool that their acknowledgement proves.
@@ -38,11 +39,37 @@ struct Record {
 }
 
 /// What the message's properties repeat of a record.
-#[derive(Deserialize)]
-struct Head {
-    id: String,
-    kind: String,
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
     schema: u32,
+}
+
+impl<'a> Head<'a> {
+    /// That of a record, wherever it stands in it.
+    fn of(json: &'a [u8]) -> Option<Self> {
+        Self::in_front(json).or_else(|| serde_json::from_slice(json).ok())
+    }
+
+    /// Our records begin with it: the rest, which may be long, need not be read.
+    fn in_front(json: &'a [u8]) -> Option<Self> {
+        let rest = json.strip_prefix(b"{\"schema\":")?;
+        let (schema, rest) = rest.split_at_checked(rest.iter().position(|byte| *byte == b',')?)?;
+        let (kind, rest) = plain(rest.strip_prefix(b",\"kind\":\"")?)?;
+        let (id, _) = plain(rest.strip_prefix(b",\"id\":\"")?)?;
+        let schema = std::str::from_utf8(schema).ok()?.parse().ok()?;
+        Some(Self { id: Cow::Borrowed(id), kind: Cow::Borrowed(kind), schema })
+    }
+}
+
+/// A JSON string without escapes whose opening quote has been taken, and what follows it.
+fn plain(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let (text, rest) = bytes.split_at_checked(end)?;
+    Some((std::str::from_utf8(text).ok()?, rest.strip_prefix(b"\"")?))
 }
 
 impl Group {
@@ -50,10 +77,7 @@ impl Group {
     pub(super) fn of(next_tag: &mut u64, upto: u64, frames: Vec<Frame>, line: Line) -> Vec<Self> {
         let mut groups: Vec<Self> = Vec::new();
         for frame in frames {
-            let Some((stream, record)) = Record::of(frame) else { continue };
-            if Line::of(stream) != line {
-                continue;
-            }
+            let Some((stream, record)) = Record::of(frame, line) else { continue };
             if let Some(group) = groups.iter_mut().find(|group| group.stream == stream) {
                 group.records.push(record);
                 continue;
@@ -110,8 +134,8 @@ impl Group {
 }
 
 impl Record {
-    /// The record of a frame and its stream; `None` for a frame without one.
-    fn of(frame: Frame) -> Option<(Stream, Self)> {
+    /// The record of a frame and its stream; `None` for a frame without one that the line carries.
+    fn of(frame: Frame, line: Line) -> Option<(Stream, Self)> {
         match frame.kind {
             Kind::Data | Kind::Open | Kind::Close => {}
             // A carried leg's record is acknowledged; a cursor is the spool's own.
@@ -121,8 +145,12 @@ impl Record {
         if json.is_empty() {
             return None;
         }
-        let Head { id, kind, schema } = serde_json::from_slice(json).ok()?;
+        let Head { id, kind, schema } = Head::of(json)?;
         let stream = RecordKind::parse(&kind)?.stream();
+        if Line::of(stream) != line {
+            return None;
+        }
+        let (id, kind) = (id.into_owned(), kind.into_owned());
         Some((stream, Self { seq: frame.seq, id, kind, schema, payload: frame.payload }))
     }
 
@@ -149,6 +177,24 @@ mod tests {
 
     fn frame(seq: u64, kind: Kind, json: &str) -> Frame {
         Frame { seq, kind, key: None, payload: frame::encode(json.as_bytes(), b"block") }
+    }
+
+    #[test]
+    fn the_head_is_found_wherever_it_stands() {
+        let cases = [
+            (r#"{"schema":1,"kind":"cdr","id":"a/b","x":{}}"#, Some(("a/b", "cdr", 1)), true),
+            (r#"{"schema":2,"kind":"cdr","id":"a\"b"}"#, Some(("a\"b", "cdr", 2)), false),
+            (r#"{"x":0,"id":"a","kind":"cdr","schema":1}"#, Some(("a", "cdr", 1)), false),
+            (r#"{"schema":-1,"kind":"cdr","id":"a"}"#, None, false),
+            (r#"{"schema":1,"kind":"cdr","id":"a"#, None, false),
+            ("", None, false),
+        ];
+        for (json, expected, in_front) in cases {
+            let head = Head::of(json.as_bytes());
+            let head = head.as_ref().map(|head| (&*head.id, &*head.kind, head.schema));
+            assert_eq!(head, expected, "{json}");
+            assert_eq!(Head::in_front(json.as_bytes()).is_some(), in_front, "{json}");
+        }
     }
 
     #[test]
