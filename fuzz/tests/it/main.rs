@@ -1,5 +1,7 @@
 //! The committed inputs are tests: each target bears all of its own.
 
+mod scripts;
+
 use fuzz::corpus;
 use fuzz::guard::caught;
 use fuzz::target::TARGETS;
