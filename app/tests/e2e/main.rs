@@ -17,3 +17,4 @@ mod refusals;
 mod restart;
 mod settings;
 mod stop;
+mod torture;

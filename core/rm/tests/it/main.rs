@@ -4,16 +4,21 @@
 
 mod world;
 
+mod network;
+mod party;
+
 mod affinity;
 mod answers;
 mod call;
 mod chaos;
 mod dialog;
 mod failover;
+mod flows;
 mod golden;
 mod overload;
 mod refuse;
 mod restore;
 mod session_timer;
 mod tables;
+mod torture;
 mod transport;
