@@ -5,8 +5,10 @@
 
 pub(crate) mod method;
 pub(crate) mod own;
+pub(crate) mod ration;
 pub(crate) mod shed;
 pub(crate) mod source;
+pub(crate) mod strangers;
 
 use sip::endpoint::ServerId;
 use sip::header::Name;

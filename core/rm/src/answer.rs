@@ -10,7 +10,7 @@ use model::id::Guid;
 use model::time::Now;
 use sip::endpoint::ServerId;
 use sip::message::Message;
-use sip::print::{phrase, response};
+use sip::print::{phrase, response, within};
 use sip::transport::Flow;
 use smallvec::SmallVec;
 
@@ -65,7 +65,6 @@ impl Proxy {
     /// Refuses without a transaction, and without an allocation: this must cost less than to serve.
     pub(crate) fn refuse_stateless(&mut self, flow: Flow, message: &Message<'_>, no: &No) {
         let (status, word) = (no.status(), no.reason.word());
-        let tag = self.own_tag(message);
         let mut texts = std::mem::take(&mut self.scratch);
         texts.clear();
         // a String takes whatever is written
@@ -73,16 +72,36 @@ impl Proxy {
         let warning = texts.len();
         let _ = no.retry_after().map(|seconds| write!(texts, "{seconds}"));
         let (warning, retry) = texts.split_at(warning);
-        let all = [("Warning", warning), ("Server", SERVER), ("Retry-After", retry)];
+        let all = [("Retry-After", retry), ("Warning", warning), ("Server", SERVER)];
         let extra: SmallVec<[_; 3]> =
             all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        self.endpoint.send_with(flow, |out| {
-            response(message, status, phrase(status), Some(&tag), &extra, flow, out);
-        });
+        self.send_stateless(flow, message, status, &extra);
         drop(extra);
         self.scratch = texts;
         let invite = message.method() == sip::method::Method::Invite;
         self.said_no(no, invite, None, flow);
+    }
+
+    /// An answer that is forgotten at once. A datagram is answered by at most twice its size: else
+    /// without the last of `extra`, or not at all (rm.md §13.4).
+    fn send_stateless(
+        &mut self,
+        flow: Flow,
+        message: &Message<'_>,
+        status: u16,
+        extra: &[(&str, &str)],
+    ) {
+        let tag = self.own_tag(message);
+        let mut sent = false;
+        self.endpoint.send_with(flow, |out| {
+            sent = within(flow, message.raw().len(), extra, out, |extra, out| {
+                response(message, status, phrase(status), Some(&tag), extra, flow, out);
+                true
+            });
+        });
+        if !sent {
+            self.counters.dropped("amplification");
+        }
     }
 
     /// Answers a kept request with a "no".
@@ -195,22 +214,27 @@ impl Proxy {
         };
         let allow = method::allowed(&self.options.refused_methods);
         let warning = format!("399 {} \"{reason}\"", self.settings.name);
-        let mut extra = vec![
-            ("Allow", allow.as_str()),
-            ("Accept", "application/sdp"),
-            ("Supported", "timer, uui"),
-            ("X-Ringmaster-State", state),
-            ("Server", SERVER),
-        ];
+        let mut extra = vec![("X-Ringmaster-State", state)];
         if code == 503 {
             extra.push(("Retry-After", if state == "draining" { "10" } else { "2" }));
             extra.push(("Warning", &warning));
         }
-        let tag = self.own_tag(request.message);
-        let mut bytes = Vec::new();
+        extra.extend([
+            ("Allow", allow.as_str()),
+            ("Accept", "application/sdp"),
+            ("Supported", "timer, uui"),
+            ("Server", SERVER),
+        ]);
         let flow = request.flow;
-        response(request.message, code, phrase(code), Some(&tag), &extra, flow, &mut bytes);
-        self.endpoint.respond(request.now.mono, request.id, code, &bytes);
+        if request.standing.is_stranger() {
+            self.endpoint.discard(request.id);
+            self.send_stateless(flow, request.message, code, &extra);
+        } else {
+            let tag = self.own_tag(request.message);
+            let mut bytes = Vec::new();
+            response(request.message, code, phrase(code), Some(&tag), &extra, flow, &mut bytes);
+            self.endpoint.respond(request.now.mono, request.id, code, &bytes);
+        }
         self.counters.answer(code, reason, false);
     }
 

@@ -63,6 +63,23 @@ pub const CALLS_PAGE: usize = 1_000;
 pub const TIMERS_PER_TURN: usize = 256;
 /// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.
 pub const IDLE_EVENTS: usize = 1 << 20;
+/// Sources nobody has declared that are remembered at once: sets, by a hash of the source, of
+/// places. Beyond: in its set the one silent for longest is forgotten. Memory: 1.5 MiB.
+pub const STRANGER_SETS: usize = 4_096;
+/// See [`STRANGER_SETS`].
+pub const STRANGER_PLACES: usize = 4;
+/// A source that nobody has declared may send ten requests a second; beyond they are dropped, and
+/// the first INVITE of each second gets 503.
+pub const STRANGER_INTERVAL: Duration = Duration::from_millis(100);
+/// So much of its rate it may save up: a burst of twenty.
+pub const STRANGER_DEPTH: Duration = Duration::from_secs(2);
+/// The same for a peer with `rate`.
+pub const PEER_DEPTH: Duration = Duration::from_secs(2);
+/// Unreadable messages in one second after which a source that nobody has declared is not read
+/// for [`MUTED`].
+pub const FAULTS: u8 = 20;
+/// See [`FAULTS`].
+pub const MUTED: Duration = Duration::from_secs(10);
 /// Packets that have waited in the kernel for longer show an engine that cannot follow (rm.md
 /// §1.9), if all packets of a listener do so for [`OVERLOAD_AFTER`].
 pub const QUEUE_AGE: Duration = Duration::from_millis(100);

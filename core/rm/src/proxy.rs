@@ -22,7 +22,8 @@ use sip::parse::ParseError;
 use sip::transport::Flow;
 use slab::Slab;
 
-use crate::admit::{Request, Sources, Way, own};
+use crate::admit::strangers::{Bucket, Strangers};
+use crate::admit::{Request, Sources, Way};
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::{Hunt, watch::Watch};
@@ -64,6 +65,9 @@ pub struct Proxy {
     pub(crate) held: VecDeque<Held>,
     pub(crate) timers: Timers,
     pub(crate) overload: Overload,
+    pub(crate) strangers: Strangers,
+    /// By the index of the peer.
+    pub(crate) peer_rates: Vec<Bucket>,
     /// Numbers whose calls are not refused by limits, and not shed.
     pub(crate) priority: DidIndex,
     /// For texts that are needed while one packet is looked at.
@@ -154,6 +158,8 @@ impl Proxy {
             held: VecDeque::new(),
             timers: Timers::default(),
             overload: Overload::new(settings.listeners.len()),
+            strangers: Strangers::new(seed),
+            peer_rates: vec![Bucket::default(); settings.peers.len()],
             priority: DidIndex::default(),
             scratch: String::new(),
             recorder: Recorder::default(),
@@ -239,10 +245,13 @@ impl Proxy {
     }
 
     fn on_packet(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
+        let standing = self.sources.standing(&self.settings, flow);
+        if !self.is_heard(now, flow, standing, bytes) {
+            return;
+        }
         let answered = self.endpoint.counters().refused;
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
-                let standing = self.sources.standing(&self.settings, flow);
                 self.on_request(&Request { now, id, flow, message: &message, standing });
             }
             Received::Ack { message } => {
@@ -265,8 +274,12 @@ impl Proxy {
             Received::Absorbed(Absorbed::UnmatchedCancel) => {
                 self.counters.answer(481, Reason::NoDialog.word(), false);
             }
+            Received::Absorbed(Absorbed::Unanswerable) => self.counters.dropped("multicast"),
             Received::Absorbed(_) => {}
-            Received::Refused(error) => self.unreadable(flow, error, answered),
+            Received::Refused(error) => {
+                self.note_fault(now, flow, standing);
+                self.unreadable(flow, error, answered);
+            }
         }
     }
 
@@ -274,6 +287,8 @@ impl Proxy {
         let answered = self.endpoint.counters().refused;
         if let Received::Refused(error) = self.endpoint.handle_broken(now.mono, flow, bytes, error)
         {
+            let standing = self.sources.standing(&self.settings, flow);
+            self.note_fault(now, flow, standing);
             self.unreadable(flow, error, answered);
         }
     }
@@ -290,13 +305,11 @@ impl Proxy {
     }
 
     fn on_request(&mut self, request: &Request<'_, '_>) {
-        if own::is_group(request.message.top_via().host) {
-            self.endpoint.discard(request.id);
-            self.counters.dropped("multicast");
-            return;
-        }
         let monitor = request.flow.listener == self.settings.monitor_listener;
         self.count_request(request, monitor);
+        if self.ration(request) {
+            return;
+        }
         if monitor {
             self.refuse(request, &No::new(Reason::UntrustedSource, "monitor"));
             return;

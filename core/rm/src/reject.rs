@@ -37,6 +37,7 @@ pub(crate) enum Reason {
     NoDialog,
     BadToken,
     Overload,
+    SourceRate,
     NodeDraining,
     NodeNotReady,
     Internal,
@@ -110,6 +111,8 @@ impl Reason {
             Self::BadToken => plain(481, "bad-token", Some(log::BAD_TOKEN)),
             // its log line is the alarm's, once for all of them
             Self::Overload => later(plain(503, "overload", None), 2),
+            // what a source sends beyond its rate; not the policies' rate-limit, which is 480
+            Self::SourceRate => later(plain(503, "source-rate", None), 1),
             Self::NodeDraining => later(plain(503, "node-draining", None), 10),
             Self::NodeNotReady => later(plain(503, "node-not-ready", None), 2),
             Self::Internal => attempt(500, "internal", Some(log::INTERNAL)),
@@ -143,6 +146,7 @@ impl Reason {
             | Self::Cancelled
             | Self::NoAnswer
             | Self::Overload
+            | Self::SourceRate
             | Self::NodeDraining
             | Self::NodeNotReady
             | Self::Internal => "error",

@@ -4,6 +4,7 @@
 //! except for [`Match::parse`], whose grammar is rm.md §13.1.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use model::id::{BootEpoch, Dbid, NodeId};
@@ -76,6 +77,8 @@ pub struct Peer {
     pub priority: bool,
     /// Session interval asked for where its calls say nothing, in seconds (rm.md §2.6).
     pub session_expires: Option<u32>,
+    /// Requests per second that it may send outside dialogs; OPTIONS to RM do not count.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// A destination that is reached from one listener.

@@ -13,6 +13,13 @@ pub const RECEIVE_BATCH: usize = 32;
 /// Datagrams given to one `sendmmsg`.
 pub const SEND_BATCH: usize = 64;
 
+/// Errors of sent datagrams taken at once; the rest waits.
+pub const ERRORS: usize = 64;
+
+/// Tries of one send before its error is its own: the kernel reports those of earlier datagrams
+/// first, one a call.
+pub const SEND_TRIES: usize = 3;
+
 /// Bytes asked for as the kernel's receive buffer of a UDP socket (rm.md §1.2).
 pub const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 

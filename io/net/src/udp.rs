@@ -4,7 +4,12 @@
 //! buffers. It must not retry, wait or drop in silence: what the kernel refuses comes back to the
 //! caller with the address it was for.
 
-use crate::limits::{DATAGRAM, RECEIVE_BATCH, RECEIVE_BUFFER, SEND_BATCH, SEND_BUFFER};
+mod drops;
+mod errors;
+
+pub use drops::KernelDrops;
+
+use crate::limits::{DATAGRAM, RECEIVE_BATCH, RECEIVE_BUFFER, SEND_BATCH, SEND_BUFFER, SEND_TRIES};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -43,6 +48,11 @@ impl UdpSocket {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        if address.is_ipv6() {
+            setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+        } else {
+            setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        }
         socket.bind(&address.into())?;
         // The kernel counts its own bookkeeping in and reports twice what can be used.
         let receive_buffer = socket.recv_buffer_size()? / 2;
@@ -119,7 +129,8 @@ impl ReceiveBatch {
     /// how many there are; a full batch means that more may wait.
     ///
     /// # Errors
-    /// What the kernel reports for the socket; an empty socket is no error but 0.
+    /// What the kernel reports for the socket; an empty socket is no error but 0, and so is one
+    /// that has errors of sent datagrams to tell: [`UdpSocket::take_errors`].
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         self.packets.clear();
         let mut chunks = self.buffers.chunks_exact_mut(DATAGRAM);
@@ -138,6 +149,7 @@ impl ReceiveBatch {
                 Ok(self.packets.len())
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            Err(error) if errors::is_pending(error) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
@@ -175,7 +187,8 @@ pub enum Unsent {
     Full,
     /// No datagram can be that large; says nothing of the peer either.
     TooLarge,
-    /// The kernel will not send to this address now.
+    /// The kernel will not send to this address now, or the network says that what was sent there
+    /// cannot arrive.
     Refused(io::ErrorKind),
 }
 
@@ -205,22 +218,29 @@ impl SendBatch {
     }
 
     /// Sends what is queued, in order, and empties the queue; returns how many left. What cannot
-    /// leave is given to `failed` and skipped.
+    /// leave is given to `failed` and skipped, and so are earlier ones that never arrived.
     pub fn flush(
         &mut self,
         socket: &UdpSocket,
         buffer: &[u8],
         mut failed: impl FnMut(SendFailure),
     ) -> usize {
-        let (mut next, mut sent) = (0, 0);
+        let (mut next, mut sent, mut tries) = (0, 0, 0);
         while let Some(waiting) = self.queue.get(next..).filter(|waiting| !waiting.is_empty()) {
             let chunk = waiting.get(..SEND_BATCH).unwrap_or(waiting);
             match send(&mut self.headers, socket, buffer, chunk) {
                 Ok(count) => {
                     next += count;
                     sent += count;
+                    tries = 0;
                 }
                 Err(Errno::EINTR) => {}
+                Err(error) if errors::is_pending(error) && tries < SEND_TRIES => {
+                    tries += 1;
+                    socket.take_errors(|to, kind| {
+                        failed(SendFailure { to, why: Unsent::Refused(kind) });
+                    });
+                }
                 Err(error) => {
                     let why = match error {
                         Errno::EAGAIN | Errno::ENOBUFS => Unsent::Full,
@@ -229,6 +249,7 @@ impl SendBatch {
                     };
                     failed(SendFailure { to: chunk[0].1, why });
                     next += 1;
+                    tries = 0;
                 }
             }
         }

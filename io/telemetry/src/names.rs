@@ -61,6 +61,7 @@ names! {
     RM_CONNECTIONS = "ringmaster_rm_connections",
     RM_CONNECTIONS_REFUSED_TOTAL = "ringmaster_rm_connections_refused_total",
     RM_TRANSPORT_ERRORS_TOTAL = "ringmaster_rm_transport_errors_total",
+    RM_UDP_DROPS_TOTAL = "ringmaster_rm_udp_drops_total",
     RM_SESSIONS = "ringmaster_rm_sessions",
     RM_REJECTED_TOTAL = "ringmaster_rm_rejected_total",
     RM_BURST_TOTAL = "ringmaster_rm_burst_total",

@@ -7,10 +7,12 @@
 mod phrase;
 mod refuse;
 mod rewrite;
+mod within;
 
 pub use phrase::phrase;
 pub use refuse::refuse;
 pub use rewrite::Rewrite;
+pub use within::within;
 
 use crate::header::{Header, Name, Via};
 use crate::message::Message;

@@ -48,6 +48,8 @@ pub enum Absorbed {
     LateProvisional,
     /// Another final response after the first.
     LateFinal,
+    /// A request whose answer would go to many: its topmost Via names a group.
+    Unanswerable,
     /// Blank lines or STUN: somebody keeps a binding open.
     KeepAlive,
     /// A response whose top Via we have never written (RFC 3261 §18.1.2).

@@ -139,6 +139,9 @@ impl EventLoop {
                 }
                 Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
                 Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
+                Some(Input::KernelDrops { packets }) => {
+                    self.engine.input(rm::Input::KernelDrops { packets });
+                }
                 Some(Input::Stop(stop)) => self.stop(now, stop),
                 None => return false,
             }

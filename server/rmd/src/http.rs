@@ -12,6 +12,7 @@ mod v1;
 use crate::error::StartError;
 use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
+use crate::kernel_drops::DropCounters;
 use crate::limits::{HTTP_BODY, HTTP_CONNECTIONS, HTTP_IDLE, HTTP_TIME};
 use crate::publish::Publishing;
 use crate::state::State;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) state: State,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) drops: Arc<DropCounters>,
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) spool: Spool,
     pub(crate) clock: Clock,

@@ -23,6 +23,11 @@ pub(crate) enum Input {
     Snapshot(Arc<Snapshot>),
     /// The cluster key ring has changed.
     Keys(Box<Keys>),
+    /// The kernel had no room for so many datagrams since it was asked last.
+    KernelDrops {
+        /// Of all sockets.
+        packets: u64,
+    },
     /// Leave, now or after a drain.
     Stop(Stop),
 }

@@ -30,6 +30,7 @@ mod http;
 mod inbox;
 mod journal;
 mod key_watch;
+mod kernel_drops;
 mod limits;
 mod listeners;
 mod pace;
@@ -53,6 +54,7 @@ use event_loop::EventLoop;
 use figures::Pulse;
 use http::Shared;
 use journal::Journal;
+use kernel_drops::{DropCounters, DropWatch};
 use key_watch::KeyWatch;
 use net::Waker;
 use parts::Base;
@@ -110,10 +112,13 @@ impl Rm {
                 Publisher::run(settings, spool, wakes, clock, state, lines);
             })?);
         }
+        let drops = Arc::new(DropCounters::default());
+        rm.drops = Some(DropWatch::start(&base.sockets, Arc::clone(&drops), inbox.clone())?);
         rm.http = Some({
             let (state, pulse) = (state.clone(), Arc::clone(&pulse));
             let tokens = base.tokens;
-            let shared = Shared { inbox, state, pulse, publishing, spool, clock, source, tokens };
+            let shared =
+                Shared { inbox, state, pulse, drops, publishing, spool, clock, source, tokens };
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });

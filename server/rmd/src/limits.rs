@@ -38,6 +38,8 @@ pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 pub(crate) const STREAM_READ: usize = 64 * 1024;
 /// Receive batches per UDP socket and turn.
 pub(crate) const BATCHES_PER_TURN: usize = 4;
+/// How often the kernel is asked what it had no room for (rm.md §1.9).
+pub(crate) const DROPS_EVERY: Duration = Duration::from_secs(1);
 /// The engine turns at least this often, so that `/live` can tell an idle engine from a stuck one.
 pub(crate) const LONGEST_TURN_WAIT: Duration = Duration::from_secs(1);
 /// How often `rm.cluster.key_file` is looked at (rm.md §1.4).

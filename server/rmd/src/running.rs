@@ -4,6 +4,7 @@ use crate::boot::DataDir;
 use crate::drain::Stop;
 use crate::error::StartError;
 use crate::inbox::{Inbox, Input, Refused};
+use crate::kernel_drops::DropWatch;
 use crate::key_watch::{KeyWatch, Look};
 use crate::limits::LAST_SYNC;
 use crate::parts::Base;
@@ -61,6 +62,7 @@ pub struct Rm {
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
     pub(crate) tls: Option<tls::Thread>,
+    pub(crate) drops: Option<DropWatch>,
     pub(crate) publishers: Vec<JoinHandle<()>>,
     keys: Option<KeyWatch>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
@@ -114,6 +116,7 @@ impl Rm {
             publishing: Arc::clone(publishing),
             engine: None,
             tls: None,
+            drops: None,
             publishers: Vec::new(),
             keys: None,
             http: None,
@@ -181,6 +184,7 @@ impl Rm {
         // The engine's last messages are with it; it sends them and closes.
         self.tls.take();
         let watched = self.keys.take().is_none_or(KeyWatch::end);
+        self.drops = None;
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
         }

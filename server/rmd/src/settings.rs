@@ -49,6 +49,7 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
         trusted_headers: peer.trust_headers,
         priority: peer.priority,
         session_expires: peer.session_expires,
+        rate: peer.rate,
     };
     rm.sip.peers.iter().map(peer).collect()
 }

@@ -221,6 +221,16 @@ impl Transport {
             match self.listeners.get_mut(usize::from(index)) {
                 Some(Slot::Udp { socket, .. }) => {
                     let full = match self.datagrams.receive(socket) {
+                        Ok(0) => {
+                            // woken for what the network says of datagrams that were sent
+                            let (streams, errors) =
+                                (&mut self.streams, &mut self.counters.udp_errors);
+                            socket.take_errors(|to, kind| {
+                                count(errors, word(kind));
+                                streams.fail(udp_flow(index, to));
+                            });
+                            false
+                        }
                         Ok(count) => count == net::limits::RECEIVE_BATCH,
                         Err(error) => {
                             count(&mut self.counters.udp_errors, word(error.kind()));

@@ -45,15 +45,6 @@ pub(crate) fn is_forbidden(ip: IpAddr) -> bool {
     }
 }
 
-/// A sent-by to which nobody may have us answer: many would hear it (rm.md §13.4).
-pub(crate) fn is_group(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok_and(|ip| match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.is_multicast(),
-    })
-}
-
 /// An address to which something may be sent only where a peer or resource is declared.
 pub(crate) fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {

@@ -31,13 +31,22 @@ pub(crate) struct Standing {
     /// None: a stranger.
     pub(crate) role: Option<Role>,
     pub(crate) priority: bool,
+    /// Index of the peer, of one of the settings.
+    pub(crate) peer: Option<usize>,
+}
+
+impl Standing {
+    /// Neither a peer nor a resource.
+    pub(crate) const fn is_stranger(self) -> bool {
+        self.role.is_none()
+    }
 }
 
 /// The most specific match.
 #[derive(Clone, Copy, Debug)]
 enum Found<'s> {
     Stranger,
-    Peer(&'s Peer),
+    Peer(usize, &'s Peer),
     Resource(&'s str, Role),
 }
 
@@ -90,7 +99,7 @@ impl Sources {
         match self.find(settings, flow) {
             Found::Stranger => stranger(),
             Found::Resource(name, role) => declared(name, role),
-            Found::Peer(peer) => Source {
+            Found::Peer(_, peer) => Source {
                 role: Some(peer.role),
                 name: peer.name.clone(),
                 allow_route: peer.allow_route,
@@ -102,21 +111,22 @@ impl Sources {
 
     /// The same without what only a call needs.
     pub(crate) fn standing(&self, settings: &Settings, flow: Flow) -> Standing {
+        let standing = |role, priority, peer| Standing { role, priority, peer };
         match self.find(settings, flow) {
-            Found::Stranger => Standing { role: None, priority: false },
-            Found::Resource(_, role) => Standing { role: Some(role), priority: false },
-            Found::Peer(peer) => Standing { role: Some(peer.role), priority: peer.priority },
+            Found::Stranger => standing(None, false, None),
+            Found::Resource(_, role) => standing(Some(role), false, None),
+            Found::Peer(at, peer) => standing(Some(peer.role), peer.priority, Some(at)),
         }
     }
 
     fn find<'s>(&'s self, settings: &'s Settings, flow: Flow) -> Found<'s> {
         let mut best = (0, Found::Stranger);
-        for peer in &settings.peers {
+        for (at, peer) in settings.peers.iter().enumerate() {
             let ranks = peer.matches.iter().filter_map(|rule| rule.rank(flow.remote));
             let Some(rank) = ranks.max() else { continue };
             // ranks of networks begin at 0 for a prefix of no bits: shift them above the stranger
             if rank + 1 > best.0 {
-                best = (rank + 1, Found::Peer(peer));
+                best = (rank + 1, Found::Peer(at, peer));
             }
         }
         if settings.peers.is_empty() && flow.remote.ip().to_canonical().is_loopback() {

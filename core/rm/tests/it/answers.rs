@@ -21,8 +21,8 @@ fn options_to_rm_tell_its_state() {
     let mut world = World::cold(&objects(), settings());
     let ask = |world: &mut World, i: usize| {
         let pad = format!("X-Pad: {}\r\n", "x".repeat(i));
-        world.udp("192.0.2.99:5060", &request("OPTIONS", "sip:rm@10.0.0.5", &pad));
-        world.take("192.0.2.99:5060")
+        world.udp(CALLER, &request("OPTIONS", "sip:rm@10.0.0.5", &pad));
+        world.take(CALLER)
     };
     let starting = ask(&mut world, 1);
     assert_eq!((status(&starting), header(&starting, "X-Ringmaster-State")), (503, "starting"));
@@ -340,12 +340,12 @@ fn garbage_is_answered_or_dropped_and_counted() {
     let mut world = World::new();
     let whole = invite("18005550100", "g");
     for cut in 0..whole.len() {
-        world.udp("192.0.2.1:9", &whole[..cut]);
+        world.udp(CALLER, &whole[..cut]);
     }
-    world.udp("192.0.2.1:9", "\0\u{1}\u{2}garbage");
-    world.udp("192.0.2.1:9", "SIP/2.0 200 OK\r\n\r\n");
+    world.udp(CALLER, "\0\u{1}\u{2}garbage");
+    world.udp(CALLER, "SIP/2.0 200 OK\r\n\r\n");
     assert!(world.proxy.counters().parse_errors["UDP"] > 100);
-    let answered: Vec<String> = std::iter::from_fn(|| world.try_take("192.0.2.1:9")).collect();
+    let answered: Vec<String> = std::iter::from_fn(|| world.try_take(CALLER)).collect();
     let malformed: Vec<_> = answered.iter().filter(|one| one.starts_with("SIP/2.0 4")).collect();
     assert!(!malformed.is_empty());
     for answer in &malformed {

@@ -16,6 +16,7 @@ mod failover;
 mod flows;
 mod golden;
 mod overload;
+mod rates;
 mod refuse;
 mod restore;
 mod session_timer;

@@ -85,6 +85,7 @@ pub(crate) fn settings() -> Settings {
             trusted_headers: true,
             priority: false,
             session_expires: None,
+            rate: None,
         }],
         routes: Vec::new(),
         keys: Keys::new(&[(1, secret())]).unwrap(),

@@ -200,6 +200,7 @@ fn settings(boot: u32) -> Settings {
         trusted_headers: role == Role::SipServer,
         priority: false,
         session_expires: (role == Role::Gateway).then_some(120),
+        rate: None,
     };
     let options = rm::Options {
         trace_sample: 1,

@@ -1,6 +1,7 @@
 //! `rm.sip.peers`: who may call, and as what (rm.md §13.1).
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use model::config::Network;
 use model::config::read::{network, session_interval};
@@ -8,6 +9,9 @@ use model::schema::{Field, Object};
 use model::tree::Value;
 
 use super::address::is_host;
+
+/// Requests per second above which a rate says nothing.
+const MAX_RATE: u32 = 1_000_000;
 
 /// A peer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +31,8 @@ pub struct Peer {
     pub priority: bool,
     /// The session interval asked for where a call of it says nothing, in seconds (RFC 4028).
     pub session_expires: Option<u32>,
+    /// Requests per second that it may send outside dialogs; `None`: as many as it likes.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// Where a peer calls from.
@@ -67,7 +73,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
     let choices = [("trusted", true), ("untrusted", false)];
     let trusted = peer.get("headers").and_then(|field| field.choice(&choices));
     let priority = peer.get("priority").and_then(|field| field.boolean());
-    peer.unavailable("rate", |_| false);
+    let rate = peer.get("rate").and_then(|field| field.whole(1, MAX_RATE));
     peer.unavailable("notify_failures", |value| *value == Value::Bool(false));
     peer.finish();
     let role = role?;
@@ -80,6 +86,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
         trust_headers: trusted.unwrap_or(trusted_role),
         priority: priority.unwrap_or(false),
         session_expires,
+        rate: rate.and_then(NonZeroU32::new),
     })
 }
 

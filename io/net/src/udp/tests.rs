@@ -111,3 +111,50 @@ fn options_reach_the_kernel() {
     assert!(socket.receive_buffer() > 0);
     assert_eq!(socket2::SockRef::from(&socket.socket).tos_v4().unwrap(), 24 << 2);
 }
+
+/// Nobody listens at the address that comes back.
+fn nobody(address: &str) -> SocketAddr {
+    bind(address).local()
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_told_by_the_network() {
+    for address in [LOOPBACK, "[::1]:0"] {
+        let (from, dead) = (bind(address), nobody(address));
+        let mut sends = SendBatch::new();
+        sends.push(0..1, dead);
+        assert_eq!(sends.flush(&from, b"x", |failure| panic!("{failure:?}")), 1);
+        let mut batch = ReceiveBatch::new();
+        assert_eq!(batch.receive(&from).unwrap(), 0);
+        let mut told = Vec::new();
+        from.take_errors(|to, why| told.push((to, why)));
+        assert_eq!(told, [(dead, io::ErrorKind::ConnectionRefused)]);
+        from.take_errors(|to, why| panic!("{to} {why}"));
+    }
+}
+
+#[test]
+fn errors_of_others_neither_stop_a_send_nor_a_receive() {
+    for address in [LOOPBACK, "[::1]:0"] {
+        let (from, to, dead) = (bind(address), bind(address), nobody(address));
+        let mut sends = SendBatch::new();
+        for n in 0..SEND_BATCH * 2 {
+            sends.push(0..1, if n % 2 == 0 { dead } else { to.local() });
+        }
+        let mut failures = Vec::new();
+        assert_eq!(sends.flush(&from, b"x", |failure| failures.push(failure)), SEND_BATCH * 2);
+        let refused = Unsent::Refused(io::ErrorKind::ConnectionRefused);
+        assert!(failures.iter().all(|one| *one == SendFailure { to: dead, why: refused }));
+        from.take_errors(|to, _| failures.push(SendFailure { to, why: refused }));
+        assert_eq!(failures.len(), SEND_BATCH, "one for each that could not arrive");
+        assert_eq!(take(&mut ReceiveBatch::new(), &to).len(), SEND_BATCH);
+        // What arrives behind an error is still received.
+        sends.push(0..1, dead);
+        sends.flush(&from, b"x", |failure| panic!("{failure:?}"));
+        sends.push(0..1, from.local());
+        sends.flush(&to, b"x", |failure| panic!("{failure:?}"));
+        let mut batch = ReceiveBatch::new();
+        let received: usize = (0..2).map(|_| batch.receive(&from).unwrap()).sum();
+        assert_eq!(received, 1);
+    }
+}

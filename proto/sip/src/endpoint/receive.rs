@@ -23,6 +23,9 @@ impl Endpoint {
         if let Some(status) = message.status() {
             return self.response(status, message);
         }
+        if message.top_via().is_to_many() {
+            return Received::Absorbed(Absorbed::Unanswerable);
+        }
         match message.method() {
             Method::Ack => self.ack(message),
             Method::Cancel => self.cancelled(flow, message),
@@ -39,7 +42,9 @@ impl Endpoint {
         let mut answered = false;
         let extra = self.signature.refusal("malformed");
         self.outbox.write(flow, |out| {
-            answered = print::refuse(bytes, &error, &extra.lines(), flow, out);
+            answered = print::within(flow, bytes.len(), &extra.lines(), out, |extra, out| {
+                print::refuse(bytes, &error, extra, flow, out)
+            });
         });
         self.counters.refused += u64::from(answered);
         Received::Refused(error)
@@ -169,8 +174,11 @@ impl Endpoint {
             let tag = self.tag();
             let extra = self.signature.refusal("no-dialog");
             self.outbox.write(flow, |out| {
-                let (phrase, extra) = (print::phrase(481), extra.lines());
-                print::response(&message, 481, phrase, Some(&tag), &extra, flow, out);
+                let (phrase, size) = (print::phrase(481), message.raw().len());
+                print::within(flow, size, &extra.lines(), out, |extra, out| {
+                    print::response(&message, 481, phrase, Some(&tag), extra, flow, out);
+                    true
+                });
             });
             return Received::Absorbed(Absorbed::UnmatchedCancel);
         };

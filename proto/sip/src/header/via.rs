@@ -10,7 +10,7 @@ use crate::parse::chars::{Cursor, TOKEN, span, trim};
 use crate::transport::Transport;
 use crate::uri;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The cookie of RFC 3261 branches.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -58,6 +58,15 @@ impl<'a> Via<'a> {
     /// `host:port` as spelled, port only if given, for keys and loop checks.
     pub const fn sent_by(&self) -> (&'a str, Option<u16>) {
         (self.host, self.port)
+    }
+
+    /// The host is a multicast or broadcast address: whoever sent this asks others to be answered.
+    pub fn is_to_many(&self) -> bool {
+        match uri::host_ip(self.host) {
+            Some(IpAddr::V4(ip)) => ip.is_multicast() || ip.is_broadcast(),
+            Some(IpAddr::V6(ip)) => ip.is_multicast(),
+            None => false,
+        }
     }
 
     /// The branch, when it has the cookie of RFC 3261 and something behind it: then it alone

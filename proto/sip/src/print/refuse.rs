@@ -13,7 +13,8 @@ use crate::transport::Flow;
 const VIA_LINES: usize = 70;
 
 /// Appends the answer of `error` to the request in `bytes`; false when it cannot or must not be
-/// answered: an ACK, a response, or no trace of Via, From, To, Call-ID and CSeq.
+/// answered: an ACK, a response, no trace of Via, From, To, Call-ID and CSeq, or a Via that names
+/// a group of hosts.
 ///
 /// The To tag is derived from what tells the request, so that each copy gets the same one
 /// (RFC 3261 §8.2.7). The top Via gets `received` and `rport` when it can still be read. `extra`
@@ -26,10 +27,15 @@ pub fn refuse(
     out: &mut Vec<u8>,
 ) -> bool {
     let Some(found) = Found::search(bytes) else { return false };
+    let start = out.len();
     status_line(error.status, phrase(error.status), out);
     for (number, value) in found.vias.iter().flatten().enumerate() {
         let mut cursor = Cursor::new(value);
         match Via::take(&mut cursor).ok().filter(|_| number == 0) {
+            Some(via) if via.is_to_many() => {
+                out.truncate(start);
+                return false;
+            }
             Some(via) => {
                 let mut stamped = Vec::with_capacity(value.len() + 64);
                 via.write_received(flow.remote, &mut stamped);

@@ -48,6 +48,10 @@ fn life(out: &mut Exposition, shared: &Shared) {
     single(out, names::RM_QUEUE_AGE_SECONDS, "wait of the oldest datagram of the last turn", {
         shared.pulse.queue_age().as_secs_f64()
     });
+    out.family(names::RM_UDP_DROPS_TOTAL, Kind::Counter, "datagrams that the kernel dropped");
+    for (stack, count) in shared.drops.all() {
+        out.sample(&[("stack", stack)], float(count));
+    }
     let up = shared.clock.now().wall.since(shared.state.started()).max(Duration::from_millis(1));
     let busy = shared.pulse.busy().as_secs_f64() / up.as_secs_f64();
     single(out, names::RM_ENGINE_BUSY_RATIO, "share of its time that the engine worked", busy);

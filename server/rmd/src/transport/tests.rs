@@ -205,6 +205,22 @@ fn a_connect_that_nobody_takes_fails_its_flow() {
 }
 
 #[test]
+fn a_datagram_to_nobody_fails_its_flow_and_no_other() {
+    let mut node = Node::new(Trust::of(&[]));
+    let somebody = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for remote in [nobody, somebody.local_addr().unwrap()] {
+        node.echo.say(udp_flow(0, remote), MESSAGE.as_bytes());
+    }
+    let flow = udp_flow(0, nobody);
+    node.turn_until(|node| node.echo.failed.contains(&flow));
+    assert_eq!(node.echo.failed, [flow]);
+    assert_eq!(node.transport.counters().udp_errors.get("refused"), Some(&1));
+    somebody.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(somebody.recv_from(&mut [0; 64]).unwrap().0, MESSAGE.len());
+}
+
+#[test]
 fn streams_that_say_too_little_or_nothing_are_closed_in_time() {
     let mut node = Node::strangers();
     let (mut slow, _idle) = (node.client(), node.client());

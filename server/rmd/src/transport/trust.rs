@@ -90,6 +90,7 @@ mod tests {
             trusted_headers: false,
             priority: false,
             session_expires: None,
+            rate: None,
         }
     }
 

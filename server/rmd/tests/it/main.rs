@@ -8,6 +8,7 @@
 
 mod broker;
 mod calls;
+mod flood;
 mod http;
 mod keys;
 mod node;

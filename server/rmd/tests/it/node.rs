@@ -153,6 +153,14 @@ impl Node {
             .unwrap()
     }
 
+    /// The value of a metric with these labels; 0 while it has no such series.
+    pub(crate) fn labelled(&self, name: &str, labels: &str) -> f64 {
+        let text = self.get("/metrics").1;
+        let series = format!("{name}{{{labels}}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&series));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
     /// Stops at once and gives the directory back.
     pub(crate) fn stop(self) -> TempDir {
         self.rm.stop(Stop::Now);

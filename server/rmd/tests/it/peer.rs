@@ -88,7 +88,8 @@ pub(crate) fn header<'a>(message: &'a str, name: &str) -> &'a str {
     all[0]
 }
 
-fn answer(request: &str, own: SocketAddr, transport: &str) -> Option<String> {
+/// What a media server answers: nothing to an ACK.
+pub(crate) fn answer(request: &str, own: SocketAddr, transport: &str) -> Option<String> {
     let method = request.split(' ').next()?;
     if method == "ACK" {
         return None;

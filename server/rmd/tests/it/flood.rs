@@ -1,0 +1,163 @@
+//! More than the engine can take: over real sockets, with the kernel's own buffers (rm.md §1.9).
+
+use crate::node::{Node, objects};
+use crate::peer::{Caller, answer, header, udp_media};
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Datagrams larger than any queue of them, until the kernel has dropped some.
+fn overrun(node: &Node) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                // Nothing but line ends: a keep-alive that is read to its end.
+                let bytes = b"\r\n".repeat(30_000);
+                while !over.load(Ordering::Relaxed) {
+                    socket.send_to(&bytes, node.udp()).unwrap();
+                }
+            });
+        }
+        node.until("the kernel has dropped something", || {
+            node.labelled("ringmaster_rm_udp_drops_total", "stack=\"proxy\"") > 0.0
+                && node.metric("ringmaster_rm_overload_state") > 0.0
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_receive_buffer_overrun_sheds_new_calls_and_no_bye() {
+    let (media, _) = udp_media();
+    let node = Node::with(&objects(&[(media, "udp")], 1000));
+    node.until_media(1);
+    let mut up = Caller::udp(node.udp(), "up");
+    assert!(up.invite("18005550100").starts_with("SIP/2.0 200 "));
+    overrun(&node);
+    // A share is shed, and it shrinks from now on; one of many is in it.
+    let mut number = 0;
+    node.until("a call is shed", || {
+        number += 1;
+        let mut caller = Caller::udp(node.udp(), &format!("shed{number}"));
+        let answer = caller.invite("18005550100");
+        let shed = answer.starts_with("SIP/2.0 503 ");
+        if shed {
+            assert!((2..=5).contains(&header(&answer, "Retry-After").parse::<u8>().unwrap()));
+        } else {
+            assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+            assert!(caller.bye().starts_with("SIP/2.0 200 "));
+        }
+        shed
+    });
+    assert!(up.bye().starts_with("SIP/2.0 200 "));
+    let shed = node.labelled("ringmaster_rm_answers_total", "code=\"503\",reason=\"overload\"");
+    assert!(shed >= 1.0);
+    assert_eq!(node.labelled("ringmaster_rm_udp_drops_total", "stack=\"monitor\""), 0.0);
+    node.until("it is over", || node.metric("ringmaster_rm_overload_state") == 0.0);
+    let mut after = Caller::udp(node.udp(), "after");
+    assert!(after.invite("18005550100").starts_with("SIP/2.0 200 "));
+    assert!(after.bye().starts_with("SIP/2.0 200 "));
+}
+
+/// A media server that answers one OPTIONS and is gone.
+fn short_lived() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.3:0").unwrap();
+    let own = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 65_535];
+        let (len, from) = socket.recv_from(&mut buffer).unwrap();
+        let request = std::str::from_utf8(&buffer[..len]).unwrap();
+        socket.send_to(answer(request, own, "udp").unwrap().as_bytes(), from).unwrap();
+    });
+    own
+}
+
+#[test]
+fn a_media_server_that_is_gone_is_passed_over_at_once() {
+    let (media, _) = udp_media();
+    let text = objects(&[(short_lived(), "udp"), (media, "udp")], 1000);
+    // After the first one no probe comes that could find out.
+    let node = Node::with(&text.replace("interval: 1s", "interval: 10m"));
+    node.until_media(2);
+    for n in 0..2 {
+        let mut caller = Caller::udp(node.udp(), &format!("gone{n}"));
+        assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+        assert!(caller.bye().starts_with("SIP/2.0 200 "));
+    }
+    let text = node.get("/metrics").1;
+    assert!(text.contains("outcome=\"transport\"} 1"), "{text}");
+    assert!(!text.contains("outcome=\"timeout\""), "nothing was waited for: {text}");
+}
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// Bytes that look like a message for a while: cut, doubled and changed by a number.
+fn fuzzed(whole: &[u8], number: usize) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for _ in 0..=next(8) {
+        let at = next(bytes.len());
+        match next(4) {
+            0 => bytes.truncate(at.max(1)),
+            1 => bytes[at] = u8::try_from(next(256)).unwrap(),
+            2 => bytes.insert(at, b"\r\n:;<>\"\0"[next(8)]),
+            _ => drop(bytes.splice(at..at, whole[..next(whole.len())].to_vec())),
+        }
+        bytes.truncate(60_000);
+    }
+    bytes
+}
+
+#[test]
+fn a_flood_of_garbage_costs_no_memory_and_no_call() {
+    let (media, _) = udp_media();
+    let node = Node::with(&objects(&[(media, "udp")], 1000));
+    node.until_media(1);
+    let call = |name: String| {
+        let mut caller = Caller::tcp(node.tcp(), &name);
+        assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+        assert!(caller.bye().starts_with("SIP/2.0 200 "));
+    };
+    let whole =
+        b"OPTIONS sip:rm@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\n\
+        From: <sip:a@b>;tag=1\r\nTo: <sip:rm@127.0.0.1>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+        Max-Forwards: 70\r\nContact: <sip:a@127.0.0.1:9>\r\nContent-Length: 4\r\n\r\nbody";
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let flood = |from: usize, to: usize| {
+        for number in from..to {
+            socket.send_to(&fuzzed(whole, number), node.udp()).unwrap();
+        }
+    };
+    // Half-open streams, each with the beginning of a message, and one that is never read.
+    let _half: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(node.tcp()).unwrap();
+            stream.write_all(&whole[..100]).unwrap();
+            stream
+        })
+        .collect();
+    flood(0, 5_000);
+    call("warm".to_owned());
+    let before = resident();
+    for round in 1..20 {
+        flood(round * 5_000, (round + 1) * 5_000);
+        call(format!("call{round}"));
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown <= 64 << 20, "{grown} bytes more");
+    assert!(node.labelled("ringmaster_rm_parse_errors_total", "transport=\"UDP\"") > 10_000.0);
+}
