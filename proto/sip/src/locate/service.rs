@@ -27,6 +27,8 @@ pub(super) fn locate(
     let (mut unanswered, mut bare) = (false, None);
     for (at, (transport, service)) in (0_u32..).zip(&services) {
         match answers.get(service, Kind::Srv) {
+            // two transports may name the same records
+            Err(question) if open.contains(&question) => {}
             Err(question) => open.push(question),
             Ok(Records::Srv(list)) => {
                 // RFC 2782: "A Target of "." means that the service is decidedly not available"

@@ -159,6 +159,24 @@ fn numeric_hosts_and_explicit_ports() {
 }
 
 #[test]
+fn records_of_two_transports_are_asked_for_once() {
+    let zone = "
+        example.net NAPTR 1 1 s SIP+D2U _sip.example.net
+        example.net NAPTR 1 2 s SIP+D2T _sip.example.net
+        _sip.example.net SRV 0 1 5060 h.example.net
+        h.example.net A 192.0.2.5";
+    check(
+        &Zone::read(zone),
+        &[(
+            "sip:example.net",
+            "udp tcp",
+            "Naptr example.net > Srv _sip.example.net > A h.example.net",
+            "udp 192.0.2.5:5060, tcp 192.0.2.5:5060",
+        )],
+    );
+}
+
+#[test]
 fn naptr_records_tell_the_transport() {
     check(
         &Zone::read(EXAMPLE),

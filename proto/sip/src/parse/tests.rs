@@ -184,6 +184,44 @@ fn folds_stay_inside_a_value() {
     assert_eq!(message.named("y").unwrap().value, b"c");
 }
 
+/// What a proxy only passes on leaves as it came, whatever it is.
+#[test]
+fn what_nobody_reads_is_untouched() {
+    let text = "Content-Type: multipart/mixed;boundary=\"x y\"\r\n\
+        MIME-Version: 1.0\r\n\
+        c : application/sdp\r\n\
+        SUBJECT:\r\n \u{fc}ber, \"quoted \\\" , ;\" (comment (nested))\r\n\
+        k: timer,100rel , uui\r\n\
+        P-Asserted-Identity: <tel:+1-201-555-0123;ext=5>, \"A\" <sips:a@[2001:db8::1]>\r\n\
+        Geolocation: <cid:x@y>\r\n\
+        Date: never\r\n\
+        Warning: 399 h \"\u{5927}\"\r\n";
+    let bytes = invite(|lines| lines.extend(text.trim_end().split("\r\n").map(str::to_owned)));
+    let body = b"--x y\r\n\r\n\xff\x00\r\n.\n--x y--";
+    let bytes = [&bytes[..], body].concat();
+    let message = parse(&bytes, &LIMITS).unwrap();
+    let kept: Vec<u8> = message.headers().flat_map(|header| header.line.to_vec()).collect();
+    let from = memchr::memmem::find(&kept, b"Content-Type").unwrap();
+    assert_eq!(&kept[from..], text.as_bytes());
+    assert_eq!(message.body(), body);
+}
+
+#[test]
+fn schemes_of_the_request_uri() {
+    for (uri, scheme, user, host, port) in [
+        ("sip:a@b", Scheme::Sip, Some("a"), "b", None),
+        ("SIPS:a:p@[2001:db8::1]:5061;x", Scheme::Sips, Some("a"), "[2001:db8::1]", Some(5061)),
+        ("tel:+1-201-555-0123;ext=5", Scheme::Tel, Some("+1-201-555-0123"), "", None),
+        ("urn:service:sos.police", Scheme::Urn, None, "", None),
+        ("Odd+1:any//thing", Scheme::Other("Odd+1"), None, "", None),
+    ] {
+        let bytes = replaced(0, &format!("INVITE {uri} SIP/2.0"));
+        let target = parse(&bytes, &LIMITS).unwrap().request().unwrap().target;
+        let got = (target.scheme, target.user, target.host, target.port);
+        assert_eq!(got, (scheme, user, host, port), "{uri}");
+    }
+}
+
 #[test]
 fn bytes_that_are_no_text_pass() {
     let mut bytes = with(&["X: ?", "From-Name: y"]);
@@ -305,6 +343,10 @@ fn limits() {
         })
     };
     assert_eq!((status(&method(64)), status(&method(65))), (None, Some(400)));
+    let tag = |length: usize| replaced(3, &format!("To: <sip:a>;tag={}", "t".repeat(length)));
+    assert_eq!((status(&tag(256)), status(&tag(257))), (None, Some(400)));
+    let call_id = |length: usize| replaced(5, &long("Call-ID: ", length + 9, ""));
+    assert_eq!((status(&call_id(256)), status(&call_id(257))), (None, Some(400)));
     let tail = |length: usize| [with(&[]), vec![b'x'; length]].concat();
     let head = with(&[]).len();
     assert_eq!(status(&tail(65_536 - head)), None);

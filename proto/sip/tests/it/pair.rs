@@ -2,7 +2,7 @@
 //! come twice or overtake each other, all from a seed. Side 0 asks, side 1 answers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use sip::endpoint::{
@@ -54,6 +54,8 @@ pub(crate) struct Pair {
     /// `(side, message)` whose next copies are lost.
     pub(crate) lose: Vec<(usize, &'static str)>,
     heard: VecDeque<Heard>,
+    /// Reasons of the deadlines that were met.
+    pub(crate) fired: BTreeSet<&'static str>,
 }
 
 impl Pair {
@@ -69,6 +71,7 @@ impl Pair {
             sent: 0,
             lose: Vec::new(),
             heard: VecDeque::new(),
+            fired: BTreeSet::new(),
         }
     }
 
@@ -131,6 +134,8 @@ impl Pair {
                 self.arrive(side, &bytes);
             } else {
                 for side in &mut self.sides {
+                    let due = side.poll_timeout().filter(|(due, _)| *due <= at);
+                    self.fired.extend(due.map(|(_, reason)| reason));
                     side.handle_timeout(at);
                 }
             }
