@@ -17,4 +17,5 @@ mod refusals;
 mod restart;
 mod settings;
 mod stop;
+mod tls;
 mod torture;

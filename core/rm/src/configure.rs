@@ -21,7 +21,9 @@ impl Proxy {
         self.priority =
             DidIndex::build(self.options.priority_numbers.iter().map(|pattern| (pattern, 0)));
         self.names.clear();
-        self.sources = Sources::new(&snapshot, self.chance.next_u64());
+        let mut sources = Sources::new(&snapshot, self.chance.next_u64());
+        sources.inherit(&mut self.sources);
+        self.sources = sources;
         let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();
         self.pool.apply(&snapshot, before);
         for (key, was) in admin {

@@ -36,6 +36,14 @@ pub enum Input<'a> {
         /// What is wrong with it.
         error: sip::parse::ParseError,
     },
+    /// A stream under TLS is up, and a certificate of its far end proves these host names. It comes
+    /// before anything that the stream carries; `FlowFailed` ends it.
+    Verified {
+        /// The stream.
+        flow: Flow,
+        /// Lower case.
+        names: &'a [String],
+    },
     /// A stream closed, a connect failed or a port was reported unreachable.
     FlowFailed {
         /// The flow as the engine named it in its transmit, or as it was in the packet.

@@ -187,7 +187,11 @@ impl Proxy {
             }
             Input::KernelDrops { packets } => self.on_kernel_drops(now, packets),
             Input::Broken { flow, bytes, error } => self.on_broken(now, flow, bytes, error),
-            Input::FlowFailed { flow } => self.endpoint.handle_flow_failed(now.mono, flow),
+            Input::Verified { flow, names } => self.sources.verified(&self.settings, flow, names),
+            Input::FlowFailed { flow } => {
+                self.sources.gone(flow);
+                self.endpoint.handle_flow_failed(now.mono, flow);
+            }
             Input::Snapshot(snapshot) => {
                 let before = std::mem::replace(&mut self.snapshot, snapshot);
                 self.apply(now, Some(&before));

@@ -67,6 +67,8 @@ pub struct Peer {
     pub name: String,
     /// Addresses that are this peer.
     pub matches: Vec<Match>,
+    /// Host names of which a certificate has to prove one, lower case (TLS).
+    pub names: Vec<String>,
     /// What it may do.
     pub role: Role,
     /// Further Route entries of its requests are accepted.

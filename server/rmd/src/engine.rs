@@ -163,6 +163,7 @@ impl Sink for Engine {
             Arrival::Broken { flow, bytes, error } => {
                 self.input(Input::Broken { flow, bytes, error });
             }
+            Arrival::Verified { flow, names } => self.input(Input::Verified { flow, names }),
             Arrival::Failed(flow) => self.input(Input::FlowFailed { flow }),
         }
     }

@@ -17,8 +17,8 @@ pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A handshake that is not done by then has failed (rm.md §13.2).
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
-/// Handshakes of accepted streams under way at once (rm.md §13.2). Beyond: the oldest of a stranger
-/// is given up, else the new one refused.
+/// Handshakes of accepted streams under way at once (rm.md §13.2). Beyond: the oldest is given
+/// up, of a stranger if there is one.
 pub(crate) const HANDSHAKES: usize = 256;
 /// Bytes of messages that wait for the TLS thread. Beyond: their flows fail.
 pub(crate) const TLS_FROM_ENGINE: usize = 16 * 1024 * 1024;

@@ -38,7 +38,8 @@ pub(crate) fn shown(address: &HostPort) -> (String, u16) {
 pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
     let peer = |peer: &given::Peer| Peer {
         name: peer.name.clone(),
-        matches: peer.matches.iter().map(one).collect(),
+        matches: peer.matches.iter().filter_map(one).collect(),
+        names: peer.matches.iter().filter_map(name).cloned().collect(),
         role: match peer.role {
             given::Role::SipServer => Role::SipServer,
             given::Role::Gateway => Role::Gateway,
@@ -76,13 +77,21 @@ pub(crate) fn login(rm: &given::Rm) -> Result<Option<(String, Option<Secret>)>, 
     Ok(Some((user, Some(Secret::new(password)))))
 }
 
-fn one(source: &PeerMatch) -> Match {
+fn one(source: &PeerMatch) -> Option<Match> {
     match source {
-        PeerMatch::Endpoint(address) => Match::Socket(*address),
+        PeerMatch::Endpoint(address) => Some(Match::Socket(*address)),
         PeerMatch::Network(net) => {
-            let whole = if net.ip.is_ipv4() { 32 } else { 128 };
-            if net.prefix == whole { Match::Ip(net.ip) } else { Match::Net(net.ip, net.prefix) }
+            let whole = net.prefix == if net.ip.is_ipv4() { 32 } else { 128 };
+            Some(if whole { Match::Ip(net.ip) } else { Match::Net(net.ip, net.prefix) })
         }
+        PeerMatch::Name(_) => None,
+    }
+}
+
+fn name(source: &PeerMatch) -> Option<&String> {
+    match source {
+        PeerMatch::Name(name) => Some(name),
+        PeerMatch::Endpoint(_) | PeerMatch::Network(_) => None,
     }
 }
 

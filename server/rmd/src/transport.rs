@@ -53,6 +53,13 @@ pub(crate) enum Arrival<'a> {
         /// What is wrong.
         error: ParseError,
     },
+    /// A stream under TLS whose far end has proven these names.
+    Verified {
+        /// The stream.
+        flow: Flow,
+        /// Lower case.
+        names: &'a [String],
+    },
     /// A flow that cannot carry (any more).
     Failed(Flow),
 }
@@ -347,10 +354,13 @@ impl Transport {
     fn take_tls(&mut self, now: Duration, engine: &mut impl Engine) {
         let Some(mut tls) = self.tls.take() else { return };
         tls.take(|happened, bytes| {
-            engine.arrived(match *happened {
-                Happened::Packet(flow, _) => Arrival::Packet { flow, bytes, received: None },
-                Happened::Broken(flow, _, error) => Arrival::Broken { flow, bytes, error },
-                Happened::Failed(flow) => Arrival::Failed(flow),
+            engine.arrived(match happened {
+                Happened::Packet(flow, _) => Arrival::Packet { flow: *flow, bytes, received: None },
+                Happened::Broken(flow, _, error) => {
+                    Arrival::Broken { flow: *flow, bytes, error: *error }
+                }
+                Happened::Verified(flow, names) => Arrival::Verified { flow: *flow, names },
+                Happened::Failed(flow) => Arrival::Failed(*flow),
             });
         });
         self.tls = Some(tls);

@@ -1,13 +1,14 @@
 //! Who sent a request, and what that one may do (rm.md §13.1).
 //!
-//! The most specific match wins: address and port over address over network (longest prefix); on
-//! a tie a resource over a peer. Must not read headers: only the address counts.
+//! The most specific match wins: a name proven by TLS over address and port over address over
+//! network (longest prefix); on a tie a resource over a peer. Must not read headers: only where
+//! it came from counts.
 
 use std::net::IpAddr;
 
 use model::map::Map;
 use model::snapshot::Snapshot;
-use sip::transport::Flow;
+use sip::transport::{ConnId, Flow};
 use smallvec::SmallVec;
 
 use crate::settings::{Match, Peer, Role, Settings};
@@ -65,6 +66,8 @@ type Here = SmallVec<[(u16, String, Role); 1]>;
 pub(crate) struct Sources {
     by_ip: Map<IpAddr, Here>,
     networks: Vec<(Match, String, Role)>,
+    /// Streams under TLS whose far end has proven to be a peer: its index in the settings.
+    proven: Map<ConnId, usize>,
 }
 
 impl Sources {
@@ -91,7 +94,28 @@ impl Sources {
                 networks.push((rule, resource.name.clone(), role));
             }
         }
-        Self { by_ip, networks }
+        Self { by_ip, networks, proven: Map::new(seed) }
+    }
+
+    /// Streams outlive a configuration, and so does what is known of them.
+    pub(crate) fn inherit(&mut self, former: &mut Self) {
+        std::mem::swap(&mut self.proven, &mut former.proven);
+    }
+
+    /// The far end of a stream has proven these names: which peer that is, if any.
+    pub(crate) fn verified(&mut self, settings: &Settings, flow: Flow, names: &[String]) {
+        let known = |peer: &Peer| peer.names.iter().any(|name| names.contains(name));
+        let peer = settings.peers.iter().position(known);
+        if let (Some(conn), Some(peer)) = (flow.conn, peer) {
+            self.proven.insert(conn, peer);
+        }
+    }
+
+    /// A stream is gone.
+    pub(crate) fn gone(&mut self, flow: Flow) {
+        if let Some(conn) = flow.conn {
+            self.proven.remove(&conn);
+        }
     }
 
     /// Judges the source of a flow.
@@ -120,6 +144,10 @@ impl Sources {
     }
 
     fn find<'s>(&'s self, settings: &'s Settings, flow: Flow) -> Found<'s> {
+        let proven = flow.conn.and_then(|conn| self.proven.get(&conn));
+        if let Some((at, peer)) = proven.and_then(|at| Some((*at, settings.peers.get(*at)?))) {
+            return Found::Peer(at, peer);
+        }
         let mut best = (0, Found::Stranger);
         for (at, peer) in settings.peers.iter().enumerate() {
             let ranks = peer.matches.iter().filter_map(|rule| rule.rank(flow.remote));

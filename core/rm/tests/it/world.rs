@@ -80,6 +80,7 @@ pub(crate) fn settings() -> Settings {
         peers: vec![Peer {
             name: "sip-server".to_owned(),
             matches: vec![Match::parse("10.0.0.2").unwrap()],
+            names: Vec::new(),
             role: Role::SipServer,
             allow_route: false,
             trusted_headers: true,

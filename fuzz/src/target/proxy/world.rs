@@ -195,6 +195,7 @@ fn settings(boot: u32) -> Settings {
         matches: Match::parse(if role == Role::Gateway { "10.0.0.3" } else { "10.0.0.2" })
             .into_iter()
             .collect(),
+        names: Vec::new(),
         role,
         allow_route: false,
         trusted_headers: role == Role::SipServer,

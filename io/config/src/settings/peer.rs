@@ -36,12 +36,14 @@ pub struct Peer {
 }
 
 /// Where a peer calls from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PeerMatch {
     /// An address and port.
     Endpoint(SocketAddr),
     /// An address, or a network.
     Network(Network),
+    /// A host name that its certificate proves, lower case.
+    Name(String),
 }
 
 /// What a peer may do.
@@ -111,7 +113,10 @@ fn one(field: &Field<'_>) -> Option<PeerMatch> {
         return Some(PeerMatch::Network(network));
     }
     if is_host(text) {
-        return field.unavailable_as(&format!("{} by TLS name", field.name()));
+        return Some(PeerMatch::Name(text.trim_end_matches('.').to_ascii_lowercase()));
     }
-    field.invalid("peer address", "expected IP, IP:port or a network such as 192.0.2.0/24")
+    field.invalid(
+        "peer address",
+        "expected IP, IP:port, a network such as 192.0.2.0/24 or a TLS name",
+    )
 }

@@ -11,9 +11,9 @@ use model::tree::Value;
 
 use super::address::sip_listen;
 use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
-use super::peer::{self, Peer};
+use super::peer::{self, Peer, PeerMatch};
 use super::route::{self, Route};
-use super::tls::{self, Tls};
+use super::tls::{self, ClientAuth, Tls};
 use super::{application, later, name, path};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -198,6 +198,12 @@ fn sip(sip: Object<'_>) -> Sip {
     let routes = sip.get("routes").and_then(|field| route::read(&field, &settings.listen));
     put(&mut settings.routes, routes);
     put(&mut settings.peers, sip.get("peers").and_then(|field| peers(&field)));
+    let by_name = |one: &PeerMatch| matches!(one, PeerMatch::Name(_));
+    let named = settings.peers.iter().any(|peer| peer.matches.iter().any(by_name));
+    if named && !settings.tls.as_ref().is_some_and(|tls| tls.client_auth != ClientAuth::None) {
+        let text = "with a TLS name needs certificates of clients: set";
+        sip.note("E103", format!("rm.sip.peers {text} rm.sip.tls.client_auth"));
+    }
     later::refuse(&sip, "rm.sip", &["tls"]);
     sip.finish();
     settings

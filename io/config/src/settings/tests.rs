@@ -103,7 +103,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 43);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 44);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 17);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 16);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) enum Happened {
     Packet(Flow, usize),
     /// Broken framing, and so many bytes of the message in hand.
     Broken(Flow, usize, ParseError),
+    /// A stream whose far end has proven these names; before all that it carries.
+    Verified(Flow, Vec<String>),
     /// A flow that cannot carry any more.
     Failed(Flow),
 }
@@ -176,7 +178,7 @@ impl Link {
         for item in &self.taken.items {
             let len = match item {
                 Happened::Packet(_, len) | Happened::Broken(_, len, _) => *len,
-                Happened::Failed(_) => 0,
+                Happened::Verified(..) | Happened::Failed(_) => 0,
             };
             let (bytes, behind) = rest.split_at_checked(len).unwrap_or_default();
             rest = behind;
@@ -298,7 +300,7 @@ mod tests {
         link.take(|item, bytes| match item {
             Happened::Packet(..) => texts.push(String::from_utf8(bytes.to_vec()).unwrap()),
             Happened::Failed(flow) => texts.push(flow.remote.port().to_string()),
-            Happened::Broken(..) => unreachable!("none was given"),
+            Happened::Broken(..) | Happened::Verified(..) => unreachable!("none was given"),
         });
         assert_eq!(texts.len(), 33);
         assert_eq!((&*texts[9], &*texts[10]), ("message 9 of turn 0", "0"));

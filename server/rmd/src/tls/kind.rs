@@ -18,6 +18,8 @@ pub(crate) struct Secure {
     pub(super) names: Names,
     pub(super) origins: Origins,
     pub(super) log: Log,
+    /// A peer by its name, which the engine has to hear of before what it says.
+    pub(super) known: Option<(Flow, Vec<String>)>,
 }
 
 impl StreamKind for Secure {
@@ -39,11 +41,13 @@ impl StreamKind for Secure {
     }
 
     fn up(&mut self, flow: Flow, stream: &Stream) -> Result<bool, &'static str> {
-        if !stream.is_client() {
-            return Ok(false);
-        }
         let shown = stream.identity(flow.remote.ip());
-        if self.names.fits(flow.remote, shown.as_ref()) { Ok(false) } else { Err("name") }
+        if stream.is_client() && !self.names.fits(flow.remote, shown.as_ref()) {
+            return Err("name");
+        }
+        let Some(shown) = shown.filter(|shown| self.names.knows(shown)) else { return Ok(false) };
+        self.known = Some((flow, shown.hosts().to_vec()));
+        Ok(true)
     }
 
     fn failed(&mut self, remote: SocketAddr, stream: &Stream, why: &'static str) {

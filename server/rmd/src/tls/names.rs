@@ -20,8 +20,16 @@ pub(crate) struct Names {
 
 impl Names {
     /// Those of the peers.
-    pub(crate) fn of(_peers: &[Peer]) -> Self {
-        Self::default()
+    pub(crate) fn of(peers: &[Peer]) -> Self {
+        let names = |peer: &Peer| peer.names.iter().cloned().map(Name::Host).collect();
+        let named = peers.iter().filter(|peer| !peer.names.is_empty());
+        let peers = named.map(|peer| (peer.matches.clone(), names(peer))).collect();
+        Self { resources: BTreeMap::new(), peers }
+    }
+
+    /// Whether whoever has shown this is a peer by its name.
+    pub(crate) fn knows(&self, shown: &Identity) -> bool {
+        self.peers.iter().any(|(_, names)| names.iter().any(|name| shown.proves(name)))
     }
 
     /// The name that a handshake with `remote` asks for.
@@ -57,5 +65,41 @@ impl Names {
             .iter()
             .filter(move |(rules, _)| rules.iter().any(|rule| rule.rank(remote).is_some()));
         resource.into_iter().chain(peers.map(|(_, names)| (names.as_slice(), false)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(matches: &[&str], names: &[&str]) -> Peer {
+        Peer {
+            name: "p".to_owned(),
+            matches: matches.iter().map(|text| Match::parse(text).unwrap()).collect(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            role: rm::Role::SipServer,
+            allow_route: false,
+            trusted_headers: false,
+            priority: false,
+            session_expires: None,
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn a_peer_is_asked_for_its_names_and_anyone_else_for_the_address() {
+        let names = Names::of(&[
+            peer(&["192.0.2.0/24"], &["sip.example", "other.example"]),
+            peer(&["198.51.100.1"], &[]),
+            peer(&[], &["gw.example"]),
+        ]);
+        let (named, plain) =
+            ("192.0.2.9:5061".parse().unwrap(), "198.51.100.1:5061".parse().unwrap());
+        assert_eq!(names.asked(named), Name::Host("sip.example".to_owned()));
+        assert_eq!(names.asked(plain), Name::Address(plain.ip()));
+        assert!(names.is_undeclared(plain) && !names.is_undeclared(named));
+        for remote in [named, plain] {
+            assert!(!names.fits(remote, None) && !names.fits(remote, Some(&Identity::default())));
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Room {
             poller.add(&one.listener, Token(one.index.into()), Interest::Read)?;
         }
         let origins = Origins::new(self.addresses.iter().map(SocketAddr::ip), self.dscp);
-        let kind = Secure { certificates, names, origins, log: log.clone() };
+        let kind = Secure { certificates, names, origins, log: log.clone(), known: None };
         let streams = Streams::new(kind, trust, seats);
         let ready = Vec::new();
         Ok(Running { poller, held, ready, listeners, streams, exchange, wakes, log })
@@ -131,6 +131,7 @@ impl Running {
                 continue;
             };
             let out = self.exchange.out();
+            let before = out.items.len();
             self.streams.turn(now, event, id, &mut |flow, bytes, broken| {
                 out.bytes.extend_from_slice(bytes);
                 out.items.push(match broken {
@@ -138,6 +139,9 @@ impl Running {
                     Some(error) => Happened::Broken(flow, bytes.len(), error),
                 });
             });
+            if let Some((flow, names)) = self.streams.kind_mut().known.take() {
+                out.items.insert(before, Happened::Verified(flow, names));
+            }
         }
         self.ready = ready;
     }

@@ -92,9 +92,12 @@ impl<K: Kind> Streams<K> {
     pub(crate) fn accept(&mut self, poller: &Poller, now: Duration, flow: Flow, stream: K::Stream) {
         let trusted = self.trust.knows(flow.remote);
         let shaking = stream.handshaking();
-        if shaking && !self.may_shake() || !self.take_seat(flow.remote, trusted) {
+        if !self.take_seat(flow.remote, trusted) {
             self.counters.refused += 1;
             return;
+        }
+        if shaking {
+            self.make_way();
         }
         let id = self.next_id();
         let taken = self.insert(poller, Connection::accepted(flow, id, trusted, stream, now));
@@ -103,11 +106,12 @@ impl<K: Kind> Streams<K> {
         }
     }
 
-    /// One more handshake may begin: beyond the limit the oldest of a stranger is given up, since
-    /// whoever has not even begun for so long is likely never to (rm.md §13.2).
-    fn may_shake(&mut self) -> bool {
+    /// One more handshake may begin: beyond the limit the oldest is given up, of a stranger if
+    /// there is one, since whoever has not even ended it for so long is likely never to
+    /// (rm.md §13.2).
+    fn make_way(&mut self) {
         if self.shaking.len() < HANDSHAKES {
-            return true;
+            return;
         }
         let table = &self.table;
         let shakes = |id: &ConnId| {
@@ -115,13 +119,14 @@ impl<K: Kind> Streams<K> {
         };
         self.shaking.retain(shakes);
         if self.shaking.len() < HANDSHAKES {
-            return true;
+            return;
         }
         let strange = |id: &&ConnId| table.get(place(**id)).is_some_and(|found| !found.trusted);
-        let Some(oldest) = self.shaking.iter().find(strange).copied() else { return false };
-        self.end(oldest, "handshakes");
-        self.shaking.retain(|id| *id != oldest);
-        true
+        let oldest = self.shaking.iter().find(strange).or(self.shaking.front()).copied();
+        if let Some(oldest) = oldest {
+            self.end(oldest, "handshakes");
+            self.shaking.retain(|id| *id != oldest);
+        }
     }
 
     /// A seat for a stream, if need be that of the stranger that has been idle for longest.

@@ -28,6 +28,7 @@ impl Engine for Echo {
                 assert!(sip::print::refuse(bytes, &error, &[], flow, &mut answer));
                 self.say(flow, &answer);
             }
+            Arrival::Verified { .. } => unreachable!("there is no TLS here"),
             Arrival::Failed(flow) => self.failed.push(flow),
         }
     }

@@ -85,6 +85,7 @@ mod tests {
         Peer {
             name: "p".into(),
             matches: vec![Match::parse(text).unwrap()],
+            names: Vec::new(),
             role: Role::SipServer,
             allow_route: false,
             trusted_headers: false,

@@ -1,7 +1,8 @@
 //! Calls over TLS: the other ends are OpenSSL's. Callers are `openssl s_client` with SIP made by
 //! hand in its pipes, media servers a TCP one behind `socat`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -217,5 +218,146 @@ fn versions_names_and_renegotiation() {
         let metrics = node.get("/metrics").1;
         metrics.contains("transport_errors_total{transport=\"tls\",reason=\"handshake\"} 2")
     });
+    node.stop();
+}
+
+/// A peer by name, and nobody else: loopback is a stranger.
+const NAMED: &str =
+    ", domains: [rm.example], peers: [{ name: gw, match: gw.example, role: gateway }]";
+
+#[test]
+fn a_peer_is_known_by_its_certificate_and_not_by_its_address() {
+    let desk = Desk::open();
+    for (name, names) in
+        [("rm", "DNS:rm.example"), ("gw", "DNS:GW.example"), ("other", "DNS:other.example")]
+    {
+        desk.sign(name, names);
+    }
+    let (media, _) = crate::peer::udp_media();
+    let node = node(&desk, &[(media, "udp")], "optional", NAMED);
+    node.until_media(1);
+    for (certificate, expected) in [
+        ("-cert gw.pem -key gw.key", "SIP/2.0 200 "),
+        ("-cert other.pem -key other.key", "SIP/2.0 403 "),
+        ("", "SIP/2.0 403 "),
+    ] {
+        let call_id = expected.replace([' ', '/', '.'], "") + &certificate.len().to_string();
+        let (_process, mut caller) = caller(&node, &desk, certificate, &call_id);
+        let answer = caller.invite("18005550100");
+        assert!(answer.starts_with(expected), "{certificate}: {answer}");
+    }
+    node.stop();
+}
+
+#[test]
+fn a_client_without_a_certificate_is_let_in_only_where_none_is_required() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    desk.sign("gw", "DNS:gw.example");
+    let node = node(&desk, &[], "required", "");
+    // In TLS 1.3 the client learns of it only when it reads on.
+    let (up, text) = shake(&node, &desk, "-tls1_2");
+    assert!(!up && text.contains("SSL alert number "), "{text}");
+    let (up, text) = shake(&node, &desk, "-tls1_2 -cert gw.pem -key gw.key");
+    assert!(up && text.contains("Verification: OK"), "{text}");
+    let (_process, mut caller) =
+        caller(&node, &desk, "-tls1_3 -cert gw.pem -key gw.key", "with-certificate");
+    let answer = caller.invite("4930");
+    assert!(answer.starts_with("SIP/2.0 4"), "{answer}");
+    node.stop();
+}
+
+#[test]
+fn new_files_are_for_new_handshakes_and_bad_ones_change_nothing() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:old.example");
+    let (media, _) = crate::peer::udp_media();
+    let node = node(&desk, &[(media, "udp")], "none", "");
+    node.until_media(1);
+    let (_process, mut caller) = caller(&node, &desk, "", "through-a-reload");
+    assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+    let shows = |name: &str| {
+        shake(&node, &desk, &format!("-verify_hostname {name} -verify_return_error")).0
+    };
+    assert!(shows("old.example") && !shows("new.example"));
+    // A key that is not the certificate's, as between the writing of the one and the other.
+    desk.sign("new", "DNS:new.example");
+    std::fs::copy(desk.path("new.key"), desk.path("rm.key")).unwrap();
+    node.rm.stopper().reload();
+    node.until("the refusal is logged", || {
+        node.get("/metrics").1.contains("log_messages_total{level=\"EROR\",log_id=\"20122\"} 1")
+    });
+    assert!(shows("old.example"));
+    std::fs::copy(desk.path("new.pem"), desk.path("rm.pem")).unwrap();
+    node.rm.stopper().reload();
+    node.until("the new certificate is shown", || shows("new.example"));
+    assert!(caller.bye().starts_with("SIP/2.0 200 "), "the connection has stayed");
+    node.stop();
+}
+
+#[test]
+fn a_media_server_with_another_name_gets_nothing() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    desk.sign("mcp", "IP:127.0.0.9,DNS:*.example");
+    let (_socat, address, seen) = media(&desk, "mcp", "verify=0");
+    let node = node(&desk, &[(address, "tls")], "none", "");
+    node.until("probes fail by their handshake", || {
+        let metrics = node.get("/metrics").1;
+        let line = "transport_errors_total{transport=\"tls\",reason=\"handshake\"} ";
+        metrics.lines().any(|one| one.contains(line))
+    });
+    let refused = Caller::udp(node.udp(), "unverified").invite("18005550100");
+    assert!(refused.starts_with("SIP/2.0 480 "), "{refused}");
+    assert!(seen.lock().unwrap().is_empty());
+    node.stop();
+}
+
+#[test]
+fn a_media_server_that_wants_a_certificate_gets_ours() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    desk.sign("mcp", "IP:127.0.0.3");
+    let (_socat, address, _) = media(&desk, "mcp", "verify=1");
+    let node = node(&desk, &[(address, "tls")], "none", "");
+    node.until_media(1);
+    node.stop();
+}
+
+#[test]
+fn garbage_and_silence_on_the_port_harm_nobody() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    let (media, _) = crate::peer::udp_media();
+    let node = node(&desk, &[(media, "udp")], "none", "");
+    node.until_media(1);
+    let address = tls(&node);
+    // Handshakes that are begun and never ended: more than may be under way.
+    let halves: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut seed = 7_u64;
+    for round in 0..200 {
+        let mut bytes = Vec::new();
+        if round % 2 == 0 {
+            bytes.extend([22, 3, 1, 1, 0]);
+        }
+        for _ in 0..round * 3 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            bytes.push(seed.to_be_bytes()[0]);
+        }
+        let mut stream = TcpStream::connect(address).unwrap();
+        // It may have been closed already.
+        let _ = stream.write_all(&bytes);
+    }
+    let (_process, mut caller) = caller(&node, &desk, "", "beside-garbage");
+    assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+    assert!(caller.bye().starts_with("SIP/2.0 200 "));
+    node.until("what is silent is given up", || {
+        let metrics = node.get("/metrics").1;
+        let open = metrics
+            .lines()
+            .find(|line| line.starts_with("ringmaster_rm_connections{transport=\"tls\"} "));
+        open.unwrap().ends_with(" 1")
+    });
+    drop(halves);
     node.stop();
 }
