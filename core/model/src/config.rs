@@ -26,7 +26,7 @@ pub use group::{Group, Method, Monitor, Scheme, StatusSet};
 pub use options::Options;
 pub use policy::{Alarms, Burst, Parameter, Policy, RespCodes};
 pub use profile::Profile;
-pub use resource::{Admin, Network, Resource, ResourceAddress, ResourceTransport};
+pub use resource::{Admin, Network, Resource, ResourceAddress, ResourceHost, ResourceTransport};
 pub use service::{Service, ServiceSet};
 pub use tenant::Tenant;
 

@@ -36,6 +36,7 @@ impl Proxy {
                 self.log(log::ADMIN_CHANGED, None, fields);
             }
         }
+        self.resolve_resources(now);
         self.watch_all(now);
         self.forget_unused();
     }

@@ -33,6 +33,12 @@ pub struct Counters {
     pub parse_errors: BTreeMap<&'static str, u64>,
     /// Records made, by kind and phase.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
+    /// Questions to the name service.
+    pub names_asked: u64,
+    /// Those that led nowhere, by why (`nothing`, `unanswered`, `unspoken`).
+    pub names_failed: BTreeMap<&'static str, u64>,
+    /// Requests sent to the next address of the same name, by why (`timeout`, `transport`).
+    pub address_failovers: BTreeMap<&'static str, u64>,
     /// Legs taken over with epoch + 1.
     pub adopted: u64,
     /// Legs rebuilt from a token.

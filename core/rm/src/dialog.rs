@@ -39,6 +39,8 @@ pub(crate) struct Relay {
     /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
     owed: Option<u32>,
     pub(crate) timer_c: Option<std::time::Duration>,
+    /// Its hop, when its name has more addresses.
+    again: Option<Box<(hop::Hop, session_timer::Timer)>>,
 }
 
 /// What a leg has to learn from the answer.
@@ -76,6 +78,7 @@ impl Relay {
             side: Side::Caller,
             owed: None,
             timer_c: None,
+            again: None,
         }
     }
 }
@@ -88,7 +91,12 @@ impl Proxy {
     pub(crate) fn on_dialog(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
         let message = request.message;
         let mut located = self.locate(message)?;
-        let hop = self.next_hop(request.flow, message, &located)?;
+        let hop = match self.next_hop(request.now, request.flow, message, &located)? {
+            hop::Next::Hop(hop) => hop,
+            hop::Next::Name(goal) => {
+                return self.wait(request.now, request.flow, Some(request.id), message, goal);
+            }
+        };
         session_timer::is_long_enough(message, &self.options)?;
         if located.leg.is_none()
             && let Some(token) = located.token
@@ -115,6 +123,7 @@ impl Proxy {
             side: located.side,
             owed: timer.owed(),
             timer_c,
+            again: (!hop.others.is_empty()).then(|| Box::new((hop, timer))),
         });
         if let Some(at) = timer_c {
             self.timers.set(at, Timer::RelayC(relay));
@@ -127,7 +136,10 @@ impl Proxy {
     /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
     pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &sip::message::Message<'_>) {
         let sent = self.locate(message).and_then(|located| {
-            let hop = self.next_hop(flow, message, &located)?;
+            let hop = match self.next_hop(now, flow, message, &located)? {
+                hop::Next::Hop(hop) => hop,
+                hop::Next::Name(goal) => return self.wait(now, flow, None, message, goal),
+            };
             if let Some(leg) = located.leg.and_then(|key| self.table.leg_mut(key)) {
                 leg.last_heard = now.wall;
                 leg.heard = now.mono;
@@ -207,6 +219,31 @@ impl Proxy {
         let mut bytes = Vec::new();
         rewrite::write(message, start.as_deref(), &top, &edits, &mut bytes);
         Ok((bytes, flow))
+    }
+
+    /// The request of a relay could not be sent: it goes to the next address of the same name (RFC
+    /// 3263 §4.3). False when there is none.
+    pub(crate) fn next_flow(&mut self, now: Now, key: usize) -> bool {
+        let Some(relay) = self.relays.get_mut(key) else { return false };
+        let Some(mut again) = relay.again.take() else { return false };
+        let (hop, timer) = &mut *again;
+        if hop.others.is_empty() {
+            return false;
+        }
+        hop.flow = hop.others.remove(0);
+        self.branches += 1;
+        let Some(relay) = self.relays.get(key) else { return false };
+        let Ok(message) = sip::parse::parse(&relay.request, &self.limits) else { return false };
+        let written = self.in_dialog_bytes(relay.ingress, &message, hop, self.branches, *timer);
+        let Ok((bytes, flow)) = written else { return false };
+        let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
+        self.clients.insert(client, ClientUse::Relay(key));
+        *self.counters.address_failovers.entry("transport").or_default() += 1;
+        if let Some(relay) = self.relays.get_mut(key) {
+            relay.client = client;
+            relay.again = Some(again);
+        }
+        true
     }
 
     /// The leg of a relay, if it is still there.

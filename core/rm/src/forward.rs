@@ -23,7 +23,9 @@ use std::time::Duration;
 use model::id::Dbid;
 use model::time::Now;
 use sip::endpoint::{ClientId, ClientOptions, ServerId};
+use sip::locate::Target;
 use sip::transport::{Flow, Transport};
+use smallvec::SmallVec;
 
 use crate::admit::Request;
 use crate::call::Call;
@@ -35,8 +37,6 @@ use crate::reject::{No, Reason};
 use crate::session::Text;
 use crate::timer::Timer;
 use crate::token::{self, Token};
-use rewrite::Target;
-
 /// An INVITE on its way to a final answer.
 #[derive(Debug)]
 pub(crate) struct Hunt {
@@ -48,12 +48,14 @@ pub(crate) struct Hunt {
     pub(crate) leg: usize,
     pub(crate) story: Story,
     pub(crate) plan: Plan,
-    target: Target,
+    target: rewrite::Target,
     pub(crate) trusted: bool,
     /// What it says of session timers.
     said: session_timer::Said,
     pub(crate) began: Duration,
     pub(crate) current: Option<Try>,
+    /// Further targets of the resource in hand, in their order.
+    pub(crate) others: SmallVec<[Target; 2]>,
     /// Best failure answer so far: code and the whole answer for upstream.
     pub(crate) best: Option<(u16, Vec<u8>)>,
     /// The caller has sent CANCEL.
@@ -71,6 +73,7 @@ pub(crate) struct Try {
     pub(crate) by: &'static str,
     /// dbid of the group in which it was chosen.
     pub(crate) group: Dbid,
+    pub(crate) target: Target,
     pub(crate) flow: Flow,
     /// The INVITE as sent: what CANCEL, ACK and BYE of a late answer are made from.
     pub(crate) sent: Vec<u8>,
@@ -122,16 +125,35 @@ impl Proxy {
             said: session_timer::Said::of(request.message),
             began: request.now.mono,
             current: None,
+            others: SmallVec::new(),
             best: None,
             cancelled: false,
         });
         self.servers.insert(request.id, ServerUse::Hunt(hunt));
-        if let Err(no) = self.send_try(request.now, hunt, pick, false) {
+        if let Err(no) = self.first_try(request.now, hunt, pick) {
             self.servers.remove(&request.id);
             call.story = self.hunts.remove(hunt).story;
             return Err(no);
         }
         Ok(())
+    }
+
+    /// The first target of a resource that was chosen; the others stand by.
+    pub(crate) fn first_try(&mut self, now: Now, key: usize, pick: Pick) -> Result<(), No> {
+        let member = self.pool.get(pick.member);
+        let mut order =
+            member.map(|one| one.reach.order(now.mono, &mut self.chance)).unwrap_or_default();
+        if order.is_empty() {
+            return Err(No::new(Reason::Internal, "resource without address"));
+        }
+        let target = order.remove(0);
+        if !self.options.dns_routing {
+            order.clear();
+        }
+        if let Some(hunt) = self.hunts.get_mut(key) {
+            hunt.others = order;
+        }
+        self.send_try(now, key, pick, target, false)
     }
 
     /// Writes and sends one try. `udp_again`: TCP for size was refused, the same one by UDP.
@@ -140,6 +162,7 @@ impl Proxy {
         now: Now,
         key: usize,
         pick: Pick,
+        target: Target,
         udp_again: bool,
     ) -> Result<(), No> {
         let group = self.snapshot.group(pick.group);
@@ -147,7 +170,8 @@ impl Proxy {
         self.occupy_for(key, pick);
         self.branches += 1;
         let number = self.branches;
-        let (sent, flow, by_size) = self.written(now, key, pick.member, number, udp_again)?;
+        let (sent, flow, by_size) =
+            self.written(now, key, (pick.member, target), number, udp_again)?;
         // a connect that fails in time must be told apart from a server that does not answer
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
         let options = ClientOptions { timeout: Some(timeout + grace) };
@@ -163,6 +187,7 @@ impl Proxy {
                 member: pick.member,
                 by: pick.by,
                 group,
+                target,
                 flow,
                 sent,
                 began: now.mono,
@@ -200,24 +225,24 @@ impl Proxy {
         &self,
         now: Now,
         key: usize,
-        member: usize,
+        (member, target): (usize, Target),
         number: u64,
         udp_again: bool,
     ) -> Result<(Vec<u8>, Flow, bool), No> {
         let internal = || No::new(Reason::Internal, "resource without address");
         let address = self.pool.get(member).and_then(|one| one.address.as_ref());
         let address = address.ok_or_else(internal)?;
-        let fixed = egress::fixed_transport(address);
-        let first = fixed.unwrap_or(Transport::Udp);
-        let (bytes, flow) = self.write_try(key, member, number, first)?;
+        let fixed = egress::fixed_transport(address).is_some() || target.transport.is_stream();
+        let (bytes, flow) = self.write_try(key, member, number, target)?;
         let most = usize::from(self.options.mtu).saturating_sub(limits::MTU_RESERVE);
-        if fixed.is_some() || bytes.len() <= most {
+        if fixed || bytes.len() <= most {
             return Ok((bytes, flow, false));
         }
         let udp_only = udp_again
             || self.pool.get(member).and_then(|one| one.udp_only).is_some_and(|to| to > now.mono);
-        if !udp_only && self.egress(Transport::Tcp, address.addr).is_some() {
-            let (bytes, flow) = self.write_try(key, member, number, Transport::Tcp)?;
+        if !udp_only && self.egress(Transport::Tcp, target.remote).is_some() {
+            let by_tcp = Target { transport: Transport::Tcp, ..target };
+            let (bytes, flow) = self.write_try(key, member, number, by_tcp)?;
             return Ok((bytes, flow, true));
         }
         if bytes.len() > limits::UDP_MOST {
@@ -231,7 +256,7 @@ impl Proxy {
         key: usize,
         member: usize,
         number: u64,
-        transport: Transport,
+        Target { transport, remote }: Target,
     ) -> Result<(Vec<u8>, Flow), No> {
         let internal = |what: &str| No::new(Reason::Internal, what);
         let hunt = self.hunts.get(key).ok_or_else(|| internal("no hunt"))?;
@@ -239,7 +264,7 @@ impl Proxy {
         let member = self.pool.get(member).ok_or_else(|| internal("no resource"))?;
         let address = member.address.as_ref().ok_or_else(|| internal("no address"))?;
         let index = self
-            .egress(transport, address.addr)
+            .egress(transport, remote)
             .ok_or_else(|| internal("no listener for the resource's transport"))?;
         let listener = self.listener(index).ok_or_else(|| internal("no listener"))?;
         let ingress =
@@ -289,7 +314,7 @@ impl Proxy {
         }
         let mut bytes = Vec::new();
         rewrite::write(&message, Some(&start_line), &top, &edits, &mut bytes);
-        let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
+        let flow = Flow { transport, listener: index, remote, conn: None };
         Ok((bytes, flow))
     }
 }

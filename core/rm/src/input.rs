@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::snapshot::Snapshot;
+use sip::locate::{Failure, Goal, Targets};
 use sip::transport::Flow;
 
 use crate::token::Keys;
@@ -57,6 +58,15 @@ pub enum Input<'a> {
     Durable {
         /// Number of the newest durable record event.
         no: u64,
+    },
+    /// What became of a name that an `Event::Resolve` asked for.
+    Resolved {
+        /// As it was asked.
+        goal: Goal,
+        /// Where it leads, or why nowhere.
+        found: Result<Targets, Failure>,
+        /// The shortest TTL of the records that led there.
+        ttl: Duration,
     },
     /// The node's state changed.
     State(NodeState),

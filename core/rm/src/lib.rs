@@ -23,6 +23,8 @@ mod policy;
 mod pool;
 /// Stage 8: rewrite, send, the next one on failure, answers back.
 mod forward;
+/// Between stages 7 and 8: where host names lead, and who waits for that.
+mod resolve;
 /// Stage 9, entered by requests inside a dialog: the way is in the token.
 mod dialog;
 /// Stage 9: sessions and legs, their owner and epoch, their end.

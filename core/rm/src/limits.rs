@@ -59,6 +59,26 @@ pub const REASON: usize = 256;
 pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
 /// Calls in one page of the API (rm.md §10).
 pub const CALLS_PAGE: usize = 1_000;
+/// Host names of next hops that are known at once, besides those of resources; beyond it the one
+/// that is of no use first is forgotten. Memory: about 2 KiB each at most.
+pub const NAMES: usize = 4_096;
+/// Questions to the name service that are open at once: as many as the resolver queues. Beyond it a
+/// request whose next hop is a name gets `next-hop`, and a resource's name waits for its turn.
+pub const NAME_QUESTIONS: usize = 256;
+/// Bytes of requests that wait for the name of their next hop; beyond it `next-hop`.
+pub const NAME_WAITING: usize = 8 << 20;
+/// A question without answer has failed after this: longer than the resolver takes at most.
+pub const NAME_WAIT: Duration = Duration::from_secs(5);
+/// An answer lives at least so long (rm.md §1.2).
+pub const NAME_TTL_LEAST: Duration = Duration::from_secs(1);
+/// An answer lives at most so long (rm.md §1.2).
+pub const NAME_TTL_MOST: Duration = Duration::from_secs(300);
+/// When the name service fails, the last answer is used so much longer (rm.md §1.2).
+pub const NAME_STALE: Duration = Duration::from_secs(3600);
+/// A name that led nowhere is not asked for again so long.
+pub const NAME_RETRY: Duration = Duration::from_secs(5);
+/// A target of a resource that gave no answer stands behind the others so long.
+pub const AWAY: Duration = Duration::from_secs(60);
 /// Own timers fired in one call of `handle_timeout`, so that a turn stays short.
 pub const TIMERS_PER_TURN: usize = 256;
 /// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use model::id::Guid;
+use sip::locate::Goal;
 
 use crate::limits;
 
@@ -33,6 +34,11 @@ pub enum Event {
     Forget {
         /// Key of the frame to close.
         key: [u8; 22],
+    },
+    /// A host name to be resolved; `Input::Resolved` answers, also when it failed.
+    Resolve {
+        /// What is asked for.
+        goal: Goal,
     },
     /// A log line by number (rm.md §12.1); the shell knows level and name.
     Log {

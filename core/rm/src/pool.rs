@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod monitor;
 pub(crate) mod place;
 mod probing;
+pub(crate) mod reach;
 pub(crate) mod resource;
 pub(crate) mod scheme;
 
@@ -154,12 +155,13 @@ impl Member {
             self.names = Arc::new(names);
         }
         self.configured = Some(ix);
+        self.reach.set(&resource.address);
         self.address = Some(resource.address.clone());
         self.capacity = resource.capacity;
         self.admin = resource.state;
         self.monitor = group.monitor.clone();
         self.quarantine = (group.quarantine, group.max_quarantine);
-        if self.monitor.method == Method::None {
+        if self.monitor.method == Method::None && self.reach.is_known() {
             self.health = health::Health::Healthy;
         }
     }

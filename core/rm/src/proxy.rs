@@ -36,6 +36,7 @@ use crate::policy::Usage;
 use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::reject::{No, Reason};
+use crate::resolve::{Book, Waiting};
 use crate::session::{Names, Table};
 use crate::settings::Settings;
 use crate::timer::{Timer, Timers};
@@ -58,6 +59,9 @@ pub struct Proxy {
     pub(crate) hunts: Slab<Hunt>,
     pub(crate) relays: Slab<Relay>,
     pub(crate) watches: Slab<Watch>,
+    pub(crate) book: Book,
+    /// Requests that wait for a name, in the order of their arrival.
+    pub(crate) waiting: VecDeque<Waiting>,
     /// Watched tries by their transaction numbers.
     pub(crate) watched: Map<u64, usize>,
     pub(crate) clients: Map<ClientId, ClientUse>,
@@ -152,6 +156,8 @@ impl Proxy {
             hunts: Slab::new(),
             relays: Slab::new(),
             watches: Slab::new(),
+            book: Book::new(seed),
+            waiting: VecDeque::new(),
             watched: Map::new(seed),
             clients: Map::new(seed),
             servers: Map::new(seed),
@@ -199,6 +205,7 @@ impl Proxy {
             Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,
+            Input::Resolved { goal, found, ttl } => self.on_resolved(now, &goal, found, ttl),
         }
         self.settle_transactions(now);
         self.check();
@@ -392,6 +399,7 @@ impl Proxy {
             Timer::Watch(key) => self.end_watch(key),
             Timer::Leg(key) => self.on_leg_due(now, key),
             Timer::Overload => self.on_overload_step(now),
+            Timer::Name(key) => self.on_name_due(now, key),
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use model::id::{BootEpoch, Dbid, NodeId};
+use sip::locate::Spoken;
 use sip::transport::Transport;
 
 use crate::token::Keys;
@@ -45,6 +46,20 @@ pub struct Settings {
     pub options: Options,
     /// Timers of the SIP engine.
     pub timers: SipTimers,
+}
+
+impl Settings {
+    /// What the node speaks: the transports and address families of the listeners for calls.
+    #[must_use]
+    pub fn spoken(&self) -> Spoken {
+        let mut spoken = Spoken::default();
+        for (index, listener) in (0_u8..).zip(&self.listeners) {
+            if index != self.monitor_listener {
+                spoken.add(listener.transport, listener.bound.is_ipv4());
+            }
+        }
+        spoken
+    }
 }
 
 /// One socket that the shell has bound.

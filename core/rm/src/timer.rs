@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Overload,
     /// Tombstones become old.
     Tombstones,
+    /// A host name becomes old, or its question has no answer.
+    Name(usize),
 }
 
 impl Timer {
@@ -37,6 +39,7 @@ impl Timer {
             Self::Leg(_) => "leg-expiry",
             Self::Overload => "overload",
             Self::Tombstones => "tombstones",
+            Self::Name(_) => "name",
         }
     }
 }

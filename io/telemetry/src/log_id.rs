@@ -70,6 +70,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(20111, Level::Error, "admit", "overload"),
     row(20112, Level::Warn, "transport", "receive buffer small"),
     row(20117, Level::Warn, "forward", "udp only"),
+    row(20118, Level::Warn, "resolve", "name not resolved"),
+    row(20119, Level::Notice, "resolve", "addresses changed"),
     row(20120, Level::Error, "transport", "listener failed"),
     row(20121, Level::Warn, "transport", "tls handshake failed"),
     row(20122, Level::Error, "transport", "certificates refused"),

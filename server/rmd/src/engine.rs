@@ -10,13 +10,16 @@ use crate::journal::{Change, Journal};
 use crate::rate::Rate;
 use crate::transport::{Arrival, Engine as Sink, Outbox};
 use model::time::Now;
+use net::dns::{Answer, Asker};
 use rm::{Event, Input, Proxy};
+use sip::locate::{Failure, Goal};
 use std::time::Duration;
 use telemetry::Log;
 
 /// One engine with its outlets.
 pub(crate) struct Engine {
     proxy: Proxy,
+    asker: Asker,
     outbox: Outbox,
     /// Bytes of the record in hand.
     record: Vec<u8>,
@@ -31,9 +34,10 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(proxy: Proxy, journal: Journal, log: Log, now: Now) -> Self {
+    pub(crate) fn new(proxy: Proxy, asker: Asker, journal: Journal, log: Log, now: Now) -> Self {
         let mut engine = Self {
             proxy,
+            asker,
             outbox: Outbox::default(),
             record: Vec::new(),
             journal,
@@ -43,7 +47,7 @@ impl Engine {
             arrived: 0,
             queue_age: Duration::ZERO,
         };
-        // A restore has left records to be written.
+        // A restore has left records to be written, the configuration names to be asked for.
         engine.drain();
         engine
     }
@@ -75,6 +79,14 @@ impl Engine {
         if let Some(no) = self.journal.durable(seq) {
             self.input(Input::Durable { no });
         }
+    }
+
+    /// The next answer of the name service; false when there is none.
+    pub(crate) fn resolved(&mut self) -> bool {
+        let Some(Answer { goal, found }) = self.asker.answer() else { return false };
+        let ttl = found.as_ref().map_or(Duration::ZERO, |found| found.ttl);
+        self.input(Input::Resolved { goal, found: found.map(|found| found.targets), ttl });
+        true
     }
 
     /// The records of this turn go to the spool.
@@ -132,18 +144,38 @@ impl Engine {
         self.queue_age
     }
 
+    /// Everything that the proxy has to say. A name that cannot be asked for is answered at once,
+    /// which may have it say more.
     fn drain(&mut self) {
+        let mut unasked = Vec::new();
+        loop {
+            self.pour(&mut unasked);
+            let Some(goal) = unasked.pop() else { return };
+            let (found, ttl) = (Err(Failure::Unanswered), Duration::ZERO);
+            self.proxy.handle_input(self.now, Input::Resolved { goal, found, ttl });
+        }
+    }
+
+    fn pour(&mut self, unasked: &mut Vec<Goal>) {
         while let Some(transmit) = self.proxy.poll_transmit(&mut self.outbox.bytes) {
             self.outbox.push(transmit.flow, transmit.len);
         }
         while let Some(event) = self.proxy.poll_event(&mut self.record) {
             let left = self.journal.take(event, &self.record);
             self.record.clear();
-            if let Some(Event::Log { id, session, fields }) = left {
-                let session = session.map(|guid| guid.to_string());
-                let fields: Vec<_> =
-                    fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                self.log.emit(id, session.as_deref(), &fields);
+            match left {
+                Some(Event::Log { id, session, fields }) => {
+                    let session = session.map(|guid| guid.to_string());
+                    let fields: Vec<_> =
+                        fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    self.log.emit(id, session.as_deref(), &fields);
+                }
+                Some(Event::Resolve { goal }) => {
+                    if !self.asker.ask(goal.clone()) {
+                        unasked.push(goal);
+                    }
+                }
+                Some(Event::Record { .. } | Event::Forget { .. }) | None => {}
             }
         }
     }

@@ -73,7 +73,7 @@ impl EventLoop {
         let mut more = false;
         let now = self.clock.now();
         self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
-        self.transport.trust_changed();
+        self.know_resources();
         self.engine.begin(now);
         self.engine.input(rm::Input::State(NodeState::Ready));
         self.state.ready(now.wall);
@@ -122,6 +122,10 @@ impl EventLoop {
 
     /// Up to a budget of inputs of other threads; true when there may be more.
     fn take_inputs(&mut self, now: Now) -> bool {
+        let names = (0..INPUTS_PER_TURN).take_while(|_| self.engine.resolved()).count();
+        if names > 0 {
+            self.know_resources();
+        }
         for _ in 0..INPUTS_PER_TURN {
             match self.inputs.next() {
                 Some(Input::Query(query)) => {
@@ -135,6 +139,7 @@ impl EventLoop {
                         journal: engine.journal().counters(),
                         draining: phase.draining(),
                         overload: engine.proxy().overload_state(),
+                        names: engine.proxy().names_known(),
                     });
                 }
                 Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
@@ -143,17 +148,23 @@ impl EventLoop {
                     self.engine.input(rm::Input::KernelDrops { packets });
                 }
                 Some(Input::Stop(stop)) => self.stop(now, stop),
-                None => return false,
+                None => return names == INPUTS_PER_TURN,
             }
         }
         true
     }
 
+    /// Streams from media servers are not held to the limits of strangers.
+    fn know_resources(&mut self) {
+        self.transport.trust_mut().set_resources(self.engine.proxy().resource_addresses());
+        self.transport.trust_changed();
+    }
+
     /// A new configuration replaces the old one between two packets.
     fn apply(&mut self, now: Now, snapshot: Arc<Snapshot>) {
-        self.transport.trust_mut().set_resources(&snapshot);
         self.state.applied(now.wall, snapshot.revision);
         self.engine.input(rm::Input::Snapshot(snapshot));
+        self.know_resources();
         self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
         self.transport.trust_changed();
     }

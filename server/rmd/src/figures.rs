@@ -24,6 +24,9 @@ pub(crate) struct Figures {
     pub(crate) transport: transport::Counters,
     /// Records on their way to disk.
     pub(crate) journal: journal::Counters,
+    /// How many host names are known, and the age of the oldest answer that serves although its
+    /// renewal failed.
+    pub(crate) names: (usize, Duration),
     /// The node is leaving.
     pub(crate) draining: bool,
     /// What of the new requests is shed: 0 none, 1 some, 2 all.

@@ -9,6 +9,7 @@
 //!                              │          ▲ Keys ── key watch thread
 //!                              │
 //!                              ▼
+//!   name servers ◄──► rm-dns ── answers (bounded queues + waker) ──► engine
 //!   sockets ◄──► transport ◄──► engine (rm::Proxy) ──► journal ── append, many at once ──► spool
 //!               └────────────── engine thread ──────────────┘                               │  ▲
 //!                              ▲                                                            │  │
@@ -82,10 +83,14 @@ impl Rm {
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
-        let trust = Trust::new(&base.engine.peers, &snapshot);
+        let trust = Trust::of(&base.engine.peers);
         let (tls, seats) =
             (base.tls(&trust, engine_waker.clone(), &log, clock)?, base.seats.clone());
         let (wakers, publisher_wakes) = publish::wakers()?;
+        let (asker, resolver) = {
+            let servers = settings.rm.dns_servers.clone();
+            net::dns::resolver(base.engine.spoken(), servers, engine_waker.clone(), clock)
+        };
         let (inbox, inputs) = inbox::inbox(engine_waker);
         let recovery = Recovery::open(base.dir.spool(), base.seed[0], clock, {
             let (inbox, publishers) = (inbox.clone(), wakers.clone());
@@ -98,12 +103,13 @@ impl Rm {
         let publishing = Arc::new(Publishing::new(recovery.last_seq(), positions, wakers));
         let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
         let journal = Journal::new(spool.clone(), Arc::clone(&publishing));
-        let engine = Engine::new(proxy, journal, log.clone(), now);
+        let engine = Engine::new(proxy, asker, journal, log.clone(), now);
         state.applied(now.wall, snapshot.revision);
         state.listening(now.wall, &addresses);
 
         let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);
         let tls = rm.keep_tls(tls);
+        rm.resolver = Some(spawn("rm-dns", move || resolver.run())?);
         for ((line, at), wakes) in Line::ALL.into_iter().zip(positions).zip(publisher_wakes) {
             let login = base.login.clone();
             let settings = PublishSettings::of(line, at, &settings.rm, login, base.seed, now.wall);

@@ -63,6 +63,8 @@ pub struct Rm {
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
     pub(crate) tls: Option<tls::Thread>,
     pub(crate) drops: Option<DropWatch>,
+    /// Ends when the engine, which asks it, is gone.
+    pub(crate) resolver: Option<JoinHandle<io::Result<()>>>,
     pub(crate) publishers: Vec<JoinHandle<()>>,
     keys: Option<KeyWatch>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
@@ -117,6 +119,7 @@ impl Rm {
             engine: None,
             tls: None,
             drops: None,
+            resolver: None,
             publishers: Vec::new(),
             keys: None,
             http: None,
@@ -185,6 +188,7 @@ impl Rm {
         self.tls.take();
         let watched = self.keys.take().is_none_or(KeyWatch::end);
         self.drops = None;
+        let resolved = self.resolver.take().is_none_or(|names| matches!(names.join(), Ok(Ok(()))));
         if let Some(spool) = &self.spool {
             wait_until_durable(spool);
         }
@@ -202,7 +206,8 @@ impl Rm {
         }
         match legs {
             Some(Ok(Some(legs_left))) => {
-                Ended { legs_left, failed: !(published && served && watched) }
+                let failed = !(published && served && watched && resolved);
+                Ended { legs_left, failed }
             }
             Some(Ok(None) | Err(_)) => Ended { legs_left: 0, failed: true },
             None => Ended { legs_left: 0, failed: false },

@@ -62,6 +62,9 @@ pub struct Options {
     pub timers: Timers,
     /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connect may take.
     pub connect_time: Duration,
+    /// `proxy/sip.transport.dnsharouting`: all addresses of a host name are tried before the
+    /// resource counts as failed; else only the first.
+    pub dns_routing: bool,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
@@ -125,6 +128,7 @@ impl Default for Options {
             min_se: 90,
             timers: Timers::default(),
             connect_time: Duration::from_secs(5),
+            dns_routing: true,
             trace_sample: 100,
         }
     }

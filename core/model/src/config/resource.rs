@@ -40,17 +40,41 @@ pub enum Admin {
     Disabled,
 }
 
-/// A SIP address of a resource with an IP literal.
+/// A SIP address of a resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResourceAddress {
     /// As it was written: `sip:10.0.0.11:5070;transport=tcp`.
     pub uri: String,
     /// Whether it is a `sips:` address.
     pub secure: bool,
-    /// IP address and port (if none was written 5060, with TLS 5061).
-    pub addr: SocketAddr,
+    /// The host that was written.
+    pub host: ResourceHost,
+    /// The port, if one was written.
+    pub port: Option<u16>,
     /// The transport, if one was written: it is then never overridden.
     pub transport: Option<ResourceTransport>,
+}
+
+impl ResourceAddress {
+    /// IP address and port (if none was written 5060, with TLS 5061); `None` for a host name, whose
+    /// addresses the name service tells.
+    #[must_use]
+    pub fn addr(&self) -> Option<SocketAddr> {
+        let default = if self.transport == Some(ResourceTransport::Tls) { 5061 } else { 5060 };
+        match self.host {
+            ResourceHost::Ip(ip) => Some(SocketAddr::new(ip, self.port.unwrap_or(default))),
+            ResourceHost::Name(_) => None,
+        }
+    }
+}
+
+/// The host of a resource's address.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ResourceHost {
+    /// An address.
+    Ip(IpAddr),
+    /// A name to be resolved (RFC 3263), lower case, without the dot at its end.
+    Name(String),
 }
 
 /// A transport written in a resource's address.

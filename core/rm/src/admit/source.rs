@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use model::map::Map;
 use model::snapshot::Snapshot;
+use sip::locate::Target;
 use sip::transport::{ConnId, Flow};
 use smallvec::SmallVec;
 
@@ -78,12 +79,13 @@ impl Sources {
             let services = &snapshot.group(resource.group).services;
             let gateway = services.contains(&model::config::Service::Gateway);
             let role = if gateway { Role::Gateway } else { Role::Media };
-            let address = resource.address.addr;
-            by_ip.get_or_insert_with(address.ip().to_canonical(), SmallVec::new).push((
-                address.port(),
-                resource.name.clone(),
-                role,
-            ));
+            if let Some(address) = resource.address.addr() {
+                by_ip.get_or_insert_with(address.ip().to_canonical(), SmallVec::new).push((
+                    address.port(),
+                    resource.name.clone(),
+                    role,
+                ));
+            }
             for network in &resource.source_addresses {
                 let most = if network.ip.is_ipv4() { 32 } else { 128 };
                 let rule = if network.prefix == most {
@@ -115,6 +117,24 @@ impl Sources {
     pub(crate) fn gone(&mut self, flow: Flow) {
         if let Some(conn) = flow.conn {
             self.proven.remove(&conn);
+        }
+    }
+
+    /// The name of a resource leads elsewhere now.
+    pub(crate) fn moved(&mut self, name: &str, role: Role, before: &[Target], after: &[Target]) {
+        for target in before.iter().chain(after) {
+            let ip = target.remote.ip().to_canonical();
+            if let Some(here) = self.by_ip.get_mut(&ip) {
+                here.retain(|(_, own, _)| own.as_str() != name);
+                if here.is_empty() {
+                    self.by_ip.remove(&ip);
+                }
+            }
+        }
+        for target in after {
+            let (ip, port) = (target.remote.ip().to_canonical(), target.remote.port());
+            let here = self.by_ip.get_or_insert_with(ip, SmallVec::new);
+            here.push((port, name.to_owned(), role));
         }
     }
 

@@ -1,25 +1,46 @@
 //! Where a request inside a dialog goes next, and whether it may (rm.md §1.8).
 //!
-//! The message states it: the next Route entry, else the Request-URI. At this stage it must be an
-//! IP literal; a host name is refused (`next-hop`). A statement that differs from what the leg has
-//! learnt is followed for a trusted source only.
+//! The message states it: the next Route entry, else the Request-URI; a host name in it is resolved
+//! first (`resolve`). A statement that differs from what the leg has learnt is followed for a
+//! trusted source only.
 
 use std::net::{IpAddr, SocketAddr};
 
+use model::time::Now;
+use sip::locate::{Answers, Goal, Step, Target, locate};
 use sip::message::Message;
 use sip::transport::{Flow, Transport};
 use sip::uri::{Scheme, Uri};
+use smallvec::SmallVec;
 
 use super::Located;
 use crate::admit::own;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
+use crate::resolve::Known;
 use crate::session::{Side, Text};
+
+/// What is known of the next hop.
+#[derive(Clone, Debug)]
+pub(crate) enum Next {
+    Hop(Hop),
+    /// Its host name must be resolved first.
+    Name(Goal),
+}
+
+/// Ways to one URI.
+enum Ways {
+    /// At least one, in their order.
+    Flows(SmallVec<[Flow; 1]>),
+    Name(Goal),
+}
 
 /// The next hop, and the edits that lead there.
 #[derive(Clone, Debug)]
 pub(crate) struct Hop {
     pub(crate) flow: Flow,
+    /// Further addresses of the same name.
+    pub(crate) others: SmallVec<[Flow; 1]>,
     /// A Request-URI in place of the one that came.
     pub(crate) uri: Option<String>,
     /// Route values on top to leave out.
@@ -44,11 +65,12 @@ impl Proxy {
     /// # Errors
     /// `relay-refused`, `next-hop`, `no-dialog`.
     pub(crate) fn next_hop(
-        &self,
+        &mut self,
+        now: Now,
         ingress: Flow,
         message: &Message<'_>,
         located: &Located,
-    ) -> Result<Hop, No> {
+    ) -> Result<Next, No> {
         let mut stated = self.stated(message, located)?;
         let first = stated.routes.first().cloned();
         let to = match &first {
@@ -65,24 +87,39 @@ impl Proxy {
             }
         };
         let parsed = Uri::parse(&to).map_err(|_| No::new(Reason::NextHop, &to))?;
-        let flow = self.flow_to(&parsed)?;
+        let mut chance = self.chance.clone();
+        let ways = self.ways_to(now, &parsed, |below| chance.below(below));
+        self.chance = chance;
+        let mut flows = match ways? {
+            Ways::Flows(flows) => flows,
+            Ways::Name(goal) => {
+                // nobody has names asked for that it could not be sent to
+                self.may_go(ingress, &parsed, None, located)?;
+                return Ok(Next::Name(goal));
+            }
+        };
         // whatever the routes say, a `sips:` target is reached by TLS only (RFC 3261 §16.6 step 7)
-        if is_secure(&stated.uri) && flow.transport != Transport::Tls {
+        if is_secure(&stated.uri) {
+            flows.retain(|flow| flow.transport == Transport::Tls);
+        }
+        if flows.is_empty() {
             return Err(No::new(Reason::NextHop, &to));
         }
-        self.may_go(ingress, flow.remote, located)?;
+        let flow = flows.remove(0);
+        self.may_go(ingress, &parsed, Some(flow.remote), located)?;
         let routes = if stated.rewritten {
             stated.routes.iter().map(|route| format!("Route: <{route}>\r\n")).collect()
         } else {
             String::new()
         };
-        Ok(Hop {
+        Ok(Next::Hop(Hop {
             flow,
+            others: flows,
             uri: stated.rewritten.then_some(stated.uri),
             gone: located.own,
             routes_rewritten: stated.rewritten,
             routes,
-        })
+        }))
     }
 
     fn stated(&self, message: &Message<'_>, located: &Located) -> Result<Stated, No> {
@@ -108,26 +145,58 @@ impl Proxy {
         Ok(Stated { uri, routes: entries(leg.texts.get(route)), rewritten: true })
     }
 
-    /// The flow to a URI with an IP literal.
+    /// The flow to a URI, as far as that is known now.
     ///
     /// # Errors
-    /// `next-hop` for a host name or a transport that no listener has, `relay-refused` for an
-    /// address to which nothing may be sent.
-    pub(crate) fn flow_to(&self, uri: &Uri<'_>) -> Result<Flow, No> {
-        let no = || No::new(Reason::NextHop, uri.text);
-        let ip = uri.host_ip().filter(|_| uri.scheme.is_sip()).ok_or_else(no)?;
-        let transport = match (uri.scheme, uri.param("transport")) {
-            (Scheme::Sips, _) => Transport::Tls,
-            (_, Some(Some(name))) => Transport::parse(name).ok_or_else(no)?,
-            _ => Transport::Udp,
-        };
-        let remote = SocketAddr::new(ip, uri.port.unwrap_or(transport.default_port()));
-        let listener = self.egress(transport, remote).ok_or_else(no)?;
-        if own::is_forbidden(ip) {
-            return Err(No::new(Reason::RelayRefused, uri.text));
+    /// `next-hop` for a name that is not known or leads nowhere, or a transport that no listener
+    /// has; `relay-refused` for an address to which nothing may be sent.
+    pub(crate) fn flow_to(&self, now: Now, uri: &Uri<'_>) -> Result<Flow, No> {
+        match self.ways_to(now, uri, |_| 0)? {
+            Ways::Flows(flows) => {
+                flows.first().copied().ok_or_else(|| No::new(Reason::NextHop, uri.text))
+            }
+            Ways::Name(_) => Err(No::new(Reason::NextHop, uri.text)),
         }
-        if own::is_local(ip) && !self.is_declared(ip) {
-            return Err(No::new(Reason::RelayRefused, uri.text));
+    }
+
+    /// All flows to a URI: one to an IP literal, those of its targets to a name.
+    fn ways_to(&self, now: Now, uri: &Uri<'_>, below: impl FnMut(u64) -> u64) -> Result<Ways, No> {
+        let no = || No::new(Reason::NextHop, uri.text);
+        let goal = Goal::of_uri(uri).ok_or_else(no)?;
+        let order = if goal.name().is_some() {
+            match self.book.look(now.mono, &goal) {
+                Known::Targets(targets) => targets.order(below),
+                Known::Failed(failure) => {
+                    let text = format!("{}: {}", uri.text, failure.as_str());
+                    return Err(No::new(Reason::NextHop, text));
+                }
+                Known::Asked | Known::Nothing => return Ok(Ways::Name(goal)),
+            }
+        } else {
+            match locate(&goal, self.settings.spoken(), &Answers::default()) {
+                Step::Found(targets) => targets.iter().collect(),
+                Step::Ask(_) | Step::Failed(_) => return Err(no()),
+            }
+        };
+        let mut flows = SmallVec::new();
+        let mut refused = no();
+        for target in order {
+            match self.flow_of(target, uri.text) {
+                Ok(flow) => flows.push(flow),
+                Err(no) => refused = no,
+            }
+        }
+        if flows.is_empty() { Err(refused) } else { Ok(Ways::Flows(flows)) }
+    }
+
+    /// The flow to one target, if it may be sent to.
+    fn flow_of(&self, target: Target, text: &str) -> Result<Flow, No> {
+        let Target { transport, remote } = target;
+        let listener =
+            self.egress(transport, remote).ok_or_else(|| No::new(Reason::NextHop, text))?;
+        let ip = remote.ip();
+        if own::is_forbidden(ip) || (own::is_local(ip) && !self.is_declared(ip)) {
+            return Err(No::new(Reason::RelayRefused, text));
         }
         Ok(Flow { transport, listener, remote, conn: None })
     }
@@ -137,13 +206,25 @@ impl Proxy {
     }
 
     /// A statement that differs from what is known is followed for a trusted source only; for a
-    /// leg that nobody knows it must lead to a peer or resource.
-    fn may_go(&self, ingress: Flow, to: SocketAddr, located: &Located) -> Result<(), No> {
+    /// leg that nobody knows it must lead to a peer or resource. `to` is `None` for a name whose
+    /// addresses are not known yet.
+    fn may_go(
+        &self,
+        ingress: Flow,
+        stated: &Uri<'_>,
+        to: Option<SocketAddr>,
+        located: &Located,
+    ) -> Result<(), No> {
+        let named = Goal::of_uri(stated).filter(|goal| goal.name().is_some());
         let known = located.leg.and_then(|key| self.table.leg(key)).is_some_and(|leg| {
             let (target, route) = towards(located.side.other());
             let route = entries(leg.texts.get(route)).into_iter().next();
             let learnt = [route, Some(leg.texts.get(target).to_owned())];
-            learnt.iter().flatten().any(|uri| address(uri) == Some(to))
+            let goal = |uri: &str| Uri::parse(uri).ok().as_ref().and_then(Goal::of_uri);
+            learnt.iter().flatten().any(|uri| match &named {
+                Some(_) => goal(uri) == named,
+                None => to.is_some() && address(uri) == to,
+            })
         });
         if known || self.sources.of(&self.settings, ingress).may_redirect() {
             return Ok(());
@@ -152,10 +233,11 @@ impl Proxy {
             .leg
             .and_then(|key| self.table.leg(key))
             .is_none_or(|leg| leg.texts.get(towards(located.side.other()).0).is_empty());
-        if rebuilt && self.is_declared(to.ip()) {
+        if rebuilt && to.is_none_or(|to| self.is_declared(to.ip())) {
             return Ok(());
         }
-        Err(No::new(Reason::RelayRefused, to.to_string()))
+        let shown = to.map_or_else(|| stated.text.to_owned(), |to| to.to_string());
+        Err(No::new(Reason::RelayRefused, shown))
     }
 }
 

@@ -116,6 +116,9 @@ impl Proxy {
 
     /// No answer ever came, or the message could not be sent.
     pub(crate) fn on_relay_failure(&mut self, now: Now, key: usize, transport: bool) {
+        if transport && self.next_flow(now, key) {
+            return;
+        }
         let Some(relay) = self.end_relay(key) else { return };
         let leg = self.leg_of_relay(relay.leg);
         let held = match (relay.kind, leg) {

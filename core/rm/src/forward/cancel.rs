@@ -33,7 +33,7 @@ impl Proxy {
                     self.endpoint.cancel(now.mono, relay.client, Some(&reason));
                 }
             }
-            None => {}
+            None => self.cancel_waiting(now, invite),
         }
     }
 

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use model::config::Service;
+use model::id::Dbid;
 use model::record::{Level, Stage, TraceStep, Verdict};
 use model::time::Now;
 use sip::header::Name;
+use sip::locate::Target;
 use sip::message::Message;
 
 use super::Hunt;
@@ -119,6 +121,11 @@ impl Proxy {
         self.timers.take_back(current.timer_c, Timer::TimerC(key));
         let (cancelled, progress) = (hunt.cancelled, current.progress);
         let (member, began) = (current.member, current.began);
+        if outcome.code().is_none()
+            && let Some(member) = self.pool.get_mut(member)
+        {
+            member.reach.failed(current.target, now.mono + limits::AWAY);
+        }
         let service = hunt.plan.service;
         let listed = outcome.code().is_some_and(|code| self.is_listed(current.group, code));
         let retry_after = message
@@ -154,7 +161,7 @@ impl Proxy {
         }
     }
 
-    fn is_listed(&self, group: model::id::Dbid, code: u16) -> bool {
+    fn is_listed(&self, group: Dbid, code: u16) -> bool {
         let found = self.snapshot.groups().find(|(_, one)| one.dbid == group);
         found.is_some_and(|(_, group)| group.failover_codes.contains(code))
     }
@@ -193,7 +200,7 @@ impl Proxy {
         }
         let sent = picked.and_then(|pick| {
             self.tell_retry(now, key, pick, why);
-            self.send_try(now, key, pick, false)
+            self.first_try(now, key, pick)
         });
         if let Err(no) = sent {
             let good = |hunt: &Hunt| {
@@ -300,9 +307,33 @@ impl Proxy {
         let by_size = hunt.current.as_ref().is_some_and(|one| one.by_size && !one.progress);
         if outcome == Outcome::Transport && by_size && !hunt.cancelled {
             self.by_udp_again(now, key);
-        } else {
+        } else if !self.next_address(now, key, outcome) {
             self.on_failure(now, key, outcome, None);
         }
+    }
+
+    /// A try without any answer goes on to the next address of the same resource, if there is one
+    /// (RFC 3263 §4.3): a new branch, but no new try. False when there is none, or no time.
+    fn next_address(&mut self, now: Now, key: usize, outcome: Outcome) -> bool {
+        let most = self.options.max_hunt;
+        let Some(hunt) = self.hunts.get_mut(key) else { return false };
+        let late = now.mono.saturating_sub(hunt.began) >= most;
+        let answered = hunt.current.as_ref().is_none_or(|one| one.progress);
+        if hunt.cancelled || late || answered || hunt.others.is_empty() {
+            return false;
+        }
+        let target = hunt.others.remove(0);
+        let Some(current) = hunt.current.take() else { return false };
+        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        let (member, group, silent) = (current.member, current.group, current.target);
+        let by = current.by;
+        self.give_up(now, key, current, false);
+        if let Some(member) = self.pool.get_mut(member) {
+            member.reach.failed(silent, now.mono + limits::AWAY);
+        }
+        *self.counters.address_failovers.entry(outcome.label()).or_default() += 1;
+        self.same_again(now, key, (member, group, by), target, false);
+        true
     }
 
     /// TCP, chosen for size alone, was refused: the same resource by UDP, which is no new try.
@@ -314,11 +345,24 @@ impl Proxy {
         member.udp_only = Some(now.mono + limits::UDP_ONLY);
         let resource = member.names.name.clone();
         self.log(crate::log::UDP_ONLY, None, vec![("resource", resource)]);
-        let group = self.snapshot.groups().find(|(_, one)| one.dbid == current.group);
+        let what = (current.member, current.group, current.by);
+        self.same_again(now, key, what, current.target, true);
+    }
+
+    /// The resource in hand once more, in another way.
+    fn same_again(
+        &mut self,
+        now: Now,
+        key: usize,
+        (member, group, by): (usize, Dbid, &'static str),
+        target: Target,
+        udp_again: bool,
+    ) {
+        let group = self.snapshot.groups().find(|(_, one)| one.dbid == group);
         let sent = match group {
             Some((group, _)) => {
-                let pick = Pick { member: current.member, group, by: current.by };
-                self.send_try(now, key, pick, true)
+                let pick = Pick { member, group, by };
+                self.send_try(now, key, pick, target, udp_again)
             }
             None => Err(Reason::HuntFailed.into()),
         };

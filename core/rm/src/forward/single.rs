@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use sip::endpoint::ClientOptions;
+use sip::locate::Target;
 use sip::method::Method;
-use sip::transport::{Flow, Transport};
+use sip::transport::Flow;
 
-use super::{egress, rewrite};
+use super::rewrite;
 use crate::admit::Request;
 use crate::dialog::Relay;
 use crate::pool::Plan;
@@ -51,8 +52,10 @@ impl Proxy {
         let target = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts);
         let address =
             self.pool.get(pick.member).and_then(|one| one.address.clone()).ok_or_else(internal)?;
-        let transport = egress::fixed_transport(&address).unwrap_or(Transport::Udp);
-        let index = self.egress(transport, address.addr).ok_or_else(internal)?;
+        let member = self.pool.get(pick.member).ok_or_else(internal)?;
+        let order = member.reach.order(request.now.mono, &mut self.chance);
+        let Target { transport, remote } = *order.first().ok_or_else(internal)?;
+        let index = self.egress(transport, remote).ok_or_else(internal)?;
         self.branches += 1;
         let listener = self.listener(index).ok_or_else(internal)?;
         let mut top = self.via(listener, transport, self.branches, message);
@@ -66,7 +69,7 @@ impl Proxy {
         let start = format!("{} {} SIP/2.0", line.method, target.uri(&address)?);
         let mut bytes = Vec::new();
         rewrite::write(message, Some(&start), &top, &edits, &mut bytes);
-        let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
+        let flow = Flow { transport, listener: index, remote, conn: None };
         let client =
             self.endpoint.request(request.now.mono, flow, &bytes, ClientOptions::default());
         let relay = self.relays.insert(Relay::outside(request, client));

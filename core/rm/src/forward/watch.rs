@@ -103,7 +103,7 @@ impl Proxy {
             }
             200..=299 => {
                 let first = !std::mem::replace(&mut watch.ended, true);
-                self.acknowledge(key, message, true);
+                self.acknowledge(now, key, message, true);
                 if first {
                     self.late(now, key, status);
                     self.end_late(now, key, message);
@@ -111,7 +111,7 @@ impl Proxy {
             }
             _ => {
                 if !alive {
-                    self.acknowledge(key, message, false);
+                    self.acknowledge(now, key, message, false);
                 }
                 self.end_watch(key);
             }
@@ -165,10 +165,10 @@ impl Proxy {
     }
 
     /// ACK: of a 2xx as a request of its own, of a failure inside the INVITE's transaction.
-    fn acknowledge(&mut self, key: usize, answer: &Message<'_>, success: bool) {
+    fn acknowledge(&mut self, now: Now, key: usize, answer: &Message<'_>, success: bool) {
         let Some((sent, flow)) = self.sent_of(key) else { return };
         let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
-        let (way, flow) = if success { self.late_way(answer, flow) } else { (None, flow) };
+        let (way, flow) = if success { self.late_way(now, answer, flow) } else { (None, flow) };
         let via = if success { self.fresh_via(flow, &invite) } else { None };
         let via = via.unwrap_or_else(|| invite.top_via().text.to_owned());
         let mut ack = own(&invite, "ACK", &via, invite.cseq(), Some(answer));
@@ -185,7 +185,7 @@ impl Proxy {
     fn end_late(&mut self, now: Now, key: usize, answer: &Message<'_>) {
         let Some((sent, flow)) = self.sent_of(key) else { return };
         let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
-        let (way, flow) = self.late_way(answer, flow);
+        let (way, flow) = self.late_way(now, answer, flow);
         let Some(via) = self.fresh_via(flow, &invite) else { return };
         let mut bye = own(&invite, "BYE", &via, invite.cseq() + 1, Some(answer));
         bye.reason = "SIP;cause=487;text=\"late-answer\"";
@@ -199,10 +199,10 @@ impl Proxy {
 
     /// The way to whoever answered late: its Contact behind the proxies that want to be passed.
     /// Where that says nothing usable, the address of the try.
-    fn late_way(&self, answer: &Message<'_>, tried: Flow) -> (Option<Way>, Flow) {
+    fn late_way(&self, now: Now, answer: &Message<'_>, tried: Flow) -> (Option<Way>, Flow) {
         let (target, route) = self.dialog_texts(answer);
         let way = Way::through(&target, &route);
-        let flow = Uri::parse(&way.hop).ok().and_then(|hop| self.flow_to(&hop).ok());
+        let flow = Uri::parse(&way.hop).ok().and_then(|hop| self.flow_to(now, &hop).ok());
         match flow {
             Some(flow) if !target.is_empty() => (Some(way), flow),
             _ => (None, tried),

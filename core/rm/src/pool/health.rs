@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+use model::config::Method;
+use sip::locate::Targets;
+
 use super::Member;
 use crate::limits;
 
@@ -117,6 +120,30 @@ impl Member {
         }
         self.health = Health::Dead;
         Change::Dead
+    }
+
+    /// Its name leads somewhere: what was dead for want of an address may live.
+    pub(crate) fn found(&mut self, targets: &Targets) -> Change {
+        let first = !self.reach.is_known();
+        self.reach.found(Some(targets));
+        if !first {
+            return Change::None;
+        }
+        (self.misses, self.alive) = (0, 0);
+        if self.monitor.method == Method::None {
+            self.health = Health::Healthy;
+            return Change::Healthy;
+        }
+        self.health = Health::Unknown;
+        Change::None
+    }
+
+    /// Its name leads nowhere.
+    pub(crate) fn lost(&mut self, why: String) -> Change {
+        self.reach.found(None);
+        self.last_error = Some(why);
+        let before = core::mem::replace(&mut self.health, Health::Dead);
+        if before == Health::Dead { Change::None } else { Change::Dead }
     }
 
     /// A try has ended, or was answered.

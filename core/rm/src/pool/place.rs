@@ -65,6 +65,9 @@ enum Tier {
 
 impl Tier {
     fn takes(self, member: &Member, shown: Shown, now: Now) -> bool {
+        if !member.reach.is_known() {
+            return false;
+        }
         match shown {
             Shown::Healthy => self == Self::Healthy,
             Shown::Unknown | Shown::Quarantined => {
@@ -251,10 +254,14 @@ impl Pool {
 
     /// By the first that holds over all matching members.
     fn cause(&self, now: Now, snapshot: &Snapshot, groups: &[GroupIx]) -> Reason {
+        let shown = |member: &Member| match member.shown(now.mono) {
+            // its name has no address yet
+            Shown::Unknown if !member.reach.is_known() => Shown::Dead,
+            shown => shown,
+        };
         let any = |wanted: &[Shown]| {
             groups.iter().any(|group| {
-                self.of_group(snapshot, *group)
-                    .any(|(_, member)| wanted.contains(&member.shown(now.mono)))
+                self.of_group(snapshot, *group).any(|(_, member)| wanted.contains(&shown(member)))
             })
         };
         // one that is unknown or quarantined is no candidate only when it has no free place

@@ -5,12 +5,14 @@
 use model::time::Now;
 use sip::endpoint::ClientOptions;
 use sip::header::Name;
+use sip::locate::Target;
 use sip::message::Message;
-use sip::transport::{Flow, Transport};
+use sip::transport::Flow;
 
 use super::health::{Change, Health, Probed};
 use super::monitor;
-use crate::forward::{branch, egress};
+use crate::forward::branch;
+use crate::limits;
 use crate::log;
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
@@ -24,21 +26,23 @@ impl Proxy {
             return;
         }
         let Some(address) = member.address.clone() else { return };
+        let Some(target) = member.reach.all().nth(member.probe.silent) else { return };
+        let Target { transport, remote } = target;
         let index = self.settings.monitor_listener;
         let Some(listener) = self.settings.listeners.get(usize::from(index)) else { return };
         let (host, port) = &listener.via;
         let from = monitor::From { host, port: *port };
         member.probe.name(from, now.wall, &mut self.chance);
         member.probe.began = now.mono;
+        member.probe.target = Some(target);
         self.probes += 1;
         self.branches += 1;
-        let transport = egress::fixed_transport(&address).unwrap_or(Transport::Udp);
         let hash = self.settings.keys.branch_hash(&[member.probe.call_id.as_bytes()]);
         let branch = branch::branch(self.settings.node_id, self.branches, hash);
         let bytes =
             monitor::options(&address.uri, transport, from, &member.probe, self.probes, &branch);
         let options = ClientOptions { timeout: Some(member.monitor.timeout) };
-        let flow = Flow { transport, listener: index, remote: address.addr, conn: None };
+        let flow = Flow { transport, listener: index, remote, conn: None };
         let client = self.endpoint.request(now.mono, flow, &bytes, options);
         member.probe.out = Some(client);
         self.clients.insert(client, ClientUse::Probe(key));
@@ -51,12 +55,31 @@ impl Proxy {
         if let Some(member) = self.pool.get_mut(key) {
             let took = now.mono.saturating_sub(member.probe.began);
             member.probe.round_trip(took);
+            member.probe.silent = 0;
+            if let Some(target) = member.probe.target {
+                member.reach.answered(target);
+            }
         }
         self.probed(now, key, Probed::Answer { code, retry_after });
     }
 
     /// A probe got no answer.
     pub(crate) fn on_probe_gone(&mut self, now: Now, key: usize, transport: bool) {
+        let all = self.options.dns_routing;
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if let Some(target) = member.probe.target {
+            member.reach.failed(target, now.mono + limits::AWAY);
+        }
+        member.probe.silent += 1;
+        if all && member.probe.silent < member.reach.all().count() {
+            // its name has more addresses: only when all are silent it has missed
+            if let Some(client) = member.probe.out.take() {
+                self.clients.remove(&client);
+            }
+            self.probe_soon(now, key);
+            return;
+        }
+        member.probe.silent = 0;
         let result = if transport { Probed::Transport } else { Probed::Timeout };
         self.probed(now, key, result);
     }

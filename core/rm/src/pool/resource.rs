@@ -7,8 +7,10 @@ use model::config::{Admin, Monitor, ResourceAddress, ResourceIx};
 use model::id::Dbid;
 use model::map::Map;
 use sip::endpoint::ClientId;
+use sip::locate::Target;
 
 use super::health::{Health, Selfsaid};
+use super::reach::Reach;
 use crate::session::ResourceNames;
 
 /// A resource, as long as it is configured or carries something.
@@ -18,6 +20,7 @@ pub(crate) struct Member {
     /// Its index in the snapshot in force; None when it is configured no longer.
     pub(crate) configured: Option<ResourceIx>,
     pub(crate) address: Option<ResourceAddress>,
+    pub(crate) reach: Reach,
     pub(crate) capacity: Option<u32>,
     pub(crate) admin: Admin,
     pub(crate) monitor: Monitor,
@@ -58,6 +61,10 @@ pub(crate) struct Probe {
     pub(crate) from_tag: String,
     /// The one that is out.
     pub(crate) out: Option<ClientId>,
+    /// Where that one went.
+    pub(crate) target: Option<Target>,
+    /// Targets without answer since the last one that answered, or since all were tried.
+    pub(crate) silent: usize,
     /// When that one began.
     pub(crate) began: Duration,
     /// When the next one is due, if a timer is set.
@@ -104,6 +111,7 @@ impl Member {
             names: Arc::new(names),
             configured: None,
             address: None,
+            reach: Reach::default(),
             capacity: None,
             admin: Admin::Enabled,
             monitor: Monitor::default(),

@@ -87,13 +87,19 @@ impl Proxy {
     /// BYE in both directions; a leg rebuilt from a token lacks what that needs.
     fn bye_both(&mut self, now: Now, key: usize, word: &str) {
         for to in [Side::Caller, Side::Callee] {
-            let Some((request, flow)) = self.bye(key, to, word) else { continue };
+            let Some((request, flow)) = self.bye(now, key, to, word) else { continue };
             let client = self.endpoint.request(now.mono, flow, &request, ClientOptions::default());
             self.clients.insert(client, ClientUse::Absorb(None));
         }
     }
 
-    fn bye(&mut self, key: usize, to: Side, word: &str) -> Option<(Vec<u8>, sip::transport::Flow)> {
+    fn bye(
+        &mut self,
+        now: Now,
+        key: usize,
+        to: Side,
+        word: &str,
+    ) -> Option<(Vec<u8>, sip::transport::Flow)> {
         self.branches += 1;
         let number = self.branches;
         let leg = self.table.leg(key)?;
@@ -109,7 +115,7 @@ impl Proxy {
             return None;
         }
         let way = Way::through(target, texts.get(route));
-        let flow = self.flow_to(&Uri::parse(&way.hop).ok()?).ok()?;
+        let flow = self.flow_to(now, &Uri::parse(&way.hop).ok()?).ok()?;
         let listener = self.listener(flow.listener)?;
         let node = self.settings.node_id;
         let branch = crate::forward::branch::branch(node, number, 0);

@@ -193,7 +193,7 @@ fn where_a_request_may_not_go() {
     let mut world = World::new();
     let up = world.up("18005550100", "away");
     for (target, from, code, word) in [
-        ("sip:media.example:5070", CALLER, 502, "next-hop"),
+        ("sip:media.example:5070", "192.0.2.99:5060", 403, "relay-refused"),
         ("sip:224.0.0.1", CALLER, 403, "relay-refused"),
         ("sip:0.0.0.0", CALLER, 403, "relay-refused"),
         ("sip:127.0.0.1:22", CALLER, 403, "relay-refused"),
@@ -207,6 +207,7 @@ fn where_a_request_may_not_go() {
         assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{target}: {answer}");
         assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""), "{target}");
     }
+    assert!(world.asked.is_empty(), "no name is asked for on behalf of a stranger");
     // nor for a source that is known and not trusted: a carrier, or one that only probes
     for (role, headers) in [(rm::Role::Gateway, false), (rm::Role::Probe, true)] {
         let mut known = settings();

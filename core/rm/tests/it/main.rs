@@ -15,6 +15,7 @@ mod dialog;
 mod failover;
 mod flows;
 mod golden;
+mod names;
 mod overload;
 mod rates;
 mod refuse;

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) records: Vec<Recorded>,
     pub(crate) forgotten: Vec<[u8; 22]>,
     pub(crate) logs: Vec<(u16, Vec<(&'static str, String)>)>,
+    /// Names that were to be resolved, in order.
+    pub(crate) asked: Vec<String>,
     pub(crate) alive: Vec<SocketAddr>,
     pub(crate) disk: bool,
     /// Number of the latest record.
@@ -177,6 +179,7 @@ impl World {
             records: Vec::new(),
             forgotten: Vec::new(),
             logs: Vec::new(),
+            asked: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
             disk: true,
             made: 0,
@@ -258,6 +261,7 @@ impl World {
             }
             Event::Forget { key } => self.forgotten.push(key),
             Event::Log { id, fields, .. } => self.logs.push((id, fields)),
+            Event::Resolve { goal } => self.asked.push(goal.to_string()),
         }
     }
 

@@ -126,7 +126,8 @@ impl World {
                 }
             }
             Event::Forget { key } => drop(self.open.remove(&key)),
-            Event::Log { .. } => {}
+            // nobody answers for a name: the engine's own limit of time ends the question
+            Event::Log { .. } | Event::Resolve { .. } => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! `rm`: the Resource Manager.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use super::tls::{self, ClientAuth, Tls};
 use super::{application, later, name, path};
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// Name servers: each further one is a further wait.
+const DNS_SERVERS: usize = 4;
 
 /// `rm`
 #[derive(Clone, PartialEq, Debug)]
@@ -29,6 +31,8 @@ pub struct Rm {
     pub node_id: NodeId,
     /// `rm.sip`
     pub sip: Sip,
+    /// `rm.dns.servers`: empty = those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// `rm.monitor.listen`, UDP.
     pub monitor_listen: SocketAddr,
     /// `rm.http`
@@ -81,6 +85,7 @@ impl Default for Rm {
             application: "rm-1".to_owned(),
             node_id: NodeId(1),
             sip: Sip::default(),
+            dns_servers: Vec::new(),
             monitor_listen: loopback(5064),
             http: loopback(8300),
             http_tokens_file: None,
@@ -120,6 +125,10 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
     let node_id = node_id(&rm, &settings.name);
     if let Some(object) = rm.get("sip").and_then(|field| field.object()) {
         settings.sip = sip(object);
+    }
+    if let Some(object) = rm.get("dns").and_then(|field| field.object()) {
+        put(&mut settings.dns_servers, object.get("servers").and_then(|f| dns_servers(&f)));
+        object.finish();
     }
     if let Some(object) = rm.get("monitor").and_then(|field| field.object()) {
         put(&mut settings.monitor_listen, object.get("listen").and_then(|f| monitor_listen(&f)));
@@ -234,6 +243,27 @@ fn monitor_listen(field: &Field<'_>) -> Option<SocketAddr> {
         return one.unavailable();
     }
     Some(listen.addr)
+}
+
+/// `IP` (port 53) or `IP:port`, at most [`DNS_SERVERS`].
+fn dns_servers(field: &Field<'_>) -> Option<Vec<SocketAddr>> {
+    let server = |item: &Field<'_>| {
+        let text = item.text()?;
+        let bare = text.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        let server = bare.or_else(|| text.parse().ok()).filter(|server| {
+            server.port() > 0 && !server.ip().is_unspecified() && !server.ip().is_multicast()
+        });
+        server.or_else(|| item.invalid("name server", "expected an address such as 10.0.0.53:53"))
+    };
+    let items = field.list()?;
+    if items.len() > DNS_SERVERS {
+        field.note(
+            "E106",
+            format!("\"rm.dns.servers\" must be between 0 and {DNS_SERVERS} servers"),
+        );
+        return None;
+    }
+    items.iter().map(server).collect()
 }
 
 fn domains(field: &Field<'_>) -> Option<Vec<String>> {

@@ -67,6 +67,8 @@ fn every_key_is_read() {
     assert_eq!((server.session_expires, gateway.session_expires), (Some(1800), None));
     assert_eq!((gateway.role, gateway.trust_headers), (Role::Gateway, false));
     assert!(matches!(gateway.matches[0], PeerMatch::Network(n) if n.prefix == 32));
+    let servers = ["10.0.0.53:53", "[2001:db8::53]:5353"].map(|one| one.parse().unwrap());
+    assert_eq!(rm.dns_servers, servers);
     assert_eq!(rm.monitor_listen, "127.0.0.1:6064".parse().unwrap());
     assert_eq!(rm.broker.to_string(), "mq.example:61617");
     assert_eq!(rm.broker_user.as_deref(), Some("rm"));

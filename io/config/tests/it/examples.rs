@@ -31,7 +31,7 @@ fn example_1_builds_but_for_its_scheme() {
     assert_eq!(printed, [("gvp.appmodule", "VXML-NG", true), ("lang", "en", false)]);
     let group = snapshot.group(snapshot.groups_for(acme, Service::Cpd)[0]);
     let servers: Vec<_> = group.resources.iter().map(|ix| snapshot.resource(*ix)).collect();
-    assert_eq!(servers[1].address.addr, "10.0.0.12:5070".parse().unwrap());
+    assert_eq!(servers[1].address.addr(), "10.0.0.12:5070".parse().ok());
     assert_eq!((servers[0].capacity, servers[0].name.as_str()), (Some(500), "mcp-1"));
 }
 
@@ -60,8 +60,6 @@ fn example_2_is_refused_where_it_goes_beyond_this_version() {
         "31:3 geo_location",
         "32:3 capabilities",
         "33:3 confmaxsize",
-        "34:36 address with host name b1.mcp.example",
-        "34:101 address with host name b2.mcp.example",
         "34:143 resources[1].redundancy",
         "40:14 services[0]: gateway",
         "41:11 scheme: weighted",

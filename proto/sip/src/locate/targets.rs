@@ -52,6 +52,12 @@ impl Targets {
         (!choices.is_empty()).then_some(Self { choices })
     }
 
+    /// The target, if there is but one.
+    pub fn only(&self) -> Option<Target> {
+        let mut all = self.iter();
+        all.next().filter(|_| all.next().is_none())
+    }
+
     /// All targets, in the order of rank and answer.
     pub fn iter(&self) -> impl Iterator<Item = Target> + '_ {
         self.choices.iter().flat_map(Choice::targets)

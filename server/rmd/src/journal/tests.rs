@@ -52,7 +52,7 @@ impl Bench {
     fn take(&mut self, event: Event) -> Option<Event> {
         let bytes = match &event {
             Event::Record { json, .. } => vec![b'x'; *json],
-            Event::Forget { .. } | Event::Log { .. } => Vec::new(),
+            Event::Forget { .. } | Event::Log { .. } | Event::Resolve { .. } => Vec::new(),
         };
         self.journal.take(event, &bytes)
     }

@@ -5,7 +5,6 @@
 //! It decides nothing about a call; that is `core/rm` admit (rm.md §13.1), by role.
 
 use crate::limits::CONNECT_TIME;
-use model::snapshot::Snapshot;
 use rm::settings::{Match, Peer};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -22,15 +21,8 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// The peers of the settings (without any, loopback: rm.md §13.1) and the media servers.
-    pub(crate) fn new(peers: &[Peer], snapshot: &Snapshot) -> Self {
-        let mut trust = Self::of(peers);
-        trust.set_resources(snapshot);
-        trust
-    }
-
-    /// The peers alone.
-    pub(super) fn of(peers: &[Peer]) -> Self {
+    /// The peers of the settings; without any, loopback (rm.md §13.1).
+    pub(crate) fn of(peers: &[Peer]) -> Self {
         Self {
             peers: peers.iter().flat_map(|peer| peer.matches.iter().copied()).collect(),
             loopback: peers.is_empty(),
@@ -51,10 +43,9 @@ impl Trust {
         self.resources.insert(resource);
     }
 
-    /// The media servers of another configuration, in place of the former ones.
-    pub(crate) fn set_resources(&mut self, snapshot: &Snapshot) {
-        self.resources =
-            snapshot.resources().map(|(_, resource)| resource.address.addr.ip()).collect();
+    /// Where the media servers are now.
+    pub(crate) fn set_resources(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        self.resources = addresses.collect();
     }
 
     /// How long connects may take from now on: to a resource, and to anyone else.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::references::{ENVIRONMENT, Links};
 use crate::config::limits::MAX_ADDED_HEADERS;
 use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft};
-use crate::config::{ProfileIx, Service, TenantIx};
+use crate::config::{ProfileIx, ResourceHost, ResourceTransport, Service, TenantIx};
 use crate::map::Map;
 use crate::schema::{Placed, Problems};
 
@@ -98,14 +98,21 @@ fn resource_names(drafts: &Drafts, problems: &Problems) {
 
 /// E406, and E409 for addresses of this RM itself.
 fn addresses(drafts: &Drafts, own: &[SocketAddr], problems: &Problems) {
-    let mut first: Map<SocketAddr, &str> = Map::new(0);
+    let mut first: Map<(&ResourceHost, u16, Option<ResourceTransport>), &str> = Map::new(0);
     for (_, resource) in resources(drafts) {
         let (address, name) = (&resource.address.value, resource.name.value.as_str());
         let note = |code, text| problems.note(resource.address.place.problem(code, text));
-        if own.contains(&address.addr) {
+        if address.addr().is_some_and(|addr| own.contains(&addr)) {
             note("E409", format!("resource address \"{}\" is this RM itself", address.uri));
         }
-        let other = *first.get_or_insert_with(address.addr, || name);
+        // two names may lead to the same place; that is the business of whoever keeps the zone, and
+        // one name has services of its own for each transport
+        let (host, port) = (&address.host, address.port);
+        let service = match host {
+            ResourceHost::Ip(_) => (host, port.unwrap_or(5060), None),
+            ResourceHost::Name(_) => (host, port.unwrap_or(0), address.transport),
+        };
+        let other = *first.get_or_insert_with(service, || name);
         if other != name {
             let uri = &address.uri;
             note(

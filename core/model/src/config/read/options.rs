@@ -30,7 +30,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 30] = [
+const BUILT: [(&str, &str, Set); 31] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -70,11 +70,12 @@ const BUILT: [(&str, &str, Set); 30] = [
     ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
         put(&mut o.connect_time, millis(f, 100, 60_000))
     }),
+    ("proxy", "sip.transport.dnsharouting", |o, f| put(&mut o.dns_routing, f.boolean())),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 17] = [
+const LATER: [(&str, &str, &str); 16] = [
     ("rm", "session-linger", "5s"),
     ("proxy", "sip.maxtcpconnections", "10000"),
     ("proxy", "sip.headerutf8verification", "false"),
@@ -87,7 +88,6 @@ const LATER: [(&str, &str, &str); 17] = [
     ("rm", "cti-unavailable-respcode", ""),
     ("rm", "cti-unavailable-action", "reject"),
     ("rm", "conference-sip-error-respcode", "503"),
-    ("proxy", "sip.transport.dnsharouting", "true"),
     ("proxy", "sip.maxmsgsize", "65536"),
     ("cluster", "virtual-ip", ""),
     ("cluster", "join-timeout", "3s"),

@@ -1,11 +1,11 @@
 //! Resources: the media servers of a group.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use super::head::name;
 use super::policy::is_text;
 use super::values::network;
-use crate::config::{Admin, Network, ResourceAddress, ResourceTransport};
+use crate::config::{Admin, Network, ResourceAddress, ResourceHost, ResourceTransport};
 use crate::id::Dbid;
 use crate::schema::{Field, Object, Placed};
 use crate::tree::Value;
@@ -62,7 +62,7 @@ fn sources(object: &Object<'_>) -> Vec<Network> {
     items.iter().filter_map(source).collect()
 }
 
-/// `sip:[user@]IP[:port][;parameters]`.
+/// `sip:[user@]host[:port][;parameters]`.
 fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
     let text = field.text_up_to(256)?;
     let bad = |reason: &str| field.invalid("SIP URI", reason);
@@ -82,7 +82,7 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
     let mut parts = rest.split(';');
     let host_port = parts.next().unwrap_or_default();
     let host_port = host_port.rsplit_once('@').map_or(host_port, |(_, host)| host);
-    let (host, written) = match split_port(host_port) {
+    let (host, port) = match split_port(host_port) {
         Ok(split) => split,
         Err(reason) => return bad(reason),
     };
@@ -101,19 +101,34 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
         Some("tls") => Some(ResourceTransport::Tls),
         Some(_) => return bad("transport must be udp, tcp or tls"),
     };
-    let Ok(ip) = host.parse::<IpAddr>() else {
-        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if host.is_empty() || !host.chars().all(letter) {
-            return bad("there is no host");
+    let host = match host.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() || ip.is_multicast() => {
+            return bad("it is not the address of one host");
         }
-        return field.unavailable_as(&format!("address with host name {host}"));
+        Ok(ip) => ResourceHost::Ip(ip),
+        Err(_) => match host_name(host) {
+            Some(name) => ResourceHost::Name(name),
+            None if host.is_empty() => return bad("there is no host"),
+            None => return bad("the host is neither an IP address nor a name"),
+        },
     };
-    if ip.is_unspecified() || ip.is_multicast() {
-        return bad("it is not the address of one host");
-    }
-    let default = if transport == Some(ResourceTransport::Tls) { 5061 } else { 5060 };
-    let addr = SocketAddr::new(ip, written.unwrap_or(default));
-    Some(field.placed(ResourceAddress { uri: text.to_owned(), secure, addr, transport }))
+    let uri = text.to_owned();
+    Some(field.placed(ResourceAddress { uri, secure, host, port, transport }))
+}
+
+/// A name that can be asked for (RFC 1123 §2.1): its last label is not a number, else it would be
+/// a damaged address.
+fn host_name(text: &str) -> Option<String> {
+    let bare = text.strip_suffix('.').unwrap_or(text);
+    let fits = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let last = bare.rsplit('.').next().unwrap_or_default();
+    let good = bare.len() <= 253
+        && bare.split('.').all(fits)
+        && !last.bytes().all(|byte| byte.is_ascii_digit());
+    good.then(|| bare.to_ascii_lowercase())
 }
 
 /// The host without brackets, and the port if there is one.

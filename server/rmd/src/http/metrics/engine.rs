@@ -13,6 +13,7 @@ const STATES: [&str; 7] =
 
 pub(super) fn families(out: &mut Exposition, figures: &Figures) {
     messages(out, figures);
+    names_of_hosts(out, figures);
     calls(out, figures);
     resources(out, &figures.resources);
     tries(out, figures);
@@ -46,6 +47,25 @@ fn messages(out: &mut Exposition, figures: &Figures) {
     out.family(names::RM_PARSE_ERRORS_TOTAL, Kind::Counter, "messages that are no SIP");
     for (transport, count) in &counters.parse_errors {
         out.sample(&[("transport", transport)], float(*count));
+    }
+}
+
+fn names_of_hosts(out: &mut Exposition, figures: &Figures) {
+    let counters = &figures.counters;
+    let help = "questions to the name service";
+    total(out, names::RM_NAME_QUESTIONS_TOTAL, help, counters.names_asked);
+    out.family(names::RM_NAME_FAILURES_TOTAL, Kind::Counter, "host names that led nowhere");
+    for (reason, count) in &counters.names_failed {
+        out.sample(&[("reason", reason)], float(*count));
+    }
+    let (known, stale) = figures.names;
+    single(out, names::RM_NAMES_KNOWN, "host names whose answer is kept", size(known));
+    let help = "age of the oldest answer that serves although its renewal failed";
+    single(out, names::RM_NAME_STALE_SECONDS, help, stale.as_secs_f64());
+    let help = "requests that went to the next address of the same name";
+    out.family(names::RM_ADDRESS_FAILOVERS_TOTAL, Kind::Counter, help);
+    for (reason, count) in &counters.address_failovers {
+        out.sample(&[("reason", reason)], float(*count));
     }
 }
 

@@ -1,0 +1,77 @@
+//! Requests that wait for the name of their next hop (rm.md §1.2): in the order of their arrival,
+//! within a bound, no longer than the question is open. Then each goes on as if it came now.
+
+use std::collections::VecDeque;
+
+use model::time::Now;
+use sip::endpoint::ServerId;
+use sip::locate::Goal;
+use sip::message::Message;
+use sip::transport::Flow;
+
+use crate::admit::Request;
+use crate::limits;
+use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    goal: Goal,
+    flow: Flow,
+    /// Its transaction; an ACK has none.
+    server: Option<ServerId>,
+    bytes: Box<[u8]>,
+}
+
+impl Proxy {
+    /// Keeps a request inside a dialog until the name of its next hop is known.
+    ///
+    /// # Errors
+    /// `next-hop`, when too many wait or are asked for.
+    pub(crate) fn wait(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        server: Option<ServerId>,
+        message: &Message<'_>,
+        goal: Goal,
+    ) -> Result<(), No> {
+        let waiting: usize = self.waiting.iter().map(|one| one.bytes.len()).sum();
+        let room = waiting + message.raw().len() <= limits::NAME_WAITING;
+        if !room || !self.ask(now, &goal) {
+            return Err(No::new(Reason::NextHop, goal.to_string()));
+        }
+        self.waiting.push_back(Waiting { goal, flow, server, bytes: message.raw().into() });
+        Ok(())
+    }
+
+    /// The question is answered, one way or another.
+    pub(crate) fn go_on(&mut self, now: Now, goal: &Goal) {
+        let all = std::mem::take(&mut self.waiting);
+        let (ready, left): (VecDeque<_>, _) = all.into_iter().partition(|one| one.goal == *goal);
+        self.waiting = left;
+        for Waiting { flow, server, bytes, .. } in ready {
+            let Ok(message) = sip::parse::parse(&bytes, &self.limits) else { continue };
+            let Some(id) = server else {
+                self.on_ack(now, flow, &message);
+                continue;
+            };
+            let standing = self.sources.standing(&self.settings, flow);
+            let request = Request { now, id, flow, message: &message, standing };
+            if let Err(no) = self.on_dialog(&request) {
+                self.refuse(&request, &no);
+            }
+        }
+    }
+
+    /// A CANCEL for an INVITE that may still wait.
+    pub(crate) fn cancel_waiting(&mut self, now: Now, invite: ServerId) {
+        let Some(at) = self.waiting.iter().position(|one| one.server == Some(invite)) else {
+            return;
+        };
+        if let Some(Waiting { flow, bytes, .. }) = self.waiting.remove(at) {
+            self.answer_no(now, invite, flow, &bytes, &Reason::Cancelled.into(), None);
+        }
+    }
+}

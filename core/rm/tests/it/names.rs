@@ -1,0 +1,300 @@
+//! Host names of resources and of next hops (RFC 3263, rm.md §1.2).
+
+use std::time::Duration;
+
+use crate::world::{
+    CALLER, Dialog, MCP1, MCP2, World, address, header, invite, objects, reply, settings,
+};
+use rm::Input;
+use sip::locate::{Choice, Failure, Goal, Targets};
+use sip::transport::Transport;
+use sip::uri::Uri;
+
+const NAME: &str = "sip:mcp.voice.test";
+
+/// Example 1 with one resource, which has a host name; others answer no probes.
+fn named() -> World {
+    let mut objects = objects();
+    objects[3]["spec"]["resources"] = serde_json::json!([
+        {"name": "mcp-1", "address": NAME, "capacity": 500, "dbid": 310}]);
+    let mut world = World::cold(&objects, settings());
+    world.ready();
+    world
+}
+
+/// The name service says that a name leads to these, in the order of priority.
+fn resolve(world: &mut World, name: &str, remotes: &[&str], ttl: u64) {
+    let choice = |(rank, remote): (u32, &&str)| Choice {
+        transport: Transport::Udp,
+        rank,
+        weight: 0,
+        addresses: vec![address(remote)],
+    };
+    let found = Targets::of((0..).zip(remotes).map(choice).collect()).ok_or(Failure::Nothing);
+    answer(world, name, found, ttl);
+}
+
+fn answer(world: &mut World, name: &str, found: Result<Targets, Failure>, ttl: u64) {
+    let goal = Goal::of_uri(&Uri::parse(name).unwrap()).unwrap();
+    world.input(Input::Resolved { goal, found, ttl: Duration::from_secs(ttl) });
+}
+
+fn state(world: &World) -> &'static str {
+    world.proxy.resources()[0].state
+}
+
+#[test]
+fn a_name_without_address_is_dead_and_lives_when_it_has_one() {
+    let mut world = named();
+    assert_eq!(world.asked, [NAME]);
+    assert_eq!(state(&world), "unknown");
+    world.udp(CALLER, &invite("18005550100", "early"));
+    assert!(world.take(CALLER).contains("\"resource-dead\""));
+    resolve(&mut world, NAME, &[], 0);
+    assert_eq!(state(&world), "dead");
+    let error = world.proxy.resources()[0].last_error.clone().unwrap();
+    assert_eq!(error, "sip:mcp.voice.test: nothing");
+    assert!(world.has_log(20118) && world.has_log(20402));
+    world.udp(CALLER, &invite("18005550100", "dead"));
+    assert!(world.take(CALLER).contains("\"resource-dead\""));
+
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.asked, [NAME, NAME], "asked again");
+    resolve(&mut world, NAME, &[MCP1], 60);
+    world.run(Duration::from_millis(10));
+    assert_eq!(state(&world), "healthy");
+    world.udp(CALLER, &invite("18005550100", "now"));
+    let sent = world.take(MCP1);
+    assert!(sent.starts_with("INVITE sip:dialog@mcp.voice.test;"), "{sent}");
+}
+
+#[test]
+fn a_name_that_nobody_answers_is_dead_after_its_time() {
+    let mut world = named();
+    world.run(Duration::from_secs(5));
+    assert_eq!(state(&world), "dead");
+    resolve(&mut world, NAME, &[MCP1], 60);
+    assert_eq!(state(&world), "dead", "late answers count for the next question only");
+    world.run(Duration::from_secs(5));
+    resolve(&mut world, NAME, &[MCP1], 60);
+    world.run(Duration::from_millis(10));
+    assert_eq!(state(&world), "healthy");
+}
+
+#[test]
+fn the_second_address_answers_in_the_same_try() {
+    let mut world = named();
+    resolve(&mut world, NAME, &[MCP1, MCP2], 60);
+    world.run(Duration::from_millis(10));
+    assert_eq!(state(&world), "healthy");
+    world.alive.retain(|one| one.to_string() != MCP1);
+    world.udp(CALLER, &invite("18005550100", "s"));
+    let first = world.take(MCP1);
+    world.run(Duration::from_millis(1999));
+    assert!(world.try_take(MCP2).is_none());
+    world.run(Duration::from_millis(1));
+    let second = world.take(MCP2);
+    assert_ne!(header(&first, "Via"), header(&second, "Via"), "another branch");
+    assert_eq!(header(&first, "Call-ID"), header(&second, "Call-ID"));
+    world.udp(MCP2, &reply(&second, 200, "t", "Contact: <sip:mcp@10.0.0.12:5070>\r\n"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!(state(&world), "healthy", "it has answered");
+    let start = world.phase("start")[0];
+    assert_eq!(start["resource"]["name"], "mcp-1");
+    assert_eq!(start["resource"]["attempts"], 1);
+    assert_eq!(start["tries"].as_array().unwrap().len(), 1);
+    assert_eq!(world.proxy.counters().address_failovers["timeout"], 1);
+
+    // the next call does not wait for the silent one, and probes find out when it is back
+    while world.try_take(MCP1).is_some() {}
+    world.udp(CALLER, &invite("18005550100", "n"));
+    assert!(world.try_take(MCP1).is_none());
+    assert!(world.take(MCP2).starts_with("INVITE "));
+    world.run(Duration::from_secs(30));
+    assert_eq!(state(&world), "healthy", "a probe of the second address counts");
+    world.alive.push(address(MCP1));
+    world.run(Duration::from_secs(30));
+    world.udp(CALLER, &invite("18005550100", "back"));
+    assert!(world.take(MCP1).starts_with("INVITE "));
+}
+
+#[test]
+fn all_addresses_silent_is_one_failed_try_and_a_missed_probe() {
+    let mut world = named();
+    resolve(&mut world, NAME, &[MCP1, MCP2], 300);
+    world.run(Duration::from_millis(10));
+    world.alive.clear();
+    world.udp(CALLER, &invite("18005550100", "s"));
+    world.run(Duration::from_secs(4));
+    assert!(world.take(CALLER).contains("\"hunt-failed\""));
+    let end = world.ends()[0];
+    assert_eq!(end["tries"].as_array().unwrap().len(), 1);
+    assert_eq!(state(&world), "quarantined");
+    world.run(Duration::from_secs(60));
+    assert_eq!(state(&world), "dead");
+}
+
+#[test]
+fn without_dnsharouting_only_the_first_address_is_tried() {
+    let mut objects = objects();
+    objects[3]["spec"]["resources"] = serde_json::json!([
+        {"name": "mcp-1", "address": NAME, "capacity": 500, "dbid": 310}]);
+    objects.as_array_mut().unwrap().push(serde_json::json!({"kind": "Application", "name": "rm-1",
+        "spec": {"type": "resource-manager",
+            "options": {"proxy": {"sip.transport.dnsharouting": "false"}}}}));
+    let mut world = World::cold(&objects, settings());
+    world.ready();
+    resolve(&mut world, NAME, &[MCP1, MCP2], 60);
+    world.run(Duration::from_millis(10));
+    world.alive.retain(|one| one.to_string() != MCP1);
+    world.udp(CALLER, &invite("18005550100", "s"));
+    world.take(MCP1);
+    world.run(Duration::from_secs(2));
+    assert!(world.try_take(MCP2).is_none());
+    assert!(world.take(CALLER).contains("\"hunt-failed\""));
+}
+
+#[test]
+fn a_change_of_addresses_keeps_calls_identity_and_trust() {
+    let mut world = named();
+    resolve(&mut world, NAME, &[MCP1], 10);
+    world.run(Duration::from_millis(10));
+    let mut up = world.up("18005550100", "c");
+    assert_eq!(up.server, MCP1);
+    world.run(Duration::from_secs(9));
+    assert_eq!(world.asked.len(), 2, "asked again before the answer is old");
+    resolve(&mut world, NAME, &[MCP2], 3600);
+    assert!(world.has_log(20119));
+    world.run(Duration::from_millis(10));
+    assert_eq!((state(&world), world.proxy.resources()[0].used), ("healthy", 1));
+    // the call that is up stays where it is
+    assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "));
+    assert_eq!(world.ends()[0]["resource"]["name"], "mcp-1");
+    world.udp(CALLER, &invite("18005550100", "next"));
+    assert!(world.take(MCP2).starts_with("INVITE "));
+    // the new address is a declared source, the former one no longer is
+    world.udp(MCP2, &invite("18005550100", "in2").replace(CALLER, MCP2));
+    assert!(!world.take(MCP2).contains("untrusted-source"));
+    world.udp(MCP1, &invite("18005550100", "in1").replace(CALLER, MCP1));
+    assert!(world.take(MCP1).starts_with("SIP/2.0 403 "));
+    // TTLs above 300 s count as 300 s
+    let asked = world.asked.len();
+    world.run(Duration::from_secs(271));
+    assert_eq!(world.asked.len(), asked + 1);
+}
+
+#[test]
+fn the_last_addresses_serve_for_an_hour_when_the_service_fails() {
+    let mut world = named();
+    resolve(&mut world, NAME, &[MCP1], 60);
+    world.run(Duration::from_secs(54));
+    for _ in 0..360 {
+        answer(&mut world, NAME, Err(Failure::Unanswered), 0);
+        assert_eq!(state(&world), "healthy");
+        world.run(Duration::from_secs(10));
+    }
+    assert!(world.proxy.names_known().1 > Duration::from_secs(3500));
+    world.run(Duration::from_secs(60));
+    assert_eq!(state(&world), "dead");
+    let told = world.logs.iter().filter(|(id, _)| *id == 20118).count();
+    assert_eq!(told, 1, "told once, not with every question");
+}
+
+/// A call whose media server names itself by a host.
+fn up_with_named_contact(world: &mut World) -> Dialog {
+    world.udp(CALLER, &invite("18005550100", "d"));
+    let forwarded = world.take(MCP1);
+    world.udp(MCP1, &reply(&forwarded, 200, "t", "Contact: <sip:mcp@media.voice.test:5070>\r\n"));
+    Dialog::of_caller(&world.take(CALLER))
+}
+
+const CONTACT: &str = "sip:media.voice.test:5070";
+
+#[test]
+fn requests_inside_a_dialog_wait_for_the_name_of_their_next_hop() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "a"));
+    world.udp(CALLER, &caller.request("INFO", "10.0.0.2:5090", "i"));
+    assert_eq!(world.asked, [CONTACT], "asked once for both");
+    assert!(world.try_take(MCP2).is_none());
+    resolve(&mut world, CONTACT, &[MCP2], 60);
+    assert!(world.take(MCP2).starts_with("ACK sip:mcp@media.voice.test:5070 "), "in their order");
+    let info = world.take(MCP2);
+    assert!(info.starts_with("INFO "), "{info}");
+    world.udp(MCP2, &reply(&info, 200, "", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    // known now: nothing waits
+    world.udp(CALLER, &caller.request("BYE", "10.0.0.2:5090", "b"));
+    let bye = world.take(MCP2);
+    world.udp(MCP2, &reply(&bye, 200, "", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!((world.asked.len(), world.ends().len()), (1, 1));
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_502_and_an_ack_is_dropped() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "a"));
+    world.udp(CALLER, &caller.request("BYE", "10.0.0.2:5090", "b"));
+    resolve(&mut world, CONTACT, &[], 0);
+    let refused = world.take(CALLER);
+    assert!(refused.starts_with("SIP/2.0 502 ") && refused.contains("next-hop"), "{refused}");
+    assert_eq!(world.proxy.counters().dropped["next-hop"], 1);
+    // at once while the negative answer is fresh, asked again later, and its time is bounded
+    world.udp(CALLER, &caller.request("BYE", "10.0.0.2:5090", "b2"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 502 "));
+    world.run(Duration::from_secs(6));
+    world.udp(CALLER, &caller.request("BYE", "10.0.0.2:5090", "b3"));
+    assert_eq!(world.asked.len(), 2);
+    world.run(Duration::from_secs(5));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 502 "), "nobody answered");
+}
+
+#[test]
+fn a_name_may_not_lead_where_an_address_may_not() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    for (branch, remote) in [("b1", "127.0.0.1:5070"), ("b2", "224.0.0.1:5070")] {
+        world.udp(CALLER, &caller.request("BYE", "10.0.0.2:5090", branch));
+        resolve(&mut world, CONTACT, &[remote], 1);
+        let refused = world.take(CALLER);
+        assert!(refused.starts_with("SIP/2.0 403 ") && refused.contains("relay-refused"));
+        world.run(Duration::from_secs(2));
+    }
+}
+
+#[test]
+fn a_cancelled_reinvite_that_waits_is_487_and_goes_nowhere() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    let reinvite = caller.request("INVITE", "10.0.0.2:5090", "re");
+    world.udp(CALLER, &reinvite);
+    let cancel =
+        reinvite.replace("INVITE sip:", "CANCEL sip:").replace(" INVITE\r\n", " CANCEL\r\n");
+    world.udp(CALLER, &cancel);
+    let answers: Vec<String> = std::iter::from_fn(|| world.try_take(CALLER)).collect();
+    assert!(answers.iter().any(|one| one.starts_with("SIP/2.0 487 ")), "{answers:?}");
+    resolve(&mut world, CONTACT, &[MCP2], 60);
+    assert!(world.try_take(MCP2).is_none());
+}
+
+#[test]
+fn too_much_that_waits_is_refused() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    let body = "x".repeat(60_000);
+    let mut refused = 0;
+    for n in 0..200 {
+        let text = caller
+            .request("INFO", "10.0.0.2:5090", &format!("i{n}"))
+            .replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: 60000\r\n\r\n{body}"));
+        world.udp(CALLER, &text);
+        refused += usize::from(world.try_take(CALLER).is_some_and(|one| one.contains(" 502 ")));
+    }
+    // 8 MiB of 60,000 bytes and a header each
+    assert!((60..=62).contains(&refused), "{refused}");
+    resolve(&mut world, CONTACT, &[MCP2], 60);
+    assert_eq!(std::iter::from_fn(|| world.try_take(MCP2)).count(), 200 - refused);
+}
