@@ -3,7 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . deploy/tools.sh
-need_packages cc:gcc cc:libc6-dev sipp:sip-tester openssl:openssl socat:socat /usr/sbin/dnsmasq:dnsmasq-base openssl:openssl socat:socat
+need_packages cc:gcc cc:libc6-dev sipp:sip-tester kamailio:kamailio \
+  '/usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules' baresip:baresip-core sipsak:sipsak \
+  tshark:tshark openssl:openssl socat:socat /usr/sbin/dnsmasq:dnsmasq-base
+need_capture
 need_rust
 need_rust_tools
 exec cargo xtask ci

@@ -9,12 +9,23 @@ fi
 say() { printf '==> %s\n' "$*"; }
 stop() { printf '%s\n' "$*" >&2; exit 1; }
 
-# need_packages COMMAND:PACKAGE…: installs, in one go, the Debian or Ubuntu packages whose command is
-# missing.
+# Daemons lie there, and a user's own path may lack it.
+export PATH="$PATH:/usr/sbin:/sbin"
+
+# present COMMAND|/FILE: there is such a command, or a file that matches.
+present() {
+  case $1 in
+    /*) compgen -G "$1" >/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# need_packages COMMAND:PACKAGE…: installs, in one go, the Debian or Ubuntu packages whose command (or
+# file, as a pattern that begins with a slash) is missing. No service of theirs is started.
 need_packages() {
   missing=
   for pair in "$@"; do
-    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+    present "${pair%%:*}" || missing="$missing ${pair#*:}"
   done
   # A compiler without the C library's headers cannot build SQLite.
   if command -v cc >/dev/null && ! echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1; then
@@ -24,6 +35,12 @@ need_packages() {
   command -v apt-get >/dev/null ||
     stop "Missing:$missing. This is neither Debian nor Ubuntu; please install them and start again."
   install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
+  policy=/usr/sbin/policy-rc.d
+  case $missing in
+    # It would take port 5060.
+    *kamailio*) [ -e $policy ] ||
+      install="printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; $install; got=\$?; rm -f $policy; exit \$got" ;;
+  esac
   if [ "$(id -u)" = 0 ]; then
     say "installing$missing"
     sh -c "$install"
@@ -34,6 +51,23 @@ need_packages() {
     stop "Missing:$missing. Installing them needs root. Please run
 
     sudo sh -c '$install'
+
+and start again."
+  fi
+}
+
+# Wireshark's dumpcap may listen on the loopback interface.
+need_capture() {
+  dumpcap -q -i lo -a duration:1 -w /dev/null >/dev/null 2>&1 && return 0
+  need_packages setcap:libcap2-bin
+  allow="setcap cap_net_raw,cap_net_admin+eip $(command -v dumpcap)"
+  if command -v sudo >/dev/null && sudo -n $allow 2>/dev/null; then
+    say "$allow"
+  else
+    stop "The tests look at what Ringmaster sends with Wireshark's dumpcap, which is not allowed to capture
+on the loopback interface. Please run
+
+    sudo $allow
 
 and start again."
   fi

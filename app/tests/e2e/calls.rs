@@ -8,12 +8,15 @@ use crate::{http, report};
 
 /// One tenant with four numbers, two media servers.
 pub(crate) fn objects(media: &[&Media], tenant_policy: &str) -> String {
-    let resources: String = media
-        .iter()
-        .enumerate()
-        .map(|(n, media)| {
-            format!("    - {{ name: mcp-{}, address: \"sip:{}\" }}\n", n + 1, media.address)
-        })
+    let places: Vec<String> = media.iter().map(|media| media.address.to_string()).collect();
+    objects_at(&places, tenant_policy)
+}
+
+/// The same with servers of any kind at `places`.
+pub(crate) fn objects_at(places: &[impl std::fmt::Display], tenant_policy: &str) -> String {
+    let resources: String = (1..)
+        .zip(places)
+        .map(|(n, place)| format!("    - {{ name: mcp-{n}, address: \"sip:{place}\" }}\n"))
         .collect();
     format!(
         "kind: Tenant\nname: acme\nspec: {{ policy: {tenant_policy} }}\n---\n\

@@ -32,7 +32,12 @@ pub(crate) fn json(address: SocketAddr, path: &str) -> serde_json::Value {
 
 /// One metric, with its labels as they are printed, from `/metrics`.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
-    let answer = get(address, "/metrics").unwrap();
-    let line = answer.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in:\n{}", answer.body)).parse().unwrap()
+    counted(address, name).unwrap_or_else(|| panic!("{name} is not in /metrics of {address}"))
+}
+
+/// The same of a series that appears with the first thing that it counts.
+pub(crate) fn counted(address: SocketAddr, name: &str) -> Option<f64> {
+    let body = get(address, "/metrics").unwrap().body;
+    let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap())
 }

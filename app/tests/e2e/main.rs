@@ -5,17 +5,27 @@
     reason = "a test that cannot go on shall stop where it stands"
 )]
 
+mod baresip;
+mod capture;
 mod http;
+mod kamailio;
+mod line;
 mod platform;
+mod player;
 mod report;
+mod script;
 mod sipp;
 
 mod calls;
 mod demo;
 mod docs;
+mod flows;
+mod loss;
 mod refusals;
 mod restart;
 mod settings;
+mod sipsak;
 mod stop;
 mod tls;
+mod secure;
 mod torture;

@@ -1,5 +1,6 @@
 //! The processes under test: settings and objects on disk, start, addresses, kill.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::capture::Capture;
+
 /// Callers, RM and media servers have addresses of their own, so that roles are told apart.
 pub(crate) const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 pub(crate) const MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
@@ -17,8 +20,9 @@ pub(crate) const MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 /// A folder with the settings and objects of one test.
 pub(crate) struct Site {
     dir: TempDir,
-    sip: u16,
-    monitor: u16,
+    /// RM's own address, at which nothing but SIP lives.
+    sip: SocketAddr,
+    capture: RefCell<Option<Capture>>,
     rm_http: u16,
     broker: u16,
     rs_http: u16,
@@ -30,8 +34,8 @@ impl Site {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let site = Self {
             dir: tempfile::tempdir().unwrap(),
-            sip: free_port(local),
-            monitor: free_port(local),
+            sip: loopback(),
+            capture: RefCell::default(),
             rm_http: free_port(local),
             broker: free_port(local),
             rs_http: free_port(local),
@@ -52,7 +56,7 @@ impl Site {
     }
 
     pub(crate) fn sip(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.sip))
+        self.sip
     }
 
     pub(crate) fn rm_http(&self) -> SocketAddr {
@@ -63,7 +67,10 @@ impl Site {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.rs_http))
     }
 
+    /// Starts RM, and keeps an eye on what it sends as long as this value lives.
     pub(crate) fn start_rm(&self) -> Process {
+        let file = self.path("sent.pcapng");
+        self.capture.borrow_mut().get_or_insert_with(|| Capture::start(self.sip.ip(), file));
         self.start(&["rm", "-c", "settings.yaml"])
     }
 
@@ -79,17 +86,28 @@ impl Site {
     }
 
     fn settings(&self) -> String {
-        let Self { sip, monitor, rm_http, broker, rs_http, .. } = self;
+        let Self { sip, rm_http, broker, rs_http, .. } = self;
+        let monitor = SocketAddr::new(sip.ip(), 5064);
         format!(
             "data_dir: data\n\
              config: {{ file: platform.yaml }}\n\
              rm:\n  name: rm-1\n  \
-               sip: {{ listen: [\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"] }}\n  \
-               monitor: {{ listen: \"udp:127.0.0.1:{monitor}\" }}\n  \
+               sip: {{ listen: [\"udp:{sip}\", \"tcp:{sip}\"] }}\n  \
+               monitor: {{ listen: \"udp:{monitor}\" }}\n  \
                http: 127.0.0.1:{rm_http}\n  \
                reporting: {{ broker: \"tcp://127.0.0.1:{broker}\" }}\n\
              rs:\n  name: rs-1\n  broker: 127.0.0.1:{broker}\n  http: 127.0.0.1:{rs_http}\n"
         )
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(capture) = self.capture.take()
+            && !std::thread::panicking()
+        {
+            capture.check();
+        }
     }
 }
 
@@ -110,11 +128,20 @@ pub(crate) fn free_port(ip: IpAddr) -> u16 {
     panic!("no port is free");
 }
 
+/// An address that nobody else of this run has, with the port of SIP: for peers that bind more than
+/// one port, or want to be told apart.
+pub(crate) fn loopback() -> SocketAddr {
+    static GIVEN: AtomicU32 = AtomicU32::new(1);
+    let number = std::process::id() * 1009 + GIVEN.fetch_add(1, Ordering::Relaxed);
+    let [_, net, high, low] = number.to_be_bytes();
+    SocketAddr::from(([127, 64 + net % 64, high, low], 5060))
+}
+
 /// One running `ringmaster`; killed when the test ends.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
-    seen: std::cell::RefCell<Vec<String>>,
+    seen: RefCell<Vec<String>>,
 }
 
 impl Process {
@@ -137,7 +164,7 @@ impl Process {
                 }
             }
         });
-        Self { child, lines, seen: std::cell::RefCell::default() }
+        Self { child, lines, seen: RefCell::default() }
     }
 
     /// Waits until a line of stdout equals `text` or contains it as a word of a log line.

@@ -8,20 +8,50 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::platform::{CALLER, MEDIA, eventually, free_port};
+use crate::platform::{CALLER, MEDIA, eventually, free_port, loopback};
 
 /// How a caller speaks to RM.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     Udp,
     Tcp,
+    /// SIPp itself speaks TCP; a socat or a proxy stands between it and RM.
+    Tls,
 }
 
 impl Via {
-    fn flag(self) -> &'static str {
+    pub(crate) fn flag(self) -> &'static str {
         match self {
             Self::Udp => "u1",
-            Self::Tcp => "t1",
+            Self::Tcp | Self::Tls => "t1",
+        }
+    }
+
+    /// The same as a URI says it.
+    pub(crate) fn param(self) -> &'static str {
+        match self {
+            Self::Udp => ";transport=udp",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+        }
+    }
+
+    /// The transport that SIPp itself speaks.
+    pub(crate) fn below_tls(self) -> Self {
+        if self == Self::Tls { Self::Tcp } else { self }
+    }
+
+    /// The same address with the usual port of this transport.
+    pub(crate) fn at(self, address: SocketAddr) -> SocketAddr {
+        SocketAddr::new(address.ip(), if self == Self::Tls { 5061 } else { 5060 })
+    }
+
+    /// The same as a Via says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 }
@@ -40,7 +70,7 @@ impl Media {
 
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let child = sipp(dir.path())
+        let child = command(dir.path())
             .args([
                 "-sf",
                 &scenario("media.xml"),
@@ -108,7 +138,7 @@ impl<'a> Plan<'a> {
             writeln!(numbers, "{number};").unwrap();
         }
         std::fs::write(dir.path().join("numbers.csv"), numbers).unwrap();
-        let child = sipp(dir.path())
+        let child = command(dir.path())
             .arg(self.to.to_string())
             .arg("-sf")
             .arg(&self.scenario)
@@ -146,13 +176,15 @@ impl Drop for Callers {
     }
 }
 
-fn sipp(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new("sipp");
     // SIPp's own 64 KiB hold few packets: a busy machine would lose some, and a scenario does not
-    // recover from that.
+    // recover from that. It binds ports for audio and video, used or not, and gives up when one is
+    // taken: each instance has an address for them.
     command
         .current_dir(dir)
         .args(["-nostdin", "-buff_size", "8000000"])
+        .args(["-mi", &loopback().ip().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
