@@ -106,8 +106,8 @@ const FLOWS: &[Flow] = &[
         name: "early-media-prack-update",
         caller: "> INVITE; < 183 rel; > PRACK; < 200; > UPDATE hold; < 200 hold; < 200; > ACK; \
                  > BYE; < 200",
-        media: &["< INVITE; > 183 rel; < PRACK; > 200; < UPDATE hold; > 200 hold; > 200; < ACK; \
-                  < BYE; > 200"],
+        media: &["< INVITE; > 183 rel; < PRACK; > 200; < UPDATE hold; > 200 hold; wait 100; \
+                  > 200; < ACK; < BYE; > 200"],
         record: USER,
         tries: FIRST,
     },

@@ -112,7 +112,7 @@ impl Stand {
             "settings.yaml",
             &settings.replace("listen: [\"udp", &format!("{peers} [\"udp")),
         );
-        let process = site.start_rm();
+        let process = site.start_rm_unwatched();
         let udp = UdpSocket::bind((CALLER, 0)).unwrap();
         udp.set_read_timeout(Some(GLANCE)).unwrap();
         let mut stand = Self { site, process, seen, udp, asked: 0 };
