@@ -68,13 +68,14 @@ impl Guid {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02X}")?;
+        let mut text = [b'-'; 36];
+        let cells = text.iter_mut().enumerate();
+        let cells = cells.filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
+        let nibbles = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xF]);
+        for ((_, cell), nibble) in cells.zip(nibbles) {
+            *cell = if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble };
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

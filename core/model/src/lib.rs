@@ -7,6 +7,7 @@ pub mod time;
 pub mod chance;
 pub mod id;
 pub mod map;
+pub mod index;
 pub mod tree;
 pub mod schema;
 pub mod units;

@@ -10,6 +10,9 @@ use std::hash::Hash;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
+/// Entries for which an empty map keeps room.
+const KEPT_ROOM: usize = 4096;
+
 /// A hash map from `K` to `V` that can be asked but not walked through.
 #[derive(Clone)]
 pub struct Map<K, V> {
@@ -76,12 +79,22 @@ impl<K: Eq + Hash, V> Map<K, V> {
         self.inner.entry(key).or_insert_with(make)
     }
 
-    /// Takes a value out.
+    /// Takes a value out; a map that is left nearly empty gives memory back.
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        self.inner.remove(key)
+        let value = self.inner.remove(key);
+        let (len, room) = (self.inner.len(), self.inner.capacity());
+        if room > KEPT_ROOM && len < room / 16 {
+            self.inner.shrink_to(2 * len);
+        }
+        value
+    }
+
+    /// Forgets the entries of which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        self.inner.retain(|key, value| keep(key, value));
     }
 
     /// Forgets all entries; the memory stays.

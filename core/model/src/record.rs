@@ -12,6 +12,7 @@ mod event;
 mod guid;
 mod hash;
 mod limits;
+mod object;
 mod or;
 mod read;
 mod refusal;
@@ -31,6 +32,7 @@ pub use event::{CallEvent, Var};
 pub use guid::CallGuid;
 pub use hash::{ContentHash, canonical, content_hash};
 pub use limits::*;
+pub use object::Object;
 pub use or::{
     Arrival, Arrivals, Integrity, Outbound, OutboundTotal, Peak, Peaks, Snmp, SnmpValue, Streams,
 };

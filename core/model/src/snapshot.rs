@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::did::DidIndex;
 use crate::id::{Dbid, Revision};
+use smallvec::SmallVec;
 use view::{Names, Views};
 
 /// One state of the configuration.
@@ -191,8 +192,8 @@ impl Snapshot {
 
     /// From `Environment` to a tenant, both included.
     #[must_use]
-    pub fn path(&self, tenant: TenantIx) -> Vec<TenantIx> {
-        let mut path: Vec<TenantIx> = self.chain(tenant).collect();
+    pub fn path(&self, tenant: TenantIx) -> SmallVec<[TenantIx; 8]> {
+        let mut path: SmallVec<[TenantIx; 8]> = self.chain(tenant).collect();
         path.reverse();
         path
     }
@@ -213,14 +214,19 @@ impl Snapshot {
         tenant: TenantIx,
         profile: ProfileIx,
         service: Service,
-    ) -> Vec<&Parameter> {
+    ) -> SmallVec<[&Parameter; 16]> {
         let path = self.path(tenant);
         let of_tenants = path.iter().flat_map(|ix| &self.tenant(*ix).parameters);
         let all = of_tenants.chain(&self.profile(profile).parameters);
-        let mut by_name = std::collections::BTreeMap::new();
+        let mut by_name: SmallVec<[&Parameter; 16]> = SmallVec::new();
         for parameter in all.filter(|parameter| parameter.service == service) {
-            by_name.insert(parameter.name.as_str(), parameter);
+            match by_name.binary_search_by(|one| one.name.cmp(&parameter.name)) {
+                Ok(place) => {
+                    by_name.iter_mut().skip(place).take(1).for_each(|one| *one = parameter)
+                }
+                Err(place) => by_name.insert(place, parameter),
+            }
         }
-        by_name.into_values().collect()
+        by_name
     }
 }

@@ -80,7 +80,28 @@ impl fmt::Display for Millis {
         let ms = self.0 % DAY_MS;
         let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         let ms = ms % 1000;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+        let (month, day) = (u64::from(month), u64::from(day));
+        if year > 9999 {
+            let date = format_args!("{year}-{month:02}-{day:02}");
+            return write!(f, "{date}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z");
+        }
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, hour),
+            (14..16, minute),
+            (17..19, second),
+            (20..23, ms),
+        ];
+        for (place, mut value) in fields {
+            for cell in text.get_mut(place).into_iter().flatten().rev() {
+                *cell += u8::try_from(value % 10).unwrap_or(0);
+                value /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

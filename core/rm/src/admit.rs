@@ -24,7 +24,7 @@ use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::settings::Role;
 use model::time::Now;
-pub(crate) use source::{Source, Sources, Standing};
+pub(crate) use source::{Source, Sources};
 
 /// A request in hand, with its transaction.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,9 @@ pub(crate) struct Request<'m, 'a> {
     pub(crate) id: ServerId,
     pub(crate) flow: Flow,
     pub(crate) message: &'m Message<'a>,
-    pub(crate) standing: Standing,
+    pub(crate) source: Source,
+    /// Its loop hash (rm.md §1.6), worked out when it is known not to be shed.
+    pub(crate) hash: u32,
 }
 
 impl<'a> Request<'_, 'a> {
@@ -70,7 +72,7 @@ impl Proxy {
         if message.max_forwards() == Some(0) {
             return if options { Ok(Way::Answer) } else { Err(Reason::Hops.into()) };
         }
-        let spirals = self.no_loop(message)?;
+        let spirals = self.no_loop(request)?;
         // two answers to a question do no harm, and who asks by hand may number them all alike
         if spirals == 0 && !options && self.endpoint.is_merged(request.id) {
             return Err(Reason::Merged.into());
@@ -95,7 +97,7 @@ impl Proxy {
     /// # Errors
     /// Unknown source, relay attempt, node state, what an INVITE may not say, limits of the engine.
     pub(crate) fn admit(&self, request: &Request<'_, '_>) -> Result<Source, No> {
-        let source = self.sources.of(&self.settings, request.flow);
+        let source = request.source;
         match source.role {
             Some(Role::SipServer | Role::Gateway | Role::Media) => {}
             Some(Role::Probe) | None => {
@@ -124,14 +126,13 @@ impl Proxy {
     }
 
     /// How often it has passed through the cluster: a spiral, with another Request-URI each time.
-    fn no_loop(&self, message: &Message<'_>) -> Result<usize, No> {
-        let own = branch::loop_hash(&self.settings.keys, message);
+    fn no_loop(&self, request: &Request<'_, '_>) -> Result<usize, No> {
         let mut passed = 0_usize;
-        for via in message.vias() {
+        for via in request.message.vias() {
             let Some(hash) = via.branch.and_then(branch::hash_of) else { continue };
             passed += 1;
-            if hash == own || passed > usize::from(self.options.max_spirals) {
-                return Err(No::new(Reason::Loop, message.call_id()));
+            if hash == request.hash || passed > usize::from(self.options.max_spirals) {
+                return Err(No::new(Reason::Loop, request.message.call_id()));
             }
         }
         Ok(passed)

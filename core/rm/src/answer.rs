@@ -50,9 +50,10 @@ impl Deref for Tag {
 impl Proxy {
     /// 100 Trying, before anything is looked up.
     pub(crate) fn trying(&mut self, request: &Request<'_, '_>) {
-        let mut bytes = Vec::new();
-        response(request.message, 100, phrase(100), None, &[], request.flow, &mut bytes);
-        self.endpoint.respond(request.now.mono, request.id, 100, &bytes);
+        let mut draft = self.fresh_draft();
+        response(request.message, 100, phrase(100), None, &[], request.flow, &mut draft.bytes);
+        self.endpoint.respond(request.now.mono, request.id, 100, &draft.bytes);
+        self.draft = draft;
     }
 
     /// Answers a request in hand with a "no" that has no record.
@@ -226,7 +227,7 @@ impl Proxy {
             ("Server", SERVER),
         ]);
         let flow = request.flow;
-        if request.standing.is_stranger() {
+        if request.source.is_stranger() {
             self.endpoint.discard(request.id);
             self.send_stateless(flow, request.message, code, &extra);
         } else {

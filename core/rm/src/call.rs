@@ -41,15 +41,15 @@ impl Proxy {
     pub(crate) fn remember(&mut self, request: &Request<'_, '_>, source: Source) -> Option<Call> {
         let leg = self.begin(request, &source)?;
         let plan = Plan::of(Dbid(0), Service::Voicexml);
-        Some(Call { leg, source, choice: None, plan, story: Story::default() })
+        Some(Call { leg, source, choice: None, plan, story: self.recorder.story() })
     }
 
     pub(crate) fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {
         let snapshot = Arc::clone(&self.snapshot);
-        let dn = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::Dn)).to_owned();
+        let dn = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::Dn));
         let trace = &mut call.story.trace;
         let message = request.message;
-        let choice = select::select(&snapshot, &self.options, &call.source, message, &dn, trace)?;
+        let choice = select::select(&snapshot, &self.options, &call.source, message, dn, trace)?;
         let tenant = self.names.tenant(&snapshot, choice.tenant);
         let profile = self.names.profile(&snapshot, choice.profile);
         call.plan.tenant = tenant.dbid;
@@ -93,16 +93,15 @@ impl Proxy {
             Err(refused) => {
                 let (no, refusal) = *refused;
                 let figure = |number: Option<u64>| number.unwrap_or_default().to_string();
-                let text = format!(
+                let text = format_args!(
                     "{}|{}|{}|{}",
-                    refusal.name.clone().unwrap_or_default(),
+                    refusal.name.as_deref().unwrap_or_default(),
                     refusal.rule,
                     figure(refusal.limit),
                     figure(refusal.usage)
                 );
+                self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
                 call.story.policy = Some(refusal);
-                let level = Level::Warning;
-                self.call_event(now, call.leg, level, "policy-violation", text);
                 Err(no)
             }
         }

@@ -21,6 +21,7 @@ impl Proxy {
         self.priority =
             DidIndex::build(self.options.priority_numbers.iter().map(|pattern| (pattern, 0)));
         self.names.clear();
+        self.usage.forget_unused();
         let mut sources = Sources::new(&snapshot, self.chance.next_u64());
         sources.inherit(&mut self.sources);
         self.sources = sources;
@@ -58,8 +59,8 @@ impl Proxy {
     /// Resources that left the configuration and carry nothing any more.
     fn forget_unused(&mut self) {
         for (key, next, out) in self.pool.forget_unused() {
-            if let Some(at) = next {
-                self.timers.take_back(at, Timer::Probe(key));
+            if next.is_some() {
+                self.timers.take_back(Timer::Probe(key));
             }
             if let Some(client) = out {
                 self.clients.remove(&client);

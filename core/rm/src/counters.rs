@@ -24,7 +24,7 @@ pub struct Counters {
     /// Answers after a try was given up, by group and code.
     pub late_answers: BTreeMap<String, BTreeMap<u16, u64>>,
     /// Tries by group, resource and outcome (`placed`, `4xx`, `5xx`, `timeout`, `transport`).
-    pub tries: BTreeMap<(String, String), BTreeMap<&'static str, u64>>,
+    pub tries: BTreeMap<String, BTreeMap<String, BTreeMap<&'static str, u64>>>,
     /// Requests for which no group had a resource, by the first group in order.
     pub exhausted: BTreeMap<String, u64>,
     /// Messages dropped, by why (`stray`, `no-dialog`, `bad-token`, `relay-refused` …).
@@ -66,6 +66,17 @@ impl Counters {
             400..=499 if invite => self.invite_4xx_sent += 1,
             500..=599 if invite => self.invite_5xx_sent += 1,
             _ => {}
+        }
+    }
+
+    pub(crate) fn tried(&mut self, group: &str, resource: &str, outcome: &'static str) {
+        match self.tries.get_mut(group) {
+            Some(resources) => count(resources, resource, outcome),
+            None => {
+                let first = BTreeMap::from([(outcome, 1)]);
+                let resources = BTreeMap::from([(resource.to_owned(), first)]);
+                self.tries.insert(group.to_owned(), resources);
+            }
         }
     }
 

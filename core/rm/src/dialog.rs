@@ -15,7 +15,8 @@ use sip::method::Method;
 use sip::transport::Flow;
 
 use crate::admit::Request;
-use crate::forward::{rewrite, session_timer};
+use crate::forward::draft::Draft;
+use crate::forward::{branch, rewrite, session_timer};
 use crate::log;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::reject::{No, Reason};
@@ -31,14 +32,13 @@ pub(crate) struct Relay {
     pub(crate) client: ClientId,
     ingress: Flow,
     /// The request as received, for an answer of our own.
-    request: Box<[u8]>,
+    request: Vec<u8>,
     kind: Kind,
     /// Its leg, if there is one: it may end meanwhile.
     leg: Option<(Guid, LegId)>,
     side: Side,
     /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
     owed: Option<u32>,
-    pub(crate) timer_c: Option<std::time::Duration>,
     /// Its hop, when its name has more addresses.
     again: Option<Box<(hop::Hop, session_timer::Timer)>>,
 }
@@ -72,12 +72,11 @@ impl Relay {
             server: request.id,
             client,
             ingress: request.flow,
-            request: Box::default(),
+            request: Vec::new(),
             kind: Kind::Other,
             leg: None,
             side: Side::Caller,
             owed: None,
-            timer_c: None,
             again: None,
         }
     }
@@ -106,31 +105,43 @@ impl Proxy {
         self.branches += 1;
         let wish = || self.wished_interval(self.table.leg(located.leg?)?);
         let timer = session_timer::Said::of(message).ask(&self.options, wish);
-        let (bytes, flow) =
-            self.in_dialog_bytes(request.flow, message, &hop, self.branches, timer)?;
+        let (ingress, hash) = (request.flow, request.hash);
+        let mut draft = self.fresh_draft();
+        let written = self.write_in_dialog(ingress, message, &hop, hash, timer, &mut draft);
+        let sent = written.map(|()| self.relay(request, &located, hop, timer, &draft.bytes));
+        self.draft = draft;
+        sent
+    }
+
+    /// The request goes on, and somebody waits for its answer.
+    fn relay(
+        &mut self,
+        request: &Request<'_, '_>,
+        located: &Located,
+        hop: hop::Hop,
+        timer: session_timer::Timer,
+        bytes: &[u8],
+    ) {
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
-        let client =
-            self.endpoint.request(request.now.mono, flow, &bytes, ClientOptions::default());
-        let timer_c = (kind == Kind::Invite).then(|| request.now.mono + self.settings.timers.c);
+        let options = ClientOptions::default();
+        let client = self.endpoint.request(request.now.mono, hop.flow, bytes, options);
         let relay = self.relays.insert(Relay {
             server: request.id,
             client,
             ingress: request.flow,
-            request: message.raw().into(),
+            request: self.buffers.keep(request.message.raw()),
             kind,
             leg,
             side: located.side,
             owed: timer.owed(),
-            timer_c,
             again: (!hop.others.is_empty()).then(|| Box::new((hop, timer))),
         });
-        if let Some(at) = timer_c {
-            self.timers.set(at, Timer::RelayC(relay));
+        if kind == Kind::Invite {
+            self.timers.set(request.now.mono + self.settings.timers.c, Timer::RelayC(relay));
         }
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));
-        Ok(())
     }
 
     /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
@@ -146,15 +157,15 @@ impl Proxy {
                 leg.silent = false;
             }
             self.branches += 1;
-            let (bytes, flow) = self.in_dialog_bytes(
-                flow,
-                message,
-                &hop,
-                self.branches,
-                session_timer::Timer::default(),
-            )?;
-            self.endpoint.send(flow, &bytes);
-            Ok(())
+            let hash = branch::loop_hash(&self.settings.keys, message);
+            let timer = session_timer::Timer::default();
+            let mut draft = self.fresh_draft();
+            let written = self.write_in_dialog(flow, message, &hop, hash, timer, &mut draft);
+            if written.is_ok() {
+                self.endpoint.send(hop.flow, &draft.bytes);
+            }
+            self.draft = draft;
+            written
         });
         if let Err(no) = sent {
             self.counters.dropped(no.reason.word());
@@ -185,7 +196,7 @@ impl Proxy {
             }
             leg.state = State::Ending;
             if let Some(reason) = reason {
-                leg.texts.set(&[(Text::ReasonHeader, reason.as_ref())]);
+                leg.texts.set(&[(Text::ReasonHeader, reason.as_ref())], &mut self.buffers);
             }
         }
         let id = leg.id;
@@ -193,32 +204,39 @@ impl Proxy {
         self.table.session(session).map(|session| (session.guid, id))
     }
 
-    /// The request as it goes on (rm.md §1.4, §1.6).
-    fn in_dialog_bytes(
+    /// Writes the request as it goes on (rm.md §1.4, §1.6); `hash` is its loop hash.
+    fn write_in_dialog(
         &self,
         ingress: Flow,
         message: &sip::message::Message<'_>,
         hop: &hop::Hop,
-        number: u64,
+        hash: u32,
         timer: session_timer::Timer,
-    ) -> Result<(Vec<u8>, Flow), No> {
+        draft: &mut Draft,
+    ) -> Result<(), No> {
         let flow = hop.flow;
         let listener = self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
-        let mut top = self.via(listener, flow.transport, number, message);
+        let Draft { start, top, edits, .. } = draft;
+        self.via(listener, flow.transport, self.branches, hash, top);
         top.push_str(&hop.routes);
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        let mut edits = rewrite::hop(message, ingress, hop.gone);
-        timer.write(message, &mut top, &mut edits);
+        rewrite::hop(message, ingress, if hop.routes_rewritten { 0 } else { hop.gone }, edits);
+        timer.write(message, top, edits);
         if hop.routes_rewritten {
-            edits.retain(|(index, _)| !message.all(Name::Route).any(|one| one.index == *index));
-            edits.extend(message.all(Name::Route).map(|one| (one.index, Vec::new())));
+            for line in message.all(Name::Route) {
+                edits.drop(line.index);
+            }
         }
-        let start = hop.uri.as_ref().map(|uri| format!("{} {uri} SIP/2.0", message.method()));
-        let mut bytes = Vec::new();
-        rewrite::write(message, start.as_deref(), &top, &edits, &mut bytes);
-        Ok((bytes, flow))
+        if let Some(uri) = &hop.uri {
+            start.push_str(message.method().as_str());
+            start.push(' ');
+            start.push_str(uri);
+            start.push_str(" SIP/2.0");
+        }
+        draft.write(message);
+        Ok(())
     }
 
     /// The request of a relay could not be sent: it goes to the next address of the same name (RFC
@@ -232,11 +250,16 @@ impl Proxy {
         }
         hop.flow = hop.others.remove(0);
         self.branches += 1;
+        let mut draft = Draft::default();
         let Some(relay) = self.relays.get(key) else { return false };
         let Ok(message) = sip::parse::parse(&relay.request, &self.limits) else { return false };
-        let written = self.in_dialog_bytes(relay.ingress, &message, hop, self.branches, *timer);
-        let Ok((bytes, flow)) = written else { return false };
-        let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
+        let hash = branch::loop_hash(&self.settings.keys, &message);
+        let written = self.write_in_dialog(relay.ingress, &message, hop, hash, *timer, &mut draft);
+        if written.is_err() {
+            return false;
+        }
+        let options = ClientOptions::default();
+        let client = self.endpoint.request(now.mono, hop.flow, &draft.bytes, options);
         self.clients.insert(client, ClientUse::Relay(key));
         *self.counters.address_failovers.entry("transport").or_default() += 1;
         if let Some(relay) = self.relays.get_mut(key) {

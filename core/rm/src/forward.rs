@@ -6,6 +6,7 @@
 
 pub(crate) mod branch;
 pub(crate) mod cancel;
+pub(crate) mod draft;
 pub(crate) mod egress;
 pub(crate) mod failover;
 pub(crate) mod headers;
@@ -24,6 +25,7 @@ use model::id::Dbid;
 use model::time::Now;
 use sip::endpoint::{ClientId, ClientOptions, ServerId};
 use sip::locate::Target;
+use sip::message::Message;
 use sip::transport::{Flow, Transport};
 use smallvec::SmallVec;
 
@@ -37,13 +39,16 @@ use crate::reject::{No, Reason};
 use crate::session::Text;
 use crate::timer::Timer;
 use crate::token::{self, Token};
+use draft::Draft;
+
 /// An INVITE on its way to a final answer.
 #[derive(Debug)]
 pub(crate) struct Hunt {
     pub(crate) server: ServerId,
     pub(crate) ingress: Flow,
-    /// The INVITE as received.
-    pub(crate) request: Box<[u8]>,
+    /// The INVITE as received, and its loop hash.
+    pub(crate) request: Vec<u8>,
+    hash: u32,
     /// Key of its leg.
     pub(crate) leg: usize,
     pub(crate) story: Story,
@@ -84,7 +89,16 @@ pub(crate) struct Try {
     pub(crate) owed: Option<u32>,
     /// TCP only because of its size.
     pub(crate) by_size: bool,
-    pub(crate) timer_c: Duration,
+}
+
+/// One try that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) hunt: usize,
+    pub(crate) pick: Pick,
+    pub(crate) target: Target,
+    /// TCP for size was refused.
+    pub(crate) udp_again: bool,
 }
 
 impl Proxy {
@@ -104,23 +118,27 @@ impl Proxy {
         let Some((session, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
-        let session = session.guid.to_string();
         let facts = rewrite::Facts {
             dnis: leg.texts.get(Text::Dn),
             ani: leg.texts.get(Text::Ani),
-            session: &session,
+            session: Some(session.guid),
             uuid: leg.texts.get(Text::CallUuid),
         };
         let (snapshot, trusted) = (Arc::clone(&self.snapshot), call.source.trusted);
-        let target = rewrite::target(&snapshot, choice, &line.target, trusted, facts);
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let target = rewrite::target(&snapshot, choice, &line.target, trusted, facts, text);
+        let (kept, text) = target.kept(&mut self.buffers);
+        self.scratch = text;
         let hunt = self.hunts.insert(Hunt {
             server: request.id,
             ingress: request.flow,
-            request: request.message.raw().into(),
+            request: self.buffers.keep(request.message.raw()),
+            hash: request.hash,
             leg: call.leg,
             story: std::mem::take(&mut call.story),
             plan: call.plan.clone(),
-            target,
+            target: kept,
             trusted,
             said: session_timer::Said::of(request.message),
             began: request.now.mono,
@@ -130,16 +148,24 @@ impl Proxy {
             cancelled: false,
         });
         self.servers.insert(request.id, ServerUse::Hunt(hunt));
-        if let Err(no) = self.first_try(request.now, hunt, pick) {
-            self.servers.remove(&request.id);
-            call.story = self.hunts.remove(hunt).story;
-            return Err(no);
+        let sent = self.first_try(request.now, hunt, pick, Some(request.message));
+        if sent.is_err()
+            && let Some(hunt) = self.end_hunt(hunt)
+        {
+            call.story = self.dismiss(hunt);
         }
-        Ok(())
+        sent
     }
 
-    /// The first target of a resource that was chosen; the others stand by.
-    pub(crate) fn first_try(&mut self, now: Now, key: usize, pick: Pick) -> Result<(), No> {
+    /// The first target of a resource that was chosen; the others stand by. `message` is the
+    /// INVITE, where it is at hand.
+    pub(crate) fn first_try(
+        &mut self,
+        now: Now,
+        key: usize,
+        pick: Pick,
+        message: Option<&Message<'_>>,
+    ) -> Result<(), No> {
         let member = self.pool.get(pick.member);
         let mut order =
             member.map(|one| one.reach.order(now.mono, &mut self.chance)).unwrap_or_default();
@@ -153,32 +179,44 @@ impl Proxy {
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.others = order;
         }
-        self.send_try(now, key, pick, target, false)
+        self.send_try(now, Attempt { hunt: key, pick, target, udp_again: false }, message)
     }
 
-    /// Writes and sends one try. `udp_again`: TCP for size was refused, the same one by UDP.
+    /// Writes and sends one try of the INVITE: `message`, or the one that was kept.
     pub(crate) fn send_try(
         &mut self,
         now: Now,
         key: usize,
         pick: Pick,
-        target: Target,
-        udp_again: bool,
+        attempt: Attempt,
+        message: Option<&Message<'_>>,
     ) -> Result<(), No> {
+        self.occupy_for(attempt.hunt, attempt.pick);
+        self.branches += 1;
+        let mut draft = self.fresh_draft();
+        let written = match message {
+            Some(message) => self.written(now, attempt, message, &mut draft),
+            None => self.written_again(now, attempt, &mut draft),
+        };
+        if let Ok((flow, by_size)) = written {
+            self.sent(now, attempt, flow, by_size, &draft.bytes);
+        }
+        self.draft = draft;
+        written.map(|_| ())
+    }
+
+    /// The try is on its way.
+    fn sent(&mut self, now: Now, attempt: Attempt, flow: Flow, by_size: bool, bytes: &[u8]) {
+        let Attempt { hunt: key, pick, target, .. } = attempt;
+        let number = self.branches;
         let group = self.snapshot.group(pick.group);
         let (group, timeout) = (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout));
-        self.occupy_for(key, pick);
-        self.branches += 1;
-        let number = self.branches;
-        let (sent, flow, by_size) =
-            self.written(now, key, (pick.member, target), number, udp_again)?;
         // a connect that fails in time must be told apart from a server that does not answer
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
         let options = ClientOptions { timeout: Some(timeout + grace) };
-        let client = self.endpoint.request(now.mono, flow, &sent, options);
-        let timer_c = now.mono + self.settings.timers.c;
+        let client = self.endpoint.request(now.mono, flow, bytes, options);
         self.clients.insert(client, ClientUse::Hunt(key));
-        self.timers.set(timer_c, Timer::TimerC(key));
+        self.timers.set(now.mono + self.settings.timers.c, Timer::TimerC(key));
         let owed = self.asked_timer(key).owed();
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.current = Some(Try {
@@ -189,15 +227,13 @@ impl Proxy {
                 group,
                 target,
                 flow,
-                sent,
+                sent: self.buffers.keep(bytes),
                 began: now.mono,
                 progress: false,
                 owed,
                 by_size,
-                timer_c,
             });
         }
-        Ok(())
     }
 
     /// The session timer of the current try, whose resource the leg has.
@@ -220,48 +256,63 @@ impl Proxy {
         }
     }
 
-    /// The bytes of a try, by the transport of the address or by the rule of size (rm.md §1.2).
+    /// As [`Self::written`], from the INVITE that was kept.
+    fn written_again(
+        &self,
+        now: Now,
+        attempt: Attempt,
+        draft: &mut Draft,
+    ) -> Result<(Flow, bool), No> {
+        let internal = |what: &str| No::new(Reason::Internal, what);
+        let hunt = self.hunts.get(attempt.hunt).ok_or_else(|| internal("no hunt"))?;
+        let message = sip::parse::parse(&hunt.request, &self.limits)
+            .map_err(|_| internal("request unreadable"))?;
+        self.written(now, attempt, &message, draft)
+    }
+
+    /// The bytes of a try, by the transport of the address or by the rule of size (rm.md §1.2);
+    /// whether it was the size.
     fn written(
         &self,
         now: Now,
-        key: usize,
-        (member, target): (usize, Target),
-        number: u64,
-        udp_again: bool,
-    ) -> Result<(Vec<u8>, Flow, bool), No> {
+        attempt: Attempt,
+        message: &Message<'_>,
+        draft: &mut Draft,
+    ) -> Result<(Flow, bool), No> {
         let internal = || No::new(Reason::Internal, "resource without address");
-        let address = self.pool.get(member).and_then(|one| one.address.as_ref());
-        let address = address.ok_or_else(internal)?;
+        let member = self.pool.get(attempt.pick.member).ok_or_else(internal)?;
+        let address = member.address.as_ref().ok_or_else(internal)?;
+        let target = attempt.target;
         let fixed = egress::fixed_transport(address).is_some() || target.transport.is_stream();
-        let (bytes, flow) = self.write_try(key, member, number, target)?;
+        let flow = self.write_try(attempt, message, draft)?;
         let most = usize::from(self.options.mtu).saturating_sub(limits::MTU_RESERVE);
-        if fixed || bytes.len() <= most {
-            return Ok((bytes, flow, false));
+        let large = draft.bytes.len();
+        if fixed || large <= most {
+            return Ok((flow, false));
         }
-        let udp_only = udp_again
-            || self.pool.get(member).and_then(|one| one.udp_only).is_some_and(|to| to > now.mono);
+        let udp_only = attempt.udp_again || member.udp_only.is_some_and(|to| to > now.mono);
         if !udp_only && self.egress(Transport::Tcp, target.remote).is_some() {
             let by_tcp = Target { transport: Transport::Tcp, ..target };
-            let (bytes, flow) = self.write_try(key, member, number, by_tcp)?;
-            return Ok((bytes, flow, true));
+            let by_tcp = Attempt { target: by_tcp, ..attempt };
+            return Ok((self.write_try(by_tcp, message, draft)?, true));
         }
-        if bytes.len() > limits::UDP_MOST {
+        if large > limits::UDP_MOST {
             return Err(No::new(Reason::Internal, "request too large for udp"));
         }
-        Ok((bytes, flow, false))
+        Ok((flow, false))
     }
 
     fn write_try(
         &self,
-        key: usize,
-        member: usize,
-        number: u64,
-        Target { transport, remote }: Target,
-    ) -> Result<(Vec<u8>, Flow), No> {
+        attempt: Attempt,
+        message: &Message<'_>,
+        draft: &mut Draft,
+    ) -> Result<Flow, No> {
+        let Target { transport, remote } = attempt.target;
         let internal = |what: &str| No::new(Reason::Internal, what);
-        let hunt = self.hunts.get(key).ok_or_else(|| internal("no hunt"))?;
+        let hunt = self.hunts.get(attempt.hunt).ok_or_else(|| internal("no hunt"))?;
         let (session, leg) = self.table.both(hunt.leg).ok_or_else(|| internal("no leg"))?;
-        let member = self.pool.get(member).ok_or_else(|| internal("no resource"))?;
+        let member = self.pool.get(attempt.pick.member).ok_or_else(|| internal("no resource"))?;
         let address = member.address.as_ref().ok_or_else(|| internal("no address"))?;
         let index = self
             .egress(transport, remote)
@@ -269,11 +320,12 @@ impl Proxy {
         let listener = self.listener(index).ok_or_else(|| internal("no listener"))?;
         let ingress =
             self.listener(hunt.ingress.listener).ok_or_else(|| internal("no listener"))?;
-        let message = sip::parse::parse(&hunt.request, &self.limits)
-            .map_err(|_| internal("request unreadable"))?;
-        let start_line = format!("INVITE {} SIP/2.0", hunt.target.uri(address)?);
-
-        let mut top = self.via(listener, transport, number, &message);
+        draft.clear();
+        let Draft { start, top, edits, .. } = draft;
+        start.push_str("INVITE ");
+        hunt.target.write(address, start)?;
+        start.push_str(" SIP/2.0");
+        self.via(listener, transport, self.branches, hunt.hash, top);
         let double =
             record_route::is_double((ingress, hunt.ingress.transport), (listener, transport));
         let token = Token {
@@ -291,31 +343,48 @@ impl Proxy {
             from_hash: token::tag_hash(leg.texts.get(Text::FromTag)),
         };
         record_route::write(
-            &token.seal(&self.settings.keys, message.call_id()),
+            token.seal(&self.settings.keys, message.call_id()).as_str(),
             self.settings.node_id,
             leg.id,
             (ingress, hunt.ingress.transport),
             (listener, transport),
             record_route::Secure {
-                ingress: crate::call::is_secure(&message),
-                egress: start_line.starts_with("INVITE sips:"),
+                ingress: crate::call::is_secure(message),
+                egress: start.starts_with("INVITE sips:"),
             },
-            &mut top,
+            top,
         );
-        headers::session_id(session, self.settings.node_id, &mut top);
-        headers::session_data(session, self.settings.node_id, &mut top);
+        headers::session_id(session, self.settings.node_id, top);
+        headers::session_data(session, self.settings.node_id, top);
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        let mut edits = rewrite::hop(&message, hunt.ingress, self.own_routes(&message));
-        self.asked_timer(key).write(&message, &mut top, &mut edits);
+        rewrite::hop(message, hunt.ingress, self.own_routes(message), edits);
+        self.asked_timer(attempt.hunt).write(message, top, edits);
         for header in message.headers().filter(|one| rewrite::is_internal(one, hunt.trusted)) {
-            edits.push((header.index, Vec::new()));
+            edits.drop(header.index);
         }
-        let mut bytes = Vec::new();
-        rewrite::write(&message, Some(&start_line), &top, &edits, &mut bytes);
-        let flow = Flow { transport, listener: index, remote, conn: None };
-        Ok((bytes, flow))
+        draft.write(message);
+        Ok(Flow { transport, listener: index, remote, conn: None })
+    }
+
+    /// The draft, for a new message; it must be put back.
+    pub(crate) fn fresh_draft(&mut self) -> Draft {
+        let mut draft = std::mem::take(&mut self.draft);
+        draft.clear();
+        draft
+    }
+
+    /// A hunt is over: its memory goes back, its story is still to be told.
+    pub(crate) fn dismiss(&mut self, hunt: Hunt) -> Story {
+        let Hunt { request, target, current, best, story, .. } = hunt;
+        let sent = current.map(|current| current.sent);
+        let best = best.map(|(_, bytes)| bytes);
+        for bytes in [Some(request), sent, best].into_iter().flatten() {
+            self.buffers.release(bytes);
+        }
+        target.release(&mut self.buffers);
+        story
     }
 }
 

@@ -111,5 +111,7 @@ pub const QUEUE_CALM: Duration = Duration::from_millis(20);
 pub const OVERLOAD_STEP: Duration = Duration::from_millis(100);
 /// The alarm of an overload clears after so long without (rm.md §12.1).
 pub const OVERLOAD_CLEAR: Duration = Duration::from_secs(10);
+/// Stories of calls whose memory is kept for the next ones: as many as hunt at once, mostly.
+pub const STORIES: usize = 1_024;
 /// Debug builds check all invariants after every mutation up to so many legs, then now and then.
 pub const CHECKED_LEGS: usize = 64;

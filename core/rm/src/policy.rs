@@ -5,12 +5,17 @@
 
 pub(crate) mod limit;
 
+use std::fmt;
+
 use model::config::{ProfileIx, Service, TenantIx};
 use model::id::Dbid;
-use model::record::{Policy as Refusal, Scope, Stage, TraceStep, Usage as Figure, Verdict};
+use model::record::{Policy as Refusal, Scope, Stage, Verdict};
 use model::snapshot::Snapshot;
 
-use crate::record::trace::{Trace, step};
+use smallvec::SmallVec;
+
+use crate::record::Figure;
+use crate::record::trace::{Figures, Step, Trace, step};
 use crate::reject::{No, Reason};
 pub(crate) use limit::Usage;
 
@@ -28,7 +33,7 @@ pub(crate) struct Asked {
 }
 
 /// Root → profile: all levels that judge a session.
-pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked) -> Vec<Judge<'s>> {
+pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked) -> SmallVec<[Judge<'s>; 8]> {
     use model::config::Policy;
     fn judge<'s>(scope: Scope, dbid: Dbid, name: &'s str, policy: &'s Policy) -> Judge<'s> {
         Judge { object: (scope, dbid), name, policy }
@@ -50,9 +55,9 @@ pub(crate) struct Judge<'s> {
     pub(crate) policy: &'s model::config::Policy,
 }
 
-impl Judge<'_> {
-    fn candidate(&self) -> String {
-        format!("{} {}", self.object.0.as_str(), self.name)
+impl fmt::Display for Judge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.object.0.as_str(), self.name)
     }
 }
 
@@ -62,7 +67,7 @@ pub(crate) struct Reserved {
     /// The highest burst level of all.
     pub(crate) burst: u8,
     /// How full each level is with the new session in it.
-    pub(crate) figures: Vec<Figure>,
+    pub(crate) figures: SmallVec<[Figure; 4]>,
 }
 
 /// Judges a new session and reserves its place in all sets, or says who refused.
@@ -82,7 +87,7 @@ pub(crate) fn authorise(
         }
     }
     let mut burst = 1;
-    let mut figures = Vec::with_capacity(judges.len());
+    let mut figures = SmallVec::new();
     for judge in judges {
         let used = usage.count(judge.object);
         let level = match limit::level(judge.policy, used) {
@@ -91,25 +96,22 @@ pub(crate) fn authorise(
             Err(most) => return Err(Box::new(full(judges, judge, used, most, trace))),
         };
         if let Some(most) = judge.policy.usage_limit {
-            trace.push(TraceStep {
-                used: Some(used),
-                limit: Some(u64::from(most)),
-                ..step(Stage::Authorise, judge.candidate(), Verdict::Passed, "usage_limit")
+            trace.push(Step {
+                figures: figures_of(used, u64::from(most)),
+                ..step(Stage::Authorise, judge, Verdict::Passed, &"usage_limit")
             });
         }
         burst = level.max(burst);
-        figures.push(Figure {
-            scope: judge.object.0,
-            dbid: Some(judge.object.1.0),
-            name: judge.name.to_owned(),
-            usage: Some(used + 1),
-            burst: Some(level),
-        });
+        figures.push(Figure { usage: used + 1, burst: level });
     }
     for judge in judges {
         usage.insert(judge.object, session);
     }
     Ok(Reserved { burst, figures })
+}
+
+fn figures_of(used: u64, limit: u64) -> Figures {
+    Figures { used: Some(used), limit: Some(limit), ..Figures::default() }
 }
 
 fn forbidden(
@@ -119,9 +121,9 @@ fn forbidden(
     trace: &mut Trace,
 ) -> (No, Refusal) {
     let rule = format!("services.{service}.allowed");
-    trace.push(step(Stage::Authorise, judge.candidate(), Verdict::Refused, rule.clone()));
+    trace.push(step(Stage::Authorise, judge, Verdict::Refused, &rule));
     let status = judges.iter().rev().find_map(|judge| judge.policy.respcodes.service_forbidden);
-    let no = No::new(Reason::ServiceForbidden, format!("{} {rule}", judge.candidate()));
+    let no = No::new(Reason::ServiceForbidden, format!("{judge} {rule}"));
     (no.with_status(status), refusal(judge, rule, None, None))
 }
 
@@ -132,13 +134,12 @@ fn full(
     most: u64,
     trace: &mut Trace,
 ) -> (No, Refusal) {
-    trace.push(TraceStep {
-        used: Some(used),
-        limit: Some(most),
-        ..step(Stage::Authorise, judge.candidate(), Verdict::Refused, "usage_limit")
+    trace.push(Step {
+        figures: figures_of(used, most),
+        ..step(Stage::Authorise, judge, Verdict::Refused, &"usage_limit")
     });
     let status = judges.iter().rev().find_map(|judge| judge.policy.respcodes.usage_limit);
-    let no = No::new(Reason::UsageLimit, format!("{} {used}/{most}", judge.candidate()));
+    let no = No::new(Reason::UsageLimit, format!("{judge} {used}/{most}"));
     (no.with_status(status), refusal(judge, "usage_limit".to_owned(), Some(most), Some(used)))
 }
 

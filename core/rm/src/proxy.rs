@@ -17,6 +17,7 @@ use model::id::{Guid, LegId};
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
+use sip::buffers::Buffers;
 use sip::endpoint::{Absorbed, ClientId, Endpoint, Received, ServerId};
 use sip::parse::ParseError;
 use sip::transport::Flow;
@@ -26,7 +27,8 @@ use crate::admit::strangers::{Bucket, Strangers};
 use crate::admit::{Request, Sources, Way};
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
-use crate::forward::{Hunt, watch::Watch};
+use crate::forward::draft::Draft;
+use crate::forward::{Hunt, branch, watch::Watch};
 use crate::input::{Input, NodeState};
 use crate::limits::{PENDING, PENDING_RESERVE};
 use crate::log;
@@ -79,6 +81,10 @@ pub struct Proxy {
     pub(crate) recorder: Recorder,
     pub(crate) events: Events,
     pub(crate) counters: Counters,
+    /// For what has to be kept of messages.
+    pub(crate) buffers: Buffers,
+    /// The message in the making.
+    pub(crate) draft: Draft,
     /// Transaction number of the latest branch.
     pub(crate) branches: u64,
     /// Groups that had no resource lately: when the next log line may be made, and how often it
@@ -162,7 +168,7 @@ impl Proxy {
             clients: Map::new(seed),
             servers: Map::new(seed),
             held: VecDeque::new(),
-            timers: Timers::default(),
+            timers: Timers::new(seed),
             overload: Overload::new(settings.listeners.len()),
             strangers: Strangers::new(seed),
             peer_rates: vec![Bucket::default(); settings.peers.len()],
@@ -171,6 +177,8 @@ impl Proxy {
             recorder: Recorder::default(),
             events: Events::default(),
             counters: Counters::default(),
+            buffers: Buffers::default(),
+            draft: Draft::default(),
             branches: 0,
             probes: 0,
             unsaid: BTreeMap::new(),
@@ -218,7 +226,7 @@ impl Proxy {
         self.endpoint.handle_timeout(now.mono);
         self.settle_transactions(now);
         for _ in 0..crate::limits::TIMERS_PER_TURN {
-            let Some((_, timer)) = self.timers.pop(now.mono) else { break };
+            let Some(timer) = self.timers.pop(now.mono) else { break };
             self.fire(now, timer);
         }
         self.settle_transactions(now);
@@ -256,14 +264,15 @@ impl Proxy {
     }
 
     fn on_packet(&mut self, now: Now, flow: Flow, bytes: &[u8]) {
-        let standing = self.sources.standing(&self.settings, flow);
-        if !self.is_heard(now, flow, standing, bytes) {
+        let source = self.sources.of(&self.settings, flow);
+        if !self.is_heard(now, flow, source, bytes) {
             return;
         }
         let answered = self.endpoint.counters().refused;
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
-                self.on_request(&Request { now, id, flow, message: &message, standing });
+                let message = &message;
+                self.on_request(&Request { now, id, flow, message, source, hash: 0 });
             }
             Received::Ack { message } => {
                 *self.counters.requests.entry(("proxy", "ACK")).or_default() += 1;
@@ -288,7 +297,7 @@ impl Proxy {
             Received::Absorbed(Absorbed::Unanswerable) => self.counters.dropped("multicast"),
             Received::Absorbed(_) => {}
             Received::Refused(error) => {
-                self.note_fault(now, flow, standing);
+                self.note_fault(now, flow, source);
                 self.unreadable(flow, error, answered);
             }
         }
@@ -298,8 +307,8 @@ impl Proxy {
         let answered = self.endpoint.counters().refused;
         if let Received::Refused(error) = self.endpoint.handle_broken(now.mono, flow, bytes, error)
         {
-            let standing = self.sources.standing(&self.settings, flow);
-            self.note_fault(now, flow, standing);
+            let source = self.sources.of(&self.settings, flow);
+            self.note_fault(now, flow, source);
             self.unreadable(flow, error, answered);
         }
     }
@@ -328,6 +337,8 @@ impl Proxy {
         if self.shed(request) {
             return;
         }
+        let hash = branch::loop_hash(&self.settings.keys, request.message);
+        let request = &Request { hash, ..*request };
         if request.is_invite() {
             self.trying(request);
         }

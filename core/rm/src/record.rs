@@ -3,38 +3,82 @@
 //! Start at the 2xx, end at the end, one record for an attempt. Ids are functions of session, leg,
 //! epoch and node, so a record that is made again is the same one. Must not decide anything.
 
-pub(crate) mod cdr;
+mod cdr;
 pub(crate) mod trace;
 
-use model::id::{Epoch, Guid, LegId};
-use model::record::{
-    Body, CallEvent, Component, ComponentType, Level, Phase, Policy, Producer, Record, Stream, Try,
-    UpdateReason, Usage,
-};
-use model::time::Now;
+use std::fmt::Arguments;
+use std::sync::Arc;
 
-use crate::output::{Event, FrameKind};
+use model::id::{Epoch, Guid, LegId};
+use model::record::{ComponentType, Kind, Level, Object, Phase, Policy, Stream, UpdateReason};
+use model::time::Now;
+use smallvec::SmallVec;
+
+use crate::forward::failover::Outcome;
+use crate::limits;
+use crate::output::{Event, Events, FrameKind};
 use crate::proxy::Proxy;
 use crate::session::end::End;
-use crate::session::{Leg, Session, block};
+use crate::session::{Leg, ResourceNames, Session, Table, block};
+use crate::settings::Settings;
+use cdr::Cdr;
 use trace::Trace;
 
 /// What is told of a call once: in its start record, or in the record of its attempt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Story {
     pub(crate) trace: Trace,
-    pub(crate) usage: Vec<Usage>,
-    pub(crate) tries: Vec<Try>,
+    /// Of the tenants from the root on, then of the profile.
+    pub(crate) usage: SmallVec<[Figure; 4]>,
+    pub(crate) tries: SmallVec<[Tried; 2]>,
     pub(crate) policy: Option<Policy>,
 }
 
+/// How full one level is with the new session in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Figure {
+    pub(crate) usage: u64,
+    /// Burst level, 1–3.
+    pub(crate) burst: u8,
+}
+
+/// One try that has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tried {
+    pub(crate) resource: Arc<ResourceNames>,
+    pub(crate) status: Option<u16>,
+    /// Why it failed; None: it was answered.
+    pub(crate) why: Option<Outcome>,
+    pub(crate) ms: u64,
+}
+
 /// Numbers of records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Recorder {
     /// Number of the latest record event.
     pub(crate) no: u64,
     cdr: u64,
     event: u64,
+    /// Stories that were told; their memory is used again.
+    told: Vec<Story>,
+}
+
+impl Recorder {
+    /// An empty story.
+    pub(crate) fn story(&mut self) -> Story {
+        self.told.pop().unwrap_or_default()
+    }
+
+    /// Takes back one that nobody needs any more.
+    pub(crate) fn told(&mut self, mut story: Story) {
+        if self.told.len() < limits::STORIES {
+            story.trace.clear();
+            story.usage.clear();
+            story.tries.clear();
+            story.policy = None;
+            self.told.push(story);
+        }
+    }
 }
 
 /// Key of an open or close frame: GUID, leg, epoch, big-endian.
@@ -45,22 +89,37 @@ pub(crate) fn frame_key(guid: Guid, leg: LegId, epoch: Epoch) -> [u8; 22] {
     key
 }
 
+/// What every record begins with.
+struct Head<'h> {
+    kind: Kind,
+    id: Arguments<'h>,
+    revision: u64,
+    frame: FrameKind,
+    key: [u8; 22],
+    urgent: bool,
+}
+
+/// Where records are written.
+struct Desk<'d> {
+    now: Now,
+    settings: &'d Settings,
+    recorder: &'d mut Recorder,
+    events: &'d mut Events,
+}
+
 impl Proxy {
     /// The call was answered: its open frame, with everything that is told once.
     pub(crate) fn record_start(&mut self, now: Now, key: usize, story: &Story) {
         if let Some(leg) = self.table.leg_mut(key) {
             leg.opened = true;
         }
-        let Some((session, leg)) = self.table.both(key) else { return };
-        let mut cdr = cdr::facts(session, leg, Phase::Start);
-        let sampled = cdr::is_sampled(session.guid, self.options.trace_sample);
-        cdr::tell(&mut cdr, leg, story, sampled || story.tries.len() > 1);
-        let packed = block::write(session, leg);
-        let id = self.record_id(session, leg, "cdr.start", None);
-        let body = Body::Cdr(Box::new(cdr));
-        let made = (id, session.revision, frame_key(session.guid, leg.id, leg.epoch));
+        let sample = self.options.trace_sample;
+        let (desk, table) = self.desk(now);
+        let Some((session, leg)) = table.both(key) else { return };
+        let trace = cdr::is_sampled(session.guid, sample) || story.tries.len() > 1;
+        let cdr = Cdr { story: Some(story), trace, ..facts(session, leg, Phase::Start) };
+        desk.cdr(cdr, "cdr.start", FrameKind::Open, false);
         *self.counters.records.entry(("cdr", "start")).or_default() += 1;
-        self.emit(now, made, body, FrameKind::Open, packed, false);
     }
 
     /// The leg was adopted: an update that opens it under its new epoch.
@@ -68,14 +127,12 @@ impl Proxy {
         if let Some(leg) = self.table.leg_mut(key) {
             leg.updates += 1;
         }
-        let Some((session, leg)) = self.table.both(key) else { return };
-        let mut cdr = cdr::facts(session, leg, Phase::Update);
-        cdr.rm.update_reason = Some(UpdateReason::Adopted);
-        let packed = block::write(session, leg);
-        let id = self.record_id(session, leg, "cdr.update", Some(leg.updates));
-        let made = (id, session.revision, frame_key(session.guid, leg.id, leg.epoch));
+        let (desk, table) = self.desk(now);
+        let Some((session, leg)) = table.both(key) else { return };
+        let update = Some(UpdateReason::Adopted);
+        let cdr = Cdr { update, ..facts(session, leg, Phase::Update) };
+        desk.cdr(cdr, "cdr.update", FrameKind::Open, false);
         *self.counters.records.entry(("cdr", "update")).or_default() += 1;
-        self.emit(now, made, Body::Cdr(Box::new(cdr)), FrameKind::Open, packed, false);
     }
 
     /// The leg has ended; gives back the number of its record.
@@ -86,22 +143,20 @@ impl Proxy {
         end: End,
         story: Option<&Story>,
     ) -> Option<u64> {
-        let (session, leg) = self.table.both(key)?;
-        let mut cdr = cdr::facts(session, leg, Phase::End);
-        cdr.ended_at = Some(end.ended.max(leg.started));
-        cdr.end_state = Some(end.state);
-        cdr.reason = Some(end.word.to_owned());
-        cdr.sip_status = end.status.or(leg.sip_status);
-        if let Some(story) = story {
-            cdr::tell(&mut cdr, leg, story, true);
-            cdr.usage.clear();
-        }
+        let (desk, table) = self.desk(now);
+        let (session, leg) = table.both(key)?;
+        let cdr = Cdr {
+            sip_status: end.status.or(leg.sip_status),
+            end: Some((end.ended, end.state, end.word)),
+            story,
+            trace: true,
+            ..facts(session, leg, Phase::End)
+        };
         let frame = if leg.opened { FrameKind::Close } else { FrameKind::Data };
-        let id = self.record_id(session, leg, "cdr.end", None);
-        let made = (id, session.revision, frame_key(session.guid, leg.id, leg.epoch));
+        let number = desk.cdr(cdr, "cdr.end", frame, end.urgent);
         self.counters.ledger_out += 1;
         *self.counters.records.entry(("cdr", "end")).or_default() += 1;
-        Some(self.emit(now, made, Body::Cdr(Box::new(cdr)), frame, Vec::new(), end.urgent))
+        Some(number)
     }
 
     /// An event of a leg that is known.
@@ -111,7 +166,7 @@ impl Proxy {
         key: usize,
         level: Level,
         log_id: &str,
-        text: String,
+        text: Arguments<'_>,
     ) {
         let Some(leg) = self.table.leg_mut(key) else { return };
         leg.events += 1;
@@ -129,76 +184,113 @@ impl Proxy {
         number: u32,
         level: Level,
         log_id: &str,
-        text: String,
+        text: Arguments<'_>,
     ) {
         let (guid, leg, epoch) = whose;
-        let node = self.settings.node_id;
-        let body = Body::Event(CallEvent {
-            guid: Some(guid.into()),
-            leg: Some(leg),
-            session_id: Some(format!("{guid}.{leg}")),
-            level,
-            log_id: log_id.to_owned(),
-            text: Some(text),
-            label: None,
-        });
-        let id = format!("{guid}/{leg}/ev/{epoch}.{node}.{number}");
         let revision = self.snapshot.revision.0;
-        let made = (id, revision, frame_key(guid, leg, epoch));
+        let node = self.settings.node_id;
+        let text = text.to_string();
+        let head = Head {
+            kind: Kind::CallEvent,
+            id: format_args!("{guid}/{leg}/ev/{epoch}.{node}.{number}"),
+            revision,
+            frame: FrameKind::Data,
+            key: frame_key(guid, leg, epoch),
+            urgent: false,
+        };
+        let body = |out: &mut Object<'_>| {
+            out.shown("guid", guid);
+            out.shown("leg", leg);
+            out.shown("session_id", format_args!("{guid}.{leg}"));
+            out.text("level", level.as_str());
+            out.text("log_id", log_id);
+            out.text("text", &text);
+        };
+        self.desk(now).0.emit(&head, body, |_| {});
         *self.counters.records.entry(("call.event", "")).or_default() += 1;
-        self.emit(now, made, body, FrameKind::Data, Vec::new(), false);
     }
 
-    fn record_id(&self, session: &Session, leg: &Leg, kind: &str, number: Option<u32>) -> String {
-        let (guid, node) = (session.guid, self.settings.node_id);
-        let (id, epoch) = (leg.id, leg.epoch);
-        let tail = number.map(|number| format!(".{number}")).unwrap_or_default();
-        format!("{guid}/{id}/{kind}/{epoch}.{node}{tail}")
+    fn desk(&mut self, now: Now) -> (Desk<'_>, &Table) {
+        let Self { settings, recorder, events, table, .. } = self;
+        (Desk { now, settings, recorder, events }, table)
+    }
+}
+
+/// What every record of a leg tells.
+fn facts<'a>(session: &'a Session, leg: &'a Leg, phase: Phase) -> Cdr<'a> {
+    let sip_status = leg.sip_status;
+    Cdr { session, leg, phase, sip_status, end: None, update: None, story: None, trace: false }
+}
+
+impl Desk<'_> {
+    /// One record of a leg; the packed leg goes with an open frame.
+    fn cdr(self, cdr: Cdr<'_>, name: &str, frame: FrameKind, urgent: bool) -> u64 {
+        let Cdr { session, leg, .. } = cdr;
+        let (guid, id, epoch, node) = (session.guid, leg.id, leg.epoch, self.settings.node_id);
+        let updates = leg.updates;
+        let key = frame_key(guid, id, epoch);
+        let head = |id| {
+            let revision = session.revision;
+            Head { kind: Kind::Cdr, id, revision, frame, key, urgent }
+        };
+        let body = |out: &mut Object<'_>| cdr.write(out);
+        let packed = |out: &mut Vec<u8>| {
+            if frame == FrameKind::Open {
+                block::write(session, leg, out);
+            }
+        };
+        if cdr.update.is_some() {
+            let id = format_args!("{guid}/{id}/{name}/{epoch}.{node}.{updates}");
+            self.emit(&head(id), body, packed)
+        } else {
+            self.emit(&head(format_args!("{guid}/{id}/{name}/{epoch}.{node}")), body, packed)
+        }
     }
 
+    /// Writes a record, and behind it what belongs to its frame; gives back its number.
     fn emit(
-        &mut self,
-        now: Now,
-        made: (String, u64, [u8; 22]),
-        body: Body,
-        frame: FrameKind,
-        block: Vec<u8>,
-        urgent: bool,
+        self,
+        head: &Head<'_>,
+        body: impl FnOnce(&mut Object<'_>),
+        block: impl FnOnce(&mut Vec<u8>),
     ) -> u64 {
-        let (id, revision, key) = made;
-        let stream = if matches!(body, Body::Event(_)) { Stream::Event } else { Stream::Cdr };
+        let Self { now, settings, recorder, events } = self;
+        let stream = head.kind.stream();
         let seq = match stream {
-            Stream::Event => &mut self.recorder.event,
-            Stream::Cdr | Stream::Or | Stream::Sq => &mut self.recorder.cdr,
+            Stream::Event => &mut recorder.event,
+            Stream::Cdr | Stream::Or | Stream::Sq => &mut recorder.cdr,
         };
         *seq += 1;
-        let record = Record {
-            schema: model::record::SCHEMA,
-            id,
-            time: now.wall,
-            producer: Producer {
-                name: self.settings.name.clone(),
-                boot: Some(u64::from(self.settings.boot.0)),
-                seq: Some(*seq),
-                stream: Some(stream),
-            },
-            component: Component {
-                name: self.settings.name.clone(),
-                kind: ComponentType::Rm,
-                dbid: self.settings.application_dbid.map(|dbid| dbid.0),
-            },
-            config_rev: Some(revision),
-            body,
-            extra: serde_json::Map::new(),
-        };
-        let bytes = self.events.bytes();
+        let seq = *seq;
+        let bytes = events.bytes();
         let before = bytes.len();
-        record.write(bytes);
+        Object::write(bytes, |out| {
+            out.number("schema", model::record::SCHEMA);
+            out.text("kind", head.kind.as_str());
+            out.shown("id", head.id);
+            out.shown("time", now.wall);
+            out.object("producer", |out| {
+                out.text("name", &settings.name);
+                out.number("boot", settings.boot.0);
+                out.number("seq", seq);
+                out.text("stream", stream.as_str());
+            });
+            out.object("component", |out| {
+                out.text("name", &settings.name);
+                out.text("type", ComponentType::Rm.as_str());
+                if let Some(dbid) = settings.application_dbid {
+                    out.number("dbid", dbid.0);
+                }
+            });
+            out.number("config_rev", head.revision);
+            body(out);
+        });
         let json = bytes.len() - before;
-        bytes.extend_from_slice(&block);
-        self.recorder.no += 1;
-        let (no, block) = (self.recorder.no, block.len());
-        self.events.push(Event::Record { no, stream, frame, key, json, block, urgent });
+        block(bytes);
+        let block = bytes.len() - before - json;
+        recorder.no += 1;
+        let (no, frame, key, urgent) = (recorder.no, head.frame, head.key, head.urgent);
+        events.push(Event::Record { no, stream, frame, key, json, block, urgent });
         no
     }
 }

@@ -62,10 +62,7 @@ impl Proxy {
         match self.book.ask(goal, until) {
             book::Asked::Open => true,
             book::Asked::Full => false,
-            book::Asked::New { key, before } => {
-                if let Some(before) = before {
-                    self.timers.take_back(before, Timer::Name(key));
-                }
+            book::Asked::New { key } => {
                 self.timers.set(until, Timer::Name(key));
                 self.counters.names_asked += 1;
                 self.events.push(Event::Resolve { goal: goal.clone() });
@@ -86,7 +83,6 @@ impl Proxy {
             *self.counters.names_failed.entry(failure.as_str()).or_default() += 1;
         }
         let Some(noted) = self.book.note(now.mono, goal, found, ttl) else { return };
-        self.timers.take_back(noted.before, Timer::Name(noted.key));
         self.timers.set(noted.next, Timer::Name(noted.key));
         if noted.failing {
             let fields = vec![("name", goal.to_string()), ("error", noted.word.to_owned())];

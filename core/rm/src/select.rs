@@ -8,9 +8,11 @@ pub(crate) mod number;
 pub(crate) mod profile;
 pub(crate) mod service;
 
+use std::fmt;
+
 use model::config::{Options, ProfileIx, Service, TenantIx};
 use model::record::{SelectedBy, Stage, Verdict};
-use model::snapshot::Snapshot;
+use model::snapshot::{DidMatch, Snapshot};
 use sip::message::Message;
 
 use crate::admit::Source;
@@ -44,11 +46,11 @@ pub(crate) fn select(
 ) -> Result<Choice, No> {
     let asked = profile::asked(snapshot, options, source, message);
     let found = match &asked {
-        profile::Asked::Profile { profile, tenant, by, reason } => Some((
+        profile::Asked::Profile { profile, tenant, by, wanted } => Some((
             tenant.unwrap_or(snapshot.profile(*profile).tenant),
             *profile,
             *by,
-            reason.clone(),
+            Why::Asked(*by, wanted),
         )),
         profile::Asked::Tenant(tenant) => {
             by_number(snapshot, dn, Some(*tenant)).or_else(|| default(snapshot, Some(*tenant)))
@@ -59,16 +61,18 @@ pub(crate) fn select(
         }
     };
     if let profile::Asked::Unknown { name, .. } = &asked {
-        trace.push(step(Stage::Select, format!("profile {name}"), Verdict::Skipped, "unknown"));
+        let candidate = format_args!("profile {name}");
+        trace.push(step(Stage::Select, &candidate, Verdict::Skipped, &"unknown"));
     }
     let Some((tenant, profile, by, reason)) = found else {
-        let candidate = format!("number {dn}");
-        trace.push(step(Stage::Select, candidate, Verdict::Refused, Reason::NoProfile.word()));
+        let candidate = format_args!("number {dn}");
+        trace.push(step(Stage::Select, &candidate, Verdict::Refused, &Reason::NoProfile.word()));
         let status = Some(options.profile_not_found_respcode);
         return Err(No::new(Reason::NoProfile, dn).with_status(status));
     };
     let chosen = snapshot.profile(profile);
-    trace.push(step(Stage::Select, format!("profile {}", chosen.name), Verdict::Chosen, reason));
+    let candidate = format_args!("profile {}", chosen.name);
+    trace.push(step(Stage::Select, &candidate, Verdict::Chosen, &reason));
     let user = message.request().and_then(|line| line.target.user);
     Ok(Choice {
         tenant,
@@ -80,23 +84,40 @@ pub(crate) fn select(
     })
 }
 
-type Found = (TenantIx, ProfileIx, SelectedBy, String);
+type Found<'s> = (TenantIx, ProfileIx, SelectedBy, Why<'s>);
 
-fn by_number(snapshot: &Snapshot, dn: &str, within: Option<TenantIx>) -> Option<Found> {
+/// Why a profile was chosen, for the trace.
+enum Why<'s> {
+    Did(DidMatch<'s>),
+    /// The default profile of this tenant.
+    Default(&'s str),
+    Asked(SelectedBy, &'s str),
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Did(found) => write!(f, "did {} of {}", found.pattern, found.group),
+            Self::Default(tenant) => write!(f, "default of {tenant}"),
+            Self::Asked(by, wanted) => write!(f, "{by} {wanted}"),
+        }
+    }
+}
+
+fn by_number<'s>(snapshot: &'s Snapshot, dn: &str, within: Option<TenantIx>) -> Option<Found<'s>> {
     let found = snapshot.did(dn)?;
     if within.is_some_and(|tenant| tenant != found.tenant) {
         return None;
     }
-    let reason = format!("did {} of {}", found.pattern, found.group);
-    Some((found.tenant, found.profile, SelectedBy::Did, reason))
+    Some((found.tenant, found.profile, SelectedBy::Did, Why::Did(found)))
 }
 
 /// The nearest default profile on the way to the root; without a tenant that of `Environment`.
-fn default(snapshot: &Snapshot, tenant: Option<TenantIx>) -> Option<Found> {
+fn default(snapshot: &Snapshot, tenant: Option<TenantIx>) -> Option<Found<'_>> {
     let from = tenant.unwrap_or(model::snapshot::ENVIRONMENT);
     snapshot.chain(from).find_map(|one| {
         let profile = snapshot.tenant(one).default_profile?;
-        let reason = format!("default of {}", snapshot.tenant(one).name);
+        let reason = Why::Default(&snapshot.tenant(one).name);
         let owner = tenant.unwrap_or(snapshot.profile(profile).tenant);
         Some((owner, profile, SelectedBy::Default, reason))
     })

@@ -21,7 +21,7 @@ pub(crate) mod texts;
 
 pub(crate) use leg::{Bye, Kind, Leg, Owner, Side, State};
 pub(crate) use names::{Names, ProfileNames, ResourceNames, TenantNames};
-pub(crate) use table::{Gone, Table};
+pub(crate) use table::Table;
 pub(crate) use texts::{Text, Texts};
 
 /// All legs of one interaction; what it holds never changes in its life.

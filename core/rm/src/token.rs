@@ -20,6 +20,8 @@ pub use keys::Keys;
 const BODY: usize = 54;
 /// Bytes of the whole token.
 const LEN: usize = 70;
+/// Characters of the user part.
+const TEXT: usize = 97;
 /// Prefix of the user part.
 pub const PREFIX: &str = "rm-";
 /// User part of a Record-Route entry without a token: the far side of a double one.
@@ -61,6 +63,19 @@ pub struct Token {
     pub from_hash: [u8; 4],
 }
 
+/// The user part of a token: `rm-` and 94 characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed([u8; TEXT]);
+
+impl Sealed {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // base64url is ASCII
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// Why a user part is not a token of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -78,15 +93,16 @@ pub enum TokenError {
 impl Token {
     /// The user part: `rm-` and 94 characters, signed with the first key of the ring.
     #[must_use]
-    pub fn seal(&self, keys: &Keys, call_id: &str) -> String {
+    pub fn seal(&self, keys: &Keys, call_id: &str) -> Sealed {
         let mut bytes = [0_u8; LEN];
         let (body, mac) = bytes.split_at_mut(BODY);
         self.write(keys.signing_id(), body);
         mac.copy_from_slice(&keys.route_mac(keys.signing_id(), body, call_id).unwrap_or_default());
-        let mut text = String::with_capacity(97);
-        text.push_str(PREFIX);
-        base64url::encode(&bytes, &mut text);
-        text
+        let mut text = [0; TEXT];
+        let (prefix, rest) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        base64url::encode(&bytes, rest);
+        Sealed(text)
     }
 
     /// Reads a user part; every key of the ring verifies.
@@ -95,9 +111,7 @@ impl Token {
     /// [`TokenError`]; nothing of such a token may be used.
     pub fn open(user: &str, keys: &Keys, call_id: &str) -> Result<Self, TokenError> {
         let text = user.strip_prefix(PREFIX).ok_or(TokenError::Shape)?;
-        let bytes: [u8; LEN] = base64url::decode(text)
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(TokenError::Shape)?;
+        let bytes: [u8; LEN] = base64url::decode(text).ok_or(TokenError::Shape)?;
         let (body, mac) = bytes.split_at(BODY);
         let &[version, key, ..] = body else { return Err(TokenError::Shape) };
         if version != 1 {

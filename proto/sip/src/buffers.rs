@@ -46,6 +46,12 @@ impl Buffers {
         }
     }
 
+    /// As [`Self::room`], for text.
+    pub fn text(&mut self, len: usize) -> String {
+        // nothing is in it, so nothing is no UTF-8
+        String::from_utf8(self.room(len)).unwrap_or_default()
+    }
+
     /// Takes back a buffer that is needed no longer; one that does not fit in is dropped.
     pub fn release(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();

@@ -53,29 +53,48 @@ impl Failure {
     }
 }
 
+/// The target of a goal whose host is an address, so that nothing is to be asked; `None` for a
+/// name.
+///
+/// # Errors
+/// [`Failure::Unspoken`].
+pub fn at_once(goal: &Goal, spoken: Spoken) -> Option<Result<Target, Failure>> {
+    let Host::Ip(ip) = goal.host else { return None };
+    Some(stated(goal, spoken).and_then(|stated| {
+        // §4.2: "If TARGET is a numeric IP address, the client uses that address. If the URI also
+        // contains a port, it uses that port. If no port is specified, it uses the default port
+        // for the particular transport protocol."
+        let transport = stated.unwrap_or_else(|| usual(goal, spoken));
+        if !spoken.reaches(transport, ip.is_ipv4()) {
+            return Err(Failure::Unspoken);
+        }
+        let port = goal.port.unwrap_or(transport.default_port());
+        Ok(Target { transport, remote: SocketAddr::new(ip, port) })
+    }))
+}
+
 /// The next step towards `goal`, from what has been answered.
 pub fn locate(goal: &Goal, spoken: Spoken, answers: &Answers) -> Step {
+    let name = match (&goal.host, at_once(goal, spoken)) {
+        (Host::Name(name), _) => name,
+        (Host::Ip(_), Some(Ok(target))) => return Step::Found(Targets::one(target)),
+        (Host::Ip(_), Some(Err(failure))) => return Step::Failed(failure),
+        (Host::Ip(_), None) => return Step::Failed(Failure::Nothing),
+    };
     let stated = match stated(goal, spoken) {
         Ok(stated) => stated,
         Err(failure) => return Step::Failed(failure),
     };
-    match (&goal.host, goal.port) {
-        // §4.2: "If TARGET is a numeric IP address, the client uses that address. If the URI also
-        // contains a port, it uses that port. If no port is specified, it uses the default port
-        // for the particular transport protocol."
-        (Host::Ip(ip), port) => {
-            let transport = stated.unwrap_or_else(|| usual(goal, spoken));
-            numeric(*ip, port, transport, spoken)
-        }
+    match goal.port {
         // §4.2: "If the TARGET was not a numeric IP address, but a port is present in the URI, the
         // client performs an A or AAAA record lookup of the domain name."
-        (Host::Name(name), Some(port)) => {
+        Some(port) => {
             let transport = stated.unwrap_or_else(|| usual(goal, spoken));
             hosts::addresses(&[Place::plain(transport, name, port)], spoken, answers)
         }
         // §4.2: "If the TARGET was not a numeric IP address, and no port was present in the URI,
         // the client performs an SRV query."
-        (Host::Name(name), None) => service::locate(goal, name, stated, spoken, answers),
+        None => service::locate(goal, name, stated, spoken, answers),
     }
 }
 
@@ -102,14 +121,6 @@ fn usual(goal: &Goal, spoken: Spoken) -> Transport {
         (false, true) => Transport::Udp,
         (false, false) => Transport::Tcp,
     }
-}
-
-fn numeric(ip: IpAddr, port: Option<u16>, transport: Transport, spoken: Spoken) -> Step {
-    if !spoken.reaches(transport, ip.is_ipv4()) {
-        return Step::Failed(Failure::Unspoken);
-    }
-    let remote = SocketAddr::new(ip, port.unwrap_or(transport.default_port()));
-    Step::Found(Targets::one(Target { transport, remote }))
 }
 
 #[cfg(test)]

@@ -16,16 +16,15 @@ pub fn normalise(user: &str) -> String {
     out
 }
 
-/// The same, in place of what `out` holds.
+/// The same, appended to `out`.
 pub fn normalise_into(user: &str, out: &mut String) {
-    out.clear();
     let user = user.split([':', ';']).next().unwrap_or_default();
-    if user.contains('%') {
-        let decoded = percent_decoded(user);
-        clean(decoded.strip_prefix('+').unwrap_or(&decoded), out);
-    } else {
-        clean(user.strip_prefix('+').unwrap_or(user), out);
+    let plain = user.strip_prefix('+').unwrap_or(user);
+    if !user.contains('%') {
+        return clean(plain, out);
     }
+    let decoded = percent_decoded(user);
+    clean(decoded.strip_prefix('+').unwrap_or(&decoded), out);
 }
 
 fn clean(text: &str, out: &mut String) {

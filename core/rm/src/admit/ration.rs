@@ -10,8 +10,9 @@ use model::time::Now;
 use sip::message::Message;
 use sip::transport::Flow;
 
+use super::source::Who;
 use super::strangers::Ration;
-use super::{Request, Standing, Way, method, own};
+use super::{Request, Source, Way, method, own};
 use crate::limits::PEER_DEPTH;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
@@ -19,18 +20,12 @@ use crate::reject::{No, Reason};
 impl Proxy {
     /// Whether bytes of this source are read at all: not those of a source that was wrong too
     /// often, nor answers to CANCEL beyond the rate of a stranger.
-    pub(crate) fn is_heard(
-        &mut self,
-        now: Now,
-        flow: Flow,
-        standing: Standing,
-        bytes: &[u8],
-    ) -> bool {
+    pub(crate) fn is_heard(&mut self, now: Now, flow: Flow, source: Source, bytes: &[u8]) -> bool {
         if own::is_forbidden(flow.remote.ip()) || flow.remote.port() == 0 {
             self.counters.dropped("unanswerable");
             return false;
         }
-        if !standing.is_stranger() {
+        if !source.is_stranger() {
             return true;
         }
         let source = flow.remote.ip();
@@ -48,8 +43,8 @@ impl Proxy {
     }
 
     /// Bytes that were no message.
-    pub(crate) fn note_fault(&mut self, now: Now, flow: Flow, standing: Standing) {
-        if standing.is_stranger() {
+    pub(crate) fn note_fault(&mut self, now: Now, flow: Flow, source: Source) {
+        if source.is_stranger() {
             self.strangers.fault(now.mono, flow.remote.ip());
         }
     }
@@ -57,7 +52,7 @@ impl Proxy {
     /// Serves a stranger, or refuses what is beyond a peer's rate; true when the request has been
     /// dealt with.
     pub(crate) fn ration(&mut self, request: &Request<'_, '_>) -> bool {
-        if request.standing.is_stranger() {
+        if request.source.is_stranger() {
             let vouched = self.is_vouched(request.message);
             if !vouched {
                 self.serve_stranger(request);
@@ -79,7 +74,7 @@ impl Proxy {
 
     /// Requests inside dialogs and OPTIONS to RM pass, and are not counted.
     fn is_over_rate(&mut self, request: &Request<'_, '_>) -> bool {
-        let Some(peer) = request.standing.peer else { return false };
+        let Who::Peer(peer) = request.source.who else { return false };
         let Some(rate) = self.settings.peers.get(peer).and_then(|peer| peer.rate) else {
             return false;
         };

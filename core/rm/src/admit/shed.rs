@@ -48,7 +48,7 @@ impl Proxy {
         }
         let message = request.message;
         let begins = message.to().tag().is_none() && self.begins_work(request);
-        if !begins || request.standing.priority || self.is_priority_number(message) {
+        if !begins || request.source.priority || self.is_priority_number(message) {
             return false;
         }
         let lot = || self.mark(message).to_be_bytes()[3];
@@ -81,7 +81,8 @@ impl Proxy {
         if self.priority.is_empty() && self.options.sos_number.is_none() {
             return false;
         }
-        number::dialled_into(message, &self.options, &mut self.scratch);
+        self.scratch.clear();
+        number::dialled(message, &self.options, &mut self.scratch);
         self.options.sos_number.as_ref() == Some(&self.scratch)
             || self.priority.find(&self.scratch).is_some()
     }

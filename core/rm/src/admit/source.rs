@@ -15,58 +15,48 @@ use smallvec::SmallVec;
 use crate::settings::{Match, Peer, Role, Settings};
 
 /// A judged source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     /// None: a stranger.
     pub(crate) role: Option<Role>,
-    /// Name of the peer or resource; empty for an unnamed one.
-    pub(crate) name: String,
+    pub(crate) who: Who,
     pub(crate) allow_route: bool,
     /// Its internal headers are believed.
     pub(crate) trusted: bool,
     pub(crate) priority: bool,
 }
 
-/// What a source may do, without its name: judged for every request.
+/// Whose name a source has; [`Sources::name`] says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// None: a stranger.
-    pub(crate) role: Option<Role>,
-    pub(crate) priority: bool,
-    /// Index of the peer, of one of the settings.
-    pub(crate) peer: Option<usize>,
+pub(crate) enum Who {
+    Nobody,
+    /// A peer, by its number in the settings.
+    Peer(usize),
+    /// A resource, by its number in the configuration.
+    Resource(usize),
 }
 
-impl Standing {
+impl Source {
     /// Neither a peer nor a resource.
     pub(crate) const fn is_stranger(self) -> bool {
         self.role.is_none()
     }
-}
 
-/// The most specific match.
-#[derive(Clone, Copy, Debug)]
-enum Found<'s> {
-    Stranger,
-    Peer(usize, &'s Peer),
-    Resource(&'s str, Role),
-}
-
-impl Source {
     /// It may name another next hop inside a dialog than the one that was learnt (rm.md §1.8).
     pub(crate) fn may_redirect(&self) -> bool {
         self.trusted && self.role.is_some_and(|role| role != Role::Probe)
     }
 }
 
-/// The resources at one address: port, name, role.
-type Here = SmallVec<[(u16, String, Role); 1]>;
+/// The resources at one address: port, number, role.
+type Here = SmallVec<[(u16, usize, Role); 1]>;
 
 /// Addresses of the declared resources.
 #[derive(Debug)]
 pub(crate) struct Sources {
     by_ip: Map<IpAddr, Here>,
-    networks: Vec<(Match, String, Role)>,
+    networks: Vec<(Match, usize, Role)>,
+    names: Vec<String>,
     /// Streams under TLS whose far end has proven to be a peer: its index in the settings.
     proven: Map<ConnId, usize>,
 }
@@ -74,15 +64,17 @@ pub(crate) struct Sources {
 impl Sources {
     pub(crate) fn new(snapshot: &Snapshot, seed: u64) -> Self {
         let mut by_ip: Map<IpAddr, Here> = Map::new(seed);
-        let mut networks = Vec::new();
+        let (mut networks, mut names) = (Vec::new(), Vec::new());
         for (_, resource) in snapshot.resources() {
+            let number = names.len();
+            names.push(resource.name.clone());
             let services = &snapshot.group(resource.group).services;
             let gateway = services.contains(&model::config::Service::Gateway);
             let role = if gateway { Role::Gateway } else { Role::Media };
             if let Some(address) = resource.address.addr() {
                 by_ip.get_or_insert_with(address.ip().to_canonical(), SmallVec::new).push((
                     address.port(),
-                    resource.name.clone(),
+                    number,
                     role,
                 ));
             }
@@ -93,10 +85,10 @@ impl Sources {
                 } else {
                     Match::Net(network.ip, network.prefix)
                 };
-                networks.push((rule, resource.name.clone(), role));
+                networks.push((rule, number, role));
             }
         }
-        Self { by_ip, networks, proven: Map::new(seed) }
+        Self { by_ip, networks, names, proven: Map::new(seed) }
     }
 
     /// Streams outlive a configuration, and so does what is known of them.
@@ -122,10 +114,11 @@ impl Sources {
 
     /// The name of a resource leads elsewhere now.
     pub(crate) fn moved(&mut self, name: &str, role: Role, before: &[Target], after: &[Target]) {
+        let Some(number) = self.names.iter().position(|own| own == name) else { return };
         for target in before.iter().chain(after) {
             let ip = target.remote.ip().to_canonical();
             if let Some(here) = self.by_ip.get_mut(&ip) {
-                here.retain(|(_, own, _)| own.as_str() != name);
+                here.retain(|(_, own, _)| *own != number);
                 if here.is_empty() {
                     self.by_ip.remove(&ip);
                 }
@@ -133,56 +126,42 @@ impl Sources {
         }
         for target in after {
             let (ip, port) = (target.remote.ip().to_canonical(), target.remote.port());
-            let here = self.by_ip.get_or_insert_with(ip, SmallVec::new);
-            here.push((port, name.to_owned(), role));
+            self.by_ip.get_or_insert_with(ip, SmallVec::new).push((port, number, role));
         }
     }
 
     /// Judges the source of a flow.
     pub(crate) fn of(&self, settings: &Settings, flow: Flow) -> Source {
-        match self.find(settings, flow) {
-            Found::Stranger => stranger(),
-            Found::Resource(name, role) => declared(name, role),
-            Found::Peer(_, peer) => Source {
-                role: Some(peer.role),
-                name: peer.name.clone(),
-                allow_route: peer.allow_route,
-                trusted: peer.role != Role::Gateway || peer.trusted_headers,
-                priority: peer.priority,
-            },
-        }
-    }
-
-    /// The same without what only a call needs.
-    pub(crate) fn standing(&self, settings: &Settings, flow: Flow) -> Standing {
-        let standing = |role, priority, peer| Standing { role, priority, peer };
-        match self.find(settings, flow) {
-            Found::Stranger => standing(None, false, None),
-            Found::Resource(_, role) => standing(Some(role), false, None),
-            Found::Peer(at, peer) => standing(Some(peer.role), peer.priority, Some(at)),
-        }
-    }
-
-    fn find<'s>(&'s self, settings: &'s Settings, flow: Flow) -> Found<'s> {
         let proven = flow.conn.and_then(|conn| self.proven.get(&conn));
         if let Some((at, peer)) = proven.and_then(|at| Some((*at, settings.peers.get(*at)?))) {
-            return Found::Peer(at, peer);
+            return of_peer(at, peer);
         }
-        let mut best = (0, Found::Stranger);
-        for (at, peer) in settings.peers.iter().enumerate() {
+        let mut best: (u16, Source) = (0, stranger());
+        for (number, peer) in settings.peers.iter().enumerate() {
             let ranks = peer.matches.iter().filter_map(|rule| rule.rank(flow.remote));
             let Some(rank) = ranks.max() else { continue };
             // ranks of networks begin at 0 for a prefix of no bits: shift them above the stranger
             if rank + 1 > best.0 {
-                best = (rank + 1, Found::Peer(at, peer));
+                best = (rank + 1, of_peer(number, peer));
             }
         }
         if settings.peers.is_empty() && flow.remote.ip().to_canonical().is_loopback() {
-            best = (9, Found::Resource("", Role::SipServer));
+            best = (9, declared(Who::Nobody, Role::SipServer));
         }
         match self.resource(flow) {
-            Some((rank, name, role)) if rank + 1 >= best.0 => Found::Resource(name, role),
+            Some((rank, number, role)) if rank + 1 >= best.0 => {
+                declared(Who::Resource(number), role)
+            }
             _ => best.1,
+        }
+    }
+
+    /// Name of a peer or resource; empty for an unnamed one.
+    pub(crate) fn name<'s>(&'s self, settings: &'s Settings, who: Who) -> &'s str {
+        match who {
+            Who::Nobody => "",
+            Who::Peer(number) => settings.peers.get(number).map_or("", |peer| &peer.name),
+            Who::Resource(number) => self.names.get(number).map_or("", String::as_str),
         }
     }
 
@@ -200,32 +179,43 @@ impl Sources {
     }
 
     /// On UDP by address and port, on streams by address.
-    fn resource(&self, flow: Flow) -> Option<(u16, &str, Role)> {
+    fn resource(&self, flow: Flow) -> Option<(u16, usize, Role)> {
         let own = self.by_ip.get(&flow.remote.ip().to_canonical()).and_then(|here| {
             let port = flow.remote.port();
             match here.iter().find(|(one, ..)| *one == port) {
-                Some((_, name, role)) => Some((1000, name.as_str(), *role)),
+                Some((_, number, role)) => Some((1000, *number, *role)),
                 None if flow.transport.is_stream() => {
-                    here.first().map(|(_, name, role)| (500, name.as_str(), *role))
+                    here.first().map(|(_, number, role)| (500, *number, *role))
                 }
                 None => None,
             }
         });
-        let others = self.networks.iter().filter_map(|(rule, name, role)| {
-            rule.rank(flow.remote).map(|rank| (rank, name.as_str(), *role))
+        let others = self.networks.iter().filter_map(|(rule, number, role)| {
+            rule.rank(flow.remote).map(|rank| (rank, *number, *role))
         });
         own.into_iter().chain(others).max_by_key(|(rank, ..)| *rank)
     }
 }
 
 fn stranger() -> Source {
-    Source { role: None, name: String::new(), allow_route: false, trusted: false, priority: false }
+    let who = Who::Nobody;
+    Source { role: None, who, allow_route: false, trusted: false, priority: false }
 }
 
-fn declared(name: &str, role: Role) -> Source {
+fn of_peer(number: usize, peer: &Peer) -> Source {
+    Source {
+        role: Some(peer.role),
+        who: Who::Peer(number),
+        allow_route: peer.allow_route,
+        trusted: peer.role != Role::Gateway || peer.trusted_headers,
+        priority: peer.priority,
+    }
+}
+
+fn declared(who: Who, role: Role) -> Source {
     Source {
         role: Some(role),
-        name: name.to_owned(),
+        who,
         allow_route: false,
         trusted: role != Role::Gateway,
         priority: false,

@@ -29,13 +29,14 @@ impl Proxy {
         number: u64,
         server: ServerId,
         code: u16,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) {
         let until = now.mono + limits::BYE_HOLD;
         if self.held.is_empty() {
             self.timers.set(until, Timer::Held);
         }
         // numbers and deadlines both only rise: the queue is in the order of both
+        let bytes = self.buffers.keep(bytes);
         self.held.push_back(Held { number, until, server, code, bytes });
     }
 
@@ -50,11 +51,10 @@ impl Proxy {
     }
 
     fn release(&mut self, now: Now, ready: impl Fn(&Held) -> bool, late: bool) {
-        if let Some(first) = self.held.front() {
-            self.timers.take_back(first.until, Timer::Held);
-        }
+        self.timers.take_back(Timer::Held);
         while let Some(held) = self.held.pop_front_if(|held| ready(held)) {
             self.endpoint.respond(now.mono, held.server, held.code, &held.bytes);
+            self.buffers.release(held.bytes);
             if late {
                 self.counters.bye_answer_late += 1;
                 self.log(log::BYE_ANSWER_LATE, None, vec![("record", held.number.to_string())]);

@@ -4,10 +4,11 @@
 //! first (`resolve`). A statement that differs from what the leg has learnt is followed for a
 //! trusted source only.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use model::time::Now;
-use sip::locate::{Answers, Goal, Step, Target, locate};
+use sip::locate::{Goal, Target, at_once};
 use sip::message::Message;
 use sip::transport::{Flow, Transport};
 use sip::uri::{Scheme, Uri};
@@ -52,9 +53,9 @@ pub(crate) struct Hop {
 }
 
 /// What a message states, after our own entries.
-struct Stated {
-    uri: String,
-    routes: Vec<String>,
+struct Stated<'m> {
+    uri: Cow<'m, str>,
+    routes: SmallVec<[Cow<'m, str>; 4]>,
     /// The Request-URI or the routes are not those of the message.
     rewritten: bool,
 }
@@ -76,7 +77,7 @@ impl Proxy {
         let to = match &first {
             None => stated.uri.clone(),
             Some(route) => {
-                let parsed = Uri::parse(route).map_err(|_| No::new(Reason::NextHop, route))?;
+                let parsed = Uri::parse(route).map_err(|_| No::new(Reason::NextHop, &**route))?;
                 if parsed.param("lr").is_none() {
                     // a strict router is next (RFC 3261 §16.6 step 6)
                     stated.routes.remove(0);
@@ -86,7 +87,7 @@ impl Proxy {
                 route.clone()
             }
         };
-        let parsed = Uri::parse(&to).map_err(|_| No::new(Reason::NextHop, &to))?;
+        let parsed = Uri::parse(&to).map_err(|_| No::new(Reason::NextHop, &*to))?;
         let mut chance = self.chance.clone();
         let ways = self.ways_to(now, &parsed, |below| chance.below(below));
         self.chance = chance;
@@ -103,7 +104,7 @@ impl Proxy {
             flows.retain(|flow| flow.transport == Transport::Tls);
         }
         if flows.is_empty() {
-            return Err(No::new(Reason::NextHop, &to));
+            return Err(No::new(Reason::NextHop, &*to));
         }
         let flow = flows.remove(0);
         self.may_go(ingress, &parsed, Some(flow.remote), located)?;
@@ -115,24 +116,24 @@ impl Proxy {
         Ok(Next::Hop(Hop {
             flow,
             others: flows,
-            uri: stated.rewritten.then_some(stated.uri),
+            uri: stated.rewritten.then(|| stated.uri.into_owned()),
             gone: located.own,
             routes_rewritten: stated.rewritten,
             routes,
         }))
     }
 
-    fn stated(&self, message: &Message<'_>, located: &Located) -> Result<Stated, No> {
+    fn stated<'m>(&self, message: &Message<'m>, located: &Located) -> Result<Stated<'m>, No> {
         let line = message.request().ok_or_else(|| No::from(Reason::Malformed))?;
-        let mut routes: Vec<String> =
-            message.routes().skip(located.own).map(|route| route.uri.to_owned()).collect();
+        let routes = message.routes().skip(located.own).map(|route| Cow::Borrowed(route.uri));
+        let mut routes: SmallVec<[Cow<'m, str>; 4]> = routes.collect();
         if located.strict
             && let Some(last) = routes.pop()
         {
             return Ok(Stated { uri: last, routes, rewritten: true });
         }
         if !located.targetless && !located.strict {
-            return Ok(Stated { uri: line.uri.to_owned(), routes, rewritten: false });
+            return Ok(Stated { uri: Cow::Borrowed(line.uri), routes, rewritten: false });
         }
         // the Request-URI is ours and nothing else is stated: what the leg has learnt
         let leg = located.leg.and_then(|key| self.table.leg(key));
@@ -142,7 +143,8 @@ impl Proxy {
         if uri.is_empty() {
             return Err(No::new(Reason::NoDialog, message.call_id()));
         }
-        Ok(Stated { uri, routes: entries(leg.texts.get(route)), rewritten: true })
+        let routes = entries(leg.texts.get(route)).map(|uri| Cow::Owned(uri.to_owned()));
+        Ok(Stated { uri: Cow::Owned(uri), routes: routes.collect(), rewritten: true })
     }
 
     /// The flow to a URI, as far as that is known now.
@@ -163,20 +165,17 @@ impl Proxy {
     fn ways_to(&self, now: Now, uri: &Uri<'_>, below: impl FnMut(u64) -> u64) -> Result<Ways, No> {
         let no = || No::new(Reason::NextHop, uri.text);
         let goal = Goal::of_uri(uri).ok_or_else(no)?;
-        let order = if goal.name().is_some() {
-            match self.book.look(now.mono, &goal) {
-                Known::Targets(targets) => targets.order(below),
-                Known::Failed(failure) => {
-                    let text = format!("{}: {}", uri.text, failure.as_str());
-                    return Err(No::new(Reason::NextHop, text));
-                }
-                Known::Asked | Known::Nothing => return Ok(Ways::Name(goal)),
+        if let Some(target) = at_once(&goal, self.settings.spoken()) {
+            let flow = self.flow_of(target.map_err(|_| no())?, uri.text)?;
+            return Ok(Ways::Flows(SmallVec::from_buf([flow])));
+        }
+        let order = match self.book.look(now.mono, &goal) {
+            Known::Targets(targets) => targets.order(below),
+            Known::Failed(failure) => {
+                let text = format!("{}: {}", uri.text, failure.as_str());
+                return Err(No::new(Reason::NextHop, text));
             }
-        } else {
-            match locate(&goal, self.settings.spoken(), &Answers::default()) {
-                Step::Found(targets) => targets.iter().collect(),
-                Step::Ask(_) | Step::Failed(_) => return Err(no()),
-            }
+            Known::Asked | Known::Nothing => return Ok(Ways::Name(goal)),
         };
         let mut flows = SmallVec::new();
         let mut refused = no();
@@ -218,8 +217,8 @@ impl Proxy {
         let named = Goal::of_uri(stated).filter(|goal| goal.name().is_some());
         let known = located.leg.and_then(|key| self.table.leg(key)).is_some_and(|leg| {
             let (target, route) = towards(located.side.other());
-            let route = entries(leg.texts.get(route)).into_iter().next();
-            let learnt = [route, Some(leg.texts.get(target).to_owned())];
+            let route = entries(leg.texts.get(route)).next();
+            let learnt = [route, Some(leg.texts.get(target))];
             let goal = |uri: &str| Uri::parse(uri).ok().as_ref().and_then(Goal::of_uri);
             learnt.iter().flatten().any(|uri| match &named {
                 Some(_) => goal(uri) == named,
@@ -254,9 +253,11 @@ fn towards(side: Side) -> (Text, Text) {
 }
 
 /// The URIs of a route set as it is kept.
-fn entries(route: &str) -> Vec<String> {
-    let bare = |entry: &str| entry.trim().trim_matches(['<', '>']).to_owned();
-    route.split(", ").map(bare).filter(|uri| !uri.is_empty()).collect()
+fn entries(route: &str) -> impl Iterator<Item = &str> {
+    fn bare(entry: &str) -> &str {
+        entry.trim().trim_matches(['<', '>'])
+    }
+    route.split(", ").map(bare).filter(|uri| !uri.is_empty())
 }
 
 fn address(uri: &str) -> Option<SocketAddr> {

@@ -2,8 +2,10 @@
 
 use model::record::EndState;
 use model::time::Now;
+use sip::buffers::Buffers;
 use sip::endpoint::ClientId;
 use sip::message::Message;
+use smallvec::SmallVec;
 
 use super::{Kind, Relay};
 use crate::forward::session_timer::agreed;
@@ -38,19 +40,21 @@ impl Proxy {
         let held = self.learn(now, &relay, status, message);
         match held {
             Some(number) => {
-                if let Some(bytes) = self.passed_back(message, None, None) {
-                    self.hold(now, number, relay.server, status, bytes);
+                let mut draft = self.fresh_draft();
+                if self.passed_back(message, None, None, &mut draft) {
+                    self.hold(now, number, relay.server, status, &draft.bytes);
                 }
+                self.draft = draft;
             }
             None => self.pass_back(now, relay.server, status, message, None, relay.owed),
         }
+        self.buffers.release(relay.request);
     }
 
     fn relay_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
         let until = now.mono + self.settings.timers.c;
-        let Some(relay) = self.relays.get_mut(key) else { return };
-        if let Some(before) = relay.timer_c.replace(until).filter(|_| relay.kind == Kind::Invite) {
-            self.timers.take_back(before, Timer::RelayC(key));
+        let Some(relay) = self.relays.get(key) else { return };
+        if relay.kind == Kind::Invite {
             self.timers.set(until, Timer::RelayC(key));
         }
         let server = relay.server;
@@ -81,9 +85,14 @@ impl Proxy {
                 self.end_by_bye(now, key);
             }
             Kind::Invite | Kind::Update if status < 300 => {
-                let (asked, answered) = (self.contact_asked(relay), contact(message));
+                // the target that the request itself named, now that it was accepted
+                let request = sip::parse::parse(&relay.request, &self.limits).ok();
+                let asked = request.as_ref().map_or("", contact);
                 let leg = self.table.leg_mut(key)?;
-                refresh(leg, now, relay.side, &asked, &answered);
+                leg.heard = now.mono;
+                leg.refreshed = now.mono;
+                leg.last_heard = now.wall;
+                refresh(leg, relay.side, asked, contact(message), &mut self.buffers);
                 // without an interval the timer ends (RFC 4028 §8.2)
                 leg.session_timer = agreed(message, relay.owed);
                 self.set_expiry(key);
@@ -92,13 +101,6 @@ impl Proxy {
             Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {}
         }
         None
-    }
-
-    /// The target that the request itself named, now that it was accepted.
-    fn contact_asked(&self, relay: &Relay) -> String {
-        sip::parse::parse(&relay.request, &self.limits)
-            .map(|request| contact(&request))
-            .unwrap_or_default()
     }
 
     /// The call has ended by its BYE.
@@ -138,7 +140,7 @@ impl Proxy {
             Some(number) => {
                 let ingress = relay.ingress;
                 if let Some(bytes) = self.no_bytes(ingress, &relay.request, &no.into(), None) {
-                    self.hold(now, number, relay.server, no.entry().status, bytes);
+                    self.hold(now, number, relay.server, no.entry().status, &bytes);
                 }
             }
             None => {
@@ -149,9 +151,7 @@ impl Proxy {
 
     pub(crate) fn end_relay(&mut self, key: usize) -> Option<Relay> {
         let relay = self.relays.try_remove(key)?;
-        if let Some(at) = relay.timer_c {
-            self.timers.take_back(at, Timer::RelayC(key));
-        }
+        self.timers.take_back(Timer::RelayC(key));
         self.servers.remove(&relay.server);
         self.clients.remove(&relay.client);
         Some(relay)
@@ -167,20 +167,18 @@ fn passed(status: u16) -> &'static str {
     if status < 300 { "ok" } else { "forwarded" }
 }
 
-fn contact(message: &Message<'_>) -> String {
-    message.contacts().next().map_or("", |contact| contact.uri).to_owned()
+fn contact<'m>(message: &Message<'m>) -> &'m str {
+    message.contacts().next().map_or("", |contact| contact.uri)
 }
 
 /// Target refresh: both sides have told where they are now.
-fn refresh(leg: &mut Leg, now: Now, asked_by: Side, asked: &str, answered: &str) {
+fn refresh(leg: &mut Leg, asked_by: Side, asked: &str, answered: &str, buffers: &mut Buffers) {
     let (own, other) = match asked_by {
         Side::Caller => (Text::CallerTarget, Text::CalleeTarget),
         Side::Callee => (Text::CalleeTarget, Text::CallerTarget),
     };
     let known = [(own, asked), (other, answered)];
-    let known: Vec<_> = known.into_iter().filter(|(_, uri)| !uri.is_empty()).collect();
-    leg.texts.set(&known);
-    leg.heard = now.mono;
-    leg.refreshed = now.mono;
-    leg.last_heard = now.wall;
+    let known = known.into_iter().filter(|(_, uri)| !uri.is_empty());
+    let known: SmallVec<[(Text, &str); 2]> = known.collect();
+    leg.texts.set(&known, buffers);
 }

@@ -41,8 +41,8 @@ impl Proxy {
         let in_uri = strict.then_some(line.target.user).flatten();
         let mut bad = false;
         let mut token = None;
-        let entries: Vec<&str> = message.routes().take(own).map(|route| route.uri).collect();
-        let users = entries.iter().filter_map(|uri| Uri::parse(uri).ok()?.user);
+        let entries = message.routes().take(own);
+        let users = entries.filter_map(|route| Uri::parse(route.uri).ok()?.user);
         for user in in_uri.into_iter().chain(users).filter(|user| *user != BARE) {
             match Token::open(user, &self.settings.keys, message.call_id()) {
                 Ok(read) => {

@@ -3,6 +3,8 @@
 //!
 //! The hash covers what hops do not change; a spiral with another target has another hash.
 
+use std::fmt;
+
 use model::id::NodeId;
 use sip::message::Message;
 
@@ -11,9 +13,18 @@ use crate::token::Keys;
 const PREFIX: &str = "z9hG4bK-rm";
 const LEN: usize = PREFIX.len() + 4 + 16 + 8;
 
-/// The branch of transaction `number`.
-pub(crate) fn branch(node: NodeId, number: u64, hash: u32) -> String {
-    format!("{PREFIX}{:04x}{number:016x}{hash:08x}", node.0)
+/// The branch of transaction `number`, to be printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch {
+    pub(crate) node: NodeId,
+    pub(crate) number: u64,
+    pub(crate) hash: u32,
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{:04x}{:016x}{:08x}", self.node.0, self.number, self.hash)
+    }
 }
 
 /// Node, transaction number and loop hash of a branch of the cluster.
@@ -57,12 +68,13 @@ pub(crate) fn loop_hash(keys: &Keys, message: &Message<'_>) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{branch, hash_of, number_of};
+    use super::{Branch, hash_of, number_of};
     use model::id::NodeId;
 
     #[test]
     fn shape_of_the_specification() {
-        let text = branch(NodeId(1), 0x2a, 0x9d04_c1e7);
+        let branch = Branch { node: NodeId(1), number: 0x2a, hash: 0x9d04_c1e7 };
+        let text = branch.to_string();
         assert_eq!(text, "z9hG4bK-rm0001000000000000002a9d04c1e7");
         assert_eq!(hash_of(&text), Some(0x9d04_c1e7));
         assert_eq!(number_of(&text, NodeId(1)), Some(0x2a));

@@ -48,7 +48,7 @@ impl Proxy {
             return;
         }
         if let Some(current) = hunt.current.take() {
-            self.timers.take_back(current.timer_c, Timer::TimerC(key));
+            self.timers.take_back(Timer::TimerC(key));
             self.give_up(now, key, current, false);
         }
         self.finish_hunt(now, key, &Reason::NoAnswer.into());
@@ -56,8 +56,7 @@ impl Proxy {
 
     /// Timer C of a re-INVITE: the party that rings is asked to stop; its answer goes back.
     pub(crate) fn on_relay_timer_c(&mut self, now: Now, key: usize) {
-        if let Some(relay) = self.relays.get_mut(key) {
-            relay.timer_c = None;
+        if let Some(relay) = self.relays.get(key) {
             self.endpoint.cancel(now.mono, relay.client, Some(b"Reason: SIP;cause=408\r\n"));
         }
     }

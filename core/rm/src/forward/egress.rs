@@ -1,5 +1,6 @@
 //! From which listener a message leaves, and the Via that says so.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use model::config::{ResourceAddress, ResourceTransport};
 use sip::message::Message;
 use sip::transport::Transport;
 
-use super::branch;
+use super::branch::Branch;
 use crate::admit::own;
 use crate::proxy::Proxy;
 use crate::settings::Listener;
@@ -57,18 +58,19 @@ impl Proxy {
         self.settings.listeners.get(usize::from(index))
     }
 
-    /// Our Via line for transaction `number`; its loop hash is that of the request as received.
+    /// Appends our Via line for transaction `number`; `hash` is that of the request as received.
     pub(crate) fn via(
         &self,
         listener: &Listener,
         transport: Transport,
         number: u64,
-        received: &Message<'_>,
-    ) -> String {
-        let hash = branch::loop_hash(&self.settings.keys, received);
-        let branch = branch::branch(self.settings.node_id, number, hash);
+        hash: u32,
+        out: &mut String,
+    ) {
+        let branch = Branch { node: self.settings.node_id, number, hash };
         let (host, port) = &listener.via;
-        format!("Via: SIP/2.0/{transport} {host}:{port};branch={branch}\r\n")
+        // writing to a String cannot fail
+        let _ = write!(out, "Via: SIP/2.0/{transport} {host}:{port};branch={branch}\r\n");
     }
 
     /// How many topmost Route values are ours.

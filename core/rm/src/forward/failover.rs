@@ -2,24 +2,26 @@
 //!
 //! The table of outcomes is [`verdict`]; everything else carries it out.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::config::Service;
 use model::id::Dbid;
-use model::record::{Level, Stage, TraceStep, Verdict};
+use model::record::{Level, Stage, Verdict};
 use model::time::Now;
 use sip::header::Name;
 use sip::locate::Target;
 use sip::message::Message;
 
-use super::Hunt;
+use super::{Attempt, Hunt};
 use crate::counters::count;
 use crate::limits;
 use crate::pool::Pick;
 use crate::pool::health::Tried;
 use crate::proxy::Proxy;
-use crate::record::Story;
 use crate::record::trace::step;
+use crate::record::{self, Story};
 use crate::reject::{No, Reason};
 use crate::timer::Timer;
 
@@ -79,16 +81,18 @@ const fn rank(code: u16) -> (u16, bool) {
     }
 }
 
-impl Outcome {
-    /// The word in `tries` and in the trace.
-    pub(crate) fn word(self) -> String {
+/// The word in `tries` and in the trace.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer(code) => code.to_string(),
-            Self::Timeout | Self::Silence => "timeout".to_owned(),
-            Self::Transport => "transport".to_owned(),
+            Self::Answer(code) => code.fmt(f),
+            Self::Timeout | Self::Silence => f.write_str("timeout"),
+            Self::Transport => f.write_str("transport"),
         }
     }
+}
 
+impl Outcome {
     fn label(self) -> &'static str {
         match self {
             Self::Answer(400..=499) => "4xx",
@@ -118,7 +122,7 @@ impl Proxy {
     ) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
-        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        self.timers.take_back(Timer::TimerC(key));
         let (cancelled, progress) = (hunt.cancelled, current.progress);
         let (member, began) = (current.member, current.began);
         if outcome.code().is_none()
@@ -136,24 +140,25 @@ impl Proxy {
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
         {
-            let word = outcome.word();
-            self.note_try(&mut story, member, outcome.label(), outcome.code(), Some(word), took);
+            self.note_try(&mut story, member, outcome.label(), outcome.code(), Some(outcome), took);
             if let Some(hunt) = self.hunts.get_mut(key) {
                 hunt.story = story;
             }
         }
         if !cancelled && let Some(tried) = judged.resource {
-            self.tell_member(now, member, tried, &outcome.word());
+            self.tell_member(now, member, tried, &outcome.to_string());
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
-            let bytes = self.passed_back(message, None, None);
-            self.keep_best(key, code, bytes.unwrap_or_default(), message);
+            let mut draft = self.fresh_draft();
+            self.passed_back(message, None, None, &mut draft);
+            self.keep_best(key, code, &draft.bytes, message);
+            self.draft = draft;
         }
         if cancelled {
             self.finish_hunt(now, key, &Reason::Cancelled.into());
         } else if next {
-            self.next_try(now, key, &outcome.word());
+            self.next_try(now, key, outcome);
         } else if outcome.code().is_some() {
             self.forward_best(now, key);
         } else {
@@ -168,7 +173,7 @@ impl Proxy {
 
     /// Keeps the best failure. One that asks for credentials is given the challenges of all
     /// (RFC 3261 §16.7 step 7).
-    fn keep_best(&mut self, key: usize, code: u16, bytes: Vec<u8>, message: &Message<'_>) {
+    fn keep_best(&mut self, key: usize, code: u16, bytes: &[u8], message: &Message<'_>) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let challenges = |code| matches!(code, 401 | 407);
         match &mut hunt.best {
@@ -180,15 +185,20 @@ impl Proxy {
                 kept.splice(start..start, lines);
             }
             Some((best, _)) if rank(code) >= rank(*best) => {}
-            _ => hunt.best = Some((code, bytes)),
+            best => {
+                let kept = self.buffers.keep(bytes);
+                if let Some((_, worse)) = best.replace((code, kept)) {
+                    self.buffers.release(worse);
+                }
+            }
         }
     }
 
-    fn next_try(&mut self, now: Now, key: usize, why: &str) {
+    fn next_try(&mut self, now: Now, key: usize, why: Outcome) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let late = now.mono.saturating_sub(hunt.began) >= self.options.max_hunt;
         let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
-        let snapshot = std::sync::Arc::clone(&self.snapshot);
+        let snapshot = Arc::clone(&self.snapshot);
         let picked = if late {
             Err(self.pool.none(now, &snapshot, &self.options, &plan))
         } else {
@@ -200,7 +210,7 @@ impl Proxy {
         }
         let sent = picked.and_then(|pick| {
             self.tell_retry(now, key, pick, why);
-            self.first_try(now, key, pick)
+            self.first_try(now, key, pick, None)
         });
         if let Err(no) = sent {
             let good = |hunt: &Hunt| {
@@ -221,8 +231,11 @@ impl Proxy {
             Some((code, bytes)) if code != 503 || self.options.forward_503 => {
                 let Some(hunt) = self.end_hunt(key) else { return };
                 self.endpoint.respond(now.mono, hunt.server, code, &bytes);
+                self.buffers.release(bytes);
                 self.counters.answer(code, "forwarded", true);
-                self.end_attempt(now, hunt.leg, "forwarded", code, hunt.story);
+                let leg = hunt.leg;
+                let story = self.dismiss(hunt);
+                self.end_attempt(now, leg, "forwarded", code, story);
             }
             _ => {
                 let Some(plan) = self.hunts.get(key).map(|hunt| &hunt.plan) else { return };
@@ -236,7 +249,9 @@ impl Proxy {
     pub(crate) fn finish_hunt(&mut self, now: Now, key: usize, no: &No) {
         let Some(hunt) = self.end_hunt(key) else { return };
         self.answer_no(now, hunt.server, hunt.ingress, &hunt.request, no, Some(hunt.leg));
-        self.end_attempt(now, hunt.leg, no.reason.word(), no.status(), hunt.story);
+        let leg = hunt.leg;
+        let story = self.dismiss(hunt);
+        self.end_attempt(now, leg, no.reason.word(), no.status(), story);
     }
 
     /// Takes a hunt out of all tables; its current try, if any, keeps its client transaction.
@@ -244,7 +259,7 @@ impl Proxy {
         let hunt = self.hunts.try_remove(key)?;
         self.servers.remove(&hunt.server);
         if let Some(current) = &hunt.current {
-            self.timers.take_back(current.timer_c, Timer::TimerC(key));
+            self.timers.take_back(Timer::TimerC(key));
             self.clients.remove(&current.client);
         }
         Some(hunt)
@@ -267,37 +282,39 @@ impl Proxy {
         member: usize,
         label: &'static str,
         status: Option<u16>,
-        why: Option<String>,
+        why: Option<Outcome>,
         took: Duration,
     ) {
         let Some(member) = self.pool.get(member) else { return };
         let names = &member.names;
-        let key = (names.group.clone(), names.name.clone());
-        *self.counters.tries.entry(key).or_default().entry(label).or_default() += 1;
-        let (verdict, reason) = match &why {
-            Some(why) => (Verdict::Failed, why.clone()),
-            None => (Verdict::Chosen, "answered".to_owned()),
-        };
+        self.counters.tried(&names.group, &names.name, label);
+        match &why {
+            Some(why) => story.trace.push(step(Stage::Forward, &names.name, Verdict::Failed, why)),
+            None => {
+                let chosen = Verdict::Chosen;
+                story.trace.push(step(Stage::Forward, &names.name, chosen, &"answered"));
+            }
+        }
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        story.trace.push(TraceStep { ..step(Stage::Forward, names.name.clone(), verdict, reason) });
-        let resource = names.name.clone();
-        story.tries.push(model::record::Try { resource, sip_status: status, reason: why, ms });
+        let resource = Arc::clone(names);
+        story.tries.push(record::Tried { resource, status, why, ms });
     }
 
-    fn tell_retry(&mut self, now: Now, key: usize, pick: Pick, why: &str) {
+    fn tell_retry(&mut self, now: Now, key: usize, pick: Pick, why: Outcome) {
         let Some(hunt) = self.hunts.get(key) else { return };
         let leg = hunt.leg;
-        let code = hunt.story.tries.last().and_then(|last| last.sip_status).unwrap_or(0);
-        let from = hunt.story.tries.last().map(|last| last.resource.clone()).unwrap_or_default();
+        let Some(last) = hunt.story.tries.last() else { return };
+        let (code, from) = (last.status.unwrap_or(0), Arc::clone(&last.resource));
         let Some(member) = self.pool.get(pick.member) else { return };
         let cause = match code {
-            0 if why == "transport" => "transport",
+            0 if why == Outcome::Transport => "transport",
             0 => "timeout",
             400..=499 => "4xx",
             _ => "5xx",
         };
         count(&mut self.counters.failovers, &member.names.group, cause);
-        let text = format!("{from}|{}|{code}|{why}", member.names.name);
+        let to = Arc::clone(&member.names);
+        let text = format_args!("{}|{}|{code}|{why}", from.name, to.name);
         self.call_event(now, leg, Level::Note, "hunt-retry", text);
     }
 
@@ -324,7 +341,7 @@ impl Proxy {
         }
         let target = hunt.others.remove(0);
         let Some(current) = hunt.current.take() else { return false };
-        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        self.timers.take_back(Timer::TimerC(key));
         let (member, group, silent) = (current.member, current.group, current.target);
         let by = current.by;
         self.give_up(now, key, current, false);
@@ -340,7 +357,8 @@ impl Proxy {
     fn by_udp_again(&mut self, now: Now, key: usize) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
-        self.timers.take_back(current.timer_c, Timer::TimerC(key));
+        self.timers.take_back(Timer::TimerC(key));
+        self.buffers.release(current.sent);
         let Some(member) = self.pool.get_mut(current.member) else { return };
         member.udp_only = Some(now.mono + limits::UDP_ONLY);
         let resource = member.names.name.clone();
@@ -362,7 +380,7 @@ impl Proxy {
         let sent = match group {
             Some((group, _)) => {
                 let pick = Pick { member, group, by };
-                self.send_try(now, key, pick, target, udp_again)
+                self.send_try(now, Attempt { hunt: key, pick, target, udp_again }, None)
             }
             None => Err(Reason::HuntFailed.into()),
         };

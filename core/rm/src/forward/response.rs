@@ -6,9 +6,13 @@ use model::time::Now;
 use sip::header::Name;
 use sip::message::Message;
 
+use smallvec::SmallVec;
+
+use super::draft::Draft;
 use super::{failover, headers, rewrite, session_timer};
 use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy};
+use crate::session::end::route_set;
 use crate::session::{Side, State, Text};
 use crate::timer::Timer;
 use sip::endpoint::{ClientId, ServerId};
@@ -35,8 +39,6 @@ impl Proxy {
         let until = now.mono + self.settings.timers.c;
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.as_mut() else { return };
-        self.timers.take_back(current.timer_c, Timer::TimerC(key));
-        current.timer_c = until;
         self.timers.set(until, Timer::TimerC(key));
         let first = !std::mem::replace(&mut current.progress, true);
         let (server, leg, member, trusted) = (hunt.server, hunt.leg, current.member, hunt.trusted);
@@ -75,8 +77,9 @@ impl Proxy {
             let took = now.mono.saturating_sub(current.began);
             self.note_try(&mut hunt.story, current.member, "placed", Some(status), None, took);
         }
-        let texts = self.dialog_texts(message);
         let timer = session_timer::agreed(message, owed);
+        let mut route = std::mem::take(&mut self.scratch);
+        self.callee_route(message, &mut route);
         if let Some(leg) = self.table.leg_mut(leg_key) {
             leg.state = State::Up;
             leg.answered = Some(now.wall);
@@ -86,34 +89,34 @@ impl Proxy {
             leg.heard = now.mono;
             leg.refreshed = now.mono;
             leg.longest = now.mono + crate::limits::MAX_CALL_DURATION;
-            leg.texts.set(&[
+            let learnt = [
                 (Text::ToTag, message.to().tag().unwrap_or_default()),
-                (Text::CalleeTarget, &texts.0),
-                (Text::CalleeRoute, &texts.1),
-            ]);
+                (Text::CalleeTarget, message.contacts().next().map_or("", |one| one.uri)),
+                (Text::CalleeRoute, route.as_str()),
+            ];
+            leg.texts.set(&learnt, &mut self.buffers);
             leg.note_cseq(Side::Caller, message.cseq());
             let service = leg.service.as_str();
             *self.counters.forwarded.entry((service, status)).or_default() += 1;
         }
+        self.scratch = route;
         self.set_expiry(leg_key);
         self.counters.answer(status, "ok", true);
         self.pass_back(now, server, status, message, hunt.trusted.then_some(leg_key), owed);
         self.record_start(now, leg_key, &hunt.story);
+        let story = self.dismiss(hunt);
+        self.recorder.told(story);
     }
 
-    /// Contact of the called side, and the route set behind us towards it.
-    pub(crate) fn dialog_texts(&self, message: &Message<'_>) -> (String, String) {
-        let target = message.contacts().next().map_or("", |contact| contact.uri).to_owned();
-        let mut behind: Vec<String> = message
-            .record_routes()
-            .take_while(|route| {
-                let own = |uri| crate::admit::own::is_own(&self.settings, &uri);
-                !route.parsed_uri().is_some_and(own)
-            })
-            .map(|route| format!("<{}>", route.uri))
-            .collect();
+    /// The route set behind us towards the called side.
+    pub(crate) fn callee_route(&self, message: &Message<'_>, out: &mut String) {
+        let own = |uri| crate::admit::own::is_own(&self.settings, &uri);
+        let behind =
+            message.record_routes().take_while(|route| !route.parsed_uri().is_some_and(own));
+        let mut behind: SmallVec<[&str; 8]> = behind.map(|route| route.uri).collect();
         behind.reverse();
-        (target, behind.join(", "))
+        out.clear();
+        route_set(behind.into_iter(), out);
     }
 
     /// Sends an answer on, without our Via. `session` writes the session header of that leg into
@@ -127,31 +130,33 @@ impl Proxy {
         session: Option<usize>,
         owed: Option<u32>,
     ) {
-        let bytes = self.passed_back(message, session.filter(|_| status < 300), owed);
-        if let Some(bytes) = bytes {
-            self.endpoint.respond(now.mono, server, status, &bytes);
+        let mut draft = self.fresh_draft();
+        if self.passed_back(message, session.filter(|_| status < 300), owed, &mut draft) {
+            self.endpoint.respond(now.mono, server, status, &draft.bytes);
         }
+        self.draft = draft;
     }
 
-    /// The bytes of an answer on its way back; None when it had no Via but ours.
+    /// Writes an answer as it goes back; false when it had no Via but ours.
     pub(crate) fn passed_back(
         &self,
         message: &Message<'_>,
         session: Option<usize>,
         owed: Option<u32>,
-    ) -> Option<Vec<u8>> {
-        message.vias().nth(1)?;
-        let mut edits = rewrite::without_first(message, Name::Via, 1);
-        let mut top = String::new();
+        draft: &mut Draft,
+    ) -> bool {
+        if message.vias().nth(1).is_none() {
+            return false;
+        }
+        rewrite::without_first(message, Name::Via, 1, &mut draft.edits);
         if let Some((session, _)) = session.and_then(|key| self.table.both(key)) {
-            headers::session_id(session, self.settings.node_id, &mut top);
+            headers::session_id(session, self.settings.node_id, &mut draft.top);
             if let Some(theirs) = message.named("X-Genesys-GVP-Session-ID") {
-                edits.push((theirs.index, Vec::new()));
+                draft.edits.drop(theirs.index);
             }
         }
-        session_timer::give(message, owed, &mut top, &mut edits);
-        let mut bytes = Vec::new();
-        rewrite::write(message, None, &top, &edits, &mut bytes);
-        Some(bytes)
+        session_timer::give(message, owed, &mut draft.top, &mut draft.edits);
+        draft.write(message);
+        true
     }
 }

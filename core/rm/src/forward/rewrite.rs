@@ -4,14 +4,19 @@
 //! What is not named here leaves as it came. Must not send anything.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
 use model::config::{ResourceAddress, Service};
+use model::id::Guid;
 use model::snapshot::Snapshot;
+use sip::buffers::Buffers;
 use sip::header::{Header, Name};
 use sip::message::Message;
 use sip::transport::Flow;
 use sip::uri::{Scheme, Uri, escape_param};
+use smallvec::SmallVec;
 
+use super::draft::Edits;
 use crate::limits;
 use crate::reject::{No, Reason};
 use crate::select::Choice;
@@ -20,8 +25,10 @@ use crate::select::Choice;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     secure: bool,
-    user: String,
-    tail: String,
+    /// User part, then the parameters.
+    text: String,
+    /// Bytes of the user part.
+    user: usize,
 }
 
 /// What stands for `${…}` in parameter values, besides names of the snapshot.
@@ -29,24 +36,26 @@ pub(crate) struct Target {
 pub(crate) struct Facts<'a> {
     pub(crate) dnis: &'a str,
     pub(crate) ani: &'a str,
-    pub(crate) session: &'a str,
+    pub(crate) session: Option<Guid>,
     pub(crate) uuid: &'a str,
 }
 
-/// Works out user part and parameters.
+/// Works out user part and parameters, appended to `text`.
 pub(crate) fn target(
     snapshot: &Snapshot,
     choice: &Choice,
     uri: &Uri<'_>,
     trusted: bool,
     facts: Facts<'_>,
+    mut text: String,
 ) -> Target {
     let user = uri.user.unwrap_or_default();
     let addressed = crate::select::service::of_user(user) == Some(choice.service);
+    user_part(choice.service, user, addressed, facts.dnis, &mut text);
+    let user = text.len();
     let pages = pages(snapshot, choice, uri, trusted && addressed, addressed);
     let parameters = snapshot.parameters(choice.tenant, choice.profile, choice.service);
-    let mut tail = String::new();
-    let mut kept: Vec<&str> = Vec::new();
+    let mut kept: SmallVec<[&str; 16]> = SmallVec::new();
     for (name, value) in uri.params() {
         let named = |other: &str| name.eq_ignore_ascii_case(other);
         let replaced = pages.iter().any(|(page, _)| named(page))
@@ -58,70 +67,85 @@ pub(crate) fn target(
             continue;
         }
         kept.push(name);
-        tail.push(';');
-        tail.push_str(name);
+        text.push(';');
+        text.push_str(name);
         if let Some(value) = value {
-            tail.push('=');
-            tail.push_str(value);
+            text.push('=');
+            text.push_str(value);
         }
     }
-    let mut add = |name: &str, value: &str| {
-        let _ = write!(tail, ";{name}=");
-        escape_param(value, &mut tail);
-    };
     for (name, value) in &pages {
-        add(name, value);
+        named(name, &mut text);
+        escape_param(value, &mut text);
     }
     for one in parameters {
         if one.fixed || !kept.iter().any(|name| name.eq_ignore_ascii_case(&one.name)) {
-            add(&one.name, &filled(&one.value, snapshot, choice, facts));
+            named(&one.name, &mut text);
+            fill(&one.value, snapshot, choice, facts, &mut text);
         }
     }
-    let user = user_part(choice.service, user, addressed, facts.dnis);
-    Target { secure: uri.scheme == Scheme::Sips, user, tail }
+    Target { secure: uri.scheme == Scheme::Sips, text, user }
+}
+
+fn named(name: &str, out: &mut String) {
+    out.push(';');
+    out.push_str(name);
+    out.push('=');
 }
 
 impl Target {
-    /// The whole Request-URI for one address.
+    /// Appends the whole Request-URI for one address.
     ///
     /// # Errors
     /// `internal`, when it would be too long.
-    pub(crate) fn uri(&self, address: &ResourceAddress) -> Result<String, No> {
+    pub(crate) fn write(&self, address: &ResourceAddress, out: &mut String) -> Result<(), No> {
         let parsed = Uri::parse(&address.uri).map_err(|_| No::from(Reason::Internal))?;
+        let before = out.len();
         let scheme = if self.secure || address.secure { "sips" } else { "sip" };
-        let mut out = String::with_capacity(self.user.len() + self.tail.len() + 64);
-        let _ = write!(out, "{scheme}:{}@{}", self.user, parsed.host);
+        let (user, tail) = self.text.split_at_checked(self.user).unwrap_or_default();
+        // writing to a String cannot fail
+        let _ = write!(out, "{scheme}:{user}@{}", parsed.host);
         if let Some(port) = parsed.port {
             let _ = write!(out, ":{port}");
         }
         if let Some(Some(transport)) = parsed.param("transport") {
             let _ = write!(out, ";transport={transport}");
         }
-        out.push_str(&self.tail);
-        if out.len() > limits::URI {
+        out.push_str(tail);
+        if out.len() - before > limits::URI {
             return Err(No::new(Reason::Internal, "request uri too long"));
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// A copy that takes no more memory than it needs, and the text that it was worked out in.
+    pub(crate) fn kept(self, buffers: &mut Buffers) -> (Self, String) {
+        let mut text = buffers.text(self.text.len());
+        text.push_str(&self.text);
+        (Self { text, ..self }, self.text)
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn release(self, buffers: &mut Buffers) {
+        buffers.release(self.text.into_bytes());
     }
 }
 
-fn user_part(service: Service, user: &str, addressed: bool, dnis: &str) -> String {
-    if addressed {
-        return user.to_owned();
-    }
-    match service {
-        Service::Voicexml => "dialog".to_owned(),
-        Service::Ccxml => "ccxml".to_owned(),
-        Service::Msml => "msml".to_owned(),
-        Service::Announcement => "annc".to_owned(),
-        Service::Cpd => "cpd".to_owned(),
-        Service::Media => "media".to_owned(),
-        Service::Conference => format!("conf={dnis}"),
-        Service::Recordingserver => format!("record={dnis}"),
-        Service::Gateway | Service::Cti | Service::Recordingclient | Service::Record => {
-            user.to_owned()
-        }
-    }
+fn user_part(service: Service, user: &str, addressed: bool, dnis: &str, out: &mut String) {
+    let (name, number) = match service {
+        _ if addressed => (user, ""),
+        Service::Voicexml => ("dialog", ""),
+        Service::Ccxml => ("ccxml", ""),
+        Service::Msml => ("msml", ""),
+        Service::Announcement => ("annc", ""),
+        Service::Cpd => ("cpd", ""),
+        Service::Media => ("media", ""),
+        Service::Conference => ("conf=", dnis),
+        Service::Recordingserver => ("record=", dnis),
+        Service::Gateway | Service::Cti | Service::Recordingclient | Service::Record => (user, ""),
+    };
+    out.push_str(name);
+    out.push_str(number);
 }
 
 /// Page and prerequisites of the profile, in their order.
@@ -131,9 +155,9 @@ fn pages<'s>(
     uri: &Uri<'_>,
     own_page: bool,
     addressed: bool,
-) -> Vec<(&'static str, &'s str)> {
+) -> SmallVec<[(&'static str, &'s str); 4]> {
     let profile = snapshot.profile(choice.profile);
-    let mut pages = Vec::new();
+    let mut pages = SmallVec::new();
     let mut add = |name: &'static str, url: &'s Option<String>| {
         if let Some(url) = url {
             pages.push((name, url.as_str()));
@@ -174,72 +198,88 @@ fn is_page_of(service: Service, name: &str, addressed: bool) -> bool {
 
 /// Parameters that never go on: ours, and what named the host that is replaced.
 fn is_ours(name: &str, consumed: bool, trusted: bool) -> bool {
-    let lower = name.to_ascii_lowercase();
-    match lower.as_str() {
-        "transport" | "maddr" | "ttl" | "method" | "lr" | "media-service" => true,
-        "gvp-tenant-id" => consumed,
-        _ => lower.starts_with("gvp.rm.") || (!trusted && lower.starts_with("gvp.")),
+    let named = |other: &str| name.eq_ignore_ascii_case(other);
+    let begins = |prefix: &str| {
+        name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    if named("gvp-tenant-id") {
+        return consumed;
     }
+    ["transport", "maddr", "ttl", "method", "lr", "media-service"].iter().any(|one| named(one))
+        || begins("gvp.rm.")
+        || (!trusted && begins("gvp."))
 }
 
-fn filled(value: &str, snapshot: &Snapshot, choice: &Choice, facts: Facts<'_>) -> String {
-    if !value.contains("${") {
-        return value.to_owned();
+/// Appends the value of a parameter, escaped, with a fact in the place of each `${name}`.
+fn fill(value: &str, snapshot: &Snapshot, choice: &Choice, facts: Facts<'_>, out: &mut String) {
+    let mut rest = value;
+    while let Some((before, after)) = rest.split_once("${") {
+        escape_param(before, out);
+        let (name, tail) = after.split_once('}').unwrap_or((after, ""));
+        let fact = match name {
+            "dnis" => facts.dnis,
+            "ani" => facts.ani,
+            "tenant" => &snapshot.tenant(choice.tenant).name,
+            "profile" => &snapshot.profile(choice.profile).name,
+            "uuid" => facts.uuid,
+            "session" => {
+                if let Some(guid) = facts.session {
+                    let _ = write!(out, "{guid}");
+                }
+                ""
+            }
+            _ => {
+                escape_param("${", out);
+                rest = after;
+                continue;
+            }
+        };
+        escape_param(fact, out);
+        rest = tail;
     }
-    [
-        ("${dnis}", facts.dnis),
-        ("${ani}", facts.ani),
-        ("${tenant}", &snapshot.tenant(choice.tenant).name),
-        ("${profile}", &snapshot.profile(choice.profile).name),
-        ("${session}", facts.session),
-        ("${uuid}", facts.uuid),
-    ]
-    .iter()
-    .fold(value.to_owned(), |text, (name, fact)| text.replace(name, fact))
+    escape_param(rest, out);
 }
-
-/// Header lines by number with what stands in their place; empty leaves them out.
-pub(crate) type Edits = Vec<(usize, Vec<u8>)>;
 
 /// The edits of every forwarded request: top Via stamped, Max-Forwards decremented, the first
 /// `routes` Route values gone. A missing Max-Forwards is for the caller to add.
-pub(crate) fn hop(message: &Message<'_>, flow: Flow, routes: usize) -> Edits {
-    let mut edits = without_first(message, Name::Route, routes);
+pub(crate) fn hop(message: &Message<'_>, flow: Flow, routes: usize, edits: &mut Edits) {
+    without_first(message, Name::Route, routes, edits);
     if let Some(via) = message.header(Name::Via) {
-        let mut line = Vec::new();
-        sip::print::stamped_via(message, flow, &mut line);
-        edits.push((via.index, line));
+        edits.put(via.index, |out| sip::print::stamped_via(message, flow, out));
     }
     if let (Some(header), Some(hops)) = (message.header(Name::MaxForwards), message.max_forwards())
     {
-        let line = format!("Max-Forwards: {}\r\n", hops.saturating_sub(1));
-        edits.push((header.index, line.into_bytes()));
+        edits.put(header.index, |out| {
+            // writing into a vector cannot fail
+            let _ = write!(out, "Max-Forwards: {}\r\n", hops.saturating_sub(1));
+        });
     }
-    edits
 }
 
 /// The edits that take the first `count` values of a list header away.
-pub(crate) fn without_first(message: &Message<'_>, name: Name, count: usize) -> Edits {
+pub(crate) fn without_first(message: &Message<'_>, name: Name, count: usize, edits: &mut Edits) {
     let mut left = count;
-    let mut edits = Edits::new();
     for header in message.all(name) {
         if left == 0 {
             break;
         }
-        let values: Vec<&[u8]> = header.values().collect();
-        let gone = values.len().min(left);
-        left -= gone;
-        let rest = values.get(gone..).unwrap_or_default();
-        let mut line = Vec::new();
-        if !rest.is_empty() {
-            line.extend_from_slice(header.spelled);
-            line.extend_from_slice(b": ");
-            line.extend_from_slice(&rest.join(&b", "[..]));
-            line.extend_from_slice(b"\r\n");
-        }
-        edits.push((header.index, line));
+        edits.put(header.index, |out| {
+            let before = out.len();
+            for value in header.values() {
+                if left > 0 {
+                    left -= 1;
+                    continue;
+                }
+                let named = out.len() > before;
+                out.extend_from_slice(if named { b"" } else { header.spelled });
+                out.extend_from_slice(if named { b", " } else { b": " });
+                out.extend_from_slice(value);
+            }
+            if out.len() > before {
+                out.extend_from_slice(b"\r\n");
+            }
+        });
     }
-    edits
 }
 
 /// Whether a header is ours and never passes (rm.md §2.3), or is internal and passes only from a
@@ -248,7 +288,6 @@ pub(crate) fn is_internal(header: &Header<'_>, trusted: bool) -> bool {
     if header.name != Name::Other {
         return false;
     }
-    let lower = header.spelled.to_ascii_lowercase();
     let always: [&[u8]; 3] = [
         b"x-genesys-gvp-session-id",
         b"x-genesys-gvp-session-data",
@@ -261,27 +300,12 @@ pub(crate) fn is_internal(header: &Header<'_>, trusted: bool) -> bool {
         b"x-genesys-strict-location",
         b"x-genesys-geo-location",
     ];
-    always.contains(&lower.as_slice())
-        || (!trusted && untrusted.iter().any(|prefix| lower.starts_with(prefix)))
-}
-
-/// Appends the message with its edits.
-pub(crate) fn write(
-    message: &Message<'_>,
-    start_line: Option<&str>,
-    top: &str,
-    edits: &Edits,
-    out: &mut Vec<u8>,
-) {
-    let mut copy = sip::print::Rewrite::new(message);
-    if let Some(line) = start_line {
-        copy.start_line(line);
-    }
-    copy.top(top.as_bytes());
-    for (index, line) in edits {
-        copy.replace(*index, line);
-    }
-    copy.write(out);
+    let begins = |prefix: &[u8]| {
+        let head = header.spelled.get(..prefix.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    always.iter().any(|name| header.spelled.eq_ignore_ascii_case(name))
+        || (!trusted && untrusted.iter().any(|prefix| begins(prefix)))
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 //! Must not watch the time: `session::expiry` does.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
 use model::config::Options;
 use sip::header::Name;
 use sip::message::Message;
 use sip::method::Method;
 
-use super::rewrite::Edits;
+use super::draft::Edits;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::session::{Kind, Leg, Text};
@@ -99,10 +100,12 @@ impl Timer {
                 continue;
             };
             let digits = header.value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let mut line = format!("{}: {number}", name.as_str()).into_bytes();
-            line.extend_from_slice(header.value.get(digits..).unwrap_or_default());
-            line.extend_from_slice(b"\r\n");
-            edits.push((header.index, line));
+            edits.put(header.index, |line| {
+                // writing to a vector cannot fail
+                let _ = write!(line, "{}: {number}", name.as_str());
+                line.extend_from_slice(header.value.get(digits..).unwrap_or_default());
+                line.extend_from_slice(b"\r\n");
+            });
         }
     }
 
@@ -132,9 +135,10 @@ pub(crate) fn give(message: &Message<'_>, owed: Option<u32>, top: &mut String, e
     let _ = write!(top, "Session-Expires: {seconds};refresher=uac\r\n");
     match message.header(Name::Require) {
         Some(header) if !header.value.is_empty() => {
-            let mut line = header.line.trim_ascii_end().to_vec();
-            line.extend_from_slice(b", timer\r\n");
-            edits.push((header.index, line));
+            edits.put(header.index, |line| {
+                line.extend_from_slice(header.line.trim_ascii_end());
+                line.extend_from_slice(b", timer\r\n");
+            });
         }
         _ => top.push_str("Require: timer\r\n"),
     }

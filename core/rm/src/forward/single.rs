@@ -10,6 +10,7 @@ use sip::locate::Target;
 use sip::method::Method;
 use sip::transport::Flow;
 
+use super::draft::Draft;
 use super::rewrite;
 use crate::admit::Request;
 use crate::dialog::Relay;
@@ -28,7 +29,9 @@ impl Proxy {
         let source = self.admit(request)?;
         let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
         let mut trace = Trace::default();
-        let dn = number::dialled(message, &self.options);
+        let (mut dn, mut ani) = (String::new(), String::new());
+        number::dialled(message, &self.options, &mut dn);
+        number::calling(message, &mut ani);
         let choice = select::select(&snapshot, &self.options, &source, message, &dn, &mut trace)?;
         let options = request.method() == Method::Options;
         if choice.disabled {
@@ -47,9 +50,9 @@ impl Proxy {
         let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, &mut trace)?;
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;
-        let ani = number::calling(message);
-        let facts = rewrite::Facts { dnis: &dn, ani: &ani, session: "", uuid: "" };
-        let target = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts);
+        let facts = rewrite::Facts { dnis: &dn, ani: &ani, session: None, uuid: "" };
+        let text = String::new();
+        let target = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts, text);
         let address =
             self.pool.get(pick.member).and_then(|one| one.address.clone()).ok_or_else(internal)?;
         let member = self.pool.get(pick.member).ok_or_else(internal)?;
@@ -58,20 +61,24 @@ impl Proxy {
         let index = self.egress(transport, remote).ok_or_else(internal)?;
         self.branches += 1;
         let listener = self.listener(index).ok_or_else(internal)?;
-        let mut top = self.via(listener, transport, self.branches, message);
+        let mut draft = Draft::default();
+        let Draft { start, top, edits, .. } = &mut draft;
+        self.via(listener, transport, self.branches, request.hash, top);
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        let mut edits = rewrite::hop(message, request.flow, self.own_routes(message));
+        rewrite::hop(message, request.flow, self.own_routes(message), edits);
         for header in message.headers().filter(|one| rewrite::is_internal(one, source.trusted)) {
-            edits.push((header.index, Vec::new()));
+            edits.drop(header.index);
         }
-        let start = format!("{} {} SIP/2.0", line.method, target.uri(&address)?);
-        let mut bytes = Vec::new();
-        rewrite::write(message, Some(&start), &top, &edits, &mut bytes);
+        start.push_str(line.method.as_str());
+        start.push(' ');
+        target.write(&address, start)?;
+        start.push_str(" SIP/2.0");
+        draft.write(message);
         let flow = Flow { transport, listener: index, remote, conn: None };
-        let client =
-            self.endpoint.request(request.now.mono, flow, &bytes, ClientOptions::default());
+        let options = ClientOptions::default();
+        let client = self.endpoint.request(request.now.mono, flow, &draft.bytes, options);
         let relay = self.relays.insert(Relay::outside(request, client));
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));

@@ -4,7 +4,7 @@
 //! While it is watched the try keeps its place on the resource: until its final answer, the
 //! answer to that BYE, or 32 s.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use model::id::{Epoch, Guid, LegId};
 use model::record::Level;
@@ -31,7 +31,6 @@ pub(crate) struct Watch {
     member: usize,
     flow: Flow,
     sent: Vec<u8>,
-    until: Duration,
     /// Whose try it was, and the number of its next event.
     whose: (Guid, LegId, Epoch, u32),
     /// Its client transaction still lives.
@@ -49,6 +48,7 @@ impl Proxy {
         self.pool.free(current.member, Occupant::Leg(leg_key));
         let client = self.clients.remove(&current.client).map(|_| current.client);
         if answered {
+            self.buffers.release(current.sent);
             return;
         }
         let Some((session, leg)) = self.table.both(leg_key) else { return };
@@ -64,7 +64,6 @@ impl Proxy {
             member,
             flow,
             sent,
-            until,
             whose,
             client,
             cancelled: false,
@@ -121,7 +120,8 @@ impl Proxy {
     /// The watch is over: the place is free.
     pub(crate) fn end_watch(&mut self, key: usize) {
         let Some(watch) = self.watches.try_remove(key) else { return };
-        self.timers.take_back(watch.until, Timer::Watch(key));
+        self.timers.take_back(Timer::Watch(key));
+        self.buffers.release(watch.sent);
         self.watched.remove(&watch.number);
         self.pool.free(watch.member, Occupant::Watch(watch.number));
         if let Some(client) = watch.client {
@@ -140,7 +140,8 @@ impl Proxy {
         let Some(watch) = self.watches.get_mut(key) else { return };
         let Some(member) = self.pool.get(watch.member) else { return };
         count(&mut self.counters.late_answers, &member.names.group, status);
-        let text = format!("{}|{status}", member.names.name);
+        let names = Arc::clone(&member.names);
+        let text = format_args!("{}|{status}", names.name);
         let (guid, leg, epoch, number) = watch.whose;
         let whose = (guid, leg, epoch);
         watch.whose.3 += 1;
@@ -200,8 +201,10 @@ impl Proxy {
     /// The way to whoever answered late: its Contact behind the proxies that want to be passed.
     /// Where that says nothing usable, the address of the try.
     fn late_way(&self, now: Now, answer: &Message<'_>, tried: Flow) -> (Option<Way>, Flow) {
-        let (target, route) = self.dialog_texts(answer);
-        let way = Way::through(&target, &route);
+        let target = answer.contacts().next().map_or("", |contact| contact.uri);
+        let mut route = String::new();
+        self.callee_route(answer, &mut route);
+        let way = Way::through(target, &route);
         let flow = Uri::parse(&way.hop).ok().and_then(|hop| self.flow_to(now, &hop).ok());
         match flow {
             Some(flow) if !target.is_empty() => (Some(way), flow),
@@ -213,7 +216,9 @@ impl Proxy {
     pub(crate) fn fresh_via(&mut self, flow: Flow, about: &Message<'_>) -> Option<String> {
         self.branches += 1;
         let listener = self.listener(flow.listener)?;
-        let line = self.via(listener, flow.transport, self.branches, about);
+        let hash = branch::loop_hash(&self.settings.keys, about);
+        let mut line = String::new();
+        self.via(listener, flow.transport, self.branches, hash, &mut line);
         line.strip_prefix("Via: ").map(|value| value.trim_end().to_owned())
     }
 }

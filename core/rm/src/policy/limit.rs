@@ -8,7 +8,7 @@ use super::Object;
 /// For every object the set of its live sessions (keys of the session table).
 #[derive(Debug)]
 pub(crate) struct Usage {
-    sets: Map<Object, Map<usize, ()>>,
+    sets: Map<Object, Map<u32, ()>>,
     seed: u64,
 }
 
@@ -23,22 +23,29 @@ impl Usage {
     }
 
     pub(crate) fn contains(&self, object: Object, session: usize) -> bool {
-        self.sets.get(&object).is_some_and(|set| set.contains_key(&session))
+        self.sets.get(&object).is_some_and(|set| set.contains_key(&narrow(session)))
     }
 
     pub(crate) fn insert(&mut self, object: Object, session: usize) {
         let seed = self.seed;
-        self.sets.get_or_insert_with(object, || Map::new(seed)).insert(session, ());
+        self.sets.get_or_insert_with(object, || Map::new(seed)).insert(narrow(session), ());
     }
 
     pub(crate) fn remove(&mut self, object: Object, session: usize) {
         if let Some(set) = self.sets.get_mut(&object) {
-            set.remove(&session);
-            if set.is_empty() {
-                self.sets.remove(&object);
-            }
+            set.remove(&narrow(session));
         }
     }
+
+    /// Forgets the objects that nobody uses: their empty sets are kept for the next session.
+    pub(crate) fn forget_unused(&mut self) {
+        self.sets.retain(|_, set| !set.is_empty());
+    }
+}
+
+/// There are fewer sessions than 2^32 (`limits.rs`).
+fn narrow(session: usize) -> u32 {
+    u32::try_from(session).unwrap_or(u32::MAX)
 }
 
 /// The burst level at which one more session fits over `used`, 1–3.

@@ -3,6 +3,7 @@
 //! Byte rules of GVP are marked ᴳ in the specification: existing media servers parse them. Must
 //! not judge the answer; that is `health`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use model::chance::Chance;
@@ -48,7 +49,7 @@ pub(crate) fn options(
     from: From<'_>,
     probe: &Probe,
     cseq: u32,
-    branch: &str,
+    branch: impl Display,
 ) -> Vec<u8> {
     let From { host, port } = from;
     let Probe { call_id, from_tag, .. } = probe;

@@ -5,7 +5,7 @@
 
 use model::config::{GroupIx, Options, ResourceTransport, Service};
 use model::id::Dbid;
-use model::record::{Stage, TraceStep, Verdict};
+use model::record::{Stage, Verdict};
 use model::snapshot::Snapshot;
 use model::time::Now;
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::scheme::round_robin;
 use super::{Member, Pool, Shown};
 use crate::limits;
-use crate::record::trace::{Trace, step};
+use crate::record::trace::{Figures, Step, Trace, step};
 use crate::reject::{No, Reason};
 
 /// What is wanted, and what has been tried for it.
@@ -132,8 +132,8 @@ impl Pool {
                 self.chosen(now, snapshot, plan, pick, trace);
                 return Ok(pick);
             }
-            let name = member.names.name.clone();
-            trace.push(step(Stage::Place, name, Verdict::Skipped, shown.as_str()));
+            let (name, why) = (&member.names.name, shown.as_str());
+            trace.push(step(Stage::Place, name, Verdict::Skipped, &why));
         }
         Err(self.none(now, snapshot, options, plan))
     }
@@ -180,12 +180,10 @@ impl Pool {
         let Some(member) = self.members.get_mut(pick.member) else { return };
         member.total += 1;
         let dbid = member.names.dbid;
-        trace.push(TraceStep {
-            state: Some(member.shown(now.mono).as_str().to_owned()),
-            used: u64::try_from(member.used()).ok(),
-            limit: member.capacity.map(u64::from),
-            rank: u64::try_from(plan.tried.len() + 1).ok(),
-            ..step(Stage::Place, member.names.name.clone(), Verdict::Chosen, pick.by)
+        let rank = u64::try_from(plan.tried.len() + 1).ok();
+        trace.push(Step {
+            figures: Figures { rank, ..figures(member, member.shown(now.mono)) },
+            ..step(Stage::Place, &member.names.name, Verdict::Chosen, &pick.by)
         });
         if let Some(cursor) = self.cursors.get_mut(pick.group.index()) {
             *cursor = Some(dbid);
@@ -204,18 +202,9 @@ impl Pool {
                 let until = member
                     .quarantined_until(now.mono)
                     .map(|until| now.wall.plus(until.saturating_sub(now.mono)));
-                trace.push(TraceStep {
-                    state: Some(shown.as_str().to_owned()),
-                    used: u64::try_from(member.used()).ok(),
-                    limit: member.capacity.map(u64::from),
-                    until,
-                    ..step(
-                        Stage::Place,
-                        member.names.name.clone(),
-                        Verdict::Skipped,
-                        shown.as_str(),
-                    )
-                });
+                let figures = Figures { until, ..figures(member, shown) };
+                let (name, why) = (&member.names.name, shown.as_str());
+                trace.push(Step { figures, ..step(Stage::Place, name, Verdict::Skipped, &why) });
             }
         }
     }
@@ -274,5 +263,14 @@ impl Pool {
         } else {
             Reason::ResourceDisabled
         }
+    }
+}
+
+fn figures(member: &Member, shown: Shown) -> Figures {
+    Figures {
+        state: Some(shown.as_str()),
+        used: u64::try_from(member.used()).ok(),
+        limit: member.capacity.map(u64::from),
+        ..Figures::default()
     }
 }

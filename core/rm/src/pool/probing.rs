@@ -11,7 +11,7 @@ use sip::transport::Flow;
 
 use super::health::{Change, Health, Probed};
 use super::monitor;
-use crate::forward::branch;
+use crate::forward::branch::Branch;
 use crate::limits;
 use crate::log;
 use crate::proxy::{ClientUse, Proxy};
@@ -38,9 +38,9 @@ impl Proxy {
         self.probes += 1;
         self.branches += 1;
         let hash = self.settings.keys.branch_hash(&[member.probe.call_id.as_bytes()]);
-        let branch = branch::branch(self.settings.node_id, self.branches, hash);
+        let branch = Branch { node: self.settings.node_id, number: self.branches, hash };
         let bytes =
-            monitor::options(&address.uri, transport, from, &member.probe, self.probes, &branch);
+            monitor::options(&address.uri, transport, from, &member.probe, self.probes, branch);
         let options = ClientOptions { timeout: Some(member.monitor.timeout) };
         let flow = Flow { transport, listener: index, remote, conn: None };
         let client = self.endpoint.request(now.mono, flow, &bytes, options);
@@ -116,9 +116,7 @@ impl Proxy {
         if !member.is_probed() || member.probe.out.is_some() {
             return;
         }
-        if let Some(planned) = member.probe.next.replace(now.mono) {
-            self.timers.take_back(planned, Timer::Probe(key));
-        }
+        member.probe.next = Some(now.mono);
         self.timers.set(now.mono, Timer::Probe(key));
     }
 

@@ -1,107 +1,196 @@
-//! From session and leg to the fields of a `cdr` (rm.md §9.2). Pure translation.
+//! From session and leg to the fields of a `cdr` (rm.md §9.2, rs.md §2.2), in the order of the
+//! wire. Pure translation; what is told once comes with its story.
 
 use model::id::Guid;
-use model::record::{
-    CallType, Cdr, ObjectRef, Owner, Phase, Profile, Resource, RmFields, Source, Tenant,
-};
+use model::record::{CallType, EndState, Object, Phase, Scope, UpdateReason};
+use model::time::Millis;
 
 use super::Story;
 use crate::limits;
 use crate::session::{Kind, Leg, Session, Text};
 
-/// All that every record of a leg carries.
-pub(crate) fn facts(session: &Session, leg: &Leg, phase: Phase) -> Cdr {
-    let call_type = match leg.kind {
-        Kind::Inbound => CallType::Inbound,
-        Kind::Bridged => CallType::Bridged,
-    };
-    let session_id = format!("{}.{}", session.guid, leg.id);
-    let mut cdr = Cdr::new(phase, session_id, leg.started, call_type);
-    cdr.guid = Some(session.guid.into());
-    cdr.leg = Some(leg.id);
-    cdr.epoch = u64::from(leg.epoch.0);
-    cdr.owners = leg.owners.iter().map(owner).collect();
-    cdr.answered_at = leg.answered;
-    cdr.tenant = session.tenant.as_ref().map(|tenant| Tenant {
-        name: Some(tenant.name.clone()),
-        dbid: Some(tenant.dbid.0),
-        path: tenant.path.iter().map(|(name, dbid)| object(name, dbid.0)).collect(),
-    });
-    cdr.profile = session.profile.as_ref().map(|profile| Profile {
-        name: Some(profile.name.clone()),
-        dbid: Some(profile.dbid.0),
-        service: Some(profile.service()),
-    });
-    cdr.service = session.profile.as_ref().map(|_| leg.service);
-    cdr.dn = some(&leg.texts, Text::Dn, 64);
-    cdr.local_uri = cut(leg.texts.get(Text::ToUri), limits::RECORD_URI).to_owned();
-    cdr.remote_uri = cut(leg.texts.get(Text::FromUri), limits::RECORD_URI).to_owned();
-    cdr.call_id = some(&leg.texts, Text::CallId, 256);
-    cdr.call_uuid = some(&leg.texts, Text::CallUuid, 256);
-    cdr.resource = leg.resource.as_ref().map(|resource| Resource {
-        group: Some(resource.group.clone()),
-        name: Some(resource.name.clone()),
-        dbid: Some(resource.dbid.0),
-        address: Some(resource.address.clone()),
-        attempts: (leg.attempts > 0).then(|| u64::from(leg.attempts)),
-    });
-    cdr.sip_status = leg.sip_status;
-    cdr.rm = rm_fields(session, leg);
-    cdr
+/// One record of a leg.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cdr<'a> {
+    pub(super) session: &'a Session,
+    pub(super) leg: &'a Leg,
+    pub(super) phase: Phase,
+    pub(super) sip_status: Option<u16>,
+    /// End, state and reason word of an `end`.
+    pub(super) end: Option<(Millis, EndState, &'static str)>,
+    pub(super) update: Option<UpdateReason>,
+    /// What is told of a call once.
+    pub(super) story: Option<&'a Story>,
+    /// The trace is part of the story.
+    pub(super) trace: bool,
 }
 
-/// What is told once.
-pub(crate) fn tell(cdr: &mut Cdr, leg: &Leg, story: &Story, trace: bool) {
-    if leg.primary {
-        cdr.usage = story.usage.clone();
+impl Cdr<'_> {
+    pub(super) fn write(&self, out: &mut Object<'_>) {
+        let Self { session, leg, .. } = self;
+        out.text("phase", self.phase.as_str());
+        out.shown("guid", session.guid);
+        out.shown("leg", leg.id);
+        out.shown("session_id", format_args!("{}.{}", session.guid, leg.id));
+        if leg.epoch.0 > 0 {
+            out.number("epoch", leg.epoch.0);
+        }
+        out.list("owners", &leg.owners, |out, owner| {
+            out.object("component", |out| object(out, &owner.name, owner.dbid.map(|dbid| dbid.0)));
+            out.shown("from", owner.from);
+        });
+        out.shown("started_at", leg.started);
+        time(out, "answered_at", leg.answered);
+        time(out, "ended_at", self.end.map(|(at, ..)| at.max(leg.started)));
+        let call_type = match leg.kind {
+            Kind::Inbound => CallType::Inbound,
+            Kind::Bridged => CallType::Bridged,
+        };
+        out.text("call_type", call_type.as_str());
+        self.belongs(out);
+        self.texts(out);
+        if let Some(resource) = &leg.resource {
+            out.object("resource", |out| {
+                out.text("group", &resource.group);
+                object(out, &resource.name, Some(resource.dbid.0));
+                out.text("address", &resource.address);
+                if leg.attempts > 0 {
+                    out.number("attempts", leg.attempts);
+                }
+            });
+        }
+        self.outcome(out);
+        self.of_rm(out);
     }
-    cdr.rm.tries = story.tries.clone();
-    cdr.policy = story.policy.clone();
-    if trace {
-        cdr.trace = story.trace.steps();
+
+    /// Tenant, usage, profile, service.
+    fn belongs(&self, out: &mut Object<'_>) {
+        let Self { session, leg, story, .. } = self;
+        if let Some(tenant) = &session.tenant {
+            out.object("tenant", |out| {
+                object(out, &tenant.name, Some(tenant.dbid.0));
+                let path = tenant.path.iter();
+                out.list("path", path, |out, (name, dbid)| object(out, name, Some(dbid.0)));
+            });
+        }
+        if let Some(story) = story.filter(|_| leg.primary && self.phase == Phase::Start) {
+            let tenants = session.tenant.iter().flat_map(|tenant| &tenant.path);
+            let tenants = tenants.map(|(name, dbid)| (Scope::Tenant, name, *dbid));
+            let profile = session.profile.iter().map(|one| (Scope::Profile, &one.name, one.dbid));
+            let levels = tenants.chain(profile).zip(&story.usage);
+            out.list("usage", levels, |out, ((scope, name, dbid), figure)| {
+                out.text("scope", scope.as_str());
+                out.number("dbid", dbid.0);
+                out.text("name", name);
+                out.number("usage", figure.usage);
+                out.number("burst", figure.burst);
+            });
+        }
+        if let Some(profile) = &session.profile {
+            out.object("profile", |out| {
+                object(out, &profile.name, Some(profile.dbid.0));
+                out.text("service", profile.service().as_str());
+            });
+            out.text("service", leg.service.as_str());
+        }
+    }
+
+    fn texts(&self, out: &mut Object<'_>) {
+        let texts = &self.leg.texts;
+        self.some(out, "dn", Text::Dn, 64);
+        out.text("local_uri", cut(texts.get(Text::ToUri), limits::RECORD_URI));
+        out.text("remote_uri", cut(texts.get(Text::FromUri), limits::RECORD_URI));
+        self.some(out, "call_id", Text::CallId, 256);
+        self.some(out, "call_uuid", Text::CallUuid, 256);
+    }
+
+    /// How it ended, who refused it, and how that came about.
+    fn outcome(&self, out: &mut Object<'_>) {
+        if let Some((_, state, _)) = self.end {
+            out.text("end_state", state.as_str());
+        }
+        if let Some(status) = self.sip_status {
+            out.number("sip_status", status);
+        }
+        out.some("reason", self.end.map(|(.., word)| word));
+        if let Some(policy) = self.story.and_then(|story| story.policy.as_ref()) {
+            out.object("policy", |out| {
+                out.text("rule", &policy.rule);
+                out.some("scope", policy.scope.map(|scope| scope.as_str()));
+                if let Some(dbid) = policy.dbid {
+                    out.number("dbid", dbid);
+                }
+                out.some("name", policy.name.as_deref());
+                for (name, figure) in [("limit", policy.limit), ("usage", policy.usage)] {
+                    if let Some(figure) = figure {
+                        out.number(name, figure);
+                    }
+                }
+            });
+        }
+        if let Some(story) = self.story.filter(|_| self.trace) {
+            story.trace.write(out);
+        }
+    }
+
+    /// What only RM tells of a leg.
+    fn of_rm(&self, out: &mut Object<'_>) {
+        let Self { session, leg, .. } = self;
+        out.flag("primary", leg.primary);
+        out.flag("rebuilt", leg.rebuilt);
+        out.flag("priority", session.priority);
+        self.some(out, "from_tag", Text::FromTag, 128);
+        self.some(out, "to_tag", Text::ToTag, 128);
+        self.some(out, "ani", Text::Ani, 64);
+        out.some("selected_by", leg.selected_by.map(|by| by.as_str()));
+        out.some("placed_by", Some(&*leg.placed_by).filter(|text| !text.is_empty()));
+        let address = leg.texts.get(Text::SourceAddress);
+        if !address.is_empty() {
+            out.object("source", |out| {
+                self.some(out, "name", Text::SourceName, 128);
+                out.text("address", address);
+            });
+        }
+        time(out, "ringing_at", leg.ringing);
+        let tries = self.story.iter().flat_map(|story| &story.tries);
+        out.list("tries", tries, |out, one| {
+            out.text("resource", &one.resource.name);
+            if let Some(status) = one.status {
+                out.number("sip_status", status);
+            }
+            if let Some(why) = one.why {
+                out.shown("reason", why);
+            }
+            out.number("ms", one.ms);
+        });
+        self.some(out, "reason_header", Text::ReasonHeader, limits::REASON);
+        out.some("update_reason", self.update.map(|reason| reason.as_str()));
+    }
+
+    /// A text of the leg, cut at `most` bytes; nothing, if there is none.
+    fn some(&self, out: &mut Object<'_>, name: &str, field: Text, most: usize) {
+        let text = cut(self.leg.texts.get(field), most);
+        out.some(name, Some(text).filter(|text| !text.is_empty()));
     }
 }
 
 /// One call in `sample` shows its trace: the same ones on every node.
-pub(crate) fn is_sampled(guid: Guid, sample: u32) -> bool {
+pub(super) fn is_sampled(guid: Guid, sample: u32) -> bool {
     let [.., a, b, c, d] = guid.0;
     sample > 0 && u32::from_be_bytes([a, b, c, d]).is_multiple_of(sample)
 }
 
-fn rm_fields(session: &Session, leg: &Leg) -> RmFields {
-    let address = leg.texts.get(Text::SourceAddress);
-    RmFields {
-        primary: leg.primary,
-        rebuilt: leg.rebuilt,
-        priority: session.priority,
-        from_tag: some(&leg.texts, Text::FromTag, 128),
-        to_tag: some(&leg.texts, Text::ToTag, 128),
-        ani: some(&leg.texts, Text::Ani, 64),
-        selected_by: leg.selected_by,
-        placed_by: Some(leg.placed_by.to_string()).filter(|text| !text.is_empty()),
-        source: (!address.is_empty()).then(|| Source {
-            name: some(&leg.texts, Text::SourceName, 128),
-            address: address.to_owned(),
-        }),
-        ringing_at: leg.ringing,
-        reason_header: some(&leg.texts, Text::ReasonHeader, limits::REASON),
-        ..RmFields::default()
+fn object(out: &mut Object<'_>, name: &str, dbid: Option<u32>) {
+    out.text("name", name);
+    if let Some(dbid) = dbid {
+        out.number("dbid", dbid);
     }
 }
 
-fn owner(owner: &crate::session::Owner) -> Owner {
-    let component =
-        ObjectRef { name: Some(owner.name.clone()), dbid: owner.dbid.map(|dbid| dbid.0) };
-    Owner { component, from: owner.from }
-}
-
-fn object(name: &str, dbid: u32) -> ObjectRef {
-    ObjectRef { name: Some(name.to_owned()), dbid: Some(dbid) }
-}
-
-fn some(texts: &crate::session::Texts, field: Text, most: usize) -> Option<String> {
-    let text = cut(texts.get(field), most);
-    (!text.is_empty()).then(|| text.to_owned())
+fn time(out: &mut Object<'_>, name: &str, at: Option<Millis>) {
+    if let Some(at) = at {
+        out.shown(name, at);
+    }
 }
 
 /// At most `most` bytes, cut at a character border.

@@ -62,16 +62,15 @@ pub(crate) enum Asked {
     Open,
     /// Too many questions are open, or too many names are known.
     Full,
-    /// It is to be asked for now; the timer that was set before, if any.
-    New { key: usize, before: Option<Duration> },
+    /// It is to be asked for now.
+    New { key: usize },
 }
 
 /// An answer that was noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
     pub(crate) key: usize,
-    /// The timer that was set, and the one to set.
-    pub(crate) before: Duration,
+    /// The timer to set.
     pub(crate) next: Duration,
     /// It failed, and did not the time before.
     pub(crate) failing: bool,
@@ -123,10 +122,10 @@ impl Book {
         if self.open >= limits::NAME_QUESTIONS {
             return Asked::Full;
         }
-        let (key, before) = match self.entry(goal) {
-            Some((key, entry)) => (key, Some(entry.due)),
+        let key = match self.entry(goal) {
+            Some((key, _)) => key,
             None => match self.enter(goal, until) {
-                Some(key) => (key, None),
+                Some(key) => key,
                 None => return Asked::Full,
             },
         };
@@ -135,7 +134,7 @@ impl Book {
             entry.due = until;
             self.open += 1;
         }
-        Asked::New { key, before }
+        Asked::New { key }
     }
 
     /// A new name, in place of the one that is of no use first if there are too many.
@@ -181,7 +180,7 @@ impl Book {
         entry.open = false;
         self.open -= 1;
         self.loose.remove(&(entry.good, key));
-        let (before, failed) = (entry.due, entry.failure.is_some());
+        let failed = entry.failure.is_some();
         let word = found.as_ref().err().map_or("", |failure| failure.as_str());
         match found {
             Ok(targets) => {
@@ -208,7 +207,7 @@ impl Book {
             self.loose.insert((entry.good, key));
         }
         let failing = entry.failure.is_some() && !failed;
-        Some(Noted { key, before, next: entry.due, failing, word })
+        Some(Noted { key, next: entry.due, failing, word })
     }
 
     /// The timer of a name came.

@@ -10,6 +10,7 @@ use sip::message::Message;
 use sip::transport::Flow;
 
 use crate::admit::Request;
+use crate::forward::branch;
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
@@ -57,8 +58,9 @@ impl Proxy {
                 self.on_ack(now, flow, &message);
                 continue;
             };
-            let standing = self.sources.standing(&self.settings, flow);
-            let request = Request { now, id, flow, message: &message, standing };
+            let source = self.sources.of(&self.settings, flow);
+            let hash = branch::loop_hash(&self.settings.keys, &message);
+            let request = Request { now, id, flow, message: &message, source, hash };
             if let Err(no) = self.on_dialog(&request) {
                 self.refuse(&request, &no);
             }

@@ -9,16 +9,8 @@ use sip::header::{Header, NameAddr};
 use sip::message::Message;
 use sip::uri::{Scheme, Uri};
 
-/// The dialled number in normal form.
-pub(crate) fn dialled(message: &Message<'_>, options: &Options) -> String {
-    let mut number = String::new();
-    dialled_into(message, options, &mut number);
-    number
-}
-
-/// The same, in place of what `out` holds.
-pub(crate) fn dialled_into(message: &Message<'_>, options: &Options, out: &mut String) {
-    out.clear();
+/// Appends the dialled number in normal form.
+pub(crate) fn dialled(message: &Message<'_>, options: &Options, out: &mut String) {
     let header = match options.dnis_header {
         DnisHeader::RequestUri => None,
         DnisHeader::To => return user_of(message.to().uri, out),
@@ -36,11 +28,9 @@ pub(crate) fn dialled_into(message: &Message<'_>, options: &Options, out: &mut S
     }
 }
 
-/// The calling number in normal form: the user part of From.
-pub(crate) fn calling(message: &Message<'_>) -> String {
-    let mut number = String::new();
-    user_of(message.from().uri, &mut number);
-    number
+/// Appends the calling number in normal form: the user part of From.
+pub(crate) fn calling(message: &Message<'_>, out: &mut String) {
+    user_of(message.from().uri, out);
 }
 
 fn first_uri<'a>(header: &Header<'a>) -> Option<&'a str> {

@@ -3,6 +3,8 @@
 //! `X-Genesys-gsw-ivr-profile-id` and `-name` from trusted sources, and the Request-URI parameter
 //! `gvp-tenant-id`. Names only; numbers and defaults are asked afterwards.
 
+use std::borrow::Cow;
+
 use model::config::{Options, ProfileIx, TenantIx};
 use model::id::Dbid;
 use model::record::SelectedBy;
@@ -14,7 +16,7 @@ use crate::admit::Source;
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Asked<'m> {
     Nothing,
     /// A tenant alone: its numbers, else its defaults.
     Tenant(TenantIx),
@@ -23,16 +25,17 @@ pub(crate) enum Asked {
         profile: ProfileIx,
         tenant: Option<TenantIx>,
         by: SelectedBy,
-        reason: String,
+        /// Its name, as it was asked for.
+        wanted: Cow<'m, str>,
     },
     /// A name that nobody has: defaults, never the number.
     Unknown {
-        name: String,
+        name: Cow<'m, str>,
         tenant: Option<TenantIx>,
     },
 }
 
-impl Asked {
+impl Asked<'_> {
     /// Whether `gvp-tenant-id` led to something.
     pub(crate) fn consumed(&self) -> bool {
         match self {
@@ -45,15 +48,19 @@ impl Asked {
 }
 
 /// Reads headers and parameter.
-pub(crate) fn asked(
+pub(crate) fn asked<'m>(
     snapshot: &Snapshot,
     options: &Options,
     source: &Source,
-    message: &Message<'_>,
-) -> Asked {
+    message: &Message<'m>,
+) -> Asked<'m> {
     let header = |name: &str| {
         let found = message.named(name).filter(|_| source.trusted)?;
-        Some(found.text_lossy().trim().to_owned()).filter(|text| !text.is_empty())
+        let text = match found.text_lossy() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        };
+        Some(text).filter(|text| !text.is_empty())
     };
     let name =
         header("X-Genesys-gsw-ivr-profile-id").or_else(|| header("X-Genesys-gsw-ivr-profile-name"));
@@ -61,7 +68,7 @@ pub(crate) fn asked(
         .request()
         .and_then(|line| line.target.param("gvp-tenant-id").flatten())
         .filter(|_| source.trusted || options.trust_tenant_parameter)
-        .map(|text| unescape(text).into_owned());
+        .map(unescape);
     let (tenant, wanted, by) = match (name, parameter) {
         (None, None) => return Asked::Nothing,
         (Some(name), None) => (None, Some(name), SelectedBy::Headers),
@@ -69,7 +76,7 @@ pub(crate) fn asked(
             (tenant_by(snapshot, options, &parameter), Some(name), SelectedBy::Headers)
         }
         (None, Some(parameter)) => {
-            let (tenant, wanted) = split(snapshot, options, &parameter);
+            let (tenant, wanted) = split(snapshot, options, parameter);
             (tenant, wanted, SelectedBy::GvpTenantId)
         }
     };
@@ -88,23 +95,25 @@ pub(crate) fn asked(
         seen.then_some(profile)
     };
     match found.or_else(by_dbid) {
-        Some(profile) => Asked::Profile { profile, tenant, by, reason: format!("{by} {wanted}") },
+        Some(profile) => Asked::Profile { profile, tenant, by, wanted },
         None => Asked::Unknown { name: wanted, tenant },
     }
 }
 
 /// A tenant, `tenant.profile`, or a profile.
-fn split(
+fn split<'m>(
     snapshot: &Snapshot,
     options: &Options,
-    parameter: &str,
-) -> (Option<TenantIx>, Option<String>) {
-    if let Some(tenant) = tenant_by(snapshot, options, parameter) {
+    parameter: Cow<'m, str>,
+) -> (Option<TenantIx>, Option<Cow<'m, str>>) {
+    if let Some(tenant) = tenant_by(snapshot, options, &parameter) {
         return (Some(tenant), None);
     }
     match parameter.split_once('.') {
-        Some((tenant, profile)) => (tenant_by(snapshot, options, tenant), Some(profile.to_owned())),
-        None => (None, Some(parameter.to_owned())),
+        Some((tenant, profile)) => {
+            (tenant_by(snapshot, options, tenant), Some(profile.to_owned().into()))
+        }
+        None => (None, Some(parameter)),
     }
 }
 

@@ -52,8 +52,9 @@ struct Packed<T, P, R, O, S, X> {
 
 type Read = Packed<TenantNames, ProfileNames, ResourceNames, Vec<Owner>, String, Texts>;
 
-/// The block of a leg.
-pub(crate) fn write(session: &Session, leg: &Leg) -> Vec<u8> {
+/// Appends the block of a leg.
+pub(crate) fn write(session: &Session, leg: &Leg, out: &mut Vec<u8>) {
+    let before = out.len();
     let packed = Packed {
         guid: session.guid.0,
         tenant: session.tenant.as_deref(),
@@ -83,9 +84,12 @@ pub(crate) fn write(session: &Session, leg: &Leg) -> Vec<u8> {
         placed_by: leg.placed_by.as_ref(),
         texts: &leg.texts,
     };
+    out.push(VERSION);
     // postcard into a vector fails only for types it cannot hold, and these it can: the tests
     // write and read every field. An empty block would be refused at the restart, and counted.
-    postcard::to_extend(&packed, vec![VERSION]).unwrap_or_default()
+    if postcard::to_io(&packed, &mut *out).is_err() {
+        out.truncate(before);
+    }
 }
 
 /// Reads a block; `None` if it is not one of this version, or damaged.

@@ -3,6 +3,7 @@
 //! A leg that ends leaves its place, its usage, its timers and a tombstone at once; its record is
 //! made before, while everything is still known.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use model::config::Service;
@@ -11,7 +12,7 @@ use model::record::{EndState, Scope};
 use model::time::{Millis, Now};
 use smallvec::SmallVec;
 
-use super::{Gone, Kind, Leg, Session, Text, Texts};
+use super::{Kind, Leg, Session, Text, Texts};
 use crate::admit::{Request, Source};
 use crate::counters::count;
 use crate::limits;
@@ -54,25 +55,36 @@ impl Proxy {
         self.table.insert_leg(session, leg)
     }
 
-    fn first_leg(&self, request: &Request<'_, '_>, source: &Source) -> Leg {
+    fn first_leg(&mut self, request: &Request<'_, '_>, source: &Source) -> Leg {
         let (now, message) = (request.now, request.message);
-        let route: Vec<String> =
-            message.record_routes().map(|route| format!("<{}>", route.uri)).collect();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        route_set(message.record_routes().map(|route| route.uri), &mut scratch);
+        let route = scratch.len();
+        number::dialled(message, &self.options, &mut scratch);
+        let dn = scratch.len();
+        number::calling(message, &mut scratch);
+        let ani = scratch.len();
+        // writing to a String cannot fail
+        let _ = write!(scratch, "{}", request.flow.remote);
+        let part = |from, to| scratch.get(from..to).unwrap_or_default();
         let call_uuid = message.named("X-Genesys-CallUUID");
         let call_uuid = call_uuid.map(|header| header.text_lossy()).unwrap_or_default();
-        let texts = Texts::pack(&[
+        let given = [
             (Text::CallId, message.call_id()),
             (Text::FromTag, message.from().tag().unwrap_or_default()),
             (Text::FromUri, message.from().uri),
             (Text::ToUri, message.to().uri),
             (Text::CallerTarget, message.contacts().next().map_or("", |one| one.uri)),
-            (Text::CallerRoute, &route.join(", ")),
+            (Text::CallerRoute, part(0, route)),
             (Text::CallUuid, &call_uuid),
-            (Text::Dn, &number::dialled(message, &self.options)),
-            (Text::Ani, &number::calling(message)),
-            (Text::SourceName, &source.name),
-            (Text::SourceAddress, &request.flow.remote.to_string()),
-        ]);
+            (Text::Dn, part(route, dn)),
+            (Text::Ani, part(dn, ani)),
+            (Text::SourceName, self.sources.name(&self.settings, source.who)),
+            (Text::SourceAddress, part(ani, scratch.len())),
+        ];
+        let texts = Texts::pack(&given, &mut self.buffers);
+        self.scratch = scratch;
         let id = LegId::new(self.settings.node_id, self.settings.boot, 1);
         Leg {
             kind: if source.role == Some(Role::Media) { Kind::Bridged } else { Kind::Inbound },
@@ -124,37 +136,39 @@ impl Proxy {
         let status = Some(status);
         let end = End { state, word, status, ended: now.wall, urgent: false };
         self.end_leg(now, key, end, Some(&story));
+        self.recorder.told(story);
     }
 
     /// Out of the table, off its resource, out of the usage sets if it was the last.
     fn take_leg(&mut self, now: Now, key: usize) {
-        let Some((leg, gone)) = self.table.remove_leg(key) else { return };
-        if let Some(at) = leg.deadline {
-            self.timers.take_back(at, Timer::Leg(key));
-        }
+        let Some((leg, guid, session)) = self.table.remove_leg(key) else { return };
+        self.timers.take_back(Timer::Leg(key));
         if let Some(resource) = &leg.resource
             && let Some(member) = self.pool.key_of(resource.dbid)
         {
             self.pool.free(member, Occupant::Leg(key));
         }
-        let guid = match gone {
-            Gone::Leg(guid) => guid,
-            Gone::Session(session) => {
-                for object in objects(&session) {
-                    self.usage.remove(object, leg.session);
-                }
-                session.guid
-            }
-        };
+        for object in session.iter().flat_map(objects) {
+            self.usage.remove(object, leg.session);
+        }
         let until = now.mono + limits::TOMBSTONE;
         if self.table.bury(until, guid, leg.id, leg.epoch) {
             self.timers.set(until, Timer::Tombstones);
         }
+        leg.texts.release(&mut self.buffers);
+    }
+}
+
+/// Appends a route set as a leg keeps it.
+pub(crate) fn route_set<'r>(uris: impl Iterator<Item = &'r str>, out: &mut String) {
+    for (at, uri) in uris.enumerate() {
+        let comma = if at > 0 { ", " } else { "" };
+        let _ = write!(out, "{comma}<{uri}>");
     }
 }
 
 /// All objects whose usage a session counts in: the tenants of its path and its profile.
-pub(crate) fn objects(session: &Session) -> Vec<Object> {
+pub(crate) fn objects(session: &Session) -> SmallVec<[Object; 8]> {
     let path = session.tenant.iter().flat_map(|tenant| &tenant.path);
     let tenants = path.map(|(_, dbid)| (Scope::Tenant, *dbid));
     let profile = session.profile.as_ref().map(|profile| (Scope::Profile, profile.dbid));

@@ -45,22 +45,18 @@ impl Proxy {
     /// Sets the deadline of a leg that is up.
     pub(crate) fn set_expiry(&mut self, key: usize) {
         let (silence, orphan) = (self.options.no_timer_lifetime, self.options.orphan_lifetime);
-        let Some(leg) = self.table.leg_mut(key) else { return };
+        let Some(leg) = self.table.leg(key) else { return };
         if leg.state < State::Up {
             return;
         }
         let (at, _) = due(leg, silence, orphan);
-        if let Some(before) = leg.deadline.replace(at) {
-            self.timers.take_back(before, Timer::Leg(key));
-        }
         self.timers.set(at, Timer::Leg(key));
     }
 
     /// A leg's deadline has come, or would have if it had not been heard since.
     pub(crate) fn on_leg_due(&mut self, now: Now, key: usize) {
         let (silence, orphan) = (self.options.no_timer_lifetime, self.options.orphan_lifetime);
-        let Some(leg) = self.table.leg_mut(key) else { return };
-        leg.deadline = None;
+        let Some(leg) = self.table.leg(key) else { return };
         let (at, why) = due(leg, silence, orphan);
         if at > now.mono {
             self.set_expiry(key);
@@ -118,7 +114,7 @@ impl Proxy {
         let flow = self.flow_to(now, &Uri::parse(&way.hop).ok()?).ok()?;
         let listener = self.listener(flow.listener)?;
         let node = self.settings.node_id;
-        let branch = crate::forward::branch::branch(node, number, 0);
+        let branch = crate::forward::branch::Branch { node, number, hash: 0 };
         let (host, port) = &listener.via;
         let via = format!("SIP/2.0/{} {host}:{port};branch={branch}", flow.transport);
         let missed = if leg.epoch.0 > 1 { 1000 } else { 1 };

@@ -54,8 +54,6 @@ pub(crate) struct Leg {
     pub(crate) refreshed: Duration,
     /// End by `max_call_duration`, on the monotonic clock.
     pub(crate) longest: Duration,
-    /// Deadline that is set in the timers.
-    pub(crate) deadline: Option<Duration>,
     /// All owners, from epoch 2 on.
     pub(crate) owners: Vec<Owner>,
     /// Update records made of this epoch.
@@ -166,7 +164,6 @@ impl Leg {
             heard: now.mono,
             refreshed: now.mono,
             longest: Duration::MAX,
-            deadline: None,
             owners: Vec::new(),
             updates: 0,
             events: 0,

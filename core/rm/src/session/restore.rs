@@ -103,10 +103,11 @@ impl Proxy {
         self.record_adopted(now, key);
         let from = former.map_or_else(|| "?".to_owned(), |owner| owner.name);
         let word = if rebuilt { "rebuilt" } else { "" };
-        let text = format!("{from}|{}|{word}", epoch.0.saturating_sub(1));
+        let before = epoch.0.saturating_sub(1);
+        let text = format_args!("{from}|{before}|{word}");
+        self.call_event(now, key, Level::Note, "adopted", text);
         let fields = vec![("owner", from), ("epoch", epoch.to_string())];
         self.log(log::ADOPTED, Some(guid), fields);
-        self.call_event(now, key, Level::Note, "adopted", text);
         Some(key)
     }
 
@@ -148,14 +149,15 @@ impl Proxy {
         let (caller_side, callee_side) = if caller { (from, to) } else { (to, from) };
         let side = if caller { Side::Caller } else { Side::Callee };
         let contact = if caller { Text::CallerTarget } else { Text::CalleeTarget };
-        let texts = Texts::pack(&[
+        let given = [
             (Text::CallId, message.call_id()),
             (Text::FromTag, caller_side.tag().unwrap_or_default()),
             (Text::ToTag, callee_side.tag().unwrap_or_default()),
             (Text::FromUri, caller_side.uri),
             (Text::ToUri, callee_side.uri),
             (contact, message.contacts().next().map_or("", |contact| contact.uri)),
-        ]);
+        ];
+        let texts = Texts::pack(&given, &mut self.buffers);
         let session = Session {
             guid: token.guid,
             tenant: Some(tenant),

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use model::id::{Epoch, Guid, LegId};
+use model::index::Index;
 use model::map::Map;
 use slab::Slab;
-use smallvec::SmallVec;
 
 use super::Session;
 use super::leg::Leg;
@@ -22,8 +22,8 @@ pub(crate) struct Table {
     sessions: Slab<Session>,
     legs: Slab<Leg>,
     by_guid: BTreeMap<Guid, usize>,
-    by_leg: Map<(Guid, LegId), usize>,
-    by_call: Map<Box<str>, SmallVec<[usize; 2]>>,
+    by_leg: Index,
+    by_call: Index,
     tombstones: Map<(Guid, LegId), Epoch>,
     graves: VecDeque<(Duration, Guid, LegId)>,
 }
@@ -34,8 +34,8 @@ impl Table {
             sessions: Slab::new(),
             legs: Slab::new(),
             by_guid: BTreeMap::new(),
-            by_leg: Map::new(seed),
-            by_call: Map::new(seed),
+            by_leg: Index::new(seed),
+            by_call: Index::new(seed),
             tombstones: Map::new(seed),
             graves: VecDeque::new(),
         }
@@ -64,36 +64,29 @@ impl Table {
         let owner = self.sessions.get_mut(session)?;
         leg.session = session;
         let (guid, id) = (owner.guid, leg.id);
-        let call_id: Box<str> = leg.texts.get(Text::CallId).into();
-        let key = self.legs.insert(leg);
+        let key = self.legs.vacant_key();
+        let number = u32::try_from(key).ok()?;
+        self.by_leg.insert(&(guid, id), number);
+        self.by_call.insert(leg.texts.get(Text::CallId), number);
         owner.legs.push(key);
-        self.by_leg.insert((guid, id), key);
-        if !call_id.is_empty() {
-            self.by_call.get_or_insert_with(call_id, SmallVec::new).push(key);
-        }
-        Some(key)
+        Some(self.legs.insert(leg))
     }
 
-    /// Takes a leg out, and its session if that was the last one.
-    pub(crate) fn remove_leg(&mut self, key: usize) -> Option<(Leg, Gone)> {
+    /// Takes a leg out, and its session if that was the last one; the GUID is the session's.
+    pub(crate) fn remove_leg(&mut self, key: usize) -> Option<(Leg, Guid, Option<Session>)> {
         let leg = self.legs.try_remove(key)?;
         let session = self.sessions.get_mut(leg.session)?;
         session.legs.retain(|one| *one != key);
         let (guid, last) = (session.guid, session.legs.is_empty());
-        self.by_leg.remove(&(guid, leg.id));
-        let call_id = leg.texts.get(Text::CallId);
-        if let Some(same) = self.by_call.get_mut(call_id) {
-            same.retain(|one| *one != key);
-            if same.is_empty() {
-                self.by_call.remove(call_id);
-            }
-        }
+        let number = u32::try_from(key).ok()?;
+        self.by_leg.remove(&(guid, leg.id), number);
+        self.by_call.remove(leg.texts.get(Text::CallId), number);
         if !last {
-            return Some((leg, Gone::Leg(guid)));
+            return Some((leg, guid, None));
         }
         self.by_guid.remove(&guid);
-        let session = self.sessions.try_remove(leg.session)?;
-        Some((leg, Gone::Session(Box::new(session))))
+        let session = self.sessions.try_remove(leg.session);
+        Some((leg, guid, session))
     }
 
     pub(crate) fn leg(&self, key: usize) -> Option<&Leg> {
@@ -123,18 +116,24 @@ impl Table {
     }
 
     pub(crate) fn leg_of(&self, guid: Guid, id: LegId) -> Option<usize> {
-        self.by_leg.get(&(guid, id)).copied()
+        let is = |number: u32| {
+            let found = self.both(number as usize);
+            found.is_some_and(|(session, leg)| session.guid == guid && leg.id == id)
+        };
+        self.by_leg.find(&(guid, id), is).map(|number| number as usize)
     }
 
     /// The leg of a dialog, in whichever direction the tags are given.
     pub(crate) fn leg_of_dialog(&self, call_id: &str, tags: [&str; 2]) -> Option<usize> {
         let [a, b] = tags;
-        self.by_call.get(call_id)?.iter().copied().find(|key| {
-            self.legs.get(*key).is_some_and(|leg| {
+        let is = |number: u32| {
+            self.legs.get(number as usize).is_some_and(|leg| {
                 let (from, to) = (leg.texts.get(Text::FromTag), leg.texts.get(Text::ToTag));
-                !to.is_empty() && ((from, to) == (a, b) || (from, to) == (b, a))
+                let known = leg.texts.get(Text::CallId) == call_id && !to.is_empty();
+                known && ((from, to) == (a, b) || (from, to) == (b, a))
             })
-        })
+        };
+        self.by_call.find(call_id, is).map(|number| number as usize)
     }
 
     /// Sessions behind `after` in the order of their GUIDs.
@@ -168,13 +167,4 @@ impl Table {
         }
         None
     }
-}
-
-/// What went with a leg.
-#[derive(Debug)]
-pub(crate) enum Gone {
-    /// Only the leg; the session has others.
-    Leg(Guid),
-    /// The whole session.
-    Session(Box<Session>),
 }

@@ -3,6 +3,7 @@
 //! Must not interpret them; stage 9 fills them, in-dialog requests and records read them.
 
 use serde::{Deserialize, Serialize};
+use sip::buffers::Buffers;
 
 use crate::limits;
 
@@ -40,20 +41,20 @@ const COUNT: usize = 15;
 /// The packed block. A text that would break the limits of `limits.rs` is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Texts {
-    bytes: Box<str>,
+    bytes: String,
     ends: [u16; COUNT],
 }
 
 impl Texts {
     /// Packs the given ones; what is not given is empty.
-    pub(crate) fn pack(given: &[(Text, &str)]) -> Self {
+    pub(crate) fn pack(given: &[(Text, &str)], buffers: &mut Buffers) -> Self {
         let mut parts = [""; COUNT];
         for (field, text) in given {
             if let Some(part) = parts.get_mut(*field as usize) {
                 *part = text;
             }
         }
-        Self::of(&parts)
+        Self::of(&parts, buffers)
     }
 
     /// One of them; empty if it was never given.
@@ -65,7 +66,7 @@ impl Texts {
     }
 
     /// Replaces some of them.
-    pub(crate) fn set(&mut self, changed: &[(Text, &str)]) {
+    pub(crate) fn set(&mut self, changed: &[(Text, &str)], buffers: &mut Buffers) {
         if changed.iter().all(|(field, text)| self.get(*field) == *text) {
             return;
         }
@@ -81,7 +82,13 @@ impl Texts {
                 *part = text;
             }
         }
-        *self = Self::of(&parts);
+        *self = Self::of(&parts, buffers);
+        old.release(buffers);
+    }
+
+    /// Gives their memory back.
+    pub(crate) fn release(self, buffers: &mut Buffers) {
+        buffers.release(self.bytes.into_bytes());
     }
 
     /// Whether the ends lie inside the bytes, in order and on character borders.
@@ -95,31 +102,40 @@ impl Texts {
         }) && last == self.bytes.len()
     }
 
-    fn of(parts: &[&str; COUNT]) -> Self {
-        let mut bytes = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-        let mut ends = [0_u16; COUNT];
-        for (part, end) in parts.iter().zip(&mut ends) {
-            if part.len() <= limits::TEXT && bytes.len() + part.len() <= limits::TEXTS {
-                bytes.push_str(part);
+    fn of(parts: &[&str; COUNT], buffers: &mut Buffers) -> Self {
+        let mut kept = *parts;
+        let mut len = 0;
+        for part in &mut kept {
+            if part.len() > limits::TEXT || len + part.len() > limits::TEXTS {
+                *part = "";
             }
+            len += part.len();
+        }
+        let mut bytes = buffers.text(len);
+        let mut ends = [0_u16; COUNT];
+        for (part, end) in kept.iter().zip(&mut ends) {
+            bytes.push_str(part);
             *end = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
         }
-        Self { bytes: bytes.into_boxed_str(), ends }
+        Self { bytes, ends }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Text, Texts};
+    use sip::buffers::Buffers;
 
     #[test]
     fn packed_texts_come_back_and_change_alone() {
-        let mut texts =
-            Texts::pack(&[(Text::CallId, "a@b"), (Text::ToTag, "t"), (Text::Ani, "49")]);
+        let mut buffers = Buffers::default();
+        let given = [(Text::CallId, "a@b"), (Text::ToTag, "t"), (Text::Ani, "49")];
+        let mut texts = Texts::pack(&given, &mut buffers);
         assert_eq!(texts.get(Text::CallId), "a@b");
         assert_eq!(texts.get(Text::FromTag), "");
         assert_eq!(texts.get(Text::Ani), "49");
-        texts.set(&[(Text::ToTag, "longer"), (Text::ReasonHeader, "SIP;cause=200")]);
+        let changed = [(Text::ToTag, "longer"), (Text::ReasonHeader, "SIP;cause=200")];
+        texts.set(&changed, &mut buffers);
         assert_eq!(texts.get(Text::CallId), "a@b");
         assert_eq!(texts.get(Text::ToTag), "longer");
         assert_eq!(texts.get(Text::Ani), "49");
@@ -130,13 +146,14 @@ mod tests {
     #[test]
     fn too_long_a_text_is_left_out_alone() {
         let long = "x".repeat(crate::limits::TEXT + 1);
-        let texts = Texts::pack(&[(Text::FromUri, &long), (Text::ToUri, "sip:b")]);
+        let texts =
+            Texts::pack(&[(Text::FromUri, &long), (Text::ToUri, "sip:b")], &mut Buffers::default());
         assert_eq!((texts.get(Text::FromUri), texts.get(Text::ToUri)), ("", "sip:b"));
     }
 
     #[test]
     fn damaged_ends_are_seen() {
-        let mut texts = Texts::pack(&[(Text::CallId, "a@b")]);
+        let mut texts = Texts::pack(&[(Text::CallId, "a@b")], &mut Buffers::default());
         texts.ends[0] = 9;
         assert!(!texts.is_sound());
     }

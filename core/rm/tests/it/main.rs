@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helper functions of tests")]
 
 mod world;
+mod line;
 
 mod network;
 mod party;
 
 mod affinity;
+mod allocation;
 mod answers;
 mod call;
 mod chaos;

@@ -6,8 +6,8 @@
 use crate::message::Message;
 use smallvec::SmallVec;
 
-/// Edits kept without heap memory. 8: a forwarded request needs about six.
-const INLINE_EDITS: usize = 8;
+/// Edits kept without heap memory. 16: a forwarded request needs about six.
+const INLINE_EDITS: usize = 16;
 
 /// A copy of a message with edits.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Edits on messages as they come, and headers in every spelling.
 
-use super::{hop, is_internal, without_first, write};
+use super::{hop, is_internal, without_first};
+use crate::forward::draft::Draft;
 use sip::header::Name;
 use sip::limits::Limits;
 use sip::message::Message;
@@ -33,10 +34,12 @@ fn a_hop_stamps_counts_down_and_takes_its_routes() {
         remote: "192.0.2.7:4000".parse().unwrap(),
         conn: None,
     };
-    let edits = hop(&message, flow, 1);
-    let mut out = Vec::new();
-    write(&message, Some("INVITE sip:new@h SIP/2.0"), "Via: own\r\n", &edits, &mut out);
-    let text = String::from_utf8(out).unwrap();
+    let mut draft = Draft::default();
+    draft.start.push_str("INVITE sip:new@h SIP/2.0");
+    draft.top.push_str("Via: own\r\n");
+    hop(&message, flow, 1, &mut draft.edits);
+    draft.write(&message);
+    let text = String::from_utf8(draft.bytes).unwrap();
     assert!(text.starts_with("INVITE sip:new@h SIP/2.0\r\nVia: own\r\n"), "{text}");
     assert!(
         text.contains(
@@ -52,15 +55,20 @@ fn a_hop_stamps_counts_down_and_takes_its_routes() {
 #[test]
 fn first_values_go_over_lines_and_commas() {
     let message = parsed(INVITE.as_bytes());
-    let lines = |count| {
-        let edits = without_first(&message, Name::Route, count);
-        edits.iter().map(|(_, line)| String::from_utf8(line.clone()).unwrap()).collect::<Vec<_>>()
+    let left = |count| {
+        let mut draft = Draft::default();
+        without_first(&message, Name::Route, count, &mut draft.edits);
+        draft.write(&message);
+        let text = String::from_utf8(draft.bytes).unwrap();
+        let routes = text.lines().filter(|line| line.starts_with("Route"));
+        routes.map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(lines(0), Vec::<String>::new());
-    assert_eq!(lines(1), ["Route: <sip:q@y;lr>\r\n"]);
-    assert_eq!(lines(2), [""]);
-    assert_eq!(lines(3), ["", ""]);
-    assert_eq!(lines(9), ["", ""]);
+    let all = ["Route: <sip:rm@x;lr>, <sip:q@y;lr>", "Route: <sip:z@z>"];
+    assert_eq!(left(0), all);
+    assert_eq!(left(1), ["Route: <sip:q@y;lr>", all[1]]);
+    assert_eq!(left(2), [all[1]]);
+    assert_eq!(left(3), Vec::<String>::new());
+    assert_eq!(left(9), Vec::<String>::new());
 }
 
 #[test]

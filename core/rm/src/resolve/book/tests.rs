@@ -58,7 +58,7 @@ fn the_last_answer_serves_for_an_hour_when_the_service_fails() {
 fn one_question_at_a_time_for_one_name() {
     let a = goal("sip:a.test");
     let mut book = Book::new(1);
-    assert!(matches!(book.ask(&a, s(5)), Asked::New { before: None, .. }));
+    assert!(matches!(book.ask(&a, s(5)), Asked::New { .. }));
     assert_eq!(book.ask(&a, s(5)), Asked::Open);
     assert_eq!(book.look(s(1), &a), Known::Asked);
     assert_eq!(book.note(s(1), &goal("sip:b.test"), Err(Failure::Nothing), s(0)), None);

@@ -136,10 +136,12 @@ fn resources(out: &mut Exposition, resources: &[ResourceView]) {
 fn tries(out: &mut Exposition, figures: &Figures) {
     let counters = &figures.counters;
     out.family(names::RM_RESOURCE_TRIES_TOTAL, Kind::Counter, "tries, by outcome");
-    for ((group, resource), outcomes) in &counters.tries {
-        for (outcome, count) in outcomes {
-            let labels = [("group", &**group), ("resource", resource), ("outcome", outcome)];
-            out.sample(&labels, float(*count));
+    for (group, resources) in &counters.tries {
+        for (resource, outcomes) in resources {
+            for (outcome, count) in outcomes {
+                let labels = [("group", &**group), ("resource", resource), ("outcome", outcome)];
+                out.sample(&labels, float(*count));
+            }
         }
     }
     nested(out, names::RM_FAILOVERS_TOTAL, "next resource tried", ("group", "reason"), {

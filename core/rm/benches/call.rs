@@ -1,0 +1,113 @@
+//! Time and heap allocations of a whole call through the pure core, as one line for `xtask bench`:
+//! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time.
+
+#![expect(
+    unsafe_code,
+    reason = "a global allocator is an unsafe trait; it only counts and passes on"
+)]
+#![expect(clippy::print_stdout, reason = "the line is what this program is for")]
+#![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
+
+#[path = "../tests/it/line.rs"]
+mod line;
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../tests/it/world.rs"]
+mod world;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use line::{Call, Line};
+use world::{CALLER, address};
+
+/// The system's allocator, counting.
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on unchanged; counting touches no memory of the allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Calls that go side by side.
+const BATCH: usize = 100;
+/// Batches before it counts: until nothing is left of the first one.
+const WARM: usize = 1_000;
+/// Batches, of which the fastest counts: other work on the machine only ever adds time.
+const BATCHES: usize = 400;
+
+/// What was spent inside the engine.
+#[derive(Default)]
+struct Spent {
+    time: Duration,
+    allocations: usize,
+}
+
+impl Spent {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures with the real clock")]
+    fn on(&mut self, work: impl FnOnce()) {
+        let (start, before) = (Instant::now(), COUNT.load(Ordering::Relaxed));
+        work();
+        self.allocations += COUNT.load(Ordering::Relaxed) - before;
+        self.time += start.elapsed();
+    }
+}
+
+fn main() {
+    let mut line = Line::new();
+    for number in 0..WARM {
+        batch(&mut line, number);
+    }
+    let spent: Vec<Spent> = (0..BATCHES).map(|n| batch(&mut line, WARM + n)).collect();
+    let best = spent.iter().map(|one| one.time).min().unwrap_or_default();
+    let each = best.as_nanos() / BATCH as u128;
+    let allocations: usize = spent.iter().map(|one| one.allocations).sum();
+    println!("call ns={each} allocs_per_1000={}", allocations * 1000 / (BATCHES * BATCH));
+}
+
+/// A batch of calls from beginning to end, and 100 ms of virtual time.
+fn batch(line: &mut Line, number: usize) -> Spent {
+    let mut spent = Spent::default();
+    let mut calls: Vec<Call> =
+        (0..BATCH).map(|n| Call::new(&format!("{number:06}-{n:03}"))).collect();
+    let caller = address(CALLER);
+    let mut feed = |line: &mut Line, from: SocketAddr, text: &str| {
+        spent.on(|| line.feed(from, text.as_bytes()));
+    };
+    for call in &mut calls {
+        feed(line, caller, &call.invite());
+        call.placed(line);
+    }
+    for call in &calls {
+        feed(line, call.server(), &call.answer(180));
+    }
+    for call in &mut calls {
+        feed(line, call.server(), &call.answer(200));
+        call.answered(line);
+    }
+    for call in &mut calls {
+        feed(line, caller, &call.request("ACK"));
+    }
+    for call in &mut calls {
+        feed(line, caller, &call.request("BYE"));
+        let ok = call.ok(line);
+        feed(line, call.server(), &ok);
+    }
+    spent.on(|| line.run(Duration::from_millis(100)));
+    spent
+}

@@ -1,0 +1,161 @@
+//! One engine whose messages are looked at only when asked for: what is fed in is all that costs
+//! time or memory. Records are durable as soon as they are made; no resource is probed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::time::{Millis, Now};
+use rm::{Event, Input, NodeState, Proxy};
+use sip::transport::{Flow, Transport};
+
+use crate::world::{CALLER, Dialog, address, header, objects, reply, settings, snapshot};
+
+pub(crate) struct Line {
+    pub(crate) proxy: Proxy,
+    pub(crate) now: Now,
+    bytes: Vec<u8>,
+    sent: Vec<(SocketAddr, usize)>,
+    records: Vec<u8>,
+}
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        let mut objects = objects();
+        objects[0]["spec"]["policy"] = serde_json::json!({"usage_limit": 1_000_000});
+        objects[3]["spec"]["monitor"] = serde_json::json!({"method": "none"});
+        for server in objects[3]["spec"]["resources"].as_array_mut().unwrap() {
+            server["capacity"] = serde_json::json!(100_000);
+        }
+        let mut settings = settings();
+        settings.options.trace_sample = 100;
+        let now = Now { mono: Duration::from_secs(1000), wall: Millis(1_767_225_600_000) };
+        let proxy = Proxy::new(settings, snapshot(&objects), now);
+        let (bytes, records) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
+        let mut line = Self { proxy, now, bytes, sent: Vec::with_capacity(64), records };
+        line.input(Input::State(NodeState::Ready));
+        line
+    }
+
+    /// A datagram, and all that follows from it at once.
+    pub(crate) fn feed(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, listener: 0, remote: from, conn: None };
+        self.input(Input::Packet { flow, bytes, age: Duration::ZERO });
+    }
+
+    /// Lets time pass, firing what is due when it is due.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now.plus(time);
+        while let Some((at, _)) = self.proxy.poll_timeout().filter(|(at, _)| *at <= end.mono) {
+            self.now = self.now.plus(at.saturating_sub(self.now.mono));
+            self.clear();
+            self.proxy.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    /// The latest message that was sent, but 100 Trying, and to whom.
+    pub(crate) fn last(&self) -> (SocketAddr, String) {
+        let mut end = self.bytes.len();
+        for (to, len) in self.sent.iter().rev() {
+            let text = std::str::from_utf8(&self.bytes[end - len..end]).unwrap();
+            end -= len;
+            if !text.starts_with("SIP/2.0 100 ") {
+                return (*to, text.to_owned());
+            }
+        }
+        panic!("nothing was sent");
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.clear();
+        self.proxy.handle_input(self.now, input);
+        self.drain();
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.sent.clear();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            while let Some(sent) = self.proxy.poll_transmit(&mut self.bytes) {
+                self.sent.push((sent.flow.remote, sent.len));
+            }
+            let mut durable = None;
+            while let Some(event) = self.proxy.poll_event(&mut self.records) {
+                self.records.clear();
+                if let Event::Record { no, .. } = event {
+                    durable = Some(no);
+                }
+            }
+            let Some(no) = durable else { return };
+            self.proxy.handle_input(self.now, Input::Durable { no });
+        }
+    }
+}
+
+/// One call on a line: what each party says next.
+pub(crate) struct Call {
+    name: String,
+    /// The INVITE as the server got it.
+    forwarded: String,
+    server: SocketAddr,
+    caller: Option<Dialog>,
+}
+
+impl Call {
+    pub(crate) fn new(name: &str) -> Self {
+        let (name, server) = (name.to_owned(), address(CALLER));
+        Self { name, forwarded: String::new(), server, caller: None }
+    }
+
+    /// The INVITE of a SIP Server, with an offer of usual size.
+    pub(crate) fn invite(&self) -> String {
+        let body = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n\
+            m=audio 10000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
+        let invite = crate::world::invite("18005550100", &self.name);
+        let (head, _) = invite.split_once("\r\n\r\n").unwrap();
+        let head = head.replace("Content-Length: 4", &format!("Content-Length: {}", body.len()));
+        format!("{head}\r\n\r\n{body}")
+    }
+
+    /// The line has passed the INVITE on.
+    pub(crate) fn placed(&mut self, line: &Line) {
+        (self.server, self.forwarded) = line.last();
+    }
+
+    pub(crate) fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    /// An answer of the server to the INVITE.
+    pub(crate) fn answer(&self, code: u16) -> String {
+        let contact = format!("Contact: <sip:mcp@{}>\r\n", self.server);
+        reply(&self.forwarded, code, "9f1c1a2b3c", if code == 100 { "" } else { &contact })
+    }
+
+    /// The line has passed the 200 back.
+    pub(crate) fn answered(&mut self, line: &Line) {
+        let (_, answer) = line.last();
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        self.caller = Some(Dialog::of_caller(&answer));
+    }
+
+    /// A request of the caller inside the dialog.
+    pub(crate) fn request(&mut self, method: &str) -> String {
+        let branch = format!("{}-{method}", self.name);
+        let caller = self.caller.as_mut().unwrap();
+        caller.request(method, CALLER, &branch)
+    }
+
+    /// The server's 200 to what the line has just passed on.
+    pub(crate) fn ok(&self, line: &Line) -> String {
+        let (to, request) = line.last();
+        assert_eq!(to, self.server, "{request}");
+        assert!(!header(&request, "CSeq").is_empty());
+        let contact = format!("Contact: <sip:mcp@{}>\r\n", self.server);
+        reply(&request, 200, "", &contact)
+    }
+}
