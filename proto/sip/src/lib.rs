@@ -7,6 +7,7 @@
 
 pub mod limits;
 pub mod buffers;
+pub mod slots;
 pub mod transport;
 pub mod locate;
 pub mod method;

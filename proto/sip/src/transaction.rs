@@ -17,7 +17,6 @@ pub(crate) mod members;
 pub(crate) mod origins;
 pub(crate) mod server_invite;
 pub(crate) mod server_other;
-pub(crate) mod slots;
 pub(crate) mod table;
 pub mod timer;
 
@@ -274,8 +273,8 @@ impl Desk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::slots::Slots;
     use super::*;
+    use crate::slots::Slots;
 
     #[test]
     fn a_finished_transaction_is_small() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::id::{Epoch, Guid, LegId};
 use model::index::Index;
 use model::map::Map;
-use slab::Slab;
+use sip::slots::Slots;
 
 use super::Session;
 use super::leg::Leg;
@@ -19,9 +19,9 @@ use crate::limits;
 /// Sessions, legs, tombstones.
 #[derive(Debug)]
 pub(crate) struct Table {
-    sessions: Slab<Session>,
-    legs: Slab<Leg>,
-    by_guid: BTreeMap<Guid, usize>,
+    sessions: Slots<Session>,
+    legs: Slots<Leg>,
+    by_guid: BTreeMap<Guid, u32>,
     by_leg: Index,
     by_call: Index,
     tombstones: Map<(Guid, LegId), Epoch>,
@@ -31,8 +31,8 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            sessions: Slab::new(),
-            legs: Slab::new(),
+            sessions: Slots::default(),
+            legs: Slots::default(),
             by_guid: BTreeMap::new(),
             by_leg: Index::new(seed),
             by_call: Index::new(seed),
@@ -55,85 +55,84 @@ impl Table {
 
     pub(crate) fn insert_session(&mut self, session: Session) -> usize {
         let guid = session.guid;
-        let key = self.sessions.insert(session);
-        self.by_guid.insert(guid, key);
-        key
+        let number = self.sessions.insert(session).index;
+        self.by_guid.insert(guid, number);
+        number as usize
     }
 
     pub(crate) fn insert_leg(&mut self, session: usize, mut leg: Leg) -> Option<usize> {
-        let owner = self.sessions.get_mut(session)?;
+        let owner = self.sessions.at_mut(number(session))?;
         leg.session = session;
         let (guid, id) = (owner.guid, leg.id);
-        let key = self.legs.vacant_key();
-        let number = u32::try_from(key).ok()?;
-        self.by_leg.insert(&(guid, id), number);
-        self.by_call.insert(leg.texts.get(Text::CallId), number);
-        owner.legs.push(key);
-        Some(self.legs.insert(leg))
+        let place = self.legs.insert(leg).index;
+        owner.legs.push(place as usize);
+        self.by_leg.insert(&(guid, id), place);
+        let call_id = self.legs.at(place).map_or("", |leg| leg.texts.get(Text::CallId));
+        self.by_call.insert(call_id, place);
+        Some(place as usize)
     }
 
     /// Takes a leg out, and its session if that was the last one; the GUID is the session's.
     pub(crate) fn remove_leg(&mut self, key: usize) -> Option<(Leg, Guid, Option<Session>)> {
-        let leg = self.legs.try_remove(key)?;
-        let session = self.sessions.get_mut(leg.session)?;
+        let leg = self.legs.remove(number(key))?;
+        let session = self.sessions.at_mut(number(leg.session))?;
         session.legs.retain(|one| *one != key);
         let (guid, last) = (session.guid, session.legs.is_empty());
-        let number = u32::try_from(key).ok()?;
-        self.by_leg.remove(&(guid, leg.id), number);
-        self.by_call.remove(leg.texts.get(Text::CallId), number);
+        self.by_leg.remove(&(guid, leg.id), number(key));
+        self.by_call.remove(leg.texts.get(Text::CallId), number(key));
         if !last {
             return Some((leg, guid, None));
         }
         self.by_guid.remove(&guid);
-        let session = self.sessions.try_remove(leg.session);
+        let session = self.sessions.remove(number(leg.session));
         Some((leg, guid, session))
     }
 
     pub(crate) fn leg(&self, key: usize) -> Option<&Leg> {
-        self.legs.get(key)
+        self.legs.at(number(key))
     }
 
     pub(crate) fn leg_mut(&mut self, key: usize) -> Option<&mut Leg> {
-        self.legs.get_mut(key)
+        self.legs.at_mut(number(key))
     }
 
     pub(crate) fn session(&self, key: usize) -> Option<&Session> {
-        self.sessions.get(key)
+        self.sessions.at(number(key))
     }
 
     pub(crate) fn session_mut(&mut self, key: usize) -> Option<&mut Session> {
-        self.sessions.get_mut(key)
+        self.sessions.at_mut(number(key))
     }
 
     /// A leg and its session.
     pub(crate) fn both(&self, key: usize) -> Option<(&Session, &Leg)> {
-        let leg = self.legs.get(key)?;
-        Some((self.sessions.get(leg.session)?, leg))
+        let leg = self.legs.at(number(key))?;
+        Some((self.sessions.at(number(leg.session))?, leg))
     }
 
     pub(crate) fn session_of(&self, guid: Guid) -> Option<usize> {
-        self.by_guid.get(&guid).copied()
+        self.by_guid.get(&guid).map(|number| *number as usize)
     }
 
     pub(crate) fn leg_of(&self, guid: Guid, id: LegId) -> Option<usize> {
-        let is = |number: u32| {
-            let found = self.both(number as usize);
+        let is = |place: u32| {
+            let found = self.both(place as usize);
             found.is_some_and(|(session, leg)| session.guid == guid && leg.id == id)
         };
-        self.by_leg.find(&(guid, id), is).map(|number| number as usize)
+        self.by_leg.find(&(guid, id), is).map(|place| place as usize)
     }
 
     /// The leg of a dialog, in whichever direction the tags are given.
     pub(crate) fn leg_of_dialog(&self, call_id: &str, tags: [&str; 2]) -> Option<usize> {
         let [a, b] = tags;
-        let is = |number: u32| {
-            self.legs.get(number as usize).is_some_and(|leg| {
+        let is = |place: u32| {
+            self.legs.at(place).is_some_and(|leg| {
                 let (from, to) = (leg.texts.get(Text::FromTag), leg.texts.get(Text::ToTag));
                 let known = leg.texts.get(Text::CallId) == call_id && !to.is_empty();
                 known && ((from, to) == (a, b) || (from, to) == (b, a))
             })
         };
-        self.by_call.find(call_id, is).map(|number| number as usize)
+        self.by_call.find(call_id, is).map(|place| place as usize)
     }
 
     /// Sessions behind `after` in the order of their GUIDs.
@@ -142,7 +141,7 @@ impl Table {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_guid
             .range((from, Bound::Unbounded))
-            .filter_map(|(_, key)| self.sessions.get(*key).map(|session| (*key, session)))
+            .filter_map(|(_, number)| Some((*number as usize, self.sessions.at(*number)?)))
     }
 
     /// Remembers an ended leg; true if it is the only one, so that a timer must be set.
@@ -167,4 +166,9 @@ impl Table {
         }
         None
     }
+}
+
+/// The place of a key: there are fewer than 2^32 (`limits.rs`).
+fn number(key: usize) -> u32 {
+    u32::try_from(key).unwrap_or(u32::MAX)
 }

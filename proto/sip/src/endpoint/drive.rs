@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{ClientId, Endpoint, ServerId, TransactionEvent};
 use crate::method::Method;
+use crate::slots::SlotId;
 use crate::transaction::chain::Link;
 use crate::transaction::client_invite::{self, Step};
 use crate::transaction::deadline::Armed;
 use crate::transaction::key::Key;
-use crate::transaction::slots::SlotId;
 use crate::transaction::timer::Timer;
 use crate::transaction::{
     Desk, Machine, Phase, Transaction, Verdict, Whose, client_other, hop, key,

@@ -2,7 +2,7 @@
 //! no allocation, and the order is that of joining. Deadlines, the finished transactions by age
 //! and the transactions of one remote address are such chains.
 
-use super::slots::{NONE, Slots};
+use crate::slots::{NONE, Slots};
 
 /// The two neighbours of an entry in one chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn entries_leave_from_anywhere() {
-        let mut slots = Slots::new();
+        let mut slots = Slots::default();
         let mut chain = Chain::EMPTY;
         for _ in 0..5 {
             let id = slots.insert(Entry(Link::LOOSE));

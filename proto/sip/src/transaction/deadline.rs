@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::chain::{Chain, Link, Linked};
-use super::slots::{NONE, Slots};
 use super::timer::{Kind, Timer, Timers};
+use crate::slots::{NONE, Slots};
 
 /// The lane number of a deadline in the ordered map.
 const ODD: u8 = u8::MAX;
@@ -94,7 +94,7 @@ impl Deadlines {
                 lanes.push(Lane { after, queue: Chain::EMPTY });
             }
         }
-        Self { deadlines: Slots::new(), lanes, odd: BTreeSet::new() }
+        Self { deadlines: Slots::default(), lanes, odd: BTreeSet::new() }
     }
 
     /// Arms `timer` of transaction `owner`; one of the same kind that ran is disarmed.

@@ -46,10 +46,12 @@ impl Index {
 
     pub(crate) fn remove(&mut self, hash: u64, index: u32) {
         let spread = spread(half(hash));
-        let part = self.parts.get_mut(part_of(spread));
-        let entry = part.map(|part| part.find_entry(spread, |found| found.index == index));
-        if let Some(Ok(entry)) = entry {
+        let Some(part) = self.parts.get_mut(part_of(spread)) else { return };
+        if let Ok(entry) = part.find_entry(spread, |found| found.index == index) {
             entry.remove();
+        }
+        if is_wasteful(part) {
+            part.shrink_to(2 * part.len(), |one| self::spread(one.hash));
         }
     }
 
@@ -62,6 +64,11 @@ impl Index {
 const fn half(hash: u64) -> u32 {
     let [_, _, _, _, low @ ..] = hash.to_be_bytes();
     u32::from_be_bytes(low)
+}
+
+/// Whether a part that was once larger should give memory back.
+pub(super) fn is_wasteful<T>(part: &HashTable<T>) -> bool {
+    part.capacity() > 4 * INDEX_ROOM && part.len() < part.capacity() / 16
 }
 
 /// A hash of 64 bits again, of which all parts depend on the whole half.

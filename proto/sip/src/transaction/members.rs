@@ -9,8 +9,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::chain::Chain;
-use super::slots::{NONE, Slots};
 use super::{PEERS, Transaction};
+use crate::slots::{NONE, Slots};
 use crate::transport::{Flow, Transport};
 
 #[derive(Debug)]

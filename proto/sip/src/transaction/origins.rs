@@ -9,8 +9,8 @@ use hashbrown::HashTable;
 
 use super::Transaction;
 use super::bounds::{INDEX_PARTS, INDEX_ROOM};
-use super::index::{part_of, spread};
-use super::slots::Slots;
+use super::index::{is_wasteful, part_of, spread};
+use crate::slots::Slots;
 
 /// The half of an origin that a transaction keeps.
 pub(crate) type Half = NonZeroU32;
@@ -41,13 +41,9 @@ impl Origins {
         let (half, rest) = halves(origin);
         let Some(transaction) = slots.at_mut(index) else { return };
         transaction.origin = Some(half);
-        let hash_of = |entry: &Entry| {
-            let half = slots.at(entry.index).and_then(|it| it.origin);
-            half.map_or(0, |half| spread(half.get()))
-        };
         let hash = spread(half.get());
         if let Some(part) = self.parts.get_mut(part_of(hash)) {
-            part.insert_unique(hash, Entry { rest, index }, hash_of);
+            part.insert_unique(hash, Entry { rest, index }, |entry| hash_of(slots, entry));
         }
     }
 
@@ -71,19 +67,26 @@ impl Origins {
     }
 
     /// The transaction at `index` is gone; `half` is what it kept.
-    pub(crate) fn remove(&mut self, half: Half, index: u32) {
+    pub(crate) fn remove(&mut self, slots: &Slots<Transaction>, half: Half, index: u32) {
         let hash = spread(half.get());
-        let part = self.parts.get_mut(part_of(hash));
-        if let Some(Ok(entry)) =
-            part.map(|part| part.find_entry(hash, |entry| entry.index == index))
-        {
+        let Some(part) = self.parts.get_mut(part_of(hash)) else { return };
+        if let Ok(entry) = part.find_entry(hash, |entry| entry.index == index) {
             entry.remove();
+        }
+        if is_wasteful(part) {
+            part.shrink_to(2 * part.len(), |entry| hash_of(slots, entry));
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.parts.iter().map(HashTable::len).sum()
     }
+}
+
+/// What an entry stands under: its transaction knows.
+fn hash_of(slots: &Slots<Transaction>, entry: &Entry) -> u64 {
+    let half = slots.at(entry.index).and_then(|it| it.origin);
+    half.map_or(0, |half| spread(half.get()))
 }
 
 fn halves(origin: u64) -> (Half, u32) {

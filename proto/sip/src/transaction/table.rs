@@ -12,8 +12,8 @@ use super::chain::Chain;
 use super::index::Index;
 use super::members::Members;
 use super::origins::Origins;
-use super::slots::{SlotId, Slots};
 use super::{AGE, Phase, Transaction};
+use crate::slots::{SlotId, Slots};
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            slots: Slots::new(),
+            slots: Slots::default(),
             index: Index::new(),
             origins: Origins::new(),
             members: Members::new(seed),
@@ -85,7 +85,7 @@ impl Table {
         let transaction = self.slots.remove(index)?;
         self.index.remove(self.hash(&transaction.key), index);
         if let Some(half) = transaction.origin {
-            self.origins.remove(half, index);
+            self.origins.remove(&self.slots, half, index);
         }
         Some(transaction)
     }
