@@ -1,9 +1,11 @@
-//! `cargo xtask bench [start|parse|proxy …] [--write]`: figures, never timed tests.
+//! `cargo xtask bench [start|parse|call|proxy …] [--write]`: figures, never timed tests.
 //!
 //! Each figure is the median of several runs. With `--write` the tables between the marks of
 //! `docs/reference/performance.md` are replaced, so that they hold only what was measured.
 
+mod call;
 mod parse;
+mod printed;
 mod proxy;
 mod start;
 
@@ -26,15 +28,15 @@ struct Figure {
     how: &'static str,
 }
 
-/// Runs the benches named; without a name `start` and `parse`, which take a minute.
+/// Runs the benches named; without a name all but `proxy`, which take two minutes.
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     if let Some(("proxy", rest)) = args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         return proxy::run(root, rest);
     }
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--write").collect();
-    if let Some(unknown) = named.iter().find(|name| !["start", "parse"].contains(*name)) {
-        bail!("there is no bench {unknown}: start, parse, or proxy alone");
+    if let Some(unknown) = named.iter().find(|name| !["start", "parse", "call"].contains(*name)) {
+        bail!("there is no bench {unknown}: start, parse, call, or proxy alone");
     }
     let wanted = |name: &str| named.is_empty() || named.contains(&name);
     let mut figures = Vec::new();
@@ -44,12 +46,15 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     if wanted("parse") {
         figures.extend(parse::run(root)?);
     }
+    if wanted("call") {
+        figures.extend(call::run(root)?);
+    }
     for figure in &figures {
         println!("{}: {} (goal {})", figure.what, figure.measured, figure.goal);
     }
     if args.iter().any(|arg| arg == "--write") {
         if !named.is_empty() {
-            bail!("--write replaces the whole table: run both benches");
+            bail!("--write replaces the whole table: run all of it");
         }
         write(root, [BEGIN, END], &table(&figures))?;
     }

@@ -20,7 +20,8 @@ fn main() -> Result<()> {
         Some("bench") => bench::run(&root, &args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root, &args.collect::<Vec<_>>()),
         _ => bail!(
-            "usage: cargo xtask ci | tidy | bench [start|parse|proxy …] [--write] | fuzz [TARGET…]"
+            "usage: cargo xtask ci | tidy | bench [start|parse|call|proxy …] [--write] | \
+             fuzz [TARGET…]"
         ),
     }
 }

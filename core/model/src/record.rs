@@ -16,7 +16,6 @@ mod object;
 mod or;
 mod read;
 mod refusal;
-mod rm;
 mod sq;
 
 use serde::Serialize;
@@ -38,7 +37,6 @@ pub use or::{
 };
 pub use read::Arrived;
 pub use refusal::{Notes, Refusal};
-pub use rm::{RmFields, Source, Try};
 pub use sq::{Failure, Latency, Sketch, SqCall};
 pub use word::{
     Basis, CallType, ComponentType, Dimension, EndState, FailureType, Kind, Level, Measure, Phase,

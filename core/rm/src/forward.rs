@@ -186,8 +186,6 @@ impl Proxy {
     pub(crate) fn send_try(
         &mut self,
         now: Now,
-        key: usize,
-        pick: Pick,
         attempt: Attempt,
         message: Option<&Message<'_>>,
     ) -> Result<(), No> {

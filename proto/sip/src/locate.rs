@@ -18,7 +18,7 @@ pub use targets::{Choice, Target, Targets};
 
 use crate::transport::Transport;
 use hosts::Place;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// What follows from what is known so far.
 #[derive(Clone, Debug, PartialEq, Eq)]

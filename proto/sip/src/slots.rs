@@ -134,16 +134,19 @@ impl<T> Slots<T> {
         if chunk.used == 0 && self.room - self.len >= 2 * CHUNK as usize {
             (chunk.slots, chunk.free) = (Vec::new(), NONE);
             self.room -= CHUNK as usize;
+            // those with memory come first
+            self.open.retain(|one| *one != number);
+            self.open.insert(0, number);
         }
         Some(value)
     }
 
     /// All entries in the order of their places, for checks.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        let places = |(first, chunk): (u32, &'_ Chunk<T>)| (first.., chunk);
-        let chunks = (0..).step_by(CHUNK as usize).zip(&self.chunks).map(places);
-        chunks.flat_map(|(numbers, chunk)| {
-            numbers.zip(&chunk.slots).filter_map(|(index, slot)| Some((index, slot.value()?)))
+        let firsts = (0..).step_by(CHUNK as usize);
+        firsts.zip(&self.chunks).flat_map(|(first, chunk)| {
+            let numbered = (first..).zip(&chunk.slots);
+            numbered.filter_map(|(index, slot)| Some((index, slot.value()?)))
         })
     }
 

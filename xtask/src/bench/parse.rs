@@ -2,24 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use super::Figure;
-use crate::cargo;
+use super::printed::{medians, number, output, word};
 
-const PARSE_RUNS: usize = 5;
+const PACKAGE: &str = "ringmaster-sip";
 
 /// Parsing one INVITE of 1 KiB and the worst messages, by the benches of `proto/sip`.
 pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
-    let mut runs = Vec::with_capacity(PARSE_RUNS);
-    for _ in 0..PARSE_RUNS {
-        let text = bench(root, "parse")?;
-        runs.push((number(&text, "ns=")?, number(&text, "allocs=")?));
-    }
-    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (ns, allocs) = runs[PARSE_RUNS / 2];
+    let [ns, allocs] = medians(root, PACKAGE, "parse", ["ns=", "allocs="])?;
     let how = "median of 5 runs of `cargo bench -p ringmaster-sip --bench parse`";
-    let worst = bench(root, "worst")?;
+    let worst = output(root, PACKAGE, "worst")?;
     let (worst_ns, growth) = (number(&worst, "worst_ns=")?, number(&worst, "growth=")?);
     Ok(vec![
         Figure {
@@ -46,24 +40,4 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
             how: "counting allocator in the same bench",
         },
     ])
-}
-
-/// What a bench of `proto/sip` prints.
-fn bench(root: &Path, name: &str) -> Result<String> {
-    let args = ["bench", "--locked", "--quiet", "--package", "ringmaster-sip", "--bench", name];
-    let output = cargo(root, &args).output().context("cannot run a bench of proto/sip")?;
-    if !output.status.success() {
-        bail!("the bench {name} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// The word behind `key` in what a bench printed.
-fn word<'t>(text: &'t str, key: &str) -> Result<&'t str> {
-    let found = text.split_whitespace().find_map(|word| word.strip_prefix(key));
-    found.with_context(|| format!("the bench printed no {key}"))
-}
-
-fn number(text: &str, key: &str) -> Result<f64> {
-    Ok(word(text, key)?.parse()?)
 }

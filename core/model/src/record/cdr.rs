@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::guid::CallGuid;
-use super::rm::RmFields;
 use super::sq::Failure;
 use super::word::{CallType, EndState, Phase, Scope, Stage, VarResult, Verdict};
 use crate::config::Service;
@@ -106,9 +105,6 @@ pub struct Cdr {
     /// The decisions of RM, for refused, hunted and sampled calls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<TraceStep>,
-    /// RM's further fields. The reader leaves this empty and keeps them in `Record::extra`.
-    #[serde(flatten)]
-    pub rm: RmFields,
 }
 
 impl Cdr {
@@ -148,7 +144,6 @@ impl Cdr {
             sq: None,
             origin: None,
             trace: Vec::new(),
-            rm: RmFields::default(),
         }
     }
 }

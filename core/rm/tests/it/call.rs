@@ -184,6 +184,41 @@ fn check_end(start: &serde_json::Value, json: &serde_json::Value) {
     assert_eq!(*json, expected, "{json:#}");
 }
 
+/// The order of the fields is that of the example of rm.md §9.2.
+#[test]
+fn the_end_record_is_byte_exact() {
+    let mut world = World::new();
+    let mut up = world.up("+18005550234", "a");
+    world.run(Duration::from_secs(192));
+    world.hang_up(&mut up, "bye");
+    let record = &world.records[1];
+    let guid = record.json["guid"].as_str().unwrap();
+    let expected = format!(
+        concat!(
+            r#"{{"schema":1,"kind":"cdr","id":"{guid}/00410001/cdr.end/1.1","#,
+            r#""time":"2026-01-01T00:03:12.200Z","#,
+            r#""producer":{{"name":"rm-1","boot":1,"seq":2,"stream":"cdr"}},"#,
+            r#""component":{{"name":"rm-1","type":"RM","dbid":301}},"config_rev":42,"#,
+            r#""phase":"end","guid":"{guid}","leg":"00410001","session_id":"{guid}.00410001","#,
+            r#""epoch":1,"started_at":"2026-01-01T00:00:00.200Z","#,
+            r#""answered_at":"2026-01-01T00:00:00.200Z","ended_at":"2026-01-01T00:03:12.200Z","#,
+            r#""call_type":"INBOUND","tenant":{{"name":"acme","dbid":102,"path":"#,
+            r#"[{{"name":"Environment","dbid":1}},{{"name":"acme","dbid":102}}]}},"#,
+            r#""profile":{{"name":"IVRAppDefault","dbid":205,"service":"voicexml"}},"#,
+            r#""service":"voicexml","dn":"18005550234","#,
+            r#""local_uri":"sip:+18005550234@10.0.0.5","remote_uri":"sip:+4930123@10.0.0.2","#,
+            r#""call_id":"a@10.1.1.5","call_uuid":"0UJDMQHH2O8QV3P8P8R2LDAES0000001","#,
+            r#""resource":{{"group":"mcp","name":"mcp-1","dbid":310,"#,
+            r#""address":"sip:10.0.0.11:5070","attempts":1}},"end_state":"USER_END","#,
+            r#""sip_status":200,"reason":"normal","primary":true,"from_tag":"from-a","#,
+            r#""to_tag":"to-a","ani":"4930123","selected_by":"did","placed_by":"round-robin","#,
+            r#""source":{{"name":"sip-server","address":"10.0.0.2:5090"}}}}"#,
+        ),
+        guid = guid
+    );
+    assert_eq!(record.text, expected);
+}
+
 #[test]
 fn the_called_side_hangs_up() {
     let mut world = World::new();

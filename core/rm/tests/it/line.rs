@@ -56,15 +56,14 @@ impl Line {
 
     /// The latest message that was sent, but 100 Trying, and to whom.
     pub(crate) fn last(&self) -> (SocketAddr, String) {
-        let mut end = self.bytes.len();
-        for (to, len) in self.sent.iter().rev() {
-            let text = std::str::from_utf8(&self.bytes[end - len..end]).unwrap();
-            end -= len;
-            if !text.starts_with("SIP/2.0 100 ") {
-                return (*to, text.to_owned());
-            }
-        }
-        panic!("nothing was sent");
+        let mut rest = self.bytes.as_slice();
+        let texts = self.sent.iter().rev().map(|(to, len)| {
+            let (before, text) = rest.split_at(rest.len() - len);
+            rest = before;
+            (*to, std::str::from_utf8(text).unwrap().to_owned())
+        });
+        let mut texts = texts.filter(|(_, text)| !text.starts_with("SIP/2.0 100 "));
+        texts.next().expect("something was sent")
     }
 
     fn input(&mut self, input: Input<'_>) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::config::Document;
 use model::id::{BootEpoch, Dbid, NodeId, Revision};
+use model::record::Arrived;
 use model::snapshot::Snapshot;
 use model::time::{Millis, Now};
 use model::tree::{Key, Node, Position, Value};
@@ -33,6 +34,7 @@ pub(crate) struct Sent {
 pub(crate) struct Recorded {
     pub(crate) frame: FrameKind,
     pub(crate) key: [u8; 22],
+    pub(crate) text: String,
     pub(crate) json: serde_json::Value,
     pub(crate) block: Vec<u8>,
 }
@@ -256,8 +258,9 @@ impl World {
                 assert_eq!(no, self.made + 1, "record numbers have no gap");
                 self.made = no;
                 *durable = Some(no);
-                let json = serde_json::from_slice(json).unwrap();
-                self.records.push(Recorded { frame, key, json, block });
+                let text = String::from_utf8(json.to_vec()).unwrap();
+                let json = read(&text);
+                self.records.push(Recorded { frame, key, text, json, block });
             }
             Event::Forget { key } => self.forgotten.push(key),
             Event::Log { id, fields, .. } => self.logs.push((id, fields)),
@@ -306,6 +309,17 @@ impl World {
     pub(crate) fn has_log(&self, id: u16) -> bool {
         self.logs.iter().any(|(one, _)| *one == id)
     }
+}
+
+/// A record, which must be one for the reader of everybody, and lose nothing there.
+fn read(text: &str) -> serde_json::Value {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap();
+    let arrived = Arrived { at: START.plus(Duration::from_secs(86_400)), message_id: None };
+    let (record, _) = model::record::Record::read(text.as_bytes(), &arrived).unwrap();
+    let mut again = Vec::new();
+    record.write(&mut again);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&again).unwrap(), json);
+    json
 }
 
 /// An INVITE of example 1 (rm.md §5.4 a) from the caller.

@@ -17,7 +17,6 @@ use crate::record::limits::{
     SESSION_CHARS, TRACE_BYTES, TRACE_STEPS, URI_CHARS, WORD_CHARS,
 };
 use crate::record::refusal::Refusal;
-use crate::record::rm::RmFields;
 use crate::record::word::{
     CallType, ComponentType, EndState, Phase, Scope, Stage, VarResult, Verdict,
 };
@@ -57,7 +56,6 @@ pub(super) fn cdr(
     cdr.sq = fields.optional(log, "sq", quality);
     cdr.origin = fields.optional(log, "origin", text(REASON_CHARS));
     cdr.trace = fields.optional(log, "trace", trace).unwrap_or_default();
-    cdr.rm = RmFields::default();
     Ok(cdr)
 }
 
