@@ -12,11 +12,12 @@ pub(crate) use book::{Book, Known};
 pub(crate) use waiting::Waiting;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::config::Service;
 use model::time::Now;
-use sip::locate::{Failure, Goal, Target, Targets};
+use sip::locate::{Failure, Goal, HostName, Target, Targets};
 
 use crate::limits;
 use crate::log;
@@ -166,8 +167,12 @@ impl Proxy {
         self.book.figures(self.seen)
     }
 
-    /// Addresses of all resources, for the shell's table of known sources.
-    pub fn resource_addresses(&self) -> impl Iterator<Item = std::net::IpAddr> + '_ {
-        self.pool.configured().flat_map(|(_, one)| one.reach.all().map(|target| target.remote.ip()))
+    /// Addresses of all resources, for the shell's table of known sources, with the host name that
+    /// each was found by: under TLS the far end has to prove it (RFC 5922 §7.2).
+    pub fn resource_addresses(&self) -> impl Iterator<Item = (SocketAddr, Option<&str>)> + '_ {
+        self.pool.configured().flat_map(|(_, one)| {
+            let name = one.reach.name().and_then(Goal::name).map(HostName::as_str);
+            one.reach.all().map(move |target| (target.remote, name))
+        })
     }
 }

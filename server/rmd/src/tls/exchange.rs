@@ -226,16 +226,19 @@ impl Exchange {
         true
     }
 
-    /// Takes what the engine wants: messages to `each`, the rest as the answer.
-    pub(super) fn take(&mut self, mut each: impl FnMut(Flow, &[u8])) -> Orders {
+    /// Takes what the engine wants. Its messages are for [`Self::say`], under these orders.
+    pub(super) fn take(&mut self) -> Orders {
         let mut wanted = lock(&self.shared.wanted);
         std::mem::swap(&mut wanted.messages, &mut self.wanted);
-        let orders = Orders {
+        Orders {
             trust: wanted.trust.take(),
             reload: std::mem::take(&mut wanted.reload),
             stop: wanted.stop,
-        };
-        drop(wanted);
+        }
+    }
+
+    /// The messages that came with the last orders.
+    pub(super) fn say(&mut self, mut each: impl FnMut(Flow, &[u8])) {
         let mut rest = self.wanted.bytes.as_slice();
         for (flow, len) in &self.wanted.items {
             let (bytes, behind) = rest.split_at_checked(*len).unwrap_or_default();
@@ -243,7 +246,6 @@ impl Exchange {
             each(*flow, bytes);
         }
         self.wanted.clear();
-        orders
     }
 
     /// Shows how it is.
@@ -306,7 +308,8 @@ mod tests {
         assert_eq!((&*texts[9], &*texts[10]), ("message 9 of turn 0", "0"));
         assert_eq!(texts[32], "2");
         let mut count = 0;
-        exchange.take(|to, bytes| {
+        exchange.take();
+        exchange.say(|to, bytes| {
             let text = format!("message {} of turn {}", to.remote.port(), count / 10);
             assert_eq!(bytes, text.as_bytes());
             count += 1;
@@ -342,9 +345,10 @@ mod tests {
         }
         assert_eq!((failed.len(), (sent - 1) * message.len()), (1, TLS_FROM_ENGINE));
         handle.reload();
-        let orders = exchange.take(|_, _| sent -= 1);
+        let orders = exchange.take();
+        exchange.say(|_, _| sent -= 1);
         assert!(orders.reload && !orders.stop && sent == 1);
         handle.stop();
-        assert!(exchange.take(|_, _| {}).stop);
+        assert!(exchange.take().stop);
     }
 }

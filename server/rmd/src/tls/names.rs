@@ -6,7 +6,7 @@
 
 use net::tls::{Identity, Name};
 use rm::{Match, Peer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// Declared names.
@@ -25,6 +25,12 @@ impl Names {
         let named = peers.iter().filter(|peer| !peer.names.is_empty());
         let peers = named.map(|peer| (peer.matches.clone(), names(peer))).collect();
         Self { resources: BTreeMap::new(), peers }
+    }
+
+    /// Where the resources with host names are now.
+    pub(crate) fn set_resources(&mut self, found: &BTreeMap<SocketAddr, BTreeSet<String>>) {
+        let hosts = |names: &BTreeSet<String>| names.iter().cloned().map(Name::Host).collect();
+        self.resources = found.iter().map(|(at, names)| (*at, hosts(names))).collect();
     }
 
     /// Whether whoever has shown this is a peer by its name.
@@ -98,6 +104,12 @@ mod tests {
         assert_eq!(names.asked(named), Name::Host("sip.example".to_owned()));
         assert_eq!(names.asked(plain), Name::Address(plain.ip()));
         assert!(names.is_undeclared(plain) && !names.is_undeclared(named));
+        let mut names = names;
+        let found = [(plain, BTreeSet::from(["mcp.example".to_owned()]))].into();
+        names.set_resources(&found);
+        assert_eq!(names.asked(plain), Name::Host("mcp.example".to_owned()));
+        names.set_resources(&BTreeMap::new());
+        assert_eq!(names.asked(plain), Name::Address(plain.ip()));
         for remote in [named, plain] {
             assert!(!names.fits(remote, None) && !names.fits(remote, Some(&Identity::default())));
         }

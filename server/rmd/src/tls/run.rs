@@ -3,7 +3,7 @@
 //! It moves bytes and never decides. While the engine does not take what it was given nothing is
 //! read, so that peers feel it; nothing here can make the engine wait.
 
-use super::exchange::{Exchange, Happened, Orders, Seen};
+use super::exchange::{Exchange, Happened, Seen};
 use super::kind::Secure;
 use super::material::Certificates;
 use super::names::Names;
@@ -94,15 +94,17 @@ impl Running {
             poller.wait(Some(wait), &mut self.ready)?;
             let now = clock.now();
             self.wakes.drain();
-            let orders = self.take(now.mono);
+            let orders = self.exchange.take();
+            if let Some(trust) = orders.trust {
+                self.streams.kind_mut().names.set_resources(trust.names());
+                *self.streams.trust_mut() = trust;
+            }
+            self.say(now.mono);
             if orders.stop {
                 self.streams.flush(&self.poller);
                 return Ok(());
             }
             self.streams.kind_mut().certificates.look(now, orders.reload, &self.log);
-            if let Some(trust) = orders.trust {
-                *self.streams.trust_mut() = trust;
-            }
             self.receive(now.mono);
             self.streams.flush(&self.poller);
             self.report();
@@ -112,9 +114,9 @@ impl Running {
     }
 
     /// Queues what the engine wants to say.
-    fn take(&mut self, now: Duration) -> Orders {
+    fn say(&mut self, now: Duration) {
         let Self { poller, streams, exchange, .. } = self;
-        exchange.take(|flow, bytes| streams.send(poller, now, flow, bytes))
+        exchange.say(|flow, bytes| streams.send(poller, now, flow, bytes));
     }
 
     /// Accepts and reads what the poller has found.

@@ -6,7 +6,7 @@
 
 use crate::limits::CONNECT_TIME;
 use rm::settings::{Match, Peer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(crate) struct Trust {
     peers: Vec<Match>,
     loopback: bool,
     resources: BTreeSet<IpAddr>,
+    /// Media servers that were found by their names, and these.
+    names: BTreeMap<SocketAddr, BTreeSet<String>>,
     /// Time of a connect to a resource, and to anyone else.
     connect: (Duration, Duration),
 }
@@ -27,6 +29,7 @@ impl Trust {
             peers: peers.iter().flat_map(|peer| peer.matches.iter().copied()).collect(),
             loopback: peers.is_empty(),
             resources: BTreeSet::new(),
+            names: BTreeMap::new(),
             connect: (CONNECT_TIME, CONNECT_TIME),
         }
     }
@@ -43,9 +46,24 @@ impl Trust {
         self.resources.insert(resource);
     }
 
-    /// Where the media servers are now.
-    pub(crate) fn set_resources(&mut self, addresses: impl Iterator<Item = IpAddr>) {
-        self.resources = addresses.collect();
+    /// Where the media servers are now, and by what names they were found.
+    pub(crate) fn set_resources<'n>(
+        &mut self,
+        addresses: impl Iterator<Item = (SocketAddr, Option<&'n str>)>,
+    ) {
+        self.resources.clear();
+        self.names.clear();
+        for (address, name) in addresses {
+            self.resources.insert(address.ip());
+            if let Some(name) = name {
+                self.names.entry(address).or_default().insert(name.to_owned());
+            }
+        }
+    }
+
+    /// Media servers that were found by their names, and these.
+    pub(crate) fn names(&self) -> &BTreeMap<SocketAddr, BTreeSet<String>> {
+        &self.names
     }
 
     /// How long connects may take from now on: to a resource, and to anyone else.
