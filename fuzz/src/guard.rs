@@ -1,6 +1,6 @@
 //! What catches a crash, a hang and a flood of memory, and leaves the input in a file.
 //!
-//! A panic ends in [`caught`]. An input that runs on, or takes memory without end, cannot be
+//! A panic ends in `caught`. An input that runs on, or takes memory without end, cannot be
 //! stopped from inside: a second thread sees it, writes the file and ends the process.
 
 use std::any::Any;
