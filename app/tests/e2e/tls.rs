@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::calls::{healthy, objects};
 use crate::http;
 use crate::platform::{CALLER, Site, eventually, free_port};
+use crate::player::is_bound;
 use crate::sipp::{Media, Plan, Via};
 
 const PAGE: &str = include_str!("../../../docs/operate/tls.md");
@@ -71,6 +72,7 @@ impl Tunnel {
             .stderr(Stdio::null())
             .spawn()
             .expect("socat is installed (test.sh does it)");
+        eventually("the tunnel listens", || is_bound(address, Via::Tcp), |bound| *bound);
         Self { child, address }
     }
 }
