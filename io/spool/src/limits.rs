@@ -22,6 +22,10 @@ pub const STARTER_BYTES: u64 = 1 << 20;
 /// Bytes handed over and not yet durable; beyond them `append` answers `Full::Memory`.
 pub const PENDING_BYTES: usize = 64 << 20;
 
+/// Spare segments: one that is made ahead, and one that was given up and waits for its next turn.
+/// Beyond: removed.
+pub const SPARES: usize = 2;
+
 /// Bytes per write while a segment is zero-filled: small, so that the disk stays free for groups.
 pub const FILL_SLICE: usize = 1 << 20;
 

@@ -1,6 +1,9 @@
 //! The thread that makes the spare segment ahead and gives up old ones, so that neither ever
 //! stands between a record and its sync. A spare is a zero-filled file (or a recycled one whose
 //! header was zeroed); its bytes are there, so a full disk is seen here and not inside a group.
+//!
+//! One spare is made as soon as there is none. The segment before is given up a little later: it is
+//! kept as a second one, so that a spool that keeps up fills its files once and then recycles them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +13,7 @@ use std::time::Duration;
 
 use crate::format::FRAMES_AT;
 use crate::fs::{File, FileSystem};
-use crate::limits::FILL_SLICE;
+use crate::limits::{FILL_SLICE, SPARES};
 use crate::recovery::{Blank, file_name};
 
 /// Wait after a failure, before the same is tried again.
@@ -20,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Default)]
 struct Desk {
     old: VecDeque<Blank>,
-    spare: Option<Blank>,
+    spares: Vec<Blank>,
     closing: bool,
     last_serial: u64,
 }
@@ -53,9 +56,7 @@ impl Maker {
     /// A segment of at least so many bytes: the spare, else a small one made now.
     pub(crate) fn take(&self, at_least: u64, small: u64) -> io::Result<Blank> {
         let mut desk = self.desk();
-        if desk.spare.as_ref().is_some_and(|spare| spare.bytes >= at_least)
-            && let Some(spare) = desk.spare.take()
-        {
+        if let Some(spare) = desk.spares.pop_if(|spare| spare.bytes >= at_least) {
             self.wake.notify_one();
             return Ok(spare);
         }
@@ -94,21 +95,21 @@ impl Maker {
     pub(crate) fn turn(&self) -> io::Result<()> {
         let mut desk = self.desk();
         if let Some(old) = desk.old.pop_front() {
-            let keep = desk.spare.is_none() && old.bytes == self.segment_bytes;
+            let keep = desk.spares.len() < SPARES && old.bytes == self.segment_bytes;
             drop(desk);
             let done = self.give_up(&old, keep);
             let mut desk = self.desk();
             match done {
-                Ok(()) if keep => desk.spare = Some(old),
+                Ok(()) if keep => desk.spares.push(old),
                 Ok(()) => {}
                 Err(_) => desk.old.push_front(old),
             }
             done
-        } else if desk.spare.is_none() {
+        } else if desk.spares.is_empty() {
             let serial = next_serial(&mut desk);
             drop(desk);
             let spare = make(&*self.fs, &self.dir, serial, self.segment_bytes)?;
-            self.desk().spare = Some(spare);
+            self.desk().spares.push(spare);
             Ok(())
         } else {
             Ok(())
@@ -135,7 +136,7 @@ impl Maker {
 
 impl Desk {
     fn is_idle(&self) -> bool {
-        !self.closing && self.old.is_empty() && self.spare.is_some()
+        !self.closing && self.old.is_empty() && !self.spares.is_empty()
     }
 }
 

@@ -5,14 +5,16 @@
 mod crash;
 mod world;
 
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use self::world::World;
+use self::world::{DIR, World};
 use super::*;
 use crate::entry::{Key, Kind};
 use crate::fs::faulty::FaultyFs;
 use crate::fs::real::RealFs;
+use crate::recovery::file_name;
 
 fn data(payload: &[u8]) -> Entry {
     Entry { kind: Kind::Data, key: None, payload: payload.to_vec() }
@@ -30,7 +32,7 @@ fn hooks(on_durable: impl Fn(u64) + Send + 'static) -> Hooks {
     }
 }
 
-fn settings(dir: &std::path::Path) -> Settings {
+fn settings(dir: &Path) -> Settings {
     Settings { segment_bytes: 64 << 10, ..Settings::new(dir.to_owned(), 1 << 20, 7) }
 }
 
@@ -138,6 +140,22 @@ fn cleaning_carries_open_frames_and_a_recycled_file_shows_none_of_its_old_ones()
         world.recovered.open.iter().map(|frame| (frame.kind, &*frame.payload)).collect();
     assert_eq!(open, [(Kind::Carried, &b"block"[..])], "the record was left behind");
     assert!(world.recovered.damage.is_empty());
+}
+
+#[test]
+fn a_spool_that_keeps_up_fills_few_files_and_recycles_them() {
+    let mut world = World::new(FaultyFs::new(8), 0);
+    for round in 0..300_u32 {
+        let seq = world.append(vec![data(&[1; 3000])]);
+        world.turn();
+        // acknowledged a little later, as by a broker
+        world.shared.intake().released = seq.saturating_sub(u64::from(round % 5));
+        world.turn();
+    }
+    let mut names = world.fs.list(Path::new(DIR)).unwrap();
+    names.sort();
+    let newest = names.pop().unwrap();
+    assert!(newest <= file_name(5), "as many as 14 segments were filled: {newest}");
 }
 
 #[test]
