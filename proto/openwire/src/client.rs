@@ -5,6 +5,7 @@
 //! `connection_id`, `attempt` + 1, and sends it again with the same sequences: brokers that
 //! de-duplicate need both, and the record ids absorb the rest. On the call's way: stage 11, queue.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -310,7 +311,10 @@ impl Client {
             ],
             &mut Writer::new(&mut properties, 1),
         );
-        write_text(&String::from_utf8_lossy(message.body), &mut content);
+        // A record is text; to see that is several times faster than to look for what is none.
+        let body = std::str::from_utf8(message.body).map(Cow::Borrowed);
+        let body = body.unwrap_or_else(|_| String::from_utf8_lossy(message.body));
+        write_text(&body, &mut content);
         let producer = self.producer();
         let wire = Message {
             kind: MessageKind::Text,

@@ -67,6 +67,10 @@ impl<'a> Header<'a> {
 
 /// The first value of a list and what follows its comma.
 fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
+    // Nearly every list has one value, and a comma is found faster than quotes are told apart.
+    if memchr::memchr(b',', bytes).is_none() {
+        return (crate::parse::chars::trim(bytes), &[]);
+    }
     let (mut quoted, mut angle, mut at) = (false, false, 0);
     while let Some(&byte) = bytes.get(at) {
         match byte {
