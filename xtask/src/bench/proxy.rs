@@ -32,21 +32,38 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
     let plan = Plan::parse(args)?;
     system::need_packages(root)?;
     let tools = Tools { program: super::built(root)?, files: root.join("deploy/bench") };
-    println!("{plan}");
-    let mut text = format!("Medians of {} turns.\n\n", plan.alternations);
+    eprintln!("{plan}");
+    let mut text = String::new();
     for part in &plan.parts {
-        text.push_str(&match part {
-            Part::Load => tables::load(&plan, &load::run(&tools, &plan)?),
-            Part::Knee => tables::knee(&knee::run(&tools, &plan)?),
-            Part::Held => tables::held(&plan, &held::run(&tools, &plan)?),
-        });
+        let table = match part {
+            Part::Load => tables::load(&plan, &load::run(&tools, &plan)),
+            Part::Knee => tables::knee(&knee::run(&tools, &plan)),
+            Part::Held => tables::held(&plan, &held::run(&tools, &plan)),
+        };
+        println!("{table}");
+        text.push_str(&table);
         text.push('\n');
     }
-    println!("\n{text}");
     if plan.write {
         super::write(root, MARKS, text.trim_end_matches('\n')).context("the tables are lost")?;
     }
     Ok(())
+}
+
+/// What a turn measured, told at once: a run that is stopped has lost only the turn in hand. A
+/// turn that fails is told and left out, so that an hour of others is not lost with it.
+fn told<T: std::fmt::Debug>(turn: usize, measured: Result<T>, all: &mut Vec<T>) -> bool {
+    match measured {
+        Ok(one) => {
+            eprintln!("turn {turn}: {one:?}");
+            all.push(one);
+            true
+        }
+        Err(error) => {
+            eprintln!("turn {turn} failed: {error:#}");
+            false
+        }
+    }
 }
 
 /// Time for deadlines and for lengths.

@@ -8,10 +8,11 @@ use super::call::{Calls, Via};
 use super::plan::Plan;
 use super::sipp::Callers;
 use super::system::{Running, System, Tools};
+use super::told;
 
 /// Seconds of calls at each rate; the look at what succeeded comes just before their end.
 const SECONDS: u32 = 8;
-/// The first rate, and by how much it is raised.
+/// The first rate, and by how much it is raised at least.
 const FIRST: u32 = 2000;
 const STEP: u32 = 500;
 /// Higher rates are not tried: SIPp is then the limit.
@@ -33,29 +34,30 @@ pub(super) struct Knee {
 }
 
 /// All systems in alternation.
-pub(super) fn run(tools: &Tools, plan: &Plan) -> Result<Vec<Knee>> {
+pub(super) fn run(tools: &Tools, plan: &Plan) -> Vec<Knee> {
     let mut knees = Vec::new();
-    for turn in 1..=plan.alternations {
+    for turn in 1..=plan.knees {
         for via in &plan.vias {
-            for system in &plan.systems {
-                let knee = one(tools, *system, *via)?;
-                println!("{turn}: {knee:?}");
-                knees.push(knee);
+            for system in plan.systems.iter().filter(|system| plan.plays(**system, turn)) {
+                told(turn, one(tools, *system, *via), &mut knees);
             }
         }
     }
-    Ok(knees)
+    knees
 }
 
 fn one(tools: &Tools, system: System, via: Via) -> Result<Knee> {
     let running = system.start(tools, via)?;
     let mut highest = 0;
-    for rate in (FIRST..=LAST).step_by(usize::try_from(STEP)?) {
-        let outcome = try_rate(tools, &running, via, rate)?;
-        if outcome.failed > 0.0 || outcome.per_second < f64::from(rate) * REACHED {
-            break;
+    // In large steps up to the first failure, from the last good rate on in small ones.
+    for step in [STEP * 2, STEP] {
+        for rate in (FIRST.max(highest + step)..=LAST).step_by(usize::try_from(step)?) {
+            let outcome = try_rate(tools, &running, via, rate)?;
+            if outcome.failed > 0.0 || outcome.per_second < f64::from(rate) * REACHED {
+                break;
+            }
+            highest = rate;
         }
-        highest = rate;
     }
     drop(running);
     // Fresh, so that what was left of the rate before does not count.

@@ -8,6 +8,7 @@ use super::call::{Calls, Via};
 use super::plan::Plan;
 use super::sipp::Callers;
 use super::system::{System, Tools};
+use super::{median, told};
 
 /// One turn of one system under one load.
 #[derive(Debug, Clone, Copy)]
@@ -28,20 +29,32 @@ pub(super) struct Sample {
 }
 
 /// All loads, the systems in alternation.
-pub(super) fn run(tools: &Tools, plan: &Plan) -> Result<Vec<Sample>> {
+pub(super) fn run(tools: &Tools, plan: &Plan) -> Vec<Sample> {
     let mut samples = Vec::new();
     for turn in 1..=plan.alternations {
-        for via in &plan.vias {
-            for rate in &plan.rates {
-                for system in &plan.systems {
-                    let sample = one(tools, plan, *system, *via, *rate)?;
-                    println!("{turn}: {sample:?}");
-                    samples.push(sample);
+        for (via, wanted) in plan.loads() {
+            for system in plan.systems.iter().copied().filter(|system| plan.plays(*system, turn)) {
+                let sample = one(tools, plan, system, via, wanted);
+                if told(turn, sample, &mut samples) {
+                    tell_median(&samples);
                 }
             }
         }
     }
-    Ok(samples)
+    samples
+}
+
+/// The median so far of what was measured last.
+fn tell_median(samples: &[Sample]) {
+    let Some(Sample { system, via, wanted, .. }) = samples.last() else { return };
+    let same = |one: &&Sample| (&one.system, &one.via, &one.wanted) == (system, via, wanted);
+    let costs: Vec<f64> = samples.iter().filter(same).map(|one| one.cpu_us).collect();
+    let (turns, cost) = (costs.len(), median(costs));
+    eprintln!(
+        "{} {wanted} calls/s, {}: median of {turns} is {cost:.0} µs per call",
+        via.name(),
+        system.name()
+    );
 }
 
 fn one(tools: &Tools, plan: &Plan, system: System, via: Via, wanted: u32) -> Result<Sample> {

@@ -8,13 +8,14 @@ use super::call::Via;
 use super::system::System;
 
 const USAGE: &str = "options of bench proxy:
-  --alternations N     turns of every system (5)
+  --alternations N     turns of a load (5); Kamailio fm, the second column, takes the first only
+  --knees N            turns of the knee (3)
   --rates A,B,…        calls per second (1000,4000)
   --via udp|tcp        one transport only
   --only SYSTEM,…      ringmaster, tlsf, fm (Kamailio with that allocator)
   --part load|knee|held  one part only
   --warm SECONDS       load before the measured time (34: until what lives longest, 32 s, is steady)
-  --seconds SECONDS    measured time of a load (20)
+  --seconds SECONDS    measured time of a load (12)
   --held CALLS         calls held (20000)
   --quick              one turn, 4 s warm, 10 s measured, 1000 calls/s, load only
   --write              put the tables into docs/reference/performance.md";
@@ -35,6 +36,7 @@ pub(super) enum Part {
 pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     pub(super) alternations: usize,
+    pub(super) knees: usize,
     pub(super) rates: Vec<u32>,
     pub(super) vias: Vec<Via>,
     pub(super) systems: Vec<System>,
@@ -49,11 +51,12 @@ impl Default for Plan {
         Self {
             parts: vec![Part::Load, Part::Knee, Part::Held],
             alternations: 5,
+            knees: 3,
             rates: vec![1000, 4000],
             vias: vec![Via::Udp, Via::Tcp],
             systems: System::ALL.to_vec(),
             warm: 34,
-            seconds: 20,
+            seconds: 12,
             held: 20_000,
             write: false,
         }
@@ -84,15 +87,28 @@ impl Plan {
                 }
             }
         }
-        if plan.alternations == 0 || plan.seconds == 0 || plan.rates.contains(&0) {
+        let turns = plan.alternations.min(plan.knees);
+        if turns == 0 || plan.seconds == 0 || plan.rates.contains(&0) {
             bail!("nothing can be measured in no time\n{USAGE}");
         }
         Ok(plan)
     }
 
+    /// Each transport at each rate.
+    pub(super) fn loads(&self) -> impl Iterator<Item = (Via, u32)> {
+        self.vias.iter().flat_map(|via| self.rates.iter().map(|rate| (*via, *rate)))
+    }
+
+    /// Whether a system takes part in a turn, from 1 on: the second column is there to be seen
+    /// beside the first, and what it costs is time.
+    pub(super) fn plays(&self, system: System, turn: usize) -> bool {
+        turn == 1 || system != System::Fm || self.systems == [System::Fm]
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "--alternations" => self.alternations = value.parse()?,
+            "--knees" => self.knees = value.parse()?,
             "--warm" => self.warm = value.parse()?,
             "--seconds" => self.seconds = value.parse()?,
             "--held" => self.held = value.parse()?,
@@ -120,11 +136,12 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts, alternations, rates, vias, systems, warm, seconds, held, .. } = self;
+        let Self { parts, alternations, knees, rates, vias, systems, .. } = self;
+        let Self { warm, seconds, held, .. } = self;
         write!(
             f,
             "{parts:?}: {alternations} turns of {systems:?} over {vias:?}; {rates:?} calls/s for \
-             {warm}+{seconds} s; {held} calls held"
+             {warm}+{seconds} s; {knees} turns of the knee; {held} calls held"
         )
     }
 }
@@ -142,8 +159,12 @@ mod tests {
     fn what_a_command_line_says() {
         let plan = parse("--quick --via tcp --only ringmaster,fm --rates 500,900").unwrap();
         assert_eq!((plan.alternations, plan.warm, plan.seconds), (1, 4, 10));
-        assert_eq!((plan.rates, plan.vias), (vec![500, 900], vec![Via::Tcp]));
+        assert_eq!((&*plan.rates, &*plan.vias), (&[500, 900][..], &[Via::Tcp][..]));
         assert_eq!(plan.systems, [System::Ringmaster, System::Fm]);
+        assert_eq!(plan.loads().count(), 2);
+        let plays = |turn| [System::Ringmaster, System::Fm].map(|system| plan.plays(system, turn));
+        assert_eq!((plays(1), plays(2)), ([true, true], [true, false]));
+        assert!(parse("--only fm").unwrap().plays(System::Fm, 2));
         assert_eq!(parse("").unwrap().parts.len(), 3);
         for wrong in ["--rates", "--rates x", "--rates 0", "--part all", "--fast 1", "--via sctp"] {
             assert!(parse(wrong).is_err(), "{wrong}");

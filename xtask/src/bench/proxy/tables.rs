@@ -13,11 +13,13 @@ const REACHED: f64 = 0.97;
 
 /// One line per transport, rate and system. The ratio is to Kamailio with `tlsf`.
 pub(super) fn load(plan: &Plan, samples: &[Sample]) -> String {
-    let mut table =
-        format!("Measured for {} s after {} s of the same load.\n\n", plan.seconds, plan.warm);
+    let mut table = format!(
+        "Medians of the turns, each measured for {} s after {} s of the same load.\n\n",
+        plan.seconds, plan.warm
+    );
     table.push_str(
-        "| transport | calls/s wanted | system | reached | CPU per call | to Kamailio | failed | \
-         sent again | answer p50 | p99 |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        "| transport | calls/s wanted | system | turns | reached | CPU per call | to Kamailio | \
+         failed | sent again | answer p50 | p99 |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let mut done: Vec<(Via, u32)> = Vec::new();
     for sample in samples {
@@ -50,10 +52,11 @@ fn line((via, wanted): (Via, u32), system: System, own: &[&Sample], other: &[&Sa
         String::from("–")
     };
     format!(
-        "| {} | {wanted} | {} | {:.0} | {cpu:.0} µs | {ratio} | {:.0} | {:.0} | {:.0} ms | \
+        "| {} | {wanted} | {} | {} | {:.0} | {cpu:.0} µs | {ratio} | {:.0} | {:.0} | {:.0} ms | \
          {:.0} ms |\n",
         via.name(),
         system.name(),
+        own.len(),
         of(own, |one| one.reached),
         of(own, |one| one.failed),
         of(own, |one| one.retransmissions),
@@ -65,8 +68,8 @@ fn line((via, wanted): (Via, u32), system: System, own: &[&Sample], other: &[&Sa
 /// One line per transport and system.
 pub(super) fn knee(knees: &[Knee]) -> String {
     let mut table = String::from(
-        "| transport | system | highest calls/s without failure | half as much again: succeeded/s \
-         | failed | answer p99 |\n|---|---|---|---|---|---|\n",
+        "| transport | system | turns | highest calls/s without failure | half as much again: \
+         succeeded/s | failed | answer p99 |\n|---|---|---|---|---|---|---|\n",
     );
     for via in [Via::Udp, Via::Tcp] {
         for system in System::ALL {
@@ -77,9 +80,10 @@ pub(super) fn knee(knees: &[Knee]) -> String {
             }
             let of = |value: fn(&Knee) -> f64| median(own.iter().map(|knee| value(knee)));
             table.push_str(&format!(
-                "| {} | {} | {:.0} | {:.0} | {:.1} % | {:.0} ms |\n",
+                "| {} | {} | {} | {:.0} | {:.0} | {:.1} % | {:.0} ms |\n",
                 via.name(),
                 system.name(),
+                own.len(),
                 of(|one| f64::from(one.highest)),
                 of(|one| one.beyond),
                 of(|one| one.failed_share * 100.0),
@@ -93,7 +97,8 @@ pub(super) fn knee(knees: &[Knee]) -> String {
 /// One line per system.
 pub(super) fn held(plan: &Plan, held: &[Held]) -> String {
     let mut table = format!(
-        "| system | memory per call with {} calls up | shared memory in use, per call |\n\
+        "One turn.\n\n\
+         | system | memory per call with {} calls up | shared memory in use, per call |\n\
          |---|---|---|\n",
         plan.held
     );
