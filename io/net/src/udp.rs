@@ -94,7 +94,10 @@ pub struct Datagram<'a> {
 /// Buffers for one `recvmmsg`, used again by each call.
 #[derive(Debug)]
 pub struct ReceiveBatch {
-    headers: MultiHeaders<SockaddrStorage>,
+    /// For each address family: the kernel leaves in a header how long the source was, and nobody
+    /// sets it back. One that has held an IPv4 source would cut off an IPv6 one.
+    v4: MultiHeaders<SockaddrStorage>,
+    v6: MultiHeaders<SockaddrStorage>,
     buffers: Box<[u8]>,
     packets: Vec<Packet>,
 }
@@ -117,9 +120,10 @@ impl ReceiveBatch {
     /// Buffers for [`RECEIVE_BATCH`] datagrams of any size.
     #[must_use]
     pub fn new() -> Self {
-        let control = cmsg_space!(TimeSpec);
+        let headers = || MultiHeaders::preallocate(RECEIVE_BATCH, Some(cmsg_space!(TimeSpec)));
         Self {
-            headers: MultiHeaders::preallocate(RECEIVE_BATCH, Some(control)),
+            v4: headers(),
+            v6: headers(),
             buffers: vec![0; RECEIVE_BATCH * DATAGRAM].into_boxed_slice(),
             packets: Vec::with_capacity(RECEIVE_BATCH),
         }
@@ -137,7 +141,8 @@ impl ReceiveBatch {
         let mut slots: [[IoSliceMut<'_>; 1]; RECEIVE_BATCH] =
             array::from_fn(|_| [IoSliceMut::new(chunks.next().unwrap_or_default())]);
         let (fd, flags) = (socket.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
-        match recvmmsg(fd, &mut self.headers, slots.iter_mut(), flags, None) {
+        let headers = if socket.local.is_ipv6() { &mut self.v6 } else { &mut self.v4 };
+        match recvmmsg(fd, headers, slots.iter_mut(), flags, None) {
             Ok(messages) => {
                 for (slot, message) in messages.enumerate() {
                     let Some(from) = message.address.as_ref().and_then(socket_address) else {

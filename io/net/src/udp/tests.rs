@@ -44,6 +44,21 @@ fn more_than_a_batch_arrives_whole_and_in_order() {
 }
 
 #[test]
+fn one_batch_serves_sockets_of_both_families() {
+    let mut batch = ReceiveBatch::new();
+    for address in [LOOPBACK, "[::1]:0", LOOPBACK, "[::1]:0"] {
+        let (from, to) = (bind(address), bind(address));
+        let mut sends = SendBatch::new();
+        for _ in 0..3 {
+            sends.push(0..1, to.local());
+        }
+        assert_eq!(sends.flush(&from, b"x", |failure| panic!("{failure:?}")), 3);
+        let sources: Vec<_> = take(&mut batch, &to).into_iter().map(|(_, from)| from).collect();
+        assert_eq!(sources, [from.local(); 3]);
+    }
+}
+
+#[test]
 fn the_largest_datagram_fits() {
     let (from, to) = (bind(LOOPBACK), bind(LOOPBACK));
     let largest = vec![0x5a; 65_507];
