@@ -8,6 +8,8 @@ use config::{FileKind, Settings, kind_of, objects};
 use model::id::Revision;
 use model::schema::Problem;
 use model::snapshot::Snapshot;
+use model::tree::Position;
+use net::Clock;
 
 use crate::cli;
 use crate::exit::{Exit, Failure};
@@ -23,6 +25,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
         match kind(args, file) {
             FileKind::Settings => match Settings::load(Some(file), []) {
                 Ok(settings) => {
+                    tls(file, &settings, &mut problems, &mut warnings);
                     own.extend(settings.rm.sip.listen.iter().map(|listen| listen.addr));
                 }
                 Err(found) => problems.extend(found),
@@ -39,13 +42,29 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     // Objects of several files are one platform.
     if problems.is_empty() && objects_given {
         match Snapshot::build_for(&documents, Revision(1), &own) {
-            Ok((_, found)) => warnings = found,
+            Ok((_, found)) => warnings.extend(found),
             Err(found) => problems = found,
         }
     }
     print!("{}", lines(&problems));
     print!("{}", lines(&warnings));
     outcome(&problems, &warnings, args.strict)
+}
+
+/// What a start would say of the files of `rm.sip.tls`.
+fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let Some(block) = &settings.rm.sip.tls else { return };
+    let problem = |code, message| Problem {
+        code,
+        at: Position::default(),
+        path: "rm.sip.tls".to_owned(),
+        message,
+        file: Some(file.display().to_string().into()),
+    };
+    match rmd::check_tls(block, Clock::start().now().wall) {
+        Ok(strange) => warnings.extend(strange.into_iter().map(|text| problem("W404", text))),
+        Err(fault) => problems.push(problem("E105", fault)),
+    }
 }
 
 fn outcome(problems: &[Problem], warnings: &[Problem], strict: bool) -> Result<(), Failure> {

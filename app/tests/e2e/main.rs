@@ -7,6 +7,7 @@
 
 mod baresip;
 mod capture;
+mod dns;
 mod http;
 mod kamailio;
 mod line;
@@ -21,6 +22,7 @@ mod demo;
 mod docs;
 mod flows;
 mod loss;
+mod names;
 mod refusals;
 mod restart;
 mod settings;

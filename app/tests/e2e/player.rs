@@ -28,12 +28,14 @@ pub(crate) struct Play<'a> {
     pub(crate) calls: u32,
     /// Packets get lost on the way.
     pub(crate) lossy: bool,
+    /// A host name with its port, in Contact in place of its address.
+    pub(crate) contact: Option<&'a str>,
 }
 
 impl<'a> Play<'a> {
     /// One call, on a good line.
     pub(crate) fn new(name: &'a str, script: &'a str, via: Via) -> Self {
-        Self { name, script, via, calls: 1, lossy: false }
+        Self { name, script, via, calls: 1, lossy: false, contact: None }
     }
 
     /// Calls `number` at `to`.
@@ -92,12 +94,13 @@ impl<'a> Play<'a> {
         let dir = tempfile::tempdir().unwrap();
         let scenario = script::scenario(role, self.script, self.lossy);
         std::fs::write(dir.path().join("script.xml"), scenario).unwrap();
+        let shown = self.contact.map_or_else(|| contact.to_string(), str::to_owned);
         let mut sipp = command(dir.path());
         more(&mut sipp);
         let child = sipp
             .args(["-sf", "script.xml", "-t", self.via.flag(), "-m", &self.calls.to_string()])
             .args(["-i", &own.ip().to_string(), "-p", &own.port().to_string()])
-            .args(["-key", "contact", &contact.to_string(), "-key", "via", self.via.name()])
+            .args(["-key", "contact", &shown, "-key", "via", self.via.name()])
             .args(["-timeout", "120s", "-timeout_error", "-max_retrans", "12"])
             .args(["-trace_err", "-error_file", "errors.log"])
             .args(["-trace_msg", "-message_file", "messages.log"])

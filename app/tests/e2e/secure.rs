@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::calls::objects_at;
 use crate::flows::{self, Way};
 use crate::kamailio::Routing;
-use crate::platform::{Site, eventually, free_port, loopback};
+use crate::platform::{Site, eventually, free_port, loopback, run};
 use crate::player::is_bound;
 use crate::sipp::Via;
 
@@ -50,6 +50,11 @@ impl Authority {
     /// A certificate for these addresses.
     pub(crate) fn issue(&self, name: &str, addresses: &[IpAddr]) -> Certificate {
         let names: Vec<String> = addresses.iter().map(|ip| format!("IP:{ip}")).collect();
+        self.issue_for(name, &names)
+    }
+
+    /// A certificate with these subject alternative names.
+    pub(crate) fn issue_for(&self, name: &str, names: &[String]) -> Certificate {
         self.openssl(&format!(
             "-x509 -CA ca.pem -CAkey ca.key -days 365 -keyout {name}.key -out {name}.pem \
              -subj /CN={name} -addext subjectAltName={}",
@@ -214,4 +219,36 @@ fn every_flow_with_tls_in_front_and_udp_behind() {
 fn every_flow_between_two_kamailios_over_tls() {
     let in_front = Some(Routing::LrOn);
     flows::run(&Way { in_front, behind_kamailio: true, ..Way::plain(Via::Tls, Via::Tls) });
+}
+
+#[test]
+fn certificates_that_cannot_work_or_not_for_long_are_told_by_check() {
+    let authority = Authority::new();
+    let site = Site::new(&objects_at(&["127.0.0.3:9"], "{}"));
+    add_listener(&site, &authority);
+    let [cert, key, ca] = ["rm.pem", "rm.key", "ca.pem"].map(|name| authority.path(name));
+    let check = || run(&site.path("."), &["check", "settings.yaml"]);
+    assert_eq!(check().0, 0);
+    let good = [&cert, &key, &ca].map(|file| std::fs::read(file).unwrap());
+    authority.openssl(
+        "-x509 -CA ca.pem -CAkey ca.key -days 7 -keyout rm.key -out rm.pem -subj /CN=rm \
+         -addext subjectAltName=DNS:rm.example",
+    );
+    let (code, told, _) = check();
+    let expected = format!("settings.yaml: W404: rm.sip.tls: {}: expires at ", cert.display());
+    assert!(code == 0 && told.starts_with(&expected), "{told}");
+    assert_eq!(run(&site.path("."), &["check", "--strict", "settings.yaml"]).0, 1);
+    let damage = |file: &Path, text: &str, why: &str| {
+        std::fs::write(file, text).unwrap();
+        let expected = format!("settings.yaml: E105: rm.sip.tls: {}: {why}\n", file.display());
+        assert_eq!(check(), (3, expected, "1 error\n".to_owned()));
+        for (file, bytes) in [&cert, &key, &ca].into_iter().zip(&good) {
+            std::fs::write(file, bytes).unwrap();
+        }
+    };
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    damage(&ca, "nothing", "no certificate in it");
+    damage(&ca, pem, "an authority that cannot be used: invalid peer certificate: BadEncoding");
+    damage(&cert, pem, "not an X.509 certificate");
+    damage(&key, pem, "no private key in it");
 }

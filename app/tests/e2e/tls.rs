@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::calls::{healthy, objects};
 use crate::http;
-use crate::platform::{CALLER, Site, eventually, free_port};
+use crate::platform::{self, CALLER, Site, eventually, free_port};
 use crate::player::is_bound;
 use crate::sipp::{Media, Plan, Via};
 
@@ -96,7 +96,11 @@ fn the_page_about_tls_works_as_it_is_written_while_calls_are_up() {
         assert!(done, "{line}: {said}");
     }
     reader.write_settings();
-    let [daemon, client] = start.lines().collect::<Vec<_>>()[..] else { panic!("two commands") };
+    let lines = start.lines().collect::<Vec<_>>();
+    let [check, daemon, client] = lines[..] else { panic!("three commands") };
+    assert_eq!(check, "ringmaster check settings.yaml");
+    let checked = || platform::run(&reader.site.path("."), &["check", "settings.yaml"]);
+    assert_eq!(checked(), (0, String::new(), String::new()));
     assert_eq!(daemon, "ringmaster rm -c settings.yaml");
     let rm = reader.site.start_rm();
     let (done, said) = reader.sh(client);
@@ -128,7 +132,9 @@ fn the_page_about_tls_works_as_it_is_written_while_calls_are_up() {
     assert!(done, "{said}");
     drop(rm);
     let args = ["rm", "-c", "settings.yaml"];
-    let (code, _, said) = crate::platform::run(&reader.site.path("."), &args);
+    let (code, _, said) = platform::run(&reader.site.path("."), &args);
     let expected = "rm.sip.tls: rm.key: not the key of the certificate in rm.pem";
     assert!(code == 78 && said.contains(expected), "{code} {said}");
+    let expected = format!("settings.yaml: E105: {expected}\n");
+    assert_eq!(checked(), (3, expected, "1 error\n".to_owned()));
 }

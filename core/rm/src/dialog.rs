@@ -11,6 +11,7 @@ pub(crate) mod route;
 use model::time::Now;
 use sip::endpoint::{ClientId, ClientOptions, ServerId};
 use sip::header::Name;
+use sip::locate::Target;
 use sip::method::Method;
 use sip::transport::Flow;
 
@@ -40,7 +41,7 @@ pub(crate) struct Relay {
     /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
     owed: Option<u32>,
     /// Its hop, when its name has more addresses.
-    again: Option<Box<(hop::Hop, session_timer::Timer)>>,
+    pub(crate) again: Option<Box<(hop::Hop, session_timer::Timer)>>,
 }
 
 /// What a leg has to learn from the answer.
@@ -124,7 +125,7 @@ impl Proxy {
     ) {
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
-        let options = ClientOptions::default();
+        let options = self.patience(kind, hop.others.len());
         let client = self.endpoint.request(request.now.mono, hop.flow, bytes, options);
         let relay = self.relays.insert(Relay {
             server: request.id,
@@ -239,15 +240,31 @@ impl Proxy {
         Ok(())
     }
 
-    /// The request of a relay could not be sent: it goes to the next address of the same name (RFC
-    /// 3263 §4.3). False when there is none.
-    pub(crate) fn next_flow(&mut self, now: Now, key: usize) -> bool {
+    /// How long an address may be silent while `others` of the same name stand by: with an INVITE
+    /// as long as in any try, for whoever gets it says 100; else its share of the time for which
+    /// the sender waits.
+    fn patience(&self, kind: Kind, others: usize) -> ClientOptions {
+        let share = u32::try_from(others + 1).unwrap_or(u32::MAX);
+        let timeout = match (others, kind) {
+            (0, _) => None,
+            (_, Kind::Invite) => Some(self.options.try_timeout),
+            (_, Kind::Update | Kind::Bye | Kind::Refer | Kind::Other) => {
+                Some(self.settings.timers.t1 * 64 / share)
+            }
+        };
+        ClientOptions { timeout }
+    }
+
+    /// The request of a relay could not be sent, or nothing has answered it: it goes to the next
+    /// address of the same name (RFC 3263 §4.3). False when there is none.
+    pub(crate) fn next_flow(&mut self, now: Now, key: usize, why: &'static str) -> bool {
         let Some(relay) = self.relays.get_mut(key) else { return false };
         let Some(mut again) = relay.again.take() else { return false };
         let (hop, timer) = &mut *again;
         if hop.others.is_empty() {
             return false;
         }
+        self.book.away.note(now.mono, Target::of(hop.flow));
         hop.flow = hop.others.remove(0);
         self.branches += 1;
         let mut draft = Draft::default();
@@ -258,10 +275,10 @@ impl Proxy {
         if written.is_err() {
             return false;
         }
-        let options = ClientOptions::default();
+        let options = self.patience(relay.kind, hop.others.len());
         let client = self.endpoint.request(now.mono, hop.flow, &draft.bytes, options);
         self.clients.insert(client, ClientUse::Relay(key));
-        *self.counters.address_failovers.entry("transport").or_default() += 1;
+        *self.counters.address_failovers.entry(why).or_default() += 1;
         if let Some(relay) = self.relays.get_mut(key) {
             relay.client = client;
             relay.again = Some(again);

@@ -77,8 +77,10 @@ pub const NAME_TTL_MOST: Duration = Duration::from_secs(300);
 pub const NAME_STALE: Duration = Duration::from_secs(3600);
 /// A name that led nowhere is not asked for again so long.
 pub const NAME_RETRY: Duration = Duration::from_secs(5);
-/// A target of a resource that gave no answer stands behind the others so long.
+/// A target of a name that gave no answer stands behind the others so long.
 pub const AWAY: Duration = Duration::from_secs(60);
+/// Targets of next hops that are known to be away; beyond it the oldest is tried again like any.
+pub const AWAY_TARGETS: usize = 256;
 /// Own timers fired in one call of `handle_timeout`, so that a turn stays short.
 pub const TIMERS_PER_TURN: usize = 256;
 /// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.

@@ -19,8 +19,9 @@ use model::snapshot::Snapshot;
 use model::time::Now;
 use sip::buffers::Buffers;
 use sip::endpoint::{Absorbed, ClientId, Endpoint, Received, ServerId};
+use sip::locate::Target;
 use sip::parse::ParseError;
-use sip::transport::Flow;
+use sip::transport::{Flow, Transport};
 use slab::Slab;
 
 use crate::admit::strangers::{Bucket, Strangers};
@@ -204,6 +205,10 @@ impl Proxy {
             Input::Verified { flow, names } => self.sources.verified(&self.settings, flow, names),
             Input::FlowFailed { flow } => {
                 self.sources.gone(flow);
+                // a stream may end in peace, an error of the network is one
+                if flow.transport == Transport::Udp {
+                    self.book.away.note(now.mono, Target::of(flow));
+                }
                 self.endpoint.handle_flow_failed(now.mono, flow);
             }
             Input::Snapshot(snapshot) => {

@@ -5,9 +5,11 @@
 //! needed. Must not ask anything itself, nor choose among targets: `pool::place` of a resource and
 //! `dialog::hop` do.
 
+mod away;
 mod book;
 mod waiting;
 
+pub(crate) use away::Away;
 pub(crate) use book::{Book, Known};
 pub(crate) use waiting::Waiting;
 

@@ -49,6 +49,7 @@ pub use drain::Stop;
 pub use error::StartError;
 pub use parts::RmParts;
 pub use running::{Addresses, Ended, Rm, Stopper};
+pub use tls::check_tls;
 
 use engine::Engine;
 use event_loop::EventLoop;

@@ -26,6 +26,9 @@ pub(crate) const TLS_FROM_ENGINE: usize = 16 * 1024 * 1024;
 pub(crate) const TLS_TO_ENGINE: usize = 4 * 1024 * 1024;
 /// How often certificate files are looked at (rm.md §1.4 has the same for keys).
 pub(crate) const CERTIFICATES_LOOK: Duration = Duration::from_secs(10);
+/// A certificate that expires within this is told by `ringmaster check`: time enough to ask for
+/// another one.
+pub(crate) const CERTIFICATE_SOON: Duration = Duration::from_secs(30 * 86_400);
 /// A stream that we close has this long to take what was queued for it.
 pub(crate) const CLOSING_TIME: Duration = Duration::from_secs(5);
 /// How often stream deadlines are looked at; they are seconds, so this is exact enough.

@@ -18,4 +18,5 @@ mod thread;
 
 pub(crate) use exchange::{Handle, Happened, Link, Seen};
 pub(crate) use material::Certificates;
+pub use material::check_tls;
 pub(crate) use thread::{Setup, Thread};

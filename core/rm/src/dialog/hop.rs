@@ -169,7 +169,7 @@ impl Proxy {
             let flow = self.flow_of(target.map_err(|_| no())?, uri.text)?;
             return Ok(Ways::Flows(SmallVec::from_buf([flow])));
         }
-        let order = match self.book.look(now.mono, &goal) {
+        let mut order = match self.book.look(now.mono, &goal) {
             Known::Targets(targets) => targets.order(below),
             Known::Failed(failure) => {
                 let text = format!("{}: {}", uri.text, failure.as_str());
@@ -177,6 +177,7 @@ impl Proxy {
             }
             Known::Asked | Known::Nothing => return Ok(Ways::Name(goal)),
         };
+        self.book.away.sort(now.mono, &mut order);
         let mut flows = SmallVec::new();
         let mut refused = no();
         for target in order {

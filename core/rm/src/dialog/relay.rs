@@ -25,6 +25,10 @@ impl Proxy {
         message: &Message<'_>,
     ) {
         let Some(status) = message.status() else { return };
+        // somebody is there: no other address is asked
+        if let Some(relay) = self.relays.get_mut(key) {
+            relay.again = None;
+        }
         if status == 100 {
             return;
         }
@@ -118,7 +122,7 @@ impl Proxy {
 
     /// No answer ever came, or the message could not be sent.
     pub(crate) fn on_relay_failure(&mut self, now: Now, key: usize, transport: bool) {
-        if transport && self.next_flow(now, key) {
+        if self.next_flow(now, key, if transport { "transport" } else { "timeout" }) {
             return;
         }
         let Some(relay) = self.end_relay(key) else { return };

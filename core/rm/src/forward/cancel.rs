@@ -29,7 +29,8 @@ impl Proxy {
                 }
             }
             Some(ServerUse::Relay(key)) => {
-                if let Some(relay) = self.relays.get(key) {
+                if let Some(relay) = self.relays.get_mut(key) {
+                    relay.again = None;
                     self.endpoint.cancel(now.mono, relay.client, Some(&reason));
                 }
             }
@@ -56,7 +57,8 @@ impl Proxy {
 
     /// Timer C of a re-INVITE: the party that rings is asked to stop; its answer goes back.
     pub(crate) fn on_relay_timer_c(&mut self, now: Now, key: usize) {
-        if let Some(relay) = self.relays.get(key) {
+        if let Some(relay) = self.relays.get_mut(key) {
+            relay.again = None;
             self.endpoint.cancel(now.mono, relay.client, Some(b"Reason: SIP;cause=408\r\n"));
         }
     }

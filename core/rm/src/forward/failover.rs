@@ -128,7 +128,7 @@ impl Proxy {
         if outcome.code().is_none()
             && let Some(member) = self.pool.get_mut(member)
         {
-            member.reach.failed(current.target, now.mono + limits::AWAY);
+            member.reach.failed(now.mono, current.target);
         }
         let service = hunt.plan.service;
         let listed = outcome.code().is_some_and(|code| self.is_listed(current.group, code));
@@ -346,7 +346,7 @@ impl Proxy {
         let by = current.by;
         self.give_up(now, key, current, false);
         if let Some(member) = self.pool.get_mut(member) {
-            member.reach.failed(silent, now.mono + limits::AWAY);
+            member.reach.failed(now.mono, silent);
         }
         *self.counters.address_failovers.entry(outcome.label()).or_default() += 1;
         self.same_again(now, key, (member, group, by), target, false);

@@ -10,9 +10,8 @@ use sip::message::Message;
 use sip::transport::Flow;
 
 use super::health::{Change, Health, Probed};
-use super::monitor;
+use super::{Member, monitor};
 use crate::forward::branch::Branch;
-use crate::limits;
 use crate::log;
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
@@ -20,16 +19,19 @@ use crate::timer::Timer;
 impl Proxy {
     /// A probe is due.
     pub(crate) fn probe(&mut self, now: Now, key: usize) {
+        let next = |member: &Member| member.reach.all().nth(member.probe.silent);
+        let target = self.pool.get(key).and_then(next);
         let Some(member) = self.pool.get_mut(key) else { return };
         member.probe.next = None;
         if !member.is_probed() || member.probe.out.is_some() {
             return;
         }
         let Some(address) = member.address.clone() else { return };
-        let Some(target) = member.reach.all().nth(member.probe.silent) else { return };
+        let Some(target) = target else { return };
         let Target { transport, remote } = target;
-        let index = self.settings.monitor_listener;
+        let index = self.probing_listener(target);
         let Some(listener) = self.settings.listeners.get(usize::from(index)) else { return };
+        let Some(member) = self.pool.get_mut(key) else { return };
         let (host, port) = &listener.via;
         let from = monitor::From { host, port: *port };
         member.probe.name(from, now.wall, &mut self.chance);
@@ -46,6 +48,16 @@ impl Proxy {
         let client = self.endpoint.request(now.mono, flow, &bytes, options);
         member.probe.out = Some(client);
         self.clients.insert(client, ClientUse::Probe(key));
+    }
+
+    /// The monitor's listener; a datagram of the other address family leaves from one that carries
+    /// calls.
+    fn probing_listener(&self, target: Target) -> u8 {
+        let Target { transport, remote } = target;
+        let monitor = self.settings.monitor_listener;
+        let fits = transport.is_stream()
+            || self.listener(monitor).is_none_or(|one| one.bound.is_ipv4() == remote.is_ipv4());
+        if fits { monitor } else { self.egress(transport, remote).unwrap_or(monitor) }
     }
 
     /// A probe was answered.
@@ -68,7 +80,7 @@ impl Proxy {
         let all = self.options.dns_routing;
         let Some(member) = self.pool.get_mut(key) else { return };
         if let Some(target) = member.probe.target {
-            member.reach.failed(target, now.mono + limits::AWAY);
+            member.reach.failed(now.mono, target);
         }
         member.probe.silent += 1;
         if all && member.probe.silent < member.reach.all().count() {

@@ -14,6 +14,7 @@ use sip::uri::Uri;
 use smallvec::SmallVec;
 
 use crate::forward::egress;
+use crate::resolve::Away;
 
 /// The targets of one resource.
 #[derive(Debug, Default)]
@@ -21,8 +22,7 @@ pub(crate) struct Reach {
     /// What its name asks for; `None` for an IP address.
     goal: Option<Goal>,
     targets: Option<Targets>,
-    /// Targets that gave no answer, and until when that counts.
-    away: Vec<(Target, Duration)>,
+    away: Away,
 }
 
 impl Reach {
@@ -51,7 +51,7 @@ impl Reach {
     pub(crate) fn found(&mut self, targets: Option<&Targets>) {
         self.targets = targets.cloned();
         let all: SmallVec<[Target; 4]> = self.all().collect();
-        self.away.retain(|(target, _)| all.contains(target));
+        self.away.keep(&all);
     }
 
     /// There is at least one target.
@@ -72,24 +72,19 @@ impl Reach {
         }
         let mut order: SmallVec<[Target; 2]> =
             targets.order(|below| chance.below(below)).into_iter().collect();
-        order.sort_by_key(|target| self.is_away(*target, now));
+        self.away.sort(now, &mut order);
         order
     }
 
-    fn is_away(&self, target: Target, now: Duration) -> bool {
-        self.away.iter().any(|(own, until)| *own == target && *until > now)
-    }
-
     /// A request there got no answer.
-    pub(crate) fn failed(&mut self, target: Target, until: Duration) {
-        self.answered(target);
+    pub(crate) fn failed(&mut self, now: Duration, target: Target) {
         if self.all().any(|own| own == target) {
-            self.away.push((target, until));
+            self.away.note(now, target);
         }
     }
 
     /// It answers.
     pub(crate) fn answered(&mut self, target: Target) {
-        self.away.retain(|(own, _)| *own != target);
+        self.away.back(target);
     }
 }

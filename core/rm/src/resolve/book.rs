@@ -8,6 +8,7 @@ use model::map::Map;
 use sip::locate::{Failure, Goal, Targets};
 use slab::Slab;
 
+use super::Away;
 use crate::limits;
 
 /// All names that matter, at most [`limits::NAMES`] besides those of resources.
@@ -19,6 +20,8 @@ pub(crate) struct Book {
     loose: BTreeSet<(Duration, usize)>,
     /// Questions without answer.
     open: usize,
+    /// Of next hops: resources keep their own.
+    pub(crate) away: Away,
 }
 
 /// One name.
@@ -93,7 +96,13 @@ pub(crate) enum Due {
 
 impl Book {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { entries: Slab::new(), keys: Map::new(seed), loose: BTreeSet::new(), open: 0 }
+        Self {
+            entries: Slab::new(),
+            keys: Map::new(seed),
+            loose: BTreeSet::new(),
+            open: 0,
+            away: Away::default(),
+        }
     }
 
     fn entry(&self, goal: &Goal) -> Option<(usize, &Entry)> {

@@ -298,3 +298,123 @@ fn too_much_that_waits_is_refused() {
     resolve(&mut world, CONTACT, &[MCP2], 60);
     assert_eq!(std::iter::from_fn(|| world.try_take(MCP2)).count(), 200 - refused);
 }
+
+/// RM with a listener for TLS besides, and a call whose media server has a host name in Contact
+/// that leads to two addresses by `transport`.
+fn up_with_two_addresses(transport: Transport) -> (World, Dialog) {
+    let mut settings = settings();
+    let mut tls = settings.listeners[1].clone();
+    tls.transport = Transport::Tls;
+    settings.listeners.push(tls);
+    let mut world = World::with(&objects(), settings);
+    let mut caller = up_with_named_contact(&mut world);
+    world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "a"));
+    let choice = |(rank, remote): (u32, &str)| Choice {
+        transport,
+        rank,
+        weight: 0,
+        addresses: vec![address(remote)],
+    };
+    answer(
+        &mut world,
+        CONTACT,
+        Ok(Targets::of((0..).zip([MCP1, MCP2]).map(choice).collect()).unwrap()),
+        300,
+    );
+    assert!(world.take(MCP1).starts_with("ACK "));
+    (world, caller)
+}
+
+fn fail(world: &mut World, to: &str) -> String {
+    let sent = world.take_flow(to).expect("a message is on the wire");
+    world.input(Input::FlowFailed { flow: sent.flow });
+    sent.text
+}
+
+#[test]
+fn a_request_inside_a_dialog_goes_on_to_the_next_address_when_it_cannot_be_sent() {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        for method in ["BYE", "INVITE", "INFO"] {
+            let (mut world, mut caller) = up_with_two_addresses(transport);
+            world.udp(CALLER, &caller.request(method, "10.0.0.2:5090", "r"));
+            let first = fail(&mut world, MCP1);
+            let second = world.take_flow(MCP2).expect("it goes on");
+            assert_eq!(second.flow.transport, transport);
+            assert!(second.text.starts_with(method), "{}", second.text);
+            assert_ne!(header(&first, "Via"), header(&second.text, "Via"), "another branch");
+            world.packet(second.flow, &reply(&second.text, 200, "", ""));
+            assert!(world.take(CALLER).starts_with("SIP/2.0 200 "), "{transport} {method}");
+            assert_eq!(world.proxy.counters().address_failovers["transport"], 1);
+            // an ACK would not come back to tell: it goes where the last request was answered
+            world.udp(CALLER, &caller.request("ACK", "10.0.0.2:5090", "last"));
+            assert!(world.try_take(MCP1).is_none() && world.take(MCP2).starts_with("ACK "));
+        }
+    }
+}
+
+#[test]
+fn all_addresses_of_a_next_hop_away_is_502() {
+    let (mut world, mut caller) = up_with_two_addresses(Transport::Tcp);
+    world.udp(CALLER, &caller.request("INFO", "10.0.0.2:5090", "i"));
+    fail(&mut world, MCP1);
+    fail(&mut world, MCP2);
+    let refused = world.take(CALLER);
+    assert!(refused.starts_with("SIP/2.0 502 ") && refused.contains("next-hop"), "{refused}");
+}
+
+#[test]
+fn a_silent_address_leaves_the_next_one_time_to_answer() {
+    // an INVITE is answered by 100 at once, any other may be answered late
+    for (method, patience) in [("INVITE", 2), ("INFO", 16), ("BYE", 16)] {
+        let (mut world, mut caller) = up_with_two_addresses(Transport::Udp);
+        world.udp(CALLER, &caller.request(method, "10.0.0.2:5090", "r"));
+        world.run(Duration::from_millis(patience * 1000 - 1));
+        assert!(world.try_take(MCP2).is_none(), "{method}");
+        world.run(Duration::from_millis(1));
+        let second = world.take(MCP2);
+        world.udp(MCP2, &reply(&second, 200, "", ""));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 200 "), "{method}");
+        assert_eq!(world.proxy.counters().address_failovers["timeout"], 1);
+    }
+}
+
+#[test]
+fn whoever_has_answered_is_the_one_also_when_nothing_follows() {
+    let (mut world, mut caller) = up_with_two_addresses(Transport::Udp);
+    world.udp(CALLER, &caller.request("INVITE", "10.0.0.2:5090", "re"));
+    let sent = world.take(MCP1);
+    world.udp(MCP1, &reply(&sent, 100, "", ""));
+    world.run(Duration::from_secs(60));
+    assert!(world.try_take(MCP2).is_none());
+    // neither does a re-INVITE that is given up go on
+    let (mut world, mut caller) = up_with_two_addresses(Transport::Udp);
+    let reinvite = caller.request("INVITE", "10.0.0.2:5090", "re");
+    world.udp(CALLER, &reinvite);
+    let cancel =
+        reinvite.replace("INVITE sip:", "CANCEL sip:").replace(" INVITE\r\n", " CANCEL\r\n");
+    world.udp(CALLER, &cancel);
+    world.run(Duration::from_secs(60));
+    assert!(world.try_take(MCP2).is_none());
+}
+
+#[test]
+fn a_resource_of_the_other_address_family_is_probed_by_a_listener_that_reaches_it() {
+    const V6: &str = "[2001:db8::11]:5070";
+    let mut objects = objects();
+    objects[3]["spec"]["resources"] = serde_json::json!([
+        {"name": "mcp-1", "address": NAME, "capacity": 500, "dbid": 310}]);
+    let mut settings = settings();
+    let mut six = settings.listeners[0].clone();
+    six.bound = address("[2001:db8::5]:5060");
+    settings.listeners.push(six);
+    let mut world = World::cold(&objects, settings);
+    world.alive.push(address(V6));
+    world.ready();
+    resolve(&mut world, NAME, &[V6], 60);
+    world.run(Duration::from_millis(10));
+    assert_eq!(state(&world), "healthy");
+    assert_eq!(world.probed.iter().map(|flow| flow.listener).collect::<Vec<_>>(), [3]);
+    world.udp(CALLER, &invite("18005550100", "six"));
+    let sent = world.take_flow(V6).expect("the call goes there");
+    assert_eq!((sent.flow.listener, sent.flow.transport), (3, Transport::Udp));
+}

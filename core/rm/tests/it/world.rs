@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) logs: Vec<(u16, Vec<(&'static str, String)>)>,
     /// Names that were to be resolved, in order.
     pub(crate) asked: Vec<String>,
+    /// Where probes went.
+    pub(crate) probed: Vec<Flow>,
     pub(crate) alive: Vec<SocketAddr>,
     pub(crate) disk: bool,
     /// Number of the latest record.
@@ -182,6 +184,7 @@ impl World {
             forgotten: Vec::new(),
             logs: Vec::new(),
             asked: Vec::new(),
+            probed: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
             disk: true,
             made: 0,
@@ -272,6 +275,7 @@ impl World {
         let probes: Vec<Sent> =
             self.wire.iter().filter(|sent| sent.text.starts_with("OPTIONS ")).cloned().collect();
         self.wire.retain(|sent| !sent.text.starts_with("OPTIONS "));
+        self.probed.extend(probes.iter().map(|probe| probe.flow));
         for probe in probes.iter().filter(|probe| self.alive.contains(&probe.flow.remote)) {
             let answer = reply(&probe.text, 200, "mcp", "");
             let flow = probe.flow;

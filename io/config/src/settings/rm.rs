@@ -263,7 +263,9 @@ fn dns_servers(field: &Field<'_>) -> Option<Vec<SocketAddr>> {
         );
         return None;
     }
-    items.iter().map(server).collect()
+    // each that is wrong is told
+    let servers: Vec<Option<SocketAddr>> = items.iter().map(server).collect();
+    servers.into_iter().collect()
 }
 
 fn domains(field: &Field<'_>) -> Option<Vec<String>> {

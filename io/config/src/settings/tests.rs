@@ -105,7 +105,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 44);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 50);
 }
 
 #[test]

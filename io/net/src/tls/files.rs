@@ -83,7 +83,8 @@ pub type Stamp = Vec<Option<(i64, i64, u64, u64)>>;
 pub struct Material {
     server: Arc<ServerConfig>,
     client: Option<Arc<ClientConfig>>,
-    expires: Millis,
+    /// The first certificate to expire, and when.
+    expires: (PathBuf, Millis),
     /// Key files that everybody may read.
     readable: Vec<PathBuf>,
 }
@@ -111,12 +112,14 @@ impl Files {
     pub fn load(&self, now: Millis) -> Result<Material, Fault> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut keys = Vec::with_capacity(self.pairs.len());
-        let mut expires = Millis(u64::MAX);
+        let mut expires = (PathBuf::new(), Millis(u64::MAX));
         let mut readable = Vec::new();
         for pair in &self.pairs {
             let (key, until) = pair.load(now, &provider, &mut readable)?;
             keys.push(Arc::new(key));
-            expires = expires.min(until);
+            if until < expires.1 {
+                expires = (pair.certificates.clone(), until);
+            }
         }
         let roots = self.authorities.as_deref().map(roots).transpose()?;
         let fault = |why: String| {
@@ -271,7 +274,13 @@ impl Material {
     /// When the first of the certificates expires.
     #[must_use]
     pub fn expires(&self) -> Millis {
-        self.expires
+        self.expires.1
+    }
+
+    /// The file of that one.
+    #[must_use]
+    pub fn expires_first(&self) -> &Path {
+        &self.expires.0
     }
 
     /// Key files that everybody on this machine may read.
@@ -304,6 +313,6 @@ impl Material {
     /// How long the certificates are still valid.
     #[must_use]
     pub fn left(&self, now: Millis) -> Duration {
-        Duration::from_millis(self.expires.0.saturating_sub(now.0))
+        Duration::from_millis(self.expires().0.saturating_sub(now.0))
     }
 }

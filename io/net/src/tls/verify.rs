@@ -45,10 +45,12 @@ impl ServerCertVerifier for Verifier {
             }
             _ => return Err(CertificateError::NotValidForName.into()),
         };
-        if Identity::of(end_entity, address).proves(&name) {
+        let shown = Identity::of(end_entity, address);
+        if shown.proves(&name) {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(CertificateError::NotValidForName.into())
+        let (expected, presented) = (server_name.to_owned(), shown.hosts().to_vec());
+        Err(CertificateError::NotValidForNameContext { expected, presented }.into())
     }
 
     fn verify_tls12_signature(

@@ -1,7 +1,7 @@
 //! What was found, and the order in which it is tried: by rank, then by the lot of RFC 2782.
 
 use crate::limits;
-use crate::transport::Transport;
+use crate::transport::{Flow, Transport};
 use std::net::SocketAddr;
 
 /// One way to a goal.
@@ -11,6 +11,13 @@ pub struct Target {
     pub transport: Transport,
     /// To which address and port.
     pub remote: SocketAddr,
+}
+
+impl Target {
+    /// Where a flow leads.
+    pub const fn of(flow: Flow) -> Self {
+        Self { transport: flow.transport, remote: flow.remote }
+    }
 }
 
 /// One host that offers the service, with its addresses in their order.

@@ -2,10 +2,11 @@
 //! and what cannot work leaves the old ones in force (rm.md §13.2, ops.md §13).
 
 use crate::error::StartError;
-use crate::limits::CERTIFICATES_LOOK;
+use crate::limits::{CERTIFICATE_SOON, CERTIFICATES_LOOK};
 use config::settings as given;
-use model::time::Now;
+use model::time::{Millis, Now};
 use net::tls::{ClientAuth, Files, Material, Pair, Stamp};
+use std::path::PathBuf;
 use std::time::Duration;
 use telemetry::Log;
 
@@ -65,6 +66,24 @@ impl Certificates {
             }
         }
     }
+}
+
+/// What a start would say of the files of `rm.sip.tls`: why they cannot work, or what is strange about
+/// them.
+///
+/// # Errors
+/// The setting, the file and what is wrong with it.
+pub fn check_tls(block: &given::Tls, now: Millis) -> Result<Vec<String>, String> {
+    let material = files(block).load(now).map_err(|fault| format!("rm.sip.tls: {fault}"))?;
+    let readable = |key: &PathBuf| {
+        format!("rm.sip.tls: {}: everybody on this machine may read this key", key.display())
+    };
+    let mut strange: Vec<String> = material.readable_keys().iter().map(readable).collect();
+    if material.left(now) < CERTIFICATE_SOON {
+        let (file, at) = (material.expires_first().display(), material.expires());
+        strange.push(format!("rm.sip.tls: {file}: expires at {at}"));
+    }
+    Ok(strange)
 }
 
 /// Keys that everybody on the machine may read.
