@@ -21,6 +21,7 @@ use crate::forward::{branch, rewrite, session_timer};
 use crate::log;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::reject::{No, Reason};
+use crate::resolve::What;
 use crate::session::{Bye, Side, State, Text};
 use crate::timer::Timer;
 use model::id::{Guid, LegId};
@@ -94,7 +95,8 @@ impl Proxy {
         let hop = match self.next_hop(request.now, request.flow, message, &located)? {
             hop::Next::Hop(hop) => hop,
             hop::Next::Name(goal) => {
-                return self.wait(request.now, request.flow, Some(request.id), message, goal);
+                let what = What::Request(request.flow, request.id);
+                return self.wait(request.now, what, message.raw(), goal);
             }
         };
         session_timer::is_long_enough(message, &self.options)?;
@@ -150,7 +152,9 @@ impl Proxy {
         let sent = self.locate(message).and_then(|located| {
             let hop = match self.next_hop(now, flow, message, &located)? {
                 hop::Next::Hop(hop) => hop,
-                hop::Next::Name(goal) => return self.wait(now, flow, None, message, goal),
+                hop::Next::Name(goal) => {
+                    return self.wait(now, What::Ack(flow), message.raw(), goal);
+                }
             };
             if let Some(leg) = located.leg.and_then(|key| self.table.leg_mut(key)) {
                 leg.last_heard = now.wall;

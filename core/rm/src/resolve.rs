@@ -7,11 +7,12 @@
 
 mod away;
 mod book;
+mod late;
 mod waiting;
 
 pub(crate) use away::Away;
 pub(crate) use book::{Book, Known};
-pub(crate) use waiting::Waiting;
+pub(crate) use waiting::{Waiting, What};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -12,6 +12,7 @@
 
 mod drive;
 mod invariant;
+mod late;
 pub(crate) mod outbox;
 mod receive;
 mod signature;
@@ -29,8 +30,11 @@ use crate::transaction::deadline::Deadlines;
 use crate::transaction::table::Table;
 use crate::transaction::{Class, Machine, Phase, Verdict, Whose};
 use crate::transport::Flow;
+use late::Late;
 use outbox::Outbox;
 use signature::Signature;
+
+pub use late::LostAnswer;
 
 pub use crate::transaction::Absorbed;
 pub use crate::transaction::timer::Timers;
@@ -172,6 +176,7 @@ pub struct Endpoint {
     scratch: Vec<u8>,
     /// For what has to be kept of messages.
     buffers: Buffers,
+    late: Late,
 }
 
 impl Endpoint {
@@ -192,6 +197,7 @@ impl Endpoint {
             sent_by: Vec::new(),
             scratch: Vec::new(),
             buffers: Buffers::default(),
+            late: Late::default(),
         }
     }
 
@@ -250,10 +256,12 @@ impl Endpoint {
 
     /// A stream was closed, could not be opened, or an ICMP error came for a datagram. Client
     /// transactions that wait on it fail; a server transaction of that stream will answer to the
-    /// address of its request and the port of its Via, by a new connection (RFC 3261 §18.2.2).
+    /// address of its request and the port of its Via, by a new connection (RFC 3261 §18.2.2). When
+    /// that fails too the answer comes back by [`Self::poll_lost`].
     pub fn handle_flow_failed(&mut self, now: Duration, flow: Flow) {
         self.clock(now);
         self.fail(flow);
+        self.late.failed(self.now, flow);
         self.check();
     }
 
@@ -264,7 +272,8 @@ impl Endpoint {
     pub fn respond(&mut self, now: Duration, id: ServerId, code: u16, bytes: &[u8]) {
         self.clock(now);
         let class = Class::of(code);
-        if self.table.slots.get(id.0).is_some() {
+        if let Some(flow) = self.flow_of(id) {
+            let waiting = self.outbox.waiting();
             self.step(id.0.index, |machine, desk| {
                 let machine = match machine {
                     Machine::ServerInvite(state) => {
@@ -277,6 +286,10 @@ impl Endpoint {
                 };
                 (machine, Verdict::Quiet)
             });
+            let left = self.outbox.waiting() > waiting;
+            if left && class != Class::Provisional && is_new_stream(flow) {
+                self.late.keep(self.now, flow, 0, bytes);
+            }
         }
         self.check();
     }
@@ -337,6 +350,22 @@ impl Endpoint {
         self.outbox.write(flow, write);
     }
 
+    /// Sends an answer that was lost by another way; `ways` were tried with it. When its flow fails
+    /// it comes back again.
+    pub fn send_lost(&mut self, now: Duration, flow: Flow, ways: usize, bytes: &[u8]) {
+        self.clock(now);
+        self.outbox.push(flow, bytes);
+        if is_new_stream(flow) {
+            self.late.keep(self.now, flow, ways, bytes);
+        }
+    }
+
+    /// The next answer that did not arrive, for RFC 3263 §5 to say where else it may go. Call until
+    /// `None`.
+    pub fn poll_lost(&mut self) -> Option<LostAnswer> {
+        self.late.next_lost()
+    }
+
     /// The next message to put on the wire, appended to `out`. Call until `None`.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<Transmit> {
         self.outbox.pop(out)
@@ -380,4 +409,9 @@ impl Endpoint {
     fn clock(&mut self, now: Duration) {
         self.now = self.now.max(now);
     }
+}
+
+/// Whether a stream must be opened first, so that what leaves may not arrive.
+const fn is_new_stream(flow: Flow) -> bool {
+    flow.transport.is_stream() && flow.conn.is_none()
 }

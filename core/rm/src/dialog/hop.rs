@@ -190,7 +190,7 @@ impl Proxy {
     }
 
     /// The flow to one target, if it may be sent to.
-    fn flow_of(&self, target: Target, text: &str) -> Result<Flow, No> {
+    pub(crate) fn flow_of(&self, target: Target, text: &str) -> Result<Flow, No> {
         let Target { transport, remote } = target;
         let listener =
             self.egress(transport, remote).ok_or_else(|| No::new(Reason::NextHop, text))?;

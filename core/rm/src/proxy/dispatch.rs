@@ -57,6 +57,9 @@ impl Proxy {
                 }
             }
         }
+        while let Some(lost) = self.endpoint.poll_lost() {
+            self.on_lost_answer(now, lost);
+        }
     }
 
     /// A client transaction ended without a final answer.

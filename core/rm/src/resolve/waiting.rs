@@ -1,12 +1,11 @@
-//! Requests that wait for the name of their next hop (rm.md §1.2): in the order of their arrival,
+//! Messages that wait for the name of their next hop (rm.md §1.2): in the order of their arrival,
 //! within a bound, no longer than the question is open. Then each goes on as if it came now.
 
 use std::collections::VecDeque;
 
 use model::time::Now;
-use sip::endpoint::ServerId;
+use sip::endpoint::{LostAnswer, ServerId};
 use sip::locate::Goal;
-use sip::message::Message;
 use sip::transport::Flow;
 
 use crate::admit::Request;
@@ -19,31 +18,39 @@ use crate::reject::{No, Reason};
 #[derive(Debug)]
 pub(crate) struct Waiting {
     goal: Goal,
-    flow: Flow,
-    /// Its transaction; an ACK has none.
-    server: Option<ServerId>,
+    what: What,
     bytes: Box<[u8]>,
 }
 
+/// What it is, and where it came from or could not go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    /// A request with its transaction.
+    Request(Flow, ServerId),
+    /// An ACK, which has none.
+    Ack(Flow),
+    /// An answer that was lost, and how many ways were tried.
+    Answer { flow: Flow, ways: usize },
+}
+
 impl Proxy {
-    /// Keeps a request inside a dialog until the name of its next hop is known.
+    /// Keeps a message until the name of its next hop is known.
     ///
     /// # Errors
     /// `next-hop`, when too many wait or are asked for.
     pub(crate) fn wait(
         &mut self,
         now: Now,
-        flow: Flow,
-        server: Option<ServerId>,
-        message: &Message<'_>,
+        what: What,
+        bytes: &[u8],
         goal: Goal,
     ) -> Result<(), No> {
         let waiting: usize = self.waiting.iter().map(|one| one.bytes.len()).sum();
-        let room = waiting + message.raw().len() <= limits::NAME_WAITING;
+        let room = waiting + bytes.len() <= limits::NAME_WAITING;
         if !room || !self.ask(now, &goal) {
             return Err(No::new(Reason::NextHop, goal.to_string()));
         }
-        self.waiting.push_back(Waiting { goal, flow, server, bytes: message.raw().into() });
+        self.waiting.push_back(Waiting { goal, what, bytes: bytes.into() });
         Ok(())
     }
 
@@ -52,9 +59,17 @@ impl Proxy {
         let all = std::mem::take(&mut self.waiting);
         let (ready, left): (VecDeque<_>, _) = all.into_iter().partition(|one| one.goal == *goal);
         self.waiting = left;
-        for Waiting { flow, server, bytes, .. } in ready {
+        for Waiting { what, bytes, .. } in ready {
+            let (flow, id) = match what {
+                What::Request(flow, id) => (flow, Some(id)),
+                What::Ack(flow) => (flow, None),
+                What::Answer { flow, ways } => {
+                    self.on_lost_answer(now, LostAnswer { flow, ways, bytes: bytes.into() });
+                    continue;
+                }
+            };
             let Ok(message) = sip::parse::parse(&bytes, &self.limits) else { continue };
-            let Some(id) = server else {
+            let Some(id) = id else {
                 self.on_ack(now, flow, &message);
                 continue;
             };
@@ -69,10 +84,9 @@ impl Proxy {
 
     /// A CANCEL for an INVITE that may still wait.
     pub(crate) fn cancel_waiting(&mut self, now: Now, invite: ServerId) {
-        let Some(at) = self.waiting.iter().position(|one| one.server == Some(invite)) else {
-            return;
-        };
-        if let Some(Waiting { flow, bytes, .. }) = self.waiting.remove(at) {
+        let is_it = |one: &Waiting| matches!(one.what, What::Request(_, id) if id == invite);
+        let Some(at) = self.waiting.iter().position(is_it) else { return };
+        if let Some(Waiting { what: What::Request(flow, _), bytes, .. }) = self.waiting.remove(at) {
             self.answer_no(now, invite, flow, &bytes, &Reason::Cancelled.into(), None);
         }
     }

@@ -6,8 +6,8 @@ use crate::world::{
     CALLER, Dialog, MCP1, MCP2, World, address, header, invite, objects, reply, settings,
 };
 use rm::Input;
-use sip::locate::{Choice, Failure, Goal, Targets};
-use sip::transport::Transport;
+use sip::locate::{Choice, Failure, Goal, Target, Targets};
+use sip::transport::{ConnId, Flow, Transport};
 use sip::uri::Uri;
 
 const NAME: &str = "sip:mcp.voice.test";
@@ -297,6 +297,70 @@ fn too_much_that_waits_is_refused() {
     assert!((60..=62).contains(&refused), "{refused}");
     resolve(&mut world, CONTACT, &[MCP2], 60);
     assert_eq!(std::iter::from_fn(|| world.try_take(MCP2)).count(), 200 - refused);
+}
+
+/// A call over a connection that is gone before the answer comes; `sent_by` stands in its Via.
+fn answered_late(world: &mut World, from: &str, sent_by: &str) -> String {
+    let conn = Some(ConnId(7));
+    let flow = Flow { transport: Transport::Tcp, listener: 1, remote: address(from), conn };
+    let text = invite("18005550100", "late").replace("SIP/2.0/UDP 10.0.0.2:5090", sent_by);
+    assert!(text.contains(sent_by), "{text}");
+    world.packet(flow, &text);
+    let forwarded = world.take(MCP1);
+    world.input(Input::FlowFailed { flow });
+    world.udp(MCP1, &reply(&forwarded, 200, "t", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+    let port = sent_by.rsplit_once(':').map_or(5060, |(_, port)| port.parse().unwrap());
+    let back = format!("{}:{port}", from.split(':').next().unwrap());
+    fail(world, &back)
+}
+
+#[test]
+fn an_answer_whose_connection_and_address_are_gone_goes_by_its_sent_by() {
+    const NAME: &str = "sip:caller.voice.test:5095;transport=tcp";
+    let remotes = ["10.0.0.6:5095", "10.0.0.7:5095"];
+    let mut world = World::new();
+    let lost = answered_late(&mut world, "10.0.0.2:41000", "SIP/2.0/TCP caller.voice.test:5095");
+    assert!(lost.starts_with("SIP/2.0 200 "), "{lost}");
+    assert_eq!(world.asked, [NAME]);
+    let choice = Choice {
+        transport: Transport::Tcp,
+        rank: 0,
+        weight: 0,
+        addresses: remotes.map(address).to_vec(),
+    };
+    answer(&mut world, NAME, Ok(Targets::of(vec![choice]).unwrap()), 60);
+    for remote in remotes {
+        assert_eq!(fail(&mut world, remote), lost);
+    }
+    assert!(world.wire.is_empty(), "{:?}", world.wire);
+    assert_eq!(world.proxy.counters().dropped["undelivered"], 1);
+
+    // an address needs nobody to be asked, and the one that failed is not tried again
+    for (sent_by, way) in [("10.0.0.8:5095", Some("10.0.0.8:5095")), ("10.0.0.2:5095", None)] {
+        let mut world = World::new();
+        let sent_by = format!("SIP/2.0/TCP {sent_by}");
+        let lost = answered_late(&mut world, "10.0.0.2:41000", &sent_by);
+        match way {
+            Some(way) => assert_eq!(world.take(way), lost),
+            None => assert_eq!(world.proxy.counters().dropped["undelivered"], 1),
+        }
+        assert!(world.asked.is_empty() && world.wire.is_empty());
+    }
+}
+
+#[test]
+fn an_answer_goes_nowhere_when_its_name_leads_nowhere_or_to_what_is_forbidden() {
+    const NAME: &str = "sip:caller.voice.test;transport=tcp";
+    for remote in [None, Some("127.0.0.1:5060"), Some("224.0.0.1:5060")] {
+        let mut world = World::new();
+        answered_late(&mut world, "10.0.0.2:41000", "SIP/2.0/TCP caller.voice.test");
+        assert_eq!(world.asked, [NAME]);
+        let target = |remote| Targets::one(Target { transport: Transport::Tcp, remote });
+        let found = remote.map(|remote| target(address(remote))).ok_or(Failure::Nothing);
+        answer(&mut world, NAME, found, 60);
+        assert!(world.wire.is_empty(), "{:?}", world.wire);
+        assert_eq!(world.proxy.counters().dropped["undelivered"], 1);
+    }
 }
 
 /// RM with a listener for TLS besides, and a call whose media server has a host name in Contact

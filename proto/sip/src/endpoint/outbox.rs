@@ -31,6 +31,11 @@ impl Outbox {
         }
     }
 
+    /// Messages that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Appends the next message to `out`.
     pub(crate) fn pop(&mut self, out: &mut Vec<u8>) -> Option<Transmit> {
         let message = self.messages.pop_front()?;

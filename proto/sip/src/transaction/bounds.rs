@@ -1,6 +1,8 @@
 //! Sizes inside the transaction layer: value, unit, reason. How many transactions there may be
 //! stands in `limits.rs`; what is here bounds one call of the endpoint or one of its entries.
 
+use std::time::Duration;
+
 /// Deadlines that one `handle_timeout` fires. A burst of them is spread over several calls, so
 /// that neither a turn nor the buffer of outgoing bytes grows with the number of transactions.
 pub(crate) const DEADLINES_PER_CALL: usize = 256;
@@ -15,6 +17,13 @@ pub(crate) const INDEX_PARTS: usize = 64;
 
 /// Entries of one part before it grows for the first time; all parts together take 17 KiB then.
 pub(crate) const INDEX_ROOM: usize = 14;
+
+/// Bytes of answers whose connection is gone and whose new one does not stand yet; beyond, the
+/// oldest are not sent by another way.
+pub(crate) const LATE_BYTES: usize = 1 << 20;
+
+/// A connect and a handshake end within this; an answer of which nothing was heard has arrived.
+pub(crate) const LATE_TIME: Duration = Duration::from_secs(10);
 
 /// Bytes of the outgoing buffer kept when it is empty; what a burst took beyond is given back.
 pub(crate) const IDLE_OUTBOX: usize = 1 << 20;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sip::endpoint::{
-    Absorbed, ClientOptions, Endpoint, Received, ServerId, Timers, TransactionEvent,
+    Absorbed, ClientOptions, Endpoint, LostAnswer, Received, ServerId, Timers, TransactionEvent,
 };
 use sip::limits::Limits;
 use sip::transport::Transport::{self, Tcp, Udp};
@@ -292,6 +292,17 @@ fn an_answer_outlives_its_connection() {
         endpoint.respond(NOW, id, 200, &response(&invite, 200));
         let flows: Vec<Flow> = sent(&mut endpoint).iter().map(|(flow, _)| *flow).collect();
         assert_eq!(flows, [expected, expected]);
+        assert_eq!(endpoint.poll_lost(), None, "nothing had been sent when it failed before");
+        endpoint.handle_flow_failed(NOW, other);
+        endpoint.handle_flow_failed(NOW, expected);
+        let (flow, bytes) = (expected, response(&invite, 200));
+        assert_eq!(endpoint.poll_lost(), Some(LostAnswer { flow, ways: 0, bytes: bytes.clone() }));
+        assert_eq!(endpoint.poll_lost(), None, "a provisional one is not worth it");
+        endpoint.send_lost(NOW, other, 1, &bytes);
+        endpoint.send_lost(NOW, expected, 2, &bytes);
+        endpoint.handle_flow_failed(NOW, expected);
+        assert_eq!(endpoint.poll_lost(), Some(LostAnswer { flow, ways: 2, bytes }));
+        assert_eq!(endpoint.poll_lost(), None);
     }
 }
 

@@ -16,3 +16,4 @@ mod peer;
 mod restart;
 mod start;
 mod tls;
+mod tls_edges;

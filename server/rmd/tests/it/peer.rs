@@ -180,6 +180,18 @@ impl Stream {
         self.writer.flush().unwrap();
     }
 
+    /// The next bytes, whatever they mean; fewer when the stream has ended.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        let mut piece = [0; 64];
+        while bytes.len() < count
+            && let Ok(read @ 1..) = self.reader.read(&mut piece)
+        {
+            bytes.extend_from_slice(&piece[..read]);
+        }
+        bytes
+    }
+
     /// The next message; `None` when the stream has ended.
     pub(crate) fn next(&mut self) -> Option<String> {
         loop {
@@ -214,6 +226,8 @@ pub(crate) struct Caller {
     own: SocketAddr,
     call_id: String,
     cseq: u32,
+    /// `sip` or `sips`.
+    scheme: &'static str,
     /// From the answer to the INVITE.
     dialog: Option<Dialog>,
 }
@@ -229,27 +243,39 @@ impl Caller {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let own = socket.local_addr().unwrap();
-        Self { wire: Wire::Udp(socket, rm), own, call_id: call_id.into(), cseq: 0, dialog: None }
+        Self {
+            wire: Wire::Udp(socket, rm),
+            own,
+            call_id: call_id.into(),
+            cseq: 0,
+            scheme: "sip",
+            dialog: None,
+        }
     }
 
     pub(crate) fn tcp(rm: SocketAddr, call_id: &str) -> Self {
         let stream = TcpStream::connect(rm).unwrap();
         let own = stream.local_addr().unwrap();
         let wire = Wire::Stream(Stream::of(stream), "TCP");
-        Self { wire, own, call_id: call_id.into(), cseq: 0, dialog: None }
+        Self { wire, own, call_id: call_id.into(), cseq: 0, scheme: "sip", dialog: None }
     }
 
     /// One whose own address stands nowhere but in what it says.
     pub(crate) fn over(stream: Stream, transport: &'static str, call_id: &str) -> Self {
         let own = "127.0.0.1:9".parse().unwrap();
         let wire = Wire::Stream(stream, transport);
-        Self { wire, own, call_id: call_id.into(), cseq: 0, dialog: None }
+        Self { wire, own, call_id: call_id.into(), cseq: 0, scheme: "sip", dialog: None }
+    }
+
+    /// From now on as `sips:`.
+    pub(crate) fn secure(&mut self) {
+        self.scheme = "sips";
     }
 
     /// INVITE to a number, final answer; a 2xx is acknowledged, and so is a refusal.
     pub(crate) fn invite(&mut self, number: &str) -> String {
         self.cseq += 1;
-        let target = format!("sip:{number}@rm.example");
+        let target = format!("{}:{number}@rm.example", self.scheme);
         let request = self.request("INVITE", self.cseq, &target, &[], &format!("<{target}>"));
         self.send(&request);
         let answer = self.final_answer("INVITE");
@@ -319,8 +345,9 @@ impl Caller {
         }
         text.push_str(&format!(
             "From: <sip:caller@127.0.0.1>;tag=caller\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:caller@{own};transport={}>\r\n\
+             CSeq: {cseq} {method}\r\nContact: <{}:caller@{own};transport={}>\r\n\
              Content-Length: 0\r\n\r\n",
+            self.scheme,
             transport.to_lowercase()
         ));
         text

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -49,7 +50,7 @@ impl Desk {
     }
 
     /// The lines `tls:` below `rm.sip`.
-    fn block(&self, name: &str, client_auth: &str) -> String {
+    pub(crate) fn block(&self, name: &str, client_auth: &str) -> String {
         let path = |file: &str| self.path(file).display().to_string();
         format!(
             "tls: {{ cert_file: {}, key_file: {}, ca_file: {}, client_auth: {client_auth} }}",
@@ -61,23 +62,27 @@ impl Desk {
 }
 
 /// A process that ends with the test.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Already gone is as good.
+        // Already gone is as good. It leads a group: one that forks leaves nobody behind.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn openssl(dir: &Path, words: &str) -> (Process, Stream) {
+/// An `openssl` whose pipes are the stream; ended with the process.
+pub(crate) fn openssl(dir: &Path, words: &str) -> (Process, Stream) {
     let mut child = Command::new("openssl")
         .args(words.split_whitespace())
         .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("openssl is installed (test.sh does it)");
     let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -85,7 +90,7 @@ fn openssl(dir: &Path, words: &str) -> (Process, Stream) {
 }
 
 /// A media server that shows this certificate; `verify=1` also wants to see one.
-fn media(desk: &Desk, name: &str, verify: &str) -> (Process, SocketAddr, Seen) {
+pub(crate) fn media(desk: &Desk, name: &str, verify: &str) -> (Process, SocketAddr, Seen) {
     let address = TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
     let (plain, seen) = tcp_media_as(address, "tls");
     let listen = format!(
@@ -98,32 +103,42 @@ fn media(desk: &Desk, name: &str, verify: &str) -> (Process, SocketAddr, Seen) {
         .args([listen, format!("TCP:{plain}")])
         .current_dir(desk.dir.path())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("socat is installed (test.sh does it)");
     (Process(child), address, seen)
 }
 
 /// A caller behind `s_client`.
-fn caller(node: &Node, desk: &Desk, options: &str, call_id: &str) -> (Process, Caller) {
+pub(crate) fn caller(node: &Node, desk: &Desk, options: &str, call_id: &str) -> (Process, Caller) {
     let rm = tls(node);
     let words = format!("s_client -quiet -connect {rm} -CAfile ca.pem {options}");
     let (process, stream) = openssl(desk.dir.path(), &words);
     (process, Caller::over(stream, "TLS", call_id))
 }
 
-fn tls(node: &Node) -> SocketAddr {
+/// Where the node listens for TLS, first.
+pub(crate) fn tls(node: &Node) -> SocketAddr {
     node.rm.addresses().sip.iter().find(|(transport, _)| transport.uri_param() == "tls").unwrap().1
 }
 
 /// A node that also listens for TLS.
-fn node(desk: &Desk, media: &[(SocketAddr, &str)], client_auth: &str, peers: &str) -> Node {
+pub(crate) fn node(
+    desk: &Desk,
+    media: &[(SocketAddr, &str)],
+    client_auth: &str,
+    peers: &str,
+) -> Node {
+    let more = format!("{}{peers}", desk.block("rm", client_auth));
+    node_at(&objects(media, 10), &["127.0.0.1:0"], &more)
+}
+
+/// A node that listens for TLS at these addresses, with these lines more below `rm.sip`.
+pub(crate) fn node_at(objects: &str, addresses: &[&str], more: &str) -> Node {
     let listen = "sip: { listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"] }";
-    let with = format!(
-        "sip: {{ listen: [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\", \"tls:127.0.0.1:0\"], \
-         {}{peers} }}",
-        desk.block("rm", client_auth)
-    );
-    Node::with_settings(&objects(media, 10), |text| text.replace(listen, &with))
+    let tls: String = addresses.iter().map(|at| format!(", \"tls:{at}\"")).collect();
+    let with = listen.replace("] }", &format!("{tls}], {more} }}"));
+    Node::with_settings(objects, |text| text.replace(listen, &with))
 }
 
 #[test]
@@ -183,11 +198,16 @@ fn files_that_cannot_work_stop_the_start() {
 }
 
 /// How long a refusal may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What `s_client` says of a handshake that it ends at once.
-fn shake(node: &Node, desk: &Desk, options: &str) -> (bool, String) {
-    let words = format!("s_client -connect {} -CAfile ca.pem {options}", tls(node));
+pub(crate) fn shake(node: &Node, desk: &Desk, options: &str) -> (bool, String) {
+    shake_at(tls(node), desk, options)
+}
+
+/// The same with a listener that is not the first.
+pub(crate) fn shake_at(rm: SocketAddr, desk: &Desk, options: &str) -> (bool, String) {
+    let words = format!("s_client -connect {rm} -CAfile ca.pem {options}");
     let output = Command::new("timeout")
         .args([&PATIENCE.as_secs().to_string(), "openssl"])
         .args(words.split_whitespace())
