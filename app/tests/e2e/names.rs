@@ -223,6 +223,42 @@ fn under_tls_the_name_of_the_resource_must_be_proven_and_another_is_passed_over(
     assert_eq!(failovers(&site, "transport"), 1.0);
 }
 
+#[test]
+fn under_tls_a_next_hop_must_prove_the_host_name_of_the_contact() {
+    for (proven, end) in [("media.test", "< 200"), ("other.test", "< 502")] {
+        let authority = Authority::new();
+        let (own, far, near) = (Play::reserve(), Via::Tls.at(loopback()), Via::Tls.at(loopback()));
+        let media = if end == "< 200" {
+            "< INVITE; > 200; < ACK; < BYE; > 200"
+        } else {
+            "< INVITE; > 200 once"
+        };
+        let play = Play { contact: Some("media.test:5061"), ..Play::new("hop", media, Via::Tls) };
+        let media = play.answer_at(own, far);
+        // Calls come by the one door, what follows inside the dialog goes to the other.
+        let shown = authority.issue_for("door", &[format!("DNS:{NAME}")]);
+        let _door = Tunnel::before(own, far, &shown);
+        let shown = authority.issue_for("hop", &[format!("DNS:{proven}")]);
+        let _hop = Tunnel::before(own, near, &shown);
+        let mut records = domain(NAME, Via::Tls, &[(10, 0, far)]);
+        records.push(format!("--host-record=media.test,{}", near.ip()));
+        let dns = Dnsmasq::start(&records);
+        // Some media server is at the next hop's address, else nothing may be sent there.
+        let places = ["voice.test;transport=tls".to_owned(), format!("{}:9", near.ip())];
+        let site = site_with(&unprobed(&objects_at(&places, "{}")), &dns);
+        secure::add_listener(&site, &authority);
+        let rm = site.start_rm();
+        healthy(&site, 2);
+        let caller = format!("> INVITE; < 200; > ACK; wait 300; > BYE once; {end}");
+        Play::new("hop", &caller, Via::Udp).call(site.sip(), NUMBER[0]).finish();
+        media.finish();
+        if proven != "media.test" {
+            let line = rm.line_with(" 20121 ");
+            assert!(line.contains("not valid for name \\\"media.test\\\""), "{line}");
+        }
+    }
+}
+
 /// The blocks of the page in one language, in order.
 fn blocks(language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use model::id::Guid;
 use sip::locate::Goal;
+use sip::transport::Flow;
 
 use crate::limits;
 
@@ -39,6 +40,14 @@ pub enum Event {
     Resolve {
         /// What is asked for.
         goal: Goal,
+    },
+    /// Whoever is at the far end of a stream under TLS takes requests over it that are meant for this
+    /// port of its address (RFC 5923 `alias`), if it has proven to be who is expected there.
+    Alias {
+        /// The stream.
+        flow: Flow,
+        /// Port of the sent-by.
+        port: u16,
     },
     /// A log line by number (rm.md §12.1); the shell knows level and name.
     Log {

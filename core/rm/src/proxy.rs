@@ -20,6 +20,7 @@ use model::time::Now;
 use sip::buffers::Buffers;
 use sip::endpoint::{Absorbed, ClientId, Endpoint, Received, ServerId};
 use sip::locate::Target;
+use sip::message::Message;
 use sip::parse::ParseError;
 use sip::transport::{Flow, Transport};
 use slab::Slab;
@@ -277,6 +278,7 @@ impl Proxy {
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
                 let message = &message;
+                self.note_alias(flow, message);
                 self.on_request(&Request { now, id, flow, message, source, hash: 0 });
             }
             Received::Ack { message } => {
@@ -305,6 +307,15 @@ impl Proxy {
                 self.note_fault(now, flow, source);
                 self.unreadable(flow, error, answered);
             }
+        }
+    }
+
+    /// The far end of a stream under TLS asks for it to be used both ways (RFC 5923).
+    fn note_alias(&mut self, flow: Flow, message: &Message<'_>) {
+        let via = message.top_via();
+        if flow.transport == Transport::Tls && via.params.get("alias").is_some() {
+            let port = via.port.unwrap_or(flow.transport.default_port());
+            self.events.push(Event::Alias { flow, port });
         }
     }
 

@@ -170,6 +170,12 @@ impl Proxy {
         self.book.figures(self.seen)
     }
 
+    /// Where host names of next hops lead to by TLS, and these names: under TLS the far end has to
+    /// prove them (RFC 5922 §7.2).
+    pub fn hop_addresses(&self) -> impl Iterator<Item = (SocketAddr, &str)> + '_ {
+        self.book.secure_hops()
+    }
+
     /// Addresses of all resources, for the shell's table of known sources, with the host name that
     /// each was found by: under TLS the far end has to prove it (RFC 5922 §7.2).
     pub fn resource_addresses(&self) -> impl Iterator<Item = (SocketAddr, Option<&str>)> + '_ {

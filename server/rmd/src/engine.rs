@@ -175,6 +175,7 @@ impl Engine {
                         unasked.push(goal);
                     }
                 }
+                Some(Event::Alias { flow, port }) => self.outbox.aliases.push((flow, port)),
                 Some(Event::Record { .. } | Event::Forget { .. }) | None => {}
             }
         }

@@ -154,9 +154,12 @@ impl EventLoop {
         true
     }
 
-    /// Streams from media servers are not held to the limits of strangers.
+    /// Streams from media servers are not held to the limits of strangers, and who is reached by a
+    /// name has to prove it.
     fn know_resources(&mut self) {
-        self.transport.trust_mut().set_resources(self.engine.proxy().resource_addresses());
+        let proxy = self.engine.proxy();
+        self.transport.trust_mut().set_resources(proxy.resource_addresses());
+        self.transport.trust_mut().set_hops(proxy.hop_addresses());
         self.transport.trust_changed();
     }
 

@@ -144,7 +144,9 @@ impl Journal {
                 let (kind, class) = (Kind::Close, Class::End);
                 Waiting { no: None, class, kind, key, payload, urgent: false }
             }
-            other @ (Event::Log { .. } | Event::Resolve { .. }) => return Some(other),
+            other @ (Event::Log { .. } | Event::Resolve { .. } | Event::Alias { .. }) => {
+                return Some(other);
+            }
         };
         self.waiting_bytes += waiting.bytes();
         self.waiting.push_back(waiting);

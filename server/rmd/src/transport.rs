@@ -70,6 +70,8 @@ pub(crate) struct Outbox {
     /// The bytes of all messages, one behind the other.
     pub(crate) bytes: Vec<u8>,
     messages: Vec<(Flow, Range<usize>)>,
+    /// Streams under TLS that may be used for another port of their far end (RFC 5923).
+    pub(crate) aliases: Vec<(Flow, u16)>,
 }
 
 impl Outbox {
@@ -294,6 +296,11 @@ impl Transport {
     /// Sends datagrams at once, in batches, and queues messages of streams until
     /// [`Self::flush`]. Empties the outbox.
     fn send(&mut self, now: Duration, outbox: &mut Outbox) {
+        for (flow, port) in outbox.aliases.drain(..) {
+            if let Some(tls) = &self.tls {
+                tls.alias(flow, port);
+            }
+        }
         if outbox.messages.is_empty() {
             return;
         }

@@ -2,10 +2,12 @@
 //! 1 s and at most 300 s; when the name service then fails, the last one serves for up to 1 h.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::map::Map;
-use sip::locate::{Failure, Goal, Targets};
+use sip::locate::{Failure, Goal, HostName, Targets};
+use sip::transport::Transport;
 use slab::Slab;
 
 use super::Away;
@@ -260,6 +262,17 @@ impl Book {
                 self.loose.remove(&(now, key));
             }
         }
+    }
+
+    /// Where names of next hops lead to by TLS, and these names.
+    pub(crate) fn secure_hops(&self) -> impl Iterator<Item = (SocketAddr, &str)> + '_ {
+        let loose = self.entries.iter().filter(|(_, entry)| !entry.kept);
+        loose.flat_map(|(_, Entry { goal, targets, .. })| {
+            let name = goal.name().map(HostName::as_str);
+            let targets = targets.iter().flat_map(Targets::iter);
+            let secure = targets.filter(|target| target.transport == Transport::Tls);
+            secure.filter_map(move |target| Some((target.remote, name?)))
+        })
     }
 
     /// Names that are known, and the age of the oldest answer that serves although its renewal

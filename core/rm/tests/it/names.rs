@@ -482,3 +482,21 @@ fn a_resource_of_the_other_address_family_is_probed_by_a_listener_that_reaches_i
     let sent = world.take_flow(V6).expect("the call goes there");
     assert_eq!((sent.flow.listener, sent.flow.transport), (3, Transport::Udp));
 }
+
+#[test]
+fn a_stream_under_tls_is_asked_to_be_used_both_ways_by_alias_alone() {
+    let (mut world, _) = up_with_two_addresses(Transport::Tls);
+    let remote = address("10.0.0.2:41000");
+    let conn = Some(ConnId(7));
+    for (call, transport, listener, via, port) in [
+        ("a", Transport::Tls, 3, "SIP/2.0/TLS sip.example:5071;alias", Some(5071)),
+        ("b", Transport::Tls, 3, "SIP/2.0/TLS sip.example;ALIAS", Some(5061)),
+        ("c", Transport::Tls, 3, "SIP/2.0/TLS sip.example:5071", None),
+        ("d", Transport::Tcp, 1, "SIP/2.0/TCP sip.example:5071;alias", None),
+    ] {
+        let flow = Flow { transport, listener, remote, conn };
+        let text = invite("18005550100", call).replace("SIP/2.0/UDP 10.0.0.2:5090", via);
+        world.packet(flow, &text);
+        assert_eq!(world.aliases.pop(), port.map(|port| (flow, port)), "{via}");
+    }
+}

@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) logs: Vec<(u16, Vec<(&'static str, String)>)>,
     /// Names that were to be resolved, in order.
     pub(crate) asked: Vec<String>,
+    /// Streams that may be used for another port of their far end.
+    pub(crate) aliases: Vec<(Flow, u16)>,
     /// Where probes went.
     pub(crate) probed: Vec<Flow>,
     pub(crate) alive: Vec<SocketAddr>,
@@ -185,6 +187,7 @@ impl World {
             logs: Vec::new(),
             asked: Vec::new(),
             probed: Vec::new(),
+            aliases: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
             disk: true,
             made: 0,
@@ -267,6 +270,7 @@ impl World {
             }
             Event::Forget { key } => self.forgotten.push(key),
             Event::Log { id, fields, .. } => self.logs.push((id, fields)),
+            Event::Alias { flow, port } => self.aliases.push((flow, port)),
             Event::Resolve { goal } => self.asked.push(goal.to_string()),
         }
     }

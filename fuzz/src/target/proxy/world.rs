@@ -127,7 +127,7 @@ impl World {
             }
             Event::Forget { key } => drop(self.open.remove(&key)),
             // nobody answers for a name: the engine's own limit of time ends the question
-            Event::Log { .. } | Event::Resolve { .. } => {}
+            Event::Log { .. } | Event::Resolve { .. } | Event::Alias { .. } => {}
         }
     }
 

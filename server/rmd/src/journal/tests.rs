@@ -52,7 +52,10 @@ impl Bench {
     fn take(&mut self, event: Event) -> Option<Event> {
         let bytes = match &event {
             Event::Record { json, .. } => vec![b'x'; *json],
-            Event::Forget { .. } | Event::Log { .. } | Event::Resolve { .. } => Vec::new(),
+            Event::Forget { .. }
+            | Event::Log { .. }
+            | Event::Resolve { .. }
+            | Event::Alias { .. } => Vec::new(),
         };
         self.journal.take(event, &bytes)
     }

@@ -5,7 +5,7 @@
 //! reads no socket; what the engine sends into a full batch fails its flow, as a full write queue
 //! does.
 
-use crate::limits::{TLS_FROM_ENGINE, TLS_TO_ENGINE};
+use crate::limits::{TLS_ALIASES, TLS_FROM_ENGINE, TLS_TO_ENGINE};
 use crate::transport::{StreamCounters, Trust};
 use net::Waker;
 use net::waker::WakeReceiver;
@@ -63,6 +63,7 @@ impl<T> Batch<T> {
 struct Wanted {
     messages: Batch<(Flow, usize)>,
     trust: Option<Trust>,
+    aliases: Vec<(Flow, u16)>,
     reload: bool,
     stop: bool,
 }
@@ -113,6 +114,8 @@ pub(crate) struct Handle(Arc<Shared>);
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     pub(crate) trust: Option<Trust>,
+    /// Streams that may be used for another port of their far end.
+    pub(crate) aliases: Vec<(Flow, u16)>,
     pub(crate) reload: bool,
     pub(crate) stop: bool,
 }
@@ -193,6 +196,15 @@ impl Link {
         self.shared.tls.wake();
     }
 
+    /// This stream may be used for a port of its far end; it comes before what is sent there. While
+    /// many wait to be heard further ones are forgotten: the next request asks again.
+    pub(crate) fn alias(&self, flow: Flow, port: u16) {
+        let mut wanted = lock(&self.shared.wanted);
+        if wanted.aliases.len() < TLS_ALIASES {
+            wanted.aliases.push((flow, port));
+        }
+    }
+
     /// How the TLS thread is.
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.shared.seen).clone()
@@ -232,6 +244,7 @@ impl Exchange {
         std::mem::swap(&mut wanted.messages, &mut self.wanted);
         Orders {
             trust: wanted.trust.take(),
+            aliases: std::mem::take(&mut wanted.aliases),
             reload: std::mem::take(&mut wanted.reload),
             stop: wanted.stop,
         }

@@ -33,11 +33,12 @@ impl StreamKind for Secure {
     }
 
     /// Only to whom its far end was verified to be. One that was accepted leads back to exactly
-    /// the address and port that it came from, of which nothing else is known.
-    fn carries(&self, stream: &Stream, remote: SocketAddr) -> bool {
+    /// the address and port that it came from, of which nothing else is known; to another port
+    /// (RFC 5923 §6) with a certificate only.
+    fn carries(&self, stream: &Stream, own: SocketAddr, remote: SocketAddr) -> bool {
         stream.handshaking()
             || self.names.fits(remote, stream.identity(remote.ip()).as_ref())
-            || (!stream.is_client() && self.names.is_undeclared(remote))
+            || (!stream.is_client() && own == remote && self.names.is_undeclared(remote))
     }
 
     fn up(&mut self, flow: Flow, stream: &Stream) -> Result<bool, &'static str> {

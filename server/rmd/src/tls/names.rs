@@ -1,8 +1,9 @@
 //! Who a far end has to prove to be before anything is sent to it (RFC 5922 §7): by its address.
 //!
 //! A resource whose address was written as a host name has to prove that name; a peer that is
-//! matched by an address and by TLS names has to prove one of these; anyone else the address
-//! itself. It must not resolve a name.
+//! matched by an address and by TLS names has to prove one of these. Of anyone else nothing is
+//! declared: whoever is there because host names of next hops led there has to prove all of them,
+//! or else the address itself. It must not resolve a name.
 
 use net::tls::{Identity, Name};
 use rm::{Match, Peer};
@@ -14,6 +15,8 @@ use std::net::SocketAddr;
 pub(crate) struct Names {
     /// Of resources: all of them have to be proven.
     resources: BTreeMap<SocketAddr, Vec<Name>>,
+    /// Of next hops, where nothing is declared.
+    hops: BTreeMap<SocketAddr, Vec<Name>>,
     /// Of peers: their addresses, and names of which one has to be proven.
     peers: Vec<(Vec<Match>, Vec<Name>)>,
 }
@@ -24,13 +27,17 @@ impl Names {
         let names = |peer: &Peer| peer.names.iter().cloned().map(Name::Host).collect();
         let named = peers.iter().filter(|peer| !peer.names.is_empty());
         let peers = named.map(|peer| (peer.matches.clone(), names(peer))).collect();
-        Self { resources: BTreeMap::new(), peers }
+        Self { resources: BTreeMap::new(), hops: BTreeMap::new(), peers }
     }
 
     /// Where the resources with host names are now.
     pub(crate) fn set_resources(&mut self, found: &BTreeMap<SocketAddr, BTreeSet<String>>) {
-        let hosts = |names: &BTreeSet<String>| names.iter().cloned().map(Name::Host).collect();
-        self.resources = found.iter().map(|(at, names)| (*at, hosts(names))).collect();
+        self.resources = hosts(found);
+    }
+
+    /// Where the host names of next hops lead to.
+    pub(crate) fn set_hops(&mut self, found: &BTreeMap<SocketAddr, BTreeSet<String>>) {
+        self.hops = hosts(found);
     }
 
     /// Whether whoever has shown this is a peer by its name.
@@ -41,7 +48,8 @@ impl Names {
     /// The name that a handshake with `remote` asks for.
     pub(crate) fn asked(&self, remote: SocketAddr) -> Name {
         let mut names = self.declared(remote).flat_map(|(names, _)| names);
-        names.next().cloned().unwrap_or_else(|| Name::Address(remote.ip()))
+        let declared = names.next().or_else(|| self.hops.get(&remote)?.first());
+        declared.cloned().unwrap_or_else(|| Name::Address(remote.ip()))
     }
 
     /// Whether whoever has shown this may be sent what is meant for `remote`.
@@ -49,7 +57,8 @@ impl Names {
         let proves = |name: &Name| shown.is_some_and(|identity| identity.proves(name));
         let mut declared = self.declared(remote).peekable();
         if declared.peek().is_none() {
-            return proves(&Name::Address(remote.ip()));
+            let hop = self.hops.get(&remote).is_some_and(|names| names.iter().all(proves));
+            return hop || proves(&Name::Address(remote.ip()));
         }
         declared.all(
             |(names, all)| {
@@ -60,7 +69,7 @@ impl Names {
 
     /// Nothing is said of this address but itself.
     pub(crate) fn is_undeclared(&self, remote: SocketAddr) -> bool {
-        self.declared(remote).next().is_none()
+        self.declared(remote).next().is_none() && !self.hops.contains_key(&remote)
     }
 
     /// Names, and whether all of them have to be proven.
@@ -72,6 +81,11 @@ impl Names {
             .filter(move |(rules, _)| rules.iter().any(|rule| rule.rank(remote).is_some()));
         resource.into_iter().chain(peers.map(|(_, names)| (names.as_slice(), false)))
     }
+}
+
+fn hosts(found: &BTreeMap<SocketAddr, BTreeSet<String>>) -> BTreeMap<SocketAddr, Vec<Name>> {
+    let hosts = |names: &BTreeSet<String>| names.iter().cloned().map(Name::Host).collect();
+    found.iter().map(|(at, names)| (*at, hosts(names))).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +124,13 @@ mod tests {
         assert_eq!(names.asked(plain), Name::Host("mcp.example".to_owned()));
         names.set_resources(&BTreeMap::new());
         assert_eq!(names.asked(plain), Name::Address(plain.ip()));
+        // a name of a next hop counts where nothing is declared
+        let hop = |at| [(at, BTreeSet::from(["hop.example".to_owned()]))].into();
+        names.set_hops(&hop(plain));
+        assert_eq!(names.asked(plain), Name::Host("hop.example".to_owned()));
+        assert!(!names.is_undeclared(plain));
+        names.set_hops(&hop(named));
+        assert_eq!(names.asked(named), Name::Host("sip.example".to_owned()));
         for remote in [named, plain] {
             assert!(!names.fits(remote, None) && !names.fits(remote, Some(&Identity::default())));
         }

@@ -97,7 +97,11 @@ impl Running {
             let orders = self.exchange.take();
             if let Some(trust) = orders.trust {
                 self.streams.kind_mut().names.set_resources(trust.names());
+                self.streams.kind_mut().names.set_hops(trust.hops());
                 *self.streams.trust_mut() = trust;
+            }
+            for (flow, port) in orders.aliases {
+                self.streams.alias(flow, port);
             }
             self.say(now.mono);
             if orders.stop {

@@ -20,6 +20,8 @@ pub(super) struct Connection<S> {
     transport: Transport,
     pub(super) listener: u8,
     pub(super) remote: SocketAddr,
+    /// Another port of its far end for which it may be used (RFC 5923).
+    pub(super) alias: Option<SocketAddr>,
     pub(super) trusted: bool,
     pub(super) stream: S,
     pub(super) framer: Framer,
@@ -60,6 +62,7 @@ impl<S: Wire> Connection<S> {
             transport,
             listener,
             remote,
+            alias: None,
             trusted,
             stream,
             framer,

@@ -291,10 +291,27 @@ impl<K: Kind> Streams<K> {
         let known = |id: &ConnId| self.table.get(place(*id)).filter(|found| found.id == *id);
         let same_end = || {
             let id = self.by_remote.get(&(flow.listener, flow.remote)).copied()?;
-            let stream = &known(&id)?.stream;
-            self.kind.carries(stream, flow.remote).then_some(id)
+            let found = known(&id)?;
+            self.kind.carries(&found.stream, found.remote, flow.remote).then_some(id)
         };
         flow.conn.filter(|id| known(id).is_some()).or_else(same_end)
+    }
+
+    /// A stream that was accepted may carry what is meant for another port of its far end (RFC 5923
+    /// §8.1), if that end has proven to be who is expected there. Nothing changes for a port to
+    /// which a stream leads already.
+    pub(crate) fn alias(&mut self, flow: Flow, port: u16) {
+        let Some(id) = flow.conn else { return };
+        let Some(found) = self.table.get_mut(place(id)).filter(|found| found.id == id) else {
+            return;
+        };
+        let at = SocketAddr::new(found.remote.ip(), port);
+        let key = (found.listener, at);
+        let proven = !found.handshaking() && self.kind.carries(&found.stream, found.remote, at);
+        if proven && found.alias.is_none() && !self.by_remote.contains_key(&key) {
+            found.alias = Some(at);
+            self.by_remote.insert(key, id);
+        }
     }
 
     /// Opens a stream, unless the flow names one that is gone: its far end was not listening.
@@ -353,6 +370,13 @@ impl<K: Kind> Streams<K> {
         let key = (flow.listener, flow.remote);
         if self.by_remote.get(&key) == Some(&id) {
             self.by_remote.remove(&key);
+        }
+        if let Some(alias) = connection.alias {
+            let key = (flow.listener, alias);
+            if self.by_remote.get(&key) == Some(&id) {
+                self.by_remote.remove(&key);
+            }
+            self.failed.push_back(Flow { conn: None, remote: alias, ..flow });
         }
         self.seats.give_back(flow.remote.ip());
         if connection.handshaking() {

@@ -18,6 +18,8 @@ pub(crate) struct Trust {
     resources: BTreeSet<IpAddr>,
     /// Media servers that were found by their names, and these.
     names: BTreeMap<SocketAddr, BTreeSet<String>>,
+    /// Next hops that were found by their names, and these.
+    hops: BTreeMap<SocketAddr, BTreeSet<String>>,
     /// Time of a connect to a resource, and to anyone else.
     connect: (Duration, Duration),
 }
@@ -30,6 +32,7 @@ impl Trust {
             loopback: peers.is_empty(),
             resources: BTreeSet::new(),
             names: BTreeMap::new(),
+            hops: BTreeMap::new(),
             connect: (CONNECT_TIME, CONNECT_TIME),
         }
     }
@@ -59,6 +62,19 @@ impl Trust {
                 self.names.entry(address).or_default().insert(name.to_owned());
             }
         }
+    }
+
+    /// Where the host names of next hops lead to by TLS.
+    pub(crate) fn set_hops<'n>(&mut self, found: impl Iterator<Item = (SocketAddr, &'n str)>) {
+        self.hops.clear();
+        for (address, name) in found {
+            self.hops.entry(address).or_default().insert(name.to_owned());
+        }
+    }
+
+    /// Next hops that were found by their names, and these.
+    pub(crate) fn hops(&self) -> &BTreeMap<SocketAddr, BTreeSet<String>> {
+        &self.hops
     }
 
     /// Media servers that were found by their names, and these.

@@ -50,8 +50,8 @@ pub(crate) trait Kind {
     const TRANSPORT: Transport;
     /// Starts to connect; else why it cannot, in a word.
     fn connect(&mut self, flow: Flow) -> Result<Self::Stream, &'static str>;
-    /// Messages that are meant for `remote` may go over this stream.
-    fn carries(&self, stream: &Self::Stream, remote: SocketAddr) -> bool;
+    /// Messages that are meant for `remote` may go over this stream, which leads to `own`.
+    fn carries(&self, stream: &Self::Stream, own: SocketAddr, remote: SocketAddr) -> bool;
     /// A handshake is done: whether the far end is known by what it has shown. `Err`: it must
     /// not be used; why, in a word.
     fn up(&mut self, flow: Flow, stream: &Self::Stream) -> Result<bool, &'static str>;
@@ -95,8 +95,8 @@ impl Kind for Plain {
         self.origins.connect(flow)
     }
 
-    fn carries(&self, _stream: &Stream, _remote: SocketAddr) -> bool {
-        true
+    fn carries(&self, _stream: &Stream, own: SocketAddr, remote: SocketAddr) -> bool {
+        own == remote
     }
 
     fn up(&mut self, _flow: Flow, _stream: &Stream) -> Result<bool, &'static str> {

@@ -1,7 +1,8 @@
 //! Calls through the daemon: both transports, each way, and the refusals.
 
 use crate::node::{Node, objects};
-use crate::peer::{Caller, Stream, header, lines, tcp_media, udp_media};
+use crate::peer::{Caller, Stream, answer, header, lines, tcp_media, udp_media};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -117,5 +118,50 @@ fn an_unknown_number_gets_404() {
     let node = Node::with(&text);
     let refused = Caller::udp(node.udp(), "unknown").invite("4930");
     assert!(refused.starts_with("SIP/2.0 404 ") && refused.contains("no-profile"), "{refused}");
+    node.stop();
+}
+
+/// A caller over TCP that hangs up its connection before anybody answers: the answer comes to the
+/// port of its Via at its own address, or, where nobody listens there, to the host of its Via.
+#[test]
+fn an_answer_finds_a_caller_whose_connection_is_gone() {
+    let server = UdpSocket::bind("127.0.0.3:0").unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let at = server.local_addr().unwrap();
+    let objects = objects(&[(at, "udp")], 10).replace("method: options,", "method: none,");
+    let node = Node::with(&objects);
+    for sent_by in ["127.0.0.1:0", "127.0.0.3:0"] {
+        let door = TcpListener::bind(sent_by).unwrap();
+        let sent_by = door.local_addr().unwrap();
+        let mut gone = TcpStream::connect(node.tcp()).unwrap();
+        let call = format!("late-{}", sent_by.ip());
+        let invite = format!(
+            "INVITE sip:18005550100@rm.example SIP/2.0\r\nVia: SIP/2.0/TCP {sent_by};\
+             branch=z9hG4bK-{call}\r\nMax-Forwards: 70\r\nFrom: <sip:a@127.0.0.1>;tag=1\r\n\
+             To: <sip:18005550100@rm.example>\r\nCall-ID: {call}\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:a@{sent_by};transport=tcp>\r\nContent-Length: 0\r\n\r\n"
+        );
+        gone.write_all(invite.as_bytes()).unwrap();
+        let mut buffer = [0; 65_535];
+        let (len, from) = server.recv_from(&mut buffer).unwrap();
+        let request = String::from_utf8(buffer[..len].to_vec()).unwrap();
+        drop(gone);
+        node.until("the connection is gone", || {
+            let metrics = node.get("/metrics").1;
+            metrics.contains("ringmaster_rm_connections{transport=\"tcp\"} 0\n")
+        });
+        let answer = answer(&request, at, "udp").unwrap();
+        server.send_to(answer.as_bytes(), from).unwrap();
+        door.set_nonblocking(true).unwrap();
+        let mut came = None;
+        node.until("the answer comes", || {
+            came = door.accept().ok();
+            came.is_some()
+        });
+        let (stream, _) = came.unwrap();
+        stream.set_nonblocking(false).unwrap();
+        let got = Stream::of(stream).next().unwrap();
+        assert!(got.starts_with("SIP/2.0 200 ") && got.contains(&call), "{got}");
+    }
     node.stop();
 }

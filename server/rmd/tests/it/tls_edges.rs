@@ -169,6 +169,60 @@ fn tls_1_2_is_not_negotiated_again_and_calls_go_on() {
 }
 
 #[test]
+fn a_media_server_that_asks_for_it_is_called_over_its_own_connection_if_it_proves_who_it_is() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example,IP:127.0.0.1");
+    desk.sign("mcp", "IP:127.0.0.3");
+    desk.sign("other", "IP:127.0.0.4");
+    for (shown, reused) in [
+        ("-cert mcp.pem -key mcp.key", true),
+        ("-cert other.pem -key other.key", false),
+        ("", false),
+    ] {
+        // Nobody listens there: only its own connection leads to it.
+        let at = std::net::TcpListener::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
+        let objects = objects(&[(at, "tls")], 10).replace("method: options,", "method: none,");
+        let node = node_at(&objects, &["127.0.0.1:0"], &desk.block("rm", "optional"));
+        let words = format!(
+            "s_client -quiet -connect {} -bind 127.0.0.3:0 -CAfile ca.pem {shown}",
+            tls(&node)
+        );
+        let (_process, mut stream) = openssl(&desk.path("."), &words);
+        stream.send(&format!(
+            "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS {at};alias;branch=z9hG4bKalias\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: alias\r\n\
+             CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert!(stream.next().unwrap().starts_with("SIP/2.0 200 "));
+        let mut caller = Caller::udp(node.udp(), "by-alias");
+        if reused {
+            let server = thread::spawn(move || {
+                let mut seen = Vec::new();
+                while seen.len() < 3 {
+                    let request = stream.next().expect("INVITE, ACK and BYE");
+                    if let Some(answer) = crate::peer::answer(&request, at, "tls") {
+                        stream.send(&answer);
+                    }
+                    seen.push(request.split(' ').next().unwrap().to_owned());
+                }
+                seen
+            });
+            assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+            assert!(caller.bye().starts_with("SIP/2.0 200 "));
+            assert_eq!(server.join().unwrap(), ["INVITE", "ACK", "BYE"]);
+        } else {
+            let refused = caller.invite("18005550100");
+            assert!(
+                refused.starts_with("SIP/2.0 4") || refused.starts_with("SIP/2.0 5"),
+                "{refused}"
+            );
+            node.until("a connect was tried", || errors(&node, "refused") == 1);
+        }
+        node.stop();
+    }
+}
+
+#[test]
 fn sips_from_end_to_end_uses_tls_only() {
     let desk = Desk::open();
     desk.sign("rm", "DNS:rm.example,IP:127.0.0.1");
