@@ -53,7 +53,7 @@ pub(crate) const KEY_LOOK: Duration = Duration::from_secs(10);
 pub(crate) const KEY_FILE: u64 = 64 * 1024;
 /// While messages come quickly, a turn begins at the earliest so long after the one before: the
 /// most that a message may wait for others, half of it on average. A 100 has 200 ms (rm.md §1.6).
-pub(crate) const TURN_REST: Duration = Duration::from_millis(2);
+pub(crate) const TURN_REST: Duration = Duration::from_millis(4);
 /// Messages come quickly when so many …
 pub(crate) const BUSY_ARRIVALS: u64 = 40;
 /// … arrive in this time: some 300 calls per second. Below, nothing waits.
@@ -81,7 +81,7 @@ pub(crate) const GROUP_RECORDS: usize = 256;
 pub(crate) const GROUP_BYTES: usize = 1024 * 1024;
 /// A publisher that has sent less than a whole transaction rests so long before it looks for more:
 /// under load many records share one transaction. A first record waits for nothing.
-pub(crate) const PUBLISH_REST: Duration = Duration::from_millis(20);
+pub(crate) const PUBLISH_REST: Duration = Duration::from_millis(100);
 /// Transactions without answer at once (rm.md §9.6).
 pub(crate) const GROUPS_IN_FLIGHT: usize = 2;
 /// A connect to the broker that is not up by then has failed.

@@ -9,7 +9,7 @@ use super::system::System;
 
 const USAGE: &str = "options of bench proxy:
   --alternations N     turns of a load (5); Kamailio fm, the second column, takes the first only
-  --knees N            turns of the knee (3)
+  --knees N            turns of the knee (1)
   --rates A,B,…        calls per second (1000,4000)
   --via udp|tcp        one transport only
   --only SYSTEM,…      ringmaster, tlsf, fm (Kamailio with that allocator)
@@ -51,7 +51,7 @@ impl Default for Plan {
         Self {
             parts: vec![Part::Load, Part::Knee, Part::Held],
             alternations: 5,
-            knees: 3,
+            knees: 1,
             rates: vec![1000, 4000],
             vias: vec![Via::Udp, Via::Tcp],
             systems: System::ALL.to_vec(),
