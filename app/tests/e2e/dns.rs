@@ -78,8 +78,8 @@ impl Drop for Dnsmasq {
     }
 }
 
-/// The records of a domain whose media servers speak `transport` (`udp`, `tcp` or `tls`): NAPTR, and
-/// SRV with priority and weight.
+/// The records of a domain whose media servers speak `transport`: NAPTR, and SRV with priority and
+/// weight.
 pub(crate) fn domain(
     name: &str,
     transport: Via,

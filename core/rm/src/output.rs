@@ -41,8 +41,8 @@ pub enum Event {
         /// What is asked for.
         goal: Goal,
     },
-    /// Whoever is at the far end of a stream under TLS takes requests over it that are meant for this
-    /// port of its address (RFC 5923 `alias`), if it has proven to be who is expected there.
+    /// Whoever is at the far end of a stream under TLS takes requests over it that are meant for
+    /// this port of its address (RFC 5923 `alias`), if it has proven to be who is expected there.
     Alias {
         /// The stream.
         flow: Flow,

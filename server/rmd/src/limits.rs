@@ -24,7 +24,8 @@ pub(crate) const HANDSHAKES: usize = 256;
 pub(crate) const TLS_FROM_ENGINE: usize = 16 * 1024 * 1024;
 /// Bytes of messages from the TLS thread that wait for the engine. Beyond: nothing is read by TLS.
 pub(crate) const TLS_TO_ENGINE: usize = 4 * 1024 * 1024;
-/// Wishes of peers to be called over a stream of theirs (RFC 5923) that may wait for the TLS thread.
+/// Wishes of peers to be called over a stream of theirs (RFC 5923) that may wait for the TLS
+/// thread; beyond it they are forgotten, and the next request of the peer asks again.
 pub(crate) const TLS_ALIASES: usize = 1024;
 /// How often certificate files are looked at (rm.md §1.4 has the same for keys).
 pub(crate) const CERTIFICATES_LOOK: Duration = Duration::from_secs(10);

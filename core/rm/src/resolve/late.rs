@@ -1,5 +1,5 @@
-//! Answers that were lost with their connection: they go by the sent-by of their Via, as a name if it
-//! is one (RFC 3263 §5, RFC 3261 §18.2.2), to one address after another.
+//! Answers that were lost with their connection: they go by the sent-by of their Via, as a name if
+//! it is one (RFC 3263 §5, RFC 3261 §18.2.2), to one address after another.
 
 use model::time::Now;
 use sip::endpoint::LostAnswer;

@@ -68,8 +68,8 @@ impl Certificates {
     }
 }
 
-/// What a start would say of the files of `rm.sip.tls`: why they cannot work, or what is strange about
-/// them.
+/// What a start would say of the files of `rm.sip.tls`: why they cannot work, or what is strange
+/// about them.
 ///
 /// # Errors
 /// The setting, the file and what is wrong with it.

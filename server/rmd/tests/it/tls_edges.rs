@@ -153,7 +153,8 @@ fn tls_1_2_is_not_negotiated_again_and_calls_go_on() {
     assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
     // "R" asks for it, where -quiet is not said.
     let script = format!(
-        "(sleep 1; echo R; sleep 2) | timeout {} openssl s_client -connect {} -CAfile ca.pem -tls1_2",
+        "(sleep 1; echo R; sleep 2) | timeout {} openssl s_client -connect {} -tls1_2 \
+         -CAfile ca.pem",
         PATIENCE.as_secs(),
         tls(&node)
     );
