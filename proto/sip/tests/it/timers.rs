@@ -35,21 +35,30 @@ use Do::{Answer, Cancel, Come, FlowFailed, Respond, Send, SendFor};
 struct Play {
     endpoint: Endpoint,
     transport: Transport,
+    /// How many times longer everything takes than the script says.
+    scale: u32,
     client: Option<ClientId>,
     server: Option<ServerId>,
     seen: Vec<(u64, String)>,
 }
 
 /// Plays the script, then waits until nothing is left to wait for.
-fn play(transport: Transport, script: &[(u64, Do)]) -> Vec<(u64, String)> {
-    let endpoint = Endpoint::new(Limits::DEFAULT, Timers::default(), 1);
-    let mut play = Play { endpoint, transport, client: None, server: None, seen: Vec::new() };
+fn play(
+    transport: Transport,
+    timers: Timers,
+    scale: u32,
+    script: &[(u64, Do)],
+) -> Vec<(u64, String)> {
+    let endpoint = Endpoint::new(Limits::DEFAULT, timers, 1);
+    let (client, server, seen) = (None, None, Vec::new());
+    let mut play = Play { endpoint, transport, scale, client, server, seen };
     for (at, what) in script {
-        play.wait(ms(*at));
-        play.act(ms(*at), *what);
-        play.drain(ms(*at));
+        let now = ms(*at) * scale;
+        play.wait(now);
+        play.act(now, *what);
+        play.drain(now);
     }
-    play.wait(ms(1_000_000));
+    play.wait(ms(1_000_000) * scale);
     assert_eq!((play.endpoint.pending(), play.endpoint.finished()), (0, 0));
     play.seen
 }
@@ -70,7 +79,8 @@ impl Play {
         let flow = flow(self.transport, 5060);
         match what {
             Send(method) | SendFor(method, _) => {
-                let timeout = if let SendFor(_, limit) = what { Some(ms(limit)) } else { None };
+                let limit = if let SendFor(_, limit) = what { Some(ms(limit)) } else { None };
+                let timeout = limit.map(|limit| limit * self.scale);
                 let bytes = request(method, self.transport, 9, "z9hG4bKa");
                 let options = ClientOptions { timeout };
                 self.client = Some(self.endpoint.request(now, flow, &bytes, options));
@@ -134,14 +144,19 @@ impl Play {
     }
 
     fn note(&mut self, now: Duration, what: String) {
-        self.seen.push((u64::try_from(now.as_millis()).unwrap(), what));
+        self.seen.push((u64::try_from((now / self.scale).as_millis()).unwrap(), what));
     }
 }
 
+/// With the base times of RFC 3261, and with others: everything follows from them.
 fn check(name: &str, transport: Transport, script: &[(u64, Do)], expected: &[(u64, &str)]) {
-    let seen = play(transport, script);
-    let seen: Vec<(u64, &str)> = seen.iter().map(|(at, what)| (*at, what.as_str())).collect();
-    assert_eq!(seen, expected, "{name}");
+    let Timers { t1, t2, t4 } = Timers::default();
+    for scale in [1, 3] {
+        let timers = Timers { t1: t1 * scale, t2: t2 * scale, t4: t4 * scale };
+        let seen = play(transport, timers, scale, script);
+        let seen: Vec<(u64, &str)> = seen.iter().map(|(at, what)| (*at, what.as_str())).collect();
+        assert_eq!(seen, expected, "{name}, {scale} times T1, T2 and T4");
+    }
 }
 
 /// `what` at each of the instants.
@@ -191,6 +206,14 @@ fn timer_d_repeats_the_ack_to_a_failure() {
     check("D", Udp, &script, &expected);
     let expected = [(0, "> INVITE"), (100, "up 486"), (100, "> ACK"), (100, "ended")];
     check("D is 0", Tcp, &script[..2], &expected);
+}
+
+/// RFC 3261 §17.1.1.2: "at least 32 seconds for unreliable transports", however short T1 is.
+#[test]
+fn timer_d_is_never_shorter_than_32_s() {
+    let timers = Timers { t1: ms(100), ..Timers::default() };
+    let seen = play(Udp, timers, 1, &[(0, Send("INVITE")), (50, Answer("INVITE", 486))]);
+    assert_eq!(seen.last(), Some(&(32_050, "ended".to_owned())));
 }
 
 #[test]
