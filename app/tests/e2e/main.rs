@@ -23,6 +23,7 @@ mod docs;
 mod flows;
 mod loss;
 mod names;
+mod oracle;
 mod refusals;
 mod restart;
 mod settings;
