@@ -9,7 +9,9 @@
 //! @again                the last packet comes again
 //! @wait MS              time passes
 //! @fail SIDE            the flow to that side fails
-//! @state ready|draining|starting     @objects 0…3     @disk on|off     @look
+//! @names SIDE           all names that were asked for lead to that side; `nothing`: nowhere
+//! @drops N              the kernel has lost so many datagrams
+//! @state ready|draining|starting     @objects 0…4     @disk on|off     @look
 //! @restart              kill -9, and a start from the spool; @block: with the text as a packed leg
 //! ```
 
@@ -49,7 +51,9 @@ fn act(world: &mut World, step: &Step<'_>) {
         "wait" => world.wait(Duration::from_millis(step.number(0, 400_000))),
         "fail" => world.fail(step.word(0)),
         "state" => world.state(step.word(0)),
-        "objects" => world.configure(step.number(0, 3)),
+        "objects" => world.configure(step.number(0, 4)),
+        "names" => world.names(step.word(0)),
+        "drops" => world.drops(step.number(0, 1_000_000)),
         "disk" => world.disk(step.word(0) != "off"),
         "look" => world.look(),
         "restart" => world.restart(None),
@@ -62,6 +66,10 @@ fn act(world: &mut World, step: &Step<'_>) {
 fn finish(world: &mut World) {
     world.disk(true);
     world.wait(LONG);
+    if world.proxy.status().legs > 0 {
+        // the called side has chosen its own session timer: the longest call is the bound
+        world.wait(rm::limits::MAX_CALL_DURATION);
+    }
     let status = world.proxy.status();
     assert_eq!((status.sessions, status.legs), (0, 0), "no call stays");
     assert_eq!(status.transactions_pending, 0, "no transaction stays open");

@@ -23,13 +23,15 @@ const TARGETS_OF_REQUESTS: [&str; 10] = [
 ];
 
 /// Header lines that a request or an answer may have besides the usual ones.
-const ODD: [&str; 22] = [
+const ODD: [&str; 24] = [
     "",
     "",
     "",
     "Route: <sip:10.0.0.5;lr>\n",
     "Route: $route\n",
     "Route: <sip:198.51.100.7;lr>\n",
+    "Route: <sip:edge.example;lr>\n",
+    "Contact: <sip:phone.example>\n",
     "Record-Route: <sip:p1.example;lr>, <sip:p2.example>\n",
     "Max-Forwards: 0\n",
     "Max-Breadth: 0\n",
@@ -104,6 +106,10 @@ fn step() -> impl Strategy<Value = String> {
             "@objects 1\n",
             "@objects 2\n",
             "@objects 3\n",
+            "@objects 4\n",
+            "@names mcp1\n",
+            "@names nothing\n",
+            "@drops 70\n",
             "@disk off\n",
             "@disk on\n",
             "@restart\n",

@@ -8,6 +8,8 @@
 mod ask;
 mod read;
 
+pub use read::records;
+
 use crate::limits::{DNS_LOOKUPS, DNS_QUEUE};
 use crate::{Clock, Waker};
 use ask::Asked;

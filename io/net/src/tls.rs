@@ -14,6 +14,7 @@ mod verify;
 pub use files::{ClientAuth, Fault, Files, Material, Pair, Stamp};
 pub use name::{Identity, Name};
 pub use stream::{Read, Stream};
+pub use validity::validity;
 
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ pub(super) struct Parties {
     replies: Vec<(Flow, Vec<u8>)>,
 }
 
-fn address(side: &str) -> SocketAddr {
+pub(super) fn address(side: &str) -> SocketAddr {
     let known = SIDES.iter().find(|(name, ..)| *name == side).unwrap_or(&SIDES[2]);
     SocketAddr::from((known.1, known.2))
 }

@@ -11,10 +11,11 @@ use model::snapshot::Snapshot;
 use model::time::Now;
 use rm::{Event, FrameKind, Input, Keys, Listener, Match, NodeState, Peer, Proxy, Role, Settings};
 use sip::limits::Limits;
+use sip::locate::{Failure, Goal, Target, Targets};
 use sip::parse::parse;
 use sip::transport::Transport;
 
-use super::parties::Parties;
+use super::parties::{Parties, address};
 
 /// The platform; `@objects N` changes it.
 const OBJECTS: &str = include_str!("objects.yaml");
@@ -30,6 +31,8 @@ pub(super) struct World {
     boot: u32,
     /// Open frames of the spool: key and packed leg.
     open: BTreeMap<[u8; 22], Vec<u8>>,
+    /// Names that were asked for and not answered.
+    asked: Vec<Goal>,
 }
 
 impl World {
@@ -44,6 +47,7 @@ impl World {
             made: 0,
             boot: 1,
             open: BTreeMap::new(),
+            asked: Vec::new(),
         };
         world.ready();
         world
@@ -126,8 +130,9 @@ impl World {
                 }
             }
             Event::Forget { key } => drop(self.open.remove(&key)),
-            // nobody answers for a name: the engine's own limit of time ends the question
-            Event::Log { .. } | Event::Resolve { .. } | Event::Alias { .. } => {}
+            // without an answer the engine's own limit of time ends the question
+            Event::Resolve { goal } => self.asked.push(goal),
+            Event::Log { .. } | Event::Alias { .. } => {}
         }
     }
 
@@ -136,6 +141,21 @@ impl World {
         if works {
             self.input(Input::Durable { no: self.made });
         }
+    }
+
+    /// The name service answers whatever is open.
+    pub(super) fn names(&mut self, side: &str) {
+        for goal in std::mem::take(&mut self.asked) {
+            let transport = goal.transport.unwrap_or(Transport::Udp);
+            let target = Target { transport, remote: address(side) };
+            let nowhere = side == "nothing";
+            let found = if nowhere { Err(Failure::Nothing) } else { Ok(Targets::one(target)) };
+            self.input(Input::Resolved { goal, found, ttl: Duration::from_secs(60) });
+        }
+    }
+
+    pub(super) fn drops(&mut self, packets: u64) {
+        self.input(Input::KernelDrops { packets });
     }
 
     pub(super) fn state(&mut self, word: &str) {
@@ -164,6 +184,7 @@ impl World {
         self.boot += 1;
         self.proxy = Proxy::new(settings(self.boot), snapshot(0), self.now);
         self.made = 0;
+        self.asked.clear();
         let open: Vec<Vec<u8>> = self.open.values().cloned().collect();
         let blocks = open.iter().map(Vec::as_slice).chain(other);
         let restored = self.proxy.restore(self.now, blocks);
@@ -241,7 +262,7 @@ fn keys() -> Keys {
     ring.clone()
 }
 
-/// The platform in one of four states.
+/// The platform in one of five states.
 fn snapshot(number: u64) -> Arc<Snapshot> {
     static ALL: OnceLock<Vec<Arc<Snapshot>>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
@@ -249,7 +270,12 @@ fn snapshot(number: u64) -> Arc<Snapshot> {
         let draining = first.replace("state: enabled", "state: draining");
         let full = first.replace("usage_limit: 100", "usage_limit: 1");
         let short = first.split("      - { name: mcp-2").next().unwrap_or_default().to_owned();
-        [first, draining, full, short].iter().zip(1..).map(|(text, at)| build(text, at)).collect()
+        let named = first.replace("10.0.0.11:5070", "mcp.example");
+        [first, draining, full, short, named]
+            .iter()
+            .zip(1..)
+            .map(|(text, at)| build(text, at))
+            .collect()
     });
     let at = usize::try_from(number).unwrap_or(0).min(all.len() - 1);
     Arc::clone(&all[at])

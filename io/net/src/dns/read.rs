@@ -14,8 +14,10 @@ pub(super) fn record_type(kind: Kind) -> RecordType {
     }
 }
 
-/// Those of the kind that was asked for, and the shortest TTL of the answer, aliases included.
-pub(super) fn records(kind: Kind, answer: &[Record]) -> (Records, Duration) {
+/// Those of the kind that was asked for, and the shortest TTL of the answer, aliases included;
+/// what leads nowhere is left out.
+#[must_use]
+pub fn records(kind: Kind, answer: &[Record]) -> (Records, Duration) {
     let data = answer.iter().map(|record| &record.data);
     let records = match kind {
         Kind::Naptr => Records::Naptr(data.filter_map(naptr).collect()),

@@ -11,7 +11,8 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// First and last moment of validity; `None` if this is no certificate.
-pub(super) fn validity(certificate: &[u8]) -> Option<(Millis, Millis)> {
+#[must_use]
+pub fn validity(certificate: &[u8]) -> Option<(Millis, Millis)> {
     let (certificate, _) = expect(SEQUENCE, certificate)?;
     let (mut fields, _) = expect(SEQUENCE, certificate)?;
     if fields.first() == Some(&VERSION) {

@@ -3,6 +3,7 @@
 
 mod allocation;
 mod property;
+mod sound;
 mod torture;
 mod chaos;
 mod random;

@@ -1,22 +1,33 @@
-//! `sip::parse`: what is accepted can be told, copied and answered; what is refused has a place.
+//! What holds for any bytes, however damaged: shared by the property tests and by `fuzz/`.
+//!
+//! A message that is accepted can be told, copied and answered, and what is refused has a place;
+//! the same stream in other pieces is the same messages.
 
 use sip::header::Name;
 use sip::limits::Limits;
 use sip::message::Message;
 use sip::parse::parse;
 use sip::print::{Rewrite, refuse, response};
+use sip::stream::{Frame, Framer};
 use sip::transport::{Flow, Transport};
 
+/// What came out of a stream: messages, pings (`None`), and the status of the break.
+pub(crate) type Cut = (Vec<Option<Vec<u8>>>, Option<u16>);
+
 /// Any flow: answers go there.
-pub(super) fn flow() -> Flow {
+fn flow() -> Flow {
     let remote = std::net::SocketAddr::from(([192, 0, 2, 77], 5060));
     Flow { transport: Transport::Udp, listener: 0, remote, conn: None }
 }
 
-pub(super) fn run(data: &[u8]) {
+/// Everything that may be asked of bytes; true when they are a message.
+pub(crate) fn message(data: &[u8]) -> bool {
     let limits = Limits::DEFAULT;
     match parse(data, &limits) {
-        Ok(message) => accepted(&message, &limits),
+        Ok(message) => {
+            accepted(&message, &limits);
+            true
+        }
         Err(error) => {
             assert!(error.at <= data.len(), "the fault lies in the bytes");
             let mut answer = Vec::new();
@@ -26,8 +37,35 @@ pub(super) fn run(data: &[u8]) {
             } else {
                 assert!(answer.is_empty(), "silence is silent");
             }
+            false
         }
     }
+}
+
+/// What comes out when a stream comes in these pieces.
+pub(crate) fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Cut {
+    let mut framer = Framer::new(Limits::DEFAULT);
+    let (mut out, mut came) = (Vec::new(), 0);
+    for piece in pieces {
+        framer.push(piece);
+        came += piece.len();
+        loop {
+            match framer.next_frame() {
+                Ok(Some(Frame::Message(bytes))) => {
+                    // a frame has its end where `parse` sees it, or is refused
+                    if let Ok(message) = parse(bytes, &Limits::DEFAULT) {
+                        assert_eq!(message.raw(), bytes, "both see the same end");
+                    }
+                    out.push(Some(bytes.to_vec()));
+                }
+                Ok(Some(Frame::Ping)) => out.push(None),
+                Ok(None) => break,
+                Err(error) => return (out, Some(error.0.status)),
+            }
+        }
+        assert!(framer.pending() <= came, "no more waits than came");
+    }
+    (out, None)
 }
 
 fn accepted(message: &Message<'_>, limits: &Limits) {
