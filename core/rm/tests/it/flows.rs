@@ -1,6 +1,10 @@
 //! Every call flow of RFC 3261 and its updates through the Proxy: once on a good network, where the
 //! story is told word by word, and on a bad one from many seeds, where both sides must agree in the
 //! end and nothing may be left anywhere.
+//!
+//! RFC 3665 §3 has them as: 3.1 "answered …", 3.3 "… wants credentials", 3.4 "out of order …", 3.6
+//! "redirected", 3.7 "re-INVITE …", 3.8 "given up …", 3.9 "busy", 3.10 "nobody says anything", 3.11
+//! "not there …"; 3.2 and 3.5, further proxies on the way, are played with a real one in `app`.
 
 use std::time::Duration;
 
@@ -90,7 +94,10 @@ const FLOWS: &[Flow] = &[
         called: "INVITE, PRACK, ACK, BYE",
     },
     refused("redirected", 302, "302 INVITE"),
+    refused("the called side wants credentials", 401, "401 INVITE"),
+    refused("a proxy behind wants credentials", 407, "407 INVITE"),
     refused("no such number", 404, "404 INVITE"),
+    refused("not there for the moment", 480, "480 INVITE"),
     refused("busy", 486, "486 INVITE"),
     refused("out of order on both servers", 503, "480 INVITE"),
     refused("declined everywhere", 603, "603 INVITE"),
@@ -125,6 +132,14 @@ const FLOWS: &[Flow] = &[
         acts: &[],
         caller: "480 INVITE",
         called: "INVITE",
+    },
+    Flow {
+        name: "100 and nothing more",
+        manner: Manner { rings: Some(100), answers: None },
+        cancel: None,
+        acts: &[],
+        caller: "480 INVITE",
+        called: "INVITE, CANCEL",
     },
     Flow {
         name: "it rings and nobody answers: timer C",

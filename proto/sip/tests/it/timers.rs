@@ -313,6 +313,34 @@ fn timer_i_absorbs_repeated_acks() {
 }
 
 #[test]
+fn an_invite_again_draws_out_the_last_response_until_its_ack() {
+    let script = [
+        (0, Come("INVITE")),
+        (10, Come("INVITE")),
+        (20, Respond(180)),
+        (30, Come("INVITE")),
+        (40, Respond(486)),
+        (50, Come("INVITE")),
+        (60, Come("ACK")),
+        (70, Come("INVITE")),
+    ];
+    let expected = [
+        (0, "up request"),
+        (10, "Retransmission"),
+        (20, "> 180 INVITE"),
+        (30, "Retransmission"),
+        (30, "> 180 INVITE"),
+        (40, "> 486 INVITE"),
+        (50, "Retransmission"),
+        (50, "> 486 INVITE"),
+        (60, "AckToFailure"),
+        (70, "Retransmission"),
+        (5_060, "ended"),
+    ];
+    check("INVITE in each state", Udp, &script, &expected);
+}
+
+#[test]
 fn timer_j_answers_repeated_requests() {
     let script = [
         (0, Come("BYE")),
