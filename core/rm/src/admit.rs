@@ -80,16 +80,16 @@ impl Proxy {
         if message.header(Name::MaxBreadth).and_then(|header| header.number()) == Some(0) {
             return Err(Reason::Breadth.into());
         }
-        let mut required = message.all(Name::ProxyRequire).filter(|one| !one.value.is_empty());
-        if let Some(first) = required.next() {
-            let all = required
-                .fold(first.text_lossy().into_owned(), |all, one| all + ", " + &one.text_lossy());
-            return Err(No::new(Reason::BadExtension, all));
-        }
+        no_extension(message, Name::ProxyRequire)?;
         if message.to().tag().is_some() {
             return Ok(Way::Dialog);
         }
-        method::way(self, request)
+        let way = method::way(self, request)?;
+        if way == Way::Answer {
+            // here we are the user agent server (RFC 3261 §8.2.2.3)
+            no_extension(message, Name::Require)?;
+        }
+        Ok(way)
     }
 
     /// May this source begin this call, now?
@@ -163,6 +163,15 @@ impl Proxy {
             _ => Ok(()),
         }
     }
+}
+
+/// Of these extensions none is understood.
+fn no_extension(message: &Message<'_>, name: Name) -> Result<(), No> {
+    let mut required = message.all(name).filter(|one| !one.value.is_empty());
+    let Some(first) = required.next() else { return Ok(()) };
+    let all =
+        required.fold(first.text_lossy().into_owned(), |all, one| all + ", " + &one.text_lossy());
+    Err(No::new(Reason::BadExtension, all))
 }
 
 /// A call to somewhere else: from a resource it would be an outbound one, for which no service is

@@ -58,10 +58,14 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// The value as a decimal number, as in `Expires` or the first part of `Session-Expires`.
+    /// The value as a decimal number, as in `Expires` or the first part of `Session-Expires`; what
+    /// is larger than a `u32` is its largest value.
     pub fn number(&self) -> Option<u32> {
-        let digits = self.value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        std::str::from_utf8(self.value.get(..digits)?).ok()?.parse().ok()
+        let digits = self.value.iter().take_while(|byte| byte.is_ascii_digit());
+        let add = |sum: u32, byte: &u8| {
+            sum.saturating_mul(10).saturating_add(u32::from(byte.saturating_sub(b'0')))
+        };
+        digits.fold(None, |sum, byte| Some(add(sum.unwrap_or(0), byte)))
     }
 }
 
@@ -114,7 +118,9 @@ mod tests {
             (b"90;refresher=uac", Some(90)),
             (b"", None),
             (b"x", None),
-            (b"4294967296", None),
+            (b"4294967295", Some(u32::MAX)),
+            (b"4294967296;x", Some(u32::MAX)),
+            (b"99999999999999999999", Some(u32::MAX)),
         ] {
             assert_eq!(header(text).number(), expected);
         }

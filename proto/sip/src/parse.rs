@@ -58,6 +58,13 @@ impl ParseError {
     }
 }
 
+/// Whether the bytes look like a request of this method, blank lines before it passed over: a hint
+/// for who must decide before anything is parsed.
+pub fn begins_with(bytes: &[u8], method: &str) -> bool {
+    let start = bytes.get(lines::leading_blank(bytes)..).unwrap_or_default();
+    start.strip_prefix(method.as_bytes()).is_some_and(|rest| rest.first() == Some(&b' '))
+}
+
 /// Reads one whole message: a datagram, or what `stream::Framer` cut out of a stream.
 ///
 /// Blank lines before the start line are skipped (RFC 3261 §7.5); bytes behind Content-Length are

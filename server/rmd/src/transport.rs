@@ -44,7 +44,7 @@ pub(crate) enum Arrival<'a> {
         /// The kernel's time of receipt since 1970, of datagrams.
         received: Option<Duration>,
     },
-    /// A stream whose framing is broken: it closes when what is queued for it is written.
+    /// A stream whose framing is broken: it closes when the answer is written.
     Broken {
         /// The stream.
         flow: Flow,
@@ -204,13 +204,20 @@ impl Transport {
             if event.token == WAKER {
                 self.waker.drain();
             } else if let Some(id) = Streams::<Plain>::named_by(event.token) {
+                let mut refused = None;
                 self.streams.turn(now, event, id, &mut |flow, bytes, broken| {
                     engine.arrived(match broken {
                         None => Arrival::Packet { flow, bytes, received: None },
-                        Some(error) => Arrival::Broken { flow, bytes, error },
+                        Some(error) => {
+                            refused = Some(flow);
+                            Arrival::Broken { flow, bytes, error }
+                        }
                     });
                 });
                 self.send(now, engine.outbox());
+                if let Some(flow) = refused {
+                    self.streams.answered(flow);
+                }
             } else {
                 self.listener_turn(now, event.token, engine);
             }

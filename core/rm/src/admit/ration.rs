@@ -34,7 +34,7 @@ impl Proxy {
             return false;
         }
         // the transaction layer answers these by itself
-        let cancel = bytes.starts_with(b"CANCEL ");
+        let cancel = sip::parse::begins_with(bytes, "CANCEL");
         if cancel && self.strangers.ask(now.mono, source, false) != Ration::Served {
             self.counters.dropped("rate");
             return false;

@@ -61,6 +61,7 @@ fn requests_that_get_no_further() {
         ("BYE", "sip:1@10.0.0.5", "", caller, 481, "no-dialog"),
         ("INVITE", "sip:1@10.0.0.5", hops, caller, 483, "hops"),
         ("INVITE", "sip:1@10.0.0.5", "Proxy-Require: foo\r\n", caller, 420, "bad-extension"),
+        ("OPTIONS", "sip:10.0.0.5", "Require: foo\r\n", caller, 420, "bad-extension"),
         ("INVITE", "sip:1@10.0.0.5", "Max-Breadth: 0\r\n", caller, 440, "breadth"),
         ("INVITE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),
         ("MESSAGE", "sip:18005550100@10.0.0.5", "", stranger, 403, "untrusted-source"),

@@ -49,6 +49,9 @@ fn a_stranger_is_refused_without_state_and_within_its_rate() {
     // CANCEL is answered by the transaction layer, but not beyond the rate either.
     world.udp(STRANGER, &invite("18005550100", "x").replace("INVITE", "CANCEL"));
     assert_eq!(sent(&mut world, STRANGER), [""; 0]);
+    let cancel = invite("18005550100", "x").replace("INVITE", "CANCEL");
+    world.udp(STRANGER, &format!("\r\n\r\n{cancel}"));
+    assert_eq!(sent(&mut world, STRANGER), [""; 0], "blank lines before it change nothing");
     // The rate comes back, and others had theirs all the time.
     world.udp("203.0.113.10:5060", &options("other"));
     assert!(world.take("203.0.113.10:5060").starts_with("SIP/2.0 200 "));

@@ -9,7 +9,8 @@ use crate::parse::ParseError;
 use crate::parse::chars::{Cursor, TOKEN, trim};
 use crate::transport::Flow;
 
-/// Via lines that are repeated at most. 70: the limit for a whole message.
+/// Via lines that are repeated at most. 70: the limit for a whole message; of more, those that
+/// lead back over so many hops.
 const VIA_LINES: usize = 70;
 
 /// Appends the answer of `error` to the request in `bytes`; false when it cannot or must not be
@@ -91,8 +92,9 @@ impl<'a> Found<'a> {
             let value = trim(line.get(colon + 1..).unwrap_or_default());
             let place = match Name::of(trim(line.get(..colon).unwrap_or_default())) {
                 Name::Via => {
+                    let Some(place) = vias.get_mut(count) else { continue };
                     count += 1;
-                    vias.get_mut(count - 1)?
+                    place
                 }
                 Name::From => &mut from,
                 Name::To => &mut to,

@@ -62,6 +62,8 @@ impl<T> Batch<T> {
 #[derive(Debug, Default)]
 struct Wanted {
     messages: Batch<(Flow, usize)>,
+    /// Streams with broken framing to which nothing more will be said.
+    answered: Vec<Flow>,
     trust: Option<Trust>,
     aliases: Vec<(Flow, u16)>,
     reload: bool,
@@ -95,6 +97,8 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     /// Of this turn.
     out: Batch<(Flow, usize)>,
+    /// Streams with broken framing that the engine was told of in this turn.
+    answered: Vec<Flow>,
     taken: Batch<Happened>,
 }
 
@@ -113,6 +117,8 @@ pub(crate) struct Handle(Arc<Shared>);
 /// What the TLS thread is told besides messages.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
+    /// Streams with broken framing whose answer, if there is one, is among the messages.
+    pub(crate) answered: Vec<Flow>,
     pub(crate) trust: Option<Trust>,
     /// Streams that may be used for another port of their far end.
     pub(crate) aliases: Vec<(Flow, u16)>,
@@ -132,7 +138,12 @@ pub(crate) fn link(engine: Waker) -> io::Result<(Link, Exchange, Handle, WakeRec
         tls,
         engine,
     });
-    let link = Link { shared: Arc::clone(&shared), out: Batch::default(), taken: Batch::default() };
+    let link = Link {
+        shared: Arc::clone(&shared),
+        out: Batch::default(),
+        answered: Vec::new(),
+        taken: Batch::default(),
+    };
     let exchange =
         Exchange { shared: Arc::clone(&shared), out: Batch::default(), wanted: Batch::default() };
     Ok((link, exchange, Handle(shared), wakes))
@@ -152,10 +163,11 @@ impl Link {
 
     /// Hands over the messages of this turn; those that find no room go to `failed`.
     pub(crate) fn flush(&mut self, mut failed: impl FnMut(Flow)) {
-        if self.out.items.is_empty() {
+        if self.out.items.is_empty() && self.answered.is_empty() {
             return;
         }
         let mut wanted = lock(&self.shared.wanted);
+        wanted.answered.append(&mut self.answered);
         if wanted.messages.bytes.len().saturating_add(self.out.bytes.len()) > TLS_FROM_ENGINE {
             drop(wanted);
             self.out.items.drain(..).for_each(|(flow, _)| failed(flow));
@@ -186,6 +198,9 @@ impl Link {
             let (bytes, behind) = rest.split_at_checked(len).unwrap_or_default();
             rest = behind;
             each(item, bytes);
+            if let Happened::Broken(flow, ..) = item {
+                self.answered.push(*flow);
+            }
         }
         self.taken.clear();
     }
@@ -243,6 +258,7 @@ impl Exchange {
         let mut wanted = lock(&self.shared.wanted);
         std::mem::swap(&mut wanted.messages, &mut self.wanted);
         Orders {
+            answered: std::mem::take(&mut wanted.answered),
             trust: wanted.trust.take(),
             aliases: std::mem::take(&mut wanted.aliases),
             reload: std::mem::take(&mut wanted.reload),

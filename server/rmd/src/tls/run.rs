@@ -104,6 +104,7 @@ impl Running {
                 self.streams.alias(flow, port);
             }
             self.say(now.mono);
+            orders.answered.into_iter().for_each(|flow| self.streams.answered(flow));
             if orders.stop {
                 self.streams.flush(&self.poller);
                 return Ok(());

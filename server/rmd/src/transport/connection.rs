@@ -40,8 +40,9 @@ enum State {
     Handshaking { until: Duration },
     /// Both ways. `partial`: the time of the first byte of a message that is not complete.
     Open { partial: Option<Duration> },
-    /// Broken framing: what is queued still leaves, nothing more is read.
-    Closing { since: Duration },
+    /// Broken framing: what is queued still leaves, nothing more is read. It ends when that is
+    /// written and the engine has answered.
+    Closing { since: Duration, answered: bool },
 }
 
 impl<S: Wire> Connection<S> {
@@ -146,10 +147,17 @@ impl<S: Wire> Connection<S> {
         }
     }
 
-    /// The framing is broken: reads no more; ends when the queue is written, at the latest after
+    /// The framing is broken: reads no more; ends when the answer is written, at the latest after
     /// [`CLOSING_TIME`] (rm.md §1.9).
     pub(super) fn refuse(&mut self, now: Duration) {
-        self.state = State::Closing { since: now };
+        self.state = State::Closing { since: now, answered: false };
+    }
+
+    /// The engine has said what it has to say to a broken framing.
+    pub(super) fn answered(&mut self) {
+        if let State::Closing { answered, .. } = &mut self.state {
+            *answered = true;
+        }
     }
 
     /// Writes what waits. `Ok(true)`: nothing is left and the stream was to end with that.
@@ -158,7 +166,7 @@ impl<S: Wire> Connection<S> {
             return Ok(false);
         }
         match self.stream.flush() {
-            Flush::Done => Ok(matches!(self.state, State::Closing { .. })),
+            Flush::Done => Ok(matches!(self.state, State::Closing { answered: true, .. })),
             Flush::Blocked => Ok(false),
             Flush::Failed(kind) => Err(word(kind)),
         }
@@ -183,7 +191,7 @@ impl<S: Wire> Connection<S> {
             State::Handshaking { until } => (until, "handshake-timeout"),
             State::Open { partial: Some(since) } => (since + MESSAGE_TIME, "message-timeout"),
             State::Open { partial: None } => (self.last_byte + idle, "idle"),
-            State::Closing { since } => (since + CLOSING_TIME, "closed"),
+            State::Closing { since, .. } => (since + CLOSING_TIME, "closed"),
         }
     }
 

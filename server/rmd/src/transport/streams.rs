@@ -188,9 +188,7 @@ impl<K: Kind> Streams<K> {
                 Ok(None) => break,
                 Err(error) => {
                     sink(flow, connection.framer.rest(), Some(error.0));
-                    connection.refuse(now);
-                    self.unwritten.push(id);
-                    return;
+                    return connection.refuse(now);
                 }
             }
             connection.complete();
@@ -198,6 +196,17 @@ impl<K: Kind> Streams<K> {
         connection.framed(now);
         if let Some(why) = connection.stream.over() {
             self.end(id, why);
+        }
+    }
+
+    /// The engine has answered to a stream whose framing is broken, or will not: it ends when that
+    /// is written.
+    pub(crate) fn answered(&mut self, flow: Flow) {
+        let Some(id) = flow.conn else { return };
+        let found = self.table.get_mut(place(id)).filter(|found| found.id == id);
+        if let Some(connection) = found {
+            connection.answered();
+            self.unwritten.push(id);
         }
     }
 

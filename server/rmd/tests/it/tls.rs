@@ -344,6 +344,38 @@ fn a_media_server_that_wants_a_certificate_gets_ours() {
     node.stop();
 }
 
+/// The same as over TCP: what was asked before is answered, then the refusal, then it closes.
+#[test]
+fn broken_framing_is_answered_before_the_stream_closes() {
+    let desk = Desk::open();
+    desk.sign("rm", "DNS:rm.example");
+    let (media, _) = crate::peer::udp_media();
+    let node = node(&desk, &[(media, "udp")], "none", "");
+    let (rm, tcp) = (tls(&node), node.tcp());
+    let ask = |length: &str, call_id: &str| {
+        format!(
+            "OPTIONS sip:{tcp} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{call_id}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:{tcp}>\r\nCall-ID: {call_id}\r\n\
+             CSeq: 1 OPTIONS\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    for (number, length) in ["-1", "x", "70000"].into_iter().enumerate() {
+        let ids = [format!("good{number}"), format!("bad{number}")];
+        let both = [ask("0", &ids[0]), ask(length, &ids[1])].concat();
+        let words = format!("s_client -quiet -connect {rm} -CAfile ca.pem");
+        let (_process, secure) = openssl(desk.dir.path(), &words);
+        let plain = Stream::of(TcpStream::connect(tcp).unwrap());
+        let told = [plain, secure].map(|mut stream| {
+            stream.send(&both);
+            let answers = std::iter::from_fn(|| stream.next());
+            answers.map(|text| text[..12].to_owned()).collect::<Vec<_>>()
+        });
+        assert_eq!((told[0].len(), &*told[0][0]), (2, "SIP/2.0 200 "), "{length}");
+        assert_eq!(told[0], told[1], "{length}: the same over TCP and TLS");
+    }
+    node.stop();
+}
+
 #[test]
 fn garbage_and_silence_on_the_port_harm_nobody() {
     let desk = Desk::open();
