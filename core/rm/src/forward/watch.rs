@@ -17,7 +17,7 @@ use sip::uri::Uri;
 
 use super::Try;
 use super::branch;
-use super::own_request::{OwnRequest, Way};
+use super::own_request::{OwnRequest, Way, after};
 use crate::counters::count;
 use crate::limits;
 use crate::pool::Occupant;
@@ -188,7 +188,7 @@ impl Proxy {
         let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
         let (way, flow) = self.late_way(now, answer, flow);
         let Some(via) = self.fresh_via(flow, &invite) else { return };
-        let mut bye = own(&invite, "BYE", &via, invite.cseq() + 1, Some(answer));
+        let mut bye = own(&invite, "BYE", &via, after(invite.cseq()), Some(answer));
         bye.reason = "SIP;cause=487;text=\"late-answer\"";
         if let Some(way) = way {
             (bye.uri, bye.route) = (way.uri, way.route);

@@ -69,6 +69,11 @@ pub(crate) fn options(
     .into_bytes()
 }
 
+/// CSeq of the probe after one with this number: from 1 on, and below 2³¹ (RFC 3261 §8.1.1.5).
+pub(crate) fn next(cseq: u32) -> u32 {
+    cseq % i32::MAX.unsigned_abs() + 1
+}
+
 /// When the first probe of a resource leaves, from now.
 pub(crate) fn first(chance: &mut Chance) -> Duration {
     let most = u64::try_from(limits::PROBE_JITTER.as_millis()).unwrap_or_default();
@@ -84,11 +89,18 @@ pub(crate) fn gap(interval: Duration, chance: &mut Chance) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{From, gap, options};
+    use super::{From, gap, next, options};
     use crate::pool::resource::Probe;
     use model::chance::Chance;
     use sip::transport::Transport;
     use std::time::Duration;
+
+    #[test]
+    fn numbers_of_probes_stay_below_their_bound() {
+        for (last, expected) in [(0, 1), (1, 2), (0x7fff_fffe, 0x7fff_ffff), (0x7fff_ffff, 1)] {
+            assert_eq!(next(last), expected, "{last}");
+        }
+    }
 
     #[test]
     fn the_bytes_of_a_probe() {

@@ -37,7 +37,7 @@ impl Proxy {
         member.probe.name(from, now.wall, &mut self.chance);
         member.probe.began = now.mono;
         member.probe.target = Some(target);
-        self.probes += 1;
+        self.probes = monitor::next(self.probes);
         self.branches += 1;
         let hash = self.settings.keys.branch_hash(&[member.probe.call_id.as_bytes()]);
         let branch = Branch { node: self.settings.node_id, number: self.branches, hash };

@@ -98,6 +98,22 @@ fn a_late_answer_is_acknowledged_and_ended_and_never_goes_upstream() {
     assert_eq!(world.ends().len(), 0, "the call itself stays up");
 }
 
+/// RFC 3261 §8.1.1.5: numbers end at 2³¹ − 1, but callers may write any that 32 bits hold.
+#[test]
+fn a_late_answer_to_the_highest_number_is_ended_too() {
+    let mut world = World::new();
+    let request = invite("18005550100", "high").replace("CSeq: 1 ", "CSeq: 4294967295 ");
+    world.udp(CALLER, &request);
+    let first = world.take(MCP1);
+    world.run(Duration::from_secs(2));
+    let second = world.take(MCP2);
+    world.udp(MCP2, &reply(&second, 486, "t2", ""));
+    while world.try_take(MCP1).is_some() {}
+    world.udp(MCP1, &reply(&first, 200, "t1", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+    assert_eq!(header(&world.take(MCP1), "CSeq"), "4294967295 ACK");
+    assert_eq!(header(&world.take(MCP1), "CSeq"), "4294967295 BYE");
+}
+
 #[test]
 fn a_503_with_retry_after_means_full_and_never_goes_upstream() {
     let mut world = World::new();
