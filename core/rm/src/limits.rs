@@ -15,6 +15,9 @@ pub const PENDING_RESERVE: usize = 10_000;
 pub const TRIES_TOTAL: usize = 5;
 /// Late answers to a try that was given up are expected so long (rm.md §7.8).
 pub const WATCH: Duration = Duration::from_secs(32);
+/// Dialogs that answer one such try late and are acknowledged and ended; the servers of further
+/// ones wait for an ACK in vain and end them.
+pub const LATE_DIALOGS: usize = 8;
 /// The final answer to a BYE waits so long for its record at most (rm.md §9.6).
 pub const BYE_HOLD: Duration = Duration::from_millis(250);
 /// Longest call unless a policy says otherwise (rm.md §6.1, `max_call_duration`).

@@ -112,7 +112,7 @@ pub(crate) enum ClientUse {
     Watch(usize),
     /// OPTIONS of a resource.
     Probe(usize),
-    /// A request of our own; its answer ends a watch, or nothing.
+    /// A request of our own; its answer frees the place of a watch, or nothing.
     Absorb(Option<usize>),
 }
 

@@ -71,9 +71,9 @@ impl Way {
     }
 }
 
-/// CSeq of our request behind one that had this number. Behind the highest one can write it is the
-/// same again, which nobody refuses as out of order (RFC 3261 §12.2.2); that is the fault of whoever
-/// began with 2³¹ or more (§8.1.1.5).
+/// CSeq of our request behind one that had this number. Behind the highest that can be written it
+/// is the same again, which nobody refuses as out of order (RFC 3261 §12.2.2); whoever began with
+/// 2³¹ or more is to blame (§8.1.1.5).
 pub(crate) fn after(cseq: u32) -> u32 {
     cseq.saturating_add(1)
 }

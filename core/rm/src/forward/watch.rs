@@ -1,8 +1,8 @@
 //! Late answers to a try that was given up (rm.md §7.8): a late 101–199 gets CANCEL, a late 2xx
 //! gets ACK and BYE of our own; nothing of it goes upstream.
 //!
-//! While it is watched the try keeps its place on the resource: until its final answer, the
-//! answer to that BYE, or 32 s.
+//! It is watched until its failure or for 32 s, and keeps its place on the resource until then or
+//! until those BYEs are answered. Each To tag is a dialog of its own (RFC 3261 §13.2.2.4).
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use sip::header::Name;
 use sip::message::Message;
 use sip::transport::Flow;
 use sip::uri::Uri;
+use smallvec::SmallVec;
 
 use super::Try;
 use super::branch;
@@ -23,6 +24,7 @@ use crate::limits;
 use crate::pool::Occupant;
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
+use crate::token::tag_hash;
 
 /// A try that was given up.
 #[derive(Debug)]
@@ -36,8 +38,17 @@ pub(crate) struct Watch {
     /// Its client transaction still lives.
     client: Option<ClientId>,
     cancelled: bool,
-    /// A 2xx was acknowledged and ended.
-    ended: bool,
+    /// The dialogs of its 2xx, acknowledged and ended.
+    ended: SmallVec<[Ended; 1]>,
+}
+
+/// A dialog that answered late.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    /// Hash of its To tag.
+    tag: [u8; 4],
+    /// The BYE to it, until that is answered.
+    bye: Option<ClientId>,
 }
 
 impl Proxy {
@@ -67,7 +78,7 @@ impl Proxy {
             whose,
             client,
             cancelled: false,
-            ended: false,
+            ended: SmallVec::new(),
         });
         if let Some(client) = client {
             self.clients.insert(client, ClientUse::Watch(watch));
@@ -100,20 +111,46 @@ impl Proxy {
                     self.cancel_watched(now, key);
                 }
             }
-            200..=299 => {
-                let first = !std::mem::replace(&mut watch.ended, true);
-                self.acknowledge(now, key, message, true);
-                if first {
-                    self.late(now, key, status);
-                    self.end_late(now, key, message);
-                }
-            }
+            200..=299 => self.on_late(now, key, status, message),
             _ => {
                 if !alive {
                     self.acknowledge(now, key, message, false);
                 }
                 self.end_watch(key);
             }
+        }
+    }
+
+    /// A late 2xx: ACK each time, BYE once per dialog. Beyond a bound it is not acknowledged, and
+    /// its server ends the dialog itself (RFC 3261 §13.3.1.4).
+    fn on_late(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
+        let Some(watch) = self.watches.get(key) else { return };
+        let tag = tag_hash(message.to().tag().unwrap_or_default());
+        if watch.ended.iter().any(|ended| ended.tag == tag) {
+            return self.acknowledge(now, key, message, true);
+        }
+        let (first, full) = (watch.ended.is_empty(), watch.ended.len() >= limits::LATE_DIALOGS);
+        if full {
+            return self.counters.dropped("late-dialogs");
+        }
+        if first {
+            self.late(now, key, status);
+        }
+        self.acknowledge(now, key, message, true);
+        let bye = self.end_late(now, key, message);
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        watch.ended.push(Ended { tag, bye });
+        self.pool.occupy(watch.member, Occupant::Watch(watch.number));
+    }
+
+    /// The BYE of a late answer is answered or given up: the place is free with the last of them.
+    pub(crate) fn late_ended(&mut self, key: usize, client: ClientId) {
+        let Some(watch) = self.watches.get_mut(key) else { return };
+        let own = watch.ended.iter_mut().find(|ended| ended.bye == Some(client));
+        let Some(own) = own else { return };
+        own.bye = None;
+        if watch.ended.iter().all(|ended| ended.bye.is_none()) {
+            self.pool.free(watch.member, Occupant::Watch(watch.number));
         }
     }
 
@@ -182,12 +219,12 @@ impl Proxy {
         self.endpoint.send(flow, &bytes);
     }
 
-    /// BYE to a late 2xx; its answer ends the watch.
-    fn end_late(&mut self, now: Now, key: usize, answer: &Message<'_>) {
-        let Some((sent, flow)) = self.sent_of(key) else { return };
-        let Ok(invite) = sip::parse::parse(&sent, &self.limits) else { return };
+    /// BYE to a late 2xx.
+    fn end_late(&mut self, now: Now, key: usize, answer: &Message<'_>) -> Option<ClientId> {
+        let (sent, flow) = self.sent_of(key)?;
+        let invite = sip::parse::parse(&sent, &self.limits).ok()?;
         let (way, flow) = self.late_way(now, answer, flow);
-        let Some(via) = self.fresh_via(flow, &invite) else { return };
+        let via = self.fresh_via(flow, &invite)?;
         let mut bye = own(&invite, "BYE", &via, after(invite.cseq()), Some(answer));
         bye.reason = "SIP;cause=487;text=\"late-answer\"";
         if let Some(way) = way {
@@ -196,6 +233,7 @@ impl Proxy {
         let bytes = bye.bytes_of();
         let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
         self.clients.insert(client, ClientUse::Absorb(Some(key)));
+        Some(client)
     }
 
     /// The way to whoever answered late: its Contact behind the proxies that want to be passed.

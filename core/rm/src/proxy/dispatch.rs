@@ -34,7 +34,7 @@ impl Proxy {
                 if message.status().is_some_and(|status| status >= 200)
                     && let Some(watch) = watch
                 {
-                    self.end_watch(watch);
+                    self.late_ended(watch, client);
                 }
             }
         }
@@ -72,7 +72,7 @@ impl Proxy {
             }
             ClientUse::Watch(key) => self.watch_lost_client(key),
             ClientUse::Probe(key) => self.on_probe_gone(now, key, outcome == Outcome::Transport),
-            ClientUse::Absorb(Some(watch)) => self.end_watch(watch),
+            ClientUse::Absorb(Some(watch)) => self.late_ended(watch, client),
             ClientUse::Answered(..) | ClientUse::Absorb(None) => {}
         }
     }

@@ -114,6 +114,49 @@ fn a_late_answer_to_the_highest_number_is_ended_too() {
     assert_eq!(header(&world.take(MCP1), "CSeq"), "4294967295 BYE");
 }
 
+/// A proxy behind us may have forked: each To tag is a dialog (RFC 3261 §13.2.2.4).
+#[test]
+fn each_dialog_of_a_late_answer_is_ended() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "fork"));
+    let first = world.take(MCP1);
+    world.run(Duration::from_secs(2));
+    let second = world.take(MCP2);
+    world.udp(MCP2, &reply(&second, 486, "t2", ""));
+    while world.try_take(MCP1).is_some() {}
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    let late = |world: &mut World, tag: &str| {
+        world.udp(MCP1, &reply(&first, 200, tag, contact));
+        let mut sent = Vec::new();
+        while let Some(text) = world.try_take(MCP1) {
+            assert!(header(&text, "To").ends_with(&format!(";tag={tag}")), "{text}");
+            sent.push(text);
+        }
+        sent
+    };
+    let methods =
+        |sent: &[String]| sent.iter().map(|text| text[..3].to_owned()).collect::<Vec<_>>();
+    let used = |world: &World| world.proxy.resources()[0].used;
+    let one = late(&mut world, "L1");
+    let two = late(&mut world, "L2");
+    assert_eq!(methods(&one), ["ACK", "BYE"]);
+    assert_eq!(methods(&two), ["ACK", "BYE"]);
+    assert_eq!(methods(&late(&mut world, "L1")), ["ACK"], "again");
+    world.udp(MCP1, &reply(&one[1], 200, "", ""));
+    assert_eq!(used(&world), 1, "one of two is ended");
+    world.udp(MCP1, &reply(&two[1], 200, "", ""));
+    assert_eq!(used(&world), 0);
+    assert_eq!(methods(&late(&mut world, "L2")), ["ACK"], "its BYE is answered");
+    assert_eq!(methods(&late(&mut world, "L3")), ["ACK", "BYE"], "later still");
+    assert_eq!(used(&world), 1);
+    for n in 4..=8 {
+        assert_eq!(methods(&late(&mut world, &format!("L{n}"))), ["ACK", "BYE"]);
+    }
+    assert!(late(&mut world, "L9").is_empty(), "its server ends it itself");
+    world.run(Duration::from_secs(32));
+    assert_eq!(used(&world), 0);
+}
+
 #[test]
 fn a_503_with_retry_after_means_full_and_never_goes_upstream() {
     let mut world = World::new();
