@@ -93,6 +93,22 @@ fn broken_streams() {
 }
 
 #[test]
+fn exactly_at_a_limit_is_within_it() {
+    let limits = Limits::DEFAULT;
+    let head = |pad: usize, length: usize| {
+        format!("INVITE sip:a@b SIP/2.0\r\nX: {}\r\nl: {length:05}\r\n\r\n", "x".repeat(pad))
+    };
+    let least = head(0, 0).len();
+    for (over, expected) in [(0, None), (1, Some(513))] {
+        let header = head(limits.header_section - least + over, 0);
+        assert_eq!(frames(header.as_bytes(), 4_096).1, expected, "header, {over} over");
+        let body = "x".repeat(limits.message - least + over);
+        let whole = head(0, body.len()) + &body;
+        assert_eq!(frames(whole.as_bytes(), 4_096).1, expected, "message, {over} over");
+    }
+}
+
+#[test]
 fn an_error_stays_and_keeps_the_bytes() {
     let mut framer = Framer::new(Limits::DEFAULT);
     let good = message("");

@@ -243,6 +243,23 @@ fn the_cancel_and_ack_that_the_endpoint_makes_match_their_invite() {
 }
 
 #[test]
+fn who_gives_up_twice_gives_the_first_reason() {
+    let mut client = endpoint();
+    let here = flow(Udp, 5060);
+    let invite = request("INVITE", Udp, 5060, "z9hG4bKgive");
+    let id = client.request(NOW, here, &invite, ClientOptions::default());
+    for reason in ["Reason: Q.850;cause=16\r\n", "Reason: Q.850;cause=31\r\n"] {
+        client.cancel(NOW, id, Some(reason.as_bytes()));
+    }
+    assert_eq!(sent(&mut client).len(), 1, "the INVITE alone");
+    assert_eq!(come(&mut client, here, &response(&invite, 180)), "response");
+    let mut cancel = Vec::new();
+    client.poll_transmit(&mut cancel).unwrap();
+    let cancel = String::from_utf8(cancel).unwrap();
+    assert!(cancel.contains("cause=16") && !cancel.contains("cause=31"), "{cancel}");
+}
+
+#[test]
 fn a_request_that_cannot_be_told_apart_fails_at_once() {
     let bye = request("BYE", Udp, 5060, "z9hG4bKtwice");
     let nameless = edited(&bye, ";branch=z9hG4bKtwice", "");

@@ -216,6 +216,23 @@ fn timer_d_is_never_shorter_than_32_s() {
     assert_eq!(seen.last(), Some(&(32_050, "ended".to_owned())));
 }
 
+/// The base times stand alone: T2 is no multiple of T1, and T4 none of either.
+#[test]
+fn timers_e_k_and_i_follow_t2_and_t4() {
+    let timers = Timers { t1: ms(500), t2: ms(2_700), t4: ms(7_100) };
+    let script = [(0, Send("BYE")), (100, Answer("BYE", 100)), (4_000, Answer("BYE", 200))];
+    let ends = |seen: &[(u64, String)], what: &str| {
+        let of = seen.iter().filter(|(_, one)| one == what);
+        of.map(|(at, _)| *at).collect::<Vec<_>>()
+    };
+    let seen = play(Udp, timers, 1, &script);
+    assert_eq!((ends(&seen, "> BYE"), ends(&seen, "ended")), (vec![0, 500, 3_200], vec![11_100]));
+    let script = [(0, Come("INVITE")), (0, Respond(486)), (6_000, Come("ACK"))];
+    let seen = play(Udp, timers, 1, &script);
+    let expected = (vec![0, 500, 1_500, 3_500], vec![13_100]);
+    assert_eq!((ends(&seen, "> 486 INVITE"), ends(&seen, "ended")), expected);
+}
+
 #[test]
 fn timer_e_doubles_to_t2_and_f_ends() {
     let mut expected = at(&CAPPED, "> OPTIONS");
