@@ -72,7 +72,7 @@ impl Proxy {
         if message.max_forwards() == Some(0) {
             return if options { Ok(Way::Answer) } else { Err(Reason::Hops.into()) };
         }
-        let spirals = self.no_loop(request)?;
+        let spirals = self.no_loop(message, request.hash)?;
         // two answers to a question do no harm, and who asks by hand may number them all alike
         if spirals == 0 && !options && self.endpoint.is_merged(request.id) {
             return Err(Reason::Merged.into());
@@ -126,16 +126,30 @@ impl Proxy {
     }
 
     /// How often it has passed through the cluster: a spiral, with another Request-URI each time.
-    fn no_loop(&self, request: &Request<'_, '_>) -> Result<usize, No> {
+    ///
+    /// # Errors
+    /// `loop`: it has been here as it is, or too often.
+    fn no_loop(&self, message: &Message<'_>, hash: u32) -> Result<usize, No> {
         let mut passed = 0_usize;
-        for via in request.message.vias() {
-            let Some(hash) = via.branch.and_then(branch::hash_of) else { continue };
+        for via in message.vias() {
+            let Some(other) = via.branch.and_then(branch::hash_of) else { continue };
             passed += 1;
-            if hash == request.hash || passed > usize::from(self.options.max_spirals) {
-                return Err(No::new(Reason::Loop, request.message.call_id()));
+            if other == hash || passed > usize::from(self.options.max_spirals) {
+                return Err(No::new(Reason::Loop, message.call_id()));
             }
         }
         Ok(passed)
+    }
+
+    /// What of the gate concerns an ACK, whose loop hash this is; nobody is told of a "no".
+    ///
+    /// # Errors
+    /// `hops`, `loop`.
+    pub(crate) fn gate_of_ack(&self, message: &Message<'_>, hash: u32) -> Result<(), No> {
+        if message.max_forwards() == Some(0) {
+            return Err(Reason::Hops.into());
+        }
+        self.no_loop(message, hash).map(|_| ())
     }
 
     /// The Request-URI, and Route entries beyond our own, of a request outside dialogs.

@@ -149,7 +149,9 @@ impl Proxy {
 
     /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
     pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &sip::message::Message<'_>) {
-        let sent = self.locate(message).and_then(|located| {
+        let hash = branch::loop_hash(&self.settings.keys, message);
+        let located = self.gate_of_ack(message, hash).and_then(|()| self.locate(message));
+        let sent = located.and_then(|located| {
             let hop = match self.next_hop(now, flow, message, &located)? {
                 hop::Next::Hop(hop) => hop,
                 hop::Next::Name(goal) => {
@@ -162,7 +164,6 @@ impl Proxy {
                 leg.silent = false;
             }
             self.branches += 1;
-            let hash = branch::loop_hash(&self.settings.keys, message);
             let timer = session_timer::Timer::default();
             let mut draft = self.fresh_draft();
             let written = self.write_in_dialog(flow, message, &hop, hash, timer, &mut draft);

@@ -337,3 +337,22 @@ fn a_transfer_is_a_refer_that_was_accepted_before_the_bye() {
     assert!(world.hang_up(&mut up, "bye").is_some());
     assert_eq!(world.ends()[0]["end_state"], "TRANSFERRED");
 }
+
+/// RFC 3261 §16.3: an ACK has hops and may loop as any request, but nobody can be told.
+#[test]
+fn an_ack_without_hops_or_in_a_loop_is_dropped() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "ack");
+    let ack = up.caller.request("ACK", "10.0.0.2:5090", "again");
+    world.udp(CALLER, &ack.replace("Max-Forwards: 70", "Max-Forwards: 0"));
+    assert!(world.try_take(MCP1).is_none());
+    assert_eq!(world.proxy.counters().dropped["hops"], 1);
+    world.udp(CALLER, &ack);
+    let passed = world.take(MCP1);
+    // it comes back as it left, and from then on as it was before
+    world.udp(CALLER, &passed);
+    let second = world.take(MCP1);
+    world.udp(CALLER, &second);
+    assert!(world.try_take(MCP1).is_none());
+    assert_eq!(world.proxy.counters().dropped["loop"], 1);
+}
