@@ -3,6 +3,7 @@
 //!
 //! What is not named here leaves as it came. Must not send anything.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::io::Write as _;
 
@@ -13,7 +14,7 @@ use sip::buffers::Buffers;
 use sip::header::{Header, Name};
 use sip::message::Message;
 use sip::transport::Flow;
-use sip::uri::{Scheme, Uri, escape_param};
+use sip::uri::{Scheme, Uri, escape_param, unescape};
 use smallvec::SmallVec;
 
 use super::draft::Edits;
@@ -55,24 +56,25 @@ pub(crate) fn target(
     let user = text.len();
     let pages = pages(snapshot, choice, uri, trusted && addressed, addressed);
     let parameters = snapshot.parameters(choice.tenant, choice.profile, choice.service);
-    let mut kept: SmallVec<[&str; 16]> = SmallVec::new();
-    for (name, value) in uri.params() {
+    let mut kept: SmallVec<[Cow<'_, str>; 16]> = SmallVec::new();
+    for (spelled, value) in uri.params() {
+        let name = unescape(spelled);
         let named = |other: &str| name.eq_ignore_ascii_case(other);
         let replaced = pages.iter().any(|(page, _)| named(page))
             || parameters.iter().any(|one| one.fixed && named(&one.name));
         if replaced
-            || is_ours(name, choice.consumed, trusted)
-            || is_page_of(choice.service, name, addressed)
+            || is_ours(&name, choice.consumed, trusted)
+            || is_page_of(choice.service, &name, addressed)
         {
             continue;
         }
-        kept.push(name);
         text.push(';');
-        text.push_str(name);
+        text.push_str(spelled);
         if let Some(value) = value {
             text.push('=');
             text.push_str(value);
         }
+        kept.push(name);
     }
     for (name, value) in &pages {
         named(name, &mut text);

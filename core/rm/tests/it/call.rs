@@ -322,3 +322,22 @@ fn an_address_may_change_while_calls_are_up() {
     world.udp(CALLER, &invite("18005550100", "there"));
     assert!(world.try_take("10.0.0.13:5070").is_some());
 }
+
+/// rm.md §13.4: what is taken away is taken away in every spelling.
+#[test]
+fn escaped_names_of_parameters_are_known() {
+    let mut world = World::new();
+    let escaped = ";%67vp.rm.datanodes=7;%74ransport=tcp;%6Cang=zz;%76oicexml=http://evil";
+    let request = invite("18005550100", "esc").replacen(
+        "10.0.0.5:5060 SIP",
+        &format!("10.0.0.5:5060{escaped};%78=1 SIP"),
+        1,
+    );
+    world.udp(CALLER, &request);
+    let sent = world.take(MCP1);
+    let uri = sent.split(' ').nth(1).unwrap();
+    assert!(uri.contains(";%6Cang=zz;%78=1;voicexml=http://apps.acme.example/"), "{uri}");
+    for gone in ["%67vp", "%74ransport", "%76oicexml", ";lang="] {
+        assert!(!uri.contains(gone), "{gone}: {uri}");
+    }
+}
