@@ -126,12 +126,11 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// The value of the parameter `name` (without case, escaped or not): `None` when absent, `Some(None)` when it
-    /// stands without value.
+    /// The value of the parameter `name` (without case, escaped or not): `None` when absent,
+    /// `Some(None)` when it stands without value.
     pub fn param(&self, name: &str) -> Option<Option<&'a str>> {
-        self.params()
-            .find(|(have, _)| unescape(have).eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let named = |have: &str| unescape(have).eq_ignore_ascii_case(name);
+        self.params().find(|(have, _)| named(have)).map(|(_, value)| value)
     }
 
     /// All parameters in order, still escaped.
