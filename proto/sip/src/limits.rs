@@ -13,8 +13,9 @@ pub struct Limits {
     /// Whole message in bytes. 65,536: no UDP datagram is larger, and SDP with many codecs stays
     /// far below. Breach: 513 (a stream closes after the answer).
     pub message: usize,
-    /// Value of Content-Length on a stream. 65,536: the message limit; decided on the header
-    /// alone, so that nobody makes us wait for bytes that we would refuse. Breach: 400.
+    /// Value of Content-Length. 65,536: the message limit; decided on the header alone, so that
+    /// nobody makes us wait for bytes that we would refuse. Breach: 413 (a stream closes after the
+    /// answer).
     pub content_length: usize,
     /// Digits of Content-Length, leading zeros included. 10: enough for any 32-bit number.
     /// Breach: 400.
@@ -85,6 +86,10 @@ impl Default for Limits {
         Self::DEFAULT
     }
 }
+
+/// Bytes of capacity that a stream at rest keeps for its next message. 4 KiB: nearly every message
+/// of the field. Not a refusal: a longer one costs an allocation, and gives it back.
+pub const STREAM_KEPT: usize = 4 * 1024;
 
 /// Header lines kept inside a `Message` without heap memory. 64: nearly every call of the field
 /// fits, and the index stays below 1 KiB. Not a refusal: the 65th line costs one allocation.

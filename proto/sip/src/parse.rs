@@ -31,7 +31,7 @@ pub enum Blame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at} ({status})")]
 pub struct ParseError {
-    /// The answer to a request: 400, 414, 505 or 513.
+    /// The answer to a request: 400, 413, 414, 505 or 513.
     pub status: u16,
     /// What is wrong, for logs.
     pub what: &'static str,
@@ -71,9 +71,9 @@ pub fn begins_with(bytes: &[u8], method: &str) -> bool {
 /// cut; without Content-Length the rest is the body (RFC 3261 §18.3).
 ///
 /// # Errors
-/// 400 for what breaks the grammar and for most limits, 414 for a URI beyond its limits, 505 for
-/// another SIP version, 513 for a message or header section that is too large. A message of blank
-/// lines only (a keep-alive) is a 400; the endpoint absorbs it beforehand.
+/// 400 for what breaks the grammar and for most limits, 413 for a Content-Length and 414 for a URI
+/// beyond its limits, 505 for another SIP version, 513 for a message or header section that is too
+/// large. A message of blank lines only (a keep-alive) is a 400; the endpoint absorbs it before.
 pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Message<'a>, ParseError> {
     if bytes.len() > limits.message {
         return Err(ParseError::limit(513, "message too large", limits.message));

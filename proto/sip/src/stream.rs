@@ -5,7 +5,7 @@
 //! refused on the header alone, and the stream cannot be trusted afterwards: it must be closed.
 //! Between stage 1 (packet in) and stage 2 (parse); time (10 s for a header) is the shell's.
 
-use crate::limits::Limits;
+use crate::limits::{Limits, STREAM_KEPT};
 use crate::parse::{ParseError, content_length};
 
 /// What came whole out of a stream.
@@ -70,7 +70,10 @@ impl Framer {
             Ok(Some(Found::Message(from, to))) => {
                 Ok(Some(Frame::Message(self.buffer.get(from..to).unwrap_or_default())))
             }
-            Ok(None) => Ok(None),
+            Ok(None) => {
+                self.settle();
+                Ok(None)
+            }
             Err(error) => {
                 let error = StreamError(error);
                 self.broken = Some(error);
@@ -166,6 +169,15 @@ impl Framer {
             self.start = self.given;
             self.seen = self.start;
             self.end = None;
+        }
+    }
+
+    /// Between messages nothing is kept but room for a usual one.
+    fn settle(&mut self) {
+        if self.start >= self.buffer.len() {
+            self.buffer.clear();
+            self.buffer.shrink_to(STREAM_KEPT);
+            (self.start, self.seen, self.given, self.end) = (0, 0, 0, None);
         }
     }
 

@@ -48,18 +48,21 @@ pub(super) fn max_forwards(value: Cursor<'_>) -> Result<u8, ParseError> {
         .ok_or(ParseError::new("Max-Forwards", value.at))
 }
 
-/// Content-Length: digits only, few of them, and no more than any message of ours.
+/// Content-Length: digits only, few of them (400), and no more than any message of ours (413).
 pub(super) fn content_length(value: Cursor<'_>, limits: &Limits) -> Result<usize, ParseError> {
     let digits = value.rest();
     if digits.len() > limits.content_length_digits {
         return Err(ParseError::limit(400, "Content-Length too long", value.at));
     }
-    let length = number(digits).ok_or(ParseError::new("Content-Length", value.at))?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if length > limits.content_length {
-        return Err(ParseError::limit(400, "Content-Length too large", value.at));
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(ParseError::new("Content-Length", value.at));
     }
-    Ok(length)
+    let length = number(digits).and_then(|length| usize::try_from(length).ok());
+    length.filter(|length| *length <= limits.content_length).ok_or(ParseError::limit(
+        413,
+        "Content-Length too large",
+        value.at,
+    ))
 }
 
 /// A decimal number of 32 bits, all of `digits`.

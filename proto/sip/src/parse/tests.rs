@@ -250,7 +250,10 @@ fn content_lengths() {
         (&["Content-Length: 1\r\n 1"], "body", Err(400)),
         (&["Content-Length: 1,1"], "body", Err(400)),
         (&["Content-Length: 00000000004"], "body", Err(400)),
-        (&["Content-Length: 99999"], "body", Err(400)),
+        (&["Content-Length: 65536"], "body", Err(400)),
+        (&["Content-Length: 65537"], "body", Err(413)),
+        (&["Content-Length: 9999999999"], "body", Err(413)),
+        (&["Content-Length: 99999x"], "body", Err(400)),
         (&["Content-Length:"], "body", Err(400)),
     ] {
         let bytes = [with(lines), body.as_bytes().to_vec()].concat();
