@@ -18,6 +18,7 @@ mod script;
 mod sipp;
 
 mod calls;
+mod crowd;
 mod demo;
 mod docs;
 mod flows;

@@ -131,6 +131,14 @@ impl<'a> Plan<'a> {
         Self { scenario: path, ..self }
     }
 
+    /// Calls that are served, or shed with this code.
+    pub(crate) fn shed(self, dir: &Path, code: u16) -> Self {
+        let text = std::fs::read_to_string(scenario("either.xml")).unwrap();
+        let path = dir.join(format!("either-{code}.xml"));
+        std::fs::write(&path, text.replace("CODE", &code.to_string())).unwrap();
+        Self { scenario: path, ..self }
+    }
+
     pub(crate) fn start(&self) -> Callers {
         let dir = tempfile::tempdir().unwrap();
         let mut numbers = String::from("SEQUENTIAL\n");

@@ -1,5 +1,6 @@
 //! Time and heap allocations of a whole call through the pure core, as one line for `xtask bench`:
-//! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time.
+//! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time; and
+//! the time of a call that is shed.
 
 #![expect(
     unsafe_code,
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use line::{Call, Line};
-use world::{CALLER, address};
+use world::{CALLER, address, header};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -77,7 +78,26 @@ fn main() {
     let best = spent.iter().map(|one| one.time).min().unwrap_or_default();
     let each = best.as_nanos() / BATCH as u128;
     let allocations: usize = spent.iter().map(|one| one.allocations).sum();
-    println!("call ns={each} allocs_per_1000={}", allocations * 1000 / (BATCHES * BATCH));
+    let shed = (0..BATCHES).map(|n| shed(n).time).min().unwrap_or_default();
+    let shed = shed.as_nanos() / BATCH as u128;
+    let allocations = allocations * 1000 / (BATCHES * BATCH);
+    println!("call ns={each} allocs_per_1000={allocations} shed_ns={shed}");
+}
+
+/// A batch of calls that an overloaded engine sheds: INVITE, 503, ACK.
+fn shed(number: usize) -> Spent {
+    let (mut spent, caller) = (Spent::default(), address(CALLER));
+    let mut line = Line::with(|settings| settings.seed[0] = number as u64);
+    line.kernel_drops(1_000_000);
+    for n in 0..BATCH {
+        let invite = Call::new(&format!("{number:06}-{n:03}")).invite();
+        spent.on(|| line.feed(caller, invite.as_bytes()));
+        let to = format!("To: {}\r\n", header(&line.last().1, "To"));
+        let ack =
+            invite.replace("INVITE", "ACK").replace("To: <sip:18005550100@10.0.0.5>\r\n", &to);
+        spent.on(|| line.feed(caller, ack.as_bytes()));
+    }
+    spent
 }
 
 /// A batch of calls from beginning to end, and 100 ms of virtual time.

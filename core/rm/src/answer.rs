@@ -26,9 +26,11 @@ pub(crate) const SERVER: &str = "Ringmaster";
 
 /// A To tag of ours: `rm` and eight hexadecimal digits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tag([u8; 10]);
+pub(crate) struct Tag([u8; Self::LEN]);
 
 impl Tag {
+    const LEN: usize = 10;
+
     fn of(mark: u32) -> Self {
         let mut text = *b"rm00000000";
         for (place, shift) in text.iter_mut().rev().take(8).zip((0..32).step_by(4)) {
@@ -164,6 +166,12 @@ impl Proxy {
 
     fn own_tag(&self, message: &Message<'_>) -> Tag {
         Tag::of(self.mark(message))
+    }
+
+    /// An ACK to an answer that RM made itself: it has our tag, which nobody else can make.
+    pub(crate) fn is_own_answer(&self, ack: &Message<'_>) -> bool {
+        let tag = ack.to().tag().filter(|tag| tag.len() == Tag::LEN && tag.starts_with("rm"));
+        tag.is_some_and(|tag| tag == &*self.own_tag(ack))
     }
 
     /// A number of this request and its copies.

@@ -148,7 +148,11 @@ impl Proxy {
     }
 
     /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
+    /// One to an answer of ours that left no transaction ends here, which must cost little.
     pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &sip::message::Message<'_>) {
+        if self.is_own_answer(message) {
+            return self.counters.dropped(Reason::NoDialog.word());
+        }
         let hash = branch::loop_hash(&self.settings.keys, message);
         let located = self.gate_of_ack(message, hash).and_then(|()| self.locate(message));
         let sent = located.and_then(|located| {

@@ -6,6 +6,7 @@
 //! call's way this is the floor under stage 1 (packet in) and below the last send.
 
 pub mod clock;
+pub mod descriptors;
 pub mod dns;
 pub mod limits;
 pub mod poller;

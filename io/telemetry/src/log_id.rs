@@ -77,6 +77,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20122, Level::Error, "transport", "certificates refused"),
     row(20123, Level::Notice, "transport", "certificates loaded"),
     row(20124, Level::Warn, "transport", "key file readable by all"),
+    row(20125, Level::Warn, "transport", "fewer connections than configured"),
     row(20201, Level::Warn, "select", "no profile"),
     row(20202, Level::Warn, "select", "tenant mismatch"),
     row(20301, Level::Warn, "policy", "usage limit"),

@@ -29,8 +29,10 @@ pub(crate) struct Engine {
     calls: Rate,
     /// Messages of this turn.
     arrived: u64,
-    /// Of the datagrams of this turn the longest wait in the kernel.
+    /// Of the messages of this turn the longest wait.
     queue_age: Duration,
+    /// When there was nothing to do for the last time: no byte of a stream has waited for longer.
+    idle: Duration,
 }
 
 impl Engine {
@@ -46,15 +48,19 @@ impl Engine {
             calls: Rate::default(),
             arrived: 0,
             queue_age: Duration::ZERO,
+            idle: now.mono,
         };
         // A restore has left records to be written, the configuration names to be asked for.
         engine.drain();
         engine
     }
 
-    /// A turn begins: this is its time.
-    pub(crate) fn begin(&mut self, now: Now) {
+    /// A turn begins: this is its time. `idle`: there was nothing to do before.
+    pub(crate) fn begin(&mut self, now: Now, idle: bool) {
         self.now = now;
+        if idle {
+            self.idle = now.mono;
+        }
         self.arrived = 0;
         self.queue_age = Duration::ZERO;
     }
@@ -188,8 +194,9 @@ impl Sink for Engine {
         match arrival {
             Arrival::Packet { flow, bytes, received } => {
                 // The turn's time is its beginning: what came later has waited for nothing.
-                let wall = Duration::from_millis(self.now.wall.0);
-                let age = received.map_or(Duration::ZERO, |at| wall.saturating_sub(at));
+                let (wall, mono) = (Duration::from_millis(self.now.wall.0), self.now.mono);
+                let waited = || mono.saturating_sub(self.idle);
+                let age = received.map_or_else(waited, |at| wall.saturating_sub(at));
                 self.queue_age = self.queue_age.max(age);
                 self.input(Input::Packet { flow, bytes, age });
             }

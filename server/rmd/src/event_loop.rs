@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::figures::{Figures, Pulse};
 use crate::inbox::{Input, Inputs};
 use crate::journal::Change;
-use crate::limits::{INPUTS_PER_TURN, LONGEST_TURN_WAIT, LOOK};
+use crate::limits::{INPUTS_PER_TURN, LONGEST_TURN_WAIT, LOOK, OTHER_DESCRIPTORS};
 use crate::pace::Pace;
 use crate::state::State;
 use crate::transport::Transport;
@@ -35,6 +35,8 @@ pub(crate) struct EventLoop {
     durable: u64,
     /// Records that were lost, as far as logged.
     dropped: u64,
+    /// `proxy.sip.maxtcpconnections`, as far as it has been looked at.
+    asked_streams: usize,
     /// The next look at what changes slowly, for `/ready`.
     next_look: Duration,
 }
@@ -61,6 +63,7 @@ impl EventLoop {
                 pace: Pace::default(),
                 durable: 0,
                 dropped: 0,
+                asked_streams: 0,
                 next_look: Duration::ZERO,
             };
             fresh.turns()
@@ -72,9 +75,9 @@ impl EventLoop {
     fn turns(mut self) -> io::Result<usize> {
         let mut more = false;
         let now = self.clock.now();
-        self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
+        self.configured();
         self.know_resources();
-        self.engine.begin(now);
+        self.engine.begin(now, true);
         self.engine.input(rm::Input::State(NodeState::Ready));
         self.state.ready(now.wall);
         while self.phase != Phase::Over {
@@ -82,9 +85,10 @@ impl EventLoop {
             if !rest.is_zero() {
                 thread::sleep(rest);
             }
-            self.transport.wait(if more { Duration::ZERO } else { self.wait_time() })?;
+            let wait = if more { Duration::ZERO } else { self.wait_time() };
+            let idle = self.transport.wait(wait)? || !rest.is_zero();
             let now = self.clock.now();
-            more = self.turn(now);
+            more = self.turn(now, idle);
             self.pace.turned(now.mono, self.engine.arrived());
             let took = self.clock.mono().saturating_sub(now.mono);
             self.pulse.turned(now.mono, took, self.engine.queue_age());
@@ -94,8 +98,8 @@ impl EventLoop {
     }
 
     /// One turn; true when inputs of other threads still wait.
-    fn turn(&mut self, now: Now) -> bool {
-        self.engine.begin(now);
+    fn turn(&mut self, now: Now, idle: bool) -> bool {
+        self.engine.begin(now, idle);
         self.transport.receive(now.mono, &mut self.engine);
         let more = self.take_inputs(now);
         let durable = self.inputs.durable();
@@ -168,8 +172,25 @@ impl EventLoop {
         self.state.applied(now.wall, snapshot.revision);
         self.engine.input(rm::Input::Snapshot(snapshot));
         self.know_resources();
-        self.transport.trust_mut().set_connect_times(self.engine.proxy().connect_times());
+        self.configured();
         self.transport.trust_changed();
+    }
+
+    /// What of the configuration is the transport's.
+    fn configured(&mut self) {
+        let proxy = self.engine.proxy();
+        self.transport.trust_mut().set_connect_times(proxy.connect_times());
+        let asked = proxy.max_connections();
+        if asked != self.asked_streams {
+            self.asked_streams = asked;
+            let most = net::descriptors::raise(asked as u64 + OTHER_DESCRIPTORS);
+            let most = most.saturating_sub(OTHER_DESCRIPTORS).max(1);
+            let given = usize::try_from(most).map_or(asked, |most| most.min(asked));
+            if given < asked {
+                self.state.few_descriptors(asked, given);
+            }
+            self.transport.set_most_streams(given);
+        }
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {

@@ -38,7 +38,7 @@ pub(crate) struct Figures {
 pub(crate) struct Pulse {
     /// Milliseconds of the daemon's clock at the end of the last turn.
     last_turn: AtomicU64,
-    /// Microseconds that the oldest datagram of the last turn had waited in the kernel.
+    /// Microseconds that a message of the last turn had waited at most.
     queue_age: AtomicU64,
     /// Microseconds of work since the start.
     busy: AtomicU64,
@@ -72,7 +72,7 @@ impl Pulse {
         clock.mono().saturating_sub(last)
     }
 
-    /// How long the oldest datagram of the last turn had waited.
+    /// How long a message of the last turn had waited at most.
     pub(crate) fn queue_age(&self) -> Duration {
         Duration::from_micros(self.queue_age.load(Ordering::Relaxed))
     }

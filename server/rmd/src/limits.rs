@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-/// Streams open at once (rm.md §1.9). Beyond: the oldest idle untrusted one closes, else the new.
+/// Streams open at once, until `proxy.sip.maxtcpconnections` says otherwise (rm.md §1.9). Beyond:
+/// the oldest idle untrusted one closes, else the new.
 pub(crate) const STREAMS: usize = 10_000;
+/// Descriptors that are not streams: listeners, segments of the spool, HTTP, the broker, names. The
+/// limit of streams is what the system leaves beside them.
+pub(crate) const OTHER_DESCRIPTORS: u64 = 512;
 /// Streams of one source that is not a peer (rm.md §1.9). Beyond: refused.
 pub(crate) const STREAMS_PER_SOURCE: usize = 256;
 /// A stream without bytes closes after this, from a stranger (rm.md §1.9).
@@ -13,6 +17,13 @@ pub(crate) const IDLE_STRANGER: Duration = Duration::from_secs(120);
 pub(crate) const IDLE_PEER: Duration = Duration::from_secs(3600);
 /// First byte to complete message on a stream (rm.md §1.9); then it closes.
 pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
+/// A stream that takes nothing of what waits for it closes after this: no transaction waits longer
+/// for an answer (Timers B and F), so that its messages are of no use any more.
+pub(crate) const WRITE_TIME: Duration = Duration::from_secs(32);
+/// Bytes of incomplete messages of all strangers, TCP and TLS each. Beyond: the stream in hand
+/// closes. With the room that a buffer has for more this is half of what memory may grow by
+/// (rm.md §13.5).
+pub(crate) const STRANGERS_UNFINISHED: usize = 8 * 1024 * 1024;
 /// A connect that is not up by then has failed, until the engine says otherwise (rm.md §1.11).
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A handshake that is not done by then has failed (rm.md §13.2).

@@ -131,6 +131,13 @@ impl State {
         self.log.emit(20003, None, &[]);
     }
 
+    /// The system allows fewer descriptors than all connections need.
+    pub(crate) fn few_descriptors(&self, asked: usize, given: usize) {
+        let (asked, given) = (asked.to_string(), given.to_string());
+        let limit = ("limit", "proxy.sip.maxtcpconnections");
+        self.log.emit(20125, None, &[limit, ("asked", &asked), ("given", &given)]);
+    }
+
     /// How full the spool is.
     pub(crate) fn spool_level(&self, at: Millis, spool: &spool::Status) {
         let high =

@@ -178,11 +178,20 @@ impl Transport {
         Counters { streams: self.streams.counters(), tls, ..self.counters.clone() }
     }
 
+    /// So many streams there may be at once from now on.
+    pub(crate) fn set_most_streams(&self, most: usize) {
+        self.streams.set_most(most);
+    }
+
     /// Waits until something arrives, somebody wakes the engine, or the time has passed. Failed
-    /// flows do not wait.
-    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<()> {
-        let timeout = if self.streams.has_failed() { Duration::ZERO } else { timeout };
-        self.poller.wait(Some(timeout), &mut self.ready)
+    /// flows do not wait. True: at first there was nothing.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> io::Result<bool> {
+        self.poller.wait(Some(Duration::ZERO), &mut self.ready)?;
+        let nothing = self.ready.is_empty();
+        if nothing && !timeout.is_zero() && !self.streams.has_failed() {
+            self.poller.wait(Some(timeout), &mut self.ready)?;
+        }
+        Ok(nothing)
     }
 
     /// The next time at which a stream or a resting listener needs a turn.

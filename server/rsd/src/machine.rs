@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use config::settings::Rs;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use telemetry::Log;
 
 use crate::settings::count;
@@ -27,7 +26,8 @@ impl Clamped {
     /// looked at is not clamped.
     pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Self {
         let asked = u64::from(rs.broker_limits.connections);
-        let most = descriptors(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
+        let most =
+            net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
         let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
         let most = volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT);
         let spool_bytes = clamp("rs.spool.limit", rs.spool_limit, most, log);
@@ -49,20 +49,6 @@ fn volume(dir: &Path) -> Option<u64> {
     let at = dir.ancestors().find(|dir| dir.exists())?;
     let volume = rustix::fs::statvfs(at).ok()?;
     Some(volume.f_blocks.saturating_mul(volume.f_frsize))
-}
-
-/// Descriptors that this process may have, after asking the kernel for as many as are needed.
-fn descriptors(needed: u64) -> u64 {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let Some(current) = current else { return u64::MAX };
-    if current >= needed {
-        return current;
-    }
-    let wanted = maximum.map_or(needed, |maximum| needed.min(maximum));
-    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
-        Ok(()) => wanted,
-        Err(_) => current,
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct Options {
     pub timers: Timers,
     /// `proxy/sip.transport.setuptimer.tcp`: how long a TCP connect may take.
     pub connect_time: Duration,
+    /// `proxy/sip.maxtcpconnections`: connections open at once, TCP and TLS together.
+    pub max_connections: u16,
     /// `proxy/sip.transport.dnsharouting`: all addresses of a host name are tried before the
     /// resource counts as failed; else only the first.
     pub dns_routing: bool,
@@ -128,6 +130,7 @@ impl Default for Options {
             min_se: 90,
             timers: Timers::default(),
             connect_time: Duration::from_secs(5),
+            max_connections: 10_000,
             dns_routing: true,
             trace_sample: 100,
         }

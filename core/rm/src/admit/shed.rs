@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::time::Now;
 use sip::message::Message;
 use sip::method::Method;
-use sip::transport::{Flow, Transport};
+use sip::transport::Flow;
 
 use super::{Request, Way, method};
 use crate::limits::{OVERLOAD_STEP, PENDING};
@@ -26,9 +26,9 @@ impl Proxy {
         self.overload.state()
     }
 
-    /// A datagram has waited in the kernel; what streams wait for is their peer's affair.
+    /// A message has waited for the engine.
     pub(crate) fn waited(&mut self, now: Now, flow: Flow, age: Duration) {
-        if flow.transport == Transport::Udp && self.overload.waited(now.mono, flow.listener, age) {
+        if self.overload.waited(now.mono, flow.listener, age) {
             self.begin_overload(now, Sign::QueueAge, ("age_ms", age.as_millis().to_string()));
         }
     }
@@ -43,7 +43,7 @@ impl Proxy {
     /// Answers a new request that an engine which cannot follow must not begin; true when it has.
     pub(crate) fn shed(&mut self, request: &Request<'_, '_>) -> bool {
         let full = self.is_full();
-        if !full && self.overload.state() == 0 {
+        if !full && !self.overload.is_watching() {
             return false;
         }
         let message = request.message;
@@ -51,8 +51,8 @@ impl Proxy {
         if !begins || request.source.priority || self.is_priority_number(message) {
             return false;
         }
-        let lot = || self.mark(message).to_be_bytes()[3];
-        if !full && !self.overload.sheds(lot) {
+        let lot = self.mark(message);
+        if !self.overload.sheds(lot) && !full {
             return false;
         }
         self.endpoint.discard(request.id);

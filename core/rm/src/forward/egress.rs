@@ -35,6 +35,12 @@ impl Proxy {
         (try_time.map_or(other, |time| time.min(other)), other)
     }
 
+    /// How many connections may be open at once (rm.md §1.9).
+    #[must_use]
+    pub fn max_connections(&self) -> usize {
+        self.options.max_connections.into()
+    }
+
     /// The listener of the longest route to this address, else the first one of this transport and
     /// address family that carries calls.
     pub(crate) fn egress(&self, transport: Transport, to: SocketAddr) -> Option<u8> {

@@ -172,3 +172,62 @@ impl Table {
 fn number(key: usize) -> u32 {
     u32::try_from(key).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::texts::Texts;
+    use super::*;
+    use model::config::Service;
+    use model::time::{Millis, Now};
+    use sip::buffers::Buffers;
+    use smallvec::SmallVec;
+
+    fn session(number: usize) -> Session {
+        Session {
+            guid: guid(number),
+            tenant: None,
+            profile: None,
+            revision: 1,
+            burst: 1,
+            priority: false,
+            started: Millis(0),
+            legs: SmallVec::new(),
+        }
+    }
+
+    fn guid(number: usize) -> Guid {
+        Guid((number as u128).to_be_bytes())
+    }
+
+    #[test]
+    fn it_is_full_of_sessions_or_of_legs_and_a_place_given_back_is_free() {
+        let (mut table, mut buffers) = (Table::new(7), Buffers::default());
+        let now = Now { mono: Duration::ZERO, wall: Millis(0) };
+        let mut legs = 0;
+        let mut leg = |table: &mut Table, owner| {
+            legs += 1;
+            let call_id = format!("{legs}@10.1.1.5");
+            let texts = Texts::pack(&[(Text::CallId, &call_id)], &mut buffers);
+            let begun = Leg::begun(LegId(legs), Epoch(1), Service::Voicexml, now);
+            table.insert_leg(owner, Leg { texts, ..begun }).unwrap()
+        };
+        let mut keys = Vec::new();
+        for number in 0..limits::SESSIONS {
+            assert!(!table.is_full(), "{number}");
+            let owner = table.insert_session(session(number));
+            keys.push((owner, leg(&mut table, owner)));
+        }
+        assert!(table.is_full());
+        let (_, guid, gone) = table.remove_leg(keys[0].1).unwrap();
+        assert!(gone.is_some() && !table.is_full() && table.session_of(guid).is_none());
+        for (owner, _) in keys.iter().skip(1).take(limits::LEGS - limits::SESSIONS) {
+            assert!(!table.is_full());
+            leg(&mut table, *owner);
+        }
+        assert_eq!((table.sessions(), table.legs()), (limits::SESSIONS - 1, limits::LEGS - 1));
+        let last = leg(&mut table, keys[1].0);
+        assert!(table.is_full());
+        table.remove_leg(last).unwrap();
+        assert!(!table.is_full());
+    }
+}

@@ -7,10 +7,11 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::line::{Call, Line};
-use crate::world::{CALLER, address};
+use crate::world::{CALLER, address, header};
 
 /// The system's allocator, counting per thread.
 struct Counting;
@@ -115,6 +116,65 @@ fn no_message_of_a_call_takes_any() {
         line.run(Duration::from_millis(500));
         assert_eq!(COUNT.with(Cell::get) - before, 0, "timers after call {n}");
     }
+}
+
+/// What a refused INVITE takes, and the ACK to its answer.
+fn refused(line: &mut Line, from: &str, name: &str, code: &str) -> Steps {
+    let (mut steps, from) = (Steps::with_capacity(4), address(from));
+    let invite = Call::new(name).invite();
+    line.step(&mut steps, "INVITE", from, &invite);
+    let (to, answer) = line.last();
+    assert!(to == from && answer.starts_with(&format!("SIP/2.0 {code} ")), "{answer}");
+    line.step(&mut steps, "INVITE again", from, &invite);
+    let (tag, own) = (header(&answer, "To"), "<sip:18005550100@10.0.0.5>");
+    let ack = invite.replace("INVITE", "ACK").replace(&format!("To: {own}"), &format!("To: {tag}"));
+    assert!(ack.contains(";tag=rm"), "{ack}");
+    line.step(&mut steps, "ACK", from, &ack);
+    steps
+}
+
+/// After some that may take what they keep, none takes any.
+fn none_taken(mut refused: impl FnMut(usize) -> Steps) {
+    for n in 0..300 {
+        let taken: Vec<_> = refused(n).into_iter().filter(|(_, count)| *count > 0).collect();
+        assert!(n < 100 || taken.is_empty(), "{n}: {taken:?}");
+    }
+}
+
+#[test]
+fn what_is_shed_takes_none() {
+    let mut line = Line::new();
+    line.kernel_drops(1_000_000);
+    none_taken(|n| refused(&mut line, CALLER, &format!("shed-{n:04}"), "503"));
+    assert_eq!(line.proxy.overload_state(), 2);
+    // the engine looks at its queues, over and over
+    line.run(Duration::from_millis(100));
+    let before = COUNT.with(Cell::get);
+    line.run(Duration::from_millis(200));
+    assert!(line.proxy.overload_state() > 0);
+    line.run(Duration::from_secs(5));
+    assert_eq!((line.proxy.overload_state(), COUNT.with(Cell::get) - before), (0, 0));
+}
+
+#[test]
+fn what_is_beyond_a_rate_takes_none() {
+    let mut line = Line::with(|settings| settings.peers[0].rate = NonZeroU32::new(1));
+    for n in 0..2 {
+        line.feed(address(CALLER), Call::new(&format!("first-{n}")).invite().as_bytes());
+    }
+    none_taken(|n| refused(&mut line, CALLER, &format!("peer-{n:04}"), "503"));
+
+    // a stranger beyond its rate is told once a second, and then not heard
+    let mut line = Line::new();
+    let stranger = "203.0.113.9:5060";
+    none_taken(|n| {
+        line.run(Duration::from_secs(60));
+        let within = Call::new(&format!("within-{n:04}")).invite();
+        for _ in 0..20 {
+            line.feed(address(stranger), within.as_bytes());
+        }
+        refused(&mut line, stranger, &format!("told-{n:04}"), "503")
+    });
 }
 
 /// Calls held at once; enough that what exists once does not count.

@@ -20,6 +20,11 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With settings that are changed.
+    pub(crate) fn with(change: impl FnOnce(&mut rm::Settings)) -> Self {
         let mut objects = objects();
         objects[0]["spec"]["policy"] = serde_json::json!({"usage_limit": 1_000_000});
         objects[3]["spec"]["monitor"] = serde_json::json!({"method": "none"});
@@ -28,6 +33,7 @@ impl Line {
         }
         let mut settings = settings();
         settings.options.trace_sample = 100;
+        change(&mut settings);
         let now = Now { mono: Duration::from_secs(1000), wall: Millis(1_767_225_600_000) };
         let proxy = Proxy::new(settings, snapshot(&objects), now);
         let (bytes, records) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
@@ -40,6 +46,11 @@ impl Line {
     pub(crate) fn feed(&mut self, from: SocketAddr, bytes: &[u8]) {
         let flow = Flow { transport: Transport::Udp, listener: 0, remote: from, conn: None };
         self.input(Input::Packet { flow, bytes, age: Duration::ZERO });
+    }
+
+    /// The kernel had no room for so many.
+    pub(crate) fn kernel_drops(&mut self, packets: u64) {
+        self.input(Input::KernelDrops { packets });
     }
 
     /// Lets time pass, firing what is due when it is due.

@@ -140,8 +140,14 @@ fn priority_numbers_peers_and_emergency_calls_pass_every_limit_but_are_counted()
 
 #[test]
 fn late_packets_of_one_second_shed_and_the_alarm_clears_with_them() {
+    for (transport, listener) in [(Transport::Udp, 0), (Transport::Tcp, 1)] {
+        late_of(transport, listener);
+    }
+}
+
+fn late_of(transport: Transport, listener: u8) {
     let mut world = World::new();
-    let flow = Flow { transport: Transport::Udp, listener: 0, remote: address(CALLER), conn: None };
+    let flow = Flow { transport, listener, remote: address(CALLER), conn: None };
     let bytes = outside("OPTIONS", "sip:10.0.0.5", "late");
     let late = |world: &mut World, age| {
         let age = Duration::from_millis(age);

@@ -3,7 +3,9 @@
 //! It must not know the table it lives in, nor decide what a message means.
 
 use super::wire::{Input, Wire};
-use crate::limits::{CLOSING_TIME, HANDSHAKE_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME};
+use crate::limits::{
+    CLOSING_TIME, HANDSHAKE_TIME, IDLE_PEER, IDLE_STRANGER, MESSAGE_TIME, WRITE_TIME,
+};
 use net::Interest;
 use net::tcp::Flush;
 use sip::limits::Limits;
@@ -29,6 +31,10 @@ pub(super) struct Connection<S> {
     pub(super) interest: Interest,
     state: State,
     last_byte: Duration,
+    /// Since when the kernel has taken nothing of what waits to be written.
+    stalled: Option<Duration>,
+    /// Bytes of an incomplete message, as far as [`Self::unfinished`] has told.
+    told: usize,
 }
 
 /// Where a stream is in its life.
@@ -70,6 +76,8 @@ impl<S: Wire> Connection<S> {
             interest,
             state,
             last_byte,
+            stalled: None,
+            told: 0,
         }
     }
 
@@ -102,7 +110,29 @@ impl<S: Wire> Connection<S> {
             self.state = connected(&self.stream, now);
             self.last_byte = now;
         }
+        self.stalled = None;
         Ok(())
+    }
+
+    /// Something waits to be written, and the kernel had no room for it.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.interest == Interest::ReadWrite
+    }
+
+    /// Looked at now and then: a stream that can be written has not stalled.
+    pub(super) fn watch(&mut self, now: Duration) {
+        self.stalled = self.is_blocked().then(|| self.stalled.unwrap_or(now));
+    }
+
+    /// Bytes of the incomplete message of a stranger: before, and now.
+    pub(super) fn unfinished(&mut self) -> (usize, usize) {
+        let bytes = if self.trusted { 0 } else { self.framer.pending() };
+        (std::mem::replace(&mut self.told, bytes), bytes)
+    }
+
+    /// What [`Self::unfinished`] has told last.
+    pub(super) fn told(&self) -> usize {
+        self.told
     }
 
     /// Reads once into the framer.
@@ -186,13 +216,15 @@ impl<S: Wire> Connection<S> {
     /// When it is given up, and why.
     pub(super) fn deadline(&self) -> (Duration, &'static str) {
         let idle = if self.trusted { IDLE_PEER } else { IDLE_STRANGER };
-        match self.state {
+        let written = self.stalled.map(|since| (since + WRITE_TIME, "write-timeout"));
+        let own = match self.state {
             State::Connecting { until } => (until, "connect-timeout"),
             State::Handshaking { until } => (until, "handshake-timeout"),
             State::Open { partial: Some(since) } => (since + MESSAGE_TIME, "message-timeout"),
             State::Open { partial: None } => (self.last_byte + idle, "idle"),
             State::Closing { since, .. } => (since + CLOSING_TIME, "closed"),
-        }
+        };
+        written.map_or(own, |written| written.min(own))
     }
 
     /// For whom room may be made: how long a stranger has been idle; `None`: it may not go.

@@ -12,10 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seats(Arc<Mutex<Taken>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
+    most: usize,
     all: usize,
     by_source: HashMap<IpAddr, usize>,
+}
+
+impl Default for Taken {
+    fn default() -> Self {
+        Self { most: STREAMS, all: 0, by_source: HashMap::new() }
+    }
 }
 
 /// Why there is no seat.
@@ -28,6 +35,11 @@ pub(super) enum Full {
 }
 
 impl Seats {
+    /// So many there are from now on. Streams beyond them go one by one, as others open.
+    pub(crate) fn set_most(&self, most: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).most = most;
+    }
+
     /// One for a stream from or to `source`; only a stranger's source is held to its limit.
     pub(super) fn take(&self, source: IpAddr, stranger: bool) -> Result<(), Full> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,7 +47,7 @@ impl Seats {
         if stranger && here >= STREAMS_PER_SOURCE {
             return Err(Full::Source);
         }
-        if taken.all >= STREAMS {
+        if taken.all >= taken.most {
             return Err(Full::All);
         }
         taken.all += 1;
@@ -76,5 +88,11 @@ mod tests {
         both[0].give_back(one);
         assert_eq!(both[1].take(one, true), Ok(()));
         assert_eq!(both[1].take(one, true), Err(Full::Source));
+        tcp.set_most(STREAMS + 1);
+        assert_eq!(both[1].take(other, false), Ok(()));
+        assert_eq!(both[1].take(other, false), Err(Full::All));
+        both[0].set_most(1);
+        both[1].give_back(other);
+        assert_eq!(tcp.take(other, false), Err(Full::All));
     }
 }

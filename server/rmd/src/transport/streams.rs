@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::seats::{Full, Seats};
 use super::trust::Trust;
 use super::wire::{Input, Kind, Wire};
-use crate::limits::{HANDSHAKES, STREAM_READ, STREAMS, SWEEP};
+use crate::limits::{HANDSHAKES, STRANGERS_UNFINISHED, STREAM_READ, SWEEP};
 use net::{Poller, Ready, Token};
 use sip::parse::ParseError;
 use sip::stream::Frame;
@@ -36,6 +36,8 @@ pub(crate) struct Streams<K: Kind> {
     /// Streams with something to write, once each.
     unwritten: Vec<ConnId>,
     buffer: Box<[u8]>,
+    /// Bytes of incomplete messages of strangers.
+    unfinished: usize,
     opened: u64,
     next_sweep: Duration,
     counters: StreamCounters,
@@ -64,6 +66,7 @@ impl<K: Kind> Streams<K> {
             failed: VecDeque::new(),
             unwritten: Vec::new(),
             buffer: vec![0; STREAM_READ].into_boxed_slice(),
+            unfinished: 0,
             opened: first(K::TRANSPORT),
             next_sweep: Duration::ZERO,
             counters: StreamCounters::default(),
@@ -134,8 +137,20 @@ impl<K: Kind> Streams<K> {
         match self.seats.take(remote.ip(), !trusted) {
             Ok(()) => true,
             Err(Full::Source) => false,
-            Err(Full::All) => self.make_room() && self.seats.take(remote.ip(), !trusted).is_ok(),
+            Err(Full::All) => {
+                while self.make_room() {
+                    if self.seats.take(remote.ip(), !trusted).is_ok() {
+                        return true;
+                    }
+                }
+                false
+            }
         }
+    }
+
+    /// So many there may be at once from now on, of all kinds.
+    pub(crate) fn set_most(&self, most: usize) {
+        self.seats.set_most(most);
     }
 
     /// Reads and writes as far as the stream allows; each message goes to `sink`.
@@ -158,6 +173,7 @@ impl<K: Kind> Streams<K> {
         if !ready.read {
             return;
         }
+        let blocked = connection.is_blocked();
         match connection.read(now, &mut self.buffer) {
             Input::Bytes => {}
             Input::Nothing => return,
@@ -180,9 +196,11 @@ impl<K: Kind> Streams<K> {
             match connection.framer.next_frame() {
                 Ok(Some(Frame::Message(bytes))) => sink(flow, bytes, None),
                 Ok(Some(Frame::Ping)) => {
-                    // A full queue ends the stream with the next message; a pong may be lost.
-                    let _ = connection.stream.queue(b"\r\n");
-                    self.unwritten.push(id);
+                    // Who does not read needs no pong, and must not have us keep them. A full queue
+                    // ends the stream with the next message; a pong may be lost.
+                    if !blocked && connection.stream.queue(b"\r\n").is_ok() {
+                        self.unwritten.push(id);
+                    }
                     continue;
                 }
                 Ok(None) => break,
@@ -194,7 +212,10 @@ impl<K: Kind> Streams<K> {
             connection.complete();
         }
         connection.framed(now);
-        if let Some(why) = connection.stream.over() {
+        let (before, unfinished) = connection.unfinished();
+        self.unfinished = self.unfinished.saturating_sub(before) + unfinished;
+        let most = unfinished > before && self.unfinished > STRANGERS_UNFINISHED;
+        if let Some(why) = connection.stream.over().or(most.then_some("unfinished")) {
             self.end(id, why);
         }
     }
@@ -261,11 +282,12 @@ impl<K: Kind> Streams<K> {
             return;
         }
         self.next_sweep = now + SWEEP;
-        let due = |(_, connection): (usize, &Connection<K::Stream>)| {
+        let due = |(_, connection): (usize, &mut Connection<K::Stream>)| {
+            connection.watch(now);
             let (deadline, why) = connection.deadline();
             (deadline <= now).then_some((connection.id, why))
         };
-        let over: Vec<_> = self.table.iter().filter_map(due).collect();
+        let over: Vec<_> = self.table.iter_mut().filter_map(due).collect();
         for (id, why) in over {
             self.end(id, why);
         }
@@ -289,6 +311,13 @@ impl<K: Kind> Streams<K> {
     /// A stream that could not even be accepted.
     pub(crate) fn refused(&mut self) {
         self.counters.refused += 1;
+    }
+
+    /// Streams whose far end does not take what waits for it.
+    #[cfg(test)]
+    pub(super) fn blocked(&self) -> impl Iterator<Item = &K::Stream> {
+        let blocked = self.table.iter().filter(|(_, connection)| connection.is_blocked());
+        blocked.map(|(_, connection)| &connection.stream)
     }
 
     /// Failed flows wait to be told.
@@ -388,6 +417,7 @@ impl<K: Kind> Streams<K> {
             self.failed.push_back(Flow { conn: None, remote: alias, ..flow });
         }
         self.seats.give_back(flow.remote.ip());
+        self.unfinished = self.unfinished.saturating_sub(connection.told());
         if connection.handshaking() {
             self.kind.failed(flow.remote, &connection.stream, why);
         }
@@ -412,4 +442,5 @@ fn first(transport: Transport) -> u64 {
     if transport == Transport::Tls { 1 << 44 } else { 0 }
 }
 
-const _: () = assert!(STREAMS < 1 << PLACE_BITS);
+// `proxy.sip.maxtcpconnections` has 16 bits.
+const _: () = assert!((u16::MAX as u32) < 1 << PLACE_BITS);

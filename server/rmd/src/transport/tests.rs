@@ -2,7 +2,9 @@
 //! from, and keeps what it was told.
 
 use super::*;
-use crate::limits::{IDLE_STRANGER, MESSAGE_TIME, STREAMS_PER_SOURCE};
+use crate::limits::{
+    IDLE_STRANGER, MESSAGE_TIME, STRANGERS_UNFINISHED, STREAMS_PER_SOURCE, WRITE_TIME,
+};
 use crate::listeners::{Wanted, bind};
 use net::waker;
 use std::io::{Read, Write};
@@ -88,6 +90,15 @@ impl Node {
         self.transport.receive(self.now, &mut self.echo);
         self.transport.send_all(self.now, &mut self.echo);
         self.transport.flush();
+    }
+
+    /// Bytes that wait for far ends which do not take them.
+    fn stuck(&self) -> usize {
+        self.transport.streams.blocked().map(net::tcp::Stream::waiting).sum()
+    }
+
+    fn error(&self, why: &str) -> u64 {
+        self.transport.counters().streams.errors.get(why).copied().unwrap_or_default()
     }
 
     fn open(&self) -> usize {
@@ -284,6 +295,147 @@ fn a_peer_that_does_not_read_loses_its_connection_not_the_engine() {
     }
     assert!(node.echo.failed.contains(&flow));
     assert_eq!(node.transport.counters().streams.errors.get("write-queue"), Some(&1));
+}
+
+/// A stream whose far end does not read, with some bytes that wait for it.
+fn stuck(node: &mut Node) -> (TcpStream, Flow) {
+    let mut client = node.client();
+    client.write_all(MESSAGE.as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 1);
+    let flow = node.echo.packets.remove(0).0;
+    // the kernel takes a little more for a while
+    while node.stuck() < 400_000 {
+        node.echo.say(flow, &[b'x'; 60_000]);
+        node.turn();
+    }
+    (client, flow)
+}
+
+#[test]
+fn who_takes_nothing_for_too_long_is_given_up_and_gets_no_pongs() {
+    let mut node = Node::strangers();
+    let (mut client, flow) = stuck(&mut node);
+    let waiting = node.stuck();
+    for _ in 0..20 {
+        client.write_all(&b"\r\n\r\n".repeat(4_000)).unwrap();
+        node.turn();
+    }
+    assert!(node.stuck() <= waiting, "nothing is kept for it: {} {waiting}", node.stuck());
+    node.now += WRITE_TIME / 2;
+    node.turn();
+    node.now += WRITE_TIME;
+    node.turn_until(|node| node.open() == 0);
+    assert_eq!(node.error("write-timeout"), 1);
+    assert!(node.echo.failed.contains(&flow));
+}
+
+#[test]
+fn who_takes_slowly_is_kept() {
+    let mut node = Node::strangers();
+    let (mut client, _) = stuck(&mut node);
+    node.turn();
+    node.now += WRITE_TIME / 2;
+    node.turn();
+    let mut buffer = vec![0; 1 << 20];
+    while node.stuck() > 0 {
+        assert!(client.read(&mut buffer).unwrap() > 0);
+        node.turn();
+    }
+    node.now += WRITE_TIME - Duration::from_secs(1);
+    node.turn();
+    node.turn();
+    assert_eq!((node.open(), node.error("write-timeout")), (1, 0));
+}
+
+#[test]
+fn beginnings_of_messages_of_strangers_take_no_more_than_their_share() {
+    let mut node = Node::strangers();
+    let part =
+        format!("OPTIONS sip:rm SIP/2.0\r\nContent-Length: 65000\r\n\r\n{}", "x".repeat(60_000));
+    let fit = STRANGERS_UNFINISHED / part.len();
+    let mut clients = Vec::new();
+    for _ in 0..fit + 10 {
+        let mut client = node.client();
+        node.turn();
+        client.write_all(part.as_bytes()).unwrap();
+        node.turn();
+        clients.push(client);
+    }
+    node.turn_until(|node| node.error("unfinished") == 10);
+    assert_eq!(node.open(), fit);
+    // the others go on: a message that gets whole gives its room back
+    let rest = "x".repeat(65_000 - 60_000);
+    clients[0].write_all(rest.as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 1);
+    let mut late = node.client();
+    node.turn_until(|node| node.open() == fit + 1);
+    late.write_all(part.as_bytes()).unwrap();
+    late.write_all(rest.as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 2);
+    assert_eq!(node.error("unfinished"), 10);
+}
+
+#[test]
+fn one_byte_a_second_is_no_message_in_time() {
+    let mut node = Node::new(Trust::of(&[]));
+    let (mut slow, mut other) = (node.client(), node.client());
+    node.turn_until(|node| node.open() == 2);
+    for byte in MESSAGE.bytes() {
+        if slow.write_all(&[byte]).is_err() {
+            break;
+        }
+        node.turn();
+        node.now += Duration::from_secs(1);
+        other.write_all(MESSAGE.as_bytes()).unwrap();
+        let served = node.echo.packets.len() + 1;
+        node.turn_until(|node| node.echo.packets.len() == served);
+    }
+    assert_eq!((node.error("message-timeout"), node.open()), (1, 1), "a peer has no more time");
+}
+
+#[test]
+fn beyond_the_limit_the_oldest_idle_stranger_goes_and_a_peer_does_not() {
+    let mut node = Node::strangers();
+    node.transport.set_most_streams(3);
+    let mut clients: Vec<TcpStream> = Vec::new();
+    for open in [1, 2, 3, 3, 3] {
+        node.now += Duration::from_secs(1);
+        clients.push(node.client());
+        node.turn();
+        node.turn_until(|node| node.open() == open);
+    }
+    // what is in the middle of a message does not go either
+    assert_eq!(clients[0].read(&mut [0; 8]).unwrap(), 0);
+    assert_eq!(clients[1].read(&mut [0; 8]).unwrap(), 0);
+    clients[2].write_all(&MESSAGE.as_bytes()[..10]).unwrap();
+    node.turn();
+    node.now += Duration::from_secs(1);
+    clients.push(node.client());
+    node.turn();
+    assert_eq!(clients[3].read(&mut [0; 8]).unwrap(), 0);
+    node.transport.set_most_streams(1);
+    clients.push(node.client());
+    node.turn();
+    node.turn_until(|node| node.open() == 1);
+    assert_eq!(node.transport.counters().streams.refused, 1, "one is busy, and has the only seat");
+
+    let mut node = Node::new(Trust::of(&[]));
+    node.transport.set_most_streams(3);
+    let _clients: Vec<TcpStream> = (0..5).map(|_| node.client()).collect();
+    node.turn_until(|node| node.transport.counters().streams.refused == 2);
+    assert_eq!(node.open(), 3);
+}
+
+#[test]
+fn a_wait_tells_whether_there_was_nothing_to_do() {
+    let mut node = Node::new(Trust::of(&[]));
+    assert!(node.transport.wait(Duration::from_millis(1)).unwrap());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"x", node.udp).unwrap();
+    node.transport.wait(Duration::from_secs(10)).unwrap();
+    assert!(!node.transport.wait(Duration::from_secs(10)).unwrap(), "it still waits");
+    node.turn();
+    assert!(node.transport.wait(Duration::ZERO).unwrap());
 }
 
 #[test]

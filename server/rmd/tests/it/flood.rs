@@ -3,8 +3,8 @@
 use crate::node::{Node, objects};
 use crate::peer::{Caller, answer, header, tcp_media, udp_media};
 use std::fs;
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -59,6 +59,65 @@ fn a_receive_buffer_overrun_sheds_new_calls_and_no_bye() {
     assert_eq!(node.labelled("ringmaster_rm_udp_drops_total", "stack=\"monitor\""), 0.0);
     node.until("it is over", || node.metric("ringmaster_rm_overload_state") == 0.0);
     let mut after = Caller::udp(node.udp(), "after");
+    assert!(after.invite("18005550100").starts_with("SIP/2.0 200 "));
+    assert!(after.bye().starts_with("SIP/2.0 200 "));
+}
+
+/// OPTIONS over a stream of its own, as many as the node takes.
+fn pump(node: &Node, name: usize, over: &AtomicBool) {
+    let mut stream = TcpStream::connect(node.tcp()).unwrap();
+    let mut answers = stream.try_clone().unwrap();
+    let reader = thread::spawn(move || {
+        let mut buffer = vec![0; 65_536];
+        while let Ok(1..) = answers.read(&mut buffer) {}
+    });
+    let mut number = 0;
+    while !over.load(Ordering::Relaxed) {
+        number += 1;
+        let request = format!(
+            "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;\
+             branch=z9hG4bKp{name}n{number}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:127.0.0.1>\r\n\
+             Call-ID: {name}-{number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        if stream.write_all(request.as_bytes()).is_err() {
+            break;
+        }
+    }
+    stream.shutdown(Shutdown::Both).unwrap();
+    reader.join().unwrap();
+}
+
+#[test]
+fn an_engine_that_streams_keep_busy_sheds_new_calls_and_no_bye() {
+    let (media, _) = tcp_media();
+    let node = Node::with(&objects(&[(media, "tcp")], 1000));
+    node.until_media(1);
+    let mut up = Caller::tcp(node.tcp(), "up");
+    assert!(up.invite("18005550100").starts_with("SIP/2.0 200 "));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for name in 0..3 {
+            let (node, over) = (&node, &over);
+            scope.spawn(move || pump(node, name, over));
+        }
+        let mut number = 0;
+        node.until("a call over TCP is shed", || {
+            number += 1;
+            let mut caller = Caller::tcp(node.tcp(), &format!("shed{number}"));
+            let answer = caller.invite("18005550100");
+            let shed = answer.starts_with("SIP/2.0 503 ");
+            if shed {
+                assert!((2..=5).contains(&header(&answer, "Retry-After").parse::<u8>().unwrap()));
+            }
+            shed
+        });
+        assert!(up.bye().starts_with("SIP/2.0 200 "));
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(node.labelled("ringmaster_rm_udp_drops_total", "stack=\"proxy\""), 0.0);
+    node.until("it is over", || node.metric("ringmaster_rm_overload_state") == 0.0);
+    let mut after = Caller::tcp(node.tcp(), "after");
     assert!(after.invite("18005550100").starts_with("SIP/2.0 200 "));
     assert!(after.bye().starts_with("SIP/2.0 200 "));
 }

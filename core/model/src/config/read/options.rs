@@ -30,7 +30,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 31] = [
+const BUILT: [(&str, &str, Set); 32] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -70,14 +70,14 @@ const BUILT: [(&str, &str, Set); 31] = [
     ("proxy", "sip.transport.setuptimer.tcp", |o, f| {
         put(&mut o.connect_time, millis(f, 100, 60_000))
     }),
+    ("proxy", "sip.maxtcpconnections", |o, f| put(&mut o.max_connections, f.whole(1, 65_535))),
     ("proxy", "sip.transport.dnsharouting", |o, f| put(&mut o.dns_routing, f.boolean())),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 16] = [
+const LATER: [(&str, &str, &str); 15] = [
     ("rm", "session-linger", "5s"),
-    ("proxy", "sip.maxtcpconnections", "10000"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
     ("records", "fsync-interval", "10ms"),

@@ -1,0 +1,116 @@
+//! Too much at once: more packets than the kernel has room for, more connections than there are
+//! seats.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use net::tcp::{Read, Stream};
+
+use crate::calls::{healthy, objects};
+use crate::http;
+use crate::platform::{CALLER, Process, Site, eventually};
+use crate::sipp::{Media, Plan, Via};
+
+/// Datagrams of line ends, larger than any queue of them, until some were lost.
+fn overrun(site: &Site) {
+    let (over, sip) = (AtomicBool::new(false), site.sip());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                let bytes = b"\r\n".repeat(30_000);
+                while !over.load(Ordering::Relaxed) {
+                    socket.send_to(&bytes, sip).unwrap();
+                }
+            });
+        }
+        let state = || http::metric(site.rm_http(), "ringmaster_rm_overload_state");
+        eventually("an overload", state, |state| *state > 0.0);
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn an_overload_sheds_with_the_configured_code_and_serves_the_rest_to_its_end() {
+    let media = Media::start();
+    let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
+                       options:\n    \
+                         rm: { overload-respcode: 500, priority-numbers: [\"1900*\"] }\n";
+    let site = Site::new(&(objects(&[&media], "{}") + application));
+    let _rs = site.start_rs();
+    let rm = site.start_rm_unwatched();
+    healthy(&site, 1);
+    let numbers = ["18005550100"];
+    let held = Plan { hold: Duration::from_secs(8), ..Plan::new(site.sip(), &numbers, 20) }.start();
+    let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
+    eventually("twenty calls up", up, |calls| *calls == 20);
+    overrun(&site);
+    let calls = Plan::new(site.sip(), &numbers, 400).shed(&site.path("."), 500).start();
+    let priority = Plan::new(site.sip(), &["19001234567"], 50).start();
+    priority.finish();
+    calls.finish();
+    held.finish();
+    let shed = "ringmaster_rm_answers_total{code=\"500\",reason=\"overload\"}";
+    let shed = http::counted(site.rm_http(), shed).unwrap_or_default();
+    assert!((1.0..400.0).contains(&shed), "{shed} of 400");
+    let line = rm.line_with(" 20111 ");
+    assert!(line.contains("reason=kernel-drops"), "{line}");
+    let state = || http::metric(site.rm_http(), "ringmaster_rm_overload_state");
+    eventually("it is over", state, |state| *state == 0.0);
+}
+
+/// Connections of strangers, from many addresses: there are few seats for each.
+const CROWD: usize = 10_000;
+const EACH: usize = 250;
+
+fn strangers(to: SocketAddr) -> Vec<Stream> {
+    let connect = |number: usize| {
+        let [high, low] = u16::try_from(number / EACH).unwrap().to_be_bytes();
+        let from = IpAddr::V4(Ipv4Addr::new(127, 7, high, low + 1));
+        let stream = Stream::connect(to, Some(from), 0).unwrap();
+        if number % 100 == 99 {
+            // no more at once than the kernel keeps for a listener
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stream
+    };
+    (0..CROWD).map(connect).collect()
+}
+
+fn resident(pid: u32) -> usize {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn ten_thousand_idle_connections_cost_little_and_the_oldest_makes_room_for_a_call() {
+    let enough = u64::try_from(CROWD).unwrap() + 512;
+    assert!(net::descriptors::raise(enough) >= enough, "the hard limit of open files is too low");
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    let peers = format!("peers: [{{ name: s, match: [\"{CALLER}\"], role: sip-server }}]");
+    let settings = settings.replace("sip: { listen", &format!("sip: {{ {peers}, listen"));
+    site.write("settings.yaml", &settings);
+    // as a system starts it: with few descriptors, and leave to ask for more
+    let mut command = Command::new("sh");
+    let start =
+        format!("ulimit -S -n 1024; exec {} rm -c settings.yaml", env!("CARGO_BIN_EXE_ringmaster"));
+    command.current_dir(site.path(".")).args(["-c", &start]);
+    let rm = Process::of(command);
+    rm.wait_for("ready");
+    healthy(&site, 1);
+    let before = resident(rm.id());
+    let mut crowd = strangers(site.sip());
+    let open = || http::metric(site.rm_http(), "ringmaster_rm_connections{transport=\"tcp\"}");
+    eventually("all are connected", open, |open| *open == 10_000.0);
+    let grown = resident(rm.id()).saturating_sub(before);
+    assert!(grown <= 64 << 20, "{grown} bytes more");
+    Plan { via: Via::Tcp, ..Plan::new(site.sip(), &["18005550100"], 20) }.run();
+    let mut read = |number: usize| crowd[number].read(&mut [0; 8]);
+    eventually("the oldest has made room", || read(0), |read| *read == Read::Ended);
+    assert_eq!(read(CROWD - 1), Read::Blocked);
+    assert!(!rm.output().contains(" 20125 "), "{}", rm.output());
+}
