@@ -19,6 +19,7 @@ use crate::admit::Request;
 use crate::forward::draft::Draft;
 use crate::forward::{branch, rewrite, session_timer};
 use crate::log;
+use crate::pool::Plan;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::reject::{No, Reason};
 use crate::resolve::What;
@@ -35,6 +36,8 @@ pub(crate) struct Relay {
     ingress: Flow,
     /// The request as received, for an answer of our own.
     request: Vec<u8>,
+    /// Where it was placed, when it is outside dialogs.
+    placed: Option<Box<Placed>>,
     kind: Kind,
     /// Its leg, if there is one: it may end meanwhile.
     leg: Option<(Guid, LegId)>,
@@ -43,6 +46,13 @@ pub(crate) struct Relay {
     owed: Option<u32>,
     /// Its hop, when its name has more addresses.
     pub(crate) again: Option<Box<(hop::Hop, session_timer::Timer)>>,
+}
+
+/// The resource of a request outside dialogs, and the plan by which it was chosen.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) member: usize,
+    pub(crate) plan: Plan,
 }
 
 /// What a leg has to learn from the answer.
@@ -68,13 +78,19 @@ impl Kind {
 }
 
 impl Relay {
-    /// A request outside dialogs that goes to one resource.
-    pub(crate) fn outside(request: &Request<'_, '_>, client: ClientId) -> Self {
+    /// A request outside dialogs that goes to one resource; `bytes` are those received.
+    pub(crate) fn outside(
+        request: &Request<'_, '_>,
+        client: ClientId,
+        bytes: Vec<u8>,
+        placed: Placed,
+    ) -> Self {
         Self {
             server: request.id,
             client,
             ingress: request.flow,
-            request: Vec::new(),
+            request: bytes,
+            placed: Some(Box::new(placed)),
             kind: Kind::Other,
             leg: None,
             side: Side::Caller,
@@ -134,6 +150,7 @@ impl Proxy {
             client,
             ingress: request.flow,
             request: self.buffers.keep(request.message.raw()),
+            placed: None,
             kind,
             leg,
             side: located.side,

@@ -4,10 +4,12 @@ use model::record::EndState;
 use model::time::Now;
 use sip::buffers::Buffers;
 use sip::endpoint::ClientId;
+use sip::header::Name;
 use sip::message::Message;
 use smallvec::SmallVec;
 
 use super::{Kind, Relay};
+use crate::forward::failover::Outcome;
 use crate::forward::session_timer::agreed;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::Reason;
@@ -40,13 +42,24 @@ impl Proxy {
         if relay.kind == Kind::Invite && status < 300 {
             self.clients.insert(client, ClientUse::Answered(relay.server, None, relay.owed));
         }
-        self.counters.answer(status, passed(status), false);
+        if status == 503
+            && let Some(placed) = &relay.placed
+        {
+            let retry = message.header(Name::RetryAfter).and_then(|header| header.number());
+            let no = self.single_failed(now, placed, Outcome::Answer(status), retry);
+            if let Some(no) = no.filter(|_| !self.options.forward_503) {
+                self.answer_no(now, relay.server, relay.ingress, &relay.request, &no, None);
+                return self.buffers.release(relay.request);
+            }
+        }
+        self.counters.answer(self.told(status), passed(status), false);
         let held = self.learn(now, &relay, status, message);
         match held {
             Some(number) => {
                 let mut draft = self.fresh_draft();
                 if self.passed_back(message, None, None, &mut draft) {
-                    self.hold(now, number, relay.server, status, &draft.bytes);
+                    let told = self.told(status);
+                    self.hold(now, number, relay.server, told, &draft.bytes);
                 }
                 self.draft = draft;
             }
@@ -132,25 +145,28 @@ impl Proxy {
             _ => None,
         };
         // no 408 to anything but INVITE (RFC 4320): the sender's own timer tells it
-        let no = match (relay.kind, transport) {
-            (_, true) => Reason::NextHop,
-            (Kind::Invite, false) => Reason::NoAnswer,
-            _ => return,
+        let no = match (relay.kind, transport, &relay.placed) {
+            (_, _, Some(placed)) => {
+                let outcome = if transport { Outcome::Transport } else { Outcome::Timeout };
+                self.single_failed(now, placed, outcome, None)
+            }
+            (_, true, None) => Some(Reason::NextHop.into()),
+            (Kind::Invite, false, None) => Some(Reason::NoAnswer.into()),
+            _ => None,
         };
-        if relay.request.is_empty() {
-            return;
-        }
+        let Some(no) = no else { return self.buffers.release(relay.request) };
         match held {
             Some(number) => {
                 let ingress = relay.ingress;
-                if let Some(bytes) = self.no_bytes(ingress, &relay.request, &no.into(), None) {
-                    self.hold(now, number, relay.server, no.entry().status, &bytes);
+                if let Some(bytes) = self.no_bytes(ingress, &relay.request, &no, None) {
+                    self.hold(now, number, relay.server, no.status(), &bytes);
                 }
             }
             None => {
-                self.answer_no(now, relay.server, relay.ingress, &relay.request, &no.into(), None);
+                self.answer_no(now, relay.server, relay.ingress, &relay.request, &no, None);
             }
         }
+        self.buffers.release(relay.request);
     }
 
     pub(crate) fn end_relay(&mut self, key: usize) -> Option<Relay> {

@@ -2,9 +2,12 @@
 //!
 //! Provisional ones and every 2xx pass at once; failures go to failover first.
 
+use std::fmt::Write;
+
 use model::time::Now;
 use sip::header::Name;
 use sip::message::Message;
+use sip::print::phrase;
 
 use smallvec::SmallVec;
 
@@ -132,9 +135,15 @@ impl Proxy {
     ) {
         let mut draft = self.fresh_draft();
         if self.passed_back(message, session.filter(|_| status < 300), owed, &mut draft) {
-            self.endpoint.respond(now.mono, server, status, &draft.bytes);
+            self.endpoint.respond(now.mono, server, self.told(status), &draft.bytes);
         }
         self.draft = draft;
+    }
+
+    /// The status under which an answer goes back: who gets a 503 from us gives up on us as a whole
+    /// (RFC 3261 §16.7 step 6), unless that is asked for.
+    pub(crate) fn told(&self, status: u16) -> u16 {
+        if status == 503 && !self.options.forward_503 { 500 } else { status }
     }
 
     /// Writes an answer as it goes back; false when it had no Via but ours.
@@ -156,6 +165,12 @@ impl Proxy {
             }
         }
         session_timer::give(message, owed, &mut draft.top, &mut draft.edits);
+        let status = message.status().unwrap_or_default();
+        let told = self.told(status);
+        if told != status {
+            // writing to a String cannot fail
+            let _ = write!(draft.start, "SIP/2.0 {told} {}", phrase(told));
+        }
         draft.write(message);
         true
     }

@@ -4,17 +4,21 @@
 //! Permissions apply except for OPTIONS, limits do not. There is no second try.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use model::time::Now;
 use sip::endpoint::ClientOptions;
 use sip::locate::Target;
 use sip::method::Method;
 use sip::transport::Flow;
 
 use super::draft::Draft;
+use super::failover::Outcome;
 use super::rewrite;
 use crate::admit::Request;
-use crate::dialog::Relay;
+use crate::dialog::{Placed, Relay};
 use crate::pool::Plan;
+use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::trace::Trace;
 use crate::reject::{No, Reason};
@@ -79,9 +83,30 @@ impl Proxy {
         let flow = Flow { transport, listener: index, remote, conn: None };
         let options = ClientOptions::default();
         let client = self.endpoint.request(request.now.mono, flow, &draft.bytes, options);
-        let relay = self.relays.insert(Relay::outside(request, client));
+        let bytes = self.buffers.keep(message.raw());
+        let placed = Placed { member: pick.member, plan };
+        let relay = self.relays.insert(Relay::outside(request, client, bytes, placed));
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));
         Ok(())
+    }
+
+    /// What became of a request outside dialogs without a usable answer: its resource is told as
+    /// after a failed try (rm.md §7.8), and this is the "no" for its sender (§7.9), who is not told
+    /// of a timeout: no 408 to anything but INVITE (RFC 4320).
+    pub(crate) fn single_failed(
+        &mut self,
+        now: Now,
+        placed: &Placed,
+        outcome: Outcome,
+        retry_after: Option<u32>,
+    ) -> Option<No> {
+        let tried = match retry_after {
+            Some(seconds) => Tried::Full(Duration::from_secs(u64::from(seconds))),
+            None => Tried::Failed,
+        };
+        self.tell_member(now, placed.member, tried, &outcome.to_string());
+        let no = || self.pool.none(now, &self.snapshot, &self.options, &placed.plan);
+        (outcome != Outcome::Timeout).then(no)
     }
 }

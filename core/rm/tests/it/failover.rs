@@ -407,3 +407,63 @@ fn ringing_for_too_long_is_no_answer() {
     );
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));
 }
+
+fn message(branch: &str) -> String {
+    format!(
+        "MESSAGE sip:18005550100@10.0.0.5 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 10.0.0.2:5090;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@10.0.0.2>;tag=1\r\nTo: <sip:b@10.0.0.5>\r\nCall-ID: {branch}\r\n\
+         CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// RFC 3261 §16.9: what cannot be sent is answered as if a 503 had come (rm.md §7.9).
+#[test]
+fn a_message_to_nobody_is_answered_and_its_server_is_quarantined() {
+    let mut world = World::new();
+    world.alive.clear();
+    world.udp(CALLER, &message("gone"));
+    let flow = world.take_flow(MCP1).unwrap().flow;
+    world.input(rm::Input::FlowFailed { flow });
+    let answer = world.take(CALLER);
+    assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
+    assert_eq!(header(&answer, "Warning"), "399 rm-1 \"hunt-failed\"");
+    assert_eq!(world.proxy.resources()[0].state, "quarantined");
+    // silence is told to the server's account only
+    world.udp(CALLER, &message("mute"));
+    assert!(world.take(MCP2).starts_with("MESSAGE "));
+    world.run(Duration::from_secs(32));
+    assert!(world.try_take(CALLER).is_none());
+    assert_ne!(world.proxy.resources()[1].state, "healthy");
+}
+
+/// RFC 3261 §16.7 step 6: whoever gets a 503 from us gives up on us as a whole.
+#[test]
+fn a_503_to_any_request_goes_on_as_something_else() {
+    let mut documents = objects();
+    for forwarded in [false, true] {
+        let mut world = World::with(&documents, settings());
+        let mut up = world.up("18005550100", "busy");
+        world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", "info"));
+        let info = world.take(MCP1);
+        world.udp(MCP1, &reply(&info, 503, "", "Retry-After: 7\r\n"));
+        let answer = world.take(CALLER);
+        let line = if forwarded { "503 Whatever" } else { "500 Server Internal Error" };
+        assert!(answer.starts_with(&format!("SIP/2.0 {line}\r\n")), "{answer}");
+        assert_eq!(header(&answer, "Retry-After"), "7");
+        world.udp(CALLER, &message("full"));
+        let full = world.take(MCP2);
+        world.udp(MCP2, &reply(&full, 503, "t", "Retry-After: 7\r\n"));
+        let code = if forwarded { "503" } else { "480" };
+        assert_eq!(world.take(CALLER)[8..11], *code);
+        assert_eq!(world.proxy.resources()[1].state, "full");
+        world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "bye"));
+        let bye = world.take(MCP1);
+        world.udp(MCP1, &reply(&bye, 503, "", ""));
+        assert_eq!(world.take(CALLER)[8..11], *if forwarded { "503" } else { "500" });
+        assert_eq!(world.ends().len(), 1);
+        documents.as_array_mut().unwrap().push(serde_json::json!(
+            {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+                "options": {"rm": {"forward-503": "true"}}}}));
+    }
+}
