@@ -46,6 +46,43 @@ fn a_failed_re_invite_leaves_the_call_up() {
     assert!(world.hang_up(&mut up, "bye").is_some());
 }
 
+/// Both targets are those of the accepted re-INVITE: that is where BYEs of our own go.
+#[test]
+fn what_a_re_invite_has_told_is_kept() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "told");
+    let again = up.caller.request("INVITE", "10.0.0.2:5090", "re");
+    let moved = "Contact: <sip:10.0.0.2:5099>";
+    world.udp(CALLER, &again.replace("Contact: <sip:10.0.0.2:5090>", moved));
+    let forwarded = world.take(MCP1);
+    world.udp(MCP1, &reply(&forwarded, 200, "", "Contact: <sip:mcp@10.0.0.11:5071>\r\n"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    world.run(Duration::from_secs(6 * 3600));
+    let (to_server, to_caller) = (world.take("10.0.0.11:5071"), world.take("10.0.0.2:5099"));
+    assert!(to_server.starts_with("BYE sip:mcp@10.0.0.11:5071 "), "{to_server}");
+    assert!(to_caller.starts_with("BYE sip:10.0.0.2:5099 "), "{to_caller}");
+    assert!(header(&to_server, "To").ends_with(";tag=to-told"), "each its own: {to_server}");
+}
+
+#[test]
+fn a_100_is_told_to_nobody_and_every_other_provisional_begins_timer_c_anew() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "c");
+    world.udp(CALLER, &up.caller.request("INVITE", "10.0.0.2:5090", "re"));
+    let forwarded = world.take(MCP1);
+    world.udp(MCP1, &reply(&forwarded, 100, "", ""));
+    assert!(!world.wire.iter().any(|sent| sent.text.starts_with("SIP/2.0 100 ")));
+    let almost = settings().timers.c.saturating_sub(Duration::from_secs(1));
+    for _ in 0..2 {
+        world.run(almost);
+        assert!(world.try_take(MCP1).is_none(), "no CANCEL yet");
+        world.udp(MCP1, &reply(&forwarded, 183, "", ""));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 183 "));
+    }
+    world.run(almost + Duration::from_secs(2));
+    assert!(world.take(MCP1).starts_with("CANCEL "));
+}
+
 #[test]
 fn a_forged_token_gets_481_and_changes_nothing() {
     let mut world = World::new();
@@ -228,6 +265,13 @@ fn where_a_request_may_not_go() {
         assert_eq!(header(&answer, "Warning"), "399 rm-1 \"relay-refused\"", "{role:?}");
         assert!(world.try_take("192.0.2.50:5060").is_none());
     }
+    // a `sips:` target by a route that has no TLS
+    let mut dialog = up.caller.clone();
+    dialog.target = "sips:mcp@10.0.0.11".to_owned();
+    dialog.routes.push("sip:10.0.0.77:5070;lr".to_owned());
+    world.udp(CALLER, &dialog.request("INFO", "10.0.0.2:5090", "secure"));
+    assert_eq!(header(&world.take(CALLER), "Warning"), "399 rm-1 \"next-hop\"");
+    assert!(world.try_take("10.0.0.77:5070").is_none());
     // a trusted source may, and what was learnt is open to everyone with the token
     let mut dialog = up.caller.clone();
     dialog.target = "sip:10.0.0.77:5070".to_owned();
@@ -255,6 +299,47 @@ fn an_unknown_party_ends_the_leg_and_a_silent_bye_too() {
     assert_eq!(world.ends().len(), 2);
     assert_eq!(world.ends()[1]["ended_at"], ended.to_string(), "the time of the BYE");
     assert!(world.try_take(CALLER).is_none(), "no 408 to a BYE");
+}
+
+/// Who does not know the dialog any more gets no BYE: a refresh that it refuses ends the leg.
+#[test]
+fn a_481_to_a_refresh_ends_the_leg() {
+    for method in ["INVITE", "UPDATE"] {
+        let mut world = World::new();
+        let mut up = world.up("18005550100", "gone");
+        world.udp(CALLER, &up.caller.request(method, "10.0.0.2:5090", "refresh"));
+        let forwarded = world.take(MCP1);
+        world.udp(MCP1, &reply(&forwarded, 481, "", ""));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 481 "), "{method}");
+        assert_eq!(world.ends().len(), 1, "{method}");
+        assert_eq!(world.ends()[0]["end_state"], "APP_END", "{method}: the called side is gone");
+    }
+}
+
+#[test]
+fn a_challenged_bye_ends_nothing_and_the_next_one_does() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "who");
+    for (code, ends) in [(401, 0), (407, 0), (302, 0), (200, 1)] {
+        world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", &format!("b{code}")));
+        let bye = world.take(MCP1);
+        world.udp(MCP1, &reply(&bye, code, "", ""));
+        assert!(world.take(CALLER).starts_with(&format!("SIP/2.0 {code} ")));
+        assert_eq!(world.ends().len(), ends, "{code}");
+    }
+}
+
+#[test]
+fn an_ack_is_heard_too() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "ack");
+    world.run(Duration::from_secs(5 * 3600));
+    world.udp(CALLER, &up.caller.request("ACK", "10.0.0.2:5090", "again"));
+    assert!(world.take(MCP1).starts_with("ACK "));
+    world.run(Duration::from_secs(5 * 3600));
+    assert!(world.ends().is_empty(), "six hours of silence have not passed");
+    world.run(Duration::from_secs(3600));
+    assert_eq!(world.ends().len(), 1);
 }
 
 #[test]
