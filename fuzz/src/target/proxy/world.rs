@@ -262,7 +262,7 @@ fn keys() -> Keys {
     ring.clone()
 }
 
-/// The platform in one of five states.
+/// The platform in one of six states.
 fn snapshot(number: u64) -> Arc<Snapshot> {
     static ALL: OnceLock<Vec<Arc<Snapshot>>> = OnceLock::new();
     let all = ALL.get_or_init(|| {
@@ -271,11 +271,9 @@ fn snapshot(number: u64) -> Arc<Snapshot> {
         let full = first.replace("usage_limit: 100", "usage_limit: 1");
         let short = first.split("      - { name: mcp-2").next().unwrap_or_default().to_owned();
         let named = first.replace("10.0.0.11:5070", "mcp.example");
-        [first, draining, full, short, named]
-            .iter()
-            .zip(1..)
-            .map(|(text, at)| build(text, at))
-            .collect()
+        let bare = first.split("---\nkind: ResourceGroup").next().unwrap_or_default().to_owned();
+        let texts = [first, draining, full, short, named, bare];
+        texts.iter().zip(1..).map(|(text, at)| build(text, at)).collect()
     });
     let at = usize::try_from(number).unwrap_or(0).min(all.len() - 1);
     Arc::clone(&all[at])
