@@ -2,48 +2,23 @@
 //! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time; and
 //! the time of a call that is shed.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator is an unsafe trait; it only counts and passes on"
-)]
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
 
+#[path = "../../../proto/sip/tests/it/counting.rs"]
+mod counting;
 #[path = "../tests/it/line.rs"]
 mod line;
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/it/world.rs"]
 mod world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use counting::heap;
 use line::{Call, Line};
 use world::{CALLER, address, header};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static COUNT: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on unchanged; counting touches no memory of the allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Calls that go side by side.
 const BATCH: usize = 100;
@@ -62,9 +37,9 @@ struct Spent {
 impl Spent {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures with the real clock")]
     fn on(&mut self, work: impl FnOnce()) {
-        let (start, before) = (Instant::now(), COUNT.load(Ordering::Relaxed));
+        let (start, (before, _)) = (Instant::now(), heap());
         work();
-        self.allocations += COUNT.load(Ordering::Relaxed) - before;
+        self.allocations += heap().0 - before;
         self.time += start.elapsed();
     }
 }

@@ -1,48 +1,11 @@
 //! What a call costs in heap memory: allocations per message, and bytes while it is held.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator is an unsafe trait; it only counts and passes on"
-)]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::counting::heap;
 use crate::line::{Call, Line};
 use crate::world::{CALLER, address, header};
-
-/// The system's allocator, counting per thread.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-}
-
-fn live(more: isize) {
-    LIVE.with(|live| live.set(live.get() + more));
-}
-
-// SAFETY: every call is passed on unchanged; counting touches no memory of the allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        live(layout.size().cast_signed());
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        live(-layout.size().cast_signed());
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Allocations of each step of a call, in order.
 type Steps = Vec<(&'static str, usize)>;
@@ -56,10 +19,9 @@ impl Line {
         from: std::net::SocketAddr,
         text: &str,
     ) {
-        let before = COUNT.with(Cell::get);
+        let (before, _) = heap();
         self.feed(from, text.as_bytes());
-        let count = COUNT.with(Cell::get) - before;
-        steps.push((what, count));
+        steps.push((what, heap().0 - before));
     }
 
     /// A call with everything that happens to one every day, and each request twice.
@@ -112,9 +74,9 @@ fn no_message_of_a_call_takes_any() {
         let steps = line.whole(&format!("call-{n:06}"));
         let taken: Vec<_> = steps.into_iter().filter(|(_, count)| *count > 0).collect();
         assert_eq!(taken, [], "call {n}");
-        let before = COUNT.with(Cell::get);
+        let (before, _) = heap();
         line.run(Duration::from_millis(500));
-        assert_eq!(COUNT.with(Cell::get) - before, 0, "timers after call {n}");
+        assert_eq!(heap().0 - before, 0, "timers after call {n}");
     }
 }
 
@@ -149,11 +111,11 @@ fn what_is_shed_takes_none() {
     assert_eq!(line.proxy.overload_state(), 2);
     // the engine looks at its queues, over and over
     line.run(Duration::from_millis(100));
-    let before = COUNT.with(Cell::get);
+    let (before, _) = heap();
     line.run(Duration::from_millis(200));
     assert!(line.proxy.overload_state() > 0);
     line.run(Duration::from_secs(5));
-    assert_eq!((line.proxy.overload_state(), COUNT.with(Cell::get) - before), (0, 0));
+    assert_eq!((line.proxy.overload_state(), heap().0 - before), (0, 0));
 }
 
 #[test]
@@ -185,7 +147,7 @@ fn a_held_call_takes_little_memory() {
     let mut line = Line::new();
     line.whole("warm");
     line.run(Duration::from_secs(100));
-    let before = LIVE.with(Cell::get);
+    let (_, before) = heap();
     let mut calls = 0;
     for n in 0..HELD {
         let (mut steps, mut call) = (Steps::new(), Call::new(&format!("held-{n:06}")));
@@ -200,7 +162,7 @@ fn a_held_call_takes_little_memory() {
     }
     line.run(Duration::from_secs(40));
     assert_eq!((line.proxy.status().legs, calls), (HELD, HELD));
-    let each = (LIVE.with(Cell::get) - before).cast_unsigned() / HELD;
+    let each = (heap().1 - before).cast_unsigned() / HELD;
     println!("{each} bytes a held call");
     assert!(each <= 1_536, "{each} bytes a held call");
 }

@@ -2,6 +2,8 @@
 //! as bytes.
 #![expect(clippy::unwrap_used, reason = "helper functions of tests")]
 
+#[path = "../../../../proto/sip/tests/it/counting.rs"]
+mod counting;
 mod world;
 mod line;
 

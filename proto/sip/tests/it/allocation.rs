@@ -1,44 +1,16 @@
 //! Parsing a call's message takes no heap memory.
 
-#![expect(
-    unsafe_code,
-    reason = "a global allocator is an unsafe trait; it only counts and passes on"
-)]
-
 use sip::header::Name;
 use sip::limits::Limits;
 use sip::parse::parse;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
-/// The system's allocator, counting per thread.
-struct Counting;
+use crate::counting::heap;
 
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call is passed on unchanged; counting touches no memory of the allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
+/// How often `work` asks for memory.
 pub(crate) fn allocations(work: impl FnOnce()) -> usize {
-    let before = COUNT.with(Cell::get);
+    let (before, _) = heap();
     work();
-    COUNT.with(Cell::get) - before
+    heap().0 - before
 }
 
 #[test]

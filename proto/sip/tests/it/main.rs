@@ -2,6 +2,7 @@
 //! endpoint and of two with a network between them.
 
 mod allocation;
+mod counting;
 mod property;
 mod sound;
 mod torture;
