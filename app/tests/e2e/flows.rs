@@ -76,7 +76,7 @@ const FLOWS: &[Flow] = &[
         name: "re-invite-into-nothing",
         caller: "> INVITE; < 180; < 200; > ACK; > INVITE; < 481; > ACK",
         media: &["< INVITE; > 180; > 200; < ACK; < INVITE; > 481; < ACK"],
-        record: APP,
+        record: ("APP_END", "no-dialog", "200"),
         tries: FIRST,
     },
     Flow {

@@ -22,6 +22,7 @@ mod crowd;
 mod demo;
 mod docs;
 mod flows;
+mod hops;
 mod loss;
 mod names;
 mod oracle;

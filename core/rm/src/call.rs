@@ -12,6 +12,7 @@ use model::time::Now;
 
 use crate::admit::{Request, Source};
 use crate::counters::count;
+use crate::forward::through::Through;
 use crate::log;
 use crate::policy;
 use crate::pool::{Pick, Plan};
@@ -29,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) source: Source,
     pub(crate) choice: Option<Choice>,
     pub(crate) plan: Plan,
+    /// The Route entry of its sender that it goes through.
+    pub(crate) through: Option<Box<Through>>,
     pub(crate) story: Story,
 }
 
@@ -38,10 +41,15 @@ pub(crate) fn is_secure(message: &sip::message::Message<'_>) -> bool {
 }
 
 impl Proxy {
-    pub(crate) fn remember(&mut self, request: &Request<'_, '_>, source: Source) -> Option<Call> {
+    pub(crate) fn remember(
+        &mut self,
+        request: &Request<'_, '_>,
+        source: Source,
+        through: Option<Box<Through>>,
+    ) -> Option<Call> {
         let leg = self.begin(request, &source)?;
         let plan = Plan::of(Dbid(0), Service::Voicexml);
-        Some(Call { leg, source, choice: None, plan, story: self.recorder.story() })
+        Some(Call { leg, source, choice: None, plan, through, story: self.recorder.story() })
     }
 
     pub(crate) fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {

@@ -3,6 +3,7 @@
 //! Never selected, authorised or limited again; served while draining. What a leg learns from them
 //! (BYE, refresh, target) is noted here. Must not answer a BYE before its record is safe: `hold`.
 
+mod effect;
 pub(crate) mod hold;
 pub(crate) mod hop;
 pub(crate) mod relay;
@@ -17,7 +18,7 @@ use sip::transport::Flow;
 
 use crate::admit::Request;
 use crate::forward::draft::Draft;
-use crate::forward::{branch, rewrite, session_timer};
+use crate::forward::{branch, rewrite, routes, session_timer};
 use crate::log;
 use crate::pool::Plan;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
@@ -53,6 +54,8 @@ pub(crate) struct Relay {
 pub(crate) struct Placed {
     pub(crate) member: usize,
     pub(crate) plan: Plan,
+    /// It went through a Route entry of its sender, which alone is to blame for silence.
+    pub(crate) through: bool,
 }
 
 /// What a leg has to learn from the answer.
@@ -245,17 +248,13 @@ impl Proxy {
         let listener = self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
         let Draft { start, top, edits, .. } = draft;
         self.via(listener, flow.transport, self.branches, hash, top);
-        top.push_str(&hop.routes);
+        top.push_str(hop.learnt.as_deref().unwrap_or_default());
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        rewrite::hop(message, ingress, if hop.routes_rewritten { 0 } else { hop.gone }, edits);
+        rewrite::hop(message, ingress, edits);
+        routes::write(message, hop.gone, hop.last.as_deref(), edits);
         timer.write(message, top, edits);
-        if hop.routes_rewritten {
-            for line in message.all(Name::Route) {
-                edits.drop(line.index);
-            }
-        }
         if let Some(uri) = &hop.uri {
             start.push_str(message.method().as_str());
             start.push(' ');

@@ -14,8 +14,10 @@ pub(crate) mod own_request;
 pub(crate) mod record_route;
 pub(crate) mod response;
 pub(crate) mod rewrite;
+pub(crate) mod routes;
 pub(crate) mod session_timer;
 pub(crate) mod single;
+pub(crate) mod through;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use crate::session::Text;
 use crate::timer::Timer;
 use crate::token::{self, Token};
 use draft::Draft;
+use through::Through;
 
 /// An INVITE on its way to a final answer.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ pub(crate) struct Hunt {
     pub(crate) leg: usize,
     pub(crate) story: Story,
     pub(crate) plan: Plan,
+    pub(crate) through: Option<Box<Through>>,
     target: rewrite::Target,
     pub(crate) trusted: bool,
     /// What it says of session timers.
@@ -138,6 +142,7 @@ impl Proxy {
             leg: call.leg,
             story: std::mem::take(&mut call.story),
             plan: call.plan.clone(),
+            through: call.through.take(),
             target: kept,
             trusted,
             said: session_timer::Said::of(request.message),
@@ -166,9 +171,12 @@ impl Proxy {
         pick: Pick,
         message: Option<&Message<'_>>,
     ) -> Result<(), No> {
-        let member = self.pool.get(pick.member);
-        let mut order =
-            member.map(|one| one.reach.order(now.mono, &mut self.chance)).unwrap_or_default();
+        let through = self.hunts.get(key).and_then(|hunt| hunt.through.as_deref());
+        let mut order = match (through, self.pool.get(pick.member)) {
+            (Some(through), _) => through.targets.clone(),
+            (None, Some(one)) => one.reach.order(now.mono, &mut self.chance),
+            (None, None) => SmallVec::new(),
+        };
         if order.is_empty() {
             return Err(No::new(Reason::Internal, "resource without address"));
         }
@@ -281,14 +289,20 @@ impl Proxy {
         let member = self.pool.get(attempt.pick.member).ok_or_else(internal)?;
         let address = member.address.as_ref().ok_or_else(internal)?;
         let target = attempt.target;
-        let fixed = egress::fixed_transport(address).is_some() || target.transport.is_stream();
+        let through = self.hunts.get(attempt.hunt).and_then(|hunt| hunt.through.as_deref());
+        let stated = match through {
+            Some(through) => through.fixed,
+            None => egress::fixed_transport(address).is_some(),
+        };
+        let fixed = stated || target.transport.is_stream();
         let flow = self.write_try(attempt, message, draft)?;
         let most = usize::from(self.options.mtu).saturating_sub(limits::MTU_RESERVE);
         let large = draft.bytes.len();
         if fixed || large <= most {
             return Ok((flow, false));
         }
-        let udp_only = attempt.udp_again || member.udp_only.is_some_and(|to| to > now.mono);
+        let known = member.udp_only.filter(|_| through.is_none());
+        let udp_only = attempt.udp_again || known.is_some_and(|to| to > now.mono);
         if !udp_only && self.egress(Transport::Tcp, target.remote).is_some() {
             let by_tcp = Target { transport: Transport::Tcp, ..target };
             let by_tcp = Attempt { target: by_tcp, ..attempt };
@@ -322,7 +336,7 @@ impl Proxy {
         let Draft { start, top, edits, .. } = draft;
         start.push_str("INVITE ");
         hunt.target.write(address, start)?;
-        start.push_str(" SIP/2.0");
+        let aim = self.aim(message, start, transport)?;
         self.via(listener, transport, self.branches, hunt.hash, top);
         let double =
             record_route::is_double((ingress, hunt.ingress.transport), (listener, transport));
@@ -346,10 +360,7 @@ impl Proxy {
             leg.id,
             (ingress, hunt.ingress.transport),
             (listener, transport),
-            record_route::Secure {
-                ingress: crate::call::is_secure(message),
-                egress: start.starts_with("INVITE sips:"),
-            },
+            record_route::Secure { ingress: crate::call::is_secure(message), egress: aim.secure },
             top,
         );
         headers::session_id(session, self.settings.node_id, top);
@@ -357,7 +368,8 @@ impl Proxy {
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        rewrite::hop(message, hunt.ingress, self.own_routes(message), edits);
+        rewrite::hop(message, hunt.ingress, edits);
+        routes::write(message, aim.gone, aim.last.as_deref(), edits);
         self.asked_timer(attempt.hunt).write(message, top, edits);
         for header in message.headers().filter(|one| rewrite::is_internal(one, hunt.trusted)) {
             edits.drop(header.index);

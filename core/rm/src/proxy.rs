@@ -30,7 +30,8 @@ use crate::admit::{Request, Sources, Way};
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::draft::Draft;
-use crate::forward::{Hunt, branch, watch::Watch};
+use crate::forward::through::Onward;
+use crate::forward::{Hunt, branch, routes, watch::Watch};
 use crate::input::{Input, NodeState};
 use crate::limits::{PENDING, PENDING_RESERVE};
 use crate::log;
@@ -277,13 +278,14 @@ impl Proxy {
         let answered = self.endpoint.counters().refused;
         match self.endpoint.handle_input(now.mono, flow, bytes) {
             Received::Request { id, message } => {
-                let message = &message;
-                self.note_alias(flow, message);
-                self.on_request(&Request { now, id, flow, message, source, hash: 0 });
+                self.note_alias(flow, &message);
+                self.unswapped(&message, |proxy, message| {
+                    proxy.on_request(&Request { now, id, flow, message, source, hash: 0 });
+                });
             }
             Received::Ack { message } => {
                 *self.counters.requests.entry(("proxy", "ACK")).or_default() += 1;
-                self.on_ack(now, flow, &message);
+                self.unswapped(&message, |proxy, message| proxy.on_ack(now, flow, message));
             }
             Received::Cancel { invite, message } => {
                 *self.counters.requests.entry(("proxy", "CANCEL")).or_default() += 1;
@@ -317,6 +319,14 @@ impl Proxy {
             let port = via.port.unwrap_or(flow.transport.default_port());
             self.events.push(Event::Alias { flow, port });
         }
+    }
+
+    /// A request as its sender meant it, whatever a strict router before us has made of it.
+    fn unswapped(&mut self, message: &Message<'_>, then: impl FnOnce(&mut Self, &Message<'_>)) {
+        let bytes = routes::before_strict(&self.settings, message);
+        let limits = self.limits;
+        let repaired = bytes.as_ref().and_then(|bytes| sip::parse::parse(bytes, &limits).ok());
+        then(self, repaired.as_ref().unwrap_or(message));
     }
 
     fn on_broken(&mut self, now: Now, flow: Flow, bytes: &[u8], error: ParseError) {
@@ -358,6 +368,11 @@ impl Proxy {
         if request.is_invite() {
             self.trying(request);
         }
+        self.pass(request);
+    }
+
+    /// Through the gate, and the way that it shows.
+    pub(crate) fn pass(&mut self, request: &Request<'_, '_>) {
         let done = match self.gate(request) {
             Ok(Way::Dialog) => self.on_dialog(request),
             Ok(Way::Call) => return self.on_invite(request),
@@ -380,8 +395,13 @@ impl Proxy {
             Ok(source) => source,
             Err(no) => return self.refuse(request, &no),
         };
+        let through = match self.onward(request) {
+            Ok(Onward::Known(through)) => through,
+            Ok(Onward::Waits) => return,
+            Err(no) => return self.refuse(request, &no),
+        };
         source.priority = source.priority || self.is_priority_number(request.message);
-        let Some(mut call) = self.remember(request, source) else {
+        let Some(mut call) = self.remember(request, source, through) else {
             return self.refuse(request, &Reason::Internal.into());
         };
         let carried = self

@@ -10,12 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 use model::time::Now;
 use sip::locate::{Goal, Target, at_once};
 use sip::message::Message;
-use sip::transport::{Flow, Transport};
-use sip::uri::{Scheme, Uri};
+use sip::transport::Flow;
+use sip::uri::Uri;
 use smallvec::SmallVec;
 
 use super::Located;
 use crate::admit::own;
+use crate::forward::own_request::Way;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::resolve::Known;
@@ -30,7 +31,7 @@ pub(crate) enum Next {
 }
 
 /// Ways to one URI.
-enum Ways {
+pub(crate) enum Ways {
     /// At least one, in their order.
     Flows(SmallVec<[Flow; 1]>),
     Name(Goal),
@@ -46,18 +47,20 @@ pub(crate) struct Hop {
     pub(crate) uri: Option<String>,
     /// Route values on top to leave out.
     pub(crate) gone: usize,
-    /// All Route lines are replaced by `routes`.
-    pub(crate) routes_rewritten: bool,
-    /// Whole Route lines of our own.
-    pub(crate) routes: String,
+    /// A Route value of our own behind all others: the target, where a strict router is next.
+    pub(crate) last: Option<String>,
+    /// Whole Route lines of our own, which the message does not have.
+    pub(crate) learnt: Option<String>,
 }
 
 /// What a message states, after our own entries.
 struct Stated<'m> {
+    /// Its target.
     uri: Cow<'m, str>,
-    routes: SmallVec<[Cow<'m, str>; 4]>,
-    /// The Request-URI or the routes are not those of the message.
-    rewritten: bool,
+    /// The topmost Route entry.
+    route: Option<Cow<'m, str>>,
+    /// Both are what the leg has learnt: the route set as it is kept.
+    learnt: Option<String>,
 }
 
 impl Proxy {
@@ -72,88 +75,57 @@ impl Proxy {
         message: &Message<'_>,
         located: &Located,
     ) -> Result<Next, No> {
-        let mut stated = self.stated(message, located)?;
-        let first = stated.routes.first().cloned();
-        let to = match &first {
-            None => stated.uri.clone(),
-            Some(route) => {
-                let parsed = Uri::parse(route).map_err(|_| No::new(Reason::NextHop, &**route))?;
-                if parsed.param("lr").is_none() {
-                    // a strict router is next (RFC 3261 §16.6 step 6)
-                    stated.routes.remove(0);
-                    stated.routes.push(std::mem::replace(&mut stated.uri, route.clone()));
-                    stated.rewritten = true;
-                }
-                route.clone()
-            }
-        };
-        let parsed = Uri::parse(&to).map_err(|_| No::new(Reason::NextHop, &*to))?;
+        let stated = self.stated(message, located)?;
+        let to = stated.route.as_ref().unwrap_or(&stated.uri);
+        let parsed = Uri::parse(to).map_err(|_| No::new(Reason::NextHop, &**to))?;
+        // whatever the routes say, a `sips:` target is reached as if they were (RFC 3261 §16.6
+        // step 7)
+        let secure = is_secure(&stated.uri);
         let mut chance = self.chance.clone();
-        let ways = self.ways_to(now, &parsed, |below| chance.below(below));
+        let ways = self.ways_to(now, &parsed, secure, |below| chance.below(below));
         self.chance = chance;
         let mut flows = match ways? {
             Ways::Flows(flows) => flows,
             Ways::Name(goal) => {
                 // nobody has names asked for that it could not be sent to
-                self.may_go(ingress, &parsed, None, located)?;
+                self.may_go(ingress, &parsed, secure, None, located)?;
                 return Ok(Next::Name(goal));
             }
         };
-        // whatever the routes say, a `sips:` target is reached by TLS only (RFC 3261 §16.6 step 7)
-        if is_secure(&stated.uri) {
-            flows.retain(|flow| flow.transport == Transport::Tls);
-        }
         if flows.is_empty() {
-            return Err(No::new(Reason::NextHop, &*to));
+            return Err(No::new(Reason::NextHop, &**to));
         }
         let flow = flows.remove(0);
-        self.may_go(ingress, &parsed, Some(flow.remote), located)?;
-        let routes = if stated.rewritten {
-            stated.routes.iter().map(|route| format!("Route: <{route}>\r\n")).collect()
-        } else {
-            String::new()
-        };
-        Ok(Next::Hop(Hop {
-            flow,
-            others: flows,
-            uri: stated.rewritten.then(|| stated.uri.into_owned()),
-            gone: located.own,
-            routes_rewritten: stated.rewritten,
-            routes,
-        }))
+        self.may_go(ingress, &parsed, secure, Some(flow.remote), located)?;
+        let strict = stated.route.is_some() && parsed.param("lr").is_none();
+        Ok(Next::Hop(stated.hop(flow, flows, located.own, strict)))
     }
 
     fn stated<'m>(&self, message: &Message<'m>, located: &Located) -> Result<Stated<'m>, No> {
         let line = message.request().ok_or_else(|| No::from(Reason::Malformed))?;
-        let routes = message.routes().skip(located.own).map(|route| Cow::Borrowed(route.uri));
-        let mut routes: SmallVec<[Cow<'m, str>; 4]> = routes.collect();
-        if located.strict
-            && let Some(last) = routes.pop()
-        {
-            return Ok(Stated { uri: last, routes, rewritten: true });
+        if !located.targetless {
+            let route = message.routes().nth(located.own).map(|route| Cow::Borrowed(route.uri));
+            return Ok(Stated { uri: Cow::Borrowed(line.uri), route, learnt: None });
         }
-        if !located.targetless && !located.strict {
-            return Ok(Stated { uri: Cow::Borrowed(line.uri), routes, rewritten: false });
-        }
-        // the Request-URI is ours and nothing else is stated: what the leg has learnt
+        // the Request-URI is ours and nothing else is stated
         let leg = located.leg.and_then(|key| self.table.leg(key));
         let leg = leg.ok_or_else(|| No::new(Reason::NoDialog, message.call_id()))?;
         let (target, route) = towards(located.side.other());
-        let uri = leg.texts.get(target).to_owned();
+        let (uri, set) = (leg.texts.get(target), leg.texts.get(route));
         if uri.is_empty() {
             return Err(No::new(Reason::NoDialog, message.call_id()));
         }
-        let routes = entries(leg.texts.get(route)).map(|uri| Cow::Owned(uri.to_owned()));
-        Ok(Stated { uri: Cow::Owned(uri), routes: routes.collect(), rewritten: true })
+        let route = entries(set).next().map(|uri| Cow::Owned(uri.to_owned()));
+        Ok(Stated { uri: Cow::Owned(uri.to_owned()), route, learnt: Some(set.to_owned()) })
     }
 
-    /// The flow to a URI, as far as that is known now.
+    /// The flow to a URI, as far as that is known now; `secure`: as if it were a `sips:` one.
     ///
     /// # Errors
     /// `next-hop` for a name that is not known or leads nowhere, or a transport that no listener
     /// has; `relay-refused` for an address to which nothing may be sent.
-    pub(crate) fn flow_to(&self, now: Now, uri: &Uri<'_>) -> Result<Flow, No> {
-        match self.ways_to(now, uri, |_| 0)? {
+    pub(crate) fn flow_to(&self, now: Now, uri: &Uri<'_>, secure: bool) -> Result<Flow, No> {
+        match self.ways_to(now, uri, secure, |_| 0)? {
             Ways::Flows(flows) => {
                 flows.first().copied().ok_or_else(|| No::new(Reason::NextHop, uri.text))
             }
@@ -162,9 +134,15 @@ impl Proxy {
     }
 
     /// All flows to a URI: one to an IP literal, those of its targets to a name.
-    fn ways_to(&self, now: Now, uri: &Uri<'_>, below: impl FnMut(u64) -> u64) -> Result<Ways, No> {
+    pub(crate) fn ways_to(
+        &self,
+        now: Now,
+        uri: &Uri<'_>,
+        secure: bool,
+        below: impl FnMut(u64) -> u64,
+    ) -> Result<Ways, No> {
         let no = || No::new(Reason::NextHop, uri.text);
-        let goal = Goal::of_uri(uri).ok_or_else(no)?;
+        let goal = Goal::of_uri(uri).ok_or_else(no)?.secured(secure);
         if let Some(target) = at_once(&goal, self.settings.spoken()) {
             let flow = self.flow_of(target.map_err(|_| no())?, uri.text)?;
             return Ok(Ways::Flows(SmallVec::from_buf([flow])));
@@ -212,6 +190,7 @@ impl Proxy {
         &self,
         ingress: Flow,
         stated: &Uri<'_>,
+        secure: bool,
         to: Option<SocketAddr>,
         located: &Located,
     ) -> Result<(), No> {
@@ -221,6 +200,10 @@ impl Proxy {
             let route = entries(leg.texts.get(route)).next();
             let learnt = [route, Some(leg.texts.get(target))];
             let goal = |uri: &str| Uri::parse(uri).ok().as_ref().and_then(Goal::of_uri);
+            let address = |uri: &str| {
+                let target = at_once(&goal(uri)?.secured(secure), self.settings.spoken())?;
+                target.ok().map(|target| target.remote)
+            };
             learnt.iter().flatten().any(|uri| match &named {
                 Some(_) => goal(uri) == named,
                 None => to.is_some() && address(uri) == to,
@@ -241,7 +224,28 @@ impl Proxy {
     }
 }
 
-fn is_secure(uri: &str) -> bool {
+impl Stated<'_> {
+    /// The edits that lead to a hop; `strict`: it finds itself in the Request-URI, and the target
+    /// behind all routes (RFC 3261 §16.6 step 6).
+    fn hop(self, flow: Flow, others: SmallVec<[Flow; 1]>, own: usize, strict: bool) -> Hop {
+        let Self { uri, route, learnt } = self;
+        if let Some(set) = learnt {
+            let way = Way::through(&uri, &set);
+            let line = |route: &str| format!("Route: {route}\r\n");
+            let learnt = if way.route.is_empty() { String::new() } else { line(&way.route) };
+            let (uri, gone) = (Some(way.uri), usize::MAX);
+            return Hop { flow, others, uri, gone, last: None, learnt: Some(learnt) };
+        }
+        let (uri, gone, last) = if strict {
+            (route.map(Cow::into_owned), own + 1, Some(uri.into_owned()))
+        } else {
+            (None, own, None)
+        };
+        Hop { flow, others, uri, gone, last, learnt: None }
+    }
+}
+
+pub(crate) fn is_secure(uri: &str) -> bool {
     uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
 }
 
@@ -259,10 +263,4 @@ fn entries(route: &str) -> impl Iterator<Item = &str> {
         entry.trim().trim_matches(['<', '>'])
     }
     route.split(", ").map(bare).filter(|uri| !uri.is_empty())
-}
-
-fn address(uri: &str) -> Option<SocketAddr> {
-    let uri = Uri::parse(uri).ok()?;
-    let default = if uri.scheme == Scheme::Sips { 5061 } else { 5060 };
-    Some(SocketAddr::new(uri.host_ip()?, uri.port.unwrap_or(default)))
 }

@@ -8,6 +8,7 @@ use sip::header::Name;
 use sip::message::Message;
 use smallvec::SmallVec;
 
+use super::effect::{Fate, fate};
 use super::{Kind, Relay};
 use crate::forward::failover::Outcome;
 use crate::forward::session_timer::agreed;
@@ -53,9 +54,8 @@ impl Proxy {
             }
         }
         self.counters.answer(self.told(status), passed(status), false);
-        let held = self.learn(now, &relay, status, message);
-        match held {
-            Some(number) => {
+        match self.learn(now, &relay, status, message) {
+            Some(number) if status != 408 => {
                 let mut draft = self.fresh_draft();
                 if self.passed_back(message, None, None, &mut draft) {
                     let told = self.told(status);
@@ -63,7 +63,9 @@ impl Proxy {
                 }
                 self.draft = draft;
             }
-            None => self.pass_back(now, relay.server, status, message, None, relay.owed),
+            // nor may a 408 be said to anything but INVITE (RFC 4320 §4.2)
+            _ if status == 408 && relay.kind != Kind::Invite => {}
+            _ => self.pass_back(now, relay.server, status, message, None, relay.owed),
         }
         self.buffers.release(relay.request);
     }
@@ -71,9 +73,11 @@ impl Proxy {
     fn relay_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
         let until = now.mono + self.settings.timers.c;
         let Some(relay) = self.relays.get(key) else { return };
-        if relay.kind == Kind::Invite {
-            self.timers.set(until, Timer::RelayC(key));
+        // nothing but 100 may be said before the end to anything else (RFC 4320 §4.1)
+        if relay.kind != Kind::Invite {
+            return;
         }
+        self.timers.set(until, Timer::RelayC(key));
         let server = relay.server;
         self.pass_back(now, server, status, message, None, None);
     }
@@ -94,13 +98,6 @@ impl Proxy {
                 leg.state = State::Up;
                 leg.bye = None;
             }
-            // the other side does not know the dialog: nobody will say BYE to it
-            Kind::Invite | Kind::Update if status == 481 => {
-                let leg = self.table.leg_mut(key).filter(|leg| leg.state >= State::Up)?;
-                let gone = relay.side.other();
-                leg.bye = Some(crate::session::Bye { at: now.wall, by: gone });
-                self.end_by_bye(now, key);
-            }
             Kind::Invite | Kind::Update if status < 300 => {
                 // the target that the request itself named, now that it was accepted
                 let request = sip::parse::parse(&relay.request, &self.limits).ok();
@@ -115,7 +112,9 @@ impl Proxy {
                 self.set_expiry(key);
             }
             Kind::Refer if status < 300 => self.table.leg_mut(key)?.referred = true,
-            Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {}
+            Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {
+                self.suffer(now, key, relay.side.other(), fate(message.method(), status));
+            }
         }
         None
     }
@@ -124,13 +123,28 @@ impl Proxy {
     fn end_by_bye(&mut self, now: Now, key: usize) -> Option<u64> {
         let leg = self.table.leg(key)?;
         let bye = leg.bye?;
-        let state = match (leg.referred, bye.by) {
-            (true, _) => EndState::Transferred,
-            (false, Side::Caller) => EndState::UserEnd,
-            (false, Side::Callee) => EndState::AppEnd,
-        };
+        let state = if leg.referred { EndState::Transferred } else { ended_by(bye.by) };
         let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
         self.end_leg(now, key, end, None)
+    }
+
+    /// A request to this side has failed: what that does to a leg that is up. One whose BYE is on
+    /// its way ends with that.
+    fn suffer(&mut self, now: Now, key: usize, asked: Side, fate: Fate) {
+        if self.table.leg(key).is_none_or(|leg| leg.state != State::Up) {
+            return;
+        }
+        let (state, word) = match fate {
+            Fate::Lives => return,
+            Fate::Gone => (ended_by(asked), Reason::NoDialog.word()),
+            Fate::Silent => (EndState::Timeout, "refresh-failed"),
+        };
+        self.end_leg(
+            now,
+            key,
+            End { state, word, status: None, ended: now.wall, urgent: false },
+            None,
+        );
     }
 
     /// No answer ever came, or the message could not be sent.
@@ -142,6 +156,10 @@ impl Proxy {
         let leg = self.leg_of_relay(relay.leg);
         let held = match (relay.kind, leg) {
             (Kind::Bye, Some(key)) => self.end_by_bye(now, key),
+            (Kind::Invite | Kind::Update, Some(key)) if !transport => {
+                self.suffer(now, key, relay.side.other(), Fate::Silent);
+                None
+            }
             _ => None,
         };
         // no 408 to anything but INVITE (RFC 4320): the sender's own timer tells it
@@ -175,6 +193,13 @@ impl Proxy {
         self.servers.remove(&relay.server);
         self.clients.remove(&relay.client);
         Some(relay)
+    }
+}
+
+fn ended_by(side: Side) -> EndState {
+    match side {
+        Side::Caller => EndState::UserEnd,
+        Side::Callee => EndState::AppEnd,
     }
 }
 

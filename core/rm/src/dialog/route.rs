@@ -17,9 +17,7 @@ use crate::token::{BARE, PREFIX, Token, TokenError};
 pub(crate) struct Located {
     /// Own Route values on top, to be removed.
     pub(crate) own: usize,
-    /// The Request-URI is ours: a strict router was before us.
-    pub(crate) strict: bool,
-    /// The Request-URI is ours and names no dialog: the target must be what was learnt.
+    /// The Request-URI is ours: the target must be what was learnt.
     pub(crate) targetless: bool,
     pub(crate) token: Option<Token>,
     /// Key of the leg, if it is known.
@@ -37,8 +35,7 @@ impl Proxy {
         let line = message.request().ok_or_else(|| No::from(Reason::Malformed))?;
         let own = self.own_routes(message);
         let ours = line.target.scheme.is_sip() && own::is_own_host(&self.settings, &line.target);
-        let strict = ours && line.target.user.is_some_and(|user| user.starts_with(PREFIX));
-        let in_uri = strict.then_some(line.target.user).flatten();
+        let in_uri = line.target.user.filter(|user| ours && user.starts_with(PREFIX));
         let mut bad = false;
         let mut token = None;
         let entries = message.routes().take(own);
@@ -78,7 +75,7 @@ impl Proxy {
             None => leg.and_then(by_leg).unwrap_or(false),
         };
         let side = if caller { Side::Caller } else { Side::Callee };
-        Ok(Located { own, strict, targetless: ours && !strict, token, leg, side })
+        Ok(Located { own, targetless: ours, token, leg, side })
     }
 
     /// Whether a request with these tags is of the dialog that the leg has become. All tries of a

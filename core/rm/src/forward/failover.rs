@@ -131,12 +131,14 @@ impl Proxy {
             member.reach.failed(now.mono, current.target);
         }
         let service = hunt.plan.service;
+        // what a Route entry of the sender does not answer says nothing of the resource behind it
+        let detour = outcome.code().is_none() && hunt.through.is_some();
         let listed = outcome.code().is_some_and(|code| self.is_listed(current.group, code));
         let retry_after = message
             .and_then(|message| message.header(Name::RetryAfter))
             .and_then(|header| header.number());
         let judged = verdict(outcome, listed, retry_after, service);
-        let next = judged.next && !cancelled && !progress;
+        let next = judged.next && !cancelled && !progress && !detour;
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
         {
@@ -145,7 +147,10 @@ impl Proxy {
                 hunt.story = story;
             }
         }
-        if !cancelled && let Some(tried) = judged.resource {
+        if !cancelled
+            && !detour
+            && let Some(tried) = judged.resource
+        {
             self.tell_member(now, member, tried, &outcome.to_string());
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
@@ -161,6 +166,8 @@ impl Proxy {
             self.next_try(now, key, outcome);
         } else if outcome.code().is_some() {
             self.forward_best(now, key);
+        } else if detour && outcome == Outcome::Transport {
+            self.finish_hunt(now, key, &Reason::NextHop.into());
         } else {
             self.finish_hunt(now, key, &Reason::NoAnswer.into());
         }
@@ -359,10 +366,13 @@ impl Proxy {
         let Some(current) = hunt.current.take() else { return };
         self.timers.take_back(Timer::TimerC(key));
         self.buffers.release(current.sent);
-        let Some(member) = self.pool.get_mut(current.member) else { return };
-        member.udp_only = Some(now.mono + limits::UDP_ONLY);
-        let resource = member.names.name.clone();
-        self.log(crate::log::UDP_ONLY, None, vec![("resource", resource)]);
+        if let Some(through) = &mut hunt.through {
+            through.fixed = true;
+        } else if let Some(member) = self.pool.get_mut(current.member) {
+            member.udp_only = Some(now.mono + limits::UDP_ONLY);
+            let resource = member.names.name.clone();
+            self.log(crate::log::UDP_ONLY, None, vec![("resource", resource)]);
+        }
         let what = (current.member, current.group, current.by);
         self.same_again(now, key, what, current.target, true);
     }

@@ -12,7 +12,7 @@ use sip::print::phrase;
 use smallvec::SmallVec;
 
 use super::draft::Draft;
-use super::{failover, headers, rewrite, session_timer};
+use super::{failover, headers, routes, session_timer};
 use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy};
 use crate::session::end::route_set;
@@ -157,7 +157,7 @@ impl Proxy {
         if message.vias().nth(1).is_none() {
             return false;
         }
-        rewrite::without_first(message, Name::Via, 1, &mut draft.edits);
+        routes::without_first(message, Name::Via, 1, &mut draft.edits);
         if let Some((session, _)) = session.and_then(|key| self.table.both(key)) {
             headers::session_id(session, self.settings.node_id, &mut draft.top);
             if let Some(theirs) = message.named("X-Genesys-GVP-Session-ID") {

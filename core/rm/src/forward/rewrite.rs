@@ -242,10 +242,9 @@ fn fill(value: &str, snapshot: &Snapshot, choice: &Choice, facts: Facts<'_>, out
     escape_param(rest, out);
 }
 
-/// The edits of every forwarded request: top Via stamped, Max-Forwards decremented, the first
-/// `routes` Route values gone. A missing Max-Forwards is for the caller to add.
-pub(crate) fn hop(message: &Message<'_>, flow: Flow, routes: usize, edits: &mut Edits) {
-    without_first(message, Name::Route, routes, edits);
+/// The edits of every forwarded request: top Via stamped, Max-Forwards decremented. A missing one
+/// is for the caller to add, and routes are of `routes`.
+pub(crate) fn hop(message: &Message<'_>, flow: Flow, edits: &mut Edits) {
     if let Some(via) = message.header(Name::Via) {
         edits.put(via.index, |out| sip::print::stamped_via(message, flow, out));
     }
@@ -254,32 +253,6 @@ pub(crate) fn hop(message: &Message<'_>, flow: Flow, routes: usize, edits: &mut 
         edits.put(header.index, |out| {
             // writing into a vector cannot fail
             let _ = write!(out, "Max-Forwards: {}\r\n", hops.saturating_sub(1));
-        });
-    }
-}
-
-/// The edits that take the first `count` values of a list header away.
-pub(crate) fn without_first(message: &Message<'_>, name: Name, count: usize, edits: &mut Edits) {
-    let mut left = count;
-    for header in message.all(name) {
-        if left == 0 {
-            break;
-        }
-        edits.put(header.index, |out| {
-            let before = out.len();
-            for value in header.values() {
-                if left > 0 {
-                    left -= 1;
-                    continue;
-                }
-                let named = out.len() > before;
-                out.extend_from_slice(if named { b"" } else { header.spelled });
-                out.extend_from_slice(if named { b", " } else { b": " });
-                out.extend_from_slice(value);
-            }
-            if out.len() > before {
-                out.extend_from_slice(b"\r\n");
-            }
         });
     }
 }

@@ -14,7 +14,8 @@ use sip::transport::Flow;
 
 use super::draft::Draft;
 use super::failover::Outcome;
-use super::rewrite;
+use super::through::Onward;
+use super::{rewrite, routes};
 use crate::admit::Request;
 use crate::dialog::{Placed, Relay};
 use crate::pool::Plan;
@@ -31,6 +32,10 @@ impl Proxy {
     /// As for a call.
     pub(crate) fn on_single(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
         let source = self.admit(request)?;
+        let through = match self.onward(request)? {
+            Onward::Known(through) => through,
+            Onward::Waits => return Ok(()),
+        };
         let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
         let mut trace = Trace::default();
         let (mut dn, mut ani) = (String::new(), String::new());
@@ -60,7 +65,11 @@ impl Proxy {
         let address =
             self.pool.get(pick.member).and_then(|one| one.address.clone()).ok_or_else(internal)?;
         let member = self.pool.get(pick.member).ok_or_else(internal)?;
-        let order = member.reach.order(request.now.mono, &mut self.chance);
+        let (through, targets) = (through.is_some(), through.map(|through| through.targets));
+        let order = match targets {
+            Some(targets) => targets,
+            None => member.reach.order(request.now.mono, &mut self.chance),
+        };
         let Target { transport, remote } = *order.first().ok_or_else(internal)?;
         let index = self.egress(transport, remote).ok_or_else(internal)?;
         self.branches += 1;
@@ -71,20 +80,21 @@ impl Proxy {
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
-        rewrite::hop(message, request.flow, self.own_routes(message), edits);
-        for header in message.headers().filter(|one| rewrite::is_internal(one, source.trusted)) {
-            edits.drop(header.index);
-        }
         start.push_str(line.method.as_str());
         start.push(' ');
         target.write(&address, start)?;
-        start.push_str(" SIP/2.0");
+        let aim = self.aim(message, start, transport)?;
+        rewrite::hop(message, request.flow, edits);
+        routes::write(message, aim.gone, aim.last.as_deref(), edits);
+        for header in message.headers().filter(|one| rewrite::is_internal(one, source.trusted)) {
+            edits.drop(header.index);
+        }
         draft.write(message);
         let flow = Flow { transport, listener: index, remote, conn: None };
         let options = ClientOptions::default();
         let client = self.endpoint.request(request.now.mono, flow, &draft.bytes, options);
         let bytes = self.buffers.keep(message.raw());
-        let placed = Placed { member: pick.member, plan };
+        let placed = Placed { member: pick.member, plan, through };
         let relay = self.relays.insert(Relay::outside(request, client, bytes, placed));
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));
@@ -105,7 +115,9 @@ impl Proxy {
             Some(seconds) => Tried::Full(Duration::from_secs(u64::from(seconds))),
             None => Tried::Failed,
         };
-        self.tell_member(now, placed.member, tried, &outcome.to_string());
+        if matches!(outcome, Outcome::Answer(_)) || !placed.through {
+            self.tell_member(now, placed.member, tried, &outcome.to_string());
+        }
         let no = || self.pool.none(now, &self.snapshot, &self.options, &placed.plan);
         (outcome != Outcome::Timeout).then(no)
     }

@@ -20,6 +20,7 @@ use super::Try;
 use super::branch;
 use super::own_request::{OwnRequest, Way, after};
 use crate::counters::count;
+use crate::dialog::hop::is_secure;
 use crate::limits;
 use crate::pool::Occupant;
 use crate::proxy::{ClientUse, Proxy};
@@ -243,7 +244,9 @@ impl Proxy {
         let mut route = String::new();
         self.callee_route(answer, &mut route);
         let way = Way::through(target, &route);
-        let flow = Uri::parse(&way.hop).ok().and_then(|hop| self.flow_to(now, &hop).ok());
+        let flow = Uri::parse(&way.hop)
+            .ok()
+            .and_then(|hop| self.flow_to(now, &hop, is_secure(target)).ok());
         match flow {
             Some(flow) if !target.is_empty() => (Some(way), flow),
             _ => (None, tried),

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use model::time::Now;
 use sip::endpoint::{LostAnswer, ServerId};
 use sip::locate::Goal;
+use sip::message::Message;
 use sip::transport::Flow;
 
 use crate::admit::Request;
@@ -73,21 +74,36 @@ impl Proxy {
                 self.on_ack(now, flow, &message);
                 continue;
             };
-            let source = self.sources.of(&self.settings, flow);
-            let hash = branch::loop_hash(&self.settings.keys, &message);
-            let request = Request { now, id, flow, message: &message, source, hash };
-            if let Err(no) = self.on_dialog(&request) {
-                self.refuse(&request, &no);
-            }
+            self.pass(&self.request(now, flow, id, &message));
         }
     }
 
-    /// A CANCEL for an INVITE that may still wait.
+    fn request<'m, 'a>(
+        &self,
+        now: Now,
+        flow: Flow,
+        id: ServerId,
+        message: &'m Message<'a>,
+    ) -> Request<'m, 'a> {
+        let source = self.sources.of(&self.settings, flow);
+        let hash = branch::loop_hash(&self.settings.keys, message);
+        Request { now, id, flow, message, source, hash }
+    }
+
+    /// A CANCEL for an INVITE that may still wait; one outside dialogs was an attempt.
     pub(crate) fn cancel_waiting(&mut self, now: Now, invite: ServerId) {
         let is_it = |one: &Waiting| matches!(one.what, What::Request(_, id) if id == invite);
         let Some(at) = self.waiting.iter().position(is_it) else { return };
-        if let Some(Waiting { what: What::Request(flow, _), bytes, .. }) = self.waiting.remove(at) {
-            self.answer_no(now, invite, flow, &bytes, &Reason::Cancelled.into(), None);
+        let Some(Waiting { what: What::Request(flow, _), bytes, .. }) = self.waiting.remove(at)
+        else {
+            return;
+        };
+        let Ok(message) = sip::parse::parse(&bytes, &self.limits) else { return };
+        let (request, no) = (self.request(now, flow, invite, &message), Reason::Cancelled.into());
+        let outside = message.to().tag().is_none();
+        match outside.then(|| self.remember(&request, request.source, None)).flatten() {
+            Some(call) => self.refuse_call(&request, call, &no),
+            None => self.answer_no(now, invite, flow, &bytes, &no, None),
         }
     }
 }

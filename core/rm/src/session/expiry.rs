@@ -12,6 +12,7 @@ use sip::uri::Uri;
 
 use super::end::End;
 use super::{Leg, Side, State, Text};
+use crate::dialog::hop::is_secure;
 use crate::forward::own_request::{OwnRequest, Way, party};
 use crate::limits;
 use crate::proxy::{ClientUse, Proxy};
@@ -111,7 +112,7 @@ impl Proxy {
             return None;
         }
         let way = Way::through(target, texts.get(route));
-        let flow = self.flow_to(now, &Uri::parse(&way.hop).ok()?).ok()?;
+        let flow = self.flow_to(now, &Uri::parse(&way.hop).ok()?, is_secure(target)).ok()?;
         let listener = self.listener(flow.listener)?;
         let node = self.settings.node_id;
         let branch = crate::forward::branch::Branch { node, number, hash: 0 };

@@ -105,6 +105,21 @@ fn a_node_without_the_leg_reads_the_token_of_the_route() {
     assert!(other.try_take(MCP1).is_some());
 }
 
+/// The same behind a strict router, which has put our Route entry into the Request-URI (RFC 3261
+/// §16.4): it is selected by the number that stood there.
+#[test]
+fn a_strict_router_before_a_call_is_repaired() {
+    let (_, up) = full();
+    let mut other = World::new();
+    let route = "Route: <sip:18005550100@10.0.0.5:5060>\r\n";
+    let text = with(&format!("{route}{}", naming("Replaces", &up.caller)), "strict");
+    let own = &up.caller.routes[0];
+    other.udp(CALLER, &text.replacen("sip:18005550100@10.0.0.5:5060", own, 1));
+    let sent = other.take(MCP2);
+    assert!(sent.starts_with("INVITE sip:dialog@10.0.0.12:5070;"), "{sent}");
+    assert_eq!(header(&sent, "Route"), "");
+}
+
 #[test]
 fn a_holder_that_is_dead_or_refuses_is_not_replaced_by_another() {
     let mut world = World::new();

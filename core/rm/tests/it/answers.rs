@@ -170,18 +170,54 @@ fn a_secure_call_is_not_placed_where_tls_is_not() {
     assert!(world.try_take(MCP1).is_none());
 }
 
+fn with_tls() -> rm::Settings {
+    let mut own = settings();
+    own.listeners.push(rm::Listener {
+        transport: sip::transport::Transport::Tls,
+        bound: crate::world::address("10.0.0.5:5061"),
+        advertise: ("10.0.0.5".to_owned(), 5061),
+        via: ("10.0.0.5".to_owned(), 5061),
+    });
+    own
+}
+
+/// RFC 3261 §16.6 step 7: whatever the next hop says of itself, a `sips:` target makes it TLS.
+#[test]
+fn a_secure_target_is_reached_by_tls_through_any_route() {
+    let mut world = World::with(&objects(), with_tls());
+    let up = world.up("18005550100", "in");
+    for (number, (route, to)) in [
+        ("", Some("10.0.0.11:5070")),
+        ("sip:10.0.0.9;lr", Some("10.0.0.9:5061")),
+        ("sip:10.0.0.9:5099;lr", Some("10.0.0.9:5099")),
+        ("sip:10.0.0.9;lr;transport=tcp", Some("10.0.0.9:5061")),
+        ("sips:10.0.0.9;lr", Some("10.0.0.9:5061")),
+        // a strict router too, though the Request-URI no longer says so
+        ("sip:10.0.0.9", Some("10.0.0.9:5061")),
+        ("sip:10.0.0.9;lr;transport=udp", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut dialog = up.caller.clone();
+        dialog.target = "sips:mcp@10.0.0.11:5070".to_owned();
+        dialog.routes.extend((!route.is_empty()).then(|| route.to_owned()));
+        world.udp(CALLER, &dialog.request("INFO", "10.0.0.2:5090", &format!("i{number}")));
+        match to {
+            Some(to) => {
+                let sent = world.take_flow(to).expect(route);
+                assert_eq!((sent.flow.transport.as_str(), sent.flow.listener), ("TLS", 3));
+            }
+            None => assert_eq!(status(&world.take(CALLER)), 502, "{route}"),
+        }
+    }
+}
+
 /// Where there is one with TLS, a secure call goes there alone, and a plain call may too: each side
 /// has a Record-Route of its own kind.
 #[test]
 fn a_secure_call_goes_by_tls_with_sips_in_its_record_route() {
-    let tls = |port| rm::Listener {
-        transport: sip::transport::Transport::Tls,
-        bound: crate::world::address(&format!("10.0.0.5:{port}")),
-        advertise: ("10.0.0.5".to_owned(), port),
-        via: ("10.0.0.5".to_owned(), port),
-    };
-    let mut own = settings();
-    own.listeners.push(tls(5061));
+    let own = with_tls();
     for (address, plain) in
         [("sips:10.0.0.12:5071", false), ("sip:10.0.0.12:5071;transport=tls", true)]
     {

@@ -7,6 +7,25 @@ use crate::world::{
 };
 use rm::FrameKind;
 
+/// What a proxy counts and what it leaves (rm.md §1.6): hops are counted where they are, and added
+/// where they are not; breadth, and what RFC 3262 and RFC 3326 say, pass in both directions.
+#[test]
+fn what_is_counted_and_what_passes() {
+    let lines = "Max-Breadth: 3\r\nSupported: 100rel\r\nReason: Q.850;cause=16\r\n";
+    for (given, sent) in [("Max-Forwards: 70\r\n", "69"), ("Max-Forwards: 1\r\n", "0"), ("", "70")]
+    {
+        let mut world = World::new();
+        let text = invite("18005550100", "p").replace("Max-Forwards: 70\r\n", given);
+        world.udp(CALLER, &text.replace("Content-Type", &format!("{lines}Content-Type")));
+        let forwarded = world.take(MCP1);
+        assert_eq!(all(&forwarded, "Max-Forwards"), [sent], "{given}");
+        assert!(forwarded.contains(lines), "{forwarded}");
+        let answer = "Require: 100rel\r\nRSeq: 988789\r\nReason: Q.850;cause=17\r\n";
+        world.udp(MCP1, &reply(&forwarded, 183, "t", answer));
+        assert!(world.take(CALLER).contains(answer));
+    }
+}
+
 /// §5.4 (a) as forwarded, with the addresses of the specification: mcp-1 on TCP.
 #[test]
 fn the_forwarded_invite_is_byte_exact() {

@@ -225,6 +225,139 @@ fn a_strict_router_before_us_is_repaired_with_a_double_record_route() {
     assert!(all(&bye, "Route").is_empty(), "{bye}");
 }
 
+/// Names and parameters of Route values outlive both kinds of strict router (RFC 3261 §16.4, §16.6
+/// step 6), over several lines and commas.
+#[test]
+fn route_values_keep_their_bytes() {
+    let mut world = World::new();
+    let up = world.up("18005550100", "bytes");
+    let mut dialog = up.caller.clone();
+    let own = dialog.routes.remove(0);
+    let with = |dialog: &mut crate::world::Dialog, branch: &str, lines: &str| {
+        let text = dialog.request("INFO", "10.0.0.2:5090", branch);
+        text.replace("Max-Forwards", &format!("{lines}Max-Forwards"))
+    };
+    // a strict one behind us
+    let kept = "\"Next, \\\"hop\\\"\" <sip:p@10.0.0.8;lr>;x=\"a,b\"";
+    let lines = format!("Route: <{own}>, <sip:10.0.0.9>\r\nRoute : {kept}, <sip:q@10.0.0.7>\r\n");
+    world.udp(CALLER, &with(&mut dialog, "behind", &lines));
+    let info = world.take("10.0.0.9:5060");
+    assert!(info.starts_with("INFO sip:10.0.0.9 SIP/2.0\r\n"), "{info}");
+    let expected = [&format!("{kept}, <sip:q@10.0.0.7>"), "<sip:mcp@10.0.0.11:5070>"];
+    assert_eq!(all(&info, "Route"), expected);
+    // a strict one before us, and a loose one behind
+    let target = std::mem::replace(&mut dialog.target, own);
+    let lines = format!("Route: <sip:10.0.0.9;lr>;y, {kept}\r\nRoute: <{target}>;z=1\r\n");
+    world.udp(CALLER, &with(&mut dialog, "before", &lines));
+    let info = world.take("10.0.0.9:5060");
+    assert!(info.starts_with("INFO sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{info}");
+    assert_eq!(all(&info, "Route"), [format!("<sip:10.0.0.9;lr>;y, {kept}")]);
+}
+
+/// RFC 5057 §5: what a failure ends, by method, and what the record says of it. The table is that
+/// of `dialog::effect`; here a row of each kind goes through.
+#[test]
+fn a_failure_ends_the_leg_as_far_as_it_reaches() {
+    for (method, status, by_caller, end) in [
+        ("INVITE", 481, true, Some(("APP_END", "no-dialog"))),
+        ("INVITE", 404, true, Some(("APP_END", "no-dialog"))),
+        ("UPDATE", 410, false, Some(("USER_END", "no-dialog"))),
+        ("INFO", 481, true, Some(("APP_END", "no-dialog"))),
+        ("MESSAGE", 604, false, Some(("USER_END", "no-dialog"))),
+        ("INVITE", 408, true, Some(("TIMEOUT", "refresh-failed"))),
+        ("INVITE", 501, true, Some(("APP_END", "no-dialog"))),
+        ("UPDATE", 501, true, None),
+        ("INFO", 405, true, None),
+        ("INFO", 408, true, None),
+        ("NOTIFY", 481, false, None),
+        ("REFER", 404, false, None),
+        ("INVITE", 488, true, None),
+        ("INVITE", 491, true, None),
+        ("INVITE", 500, true, None),
+        ("UPDATE", 503, true, None),
+    ] {
+        let mut world = World::new();
+        let mut up = world.up("18005550100", "f");
+        let (from, to, text) = if by_caller {
+            (CALLER, MCP1, up.caller.request(method, "10.0.0.2:5090", "asks"))
+        } else {
+            (MCP1, CALLER, up.callee.request(method, MCP1, "asks"))
+        };
+        world.udp(from, &text);
+        let passed = world.take(to);
+        world.udp(to, &reply(&passed, status, "", ""));
+        let what = format!("{method} {status}");
+        let heard = world.try_take(from);
+        let silent = status == 408 && method != "INVITE";
+        let answer = heard.map(|answer| answer[8..11].to_owned());
+        let told = if status == 503 { 500 } else { status };
+        assert_eq!(answer, (!silent).then(|| told.to_string()), "{what}");
+        let found =
+            world.ends().first().map(|end| (end["end_state"].clone(), end["reason"].clone()));
+        let end = end.map(|(state, reason)| (state.into(), reason.into()));
+        assert_eq!(found, end, "{what}");
+        assert_eq!(world.proxy.status().legs, usize::from(end.is_none()), "{what}");
+        while world.try_take(to).is_some() {}
+        // its BYE is passed on whatever became of the leg, and makes no second record
+        assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "), "{what}");
+        assert_eq!(world.ends().len(), 1, "{what}");
+    }
+}
+
+/// A refresh that nobody answers is a time-out, whoever notices (RFC 5057 §5.2); one that could not
+/// be sent is not. While a BYE is under way only its end counts.
+#[test]
+fn a_refresh_without_answer_ends_the_leg_and_one_that_was_not_sent_does_not() {
+    for (method, heard) in [("INVITE", Some("408")), ("UPDATE", None)] {
+        let mut world = World::new();
+        let mut up = world.up("18005550100", "r");
+        world.udp(CALLER, &up.caller.request(method, "10.0.0.2:5090", "asks"));
+        world.run(Duration::from_secs(33));
+        assert_eq!(world.try_take(CALLER).map(|text| text[8..11].to_owned()).as_deref(), heard);
+        let end = world.ends()[0];
+        assert_eq!(
+            (&end["end_state"], &end["reason"]),
+            (&"TIMEOUT".into(), &"refresh-failed".into())
+        );
+    }
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "t");
+    world.udp(CALLER, &up.caller.request("UPDATE", "10.0.0.2:5090", "asks"));
+    let sent = world.take_flow(MCP1).unwrap();
+    world.input(rm::Input::FlowFailed { flow: sent.flow });
+    assert!(world.take(CALLER).starts_with("SIP/2.0 502 "));
+    assert!(world.ends().is_empty());
+    world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", "i"));
+    let info = world.take(MCP1);
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b"));
+    let bye = world.take(MCP1);
+    world.udp(MCP1, &reply(&info, 481, "", ""));
+    assert!(world.ends().is_empty());
+    world.udp(MCP1, &reply(&bye, 200, "", ""));
+    assert_eq!(world.ends()[0]["reason"], "normal");
+}
+
+/// RFC 4320: before its end nothing but 100 is said to a request that is no INVITE, and never 408.
+#[test]
+fn no_provisional_answer_and_no_408_to_anything_but_invite() {
+    let mut world = World::new();
+    let mut up = world.up("18005550100", "n");
+    world.udp(CALLER, &up.caller.request("INFO", "10.0.0.2:5090", "i"));
+    let info = world.take(MCP1);
+    for status in [100, 180, 183, 199] {
+        world.udp(MCP1, &reply(&info, status, "", ""));
+        assert!(world.try_take(CALLER).is_none(), "{status}");
+    }
+    world.udp(MCP1, &reply(&info, 200, "", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    // a BYE whose end somebody else has noticed: it ends the call, and is not answered
+    world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b"));
+    let bye = world.take(MCP1);
+    world.udp(MCP1, &reply(&bye, 408, "", ""));
+    assert!(world.try_take(CALLER).is_none());
+    assert_eq!(world.ends()[0]["end_state"], "USER_END");
+}
+
 #[test]
 fn where_a_request_may_not_go() {
     let mut world = World::new();

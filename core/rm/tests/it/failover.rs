@@ -157,6 +157,32 @@ fn each_dialog_of_a_late_answer_is_ended() {
     assert_eq!(used(&world), 0);
 }
 
+/// rm.md §1.6: an answer whose Via is not ours, or which has none but ours, is nobody's.
+#[test]
+fn an_answer_with_a_wrong_or_missing_via_is_dropped() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "v"));
+    let first = world.take(MCP1);
+    let good = reply(&first, 183, "t", "");
+    let vias = crate::world::all(&good, "Via");
+    let without = |via: &str| good.replacen(&format!("Via: {via}\r\n"), "", 1);
+    let [ours, theirs] = vias[..] else { panic!("{vias:?}") };
+    for (text, why) in [
+        (without(theirs), "no-via"),
+        (without(ours), "foreign-via"),
+        (good.replacen("10.0.0.5:5060;branch", "10.0.0.6:5060;branch", 1), "foreign-via"),
+        (good.replacen("10.0.0.5:5060;branch", "10.0.0.5:5070;branch", 1), "foreign-via"),
+        (good.replacen("z9hG4bK-rm0001", "z9hG4bK-rm0002", 1), "stray"),
+    ] {
+        let before = world.proxy.counters().dropped.get(why).copied().unwrap_or(0);
+        world.udp(MCP1, &text);
+        assert!(world.try_take(CALLER).is_none(), "{why}: {text}");
+        assert_eq!(world.proxy.counters().dropped[why], before + 1, "{text}");
+    }
+    world.udp(MCP1, &good);
+    assert!(world.take(CALLER).starts_with("SIP/2.0 183 "));
+}
+
 #[test]
 fn a_503_with_retry_after_means_full_and_never_goes_upstream() {
     let mut world = World::new();
@@ -380,6 +406,25 @@ fn timers_are_options() {
     assert!(world.try_take(CALLER).is_none());
     world.run(Duration::from_millis(1));
     assert!(world.take(CALLER).starts_with("SIP/2.0 408 "));
+}
+
+/// RFC 3261 §16.7 step 2: timer C begins anew with each 101–199, and with no 100.
+#[test]
+fn each_provisional_answer_but_100_begins_timer_c_anew() {
+    for (status, more) in [(100, 10), (101, 180), (180, 180), (183, 180), (199, 180)] {
+        let mut world = World::new();
+        world.udp(CALLER, &invite("18005550100", "c"));
+        let first = world.take(MCP1);
+        world.udp(MCP1, &reply(&first, 182, "t", ""));
+        world.take(CALLER);
+        world.run(Duration::from_secs(170));
+        world.udp(MCP1, &reply(&first, status, "t", ""));
+        assert_eq!(world.try_take(CALLER).is_some(), status > 100, "{status}");
+        world.run(Duration::from_millis(more * 1000 - 1));
+        assert!(world.try_take(CALLER).is_none(), "{status}");
+        world.run(Duration::from_millis(1));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 408 "), "{status}");
+    }
 }
 
 #[test]

@@ -303,3 +303,18 @@ fn every_message_is_in_the_table() {
         assert_eq!(files.len(), count);
     }
 }
+
+/// The multipart body of RFC 4475 §3.1.1.11, which is no text: without the Route that leads nowhere
+/// it passes as it came.
+#[test]
+fn a_body_of_any_bytes_passes() {
+    let route = b"Route: <sip:127.0.0.1:5080>\r\n";
+    let mut bytes = file("rfc4475/mpart01");
+    let at = bytes.windows(route.len()).position(|window| window == route).unwrap();
+    bytes.drain(at..at + route.len());
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut wire = Wire::new(transport);
+        wire.send(&bytes);
+        assert_eq!(wire.outcome(), "forwarded alone", "{transport}");
+    }
+}

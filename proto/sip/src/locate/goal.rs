@@ -50,6 +50,13 @@ impl Goal {
         Some(Self { host, port: uri.port, transport, secure })
     }
 
+    /// The same, over TLS alone where `secure`: the first Route of a request to a `sips:` URI
+    /// (RFC 3261 §16.6 step 7).
+    #[must_use]
+    pub fn secured(self, secure: bool) -> Self {
+        Self { secure: self.secure || secure, ..self }
+    }
+
     /// The goal of a response whose connection or source address is gone: the sent-by of its top
     /// Via, by the transport of that Via (RFC 3263 §5, RFC 3261 §18.2.2).
     pub fn of_sent_by(transport: Transport, host: &str, port: Option<u16>) -> Option<Self> {

@@ -1,8 +1,8 @@
 //! Edits on messages as they come, and headers in every spelling.
 
-use super::{hop, is_internal, without_first};
+use super::{hop, is_internal};
 use crate::forward::draft::Draft;
-use sip::header::Name;
+use crate::forward::routes;
 use sip::limits::Limits;
 use sip::message::Message;
 use sip::transport::{Flow, Transport};
@@ -37,7 +37,8 @@ fn a_hop_stamps_counts_down_and_takes_its_routes() {
     let mut draft = Draft::default();
     draft.start.push_str("INVITE sip:new@h SIP/2.0");
     draft.top.push_str("Via: own\r\n");
-    hop(&message, flow, 1, &mut draft.edits);
+    hop(&message, flow, &mut draft.edits);
+    routes::write(&message, 1, None, &mut draft.edits);
     draft.write(&message);
     let text = String::from_utf8(draft.bytes).unwrap();
     assert!(text.starts_with("INVITE sip:new@h SIP/2.0\r\nVia: own\r\n"), "{text}");
@@ -50,25 +51,6 @@ fn a_hop_stamps_counts_down_and_takes_its_routes() {
     );
     assert!(text.contains("\r\nRoute: <sip:q@y;lr>\r\nRoute: <sip:z@z>\r\n"), "{text}");
     assert!(text.contains("\r\nMax-Forwards: 69\r\n"), "{text}");
-}
-
-#[test]
-fn first_values_go_over_lines_and_commas() {
-    let message = parsed(INVITE.as_bytes());
-    let left = |count| {
-        let mut draft = Draft::default();
-        without_first(&message, Name::Route, count, &mut draft.edits);
-        draft.write(&message);
-        let text = String::from_utf8(draft.bytes).unwrap();
-        let routes = text.lines().filter(|line| line.starts_with("Route"));
-        routes.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let all = ["Route: <sip:rm@x;lr>, <sip:q@y;lr>", "Route: <sip:z@z>"];
-    assert_eq!(left(0), all);
-    assert_eq!(left(1), ["Route: <sip:q@y;lr>", all[1]]);
-    assert_eq!(left(2), [all[1]]);
-    assert_eq!(left(3), Vec::<String>::new());
-    assert_eq!(left(9), Vec::<String>::new());
 }
 
 #[test]
