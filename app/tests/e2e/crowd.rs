@@ -85,7 +85,7 @@ fn resident(pid: u32) -> usize {
 }
 
 #[test]
-fn ten_thousand_idle_connections_cost_little_and_the_oldest_makes_room_for_a_call() {
+fn ten_thousand_idle_connections_cost_little_and_keep_no_call_out() {
     let enough = u64::try_from(CROWD).unwrap() + 512;
     assert!(net::descriptors::raise(enough) >= enough, "the hard limit of open files is too low");
     let media = Media::start();
@@ -105,12 +105,15 @@ fn ten_thousand_idle_connections_cost_little_and_the_oldest_makes_room_for_a_cal
     let before = resident(rm.id());
     let mut crowd = strangers(site.sip());
     let open = || http::metric(site.rm_http(), "ringmaster_rm_connections{transport=\"tcp\"}");
-    eventually("all are connected", open, |open| *open == 10_000.0);
+    // an eighth of the seats is not for strangers: the first have made room for the last
+    eventually("as many as may be are connected", open, |open| *open == 8_750.0);
     let grown = resident(rm.id()).saturating_sub(before);
     assert!(grown <= 64 << 20, "{grown} bytes more");
     Plan { via: Via::Tcp, ..Plan::new(site.sip(), &["18005550100"], 20) }.run();
     let mut read = |number: usize| crowd[number].read(&mut [0; 8]);
-    eventually("the oldest has made room", || read(0), |read| *read == Read::Ended);
-    assert_eq!(read(CROWD - 1), Read::Blocked);
+    for oldest in [0, 1_000] {
+        eventually("the oldest have made room", || read(oldest), |read| *read == Read::Ended);
+    }
+    assert_eq!((read(1_500), read(CROWD - 1)), (Read::Blocked, Read::Blocked));
     assert!(!rm.output().contains(" 20125 "), "{}", rm.output());
 }

@@ -12,7 +12,7 @@ use sip::endpoint::ServerId;
 use sip::message::Message;
 use sip::print::{phrase, response, within};
 use sip::transport::Flow;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::admit::{Request, method};
 use crate::input::NodeState;
@@ -60,20 +60,18 @@ impl Proxy {
 
     /// Answers a request in hand with a "no" that has no record.
     pub(crate) fn refuse(&mut self, request: &Request<'_, '_>, no: &No) {
-        let bytes = self.no_to(request.flow, request.message, no);
-        self.endpoint.respond(request.now.mono, request.id, no.status(), &bytes);
+        let mut draft = self.fresh_draft();
+        self.no_to(request.flow, request.message, no, &mut draft.bytes);
+        self.endpoint.respond(request.now.mono, request.id, no.status(), &draft.bytes);
+        self.draft = draft;
         self.said_no(no, request.is_invite(), None, request.flow);
     }
 
     /// Refuses without a transaction, and without an allocation: this must cost less than to serve.
     pub(crate) fn refuse_stateless(&mut self, flow: Flow, message: &Message<'_>, no: &No) {
-        let (status, word) = (no.status(), no.reason.word());
+        let status = no.status();
         let mut texts = std::mem::take(&mut self.scratch);
-        texts.clear();
-        // a String takes whatever is written
-        let _ = write!(texts, "399 {} \"{word}\"", self.settings.name);
-        let warning = texts.len();
-        let _ = no.retry_after().map(|seconds| write!(texts, "{seconds}"));
+        let warning = self.warning(no, &mut texts);
         let (warning, retry) = texts.split_at(warning);
         let all = [("Retry-After", retry), ("Warning", warning), ("Server", SERVER)];
         let extra: SmallVec<[_; 3]> =
@@ -117,51 +115,65 @@ impl Proxy {
         no: &No,
         leg: Option<usize>,
     ) {
-        if let Some(bytes) = self.no_bytes(flow, request, no, leg) {
-            self.endpoint.respond(now.mono, server, no.status(), &bytes);
+        let mut draft = self.fresh_draft();
+        if self.no_bytes(flow, request, no, leg, &mut draft.bytes) {
+            self.endpoint.respond(now.mono, server, no.status(), &draft.bytes);
         }
+        self.draft = draft;
     }
 
-    /// The bytes of a "no" to a kept request, counted and logged.
+    /// Appends the bytes of a "no" to a kept request, counted and logged; false for what is none.
     pub(crate) fn no_bytes(
         &mut self,
         flow: Flow,
         request: &[u8],
         no: &No,
         leg: Option<usize>,
-    ) -> Option<Vec<u8>> {
+        out: &mut Vec<u8>,
+    ) -> bool {
         let limits = self.limits;
-        let message = sip::parse::parse(request, &limits).ok()?;
-        let bytes = self.no_to(flow, &message, no);
+        let Ok(message) = sip::parse::parse(request, &limits) else { return false };
+        self.no_to(flow, &message, no, out);
         let guid = leg.and_then(|key| self.table.both(key)).map(|(session, _)| session.guid);
         let invite = message.method() == sip::method::Method::Invite;
         self.said_no(no, invite, guid, flow);
-        Some(bytes)
+        true
     }
 
-    fn no_to(&self, flow: Flow, message: &Message<'_>, no: &No) -> Vec<u8> {
-        let entry = no.reason.entry();
-        let warning = format!("399 {} \"{}\"", self.settings.name, entry.word);
-        let retry = no.retry_after().map(|seconds| seconds.to_string());
-        let mut extra = vec![("Warning", warning.as_str()), ("Server", SERVER)];
-        if let Some(retry) = &retry {
+    fn no_to(&mut self, flow: Flow, message: &Message<'_>, no: &No, out: &mut Vec<u8>) {
+        let mut texts = std::mem::take(&mut self.scratch);
+        let warning = self.warning(no, &mut texts);
+        let (warning, retry) = texts.split_at(warning);
+        let allow: String;
+        let mut extra: SmallVec<[(&str, &str); 4]> =
+            smallvec![("Warning", warning), ("Server", SERVER)];
+        if !retry.is_empty() {
             extra.push(("Retry-After", retry));
         }
-        let allow = method::allowed(&self.options.refused_methods);
-        if no.reason == Reason::Method {
-            extra.push(("Allow", &allow));
+        match no.reason {
+            Reason::Method => {
+                allow = method::allowed(&self.options.refused_methods);
+                extra.push(("Allow", &allow));
+            }
+            Reason::MinSe => extra.push(("Min-SE", &no.subject)),
+            Reason::BadExtension => extra.push(("Unsupported", &no.subject)),
+            _ => {}
         }
-        if no.reason == Reason::MinSe {
-            extra.push(("Min-SE", &no.subject));
-        }
-        if no.reason == Reason::BadExtension {
-            extra.push(("Unsupported", &no.subject));
-        }
-        let tag = self.own_tag(message);
-        let mut bytes = Vec::new();
-        let status = no.status();
-        response(message, status, phrase(status), Some(&tag), &extra, flow, &mut bytes);
-        bytes
+        let (tag, status) = (self.own_tag(message), no.status());
+        response(message, status, phrase(status), Some(&tag), &extra, flow, out);
+        drop(extra);
+        self.scratch = texts;
+    }
+
+    /// Writes the value of Warning and behind it that of Retry-After, where there is one; gives
+    /// back where that begins.
+    fn warning(&self, no: &No, texts: &mut String) -> usize {
+        texts.clear();
+        // a String takes whatever is written
+        let _ = write!(texts, "399 {} \"{}\"", self.settings.name, no.reason.word());
+        let retry = texts.len();
+        let _ = no.retry_after().map(|seconds| write!(texts, "{seconds}"));
+        retry
     }
 
     fn own_tag(&self, message: &Message<'_>) -> Tag {

@@ -38,7 +38,7 @@ pub(crate) struct Relay {
     /// The request as received, for an answer of our own.
     request: Vec<u8>,
     /// Where it was placed, when it is outside dialogs.
-    placed: Option<Box<Placed>>,
+    placed: Option<Placed>,
     kind: Kind,
     /// Its leg, if there is one: it may end meanwhile.
     leg: Option<(Guid, LegId)>,
@@ -93,7 +93,7 @@ impl Relay {
             client,
             ingress: request.flow,
             request: bytes,
-            placed: Some(Box::new(placed)),
+            placed: Some(placed),
             kind: Kind::Other,
             leg: None,
             side: Side::Caller,
@@ -255,6 +255,11 @@ impl Proxy {
         rewrite::hop(message, ingress, edits);
         routes::write(message, hop.gone, hop.last.as_deref(), edits);
         timer.write(message, top, edits);
+        if !self.sources.of(&self.settings, ingress).trusted {
+            for header in message.headers().filter(rewrite::needs_trust) {
+                edits.drop(header.index);
+            }
+        }
         if let Some(uri) = &hop.uri {
             start.push_str(message.method().as_str());
             start.push(' ');

@@ -15,6 +15,8 @@ pub const PENDING_RESERVE: usize = 10_000;
 pub const TRIES_TOTAL: usize = 5;
 /// Late answers to a try that was given up are expected so long (rm.md §7.8).
 pub const WATCH: Duration = Duration::from_secs(32);
+/// Tries that are watched at once; late answers to further ones are strays.
+pub const WATCHES: usize = 20_000;
 /// Dialogs that answer one such try late and are acknowledged and ended; the servers of further
 /// ones wait for an ACK in vain and end them.
 pub const LATE_DIALOGS: usize = 8;
@@ -70,6 +72,8 @@ pub const NAMES: usize = 4_096;
 pub const NAME_QUESTIONS: usize = 256;
 /// Bytes of requests that wait for the name of their next hop; beyond it `next-hop`.
 pub const NAME_WAITING: usize = 8 << 20;
+/// Messages that wait for one at most, however small.
+pub const NAME_WAITERS: usize = 4_096;
 /// A question without answer has failed after this: longer than the resolver takes at most.
 pub const NAME_WAIT: Duration = Duration::from_secs(5);
 /// An answer lives at least so long (rm.md §1.2).

@@ -189,7 +189,6 @@ impl Proxy {
         let (guid, leg, epoch) = whose;
         let revision = self.snapshot.revision.0;
         let node = self.settings.node_id;
-        let text = text.to_string();
         let head = Head {
             kind: Kind::CallEvent,
             id: format_args!("{guid}/{leg}/ev/{epoch}.{node}.{number}"),
@@ -204,7 +203,7 @@ impl Proxy {
             out.shown("session_id", format_args!("{guid}.{leg}"));
             out.text("level", level.as_str());
             out.text("log_id", log_id);
-            out.text("text", &text);
+            out.printed("text", text);
         };
         self.desk(now).0.emit(&head, body, |_| {});
         *self.counters.records.entry(("call.event", "")).or_default() += 1;

@@ -81,7 +81,7 @@ impl Reason {
             Self::UntrustedSource => plain(403, "untrusted-source", Some(log::UNTRUSTED_SOURCE)),
             Self::RelayRefused => plain(403, "relay-refused", Some(log::RELAY_REFUSED)),
             Self::PreloadedRoute => plain(403, "preloaded-route", Some(log::RELAY_REFUSED)),
-            // a host name as the next hop of a dialog, or a next hop that cannot be reached
+            // the next hop of a dialog or of a sender's Route has no address, or cannot be reached
             Self::NextHop => plain(502, "next-hop", None),
             Self::Hops => plain(483, "hops", None),
             Self::Loop => plain(482, "loop", Some(log::LOOP)),

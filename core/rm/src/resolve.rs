@@ -27,7 +27,7 @@ use crate::log;
 use crate::output::Event;
 use crate::pool::health::Change;
 use crate::proxy::Proxy;
-use crate::settings::Role;
+use crate::settings::{Match, Role};
 use crate::timer::Timer;
 
 impl Proxy {
@@ -130,7 +130,7 @@ impl Proxy {
             let before: Vec<Target> = member.reach.all().collect();
             let change = match found {
                 Ok(targets) => member.found(targets),
-                Err(failure) => member.lost(format!("{goal}: {}", failure.as_str())),
+                Err(failure) => member.lost(format_args!("{goal}: {}", failure.as_str())),
             };
             let after: Vec<Target> = member.reach.all().collect();
             if before != after {
@@ -174,6 +174,11 @@ impl Proxy {
     /// prove them (RFC 5922 §7.2).
     pub fn hop_addresses(&self) -> impl Iterator<Item = (SocketAddr, &str)> + '_ {
         self.book.secure_hops()
+    }
+
+    /// Where else resources may call from (`source_addresses`), for the same table.
+    pub fn resource_networks(&self) -> impl Iterator<Item = Match> + '_ {
+        self.sources.networks()
     }
 
     /// Addresses of all resources, for the shell's table of known sources, with the host name that

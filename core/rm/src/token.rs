@@ -27,6 +27,12 @@ pub const PREFIX: &str = "rm-";
 /// User part of a Record-Route entry without a token: the far side of a double one.
 pub const BARE: &str = "rm-0";
 
+/// Whether this is a user part as we write it into a Record-Route entry.
+#[must_use]
+pub fn is_own_user(user: &str) -> bool {
+    user == BARE || (user.len() == TEXT && user.starts_with(PREFIX))
+}
+
 /// Leg is the first of its session.
 pub const PRIMARY: u8 = 1 << 4;
 /// A short entry follows: the other half of a double Record-Route.

@@ -163,6 +163,7 @@ impl EventLoop {
     fn know_resources(&mut self) {
         let proxy = self.engine.proxy();
         self.transport.trust_mut().set_resources(proxy.resource_addresses());
+        self.transport.trust_mut().set_networks(proxy.resource_networks());
         self.transport.trust_mut().set_hops(proxy.hop_addresses());
         self.transport.trust_changed();
     }

@@ -32,6 +32,15 @@ impl Object<'_> {
         self.out.push(b'"');
     }
 
+    /// A text that is still to be put together, of any characters.
+    pub fn printed(&mut self, name: &str, value: impl Display) {
+        self.name(name);
+        self.out.push(b'"');
+        // writing into a vector cannot fail
+        let _ = write!(Escaped(&mut *self.out), "{value}");
+        self.out.push(b'"');
+    }
+
     /// A text that may be missing.
     pub fn some(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value {
@@ -99,6 +108,20 @@ impl Object<'_> {
 }
 
 /// As `serde_json` does it: the short escapes where there is one.
+/// What is printed here is escaped.
+struct Escaped<'o>(&'o mut Vec<u8>);
+
+impl Write for Escaped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        escape(bytes, self.0);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\')) {
@@ -134,6 +157,7 @@ mod tests {
         let mut out = b"before".to_vec();
         Object::write(&mut out, |object| {
             object.text("nasty", &nasty);
+            object.printed("printed", format_args!("{nasty}{}", '"'));
             object.some("none", None);
             object.shown("id", format_args!("{}-{}", 1, 2));
             object.number("n", u64::MAX);
@@ -144,9 +168,10 @@ mod tests {
             object.list("list", [1_u8, 2], |one, n| one.number("n", n));
         });
         let expected = format!(
-            "before{{\"nasty\":{},\"id\":\"1-2\",\"n\":{},\"yes\":true,\"empty\":{{}},\
-             \"list\":[{{\"n\":1}},{{\"n\":2}}]}}",
+            "before{{\"nasty\":{},\"printed\":{},\"id\":\"1-2\",\"n\":{},\"yes\":true,\
+             \"empty\":{{}},\"list\":[{{\"n\":1}},{{\"n\":2}}]}}",
             serde_json::to_string(&nasty).unwrap(),
+            serde_json::to_string(&(nasty.clone() + "\"")).unwrap(),
             u64::MAX
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);

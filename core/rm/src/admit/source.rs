@@ -91,6 +91,11 @@ impl Sources {
         Self { by_ip, networks, names, proven: Map::new(seed) }
     }
 
+    /// Where else resources may call from.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = Match> + '_ {
+        self.networks.iter().map(|(rule, ..)| *rule)
+    }
+
     /// Streams outlive a configuration, and so does what is known of them.
     pub(crate) fn inherit(&mut self, former: &mut Self) {
         std::mem::swap(&mut self.proven, &mut former.proven);

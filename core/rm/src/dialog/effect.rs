@@ -52,9 +52,12 @@ pub(crate) enum Fate {
     Silent,
 }
 
-/// What becomes of the leg when a request of this method has failed with this status.
-pub(crate) fn fate(method: Method<'_>, status: u16) -> Fate {
+/// What becomes of the leg when a request of this method has failed with this status. `later`: with
+/// Retry-After.
+pub(crate) fn fate(method: Method<'_>, status: u16, later: bool) -> Fate {
     let of_method = match status {
+        // it says when to ask again
+        480 => later,
         // a method that is not understood, unless it is the one that made the session
         405 | 501 => method != Method::Invite,
         // an event: of subscriptions only
@@ -97,6 +100,13 @@ mod tests {
     }
 
     #[test]
+    fn who_is_away_for_a_while_keeps_the_session() {
+        for (status, expected) in [(480, Fate::Lives), (481, Fate::Gone), (404, Fate::Gone)] {
+            assert_eq!(fate(Method::Invite, status, true), expected, "{status}");
+        }
+    }
+
+    #[test]
     fn what_ends_the_leg_depends_on_the_method() {
         let methods = ["INVITE", "UPDATE", "PRACK", "INFO", "REFER", "NOTIFY", "OPTIONS", "FOO"];
         // G: gone, S: silent, L: lives, one letter a method
@@ -117,7 +127,7 @@ mod tests {
         ] {
             let found: String = methods
                 .iter()
-                .map(|method| match fate(Method::from_name(method), status) {
+                .map(|method| match fate(Method::from_name(method), status, false) {
                     Fate::Gone => 'G',
                     Fate::Silent => 'S',
                     Fate::Lives => 'L',

@@ -113,7 +113,9 @@ impl Proxy {
             }
             Kind::Refer if status < 300 => self.table.leg_mut(key)?.referred = true,
             Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {
-                self.suffer(now, key, relay.side.other(), fate(message.method(), status));
+                let later = message.header(Name::RetryAfter).is_some();
+                let fate = fate(message.method(), status, later);
+                self.suffer(now, key, relay.side.other(), fate);
             }
         }
         None
@@ -175,10 +177,11 @@ impl Proxy {
         let Some(no) = no else { return self.buffers.release(relay.request) };
         match held {
             Some(number) => {
-                let ingress = relay.ingress;
-                if let Some(bytes) = self.no_bytes(ingress, &relay.request, &no, None) {
-                    self.hold(now, number, relay.server, no.status(), &bytes);
+                let (mut draft, ingress) = (self.fresh_draft(), relay.ingress);
+                if self.no_bytes(ingress, &relay.request, &no, None, &mut draft.bytes) {
+                    self.hold(now, number, relay.server, no.status(), &draft.bytes);
                 }
+                self.draft = draft;
             }
             None => {
                 self.answer_no(now, relay.server, relay.ingress, &relay.request, &no, None);

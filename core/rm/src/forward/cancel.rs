@@ -6,6 +6,7 @@ use model::time::Now;
 use sip::endpoint::ServerId;
 use sip::header::Name;
 use sip::message::Message;
+use smallvec::SmallVec;
 
 use super::failover::Outcome;
 use crate::proxy::{Proxy, ServerUse};
@@ -16,7 +17,7 @@ impl Proxy {
     /// The caller gives up.
     pub(crate) fn on_cancel(&mut self, now: Now, invite: ServerId, message: &Message<'_>) {
         let lines = message.all(Name::Reason).flat_map(|header| header.line);
-        let mut reason: Vec<u8> = lines.copied().collect();
+        let mut reason: SmallVec<[u8; 256]> = lines.copied().collect();
         if reason.is_empty() {
             reason.extend_from_slice(b"Reason: SIP;cause=487\r\n");
         }

@@ -3,6 +3,9 @@
 //!
 //! The engine has one, and its memory is used for the next message: writing one allocates nothing.
 
+use std::fmt::Write;
+
+use sip::header::Name;
 use sip::message::Message;
 use sip::print::Rewrite;
 
@@ -36,9 +39,14 @@ impl Draft {
         bytes.clear();
     }
 
-    /// Writes the copy of `message` with all edits.
+    /// Writes the copy of `message` with all edits. It may leave by a stream, in which nothing but
+    /// Content-Length tells where it ends (RFC 3261 §16.6 step 8).
     pub(crate) fn write(&mut self, message: &Message<'_>) {
         let Self { start, top, edits, bytes } = self;
+        if message.header(Name::ContentLength).is_none() {
+            // writing to a String cannot fail
+            let _ = write!(top, "Content-Length: {}\r\n", message.body().len());
+        }
         let mut copy = Rewrite::new(message);
         if !start.is_empty() {
             copy.start_line(start);

@@ -151,7 +151,7 @@ impl Proxy {
             && !detour
             && let Some(tried) = judged.resource
         {
-            self.tell_member(now, member, tried, &outcome.to_string());
+            self.tell_member(now, member, tried, outcome);
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
@@ -273,7 +273,7 @@ impl Proxy {
     }
 
     /// A resource is told what became of a try; a failed one is probed at once.
-    pub(crate) fn tell_member(&mut self, now: Now, member: usize, tried: Tried, why: &str) {
+    pub(crate) fn tell_member(&mut self, now: Now, member: usize, tried: Tried, why: Outcome) {
         let Some(one) = self.pool.get_mut(member) else { return };
         let change = one.tried(now.mono, tried, why);
         self.log_change(now, member, change);

@@ -268,7 +268,14 @@ pub(crate) fn is_internal(header: &Header<'_>, trusted: bool) -> bool {
         b"x-genesys-gvp-session-data",
         b"x-genesys-rm-application-dbid",
     ];
-    let untrusted: [&[u8]; 5] = [
+    always.iter().any(|name| header.spelled.eq_ignore_ascii_case(name))
+        || (!trusted && needs_trust(header))
+}
+
+/// Whether a header passes only from a trusted source (rm.md §13.4), in a dialog too. Recognised in
+/// every spelling.
+pub(crate) fn needs_trust(header: &Header<'_>) -> bool {
+    let internal: [&[u8]; 5] = [
         b"x-genesys-gvp-session-",
         b"x-genesys-rm-",
         b"x-genesys-gsw-",
@@ -279,8 +286,7 @@ pub(crate) fn is_internal(header: &Header<'_>, trusted: bool) -> bool {
         let head = header.spelled.get(..prefix.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
     };
-    always.iter().any(|name| header.spelled.eq_ignore_ascii_case(name))
-        || (!trusted && untrusted.iter().any(|prefix| begins(prefix)))
+    header.name == Name::Other && internal.iter().any(|prefix| begins(prefix))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use sip::print::Rewrite;
 use super::draft::Edits;
 use crate::admit::own;
 use crate::settings::Settings;
-use crate::token::PREFIX;
+use crate::token::is_own_user;
 
 /// The edits that take the first `gone` Route values away (`usize::MAX`: all), and put the URI
 /// `last` behind the others.
@@ -46,7 +46,7 @@ pub(crate) fn without_first(message: &Message<'_>, name: Name, count: usize, edi
 /// `None` for one that came otherwise.
 pub(crate) fn before_strict(settings: &Settings, message: &Message<'_>) -> Option<Vec<u8>> {
     let line = message.request()?;
-    let named = line.target.user.is_some_and(|user| user.starts_with(PREFIX));
+    let named = line.target.user.is_some_and(is_own_user);
     if !named || !own::is_own(settings, &line.target) {
         return None;
     }
@@ -186,7 +186,7 @@ mod tests {
             let start = bytes.split(|byte| *byte == b'\r').next().unwrap();
             Some((String::from_utf8(start.to_vec()).unwrap(), lines(&bytes)))
         };
-        let own = "sip:rm-A@10.0.0.5:5060;lr";
+        let own = &format!("sip:rm-{}@10.0.0.5:5060;lr", "A".repeat(94));
         let (start, routes) = undone(own, ROUTES).unwrap();
         assert_eq!(start, "BYE sip:z@z;lr SIP/2.0");
         let first = ROUTES.split("\r\n").next().unwrap();
@@ -195,7 +195,10 @@ mod tests {
         assert_eq!((start.as_str(), routes.len()), ("BYE sip:t@u SIP/2.0", 1));
         // nothing to undo: no routes, another host, a user part that we never write
         assert_eq!(undone(own, ""), None);
-        assert_eq!(undone("sip:rm-A@10.0.0.6", ROUTES), None);
-        assert_eq!(undone("sip:rm@10.0.0.5", ROUTES), None);
+        assert_eq!(undone(&own.replace("0.5", "0.6"), ROUTES), None);
+        for other in ["rm", "rm-support"] {
+            assert_eq!(undone(&format!("sip:{other}@10.0.0.5"), ROUTES), None);
+        }
+        assert!(undone("sip:rm-0@10.0.0.5:5060;lr", ROUTES).is_some());
     }
 }

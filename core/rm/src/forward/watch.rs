@@ -59,9 +59,12 @@ impl Proxy {
         let leg_key = hunt.leg;
         self.pool.free(current.member, Occupant::Leg(leg_key));
         let client = self.clients.remove(&current.client).map(|_| current.client);
-        if answered {
-            self.buffers.release(current.sent);
-            return;
+        let full = self.watches.len() >= limits::WATCHES;
+        if answered || full {
+            if !answered {
+                self.counters.dropped("watches");
+            }
+            return self.buffers.release(current.sent);
         }
         let Some((session, leg)) = self.table.both(leg_key) else { return };
         let whose = (session.guid, leg.id, leg.epoch, leg.events + 1);

@@ -2,6 +2,7 @@
 //!
 //! One function per row; nothing else writes these fields.
 
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use model::config::Method;
@@ -86,9 +87,9 @@ impl Member {
                 Change::None
             }
             Probed::Answer { code, .. } if self.monitor.alive_codes.contains(code) => self.lives(),
-            Probed::Answer { code, .. } => self.missed(format!("probe answered {code}")),
-            Probed::Timeout => self.missed("probe timed out".to_owned()),
-            Probed::Transport => self.missed("probe could not be sent".to_owned()),
+            Probed::Answer { code, .. } => self.missed(format_args!("probe answered {code}")),
+            Probed::Timeout => self.missed("probe timed out"),
+            Probed::Transport => self.missed("probe could not be sent"),
         }
     }
 
@@ -111,10 +112,10 @@ impl Member {
         if before == Health::Healthy { Change::None } else { Change::Healthy }
     }
 
-    fn missed(&mut self, why: String) -> Change {
+    fn missed(&mut self, why: impl Display) -> Change {
         self.alive = 0;
         self.misses = self.misses.saturating_add(1);
-        self.last_error = Some(why);
+        self.note_error(why);
         if self.misses < self.monitor.down_after || self.health == Health::Dead {
             return Change::None;
         }
@@ -139,15 +140,15 @@ impl Member {
     }
 
     /// Its name leads nowhere.
-    pub(crate) fn lost(&mut self, why: String) -> Change {
+    pub(crate) fn lost(&mut self, why: impl Display) -> Change {
         self.reach.found(None);
-        self.last_error = Some(why);
+        self.note_error(why);
         let before = core::mem::replace(&mut self.health, Health::Dead);
         if before == Health::Dead { Change::None } else { Change::Dead }
     }
 
     /// A try has ended, or was answered.
-    pub(crate) fn tried(&mut self, now: Duration, result: Tried, why: &str) -> Change {
+    pub(crate) fn tried(&mut self, now: Duration, result: Tried, why: impl Display) -> Change {
         match result {
             Tried::Answered => {
                 self.failures = 0;
@@ -158,7 +159,7 @@ impl Member {
                 if !matches!(self.said, Selfsaid::Draining) {
                     self.said = Selfsaid::Full(Some(now + long));
                 }
-                self.last_error = Some(why.to_owned());
+                self.note_error(why);
                 Change::None
             }
             Tried::Failed => {
@@ -166,10 +167,18 @@ impl Member {
                 let (first, longest) = self.quarantine;
                 self.quarantined = Some(now + first.saturating_mul(doubled).min(longest));
                 self.failures = self.failures.saturating_add(1);
-                self.last_error = Some(why.to_owned());
+                self.note_error(why);
                 Change::Quarantined
             }
         }
+    }
+
+    /// Into the memory of the one before.
+    fn note_error(&mut self, why: impl Display) {
+        let text = self.last_error.get_or_insert_default();
+        text.clear();
+        // writing to a String cannot fail
+        let _ = write!(text, "{why}");
     }
 }
 

@@ -135,11 +135,6 @@ impl Proxy {
     /// What an operator wants to know of a change.
     pub(crate) fn log_change(&mut self, now: Now, key: usize, change: Change) {
         let Some(member) = self.pool.get(key) else { return };
-        let mut fields = vec![
-            ("resource", member.names.name.clone()),
-            ("group", member.names.group.clone()),
-            ("legs", member.used().to_string()),
-        ];
         let id = match change {
             Change::None => return,
             Change::Dead => log::RESOURCE_DEAD,
@@ -147,6 +142,11 @@ impl Proxy {
             Change::Draining => log::DRAINING,
             Change::Quarantined => log::QUARANTINED,
         };
+        let mut fields = vec![
+            ("resource", member.names.name.clone()),
+            ("group", member.names.group.clone()),
+            ("legs", member.used().to_string()),
+        ];
         if matches!(change, Change::Dead | Change::Quarantined) {
             fields.push(("error", member.last_error.clone().unwrap_or_default()));
         }

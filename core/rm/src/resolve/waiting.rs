@@ -47,7 +47,8 @@ impl Proxy {
         goal: Goal,
     ) -> Result<(), No> {
         let waiting: usize = self.waiting.iter().map(|one| one.bytes.len()).sum();
-        let room = waiting + bytes.len() <= limits::NAME_WAITING;
+        let room = waiting + bytes.len() <= limits::NAME_WAITING
+            && self.waiting.len() < limits::NAME_WAITERS;
         if !room || !self.ask(now, &goal) {
             return Err(No::new(Reason::NextHop, goal.to_string()));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::counting::heap;
 use crate::line::{Call, Line};
-use crate::world::{CALLER, address, header};
+use crate::world::{CALLER, address, header, reply};
 
 /// Allocations of each step of a call, in order.
 type Steps = Vec<(&'static str, usize)>;
@@ -58,6 +58,71 @@ impl Line {
         self.step(&mut steps, "BYE again", caller, &bye);
         steps
     }
+
+    /// What happens to fewer: a call that its server refuses, one that its caller gives up while it
+    /// rings, and a message without a call.
+    fn unusual(&mut self, name: &str) -> Steps {
+        let (mut steps, caller) = (Steps::with_capacity(32), address(CALLER));
+        let mut refused = Call::new(&format!("{name}-r"));
+        let invite = refused.invite();
+        self.step(&mut steps, "INVITE", caller, &invite);
+        refused.placed(self);
+        self.step(&mut steps, "404", refused.server(), &refused.answer(404));
+        let answer = self.upstream("404", caller);
+        self.step(&mut steps, "ACK to 404", caller, &ack_to(&invite, &answer));
+
+        let mut given_up = Call::new(&format!("{name}-c"));
+        let invite = given_up.invite();
+        self.step(&mut steps, "INVITE", caller, &invite);
+        given_up.placed(self);
+        let server = given_up.server();
+        self.step(&mut steps, "180", server, &given_up.answer(180));
+        self.step(&mut steps, "CANCEL", caller, &invite.replace("INVITE", "CANCEL"));
+        let ok = reply(&self.latest(|to| to == server).1, 200, "9f1c1a2b3c", "");
+        self.step(&mut steps, "200 to CANCEL", server, &ok);
+        self.step(&mut steps, "487", server, &given_up.answer(487));
+        let answer = self.upstream("487", caller);
+        self.step(&mut steps, "ACK to 487", caller, &ack_to(&invite, &answer));
+
+        let mut message = Call::new(&format!("{name}-m"));
+        let text = message.invite().replace("INVITE", "MESSAGE");
+        self.step(&mut steps, "MESSAGE", caller, &text);
+        message.placed(self);
+        let ok = message.ok(self);
+        self.step(&mut steps, "200 to MESSAGE", message.server(), &ok);
+        self.upstream("200", caller);
+        steps
+    }
+
+    /// The latest of what this step has sent to the caller, which must be this answer.
+    fn upstream(&self, code: &str, caller: std::net::SocketAddr) -> String {
+        let answer = self.latest(|to| to == caller).1;
+        assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{answer}");
+        answer
+    }
+}
+
+/// The ACK of a caller to a failure.
+fn ack_to(invite: &str, answer: &str) -> String {
+    let to = format!("To: {}\r\n", header(invite, "To"));
+    let tagged = format!("To: {}\r\n", header(answer, "To"));
+    assert!(invite.contains(&to) && tagged.contains(";tag="), "{answer}");
+    invite.replace("INVITE", "ACK").replace(&to, &tagged)
+}
+
+#[test]
+fn nor_does_what_happens_to_fewer() {
+    let mut line = Line::new();
+    for n in 0..1_000 {
+        line.unusual(&format!("warm-{n:06}"));
+        line.run(Duration::from_millis(125));
+    }
+    for n in 0..100 {
+        let steps = line.unusual(&format!("call-{n:06}"));
+        let taken: Vec<_> = steps.into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(taken, [], "round {n}");
+        line.run(Duration::from_millis(500));
+    }
 }
 
 #[test]
@@ -88,8 +153,7 @@ fn refused(line: &mut Line, from: &str, name: &str, code: &str) -> Steps {
     let (to, answer) = line.last();
     assert!(to == from && answer.starts_with(&format!("SIP/2.0 {code} ")), "{answer}");
     line.step(&mut steps, "INVITE again", from, &invite);
-    let (tag, own) = (header(&answer, "To"), "<sip:18005550100@10.0.0.5>");
-    let ack = invite.replace("INVITE", "ACK").replace(&format!("To: {own}"), &format!("To: {tag}"));
+    let ack = ack_to(&invite, &answer);
     assert!(ack.contains(";tag=rm"), "{ack}");
     line.step(&mut steps, "ACK", from, &ack);
     steps

@@ -360,3 +360,23 @@ fn escaped_names_of_parameters_are_known() {
         assert!(!uri.contains(gone), "{gone}: {uri}");
     }
 }
+
+/// It may leave by a stream, in which nothing else tells where it ends (RFC 3261 §16.6 step 8).
+#[test]
+fn a_length_that_is_missing_is_added_both_ways() {
+    let mut world = World::new();
+    let whole = invite("18005550100", "length");
+    let (head, body) = whole.split_once("\r\n\r\n").unwrap();
+    let lines: Vec<&str> =
+        head.split("\r\n").filter(|line| !line.starts_with("Content-Length")).collect();
+    world.udp(CALLER, &format!("{}\r\n\r\n{body}", lines.join("\r\n")));
+    let forwarded = world.take(MCP1);
+    assert_eq!(header(&forwarded, "Content-Length"), body.len().to_string());
+    assert!(!body.is_empty() && forwarded.ends_with(&format!("\r\n\r\n{body}")), "{forwarded}");
+    let answer = reply(&forwarded, 200, "t1", "Contact: <sip:mcp@10.0.0.11:5070>\r\n");
+    assert!(answer.contains("Content-Length: 0\r\n"));
+    world.udp(MCP1, &answer.replace("Content-Length: 0\r\n", ""));
+    let answer = world.take(CALLER);
+    assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    assert_eq!(header(&answer, "Content-Length"), "0");
+}

@@ -574,3 +574,24 @@ fn an_ack_without_hops_or_in_a_loop_is_dropped() {
     assert!(world.try_take(MCP1).is_none());
     assert_eq!(world.proxy.counters().dropped["loop"], 1);
 }
+
+/// What a source without trust may not say outside a dialog it may not say inside (rm.md §13.4).
+#[test]
+fn internal_headers_of_the_untrusted_pass_in_no_dialog() {
+    for trusted in [true, false] {
+        let mut settings = settings();
+        settings.peers[0].role = rm::Role::Gateway;
+        settings.peers[0].trusted_headers = trusted;
+        let mut world = World::with(&objects(), settings);
+        let mut up = world.up("18005550100", "internal");
+        let lines =
+            "x-genesys-gvp-Session-data : x\r\nX-Genesys-RM-Foo: 1\r\nX-Genesys-Other: 2\r\n";
+        let info = up.caller.request("INFO", CALLER, "info");
+        world.udp(CALLER, &info.replace("Max-Forwards", &format!("{lines}Max-Forwards")));
+        let passed = world.take(MCP1);
+        assert!(passed.contains("X-Genesys-Other: 2\r\n"), "{passed}");
+        for internal in ["Session-data : x", "X-Genesys-RM-Foo: 1"] {
+            assert_eq!(passed.contains(internal), trusted, "{passed}");
+        }
+    }
+}

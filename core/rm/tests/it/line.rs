@@ -67,13 +67,18 @@ impl Line {
 
     /// The latest message that was sent, but 100 Trying, and to whom.
     pub(crate) fn last(&self) -> (SocketAddr, String) {
+        self.latest(|_| true)
+    }
+
+    /// The latest one to somebody of these.
+    pub(crate) fn latest(&self, wanted: impl Fn(SocketAddr) -> bool) -> (SocketAddr, String) {
         let mut rest = self.bytes.as_slice();
         let texts = self.sent.iter().rev().map(|(to, len)| {
             let (before, text) = rest.split_at(rest.len() - len);
             rest = before;
             (*to, std::str::from_utf8(text).unwrap().to_owned())
         });
-        let mut texts = texts.filter(|(_, text)| !text.starts_with("SIP/2.0 100 "));
+        let mut texts = texts.filter(|(to, text)| wanted(*to) && !text.starts_with("SIP/2.0 100 "));
         texts.next().expect("something was sent")
     }
 
@@ -166,6 +171,6 @@ impl Call {
         assert_eq!(to, self.server, "{request}");
         assert!(!header(&request, "CSeq").is_empty());
         let contact = format!("Contact: <sip:mcp@{}>\r\n", self.server);
-        reply(&request, 200, "", &contact)
+        reply(&request, 200, "9f1c1a2b3c", &contact)
     }
 }

@@ -299,6 +299,17 @@ fn too_much_that_waits_is_refused() {
     assert_eq!(std::iter::from_fn(|| world.try_take(MCP2)).count(), 200 - refused);
 }
 
+#[test]
+fn too_many_that_wait_are_refused_however_small() {
+    let mut world = World::new();
+    let mut caller = up_with_named_contact(&mut world);
+    let refused = (0..4_100).filter(|n| {
+        world.udp(CALLER, &caller.request("INFO", "10.0.0.2:5090", &format!("s{n}")));
+        world.try_take(CALLER).is_some_and(|one| one.contains(" 502 "))
+    });
+    assert_eq!(refused.count(), 4);
+}
+
 /// A call over a connection that is gone before the answer comes; `sent_by` stands in its Via.
 fn answered_late(world: &mut World, from: &str, sent_by: &str) -> String {
     let conn = Some(ConnId(7));

@@ -172,11 +172,12 @@ impl Endpoint {
         key::server(&mut self.scratch, Method::Invite, &message);
         let Some(index) = self.lookup() else {
             let tag = self.tag();
+            let tag = text(&tag);
             let extra = self.signature.refusal("no-dialog");
             self.outbox.write(flow, |out| {
                 let (phrase, size) = (print::phrase(481), message.raw().len());
                 print::within(flow, size, &extra.lines(), out, |extra, out| {
-                    print::response(&message, 481, phrase, Some(&tag), extra, flow, out);
+                    print::response(&message, 481, phrase, Some(tag), extra, flow, out);
                     true
                 });
             });
@@ -194,10 +195,10 @@ impl Endpoint {
     /// Sends 200, which is kept for copies of the CANCEL where there can be any.
     fn answer_cancel(&mut self, flow: Flow, message: &Message<'_>) {
         let tag = self.tag();
-        let mut response = Vec::new();
+        let mut response = self.buffers.room(message.raw().len());
         {
             let (phrase, extra) = (print::phrase(200), self.signature.plain());
-            print::response(message, 200, phrase, Some(&tag), &extra, flow, &mut response);
+            print::response(message, 200, phrase, Some(text(&tag)), &extra, flow, &mut response);
         }
         key::server(&mut self.scratch, Method::Cancel, message);
         let hash = self.table.hash(&self.scratch);
@@ -206,6 +207,7 @@ impl Endpoint {
             let state = server_other::State::answered(&response, desk);
             (Machine::ServerOther(state), Verdict::Quiet)
         });
+        self.buffers.release(response);
     }
 
     fn lookup(&self) -> Option<u32> {
@@ -214,9 +216,20 @@ impl Endpoint {
 
     /// A To tag for the key in `scratch`: the same for every copy of a request. Half of the hash
     /// stays secret.
-    fn tag(&self) -> String {
-        format!("{:08x}", self.table.hash(&self.scratch) >> 32)
+    fn tag(&self) -> [u8; 8] {
+        let half = self.table.hash(&self.scratch) >> 32;
+        let mut tag = [b'0'; 8];
+        for (place, shift) in tag.iter_mut().rev().zip((0..32).step_by(4)) {
+            let digit = u8::try_from(half >> shift & 15).unwrap_or(0);
+            *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+        }
+        tag
     }
+}
+
+/// A tag as text.
+fn text(tag: &[u8; 8]) -> &str {
+    std::str::from_utf8(tag).unwrap_or_default()
 }
 
 /// Blank lines (RFC 5626 §3.5.1), an empty datagram, or STUN, whose first two bits are zero.

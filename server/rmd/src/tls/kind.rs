@@ -32,11 +32,12 @@ impl StreamKind for Secure {
         self.certificates.material().connect(connecting, &name)
     }
 
-    /// Only to whom its far end was verified to be. One that was accepted leads back to exactly
+    /// Only to whom its far end was verified to be, or will be before anything leaves: one of ours
+    /// whose handshake goes on. One that was accepted leads back to exactly
     /// the address and port that it came from, of which nothing else is known; to another port
     /// (RFC 5923 §6) with a certificate only.
     fn carries(&self, stream: &Stream, own: SocketAddr, remote: SocketAddr) -> bool {
-        stream.handshaking()
+        (stream.handshaking() && stream.is_client())
             || self.names.fits(remote, stream.identity(remote.ip()).as_ref())
             || (!stream.is_client() && own == remote && self.names.is_undeclared(remote))
     }

@@ -16,6 +16,8 @@ pub(crate) struct Trust {
     peers: Vec<Match>,
     loopback: bool,
     resources: BTreeSet<IpAddr>,
+    /// Where else they may call from.
+    networks: Vec<Match>,
     /// Media servers that were found by their names, and these.
     names: BTreeMap<SocketAddr, BTreeSet<String>>,
     /// Next hops that were found by their names, and these.
@@ -31,6 +33,7 @@ impl Trust {
             peers: peers.iter().flat_map(|peer| peer.matches.iter().copied()).collect(),
             loopback: peers.is_empty(),
             resources: BTreeSet::new(),
+            networks: Vec::new(),
             names: BTreeMap::new(),
             hops: BTreeMap::new(),
             connect: (CONNECT_TIME, CONNECT_TIME),
@@ -62,6 +65,12 @@ impl Trust {
                 self.names.entry(address).or_default().insert(name.to_owned());
             }
         }
+    }
+
+    /// Where else media servers may call from.
+    pub(crate) fn set_networks(&mut self, networks: impl Iterator<Item = Match>) {
+        self.networks.clear();
+        self.networks.extend(networks);
     }
 
     /// Where the host names of next hops lead to by TLS.
@@ -97,6 +106,7 @@ impl Trust {
     pub(crate) fn knows(&self, source: SocketAddr) -> bool {
         (self.loopback && source.ip().is_loopback())
             || self.resources.contains(&source.ip())
+            || self.networks.iter().any(|network| network.rank(source).is_some())
             || self.peers.iter().any(|peer| peer.rank(source).is_some())
     }
 }
@@ -129,5 +139,11 @@ mod tests {
         assert!(!trust.knows(loopback) && trust.knows(peer_address));
         trust.resources.insert("127.0.0.2".parse().unwrap());
         assert!(trust.knows(loopback));
+        let other = "10.2.7.1:4000".parse().unwrap();
+        assert!(!trust.knows(other));
+        trust.set_networks([Match::parse("10.2.0.0/16").unwrap()].into_iter());
+        assert!(trust.knows(other));
+        trust.set_networks(std::iter::empty());
+        assert!(!trust.knows(other));
     }
 }
