@@ -53,11 +53,7 @@ pub struct LogId {
 
 /// All ids, in order of number.
 pub const LOG_IDS: &[LogId] = &[
-    row(10001, Level::Notice, "process", "started"),
-    row(10002, Level::Notice, "process", "stopped"),
-    row(10003, Level::Critical, "process", "invariant broken, stopping"),
     row(10701, Level::Warn, "log", "log lines suppressed"),
-    row(10801, Level::Notice, "admin", "admin action"),
     row(20001, Level::Notice, "rm", "started"),
     row(20002, Level::Notice, "rm", "ready"),
     row(20003, Level::Notice, "rm", "stopped"),
@@ -72,14 +68,12 @@ pub const LOG_IDS: &[LogId] = &[
     row(20117, Level::Warn, "forward", "udp only"),
     row(20118, Level::Warn, "resolve", "name not resolved"),
     row(20119, Level::Notice, "resolve", "addresses changed"),
-    row(20120, Level::Error, "transport", "listener failed"),
     row(20121, Level::Warn, "transport", "tls handshake failed"),
     row(20122, Level::Error, "transport", "certificates refused"),
     row(20123, Level::Notice, "transport", "certificates loaded"),
     row(20124, Level::Warn, "transport", "key file readable by all"),
     row(20125, Level::Warn, "transport", "fewer connections than configured"),
     row(20201, Level::Warn, "select", "no profile"),
-    row(20202, Level::Warn, "select", "tenant mismatch"),
     row(20301, Level::Warn, "policy", "usage limit"),
     row(20304, Level::Warn, "policy", "service forbidden"),
     row(20307, Level::Notice, "policy", "burst level 2 entered"),
