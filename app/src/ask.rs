@@ -1,8 +1,9 @@
-//! A question to a running daemon over HTTP, and its refusals as exit codes.
+//! What is asked of a running daemon over HTTP, or done to it, and its refusals as exit codes.
 
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use net::Clock;
@@ -21,6 +22,8 @@ pub(crate) struct Daemon<'a> {
 
 /// Bytes of an answer that are read; a page of calls has some hundred thousand.
 const ANSWER_BYTES: usize = 16 << 20;
+/// RM gives at most so many objects per page.
+const PAGE: &str = "1000";
 
 impl<'a> Daemon<'a> {
     pub(crate) fn new(from: &'a FromRm) -> Result<Self, Failure> {
@@ -39,6 +42,18 @@ impl<'a> Daemon<'a> {
         query: &[(&str, Option<&str>)],
         member: &str,
     ) -> Result<Value, Failure> {
+        self.send(Method::GET, path, query, None, member)
+    }
+
+    /// Does something, and gives back JSON that has this member.
+    pub(crate) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        body: Option<&Value>,
+        member: &str,
+    ) -> Result<Value, Failure> {
         let mut url = self.base.clone();
         url.set_path(path);
         for (name, value) in query {
@@ -46,9 +61,8 @@ impl<'a> Daemon<'a> {
                 url.query_pairs_mut().append_pair(name, value);
             }
         }
-        let left = self.timeout.saturating_sub(self.clock.mono());
-        let (status, body) = run(self.get(url, left))?;
-        if status != 200 {
+        let (status, body) = run(self.answer(method, url, body))?;
+        if !(200..300).contains(&status) {
             return Err(refused(status, path, &body));
         }
         let value: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -59,11 +73,46 @@ impl<'a> Daemon<'a> {
         Ok(value)
     }
 
-    async fn get(&self, url: reqwest::Url, left: Duration) -> Result<(u16, String), Failure> {
+    /// All pages of a list that has this member.
+    pub(crate) fn pages(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        member: &str,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = query.to_vec();
+            query.extend([("limit", Some(PAGE)), ("cursor", cursor.as_deref())]);
+            let page = self.json(path, &query, member)?;
+            all.extend(page[member].as_array().cloned().unwrap_or_default());
+            match page["cursor"].as_str() {
+                Some(next) if cursor.as_deref() == Some(next) => {
+                    let text = format!("{path}: the same page again and again");
+                    return Err(Failure::new(Exit::PeerAway, text));
+                }
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        url: reqwest::Url,
+        body: Option<&Value>,
+    ) -> Result<(u16, String), Failure> {
+        let left = self.timeout.saturating_sub(self.clock.mono());
         let client = reqwest::Client::builder().timeout(left).no_proxy().build();
-        let mut request = client.map_err(away)?.get(url);
+        let mut request = client.map_err(away)?.request(method, url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            let json = reqwest::header::HeaderValue::from_static("application/json");
+            request = request.header(reqwest::header::CONTENT_TYPE, json).body(body.to_string());
         }
         let mut response = request.send().await.map_err(away)?;
         let status = response.status().as_u16();
@@ -118,7 +167,8 @@ fn refused(status: u16, path: &str, body: &str) -> Failure {
     let exit = match status {
         401 | 403 => Exit::Forbidden,
         404 => Exit::NotFound,
-        400 => Exit::Usage,
+        409 => Exit::Conflict,
+        400 | 413 => Exit::Usage,
         _ => Exit::PeerAway,
     };
     let problem: Value = serde_json::from_str(body).unwrap_or_default();

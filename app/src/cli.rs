@@ -21,8 +21,12 @@ pub(crate) enum Command {
     Rm(Daemon),
     /// The Reporting Server
     Rs(Daemon),
-    /// Calls in progress, or one call
+    /// Calls in progress, or one call, or its end
     Calls(Calls),
+    /// Limits of tenants and profiles, and how much of each is used
+    Limits(Limits),
+    /// Which way an INVITE would go if it came now, and why
+    Explain(Explain),
     /// Media servers and their state
     Resources(Resources),
     /// Validates settings or platform objects offline
@@ -100,8 +104,65 @@ pub(crate) struct Calls {
     /// Only calls on this media server
     #[arg(long)]
     pub(crate) resource: Option<String>,
+    /// Only calls with a leg in this state: trying, early, up, ending
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Only calls that began so long ago, such as 1h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) older_than: Option<String>,
+    /// Only calls with this SIP Call-ID
+    #[arg(long)]
+    pub(crate) call_id: Option<String>,
+    /// Ends the call: BYE to both sides
+    #[arg(long, requires = "guid")]
+    pub(crate) end: bool,
+    /// Ends only this leg of it
+    #[arg(long, requires = "end", value_name = "ID")]
+    pub(crate) leg: Option<String>,
     #[command(flatten)]
     pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Limits {
+    /// Only limits of this tenant and its profiles
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// Only limits of which at least so many percent are used
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) used: Option<u64>,
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Request-URI of the INVITE
+    #[arg(required_unless_present = "message")]
+    pub(crate) uri: Option<String>,
+    /// From: a URI, or the value of the header
+    #[arg(long, value_name = "URI")]
+    pub(crate) from: Option<String>,
+    /// To; without, the Request-URI
+    #[arg(long, value_name = "URI")]
+    pub(crate) to: Option<String>,
+    /// A further header
+    #[arg(short = 'H', long, value_parser = header, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<(String, String)>,
+    /// A file with a whole INVITE instead
+    #[arg(long, conflicts_with_all = ["uri", "from", "to", "header"], value_name = "FILE")]
+    pub(crate) message: Option<PathBuf>,
+    /// Who sends it: an address, a peer or a media server; without, the first SIP Server
+    #[arg(long, value_name = "ADDRESS|NAME")]
+    pub(crate) source: Option<String>,
+    /// Takes a media server to be in a state, such as mcp-1=dead
+    #[arg(long, value_parser = assumed, value_name = "NAME=STATE")]
+    pub(crate) assume: Vec<(String, String)>,
+    /// Shows the request as it would be sent
+    #[arg(long)]
+    pub(crate) request: bool,
+    #[command(flatten)]
+    pub(crate) from_rm: FromRm,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +239,16 @@ fn rate(text: &str) -> Result<f64, String> {
 fn number(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
     fits.then(|| text.to_owned()).ok_or_else(|| "a number has digits and letters".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME: VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn assumed(text: &str) -> Result<(String, String), String> {
+    let (name, state) = text.split_once('=').ok_or("expected NAME=STATE, such as mcp-1=dead")?;
+    Ok((name.to_owned(), state.to_owned()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,8 @@
 
 pub(crate) mod calls;
 pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod limits;
 pub(crate) mod resources;
 pub(crate) mod rm;
 pub(crate) mod rs;

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Invalid = 3,
     /// What was asked for does not exist.
     NotFound = 4,
+    /// It is not as it was, or not yet.
+    Conflict = 5,
     /// Not allowed.
     Forbidden = 6,
     /// A peer did not answer.

@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Command::Rm(args) => cmd::rm::run(&args),
         Command::Rs(args) => cmd::rs::run(&args),
         Command::Calls(args) => cmd::calls::run(&args),
+        Command::Limits(args) => cmd::limits::run(&args),
+        Command::Explain(args) => cmd::explain::run(&args),
         Command::Resources(args) => cmd::resources::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),

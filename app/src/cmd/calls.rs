@@ -1,56 +1,38 @@
-//! `ringmaster calls`: calls in progress, or one with its legs.
+//! `ringmaster calls`: calls in progress, or one with its legs, or its end.
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::ask;
 use crate::cli::{self, Output};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::table;
-
-/// RM gives at most so many per page.
-const PAGE: &str = "1000";
 
 pub(crate) fn run(args: &cli::Calls) -> Result<(), Failure> {
     let rm = ask::Daemon::new(&args.from)?;
     match &args.guid {
+        Some(guid) if args.end => end(args, &rm, guid),
         Some(guid) => one(args, &rm, guid),
         None => list(args, &rm),
     }
 }
 
 fn list(args: &cli::Calls, rm: &ask::Daemon<'_>) -> Result<(), Failure> {
-    let mut calls = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let query = [
-            ("tenant", args.tenant.as_deref()),
-            ("profile", args.profile.as_deref()),
-            ("resource", args.resource.as_deref()),
-            ("limit", Some(PAGE)),
-            ("cursor", cursor.as_deref()),
-        ];
-        let page = rm.json("/v1/calls", &query, "calls")?;
-        calls.extend(page["calls"].as_array().cloned().unwrap_or_default());
-        match page["cursor"].as_str() {
-            Some(next) if cursor.as_deref() == Some(next) => {
-                let text = "/v1/calls: the same page again and again";
-                return Err(Failure::new(Exit::PeerAway, text));
-            }
-            Some(next) => cursor = Some(next.to_owned()),
-            None => break,
-        }
-    }
+    let query = [
+        ("tenant", args.tenant.as_deref()),
+        ("profile", args.profile.as_deref()),
+        ("resource", args.resource.as_deref()),
+        ("state", args.state.as_deref()),
+        ("older_than", args.older_than.as_deref()),
+        ("call_id", args.call_id.as_deref()),
+    ];
+    let calls = rm.pages("/v1/calls", &query, "calls")?;
     match args.from.output {
         Output::Json => println!("{}", Value::Array(calls)),
         Output::Name => calls.iter().for_each(|call| println!("{}", text(call, "session"))),
         Output::Table => {
             let columns = ["session", "tenant", "profile", "legs", "started"];
-            let rows: Vec<Vec<String>> = calls
-                .iter()
-                .map(|call| columns.iter().map(|column| text(call, column)).collect())
-                .collect();
-            let header = ["SESSION", "TENANT", "PROFILE", "LEGS", "STARTED"];
-            print!("{}", table::render(&header, &rows));
+            print!("{}", table::of(&columns, &calls));
         }
     }
     Ok(())
@@ -62,18 +44,41 @@ fn one(args: &cli::Calls, rm: &ask::Daemon<'_>, guid: &str) -> Result<(), Failur
         Output::Json => println!("{call}"),
         Output::Name => println!("{}", text(&call, "session")),
         Output::Table => {
-            let shown = serde_json::to_string_pretty(&call).unwrap_or_else(|_| call.to_string());
-            println!("{shown}");
+            println!("session   {}", text(&call, "session"));
+            println!("tenant    {}", text(&call, "tenant"));
+            println!("profile   {}", text(&call, "profile"));
+            println!("started   {}", text(&call, "started"));
+            println!("revision  {}", text(&call, "config_rev"));
+            println!();
+            let legs = call["leg"].as_array().cloned().unwrap_or_default();
+            let columns = [
+                "id",
+                "state",
+                "service",
+                "resource",
+                "selected_by",
+                "placed_by",
+                "answered",
+                "call_id",
+            ];
+            print!("{}", table::of(&columns, &legs));
         }
+    }
+    Ok(())
+}
+
+fn end(args: &cli::Calls, rm: &ask::Daemon<'_>, guid: &str) -> Result<(), Failure> {
+    let query = [("leg", args.leg.as_deref())];
+    let answer = rm.send(Method::DELETE, &format!("/v1/calls/{guid}"), &query, None, "legs")?;
+    match args.from.output {
+        Output::Json => println!("{answer}"),
+        Output::Name => println!("{guid}"),
+        Output::Table => println!("{guid}: {} ended", table::counted(&answer["legs"], "leg")),
     }
     Ok(())
 }
 
 /// A member as a cell: text without quotes, `-` when absent.
 pub(super) fn text(value: &Value, member: &str) -> String {
-    match &value[member] {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    table::cell(&value[member])
 }

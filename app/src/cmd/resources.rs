@@ -20,13 +20,7 @@ pub(crate) fn run(args: &cli::Resources) -> Result<(), Failure> {
         Output::Table => {
             let columns =
                 ["group", "name", "address", "state", "admin", "used", "capacity", "total"];
-            let rows: Vec<Vec<String>> = resources
-                .iter()
-                .map(|resource| columns.iter().map(|column| text(resource, column)).collect())
-                .collect();
-            let header =
-                ["GROUP", "NAME", "ADDRESS", "STATE", "ADMIN", "USED", "CAPACITY", "TOTAL"];
-            print!("{}", table::render(&header, &rows));
+            print!("{}", table::of(&columns, &resources));
         }
     }
     Ok(())

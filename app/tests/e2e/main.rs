@@ -17,6 +17,7 @@ mod report;
 mod script;
 mod sipp;
 
+mod admin;
 mod calls;
 mod crowd;
 mod demo;
@@ -25,6 +26,7 @@ mod flows;
 mod hops;
 mod loss;
 mod names;
+mod operate;
 mod oracle;
 mod refusals;
 mod restart;

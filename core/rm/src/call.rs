@@ -52,7 +52,18 @@ impl Proxy {
         Some(Call { leg, source, choice: None, plan, through, story: self.recorder.story() })
     }
 
-    pub(crate) fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {
+    /// The stages that decide, in their order: select, authorise, place.
+    pub(crate) fn decide(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &mut Call,
+    ) -> Result<Pick, No> {
+        self.select(request, call)?;
+        self.authorise(request.now, call)?;
+        self.place(request.now, call)
+    }
+
+    fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {
         let snapshot = Arc::clone(&self.snapshot);
         let dn = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::Dn));
         let trace = &mut call.story.trace;
@@ -75,7 +86,7 @@ impl Proxy {
         Ok(())
     }
 
-    pub(crate) fn authorise(&mut self, now: Now, call: &mut Call) -> Result<(), No> {
+    fn authorise(&mut self, now: Now, call: &mut Call) -> Result<(), No> {
         let Some(choice) = &call.choice else { return Err(Reason::Internal.into()) };
         if choice.disabled {
             return Err(Reason::Disabled.into());
@@ -115,7 +126,7 @@ impl Proxy {
         }
     }
 
-    pub(crate) fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
+    fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
         let snapshot = Arc::clone(&self.snapshot);
         let trace = &mut call.story.trace;
         self.pool.place(now, &snapshot, &self.options, &mut call.plan, trace)

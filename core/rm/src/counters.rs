@@ -51,7 +51,7 @@ pub struct Counters {
     pub ledger_in: u64,
     /// End records made.
     pub ledger_out: u64,
-    /// Calls that RM itself ended, by why (`duration`).
+    /// Calls that RM itself ended, by why (`duration`, `operator`).
     pub calls_cut: BTreeMap<&'static str, u64>,
     /// 4xx final answers to INVITE sent upstream, made or forwarded.
     pub invite_4xx_sent: u64,

@@ -116,6 +116,22 @@ impl Proxy {
         call: &mut Call,
         pick: Pick,
     ) -> Result<(), No> {
+        let hunt = self.hunt(request, call)?;
+        self.servers.insert(request.id, ServerUse::Hunt(hunt));
+        let sent = self.first_try(request.now, hunt, pick, Some(request.message));
+        if sent.is_err()
+            && let Some(hunt) = self.end_hunt(hunt)
+        {
+            call.story = self.dismiss(hunt);
+        }
+        sent
+    }
+
+    /// The hunt of a call, before its first try.
+    ///
+    /// # Errors
+    /// `internal`, for what is no call.
+    pub(crate) fn hunt(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<usize, No> {
         let (Some(choice), Some(line)) = (&call.choice, request.message.request()) else {
             return Err(Reason::Internal.into());
         };
@@ -134,7 +150,7 @@ impl Proxy {
         let target = rewrite::target(&snapshot, choice, &line.target, trusted, facts, text);
         let (kept, text) = target.kept(&mut self.buffers);
         self.scratch = text;
-        let hunt = self.hunts.insert(Hunt {
+        Ok(self.hunts.insert(Hunt {
             server: request.id,
             ingress: request.flow,
             request: self.buffers.keep(request.message.raw()),
@@ -151,15 +167,7 @@ impl Proxy {
             others: SmallVec::new(),
             best: None,
             cancelled: false,
-        });
-        self.servers.insert(request.id, ServerUse::Hunt(hunt));
-        let sent = self.first_try(request.now, hunt, pick, Some(request.message));
-        if sent.is_err()
-            && let Some(hunt) = self.end_hunt(hunt)
-        {
-            call.story = self.dismiss(hunt);
-        }
-        sent
+        }))
     }
 
     /// The first target of a resource that was chosen; the others stand by. `message` is the
@@ -171,6 +179,26 @@ impl Proxy {
         pick: Pick,
         message: Option<&Message<'_>>,
     ) -> Result<(), No> {
+        let (target, mut others) = self.first_target(now, key, pick)?;
+        if !self.options.dns_routing {
+            others.clear();
+        }
+        if let Some(hunt) = self.hunts.get_mut(key) {
+            hunt.others = others;
+        }
+        self.send_try(now, Attempt { hunt: key, pick, target, udp_again: false }, message)
+    }
+
+    /// Where a try goes first, and where it may go besides.
+    ///
+    /// # Errors
+    /// `internal`, when nothing is known of that.
+    pub(crate) fn first_target(
+        &mut self,
+        now: Now,
+        key: usize,
+        pick: Pick,
+    ) -> Result<(Target, SmallVec<[Target; 2]>), No> {
         let through = self.hunts.get(key).and_then(|hunt| hunt.through.as_deref());
         let mut order = match (through, self.pool.get(pick.member)) {
             (Some(through), _) => through.targets.clone(),
@@ -181,13 +209,7 @@ impl Proxy {
             return Err(No::new(Reason::Internal, "resource without address"));
         }
         let target = order.remove(0);
-        if !self.options.dns_routing {
-            order.clear();
-        }
-        if let Some(hunt) = self.hunts.get_mut(key) {
-            hunt.others = order;
-        }
-        self.send_try(now, Attempt { hunt: key, pick, target, udp_again: false }, message)
+        Ok((target, order))
     }
 
     /// Writes and sends one try of the INVITE: `message`, or the one that was kept.
@@ -250,7 +272,7 @@ impl Proxy {
     }
 
     /// The leg takes its place before the request leaves.
-    fn occupy_for(&mut self, key: usize, pick: Pick) {
+    pub(crate) fn occupy_for(&mut self, key: usize, pick: Pick) {
         let Some(hunt) = self.hunts.get(key) else { return };
         let leg_key = hunt.leg;
         self.pool.occupy(pick.member, Occupant::Leg(leg_key));
@@ -278,7 +300,7 @@ impl Proxy {
 
     /// The bytes of a try, by the transport of the address or by the rule of size (rm.md §1.2);
     /// whether it was the size.
-    fn written(
+    pub(crate) fn written(
         &self,
         now: Now,
         attempt: Attempt,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::id::{Guid, LegId};
 use model::snapshot::Snapshot;
 use sip::locate::{Failure, Goal, Targets};
 use sip::transport::Flow;
@@ -70,6 +71,13 @@ pub enum Input<'a> {
     },
     /// The node's state changed.
     State(NodeState),
+    /// An operator ends a session, or one leg of it (rm.md §2.7).
+    HangUp {
+        /// The session.
+        guid: Guid,
+        /// Only this leg.
+        leg: Option<LegId>,
+    },
 }
 
 /// Whether the node takes new calls (rm.md §11.3, §11.7).

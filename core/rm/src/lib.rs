@@ -38,6 +38,8 @@ mod affinity;
 mod call;
 /// A new configuration, for every part that keeps something of it.
 mod configure;
+/// What would become of an INVITE, without doing it.
+mod explain;
 /// Every "no", in one table.
 mod reject;
 /// Answers that the Resource Manager makes itself.
@@ -54,9 +56,10 @@ pub mod limits;
 mod invariant;
 
 pub use counters::Counters;
+pub use explain::{Assume, Caller, Chosen, Explained, Named, Question, Unclear};
 pub use input::{Input, NodeState};
 pub use output::{Event, FrameKind, Stream};
 pub use proxy::{Proxy, Restored};
 pub use settings::{Listener, Match, Options, Peer, Role, Route, Settings, SipTimers};
 pub use token::Keys;
-pub use view::{CallDetail, CallFilter, CallView, ResourceView, Status};
+pub use view::{CallDetail, CallFilter, CallSlice, CallView, ResourceView, Status};

@@ -62,8 +62,10 @@ pub const RECORD_URI: usize = 512;
 pub const REASON: usize = 256;
 /// Log lines of one group's exhaustion: at most one in this time, with a count (rm.md §7.9).
 pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
-/// Calls in one page of the API (rm.md §10).
-pub const CALLS_PAGE: usize = 1_000;
+/// Sessions that one slice of a list looks at: well below 200 µs (rm.md §1.9).
+pub const CALLS_LOOKED_AT: usize = 64;
+/// Figures of usage in one answer: as many as are read in the same time.
+pub const USED_ASKED: usize = 512;
 /// Host names of next hops that are known at once, besides those of resources; beyond it the one
 /// that is of no use first is forgotten. Memory: about 2 KiB each at most.
 pub const NAMES: usize = 4_096;

@@ -4,6 +4,7 @@
 //! state, its probes and the set of legs on it; an address is an attribute that may change. Must
 //! not look at messages: it is told what became of a try or a probe.
 
+mod assume;
 pub(crate) mod health;
 pub(crate) mod monitor;
 pub(crate) mod place;

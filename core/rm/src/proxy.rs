@@ -220,6 +220,7 @@ impl Proxy {
             Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,
+            Input::HangUp { guid, leg } => self.hang_up(now, guid, leg),
             Input::Resolved { goal, found, ttl } => self.on_resolved(now, &goal, found, ttl),
         }
         self.settle_transactions(now);
@@ -388,8 +389,8 @@ impl Proxy {
         }
     }
 
-    /// One call, as one sentence: admit, select, authorise, place, forward. It is remembered from
-    /// `begin` on, and recorded when it is answered or refused.
+    /// One call, as one sentence: admit, select, authorise, place (`decide`), forward. It is
+    /// remembered from `begin` on, and recorded when it is answered or refused.
     fn on_invite(&mut self, request: &Request<'_, '_>) {
         let mut source = match self.admit(request) {
             Ok(source) => source,
@@ -404,11 +405,8 @@ impl Proxy {
         let Some(mut call) = self.remember(request, source, through) else {
             return self.refuse(request, &Reason::Internal.into());
         };
-        let carried = self
-            .select(request, &mut call)
-            .and_then(|()| self.authorise(request.now, &mut call))
-            .and_then(|()| self.place(request.now, &mut call))
-            .and_then(|pick| self.forward(request, &mut call, pick));
+        let carried =
+            self.decide(request, &mut call).and_then(|pick| self.forward(request, &mut call, pick));
         if let Err(no) = carried {
             self.refuse_call(request, call, &no);
         }

@@ -34,6 +34,7 @@ pub(crate) enum Reason {
     HuntFailed,
     Cancelled,
     NoAnswer,
+    Operator,
     NoDialog,
     BadToken,
     Overload,
@@ -107,6 +108,8 @@ impl Reason {
             Self::HuntFailed => attempt(480, "hunt-failed", Some(log::NO_RESOURCE)),
             Self::Cancelled => attempt(487, "cancelled", None),
             Self::NoAnswer => attempt(408, "no-answer", None),
+            // an operator has ended it before it was answered
+            Self::Operator => attempt(480, "operator", None),
             Self::NoDialog => plain(481, "no-dialog", None),
             Self::BadToken => plain(481, "bad-token", Some(log::BAD_TOKEN)),
             // its log line is the alarm's, once for all of them
@@ -145,6 +148,7 @@ impl Reason {
             | Self::Disabled
             | Self::Cancelled
             | Self::NoAnswer
+            | Self::Operator
             | Self::Overload
             | Self::SourceRate
             | Self::NodeDraining

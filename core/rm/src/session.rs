@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 pub(crate) mod block;
 pub(crate) mod end;
 pub(crate) mod expiry;
+mod hang_up;
 pub(crate) mod leg;
 pub(crate) mod names;
 pub(crate) mod restore;

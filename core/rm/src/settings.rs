@@ -130,6 +130,19 @@ pub enum Role {
     Probe,
 }
 
+impl Role {
+    /// The word of rm.md §13.1.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SipServer => "sip-server",
+            Self::Gateway => "gateway",
+            Self::Media => "media",
+            Self::Probe => "probe",
+        }
+    }
+}
+
 /// One address pattern of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {

@@ -44,6 +44,15 @@ pub struct CallFilter {
     pub call_id: Option<String>,
 }
 
+/// A slice of a list of sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallSlice {
+    /// Those that are wanted.
+    pub calls: Vec<CallView>,
+    /// Behind which session to go on; `None`: there are no more.
+    pub next: Option<Guid>,
+}
+
 /// One session in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallView {
@@ -131,3 +140,4 @@ pub struct ResourceView {
 }
 
 mod build;
+pub mod limits;

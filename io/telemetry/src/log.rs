@@ -134,6 +134,12 @@ impl Log {
         self.print(number, at, session, fields);
     }
 
+    /// A text with its user parts masked as in a line, for what else is shown to people.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        line::masked(self.shared.settings.redact, text)
+    }
+
     /// How often each id was emitted, printed or not, in order of number.
     #[must_use]
     pub fn counts(&self) -> Vec<(u16, u64)> {

@@ -54,6 +54,7 @@ pub struct LogId {
 /// All ids, in order of number.
 pub const LOG_IDS: &[LogId] = &[
     row(10701, Level::Warn, "log", "log lines suppressed"),
+    row(10801, Level::Notice, "http", "admin action"),
     row(20001, Level::Notice, "rm", "started"),
     row(20002, Level::Notice, "rm", "ready"),
     row(20003, Level::Notice, "rm", "stopped"),

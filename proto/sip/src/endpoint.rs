@@ -43,6 +43,11 @@ pub use crate::transaction::timer::Timers;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServerId(pub(crate) SlotId);
 
+impl ServerId {
+    /// Names no transaction: for a request that has not come over a wire.
+    pub const NONE: Self = Self(SlotId::NOWHERE);
+}
+
 /// Names one client transaction. Stale after its end event: every verb then ignores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientId(pub(crate) SlotId);

@@ -19,6 +19,11 @@ pub struct SlotId {
     generation: u32,
 }
 
+impl SlotId {
+    /// Finds nothing.
+    pub(crate) const NOWHERE: Self = Self { index: NONE, generation: 0 };
+}
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,

@@ -7,11 +7,14 @@
 use crate::figures::Figures;
 use crate::inbox::Query;
 use crate::journal::{Change, Journal};
+use crate::limits::SLICE_TIME;
 use crate::rate::Rate;
 use crate::transport::{Arrival, Engine as Sink, Outbox};
+use model::id::Guid;
 use model::time::Now;
+use net::Clock;
 use net::dns::{Answer, Asker};
-use rm::{Event, Input, Proxy};
+use rm::{CallFilter, CallSlice, Event, Input, Proxy};
 use sip::locate::{Failure, Goal};
 use std::time::Duration;
 use telemetry::Log;
@@ -112,14 +115,33 @@ impl Engine {
     }
 
     /// Answers a question of another thread, unless that has gone away.
-    pub(crate) fn answer(&mut self, query: Query, figures: impl FnOnce(&Self) -> Figures) {
+    pub(crate) fn answer(
+        &mut self,
+        query: Query,
+        clock: &Clock,
+        figures: impl FnOnce(&Self) -> Figures,
+    ) {
         // An asker that waits no longer has dropped its end; the answer then is nobody's.
         match query {
             Query::Status(reply) => {
                 let _ = reply.send((self.proxy.status(), self.calls.per_second()));
             }
             Query::Calls { filter, after, limit, reply } => {
-                let _ = reply.send(self.proxy.calls(&filter, after, limit));
+                let slice = self.calls(&filter, after, limit, clock);
+                let _ = reply.send((filter, slice));
+            }
+            Query::HangUp { guid, leg, reply } => {
+                let legs = self.proxy.to_hang_up(guid, leg);
+                if legs.is_some() {
+                    self.input(Input::HangUp { guid, leg });
+                }
+                let _ = reply.send(legs);
+            }
+            Query::Used(sets, reply) => {
+                let _ = reply.send(self.proxy.used(&sets));
+            }
+            Query::Explain(question, reply) => {
+                let _ = reply.send(self.proxy.explain(self.now, &question).map(Box::new));
             }
             Query::Call(guid, reply) => {
                 let _ = reply.send(self.proxy.call(guid));
@@ -131,6 +153,26 @@ impl Engine {
                 let _ = reply.send(Box::new(figures(self)));
             }
         }
+    }
+
+    /// As much of a list as fits into its share of a turn.
+    fn calls(
+        &self,
+        filter: &CallFilter,
+        after: Option<Guid>,
+        limit: usize,
+        clock: &Clock,
+    ) -> CallSlice {
+        let until = clock.mono() + SLICE_TIME;
+        let mut slice = self.proxy.calls(filter, after, limit);
+        while let Some(after) = slice.next.filter(|_| slice.calls.len() < limit)
+            && clock.mono() < until
+        {
+            let more = self.proxy.calls(filter, Some(after), limit - slice.calls.len());
+            slice.calls.extend(more.calls);
+            slice.next = more.next;
+        }
+        slice
     }
 
     pub(crate) fn proxy(&self) -> &Proxy {

@@ -133,8 +133,8 @@ impl EventLoop {
         for _ in 0..INPUTS_PER_TURN {
             match self.inputs.next() {
                 Some(Input::Query(query)) => {
-                    let Self { engine, transport, phase, .. } = self;
-                    engine.answer(query, |engine| Figures {
+                    let Self { engine, transport, phase, clock, .. } = self;
+                    engine.answer(query, clock, |engine| Figures {
                         counters: engine.proxy().counters().clone(),
                         transactions: engine.proxy().transaction_counters(),
                         status: engine.proxy().status(),
@@ -145,6 +145,8 @@ impl EventLoop {
                         overload: engine.proxy().overload_state(),
                         names: engine.proxy().names_known(),
                     });
+                    // one in a turn: a long answer is many short turns
+                    return true;
                 }
                 Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
                 Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
@@ -170,7 +172,7 @@ impl EventLoop {
 
     /// A new configuration replaces the old one between two packets.
     fn apply(&mut self, now: Now, snapshot: Arc<Snapshot>) {
-        self.state.applied(now.wall, snapshot.revision);
+        self.state.applied(now.wall, &snapshot);
         self.engine.input(rm::Input::Snapshot(snapshot));
         self.know_resources();
         self.configured();

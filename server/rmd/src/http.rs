@@ -1,9 +1,10 @@
-//! Port 8300: probes, metrics, and what an operator asks (rm.md §10). Reads only.
+//! Port 8300: probes, metrics, and what an operator asks and does (rm.md §10).
 //!
 //! It runs on a thread and runtime of its own, so that a probe never waits for the engine; what
 //! only the engine knows is asked over the inbox, with a limit in time.
 
 mod access;
+mod asked;
 mod metrics;
 mod probes;
 mod problem;
@@ -21,7 +22,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use net::Clock;
 use problem::Problem;
 use spool::Spool;
@@ -84,8 +85,13 @@ pub(crate) fn serve(
 fn router(shared: Arc<Shared>) -> Router {
     let v1 = Router::new()
         .route("/status", get(v1::status))
-        .route("/calls", get(v1::calls))
-        .route("/calls/{guid}", get(v1::call))
+        .route("/calls", get(v1::calls::list))
+        .route("/calls/{guid}", get(v1::calls::one).delete(v1::calls::hang_up))
+        .route("/explain", post(v1::explain::explain))
+        .route("/limits", get(v1::limits::list))
+        .route("/tenants", get(v1::tenants::list))
+        .route("/tenants/{name}", get(v1::tenants::one))
+        .route("/dids/{number}", get(v1::tenants::did))
         .route("/resources", get(v1::resources))
         .route("/config", get(v1::config))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check));

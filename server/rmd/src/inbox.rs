@@ -6,10 +6,13 @@
 use crate::drain::Stop;
 use crate::figures::Figures;
 use crate::limits::INBOX;
-use model::id::Guid;
+use model::id::{Guid, LegId};
 use model::snapshot::Snapshot;
 use net::Waker;
-use rm::{CallDetail, CallFilter, CallView, Keys, ResourceView, Status};
+use rm::view::limits::Set;
+use rm::{
+    CallDetail, CallFilter, CallSlice, Explained, Keys, Question, ResourceView, Status, Unclear,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -36,19 +39,32 @@ pub(crate) enum Input {
 pub(crate) enum Query {
     /// `GET /v1/status`.
     Status(oneshot::Sender<(Status, f64)>),
-    /// `GET /v1/calls`: sessions above `after`, at most `limit`.
+    /// A slice of `GET /v1/calls`: sessions above `after`, at most `limit`.
     Calls {
-        /// Which.
-        filter: CallFilter,
-        /// The last session of the page before.
+        /// Which; it comes back for the next slice.
+        filter: Box<CallFilter>,
+        /// The last session of the slice before.
         after: Option<Guid>,
         /// At most so many.
         limit: usize,
         /// Where to.
-        reply: oneshot::Sender<Vec<CallView>>,
+        reply: oneshot::Sender<(Box<CallFilter>, CallSlice)>,
     },
     /// `GET /v1/calls/{guid}`.
     Call(Guid, oneshot::Sender<Option<CallDetail>>),
+    /// `DELETE /v1/calls/{guid}`: how many legs are ended; `None`: there are none to end.
+    HangUp {
+        /// The session.
+        guid: Guid,
+        /// Only this leg.
+        leg: Option<LegId>,
+        /// Where to.
+        reply: oneshot::Sender<Option<usize>>,
+    },
+    /// Sizes of sets of sessions, in their order.
+    Used(Vec<Set>, oneshot::Sender<Vec<u64>>),
+    /// `POST /v1/explain`.
+    Explain(Box<Question>, oneshot::Sender<Result<Box<Explained>, Unclear>>),
     /// `GET /v1/resources`.
     Resources(oneshot::Sender<Vec<ResourceView>>),
     /// `GET /metrics`.

@@ -105,7 +105,7 @@ impl Rm {
         let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
         let journal = Journal::new(spool.clone(), Arc::clone(&publishing));
         let engine = Engine::new(proxy, asker, journal, log.clone(), now);
-        state.applied(now.wall, snapshot.revision);
+        state.applied(now.wall, &snapshot);
         state.listening(now.wall, &addresses);
 
         let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);

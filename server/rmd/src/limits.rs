@@ -72,7 +72,9 @@ pub(crate) const BUSY_ARRIVALS: u64 = 40;
 pub(crate) const BUSY_WINDOW: Duration = Duration::from_millis(20);
 /// Inputs from other threads that may wait for the engine. Full: the asker gets `busy`.
 pub(crate) const INBOX: usize = 1024;
-/// Inputs taken per turn.
+/// A list of calls holds the engine for so long in one turn, then goes on in the next (rm.md §1.9).
+pub(crate) const SLICE_TIME: Duration = Duration::from_micros(200);
+/// Inputs taken per turn, of which one question at most.
 pub(crate) const INPUTS_PER_TURN: usize = 64;
 /// Records go to the spool at the earliest so long after the ones before: under load many share one
 /// sync. A first record waits for nothing; the answer to a BYE waits so long at most.

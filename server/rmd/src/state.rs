@@ -5,13 +5,13 @@
 use crate::limits::SPOOL_HIGH_PERCENT;
 use crate::publish::Line;
 use crate::running::Addresses;
-use model::id::Revision;
+use model::snapshot::Snapshot;
 use model::time::Millis;
 use rm::{ResourceView, Restored};
 use spool::{Damage, Full};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use telemetry::Log;
 use telemetry::health::{Health, Status};
 
@@ -44,6 +44,7 @@ pub(crate) struct State {
 struct Config {
     revision: AtomicU64,
     applied: AtomicU64,
+    snapshot: Mutex<Option<Arc<Snapshot>>>,
 }
 
 impl State {
@@ -87,6 +88,11 @@ impl State {
     pub(crate) fn revision(&self) -> (u64, Millis) {
         let revision = self.config.revision.load(Ordering::Acquire);
         (revision, Millis(self.config.applied.load(Ordering::Acquire)))
+    }
+
+    /// The configuration itself.
+    pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All sockets are bound, and the calls that were up are back; the engine does not turn yet.
@@ -147,7 +153,10 @@ impl State {
     }
 
     /// A configuration is in force.
-    pub(crate) fn applied(&self, at: Millis, revision: Revision) {
+    pub(crate) fn applied(&self, at: Millis, snapshot: &Arc<Snapshot>) {
+        let revision = snapshot.revision;
+        let in_force = Some(Arc::clone(snapshot));
+        *self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
         self.config.revision.store(revision.0, Ordering::Release);
         self.config.applied.store(at.0, Ordering::Release);
         let revision = revision.0.to_string();

@@ -4,7 +4,7 @@
 //! network (longest prefix); on a tie a resource over a peer. Must not read headers: only where
 //! it came from counts.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::map::Map;
 use model::snapshot::Snapshot;
@@ -161,6 +161,29 @@ impl Sources {
         }
     }
 
+    /// A peer or resource by its name: where it calls from, and who it is where no address says so.
+    pub(crate) fn called(
+        &self,
+        settings: &Settings,
+        snapshot: &Snapshot,
+        name: &str,
+    ) -> Option<(SocketAddr, Option<Source>)> {
+        if let Some(number) = settings.peers.iter().position(|peer| peer.name == name) {
+            return settings.peers.get(number).map(|peer| from_peer(number, peer));
+        }
+        let resource = snapshot.resource(snapshot.resource_by_name(name)?);
+        resource.address.addr().map(|address| (address, None))
+    }
+
+    /// Who calls when nobody is named: the first peer that may, else this machine.
+    pub(crate) fn usual(&self, settings: &Settings) -> (SocketAddr, Option<Source>) {
+        let first = |wanted: Role| settings.peers.iter().position(|peer| peer.role == wanted);
+        let number = first(Role::SipServer).or_else(|| first(Role::Gateway));
+        let peer = number.and_then(|number| Some((number, settings.peers.get(number)?)));
+        let here = (SocketAddr::from(([127, 0, 0, 1], 5060)), None);
+        peer.map_or(here, |(number, peer)| from_peer(number, peer))
+    }
+
     /// Name of a peer or resource; empty for an unnamed one.
     pub(crate) fn name<'s>(&'s self, settings: &'s Settings, who: Who) -> &'s str {
         match who {
@@ -199,6 +222,15 @@ impl Sources {
             rule.rank(flow.remote).map(|rank| (rank, *number, *role))
         });
         own.into_iter().chain(others).max_by_key(|(rank, ..)| *rank)
+    }
+}
+
+/// An address of a peer. One that is known by the names of a certificate is known without.
+fn from_peer(number: usize, peer: &Peer) -> (SocketAddr, Option<Source>) {
+    match peer.matches.first() {
+        Some(Match::Socket(address)) => (*address, None),
+        Some(Match::Ip(ip) | Match::Net(ip, _)) => ((*ip, 5060).into(), None),
+        None => (SocketAddr::from(([127, 0, 0, 1], 5061)), Some(of_peer(number, peer))),
     }
 }
 

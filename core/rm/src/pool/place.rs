@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) pin: Option<Dbid>,
     /// Only over TLS: its Request-URI is `sips:` (rm.md §13.2).
     pub(crate) secure: bool,
+    /// The call is only explained: no turn moves, nothing is counted.
+    pub(crate) explained: bool,
 }
 
 /// The resource for the next try.
@@ -40,7 +42,7 @@ pub(crate) struct Pick {
 
 impl Plan {
     pub(crate) fn of(tenant: Dbid, service: Service) -> Self {
-        Self { tenant, service, tried: SmallVec::new(), pin: None, secure: false }
+        Self { tenant, service, tried: SmallVec::new(), pin: None, secure: false, explained: false }
     }
 
     /// Whether a resource may be reached as this call must be.
@@ -178,15 +180,17 @@ impl Pool {
         trace: &mut Trace,
     ) {
         let Some(member) = self.members.get_mut(pick.member) else { return };
-        member.total += 1;
         let dbid = member.names.dbid;
         let rank = u64::try_from(plan.tried.len() + 1).ok();
         trace.push(Step {
             figures: Figures { rank, ..figures(member, member.shown(now.mono)) },
             ..step(Stage::Place, &member.names.name, Verdict::Chosen, &pick.by)
         });
-        if let Some(cursor) = self.cursors.get_mut(pick.group.index()) {
-            *cursor = Some(dbid);
+        if !plan.explained {
+            member.total += 1;
+            if let Some(cursor) = self.cursors.get_mut(pick.group.index()) {
+                *cursor = Some(dbid);
+            }
         }
         plan.tried.push((dbid, snapshot.group(pick.group).dbid));
     }

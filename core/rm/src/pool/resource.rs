@@ -86,6 +86,22 @@ pub(crate) enum Shown {
 }
 
 impl Shown {
+    /// All states, from the one that hides all others on.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Disabled,
+        Self::Dead,
+        Self::Draining,
+        Self::Quarantined,
+        Self::Full,
+        Self::Unknown,
+        Self::Healthy,
+    ];
+
+    /// The state of this word.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use model::record::{Object, Stage, Verdict};
+use model::record::{Object, Stage, TraceStep, Verdict};
 use model::time::Millis;
 
 use crate::limits;
@@ -123,6 +123,38 @@ impl Trace {
         });
     }
 
+    /// The same steps for a view.
+    pub(crate) fn shown(&self) -> Vec<TraceStep> {
+        let text = |from, to| self.texts.get(from..to).unwrap_or_default().to_owned();
+        let shown = |kept: &Kept| {
+            let (start, end) = kept.candidate;
+            let Figures { state, used, limit, rank, until } = kept.figures;
+            TraceStep {
+                stage: kept.stage,
+                candidate: text(start, end),
+                verdict: kept.verdict,
+                reason: text(end, kept.reason),
+                state: state.map(str::to_owned),
+                used,
+                limit,
+                rank,
+                until,
+            }
+        };
+        let cut = (self.cut > 0).then(|| TraceStep {
+            stage: Stage::Place,
+            candidate: String::new(),
+            verdict: Verdict::Cut,
+            reason: self.cut.to_string(),
+            state: None,
+            used: None,
+            limit: None,
+            rank: None,
+            until: None,
+        });
+        self.steps.iter().map(shown).chain(cut).collect()
+    }
+
     fn write_step(&self, kept: &Kept, out: &mut Object<'_>) {
         let (start, end) = kept.candidate;
         let text = |from, to| self.texts.get(from..to).unwrap_or_default();
@@ -164,7 +196,9 @@ mod tests {
             trace.push(step(Stage::Place, &candidate, Verdict::Skipped, &"full"));
         }
         trace.push(step(Stage::Place, &"mcp-40", Verdict::Chosen, &"round-robin"));
+        let shown = serde_json::to_value(trace.shown()).unwrap();
         let steps = steps(&trace);
+        assert_eq!(shown.as_array(), Some(&steps), "a view tells what a record does");
         assert_eq!(steps.len(), 18);
         assert_eq!(steps[16]["candidate"], "mcp-40");
         assert_eq!((&steps[17]["verdict"], &steps[17]["reason"]), (&"cut".into(), &"24".into()));

@@ -121,11 +121,12 @@ impl Proxy {
             "cancelled" => EndState::Cancelled,
             "no-answer" => EndState::NoAnswer,
             "internal" => EndState::SystemError,
+            "operator" => EndState::OperatorEnd,
             _ => EndState::Rejected,
         };
         if let Some((session, leg)) = self.table.both(key) {
             let tenant = session.tenant.as_ref().map_or("", |tenant| tenant.name.as_str());
-            if word != "cancelled" && word != "forwarded" {
+            if !matches!(word, "cancelled" | "forwarded" | "operator") {
                 count(&mut self.counters.rejected, tenant, word);
             }
             if leg.attempts > 0 {
@@ -139,9 +140,19 @@ impl Proxy {
         self.recorder.told(story);
     }
 
-    /// Out of the table, off its resource, out of the usage sets if it was the last.
+    /// It has ended, and cannot be revived.
     fn take_leg(&mut self, now: Now, key: usize) {
-        let Some((leg, guid, session)) = self.table.remove_leg(key) else { return };
+        let Some((leg, guid)) = self.leave(key) else { return };
+        let until = now.mono + limits::TOMBSTONE;
+        if self.table.bury(until, guid, leg.id, leg.epoch) {
+            self.timers.set(until, Timer::Tombstones);
+        }
+        leg.texts.release(&mut self.buffers);
+    }
+
+    /// Out of the table, off its resource, out of the usage sets if it was the last.
+    pub(crate) fn leave(&mut self, key: usize) -> Option<(Leg, Guid)> {
+        let (leg, guid, session) = self.table.remove_leg(key)?;
         self.timers.take_back(Timer::Leg(key));
         if let Some(resource) = &leg.resource
             && let Some(member) = self.pool.key_of(resource.dbid)
@@ -151,11 +162,7 @@ impl Proxy {
         for object in session.iter().flat_map(objects) {
             self.usage.remove(object, leg.session);
         }
-        let until = now.mono + limits::TOMBSTONE;
-        if self.table.bury(until, guid, leg.id, leg.epoch) {
-            self.timers.set(until, Timer::Tombstones);
-        }
-        leg.texts.release(&mut self.buffers);
+        Some((leg, guid))
     }
 }
 

@@ -74,17 +74,18 @@ impl Proxy {
             Due::Interrupted => self.counters.interrupted += 1,
             Due::NoTimer | Due::MaxDuration => {
                 *self.counters.calls_cut.entry("duration").or_default() += 1;
-                self.bye_both(now, key, word);
+                self.bye_both(now, key, (408, word));
             }
             Due::SessionTimer => {}
         }
         self.end_leg(now, key, End { state, word, status: None, ended, urgent: false }, None);
     }
 
-    /// BYE in both directions; a leg rebuilt from a token lacks what that needs.
-    fn bye_both(&mut self, now: Now, key: usize, word: &str) {
+    /// BYE in both directions, with a code and a word for Reason; a leg rebuilt from a token lacks
+    /// what that needs.
+    pub(crate) fn bye_both(&mut self, now: Now, key: usize, why: (u16, &str)) {
         for to in [Side::Caller, Side::Callee] {
-            let Some((request, flow)) = self.bye(now, key, to, word) else { continue };
+            let Some((request, flow)) = self.bye(now, key, to, why) else { continue };
             let client = self.endpoint.request(now.mono, flow, &request, ClientOptions::default());
             self.clients.insert(client, ClientUse::Absorb(None));
         }
@@ -95,7 +96,7 @@ impl Proxy {
         now: Now,
         key: usize,
         to: Side,
-        word: &str,
+        (code, word): (u16, &str),
     ) -> Option<(Vec<u8>, sip::transport::Flow)> {
         self.branches += 1;
         let number = self.branches;
@@ -128,7 +129,7 @@ impl Proxy {
             to: them,
             call_id: texts.get(Text::CallId),
             cseq: leg.highest_cseq(to.other()).saturating_add(missed),
-            reason: &format!("SIP;cause=408;text=\"{word}\""),
+            reason: &format!("SIP;cause={code};text=\"{word}\""),
         };
         Some((request.bytes(), flow))
     }

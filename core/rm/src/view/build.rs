@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::config::Admin;
 use model::id::Guid;
 
-use super::{CallDetail, CallFilter, CallView, LegView, ResourceView, Status};
+use super::{CallDetail, CallFilter, CallSlice, CallView, LegView, ResourceView, Status};
 use crate::input::NodeState;
 use crate::limits;
 use crate::pool::Member;
@@ -34,15 +34,24 @@ impl Proxy {
         }
     }
 
-    /// Sessions behind `after` in the order of their GUIDs, at most `limit` (and 1,000).
+    /// Sessions behind `after` in the order of their GUIDs, at most `limit`. Looks at a bounded
+    /// number of them, so that a turn stays short: what is wanted of them may be less than `limit`,
+    /// or nothing, and yet there are more.
     #[must_use]
-    pub fn calls(&self, filter: &CallFilter, after: Option<Guid>, limit: usize) -> Vec<CallView> {
-        self.table
-            .walk(after)
-            .filter(|(_, session)| self.is_wanted(session, filter))
-            .map(|(_, session)| view(session))
-            .take(limit.min(limits::CALLS_PAGE))
-            .collect()
+    pub fn calls(&self, filter: &CallFilter, after: Option<Guid>, limit: usize) -> CallSlice {
+        let mut slice = CallSlice::default();
+        let mut all = self.table.walk(after).map(|(_, session)| session).peekable();
+        for looked in 1..=limits::CALLS_LOOKED_AT {
+            let Some(session) = all.next() else { break };
+            if self.is_wanted(session, filter) {
+                slice.calls.push(view(session));
+            }
+            if looked == limits::CALLS_LOOKED_AT || slice.calls.len() >= limit {
+                slice.next = all.peek().map(|_| session.guid);
+                break;
+            }
+        }
+        slice
     }
 
     /// One session with all its legs.

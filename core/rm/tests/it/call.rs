@@ -139,7 +139,7 @@ fn a_whole_call_with_its_two_records() {
     assert!(!start.block.is_empty() && end.block.is_empty());
     check_start(&start.json);
     check_end(&start.json, &end.json);
-    assert!(world.proxy.calls(&rm::CallFilter::default(), None, 10).is_empty());
+    assert!(world.proxy.calls(&rm::CallFilter::default(), None, 10).calls.is_empty());
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));
 }
 

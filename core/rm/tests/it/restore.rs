@@ -53,7 +53,7 @@ fn twenty_calls_come_back_count_and_end_once() {
     assert_eq!(first["owners"][0]["from"], starts[0]["started_at"]);
     assert_eq!(first["owners"][1]["component"]["name"], "rm-1");
     let page = world.proxy.calls(&rm::CallFilter::default(), None, 100);
-    assert_eq!(page.len(), 20);
+    assert_eq!((page.calls.len(), page.next), (20, None));
     let used: usize = world.proxy.resources().iter().map(|one| one.used).sum();
     assert_eq!(used, 20);
 

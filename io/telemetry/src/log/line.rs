@@ -96,7 +96,7 @@ fn json(redact: Redact, id: LogId, facts: &Facts<'_>) -> String {
 }
 
 /// The value with the user parts of `sip:`, `sips:` and `tel:` URIs masked.
-fn masked(redact: Redact, value: &str) -> String {
+pub(super) fn masked(redact: Redact, value: &str) -> String {
     if redact == Redact::None {
         return value.to_owned();
     }

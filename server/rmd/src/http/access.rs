@@ -6,12 +6,14 @@ use super::Shared;
 use super::problem::Problem;
 use crate::error::StartError;
 use crate::limits::TOKENS_FILE;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::fs::{self, Metadata};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -36,7 +38,7 @@ type Version = (u64, Option<SystemTime>);
 pub(super) enum Role {
     /// Ask.
     Reader,
-    /// Change; nothing of this version needs it yet.
+    /// Change.
     Operator,
 }
 
@@ -69,7 +71,7 @@ impl Tokens {
 pub(super) async fn check(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Source(source)): ConnectInfo<Source>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let role = match &shared.tokens {
@@ -77,11 +79,33 @@ pub(super) async fn check(
         None if source.ip().is_loopback() => Some(Role::Operator),
         None => return Problem::loopback_only().into_response(),
     };
-    if role >= Some(Role::Reader) {
+    if let Some(role) = role {
+        request.extensions_mut().insert(role);
         return next.run(request).await;
     }
     shared.state.log().emit(20801, None, &[("peer", &source.to_string())]);
     Problem::unauthorised().into_response()
+}
+
+/// Whoever asks is an operator; a handler that changes something takes it as an argument.
+pub(super) struct Operator {
+    /// Where from.
+    pub(super) source: SocketAddr,
+}
+
+impl FromRequestParts<Arc<Shared>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Problem> {
+        let role = parts.extensions.get::<Role>();
+        let source = parts.extensions.get::<ConnectInfo<Source>>();
+        match (role, source) {
+            (Some(Role::Operator), Some(ConnectInfo(Source(source)))) => {
+                Ok(Self { source: *source })
+            }
+            _ => Err(Problem::operators_only()),
+        }
+    }
 }
 
 fn bearer(request: &Request) -> Option<&str> {

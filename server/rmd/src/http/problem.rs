@@ -36,6 +36,29 @@ impl Problem {
         Self { status: StatusCode::FORBIDDEN, word: "forbidden", detail }
     }
 
+    /// A reader may not change anything.
+    pub(super) fn operators_only() -> Self {
+        let detail = "this asks for a token with the role operator".to_owned();
+        Self { status: StatusCode::FORBIDDEN, word: "forbidden", detail }
+    }
+
+    /// A body that is longer than any question.
+    pub(super) fn too_large(most: usize) -> Self {
+        let detail = format!("a body has at most {most} bytes");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, word: "too-large", detail }
+    }
+
+    /// The node does not know yet what is up.
+    pub(super) fn not_ready() -> Self {
+        Self { status: StatusCode::CONFLICT, word: "node-not-ready", detail: String::new() }
+    }
+
+    /// A list that was begun with another configuration.
+    pub(super) fn config_changed() -> Self {
+        let detail = "cursor: the configuration has changed; begin the list again".to_owned();
+        Self { status: StatusCode::CONFLICT, word: "config-changed", detail }
+    }
+
     /// The engine did not answer in time.
     pub(super) fn busy() -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, word: "busy", detail: String::new() }

@@ -1,24 +1,23 @@
-//! `/v1`: status, calls, resources and configuration as JSON (rm.md §10).
+//! `/v1`: what is asked of a node and done to it, as JSON (rm.md §10); here status, resources and
+//! configuration.
 //!
-//! Handlers check what they were asked, ask the engine once, and print. Of the routes of the
-//! specification those that change something are not built yet.
+//! Handlers check what they were asked, ask the engine, and print.
 
-use super::Shared;
+pub(super) mod calls;
+pub(super) mod explain;
+pub(super) mod limits;
+pub(super) mod tenants;
+
 use super::problem::Problem;
+use super::{Shared, asked};
 use crate::inbox::Query;
 use crate::publish::Line;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as Parameters, State};
-use model::id::Guid;
-use model::time::Millis;
-use rm::{CallDetail, CallFilter};
+use axum::extract::{Query as Parameters, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// Calls of one page when nothing else is asked for, and at most (rm.md §10).
-const PAGE: usize = 1000;
 
 /// `GET /v1/status`.
 pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, Problem> {
@@ -41,79 +40,6 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Val
     })))
 }
 
-/// What a list of calls may be narrowed by.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CallsParameters {
-    tenant: Option<String>,
-    profile: Option<String>,
-    resource: Option<String>,
-    state: Option<String>,
-    older_than: Option<String>,
-    call_id: Option<String>,
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
-
-/// `GET /v1/calls`.
-pub(super) async fn calls(
-    State(shared): State<Arc<Shared>>,
-    parameters: Result<Parameters<CallsParameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let Parameters(parameters) =
-        parameters.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-    let limit = parameters.limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::bad_request(format!("limit: expected 1 to {PAGE}")));
-    }
-    let after = match &parameters.cursor {
-        Some(text) => {
-            Some(Guid::parse(text).ok_or_else(|| Problem::bad_request("cursor: not one of ours"))?)
-        }
-        None => None,
-    };
-    let filter = filter(parameters, shared.clock.now().wall)?;
-    let calls = shared.ask(|reply| Query::Calls { filter, after, limit, reply }).await?;
-    let cursor = calls.last().filter(|_| calls.len() == limit).map(|call| call.session);
-    Ok(Json(json!({ "calls": calls, "cursor": cursor })))
-}
-
-fn filter(parameters: CallsParameters, now: Millis) -> Result<CallFilter, Problem> {
-    const STATES: [&str; 4] = ["trying", "early", "up", "ending"];
-    if let Some(state) = &parameters.state
-        && !STATES.contains(&state.as_str())
-    {
-        return Err(Problem::bad_request("state: expected trying, early, up or ending"));
-    }
-    let before = match &parameters.older_than {
-        Some(text) => {
-            let age = config::units::duration(text)
-                .map_err(|problem| Problem::bad_request(format!("older_than: {problem}")))?;
-            let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-            Some(Millis(now.0.saturating_sub(age)))
-        }
-        None => None,
-    };
-    Ok(CallFilter {
-        tenant: parameters.tenant,
-        profile: parameters.profile,
-        resource: parameters.resource,
-        state: parameters.state,
-        before,
-        call_id: parameters.call_id,
-    })
-}
-
-/// `GET /v1/calls/{guid}`.
-pub(super) async fn call(
-    State(shared): State<Arc<Shared>>,
-    Path(guid): Path<String>,
-) -> Result<Json<CallDetail>, Problem> {
-    let guid = Guid::parse(&guid).ok_or_else(Problem::not_found)?;
-    let call = shared.ask(|reply| Query::Call(guid, reply)).await?;
-    call.map(Json).ok_or_else(Problem::not_found)
-}
-
 /// What a list of resources may be narrowed by.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,8 +52,7 @@ pub(super) async fn resources(
     State(shared): State<Arc<Shared>>,
     parameters: Result<Parameters<ResourcesParameters>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Parameters(parameters) =
-        parameters.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let parameters = asked::parameters(parameters)?;
     let mut resources = shared.ask(Query::Resources).await?;
     if let Some(group) = &parameters.group {
         resources.retain(|resource| resource.group == *group);

@@ -129,10 +129,18 @@ impl Node {
 
     /// The same with header lines.
     pub(crate) fn request(&self, path: &str, headers: &str) -> (u16, String) {
+        self.ask(&format!("GET {path}"), headers, "")
+    }
+
+    /// Status and body of any request, which is named by method and path.
+    pub(crate) fn ask(&self, what: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.rm.addresses().http).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: rm\r\n{headers}Connection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{what} HTTP/1.1\r\nHost: rm\r\n{headers}Content-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
