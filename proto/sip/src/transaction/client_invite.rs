@@ -1,5 +1,6 @@
 //! Our INVITE and its answers: RFC 3261 §17.1.1 as amended by RFC 6026 §7.2, with CANCEL (§9.1).
 //!
+//! Each arm of a step names its edge of figure 5 there: the state, what comes, the next state.
 //! Keeps the bytes of the INVITE until a final response, because the ACK to a failure and a
 //! CANCEL are made from them. Must not send the ACK to a 2xx: that is the caller's, end to end.
 
@@ -59,6 +60,7 @@ impl State {
     /// A response came; `to` is its To line, which the ACK to a failure repeats.
     pub(crate) fn on_response(self, class: Class, to: &[u8], desk: &mut Desk<'_>) -> Step {
         match (self, class) {
+            // Calling, 1xx: Proceeding; with a CANCEL that waited for it: Cancelling (§9.1)
             (Self::Calling { request, cancel, .. }, Class::Provisional) => {
                 desk.disarm_all();
                 match cancel {
@@ -66,9 +68,11 @@ impl State {
                     Some(reason) => Self::send_cancel(request, &reason, desk, Verdict::Pass),
                 }
             }
+            // Proceeding or Cancelling, 1xx: stays
             (state @ (Self::Proceeding { .. } | Self::Cancelling { .. }), Class::Provisional) => {
                 Step::to(state, Verdict::Pass)
             }
+            // Calling, Proceeding or Cancelling, 2xx: Accepted (RFC 6026 §7.2)
             (
                 Self::Calling { request, .. }
                 | Self::Proceeding { request }
@@ -80,25 +84,32 @@ impl State {
                 desk.arm(Timer::M);
                 Step::to(Self::Accepted, Verdict::Pass)
             }
+            // Calling, Proceeding or Cancelling, 300–699: ACK sent, Completed
             (
                 Self::Calling { request, .. }
                 | Self::Proceeding { request }
                 | Self::Cancelling { request },
                 Class::Failure,
             ) => Step::to(Self::acknowledge(request, to, desk), Verdict::Pass),
+            // Accepted, 2xx: passed up, stays (RFC 6026 §7.2)
             (state @ Self::Accepted, Class::Success) => Step::to(state, Verdict::Pass),
+            // Accepted, 300–699: nothing of it is wanted any more
             (state @ Self::Accepted, Class::Failure) => {
                 Step::to(state, Verdict::Absorb(Absorbed::LateFinal))
             }
+            // Completed, 300–699: ACK sent again, stays
             (Self::Completed { ack }, Class::Failure) => {
                 desk.send_again(&ack);
                 let verdict = Verdict::Absorb(Absorbed::Retransmission);
                 Step::to(Self::Completed { ack }, verdict)
             }
+            // Completed, 2xx: of another branch behind a forking proxy, for the user to end
             (state @ Self::Completed { .. }, Class::Success) => Step::to(state, Verdict::Stray),
+            // Accepted or Completed, 1xx: too late
             (state @ (Self::Accepted | Self::Completed { .. }), Class::Provisional) => {
                 Step::to(state, Verdict::Absorb(Absorbed::LateProvisional))
             }
+            // Terminated: there is no such transaction
             (Self::Terminated, _) => Step::to(Self::Terminated, Verdict::Stray),
         }
     }
@@ -107,13 +118,16 @@ impl State {
     pub(crate) fn on_cancel(self, reason: Option<&[u8]>, desk: &mut Desk<'_>) -> Step {
         let reason = reason.unwrap_or_default();
         match self {
+            // Calling, the user cancels: the CANCEL waits for a 1xx (§9.1)
             Self::Calling { request, repeats, cancel } => {
                 let cancel = cancel.or_else(|| Some(reason.into()));
                 Step::to(Self::Calling { request, repeats, cancel }, Verdict::Quiet)
             }
+            // Proceeding, the user cancels: CANCEL sent, Cancelling (§9.1)
             Self::Proceeding { request } => {
                 Self::send_cancel(request, reason, desk, Verdict::Quiet)
             }
+            // any other state: nothing is left to cancel
             state @ (Self::Cancelling { .. }
             | Self::Completed { .. }
             | Self::Accepted
@@ -123,20 +137,25 @@ impl State {
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
+            // Calling, Timer A: INVITE sent again, stays
             (Self::Calling { request, repeats, cancel }, Timer::A) => {
                 let repeats = desk.repeat(Timer::A, &request, repeats);
                 (Self::Calling { request, repeats, cancel }, Verdict::Quiet)
             }
+            // Calling, Timer B, or Cancelling, 64·T1 (§9.1): the user is told, Terminated
             (Self::Calling { request, .. }, Timer::B)
             | (Self::Cancelling { request }, Timer::Cancelled) => {
                 desk.release(Some(request));
                 (Self::Terminated, Verdict::Timeout)
             }
+            // Completed, Timer D: Terminated
             (Self::Completed { ack }, Timer::D) => {
                 desk.release(Some(ack));
                 (Self::Terminated, Verdict::Quiet)
             }
+            // Accepted, Timer M: Terminated (RFC 6026 §7.2)
             (Self::Accepted, Timer::M) => (Self::Terminated, Verdict::Quiet),
+            // any state, a timer of another one: stays
             (state, _) => (state, Verdict::Quiet),
         }
     }
@@ -144,11 +163,14 @@ impl State {
     /// The transport lost what was sent, or with a stream the way of what is to come (§17.1.4).
     pub(crate) fn on_flow_failed(self, desk: &Desk<'_>) -> (Self, Verdict) {
         match self {
+            // Calling, transport error: the user is told, Terminated
             Self::Calling { .. } => (Self::Terminated, Verdict::Failed),
-            // An ICMP error says that a datagram was lost; here none is under way.
+            // Proceeding or Cancelling, the stream is gone: the user is told, Terminated. An ICMP
+            // error says that a datagram was lost; here none is under way.
             Self::Proceeding { .. } | Self::Cancelling { .. } if desk.reliable() => {
                 (Self::Terminated, Verdict::Failed)
             }
+            // any other state: nothing of it is under way
             state => (state, Verdict::Quiet),
         }
     }

@@ -1,5 +1,6 @@
 //! Our requests but INVITE and ACK: RFC 3261 §17.1.2. The endpoint's own CANCELs are such ones.
 //!
+//! Each arm of a step names its edge of figure 6 there: the state, what comes, the next state.
 //! Keeps the bytes of the request while they may have to be sent again: not on a stream.
 
 use std::time::Duration;
@@ -37,9 +38,11 @@ impl State {
 
     pub(crate) fn on_response(self, class: Class, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, class) {
+            // Trying or Proceeding, 1xx: Proceeding
             (Self::Trying { request, .. } | Self::Proceeding { request }, Class::Provisional) => {
                 (Self::Proceeding { request }, Verdict::Pass)
             }
+            // Trying or Proceeding, 200–699: passed up, Completed; on a stream Terminated at once
             (
                 Self::Trying { request, .. } | Self::Proceeding { request },
                 Class::Success | Class::Failure,
@@ -52,32 +55,40 @@ impl State {
                 desk.arm(Timer::K);
                 (Self::Completed, Verdict::Pass)
             }
+            // Completed, 1xx: too late
             (Self::Completed, Class::Provisional) => {
                 (Self::Completed, Verdict::Absorb(Absorbed::LateProvisional))
             }
+            // Completed, 200–699: the same again, stays
             (Self::Completed, Class::Success | Class::Failure) => {
                 (Self::Completed, Verdict::Absorb(Absorbed::Retransmission))
             }
+            // Terminated: there is no such transaction
             (Self::Terminated, _) => (Self::Terminated, Verdict::Stray),
         }
     }
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
+            // Trying, Timer E: request sent again, stays
             (Self::Trying { request, repeats }, Timer::E) => {
                 let repeats = desk.repeat(Timer::E, &request, repeats);
                 (Self::Trying { request, repeats }, Verdict::Quiet)
             }
+            // Proceeding, Timer E: request sent again each T2, stays
             (Self::Proceeding { request }, Timer::E) => {
                 desk.send_again(&request);
                 desk.arm_for(Timer::E, desk.timers.t2);
                 (Self::Proceeding { request }, Verdict::Quiet)
             }
+            // Trying or Proceeding, Timer F: the user is told, Terminated
             (Self::Trying { request, .. } | Self::Proceeding { request }, Timer::F) => {
                 desk.release(Some(request));
                 (Self::Terminated, Verdict::Timeout)
             }
+            // Completed, Timer K: Terminated
             (Self::Completed, Timer::K) => (Self::Terminated, Verdict::Quiet),
+            // any state, a timer of another one: stays
             (state, _) => (state, Verdict::Quiet),
         }
     }
@@ -85,7 +96,9 @@ impl State {
     /// The transport lost the request (§17.1.4).
     pub(crate) fn on_flow_failed(self) -> (Self, Verdict) {
         match self {
+            // Trying or Proceeding, transport error: the user is told, Terminated
             Self::Trying { .. } | Self::Proceeding { .. } => (Self::Terminated, Verdict::Failed),
+            // Completed or Terminated: nothing of it is under way
             state @ (Self::Completed | Self::Terminated) => (state, Verdict::Quiet),
         }
     }

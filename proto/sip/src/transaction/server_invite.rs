@@ -1,5 +1,6 @@
 //! A peer's INVITE and our answers: RFC 3261 §17.2.1 as amended by RFC 6026 §7.1.
 //!
+//! Each arm of a step names its edge of figure 7 there: the state, what comes, the next state.
 //! Repeats failures until their ACK comes; leaves 2xx to the end that made them, and remembers
 //! after one the key only, so that a late copy of the INVITE is no new call. Makes no 100 Trying.
 
@@ -29,9 +30,11 @@ impl State {
     /// The INVITE came again: the last response goes out again, if there is one to repeat.
     pub(crate) fn on_repeated(&self, desk: &mut Desk<'_>) {
         match self {
+            // Proceeding or Completed, INVITE: the last response sent again
             Self::Proceeding { last: Some(response) } | Self::Completed { response, .. } => {
                 desk.send_again(response);
             }
+            // Proceeding without response, Confirmed, Accepted (RFC 6026 §7.1), INVITE: absorbed
             Self::Proceeding { last: None }
             | Self::Confirmed
             | Self::Accepted
@@ -43,6 +46,7 @@ impl State {
     pub(crate) fn on_ack(self, desk: &mut Desk<'_>) -> (Self, Verdict) {
         let absorbed = Verdict::Absorb(Absorbed::AckToFailure);
         match self {
+            // Completed, ACK: Confirmed; on a stream Terminated at once
             Self::Completed { response, .. } => {
                 desk.release(Some(response));
                 if desk.reliable() {
@@ -52,7 +56,9 @@ impl State {
                 desk.arm(Timer::I);
                 (Self::Confirmed, absorbed)
             }
+            // Accepted, ACK: passed up, it is for the 2xx (RFC 6026 §7.1)
             Self::Accepted => (Self::Accepted, Verdict::Pass),
+            // Proceeding, Confirmed or Terminated, ACK: absorbed
             state @ (Self::Proceeding { .. } | Self::Confirmed | Self::Terminated) => {
                 (state, absorbed)
             }
@@ -62,17 +68,20 @@ impl State {
     /// The user answers. After a final response only a further 2xx after a 2xx still leaves.
     pub(crate) fn on_respond(self, class: Class, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
         match (self, class) {
+            // Proceeding, 1xx from the user: sent, stays
             (Self::Proceeding { last }, Class::Provisional) => {
                 desk.send(bytes);
                 desk.release(last);
                 Self::Proceeding { last: Some(desk.buffers.keep(bytes)) }
             }
+            // Proceeding, 2xx from the user: sent, Accepted (RFC 6026 §7.1)
             (Self::Proceeding { last }, Class::Success) => {
                 desk.send(bytes);
                 desk.release(last);
                 desk.arm(Timer::L);
                 Self::Accepted
             }
+            // Proceeding, 300–699 from the user: sent, Completed
             (Self::Proceeding { last }, Class::Failure) => {
                 desk.send(bytes);
                 desk.release(last);
@@ -82,27 +91,33 @@ impl State {
                 desk.arm(Timer::H);
                 Self::Completed { response: desk.buffers.keep(bytes), repeats: 0 }
             }
+            // Accepted, 2xx from the user: sent, stays (RFC 6026 §7.1)
             (Self::Accepted, Class::Success) => {
                 desk.send(bytes);
                 Self::Accepted
             }
+            // any state, any other response: it has its final one
             (state, _) => state,
         }
     }
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
+            // Completed, Timer G: response sent again, stays
             (Self::Completed { response, repeats }, Timer::G) => {
                 let repeats = desk.repeat(Timer::G, &response, repeats);
                 (Self::Completed { response, repeats }, Verdict::Quiet)
             }
+            // Completed, Timer H: the user is told, Terminated
             (Self::Completed { response, .. }, Timer::H) => {
                 desk.release(Some(response));
                 (Self::Terminated, Verdict::Timeout)
             }
+            // Confirmed, Timer I, or Accepted, Timer L (RFC 6026 §7.1): Terminated
             (Self::Confirmed, Timer::I) | (Self::Accepted, Timer::L) => {
                 (Self::Terminated, Verdict::Quiet)
             }
+            // any state, a timer of another one: stays
             (state, _) => (state, Verdict::Quiet),
         }
     }

@@ -1,5 +1,6 @@
 //! A peer's requests but INVITE and ACK, and our answers: RFC 3261 §17.2.2, RFC 4320 §4.
 //!
+//! Each arm of a step names its edge of figure 8 there: the state, what comes, the next state.
 //! Answers repeated requests with the last response. Keeps two promises for its user: no
 //! provisional but 100 leaves, and no 408 (RFC 4320 §4.1 and §4.2).
 
@@ -36,9 +37,11 @@ impl State {
     /// The request came again.
     pub(crate) fn on_repeated(&self, desk: &mut Desk<'_>) {
         match self {
+            // Proceeding or Completed, the request: the last response sent again
             Self::Proceeding { last: response } | Self::Completed { response } => {
                 desk.send_again(response);
             }
+            // Trying, Silent or Terminated, the request: absorbed
             Self::Trying | Self::Silent | Self::Terminated => {}
         }
     }
@@ -46,6 +49,7 @@ impl State {
     /// The user answers. After the final response nothing leaves but repetitions of it.
     pub(crate) fn on_respond(self, code: u16, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
         match (self, Class::of(code)) {
+            // Trying or Proceeding, 100 from the user: sent, Proceeding; no other (RFC 4320 §4.1)
             (state @ (Self::Trying | Self::Proceeding { .. }), Class::Provisional)
                 if code == 100 =>
             {
@@ -53,6 +57,8 @@ impl State {
                 desk.release(state.into_kept());
                 Self::Proceeding { last: desk.buffers.keep(bytes) }
             }
+            // Trying or Proceeding, 200–699 from the user: sent, Completed; 408: Silent (RFC 4320
+            // §4.2); on a stream Terminated at once
             (state @ (Self::Trying | Self::Proceeding { .. }), Class::Success | Class::Failure) => {
                 desk.release(state.into_kept());
                 let heard = code != 408;
@@ -69,17 +75,20 @@ impl State {
                     Self::Silent
                 }
             }
+            // any state, any other response: it has its final one, or may not say it
             (state, _) => state,
         }
     }
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
+            // Trying or Proceeding, never answered, or Completed or Silent, Timer J: Terminated
             (state @ (Self::Trying | Self::Proceeding { .. }), Timer::Unanswered)
             | (state @ (Self::Completed { .. } | Self::Silent), Timer::J) => {
                 desk.release(state.into_kept());
                 (Self::Terminated, Verdict::Quiet)
             }
+            // any state, a timer of another one: stays
             (state, _) => (state, Verdict::Quiet),
         }
     }
