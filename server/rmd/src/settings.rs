@@ -95,6 +95,22 @@ fn name(source: &PeerMatch) -> Option<&String> {
     }
 }
 
+/// A peer with these matches and names, and nothing special.
+#[cfg(test)]
+pub(crate) fn peer(matches: &[&str], names: &[&str]) -> Peer {
+    Peer {
+        name: "p".to_owned(),
+        matches: matches.iter().map(|text| Match::parse(text).unwrap()).collect(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        role: Role::SipServer,
+        allow_route: false,
+        trusted_headers: false,
+        priority: false,
+        session_expires: None,
+        rate: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,20 +91,7 @@ fn hosts(found: &BTreeMap<SocketAddr, BTreeSet<String>>) -> BTreeMap<SocketAddr,
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn peer(matches: &[&str], names: &[&str]) -> Peer {
-        Peer {
-            name: "p".to_owned(),
-            matches: matches.iter().map(|text| Match::parse(text).unwrap()).collect(),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            role: rm::Role::SipServer,
-            allow_route: false,
-            trusted_headers: false,
-            priority: false,
-            session_expires: None,
-            rate: None,
-        }
-    }
+    use crate::settings::peer;
 
     #[test]
     fn a_peer_is_asked_for_its_names_and_anyone_else_for_the_address() {

@@ -114,28 +114,14 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rm::settings::Role;
-
-    fn peer(text: &str) -> Peer {
-        Peer {
-            name: "p".into(),
-            matches: vec![Match::parse(text).unwrap()],
-            names: Vec::new(),
-            role: Role::SipServer,
-            allow_route: false,
-            trusted_headers: false,
-            priority: false,
-            session_expires: None,
-            rate: None,
-        }
-    }
+    use crate::settings::peer;
 
     #[test]
     fn loopback_is_known_only_without_peers() {
         let loopback = "127.0.0.2:9".parse().unwrap();
         let peer_address = "10.1.2.3:4000".parse().unwrap();
         assert!(Trust::of(&[]).knows(loopback));
-        let mut trust = Trust::of(&[peer("10.1.0.0/16")]);
+        let mut trust = Trust::of(&[peer(&["10.1.0.0/16"], &[])]);
         assert!(!trust.knows(loopback) && trust.knows(peer_address));
         trust.resources.insert("127.0.0.2".parse().unwrap());
         assert!(trust.knows(loopback));
