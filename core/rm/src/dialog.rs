@@ -3,6 +3,7 @@
 //! Never selected, authorised or limited again; served while draining. What a leg learns from them
 //! (BYE, refresh, target) is noted here. Must not answer a BYE before its record is safe: `hold`.
 
+pub(crate) mod again;
 mod effect;
 pub(crate) mod hold;
 pub(crate) mod hop;
@@ -10,14 +11,17 @@ pub(crate) mod relay;
 pub(crate) mod route;
 
 use model::time::Now;
-use sip::endpoint::{ClientId, ClientOptions, ServerId};
+use sip::endpoint::{ClientId, ServerId};
 use sip::header::Name;
 use sip::locate::Target;
+use sip::message::Message;
 use sip::method::Method;
 use sip::transport::Flow;
 
 use crate::admit::Request;
 use crate::forward::draft::Draft;
+use crate::forward::size::Carriage;
+use crate::forward::trust::Trust;
 use crate::forward::{branch, rewrite, routes, session_timer};
 use crate::log;
 use crate::pool::Plan;
@@ -26,6 +30,7 @@ use crate::reject::{No, Reason};
 use crate::resolve::What;
 use crate::session::{Bye, Side, State, Text};
 use crate::timer::Timer;
+use again::{Again, Sent};
 use model::id::{Guid, LegId};
 use route::Located;
 
@@ -45,8 +50,23 @@ pub(crate) struct Relay {
     side: Side,
     /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
     owed: Option<u32>,
-    /// Its hop, when its name has more addresses.
-    pub(crate) again: Option<Box<(hop::Hop, session_timer::Timer)>>,
+    /// From who asks to who is asked.
+    trust: Trust,
+    sent: Sent,
+    /// Another way, as long as nobody has answered.
+    again: Option<Box<Again>>,
+}
+
+/// A request that is passed on without becoming a call, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passing<'m, 'a> {
+    pub(crate) message: &'m Message<'a>,
+    pub(crate) ingress: Flow,
+    /// Its loop hash (rm.md §1.6).
+    pub(crate) hash: u32,
+    /// The session timer that it asks for.
+    pub(crate) timer: session_timer::Timer,
+    pub(crate) trust: Trust,
 }
 
 /// The resource of a request outside dialogs, and the plan by which it was chosen.
@@ -60,7 +80,7 @@ pub(crate) struct Placed {
 
 /// What a leg has to learn from the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Invite,
     Update,
     Bye,
@@ -87,6 +107,7 @@ impl Relay {
         client: ClientId,
         bytes: Vec<u8>,
         placed: Placed,
+        (trust, sent, again): (Trust, Sent, Option<Box<Again>>),
     ) -> Self {
         Self {
             server: request.id,
@@ -98,7 +119,9 @@ impl Relay {
             leg: None,
             side: Side::Caller,
             owed: None,
-            again: None,
+            trust,
+            sent,
+            again,
         }
     }
 }
@@ -127,12 +150,19 @@ impl Proxy {
         self.branches += 1;
         let wish = || self.wished_interval(self.table.leg(located.leg?)?);
         let timer = session_timer::Said::of(message).ask(&self.options, wish);
+        let to = self.trusts_party(hop.flow, located.leg, located.side.other());
+        let trust = Trust { from: request.source.trusted, to };
         let (ingress, hash) = (request.flow, request.hash);
+        let passing = Passing { message, ingress, hash, timer, trust };
         let mut draft = self.fresh_draft();
-        let written = self.write_in_dialog(ingress, message, &hop, hash, timer, &mut draft);
-        let sent = written.map(|()| self.relay(request, &located, hop, timer, &draft.bytes));
+        let written = self.written_in_dialog(request.now, &passing, &hop, &mut draft);
+        let done = written.map(|sent| {
+            let again =
+                (sent.by_size || !hop.others.is_empty()).then(|| Box::new(Again::Hop(hop, timer)));
+            self.relay(request, &located, (trust, timer, sent, again), &draft.bytes);
+        });
         self.draft = draft;
-        sent
+        done
     }
 
     /// The request goes on, and somebody waits for its answer.
@@ -140,14 +170,14 @@ impl Proxy {
         &mut self,
         request: &Request<'_, '_>,
         located: &Located,
-        hop: hop::Hop,
-        timer: session_timer::Timer,
+        (trust, timer, sent, again): (Trust, session_timer::Timer, Sent, Option<Box<Again>>),
         bytes: &[u8],
     ) {
         let kind = Kind::of(request.method());
         let leg = located.leg.and_then(|key| self.heard(request, key, located.side, kind));
-        let options = self.patience(kind, hop.others.len());
-        let client = self.endpoint.request(request.now.mono, hop.flow, bytes, options);
+        let left = again.as_ref().map_or(0, |again| again.left());
+        let options = self.patience(kind, left, sent.by_size);
+        let client = self.endpoint.request(request.now.mono, sent.flow, bytes, options);
         let relay = self.relays.insert(Relay {
             server: request.id,
             client,
@@ -158,7 +188,9 @@ impl Proxy {
             leg,
             side: located.side,
             owed: timer.owed(),
-            again: (!hop.others.is_empty()).then(|| Box::new((hop, timer))),
+            trust,
+            sent,
+            again,
         });
         if kind == Kind::Invite {
             self.timers.set(request.now.mono + self.settings.timers.c, Timer::RelayC(relay));
@@ -169,7 +201,7 @@ impl Proxy {
 
     /// An ACK to a 2xx: routed by its token, without a transaction; dropped when it cannot be.
     /// One to an answer of ours that left no transaction ends here, which must cost little.
-    pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &sip::message::Message<'_>) {
+    pub(crate) fn on_ack(&mut self, now: Now, flow: Flow, message: &Message<'_>) {
         if self.is_own_answer(message) {
             return self.counters.dropped(Reason::NoDialog.word());
         }
@@ -188,14 +220,20 @@ impl Proxy {
                 leg.silent = false;
             }
             self.branches += 1;
+            let to = self.trusts_party(hop.flow, located.leg, located.side.other());
+            let trust = Trust { from: self.sources.of(&self.settings, flow).trusted, to };
             let timer = session_timer::Timer::default();
+            let passing = Passing { message, ingress: flow, hash, timer, trust };
             let mut draft = self.fresh_draft();
-            let written = self.write_in_dialog(flow, message, &hop, hash, timer, &mut draft);
-            if written.is_ok() {
-                self.endpoint.send(hop.flow, &draft.bytes);
+            let written = self.written_in_dialog(now, &passing, &hop, &mut draft);
+            if let Ok(sent) = written {
+                self.endpoint.send(sent.flow, &draft.bytes);
+                if sent.by_size {
+                    self.ack_by_tcp(now, sent.flow.remote);
+                }
             }
             self.draft = draft;
-            written
+            written.map(|_| ())
         });
         if let Err(no) = sent {
             self.counters.dropped(no.reason.word());
@@ -234,17 +272,39 @@ impl Proxy {
         self.table.session(session).map(|session| (session.guid, id))
     }
 
-    /// Writes the request as it goes on (rm.md §1.4, §1.6); `hash` is its loop hash.
+    /// Writes a request inside a dialog as it goes on, by the transport that its size leaves.
+    ///
+    /// # Errors
+    /// `next-hop`, `too-large`.
+    fn written_in_dialog(
+        &self,
+        now: Now,
+        passing: &Passing<'_, '_>,
+        hop: &hop::Hop,
+        draft: &mut Draft,
+    ) -> Result<Sent, No> {
+        let flow = hop.flow;
+        self.write_in_dialog(passing, hop, flow, draft)?;
+        match self.carriage(now, Target::of(flow), hop.fixed, draft.bytes.len())? {
+            Carriage::AsAddressed => Ok(Sent { flow, by_size: false }),
+            Carriage::ByTcp => {
+                let flow = self.by_tcp(flow.remote)?;
+                draft.clear();
+                self.write_in_dialog(passing, hop, flow, draft)?;
+                Ok(Sent { flow, by_size: true })
+            }
+        }
+    }
+
+    /// The same by this flow (rm.md §1.4, §1.6).
     fn write_in_dialog(
         &self,
-        ingress: Flow,
-        message: &sip::message::Message<'_>,
+        passing: &Passing<'_, '_>,
         hop: &hop::Hop,
-        hash: u32,
-        timer: session_timer::Timer,
+        flow: Flow,
         draft: &mut Draft,
     ) -> Result<(), No> {
-        let flow = hop.flow;
+        let Passing { message, ingress, hash, timer, trust } = *passing;
         let listener = self.listener(flow.listener).ok_or_else(|| No::from(Reason::NextHop))?;
         let Draft { start, top, edits, .. } = draft;
         self.via(listener, flow.transport, self.branches, hash, top);
@@ -255,11 +315,7 @@ impl Proxy {
         rewrite::hop(message, ingress, edits);
         routes::write(message, hop.gone, hop.last.as_deref(), edits);
         timer.write(message, top, edits);
-        if !self.sources.of(&self.settings, ingress).trusted {
-            for header in message.headers().filter(rewrite::needs_trust) {
-                edits.drop(header.index);
-            }
-        }
+        trust.strip(message, edits);
         if let Some(uri) = &hop.uri {
             start.push_str(message.method().as_str());
             start.push(' ');
@@ -268,52 +324,6 @@ impl Proxy {
         }
         draft.write(message);
         Ok(())
-    }
-
-    /// How long an address may be silent while `others` of the same name stand by: with an INVITE
-    /// as long as in any try, for whoever gets it says 100; else its share of the time for which
-    /// the sender waits.
-    fn patience(&self, kind: Kind, others: usize) -> ClientOptions {
-        let share = u32::try_from(others + 1).unwrap_or(u32::MAX);
-        let timeout = match (others, kind) {
-            (0, _) => None,
-            (_, Kind::Invite) => Some(self.options.try_timeout),
-            (_, Kind::Update | Kind::Bye | Kind::Refer | Kind::Other) => {
-                Some(self.settings.timers.t1 * 64 / share)
-            }
-        };
-        ClientOptions { timeout }
-    }
-
-    /// The request of a relay could not be sent, or nothing has answered it: it goes to the next
-    /// address of the same name (RFC 3263 §4.3). False when there is none.
-    pub(crate) fn next_flow(&mut self, now: Now, key: usize, why: &'static str) -> bool {
-        let Some(relay) = self.relays.get_mut(key) else { return false };
-        let Some(mut again) = relay.again.take() else { return false };
-        let (hop, timer) = &mut *again;
-        if hop.others.is_empty() {
-            return false;
-        }
-        self.book.away.note(now.mono, Target::of(hop.flow));
-        hop.flow = hop.others.remove(0);
-        self.branches += 1;
-        let mut draft = Draft::default();
-        let Some(relay) = self.relays.get(key) else { return false };
-        let Ok(message) = sip::parse::parse(&relay.request, &self.limits) else { return false };
-        let hash = branch::loop_hash(&self.settings.keys, &message);
-        let written = self.write_in_dialog(relay.ingress, &message, hop, hash, *timer, &mut draft);
-        if written.is_err() {
-            return false;
-        }
-        let options = self.patience(relay.kind, hop.others.len());
-        let client = self.endpoint.request(now.mono, hop.flow, &draft.bytes, options);
-        self.clients.insert(client, ClientUse::Relay(key));
-        *self.counters.address_failovers.entry(why).or_default() += 1;
-        if let Some(relay) = self.relays.get_mut(key) {
-            relay.client = client;
-            relay.again = Some(again);
-        }
-        true
     }
 
     /// The leg of a relay, if it is still there.

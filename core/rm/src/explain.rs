@@ -222,7 +222,7 @@ impl Proxy {
         self.occupy_for(hunt, pick);
         self.branches += 1;
         let mut draft = self.fresh_draft();
-        let attempt = Attempt { hunt, pick, target, udp_again: false };
+        let attempt = Attempt { hunt, pick, target };
         let written = self.written(request.now, attempt, request.message, &mut draft);
         let head = draft.bytes.len().saturating_sub(request.message.body().len());
         let head = draft.bytes.get(..head).unwrap_or_default();

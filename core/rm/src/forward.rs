@@ -17,7 +17,9 @@ pub(crate) mod rewrite;
 pub(crate) mod routes;
 pub(crate) mod session_timer;
 pub(crate) mod single;
+pub(crate) mod size;
 pub(crate) mod through;
+pub(crate) mod trust;
 pub(crate) mod watch;
 
 use std::sync::Arc;
@@ -42,7 +44,9 @@ use crate::session::Text;
 use crate::timer::Timer;
 use crate::token::{self, Token};
 use draft::Draft;
+use size::Carriage;
 use through::Through;
+use trust::Trust;
 
 /// An INVITE on its way to a final answer.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ pub(crate) struct Try {
     pub(crate) group: Dbid,
     pub(crate) target: Target,
     pub(crate) flow: Flow,
+    /// From the caller to the resource.
+    pub(crate) trust: Trust,
     /// The INVITE as sent: what CANCEL, ACK and BYE of a late answer are made from.
     pub(crate) sent: Vec<u8>,
     pub(crate) began: Duration,
@@ -101,8 +107,6 @@ pub(crate) struct Attempt {
     pub(crate) hunt: usize,
     pub(crate) pick: Pick,
     pub(crate) target: Target,
-    /// TCP for size was refused.
-    pub(crate) udp_again: bool,
 }
 
 impl Proxy {
@@ -186,7 +190,7 @@ impl Proxy {
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.others = others;
         }
-        self.send_try(now, Attempt { hunt: key, pick, target, udp_again: false }, message)
+        self.send_try(now, Attempt { hunt: key, pick, target }, message)
     }
 
     /// Where a try goes first, and where it may go besides.
@@ -243,6 +247,7 @@ impl Proxy {
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
         let options = ClientOptions { timeout: Some(timeout + grace) };
         let client = self.endpoint.request(now.mono, flow, bytes, options);
+        let trust = self.trust_of_try(key, pick, flow);
         self.clients.insert(client, ClientUse::Hunt(key));
         self.timers.set(now.mono + self.settings.timers.c, Timer::TimerC(key));
         let owed = self.asked_timer(key).owed();
@@ -255,6 +260,7 @@ impl Proxy {
                 group,
                 target,
                 flow,
+                trust,
                 sent: self.buffers.keep(bytes),
                 began: now.mono,
                 progress: false,
@@ -262,6 +268,12 @@ impl Proxy {
                 by_size,
             });
         }
+    }
+
+    /// From the caller to the resource at the far end of this flow.
+    fn trust_of_try(&self, key: usize, pick: Pick, flow: Flow) -> Trust {
+        let from = self.hunts.get(key).is_some_and(|hunt| hunt.trusted);
+        Trust { from, to: self.trusts_resource(pick.group, Target::of(flow)) }
     }
 
     /// The session timer of the current try, whose resource the leg has.
@@ -312,28 +324,19 @@ impl Proxy {
         let address = member.address.as_ref().ok_or_else(internal)?;
         let target = attempt.target;
         let through = self.hunts.get(attempt.hunt).and_then(|hunt| hunt.through.as_deref());
-        let stated = match through {
+        let fixed = match through {
             Some(through) => through.fixed,
             None => egress::fixed_transport(address).is_some(),
         };
-        let fixed = stated || target.transport.is_stream();
         let flow = self.write_try(attempt, message, draft)?;
-        let most = usize::from(self.options.mtu).saturating_sub(limits::MTU_RESERVE);
-        let large = draft.bytes.len();
-        if fixed || large <= most {
-            return Ok((flow, false));
+        match self.carriage(now, target, fixed, draft.bytes.len())? {
+            Carriage::AsAddressed => Ok((flow, false)),
+            Carriage::ByTcp => {
+                let by_tcp = Target { transport: Transport::Tcp, ..target };
+                let by_tcp = Attempt { target: by_tcp, ..attempt };
+                Ok((self.write_try(by_tcp, message, draft)?, true))
+            }
         }
-        let known = member.udp_only.filter(|_| through.is_none());
-        let udp_only = attempt.udp_again || known.is_some_and(|to| to > now.mono);
-        if !udp_only && self.egress(Transport::Tcp, target.remote).is_some() {
-            let by_tcp = Target { transport: Transport::Tcp, ..target };
-            let by_tcp = Attempt { target: by_tcp, ..attempt };
-            return Ok((self.write_try(by_tcp, message, draft)?, true));
-        }
-        if large > limits::UDP_MOST {
-            return Err(No::new(Reason::Internal, "request too large for udp"));
-        }
-        Ok((flow, false))
     }
 
     fn write_try(
@@ -385,19 +388,21 @@ impl Proxy {
             record_route::Secure { ingress: crate::call::is_secure(message), egress: aim.secure },
             top,
         );
-        headers::session_id(session, self.settings.node_id, top);
-        headers::session_data(session, self.settings.node_id, top);
+        let flow = Flow { transport, listener: index, remote, conn: None };
+        let trust = self.trust_of_try(attempt.hunt, attempt.pick, flow);
+        if trust.to {
+            headers::session_id(session, self.settings.node_id, top);
+            headers::session_data(session, self.settings.node_id, top);
+        }
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
         rewrite::hop(message, hunt.ingress, edits);
         routes::write(message, aim.gone, aim.last.as_deref(), edits);
         self.asked_timer(attempt.hunt).write(message, top, edits);
-        for header in message.headers().filter(|one| rewrite::is_internal(one, hunt.trusted)) {
-            edits.drop(header.index);
-        }
+        trust.strip_first(message, edits);
         draft.write(message);
-        Ok(Flow { transport, listener: index, remote, conn: None })
+        Ok(flow)
     }
 
     /// The draft, for a new message; it must be put back.

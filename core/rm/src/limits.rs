@@ -26,9 +26,13 @@ pub const BYE_HOLD: Duration = Duration::from_millis(250);
 pub const MAX_CALL_DURATION: Duration = Duration::from_secs(12 * 3600);
 /// An ended leg cannot be revived so long (rm.md §2.1).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
-/// A resource that refused TCP is served by UDP so long, whatever the size (rm.md §1.2).
+/// An address that refused TCP is served by UDP so long, whatever the size (rm.md §1.2).
 pub const UDP_ONLY: Duration = Duration::from_secs(600);
-/// A request goes by UDP up to so many bytes even to a `udp-only` resource.
+/// Such addresses that are remembered; beyond it TCP is tried again at the oldest.
+pub const UDP_ONLY_ADDRESSES: usize = 1_024;
+/// A message goes by UDP up to so many bytes, as it came for an answer: a datagram takes 65,507,
+/// and hops add something. Beyond it a request gets `too-large`, and so does who waits for an
+/// answer.
 pub const UDP_MOST: usize = 65_000;
 /// Room that the MTU rule leaves for what others add: `mtusize` less this.
 pub const MTU_RESERVE: usize = 200;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use model::chance::Chance;
 use model::config::Options;
 use model::did::DidIndex;
-use model::id::{Guid, LegId};
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -30,10 +29,12 @@ use crate::admit::{Request, Sources, Way};
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::draft::Draft;
+use crate::forward::response::Answered;
+use crate::forward::size::UdpOnly;
 use crate::forward::through::Onward;
 use crate::forward::{Hunt, branch, routes, watch::Watch};
 use crate::input::{Input, NodeState};
-use crate::limits::{PENDING, PENDING_RESERVE};
+use crate::limits::{PENDING, PENDING_RESERVE, WATCHES};
 use crate::log;
 use crate::output::{Event, Events};
 use crate::overload::Overload;
@@ -64,7 +65,10 @@ pub struct Proxy {
     pub(crate) hunts: Slab<Hunt>,
     pub(crate) relays: Slab<Relay>,
     pub(crate) watches: Slab<Watch>,
+    /// So many at once.
+    pub(crate) most_watches: usize,
     pub(crate) book: Book,
+    pub(crate) udp_only: UdpOnly,
     /// Requests that wait for a name, in the order of their arrival.
     pub(crate) waiting: VecDeque<Waiting>,
     /// Watched tries by their transaction numbers.
@@ -104,9 +108,8 @@ pub struct Proxy {
 pub(crate) enum ClientUse {
     /// Current try of a hunt.
     Hunt(usize),
-    /// An INVITE that was answered: further 2xx go back to this transaction, with the session
-    /// header of that leg and the session timer that the first one was given.
-    Answered(ServerId, Option<(Guid, LegId)>, Option<u32>),
+    /// An INVITE that was answered: further 2xx go back as the first one.
+    Answered(Answered),
     /// A request inside a dialog, or one without session.
     Relay(usize),
     /// A try that was given up.
@@ -165,7 +168,9 @@ impl Proxy {
             hunts: Slab::new(),
             relays: Slab::new(),
             watches: Slab::new(),
+            most_watches: WATCHES,
             book: Book::new(seed),
+            udp_only: UdpOnly::default(),
             waiting: VecDeque::new(),
             watched: Map::new(seed),
             clients: Map::new(seed),
@@ -194,6 +199,12 @@ impl Proxy {
         proxy
     }
 
+    /// Watches so many tries that were given up at once, instead of [`WATCHES`].
+    #[must_use]
+    pub fn watching(self, most: usize) -> Self {
+        Self { most_watches: most, ..self }
+    }
+
     /// Takes in one thing that happened. Drain both polls afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
         self.seen = now.mono;
@@ -211,6 +222,7 @@ impl Proxy {
                 if flow.transport == Transport::Udp {
                     self.book.away.note(now.mono, Target::of(flow));
                 }
+                self.ack_refused(now, flow);
                 self.endpoint.handle_flow_failed(now.mono, flow);
             }
             Input::Snapshot(snapshot) => {

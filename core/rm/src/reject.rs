@@ -18,6 +18,7 @@ pub(crate) enum Reason {
     Hops,
     Loop,
     Merged,
+    TooLarge,
     Breadth,
     BadExtension,
     MinSe,
@@ -88,6 +89,8 @@ impl Reason {
             Self::Loop => plain(482, "loop", Some(log::LOOP)),
             // a copy of a request that is being served, come by another way (RFC 3261 §8.2.2.2)
             Self::Merged => plain(482, "merged", None),
+            // no transport that its next hop takes can carry it (RFC 3261 §21.5.7)
+            Self::TooLarge => plain(513, "too-large", None),
             Self::Breadth => plain(440, "breadth", None),
             Self::BadExtension => plain(420, "bad-extension", None),
             Self::MinSe => plain(422, "min-se", None),
@@ -143,6 +146,7 @@ impl Reason {
             Self::Malformed
             | Self::Hops
             | Self::Merged
+            | Self::TooLarge
             | Self::MinSe
             | Self::Breadth
             | Self::Disabled

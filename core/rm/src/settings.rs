@@ -231,3 +231,32 @@ impl Default for SipTimers {
         }
     }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// One listener, and nobody who is known.
+    pub(crate) fn bare() -> Self {
+        let shown = || ("10.0.0.5".to_owned(), 5060);
+        Self {
+            name: "rm-1".to_owned(),
+            node_id: NodeId(1),
+            boot: BootEpoch(1),
+            application_dbid: None,
+            listeners: vec![Listener {
+                transport: Transport::Udp,
+                bound: "10.0.0.5:5060".parse().unwrap(),
+                advertise: shown(),
+                via: shown(),
+            }],
+            monitor_listener: 1,
+            domains: Vec::new(),
+            peers: Vec::new(),
+            routes: Vec::new(),
+            keys: Keys::new(&[(1, [0; 32])]).unwrap(),
+            seed: [0; 4],
+            application: String::new(),
+            options: Options::default(),
+            timers: SipTimers::default(),
+        }
+    }
+}

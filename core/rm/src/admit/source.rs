@@ -155,7 +155,10 @@ impl Sources {
         }
         match self.resource(flow) {
             Some((rank, number, role)) if rank + 1 >= best.0 => {
-                declared(Who::Resource(number), role)
+                let own = declared(Who::Resource(number), role);
+                // a gateway may be a peer besides, which alone can say `headers: trusted`
+                let vouched = best.1.role == Some(Role::Gateway) && best.1.trusted;
+                Source { trusted: own.trusted || vouched, ..own }
             }
             _ => best.1,
         }
@@ -256,5 +259,44 @@ fn declared(who: Who, role: Role) -> Source {
         allow_route: false,
         trusted: role != Role::Gateway,
         priority: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::transport::Transport;
+
+    /// A gateway that is declared as a resource may be a peer besides, which says whether its
+    /// headers are believed.
+    #[test]
+    fn a_gateway_is_trusted_by_its_peer_alone() {
+        let remote = SocketAddr::from(([10, 0, 0, 9], 5060));
+        let flow = Flow { transport: Transport::Udp, listener: 0, remote, conn: None };
+        for (role, trusted_headers, resource, expected) in [
+            (Role::Gateway, true, Role::Gateway, true),
+            (Role::Gateway, false, Role::Gateway, false),
+            (Role::SipServer, true, Role::Gateway, false),
+            (Role::Gateway, false, Role::Media, true),
+        ] {
+            let mut settings = Settings::bare();
+            settings.peers = vec![Peer {
+                name: "g".to_owned(),
+                matches: vec![Match::Ip(remote.ip())],
+                names: Vec::new(),
+                role,
+                allow_route: false,
+                trusted_headers,
+                priority: false,
+                session_expires: None,
+                rate: None,
+            }];
+            let mut by_ip: Map<IpAddr, Here> = Map::new(1);
+            by_ip.insert(remote.ip(), SmallVec::from_slice(&[(5060, 0, resource)]));
+            let names = vec!["r".to_owned()];
+            let sources = Sources { by_ip, networks: Vec::new(), names, proven: Map::new(1) };
+            let source = sources.of(&settings, flow);
+            assert_eq!((source.role, source.trusted), (Some(resource), expected), "{role:?}");
+        }
     }
 }

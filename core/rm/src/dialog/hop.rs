@@ -41,6 +41,8 @@ pub(crate) enum Ways {
 #[derive(Clone, Debug)]
 pub(crate) struct Hop {
     pub(crate) flow: Flow,
+    /// Its URI states the transport: size does not change it (rm.md §1.2).
+    pub(crate) fixed: bool,
     /// Further addresses of the same name.
     pub(crate) others: SmallVec<[Flow; 1]>,
     /// A Request-URI in place of the one that came.
@@ -98,7 +100,9 @@ impl Proxy {
         let flow = flows.remove(0);
         self.may_go(ingress, &parsed, secure, Some(flow.remote), located)?;
         let strict = stated.route.is_some() && parsed.param("lr").is_none();
-        Ok(Next::Hop(stated.hop(flow, flows, located.own, strict)))
+        let fixed = Goal::of_uri(&parsed).is_some_and(|goal| goal.transport.is_some());
+        let hop = stated.hop(flow, flows, located.own, strict);
+        Ok(Next::Hop(Hop { fixed, ..hop }))
     }
 
     fn stated<'m>(&self, message: &Message<'m>, located: &Located) -> Result<Stated<'m>, No> {
@@ -234,14 +238,15 @@ impl Stated<'_> {
             let line = |route: &str| format!("Route: {route}\r\n");
             let learnt = if way.route.is_empty() { String::new() } else { line(&way.route) };
             let (uri, gone) = (Some(way.uri), usize::MAX);
-            return Hop { flow, others, uri, gone, last: None, learnt: Some(learnt) };
+            let learnt = Some(learnt);
+            return Hop { flow, fixed: false, others, uri, gone, last: None, learnt };
         }
         let (uri, gone, last) = if strict {
             (route.map(Cow::into_owned), own + 1, Some(uri.into_owned()))
         } else {
             (None, own, None)
         };
-        Hop { flow, others, uri, gone, last, learnt: None }
+        Hop { flow, fixed: false, others, uri, gone, last, learnt: None }
     }
 }
 

@@ -11,9 +11,11 @@ use smallvec::SmallVec;
 use super::effect::{Fate, fate};
 use super::{Kind, Relay};
 use crate::forward::failover::Outcome;
+use crate::forward::response::{Answered, Back};
 use crate::forward::session_timer::agreed;
+use crate::forward::size::too_large_an_answer;
 use crate::proxy::{ClientUse, Proxy};
-use crate::reject::Reason;
+use crate::reject::{No, Reason};
 use crate::session::end::End;
 use crate::session::{Leg, Side, State, Text};
 use crate::timer::Timer;
@@ -30,7 +32,7 @@ impl Proxy {
         let Some(status) = message.status() else { return };
         // somebody is there: no other address is asked
         if let Some(relay) = self.relays.get_mut(key) {
-            relay.again = None;
+            relay.settle();
         }
         if status == 100 {
             return;
@@ -41,33 +43,57 @@ impl Proxy {
         }
         let Some(relay) = self.end_relay(key) else { return };
         if relay.kind == Kind::Invite && status < 300 {
-            self.clients.insert(client, ClientUse::Answered(relay.server, None, relay.owed));
+            let (server, owed, trust) = (relay.server, relay.owed, relay.trust.back());
+            let answered = Answered { server, whose: None, owed, trust };
+            self.clients.insert(client, ClientUse::Answered(answered));
         }
-        if status == 503
-            && let Some(placed) = &relay.placed
-        {
+        if let Some(placed) = &relay.placed {
             let retry = message.header(Name::RetryAfter).and_then(|header| header.number());
-            let no = self.single_failed(now, placed, Outcome::Answer(status), retry);
-            if let Some(no) = no.filter(|_| !self.options.forward_503) {
+            self.judge_single(now, placed, Outcome::Answer(status), retry);
+            if status == 503 && !self.options.forward_503 {
+                let no = self.none_for(now, placed);
                 self.answer_no(now, relay.server, relay.ingress, &relay.request, &no, None);
                 return self.buffers.release(relay.request);
             }
         }
-        self.counters.answer(self.told(status), passed(status), false);
-        match self.learn(now, &relay, status, message) {
-            Some(number) if status != 408 => {
+        let held = self.learn(now, &relay, status, message);
+        match held {
+            // no 408 may be said to anything but INVITE (RFC 4320 §4.2)
+            _ if status == 408 && relay.kind != Kind::Invite => {
+                self.counters.answer(self.told(status), passed(status), false);
+            }
+            _ if !self.fits_back(relay.server, message) => {
+                self.say_no(now, held, &relay, &too_large_an_answer());
+            }
+            Some(number) => {
+                self.counters.answer(self.told(status), passed(status), false);
                 let mut draft = self.fresh_draft();
-                if self.passed_back(message, None, None, &mut draft) {
+                if self.passed_back(message, Back::plain(relay.trust.back()), &mut draft) {
                     let told = self.told(status);
                     self.hold(now, number, relay.server, told, &draft.bytes);
                 }
                 self.draft = draft;
             }
-            // nor may a 408 be said to anything but INVITE (RFC 4320 §4.2)
-            _ if status == 408 && relay.kind != Kind::Invite => {}
-            _ => self.pass_back(now, relay.server, status, message, None, relay.owed),
+            None => {
+                self.counters.answer(self.told(status), passed(status), false);
+                let back = Back { owed: relay.owed, ..Back::plain(relay.trust.back()) };
+                self.pass_back(now, relay.server, status, message, back);
+            }
         }
         self.buffers.release(relay.request);
+    }
+
+    /// An answer of our own, at once or when the record of this number is safe.
+    fn say_no(&mut self, now: Now, held: Option<u64>, relay: &Relay, no: &No) {
+        let (server, ingress) = (relay.server, relay.ingress);
+        let Some(number) = held else {
+            return self.answer_no(now, server, ingress, &relay.request, no, None);
+        };
+        let mut draft = self.fresh_draft();
+        if self.no_bytes(ingress, &relay.request, no, None, &mut draft.bytes) {
+            self.hold(now, number, server, no.status(), &draft.bytes);
+        }
+        self.draft = draft;
     }
 
     fn relay_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
@@ -78,8 +104,8 @@ impl Proxy {
             return;
         }
         self.timers.set(until, Timer::RelayC(key));
-        let server = relay.server;
-        self.pass_back(now, server, status, message, None, None);
+        let (server, back) = (relay.server, Back::plain(relay.trust.back()));
+        self.pass_back(now, server, status, message, back);
     }
 
     /// What the final answer means for the leg; the number of its end record, if that was it.
@@ -151,7 +177,7 @@ impl Proxy {
 
     /// No answer ever came, or the message could not be sent.
     pub(crate) fn on_relay_failure(&mut self, now: Now, key: usize, transport: bool) {
-        if self.next_flow(now, key, if transport { "transport" } else { "timeout" }) {
+        if self.another_way(now, key, transport) {
             return;
         }
         let Some(relay) = self.end_relay(key) else { return };
@@ -168,25 +194,15 @@ impl Proxy {
         let no = match (relay.kind, transport, &relay.placed) {
             (_, _, Some(placed)) => {
                 let outcome = if transport { Outcome::Transport } else { Outcome::Timeout };
-                self.single_failed(now, placed, outcome, None)
+                self.judge_single(now, placed, outcome, None);
+                transport.then(|| self.none_for(now, placed))
             }
             (_, true, None) => Some(Reason::NextHop.into()),
             (Kind::Invite, false, None) => Some(Reason::NoAnswer.into()),
             _ => None,
         };
         let Some(no) = no else { return self.buffers.release(relay.request) };
-        match held {
-            Some(number) => {
-                let (mut draft, ingress) = (self.fresh_draft(), relay.ingress);
-                if self.no_bytes(ingress, &relay.request, &no, None, &mut draft.bytes) {
-                    self.hold(now, number, relay.server, no.status(), &draft.bytes);
-                }
-                self.draft = draft;
-            }
-            None => {
-                self.answer_no(now, relay.server, relay.ingress, &relay.request, &no, None);
-            }
-        }
+        self.say_no(now, held, &relay, &no);
         self.buffers.release(relay.request);
     }
 

@@ -31,7 +31,7 @@ impl Proxy {
             }
             Some(ServerUse::Relay(key)) => {
                 if let Some(relay) = self.relays.get_mut(key) {
-                    relay.again = None;
+                    relay.settle();
                     self.endpoint.cancel(now.mono, relay.client, Some(&reason));
                 }
             }
@@ -59,7 +59,7 @@ impl Proxy {
     /// Timer C of a re-INVITE: the party that rings is asked to stop; its answer goes back.
     pub(crate) fn on_relay_timer_c(&mut self, now: Now, key: usize) {
         if let Some(relay) = self.relays.get_mut(key) {
-            relay.again = None;
+            relay.settle();
             self.endpoint.cancel(now.mono, relay.client, Some(b"Reason: SIP;cause=408\r\n"));
         }
     }

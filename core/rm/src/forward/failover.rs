@@ -14,6 +14,7 @@ use sip::header::Name;
 use sip::locate::Target;
 use sip::message::Message;
 
+use super::response::Back;
 use super::{Attempt, Hunt};
 use crate::counters::count;
 use crate::limits;
@@ -125,6 +126,7 @@ impl Proxy {
         self.timers.take_back(Timer::TimerC(key));
         let (cancelled, progress) = (hunt.cancelled, current.progress);
         let (member, began) = (current.member, current.began);
+        let trust = current.trust.back();
         if outcome.code().is_none()
             && let Some(member) = self.pool.get_mut(member)
         {
@@ -156,7 +158,7 @@ impl Proxy {
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
             let mut draft = self.fresh_draft();
-            self.passed_back(message, None, None, &mut draft);
+            self.passed_back(message, Back::plain(trust), &mut draft);
             self.keep_best(key, code, &draft.bytes, message);
             self.draft = draft;
         }
@@ -328,8 +330,12 @@ impl Proxy {
     /// The transaction of the current try is gone without a final answer.
     pub(crate) fn on_try_gone(&mut self, now: Now, key: usize, outcome: Outcome) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
-        let by_size = hunt.current.as_ref().is_some_and(|one| one.by_size && !one.progress);
-        if outcome == Outcome::Transport && by_size && !hunt.cancelled {
+        // larger than a datagram, it is as lost as any other try that nobody took
+        let by_udp = hunt
+            .current
+            .as_ref()
+            .is_some_and(|one| one.by_size && !one.progress && one.sent.len() <= limits::UDP_MOST);
+        if outcome == Outcome::Transport && by_udp && !hunt.cancelled {
             self.by_udp_again(now, key);
         } else if !self.next_address(now, key, outcome) {
             self.on_failure(now, key, outcome, None);
@@ -356,7 +362,7 @@ impl Proxy {
             member.reach.failed(now.mono, silent);
         }
         *self.counters.address_failovers.entry(outcome.label()).or_default() += 1;
-        self.same_again(now, key, (member, group, by), target, false);
+        self.same_again(now, key, (member, group, by), target);
         true
     }
 
@@ -366,15 +372,10 @@ impl Proxy {
         let Some(current) = hunt.current.take() else { return };
         self.timers.take_back(Timer::TimerC(key));
         self.buffers.release(current.sent);
-        if let Some(through) = &mut hunt.through {
-            through.fixed = true;
-        } else if let Some(member) = self.pool.get_mut(current.member) {
-            member.udp_only = Some(now.mono + limits::UDP_ONLY);
-            let resource = member.names.name.clone();
-            self.log(crate::log::UDP_ONLY, None, vec![("resource", resource)]);
-        }
+        let member = hunt.through.is_none().then_some(current.member);
+        self.tcp_refused(now, current.target.remote, member);
         let what = (current.member, current.group, current.by);
-        self.same_again(now, key, what, current.target, true);
+        self.same_again(now, key, what, current.target);
     }
 
     /// The resource in hand once more, in another way.
@@ -384,13 +385,12 @@ impl Proxy {
         key: usize,
         (member, group, by): (usize, Dbid, &'static str),
         target: Target,
-        udp_again: bool,
     ) {
         let group = self.snapshot.groups().find(|(_, one)| one.dbid == group);
         let sent = match group {
             Some((group, _)) => {
                 let pick = Pick { member, group, by };
-                self.send_try(now, Attempt { hunt: key, pick, target, udp_again }, None)
+                self.send_try(now, Attempt { hunt: key, pick, target }, None)
             }
             None => Err(Reason::HuntFailed.into()),
         };

@@ -12,13 +12,47 @@ use sip::print::phrase;
 use smallvec::SmallVec;
 
 use super::draft::Draft;
+use super::size::too_large_an_answer;
+use super::trust::Trust;
 use super::{failover, headers, routes, session_timer};
 use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy};
+use crate::reject::Reason;
 use crate::session::end::route_set;
 use crate::session::{Side, State, Text};
 use crate::timer::Timer;
+use model::id::{Guid, LegId};
 use sip::endpoint::{ClientId, ServerId};
+
+/// What is done to an answer on its way back, besides taking our Via off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back {
+    /// From who answers to who asked.
+    pub(crate) trust: Trust,
+    /// The session header of this leg is written into it: 101–199 and 2xx of an INVITE.
+    pub(crate) session: Option<usize>,
+    /// A 2xx without a session timer is given this one.
+    pub(crate) owed: Option<u32>,
+}
+
+impl Back {
+    /// Nothing is written into it.
+    pub(crate) const fn plain(trust: Trust) -> Self {
+        Self { trust, session: None, owed: None }
+    }
+}
+
+/// An INVITE that was answered with a 2xx, for further ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) server: ServerId,
+    /// The leg whose session header they get.
+    pub(crate) whose: Option<(Guid, LegId)>,
+    /// The session timer that the first one was given.
+    pub(crate) owed: Option<u32>,
+    /// From who answers to who asked.
+    pub(crate) trust: Trust,
+}
 
 impl Proxy {
     /// An answer to the current try of a hunt.
@@ -33,9 +67,32 @@ impl Proxy {
         match status {
             100 => {}
             101..=199 => self.on_progress(now, key, status, message),
+            200..=299 if !self.fits_caller(key, message) => self.on_too_large(now, key, message),
             200..=299 => self.on_answer(now, key, client, status, message),
-            _ => self.on_failure(now, key, failover::Outcome::Answer(status), Some(message)),
+            _ => {
+                let fits = self.fits_caller(key, message);
+                let outcome = failover::Outcome::Answer(status);
+                self.on_failure(now, key, outcome, fits.then_some(message));
+            }
         }
+    }
+
+    fn fits_caller(&self, key: usize, message: &Message<'_>) -> bool {
+        self.hunts.get(key).is_none_or(|hunt| self.fits_back(hunt.server, message))
+    }
+
+    /// A 2xx that the caller cannot be given: the call is ended where it was taken, as one that was
+    /// answered too late, and refused.
+    fn on_too_large(&mut self, now: Now, key: usize, message: &Message<'_>) {
+        let Some(hunt) = self.hunts.get_mut(key) else { return };
+        let Some(current) = hunt.current.take() else { return };
+        self.timers.take_back(Timer::TimerC(key));
+        let number = current.number;
+        self.give_up(now, key, current, false);
+        if let Some(watch) = self.watched.get(&number).copied() {
+            self.on_watched(now, watch, message, true);
+        }
+        self.finish_hunt(now, key, &too_large_an_answer());
     }
 
     fn on_progress(&mut self, now: Now, key: usize, status: u16, message: &Message<'_>) {
@@ -44,7 +101,8 @@ impl Proxy {
         let Some(current) = hunt.current.as_mut() else { return };
         self.timers.set(until, Timer::TimerC(key));
         let first = !std::mem::replace(&mut current.progress, true);
-        let (server, leg, member, trusted) = (hunt.server, hunt.leg, current.member, hunt.trusted);
+        let (server, leg, member) = (hunt.server, hunt.leg, current.member);
+        let trust = current.trust.back();
         if first && let Some(one) = self.pool.get_mut(member) {
             one.tried(now.mono, Tried::Answered, "");
         }
@@ -55,7 +113,8 @@ impl Proxy {
                 leg.ringing = Some(now.wall);
             }
         }
-        self.pass_back(now, server, status, message, trusted.then_some(leg), None);
+        let session = trust.to.then_some(leg);
+        self.pass_back(now, server, status, message, Back { trust, session, owed: None });
     }
 
     /// The final 2xx: the call is up, remembered and recorded; the hunt is over.
@@ -71,8 +130,12 @@ impl Proxy {
         let (server, leg_key) = (hunt.server, hunt.leg);
         let whose = self.table.both(leg_key).map(|(session, leg)| (session.guid, leg.id));
         let whose = whose.filter(|_| hunt.trusted);
-        let owed = hunt.current.as_ref().and_then(|current| current.owed);
-        self.clients.insert(client, ClientUse::Answered(server, whose, owed));
+        let current = hunt.current.as_ref();
+        let owed = current.and_then(|current| current.owed);
+        let seen = Trust { from: false, to: hunt.trusted };
+        let trust = current.map_or(seen, |current| current.trust.back());
+        let answered = Answered { server, whose, owed, trust };
+        self.clients.insert(client, ClientUse::Answered(answered));
         if let Some(current) = &hunt.current {
             if let Some(member) = self.pool.get_mut(current.member) {
                 member.tried(now.mono, Tried::Answered, "");
@@ -105,7 +168,8 @@ impl Proxy {
         self.scratch = route;
         self.set_expiry(leg_key);
         self.counters.answer(status, "ok", true);
-        self.pass_back(now, server, status, message, hunt.trusted.then_some(leg_key), owed);
+        let session = hunt.trusted.then_some(leg_key);
+        self.pass_back(now, server, status, message, Back { trust, session, owed });
         self.record_start(now, leg_key, &hunt.story);
         let story = self.dismiss(hunt);
         self.recorder.told(story);
@@ -122,19 +186,33 @@ impl Proxy {
         route_set(behind.into_iter(), out);
     }
 
-    /// Sends an answer on, without our Via. `session` writes the session header of that leg into
-    /// 101–199 and 2xx of an INVITE, `owed` a session timer into a 2xx without one.
+    /// A 2xx after the first one: the same again, or that of another dialog.
+    pub(crate) fn on_further_answer(
+        &mut self,
+        now: Now,
+        answered: Answered,
+        message: &Message<'_>,
+    ) {
+        let Answered { server, whose, owed, trust } = answered;
+        let back = Back { trust, session: self.leg_of_relay(whose), owed };
+        self.pass_back(now, server, message.status().unwrap_or_default(), message, back);
+    }
+
+    /// Sends an answer on, without our Via; one that is too large for its way is dropped and
+    /// counted, and who has a final one says something in its place.
     pub(crate) fn pass_back(
         &mut self,
         now: Now,
         server: ServerId,
         status: u16,
         message: &Message<'_>,
-        session: Option<usize>,
-        owed: Option<u32>,
+        back: Back,
     ) {
+        if !self.fits_back(server, message) {
+            return self.counters.dropped(Reason::TooLarge.word());
+        }
         let mut draft = self.fresh_draft();
-        if self.passed_back(message, session.filter(|_| status < 300), owed, &mut draft) {
+        if self.passed_back(message, back, &mut draft) {
             self.endpoint.respond(now.mono, server, self.told(status), &draft.bytes);
         }
         self.draft = draft;
@@ -147,17 +225,13 @@ impl Proxy {
     }
 
     /// Writes an answer as it goes back; false when it had no Via but ours.
-    pub(crate) fn passed_back(
-        &self,
-        message: &Message<'_>,
-        session: Option<usize>,
-        owed: Option<u32>,
-        draft: &mut Draft,
-    ) -> bool {
+    pub(crate) fn passed_back(&self, message: &Message<'_>, back: Back, draft: &mut Draft) -> bool {
         if message.vias().nth(1).is_none() {
             return false;
         }
         routes::without_first(message, Name::Via, 1, &mut draft.edits);
+        back.trust.strip(message, &mut draft.edits);
+        let Back { session, owed, .. } = back;
         if let Some((session, _)) = session.and_then(|key| self.table.both(key)) {
             headers::session_id(session, self.settings.node_id, &mut draft.top);
             if let Some(theirs) = message.named("X-Genesys-GVP-Session-ID") {

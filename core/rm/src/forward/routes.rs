@@ -108,8 +108,7 @@ fn value(uri: &str, out: &mut Vec<u8>) {
 mod tests {
     use super::{before_strict, write};
     use crate::forward::draft::Draft;
-    use crate::settings::{Listener, Settings, SipTimers};
-    use model::id::{BootEpoch, NodeId};
+    use crate::settings::Settings;
     use sip::message::Message;
 
     /// Display names, odd parameters, quotes and blanks: what a proxy must leave as it is.
@@ -153,34 +152,9 @@ mod tests {
         assert_eq!(left(3, Some("sip:t@u;a=1")), [last]);
     }
 
-    fn settings() -> Settings {
-        let shown = || ("10.0.0.5".to_owned(), 5060);
-        Settings {
-            name: "rm-1".to_owned(),
-            node_id: NodeId(1),
-            boot: BootEpoch(1),
-            application_dbid: None,
-            listeners: vec![Listener {
-                transport: sip::transport::Transport::Udp,
-                bound: "10.0.0.5:5060".parse().unwrap(),
-                advertise: shown(),
-                via: shown(),
-            }],
-            monitor_listener: 1,
-            domains: Vec::new(),
-            peers: Vec::new(),
-            routes: Vec::new(),
-            keys: crate::token::Keys::new(&[(1, [0; 32])]).unwrap(),
-            seed: [0; 4],
-            application: String::new(),
-            options: model::config::Options::default(),
-            timers: SipTimers::default(),
-        }
-    }
-
     #[test]
     fn a_strict_router_before_us_is_undone() {
-        let settings = settings();
+        let settings = Settings::bare();
         let undone = |uri: &str, routes: &str| {
             let bytes = with(uri, routes, |message| before_strict(&settings, message))?;
             let start = bytes.split(|byte| *byte == b'\r').next().unwrap();

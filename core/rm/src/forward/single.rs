@@ -1,26 +1,27 @@
 //! Requests outside dialogs that are no calls (rm.md §1.5): MESSAGE, unknown methods and OPTIONS
 //! through RM. Selected like an INVITE, forwarded to one resource, no session, no record.
 //!
-//! Permissions apply except for OPTIONS, limits do not. There is no second try.
+//! Permissions apply except for OPTIONS, limits do not. There is no second try, but all addresses
+//! of the resource are asked, and it is judged as by a try of a call (rm.md §7.8).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::snapshot::Snapshot;
 use model::time::Now;
-use sip::endpoint::ClientOptions;
 use sip::locate::Target;
 use sip::method::Method;
-use sip::transport::Flow;
+use sip::transport::{Flow, Transport};
 
 use super::draft::Draft;
-use super::failover::Outcome;
+use super::failover::{Outcome, verdict};
+use super::size::Carriage;
 use super::through::{Onward, Through};
-use super::{rewrite, routes};
+use super::trust::Trust;
+use super::{egress, rewrite, routes, session_timer};
 use crate::admit::{Request, Source};
-use crate::dialog::{Placed, Relay};
+use crate::dialog::again::{Again, Sent, Single};
+use crate::dialog::{Kind, Passing, Placed, Relay};
 use crate::pool::Plan;
-use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
 use crate::reject::{No, Reason};
@@ -79,81 +80,140 @@ impl Proxy {
         let facts = rewrite::Facts { dnis, ani, session: None, uuid: "" };
         let text = std::mem::take(&mut draft.top);
         let uri = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts, text);
-        let (is_through, targets) = (through.is_some(), through.map(|through| through.targets));
         let member = self.pool.get(pick.member).ok_or_else(internal)?;
-        let order = match targets {
-            Some(targets) => targets,
-            None => member.reach.order(request.now.mono, &mut self.chance),
+        let address = member.address.as_ref().ok_or_else(internal)?;
+        let is_through = through.is_some();
+        let (fixed, mut others) = match through {
+            Some(through) => (through.fixed, through.targets),
+            None => {
+                let order = member.reach.order(request.now.mono, &mut self.chance);
+                (egress::fixed_transport(address).is_some(), order)
+            }
         };
-        let to = *order.first().ok_or_else(internal)?;
-        self.branches += 1;
+        if others.is_empty() {
+            return Err(internal());
+        }
+        let to = others.remove(0);
+        if !self.options.dns_routing {
+            others.clear();
+        }
         let (uri, text) = uri.kept(&mut self.buffers);
         draft.top = text;
-        let written = self.write_single(request, source, &uri, (pick.member, to), draft);
-        uri.release(&mut self.buffers);
-        let (flow, options) = (written?, ClientOptions::default());
-        let client = self.endpoint.request(request.now.mono, flow, &draft.bytes, options);
-        let bytes = self.buffers.keep(message.raw());
+        let single = Single { member: pick.member, uri, to, others, fixed };
         let placed = Placed { member: pick.member, plan, through: is_through };
-        let relay = self.relays.insert(Relay::outside(request, client, bytes, placed));
+        let trust = Trust { from: source.trusted, to: self.trusts_resource(pick.group, to) };
+        self.send_single(request, trust, single, placed, draft)
+    }
+
+    /// It goes on, and somebody waits for its answer.
+    fn send_single(
+        &mut self,
+        request: &Request<'_, '_>,
+        trust: Trust,
+        single: Single,
+        placed: Placed,
+        draft: &mut Draft,
+    ) -> Result<(), No> {
+        let Request { now, message, flow: ingress, hash, .. } = *request;
+        let timer = session_timer::Timer::default();
+        let passing = Passing { message, ingress, hash, timer, trust };
+        self.branches += 1;
+        let sent = match self.written_single(now, &passing, &single, draft) {
+            Ok(sent) => sent,
+            Err(no) => {
+                single.uri.release(&mut self.buffers);
+                return Err(no);
+            }
+        };
+        let options = self.patience(Kind::Other, single.others.len(), sent.by_size);
+        let client = self.endpoint.request(now.mono, sent.flow, &draft.bytes, options);
+        let bytes = self.buffers.keep(message.raw());
+        let again = if sent.by_size || !single.others.is_empty() {
+            Some(Box::new(Again::Resource(single)))
+        } else {
+            single.uri.release(&mut self.buffers);
+            None
+        };
+        let relay = Relay::outside(request, client, bytes, placed, (trust, sent, again));
+        let relay = self.relays.insert(relay);
         self.clients.insert(client, ClientUse::Relay(relay));
         self.servers.insert(request.id, ServerUse::Relay(relay));
         Ok(())
     }
 
-    /// Writes it as it goes to this address of a resource.
+    /// Writes it as it goes to an address of its resource, by the transport that its size leaves.
+    ///
+    /// # Errors
+    /// `internal`, `next-hop`, `too-large`.
+    pub(crate) fn written_single(
+        &self,
+        now: Now,
+        passing: &Passing<'_, '_>,
+        single: &Single,
+        draft: &mut Draft,
+    ) -> Result<Sent, No> {
+        let flow = self.write_single(passing, single, single.to, draft)?;
+        match self.carriage(now, single.to, single.fixed, draft.bytes.len())? {
+            Carriage::AsAddressed => Ok(Sent { flow, by_size: false }),
+            Carriage::ByTcp => {
+                let by_tcp = Target { transport: Transport::Tcp, ..single.to };
+                let flow = self.write_single(passing, single, by_tcp, draft)?;
+                Ok(Sent { flow, by_size: true })
+            }
+        }
+    }
+
+    /// The same to this target.
     fn write_single(
         &self,
-        request: &Request<'_, '_>,
-        source: &Source,
-        uri: &rewrite::Target,
-        (member, to): (usize, Target),
+        passing: &Passing<'_, '_>,
+        single: &Single,
+        to: Target,
         draft: &mut Draft,
     ) -> Result<Flow, No> {
-        let (message, Target { transport, remote }) = (request.message, to);
+        let Passing { message, ingress, hash, trust, .. } = *passing;
+        let Target { transport, remote } = to;
         let internal = || No::from(Reason::Internal);
-        let member = self.pool.get(member).ok_or_else(internal)?;
+        let member = self.pool.get(single.member).ok_or_else(internal)?;
         let address = member.address.as_ref().ok_or_else(internal)?;
         let index = self.egress(transport, remote).ok_or_else(internal)?;
         let listener = self.listener(index).ok_or_else(internal)?;
         draft.clear();
         let Draft { start, top, edits, .. } = draft;
-        self.via(listener, transport, self.branches, request.hash, top);
+        self.via(listener, transport, self.branches, hash, top);
         if message.max_forwards().is_none() {
             top.push_str("Max-Forwards: 70\r\n");
         }
         start.push_str(message.method().as_str());
         start.push(' ');
-        uri.write(address, start)?;
+        single.uri.write(address, start)?;
         let aim = self.aim(message, start, transport)?;
-        rewrite::hop(message, request.flow, edits);
+        rewrite::hop(message, ingress, edits);
         routes::write(message, aim.gone, aim.last.as_deref(), edits);
-        for header in message.headers().filter(|one| rewrite::is_internal(one, source.trusted)) {
-            edits.drop(header.index);
-        }
+        trust.strip_first(message, edits);
         draft.write(message);
         Ok(Flow { transport, listener: index, remote, conn: None })
     }
 
-    /// What became of a request outside dialogs without a usable answer: its resource is told as
-    /// after a failed try (rm.md §7.8), and this is the "no" for its sender (§7.9), who is not told
-    /// of a timeout: no 408 to anything but INVITE (RFC 4320).
-    pub(crate) fn single_failed(
+    /// The resource is told what became of it, as after a try of a call (rm.md §7.1, §7.8).
+    pub(crate) fn judge_single(
         &mut self,
         now: Now,
         placed: &Placed,
         outcome: Outcome,
         retry_after: Option<u32>,
-    ) -> Option<No> {
-        let tried = match retry_after {
-            Some(seconds) => Tried::Full(Duration::from_secs(u64::from(seconds))),
-            None => Tried::Failed,
-        };
-        if matches!(outcome, Outcome::Answer(_)) || !placed.through {
+    ) {
+        let judged = verdict(outcome, false, retry_after, placed.plan.service);
+        // what a Route entry of the sender does not answer says nothing of the resource behind it
+        let detour = placed.through && !matches!(outcome, Outcome::Answer(_));
+        if let Some(tried) = judged.resource.filter(|_| !detour) {
             self.tell_member(now, placed.member, tried, outcome);
         }
-        let no = || self.pool.none(now, &self.snapshot, &self.options, &placed.plan);
-        (outcome != Outcome::Timeout).then(no)
+    }
+
+    /// The "no" for its sender when its resource has none to give (rm.md §7.9).
+    pub(crate) fn none_for(&self, now: Now, placed: &Placed) -> No {
+        self.pool.none(now, &self.snapshot, &self.options, &placed.plan)
     }
 }
 

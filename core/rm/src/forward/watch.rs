@@ -59,7 +59,7 @@ impl Proxy {
         let leg_key = hunt.leg;
         self.pool.free(current.member, Occupant::Leg(leg_key));
         let client = self.clients.remove(&current.client).map(|_| current.client);
-        let full = self.watches.len() >= limits::WATCHES;
+        let full = self.watches.len() >= self.most_watches;
         if answered || full {
             if !answered {
                 self.counters.dropped("watches");

@@ -37,8 +37,6 @@ pub(crate) struct Member {
     pub(crate) failures: u32,
     pub(crate) occupants: Map<Occupant, ()>,
     pub(crate) probe: Probe,
-    /// Refused TCP: requests of any size go by UDP until then.
-    pub(crate) udp_only: Option<Duration>,
     /// Calls placed since the start.
     pub(crate) total: u64,
     pub(crate) last_error: Option<String>,
@@ -140,7 +138,6 @@ impl Member {
             failures: 0,
             occupants: Map::new(seed),
             probe: Probe::default(),
-            udp_only: None,
             total: 0,
             last_error: None,
         }

@@ -22,11 +22,7 @@ impl Proxy {
         }
         match purpose {
             ClientUse::Hunt(key) => self.on_hunt_response(now, key, client, message),
-            ClientUse::Answered(server, leg, owed) => {
-                let status = message.status().unwrap_or_default();
-                let leg = self.leg_of_relay(leg);
-                self.pass_back(now, server, status, message, leg, owed);
-            }
+            ClientUse::Answered(answered) => self.on_further_answer(now, answered, message),
             ClientUse::Relay(key) => self.on_relay_response(now, key, client, message),
             ClientUse::Watch(key) => self.on_watched(now, key, message, true),
             ClientUse::Probe(key) => self.on_probe_answer(now, key, message),

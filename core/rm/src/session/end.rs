@@ -90,6 +90,7 @@ impl Proxy {
             kind: if source.role == Some(Role::Media) { Kind::Bridged } else { Kind::Inbound },
             primary: true,
             cseq: [message.cseq(), 0],
+            caller_trusted: source.trusted,
             texts,
             ..Leg::begun(id, Epoch(1), Service::Voicexml, now)
         }

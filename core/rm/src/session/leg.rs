@@ -44,6 +44,9 @@ pub(crate) struct Leg {
     pub(crate) opened: bool,
     /// A REFER of this dialog was accepted.
     pub(crate) referred: bool,
+    /// Its INVITE came from a source whose internal headers are believed; not known after a
+    /// restart.
+    pub(crate) caller_trusted: bool,
     /// Highest CSeq seen: caller, called side.
     pub(crate) cseq: [u32; 2],
     /// Agreed session interval (RFC 4028).
@@ -159,6 +162,7 @@ impl Leg {
             bye: None,
             opened: false,
             referred: false,
+            caller_trusted: false,
             cseq: [0; 2],
             session_timer: None,
             heard: now.mono,

@@ -90,6 +90,53 @@ fn requests_that_get_no_further() {
     }
 }
 
+/// 100 Trying is said to an INVITE at once, before a name is known, and to nothing else (rm.md
+/// §1.6).
+#[test]
+fn only_an_invite_is_told_at_once_that_it_is_tried() {
+    for (method, expected) in
+        [("INVITE", 1), ("MESSAGE", 0), ("OPTIONS", 0), ("FOO", 0), ("BYE", 0), ("REGISTER", 0)]
+    {
+        let mut own = settings();
+        own.peers[0].allow_route = true;
+        let mut world = World::with(&objects(), own);
+        let route = "Route: <sip:edge.example;lr>\r\n";
+        world.udp(CALLER, &request(method, "sip:18005550100@10.0.0.5", route));
+        let tried = world.wire.iter().filter(|sent| sent.text.starts_with("SIP/2.0 100 "));
+        assert_eq!(tried.count(), expected, "{method}");
+    }
+}
+
+/// A request with a To tag that no dialog has (rm.md §1.8): where it would go decides.
+#[test]
+fn what_belongs_to_no_dialog_goes_nowhere() {
+    let forged = format!("Route: <sip:rm-{}@10.0.0.5;lr>\r\n", "A".repeat(94));
+    for (uri, route, code, word) in [
+        ("sip:1@10.0.0.5", "", 481, "no-dialog"),
+        ("sip:1@192.0.2.50", "Route: <sip:10.0.0.5;lr>\r\n", 481, "no-dialog"),
+        ("sip:1@192.0.2.50", &forged, 481, "bad-token"),
+        ("sip:1@192.0.2.50", "", 403, "relay-refused"),
+        ("sip:1@192.0.2.50", "Route: <sip:192.0.2.51;lr>\r\n", 403, "relay-refused"),
+    ] {
+        for method in ["BYE", "INFO", "INVITE", "REFER", "SUBSCRIBE", "ACK"] {
+            let mut world = World::new();
+            let to = format!("To: <{uri}>");
+            let text = request(method, uri, route).replace(&to, &format!("{to};tag=2"));
+            world.udp(CALLER, &text);
+            let answer = world.try_take(CALLER).unwrap_or_default();
+            if method == "ACK" {
+                assert_eq!((answer.as_str(), world.proxy.counters().dropped[word]), ("", 1));
+            } else {
+                let warning = format!("399 rm-1 \"{word}\"");
+                assert_eq!((status(&answer), header(&answer, "Warning")), (code, &*warning));
+            }
+            for elsewhere in ["192.0.2.50:5060", "192.0.2.51:5060", MCP1] {
+                assert!(world.try_take(elsewhere).is_none(), "{method} {uri} {route}");
+            }
+        }
+    }
+}
+
 /// What names RM on top of the routes is taken off, a double entry whole; nothing else may stand
 /// there.
 #[test]

@@ -149,7 +149,8 @@ fn size_counts_for_the_entry_and_not_for_the_resource() {
     assert_eq!(first.flow.transport, Transport::Tcp);
     world.input(Input::FlowFailed { flow: first.flow });
     assert_eq!(world.take_flow(EDGE).unwrap().flow.transport, Transport::Udp);
-    assert!(!world.has_log(20117), "the resource is not to blame");
+    let (_, fields) = world.logs.iter().find(|(id, _)| *id == 20117).unwrap();
+    assert_eq!(*fields, [("target", EDGE.to_owned())], "the resource is not to blame");
     world.udp(CALLER, &with(&format!("Route: <sip:10.0.0.9;lr;transport=udp>\r\n{padding}"), "u"));
     assert_eq!(world.take_flow(EDGE).unwrap().flow.transport, Transport::Udp);
 }
