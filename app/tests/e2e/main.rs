@@ -32,6 +32,7 @@ mod refusals;
 mod restart;
 mod settings;
 mod sipsak;
+mod sizes;
 mod stop;
 mod tls;
 mod secure;
