@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rm::Input;
-use rm::limits::{OVERLOAD_AFTER, PENDING};
+use rm::limits::{OVERLOAD_AFTER, PENDING, PENDING_RESERVE};
 use sip::transport::{Flow, Transport};
 
 use crate::world::{CALLER, MCP1, MCP2, World, address, header, invite, objects, reply, settings};
@@ -217,4 +217,56 @@ fn full_of_transactions_is_an_overload_that_dialogs_do_not_feel() {
     world.udp(CALLER, &outside("OPTIONS", "sip:10.0.0.5", "state"));
     assert_eq!(header(&world.take(CALLER), "X-Ringmaster-State"), "full");
     assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "));
+}
+
+#[test]
+fn the_reserve_is_for_dialogs_and_priority_and_behind_it_everyone_is_refused() {
+    let mut world = with_options(&serde_json::json!({ "priority-numbers": ["1900*"] }), 100);
+    let (mut first, mut second) = (world.up("18005550100", "u1"), world.up("18005550100", "u2"));
+    let mut forwarded = None;
+    let mut fill = |world: &mut World, user: &str, until: usize| {
+        let mut n = 0;
+        while world.proxy.status().transactions_pending < until {
+            let call = format!("{user}m{n}");
+            world.udp(CALLER, &outside("MESSAGE", &format!("sip:{user}@10.0.0.5"), &call));
+            forwarded =
+                world.take_flow(MCP1).or_else(|| world.take_flow(MCP2)).or(forwarded.take());
+            world.wire.clear();
+            n += 1;
+            assert!(n < until, "{user} is let in");
+        }
+    };
+    let most = PENDING + PENDING_RESERVE;
+    fill(&mut world, "18005550100", PENDING);
+    world.udp(CALLER, &outside("MESSAGE", "sip:18005550100@10.0.0.5", "more"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 503 "), "the reserve is not for everybody");
+    fill(&mut world, "19005550100", most - 2);
+    assert!(world.hang_up(&mut first, "bye").unwrap().starts_with("SIP/2.0 200 "));
+    fill(&mut world, "19005550101", most);
+
+    let bye = second.caller.request("BYE", "10.0.0.2:5090", "late");
+    for (what, text) in [
+        ("priority", outside("MESSAGE", "sip:19005550100@10.0.0.5", "last")),
+        ("a dialog", bye.clone()),
+        ("a monitor", outside("OPTIONS", "sip:10.0.0.5", "ping")),
+    ] {
+        let before = world.proxy.status();
+        world.udp(CALLER, &text);
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 503 "), "{what}: {answer}");
+        let seconds: u32 = header(&answer, "Retry-After").parse().unwrap();
+        assert!((2..=5).contains(&seconds), "{what}: {answer}");
+        assert!(world.wire.is_empty(), "{what} goes nowhere: {:?}", world.wire);
+        assert_eq!(world.proxy.status(), before, "{what} leaves nothing behind");
+    }
+    assert!(world.has_log(20111));
+    // one that ends makes room for one
+    let sent = forwarded.unwrap();
+    world.udp(&sent.flow.remote.to_string(), &reply(&sent.text, 200, "t", ""));
+    world.wire.clear();
+    world.udp(CALLER, &bye);
+    let passed = world.take(&second.server);
+    assert!(passed.starts_with("BYE "), "{passed}");
+    world.udp(&second.server, &reply(&passed, 200, "", ""));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
 }

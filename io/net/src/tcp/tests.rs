@@ -18,7 +18,11 @@ fn wait(socket: impl AsFd, interest: Interest) {
 }
 
 fn pair() -> (Stream, Stream) {
-    let listener = listen();
+    pair_at("127.0.0.1:0")
+}
+
+fn pair_at(address: &str) -> (Stream, Stream) {
+    let listener = Listener::bind(address.parse().unwrap(), 24).unwrap();
     let near = Stream::connect(listener.local(), None, 24).unwrap();
     wait(&near, Interest::Write);
     near.connected().unwrap();
@@ -99,4 +103,22 @@ fn a_connection_leaves_from_the_address_asked_for() {
     wait(&stream, Interest::Write);
     wait(&listener, Interest::Read);
     assert_eq!(listener.accept().unwrap().unwrap().1.ip(), from);
+}
+
+/// Of the kernel: what it puts into the packets of a socket.
+fn marks(socket: &impl AsFd, address: &str) -> u32 {
+    let socket = socket2::SockRef::from(socket);
+    let marks = if address.starts_with('[') { socket.tclass_v6() } else { socket.tos_v4() };
+    marks.unwrap()
+}
+
+#[test]
+fn streams_of_both_families_are_marked_whoever_has_opened_them() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let (near, far) = pair_at(address);
+        assert_eq!((marks(&near, address), marks(&far, address)), (24 << 2, 24 << 2), "{address}");
+        let listener = Listener::bind(address.parse().unwrap(), 0).unwrap();
+        let plain = Stream::connect(listener.local(), None, 0).unwrap();
+        assert_eq!((marks(&plain, address), marks(&listener, address)), (0, 0), "{address}");
+    }
 }

@@ -107,8 +107,13 @@ impl End {
 
 /// A connected pair: ours as client, ours as server.
 fn pair(client: &Material, server: &Material, name: &Name) -> (End, End) {
-    let listener = Listener::bind(SocketAddr::new(LOOPBACK, 0), 0).unwrap();
-    let out = tcp::Stream::connect(listener.local(), None, 0).unwrap();
+    pair_at(LOOPBACK, client, server, name)
+}
+
+/// The same at this address, marked with a DSCP.
+fn pair_at(ip: IpAddr, client: &Material, server: &Material, name: &Name) -> (End, End) {
+    let listener = Listener::bind(SocketAddr::new(ip, 0), 24).unwrap();
+    let out = tcp::Stream::connect(listener.local(), None, 24).unwrap();
     let accepted = loop {
         if let Some((stream, _)) = listener.accept().unwrap() {
             break stream;
@@ -366,4 +371,20 @@ fn a_stamp_tells_a_file_that_was_replaced() {
     let (soon, now) = (files.load(now()).unwrap(), now());
     let days = soon.left(now).as_secs() / 86_400;
     assert!((29..=30).contains(&days), "{days}");
+}
+
+#[test]
+fn what_tls_runs_on_is_marked_in_both_families() {
+    let desk = Desk::open();
+    let names = "IP:127.0.0.1,IP:::1";
+    let ours = desk.material(&[desk.pair("rm", names)], ClientAuth::None);
+    for ip in [LOOPBACK, std::net::Ipv6Addr::LOCALHOST.into()] {
+        let mut ends = pair_at(ip, &ours, &ours, &Name::Address(ip));
+        turn(&mut ends, up);
+        for stream in [&ends.0.stream, &ends.1.stream] {
+            let socket = socket2::SockRef::from(stream);
+            let marks = if ip.is_ipv6() { socket.tclass_v6() } else { socket.tos_v4() };
+            assert_eq!(marks.unwrap(), 24 << 2, "{ip}");
+        }
+    }
 }

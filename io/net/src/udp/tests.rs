@@ -125,6 +125,8 @@ fn options_reach_the_kernel() {
     let socket = bind(LOOPBACK);
     assert!(socket.receive_buffer() > 0);
     assert_eq!(socket2::SockRef::from(&socket.socket).tos_v4().unwrap(), 24 << 2);
+    let socket = bind("[::1]:0");
+    assert_eq!(socket2::SockRef::from(&socket.socket).tclass_v6().unwrap(), 24 << 2);
 }
 
 /// Nobody listens at the address that comes back.

@@ -97,3 +97,6 @@ impl Wire for Stream {
         Self::over(self)
     }
 }
+
+#[cfg(test)]
+mod tests;
