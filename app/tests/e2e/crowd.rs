@@ -40,7 +40,7 @@ fn an_overload_sheds_with_the_configured_code_and_serves_the_rest_to_its_end() {
                          rm: { overload-respcode: 500, priority-numbers: [\"1900*\"] }\n";
     let site = Site::new(&(objects(&[&media], "{}") + application));
     let _rs = site.start_rs();
-    let rm = site.start_rm_unwatched();
+    let rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
     let held = Plan { hold: Duration::from_secs(8), ..Plan::new(site.sip(), &numbers, 20) }.start();
@@ -65,7 +65,7 @@ fn an_overload_sheds_with_the_configured_code_and_serves_the_rest_to_its_end() {
 const CROWD: usize = 10_000;
 const EACH: usize = 250;
 
-fn strangers(to: SocketAddr) -> Vec<Stream> {
+fn strangers(to: SocketAddr, count: usize) -> Vec<Stream> {
     let connect = |number: usize| {
         let [high, low] = u16::try_from(number / EACH).unwrap().to_be_bytes();
         let from = IpAddr::V4(Ipv4Addr::new(127, 7, high, low + 1));
@@ -76,7 +76,29 @@ fn strangers(to: SocketAddr) -> Vec<Stream> {
         }
         stream
     };
-    (0..CROWD).map(connect).collect()
+    (0..count).map(connect).collect()
+}
+
+fn only_the_caller_is_a_peer(site: &Site) {
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    let peers = format!("peers: [{{ name: s, match: [\"{CALLER}\"], role: sip-server }}]");
+    let settings = settings.replace("sip: { listen", &format!("sip: {{ {peers}, listen"));
+    site.write("settings.yaml", &settings);
+}
+
+/// RM, started by a shell that has set a limit of open files before.
+fn start_under(site: &Site, limit: &str) -> Process {
+    let mut command = Command::new("sh");
+    let start = format!("{limit}; exec {} rm -c settings.yaml", env!("CARGO_BIN_EXE_ringmaster"));
+    command.current_dir(site.path(".")).args(["-c", &start]);
+    let rm = Process::of(command);
+    rm.wait_for("ready");
+    rm
+}
+
+/// How many streams are open.
+fn connected(site: &Site) -> f64 {
+    http::metric(site.rm_http(), "ringmaster_rm_connections{transport=\"tcp\"}")
 }
 
 fn resident(pid: u32) -> usize {
@@ -90,22 +112,14 @@ fn ten_thousand_idle_connections_cost_little_and_keep_no_call_out() {
     assert!(net::descriptors::raise(enough) >= enough, "the hard limit of open files is too low");
     let media = Media::start();
     let site = Site::new(&objects(&[&media], "{}"));
-    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
-    let peers = format!("peers: [{{ name: s, match: [\"{CALLER}\"], role: sip-server }}]");
-    let settings = settings.replace("sip: { listen", &format!("sip: {{ {peers}, listen"));
-    site.write("settings.yaml", &settings);
+    only_the_caller_is_a_peer(&site);
     // as a system starts it: with few descriptors, and leave to ask for more
-    let mut command = Command::new("sh");
-    let start =
-        format!("ulimit -S -n 1024; exec {} rm -c settings.yaml", env!("CARGO_BIN_EXE_ringmaster"));
-    command.current_dir(site.path(".")).args(["-c", &start]);
-    let rm = Process::of(command);
-    rm.wait_for("ready");
+    let rm = start_under(&site, "ulimit -S -n 1024");
     healthy(&site, 1);
     let before = resident(rm.id());
-    let mut crowd = strangers(site.sip());
-    let open = || http::metric(site.rm_http(), "ringmaster_rm_connections{transport=\"tcp\"}");
+    let mut crowd = strangers(site.sip(), CROWD);
     // an eighth of the seats is not for strangers: the first have made room for the last
+    let open = || connected(&site);
     eventually("as many as may be are connected", open, |open| *open == 8_750.0);
     let grown = resident(rm.id()).saturating_sub(before);
     assert!(grown <= 64 << 20, "{grown} bytes more");
@@ -116,4 +130,40 @@ fn ten_thousand_idle_connections_cost_little_and_keep_no_call_out() {
     }
     assert_eq!((read(1_500), read(CROWD - 1)), (Read::Blocked, Read::Blocked));
     assert!(!rm.output().contains(" 20125 "), "{}", rm.output());
+}
+
+#[test]
+fn there_are_as_many_connections_as_the_configuration_says_and_the_system_allows() {
+    let media = Media::start();
+    let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
+                       options: { proxy: { sip.maxtcpconnections: SEATS } }\n";
+    // the seats that are asked for, the limit of open files, the seats that are told
+    for (asked, limit, told) in
+        [(80, "ulimit -S -n 1024", None), (9_000, "ulimit -n 700", Some(188))]
+    {
+        let application = application.replace("SEATS", &asked.to_string());
+        let site = Site::new(&(objects(&[&media], "{}") + &application));
+        only_the_caller_is_a_peer(&site);
+        let rm = start_under(&site, limit);
+        healthy(&site, 1);
+        let seats = told.unwrap_or(asked);
+        let most = f64::from(seats - seats / 8);
+        let _crowd = strangers(site.sip(), usize::try_from(seats + 50).unwrap());
+        eventually("all seats of strangers", || connected(&site), |open| *open == most);
+        Plan { via: Via::Tcp, ..Plan::new(site.sip(), &["18005550100"], 10) }.run();
+        assert!(connected(&site) >= most, "the caller took nobody's seat");
+        match told {
+            None => assert!(!rm.output().contains(" 20125 "), "{}", rm.output()),
+            Some(given) => {
+                let line = rm.line_with(" 20125 ");
+                for part in [
+                    "limit=proxy.sip.maxtcpconnections".to_owned(),
+                    format!("asked={asked}"),
+                    format!("given={given}"),
+                ] {
+                    assert!(line.contains(&part), "{part} in {line}");
+                }
+            }
+        }
+    }
 }

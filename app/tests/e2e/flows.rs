@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
+use crate::capture::Watch;
 use crate::http;
 use crate::kamailio::{Kamailio, Routing};
 use crate::platform::{MEDIA, Site, eventually, free_port, loopback};
@@ -29,8 +30,8 @@ struct Flow {
 /// A try of RM that nobody answers is given up after this.
 const TRY: &str = "1s";
 
-/// The server of a flow that takes calls and is silent.
-const SILENT: &str = "next-after-silence-1";
+/// The servers of flows that take calls and are silent.
+const SILENT: [&str; 3] = ["next-after-silence-1", "silence-everywhere-1", "silence-everywhere-2"];
 
 const ANSWER: &str = "> INVITE; < 180; < 200; > ACK; > BYE; < 200";
 const ANSWERING: &str = "< INVITE; > 180; > 200; < ACK; < BYE; > 200";
@@ -91,7 +92,8 @@ const FLOWS: &[Flow] = &[
     Flow {
         name: "info",
         caller: "> INVITE; < 180; < 200; > ACK; > INFO; < 200; < INFO; > 200; < BYE; > 200",
-        media: &["< INVITE; > 180; > 200; < ACK; < INFO; > 200; > INFO; < 200; > BYE; < 200"],
+        media: &["< INVITE; > 180; > 200; < ACK; < INFO; > 200; wait 200; > INFO; < 200; > BYE; \
+                  < 200"],
         record: APP,
         tries: FIRST,
     },
@@ -173,6 +175,13 @@ const FLOWS: &[Flow] = &[
         media: &["< INVITE; wait 2500", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
+    },
+    Flow {
+        name: "silence-everywhere",
+        caller: "> INVITE; < 480; > ACK",
+        media: &["< INVITE; wait 2500", "< INVITE; wait 2500"],
+        record: ("REJECTED", "hunt-failed", "480"),
+        tries: &["1 timeout", "2 timeout"],
     },
     Flow {
         name: "late-200",
@@ -363,7 +372,15 @@ pub(crate) fn run(way: &Way) {
         secure::add_listener(&site, &authority);
     }
     let _rs = site.start_rs();
-    let _rm = site.start_rm();
+    // Where RM's words come out of socats.
+    let near = loopback().ip();
+    let mut clear: Vec<IpAddr> = if _tunnels.is_empty() {
+        Vec::new()
+    } else {
+        addresses.iter().flatten().map(SocketAddr::ip).collect()
+    };
+    clear.extend((way.front == Via::Tls && way.in_front.is_none()).then_some(near));
+    let _rm = site.start_rm_watched(Watch { clear, ..Watch::default() });
     let rm = way.front.at(site.sip());
     let in_front = way.in_front.map(|routing| {
         Kamailio::to(&format!("sip:{rm}{}", way.front.param()), routing, &authority)
@@ -374,7 +391,7 @@ pub(crate) fn run(way: &Way) {
         match (&in_front, way.front) {
             (Some(proxy), via) => play(via.below_tls()).call(proxy.address, &number),
             (None, Via::Tls) => {
-                let tunnel = Tunnel::to_rm(rm, &authority);
+                let tunnel = Tunnel::to_rm(rm, &authority, near);
                 let player = play(Via::Tls).call_by(tunnel.near, tunnel.far, &number);
                 tunnels.push(tunnel);
                 player
@@ -415,7 +432,7 @@ pub(crate) fn nothing_is_left(site: &Site, legs: usize) {
         used.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     // A server that never said a word may do so for 32 s, and keeps the place of the try so long.
-    let none = |used: &Vec<String>| used.iter().all(|name| name == SILENT);
+    let none = |used: &Vec<String>| used.iter().all(|name| SILENT.contains(&&**name));
     eventually("no place taken", used, none);
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Watch};
 
 /// Callers, RM and media servers have addresses of their own, so that roles are told apart.
 pub(crate) const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -69,14 +69,13 @@ impl Site {
 
     /// Starts RM, and keeps an eye on what it sends as long as this value lives.
     pub(crate) fn start_rm(&self) -> Process {
-        let file = self.path("sent.pcapng");
-        self.capture.borrow_mut().get_or_insert_with(|| Capture::start(self.sip.ip(), file));
-        self.start_rm_unwatched()
+        self.start_rm_watched(Watch::default())
     }
 
-    /// The same where Wireshark has nothing to look at, or is asked too much: RM says nothing, or
-    /// passes on what only a torture test writes, byte by byte.
-    pub(crate) fn start_rm_unwatched(&self) -> Process {
+    /// The same, with an eye on more, or a milder one.
+    pub(crate) fn start_rm_watched(&self, watch: Watch) -> Process {
+        let (ip, file) = (self.sip.ip(), self.path("sent.pcapng"));
+        self.capture.borrow_mut().get_or_insert_with(|| Capture::start(ip, watch, file));
         self.start(&["rm", "-c", "settings.yaml"])
     }
 

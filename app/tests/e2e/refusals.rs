@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::calls::{healthy, objects};
+use crate::calls::{healthy, objects, objects_at};
+use crate::flows::nothing_is_left;
 use crate::platform::{Site, eventually};
+use crate::player::Play;
 use crate::report::{self, Cdr};
-use crate::sipp::{Media, Plan};
+use crate::sipp::{Media, Plan, Via};
 use crate::{http, platform};
 
 fn only(cdrs: &[Cdr], reason: &str) -> Cdr {
@@ -92,4 +94,25 @@ fn a_call_with_every_media_server_down_gets_the_no_resource_code() {
     );
     let ready = platform::run(&site.path("."), &["rm", "-c", "settings.yaml", "--probe", "ready"]);
     assert_eq!(ready.0, 0, "RM stays ready without media: callers get a proper answer");
+}
+
+#[test]
+fn a_call_that_rings_for_too_long_is_cancelled_and_ends_with_408() {
+    let media = "< INVITE; > 180; < CANCEL; > 200; > 487; < ACK";
+    let media = Play::new("rings", media, Via::Udp).answer();
+    let objects = objects_at(&[media.address], "{}");
+    let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
+                       options: { proxy: { sip.timer.c: 2000 } }\n";
+    let unprobed = objects.replace("interval: 1s, timeout: 500ms", "method: none");
+    let site = Site::new(&(unprobed + application));
+    let _rs = site.start_rs();
+    let _rm = site.start_rm();
+    let caller = Play::new("rings", "> INVITE; < 180; < 408; > ACK", Via::Udp);
+    caller.call(site.sip(), "18005550100").finish();
+    media.finish();
+    nothing_is_left(&site, 1);
+    let cdr = &report::exactly(site.rm_http(), site.rs_http(), 1)[0];
+    let found = [&cdr["end-state"], &cdr["reason"], &cdr["sip-status"]];
+    assert_eq!(found, ["NO_ANSWER", "no-answer", "408"], "{cdr:#?}");
+    assert!(!cdr.contains_key("answer"), "{cdr:#?}");
 }

@@ -104,10 +104,10 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// TCP in, TLS out to RM; RM sees it come from `far`.
-    pub(crate) fn to_rm(rm: SocketAddr, authority: &Authority) -> Self {
+    /// TCP in at an address `near`, TLS out to RM; RM sees it come from `far`.
+    pub(crate) fn to_rm(rm: SocketAddr, authority: &Authority, near: IpAddr) -> Self {
         let far = SocketAddr::new(loopback().ip(), 5061);
-        let near = SocketAddr::new(far.ip(), free_port(far.ip()));
+        let near = SocketAddr::new(near, free_port(near));
         Self::start(
             &format!("TCP-LISTEN:{},bind={},reuseaddr", near.port(), near.ip()),
             &format!("OPENSSL:{rm},bind={far},cafile={},reuseaddr", authority.ca().display()),
@@ -116,7 +116,7 @@ impl Tunnel {
         )
     }
 
-    /// TLS in at `address`, TCP out to `server`.
+    /// TLS in at `address`, TCP from there out to `server`.
     pub(crate) fn before(server: SocketAddr, address: SocketAddr, shown: &Certificate) -> Self {
         Self::start(
             &format!(
@@ -126,7 +126,7 @@ impl Tunnel {
                 shown.cert.display(),
                 shown.key.display()
             ),
-            &format!("TCP:{server}"),
+            &format!("TCP:{server},bind={}", address.ip()),
             address,
             server,
         )

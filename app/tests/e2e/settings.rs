@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::platform::{Site, run};
+use crate::sipsak::sipsak;
 
 /// Every file in `deploy/samples`; tidy sees to it that each is named here.
 const SAMPLES: &[&str] = &[
@@ -103,7 +104,9 @@ fn a_part_of_a_later_version_is_refused_by_name() {
 #[test]
 fn an_address_in_use_and_a_locked_directory_end_with_8() {
     let site = site();
-    let _rm = site.start_rm_unwatched();
+    let _rm = site.start_rm();
+    let (ping, said) = sipsak(&site, "", &[]);
+    assert!(ping.status.success(), "{said}");
     let (code, _, err) = run(&site.path("."), &["rm", "-c", "settings.yaml"]);
     assert_eq!(code, 8, "{err}");
     assert!(err.contains("locked"), "{err}");

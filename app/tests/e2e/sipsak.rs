@@ -9,7 +9,7 @@ use crate::platform::{Site, eventually};
 use crate::sipp::{Media, Plan};
 
 /// Runs it against RM. Both what it prints and what it complains of.
-fn sipsak(site: &Site, user: &str, args: &[&str]) -> (Output, String) {
+pub(crate) fn sipsak(site: &Site, user: &str, args: &[&str]) -> (Output, String) {
     let output = Command::new("sipsak")
         .args(args)
         .args(["-s", &format!("sip:{user}{}", site.sip())])
