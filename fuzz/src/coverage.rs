@@ -48,6 +48,15 @@ pub fn reset() {
     counters().fill(0);
 }
 
+/// The edges that the last input reached, in order.
+#[must_use]
+pub fn reached() -> Vec<u32> {
+    let chunks = (0_u32..).step_by(16).zip(counters().chunks(16));
+    let hit = chunks.filter(|(_, counts)| counts.iter().any(|one| *one > 0));
+    let each = hit.flat_map(|(first, counts)| (first..).zip(counts));
+    each.filter(|(_, count)| **count > 0).map(|(edge, _)| edge).collect()
+}
+
 impl Seen {
     /// Takes over what the last input reached; true when something of it is new.
     pub fn add(&mut self) -> bool {

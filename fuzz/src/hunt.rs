@@ -146,23 +146,3 @@ impl Hunt<'_> {
         Ok(self.seen.add())
     }
 }
-
-/// The fewest and smallest of these inputs that reach what all of them reach.
-///
-/// # Errors
-/// An input that crashes.
-pub fn distil(target: &Target, guard: &Guard, mut inputs: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
-    inputs.sort_by_key(Vec::len);
-    let mut seen = Seen::default();
-    let mut kept = Vec::new();
-    for input in inputs {
-        coverage::reset();
-        if let Err(said) = guard.run(target, &input) {
-            bail!("{}: {said}", target.name);
-        }
-        if seen.add() {
-            kept.push(input);
-        }
-    }
-    Ok(kept)
-}

@@ -14,5 +14,7 @@ pub mod mutate;
 pub mod coverage;
 /// The loop: pick, change, run, keep what is new.
 pub mod hunt;
+/// Of many inputs the few that are worth keeping.
+pub mod distil;
 /// What catches a crash, a hang and a flood of memory.
 pub mod guard;

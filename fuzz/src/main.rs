@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use fuzz::distil::distil;
 use fuzz::guard::{Guard, caught};
-use fuzz::hunt::{Bound, Places, distil, hunt};
+use fuzz::hunt::{Bound, Places, hunt};
 use fuzz::target::{TARGETS, Target};
 use fuzz::{corpus, coverage};
 
@@ -112,13 +113,14 @@ fn replay(targets: &[&Target], file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts what long runs found, without what adds nothing, into the committed inputs.
+/// Puts into the committed inputs what of them and of long runs reaches an edge that the named ones
+/// do not, and takes out the others.
 fn shrink(target: &Target, guard: &Guard, places: &Places) -> Result<()> {
     if coverage::edges() == 0 {
         bail!("this program has no counters: cargo xtask fuzz --distil");
     }
-    let committed = corpus::committed(target)?;
-    let mut all = committed.clone();
+    let before = corpus::distilled(target)?;
+    let mut all: Vec<Vec<u8>> = before.iter().map(|(_, input)| input.clone()).collect();
     if let Some(found) = &places.found {
         let folder = found.join(target.name);
         if folder.exists() {
@@ -126,13 +128,21 @@ fn shrink(target: &Target, guard: &Guard, places: &Places) -> Result<()> {
         }
     }
     all.retain(|input| input.len() <= target.largest);
-    let kept = distil(target, guard, all)?;
-    let folder = corpus::folder().join("corpus").join(target.name);
-    let new: Vec<_> = kept.iter().filter(|input| !committed.contains(input)).collect();
-    for input in &new {
+    let kept = distil(target, guard, &corpus::named(target)?, all)?;
+    let folder = corpus::own(target);
+    let gone = before.iter().filter(|(_, input)| !kept.contains(input));
+    for (file, _) in gone {
+        std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
+    }
+    for input in &kept {
         corpus::keep(&folder, input)?;
     }
-    let bytes: usize = new.iter().map(|input| input.len()).sum();
-    println!("fuzz: {:<12} {} inputs, {bytes} bytes more", target.name, new.len());
+    let bytes: usize = kept.iter().map(Vec::len).sum();
+    println!(
+        "fuzz: {:<12} {} inputs of {bytes} bytes, {} before",
+        target.name,
+        kept.len(),
+        before.len()
+    );
     Ok(())
 }

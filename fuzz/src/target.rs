@@ -6,6 +6,7 @@ mod address;
 mod certificate;
 mod endpoint;
 mod framing;
+mod meter;
 mod names;
 mod objects;
 mod openwire;
@@ -24,7 +25,7 @@ mod words;
 #[path = "../../proto/sip/tests/it/sound.rs"]
 mod sound;
 
-use words::{DER, DNS, JSON, OPENWIRE, QUERY, SCRIPT, SIP, YAML};
+use words::{BLOCK, DER, DNS, JSON, OPENWIRE, QUERY, RECORDS, SCRIPT, SIP, YAML};
 
 /// One thing that reads bytes.
 pub struct Target {
@@ -116,6 +117,15 @@ pub static TARGETS: &[Target] = &[
         largest: 1_000,
     },
     Target {
+        name: "meter",
+        about: "net::tls: where the records of a stream end, and how many may say nothing",
+        run: meter::run,
+        words: RECORDS,
+        seeds: &[],
+        share: 60,
+        largest: 600,
+    },
+    Target {
         name: "token",
         about: "rm::token: what a stranger puts into a Route; the key file",
         run: token::run,
@@ -141,6 +151,15 @@ pub static TARGETS: &[Target] = &[
         seeds: &[],
         share: 4,
         largest: 4_000,
+    },
+    Target {
+        name: "block",
+        about: "rm::Proxy::restore: a packed leg of the spool, alone",
+        run: proxy::block,
+        words: BLOCK,
+        seeds: &[],
+        share: 10,
+        largest: 1_000,
     },
     Target {
         name: "openwire",

@@ -16,10 +16,9 @@ use sip::endpoint::{ClientId, ClientOptions, Endpoint, Received, ServerId, Timer
 use sip::limits::Limits;
 use sip::parse::parse;
 use sip::print::response;
-use sip::stream::{Frame, Framer};
-use sip::transport::{ConnId, Flow, Transport};
+use sip::transport::{Flow, Transport};
 
-use super::script::{Step, replace, steps};
+use super::script::{Step, flow, messages, replace, steps};
 
 const STEPS: usize = 200;
 /// Longer than all timers of a transaction, one behind the other.
@@ -48,16 +47,9 @@ pub(super) fn run(data: &[u8]) {
     machine.finish();
 }
 
-fn flow(word: &str) -> Flow {
-    let stream = word == "tcp";
-    let transport = if stream { Transport::Tcp } else { Transport::Udp };
-    let remote = std::net::SocketAddr::from(([10, 0, 0, 9], 5060));
-    Flow { transport, listener: 0, remote, conn: stream.then_some(ConnId(1)) }
-}
-
 impl Machine {
     fn step(&mut self, step: &Step<'_>) {
-        let flow = flow(step.word(0));
+        let flow = flow(([10, 0, 0, 9], 5060).into(), step.word(0) == "tcp");
         match step.name() {
             "in" if flow.transport == Transport::Udp => self.packet(flow, &step.message()),
             "in" => self.stream(flow, &step.message()),
@@ -93,19 +85,10 @@ impl Machine {
     }
 
     fn stream(&mut self, flow: Flow, bytes: &[u8]) {
-        let mut framer = Framer::new(Limits::DEFAULT);
-        framer.push(bytes);
-        loop {
-            let frame = match framer.next_frame() {
-                Ok(Some(Frame::Message(frame))) => frame.to_vec(),
-                Ok(Some(Frame::Ping)) => continue,
-                Ok(None) => return,
-                Err(error) => {
-                    self.endpoint.handle_broken(self.now, flow, framer.rest(), error.0);
-                    return;
-                }
-            };
-            self.packet(flow, &frame);
+        let (messages, broken) = messages(bytes);
+        messages.iter().for_each(|message| self.packet(flow, message));
+        if let Some((rest, error)) = broken {
+            self.endpoint.handle_broken(self.now, flow, &rest, error);
         }
     }
 

@@ -1,5 +1,13 @@
 //! Scripts: what machines are fed with. A line `@step word word` begins a step; the lines behind
-//! it, up to the next such line, are its text. Any bytes are a script.
+//! it, up to the next such line, are its text. Any bytes are a script. And what both machines need
+//! to be fed: flows, and streams cut into messages.
+
+use std::net::SocketAddr;
+
+use sip::limits::Limits;
+use sip::parse::ParseError;
+use sip::stream::{Frame, Framer};
+use sip::transport::{ConnId, Flow, Transport};
 
 /// One step.
 pub(super) struct Step<'a> {
@@ -63,6 +71,31 @@ fn read(step: &[u8]) -> Step<'_> {
     let name = words.next().unwrap_or_default();
     let words = [words.next().unwrap_or_default(), words.next().unwrap_or_default()];
     Step { name, words, text }
+}
+
+/// How packets of that far end come: a datagram, or its one stream.
+pub(super) fn flow(remote: SocketAddr, stream: bool) -> Flow {
+    let transport = if stream { Transport::Tcp } else { Transport::Udp };
+    let conn = stream.then(|| ConnId(u64::from(remote.port())));
+    Flow { transport, listener: u8::from(stream), remote, conn }
+}
+
+/// Where the framing of a stream breaks: what is left, and why.
+pub(super) type Break = (Vec<u8>, ParseError);
+
+/// The messages in bytes of a stream, and its break if there is one.
+pub(super) fn messages(bytes: &[u8]) -> (Vec<Vec<u8>>, Option<Break>) {
+    let mut framer = Framer::new(Limits::DEFAULT);
+    framer.push(bytes);
+    let mut messages = Vec::new();
+    loop {
+        match framer.next_frame() {
+            Ok(Some(Frame::Message(frame))) => messages.push(frame.to_vec()),
+            Ok(Some(Frame::Ping)) => {}
+            Ok(None) => return (messages, None),
+            Err(error) => return (messages, Some((framer.rest().to_vec(), error.0))),
+        }
+    }
 }
 
 /// Replaces a word of the text.

@@ -493,3 +493,37 @@ pub(super) const DER: &[&[u8]] = &[
     b"\xff",
     b"\0",
 ];
+
+/// TLS records: heads of each kind, lengths at the edges.
+pub(super) const RECORDS: &[&[u8]] = &[
+    b"\x16\x03\x01\0\0",
+    b"\x17\x03\x03\0\0",
+    b"\x17\x03\x03\0\x01x",
+    b"\x15\x03\x03\0\x02\x01\0",
+    b"\x14\x03\x03\0\x01\x01",
+    b"\x17\x03\x03\x40\0",
+    b"\x17\x03\x03\xff\xff",
+    b"\0\0\0\0\0",
+    b"\x01",
+    b"\x20",
+    b"\xff",
+];
+
+/// Packed legs: numbers in groups of seven bits, options, texts with their length before them.
+pub(super) const BLOCK: &[&[u8]] = &[
+    b"\0",
+    b"\x01",
+    b"\x02",
+    b"\x7f",
+    b"\x80\x01",
+    b"\xff\xff\x03",
+    b"\xff\xff\xff\xff\x0f",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+    b"\x80\xf4\xb4\xc3\xbc\x33",
+    b"\x04acme",
+    b"\x04rm-1",
+    b"\x05mcp-1",
+    b"\x12sip:10.0.0.11:5070",
+    b"\x02\xc3\x28",
+    b"\xff",
+];

@@ -12,6 +12,7 @@ mod validity;
 mod verify;
 
 pub use files::{ClientAuth, Fault, Files, Material, Pair, Stamp};
+pub use meter::Meter;
 pub use name::{Identity, Name};
 pub use stream::{Read, Stream};
 pub use validity::validity;

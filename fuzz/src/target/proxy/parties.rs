@@ -10,10 +10,9 @@ use sip::limits::Limits;
 use sip::message::Message;
 use sip::parse::parse;
 use sip::print::response;
-use sip::stream::{Frame, Framer};
-use sip::transport::{ConnId, Flow, Transport};
+use sip::transport::Flow;
 
-use super::super::script::replace;
+use super::super::script::{self, messages, replace};
 use super::world::World;
 
 /// Who speaks.
@@ -46,13 +45,7 @@ pub(super) fn address(side: &str) -> SocketAddr {
 }
 
 fn flow(side: &str, stream: bool) -> Flow {
-    let remote = address(side);
-    if stream {
-        let conn = Some(ConnId(u64::from(remote.port())));
-        Flow { transport: Transport::Tcp, listener: 1, remote, conn }
-    } else {
-        Flow { transport: Transport::Udp, listener: 0, remote, conn: None }
-    }
+    script::flow(address(side), stream)
 }
 
 /// The listener from which probes leave.
@@ -120,21 +113,13 @@ impl World {
     }
 
     fn stream(&mut self, flow: Flow, bytes: &[u8]) {
-        let mut framer = Framer::new(Limits::DEFAULT);
-        framer.push(bytes);
-        loop {
-            let frame = match framer.next_frame() {
-                Ok(Some(Frame::Message(frame))) => frame.to_vec(),
-                Ok(Some(Frame::Ping)) => continue,
-                Ok(None) => return,
-                Err(error) => {
-                    let bytes = framer.rest().to_vec();
-                    self.input(Input::Broken { flow, bytes: &bytes, error: error.0 });
-                    self.input(Input::FlowFailed { flow });
-                    return;
-                }
-            };
-            self.input(Input::Packet { flow, bytes: &frame, age: Duration::ZERO });
+        let (messages, broken) = messages(bytes);
+        for bytes in &messages {
+            self.input(Input::Packet { flow, bytes, age: Duration::ZERO });
+        }
+        if let Some((rest, error)) = broken {
+            self.input(Input::Broken { flow, bytes: &rest, error });
+            self.input(Input::FlowFailed { flow });
         }
     }
 

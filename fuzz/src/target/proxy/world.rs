@@ -179,8 +179,9 @@ impl World {
         let _ = (self.proxy.counters(), self.proxy.transaction_counters());
     }
 
-    /// kill -9, and a start from the open frames; `other` is one more that nobody wrote.
-    pub(super) fn restart(&mut self, other: Option<&[u8]>) {
+    /// kill -9, and a start from the open frames; `other` is one more that nobody wrote. How many
+    /// were refused.
+    pub(super) fn restart(&mut self, other: Option<&[u8]>) -> usize {
         self.boot += 1;
         self.proxy = Proxy::new(settings(self.boot), snapshot(0), self.now);
         self.made = 0;
@@ -192,6 +193,7 @@ impl World {
         assert!(restored.legs >= open.len());
         self.drain();
         self.ready();
+        restored.refused
     }
 
     /// Every open frame was closed. A leg from a packed leg that nobody wrote has no frame.

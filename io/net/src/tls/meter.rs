@@ -9,7 +9,7 @@ const HEADER: usize = 5;
 
 /// Where in the stream of records one connection is.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub struct Meter {
     header: [u8; HEADER],
     /// Bytes of the header that have come.
     have: usize,
@@ -22,7 +22,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// How many of these bytes belong to the record in hand, and whether they complete it.
-    pub(super) fn cut(&mut self, bytes: &[u8]) -> (usize, bool) {
+    pub fn cut(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut used = 0;
         while self.have < HEADER {
             let (Some(byte), Some(cell)) = (bytes.get(used), self.header.get_mut(self.have)) else {
@@ -45,8 +45,9 @@ impl Meter {
         (used, self.left == 0)
     }
 
-    /// A complete record said nothing; true when these are too many within a second.
-    pub(super) fn idle(&mut self, now: Duration) -> bool {
+    /// A complete record said nothing; true when these are too many within a second
+    /// ([`IDLE_RECORDS`]).
+    pub fn idle(&mut self, now: Duration) -> bool {
         if now.saturating_sub(self.second) >= Duration::from_secs(1) {
             self.second = now;
             self.idle = 0;
