@@ -333,6 +333,17 @@ fn the_node_state_stops_new_calls_only() {
         assert_eq!(status(&answer), 503);
         assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""));
         assert_eq!(header(&answer, "Retry-After"), retry);
+        world
+            .udp(CALLER, &invite("18005550100", &format!("m{retry}")).replace("INVITE", "MESSAGE"));
+        assert_eq!(status(&world.take(CALLER)), 503, "what is selected like a call is like one");
+        for method in ["INFO", "INVITE", "UPDATE", "MESSAGE", "REFER", "NOTIFY"] {
+            let branch = format!("{method}{retry}");
+            world.udp(CALLER, &up.caller.request(method, "10.0.0.2:5090", &branch));
+            let sent = world.take(MCP1);
+            assert!(sent.starts_with(method), "{sent}");
+            world.udp(MCP1, &crate::world::reply(&sent, 200, "", ""));
+            assert_eq!(status(&world.take(CALLER)), 200, "{method} while {word}");
+        }
     }
     assert!(world.hang_up(&mut up, "bye").unwrap().starts_with("SIP/2.0 200 "));
     assert_eq!(world.ends().len(), 1, "refused by state: counted, not recorded");

@@ -354,6 +354,46 @@ fn cancel_while_it_rings() {
     assert!(world.proxy.resources().iter().all(|one| one.used == 0));
 }
 
+/// The Reason of a CANCEL goes on, all its lines; one without gets that of a call given up (rm.md
+/// §1.7). To a re-INVITE alike.
+#[test]
+fn a_cancel_goes_on_with_its_reason_or_with_ours() {
+    let given = ["SIP;cause=480;text=\"gone\"", "Q.850;cause=16"];
+    for (inside, reason, expected) in [
+        (false, true, &given[..]),
+        (false, false, &["SIP;cause=487"]),
+        (true, true, &given),
+        (true, false, &["SIP;cause=487"]),
+    ] {
+        let mut world = World::new();
+        let request = if inside {
+            world.up("18005550100", "r").caller.request("INVITE", "10.0.0.2:5090", "re")
+        } else {
+            invite("18005550100", "r")
+        };
+        world.udp(CALLER, &request);
+        let sent = world.take(MCP1);
+        world.udp(MCP1, &reply(&sent, 180, "t", ""));
+        world.take(CALLER);
+        let number = header(&request, "CSeq").split(' ').next().unwrap();
+        let mut text = cancel(&request).replace("1 CANCEL", &format!("{number} CANCEL"));
+        if !reason {
+            let lines = given.map(|value| format!("Reason: {value}\r\n"));
+            text = lines.iter().fold(text, |text, line| text.replace(line, ""));
+        }
+        world.udp(CALLER, &text);
+        assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+        let cancelled = world.take(MCP1);
+        assert!(cancelled.starts_with("CANCEL "), "{cancelled}");
+        assert_eq!(crate::world::all(&cancelled, "Reason"), expected, "{inside}");
+        // it is hop by hop: one Via, that of the INVITE as it went on
+        assert_eq!(crate::world::all(&cancelled, "Via"), [header(&sent, "Via")]);
+        world.udp(MCP1, &reply(&sent, 487, "t", ""));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 487 "), "{inside}");
+        assert_eq!(world.proxy.status().legs, usize::from(inside));
+    }
+}
+
 #[test]
 fn cancel_before_any_answer_stops_the_hunt() {
     let mut world = World::new();

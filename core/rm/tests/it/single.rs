@@ -193,3 +193,45 @@ fn an_answer_is_an_answer() {
     assert!(world.take(CALLER).starts_with("SIP/2.0 500 "));
     assert!(world.try_take(MCP2).is_none());
 }
+
+/// Scenario 59: permissions hold for what is no call, limits do not; questions ask for neither.
+#[test]
+fn permissions_hold_and_limits_do_not() {
+    let mut documents = objects();
+    documents[0]["spec"]["policy"] = serde_json::json!({"usage_limit": 1});
+    let mut world = World::with(&documents, settings());
+    world.up("18005550100", "full");
+    world.udp(CALLER, &invite("18005550100", "more"));
+    assert_eq!(header(&world.take(CALLER), "Warning"), "399 rm-1 \"usage-limit\"");
+    let recorded = world.records.len();
+    for method in ["MESSAGE", "FOO"] {
+        world.udp(CALLER, &invite("18005550100", method).replace("INVITE", method));
+        let to = [MCP1, MCP2].into_iter().find(|to| {
+            let has = |sent: &crate::world::Sent| sent.flow.remote == address(to);
+            world.wire.iter().any(|sent| has(sent) && sent.text.starts_with(method))
+        });
+        let to = to.expect("it is passed on");
+        let sent = world.take(to);
+        world.udp(to, &reply(&sent, 200, "t", ""));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 200 "), "{method}");
+    }
+    assert_eq!((world.records.len(), world.proxy.status().sessions), (recorded, 1));
+
+    documents[0]["spec"]["policy"] =
+        serde_json::json!({"services": {"voicexml": {"allowed": false}}});
+    let mut world = World::with(&documents, settings());
+    for method in ["MESSAGE", "FOO"] {
+        world.udp(CALLER, &invite("18005550100", method).replace("INVITE", method));
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 403 "), "{answer}");
+        assert_eq!(header(&answer, "Warning"), "399 rm-1 \"service-forbidden\"");
+    }
+    assert!(world.records.is_empty(), "no session, no record");
+    // a question goes on, and its answer comes back
+    let probes = world.probed.len();
+    world.udp(CALLER, &invite("18005550100", "q").replace("INVITE", "OPTIONS"));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    let asked = &world.probed[probes..];
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].listener, 0, "not a probe of our own");
+}
