@@ -6,6 +6,7 @@
 //! and ops.md §1.3.
 
 pub mod application;
+pub mod capability;
 pub(crate) mod check;
 pub mod did;
 pub mod document;
@@ -20,9 +21,10 @@ pub mod service;
 pub mod tenant;
 
 pub use application::{Application, ApplicationType};
+pub use capability::Capabilities;
 pub use did::DidGroup;
 pub use document::Document;
-pub use group::{Group, Method, Monitor, Scheme, StatusSet};
+pub use group::{Group, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, StatusSet};
 pub use options::Options;
 pub use policy::{Alarms, Burst, Parameter, Policy, RespCodes};
 pub use profile::Profile;

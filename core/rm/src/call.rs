@@ -15,7 +15,7 @@ use crate::counters::count;
 use crate::forward::through::Through;
 use crate::log;
 use crate::policy;
-use crate::pool::{Pick, Plan};
+use crate::pool::{Pick, Pin, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::record::Story;
 use crate::reject::{No, Reason};
@@ -48,7 +48,7 @@ impl Proxy {
         through: Option<Box<Through>>,
     ) -> Option<Call> {
         let leg = self.begin(request, &source)?;
-        let plan = Plan::of(Dbid(0), Service::Voicexml);
+        let plan = Plan::of(Dbid(0), Dbid(0), Service::Voicexml);
         Some(Call { leg, source, choice: None, plan, through, story: self.recorder.story() })
     }
 
@@ -72,9 +72,12 @@ impl Proxy {
         let tenant = self.names.tenant(&snapshot, choice.tenant);
         let profile = self.names.profile(&snapshot, choice.profile);
         call.plan.tenant = tenant.dbid;
+        call.plan.profile = profile.dbid;
         call.plan.service = choice.service;
-        call.plan.pin = self.holder(message);
-        call.plan.secure = is_secure(message);
+        call.plan.pin = self.holder(message).map(Pin::dialog);
+        let session = self.table.both(call.leg).map(|(session, _)| session.guid);
+        self.wish(&mut call.plan, message, call.source.trusted, dn, session);
+        call.plan.conference = Wish::of(choice.service, message).map(Arc::new);
         let Some(leg) = self.table.leg_mut(call.leg) else { return Err(Reason::Internal.into()) };
         leg.service = choice.service;
         leg.selected_by = Some(choice.by);

@@ -3,7 +3,6 @@
 //! Calls in progress keep what they were given. Must not fail: a snapshot is valid.
 
 use model::did::DidIndex;
-use model::snapshot::Snapshot;
 use model::time::Now;
 
 use crate::admit::Sources;
@@ -13,8 +12,8 @@ use crate::proxy::Proxy;
 use crate::timer::Timer;
 
 impl Proxy {
-    /// Takes over `self.snapshot`; `before` is the one that was in force.
-    pub(crate) fn apply(&mut self, now: Now, before: Option<&Snapshot>) {
+    /// Takes over `self.snapshot`.
+    pub(crate) fn apply(&mut self, now: Now) {
         let snapshot = std::sync::Arc::clone(&self.snapshot);
         let own = snapshot.application(&self.settings.application);
         self.options = own.map_or_else(|| self.settings.options.clone(), |one| one.options.clone());
@@ -26,7 +25,7 @@ impl Proxy {
         sources.inherit(&mut self.sources);
         self.sources = sources;
         let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();
-        self.pool.apply(&snapshot, before);
+        self.pool.apply(&snapshot);
         for (key, was) in admin {
             let Some(member) = self.pool.get(key) else { continue };
             if member.configured.is_some() && member.admin != was {

@@ -286,12 +286,19 @@ impl Proxy {
     /// The leg takes its place before the request leaves.
     pub(crate) fn occupy_for(&mut self, key: usize, pick: Pick) {
         let Some(hunt) = self.hunts.get(key) else { return };
-        let leg_key = hunt.leg;
-        self.pool.occupy(pick.member, Occupant::Leg(leg_key));
+        let (leg_key, listener) = (hunt.leg, hunt.ingress.listener);
+        let tries = hunt.plan.tried.len();
+        let Some(leg) = self.table.leg(leg_key) else { return };
+        let direction = leg.kind.direction();
+        self.pool.occupy(pick.member, Occupant::Leg(leg_key), direction);
+        if hunt.plan.conference.is_some() {
+            let plan = hunt.plan.clone();
+            self.enter_conference(&plan, leg_key, pick.member, listener);
+        }
         let names = self.pool.get(pick.member).map(|member| Arc::clone(&member.names));
         if let Some(leg) = self.table.leg_mut(leg_key) {
             leg.resource = names;
-            leg.attempts = u8::try_from(hunt.plan.tried.len()).unwrap_or(u8::MAX);
+            leg.attempts = u8::try_from(tries).unwrap_or(u8::MAX);
             leg.placed_by = pick.by.into();
         }
     }
@@ -379,10 +386,16 @@ impl Proxy {
             flags: flags(leg, session.burst, double),
             from_hash: token::tag_hash(leg.texts.get(Text::FromTag)),
         };
+        let token = token.seal(&self.settings.keys, message.call_id());
+        let conference = self.pool.conferences.of_leg(hunt.leg);
+        let entry = record_route::Entry {
+            token: token.as_str(),
+            node: self.settings.node_id,
+            leg: leg.id,
+            conference: conference.map(|one| one.confinstid.as_str()),
+        };
         record_route::write(
-            token.seal(&self.settings.keys, message.call_id()).as_str(),
-            self.settings.node_id,
-            leg.id,
+            &entry,
             (ingress, hunt.ingress.transport),
             (listener, transport),
             record_route::Secure { ingress: crate::call::is_secure(message), egress: aim.secure },

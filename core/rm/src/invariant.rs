@@ -37,7 +37,7 @@ impl Proxy {
                 }
                 let member = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
                 let held = member.and_then(|key| self.pool.get(key)).is_none_or(|member| {
-                    member.occupants.contains_key(&Occupant::Leg(*leg_key)) || leg.state < State::Up
+                    member.carries(Occupant::Leg(*leg_key)) || leg.state < State::Up
                 });
                 if !held {
                     return Err("a leg is not on its resource");

@@ -34,6 +34,10 @@ mod record;
 
 /// Between select and place: a call that names a dialog goes to its holder.
 mod affinity;
+/// A leg enters its conference, and finds it again after a restart.
+mod conference;
+/// What a request says of its place.
+mod wish;
 /// What stands between the stages: one call, handed on.
 mod call;
 /// A new configuration, for every part that keeps something of it.

@@ -5,9 +5,15 @@
 //! not look at messages: it is told what became of a try or a probe.
 
 mod assume;
+mod board;
+pub(crate) mod conference;
+mod groups;
 pub(crate) mod health;
 pub(crate) mod monitor;
+mod occupants;
+mod pinned;
 pub(crate) mod place;
+pub(crate) mod plan;
 mod probing;
 pub(crate) mod reach;
 pub(crate) mod resource;
@@ -16,7 +22,7 @@ pub(crate) mod scheme;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::config::{Admin, GroupIx, Method, ResourceIx};
+use model::config::{Admin, GroupIx, Method, PortUsage, ResourceIx, Scheme};
 use model::id::Dbid;
 use model::map::Map;
 use model::snapshot::Snapshot;
@@ -24,8 +30,15 @@ use sip::endpoint::ClientId;
 use slab::Slab;
 
 use crate::session::names;
-pub(crate) use place::{Pick, Plan};
-pub(crate) use resource::{Member, Occupant, Shown};
+use board::{Board, Seat};
+pub(crate) use conference::{Conferences, Wish};
+use groups::Fit;
+pub(crate) use occupants::Occupant;
+pub(crate) use place::Pick;
+#[cfg(test)]
+pub(crate) use plan::Hold;
+pub(crate) use plan::{Asks, Pin, Plan};
+pub(crate) use resource::{Member, Shown};
 
 /// All resources, in the groups of the snapshot in force.
 #[derive(Debug)]
@@ -34,9 +47,37 @@ pub(crate) struct Pool {
     by_dbid: Map<Dbid, usize>,
     /// Member of each resource of the snapshot, by its index.
     of_snapshot: Vec<usize>,
-    /// Round-robin cursors by group index of the snapshot: the member chosen last.
-    cursors: Vec<Option<Dbid>>,
+    /// The seats of each group of the snapshot, by its index.
+    boards: Vec<Board>,
+    /// Members that have changed since their seats were looked at.
+    stale: Vec<usize>,
+    /// Choices made so far.
+    choices: u64,
+    pub(crate) conferences: Conferences,
+    /// The groups of the plan in hand.
+    fit: Vec<Fit>,
+    /// Some group looks at hashes of calls.
+    pub(crate) hashes: bool,
     seed: u64,
+}
+
+/// Which way a leg goes: into the platform, or out of it.
+#[cfg_attr(not(test), expect(dead_code, reason = "calls that leave the platform"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    /// Whether legs of it take a place where these are counted.
+    const fn counts(self, usage: PortUsage) -> bool {
+        match usage {
+            PortUsage::InAndOut => true,
+            PortUsage::In => matches!(self, Self::In),
+            PortUsage::Out => matches!(self, Self::Out),
+        }
+    }
 }
 
 impl Pool {
@@ -45,14 +86,18 @@ impl Pool {
             members: Slab::new(),
             by_dbid: Map::new(seed),
             of_snapshot: Vec::new(),
-            cursors: Vec::new(),
+            boards: Vec::new(),
+            stale: Vec::new(),
+            choices: 0,
+            conferences: Conferences::new(seed),
+            fit: Vec::new(),
+            hashes: false,
             seed,
         }
     }
 
     /// Takes over a configuration.
-    pub(crate) fn apply(&mut self, snapshot: &Snapshot, before: Option<&Snapshot>) {
-        let kept = self.kept_cursors(snapshot, before);
+    pub(crate) fn apply(&mut self, snapshot: &Snapshot) {
         for key in std::mem::take(&mut self.of_snapshot) {
             if let Some(member) = self.members.get_mut(key) {
                 member.configured = None;
@@ -73,7 +118,65 @@ impl Pool {
                 member.configure(ix, snapshot);
             }
         }
-        self.cursors = kept;
+        self.hashes = snapshot.groups().any(|(_, group)| matches!(group.scheme, Scheme::Hash(_)));
+        self.seat_all(snapshot);
+    }
+
+    /// Everybody is seated anew; what a seat remembers of choices goes with its member.
+    fn seat_all(&mut self, snapshot: &Snapshot) {
+        let before = std::mem::take(&mut self.boards);
+        self.stale.clear();
+        for (_, member) in &mut self.members {
+            member.stale = false;
+            if member.configured.is_none() {
+                member.seat = None;
+            }
+        }
+        for (ix, group) in snapshot.groups() {
+            let keys = group.resources.iter().filter_map(|one| self.of_snapshot.get(one.index()));
+            let mut names: Vec<&str> =
+                group.resources.iter().map(|one| snapshot.resource(*one).name.as_str()).collect();
+            names.sort_unstable();
+            let mut board = Board { scheme: group.scheme, ..Board::default() };
+            for (key, resource) in keys.zip(&group.resources) {
+                let (key, resource) = (*key, snapshot.resource(*resource));
+                let rank = names.binary_search(&resource.name.as_str()).unwrap_or_default();
+                let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+                let mut seat = Seat::new(key, rank, &resource.name, resource.weight);
+                let Some(member) = self.members.get_mut(key) else { continue };
+                let old = member.seat.and_then(|(of, at)| before.get(of.index())?.seats.get(at));
+                if let Some(old) = old.filter(|old| old.member == key) {
+                    (seat.chosen, seat.credit) = (old.chosen, old.credit);
+                }
+                member.seat = Some((ix, board.seats.len()));
+                board.seats.push(seat);
+            }
+            let latest = board.seats.iter().enumerate().max_by_key(|(_, seat)| seat.chosen);
+            board.unwell = board.seats.len();
+            board.last = latest.filter(|(_, seat)| seat.chosen > 0).map(|(at, _)| at);
+            self.boards.push(board);
+        }
+    }
+
+    /// Seats of members that have changed are looked at again.
+    pub(super) fn settle(&mut self, now: Duration) {
+        while let Some(key) = self.stale.pop() {
+            let Some(member) = self.members.get_mut(key) else { continue };
+            member.stale = false;
+            if let Some((group, at)) = member.seat
+                && let Some(board) = self.boards.get_mut(group.index())
+            {
+                board.look(at, member, now);
+            }
+        }
+    }
+
+    /// Those that time has changed too.
+    fn settle_group(&mut self, group: GroupIx, now: Duration) {
+        let members = &self.members;
+        if let Some(board) = self.boards.get_mut(group.index()).filter(|one| one.until <= now) {
+            board.look_at_all(|key| members.get(key), now);
+        }
     }
 
     /// Members that the configuration no longer has, and that carry nothing, are forgotten; gives
@@ -93,20 +196,17 @@ impl Pool {
         gone.into_iter().map(forget).collect()
     }
 
-    fn kept_cursors(&self, snapshot: &Snapshot, before: Option<&Snapshot>) -> Vec<Option<Dbid>> {
-        let old = |dbid: Dbid| {
-            let (ix, _) = before?.groups().find(|(_, group)| group.dbid == dbid)?;
-            self.cursors.get(ix.index()).copied().flatten()
-        };
-        snapshot.groups().map(|(_, group)| old(group.dbid)).collect()
-    }
-
     pub(crate) fn get(&self, key: usize) -> Option<&Member> {
         self.members.get(key)
     }
 
+    /// A member, to change: its seat is looked at again before the next choice.
     pub(crate) fn get_mut(&mut self, key: usize) -> Option<&mut Member> {
-        self.members.get_mut(key)
+        let member = self.members.get_mut(key)?;
+        if !std::mem::replace(&mut member.stale, true) {
+            self.stale.push(key);
+        }
+        Some(member)
     }
 
     pub(crate) fn key_of(&self, dbid: Dbid) -> Option<usize> {
@@ -131,17 +231,24 @@ impl Pool {
         self.of_snapshot.iter().filter_map(|key| self.members.get(*key).map(|one| (*key, one)))
     }
 
-    /// Puts an occupant onto a member.
-    pub(crate) fn occupy(&mut self, key: usize, occupant: Occupant) {
-        if let Some(member) = self.members.get_mut(key) {
-            member.occupants.insert(occupant, ());
+    /// Puts an occupant onto a member, where it takes a place if its direction counts.
+    pub(crate) fn occupy(&mut self, key: usize, occupant: Occupant, direction: Direction) {
+        let Some(member) = self.get_mut(key) else { return };
+        if direction.counts(member.port_usage) {
+            member.occupants.insert(occupant);
+        } else {
+            member.others.insert(occupant);
         }
     }
 
-    /// Takes an occupant off a member.
+    /// Takes an occupant off a member, a leg out of its conference too.
     pub(crate) fn free(&mut self, key: usize, occupant: Occupant) {
-        if let Some(member) = self.members.get_mut(key) {
-            member.occupants.remove(&occupant);
+        if let Some(member) = self.get_mut(key) {
+            member.occupants.remove(occupant);
+            member.others.remove(occupant);
+        }
+        if let Occupant::Leg(leg) = occupant {
+            self.leave_conference(leg);
         }
     }
 }
@@ -159,6 +266,10 @@ impl Member {
         self.reach.set(&resource.address);
         self.address = Some(resource.address.clone());
         self.capacity = resource.capacity;
+        self.port_usage = group.port_usage;
+        self.passive = resource.passive;
+        self.conference_size = resource.conference_size;
+        self.conference_count = resource.conference_count;
         self.admin = resource.state;
         self.monitor = group.monitor.clone();
         self.quarantine = (group.quarantine, group.max_quarantine);

@@ -195,7 +195,7 @@ impl Proxy {
             chance,
             settings,
         };
-        proxy.apply(now, None);
+        proxy.apply(now);
         proxy
     }
 
@@ -226,8 +226,8 @@ impl Proxy {
                 self.endpoint.handle_flow_failed(now.mono, flow);
             }
             Input::Snapshot(snapshot) => {
-                let before = std::mem::replace(&mut self.snapshot, snapshot);
-                self.apply(now, Some(&before));
+                self.snapshot = snapshot;
+                self.apply(now);
             }
             Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),

@@ -28,11 +28,13 @@ pub(crate) enum Reason {
     ServiceForbidden,
     UsageLimit,
     NoMatch,
+    NoLocation,
     ResourceFull,
     ResourceDraining,
     ResourceDead,
     ResourceDisabled,
     HuntFailed,
+    ConferenceDead,
     Cancelled,
     NoAnswer,
     Operator,
@@ -102,6 +104,7 @@ impl Reason {
             }
             Self::UsageLimit => later(attempt(480, "usage-limit", Some(log::USAGE_LIMIT)), 5),
             Self::NoMatch => attempt(480, "no-match", Some(log::NO_RESOURCE)),
+            Self::NoLocation => attempt(480, "no-location", Some(log::NO_RESOURCE)),
             Self::ResourceFull => later(attempt(480, "resource-full", Some(log::NO_RESOURCE)), 2),
             Self::ResourceDraining => {
                 later(attempt(480, "resource-draining", Some(log::NO_RESOURCE)), 2)
@@ -109,6 +112,7 @@ impl Reason {
             Self::ResourceDead => attempt(480, "resource-dead", Some(log::NO_RESOURCE)),
             Self::ResourceDisabled => attempt(480, "resource-disabled", Some(log::NO_RESOURCE)),
             Self::HuntFailed => attempt(480, "hunt-failed", Some(log::NO_RESOURCE)),
+            Self::ConferenceDead => attempt(503, "conference-dead", Some(log::NO_RESOURCE)),
             Self::Cancelled => attempt(487, "cancelled", None),
             Self::NoAnswer => attempt(408, "no-answer", None),
             // an operator has ended it before it was answered
@@ -137,12 +141,13 @@ impl Reason {
             Self::NoProfile => "number",
             Self::ServiceForbidden => "rule",
             Self::UsageLimit => "limit",
-            Self::NoMatch => "service",
+            Self::NoMatch | Self::NoLocation => "service",
             Self::ResourceFull
             | Self::ResourceDraining
             | Self::ResourceDead
             | Self::ResourceDisabled
-            | Self::HuntFailed => "group",
+            | Self::HuntFailed
+            | Self::ConferenceDead => "group",
             Self::Malformed
             | Self::Hops
             | Self::Merged

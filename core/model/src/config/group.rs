@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{ResourceIx, Service, TenantIx};
+use super::{Capabilities, ResourceIx, Service, TenantIx};
 use crate::id::Dbid;
 
 /// A resource group of a snapshot.
@@ -28,8 +28,14 @@ pub struct Group {
     pub shared_with_children: bool,
     /// Lower comes first among groups of one tenant, 0–1000.
     pub preference: u16,
+    /// Where it is; lower case, compared without case (rm.md §7.5).
+    pub locations: Vec<String>,
+    /// What all its resources can do; each resource has them too.
+    pub capabilities: Capabilities,
     /// How its resources are watched.
     pub monitor: Monitor,
+    /// Which calls take a place of a resource.
+    pub port_usage: PortUsage,
     /// Answers that lead to the next resource.
     pub failover_codes: StatusSet,
     /// How long one try may stay without any answer; `None` = option `rm/try-timeout`.
@@ -40,6 +46,10 @@ pub struct Group {
     pub max_quarantine: Duration,
     /// The session interval asked for where a call of it says nothing, in seconds (RFC 4028).
     pub session_expires: Option<u32>,
+    /// What becomes of the calls of a resource that is dead.
+    pub on_dead: OnDead,
+    /// How long a resource must be dead without a break before that.
+    pub release_after: Duration,
     /// The answer when none of its resources can take the call, 400–699.
     pub noresource_response_code: Option<u16>,
     /// Its resources in the order of the configuration.
@@ -52,6 +62,66 @@ pub enum Scheme {
     /// In turn.
     #[default]
     RoundRobin,
+    /// The fewest calls.
+    LeastUsed,
+    /// The smallest part of its capacity.
+    LeastPercent,
+    /// In turn, in proportion to `weight`.
+    Weighted,
+    /// Always the same one for the same value, as long as it is there.
+    Hash(HashOn),
+}
+
+impl Scheme {
+    /// Its name in the configuration and in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::LeastUsed => "least-used",
+            Self::LeastPercent => "least-percent",
+            Self::Weighted => "weighted",
+            Self::Hash(_) => "hash",
+        }
+    }
+}
+
+/// The value of a call that the scheme `hash` looks at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HashOn {
+    /// Its Call-ID.
+    #[default]
+    CallId,
+    /// The user part of From.
+    FromUser,
+    /// The dialled number.
+    Dnis,
+    /// Its session.
+    Session,
+}
+
+/// Which calls take a place of a resource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PortUsage {
+    /// All.
+    #[default]
+    InAndOut,
+    /// Those that come into the platform.
+    In,
+    /// Those that leave it.
+    Out,
+}
+
+/// What becomes of the calls of a resource that is dead (rm.md §7.10).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnDead {
+    /// They are ended: BYE to the other side.
+    #[default]
+    Bye,
+    /// Peers that want to know are told; the calls stay.
+    Notify,
+    /// Nothing.
+    None,
 }
 
 /// How the resources of a group are watched.

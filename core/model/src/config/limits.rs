@@ -27,6 +27,10 @@ pub const MAX_PRIORITY_NUMBERS: usize = 1_000;
 pub const MAX_NUMBER: usize = 64;
 /// Digits of the ends of a range: they are kept as 64-bit numbers.
 pub const MAX_RANGE_DIGITS: u8 = 18;
+/// Capabilities that one object names: stage place compares them for every call that asks.
+pub const MAX_CAPABILITIES: usize = 64;
+/// Groups that a profile prefers.
+pub const MAX_PREFERRED: usize = 64;
 /// Labels of one object.
 pub const MAX_LABELS: usize = 256;
 /// Characters of a label's key.

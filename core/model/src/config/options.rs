@@ -46,6 +46,8 @@ pub struct Options {
     pub resource_dead_respcode: Option<u16>,
     /// `rm/resource-disabled-respcode`; alike
     pub resource_disabled_respcode: Option<u16>,
+    /// `rm/conference-sip-error-respcode`: the server of a conference is dead.
+    pub conference_error_respcode: u16,
     /// `rm/overload-respcode`
     pub overload_respcode: u16,
     /// `rm/priority-numbers`: calls to them are not refused by limits, and not shed.
@@ -122,6 +124,7 @@ impl Default for Options {
             resource_draining_respcode: None,
             resource_dead_respcode: None,
             resource_disabled_respcode: None,
+            conference_error_respcode: 503,
             overload_respcode: 503,
             priority_numbers: Vec::new(),
             refused_methods: vec!["REFER".to_owned(), "PUBLISH".to_owned()],

@@ -3,7 +3,7 @@
 //! Plain data of a snapshot; stage select finds it, stage forward writes its page and parameters
 //! into the Request-URI.
 
-use super::{Parameter, Policy, Service, TenantIx};
+use super::{Capabilities, Parameter, Policy, Service, TenantIx};
 use crate::id::Dbid;
 
 /// A profile of a snapshot.
@@ -29,6 +29,10 @@ pub struct Profile {
     pub play: Option<String>,
     /// Its own parameters; see `Snapshot::parameters` for what a call gets.
     pub parameters: Vec<Parameter>,
+    /// What a resource must be able to do to serve it; of a list any one.
+    pub requires: Capabilities,
+    /// Names of groups that come before all others, in this order.
+    pub prefer: Vec<String>,
     /// Free text.
     pub notes: String,
     /// Limits and permissions of this level.

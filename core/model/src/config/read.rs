@@ -5,6 +5,7 @@
 //! default (E107).
 
 mod application;
+mod capability;
 mod did;
 mod group;
 mod head;

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::GroupIx;
+use super::{Capabilities, GroupIx};
 use crate::id::Dbid;
 
 /// A resource of a snapshot.
@@ -22,6 +22,14 @@ pub struct Resource {
     pub capacity: Option<u32>,
     /// Its share in weighted schemes, 1–1000.
     pub weight: u16,
+    /// Only where no active one of its group has a place (`redundancy: passive`).
+    pub passive: bool,
+    /// What it can do; those of its group are among them.
+    pub capabilities: Capabilities,
+    /// The largest conference that it takes; `None` = any.
+    pub conference_size: Option<u32>,
+    /// How many conferences it takes at once; `None` = any number.
+    pub conference_count: Option<u32>,
     /// What the configuration says of it; disabled when its group or a tenant above it is.
     pub state: Admin,
     /// Further addresses that its calls may come from.

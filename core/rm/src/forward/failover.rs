@@ -423,32 +423,40 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let media = StatusSet::failover_default(&[Service::Voicexml]);
-        let gateway = StatusSet::failover_default(&[Service::Gateway]);
-        let failed = Some(Tried::Failed);
-        let full = |ms| Some(Tried::Full(Duration::from_millis(ms)));
-        let answered = Some(Tried::Answered);
-        let m = Service::Voicexml;
-        let cases = [
-            (Outcome::Timeout, None, m, true, failed),
-            (Outcome::Transport, None, m, true, failed),
-            (Outcome::Silence, None, m, true, failed),
-            (Outcome::Answer(408), None, m, true, failed),
-            (Outcome::Answer(500), None, m, true, failed),
-            (Outcome::Answer(503), None, m, true, failed),
-            (Outcome::Answer(503), Some(5), m, true, full(5000)),
-            (Outcome::Answer(480), None, m, true, full(1000)),
-            (Outcome::Answer(486), None, Service::Gateway, false, answered),
-            (Outcome::Answer(501), None, m, true, None),
-            (Outcome::Answer(404), None, m, false, answered),
-            (Outcome::Answer(302), None, m, false, answered),
-            (Outcome::Answer(603), None, m, false, answered),
-        ];
-        for (outcome, retry_after, service, next, resource) in cases {
-            let codes = if service == Service::Gateway { &gateway } else { &media };
+        let text = include_str!("../../tests/it/testdata/failover.txt");
+        let mut rows = 0;
+        for line in text.lines().map(|line| line.split('#').next().unwrap()) {
+            let [outcome, service, next, resource] =
+                line.split_whitespace().collect::<Vec<_>>()[..]
+            else {
+                assert!(line.trim().is_empty(), "{line}");
+                continue;
+            };
+            let (outcome, retry_after) = match outcome.split_once('+') {
+                Some((code, seconds)) => (code, Some(seconds.parse().unwrap())),
+                None => (outcome, None),
+            };
+            let outcome = match outcome {
+                "timeout" => Outcome::Timeout,
+                "transport" => Outcome::Transport,
+                "silence" => Outcome::Silence,
+                code => Outcome::Answer(code.parse().unwrap()),
+            };
+            let service = Service::parse(service).unwrap();
+            let resource = match resource {
+                "quarantine" => Some(Tried::Failed),
+                "answered" => Some(Tried::Answered),
+                "full-1s" => Some(Tried::Full(Duration::from_secs(1))),
+                "full-5s" => Some(Tried::Full(Duration::from_secs(5))),
+                "nothing" => None,
+                other => panic!("{other}"),
+            };
+            let codes = StatusSet::failover_default(&[service]);
             let listed = matches!(outcome, Outcome::Answer(code) if codes.contains(code));
             let judged = verdict(outcome, listed, retry_after, service);
-            assert_eq!(judged, Judged { next, resource }, "{outcome:?} {service}");
+            assert_eq!(judged, Judged { next: next == "yes", resource }, "{line}");
+            rows += 1;
         }
+        assert!(rows > 25, "{rows}");
     }
 }

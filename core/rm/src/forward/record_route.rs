@@ -19,6 +19,16 @@ pub(crate) struct Secure {
     pub(crate) egress: bool,
 }
 
+/// What the entry of the called side tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) node: NodeId,
+    pub(crate) leg: LegId,
+    /// Name of its conference.
+    pub(crate) conference: Option<&'a str>,
+}
+
 /// Whether the two sides need an entry each.
 pub(crate) fn is_double(ingress: (&Listener, Transport), egress: (&Listener, Transport)) -> bool {
     ingress.1 != egress.1
@@ -28,23 +38,25 @@ pub(crate) fn is_double(ingress: (&Listener, Transport), egress: (&Listener, Tra
 
 /// Appends the header lines, that of the called side on top.
 pub(crate) fn write(
-    token: &str,
-    node: NodeId,
-    leg: LegId,
+    entry: &Entry<'_>,
     ingress: (&Listener, Transport),
     egress: (&Listener, Transport),
     secure: Secure,
     out: &mut String,
 ) {
+    let Entry { token, node, leg, conference } = entry;
     let (host, port) = &egress.0.advertise;
     let scheme = scheme(secure.egress);
     let transport = parameter(egress.1, secure.egress);
     // writing to a String cannot fail
     let _ = write!(
         out,
-        "Record-Route: <{scheme}:{token}@{host}:{port};lr{transport};gvp.rm.datanodes={node};\
-         idtag={leg}>\r\n"
+        "Record-Route: <{scheme}:{token}@{host}:{port};lr{transport};gvp.rm.datanodes={node}"
     );
+    if let Some(instance) = conference {
+        let _ = write!(out, ";confinstid={instance}");
+    }
+    let _ = write!(out, ";idtag={leg}>\r\n");
     if is_double(ingress, egress) {
         let (host, port) = &ingress.0.advertise;
         let scheme = self::scheme(secure.ingress);

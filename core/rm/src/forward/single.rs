@@ -72,8 +72,9 @@ impl Proxy {
         let trace = &mut story.trace;
         let choice = select::select(&snapshot, &self.options, source, message, dnis, trace)?;
         may_pass(&snapshot, &choice, request.method())?;
-        let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, choice.service);
-        plan.secure = crate::call::is_secure(message);
+        let (tenant, profile) = (snapshot.tenant(choice.tenant), snapshot.profile(choice.profile));
+        let mut plan = Plan::of(tenant.dbid, profile.dbid, choice.service);
+        self.wish(&mut plan, message, source.trusted, dnis, None);
         let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace)?;
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;

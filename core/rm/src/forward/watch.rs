@@ -22,7 +22,7 @@ use super::own_request::{OwnRequest, Way, after};
 use crate::counters::count;
 use crate::dialog::hop::is_secure;
 use crate::limits;
-use crate::pool::Occupant;
+use crate::pool::{Direction, Occupant};
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
 use crate::token::tag_hash;
@@ -32,6 +32,7 @@ use crate::token::tag_hash;
 pub(crate) struct Watch {
     number: u64,
     member: usize,
+    direction: Direction,
     flow: Flow,
     sent: Vec<u8>,
     /// Whose try it was, and the number of its next event.
@@ -68,6 +69,7 @@ impl Proxy {
         }
         let Some((session, leg)) = self.table.both(leg_key) else { return };
         let whose = (session.guid, leg.id, leg.epoch, leg.events + 1);
+        let direction = leg.kind.direction();
         if let Some(leg) = self.table.leg_mut(leg_key) {
             // one for a late provisional answer, one for a late 2xx
             leg.events += 2;
@@ -77,6 +79,7 @@ impl Proxy {
         let watch = self.watches.insert(Watch {
             number,
             member,
+            direction,
             flow,
             sent,
             whose,
@@ -89,7 +92,7 @@ impl Proxy {
         }
         self.watched.insert(number, watch);
         self.timers.set(until, Timer::Watch(watch));
-        self.pool.occupy(member, Occupant::Watch(number));
+        self.pool.occupy(member, Occupant::Watch(number), direction);
     }
 
     /// A response whose top Via may be that of a watched try; true if it was.
@@ -144,7 +147,7 @@ impl Proxy {
         let bye = self.end_late(now, key, message);
         let Some(watch) = self.watches.get_mut(key) else { return };
         watch.ended.push(Ended { tag, bye });
-        self.pool.occupy(watch.member, Occupant::Watch(watch.number));
+        self.pool.occupy(watch.member, Occupant::Watch(watch.number), watch.direction);
     }
 
     /// The BYE of a late answer is answered or given up: the place is free with the last of them.

@@ -3,33 +3,18 @@
 //! Asked once per try, against the state of that moment; a healthy member of any group goes
 //! before the last resort (`unknown`, `quarantined`) of any.
 
-use model::config::{GroupIx, Options, ResourceTransport, Service};
-use model::id::Dbid;
+use model::config::{GroupIx, Options};
 use model::record::{Stage, Verdict};
 use model::snapshot::Snapshot;
 use model::time::Now;
-use smallvec::SmallVec;
 
-use super::scheme::round_robin;
-use super::{Member, Pool, Shown};
+use super::board::{Board, Seat, Tier};
+use super::groups::{self, Fit, Wants};
+use super::plan::Plan;
+use super::{Member, Pool, Shown, scheme};
 use crate::limits;
 use crate::record::trace::{Figures, Step, Trace, step};
 use crate::reject::{No, Reason};
-
-/// What is wanted, and what has been tried for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) tenant: Dbid,
-    pub(crate) service: Service,
-    /// Resources tried, with the group in which they were found.
-    pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
-    /// The only resource that may take it, whatever its load (rm.md §7.7).
-    pub(crate) pin: Option<Dbid>,
-    /// Only over TLS: its Request-URI is `sips:` (rm.md §13.2).
-    pub(crate) secure: bool,
-    /// The call is only explained: no turn moves, nothing is counted.
-    pub(crate) explained: bool,
-}
 
 /// The resource for the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,44 +25,11 @@ pub(crate) struct Pick {
     pub(crate) by: &'static str,
 }
 
-impl Plan {
-    pub(crate) fn of(tenant: Dbid, service: Service) -> Self {
-        Self { tenant, service, tried: SmallVec::new(), pin: None, secure: false, explained: false }
-    }
-
-    /// Whether a resource may be reached as this call must be.
-    fn reaches(&self, member: &Member) -> bool {
-        let tls = Some(ResourceTransport::Tls);
-        !self.secure || member.address.as_ref().is_some_and(|address| address.transport == tls)
-    }
-
-    /// The groups that may serve it, in order.
-    fn groups<'a>(&self, snapshot: &'a Snapshot) -> &'a [GroupIx] {
-        snapshot
-            .tenant_by_dbid(self.tenant)
-            .map_or(&[], |tenant| snapshot.groups_for(tenant, self.service))
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tier {
-    Healthy,
-    LastResort,
-}
-
-impl Tier {
-    fn takes(self, member: &Member, shown: Shown, now: Now) -> bool {
-        if !member.reach.is_known() {
-            return false;
-        }
-        match shown {
-            Shown::Healthy => self == Self::Healthy,
-            Shown::Unknown | Shown::Quarantined => {
-                self == Self::LastResort && member.has_place() && !member.said.is_full(now.mono)
-            }
-            Shown::Disabled | Shown::Dead | Shown::Draining | Shown::Full => false,
-        }
-    }
+/// Where a choice is made, and under what.
+#[derive(Clone, Copy)]
+struct Desk<'a> {
+    snapshot: &'a Snapshot,
+    options: &'a Options,
 }
 
 impl Pool {
@@ -93,81 +45,71 @@ impl Pool {
         plan: &mut Plan,
         trace: &mut Trace,
     ) -> Result<Pick, No> {
-        if let Some(pin) = plan.pin {
-            return self.place_pinned(now, snapshot, options, plan, pin, trace);
+        self.settle(now.mono);
+        if let Some(pick) = self.pinned(now, snapshot, options, plan, trace)? {
+            self.chosen(now, snapshot, plan, pick, trace);
+            return Ok(pick);
         }
-        let groups = plan.groups(snapshot);
-        if plan.tried.is_empty() {
-            self.explain(now, snapshot, groups, trace);
+        let mut fit = std::mem::take(&mut self.fit);
+        let first = plan.tried.is_empty();
+        let found = groups::fit(snapshot, plan, &mut fit, first.then_some(&mut *trace));
+        for one in &fit {
+            self.settle_group(one.group, now.mono);
         }
-        if plan.tried.len() < limits::TRIES_TOTAL {
-            for tier in [Tier::Healthy, Tier::LastResort] {
-                for group in groups {
-                    if let Some(pick) = self.choose(now, snapshot, options, plan, *group, tier) {
-                        self.chosen(now, snapshot, plan, pick, trace);
-                        return Ok(pick);
-                    }
+        if first {
+            self.explain(now, &fit, trace);
+        }
+        let desk = Desk { snapshot, options };
+        let pick = self.search(desk, plan, &fit);
+        self.fit = fit;
+        match (pick, found) {
+            (Some(pick), Ok(())) => {
+                self.chosen(now, snapshot, plan, pick, trace);
+                Ok(pick)
+            }
+            _ => Err(self.none(now, snapshot, options, plan)),
+        }
+    }
+
+    fn search(&mut self, desk: Desk<'_>, plan: &Plan, fit: &[Fit]) -> Option<Pick> {
+        if plan.tried.len() >= limits::TRIES_TOTAL {
+            return None;
+        }
+        for tiers in Tier::ALL {
+            for one in fit {
+                let own = desk.snapshot.group(one.group).dbid;
+                let tries = plan.tried.iter().filter(|(_, of)| *of == own).count();
+                if tries >= usize::from(desk.options.max_tries) {
+                    continue;
+                }
+                let found = tiers.into_iter().find_map(|tier| self.choose(desk, plan, *one, tier));
+                if found.is_some() {
+                    return found;
                 }
             }
         }
-        Err(self.none(now, snapshot, options, plan))
+        None
     }
 
-    /// The one resource that it must be, once: full or draining it still is the right one.
-    fn place_pinned(
-        &mut self,
-        now: Now,
-        snapshot: &Snapshot,
-        options: &Options,
-        plan: &mut Plan,
-        pin: Dbid,
-        trace: &mut Trace,
-    ) -> Result<Pick, No> {
-        let key = self.key_of(pin).filter(|_| plan.tried.is_empty());
-        let found = key.and_then(|key| Some((key, self.get(key)?)));
-        if let Some((key, member)) = found {
-            let shown = member.shown(now.mono);
-            let lives = !matches!(shown, Shown::Disabled | Shown::Dead) && plan.reaches(member);
-            if let Some(resource) = member.configured.filter(|_| lives) {
-                let group = snapshot.resource(resource).group;
-                let pick = Pick { member: key, group, by: "pin" };
-                self.chosen(now, snapshot, plan, pick, trace);
-                return Ok(pick);
-            }
-            let (name, why) = (&member.names.name, shown.as_str());
-            trace.push(step(Stage::Place, name, Verdict::Skipped, &why));
-        }
-        Err(self.none(now, snapshot, options, plan))
-    }
-
-    fn choose(
-        &self,
-        now: Now,
-        snapshot: &Snapshot,
-        options: &Options,
-        plan: &Plan,
-        group: GroupIx,
-        tier: Tier,
-    ) -> Option<Pick> {
-        let own = snapshot.group(group).dbid;
-        let tries = plan.tried.iter().filter(|(_, of)| *of == own).count();
-        if tries >= usize::from(options.max_tries) {
-            return None;
-        }
-        let all: SmallVec<[Dbid; 16]> =
-            self.of_group(snapshot, group).map(|(_, member)| member.names.dbid).collect();
-        let last = self.cursors.get(group.index()).copied().flatten();
-        let fit = |dbid: Dbid| {
-            let Some(member) = self.key_of(dbid).and_then(|key| self.get(key)) else {
-                return false;
-            };
+    fn choose(&mut self, desk: Desk<'_>, plan: &Plan, fit: Fit, tier: Tier) -> Option<Pick> {
+        let members = &self.members;
+        let Board { seats, scheme, last, .. } = self.boards.get_mut(fit.group.index())?;
+        let plain = plan.tried.is_empty() && !plan.secure && fit.whole && plan.conference.is_none();
+        let wants = Wants::of(desk.snapshot, plan);
+        let may = |member: &Member| {
             plan.reaches(member)
-                && !plan.tried.iter().any(|(tried, _)| *tried == dbid)
-                && tier.takes(member, member.shown(now.mono), now)
+                && !plan.has_tried(member.names.dbid)
+                && plan.conference.as_ref().is_none_or(|wish| wish.fits(member))
+                && (fit.whole
+                    || member.configured.is_some_and(|ix| wants.are_met_by(desk.snapshot, ix)))
         };
-        let dbid = round_robin::choose(&all, last, fit)?;
-        let by = if tier == Tier::Healthy { "round-robin" } else { "last-resort" };
-        Some(Pick { member: self.key_of(dbid)?, group, by })
+        let is_fit = |seat: &Seat| {
+            seat.tier == Some(tier) && (plain || members.get(seat.member).is_some_and(may))
+        };
+        let moves = !plan.explained;
+        let at = scheme::choose(*scheme, seats, *last, plan.keys, moves, is_fit)?;
+        let by = if tier.is_last_resort() { "last-resort" } else { scheme.as_str() };
+        Some(Pick { member: seats.get(at)?.member, group: fit.group, by })
     }
 
     /// Moves the cursor, remembers the try, tells the trace.
@@ -188,26 +130,29 @@ impl Pool {
         });
         if !plan.explained {
             member.total += 1;
-            if let Some(cursor) = self.cursors.get_mut(pick.group.index()) {
-                *cursor = Some(dbid);
+            self.choices += 1;
+            if let Some((group, at)) = member.seat
+                && let Some(board) = self.boards.get_mut(group.index())
+                && let Some(seat) = board.seats.get_mut(at)
+            {
+                seat.chosen = self.choices;
+                board.last = Some(at);
             }
         }
         plan.tried.push((dbid, snapshot.group(pick.group).dbid));
     }
 
-    /// Tells the trace of those that cannot be chosen.
-    fn explain(&self, now: Now, snapshot: &Snapshot, groups: &[GroupIx], trace: &mut Trace) {
-        for group in groups {
-            for (_, member) in self.of_group(snapshot, *group) {
-                let shown = member.shown(now.mono);
-                if shown == Shown::Healthy {
-                    continue;
-                }
+    /// Tells the trace of those that cannot be chosen, or only if nobody else can.
+    fn explain(&self, now: Now, fit: &[Fit], trace: &mut Trace) {
+        let boards = fit.iter().filter_map(|one| self.boards.get(one.group.index()));
+        for board in boards.filter(|board| board.unwell > 0) {
+            let unwell = board.seats.iter().filter(|seat| seat.shown != Shown::Healthy);
+            for (seat, member) in unwell.filter_map(|seat| Some((seat, self.get(seat.member)?))) {
                 let until = member
                     .quarantined_until(now.mono)
                     .map(|until| now.wall.plus(until.saturating_sub(now.mono)));
-                let figures = Figures { until, ..figures(member, shown) };
-                let (name, why) = (&member.names.name, shown.as_str());
+                let figures = Figures { until, ..figures(member, seat.shown) };
+                let (name, why) = (&member.names.name, seat.shown.as_str());
                 trace.push(Step { figures, ..step(Stage::Place, name, Verdict::Skipped, &why) });
             }
         }
@@ -215,58 +160,72 @@ impl Pool {
 
     /// The "no" of a plan for which there is no resource (any more), with the code of rm.md §7.9.
     pub(crate) fn none(&self, now: Now, snapshot: &Snapshot, options: &Options, plan: &Plan) -> No {
-        let pinned = plan.pin.and_then(|pin| self.get(self.key_of(pin)?));
-        let own = pinned.and_then(|one| one.configured).map(|ix| [snapshot.resource(ix).group]);
-        let groups = own.as_ref().map_or_else(|| plan.groups(snapshot), |own| own.as_slice());
-        let reachable = groups
-            .iter()
-            .any(|group| self.of_group(snapshot, *group).any(|(_, member)| plan.reaches(member)));
-        let Some(first) = groups.first().filter(|_| reachable || !plan.secure) else {
-            let code = Some(options.resource_no_match_respcode);
-            return No::new(Reason::NoMatch, plan.service.as_str()).with_status(code);
-        };
-        let reason = match pinned.map(|one| one.shown(now.mono)) {
-            _ if !plan.tried.is_empty() => Reason::HuntFailed,
-            Some(Shown::Disabled) => Reason::ResourceDisabled,
-            Some(_) => Reason::ResourceDead,
-            None => self.cause(now, snapshot, groups),
-        };
-        let by_cause = match reason {
-            Reason::ResourceFull => options.resource_full_respcode,
-            Reason::ResourceDraining => options.resource_draining_respcode,
-            Reason::ResourceDisabled => options.resource_disabled_respcode,
-            _ => options.resource_dead_respcode,
-        };
-        let group = snapshot.group(*first);
-        let code = group
-            .noresource_response_code
-            .or(by_cause)
-            .unwrap_or(options.resource_unavailable_respcode);
-        No::new(reason, group.name.clone()).with_status(Some(code))
-    }
-
-    /// By the first that holds over all matching members.
-    fn cause(&self, now: Now, snapshot: &Snapshot, groups: &[GroupIx]) -> Reason {
-        let shown = |member: &Member| match member.shown(now.mono) {
-            // its name has no address yet
-            Shown::Unknown if !member.reach.is_known() => Shown::Dead,
-            shown => shown,
-        };
-        let any = |wanted: &[Shown]| {
-            groups.iter().any(|group| {
-                self.of_group(snapshot, *group).any(|(_, member)| wanted.contains(&shown(member)))
-            })
-        };
-        // one that is unknown or quarantined is no candidate only when it has no free place
-        if any(&[Shown::Full, Shown::Unknown]) {
-            Reason::ResourceFull
-        } else if any(&[Shown::Draining]) {
-            Reason::ResourceDraining
-        } else if any(&[Shown::Dead, Shown::Quarantined]) {
-            Reason::ResourceDead
-        } else {
-            Reason::ResourceDisabled
+        let mut fit = Vec::new();
+        let found = groups::fit(snapshot, plan, &mut fit, None);
+        let wants = Wants::of(snapshot, plan);
+        let mut shown: Vec<Shown> = Vec::new();
+        for one in &fit {
+            let met = |member: &Member| {
+                one.whole || member.configured.is_some_and(|ix| wants.are_met_by(snapshot, ix))
+            };
+            let members = self.of_group(snapshot, one.group).map(|(_, member)| member);
+            let matching = members.filter(|member| plan.reaches(member) && met(member));
+            shown.extend(matching.map(|member| as_cause(member, now)));
         }
+        let first = fit.first().filter(|_| !plan.secure || !shown.is_empty());
+        let (Some(first), Ok(())) = (first, found) else {
+            let reason = found.err().unwrap_or(Reason::NoMatch);
+            let code = Some(options.resource_no_match_respcode);
+            return No::new(reason, plan.service.as_str()).with_status(code);
+        };
+        let reason = if plan.tried.is_empty() { cause(&shown) } else { Reason::HuntFailed };
+        refusal(snapshot, options, first.group, reason)
+    }
+}
+
+/// The "no" of a group, with the code of rm.md §7.9.
+pub(super) fn refusal(
+    snapshot: &Snapshot,
+    options: &Options,
+    group: GroupIx,
+    reason: Reason,
+) -> No {
+    let by_cause = match reason {
+        Reason::ResourceFull => options.resource_full_respcode,
+        Reason::ResourceDraining => options.resource_draining_respcode,
+        Reason::ResourceDisabled => options.resource_disabled_respcode,
+        _ => options.resource_dead_respcode,
+    };
+    let group = snapshot.group(group);
+    let code = group
+        .noresource_response_code
+        .or(by_cause)
+        .unwrap_or(options.resource_unavailable_respcode);
+    No::new(reason, group.name.clone()).with_status(Some(code))
+}
+
+/// The state of a member that cannot be chosen, as far as it is why.
+pub(super) fn as_cause(member: &Member, now: Now) -> Shown {
+    match member.shown(now.mono) {
+        // its name has no address yet
+        Shown::Unknown if !member.reach.is_known() => Shown::Dead,
+        // one that might take a call is no candidate only for want of room
+        Shown::Unknown | Shown::Healthy => Shown::Full,
+        shown => shown,
+    }
+}
+
+/// By the first that holds over all matching members (rm.md §7.9).
+pub(super) fn cause(shown: &[Shown]) -> Reason {
+    let any = |wanted: &[Shown]| shown.iter().any(|one| wanted.contains(one));
+    if any(&[Shown::Full]) {
+        Reason::ResourceFull
+    } else if any(&[Shown::Draining]) {
+        Reason::ResourceDraining
+    } else if any(&[Shown::Dead, Shown::Quarantined]) {
+        Reason::ResourceDead
+    } else {
+        Reason::ResourceDisabled
     }
 }
 
@@ -278,3 +237,6 @@ fn figures(member: &Member, shown: Shown) -> Figures {
         ..Figures::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,16 @@
 //! One resource: what the configuration says, what is known of it, who is on it (rm.md §7.1).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::config::{Admin, Monitor, ResourceAddress, ResourceIx};
+use model::config::{Admin, GroupIx, Monitor, PortUsage, ResourceAddress, ResourceIx};
 use model::id::Dbid;
-use model::map::Map;
 use sip::endpoint::ClientId;
 use sip::locate::Target;
 
 use super::health::{Health, Selfsaid};
+use super::occupants::{Occupant, Occupants};
 use super::reach::Reach;
 use crate::session::ResourceNames;
 
@@ -22,6 +23,10 @@ pub(crate) struct Member {
     pub(crate) address: Option<ResourceAddress>,
     pub(crate) reach: Reach,
     pub(crate) capacity: Option<u32>,
+    pub(crate) port_usage: PortUsage,
+    pub(crate) passive: bool,
+    pub(crate) conference_size: Option<u32>,
+    pub(crate) conference_count: Option<u32>,
     pub(crate) admin: Admin,
     pub(crate) monitor: Monitor,
     /// First and longest quarantine.
@@ -35,20 +40,20 @@ pub(crate) struct Member {
     pub(crate) quarantined: Option<Duration>,
     /// Failed tries in a row.
     pub(crate) failures: u32,
-    pub(crate) occupants: Map<Occupant, ()>,
+    /// Those that take a place.
+    pub(crate) occupants: Occupants,
+    /// Legs of the direction that takes none (`port_usage`).
+    pub(crate) others: Occupants,
+    /// Its conferences, with the places that each has reserved and not used.
+    pub(crate) instances: BTreeMap<usize, usize>,
+    /// Where it sits in its group.
+    pub(crate) seat: Option<(GroupIx, usize)>,
+    /// Its seat has not seen its latest change.
+    pub(crate) stale: bool,
     pub(crate) probe: Probe,
     /// Calls placed since the start.
     pub(crate) total: u64,
     pub(crate) last_error: Option<String>,
-}
-
-/// Who takes a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Occupant {
-    /// A leg, by its key in the session table.
-    Leg(usize),
-    /// A try that was given up and is still watched, by its number.
-    Watch(u64),
 }
 
 /// State of its monitoring.
@@ -127,6 +132,10 @@ impl Member {
             address: None,
             reach: Reach::default(),
             capacity: None,
+            port_usage: PortUsage::InAndOut,
+            passive: false,
+            conference_size: None,
+            conference_count: None,
             admin: Admin::Enabled,
             monitor: Monitor::default(),
             quarantine: (Duration::ZERO, Duration::ZERO),
@@ -136,21 +145,47 @@ impl Member {
             said: Selfsaid::Ok,
             quarantined: None,
             failures: 0,
-            occupants: Map::new(seed),
+            occupants: Occupants::new(seed),
+            others: Occupants::new(seed),
+            instances: BTreeMap::new(),
+            seat: None,
+            stale: false,
             probe: Probe::default(),
             total: 0,
             last_error: None,
         }
     }
 
-    /// Places taken: the size of a set.
+    /// Its load: the size of a set.
     pub(crate) fn used(&self) -> usize {
-        self.occupants.len()
+        self.occupants.len() + self.others.len()
+    }
+
+    /// Places that nobody has taken or reserved; none: without bound.
+    pub(crate) fn free_places(&self) -> Option<usize> {
+        let most = usize::try_from(self.capacity?).unwrap_or(usize::MAX);
+        let reserved: usize = self.instances.values().sum();
+        Some(most.saturating_sub(self.occupants.len() + reserved))
     }
 
     /// Whether one more fits.
     pub(crate) fn has_place(&self) -> bool {
-        self.capacity.is_none_or(|most| usize::try_from(most).is_ok_and(|most| self.used() < most))
+        self.free_places() != Some(0)
+    }
+
+    /// Whether this one is on it.
+    pub(crate) fn carries(&self, occupant: Occupant) -> bool {
+        self.occupants.contains(occupant) || self.others.contains(occupant)
+    }
+
+    /// When its state changes by itself for the next time.
+    pub(crate) fn changes(&self, now: Duration) -> Duration {
+        let full = match self.said {
+            Selfsaid::Full(until) => until,
+            Selfsaid::Ok | Selfsaid::Draining => None,
+        };
+        let both = [self.quarantined, full].into_iter().flatten();
+        both.filter(|until| *until > now).min().unwrap_or(Duration::MAX)
     }
 
     /// The state that is shown at `now`.

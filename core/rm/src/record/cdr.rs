@@ -142,6 +142,7 @@ impl Cdr<'_> {
         self.some(out, "from_tag", Text::FromTag, 128);
         self.some(out, "to_tag", Text::ToTag, 128);
         self.some(out, "ani", Text::Ani, 64);
+        self.some(out, "conference", Text::Conference, 128);
         out.some("selected_by", leg.selected_by.map(|by| by.as_str()));
         out.some("placed_by", Some(&*leg.placed_by).filter(|text| !text.is_empty()));
         let address = leg.texts.get(Text::SourceAddress);

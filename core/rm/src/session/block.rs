@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use super::{Kind, Leg, Owner, ProfileNames, ResourceNames, Session, State, TenantNames, Texts};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The written form: borrowed to write, owned to read; the order of the fields is the format.
 #[derive(Serialize, Deserialize)]

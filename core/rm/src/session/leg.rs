@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::ResourceNames;
 use super::texts::Texts;
+use crate::pool::Direction;
 
 /// A leg that is not `ended`; an ended one is a tombstone in the table.
 #[derive(Clone, Debug)]
@@ -97,6 +98,14 @@ pub(crate) enum Kind {
     Inbound,
     /// From a resource to a media service.
     Bridged,
+}
+
+impl Kind {
+    pub(crate) const fn direction(self) -> Direction {
+        match self {
+            Self::Inbound | Self::Bridged => Direction::In,
+        }
+    }
 }
 
 /// One side of a dialog.

@@ -92,10 +92,12 @@ impl Proxy {
             self.usage.insert(object, owner);
         }
         let resource = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
+        let direction = leg.kind.direction();
         let (former, epoch, rebuilt) = (leg.owners.first().cloned(), leg.epoch, leg.rebuilt);
         let key = self.table.insert_leg(owner, leg)?;
         if let Some(member) = resource {
-            self.pool.occupy(member, Occupant::Leg(key));
+            self.pool.occupy(member, Occupant::Leg(key), direction);
+            self.back_to_conference(key, member);
         }
         self.counters.adopted += 1;
         self.counters.ledger_in += 1;

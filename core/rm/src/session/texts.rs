@@ -34,9 +34,13 @@ pub(crate) enum Text {
     SourceAddress,
     /// Reason header of the request that ended it.
     ReasonHeader,
+    /// Id of its conference.
+    Conference,
+    /// What else is kept of its conference (`pool::conference`).
+    Instance,
 }
 
-const COUNT: usize = 15;
+const COUNT: usize = 17;
 
 /// The packed block. A text that would break the limits of `limits.rs` is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

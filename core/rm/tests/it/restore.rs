@@ -137,7 +137,7 @@ fn damaged_blocks_are_refused_and_never_panic() {
     let mut world = World::cold(&limited(), settings());
     let mut wrong: Vec<Vec<u8>> = (0..good.len()).map(|cut| good[..cut].to_vec()).collect();
     wrong.push([good.as_slice(), b"x"].concat());
-    wrong.push([&[2], &good[1..]].concat());
+    wrong.push([&[0xFE], &good[1..]].concat());
     let restored = world.proxy.restore(world.now, wrong.iter().map(Vec::as_slice));
     assert_eq!((restored.legs, restored.refused), (0, wrong.len()));
     // any byte changed: refused, or read as some leg, and the sets still agree

@@ -1,4 +1,5 @@
-//! Decisions as tables of text: selection and placement (testdata/*.txt).
+//! Decisions as tables of text (testdata/*.txt): selection, and what the states of two servers
+//! mean for calls.
 //!
 //! A line is a case; columns are separated by blanks, `-` is empty, `#` begins a comment.
 
@@ -76,8 +77,8 @@ fn selection() {
 }
 
 #[test]
-fn placement() {
-    for case in cases(include_str!("testdata/placement.txt")) {
+fn states() {
+    for case in cases(include_str!("testdata/states.txt")) {
         let [first, second, calls, by, outcome] = case[..] else { panic!("{case:?}") };
         let mut documents = objects();
         let resources = documents[3]["spec"]["resources"].as_array_mut().unwrap();

@@ -34,12 +34,12 @@ fn of_tenants_and_policies() {
 
 #[test]
 fn of_profiles_and_number_groups() {
-    check(include_str!("fixtures/faults/profiles.txt"), 13);
+    check(include_str!("fixtures/faults/profiles.txt"), 14);
 }
 
 #[test]
 fn of_groups_and_resources() {
-    check(include_str!("fixtures/faults/groups.txt"), 26);
+    check(include_str!("fixtures/faults/groups.txt"), 30);
 }
 
 #[test]

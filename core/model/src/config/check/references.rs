@@ -1,6 +1,6 @@
 //! References: does every name exist, is every name used once, is every DBID free?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::read::{Drafts, Head, Kind, TenantDraft};
 use crate::config::{ProfileIx, TenantIx};
@@ -44,6 +44,7 @@ pub(crate) fn check(drafts: &Drafts, problems: &Problems) -> Links {
     links.did_owners = drafts.did_groups.iter().map(|draft| owner(&draft.head)).collect();
     links.group_owners = drafts.groups.iter().map(|draft| owner(&draft.head)).collect();
     profiles(drafts, &mut links, problems);
+    preferred(drafts, &links, problems);
     dbids(drafts, &mut links, problems);
     links
 }
@@ -219,6 +220,28 @@ fn profiles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
         .collect();
     links.did_profiles = of_numbers;
     links.default_profiles = of_tenants;
+}
+
+/// E205: groups that profiles prefer, in the tenant or its parents.
+fn preferred(drafts: &Drafts, links: &Links, problems: &Problems) {
+    let groups = drafts.groups.iter().zip(&links.group_owners);
+    let known: BTreeSet<(TenantIx, &str)> =
+        groups.map(|(group, owner)| (*owner, group.head.name.value.as_str())).collect();
+    for (profile, owner) in drafts.profiles.iter().zip(&links.profile_owners) {
+        for group in &profile.prefer {
+            let mut chain = std::iter::successors(Some(*owner), |ix| {
+                links.parents.get(ix.index()).copied().flatten()
+            });
+            let name = group.value.as_str();
+            if !chain.any(|ix| known.contains(&(ix, name))) {
+                let tenant = &profile.head.tenant.value;
+                problems.note(group.place.problem(
+                    "E205",
+                    format!("group \"{name}\" not found in tenant \"{tenant}\" or its parents"),
+                ));
+            }
+        }
+    }
 }
 
 /// E206: DBIDs given or computed, unique per kind; resources share the numbers of applications.

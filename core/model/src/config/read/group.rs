@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use super::capability::{capabilities, locations};
 use super::head::Head;
 use super::policy::{code, is_text};
 use super::resource::{self, ResourceDraft};
 use super::values::{service, session_interval, status_set};
-use crate::config::{Method, Monitor, Scheme, Service, StatusSet};
+use crate::config::{
+    Capabilities, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, Service, StatusSet,
+};
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
 
@@ -22,7 +25,14 @@ pub(crate) struct GroupDraft {
     pub(crate) scheme: Scheme,
     pub(crate) shared_with_children: bool,
     pub(crate) preference: u16,
+    pub(crate) locations: Vec<String>,
+    pub(crate) capabilities: Capabilities,
     pub(crate) monitor: Placed<Monitor>,
+    pub(crate) port_usage: PortUsage,
+    pub(crate) conference_size: Option<u32>,
+    pub(crate) conference_count: Option<u32>,
+    pub(crate) on_dead: OnDead,
+    pub(crate) release_after: Duration,
     pub(crate) port_capacity: Option<u32>,
     pub(crate) failover_codes: StatusSet,
     pub(crate) try_timeout: Option<Duration>,
@@ -41,6 +51,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let duration = |key, least| spec.get(key).and_then(|field| field.duration(least, HOUR));
     let (try_timeout, quarantine) = (duration("try_timeout", MS), duration("quarantine", ZERO));
     let max_quarantine = duration("max_quarantine", ZERO);
+    let release_after = duration("release_after", ZERO);
     let shared = spec.get("shared").and_then(|f| f.choice(&[("tree", true), ("own", false)]));
     let preference = spec.get("preference").and_then(|field| field.whole(0, 1000));
     let port_capacity = spec.get("port_capacity").and_then(|field| field.whole(0, u32::MAX));
@@ -51,13 +62,21 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let place = list.as_ref().map_or(spec.place(), Field::place).clone();
     let items = list.and_then(|field| field.list()).unwrap_or_default();
     let resources = items.iter().filter_map(|item| resource::read(item, kind)).collect();
+    let (conference_size, conference_count) = resource::conferences(spec);
     later(spec);
     let services = services?;
     Some(GroupDraft {
         scheme,
         shared_with_children: shared.unwrap_or(true),
         preference: preference.unwrap_or(100),
+        locations: locations(spec, "geo_location"),
+        capabilities: capabilities(spec, "capabilities"),
         monitor,
+        port_usage: port_usage(spec),
+        conference_size,
+        conference_count,
+        on_dead: on_dead(spec),
+        release_after: release_after.unwrap_or(Duration::from_secs(15)),
         port_capacity,
         failover_codes: failover.unwrap_or_else(|| StatusSet::failover_default(&services)),
         try_timeout,
@@ -94,20 +113,31 @@ fn services(field: &Field<'_>) -> Option<Vec<Service>> {
 }
 
 fn scheme(spec: &Object<'_>) -> Scheme {
-    let schemes = [
-        ("round-robin", true),
-        ("least-used", false),
-        ("least-percent", false),
-        ("weighted", false),
-        ("hash", false),
+    let keys = [
+        ("call-id", HashOn::CallId),
+        ("from-user", HashOn::FromUser),
+        ("dnis", HashOn::Dnis),
+        ("session", HashOn::Session),
     ];
-    if let Some(field) = spec.get("scheme")
-        && field.choice(&schemes) == Some(false)
-    {
-        field.unavailable::<()>();
-    }
-    spec.unavailable("hash_on", |_| false);
-    Scheme::RoundRobin
+    let hash_on = spec.get("hash_on").and_then(|field| field.choice(&keys)).unwrap_or_default();
+    let schemes = [
+        ("round-robin", Scheme::RoundRobin),
+        ("least-used", Scheme::LeastUsed),
+        ("least-percent", Scheme::LeastPercent),
+        ("weighted", Scheme::Weighted),
+        ("hash", Scheme::Hash(hash_on)),
+    ];
+    spec.get("scheme").and_then(|field| field.choice(&schemes)).unwrap_or_default()
+}
+
+fn port_usage(spec: &Object<'_>) -> PortUsage {
+    let all = [("in-and-out", PortUsage::InAndOut), ("in", PortUsage::In), ("out", PortUsage::Out)];
+    spec.get("port_usage").and_then(|field| field.choice(&all)).unwrap_or_default()
+}
+
+fn on_dead(spec: &Object<'_>) -> OnDead {
+    let all = [("bye", OnDead::Bye), ("notify", OnDead::Notify), ("none", OnDead::None)];
+    spec.get("on_dead").and_then(|field| field.choice(&all)).unwrap_or_default()
 }
 
 fn failover(spec: &Object<'_>) -> Option<StatusSet> {
@@ -145,13 +175,6 @@ fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
 
 /// Known fields of parts that are not built.
 fn later(spec: &Object<'_>) {
-    spec.unavailable("geo_location", |value| *value == Value::Seq(Vec::new()));
-    spec.unavailable("capabilities", |value| *value == Value::Map(Vec::new()));
-    spec.unavailable("port_usage", |value| is_text(value, "in-and-out"));
-    spec.unavailable("confmaxsize", |_| false);
-    spec.unavailable("confmaxcount", |_| false);
-    spec.unavailable("on_dead", |value| is_text(value, "bye"));
-    spec.unavailable("release_after", |value| is_text(value, "15s"));
     spec.unavailable("use_cti", |value| *value == Value::Int(0));
     for flag in ["remove_ruri_capability_on_fallback", "auto_register"] {
         spec.unavailable(flag, |value| *value == Value::Bool(false));

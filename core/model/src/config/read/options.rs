@@ -30,7 +30,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 32] = [
+const BUILT: [(&str, &str, Set); 33] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -57,6 +57,7 @@ const BUILT: [(&str, &str, Set); 32] = [
     ("rm", "resource-disabled-respcode", |o, f| {
         put_some(&mut o.resource_disabled_respcode, code(f))
     }),
+    ("rm", "conference-sip-error-respcode", |o, f| put(&mut o.conference_error_respcode, code(f))),
     ("rm", "overload-respcode", |o, f| put(&mut o.overload_respcode, code(f))),
     ("rm", "priority-numbers", |o, f| put(&mut o.priority_numbers, patterns(f))),
     ("rm", "refused-methods", |o, f| put(&mut o.refused_methods, methods(f))),
@@ -76,7 +77,7 @@ const BUILT: [(&str, &str, Set); 32] = [
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 15] = [
+const LATER: [(&str, &str, &str); 14] = [
     ("rm", "session-linger", "5s"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
@@ -87,7 +88,6 @@ const LATER: [(&str, &str, &str); 15] = [
     ("rm", "topology-hiding", "none"),
     ("rm", "cti-unavailable-respcode", ""),
     ("rm", "cti-unavailable-action", "reject"),
-    ("rm", "conference-sip-error-respcode", "503"),
     ("proxy", "sip.maxmsgsize", "65536"),
     ("cluster", "virtual-ip", ""),
     ("cluster", "join-timeout", "3s"),

@@ -1,10 +1,12 @@
 //! IVR profiles.
 
+use super::capability::capabilities;
 use super::head::Head;
 use super::policy::{PolicyDraft, parameters, policy};
 use super::values::{service, url};
-use crate::config::{Parameter, Service};
-use crate::schema::{Object, Placed};
+use crate::config::limits::{MAX_NAME, MAX_PREFERRED};
+use crate::config::{Capabilities, Parameter, Service};
+use crate::schema::{Field, Object, Placed};
 use crate::tree::Value;
 
 /// A profile as it was written.
@@ -17,6 +19,8 @@ pub(crate) struct ProfileDraft {
     pub(crate) default_properties_url: Option<String>,
     pub(crate) play: Option<String>,
     pub(crate) parameters: Vec<Parameter>,
+    pub(crate) requires: Capabilities,
+    pub(crate) prefer: Vec<Placed<String>>,
     pub(crate) notes: String,
     pub(crate) policy: PolicyDraft,
 }
@@ -53,8 +57,6 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
     let notes = text("notes").unwrap_or_default();
     spec.unavailable("conference_id", |_| false);
     spec.unavailable("geo_location", |_| false);
-    spec.unavailable("requires", |value| *value == Value::Map(Vec::new()));
-    spec.unavailable("prefer", |value| *value == Value::Seq(Vec::new()));
     spec.unavailable("keep_tenant_id", |value| *value == Value::Bool(false));
     Some(ProfileDraft {
         head,
@@ -64,7 +66,20 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
         default_properties_url: properties,
         play,
         parameters,
+        requires: capabilities(spec, "requires"),
+        prefer: prefer(spec),
         notes,
         policy,
     })
+}
+
+/// Names of groups; that they exist is a matter of the references.
+fn prefer(spec: &Object<'_>) -> Vec<Placed<String>> {
+    let Some(field) = spec.get("prefer") else { return Vec::new() };
+    let items = field.list().unwrap_or_default();
+    if items.len() > MAX_PREFERRED {
+        field.note("E106", format!("\"prefer\" must be between 0 and {MAX_PREFERRED} groups"));
+    }
+    let name = |item: &Field<'_>| Some(item.placed(item.text_up_to(MAX_NAME)?.to_owned()));
+    items.iter().filter_map(name).collect()
 }

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::capability::capabilities;
 use super::head::name;
-use super::policy::is_text;
 use super::values::network;
-use crate::config::{Admin, Network, ResourceAddress, ResourceHost, ResourceTransport};
+use crate::config::{
+    Admin, Capabilities, Network, ResourceAddress, ResourceHost, ResourceTransport,
+};
 use crate::id::Dbid;
 use crate::schema::{Field, Object, Placed};
-use crate::tree::Value;
 
 /// A resource as it was written.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub(crate) struct ResourceDraft {
     pub(crate) address: Placed<ResourceAddress>,
     pub(crate) capacity: Option<u32>,
     pub(crate) weight: u16,
+    pub(crate) passive: bool,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) conference_size: Option<u32>,
+    pub(crate) conference_count: Option<u32>,
     pub(crate) state: Admin,
     pub(crate) source_addresses: Vec<Network>,
 }
@@ -36,10 +41,10 @@ pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
     let weight = object.get("weight").and_then(|field| field.whole(1, 1000));
     let source_addresses = sources(&object);
     object.unavailable("aor", |_| false);
-    object.unavailable("redundancy", |value| is_text(value, "active"));
-    object.unavailable("capabilities", |value| *value == Value::Map(Vec::new()));
-    object.unavailable("confmaxsize", |_| false);
-    object.unavailable("confmaxcount", |_| false);
+    let redundancy = [("active", false), ("passive", true)];
+    let passive = object.get("redundancy").and_then(|field| field.choice(&redundancy));
+    let capabilities = capabilities(&object, "capabilities");
+    let (conference_size, conference_count) = conferences(&object);
     object.finish();
     Some(ResourceDraft {
         name: name?,
@@ -47,9 +52,19 @@ pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
         address: address?,
         capacity,
         weight: weight.unwrap_or(100),
+        passive: passive.unwrap_or(false),
+        capabilities,
+        conference_size,
+        conference_count,
         state: state.unwrap_or_default(),
         source_addresses,
     })
+}
+
+/// The largest conference, and how many of them.
+pub(super) fn conferences(object: &Object<'_>) -> (Option<u32>, Option<u32>) {
+    let number = |key| object.get(key).and_then(|field| field.whole(0, u32::MAX));
+    (number("confmaxsize"), number("confmaxcount"))
 }
 
 fn sources(object: &Object<'_>) -> Vec<Network> {

@@ -85,9 +85,9 @@ fn full_by_answer_by_capacity_and_for_a_bounded_time() {
     assert_eq!(one.shown(T0 + second(59)), Shown::Full);
     assert_eq!(one.shown(T0 + second(60)), Shown::Healthy);
     one.capacity = Some(1);
-    one.occupants.insert(Occupant::Leg(1), ());
+    one.occupants.insert(Occupant::Leg(1));
     assert_eq!(one.shown(T0 + second(60)), Shown::Full);
-    one.occupants.remove(&Occupant::Leg(1));
+    one.occupants.remove(Occupant::Leg(1));
     one.capacity = Some(0);
     assert_eq!(one.shown(T0 + second(60)), Shown::Full);
 }
@@ -103,4 +103,45 @@ fn the_operator_wins_then_death_then_draining() {
     assert_eq!(one.shown(T0), Shown::Draining);
     one.admin = Admin::Disabled;
     assert_eq!(one.shown(T0), Shown::Disabled);
+}
+
+/// One event of the table `tests/it/testdata/transitions.txt`.
+fn happens(one: &mut Member, now: &mut Duration, event: &str) {
+    let seconds = |text: &str| second(text.parse().unwrap());
+    let _: Change = match event {
+        "silent" => one.probed(Probed::Timeout),
+        "unsent" => one.probed(Probed::Transport),
+        "503+" => one.probed(Probed::Answer { code: 503, retry_after: true }),
+        "try:answered" => one.tried(*now, Tried::Answered, ""),
+        "try:failed" => one.tried(*now, Tried::Failed, "timeout"),
+        "try:busy" => one.tried(*now, Tried::Full(crate::limits::FULL_BY_BUSY), "486"),
+        "leg" => return one.occupants.insert(Occupant::Leg(1)),
+        "end" => return one.occupants.remove(Occupant::Leg(1)),
+        "drain" => return one.admin = Admin::Draining,
+        "disable" => return one.admin = Admin::Disabled,
+        "enable" => return one.admin = Admin::Enabled,
+        "removed" => return one.configured = None,
+        _ => match (event.strip_prefix('+'), event.strip_prefix("try:503+")) {
+            (Some(time), _) => return *now += seconds(time),
+            (_, Some(time)) => one.tried(*now, Tried::Full(seconds(time)), "503"),
+            _ => one.probed(answer(event.parse().unwrap())),
+        },
+    };
+}
+
+#[test]
+fn the_table_of_transitions() {
+    let text = include_str!("../../../tests/it/testdata/transitions.txt");
+    let mut rows = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (events, state) = line.trim_end().rsplit_once(' ').unwrap();
+        let (mut one, mut now) = (member(), T0);
+        one.capacity = Some(1);
+        for event in events.split_whitespace().filter(|event| *event != "-") {
+            happens(&mut one, &mut now, event);
+        }
+        assert_eq!(one.shown(now).as_str(), state, "{line}");
+        rows += 1;
+    }
+    assert!(rows > 50, "{rows}");
 }

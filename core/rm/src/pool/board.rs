@@ -1,0 +1,155 @@
+//! The seats of one group side by side: what a choice needs of each member, and no more.
+//!
+//! A member that has changed is looked at again before the next choice, the others are not; what
+//! changes by time alone (quarantine, a word of its own) says when. Must not decide who is chosen.
+
+use std::time::Duration;
+
+use model::config::Scheme;
+use model::id::Dbid;
+
+use super::resource::{Member, Shown};
+use super::scheme;
+
+/// Capacity of one without bound, where parts of a capacity are compared (rm.md §7.4).
+const BOUNDLESS: u32 = 1_000_000;
+
+/// In this order (rm.md §7.3); the last resort of any group comes behind all healthy ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tier {
+    Active,
+    Passive,
+    ActiveLastResort,
+    PassiveLastResort,
+}
+
+impl Tier {
+    /// Of healthy members, then of the others that may take a call.
+    pub(crate) const ALL: [[Self; 2]; 2] =
+        [[Self::Active, Self::Passive], [Self::ActiveLastResort, Self::PassiveLastResort]];
+
+    pub(crate) const fn is_last_resort(self) -> bool {
+        matches!(self, Self::ActiveLastResort | Self::PassiveLastResort)
+    }
+
+    /// Of a member that is shown so; none: it takes no call.
+    fn of(member: &Member, shown: Shown, now: Duration) -> Option<Self> {
+        if !member.reach.is_known() {
+            return None;
+        }
+        let last_resort = match shown {
+            Shown::Healthy => false,
+            Shown::Unknown | Shown::Quarantined
+                if member.has_place() && !member.said.is_full(now) =>
+            {
+                true
+            }
+            _ => return None,
+        };
+        Some(match (member.passive, last_resort) {
+            (false, false) => Self::Active,
+            (true, false) => Self::Passive,
+            (false, true) => Self::ActiveLastResort,
+            (true, true) => Self::PassiveLastResort,
+        })
+    }
+}
+
+/// One member of the group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// Key of the member.
+    pub(crate) member: usize,
+    pub(crate) dbid: Dbid,
+    pub(crate) shown: Shown,
+    pub(crate) tier: Option<Tier>,
+    /// By what the scheme compares first: legs, or their part of the capacity.
+    pub(crate) load: u64,
+    /// Legs.
+    pub(crate) used: u32,
+    /// Place among the names of the group.
+    pub(crate) rank: u32,
+    /// Number of the choice that fell on it last; 0: none has.
+    pub(crate) chosen: u64,
+    pub(crate) weight: u16,
+    /// Of smooth weighted round robin.
+    pub(crate) credit: i64,
+    /// Hash of its name.
+    pub(crate) name: u64,
+}
+
+impl Seat {
+    pub(crate) fn new(member: usize, rank: u32, name: &str, weight: u16) -> Self {
+        Self {
+            member,
+            dbid: Dbid(0),
+            shown: Shown::Disabled,
+            tier: None,
+            load: 0,
+            used: 0,
+            rank,
+            chosen: 0,
+            weight,
+            credit: 0,
+            name: scheme::hash(name.as_bytes()),
+        }
+    }
+
+    fn look(&mut self, member: &Member, scheme: Scheme, now: Duration) {
+        self.dbid = member.names.dbid;
+        self.shown = member.shown(now);
+        self.tier = Tier::of(member, self.shown, now);
+        self.used = u32::try_from(member.used()).unwrap_or(u32::MAX);
+        self.load = match scheme {
+            Scheme::LeastPercent => percent(self.used, member.capacity),
+            _ => u64::from(self.used),
+        };
+    }
+}
+
+/// Legs over capacity as a binary fraction of 64 digits: equal exactly for equal fractions, since
+/// two that differ do so by more than 1/2⁶⁴.
+pub(crate) fn percent(used: u32, capacity: Option<u32>) -> u64 {
+    let capacity = u128::from(capacity.unwrap_or(BOUNDLESS).max(1));
+    u64::try_from((u128::from(used) << 64) / capacity).unwrap_or(u64::MAX)
+}
+
+/// All seats of a group, in the order of the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) scheme: Scheme,
+    /// The one chosen last.
+    pub(crate) last: Option<usize>,
+    /// Seats that are not shown as healthy.
+    pub(crate) unwell: usize,
+    /// When the first of them changes by itself.
+    pub(crate) until: Duration,
+}
+
+impl Board {
+    /// One member has changed.
+    pub(crate) fn look(&mut self, at: usize, member: &Member, now: Duration) {
+        let Some(seat) = self.seats.get_mut(at) else { return };
+        let was = seat.shown != Shown::Healthy;
+        seat.look(member, self.scheme, now);
+        let is = seat.shown != Shown::Healthy;
+        self.unwell = self.unwell + usize::from(is) - usize::from(was);
+        self.until = self.until.min(member.changes(now));
+    }
+
+    /// Time alone has changed some.
+    pub(crate) fn look_at_all<'m>(
+        &mut self,
+        member: impl Fn(usize) -> Option<&'m Member>,
+        now: Duration,
+    ) {
+        self.until = Duration::MAX;
+        for seat in &mut self.seats {
+            let Some(member) = member(seat.member) else { continue };
+            seat.look(member, self.scheme, now);
+            self.until = self.until.min(member.changes(now));
+        }
+        self.unwell = self.seats.iter().filter(|seat| seat.shown != Shown::Healthy).count();
+    }
+}

@@ -1,0 +1,126 @@
+//! Which groups may serve a plan, and in what order (rm.md §7.3, §7.5).
+//!
+//! From the groups that the tenant sees for the service: without those that lack what is required,
+//! by location, then by the preference of the profile. Must not look at states.
+
+use model::config::{Capabilities, GroupIx, Profile, ResourceIx};
+use model::record::{Stage, Verdict};
+use model::snapshot::Snapshot;
+
+use super::plan::{Asks, Plan};
+use crate::record::trace::{Trace, step};
+use crate::reject::Reason;
+
+/// A group that may serve a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fit {
+    pub(crate) group: GroupIx,
+    /// All its members have what is required; else each is asked.
+    pub(crate) whole: bool,
+}
+
+/// What a plan requires, of the profile and of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants<'a> {
+    profile: Option<&'a Profile>,
+    asks: Option<&'a Asks>,
+}
+
+impl<'a> Wants<'a> {
+    pub(crate) fn of(snapshot: &'a Snapshot, plan: &'a Plan) -> Self {
+        let profile = snapshot.profile_by_dbid(plan.profile).map(|ix| snapshot.profile(ix));
+        Self { profile, asks: plan.asks.as_deref() }
+    }
+
+    /// Nothing but the service.
+    fn is_plain(self) -> bool {
+        self.asks.is_none()
+            && self.profile.is_none_or(|one| one.requires.is_empty() && one.prefer.is_empty())
+    }
+
+    /// The first name that is not there as it is wanted.
+    fn missing(self, have: &Capabilities) -> Option<&'a str> {
+        let of_profile = self.profile.and_then(|profile| have.misses(&profile.requires));
+        let lacks = |(name, value): &&(String, Option<String>)| !have.has(name, value.as_deref());
+        let of_request = || self.asks?.requires.iter().find(lacks).map(|(name, _)| name.as_str());
+        of_profile.or_else(of_request)
+    }
+
+    /// Whether a member of a group that is not whole has it all.
+    pub(crate) fn are_met_by(self, snapshot: &Snapshot, resource: ResourceIx) -> bool {
+        self.missing(&snapshot.resource(resource).capabilities).is_none()
+    }
+
+    fn rank(self, name: &str) -> usize {
+        let prefer = self.profile.map_or(&[][..], |profile| &profile.prefer);
+        prefer.iter().position(|one| one == name).unwrap_or(prefer.len())
+    }
+}
+
+/// Writes the groups of a plan into `out`, in order; tells the trace of those left out.
+///
+/// # Errors
+/// `no-match`: none offers what is wanted; `no-location`: none is where it must be.
+pub(crate) fn fit(
+    snapshot: &Snapshot,
+    plan: &Plan,
+    out: &mut Vec<Fit>,
+    mut trace: Option<&mut Trace>,
+) -> Result<(), Reason> {
+    out.clear();
+    let tenant = snapshot.tenant_by_dbid(plan.tenant);
+    let seen = tenant.map_or(&[][..], |tenant| snapshot.groups_for(tenant, plan.service));
+    let wants = Wants::of(snapshot, plan);
+    if wants.is_plain() {
+        out.extend(seen.iter().map(|group| Fit { group: *group, whole: true }));
+        return if out.is_empty() { Err(Reason::NoMatch) } else { Ok(()) };
+    }
+    for group in seen {
+        let own = snapshot.group(*group);
+        let Some(missing) = wants.missing(&own.capabilities) else {
+            out.push(Fit { group: *group, whole: true });
+            continue;
+        };
+        if own.resources.iter().any(|one| wants.are_met_by(snapshot, *one)) {
+            out.push(Fit { group: *group, whole: false });
+        } else {
+            tell(&mut trace, &own.name, format_args!("capability {missing}"));
+        }
+    }
+    if out.is_empty() {
+        return Err(Reason::NoMatch);
+    }
+    order(snapshot, wants, out, &mut trace)
+}
+
+/// By location, then by the preference of the profile; what is equal stays as it stands.
+fn order(
+    snapshot: &Snapshot,
+    wants: Wants<'_>,
+    out: &mut Vec<Fit>,
+    trace: &mut Option<&mut Trace>,
+) -> Result<(), Reason> {
+    let location = wants.asks.and_then(|asks| asks.location.as_deref());
+    let is_here = |group: GroupIx| {
+        let labels = &snapshot.group(group).locations;
+        location.is_none_or(|wanted| labels.iter().any(|one| one.eq_ignore_ascii_case(wanted)))
+    };
+    if wants.asks.is_some_and(|asks| asks.strict) {
+        for away in out.iter().filter(|one| !is_here(one.group)) {
+            tell(trace, &snapshot.group(away.group).name, format_args!("location"));
+        }
+        out.retain(|one| is_here(one.group));
+        if out.is_empty() {
+            return Err(Reason::NoLocation);
+        }
+    }
+    out.sort_by_key(|one| (!is_here(one.group), wants.rank(&snapshot.group(one.group).name)));
+    Ok(())
+}
+
+fn tell(trace: &mut Option<&mut Trace>, group: &str, why: std::fmt::Arguments<'_>) {
+    if let Some(trace) = trace {
+        let candidate = format_args!("group {group}");
+        trace.push(step(Stage::Place, &candidate, Verdict::Skipped, &why));
+    }
+}

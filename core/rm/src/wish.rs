@@ -1,0 +1,39 @@
+//! What a request says of the place that it wants (rm.md §7.3, §7.4), for calls and for requests
+//! that are none.
+//!
+//! Between select and place. Reads; decides nothing.
+
+use std::sync::Arc;
+
+use model::id::Guid;
+use sip::message::Message;
+use sip::uri::Uri;
+
+use crate::call::is_secure;
+use crate::pool::scheme::{Keys, hash};
+use crate::pool::{Asks, Plan};
+use crate::proxy::Proxy;
+
+impl Proxy {
+    /// Fills in what the request says; `dnis`: the dialled number in normal form.
+    pub(crate) fn wish(
+        &self,
+        plan: &mut Plan,
+        message: &Message<'_>,
+        trusted: bool,
+        dnis: &str,
+        session: Option<Guid>,
+    ) {
+        plan.secure = is_secure(message);
+        plan.asks = Asks::of(message, trusted).map(Arc::new);
+        if self.pool.hashes {
+            let from = Uri::parse(message.from().uri).ok().and_then(|uri| uri.user);
+            plan.keys = Keys {
+                call_id: hash(message.call_id().as_bytes()),
+                from_user: hash(from.unwrap_or_default().as_bytes()),
+                dnis: hash(dnis.as_bytes()),
+                session: session.map_or(0, |guid| hash(&guid.0)),
+            };
+        }
+    }
+}
