@@ -345,6 +345,23 @@ impl Endpoint {
         self.check();
     }
 
+    /// Waits for the final answer to a request but INVITE for a whole Timer F from now on, whatever
+    /// [`ClientOptions`] has said: somebody is there, who has answered provisionally. Does nothing
+    /// before that, or for a stale id.
+    pub fn wait_on(&mut self, now: Duration, id: ClientId) {
+        self.clock(now);
+        if self.table.slots.get(id.0).is_some() {
+            self.step(id.0.index, |machine, desk| {
+                let machine = match machine {
+                    Machine::ClientOther(state) => Machine::ClientOther(state.on_patience(desk)),
+                    other => other,
+                };
+                (machine, Verdict::Quiet)
+            });
+        }
+        self.check();
+    }
+
     /// Sends bytes outside any transaction: an ACK to a 2xx, a stateless answer.
     pub fn send(&mut self, flow: Flow, bytes: &[u8]) {
         self.outbox.push(flow, bytes);

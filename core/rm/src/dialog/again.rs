@@ -74,9 +74,9 @@ impl Again {
 }
 
 impl Relay {
-    /// Somebody is there, or nobody wants to know: no other way is tried.
-    pub(crate) fn settle(&mut self) {
-        self.again = None;
+    /// Somebody is there, or nobody wants to know: no other way is tried. True if there was one.
+    pub(crate) fn settle(&mut self) -> bool {
+        self.again.take().is_some()
     }
 }
 

@@ -31,8 +31,10 @@ impl Proxy {
     ) {
         let Some(status) = message.status() else { return };
         // somebody is there: no other address is asked
-        if let Some(relay) = self.relays.get_mut(key) {
-            relay.settle();
+        if let Some(relay) = self.relays.get_mut(key)
+            && relay.settle()
+        {
+            self.endpoint.wait_on(now.mono, client);
         }
         if status == 100 {
             return;

@@ -87,7 +87,16 @@ impl Proxy {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
         self.timers.take_back(Timer::TimerC(key));
-        let number = current.number;
+        let (number, member) = (current.number, current.member);
+        let took = now.mono.saturating_sub(current.began);
+        let mut story = std::mem::take(&mut hunt.story);
+        if let Some(member) = self.pool.get_mut(member) {
+            member.tried(now.mono, Tried::Answered, "");
+        }
+        self.note_try(&mut story, member, "placed", message.status(), None, took);
+        if let Some(hunt) = self.hunts.get_mut(key) {
+            hunt.story = story;
+        }
         self.give_up(now, key, current, false);
         if let Some(watch) = self.watched.get(&number).copied() {
             self.on_watched(now, watch, message, true);

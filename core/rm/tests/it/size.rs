@@ -251,6 +251,7 @@ fn an_answer_that_is_too_large_for_the_caller_is_500() {
     world.packet(server, &reply(&bye, 200, "", ""));
     assert_eq!((world.ends().len(), &world.ends()[0]["reason"]), (1, &"too-large".into()));
     assert_eq!(world.proxy.resources()[0].used, 0);
+    assert_eq!(world.proxy.counters().tries["mcp"]["mcp-1"]["placed"], 1);
 
     // a failure of that size is one without an answer of use
     let (mut world, server, sent) = asked(udp, &invite("18005550100", "f"));

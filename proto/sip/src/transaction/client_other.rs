@@ -93,6 +93,20 @@ impl State {
         }
     }
 
+    /// The user waits for the final response after all, whatever it had for patience: somebody is
+    /// there.
+    pub(crate) fn on_patience(self, desk: &mut Desk<'_>) -> Self {
+        match self {
+            // Proceeding, the user waits on: F begins anew, stays
+            state @ Self::Proceeding { .. } => {
+                desk.arm(Timer::F);
+                state
+            }
+            // any other state: nobody has answered, or all is said
+            state @ (Self::Trying { .. } | Self::Completed | Self::Terminated) => state,
+        }
+    }
+
     /// The transport lost the request (§17.1.4).
     pub(crate) fn on_flow_failed(self) -> (Self, Verdict) {
         match self {

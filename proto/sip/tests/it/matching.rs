@@ -259,6 +259,34 @@ fn who_gives_up_twice_gives_the_first_reason() {
     assert!(cancel.contains("cause=16") && !cancel.contains("cause=31"), "{cancel}");
 }
 
+/// Patience of the user's own ends with a provisional answer, if the user says so; Timer F runs then.
+#[test]
+fn who_has_answered_provisionally_is_waited_for() {
+    for (code, waits, expected) in
+        [(Some(100), true, 33_000), (Some(100), false, 16_000), (None, true, 16_000)]
+    {
+        let (mut endpoint, bytes) = (endpoint(), request("INFO", Udp, 5060, "z9hG4bKw"));
+        let options = ClientOptions { timeout: Some(ms(16_000)) };
+        let id = endpoint.request(NOW, flow(Udp, 5060), &bytes, options);
+        if let Some(code) = code {
+            endpoint.handle_input(ms(1_000), flow(Udp, 5060), &response(&bytes, code));
+        }
+        if waits {
+            endpoint.wait_on(ms(1_000), id);
+        }
+        let mut event = None;
+        while event.is_none() {
+            let (at, _) = endpoint.poll_timeout().unwrap();
+            endpoint.handle_timeout(at);
+            event = endpoint.poll_event().map(|event| (at, event));
+        }
+        assert_eq!(event, Some((ms(expected), TransactionEvent::Timeout { id })), "{code:?}");
+        // a stale id does nothing
+        endpoint.wait_on(ms(expected), id);
+        assert_eq!(endpoint.poll_timeout(), None);
+    }
+}
+
 #[test]
 fn a_request_that_cannot_be_told_apart_fails_at_once() {
     let bye = request("BYE", Udp, 5060, "z9hG4bKtwice");
