@@ -259,7 +259,8 @@ fn who_gives_up_twice_gives_the_first_reason() {
     assert!(cancel.contains("cause=16") && !cancel.contains("cause=31"), "{cancel}");
 }
 
-/// Patience of the user's own ends with a provisional answer, if the user says so; Timer F runs then.
+/// Patience of the user's own ends with a provisional answer, if the user says so; Timer F runs
+/// then.
 #[test]
 fn who_has_answered_provisionally_is_waited_for() {
     for (code, waits, expected) in
