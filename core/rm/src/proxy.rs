@@ -152,6 +152,7 @@ impl Proxy {
             t1: settings.timers.t1,
             t2: settings.timers.t2,
             t4: settings.timers.t4,
+            trying: settings.timers.trying,
         };
         let mut proxy = Self {
             options: settings.options.clone(),

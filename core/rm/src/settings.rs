@@ -205,6 +205,8 @@ pub struct SipTimers {
     pub t4: Duration,
     /// Timer C: longest wait for the final answer to an INVITE, restarted by each 101–199.
     pub c: Duration,
+    /// How long the 100 to an INVITE may wait for a better answer; zero: it leaves at once.
+    pub trying: Duration,
 }
 
 impl SipTimers {
@@ -217,6 +219,7 @@ impl SipTimers {
             t2: given.t2.unwrap_or(self.t2).max(t1),
             t4: given.t4.unwrap_or(self.t4),
             c: given.c.unwrap_or(self.c),
+            trying: self.trying,
         }
     }
 }
@@ -228,6 +231,7 @@ impl Default for SipTimers {
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
             c: Duration::from_secs(180),
+            trying: Duration::ZERO,
         }
     }
 }

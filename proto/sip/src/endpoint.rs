@@ -281,6 +281,9 @@ impl Endpoint {
             let waiting = self.outbox.waiting();
             self.step(id.0.index, |machine, desk| {
                 let machine = match machine {
+                    Machine::ServerInvite(state) if code == 100 => {
+                        Machine::ServerInvite(state.on_trying(bytes, desk))
+                    }
                     Machine::ServerInvite(state) => {
                         Machine::ServerInvite(state.on_respond(class, bytes, desk))
                     }

@@ -28,7 +28,7 @@ use crate::transport::Flow;
 use chain::{Link, Linked};
 use deadline::{Armed, Deadlines};
 use key::Key;
-use timer::{Timer, Timers};
+use timer::{Kind, Timer, Timers};
 
 /// Why a packet needs no attention from above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -264,6 +264,11 @@ impl Desk<'_> {
         let repeats = repeats.saturating_add(1);
         self.arm_for(timer, self.timers.interval(timer, repeats));
         repeats
+    }
+
+    /// Whatever was to be sent is not sent any more.
+    pub(crate) fn disarm_resend(&mut self) {
+        self.deadlines.disarm(self.armed, Kind::Resend);
     }
 
     pub(crate) fn disarm_all(&mut self) {

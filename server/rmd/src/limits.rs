@@ -66,6 +66,9 @@ pub(crate) const KEY_FILE: u64 = 64 * 1024;
 /// While messages come quickly, a turn begins at the earliest so long after the one before: the
 /// most that a message may wait for others, half of it on average. A 100 has 200 ms (rm.md §1.6).
 pub(crate) const TURN_REST: Duration = Duration::from_millis(4);
+/// The 100 to an INVITE waits so long for a better answer, and with [`TURN_REST`] still leaves
+/// within 10 ms: under load most calls need none.
+pub(crate) const TRYING_WAIT: Duration = Duration::from_millis(5);
 /// Messages come quickly when so many …
 pub(crate) const BUSY_ARRIVALS: u64 = 40;
 /// … arrive in this time: some 300 calls per second. Below, nothing waits.
@@ -78,7 +81,7 @@ pub(crate) const SLICE_TIME: Duration = Duration::from_micros(200);
 pub(crate) const INPUTS_PER_TURN: usize = 64;
 /// Records go to the spool at the earliest so long after the ones before: under load many share one
 /// sync. A first record waits for nothing; the answer to a BYE waits so long at most.
-pub(crate) const COMMIT_REST: Duration = Duration::from_millis(8);
+pub(crate) const COMMIT_REST: Duration = Duration::from_millis(10);
 /// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: starts, then
 /// ends are dropped, oldest first, and counted.
 pub(crate) const BACKLOG_BYTES: usize = 64 * 1024 * 1024;

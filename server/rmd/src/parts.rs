@@ -6,6 +6,7 @@ use crate::boot::DataDir;
 use crate::cluster_key;
 use crate::error::StartError;
 use crate::http::{self, Tokens};
+use crate::limits::TRYING_WAIT;
 use crate::listeners::{self, Bound, Socket};
 use crate::settings;
 use crate::tls::{self, Certificates};
@@ -103,7 +104,7 @@ impl Base {
             seed: seed()?,
             application: rm.application.clone(),
             options: Options::default(),
-            timers: SipTimers::default(),
+            timers: SipTimers { trying: TRYING_WAIT, ..SipTimers::default() },
         };
         let seed = seed()?;
         let (seats, dscp) = (Seats::default(), rm.sip.dscp);

@@ -11,6 +11,7 @@ mod knee;
 mod load;
 mod plan;
 mod process;
+mod quota;
 mod ringmaster;
 mod site;
 mod sipp;
@@ -37,7 +38,7 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
     for part in &plan.parts {
         let table = match part {
             Part::Load => tables::load(&plan, &load::run(&tools, &plan)),
-            Part::Knee => tables::knee(&knee::run(&tools, &plan)),
+            Part::Knee => knees(&tools, &plan),
             Part::Held => tables::held(&plan, &held::run(&tools, &plan)),
         };
         println!("{table}");
@@ -48,6 +49,17 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
         super::write(root, MARKS, text.trim_end_matches('\n')).context("the tables are lost")?;
     }
     Ok(())
+}
+
+/// As far as callers and media servers let the systems go, and where the systems are what is short.
+fn knees(tools: &Tools, plan: &Plan) -> String {
+    let mut text = tables::knee(&knee::run(tools, plan, None));
+    if plan.quota > 0 {
+        let share = plan.quota;
+        text.push_str(&format!("\nThe same with {share} % of one processor for the system:\n\n"));
+        text.push_str(&tables::knee(&knee::run(tools, plan, Some(share))));
+    }
+    text
 }
 
 /// What a turn measured, told at once: a run that is stopped has lost only the turn in hand. A

@@ -26,6 +26,36 @@ fn what_is_counted_and_what_passes() {
     }
 }
 
+/// A 100 is for what takes long (RFC 3261 §17.2.1), and there within 10 ms (rm.md §14, 1).
+#[test]
+fn a_100_leaves_in_time_unless_something_better_does() {
+    let timers = rm::SipTimers { trying: Duration::from_millis(5), ..rm::SipTimers::default() };
+    let mut world = World::with(&objects(), rm::Settings { timers, ..settings() });
+    let said = |world: &mut World| {
+        let answers = world.wire.iter().filter(|sent| sent.flow.remote == address(CALLER));
+        let codes = answers.map(|sent| sent.text[8..11].to_owned()).collect::<Vec<_>>();
+        world.wire.retain(|sent| sent.flow.remote != address(CALLER));
+        codes
+    };
+    world.udp(CALLER, &invite("18005550100", "quick"));
+    let forwarded = world.take(MCP1);
+    world.run(Duration::from_millis(4));
+    world.udp(MCP1, &reply(&forwarded, 180, "t", ""));
+    world.run(Duration::from_millis(100));
+    assert_eq!(said(&mut world), ["180"]);
+    world.udp(CALLER, &invite("18005550100", "slow"));
+    assert!(said(&mut world).is_empty());
+    world.run(Duration::from_millis(5));
+    assert_eq!(said(&mut world), ["100"]);
+    world.udp(CALLER, &invite("18005550100", "again"));
+    world.udp(CALLER, &invite("18005550100", "again"));
+    assert_eq!(said(&mut world), ["100"], "it came again: an answer was missed");
+    let line = "Proxy-Require: x\r\nContent-Type";
+    world.udp(CALLER, &invite("18005550100", "no").replace("Content-Type", line));
+    world.run(Duration::from_millis(100));
+    assert_eq!(said(&mut world), ["420"]);
+}
+
 /// §5.4 (a) as forwarded, with the addresses of the specification: mcp-1 on TCP.
 #[test]
 fn the_forwarded_invite_is_byte_exact() {

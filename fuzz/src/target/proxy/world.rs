@@ -260,7 +260,7 @@ fn settings(boot: u32) -> Settings {
         seed: [u64::from(boot), 2, 3, 4],
         application: "rm-1".to_owned(),
         options,
-        timers: rm::SipTimers::default(),
+        timers: rm::SipTimers { trying: Duration::from_millis(5), ..rm::SipTimers::default() },
     }
 }
 

@@ -77,7 +77,12 @@ fn fits(transaction: &Transaction) -> Result<(), &'static str> {
             | Machine::ServerInvite(server_invite::State::Completed { .. })
     );
     let unreliable = !transaction.flow.transport.is_stream();
-    if transaction.armed.has_resend() != (repeats && unreliable) {
+    // a 100 may wait there, on any transport
+    let may_wait = matches!(
+        machine,
+        Machine::ServerInvite(server_invite::State::Proceeding { last: Some(_) })
+    );
+    if !may_wait && transaction.armed.has_resend() != (repeats && unreliable) {
         return Err("something is repeated that should not be, or the other way round");
     }
     if machine.is_client() && transaction.is_member != (phase == Phase::Pending) {

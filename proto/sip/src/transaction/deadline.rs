@@ -87,7 +87,7 @@ impl Deadlines {
 
     pub(crate) fn new(timers: &Timers) -> Self {
         let doubled = (0..=6).map(|doublings| timers.t1.saturating_mul(1 << doublings));
-        let others = [timers.t2, timers.t4, timers.first(Timer::D)];
+        let others = [timers.t2, timers.t4, timers.first(Timer::D), timers.trying];
         let mut lanes: Vec<Lane> = Vec::new();
         for after in doubled.chain(others) {
             if lanes.iter().all(|lane| lane.after != after) {

@@ -2,7 +2,9 @@
 //!
 //! Each arm of a step names its edge of figure 7 there: the state, what comes, the next state.
 //! Repeats failures until their ACK comes; leaves 2xx to the end that made them, and remembers
-//! after one the key only, so that a late copy of the INVITE is no new call. Makes no 100 Trying.
+//! after one the key only, so that a late copy of the INVITE is no new call. Makes no 100 Trying,
+//! but keeps the user's back for [`Timers::trying`](super::timer::Timers): a better answer that
+//! comes meanwhile spares it.
 
 use super::timer::Timer;
 use super::{Absorbed, Class, Desk, Phase, Verdict};
@@ -30,10 +32,13 @@ impl State {
     /// The INVITE came again: the last response goes out again, if there is one to repeat.
     pub(crate) fn on_repeated(&self, desk: &mut Desk<'_>) {
         match self {
-            // Proceeding or Completed, INVITE: the last response sent again
-            Self::Proceeding { last: Some(response) } | Self::Completed { response, .. } => {
+            // Proceeding, INVITE: the last response sent again; a 100 that waited leaves with it
+            Self::Proceeding { last: Some(response) } => {
+                desk.disarm_resend();
                 desk.send_again(response);
             }
+            // Completed, INVITE: the response sent again
+            Self::Completed { response, .. } => desk.send_again(response),
             // Proceeding without response, Confirmed, Accepted (RFC 6026 §7.1), INVITE: absorbed
             Self::Proceeding { last: None }
             | Self::Confirmed
@@ -65,17 +70,36 @@ impl State {
         }
     }
 
-    /// The user answers. After a final response only a further 2xx after a 2xx still leaves.
+    /// The user says 100. It is worth nothing once something better was said.
+    pub(crate) fn on_trying(self, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
+        match self {
+            // Proceeding without response, 100 from the user: kept, and sent now or when it is due
+            Self::Proceeding { last: None } => {
+                if desk.timers.trying.is_zero() {
+                    desk.send(bytes);
+                } else {
+                    desk.arm(Timer::Trying);
+                }
+                Self::Proceeding { last: Some(desk.buffers.keep(bytes)) }
+            }
+            // Proceeding with a response, and all states behind it: the 100 is worth nothing
+            state => state,
+        }
+    }
+
+    /// The user answers otherwise. After a final response only a 2xx after a 2xx still leaves.
     pub(crate) fn on_respond(self, class: Class, bytes: &[u8], desk: &mut Desk<'_>) -> Self {
         match (self, class) {
             // Proceeding, 1xx from the user: sent, stays
             (Self::Proceeding { last }, Class::Provisional) => {
+                desk.disarm_resend();
                 desk.send(bytes);
                 desk.release(last);
                 Self::Proceeding { last: Some(desk.buffers.keep(bytes)) }
             }
             // Proceeding, 2xx from the user: sent, Accepted (RFC 6026 §7.1)
             (Self::Proceeding { last }, Class::Success) => {
+                desk.disarm_resend();
                 desk.send(bytes);
                 desk.release(last);
                 desk.arm(Timer::L);
@@ -83,6 +107,7 @@ impl State {
             }
             // Proceeding, 300–699 from the user: sent, Completed
             (Self::Proceeding { last }, Class::Failure) => {
+                desk.disarm_resend();
                 desk.send(bytes);
                 desk.release(last);
                 if !desk.reliable() {
@@ -103,6 +128,11 @@ impl State {
 
     pub(crate) fn on_timer(self, timer: Timer, desk: &mut Desk<'_>) -> (Self, Verdict) {
         match (self, timer) {
+            // Proceeding, the 100 is due: sent, stays
+            (Self::Proceeding { last: Some(trying) }, Timer::Trying) => {
+                desk.send(&trying);
+                (Self::Proceeding { last: Some(trying) }, Verdict::Quiet)
+            }
             // Completed, Timer G: response sent again, stays
             (Self::Completed { response, repeats }, Timer::G) => {
                 let repeats = desk.repeat(Timer::G, &response, repeats);

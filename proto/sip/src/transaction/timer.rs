@@ -14,6 +14,9 @@ pub struct Timers {
     pub t2: Duration,
     /// Longest time a message stays in the network. RFC value 5 s.
     pub t4: Duration,
+    /// How long a 100 may wait for a better answer, which then goes alone. Zero: it leaves at once;
+    /// more than 200 ms is late (§17.2.1).
+    pub trying: Duration,
 }
 
 impl Default for Timers {
@@ -22,6 +25,7 @@ impl Default for Timers {
             t1: Duration::from_millis(500),
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
+            trying: Duration::ZERO,
         }
     }
 }
@@ -42,6 +46,7 @@ impl Timers {
             Timer::D => self.patience().max(Duration::from_secs(32)),
             Timer::I | Timer::K => self.t4,
             Timer::Cancelled | Timer::Unanswered => self.patience(),
+            Timer::Trying => self.trying,
         }
     }
 
@@ -80,6 +85,8 @@ pub enum Timer {
     L,
     /// Takes further 2xx to an INVITE (RFC 6026 §8.4).
     M,
+    /// No better answer to an INVITE came in time: its 100 leaves (§17.2.1); without a letter.
+    Trying,
     /// A CANCEL was sent and no final response came (§9.1); without a letter in the RFC.
     Cancelled,
     /// A non-INVITE that the user of the transaction never answered. Its client gave up at the
@@ -91,7 +98,7 @@ pub enum Timer {
 /// the same state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Sends something again.
+    /// Sends something, mostly again.
     Resend,
     /// Ends the state.
     End,
@@ -99,7 +106,7 @@ pub(crate) enum Kind {
 
 impl Timer {
     /// All timers, in the order of the table in LIFECYCLE.md.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::A,
         Self::B,
         Self::D,
@@ -112,6 +119,7 @@ impl Timer {
         Self::K,
         Self::L,
         Self::M,
+        Self::Trying,
         Self::Cancelled,
         Self::Unanswered,
     ];
@@ -132,6 +140,7 @@ impl Timer {
             Self::K => "timer K: repeated responses",
             Self::L => "timer L: repeated INVITEs after 2xx",
             Self::M => "timer M: further 2xx",
+            Self::Trying => "100 Trying is due",
             Self::Cancelled => "CANCEL without final response",
             Self::Unanswered => "request never answered from above",
         }
@@ -139,7 +148,7 @@ impl Timer {
 
     pub(crate) const fn kind(self) -> Kind {
         match self {
-            Self::A | Self::E | Self::G => Kind::Resend,
+            Self::A | Self::E | Self::G | Self::Trying => Kind::Resend,
             Self::B
             | Self::D
             | Self::F

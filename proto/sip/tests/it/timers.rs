@@ -150,9 +150,9 @@ impl Play {
 
 /// With the base times of RFC 3261, and with others: everything follows from them.
 fn check(name: &str, transport: Transport, script: &[(u64, Do)], expected: &[(u64, &str)]) {
-    let Timers { t1, t2, t4 } = Timers::default();
+    let Timers { t1, t2, t4, .. } = Timers::default();
     for scale in [1, 3] {
-        let timers = Timers { t1: t1 * scale, t2: t2 * scale, t4: t4 * scale };
+        let timers = Timers { t1: t1 * scale, t2: t2 * scale, t4: t4 * scale, ..Timers::default() };
         let seen = play(transport, timers, scale, script);
         let seen: Vec<(u64, &str)> = seen.iter().map(|(at, what)| (*at, what.as_str())).collect();
         assert_eq!(seen, expected, "{name}, {scale} times T1, T2 and T4");
@@ -219,7 +219,7 @@ fn timer_d_is_never_shorter_than_32_s() {
 /// The base times stand alone: T2 is no multiple of T1, and T4 none of either.
 #[test]
 fn timers_e_k_and_i_follow_t2_and_t4() {
-    let timers = Timers { t1: ms(500), t2: ms(2_700), t4: ms(7_100) };
+    let timers = Timers { t1: ms(500), t2: ms(2_700), t4: ms(7_100), ..Timers::default() };
     let script = [(0, Send("BYE")), (100, Answer("BYE", 100)), (4_000, Answer("BYE", 200))];
     let ends = |seen: &[(u64, String)], what: &str| {
         let of = seen.iter().filter(|(_, one)| one == what);
@@ -580,4 +580,34 @@ fn a_failed_flow_fails_what_waits_on_it() {
     let expected = [(0, "> BYE"), (10, "up 100"), (20, "failed")];
     check("non-INVITE", Udp, &script, &expected);
     check("non-INVITE on a stream", Tcp, &script, &expected);
+}
+
+/// RFC 3261 §17.2.1: a 100 is for what takes long. One that waits is spared by whatever is better,
+/// leaves at once when the INVITE comes again, and when it is due.
+#[test]
+fn a_100_waits_for_a_better_answer() {
+    let timers = Timers { trying: ms(5), ..Timers::default() };
+    let of = |script: &[(u64, Do)]| {
+        let end = (10_000, Respond(200));
+        play(Udp, timers, 1, &script.iter().copied().chain([end]).collect::<Vec<_>>())
+    };
+    let (come, trying) = ((0, Come("INVITE")), (0, Respond(100)));
+    let seen = of(&[come, trying, (40, Respond(180)), (50, Come("INVITE"))]);
+    let sent = |seen: &[(u64, String)]| {
+        let sent = seen.iter().filter(|(at, one)| *at < 10_000 && one.starts_with("> "));
+        sent.cloned().collect::<Vec<_>>()
+    };
+    let expected = |all: &[(u64, &str)]| {
+        all.iter().map(|(at, one)| (*at, format!("> {one} INVITE"))).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&seen), expected(&[(5, "100"), (40, "180"), (50, "180")]));
+    for (better, text) in [(180, "180"), (200, "200"), (486, "486")] {
+        let seen = of(&[come, trying, (4, Respond(better)), (100, Respond(100))]);
+        let once: Vec<_> = sent(&seen).into_iter().filter(|(at, _)| *at < 500).collect();
+        assert_eq!(once, expected(&[(4, text)]));
+    }
+    let seen = of(&[come, trying, (2, Come("INVITE")), (40, Respond(180))]);
+    assert_eq!(sent(&seen), expected(&[(2, "100"), (40, "180")]));
+    let seen = of(&[come, (3, Respond(100)), (20, Respond(100))]);
+    assert_eq!(sent(&seen), expected(&[(8, "100")]));
 }

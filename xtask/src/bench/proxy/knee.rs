@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::call::{Calls, Via};
 use super::plan::Plan;
+use super::quota::Quota;
 use super::sipp::Callers;
 use super::system::{Running, System, Tools};
 use super::told;
@@ -33,37 +34,27 @@ pub(super) struct Knee {
     pub(super) p99_ms: f64,
 }
 
-/// All systems in alternation.
-pub(super) fn run(tools: &Tools, plan: &Plan) -> Vec<Knee> {
+/// All systems in alternation, with a share of one processor in percent or with what they can get.
+pub(super) fn run(tools: &Tools, plan: &Plan, share: Option<u32>) -> Vec<Knee> {
     let mut knees = Vec::new();
     for turn in 1..=plan.knees {
         for via in &plan.vias {
             for system in plan.systems.iter().filter(|system| plan.plays(**system, turn)) {
-                told(turn, one(tools, *system, *via), &mut knees);
+                told(turn, one(tools, *system, *via, share), &mut knees);
             }
         }
     }
     knees
 }
 
-fn one(tools: &Tools, system: System, via: Via) -> Result<Knee> {
-    let running = system.start(tools, via)?;
-    let mut highest = 0;
-    // In large steps up to the first failure, from the last good rate on in small ones.
-    for step in [STEP * 2, STEP] {
-        for rate in (FIRST.max(highest + step)..=LAST).step_by(usize::try_from(step)?) {
-            let outcome = try_rate(tools, &running, via, rate)?;
-            if outcome.failed > 0.0 || outcome.per_second < f64::from(rate) * REACHED {
-                break;
-            }
-            highest = rate;
-        }
-    }
-    drop(running);
+fn one(tools: &Tools, system: System, via: Via, share: Option<u32>) -> Result<Knee> {
+    // A share is a step to half the height.
+    let (first, step) = if share.is_some() { (FIRST / 2, STEP / 2) } else { (FIRST, STEP) };
+    let highest = highest(&start(tools, system, via, share)?, tools, via, [first, step])?;
     // Fresh, so that what was left of the rate before does not count.
-    let running = system.start(tools, via)?;
-    let rate = highest.max(FIRST) * 3 / 2;
-    let outcome = try_rate(tools, &running, via, rate)?;
+    let fresh = start(tools, system, via, share)?;
+    let rate = highest.max(first) * 3 / 2;
+    let outcome = try_rate(tools, &fresh.running, via, rate)?;
     Ok(Knee {
         system,
         via,
@@ -72,6 +63,33 @@ fn one(tools: &Tools, system: System, via: Via) -> Result<Knee> {
         failed_share: outcome.failed / f64::from(rate * SECONDS),
         p99_ms: outcome.p99_ms,
     })
+}
+
+/// In large steps up to the first failure, from the last good rate on in small ones.
+fn highest(held: &Held, tools: &Tools, via: Via, [first, step]: [u32; 2]) -> Result<u32> {
+    let mut highest = 0;
+    for step in [step * 2, step] {
+        for rate in (first.max(highest + step)..=LAST).step_by(usize::try_from(step)?) {
+            let outcome = try_rate(tools, &held.running, via, rate)?;
+            if outcome.failed > 0.0 || outcome.per_second < f64::from(rate) * REACHED {
+                break;
+            }
+            highest = rate;
+        }
+    }
+    Ok(highest)
+}
+
+/// A system and its share, if it has one, which outlives it.
+struct Held {
+    running: Running,
+    _share: Option<Quota>,
+}
+
+fn start(tools: &Tools, system: System, via: Via, share: Option<u32>) -> Result<Held> {
+    let running = system.start(tools, via)?;
+    let share = share.map(|share| Quota::hold(&running.server, share)).transpose()?;
+    Ok(Held { running, _share: share })
 }
 
 /// What came of a rate.

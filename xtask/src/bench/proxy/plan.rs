@@ -10,6 +10,7 @@ use super::system::System;
 const USAGE: &str = "options of bench proxy:
   --alternations N     turns of a load (5); Kamailio fm, the second column, takes the first only
   --knees N            turns of the knee (1)
+  --quota PERCENT      the knee once more with so much of one processor for the system (30; 0: not)
   --rates A,B,…        calls per second (1000,4000)
   --via udp|tcp        one transport only
   --only SYSTEM,…      ringmaster, tlsf, fm (Kamailio with that allocator)
@@ -37,6 +38,8 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     pub(super) alternations: usize,
     pub(super) knees: usize,
+    /// Percent of one processor; 0: none.
+    pub(super) quota: u32,
     pub(super) rates: Vec<u32>,
     pub(super) vias: Vec<Via>,
     pub(super) systems: Vec<System>,
@@ -52,6 +55,7 @@ impl Default for Plan {
             parts: vec![Part::Load, Part::Knee, Part::Held],
             alternations: 5,
             knees: 1,
+            quota: 30,
             rates: vec![1000, 4000],
             vias: vec![Via::Udp, Via::Tcp],
             systems: System::ALL.to_vec(),
@@ -109,6 +113,7 @@ impl Plan {
         match name {
             "--alternations" => self.alternations = value.parse()?,
             "--knees" => self.knees = value.parse()?,
+            "--quota" => self.quota = value.parse()?,
             "--warm" => self.warm = value.parse()?,
             "--seconds" => self.seconds = value.parse()?,
             "--held" => self.held = value.parse()?,
@@ -137,11 +142,12 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { parts, alternations, knees, rates, vias, systems, .. } = self;
-        let Self { warm, seconds, held, .. } = self;
+        let Self { warm, seconds, held, quota, .. } = self;
         write!(
             f,
             "{parts:?}: {alternations} turns of {systems:?} over {vias:?}; {rates:?} calls/s for \
-             {warm}+{seconds} s; {knees} turns of the knee; {held} calls held"
+             {warm}+{seconds} s; {knees} turns of the knee, then with {quota} % of a processor; \
+             {held} calls held"
         )
     }
 }

@@ -44,7 +44,8 @@ impl Process {
         Ok(f64::from(kib) * 1024.0)
     }
 
-    fn tree(&self) -> Result<Vec<u32>> {
+    /// It and all below it.
+    pub(super) fn tree(&self) -> Result<Vec<u32>> {
         let mut tree = vec![self.0.id()];
         let mut all = Vec::new();
         for entry in fs::read_dir("/proc")? {

@@ -89,7 +89,8 @@ impl Callers {
         Progress {
             seconds: stamp("CurrentTime").unwrap_or(begun) - begun,
             placed: number("OutgoingCall(C)"),
-            succeeded: number("SuccessfulCall(C)"),
+            // A refused call ends as it should, but is none.
+            succeeded: number("SuccessfulCall(C)") - number("GenericCounter1(C)"),
             failed: number("FailedCall(C)"),
             retransmissions: number("Retransmissions(C)"),
         }
