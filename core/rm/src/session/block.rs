@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::config::Service;
 use model::id::{Epoch, Guid, LegId};
-use model::record::SelectedBy;
+use model::record::{EARLIEST_MS, SelectedBy};
 use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -92,7 +92,8 @@ pub(crate) fn write(session: &Session, leg: &Leg, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a block; `None` if it is not one of this version, or damaged.
+/// Reads a block; `None` if it is not one of this version, or damaged. Times that cannot be are
+/// the nearest that can.
 pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
     let (version, rest) = block.split_first()?;
     if *version != VERSION {
@@ -103,6 +104,10 @@ pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
         return None;
     }
     let service = Service::from_number(packed.service)?;
+    // a clock that went wrong when they were written: no record with such times would be taken
+    let past = |at: u64| Millis(at.max(EARLIEST_MS)).min(now.wall);
+    let mut owners = packed.owners;
+    owners.iter_mut().for_each(|owner| owner.from = past(owner.from.0));
     let session = Session {
         guid: Guid(packed.guid),
         tenant: packed.tenant.map(Arc::new),
@@ -110,7 +115,7 @@ pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
         revision: packed.revision,
         burst: packed.burst,
         priority: packed.priority,
-        started: Millis(packed.session_started),
+        started: past(packed.session_started),
         legs: SmallVec::new(),
     };
     let leg = Leg {
@@ -121,15 +126,15 @@ pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
         silent: true,
         resource: packed.resource.map(Arc::new),
         attempts: packed.attempts,
-        started: Millis(packed.started),
-        ringing: packed.ringing.map(Millis),
-        answered: packed.answered.map(Millis),
-        last_heard: Millis(packed.last_heard),
+        started: past(packed.started),
+        ringing: packed.ringing.map(past),
+        answered: packed.answered.map(past),
+        last_heard: past(packed.last_heard),
         opened: true,
         referred: packed.referred,
         cseq: packed.cseq,
         session_timer: packed.session_timer.map(|s| Duration::from_secs(u64::from(s))),
-        owners: packed.owners,
+        owners,
         sip_status: packed.sip_status,
         selected_by: SelectedBy::from_number(packed.selected_by),
         placed_by: packed.placed_by.into(),

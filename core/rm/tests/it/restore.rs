@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::world::{CALLER, Up, World, header, invite, objects, settings};
 use model::id::BootEpoch;
+use model::time::Millis;
 use rm::FrameKind;
 
 fn limited() -> serde_json::Value {
@@ -225,4 +226,26 @@ fn of_two_open_frames_of_one_leg_the_higher_epoch_goes_on() {
     assert!(update["id"].as_str().unwrap().ends_with("/cdr.update/3.1.1"), "{update}");
     assert_eq!(update["owners"].as_array().unwrap().len(), 3);
     assert_eq!(world.proxy.status().legs, 1);
+}
+
+/// The clock was a month ahead when the calls came in, and was set right before the start.
+#[test]
+fn calls_of_a_clock_that_was_ahead_are_carried_on_and_end_in_records_that_are_taken() {
+    let (_, blocks, ..) = twenty();
+    let mut second = settings();
+    second.boot = BootEpoch(2);
+    let mut world = World::cold(&limited(), second);
+    world.now.wall = Millis(world.now.wall.0 - 30 * 86_400_000);
+    let now = world.now.wall;
+    let restored = world.proxy.restore(world.now, blocks.iter().map(Vec::as_slice));
+    assert_eq!((restored.legs, restored.refused), (20, 0));
+    world.ready();
+    world.run(rm::limits::MAX_CALL_DURATION);
+    let ends = world.ends();
+    assert_eq!(ends.len(), 20);
+    for end in ends {
+        for time in ["started_at", "answered_at"] {
+            assert_eq!(end[time], now.to_string(), "{end:#}");
+        }
+    }
 }
