@@ -50,8 +50,8 @@ const FLOWS: &[Flow] = &[
     },
     Flow {
         name: "hold-and-back",
-        caller: "> INVITE; < 180; < 200; > ACK; > INVITE hold; < 200 hold; > ACK; wait 100; \
-                 > INVITE; < 200; > ACK; > BYE; < 200",
+        caller: "> INVITE; < 180; < 200; > ACK; wait 100; > INVITE hold; < 200 hold; > ACK; \
+                 wait 100; > INVITE; < 200; > ACK; > BYE; < 200",
         media: &["< INVITE; > 180; > 200; < ACK; < INVITE hold; > 200 hold; < ACK; \
                   < INVITE; > 200; < ACK; < BYE; > 200"],
         record: USER,
@@ -68,21 +68,21 @@ const FLOWS: &[Flow] = &[
     },
     Flow {
         name: "re-invite-refused",
-        caller: "> INVITE; < 180; < 200; > ACK; > INVITE; < 491; > ACK; > BYE; < 200",
+        caller: "> INVITE; < 180; < 200; > ACK; wait 100; > INVITE; < 491; > ACK; > BYE; < 200",
         media: &["< INVITE; > 180; > 200; < ACK; < INVITE; > 491; < ACK; < BYE; > 200"],
         record: USER,
         tries: FIRST,
     },
     Flow {
         name: "re-invite-into-nothing",
-        caller: "> INVITE; < 180; < 200; > ACK; > INVITE; < 481; > ACK",
+        caller: "> INVITE; < 180; < 200; > ACK; wait 100; > INVITE; < 481; > ACK",
         media: &["< INVITE; > 180; > 200; < ACK; < INVITE; > 481; < ACK"],
         record: ("APP_END", "no-dialog", "200"),
         tries: FIRST,
     },
     Flow {
         name: "update",
-        caller: "> INVITE; < 180; < 200; > ACK; > UPDATE hold; < 200 hold; \
+        caller: "> INVITE; < 180; < 200; > ACK; wait 100; > UPDATE hold; < 200 hold; \
                  < UPDATE; > 200; wait 100; > BYE; < 200",
         media: &["< INVITE; > 180; > 200; < ACK; < UPDATE hold; > 200 hold; \
                   > UPDATE; < 200; < BYE; > 200"],
@@ -91,7 +91,8 @@ const FLOWS: &[Flow] = &[
     },
     Flow {
         name: "info",
-        caller: "> INVITE; < 180; < 200; > ACK; > INFO; < 200; < INFO; > 200; < BYE; > 200",
+        caller: "> INVITE; < 180; < 200; > ACK; wait 100; > INFO; < 200; < INFO; > 200; < BYE; \
+                 > 200",
         media: &["< INVITE; > 180; > 200; < ACK; < INFO; > 200; wait 200; > INFO; < 200; > BYE; \
                   < 200"],
         record: APP,
