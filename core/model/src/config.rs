@@ -8,6 +8,7 @@
 pub mod application;
 pub mod capability;
 pub(crate) mod check;
+pub mod cti;
 pub mod did;
 pub mod document;
 pub mod group;
@@ -22,6 +23,7 @@ pub mod tenant;
 
 pub use application::{Application, ApplicationType};
 pub use capability::Capabilities;
+pub use cti::{Cti, CtiAction, UseCti};
 pub use did::DidGroup;
 pub use document::Document;
 pub use group::{Group, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, StatusSet};

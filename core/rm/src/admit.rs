@@ -24,7 +24,7 @@ use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::settings::Role;
 use model::time::Now;
-pub(crate) use source::{Source, Sources};
+pub(crate) use source::{Source, Sources, Who};
 
 /// A request in hand, with its transaction.
 #[derive(Clone, Copy, Debug)]
@@ -159,9 +159,10 @@ impl Proxy {
         };
         match line.target.scheme {
             Scheme::Sip | Scheme::Sips => {
-                let any_host = source.role == Some(Role::SipServer);
+                // what a resource sends elsewhere is a call to the outside
+                let any_host = matches!(source.role, Some(Role::SipServer | Role::Media));
                 if !any_host && !own::is_own_host(&self.settings, &line.target) {
-                    return Err(foreign(source, line.uri));
+                    return Err(No::new(Reason::RelayRefused, line.uri));
                 }
             }
             Scheme::Tel => {}
@@ -186,15 +187,6 @@ fn no_extension(message: &Message<'_>, name: Name) -> Result<(), No> {
     let all =
         required.fold(first.text_lossy().into_owned(), |all, one| all + ", " + &one.text_lossy());
     Err(No::new(Reason::BadExtension, all))
-}
-
-/// A call to somewhere else: from a resource it would be an outbound one, for which no service is
-/// built; from anyone else a relay attempt.
-fn foreign(source: &Source, uri: &str) -> No {
-    if source.role == Some(Role::Media) {
-        return No::new(Reason::NoMatch, "gateway");
-    }
-    No::new(Reason::RelayRefused, uri)
 }
 
 /// `urn:service:sos` and its sub-services (RFC 5031).

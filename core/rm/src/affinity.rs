@@ -98,7 +98,7 @@ impl Proxy {
         let caller = leg.texts.get(Text::SourceName);
         let called_from = |names: &crate::session::ResourceNames| names.name == caller;
         let mut all = self.pool.configured().map(|(_, member)| &member.names);
-        all.find(|names| leg.kind == Kind::Bridged && called_from(names)).map(|names| names.dbid)
+        all.find(|names| leg.kind != Kind::Inbound && called_from(names)).map(|names| names.dbid)
     }
 }
 

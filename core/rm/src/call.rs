@@ -8,19 +8,20 @@ use std::sync::Arc;
 use model::config::Service;
 use model::id::Dbid;
 use model::record::Level;
+use model::snapshot::Snapshot;
 use model::time::Now;
 
-use crate::admit::{Request, Source};
+use crate::admit::{Request, Source, own};
 use crate::counters::count;
 use crate::forward::through::Through;
 use crate::log;
 use crate::policy;
-use crate::pool::{Pick, Pin, Plan, Wish};
+use crate::pool::{Pick, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::record::Story;
 use crate::reject::{No, Reason};
-use crate::select::{self, Choice};
-use crate::session::Text;
+use crate::select::{self, Asking, Choice, joining, number};
+use crate::session::{Kind, Session, State, Text};
 
 /// A call between admit and forward.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) source: Source,
     pub(crate) choice: Option<Choice>,
     pub(crate) plan: Plan,
+    /// The number towards the outside, when dialling rules have changed it.
+    pub(crate) number: Option<String>,
     /// The Route entry of its sender that it goes through.
     pub(crate) through: Option<Box<Through>>,
     pub(crate) story: Story,
@@ -49,7 +52,8 @@ impl Proxy {
     ) -> Option<Call> {
         let leg = self.begin(request, &source)?;
         let plan = Plan::of(Dbid(0), Dbid(0), Service::Voicexml);
-        Some(Call { leg, source, choice: None, plan, through, story: self.recorder.story() })
+        let story = self.recorder.story();
+        Some(Call { leg, source, choice: None, plan, number: None, through, story })
     }
 
     /// The stages that decide, in their order: select, authorise, place.
@@ -59,57 +63,168 @@ impl Proxy {
         call: &mut Call,
     ) -> Result<Pick, No> {
         self.select(request, call)?;
-        self.authorise(request.now, call)?;
-        self.place(request.now, call)
+        self.authorise(request, call)?;
+        self.place_or_instead(request, call)
     }
 
     fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {
+        let choice = self.choose(request, call, false)?;
+        self.is_chosen(request, call, choice)
+    }
+
+    /// Tenant, profile and service; `past_cti`: connectors were asked in vain.
+    pub(crate) fn choose(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &mut Call,
+        past_cti: bool,
+    ) -> Result<Choice, No> {
         let snapshot = Arc::clone(&self.snapshot);
-        let dn = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::Dn));
-        let trace = &mut call.story.trace;
-        let message = request.message;
-        let choice = select::select(&snapshot, &self.options, &call.source, message, dn, trace)?;
-        let tenant = self.names.tenant(&snapshot, choice.tenant);
-        let profile = self.names.profile(&snapshot, choice.profile);
-        call.plan.tenant = tenant.dbid;
-        call.plan.profile = profile.dbid;
-        call.plan.service = choice.service;
-        call.plan.pin = self.holder(message).map(Pin::dialog);
-        let session = self.table.both(call.leg).map(|(session, _)| session.guid);
-        self.wish(&mut call.plan, message, call.source.trusted, dn, session);
-        call.plan.conference = Wish::of(choice.service, message).map(Arc::new);
-        let Some(leg) = self.table.leg_mut(call.leg) else { return Err(Reason::Internal.into()) };
-        leg.service = choice.service;
-        leg.selected_by = Some(choice.by);
-        let session = leg.session;
-        if let Some(session) = self.table.session_mut(session) {
-            session.belongs(tenant, profile);
+        let Some((session, leg)) = self.table.both(call.leg) else {
+            return Err(Reason::Internal.into());
+        };
+        let dn = leg.texts.get(Text::Dn);
+        let asking = self.asking(&snapshot, request, &call.source, dn);
+        let asking = Asking { past_cti, ..asking };
+        let joins = !leg.primary || session.resurrected;
+        let choice = if joins {
+            let first = self.first_number(session);
+            joining::join(&asking, session, first, &mut call.story.trace)?
+        } else {
+            select::select(&asking, None, &mut call.story.trace)?
+        };
+        if let Some(name) = &choice.missed {
+            let guid = session.guid;
+            let fields =
+                vec![("reason", Reason::NoProfile.word().to_owned()), ("profile", name.clone())];
+            self.log(log::NO_PROFILE, Some(guid), fields);
         }
+        Ok(choice)
+    }
+
+    /// What was chosen holds for the call from here on.
+    pub(crate) fn is_chosen(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &mut Call,
+        choice: Choice,
+    ) -> Result<(), No> {
+        let snapshot = Arc::clone(&self.snapshot);
+        self.belongs(&snapshot, call, &choice)?;
+        let profile = choice.profile.map(|profile| snapshot.profile(profile));
+        call.plan.tenant = snapshot.tenant(choice.tenant).dbid;
+        call.plan.profile = profile.map_or(Dbid(0), |profile| profile.dbid);
+        call.plan.service = choice.service;
+        if let Some((session, leg)) = self.table.both(call.leg) {
+            let dn = leg.texts.get(Text::Dn);
+            let room = profile.and_then(|profile| profile.conference_id.as_deref()).unwrap_or(dn);
+            let message = request.message;
+            self.wish(&mut call.plan, message, call.source.trusted, dn, Some(session.guid));
+            call.plan.conference = Wish::of(choice.service, message)
+                .or_else(|| Wish::of_number(choice.service, room, message))
+                .map(Arc::new);
+        }
+        call.plan.pin = self.pin(request, call, &choice);
         call.choice = Some(choice);
         Ok(())
     }
 
-    fn authorise(&mut self, now: Now, call: &mut Call) -> Result<(), No> {
+    /// What select looks at.
+    pub(crate) fn asking<'s, 'm>(
+        &'s self,
+        snapshot: &'s Snapshot,
+        request: &Request<'s, 'm>,
+        source: &'s Source,
+        dn: &'s str,
+    ) -> Asking<'s, 'm> {
+        let line = request.message.request();
+        let is_for_us = line.is_none_or(|line| {
+            !line.target.scheme.is_sip() || own::is_own_host(&self.settings, &line.target)
+        });
+        let (options, message) = (&self.options, request.message);
+        Asking { snapshot, options, source, message, dn, is_for_us, past_cti: false }
+    }
+
+    /// What was chosen, as session and leg know it.
+    fn belongs(&mut self, snapshot: &Snapshot, call: &Call, choice: &Choice) -> Result<(), No> {
+        let tenant = self.names.tenant(snapshot, choice.tenant);
+        let profile = choice.profile.map(|profile| self.names.profile(snapshot, profile));
+        let Some(leg) = self.table.leg_mut(call.leg) else { return Err(Reason::Internal.into()) };
+        leg.service = choice.service;
+        leg.selected_by = Some(choice.by);
+        if choice.service == Service::Gateway {
+            leg.kind = Kind::Outbound;
+        }
+        let key = leg.session;
+        let Some(session) = self.table.session_mut(key) else { return Ok(()) };
+        session.cti |= choice.service == Service::Cti;
+        if session.tenant.is_none() {
+            session.belongs(tenant, profile);
+        }
+        Ok(())
+    }
+
+    /// A session that a connector was given first has got its profile, and maybe a tenant below
+    /// its own; it is in their sets now.
+    fn is_mapped(&mut self, snapshot: &Snapshot, key: usize, choice: &Choice) {
+        let Some(session) = self.table.session_mut(key) else { return };
+        if session.profile.is_none()
+            && let Some(profile) = choice.profile
+        {
+            let tenant = self.names.tenant(snapshot, choice.tenant);
+            session.belongs(tenant, Some(self.names.profile(snapshot, profile)));
+        }
+    }
+
+    /// The number that the first leg of a session was for.
+    fn first_number<'s>(&'s self, session: &'s Session) -> &'s str {
+        let mut legs = session.legs.iter().filter_map(|key| self.table.leg(*key));
+        legs.find(|leg| leg.primary).map_or("", |leg| leg.texts.get(Text::Dn))
+    }
+
+    pub(crate) fn authorise(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &mut Call,
+    ) -> Result<(), No> {
         let Some(choice) = &call.choice else { return Err(Reason::Internal.into()) };
         if choice.disabled {
             return Err(Reason::Disabled.into());
         }
-        let Some(session) = self.table.leg(call.leg).map(|leg| leg.session) else {
+        let Some((_, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
+        let (session, direction) = (leg.session, leg.kind);
+        let joined = self.usage.contains(policy::ROOT, session);
         let snapshot = Arc::clone(&self.snapshot);
+        let mut dialled = std::mem::take(&mut self.scratch);
+        dialled.clear();
+        if direction == Kind::Outbound {
+            number::wanted(request.message, &mut dialled);
+        }
         let asked = policy::Asked {
             tenant: choice.tenant,
             profile: choice.profile,
             service: choice.service,
             priority: call.source.priority,
+            joined,
+            direction,
+            transfer: direction == Kind::Outbound && self.has_call_from_outside(session),
+            number: &dialled,
         };
         let judges = policy::levels(&snapshot, &asked);
         let trace = &mut call.story.trace;
-        match policy::authorise(&mut self.usage, &judges, &asked, session, trace) {
-            Ok(policy::Reserved { burst, figures }) => {
+        let judged = policy::authorise(&mut self.usage, &judges, &asked, session, trace);
+        self.scratch = dialled;
+        match judged {
+            Ok(policy::Reserved { burst, figures, number }) => {
                 call.story.usage = figures;
+                call.number = number;
+                if let Some(choice) = &call.choice {
+                    self.is_mapped(&snapshot, session, choice);
+                }
                 self.note_burst(session, burst);
+                self.note_number(call);
                 Ok(())
             }
             Err(refused) => {
@@ -122,6 +237,7 @@ impl Proxy {
                     figure(refusal.limit),
                     figure(refusal.usage)
                 );
+                let now = request.now;
                 self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
                 call.story.policy = Some(refusal);
                 Err(no)
@@ -129,10 +245,25 @@ impl Proxy {
         }
     }
 
-    fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
+    pub(crate) fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
         let snapshot = Arc::clone(&self.snapshot);
         let trace = &mut call.story.trace;
         self.pool.place(now, &snapshot, &self.options, &mut call.plan, trace)
+    }
+
+    /// A resource for the call; where no connector is left, what is to happen instead.
+    pub(crate) fn place_or_instead(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &mut Call,
+    ) -> Result<Pick, No> {
+        match self.place(request.now, call) {
+            Err(_) if call.plan.service == Service::Cti => {
+                let action = self.when_exhausted(&call.plan);
+                self.instead_of_cti(request, call, &action)
+            }
+            placed => placed,
+        }
     }
 
     /// A "no" to a call that was begun: answered, recorded, taken out of all sets.
@@ -142,8 +273,36 @@ impl Proxy {
         self.end_attempt(request.now, call.leg, no.reason.word(), no.status(), call.story);
     }
 
+    /// Whether a leg that came in from outside is up.
+    fn has_call_from_outside(&self, session: usize) -> bool {
+        let legs = self.table.session(session).into_iter().flat_map(|session| &session.legs);
+        let mut legs = legs.filter_map(|key| self.table.leg(*key));
+        legs.any(|leg| leg.kind == Kind::Inbound && leg.state == State::Up)
+    }
+
+    /// The record of a leg that leads outside tells both numbers.
+    fn note_number(&mut self, call: &Call) {
+        let Some(leg) = self.table.leg_mut(call.leg) else { return };
+        if leg.kind != Kind::Outbound {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.scratch);
+        before.clear();
+        before.push_str(leg.texts.get(Text::Dn));
+        let end = before.len();
+        match &call.number {
+            Some(number) => model::did::normalise_into(number, &mut before),
+            None => before.extend_from_within(..end),
+        }
+        let (dialled, dn) = before.split_at(end);
+        leg.texts.set(&[(Text::Dialled, dialled), (Text::Dn, dn)], &mut self.buffers);
+        self.scratch = before;
+    }
+
     fn note_burst(&mut self, key: usize, burst: u8) {
-        let Some(session) = self.table.session_mut(key) else { return };
+        let Some(session) = self.table.session_mut(key).filter(|one| one.burst < burst) else {
+            return;
+        };
         session.burst = burst;
         let (guid, tenant) = (session.guid, session.tenant.clone());
         let id = match burst {

@@ -183,6 +183,7 @@ impl Proxy {
             Err(no) => return self.refused(request, &no),
         };
         source.priority = source.priority || self.is_priority_number(request.message);
+        let before = self.session_before(request.message, &source);
         let Some(mut call) = self.remember(request, source, None) else {
             return self.refused(request, &Reason::Internal.into());
         };
@@ -191,9 +192,11 @@ impl Proxy {
             .decide(request, &mut call)
             .and_then(|pick| self.written_once(request, &mut call, pick));
         let explained = self.all_told(request, &call, carried);
-        if let Some((leg, _)) = self.leave(call.leg) {
+        if let Some((leg, _, session)) = self.leave(call.leg) {
             leg.texts.release(&mut self.buffers);
+            session.into_iter().for_each(|session| session.release(&mut self.buffers));
         }
+        before.into_iter().for_each(|before| self.session_as_before(before));
         explained
     }
 
@@ -278,7 +281,7 @@ impl Proxy {
         Explained {
             tenant: session.tenant.as_ref().map(|one| named(&one.name, one.dbid)),
             profile: session.profile.as_ref().map(|one| named(&one.name, one.dbid)),
-            service: session.profile.as_ref().map(|_| leg.service.as_str()),
+            service: session.tenant.as_ref().map(|_| leg.service.as_str()),
             selected_by: leg.selected_by.map(|by| by.as_str()),
             policy: call.story.policy.clone(),
             resource: resource.map(|one| Chosen {

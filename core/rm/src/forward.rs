@@ -6,12 +6,14 @@
 
 pub(crate) mod branch;
 pub(crate) mod cancel;
+pub(crate) mod cti;
 pub(crate) mod draft;
 pub(crate) mod egress;
 pub(crate) mod failover;
 pub(crate) mod headers;
 pub(crate) mod own_request;
 pub(crate) mod record_route;
+pub(crate) mod request_uri;
 pub(crate) mod response;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
@@ -25,6 +27,7 @@ pub(crate) mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::config::Service;
 use model::id::Dbid;
 use model::time::Now;
 use sip::endpoint::{ClientId, ClientOptions, ServerId};
@@ -40,7 +43,8 @@ use crate::pool::{Occupant, Pick, Plan};
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
 use crate::reject::{No, Reason};
-use crate::session::Text;
+use crate::select::cucm;
+use crate::session::{Kind, Leg, Session, Text};
 use crate::timer::Timer;
 use crate::token::{self, Token};
 use draft::Draft;
@@ -61,7 +65,7 @@ pub(crate) struct Hunt {
     pub(crate) story: Story,
     pub(crate) plan: Plan,
     pub(crate) through: Option<Box<Through>>,
-    target: rewrite::Target,
+    target: request_uri::Target,
     pub(crate) trusted: bool,
     /// What it says of session timers.
     said: session_timer::Said,
@@ -136,24 +140,8 @@ impl Proxy {
     /// # Errors
     /// `internal`, for what is no call.
     pub(crate) fn hunt(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<usize, No> {
-        let (Some(choice), Some(line)) = (&call.choice, request.message.request()) else {
-            return Err(Reason::Internal.into());
-        };
-        let Some((session, leg)) = self.table.both(call.leg) else {
-            return Err(Reason::Internal.into());
-        };
-        let facts = rewrite::Facts {
-            dnis: leg.texts.get(Text::Dn),
-            ani: leg.texts.get(Text::Ani),
-            session: Some(session.guid),
-            uuid: leg.texts.get(Text::CallUuid),
-        };
-        let (snapshot, trusted) = (Arc::clone(&self.snapshot), call.source.trusted);
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        let target = rewrite::target(&snapshot, choice, &line.target, trusted, facts, text);
-        let (kept, text) = target.kept(&mut self.buffers);
-        self.scratch = text;
+        let kept = self.target_of(request, call)?;
+        let trusted = call.source.trusted;
         Ok(self.hunts.insert(Hunt {
             server: request.id,
             ingress: request.flow,
@@ -172,6 +160,43 @@ impl Proxy {
             best: None,
             cancelled: false,
         }))
+    }
+
+    /// The Request-URI of a call, for any resource.
+    fn target_of(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &Call,
+    ) -> Result<request_uri::Target, No> {
+        let (Some(choice), Some(line)) = (&call.choice, request.message.request()) else {
+            return Err(Reason::Internal.into());
+        };
+        let Some((session, leg)) = self.table.both(call.leg) else {
+            return Err(Reason::Internal.into());
+        };
+        let mut record = String::new();
+        if choice.service == Service::Announcement
+            && let Some(cucm) = cucm::cucm(request.message)
+        {
+            cucm.record(request.now.wall, &mut record);
+        }
+        let facts = request_uri::Facts {
+            dnis: leg.texts.get(Text::Dn),
+            ani: leg.texts.get(Text::Ani),
+            session: Some(session.guid),
+            uuid: leg.texts.get(Text::CallUuid),
+            number: call.number.as_deref(),
+            page: choice.page.as_deref(),
+            record: &record,
+            trusted: call.source.trusted,
+        };
+        let snapshot = Arc::clone(&self.snapshot);
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let target = request_uri::target(&snapshot, choice, &line.target, &facts, text);
+        let (kept, text) = target.kept(&mut self.buffers);
+        self.scratch = text;
+        Ok(kept)
     }
 
     /// The first target of a resource that was chosen; the others stand by. `message` is the
@@ -383,7 +408,7 @@ impl Proxy {
             start: leg.started,
             revision: low_half(session.revision),
             service: leg.service,
-            flags: flags(leg, session.burst, double),
+            flags: flags(leg, session, double),
             from_hash: token::tag_hash(leg.texts.get(Text::FromTag)),
         };
         let token = token.seal(&self.settings.keys, message.call_id());
@@ -442,16 +467,21 @@ fn low_half(revision: u64) -> u32 {
     u32::try_from(revision & u64::from(u32::MAX)).unwrap_or_default()
 }
 
-fn flags(leg: &crate::session::Leg, burst: u8, double: bool) -> u8 {
-    let mut flags = burst.saturating_sub(1).min(3) << 2;
+fn flags(leg: &Leg, session: &Session, double: bool) -> u8 {
+    let mut flags = session.burst.saturating_sub(1).min(3) << 2;
+    if session.cti {
+        flags |= token::CTI;
+    }
     if leg.primary {
         flags |= token::PRIMARY;
     }
     if double {
         flags |= token::DOUBLE;
     }
-    if leg.kind == crate::session::Kind::Bridged {
-        flags |= token::INTERNAL;
+    match leg.kind {
+        Kind::Inbound => {}
+        Kind::Bridged => flags |= token::INTERNAL,
+        Kind::Outbound => flags |= token::OUTBOUND,
     }
     flags
 }

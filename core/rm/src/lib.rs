@@ -38,6 +38,8 @@ mod affinity;
 mod conference;
 /// What a request says of its place.
 mod wish;
+/// Between select and place: what a call shares with others leads to their resource.
+mod pin;
 /// What stands between the stages: one call, handed on.
 mod call;
 /// A new configuration, for every part that keeps something of it.

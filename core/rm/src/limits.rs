@@ -26,6 +26,9 @@ pub const BYE_HOLD: Duration = Duration::from_millis(250);
 pub const MAX_CALL_DURATION: Duration = Duration::from_secs(12 * 3600);
 /// An ended leg cannot be revived so long (rm.md §2.1).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
+/// Sessions that have ended and can still be joined; beyond it the oldest cannot. Memory: about
+/// 200 bytes each.
+pub const LINGERING: usize = 50_000;
 /// An address that refused TCP is served by UDP so long, whatever the size (rm.md §1.2).
 pub const UDP_ONLY: Duration = Duration::from_secs(600);
 /// Such addresses that are remembered; beyond it TCP is tried again at the oldest.

@@ -17,23 +17,36 @@ use smallvec::SmallVec;
 use crate::record::Figure;
 use crate::record::trace::{Figures, Step, Trace, step};
 use crate::reject::{No, Reason};
+use crate::session::Kind;
 pub(crate) use limit::Usage;
 
 /// One object with a policy: its kind and number.
 pub(crate) type Object = (Scope, Dbid);
 
-/// What is asked: one new session.
+/// `Environment`: every session that is admitted is in its set.
+pub(crate) const ROOT: Object = (Scope::Tenant, Dbid(1));
+
+/// What is asked: a new session, or one more leg of one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+#[expect(dead_code, reason = "direction, transfer and number are what the rules ask for")]
+pub(crate) struct Asked<'a> {
     pub(crate) tenant: TenantIx,
-    pub(crate) profile: ProfileIx,
+    /// None while a CTI connector is asked first.
+    pub(crate) profile: Option<ProfileIx>,
     pub(crate) service: Service,
     /// Counted, but never refused by a limit.
     pub(crate) priority: bool,
+    /// The session is there already; the sets that it is in do not grow.
+    pub(crate) joined: bool,
+    pub(crate) direction: Kind,
+    /// It leads outside, in a session with a call from outside that is up.
+    pub(crate) transfer: bool,
+    /// The number towards the outside, in normal form but with its `+`; else empty.
+    pub(crate) number: &'a str,
 }
 
 /// Root → profile: all levels that judge a session.
-pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked) -> SmallVec<[Judge<'s>; 8]> {
+pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked<'_>) -> SmallVec<[Judge<'s>; 8]> {
     use model::config::Policy;
     fn judge<'s>(scope: Scope, dbid: Dbid, name: &'s str, policy: &'s Policy) -> Judge<'s> {
         Judge { object: (scope, dbid), name, policy }
@@ -42,9 +55,11 @@ pub(crate) fn levels<'s>(snapshot: &'s Snapshot, asked: &Asked) -> SmallVec<[Jud
         let tenant = snapshot.tenant(ix);
         judge(Scope::Tenant, tenant.dbid, &tenant.name, &tenant.policy)
     });
-    let profile = snapshot.profile(asked.profile);
-    let own = judge(Scope::Profile, profile.dbid, &profile.name, &profile.policy);
-    tenants.chain(std::iter::once(own)).collect()
+    let own = asked.profile.map(|ix| {
+        let profile = snapshot.profile(ix);
+        judge(Scope::Profile, profile.dbid, &profile.name, &profile.policy)
+    });
+    tenants.chain(own).collect()
 }
 
 /// One level with its policy.
@@ -68,6 +83,8 @@ pub(crate) struct Reserved {
     pub(crate) burst: u8,
     /// How full each level is with the new session in it.
     pub(crate) figures: SmallVec<[Figure; 4]>,
+    /// The number towards the outside, when dialling rules have changed it.
+    pub(crate) number: Option<String>,
 }
 
 /// Judges a new session and reserves its place in all sets, or says who refused.
@@ -77,7 +94,7 @@ pub(crate) struct Reserved {
 pub(crate) fn authorise(
     usage: &mut Usage,
     judges: &[Judge<'_>],
-    asked: &Asked,
+    asked: &Asked<'_>,
     session: usize,
     trace: &mut Trace,
 ) -> Result<Reserved, Box<(No, Refusal)>> {
@@ -90,6 +107,10 @@ pub(crate) fn authorise(
     let mut figures = SmallVec::new();
     for judge in judges {
         let used = usage.count(judge.object);
+        if usage.contains(judge.object, session) {
+            figures.push(Figure { usage: used, burst: 1 });
+            continue;
+        }
         let level = match limit::level(judge.policy, used) {
             Ok(level) => level,
             Err(_) if asked.priority => 1,
@@ -107,7 +128,7 @@ pub(crate) fn authorise(
     for judge in judges {
         usage.insert(judge.object, session);
     }
-    Ok(Reserved { burst, figures })
+    Ok(Reserved { burst, figures, number: None })
 }
 
 fn figures_of(used: u64, limit: u64) -> Figures {

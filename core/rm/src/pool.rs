@@ -35,9 +35,7 @@ pub(crate) use conference::{Conferences, Wish};
 use groups::Fit;
 pub(crate) use occupants::Occupant;
 pub(crate) use place::Pick;
-#[cfg(test)]
-pub(crate) use plan::Hold;
-pub(crate) use plan::{Asks, Pin, Plan};
+pub(crate) use plan::{Asks, Hold, Pin, Plan};
 pub(crate) use resource::{Member, Shown};
 
 /// All resources, in the groups of the snapshot in force.
@@ -62,7 +60,6 @@ pub(crate) struct Pool {
 }
 
 /// Which way a leg goes: into the platform, or out of it.
-#[cfg_attr(not(test), expect(dead_code, reason = "calls that leave the platform"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     In,

@@ -43,7 +43,7 @@ use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::reject::{No, Reason};
 use crate::resolve::{Book, Waiting};
-use crate::session::{Names, Table};
+use crate::session::{Lingering, Names, Table};
 use crate::settings::Settings;
 use crate::timer::{Timer, Timers};
 
@@ -62,6 +62,7 @@ pub struct Proxy {
     pub(crate) usage: Usage,
     pub(crate) pool: Pool,
     pub(crate) table: Table,
+    pub(crate) lingering: Lingering,
     pub(crate) hunts: Slab<Hunt>,
     pub(crate) relays: Slab<Relay>,
     pub(crate) watches: Slab<Watch>,
@@ -166,6 +167,7 @@ impl Proxy {
             usage: Usage::new(seed),
             pool: Pool::new(seed),
             table: Table::new(seed),
+            lingering: Lingering::new(seed),
             hunts: Slab::new(),
             relays: Slab::new(),
             watches: Slab::new(),
@@ -458,6 +460,11 @@ impl Proxy {
             Timer::Leg(key) => self.on_leg_due(now, key),
             Timer::Overload => self.on_overload_step(now),
             Timer::Name(key) => self.on_name_due(now, key),
+            Timer::Linger => {
+                if let Some(next) = self.lingering.forget_old(now.mono, &mut self.buffers) {
+                    self.timers.set(next, Timer::Linger);
+                }
+            }
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

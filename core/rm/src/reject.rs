@@ -25,6 +25,7 @@ pub(crate) enum Reason {
     Method,
     NoProfile,
     Disabled,
+    TenantMismatch,
     ServiceForbidden,
     UsageLimit,
     NoMatch,
@@ -35,6 +36,7 @@ pub(crate) enum Reason {
     ResourceDisabled,
     HuntFailed,
     ConferenceDead,
+    CtiUnavailable,
     Cancelled,
     NoAnswer,
     Operator,
@@ -99,6 +101,7 @@ impl Reason {
             Self::Method => plain(405, "method", None),
             Self::NoProfile => attempt(404, "no-profile", Some(log::NO_PROFILE)),
             Self::Disabled => attempt(403, "disabled", None),
+            Self::TenantMismatch => attempt(403, "tenant-mismatch", None),
             Self::ServiceForbidden => {
                 attempt(403, "service-forbidden", Some(log::SERVICE_FORBIDDEN))
             }
@@ -113,6 +116,7 @@ impl Reason {
             Self::ResourceDisabled => attempt(480, "resource-disabled", Some(log::NO_RESOURCE)),
             Self::HuntFailed => attempt(480, "hunt-failed", Some(log::NO_RESOURCE)),
             Self::ConferenceDead => attempt(503, "conference-dead", Some(log::NO_RESOURCE)),
+            Self::CtiUnavailable => attempt(480, "cti-unavailable", Some(log::NO_RESOURCE)),
             Self::Cancelled => attempt(487, "cancelled", None),
             Self::NoAnswer => attempt(408, "no-answer", None),
             // an operator has ended it before it was answered
@@ -139,6 +143,7 @@ impl Reason {
             Self::BadExtension => "extension",
             Self::Method => "method",
             Self::NoProfile => "number",
+            Self::TenantMismatch => "tenant",
             Self::ServiceForbidden => "rule",
             Self::UsageLimit => "limit",
             Self::NoMatch | Self::NoLocation => "service",
@@ -147,7 +152,8 @@ impl Reason {
             | Self::ResourceDead
             | Self::ResourceDisabled
             | Self::HuntFailed
-            | Self::ConferenceDead => "group",
+            | Self::ConferenceDead
+            | Self::CtiUnavailable => "group",
             Self::Malformed
             | Self::Hops
             | Self::Merged

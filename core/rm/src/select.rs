@@ -1,97 +1,179 @@
-//! Stage 5, select: number → tenant → profile → service (rm.md §3.2).
+//! Stage 5, select: number → tenant → profile → service (rm.md §3).
 //!
 //! Reads the request and the snapshot; decides nothing about permission or place. Says why it
-//! chose, for the record. Joining a session by its header (rm.md §2.4), CTI and outbound calls
-//! are not built: such a request makes a new session of its own.
+//! chose, for the record. A request that joins a session has its tenant and profile from there.
 
+pub(crate) mod cucm;
+pub(crate) mod joining;
 pub(crate) mod number;
+pub(crate) mod outbound;
 pub(crate) mod profile;
+pub(crate) mod recording;
 pub(crate) mod service;
 
 use std::fmt;
 
-use model::config::{Options, ProfileIx, Service, TenantIx};
+use model::config::{Group, Options, ProfileIx, Service, TenantIx, UseCti};
 use model::record::{SelectedBy, Stage, Verdict};
-use model::snapshot::{DidMatch, Snapshot};
+use model::snapshot::{DidMatch, ENVIRONMENT, Snapshot};
 use sip::message::Message;
+use sip::uri::unescape;
 
-use crate::admit::Source;
+use crate::admit::{Source, Who};
 use crate::record::trace::{Trace, step};
 use crate::reject::{No, Reason};
+use crate::settings::Role;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'s, 'm> {
+    pub(crate) snapshot: &'s Snapshot,
+    pub(crate) options: &'s Options,
+    pub(crate) source: &'s Source,
+    pub(crate) message: &'s Message<'m>,
+    /// The dialled number in normal form.
+    pub(crate) dn: &'s str,
+    /// The Request-URI's host is ours.
+    pub(crate) is_for_us: bool,
+    /// Connectors were asked in vain: as if there were no CTI.
+    pub(crate) past_cti: bool,
+}
 
 /// What a call is to get, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     pub(crate) tenant: TenantIx,
-    pub(crate) profile: ProfileIx,
+    /// None: a CTI connector is asked first.
+    pub(crate) profile: Option<ProfileIx>,
     pub(crate) service: Service,
     pub(crate) by: SelectedBy,
     /// Tenant, an ancestor or the profile is disabled.
     pub(crate) disabled: bool,
     /// `gvp-tenant-id` was understood and leaves the Request-URI.
     pub(crate) consumed: bool,
+    /// A profile that was asked for and that nobody has.
+    pub(crate) missed: Option<String>,
+    /// A page instead of that of the profile.
+    pub(crate) page: Option<String>,
 }
 
-/// Selects tenant, profile and service of a request.
+impl<'s, 'm> Asking<'s, 'm> {
+    /// The group of the gateway that it comes from.
+    pub(crate) fn gateway(&self) -> Option<&'s Group> {
+        let group = self.group()?;
+        group.services.contains(&Service::Gateway).then_some(group)
+    }
+
+    /// It comes from a CTI connector.
+    pub(crate) fn is_of_connector(&self) -> bool {
+        self.group().is_some_and(|group| group.services.contains(&Service::Cti))
+    }
+
+    /// It comes from a media server.
+    pub(crate) fn is_of_media(&self) -> bool {
+        self.source.role == Some(Role::Media)
+    }
+
+    fn group(&self) -> Option<&'s Group> {
+        let Who::Resource(number) = self.source.who else { return None };
+        let (_, resource) = self.snapshot.resources().nth(number)?;
+        Some(self.snapshot.group(resource.group))
+    }
+
+    /// It is for a host that is not ours; what a SIP Server writes there says nothing.
+    pub(crate) fn is_foreign(&self) -> bool {
+        !self.is_for_us && self.source.role != Some(Role::SipServer)
+    }
+
+    pub(crate) fn user(&self) -> &'m str {
+        self.message.request().and_then(|line| line.target.user).unwrap_or_default()
+    }
+
+    /// A parameter of the Request-URI, unescaped.
+    pub(crate) fn parameter(&self, name: &str) -> Option<std::borrow::Cow<'m, str>> {
+        let line = self.message.request()?;
+        line.target.param(name).flatten().map(unescape).filter(|value| !value.is_empty())
+    }
+}
+
+/// Selects tenant, profile and service of a request. `under`: a CTI session that has no profile
+/// yet; its tenant, as a gateway's would be.
 ///
 /// # Errors
-/// `no-profile`.
+/// `no-profile`, `tenant-mismatch`.
 pub(crate) fn select(
-    snapshot: &Snapshot,
-    options: &Options,
-    source: &Source,
-    message: &Message<'_>,
-    dn: &str,
+    asking: &Asking<'_, '_>,
+    under: Option<TenantIx>,
     trace: &mut Trace,
 ) -> Result<Choice, No> {
-    let asked = profile::asked(snapshot, options, source, message);
-    let found = match &asked {
-        profile::Asked::Profile { profile, tenant, by, wanted } => Some((
-            tenant.unwrap_or(snapshot.profile(*profile).tenant),
-            *profile,
-            *by,
-            Why::Asked(*by, wanted),
-        )),
-        profile::Asked::Tenant(tenant) => {
-            by_number(snapshot, dn, Some(*tenant)).or_else(|| default(snapshot, Some(*tenant)))
-        }
-        profile::Asked::Unknown { tenant, .. } => default(snapshot, *tenant),
-        profile::Asked::Nothing => {
-            by_number(snapshot, dn, None).or_else(|| default(snapshot, None))
-        }
-    };
-    if let profile::Asked::Unknown { name, .. } = &asked {
+    let snapshot = asking.snapshot;
+    let gateway = asking.gateway();
+    let heeded = gateway.filter(|_| !asking.options.ignore_gateway_group);
+    let over = under.or(heeded.map(|group| group.tenant));
+    let asks = |group: &&Group, when| group.use_cti == when && !asking.past_cti;
+    if let Some(group) = heeded.filter(|group| asks(group, UseCti::AtOnce)) {
+        return Ok(to_connector(snapshot, group.tenant, None, SelectedBy::Gateway, trace));
+    }
+    let named = profile::named(asking, over)?;
+    let missed = named.missed.as_deref().map(str::to_owned);
+    if let Some(name) = &missed {
         let candidate = format_args!("profile {name}");
         trace.push(step(Stage::Select, &candidate, Verdict::Skipped, &"unknown"));
     }
-    let Some((tenant, profile, by, reason)) = found else {
-        let candidate = format_args!("number {dn}");
+    let Some((tenant, profile, by, reason)) = found(asking, &named, over) else {
+        let candidate = format_args!("number {}", asking.dn);
         trace.push(step(Stage::Select, &candidate, Verdict::Refused, &Reason::NoProfile.word()));
-        let status = Some(options.profile_not_found_respcode);
-        return Err(No::new(Reason::NoProfile, dn).with_status(status));
+        let status = Some(asking.options.profile_not_found_respcode);
+        return Err(No::new(Reason::NoProfile, asking.dn).with_status(status));
     };
     let chosen = snapshot.profile(profile);
     let candidate = format_args!("profile {}", chosen.name);
     trace.push(step(Stage::Select, &candidate, Verdict::Chosen, &reason));
-    let user = message.request().and_then(|line| line.target.user);
-    Ok(Choice {
+    let choice = Choice {
         tenant,
-        profile,
-        service: user.and_then(service::of_user).unwrap_or(chosen.service),
+        profile: Some(profile),
+        service: service(asking, profile),
         by,
         disabled: !chosen.enabled || !snapshot.tenant(tenant).enabled,
-        consumed: asked.consumed(),
-    })
+        consumed: named.tenant.is_some() || named.profile.is_some(),
+        missed,
+        page: None,
+    };
+    if gateway.is_some_and(|group| asks(&group, UseCti::WithProfile)) {
+        let cti = to_connector(snapshot, tenant, Some(profile), by, trace);
+        return Ok(Choice { service: cti.service, ..choice });
+    }
+    Ok(choice)
 }
 
-type Found<'s> = (TenantIx, ProfileIx, SelectedBy, Why<'s>);
+/// A call that a CTI connector gets first.
+fn to_connector(
+    snapshot: &Snapshot,
+    tenant: TenantIx,
+    profile: Option<ProfileIx>,
+    by: SelectedBy,
+    trace: &mut Trace,
+) -> Choice {
+    let owner = snapshot.tenant(tenant);
+    let candidate = format_args!("tenant {}", owner.name);
+    trace.push(step(Stage::Select, &candidate, Verdict::Chosen, &"use_cti"));
+    let disabled = !owner.enabled;
+    let service = Service::Cti;
+    Choice { tenant, profile, service, by, disabled, consumed: false, missed: None, page: None }
+}
+
+type Found<'a> = (TenantIx, ProfileIx, SelectedBy, Why<'a>);
 
 /// Why a profile was chosen, for the trace.
-enum Why<'s> {
-    Did(DidMatch<'s>),
+enum Why<'a> {
+    Did(DidMatch<'a>),
     /// The default profile of this tenant.
-    Default(&'s str),
-    Asked(SelectedBy, &'s str),
+    Default(&'a str),
+    Asked(SelectedBy, &'a str),
+    /// As `media-service` says.
+    Service(&'a str),
+    /// A recording profile, by what it was chosen.
+    Recording(&'static str),
 }
 
 impl fmt::Display for Why<'_> {
@@ -100,25 +182,78 @@ impl fmt::Display for Why<'_> {
             Self::Did(found) => write!(f, "did {} of {}", found.pattern, found.group),
             Self::Default(tenant) => write!(f, "default of {tenant}"),
             Self::Asked(by, wanted) => write!(f, "{by} {wanted}"),
+            Self::Service(name) => write!(f, "media-service {name}"),
+            Self::Recording(how) => write!(f, "recording by {how}"),
         }
     }
 }
 
-fn by_number<'s>(snapshot: &'s Snapshot, dn: &str, within: Option<TenantIx>) -> Option<Found<'s>> {
-    let found = snapshot.did(dn)?;
-    if within.is_some_and(|tenant| tenant != found.tenant) {
-        return None;
+/// Parts A and B of rm.md §3.2, once the names are read: the first that has a profile.
+fn found<'a>(
+    asking: &Asking<'a, '_>,
+    named: &'a profile::Named<'_>,
+    over: Option<TenantIx>,
+) -> Option<Found<'a>> {
+    let snapshot = asking.snapshot;
+    let tenant = named.tenant.or(over);
+    let how = named.by.or(over.map(|_| SelectedBy::Gateway));
+    if let Some((profile, wanted)) = &named.profile {
+        let by = how.unwrap_or(SelectedBy::Headers);
+        let owner = tenant.unwrap_or(snapshot.profile(*profile).tenant);
+        return Some((owner, *profile, by, Why::Asked(by, wanted)));
     }
-    Some((found.tenant, found.profile, SelectedBy::Did, Why::Did(found)))
+    if named.missed.is_some() {
+        return default(snapshot, tenant);
+    }
+    let service = named.media_service.as_deref();
+    let recorded = || {
+        let tenant = tenant.filter(|_| service == Some(recording::MEDIA_SERVICE))?;
+        let (profile, why) = recording::profile(asking, tenant)?;
+        Some((tenant, profile, how?, Why::Recording(why)))
+    };
+    let by_number = || {
+        let found = snapshot.did(asking.dn)?;
+        let below = |tenant| snapshot.chain(found.tenant).any(|one| one == tenant);
+        let fits = tenant.is_none_or(|tenant| {
+            tenant == found.tenant || (how == Some(SelectedBy::Gateway) && below(tenant))
+        });
+        let by = how.unwrap_or(SelectedBy::Did);
+        fits.then_some((found.tenant, found.profile, by, Why::Did(found)))
+    };
+    let by_service = || {
+        let (tenant, name) = (tenant?, service?);
+        let profile = snapshot.profile_within(tenant, name)?;
+        Some((tenant, profile, how?, Why::Service(name)))
+    };
+    recorded().or_else(by_number).or_else(by_service).or_else(|| default(snapshot, tenant))
 }
 
 /// The nearest default profile on the way to the root; without a tenant that of `Environment`.
 fn default(snapshot: &Snapshot, tenant: Option<TenantIx>) -> Option<Found<'_>> {
-    let from = tenant.unwrap_or(model::snapshot::ENVIRONMENT);
+    let from = tenant.unwrap_or(ENVIRONMENT);
     snapshot.chain(from).find_map(|one| {
         let profile = snapshot.tenant(one).default_profile?;
         let reason = Why::Default(&snapshot.tenant(one).name);
         let owner = tenant.unwrap_or(snapshot.profile(profile).tenant);
         Some((owner, profile, SelectedBy::Default, reason))
     })
+}
+
+/// Part C: by the user part, else that of the profile; a call to the outside is one for a gateway.
+pub(crate) fn service(asking: &Asking<'_, '_>, profile: ProfileIx) -> Service {
+    if asking.parameter("media-service").as_deref() == Some(recording::MEDIA_SERVICE) {
+        return Service::Recordingclient;
+    }
+    if asking.is_of_media() && outbound::is_outbound(asking) {
+        return Service::Gateway;
+    }
+    service::of_user(asking.user()).unwrap_or_else(|| of_profile(asking.snapshot, profile))
+}
+
+/// The service of a profile; one of recordings has its calls recorded.
+pub(crate) fn of_profile(snapshot: &Snapshot, profile: ProfileIx) -> Service {
+    match snapshot.profile(profile).service {
+        Service::Record => Service::Recordingclient,
+        service => service,
+    }
 }

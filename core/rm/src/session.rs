@@ -6,31 +6,36 @@
 
 use std::sync::Arc;
 
-use model::id::Guid;
+use model::id::{Dbid, Guid};
 use model::time::Millis;
+use sip::buffers::Buffers;
 use smallvec::SmallVec;
 
 pub(crate) mod block;
 pub(crate) mod end;
 pub(crate) mod expiry;
 mod hang_up;
+pub(crate) mod join;
 pub(crate) mod leg;
+pub(crate) mod linger;
 pub(crate) mod names;
 pub(crate) mod restore;
 pub(crate) mod table;
 pub(crate) mod texts;
 
 pub(crate) use leg::{Bye, Kind, Leg, Owner, Side, State};
+pub(crate) use linger::Lingering;
 pub(crate) use names::{Names, ProfileNames, ResourceNames, TenantNames};
 pub(crate) use table::Table;
 pub(crate) use texts::{Text, Texts};
 
-/// All legs of one interaction; what it holds never changes in its life.
+/// All legs of one interaction; what it is given when it begins never changes in its life.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) guid: Guid,
     /// None only for an attempt that was refused before selection.
     pub(crate) tenant: Option<Arc<TenantNames>>,
+    /// None for such an attempt, and while a CTI connector is asked first.
     pub(crate) profile: Option<Arc<ProfileNames>>,
     /// Configuration revision at creation.
     pub(crate) revision: u64,
@@ -39,6 +44,50 @@ pub(crate) struct Session {
     /// Counted by limits, never refused by them.
     pub(crate) priority: bool,
     pub(crate) started: Millis,
+    /// It went to a CTI connector.
+    pub(crate) cti: bool,
+    /// Made again under the id that a header named (rm.md §2.4).
+    pub(crate) resurrected: bool,
+    /// One of its legs was answered: it can be joined for a while after its end.
+    pub(crate) lasted: bool,
+    /// Counter of the latest leg that this run has made in it.
+    pub(crate) counter: u16,
+    /// The gateway through which it came in.
+    pub(crate) gateway: Option<Dbid>,
+    /// `X-Genesys-CallUUID`, or empty.
+    pub(crate) call_uuid: String,
+    /// `X-Genesys-geo-location` from a trusted source, or empty.
+    pub(crate) geo: String,
     /// Keys of its legs.
     pub(crate) legs: SmallVec<[usize; 2]>,
+}
+
+impl Session {
+    /// A session of which nothing is known but its id and when it began; everything else is to be
+    /// filled in.
+    pub(crate) fn begun(guid: Guid, started: Millis) -> Self {
+        Self {
+            guid,
+            tenant: None,
+            profile: None,
+            revision: 0,
+            burst: 1,
+            priority: false,
+            started,
+            cti: false,
+            resurrected: false,
+            lasted: false,
+            counter: 0,
+            gateway: None,
+            call_uuid: String::new(),
+            geo: String::new(),
+            legs: SmallVec::new(),
+        }
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn release(self, buffers: &mut Buffers) {
+        buffers.release(self.call_uuid.into_bytes());
+        buffers.release(self.geo.into_bytes());
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Timer {
     Tombstones,
     /// A host name becomes old, or its question has no answer.
     Name(usize),
+    /// Sessions that have ended can be joined no longer.
+    Linger,
 }
 
 impl Timer {
@@ -43,6 +45,7 @@ impl Timer {
             Self::Overload => (6, 0),
             Self::Tombstones => (7, 0),
             Self::Name(key) => (8, key),
+            Self::Linger => (9, 0),
         };
         kind << 32 | key as u64
     }
@@ -59,6 +62,7 @@ impl Timer {
             6 => Self::Overload,
             7 => Self::Tombstones,
             8 => Self::Name(key),
+            9 => Self::Linger,
             _ => return None,
         })
     }
@@ -73,6 +77,7 @@ impl Timer {
             Self::Overload => "overload",
             Self::Tombstones => "tombstones",
             Self::Name(_) => "name",
+            Self::Linger => "session-linger",
         }
     }
 }

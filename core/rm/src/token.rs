@@ -33,6 +33,10 @@ pub fn is_own_user(user: &str) -> bool {
     user == BARE || (user.len() == TEXT && user.starts_with(PREFIX))
 }
 
+/// Leg leads to the outside.
+pub const OUTBOUND: u8 = 1 << 0;
+/// Its session went to a CTI connector.
+pub const CTI: u8 = 1 << 1;
 /// Leg is the first of its session.
 pub const PRIMARY: u8 = 1 << 4;
 /// A short entry follows: the other half of a double Record-Route.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Capabilities, ResourceIx, Service, TenantIx};
+use super::{Capabilities, Cti, ResourceIx, Service, TenantIx, UseCti};
 use crate::id::Dbid;
 
 /// A resource group of a snapshot.
@@ -52,6 +52,12 @@ pub struct Group {
     pub release_after: Duration,
     /// The answer when none of its resources can take the call, 400–699.
     pub noresource_response_code: Option<u16>,
+    /// Whether calls of this gateway go to a CTI connector.
+    pub use_cti: UseCti,
+    /// `gvp.rm.resource-req` of a call of this gateway is dropped when no connector takes it.
+    pub remove_ruri_capability_on_fallback: bool,
+    /// What these connectors say of their failures.
+    pub cti: Cti,
     /// Its resources in the order of the configuration.
     pub resources: Vec<ResourceIx>,
 }

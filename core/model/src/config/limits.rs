@@ -43,6 +43,10 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_ALIAS: usize = 64;
 /// Characters of a URL: a request line carries it (rm.md §1.9).
 pub const MAX_URL: usize = 2_048;
+/// Characters of a conference id: a user part carries it (rm.md §3.6).
+pub const MAX_CONFERENCE: usize = 128;
+/// Characters of a geo location.
+pub const MAX_LOCATION: usize = 64;
 /// Characters of free text and of a parameter's value.
 pub const MAX_TEXT: usize = 4_096;
 /// Bytes that RM may add to a forwarded request (rm.md §1.4).

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::{CtiAction, StatusSet};
 use crate::did::Pattern;
 
 /// Options of the `Application` object that RM acts on.
@@ -16,6 +17,17 @@ pub struct Options {
     pub ignore_ruri_tenant_dbid: bool,
     /// `rm/trust-tenant-parameter`: whether `gvp-tenant-id` is heeded.
     pub trust_tenant_parameter: bool,
+    /// `rm/ignore-gw-lrg-configuration`: whether the group of a gateway says nothing of its calls.
+    pub ignore_gateway_group: bool,
+    /// `rm/allow-direct-outbound`: whether a call to the outside may go to the host of its
+    /// Request-URI when no group offers a gateway.
+    pub allow_direct_outbound: bool,
+    /// `rm/session-linger`: how long a session can be joined after its last leg.
+    pub session_linger: Duration,
+    /// `rm/cti-unavailable-respcode`: answers of a connector after which no other one is asked.
+    pub cti_stops: StatusSet,
+    /// `rm/cti-unavailable-action`: what follows such an answer.
+    pub cti_stopped: CtiAction,
     /// `rm/forward-503`: whether a media server's 503 goes to the caller as it is.
     pub forward_503: bool,
     /// `rm/max-tries`: branches per group for one INVITE, 1–5.
@@ -109,6 +121,11 @@ impl Default for Options {
             dnis_header: DnisHeader::RequestUri,
             ignore_ruri_tenant_dbid: true,
             trust_tenant_parameter: true,
+            ignore_gateway_group: false,
+            allow_direct_outbound: false,
+            session_linger: Duration::from_secs(5),
+            cti_stops: StatusSet::default(),
+            cti_stopped: CtiAction::Reject,
             forward_503: false,
             max_tries: 3,
             max_hunt: Duration::from_secs(20),

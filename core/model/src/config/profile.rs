@@ -27,6 +27,12 @@ pub struct Profile {
     pub default_properties_url: Option<String>,
     /// What an announcement plays; there for announcement.
     pub play: Option<String>,
+    /// The conference that a number of it leads to; `None` = the number is its id.
+    pub conference_id: Option<String>,
+    /// Where its recordings are made, for service record.
+    pub geo_location: Option<String>,
+    /// `gvp-tenant-id` stays in the Request-URI towards a voicexml service.
+    pub keep_tenant_id: bool,
     /// Its own parameters; see `Snapshot::parameters` for what a call gets.
     pub parameters: Vec<Parameter>,
     /// What a resource must be able to do to serve it; of a list any one.

@@ -157,6 +157,9 @@ fn profiles(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<Profile> 
         alternate_page_url: draft.alternate_page_url.clone(),
         default_properties_url: draft.default_properties_url.clone(),
         play: draft.play.clone(),
+        conference_id: draft.conference_id.clone(),
+        geo_location: draft.geo_location.clone(),
+        keep_tenant_id: draft.keep_tenant_id,
         parameters: draft.parameters.clone(),
         requires: draft.requires.clone(),
         prefer: draft.prefer.iter().map(|name| name.value.clone()).collect(),
@@ -230,6 +233,9 @@ fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Ve
                 .noresource_response_code
                 .as_ref()
                 .and_then(|code| u16::try_from(code.value).ok()),
+            use_cti: draft.use_cti,
+            remove_ruri_capability_on_fallback: draft.remove_ruri_capability_on_fallback,
+            cti: draft.cti.clone(),
             resources: members,
         });
     }

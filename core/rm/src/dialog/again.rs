@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use super::hop::Hop;
 use super::{Kind, Passing, Relay};
 use crate::forward::draft::Draft;
-use crate::forward::{branch, rewrite, session_timer};
+use crate::forward::{branch, request_uri, session_timer};
 use crate::limits;
 use crate::proxy::{ClientUse, Proxy};
 
@@ -31,7 +31,7 @@ pub(crate) enum Again {
 pub(crate) struct Single {
     pub(crate) member: usize,
     /// Its Request-URI there.
-    pub(crate) uri: rewrite::Target,
+    pub(crate) uri: request_uri::Target,
     /// The address in hand, and those that are left.
     pub(crate) to: Target,
     pub(crate) others: SmallVec<[Target; 2]>,

@@ -17,7 +17,7 @@ use crate::forward::size::too_large_an_answer;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::{No, Reason};
 use crate::session::end::End;
-use crate::session::{Leg, Side, State, Text};
+use crate::session::{Kind as LegKind, Leg, Side, State, Text};
 use crate::timer::Timer;
 
 impl Proxy {
@@ -153,7 +153,7 @@ impl Proxy {
     fn end_by_bye(&mut self, now: Now, key: usize) -> Option<u64> {
         let leg = self.table.leg(key)?;
         let bye = leg.bye?;
-        let state = if leg.referred { EndState::Transferred } else { ended_by(bye.by) };
+        let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
         let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
         self.end_leg(now, key, end, None)
     }
@@ -161,12 +161,10 @@ impl Proxy {
     /// A request to this side has failed: what that does to a leg that is up. One whose BYE is on
     /// its way ends with that.
     fn suffer(&mut self, now: Now, key: usize, asked: Side, fate: Fate) {
-        if self.table.leg(key).is_none_or(|leg| leg.state != State::Up) {
-            return;
-        }
+        let Some(leg) = self.table.leg(key).filter(|leg| leg.state == State::Up) else { return };
         let (state, word) = match fate {
             Fate::Lives => return,
-            Fate::Gone => (ended_by(asked), Reason::NoDialog.word()),
+            Fate::Gone => (ended_by(leg.kind, asked), Reason::NoDialog.word()),
             Fate::Silent => (EndState::Timeout, "refresh-failed"),
         };
         self.end_leg(
@@ -217,10 +215,15 @@ impl Proxy {
     }
 }
 
-fn ended_by(side: Side) -> EndState {
-    match side {
-        Side::Caller => EndState::UserEnd,
-        Side::Callee => EndState::AppEnd,
+/// The user is the party outside: of an outbound leg the one that was called.
+fn ended_by(kind: LegKind, side: Side) -> EndState {
+    match (kind, side) {
+        (LegKind::Inbound | LegKind::Bridged, Side::Caller) | (LegKind::Outbound, Side::Callee) => {
+            EndState::UserEnd
+        }
+        (LegKind::Inbound | LegKind::Bridged, Side::Callee) | (LegKind::Outbound, Side::Caller) => {
+            EndState::AppEnd
+        }
     }
 }
 

@@ -141,6 +141,7 @@ impl Proxy {
             .and_then(|header| header.number());
         let judged = verdict(outcome, listed, retry_after, service);
         let next = judged.next && !cancelled && !progress && !detour;
+        let instead = self.instead(key, current.group, outcome).filter(|_| !progress);
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
         {
@@ -164,6 +165,8 @@ impl Proxy {
         }
         if cancelled {
             self.finish_hunt(now, key, &Reason::Cancelled.into());
+        } else if let Some(action) = instead {
+            self.go_on_instead(now, key, &action);
         } else if next {
             self.next_try(now, key, outcome);
         } else if outcome.code().is_some() {
@@ -206,6 +209,7 @@ impl Proxy {
     fn next_try(&mut self, now: Now, key: usize, why: Outcome) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let late = now.mono.saturating_sub(hunt.began) >= self.options.max_hunt;
+        let service = hunt.plan.service;
         let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
         let snapshot = Arc::clone(&self.snapshot);
         let picked = if late {
@@ -222,6 +226,10 @@ impl Proxy {
             self.first_try(now, key, pick, None)
         });
         if let Err(no) = sent {
+            if service == Service::Cti {
+                let action = self.hunts.get(key).map(|hunt| self.when_exhausted(&hunt.plan));
+                return self.go_on_instead(now, key, &action.unwrap_or_default());
+            }
             let good = |hunt: &Hunt| {
                 hunt.best.as_ref().is_some_and(|(code, _)| *code != 503 || self.options.forward_503)
             };

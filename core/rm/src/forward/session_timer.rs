@@ -168,7 +168,7 @@ impl Proxy {
                 let mut peers = self.settings.peers.iter();
                 peers.find(|peer| peer.name == caller).and_then(|peer| peer.session_expires)
             }
-            Kind::Bridged => {
+            Kind::Bridged | Kind::Outbound => {
                 let mut all = self.pool.configured().map(|(_, member)| &member.names);
                 all.find(|names| names.name == caller).and_then(|names| of_group(names))
             }

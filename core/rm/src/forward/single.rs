@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use model::id::Dbid;
 use model::snapshot::Snapshot;
 use model::time::Now;
 use sip::locate::Target;
@@ -17,7 +18,7 @@ use super::failover::{Outcome, verdict};
 use super::size::Carriage;
 use super::through::{Onward, Through};
 use super::trust::Trust;
-use super::{egress, rewrite, routes, session_timer};
+use super::{egress, request_uri, rewrite, routes, session_timer};
 use crate::admit::{Request, Source};
 use crate::dialog::again::{Again, Sent, Single};
 use crate::dialog::{Kind, Passing, Placed, Relay};
@@ -70,17 +71,19 @@ impl Proxy {
         number::calling(message, numbers);
         let (dnis, ani) = numbers.split_at(dialled);
         let trace = &mut story.trace;
-        let choice = select::select(&snapshot, &self.options, source, message, dnis, trace)?;
+        let asking = self.asking(&snapshot, request, source, dnis);
+        let choice = select::select(&asking, None, trace)?;
         may_pass(&snapshot, &choice, request.method())?;
-        let (tenant, profile) = (snapshot.tenant(choice.tenant), snapshot.profile(choice.profile));
-        let mut plan = Plan::of(tenant.dbid, profile.dbid, choice.service);
+        let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
+        let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
         let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace)?;
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;
-        let facts = rewrite::Facts { dnis, ani, session: None, uuid: "" };
+        let trusted = source.trusted;
+        let facts = request_uri::Facts { dnis, ani, trusted, ..request_uri::Facts::default() };
         let text = std::mem::take(&mut draft.top);
-        let uri = rewrite::target(&snapshot, &choice, &line.target, source.trusted, facts, text);
+        let uri = request_uri::target(&snapshot, &choice, &line.target, &facts, text);
         let member = self.pool.get(pick.member).ok_or_else(internal)?;
         let address = member.address.as_ref().ok_or_else(internal)?;
         let is_through = through.is_some();
@@ -223,11 +226,12 @@ fn may_pass(snapshot: &Snapshot, choice: &Choice, method: Method<'_>) -> Result<
     if choice.disabled {
         return Err(Reason::Disabled.into());
     }
-    let own = &snapshot.profile(choice.profile).policy;
+    let own = choice.profile.map(|profile| &snapshot.profile(profile).policy);
     let mut above = snapshot.chain(choice.tenant).map(|one| &snapshot.tenant(one).policy);
     let service = choice.service;
     if method != Method::Options
-        && !(own.allows(service) && above.all(|policy| policy.allows(service)))
+        && !(own.is_none_or(|own| own.allows(service))
+            && above.all(|policy| policy.allows(service)))
     {
         return Err(Reason::ServiceForbidden.into());
     }

@@ -105,6 +105,13 @@ impl Wish {
         fits.then(|| Self::with(id.to_owned(), uri))
     }
 
+    /// That of a number which leads to a conference.
+    pub(crate) fn of_number(service: Service, id: &str, message: &Message<'_>) -> Option<Self> {
+        let uri = &message.request()?.target;
+        let fits = service == Service::Conference && (1..=LONGEST_ID).contains(&id.len());
+        fits.then(|| Self::with(id.to_owned(), uri))
+    }
+
     /// What a leg has kept of its conference ([`Instance::kept`]), with the name of the instance.
     pub(crate) fn restored(id: &str, kept: &str) -> Option<(Self, String)> {
         let mut parts = kept.split(';');

@@ -40,7 +40,6 @@ pub(crate) struct Pin {
 }
 
 /// How firmly.
-#[cfg_attr(not(test), expect(dead_code, reason = "pins of stage select"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
     /// It holds the dialog that the call names: whatever its load, also while it drains.

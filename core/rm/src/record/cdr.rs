@@ -45,6 +45,7 @@ impl Cdr<'_> {
         let call_type = match leg.kind {
             Kind::Inbound => CallType::Inbound,
             Kind::Bridged => CallType::Bridged,
+            Kind::Outbound => CallType::Outbound,
         };
         out.text("call_type", call_type.as_str());
         self.belongs(out);
@@ -91,6 +92,8 @@ impl Cdr<'_> {
                 object(out, &profile.name, Some(profile.dbid.0));
                 out.text("service", profile.service().as_str());
             });
+        }
+        if session.tenant.is_some() {
             out.text("service", leg.service.as_str());
         }
     }
@@ -98,8 +101,12 @@ impl Cdr<'_> {
     fn texts(&self, out: &mut Object<'_>) {
         let texts = &self.leg.texts;
         self.some(out, "dn", Text::Dn, 64);
-        out.text("local_uri", cut(texts.get(Text::ToUri), limits::RECORD_URI));
-        out.text("remote_uri", cut(texts.get(Text::FromUri), limits::RECORD_URI));
+        let (local, remote) = match self.leg.kind {
+            Kind::Inbound | Kind::Bridged => (Text::ToUri, Text::FromUri),
+            Kind::Outbound => (Text::FromUri, Text::ToUri),
+        };
+        out.text("local_uri", cut(texts.get(local), limits::RECORD_URI));
+        out.text("remote_uri", cut(texts.get(remote), limits::RECORD_URI));
         self.some(out, "call_id", Text::CallId, 256);
         self.some(out, "call_uuid", Text::CallUuid, 256);
     }
@@ -137,12 +144,16 @@ impl Cdr<'_> {
     fn of_rm(&self, out: &mut Object<'_>) {
         let Self { session, leg, .. } = self;
         out.flag("primary", leg.primary);
+        out.flag("resurrected", session.resurrected);
         out.flag("rebuilt", leg.rebuilt);
+        out.flag("cti", session.cti);
         out.flag("priority", session.priority);
         self.some(out, "from_tag", Text::FromTag, 128);
         self.some(out, "to_tag", Text::ToTag, 128);
         self.some(out, "ani", Text::Ani, 64);
         self.some(out, "conference", Text::Conference, 128);
+        self.some(out, "dialled", Text::Dialled, 64);
+        out.some("geo", Some(cut(&session.geo, 256)).filter(|text| !text.is_empty()));
         out.some("selected_by", leg.selected_by.map(|by| by.as_str()));
         out.some("placed_by", Some(&*leg.placed_by).filter(|text| !text.is_empty()));
         let address = leg.texts.get(Text::SourceAddress);

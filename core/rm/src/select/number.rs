@@ -7,7 +7,7 @@ use model::config::options::DnisHeader;
 use model::did::normalise_into;
 use sip::header::{Header, NameAddr};
 use sip::message::Message;
-use sip::uri::{Scheme, Uri};
+use sip::uri::{Scheme, Uri, unescape};
 
 /// Appends the dialled number in normal form.
 pub(crate) fn dialled(message: &Message<'_>, options: &Options, out: &mut String) {
@@ -31,6 +31,16 @@ pub(crate) fn dialled(message: &Message<'_>, options: &Options, out: &mut String
 /// Appends the calling number in normal form: the user part of From.
 pub(crate) fn calling(message: &Message<'_>, out: &mut String) {
     user_of(message.from().uri, out);
+}
+
+/// Appends the number that a call to the outside is for: the user part of the Request-URI in normal
+/// form, but with its `+`.
+pub(crate) fn wanted(message: &Message<'_>, out: &mut String) {
+    let user = message.request().and_then(|line| line.target.user).unwrap_or_default();
+    if unescape(user).starts_with('+') {
+        out.push('+');
+    }
+    normalise_into(user, out);
 }
 
 fn first_uri<'a>(header: &Header<'a>) -> Option<&'a str> {

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::config::Service;
-use model::id::{Epoch, Guid, LegId};
+use model::id::{Dbid, Epoch, Guid, LegId};
 use model::record::{EARLIEST_MS, SelectedBy};
 use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use super::{Kind, Leg, Owner, ProfileNames, ResourceNames, Session, State, TenantNames, Texts};
 
@@ -28,6 +27,11 @@ struct Packed<T, P, R, O, S, X> {
     burst: u8,
     priority: bool,
     session_started: u64,
+    cti: bool,
+    resurrected: bool,
+    gateway: Option<u32>,
+    call_uuid: S,
+    geo: S,
     leg: u32,
     epoch: u16,
     kind: Kind,
@@ -63,6 +67,11 @@ pub(crate) fn write(session: &Session, leg: &Leg, out: &mut Vec<u8>) {
         burst: session.burst,
         priority: session.priority,
         session_started: session.started.0,
+        cti: session.cti,
+        resurrected: session.resurrected,
+        gateway: session.gateway.map(|gateway| gateway.0),
+        call_uuid: session.call_uuid.as_str(),
+        geo: session.geo.as_str(),
         leg: leg.id.0,
         epoch: leg.epoch.0,
         kind: leg.kind,
@@ -109,14 +118,18 @@ pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
     let mut owners = packed.owners;
     owners.iter_mut().for_each(|owner| owner.from = past(owner.from.0));
     let session = Session {
-        guid: Guid(packed.guid),
         tenant: packed.tenant.map(Arc::new),
         profile: packed.profile.map(Arc::new),
         revision: packed.revision,
         burst: packed.burst,
         priority: packed.priority,
-        started: past(packed.session_started),
-        legs: SmallVec::new(),
+        cti: packed.cti,
+        resurrected: packed.resurrected,
+        lasted: true,
+        gateway: packed.gateway.map(Dbid),
+        call_uuid: packed.call_uuid,
+        geo: packed.geo,
+        ..Session::begun(Guid(packed.guid), past(packed.session_started))
     };
     let leg = Leg {
         state: State::Up,

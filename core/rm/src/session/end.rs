@@ -37,26 +37,27 @@ pub(crate) struct End {
 }
 
 impl Proxy {
-    /// A new session with its first leg, known to the table and to nobody else yet.
+    /// A new leg, of a session that is joined or new, known to the table and to nobody else yet.
     pub(crate) fn begin(&mut self, request: &Request<'_, '_>, source: &Source) -> Option<usize> {
-        let now = request.now;
-        let session = self.table.insert_session(Session {
-            guid: Guid::v7(now.wall, &mut self.chance),
-            tenant: None,
-            profile: None,
-            revision: self.snapshot.revision.0,
-            burst: 1,
-            priority: source.priority,
-            started: now.wall,
-            legs: SmallVec::new(),
-        });
+        let session = self.session_for(request, source);
+        let leg = self.new_leg(request, source, session)?;
         self.counters.ledger_in += 1;
-        let leg = self.first_leg(request, source);
         self.table.insert_leg(session, leg)
     }
 
-    fn first_leg(&mut self, request: &Request<'_, '_>, source: &Source) -> Leg {
+    /// None: the session has had as many legs as there are numbers for.
+    fn new_leg(
+        &mut self,
+        request: &Request<'_, '_>,
+        source: &Source,
+        session: usize,
+    ) -> Option<Leg> {
         let (now, message) = (request.now, request.message);
+        let owner = self.table.session_mut(session)?;
+        owner.counter = owner.counter.checked_add(1)?;
+        let id = LegId::new(self.settings.node_id, self.settings.boot, owner.counter);
+        let primary = owner.legs.is_empty() && !owner.lasted;
+        let owner = self.table.session(session)?;
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         route_set(message.record_routes().map(|route| route.uri), &mut scratch);
@@ -69,7 +70,8 @@ impl Proxy {
         let _ = write!(scratch, "{}", request.flow.remote);
         let part = |from, to| scratch.get(from..to).unwrap_or_default();
         let call_uuid = message.named("X-Genesys-CallUUID");
-        let call_uuid = call_uuid.map(|header| header.text_lossy()).unwrap_or_default();
+        let call_uuid = call_uuid.map(|header| header.text_lossy());
+        let call_uuid = call_uuid.as_deref().unwrap_or(&owner.call_uuid);
         let given = [
             (Text::CallId, message.call_id()),
             (Text::FromTag, message.from().tag().unwrap_or_default()),
@@ -77,7 +79,7 @@ impl Proxy {
             (Text::ToUri, message.to().uri),
             (Text::CallerTarget, message.contacts().next().map_or("", |one| one.uri)),
             (Text::CallerRoute, part(0, route)),
-            (Text::CallUuid, &call_uuid),
+            (Text::CallUuid, call_uuid),
             (Text::Dn, part(route, dn)),
             (Text::Ani, part(dn, ani)),
             (Text::SourceName, self.sources.name(&self.settings, source.who)),
@@ -85,15 +87,14 @@ impl Proxy {
         ];
         let texts = Texts::pack(&given, &mut self.buffers);
         self.scratch = scratch;
-        let id = LegId::new(self.settings.node_id, self.settings.boot, 1);
-        Leg {
+        Some(Leg {
             kind: if source.role == Some(Role::Media) { Kind::Bridged } else { Kind::Inbound },
-            primary: true,
+            primary,
             cseq: [message.cseq(), 0],
             caller_trusted: source.trusted,
             texts,
             ..Leg::begun(id, Epoch(1), Service::Voicexml, now)
-        }
+        })
     }
 
     /// Writes the end record of a leg and takes it out of all sets; gives back the record's number.
@@ -141,9 +142,13 @@ impl Proxy {
         self.recorder.told(story);
     }
 
-    /// It has ended, and cannot be revived.
+    /// It has ended, and cannot be revived; its session has, if it was the last.
     fn take_leg(&mut self, now: Now, key: usize) {
-        let Some((leg, guid)) = self.leave(key) else { return };
+        self.note_lasting(key);
+        let Some((leg, guid, session)) = self.leave(key) else { return };
+        if let Some(session) = session {
+            self.end_session(now, session);
+        }
         let until = now.mono + limits::TOMBSTONE;
         if self.table.bury(until, guid, leg.id, leg.epoch) {
             self.timers.set(until, Timer::Tombstones);
@@ -151,8 +156,29 @@ impl Proxy {
         leg.texts.release(&mut self.buffers);
     }
 
+    /// A session with a leg that was answered lasts beyond its end.
+    fn note_lasting(&mut self, key: usize) {
+        let Some(leg) = self.table.leg(key) else { return };
+        let (session, answered) = (leg.session, leg.answered.is_some() || leg.rebuilt);
+        if let Some(session) = self.table.session_mut(session).filter(|_| answered) {
+            session.lasted = true;
+        }
+    }
+
+    /// For a while it can still be joined, if it ever had a leg that was answered.
+    fn end_session(&mut self, now: Now, session: Session) {
+        let linger = self.options.session_linger;
+        if !session.lasted || linger.is_zero() {
+            return session.release(&mut self.buffers);
+        }
+        let until = now.mono + linger;
+        if self.lingering.keep(until, session, &mut self.buffers) {
+            self.timers.set(until, Timer::Linger);
+        }
+    }
+
     /// Out of the table, off its resource, out of the usage sets if it was the last.
-    pub(crate) fn leave(&mut self, key: usize) -> Option<(Leg, Guid)> {
+    pub(crate) fn leave(&mut self, key: usize) -> Option<(Leg, Guid, Option<Session>)> {
         let (leg, guid, session) = self.table.remove_leg(key)?;
         self.timers.take_back(Timer::Leg(key));
         if let Some(resource) = &leg.resource
@@ -163,7 +189,7 @@ impl Proxy {
         for object in session.iter().flat_map(objects) {
             self.usage.remove(object, leg.session);
         }
-        Some((leg, guid))
+        Some((leg, guid, session))
     }
 }
 
@@ -184,13 +210,13 @@ pub(crate) fn objects(session: &Session) -> SmallVec<[Object; 8]> {
 }
 
 impl Session {
-    /// Gives it tenant and profile, once.
+    /// Gives it tenant and profile: once, but that a profile may come when a connector was asked.
     pub(crate) fn belongs(
         &mut self,
         tenant: Arc<super::TenantNames>,
-        profile: Arc<super::ProfileNames>,
+        profile: Option<Arc<super::ProfileNames>>,
     ) {
         self.tenant = Some(tenant);
-        self.profile = Some(profile);
+        self.profile = profile;
     }
 }

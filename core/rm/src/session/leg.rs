@@ -98,12 +98,15 @@ pub(crate) enum Kind {
     Inbound,
     /// From a resource to a media service.
     Bridged,
+    /// Through a gateway to the outside.
+    Outbound,
 }
 
 impl Kind {
     pub(crate) const fn direction(self) -> Direction {
         match self {
             Self::Inbound | Self::Bridged => Direction::In,
+            Self::Outbound => Direction::Out,
         }
     }
 }

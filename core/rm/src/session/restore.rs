@@ -5,12 +5,6 @@
 
 use std::sync::Arc;
 
-use model::id::{Epoch, Guid, LegId};
-use model::map::Map;
-use model::record::Level;
-use model::time::Now;
-use smallvec::SmallVec;
-
 use super::end::objects;
 use super::{
     Kind, Leg, Owner, ProfileNames, Session, Side, State, TenantNames, Text, Texts, block, names,
@@ -23,6 +17,10 @@ use crate::pool::Occupant;
 use crate::proxy::{Proxy, Restored};
 use crate::record::frame_key;
 use crate::token::{self, Token};
+use model::id::{Dbid, Epoch, Guid, LegId};
+use model::map::Map;
+use model::record::Level;
+use model::time::Now;
 
 impl Proxy {
     /// Rebuilds sessions, legs, usage sets and places from the packed legs of the spool's open
@@ -161,20 +159,23 @@ impl Proxy {
         ];
         let texts = Texts::pack(&given, &mut self.buffers);
         let session = Session {
-            guid: token.guid,
             tenant: Some(tenant),
-            profile: Some(profile),
+            profile,
             revision: u64::from(token.revision),
             burst: (token.flags >> 2 & 3) + 1,
-            priority: false,
-            started: token.start,
-            legs: SmallVec::new(),
+            cti: token.flags & token::CTI != 0,
+            lasted: true,
+            ..Session::begun(token.guid, token.start)
         };
         let left = limits::MAX_CALL_DURATION.saturating_sub(now.wall.since(token.start));
-        let internal = token.flags & token::INTERNAL != 0;
+        let kind = match token.flags {
+            flags if flags & token::OUTBOUND != 0 => Kind::Outbound,
+            flags if flags & token::INTERNAL != 0 => Kind::Bridged,
+            _ => Kind::Inbound,
+        };
         let mut leg = Leg {
             state: State::Up,
-            kind: if internal { Kind::Bridged } else { Kind::Inbound },
+            kind,
             primary: token.flags & token::PRIMARY != 0,
             rebuilt: true,
             resource,
@@ -189,7 +190,7 @@ impl Proxy {
     }
 
     /// The names behind a token's numbers; of an object that is gone its number is the name.
-    fn names_of(&mut self, token: &Token) -> (Arc<TenantNames>, Arc<ProfileNames>) {
+    fn names_of(&mut self, token: &Token) -> (Arc<TenantNames>, Option<Arc<ProfileNames>>) {
         let snapshot = Arc::clone(&self.snapshot);
         let tenant = match snapshot.tenant_by_dbid(token.tenant) {
             Some(ix) => self.names.tenant(&snapshot, ix),
@@ -205,6 +206,6 @@ impl Proxy {
                 Arc::new(ProfileNames::new(name, token.profile, token.service))
             }
         };
-        (tenant, profile)
+        (tenant, (token.profile != Dbid(0)).then_some(profile))
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use model::id::{Epoch, Guid, LegId};
+use model::id::{Dbid, Epoch, Guid, LegId};
 use model::index::Index;
 use model::map::Map;
 use sip::slots::Slots;
@@ -24,6 +24,7 @@ pub(crate) struct Table {
     by_guid: BTreeMap<Guid, u32>,
     by_leg: Index,
     by_call: Index,
+    by_affinity: Index,
     tombstones: Map<(Guid, LegId), Epoch>,
     graves: VecDeque<(Duration, Guid, LegId)>,
 }
@@ -36,6 +37,7 @@ impl Table {
             by_guid: BTreeMap::new(),
             by_leg: Index::new(seed),
             by_call: Index::new(seed),
+            by_affinity: Index::new(seed),
             tombstones: Map::new(seed),
             graves: VecDeque::new(),
         }
@@ -69,6 +71,7 @@ impl Table {
         self.by_leg.insert(&(guid, id), place);
         let call_id = self.legs.at(place).map_or("", |leg| leg.texts.get(Text::CallId));
         self.by_call.insert(call_id, place);
+        self.index_affinity(place as usize);
         Some(place as usize)
     }
 
@@ -80,6 +83,7 @@ impl Table {
         let (guid, last) = (session.guid, session.legs.is_empty());
         self.by_leg.remove(&(guid, leg.id), number(key));
         self.by_call.remove(leg.texts.get(Text::CallId), number(key));
+        self.by_affinity.remove(leg.texts.get(Text::Affinity), number(key));
         if !last {
             return Some((leg, guid, None));
         }
@@ -135,6 +139,28 @@ impl Table {
         self.by_call.find(call_id, is).map(|place| place as usize)
     }
 
+    /// Makes a leg known by what it shares with others; once in its life.
+    pub(crate) fn index_affinity(&mut self, key: usize) {
+        let leg = self.legs.at(number(key));
+        let text = leg.map_or("", |leg| leg.texts.get(Text::Affinity));
+        if !text.is_empty() {
+            self.by_affinity.insert(text, number(key));
+        }
+    }
+
+    /// A leg on a resource that shares this with others of its tenant.
+    pub(crate) fn leg_of_affinity(&self, tenant: Dbid, text: &str) -> Option<usize> {
+        let is = |place: u32| {
+            let found = self.both(place as usize);
+            found.is_some_and(|(session, leg)| {
+                leg.resource.is_some()
+                    && leg.texts.get(Text::Affinity) == text
+                    && session.tenant.as_ref().is_some_and(|own| own.dbid == tenant)
+            })
+        };
+        self.by_affinity.find(text, is).map(|place| place as usize)
+    }
+
     /// Sessions behind `after` in the order of their GUIDs.
     pub(crate) fn walk(&self, after: Option<Guid>) -> impl Iterator<Item = (usize, &Session)> {
         use std::ops::Bound;
@@ -180,19 +206,9 @@ mod tests {
     use model::config::Service;
     use model::time::{Millis, Now};
     use sip::buffers::Buffers;
-    use smallvec::SmallVec;
 
     fn session(number: usize) -> Session {
-        Session {
-            guid: guid(number),
-            tenant: None,
-            profile: None,
-            revision: 1,
-            burst: 1,
-            priority: false,
-            started: Millis(0),
-            legs: SmallVec::new(),
-        }
+        Session::begun(guid(number), Millis(0))
     }
 
     fn guid(number: usize) -> Guid {

@@ -38,9 +38,13 @@ pub(crate) enum Text {
     Conference,
     /// What else is kept of its conference (`pool::conference`).
     Instance,
+    /// Number that was dialled towards the outside, before dialling rules changed it.
+    Dialled,
+    /// What it shares with other calls that go to the same resource, in its tenant.
+    Affinity,
 }
 
-const COUNT: usize = 17;
+const COUNT: usize = 19;
 
 /// The packed block. A text that would break the limits of `limits.rs` is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]

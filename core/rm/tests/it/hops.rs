@@ -19,6 +19,7 @@ fn second() -> Settings {
         (listener.advertise, listener.via) = (shown.clone(), shown);
     }
     own.peers[0].matches = vec![Match::parse("10.0.0.5").unwrap()];
+    own.node_id = model::id::NodeId(2);
     own.keys = Keys::new(&[(7, [9; 32])]).unwrap();
     own.seed = [5, 6, 7, 8];
     own
@@ -109,7 +110,7 @@ fn via_and_record_route_at_every_hop() {
         "<sip:rm-0@10.0.0.5:5060;lr>".to_owned(),
     ];
     let of_b = [
-        format!("<sip:TOKEN@10.0.0.6:5060;lr;{leg}"),
+        "<sip:TOKEN@10.0.0.6:5060;lr;gvp.rm.datanodes=2;idtag=00810001>".to_owned(),
         "<sip:rm-0@10.0.0.6:5060;lr;transport=tcp>".to_owned(),
     ];
     let sent = row.there();

@@ -1,8 +1,9 @@
-//! Decisions as tables of text (testdata/*.txt): selection, and what the states of two servers
-//! mean for calls.
+//! Decisions as tables of text (testdata/*.txt): selection, rewriting, and what the states of two
+//! servers mean for calls.
 //!
 //! A line is a case; columns are separated by blanks, `-` is empty, `#` begins a comment.
 
+use crate::platform;
 use crate::world::{CALLER, MCP1, MCP2, World, header, invite, objects, settings};
 use std::time::Duration;
 
@@ -13,56 +14,54 @@ pub(crate) fn cases(text: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// Two tenants below one, with every kind of pattern.
-fn tree() -> serde_json::Value {
-    let mut documents = objects();
-    let list = documents.as_array_mut().unwrap();
-    let profile = |name: &str, tenant: &str, service: &str| {
-        let page = serde_json::json!("http://a.example/x.vxml");
-        serde_json::json!({"kind": "IvrProfile", "name": name, "tenant": tenant, "spec": {
-            "service": service, "initial_page_url": page}})
-    };
-    list.push(serde_json::json!({"kind": "Tenant", "name": "north",
-        "spec": {"parent": "acme", "aliases": ["n1"]}}));
-    list.push(serde_json::json!({"kind": "Tenant", "name": "south", "enabled": false,
-        "spec": {"parent": "acme"}}));
-    list.push(profile("north-main", "north", "voicexml"));
-    list.push(profile("south-main", "south", "voicexml"));
-    list.push(serde_json::json!({"kind": "IvrProfile", "name": "off", "tenant": "north",
-        "enabled": false,
-        "spec": {"service": "voicexml", "initial_page_url": "http://a.example/x.vxml"}}));
-    list.push(serde_json::json!({"kind": "DidGroup", "name": "n", "tenant": "north", "spec": {
-        "profile": "north-main", "dids": ["49*", "4930*", "493011-493099", "493055"]}}));
-    list.push(serde_json::json!({"kind": "DidGroup", "name": "o", "tenant": "north", "spec": {
-        "profile": "off", "dids": ["777"]}}));
-    list.push(serde_json::json!({"kind": "DidGroup", "name": "s", "tenant": "south", "spec": {
-        "profile": "south-main", "dids": ["555"]}}));
-    documents
+/// Header lines as a table names them; `from=…` are parameters of the From URI of a phone.
+fn with_headers(text: String, named: &str) -> String {
+    let mut text = text;
+    for (name, value) in named.split(',').filter_map(|one| one.split_once('=')) {
+        let line = match name {
+            "name" => format!("X-Genesys-gsw-ivr-profile-name: {value}\r\n"),
+            "id" => format!("X-Genesys-gsw-ivr-profile-id: {value}\r\n"),
+            "geo" => format!("X-Genesys-geo-location: {value}\r\n"),
+            "from" => {
+                let phone = format!("<sip:7013@cucm;{value}>");
+                text = text.replacen("<sip:+4930123@10.0.0.2>", &phone, 1);
+                continue;
+            }
+            _ => unreachable!("header {name}"),
+        };
+        text = text.replacen("Content-Type", &format!("{line}Content-Type"), 1);
+    }
+    text
+}
+
+/// Where a call went, as the tables name it.
+fn place(at: std::net::SocketAddr) -> &'static str {
+    match platform::name_of(at) {
+        "?" if at == crate::world::address("10.0.0.41:5060") => "recorder",
+        name => name,
+    }
 }
 
 #[test]
 fn selection() {
     for case in cases(include_str!("testdata/selection.txt")) {
-        let [user, parameters, name, tenant, profile, service, by, outcome] = case[..] else {
+        let [from, user, parameters, headers, tenant, profile, service, by, goes_to] = case[..]
+        else {
             panic!("{case:?}");
         };
-        let mut world = World::with(&tree(), settings());
+        let mut world = platform::ready();
         let parameters = parameters.trim_start_matches('-');
-        let uri = format!("sip:{user}@10.0.0.5:5060{parameters} SIP/2.0");
-        let mut text = invite("0", "sel").replacen("sip:0@10.0.0.5:5060 SIP/2.0", &uri, 1);
-        if name != "-" {
-            let line = format!("X-Genesys-gsw-ivr-profile-name: {name}\r\nContent-Type");
-            text = text.replacen("Content-Type", &line, 1);
-        }
-        world.udp(CALLER, &text);
-        if outcome == "forward" {
-            let forwarded = world.take(MCP1);
-            assert!(!forwarded.lines().next().unwrap().contains("gvp-tenant-id"), "{case:?}");
-            let answer = crate::world::reply(&forwarded, 603, "t", "");
-            world.udp(MCP1, &answer);
+        let host = if user.contains('@') { "" } else { "@10.0.0.5:5060" };
+        let uri = format!("sip:{user}{host}{parameters}");
+        let from = platform::caller(from);
+        world.udp(from, &with_headers(platform::invite_to(&uri, from, "sel", ""), headers));
+        if let Some(sent) = world.take_invite() {
+            assert_eq!(place(sent.flow.remote), goes_to, "{case:?}");
+            let at = sent.flow.remote.to_string();
+            world.udp(&at, &crate::world::reply(&sent.text, 603, "t", ""));
         } else {
-            let warning = format!("399 rm-1 \"{outcome}\"");
-            assert_eq!(header(&world.take(CALLER), "Warning"), warning, "{case:?}");
+            let warning = format!("399 rm-1 \"{goes_to}\"");
+            assert_eq!(header(&world.take(from), "Warning"), warning, "{case:?}");
         }
         let end = world.ends()[0];
         let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
@@ -73,6 +72,19 @@ fn selection() {
             text(&end["selected_by"]),
         ];
         assert_eq!(found, [tenant, profile, service, by], "{case:?}");
+    }
+}
+
+#[test]
+fn rewriting() {
+    for case in cases(include_str!("testdata/rewrite.txt")) {
+        let [from, uri, headers, expected] = case[..] else { panic!("{case:?}") };
+        let mut world = platform::ready();
+        let from = platform::caller(from);
+        world.udp(from, &with_headers(platform::invite_to(uri, from, "rw", ""), headers));
+        let sent = world.take_invite().unwrap_or_else(|| panic!("{case:?} {:?}", world.wire));
+        let first = sent.text.lines().next().unwrap();
+        assert_eq!(first, format!("INVITE {expected} SIP/2.0"), "{case:?}");
     }
 }
 

@@ -144,7 +144,7 @@ pub(crate) fn snapshot(objects: &serde_json::Value) -> Arc<Snapshot> {
     Arc::new(snapshot)
 }
 
-fn node(json: &serde_json::Value) -> Node {
+pub(crate) fn node(json: &serde_json::Value) -> Node {
     use serde_json::Value as Json;
     let at = Position { line: 1, column: 1 };
     let value = match json {

@@ -1,6 +1,6 @@
 //! The three examples of rm.md §4.3: what this version builds, and exactly what it refuses.
 
-use model::config::{Scheme, Service};
+use model::config::{CtiAction, Scheme, Service, StatusSet, UseCti};
 
 use crate::{build, faults};
 
@@ -54,25 +54,22 @@ fn example_2_is_refused_where_it_goes_beyond_this_version() {
         "13:84 policy.outbound_usage_limit",
         "23:5 policy.dialing_rules",
         "24:5 policy.max_call_duration",
-        "40:14 services[0]: gateway",
     ];
     refused(include_str!("fixtures/example-2.yaml"), &expected);
 }
 
 #[test]
-fn example_3_is_refused_where_it_goes_beyond_this_version() {
-    let expected = [
-        "4:20 services[0]: cti",
-        "4:26 fail_over_cti_handling",
-        "4:105 cti_unavailable_respcode",
-        "4:142 cti_unavailable_action",
-        "9:20 services[0]: gateway",
-        "9:30 use_cti",
-        "13:20 services[0]: recordingserver",
-        "18:18 service: record",
-        "18:26 geo_location",
-    ];
-    refused(include_str!("fixtures/example-3.yaml"), &expected);
+fn example_3_is_built_whole() {
+    let text = include_str!("fixtures/example-3.yaml");
+    let (snapshot, _) = build(&format!("kind: Tenant\nname: acme\n---\n{text}")).unwrap();
+    let (_, connectors) = snapshot.groups().next().unwrap();
+    let (_, gateways) = snapshot.groups().nth(1).unwrap();
+    let url = "http://apps.acme.example/nocti.vxml".to_owned();
+    let script = CtiAction::Script { service: Service::Voicexml, url };
+    assert_eq!(connectors.cti.exhausted, script);
+    assert_eq!(connectors.cti.stops, Some(StatusSet(vec![(486, 486), (600, 600)])));
+    assert_eq!(connectors.cti.stopped, Some(CtiAction::Answer));
+    assert_eq!(gateways.use_cti, UseCti::WithProfile);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn of_profiles_and_number_groups() {
 
 #[test]
 fn of_groups_and_resources() {
-    check(include_str!("fixtures/faults/groups.txt"), 30);
+    check(include_str!("fixtures/faults/groups.txt"), 34);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::config::Options;
 use model::config::options::{DnisHeader, Timers};
+use model::config::{CtiAction, Options, StatusSet};
 use model::did::Pattern;
 
 use crate::{build, faults};
@@ -28,7 +28,10 @@ fn values_are_read_in_any_form() {
                 ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
                 sos-number: 112, overload-respcode: 500, forward-503: true, \
                 priority-numbers: [911, \"1-800-555*\", \"100-199\"], \
-                resource-full-respcode: 486 }, proxy: { \"sip.mtusize\": 1400, \
+                resource-full-respcode: 486, session-linger: 2s, \
+                ignore-gw-lrg-configuration: true, allow-direct-outbound: true, \
+                cti-unavailable-respcode: \"486;600\", \
+                cti-unavailable-action: answer }, proxy: { \"sip.mtusize\": 1400, \
                 \"sip.min_se\": 120, \"sip.timer.t1\": \"250\" }, \
                 records: { trace-sample: 1 }";
     let (options, warnings) = read(text);
@@ -46,6 +49,11 @@ fn values_are_read_in_any_form() {
             .to_vec(),
         overload_respcode: 500,
         resource_full_respcode: Some(486),
+        session_linger: Duration::from_secs(2),
+        ignore_gateway_group: true,
+        allow_direct_outbound: true,
+        cti_stops: StatusSet(vec![(486, 486), (600, 600)]),
+        cti_stopped: CtiAction::Answer,
         mtu: 1400,
         min_se: 120,
         timers: Timers { t1: Some(Duration::from_millis(250)), ..Timers::default() },

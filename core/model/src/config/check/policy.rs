@@ -19,6 +19,7 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, own: &[SocketAddr], problems
     for group in &drafts.groups {
         monitor(group, problems);
         respcode(group.noresource_response_code.as_ref(), problems);
+        services(group, problems);
     }
     resource_names(drafts, problems);
     addresses(drafts, own, problems);
@@ -66,6 +67,23 @@ fn needs(profile: &ProfileDraft, problems: &Problems) {
     };
     let text = format!("service {service} needs {missing}");
     problems.note(profile.service.place.problem("E403", text));
+}
+
+/// E407.
+fn services(group: &GroupDraft, problems: &Problems) {
+    let name = &group.head.name.value;
+    let alone = group.services.iter().find(|service| service.stands_alone());
+    if let Some(service) = alone.filter(|_| group.services.len() > 1) {
+        let text =
+            format!("group \"{name}\": service {service} cannot be combined with other services");
+        problems.note(group.head.name.place.problem("E407", text));
+    }
+    for Placed { value: (field, service), place } in &group.only_with {
+        if !group.services.contains(service) {
+            let text = format!("group \"{name}\": {field} needs service {service}");
+            problems.note(place.problem("E407", text));
+        }
+    }
 }
 
 fn monitor(group: &GroupDraft, problems: &Problems) {

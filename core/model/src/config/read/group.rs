@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::capability::{capabilities, locations};
 use super::head::Head;
-use super::policy::{code, is_text};
+use super::policy::code;
 use super::resource::{self, ResourceDraft};
-use super::values::{service, session_interval, status_set};
+use super::values::{code_list, service, session_interval, status_set};
+use crate::config::limits::MAX_URL;
 use crate::config::{
-    Capabilities, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, Service, StatusSet,
+    Capabilities, Cti, CtiAction, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, Service,
+    StatusSet, UseCti,
 };
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
@@ -40,6 +42,11 @@ pub(crate) struct GroupDraft {
     pub(crate) max_quarantine: Duration,
     pub(crate) session_expires: Option<u32>,
     pub(crate) noresource_response_code: Option<Placed<i64>>,
+    pub(crate) use_cti: UseCti,
+    pub(crate) remove_ruri_capability_on_fallback: bool,
+    pub(crate) cti: Cti,
+    /// Fields that only a group of this service may have.
+    pub(crate) only_with: Vec<Placed<(&'static str, Service)>>,
     pub(crate) resources: Vec<ResourceDraft>,
     /// Where the list of resources stands.
     pub(crate) place: Place,
@@ -48,6 +55,7 @@ pub(crate) struct GroupDraft {
 pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let kind = head.kind.as_str();
     let services = spec.require("services", kind).and_then(|field| services(&field));
+    let ofcti = cti_fields(spec);
     let duration = |key, least| spec.get(key).and_then(|field| field.duration(least, HOUR));
     let (try_timeout, quarantine) = (duration("try_timeout", MS), duration("quarantine", ZERO));
     let max_quarantine = duration("max_quarantine", ZERO);
@@ -84,6 +92,10 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
         max_quarantine: max_quarantine.unwrap_or(Duration::from_secs(60)),
         session_expires,
         noresource_response_code: no_resource,
+        use_cti: ofcti.use_cti,
+        remove_ruri_capability_on_fallback: ofcti.drops_capability,
+        cti: ofcti.cti,
+        only_with: ofcti.only_with,
         resources,
         place,
         services,
@@ -91,8 +103,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     })
 }
 
-/// The services that a group may offer: those whose calls this version places. `conference` and
-/// `recordingclient` may stand in the list, because nothing asks for them yet.
+/// The services that a group offers.
 fn services(field: &Field<'_>) -> Option<Vec<Service>> {
     let items = field.list()?;
     if items.is_empty() {
@@ -102,9 +113,6 @@ fn services(field: &Field<'_>) -> Option<Vec<Service>> {
     let mut services = Vec::new();
     for item in &items {
         let Some(service) = service(item) else { continue };
-        if service.stands_alone() || service == Service::Record {
-            item.unavailable::<()>();
-        }
         if !services.contains(&service) {
             services.push(service);
         }
@@ -175,12 +183,63 @@ fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
 
 /// Known fields of parts that are not built.
 fn later(spec: &Object<'_>) {
-    spec.unavailable("use_cti", |value| *value == Value::Int(0));
-    for flag in ["remove_ruri_capability_on_fallback", "auto_register"] {
-        spec.unavailable(flag, |value| *value == Value::Bool(false));
-    }
-    spec.unavailable("fail_over_cti_handling", |value| is_text(value, "reject"));
-    spec.unavailable("cti_unavailable_respcode", |_| false);
-    spec.unavailable("cti_unavailable_action", |value| is_text(value, "reject"));
+    spec.unavailable("auto_register", |value| *value == Value::Bool(false));
     spec.unavailable("discovery", |_| false);
+}
+
+/// What a group says of CTI.
+#[derive(Default)]
+struct CtiFields {
+    use_cti: UseCti,
+    drops_capability: bool,
+    cti: Cti,
+    only_with: Vec<Placed<(&'static str, Service)>>,
+}
+
+fn cti_fields(spec: &Object<'_>) -> CtiFields {
+    let mut read = CtiFields::default();
+    if let Some(field) = spec.get("use_cti") {
+        read.use_cti = match field.whole(0, 2) {
+            Some(1) => UseCti::AtOnce,
+            Some(2) => UseCti::WithProfile,
+            _ => UseCti::Never,
+        };
+        if read.use_cti != UseCti::Never {
+            read.only_with.push(field.placed(("use_cti", Service::Gateway)));
+        }
+    }
+    let name = "remove_ruri_capability_on_fallback";
+    if let Some(field) = spec.get(name) {
+        read.drops_capability = field.boolean().unwrap_or(false);
+        if read.drops_capability {
+            read.only_with.push(field.placed((name, Service::Gateway)));
+        }
+    }
+    let codes = spec.get("cti_unavailable_respcode");
+    read.cti.stops = codes.as_ref().and_then(code_list);
+    let stopped = spec.get("cti_unavailable_action");
+    read.cti.stopped = stopped.as_ref().and_then(cti_action);
+    let exhausted = spec.get("fail_over_cti_handling");
+    read.cti.exhausted = exhausted.as_ref().and_then(cti_action).unwrap_or_default();
+    let given = [
+        (codes, "cti_unavailable_respcode", true),
+        (stopped, "cti_unavailable_action", read.cti.stopped != Some(CtiAction::Reject)),
+        (exhausted, "fail_over_cti_handling", read.cti.exhausted != CtiAction::Reject),
+    ];
+    let given = given.into_iter().filter(|(.., matters)| *matters);
+    let placed = given.filter_map(|(field, name, _)| Some(field?.placed((name, Service::Cti))));
+    read.only_with.extend(placed);
+    read
+}
+
+/// `reject`, `answer` or `script;<service>;<URL>`.
+pub(super) fn cti_action(field: &Field<'_>) -> Option<CtiAction> {
+    let text = field.text_up_to(MAX_URL)?;
+    let action = CtiAction::parse(text);
+    if action.is_none() {
+        let name = field.name();
+        let text = format!("{name}: expected reject, answer or script;<service>;<URL>");
+        field.note("E411", text);
+    }
+    action
 }

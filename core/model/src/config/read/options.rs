@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use super::group::cti_action;
 use super::policy::scalar;
-use super::values::LEAST_INTERVAL;
+use super::values::{LEAST_INTERVAL, code_list};
 use crate::config::ApplicationType;
 use crate::config::limits::MAX_PRIORITY_NUMBERS;
 use crate::config::options::{DnisHeader, Options};
@@ -30,10 +31,17 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 33] = [
+const BUILT: [(&str, &str, Set); 38] = [
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
+    ("rm", "ignore-gw-lrg-configuration", |o, f| put(&mut o.ignore_gateway_group, f.boolean())),
+    ("rm", "allow-direct-outbound", |o, f| put(&mut o.allow_direct_outbound, f.boolean())),
+    ("rm", "session-linger", |o, f| {
+        put(&mut o.session_linger, f.duration(Duration::ZERO, SECOND * 3600))
+    }),
+    ("rm", "cti-unavailable-respcode", |o, f| put(&mut o.cti_stops, code_list(f))),
+    ("rm", "cti-unavailable-action", |o, f| put(&mut o.cti_stopped, cti_action(f))),
     ("rm", "forward-503", |o, f| put(&mut o.forward_503, f.boolean())),
     ("rm", "max-tries", |o, f| put(&mut o.max_tries, f.whole(1, 5))),
     ("rm", "max-hunt", |o, f| put(&mut o.max_hunt, f.duration(SECOND, SECOND * 180))),
@@ -77,17 +85,12 @@ const BUILT: [(&str, &str, Set); 33] = [
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 14] = [
-    ("rm", "session-linger", "5s"),
+const LATER: [(&str, &str, &str); 9] = [
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "update-interval", "15m"),
     ("records", "fsync-interval", "10ms"),
     ("records", "spool-max", "1GiB"),
-    ("rm", "ignore-gw-lrg-configuration", "false"),
-    ("rm", "allow-direct-outbound", "false"),
     ("rm", "topology-hiding", "none"),
-    ("rm", "cti-unavailable-respcode", ""),
-    ("rm", "cti-unavailable-action", "reject"),
     ("proxy", "sip.maxmsgsize", "65536"),
     ("cluster", "virtual-ip", ""),
     ("cluster", "join-timeout", "3s"),

@@ -4,10 +4,9 @@ use super::capability::capabilities;
 use super::head::Head;
 use super::policy::{PolicyDraft, parameters, policy};
 use super::values::{service, url};
-use crate::config::limits::{MAX_NAME, MAX_PREFERRED};
+use crate::config::limits::{MAX_CONFERENCE, MAX_LOCATION, MAX_NAME, MAX_PREFERRED};
 use crate::config::{Capabilities, Parameter, Service};
 use crate::schema::{Field, Object, Placed};
-use crate::tree::Value;
 
 /// A profile as it was written.
 #[derive(Clone, Debug)]
@@ -18,6 +17,9 @@ pub(crate) struct ProfileDraft {
     pub(crate) alternate_page_url: Option<String>,
     pub(crate) default_properties_url: Option<String>,
     pub(crate) play: Option<String>,
+    pub(crate) conference_id: Option<String>,
+    pub(crate) geo_location: Option<String>,
+    pub(crate) keep_tenant_id: bool,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) requires: Capabilities,
     pub(crate) prefer: Vec<Placed<String>>,
@@ -25,39 +27,22 @@ pub(crate) struct ProfileDraft {
     pub(crate) policy: PolicyDraft,
 }
 
-/// Services whose calls need parts that are not built: conferences, outbound, CTI, recording.
-fn is_built(service: Service) -> bool {
-    match service {
-        Service::Voicexml
-        | Service::Ccxml
-        | Service::Msml
-        | Service::Announcement
-        | Service::Cpd
-        | Service::Media => true,
-        Service::Conference
-        | Service::Gateway
-        | Service::Cti
-        | Service::Recordingclient
-        | Service::Recordingserver
-        | Service::Record => false,
-    }
-}
-
 pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
     let kind = head.kind.as_str();
-    let service = spec.require("service", kind).and_then(|field| {
-        let service = service(&field)?;
-        if is_built(service) { Some(field.placed(service)) } else { field.unavailable() }
-    });
+    let service = spec
+        .require("service", kind)
+        .and_then(|field| service(&field).map(|service| field.placed(service)));
     let url = |key| spec.get(key).and_then(|field| url(&field));
     let text = |key| spec.get(key).and_then(|field| field.text().map(str::to_owned));
     let (initial, alternate) = (url("initial_page_url"), url("alternate_page_url"));
     let (properties, play) = (url("default_properties_url"), url("play"));
     let (parameters, policy) = (parameters(spec), policy(spec, kind));
     let notes = text("notes").unwrap_or_default();
-    spec.unavailable("conference_id", |_| false);
-    spec.unavailable("geo_location", |_| false);
-    spec.unavailable("keep_tenant_id", |value| *value == Value::Bool(false));
+    let conference_id = spec.get("conference_id").and_then(|field| conference_id(&field));
+    let geo_location = spec
+        .get("geo_location")
+        .and_then(|field| field.text_up_to(MAX_LOCATION).map(str::to_owned));
+    let keep_tenant_id = spec.get("keep_tenant_id").and_then(|field| field.boolean());
     Some(ProfileDraft {
         head,
         service: service?,
@@ -65,6 +50,9 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
         alternate_page_url: alternate,
         default_properties_url: properties,
         play,
+        conference_id,
+        geo_location,
+        keep_tenant_id: keep_tenant_id.unwrap_or(false),
         parameters,
         requires: capabilities(spec, "requires"),
         prefer: prefer(spec),
@@ -82,4 +70,15 @@ fn prefer(spec: &Object<'_>) -> Vec<Placed<String>> {
     }
     let name = |item: &Field<'_>| Some(item.placed(item.text_up_to(MAX_NAME)?.to_owned()));
     items.iter().filter_map(name).collect()
+}
+
+/// An id that may stand in a user part as it is (rm.md §3.6).
+fn conference_id(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    let letter = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()&=+$,?/".contains(c);
+    if text.is_empty() || text.len() > MAX_CONFERENCE || !text.chars().all(letter) {
+        let why = "expected 1 to 128 characters that a user part may have";
+        return field.invalid("conference id", why);
+    }
+    Some(text.to_owned())
 }

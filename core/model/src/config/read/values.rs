@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::limits::MAX_URL;
 use crate::config::{Network, Service, StatusSet};
 use crate::schema::Field;
-use crate::tree::Value;
+use crate::tree::{Node, Value};
 
 /// The shortest session interval there is, in seconds (RFC 4028 §5).
 pub(super) const LEAST_INTERVAL: u32 = 90;
@@ -82,6 +82,23 @@ pub fn status_set(field: &Field<'_>) -> Option<StatusSet> {
         }
     }
     whole.then_some(StatusSet(joined))
+}
+
+/// Status codes and ranges in a list, or in one text with semicolons or commas (`486;600`).
+pub(super) fn code_list(field: &Field<'_>) -> Option<StatusSet> {
+    let at = field.node().at;
+    let parts = match &field.node().value {
+        Value::Seq(_) => return status_set(field),
+        Value::Text(text) => text.split([';', ',']).map(str::trim).map(str::to_owned).collect(),
+        Value::Int(number) => vec![number.to_string()],
+        _ => return field.wrong_type("response codes, such as 486;600"),
+    };
+    let parts = parts.into_iter().filter(|part: &String| !part.is_empty()).map(|part| {
+        let value = part.parse().map_or_else(|_| Value::Text(part), Value::Int);
+        Node { value, at }
+    });
+    let list = Node { value: Value::Seq(parts.collect()), at };
+    status_set(&field.with(&list))
 }
 
 fn code_range(item: &Field<'_>) -> Option<(u16, u16)> {

@@ -1,0 +1,122 @@
+//! The resource that a call must go to because another one is there (rm.md §7.7): the holder of a
+//! dialog, the connector and the gateway of a CTI session, the servers of a recording, the media
+//! server of a call of the SIP Server.
+//!
+//! Between select and place. Worked out from the legs that live, never kept apart from them.
+
+use model::config::Service;
+use model::id::Dbid;
+use sip::message::Message;
+
+use crate::admit::Request;
+use crate::call::Call;
+use crate::pool::{Hold, Pin};
+use crate::proxy::Proxy;
+use crate::select::{Choice, cucm, service};
+use crate::session::{Leg, Text};
+
+impl Proxy {
+    /// Where a call is pinned to, if it is; what it shares with others is noted on its leg.
+    pub(crate) fn pin(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &Call,
+        choice: &Choice,
+    ) -> Option<Pin> {
+        let held = self.holder(request.message).map(Pin::dialog);
+        let cti = self.pin_of_cti(call, choice);
+        let cti = cti.map(|resource| Pin { resource, hold: Hold::Hard });
+        let shared = self.pin_of_what_is_shared(request, call, choice);
+        let msml = choice.service == Service::Msml;
+        let hold = if msml { Hold::Soft } else { Hold::WhileAlive };
+        held.or(cti).or(shared.map(|resource| Pin { resource, hold }))
+    }
+
+    /// In a CTI session: what a media server asks for goes to the connector, what the connector
+    /// asks for goes out where the call came in.
+    fn pin_of_cti(&self, call: &Call, choice: &Choice) -> Option<Dbid> {
+        let (session, own) = self.table.both(call.leg)?;
+        if !session.cti {
+            return None;
+        }
+        match choice.service {
+            Service::Cti => {
+                let others = |leg: &&Leg| leg.id != own.id && leg.service == Service::Cti;
+                self.resource_of(session.legs.iter().copied(), others)
+            }
+            Service::Gateway => session.gateway,
+            _ => None,
+        }
+    }
+
+    /// The calls of one recording stay together as long as their server lives, the msml legs of one
+    /// call of the SIP Server if they can.
+    fn pin_of_what_is_shared(
+        &mut self,
+        request: &Request<'_, '_>,
+        call: &Call,
+        choice: &Choice,
+    ) -> Option<Dbid> {
+        let mut shared = std::mem::take(&mut self.scratch);
+        shared.clear();
+        let call_uuid = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::CallUuid));
+        what_is_shared(request.message, choice.service, call_uuid, &mut shared);
+        let pin = self.where_it_is(call, choice.service, &shared);
+        if !shared.is_empty()
+            && let Some(leg) = self.table.leg_mut(call.leg)
+            && leg.texts.get(Text::Affinity).is_empty()
+        {
+            leg.texts.set(&[(Text::Affinity, &shared)], &mut self.buffers);
+            self.table.index_affinity(call.leg);
+        }
+        self.scratch = shared;
+        pin
+    }
+
+    fn where_it_is(&self, call: &Call, service: Service, shared: &str) -> Option<Dbid> {
+        if !shared.is_empty() {
+            let leg = self.table.leg_of_affinity(call.plan.tenant, shared)?;
+            return self.table.leg(leg)?.resource.as_ref().map(|names| names.dbid);
+        }
+        let (session, own) =
+            self.table.both(call.leg).filter(|_| service == Service::Recordingclient)?;
+        let others = |leg: &&Leg| leg.id != own.id && leg.service == service;
+        self.resource_of(session.legs.iter().copied(), others)
+    }
+
+    /// The resource of the first of these legs that has one.
+    fn resource_of(
+        &self,
+        legs: impl Iterator<Item = usize>,
+        wanted: impl Fn(&&Leg) -> bool,
+    ) -> Option<Dbid> {
+        let mut legs = legs.filter_map(|key| self.table.leg(key)).filter(wanted);
+        legs.find_map(|leg| leg.resource.as_ref().map(|names| names.dbid))
+    }
+}
+
+/// Appends what all calls of one recording, or msml legs of one call, have in common.
+fn what_is_shared(message: &Message<'_>, service: Service, call_uuid: &str, out: &mut String) {
+    let user = message.request().and_then(|line| line.target.user).unwrap_or_default();
+    match service {
+        Service::Announcement => {
+            if let Some(cucm) = cucm::cucm(message) {
+                cucm.key(out);
+            }
+        }
+        Service::Recordingserver | Service::Recordingclient => {
+            let id = user.split_once('=').map(|(_, id)| id);
+            if let Some(id) =
+                id.filter(|_| service::of_user(user) == Some(Service::Recordingserver))
+            {
+                out.push_str("record ");
+                out.push_str(id);
+            }
+        }
+        Service::Msml if !call_uuid.is_empty() => {
+            out.push_str("msml ");
+            out.push_str(call_uuid);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,124 @@
+//! Sessions that have ended and can still be joined for a while (rm.md §2.5).
+//!
+//! They count in no set: whoever joins one brings it back into the table. Bounded: beyond
+//! `limits::LINGERING` the oldest is forgotten.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use model::id::Guid;
+use model::map::Map;
+use sip::buffers::Buffers;
+
+use super::Session;
+use crate::limits;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    sessions: Map<Guid, (Duration, Session)>,
+    /// In the order in which they are forgotten; one that was joined meanwhile is passed over.
+    order: VecDeque<(Duration, Guid)>,
+}
+
+impl Lingering {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { sessions: Map::new(seed), order: VecDeque::new() }
+    }
+
+    /// Keeps a session that has ended; true if the timer must be set.
+    pub(crate) fn keep(
+        &mut self,
+        until: Duration,
+        session: Session,
+        buffers: &mut Buffers,
+    ) -> bool {
+        let guid = session.guid;
+        if let Some((_, former)) = self.sessions.insert(guid, (until, session)) {
+            former.release(buffers);
+        }
+        self.order.push_back((until, guid));
+        if self.order.len() > limits::LINGERING
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.drop(oldest, buffers);
+        }
+        self.order.len() == 1
+    }
+
+    /// Takes one out, to be joined.
+    pub(crate) fn take(&mut self, guid: Guid) -> Option<Session> {
+        self.sessions.remove(&guid).map(|(_, session)| session)
+    }
+
+    /// One that has ended, and until when it can be joined.
+    pub(crate) fn get(&self, guid: Guid) -> Option<(Duration, &Session)> {
+        self.sessions.get(&guid).map(|(until, session)| (*until, session))
+    }
+
+    /// Puts one back that was taken out to look at it; its turn to be forgotten has stayed.
+    pub(crate) fn put_back(&mut self, until: Duration, session: Session) {
+        self.sessions.insert(session.guid, (until, session));
+    }
+
+    /// Forgets those that have lingered long enough; gives back when the next one has.
+    pub(crate) fn forget_old(&mut self, now: Duration, buffers: &mut Buffers) -> Option<Duration> {
+        while let Some((until, guid)) = self.order.front().copied() {
+            if until > now {
+                return Some(until);
+            }
+            self.order.pop_front();
+            self.drop((until, guid), buffers);
+        }
+        None
+    }
+
+    fn drop(&mut self, (until, guid): (Duration, Guid), buffers: &mut Buffers) {
+        if self.sessions.get(&guid).is_some_and(|(own, _)| *own == until)
+            && let Some((_, session)) = self.sessions.remove(&guid)
+        {
+            session.release(buffers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lingering, Session};
+    use crate::limits;
+    use model::id::Guid;
+    use model::time::Millis;
+    use sip::buffers::Buffers;
+    use std::time::Duration;
+
+    fn guid(number: usize) -> Guid {
+        Guid((number as u128).to_be_bytes())
+    }
+
+    #[test]
+    fn one_that_was_joined_lingers_anew() {
+        let (mut all, mut buffers) = (Lingering::new(1), Buffers::default());
+        let secs = Duration::from_secs;
+        let session = |number| Session::begun(guid(number), Millis(0));
+        assert!(all.keep(secs(5), session(1), &mut buffers));
+        assert!(!all.keep(secs(6), session(2), &mut buffers));
+        let joined = all.take(guid(1)).unwrap();
+        assert!(all.take(guid(1)).is_none());
+        all.keep(secs(8), joined, &mut buffers);
+        assert_eq!(all.forget_old(secs(5), &mut buffers), Some(secs(6)));
+        assert_eq!(all.forget_old(secs(7), &mut buffers), Some(secs(8)));
+        assert!(all.take(guid(2)).is_none());
+        assert!(all.take(guid(1)).is_some());
+        assert_eq!(all.forget_old(secs(8), &mut buffers), None);
+    }
+
+    #[test]
+    fn beyond_the_limit_the_oldest_is_forgotten() {
+        let (mut all, mut buffers) = (Lingering::new(1), Buffers::default());
+        for number in 0..=limits::LINGERING {
+            all.keep(Duration::from_secs(5), Session::begun(guid(number), Millis(0)), &mut buffers);
+        }
+        assert!(all.take(guid(0)).is_none());
+        assert!(all.take(guid(1)).is_some() && all.take(guid(limits::LINGERING)).is_some());
+    }
+}
