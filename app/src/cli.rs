@@ -29,6 +29,14 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Media servers and their state
     Resources(Resources),
+    /// No new calls for a media server; those that it has go on
+    Drain(Drain),
+    /// Calls for a media server again, whatever the configuration says
+    Enable(Which),
+    /// No new calls for a media server, not even in its conferences, and no probes
+    Disable(Which),
+    /// A media server as the configuration has it, and no quarantine
+    Reset(Which),
     /// Validates settings or platform objects offline
     Check(Check),
     /// Simulated callers and media servers, for demos and load
@@ -170,6 +178,23 @@ pub(crate) struct Resources {
     /// Only resources of this group
     #[arg(long)]
     pub(crate) group: Option<String>,
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Ends the calls that it still has after this time, such as 1h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) deadline: Option<String>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Name of the media server
+    pub(crate) name: String,
     #[command(flatten)]
     pub(crate) from: FromRm,
 }

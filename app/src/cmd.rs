@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod administer;
 pub(crate) mod calls;
 pub(crate) mod check;
 pub(crate) mod explain;

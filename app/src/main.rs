@@ -29,6 +29,10 @@ fn main() -> ExitCode {
         Command::Limits(args) => cmd::limits::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Resources(args) => cmd::resources::run(&args),
+        Command::Drain(args) => cmd::administer::drain(&args),
+        Command::Enable(args) => cmd::administer::run(&args, "enable"),
+        Command::Disable(args) => cmd::administer::run(&args, "disable"),
+        Command::Reset(args) => cmd::administer::run(&args, "reset"),
         Command::Check(args) => cmd::check::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),
     };

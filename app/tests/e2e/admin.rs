@@ -72,7 +72,7 @@ fn a_refused_call_is_explained_on_one_screen() {
 
 #[test]
 fn calls_are_listed_shown_and_ended() {
-    let script = "< INVITE; > 180; > 200; < ACK; < BYE; > 200";
+    let script = "< INVITE; wait 50; > 180; > 200; < ACK; < BYE; > 200";
     let server = Play::new("ended", script, Via::Udp).answer();
     let objects = objects_at(&[server.address], "{}");
     // a player says nothing but its script
@@ -115,4 +115,41 @@ fn calls_are_listed_shown_and_ended() {
         assert_eq!(found, code, "{args:?}: {out}");
         assert!(out.contains(text), "{args:?}: {out}");
     }
+}
+
+#[test]
+fn a_media_server_is_drained_until_a_deadline_and_enabled_again() {
+    let script = "< INVITE; wait 50; > 180; > 200; < ACK; < BYE; > 200";
+    let server = Play::new("drained", script, Via::Udp).answer();
+    let objects = objects_at(&[server.address], "{}");
+    let site = Site::new(&objects.replace("interval: 1s, timeout: 500ms", "method: none"));
+    let _rs = site.start_rs();
+    let _rm = site.start_rm();
+    let script = "> INVITE; < 180; < 200; > ACK; < BYE; > 200";
+    let caller = Play::new("drained", script, Via::Udp).call(site.sip(), "18005550100");
+    let list = || ask(&site, &["calls", "--state", "up", "-o", "name"]).1;
+    eventually("a call is up", list, |text| text.lines().count() == 1);
+
+    let (code, table) = ask(&site, &["drain", "mcp-1", "--deadline", "1500ms"]);
+    assert_eq!(code, 0, "{table}");
+    let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert!(head.ends_with(&["OLDEST", "DEADLINE"]), "{table}");
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[1], row[3], row[4], row[5]), ("mcp-1", "draining", "draining", "1"), "{table}");
+    let refused = ask(&site, &["explain", "sip:18005550100@rm", "-o", "name"]);
+    assert_eq!(refused, (1, "resource-draining\n".to_owned()));
+    caller.finish();
+    server.finish();
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 1);
+    assert_eq!(
+        (cdrs[0]["end-state"].as_str(), cdrs[0]["reason"].as_str()),
+        ("OPERATOR_END", "operator")
+    );
+    for (action, state) in [("disable", "disabled"), ("enable", "healthy"), ("reset", "healthy")] {
+        let (code, table) = ask(&site, &[action, "mcp-1"]);
+        assert_eq!(code, 0, "{table}");
+        assert!(table.lines().nth(1).unwrap().contains(state), "{action}: {table}");
+    }
+    let (code, out) = ask(&site, &["drain", "mcp-7"]);
+    assert_eq!((code, out.trim_end()), (4, "mcp-7: no media server of this name"));
 }

@@ -248,7 +248,22 @@ impl Proxy {
     pub(crate) fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
         let snapshot = Arc::clone(&self.snapshot);
         let trace = &mut call.story.trace;
-        self.pool.place(now, &snapshot, &self.options, &mut call.plan, trace)
+        let placed = self.pool.place(now, &snapshot, &self.options, &mut call.plan, trace);
+        self.tell_filled();
+        placed
+    }
+
+    /// Groups that have become full.
+    fn tell_filled(&mut self) {
+        while let Some(group) = self.pool.filled.pop() {
+            let group = self.snapshot.group(group);
+            let fields = vec![
+                ("group", group.name.clone()),
+                ("resources", group.resources.len().to_string()),
+                ("alarm", "MCPPortsExceeded".to_owned()),
+            ];
+            self.log(log::GROUP_FULL, None, fields);
+        }
     }
 
     /// A resource for the call; where no connector is left, what is to happen instead.

@@ -31,18 +31,20 @@ impl Proxy {
             if member.configured.is_some() && member.admin != was {
                 let fields = vec![
                     ("resource", member.names.name.clone()),
-                    ("admin", format!("{:?}", member.admin).to_lowercase()),
+                    ("admin", member.admin.as_str().to_owned()),
                 ];
                 self.log(log::ADMIN_CHANGED, None, fields);
             }
         }
+        let timed: Vec<usize> = self.pool.configured().map(|(key, _)| key).collect();
+        timed.into_iter().for_each(|key| self.set_deadline(now, key));
         self.resolve_resources(now);
         self.watch_all(now);
         self.forget_unused();
     }
 
     /// Every resource that is to be probed has its next probe; no other has one.
-    fn watch_all(&mut self, now: Now) {
+    pub(crate) fn watch_all(&mut self, now: Now) {
         let keys: Vec<usize> = self.pool.configured().map(|(key, _)| key).collect();
         for key in keys {
             let first = now.mono + monitor::first(&mut self.chance);
@@ -61,6 +63,7 @@ impl Proxy {
             if next.is_some() {
                 self.timers.take_back(Timer::Probe(key));
             }
+            self.forget_releases(key);
             if let Some(client) = out {
                 self.clients.remove(&client);
             }

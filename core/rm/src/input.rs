@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::config::Admin;
 use model::id::{Guid, LegId};
 use model::snapshot::Snapshot;
+use model::time::Millis;
 use sip::locate::{Failure, Goal, Targets};
 use sip::transport::Flow;
 
@@ -71,6 +73,13 @@ pub enum Input<'a> {
     },
     /// The node's state changed.
     State(NodeState),
+    /// What an operator wants of a resource from now on (rm.md §7.1, §7.11).
+    Administer {
+        /// Its name; it need not be in the configuration yet.
+        resource: &'a str,
+        /// `None`: what the configuration says, and its quarantine ends.
+        will: Option<Will>,
+    },
     /// An operator ends a session, or one leg of it (rm.md §2.7).
     HangUp {
         /// The session.
@@ -78,6 +87,15 @@ pub enum Input<'a> {
         /// Only this leg.
         leg: Option<LegId>,
     },
+}
+
+/// What an operator wants of a resource: it goes before the configuration until it is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// The state.
+    pub admin: Admin,
+    /// Calls that it still has then are ended.
+    pub until: Option<Millis>,
 }
 
 /// Whether the node takes new calls (rm.md §11.3, §11.7).

@@ -42,6 +42,10 @@ mod wish;
 mod pin;
 /// What stands between the stages: one call, handed on.
 mod call;
+/// What an operator wants of a resource.
+mod administer;
+/// Calls that end because of their resource.
+mod release;
 /// A new configuration, for every part that keeps something of it.
 mod configure;
 /// What would become of an INVITE, without doing it.
@@ -63,7 +67,7 @@ mod invariant;
 
 pub use counters::Counters;
 pub use explain::{Assume, Caller, Chosen, Explained, Named, Question, Unclear};
-pub use input::{Input, NodeState};
+pub use input::{Input, NodeState, Will};
 pub use output::{Event, FrameKind, Stream};
 pub use proxy::{Proxy, Restored};
 pub use settings::{Listener, Match, Options, Peer, Role, Route, Settings, SipTimers};

@@ -11,6 +11,20 @@ pub const PENDING: usize = 100_000;
 /// So many more there may be of dialogs, monitors and calls with priority; beyond it `overload`
 /// for everyone.
 pub const PENDING_RESERVE: usize = 10_000;
+/// Calls of dead or emptied resources that are ended in one step: 200 a second (rm.md §7.10).
+pub const RELEASES: usize = 10;
+/// See [`RELEASES`].
+pub const RELEASE_STEP: Duration = Duration::from_millis(50);
+/// Calls that such a step looks at, so that a turn stays short.
+pub const RELEASE_LOOKS: usize = 1_000;
+/// Calls that a resource still has behind the deadline of its drain are looked for again so long.
+pub const DEADLINE_AGAIN: Duration = Duration::from_secs(1);
+/// Calls in one NOTIFY about a dead resource (rm.md §7.10).
+pub const NOTIFY_CALLS: usize = 500;
+/// Bytes of its body: with what stands around it, it stays below the size of a message.
+pub const NOTIFY_BYTES: usize = 48 << 10;
+/// Resources that an operator has put into a state, at most: as many as a platform may have.
+pub const WILLS: usize = 20_000;
 /// Tries of one INVITE over all groups.
 pub const TRIES_TOTAL: usize = 5;
 /// Late answers to a try that was given up are expected so long (rm.md §7.8).

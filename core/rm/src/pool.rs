@@ -19,6 +19,7 @@ pub(crate) mod reach;
 pub(crate) mod resource;
 pub(crate) mod scheme;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use model::snapshot::Snapshot;
 use sip::endpoint::ClientId;
 use slab::Slab;
 
+use crate::input::Will;
 use crate::session::names;
 use board::{Board, Seat};
 pub(crate) use conference::{Conferences, Wish};
@@ -54,8 +56,12 @@ pub(crate) struct Pool {
     pub(crate) conferences: Conferences,
     /// The groups of the plan in hand.
     fit: Vec<Fit>,
+    /// Groups that were found full, to be told.
+    pub(crate) filled: Vec<GroupIx>,
     /// Some group looks at hashes of calls.
     pub(crate) hashes: bool,
+    /// What operators want, by the names of resources.
+    pub(crate) wills: BTreeMap<String, Will>,
     seed: u64,
 }
 
@@ -88,7 +94,9 @@ impl Pool {
             choices: 0,
             conferences: Conferences::new(seed),
             fit: Vec::new(),
+            filled: Vec::new(),
             hashes: false,
+            wills: BTreeMap::new(),
             seed,
         }
     }
@@ -112,7 +120,8 @@ impl Pool {
             };
             self.of_snapshot.push(key);
             if let Some(member) = self.members.get_mut(key) {
-                member.configure(ix, snapshot);
+                let will = self.wills.get(&resource.name).copied();
+                member.configure(ix, snapshot, will);
             }
         }
         self.hashes = snapshot.groups().any(|(_, group)| matches!(group.scheme, Scheme::Hash(_)));
@@ -134,7 +143,7 @@ impl Pool {
             let mut names: Vec<&str> =
                 group.resources.iter().map(|one| snapshot.resource(*one).name.as_str()).collect();
             names.sort_unstable();
-            let mut board = Board { scheme: group.scheme, ..Board::default() };
+            let mut seats = Vec::with_capacity(group.resources.len());
             for (key, resource) in keys.zip(&group.resources) {
                 let (key, resource) = (*key, snapshot.resource(*resource));
                 let rank = names.binary_search(&resource.name.as_str()).unwrap_or_default();
@@ -145,13 +154,10 @@ impl Pool {
                 if let Some(old) = old.filter(|old| old.member == key) {
                     (seat.chosen, seat.credit) = (old.chosen, old.credit);
                 }
-                member.seat = Some((ix, board.seats.len()));
-                board.seats.push(seat);
+                member.seat = Some((ix, seats.len()));
+                seats.push(seat);
             }
-            let latest = board.seats.iter().enumerate().max_by_key(|(_, seat)| seat.chosen);
-            board.unwell = board.seats.len();
-            board.last = latest.filter(|(_, seat)| seat.chosen > 0).map(|(at, _)| at);
-            self.boards.push(board);
+            self.boards.push(Board::of(group.scheme, seats));
         }
     }
 
@@ -171,8 +177,17 @@ impl Pool {
     /// Those that time has changed too.
     fn settle_group(&mut self, group: GroupIx, now: Duration) {
         let members = &self.members;
-        if let Some(board) = self.boards.get_mut(group.index()).filter(|one| one.until <= now) {
+        let Some(board) = self.boards.get_mut(group.index()) else { return };
+        if board.until <= now {
             board.look_at_all(|key| members.get(key), now);
+        }
+    }
+
+    /// A group that a call has found full is told.
+    fn note_full(&mut self, group: GroupIx) {
+        let board = self.boards.get_mut(group.index());
+        if board.is_some_and(Board::has_become_full) {
+            self.filled.push(group);
         }
     }
 
@@ -252,7 +267,7 @@ impl Pool {
 
 impl Member {
     /// What the snapshot says of it now.
-    fn configure(&mut self, ix: ResourceIx, snapshot: &Snapshot) {
+    fn configure(&mut self, ix: ResourceIx, snapshot: &Snapshot, will: Option<Will>) {
         let resource = snapshot.resource(ix);
         let group = snapshot.group(resource.group);
         let names = names::resource(snapshot, ix);
@@ -267,7 +282,10 @@ impl Member {
         self.passive = resource.passive;
         self.conference_size = resource.conference_size;
         self.conference_count = resource.conference_count;
-        self.admin = resource.state;
+        self.configured_admin = resource.state;
+        self.admin = will.map_or(resource.state, |will| will.admin);
+        self.until = will.and_then(|will| will.until);
+        (self.on_dead, self.release_after) = (group.on_dead, group.release_after);
         self.monitor = group.monitor.clone();
         self.quarantine = (group.quarantine, group.max_quarantine);
         if self.monitor.method == Method::None && self.reach.is_known() {

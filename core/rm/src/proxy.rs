@@ -42,6 +42,7 @@ use crate::policy::Usage;
 use crate::pool::Pool;
 use crate::record::Recorder;
 use crate::reject::{No, Reason};
+use crate::release::Releases;
 use crate::resolve::{Book, Waiting};
 use crate::session::{Lingering, Names, Table};
 use crate::settings::Settings;
@@ -77,6 +78,8 @@ pub struct Proxy {
     pub(crate) clients: Map<ClientId, ClientUse>,
     pub(crate) servers: Map<ServerId, ServerUse>,
     pub(crate) held: VecDeque<Held>,
+    /// Calls that are ended because of their resource.
+    pub(crate) releases: Releases,
     pub(crate) timers: Timers,
     pub(crate) overload: Overload,
     pub(crate) strangers: Strangers,
@@ -117,6 +120,8 @@ pub(crate) enum ClientUse {
     Watch(usize),
     /// OPTIONS of a resource.
     Probe(usize),
+    /// NOTIFY about a dead resource.
+    Notice(usize),
     /// A request of our own; its answer frees the place of a watch, or nothing.
     Absorb(Option<usize>),
 }
@@ -179,6 +184,7 @@ impl Proxy {
             clients: Map::new(seed),
             servers: Map::new(seed),
             held: VecDeque::new(),
+            releases: Releases::default(),
             timers: Timers::new(seed),
             overload: Overload::new(settings.listeners.len()),
             strangers: Strangers::new(seed),
@@ -235,6 +241,7 @@ impl Proxy {
             Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,
+            Input::Administer { resource, will } => self.administer(now, resource, will),
             Input::HangUp { guid, leg } => self.hang_up(now, guid, leg),
             Input::Resolved { goal, found, ttl } => self.on_resolved(now, &goal, found, ttl),
         }
@@ -465,6 +472,9 @@ impl Proxy {
                     self.timers.set(next, Timer::Linger);
                 }
             }
+            Timer::Release(key) => self.on_release_due(now, key),
+            Timer::Releases => self.on_release_step(now),
+            Timer::Deadline(key) => self.on_deadline(now, key),
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

@@ -94,6 +94,8 @@ pub struct Peer {
     pub priority: bool,
     /// Session interval asked for where its calls say nothing, in seconds (rm.md §2.6).
     pub session_expires: Option<u32>,
+    /// It is told of calls that were lost with a media server (rm.md §7.10).
+    pub notify_failures: bool,
     /// Requests per second that it may send outside dialogs; OPTIONS to RM do not count.
     pub rate: Option<NonZeroU32>,
 }

@@ -30,6 +30,12 @@ pub(crate) enum Timer {
     Name(usize),
     /// Sessions that have ended can be joined no longer.
     Linger,
+    /// A resource has been dead for long enough: its calls are released.
+    Release(usize),
+    /// The next calls that are released.
+    Releases,
+    /// A resource was to be empty by now.
+    Deadline(usize),
 }
 
 impl Timer {
@@ -46,6 +52,9 @@ impl Timer {
             Self::Tombstones => (7, 0),
             Self::Name(key) => (8, key),
             Self::Linger => (9, 0),
+            Self::Release(key) => (10, key),
+            Self::Releases => (11, 0),
+            Self::Deadline(key) => (12, key),
         };
         kind << 32 | key as u64
     }
@@ -63,6 +72,9 @@ impl Timer {
             7 => Self::Tombstones,
             8 => Self::Name(key),
             9 => Self::Linger,
+            10 => Self::Release(key),
+            11 => Self::Releases,
+            12 => Self::Deadline(key),
             _ => return None,
         })
     }
@@ -78,6 +90,8 @@ impl Timer {
             Self::Tombstones => "tombstones",
             Self::Name(_) => "name",
             Self::Linger => "session-linger",
+            Self::Release(_) | Self::Releases => "release",
+            Self::Deadline(_) => "deadline",
         }
     }
 }

@@ -127,8 +127,16 @@ pub struct ResourceView {
     pub state: &'static str,
     /// `enabled`, `draining` or `disabled`.
     pub admin: &'static str,
+    /// The same as the configuration has it.
+    pub configured: &'static str,
+    /// When the calls that it still has are ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Millis>,
     /// Size of its set of legs and watched tries.
     pub used: usize,
+    /// Start of the call that it has had for longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Millis>,
     /// Places; null = unlimited.
     pub capacity: Option<u32>,
     /// Calls placed since the start.

@@ -85,6 +85,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(20404, Level::Warn, "pool", "quarantined"),
     row(20405, Level::Notice, "pool", "draining"),
     row(20406, Level::Notice, "pool", "admin changed"),
+    row(20407, Level::Error, "pool", "group full"),
+    row(20408, Level::Error, "pool", "calls lost with resource"),
     row(20501, Level::Critical, "spool", "spool broken"),
     row(20502, Level::Error, "spool", "records dropped"),
     row(20503, Level::Warn, "record", "bye answer late"),

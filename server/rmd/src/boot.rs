@@ -34,6 +34,11 @@ impl DataDir {
         self.0.path().join("spool")
     }
 
+    /// Where it is kept what operators want of resources.
+    pub(crate) fn wills(&self) -> PathBuf {
+        self.0.path().join("resources")
+    }
+
     /// Counts this start. Without a file (a first start, or a lost directory) the epoch is the
     /// number of seconds since 2020, which is above every epoch that was counted before.
     pub(crate) fn next_boot(&self, now: Millis) -> Result<BootEpoch, StartError> {
@@ -59,7 +64,7 @@ fn malformed() -> io::Error {
 }
 
 /// Replaces a file so that a crash leaves the old or the new one, and returns when it is on disk.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = File::create(&fresh)?;
     file.write_all(bytes)?;

@@ -5,7 +5,7 @@
 //! has one time, which the event loop sets.
 
 use crate::figures::Figures;
-use crate::inbox::Query;
+use crate::inbox::{Administered, Change as Wanted, Query};
 use crate::journal::{Change, Journal};
 use crate::limits::SLICE_TIME;
 use crate::rate::Rate;
@@ -146,6 +146,9 @@ impl Engine {
             Query::Call(guid, reply) => {
                 let _ = reply.send(self.proxy.call(guid));
             }
+            Query::Resource { group, name, change, reply } => {
+                let _ = reply.send(self.administered(&group, &name, change));
+            }
             Query::Resources(reply) => {
                 let _ = reply.send(self.proxy.resources());
             }
@@ -173,6 +176,26 @@ impl Engine {
             slice.next = more.next;
         }
         slice
+    }
+
+    /// A resource, after a change.
+    fn administered(
+        &mut self,
+        group: &str,
+        name: &str,
+        change: Option<Wanted>,
+    ) -> Option<Administered> {
+        self.proxy.resource(group, name)?;
+        if let Some(change) = change {
+            let will = match change {
+                Wanted::Will(will) => Some(will),
+                Wanted::Reset => None,
+            };
+            self.input(Input::Administer { resource: name, will });
+        }
+        let resource = self.proxy.resource(group, name)?;
+        let wills = self.proxy.wills().map(|(name, will)| (name.to_owned(), will)).collect();
+        Some(Administered { resource, wills })
     }
 
     pub(crate) fn proxy(&self) -> &Proxy {

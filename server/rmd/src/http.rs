@@ -17,6 +17,7 @@ use crate::kernel_drops::DropCounters;
 use crate::limits::{HTTP_BODY, HTTP_CONNECTIONS, HTTP_IDLE, HTTP_TIME};
 use crate::publish::Publishing;
 use crate::state::State;
+use crate::wills::Wills;
 pub(crate) use access::Tokens;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -42,7 +43,14 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// Where the configuration comes from, for `/v1/config`.
     pub(crate) source: String,
+    pub(crate) admin: Admin,
+}
+
+/// Who may change something, and where it is kept.
+pub(crate) struct Admin {
     pub(crate) tokens: Option<Tokens>,
+    /// What operators want of resources.
+    pub(crate) wills: Wills,
 }
 
 impl Shared {
@@ -92,7 +100,12 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/tenants", get(v1::tenants::list))
         .route("/tenants/{name}", get(v1::tenants::one))
         .route("/dids/{number}", get(v1::tenants::did))
-        .route("/resources", get(v1::resources))
+        .route("/resources", get(v1::resources::list))
+        .route("/resources/{group}/{name}", get(v1::resources::one))
+        .route("/resources/{group}/{name}/drain", post(v1::resources::drain))
+        .route("/resources/{group}/{name}/enable", post(v1::resources::enable))
+        .route("/resources/{group}/{name}/disable", post(v1::resources::disable))
+        .route("/resources/{group}/{name}/reset", post(v1::resources::reset))
         .route("/config", get(v1::config))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check));
     Router::new()

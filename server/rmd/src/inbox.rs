@@ -12,6 +12,7 @@ use net::Waker;
 use rm::view::limits::Set;
 use rm::{
     CallDetail, CallFilter, CallSlice, Explained, Keys, Question, ResourceView, Status, Unclear,
+    Will,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,8 +68,37 @@ pub(crate) enum Query {
     Explain(Box<Question>, oneshot::Sender<Result<Box<Explained>, Unclear>>),
     /// `GET /v1/resources`.
     Resources(oneshot::Sender<Vec<ResourceView>>),
+    /// `GET /v1/resources/{group}/{name}`, after a change if there is one; `None`: there is none.
+    Resource {
+        /// Its group.
+        group: String,
+        /// Its name.
+        name: String,
+        /// What an operator wants of it from now on.
+        change: Option<Change>,
+        /// Where to.
+        reply: oneshot::Sender<Option<Administered>>,
+    },
     /// `GET /metrics`.
     Figures(oneshot::Sender<Box<Figures>>),
+}
+
+/// A change of what an operator wants of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// This from now on.
+    Will(Will),
+    /// What the configuration says.
+    Reset,
+}
+
+/// A resource, and what operators want of all of them.
+#[derive(Debug)]
+pub(crate) struct Administered {
+    /// As it is now.
+    pub(crate) resource: ResourceView,
+    /// To be kept on disk.
+    pub(crate) wills: Vec<(String, Will)>,
 }
 
 /// Why an input was not taken.

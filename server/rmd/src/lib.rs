@@ -44,6 +44,7 @@ mod settings;
 mod state;
 mod tls;
 mod transport;
+mod wills;
 
 pub use drain::Stop;
 pub use error::StartError;
@@ -102,7 +103,8 @@ impl Rm {
         })?;
         let (spool, positions) = (recovery.spool(), recovery.positions());
         let publishing = Arc::new(Publishing::new(recovery.last_seq(), positions, wakers));
-        let proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
+        let mut proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
+        base.admin.wills.tell(&mut proxy, now)?;
         let journal = Journal::new(spool.clone(), Arc::clone(&publishing));
         let engine = Engine::new(proxy, asker, journal, log.clone(), now);
         state.applied(now.wall, &snapshot);
@@ -123,9 +125,9 @@ impl Rm {
         rm.drops = Some(DropWatch::start(&base.sockets, Arc::clone(&drops), inbox.clone())?);
         rm.http = Some({
             let (state, pulse) = (state.clone(), Arc::clone(&pulse));
-            let tokens = base.tokens;
+            let admin = base.admin;
             let shared =
-                Shared { inbox, state, pulse, drops, publishing, spool, clock, source, tokens };
+                Shared { inbox, state, pulse, drops, publishing, spool, clock, source, admin };
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });

@@ -130,3 +130,6 @@ pub(crate) const LOOK: Duration = Duration::from_secs(2);
 pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of a password file: a password, not a document.
 pub(crate) const PASSWORD_FILE: u64 = 4 * 1024;
+/// Longest file of what operators want of resources, bytes: 20,000 of them, with names of 64
+/// characters, written in any way.
+pub(crate) const WILLS_FILE: usize = 8 << 20;

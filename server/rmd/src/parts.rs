@@ -5,12 +5,13 @@
 use crate::boot::DataDir;
 use crate::cluster_key;
 use crate::error::StartError;
-use crate::http::{self, Tokens};
+use crate::http::{self, Admin, Tokens};
 use crate::limits::TRYING_WAIT;
 use crate::listeners::{self, Bound, Socket};
 use crate::settings;
 use crate::tls::{self, Certificates};
 use crate::transport::{Seats, Trust};
+use crate::wills::Wills;
 use config::Settings as BootSettings;
 use config::settings::{HostPort, Sip};
 use model::snapshot::Snapshot;
@@ -51,7 +52,7 @@ pub(crate) struct Base {
     dscp: u8,
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) admin: Admin,
     /// User and password towards the broker.
     pub(crate) login: Option<(String, Option<Secret>)>,
     /// Chance of the shell, beside the engine's own.
@@ -75,6 +76,7 @@ impl Base {
         let certificates = tls.map(|tls| Certificates::open(tls, clock.now(), log)).transpose()?;
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
+        let admin = Admin { tokens, wills: Wills::at(dir.wills()) };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;
@@ -116,7 +118,7 @@ impl Base {
             dscp,
             http,
             http_address,
-            tokens,
+            admin,
             login,
             seed,
             key_text,

@@ -50,6 +50,7 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
         trusted_headers: peer.trust_headers,
         priority: peer.priority,
         session_expires: peer.session_expires,
+        notify_failures: peer.notify_failures,
         rate: peer.rate,
     };
     rm.sip.peers.iter().map(peer).collect()
@@ -107,6 +108,7 @@ pub(crate) fn peer(matches: &[&str], names: &[&str]) -> Peer {
         trusted_headers: false,
         priority: false,
         session_expires: None,
+        notify_failures: false,
         rate: None,
     }
 }

@@ -48,6 +48,24 @@ pub enum Admin {
     Disabled,
 }
 
+impl Admin {
+    /// Its word, as in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// The will of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Enabled, Self::Draining, Self::Disabled].into_iter().find(|one| one.as_str() == word)
+    }
+}
+
 /// A SIP address of a resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResourceAddress {

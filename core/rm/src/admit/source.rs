@@ -289,6 +289,7 @@ mod tests {
                 trusted_headers,
                 priority: false,
                 session_expires: None,
+                notify_failures: false,
                 rate: None,
             }];
             let mut by_ip: Map<IpAddr, Here> = Map::new(1);

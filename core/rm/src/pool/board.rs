@@ -115,26 +115,67 @@ pub(crate) fn percent(used: u32, capacity: Option<u32>) -> u64 {
 }
 
 /// All seats of a group, in the order of the configuration.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) seats: Vec<Seat>,
     pub(crate) scheme: Scheme,
     /// The one chosen last.
     pub(crate) last: Option<usize>,
-    /// Seats that are not shown as healthy.
-    pub(crate) unwell: usize,
+    pub(crate) sums: Sums,
+    /// It was told that all who might take calls are full.
+    pub(crate) told_full: bool,
     /// When the first of them changes by itself.
     pub(crate) until: Duration,
 }
 
+/// How many seats of a group are in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    /// Not shown as healthy.
+    pub(crate) unwell: usize,
+    /// May take a call.
+    pub(crate) open: usize,
+    /// Shown as full.
+    pub(crate) full: usize,
+}
+
+impl Sums {
+    fn add(&mut self, seat: &Seat) {
+        self.unwell += usize::from(seat.shown != Shown::Healthy);
+        self.open += usize::from(seat.tier.is_some());
+        self.full += usize::from(seat.shown == Shown::Full);
+    }
+
+    fn take(&mut self, seat: &Seat) {
+        self.unwell -= usize::from(seat.shown != Shown::Healthy);
+        self.open -= usize::from(seat.tier.is_some());
+        self.full -= usize::from(seat.shown == Shown::Full);
+    }
+}
+
 impl Board {
+    /// Nobody has been looked at yet.
+    pub(crate) fn of(scheme: Scheme, seats: Vec<Seat>) -> Self {
+        let latest = seats.iter().enumerate().max_by_key(|(_, seat)| seat.chosen);
+        let last = latest.filter(|(_, seat)| seat.chosen > 0).map(|(at, _)| at);
+        let mut sums = Sums::default();
+        seats.iter().for_each(|seat| sums.add(seat));
+        Self { seats, scheme, last, sums, told_full: false, until: Duration::ZERO }
+    }
+
+    /// Whether all who might take calls are full, which was not said before.
+    pub(crate) fn has_become_full(&mut self) -> bool {
+        let full = self.sums.open == 0 && self.sums.full > 0;
+        let told = std::mem::replace(&mut self.told_full, full);
+        full && !told
+    }
+
     /// One member has changed.
     pub(crate) fn look(&mut self, at: usize, member: &Member, now: Duration) {
         let Some(seat) = self.seats.get_mut(at) else { return };
-        let was = seat.shown != Shown::Healthy;
+        self.sums.take(seat);
         seat.look(member, self.scheme, now);
-        let is = seat.shown != Shown::Healthy;
-        self.unwell = self.unwell + usize::from(is) - usize::from(was);
+        self.sums.add(seat);
         self.until = self.until.min(member.changes(now));
     }
 
@@ -145,11 +186,13 @@ impl Board {
         now: Duration,
     ) {
         self.until = Duration::MAX;
+        self.sums = Sums::default();
         for seat in &mut self.seats {
-            let Some(member) = member(seat.member) else { continue };
-            seat.look(member, self.scheme, now);
-            self.until = self.until.min(member.changes(now));
+            if let Some(member) = member(seat.member) {
+                seat.look(member, self.scheme, now);
+                self.until = self.until.min(member.changes(now));
+            }
+            self.sums.add(seat);
         }
-        self.unwell = self.seats.iter().filter(|seat| seat.shown != Shown::Healthy).count();
     }
 }

@@ -71,6 +71,9 @@ pub(crate) fn fit(
     let tenant = snapshot.tenant_by_dbid(plan.tenant);
     let seen = tenant.map_or(&[][..], |tenant| snapshot.groups_for(tenant, plan.service));
     let wants = Wants::of(snapshot, plan);
+    if seen.is_empty() {
+        tell_unseen(snapshot, plan, &mut trace);
+    }
     if wants.is_plain() {
         out.extend(seen.iter().map(|group| Fit { group: *group, whole: true }));
         return if out.is_empty() { Err(Reason::NoMatch) } else { Ok(()) };
@@ -116,6 +119,15 @@ fn order(
     }
     out.sort_by_key(|one| (!is_here(one.group), wants.rank(&snapshot.group(one.group).name)));
     Ok(())
+}
+
+/// Why a tenant sees no group at all for a service: others own it, or nobody offers it.
+fn tell_unseen(snapshot: &Snapshot, plan: &Plan, trace: &mut Option<&mut Trace>) {
+    for (_, group) in snapshot.groups() {
+        let offers = group.services.contains(&plan.service);
+        let why = if offers { "owner" } else { "service" };
+        tell(trace, &group.name, format_args!("{why}"));
+    }
 }
 
 fn tell(trace: &mut Option<&mut Trace>, group: &str, why: std::fmt::Arguments<'_>) {

@@ -48,13 +48,11 @@ impl Occupants {
     }
 
     /// The number of its stay, if it is here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "walked through when a resource dies"))]
     pub(crate) fn stay(&self, occupant: Occupant) -> Option<u64> {
         Some(self.links.get(*self.places.get(&occupant)?)?.stay)
     }
 
     /// All in the order of their coming, each with the number of its stay.
-    #[cfg_attr(not(test), expect(dead_code, reason = "walked through when a resource dies"))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Occupant, u64)> + '_ {
         let first = self.first.and_then(|at| self.links.get(at));
         let next = |link: &&Link| link.behind.and_then(|at| self.links.get(at));

@@ -52,8 +52,7 @@ impl Pool {
                 return Ok(Some(Pick { member: key, group, by: "pin" }));
             }
             let word = if room == Some(false) { "conference-size" } else { shown.as_str() };
-            let why = format_args!("pin: {word}");
-            trace.push(step(Stage::Place, &member.names.name, Verdict::Skipped, &why));
+            trace.push(step(Stage::Place, &member.names.name, Verdict::Skipped, &word));
         }
         if free {
             return Ok(None);

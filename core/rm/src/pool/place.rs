@@ -55,9 +55,14 @@ impl Pool {
         let found = groups::fit(snapshot, plan, &mut fit, first.then_some(&mut *trace));
         for one in &fit {
             self.settle_group(one.group, now.mono);
+            if !plan.explained {
+                self.note_full(one.group);
+            }
         }
         if first {
-            self.explain(now, &fit, trace);
+            self.explain(now, plan, &fit, trace);
+        } else {
+            exhausted(snapshot, options, plan, &fit, trace);
         }
         let desk = Desk { snapshot, options };
         let pick = self.search(desk, plan, &fit);
@@ -143,9 +148,19 @@ impl Pool {
     }
 
     /// Tells the trace of those that cannot be chosen, or only if nobody else can.
-    fn explain(&self, now: Now, fit: &[Fit], trace: &mut Trace) {
+    fn explain(&self, now: Now, plan: &Plan, fit: &[Fit], trace: &mut Trace) {
         let boards = fit.iter().filter_map(|one| self.boards.get(one.group.index()));
-        for board in boards.filter(|board| board.unwell > 0) {
+        if let Some(wish) = &plan.conference {
+            let seats = boards.clone().flat_map(|board| &board.seats);
+            let healthy = seats.filter(|seat| seat.shown == Shown::Healthy);
+            let small =
+                healthy.filter_map(|seat| self.get(seat.member)).filter(|one| !wish.fits(one));
+            for member in small {
+                let why = "conference-size";
+                trace.push(step(Stage::Place, &member.names.name, Verdict::Skipped, &why));
+            }
+        }
+        for board in boards.filter(|board| board.sums.unwell > 0) {
             let unwell = board.seats.iter().filter(|seat| seat.shown != Shown::Healthy);
             for (seat, member) in unwell.filter_map(|seat| Some((seat, self.get(seat.member)?))) {
                 let until = member
@@ -180,6 +195,17 @@ impl Pool {
         };
         let reason = if plan.tried.is_empty() { cause(&shown) } else { Reason::HuntFailed };
         refusal(snapshot, options, first.group, reason)
+    }
+}
+
+/// Tells the trace of groups in which enough was tried.
+fn exhausted(snapshot: &Snapshot, options: &Options, plan: &Plan, fit: &[Fit], trace: &mut Trace) {
+    for group in fit.iter().map(|one| snapshot.group(one.group)) {
+        let tries = plan.tried.iter().filter(|(_, of)| *of == group.dbid).count();
+        if tries >= usize::from(options.max_tries) {
+            let candidate = format_args!("group {}", group.name);
+            trace.push(step(Stage::Place, &candidate, Verdict::Skipped, &"max-tries"));
+        }
     }
 }
 

@@ -134,6 +134,7 @@ impl Proxy {
 
     /// What an operator wants to know of a change.
     pub(crate) fn log_change(&mut self, now: Now, key: usize, change: Change) {
+        self.on_health(now, key, change);
         let Some(member) = self.pool.get(key) else { return };
         let id = match change {
             Change::None => return,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::config::{Admin, GroupIx, Monitor, PortUsage, ResourceAddress, ResourceIx};
+use model::config::{Admin, GroupIx, Monitor, OnDead, PortUsage, ResourceAddress, ResourceIx};
 use model::id::Dbid;
+use model::time::Millis;
 use sip::endpoint::ClientId;
 use sip::locate::Target;
 
@@ -28,10 +29,18 @@ pub(crate) struct Member {
     pub(crate) conference_size: Option<u32>,
     pub(crate) conference_count: Option<u32>,
     pub(crate) admin: Admin,
+    /// What the configuration says of that.
+    pub(crate) configured_admin: Admin,
+    /// When its calls are ended, if an operator wants it empty by a time.
+    pub(crate) until: Option<Millis>,
+    pub(crate) on_dead: OnDead,
+    pub(crate) release_after: Duration,
     pub(crate) monitor: Monitor,
     /// First and longest quarantine.
     pub(crate) quarantine: (Duration, Duration),
     pub(crate) health: Health,
+    /// When it died last.
+    pub(crate) since: Millis,
     /// Probes missed in a row.
     pub(crate) misses: u32,
     /// Probes answered in a row.
@@ -137,9 +146,14 @@ impl Member {
             conference_size: None,
             conference_count: None,
             admin: Admin::Enabled,
+            configured_admin: Admin::Enabled,
+            until: None,
+            on_dead: OnDead::default(),
+            release_after: Duration::ZERO,
             monitor: Monitor::default(),
             quarantine: (Duration::ZERO, Duration::ZERO),
             health: Health::Unknown,
+            since: Millis(0),
             misses: 0,
             alive: 0,
             said: Selfsaid::Ok,
@@ -176,6 +190,20 @@ impl Member {
     /// Whether this one is on it.
     pub(crate) fn carries(&self, occupant: Occupant) -> bool {
         self.occupants.contains(occupant) || self.others.contains(occupant)
+    }
+
+    /// The number of an occupant's stay on it.
+    pub(crate) fn stay(&self, occupant: Occupant) -> Option<u64> {
+        self.occupants.stay(occupant).or_else(|| self.others.stay(occupant))
+    }
+
+    /// Its legs in the order of their coming, each with the number of its stay.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let all = self.occupants.iter().chain(self.others.iter());
+        all.filter_map(|(occupant, stay)| match occupant {
+            Occupant::Leg(leg) => Some((leg, stay)),
+            Occupant::Watch(_) => None,
+        })
     }
 
     /// When its state changes by itself for the next time.

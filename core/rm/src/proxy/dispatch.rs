@@ -26,6 +26,11 @@ impl Proxy {
             ClientUse::Relay(key) => self.on_relay_response(now, key, client, message),
             ClientUse::Watch(key) => self.on_watched(now, key, message, true),
             ClientUse::Probe(key) => self.on_probe_answer(now, key, message),
+            ClientUse::Notice(key) => {
+                if message.status().is_some_and(|status| status >= 200) {
+                    self.on_notice_gone(now, key, false);
+                }
+            }
             ClientUse::Absorb(watch) => {
                 if message.status().is_some_and(|status| status >= 200)
                     && let Some(watch) = watch
@@ -68,6 +73,9 @@ impl Proxy {
             }
             ClientUse::Watch(key) => self.watch_lost_client(key),
             ClientUse::Probe(key) => self.on_probe_gone(now, key, outcome == Outcome::Transport),
+            ClientUse::Notice(key) => {
+                self.on_notice_gone(now, key, outcome == Outcome::Transport);
+            }
             ClientUse::Absorb(Some(watch)) => self.late_ended(watch, client),
             ClientUse::Answered(..) | ClientUse::Absorb(None) => {}
         }

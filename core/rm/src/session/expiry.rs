@@ -91,7 +91,7 @@ impl Proxy {
         }
     }
 
-    fn bye(
+    pub(crate) fn bye(
         &mut self,
         now: Now,
         key: usize,

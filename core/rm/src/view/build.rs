@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use model::config::Admin;
 use model::id::Guid;
 
 use super::{CallDetail, CallFilter, CallSlice, CallView, LegView, ResourceView, Status};
-use crate::input::NodeState;
+use crate::input::{NodeState, Will};
 use crate::limits;
 use crate::pool::Member;
 use crate::proxy::Proxy;
@@ -66,7 +65,26 @@ impl Proxy {
     /// All resources of the configuration, group by group.
     #[must_use]
     pub fn resources(&self) -> Vec<ResourceView> {
-        self.pool.configured().map(|(_, member)| resource_view(member, self.seen)).collect()
+        self.pool.configured().map(|(_, member)| self.resource_view(member)).collect()
+    }
+
+    /// One resource.
+    #[must_use]
+    pub fn resource(&self, group: &str, name: &str) -> Option<ResourceView> {
+        let ix = self.snapshot.resource_by_name(name)?;
+        let member = self.pool.get(self.pool.key_of(self.snapshot.resource(ix).dbid)?)?;
+        (member.names.group == group).then(|| self.resource_view(member))
+    }
+
+    /// What operators want of resources, by their names.
+    pub fn wills(&self) -> impl Iterator<Item = (&str, Will)> {
+        self.pool.wills.iter().map(|(name, will)| (name.as_str(), *will))
+    }
+
+    fn resource_view(&self, member: &Member) -> ResourceView {
+        let oldest = member.legs().next().and_then(|(leg, _)| self.table.leg(leg));
+        let oldest = oldest.map(|leg| leg.started);
+        ResourceView { oldest, ..resource_view(member, self.seen) }
     }
 
     fn legs_of<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Leg> {
@@ -122,12 +140,11 @@ fn resource_view(member: &Member, now: Duration) -> ResourceView {
         dbid: member.names.dbid.0,
         address: member.names.address.clone(),
         state: member.shown(now).as_str(),
-        admin: match member.admin {
-            Admin::Enabled => "enabled",
-            Admin::Draining => "draining",
-            Admin::Disabled => "disabled",
-        },
+        admin: member.admin.as_str(),
+        configured: member.configured_admin.as_str(),
+        deadline: member.until,
         used: member.used(),
+        oldest: None,
         capacity: member.capacity,
         total: member.total,
         #[expect(clippy::cast_precision_loss, reason = "a round trip is far below 2^53 µs")]

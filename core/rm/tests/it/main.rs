@@ -29,6 +29,7 @@ mod hops;
 mod joining;
 mod names;
 mod overload;
+mod pools;
 mod rates;
 mod refuse;
 mod restore;

@@ -94,6 +94,7 @@ pub(crate) fn settings() -> Settings {
             trusted_headers: true,
             priority: false,
             session_expires: None,
+            notify_failures: false,
             rate: None,
         }],
         routes: Vec::new(),

@@ -234,6 +234,7 @@ fn settings(boot: u32) -> Settings {
         trusted_headers: role == Role::SipServer,
         priority: false,
         session_expires: (role == Role::Gateway).then_some(120),
+        notify_failures: role == Role::SipServer,
         rate: None,
     };
     let options = rm::Options {

@@ -31,6 +31,8 @@ pub struct Peer {
     pub priority: bool,
     /// The session interval asked for where a call of it says nothing, in seconds (RFC 4028).
     pub session_expires: Option<u32>,
+    /// Whether it is told of calls that were lost with a media server.
+    pub notify_failures: bool,
     /// Requests per second that it may send outside dialogs; `None`: as many as it likes.
     pub rate: Option<NonZeroU32>,
 }
@@ -76,7 +78,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
     let trusted = peer.get("headers").and_then(|field| field.choice(&choices));
     let priority = peer.get("priority").and_then(|field| field.boolean());
     let rate = peer.get("rate").and_then(|field| field.whole(1, MAX_RATE));
-    peer.unavailable("notify_failures", |value| *value == Value::Bool(false));
+    let notify_failures = peer.get("notify_failures").and_then(|field| field.boolean());
     peer.finish();
     let role = role?;
     let trusted_role = matches!(role, Role::SipServer | Role::Media);
@@ -88,6 +90,7 @@ pub(super) fn read(item: &Field<'_>) -> Option<Peer> {
         trust_headers: trusted.unwrap_or(trusted_role),
         priority: priority.unwrap_or(false),
         session_expires,
+        notify_failures: notify_failures.unwrap_or(false),
         rate: rate.and_then(NonZeroU32::new),
     })
 }

@@ -74,7 +74,7 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let role = match &shared.tokens {
+    let role = match &shared.admin.tokens {
         Some(tokens) => bearer(&request).and_then(|token| tokens.role(token)),
         None if source.ip().is_loopback() => Some(Role::Operator),
         None => return Problem::loopback_only().into_response(),

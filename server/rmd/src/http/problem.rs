@@ -59,6 +59,12 @@ impl Problem {
         Self { status: StatusCode::CONFLICT, word: "config-changed", detail }
     }
 
+    /// It is done, but would not outlast a restart.
+    pub(super) fn not_kept(why: &str) -> Self {
+        let detail = format!("done, but it cannot be kept over a restart: {why}");
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, word: "not-kept", detail }
+    }
+
     /// The engine did not answer in time.
     pub(super) fn busy() -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, word: "busy", detail: String::new() }

@@ -1,4 +1,4 @@
-//! `/v1`: what is asked of a node and done to it, as JSON (rm.md §10); here status, resources and
+//! `/v1`: what is asked of a node and done to it, as JSON (rm.md §10); here status and
 //! configuration.
 //!
 //! Handlers check what they were asked, ask the engine, and print.
@@ -6,16 +6,15 @@
 pub(super) mod calls;
 pub(super) mod explain;
 pub(super) mod limits;
+pub(super) mod resources;
 pub(super) mod tenants;
 
+use super::Shared;
 use super::problem::Problem;
-use super::{Shared, asked};
 use crate::inbox::Query;
 use crate::publish::Line;
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query as Parameters, State};
-use serde::Deserialize;
+use axum::extract::State;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -38,26 +37,6 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Val
         "spool": { "pending": shared.publishing.pending(), "bytes": shared.spool.status().bytes },
         "broker": if connected { "connected" } else { "away" },
     })))
-}
-
-/// What a list of resources may be narrowed by.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ResourcesParameters {
-    group: Option<String>,
-}
-
-/// `GET /v1/resources`.
-pub(super) async fn resources(
-    State(shared): State<Arc<Shared>>,
-    parameters: Result<Parameters<ResourcesParameters>, QueryRejection>,
-) -> Result<Json<Value>, Problem> {
-    let parameters = asked::parameters(parameters)?;
-    let mut resources = shared.ask(Query::Resources).await?;
-    if let Some(group) = &parameters.group {
-        resources.retain(|resource| resource.group == *group);
-    }
-    Ok(Json(json!({ "resources": resources })))
 }
 
 /// `GET /v1/config`.

@@ -14,6 +14,7 @@ mod http;
 mod keys;
 mod node;
 mod peer;
+mod resources;
 mod restart;
 mod start;
 mod tls;

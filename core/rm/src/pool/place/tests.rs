@@ -15,7 +15,7 @@ use crate::pool::conference::Instance;
 use crate::pool::health::{Health, Selfsaid};
 use crate::pool::plan::Asks;
 use crate::pool::scheme::{Keys, hash};
-use crate::pool::{Direction, Hold, Occupant, Pin, Plan, Pool, Wish};
+use crate::pool::{Direction, Hold, Occupant, Pin, Plan, Pool, Shown, Wish};
 use crate::record::trace::Trace;
 
 const NOW: Now = Now { mono: Duration::from_secs(1000), wall: Millis(1_767_225_600_000) };
@@ -379,6 +379,78 @@ fn the_table_of_placement() {
                 }
                 _ => panic!("{what}: {expected:?}"),
             }
+        }
+    }
+}
+
+/// Two groups under a scheme, and calls that come and go while states change; what is chosen.
+fn life(scheme: &str, seed: u64, steps: usize) -> Vec<Option<String>> {
+    use model::chance::Chance;
+    let text = format!(
+        "case x\ngroup one {scheme}\n  a healthy 0/3\n  b healthy 0/2 weight=300\n  \
+         c healthy 0/- passive\n  d healthy 0/0\ngroup two {scheme} preference=900\n  \
+         e healthy 0/4\n  f healthy 0/1 passive\n"
+    );
+    let case = cases(&text).remove(0);
+    let mut bench = Bench::new(&case);
+    let mut chance = Chance::new([seed; 4]);
+    let states =
+        ["healthy", "healthy", "unknown", "dead", "full", "quarantined", "draining", "disabled"];
+    let names: Vec<&str> = case.members.keys().copied().collect();
+    let mut live: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut chosen = Vec::new();
+    let mut below = |most: usize| usize::try_from(chance.below(most as u64)).unwrap();
+    for _ in 0..steps {
+        match below(4) {
+            0 => bench.state(names[below(names.len())], states[below(states.len())]),
+            1 if !live.is_empty() => {
+                let leg = *live.keys().nth(below(live.len())).unwrap();
+                bench.pool.free(live.remove(&leg).unwrap(), Occupant::Leg(leg));
+            }
+            _ => {
+                let shown = |bench: &Bench, name: &str| {
+                    let member = bench.pool.get(bench.key(name)).unwrap();
+                    (member.shown(NOW.mono), member.has_place())
+                };
+                let before: BTreeMap<&str, _> =
+                    names.iter().map(|name| (*name, shown(&bench, name))).collect();
+                let healthy = |one: &(Shown, bool)| one.0 == Shown::Healthy;
+                let mut plan = bench.plan(&Words(Vec::new()), 0);
+                plan.keys.call_id = below(50) as u64;
+                let placed = bench.place(&mut plan);
+                let name = placed.as_ref().ok().map(|(name, _)| name.clone());
+                match &placed {
+                    Ok((name, by)) => {
+                        let was = before[name.as_str()];
+                        let any = before.values().any(healthy);
+                        let last = matches!(was.0, Shown::Unknown | Shown::Quarantined) && was.1;
+                        assert!(healthy(&was) || last && !any, "{scheme} {seed}: {name} {was:?}");
+                        assert_eq!(*by == "last-resort", !healthy(&was), "{scheme} {seed}");
+                        live.insert(bench.legs, bench.key(name));
+                    }
+                    Err((reason, _)) => {
+                        assert!(!before.values().any(healthy), "{scheme} {seed}: {reason}");
+                    }
+                }
+                chosen.push(name);
+            }
+        }
+        for name in &names {
+            let key = bench.key(name);
+            let legs = live.values().filter(|member| **member == key).count();
+            assert_eq!(bench.pool.get(key).unwrap().used(), legs, "{scheme} {seed}: {name}");
+        }
+    }
+    chosen
+}
+
+#[test]
+fn only_who_can_is_chosen_the_load_is_the_legs_and_a_seed_replays() {
+    for scheme in ["round-robin", "least-used", "least-percent", "weighted", "hash"] {
+        for seed in 1..40 {
+            let chosen = life(scheme, seed, 300);
+            assert!(chosen.iter().flatten().count() > 20, "{scheme} {seed}");
+            assert_eq!(chosen, life(scheme, seed, 300), "{scheme} {seed}");
         }
     }
 }

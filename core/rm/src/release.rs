@@ -1,0 +1,198 @@
+//! Calls that are ended or told of because of their resource: it is dead (rm.md §7.10), or an
+//! operator wants it empty by a time (§7.11).
+//!
+//! Many at once, so they are ended at a pace and not in one turn. Which calls is settled when it
+//! begins: a stay on the resource, not a key that another leg may have later. Must not judge
+//! whether a resource is dead: `pool::health` does.
+
+pub(crate) mod notify;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use model::config::{Admin, OnDead};
+use model::record::EndState;
+use model::time::Now;
+use sip::endpoint::ClientOptions;
+use slab::Slab;
+
+use crate::limits::{DEADLINE_AGAIN, RELEASE_LOOKS, RELEASE_STEP, RELEASES};
+use crate::log;
+use crate::pool::Occupant;
+use crate::pool::health::{Change, Health};
+use crate::proxy::{ClientUse, Proxy};
+use crate::session::end::End;
+use crate::session::{Side, State};
+use crate::timer::Timer;
+use notify::{Notice, Telling};
+
+/// Why calls of a resource are ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It is dead.
+    Death,
+    /// It is dead, and its calls are only told of.
+    Tell,
+    /// The deadline of its drain.
+    Deadline,
+}
+
+/// The calls of one resource that are still to be ended.
+#[derive(Debug)]
+struct Release {
+    /// Key of the resource.
+    member: usize,
+    why: Why,
+    /// Legs, each with the number of its stay.
+    stays: VecDeque<(usize, u64)>,
+}
+
+/// All that is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Releases {
+    /// The oldest first.
+    queue: VecDeque<Release>,
+    /// The next step, not before.
+    next: Duration,
+    /// What the first of them has to tell so far.
+    telling: Vec<Telling>,
+    notices: Slab<Notice>,
+}
+
+impl Proxy {
+    /// A resource has died or has come back: its calls are released if it stays dead.
+    pub(crate) fn on_health(&mut self, now: Now, key: usize, change: Change) {
+        match change {
+            Change::Dead => {
+                let Some(member) = self.pool.get_mut(key) else { return };
+                member.since = now.wall;
+                self.timers.set(now.mono + member.release_after, Timer::Release(key));
+            }
+            Change::Healthy => self.timers.take_back(Timer::Release(key)),
+            Change::None | Change::Draining | Change::Quarantined => {}
+        }
+    }
+
+    /// It has been dead for long enough.
+    pub(crate) fn on_release_due(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get(key).filter(|one| one.health == Health::Dead) else {
+            return;
+        };
+        let stays: VecDeque<_> = member.legs().collect();
+        if stays.is_empty() {
+            return;
+        }
+        let on_dead = member.on_dead;
+        let action = match on_dead {
+            OnDead::Bye => "bye",
+            OnDead::Notify => "notify",
+            OnDead::None => "none",
+        };
+        let fields = vec![
+            ("resource", member.names.name.clone()),
+            ("group", member.names.group.clone()),
+            ("calls", stays.len().to_string()),
+            ("action", action.to_owned()),
+        ];
+        self.log(log::CALLS_LOST, None, fields);
+        match on_dead {
+            OnDead::Bye => self.begin_release(now, Release { member: key, why: Why::Death, stays }),
+            OnDead::Notify => {
+                self.begin_release(now, Release { member: key, why: Why::Tell, stays })
+            }
+            OnDead::None => {}
+        }
+    }
+
+    /// The time is over by which a resource was to be empty.
+    pub(crate) fn on_deadline(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get(key).filter(|one| one.admin != Admin::Enabled) else {
+            return;
+        };
+        let stays: VecDeque<_> = member.legs().collect();
+        if !stays.is_empty() {
+            self.begin_release(now, Release { member: key, why: Why::Deadline, stays });
+            // what joins a conference of it meanwhile ends as well
+            self.timers.set(now.mono + DEADLINE_AGAIN, Timer::Deadline(key));
+        }
+    }
+
+    /// An operator wants the resource again.
+    pub(crate) fn keep_calls(&mut self, key: usize) {
+        self.timers.take_back(Timer::Deadline(key));
+        self.releases.queue.retain(|one| one.member != key || one.why != Why::Deadline);
+    }
+
+    /// A resource is gone, with everything that was planned for it.
+    pub(crate) fn forget_releases(&mut self, key: usize) {
+        self.timers.take_back(Timer::Release(key));
+        self.timers.take_back(Timer::Deadline(key));
+        self.releases.queue.retain(|one| one.member != key);
+    }
+
+    fn begin_release(&mut self, now: Now, release: Release) {
+        let same = |one: &Release| one.member == release.member && one.why == release.why;
+        if self.releases.queue.iter().any(same) {
+            return;
+        }
+        if self.releases.queue.is_empty() {
+            self.timers.set(self.releases.next.max(now.mono), Timer::Releases);
+        }
+        self.releases.queue.push_back(release);
+    }
+
+    /// The next of them.
+    pub(crate) fn on_release_step(&mut self, now: Now) {
+        let mut ended = 0;
+        for _ in 0..RELEASE_LOOKS {
+            let Some(first) = self.releases.queue.front_mut() else { return };
+            let (member, why) = (first.member, first.why);
+            let Some((leg, stay)) = first.stays.pop_front() else {
+                self.releases.queue.pop_front();
+                self.tell_rest(now, member);
+                continue;
+            };
+            let here = self.pool.get(member).and_then(|one| one.stay(Occupant::Leg(leg)));
+            if here != Some(stay) {
+                continue;
+            }
+            if why == Why::Tell {
+                self.tell_lost(now, member, leg);
+            } else if self.release_leg(now, leg, why) {
+                ended += 1;
+                if ended == RELEASES {
+                    break;
+                }
+            }
+        }
+        self.releases.next = now.mono + RELEASE_STEP;
+        self.timers.set(self.releases.next, Timer::Releases);
+    }
+
+    /// Ends one leg; false: it ends by itself.
+    fn release_leg(&mut self, now: Now, key: usize, why: Why) -> bool {
+        let Some(state) = self.table.leg(key).map(|leg| leg.state) else { return false };
+        match (why, state) {
+            (_, State::Ending) => false,
+            (Why::Deadline, _) => {
+                self.hang_up_leg(now, key);
+                true
+            }
+            // its try ends by the answer that does not come
+            (Why::Death | Why::Tell, State::Trying | State::Early) => false,
+            (Why::Death | Why::Tell, State::Up) => {
+                *self.counters.calls_cut.entry("death").or_default() += 1;
+                let word = "resource-dead";
+                if let Some((bye, flow)) = self.bye(now, key, Side::Caller, (503, word)) {
+                    let options = ClientOptions::default();
+                    let client = self.endpoint.request(now.mono, flow, &bye, options);
+                    self.clients.insert(client, ClientUse::Absorb(None));
+                }
+                let (state, ended) = (EndState::SystemError, now.wall);
+                let end = End { state, word, status: None, ended, urgent: false };
+                self.end_leg(now, key, end, None);
+                true
+            }
+        }
+    }
+}

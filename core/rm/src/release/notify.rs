@@ -1,0 +1,170 @@
+//! NOTIFY to the peers that want to know which of their calls were lost with a media server
+//! (rm.md §7.10).
+//!
+//! Out of any dialog and subscription: it tells once, and its answer is of no consequence. A large
+//! one leaves by TCP, and by UDP where that is refused (RFC 3261 §18.1.1).
+
+use std::net::SocketAddr;
+
+use model::id::Guid;
+use model::record::Object;
+use model::time::{Millis, Now};
+use sip::endpoint::ClientOptions;
+use sip::transport::{Flow, Transport};
+
+use crate::forward::branch::Branch;
+use crate::limits::{MTU_RESERVE, NOTIFY_BYTES, NOTIFY_CALLS, UDP_MOST};
+use crate::proxy::{ClientUse, Proxy};
+use crate::session::{State, Text};
+use crate::settings::{Match, Peer};
+
+/// Bytes of a call in the body besides its texts.
+const AROUND: usize = 48;
+
+/// The calls of one peer that were lost, as far as they are to be told.
+#[derive(Debug)]
+pub(super) struct Telling {
+    /// Its number in the settings.
+    peer: usize,
+    /// Where one of the calls came from.
+    source: Option<SocketAddr>,
+    calls: Vec<Lost>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Lost {
+    call_id: String,
+    session: Guid,
+    call_uuid: String,
+}
+
+/// A NOTIFY that is under way.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    remote: SocketAddr,
+    body: Vec<u8>,
+    /// It left by TCP.
+    by_tcp: bool,
+}
+
+impl Proxy {
+    /// A call of a dead resource: told to its peer, if that wants to know. What is enough for one
+    /// NOTIFY leaves.
+    pub(super) fn tell_lost(&mut self, now: Now, member: usize, key: usize) {
+        let Some((session, leg)) = self.table.both(key) else { return };
+        let source = leg.texts.get(Text::SourceName);
+        let wants = |peer: &Peer| peer.notify_failures && peer.name == source;
+        let peer = self.settings.peers.iter().position(wants).filter(|_| leg.state == State::Up);
+        let Some(peer) = peer else { return };
+        let lost = Lost {
+            call_id: leg.texts.get(Text::CallId).to_owned(),
+            session: session.guid,
+            call_uuid: leg.texts.get(Text::CallUuid).to_owned(),
+        };
+        let address = leg.texts.get(Text::SourceAddress).parse().ok();
+        let all = &mut self.releases.telling;
+        let at = all.iter().position(|one| one.peer == peer).unwrap_or_else(|| {
+            all.push(Telling { peer, source: None, calls: Vec::new(), bytes: 0 });
+            all.len() - 1
+        });
+        let Some(own) = all.get_mut(at) else { return };
+        own.source = address.or(own.source);
+        own.bytes += AROUND + 36 + lost.call_id.len() + lost.call_uuid.len();
+        own.calls.push(lost);
+        if own.calls.len() >= NOTIFY_CALLS || own.bytes >= NOTIFY_BYTES {
+            let full = all.remove(at);
+            self.tell(now, member, &full);
+        }
+    }
+
+    /// All calls of a resource are looked at: what is left leaves.
+    pub(super) fn tell_rest(&mut self, now: Now, member: usize) {
+        for telling in std::mem::take(&mut self.releases.telling) {
+            self.tell(now, member, &telling);
+        }
+    }
+
+    fn tell(&mut self, now: Now, member: usize, telling: &Telling) {
+        let declared = self.settings.peers.get(telling.peer).and_then(address);
+        let Some(remote) = declared.or(telling.source) else { return };
+        let Some(member) = self.pool.get(member) else { return };
+        let body = body(&member.names.name, member.since, &telling.calls);
+        let most = usize::from(self.options.mtu).saturating_sub(MTU_RESERVE);
+        let by_tcp = body.len() > most && self.egress(Transport::Tcp, remote).is_some();
+        self.notify(now, Notice { remote, body, by_tcp });
+    }
+
+    fn notify(&mut self, now: Now, notice: Notice) {
+        let transport = if notice.by_tcp { Transport::Tcp } else { Transport::Udp };
+        let Some(listener) = self.egress(transport, notice.remote) else { return };
+        let flow = Flow { transport, listener, remote: notice.remote, conn: None };
+        let Some(mut bytes) = self.notify_head(now, flow, notice.body.len()) else { return };
+        bytes.extend_from_slice(&notice.body);
+        if !notice.by_tcp && bytes.len() > UDP_MOST {
+            return;
+        }
+        let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
+        let key = self.releases.notices.insert(notice);
+        self.clients.insert(client, ClientUse::Notice(key));
+    }
+
+    fn notify_head(&mut self, now: Now, flow: Flow, length: usize) -> Option<Vec<u8>> {
+        self.branches += 1;
+        let guid = Guid::v7(now.wall, &mut self.chance);
+        let tag = self.chance.next_u64();
+        let listener = self.listener(flow.listener)?;
+        let (transport, remote) = (flow.transport, flow.remote);
+        let by = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let hash = self.settings.keys.branch_hash(&[&guid.0]);
+        let branch = Branch { node: self.settings.node_id, number: self.branches, hash };
+        let ((host, port), (via, via_port)) = (&listener.advertise, &listener.via);
+        let head = format!(
+            "NOTIFY sip:{remote}{by} SIP/2.0\r\n\
+             Via: SIP/2.0/{transport} {via}:{via_port};branch={branch};rport\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:rm@{host}:{port}>;tag={tag:016x}\r\n\
+             To: <sip:{remote}>\r\n\
+             Call-ID: {guid}-{via_port}@{via}\r\n\
+             CSeq: 1 NOTIFY\r\n\
+             Contact: <sip:rm@{host}:{port}{by}>\r\n\
+             Event: ringmaster-resource\r\n\
+             Subscription-State: active\r\n\
+             Content-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        Some(head.into_bytes())
+    }
+
+    /// A NOTIFY was answered, or there is nobody. `refused`: it could not be sent.
+    pub(crate) fn on_notice_gone(&mut self, now: Now, key: usize, refused: bool) {
+        let Some(notice) = self.releases.notices.try_remove(key) else { return };
+        if refused && notice.by_tcp {
+            self.notify(now, Notice { by_tcp: false, ..notice });
+        }
+    }
+}
+
+/// Where a peer is told, if it is declared with one address.
+fn address(peer: &Peer) -> Option<SocketAddr> {
+    peer.matches.iter().find_map(|one| match one {
+        Match::Socket(address) => Some(*address),
+        Match::Ip(ip) => Some(SocketAddr::new(*ip, Transport::Udp.default_port())),
+        Match::Net(..) => None,
+    })
+}
+
+fn body(resource: &str, since: Millis, calls: &[Lost]) -> Vec<u8> {
+    let mut out = Vec::new();
+    Object::write(&mut out, |object| {
+        object.text("resource", resource);
+        object.text("state", "dead");
+        object.shown("since", since);
+        object.list("calls", calls, |out, call| {
+            out.text("call_id", &call.call_id);
+            out.shown("session", call.session);
+            out.text("call_uuid", &call.call_uuid);
+        });
+    });
+    out
+}
