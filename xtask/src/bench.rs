@@ -1,8 +1,9 @@
-//! `cargo xtask bench [start|parse|call|proxy …] [--write]`: figures, never timed tests.
+//! `cargo xtask bench [start|parse|call|api|proxy …] [--write]`: figures, never timed tests.
 //!
 //! Each figure is the median of several runs. With `--write` the tables between the marks of
 //! `docs/reference/performance.md` are replaced, so that they hold only what was measured.
 
+mod api;
 mod call;
 mod parse;
 mod printed;
@@ -35,8 +36,10 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--write").collect();
-    if let Some(unknown) = named.iter().find(|name| !["start", "parse", "call"].contains(*name)) {
-        bail!("there is no bench {unknown}: start, parse, call, or proxy alone");
+    if let Some(unknown) =
+        named.iter().find(|name| !["start", "parse", "call", "api"].contains(*name))
+    {
+        bail!("there is no bench {unknown}: start, parse, call, api, or proxy alone");
     }
     let wanted = |name: &str| named.is_empty() || named.contains(&name);
     let mut figures = Vec::new();
@@ -48,6 +51,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     if wanted("call") {
         figures.extend(call::run(root)?);
+    }
+    if wanted("api") {
+        figures.extend(api::run(root)?);
     }
     for figure in &figures {
         println!("{}: {} (goal {})", figure.what, figure.measured, figure.goal);

@@ -8,6 +8,10 @@ use crate::cli::{self, Output};
 use crate::exit::Failure;
 use crate::table;
 
+/// What a step of a decision tells.
+pub(super) const STEP: [&str; 8] =
+    ["stage", "candidate", "verdict", "reason", "state", "used", "limit", "until"];
+
 pub(crate) fn run(args: &cli::Calls) -> Result<(), Failure> {
     let rm = ask::Daemon::new(&args.from)?;
     match &args.guid {
@@ -62,6 +66,10 @@ fn one(args: &cli::Calls, rm: &ask::Daemon<'_>, guid: &str) -> Result<(), Failur
                 "call_id",
             ];
             print!("{}", table::of(&columns, &legs));
+            for leg in legs.iter().filter(|leg| leg["trace"].is_array()) {
+                let steps = leg["trace"].as_array().cloned().unwrap_or_default();
+                print!("\n{}", table::of_filled(&STEP, &steps));
+            }
         }
     }
     Ok(())

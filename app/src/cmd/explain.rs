@@ -8,6 +8,7 @@ use std::fs;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::calls::STEP;
 use crate::ask;
 use crate::cli::{self, Output};
 use crate::exit::{Exit, Failure};
@@ -68,9 +69,7 @@ fn screen(answer: &Value, request: bool) -> String {
     line("revision", Some(cell(&answer["config_rev"])));
     let steps = answer["trace"].as_array().cloned().unwrap_or_default();
     if !steps.is_empty() {
-        let columns =
-            ["stage", "candidate", "verdict", "reason", "state", "used", "limit", "until"];
-        let _ = write!(out, "\n{}", table::of_filled(&columns, &steps));
+        let _ = write!(out, "\n{}", table::of_filled(&STEP, &steps));
     }
     if let Some(text) = answer["request"].as_str().filter(|_| request) {
         let _ = write!(out, "\n{}", text.trim_end().replace("\r\n", "\n"));

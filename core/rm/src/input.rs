@@ -80,6 +80,8 @@ pub enum Input<'a> {
         /// `None`: what the configuration says, and its quarantine ends.
         will: Option<Will>,
     },
+    /// Whether the log prints what every decision came to; it does not from the start.
+    TellDecisions(bool),
     /// An operator ends a session, or one leg of it (rm.md §2.7).
     HangUp {
         /// The session.

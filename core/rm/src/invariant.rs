@@ -56,6 +56,9 @@ impl Proxy {
                 return Err("a hunt without its leg");
             }
         }
+        if self.minutes.legs() != self.table.legs() {
+            return Err("a leg that no minute counts");
+        }
         if self.watches.len() != self.watched.len() {
             return Err("a watched try that cannot be found");
         }

@@ -83,6 +83,8 @@ pub const RECORD_URI: usize = 512;
 pub const REASON: usize = 256;
 /// Log lines of one group's exhaustion: at most one in this time, with a count (rm.md §7.9).
 pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
+/// Objects of a minute that are told in one turn: three records of at most so many values.
+pub const MINUTE_VALUES: usize = 128;
 /// Sessions that one slice of a list looks at: well below 200 µs (rm.md §1.9).
 pub const CALLS_LOOKED_AT: usize = 64;
 /// Figures of usage in one answer: as many as are read in the same time.

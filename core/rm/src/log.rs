@@ -11,6 +11,7 @@ pub(crate) const UDP_ONLY: u16 = 20117;
 pub(crate) const NAME_FAILED: u16 = 20118;
 pub(crate) const RESOURCE_MOVED: u16 = 20119;
 pub(crate) const NO_PROFILE: u16 = 20201;
+pub(crate) const DECISION: u16 = 20210;
 pub(crate) const USAGE_LIMIT: u16 = 20301;
 pub(crate) const SERVICE_FORBIDDEN: u16 = 20304;
 pub(crate) const BURST_LEVEL_2: u16 = 20307;

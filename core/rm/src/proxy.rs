@@ -40,7 +40,7 @@ use crate::output::{Event, Events};
 use crate::overload::Overload;
 use crate::policy::Usage;
 use crate::pool::Pool;
-use crate::record::Recorder;
+use crate::record::{Minutes, Recorder, Story};
 use crate::reject::{No, Reason};
 use crate::release::Releases;
 use crate::resolve::{Book, Waiting};
@@ -90,6 +90,11 @@ pub struct Proxy {
     /// For texts that are needed while one packet is looked at.
     pub(crate) scratch: String,
     pub(crate) recorder: Recorder,
+    pub(crate) minutes: Minutes,
+    /// Stories of calls that are up, of those whose record has the trace.
+    pub(crate) stories: Map<usize, Story>,
+    /// The log prints each of them.
+    pub(crate) tells_decisions: bool,
     pub(crate) events: Events,
     pub(crate) counters: Counters,
     /// For what has to be kept of messages.
@@ -192,6 +197,9 @@ impl Proxy {
             priority: DidIndex::default(),
             scratch: String::new(),
             recorder: Recorder::default(),
+            minutes: Minutes::new(seed, now.wall),
+            stories: Map::new(seed),
+            tells_decisions: false,
             events: Events::default(),
             counters: Counters::default(),
             buffers: Buffers::default(),
@@ -205,6 +213,7 @@ impl Proxy {
             settings,
         };
         proxy.apply(now);
+        proxy.begin_minutes(now);
         proxy
     }
 
@@ -242,6 +251,7 @@ impl Proxy {
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,
             Input::Administer { resource, will } => self.administer(now, resource, will),
+            Input::TellDecisions(tell) => self.tells_decisions = tell,
             Input::HangUp { guid, leg } => self.hang_up(now, guid, leg),
             Input::Resolved { goal, found, ttl } => self.on_resolved(now, &goal, found, ttl),
         }
@@ -427,34 +437,12 @@ impl Proxy {
         let Some(mut call) = self.remember(request, source, through) else {
             return self.refuse(request, &Reason::Internal.into());
         };
-        let carried =
-            self.decide(request, &mut call).and_then(|pick| self.forward(request, &mut call, pick));
+        let decided = self.decide(request, &mut call);
+        self.count_in(request.now, call.leg, true);
+        let carried = decided.and_then(|pick| self.forward(request, &mut call, pick));
         if let Err(no) = carried {
             self.refuse_call(request, call, &no);
         }
-    }
-
-    fn count_request(&mut self, request: &Request<'_, '_>, monitor: bool) {
-        use sip::method::Method;
-        let method = match request.method() {
-            Method::Invite => "INVITE",
-            Method::Ack => "ACK",
-            Method::Bye => "BYE",
-            Method::Cancel => "CANCEL",
-            Method::Options => "OPTIONS",
-            Method::Register => "REGISTER",
-            Method::Update => "UPDATE",
-            Method::Info => "INFO",
-            Method::Prack => "PRACK",
-            Method::Subscribe => "SUBSCRIBE",
-            Method::Notify => "NOTIFY",
-            Method::Refer => "REFER",
-            Method::Message => "MESSAGE",
-            Method::Publish => "PUBLISH",
-            Method::Other(_) => "other",
-        };
-        let stack = if monitor { "monitor" } else { "proxy" };
-        *self.counters.requests.entry((stack, method)).or_default() += 1;
     }
 
     fn fire(&mut self, now: Now, timer: Timer) {
@@ -475,6 +463,8 @@ impl Proxy {
             Timer::Release(key) => self.on_release_due(now, key),
             Timer::Releases => self.on_release_step(now),
             Timer::Deadline(key) => self.on_deadline(now, key),
+            Timer::Minute => self.on_minute(now),
+            Timer::Update(key) => self.on_update_due(now, key),
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

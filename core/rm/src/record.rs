@@ -4,6 +4,8 @@
 //! epoch and node, so a record that is made again is the same one. Must not decide anything.
 
 mod cdr;
+mod minute;
+mod tally;
 pub(crate) mod trace;
 
 use std::fmt::Arguments;
@@ -16,12 +18,15 @@ use smallvec::SmallVec;
 
 use crate::forward::failover::Outcome;
 use crate::limits;
+use crate::log;
 use crate::output::{Event, Events, FrameKind};
 use crate::proxy::Proxy;
 use crate::session::end::End;
-use crate::session::{Leg, ResourceNames, Session, Table, block};
+use crate::session::{Leg, ResourceNames, Session, Table, Text, block};
 use crate::settings::Settings;
+use crate::timer::Timer;
 use cdr::Cdr;
+pub(crate) use minute::Minutes;
 use trace::Trace;
 
 /// What is told of a call once: in its start record, or in the record of its attempt.
@@ -59,11 +64,17 @@ pub(crate) struct Recorder {
     pub(crate) no: u64,
     cdr: u64,
     event: u64,
+    or: u64,
     /// Stories that were told; their memory is used again.
     told: Vec<Story>,
 }
 
 impl Recorder {
+    /// The latest sequence numbers: CDRs, events, figures.
+    fn latest(&self) -> (u64, u64, u64) {
+        (self.cdr, self.event, self.or)
+    }
+
     /// An empty story.
     pub(crate) fn story(&mut self) -> Story {
         self.told.pop().unwrap_or_default()
@@ -120,18 +131,60 @@ impl Proxy {
         let cdr = Cdr { story: Some(story), trace, ..facts(session, leg, Phase::Start) };
         desk.cdr(cdr, "cdr.start", FrameKind::Open, false);
         *self.counters.records.entry(("cdr", "start")).or_default() += 1;
+        self.watch_updates(now, key);
+        self.tell_decision(key, story);
+    }
+
+    /// A start record has told its story: kept as long as the call is up, if its trace was told.
+    pub(crate) fn keep_story(&mut self, key: usize, story: Story) {
+        let guid = self.table.both(key).map(|(session, _)| session.guid);
+        let sampled = guid.is_some_and(|guid| cdr::is_sampled(guid, self.options.trace_sample));
+        if sampled || story.tries.len() > 1 {
+            self.stories.insert(key, story);
+        } else {
+            self.recorder.told(story);
+        }
+    }
+
+    /// The whole decision in the log, where it is asked for.
+    fn tell_decision(&mut self, key: usize, story: &Story) {
+        let Some((session, leg)) = self.table.both(key).filter(|_| self.tells_decisions) else {
+            return;
+        };
+        let trace = serde_json::to_string(&story.trace.shown()).unwrap_or_default();
+        let (guid, call_id) = (session.guid, leg.texts.get(Text::CallId).to_owned());
+        let fields = vec![("call_id", call_id), ("trace", trace)];
+        self.log(log::DECISION, Some(guid), fields);
     }
 
     /// The leg was adopted: an update that opens it under its new epoch.
     pub(crate) fn record_adopted(&mut self, now: Now, key: usize) {
+        self.record_update(now, key, UpdateReason::Adopted, FrameKind::Open);
+        self.watch_updates(now, key);
+    }
+
+    /// Long calls say from time to time that they are still up (`records/update-interval`).
+    fn watch_updates(&mut self, now: Now, key: usize) {
+        let interval = self.options.update_interval;
+        if !interval.is_zero() {
+            self.timers.set(now.mono + interval, Timer::Update(key));
+        }
+    }
+
+    /// It is time for that.
+    pub(crate) fn on_update_due(&mut self, now: Now, key: usize) {
+        self.record_update(now, key, UpdateReason::Interval, FrameKind::Data);
+        self.watch_updates(now, key);
+    }
+
+    fn record_update(&mut self, now: Now, key: usize, why: UpdateReason, frame: FrameKind) {
         if let Some(leg) = self.table.leg_mut(key) {
             leg.updates += 1;
         }
         let (desk, table) = self.desk(now);
         let Some((session, leg)) = table.both(key) else { return };
-        let update = Some(UpdateReason::Adopted);
-        let cdr = Cdr { update, ..facts(session, leg, Phase::Update) };
-        desk.cdr(cdr, "cdr.update", FrameKind::Open, false);
+        let cdr = Cdr { update: Some(why), ..facts(session, leg, Phase::Update) };
+        desk.cdr(cdr, "cdr.update", frame, false);
         *self.counters.records.entry(("cdr", "update")).or_default() += 1;
     }
 
@@ -143,6 +196,13 @@ impl Proxy {
         end: End,
         story: Option<&Story>,
     ) -> Option<u64> {
+        self.count_out(key, end);
+        if let Some(story) = story {
+            self.tell_decision(key, story);
+        }
+        if let Some(told) = self.stories.remove(&key) {
+            self.recorder.told(told);
+        }
         let (desk, table) = self.desk(now);
         let (session, leg) = table.both(key)?;
         let cdr = Cdr {
@@ -257,7 +317,8 @@ impl Desk<'_> {
         let stream = head.kind.stream();
         let seq = match stream {
             Stream::Event => &mut recorder.event,
-            Stream::Cdr | Stream::Or | Stream::Sq => &mut recorder.cdr,
+            Stream::Or => &mut recorder.or,
+            Stream::Cdr | Stream::Sq => &mut recorder.cdr,
         };
         *seq += 1;
         let seq = *seq;

@@ -36,6 +36,10 @@ pub(crate) enum Timer {
     Releases,
     /// A resource was to be empty by now.
     Deadline(usize),
+    /// A minute is over.
+    Minute,
+    /// A leg that is up says so.
+    Update(usize),
 }
 
 impl Timer {
@@ -55,6 +59,8 @@ impl Timer {
             Self::Release(key) => (10, key),
             Self::Releases => (11, 0),
             Self::Deadline(key) => (12, key),
+            Self::Minute => (13, 0),
+            Self::Update(key) => (14, key),
         };
         kind << 32 | key as u64
     }
@@ -75,6 +81,8 @@ impl Timer {
             10 => Self::Release(key),
             11 => Self::Releases,
             12 => Self::Deadline(key),
+            13 => Self::Minute,
+            14 => Self::Update(key),
             _ => return None,
         })
     }
@@ -92,6 +100,8 @@ impl Timer {
             Self::Linger => "session-linger",
             Self::Release(_) | Self::Releases => "release",
             Self::Deadline(_) => "deadline",
+            Self::Minute => "minute",
+            Self::Update(_) => "update",
         }
     }
 }

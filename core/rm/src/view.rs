@@ -1,6 +1,7 @@
 //! What the HTTP API shows of the engine, in the JSON shape of rm.md §10. Reads only.
 
 use model::id::{Guid, LegId};
+use model::record::TraceStep;
 use model::time::Millis;
 use serde::Serialize;
 
@@ -110,6 +111,10 @@ pub struct LegView {
     /// Facts come from a token.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rebuilt: bool,
+    /// Every step of its decision, of a call that was hunted, or is in the sample of
+    /// `records/trace-sample`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<TraceStep>,
 }
 
 /// One resource (`GET /v1/resources`).

@@ -102,6 +102,7 @@ names! {
     RM_PR_STATUS = "rmPRStatus",
     RM_PR_ACTIVE_CALLS = "rmPRActiveCalls",
     RM_PR_TOTAL_CALLS = "rmPRTotalCalls",
+    RM_TENANT_INBOUND = "rmTenantCurrentInboundCalls",
     RM_INVITE_4XX = "rmTotal4xxInviteSent",
     RM_INVITE_5XX = "rmTotal5xxInviteSent",
 }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! {data_dir}/rm/boot    decimal number and line feed; replaced whole by rename
+//! {data_dir}/rm/drained there as long as an operator has drained the node (rm.md §11.7)
 //! ```
 
 use crate::error::StartError;
@@ -37,6 +38,11 @@ impl DataDir {
     /// Where it is kept what operators want of resources.
     pub(crate) fn wills(&self) -> PathBuf {
         self.0.path().join("resources")
+    }
+
+    /// The mark of a node that an operator has drained.
+    pub(crate) fn drained(&self) -> PathBuf {
+        self.0.path().join("drained")
     }
 
     /// Counts this start. Without a file (a first start, or a lost directory) the epoch is the

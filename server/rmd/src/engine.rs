@@ -140,6 +140,9 @@ impl Engine {
             Query::Used(sets, reply) => {
                 let _ = reply.send(self.proxy.used(&sets));
             }
+            Query::Inbound(tenants, reply) => {
+                let _ = reply.send(self.proxy.inbound(&tenants));
+            }
             Query::Explain(question, reply) => {
                 let _ = reply.send(self.proxy.explain(self.now, &question).map(Box::new));
             }

@@ -21,6 +21,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+/// The log line of a decision.
+const DECISION: u16 = 20210;
+
 /// Everything that lives on the engine thread.
 pub(crate) struct EventLoop {
     transport: Transport,
@@ -30,6 +33,8 @@ pub(crate) struct EventLoop {
     pulse: Arc<Pulse>,
     clock: Clock,
     phase: Phase,
+    /// An operator has drained the node; it does not leave.
+    drained: bool,
     pace: Pace,
     /// Newest durable sequence that the engine has been told.
     durable: u64,
@@ -60,6 +65,7 @@ impl EventLoop {
                 pulse,
                 clock,
                 phase: Phase::Running,
+                drained: state.is_marked(),
                 pace: Pace::default(),
                 durable: 0,
                 dropped: 0,
@@ -78,8 +84,12 @@ impl EventLoop {
         self.configured();
         self.know_resources();
         self.engine.begin(now, true);
-        self.engine.input(rm::Input::State(NodeState::Ready));
+        self.engine.input(rm::Input::TellDecisions(self.state.log().enabled(DECISION)));
+        self.engine.input(rm::Input::State(self.serving()));
         self.state.ready(now.wall);
+        if self.drained {
+            self.state.draining(now.wall);
+        }
         while self.phase != Phase::Over {
             let rest = self.pace.rest(self.clock.mono());
             if !rest.is_zero() {
@@ -133,7 +143,7 @@ impl EventLoop {
         for _ in 0..INPUTS_PER_TURN {
             match self.inputs.next() {
                 Some(Input::Query(query)) => {
-                    let Self { engine, transport, phase, clock, .. } = self;
+                    let Self { engine, transport, phase, clock, drained, .. } = self;
                     engine.answer(query, clock, |engine| Figures {
                         counters: engine.proxy().counters().clone(),
                         transactions: engine.proxy().transaction_counters(),
@@ -141,7 +151,7 @@ impl EventLoop {
                         resources: engine.proxy().resources(),
                         transport: transport.counters(),
                         journal: engine.journal().counters(),
-                        draining: phase.draining(),
+                        draining: *drained || phase.draining(),
                         overload: engine.proxy().overload_state(),
                         names: engine.proxy().names_known(),
                     });
@@ -152,6 +162,10 @@ impl EventLoop {
                 Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
                 Some(Input::KernelDrops { packets }) => {
                     self.engine.input(rm::Input::KernelDrops { packets });
+                }
+                Some(Input::Drain { on, reply }) => {
+                    // whoever has asked may have gone
+                    let _ = reply.send(self.drain(now, on));
                 }
                 Some(Input::Stop(stop)) => self.stop(now, stop),
                 None => return names == INPUTS_PER_TURN,
@@ -194,6 +208,28 @@ impl EventLoop {
             }
             self.transport.set_most_streams(given);
         }
+    }
+
+    /// What the node is while it does not leave.
+    fn serving(&self) -> NodeState {
+        if self.drained { NodeState::Draining } else { NodeState::Ready }
+    }
+
+    /// An operator drains the node, or has it serve again.
+    fn drain(&mut self, now: Now, on: bool) -> Option<usize> {
+        if self.phase.draining() {
+            return None;
+        }
+        if self.drained != on {
+            self.drained = on;
+            self.engine.input(rm::Input::State(self.serving()));
+            if on {
+                self.state.draining(now.wall);
+            } else {
+                self.state.serves_again(now.wall);
+            }
+        }
+        Some(self.engine.proxy().status().legs)
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {

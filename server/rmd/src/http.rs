@@ -96,6 +96,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/calls", get(v1::calls::list))
         .route("/calls/{guid}", get(v1::calls::one).delete(v1::calls::hang_up))
         .route("/explain", post(v1::explain::explain))
+        .route("/node/drain", post(v1::node::drain))
+        .route("/node/undrain", post(v1::node::undrain))
         .route("/limits", get(v1::limits::list))
         .route("/tenants", get(v1::tenants::list))
         .route("/tenants/{name}", get(v1::tenants::one))

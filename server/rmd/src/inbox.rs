@@ -6,7 +6,7 @@
 use crate::drain::Stop;
 use crate::figures::Figures;
 use crate::limits::INBOX;
-use model::id::{Guid, LegId};
+use model::id::{Dbid, Guid, LegId};
 use model::snapshot::Snapshot;
 use net::Waker;
 use rm::view::limits::Set;
@@ -31,6 +31,14 @@ pub(crate) enum Input {
     KernelDrops {
         /// Of all sockets.
         packets: u64,
+    },
+    /// Take no new calls, or take them again, without leaving. The answer: legs that are up;
+    /// `None`: the node leaves anyway.
+    Drain {
+        /// No new calls.
+        on: bool,
+        /// Where to.
+        reply: oneshot::Sender<Option<usize>>,
     },
     /// Leave, now or after a drain.
     Stop(Stop),
@@ -64,6 +72,8 @@ pub(crate) enum Query {
     },
     /// Sizes of sets of sessions, in their order.
     Used(Vec<Set>, oneshot::Sender<Vec<u64>>),
+    /// Inbound legs of tenants, in their order.
+    Inbound(Vec<Dbid>, oneshot::Sender<Vec<u64>>),
     /// `POST /v1/explain`.
     Explain(Box<Question>, oneshot::Sender<Result<Box<Explained>, Unclear>>),
     /// `GET /v1/resources`.

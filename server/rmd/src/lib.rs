@@ -81,7 +81,7 @@ impl Rm {
         let mut base = Base::lay(&settings, &log, clock)?;
         let now = clock.now();
         let addresses = Addresses::of(&base);
-        let state = State::new(&settings.rm.name, log.clone(), now.wall);
+        let state = State::new(&settings.rm.name, log.clone(), now.wall, base.dir.drained());
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;

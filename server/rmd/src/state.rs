@@ -9,9 +9,10 @@ use model::snapshot::Snapshot;
 use model::time::Millis;
 use rm::{ResourceView, Restored};
 use spool::{Damage, Full};
-use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
 use telemetry::Log;
 use telemetry::health::{Health, Status};
 
@@ -37,6 +38,8 @@ pub(crate) struct State {
     log: Log,
     config: Arc<Config>,
     was_ready: Arc<AtomicBool>,
+    /// There as long as an operator has drained the node.
+    drained: Arc<Path>,
 }
 
 /// The configuration in force.
@@ -48,10 +51,11 @@ struct Config {
 }
 
 impl State {
-    pub(crate) fn new(name: &str, log: Log, at: Millis) -> Self {
+    pub(crate) fn new(name: &str, log: Log, at: Millis, drained: PathBuf) -> Self {
         let health = Health::new(name, at, CHECKS);
         let (config, was_ready) = (Arc::default(), Arc::default());
-        Self { name: name.into(), started: at, health, log, config, was_ready }
+        let (name, drained) = (name.into(), drained.into());
+        Self { name, started: at, health, log, config, was_ready, drained }
     }
 
     /// `rm.name`.
@@ -168,6 +172,27 @@ impl State {
     pub(crate) fn draining(&self, at: Millis) {
         self.health.set(at, "draining", false, "draining");
         self.log.emit(20010, None, &[]);
+    }
+
+    /// The node was drained when it ran last.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.drained.exists()
+    }
+
+    /// A restart is to find it drained, or not.
+    pub(crate) fn mark(&self, drained: bool) -> io::Result<()> {
+        if drained {
+            return fs::write(&self.drained, "");
+        }
+        match fs::remove_file(&self.drained) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The node was drained, and takes new calls again.
+    pub(crate) fn serves_again(&self, at: Millis) {
+        self.health.set(at, "draining", true, "no");
     }
 
     /// The engine cannot wait for its sockets any more.

@@ -84,6 +84,8 @@ pub struct Options {
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
+    /// `records/update-interval`: how often the record of a call that is up is renewed; 0 = never.
+    pub update_interval: Duration,
 }
 
 /// Timers of RFC 3261 that are not the RFC's.
@@ -153,6 +155,7 @@ impl Default for Options {
             max_connections: 10_000,
             dns_routing: true,
             trace_sample: 100,
+            update_interval: Duration::from_secs(15 * 60),
         }
     }
 }

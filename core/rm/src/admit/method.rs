@@ -10,6 +10,31 @@ use crate::reject::{No, Reason};
 const SERVED: [&str; 10] =
     ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "PRACK", "NOTIFY", "MESSAGE"];
 
+impl Proxy {
+    /// Counts a request by its method, outside dialogs and inside.
+    pub(crate) fn count_request(&mut self, request: &Request<'_, '_>, monitor: bool) {
+        let method = match request.method() {
+            Method::Invite => "INVITE",
+            Method::Ack => "ACK",
+            Method::Bye => "BYE",
+            Method::Cancel => "CANCEL",
+            Method::Options => "OPTIONS",
+            Method::Register => "REGISTER",
+            Method::Update => "UPDATE",
+            Method::Info => "INFO",
+            Method::Prack => "PRACK",
+            Method::Subscribe => "SUBSCRIBE",
+            Method::Notify => "NOTIFY",
+            Method::Refer => "REFER",
+            Method::Message => "MESSAGE",
+            Method::Publish => "PUBLISH",
+            Method::Other(_) => "other",
+        };
+        let stack = if monitor { "monitor" } else { "proxy" };
+        *self.counters.requests.entry((stack, method)).or_default() += 1;
+    }
+}
+
 /// Which way a request without To tag goes.
 ///
 /// # Errors

@@ -181,7 +181,7 @@ impl Proxy {
         self.pass_back(now, server, status, message, Back { trust, session, owed });
         self.record_start(now, leg_key, &hunt.story);
         let story = self.dismiss(hunt);
-        self.recorder.told(story);
+        self.keep_story(leg_key, story);
     }
 
     /// The route set behind us towards the called side.

@@ -181,6 +181,7 @@ impl Proxy {
     pub(crate) fn leave(&mut self, key: usize) -> Option<(Leg, Guid, Option<Session>)> {
         let (leg, guid, session) = self.table.remove_leg(key)?;
         self.timers.take_back(Timer::Leg(key));
+        self.timers.take_back(Timer::Update(key));
         if let Some(resource) = &leg.resource
             && let Some(member) = self.pool.key_of(resource.dbid)
         {

@@ -99,6 +99,7 @@ impl Proxy {
         }
         self.counters.adopted += 1;
         self.counters.ledger_in += 1;
+        self.count_in(now, key, false);
         self.set_expiry(key);
         self.record_adopted(now, key);
         let from = former.map_or_else(|| "?".to_owned(), |owner| owner.name);

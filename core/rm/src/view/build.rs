@@ -57,7 +57,12 @@ impl Proxy {
     #[must_use]
     pub fn call(&self, guid: Guid) -> Option<CallDetail> {
         let session = self.table.session(self.table.session_of(guid)?)?;
-        let mut leg: Vec<LegView> = self.legs_of(session).map(leg_view).collect();
+        let shown = |key: &usize| {
+            let story = self.stories.get(key);
+            let trace = story.map(|story| story.trace.shown()).unwrap_or_default();
+            Some(LegView { trace, ..leg_view(self.table.leg(*key)?) })
+        };
+        let mut leg: Vec<LegView> = session.legs.iter().filter_map(shown).collect();
         leg.sort_by_key(|leg| leg.id);
         Some(CallDetail { call: view(session), config_rev: session.revision, leg })
     }
@@ -130,6 +135,7 @@ fn leg_view(leg: &Leg) -> LegView {
         started: leg.started,
         answered: leg.answered,
         rebuilt: leg.rebuilt,
+        trace: Vec::new(),
     }
 }
 

@@ -31,11 +31,16 @@ impl Line {
         for server in objects[3]["spec"]["resources"].as_array_mut().unwrap() {
             server["capacity"] = serde_json::json!(100_000);
         }
+        Self::of(&objects, change)
+    }
+
+    /// With these objects, none of which is probed.
+    pub(crate) fn of(objects: &serde_json::Value, change: impl FnOnce(&mut rm::Settings)) -> Self {
         let mut settings = settings();
         settings.options.trace_sample = 100;
         change(&mut settings);
         let now = Now { mono: Duration::from_secs(1000), wall: Millis(1_767_225_600_000) };
-        let proxy = Proxy::new(settings, snapshot(&objects), now);
+        let proxy = Proxy::new(settings, snapshot(objects), now);
         let (bytes, records) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
         let mut line = Self { proxy, now, bytes, sent: Vec::with_capacity(64), records };
         line.input(Input::State(NodeState::Ready));

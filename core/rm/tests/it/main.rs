@@ -27,6 +27,7 @@ mod goldens;
 mod hang_up;
 mod hops;
 mod joining;
+mod minutes;
 mod names;
 mod overload;
 mod pools;

@@ -55,3 +55,38 @@ fn what_is_used_of_a_limit() {
     assert_eq!(found, [("acme", Some(150), 3), ("IVRAppDefault", None, 3)]);
     assert_eq!((all[0].limit, all[0].level2, all[0].level3), (Some(100), Some(120), Some(150)));
 }
+
+/// One call of a sample, and none of the others, shows why it is where it is.
+#[test]
+fn a_call_of_the_sample_shows_its_trace_while_it_is_up() {
+    for (sample, steps) in [(1, true), (0, false)] {
+        let mut settings = settings();
+        settings.options.trace_sample = sample;
+        let mut world = World::with(&objects(), settings);
+        let mut up = world.up("18005550100", "t");
+        let guid = world.proxy.calls(&CallFilter::default(), None, 1).calls[0].session;
+        let leg = world.proxy.call(guid).unwrap().leg[0].clone();
+        assert_eq!(leg.trace.is_empty(), !steps);
+        if steps {
+            let start = serde_json::to_value(&leg.trace).unwrap();
+            assert_eq!(start, world.phase("start")[0]["trace"]);
+        }
+        assert!(world.hang_up(&mut up, "bye").is_some());
+        assert!(world.proxy.call(guid).is_none());
+    }
+}
+
+#[test]
+fn decisions_are_told_where_the_log_prints_them() {
+    let mut world = World::new();
+    world.up("18005550100", "quiet");
+    assert!(!world.has_log(20210));
+    world.input(rm::Input::TellDecisions(true));
+    world.up("18005550100", "told");
+    world.udp(CALLER, &invite("4711", "refused"));
+    let told: Vec<_> = world.logs.iter().filter(|(id, _)| *id == 20210).collect();
+    let call_ids: Vec<&str> = told.iter().map(|(_, fields)| fields[0].1.as_str()).collect();
+    assert_eq!(call_ids, ["told@10.1.1.5", "refused@10.1.1.5"]);
+    assert!(told[0].1[1].1.contains("\"verdict\":\"chosen\""), "{told:?}");
+    assert!(told[1].1[1].1.contains("\"candidate\":\"number 4711\""), "{told:?}");
+}

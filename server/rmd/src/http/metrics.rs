@@ -3,6 +3,7 @@
 
 mod engine;
 mod records;
+mod tenants;
 
 use super::Shared;
 use super::problem::Problem;
@@ -34,6 +35,7 @@ pub(super) async fn metrics(
     );
     life(&mut out, &shared);
     engine::families(&mut out, &figures);
+    tenants::family(&mut out, &shared).await?;
     records::families(&mut out, &figures, &shared);
     Ok(([(header::CONTENT_TYPE, format.content_type())], out.finish()).into_response())
 }

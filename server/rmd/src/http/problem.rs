@@ -59,6 +59,12 @@ impl Problem {
         Self { status: StatusCode::CONFLICT, word: "config-changed", detail }
     }
 
+    /// It was told to stop, and drains anyway.
+    pub(super) fn leaving() -> Self {
+        let detail = "the node leaves".to_owned();
+        Self { status: StatusCode::CONFLICT, word: "node-draining", detail }
+    }
+
     /// It is done, but would not outlast a restart.
     pub(super) fn not_kept(why: &str) -> Self {
         let detail = format!("done, but it cannot be kept over a restart: {why}");

@@ -6,6 +6,7 @@
 pub(super) mod calls;
 pub(super) mod explain;
 pub(super) mod limits;
+pub(super) mod node;
 pub(super) mod resources;
 pub(super) mod tenants;
 

@@ -86,6 +86,11 @@ fn limits_tenants_and_numbers_of_the_configuration() {
     {
         assert!(limits.contains(part), "{part} in {limits}");
     }
+    for (tenant, legs) in [("acme", 1.0), ("Environment", 0.0)] {
+        let labels = format!("rmTenantName=\"{tenant}\"");
+        let found = node.labelled("rmTenantCurrentInboundCalls", &labels);
+        assert!((found - legs).abs() < 0.5, "{tenant}: {found}");
+    }
     assert!(node.get("/v1/limits?used=25").1.contains("acme"));
     assert!(!node.get("/v1/limits?used=26").1.contains("acme"));
     let tenants = node.get("/v1/tenants?limit=1").1;
@@ -112,6 +117,35 @@ fn limits_tenants_and_numbers_of_the_configuration() {
     }
     caller.bye();
     node.stop();
+}
+
+#[test]
+fn a_drained_node_stays_and_is_drained_after_a_restart_too() {
+    let (media, _) = udp_media();
+    let text = objects(&[(media, "udp")], 4);
+    let node = Node::with(&text);
+    node.until_media(1);
+    let mut up = Caller::udp(node.udp(), "up");
+    assert!(up.invite("18005550100").starts_with("SIP/2.0 200 "));
+    assert_eq!(node.ask("POST /v1/node/drain", "", ""), (200, "{\"legs\":1}".to_owned()));
+    assert_eq!(node.get("/ready").0, 503);
+    assert!((node.metric("ringmaster_rm_draining") - 1.0).abs() < 0.5);
+    let refused = Caller::udp(node.udp(), "new").invite("18005550100");
+    assert!(refused.starts_with("SIP/2.0 503 ") && refused.contains("node-draining"), "{refused}");
+    assert!(up.bye().starts_with("SIP/2.0 200 "));
+
+    let dir = node.stop();
+    let rm = crate::node::start(crate::node::settings(dir.path(), ""), &text).unwrap();
+    let node = Node { rm, dir };
+    assert_eq!(node.get("/ready").0, 503);
+    assert_eq!(node.ask("POST /v1/node/undrain", "", ""), (200, "{\"legs\":0}".to_owned()));
+    node.until("it is ready", || node.get("/ready").0 == 200);
+    node.until_media(1);
+    let mut new = Caller::udp(node.udp(), "again");
+    assert!(new.invite("18005550100").starts_with("SIP/2.0 200 "));
+    new.bye();
+    let dir = node.stop();
+    Node::in_dir(dir, &text, "").stop();
 }
 
 #[test]

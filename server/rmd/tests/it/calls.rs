@@ -2,7 +2,7 @@
 
 use crate::node::{Node, objects};
 use crate::peer::{Caller, Stream, answer, header, lines, tcp_media, udp_media};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ fn a_call_over_each_pair_of_transports_leaves_its_records() {
     assert_eq!(legs, 0);
     assert!((node.metric("ringmaster_rm_ledger_out_total") - 8.0).abs() < 0.5);
     assert!((node.metric("ringmaster_rm_bye_answer_late_total")).abs() < 0.5);
-    assert!((node.metric("ringmaster_rm_spool_pending") - 16.0).abs() < 0.5);
+    // besides those of the calls there may be those of a minute
+    let pending = node.metric("ringmaster_rm_spool_pending");
+    assert!((16.0..36.0).contains(&pending), "{pending}");
     node.stop();
 }
 
@@ -145,6 +147,8 @@ fn an_answer_finds_a_caller_whose_connection_is_gone() {
         let mut buffer = [0; 65_535];
         let (len, from) = server.recv_from(&mut buffer).unwrap();
         let request = String::from_utf8(buffer[..len].to_vec()).unwrap();
+        // the 100 is through: nothing is on its way that would open the connection again
+        assert!(gone.read(&mut buffer).unwrap() > 0);
         drop(gone);
         node.until("the connection is gone", || {
             let metrics = node.get("/metrics").1;

@@ -31,7 +31,7 @@ const DNIS_HEADERS: [(&str, DnisHeader); 5] = [
 ];
 
 /// What RM acts on (rm.md §4.4).
-const BUILT: [(&str, &str, Set); 38] = [
+const BUILT: &[(&str, &str, Set)] = &[
     ("rm", "sip-header-for-dnis", |o, f| put(&mut o.dnis_header, f.choice(&DNIS_HEADERS))),
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
@@ -82,12 +82,14 @@ const BUILT: [(&str, &str, Set); 38] = [
     ("proxy", "sip.maxtcpconnections", |o, f| put(&mut o.max_connections, f.whole(1, 65_535))),
     ("proxy", "sip.transport.dnsharouting", |o, f| put(&mut o.dns_routing, f.boolean())),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
+    ("records", "update-interval", |o, f| {
+        put(&mut o.update_interval, f.duration(Duration::ZERO, DAY))
+    }),
 ];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
-const LATER: [(&str, &str, &str); 9] = [
+const LATER: &[(&str, &str, &str)] = &[
     ("proxy", "sip.headerutf8verification", "false"),
-    ("records", "update-interval", "15m"),
     ("records", "fsync-interval", "10ms"),
     ("records", "spool-max", "1GiB"),
     ("rm", "topology-hiding", "none"),

@@ -1,0 +1,40 @@
+//! How long a question of the HTTP API holds the engine, by the bench of `core/rm`.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Figure;
+use super::printed::medians;
+
+/// A list of calls holds the engine for so long in one turn, then goes on in the next
+/// (`SLICE_TIME` of `server/rmd`); the last slice may begin at its end.
+const SLICE_US: f64 = 200.0;
+
+/// Lists, limits, one call, all resources, the counters, an explained call.
+pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
+    let keys = [
+        "list_us=",
+        "filtered_us=",
+        "limits_us=",
+        "call_us=",
+        "resources_us=",
+        "figures_us=",
+        "explain_us=",
+    ];
+    let found = medians(root, "ringmaster-rm", "api", keys)?;
+    let [list, filtered, limits, call, resources, figures, explain] = found;
+    let list = SLICE_US + list.max(filtered);
+    let longest =
+        [list, limits, call, resources + figures, explain].into_iter().fold(0.0, f64::max);
+    Ok(vec![Figure {
+        what: "longest hold of the engine by a question, with 100,000 legs up",
+        goal: "< 2 ms",
+        measured: format!(
+            "{longest:.0} µs: list of calls {list:.0}, 512 limits {limits:.0}, one call {call:.1}, \
+             metrics {:.0}, explain {explain:.0}",
+            resources + figures,
+        ),
+        how: "median of 5 runs of `cargo bench -p ringmaster-rm --bench api`",
+    }])
+}
