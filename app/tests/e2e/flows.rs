@@ -172,14 +172,14 @@ const FLOWS: &[Flow] = &[
     },
     Flow {
         name: "next-after-silence",
-        caller: ANSWER,
+        caller: "> INVITE slow; < 180; < 200; > ACK; > BYE; < 200",
         media: &["< INVITE; wait 2500", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "silence-everywhere",
-        caller: "> INVITE; < 480; > ACK",
+        caller: "> INVITE slow; < 480; > ACK",
         media: &["< INVITE; wait 2500", "< INVITE; wait 2500"],
         record: ("REJECTED", "hunt-failed", "480"),
         tries: &["1 timeout", "2 timeout"],

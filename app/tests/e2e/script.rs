@@ -8,13 +8,15 @@
 //! | `hold` | the body says `a=inactive`; when receiving, it must |
 //! | `rel` | a provisional answer that asks for PRACK; when receiving, it must |
 //! | `once` | not repeated when nothing comes back |
+//! | `slow` | an INVITE whose better answers take long: 100 must come |
 //! | `maybe` | may be missing |
 //! | `foreign` | sent by a peer that plays no script |
 //! | `of METHOD` | which request is answered, where it is not the last one |
 //!
 //! `wait 200` waits, in milliseconds; `stay 200` at the end does too, and says its last word again
-//! to whoever did not get it. An INVITE that is sent expects 100 at once; answers are
-//! matched by number and method of CSeq; CANCEL and ACK keep the branch that RFC 3261 asks for.
+//! to whoever did not get it. After an INVITE a 100 may come, and must where it has to be waited
+//! for (before a CANCEL, RFC 3261 §9.1); answers are matched by number and method of CSeq; CANCEL
+//! and ACK keep the branch that RFC 3261 asks for.
 
 use std::fmt::Write;
 
@@ -31,13 +33,16 @@ pub(crate) fn scenario(role: Role, script: &str, lossy: bool) -> String {
         role,
         lossy,
         xml: String::new(),
+        listens: false,
         index: 0,
         cseq: 0,
         sent: Vec::new(),
         received: Vec::new(),
         acknowledges: None,
     };
-    for step in script.split(';').map(str::trim).filter(|step| !step.is_empty()) {
+    let mut steps = script.split(';').map(str::trim).filter(|step| !step.is_empty()).peekable();
+    while let Some(step) = steps.next() {
+        writer.listens = steps.peek().is_some_and(|next| next.starts_with('<'));
         writer.step(step);
     }
     let known = match role {
@@ -66,6 +71,8 @@ struct Sent<'a> {
 struct Writer<'a> {
     role: Role,
     lossy: bool,
+    /// The next step waits for something.
+    listens: bool,
     xml: String,
     index: u32,
     cseq: u32,
@@ -153,7 +160,8 @@ impl<'a> Writer<'a> {
         self.sent.push(sent);
         if method == "INVITE" {
             // It says no more than that the request has come.
-            let (maybe, of) = (self.lossy, self.transaction("response", sent.index));
+            let maybe = self.lossy || self.listens && !words.contains(&"slow");
+            let of = self.transaction("response", sent.index);
             writeln!(self.xml, "<recv response=\"100\" optional=\"{maybe}\"{of}/>").unwrap();
             self.index += 1;
         }
