@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::catalog::{Catalog, OnDisk};
 use crate::entry::{Entry, Key, Kind};
 use crate::format::{self, read_frame};
-use crate::fs::FileSystem;
+use crate::fs::{File, FileSystem};
 use crate::intake::Intake;
 use crate::limits::STARTER_BYTES;
 use crate::machine::open::Place;
@@ -96,16 +96,29 @@ impl Driver {
 
     /// One turn without sleeping; true: closed, and nothing left that could be written.
     pub(crate) fn turn(&mut self) -> bool {
+        let closing = self.gather();
+        if let Some(file) = self.write(closing) {
+            self.settle(file.sync_data().is_ok());
+        }
+        self.report();
+        let stuck = self.machine.is_broken() || self.machine.is_without_room();
+        closing && (self.machine.is_drained() || stuck)
+    }
+
+    /// What users have handed over since the last turn; true: closing.
+    pub(crate) fn gather(&mut self) -> bool {
         let closing = self.take_input();
         self.take_release();
         if !closing {
             self.clean();
         }
-        self.write(closing);
+        closing
+    }
+
+    /// Gives up what nobody needs, and tells the figures.
+    pub(crate) fn report(&mut self) {
         self.retire();
         self.publish();
-        let stuck = self.machine.is_broken() || self.machine.is_without_room();
-        closing && (self.machine.is_drained() || stuck)
     }
 
     /// Sleeps until there is something to do.
@@ -154,7 +167,9 @@ impl Driver {
         self.machine.handle_release(released, cursors);
     }
 
-    fn write(&mut self, flush: bool) {
+    /// Writes what is due; gives the file whose sync then makes it safe, and whose outcome
+    /// `settle` is to be told. What could not be written is settled already.
+    pub(crate) fn write(&mut self, flush: bool) -> Option<Arc<dyn File>> {
         let step = loop {
             self.buffer.clear();
             let now = (self.hooks.clock)();
@@ -168,11 +183,17 @@ impl Driver {
                 step => break step,
             }
         };
-        let Step::Write { segment, offset } = step else { return };
+        let Step::Write { segment, offset } = step else { return None };
         let file = self.shared.catalog().get(segment).map(|segment| Arc::clone(&segment.file));
-        let good = file.is_some_and(|file| {
-            file.write_all_at(&self.buffer, offset).and_then(|()| file.sync_data()).is_ok()
-        });
+        let written = file.filter(|file| file.write_all_at(&self.buffer, offset).is_ok());
+        if written.is_none() {
+            self.settle(false);
+        }
+        written
+    }
+
+    /// The outcome of a write and its sync.
+    pub(crate) fn settle(&mut self, good: bool) {
         self.machine.handle_synced((self.hooks.clock)(), good);
         let (appends, bytes) = self.machine.poll_settled();
         let mut intake = self.shared.intake();

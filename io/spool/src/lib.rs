@@ -3,7 +3,8 @@
 //!
 //! `machine` is pure: frames in, writes out, results in, durable sequences out. `driver` is the
 //! thread that carries its writes out over a `fs::FileSystem`; `maker` makes segments ahead;
-//! `recovery` reads what a start finds; `reader` reads while writing goes on.
+//! `recovery` reads what a start finds; `reader` reads while writing goes on. `stepped` is the same
+//! without threads, for the simulator.
 
 mod catalog;
 mod driver;
@@ -17,7 +18,9 @@ mod maker;
 mod reader;
 mod recovery;
 mod spool;
+mod stepped;
 
 pub use entry::{Entry, Frame, Key, Kind};
 pub use reader::Reader;
 pub use spool::{Carry, Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};
+pub use stepped::Stepped;

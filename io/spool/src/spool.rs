@@ -226,6 +226,11 @@ impl Spool {
         Ok((Self { inner: Arc::new(Inner { shared, threads }) }, recovered))
     }
 
+    /// The handle of a spool whose driver somebody else turns.
+    pub(crate) fn without_threads(shared: Arc<Shared>) -> Self {
+        Self { inner: Arc::new(Inner { shared, threads: Mutex::default() }) }
+    }
+
     /// All of `open` but the threads.
     pub(crate) fn assemble(
         settings: Settings,
