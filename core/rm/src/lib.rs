@@ -32,6 +32,11 @@ mod session;
 /// Stage 10: facts of the call become numbered records.
 mod record;
 
+/// Stage 11, first half: which records go to disk together, and what is dropped when none can.
+pub mod journal;
+/// The payload of a record's frame on disk.
+pub mod frame;
+
 /// Between select and place: a call that names a dialog goes to its holder.
 mod affinity;
 /// A leg enters its conference, and finds it again after a restart.

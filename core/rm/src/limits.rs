@@ -149,3 +149,15 @@ pub const OVERLOAD_CLEAR: Duration = Duration::from_secs(10);
 pub const STORIES: usize = 1_024;
 /// Debug builds check all invariants after every mutation up to so many legs, then now and then.
 pub const CHECKED_LEGS: usize = 64;
+/// Records go to the spool at the earliest so long after the ones before: under load many share one
+/// sync. A first record waits for nothing; the answer to a BYE waits so long at most.
+pub const COMMIT_REST: Duration = Duration::from_millis(10);
+/// Records of one append to the spool: as many as one transaction to the broker.
+pub const APPEND_RECORDS: usize = 256;
+/// Bytes of one append to the spool; a larger record goes alone.
+pub const APPEND_BYTES: usize = 1 << 20;
+/// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: events, updates,
+/// starts, then ends are dropped, oldest first, and counted.
+pub const BACKLOG_BYTES: usize = 64 << 20;
+/// How often a spool that was full is tried again.
+pub const SPOOL_RETRY: Duration = Duration::from_millis(100);

@@ -6,7 +6,7 @@
 
 use crate::figures::Figures;
 use crate::inbox::{Administered, Change as Wanted, Query};
-use crate::journal::{Change, Journal};
+use crate::journal::Journal;
 use crate::limits::SLICE_TIME;
 use crate::rate::Rate;
 use crate::transport::{Arrival, Engine as Sink, Outbox};
@@ -14,6 +14,7 @@ use model::id::Guid;
 use model::time::Now;
 use net::Clock;
 use net::dns::{Answer, Asker};
+use rm::journal::Change;
 use rm::{CallFilter, CallSlice, Event, Input, Proxy};
 use sip::locate::{Failure, Goal};
 use std::time::Duration;

@@ -7,7 +7,6 @@ use crate::drain::{Left, Phase, Stop};
 use crate::engine::Engine;
 use crate::figures::{Figures, Pulse};
 use crate::inbox::{Input, Inputs};
-use crate::journal::Change;
 use crate::limits::{INPUTS_PER_TURN, LONGEST_TURN_WAIT, LOOK, OTHER_DESCRIPTORS};
 use crate::pace::Pace;
 use crate::state::State;
@@ -16,6 +15,7 @@ use model::snapshot::Snapshot;
 use model::time::Now;
 use net::Clock;
 use rm::NodeState;
+use rm::journal::Change;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -254,7 +254,7 @@ impl EventLoop {
         if now.mono >= self.next_look {
             self.next_look = now.mono + LOOK;
             self.state.media(now.wall, &self.engine.proxy().resources());
-            self.state.spool_level(now.wall, &self.engine.journal().spool());
+            self.state.spool_level(now.wall, &self.engine.journal().shelf().status());
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Life signs are atomics, so that a probe never waits for the engine (ops.md §4).
 
-use crate::{journal, transport};
+use crate::transport;
 use net::Clock;
 use rm::{Counters, ResourceView, Status};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub(crate) struct Figures {
     /// Sockets.
     pub(crate) transport: transport::Counters,
     /// Records on their way to disk.
-    pub(crate) journal: journal::Counters,
+    pub(crate) journal: rm::journal::Counters,
     /// How many host names are known, and the age of the oldest answer that serves although its
     /// renewal failed.
     pub(crate) names: (usize, Duration),

@@ -79,16 +79,8 @@ pub(crate) const INBOX: usize = 1024;
 pub(crate) const SLICE_TIME: Duration = Duration::from_micros(200);
 /// Inputs taken per turn, of which one question at most.
 pub(crate) const INPUTS_PER_TURN: usize = 64;
-/// Records go to the spool at the earliest so long after the ones before: under load many share one
-/// sync. A first record waits for nothing; the answer to a BYE waits so long at most.
-pub(crate) const COMMIT_REST: Duration = Duration::from_millis(10);
-/// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: starts, then
-/// ends are dropped, oldest first, and counted.
-pub(crate) const BACKLOG_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of the spool on disk, `records.spool-max` (rm.md §4.4). Full: the backlog.
 pub(crate) const SPOOL_BYTES: u64 = 1 << 30;
-/// How often a spool that was full is tried again.
-pub(crate) const SPOOL_RETRY: Duration = Duration::from_millis(100);
 /// Share of the spool above which `/ready` says `degraded`, percent (ops.md §4).
 pub(crate) const SPOOL_HIGH_PERCENT: u64 = 80;
 

@@ -4,13 +4,12 @@
 //! sets from them. Nothing is decided here, and a block that cannot be read stops nothing.
 
 use crate::error::StartError;
-use crate::frame;
 use crate::limits::SPOOL_BYTES;
 use crate::publish::Line;
 use crate::state::State;
 use model::snapshot::Snapshot;
 use model::time::Now;
-use rm::Proxy;
+use rm::{Proxy, frame};
 use spool::fs::real::RealFs;
 use spool::{Hooks, OpenError, Recovered, Settings, Spool};
 use std::path::PathBuf;

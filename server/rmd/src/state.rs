@@ -7,8 +7,9 @@ use crate::publish::Line;
 use crate::running::Addresses;
 use model::snapshot::Snapshot;
 use model::time::Millis;
+use rm::journal::Full;
 use rm::{ResourceView, Restored};
-use spool::{Damage, Full};
+use spool::Damage;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -206,7 +207,7 @@ impl State {
         let why = match why {
             Full::Memory => "the disk does not keep up",
             Full::Disk => "full",
-            Full::Entry => "a record is too large",
+            Full::Frame => "a record is too large",
             Full::Broken => "two syncs failed",
             Full::Closed => "closed",
         };

@@ -1,6 +1,10 @@
 //! The journal over a real spool that is small, so that it fills.
 
 use super::*;
+use rm::Event;
+use rm::frame;
+use rm::journal::Change;
+use rm::limits::{COMMIT_REST, SPOOL_RETRY};
 use spool::fs::real::RealFs;
 use spool::fs::{File, FileSystem};
 use spool::{Hooks, Settings};
@@ -8,6 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::RwLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 use tempfile::TempDir;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -37,8 +42,8 @@ fn bench_on(most: usize, fs: Arc<dyn FileSystem>) -> Bench {
     };
     let (spool, _) = Spool::open(settings, fs, hooks).unwrap();
     let (wakers, _wakes) = crate::publish::wakers().unwrap();
-    let mut journal = Journal::new(spool, Arc::new(Publishing::new(0, [0, 0], wakers)));
-    journal.most_bytes = most;
+    let publishing = Arc::new(Publishing::new(0, [0, 0], wakers));
+    let journal = Journal::with_backlog(Spooled::new(spool, publishing), most);
     Bench { journal, durable, _dir: dir }
 }
 
@@ -83,7 +88,7 @@ fn a_turns_records_are_one_append_and_become_durable_by_number() {
     assert_eq!(bench.take(log.clone()), Some(log));
     assert_eq!(bench.journal.commit(SECOND), Change::None);
     assert_eq!(bench.newest(3), 3);
-    assert_eq!(bench.journal.publishing.pending(), 3);
+    assert_eq!(bench.journal.shelf().publishing.pending(), 3);
     assert_eq!(bench.journal.durable(1_000), None);
 }
 
@@ -94,7 +99,7 @@ fn records_that_come_quickly_share_an_append_and_the_last_ones_wait_for_nothing(
     let take = |bench: &mut Bench, no, now| {
         bench.take(record(no, Stream::Cdr, FrameKind::Data, 100));
         assert_eq!(bench.journal.commit(now), Change::None);
-        (bench.journal.waiting.len(), bench.journal.poll_timeout())
+        (bench.journal.backlog().0, bench.journal.poll_timeout())
     };
     assert_eq!(take(&mut bench, 1, SECOND), (0, None), "nothing came before it");
     assert_eq!(take(&mut bench, 2, SECOND + rest), (1, Some(SECOND + COMMIT_REST)));
@@ -102,7 +107,7 @@ fn records_that_come_quickly_share_an_append_and_the_last_ones_wait_for_nothing(
     assert_eq!(take(&mut bench, 4, SECOND + COMMIT_REST), (0, None), "the time has come");
     assert_eq!(take(&mut bench, 5, SECOND + COMMIT_REST + rest).0, 1);
     bench.journal.finish(SECOND + COMMIT_REST + rest);
-    assert_eq!(bench.journal.waiting.len(), 0);
+    assert_eq!(bench.journal.backlog(), (0, 0));
     assert_eq!(bench.newest(5), 5);
 }
 
@@ -139,15 +144,14 @@ fn a_full_spool_is_told_once_and_the_least_important_go_first() {
     let [events, updates, starts, ends] = bench.journal.counters().dropped;
     assert_eq!((events, starts, ends), (4, 0, 0));
     assert!((1..5).contains(&updates), "{updates}");
-    assert!(bench.journal.waiting_bytes <= 100_000);
+    assert!(bench.journal.backlog().1 <= 100_000);
     assert!(bench.journal.poll_timeout().is_some());
 }
 
 #[test]
 fn an_entry_that_no_spool_takes_does_not_stop_the_others() {
-    let mut bench = bench(1 << 20);
     let large = spool::limits::FRAME_BYTES + 1;
-    bench.journal.most_bytes = large * 2;
+    let mut bench = bench(large * 2);
     bench.take(record(1, Stream::Cdr, FrameKind::Data, large));
     bench.take(record(2, Stream::Cdr, FrameKind::Close, 100));
     assert_eq!(bench.journal.commit(SECOND), Change::None);

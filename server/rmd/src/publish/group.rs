@@ -5,9 +5,9 @@
 //! no socket.
 
 use super::line::Line;
-use crate::frame;
 use model::record::{Kind as RecordKind, Stream};
 use openwire::{Client, Outbound, SendError};
+use rm::frame;
 use serde::Deserialize;
 use spool::{Frame, Kind};
 use std::borrow::Cow;

@@ -11,7 +11,8 @@
 const HEAD: usize = 4;
 
 /// One payload; a record beyond 4 GiB cannot be and would be cut.
-pub(crate) fn encode(json: &[u8], block: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn encode(json: &[u8], block: &[u8]) -> Vec<u8> {
     let len = u32::try_from(json.len()).unwrap_or(u32::MAX);
     let mut payload = Vec::with_capacity(HEAD + json.len() + block.len());
     payload.extend_from_slice(&len.to_be_bytes());
@@ -21,14 +22,16 @@ pub(crate) fn encode(json: &[u8], block: &[u8]) -> Vec<u8> {
 }
 
 /// Record and block of a payload; `None` when it is none of ours.
-pub(crate) fn decode(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+#[must_use]
+pub fn decode(payload: &[u8]) -> Option<(&[u8], &[u8])> {
     let (head, rest) = payload.split_first_chunk::<HEAD>()?;
     let len = usize::try_from(u32::from_be_bytes(*head)).ok()?;
     rest.split_at_checked(len)
 }
 
 /// The payload that carries an open leg forward when its record is acknowledged.
-pub(crate) fn carry(payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn carry(payload: &[u8]) -> Vec<u8> {
     encode(&[], decode(payload).map_or(&[], |(_, block)| block))
 }
 
