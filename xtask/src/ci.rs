@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::{cargo, fuzz, run as step, tidy};
+use crate::{cargo, fuzz, run as step, sim, tidy};
 
 /// Runs every step; the first that fails ends it.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -13,6 +13,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     step(cargo(root, &clippy))?;
     step(cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"]))?;
+    sim::bounded(root)?;
     fuzz::bounded(root)?;
     let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");

@@ -8,13 +8,14 @@ mod links;
 mod metadata;
 mod modules;
 mod rooms;
+mod scenarios;
 mod sources;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-/// Where source files lie; `sim` enters with its first crate.
+/// Where source files lie.
 const FOLDERS: &[&str] = &["proto", "core", "io", "server", "app", "fuzz", "sim", "xtask"];
 
 /// Runs all checks and lists every fault.
@@ -39,6 +40,7 @@ fn faults(root: &Path) -> Result<Vec<String>> {
     sources::check(root, &mut faults)?;
     modules::check(root, &metadata, &mut faults)?;
     docs::check(root, &mut faults)?;
+    scenarios::check(root, &mut faults)?;
     links::check(root, &mut faults)?;
     Ok(faults)
 }

@@ -1,7 +1,8 @@
 //! What must always hold, asked after every public mutation in debug builds and in the simulator.
 //!
-//! Sets agree with each other: every leg that has a resource of the pool is on it, every session
-//! with legs is counted where it belongs, every client transaction has somebody who waits.
+//! Sets agree with each other: every leg that has a resource of the pool is on it, and nothing else
+//! takes a place there; every session with legs is counted where it belongs; every client
+//! transaction has somebody who waits.
 
 use crate::limits;
 use crate::pool::Occupant;
@@ -45,6 +46,15 @@ impl Proxy {
             }
             if !objects(session).iter().all(|object| self.usage.contains(*object, key)) {
                 return Err("a session is not counted where it belongs");
+            }
+        }
+        for (_, member) in self.pool.configured() {
+            let is_there = |(occupant, _)| match occupant {
+                Occupant::Leg(key) => self.table.leg(key).is_some(),
+                Occupant::Watch(number) => self.watched.contains_key(&number),
+            };
+            if !member.occupants.iter().all(is_there) {
+                return Err("a place that nobody takes");
             }
         }
         for (key, hunt) in &self.hunts {

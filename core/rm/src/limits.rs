@@ -156,8 +156,8 @@ pub const COMMIT_REST: Duration = Duration::from_millis(10);
 pub const APPEND_RECORDS: usize = 256;
 /// Bytes of one append to the spool; a larger record goes alone.
 pub const APPEND_BYTES: usize = 1 << 20;
-/// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: events, updates,
-/// starts, then ends are dropped, oldest first, and counted.
+/// Bytes of records kept in memory while the spool takes none (rm.md §9.6). Beyond: events,
+/// updates, starts, then ends are dropped, oldest first, and counted.
 pub const BACKLOG_BYTES: usize = 64 << 20;
 /// How often a spool that was full is tried again.
 pub const SPOOL_RETRY: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use super::metadata::{Dependency, Kind, Metadata, Package};
 
 /// Rooms from left to right; a room depends only on rooms to its left (or on itself).
-const ROOMS: &[&str] = &["proto", "core", "io", "server", "app", "fuzz"];
+const ROOMS: &[&str] = &["proto", "core", "io", "server", "app", "sim", "fuzz"];
 
 /// What `proto/` and `core/` may depend on (ARCHITECTURE.md).
 const PURE: &[&str] = &[
@@ -30,6 +30,9 @@ const IO_MAY_SEE: &[&str] = &["ringmaster-model"];
 
 /// Who in `io/` sees what of `proto/`: the resolver carries out the decision function of RFC 3263.
 const IO_EDGES: &[(&str, &str)] = &[("ringmaster-net", "ringmaster-sip")];
+
+/// `sim/` sees of `io/` only this, and nothing of `server/` and `app/`.
+const SIM_MAY_SEE: &[&str] = &["ringmaster-spool"];
 
 /// Fixed edges inside a room: who may see whom.
 const INSIDE: &[(&str, &[&str])] =
@@ -94,6 +97,11 @@ fn check_ours(package: &Package, room: usize, other: &Package, faults: &mut Vec<
         if !inside.is_some_and(|(_, to)| to.contains(&seen.as_str())) {
             faults.push(format!("{name} may not depend on {seen} of the same room"));
         }
+    } else if ROOMS.get(room) == Some(&"sim")
+        && !["proto", "core"].contains(&ROOMS[their])
+        && !SIM_MAY_SEE.contains(&seen.as_str())
+    {
+        faults.push(format!("{name} is in sim/ and may not see {seen}"));
     } else if ROOMS.get(room) == Some(&"io")
         && !IO_MAY_SEE.contains(&seen.as_str())
         && !IO_EDGES.contains(&(name, seen))
@@ -131,6 +139,8 @@ mod tests {
             ours("ringmaster-model", "core/model"),
             ours("ringmaster-rm", "core/rm"),
             ours("ringmaster-net", "io/net"),
+            ours("ringmaster-spool", "io/spool"),
+            ours("ringmaster-sim", "sim"),
             ours("ringmaster-rmd", "server/rmd"),
             ours("xtask", "xtask"),
         ]);
@@ -154,6 +164,12 @@ mod tests {
             ("server/x", "ringmaster-net", true),
             ("app", "ringmaster-rmd", true),
             ("app", "xtask", false),
+            ("sim", "ringmaster-sip", true),
+            ("sim", "ringmaster-rm", true),
+            ("sim", "ringmaster-spool", true),
+            ("sim", "ringmaster-net", false),
+            ("sim", "ringmaster-rmd", false),
+            ("server/x", "ringmaster-sim", false),
         ] {
             let faults = found(folder, dependency, &Value::Null);
             assert_eq!(faults.is_empty(), good, "{folder} {dependency}: {faults:?}");

@@ -1,0 +1,77 @@
+//! `cargo xtask sim`: lives one life, or many, and says how to live a failing one again.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool talks: stories on stdout, failures on stderr"
+)]
+
+use anyhow::{Context as _, Result, bail};
+use sim::life::{self, Plan, Story};
+
+const USAGE: &str = "usage: cargo xtask sim [--seed N [--steps N]] | [--seeds N] [--from N] \
+    [--minutes N]; both with [--calls N]";
+/// Lives after which it says how far it is.
+const SOME: u64 = 100;
+
+struct Wish {
+    seed: Option<u64>,
+    from: u64,
+    seeds: u64,
+    plan: Plan,
+}
+
+fn main() -> Result<()> {
+    let wish = wish(std::env::args().skip(1))?;
+    if let Some(seed) = wish.seed {
+        return one(seed, wish.plan);
+    }
+    let mut sum = Story::default();
+    for seed in wish.from..wish.from.saturating_add(wish.seeds) {
+        if seed > wish.from && (seed - wish.from).is_multiple_of(SOME) {
+            println!("seeds {} to {}: {sum:?}", wish.from, seed - 1);
+        }
+        match life::run(seed, wish.plan) {
+            Ok(story) => add(&mut sum, &story),
+            Err(fault) => {
+                eprintln!("{fault}");
+                bail!("again: cargo xtask sim --seed {seed} --calls {}", wish.plan.calls);
+            }
+        }
+    }
+    println!("{} seeds from {}: {sum:?}", wish.seeds, wish.from);
+    Ok(())
+}
+
+fn one(seed: u64, plan: Plan) -> Result<()> {
+    let story = life::run(seed, plan)?;
+    println!("{story:?}\ntrace {:016x}", story.trace);
+    Ok(())
+}
+
+fn add(sum: &mut Story, story: &Story) {
+    sum.trace ^= story.trace;
+    sum.steps += story.steps;
+    sum.calls += story.calls;
+    sum.answered += story.answered;
+    sum.crashes += story.crashes;
+    sum.lost += story.lost;
+    sum.records += story.records;
+    sum.repeated += story.repeated;
+}
+
+fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish> {
+    let mut wish = Wish { seed: None, from: 1, seeds: 100, plan: Plan::FULL };
+    while let Some(name) = args.next() {
+        let value = args.next().context(USAGE)?;
+        let value: u64 = value.parse().with_context(|| format!("{name} {value}: {USAGE}"))?;
+        match name.as_str() {
+            "--seed" => wish.seed = Some(value),
+            "--from" => wish.from = value,
+            "--seeds" => wish.seeds = value,
+            "--steps" => wish.plan.most_steps = value,
+            "--calls" => wish.plan.calls = u32::try_from(value).context(USAGE)?,
+            _ => bail!("{name}: {USAGE}"),
+        }
+    }
+    Ok(wish)
+}

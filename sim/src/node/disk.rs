@@ -1,0 +1,101 @@
+//! The disk of a Resource Manager: a spool that moves when the node's time moves, and the shelf of
+//! its journal.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rm::journal::{Frame, Full, Shelf};
+use rm::{FrameKind, Stream, frame};
+use spool::fs::faulty::FaultyFs;
+use spool::{Entry, Hooks, Key, Kind, OpenError, Recovered, Settings, Spool, Stepped};
+
+/// Bytes of the whole spool, unless a scenario says less.
+pub(super) const SPOOL_BYTES: u64 = 64 << 20;
+/// Cursors: one for each line to the broker.
+const CURSORS: u8 = 2;
+
+/// The spool and its clock.
+pub(super) struct Disk {
+    stepped: Stepped,
+    clock: Arc<AtomicU64>,
+}
+
+impl Disk {
+    /// Opens what is on this file system at this time.
+    pub(super) fn open(
+        fs: &FaultyFs,
+        now: Duration,
+        limit: u64,
+        seed: u64,
+    ) -> Result<(Self, Recovered), OpenError> {
+        let clock = Arc::new(AtomicU64::new(nanos(now)));
+        let hand = Arc::clone(&clock);
+        let hooks = Hooks {
+            clock: Box::new(move || Duration::from_nanos(hand.load(Ordering::Relaxed))),
+            on_durable: Box::new(|_| {}),
+            carry: Box::new(frame::carry),
+        };
+        let mut settings = Settings::new(PathBuf::from("/rm/spool"), limit, seed);
+        settings.segment_bytes = 64 << 10;
+        settings.cursors = CURSORS;
+        let (stepped, recovered) = Stepped::open(settings, Arc::new(fs.clone()), hooks)?;
+        Ok((Self { stepped, clock }, recovered))
+    }
+
+    pub(super) fn spool(&self) -> &Spool {
+        self.stepped.spool()
+    }
+
+    pub(super) fn shelf(&self) -> Spooled {
+        Spooled(self.spool().clone())
+    }
+
+    /// What the disk does by now.
+    pub(super) fn turn(&mut self, now: Duration, sync: Duration) {
+        self.clock.store(nanos(now), Ordering::Relaxed);
+        self.stepped.set_sync(sync);
+        self.stepped.turn();
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.stepped.poll_timeout()
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The spool as the journal's shelf, as the daemon has it.
+pub(super) struct Spooled(Spool);
+
+impl Shelf for Spooled {
+    fn append(&mut self, frames: Vec<Frame>, urgent: bool) -> Result<u64, Full> {
+        self.0.append(frames.into_iter().map(entry).collect(), urgent).map_err(full)
+    }
+
+    fn made(&mut self, _stream: Stream) {}
+
+    fn lost(&mut self, _stream: Stream) {}
+}
+
+fn entry(frame: Frame) -> Entry {
+    let kind = match frame.kind {
+        FrameKind::Data => Kind::Data,
+        FrameKind::Open => Kind::Open,
+        FrameKind::Close => Kind::Close,
+    };
+    Entry { kind, key: frame.key.and_then(|key| Key::new(&key)), payload: frame.payload }
+}
+
+fn full(full: spool::Full) -> Full {
+    match full {
+        spool::Full::Memory => Full::Memory,
+        spool::Full::Disk => Full::Disk,
+        spool::Full::Entry => Full::Frame,
+        spool::Full::Broken => Full::Broken,
+        spool::Full::Closed => Full::Closed,
+    }
+}

@@ -1,0 +1,227 @@
+//! The reference model: what really happened to every call, as its parties know it, and what the
+//! report must therefore say.
+//!
+//! It knows nothing of the product's state. What a crash may have cost (a record that was not on
+//! disk yet, an attempt that was never written) is allowed for calls that it touched, and for no
+//! others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rs::CallRow;
+
+use crate::agent::{Note, Seen};
+use crate::reporting::Reporting;
+
+/// A call that was over for so long is not touched by a crash any more: nothing of it is under way.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Reasons of refusals that have no record (rm.md §1.10).
+const UNRECORDED: [&str; 14] = [
+    "overload",
+    "node-draining",
+    "node-not-ready",
+    "malformed",
+    "untrusted-source",
+    "relay-refused",
+    "preloaded-route",
+    "hops",
+    "loop",
+    "merged",
+    "bad-extension",
+    "method",
+    "no-dialog",
+    "bad-token",
+];
+
+/// One call as its parties know it.
+#[derive(Clone, Debug, Default)]
+pub struct CallTruth {
+    /// Final answer that the caller got: code, and the reason word of a refusal.
+    pub outcome: Option<(u16, String)>,
+    /// The caller waited in vain.
+    pub unanswered: bool,
+    /// Called parties that said 2xx, in order.
+    pub taken: Vec<&'static str>,
+    /// Who said BYE first.
+    pub hung_up: Option<&'static str>,
+    /// A party has vanished, or lost its power.
+    pub vanished: bool,
+    /// The caller gave it up.
+    pub cancelled: bool,
+    /// A BYE got its 200.
+    pub ended: bool,
+    /// A Resource Manager crashed while it was not over.
+    pub touched: bool,
+    over: Option<Duration>,
+}
+
+/// All calls, and all records that were made.
+#[derive(Debug, Default)]
+pub struct Truth {
+    calls: BTreeMap<String, CallTruth>,
+    /// Made by a run of a node and not durable yet: number and id.
+    made: BTreeMap<&'static str, Vec<(u64, String)>>,
+    durable: BTreeSet<String>,
+    all: BTreeSet<String>,
+    /// Resource Managers that crashed.
+    pub crashes: u32,
+}
+
+impl Truth {
+    /// The calls by Call-ID.
+    #[must_use]
+    pub const fn calls(&self) -> &BTreeMap<String, CallTruth> {
+        &self.calls
+    }
+
+    /// How many calls were answered with 2xx at the caller.
+    #[must_use]
+    pub fn answered(&self) -> usize {
+        let answered = |call: &&CallTruth| matches!(call.outcome, Some((200..=299, _)));
+        self.calls.values().filter(answered).count()
+    }
+
+    /// Records that are known to be on a disk.
+    #[must_use]
+    pub fn durable(&self) -> usize {
+        self.durable.len()
+    }
+
+    /// A party has seen or done something.
+    pub fn note(&mut self, note: Note) {
+        let Note { at, who, call, fact } = note;
+        let call = self.calls.entry(call).or_default();
+        match fact {
+            Seen::Placed | Seen::Offered | Seen::HungUp => {}
+            Seen::Final(code, reason) => {
+                if code >= 300 {
+                    call.over = Some(at);
+                }
+                call.outcome = Some((code, reason));
+            }
+            Seen::Unanswered => call.unanswered = true,
+            Seen::Taken => call.taken.push(who),
+            Seen::HangsUp => call.hung_up = call.hung_up.or(Some(who)),
+            Seen::ByeAnswered(code) => {
+                if code == 200 {
+                    call.over = Some(at);
+                    call.ended = true;
+                }
+            }
+            Seen::Cancels => call.cancelled = true,
+            Seen::Vanishes => call.vanished = true,
+        }
+    }
+
+    /// A record was made by a node.
+    ///
+    /// # Errors
+    /// It cannot be read, or its id is not new.
+    pub fn made(&mut self, node: &'static str, no: u64, json: &[u8]) -> Result<(), String> {
+        let json: serde_json::Value =
+            serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let id = json["id"].as_str().unwrap_or_default().to_owned();
+        if !self.all.insert(id.clone()) {
+            return Err(format!("{node} made two records with the id {id}"));
+        }
+        self.made.entry(node).or_default().push((no, id));
+        Ok(())
+    }
+
+    /// A node was told that all records up to this one are on disk.
+    pub fn is_durable(&mut self, node: &'static str, upto: u64) {
+        let made = self.made.entry(node).or_default();
+        let (durable, rest) = std::mem::take(made).into_iter().partition(|(no, _)| *no <= upto);
+        *made = rest;
+        let durable: Vec<(u64, String)> = durable;
+        self.durable.extend(durable.into_iter().map(|(_, id)| id));
+    }
+
+    /// A node has crashed: what was not durable may be lost, and calls that were not over may have
+    /// lost a record.
+    pub fn crashed(&mut self, node: &'static str, now: Duration) {
+        self.crashes += 1;
+        self.made.remove(node);
+        for call in self.calls.values_mut() {
+            call.touched |= call.over.is_none_or(|over| over + SETTLED > now);
+        }
+    }
+
+    /// Everything is over and every line to the report stands: it must say the truth now.
+    ///
+    /// # Errors
+    /// What it says otherwise.
+    pub fn compare(&self, report: &Reporting) -> Result<(), String> {
+        if let Some(fault) = report.fault() {
+            return Err(fault.to_owned());
+        }
+        if let Some(id) = self.durable.iter().find(|id| !report.has(id)) {
+            return Err(format!("a record that was on disk never arrived: {id}"));
+        }
+        if let Some(id) = report.ids().find(|id| !self.all.contains(*id)) {
+            return Err(format!("a record that nobody made: {id}"));
+        }
+        let mut ends = BTreeMap::new();
+        for end in report.ends() {
+            let seen: &mut Vec<u64> = ends.entry(&end.session).or_default();
+            if seen.contains(&end.epoch) || !(seen.is_empty() || end.rebuilt) {
+                return Err(format!("two ends of {}", end.session));
+            }
+            seen.push(end.epoch);
+        }
+        let mut rows: BTreeMap<String, Vec<CallRow>> = BTreeMap::new();
+        for row in report.rows() {
+            if row.ended_ms.is_none() {
+                return Err(format!("a call never ended in the report: {row:?}"));
+            }
+            rows.entry(row.call_id.clone().unwrap_or_default()).or_default().push(row);
+        }
+        for (id, call) in &self.calls {
+            let rows = rows.get(id).map_or(&[][..], Vec::as_slice);
+            call.compare(rows).map_err(|what| format!("{id}: {what}\n{call:?}\n{rows:#?}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl CallTruth {
+    fn compare(&self, rows: &[CallRow]) -> Result<(), String> {
+        if self.ended && rows.is_empty() {
+            return Err("its BYE got a 200, and no row".to_owned());
+        }
+        if self.touched {
+            return Ok(());
+        }
+        if rows.len() > 1 {
+            return Err("one call has several rows".to_owned());
+        }
+        match (&self.outcome, rows.first()) {
+            (Some((code, reason)), None) => {
+                let unrecorded = *code >= 300 && UNRECORDED.contains(&reason.as_str());
+                if !unrecorded {
+                    return Err(format!("answered with {code} {reason}, and no row"));
+                }
+            }
+            (Some((200..=299, _)), Some(row)) => self.answered(row)?,
+            (Some((code, _)), Some(row)) => {
+                if row.sip_status != Some(*code) || row.answered_ms.is_some() {
+                    return Err(format!("refused with {code}, the row says otherwise"));
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    fn answered(&self, row: &CallRow) -> Result<(), String> {
+        if row.answered_ms.is_none() {
+            return Err("it was answered, the row says not".to_owned());
+        }
+        let server = row.resource_name.as_deref().unwrap_or_default();
+        if !self.taken.contains(&server) {
+            return Err(format!("taken by {:?}, the row says {server}", self.taken));
+        }
+        Ok(())
+    }
+}
