@@ -177,7 +177,7 @@ impl Proxy {
     }
 
     /// The number that the first leg of a session was for.
-    fn first_number<'s>(&'s self, session: &'s Session) -> &'s str {
+    pub(crate) fn first_number<'s>(&'s self, session: &'s Session) -> &'s str {
         let mut legs = session.legs.iter().filter_map(|key| self.table.leg(*key));
         legs.find(|leg| leg.primary).map_or("", |leg| leg.texts.get(Text::Dn))
     }

@@ -26,7 +26,7 @@ use crate::pool::Plan;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
 use crate::reject::{No, Reason};
-use crate::select::{self, Choice, number};
+use crate::select::{self, Choice, joining, number};
 
 /// What a request outside dialogs is worked out in; the memory is the engine's and goes back to it.
 struct Desk {
@@ -72,7 +72,10 @@ impl Proxy {
         let (dnis, ani) = numbers.split_at(dialled);
         let trace = &mut story.trace;
         let asking = self.asking(&snapshot, request, source, dnis);
-        let choice = select::select(&asking, None, trace)?;
+        let choice = match self.living_session(message, source) {
+            Some(session) => joining::join(&asking, session, self.first_number(session), trace)?,
+            None => select::select(&asking, None, trace)?,
+        };
         may_pass(&snapshot, &choice, request.method())?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);

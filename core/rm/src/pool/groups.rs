@@ -3,7 +3,7 @@
 //! From the groups that the tenant sees for the service: without those that lack what is required,
 //! by location, then by the preference of the profile. Must not look at states.
 
-use model::config::{Capabilities, GroupIx, Profile, ResourceIx};
+use model::config::{Capabilities, GroupIx, Profile, ResourceIx, Service};
 use model::record::{Stage, Verdict};
 use model::snapshot::Snapshot;
 
@@ -24,12 +24,15 @@ pub(crate) struct Fit {
 pub(crate) struct Wants<'a> {
     profile: Option<&'a Profile>,
     asks: Option<&'a Asks>,
+    /// Capabilities are those of media servers: nobody asks a gateway or a connector for them.
+    of_media: bool,
 }
 
 impl<'a> Wants<'a> {
     pub(crate) fn of(snapshot: &'a Snapshot, plan: &'a Plan) -> Self {
         let profile = snapshot.profile_by_dbid(plan.profile).map(|ix| snapshot.profile(ix));
-        Self { profile, asks: plan.asks.as_deref() }
+        let of_media = !matches!(plan.service, Service::Gateway | Service::Cti);
+        Self { profile, asks: plan.asks.as_deref(), of_media }
     }
 
     /// Nothing but the service.
@@ -40,6 +43,9 @@ impl<'a> Wants<'a> {
 
     /// The first name that is not there as it is wanted.
     fn missing(self, have: &Capabilities) -> Option<&'a str> {
+        if !self.of_media {
+            return None;
+        }
         let of_profile = self.profile.and_then(|profile| have.misses(&profile.requires));
         let lacks = |(name, value): &&(String, Option<String>)| !have.has(name, value.as_deref());
         let of_request = || self.asks?.requires.iter().find(lacks).map(|(name, _)| name.as_str());

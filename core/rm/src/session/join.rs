@@ -120,6 +120,17 @@ impl Proxy {
         Some(self.table.insert_session(session))
     }
 
+    /// The session that a request which begins none belongs to, if it lives.
+    pub(crate) fn living_session(
+        &self,
+        message: &Message<'_>,
+        source: &Source,
+    ) -> Option<&Session> {
+        let named = named(message).filter(|_| source.trusted)?;
+        let session = self.table.session(self.table.session_of(named.guid)?);
+        session.filter(|session| session.profile.is_some())
+    }
+
     /// What an INVITE that is only explained would change of the session that it joins.
     pub(crate) fn session_before(&self, message: &Message<'_>, source: &Source) -> Option<Before> {
         let guid = named(message).filter(|_| source.trusted)?.guid;

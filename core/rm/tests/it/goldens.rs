@@ -181,3 +181,26 @@ fn outbound_of_a_media_server() {
     assert_eq!(masked(&sent.text), leaves);
     assert_eq!(sent.flow.remote, address("192.0.2.10:5060"));
 }
+
+/// Example (c): the second party of a conference goes to the server of the first.
+#[test]
+fn second_party_of_a_conference() {
+    let mut documents = example();
+    let servers = documents[3]["spec"]["resources"].as_array_mut().unwrap();
+    servers[0]["state"] = "draining".into();
+    let mut world = World::with(&documents, settings());
+    let uri = "sip:conf=team7@10.0.0.5;confmaxsize=20;gvp-tenant-id=acme";
+    sent(&mut world, CALLER, &invite_to(uri, CALLER, "c1", ""));
+    let servers = documents[3]["spec"]["resources"].as_array_mut().unwrap();
+    servers[0]["state"] = "enabled".into();
+    world.input(rm::Input::Snapshot(crate::world::snapshot(&documents)));
+    for call in ["c2", "c3"] {
+        let sent = sent(&mut world, CALLER, &invite_to(uri, CALLER, call, ""));
+        let expected = "INVITE sip:conf=team7@10.0.0.12:5070;transport=tcp;confmaxsize=20 SIP/2.0";
+        assert_eq!(sent.text.lines().next().unwrap(), expected);
+        let route = masked(header(&sent.text, "Record-Route"));
+        let expected = "<sip:rm-T@10.0.0.5:5060;lr;transport=tcp;gvp.rm.datanodes=1;\
+            confinstid=2026-01-01-10.0.0.5:5060;idtag=00410001>";
+        assert_eq!(route, expected);
+    }
+}

@@ -274,3 +274,29 @@ fn to_explain_a_leg_that_would_join_changes_nothing() {
     let (_, forwarded, _) = answered(&mut world, &first.server);
     assert!(forwarded.contains(";idtag=00410002>"), "{forwarded}");
 }
+
+#[test]
+fn a_gateway_is_not_asked_for_what_a_media_server_must_be_able_to() {
+    let mut objects = platform();
+    objects[1]["spec"]["requires"] = serde_json::json!({"asr": ["en-US"]});
+    objects[3]["spec"]["capabilities"] = serde_json::json!({"asr": ["en-US"]});
+    let mut world = World::with(&objects, settings());
+    let first = world.up("18005550100", "one");
+    let session = session_of(&world);
+    world.udp(&first.server, &joins("sip:4420123@10.0.0.5", &first.server, "out", &session));
+    assert_eq!(world.take_invite().unwrap().flow.remote, address(CARRIER));
+}
+
+#[test]
+fn a_message_in_a_session_gets_what_the_session_has() {
+    let mut world = platform::ready();
+    world.udp(CALLER, &invite("493055", "one"));
+    let (_, text, _) = answered(&mut world, CALLER);
+    let session = format!("{SESSION_ID}: {}\r\n", header(&text, SESSION_ID));
+    let message =
+        invite_to("sip:dialog@10.0.0.5", MCP1, "m", &session).replace("INVITE", "MESSAGE");
+    world.udp(MCP1, &message);
+    let sent = world.wire.iter().find(|sent| sent.text.starts_with("MESSAGE ")).unwrap();
+    assert!(sent.text.contains(";voicexml=http://a.example/x.vxml "), "{}", sent.text);
+    assert_eq!((world.proxy.status().sessions, world.proxy.status().legs), (1, 1));
+}

@@ -242,3 +242,63 @@ fn parameters_come_down_the_tenants_and_a_tenant_id_can_be_kept() {
         voicexml=http://a.example/x.vxml;deep=north;who=profile SIP/2.0";
     assert_eq!(first, expected);
 }
+
+/// The platform with these options.
+fn with_options(options: rm::Options) -> World {
+    World::with(&platform::platform(), rm::Settings { options, ..settings() })
+}
+
+#[test]
+fn options_of_selection() {
+    use model::config::options::DnisHeader;
+    let standard = || settings().options;
+    let header = |dnis_header| rm::Options { dnis_header, ..standard() };
+    let ids = rm::Options { ignore_ruri_tenant_dbid: false, ..standard() };
+    let gateways = rm::Options { ignore_gateway_group: true, ..standard() };
+    let wary = rm::Options { trust_tenant_parameter: false, ..standard() };
+    let (uri, known) = ("sip:5@10.0.0.5", "sip:493055@10.0.0.5");
+    let named = |name: &str| format!("{name}: <sip:493055@x>;reason=y, <sip:8001@x>\r\n");
+    let (history, called, diversion) =
+        (named("History-Info"), named("P-Called-Party-ID"), named("Diversion"));
+    let history = history.as_str();
+    for (options, from, uri, lines, tenant, by) in [
+        (ids.clone(), "server", "sip:0@10.0.0.5;gvp-tenant-id=110", "", "north", "default"),
+        (ids, "server", "sip:0@10.0.0.5;gvp-tenant-id=999", "", "-", "-"),
+        (gateways.clone(), "gw-north", "sip:18005550100@10.0.0.5", "", "acme", "did"),
+        (gateways, "gw-cti-2", "sip:18005550100@10.0.0.5", "", "acme", "did"),
+        (wary.clone(), "gw-env", "sip:0@10.0.0.5;gvp-tenant-id=acme", "", "-", "-"),
+        (wary, "server", "sip:0@10.0.0.5;gvp-tenant-id=acme", "", "acme", "default"),
+        (header(DnisHeader::HistoryInfo), "server", uri, history, "north", "did"),
+        (header(DnisHeader::PCalledPartyId), "server", uri, &called, "north", "did"),
+        (header(DnisHeader::Diversion), "server", uri, &diversion, "north", "did"),
+        (header(DnisHeader::Diversion), "server", known, "", "north", "did"),
+        (header(DnisHeader::To), "server", known, "", "-", "-"),
+    ] {
+        let case = format!("{from} {uri} {lines}");
+        let mut world = with_options(options);
+        let from = caller(from);
+        world.udp(from, &invite_to(uri, from, "o", lines));
+        if let Some(sent) = world.take_invite() {
+            world.udp(&sent.flow.remote.to_string(), &reply(&sent.text, 603, "t", ""));
+        }
+        let end = world.ends()[0];
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let found = (text(&end["tenant"]["name"]), text(&end["selected_by"]));
+        assert_eq!(found, (tenant.to_owned(), by.to_owned()), "{case}");
+    }
+}
+
+#[test]
+fn a_session_lingers_as_long_as_it_is_told() {
+    let mut world = with_options(rm::Options {
+        session_linger: std::time::Duration::ZERO,
+        ..settings().options
+    });
+    let mut up = world.up("18005550100", "one");
+    let guid = world.phase("start")[0]["guid"].as_str().unwrap().to_owned();
+    world.hang_up(&mut up, "b");
+    let line = format!("X-Genesys-GVP-Session-ID: {guid}\r\n");
+    world.udp(CALLER, &invite_to("sip:18005550100@10.0.0.5", CALLER, "two", &line));
+    let text = world.take_invite().unwrap().text;
+    assert!(!text.contains(&guid), "{text}");
+}

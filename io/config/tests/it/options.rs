@@ -29,7 +29,7 @@ fn values_are_read_in_any_form() {
                 sos-number: 112, overload-respcode: 500, forward-503: true, \
                 priority-numbers: [911, \"1-800-555*\", \"100-199\"], \
                 resource-full-respcode: 486, session-linger: 2s, \
-                ignore-gw-lrg-configuration: true, allow-direct-outbound: true, \
+                ignore-gw-lrg-configuration: true, \
                 cti-unavailable-respcode: \"486;600\", \
                 cti-unavailable-action: answer }, proxy: { \"sip.mtusize\": 1400, \
                 \"sip.min_se\": 120, \"sip.timer.t1\": \"250\" }, \
@@ -51,7 +51,6 @@ fn values_are_read_in_any_form() {
         resource_full_respcode: Some(486),
         session_linger: Duration::from_secs(2),
         ignore_gateway_group: true,
-        allow_direct_outbound: true,
         cti_stops: StatusSet(vec![(486, 486), (600, 600)]),
         cti_stopped: CtiAction::Answer,
         mtu: 1400,
