@@ -28,6 +28,7 @@ mod loss;
 mod names;
 mod operate;
 mod oracle;
+mod pools;
 mod refusals;
 mod restart;
 mod settings;

@@ -254,7 +254,7 @@ impl Proxy {
     }
 
     /// Groups that have become full.
-    fn tell_filled(&mut self) {
+    pub(crate) fn tell_filled(&mut self) {
         while let Some(group) = self.pool.filled.pop() {
             let group = self.snapshot.group(group);
             let fields = vec![

@@ -57,6 +57,9 @@ impl Proxy {
                 return Err("a place that nobody takes");
             }
         }
+        if self.pool.conferences.legs().any(|leg| self.table.leg(leg).is_none()) {
+            return Err("a conference with a leg that is not there");
+        }
         for (key, hunt) in &self.hunts {
             let Some(current) = &hunt.current else { return Err("a hunt without a try") };
             if self.clients.get(&current.client) != Some(&ClientUse::Hunt(key)) {

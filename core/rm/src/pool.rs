@@ -131,6 +131,8 @@ impl Pool {
     /// Everybody is seated anew; what a seat remembers of choices goes with its member.
     fn seat_all(&mut self, snapshot: &Snapshot) {
         let before = std::mem::take(&mut self.boards);
+        // their indexes mean other groups now
+        self.filled.clear();
         self.stale.clear();
         for (_, member) in &mut self.members {
             member.stale = false;

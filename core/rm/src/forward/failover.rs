@@ -217,6 +217,7 @@ impl Proxy {
         } else {
             self.pool.place(now, &snapshot, &self.options, &mut plan, &mut story.trace)
         };
+        self.tell_filled();
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.plan = plan;
             hunt.story = story;

@@ -80,7 +80,9 @@ impl Proxy {
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
-        let pick = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace)?;
+        let placed = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace);
+        self.tell_filled();
+        let pick = placed?;
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;
         let trusted = source.trusted;

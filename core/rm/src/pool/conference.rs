@@ -156,6 +156,11 @@ impl Conferences {
         self.all.get(*self.by_key.get(key)?)
     }
 
+    /// Keys of all legs that are in one.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = usize> + '_ {
+        self.all.iter().flat_map(|(_, one)| one.legs.iter().copied())
+    }
+
     /// The conference of a leg.
     pub(crate) fn of_leg(&self, leg: usize) -> Option<&Instance> {
         self.all.get(*self.of_leg.get(&leg)?)

@@ -76,40 +76,52 @@ fn least(seats: &[Seat], fit: impl Fn(&Seat) -> bool) -> Option<usize> {
 
 /// Smooth weighted round robin: each candidate gains its weight, the richest pays the sum.
 fn weighted(seats: &mut [Seat], moves: bool, fit: impl Fn(&Seat) -> bool) -> Option<usize> {
-    let mut sum = 0;
-    let mut best: Option<(usize, i64, u32)> = None;
-    for (at, seat) in seats.iter_mut().enumerate().filter(|(_, seat)| fit(seat)) {
-        let credit = seat.credit + i64::from(seat.weight);
-        sum += i64::from(seat.weight);
+    let (mut best, mut most, mut rank, mut sum) = (None, i64::MIN, u32::MAX, 0);
+    for (at, seat) in seats.iter_mut().enumerate() {
+        if !fit(seat) {
+            continue;
+        }
+        let weight = i64::from(seat.weight);
+        let credit = seat.credit + weight;
+        sum += weight;
         if moves {
             seat.credit = credit;
         }
-        let richer = |(_, most, rank)| credit > most || credit == most && seat.rank < rank;
-        if best.is_none_or(richer) {
-            best = Some((at, credit, seat.rank));
+        if credit > most || credit == most && seat.rank < rank {
+            (best, most, rank) = (Some(at), credit, seat.rank);
         }
     }
-    let (at, ..) = best?;
-    if let Some(seat) = seats.get_mut(at).filter(|_| moves) {
+    if let Some(seat) = best.and_then(|at| seats.get_mut(at)).filter(|_| moves) {
         seat.credit -= sum;
     }
-    Some(at)
+    best
 }
 
 /// Rendezvous: each member has a number for the key, times its weight; the highest wins, so that
 /// a lost member moves only its own share.
 fn rendezvous(seats: &[Seat], key: u64, fit: impl Fn(&Seat) -> bool) -> Option<usize> {
-    let score = |seat: &Seat| u128::from(mixed(key ^ seat.name)) * u128::from(seat.weight);
-    let fit = seats.iter().enumerate().filter(|(_, seat)| fit(seat));
-    let scored = fit.map(|(at, seat)| (score(seat), std::cmp::Reverse(seat.rank), at));
-    scored.max().map(|(.., at)| at)
+    let (mut best, mut most, mut rank) = (None, 0, u32::MAX);
+    for (at, seat) in seats.iter().enumerate() {
+        if !fit(seat) {
+            continue;
+        }
+        // 48 bits, and at most 10 of the weight
+        let score = (mixed(key ^ seat.name) >> 16) * u64::from(seat.weight);
+        if best.is_none() || score > most || score == most && seat.rank < rank {
+            (best, most, rank) = (Some(at), score, seat.rank);
+        }
+    }
+    best
 }
 
-/// Every bit of the input moves half of the output (the finaliser of splitmix64).
-const fn mixed(bits: u64) -> u64 {
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
+/// Every bit of the input moves half of the output: both halves of a product, folded.
+fn mixed(bits: u64) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let bits = (bits ^ (bits >> 32)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let product = u128::from(bits ^ ODD) * 0x94D0_49BB_1331_11EB;
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are what is meant")]
+    let folded = (product >> 64) as u64 ^ product as u64;
+    folded
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(super) fn families(out: &mut Exposition, figures: &Figures) {
     names_of_hosts(out, figures);
     calls(out, figures);
     resources(out, &figures.resources);
+    groups(out, &figures.resources);
     tries(out, figures);
     sockets(out, figures);
 }
@@ -130,6 +131,42 @@ fn resources(out: &mut Exposition, resources: &[ResourceView]) {
     out.family(names::RM_PR_TOTAL_CALLS, Kind::Counter, "legs placed on a resource");
     for resource in resources {
         out.sample(&[("rmPRName", &resource.name)], float(resource.total));
+    }
+}
+
+/// What the resources of a group are together.
+#[derive(Default)]
+struct Group {
+    states: BTreeMap<&'static str, usize>,
+    /// None: one of them is without bound.
+    capacity: Option<u64>,
+    used: usize,
+}
+
+fn groups(out: &mut Exposition, resources: &[ResourceView]) {
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
+    for resource in resources {
+        let first = || Group { capacity: Some(0), ..Group::default() };
+        let group = groups.entry(&resource.group).or_insert_with(first);
+        *group.states.entry(resource.state).or_default() += 1;
+        let both = group.capacity.zip(resource.capacity);
+        group.capacity = both.map(|(sum, own)| sum.saturating_add(u64::from(own)));
+        group.used += resource.used;
+    }
+    out.family(names::RM_GROUP_RESOURCES, Kind::Gauge, "resources of a group in a state");
+    for (group, own) in &groups {
+        for state in STATES {
+            let labels = [("group", *group), ("state", state), ("source", "static")];
+            out.sample(&labels, size(own.states.get(state).copied().unwrap_or_default()));
+        }
+    }
+    out.family(names::RM_GROUP_CAPACITY, Kind::Gauge, "places of a group; -1 = unlimited");
+    for (group, own) in &groups {
+        out.sample(&[("group", group)], own.capacity.map_or(-1.0, float));
+    }
+    out.family(names::RM_GROUP_USED, Kind::Gauge, "legs and watched tries of a group");
+    for (group, own) in &groups {
+        out.sample(&[("group", group)], size(own.used));
     }
 }
 
