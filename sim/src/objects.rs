@@ -100,7 +100,7 @@ pub fn settings(
     };
     let peer = Peer {
         name: "sip-server".to_owned(),
-        matches: vec![Match::Ip(caller.ip())],
+        matches: vec![Match::Socket(caller)],
         names: Vec::new(),
         role: Role::SipServer,
         allow_route: false,
