@@ -44,7 +44,7 @@ fn a_refused_call_is_explained_on_one_screen() {
     };
     let (tenant, profile) = (dbid("tenant", "acme"), dbid("profile", "acme-main"));
     let head = format!(
-        "refused 480 usage-limit: tenant acme 2/2; Retry-After 5\n\
+        "refused 480 usage-limit: tenant acme usage_limit 2/2; Retry-After 5\n\
          limit     tenant acme ({tenant}): usage_limit, 2 of 2 in use\n\
          caller    127.0.0.1:5060, sip-server\n\
          tenant    acme ({tenant})\n\

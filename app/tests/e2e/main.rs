@@ -10,6 +10,7 @@ mod capture;
 mod dns;
 mod http;
 mod kamailio;
+mod limits;
 mod line;
 mod platform;
 mod player;

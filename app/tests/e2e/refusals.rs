@@ -56,7 +56,7 @@ fn a_call_over_the_limit_gets_the_configured_code() {
     assert_eq!(cdr["sip-status"], "486");
     assert_eq!(cdr["tenant/name"], "acme");
     let line = rm.line_with(" 20301 ");
-    for part in ["usage limit", "status=486", "tenant acme 2/2"] {
+    for part in ["usage limit", "status=486", "tenant acme usage_limit 2/2"] {
         assert!(line.contains(part), "{part} in {line}");
     }
 }

@@ -131,6 +131,15 @@ impl<'a> Plan<'a> {
         Self { scenario: path, ..self }
     }
 
+    /// The same to `urn:service:sos` (RFC 5031).
+    pub(crate) fn dialling_sos(self, dir: &Path) -> Self {
+        let text = std::fs::read_to_string(&self.scenario).unwrap();
+        let path = dir.join("emergency.xml");
+        let number = "INVITE sip:[field0]@[remote_ip]:[remote_port] SIP/2.0";
+        std::fs::write(&path, text.replace(number, "INVITE urn:service:sos SIP/2.0")).unwrap();
+        Self { scenario: path, ..self }
+    }
+
     /// Calls that are served, or shed with this code.
     pub(crate) fn shed(self, dir: &Path, code: u16) -> Self {
         let text = std::fs::read_to_string(scenario("either.xml")).unwrap();

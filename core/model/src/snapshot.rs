@@ -6,6 +6,7 @@
 //! stamped into every record. `Environment` (dbid 1) is always there, as tenant 0.
 
 mod build;
+mod policies;
 mod view;
 
 use crate::config::{
@@ -14,6 +15,7 @@ use crate::config::{
 };
 use crate::did::DidIndex;
 use crate::id::{Dbid, Revision};
+pub use policies::{Layer, Level};
 use smallvec::SmallVec;
 use view::{Names, Views};
 

@@ -218,6 +218,9 @@ impl Proxy {
         if !no.subject.is_empty() {
             fields.push((no.reason.subject(), no.subject.clone()));
         }
+        if let Some(alarm) = no.alarm {
+            fields.push(("alarm", alarm.to_owned()));
+        }
         if unsaid > 0 {
             fields.push(("unsaid", unsaid.to_string()));
         }

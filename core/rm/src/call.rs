@@ -15,12 +15,13 @@ use crate::admit::{Request, Source, own};
 use crate::counters::count;
 use crate::forward::through::Through;
 use crate::log;
-use crate::policy;
+use crate::policy::{self, Refused};
 use crate::pool::{Pick, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::record::Story;
 use crate::reject::{No, Reason};
 use crate::select::{self, Asking, Choice, joining, number};
+use crate::session::end::{objects, place};
 use crate::session::{Kind, Session, State, Text};
 
 /// A call between admit and forward.
@@ -191,58 +192,88 @@ impl Proxy {
         if choice.disabled {
             return Err(Reason::Disabled.into());
         }
-        let Some((_, leg)) = self.table.both(call.leg) else {
+        let snapshot = Arc::clone(&self.snapshot);
+        let Some((session, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
-        let (session, direction) = (leg.session, leg.kind);
-        let joined = self.usage.contains(policy::ROOT, session);
-        let snapshot = Arc::clone(&self.snapshot);
         let mut dialled = std::mem::take(&mut self.scratch);
         dialled.clear();
-        if direction == Kind::Outbound {
+        if leg.kind == Kind::Outbound {
             number::wanted(request.message, &mut dialled);
         }
         let asked = policy::Asked {
             tenant: choice.tenant,
             profile: choice.profile,
             service: choice.service,
-            priority: call.source.priority,
-            joined,
-            direction,
-            transfer: direction == Kind::Outbound && self.has_call_from_outside(session),
+            direction: leg.kind,
+            transfer: leg.kind == Kind::Outbound && self.has_call_from_outside(leg.session),
             number: &dialled,
+            session: leg.session,
+            inside: self.legs_inside(session, call.leg, choice.service),
+            priority: call.source.priority,
         };
-        let judges = policy::levels(&snapshot, &asked);
-        let trace = &mut call.story.trace;
-        let judged = policy::authorise(&mut self.usage, &judges, &asked, session, trace);
+        let Story { usage: figures, trace, .. } = &mut call.story;
+        let (now, usage) = (request.now, &mut self.usage);
+        let judged = policy::authorise(now, &snapshot, usage, &asked, figures, trace);
         self.scratch = dialled;
         match judged {
-            Ok(policy::Reserved { burst, figures, number }) => {
-                call.story.usage = figures;
-                call.number = number;
-                if let Some(choice) = &call.choice {
-                    self.is_mapped(&snapshot, session, choice);
-                }
-                self.note_burst(session, burst);
-                self.note_number(call);
+            Ok(granted) => {
+                self.is_granted(&snapshot, call, granted);
                 Ok(())
             }
-            Err(refused) => {
-                let (no, refusal) = *refused;
-                let figure = |number: Option<u64>| number.unwrap_or_default().to_string();
-                let text = format_args!(
-                    "{}|{}|{}|{}",
-                    refusal.name.as_deref().unwrap_or_default(),
-                    refusal.rule,
-                    figure(refusal.limit),
-                    figure(refusal.usage)
-                );
-                let now = request.now;
-                self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
-                call.story.policy = Some(refusal);
-                Err(no)
+            Err(refused) => Err(self.said_no_by_policy(now, call, *refused)),
+        }
+    }
+
+    /// A leg may begin: it is in the sets, and what its policies say of it is known.
+    fn is_granted(&mut self, snapshot: &Snapshot, call: &mut Call, granted: policy::Granted) {
+        let (Some(choice), Some(leg)) = (&call.choice, self.table.leg(call.leg)) else { return };
+        let (key, kind) = (leg.session, leg.kind);
+        let joined = self.usage.contains(policy::ROOT, key);
+        let Some(session) = self.table.session_mut(key) else { return };
+        if !joined {
+            session.kind = kind;
+        }
+        if !joined || session.profile.is_none() {
+            session.longest = policy::longest(snapshot, choice.tenant, choice.profile);
+        }
+        self.is_mapped(snapshot, key, choice);
+        let Some(session) = self.table.session(key) else { return };
+        let members = objects(session);
+        for leg in &session.legs {
+            if let Some(own) = self.table.leg(*leg) {
+                self.usage.enter(&members, place(session, *leg, own));
             }
         }
+        call.number = granted.number;
+        self.note_burst(key, granted.burst);
+        self.note_number(call);
+    }
+
+    /// Legs of a service in a session, besides one.
+    fn legs_inside(&self, session: &Session, own: usize, service: Service) -> usize {
+        let others = session.legs.iter().filter(|key| **key != own);
+        let others = others.filter_map(|key| self.table.leg(*key));
+        others.filter(|leg| leg.service == service).count()
+    }
+
+    /// A policy has said no: told to the record, and as an alarm where it wants one.
+    fn said_no_by_policy(&mut self, now: Now, call: &mut Call, refused: Refused) -> No {
+        let Refused { mut no, policy, alarm } = refused;
+        let figure = |number: Option<u64>| number.unwrap_or_default().to_string();
+        let text = format_args!(
+            "{}|{}|{}|{}",
+            policy.name.as_deref().unwrap_or_default(),
+            policy.rule,
+            figure(policy.limit),
+            figure(policy.usage)
+        );
+        self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
+        let raised = |(object, kind)| self.policy_alarms.raise(now.mono, object, kind);
+        no.alarm = alarm.is_some_and(raised).then_some(policy::alarm::NAME);
+        call.story.usage.clear();
+        call.story.policy = Some(policy);
+        no
     }
 
     pub(crate) fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {

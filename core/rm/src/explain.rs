@@ -21,6 +21,8 @@ use crate::counters::Counters;
 use crate::forward::{Attempt, branch};
 use crate::input::NodeState;
 use crate::output::Events;
+use crate::policy::Alarms;
+use crate::policy::rate::Rates;
 use crate::pool::Pick;
 use crate::proxy::Proxy;
 use crate::record::Recorder;
@@ -118,6 +120,8 @@ struct Aside {
     recorder: Recorder,
     chance: Chance,
     branches: u64,
+    rates: Rates,
+    policy_alarms: Alarms,
 }
 
 impl Proxy {
@@ -164,11 +168,15 @@ impl Proxy {
             recorder: std::mem::take(&mut self.recorder),
             chance: self.chance.clone(),
             branches: self.branches,
+            rates: self.usage.rates().clone(),
+            policy_alarms: std::mem::take(&mut self.policy_alarms),
         }
     }
 
     fn put_back(&mut self, aside: Aside) {
-        let Aside { counters, events, recorder, chance, branches } = aside;
+        let Aside { counters, events, recorder, chance, branches, rates, policy_alarms } = aside;
+        *self.usage.rates() = rates;
+        self.policy_alarms = policy_alarms;
         self.counters = counters;
         self.events = events;
         self.recorder = recorder;

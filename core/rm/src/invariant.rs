@@ -4,11 +4,13 @@
 //! takes a place there; every session with legs is counted where it belongs; every client
 //! transaction has somebody who waits.
 
+use model::record::Scope;
+
 use crate::limits;
 use crate::pool::Occupant;
 use crate::proxy::{ClientUse, Proxy};
-use crate::session::State;
-use crate::session::end::objects;
+use crate::session::end::{objects, place};
+use crate::session::{Session, State};
 
 impl Proxy {
     /// Shouts when an invariant is broken; costs nothing in release builds.
@@ -44,8 +46,8 @@ impl Proxy {
                     return Err("a leg is not on its resource");
                 }
             }
-            if !objects(session).iter().all(|object| self.usage.contains(*object, key)) {
-                return Err("a session is not counted where it belongs");
+            if session.legs.iter().any(|leg| !self.is_counted(session, *leg)) {
+                return Err("a session or leg is not counted where it belongs");
             }
         }
         for (_, member) in self.pool.configured() {
@@ -60,6 +62,7 @@ impl Proxy {
         if self.pool.conferences.legs().any(|leg| self.table.leg(leg).is_none()) {
             return Err("a conference with a leg that is not there");
         }
+        self.counts_nothing_else()?;
         for (key, hunt) in &self.hunts {
             let Some(current) = &hunt.current else { return Err("a hunt without a try") };
             if self.clients.get(&current.client) != Some(&ClientUse::Hunt(key)) {
@@ -76,5 +79,27 @@ impl Proxy {
             return Err("a watched try that cannot be found");
         }
         Ok(())
+    }
+
+    fn is_counted(&self, session: &Session, key: usize) -> bool {
+        let Some(leg) = self.table.leg(key) else { return false };
+        let place = place(session, key, leg);
+        let holds = |object| self.usage.of(object).is_some_and(|sets| sets.holds(place));
+        objects(session).into_iter().all(holds)
+    }
+
+    /// Every set has the size that the table says: what has gone has left it.
+    fn counts_nothing_else(&self) -> Result<(), &'static str> {
+        let tenants = self.snapshot.tenants().map(|(_, one)| (Scope::Tenant, one.dbid));
+        let profiles = self.snapshot.profiles().map(|(_, one)| (Scope::Profile, one.dbid));
+        let right = tenants.chain(profiles).all(|object| {
+            let own = self.table.walk(None).filter(|(_, one)| objects(one).contains(&object));
+            let live = own.fold((0, 0), |(sessions, legs), (_, session)| {
+                (sessions + 1, legs + session.legs.len() as u64)
+            });
+            let sets = self.usage.of(object);
+            live == sets.map_or((0, 0), |sets| (sets.sessions(), sets.all_legs()))
+        });
+        if right { Ok(()) } else { Err("a set of usage has another size than what lives") }
     }
 }

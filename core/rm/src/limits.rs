@@ -38,6 +38,10 @@ pub const LATE_DIALOGS: usize = 8;
 pub const BYE_HOLD: Duration = Duration::from_millis(250);
 /// Longest call unless a policy says otherwise (rm.md §6.1, `max_call_duration`).
 pub const MAX_CALL_DURATION: Duration = Duration::from_secs(12 * 3600);
+/// So much of its `rate_limit` a tenant or profile may save up (rm.md §6.1).
+pub const RATE_DEPTH: Duration = Duration::from_secs(2);
+/// An alarm of a policy is raised again after so long, and is over then (rm.md §6.1, §12.1).
+pub const POLICY_ALARM: Duration = Duration::from_secs(60);
 /// An ended leg cannot be revived so long (rm.md §2.1).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
 /// Sessions that have ended and can still be joined; beyond it the oldest cannot. Memory: about
@@ -79,6 +83,8 @@ pub const TEXT: usize = 2_048;
 pub const TEXTS: usize = 16_384;
 /// Longest `remote_uri` and `local_uri` in a record (rs.md §2.2).
 pub const RECORD_URI: usize = 512;
+/// Longest name of a policy's field in a record (rs.md §2.2).
+pub const RECORD_WORD: usize = 64;
 /// Longest Reason header kept for the record (rm.md §9.2).
 pub const REASON: usize = 256;
 /// Log lines of one group's exhaustion: at most one in this time, with a count (rm.md §7.9).

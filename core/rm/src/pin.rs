@@ -1,10 +1,10 @@
 //! The resource that a call must go to because another one is there (rm.md §7.7): the holder of a
-//! dialog, the connector and the gateway of a CTI session, the servers of a recording, the media
-//! server of a call of the SIP Server.
+//! dialog, the connector and the gateway of a CTI session, the gateway by which a session came in,
+//! the servers of a recording, the media server of a call of the SIP Server.
 //!
 //! Between select and place. Worked out from the legs that live, never kept apart from them.
 
-use model::config::Service;
+use model::config::{Policy, SameGateway, Service};
 use model::id::Dbid;
 use sip::message::Message;
 
@@ -29,7 +29,24 @@ impl Proxy {
         let shared = self.pin_of_what_is_shared(request, call, choice);
         let msml = choice.service == Service::Msml;
         let hold = if msml { Hold::Soft } else { Hold::WhileAlive };
-        held.or(cti).or(shared.map(|resource| Pin { resource, hold }))
+        let shared = shared.map(|resource| Pin { resource, hold });
+        held.or(cti).or(shared).or_else(|| self.pin_of_same_gateway(call, choice))
+    }
+
+    /// Where the policy wants it, what leads outside leaves through the gateway that its session
+    /// came in by (`use_same_gateway`).
+    fn pin_of_same_gateway(&self, call: &Call, choice: &Choice) -> Option<Pin> {
+        if choice.service != Service::Gateway {
+            return None;
+        }
+        let (session, _) = self.table.both(call.leg)?;
+        let resource = session.gateway?;
+        let said = |policy: &Policy| policy.use_same_gateway;
+        match self.snapshot.nearest(choice.tenant, choice.profile, said)? {
+            SameGateway::No => None,
+            SameGateway::Preferred => Some(Pin { resource, hold: Hold::Soft }),
+            SameGateway::Required => Some(Pin { resource, hold: Hold::Hard }),
+        }
     }
 
     /// In a CTI session: what a media server asks for goes to the connector, what the connector

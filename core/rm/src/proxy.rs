@@ -38,7 +38,7 @@ use crate::limits::{PENDING, PENDING_RESERVE, WATCHES};
 use crate::log;
 use crate::output::{Event, Events};
 use crate::overload::Overload;
-use crate::policy::Usage;
+use crate::policy::{self, Usage};
 use crate::pool::Pool;
 use crate::record::{Minutes, Recorder, Story};
 use crate::reject::{No, Reason};
@@ -61,6 +61,7 @@ pub struct Proxy {
     pub(crate) sources: Sources,
     pub(crate) names: Names,
     pub(crate) usage: Usage,
+    pub(crate) policy_alarms: policy::Alarms,
     pub(crate) pool: Pool,
     pub(crate) table: Table,
     pub(crate) lingering: Lingering,
@@ -175,6 +176,7 @@ impl Proxy {
             sources: Sources::new(&snapshot, seed),
             names: Names::new(seed),
             usage: Usage::new(seed),
+            policy_alarms: policy::Alarms::default(),
             pool: Pool::new(seed),
             table: Table::new(seed),
             lingering: Lingering::new(seed),

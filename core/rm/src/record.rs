@@ -34,10 +34,13 @@ use trace::Trace;
 pub(crate) struct Story {
     pub(crate) trace: Trace,
     /// Of the tenants from the root on, then of the profile.
-    pub(crate) usage: SmallVec<[Figure; 4]>,
+    pub(crate) usage: Figures,
     pub(crate) tries: SmallVec<[Tried; 2]>,
     pub(crate) policy: Option<Policy>,
 }
+
+/// How full the levels of a session are, from the root down.
+pub(crate) type Figures = SmallVec<[Figure; 8]>;
 
 /// How full one level is with the new session in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,13 @@ pub(crate) enum Reason {
     Disabled,
     TenantMismatch,
     ServiceForbidden,
+    OutboundForbidden,
+    TransferForbidden,
+    DialingRule,
     UsageLimit,
+    ServiceLimit,
+    SessionLimit,
+    RateLimit,
     NoMatch,
     NoLocation,
     ResourceFull,
@@ -105,7 +111,17 @@ impl Reason {
             Self::ServiceForbidden => {
                 attempt(403, "service-forbidden", Some(log::SERVICE_FORBIDDEN))
             }
+            Self::OutboundForbidden => {
+                attempt(403, "outbound-forbidden", Some(log::OUTBOUND_FORBIDDEN))
+            }
+            Self::TransferForbidden => {
+                attempt(403, "transfer-forbidden", Some(log::OUTBOUND_FORBIDDEN))
+            }
+            Self::DialingRule => attempt(403, "dialing-rule", Some(log::DIALING_RULE)),
             Self::UsageLimit => later(attempt(480, "usage-limit", Some(log::USAGE_LIMIT)), 5),
+            Self::ServiceLimit => later(attempt(480, "service-limit", Some(log::SERVICE_LIMIT)), 5),
+            Self::SessionLimit => later(attempt(480, "session-limit", Some(log::SERVICE_LIMIT)), 5),
+            Self::RateLimit => later(attempt(480, "rate-limit", Some(log::RATE_LIMIT)), 1),
             Self::NoMatch => attempt(480, "no-match", Some(log::NO_RESOURCE)),
             Self::NoLocation => attempt(480, "no-location", Some(log::NO_RESOURCE)),
             Self::ResourceFull => later(attempt(480, "resource-full", Some(log::NO_RESOURCE)), 2),
@@ -144,8 +160,11 @@ impl Reason {
             Self::Method => "method",
             Self::NoProfile => "number",
             Self::TenantMismatch => "tenant",
-            Self::ServiceForbidden => "rule",
-            Self::UsageLimit => "limit",
+            Self::ServiceForbidden
+            | Self::OutboundForbidden
+            | Self::TransferForbidden
+            | Self::DialingRule => "rule",
+            Self::UsageLimit | Self::ServiceLimit | Self::SessionLimit | Self::RateLimit => "limit",
             Self::NoMatch | Self::NoLocation => "service",
             Self::ResourceFull
             | Self::ResourceDraining
@@ -188,11 +207,14 @@ pub(crate) struct No {
     pub(crate) retry_after: Option<u32>,
     /// Empty: there is nothing to say.
     pub(crate) subject: String,
+    /// The alarm that its log line raises.
+    pub(crate) alarm: Option<&'static str>,
 }
 
 impl No {
     pub(crate) fn new(reason: Reason, subject: impl Into<String>) -> Self {
-        Self { reason, status: None, retry_after: None, subject: subject.into() }
+        let subject = subject.into();
+        Self { reason, status: None, retry_after: None, subject, alarm: None }
     }
 
     pub(crate) fn with_status(self, status: Option<u16>) -> Self {

@@ -139,7 +139,9 @@ pub(crate) fn select(
         missed,
         page: None,
     };
-    if gateway.is_some_and(|group| asks(&group, UseCti::WithProfile)) {
+    let cti_allowed = snapshot.nearest(tenant, Some(profile), |policy| policy.cti_allowed);
+    if gateway.is_some_and(|group| asks(&group, UseCti::WithProfile)) && cti_allowed != Some(false)
+    {
         let cti = to_connector(snapshot, tenant, Some(profile), by, trace);
         return Ok(Choice { service: cti.service, ..choice });
     }

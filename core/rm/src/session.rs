@@ -5,11 +5,14 @@
 //! else. Must not look at messages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::id::{Dbid, Guid};
 use model::time::Millis;
 use sip::buffers::Buffers;
 use smallvec::SmallVec;
+
+use crate::limits;
 
 pub(crate) mod block;
 pub(crate) mod end;
@@ -43,6 +46,10 @@ pub(crate) struct Session {
     pub(crate) burst: u8,
     /// Counted by limits, never refused by them.
     pub(crate) priority: bool,
+    /// Of its first leg.
+    pub(crate) kind: Kind,
+    /// Longest life of its legs (rm.md §6.1, `max_call_duration`).
+    pub(crate) longest: Duration,
     pub(crate) started: Millis,
     /// It went to a CTI connector.
     pub(crate) cti: bool,
@@ -73,6 +80,8 @@ impl Session {
             revision: 0,
             burst: 1,
             priority: false,
+            kind: Kind::Inbound,
+            longest: limits::MAX_CALL_DURATION,
             started,
             cti: false,
             resurrected: false,

@@ -17,6 +17,7 @@ const PURE: &[&str] = &[
     "memchr",
     "postcard",
     "regex",
+    "regex-syntax",
     "serde",
     "serde_json",
     "sha2",

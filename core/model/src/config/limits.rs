@@ -3,6 +3,8 @@
 //! Those of ops.md §1.11 are checked in the last stage of validation (E501); the others bound what
 //! a single value may be.
 
+use std::time::Duration;
+
 /// Bytes of one document.
 pub const MAX_DOCUMENT: usize = 4 << 20;
 /// Nesting of a document: deeper is no configuration but an attack on the stack.
@@ -49,5 +51,17 @@ pub const MAX_CONFERENCE: usize = 128;
 pub const MAX_LOCATION: usize = 64;
 /// Characters of free text and of a parameter's value.
 pub const MAX_TEXT: usize = 4_096;
+/// Dialling rules of one policy (rm.md §6.3).
+pub const MAX_RULES: usize = 200;
+/// Characters of a dialling rule: its pattern, and what it makes of a number.
+pub const MAX_RULE: usize = 512;
+/// Bytes of the pattern of a dialling rule (rm.md §6.3).
+pub const MAX_RULE_PATTERN: usize = 256;
+/// Bytes of a compiled pattern: what counts to more than numbers need is refused.
+pub const MAX_RULE_COMPILED: usize = 64 << 10;
+/// Different dialling rules of a platform: each takes some KiB.
+pub const MAX_RULE_TEXTS: usize = 20_000;
+/// Longest `max_call_duration`: a year.
+pub const MAX_CALL: Duration = Duration::from_secs(365 * 86_400);
 /// Bytes that RM may add to a forwarded request (rm.md §1.4).
 pub const MAX_ADDED_HEADERS: usize = 1_000;

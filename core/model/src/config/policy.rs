@@ -3,21 +3,50 @@
 //! Plain data of a snapshot; stage authorise applies the policy of every level (categories I and
 //! II), and the nearest definition of category III (rm.md §6.1).
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dialing::Rule;
 use super::{Service, ServiceSet};
 
-/// The policy of one level (a tenant or a profile).
+/// The policy of one level: a tenant, a profile, or what a parent lays over one of its children.
+/// `None` is "not said here".
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
     /// Concurrent sessions, level 1; `None` = any number, 0 = none.
     pub usage_limit: Option<u32>,
     /// What may be admitted above level 1, marked.
     pub burst: Option<Burst>,
+    /// Concurrent sessions whose first leg is inbound.
+    pub inbound_usage_limit: Option<u32>,
+    /// Concurrent outbound legs of service gateway.
+    pub outbound_usage_limit: Option<u32>,
+    /// New sessions per second; two seconds of it may be saved up.
+    pub rate_limit: Option<u32>,
     /// Services with `allowed: false`.
     pub forbidden: ServiceSet,
+    /// What is said of single services, in the order of `Service::ALL`; most policies say nothing.
+    pub services: Vec<ServicePolicy>,
+    /// `outbound_allowed: false`.
+    pub outbound_forbidden: bool,
+    /// `transfer_allowed: false`.
+    pub transfer_forbidden: bool,
+    /// Rules for dialled numbers, in their order; equal rules of a snapshot are one.
+    pub dialing_rules: Vec<Arc<Rule>>,
+    /// Longest call; of all levels the shortest counts.
+    pub max_call_duration: Option<Duration>,
+    /// Whether CTI may handle the calls of a gateway.
+    pub cti_allowed: Option<bool>,
+    /// Whether calls may be recorded.
+    pub recording_allowed: Option<bool>,
+    /// Whether an outbound leg leaves through the gateway of the inbound one.
+    pub use_same_gateway: Option<SameGateway>,
     /// Response codes of refusals.
     pub respcodes: RespCodes,
     /// Which refusals raise an alarm.
     pub alarms: Alarms,
+    /// What voicexml and ccxml calls carry as `gvp.policy.<key>`, not interpreted.
+    pub pass: Vec<(String, String)>,
 }
 
 impl Policy {
@@ -26,6 +55,27 @@ impl Policy {
     pub fn allows(&self, service: Service) -> bool {
         !self.forbidden.contains(service)
     }
+
+    /// What this level says of a service besides whether it is allowed.
+    #[must_use]
+    pub fn service(&self, service: Service) -> Option<&ServicePolicy> {
+        self.services.iter().find(|one| one.service == service)
+    }
+}
+
+/// What a policy says of one service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServicePolicy {
+    /// The service.
+    pub service: Service,
+    /// Concurrent legs of it.
+    pub usage_limit: Option<u32>,
+    /// Legs of it inside one session.
+    pub per_session: Option<u32>,
+    /// Response code when one of the two is reached.
+    pub respcode: Option<u16>,
+    /// Response code when it is not allowed.
+    pub forbidden_respcode: Option<u16>,
 }
 
 /// Levels above `usage_limit`: usage_limit ≤ level2 ≤ level3.
@@ -37,13 +87,32 @@ pub struct Burst {
     pub level3: Option<u32>,
 }
 
+/// Whether an outbound leg leaves through the gateway that its session came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SameGateway {
+    /// Any gateway.
+    No,
+    /// That one if it can, else another.
+    Preferred,
+    /// That one or none.
+    Required,
+}
+
 /// Response codes for refusals, 400–699; `None` = the next level's, at last the platform's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RespCodes {
     /// A usage limit is reached.
     pub usage_limit: Option<u16>,
+    /// A rate limit is reached.
+    pub rate_limit: Option<u16>,
     /// The service is forbidden.
     pub service_forbidden: Option<u16>,
+    /// Outbound calls are forbidden.
+    pub outbound_forbidden: Option<u16>,
+    /// Transfers are forbidden.
+    pub transfer_forbidden: Option<u16>,
+    /// A dialling rule forbids the number.
+    pub dialing_rule_forbidden: Option<u16>,
 }
 
 /// Alarms by refusal; `None` = as the next level says, at last `false`.

@@ -20,7 +20,7 @@ pub(crate) use application::ApplicationDraft;
 pub(crate) use did::DidGroupDraft;
 pub(crate) use group::GroupDraft;
 pub(crate) use head::{Head, Kind};
-pub(crate) use policy::PolicyDraft;
+pub(crate) use policy::{PolicyDraft, RuleBook};
 pub(crate) use profile::ProfileDraft;
 pub(crate) use resource::ResourceDraft;
 pub(crate) use tenant::TenantDraft;

@@ -22,6 +22,8 @@ pub struct Tenant {
     pub default_profile: Option<ProfileIx>,
     /// Limits and permissions of this level.
     pub policy: Policy,
+    /// What its parent lays over that (`policy.children.<name>` of the parent).
+    pub laid_over: Option<Box<Policy>>,
     /// Parameters that its profiles inherit.
     pub parameters: Vec<Parameter>,
 }

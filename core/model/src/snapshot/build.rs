@@ -8,7 +8,7 @@ use super::Snapshot;
 use super::view::{Names, Views, topological};
 use crate::config::check::{self, Links};
 use crate::config::limits::MAX_DOCUMENT;
-use crate::config::read::{self, Drafts, PolicyDraft};
+use crate::config::read::{self, Drafts, RuleBook};
 use crate::config::{
     Admin, Application, DidGroup, Document, Group, GroupIx, Policy, Profile, ProfileIx, Resource,
     ResourceIx, Tenant, TenantIx,
@@ -46,11 +46,15 @@ impl Snapshot {
         let warnings = Problems::default();
         stage(|problems| sizes(documents, problems))?;
         let drafts = stage(|problems| read::read(documents, problems, &warnings))?;
-        let links = stage(|problems| check::references::check(&drafts, problems))?;
+        let links = stage(|problems| {
+            let links = check::references::check(&drafts, problems);
+            check::children::check(&drafts, &links, problems);
+            links
+        })?;
         stage(|problems| check::dids::check(&drafts, &links, problems))?;
-        stage(|problems| check::policy::check(&drafts, &links, own, problems))?;
-        stage(|problems| check::limits::check(&drafts, &links, problems))?;
-        let snapshot = link(&drafts, &links, revision);
+        let rules = stage(|problems| check::policy::check(&drafts, &links, own, problems))?;
+        stage(|problems| check::limits::check(&drafts, &links, &rules, problems))?;
+        let snapshot = link(&drafts, &links, &rules, revision);
         check::policy::warn(&snapshot, &drafts, &links, &warnings);
         if documents.iter().all(|document| document.root.is_null()) {
             warnings.note(Place::default().problem("W403", EMPTY));
@@ -79,9 +83,9 @@ fn sizes(documents: &[Document], problems: &Problems) {
     }
 }
 
-fn link(drafts: &Drafts, links: &Links, revision: Revision) -> Snapshot {
-    let tenants = tenants(drafts, links);
-    let profiles = profiles(drafts, links, &tenants);
+fn link(drafts: &Drafts, links: &Links, rules: &RuleBook, revision: Revision) -> Snapshot {
+    let tenants = tenants(drafts, links, rules);
+    let profiles = profiles(drafts, links, rules, &tenants);
     let did_groups = did_groups(drafts, links, &tenants);
     let (groups, resources) = groups(drafts, links, &tenants);
     let enabled = drafts.did_groups.iter().enumerate().filter(|(_, draft)| draft.head.enabled);
@@ -113,7 +117,7 @@ fn link(drafts: &Drafts, links: &Links, revision: Revision) -> Snapshot {
     }
 }
 
-fn tenants(drafts: &Drafts, links: &Links) -> Vec<Tenant> {
+fn tenants(drafts: &Drafts, links: &Links, rules: &RuleBook) -> Vec<Tenant> {
     let draft_of = |at: &Option<usize>| at.and_then(|at| drafts.tenants.get(at));
     let parents = links.parents.iter().zip(&links.default_profiles).zip(&links.tenant_dbids);
     let all = links.tenant_drafts.iter().map(draft_of).zip(parents);
@@ -127,7 +131,8 @@ fn tenants(drafts: &Drafts, links: &Links) -> Vec<Tenant> {
                 draft.aliases.iter().map(|alias| alias.value.clone()).collect()
             }),
             default_profile: *default_profile,
-            policy: draft.map_or_else(Policy::default, |draft| draft.policy.settled()),
+            policy: draft.map_or_else(Policy::default, |draft| draft.policy.settled(rules)),
+            laid_over: laid_over(drafts, links, draft, *parent, rules),
             parameters: draft.map_or_else(Vec::new, |draft| draft.parameters.clone()),
         })
         .collect();
@@ -141,11 +146,26 @@ fn tenants(drafts: &Drafts, links: &Links) -> Vec<Tenant> {
     tenants
 }
 
+/// What the parent's `children` entry of a tenant says.
+fn laid_over(
+    drafts: &Drafts,
+    links: &Links,
+    child: Option<&read::TenantDraft>,
+    parent: Option<TenantIx>,
+    rules: &RuleBook,
+) -> Option<Box<Policy>> {
+    let child = &child?.head.name.value;
+    let parent = links.tenant_drafts.get(parent?.index()).copied().flatten()?;
+    let children = &drafts.tenants.get(parent)?.policy.children;
+    let (_, policy) = children.iter().find(|(name, _)| name.value == *child)?;
+    Some(Box::new(policy.settled(rules)))
+}
+
 fn is_enabled(tenants: &[Tenant], ix: TenantIx) -> bool {
     tenants.get(ix.index()).is_some_and(|tenant| tenant.enabled)
 }
 
-fn profiles(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<Profile> {
+fn profiles(drafts: &Drafts, links: &Links, rules: &RuleBook, tenants: &[Tenant]) -> Vec<Profile> {
     let owned = drafts.profiles.iter().zip(&links.profile_owners).zip(&links.profile_dbids);
     let profile = |((draft, owner), dbid): ((&read::ProfileDraft, &TenantIx), &_)| Profile {
         name: draft.head.name.value.clone(),
@@ -164,7 +184,7 @@ fn profiles(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<Profile> 
         requires: draft.requires.clone(),
         prefer: draft.prefer.iter().map(|name| name.value.clone()).collect(),
         notes: draft.notes.clone(),
-        policy: PolicyDraft::settled(&draft.policy),
+        policy: draft.policy.settled(rules),
     };
     owned.map(profile).collect()
 }

@@ -61,6 +61,10 @@ pub(crate) fn target(
         Some(profile) => snapshot.parameters(choice.tenant, profile, choice.service),
         None => SmallVec::new(),
     };
+    let passed = match choice.service {
+        Service::Voicexml | Service::Ccxml => snapshot.passed(choice.tenant, choice.profile),
+        _ => SmallVec::new(),
+    };
     let keeps_tenant = choice.service == Service::Voicexml
         && choice.profile.is_some_and(|profile| snapshot.profile(profile).keep_tenant_id);
     let consumed = choice.consumed && !keeps_tenant;
@@ -69,7 +73,8 @@ pub(crate) fn target(
         let name = unescape(spelled);
         let named = |other: &str| name.eq_ignore_ascii_case(other);
         let replaced = pages.iter().any(|(page, _)| named(page))
-            || parameters.iter().any(|one| one.fixed && named(&one.name));
+            || parameters.iter().any(|one| one.fixed && named(&one.name))
+            || passed.iter().any(|(key, _)| is_policy(&name, key));
         if replaced
             || is_ours(&name, consumed, facts.trusted)
             || is_page_of(choice.service, &name, addressed)
@@ -94,7 +99,23 @@ pub(crate) fn target(
             fill(&one.value, snapshot, choice, facts, &mut text);
         }
     }
+    for (key, value) in passed {
+        text.push(';');
+        text.push_str(POLICY);
+        text.push_str(key);
+        text.push('=');
+        escape_param(value, &mut text);
+    }
     Target { secure: uri.scheme == Scheme::Sips, text, user }
+}
+
+/// What a policy passes begins so.
+const POLICY: &str = "gvp.policy.";
+
+/// The name is that of a key which a policy passes.
+fn is_policy(name: &str, key: &str) -> bool {
+    let (head, tail) = name.split_at_checked(POLICY.len()).unwrap_or_default();
+    head.eq_ignore_ascii_case(POLICY) && tail.eq_ignore_ascii_case(key)
 }
 
 fn named(name: &str, out: &mut String) {

@@ -155,6 +155,8 @@ impl Proxy {
         let timer = session_timer::agreed(message, owed);
         let mut route = std::mem::take(&mut self.scratch);
         self.callee_route(message, &mut route);
+        let longest = self.table.both(leg_key).map(|(session, _)| session.longest);
+        let longest = longest.unwrap_or(crate::limits::MAX_CALL_DURATION);
         if let Some(leg) = self.table.leg_mut(leg_key) {
             leg.state = State::Up;
             leg.answered = Some(now.wall);
@@ -163,7 +165,7 @@ impl Proxy {
             leg.session_timer = timer;
             leg.heard = now.mono;
             leg.refreshed = now.mono;
-            leg.longest = now.mono + crate::limits::MAX_CALL_DURATION;
+            leg.longest = now.mono + longest;
             let learnt = [
                 (Text::ToTag, message.to().tag().unwrap_or_default()),
                 (Text::CalleeTarget, message.contacts().next().map_or("", |one| one.uri)),

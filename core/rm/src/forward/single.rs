@@ -6,10 +6,12 @@
 
 use std::sync::Arc;
 
+use model::config::Service;
 use model::id::Dbid;
 use model::snapshot::Snapshot;
 use model::time::Now;
 use sip::locate::Target;
+use sip::message::Message;
 use sip::method::Method;
 use sip::transport::{Flow, Transport};
 
@@ -22,11 +24,14 @@ use super::{egress, request_uri, rewrite, routes, session_timer};
 use crate::admit::{Request, Source};
 use crate::dialog::again::{Again, Sent, Single};
 use crate::dialog::{Kind, Passing, Placed, Relay};
+use crate::policy;
 use crate::pool::Plan;
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
+use crate::record::trace::Trace;
 use crate::reject::{No, Reason};
 use crate::select::{self, Choice, joining, number};
+use crate::session;
 
 /// What a request outside dialogs is worked out in; the memory is the engine's and goes back to it.
 struct Desk {
@@ -76,7 +81,7 @@ impl Proxy {
             Some(session) => joining::join(&asking, session, self.first_number(session), trace)?,
             None => select::select(&asking, None, trace)?,
         };
-        may_pass(&snapshot, &choice, request.method())?;
+        let number = may_pass(&snapshot, &choice, message, trace)?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
@@ -86,7 +91,9 @@ impl Proxy {
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;
         let trusted = source.trusted;
-        let facts = request_uri::Facts { dnis, ani, trusted, ..request_uri::Facts::default() };
+        let number = number.as_deref();
+        let facts =
+            request_uri::Facts { dnis, ani, trusted, number, ..request_uri::Facts::default() };
         let text = std::mem::take(&mut draft.top);
         let uri = request_uri::target(&snapshot, &choice, &line.target, &facts, text);
         let member = self.pool.get(pick.member).ok_or_else(internal)?;
@@ -226,19 +233,36 @@ impl Proxy {
     }
 }
 
-/// Permissions apply to whatever is passed on, but to questions.
-fn may_pass(snapshot: &Snapshot, choice: &Choice, method: Method<'_>) -> Result<(), No> {
+/// Permissions apply to whatever is passed on, but to questions; gives back the number as it is
+/// dialled, where rules changed it.
+fn may_pass(
+    snapshot: &Snapshot,
+    choice: &Choice,
+    message: &Message<'_>,
+    trace: &mut Trace,
+) -> Result<Option<String>, No> {
     if choice.disabled {
         return Err(Reason::Disabled.into());
     }
-    let own = choice.profile.map(|profile| &snapshot.profile(profile).policy);
-    let mut above = snapshot.chain(choice.tenant).map(|one| &snapshot.tenant(one).policy);
-    let service = choice.service;
-    if method != Method::Options
-        && !(own.is_none_or(|own| own.allows(service))
-            && above.all(|policy| policy.allows(service)))
-    {
-        return Err(Reason::ServiceForbidden.into());
+    if message.method() == Method::Options {
+        return Ok(None);
     }
-    Ok(())
+    let (mut number, mut direction) = (String::new(), session::Kind::Inbound);
+    if choice.service == Service::Gateway {
+        number::wanted(message, &mut number);
+        direction = session::Kind::Outbound;
+    }
+    let asked = policy::Asked {
+        tenant: choice.tenant,
+        profile: choice.profile,
+        service: choice.service,
+        direction,
+        transfer: false,
+        number: &number,
+        session: usize::MAX,
+        inside: 0,
+        priority: false,
+    };
+    let judges = policy::judges(snapshot, asked.tenant, asked.profile);
+    policy::permit::permit(&judges, &asked, trace).map_err(|refused| refused.no)
 }

@@ -1,51 +1,182 @@
-//! Usage of tenants and profiles: sets of live sessions, never counters (rm.md §2.1, §6.2).
+//! Limits on what is live at once (category I, rm.md §6.1, §6.2): sessions, their directions, legs
+//! of a service, and legs of a service inside one session.
+//!
+//! Judged by the sizes of sets; what has priority is counted in them and never refused.
 
-use model::config::Policy;
-use model::map::Map;
+use std::fmt::Display;
 
-use super::Object;
+use model::config::{Policy, Service};
+use model::record::{Stage, Verdict};
 
-/// For every object the set of its live sessions (keys of the session table).
-#[derive(Debug)]
-pub(crate) struct Usage {
-    sets: Map<Object, Map<u32, ()>>,
-    seed: u64,
+use super::refuse::{Refused, refuse};
+use super::usage::{Object, Usage};
+use super::{Asked, Judge, Judges};
+use crate::record::trace::{self, Step, Trace, step};
+use crate::record::{Figure, Figures};
+use crate::reject::Reason;
+use crate::session::Kind;
+
+/// Holds a leg against the limits of every level; gives back the highest burst level, and how full
+/// each level is with a session that was not in its set.
+///
+/// # Errors
+/// The first limit from the root that is reached.
+pub(super) fn judge(
+    usage: &Usage,
+    judges: &Judges<'_>,
+    asked: &Asked<'_>,
+    figures: &mut Figures,
+    trace: &mut Trace,
+) -> Result<u8, Box<Refused>> {
+    let mut burst = 1;
+    let mut last: Option<Object> = None;
+    for judge in judges {
+        let used = Used::of(usage, judge.object, asked);
+        let bench = Bench { judges, judge, asked };
+        let level = match level(judge.policy, used.sessions) {
+            _ if used.joined => 1,
+            Ok(level) => level,
+            Err(_) if asked.priority => 1,
+            Err(most) => {
+                let full = (used.sessions, most);
+                return Err(bench.refuse(Reason::UsageLimit, &"usage_limit", full, trace));
+            }
+        };
+        if !used.joined {
+            bench.passed(&"usage_limit", used.sessions, judge.policy.usage_limit, trace);
+            burst = level.max(burst);
+            note(figures, last == Some(judge.object), used.sessions + 1, level);
+            last = Some(judge.object);
+        }
+        bench.directions(used, trace)?;
+        bench.service(used, trace)?;
+    }
+    Ok(burst)
 }
 
-impl Usage {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { sets: Map::new(seed), seed }
+/// The figure of a level, or the higher burst of what is laid over it.
+fn note(figures: &mut Figures, again: bool, usage: u64, burst: u8) {
+    match figures.last_mut().filter(|_| again) {
+        Some(figure) => figure.burst = figure.burst.max(burst),
+        None => figures.push(Figure { usage, burst }),
+    }
+}
+
+/// Legs of one service inside a session: of this limit the nearest definition counts.
+///
+/// # Errors
+/// `session-limit`.
+pub(super) fn per_session(
+    judges: &Judges<'_>,
+    asked: &Asked<'_>,
+    trace: &mut Trace,
+) -> Result<(), Box<Refused>> {
+    let said = judges.iter().rev().find_map(|judge| {
+        let most = judge.policy.service(asked.service)?.per_session?;
+        Some((judge, u64::from(most)))
+    });
+    let Some((judge, most)) = said else { return Ok(()) };
+    let inside = u64::try_from(asked.inside).unwrap_or(u64::MAX);
+    let field = format_args!("services.{}.per_session", asked.service);
+    if inside >= most {
+        let full = Some((inside, most));
+        return Err(refuse(judges, judge, asked, Reason::SessionLimit, &field, full, trace));
+    }
+    Ok(())
+}
+
+/// How much is in the sets of an object.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// The session is in them already.
+    joined: bool,
+    sessions: u64,
+    inbound: u64,
+    gateway: u64,
+    legs: u64,
+}
+
+impl Used {
+    fn of(usage: &Usage, object: Object, asked: &Asked<'_>) -> Self {
+        usage.of(object).map_or_else(Self::default, |sets| Self {
+            joined: sets.has(asked.session),
+            sessions: sets.sessions(),
+            inbound: sets.inbound(),
+            gateway: sets.legs(Service::Gateway),
+            legs: sets.legs(asked.service),
+        })
+    }
+}
+
+/// One level at its work.
+struct Bench<'b, 's, 'a> {
+    judges: &'b Judges<'s>,
+    judge: &'b Judge<'s>,
+    asked: &'b Asked<'a>,
+}
+
+impl Bench<'_, '_, '_> {
+    /// Inbound sessions, outbound legs.
+    fn directions(&self, used: Used, trace: &mut Trace) -> Result<(), Box<Refused>> {
+        let Self { judge, asked, .. } = self;
+        let policy = judge.policy;
+        if asked.direction == Kind::Inbound && !used.joined {
+            let most = policy.inbound_usage_limit;
+            self.hold(Reason::UsageLimit, &"inbound_usage_limit", used.inbound, most, trace)?;
+        }
+        if asked.direction == Kind::Outbound && asked.service == Service::Gateway {
+            let most = policy.outbound_usage_limit;
+            self.hold(Reason::UsageLimit, &"outbound_usage_limit", used.gateway, most, trace)?;
+        }
+        Ok(())
     }
 
-    /// Size of the set.
-    pub(crate) fn count(&self, object: Object) -> u64 {
-        self.sets.get(&object).map_or(0, |set| u64::try_from(set.len()).unwrap_or(u64::MAX))
+    fn service(&self, used: Used, trace: &mut Trace) -> Result<(), Box<Refused>> {
+        let service = self.asked.service;
+        let Some(most) = self.judge.policy.service(service).and_then(|one| one.usage_limit) else {
+            return Ok(());
+        };
+        let field = format_args!("services.{service}.usage_limit");
+        self.hold(Reason::ServiceLimit, &field, used.legs, Some(most), trace)
     }
 
-    pub(crate) fn contains(&self, object: Object, session: usize) -> bool {
-        self.sets.get(&object).is_some_and(|set| set.contains_key(&narrow(session)))
-    }
-
-    pub(crate) fn insert(&mut self, object: Object, session: usize) {
-        let seed = self.seed;
-        self.sets.get_or_insert_with(object, || Map::new(seed)).insert(narrow(session), ());
-    }
-
-    pub(crate) fn remove(&mut self, object: Object, session: usize) {
-        if let Some(set) = self.sets.get_mut(&object) {
-            set.remove(&narrow(session));
+    fn hold(
+        &self,
+        reason: Reason,
+        field: &dyn Display,
+        used: u64,
+        most: Option<u32>,
+        trace: &mut Trace,
+    ) -> Result<(), Box<Refused>> {
+        match most.map(u64::from) {
+            Some(most) if used >= most && !self.asked.priority => {
+                Err(self.refuse(reason, field, (used, most), trace))
+            }
+            _ => {
+                self.passed(field, used, most, trace);
+                Ok(())
+            }
         }
     }
 
-    /// Forgets the objects that nobody uses: their empty sets are kept for the next session.
-    pub(crate) fn forget_unused(&mut self) {
-        self.sets.retain(|_, set| !set.is_empty());
+    fn passed(&self, field: &dyn Display, used: u64, most: Option<u32>, trace: &mut Trace) {
+        let Some(most) = most else { return };
+        let (used, limit) = (Some(used), Some(u64::from(most)));
+        trace.push(Step {
+            figures: trace::Figures { used, limit, ..trace::Figures::default() },
+            ..step(Stage::Authorise, self.judge, Verdict::Passed, &self.judge.field(field))
+        });
     }
-}
 
-/// There are fewer sessions than 2^32 (`limits.rs`).
-fn narrow(session: usize) -> u32 {
-    u32::try_from(session).unwrap_or(u32::MAX)
+    fn refuse(
+        &self,
+        reason: Reason,
+        field: &dyn Display,
+        full: (u64, u64),
+        trace: &mut Trace,
+    ) -> Box<Refused> {
+        refuse(self.judges, self.judge, self.asked, reason, field, Some(full), trace)
+    }
 }
 
 /// The burst level at which one more session fits over `used`, 1–3.
@@ -69,10 +200,8 @@ pub(crate) fn level(policy: &Policy, used: u64) -> Result<u8, u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Usage, level};
+    use super::level;
     use model::config::{Burst, Policy};
-    use model::id::Dbid;
-    use model::record::Scope;
 
     #[test]
     fn levels_and_what_refuses_above_them() {
@@ -96,17 +225,5 @@ mod tests {
         for (policy, used, expected) in cases {
             assert_eq!(level(&policy, used), expected, "{policy:?} {used}");
         }
-    }
-
-    #[test]
-    fn a_session_is_in_a_set_once() {
-        let (mut usage, object) = (Usage::new(1), (Scope::Tenant, Dbid(7)));
-        usage.insert(object, 3);
-        usage.insert(object, 3);
-        assert_eq!(usage.count(object), 1);
-        assert!(usage.contains(object, 3));
-        usage.remove(object, 3);
-        usage.remove(object, 3);
-        assert_eq!(usage.count(object), 0);
     }
 }

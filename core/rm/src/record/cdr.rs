@@ -122,7 +122,7 @@ impl Cdr<'_> {
         out.some("reason", self.end.map(|(.., word)| word));
         if let Some(policy) = self.story.and_then(|story| story.policy.as_ref()) {
             out.object("policy", |out| {
-                out.text("rule", &policy.rule);
+                out.text("rule", cut(&policy.rule, limits::RECORD_WORD));
                 out.some("scope", policy.scope.map(|scope| scope.as_str()));
                 if let Some(dbid) = policy.dbid {
                     out.number("dbid", dbid);

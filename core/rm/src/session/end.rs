@@ -17,6 +17,7 @@ use crate::admit::{Request, Source};
 use crate::counters::count;
 use crate::limits;
 use crate::policy::Object;
+use crate::policy::usage::Place;
 use crate::pool::Occupant;
 use crate::proxy::Proxy;
 use crate::record::Story;
@@ -187,8 +188,9 @@ impl Proxy {
         {
             self.pool.free(member, Occupant::Leg(key));
         }
-        for object in session.iter().flat_map(objects) {
-            self.usage.remove(object, leg.session);
+        let last = session.is_some();
+        if let Some(session) = session.as_ref().or_else(|| self.table.session(leg.session)) {
+            self.usage.leave(&objects(session), place(session, key, &leg), last);
         }
         Some((leg, guid, session))
     }
@@ -208,6 +210,11 @@ pub(crate) fn objects(session: &Session) -> SmallVec<[Object; 8]> {
     let tenants = path.map(|(_, dbid)| (Scope::Tenant, *dbid));
     let profile = session.profile.as_ref().map(|profile| (Scope::Profile, profile.dbid));
     tenants.chain(profile).filter(|(_, dbid)| *dbid != Dbid(0)).collect()
+}
+
+/// A leg as it is counted.
+pub(crate) fn place(session: &Session, key: usize, leg: &Leg) -> Place {
+    Place { session: (leg.session, session.kind), leg: (key, leg.service) }
 }
 
 impl Session {

@@ -98,11 +98,9 @@ impl Proxy {
         }
         let room = |session: &Session| session.counter < u16::MAX;
         if let Some(session) = self.lingering.take(named.guid).filter(room) {
-            let members = objects(&session);
+            let (members, kind) = (objects(&session), session.kind);
             let key = self.table.insert_session(session);
-            for object in members {
-                self.usage.insert(object, key);
-            }
+            self.usage.enter_session(&members, (key, kind));
             return Some(key);
         }
         let snapshot = Arc::clone(&self.snapshot);
@@ -150,10 +148,11 @@ impl Proxy {
         }
         let Some(key) = self.table.session_of(session.guid) else { return };
         let Some(own) = self.table.session_mut(key) else { return };
-        let (now, was) = (objects(own), objects(&session));
+        let (now, was, kind) = (objects(own), objects(&session), own.kind);
+        let legs = session.legs.clone();
         std::mem::replace(own, session).release(&mut self.buffers);
         for object in now.into_iter().filter(|object| !was.contains(object)) {
-            self.usage.remove(object, key);
+            self.usage.leave_session(object, (key, kind), &legs);
         }
     }
 

@@ -4,15 +4,16 @@
 //! update record `adopted` opens the leg's frame again, the older epoch's frame is forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::end::objects;
+use super::end::{objects, place};
 use super::{
     Kind, Leg, Owner, ProfileNames, Session, Side, State, TenantNames, Text, Texts, block, names,
 };
 use crate::admit::Request;
-use crate::limits;
 use crate::log;
 use crate::output::Event;
+use crate::policy;
 use crate::pool::Occupant;
 use crate::proxy::{Proxy, Restored};
 use crate::record::frame_key;
@@ -20,6 +21,7 @@ use crate::token::{self, Token};
 use model::id::{Dbid, Epoch, Guid, LegId};
 use model::map::Map;
 use model::record::Level;
+use model::snapshot::ENVIRONMENT;
 use model::time::Now;
 
 impl Proxy {
@@ -57,7 +59,7 @@ impl Proxy {
         self.take_over(now, &mut leg);
         let started = leg.answered.unwrap_or(leg.started);
         let age = now.wall.since(started);
-        leg.longest = now.mono.saturating_add(limits::MAX_CALL_DURATION.saturating_sub(age));
+        leg.longest = now.mono.saturating_add(session.longest.saturating_sub(age));
         self.settle(now, session, leg);
     }
 
@@ -81,18 +83,17 @@ impl Proxy {
     /// Into the table and all sets, with an update record and an event.
     fn settle(&mut self, now: Now, session: Session, leg: Leg) -> Option<usize> {
         let guid = session.guid;
-        let members = objects(&session);
         let owner = match self.table.session_of(guid) {
             Some(key) => key,
             None => self.table.insert_session(session),
         };
-        for object in members {
-            self.usage.insert(object, owner);
-        }
         let resource = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
         let direction = leg.kind.direction();
         let (former, epoch, rebuilt) = (leg.owners.first().cloned(), leg.epoch, leg.rebuilt);
         let key = self.table.insert_leg(owner, leg)?;
+        if let Some((session, leg)) = self.table.both(key) {
+            self.usage.enter(&objects(session), place(session, key, leg));
+        }
         if let Some(member) = resource {
             self.pool.occupy(member, Occupant::Leg(key), direction);
             self.back_to_conference(key, member);
@@ -159,6 +160,11 @@ impl Proxy {
             (contact, message.contacts().next().map_or("", |contact| contact.uri)),
         ];
         let texts = Texts::pack(&given, &mut self.buffers);
+        let kind = match token.flags {
+            flags if flags & token::OUTBOUND != 0 => Kind::Outbound,
+            flags if flags & token::INTERNAL != 0 => Kind::Bridged,
+            _ => Kind::Inbound,
+        };
         let session = Session {
             tenant: Some(tenant),
             profile,
@@ -166,14 +172,11 @@ impl Proxy {
             burst: (token.flags >> 2 & 3) + 1,
             cti: token.flags & token::CTI != 0,
             lasted: true,
+            kind,
+            longest: self.longest_of(token),
             ..Session::begun(token.guid, token.start)
         };
-        let left = limits::MAX_CALL_DURATION.saturating_sub(now.wall.since(token.start));
-        let kind = match token.flags {
-            flags if flags & token::OUTBOUND != 0 => Kind::Outbound,
-            flags if flags & token::INTERNAL != 0 => Kind::Bridged,
-            _ => Kind::Inbound,
-        };
+        let left = session.longest.saturating_sub(now.wall.since(token.start));
         let mut leg = Leg {
             state: State::Up,
             kind,
@@ -188,6 +191,13 @@ impl Proxy {
         };
         leg.note_cseq(side, message.cseq());
         (session, leg)
+    }
+
+    /// The longest life that the configuration in force gives to the leg of a token.
+    fn longest_of(&self, token: &Token) -> Duration {
+        let snapshot = &self.snapshot;
+        let tenant = snapshot.tenant_by_dbid(token.tenant).unwrap_or(ENVIRONMENT);
+        policy::longest(snapshot, tenant, snapshot.profile_by_dbid(token.profile))
     }
 
     /// The names behind a token's numbers; of an object that is gone its number is the name.

@@ -3,7 +3,8 @@
 //! What limits there are is read from a snapshot, wherever that is at hand; what is used only the
 //! engine knows. Must not judge: stage 6 does.
 
-use model::config::{Policy, ProfileIx, TenantIx};
+use model::config::{Policy, ProfileIx, Service, TenantIx};
+use model::id::Dbid;
 use model::record::Scope;
 use model::snapshot::Snapshot;
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub struct Limit {
     /// Its dbid.
     pub dbid: u32,
     /// Field of the policy.
-    pub rule: &'static str,
+    pub rule: String,
     /// What is in use.
     pub used: u64,
     /// Level 1; null = any number.
@@ -40,9 +41,20 @@ pub struct Limit {
     pub set: Set,
 }
 
-/// A set of live sessions, whose size is asked for by [`Proxy::used`].
+/// A set whose size is asked for by [`Proxy::used`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Set(Object);
+pub struct Set {
+    object: Object,
+    of: Counted,
+}
+
+/// What of an object is in a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    Sessions,
+    Inbound,
+    Legs(Service),
+}
 
 impl Limit {
     /// The number that nothing goes beyond: the highest burst level.
@@ -52,41 +64,94 @@ impl Limit {
     }
 }
 
-/// The limits of a tenant; the first is that of all its sessions, set or not.
+/// The limits of a tenant; the first is that of all its sessions, set or not. Those that its parent
+/// lays over it are the parent's.
 #[must_use]
 pub fn of_tenant(snapshot: &Snapshot, ix: TenantIx) -> Vec<Limit> {
     let tenant = snapshot.tenant(ix);
-    of_policy((Scope::Tenant, tenant.dbid), &tenant.name, &tenant.name, &tenant.policy)
+    let object = (Scope::Tenant, tenant.dbid);
+    let own = Said { object, by: tenant.dbid, tenant: &tenant.name, name: &tenant.name, over: "" };
+    let mut limits = own.of(&tenant.policy);
+    if let (Some(parent), Some(over)) = (tenant.parent, &tenant.laid_over) {
+        let parent = snapshot.tenant(parent);
+        let prefix = format!("children.{}.", tenant.name);
+        let (by, name) = (parent.dbid, parent.name.as_str());
+        let over_it = Said { object, by, tenant: name, name, over: &prefix }.of(over);
+        limits.extend(over_it.into_iter().filter(|one| one.limit.is_some()));
+    }
+    limits
 }
 
 /// The limits of a profile, alike.
 #[must_use]
 pub fn of_profile(snapshot: &Snapshot, ix: ProfileIx) -> Vec<Limit> {
     let profile = snapshot.profile(ix);
+    let (object, by) = ((Scope::Profile, profile.dbid), profile.dbid);
     let tenant = &snapshot.tenant(profile.tenant).name;
-    of_policy((Scope::Profile, profile.dbid), tenant, &profile.name, &profile.policy)
+    Said { object, by, tenant, name: &profile.name, over: "" }.of(&profile.policy)
 }
 
-fn of_policy(object: Object, tenant: &str, name: &str, policy: &Policy) -> Vec<Limit> {
-    let (scope, dbid) = object;
-    vec![Limit {
-        kind: scope.as_str(),
-        tenant: tenant.to_owned(),
-        name: name.to_owned(),
-        dbid: dbid.0,
-        rule: "usage_limit",
-        used: 0,
-        limit: policy.usage_limit.map(u64::from),
-        level2: policy.burst.map(|burst| u64::from(burst.level2)),
-        level3: policy.burst.and_then(|burst| burst.level3).map(u64::from),
-        set: Set(object),
-    }]
+/// Whose sets a policy is about, and who says it.
+struct Said<'s> {
+    object: Object,
+    by: Dbid,
+    tenant: &'s str,
+    name: &'s str,
+    /// `children.<name>.` of what is laid over a child.
+    over: &'s str,
+}
+
+impl Said<'_> {
+    fn of(&self, policy: &Policy) -> Vec<Limit> {
+        let most = |limit: Option<u32>| limit.map(u64::from);
+        let sessions = Limit {
+            level2: most(policy.burst.map(|burst| burst.level2)),
+            level3: most(policy.burst.and_then(|burst| burst.level3)),
+            ..self.limit("usage_limit", Counted::Sessions, policy.usage_limit)
+        };
+        let gateway = Counted::Legs(Service::Gateway);
+        let directions = [
+            ("inbound_usage_limit", Counted::Inbound, policy.inbound_usage_limit),
+            ("outbound_usage_limit", gateway, policy.outbound_usage_limit),
+        ];
+        let directions = directions.into_iter().filter(|(.., limit)| limit.is_some());
+        let services = policy.services.iter().filter(|one| one.usage_limit.is_some()).map(|one| {
+            let rule = format!("services.{}.usage_limit", one.service);
+            self.limit(&rule, Counted::Legs(one.service), one.usage_limit)
+        });
+        std::iter::once(sessions)
+            .chain(directions.map(|(rule, of, limit)| self.limit(rule, of, limit)))
+            .chain(services)
+            .collect()
+    }
+
+    fn limit(&self, rule: &str, of: Counted, limit: Option<u32>) -> Limit {
+        Limit {
+            kind: self.object.0.as_str(),
+            tenant: self.tenant.to_owned(),
+            name: self.name.to_owned(),
+            dbid: self.by.0,
+            rule: format!("{}{rule}", self.over),
+            used: 0,
+            limit: limit.map(u64::from),
+            level2: None,
+            level3: None,
+            set: Set { object: self.object, of },
+        }
+    }
 }
 
 impl Proxy {
     /// The sizes of sets, of at most [`limits::USED_ASKED`].
     #[must_use]
     pub fn used(&self, sets: &[Set]) -> Vec<u64> {
-        sets.iter().take(limits::USED_ASKED).map(|set| self.usage.count(set.0)).collect()
+        let size = |set: &Set| {
+            self.usage.of(set.object).map_or(0, |sets| match set.of {
+                Counted::Sessions => sets.sessions(),
+                Counted::Inbound => sets.inbound(),
+                Counted::Legs(service) => sets.legs(service),
+            })
+        };
+        sets.iter().take(limits::USED_ASKED).map(size).collect()
     }
 }

@@ -10,6 +10,8 @@ mod line;
 mod network;
 mod party;
 mod platform;
+mod policies;
+mod policy_property;
 
 mod affinity;
 mod allocation;

@@ -29,7 +29,7 @@ fn of_heads() {
 
 #[test]
 fn of_tenants_and_policies() {
-    check(include_str!("fixtures/faults/tenants.txt"), 21);
+    check(include_str!("fixtures/faults/tenants.txt"), 25);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn of_options() {
 
 #[test]
 fn of_references() {
-    check(include_str!("fixtures/faults/references.txt"), 14);
+    check(include_str!("fixtures/faults/references.txt"), 15);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn of_numbers() {
 
 #[test]
 fn of_values_against_each_other() {
-    check(include_str!("fixtures/faults/policy.txt"), 9);
+    check(include_str!("fixtures/faults/policy.txt"), 11);
 }
 
 #[test]

@@ -3,12 +3,12 @@
 use super::references::Links;
 use crate::config::limits::{
     MAX_DEPTH, MAX_GROUP_PATTERNS, MAX_GROUP_RESOURCES, MAX_LABELS, MAX_PATTERNS, MAX_RESOURCES,
-    MAX_TENANTS,
+    MAX_RULE_TEXTS, MAX_TENANTS,
 };
-use crate::config::read::{Drafts, Head};
+use crate::config::read::{Drafts, Head, RuleBook};
 use crate::schema::{Place, Problems};
 
-pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
+pub(crate) fn check(drafts: &Drafts, links: &Links, rules: &RuleBook, problems: &Problems) {
     let limit = |what: &str, n: usize, most: usize, place: &Place| {
         if n > most {
             problems
@@ -17,6 +17,7 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
     };
     let whole = Place::default();
     limit("tenants", links.tenant_drafts.len(), MAX_TENANTS, &whole);
+    limit("different dialling rules", rules.len(), MAX_RULE_TEXTS, &whole);
     let mut patterns = 0;
     for group in &drafts.did_groups {
         patterns += group.dids.len();

@@ -5,15 +5,24 @@ use std::net::SocketAddr;
 
 use super::references::{ENVIRONMENT, Links};
 use crate::config::limits::MAX_ADDED_HEADERS;
-use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft};
+use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft, RuleBook};
 use crate::config::{ProfileIx, ResourceHost, ResourceTransport, Service, TenantIx};
 use crate::map::Map;
 use crate::schema::{Placed, Problems};
 
-pub(crate) fn check(drafts: &Drafts, links: &Links, own: &[SocketAddr], problems: &Problems) {
-    drafts.tenants.iter().for_each(|tenant| levels(&tenant.policy, problems));
+/// Gives back all dialling rules, compiled.
+pub(crate) fn check(
+    drafts: &Drafts,
+    links: &Links,
+    own: &[SocketAddr],
+    problems: &Problems,
+) -> RuleBook {
+    let mut rules = RuleBook::default();
+    for policy in drafts.tenants.iter().flat_map(|tenant| tenant.policy.with_children()) {
+        values(policy, &mut rules, problems);
+    }
     for profile in &drafts.profiles {
-        levels(&profile.policy, problems);
+        values(&profile.policy, &mut rules, problems);
         needs(profile, problems);
     }
     for group in &drafts.groups {
@@ -24,12 +33,18 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, own: &[SocketAddr], problems
     resource_names(drafts, problems);
     addresses(drafts, own, problems);
     headers(drafts, links, problems);
+    rules
 }
 
-/// E401: usage_limit ≤ level2 ≤ level3; and E405.
-fn levels(policy: &PolicyDraft, problems: &Problems) {
-    respcode(policy.usage_limit_code.as_ref(), problems);
-    respcode(policy.service_forbidden_code.as_ref(), problems);
+/// E401: usage_limit ≤ level2 ≤ level3; E402; and E405.
+fn values(policy: &PolicyDraft, rules: &mut RuleBook, problems: &Problems) {
+    policy.codes.iter().for_each(|code| respcode(Some(code), problems));
+    for (number, rule) in (1..).zip(&policy.dialing_rules) {
+        if let Err(why) = rules.add(&rule.value) {
+            let text = format!("dialling rule {number}: {why}");
+            problems.note(rule.place.problem("E402", text));
+        }
+    }
     let Some(burst) = &policy.burst else { return };
     let Some(limit) = &policy.usage_limit else {
         problems.note(burst.place.problem("E401", "burst needs usage_limit"));

@@ -1,19 +1,29 @@
 //! Policies and parameters, as tenants and profiles have them (rm.md §5.2, §6.1).
 
-use crate::config::limits::MAX_TEXT;
-use crate::config::{Alarms, Parameter, Policy, RespCodes, Service};
+mod rules;
+mod services;
+
+use std::time::Duration;
+
+use crate::config::limits::{MAX_CALL, MAX_TEXT};
+use crate::config::{Alarms, Parameter, Policy, RespCodes, SameGateway, Service};
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
+pub(crate) use rules::RuleBook;
 
 /// A policy whose numbers have yet to be held against each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyDraft {
+    /// Everything but the dialling rules.
+    pub(crate) policy: Policy,
     pub(crate) usage_limit: Option<Placed<u32>>,
     pub(crate) burst: Option<BurstDraft>,
-    pub(crate) forbidden: Vec<Service>,
-    pub(crate) usage_limit_code: Option<Placed<i64>>,
-    pub(crate) service_forbidden_code: Option<Placed<i64>>,
-    pub(crate) alarms: Alarms,
+    /// All response codes in it.
+    pub(crate) codes: Vec<Placed<i64>>,
+    /// The rules as they are written.
+    pub(crate) dialing_rules: Vec<Placed<String>>,
+    /// What is laid over its first-level children, by their names.
+    pub(crate) children: Vec<(Placed<String>, Self)>,
 }
 
 #[derive(Clone, Debug)]
@@ -25,25 +35,15 @@ pub(crate) struct BurstDraft {
 
 impl PolicyDraft {
     /// The policy, once the checks of the policy stage have passed.
-    pub(crate) fn settled(&self) -> Policy {
-        let code = |code: &Option<Placed<i64>>| {
-            code.as_ref().and_then(|code| u16::try_from(code.value).ok())
-        };
-        let mut policy = Policy {
-            usage_limit: self.usage_limit.as_ref().map(|limit| limit.value),
-            burst: self.burst.as_ref().map(|burst| crate::config::Burst {
-                level2: burst.level2.value,
-                level3: burst.level3.as_ref().map(|level| level.value),
-            }),
-            respcodes: RespCodes {
-                usage_limit: code(&self.usage_limit_code),
-                service_forbidden: code(&self.service_forbidden_code),
-            },
-            alarms: self.alarms,
-            ..Policy::default()
-        };
-        self.forbidden.iter().for_each(|service| policy.forbidden.insert(*service));
-        policy
+    pub(crate) fn settled(&self, rules: &RuleBook) -> Policy {
+        let dialing_rules = self.dialing_rules.iter();
+        let dialing_rules = dialing_rules.filter_map(|rule| rules.get(&rule.value)).collect();
+        Policy { dialing_rules, ..self.policy.clone() }
+    }
+
+    /// It and what it lays over children.
+    pub(crate) fn with_children(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.children.iter().map(|(_, child)| child))
     }
 }
 
@@ -56,35 +56,82 @@ const REFUSALS: [&str; 6] = [
     "dialing_rule_forbidden",
 ];
 
+/// The policy of a tenant, or of another `kind`, which has no children to lay anything over.
 pub(super) fn policy(spec: &Object<'_>, kind: &str) -> PolicyDraft {
-    let mut draft = PolicyDraft::default();
-    let Some(policy) = spec.get("policy").and_then(|field| field.object()) else { return draft };
-    draft.usage_limit = policy.get("usage_limit").and_then(|field| limit(&field));
-    draft.burst = policy.get("burst").and_then(|field| burst(&field, kind));
-    draft.forbidden = forbidden_services(&policy);
-    respcodes(&policy, &mut draft);
-    draft.alarms = alarms(&policy);
-    for limit in ["inbound_usage_limit", "outbound_usage_limit", "rate_limit"] {
-        policy.unavailable(limit, |_| false);
+    let Some(policy) = spec.get("policy").and_then(|field| field.object()) else {
+        return PolicyDraft::default();
+    };
+    let mut draft = fields(&policy, kind);
+    if kind == "Tenant"
+        && let Some(children) = policy.get("children").and_then(|field| field.object())
+    {
+        for (name, field) in children.entries() {
+            let place = Place { at: name.at, ..field.place().clone() };
+            let Some(object) = field.object() else { continue };
+            let child = fields(&object, kind);
+            object.finish();
+            draft.children.push((Placed { value: name.text.clone(), place }, child));
+        }
     }
-    for allowed in ["outbound_allowed", "transfer_allowed", "cti_allowed", "recording_allowed"] {
-        policy.unavailable(allowed, |value| *value == Value::Bool(true));
-    }
-    policy.unavailable("dialing_rules", |value| *value == Value::Seq(Vec::new()));
-    policy.unavailable("max_call_duration", |value| is_text(value, "12h"));
-    policy.unavailable("use_same_gateway", |value| is_text(value, "no"));
-    policy.unavailable("partition", |value| is_text(value, "per-side"));
-    policy.unavailable("pass", |value| *value == Value::Map(Vec::new()));
-    policy.unavailable("children", |value| *value == Value::Map(Vec::new()));
     policy.finish();
     draft
 }
 
-pub(super) fn is_text(value: &Value, text: &str) -> bool {
-    matches!(value, Value::Text(found) if found == text)
+/// All fields that a policy and what is laid over a child's have in common.
+fn fields(policy: &Object<'_>, kind: &str) -> PolicyDraft {
+    let mut draft = PolicyDraft {
+        usage_limit: policy.get("usage_limit").and_then(|field| limit(&field)),
+        burst: policy.get("burst").and_then(|field| burst(&field, kind)),
+        dialing_rules: rules::read(policy),
+        ..PolicyDraft::default()
+    };
+    let most = |key| policy.get(key).and_then(|field| limit(&field)).map(|limit| limit.value);
+    let flag = |key| policy.get(key).and_then(|field| field.boolean());
+    let (forbidden, services) = services::read(policy, &mut draft.codes);
+    draft.policy = Policy {
+        usage_limit: draft.usage_limit.as_ref().map(|limit| limit.value),
+        burst: draft.burst.as_ref().map(|burst| crate::config::Burst {
+            level2: burst.level2.value,
+            level3: burst.level3.as_ref().map(|level| level.value),
+        }),
+        inbound_usage_limit: most("inbound_usage_limit"),
+        outbound_usage_limit: most("outbound_usage_limit"),
+        rate_limit: policy.get("rate_limit").and_then(|field| field.whole(0, u32::MAX)),
+        forbidden,
+        services,
+        outbound_forbidden: flag("outbound_allowed") == Some(false),
+        transfer_forbidden: flag("transfer_allowed") == Some(false),
+        dialing_rules: Vec::new(),
+        max_call_duration: policy
+            .get("max_call_duration")
+            .and_then(|field| field.duration(Duration::from_secs(1), MAX_CALL)),
+        cti_allowed: flag("cti_allowed"),
+        recording_allowed: flag("recording_allowed"),
+        use_same_gateway: policy.get("use_same_gateway").and_then(|field| same_gateway(&field)),
+        respcodes: respcodes(policy, &mut draft.codes),
+        alarms: alarms(policy),
+        pass: pass(policy),
+    };
+    // how nodes share a limit when they cannot see each other; a node alone has it whole
+    if let Some(field) = policy.get("partition") {
+        let _: Option<()> = field.choice(&[("per-side", ()), ("divide", ())]);
+    }
+    draft
 }
 
-/// `100` or `{max: 100, exact: false}`.
+fn same_gateway(field: &Field<'_>) -> Option<SameGateway> {
+    // a bare `no` is false in some dialects of YAML
+    if field.node().value == Value::Bool(false) {
+        return Some(SameGateway::No);
+    }
+    field.choice(&[
+        ("no", SameGateway::No),
+        ("preferred", SameGateway::Preferred),
+        ("required", SameGateway::Required),
+    ])
+}
+
+/// `100` or `{max: 100, exact: true}`; `exact` is about several nodes, one alone is always exact.
 fn limit(field: &Field<'_>) -> Option<Placed<u32>> {
     if !matches!(field.node().value, Value::Map(_)) {
         return field.whole(0, u32::MAX).map(|max| field.placed(max));
@@ -97,7 +144,9 @@ fn limit(field: &Field<'_>) -> Option<Placed<u32>> {
             format!("\"{}.max\" must be a whole number, found nothing", field.name()),
         );
     }
-    object.unavailable("exact", |value| *value == Value::Bool(false));
+    if let Some(exact) = object.get("exact") {
+        let _ = exact.boolean();
+    }
     object.finish();
     let max = max?;
     max.whole(0, u32::MAX).map(|value| max.placed(value))
@@ -111,35 +160,29 @@ fn burst(field: &Field<'_>, kind: &str) -> Option<BurstDraft> {
     Some(BurstDraft { place: field.place().clone(), level2: level2?, level3 })
 }
 
-fn forbidden_services(policy: &Object<'_>) -> Vec<Service> {
-    let mut forbidden = Vec::new();
-    let Some(services) = policy.get("services").and_then(|field| field.object()) else {
-        return forbidden;
+fn respcodes(policy: &Object<'_>, all: &mut Vec<Placed<i64>>) -> RespCodes {
+    let Some(codes) = policy.get("respcodes").and_then(|field| field.object()) else {
+        return RespCodes::default();
     };
-    for service in Service::ALL {
-        let Some(field) = services.get(service.as_str()) else { continue };
-        let Some(object) = field.object() else { continue };
-        if object.get("allowed").and_then(|field| field.boolean()) == Some(false) {
-            forbidden.push(service);
-        }
-        for later in ["usage_limit", "per_session", "respcode", "forbidden_respcode"] {
-            object.unavailable(later, |_| false);
-        }
-        object.finish();
+    let [usage_limit, rate_limit, service, outbound, transfer, rule] =
+        REFUSALS.map(|key| noted(codes.get(key), all));
+    codes.finish();
+    RespCodes {
+        usage_limit,
+        rate_limit,
+        service_forbidden: service,
+        outbound_forbidden: outbound,
+        transfer_forbidden: transfer,
+        dialing_rule_forbidden: rule,
     }
-    services.finish();
-    forbidden
 }
 
-fn respcodes(policy: &Object<'_>, draft: &mut PolicyDraft) {
-    let Some(codes) = policy.get("respcodes").and_then(|field| field.object()) else { return };
-    draft.usage_limit_code = codes.get("usage_limit").and_then(|field| code(&field));
-    draft.service_forbidden_code = codes.get("service_forbidden").and_then(|field| code(&field));
-    for later in REFUSALS.into_iter().filter(|r| !matches!(*r, "usage_limit" | "service_forbidden"))
-    {
-        codes.unavailable(later, |_| false);
-    }
-    codes.finish();
+/// A response code, among all that the policy stage has to look at.
+fn noted(field: Option<Field<'_>>, all: &mut Vec<Placed<i64>>) -> Option<u16> {
+    let placed = code(&field?)?;
+    let value = u16::try_from(placed.value).ok();
+    all.push(placed);
+    value
 }
 
 /// A response code; whether it is between 400 and 699 is a matter of the policy stage.
@@ -162,6 +205,19 @@ fn alarms(policy: &Object<'_>) -> Alarms {
         transfer_forbidden: transfer,
         dialing_rule_forbidden: rule,
     }
+}
+
+/// `pass: {key: value}`: names of parameters, and text or what is printed as one.
+fn pass(policy: &Object<'_>) -> Vec<(String, String)> {
+    let Some(pass) = policy.get("pass").and_then(|field| field.object()) else {
+        return Vec::new();
+    };
+    let pair = |(key, field): (&crate::tree::Key, Field<'_>)| {
+        let value = scalar(&field);
+        let good = parameter_name(&key.text, &field);
+        value.filter(|_| good).map(|value| (key.text.clone(), value))
+    };
+    pass.entries().filter_map(pair).collect()
 }
 
 /// `parameters: {service: {name: {fixed: v} | {default: v}}}`.

@@ -1,0 +1,369 @@
+//! Decisions of policy: the table testdata/policy.txt, and the scenarios of rm.md §14 that are
+//! about limits.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::world::{
+    CALLER, MCP1, MCP2, Up, World, address, header, invite, objects, reply, settings,
+};
+
+/// A peer whose calls have priority.
+const EMERGENCY: &str = "10.0.0.3:5090";
+/// Profiles, their tenants and their numbers; the numbers of emergencies end with 9.
+const PROFILES: [(&str, &str, &str); 4] = [
+    ("north-main", "north", "1001"),
+    ("north-extra", "north", "1002"),
+    ("south-main", "south", "2001"),
+    ("other-main", "other", "3001"),
+];
+
+/// The platform of the table, with the policies of a case.
+fn platform(policies: &[(String, Value)]) -> Value {
+    let policy = |name: &str| {
+        let own = policies.iter().find(|(object, _)| object == name);
+        own.map_or_else(|| json!({}), |(_, policy)| policy.clone())
+    };
+    let tenant = |name: &str, parent: &str, profile: &str| {
+        let default = (!profile.is_empty()).then_some(profile);
+        json!({"kind": "Tenant", "name": name, "spec": {
+            "parent": parent, "default_profile": default, "policy": policy(name)}})
+    };
+    let mut all = vec![
+        json!({"kind": "Tenant", "name": "Environment", "spec": {"policy": policy("Environment")}}),
+        tenant("reseller", "Environment", ""),
+        tenant("north", "reseller", "north-main"),
+        tenant("south", "reseller", "south-main"),
+        tenant("other", "Environment", "other-main"),
+    ];
+    for (name, tenant, number) in PROFILES {
+        all.push(json!({"kind": "IvrProfile", "name": name, "tenant": tenant, "spec": {
+            "service": "voicexml", "initial_page_url": "http://a.example/x.vxml",
+            "policy": policy(name)}}));
+        all.push(json!({"kind": "DidGroup", "name": name, "tenant": tenant, "spec": {
+            "profile": name, "dids": [number, format!("{number}9")]}}));
+    }
+    all.push(objects()[3].clone());
+    Value::Array(all)
+}
+
+/// One case at its work.
+pub(crate) struct Case {
+    pub(crate) world: World,
+    pub(crate) up: VecDeque<Up>,
+    calls: usize,
+}
+
+impl Case {
+    pub(crate) fn new(policies: &[(String, Value)]) -> Self {
+        let mut settings = settings();
+        let mut emergency = settings.peers[0].clone();
+        emergency.name = "emergency".to_owned();
+        emergency.matches = vec![rm::Match::parse("10.0.0.3").unwrap()];
+        emergency.priority = true;
+        settings.peers.push(emergency);
+        let numbers = PROFILES.map(|(.., number)| format!("{number}9"));
+        settings.options.priority_numbers =
+            numbers.iter().map(|number| model::did::Pattern::parse(number).unwrap()).collect();
+        let world = World::with(&platform(policies), settings);
+        Self { world, up: VecDeque::new(), calls: 0 }
+    }
+
+    /// Places a call; gives back what became of it, in the words of the table.
+    pub(crate) fn call(&mut self, call: &str) -> String {
+        self.calls += 1;
+        let (name, words) = call.split_once(' ').unwrap_or((call, ""));
+        let (_, tenant, number) = PROFILES.into_iter().find(|(one, ..)| *one == name).unwrap();
+        let mut user = number.to_owned();
+        let mut from = CALLER;
+        for word in words.split_whitespace() {
+            match word {
+                "priority" => from = EMERGENCY,
+                "emergency" => user = format!("{number}9"),
+                service => user = format!("{service}@10.0.0.5;gvp-tenant-id={tenant}.{name}"),
+            }
+        }
+        let mut text = invite("0", &format!("c{}", self.calls));
+        let host = if user.contains('@') { "" } else { "@10.0.0.5:5060" };
+        text = text.replacen("sip:0@10.0.0.5:5060 ", &format!("sip:{user}{host} "), 1);
+        text = text.replace("10.0.0.2:5090", from);
+        self.world.udp(from, &text);
+        let servers = [MCP1, MCP2].into_iter();
+        let taken = servers.filter_map(|server| Some((server, self.world.try_take(server)?)));
+        match taken.collect::<Vec<_>>().pop() {
+            Some((server, forwarded)) => self.answer(from, server, &forwarded),
+            None => self.refused(from),
+        }
+    }
+
+    fn answer(&mut self, from: &str, server: &str, forwarded: &str) -> String {
+        let (tag, contact) = (format!("t{}", self.calls), format!("<sip:mcp@{server}>"));
+        let lines = format!("Contact: {contact}\r\n");
+        self.world.udp(server, &reply(forwarded, 200, &tag, &lines));
+        let answer = self.world.take(from);
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        let caller = crate::world::Dialog::of_caller(&answer);
+        let callee = crate::world::Dialog::of_callee(forwarded, &tag, &contact);
+        self.up.push_back(Up { caller, callee, server: server.to_owned() });
+        let start = *self.world.phase("start").last().unwrap();
+        let levels = start["usage"].as_array().unwrap();
+        let burst = levels.iter().map(|level| level["burst"].as_u64().unwrap()).max().unwrap();
+        format!("admitted {burst}")
+    }
+
+    fn refused(&mut self, from: &str) -> String {
+        let answer = self.world.take(from);
+        let status = answer.split(' ').nth(1).unwrap();
+        let end = *self.world.ends().last().unwrap();
+        let (reason, policy) = (end["reason"].as_str().unwrap(), &end["policy"]);
+        assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{reason}\""));
+        let word = |name: &str| policy[name].as_str().unwrap();
+        let mut told =
+            format!("{status} {reason}: {} {}, {}", word("scope"), word("name"), word("rule"));
+        if let (Some(used), Some(limit)) = (policy["usage"].as_u64(), policy["limit"].as_u64()) {
+            told += &format!(", {used} of {limit}");
+        }
+        // the trace says the same
+        let steps = end["trace"].as_array().unwrap();
+        let step = steps.iter().find(|step| step["verdict"] == "refused").unwrap();
+        assert_eq!(step["candidate"], format!("{} {}", word("scope"), word("name")));
+        assert_eq!(step["reason"], word("rule"));
+        told
+    }
+
+    pub(crate) fn end(&mut self, count: usize) {
+        for up in self.up.drain(..count) {
+            let mut up = up;
+            self.calls += 1;
+            self.world.hang_up(&mut up, &format!("bye{}", self.calls)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn policy() {
+    let text = include_str!("testdata/policy.txt");
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap().trim());
+    let lines: Vec<&str> =
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let mut cases = 0;
+    for case in lines.split(|line| line.starts_with("case ")).skip(1) {
+        cases += 1;
+        run(case);
+    }
+    assert!(cases > 25, "{cases}");
+}
+
+fn run(lines: &[&str]) {
+    let split = |line: &str| {
+        let (word, rest) = line.split_once(' ').unwrap();
+        (word.to_owned(), rest.trim().to_owned())
+    };
+    let lines: Vec<(String, String)> = lines.iter().map(|line| split(line)).collect();
+    let policies = lines.iter().filter(|(word, _)| word == "policy").map(|(_, rest)| {
+        let (object, policy) = split(rest);
+        (object, serde_json::from_str(&policy).expect(rest))
+    });
+    let mut case = Case::new(&policies.collect::<Vec<_>>());
+    for (word, rest) in &lines {
+        match word.as_str() {
+            "policy" => {}
+            "up" => {
+                let (count, call) = split(rest);
+                for _ in 0..count.parse().unwrap() {
+                    assert_eq!(case.call(&call), "admitted 1", "{lines:?}");
+                }
+            }
+            "end" => case.end(rest.parse().unwrap()),
+            "wait" => case.world.run(model::units::duration(rest).unwrap()),
+            word => {
+                assert_eq!(word, "call", "no word of the table");
+                let (call, expected) = rest.split_once(" -> ").unwrap();
+                assert_eq!(case.call(call), expected, "{rest} in {lines:?}");
+            }
+        }
+        case.world.proxy.invariant().unwrap();
+    }
+}
+
+/// Scenario 11: example 1 without the profile's own limit, 151 calls at once.
+#[test]
+fn scenario_11_levels_in_records_and_one_alarm() {
+    let mut documents = objects();
+    documents[0]["spec"]["policy"]["alarms"] = json!({"usage_limit": true});
+    let mut world = World::with(&documents, settings());
+    for call in 1..=150 {
+        world.up("18005550100", &format!("c{call}"));
+        let start = *world.phase("start").last().unwrap();
+        let expected = if call <= 100 {
+            1
+        } else if call <= 120 {
+            2
+        } else {
+            3
+        };
+        let acme = &start["usage"][1];
+        assert_eq!((&acme["usage"], &acme["burst"]), (&call.into(), &expected.into()));
+    }
+    let refused = |world: &mut World, call: &str| {
+        world.udp(CALLER, &invite("18005550100", call));
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 480 ") && header(&answer, "Retry-After") == "5");
+        assert_eq!(header(&answer, "Warning"), "399 rm-1 \"usage-limit\"");
+    };
+    let raised = |world: &World| {
+        let alarm = ("alarm", "RMPolicyViolation".to_owned());
+        let lines = world.logs.iter().filter(|(id, _)| *id == 20301);
+        lines.map(|(_, fields)| fields.contains(&alarm)).collect::<Vec<_>>()
+    };
+    for call in ["r1", "r2", "r3"] {
+        refused(&mut world, call);
+    }
+    assert_eq!(raised(&world), [true, false, false]);
+    assert_eq!(world.proxy.alarms(world.now), [("RMPolicyViolation", true)]);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.proxy.alarms(world.now), [("RMPolicyViolation", false)]);
+    refused(&mut world, "r4");
+    assert_eq!(raised(&world), [true, false, false, true]);
+}
+
+/// Scenario 12: the parent's override of 300 below the child's own 400.
+#[test]
+fn scenario_12_the_override_of_the_parent_refuses() {
+    let policies = [
+        (
+            "reseller".to_owned(),
+            json!({"usage_limit": 1000, "partition": "divide",
+            "children": {"north": {"usage_limit": 300}}}),
+        ),
+        ("north".to_owned(), json!({"usage_limit": 400})),
+    ];
+    let mut case = Case::new(&policies);
+    for _ in 0..300 {
+        assert_eq!(case.call("north-main"), "admitted 1");
+    }
+    let refused = "480 usage-limit: tenant reseller, children.north.usage_limit, 300 of 300";
+    assert_eq!(case.call("north-main"), refused);
+}
+
+/// Scenario 13: a service forbidden at the grandparent.
+#[test]
+fn scenario_13_the_grandparent_is_named() {
+    let forbidden = json!({"services": {"ccxml": {"allowed": false}}});
+    let mut case = Case::new(&[("reseller".to_owned(), forbidden)]);
+    let refused = "403 service-forbidden: tenant reseller, services.ccxml.allowed";
+    assert_eq!(case.call("north-main ccxml"), refused);
+}
+
+/// Scenario 57: a profile that is full, and an engine that is overloaded.
+#[test]
+fn scenario_57_priority_passes_full_profiles_and_overload() {
+    let mut case = Case::new(&[("north-main".to_owned(), json!({"usage_limit": 0}))]);
+    case.world.input(rm::Input::KernelDrops { packets: 1_000_000 });
+    assert_eq!(case.call("north-main emergency"), "admitted 1");
+    assert_eq!(case.call("north-main priority"), "admitted 1");
+    case.world.udp(CALLER, &invite("1001", "shed"));
+    assert!(case.world.take(CALLER).starts_with("SIP/2.0 503 "));
+    for (sos, code) in [(None, "416"), (Some("1001"), "200")] {
+        let policies = [("north-main".to_owned(), json!({"usage_limit": 0}))];
+        let mut settings = settings();
+        settings.options.sos_number = sos.map(str::to_owned);
+        let mut world = World::with(&platform(&policies), settings);
+        if sos.is_some() {
+            world.input(rm::Input::KernelDrops { packets: 1_000_000 });
+        }
+        let call = invite("0", "sos").replacen("sip:0@10.0.0.5:5060 ", "urn:service:sos.fire ", 1);
+        world.udp(CALLER, &call);
+        if let Some(forwarded) = world.try_take(MCP1).or_else(|| world.try_take(MCP2)) {
+            world.udp(MCP1, &reply(&forwarded, 200, "t", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+        }
+        assert!(world.take(CALLER).starts_with(&format!("SIP/2.0 {code} ")), "{sos:?}");
+    }
+}
+
+/// Scenario 59: requests outside dialogs that are no calls, at a limit and forbidden.
+#[test]
+fn scenario_59_permissions_hold_for_messages_and_limits_do_not() {
+    let at_limit = json!({"usage_limit": 0, "rate_limit": 0});
+    let forbidden = json!({"services": {"voicexml": {"allowed": false}}});
+    for (policy, code) in [(at_limit, None), (forbidden, Some("403"))] {
+        let mut case = Case::new(&[("north-main".to_owned(), policy)]);
+        let world = &mut case.world;
+        for method in ["MESSAGE", "NEWMETHOD", "REFER", "PUBLISH"] {
+            world.udp(CALLER, &invite("1001", method).replace("INVITE", method));
+            let forwarded = [MCP1, MCP2].iter().filter(|to| world.try_take(to).is_some()).count();
+            let own = matches!(method, "REFER" | "PUBLISH").then_some("405").or(code);
+            assert_eq!(forwarded, usize::from(own.is_none()), "{method}");
+            if let Some(code) = own {
+                assert!(world.take(CALLER).starts_with(&format!("SIP/2.0 {code} ")), "{method}");
+            }
+        }
+        assert_eq!(world.proxy.status().sessions, 0);
+        assert!(world.ends().is_empty());
+    }
+}
+
+#[test]
+fn the_shortest_max_call_duration_ends_a_call() {
+    let policies = [
+        ("Environment".to_owned(), json!({"max_call_duration": "3h"})),
+        ("reseller".to_owned(), json!({"children": {"north": {"max_call_duration": "2h"}}})),
+        ("north-extra".to_owned(), json!({"max_call_duration": "30m"})),
+    ];
+    let mut case = Case::new(&policies);
+    for call in ["north-main", "north-extra", "south-main"] {
+        assert_eq!(case.call(call), "admitted 1");
+    }
+    for (after, ended) in [(30 * 60 - 1, 0), (1, 1), (90 * 60 - 1, 1), (1, 2), (3600, 3)] {
+        case.world.run(Duration::from_secs(after));
+        let ends = case.world.ends();
+        assert_eq!(ends.len(), ended);
+        assert!(ends.iter().all(|end| end["reason"] == "max-duration"));
+    }
+    assert_eq!(case.world.proxy.status().sessions, 0);
+}
+
+#[test]
+fn sets_are_back_after_a_restart() {
+    let policies = [
+        ("north".to_owned(), json!({"usage_limit": 2, "services": {"msml": {"usage_limit": 1}}})),
+        ("south".to_owned(), json!({"inbound_usage_limit": 1, "max_call_duration": "30m"})),
+    ];
+    let mut case = Case::new(&policies);
+    for call in ["north-main msml", "north-main", "south-main"] {
+        assert_eq!(case.call(call), "admitted 1");
+    }
+    let blocks: Vec<Vec<u8>> = case.world.records.iter().map(|one| one.block.clone()).collect();
+    let mut second = Case::new(&policies);
+    second.world.now = case.world.now;
+    let now = second.world.now;
+    let open = blocks.iter().filter(|block| !block.is_empty());
+    assert_eq!(second.world.proxy.restore(now, open.map(Vec::as_slice)).legs, 3);
+    second.world.proxy.invariant().unwrap();
+    let north = "480 usage-limit: tenant north, usage_limit, 2 of 2";
+    assert_eq!(second.call("north-main"), north);
+    let south = "480 usage-limit: tenant south, inbound_usage_limit, 1 of 1";
+    assert_eq!(second.call("south-main"), south);
+    second.world.run(Duration::from_secs(1800));
+    let ends = second.world.ends().len();
+    // the two refusals, and the call of south after its half hour
+    assert_eq!(ends, 3);
+    second.world.wire.clear();
+    assert_eq!(second.call("south-main"), "admitted 1");
+}
+
+#[test]
+fn what_no_resource_took_is_given_back() {
+    let mut case = Case::new(&[("north".to_owned(), json!({"usage_limit": 1}))]);
+    case.world.alive.clear();
+    case.world.run(Duration::from_secs(12));
+    for call in ["a", "b"] {
+        case.world.udp(CALLER, &invite("1001", call));
+        assert!(case.world.take(CALLER).contains("resource-dead"));
+    }
+    case.world.alive = vec![address(MCP1), address(MCP2)];
+    case.world.run(Duration::from_secs(4));
+    assert_eq!(case.call("north-main"), "admitted 1");
+}
