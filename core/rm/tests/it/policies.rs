@@ -12,6 +12,8 @@ use crate::world::{
 
 /// A peer whose calls have priority.
 const EMERGENCY: &str = "10.0.0.3:5090";
+/// The gateway to the outside.
+const GATEWAY: &str = "192.0.2.10:5060";
 /// Profiles, their tenants and their numbers; the numbers of emergencies end with 9.
 const PROFILES: [(&str, &str, &str); 4] = [
     ("north-main", "north", "1001"),
@@ -46,6 +48,9 @@ fn platform(policies: &[(String, Value)]) -> Value {
             "profile": name, "dids": [number, format!("{number}9")]}}));
     }
     all.push(objects()[3].clone());
+    all.push(json!({"kind": "ResourceGroup", "name": "carriers", "spec": {
+        "services": ["gateway"], "monitor": {"method": "none"},
+        "resources": [{"name": "gw-1", "address": "sip:192.0.2.10:5060"}]}}));
     Value::Array(all)
 }
 
@@ -53,6 +58,8 @@ fn platform(policies: &[(String, Value)]) -> Value {
 pub(crate) struct Case {
     pub(crate) world: World,
     pub(crate) up: VecDeque<Up>,
+    /// Session header of the latest call that is up.
+    session: String,
     calls: usize,
 }
 
@@ -68,11 +75,38 @@ impl Case {
         settings.options.priority_numbers =
             numbers.iter().map(|number| model::did::Pattern::parse(number).unwrap()).collect();
         let world = World::with(&platform(policies), settings);
-        Self { world, up: VecDeque::new(), calls: 0 }
+        Self { world, up: VecDeque::new(), session: String::new(), calls: 0 }
+    }
+
+    /// A media server calls to the outside: `PROFILE dials NUMBER` in a session of its own,
+    /// `PROFILE transfers to NUMBER` in that of the latest call which is up.
+    fn outbound(&mut self, name: &str, words: &str) -> String {
+        self.calls += 1;
+        let (number, header) = match words.strip_prefix("transfers to ") {
+            Some(number) => (number, format!("X-Genesys-GVP-Session-ID: {}\r\n", self.session)),
+            None => (words.strip_prefix("dials ").unwrap(), String::new()),
+        };
+        let (_, tenant, _) = PROFILES.into_iter().find(|(one, ..)| *one == name).unwrap();
+        let uri = format!("sip:{number}@10.0.0.5;gvp-tenant-id={tenant}.{name} SIP/2.0");
+        let text = invite("0", &format!("o{}", self.calls));
+        let text = text.replacen("sip:0@10.0.0.5:5060 SIP/2.0", &uri, 1);
+        let text = text.replace("10.0.0.2:5090", MCP1).replacen("CSeq", &(header + "CSeq"), 1);
+        self.world.udp(MCP1, &text);
+        let Some(forwarded) = self.world.try_take(GATEWAY) else { return self.refused(MCP1) };
+        let contact = format!("Contact: <sip:gw@{GATEWAY}>\r\n");
+        self.world.udp(GATEWAY, &reply(&forwarded, 200, "t", &contact));
+        assert!(self.world.take(MCP1).starts_with("SIP/2.0 200 "));
+        let (_, user) = forwarded.split_once("INVITE sip:").unwrap();
+        format!("dialled {}", user.split('@').next().unwrap())
     }
 
     /// Places a call; gives back what became of it, in the words of the table.
     pub(crate) fn call(&mut self, call: &str) -> String {
+        if let Some((name, words)) = call.split_once(' ')
+            && (words.starts_with("dials ") || words.starts_with("transfers to "))
+        {
+            return self.outbound(name, words);
+        }
         self.calls += 1;
         let (name, words) = call.split_once(' ').unwrap_or((call, ""));
         let (_, tenant, number) = PROFILES.into_iter().find(|(one, ..)| *one == name).unwrap();
@@ -104,6 +138,7 @@ impl Case {
         self.world.udp(server, &reply(forwarded, 200, &tag, &lines));
         let answer = self.world.take(from);
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+        self.session = header(forwarded, "X-Genesys-GVP-Session-ID").to_owned();
         let caller = crate::world::Dialog::of_caller(&answer);
         let callee = crate::world::Dialog::of_callee(forwarded, &tag, &contact);
         self.up.push_back(Up { caller, callee, server: server.to_owned() });
@@ -255,6 +290,18 @@ fn scenario_13_the_grandparent_is_named() {
     let mut case = Case::new(&[("reseller".to_owned(), forbidden)]);
     let refused = "403 service-forbidden: tenant reseller, services.ccxml.allowed";
     assert_eq!(case.call("north-main ccxml"), refused);
+}
+
+/// Scenario 14: the dialling rules of example 2.
+#[test]
+fn scenario_14_dialling_rules() {
+    let rules = json!({"dialing_rules": ["reject ^\\+?1?900", "translate ^0([1-9][0-9]+)$ -> 49$1",
+        "accept ^\\+?[0-9]{7,15}$", "reject .*"]});
+    let mut case = Case::new(&[("north-main".to_owned(), rules)]);
+    let refused = "403 dialing-rule: profile north-main, dialing_rules";
+    assert_eq!(case.call("north-main dials 19005550100"), refused);
+    assert_eq!(case.call("north-main dials 030456789"), "dialled 4930456789");
+    assert_eq!(case.call("north-main dials +4930456789"), "dialled +4930456789");
 }
 
 /// Scenario 57: a profile that is full, and an engine that is overloaded.
