@@ -206,3 +206,22 @@ fn what_a_call_asks_for_can_be_dropped_with_the_connector() {
         }
     }
 }
+
+#[test]
+fn a_policy_may_keep_calls_from_connectors() {
+    for (tenant, profile, expected) in
+        [(None, None, CONNECTOR), (Some(false), None, MCP1), (Some(false), Some(true), CONNECTOR)]
+    {
+        let mut objects = platform();
+        for (at, allowed) in [(0, tenant), (1, profile)] {
+            if let Some(allowed) = allowed {
+                objects[at]["spec"]["policy"]["cti_allowed"] = allowed.into();
+            }
+        }
+        let mut world = World::with(&objects, settings());
+        let from = caller("gw-cti-2");
+        world.udp(from, &invite_to("sip:18005550100@10.0.0.5", from, "cti", ""));
+        let went = world.take_invite().unwrap().flow.remote;
+        assert_eq!(went, address(expected), "{tenant:?} {profile:?}");
+    }
+}

@@ -300,3 +300,31 @@ fn a_message_in_a_session_gets_what_the_session_has() {
     assert!(sent.text.contains(";voicexml=http://a.example/x.vxml "), "{}", sent.text);
     assert_eq!((world.proxy.status().sessions, world.proxy.status().legs), (1, 1));
 }
+
+#[test]
+fn a_call_leaves_through_the_gateway_of_its_session_where_a_policy_wants_that() {
+    for (said, down, expected) in [
+        ("no", false, Some(CARRIER)),
+        ("preferred", false, Some(caller("gw-env"))),
+        ("preferred", true, Some(CARRIER)),
+        ("required", false, Some(caller("gw-env"))),
+        ("required", true, None),
+    ] {
+        let mut objects = platform();
+        objects[1]["spec"]["policy"]["use_same_gateway"] = said.into();
+        let mut world = World::with(&objects, settings());
+        let from = caller("gw-env");
+        world.udp(from, &invite_to("sip:18005550100@10.0.0.5", from, "in", ""));
+        let (server, text, _) = answered(&mut world, from);
+        let session = format!("{SESSION_ID}: {}\r\n", header(&text, SESSION_ID));
+        if down {
+            let all = objects.as_array_mut().unwrap();
+            let gateway = all.iter_mut().find(|one| one["name"] == "gw-env").unwrap();
+            gateway["spec"]["resources"][0]["state"] = "disabled".into();
+            world.input(rm::Input::Snapshot(crate::world::snapshot(&objects)));
+        }
+        world.udp(&server, &joins("sip:4420123@10.0.0.5", &server, "out", &session));
+        let went = world.take_invite().map(|sent| sent.flow.remote);
+        assert_eq!(went, expected.map(address), "{said} {down}");
+    }
+}

@@ -302,3 +302,19 @@ fn a_session_lingers_as_long_as_it_is_told() {
     let text = world.take_invite().unwrap().text;
     assert!(!text.contains(&guid), "{text}");
 }
+
+#[test]
+fn what_policies_pass_stands_behind_the_parameters() {
+    let mut documents = objects();
+    let pass = |value: &Value| json!({"pass": value});
+    documents[0]["spec"]["policy"] = pass(&json!({"call-info": "a b", "speech": "tenant"}));
+    documents[1]["spec"]["policy"] = pass(&json!({"speech": "profile"}));
+    let mut world = World::with(&documents, settings());
+    let uri = "sip:18005550100@10.0.0.5;gvp.policy.Speech=mine";
+    let first = forwarded(&mut world, &invite_to(uri, CALLER, "a", ""));
+    let expected = ";lang=en;gvp.policy.call-info=a%20b;gvp.policy.speech=profile SIP/2.0";
+    assert!(first.ends_with(expected) && !first.contains("mine"), "{first}");
+    let uri = "sip:msml@10.0.0.5;gvp-tenant-id=acme";
+    let first = forwarded(&mut world, &invite_to(uri, CALLER, "b", ""));
+    assert!(!first.contains("gvp.policy"), "{first}");
+}
