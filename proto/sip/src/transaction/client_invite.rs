@@ -103,7 +103,8 @@ impl State {
                 let verdict = Verdict::Absorb(Absorbed::Retransmission);
                 Step::to(Self::Completed { ack }, verdict)
             }
-            // Completed, 2xx: of another branch behind a forking proxy, for the user to end
+            // Completed, 2xx: of another branch behind a forking proxy that has said no already;
+            // the user may end it. Without an ACK its server does (RFC 3261 §13.3.1.4)
             (state @ Self::Completed { .. }, Class::Success) => Step::to(state, Verdict::Stray),
             // Accepted or Completed, 1xx: too late
             (state @ (Self::Accepted | Self::Completed { .. }), Class::Provisional) => {
