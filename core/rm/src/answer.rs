@@ -72,9 +72,22 @@ impl Proxy {
         let status = no.status();
         let mut texts = std::mem::take(&mut self.scratch);
         let warning = self.warning(no, &mut texts);
-        let (warning, retry) = texts.split_at(warning);
-        let all = [("Retry-After", retry), ("Warning", warning), ("Server", SERVER)];
-        let extra: SmallVec<[_; 3]> =
+        let retry = texts.len();
+        if no.reason == Reason::Method {
+            method::allowed(&self.options.refused_methods, &mut texts);
+        }
+        let (told, allow) = texts.split_at(retry);
+        let (warning, retry) = told.split_at(warning);
+        let extension = if no.reason == Reason::BadExtension { no.subject.as_str() } else { "" };
+        // what the status cannot do without comes first (RFC 3261 §8.2.2.3, §21.4.6)
+        let all = [
+            ("Retry-After", retry),
+            ("Allow", allow),
+            ("Unsupported", extension),
+            ("Warning", warning),
+            ("Server", SERVER),
+        ];
+        let extra: SmallVec<[_; 5]> =
             all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         self.send_stateless(flow, message, status, &extra);
         drop(extra);
@@ -144,7 +157,7 @@ impl Proxy {
         let mut texts = std::mem::take(&mut self.scratch);
         let warning = self.warning(no, &mut texts);
         let (warning, retry) = texts.split_at(warning);
-        let allow: String;
+        let mut allow = String::new();
         let mut extra: SmallVec<[(&str, &str); 4]> =
             smallvec![("Warning", warning), ("Server", SERVER)];
         if !retry.is_empty() {
@@ -152,7 +165,7 @@ impl Proxy {
         }
         match no.reason {
             Reason::Method => {
-                allow = method::allowed(&self.options.refused_methods);
+                method::allowed(&self.options.refused_methods, &mut allow);
                 extra.push(("Allow", &allow));
             }
             Reason::MinSe => extra.push(("Min-SE", &no.subject)),
@@ -236,7 +249,8 @@ impl Proxy {
             NodeState::Draining => (503, "draining", Reason::NodeDraining.word()),
             NodeState::Starting => (503, "starting", Reason::NodeNotReady.word()),
         };
-        let allow = method::allowed(&self.options.refused_methods);
+        let mut allow = String::new();
+        method::allowed(&self.options.refused_methods, &mut allow);
         let warning = format!("399 {} \"{reason}\"", self.settings.name);
         let mut extra = vec![("X-Ringmaster-State", state)];
         if code == 503 {

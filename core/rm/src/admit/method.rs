@@ -56,10 +56,13 @@ pub(crate) fn way(proxy: &Proxy, request: &Request<'_, '_>) -> Result<Way, No> {
     }
 }
 
-/// The value of an Allow header: what is served less what is refused.
-pub(crate) fn allowed(refused: &[String]) -> String {
+/// Appends the value of an Allow header: what is served less what is refused.
+pub(crate) fn allowed(refused: &[String], out: &mut String) {
     let served = SERVED.iter().filter(|name| !refused.iter().any(|one| one == **name));
-    served.copied().collect::<Vec<_>>().join(", ")
+    for (number, name) in served.enumerate() {
+        out.push_str(if number == 0 { "" } else { ", " });
+        out.push_str(name);
+    }
 }
 
 /// No user, or user `rm`, at our host.

@@ -63,6 +63,22 @@ fn a_stranger_is_refused_without_state_and_within_its_rate() {
     assert_eq!(sent(&mut world, STRANGER), [""; 0], "nothing is repeated");
 }
 
+/// A stranger too is told what the status cannot do without (RFC 3261 §8.2.2.3, §21.4.6).
+#[test]
+fn a_stranger_is_told_what_is_allowed_and_what_is_not_understood() {
+    let mut world = World::new();
+    world.udp(STRANGER, &invite("1", "refer").replace("INVITE", "REFER"));
+    let answer = world.take(STRANGER);
+    assert!(answer.starts_with("SIP/2.0 405 "), "{answer}");
+    let all = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, NOTIFY, MESSAGE";
+    assert_eq!(header(&answer, "Allow"), all);
+    let asking = "CSeq: 1 INVITE\r\nProxy-Require: foo";
+    world.udp(STRANGER, &invite("1", "ask").replace("CSeq: 1 INVITE", asking));
+    let answer = world.take(STRANGER);
+    assert!(answer.starts_with("SIP/2.0 420 "), "{answer}");
+    assert_eq!(header(&answer, "Unsupported"), "foo");
+}
+
 #[test]
 fn a_call_that_is_up_is_served_wherever_its_requests_come_from() {
     let mut world = World::new();
