@@ -25,6 +25,8 @@ pub(crate) struct Target {
     text: String,
     /// Bytes of the user part.
     user: usize,
+    /// Bytes of all this that the request has brought.
+    theirs: usize,
 }
 
 /// What a call tells of itself besides the names of the snapshot.
@@ -54,8 +56,9 @@ pub(crate) fn target(
 ) -> Target {
     let user = uri.user.unwrap_or_default();
     let addressed = service::of_user(user) == Some(choice.service);
-    user_part(snapshot, choice, user, facts, &mut text);
+    let ours = user_part(snapshot, choice, user, facts, &mut text);
     let user = text.len();
+    let mut theirs = if ours { 0 } else { user };
     let pages = pages(snapshot, choice, uri, facts, addressed);
     let parameters: SmallVec<[&Parameter; 16]> = match choice.profile {
         Some(profile) => snapshot.parameters(choice.tenant, profile, choice.service),
@@ -81,22 +84,28 @@ pub(crate) fn target(
         {
             continue;
         }
+        let before = text.len();
         text.push(';');
         text.push_str(spelled);
         if let Some(value) = value {
             text.push('=');
             text.push_str(value);
         }
+        theirs += text.len() - before;
         kept.push(name);
     }
     for (name, value) in &pages {
+        let before = text.len();
         named(name, &mut text);
         escape_param(value, &mut text);
+        if *value == facts.record {
+            theirs += text.len() - before;
+        }
     }
     for one in parameters {
         if one.fixed || !kept.iter().any(|name| name.eq_ignore_ascii_case(&one.name)) {
             named(&one.name, &mut text);
-            fill(&one.value, snapshot, choice, facts, &mut text);
+            theirs += fill(&one.value, snapshot, choice, facts, &mut text);
         }
     }
     for (key, value) in passed {
@@ -106,7 +115,7 @@ pub(crate) fn target(
         text.push('=');
         escape_param(value, &mut text);
     }
-    Target { secure: uri.scheme == Scheme::Sips, text, user }
+    Target { secure: uri.scheme == Scheme::Sips, text, user, theirs }
 }
 
 /// What a policy passes begins so.
@@ -128,7 +137,8 @@ impl Target {
     /// Appends the whole Request-URI for one address.
     ///
     /// # Errors
-    /// `internal`, when it would be too long.
+    /// When it would be too long: 414 for what the request has brought, `internal` when the
+    /// configuration alone is.
     pub(crate) fn write(&self, address: &ResourceAddress, out: &mut String) -> Result<(), No> {
         let parsed = Uri::parse(&address.uri).map_err(|_| No::from(Reason::Internal))?;
         let before = out.len();
@@ -143,10 +153,14 @@ impl Target {
             let _ = write!(out, ";transport={transport}");
         }
         out.push_str(tail);
-        if out.len() - before > limits::URI {
-            return Err(No::new(Reason::Internal, "request uri too long"));
+        let bytes = out.len() - before;
+        match bytes.saturating_sub(self.theirs) {
+            ours if ours > limits::URI => {
+                Err(No::new(Reason::Internal, "request uri of the configuration is too long"))
+            }
+            _ if bytes > limits::URI => Err(No::from(Reason::Malformed).with_status(Some(414))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// A copy that takes no more memory than it needs, and the text that it was worked out in.
@@ -162,19 +176,18 @@ impl Target {
     }
 }
 
-/// The user part by service (rm.md §5.3); one that names the service stays as it came.
+/// The user part by service (rm.md §5.3); one that names the service stays as it came. True: the
+/// configuration says it, whatever the request.
 fn user_part(
     snapshot: &Snapshot,
     choice: &Choice,
     user: &str,
     facts: &Facts<'_>,
     out: &mut String,
-) {
+) -> bool {
     let named = service::of_user(user);
-    let conference = || {
-        let profile = choice.profile.map(|profile| snapshot.profile(profile));
-        profile.and_then(|profile| profile.conference_id.as_deref()).unwrap_or(facts.dnis)
-    };
+    let profile = choice.profile.map(|profile| snapshot.profile(profile));
+    let conference = profile.and_then(|profile| profile.conference_id.as_deref());
     let fixed = match choice.service {
         service if named == Some(service) => user,
         Service::Voicexml => "dialog",
@@ -183,20 +196,33 @@ fn user_part(
         Service::Announcement => "annc",
         Service::Cpd => "cpd",
         Service::Media => "media",
-        Service::Conference => return with_id("conf=", conference(), out),
-        Service::Recordingserver => return with_id("record=", facts.dnis, out),
+        Service::Conference => {
+            with_id("conf=", conference.unwrap_or(facts.dnis), out);
+            return conference.is_some();
+        }
+        Service::Recordingserver => {
+            with_id("record=", facts.dnis, out);
+            return false;
+        }
         Service::Recordingclient | Service::Record => match named {
             Some(Service::Voicexml | Service::Announcement | Service::Msml) => user,
             Some(Service::Recordingserver) => user,
-            _ => return with_id("record=", facts.dnis, out),
+            _ => {
+                with_id("record=", facts.dnis, out);
+                return false;
+            }
         },
         Service::Gateway => match facts.number {
-            Some(number) => return with_id("", number, out),
+            Some(number) => {
+                with_id("", number, out);
+                return false;
+            }
             None => user,
         },
         Service::Cti => user,
     };
     out.push_str(fixed);
+    false
 }
 
 /// A word and an id, in which only what a user part may hold stands bare.
@@ -284,9 +310,16 @@ fn is_ours(name: &str, consumed: bool, trusted: bool) -> bool {
         || (!trusted && begins("gvp."))
 }
 
-/// Appends the value of a parameter, escaped, with a fact in the place of each `${name}`.
-fn fill(value: &str, snapshot: &Snapshot, choice: &Choice, facts: &Facts<'_>, out: &mut String) {
-    let mut rest = value;
+/// Appends the value of a parameter, escaped, with a fact in the place of each `${name}`; gives back
+/// how many bytes of that the request has brought.
+fn fill(
+    value: &str,
+    snapshot: &Snapshot,
+    choice: &Choice,
+    facts: &Facts<'_>,
+    out: &mut String,
+) -> usize {
+    let (mut rest, mut theirs) = (value, 0);
     while let Some((before, after)) = rest.split_once("${") {
         escape_param(before, out);
         let (name, tail) = after.split_once('}').unwrap_or((after, ""));
@@ -308,8 +341,13 @@ fn fill(value: &str, snapshot: &Snapshot, choice: &Choice, facts: &Facts<'_>, ou
                 continue;
             }
         };
+        let before = out.len();
         escape_param(fact, out);
+        if matches!(name, "dnis" | "ani" | "uuid") {
+            theirs += out.len() - before;
+        }
         rest = tail;
     }
     escape_param(rest, out);
+    theirs
 }

@@ -90,6 +90,33 @@ fn requests_that_get_no_further() {
     }
 }
 
+/// A Request-URI as long as one may be grows on its way: who sent it is told, and nobody is woken. A
+/// configuration that is too long by itself is an error of ours.
+#[test]
+fn a_request_uri_that_gets_too_long() {
+    let uri = |bytes: usize| {
+        let head = "sip:18005550100@10.0.0.5;x=";
+        format!("{head}{}", "y".repeat(bytes - head.len()))
+    };
+    for method in ["INVITE", "MESSAGE"] {
+        let mut world = World::new();
+        world.udp(CALLER, &request(method, &uri(2_023), ""));
+        let answer = world.take(CALLER);
+        assert_eq!((status(&answer), world.has_log(20901)), (414, false), "{answer}");
+        assert!(world.try_take(MCP1).is_none());
+        let mut world = World::new();
+        world.udp(CALLER, &request(method, &uri(1_700), ""));
+        assert!(world.take(MCP1).starts_with(method));
+    }
+    for (value, code) in [("y".repeat(2_100), 500), ("${dnis}".repeat(250), 414)] {
+        let mut documents = objects();
+        documents[1]["spec"]["parameters"]["voicexml"]["own"] = serde_json::json!({"fixed": value});
+        let mut world = World::with(&documents, settings());
+        world.udp(CALLER, &request("INVITE", "sip:18005550100@10.0.0.5", ""));
+        assert_eq!((status(&world.take(CALLER)), world.has_log(20901)), (code, code == 500));
+    }
+}
+
 /// 100 Trying is said to an INVITE at once, before a name is known, and to nothing else (rm.md
 /// §1.6).
 #[test]
