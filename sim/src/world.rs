@@ -360,7 +360,7 @@ impl World {
                 let Some(node) = self.node_at(from.ip()) else { return Ok(()) };
                 let transport = Transport::Tcp;
                 let flow = Flow { transport, listener: 1, remote: to, conn: None };
-                self.input(node, Input::FlowFailed { flow })
+                self.input(node, Input::ConnectFailed { flow })
             }
             Packet::Connect(_)
             | Packet::Stream { up: true, .. }

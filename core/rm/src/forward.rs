@@ -12,6 +12,7 @@ pub(crate) mod egress;
 pub(crate) mod failover;
 pub(crate) mod headers;
 pub(crate) mod own_request;
+pub(crate) mod passed_over;
 pub(crate) mod record_route;
 pub(crate) mod request_uri;
 pub(crate) mod response;
@@ -126,7 +127,13 @@ impl Proxy {
     ) -> Result<(), No> {
         let hunt = self.hunt(request, call)?;
         self.servers.insert(request.id, ServerUse::Hunt(hunt));
-        let sent = self.first_try(request.now, hunt, pick, Some(request.message));
+        let sent = match self.first_try(request.now, hunt, pick, Some(request.message)) {
+            Err(no) if self.passes_over(hunt, &no) => {
+                self.next_try(request.now, hunt, None);
+                Ok(())
+            }
+            sent => sent,
+        };
         if sent.is_err()
             && let Some(hunt) = self.end_hunt(hunt)
         {

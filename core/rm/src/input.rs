@@ -48,9 +48,14 @@ pub enum Input<'a> {
         /// Lower case.
         names: &'a [String],
     },
-    /// A stream closed, a connect failed or a port was reported unreachable.
+    /// A stream that stood has closed, or a port was reported unreachable.
     FlowFailed {
         /// The flow as the engine named it in its transmit, or as it was in the packet.
+        flow: Flow,
+    },
+    /// A connect was refused, or not done in time: that stream has never stood.
+    ConnectFailed {
+        /// The flow as the engine named it in its transmit.
         flow: Flow,
     },
     /// A new configuration, already valid; calls in progress keep what they were given.

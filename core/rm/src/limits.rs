@@ -57,6 +57,8 @@ pub const UDP_ONLY_ADDRESSES: usize = 1_024;
 pub const UDP_MOST: usize = 65_000;
 /// Room that the MTU rule leaves for what others add: `mtusize` less this.
 pub const MTU_RESERVE: usize = 200;
+/// Resources that are passed over for one request that is too large for them.
+pub const PASSED_OVER: usize = 16;
 /// Longer wait for a TCP connection that only size asked for, so that its failure is seen first.
 pub const CONNECT_GRACE: Duration = Duration::from_millis(500);
 /// Longest Request-URI towards a resource, bytes.

@@ -242,9 +242,9 @@ impl Proxy {
                 if flow.transport == Transport::Udp {
                     self.book.away.note(now.mono, Target::of(flow));
                 }
-                self.ack_refused(now, flow);
                 self.endpoint.handle_flow_failed(now.mono, flow);
             }
+            Input::ConnectFailed { flow } => self.on_connect_failed(now, flow),
             Input::Snapshot(snapshot) => {
                 self.snapshot = snapshot;
                 self.apply(now);

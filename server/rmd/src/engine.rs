@@ -274,6 +274,7 @@ impl Sink for Engine {
             }
             Arrival::Verified { flow, names } => self.input(Input::Verified { flow, names }),
             Arrival::Failed(flow) => self.input(Input::FlowFailed { flow }),
+            Arrival::Unopened(flow) => self.input(Input::ConnectFailed { flow }),
         }
     }
 

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
+use streams::Lost;
 pub(crate) use streams::{StreamCounters, Streams};
 pub(crate) use trust::Trust;
 use wire::Plain;
@@ -60,8 +61,10 @@ pub(crate) enum Arrival<'a> {
         /// Lower case.
         names: &'a [String],
     },
-    /// A flow that cannot carry (any more).
+    /// A stream that stood and is gone, or a datagram that cannot get there.
     Failed(Flow),
+    /// A connect that has failed.
+    Unopened(Flow),
 }
 
 /// Messages to be sent, in one buffer; filled by the engine, emptied by the transport.
@@ -233,8 +236,8 @@ impl Transport {
         }
         self.ready = ready;
         self.take_tls(now, engine);
-        while let Some(flow) = self.streams.next_failed() {
-            engine.arrived(Arrival::Failed(flow));
+        while let Some(Lost { flow, stood }) = self.streams.next_failed() {
+            engine.arrived(if stood { Arrival::Failed(flow) } else { Arrival::Unopened(flow) });
             self.send(now, engine.outbox());
         }
     }

@@ -16,6 +16,7 @@ use crate::forward::draft::Draft;
 use crate::forward::{branch, request_uri, session_timer};
 use crate::limits;
 use crate::proxy::{ClientUse, Proxy};
+use crate::reject::{No, Reason};
 
 /// What a request is written from for another way.
 #[derive(Debug)]
@@ -101,16 +102,24 @@ impl Proxy {
 
     /// The request of a relay could not be sent, or nothing has answered it: it goes another way.
     /// False when there is none.
-    pub(crate) fn another_way(&mut self, now: Now, key: usize, transport: bool) -> bool {
-        let Some(relay) = self.relays.get_mut(key) else { return false };
-        let Some(mut again) = relay.again.take() else { return false };
+    ///
+    /// # Errors
+    /// `too-large`: TCP is refused, and no datagram takes it.
+    pub(crate) fn another_way(
+        &mut self,
+        now: Now,
+        key: usize,
+        transport: bool,
+    ) -> Result<bool, No> {
+        let Some(relay) = self.relays.get_mut(key) else { return Ok(false) };
+        let Some(mut again) = relay.again.take() else { return Ok(false) };
         let detour = relay.placed.as_ref().is_none_or(|placed| placed.through);
         let member = relay.placed.as_ref().map(|placed| placed.member).filter(|_| !detour);
         let target = again.target();
-        if relay.sent.by_size && transport {
+        if relay.sent.by_size && transport && self.is_unopened(target.remote) {
             self.tcp_refused(now, target.remote, member);
         } else if again.left() == 0 {
-            return false;
+            return Ok(false);
         } else {
             match member.and_then(|member| self.pool.get_mut(member)) {
                 Some(member) => member.reach.failed(now.mono, target),
@@ -124,23 +133,18 @@ impl Proxy {
     }
 
     /// False when it cannot be written: there is no other way then.
-    fn send_again(&mut self, now: Now, key: usize, again: Box<Again>) -> bool {
+    fn send_again(&mut self, now: Now, key: usize, mut again: Box<Again>) -> Result<bool, No> {
         self.branches += 1;
         let mut draft = Draft::default();
-        let Some(relay) = self.relays.get(key) else { return false };
-        let Ok(message) = sip::parse::parse(&relay.request, &self.limits) else { return false };
-        let hash = branch::loop_hash(&self.settings.keys, &message);
-        let timer = match &*again {
-            Again::Hop(_, timer) => *timer,
-            Again::Resource(_) => session_timer::Timer::default(),
+        let sent = loop {
+            match self.written_another_way(now, key, &again, &mut draft) {
+                Ok(sent) => break sent,
+                Err(no) if no.reason != Reason::TooLarge => return Ok(false),
+                Err(no) if !self.another_resource(now, key, &mut again) => return Err(no),
+                Err(_) => {}
+            }
         };
-        let (ingress, trust) = (relay.ingress, relay.trust);
-        let passing = Passing { message: &message, ingress, hash, timer, trust };
-        let written = match &*again {
-            Again::Hop(hop, _) => self.written_in_dialog(now, &passing, hop, &mut draft),
-            Again::Resource(single) => self.written_single(now, &passing, single, &mut draft),
-        };
-        let Ok(sent) = written else { return false };
+        let Some(relay) = self.relays.get(key) else { return Ok(false) };
         let options = self.patience(relay.kind, again.left(), sent.by_size);
         let client = self.endpoint.request(now.mono, sent.flow, &draft.bytes, options);
         self.clients.insert(client, ClientUse::Relay(key));
@@ -149,6 +153,43 @@ impl Proxy {
             relay.sent = sent;
             relay.again = Some(again);
         }
-        true
+        Ok(true)
+    }
+
+    fn written_another_way(
+        &self,
+        now: Now,
+        key: usize,
+        again: &Again,
+        draft: &mut Draft,
+    ) -> Result<Sent, No> {
+        let internal = || No::from(Reason::Internal);
+        let relay = self.relays.get(key).ok_or_else(internal)?;
+        let message = sip::parse::parse(&relay.request, &self.limits).map_err(|_| internal())?;
+        let hash = branch::loop_hash(&self.settings.keys, &message);
+        let timer = match again {
+            Again::Hop(_, timer) => *timer,
+            Again::Resource(_) => session_timer::Timer::default(),
+        };
+        let (ingress, trust) = (relay.ingress, relay.trust);
+        let passing = Passing { message: &message, ingress, hash, timer, trust };
+        match again {
+            Again::Hop(hop, _) => self.written_in_dialog(now, &passing, hop, draft),
+            Again::Resource(single) => self.written_single(now, &passing, single, draft),
+        }
+    }
+
+    /// It is too large for its resource, and goes to the next one. Inside a dialog there is none.
+    fn another_resource(&mut self, now: Now, key: usize, again: &mut Again) -> bool {
+        let Again::Resource(single) = again else { return false };
+        let Some(relay) = self.relays.get_mut(key) else { return false };
+        let (Some(mut placed), mut trust) = (relay.placed.take(), relay.trust) else {
+            return false;
+        };
+        let passed = self.passes_single_over(now, single, &mut placed, &mut trust);
+        if let Some(relay) = self.relays.get_mut(key) {
+            (relay.placed, relay.trust) = (Some(placed), trust);
+        }
+        passed
     }
 }

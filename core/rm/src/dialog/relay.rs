@@ -177,9 +177,11 @@ impl Proxy {
 
     /// No answer ever came, or the message could not be sent.
     pub(crate) fn on_relay_failure(&mut self, now: Now, key: usize, transport: bool) {
-        if self.another_way(now, key, transport) {
-            return;
-        }
+        let too_large = match self.another_way(now, key, transport) {
+            Ok(true) => return,
+            Ok(false) => None,
+            Err(no) => Some(no),
+        };
         let Some(relay) = self.end_relay(key) else { return };
         let leg = self.leg_of_relay(relay.leg);
         let held = match (relay.kind, leg) {
@@ -192,6 +194,7 @@ impl Proxy {
         };
         // no 408 to anything but INVITE (RFC 4320): the sender's own timer tells it
         let no = match (relay.kind, transport, &relay.placed) {
+            _ if too_large.is_some() => too_large,
             (_, _, Some(placed)) => {
                 let outcome = if transport { Outcome::Transport } else { Outcome::Timeout };
                 self.judge_single(now, placed, outcome, None);

@@ -91,8 +91,10 @@ impl Proxy {
             hunt.request = bytes;
         }
         let sent = sent.and_then(|pick| self.first_try(now, key, pick, None));
-        if let Err(no) = sent {
-            self.finish_hunt(now, key, &no);
+        match sent {
+            Ok(()) => {}
+            Err(no) if self.passes_over(key, &no) => self.next_try(now, key, None),
+            Err(no) => self.finish_hunt(now, key, &no),
         }
     }
 

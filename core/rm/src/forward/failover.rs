@@ -15,6 +15,7 @@ use sip::locate::Target;
 use sip::message::Message;
 
 use super::response::Back;
+use super::size::too_large_an_answer;
 use super::{Attempt, Hunt};
 use crate::counters::count;
 use crate::limits;
@@ -159,7 +160,10 @@ impl Proxy {
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
         if let (Outcome::Answer(code), Some(message)) = (outcome, message) {
             let mut draft = self.fresh_draft();
-            self.passed_back(message, Back::plain(trust), &mut draft);
+            // one that is too large for the caller counts as what it says, but has no bytes
+            if self.fits_caller(key, message) {
+                self.passed_back(message, Back::plain(trust), &mut draft);
+            }
             self.keep_best(key, code, &draft.bytes, message);
             self.draft = draft;
         }
@@ -168,7 +172,7 @@ impl Proxy {
         } else if let Some(action) = instead {
             self.go_on_instead(now, key, &action);
         } else if next {
-            self.next_try(now, key, outcome);
+            self.next_try(now, key, Some(outcome));
         } else if outcome.code().is_some() {
             self.forward_best(now, key);
         } else if detour && outcome == Outcome::Transport {
@@ -189,7 +193,12 @@ impl Proxy {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let challenges = |code| matches!(code, 401 | 407);
         match &mut hunt.best {
-            Some((best, kept)) if challenges(code) && challenges(*best) => {
+            Some((best, kept))
+                if challenges(code)
+                    && challenges(*best)
+                    && !kept.is_empty()
+                    && !bytes.is_empty() =>
+            {
                 let first = message.all(Name::WwwAuthenticate);
                 let lines = first.chain(message.all(Name::ProxyAuthenticate));
                 let lines: Vec<u8> = lines.flat_map(|header| header.line).copied().collect();
@@ -206,10 +215,37 @@ impl Proxy {
         }
     }
 
-    fn next_try(&mut self, now: Now, key: usize, why: Outcome) {
-        let Some(hunt) = self.hunts.get_mut(key) else { return };
+    /// The hunt goes on. `why`: a try has failed, else a resource was passed over.
+    pub(super) fn next_try(&mut self, now: Now, key: usize, why: Option<Outcome>) {
+        let service = self.hunts.get(key).map(|hunt| hunt.plan.service);
+        let sent = loop {
+            match self.try_next(now, key, why) {
+                Err(no) if self.passes_over(key, &no) => {}
+                sent => break sent,
+            }
+        };
+        if let Err(no) = sent {
+            if service == Some(Service::Cti) {
+                let action = self.hunts.get(key).map(|hunt| self.when_exhausted(&hunt.plan));
+                return self.go_on_instead(now, key, &action.unwrap_or_default());
+            }
+            let good = |hunt: &Hunt| {
+                hunt.best.as_ref().is_some_and(|(code, _)| *code != 503 || self.options.forward_503)
+            };
+            if self.hunts.get(key).is_some_and(good) {
+                self.forward_best(now, key);
+            } else if self.hunts.get(key).is_some_and(|hunt| hunt.plan.suits_nobody()) {
+                self.finish_hunt(now, key, &Reason::TooLarge.into());
+            } else {
+                self.finish_hunt(now, key, &no);
+            }
+        }
+    }
+
+    /// One more resource, if there is one.
+    fn try_next(&mut self, now: Now, key: usize, why: Option<Outcome>) -> Result<(), No> {
+        let hunt = self.hunts.get_mut(key).ok_or_else(|| No::from(Reason::HuntFailed))?;
         let late = now.mono.saturating_sub(hunt.began) >= self.options.max_hunt;
-        let service = hunt.plan.service;
         let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
         let snapshot = Arc::clone(&self.snapshot);
         let picked = if late {
@@ -222,30 +258,20 @@ impl Proxy {
             hunt.plan = plan;
             hunt.story = story;
         }
-        let sent = picked.and_then(|pick| {
+        let pick = picked?;
+        if let Some(why) = why {
             self.tell_retry(now, key, pick, why);
-            self.first_try(now, key, pick, None)
-        });
-        if let Err(no) = sent {
-            if service == Service::Cti {
-                let action = self.hunts.get(key).map(|hunt| self.when_exhausted(&hunt.plan));
-                return self.go_on_instead(now, key, &action.unwrap_or_default());
-            }
-            let good = |hunt: &Hunt| {
-                hunt.best.as_ref().is_some_and(|(code, _)| *code != 503 || self.options.forward_503)
-            };
-            if self.hunts.get(key).is_some_and(good) {
-                self.forward_best(now, key);
-            } else {
-                self.finish_hunt(now, key, &no);
-            }
         }
+        self.first_try(now, key, pick, None)
     }
 
     /// The best failure goes to the caller as it came; a 503 becomes an answer of our own.
     fn forward_best(&mut self, now: Now, key: usize) {
         let best = self.hunts.get_mut(key).and_then(|hunt| hunt.best.take());
         match best {
+            Some((code, bytes)) if bytes.is_empty() && code != 503 => {
+                self.finish_hunt(now, key, &too_large_an_answer());
+            }
             Some((code, bytes)) if code != 503 || self.options.forward_503 => {
                 let Some(hunt) = self.end_hunt(key) else { return };
                 self.endpoint.respond(now.mono, hunt.server, code, &bytes);
@@ -339,13 +365,10 @@ impl Proxy {
     /// The transaction of the current try is gone without a final answer.
     pub(crate) fn on_try_gone(&mut self, now: Now, key: usize, outcome: Outcome) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
-        // larger than a datagram, it is as lost as any other try that nobody took
-        let by_udp = hunt
-            .current
-            .as_ref()
-            .is_some_and(|one| one.by_size && !one.progress && one.sent.len() <= limits::UDP_MOST);
-        if outcome == Outcome::Transport && by_udp && !hunt.cancelled {
-            self.by_udp_again(now, key);
+        let untried = hunt.current.as_ref().filter(|one| one.by_size && !one.progress);
+        let untried = untried.filter(|_| !hunt.cancelled).map(|one| one.target.remote);
+        if untried.is_some_and(|remote| self.is_unopened(remote)) {
+            self.without_tcp(now, key);
         } else if !self.next_address(now, key, outcome) {
             self.on_failure(now, key, outcome, None);
         }
@@ -375,8 +398,9 @@ impl Proxy {
         true
     }
 
-    /// TCP, chosen for size alone, was refused: the same resource by UDP, which is no new try.
-    fn by_udp_again(&mut self, now: Now, key: usize) {
+    /// TCP, chosen for size alone, was refused: the same resource by UDP, which is no new try; or
+    /// the next one, if no datagram takes it.
+    fn without_tcp(&mut self, now: Now, key: usize) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
         self.timers.take_back(Timer::TimerC(key));
@@ -403,8 +427,10 @@ impl Proxy {
             }
             None => Err(Reason::HuntFailed.into()),
         };
-        if let Err(no) = sent {
-            self.finish_hunt(now, key, &no);
+        match sent {
+            Ok(()) => {}
+            Err(no) if self.passes_over(key, &no) => self.next_try(now, key, None),
+            Err(no) => self.finish_hunt(now, key, &no),
         }
     }
 }

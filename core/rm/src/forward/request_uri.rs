@@ -310,8 +310,8 @@ fn is_ours(name: &str, consumed: bool, trusted: bool) -> bool {
         || (!trusted && begins("gvp."))
 }
 
-/// Appends the value of a parameter, escaped, with a fact in the place of each `${name}`; gives back
-/// how many bytes of that the request has brought.
+/// Appends the value of a parameter, escaped, with a fact in the place of each `${name}`; gives
+/// back how many bytes of that the request has brought.
 fn fill(
     value: &str,
     snapshot: &Snapshot,

@@ -69,15 +69,11 @@ impl Proxy {
             101..=199 => self.on_progress(now, key, status, message),
             200..=299 if !self.fits_caller(key, message) => self.on_too_large(now, key, message),
             200..=299 => self.on_answer(now, key, client, status, message),
-            _ => {
-                let fits = self.fits_caller(key, message);
-                let outcome = failover::Outcome::Answer(status);
-                self.on_failure(now, key, outcome, fits.then_some(message));
-            }
+            _ => self.on_failure(now, key, failover::Outcome::Answer(status), Some(message)),
         }
     }
 
-    fn fits_caller(&self, key: usize, message: &Message<'_>) -> bool {
+    pub(crate) fn fits_caller(&self, key: usize, message: &Message<'_>) -> bool {
         self.hunts.get(key).is_none_or(|hunt| self.fits_back(hunt.server, message))
     }
 

@@ -125,18 +125,23 @@ impl Proxy {
     fn send_single(
         &mut self,
         request: &Request<'_, '_>,
-        trust: Trust,
-        single: Single,
-        placed: Placed,
+        mut trust: Trust,
+        mut single: Single,
+        mut placed: Placed,
         draft: &mut Draft,
     ) -> Result<(), No> {
         let Request { now, message, flow: ingress, hash, .. } = *request;
         let timer = session_timer::Timer::default();
-        let passing = Passing { message, ingress, hash, timer, trust };
         self.branches += 1;
-        let sent = match self.written_single(now, &passing, &single, draft) {
-            Ok(sent) => sent,
-            Err(no) => {
+        let sent = loop {
+            let passing = Passing { message, ingress, hash, timer, trust };
+            let no = match self.written_single(now, &passing, &single, draft) {
+                Ok(sent) => break sent,
+                Err(no) => no,
+            };
+            let next = no.reason == Reason::TooLarge
+                && self.passes_single_over(now, &mut single, &mut placed, &mut trust);
+            if !next {
                 single.uri.release(&mut self.buffers);
                 return Err(no);
             }

@@ -34,6 +34,8 @@ pub(crate) struct UdpOnly {
     /// Where an ACK, for which no transaction waits, has gone by TCP, and until when its refusal is
     /// expected.
     acks: Vec<(SocketAddr, Duration)>,
+    /// Whose connect has failed, while those who wait for it are told.
+    unopened: Option<SocketAddr>,
 }
 
 impl UdpOnly {
@@ -125,12 +127,27 @@ impl Proxy {
         );
     }
 
-    /// A connection could not be opened, or is gone: was it one for the size of an ACK? Then the
-    /// next one, which the repeated 2xx brings, goes by UDP.
-    pub(crate) fn ack_refused(&mut self, now: Now, flow: Flow) {
-        if flow.transport != Transport::Tcp || flow.conn.is_some() {
-            return;
+    /// A connect has failed: whoever waits for the stream is told that it never stood, which for
+    /// size alone is no failure (rm.md §1.2).
+    pub(crate) fn on_connect_failed(&mut self, now: Now, flow: Flow) {
+        if flow.transport == Transport::Tcp {
+            self.ack_refused(now, flow);
+            self.udp_only.unopened = Some(flow.remote);
         }
+        self.endpoint.handle_flow_failed(now.mono, flow);
+        self.settle_transactions(now);
+        self.udp_only.unopened = None;
+    }
+
+    /// Whether what has just failed is the connect to this address: a stream that stood and is gone
+    /// is a failure like any.
+    pub(crate) fn is_unopened(&self, remote: SocketAddr) -> bool {
+        self.udp_only.unopened == Some(remote)
+    }
+
+    /// Was it a connect for the size of an ACK? Then the next one, which the repeated 2xx brings,
+    /// goes by UDP.
+    fn ack_refused(&mut self, now: Now, flow: Flow) {
         let acks = &mut self.udp_only.acks;
         acks.retain(|(_, until)| *until > now.mono);
         if let Some(at) = acks.iter().position(|(remote, _)| *remote == flow.remote) {

@@ -99,7 +99,8 @@ impl Pool {
     fn choose(&mut self, desk: Desk<'_>, plan: &Plan, fit: Fit, tier: Tier) -> Option<Pick> {
         let members = &self.members;
         let Board { seats, scheme, last, .. } = self.boards.get_mut(fit.group.index())?;
-        let plain = plan.tried.is_empty() && !plan.secure && fit.whole && plan.conference.is_none();
+        let any = plan.tried.is_empty() && plan.passed_over.is_empty();
+        let plain = any && !plan.secure && fit.whole && plan.conference.is_none();
         let wants = Wants::of(desk.snapshot, plan);
         let may = |member: &Member| {
             plan.reaches(member)

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::Member;
 use super::conference::{Key, Wish};
 use super::scheme::Keys;
+use crate::limits;
 
 /// What is wanted, and what has been tried for it.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) service: Service,
     /// Resources tried, with the group in which they were found.
     pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
+    /// Resources for which the request is too large: no tries, but not asked again.
+    pub(crate) passed_over: Vec<Dbid>,
     pub(crate) pin: Option<Pin>,
     /// Only over TLS: its Request-URI is `sips:` (rm.md §13.2).
     pub(crate) secure: bool,
@@ -79,6 +82,7 @@ impl Plan {
             profile,
             service,
             tried: SmallVec::new(),
+            passed_over: Vec::new(),
             pin: None,
             secure: false,
             asks: None,
@@ -102,6 +106,22 @@ impl Plan {
 
     pub(crate) fn has_tried(&self, resource: Dbid) -> bool {
         self.tried.iter().any(|(tried, _)| *tried == resource)
+            || self.passed_over.contains(&resource)
+    }
+
+    /// The resource that was chosen last is passed over: that was no try (rm.md §1.2). False: it
+    /// has been enough.
+    pub(crate) fn pass_over(&mut self) -> bool {
+        if self.passed_over.len() >= limits::PASSED_OVER {
+            return false;
+        }
+        self.passed_over.extend(self.tried.pop().map(|(resource, _)| resource));
+        true
+    }
+
+    /// Nobody was tried, for all were passed over.
+    pub(crate) fn suits_nobody(&self) -> bool {
+        self.tried.is_empty() && !self.passed_over.is_empty()
     }
 }
 

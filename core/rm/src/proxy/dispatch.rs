@@ -42,7 +42,7 @@ impl Proxy {
     }
 
     /// What the transaction layer has to say after every step.
-    pub(super) fn settle_transactions(&mut self, now: Now) {
+    pub(crate) fn settle_transactions(&mut self, now: Now) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 TransactionEvent::Timeout { id } => self.on_client_gone(now, id, Outcome::Timeout),

@@ -67,7 +67,7 @@ fn a_large_one_stays_pinned_when_tcp_is_refused() {
     world.udp(CALLER, &with(&padded, "large"));
     let first = world.take_flow(MCP2).unwrap();
     assert!(first.flow.transport.is_stream());
-    world.input(rm::Input::FlowFailed { flow: first.flow });
+    world.input(rm::Input::ConnectFailed { flow: first.flow });
     let again = world.take(MCP2);
     world.udp(MCP2, &reply(&again, 200, "t", "Contact: <sip:mcp@10.0.0.12:5070>\r\n"));
     assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));

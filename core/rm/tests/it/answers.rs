@@ -90,8 +90,8 @@ fn requests_that_get_no_further() {
     }
 }
 
-/// A Request-URI as long as one may be grows on its way: who sent it is told, and nobody is woken. A
-/// configuration that is too long by itself is an error of ours.
+/// A Request-URI as long as one may be grows on its way: who sent it is told, and nobody is woken.
+/// A configuration that is too long by itself is an error of ours.
 #[test]
 fn a_request_uri_that_gets_too_long() {
     let uri = |bytes: usize| {

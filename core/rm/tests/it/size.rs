@@ -105,7 +105,7 @@ fn a_next_hop_that_refuses_tcp_is_served_by_udp() {
         world.udp(CALLER, &large(&mut caller, method, "one"));
         let first = world.take_flow(MCP1).unwrap();
         assert_eq!(first.flow.transport, Transport::Tcp);
-        world.input(Input::FlowFailed { flow: first.flow });
+        world.input(Input::ConnectFailed { flow: first.flow });
         let second = world.take_flow(MCP1).unwrap();
         assert_eq!(second.flow.transport, Transport::Udp, "{method}");
         assert_ne!(header(&first.text, "Via"), header(&second.text, "Via"), "another branch");
@@ -134,7 +134,7 @@ fn a_resource_that_refuses_tcp_is_served_by_udp() {
     world.udp(CALLER, &message("m", 2_000));
     let first = world.take_flow(MCP1).unwrap();
     assert_eq!(first.flow.transport, Transport::Tcp);
-    world.input(Input::FlowFailed { flow: first.flow });
+    world.input(Input::ConnectFailed { flow: first.flow });
     let second = world.take_flow(MCP1).unwrap();
     assert_eq!(second.flow.transport, Transport::Udp);
     world.udp(MCP1, &reply(&second.text, 200, "t", ""));
@@ -162,7 +162,7 @@ fn an_ack_whose_tcp_was_refused_goes_by_udp_the_next_time() {
     world.input(Input::FlowFailed { flow: Flow { conn: Some(ConnId(3)), ..first.flow } });
     world.udp(CALLER, &ack(&mut caller, "two"));
     assert_eq!(by(&mut world, MCP1), Transport::Tcp);
-    world.input(Input::FlowFailed { flow: first.flow });
+    world.input(Input::ConnectFailed { flow: first.flow });
     world.udp(CALLER, &ack(&mut caller, "three"));
     assert_eq!(by(&mut world, MCP1), Transport::Udp);
 }
@@ -200,26 +200,122 @@ fn what_no_way_can_carry_is_513() {
     assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
 }
 
-/// Too large for UDP, and TCP is refused: as lost as any try that nobody takes.
+/// The connect to this server is refused: what was sent there went by TCP.
+fn refuse(world: &mut World, server: &str) {
+    let sent = world.take_flow(server).expect("it is tried");
+    assert_eq!(sent.flow.transport, Transport::Tcp);
+    world.input(Input::ConnectFailed { flow: sent.flow });
+}
+
+/// Whose reason word the answer has.
+fn warned(answer: &str) -> &str {
+    header(answer, "Warning").split('"').nth(1).unwrap()
+}
+
+/// Too large for UDP, and TCP is refused: no failed try, and the next one, which may speak TCP, is
+/// asked; only when nobody is left is the request too large.
 #[test]
-fn what_only_tcp_could_carry_fails_over_when_that_is_refused() {
-    let mut world = World::new();
-    world.packet(stream(CALLER, 1), &with_body(&invite("18005550100", "i"), HUGE));
-    for server in [MCP1, MCP2] {
-        let sent = world.take_flow(server).expect("it is tried");
-        assert_eq!(sent.flow.transport, Transport::Tcp);
-        world.input(Input::FlowFailed { flow: sent.flow });
+fn a_server_for_which_a_request_is_too_large_is_passed_over() {
+    type Text = fn(&str) -> String;
+    let call: Text = |call| with_body(&invite("18005550100", call), HUGE);
+    let other: Text = |call| message(call, HUGE);
+    for (text, kind) in [(call, "INVITE"), (other, "MESSAGE")] {
+        let mut world = World::new();
+        world.alive.clear();
+        world.packet(stream(CALLER, 1), &text("none"));
+        refuse(&mut world, MCP1);
+        refuse(&mut world, MCP2);
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 513 "), "{kind} {answer}");
+        assert_eq!(warned(&answer), "too-large");
+        let healthy = |world: &World| {
+            world.proxy.resources().iter().all(|one| one.state == "healthy" && one.used == 0)
+        };
+        assert!(healthy(&world), "{kind}");
+        assert_eq!(world.proxy.status().transactions_pending, 0);
+        // both are known now, and nothing is sent
+        world.packet(stream(CALLER, 1), &text("known"));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 513 "), "{kind}");
+        assert!(world.try_take(MCP1).is_none() && world.try_take(MCP2).is_none());
+        assert!(healthy(&world), "{kind}");
+        // what a datagram takes goes by one
+        world.udp(CALLER, &with_body(&text("small"), 2_000));
+        let sent = world.take_flow(MCP1).or_else(|| world.take_flow(MCP2)).unwrap();
+        assert_eq!(sent.flow.transport, Transport::Udp, "{kind}");
+
+        let mut world = World::new();
+        world.alive.clear();
+        world.packet(stream(CALLER, 1), &text("one"));
+        refuse(&mut world, MCP1);
+        let sent = world.take_flow(MCP2).unwrap();
+        let server = Flow { conn: Some(ConnId(2)), ..sent.flow };
+        world.packet(server, &reply(&sent.text, 200, "t", &format!("Contact: <sip:m@{MCP2}>\r\n")));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 200 "), "{kind}");
+        let tries = world.proxy.counters().tries.get("mcp");
+        assert_eq!(tries.and_then(|tries| tries.get("mcp-1")), None, "{kind}: no try");
+        if kind == "INVITE" {
+            assert_eq!(world.phase("start")[0]["resource"]["name"], "mcp-2");
+            assert_eq!(world.phase("start")[0]["resource"]["attempts"], 1);
+        }
     }
-    let answer = world.take(CALLER);
-    assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
-    assert!(world.proxy.resources().iter().all(|one| one.state == "quarantined"));
     // inside a dialog there is nowhere else to go
     let mut world = World::new();
     let (mut dialog, _) = up(&mut world, "d", "");
     world.packet(stream(CALLER, 1), &with_body(&dialog.request("INFO", CALLER, "i"), HUGE));
-    let sent = world.take_flow(MCP1).unwrap();
-    world.input(Input::FlowFailed { flow: sent.flow });
-    assert_eq!(header(&world.take(CALLER), "Warning"), "399 rm-1 \"next-hop\"");
+    refuse(&mut world, MCP1);
+    let answer = world.take(CALLER);
+    assert!(answer.starts_with("SIP/2.0 513 "), "{answer}");
+}
+
+/// More servers than may be tried, none of which speaks TCP but the last: those were no tries.
+#[test]
+fn passing_over_uses_up_no_tries() {
+    let mut documents = objects();
+    let server = |number: u32, tail: &str| {
+        let address = format!("sip:10.0.0.{}:5070{tail}", 10 + number);
+        let name = format!("mcp-{number}");
+        serde_json::json!({"name": name, "address": address, "dbid": 309 + number})
+    };
+    let servers: Vec<_> = (1..=9).map(|number| server(number, ";transport=udp")).collect();
+    documents[3]["spec"]["resources"] = serde_json::json!(servers);
+    documents[3]["spec"]["resources"][8] = server(9, ";transport=tcp");
+    let mut world = World::with(&documents, settings());
+    world.packet(stream(CALLER, 1), &with_body(&invite("18005550100", "i"), HUGE));
+    let sent = world.take_flow("10.0.0.19:5070").expect("the one that takes it");
+    assert_eq!(sent.flow.transport, Transport::Tcp);
+    assert_eq!(world.proxy.resources().iter().map(|one| one.used).sum::<usize>(), 1);
+}
+
+/// A stream that stood and breaks is a failure like any (rm.md §7.8): nothing says that the server
+/// refuses TCP, and it may have the request.
+#[test]
+fn a_stream_that_stood_and_broke_is_no_refusal() {
+    let mut world = World::new();
+    world.alive.clear();
+    world.udp(CALLER, &with_body(&invite("18005550100", "i"), 2_000));
+    let first = world.take_flow(MCP1).unwrap();
+    assert_eq!(first.flow.transport, Transport::Tcp);
+    world.input(Input::FlowFailed { flow: first.flow });
+    assert!(world.try_take(MCP1).is_none_or(|text| text.starts_with("OPTIONS ")), "no INVITE");
+    assert_eq!(by(&mut world, MCP2), Transport::Tcp);
+    assert_eq!(world.proxy.resources()[0].state, "quarantined");
+    assert!(!world.has_log(20117));
+
+    let mut world = one_server("sip:10.0.0.11:5070");
+    world.alive.clear();
+    world.udp(CALLER, &message("m", 2_000));
+    let first = world.take_flow(MCP1).unwrap();
+    world.input(Input::FlowFailed { flow: first.flow });
+    assert_eq!(warned(&world.take(CALLER)), "hunt-failed");
+    assert!(!world.has_log(20117));
+
+    let mut world = World::new();
+    let (mut dialog, _) = up(&mut world, "d", "");
+    world.udp(CALLER, &with_body(&dialog.request("INFO", "10.0.0.2:5090", "i"), 2_000));
+    let first = world.take_flow(MCP1).unwrap();
+    world.input(Input::FlowFailed { flow: first.flow });
+    assert_eq!(warned(&world.take(CALLER)), "next-hop");
+    assert!(world.try_take(MCP1).is_none() && !world.has_log(20117));
 }
 
 /// A call to a server that answers by TCP: what it says, and who asked.
@@ -253,10 +349,15 @@ fn an_answer_that_is_too_large_for_the_caller_is_500() {
     assert_eq!(world.proxy.resources()[0].used, 0);
     assert_eq!(world.proxy.counters().tries["mcp"]["mcp-1"]["placed"], 1);
 
-    // a failure of that size is one without an answer of use
-    let (mut world, server, sent) = asked(udp, &invite("18005550100", "f"));
-    world.packet(server, &of_size(&reply(&sent, 404, "t", ""), 65_001));
-    assert!(world.take(CALLER).starts_with("SIP/2.0 480 "));
+    // a failure of that size too, whatever it says
+    for code in [401, 404, 603] {
+        let (mut world, server, sent) = asked(udp, &invite("18005550100", "f"));
+        world.packet(server, &of_size(&reply(&sent, code, "t", ""), 65_001));
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 500 "), "{code} {answer}");
+        assert_eq!(warned(&answer), "too-large");
+        assert_eq!(world.ends()[0]["reason"], "too-large");
+    }
 
     let (mut world, server, sent) = asked(udp, &message("m", 4));
     world.packet(server, &of_size(&reply(&sent, 200, "t", ""), 65_001));

@@ -147,7 +147,7 @@ fn size_counts_for_the_entry_and_not_for_the_resource() {
     world.udp(CALLER, &with(&format!("Route: <sip:10.0.0.9;lr>\r\n{padding}"), "l"));
     let first = world.take_flow(EDGE).unwrap();
     assert_eq!(first.flow.transport, Transport::Tcp);
-    world.input(Input::FlowFailed { flow: first.flow });
+    world.input(Input::ConnectFailed { flow: first.flow });
     assert_eq!(world.take_flow(EDGE).unwrap().flow.transport, Transport::Udp);
     let (_, fields) = world.logs.iter().find(|(id, _)| *id == 20117).unwrap();
     assert_eq!(*fields, [("target", EDGE.to_owned())], "the resource is not to blame");

@@ -176,7 +176,7 @@ fn a_large_request_goes_by_tcp_unless_that_is_refused_or_udp_is_stated() {
     let (resource, other) = world.proxy.connect_times();
     assert_eq!((resource, other), (Duration::from_secs(2), Duration::from_secs(5)));
     world.run(resource + Duration::from_millis(250));
-    world.input(Input::FlowFailed { flow: first.flow });
+    world.input(Input::ConnectFailed { flow: first.flow });
     let again = world.take_flow(MCP1).unwrap();
     assert_eq!(again.flow.transport, Transport::Udp);
     assert!(world.has_log(20117));
@@ -221,7 +221,7 @@ fn a_refused_connection_leads_to_the_next_resource() {
     let mut world = World::with(&documents, settings());
     world.udp(CALLER, &invite("18005550100", "r"));
     let first = world.take_flow(MCP1).unwrap();
-    world.input(Input::FlowFailed { flow: first.flow });
+    world.input(Input::ConnectFailed { flow: first.flow });
     assert!(world.try_take(MCP2).is_some());
     assert_eq!(world.proxy.counters().failovers["mcp"]["transport"], 1);
 }

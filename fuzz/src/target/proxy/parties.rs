@@ -175,7 +175,9 @@ impl World {
     pub(super) fn fail(&mut self, side: &str) {
         let remote = address(side);
         let known = self.parties.requests.get(&remote).map(|(flow, _)| *flow);
-        self.input(Input::FlowFailed { flow: known.unwrap_or_else(|| flow(side, false)) });
+        let flow = known.unwrap_or_else(|| flow(side, false));
+        self.input(Input::ConnectFailed { flow });
+        self.input(Input::FlowFailed { flow });
     }
 }
 

@@ -191,8 +191,8 @@ impl Running {
 
     /// Flows that have failed, for the engine.
     fn report(&mut self) {
-        while let Some(flow) = self.streams.next_failed() {
-            self.exchange.out().items.push(Happened::Failed(flow));
+        while let Some(lost) = self.streams.next_failed() {
+            self.exchange.out().items.push(Happened::Failed(lost.flow));
         }
     }
 

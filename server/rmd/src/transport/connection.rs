@@ -157,6 +157,11 @@ impl<S: Wire> Connection<S> {
         done
     }
 
+    /// It is, or was, connected.
+    pub(super) fn stood(&self) -> bool {
+        !matches!(self.state, State::Connecting { .. })
+    }
+
     /// It is connected, but carries no message yet.
     pub(super) fn handshaking(&self) -> bool {
         matches!(self.state, State::Handshaking { .. })

@@ -32,7 +32,7 @@ pub(crate) struct Streams<K: Kind> {
     /// Accepted streams whose handshake was under way when last looked at, oldest first.
     shaking: VecDeque<ConnId>,
     trust: Trust,
-    failed: VecDeque<Flow>,
+    failed: VecDeque<Lost>,
     /// Streams with something to write, once each.
     unwritten: Vec<ConnId>,
     buffer: Box<[u8]>,
@@ -41,6 +41,14 @@ pub(crate) struct Streams<K: Kind> {
     opened: u64,
     next_sweep: Duration,
     counters: StreamCounters,
+}
+
+/// A flow that cannot carry (any more).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    pub(crate) flow: Flow,
+    /// It is no connect that has failed.
+    pub(crate) stood: bool,
 }
 
 /// What the streams have counted since the start.
@@ -234,13 +242,15 @@ impl<K: Kind> Streams<K> {
     /// Queues a message on its stream, on one that leads to the same place, or on a new one.
     pub(crate) fn send(&mut self, poller: &Poller, now: Duration, flow: Flow, bytes: &[u8]) {
         let Some(id) = self.find(flow).or_else(|| self.connect(poller, now, flow)) else {
-            self.failed.push_back(flow);
+            // one that has a number was up once
+            self.failed.push_back(Lost { flow, stood: flow.conn.is_some() });
             return;
         };
         let Some(connection) = self.table.get_mut(place(id)) else { return };
         if connection.stream.queue(bytes).is_err() {
+            let stood = connection.stood();
             self.end(id, "write-queue");
-            self.failed.push_back(flow);
+            self.failed.push_back(Lost { flow, stood });
             return;
         }
         self.unwritten.push(id);
@@ -299,13 +309,13 @@ impl<K: Kind> Streams<K> {
     }
 
     /// The next flow that failed.
-    pub(crate) fn next_failed(&mut self) -> Option<Flow> {
+    pub(crate) fn next_failed(&mut self) -> Option<Lost> {
         self.failed.pop_front()
     }
 
     /// A flow that has no socket to carry it.
     pub(crate) fn fail(&mut self, flow: Flow) {
-        self.failed.push_back(flow);
+        self.failed.push_back(Lost { flow, stood: true });
     }
 
     /// A stream that could not even be accepted.
@@ -404,7 +414,7 @@ impl<K: Kind> Streams<K> {
     /// Closes a stream and reports its flows: by number, and by far end, as senders named it.
     fn end(&mut self, id: ConnId, why: &'static str) {
         let Some(connection) = self.table.try_remove(place(id)) else { return };
-        let flow = connection.flow();
+        let (flow, stood) = (connection.flow(), connection.stood());
         let key = (flow.listener, flow.remote);
         if self.by_remote.get(&key) == Some(&id) {
             self.by_remote.remove(&key);
@@ -414,7 +424,8 @@ impl<K: Kind> Streams<K> {
             if self.by_remote.get(&key) == Some(&id) {
                 self.by_remote.remove(&key);
             }
-            self.failed.push_back(Flow { conn: None, remote: alias, ..flow });
+            let flow = Flow { conn: None, remote: alias, ..flow };
+            self.failed.push_back(Lost { flow, stood });
         }
         self.seats.give_back(flow.remote.ip());
         self.unfinished = self.unfinished.saturating_sub(connection.told());
@@ -424,8 +435,8 @@ impl<K: Kind> Streams<K> {
         if !matches!(why, "ended" | "idle" | "closed") {
             *self.counters.errors.entry(why).or_default() += 1;
         }
-        self.failed.push_back(flow);
-        self.failed.push_back(Flow { conn: None, ..flow });
+        self.failed.push_back(Lost { flow, stood });
+        self.failed.push_back(Lost { flow: Flow { conn: None, ..flow }, stood });
     }
 }
 

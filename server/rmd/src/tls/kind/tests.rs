@@ -130,7 +130,7 @@ fn who_has_to_prove_a_name_gets_nothing_over_a_stream_that_proves_none() {
     let shaken =
         |near: &Near, far: &Stream, _: &[u8]| near.streams.has_failed() && !far.handshaking();
     assert_eq!(near.turn_until(&mut far, shaken), b"");
-    assert_eq!(near.streams.next_failed().map(|flow| flow.remote), Some(near.remote));
+    assert_eq!(near.streams.next_failed().map(|lost| lost.flow.remote), Some(near.remote));
     assert_eq!(near.streams.counters().open, 1);
     near.send(b"secret");
     assert_eq!(near.streams.counters().open, 2, "nor when hands are shaken");
