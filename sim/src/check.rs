@@ -14,8 +14,8 @@ const CLOSED: [&str; 4] = ["full", "draining", "dead", "disabled"];
 /// What a node looked like before a step.
 #[derive(Debug, Default)]
 pub struct Before {
-    /// By address: the state shown.
-    states: BTreeMap<String, &'static str>,
+    /// By address: the state shown, and whether all places are taken, whatever that says.
+    states: BTreeMap<String, (&'static str, bool)>,
     begun: u64,
     taken_over: u64,
 }
@@ -97,8 +97,8 @@ impl Checks {
             let branch = all(text, "Via").next().unwrap_or_default().to_owned();
             let new = self.branches.insert(branch);
             let address = format!("sip:{to}");
-            let state = before.states.get(&address).copied().unwrap_or("unknown");
-            if !new || !CLOSED.contains(&state) {
+            let (state, taken) = before.states.get(&address).copied().unwrap_or_default();
+            if !new || !(taken || CLOSED.contains(&state)) {
                 continue;
             }
             let proxy = node.proxy();
@@ -144,11 +144,22 @@ impl Checks {
 /// It would not take the call that it was just given. What was full for a while may be so no
 /// longer, and this very call may have taken its last place.
 fn is_closed(after: &ResourceView) -> bool {
-    let last_place = after.capacity.and_then(|most| usize::try_from(most).ok()) == Some(after.used);
-    CLOSED.contains(&after.state) && !(after.state == "full" && last_place)
+    let most = most(after);
+    let last_place = after.used == most;
+    after.used > most || CLOSED.contains(&after.state) && !(after.state == "full" && last_place)
 }
 
-fn states(node: &Node) -> BTreeMap<String, &'static str> {
+fn states(node: &Node) -> BTreeMap<String, (&'static str, bool)> {
     let resources = node.proxy().map(Proxy::resources).unwrap_or_default();
-    resources.into_iter().map(|one| (one.address, one.state)).collect()
+    let state = |one: ResourceView| {
+        let taken = one.used >= most(&one);
+        (one.address, (one.state, taken))
+    };
+    resources.into_iter().map(state).collect()
+}
+
+/// Its places.
+fn most(resource: &ResourceView) -> usize {
+    let most = resource.capacity.and_then(|most| usize::try_from(most).ok());
+    most.unwrap_or(usize::MAX)
 }

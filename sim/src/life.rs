@@ -222,6 +222,9 @@ impl Life {
             Event::Trouble => self.trouble(),
             Event::Crash(node) => {
                 if self.world.nodes[node].is_up() {
+                    if self.chance.below(2) == 0 {
+                        self.until_it_writes(node)?;
+                    }
                     self.world.crash(node);
                     let down = 50 + self.chance.below(4000);
                     self.after(down, Event::Start(node));
@@ -244,6 +247,18 @@ impl Life {
                 }
                 self.world.configure(objects)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass until something lies on the disk's way: the worst moment for a crash.
+    fn until_it_writes(&mut self, node: usize) -> Result<(), Fault> {
+        for _ in 0..3000 {
+            let spool = self.world.nodes[node].spool();
+            if spool.is_some_and(|spool| spool.pending > 0) {
+                break;
+            }
+            self.world.run(Duration::from_millis(1))?;
         }
         Ok(())
     }
@@ -304,7 +319,9 @@ impl Life {
         // what was on its way when all was empty arrives, and makes nothing new
         world.run_until(REST, |world| left(world).is_none())?;
         world.run(Duration::from_secs(2))?;
-        if let Some(what) = left(world) {
+        // a probe may be under way
+        if !world.run_until(Duration::from_secs(2), |world| left(world).is_none())? {
+            let what = left(world).unwrap_or_default();
             return Err(world.fault(format!("not empty in the end: {what}")));
         }
         let truth = world.truth.compare(&world.report);

@@ -20,6 +20,18 @@ struct Wish {
     plan: Plan,
 }
 
+/// Says how to live a life again that ended in a panic of the product.
+struct Again(u64, Plan);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self(seed, plan) = self;
+            eprintln!("again: cargo xtask sim --seed {seed} --calls {}", plan.calls);
+        }
+    }
+}
+
 fn main() -> Result<()> {
     let wish = wish(std::env::args().skip(1))?;
     if let Some(seed) = wish.seed {
@@ -30,6 +42,7 @@ fn main() -> Result<()> {
         if seed > wish.from && (seed - wish.from).is_multiple_of(SOME) {
             println!("seeds {} to {}: {sum:?}", wish.from, seed - 1);
         }
+        let _again = Again(seed, wish.plan);
         match life::run(seed, wish.plan) {
             Ok(story) => add(&mut sum, &story),
             Err(fault) => {

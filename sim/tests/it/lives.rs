@@ -7,9 +7,11 @@ const SEEDS: u64 = 12;
 
 #[test]
 fn lives_end_with_every_set_empty_and_a_true_report() {
-    let stories: Vec<Story> = (1..=SEEDS)
-        .map(|seed| life::run(seed, Plan::FULL).unwrap_or_else(|fault| panic!("{}", again(&fault))))
-        .collect();
+    let live = |seed| {
+        println!("seed {seed}");
+        life::run(seed, Plan::FULL).unwrap_or_else(|fault| panic!("{}", again(&fault)))
+    };
+    let stories: Vec<Story> = (1..=SEEDS).map(live).collect();
     let sum = |of: fn(&Story) -> u64| stories.iter().map(of).sum::<u64>();
     // the lives were worth it
     assert!(sum(|one| one.answered as u64) > 400, "{stories:?}");
