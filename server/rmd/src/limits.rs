@@ -21,9 +21,11 @@ pub(crate) const MESSAGE_TIME: Duration = Duration::from_secs(10);
 /// for an answer (Timers B and F), so that its messages are of no use any more.
 pub(crate) const WRITE_TIME: Duration = Duration::from_secs(32);
 /// Bytes of incomplete messages of all strangers, TCP and TLS each. Beyond: the stream in hand
-/// closes. With the room that a buffer has for more this is half of what memory may grow by
-/// (rm.md §13.5).
+/// closes.
 pub(crate) const STRANGERS_UNFINISHED: usize = 8 * 1024 * 1024;
+/// The same of all streams. Beyond: the one that has most of it closes, of several the oldest. TCP
+/// and TLS together take half of what memory may grow by (rm.md §13.5).
+pub(crate) const UNFINISHED: usize = 16 * 1024 * 1024;
 /// A connect that is not up by then has failed, until the engine says otherwise (rm.md §1.11).
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A handshake that is not done by then has failed (rm.md §13.2).

@@ -124,10 +124,18 @@ impl<S: Wire> Connection<S> {
         self.stalled = self.is_blocked().then(|| self.stalled.unwrap_or(now));
     }
 
-    /// Bytes of the incomplete message of a stranger: before, and now.
+    /// Bytes of its incomplete message: before, and now.
     pub(super) fn unfinished(&mut self) -> (usize, usize) {
-        let bytes = if self.trusted { 0 } else { self.framer.pending() };
+        let bytes = self.framer.pending();
         (std::mem::replace(&mut self.told, bytes), bytes)
+    }
+
+    /// When its incomplete message began.
+    pub(super) fn partial_since(&self) -> Option<Duration> {
+        match self.state {
+            State::Open { partial } => partial,
+            State::Connecting { .. } | State::Handshaking { .. } | State::Closing { .. } => None,
+        }
     }
 
     /// What [`Self::unfinished`] has told last.

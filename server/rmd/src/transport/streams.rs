@@ -7,12 +7,13 @@ use super::connection::Connection;
 use super::seats::{Full, Seats};
 use super::trust::Trust;
 use super::wire::{Input, Kind, Wire};
-use crate::limits::{HANDSHAKES, STRANGERS_UNFINISHED, STREAM_READ, SWEEP};
+use crate::limits::{HANDSHAKES, STRANGERS_UNFINISHED, STREAM_READ, SWEEP, UNFINISHED};
 use net::{Poller, Ready, Token};
 use sip::parse::ParseError;
 use sip::stream::Frame;
 use sip::transport::{ConnId, Flow, Transport};
 use slab::Slab;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,8 +37,7 @@ pub(crate) struct Streams<K: Kind> {
     /// Streams with something to write, once each.
     unwritten: Vec<ConnId>,
     buffer: Box<[u8]>,
-    /// Bytes of incomplete messages of strangers.
-    unfinished: usize,
+    unfinished: Unfinished,
     opened: u64,
     next_sweep: Duration,
     counters: StreamCounters,
@@ -49,6 +49,23 @@ pub(crate) struct Lost {
     pub(crate) flow: Flow,
     /// It is no connect that has failed.
     pub(crate) stood: bool,
+}
+
+/// Bytes of incomplete messages.
+#[derive(Debug, Default)]
+struct Unfinished {
+    all: usize,
+    strangers: usize,
+}
+
+impl Unfinished {
+    /// A stream had so many of them, and has so many now.
+    fn change(&mut self, trusted: bool, before: usize, now: usize) {
+        self.all = self.all.saturating_sub(before) + now;
+        if !trusted {
+            self.strangers = self.strangers.saturating_sub(before) + now;
+        }
+    }
 }
 
 /// What the streams have counted since the start.
@@ -74,7 +91,7 @@ impl<K: Kind> Streams<K> {
             failed: VecDeque::new(),
             unwritten: Vec::new(),
             buffer: vec![0; STREAM_READ].into_boxed_slice(),
-            unfinished: 0,
+            unfinished: Unfinished::default(),
             opened: first(K::TRANSPORT),
             next_sweep: Duration::ZERO,
             counters: StreamCounters::default(),
@@ -220,12 +237,23 @@ impl<K: Kind> Streams<K> {
             connection.complete();
         }
         connection.framed(now);
-        let (before, unfinished) = connection.unfinished();
-        self.unfinished = self.unfinished.saturating_sub(before) + unfinished;
-        let most = unfinished > before && self.unfinished > STRANGERS_UNFINISHED;
+        let ((before, now), trusted) = (connection.unfinished(), connection.trusted);
+        self.unfinished.change(trusted, before, now);
+        let most = now > before && !trusted && self.unfinished.strangers > STRANGERS_UNFINISHED;
         if let Some(why) = connection.stream.over().or(most.then_some("unfinished")) {
             self.end(id, why);
         }
+        while self.unfinished.all > UNFINISHED && self.end_fattest() {}
+    }
+
+    /// Closes the stream with the largest incomplete message, of equal ones the oldest.
+    fn end_fattest(&mut self) -> bool {
+        let told = |(_, connection): (usize, &Connection<K::Stream>)| {
+            (connection.told(), Reverse(connection.partial_since()), connection.id)
+        };
+        let Some((_, _, id)) = self.table.iter().map(told).max() else { return false };
+        self.end(id, "unfinished");
+        true
     }
 
     /// The engine has answered to a stream whose framing is broken, or will not: it ends when that
@@ -428,7 +456,7 @@ impl<K: Kind> Streams<K> {
             self.failed.push_back(Lost { flow, stood });
         }
         self.seats.give_back(flow.remote.ip());
-        self.unfinished = self.unfinished.saturating_sub(connection.told());
+        self.unfinished.change(connection.trusted, connection.told(), 0);
         if connection.handshaking() {
             self.kind.failed(flow.remote, &connection.stream, why);
         }

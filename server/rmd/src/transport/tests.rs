@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::limits::{
-    IDLE_STRANGER, MESSAGE_TIME, STRANGERS_UNFINISHED, STREAMS_PER_SOURCE, WRITE_TIME,
+    IDLE_STRANGER, MESSAGE_TIME, STRANGERS_UNFINISHED, STREAMS_PER_SOURCE, UNFINISHED, WRITE_TIME,
 };
 use crate::listeners::{Wanted, bind};
 use net::waker;
@@ -377,6 +377,33 @@ fn beginnings_of_messages_of_strangers_take_no_more_than_their_share() {
     late.write_all(rest.as_bytes()).unwrap();
     node.turn_until(|node| node.echo.packets.len() == 2);
     assert_eq!(node.error("unfinished"), 10);
+}
+
+#[test]
+fn beginnings_of_messages_of_peers_have_a_bound_too_and_the_fattest_goes() {
+    let mut node = Node::new(Trust::of(&[]));
+    let head = "OPTIONS sip:rm SIP/2.0\r\nContent-Length: 65000\r\n\r\n";
+    let part = format!("{head}{}", "x".repeat(60_000));
+    let fit = UNFINISHED / part.len();
+    // one with little in hand is there from the start
+    let mut small = node.client();
+    small.write_all(head.as_bytes()).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..fit + 10 {
+        let mut client = node.client();
+        node.turn();
+        client.write_all(part.as_bytes()).unwrap();
+        node.turn();
+        clients.push(client);
+        node.now += Duration::from_millis(1);
+    }
+    node.turn_until(|node| node.error("unfinished") >= 10);
+    let closed = usize::try_from(node.error("unfinished")).unwrap();
+    assert_eq!(node.open(), 1 + fit + 10 - closed);
+    assert!(closed <= 11, "{closed}");
+    // whoever had little goes on
+    small.write_all("x".repeat(65_000).as_bytes()).unwrap();
+    node.turn_until(|node| node.echo.packets.len() == 1);
 }
 
 #[test]
