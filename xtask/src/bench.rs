@@ -1,10 +1,11 @@
-//! `cargo xtask bench [start|parse|call|api|proxy …] [--write]`: figures, never timed tests.
+//! `cargo xtask bench [start|parse|call|decide|api|proxy …] [--write]`: figures, never timed tests.
 //!
 //! Each figure is the median of several runs. With `--write` the tables between the marks of
 //! `docs/reference/performance.md` are replaced, so that they hold only what was measured.
 
 mod api;
 mod call;
+mod decide;
 mod parse;
 mod printed;
 mod proxy;
@@ -37,9 +38,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--write").collect();
     if let Some(unknown) =
-        named.iter().find(|name| !["start", "parse", "call", "api"].contains(*name))
+        named.iter().find(|name| !["start", "parse", "call", "decide", "api"].contains(*name))
     {
-        bail!("there is no bench {unknown}: start, parse, call, api, or proxy alone");
+        bail!("there is no bench {unknown}: start, parse, call, decide, api, or proxy alone");
     }
     let wanted = |name: &str| named.is_empty() || named.contains(&name);
     let mut figures = Vec::new();
@@ -51,6 +52,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     if wanted("call") {
         figures.extend(call::run(root)?);
+    }
+    if wanted("decide") {
+        figures.extend(decide::run(root)?);
     }
     if wanted("api") {
         figures.extend(api::run(root)?);

@@ -47,6 +47,8 @@ mod wish;
 mod pin;
 /// What stands between the stages: one call, handed on.
 mod call;
+/// A decision alone, for measurements.
+mod trial;
 /// What an operator wants of a resource.
 mod administer;
 /// Calls that end because of their resource.
@@ -77,4 +79,5 @@ pub use output::{Event, FrameKind, Stream};
 pub use proxy::{Proxy, Restored};
 pub use settings::{Listener, Match, Options, Peer, Role, Route, Settings, SipTimers};
 pub use token::Keys;
+pub use trial::Trial;
 pub use view::{CallDetail, CallFilter, CallSlice, CallView, ResourceView, Status};
