@@ -1,6 +1,6 @@
 //! How long a decision takes on a large platform, as one line for `xtask bench`: select, authorise
-//! and place of an INVITE among 1,000 tenants, 10,000 profiles, 1,000,000 numbers, 500 resources and
-//! 100,000 live sessions; a look-up of a number; the memory of the snapshot.
+//! and place of an INVITE among 1,000 tenants, 10,000 profiles, 1,000,000 numbers, 500 resources
+//! and 100,000 live sessions; a look-up of a number; the memory of the snapshot.
 
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
@@ -87,7 +87,8 @@ fn main() {
     let (decision, allocs) = (times[BATCHES / 2], allocations * 1000 / (BATCHES * BATCH));
     let (mb, built) = (bytes / 1_000_000, built.as_millis());
     println!(
-        "decide ns={decision} allocs_per_1000={allocs} lookup_ns={lookup} snapshot_mb={mb} built_ms={built}"
+        "decide ns={decision} allocs_per_1000={allocs} lookup_ns={lookup} snapshot_mb={mb} \
+         built_ms={built}"
     );
 }
 

@@ -22,7 +22,8 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
         figure("allocations of 1,000 decisions", "none", format!("{allocs:.0}")),
         figure("look up one of 1,000,000 numbers", "< 1 µs", format!("{lookup:.0} ns")),
         figure(
-            "memory of the snapshot: 1,000 tenants, 10,000 profiles, 1,000,000 numbers, 500 resources",
+            "memory of the snapshot: 1,000 tenants, 10,000 profiles, 1,000,000 numbers, 500 \
+             resources",
             "–",
             format!("{mb:.0} MB, built in {:.1} s", built / 1000.0),
         ),

@@ -36,9 +36,9 @@ fn patterns(owner: u32) -> impl Iterator<Item = String> {
 
 /// All of it, from documents to the snapshot.
 pub(crate) fn snapshot() -> Arc<Snapshot> {
-    let mut documents = vec![
-        json!({"kind": "Tenant", "name": "Environment", "spec": {"policy": {"usage_limit": 200_000}}}),
-    ];
+    let policy = json!({"usage_limit": 200_000});
+    let mut documents =
+        vec![json!({"kind": "Tenant", "name": "Environment", "spec": {"policy": policy}})];
     let mut owner = 0;
     for reseller in 0..RESELLERS {
         let name = format!("reseller-{reseller}");
