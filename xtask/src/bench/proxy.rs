@@ -38,7 +38,8 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
     for part in &plan.parts {
         let table = match part {
             Part::Load => tables::load(&plan, &load::run(&tools, &plan)),
-            Part::Knee => knees(&tools, &plan),
+            Part::Knee => tables::knee(&knee::run(&tools, &plan, None)),
+            Part::Share => tables::share(&plan, &knee::run(&tools, &plan, Some(plan.quota))),
             Part::Held => tables::held(&plan, &held::run(&tools, &plan)),
         };
         println!("{table}");
@@ -49,17 +50,6 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
         super::write(root, MARKS, text.trim_end_matches('\n')).context("the tables are lost")?;
     }
     Ok(())
-}
-
-/// As far as callers and media servers let the systems go, and where the systems are what is short.
-fn knees(tools: &Tools, plan: &Plan) -> String {
-    let mut text = tables::knee(&knee::run(tools, plan, None));
-    if plan.quota > 0 {
-        let share = plan.quota;
-        text.push_str(&format!("\nThe same with {share} % of one processor for the system:\n\n"));
-        text.push_str(&tables::knee(&knee::run(tools, plan, Some(share))));
-    }
-    text
 }
 
 /// What a turn measured, told at once: a run that is stopped has lost only the turn in hand. A

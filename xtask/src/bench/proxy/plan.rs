@@ -10,11 +10,11 @@ use super::system::System;
 const USAGE: &str = "options of bench proxy:
   --alternations N     turns of a load (5); Kamailio fm, the second column, takes the first only
   --knees N            turns of the knee (1)
-  --quota PERCENT      the knee once more with so much of one processor for the system (30; 0: not)
+  --quota PERCENT      of one processor for the system, in the part share (30)
   --rates A,B,…        calls per second (1000,4000)
   --via udp|tcp        one transport only
   --only SYSTEM,…      ringmaster, tlsf, fm (Kamailio with that allocator)
-  --part load|knee|held  one part only
+  --part load|knee|share|held  one part only
   --warm SECONDS       load before the measured time (34: until what lives longest, 32 s, is steady)
   --seconds SECONDS    measured time of a load (12)
   --held CALLS         calls held (20000)
@@ -28,6 +28,8 @@ pub(super) enum Part {
     Load,
     /// The highest rate without failures, and half as much again.
     Knee,
+    /// The knee of a system that has a share of one processor, so that it is what runs short.
+    Share,
     /// Memory of calls that are up.
     Held,
 }
@@ -38,7 +40,7 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     pub(super) alternations: usize,
     pub(super) knees: usize,
-    /// Percent of one processor; 0: none.
+    /// Percent of one processor, for [`Part::Share`].
     pub(super) quota: u32,
     pub(super) rates: Vec<u32>,
     pub(super) vias: Vec<Via>,
@@ -52,7 +54,7 @@ pub(super) struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            parts: vec![Part::Load, Part::Knee, Part::Held],
+            parts: vec![Part::Load, Part::Knee, Part::Share, Part::Held],
             alternations: 5,
             knees: 1,
             quota: 30,
@@ -92,7 +94,7 @@ impl Plan {
             }
         }
         let turns = plan.alternations.min(plan.knees);
-        if turns == 0 || plan.seconds == 0 || plan.rates.contains(&0) {
+        if turns == 0 || plan.quota == 0 || plan.seconds == 0 || plan.rates.contains(&0) {
             bail!("nothing can be measured in no time\n{USAGE}");
         }
         Ok(plan)
@@ -125,6 +127,7 @@ impl Plan {
                 self.parts = vec![match value {
                     "load" => Part::Load,
                     "knee" => Part::Knee,
+                    "share" => Part::Share,
                     "held" => Part::Held,
                     _ => bail!("there is no such part"),
                 }];

@@ -94,6 +94,11 @@ pub(super) fn knee(knees: &[Knee]) -> String {
     table
 }
 
+/// The same of systems that had a share.
+pub(super) fn share(plan: &Plan, knees: &[Knee]) -> String {
+    format!("With {} % of one processor for the system:\n\n{}", plan.quota, knee(knees))
+}
+
 /// One line per system.
 pub(super) fn held(plan: &Plan, held: &[Held]) -> String {
     let mut table = format!(
