@@ -264,7 +264,11 @@ impl Connection {
                 self.waiting.push_back(Waiting { seq, ticket, since, stored });
                 None
             }
-            Err(Full::Memory | Full::Disk | Full::Broken | Full::Closed) => Some(parked),
+            Err(Full::Disk) => {
+                parts.gate.refused();
+                Some(parked)
+            }
+            Err(Full::Memory | Full::Broken | Full::Closed) => Some(parked),
             Err(Full::Entry) => self.refuse(&parked, "larger than what can be kept at once"),
         }
     }

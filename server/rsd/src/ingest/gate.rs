@@ -1,9 +1,9 @@
 //! What may be taken while space is short (`spec/rs.md` §1.3, §1.4): from 90 % of the spool's
 //! limit on only CDRs, at the limit nothing. Shared by the listener and HTTP ingest.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use spool::{Spool, State};
+use spool::{Spool, State, Status};
 use telemetry::Log;
 
 use super::limits::{HELD_BACK_PERCENT, RESUMED_PERCENT};
@@ -39,28 +39,41 @@ pub struct Gate {
     short: AtomicBool,
     /// Everything waits.
     full: AtomicBool,
+    /// Bytes at which the spool had no room for what came: a little below its limit.
+    full_at: AtomicU64,
 }
 
 impl Gate {
     /// A gate in front of that spool.
     #[must_use]
     pub fn new(spool: Spool, log: Log) -> Self {
-        Self { spool, log, short: AtomicBool::new(false), full: AtomicBool::new(false) }
+        let (short, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { spool, log, short, full, full_at: AtomicU64::new(u64::MAX) }
     }
 
     /// True when records of that priority may be handed to the spool now.
     #[must_use]
     pub fn lets_in(&self, priority: Priority) -> bool {
         let status = self.spool.status();
-        let used = status.bytes.saturating_add(status.pending_bytes as u64);
+        let used = used(&status);
         let above = |percent: u64| used >= status.limit / 100 * percent;
         let no_room = status.state != State::Open;
         let was_short = self.short.load(Ordering::Relaxed);
         let short = no_room || above(if was_short { RESUMED_PERCENT } else { HELD_BACK_PERCENT });
-        let full = no_room || (used >= status.limit);
+        let full = no_room || used >= status.limit.min(self.full_at.load(Ordering::Relaxed));
+        if !full {
+            self.full_at.store(u64::MAX, Ordering::Relaxed);
+        }
         self.note(&self.short, short, "events, figures and quality");
         self.note(&self.full, full, "everything");
         !full && (priority == Priority::First || !short)
+    }
+
+    /// The spool has not taken a record that was let in, for it would not fit any more: nothing is let
+    /// in until space is free again.
+    pub fn refused(&self) {
+        self.full_at.store(used(&self.spool.status()), Ordering::Relaxed);
+        self.note(&self.full, true, "everything");
     }
 
     /// `rs_spool_held_back`: as of the last decision.
@@ -75,4 +88,9 @@ impl Gate {
             self.log.emit(if value { 32101 } else { 32102 }, None, &[("what", what)]);
         }
     }
+}
+
+/// Bytes on disk and on their way there.
+fn used(status: &Status) -> u64 {
+    status.bytes.saturating_add(status.pending_bytes as u64)
 }
