@@ -46,17 +46,22 @@ pub(crate) struct Judged {
     pub(crate) resource: Option<Tried>,
 }
 
-/// The table of rm.md §7.8, for a try without progress.
+/// The table of rm.md §7.8. `progress`: the try has had a 101–199; what follows is the outcome of
+/// the call, which says of the resource at most that it has failed.
 pub(crate) fn verdict(
     outcome: Outcome,
+    progress: bool,
     listed: bool,
     retry_after: Option<u32>,
     service: Service,
 ) -> Judged {
     let resource = match outcome {
         Outcome::Timeout | Outcome::Silence | Outcome::Transport | Outcome::Answer(408) => {
-            return Judged { next: true, resource: Some(Tried::Failed) };
+            return Judged { next: !progress, resource: Some(Tried::Failed) };
         }
+        Outcome::Answer(500 | 502..=504) if progress => Some(Tried::Failed),
+        Outcome::Answer(501 | 505 | 513) if progress => None,
+        Outcome::Answer(_) if progress => Some(Tried::Answered),
         Outcome::Answer(503) => match retry_after {
             Some(seconds) => Some(Tried::Full(Duration::from_secs(u64::from(seconds)))),
             None => Some(Tried::Failed),
@@ -69,7 +74,8 @@ pub(crate) fn verdict(
         Outcome::Answer(_) => Some(Tried::Answered),
     };
     // nobody else is asked after a 6xx, whatever the list says (RFC 3261 §16.7 step 5)
-    Judged { next: listed && !matches!(outcome, Outcome::Answer(600..)), resource }
+    let next = listed && !progress && !matches!(outcome, Outcome::Answer(600..));
+    Judged { next, resource }
 }
 
 /// Which failure the caller gets, the lowest first (RFC 3261 §16.7 step 6): 6xx, then the lowest
@@ -140,8 +146,8 @@ impl Proxy {
         let retry_after = message
             .and_then(|message| message.header(Name::RetryAfter))
             .and_then(|header| header.number());
-        let judged = verdict(outcome, listed, retry_after, service);
-        let next = judged.next && !cancelled && !progress && !detour;
+        let judged = verdict(outcome, progress, listed, retry_after, service);
+        let next = judged.next && !cancelled && !detour;
         let instead = self.instead(key, current.group, outcome).filter(|_| !progress);
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
@@ -452,7 +458,7 @@ mod tests {
         for code in [407, 415, 420, 484] {
             assert_eq!(rank(code), rank(401));
         }
-        let everything = verdict(Outcome::Answer(603), true, None, Service::Voicexml);
+        let everything = verdict(Outcome::Answer(603), false, true, None, Service::Voicexml);
         assert!(!everything.next, "a 6xx ends the hunt");
     }
 
@@ -467,6 +473,8 @@ mod tests {
                 assert!(line.trim().is_empty(), "{line}");
                 continue;
             };
+            let after_180 = outcome.strip_prefix("180,");
+            let (progress, outcome) = (after_180.is_some(), after_180.unwrap_or(outcome));
             let (outcome, retry_after) = match outcome.split_once('+') {
                 Some((code, seconds)) => (code, Some(seconds.parse().unwrap())),
                 None => (outcome, None),
@@ -488,7 +496,7 @@ mod tests {
             };
             let codes = StatusSet::failover_default(&[service]);
             let listed = matches!(outcome, Outcome::Answer(code) if codes.contains(code));
-            let judged = verdict(outcome, listed, retry_after, service);
+            let judged = verdict(outcome, progress, listed, retry_after, service);
             assert_eq!(judged, Judged { next: next == "yes", resource }, "{line}");
             rows += 1;
         }

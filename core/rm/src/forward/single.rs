@@ -224,7 +224,7 @@ impl Proxy {
         outcome: Outcome,
         retry_after: Option<u32>,
     ) {
-        let judged = verdict(outcome, false, retry_after, placed.plan.service);
+        let judged = verdict(outcome, false, false, retry_after, placed.plan.service);
         // what a Route entry of the sender does not answer says nothing of the resource behind it
         let detour = placed.through && !matches!(outcome, Outcome::Answer(_));
         if let Some(tried) = judged.resource.filter(|_| !detour) {

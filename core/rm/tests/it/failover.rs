@@ -552,3 +552,23 @@ fn a_503_to_any_request_goes_on_as_something_else() {
                 "options": {"rm": {"forward-503": "true"}}}}));
     }
 }
+
+/// Whoever rang has taken the call: what follows says nothing of its places (rm.md §7.8).
+#[test]
+fn after_ringing_a_busy_answer_does_not_make_a_server_full() {
+    for (code, extra, state) in [
+        (486, "", "healthy"),
+        (480, "", "healthy"),
+        (503, "Retry-After: 30\r\n", "quarantined"),
+        (500, "", "quarantined"),
+    ] {
+        let mut world = World::new();
+        world.alive.retain(|one| one.to_string() != MCP1);
+        world.udp(CALLER, &invite("18005550100", "rang"));
+        let first = world.take(MCP1);
+        world.udp(MCP1, &reply(&first, 180, "t", ""));
+        world.udp(MCP1, &reply(&first, code, "t", extra));
+        assert_eq!(world.proxy.resources()[0].state, state, "{code}");
+        assert!(world.try_take(MCP2).is_none(), "no further try");
+    }
+}
