@@ -166,14 +166,16 @@ impl Proxy {
     }
 
     /// A session that a connector was given first has got its profile, and maybe a tenant below
-    /// its own; it is in their sets now.
-    fn is_mapped(&mut self, snapshot: &Snapshot, key: usize, choice: &Choice) {
+    /// its own; it is in their sets now, and its legs that are up say so, for a restart too.
+    fn is_mapped(&mut self, now: Now, snapshot: &Snapshot, key: usize, choice: &Choice) {
         let Some(session) = self.table.session_mut(key) else { return };
-        if session.profile.is_none()
-            && let Some(profile) = choice.profile
-        {
-            let tenant = self.names.tenant(snapshot, choice.tenant);
-            session.belongs(tenant, Some(self.names.profile(snapshot, profile)));
+        let Some(profile) = choice.profile.filter(|_| session.profile.is_none()) else { return };
+        let tenant = self.names.tenant(snapshot, choice.tenant);
+        session.belongs(tenant, Some(self.names.profile(snapshot, profile)));
+        for leg in session.legs.clone() {
+            if self.table.leg(leg).is_some_and(|leg| leg.opened) {
+                self.record_mapped(now, leg);
+            }
         }
     }
 
@@ -218,7 +220,7 @@ impl Proxy {
         self.scratch = dialled;
         match judged {
             Ok(granted) => {
-                self.is_granted(&snapshot, call, granted);
+                self.is_granted(now, &snapshot, call, granted);
                 Ok(())
             }
             Err(refused) => Err(self.said_no_by_policy(now, call, *refused)),
@@ -226,7 +228,13 @@ impl Proxy {
     }
 
     /// A leg may begin: it is in the sets, and what its policies say of it is known.
-    fn is_granted(&mut self, snapshot: &Snapshot, call: &mut Call, granted: policy::Granted) {
+    fn is_granted(
+        &mut self,
+        now: Now,
+        snapshot: &Snapshot,
+        call: &mut Call,
+        granted: policy::Granted,
+    ) {
         let (Some(choice), Some(leg)) = (&call.choice, self.table.leg(call.leg)) else { return };
         let (key, kind) = (leg.session, leg.kind);
         let joined = self.usage.contains(policy::ROOT, key);
@@ -237,7 +245,7 @@ impl Proxy {
         if !joined || session.profile.is_none() {
             session.longest = policy::longest(snapshot, choice.tenant, choice.profile);
         }
-        self.is_mapped(snapshot, key, choice);
+        self.is_mapped(now, snapshot, key, choice);
         let Some(session) = self.table.session(key) else { return };
         let members = objects(session);
         for leg in &session.legs {

@@ -7,8 +7,9 @@ use model::time::Now;
 
 use crate::admit::Sources;
 use crate::log;
-use crate::pool::monitor;
+use crate::pool::{Occupant, monitor};
 use crate::proxy::Proxy;
+use crate::session::State;
 use crate::timer::Timer;
 
 impl Proxy {
@@ -25,7 +26,9 @@ impl Proxy {
         sources.inherit(&mut self.sources);
         self.sources = sources;
         let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();
-        self.pool.apply(&snapshot);
+        if self.pool.apply(&snapshot) {
+            self.back_on_resources();
+        }
         for (key, was) in admin {
             let Some(member) = self.pool.get(key) else { continue };
             if member.configured.is_some() && member.admin != was {
@@ -41,6 +44,22 @@ impl Proxy {
         self.resolve_resources(now);
         self.watch_all(now);
         self.forget_unused();
+    }
+
+    /// Legs that are up on a resource which has just come (they were restored before it, or have
+    /// outlived its absence) take their places there.
+    fn back_on_resources(&mut self) {
+        let all = self.table.walk(None).flat_map(|(_, session)| session.legs.iter().copied());
+        let up = all.filter_map(|key| {
+            let leg = self.table.leg(key).filter(|leg| leg.state >= State::Up)?;
+            let member = self.pool.key_of(leg.resource.as_ref()?.dbid)?;
+            let carried = self.pool.get(member)?.carries(Occupant::Leg(key));
+            (!carried).then_some((key, member, leg.kind.direction()))
+        });
+        for (key, member, direction) in up.collect::<Vec<_>>() {
+            self.pool.occupy(member, Occupant::Leg(key), direction);
+            self.back_to_conference(key, member);
+        }
     }
 
     /// Every resource that is to be probed has its next probe; no other has one.

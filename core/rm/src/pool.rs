@@ -101,8 +101,9 @@ impl Pool {
         }
     }
 
-    /// Takes over a configuration.
-    pub(crate) fn apply(&mut self, snapshot: &Snapshot) {
+    /// Takes over a configuration; true when it brings resources that were not known before.
+    pub(crate) fn apply(&mut self, snapshot: &Snapshot) -> bool {
+        let mut brings = false;
         for key in std::mem::take(&mut self.of_snapshot) {
             if let Some(member) = self.members.get_mut(key) {
                 member.configured = None;
@@ -115,6 +116,7 @@ impl Pool {
                     let member = Member::new(self.seed);
                     let key = self.members.insert(member);
                     self.by_dbid.insert(resource.dbid, key);
+                    brings = true;
                     key
                 }
             };
@@ -126,6 +128,7 @@ impl Pool {
         }
         self.hashes = snapshot.groups().any(|(_, group)| matches!(group.scheme, Scheme::Hash(_)));
         self.seat_all(snapshot);
+        brings
     }
 
     /// Everybody is seated anew; what a seat remembers of choices goes with its member.

@@ -166,6 +166,12 @@ impl Proxy {
         self.watch_updates(now, key);
     }
 
+    /// The session of the leg was mapped: its open frame again, with tenant and profile. To readers
+    /// it is one more update that says how the leg stands.
+    pub(crate) fn record_mapped(&mut self, now: Now, key: usize) {
+        self.record_update(now, key, UpdateReason::Interval, FrameKind::Open);
+    }
+
     /// Long calls say from time to time that they are still up (`records/update-interval`).
     fn watch_updates(&mut self, now: Now, key: usize) {
         let interval = self.options.update_interval;

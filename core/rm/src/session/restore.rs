@@ -84,7 +84,10 @@ impl Proxy {
     fn settle(&mut self, now: Now, session: Session, leg: Leg) -> Option<usize> {
         let guid = session.guid;
         let owner = match self.table.session_of(guid) {
-            Some(key) => key,
+            Some(key) => {
+                self.is_mapped_already(now, key, session);
+                key
+            }
             None => self.table.insert_session(session),
         };
         let resource = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
@@ -111,6 +114,32 @@ impl Proxy {
         let fields = vec![("owner", from), ("epoch", epoch.to_string())];
         self.log(log::ADOPTED, Some(guid), fields);
         Some(key)
+    }
+
+    /// What another leg knows of a session that is back already: when its connector has had it
+    /// mapped, the profile, and the tenant that came with it, are the session's, whichever leg was
+    /// read first.
+    fn is_mapped_already(&mut self, now: Now, key: usize, told: Session) {
+        let Some(session) = self.table.session_mut(key) else { return };
+        session.burst = session.burst.max(told.burst);
+        session.cti |= told.cti;
+        let (Some(tenant), Some(profile)) = (told.tenant, told.profile) else { return };
+        if session.profile.is_some() {
+            return;
+        }
+        let whose = (key, session.kind);
+        let (before, legs) = (objects(session), session.legs.clone());
+        session.longest = told.longest;
+        session.belongs(tenant, Some(profile));
+        for object in before {
+            self.usage.leave_session(object, whose, &legs);
+        }
+        for leg in legs {
+            if let Some((session, own)) = self.table.both(leg) {
+                self.usage.enter(&objects(session), place(session, leg, own));
+                self.record_mapped(now, leg);
+            }
+        }
     }
 
     /// A valid token of a leg that nobody here knows: adopted, unless it was ours in this very

@@ -1,11 +1,14 @@
 //! Back from the spool, and from a token alone (rm.md §11.5, §11.6).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::world::{CALLER, Up, World, header, invite, objects, settings};
+use crate::platform::{CONNECTOR, caller, invite_to, platform};
+use crate::world::{CALLER, MCP1, Up, World, header, invite, objects, reply, settings, snapshot};
 use model::id::BootEpoch;
 use model::time::Millis;
 use rm::FrameKind;
+use rm::view::limits;
 
 fn limited() -> serde_json::Value {
     let mut documents = objects();
@@ -163,7 +166,7 @@ fn with_an_empty_memory_the_token_alone_carries_a_call_to_its_end() {
     let request = up.callee.request("INFO", &host, "info");
     world.udp(&host, &request);
     let info = world.take(CALLER);
-    world.udp(CALLER, &crate::world::reply(&info, 200, "", ""));
+    world.udp(CALLER, &reply(&info, 200, "", ""));
     world.take(&host);
     assert_eq!(world.proxy.status().legs, 1);
     let update = world.phase("update")[0].clone();
@@ -248,4 +251,121 @@ fn calls_of_a_clock_that_was_ahead_are_carried_on_and_end_in_records_that_are_ta
             assert_eq!(end[time], now.to_string(), "{end:#}");
         }
     }
+}
+
+/// The platform with a limit of one session for tenant and profile that a CTI session is mapped to.
+fn mapped_platform() -> serde_json::Value {
+    let mut documents = platform();
+    for one in documents.as_array_mut().unwrap() {
+        if one["name"] == "north" || one["name"] == "north-main" {
+            one["spec"]["policy"] = serde_json::json!({"usage_limit": 1});
+        }
+    }
+    documents
+}
+
+/// What each limit of north and its profile says is used, and what is on each resource.
+fn usage(world: &World) -> (Vec<u64>, Vec<(String, usize)>) {
+    let snapshot = snapshot(&mapped_platform());
+    let tenant = snapshot.tenant_by_name("north").unwrap();
+    let profile = snapshot.profile_within(tenant, "north-main").unwrap();
+    let acme = snapshot.tenant_by_name("acme").unwrap();
+    let mut all = limits::of_tenant(&snapshot, tenant);
+    all.extend(limits::of_tenant(&snapshot, acme));
+    all.extend(limits::of_profile(&snapshot, profile));
+    let sets: Vec<_> = all.iter().map(|limit| limit.set).collect();
+    let resources = world.proxy.resources();
+    let load = resources.iter().map(|one| (one.name.clone(), one.used)).collect();
+    (world.proxy.used(&sets), load)
+}
+
+/// A session of two legs: the connector's, mapped to north when the connector came back. With the
+/// packed legs in the order of their writing, and the INVITE that the media server got.
+fn mapped() -> (World, Blocks, String) {
+    let mut world = World::with(&mapped_platform(), settings());
+    let gateway = caller("gw-cti-1");
+    let number = "sip:4930123@10.0.0.5";
+    world.udp(gateway, &invite_to(number, gateway, "cti", ""));
+    let asked = world.take(CONNECTOR);
+    world.udp(CONNECTOR, &reply(&asked, 200, "t", &format!("Contact: <sip:c@{CONNECTOR}>\r\n")));
+    let session = header(&asked, "X-Genesys-GVP-Session-ID");
+    let session = format!("X-Genesys-GVP-Session-ID: {session}\r\n");
+    world.udp(CONNECTOR, &invite_to(number, CONNECTOR, "back", &session));
+    let sent = world.take(MCP1);
+    world.udp(MCP1, &reply(&sent, 200, "t", &format!("Contact: <sip:m@{MCP1}>\r\n")));
+    let open = world.records.iter().filter(|one| one.frame == FrameKind::Open);
+    let blocks: Blocks = open.map(|one| one.block.clone()).collect();
+    assert_eq!(blocks.len(), 3, "the connector's leg, the same one mapped, the server's");
+    (world, blocks, sent)
+}
+
+/// The node comes back with these packed legs; north is as full as it was before.
+fn comes_back_mapped(blocks: &[&Vec<u8>], before: &(Vec<u64>, Vec<(String, usize)>)) {
+    let mut second = settings();
+    second.boot = BootEpoch(2);
+    let mut world = World::cold(&mapped_platform(), second);
+    let restored = world.proxy.restore(world.now, blocks.iter().map(|block| block.as_slice()));
+    assert_eq!((restored.legs, restored.refused), (blocks.len(), 0));
+    world.ready();
+    assert_eq!(&usage(&world), before);
+    let updates = world.phase("update").into_iter();
+    let last: BTreeMap<_, _> = updates.map(|one| (one["leg"].to_string(), one)).collect();
+    assert_eq!(last.len(), blocks.len());
+    for update in last.into_values() {
+        let names = (&update["tenant"]["name"], &update["profile"]["name"]);
+        assert_eq!(names, (&"north".into(), &"north-main".into()));
+    }
+    world.udp(CALLER, &invite("4930999", "full"));
+    assert_eq!(header(&world.take(CALLER), "Warning"), "399 rm-1 \"usage-limit\"");
+    assert_eq!(world.proxy.invariant(), Ok(()));
+}
+
+/// Scenario 31 for a session that a connector had mapped.
+#[test]
+fn a_mapped_session_comes_back_with_its_tenant_and_profile_whichever_leg_is_read_first() {
+    let (world, blocks, _) = mapped();
+    let before = usage(&world);
+    assert_eq!(before.0, [1, 1, 1], "north, acme, north-main");
+    let (unmapped, connector, server) = (&blocks[0], &blocks[1], &blocks[2]);
+    for both in [[connector, server], [server, connector], [unmapped, server], [server, unmapped]] {
+        comes_back_mapped(&both, &before);
+    }
+}
+
+#[test]
+fn a_mapped_session_comes_back_mapped_when_only_the_first_leg_is_left() {
+    let (mut world, blocks, sent) = mapped();
+    let answer = world.take(CONNECTOR);
+    assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
+    let mut back = crate::world::Dialog::of_caller(&answer);
+    let bye = back.request("BYE", CONNECTOR, "bye");
+    world.udp(CONNECTOR, &bye);
+    let bye = world.take(MCP1);
+    assert_eq!(header(&bye, "Call-ID"), header(&sent, "Call-ID"));
+    world.udp(MCP1, &reply(&bye, 200, "", ""));
+    assert_eq!(world.proxy.status().legs, 1);
+    comes_back_mapped(&[&blocks[1]], &usage(&world));
+}
+
+#[test]
+fn legs_take_their_places_when_their_resource_comes_into_the_configuration_later() {
+    let (_, blocks, _, _) = twenty();
+    let mut without = limited();
+    without[3]["spec"]["resources"].as_array_mut().unwrap().remove(0);
+    let mut second = settings();
+    second.boot = BootEpoch(2);
+    let mut world = World::cold(&without, second);
+    world.proxy.restore(world.now, blocks.iter().map(Vec::as_slice));
+    world.ready();
+    let used = |world: &World| world.proxy.resources().iter().map(|one| one.used).sum::<usize>();
+    assert_eq!(used(&world), 10, "mcp-1 and the calls on it are unknown to the configuration");
+    world.input(rm::Input::Snapshot(snapshot(&limited())));
+    let load: Vec<usize> = world.proxy.resources().iter().map(|one| one.used).collect();
+    assert_eq!(load, [10, 10]);
+    assert_eq!(world.proxy.invariant(), Ok(()));
+    // once: the next configuration, and the end of a call, count from there
+    world.input(rm::Input::Snapshot(snapshot(&limited())));
+    assert_eq!(used(&world), 20);
+    world.run(rm::limits::MAX_CALL_DURATION);
+    assert_eq!((used(&world), world.ends().len()), (0, 20));
 }
