@@ -44,7 +44,7 @@ fn of_groups_and_resources() {
 
 #[test]
 fn of_options() {
-    check(include_str!("fixtures/faults/options.txt"), 8);
+    check(include_str!("fixtures/faults/options.txt"), 10);
 }
 
 #[test]

@@ -26,8 +26,8 @@ fn read(options: &str) -> (Options, Vec<String>) {
 fn values_are_read_in_any_form() {
     let text = "rm: { \"sip-header-for-dnis\": To, max-tries: \"2\", max-hunt: 10s, \
                 ignore-ruri-tenant-dbid: \"false\", refused-methods: \"REFER, INFO\", \
-                sos-number: 112, overload-respcode: 500, forward-503: true, \
-                priority-numbers: [911, \"1-800-555*\", \"100-199\"], \
+                sos-number: \"0112\", overload-respcode: 500, forward-503: true, \
+                priority-numbers: [\"007\", \"1-800-555*\", \"100-199\"], \
                 resource-full-respcode: 486, session-linger: 2s, \
                 ignore-gw-lrg-configuration: true, \
                 cti-unavailable-respcode: \"486;600\", \
@@ -42,9 +42,9 @@ fn values_are_read_in_any_form() {
         max_hunt: Duration::from_secs(10),
         ignore_ruri_tenant_dbid: false,
         refused_methods: vec!["REFER".to_owned(), "INFO".to_owned()],
-        sos_number: Some("112".to_owned()),
+        sos_number: Some("0112".to_owned()),
         forward_503: true,
-        priority_numbers: ["911", "1800555*", "100-199"]
+        priority_numbers: ["007", "1800555*", "100-199"]
             .map(|text| Pattern::parse(text).unwrap())
             .to_vec(),
         overload_respcode: 500,

@@ -10,7 +10,7 @@ use super::group::cti_action;
 use super::policy::scalar;
 use super::values::{LEAST_INTERVAL, code_list};
 use crate::config::ApplicationType;
-use crate::config::limits::MAX_PRIORITY_NUMBERS;
+use crate::config::limits::{MAX_PRIORITY_NUMBERS, MAX_TEXT};
 use crate::config::options::{DnisHeader, Options};
 use crate::did::{Pattern, PatternError, normalise};
 use crate::schema::{Field, Object, Problems, nearest};
@@ -86,6 +86,9 @@ const BUILT: &[(&str, &str, Set)] = &[
     }),
 ];
 
+/// Options whose values are numbers to dial: text as it was written, for zeros in front count.
+const DIALLED: [&str; 2] = ["priority-numbers", "sos-number"];
+
 /// Known options of parts that are not built, with their defaults; an empty one has none.
 const LATER: &[(&str, &str, &str)] = &[
     ("rm", "allow-direct-outbound", "false"),
@@ -130,8 +133,10 @@ pub(super) fn read(sections: &Object<'_>, kind: ApplicationType, warnings: &Prob
 fn one(options: &mut Options, section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) {
     let is = |(s, k): (&str, &str)| s == section.text && k == key.text;
     if let Some((.., set)) = BUILT.iter().find(|(s, k, _)| is((s, k))) {
-        let node = Node { value: typed(&field.node().value), at: field.node().at };
-        set(options, &field.with(&node));
+        let node = field.node();
+        let dialled = DIALLED.contains(&key.text.as_str());
+        let value = if dialled { node.value.clone() } else { typed(&node.value) };
+        set(options, &field.with(&Node { value, at: node.at }));
         return;
     }
     let later = LATER.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
@@ -243,15 +248,23 @@ fn patterns(field: &Field<'_>) -> Option<Vec<Pattern>> {
 
 fn texts(field: &Field<'_>) -> Option<Vec<String>> {
     if let Value::Seq(_) = field.node().value {
-        let text = |item: &Field<'_>| scalar(item).or_else(|| item.wrong_type("text"));
-        return field.list()?.iter().map(text).collect();
+        let items: Vec<_> = field.list()?.iter().map(written).collect();
+        return items.into_iter().collect();
     }
-    let text = scalar(field)?;
+    let text = written(field)?;
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     Some(parts.map(str::to_owned).collect())
 }
 
+/// Text as it was written; a bare number has lost the zeros in front of it.
+fn written(field: &Field<'_>) -> Option<String> {
+    match field.node().value {
+        Value::Text(_) => field.text_up_to(MAX_TEXT).map(str::to_owned),
+        _ => field.wrong_type("text (write it in quotes)"),
+    }
+}
+
 fn number_text(field: &Field<'_>) -> Option<String> {
-    let number = normalise(&scalar(field)?);
+    let number = normalise(&written(field)?);
     if number.is_empty() { field.invalid("number", "it is empty") } else { Some(number) }
 }
