@@ -254,8 +254,5 @@ pub(crate) fn service(asking: &Asking<'_, '_>, profile: ProfileIx) -> Service {
 
 /// The service of a profile; one of recordings has its calls recorded.
 pub(crate) fn of_profile(snapshot: &Snapshot, profile: ProfileIx) -> Service {
-    match snapshot.profile(profile).service {
-        Service::Record => Service::Recordingclient,
-        service => service,
-    }
+    snapshot.profile(profile).service.of_legs()
 }

@@ -25,7 +25,7 @@ pub struct Policy {
     pub rate_limit: Option<u32>,
     /// Services with `allowed: false`.
     pub forbidden: ServiceSet,
-    /// What is said of single services, in the order of `Service::ALL`; most policies say nothing.
+    /// What is said of single services, each once; most policies say nothing.
     pub services: Vec<ServicePolicy>,
     /// `outbound_allowed: false`.
     pub outbound_forbidden: bool,
@@ -76,6 +76,17 @@ pub struct ServicePolicy {
     pub respcode: Option<u16>,
     /// Response code when it is not allowed.
     pub forbidden_respcode: Option<u16>,
+}
+
+impl ServicePolicy {
+    /// What is said of the same service under its other name holds too: the lower limits.
+    pub(super) fn also(&mut self, other: &Self) {
+        let lower = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
+        self.usage_limit = lower(self.usage_limit, other.usage_limit);
+        self.per_session = lower(self.per_session, other.per_session);
+        self.respcode = self.respcode.or(other.respcode);
+        self.forbidden_respcode = self.forbidden_respcode.or(other.forbidden_respcode);
+    }
 }
 
 /// Levels above `usage_limit`: usage_limit ≤ level2 ≤ level3.

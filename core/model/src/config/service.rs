@@ -97,6 +97,15 @@ impl Service {
         usize::from(self.number() - 1)
     }
 
+    /// The service of the legs that ask for it: those of `record` are recorded as a client's.
+    #[must_use]
+    pub fn of_legs(self) -> Self {
+        match self {
+            Self::Record => Self::Recordingclient,
+            service => service,
+        }
+    }
+
     /// Whether a group that offers it must offer nothing else.
     #[must_use]
     pub fn stands_alone(self) -> bool {

@@ -87,7 +87,7 @@ fn owners() -> Vec<Value> {
             "record",
             "acme",
             &json!({"service": "record",
-            "parameters": {"recordingclient": {"recdest": {"fixed": "http://r.example/any"}}}}),
+            "parameters": {"record": {"recdest": {"fixed": "http://r.example/any"}}}}),
         ),
         profile("north-record", "north", &json!({"service": "record"})),
         profile(

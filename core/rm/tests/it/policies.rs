@@ -116,6 +116,10 @@ impl Case {
             match word {
                 "priority" => from = EMERGENCY,
                 "emergency" => user = format!("{number}9"),
+                "recorded" => {
+                    user = format!("annc@10.0.0.5;gvp-tenant-id={tenant}.{name}");
+                    user += ";media-service=record";
+                }
                 service => user = format!("{service}@10.0.0.5;gvp-tenant-id={tenant}.{name}"),
             }
         }
@@ -262,6 +266,36 @@ fn scenario_11_levels_in_records_and_one_alarm() {
     assert_eq!(world.proxy.alarms(world.now), [("RMPolicyViolation", false)]);
     refused(&mut world, "r4");
     assert_eq!(raised(&world), [true, false, false, true]);
+}
+
+/// Each kind of refusal raises its own alarm where a policy wants it, and no other does.
+#[test]
+fn alarms_are_raised_for_the_refusals_that_a_policy_names() {
+    let kinds = [
+        ("usage_limit", json!({"usage_limit": 0}), "north-main", 20301),
+        ("rate_limit", json!({"rate_limit": 0}), "north-main", 20303),
+        ("service_forbidden", json!({"recording_allowed": false}), "north-main recorded", 20304),
+        ("outbound_forbidden", json!({"outbound_allowed": false}), "north-main dials 1", 20305),
+        (
+            "dialing_rule_forbidden",
+            json!({"dialing_rules": ["reject ."]}),
+            "north-main dials 1",
+            20306,
+        ),
+    ];
+    for (kind, policy, call, log) in &kinds {
+        for (named, ..) in &kinds {
+            let mut policy = policy.clone();
+            policy["alarms"] = json!({*named: true});
+            let mut case = Case::new(&[("north".to_owned(), policy)]);
+            case.call(call);
+            let world = &case.world;
+            let (_, fields) = world.logs.iter().find(|(id, _)| id == log).expect(kind);
+            let told = fields.iter().any(|(name, _)| *name == "alarm");
+            let raised = world.proxy.alarms(world.now) == [("RMPolicyViolation", true)];
+            assert_eq!((told, raised), (kind == named, kind == named), "{kind} {named}");
+        }
+    }
 }
 
 /// Scenario 12: the parent's override of 300 below the child's own 400.

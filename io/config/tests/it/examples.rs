@@ -55,7 +55,11 @@ fn example_2_is_refused_where_it_goes_beyond_this_version() {
 #[test]
 fn example_3_is_built_whole() {
     let text = include_str!("fixtures/example-3.yaml");
-    let (snapshot, _) = build(&format!("kind: Tenant\nname: acme\n---\n{text}")).unwrap();
+    let group = "kind: ResourceGroup\nname: mcp\nspec: { services: [recordingclient], \
+                 resources: [{ name: mcp-1, address: \"sip:10.0.0.11:5070\" }] }";
+    let text = format!("kind: Tenant\nname: acme\n---\n{text}---\n{group}\n");
+    let (snapshot, warnings) = build(&text).unwrap();
+    assert!(warnings.is_empty(), "calls of its recording profile go to mcp: {warnings:?}");
     let (_, connectors) = snapshot.groups().next().unwrap();
     let (_, gateways) = snapshot.groups().nth(1).unwrap();
     let url = "http://apps.acme.example/nocti.vxml".to_owned();

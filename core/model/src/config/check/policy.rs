@@ -210,7 +210,7 @@ pub(crate) fn warn(
     for (ix, (profile, owner)) in (0..).zip(drafts.profiles.iter().zip(&links.profile_owners)) {
         let limit = profile.policy.usage_limit.as_ref();
         above_parent(snapshot, limit, &profile.head.name.value, *owner, warnings);
-        let service = profile.service.value;
+        let service = profile.service.value.of_legs();
         let users = links.did_profiles.iter().zip(&links.did_owners);
         let users = users.filter(|(used, _)| **used == ProfileIx(ix)).map(|(_, tenant)| *tenant);
         for tenant in std::iter::once(*owner).chain(users) {

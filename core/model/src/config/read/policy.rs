@@ -220,7 +220,8 @@ fn pass(policy: &Object<'_>) -> Vec<(String, String)> {
     pass.entries().filter_map(pair).collect()
 }
 
-/// `parameters: {service: {name: {fixed: v} | {default: v}}}`.
+/// `parameters: {service: {name: {fixed: v} | {default: v}}}`; those of `record` are of the legs
+/// that it makes.
 pub(super) fn parameters(spec: &Object<'_>) -> Vec<Parameter> {
     let mut all = Vec::new();
     let Some(services) = spec.get("parameters").and_then(|field| field.object()) else {
@@ -233,7 +234,7 @@ pub(super) fn parameters(spec: &Object<'_>) -> Vec<Parameter> {
             let value = parameter_value(&name.text, &field);
             let good = parameter_name(&name.text, &field);
             let (value, fixed) = value.filter(|_| good)?;
-            Some(Parameter { service, name: name.text.clone(), value, fixed })
+            Some(Parameter { service: service.of_legs(), name: name.text.clone(), value, fixed })
         }));
     }
     services.finish();

@@ -4,7 +4,8 @@ use super::{limit, noted};
 use crate::config::{Service, ServicePolicy, ServiceSet};
 use crate::schema::{Object, Placed};
 
-/// The services that are not allowed, and what else is said of single ones.
+/// The services that are not allowed, and what else is said of single ones; what is said of
+/// `record` is said of the legs that it makes.
 pub(super) fn read(
     policy: &Object<'_>,
     codes: &mut Vec<Placed<i64>>,
@@ -18,9 +19,10 @@ pub(super) fn read(
             continue;
         };
         if object.get("allowed").and_then(|field| field.boolean()) == Some(false) {
-            forbidden.insert(service);
+            forbidden.insert(service.of_legs());
         }
         let most = |key| object.get(key).and_then(|field| limit(&field)).map(|most| most.value);
+        let service = service.of_legs();
         let one = ServicePolicy {
             service,
             usage_limit: most("usage_limit"),
@@ -36,8 +38,10 @@ pub(super) fn read(
             respcode: None,
             forbidden_respcode: None,
         };
-        if one != nothing {
-            said.push(one);
+        match said.iter_mut().find(|said| said.service == service) {
+            Some(said) => said.also(&one),
+            None if one != nothing => said.push(one),
+            None => {}
         }
     }
     services.finish();
