@@ -122,6 +122,48 @@ fn scenario_19_hash_moves_only_the_keys_of_a_lost_server() {
     assert!(before.contains(&5));
 }
 
+/// What a hash looks at: what two calls share, and what they differ in.
+#[test]
+fn a_hash_looks_at_what_it_is_told_to() {
+    for on in ["call-id", "from-user", "dnis", "session"] {
+        let documents = servers(10, |spec| {
+            (spec["scheme"], spec["hash_on"]) = ("hash".into(), on.into());
+        });
+        let mut world = world(&documents, 10);
+        let mut place = |user: &str, number: &str, call: &str| {
+            let text = invite(number, call).replacen("sip:+4930123@", &format!("sip:{user}@"), 1);
+            world.udp(CALLER, &text);
+            let (no, got) = (1..=10).find_map(|no| Some((no, world.try_take(&at(no))?))).unwrap();
+            world.udp(&at(no), &reply(&got, 603, "t", ""));
+            world.take(&at(no));
+            world.take(CALLER);
+            // its transaction is over: the same Call-ID is another call
+            world.run(Duration::from_secs(33));
+            no
+        };
+        let differ = |places: Vec<u16>| places.iter().any(|one| *one != places[0]);
+        let users = (0..20).map(|n| place(&format!("u{n}"), "1900", "same")).collect();
+        assert_eq!(differ(users), matches!(on, "from-user" | "session"), "users, {on}");
+        let numbers = (0..20).map(|n| place("u", &format!("1900{n}"), "same")).collect();
+        assert_eq!(differ(numbers), matches!(on, "dnis" | "session"), "numbers, {on}");
+        let calls = (0..20).map(|n| place("u", "1900", &format!("c{n}"))).collect();
+        assert_eq!(differ(calls), matches!(on, "call-id" | "session"), "calls, {on}");
+    }
+}
+
+/// A code that a group takes for life keeps its servers, and no other does.
+#[test]
+fn a_group_says_which_answers_to_a_probe_are_life() {
+    for (codes, state) in [(json!([500]), "healthy"), (json!(["200-299"]), "dead")] {
+        let documents = servers(2, |spec| spec["monitor"] = json!({"alive_codes": codes}));
+        let mut world = World::cold(&documents, settings());
+        world.alive_code = 500;
+        world.ready();
+        world.run(Duration::from_secs(12));
+        assert!(world.proxy.resources().iter().all(|one| one.state == state), "{codes}");
+    }
+}
+
 #[test]
 fn scenario_21_retry_after_says_full_for_so_long() {
     let mut world = World::new();
@@ -162,7 +204,16 @@ fn scenario_22_a_refusal_is_no_reason_to_try_another() {
 
 #[test]
 fn scenario_23_four_ways_of_having_nobody() {
-    for state in ["full", "draining", "dead", "disabled"] {
+    let states = ["full", "draining", "dead", "disabled"];
+    // each has the code of all (480), or its own
+    for (state, own) in states.into_iter().flat_map(|state| [(state, None), (state, Some(600))]) {
+        let mut settings = settings();
+        match state {
+            "full" => settings.options.resource_full_respcode = own,
+            "draining" => settings.options.resource_draining_respcode = own,
+            "dead" => settings.options.resource_dead_respcode = own,
+            _ => settings.options.resource_disabled_respcode = own,
+        }
         let documents = servers(2, |spec| {
             for resource in spec["resources"].as_array_mut().unwrap() {
                 match state {
@@ -172,13 +223,14 @@ fn scenario_23_four_ways_of_having_nobody() {
                 }
             }
         });
-        let mut world = World::cold(&documents, settings());
+        let mut world = World::cold(&documents, settings);
         world.alive.retain(|_| state != "dead");
         world.ready();
         world.run(Duration::from_secs(12));
         world.udp(CALLER, &invite("18005550100", "one"));
         let (answer, word) = (world.take(CALLER), format!("resource-{state}"));
-        assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
+        let code = own.unwrap_or(480);
+        assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{state} {answer}");
         assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{word}\""));
         let retry = matches!(state, "full" | "draining");
         assert_eq!(header(&answer, "Retry-After"), if retry { "2" } else { "" });

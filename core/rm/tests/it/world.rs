@@ -53,6 +53,8 @@ pub(crate) struct World {
     /// Where probes went.
     pub(crate) probed: Vec<Flow>,
     pub(crate) alive: Vec<SocketAddr>,
+    /// What they answer.
+    pub(crate) alive_code: u16,
     pub(crate) disk: bool,
     /// Number of the latest record.
     pub(crate) made: u64,
@@ -190,6 +192,7 @@ impl World {
             probed: Vec::new(),
             aliases: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
+            alive_code: 200,
             disk: true,
             made: 0,
         }
@@ -282,7 +285,7 @@ impl World {
         self.wire.retain(|sent| !sent.text.starts_with("OPTIONS "));
         self.probed.extend(probes.iter().map(|probe| probe.flow));
         for probe in probes.iter().filter(|probe| self.alive.contains(&probe.flow.remote)) {
-            let answer = reply(&probe.text, 200, "mcp", "");
+            let answer = reply(&probe.text, self.alive_code, "mcp", "");
             let flow = probe.flow;
             let bytes = answer.as_bytes();
             self.proxy.handle_input(self.now, Input::Packet { flow, bytes, age: Duration::ZERO });
