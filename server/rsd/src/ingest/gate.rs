@@ -69,8 +69,8 @@ impl Gate {
         !full && (priority == Priority::First || !short)
     }
 
-    /// The spool has not taken a record that was let in, for it would not fit any more: nothing is let
-    /// in until space is free again.
+    /// The spool has not taken a record that was let in, for it would not fit any more: nothing is
+    /// let in until space is free again.
     pub fn refused(&self) {
         self.full_at.store(used(&self.spool.status()), Ordering::Relaxed);
         self.note(&self.full, true, "everything");
