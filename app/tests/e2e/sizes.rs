@@ -2,7 +2,7 @@
 //! does not (rm.md §1.2).
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use crate::calls::objects_at;
@@ -65,7 +65,11 @@ fn a_large_message_goes_by_tcp_and_by_udp_where_tcp_is_refused() {
     stream.write_all(ok(&request).as_bytes()).unwrap();
     assert!(heard(&caller).starts_with("SIP/2.0 200 "));
 
-    drop((stream, tcp));
+    // A stream that breaks under a request is no refusal: RM has to have seen its end before.
+    drop(tcp);
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(stream.read(&mut bytes).unwrap(), 0, "RM closes it too");
+    drop(stream);
     let refused = || std::net::TcpStream::connect(place).is_err();
     eventually("the port is closed", refused, |refused| *refused);
     caller.send_to(message(&site, own, "udp").as_bytes(), site.sip()).unwrap();
