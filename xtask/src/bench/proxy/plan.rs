@@ -174,8 +174,12 @@ mod tests {
         let plays = |turn| [System::Ringmaster, System::Fm].map(|system| plan.plays(system, turn));
         assert_eq!((plays(1), plays(2)), ([true, true], [true, false]));
         assert!(parse("--only fm").unwrap().plays(System::Fm, 2));
-        assert_eq!(parse("").unwrap().parts.len(), 3);
-        for wrong in ["--rates", "--rates x", "--rates 0", "--part all", "--fast 1", "--via sctp"] {
+        assert_eq!(parse("").unwrap().parts.len(), 4);
+        assert_eq!(parse("--part share --quota 20").unwrap().quota, 20);
+        for wrong in ["--rates", "--rates x", "--rates 0", "--part all", "--quota 0"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["--fast 1", "--via sctp"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
