@@ -23,11 +23,14 @@ fn a_hundred_and_fifty_calls_at_once_and_no_more() {
     let held = held.start();
     let up = || http::json(site.rm_http(), "/v1/status")["sessions"].as_u64().unwrap();
     eventually("all calls up", up, |sessions| *sessions == 150);
+    let alarm = "ringmaster_rm_alarm{name=\"RMPolicyViolation\"}";
+    assert_eq!(http::counted(site.rm_http(), alarm), Some(0.0));
     Plan::new(site.sip(), &numbers, 3).refused(&site.path("."), 480).run();
     let line = rm.line_with(" 20301 ");
     for part in ["status=480", "tenant acme usage_limit 150/150", "alarm=RMPolicyViolation"] {
         assert!(line.contains(part), "{part} in {line}");
     }
+    assert_eq!(http::counted(site.rm_http(), alarm), Some(1.0));
     held.finish();
     let mut levels: BTreeMap<String, usize> = BTreeMap::new();
     let mut refused = 0;
@@ -40,8 +43,8 @@ fn a_hundred_and_fifty_calls_at_once_and_no_more() {
     let expected = [("1", 100), ("2", 20), ("3", 30)];
     assert_eq!(levels, expected.map(|(level, count)| (level.to_owned(), count)).into());
     assert_eq!(refused, 3);
-    let alarm = "ringmaster_rm_burst_total{tenant=\"acme\",level=\"3\"}";
-    assert_eq!(http::counted(site.rm_http(), alarm), Some(30.0));
+    let burst = "ringmaster_rm_burst_total{tenant=\"acme\",level=\"3\"}";
+    assert_eq!(http::counted(site.rm_http(), burst), Some(30.0));
 }
 
 /// Scenario 57: a full profile takes calls to numbers of priority and emergencies; where no number

@@ -23,6 +23,7 @@ pub(crate) mod single;
 pub(crate) mod size;
 pub(crate) mod through;
 pub(crate) mod trust;
+pub(crate) mod verdict;
 pub(crate) mod watch;
 
 use std::sync::Arc;

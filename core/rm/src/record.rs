@@ -16,7 +16,7 @@ use model::record::{ComponentType, Kind, Level, Object, Phase, Policy, Stream, U
 use model::time::Now;
 use smallvec::SmallVec;
 
-use crate::forward::failover::Outcome;
+use crate::forward::verdict::Outcome;
 use crate::limits;
 use crate::log;
 use crate::output::{Event, Events, FrameKind};

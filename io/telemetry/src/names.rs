@@ -98,6 +98,7 @@ names! {
     RM_LEDGER_OPEN = "ringmaster_rm_ledger_open",
     RM_ENGINE_BUSY_RATIO = "ringmaster_rm_engine_busy_ratio",
     RM_OVERLOAD_STATE = "ringmaster_rm_overload_state",
+    RM_ALARM = "ringmaster_rm_alarm",
     RM_QUEUE_AGE_SECONDS = "ringmaster_rm_queue_age_seconds",
     RM_CONFIG_REVISION = "ringmaster_rm_config_revision",
     RM_DRAINING = "ringmaster_rm_draining",

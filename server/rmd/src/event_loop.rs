@@ -153,6 +153,7 @@ impl EventLoop {
                         journal: engine.journal().counters(),
                         draining: *drained || phase.draining(),
                         overload: engine.proxy().overload_state(),
+                        alarms: engine.proxy().alarms(now),
                         names: engine.proxy().names_known(),
                     });
                     // one in a turn: a long answer is many short turns

@@ -31,6 +31,8 @@ pub(crate) struct Figures {
     pub(crate) draining: bool,
     /// What of the new requests is shed: 0 none, 1 some, 2 all.
     pub(crate) overload: u8,
+    /// Alarms by name, and whether each is raised.
+    pub(crate) alarms: [(&'static str, bool); 1],
 }
 
 /// Signs of life of the engine thread.

@@ -10,10 +10,10 @@ use smallvec::SmallVec;
 
 use super::effect::{Fate, fate};
 use super::{Kind, Relay};
-use crate::forward::failover::Outcome;
 use crate::forward::response::{Answered, Back};
 use crate::forward::session_timer::agreed;
 use crate::forward::size::too_large_an_answer;
+use crate::forward::verdict::Outcome;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::{No, Reason};
 use crate::session::end::End;

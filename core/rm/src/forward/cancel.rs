@@ -8,7 +8,7 @@ use sip::header::Name;
 use sip::message::Message;
 use smallvec::SmallVec;
 
-use super::failover::Outcome;
+use super::verdict::Outcome;
 use crate::proxy::{Proxy, ServerUse};
 use crate::reject::Reason;
 use crate::timer::Timer;

@@ -10,7 +10,7 @@ use model::config::{CtiAction, Service};
 use model::id::Dbid;
 use model::time::Now;
 
-use super::failover::Outcome;
+use super::verdict::Outcome;
 use crate::admit::{Request, Source, Who};
 use crate::call::Call;
 use crate::pool::{Asks, Pick, Plan};

@@ -14,7 +14,8 @@ use smallvec::SmallVec;
 use super::draft::Draft;
 use super::size::too_large_an_answer;
 use super::trust::Trust;
-use super::{failover, headers, routes, session_timer};
+use super::verdict::Outcome;
+use super::{headers, routes, session_timer};
 use crate::pool::health::Tried;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::Reason;
@@ -69,7 +70,7 @@ impl Proxy {
             101..=199 => self.on_progress(now, key, status, message),
             200..=299 if !self.fits_caller(key, message) => self.on_too_large(now, key, message),
             200..=299 => self.on_answer(now, key, client, status, message),
-            _ => self.on_failure(now, key, failover::Outcome::Answer(status), Some(message)),
+            _ => self.on_failure(now, key, Outcome::Answer(status), Some(message)),
         }
     }
 

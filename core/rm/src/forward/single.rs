@@ -16,10 +16,10 @@ use sip::method::Method;
 use sip::transport::{Flow, Transport};
 
 use super::draft::Draft;
-use super::failover::{Outcome, verdict};
 use super::size::Carriage;
 use super::through::{Onward, Through};
 use super::trust::Trust;
+use super::verdict::{Outcome, verdict};
 use super::{egress, request_uri, rewrite, routes, session_timer};
 use crate::admit::{Request, Source};
 use crate::dialog::again::{Again, Sent, Single};

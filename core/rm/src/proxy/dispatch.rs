@@ -4,7 +4,7 @@ use model::time::Now;
 use sip::endpoint::{ClientId, TransactionEvent};
 
 use super::{ClientUse, Proxy};
-use crate::forward::failover::Outcome;
+use crate::forward::verdict::Outcome;
 
 impl Proxy {
     pub(super) fn on_response(
