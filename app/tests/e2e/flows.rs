@@ -27,8 +27,16 @@ struct Flow {
     tries: &'static [&'static str],
 }
 
-/// A try of RM that nobody answers is given up after this.
-const TRY: &str = "1s";
+impl Flow {
+    fn meets_silence(&self) -> bool {
+        self.tries.iter().any(|one| one.ends_with("timeout"))
+    }
+}
+
+/// A try of RM that nobody answers is given up after this. Where nobody is silent it is not, however
+/// busy the machine may be.
+const TRY: &str = "3s";
+const TRY_ELSEWHERE: &str = "30s";
 
 /// The servers of flows that take calls and are silent.
 const SILENT: [&str; 3] = ["next-after-silence-1", "silence-everywhere-1", "silence-everywhere-2"];
@@ -173,28 +181,28 @@ const FLOWS: &[Flow] = &[
     Flow {
         name: "next-after-silence",
         caller: "> INVITE slow; < 180; < 200; > ACK; > BYE; < 200",
-        media: &["< INVITE; wait 2500", ANSWERING],
+        media: &["< INVITE; wait 5000", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "silence-everywhere",
         caller: "> INVITE slow; < 480; > ACK",
-        media: &["< INVITE; wait 2500", "< INVITE; wait 2500"],
+        media: &["< INVITE; wait 5000", "< INVITE; wait 5000"],
         record: ("REJECTED", "hunt-failed", "480"),
         tries: &["1 timeout", "2 timeout"],
     },
     Flow {
         name: "late-200",
         caller: ANSWER,
-        media: &["< INVITE; wait 1500; > 200; < ACK; < BYE; > 200", ANSWERING],
+        media: &["< INVITE; wait 4500; > 200; < ACK; < BYE; > 200", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "late-180",
-        caller: "> INVITE; < 180; < 200; > ACK; wait 1500; > BYE; < 200",
-        media: &["< INVITE; wait 1500; > 180; < CANCEL; > 200; > 487; < ACK", ANSWERING],
+        caller: "> INVITE; < 180; < 200; > ACK; wait 3000; > BYE; < 200",
+        media: &["< INVITE; wait 4500; > 180; < CANCEL; > 200; > 487; < ACK", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
@@ -272,6 +280,7 @@ fn objects(way: &Way, servers: &[Vec<SocketAddr>]) -> String {
     let mut objects = Vec::new();
     for ((number, flow), servers) in way.flows().zip(servers) {
         let name = flow.name;
+        let patience = if flow.meets_silence() { TRY } else { TRY_ELSEWHERE };
         let mut text = format!(
             "kind: Tenant\nname: {name}\nspec: {{}}\n---\n\
              kind: IvrProfile\nname: {name}\ntenant: {name}\nspec:\n  service: voicexml\n  \
@@ -279,7 +288,7 @@ fn objects(way: &Way, servers: &[Vec<SocketAddr>]) -> String {
              kind: DidGroup\nname: {name}\ntenant: {name}\n\
              spec: {{ profile: {name}, dids: [\"{number}\"] }}\n---\n\
              kind: ResourceGroup\nname: {name}\ntenant: {name}\nspec:\n  services: [voicexml]\n  \
-               monitor: {{ method: none }}\n  try_timeout: {TRY}\n  resources:\n"
+               monitor: {{ method: none }}\n  try_timeout: {patience}\n  resources:\n"
         );
         for (at, address) in (1..).zip(servers) {
             let uri = format!("sip:{address}{}", way.behind.param());
@@ -309,10 +318,9 @@ impl Way {
 
     /// The table, with each flow's number.
     fn flows(&self) -> impl Iterator<Item = (String, &'static Flow)> + Clone {
-        let silence = |flow: &Flow| flow.tries.iter().any(|one| one.ends_with("timeout"));
         let skip = self.behind_kamailio;
         let numbered = (0..).map(|n| format!("1800555{n:04}")).zip(FLOWS);
-        numbered.filter(move |(_, flow)| !(skip && silence(flow)))
+        numbered.filter(move |(_, flow)| !(skip && flow.meets_silence()))
     }
 }
 
