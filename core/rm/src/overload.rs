@@ -1,21 +1,25 @@
 //! Engine overload: how much of what is new must be shed so that the rest is served in time
 //! (rm.md §1.9). Stage 4 asks; which requests may be shed is its decision.
 //!
-//! Two signs: packets of one listener have waited for more than 100 ms over a whole second, or the
-//! kernel has dropped some. From then on so many new requests a step are served as an engine at its
-//! limit can serve, whatever is asked for beyond: less after each sign, more while there is none,
+//! Three signs: packets of one listener have waited for more than 100 ms over a whole second, or
+//! for longer and longer, or the kernel has dropped some. From then on so many new requests a step
+//! are served as an engine at its limit can serve, whatever is asked for beyond: less after each
+//! sign, more while there is none,
 //! quickly up to what was too much before and slowly beyond. From that and from what is asked for
 //! follows the share that is shed; what waits already is worked off by shedding more, and all while
 //! the wait is long. Calls that cannot be served are so refused at once instead of making all of
 //! them late. Reads no message and no clock.
 
+mod queue;
+
 use std::time::Duration;
 
-use crate::limits::{OVERLOAD_AFTER, OVERLOAD_CLEAR, QUEUE_AGE, QUEUE_CALM};
+use self::queue::Queue;
+use crate::limits::{OVERLOAD_CLEAR, QUEUE_AGE, QUEUE_CALM};
 
 /// The share that sheds all.
 const ALL: u32 = 1024;
-/// The share at the beginning, when packets have waited for a second.
+/// The least share at the beginning, when packets wait.
 const FIRST: u32 = ALL / 8;
 /// The least and the most that a reading with drops takes off what is served.
 const CUT: [u32; 2] = [ALL / 32, ALL / 2];
@@ -70,17 +74,6 @@ struct Rate {
     edge: u64,
 }
 
-/// The queue of one listener.
-#[derive(Clone, Copy, Debug, Default)]
-struct Queue {
-    /// All packets since then have waited for longer than [`QUEUE_AGE`].
-    late_since: Option<Duration>,
-    /// The latest packet.
-    latest: Duration,
-    /// Of the packets of this step the shortest wait.
-    shortest: Option<Duration>,
-}
-
 /// Why the engine is overloaded: the field of log 20111.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
@@ -122,22 +115,12 @@ impl Overload {
     pub(crate) fn waited(&mut self, now: Duration, listener: u8, age: Duration) -> bool {
         self.received += 1;
         let Some(queue) = self.queues.get_mut(usize::from(listener)) else { return false };
-        let idle = now.saturating_sub(queue.latest) >= OVERLOAD_AFTER;
-        if idle || age <= QUEUE_AGE {
-            queue.late_since = None;
-        }
-        queue.latest = now;
-        queue.shortest = Some(queue.shortest.map_or(age, |shortest| shortest.min(age)));
-        if age <= QUEUE_AGE {
-            return false;
-        }
-        let since = *queue.late_since.get_or_insert(now);
-        let begins = !self.watching && now.saturating_sub(since) >= OVERLOAD_AFTER;
-        if begins {
+        let sign = queue.waited(now, age).filter(|_| !self.watching);
+        if let Some(share) = sign {
             self.late = true;
-            self.begin(FIRST);
+            self.begin(share);
         }
-        begins
+        sign.is_some()
     }
 
     /// The kernel has dropped so many datagrams since it was read last; true when that begins an
@@ -168,7 +151,7 @@ impl Overload {
 
     /// What a step has shown; true while there is to be another one.
     pub(crate) fn step(&mut self) -> bool {
-        let shortest = self.queues.iter_mut().filter_map(|queue| queue.shortest.take());
+        let shortest = self.queues.iter_mut().filter_map(Queue::end_step);
         let age = shortest.max().unwrap_or_default();
         self.late = age > QUEUE_AGE;
         let asked = u64::from(std::mem::take(&mut self.asked)) * UNIT;
