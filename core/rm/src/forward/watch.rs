@@ -3,6 +3,9 @@
 //!
 //! It is watched until its failure or for 32 s, and keeps its place on the resource until then or
 //! until those BYEs are answered. Each To tag is a dialog of its own (RFC 3261 §13.2.2.4).
+//!
+//! One that has failed keeps no place, but is watched too: behind it may be a proxy that forks, of
+//! whose branches one still says 2xx (RFC 3261 §16.7 step 5).
 
 use std::sync::Arc;
 
@@ -54,14 +57,16 @@ struct Ended {
 }
 
 impl Proxy {
-    /// The try leaves the hunt. `answered`: it had its final answer, so there is nothing to watch.
+    /// The try leaves the hunt. `answered`: it had its final answer, so only a 2xx may still come.
     pub(crate) fn give_up(&mut self, now: Now, key: usize, current: Try, answered: bool) {
         let Some(hunt) = self.hunts.get(key) else { return };
         let leg_key = hunt.leg;
         self.pool.free(current.member, Occupant::Leg(leg_key));
         let client = self.clients.remove(&current.client).map(|_| current.client);
-        let full = self.watches.len() >= self.most_watches;
-        if answered || full {
+        let client = client.filter(|_| !answered);
+        // what has failed leaves room for what has not
+        let most = if answered { self.most_watches / 2 } else { self.most_watches };
+        if self.watches.len() >= most {
             if !answered {
                 self.counters.dropped("watches");
             }
@@ -92,7 +97,9 @@ impl Proxy {
         }
         self.watched.insert(number, watch);
         self.timers.set(until, Timer::Watch(watch));
-        self.pool.occupy(member, Occupant::Watch(number), direction);
+        if !answered {
+            self.pool.occupy(member, Occupant::Watch(number), direction);
+        }
     }
 
     /// A response whose top Via may be that of a watched try; true if it was.

@@ -114,6 +114,39 @@ fn a_late_answer_to_the_highest_number_is_ended_too() {
     assert_eq!(header(&world.take(MCP1), "CSeq"), "4294967295 BYE");
 }
 
+/// A proxy that forks may say no, and one of its branches yes all the same (RFC 3261 §16.7 step 5).
+#[test]
+fn a_2xx_behind_a_failure_of_the_same_branch_is_acknowledged_and_ended() {
+    for (failure, next) in [(503, true), (404, false)] {
+        let mut world = World::new();
+        world.udp(CALLER, &invite("18005550100", "behind"));
+        let first = world.take(MCP1);
+        world.udp(MCP1, &reply(&first, failure, "t1", ""));
+        assert!(world.take(MCP1).starts_with("ACK "));
+        assert_eq!(world.proxy.resources()[0].used, 0);
+        if next {
+            let second = world.take(MCP2);
+            world.udp(MCP2, &reply(&second, 486, "t2", ""));
+            assert!(world.take(MCP2).starts_with("ACK "));
+        }
+        assert!(!world.take(CALLER).starts_with("SIP/2.0 2"));
+        let late = reply(&first, 200, "t3", "Contact: <sip:mcp@10.0.0.11:5070>\r\n");
+        world.udp(MCP1, &late);
+        let ack = world.take(MCP1);
+        assert!(ack.starts_with("ACK sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{ack}");
+        let bye = world.take(MCP1);
+        assert!(bye.starts_with("BYE sip:mcp@10.0.0.11:5070 SIP/2.0\r\n"), "{bye}");
+        assert!(header(&bye, "To").ends_with(";tag=t3"));
+        assert_eq!(world.proxy.resources()[0].used, 1, "as long as that call stands");
+        world.udp(MCP1, &reply(&bye, 200, "", ""));
+        assert_eq!(world.proxy.resources()[0].used, 0);
+        assert!(world.try_take(CALLER).is_none());
+        world.run(Duration::from_secs(40));
+        world.udp(MCP1, &late);
+        assert!(world.try_take(MCP1).is_none(), "a stray by then");
+    }
+}
+
 /// A proxy behind us may have forked: each To tag is a dialog (RFC 3261 §13.2.2.4).
 #[test]
 fn each_dialog_of_a_late_answer_is_ended() {
