@@ -15,12 +15,24 @@ pub(crate) struct OnDisk {
     pub(crate) first_seq: u64,
     pub(crate) seed: u64,
     pub(crate) bytes: u64,
+    /// End of its durable frames; of one from before this start, of all that it may hold.
+    pub(crate) end: u64,
+}
+
+/// Where what is durable ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct End {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    /// The last frame, and the last that is no cursor.
+    pub(crate) seq: u64,
+    pub(crate) kept: u64,
 }
 
 impl OnDisk {
     pub(crate) fn new(name: String, file: Arc<dyn File>, header: &Header, bytes: u64) -> Self {
         let Header { number, first_seq, seed, .. } = *header;
-        Self { name, file, number, first_seq, seed, bytes }
+        Self { name, file, number, first_seq, seed, bytes, end: bytes }
     }
 }
 
@@ -28,6 +40,8 @@ impl OnDisk {
 #[derive(Default)]
 pub(crate) struct Catalog {
     all: Vec<OnDisk>,
+    /// Unknown until something was written.
+    end: Option<End>,
 }
 
 impl Catalog {
@@ -38,6 +52,18 @@ impl Catalog {
     pub(crate) fn remove(&mut self, number: u64) -> Option<OnDisk> {
         let at = self.all.iter().position(|segment| segment.number == number)?;
         Some(self.all.remove(at))
+    }
+
+    /// More is durable.
+    pub(crate) fn grown(&mut self, end: End) {
+        if let Some(segment) = self.all.iter_mut().find(|one| one.number == end.segment) {
+            segment.end = end.offset;
+        }
+        self.end = Some(end);
+    }
+
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&OnDisk> {

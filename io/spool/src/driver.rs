@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::{Catalog, OnDisk};
 use crate::entry::{Entry, Key, Kind};
-use crate::format::{self, read_frame};
+use crate::format::{self, FRAMES_AT, read_frame};
 use crate::fs::{File, FileSystem};
 use crate::intake::Intake;
 use crate::limits::STARTER_BYTES;
@@ -202,6 +202,9 @@ impl Driver {
         intake.dirty |= appends > 0 && self.machine.wants_cleaning();
         drop(intake);
         while let Some(seq) = self.machine.poll_durable() {
+            if let Some(end) = self.machine.end() {
+                self.shared.catalog().grown(end);
+            }
             self.shared.durable.store(seq, Ordering::Release);
             (self.hooks.on_durable)(seq);
         }
@@ -217,6 +220,7 @@ impl Driver {
             first_seq: segment.first_seq,
             seed: segment.seed,
             bytes: blank.bytes,
+            end: FRAMES_AT,
         });
     }
 

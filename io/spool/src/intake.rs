@@ -22,6 +22,12 @@ impl Batch {
     pub(crate) fn last_seq(&self) -> u64 {
         self.first_seq + self.entries.len() as u64 - 1
     }
+
+    /// The last that is no cursor.
+    pub(crate) fn last_kept(&self) -> Option<u64> {
+        let at = self.entries.iter().rposition(|entry| entry.kind != Kind::Cursor)?;
+        Some(self.first_seq + at as u64)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ mod recovery;
 mod spool;
 mod stepped;
 
+pub use catalog::End;
 pub use entry::{Entry, Frame, Key, Kind};
 pub use reader::Reader;
 pub use spool::{Carry, Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};

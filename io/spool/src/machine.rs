@@ -20,6 +20,7 @@ use std::time::Duration;
 use self::open::{OpenTable, Place};
 use self::segments::{Segment, Segments};
 use self::waiting::{Pace, Waiting};
+use crate::catalog::End;
 use crate::entry::{Key, Kind};
 use crate::format::{self, Cursors, FRAMES_AT, Header, RawFrame, frame_bytes};
 use crate::intake::Batch;
@@ -89,6 +90,8 @@ pub(crate) struct Machine {
     cursors: Cursors,
     released: u64,
     durable: u64,
+    /// Of that the last frame which is no cursor.
+    kept: u64,
     /// What `poll_durable` told last.
     told: u64,
     /// Last sequence before the next segment; see the header's format.
@@ -117,6 +120,7 @@ impl Machine {
             cursors: Cursors::default(),
             released: 0,
             durable: start.last_seq,
+            kept: 0,
             told: start.last_seq,
             previous: start.found_seq,
             last_number: start.last_number,
@@ -213,6 +217,7 @@ impl Machine {
         self.pace.sends = group.batches.iter().filter(|batch| batch.urgent).count();
         self.durable = group.batches.last().map_or(self.durable, Batch::last_seq);
         self.previous = self.durable;
+        self.kept = group.batches.iter().rev().find_map(Batch::last_kept).unwrap_or(self.kept);
         if let Some(current) = self.segments.current() {
             current.unwritten = false;
             current.used += group.bytes;
@@ -230,6 +235,13 @@ impl Machine {
         let news = self.durable > self.told;
         self.told = self.durable;
         news.then_some(self.durable)
+    }
+
+    /// Where what is durable ends, while more can be written there.
+    pub(crate) fn end(&mut self) -> Option<End> {
+        let (seq, kept) = (self.durable, self.kept);
+        let current = self.segments.current()?;
+        Some(End { segment: current.number, offset: current.used, seq, kept })
     }
 
     /// Appends and bytes that became durable since the last call.

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::catalog::OnDisk;
+use crate::catalog::{End, OnDisk};
 use crate::driver::Shared;
 use crate::entry::Frame;
 use crate::format::{self, FRAMES_AT, peek_length, read_frame};
@@ -54,6 +54,28 @@ impl Reader {
         Ok(frames)
     }
 
+    /// Next sequence wanted.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Where what is durable ends now; `None` before anything was written since the start.
+    pub fn end(&self) -> Option<End> {
+        self.shared.catalog().end()
+    }
+
+    /// Goes to an end without reading what lies before it, for a user who knows that none of it
+    /// is his. Gives the last sequence passed that is worth a cursor, if there is one: cursors
+    /// themselves are not, or each would make the next.
+    pub fn pass(&mut self, end: End) -> Option<u64> {
+        if end.seq < self.next {
+            return None;
+        }
+        let first = std::mem::replace(&mut self.next, end.seq + 1);
+        self.at = (end.segment, end.offset);
+        (end.kept >= first).then_some(end.kept)
+    }
+
     /// Takes what lies at the position, in one read from disk.
     fn read_chunk(
         &mut self,
@@ -90,7 +112,7 @@ impl Reader {
 
     /// Reads so many bytes from the position on; true: all of them came.
     fn fill(&mut self, segment: &OnDisk, bytes: usize) -> io::Result<bool> {
-        let left = usize::try_from(segment.bytes.saturating_sub(self.at.1)).unwrap_or(usize::MAX);
+        let left = usize::try_from(segment.end.saturating_sub(self.at.1)).unwrap_or(usize::MAX);
         self.buffer.resize(bytes.min(left), 0);
         let mut filled = 0;
         while filled < self.buffer.len() {

@@ -235,7 +235,7 @@ impl Publisher {
 
     /// Reads and sends new records while the window has room.
     fn fill(&mut self, now: Duration, client: &mut Client) -> Result<(), Over> {
-        let mut sent = false;
+        let mut sent = self.pass_over();
         while self.groups.len() < GROUPS_IN_FLIGHT {
             let frames = self
                 .reader
@@ -264,6 +264,19 @@ impl Publisher {
             }
         }
         Ok(())
+    }
+
+    /// What is durable holds nothing of this line if all that was made for it is acknowledged, for
+    /// it is counted as made before it is written: nobody has to read it. True if there was any.
+    fn pass_over(&mut self) -> bool {
+        let Some(end) = self.reader.end() else { return false };
+        let of_this_run = self.reader.next() > self.publishing.floor();
+        if !of_this_run || !self.groups.is_empty() || self.figures().owes() > 0 {
+            return false;
+        }
+        let Some(upto) = self.reader.pass(end) else { return false };
+        self.set_cursor(upto);
+        true
     }
 
     /// Frames that are none of this queue's: passed with the group before them, else at once.

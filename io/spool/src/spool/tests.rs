@@ -259,6 +259,48 @@ fn with_threads_on_the_host_it_keeps_order_and_reads_while_writing() {
 }
 
 #[test]
+fn a_reader_passes_over_what_is_none_of_its_user_and_reads_on_behind_it() {
+    let mut world = World::new(FaultyFs::new(3), 0);
+    let mut reader = world.reader(0);
+    assert!(reader.end().is_none());
+    let append = |world: &mut World, payload: &[u8]| {
+        world.append(vec![data(payload)]);
+        world.turn();
+        world.durable()
+    };
+    let read = |reader: &mut Reader| {
+        let frames = reader.read(10, 1 << 20).unwrap();
+        frames.into_iter().map(|frame| frame.payload).collect::<Vec<_>>()
+    };
+    append(&mut world, b"one");
+    let end = reader.end().unwrap();
+    let two = append(&mut world, b"two");
+    assert_eq!(reader.pass(end), Some(two - 1));
+    assert_eq!(reader.pass(end), None, "there already");
+    assert_eq!(read(&mut reader), [b"two"]);
+    // the newest that is no cursor
+    world.shared.intake().set_cursor(0, two);
+    append(&mut world, b"three");
+    let end = reader.end().unwrap();
+    let three = reader.pass(end).unwrap();
+    assert_eq!(read(&mut world.reader(three - 1))[0], b"three");
+    assert_eq!(reader.next(), world.durable() + 1);
+    // into a segment of its own, after a sync that failed
+    world.fs.fail_syncs(&[world.fs.syncs()]);
+    append(&mut world, b"four");
+    world.turn();
+    let end = reader.end().unwrap();
+    assert_eq!(reader.pass(end), Some(world.durable()));
+    append(&mut world, b"five");
+    assert_eq!(read(&mut reader), [b"five"]);
+    assert_eq!(read(&mut world.reader(two)).last().unwrap(), b"five");
+    // one that was ahead of an end stays where it is
+    assert_eq!(reader.pass(end), None);
+    append(&mut world, b"six");
+    assert_eq!(read(&mut reader), [b"six"]);
+}
+
+#[test]
 fn frames_larger_than_a_read_come_back_with_their_neighbours() {
     let dir = tempfile::tempdir().unwrap();
     let wide = Settings::new(dir.path().to_owned(), 64 << 20, 7);

@@ -118,13 +118,10 @@ impl Publishing {
     /// Records that no broker has: exact for those of this run; of an earlier run, until its rest
     /// is acknowledged, at most so many.
     pub(crate) fn pending(&self) -> u64 {
-        let of_this_run = |line: &PublishFigures| {
-            let done = line.made_acknowledged.load(Ordering::Acquire);
-            line.made.load(Ordering::Acquire).saturating_sub(done)
-        };
         let position = |line: &PublishFigures| line.position.load(Ordering::Acquire);
         let furthest_back = self.lines.iter().map(position).min().unwrap_or_default();
-        self.lines.iter().map(of_this_run).sum::<u64>() + self.floor.saturating_sub(furthest_back)
+        self.lines.iter().map(PublishFigures::owes).sum::<u64>()
+            + self.floor.saturating_sub(furthest_back)
     }
 
     /// Last sequence of the run before.
@@ -158,6 +155,12 @@ impl PublishFigures {
     /// A broker has let us in.
     pub(crate) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
+    }
+
+    /// Records made since the start that no broker has.
+    pub(super) fn owes(&self) -> u64 {
+        let done = self.made_acknowledged.load(Ordering::Acquire);
+        self.made.load(Ordering::Acquire).saturating_sub(done)
     }
 
     /// Records acknowledged since the start.
