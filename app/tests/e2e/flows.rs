@@ -33,8 +33,8 @@ impl Flow {
     }
 }
 
-/// A try of RM that nobody answers is given up after this. Where nobody is silent it is not, however
-/// busy the machine may be.
+/// A try of RM that nobody answers is given up after this. Where nobody is silent it is not,
+/// however busy the machine may be.
 const TRY: &str = "3s";
 const TRY_ELSEWHERE: &str = "30s";
 
