@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use model::time::Millis;
 use tempfile::TempDir;
 
 use crate::capture::{Capture, Watch};
@@ -266,6 +267,13 @@ fn channel_of_lines() -> (std::sync::mpsc::Sender<String>, Receiver<String>) {
 #[expect(clippy::disallowed_methods, reason = "a test waits in real time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The same as a clock on the wall tells it.
+#[expect(clippy::disallowed_methods, reason = "a test compares with what processes tell")]
+pub(crate) fn wall() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Millis(u64::try_from(since.as_millis()).unwrap())
 }
 
 /// Longest wait for what must come: long enough for a machine whose cores are all taken, on which

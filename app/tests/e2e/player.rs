@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::platform::{CALLER, MEDIA, eventually, free_port};
 use crate::script::{self, Role};
 use crate::sipp::{Via, command};
+use crate::wire::{self, Message};
 
 /// A running player; killed when the test ends.
 pub(crate) struct Player {
@@ -30,12 +31,17 @@ pub(crate) struct Play<'a> {
     pub(crate) lossy: bool,
     /// A host name with its port, in Contact in place of its address.
     pub(crate) contact: Option<&'a str>,
+    /// Request-URI of a caller's INVITE; SIPp's words in brackets are filled in.
+    pub(crate) uri: &'a str,
+    /// Further lines of its header, each with its line end.
+    pub(crate) lines: &'a str,
 }
 
 impl<'a> Play<'a> {
     /// One call, on a good line.
     pub(crate) fn new(name: &'a str, script: &'a str, via: Via) -> Self {
-        Self { name, script, via, calls: 1, lossy: false, contact: None }
+        let uri = "sip:[number]@[remote_ip]:[remote_port]";
+        Self { name, script, via, calls: 1, lossy: false, contact: None, uri, lines: "" }
     }
 
     /// Calls `number` at `to`.
@@ -48,6 +54,11 @@ impl<'a> Play<'a> {
     pub(crate) fn call_by(&self, to: SocketAddr, contact: SocketAddr, number: &str) -> Player {
         let own = SocketAddr::new(CALLER, free_port(CALLER));
         self.start_caller(to, own, contact, number)
+    }
+
+    /// The same from this address.
+    pub(crate) fn call_from(&self, own: SocketAddr, to: SocketAddr, number: &str) -> Player {
+        self.start_caller(to, own, own, number)
     }
 
     /// An address for a media server.
@@ -92,7 +103,7 @@ impl<'a> Play<'a> {
         more: impl FnOnce(&mut Command),
     ) -> Player {
         let dir = tempfile::tempdir().unwrap();
-        let scenario = script::scenario(role, self.script, self.lossy);
+        let scenario = script::scenario(role, self);
         std::fs::write(dir.path().join("script.xml"), scenario).unwrap();
         let shown = self.contact.map_or_else(|| contact.to_string(), str::to_owned);
         let mut sipp = command(dir.path());
@@ -122,12 +133,16 @@ pub(crate) fn is_bound(address: SocketAddr, via: Via) -> bool {
 
 impl Player {
     /// Waits for the end; panics unless every call went as the script says.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(self) {
+        self.played();
+    }
+
+    /// The same, and all that it has sent and got.
+    pub(crate) fn played(mut self) -> Vec<Message> {
         let status = self.wait();
-        if !status.success() {
-            let [errors, messages] = ["errors.log", "messages.log"].map(|name| self.log(name));
-            panic!("{}: {status}\n{errors}\n{messages}", self.what);
-        }
+        let [errors, messages] = ["errors.log", "messages.log"].map(|name| self.log(name));
+        assert!(status.success(), "{}: {status}\n{errors}\n{messages}", self.what);
+        wire::messages(&messages)
     }
 
     /// Waits for the end, however it went.

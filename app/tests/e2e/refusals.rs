@@ -19,22 +19,6 @@ fn only(cdrs: &[Cdr], reason: &str) -> Cdr {
 }
 
 #[test]
-fn an_unknown_number_gets_404() {
-    let media = Media::start();
-    let site = Site::new(&objects(&[&media], "{}"));
-    let _rs = site.start_rs();
-    let rm = site.start_rm();
-    healthy(&site, 1);
-    Plan::new(site.sip(), &["15550000000"], 1).refused(&site.path("."), 404).run();
-    let cdr = only(&report::exactly(site.rm_http(), site.rs_http(), 1), "no-profile");
-    assert_eq!(cdr["sip-status"], "404");
-    assert!(!cdr.contains_key("tenant/name") && !cdr.contains_key("resource/name"));
-    let line = rm.line_with(" 20201 ");
-    assert!(line.contains("WARN") && line.contains("no profile"), "{line}");
-    assert!(line.contains(cdr["gvp-guid"].as_str()), "{line}");
-}
-
-#[test]
 fn a_call_over_the_limit_gets_the_configured_code() {
     let media = Media::start();
     let policy = "{ usage_limit: 2, respcodes: { usage_limit: 486 } }";

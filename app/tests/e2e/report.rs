@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use crate::http;
 use crate::platform::eventually;
 
@@ -42,6 +44,31 @@ pub(crate) fn applied(rs: SocketAddr, count: usize) -> Vec<Cdr> {
     let cdrs = completed(rs);
     assert_eq!(cdrs.len(), count, "nothing more has come");
     cdrs
+}
+
+/// The one leg of the call with this Call-ID, with its trace and events, when all of it has come.
+pub(crate) fn leg(rs: SocketAddr, call_id: &str) -> Value {
+    let path = format!("/api/v1/calls?state=completed&call_id={call_id}");
+    let calls = || http::json(rs, &path)["items"].as_array().unwrap().clone();
+    let calls = eventually(call_id, calls, |calls| !calls.is_empty());
+    let guid = calls[0]["guid"].as_str().unwrap();
+    let path = format!("/api/v1/calls/{guid}?include=trace,events");
+    // its event comes by a connection of its own
+    let complete = |call: &Value| {
+        let leg = &call["legs"][0];
+        let told = leg["events"].as_array().is_some_and(|events| !events.is_empty());
+        call["integrity"]["complete"] == true && (told || !violates(leg))
+    };
+    let call = eventually(call_id, || http::json(rs, &path), complete);
+    assert_eq!((calls.len(), call["legs"].as_array().unwrap().len()), (1, 1), "{call:#}");
+    call["legs"][0].clone()
+}
+
+/// A refusal by a policy has an event.
+fn violates(leg: &Value) -> bool {
+    let steps = leg["trace"].as_array();
+    let refused = |step: &Value| step["stage"] == "authorise" && step["verdict"] == "refused";
+    steps.is_some_and(|steps| steps.iter().any(refused))
 }
 
 fn cdrs(document: &str) -> impl Iterator<Item = Cdr> {

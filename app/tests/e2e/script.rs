@@ -20,6 +20,8 @@
 
 use std::fmt::Write;
 
+use crate::player::Play;
+
 /// Who plays the script.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -27,11 +29,14 @@ pub(crate) enum Role {
     Media,
 }
 
-/// The scenario of a script. `lossy`: what is only told, not promised, may be missing.
-pub(crate) fn scenario(role: Role, script: &str, lossy: bool) -> String {
+/// The scenario of a script.
+pub(crate) fn scenario(role: Role, play: &Play<'_>) -> String {
+    let Play { script, lossy, uri, lines, .. } = *play;
     let mut writer = Writer {
         role,
         lossy,
+        uri,
+        lines,
         xml: String::new(),
         listens: false,
         index: 0,
@@ -70,7 +75,12 @@ struct Sent<'a> {
 
 struct Writer<'a> {
     role: Role,
+    /// What is only told, not promised, may be missing.
     lossy: bool,
+    /// Request-URI of the first request.
+    uri: &'a str,
+    /// Further header lines of it.
+    lines: &'a str,
     /// The next step waits for something.
     listens: bool,
     xml: String,
@@ -122,11 +132,7 @@ impl<'a> Writer<'a> {
         let branch = inside
             .map_or("[branch]".to_owned(), |one| format!("[branch-{}]", self.index - one.index));
         let by_invite = inside.is_some_and(|invite| invite.first);
-        let uri = if first || by_invite {
-            "sip:[number]@[remote_ip]:[remote_port]"
-        } else {
-            "[next_url]"
-        };
+        let uri = if first || by_invite { self.uri } else { "[next_url]" };
         let mut lines = format!(
             "{method} {uri} SIP/2.0\n\
              Via: SIP/2.0/[via] [local_ip]:[local_port];branch={branch}\n"
@@ -137,6 +143,9 @@ impl<'a> Writer<'a> {
         let tagless = first || (by_invite && method == "CANCEL");
         lines.push_str(&self.parties(tagless));
         writeln!(lines, "Call-ID: [call_id]\nCSeq: {cseq} {method}\nMax-Forwards: 70").unwrap();
+        if first {
+            lines.push_str(self.lines);
+        }
         match method {
             "INVITE" | "UPDATE" => {
                 lines.push_str(self.contact());

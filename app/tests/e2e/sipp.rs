@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::platform::{CALLER, MEDIA, eventually, free_port, loopback};
+use crate::wire::{self, Message};
 
 /// How a caller speaks to RM.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,7 @@ impl Media {
                 "-log_file",
                 "answered.log",
             ])
+            .args(["-trace_msg", "-message_file", "messages.log"])
             .args(["-i", &address.ip().to_string(), "-p", &address.port().to_string()])
             .spawn()
             .expect("sipp is installed (test.sh does it)");
@@ -89,6 +91,13 @@ impl Media {
     pub(crate) fn answered(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.dir.path().join("answered.log")).unwrap_or_default();
         log.lines().filter_map(|line| line.strip_prefix("answered ")).map(str::to_owned).collect()
+    }
+
+    /// All that it has sent and got so far in the call of this Call-ID.
+    pub(crate) fn messages(&self, call_id: &str) -> Vec<Message> {
+        let log = std::fs::read(self.dir.path().join("messages.log")).unwrap_or_default();
+        let all = wire::messages(&String::from_utf8_lossy(&log)).into_iter();
+        all.filter(|one| one.header("Call-ID") == Some(call_id)).collect()
     }
 }
 
@@ -205,6 +214,8 @@ pub(crate) fn command(dir: &Path) -> Command {
         .current_dir(dir)
         .args(["-nostdin", "-buff_size", "8000000"])
         .args(["-mi", &loopback().ip().to_string()])
+        // its logs tell the time as RM does
+        .env("TZ", "UTC")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
