@@ -9,12 +9,12 @@ use std::time::Duration;
 use net::tcp::{Read, Stream};
 
 use crate::calls::{healthy, objects};
-use crate::http;
 use crate::platform::{CALLER, Process, Site, eventually};
 use crate::sipp::{Media, Plan, Via};
+use crate::{http, report};
 
 /// Datagrams of line ends, larger than any queue of them, until some were lost.
-fn overrun(site: &Site) {
+pub(crate) fn overrun(site: &Site) {
     let (over, sip) = (AtomicBool::new(false), site.sip());
     std::thread::scope(|scope| {
         for _ in 0..3 {
@@ -32,8 +32,9 @@ fn overrun(site: &Site) {
     });
 }
 
+/// Scenario 60 of rm.md §14.
 #[test]
-fn an_overload_sheds_with_the_configured_code_and_serves_the_rest_to_its_end() {
+fn scenario_60_an_overrun_buffer_sheds_new_calls_and_no_bye() {
     let media = Media::start();
     let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
                        options:\n    \
@@ -57,6 +58,17 @@ fn an_overload_sheds_with_the_configured_code_and_serves_the_rest_to_its_end() {
     assert!((1.0..400.0).contains(&shed), "{shed} of 400");
     let line = rm.line_with(" 20111 ");
     assert!(line.contains("reason=kernel-drops"), "{line}");
+    let drops = "ringmaster_rm_udp_drops_total{stack=\"proxy\"}";
+    assert!(http::metric(site.rm_http(), drops) > 0.0);
+    // what was shed has neither leg nor record
+    let metric = |name: &str| http::metric(site.rm_http(), name);
+    eventually("all have ended", || metric("ringmaster_rm_ledger_open"), |open| *open == 0.0);
+    let legs = metric("ringmaster_rm_ledger_in_total");
+    let ended = || f64::from(u32::try_from(report::completed(site.rs_http()).len()).unwrap());
+    eventually("their records", ended, |ended| *ended >= legs);
+    let cdrs = report::completed(site.rs_http());
+    assert!((70..470).contains(&cdrs.len()), "{} of 470", cdrs.len());
+    assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"), "{cdrs:#?}");
     let state = || http::metric(site.rm_http(), "ringmaster_rm_overload_state");
     eventually("it is over", state, |state| *state == 0.0);
 }

@@ -8,7 +8,7 @@ use crate::calls::{healthy, objects_at};
 use crate::platform::{CALLER, MEDIA, Site, eventually};
 
 /// The head of what arrives next and begins like this; OPTIONS are answered on the way.
-fn next(socket: &UdpSocket, beginning: &str) -> (String, SocketAddr) {
+pub(crate) fn next(socket: &UdpSocket, beginning: &str) -> (String, SocketAddr) {
     let mut found = None;
     let look = || {
         let mut buffer = [0; 8192];

@@ -1,4 +1,4 @@
-//! A GET as a test needs it: one connection, one answer.
+//! HTTP as a test needs it: one connection, one answer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,11 +10,19 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// HTTP/1.0, so that the body ends with the connection.
 pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
+    ask(address, "GET", path, "")
+}
+
+/// HTTP/1.0, so that the body ends with the connection.
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -26,6 +34,17 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
 /// The JSON body of a 200.
 pub(crate) fn json(address: SocketAddr, path: &str) -> serde_json::Value {
     let answer = get(address, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path}: {e}: {}", answer.body))
+}
+
+/// The JSON body of a 200 to what was asked in JSON.
+pub(crate) fn post(
+    address: SocketAddr,
+    path: &str,
+    question: &serde_json::Value,
+) -> serde_json::Value {
+    let answer = ask(address, "POST", path, &question.to_string()).unwrap();
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path}: {e}: {}", answer.body))
 }

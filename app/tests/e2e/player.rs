@@ -1,6 +1,6 @@
 //! One side of a call: a SIPp that plays a script, and ends well only if all went as it says.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 
@@ -16,6 +16,8 @@ pub(crate) struct Player {
     child: Child,
     dir: TempDir,
     what: String,
+    /// Of its first call.
+    pub(crate) call_id: String,
     pub(crate) address: SocketAddr,
 }
 
@@ -33,15 +35,18 @@ pub(crate) struct Play<'a> {
     pub(crate) contact: Option<&'a str>,
     /// Request-URI of a caller's INVITE; SIPp's words in brackets are filled in.
     pub(crate) uri: &'a str,
-    /// Further lines of its header, each with its line end.
+    /// Further lines of its header, each with its line end; `[fold]` goes on in the next line.
     pub(crate) lines: &'a str,
+    /// The URI in a caller's From, if not that of a number at its address.
+    pub(crate) from: Option<&'a str>,
 }
 
 impl<'a> Play<'a> {
     /// One call, on a good line.
     pub(crate) fn new(name: &'a str, script: &'a str, via: Via) -> Self {
         let uri = "sip:[number]@[remote_ip]:[remote_port]";
-        Self { name, script, via, calls: 1, lossy: false, contact: None, uri, lines: "" }
+        let (contact, from) = (None, None);
+        Self { name, script, via, calls: 1, lossy: false, contact, uri, lines: "", from }
     }
 
     /// Calls `number` at `to`.
@@ -87,9 +92,11 @@ impl<'a> Play<'a> {
         contact: SocketAddr,
         number: &str,
     ) -> Player {
+        let from = self.from.map_or_else(|| format!("sip:+4930123@{own}"), str::to_owned);
         self.start(Role::Caller, own, contact, |sipp| {
             sipp.arg(to.to_string())
-                .args(["-key", "number", number])
+                .args(["-key", "number", number, "-key", "from", &from])
+                .args(["-key", "fold", "\r\n "])
                 .args(["-cid_str", &format!("{}-%u@127.0.0.2", self.name)])
                 .args(["-r", "50"]);
         })
@@ -119,7 +126,13 @@ impl<'a> Play<'a> {
             .spawn()
             .expect("sipp is installed (test.sh does it)");
         let side = if role == Role::Caller { "caller" } else { "media server" };
-        Player { child, dir, what: format!("{side} of {}", self.name), address: contact }
+        Player {
+            child,
+            dir,
+            what: format!("{side} of {}", self.name),
+            call_id: format!("{}-1@127.0.0.2", self.name),
+            address: contact,
+        }
     }
 }
 
@@ -149,6 +162,23 @@ impl Player {
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let ended = || self.child.try_wait().unwrap();
         eventually(&format!("{} ends", self.what), ended, Option::is_some).unwrap()
+    }
+
+    /// Lets a player go on that waits for it, over UDP: `< CUE` in its script.
+    pub(crate) fn cue(&self) {
+        let Self { call_id, address, .. } = self;
+        let text = format!(
+            "CUE sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKcue\r\n\
+             From: <sip:cue@127.0.0.1>;tag=1\r\nTo: <sip:{address}>\r\nCall-ID: {call_id}\r\n\
+             CSeq: 1 CUE\r\nContent-Length: 0\r\n\r\n"
+        );
+        UdpSocket::bind("127.0.0.1:0").unwrap().send_to(text.as_bytes(), address).unwrap();
+    }
+
+    /// The messages that came so far and begin like this, in their order.
+    pub(crate) fn received(&self, beginning: &str) -> Vec<String> {
+        let all = wire::messages(&self.log("messages.log")).into_iter();
+        all.filter(|one| !one.sent && one.is(beginning)).map(|one| one.text).collect()
     }
 
     /// A log of SIPp's: `errors.log`, or `messages.log` with all that it sent and got.

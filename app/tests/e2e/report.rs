@@ -71,6 +71,17 @@ fn violates(leg: &Value) -> bool {
     steps.is_some_and(|steps| steps.iter().any(refused))
 }
 
+/// The one record of a call that has ended, when it has come.
+pub(crate) fn of_call(rs: SocketAddr, call_id: &str) -> Cdr {
+    let ended = || {
+        let all = completed(rs).into_iter();
+        all.filter(|cdr| cdr["call-id"] == call_id).collect::<Vec<_>>()
+    };
+    let found = eventually(call_id, ended, |found| !found.is_empty());
+    assert_eq!(found.len(), 1, "{call_id} in {found:#?}");
+    found.into_iter().next().unwrap()
+}
+
 fn cdrs(document: &str) -> impl Iterator<Item = Cdr> {
     document.split("<cdr ").skip(1).map(|text| {
         let text = text.split("</cdr>").next().unwrap();

@@ -50,11 +50,15 @@ pub(crate) fn scenario(role: Role, play: &Play<'_>) -> String {
         writer.listens = steps.peek().is_some_and(|next| next.starts_with('<'));
         writer.step(step);
     }
-    let known = match role {
-        Role::Caller => "peer,checked",
-        Role::Media if lossy => "peer,own,checked",
-        Role::Media => "peer,own,via,rr,cseq,checked",
-    };
+    let mut known = match role {
+        Role::Caller => "peer",
+        Role::Media if lossy => "peer,own",
+        Role::Media => "peer,own,via,rr,cseq",
+    }
+    .to_owned();
+    if writer.xml.contains("\"checked\"") {
+        known.push_str(",checked");
+    }
     format!(
         "<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?>\n<scenario name=\"script\">\n{}\
          <Reference variables=\"{known}\"/>\n</scenario>\n",
@@ -186,7 +190,7 @@ impl<'a> Writer<'a> {
     fn parties(&self, tagless: bool) -> String {
         match self.role {
             Role::Caller => {
-                let own = "From: \"A. Müller, \\\"x\\\"\" <sip:+4930123@[local_ip]:[local_port]>\
+                let own = "From: \"A. Müller, \\\"x\\\"\" <[from]>\
                            ;tag=[pid]c[call_number]\n";
                 let to = "To: <sip:[number]@[remote_ip]:[remote_port]>\n";
                 format!("{own}{}", if tagless { to } else { "To:[$peer]\n" })

@@ -308,7 +308,7 @@ fn messages(heard: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn over_udp() {
+fn scenario_37_over_udp() {
     every_row(1, |stand, row| {
         stand.udp.send_to(row.bytes, stand.site.sip()).unwrap();
         let mut heard = Some(Vec::new());
@@ -325,7 +325,7 @@ fn over_udp() {
 }
 
 #[test]
-fn over_tcp() {
+fn scenario_37_over_tcp() {
     every_row(2, |stand, row| {
         let mut stream = TcpStream::connect(stand.site.sip()).unwrap();
         stream.set_read_timeout(Some(GLANCE)).unwrap();

@@ -31,7 +31,7 @@ fn overrun(node: &Node) {
 }
 
 #[test]
-fn a_receive_buffer_overrun_sheds_new_calls_and_no_bye() {
+fn scenario_60_a_receive_buffer_overrun_sheds_new_calls_and_no_bye() {
     let (media, _) = udp_media();
     let node = Node::with(&objects(&[(media, "udp")], 1000));
     node.until_media(1);
@@ -182,7 +182,7 @@ fn fuzzed(whole: &[u8], number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_flood_of_garbage_costs_no_memory_and_no_call() {
+fn scenario_37_a_flood_of_garbage_costs_no_memory_and_no_call() {
     // By streams all the way: the datagrams of a call would be lost among those of the flood.
     let (media, _) = tcp_media();
     let node = Node::with(&objects(&[(media, "tcp")], 1000));

@@ -16,7 +16,7 @@ fn key_id(answer: &str) -> char {
 }
 
 #[test]
-fn a_rotation_during_calls_fails_no_request() {
+fn scenario_33_a_rotation_during_calls_fails_no_request() {
     let (media, _seen) = udp_media();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("keys");
