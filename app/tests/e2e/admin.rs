@@ -76,7 +76,8 @@ fn calls_are_listed_shown_and_ended() {
     let server = Play::new("ended", script, Via::Udp).answer();
     let objects = objects_at(&[server.address], "{}");
     // a player says nothing but its script
-    let site = Site::new(&objects.replace("interval: 1s, timeout: 500ms", "method: none"));
+    let site =
+        Site::new(&objects.replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none"));
     let _rs = site.start_rs();
     let rm = site.start_rm();
     let forwarded = ask(&site, &["explain", "sip:18005550100@rm", "-o", "name"]);
@@ -122,7 +123,8 @@ fn a_media_server_is_drained_until_a_deadline_and_enabled_again() {
     let script = "< INVITE; wait 50; > 180; > 200; < ACK; < BYE; > 200";
     let server = Play::new("drained", script, Via::Udp).answer();
     let objects = objects_at(&[server.address], "{}");
-    let site = Site::new(&objects.replace("interval: 1s, timeout: 500ms", "method: none"));
+    let site =
+        Site::new(&objects.replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none"));
     let _rs = site.start_rs();
     let _rm = site.start_rm();
     let script = "> INVITE; < 180; < 200; > ACK; < BYE; > 200";

@@ -183,7 +183,8 @@ fn a_phone_calls_sipp_and_is_told_why_not() {
     let media = Play::new("phone", "< INVITE foreign; > 180; > 200; < ACK; > BYE; < 200", Via::Udp);
     let media = media.answer();
     let objects = objects_at(&[media.address], "{}");
-    let site = Site::new(&objects.replace("interval: 1s, timeout: 500ms", "method: none"));
+    let site =
+        Site::new(&objects.replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none"));
     let _rs = site.start_rs();
     let _rm = site.start_rm();
     let authority = Authority::new();

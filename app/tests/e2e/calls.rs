@@ -12,7 +12,8 @@ pub(crate) fn objects(media: &[&Media], tenant_policy: &str) -> String {
     objects_at(&places, tenant_policy)
 }
 
-/// The same with servers of any kind at `places`.
+/// The same with servers of any kind at `places`. None is taken for dead or silent because the
+/// machine has no time for it.
 pub(crate) fn objects_at(places: &[impl std::fmt::Display], tenant_policy: &str) -> String {
     let resources: String = (1..)
         .zip(places)
@@ -27,7 +28,8 @@ pub(crate) fn objects_at(places: &[impl std::fmt::Display], tenant_policy: &str)
            dids: [\"18005550100\", \"18005550200-18005550299\", \"1900*\"]\n\
          ---\n\
          kind: ResourceGroup\nname: mcp\nspec:\n  services: [voicexml]\n  \
-           monitor: {{ interval: 1s, timeout: 500ms }}\n  resources:\n{resources}"
+           monitor: {{ interval: 1s, timeout: 500ms, down_after: 5 }}\n  try_timeout: 10s\n  \
+           resources:\n{resources}"
     )
 }
 

@@ -44,7 +44,8 @@ fn scenario_60_an_overrun_buffer_sheds_new_calls_and_no_bye() {
     let rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let held = Plan { hold: Duration::from_secs(8), ..Plan::new(site.sip(), &numbers, 20) }.start();
+    let held =
+        Plan { hold: Duration::from_secs(20), ..Plan::new(site.sip(), &numbers, 20) }.start();
     let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
     eventually("twenty calls up", up, |calls| *calls == 20);
     overrun(&site);

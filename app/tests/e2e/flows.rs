@@ -181,34 +181,34 @@ const FLOWS: &[Flow] = &[
     Flow {
         name: "next-after-silence",
         caller: "> INVITE slow; < 180; < 200; > ACK; > BYE; < 200",
-        media: &["< INVITE; wait 5000", ANSWERING],
+        media: &["< INVITE; wait 10000", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "silence-everywhere",
         caller: "> INVITE slow; < 480; > ACK",
-        media: &["< INVITE; wait 5000", "< INVITE; wait 5000"],
+        media: &["< INVITE; wait 10000", "< INVITE; wait 10000"],
         record: ("REJECTED", "hunt-failed", "480"),
         tries: &["1 timeout", "2 timeout"],
     },
     Flow {
         name: "late-200",
         caller: ANSWER,
-        media: &["< INVITE; wait 4500; > 200; < ACK; < BYE; > 200", ANSWERING],
+        media: &["< INVITE; wait 10000; > 200; < ACK; < BYE; > 200", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "late-180",
-        caller: "> INVITE; < 180; < 200; > ACK; wait 3000; > BYE; < 200",
-        media: &["< INVITE; wait 4500; > 180; < CANCEL; > 200; > 487; < ACK", ANSWERING],
+        caller: "> INVITE; < 180; < 200; > ACK; wait 9000; > BYE; < 200",
+        media: &["< INVITE; wait 10000; > 180; < CANCEL; > 200; > 487; < ACK", ANSWERING],
         record: USER,
         tries: &["1 timeout", "2 200"],
     },
     Flow {
         name: "cancel-before-180",
-        caller: "> INVITE; > CANCEL; < 200; < 180 maybe; < 487; > ACK",
+        caller: "> INVITE; > CANCEL; < 180 maybe of INVITE; < 200; < 180 maybe; < 487; > ACK",
         media: &["< INVITE; wait 300; > 180; < CANCEL; > 200; > 487; < ACK", ""],
         record: ("CANCELLED", "cancelled", "487"),
         tries: &["1 487"],
@@ -280,19 +280,33 @@ fn objects(way: &Way, servers: &[Vec<SocketAddr>]) -> String {
     let mut objects = Vec::new();
     for ((number, flow), servers) in way.flows().zip(servers) {
         let name = flow.name;
-        let patience = if flow.meets_silence() { TRY } else { TRY_ELSEWHERE };
         let mut text = format!(
             "kind: Tenant\nname: {name}\nspec: {{}}\n---\n\
              kind: IvrProfile\nname: {name}\ntenant: {name}\nspec:\n  service: voicexml\n  \
                initial_page_url: \"http://apps.example/{name}.vxml\"\n---\n\
              kind: DidGroup\nname: {name}\ntenant: {name}\n\
-             spec: {{ profile: {name}, dids: [\"{number}\"] }}\n---\n\
-             kind: ResourceGroup\nname: {name}\ntenant: {name}\nspec:\n  services: [voicexml]\n  \
-               monitor: {{ method: none }}\n  try_timeout: {patience}\n  resources:\n"
+             spec: {{ profile: {name}, dids: [\"{number}\"] }}\n"
         );
-        for (at, address) in (1..).zip(servers) {
-            let uri = format!("sip:{address}{}", way.behind.param());
-            writeln!(text, "    - {{ name: {name}-{at}, address: \"{uri}\" }}").unwrap();
+        // those that are given up come first
+        for (preference, patience) in [(1, TRY), (2, TRY_ELSEWHERE)] {
+            let given_up = |at: usize| flow.tries.contains(&&*format!("{at} timeout"));
+            let own = (1..).zip(servers).filter(|(at, _)| given_up(*at) == (patience == TRY));
+            let own: String = own
+                .map(|(at, address)| {
+                    let uri = format!("sip:{address}{}", way.behind.param());
+                    format!("    - {{ name: {name}-{at}, address: \"{uri}\" }}\n")
+                })
+                .collect();
+            if !own.is_empty() {
+                write!(
+                    text,
+                    "---\nkind: ResourceGroup\nname: {name}-{preference}\ntenant: {name}\n\
+                     spec:\n  services: [voicexml]\n  preference: {preference}\n  \
+                       monitor: {{ method: none }}\n  try_timeout: {patience}\n  \
+                       resources:\n{own}"
+                )
+                .unwrap();
+            }
         }
         objects.push(text);
     }

@@ -164,7 +164,7 @@ fn kamailio_calls_no_rm_that_is_draining() {
     let authority = Authority::new();
     let kamailio = Kamailio::to(&format!("sip:{}", site.sip()), Routing::Lr, &authority);
     let numbers = ["18005550100"];
-    let hold = Duration::from_secs(8);
+    let hold = Duration::from_secs(20);
     let held = Plan { hold, ..Plan::new(kamailio.address, &numbers, 1) }.start();
     let metric = |name: &str| http::metric(site.rm_http(), &format!("ringmaster_rm_{name}"));
     eventually("a call up", || metric("sessions"), |sessions| *sessions == 1.0);

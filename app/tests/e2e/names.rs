@@ -30,7 +30,7 @@ fn site_with(objects: &str, dns: &Dnsmasq) -> Site {
 
 /// The same where media servers are not asked for their health: each plays one script.
 fn unprobed(objects: &str) -> String {
-    objects.replace("interval: 1s, timeout: 500ms", "method: none")
+    objects.replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none")
 }
 
 fn only(servers: &[&Media], ranks: &[(u16, u16)]) -> Vec<String> {

@@ -18,8 +18,9 @@ fn calls_of_a_media_server_that_is_killed_are_ended_and_recorded() {
     let (first, second) = (Media::start(), Media::start());
     let objects = objects_at(&[first.address, second.address], "{}");
     let objects = objects.replace(
-        "monitor: { interval: 1s, timeout: 500ms }",
-        "release_after: 500ms\n  monitor: { interval: 1s, timeout: 500ms, recovery_interval: 1s }",
+        "monitor: { interval: 1s, timeout: 500ms, down_after: 5 }",
+        "release_after: 500ms\n  monitor: { interval: 1s, timeout: 500ms, down_after: 5, \
+         recovery_interval: 1s }",
     );
     let site = Site::new(&objects);
     let _rs = site.start_rs();

@@ -27,7 +27,7 @@ fn a_call_over_the_limit_gets_the_configured_code() {
     let rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let held = Plan { hold: Duration::from_secs(10), ..Plan::new(site.sip(), &numbers, 2) }.start();
+    let held = Plan { hold: Duration::from_secs(20), ..Plan::new(site.sip(), &numbers, 2) }.start();
     let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
     eventually("two calls up", up, |calls| *calls == 2);
     Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 486).run();
@@ -87,7 +87,7 @@ fn a_call_that_rings_for_too_long_is_cancelled_and_ends_with_408() {
     let objects = objects_at(&[media.address], "{}");
     let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
                        options: { proxy: { sip.timer.c: 2000 } }\n";
-    let unprobed = objects.replace("interval: 1s, timeout: 500ms", "method: none");
+    let unprobed = objects.replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none");
     let site = Site::new(&(unprobed + application));
     let _rs = site.start_rs();
     let _rm = site.start_rm();

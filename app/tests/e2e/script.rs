@@ -213,15 +213,17 @@ impl<'a> Writer<'a> {
         if code >= 200 {
             self.received.remove(at);
         }
+        // A SIPp that calls takes the first `CSeq` of the text for the header, and a token in
+        // Record-Route may have these letters: it comes behind.
         let mut lines = format!("SIP/2.0 {code} {}\n", phrase(code));
         if first && self.lossy {
             lines.push_str(
-                "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n\
-                 [last_To:];tag=[pid]m[call_number]\n[last_CSeq:]\n",
+                "[last_Via:]\n[last_CSeq:]\n[last_Record-Route:]\n[last_From:]\n\
+                 [last_To:];tag=[pid]m[call_number]\n",
             );
         } else if first {
             lines.push_str(
-                "[$via]\n[$rr]\nFrom:[$peer]\nTo:[$own];tag=[pid]m[call_number]\n[$cseq]\n",
+                "[$via]\n[$cseq]\n[$rr]\nFrom:[$peer]\nTo:[$own];tag=[pid]m[call_number]\n",
             );
         } else {
             lines.push_str("[last_Via:]\n[last_From:]\n[last_To:]\n[last_CSeq:]\n");

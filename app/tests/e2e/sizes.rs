@@ -42,8 +42,8 @@ fn heard(socket: &UdpSocket) -> String {
 fn a_large_message_goes_by_tcp_and_by_udp_where_tcp_is_refused() {
     let place = SocketAddr::new(MEDIA, free_port(MEDIA));
     let (udp, tcp) = (UdpSocket::bind(place).unwrap(), TcpListener::bind(place).unwrap());
-    let objects =
-        objects_at(&[place], "{}").replace("interval: 1s, timeout: 500ms", "method: none");
+    let objects = objects_at(&[place], "{}")
+        .replace("interval: 1s, timeout: 500ms, down_after: 5", "method: none");
     let site = Site::new(&objects);
     let rm = site.start_rm();
     let caller = UdpSocket::bind((CALLER, 0)).unwrap();

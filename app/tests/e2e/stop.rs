@@ -32,7 +32,7 @@ fn sigterm_lets_calls_finish_and_takes_no_new_ones() {
     let mut rm = site.start_rm();
     healthy(&site, 1);
     let numbers = ["18005550100"];
-    let hold = Duration::from_secs(10);
+    let hold = Duration::from_secs(20);
     let callers = Plan { hold, ..Plan::new(site.sip(), &numbers, 5) }.start();
     let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
     eventually("5 calls up", up, |calls| *calls == 5);

@@ -47,7 +47,7 @@ fn a_call_over_each_pair_of_transports_leaves_its_records() {
 #[test]
 fn an_answer_whose_connection_is_gone_opens_one_to_the_sent_by() {
     let media = UdpSocket::bind("127.0.0.3:0").unwrap();
-    media.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    media.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let node = Node::with(&objects(&[(media.local_addr().unwrap(), "udp")], 100));
     let sent_by = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = sent_by.local_addr().unwrap().port();
@@ -128,7 +128,7 @@ fn an_unknown_number_gets_404() {
 #[test]
 fn an_answer_finds_a_caller_whose_connection_is_gone() {
     let server = UdpSocket::bind("127.0.0.3:0").unwrap();
-    server.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let at = server.local_addr().unwrap();
     let objects = objects(&[(at, "udp")], 10).replace("method: options,", "method: none,");
     let node = Node::with(&objects);

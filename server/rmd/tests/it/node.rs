@@ -33,8 +33,9 @@ pub(crate) fn objects(media: &[(SocketAddr, &str)], limit: u32) -> String {
          kind: DidGroup\nname: numbers\ntenant: acme\nspec: {{ profile: main, \
          dids: [\"18005550100\"] }}\n---\n\
          kind: ResourceGroup\nname: mcp\ntenant: Environment\nspec:\n  services: [voicexml]\n  \
-         scheme: round-robin\n  monitor: {{ method: options, interval: 1s, timeout: 500ms }}\n  \
-         resources:\n"
+         scheme: round-robin\n  \
+         monitor: {{ method: options, interval: 1s, timeout: 500ms, down_after: 5 }}\n  \
+         try_timeout: 10s\n  resources:\n"
     );
     for (number, (address, transport)) in media.iter().enumerate() {
         let address = format!("sip:{address};transport={transport}");
@@ -104,15 +105,15 @@ impl Node {
         self.rm.addresses().sip[1].1
     }
 
-    /// Waits, at most ten seconds.
+    /// Waits, at most a minute: the cores may be taken.
     pub(crate) fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if is_so() {
                 return;
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("not within 10 s: {what}; {}", self.get("/v1/resources").1);
+        panic!("not within a minute: {what}; {}", self.get("/v1/resources").1);
     }
 
     /// All media servers have answered their OPTIONS.
@@ -135,7 +136,7 @@ impl Node {
     /// Status and body of any request, which is named by method and path.
     pub(crate) fn ask(&self, what: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.rm.addresses().http).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let length = body.len();
         let request = format!(
             "{what} HTTP/1.1\r\nHost: rm\r\n{headers}Content-Length: {length}\r\n\

@@ -15,7 +15,9 @@ use std::time::Duration;
 const MEDIA: &str = "127.0.0.3:0";
 
 /// The longest wait for a message.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// After so long without an answer a request over UDP is said again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Requests that a media server has seen, whole.
 pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
@@ -241,7 +243,7 @@ struct Dialog {
 impl Caller {
     pub(crate) fn udp(rm: SocketAddr, call_id: &str) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(AGAIN)).unwrap();
         let own = socket.local_addr().unwrap();
         Self {
             wire: Wire::Udp(socket, rm),
@@ -278,7 +280,7 @@ impl Caller {
         let target = format!("{}:{number}@rm.example", self.scheme);
         let request = self.request("INVITE", self.cseq, &target, &[], &format!("<{target}>"));
         self.send(&request);
-        let answer = self.final_answer("INVITE");
+        let answer = self.final_answer("INVITE", &request);
         let to = header(&answer, "To").to_owned();
         if answer.starts_with("SIP/2.0 2") {
             let contact = header(&answer, "Contact");
@@ -286,7 +288,8 @@ impl Caller {
             let record: Vec<_> = lines(&answer, "Record-Route");
             let routes = record.iter().rev().map(|route| (*route).to_owned()).collect();
             self.dialog = Some(Dialog { to, target: contact, routes });
-            self.in_dialog("ACK", self.cseq);
+            let ack = self.in_dialog("ACK", self.cseq);
+            self.send(&ack);
         } else {
             let branch = header(&request, "Via").to_owned();
             let ack = self.request("ACK", self.cseq, &target, &[], &to);
@@ -299,8 +302,9 @@ impl Caller {
     /// BYE and its answer.
     pub(crate) fn bye(&mut self) -> String {
         self.cseq += 1;
-        self.in_dialog("BYE", self.cseq);
-        self.final_answer("BYE")
+        let bye = self.in_dialog("BYE", self.cseq);
+        self.send(&bye);
+        self.final_answer("BYE", &bye)
     }
 
     /// From now on over this address, as after a restart of RM.
@@ -317,10 +321,9 @@ impl Caller {
         }
     }
 
-    fn in_dialog(&mut self, method: &str, cseq: u32) {
+    fn in_dialog(&self, method: &str, cseq: u32) -> String {
         let Dialog { to, target, routes } = self.dialog.as_ref().unwrap();
-        let request = self.request(method, cseq, target, routes, to);
-        self.send(&request);
+        self.request(method, cseq, target, routes, to)
     }
 
     fn request(
@@ -362,15 +365,22 @@ impl Caller {
         }
     }
 
-    fn final_answer(&mut self, method: &str) -> String {
+    /// The final answer to a request, which is said again where it may have got lost.
+    fn final_answer(&mut self, method: &str, request: &str) -> String {
+        let mut silence = Duration::ZERO;
         loop {
             let message = match &mut self.wire {
-                Wire::Udp(socket, _) => {
+                Wire::Udp(socket, rm) => {
                     let mut buffer = [0; 65_535];
-                    let len = socket.recv(&mut buffer).expect("an answer within 20 s");
+                    let Ok(len) = socket.recv(&mut buffer) else {
+                        silence += AGAIN;
+                        assert!(silence < PATIENCE, "no answer to {request}");
+                        socket.send_to(request.as_bytes(), *rm).unwrap();
+                        continue;
+                    };
                     String::from_utf8(buffer[..len].to_vec()).unwrap()
                 }
-                Wire::Stream(stream, _) => stream.next().expect("an answer within 20 s"),
+                Wire::Stream(stream, _) => stream.next().expect("an answer in time"),
             };
             let answers = message.starts_with("SIP/2.0 ") && !message.starts_with("SIP/2.0 1");
             if answers && header(&message, "CSeq").ends_with(method) {

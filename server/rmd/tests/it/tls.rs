@@ -198,7 +198,7 @@ fn files_that_cannot_work_stop_the_start() {
 }
 
 /// How long a refusal may take to be seen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `s_client` says of a handshake that it ends at once.
 pub(crate) fn shake(node: &Node, desk: &Desk, options: &str) -> (bool, String) {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::ingest::house::Sender;
 
 /// Longer than anything takes; a test that waits for it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const GOLDEN: &str = include_str!("../../../../../core/model/tests/it/testdata/records.ndjson");
 

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Longer than anything takes; a test that waits for it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Options {
     pub(crate) dir: Option<TempDir>,
@@ -159,10 +159,10 @@ impl Sender {
         sender
     }
 
-    /// Gives the listener up after a second of silence.
+    /// Gives the listener up after four seconds of silence.
     pub(crate) async fn connect_impatient(address: SocketAddr, number: u64) -> Self {
         let mut settings = settings(number, 0);
-        settings.limits.inactivity = Duration::from_secs(1);
+        settings.limits.inactivity = Duration::from_secs(4);
         let mut sender = Self::over(address, settings).await;
         assert_eq!(sender.next().await, ClientEvent::Ready);
         sender
