@@ -17,6 +17,8 @@ use super::{Dialling, Figures};
 
 /// Calls placed in one turn at most, so that a machine that cannot keep up still answers.
 const CALLS_PER_TURN: usize = 64;
+/// How late a call may be placed that was due in time.
+const LATE: Duration = Duration::from_secs(5);
 
 pub(super) struct Caller {
     dialling: Dialling,
@@ -60,6 +62,14 @@ impl Caller {
         let rate = self.dialling.rate;
         let after = Duration::try_from_secs_f64(f64::from(self.placed) / rate).ok()?;
         (rate > 0.0).then(|| begun.saturating_add(after))
+    }
+
+    /// Whether the time for calls is over. A call that was due before its end is placed behind it,
+    /// when the machine had no time for it, but not much later.
+    fn is_over(&self, begun: Duration, now: Duration) -> bool {
+        let Some(end) = self.dialling.duration.map(|lasts| begun + lasts) else { return false };
+        let overdue = self.next_call(begun).is_some_and(|at| at < end);
+        now >= end && (!overdue || now >= end + LATE)
     }
 
     fn place(&mut self, phone: &mut Phone, now: Duration) {
@@ -184,7 +194,7 @@ impl Part for Caller {
 
     fn tick(&mut self, phone: &mut Phone, now: Duration) -> Option<Duration> {
         let begun = *self.begun.get_or_insert(now);
-        self.over |= self.dialling.duration.is_some_and(|lasts| now >= begun + lasts);
+        self.over |= self.is_over(begun, now);
         for _ in 0..CALLS_PER_TURN {
             if self.over || self.next_call(begun).is_none_or(|at| at > now) {
                 break;
@@ -217,5 +227,36 @@ impl Part for Caller {
 
     fn done(&self) -> bool {
         self.over && self.calls.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::Caller;
+    use crate::simulate::{Dialling, Figures};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn calls_that_were_due_in_time_are_placed_though_late() {
+        let dialling = Dialling {
+            to: SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)),
+            rate: 5.0,
+            duration: Some(10 * SECOND),
+            hold: (SECOND, SECOND),
+            numbers: vec!["1".to_owned()],
+        };
+        let mut caller = Caller::new(dialling, Arc::<Figures>::default());
+        let begun = 100 * SECOND;
+        for (placed, after, over) in
+            [(50, 9, false), (50, 10, true), (48, 10, false), (48, 14, false), (48, 15, true)]
+        {
+            caller.placed = placed;
+            assert_eq!(caller.is_over(begun, begun + after * SECOND), over, "{placed}, {after} s");
+        }
     }
 }

@@ -138,7 +138,7 @@ fn scenario_14_dialling_rules() {
         let found = [&leg["call_type"], &leg["service"], &leg["dn"], &leg["resource"]];
         let dn = number.trim_start_matches('+');
         assert_eq!(found, ["OUTBOUND", "gateway", dn, "carrier-1"], "{leg:#}");
-        assert_eq!(leg["extra"]["dialled"], dialled, "{leg:#}");
+        assert_eq!(leg["extra"]["dialled"], dialled.trim_start_matches('+'), "{leg:#}");
         assert_eq!(
             (&leg["tenant"]["name"], &leg["end_state"]),
             (&"outward".into(), &"APP_END".into())
