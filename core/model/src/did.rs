@@ -3,13 +3,14 @@
 //!
 //! Patterns are exact numbers, ranges of equal length and prefixes (rm.md §3.1). Precedence:
 //! exact, then the narrowest range, then the longest prefix. A look-up costs O(length of the
-//! number): one hash probe for the exact number, a binary search over at most 10^length disjoint
+//! number): one probe for the exact number, a binary search over at most 10^length disjoint
 //! segments, one probe per length that some prefix has. Stage select asks; whether patterns of two
 //! tenants share a number is `overlap`'s question.
 
 mod index;
 mod overlap;
 mod pattern;
+mod plain;
 
 pub use index::DidIndex;
 pub use overlap::{Clash, Entry, clashes};

@@ -40,8 +40,8 @@ pub struct Snapshot {
 pub struct DidMatch<'s> {
     /// The pattern in normal form: `18005550200-18005550299`, `1900*`.
     pub pattern: &'s str,
-    /// The name of the number group.
-    pub group: &'s str,
+    /// The number group.
+    pub group: DidGroupIx,
     /// The tenant of the number group: the call's tenant.
     pub tenant: TenantIx,
     /// The profile, of that tenant or an ancestor.
@@ -55,7 +55,7 @@ impl Snapshot {
     /// A tenant.
     ///
     /// # Panics
-    /// If the index is of another snapshot; so do the three that follow.
+    /// If the index is of another snapshot; so do the four that follow.
     #[must_use]
     pub fn tenant(&self, ix: TenantIx) -> &Tenant {
         &self.tenants[ix.index()]
@@ -65,6 +65,12 @@ impl Snapshot {
     #[must_use]
     pub fn profile(&self, ix: ProfileIx) -> &Profile {
         &self.profiles[ix.index()]
+    }
+
+    /// A number group.
+    #[must_use]
+    pub fn did_group(&self, ix: DidGroupIx) -> &DidGroup {
+        &self.did_groups[ix.index()]
     }
 
     /// A resource group.
@@ -104,6 +110,12 @@ impl Snapshot {
         (0..).map(ResourceIx).zip(&self.resources)
     }
 
+    /// The resource of this number in that order.
+    #[must_use]
+    pub fn nth_resource(&self, number: usize) -> Option<&Resource> {
+        self.resources.get(number)
+    }
+
     /// The application of this name.
     #[must_use]
     pub fn application(&self, name: &str) -> Option<&Application> {
@@ -114,10 +126,11 @@ impl Snapshot {
     /// themselves are not asked; those of disabled tenants are, so that the call can be refused as
     /// `disabled`.
     #[must_use]
-    pub fn did(&self, normal_number: &str) -> Option<DidMatch<'_>> {
+    pub fn did<'s>(&'s self, normal_number: &'s str) -> Option<DidMatch<'s>> {
         let (pattern, group) = self.dids.find(normal_number)?;
-        let group = self.did_groups.get(group as usize)?;
-        Some(DidMatch { pattern, group: &group.name, tenant: group.tenant, profile: group.profile })
+        let group = DidGroupIx(group);
+        let &DidGroup { tenant, profile, .. } = self.did_groups.get(group.index())?;
+        Some(DidMatch { pattern, group, tenant, profile })
     }
 
     /// The tenant of this name: exactly, else without case if that is unique.

@@ -63,29 +63,27 @@ impl Proxy {
         request: &Request<'_, '_>,
         call: &mut Call,
     ) -> Result<Pick, No> {
-        self.select(request, call)?;
-        self.authorise(request, call)?;
-        self.place_or_instead(request, call)
-    }
-
-    fn select(&mut self, request: &Request<'_, '_>, call: &mut Call) -> Result<(), No> {
-        let choice = self.choose(request, call, false)?;
-        self.is_chosen(request, call, choice)
+        let snapshot = Arc::clone(&self.snapshot);
+        let choice = self.choose(&snapshot, request, call, false)?;
+        self.is_chosen(&snapshot, request, call, choice)?;
+        self.authorise(&snapshot, request, call)?;
+        self.place_or_instead(&snapshot, request, call)
     }
 
     /// Tenant, profile and service; `past_cti`: connectors were asked in vain.
     pub(crate) fn choose(
         &mut self,
+        snapshot: &Arc<Snapshot>,
         request: &Request<'_, '_>,
         call: &mut Call,
         past_cti: bool,
     ) -> Result<Choice, No> {
-        let snapshot = Arc::clone(&self.snapshot);
+        call.story.trace.reads(snapshot);
         let Some((session, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
         let dn = leg.texts.get(Text::Dn);
-        let asking = self.asking(&snapshot, request, &call.source, dn);
+        let asking = self.asking(snapshot, request, &call.source, dn);
         let asking = Asking { past_cti, ..asking };
         let joins = !leg.primary || session.resurrected;
         let choice = if joins {
@@ -106,15 +104,16 @@ impl Proxy {
     /// What was chosen holds for the call from here on.
     pub(crate) fn is_chosen(
         &mut self,
+        snapshot: &Snapshot,
         request: &Request<'_, '_>,
         call: &mut Call,
         choice: Choice,
     ) -> Result<(), No> {
-        let snapshot = Arc::clone(&self.snapshot);
-        self.belongs(&snapshot, call, &choice)?;
+        self.belongs(snapshot, call, &choice)?;
         let profile = choice.profile.map(|profile| snapshot.profile(profile));
         call.plan.tenant = snapshot.tenant(choice.tenant).dbid;
         call.plan.profile = profile.map_or(Dbid(0), |profile| profile.dbid);
+        call.plan.chosen = Some((choice.tenant, choice.profile));
         call.plan.service = choice.service;
         if let Some((session, leg)) = self.table.both(call.leg) {
             let dn = leg.texts.get(Text::Dn);
@@ -187,6 +186,7 @@ impl Proxy {
 
     pub(crate) fn authorise(
         &mut self,
+        snapshot: &Snapshot,
         request: &Request<'_, '_>,
         call: &mut Call,
     ) -> Result<(), No> {
@@ -194,7 +194,6 @@ impl Proxy {
         if choice.disabled {
             return Err(Reason::Disabled.into());
         }
-        let snapshot = Arc::clone(&self.snapshot);
         let Some((session, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
@@ -216,11 +215,11 @@ impl Proxy {
         };
         let Story { usage: figures, trace, .. } = &mut call.story;
         let (now, usage) = (request.now, &mut self.usage);
-        let judged = policy::authorise(now, &snapshot, usage, &asked, figures, trace);
+        let judged = policy::authorise(now, snapshot, usage, &asked, figures, trace);
         self.scratch = dialled;
         match judged {
             Ok(granted) => {
-                self.is_granted(now, &snapshot, call, granted);
+                self.is_granted(now, snapshot, call, granted);
                 Ok(())
             }
             Err(refused) => Err(self.said_no_by_policy(now, call, *refused)),
@@ -247,10 +246,11 @@ impl Proxy {
         }
         self.is_mapped(now, snapshot, key, choice);
         let Some(session) = self.table.session(key) else { return };
-        let members = objects(session);
+        // who joins counts where its session does, whatever has judged it
+        let numbers = if joined { self.usage.numbers(&objects(session)) } else { granted.objects };
         for leg in &session.legs {
             if let Some(own) = self.table.leg(*leg) {
-                self.usage.enter(&members, place(session, *leg, own));
+                self.usage.enter(&numbers, place(session, *leg, own));
             }
         }
         call.number = granted.number;
@@ -284,10 +284,14 @@ impl Proxy {
         no
     }
 
-    pub(crate) fn place(&mut self, now: Now, call: &mut Call) -> Result<Pick, No> {
-        let snapshot = Arc::clone(&self.snapshot);
+    pub(crate) fn place(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        now: Now,
+        call: &mut Call,
+    ) -> Result<Pick, No> {
         let trace = &mut call.story.trace;
-        let placed = self.pool.place(now, &snapshot, &self.options, &mut call.plan, trace);
+        let placed = self.pool.place(now, snapshot, &self.options, &mut call.plan, trace);
         self.tell_filled();
         placed
     }
@@ -308,10 +312,11 @@ impl Proxy {
     /// A resource for the call; where no connector is left, what is to happen instead.
     pub(crate) fn place_or_instead(
         &mut self,
+        snapshot: &Arc<Snapshot>,
         request: &Request<'_, '_>,
         call: &mut Call,
     ) -> Result<Pick, No> {
-        match self.place(request.now, call) {
+        match self.place(snapshot, request.now, call) {
             Err(_) if call.plan.service == Service::Cti => {
                 let action = self.when_exhausted(&call.plan);
                 self.instead_of_cti(request, call, &action)

@@ -21,7 +21,7 @@ impl Proxy {
         self.priority =
             DidIndex::build(self.options.priority_numbers.iter().map(|pattern| (pattern, 0)));
         self.names.clear();
-        self.usage.forget_unused(now.mono);
+        self.usage.apply(now.mono, &snapshot);
         let mut sources = Sources::new(&snapshot, self.chance.next_u64());
         sources.inherit(&mut self.sources);
         self.sources = sources;

@@ -84,7 +84,7 @@ impl Proxy {
     fn is_counted(&self, session: &Session, key: usize) -> bool {
         let Some(leg) = self.table.leg(key) else { return false };
         let place = place(session, key, leg);
-        let holds = |object| self.usage.of(object).is_some_and(|sets| sets.holds(place));
+        let holds = |object| self.usage.holds(object, place);
         objects(session).into_iter().all(holds)
     }
 

@@ -7,6 +7,7 @@
 pub(crate) mod alarm;
 pub(crate) mod judge;
 pub(crate) mod limit;
+mod members;
 pub(crate) mod permit;
 pub(crate) mod rate;
 pub(crate) mod refuse;
@@ -25,9 +26,9 @@ use crate::record::Figures;
 use crate::record::trace::Trace;
 use crate::session::Kind;
 pub(crate) use alarm::Alarms;
-pub(crate) use judge::{Judge, Judges, judges};
+pub(crate) use judge::{Field, Judge, Judges, Rule, judges};
 pub(crate) use refuse::Refused;
-pub(crate) use usage::{Object, Usage};
+pub(crate) use usage::{Numbers, Object, Usage};
 
 /// `Environment`: every session that is admitted is in its set.
 pub(crate) const ROOT: Object = (Scope::Tenant, Dbid(1));
@@ -59,6 +60,8 @@ pub(crate) struct Granted {
     pub(crate) burst: u8,
     /// What the dialling rules have made of the number, where they changed it.
     pub(crate) number: Option<String>,
+    /// All objects that judged, by their numbers: a new session is in their sets.
+    pub(crate) objects: Numbers,
 }
 
 /// The longest life of a call: of all policies the shortest; without any twelve hours.
@@ -90,7 +93,7 @@ pub(crate) fn authorise(
     if !asked.priority {
         rate::judge(now.mono, usage, &judges, asked, trace)?;
     }
-    let burst = limit::judge(usage, &judges, asked, figures, trace)?;
+    let (burst, objects) = limit::judge(usage, &judges, asked, figures, trace)?;
     rate::take(now.mono, usage, &judges, asked);
-    Ok(Granted { burst, number })
+    Ok(Granted { burst, number, objects })
 }

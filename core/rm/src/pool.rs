@@ -149,11 +149,12 @@ impl Pool {
                 group.resources.iter().map(|one| snapshot.resource(*one).name.as_str()).collect();
             names.sort_unstable();
             let mut seats = Vec::with_capacity(group.resources.len());
-            for (key, resource) in keys.zip(&group.resources) {
-                let (key, resource) = (*key, snapshot.resource(*resource));
+            for (key, resource_ix) in keys.zip(&group.resources) {
+                let (key, resource) = (*key, snapshot.resource(*resource_ix));
                 let rank = names.binary_search(&resource.name.as_str()).unwrap_or_default();
                 let rank = u32::try_from(rank).unwrap_or(u32::MAX);
-                let mut seat = Seat::new(key, rank, &resource.name, resource.weight);
+                let (name, weight) = (&resource.name, resource.weight);
+                let mut seat = Seat::new(key, *resource_ix, rank, name, weight);
                 let Some(member) = self.members.get_mut(key) else { continue };
                 let old = member.seat.and_then(|(of, at)| before.get(of.index())?.seats.get(at));
                 if let Some(old) = old.filter(|old| old.member == key) {

@@ -174,7 +174,7 @@ impl Proxy {
                 .signed(crate::answer::SERVER, &settings.name)
                 .known_as(settings.listeners.iter().map(|listener| listener.via.clone())),
             sources: Sources::new(&snapshot, seed),
-            names: Names::new(seed),
+            names: Names::default(),
             usage: Usage::new(seed),
             policy_alarms: policy::Alarms::default(),
             pool: Pool::new(seed),

@@ -30,7 +30,7 @@ pub(crate) use minute::Minutes;
 use trace::Trace;
 
 /// What is told of a call once: in its start record, or in the record of its attempt.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Story {
     pub(crate) trace: Trace,
     /// Of the tenants from the root on, then of the profile.
@@ -139,10 +139,11 @@ impl Proxy {
     }
 
     /// A start record has told its story: kept as long as the call is up, if its trace was told.
-    pub(crate) fn keep_story(&mut self, key: usize, story: Story) {
+    pub(crate) fn keep_story(&mut self, key: usize, mut story: Story) {
         let guid = self.table.both(key).map(|(session, _)| session.guid);
         let sampled = guid.is_some_and(|guid| cdr::is_sampled(guid, self.options.trace_sample));
         if sampled || story.tries.len() > 1 {
+            story.trace.settle();
             self.stories.insert(key, story);
         } else {
             self.recorder.told(story);

@@ -13,14 +13,14 @@ pub(crate) mod service;
 
 use std::fmt;
 
-use model::config::{Group, Options, ProfileIx, Service, TenantIx, UseCti};
+use model::config::{DidGroupIx, Group, Options, ProfileIx, Service, TenantIx, UseCti};
 use model::record::{SelectedBy, Stage, Verdict};
-use model::snapshot::{DidMatch, ENVIRONMENT, Snapshot};
+use model::snapshot::{ENVIRONMENT, Level, Snapshot};
 use sip::message::Message;
 use sip::uri::unescape;
 
 use crate::admit::{Source, Who};
-use crate::record::trace::{Trace, step};
+use crate::record::trace::{Later, Trace, Word, step};
 use crate::reject::{No, Reason};
 use crate::settings::Role;
 
@@ -76,8 +76,7 @@ impl<'s, 'm> Asking<'s, 'm> {
 
     fn group(&self) -> Option<&'s Group> {
         let Who::Resource(number) = self.source.who else { return None };
-        let (_, resource) = self.snapshot.resources().nth(number)?;
-        Some(self.snapshot.group(resource.group))
+        Some(self.snapshot.group(self.snapshot.nth_resource(number)?.group))
     }
 
     /// It is for a host that is not ours; what a SIP Server writes there says nothing.
@@ -127,8 +126,8 @@ pub(crate) fn select(
         return Err(No::new(Reason::NoProfile, asking.dn).with_status(status));
     };
     let chosen = snapshot.profile(profile);
-    let candidate = format_args!("profile {}", chosen.name);
-    trace.push(step(Stage::Select, &candidate, Verdict::Chosen, &reason));
+    let candidate = Later::Level(Level::Profile(profile));
+    trace.push(step(Stage::Select, candidate, Verdict::Chosen, reason.word()));
     let choice = Choice {
         tenant,
         profile: Some(profile),
@@ -139,8 +138,9 @@ pub(crate) fn select(
         missed,
         page: None,
     };
-    let cti_allowed = snapshot.nearest(tenant, Some(profile), |policy| policy.cti_allowed);
-    if gateway.is_some_and(|group| asks(&group, UseCti::WithProfile)) && cti_allowed != Some(false)
+    let cti_allowed = || snapshot.nearest(tenant, Some(profile), |policy| policy.cti_allowed);
+    if gateway.is_some_and(|group| asks(&group, UseCti::WithProfile))
+        && cti_allowed() != Some(false)
     {
         let cti = to_connector(snapshot, tenant, Some(profile), by, trace);
         return Ok(Choice { service: cti.service, ..choice });
@@ -157,8 +157,8 @@ fn to_connector(
     trace: &mut Trace,
 ) -> Choice {
     let owner = snapshot.tenant(tenant);
-    let candidate = format_args!("tenant {}", owner.name);
-    trace.push(step(Stage::Select, &candidate, Verdict::Chosen, &"use_cti"));
+    let candidate = Later::Level(Level::Tenant(tenant));
+    trace.push(step(Stage::Select, candidate, Verdict::Chosen, Later::Word("use_cti")));
     let disabled = !owner.enabled;
     let service = Service::Cti;
     Choice { tenant, profile, service, by, disabled, consumed: false, missed: None, page: None }
@@ -168,9 +168,25 @@ type Found<'a> = (TenantIx, ProfileIx, SelectedBy, Why<'a>);
 
 /// Why a profile was chosen, for the trace.
 enum Why<'a> {
-    Did(DidMatch<'a>),
+    /// The pattern that the number has, and its group.
+    Did(&'a str, DidGroupIx),
     /// The default profile of this tenant.
-    Default(&'a str),
+    Default(TenantIx),
+    Said(Said<'a>),
+}
+
+impl Why<'_> {
+    fn word(&self) -> Word<'_> {
+        match self {
+            Self::Did(pattern, group) => Word::Did(pattern, *group),
+            Self::Default(tenant) => Later::Default(*tenant).into(),
+            Self::Said(said) => said.into(),
+        }
+    }
+}
+
+/// What a request has said.
+enum Said<'a> {
     Asked(SelectedBy, &'a str),
     /// As `media-service` says.
     Service(&'a str),
@@ -178,11 +194,9 @@ enum Why<'a> {
     Recording(&'static str),
 }
 
-impl fmt::Display for Why<'_> {
+impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Did(found) => write!(f, "did {} of {}", found.pattern, found.group),
-            Self::Default(tenant) => write!(f, "default of {tenant}"),
             Self::Asked(by, wanted) => write!(f, "{by} {wanted}"),
             Self::Service(name) => write!(f, "media-service {name}"),
             Self::Recording(how) => write!(f, "recording by {how}"),
@@ -202,7 +216,7 @@ fn found<'a>(
     if let Some((profile, wanted)) = &named.profile {
         let by = how.unwrap_or(SelectedBy::Headers);
         let owner = tenant.unwrap_or(snapshot.profile(*profile).tenant);
-        return Some((owner, *profile, by, Why::Asked(by, wanted)));
+        return Some((owner, *profile, by, Why::Said(Said::Asked(by, wanted))));
     }
     if named.missed.is_some() {
         return default(snapshot, tenant);
@@ -211,7 +225,7 @@ fn found<'a>(
     let recorded = || {
         let tenant = tenant.filter(|_| service == Some(recording::MEDIA_SERVICE))?;
         let (profile, why) = recording::profile(asking, tenant)?;
-        Some((tenant, profile, how?, Why::Recording(why)))
+        Some((tenant, profile, how?, Why::Said(Said::Recording(why))))
     };
     let by_number = || {
         let found = snapshot.did(asking.dn)?;
@@ -220,12 +234,13 @@ fn found<'a>(
             tenant == found.tenant || (how == Some(SelectedBy::Gateway) && below(tenant))
         });
         let by = how.unwrap_or(SelectedBy::Did);
-        fits.then_some((found.tenant, found.profile, by, Why::Did(found)))
+        let why = Why::Did(found.pattern, found.group);
+        fits.then_some((found.tenant, found.profile, by, why))
     };
     let by_service = || {
         let (tenant, name) = (tenant?, service?);
         let profile = snapshot.profile_within(tenant, name)?;
-        Some((tenant, profile, how?, Why::Service(name)))
+        Some((tenant, profile, how?, Why::Said(Said::Service(name))))
     };
     recorded().or_else(by_number).or_else(by_service).or_else(|| default(snapshot, tenant))
 }
@@ -235,9 +250,8 @@ fn default(snapshot: &Snapshot, tenant: Option<TenantIx>) -> Option<Found<'_>> {
     let from = tenant.unwrap_or(ENVIRONMENT);
     snapshot.chain(from).find_map(|one| {
         let profile = snapshot.tenant(one).default_profile?;
-        let reason = Why::Default(&snapshot.tenant(one).name);
         let owner = tenant.unwrap_or(snapshot.profile(profile).tenant);
-        Some((owner, profile, SelectedBy::Default, reason))
+        Some((owner, profile, SelectedBy::Default, Why::Default(one)))
     })
 }
 

@@ -1,19 +1,25 @@
 //! The look-up from a number to its pattern, compact enough for millions of numbers.
 //!
-//! All texts lie in one arena; exact numbers and prefixes are found through a table of indices by
-//! a hash that grows with each character, so that every prefix of a number is probed in one walk.
-//! Ranges are cut beforehand into disjoint segments, each owned by the narrowest range over it.
+//! A number of digits is its own key (`plain`): nearly all are, and one is found at one place in
+//! memory. The texts of all other patterns lie in one arena; exact ones and prefixes are found
+//! through a table of indices by a hash that grows with each character, so that every prefix of a
+//! number is probed in one walk. Ranges are cut beforehand into disjoint segments, each owned by the
+//! narrowest range over it.
 
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
 
 use super::pattern::Pattern;
+use super::plain::{self, Plain};
 use crate::config::limits::MAX_NUMBER;
 
 /// The index from numbers to patterns and the values given with them.
 #[derive(Clone, Default)]
 pub struct DidIndex {
+    /// Exact numbers of digits; duplicates are not counted among them.
+    plain: Plain,
+    duplicates: usize,
     arena: String,
     entries: Vec<Text>,
     exact: HashTable<u32>,
@@ -52,8 +58,14 @@ impl DidIndex {
     #[must_use]
     pub fn build<'p>(patterns: impl IntoIterator<Item = (&'p Pattern, u32)>) -> Self {
         let mut index = Self::default();
-        let mut ranges = Vec::new();
+        let (mut numbers, mut ranges) = (Vec::new(), Vec::new());
         for (pattern, value) in patterns {
+            if let Pattern::Exact(number) = pattern
+                && let Some(key) = plain::key(number)
+            {
+                numbers.push((key, value));
+                continue;
+            }
             let Some(entry) = index.add_text(pattern, value) else { break };
             match pattern {
                 Pattern::Exact(number) => index.add_exact(number, entry),
@@ -69,13 +81,18 @@ impl DidIndex {
             let cells = cut(group.iter().map(|(_, segment)| *segment));
             index.ranges.push(Segments { digits, cells });
         }
+        index.plain = Plain::build(&numbers);
+        index.duplicates = numbers.len() - index.plain.len();
         index
     }
 
     /// The pattern of a number in normal form (see [`super::normalise`]), as it is printed, and
-    /// its value.
+    /// its value. An exact number is its own pattern.
     #[must_use]
-    pub fn find(&self, number: &str) -> Option<(&str, u32)> {
+    pub fn find<'a>(&'a self, number: &'a str) -> Option<(&'a str, u32)> {
+        if let Some(value) = plain::key(number).and_then(|key| self.plain.get(key)) {
+            return Some((number, value));
+        }
         let entry = self
             .find_exact(number)
             .or_else(|| self.find_range(number))
@@ -87,13 +104,13 @@ impl DidIndex {
     /// How many patterns there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.plain.len() + self.duplicates + self.entries.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// `None` when the arena is full (4 GiB), which the limits of a configuration rule out.

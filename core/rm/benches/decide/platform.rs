@@ -34,8 +34,8 @@ fn patterns(owner: u32) -> impl Iterator<Item = String> {
     exact.chain([range, format!("49{owner:05}2*")])
 }
 
-/// All of it, from documents to the snapshot.
-pub(crate) fn snapshot() -> Arc<Snapshot> {
+/// All of it, from documents to the snapshot; the groups place by this scheme.
+pub(crate) fn snapshot(scheme: &str) -> Arc<Snapshot> {
     let policy = json!({"usage_limit": 200_000});
     let mut documents =
         vec![json!({"kind": "Tenant", "name": "Environment", "spec": {"policy": policy}})];
@@ -43,12 +43,12 @@ pub(crate) fn snapshot() -> Arc<Snapshot> {
     for reseller in 0..RESELLERS {
         let name = format!("reseller-{reseller}");
         tenant(&mut documents, &name, "Environment", &mut owner);
-        documents.push(group(&format!("media-{reseller}"), &name, 12, reseller));
+        documents.push(group((&format!("media-{reseller}"), &name), 12, reseller, scheme));
         for customer in 0..TENANTS {
             tenant(&mut documents, &format!("customer-{reseller}-{customer}"), &name, &mut owner);
         }
     }
-    documents.push(group("media", "Environment", 20, RESELLERS));
+    documents.push(group(("media", "Environment"), 20, RESELLERS, scheme));
     let documents: Vec<Document> = documents
         .iter()
         .zip(1..)
@@ -78,12 +78,14 @@ fn tenant(documents: &mut Vec<Value>, name: &str, parent: &str, owner: &mut u32)
     }
 }
 
-fn group(name: &str, tenant: &str, size: u32, number: u32) -> Value {
+fn group((name, tenant): (&str, &str), size: u32, number: u32, scheme: &str) -> Value {
     let resource = |at: u32| {
         let address = format!("sip:10.{}.{}.{}:5070", 1 + number / 200, number % 200, 1 + at);
-        json!({"name": format!("{name}-{at}"), "address": address, "capacity": 100_000})
+        json!({"name": format!("{name}-{at}"), "address": address, "capacity": 100_000,
+            "weight": 50 + at})
     };
     json!({"kind": "ResourceGroup", "name": name, "tenant": tenant, "spec": {
         "services": ["voicexml", "msml"], "monitor": {"method": "none"},
+        "scheme": scheme,
         "resources": (0..size).map(resource).collect::<Vec<_>>()}})
 }

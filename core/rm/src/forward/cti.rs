@@ -58,26 +58,27 @@ impl Proxy {
             let status = Some(self.options.resource_unavailable_respcode);
             return Err(No::from(Reason::CtiUnavailable).with_status(status));
         }
-        let mut choice = self.choose(request, call, true)?;
+        let snapshot = Arc::clone(&self.snapshot);
+        let mut choice = self.choose(&snapshot, request, call, true)?;
         if let CtiAction::Script { service, url } = action {
             choice.service = *service;
             choice.page = Some(url.clone());
         }
         let Plan { tenant, profile, explained, .. } = call.plan;
         call.plan = Plan { explained, ..Plan::of(tenant, profile, choice.service) };
-        self.is_chosen(request, call, choice)?;
+        self.is_chosen(&snapshot, request, call, choice)?;
         if self.drops_capabilities(&call.source) {
             call.plan.asks = call.plan.asks.take().map(without_capabilities);
         }
-        self.authorise(request, call)?;
-        self.place(request.now, call)
+        self.authorise(&snapshot, request, call)?;
+        self.place(&snapshot, request.now, call)
     }
 
     /// Whether the gateway that it came from gives up what its calls ask a resource to be able to.
     fn drops_capabilities(&self, source: &Source) -> bool {
         let Who::Resource(number) = source.who else { return false };
-        let resource = self.snapshot.resources().nth(number);
-        resource.is_some_and(|(_, resource)| {
+        let resource = self.snapshot.nth_resource(number);
+        resource.is_some_and(|resource| {
             self.snapshot.group(resource.group).remove_ruri_capability_on_fallback
         })
     }

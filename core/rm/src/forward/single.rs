@@ -76,6 +76,7 @@ impl Proxy {
         number::calling(message, numbers);
         let (dnis, ani) = numbers.split_at(dialled);
         let trace = &mut story.trace;
+        trace.reads(&snapshot);
         let asking = self.asking(&snapshot, request, source, dnis);
         let choice = match self.living_session(message, source) {
             Some(session) => joining::join(&asking, session, self.first_number(session), trace)?,

@@ -2,27 +2,25 @@
 
 use std::fmt::{self, Display};
 
-use model::config::{Policy, ProfileIx, TenantIx};
+use model::config::{Policy, ProfileIx, Service, TenantIx};
 use model::record::Scope;
 use model::snapshot::{Layer, Level, Snapshot};
 use smallvec::SmallVec;
 
 use super::usage::Object;
+use crate::record::trace::Later;
 
 /// Root → profile; what a parent lays over a tenant stands behind the tenant itself.
 pub(crate) type Judges<'s> = SmallVec<[Judge<'s>; 12]>;
 
-/// One policy, of whom, and over whom.
+/// One policy, of whom, and over whom. Who that is by name is looked up when it is told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Judge<'s> {
+    snapshot: &'s Snapshot,
     /// Whose sessions it counts.
-    pub(crate) object: Object,
-    /// Who says it.
-    pub(crate) by: Object,
-    /// The name of that.
-    pub(crate) name: &'s str,
-    /// The child over which it is laid.
-    pub(crate) child: Option<&'s str>,
+    pub(crate) level: Level,
+    /// Its parent lays it over that tenant.
+    pub(crate) laid_over: bool,
     pub(crate) policy: &'s Policy,
 }
 
@@ -33,54 +31,101 @@ pub(crate) fn judges(
     profile: Option<ProfileIx>,
 ) -> Judges<'_> {
     let layers = snapshot.policies(tenant, profile);
-    let mut judges: Judges<'_> = layers.map(|layer| judge(snapshot, layer)).collect();
+    let judge = |Layer { level, laid_over, policy }| Judge { snapshot, level, laid_over, policy };
+    let mut judges: Judges<'_> = layers.map(judge).collect();
     judges.reverse();
     judges
 }
 
-fn judge<'s>(snapshot: &'s Snapshot, layer: Layer<'s>) -> Judge<'s> {
-    let policy = layer.policy;
-    match layer.level {
-        Level::Profile(ix) => {
-            let profile = snapshot.profile(ix);
-            let object = (Scope::Profile, profile.dbid);
-            Judge { object, by: object, name: &profile.name, child: None, policy }
-        }
-        Level::Tenant(ix) => {
-            let tenant = snapshot.tenant(ix);
-            let object = (Scope::Tenant, tenant.dbid);
-            match tenant.parent.filter(|_| layer.laid_over) {
-                Some(parent) => {
-                    let parent = snapshot.tenant(parent);
-                    let by = (Scope::Tenant, parent.dbid);
-                    Judge { object, by, name: &parent.name, child: Some(&tenant.name), policy }
-                }
-                None => Judge { object, by: object, name: &tenant.name, child: None, policy },
-            }
+impl<'s> Judge<'s> {
+    /// Whose sessions it counts, as the sets and rates are kept.
+    pub(crate) fn object(&self) -> Object {
+        object(self.snapshot, self.level)
+    }
+
+    /// Who says it.
+    pub(crate) fn by(&self) -> Object {
+        object(self.snapshot, self.speaker().0)
+    }
+
+    /// The name of that.
+    pub(crate) fn name(&self) -> &'s str {
+        name(self.snapshot, self.speaker().0)
+    }
+
+    /// A field of its policy, as the configuration spells it.
+    pub(crate) fn field<'f>(&self, field: &'f dyn Display) -> Field<'s, 'f> {
+        let child = self.speaker().1;
+        Field { child: child.map(|child| self.snapshot.tenant(child).name.as_str()), field }
+    }
+
+    /// The same for a trace.
+    pub(crate) fn rule(&self, rule: Rule) -> Later {
+        Later::Rule { child: self.speaker().1, rule }
+    }
+
+    /// Itself for a trace.
+    pub(crate) fn told(&self) -> Later {
+        Later::Level(self.speaker().0)
+    }
+
+    /// Who says it, and of which child.
+    fn speaker(&self) -> (Level, Option<TenantIx>) {
+        match self.level {
+            Level::Tenant(ix) if self.laid_over => match self.snapshot.tenant(ix).parent {
+                Some(parent) => (Level::Tenant(parent), Some(ix)),
+                None => (self.level, None),
+            },
+            level => (level, None),
         }
     }
 }
 
-impl<'s> Judge<'s> {
-    /// A field of its policy, as the configuration spells it.
-    pub(crate) fn field<'f>(&self, field: &'f dyn Display) -> Field<'s, 'f> {
-        Field { child: self.child, field }
+fn object(snapshot: &Snapshot, level: Level) -> Object {
+    match level {
+        Level::Profile(ix) => (Scope::Profile, snapshot.profile(ix).dbid),
+        Level::Tenant(ix) => (Scope::Tenant, snapshot.tenant(ix).dbid),
+    }
+}
+
+fn name(snapshot: &Snapshot, level: Level) -> &str {
+    match level {
+        Level::Profile(ix) => &snapshot.profile(ix).name,
+        Level::Tenant(ix) => &snapshot.tenant(ix).name,
     }
 }
 
 impl Display for Judge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.by.0.as_str())?;
+        f.write_str(self.by().0.as_str())?;
         f.write_str(" ")?;
-        f.write_str(self.name)
+        f.write_str(self.name())
+    }
+}
+
+/// A limit of a policy, as its field is spelt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// One of all sessions or legs.
+    Field(&'static str),
+    /// `services.NAME.usage_limit`
+    Service(Service),
+}
+
+impl Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => f.write_str(field),
+            Self::Service(service) => write!(f, "services.{service}.usage_limit"),
+        }
     }
 }
 
 /// `usage_limit`, or `children.north.usage_limit`.
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'s, 'f> {
-    child: Option<&'s str>,
-    field: &'f dyn Display,
+    pub(crate) child: Option<&'s str>,
+    pub(crate) field: &'f dyn Display,
 }
 
 impl Display for Field<'_, '_> {

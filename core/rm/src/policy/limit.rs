@@ -8,30 +8,36 @@ use std::fmt::Display;
 use model::config::{Policy, Service};
 use model::record::{Stage, Verdict};
 
+use super::judge::Rule;
 use super::refuse::{Refused, refuse};
-use super::usage::{Object, Usage};
+use super::usage::{Numbers, Usage};
 use super::{Asked, Judge, Judges};
 use crate::record::trace::{self, Step, Trace, step};
 use crate::record::{Figure, Figures};
 use crate::reject::Reason;
 use crate::session::Kind;
 
-/// Holds a leg against the limits of every level; gives back the highest burst level, and how full
-/// each level is with a session that was not in its set.
+/// Holds a leg against the limits of every level; gives back the highest burst level and the numbers
+/// of all objects that judged, and tells how full each level is with a session that was not in its
+/// set.
 ///
 /// # Errors
 /// The first limit from the root that is reached.
 pub(super) fn judge(
-    usage: &Usage,
+    usage: &mut Usage,
     judges: &Judges<'_>,
     asked: &Asked<'_>,
     figures: &mut Figures,
     trace: &mut Trace,
-) -> Result<u8, Box<Refused>> {
-    let mut burst = 1;
-    let mut last: Option<Object> = None;
+) -> Result<(u8, Numbers), Box<Refused>> {
+    let (mut burst, mut numbers) = (1, Numbers::new());
     for judge in judges {
-        let used = Used::of(usage, judge.object, asked);
+        let number = usage.number_at(judge);
+        let again = numbers.last() == Some(&number);
+        if !again {
+            numbers.push(number);
+        }
+        let used = Used::of(usage, number, asked);
         let bench = Bench { judges, judge, asked };
         let level = match level(judge.policy, used.sessions) {
             _ if used.joined => 1,
@@ -43,15 +49,15 @@ pub(super) fn judge(
             }
         };
         if !used.joined {
-            bench.passed(&"usage_limit", used.sessions, judge.policy.usage_limit, trace);
+            let most = judge.policy.usage_limit;
+            bench.passed(Rule::Field("usage_limit"), used.sessions, most, trace);
             burst = level.max(burst);
-            note(figures, last == Some(judge.object), used.sessions + 1, level);
-            last = Some(judge.object);
+            note(figures, again, used.sessions + 1, level);
         }
         bench.directions(used, trace)?;
         bench.service(used, trace)?;
     }
-    Ok(burst)
+    Ok((burst, numbers))
 }
 
 /// The figure of a level, or the higher burst of what is laid over it.
@@ -97,9 +103,9 @@ struct Used {
 }
 
 impl Used {
-    fn of(usage: &Usage, object: Object, asked: &Asked<'_>) -> Self {
-        usage.of(object).map_or_else(Self::default, |sets| Self {
-            joined: sets.has(asked.session),
+    fn of(usage: &Usage, number: u32, asked: &Asked<'_>) -> Self {
+        usage.at(number, asked.session).map_or_else(Self::default, |(sets, joined)| Self {
+            joined,
             sessions: sets.sessions(),
             inbound: sets.inbound(),
             gateway: sets.legs(Service::Gateway),
@@ -122,11 +128,13 @@ impl Bench<'_, '_, '_> {
         let policy = judge.policy;
         if asked.direction == Kind::Inbound && !used.joined {
             let most = policy.inbound_usage_limit;
-            self.hold(Reason::UsageLimit, &"inbound_usage_limit", used.inbound, most, trace)?;
+            let rule = Rule::Field("inbound_usage_limit");
+            self.hold(Reason::UsageLimit, rule, used.inbound, most, trace)?;
         }
         if asked.direction == Kind::Outbound && asked.service == Service::Gateway {
             let most = policy.outbound_usage_limit;
-            self.hold(Reason::UsageLimit, &"outbound_usage_limit", used.gateway, most, trace)?;
+            let rule = Rule::Field("outbound_usage_limit");
+            self.hold(Reason::UsageLimit, rule, used.gateway, most, trace)?;
         }
         Ok(())
     }
@@ -136,35 +144,34 @@ impl Bench<'_, '_, '_> {
         let Some(most) = self.judge.policy.service(service).and_then(|one| one.usage_limit) else {
             return Ok(());
         };
-        let field = format_args!("services.{service}.usage_limit");
-        self.hold(Reason::ServiceLimit, &field, used.legs, Some(most), trace)
+        self.hold(Reason::ServiceLimit, Rule::Service(service), used.legs, Some(most), trace)
     }
 
     fn hold(
         &self,
         reason: Reason,
-        field: &dyn Display,
+        rule: Rule,
         used: u64,
         most: Option<u32>,
         trace: &mut Trace,
     ) -> Result<(), Box<Refused>> {
         match most.map(u64::from) {
             Some(most) if used >= most && !self.asked.priority => {
-                Err(self.refuse(reason, field, (used, most), trace))
+                Err(self.refuse(reason, &rule, (used, most), trace))
             }
             _ => {
-                self.passed(field, used, most, trace);
+                self.passed(rule, used, most, trace);
                 Ok(())
             }
         }
     }
 
-    fn passed(&self, field: &dyn Display, used: u64, most: Option<u32>, trace: &mut Trace) {
+    fn passed(&self, rule: Rule, used: u64, most: Option<u32>, trace: &mut Trace) {
         let Some(most) = most else { return };
         let (used, limit) = (Some(used), Some(u64::from(most)));
         trace.push(Step {
             figures: trace::Figures { used, limit, ..trace::Figures::default() },
-            ..step(Stage::Authorise, self.judge, Verdict::Passed, &self.judge.field(field))
+            ..step(Stage::Authorise, self.judge.told(), Verdict::Passed, self.judge.rule(rule))
         });
     }
 

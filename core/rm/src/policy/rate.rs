@@ -65,10 +65,11 @@ pub(super) fn judge(
 ) -> Result<(), Box<Refused>> {
     for judge in judges {
         let Some(rate) = judge.policy.rate_limit else { continue };
-        if usage.contains(judge.object, asked.session) {
+        let object = judge.object();
+        if usage.contains(object, asked.session) {
             continue;
         }
-        let bucket = usage.bucket(judge.object, judge.child.is_some());
+        let bucket = usage.bucket(object, judge.laid_over);
         if !bucket.has(now, rate) {
             let full = Some((u64::from(rate), u64::from(rate)));
             let (reason, field) = (Reason::RateLimit, "rate_limit");
@@ -82,9 +83,9 @@ pub(super) fn judge(
 pub(super) fn take(now: Duration, usage: &mut Usage, judges: &Judges<'_>, asked: &Asked<'_>) {
     for judge in judges {
         if let Some(rate) = judge.policy.rate_limit
-            && !usage.contains(judge.object, asked.session)
+            && !usage.contains(judge.object(), asked.session)
         {
-            usage.bucket_mut(judge.object, judge.child.is_some()).take(now, rate);
+            usage.bucket_mut(judge.object(), judge.laid_over).take(now, rate);
         }
     }
 }

@@ -51,17 +51,18 @@ pub(crate) fn refuse(
     let alarm = kind.filter(|kind| {
         policies().find_map(|policy| said(&policy.alarms, *kind)).unwrap_or_default()
     });
-    let (scope, dbid) = judge.by;
+    let by = judge.by();
+    let (scope, dbid) = by;
     let policy = Refusal {
         rule: field.to_string(),
         scope: Some(scope),
         dbid: Some(dbid.0),
-        name: Some(judge.name.to_owned()),
+        name: Some(judge.name().to_owned()),
         limit,
         usage: used,
     };
     let no = No::new(reason, subject).with_status(code);
-    Box::new(Refused { no, policy, alarm: alarm.map(|kind| (judge.by, kind)) })
+    Box::new(Refused { no, policy, alarm: alarm.map(|kind| (by, kind)) })
 }
 
 /// The code that a policy has for this service alone.

@@ -2,7 +2,8 @@
 //! §6.2), and the buckets of their rates.
 //!
 //! A session is in one set of each object, by its first leg; a leg is in the set of its service.
-//! Entering twice is entering once, and leaving what one was not in changes nothing.
+//! Entering twice is entering once, and leaving what one was not in changes nothing. The sets
+//! themselves are those of `members`.
 
 use std::time::Duration;
 
@@ -10,33 +11,35 @@ use model::config::Service;
 use model::id::Dbid;
 use model::map::Map;
 use model::record::Scope;
+use model::snapshot::{Level, Snapshot};
 use smallvec::SmallVec;
 
+use super::judge::Judge;
+use super::members::{Members, Objects, Set, Sets};
 use super::rate::{Bucket, Rates};
 use crate::session::Kind;
 
 /// One object with a policy: its kind and number.
 pub(crate) type Object = (Scope, Dbid);
 
-type Set = Map<u32, ()>;
+/// Numbers of objects.
+pub(crate) type Numbers = SmallVec<[u32; 8]>;
+
+/// The number of an object that has none yet.
+const NONE: u32 = u32::MAX;
 
 /// For every object the sets of its live sessions and legs, by their keys in the session table.
 #[derive(Debug)]
 pub(crate) struct Usage {
-    objects: Map<Object, Sets>,
+    objects: Objects,
+    /// The number of each object among them.
+    numbers: Map<Object, u32>,
+    /// The same by the indexes of the snapshot in force, as far as they were asked for.
+    tenants: Vec<u32>,
+    profiles: Vec<u32>,
+    sessions: Members,
+    legs: Members,
     rates: Rates,
-    seed: u64,
-}
-
-/// What belongs to one object.
-#[derive(Debug)]
-pub(crate) struct Sets {
-    /// Sessions whose first leg is inbound.
-    inbound: Set,
-    /// All others.
-    others: Set,
-    /// Legs by service; few objects have more than one.
-    legs: SmallVec<[(Service, Set); 1]>,
 }
 
 /// A leg in the sets: with the first one of a session its session, too.
@@ -50,67 +53,107 @@ pub(crate) struct Place {
 
 impl Usage {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { objects: Map::new(seed), rates: Map::new(seed), seed }
+        Self {
+            objects: Objects::new(),
+            numbers: Map::new(seed),
+            tenants: Vec::new(),
+            profiles: Vec::new(),
+            sessions: Members::default(),
+            legs: Members::default(),
+            rates: Map::new(seed),
+        }
+    }
+
+    /// Takes over a configuration: indexes mean other objects now, and those that nobody uses are
+    /// forgotten. Until then their empty sets are kept for the next session.
+    pub(crate) fn apply(&mut self, now: Duration, snapshot: &Snapshot) {
+        let objects = &mut self.objects;
+        self.numbers.retain(|_, number| {
+            let used = objects.get(*number as usize).is_some_and(|sets| !sets.is_empty());
+            if !used {
+                objects.try_remove(*number as usize);
+            }
+            used
+        });
+        for (numbers, all) in [
+            (&mut self.tenants, snapshot.tenants().count()),
+            (&mut self.profiles, snapshot.profiles().count()),
+        ] {
+            numbers.clear();
+            numbers.resize(all, NONE);
+        }
+        self.rates.retain(|_, bucket| !bucket.is_full(now));
     }
 
     /// The sets of an object, unless nothing was ever in them.
     pub(crate) fn of(&self, object: Object) -> Option<&Sets> {
-        self.objects.get(&object)
+        self.objects.get(*self.numbers.get(&object)? as usize)
+    }
+
+    /// The sets of an object by its number, and whether a session is in them.
+    pub(super) fn at(&self, number: u32, session: usize) -> Option<(&Sets, bool)> {
+        let sets = self.objects.get(number as usize)?;
+        Some((sets, self.sessions.is_in(session, number)))
+    }
+
+    /// The number of whose sessions a judge counts.
+    pub(super) fn number_at(&mut self, judge: &Judge<'_>) -> u32 {
+        let known = self.cell(judge.level).map_or(NONE, |cell| *cell);
+        if known != NONE {
+            return known;
+        }
+        let number = self.number_of(judge.object());
+        if let Some(cell) = self.cell(judge.level) {
+            *cell = number;
+        }
+        number
+    }
+
+    /// The numbers of these objects.
+    pub(crate) fn numbers(&mut self, objects: &[Object]) -> Numbers {
+        objects.iter().map(|object| self.number_of(*object)).collect()
     }
 
     /// Whether a session is in the sets of an object.
     pub(crate) fn contains(&self, object: Object, session: usize) -> bool {
-        self.of(object).is_some_and(|sets| sets.has(session))
+        self.numbers.get(&object).is_some_and(|number| self.sessions.is_in(session, *number))
     }
 
-    /// A leg and its session are there, for all these objects.
-    pub(crate) fn enter(&mut self, objects: &[Object], place: Place) {
-        let seed = self.seed;
-        for object in objects {
-            let sets = self.objects.get_or_insert_with(*object, || Sets::new(seed));
-            let (session, kind) = place.session;
-            sets.sessions_mut(kind).insert(narrow(session), ());
-            let (leg, service) = place.leg;
-            sets.enter_leg(leg, service, seed);
-        }
+    /// Whether a leg and its session are where they belong.
+    pub(crate) fn holds(&self, object: Object, place: Place) -> bool {
+        let Some(number) = self.numbers.get(&object) else { return false };
+        let ((session, kind), (leg, service)) = (place.session, place.leg);
+        self.sessions.holds(&self.objects, (session, of_kind(kind)), *number)
+            && self.legs.holds(&self.objects, (leg, Set::Legs(service)), *number)
+    }
+
+    /// A leg and its session are there, for all objects of these numbers. A leg is of one service,
+    /// which may be another than before: a connector was asked in vain.
+    pub(crate) fn enter(&mut self, numbers: &[u32], place: Place) {
+        self.enter_session(numbers, place.session);
+        let (leg, service) = place.leg;
+        self.legs.enter(&mut self.objects, (leg, Set::Legs(service)), numbers);
     }
 
     /// A leg has gone, and with `last` its session.
-    pub(crate) fn leave(&mut self, objects: &[Object], place: Place, last: bool) {
-        for object in objects {
-            let Some(sets) = self.objects.get_mut(object) else { continue };
-            for (_, set) in &mut sets.legs {
-                set.remove(&narrow(place.leg.0));
-            }
-            if last {
-                let (session, kind) = place.session;
-                sets.sessions_mut(kind).remove(&narrow(session));
-            }
+    pub(crate) fn leave(&mut self, place: Place, last: bool) {
+        self.legs.leave_all(&mut self.objects, place.leg.0);
+        if last {
+            self.sessions.leave_all(&mut self.objects, place.session.0);
         }
     }
 
     /// A session is there again, without a leg yet.
-    pub(crate) fn enter_session(&mut self, objects: &[Object], (key, kind): (usize, Kind)) {
-        let seed = self.seed;
-        for object in objects {
-            let sets = self.objects.get_or_insert_with(*object, || Sets::new(seed));
-            sets.sessions_mut(kind).insert(narrow(key), ());
-        }
+    pub(crate) fn enter_session(&mut self, numbers: &[u32], (key, kind): (usize, Kind)) {
+        self.sessions.enter(&mut self.objects, (key, of_kind(kind)), numbers);
     }
 
     /// A session and its legs belong to an object no more.
-    pub(crate) fn leave_session(
-        &mut self,
-        object: Object,
-        (key, kind): (usize, Kind),
-        legs: &[usize],
-    ) {
-        let Some(sets) = self.objects.get_mut(&object) else { return };
-        sets.sessions_mut(kind).remove(&narrow(key));
-        for (_, set) in &mut sets.legs {
-            for leg in legs {
-                set.remove(&narrow(*leg));
-            }
+    pub(crate) fn leave_session(&mut self, object: Object, key: usize, legs: &[usize]) {
+        let Some(number) = self.numbers.get(&object).copied() else { return };
+        self.sessions.leave(&mut self.objects, key, number);
+        for leg in legs {
+            self.legs.leave(&mut self.objects, *leg, number);
         }
     }
 
@@ -126,86 +169,23 @@ impl Usage {
         &mut self.rates
     }
 
-    /// Forgets the objects that nobody uses: their empty sets are kept for the next session.
-    pub(crate) fn forget_unused(&mut self, now: Duration) {
-        self.objects.retain(|_, sets| !sets.is_empty());
-        self.rates.retain(|_, bucket| !bucket.is_full(now));
-    }
-}
-
-impl Sets {
-    fn new(seed: u64) -> Self {
-        Self { inbound: Map::new(seed), others: Map::new(seed), legs: SmallVec::new() }
-    }
-
-    /// Live sessions.
-    pub(crate) fn sessions(&self) -> u64 {
-        size(&self.inbound) + size(&self.others)
-    }
-
-    /// Live sessions whose first leg is inbound.
-    pub(crate) fn inbound(&self) -> u64 {
-        size(&self.inbound)
-    }
-
-    /// Live legs of a service.
-    pub(crate) fn legs(&self, service: Service) -> u64 {
-        self.legs.iter().find(|(of, _)| *of == service).map_or(0, |(_, set)| size(set))
-    }
-
-    /// Whether a leg and its session are where they belong.
-    pub(crate) fn holds(&self, place: Place) -> bool {
-        let ((session, kind), (leg, service)) = (place.session, place.leg);
-        let sessions = if kind == Kind::Inbound { &self.inbound } else { &self.others };
-        let legs = self.legs.iter().find(|(of, _)| *of == service);
-        sessions.contains_key(&narrow(session))
-            && legs.is_some_and(|(_, set)| set.contains_key(&narrow(leg)))
-    }
-
-    /// Whether a session is among those that live.
-    pub(crate) fn has(&self, session: usize) -> bool {
-        let key = narrow(session);
-        self.inbound.contains_key(&key) || self.others.contains_key(&key)
-    }
-
-    /// Live legs of all services.
-    pub(crate) fn all_legs(&self) -> u64 {
-        self.legs.iter().map(|(_, set)| size(set)).sum()
-    }
-
-    fn sessions_mut(&mut self, kind: Kind) -> &mut Set {
-        if kind == Kind::Inbound { &mut self.inbound } else { &mut self.others }
-    }
-
-    /// A leg is of one service, which may be another than before: a connector was asked in vain.
-    fn enter_leg(&mut self, leg: usize, service: Service, seed: u64) {
-        for (_, set) in self.legs.iter_mut().filter(|(of, _)| *of != service) {
-            set.remove(&narrow(leg));
-        }
-        match self.legs.iter_mut().find(|(of, _)| *of == service) {
-            Some((_, set)) => {
-                set.insert(narrow(leg), ());
-            }
-            None => {
-                let mut set = Map::new(seed);
-                set.insert(narrow(leg), ());
-                self.legs.push((service, set));
-            }
+    fn cell(&mut self, level: Level) -> Option<&mut u32> {
+        match level {
+            Level::Tenant(ix) => self.tenants.get_mut(ix.index()),
+            Level::Profile(ix) => self.profiles.get_mut(ix.index()),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.sessions() == 0 && self.all_legs() == 0
+    /// The number of an object, which gets empty sets if it has none.
+    fn number_of(&mut self, object: Object) -> u32 {
+        let objects = &mut self.objects;
+        let new = || u32::try_from(objects.insert(Sets::default())).unwrap_or(NONE);
+        *self.numbers.get_or_insert_with(object, new)
     }
 }
 
-fn size(set: &Set) -> u64 {
-    u64::try_from(set.len()).unwrap_or(u64::MAX)
-}
-
-/// There are fewer sessions and legs than 2^32 (`limits.rs`).
-fn narrow(key: usize) -> u32 {
-    u32::try_from(key).unwrap_or(u32::MAX)
+fn of_kind(kind: Kind) -> Set {
+    if kind == Kind::Inbound { Set::Inbound } else { Set::Others }
 }
 
 #[cfg(test)]
@@ -213,16 +193,19 @@ mod tests {
     use super::{Place, Usage};
     use crate::session::Kind;
     use model::config::Service;
-    use model::id::Dbid;
+    use model::id::{Dbid, Revision};
     use model::record::Scope;
+    use model::snapshot::Snapshot;
+    use std::time::Duration;
 
     #[test]
     fn a_leg_is_in_a_set_once_and_its_session_until_the_last_one() {
         let (mut usage, object) = (Usage::new(1), (Scope::Tenant, Dbid(7)));
         let place = |leg, service| Place { session: (3, Kind::Inbound), leg: (leg, service) };
         let (first, second) = (place(1, Service::Voicexml), place(2, Service::Gateway));
+        let numbers = usage.numbers(&[object]);
         for one in [first, first, second] {
-            usage.enter(&[object], one);
+            usage.enter(&numbers, one);
         }
         let counted = |usage: &Usage| {
             let sets = usage.of(object).unwrap();
@@ -230,12 +213,13 @@ mod tests {
             (sets.sessions(), sets.inbound(), legs)
         };
         assert_eq!(counted(&usage), (1, 1, [1, 1]));
-        usage.leave(&[object], first, false);
-        usage.leave(&[object], first, false);
+        usage.leave(first, false);
+        usage.leave(first, false);
         assert_eq!(counted(&usage), (1, 1, [0, 1]));
-        usage.leave(&[object], second, true);
+        usage.leave(second, true);
         assert_eq!(counted(&usage), (0, 0, [0, 0]));
-        usage.forget_unused(std::time::Duration::ZERO);
+        let (nothing, _) = Snapshot::build(&[], Revision(1)).unwrap();
+        usage.apply(Duration::ZERO, &nothing);
         assert!(usage.of(object).is_none());
     }
 }

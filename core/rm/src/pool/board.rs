@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use model::config::Scheme;
+use model::config::{ResourceIx, Scheme};
 use model::id::Dbid;
 
 use super::resource::{Member, Shown};
@@ -60,6 +60,7 @@ impl Tier {
 pub(crate) struct Seat {
     /// Key of the member.
     pub(crate) member: usize,
+    pub(crate) resource: ResourceIx,
     pub(crate) dbid: Dbid,
     pub(crate) shown: Shown,
     pub(crate) tier: Option<Tier>,
@@ -67,26 +68,35 @@ pub(crate) struct Seat {
     pub(crate) load: u64,
     /// Legs.
     pub(crate) used: u32,
+    pub(crate) capacity: Option<u32>,
     /// Place among the names of the group.
     pub(crate) rank: u32,
     /// Number of the choice that fell on it last; 0: none has.
     pub(crate) chosen: u64,
     pub(crate) weight: u16,
     /// Of smooth weighted round robin.
-    pub(crate) credit: i64,
+    pub(crate) credit: i32,
     /// Hash of its name.
     pub(crate) name: u64,
 }
 
 impl Seat {
-    pub(crate) fn new(member: usize, rank: u32, name: &str, weight: u16) -> Self {
+    pub(crate) fn new(
+        member: usize,
+        resource: ResourceIx,
+        rank: u32,
+        name: &str,
+        weight: u16,
+    ) -> Self {
         Self {
             member,
+            resource,
             dbid: Dbid(0),
             shown: Shown::Disabled,
             tier: None,
             load: 0,
             used: 0,
+            capacity: None,
             rank,
             chosen: 0,
             weight,
@@ -100,6 +110,7 @@ impl Seat {
         self.shown = member.shown(now);
         self.tier = Tier::of(member, self.shown, now);
         self.used = u32::try_from(member.used()).unwrap_or(u32::MAX);
+        self.capacity = member.capacity;
         self.load = match scheme {
             Scheme::LeastPercent => percent(self.used, member.capacity),
             _ => u64::from(self.used),

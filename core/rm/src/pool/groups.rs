@@ -3,7 +3,7 @@
 //! From the groups that the tenant sees for the service: without those that lack what is required,
 //! by location, then by the preference of the profile. Must not look at states.
 
-use model::config::{Capabilities, GroupIx, Profile, ResourceIx, Service};
+use model::config::{Capabilities, GroupIx, Profile, ProfileIx, ResourceIx, Service, TenantIx};
 use model::record::{Stage, Verdict};
 use model::snapshot::Snapshot;
 
@@ -19,9 +19,10 @@ pub(crate) struct Fit {
     pub(crate) whole: bool,
 }
 
-/// What a plan requires, of the profile and of the request.
+/// Whose a plan is, and what it requires: of the profile and of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wants<'a> {
+    tenant: Option<TenantIx>,
     profile: Option<&'a Profile>,
     asks: Option<&'a Asks>,
     /// Capabilities are those of media servers: nobody asks a gateway or a connector for them.
@@ -29,10 +30,22 @@ pub(crate) struct Wants<'a> {
 }
 
 impl<'a> Wants<'a> {
-    pub(crate) fn of(snapshot: &'a Snapshot, plan: &'a Plan) -> Self {
-        let profile = snapshot.profile_by_dbid(plan.profile).map(|ix| snapshot.profile(ix));
+    /// `chosen`: tenant and profile, where they were chosen by this very snapshot.
+    pub(crate) fn of(
+        snapshot: &'a Snapshot,
+        plan: &'a Plan,
+        chosen: Option<(TenantIx, Option<ProfileIx>)>,
+    ) -> Self {
+        let (tenant, profile) = match chosen {
+            Some((tenant, profile)) => (Some(tenant), profile),
+            None => {
+                let tenant = snapshot.tenant_by_dbid(plan.tenant);
+                (tenant, snapshot.profile_by_dbid(plan.profile))
+            }
+        };
+        let profile = profile.map(|ix| snapshot.profile(ix));
         let of_media = !matches!(plan.service, Service::Gateway | Service::Cti);
-        Self { profile, asks: plan.asks.as_deref(), of_media }
+        Self { tenant, profile, asks: plan.asks.as_deref(), of_media }
     }
 
     /// Nothing but the service.
@@ -70,13 +83,12 @@ impl<'a> Wants<'a> {
 pub(crate) fn fit(
     snapshot: &Snapshot,
     plan: &Plan,
+    wants: Wants<'_>,
     out: &mut Vec<Fit>,
     mut trace: Option<&mut Trace>,
 ) -> Result<(), Reason> {
     out.clear();
-    let tenant = snapshot.tenant_by_dbid(plan.tenant);
-    let seen = tenant.map_or(&[][..], |tenant| snapshot.groups_for(tenant, plan.service));
-    let wants = Wants::of(snapshot, plan);
+    let seen = wants.tenant.map_or(&[][..], |tenant| snapshot.groups_for(tenant, plan.service));
     if seen.is_empty() {
         tell_unseen(snapshot, plan, &mut trace);
     }

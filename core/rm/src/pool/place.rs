@@ -3,7 +3,10 @@
 //! Asked once per try, against the state of that moment; a healthy member of any group goes
 //! before the last resort (`unknown`, `quarantined`) of any.
 
+use std::sync::Arc;
+
 use model::config::{GroupIx, Options};
+use model::id::Dbid;
 use model::record::{Stage, Verdict};
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -13,7 +16,7 @@ use super::groups::{self, Fit, Wants};
 use super::plan::Plan;
 use super::{Member, Pool, Shown, scheme};
 use crate::limits;
-use crate::record::trace::{Figures, Step, Trace, step};
+use crate::record::trace::{Figures, Later, Step, Trace, step};
 use crate::reject::{No, Reason};
 
 /// The resource for the next try.
@@ -30,6 +33,7 @@ pub(crate) struct Pick {
 struct Desk<'a> {
     snapshot: &'a Snapshot,
     options: &'a Options,
+    wants: Wants<'a>,
 }
 
 impl Pool {
@@ -40,11 +44,13 @@ impl Pool {
     pub(crate) fn place(
         &mut self,
         now: Now,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         options: &Options,
         plan: &mut Plan,
         trace: &mut Trace,
     ) -> Result<Pick, No> {
+        let chosen = plan.chosen.take();
+        trace.reads(snapshot);
         self.settle(now.mono);
         if let Some(pick) = self.pinned(now, snapshot, options, plan, trace)? {
             self.chosen(now, snapshot, plan, pick, trace);
@@ -52,7 +58,8 @@ impl Pool {
         }
         let mut fit = std::mem::take(&mut self.fit);
         let first = plan.tried.is_empty();
-        let found = groups::fit(snapshot, plan, &mut fit, first.then_some(&mut *trace));
+        let wants = Wants::of(snapshot, plan, chosen);
+        let found = groups::fit(snapshot, plan, wants, &mut fit, first.then_some(&mut *trace));
         for one in &fit {
             self.settle_group(one.group, now.mono);
             if !plan.explained {
@@ -64,7 +71,7 @@ impl Pool {
         } else {
             exhausted(snapshot, options, plan, &fit, trace);
         }
-        let desk = Desk { snapshot, options };
+        let desk = Desk { snapshot, options, wants };
         let pick = self.search(desk, plan, &fit);
         self.fit = fit;
         match (pick, found) {
@@ -82,8 +89,8 @@ impl Pool {
         }
         for tiers in Tier::ALL {
             for one in fit {
-                let own = desk.snapshot.group(one.group).dbid;
-                let tries = plan.tried.iter().filter(|(_, of)| *of == own).count();
+                let own = |of: Dbid| of == desk.snapshot.group(one.group).dbid;
+                let tries = plan.tried.iter().filter(|(_, of)| own(*of)).count();
                 if tries >= usize::from(desk.options.max_tries) {
                     continue;
                 }
@@ -101,7 +108,7 @@ impl Pool {
         let Board { seats, scheme, last, .. } = self.boards.get_mut(fit.group.index())?;
         let any = plan.tried.is_empty() && plan.passed_over.is_empty();
         let plain = any && !plan.secure && fit.whole && plan.conference.is_none();
-        let wants = Wants::of(desk.snapshot, plan);
+        let wants = desk.wants;
         let may = |member: &Member| {
             plan.reaches(member)
                 && !plan.has_tried(member.names.dbid)
@@ -127,25 +134,30 @@ impl Pool {
         pick: Pick,
         trace: &mut Trace,
     ) {
+        self.settle_group(pick.group, now.mono);
         let Some(member) = self.members.get_mut(pick.member) else { return };
-        let dbid = member.names.dbid;
+        let Some((group, at)) = member.seat else { return };
+        let Some(board) = self.boards.get_mut(group.index()) else { return };
+        let Some(seat) = board.seats.get_mut(at) else { return };
         let rank = u64::try_from(plan.tried.len() + 1).ok();
+        let (name, by) = (Later::Resource(seat.resource), Later::Word(pick.by));
         trace.push(Step {
-            figures: Figures { rank, ..figures(member, member.shown(now.mono)) },
-            ..step(Stage::Place, &member.names.name, Verdict::Chosen, &pick.by)
+            figures: Figures {
+                state: Some(seat.shown.as_str()),
+                used: Some(seat.used.into()),
+                limit: seat.capacity.map(u64::from),
+                rank,
+                until: None,
+            },
+            ..step(Stage::Place, name, Verdict::Chosen, by)
         });
+        plan.tried.push((seat.dbid, snapshot.group(pick.group).dbid));
         if !plan.explained {
             member.total += 1;
             self.choices += 1;
-            if let Some((group, at)) = member.seat
-                && let Some(board) = self.boards.get_mut(group.index())
-                && let Some(seat) = board.seats.get_mut(at)
-            {
-                seat.chosen = self.choices;
-                board.last = Some(at);
-            }
+            seat.chosen = self.choices;
+            board.last = Some(at);
         }
-        plan.tried.push((dbid, snapshot.group(pick.group).dbid));
     }
 
     /// Tells the trace of those that cannot be chosen, or only if nobody else can.
@@ -177,8 +189,8 @@ impl Pool {
     /// The "no" of a plan for which there is no resource (any more), with the code of rm.md §7.9.
     pub(crate) fn none(&self, now: Now, snapshot: &Snapshot, options: &Options, plan: &Plan) -> No {
         let mut fit = Vec::new();
-        let found = groups::fit(snapshot, plan, &mut fit, None);
-        let wants = Wants::of(snapshot, plan);
+        let wants = Wants::of(snapshot, plan, None);
+        let found = groups::fit(snapshot, plan, wants, &mut fit, None);
         let mut shown: Vec<Shown> = Vec::new();
         for one in &fit {
             let met = |member: &Member| {

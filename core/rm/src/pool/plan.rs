@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::config::{ResourceTransport, Service};
+use model::config::{ProfileIx, ResourceTransport, Service, TenantIx};
 use model::id::Dbid;
 use sip::message::Message;
 use sip::uri::unescape;
@@ -18,6 +18,8 @@ use crate::limits;
 pub(crate) struct Plan {
     pub(crate) tenant: Dbid,
     pub(crate) profile: Dbid,
+    /// The same two as the snapshot in force has them, for the choice that follows at once.
+    pub(crate) chosen: Option<(TenantIx, Option<ProfileIx>)>,
     pub(crate) service: Service,
     /// Resources tried, with the group in which they were found.
     pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
@@ -80,6 +82,7 @@ impl Plan {
         Self {
             tenant,
             profile,
+            chosen: None,
             service,
             tried: SmallVec::new(),
             passed_over: Vec::new(),

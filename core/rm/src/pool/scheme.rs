@@ -76,12 +76,12 @@ fn least(seats: &[Seat], fit: impl Fn(&Seat) -> bool) -> Option<usize> {
 
 /// Smooth weighted round robin: each candidate gains its weight, the richest pays the sum.
 fn weighted(seats: &mut [Seat], moves: bool, fit: impl Fn(&Seat) -> bool) -> Option<usize> {
-    let (mut best, mut most, mut rank, mut sum) = (None, i64::MIN, u32::MAX, 0);
+    let (mut best, mut most, mut rank, mut sum) = (None, i32::MIN, u32::MAX, 0);
     for (at, seat) in seats.iter_mut().enumerate() {
         if !fit(seat) {
             continue;
         }
-        let weight = i64::from(seat.weight);
+        let weight = i32::from(seat.weight);
         let credit = seat.credit + weight;
         sum += weight;
         if moves {
@@ -128,14 +128,15 @@ fn mixed(bits: u64) -> u64 {
 mod tests {
     use super::{Keys, choose, hash};
     use crate::pool::board::Seat;
-    use model::config::{HashOn, Scheme};
+    use model::config::{HashOn, ResourceIx, Scheme};
     use std::collections::BTreeMap;
 
     /// Seats `a`, `b`, `c` … with these legs, capacities and weights.
     fn seats(all: &[(u32, u32, u16)]) -> Vec<Seat> {
         let seat = |(rank, (used, capacity, weight)): (u32, &(u32, u32, u16))| {
             let name = char::from(b'a' + u8::try_from(rank % 26).unwrap()).to_string();
-            let mut seat = Seat::new(usize::try_from(rank).unwrap(), rank, &name, *weight);
+            let (key, ix) = (usize::try_from(rank).unwrap(), ResourceIx(rank));
+            let mut seat = Seat::new(key, ix, rank, &name, *weight);
             (seat.used, seat.load) = (*used, super::super::board::percent(*used, Some(*capacity)));
             seat
         };

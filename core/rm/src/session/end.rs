@@ -190,7 +190,7 @@ impl Proxy {
         }
         let last = session.is_some();
         if let Some(session) = session.as_ref().or_else(|| self.table.session(leg.session)) {
-            self.usage.leave(&objects(session), place(session, key, &leg), last);
+            self.usage.leave(place(session, key, &leg), last);
         }
         Some((leg, guid, session))
     }

@@ -100,7 +100,8 @@ impl Proxy {
         if let Some(session) = self.lingering.take(named.guid).filter(room) {
             let (members, kind) = (objects(&session), session.kind);
             let key = self.table.insert_session(session);
-            self.usage.enter_session(&members, (key, kind));
+            let numbers = self.usage.numbers(&members);
+            self.usage.enter_session(&numbers, (key, kind));
             return Some(key);
         }
         let snapshot = Arc::clone(&self.snapshot);
@@ -148,11 +149,11 @@ impl Proxy {
         }
         let Some(key) = self.table.session_of(session.guid) else { return };
         let Some(own) = self.table.session_mut(key) else { return };
-        let (now, was, kind) = (objects(own), objects(&session), own.kind);
+        let (now, was) = (objects(own), objects(&session));
         let legs = session.legs.clone();
         std::mem::replace(own, session).release(&mut self.buffers);
         for object in now.into_iter().filter(|object| !was.contains(object)) {
-            self.usage.leave_session(object, (key, kind), &legs);
+            self.usage.leave_session(object, key, &legs);
         }
     }
 
@@ -170,7 +171,7 @@ impl Proxy {
             (text("X-Genesys-CallUUID", true), text(GEO_LOCATION, source.trusted));
         let gateway = match (source.role, source.who) {
             (Some(Role::Gateway), Who::Resource(number)) => {
-                self.snapshot.resources().nth(number).map(|(_, resource)| resource.dbid)
+                self.snapshot.nth_resource(number).map(|resource| resource.dbid)
             }
             _ => None,
         };

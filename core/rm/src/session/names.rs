@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use model::config::{ProfileIx, ResourceIx, Service, TenantIx};
 use model::id::Dbid;
-use model::map::Map;
 use model::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
@@ -48,18 +47,14 @@ pub(crate) struct ResourceNames {
     pub(crate) address: String,
 }
 
-/// The names of one revision, made when first asked for.
-#[derive(Debug)]
+/// The names of one revision by their indexes, made when first asked for.
+#[derive(Debug, Default)]
 pub(crate) struct Names {
-    tenants: Map<TenantIx, Arc<TenantNames>>,
-    profiles: Map<ProfileIx, Arc<ProfileNames>>,
+    tenants: Vec<Option<Arc<TenantNames>>>,
+    profiles: Vec<Option<Arc<ProfileNames>>>,
 }
 
 impl Names {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { tenants: Map::new(seed), profiles: Map::new(seed) }
-    }
-
     /// A new revision: indexes mean other objects now.
     pub(crate) fn clear(&mut self) {
         self.tenants.clear();
@@ -76,7 +71,7 @@ impl Names {
             let own = snapshot.tenant(tenant);
             Arc::new(TenantNames { name: own.name.clone(), dbid: own.dbid, path })
         };
-        Arc::clone(self.tenants.get_or_insert_with(tenant, make))
+        shared(&mut self.tenants, tenant.index(), make)
     }
 
     pub(crate) fn profile(&mut self, snapshot: &Snapshot, profile: ProfileIx) -> Arc<ProfileNames> {
@@ -84,7 +79,17 @@ impl Names {
             let own = snapshot.profile(profile);
             Arc::new(ProfileNames::new(own.name.clone(), own.dbid, own.service))
         };
-        Arc::clone(self.profiles.get_or_insert_with(profile, make))
+        shared(&mut self.profiles, profile.index(), make)
+    }
+}
+
+fn shared<T>(all: &mut Vec<Option<Arc<T>>>, index: usize, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+    if all.len() <= index {
+        all.resize(index + 1, None);
+    }
+    match all.get_mut(index) {
+        Some(cell) => Arc::clone(cell.get_or_insert_with(make)),
+        None => make(),
     }
 }
 

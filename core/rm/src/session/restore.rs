@@ -95,7 +95,8 @@ impl Proxy {
         let (former, epoch, rebuilt) = (leg.owners.first().cloned(), leg.epoch, leg.rebuilt);
         let key = self.table.insert_leg(owner, leg)?;
         if let Some((session, leg)) = self.table.both(key) {
-            self.usage.enter(&objects(session), place(session, key, leg));
+            let numbers = self.usage.numbers(&objects(session));
+            self.usage.enter(&numbers, place(session, key, leg));
         }
         if let Some(member) = resource {
             self.pool.occupy(member, Occupant::Leg(key), direction);
@@ -127,16 +128,16 @@ impl Proxy {
         if session.profile.is_some() {
             return;
         }
-        let whose = (key, session.kind);
         let (before, legs) = (objects(session), session.legs.clone());
         session.longest = told.longest;
         session.belongs(tenant, Some(profile));
         for object in before {
-            self.usage.leave_session(object, whose, &legs);
+            self.usage.leave_session(object, key, &legs);
         }
         for leg in legs {
             if let Some((session, own)) = self.table.both(leg) {
-                self.usage.enter(&objects(session), place(session, leg, own));
+                let numbers = self.usage.numbers(&objects(session));
+                self.usage.enter(&numbers, place(session, leg, own));
                 self.record_mapped(now, leg);
             }
         }

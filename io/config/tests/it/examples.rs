@@ -18,7 +18,8 @@ fn example_1_builds() {
     let alias = snapshot.tenant_by_alias("9350e2fc-a1dd-4c65-8d40-1f75a2e080dd");
     assert_eq!(alias, Some(acme));
     let found = snapshot.did("18005550217").unwrap();
-    assert_eq!((found.pattern, found.group), ("18005550200-18005550299", "acme-numbers"));
+    let group = snapshot.did_group(found.group).name.as_str();
+    assert_eq!((found.pattern, group), ("18005550200-18005550299", "acme-numbers"));
     let profile = snapshot.profile(found.profile);
     assert_eq!((profile.name.as_str(), profile.service), ("IVRAppDefault", Service::Voicexml));
     assert!(!profile.policy.allows(Service::Ccxml) && profile.policy.allows(Service::Voicexml));

@@ -201,14 +201,14 @@ impl Case<'_> {
 
 /// A pool under a snapshot, and the calls placed in it.
 struct Bench {
-    snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     pool: Pool,
     legs: usize,
 }
 
 impl Bench {
     fn new(case: &Case<'_>) -> Self {
-        let snapshot = case.snapshot();
+        let snapshot = Arc::new(case.snapshot());
         let mut pool = Pool::new(7);
         pool.apply(&snapshot);
         let mut bench = Self { snapshot, pool, legs: 0 };

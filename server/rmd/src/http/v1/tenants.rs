@@ -82,7 +82,7 @@ pub(in crate::http) async fn did(
     Ok(Json(json!({
         "number": number,
         "pattern": found.pattern,
-        "group": found.group,
+        "group": snapshot.did_group(found.group).name,
         "tenant": snapshot.tenant(found.tenant).name,
         "profile": snapshot.profile(found.profile).name,
     })))
