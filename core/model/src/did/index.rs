@@ -3,8 +3,8 @@
 //! A number of digits is its own key (`plain`): nearly all are, and one is found at one place in
 //! memory. The texts of all other patterns lie in one arena; exact ones and prefixes are found
 //! through a table of indices by a hash that grows with each character, so that every prefix of a
-//! number is probed in one walk. Ranges are cut beforehand into disjoint segments, each owned by the
-//! narrowest range over it.
+//! number is probed in one walk. Ranges are cut beforehand into disjoint segments, each owned by
+//! the narrowest range over it.
 
 use std::collections::BTreeSet;
 

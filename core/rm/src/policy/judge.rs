@@ -103,19 +103,22 @@ impl Display for Judge<'_> {
     }
 }
 
-/// A limit of a policy, as its field is spelt.
+/// A limit of a policy; it is shown as its field is spelt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// One of all sessions or legs.
-    Field(&'static str),
-    /// `services.NAME.usage_limit`
+    Sessions,
+    Inbound,
+    Outbound,
+    /// Legs of a service.
     Service(Service),
 }
 
 impl Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Field(field) => f.write_str(field),
+            Self::Sessions => f.write_str("usage_limit"),
+            Self::Inbound => f.write_str("inbound_usage_limit"),
+            Self::Outbound => f.write_str("outbound_usage_limit"),
             Self::Service(service) => write!(f, "services.{service}.usage_limit"),
         }
     }

@@ -17,9 +17,9 @@ use crate::record::{Figure, Figures};
 use crate::reject::Reason;
 use crate::session::Kind;
 
-/// Holds a leg against the limits of every level; gives back the highest burst level and the numbers
-/// of all objects that judged, and tells how full each level is with a session that was not in its
-/// set.
+/// Holds a leg against the limits of every level; gives back the highest burst level and the
+/// numbers of all objects that judged, and tells how full each level is with a session that was not
+/// in its set.
 ///
 /// # Errors
 /// The first limit from the root that is reached.
@@ -45,12 +45,12 @@ pub(super) fn judge(
             Err(_) if asked.priority => 1,
             Err(most) => {
                 let full = (used.sessions, most);
-                return Err(bench.refuse(Reason::UsageLimit, &"usage_limit", full, trace));
+                return Err(bench.refuse(Reason::UsageLimit, &Rule::Sessions, full, trace));
             }
         };
         if !used.joined {
             let most = judge.policy.usage_limit;
-            bench.passed(Rule::Field("usage_limit"), used.sessions, most, trace);
+            bench.passed(Rule::Sessions, used.sessions, most, trace);
             burst = level.max(burst);
             note(figures, again, used.sessions + 1, level);
         }
@@ -128,13 +128,11 @@ impl Bench<'_, '_, '_> {
         let policy = judge.policy;
         if asked.direction == Kind::Inbound && !used.joined {
             let most = policy.inbound_usage_limit;
-            let rule = Rule::Field("inbound_usage_limit");
-            self.hold(Reason::UsageLimit, rule, used.inbound, most, trace)?;
+            self.hold(Reason::UsageLimit, Rule::Inbound, used.inbound, most, trace)?;
         }
         if asked.direction == Kind::Outbound && asked.service == Service::Gateway {
             let most = policy.outbound_usage_limit;
-            let rule = Rule::Field("outbound_usage_limit");
-            self.hold(Reason::UsageLimit, rule, used.gateway, most, trace)?;
+            self.hold(Reason::UsageLimit, Rule::Outbound, used.gateway, most, trace)?;
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Who is in the sets of objects, and where: sessions by their keys in the table, or legs.
 //!
 //! A set is a list without order, and each member knows its place in the lists that it is in. So to
-//! enter, to leave and to ask costs the same whatever the sizes, and touches one list at its end, or
-//! where the member stood. The size of a set is the length of its list.
+//! enter, to leave and to ask costs the same whatever the sizes, and touches one list at its end,
+//! or where the member stood. The size of a set is the length of its list.
 
 use model::config::Service;
 use slab::Slab;

@@ -143,7 +143,7 @@ impl Pool {
         let (name, by) = (Later::Resource(seat.resource), Later::Word(pick.by));
         trace.push(Step {
             figures: Figures {
-                state: Some(seat.shown.as_str()),
+                state: Some(seat.shown),
                 used: Some(seat.used.into()),
                 limit: seat.capacity.map(u64::from),
                 rank,
@@ -270,7 +270,7 @@ pub(super) fn cause(shown: &[Shown]) -> Reason {
 
 fn figures(member: &Member, shown: Shown) -> Figures {
     Figures {
-        state: Some(shown.as_str()),
+        state: Some(shown),
         used: u64::try_from(member.used()).ok(),
         limit: member.capacity.map(u64::from),
         ..Figures::default()

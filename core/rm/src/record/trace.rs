@@ -1,14 +1,15 @@
 //! The decision trace of a call: candidates, verdicts, reasons, in the order taken (rm.md §9.5).
 //!
-//! Bounded while it is written: what is over the limits becomes one last step `cut`. What every call
-//! has to tell is kept as numbers of the snapshot (`later`) and put into words when somebody reads
-//! it, for hardly any trace is read. All other texts lie in one buffer, and a trace that is cleared
-//! keeps its memory for the next call.
+//! Bounded while it is written: what is over the limits becomes one last step `cut`. What every
+//! call has to tell is kept as numbers of the snapshot (`later`) and put into words when somebody
+//! reads it, for hardly any trace is read. All other texts lie in one buffer, and a trace that is
+//! cleared keeps its memory for the next call.
 
 mod later;
 
 use std::cell::Cell;
 use std::fmt::{self, Display, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use model::config::DidGroupIx;
@@ -17,6 +18,7 @@ use model::snapshot::Snapshot;
 use model::time::Millis;
 
 use crate::limits;
+use crate::pool::Shown;
 pub(crate) use later::Later;
 
 /// A step as a stage tells it.
@@ -55,7 +57,7 @@ impl From<Later> for Word<'_> {
 /// What a step may tell besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
-    pub(crate) state: Option<&'static str>,
+    pub(crate) state: Option<Shown>,
     pub(crate) used: Option<u64>,
     pub(crate) limit: Option<u64>,
     pub(crate) rank: Option<u64>,
@@ -87,10 +89,10 @@ struct Kept {
 #[derive(Clone, Copy, Debug)]
 enum Text {
     /// Where it begins and ends among the texts.
-    Here(usize, usize),
+    Here(u32, u32),
     Later(Later),
     /// Where the pattern begins and ends, and the group.
-    Did(usize, usize, DidGroupIx),
+    Did(u32, u32, DidGroupIx),
 }
 
 /// All steps of one call so far.
@@ -121,18 +123,18 @@ impl Trace {
         let texts = &mut self.texts;
         let all = self.steps.iter_mut().flat_map(|kept| [&mut kept.candidate, &mut kept.reason]);
         for text in all {
-            let from = texts.len();
+            let from = end(texts);
             // writing to a String cannot fail
             let _ = match *text {
                 Text::Here(..) => continue,
                 Text::Later(later) => write!(texts, "{}", later.of(&snapshot)),
                 Text::Did(start, end, group) => {
                     texts.push_str("did ");
-                    texts.extend_from_within(start..end);
+                    texts.extend_from_within(range(start, end));
                     write!(texts, " of {}", snapshot.did_group(group).name)
                 }
             };
-            *text = Text::Here(from, texts.len());
+            *text = Text::Here(from, end(texts));
         }
     }
 
@@ -160,18 +162,18 @@ impl Trace {
             Word::Shown(text) => self.here(text),
             Word::Later(later) => Text::Later(later),
             Word::Did(pattern, group) => {
-                let start = self.texts.len();
+                let start = end(&self.texts);
                 self.texts.push_str(pattern);
-                Text::Did(start, self.texts.len(), group)
+                Text::Did(start, end(&self.texts), group)
             }
         }
     }
 
     fn here(&mut self, text: &dyn Display) -> Text {
-        let start = self.texts.len();
+        let start = end(&self.texts);
         // writing to a String cannot fail
         let _ = write!(self.texts, "{text}");
-        Text::Here(start, self.texts.len())
+        Text::Here(start, end(&self.texts))
     }
 
     /// Whether one more of this kind may be told; its candidate stands from `start` on.
@@ -254,7 +256,7 @@ impl Trace {
     fn length(&self, text: Text) -> usize {
         let mut length = Length(0);
         if let Text::Here(start, end) = text {
-            return end - start;
+            return range(start, end).len();
         }
         // counting cannot fail
         let _ = write!(length, "{}", self.text(text));
@@ -268,7 +270,7 @@ impl Trace {
             candidate: self.text(kept.candidate).to_string(),
             verdict: kept.verdict,
             reason: self.text(kept.reason).to_string(),
-            state: state.map(str::to_owned),
+            state: state.map(|state| state.as_str().to_owned()),
             used,
             limit,
             rank,
@@ -282,7 +284,7 @@ impl Trace {
         out.text("verdict", kept.verdict.as_str());
         out.printed("reason", self.text(kept.reason));
         let Figures { state, used, limit, rank, until } = kept.figures;
-        out.some("state", state);
+        out.some("state", state.map(Shown::as_str));
         for (name, figure) in [("used", used), ("limit", limit), ("rank", rank)] {
             if let Some(figure) = figure {
                 out.number(name, figure);
@@ -306,7 +308,7 @@ struct Printed<'t> {
 
 impl Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let here = |start, end| self.trace.texts.get(start..end).unwrap_or_default();
+        let here = |start, end| self.trace.texts.get(range(start, end)).unwrap_or_default();
         let snapshot = self.trace.snapshot.as_deref();
         match (self.text, snapshot) {
             (Text::Here(start, end), _) => f.write_str(here(start, end)),
@@ -320,6 +322,15 @@ impl Display for Printed<'_> {
             }
         }
     }
+}
+
+/// Where a text ends: there are few bytes of them (`limits.rs`).
+fn end(texts: &str) -> u32 {
+    u32::try_from(texts.len()).unwrap_or(u32::MAX)
+}
+
+const fn range(start: u32, end: u32) -> Range<usize> {
+    start as usize..end as usize
 }
 
 /// Counts what is printed.

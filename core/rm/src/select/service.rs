@@ -4,6 +4,10 @@ use model::config::Service;
 
 /// The service of this user part, compared without case; None: the profile's.
 pub(crate) fn of_user(user: &str) -> Option<Service> {
+    // all of them are words
+    if user.starts_with(|first: char| !first.is_ascii_alphabetic()) {
+        return None;
+    }
     let (name, id) = match user.split_once('=') {
         Some((name, id)) => (name, Some(id)),
         None => (user, None),
