@@ -211,6 +211,7 @@ impl Proxy {
         let entry = no.reason.entry();
         self.counters.answer(no.status(), entry.word, invite);
         let Some(id) = entry.log else { return };
+        let alarm = no.alarm.or_else(|| self.alarms.raised_by(self.seen, id));
         let mut unsaid = 0;
         if id == log::NO_RESOURCE {
             let groups = self.counters.exhausted.entry(no.subject.clone()).or_default();
@@ -231,7 +232,7 @@ impl Proxy {
         if !no.subject.is_empty() {
             fields.push((no.reason.subject(), no.subject.clone()));
         }
-        if let Some(alarm) = no.alarm {
+        if let Some(alarm) = alarm {
             fields.push(("alarm", alarm.to_owned()));
         }
         if unsaid > 0 {

@@ -6,16 +6,18 @@
 use std::sync::Arc;
 
 use model::config::Service;
-use model::id::Dbid;
+use model::id::{Dbid, Guid};
 use model::record::Level;
 use model::snapshot::Snapshot;
 use model::time::Now;
 
 use crate::admit::{Request, Source, own};
+use crate::alarm;
 use crate::counters::count;
 use crate::forward::through::Through;
 use crate::log;
-use crate::policy::{self, Refused};
+use crate::policy::alarm::Kind as Violation;
+use crate::policy::{self, Object, Refused};
 use crate::pool::{Pick, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::record::Story;
@@ -38,6 +40,9 @@ pub(crate) struct Call {
     pub(crate) through: Option<Box<Through>>,
     pub(crate) story: Story,
 }
+
+/// An alarm that a policy wants: of this object, for this.
+type Wanted = Option<(Object, Violation)>;
 
 /// The Request-URI is `sips:`: it never leaves over another transport than TLS.
 pub(crate) fn is_secure(message: &sip::message::Message<'_>) -> bool {
@@ -92,13 +97,20 @@ impl Proxy {
         } else {
             select::select(&asking, None, &mut call.story.trace)?
         };
-        if let Some(name) = &choice.missed {
-            let guid = session.guid;
-            let fields =
-                vec![("reason", Reason::NoProfile.word().to_owned()), ("profile", name.clone())];
-            self.log(log::NO_PROFILE, Some(guid), fields);
-        }
+        let guid = session.guid;
+        self.tell_missed(request.now, &choice, Some(guid));
         Ok(choice)
+    }
+
+    /// The profile that was asked for is not there; a default serves.
+    pub(crate) fn tell_missed(&mut self, now: Now, choice: &Choice, session: Option<Guid>) {
+        let Some(name) = &choice.missed else { return };
+        let reason = Reason::NoProfile.word().to_owned();
+        let mut fields = vec![("reason", reason), ("profile", name.clone())];
+        if let Some(alarm) = self.alarms.raised_by(now.mono, log::NO_PROFILE) {
+            fields.push(("alarm", alarm.to_owned()));
+        }
+        self.log(log::NO_PROFILE, session, fields);
     }
 
     /// What was chosen holds for the call from here on.
@@ -267,7 +279,7 @@ impl Proxy {
 
     /// A policy has said no: told to the record, and as an alarm where it wants one.
     fn said_no_by_policy(&mut self, now: Now, call: &mut Call, refused: Refused) -> No {
-        let Refused { mut no, policy, alarm } = refused;
+        let Refused { no, policy, alarm } = refused;
         let figure = |number: Option<u64>| number.unwrap_or_default().to_string();
         let text = format_args!(
             "{}|{}|{}|{}",
@@ -277,11 +289,16 @@ impl Proxy {
             figure(policy.usage)
         );
         self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
-        let raised = |(object, kind)| self.policy_alarms.raise(now.mono, object, kind);
-        no.alarm = alarm.is_some_and(raised).then_some(policy::alarm::NAME);
         call.story.usage.clear();
         call.story.policy = Some(policy);
-        no
+        self.with_alarm(now, no, alarm)
+    }
+
+    /// The "no" of a policy, with the alarm that its log line is to tell.
+    pub(crate) fn with_alarm(&mut self, now: Now, no: No, wanted: Wanted) -> No {
+        let raised = |(object, kind)| self.alarms.policies.raise(now.mono, object, kind);
+        let alarm = wanted.is_some_and(raised).then_some(policy::alarm::NAME);
+        No { alarm, ..no }
     }
 
     pub(crate) fn place(
@@ -303,7 +320,7 @@ impl Proxy {
             let fields = vec![
                 ("group", group.name.clone()),
                 ("resources", group.resources.len().to_string()),
-                ("alarm", "MCPPortsExceeded".to_owned()),
+                ("alarm", alarm::GROUP_FULL.to_owned()),
             ];
             self.log(log::GROUP_FULL, None, fields);
         }

@@ -16,12 +16,12 @@ use sip::method::Method;
 use sip::transport::Flow;
 
 use crate::admit::{Request, Source};
+use crate::alarm::Alarms;
 use crate::call::Call;
 use crate::counters::Counters;
 use crate::forward::{Attempt, branch};
 use crate::input::NodeState;
 use crate::output::Events;
-use crate::policy::Alarms;
 use crate::policy::rate::Rates;
 use crate::pool::Pick;
 use crate::proxy::Proxy;
@@ -121,7 +121,7 @@ struct Aside {
     chance: Chance,
     branches: u64,
     rates: Rates,
-    policy_alarms: Alarms,
+    alarms: Alarms,
 }
 
 impl Proxy {
@@ -169,14 +169,14 @@ impl Proxy {
             chance: self.chance.clone(),
             branches: self.branches,
             rates: self.usage.rates().clone(),
-            policy_alarms: std::mem::take(&mut self.policy_alarms),
+            alarms: std::mem::take(&mut self.alarms),
         }
     }
 
     fn put_back(&mut self, aside: Aside) {
-        let Aside { counters, events, recorder, chance, branches, rates, policy_alarms } = aside;
+        let Aside { counters, events, recorder, chance, branches, rates, alarms } = aside;
         *self.usage.rates() = rates;
-        self.policy_alarms = policy_alarms;
+        self.alarms = alarms;
         self.counters = counters;
         self.events = events;
         self.recorder = recorder;

@@ -67,6 +67,8 @@ pub mod token;
 mod timer;
 /// Numbers of log lines.
 mod log;
+/// What is raised by log lines and by what is.
+mod alarm;
 pub mod counters;
 pub mod view;
 pub mod limits;

@@ -40,8 +40,13 @@ pub const BYE_HOLD: Duration = Duration::from_millis(250);
 pub const MAX_CALL_DURATION: Duration = Duration::from_secs(12 * 3600);
 /// So much of its `rate_limit` a tenant or profile may save up (rm.md §6.1).
 pub const RATE_DEPTH: Duration = Duration::from_secs(2);
-/// An alarm of a policy is raised again after so long, and is over then (rm.md §6.1, §12.1).
+/// An alarm of a policy is told again after so long, and is over when no refusal wanted it for so
+/// long (rm.md §6.1, §12.1).
 pub const POLICY_ALARM: Duration = Duration::from_secs(60);
+/// The alarm of calls for which there is no profile clears after so long without (rm.md §12.1).
+pub const NO_PROFILE_ALARM: Duration = Duration::from_secs(120);
+/// The alarm of calls for which there is no resource clears after so long without (rm.md §12.1).
+pub const NO_RESOURCE_ALARM: Duration = Duration::from_secs(60);
 /// An ended leg cannot be revived so long (rm.md §2.1).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
 /// Sessions that have ended and can still be joined; beyond it the oldest cannot. Memory: about

@@ -15,6 +15,7 @@ mod queue;
 use std::time::Duration;
 
 use self::queue::Queue;
+use crate::alarm::Standing;
 use crate::limits::{OVERLOAD_CLEAR, QUEUE_AGE, QUEUE_CALM};
 
 /// The share that sheds all.
@@ -61,8 +62,7 @@ pub(crate) struct Overload {
     hold: u32,
     /// Datagrams since the kernel's drops were read last.
     received: u64,
-    /// When the alarm clears, if nothing more comes.
-    alarm_until: Option<Duration>,
+    alarm: Standing,
 }
 
 /// New requests per step, in [`UNIT`]ths.
@@ -107,7 +107,7 @@ impl Overload {
             calm: 0,
             hold: 0,
             received: 0,
-            alarm_until: None,
+            alarm: Standing::default(),
         }
     }
 
@@ -224,8 +224,12 @@ impl Overload {
 
     /// Raises the alarm, or keeps it up; true when it was not up.
     pub(crate) fn raise(&mut self, now: Duration) -> bool {
-        let up = self.alarm_until.replace(now + OVERLOAD_CLEAR).is_some_and(|until| now < until);
-        !up
+        self.alarm.raise(now, OVERLOAD_CLEAR)
+    }
+
+    /// Whether it is up.
+    pub(crate) fn is_alarming(&self, now: Duration) -> bool {
+        self.alarm.stands(now)
     }
 }
 

@@ -214,6 +214,16 @@ impl Pool {
         gone.into_iter().map(forget).collect()
     }
 
+    /// A group was told to be full, and still is.
+    pub(crate) fn has_full_group(&self, now: Duration) -> bool {
+        self.boards.iter().any(|board| board.is_still_full(|key| self.members.get(key), now))
+    }
+
+    /// Somebody whom calls are meant for is dead.
+    pub(crate) fn has_dead_member(&self, now: Duration) -> bool {
+        self.configured().any(|(_, member)| member.shown(now) == Shown::Dead)
+    }
+
     pub(crate) fn get(&self, key: usize) -> Option<&Member> {
         self.members.get(key)
     }

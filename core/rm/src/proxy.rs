@@ -26,6 +26,7 @@ use slab::Slab;
 
 use crate::admit::strangers::{Bucket, Strangers};
 use crate::admit::{Request, Sources, Way};
+use crate::alarm::Alarms;
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
 use crate::forward::draft::Draft;
@@ -38,7 +39,7 @@ use crate::limits::{PENDING, PENDING_RESERVE, WATCHES};
 use crate::log;
 use crate::output::{Event, Events};
 use crate::overload::Overload;
-use crate::policy::{self, Usage};
+use crate::policy::Usage;
 use crate::pool::Pool;
 use crate::record::{Minutes, Recorder, Story};
 use crate::reject::{No, Reason};
@@ -61,7 +62,7 @@ pub struct Proxy {
     pub(crate) sources: Sources,
     pub(crate) names: Names,
     pub(crate) usage: Usage,
-    pub(crate) policy_alarms: policy::Alarms,
+    pub(crate) alarms: Alarms,
     pub(crate) pool: Pool,
     pub(crate) table: Table,
     pub(crate) lingering: Lingering,
@@ -176,7 +177,7 @@ impl Proxy {
             sources: Sources::new(&snapshot, seed),
             names: Names::default(),
             usage: Usage::new(seed),
-            policy_alarms: policy::Alarms::default(),
+            alarms: Alarms::default(),
             pool: Pool::new(seed),
             table: Table::new(seed),
             lingering: Lingering::new(seed),

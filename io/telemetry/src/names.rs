@@ -68,6 +68,8 @@ names! {
     RM_TRANSPORT_ERRORS_TOTAL = "ringmaster_rm_transport_errors_total",
     RM_UDP_DROPS_TOTAL = "ringmaster_rm_udp_drops_total",
     RM_SESSIONS = "ringmaster_rm_sessions",
+    RM_USAGE = "ringmaster_rm_usage",
+    RM_LIMIT = "ringmaster_rm_limit",
     RM_REJECTED_TOTAL = "ringmaster_rm_rejected_total",
     RM_BURST_TOTAL = "ringmaster_rm_burst_total",
     RM_FAILOVERS_TOTAL = "ringmaster_rm_failovers_total",

@@ -32,7 +32,7 @@ pub(crate) struct Figures {
     /// What of the new requests is shed: 0 none, 1 some, 2 all.
     pub(crate) overload: u8,
     /// Alarms by name, and whether each is raised.
-    pub(crate) alarms: [(&'static str, bool); 1],
+    pub(crate) alarms: Vec<(&'static str, bool)>,
 }
 
 /// Signs of life of the engine thread.

@@ -46,8 +46,10 @@ pub(crate) struct Shared {
     pub(crate) admin: Admin,
 }
 
-/// Who may change something, and where it is kept.
+/// What is told, who may change something, and where it is kept.
 pub(crate) struct Admin {
+    /// `/metrics` tells of single profiles too.
+    pub(crate) profile_metrics: bool,
     pub(crate) tokens: Option<Tokens>,
     /// What operators want of resources.
     pub(crate) wills: Wills,

@@ -76,7 +76,8 @@ impl Base {
         let certificates = tls.map(|tls| Certificates::open(tls, clock.now(), log)).transpose()?;
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
-        let admin = Admin { tokens, wills: Wills::at(dir.wills()) };
+        let (wills, profile_metrics) = (Wills::at(dir.wills()), rm.profile_metrics);
+        let admin = Admin { profile_metrics, tokens, wills };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;

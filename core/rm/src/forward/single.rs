@@ -82,7 +82,12 @@ impl Proxy {
             Some(session) => joining::join(&asking, session, self.first_number(session), trace)?,
             None => select::select(&asking, None, trace)?,
         };
-        let number = may_pass(&snapshot, &choice, message, trace)?;
+        self.tell_missed(request.now, &choice, None);
+        if choice.disabled {
+            return Err(Reason::Disabled.into());
+        }
+        let number = may_pass(&snapshot, &choice, message, trace)
+            .map_err(|refused| self.with_alarm(request.now, refused.no, refused.alarm))?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
@@ -246,10 +251,7 @@ fn may_pass(
     choice: &Choice,
     message: &Message<'_>,
     trace: &mut Trace,
-) -> Result<Option<String>, No> {
-    if choice.disabled {
-        return Err(Reason::Disabled.into());
-    }
+) -> Result<Option<String>, Box<policy::Refused>> {
     if message.method() == Method::Options {
         return Ok(None);
     }
@@ -270,5 +272,5 @@ fn may_pass(
         priority: false,
     };
     let judges = policy::judges(snapshot, asked.tenant, asked.profile);
-    policy::permit::permit(&judges, &asked, trace).map_err(|refused| refused.no)
+    policy::permit::permit(&judges, &asked, trace)
 }

@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::time::Now;
-
 use super::usage::Object;
 use crate::limits::POLICY_ALARM;
 use crate::reject::Reason;
@@ -41,35 +39,37 @@ impl Kind {
     }
 }
 
-impl crate::proxy::Proxy {
-    /// Alarms by name, and whether each is raised.
-    #[must_use]
-    pub fn alarms(&self, now: Now) -> [(&'static str, bool); 1] {
-        [(NAME, self.policy_alarms.is_raised(now.mono))]
-    }
-}
-
-/// When each alarm may be raised again.
+/// What stands of each object and kind.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
-    until: BTreeMap<(Object, Kind), Duration>,
+    all: BTreeMap<(Object, Kind), Told>,
+}
+
+/// One of them: when its next log line may be made, and until when it stands.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    again: Duration,
+    until: Duration,
 }
 
 impl Alarms {
-    /// Whether this refusal raises its alarm: the first one of a minute does.
+    /// A refusal that wants an alarm; true when its log line is to say so: the first of a minute.
     pub(crate) fn raise(&mut self, now: Duration, object: Object, kind: Kind) -> bool {
         // objects come from the configuration, and what is over is forgotten
-        self.until.retain(|_, until| *until > now);
-        let raised = !self.until.contains_key(&(object, kind));
-        if raised {
-            self.until.insert((object, kind), now + POLICY_ALARM);
+        self.all.retain(|_, told| told.until > now);
+        let until = now + POLICY_ALARM;
+        let told = self.all.entry((object, kind)).or_insert(Told { again: now, until });
+        told.until = until;
+        let says = told.again <= now;
+        if says {
+            told.again = until;
         }
-        raised
+        says
     }
 
-    /// Whether one was raised within the last minute.
+    /// Whether there was one within the last minute.
     pub(crate) fn is_raised(&self, now: Duration) -> bool {
-        self.until.values().any(|until| *until > now)
+        self.all.values().any(|told| told.until > now)
     }
 }
 
@@ -85,11 +85,13 @@ mod tests {
         let (mut alarms, acme) = (Alarms::default(), (Scope::Tenant, Dbid(7)));
         let at = Duration::from_secs;
         assert!(alarms.raise(at(1), acme, Kind::UsageLimit));
-        assert!(!alarms.raise(at(60), acme, Kind::UsageLimit));
+        assert!(!alarms.raise(at(50), acme, Kind::UsageLimit));
         assert!(alarms.raise(at(2), acme, Kind::RateLimit));
         assert!(alarms.raise(at(2), (Scope::Profile, Dbid(7)), Kind::UsageLimit));
         assert!(alarms.is_raised(at(60)));
         assert!(alarms.raise(at(61), acme, Kind::UsageLimit));
-        assert!(!alarms.is_raised(at(121)));
+        assert!(!alarms.raise(at(110), acme, Kind::UsageLimit));
+        // it does not go out between two refusals of which only the first was told
+        assert!(alarms.is_raised(at(169)) && !alarms.is_raised(at(170)));
     }
 }

@@ -181,6 +181,23 @@ impl Board {
         full && !told
     }
 
+    /// It was told that all who might take calls are full, and nothing has changed that since.
+    pub(crate) fn is_still_full<'m>(
+        &self,
+        member: impl Fn(usize) -> Option<&'m Member>,
+        now: Duration,
+    ) -> bool {
+        let mut full = false;
+        for member in self.seats.iter().filter_map(|seat| member(seat.member)) {
+            let shown = member.shown(now);
+            if !self.told_full || Tier::of(member, shown, now).is_some() {
+                return false;
+            }
+            full |= shown == Shown::Full;
+        }
+        full
+    }
+
     /// One member has changed.
     pub(crate) fn look(&mut self, at: usize, member: &Member, now: Duration) {
         let Some(seat) = self.seats.get_mut(at) else { return };

@@ -45,14 +45,18 @@ pub struct Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set {
     object: Object,
-    of: Counted,
+    /// What of its object is in it.
+    pub of: Counted,
 }
 
 /// What of an object is in a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counted {
+pub enum Counted {
+    /// Its sessions.
     Sessions,
+    /// Those that began with an inbound leg.
     Inbound,
+    /// Legs of one service.
     Legs(Service),
 }
 

@@ -14,6 +14,7 @@ mod policies;
 mod policy_property;
 
 mod affinity;
+mod alarms;
 mod allocation;
 mod answers;
 mod bounds;

@@ -252,20 +252,16 @@ fn scenario_11_levels_in_records_and_one_alarm() {
         assert!(answer.starts_with("SIP/2.0 480 ") && header(&answer, "Retry-After") == "5");
         assert_eq!(header(&answer, "Warning"), "399 rm-1 \"usage-limit\"");
     };
-    let raised = |world: &World| {
-        let alarm = ("alarm", "RMPolicyViolation".to_owned());
-        let lines = world.logs.iter().filter(|(id, _)| *id == 20301);
-        lines.map(|(_, fields)| fields.contains(&alarm)).collect::<Vec<_>>()
-    };
     for call in ["r1", "r2", "r3"] {
         refused(&mut world, call);
     }
-    assert_eq!(raised(&world), [true, false, false]);
-    assert_eq!(world.proxy.alarms(world.now), [("RMPolicyViolation", true)]);
+    assert_eq!(world.told_alarms(20301), ["RMPolicyViolation", "", ""]);
+    assert_eq!(world.alarms(), ["RMPolicyViolation"]);
     world.run(Duration::from_secs(60));
-    assert_eq!(world.proxy.alarms(world.now), [("RMPolicyViolation", false)]);
+    assert_eq!(world.alarms(), [""; 0]);
     refused(&mut world, "r4");
-    assert_eq!(raised(&world), [true, false, false, true]);
+    let told = ["RMPolicyViolation", "", "", "RMPolicyViolation"];
+    assert_eq!(world.told_alarms(20301), told);
 }
 
 /// Each kind of refusal raises its own alarm where a policy wants it, and no other does.
@@ -282,20 +278,46 @@ fn alarms_are_raised_for_the_refusals_that_a_policy_names() {
             "north-main dials 1",
             20306,
         ),
+        (
+            "transfer_forbidden",
+            json!({"transfer_allowed": false}),
+            "north-main transfers to 1",
+            20305,
+        ),
     ];
     for (kind, policy, call, log) in &kinds {
         for (named, ..) in &kinds {
             let mut policy = policy.clone();
             policy["alarms"] = json!({*named: true});
             let mut case = Case::new(&[("north".to_owned(), policy)]);
+            if call.contains("transfers") {
+                assert_eq!(case.call("north-main"), "admitted 1");
+            }
             case.call(call);
             let world = &case.world;
             let (_, fields) = world.logs.iter().find(|(id, _)| id == log).expect(kind);
             let told = fields.iter().any(|(name, _)| *name == "alarm");
-            let raised = world.proxy.alarms(world.now) == [("RMPolicyViolation", true)];
+            let raised = world.alarms() == ["RMPolicyViolation"];
             assert_eq!((told, raised), (kind == named, kind == named), "{kind} {named}");
         }
     }
+}
+
+/// A request outside dialogs that a policy forbids raises its alarm like a call.
+#[test]
+fn a_message_that_is_refused_raises_its_alarm() {
+    let policy = json!({"services": {"voicexml": {"allowed": false}},
+        "alarms": {"service_forbidden": true}});
+    let mut case = Case::new(&[("north".to_owned(), policy)]);
+    let world = &mut case.world;
+    for call in ["m1", "m2"] {
+        world.udp(CALLER, &invite("1001", call).replace("INVITE", "MESSAGE"));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 403 "));
+    }
+    assert_eq!(world.told_alarms(20304), ["RMPolicyViolation", ""]);
+    assert_eq!(world.alarms(), ["RMPolicyViolation"]);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.alarms(), [""; 0]);
 }
 
 /// Scenario 12: the parent's override of 300 below the child's own 400.

@@ -318,6 +318,20 @@ impl World {
         self.records.iter().map(|one| &one.json).filter(|one| one["phase"] == phase).collect()
     }
 
+    /// Alarms that are raised.
+    pub(crate) fn alarms(&self) -> Vec<&'static str> {
+        let all = self.proxy.alarms(self.now).into_iter();
+        all.filter_map(|(name, raised)| raised.then_some(name)).collect()
+    }
+
+    /// The alarm that each log line of this id tells; empty: none.
+    pub(crate) fn told_alarms(&self, id: u16) -> Vec<&str> {
+        let lines = self.logs.iter().filter(|(own, _)| *own == id);
+        let alarm =
+            |fields: &'_ [(&str, String)]| fields.iter().position(|(name, _)| *name == "alarm");
+        lines.map(|(_, fields)| alarm(fields).map_or("", |at| fields[at].1.as_str())).collect()
+    }
+
     pub(crate) fn has_log(&self, id: u16) -> bool {
         self.logs.iter().any(|(one, _)| *one == id)
     }

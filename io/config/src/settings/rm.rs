@@ -47,6 +47,8 @@ pub struct Rm {
     pub broker_user: Option<String>,
     /// `rm.reporting.password_file`
     pub broker_password_file: Option<PathBuf>,
+    /// `rm.metrics.profiles`: `/metrics` tells of single profiles too.
+    pub profile_metrics: bool,
     /// `rm.drain_delay`
     pub drain_delay: Duration,
     /// `rm.drain_timeout`
@@ -93,6 +95,7 @@ impl Default for Rm {
             broker: HostPort { host: "127.0.0.1".to_owned(), port: 61_616 },
             broker_user: None,
             broker_password_file: None,
+            profile_metrics: false,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(15 * 60),
         }
@@ -149,10 +152,16 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
         later::refuse(&object, "rm.reporting", &[]);
         object.finish();
     }
+    if let Some(object) = rm.get("metrics").and_then(|field| field.object()) {
+        let profiles = object.get("profiles").and_then(|field| field.boolean());
+        put(&mut settings.profile_metrics, profiles);
+        later::refuse(&object, "rm.metrics", &[]);
+        object.finish();
+    }
     let duration = |key, most| rm.get(key).and_then(|f| f.duration(Duration::ZERO, most));
     put(&mut settings.drain_delay, duration("drain_delay", DAY));
     put(&mut settings.drain_timeout, duration("drain_timeout", DAY * 7));
-    later::refuse(&rm, "rm", &["sip", "monitor", "cluster", "reporting"]);
+    later::refuse(&rm, "rm", &["sip", "monitor", "cluster", "reporting", "metrics"]);
     rm.finish();
     settings.node_id = node_id?;
     Some(settings)

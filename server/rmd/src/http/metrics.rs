@@ -2,6 +2,7 @@
 //! what the other threads count. Of the tables only what is built exists.
 
 mod engine;
+mod limits;
 mod records;
 mod tenants;
 
@@ -36,6 +37,7 @@ pub(super) async fn metrics(
     life(&mut out, &shared);
     engine::families(&mut out, &figures);
     tenants::family(&mut out, &shared).await?;
+    limits::families(&mut out, &shared).await?;
     records::families(&mut out, &figures, &shared);
     Ok(([(header::CONTENT_TYPE, format.content_type())], out.finish()).into_response())
 }

@@ -12,6 +12,7 @@ mod calls;
 mod flood;
 mod http;
 mod keys;
+mod metrics;
 mod node;
 mod peer;
 mod resources;

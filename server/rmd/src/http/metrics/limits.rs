@@ -1,0 +1,128 @@
+//! How much of the limits of tenants and profiles is used (ops.md §5.1): what they are stands in
+//! the snapshot, what is used is asked for, a bounded number at a time.
+//!
+//! Every tenant is told, of profiles only where `rm.metrics.profiles` wants it; of services those
+//! that have a limit. What has the lower dbid keeps its own series.
+
+use super::float;
+use crate::http::Shared;
+use crate::http::problem::Problem;
+use crate::inbox::Query;
+use model::config::Service;
+use model::id::Dbid;
+use model::snapshot::Snapshot;
+use rm::limits::USED_ASKED;
+use rm::view::limits::{Counted, Limit, Set, of_profile, of_tenant};
+use std::collections::BTreeMap;
+use telemetry::names;
+use telemetry::prometheus::{Exposition, Kind};
+
+/// Series of one family (rm.md §12.2); what is used beyond is one series `other` of each kind.
+const SERIES: usize = 10_000;
+const LEVELS: [&str; 3] = ["1", "2", "3"];
+
+/// One set, and how large it may be at each burst level.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    kind: &'static str,
+    object: String,
+    set: Set,
+    limits: Option<[u64; 3]>,
+    /// So many levels are told: there is but one of a service.
+    levels: usize,
+}
+
+pub(super) async fn families(out: &mut Exposition, shared: &Shared) -> Result<(), Problem> {
+    let snapshot = shared.state.snapshot().ok_or_else(Problem::busy)?;
+    let rows = rows(&snapshot, shared.admin.profile_metrics);
+    let mut used = Vec::with_capacity(rows.len());
+    for part in rows.chunks(USED_ASKED) {
+        let sets = part.iter().map(|row| row.set).collect();
+        used.extend(shared.ask(|reply| Query::Used(sets, reply)).await?);
+    }
+    tell_usage(out, &rows, &used);
+    tell_limits(out, &rows);
+    Ok(())
+}
+
+fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64]) {
+    let help = "live sessions of tenants and profiles, legs of a service";
+    out.family(names::RM_USAGE, Kind::Gauge, help);
+    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
+    for (at, (row, used)) in rows.iter().zip(used).enumerate() {
+        if at < SERIES {
+            out.sample(&[("kind", row.kind), ("object", &row.object)], float(*used));
+        } else {
+            *others.entry(row.kind).or_default() += used;
+        }
+    }
+    for (kind, used) in others {
+        out.sample(&[("kind", kind), ("object", "other")], float(used));
+    }
+}
+
+fn tell_limits(out: &mut Exposition, rows: &[Row]) {
+    out.family(names::RM_LIMIT, Kind::Gauge, "how many may live, by burst level");
+    let limited = rows.iter().filter_map(|row| Some((row, row.limits?)));
+    let samples = limited.flat_map(|(row, limits)| {
+        LEVELS.into_iter().zip(limits).take(row.levels).map(move |one| (row, one))
+    });
+    for (row, (level, limit)) in samples.take(SERIES) {
+        let labels = [("kind", row.kind), ("object", row.object.as_str()), ("level", level)];
+        out.sample(&labels, float(limit));
+    }
+}
+
+/// All rows in the order of the dbids of their objects.
+fn rows(snapshot: &Snapshot, profiles: bool) -> Vec<Row> {
+    let mut objects: Vec<(Dbid, Vec<Row>)> = Vec::new();
+    for (ix, tenant) in snapshot.tenants() {
+        let rows = of_object("tenant", &tenant.name, of_tenant(snapshot, ix));
+        objects.push((tenant.dbid, rows));
+    }
+    for (ix, profile) in snapshot.profiles().filter(|_| profiles) {
+        let name = format!("{}/{}", snapshot.tenant(profile.tenant).name, profile.name);
+        let rows = of_object("profile", &name, of_profile(snapshot, ix));
+        objects.push((profile.dbid, rows));
+    }
+    objects.sort_by_key(|(dbid, _)| *dbid);
+    objects.into_iter().flat_map(|(_, rows)| rows).collect()
+}
+
+/// The rows of one object: of several limits of the same set the stricter.
+fn of_object(kind: &'static str, name: &str, limits: Vec<Limit>) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for limit in limits {
+        let said = levels(&limit);
+        if let Some(row) = rows.iter_mut().find(|row| row.set == limit.set) {
+            row.limits = stricter(row.limits, said);
+            continue;
+        }
+        let (kind, object, levels) = match limit.set.of {
+            Counted::Sessions => (kind, name.to_owned(), LEVELS.len()),
+            Counted::Legs(service) => ("service", of_service(name, service), 1),
+            // the same calls are `rmTenantCurrentInboundCalls`
+            Counted::Inbound => continue,
+        };
+        rows.push(Row { kind, object, set: limit.set, limits: said, levels });
+    }
+    rows
+}
+
+fn of_service(name: &str, service: Service) -> String {
+    format!("{name}/{service}")
+}
+
+/// A level that is not set is the one below it.
+fn levels(limit: &Limit) -> Option<[u64; 3]> {
+    let first = limit.limit?;
+    let second = limit.level2.unwrap_or(first);
+    Some([first, second, limit.level3.unwrap_or(second)])
+}
+
+fn stricter(one: Option<[u64; 3]>, other: Option<[u64; 3]>) -> Option<[u64; 3]> {
+    match (one, other) {
+        (Some([a, b, c]), Some([d, e, f])) => Some([a.min(d), b.min(e), c.min(f)]),
+        (one, other) => one.or(other),
+    }
+}
