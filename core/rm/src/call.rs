@@ -14,7 +14,8 @@ use model::time::Now;
 use crate::admit::{Request, Source, own};
 use crate::alarm;
 use crate::counters::count;
-use crate::forward::through::Through;
+use crate::forward::outside::Outside;
+use crate::forward::through::{Ahead, Through};
 use crate::log;
 use crate::policy::alarm::Kind as Violation;
 use crate::policy::{self, Object, Refused};
@@ -36,8 +37,10 @@ pub(crate) struct Call {
     pub(crate) plan: Plan,
     /// The number towards the outside, when dialling rules have changed it.
     pub(crate) number: Option<String>,
-    /// The Route entry of its sender that it goes through.
+    /// The Route entry of its sender that it goes through, or the host outside.
     pub(crate) through: Option<Box<Through>>,
+    /// The host that it may leave for.
+    pub(crate) outside: Option<Box<Outside>>,
     pub(crate) story: Story,
 }
 
@@ -54,12 +57,13 @@ impl Proxy {
         &mut self,
         request: &Request<'_, '_>,
         source: Source,
-        through: Option<Box<Through>>,
+        ahead: Ahead,
     ) -> Option<Call> {
         let leg = self.begin(request, &source)?;
         let plan = Plan::of(Dbid(0), Dbid(0), Service::Voicexml);
         let story = self.recorder.story();
-        Some(Call { leg, source, choice: None, plan, number: None, through, story })
+        let Ahead { through, outside } = ahead;
+        Some(Call { leg, source, choice: None, plan, number: None, through, outside, story })
     }
 
     /// The stages that decide, in their order: select, authorise, place.
@@ -326,7 +330,8 @@ impl Proxy {
         }
     }
 
-    /// A resource for the call; where no connector is left, what is to happen instead.
+    /// A resource for the call; where no connector is left, what is to happen instead, and where
+    /// there is no gateway, the host outside.
     pub(crate) fn place_or_instead(
         &mut self,
         snapshot: &Arc<Snapshot>,
@@ -337,6 +342,12 @@ impl Proxy {
             Err(_) if call.plan.service == Service::Cti => {
                 let action = self.when_exhausted(&call.plan);
                 self.instead_of_cti(request, call, &action)
+            }
+            Err(no) => {
+                let (outside, trace) = (call.outside.take(), &mut call.story.trace);
+                let (pick, through) = self.leave_for(outside, no, &mut call.plan, trace)?;
+                call.through = Some(through);
+                Ok(pick)
             }
             placed => placed,
         }

@@ -19,6 +19,7 @@ use crate::admit::{Request, Source};
 use crate::alarm::Alarms;
 use crate::call::Call;
 use crate::counters::Counters;
+use crate::forward::through::Ahead;
 use crate::forward::{Attempt, branch};
 use crate::input::NodeState;
 use crate::output::Events;
@@ -192,7 +193,8 @@ impl Proxy {
         };
         source.priority = source.priority || self.is_priority_number(request.message);
         let before = self.session_before(request.message, &source);
-        let Some(mut call) = self.remember(request, source, None) else {
+        let ahead = Ahead { outside: self.outside_now(request), ..Ahead::default() };
+        let Some(mut call) = self.remember(request, source, ahead) else {
             return self.refused(request, &Reason::Internal.into());
         };
         call.plan.explained = true;

@@ -11,6 +11,7 @@ pub(crate) mod draft;
 pub(crate) mod egress;
 pub(crate) mod failover;
 pub(crate) mod headers;
+pub(crate) mod outside;
 pub(crate) mod own_request;
 pub(crate) mod passed_over;
 pub(crate) mod record_route;
@@ -274,8 +275,10 @@ impl Proxy {
     fn sent(&mut self, now: Now, attempt: Attempt, flow: Flow, by_size: bool, bytes: &[u8]) {
         let Attempt { hunt: key, pick, target, .. } = attempt;
         let number = self.branches;
-        let group = self.snapshot.group(pick.group);
-        let (group, timeout) = (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout));
+        let (group, timeout) = match pick.group.map(|group| self.snapshot.group(group)) {
+            Some(group) => (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout)),
+            None => (Dbid(0), limits::OUTSIDE_TRY),
+        };
         // a connect that fails in time must be told apart from a server that does not answer
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
         let options = ClientOptions { timeout: Some(timeout + grace) };
@@ -359,14 +362,12 @@ impl Proxy {
         message: &Message<'_>,
         draft: &mut Draft,
     ) -> Result<(Flow, bool), No> {
-        let internal = || No::new(Reason::Internal, "resource without address");
-        let member = self.pool.get(attempt.pick.member).ok_or_else(internal)?;
-        let address = member.address.as_ref().ok_or_else(internal)?;
         let target = attempt.target;
         let through = self.hunts.get(attempt.hunt).and_then(|hunt| hunt.through.as_deref());
+        let address = || self.pool.get(attempt.pick.member)?.address.as_ref();
         let fixed = match through {
             Some(through) => through.fixed,
-            None => egress::fixed_transport(address).is_some(),
+            None => address().is_some_and(|address| egress::fixed_transport(address).is_some()),
         };
         let flow = self.write_try(attempt, message, draft)?;
         match self.carriage(now, target, fixed, draft.bytes.len())? {
@@ -389,8 +390,9 @@ impl Proxy {
         let internal = |what: &str| No::new(Reason::Internal, what);
         let hunt = self.hunts.get(attempt.hunt).ok_or_else(|| internal("no hunt"))?;
         let (session, leg) = self.table.both(hunt.leg).ok_or_else(|| internal("no leg"))?;
-        let member = self.pool.get(attempt.pick.member).ok_or_else(|| internal("no resource"))?;
-        let address = member.address.as_ref().ok_or_else(|| internal("no address"))?;
+        let outside = hunt.through.as_deref().and_then(|through| through.outside.as_deref());
+        let (address, secure) = self.called(outside, attempt.pick.member)?;
+        let member = self.pool.get(attempt.pick.member);
         let index = self
             .egress(transport, remote)
             .ok_or_else(|| internal("no listener for the resource's transport"))?;
@@ -400,7 +402,7 @@ impl Proxy {
         draft.clear();
         let Draft { start, top, edits, .. } = draft;
         start.push_str("INVITE ");
-        hunt.target.write(address, start)?;
+        hunt.target.write(address, secure, start)?;
         let aim = self.aim(message, start, transport)?;
         self.via(listener, transport, self.branches, hunt.hash, top);
         let double =
@@ -412,7 +414,7 @@ impl Proxy {
             epoch: leg.epoch,
             tenant: session.tenant.as_ref().map_or(Dbid(0), |tenant| tenant.dbid),
             profile: session.profile.as_ref().map_or(Dbid(0), |profile| profile.dbid),
-            resource: member.names.dbid,
+            resource: member.map_or(Dbid(0), |member| member.names.dbid),
             start: leg.started,
             revision: low_half(session.revision),
             service: leg.service,

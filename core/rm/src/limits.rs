@@ -27,6 +27,8 @@ pub const NOTIFY_BYTES: usize = 48 << 10;
 pub const WILLS: usize = 20_000;
 /// Tries of one INVITE over all groups.
 pub const TRIES_TOTAL: usize = 5;
+/// A host outside that gives no answer is waited for so long (rm.md §1.11).
+pub const OUTSIDE_TRY: Duration = Duration::from_secs(32);
 /// Late answers to a try that was given up are expected so long (rm.md §7.8).
 pub const WATCH: Duration = Duration::from_secs(32);
 /// Tries that are watched at once; late answers to further ones are strays.

@@ -431,13 +431,13 @@ impl Proxy {
             Ok(source) => source,
             Err(no) => return self.refuse(request, &no),
         };
-        let through = match self.onward(request) {
-            Ok(Onward::Known(through)) => through,
+        let ahead = match self.onward(request) {
+            Ok(Onward::Known(ahead)) => ahead,
             Ok(Onward::Waits) => return,
             Err(no) => return self.refuse(request, &no),
         };
         source.priority = source.priority || self.is_priority_number(request.message);
-        let Some(mut call) = self.remember(request, source, through) else {
+        let Some(mut call) = self.remember(request, source, ahead) else {
             return self.refuse(request, &Reason::Internal.into());
         };
         let decided = self.decide(request, &mut call);

@@ -8,6 +8,7 @@ use sip::transport::Flow;
 
 use crate::admit::Request;
 use crate::call::Call;
+use crate::forward::through::Ahead;
 use crate::proxy::Proxy;
 
 /// A call that is remembered, and will not be forwarded.
@@ -19,7 +20,7 @@ impl Proxy {
     pub fn begin_trial(&mut self, now: Now, flow: Flow, message: &Message<'_>) -> Option<Trial> {
         let source = self.sources.of(&self.settings, flow);
         let request = Request { now, id: ServerId::NONE, flow, message, source, hash: 0 };
-        self.remember(&request, source, None).map(Trial)
+        self.remember(&request, source, Ahead::default()).map(Trial)
     }
 
     /// Decides it; what it was given it keeps.

@@ -19,6 +19,9 @@ pub struct Options {
     pub trust_tenant_parameter: bool,
     /// `rm/ignore-gw-lrg-configuration`: whether the group of a gateway says nothing of its calls.
     pub ignore_gateway_group: bool,
+    /// `rm/allow-direct-outbound`: where a tenant has no gateway, its calls to the outside may go
+    /// to the host in their Request-URI.
+    pub direct_outbound: bool,
     /// `rm/session-linger`: how long a session can be joined after its last leg.
     pub session_linger: Duration,
     /// `rm/cti-unavailable-respcode`: answers of a connector after which no other one is asked.
@@ -121,6 +124,7 @@ impl Default for Options {
             ignore_ruri_tenant_dbid: true,
             trust_tenant_parameter: true,
             ignore_gateway_group: false,
+            direct_outbound: false,
             session_linger: Duration::from_secs(5),
             cti_stops: StatusSet::default(),
             cti_stopped: CtiAction::Reject,

@@ -31,6 +31,8 @@ pub(crate) enum Again {
 #[derive(Debug)]
 pub(crate) struct Single {
     pub(crate) member: usize,
+    /// A Request-URI whose host is called instead of a member.
+    pub(crate) outside: Option<String>,
     /// Its Request-URI there.
     pub(crate) uri: request_uri::Target,
     /// The address in hand, and those that are left.

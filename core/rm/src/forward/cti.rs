@@ -126,6 +126,7 @@ impl Proxy {
             plan: hunt.plan.clone(),
             number: None,
             through: None,
+            outside: None,
             story: std::mem::take(&mut hunt.story),
         };
         let placed = self.instead_of_cti(&request, &mut call, action);

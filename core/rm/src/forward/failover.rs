@@ -14,7 +14,7 @@ use sip::message::Message;
 
 use super::response::Back;
 use super::size::too_large_an_answer;
-use super::verdict::{Outcome, rank, verdict};
+use super::verdict::{Before, Outcome, rank, verdict};
 use super::{Attempt, Hunt};
 use crate::counters::count;
 use crate::pool::Pick;
@@ -52,8 +52,13 @@ impl Proxy {
         let retry_after = message
             .and_then(|message| message.header(Name::RetryAfter))
             .and_then(|header| header.number());
-        let judged = verdict(outcome, progress, listed, retry_after, service);
-        let next = judged.next && !cancelled && !detour;
+        let before = match (cancelled, progress) {
+            (true, _) => Before::Gone,
+            (false, true) => Before::Progress,
+            (false, false) => Before::Nothing,
+        };
+        let judged = verdict(outcome, before, listed, retry_after, service);
+        let next = judged.next && !detour;
         let instead = self.instead(key, current.group, outcome).filter(|_| !progress);
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
@@ -63,10 +68,7 @@ impl Proxy {
                 hunt.story = story;
             }
         }
-        if !cancelled
-            && !detour
-            && let Some(tried) = judged.resource
-        {
+        if let Some(tried) = judged.resource.filter(|_| !detour) {
             self.tell_member(now, member, tried, outcome);
         }
         self.give_up(now, key, current, matches!(outcome, Outcome::Answer(_)));
@@ -331,13 +333,12 @@ impl Proxy {
         (member, group, by): (usize, Dbid, &'static str),
         target: Target,
     ) {
-        let group = self.snapshot.groups().find(|(_, one)| one.dbid == group);
-        let sent = match group {
-            Some((group, _)) => {
-                let pick = Pick { member, group, by };
-                self.send_try(now, Attempt { hunt: key, pick, target }, None)
-            }
-            None => Err(Reason::HuntFailed.into()),
+        let found = self.snapshot.groups().find(|(_, one)| one.dbid == group);
+        let pick = Pick { member, group: found.map(|(group, _)| group), by };
+        let sent = if pick.group.is_some() || pick == Pick::OUTSIDE {
+            self.send_try(now, Attempt { hunt: key, pick, target }, None)
+        } else {
+            Err(Reason::HuntFailed.into())
         };
         match sent {
             Ok(()) => {}

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use model::config::{Parameter, ResourceAddress, Service};
+use model::config::{Parameter, Service};
 use model::id::Guid;
 use model::snapshot::Snapshot;
 use sip::buffers::Buffers;
@@ -134,15 +134,15 @@ fn named(name: &str, out: &mut String) {
 }
 
 impl Target {
-    /// Appends the whole Request-URI for one address.
+    /// Appends the whole Request-URI for one address; `secure`: it is a `sips:` one.
     ///
     /// # Errors
     /// When it would be too long: 414 for what the request has brought, `internal` when the
     /// configuration alone is.
-    pub(crate) fn write(&self, address: &ResourceAddress, out: &mut String) -> Result<(), No> {
-        let parsed = Uri::parse(&address.uri).map_err(|_| No::from(Reason::Internal))?;
+    pub(crate) fn write(&self, address: &str, secure: bool, out: &mut String) -> Result<(), No> {
+        let parsed = Uri::parse(address).map_err(|_| No::from(Reason::Internal))?;
         let before = out.len();
-        let scheme = if self.secure || address.secure { "sips" } else { "sip" };
+        let scheme = if self.secure || secure { "sips" } else { "sip" };
         let (user, tail) = self.text.split_at_checked(self.user).unwrap_or_default();
         // writing to a String cannot fail
         let _ = write!(out, "{scheme}:{user}@{}", parsed.host);

@@ -17,9 +17,9 @@ use sip::transport::{Flow, Transport};
 
 use super::draft::Draft;
 use super::size::Carriage;
-use super::through::{Onward, Through};
+use super::through::{Ahead, Onward};
 use super::trust::Trust;
-use super::verdict::{Outcome, verdict};
+use super::verdict::{Before, Outcome, verdict};
 use super::{egress, request_uri, rewrite, routes, session_timer};
 use crate::admit::{Request, Source};
 use crate::dialog::again::{Again, Sent, Single};
@@ -48,13 +48,13 @@ impl Proxy {
     /// As for a call.
     pub(crate) fn on_single(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
         let source = self.admit(request)?;
-        let through = match self.onward(request)? {
-            Onward::Known(through) => through,
+        let ahead = match self.onward(request)? {
+            Onward::Known(ahead) => ahead,
             Onward::Waits => return Ok(()),
         };
         let (story, draft) = (self.recorder.story(), self.fresh_draft());
         let mut desk = Desk { story, numbers: std::mem::take(&mut self.scratch), draft };
-        let done = self.pass_single(request, &source, through, &mut desk);
+        let done = self.pass_single(request, &source, ahead, &mut desk);
         let Desk { story, numbers, draft } = desk;
         self.recorder.told(story);
         (self.scratch, self.draft) = (numbers, draft);
@@ -65,7 +65,7 @@ impl Proxy {
         &mut self,
         request: &Request<'_, '_>,
         source: &Source,
-        through: Option<Box<Through>>,
+        ahead: Ahead,
         desk: &mut Desk,
     ) -> Result<(), No> {
         let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
@@ -93,7 +93,13 @@ impl Proxy {
         self.wish(&mut plan, message, source.trusted, dnis, None);
         let placed = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace);
         self.tell_filled();
-        let pick = placed?;
+        let (pick, through) = match placed {
+            Ok(pick) => (pick, ahead.through),
+            Err(no) => {
+                let left = self.leave_for(ahead.outside, no, &mut plan, trace);
+                left.map(|(pick, through)| (pick, Some(through)))?
+            }
+        };
         let internal = || No::from(Reason::Internal);
         let line = message.request().ok_or_else(internal)?;
         let trusted = source.trusted;
@@ -102,14 +108,14 @@ impl Proxy {
             request_uri::Facts { dnis, ani, trusted, number, ..request_uri::Facts::default() };
         let text = std::mem::take(&mut draft.top);
         let uri = request_uri::target(&snapshot, &choice, &line.target, &facts, text);
-        let member = self.pool.get(pick.member).ok_or_else(internal)?;
-        let address = member.address.as_ref().ok_or_else(internal)?;
         let is_through = through.is_some();
-        let (fixed, mut others) = match through {
-            Some(through) => (through.fixed, through.targets),
+        let (fixed, mut others, outside) = match through {
+            Some(through) => (through.fixed, through.targets, through.outside),
             None => {
+                let member = self.pool.get(pick.member).ok_or_else(internal)?;
+                let address = member.address.as_ref().ok_or_else(internal)?;
                 let order = member.reach.order(request.now.mono, &mut self.chance);
-                (egress::fixed_transport(address).is_some(), order)
+                (egress::fixed_transport(address).is_some(), order, None)
             }
         };
         if others.is_empty() {
@@ -121,7 +127,7 @@ impl Proxy {
         }
         let (uri, text) = uri.kept(&mut self.buffers);
         draft.top = text;
-        let single = Single { member: pick.member, uri, to, others, fixed };
+        let single = Single { member: pick.member, outside, uri, to, others, fixed };
         let placed = Placed { member: pick.member, plan, through: is_through };
         let trust = Trust { from: source.trusted, to: self.trusts_resource(pick.group, to) };
         self.send_single(request, trust, single, placed, draft)
@@ -201,8 +207,7 @@ impl Proxy {
         let Passing { message, ingress, hash, trust, .. } = *passing;
         let Target { transport, remote } = to;
         let internal = || No::from(Reason::Internal);
-        let member = self.pool.get(single.member).ok_or_else(internal)?;
-        let address = member.address.as_ref().ok_or_else(internal)?;
+        let (address, secure) = self.called(single.outside.as_deref(), single.member)?;
         let index = self.egress(transport, remote).ok_or_else(internal)?;
         let listener = self.listener(index).ok_or_else(internal)?;
         draft.clear();
@@ -213,7 +218,7 @@ impl Proxy {
         }
         start.push_str(message.method().as_str());
         start.push(' ');
-        single.uri.write(address, start)?;
+        single.uri.write(address, secure, start)?;
         let aim = self.aim(message, start, transport)?;
         rewrite::hop(message, ingress, edits);
         routes::write(message, aim.gone, aim.last.as_deref(), edits);
@@ -230,7 +235,7 @@ impl Proxy {
         outcome: Outcome,
         retry_after: Option<u32>,
     ) {
-        let judged = verdict(outcome, false, false, retry_after, placed.plan.service);
+        let judged = verdict(outcome, Before::Nothing, false, retry_after, placed.plan.service);
         // what a Route entry of the sender does not answer says nothing of the resource behind it
         let detour = placed.through && !matches!(outcome, Outcome::Answer(_));
         if let Some(tried) = judged.resource.filter(|_| !detour) {

@@ -1,10 +1,12 @@
 //! A request that goes on through a Route entry of its sender, behind our own (rm.md §1.5): the
 //! resource that was chosen stands in its Request-URI, and it leaves for the topmost entry that
-//! is left (RFC 3261 §16.6 steps 6 and 7).
+//! is left (RFC 3261 §16.6 steps 6 and 7). And one that leaves for the host of its Request-URI
+//! (`outside`).
 //!
 //! Between admit, which knows who may say so, and forward. What the entry does not answer says
 //! nothing of the resource behind it.
 
+use model::time::Now;
 use sip::locate::{Goal, Target};
 use sip::message::Message;
 use sip::transport::Transport;
@@ -14,6 +16,7 @@ use smallvec::SmallVec;
 use crate::admit::Request;
 use crate::call::is_secure;
 use crate::dialog::hop::Ways;
+use crate::forward::outside::Outside;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
 use crate::resolve::What;
@@ -25,15 +28,32 @@ pub(crate) struct Through {
     pub(crate) targets: SmallVec<[Target; 2]>,
     /// Its URI states the transport: size does not change it (rm.md §1.2).
     pub(crate) fixed: bool,
+    /// The Request-URI as it came, where its host is called instead of a resource.
+    pub(crate) outside: Option<String>,
+}
+
+/// Where a request goes on to besides its resource, or instead of one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ahead {
+    /// `None`: its sender has no Route entry behind ours.
+    pub(crate) through: Option<Box<Through>>,
+    /// `None`: it may not leave for the host in its Request-URI.
+    pub(crate) outside: Option<Box<Outside>>,
 }
 
 /// What is known of that.
 #[derive(Debug)]
 pub(crate) enum Onward {
-    /// Everything; `None`: there is no such entry.
-    Known(Option<Box<Through>>),
-    /// The request waits for the name in it.
+    Known(Ahead),
+    /// The request waits for a name.
     Waits,
+}
+
+/// What is known of the way to one URI.
+pub(crate) enum Found {
+    Through(Through),
+    /// Its name is to be resolved first.
+    Name(Goal),
 }
 
 /// First line and Route of a request towards a resource.
@@ -48,35 +68,49 @@ pub(crate) struct Aim {
 }
 
 impl Proxy {
-    /// Where a request outside dialogs goes on to, besides its resource.
+    /// Where a request outside dialogs goes on to, besides its resource or instead of one.
     ///
     /// # Errors
     /// `next-hop`, `relay-refused`.
     pub(crate) fn onward(&mut self, request: &Request<'_, '_>) -> Result<Onward, No> {
-        let Request { now, flow, message, .. } = *request;
-        let Some(entry) = message.routes().nth(self.own_routes(message)) else {
-            return Ok(Onward::Known(None));
-        };
-        let no = || No::new(Reason::NextHop, entry.uri);
-        let uri = entry.parsed_uri().ok_or_else(no)?;
-        let mut chance = self.chance.clone();
-        let ways = self.ways_to(now, &uri, is_secure(message), |below| chance.below(below));
-        self.chance = chance;
-        match ways? {
-            Ways::Name(goal) => {
-                self.wait(now, What::Request(flow, request.id), message.raw(), goal)?;
-                Ok(Onward::Waits)
-            }
-            Ways::Flows(flows) => {
-                let target = |flow: &sip::transport::Flow| Target {
-                    transport: flow.transport,
-                    remote: flow.remote,
-                };
-                let targets = flows.iter().map(target).collect();
-                let fixed = Goal::of_uri(&uri).is_some_and(|goal| goal.transport.is_some());
-                Ok(Onward::Known(Some(Box::new(Through { targets, fixed }))))
+        let Request { now, message, .. } = *request;
+        let mut ahead = Ahead::default();
+        if let Some(entry) = message.routes().nth(self.own_routes(message)) {
+            let uri = entry.parsed_uri().ok_or_else(|| No::new(Reason::NextHop, entry.uri))?;
+            match self.find(now, &uri, is_secure(message))? {
+                Found::Through(through) => ahead.through = Some(Box::new(through)),
+                Found::Name(goal) => return self.waits(request, goal),
             }
         }
+        match self.outside(request, ahead.through.as_deref()) {
+            Ok(outside) => ahead.outside = outside,
+            Err(goal) => return self.waits(request, goal),
+        }
+        Ok(Onward::Known(ahead))
+    }
+
+    fn waits(&mut self, request: &Request<'_, '_>, goal: Goal) -> Result<Onward, No> {
+        let Request { now, id, flow, message, .. } = *request;
+        self.wait(now, What::Request(flow, id), message.raw(), goal)?;
+        Ok(Onward::Waits)
+    }
+
+    /// The way to a URI.
+    ///
+    /// # Errors
+    /// `next-hop`, `relay-refused`.
+    pub(crate) fn find(&mut self, now: Now, uri: &Uri<'_>, secure: bool) -> Result<Found, No> {
+        let mut chance = self.chance.clone();
+        let ways = self.ways_to(now, uri, secure, |below| chance.below(below));
+        self.chance = chance;
+        Ok(match ways? {
+            Ways::Name(goal) => Found::Name(goal),
+            Ways::Flows(flows) => {
+                let targets = flows.into_iter().map(Target::of).collect();
+                let fixed = Goal::of_uri(uri).is_some_and(|goal| goal.transport.is_some());
+                Found::Through(Through { targets, fixed, outside: None })
+            }
+        })
     }
 
     /// Behind the method in `start` stands `target`, the Request-URI of a resource: the first line

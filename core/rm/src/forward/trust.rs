@@ -62,10 +62,11 @@ fn is_genesys(header: &Header<'_>) -> bool {
 }
 
 impl Proxy {
-    /// Whether a resource of this group, at this target, is trusted: a gateway is not, unless it is
-    /// a peer with `headers: trusted`.
-    pub(crate) fn trusts_resource(&self, group: GroupIx, target: Target) -> bool {
-        let gateway = self.snapshot.group(group).services.contains(&Service::Gateway);
+    /// Whether a resource of this group, at this target, is trusted: a gateway is not, and neither
+    /// is a host outside (no group), unless it is a peer with `headers: trusted`.
+    pub(crate) fn trusts_resource(&self, group: Option<GroupIx>, target: Target) -> bool {
+        let is_gateway = |ix| self.snapshot.group(ix).services.contains(&Service::Gateway);
+        let gateway = group.is_none_or(is_gateway);
         let Target { transport, remote } = target;
         let flow = Flow { transport, listener: 0, remote, conn: None };
         !gateway || self.sources.of(&self.settings, flow).trusted
@@ -85,7 +86,7 @@ impl Proxy {
             Side::Caller => leg.caller_trusted,
             Side::Callee => resource().is_some_and(|resource| {
                 let group = self.snapshot.resource(resource).group;
-                self.trusts_resource(group, Target::of(flow))
+                self.trusts_resource(Some(group), Target::of(flow))
             }),
         }
     }

@@ -28,15 +28,30 @@ pub(crate) struct Judged {
     pub(crate) resource: Option<Tried>,
 }
 
-/// The table of rm.md §7.8. `progress`: the try has had a 101–199; what follows is the outcome of
-/// the call, which says of the resource at most that it has failed.
+/// What had become of a try by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing, or a 100.
+    Nothing,
+    /// A 101–199: what follows is the outcome of the call, which says of the resource at most that
+    /// it has failed.
+    Progress,
+    /// The caller has gone (CANCEL): the outcome says nothing.
+    Gone,
+}
+
+/// The table of rm.md §7.8. `listed`: its code is one of `failover.codes`.
 pub(crate) fn verdict(
     outcome: Outcome,
-    progress: bool,
+    before: Before,
     listed: bool,
     retry_after: Option<u32>,
     service: Service,
 ) -> Judged {
+    if before == Before::Gone {
+        return Judged { next: false, resource: None };
+    }
+    let progress = before == Before::Progress;
     let resource = match outcome {
         Outcome::Timeout | Outcome::Silence | Outcome::Transport | Outcome::Answer(408) => {
             return Judged { next: !progress, resource: Some(Tried::Failed) };
@@ -103,7 +118,7 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judged, Outcome, rank, verdict};
+    use super::{Before, Judged, Outcome, rank, verdict};
     use crate::pool::health::Tried;
     use model::config::{Service, StatusSet};
     use std::time::Duration;
@@ -118,7 +133,8 @@ mod tests {
         for code in [407, 415, 420, 484] {
             assert_eq!(rank(code), rank(401));
         }
-        let everything = verdict(Outcome::Answer(603), false, true, None, Service::Voicexml);
+        let everything =
+            verdict(Outcome::Answer(603), Before::Nothing, true, None, Service::Voicexml);
         assert!(!everything.next, "a 6xx ends the hunt");
     }
 
@@ -133,8 +149,12 @@ mod tests {
                 assert!(line.trim().is_empty(), "{line}");
                 continue;
             };
-            let after_180 = outcome.strip_prefix("180,");
-            let (progress, outcome) = (after_180.is_some(), after_180.unwrap_or(outcome));
+            let (before, outcome) = match outcome.split_once(',') {
+                Some(("180", outcome)) => (Before::Progress, outcome),
+                Some(("CANCEL", outcome)) => (Before::Gone, outcome),
+                Some((other, _)) => panic!("{other}"),
+                None => (Before::Nothing, outcome),
+            };
             let (outcome, retry_after) = match outcome.split_once('+') {
                 Some((code, seconds)) => (code, Some(seconds.parse().unwrap())),
                 None => (outcome, None),
@@ -156,7 +176,7 @@ mod tests {
             };
             let codes = StatusSet::failover_default(&[service]);
             let listed = matches!(outcome, Outcome::Answer(code) if codes.contains(code));
-            let judged = verdict(outcome, progress, listed, retry_after, service);
+            let judged = verdict(outcome, before, listed, retry_after, service);
             assert_eq!(judged, Judged { next: next == "yes", resource }, "{line}");
             rows += 1;
         }

@@ -48,7 +48,7 @@ impl Pool {
             let alive = !matches!(shown, Shown::Disabled | Shown::Dead);
             let reached = plan.reaches(member) && member.reach.is_known();
             if let Some(resource) = member.configured.filter(|_| fits && alive && reached) {
-                let group = snapshot.resource(resource).group;
+                let group = Some(snapshot.resource(resource).group);
                 return Ok(Some(Pick { member: key, group, by: "pin" }));
             }
             let word = if room == Some(false) { "conference-size" } else { shown.as_str() };

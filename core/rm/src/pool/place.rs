@@ -23,9 +23,15 @@ use crate::reject::{No, Reason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pick {
     pub(crate) member: usize,
-    pub(crate) group: GroupIx,
-    /// Why it won: a scheme, `pin` or `last-resort`.
+    /// None: no resource, but a host outside.
+    pub(crate) group: Option<GroupIx>,
+    /// Why it won: a scheme, `pin`, `last-resort` or `outside`.
     pub(crate) by: &'static str,
+}
+
+impl Pick {
+    /// Nobody of the pool: the host in a Request-URI (rm.md §3.6).
+    pub(crate) const OUTSIDE: Self = Self { member: usize::MAX, group: None, by: "outside" };
 }
 
 /// Where a choice is made, and under what.
@@ -122,7 +128,7 @@ impl Pool {
         let moves = !plan.explained;
         let at = scheme::choose(*scheme, seats, *last, plan.keys, moves, is_fit)?;
         let by = if tier.is_last_resort() { "last-resort" } else { scheme.as_str() };
-        Some(Pick { member: seats.get(at)?.member, group: fit.group, by })
+        Some(Pick { member: seats.get(at)?.member, group: Some(fit.group), by })
     }
 
     /// Moves the cursor, remembers the try, tells the trace.
@@ -134,7 +140,8 @@ impl Pool {
         pick: Pick,
         trace: &mut Trace,
     ) {
-        self.settle_group(pick.group, now.mono);
+        let Some(of) = pick.group else { return };
+        self.settle_group(of, now.mono);
         let Some(member) = self.members.get_mut(pick.member) else { return };
         let Some((group, at)) = member.seat else { return };
         let Some(board) = self.boards.get_mut(group.index()) else { return };
@@ -151,7 +158,7 @@ impl Pool {
             },
             ..step(Stage::Place, name, Verdict::Chosen, by)
         });
-        plan.tried.push((seat.dbid, snapshot.group(pick.group).dbid));
+        plan.tried.push((seat.dbid, snapshot.group(of).dbid));
         if !plan.explained {
             member.total += 1;
             self.choices += 1;
@@ -188,6 +195,10 @@ impl Pool {
 
     /// The "no" of a plan for which there is no resource (any more), with the code of rm.md §7.9.
     pub(crate) fn none(&self, now: Now, snapshot: &Snapshot, options: &Options, plan: &Plan) -> No {
+        if plan.outside {
+            let code = Some(options.resource_unavailable_respcode);
+            return No::new(Reason::HuntFailed, plan.service.as_str()).with_status(code);
+        }
         let mut fit = Vec::new();
         let wants = Wants::of(snapshot, plan, None);
         let found = groups::fit(snapshot, plan, wants, &mut fit, None);

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     /// The conference that it creates or joins.
     pub(crate) conference: Option<Arc<Wish>>,
     pub(crate) keys: Keys,
+    /// It leaves for the host in its Request-URI: none of the pool is asked.
+    pub(crate) outside: bool,
     /// The call is only explained: no turn moves, nothing is counted.
     pub(crate) explained: bool,
 }
@@ -91,6 +93,7 @@ impl Plan {
             asks: None,
             conference: None,
             keys: Keys::default(),
+            outside: false,
             explained: false,
         }
     }

@@ -11,6 +11,7 @@ use sip::transport::Flow;
 
 use crate::admit::Request;
 use crate::forward::branch;
+use crate::forward::through::Ahead;
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
@@ -102,7 +103,7 @@ impl Proxy {
         let Ok(message) = sip::parse::parse(&bytes, &self.limits) else { return };
         let (request, no) = (self.request(now, flow, invite, &message), Reason::Cancelled.into());
         let outside = message.to().tag().is_none();
-        match outside.then(|| self.remember(&request, request.source, None)).flatten() {
+        match outside.then(|| self.remember(&request, request.source, Ahead::default())).flatten() {
             Some(call) => self.refuse_call(&request, call, &no),
             None => self.answer_no(now, invite, flow, &bytes, &no, None),
         }

@@ -297,7 +297,7 @@ fn a_message_in_a_session_gets_what_the_session_has() {
         invite_to("sip:dialog@10.0.0.5", MCP1, "m", &session).replace("INVITE", "MESSAGE");
     world.udp(MCP1, &message);
     let sent = world.wire.iter().find(|sent| sent.text.starts_with("MESSAGE ")).unwrap();
-    assert!(sent.text.contains(";voicexml=http://a.example/x.vxml "), "{}", sent.text);
+    assert!(sent.text.contains(";voicexml=http://a.example/x.vxml;a=main;"), "{}", sent.text);
     assert_eq!((world.proxy.status().sessions, world.proxy.status().legs), (1, 1));
 }
 

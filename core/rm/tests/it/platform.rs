@@ -56,10 +56,17 @@ fn owners() -> Vec<Value> {
     off["enabled"] = false.into();
     vec![
         json!({"kind": "Tenant", "name": "north", "dbid": 110,
-            "spec": {"parent": "acme", "aliases": ["n1"]}}),
+            "spec": {"parent": "acme", "aliases": ["n1"], "parameters": {"voicexml": {
+                "a": {"fixed": "north"},
+                "b": {"default": "${dnis}.${ani}.${tenant}.${profile}"}}}}}),
         json!({"kind": "Tenant", "name": "south", "dbid": 120, "enabled": false,
             "spec": {"parent": "acme"}}),
-        profile("north-main", "north", &page),
+        profile(
+            "north-main",
+            "north",
+            &json!({"service": "voicexml", "initial_page_url": "http://a.example/x.vxml",
+                "parameters": {"voicexml": {"a": {"default": "main"}}}}),
+        ),
         profile("south-main", "south", &page),
         off,
         profile("media", "acme", &json!({"service": "media"})),

@@ -14,6 +14,10 @@ use crate::world::{
 const EMERGENCY: &str = "10.0.0.3:5090";
 /// The gateway to the outside.
 const GATEWAY: &str = "192.0.2.10:5060";
+/// A gateway that calls come from, with one place for those that go; and one in front of CTI.
+const ENTRANCE: &str = "10.0.9.1:5060";
+const ENTRANCE_TO_CTI: &str = "10.0.9.2:5060";
+const CONNECTOR: &str = "10.0.0.31:5080";
 /// Profiles, their tenants and their numbers; the numbers of emergencies end with 9.
 const PROFILES: [(&str, &str, &str); 4] = [
     ("north-main", "north", "1001"),
@@ -48,9 +52,18 @@ fn platform(policies: &[(String, Value)]) -> Value {
             "profile": name, "dids": [number, format!("{number}9")]}}));
     }
     all.push(objects()[3].clone());
-    all.push(json!({"kind": "ResourceGroup", "name": "carriers", "spec": {
-        "services": ["gateway"], "monitor": {"method": "none"},
-        "resources": [{"name": "gw-1", "address": "sip:192.0.2.10:5060"}]}}));
+    let group = |name: &str, service: &str, use_cti: u8, at: &str, places: u32| {
+        json!({"kind": "ResourceGroup", "name": name, "spec": {
+            "services": [service], "use_cti": use_cti, "monitor": {"method": "none"},
+            "preference": 100 + u32::from(at != GATEWAY), "resources": [
+                {"name": name, "address": format!("sip:{at}"), "capacity": places}]}})
+    };
+    all.extend([
+        group("carriers", "gateway", 0, GATEWAY, 900),
+        group("entrance", "gateway", 0, ENTRANCE, 1),
+        group("entrance-to-cti", "gateway", 2, ENTRANCE_TO_CTI, 900),
+        group("connectors", "cti", 0, CONNECTOR, 900),
+    ]);
     Value::Array(all)
 }
 
@@ -58,8 +71,9 @@ fn platform(policies: &[(String, Value)]) -> Value {
 pub(crate) struct Case {
     pub(crate) world: World,
     pub(crate) up: VecDeque<Up>,
-    /// Session header of the latest call that is up.
+    /// Session header of the latest call that is up, and its Request-URI.
     session: String,
+    sent: String,
     calls: usize,
 }
 
@@ -75,7 +89,8 @@ impl Case {
         settings.options.priority_numbers =
             numbers.iter().map(|number| model::did::Pattern::parse(number).unwrap()).collect();
         let world = World::with(&platform(policies), settings);
-        Self { world, up: VecDeque::new(), session: String::new(), calls: 0 }
+        let (session, sent) = (String::new(), String::new());
+        Self { world, up: VecDeque::new(), session, sent, calls: 0 }
     }
 
     /// A media server calls to the outside: `PROFILE dials NUMBER` in a session of its own,
@@ -92,12 +107,16 @@ impl Case {
         let text = text.replacen("sip:0@10.0.0.5:5060 SIP/2.0", &uri, 1);
         let text = text.replace("10.0.0.2:5090", MCP1).replacen("CSeq", &(header + "CSeq"), 1);
         self.world.udp(MCP1, &text);
-        let Some(forwarded) = self.world.try_take(GATEWAY) else { return self.refused(MCP1) };
-        let contact = format!("Contact: <sip:gw@{GATEWAY}>\r\n");
-        self.world.udp(GATEWAY, &reply(&forwarded, 200, "t", &contact));
+        let gateways = [(GATEWAY, ""), (ENTRANCE, " by its gateway")].into_iter();
+        let taken = gateways.filter_map(|(at, by)| Some((at, by, self.world.try_take(at)?)));
+        let Some((at, by, forwarded)) = taken.collect::<Vec<_>>().pop() else {
+            return self.refused(MCP1);
+        };
+        let contact = format!("Contact: <sip:gw@{at}>\r\n");
+        self.world.udp(at, &reply(&forwarded, 200, "t", &contact));
         assert!(self.world.take(MCP1).starts_with("SIP/2.0 200 "));
         let (_, user) = forwarded.split_once("INVITE sip:").unwrap();
-        format!("dialled {}", user.split('@').next().unwrap())
+        format!("dialled {}{by}", user.split('@').next().unwrap())
     }
 
     /// Places a call; gives back what became of it, in the words of the table.
@@ -115,6 +134,8 @@ impl Case {
         for word in words.split_whitespace() {
             match word {
                 "priority" => from = EMERGENCY,
+                "gateway" => from = ENTRANCE,
+                "cti" => from = ENTRANCE_TO_CTI,
                 "emergency" => user = format!("{number}9"),
                 "recorded" => {
                     user = format!("annc@10.0.0.5;gvp-tenant-id={tenant}.{name}");
@@ -128,9 +149,10 @@ impl Case {
         text = text.replacen("sip:0@10.0.0.5:5060 ", &format!("sip:{user}{host} "), 1);
         text = text.replace("10.0.0.2:5090", from);
         self.world.udp(from, &text);
-        let servers = [MCP1, MCP2].into_iter();
+        let servers = [MCP1, MCP2, CONNECTOR].into_iter();
         let taken = servers.filter_map(|server| Some((server, self.world.try_take(server)?)));
         match taken.collect::<Vec<_>>().pop() {
+            Some((CONNECTOR, _)) => "to the connector".to_owned(),
             Some((server, forwarded)) => self.answer(from, server, &forwarded),
             None => self.refused(from),
         }
@@ -143,6 +165,7 @@ impl Case {
         let answer = self.world.take(from);
         assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
         self.session = header(forwarded, "X-Genesys-GVP-Session-ID").to_owned();
+        self.sent = forwarded.lines().next().unwrap().trim_end_matches(" SIP/2.0").to_owned();
         let caller = crate::world::Dialog::of_caller(&answer);
         let callee = crate::world::Dialog::of_callee(forwarded, &tag, &contact);
         self.up.push_back(Up { caller, callee, server: server.to_owned() });
@@ -158,6 +181,9 @@ impl Case {
         let end = *self.world.ends().last().unwrap();
         let (reason, policy) = (end["reason"].as_str().unwrap(), &end["policy"]);
         assert_eq!(header(&answer, "Warning"), format!("399 rm-1 \"{reason}\""));
+        if policy.is_null() {
+            return format!("{status} {reason}");
+        }
         let word = |name: &str| policy[name].as_str().unwrap();
         let mut told =
             format!("{status} {reason}: {} {}, {}", word("scope"), word("name"), word("rule"));
@@ -170,6 +196,23 @@ impl Case {
         assert_eq!(step["candidate"], format!("{} {}", word("scope"), word("name")));
         assert_eq!(step["reason"], word("rule"));
         told
+    }
+
+    /// The latest call is up until this time, and no longer.
+    fn lasts(&mut self, time: Duration) {
+        let ends = self.world.ends().len();
+        self.world.run(time - Duration::from_secs(1));
+        assert_eq!(self.world.ends().len(), ends, "it ends too early");
+        self.world.run(Duration::from_secs(1));
+        let all = self.world.ends();
+        assert_eq!((all.len(), &all[ends]["reason"]), (ends + 1, &json!("max-duration")));
+        self.world.wire.clear();
+        self.up.pop_back();
+    }
+
+    /// Whether the latest call that is up was sent with a parameter.
+    fn has(&self, parameter: &str) -> bool {
+        self.sent.split(';').any(|one| one == parameter)
     }
 
     pub(crate) fn end(&mut self, count: usize) {
@@ -195,6 +238,10 @@ fn policy() {
     assert!(cases > 25, "{cases}");
 }
 
+fn duration(text: &str) -> Duration {
+    model::units::duration(text).unwrap()
+}
+
 fn run(lines: &[&str]) {
     let split = |line: &str| {
         let (word, rest) = line.split_once(' ').unwrap();
@@ -216,7 +263,14 @@ fn run(lines: &[&str]) {
                 }
             }
             "end" => case.end(rest.parse().unwrap()),
-            "wait" => case.world.run(model::units::duration(rest).unwrap()),
+            "wait" => case.world.run(duration(rest)),
+            "lasts" => case.lasts(duration(rest)),
+            "carries" => assert!(case.has(rest), "{rest} in {}", case.sent),
+            "lacks" => assert!(!case.has(rest), "{rest} in {}", case.sent),
+            "alarm" => {
+                let raised = case.world.alarms().contains(&"RMPolicyViolation");
+                assert_eq!(raised, rest == "raised", "{lines:?}");
+            }
             word => {
                 assert_eq!(word, "call", "no word of the table");
                 let (call, expected) = rest.split_once(" -> ").unwrap();

@@ -36,6 +36,7 @@ const BUILT: &[(&str, &str, Set)] = &[
     ("rm", "ignore-ruri-tenant-dbid", |o, f| put(&mut o.ignore_ruri_tenant_dbid, f.boolean())),
     ("rm", "trust-tenant-parameter", |o, f| put(&mut o.trust_tenant_parameter, f.boolean())),
     ("rm", "ignore-gw-lrg-configuration", |o, f| put(&mut o.ignore_gateway_group, f.boolean())),
+    ("rm", "allow-direct-outbound", |o, f| put(&mut o.direct_outbound, f.boolean())),
     ("rm", "session-linger", |o, f| {
         put(&mut o.session_linger, f.duration(Duration::ZERO, SECOND * 3600))
     }),
@@ -91,7 +92,6 @@ const DIALLED: [&str; 2] = ["priority-numbers", "sos-number"];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
 const LATER: &[(&str, &str, &str)] = &[
-    ("rm", "allow-direct-outbound", "false"),
     ("proxy", "sip.headerutf8verification", "false"),
     ("records", "fsync-interval", "10ms"),
     ("records", "spool-max", "1GiB"),
