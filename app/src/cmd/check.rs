@@ -60,6 +60,7 @@ fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: 
         path: "rm.sip.tls".to_owned(),
         message,
         file: Some(file.display().to_string().into()),
+        object: None,
     };
     match rmd::check_tls(block, Clock::start().now().wall) {
         Ok(strange) => warnings.extend(strange.into_iter().map(|text| problem("W404", text))),

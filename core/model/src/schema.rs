@@ -8,5 +8,5 @@ mod problem;
 mod reader;
 
 pub use near::nearest;
-pub use problem::{Problem, Problems, Warning};
+pub use problem::{Named, Problem, Problems, Warning};
 pub use reader::{Field, Object, Place, Placed, found};

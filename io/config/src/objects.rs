@@ -75,6 +75,7 @@ fn refused(file: &Path, message: String) -> Problem {
         path: String::new(),
         message,
         file: Some(Arc::from(file.display().to_string())),
+        object: None,
     }
 }
 

@@ -118,7 +118,7 @@ fn refused_by(error: &serde_saphyr::Error) -> Problem {
 
 fn refused(reason: &str, at: Position) -> Problem {
     let message = format!("not valid YAML or JSON: {reason}");
-    Problem { code: "E001", at, path: String::new(), message, file: None }
+    Problem { code: "E001", at, path: String::new(), message, file: None, object: None }
 }
 
 impl<'de> Deserialize<'de> for Raw {

@@ -5,6 +5,7 @@
 
 pub(crate) mod children;
 pub(crate) mod dids;
+pub(crate) mod effect;
 pub(crate) mod limits;
 pub(crate) mod policy;
 pub(crate) mod references;

@@ -111,8 +111,11 @@ impl Rule {
                 return Err(format!("column 1: \"{word}\" is not accept, reject or translate"));
             }
         };
-        let pattern = compile(text, word.len() + 1, source)?;
+        let (pattern, shortest) = compile(text, word.len() + 1, source)?;
         if let Action::Translate(parts) = &action {
+            if least(parts, shortest) > MAX_NUMBER {
+                return Err(format!("the replacement is longer than {MAX_NUMBER} characters"));
+            }
             let most = pattern.captures_len() - 1;
             let beyond = |part: &&Part| matches!(part, Part::Group(number) if *number > most);
             if let Some(Part::Group(number)) = parts.iter().find(beyond) {
@@ -123,8 +126,19 @@ impl Rule {
     }
 }
 
-/// The pattern that begins at byte `from` of the rule.
-fn compile(rule: &str, from: usize, source: &str) -> Result<Regex, String> {
+/// The least length of what a replacement makes; `shortest`: of what its pattern finds.
+fn least(parts: &[Part], shortest: usize) -> usize {
+    let length = |part: &Part| match part {
+        Part::Text(text) => text.len(),
+        Part::Group(0) => shortest,
+        // it may be empty, or no part of what was found
+        Part::Group(_) => 0,
+    };
+    parts.iter().map(length).sum()
+}
+
+/// The pattern that begins at byte `from` of the rule, and the least length of what it finds.
+fn compile(rule: &str, from: usize, source: &str) -> Result<(Regex, usize), String> {
     if source.is_empty() {
         return Err(format!("column {}: there is no pattern", column(rule, from)));
     }
@@ -135,8 +149,9 @@ fn compile(rule: &str, from: usize, source: &str) -> Result<Regex, String> {
         format!("column {}: {why}", column(rule, from + offset))
     };
     // first alone, for an error that knows its place
-    match regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(source) {
-        Ok(_) => {}
+    let mut parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+    let shortest = match parser.parse(source) {
+        Ok(pattern) => pattern.properties().minimum_len().unwrap_or(0),
         Err(regex_syntax::Error::Parse(error)) => {
             return Err(at(error.span().start.offset, error.kind()));
         }
@@ -144,15 +159,15 @@ fn compile(rule: &str, from: usize, source: &str) -> Result<Regex, String> {
             return Err(at(error.span().start.offset, error.kind()));
         }
         Err(error) => return Err(at(0, &error)),
-    }
-    RegexBuilder::new(source).unicode(false).size_limit(MAX_RULE_COMPILED).build().map_err(
-        |error| match error {
-            regex::Error::CompiledTooBig(most) => {
-                format!("the pattern needs more than {most} bytes when compiled")
-            }
-            other => other.to_string(),
-        },
-    )
+    };
+    let built = RegexBuilder::new(source).unicode(false).size_limit(MAX_RULE_COMPILED).build();
+    let pattern = built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(most) => {
+            format!("the pattern needs more than {most} bytes when compiled")
+        }
+        other => other.to_string(),
+    })?;
+    Ok((pattern, shortest))
 }
 
 /// The replacement, which begins at byte `from` of the rule.

@@ -24,7 +24,7 @@ pub(crate) use policy::{PolicyDraft, RuleBook};
 pub(crate) use profile::ProfileDraft;
 pub(crate) use resource::ResourceDraft;
 pub(crate) use tenant::TenantDraft;
-pub use values::{network, session_interval, status_set};
+pub use values::{network, session_interval};
 
 use super::Document;
 use crate::schema::{Field, Problems};
@@ -43,7 +43,8 @@ pub(crate) struct Drafts {
 pub(crate) fn read(documents: &[Document], problems: &Problems, warnings: &Problems) -> Drafts {
     let mut drafts = Drafts::default();
     for document in documents.iter().filter(|document| !document.root.is_null()) {
-        let root = Field::root(&document.root, document.file.clone(), problems);
+        let named = head::named(&document.root);
+        let root = Field::root(&document.root, document.file.clone(), problems).of_object(named);
         drafts.add(&root, warnings);
     }
     drafts

@@ -22,6 +22,30 @@ pub struct Problem {
     pub message: String,
     /// The file, if it came from one.
     pub file: Option<Arc<str>>,
+    /// The platform object that it is in, where that is known.
+    pub object: Option<Arc<Named>>,
+}
+
+/// A platform object, as problems name it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Named {
+    /// Its kind.
+    pub kind: String,
+    /// Its tenant, of objects that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{}\"", self.kind, self.name)?;
+        match &self.tenant {
+            Some(tenant) => write!(f, " of tenant \"{tenant}\""),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A problem that blocks nothing.
@@ -38,8 +62,24 @@ impl fmt::Display for Problem {
         if self.file.is_some() || self.at.line > 0 {
             f.write_str(" ")?;
         }
-        write!(f, "{}: {}", self.code, self.message)
+        write!(f, "{}: {}", self.code, self.message)?;
+        let Some(object) = &self.object else { return Ok(()) };
+        // what the text says already is not said again
+        let unnamed = !self.message.contains(&format!("\"{}\"", object.name));
+        let field = below_spec(&self.path);
+        let unsaid = !self.path.is_empty() && !self.message.contains(&format!("\"{field}\""));
+        match (unnamed, unsaid) {
+            (true, true) => write!(f, " ({object}, {field})"),
+            (true, false) => write!(f, " ({object})"),
+            (false, true) => write!(f, " ({field})"),
+            (false, false) => Ok(()),
+        }
     }
+}
+
+/// A path as messages name it.
+pub(super) fn below_spec(path: &str) -> &str {
+    path.strip_prefix("spec.").unwrap_or(if path.is_empty() { "document" } else { path })
 }
 
 impl std::error::Error for Problem {}
@@ -47,9 +87,10 @@ impl std::error::Error for Problem {}
 impl Serialize for Problem {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Problem", 6)?;
+        let mut out = serializer.serialize_struct("Problem", 7)?;
         out.serialize_field("code", self.code)?;
         out.serialize_field("file", &self.file.as_deref())?;
+        out.serialize_field("object", &self.object.as_deref())?;
         out.serialize_field("line", &self.at.line)?;
         out.serialize_field("column", &self.at.column)?;
         out.serialize_field("path", &self.path)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::near::nearest;
-use super::problem::{Problem, Problems};
+use super::problem::{Named, Problem, Problems, below_spec};
 use crate::config::limits::MAX_TEXT;
 use crate::tree::{Key, Node, Position, Value};
 use crate::units;
@@ -23,9 +23,17 @@ pub struct Place {
     pub at: Position,
     /// The path: `spec.resources[0].name`.
     pub path: String,
+    /// The platform object, where that is known.
+    pub object: Option<Arc<Named>>,
 }
 
 impl Place {
+    /// Another place of the same object.
+    #[must_use]
+    pub fn within(&self, at: Position, path: String) -> Self {
+        Self { file: self.file.clone(), at, path, object: self.object.clone() }
+    }
+
     /// A problem at this place.
     pub fn problem(&self, code: &'static str, message: impl Into<String>) -> Problem {
         Problem {
@@ -34,6 +42,7 @@ impl Place {
             path: self.path.clone(),
             message: message.into(),
             file: self.file.clone(),
+            object: self.object.clone(),
         }
     }
 }
@@ -68,7 +77,15 @@ impl<'n> Field<'n> {
     /// The root of a document.
     #[must_use]
     pub fn root(node: &'n Node, file: Option<Arc<str>>, problems: &'n Problems) -> Self {
-        Self { node, place: Place { file, at: node.at, path: String::new() }, problems }
+        let place = Place { file, at: node.at, ..Place::default() };
+        Self { node, place, problems }
+    }
+
+    /// The same as the root of a platform object.
+    #[must_use]
+    pub fn of_object(mut self, object: Option<Named>) -> Self {
+        self.place.object = object.map(Arc::new);
+        self
     }
 
     /// Where it is.
@@ -248,7 +265,7 @@ impl<'n> Field<'n> {
     #[must_use]
     pub fn item(&self, at: usize, node: &'n Node) -> Self {
         let path = format!("{}[{at}]", self.place.path);
-        let place = Place { file: self.place.file.clone(), at: node.at, path };
+        let place = self.place.within(node.at, path);
         Self { node, place, problems: self.problems }
     }
 
@@ -335,7 +352,7 @@ impl<'n> Object<'n> {
                 None => format!("unknown field \"{name}\""),
             };
             let path = self.path_of(&key.text);
-            let place = Place { file: self.place.file.clone(), at: key.at, path };
+            let place = self.place.within(key.at, path);
             self.problems.note(place.problem("E101", message));
         }
     }
@@ -343,13 +360,13 @@ impl<'n> Object<'n> {
     /// An object without fields, as if it stood under `key`.
     #[must_use]
     pub fn empty(&self, key: &str) -> Self {
-        let place = Place { path: self.path_of(key), ..self.place.clone() };
+        let place = self.place.within(self.place.at, self.path_of(key));
         Self { entries: &[], place, problems: self.problems, asked: RefCell::default() }
     }
 
     fn field(&self, key: &str, node: &'n Node) -> Field<'n> {
         let path = self.path_of(key);
-        let place = Place { file: self.place.file.clone(), at: node.at, path };
+        let place = self.place.within(node.at, path);
         Field { node, place, problems: self.problems }
     }
 
@@ -361,10 +378,6 @@ impl<'n> Object<'n> {
         let parent = &self.place.path;
         if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
     }
-}
-
-fn below_spec(path: &str) -> &str {
-    path.strip_prefix("spec.").unwrap_or(if path.is_empty() { "document" } else { path })
 }
 
 fn not_available(what: &str) -> String {

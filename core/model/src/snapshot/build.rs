@@ -16,7 +16,7 @@ use crate::config::{
 use crate::did::DidIndex;
 use crate::id::Revision;
 use crate::map::Map;
-use crate::schema::{Field, Place, Problem, Problems, Warning};
+use crate::schema::{Field, Place, Placed, Problem, Problems, Warning};
 use crate::units::print_size;
 
 /// W403.
@@ -56,6 +56,7 @@ impl Snapshot {
         stage(|problems| check::limits::check(&drafts, &links, &rules, problems))?;
         let snapshot = link(&drafts, &links, &rules, revision);
         check::policy::warn(&snapshot, &drafts, &links, &warnings);
+        check::effect::warn(&drafts, &warnings);
         if documents.iter().all(|document| document.root.is_null()) {
             warnings.note(Place::default().problem("W403", EMPTY));
         }
@@ -204,6 +205,11 @@ fn did_groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> Vec<DidGrou
         .collect()
 }
 
+/// What a resource says itself, else what its group does.
+fn nearest(own: &Option<Placed<u32>>, group: &Option<Placed<u32>>) -> Option<u32> {
+    own.as_ref().or(group.as_ref()).map(|placed| placed.value)
+}
+
 fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Vec<Resource>) {
     let mut groups = Vec::new();
     let mut resources = Vec::new();
@@ -220,11 +226,11 @@ fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Ve
                 group: group_ix,
                 address: resource.address.value.clone(),
                 capacity: resource.capacity.or(draft.port_capacity),
-                weight: resource.weight,
+                weight: resource.weight.as_ref().map_or(100, |weight| weight.value),
                 passive: resource.passive,
                 capabilities: draft.capabilities.with(&resource.capabilities),
-                conference_size: resource.conference_size.or(draft.conference_size),
-                conference_count: resource.conference_count.or(draft.conference_count),
+                conference_size: nearest(&resource.conference_size, &draft.conference_size),
+                conference_count: nearest(&resource.conference_count, &draft.conference_count),
                 state: if enabled { resource.state } else { Admin::Disabled },
                 source_addresses: resource.source_addresses.clone(),
             });
@@ -246,8 +252,8 @@ fn groups(drafts: &Drafts, links: &Links, tenants: &[Tenant]) -> (Vec<Group>, Ve
             release_after: draft.release_after,
             failover_codes: draft.failover_codes.clone(),
             try_timeout: draft.try_timeout,
-            quarantine: draft.quarantine,
-            max_quarantine: draft.max_quarantine,
+            quarantine: draft.quarantine.value,
+            max_quarantine: draft.max_quarantine.value,
             session_expires: draft.session_expires,
             noresource_response_code: draft
                 .noresource_response_code

@@ -39,7 +39,7 @@ fn of_profiles_and_number_groups() {
 
 #[test]
 fn of_groups_and_resources() {
-    check(include_str!("fixtures/faults/groups.txt"), 34);
+    check(include_str!("fixtures/faults/groups.txt"), 38);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn of_numbers() {
 
 #[test]
 fn of_values_against_each_other() {
-    check(include_str!("fixtures/faults/policy.txt"), 11);
+    check(include_str!("fixtures/faults/policy.txt"), 14);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod examples;
 mod damaged;
 mod faults;
+mod hints;
 mod options;
 mod relations;
 mod samples;
@@ -23,10 +24,14 @@ fn build(text: &str) -> Result<(Snapshot, Vec<Warning>), Vec<Problem>> {
     Snapshot::build(&documents, Revision(7))
 }
 
-/// The faults of a text, as they are printed.
+/// The faults of a text, as they are printed; the object behind each is looked at in `hints`.
 fn faults(text: &str) -> Vec<String> {
     match build(text) {
         Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+        Err(problems) => problems.iter().map(line).collect(),
     }
+}
+
+fn line(problem: &Problem) -> String {
+    Problem { object: None, ..problem.clone() }.to_string()
 }

@@ -6,7 +6,7 @@ use model::config::options::{DnisHeader, Timers};
 use model::config::{CtiAction, Options, StatusSet};
 use model::did::Pattern;
 
-use crate::{build, faults};
+use crate::{build, faults, line};
 
 fn application(kind: &str, options: &str) -> String {
     format!("kind: Application\nname: rm\nspec: {{ type: {kind}, options: {{ {options} }} }}\n")
@@ -19,7 +19,7 @@ fn manager(options: &str) -> String {
 fn read(options: &str) -> (Options, Vec<String>) {
     let (snapshot, warnings) = build(&manager(options)).unwrap();
     let options = snapshot.application("rm").unwrap().options.clone();
-    (options, warnings.iter().map(ToString::to_string).collect())
+    (options, warnings.iter().map(line).collect())
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn unknown_and_absent_options_are_warnings() {
 fn other_applications_keep_their_options() {
     let (_, warnings) = build(&application("reporting-server", "dbmp: { x: 1 }")).unwrap();
     assert_eq!(
-        warnings[0].to_string(),
+        line(&warnings[0]),
         "o.yaml:3:52: W603: option \"dbmp/x\" has no effect in this version"
     );
     let (_, warnings) = build(&application("media-server", "vxmli: { x: 1 }")).unwrap();

@@ -7,7 +7,7 @@ use config::objects::from_text;
 use model::id::Revision;
 use model::snapshot::Snapshot;
 
-use crate::{build, faults};
+use crate::{build, faults, line};
 
 fn tenant(name: &str, spec: &str) -> String {
     format!("kind: Tenant\nname: {name}\nspec: {{ {spec} }}\n---\n")
@@ -59,7 +59,7 @@ fn a_resource_is_not_this_rm() {
     let own: [SocketAddr; 1] = ["127.0.0.1:5060".parse().unwrap()];
     let problems = Snapshot::build_for(&documents, Revision(1), &own).unwrap_err();
     assert_eq!(
-        problems[0].to_string(),
+        line(&problems[0]),
         "o.yaml:4:60: E409: resource address \"sip:127.0.0.1\" is this RM itself"
     );
     assert!(Snapshot::build(&documents, Revision(1)).is_ok());
@@ -134,7 +134,7 @@ fn warnings() {
         + &object("IvrProfile", "b", "p", "service: media, policy: { usage_limit: 30 }")
         + &object("IvrProfile", "b", "q", "service: media");
     let (_, warnings) = build(&text).unwrap();
-    let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let told: Vec<String> = warnings.iter().map(line).collect();
     assert_eq!(
         told,
         [

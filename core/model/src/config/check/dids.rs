@@ -3,7 +3,7 @@
 use super::references::Links;
 use crate::config::read::Drafts;
 use crate::did::{Clash, Entry, PatternError, clashes};
-use crate::schema::{Place, Problems};
+use crate::schema::Problems;
 
 pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
     for bad in drafts.did_groups.iter().flat_map(|group| &group.bad) {
@@ -52,7 +52,7 @@ fn told(
     let (later, earlier) = (group(clash.later)?, group(clash.earlier)?);
     let (_, item) = *owners.get(clash.later)?;
     let (_, at) = *later.dids.get(item)?;
-    let place = Place { file: later.place.file.clone(), at, path: format!("spec.dids[{item}]") };
+    let place = later.place.within(at, format!("spec.dids[{item}]"));
     let pattern = entries.get(clash.later)?.pattern;
     let tenant = &earlier.head.tenant.value;
     if clash.same_tenant {

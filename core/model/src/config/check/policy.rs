@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use super::references::{ENVIRONMENT, Links};
 use crate::config::limits::MAX_ADDED_HEADERS;
 use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft, RuleBook};
-use crate::config::{ProfileIx, ResourceHost, ResourceTransport, Service, TenantIx};
+use crate::config::{ProfileIx, ResourceHost, ResourceTransport, Scheme, Service, TenantIx};
 use crate::map::Map;
 use crate::schema::{Placed, Problems};
+use crate::units::print_duration;
 
 /// Gives back all dialling rules, compiled.
 pub(crate) fn check(
@@ -27,6 +28,7 @@ pub(crate) fn check(
     }
     for group in &drafts.groups {
         monitor(group, problems);
+        quarantine(group, problems);
         respcode(group.noresource_response_code.as_ref(), problems);
         services(group, problems);
     }
@@ -93,11 +95,26 @@ fn services(group: &GroupDraft, problems: &Problems) {
             format!("group \"{name}\": service {service} cannot be combined with other services");
         problems.note(group.head.name.place.problem("E407", text));
     }
+    if let Some(place) = group.hash_on.as_ref().filter(|_| !matches!(group.scheme, Scheme::Hash(_)))
+    {
+        let text = format!("group \"{name}\": hash_on needs scheme hash");
+        problems.note(place.problem("E407", text));
+    }
     for Placed { value: (field, service), place } in &group.only_with {
         if !group.services.contains(service) {
             let text = format!("group \"{name}\": {field} needs service {service}");
             problems.note(place.problem("E407", text));
         }
+    }
+}
+
+/// E412.
+fn quarantine(group: &GroupDraft, problems: &Problems) {
+    let (first, longest) = (&group.quarantine, &group.max_quarantine);
+    if longest.value < first.value {
+        let (first, shown) = (print_duration(first.value), print_duration(longest.value));
+        let text = format!("max_quarantine ({shown}) must not be below quarantine ({first})");
+        problems.note(longest.place.problem("E412", text));
     }
 }
 

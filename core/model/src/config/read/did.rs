@@ -4,7 +4,7 @@ use super::head::Head;
 use crate::config::limits::{MAX_NAME, MAX_TEXT};
 use crate::did::{Pattern, PatternError};
 use crate::schema::{Field, Object, Place, Placed};
-use crate::tree::Position;
+use crate::tree::{Node, Position};
 
 /// A number group as it was written.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub(crate) struct DidGroupDraft {
     /// Where the list stands.
     pub(crate) place: Place,
     pub(crate) dids: Vec<(Pattern, Position)>,
+    /// The first number with several hyphens: it may have been meant as a range.
+    pub(crate) doubtful: Option<Placed<String>>,
     /// Patterns that the stage of the numbers reports (E302).
     pub(crate) bad: Vec<BadPattern>,
     pub(crate) description: String,
@@ -39,6 +41,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<DidGroupDraft> {
         profile: profile?,
         place: list.place().clone(),
         dids: Vec::new(),
+        doubtful: None,
         bad: Vec::new(),
         description: description.unwrap_or_default().to_owned(),
     };
@@ -56,7 +59,13 @@ impl DidGroupDraft {
         self.dids.reserve(nodes.len());
         for (at, node) in nodes.iter().enumerate() {
             match node.as_text().map(Pattern::parse) {
-                Some(Ok(pattern)) => self.dids.push((pattern, node.at)),
+                Some(Ok(pattern)) => {
+                    if self.doubtful.is_none() && is_doubtful(&pattern, node) {
+                        let item = list.item(at, node);
+                        self.doubtful = item.text().map(|text| item.placed(text.to_owned()));
+                    }
+                    self.dids.push((pattern, node.at));
+                }
                 Some(Err(error)) => self.add_bad(&list.item(at, node), error),
                 None => list.item(at, node).wrong_type::<()>("text").unwrap_or_default(),
             }
@@ -74,4 +83,10 @@ impl DidGroupDraft {
             }
         }
     }
+}
+
+/// One number with more hyphens than a range has.
+fn is_doubtful(pattern: &Pattern, node: &Node) -> bool {
+    let hyphens = || node.as_text().map_or(0, |text| text.matches('-').count());
+    matches!(pattern, Pattern::Exact(_)) && hyphens() > 1
 }

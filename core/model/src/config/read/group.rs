@@ -25,21 +25,23 @@ pub(crate) struct GroupDraft {
     pub(crate) head: Head,
     pub(crate) services: Vec<Service>,
     pub(crate) scheme: Scheme,
+    /// What `hash` looks at was said.
+    pub(crate) hash_on: Option<Place>,
     pub(crate) shared_with_children: bool,
     pub(crate) preference: u16,
     pub(crate) locations: Vec<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) monitor: Placed<Monitor>,
     pub(crate) port_usage: PortUsage,
-    pub(crate) conference_size: Option<u32>,
-    pub(crate) conference_count: Option<u32>,
+    pub(crate) conference_size: Option<Placed<u32>>,
+    pub(crate) conference_count: Option<Placed<u32>>,
     pub(crate) on_dead: OnDead,
     pub(crate) release_after: Duration,
     pub(crate) port_capacity: Option<u32>,
     pub(crate) failover_codes: StatusSet,
     pub(crate) try_timeout: Option<Duration>,
-    pub(crate) quarantine: Duration,
-    pub(crate) max_quarantine: Duration,
+    pub(crate) quarantine: Placed<Duration>,
+    pub(crate) max_quarantine: Placed<Duration>,
     pub(crate) session_expires: Option<u32>,
     pub(crate) noresource_response_code: Option<Placed<i64>>,
     pub(crate) use_cti: UseCti,
@@ -57,14 +59,15 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let services = spec.require("services", kind).and_then(|field| services(&field));
     let ofcti = cti_fields(spec);
     let duration = |key, least| spec.get(key).and_then(|field| field.duration(least, HOUR));
-    let (try_timeout, quarantine) = (duration("try_timeout", MS), duration("quarantine", ZERO));
-    let max_quarantine = duration("max_quarantine", ZERO);
+    let try_timeout = duration("try_timeout", MS);
+    let (quarantine, max_quarantine) = quarantines(spec);
     let release_after = duration("release_after", ZERO);
     let shared = spec.get("shared").and_then(|f| f.choice(&[("tree", true), ("own", false)]));
     let preference = spec.get("preference").and_then(|field| field.whole(0, 1000));
     let port_capacity = spec.get("port_capacity").and_then(|field| field.whole(0, u32::MAX));
     let no_resource = spec.get("noresource_response_code").and_then(|field| code(&field));
     let session_expires = spec.get("session_expires").and_then(|f| session_interval(&f));
+    let hash_on = spec.get("hash_on").map(|field| field.place().clone());
     let (scheme, monitor, failover) = (scheme(spec), monitor(spec), failover(spec));
     let list = spec.get("resources");
     let place = list.as_ref().map_or(spec.place(), Field::place).clone();
@@ -75,6 +78,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
     let services = services?;
     Some(GroupDraft {
         scheme,
+        hash_on,
         shared_with_children: shared.unwrap_or(true),
         preference: preference.unwrap_or(100),
         locations: locations(spec, "geo_location"),
@@ -88,8 +92,8 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
         port_capacity,
         failover_codes: failover.unwrap_or_else(|| StatusSet::failover_default(&services)),
         try_timeout,
-        quarantine: quarantine.unwrap_or(Duration::from_secs(10)),
-        max_quarantine: max_quarantine.unwrap_or(Duration::from_secs(60)),
+        quarantine,
+        max_quarantine,
         session_expires,
         noresource_response_code: no_resource,
         use_cti: ofcti.use_cti,
@@ -101,6 +105,22 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
         services,
         head,
     })
+}
+
+/// The first and the longest quarantine; one that is not given stands where the other one does.
+fn quarantines(spec: &Object<'_>) -> (Placed<Duration>, Placed<Duration>) {
+    let given = ["quarantine", "max_quarantine"].map(|key| {
+        let field = spec.get(key)?;
+        field.duration(ZERO, HOUR).map(|duration| field.placed(duration))
+    });
+    let place = |one: &Option<Placed<Duration>>| one.as_ref().map(|one| one.place.clone());
+    let [first, longest] = given;
+    let (at_first, at_longest) = (place(&first), place(&longest));
+    let or = |given: Option<Placed<Duration>>, seconds, other: Option<Place>| {
+        let place = other.unwrap_or_else(|| spec.place().clone());
+        given.unwrap_or(Placed { value: Duration::from_secs(seconds), place })
+    };
+    (or(first, 10, at_longest), or(longest, 60, at_first))
 }
 
 /// The services that a group offers.
@@ -150,7 +170,8 @@ fn on_dead(spec: &Object<'_>) -> OnDead {
 
 fn failover(spec: &Object<'_>) -> Option<StatusSet> {
     let object = spec.get("failover")?.object()?;
-    let codes = object.get("codes").and_then(|field| status_set(&field));
+    // a 2xx is no failure, and after a 6xx nobody else is asked (RFC 3261 §16.7 step 5)
+    let codes = object.get("codes").and_then(|field| status_set(&field, (300, 599)));
     object.finish();
     codes
 }
@@ -174,8 +195,14 @@ fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
     monitor.recovery_interval = duration("recovery_interval").unwrap_or(monitor.recovery_interval);
     monitor.down_after = times("down_after").unwrap_or(monitor.down_after);
     monitor.up_after = times("up_after").unwrap_or(monitor.up_after);
-    let codes = object.get("alive_codes").and_then(|field| status_set(&field));
-    monitor.alive_codes = codes.unwrap_or(monitor.alive_codes);
+    if let Some(field) = object.get("alive_codes") {
+        // a 1xx is no answer
+        let codes = status_set(&field, (200, 699));
+        if codes.as_ref().is_some_and(|codes| codes.0.is_empty()) {
+            field.note("E106", "\"monitor.alive_codes\" must be between 1 and 500 codes");
+        }
+        monitor.alive_codes = codes.unwrap_or(monitor.alive_codes);
+    }
     object.unavailable("transport", |_| false);
     object.finish();
     field.placed(monitor)

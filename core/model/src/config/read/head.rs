@@ -2,7 +2,8 @@
 
 use crate::config::limits::{MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_NAME};
 use crate::id::Dbid;
-use crate::schema::{Field, Object, Place, Placed};
+use crate::schema::{Field, Named, Object, Place, Placed};
+use crate::tree::{Node, Value};
 
 /// The five kinds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -68,6 +69,17 @@ pub(super) fn read(object: &Object<'_>) -> Option<Head> {
         dbid: dbid.flatten(),
         labels,
     })
+}
+
+/// How problems of a document name its object, where that can be read.
+pub(super) fn named(root: &Node) -> Option<Named> {
+    let Value::Map(entries) = &root.value else { return None };
+    let text = |key: &str| {
+        let text = entries.iter().find(|(own, _)| own.text == key)?.1.as_text()?;
+        let short = (1..=MAX_NAME).contains(&text.chars().count());
+        short.then(|| text.chars().flat_map(char::escape_debug).collect::<String>())
+    };
+    Some(Named { kind: text("kind")?, tenant: text("tenant"), name: text("name")? })
 }
 
 fn kind(object: &Object<'_>) -> Option<Kind> {

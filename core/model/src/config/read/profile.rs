@@ -19,6 +19,8 @@ pub(crate) struct ProfileDraft {
     pub(crate) play: Option<String>,
     pub(crate) conference_id: Option<String>,
     pub(crate) geo_location: Option<String>,
+    /// Fields that act only with this service.
+    pub(crate) only_with: Vec<Placed<(&'static str, Service)>>,
     pub(crate) keep_tenant_id: bool,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) requires: Capabilities,
@@ -52,6 +54,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
         play,
         conference_id,
         geo_location,
+        only_with: only_with(spec),
         keep_tenant_id: keep_tenant_id.unwrap_or(false),
         parameters,
         requires: capabilities(spec, "requires"),
@@ -59,6 +62,13 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
         notes,
         policy,
     })
+}
+
+/// Fields that other services have no use for.
+fn only_with(spec: &Object<'_>) -> Vec<Placed<(&'static str, Service)>> {
+    let fields = [("conference_id", Service::Conference), ("geo_location", Service::Record)];
+    let given = |(name, service)| Some(spec.get(name)?.placed((name, service)));
+    fields.into_iter().filter_map(given).collect()
 }
 
 /// Names of groups; that they exist is a matter of the references.

@@ -18,11 +18,11 @@ pub(crate) struct ResourceDraft {
     pub(crate) dbid: Option<Placed<Dbid>>,
     pub(crate) address: Placed<ResourceAddress>,
     pub(crate) capacity: Option<u32>,
-    pub(crate) weight: u16,
+    pub(crate) weight: Option<Placed<u16>>,
     pub(crate) passive: bool,
     pub(crate) capabilities: Capabilities,
-    pub(crate) conference_size: Option<u32>,
-    pub(crate) conference_count: Option<u32>,
+    pub(crate) conference_size: Option<Placed<u32>>,
+    pub(crate) conference_count: Option<Placed<u32>>,
     pub(crate) state: Admin,
     pub(crate) source_addresses: Vec<Network>,
 }
@@ -38,7 +38,9 @@ pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
         [("enabled", Admin::Enabled), ("disabled", Admin::Disabled), ("draining", Admin::Draining)];
     let state = object.get("state").and_then(|field| field.choice(&states));
     let capacity = object.get("capacity").and_then(|field| field.whole(0, u32::MAX));
-    let weight = object.get("weight").and_then(|field| field.whole(1, 1000));
+    let weight = object
+        .get("weight")
+        .and_then(|field| field.whole(1, 1000).map(|weight| field.placed(weight)));
     let source_addresses = sources(&object);
     object.unavailable("aor", |_| false);
     let redundancy = [("active", false), ("passive", true)];
@@ -51,7 +53,7 @@ pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
         dbid,
         address: address?,
         capacity,
-        weight: weight.unwrap_or(100),
+        weight,
         passive: passive.unwrap_or(false),
         capabilities,
         conference_size,
@@ -62,9 +64,13 @@ pub(super) fn read(item: &Field<'_>, kind: &str) -> Option<ResourceDraft> {
 }
 
 /// The largest conference, and how many of them.
-pub(super) fn conferences(object: &Object<'_>) -> (Option<u32>, Option<u32>) {
-    let number = |key| object.get(key).and_then(|field| field.whole(0, u32::MAX));
-    (number("confmaxsize"), number("confmaxcount"))
+pub(super) fn conferences(object: &Object<'_>) -> (Option<Placed<u32>>, Option<Placed<u32>>) {
+    let number = |key, least| {
+        let field = object.get(key)?;
+        field.whole(least, u32::MAX).map(|number| field.placed(number))
+    };
+    // there is no conference of nobody, but a server may have none
+    (number("confmaxsize", 1), number("confmaxcount", 0))
 }
 
 fn sources(object: &Object<'_>) -> Vec<Network> {

@@ -63,12 +63,15 @@ pub fn network(text: &str) -> Option<Network> {
     Some(Network { ip, prefix })
 }
 
-/// A list of status codes and ranges: `[200-299, 401]`; sorted and joined.
-pub fn status_set(field: &Field<'_>) -> Option<StatusSet> {
+/// What a code may be: the least and the most.
+pub(super) type Bounds = (u16, u16);
+
+/// A list of status codes and ranges within bounds: `[200-299, 401]`; sorted and joined.
+pub(super) fn status_set(field: &Field<'_>, bounds: Bounds) -> Option<StatusSet> {
     let mut ranges: Vec<(u16, u16)> = Vec::new();
     let mut whole = true;
     for item in field.list()? {
-        match code_range(&item) {
+        match code_range(&item, bounds) {
             Some(range) => ranges.push(range),
             None => whole = false,
         }
@@ -84,11 +87,13 @@ pub fn status_set(field: &Field<'_>) -> Option<StatusSet> {
     whole.then_some(StatusSet(joined))
 }
 
-/// Status codes and ranges in a list, or in one text with semicolons or commas (`486;600`).
+/// Status codes of failures, and ranges of them, in a list, or in one text with semicolons or
+/// commas (`486;600`).
 pub(super) fn code_list(field: &Field<'_>) -> Option<StatusSet> {
+    const FAILURES: Bounds = (300, 699);
     let at = field.node().at;
     let parts = match &field.node().value {
-        Value::Seq(_) => return status_set(field),
+        Value::Seq(_) => return status_set(field, FAILURES),
         Value::Text(text) => text.split([';', ',']).map(str::trim).map(str::to_owned).collect(),
         Value::Int(number) => vec![number.to_string()],
         _ => return field.wrong_type("response codes, such as 486;600"),
@@ -98,17 +103,20 @@ pub(super) fn code_list(field: &Field<'_>) -> Option<StatusSet> {
         Node { value, at }
     });
     let list = Node { value: Value::Seq(parts.collect()), at };
-    status_set(&field.with(&list))
+    status_set(&field.with(&list), FAILURES)
 }
 
-fn code_range(item: &Field<'_>) -> Option<(u16, u16)> {
+fn code_range(item: &Field<'_>, (least, most): Bounds) -> Option<(u16, u16)> {
     let Value::Text(text) = &item.node().value else {
-        return item.whole(100, 699).map(|code| (code, code));
+        return item.whole(least, most).map(|code| (code, code));
     };
-    let code = |text: &str| text.parse().ok().filter(|code| (100..=699).contains(code));
+    let code = |text: &str| text.parse().ok().filter(|code| (least..=most).contains(code));
     let range = text.split_once('-').and_then(|(low, high)| code(low).zip(code(high)));
     match range {
         Some((low, high)) if low <= high => Some((low, high)),
-        _ => item.invalid("range of response codes", "expected such as 200-299, from 100 to 699"),
+        _ => {
+            let why = format_args!("expected such as 500-503, from {least} to {most}");
+            item.invalid("range of response codes", why)
+        }
     }
 }
