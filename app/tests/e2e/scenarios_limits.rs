@@ -37,6 +37,11 @@ fn scenario_11_levels_in_records_and_one_alarm() {
     let stage = stage();
     let media = stage.serve("crowd-1");
     let held = hold(&stage, "crowd", "18005551100", 150);
+    let crowd = "kind=\"tenant\",object=\"crowd\"";
+    let used = format!("ringmaster_rm_usage{{{crowd}}}");
+    assert_eq!(http::counted(stage.rm_http, &used), Some(150.0));
+    let most = format!("ringmaster_rm_limit{{{crowd},level=\"3\"}}");
+    assert_eq!(http::counted(stage.rm_http, &most), Some(150.0));
     let alarm = "ringmaster_rm_alarm{name=\"RMPolicyViolation\"}";
     assert_eq!(http::counted(stage.rm_http, alarm), Some(0.0));
     for name in ["over-1", "over-2", "over-3"] {
