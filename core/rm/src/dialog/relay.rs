@@ -17,7 +17,7 @@ use crate::forward::verdict::Outcome;
 use crate::proxy::{ClientUse, Proxy};
 use crate::reject::{No, Reason};
 use crate::session::end::End;
-use crate::session::{Kind as LegKind, Leg, Side, State, Text};
+use crate::session::{Bye, Kind as LegKind, Leg, Side, State, Text};
 use crate::timer::Timer;
 
 impl Proxy {
@@ -120,7 +120,7 @@ impl Proxy {
     ) -> Option<u64> {
         let key = self.leg_of_relay(relay.leg)?;
         match relay.kind {
-            Kind::Bye if ends(status) => return self.end_by_bye(now, key),
+            Kind::Bye if ends(status) => return self.end_by_bye(now, key, relay.side),
             Kind::Bye => {
                 let leg = self.table.leg_mut(key).filter(|leg| leg.state == State::Ending)?;
                 leg.state = State::Up;
@@ -149,10 +149,11 @@ impl Proxy {
         None
     }
 
-    /// The call has ended by its BYE.
-    fn end_by_bye(&mut self, now: Now, key: usize) -> Option<u64> {
-        let leg = self.table.leg(key)?;
-        let bye = leg.bye?;
+    /// The call has ended by its BYE, which came from this side. One that has overtaken the 2xx was
+    /// not noted when it came; while there is none the INVITE has its own end.
+    fn end_by_bye(&mut self, now: Now, key: usize, by: Side) -> Option<u64> {
+        let leg = self.table.leg(key).filter(|leg| leg.state >= State::Up)?;
+        let bye = leg.bye.unwrap_or(Bye { at: now.wall, by });
         let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
         let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
         self.end_leg(now, key, end, None)
@@ -185,7 +186,7 @@ impl Proxy {
         let Some(relay) = self.end_relay(key) else { return };
         let leg = self.leg_of_relay(relay.leg);
         let held = match (relay.kind, leg) {
-            (Kind::Bye, Some(key)) => self.end_by_bye(now, key),
+            (Kind::Bye, Some(key)) => self.end_by_bye(now, key, relay.side),
             (Kind::Invite | Kind::Update, Some(key)) if !transport => {
                 self.suffer(now, key, relay.side.other(), Fate::Silent);
                 None

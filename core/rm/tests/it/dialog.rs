@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{CALLER, MCP1, World, all, header, objects, reply, settings};
+use crate::world::{CALLER, Dialog, MCP1, World, all, header, invite, objects, reply, settings};
 
 #[test]
 fn a_re_invite_goes_both_ways_and_renews_the_target() {
@@ -88,7 +88,7 @@ fn a_forged_token_gets_481_and_changes_nothing() {
     let mut world = World::new();
     let up = world.up("18005550100", "forged");
     let logs = |world: &World| world.logs.iter().filter(|(id, _)| *id == 20104).count();
-    let mut forge = |edit: &dyn Fn(&mut crate::world::Dialog), branch: &str| {
+    let mut forge = |edit: &dyn Fn(&mut Dialog), branch: &str| {
         let mut dialog = up.caller.clone();
         edit(&mut dialog);
         let bye = dialog.request("BYE", "10.0.0.2:5090", branch);
@@ -97,7 +97,7 @@ fn a_forged_token_gets_481_and_changes_nothing() {
         world.take(CALLER)
     };
     // another tag, so that the leg is not found by its dialog either
-    let stranger = |dialog: &mut crate::world::Dialog| {
+    let stranger = |dialog: &mut Dialog| {
         dialog.local = dialog.local.replace("from-forged", "other");
     };
     let one_bit = forge(
@@ -208,12 +208,12 @@ fn a_strict_router_before_us_is_repaired_with_a_double_record_route() {
         remote: crate::world::address("10.0.0.2:40000"),
         conn: Some(sip::transport::ConnId(7)),
     };
-    world.packet(flow, &crate::world::invite("18005550100", "d").replace("/UDP ", "/TCP "));
+    world.packet(flow, &invite("18005550100", "d").replace("/UDP ", "/TCP "));
     let forwarded = world.take(MCP1);
     let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
     world.udp(MCP1, &reply(&forwarded, 200, "t", contact));
     let answer = world.take("10.0.0.2:40000");
-    let mut dialog = crate::world::Dialog::of_caller(&answer);
+    let mut dialog = Dialog::of_caller(&answer);
     assert_eq!(dialog.routes.len(), 2);
     let target = std::mem::replace(&mut dialog.target, dialog.routes[0].clone());
     dialog.routes.remove(0);
@@ -233,7 +233,7 @@ fn route_values_keep_their_bytes() {
     let up = world.up("18005550100", "bytes");
     let mut dialog = up.caller.clone();
     let own = dialog.routes.remove(0);
-    let with = |dialog: &mut crate::world::Dialog, branch: &str, lines: &str| {
+    let with = |dialog: &mut Dialog, branch: &str, lines: &str| {
         let text = dialog.request("INFO", "10.0.0.2:5090", branch);
         text.replace("Max-Forwards", &format!("{lines}Max-Forwards"))
     };
@@ -594,4 +594,28 @@ fn internal_headers_of_the_untrusted_pass_in_no_dialog() {
             assert_eq!(passed.contains(internal), trusted, "{passed}");
         }
     }
+}
+
+/// What the called side sends later may come first: the BYE passes its 2xx, which is there when the
+/// caller answers.
+#[test]
+fn a_bye_that_overtakes_the_2xx_ends_the_call() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "fast"));
+    let asked = world.take(MCP1);
+    let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+    world.udp(MCP1, &reply(&asked, 180, "t", contact));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 180 "));
+    let mut callee = Dialog::of_callee(&asked, "t", "<sip:mcp@10.0.0.11:5070>");
+    world.udp(MCP1, &callee.request("BYE", MCP1, "early"));
+    let passed = world.take(CALLER);
+    assert!(passed.starts_with("BYE "), "{passed}");
+    world.udp(MCP1, &reply(&asked, 200, "t", contact));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
+    assert_eq!(world.proxy.status().legs, 1);
+    world.udp(CALLER, &reply(&passed, 200, "", ""));
+    assert_eq!(world.proxy.status().legs, 0);
+    let end = world.ends()[0];
+    assert_eq!((&end["reason"], &end["end_state"]), (&"normal".into(), &"APP_END".into()));
+    assert_eq!(world.proxy.resources()[0].used, 0);
 }
