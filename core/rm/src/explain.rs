@@ -121,6 +121,7 @@ struct Aside {
     recorder: Recorder,
     chance: Chance,
     branches: u64,
+    remade: u16,
     rates: Rates,
     alarms: Alarms,
 }
@@ -169,13 +170,15 @@ impl Proxy {
             recorder: std::mem::take(&mut self.recorder),
             chance: self.chance.clone(),
             branches: self.branches,
+            remade: self.remade,
             rates: self.usage.rates().clone(),
             alarms: std::mem::take(&mut self.alarms),
         }
     }
 
     fn put_back(&mut self, aside: Aside) {
-        let Aside { counters, events, recorder, chance, branches, rates, alarms } = aside;
+        let Aside { counters, events, recorder, chance, branches, remade, .. } = aside;
+        let Aside { rates, alarms, .. } = aside;
         *self.usage.rates() = rates;
         self.alarms = alarms;
         self.counters = counters;
@@ -183,6 +186,7 @@ impl Proxy {
         self.recorder = recorder;
         self.chance = chance;
         self.branches = branches;
+        self.remade = remade;
     }
 
     /// The way of a call (`Proxy::on_invite`) up to where it would be sent.

@@ -45,7 +45,7 @@ use crate::record::{Minutes, Recorder, Story};
 use crate::reject::{No, Reason};
 use crate::release::Releases;
 use crate::resolve::{Book, Waiting};
-use crate::session::{Lingering, Names, Table};
+use crate::session::{Lingering, Names, Table, join};
 use crate::settings::Settings;
 use crate::timer::{Timer, Timers};
 
@@ -112,6 +112,8 @@ pub struct Proxy {
     pub(crate) seen: Duration,
     /// CSeq of the latest probe.
     pub(crate) probes: u32,
+    /// Number of the latest leg of sessions that were made again.
+    pub(crate) remade: u16,
 }
 
 /// What a client transaction is for.
@@ -209,6 +211,7 @@ impl Proxy {
             draft: Draft::default(),
             branches: 0,
             probes: 0,
+            remade: join::first_remade(now),
             unsaid: BTreeMap::new(),
             seen: now.mono,
             snapshot,

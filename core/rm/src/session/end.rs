@@ -12,6 +12,7 @@ use model::record::{EndState, Scope};
 use model::time::{Millis, Now};
 use smallvec::SmallVec;
 
+use super::join::next_remade;
 use super::{Kind, Leg, Session, Text, Texts};
 use crate::admit::{Request, Source};
 use crate::counters::count;
@@ -55,7 +56,12 @@ impl Proxy {
     ) -> Option<Leg> {
         let (now, message) = (request.now, request.message);
         let owner = self.table.session_mut(session)?;
-        owner.counter = owner.counter.checked_add(1)?;
+        if owner.resurrected {
+            self.remade = next_remade(self.remade);
+            owner.counter = self.remade;
+        } else {
+            owner.counter = owner.counter.checked_add(1)?;
+        }
         let id = LegId::new(self.settings.node_id, self.settings.boot, owner.counter);
         let primary = owner.legs.is_empty() && !owner.lasted;
         let owner = self.table.session(session)?;

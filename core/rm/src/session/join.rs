@@ -28,8 +28,6 @@ pub(crate) struct Named {
     pub(crate) guid: Guid,
     /// Number of the tenant and name of the profile.
     pub(crate) owner: Option<(Dbid, String)>,
-    /// The node that had it, as far as the header says.
-    pub(crate) node: Option<u16>,
 }
 
 /// Reads the header as leniently as rm.md §2.3 wants: any order, any case, blanks, unknown
@@ -38,20 +36,17 @@ pub(crate) fn named(message: &Message<'_>) -> Option<Named> {
     let header = message.named(SESSION_ID)?;
     let text = header.text_lossy();
     let mut guid = None;
-    let (mut owner, mut node) = (None, None);
+    let mut owner = None;
     for part in text.split(';') {
         match part.split_once('=') {
             None => guid = guid.or_else(|| Guid::parse(part.trim())),
-            Some((name, value)) => match name.trim().to_ascii_lowercase().as_str() {
-                "gvp.rm.tenant-id" => owner = owner_of(value.trim()),
-                "gvp.rm.datanodes" => {
-                    node = value.split('|').next().and_then(|first| first.trim().parse().ok());
-                }
-                _ => {}
-            },
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("gvp.rm.tenant-id") => {
+                owner = owner_of(value.trim());
+            }
+            Some(_) => {}
         }
     }
-    guid.map(|guid| Named { guid, owner, node })
+    guid.map(|guid| Named { guid, owner })
 }
 
 /// `1.102_IVRAppDefault`: the last number of the path, and what follows the first underscore.
@@ -108,9 +103,6 @@ impl Proxy {
         let (tenant, profile) = named.owner(&snapshot)?;
         let mut session = Session::begun(named.guid, now.wall);
         session.resurrected = true;
-        if named.node.is_none_or(|node| node == self.settings.node_id.0) {
-            session.counter = fresh_counter(now);
-        }
         session.revision = snapshot.revision.0;
         session.belongs(
             self.names.tenant(&snapshot, tenant),
@@ -186,12 +178,17 @@ impl Proxy {
     }
 }
 
-/// Where the counter of legs begins in a session that is made again where it was before: its
-/// earlier legs, of which nothing is known any more, have counted from 1, and two records may never
-/// have the same id.
-fn fresh_counter(now: Now) -> u16 {
+/// Number of the latest leg of sessions that are made again, at the start of a run. Nothing is
+/// known of the earlier legs of such a session, which have counted from 1, and two records may
+/// never have the same id: all such legs of a run count on together, in the upper half.
+pub(crate) fn first_remade(now: Now) -> u16 {
     let seconds = now.wall.0 / 1000 % 0x7FFF;
     u16::try_from(seconds).unwrap_or(0) | 0x8000
+}
+
+/// The one behind it.
+pub(crate) const fn next_remade(latest: u16) -> u16 {
+    latest.wrapping_add(1) | 0x8000
 }
 
 #[cfg(test)]

@@ -86,10 +86,14 @@ fn vias(text: &str) -> Vec<String> {
     all(text, "Via").into_iter().map(cut).collect()
 }
 
-/// Record-Route values with a word for each token.
+/// Record-Route values with a word for each token, and of a leg's id only whose it is: B makes the
+/// session of A again, and counts its legs as it likes.
 fn record_routes(text: &str) -> Vec<String> {
     let cut = |route: &str| match route.split_once("rm-A") {
-        Some((before, after)) => format!("{before}TOKEN{}", &after[after.find('@').unwrap()..]),
+        Some((before, after)) => {
+            let shown = after.find('@').unwrap()..after.find("idtag=").unwrap() + 10;
+            format!("{before}TOKEN{}>", &after[shown])
+        }
         None => route.to_owned(),
     };
     all(text, "Record-Route").into_iter().map(cut).collect()
@@ -104,13 +108,13 @@ fn via_and_record_route_at_every_hop() {
         "SIP/2.0/TCP 10.0.0.5:5060;branch=…",
         "SIP/2.0/UDP 10.0.0.6:5060;branch=…",
     );
-    let leg = "gvp.rm.datanodes=1;idtag=00410001>";
+    let leg = "gvp.rm.datanodes=1;idtag=0041>";
     let of_a = [
         format!("<sip:TOKEN@10.0.0.5:5060;lr;transport=tcp;{leg}"),
         "<sip:rm-0@10.0.0.5:5060;lr>".to_owned(),
     ];
     let of_b = [
-        "<sip:TOKEN@10.0.0.6:5060;lr;gvp.rm.datanodes=2;idtag=00810001>".to_owned(),
+        "<sip:TOKEN@10.0.0.6:5060;lr;gvp.rm.datanodes=2;idtag=0081>".to_owned(),
         "<sip:rm-0@10.0.0.6:5060;lr;transport=tcp>".to_owned(),
     ];
     let sent = row.there();

@@ -122,6 +122,29 @@ fn a_session_can_be_joined_for_a_while_after_its_end_and_counts_again() {
     assert!(legs.last().unwrap() > &"00418000", "no id is used twice: {legs:?}");
 }
 
+/// Also within one second, without any leg that was answered, and whichever node it was on before.
+#[test]
+fn legs_of_a_session_that_is_made_again_often_have_ids_of_their_own() {
+    let mut world = platform::ready();
+    for number in 0..6 {
+        let node = 1 + number / 3;
+        let session = format!(
+            "{SESSION_ID}: 9E565000-457B-6487-67D5-BA32B23886C4;gvp.rm.datanodes={node};\
+             gvp.rm.tenant-id=1.102_IVRAppDefault\r\n"
+        );
+        let name = format!("again{number}");
+        world.udp(MCP1, &joins("sip:dialog@10.0.0.5", MCP1, &name, &session));
+        let sent = world.take_invite().unwrap();
+        world.udp(&sent.flow.remote.to_string(), &reply(&sent.text, 603, "t", ""));
+        assert_eq!(world.proxy.status().sessions, 0);
+    }
+    let ends = world.ends();
+    let ids: std::collections::BTreeSet<&str> =
+        ends.iter().filter_map(|end| end["id"].as_str()).collect();
+    assert_eq!((ends.len(), ids.len()), (6, 6), "{ids:?}");
+    assert!(ends.iter().all(|end| end["resurrected"] == true));
+}
+
 #[test]
 fn a_session_whose_only_leg_was_never_answered_ends_with_it() {
     let mut world = platform::ready();
