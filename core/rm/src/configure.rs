@@ -76,9 +76,13 @@ impl Proxy {
         }
     }
 
-    /// Resources that left the configuration and carry nothing any more.
+    /// Resources that left the configuration and carry nothing any more. Who still waits for an
+    /// answer of one knows it by its key, which nobody else may have until then.
     fn forget_unused(&mut self) {
-        for (key, next, out) in self.pool.forget_unused() {
+        let watched = self.watches.iter().map(|(_, watch)| watch.member());
+        let asked = self.relays.iter().filter_map(|(_, relay)| relay.asks());
+        let awaits: Vec<usize> = watched.chain(asked).collect();
+        for (key, next, out) in self.pool.forget_unused(&awaits) {
             if next.is_some() {
                 self.timers.take_back(Timer::Probe(key));
             }

@@ -101,6 +101,11 @@ impl Kind {
 }
 
 impl Relay {
+    /// Key of the resource that it was placed on, when it is outside dialogs.
+    pub(crate) fn asks(&self) -> Option<usize> {
+        self.placed.as_ref().map(|placed| placed.member)
+    }
+
     /// A request outside dialogs that goes to one resource; `bytes` are those received.
     pub(crate) fn outside(
         request: &Request<'_, '_>,

@@ -1,16 +1,15 @@
 //! What must always hold, asked after every public mutation in debug builds and in the simulator.
 //!
 //! Sets agree with each other: every leg that has a resource of the pool is on it, and nothing else
-//! takes a place there; every session with legs is counted where it belongs; every client
-//! transaction has somebody who waits.
+//! takes a place there (`places`); every session with legs is counted where it belongs; every
+//! client transaction has somebody who waits.
 
-use model::record::Scope;
+mod places;
 
 use crate::limits;
-use crate::pool::Occupant;
 use crate::proxy::{ClientUse, Proxy};
+use crate::session::Session;
 use crate::session::end::{objects, place};
-use crate::session::{Session, State};
 
 impl Proxy {
     /// Shouts when an invariant is broken; costs nothing in release builds.
@@ -38,30 +37,12 @@ impl Proxy {
                 if leg.session != key || self.table.leg_of(session.guid, leg.id) != Some(*leg_key) {
                     return Err("a leg does not know its session");
                 }
-                let member = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
-                let held = member.and_then(|key| self.pool.get(key)).is_none_or(|member| {
-                    member.carries(Occupant::Leg(*leg_key)) || leg.state < State::Up
-                });
-                if !held {
-                    return Err("a leg is not on its resource");
-                }
             }
             if session.legs.iter().any(|leg| !self.is_counted(session, *leg)) {
                 return Err("a session or leg is not counted where it belongs");
             }
         }
-        for (_, member) in self.pool.configured() {
-            let is_there = |(occupant, _)| match occupant {
-                Occupant::Leg(key) => self.table.leg(key).is_some(),
-                Occupant::Watch(number) => self.watched.contains_key(&number),
-            };
-            if !member.occupants.iter().all(is_there) {
-                return Err("a place that nobody takes");
-            }
-        }
-        if self.pool.conferences.legs().any(|leg| self.table.leg(leg).is_none()) {
-            return Err("a conference with a leg that is not there");
-        }
+        self.places_agree()?;
         self.counts_nothing_else()?;
         for (key, hunt) in &self.hunts {
             let Some(current) = &hunt.current else { return Err("a hunt without a try") };
@@ -88,18 +69,14 @@ impl Proxy {
         objects(session).into_iter().all(holds)
     }
 
-    /// Every set has the size that the table says: what has gone has left it.
+    /// All sets together have the size that the table says. Everybody who lives is in the sets it
+    /// belongs to (above), so nobody else is in any.
     fn counts_nothing_else(&self) -> Result<(), &'static str> {
-        let tenants = self.snapshot.tenants().map(|(_, one)| (Scope::Tenant, one.dbid));
-        let profiles = self.snapshot.profiles().map(|(_, one)| (Scope::Profile, one.dbid));
-        let right = tenants.chain(profiles).all(|object| {
-            let own = self.table.walk(None).filter(|(_, one)| objects(one).contains(&object));
-            let live = own.fold((0, 0), |(sessions, legs), (_, session)| {
-                (sessions + 1, legs + session.legs.len() as u64)
-            });
-            let sets = self.usage.of(object);
-            live == sets.map_or((0, 0), |sets| (sets.sessions(), sets.all_legs()))
+        let live = self.table.walk(None).fold((0, 0), |(sessions, legs), (_, session)| {
+            let many = objects(session).len() as u64;
+            (sessions + many, legs + many * session.legs.len() as u64)
         });
+        let right = live == self.usage.members();
         if right { Ok(()) } else { Err("a set of usage has another size than what lives") }
     }
 }

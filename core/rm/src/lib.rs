@@ -82,4 +82,4 @@ pub use proxy::{Proxy, Restored};
 pub use settings::{Listener, Match, Options, Peer, Role, Route, Settings, SipTimers};
 pub use token::Keys;
 pub use trial::Trial;
-pub use view::{CallDetail, CallFilter, CallSlice, CallView, ResourceView, Status};
+pub use view::{CallDetail, CallFilter, CallSlice, CallView, LegView, ResourceView, Status};

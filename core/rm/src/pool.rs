@@ -197,15 +197,19 @@ impl Pool {
         }
     }
 
-    /// Members that the configuration no longer has, and that carry nothing, are forgotten; gives
-    /// back their keys with the probe that is planned and the one that is out.
-    pub(crate) fn forget_unused(&mut self) -> Vec<(usize, Option<Duration>, Option<ClientId>)> {
-        let gone: Vec<usize> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.configured.is_none() && member.used() == 0)
-            .map(|(key, _)| key)
-            .collect();
+    /// Members that the configuration no longer has, that carry nothing and of which nobody
+    /// `awaits` anything are forgotten; gives back their keys with the probe that is planned and
+    /// the one that is out.
+    pub(crate) fn forget_unused(
+        &mut self,
+        awaits: &[usize],
+    ) -> Vec<(usize, Option<Duration>, Option<ClientId>)> {
+        let unused = |key: &usize, member: &Member| {
+            member.configured.is_none() && member.used() == 0 && !awaits.contains(key)
+        };
+        let all = self.members.iter();
+        let gone = all.filter(|(key, member)| unused(key, member));
+        let gone: Vec<usize> = gone.map(|(key, _)| key).collect();
         let forget = |key: usize| {
             let member = self.members.remove(key);
             self.by_dbid.remove(&member.names.dbid);
@@ -252,6 +256,11 @@ impl Pool {
             self.members.get(key).map(|member| (key, member))
         };
         snapshot.group(group).resources.iter().filter_map(own)
+    }
+
+    /// All members, also those that the configuration has no longer.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (usize, &Member)> {
+        self.members.iter()
     }
 
     /// All members of the configuration, group by group.

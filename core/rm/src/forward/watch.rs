@@ -43,8 +43,25 @@ pub(crate) struct Watch {
     /// Its client transaction still lives.
     client: Option<ClientId>,
     cancelled: bool,
+    /// It has failed: only a 2xx may still come.
+    answered: bool,
     /// The dialogs of its 2xx, acknowledged and ended.
     ended: SmallVec<[Ended; 1]>,
+}
+
+impl Watch {
+    /// Key of the resource that was given up.
+    pub(crate) fn member(&self) -> usize {
+        self.member
+    }
+
+    /// Where it takes a place, and under which number: until it is answered, and then as long as a
+    /// dialog that answered late is being ended.
+    pub(crate) fn place(&self) -> Option<(usize, u64)> {
+        let answered = self.answered || !self.ended.is_empty();
+        let ending = self.ended.iter().any(|one| one.bye.is_some());
+        (!answered || ending).then_some((self.member, self.number))
+    }
 }
 
 /// A dialog that answered late.
@@ -90,6 +107,7 @@ impl Proxy {
             whose,
             client,
             cancelled: false,
+            answered,
             ended: SmallVec::new(),
         });
         if let Some(client) = client {
@@ -97,8 +115,16 @@ impl Proxy {
         }
         self.watched.insert(number, watch);
         self.timers.set(until, Timer::Watch(watch));
-        if !answered {
-            self.pool.occupy(member, Occupant::Watch(number), direction);
+        self.keep_place(watch);
+    }
+
+    /// It has its place on the resource, or has it no longer.
+    fn keep_place(&mut self, key: usize) {
+        let Some(watch) = self.watches.get(key) else { return };
+        let occupant = Occupant::Watch(watch.number);
+        match watch.place() {
+            Some((member, _)) => self.pool.occupy(member, occupant, watch.direction),
+            None => self.pool.free(watch.member, occupant),
         }
     }
 
@@ -154,7 +180,7 @@ impl Proxy {
         let bye = self.end_late(now, key, message);
         let Some(watch) = self.watches.get_mut(key) else { return };
         watch.ended.push(Ended { tag, bye });
-        self.pool.occupy(watch.member, Occupant::Watch(watch.number), watch.direction);
+        self.keep_place(key);
     }
 
     /// The BYE of a late answer is answered or given up: the place is free with the last of them.
@@ -163,9 +189,7 @@ impl Proxy {
         let own = watch.ended.iter_mut().find(|ended| ended.bye == Some(client));
         let Some(own) = own else { return };
         own.bye = None;
-        if watch.ended.iter().all(|ended| ended.bye.is_none()) {
-            self.pool.free(watch.member, Occupant::Watch(watch.number));
-        }
+        self.keep_place(key);
     }
 
     /// The watch is over: the place is free.

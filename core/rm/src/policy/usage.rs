@@ -114,6 +114,12 @@ impl Usage {
         objects.iter().map(|object| self.number_of(*object)).collect()
     }
 
+    /// How many sessions and legs are in the sets of all objects, each as often as it is counted.
+    pub(crate) fn members(&self) -> (u64, u64) {
+        let sum = |of: fn(&Sets) -> u64| self.objects.iter().map(|(_, sets)| of(sets)).sum::<u64>();
+        (sum(Sets::sessions), sum(Sets::all_legs))
+    }
+
     /// Whether a session is in the sets of an object.
     pub(crate) fn contains(&self, object: Object, session: usize) -> bool {
         self.numbers.get(&object).is_some_and(|number| self.sessions.is_in(session, *number))

@@ -156,9 +156,13 @@ impl Conferences {
         self.all.get(*self.by_key.get(key)?)
     }
 
-    /// Keys of all legs that are in one.
-    pub(crate) fn legs(&self) -> impl Iterator<Item = usize> + '_ {
-        self.all.iter().flat_map(|(_, one)| one.legs.iter().copied())
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All that live, by their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Instance)> {
+        self.all.iter()
     }
 
     /// The conference of a leg.

@@ -31,6 +31,7 @@ mod goldens;
 mod hang_up;
 mod hops;
 mod joining;
+mod leaving;
 mod minutes;
 mod names;
 mod outside;
