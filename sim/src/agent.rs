@@ -19,11 +19,11 @@ use sip::endpoint::{ClientId, ClientOptions, Endpoint, ServerId, Timers, Transac
 use sip::limits::Limits;
 use sip::transport::{Flow, Transport};
 
-use crate::seed;
+use crate::{life, seed};
 pub use dialog::Dialog;
 pub use note::{Note, Seen};
-pub use plan::{Call, Manner};
-use text::{header, is_first, method, reply, tag};
+pub use plan::{Call, Manner, Meant};
+use text::{SESSION_ID, header, is_first, method, reply, sent_by, tag};
 
 /// 64·T1: so long a 2xx is repeated.
 const PATIENCE: Duration = Duration::from_secs(32);
@@ -49,6 +49,7 @@ enum Later {
     Answer { id: ServerId, code: u16, lines: String },
     Repeat { id: ServerId, key: String, text: String, since: Duration, gap: Duration },
     Say { talk: String, method: &'static str },
+    Place { via: SocketAddr, call: Box<Call> },
     Cancel { id: ClientId, call: String },
     Vanish { call: String },
 }
@@ -61,8 +62,10 @@ pub struct Agent {
     pub address: SocketAddr,
     /// How it takes the next calls, oldest first …
     pub manners: VecDeque<Manner>,
-    /// … and how all others. `None`: by chance.
+    /// … and how all others. `None`: as is its habit.
     pub manner: Option<Manner>,
+    /// How it takes calls by chance.
+    pub habit: fn(&mut Chance) -> Manner,
     /// Its answer to OPTIONS, with further lines; `None`: none.
     pub alive: Option<(u16, &'static str)>,
     /// Whether the host has power: without it is silent, and forgets everything.
@@ -111,6 +114,7 @@ impl Agent {
             address,
             manners: VecDeque::new(),
             manner: Some(Manner::answers(200)),
+            habit: life::habits::media,
             alive: Some((200, "")),
             power: true,
             listens: true,
@@ -179,9 +183,9 @@ impl Agent {
         self.number += 1;
         let (number, address) = (self.number, self.address);
         let id = format!("{number}@{}", self.name);
-        let (user, host) = (&call.number, via.ip());
+        let (user, host, parameters) = (&call.number, via.ip(), &call.parameters);
         let text = format!(
-            "INVITE sip:{user}@{via} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
+            "INVITE sip:{user}@{via}{parameters} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
              branch=z9hG4bK{}i{number}\r\nMax-Forwards: 70\r\n\
              From: <sip:+4930123@{}>;tag={}f{number}\r\n\
              To: <sip:{user}@{host}>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n\
@@ -192,7 +196,7 @@ impl Agent {
             self.name,
             call.lines,
         );
-        self.note(now, &id, Seen::Placed);
+        self.note(now, &id, Seen::Placed(call.meant));
         let client = self.send(now, via, text, None);
         let patience = call.patience.unwrap_or(LONGEST);
         self.later(now + patience, Later::Cancel { id: client, call: id.clone() });
@@ -304,6 +308,9 @@ impl Agent {
                 self.later(now + gap, Later::Repeat { id, key, text, since, gap });
             }
             Later::Say { talk, method } => self.say_in(now, &talk, method),
+            Later::Place { via, call } => {
+                self.place(now, via, *call);
+            }
             Later::Cancel { id, call } => {
                 if let Some(asked) = self.asked.get_mut(&id) {
                     asked.given_up = true;
@@ -367,7 +374,7 @@ impl Agent {
         }
         self.taken.remove(&id);
         if code >= 300 {
-            return;
+            return self.note(now, header(&offer.text, "Call-ID"), Seen::Refused(code));
         }
         let key = transaction(&offer.text);
         self.unacknowledged.insert(key.clone(), id);
@@ -379,6 +386,18 @@ impl Agent {
         self.talks.insert(talk.clone(), Dialog::of_callee(&offer.text, &offer.tag));
         self.note(now, header(&offer.text, "Call-ID"), Seen::Taken);
         self.plan(now, &talk, &offer.manner.says, offer.manner.hold);
+        self.plan_further(now, offer);
+    }
+
+    /// Calls that it is going to place in the session of one that it has taken, by way of the
+    /// Resource Manager that brought it.
+    fn plan_further(&mut self, now: Duration, offer: Offer) {
+        let session = header(&offer.text, SESSION_ID);
+        let Some(via) = sent_by(&offer.text).filter(|_| !session.is_empty()) else { return };
+        for (after, mut call) in offer.manner.further {
+            call.lines += &format!("{SESSION_ID}: {session}\r\n");
+            self.later(now + after, Later::Place { via, call: Box::new(call) });
+        }
     }
 
     /// What is said in a dialog that has just begun, and when it ends.
@@ -398,7 +417,7 @@ impl Agent {
     /// How it takes the next call.
     fn next_manner(&mut self) -> Manner {
         let next = self.manners.pop_front().or_else(|| self.manner.clone());
-        next.unwrap_or_else(|| crate::life::manner(&mut self.chance))
+        next.unwrap_or_else(|| (self.habit)(&mut self.chance))
     }
 }
 

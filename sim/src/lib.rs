@@ -18,6 +18,7 @@ pub mod objects;
 pub mod world;
 pub mod truth;
 pub mod check;
+pub mod promise;
 pub mod trace;
 mod seed;
 

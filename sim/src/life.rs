@@ -1,29 +1,33 @@
-//! Random lives of calls: callers that give up, vanish or hang up, media servers that are silent,
-//! refuse, die and come back, a bad network with cuts, Resource Managers that crash, a slow disk, a
-//! broker that is away. A seed decides all of it.
+//! Random lives of calls of every kind: several tenants with limits, conferences, calls through a
+//! connector and to the outside, recordings, sessions of many legs; callers that give up, vanish or
+//! hang up, called parties that are silent, refuse, die and come back, a bad network with cuts,
+//! Resource Managers that crash, a slow disk, a broker that is away, operators and configurations
+//! that change in the middle of it. A seed decides all of it.
 //!
 //! When all calls were placed, everything is mended and time passes until nothing is left in any
 //! set; then the report is compared with what really happened.
+
+pub mod habits;
+mod platform;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::chance::Chance;
-use serde_json::json;
+use model::config::Admin;
+use rm::{CallFilter, Input, Will};
+use serde_json::{Value as Json, json};
 
-use crate::agent::{Call, Manner};
 use crate::network::Link;
 use crate::objects;
 use crate::seed;
-use crate::world::{Fault, Setup, World, server};
+use crate::world::{Fault, Setup, World};
+use platform::{PARTIES, SERVERS};
 
 /// Longest that anything may stay after everything was mended: a call nobody ends is cut after a
 /// minute of silence, its BYEs are given up half a minute later, and answers are kept as long.
 const REST: Duration = Duration::from_secs(400);
-/// Sessions of the one tenant, so that the limit is met.
-const LIMIT: u32 = 24;
-
 /// What a life is to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -36,8 +40,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A hundred calls, with everything.
-    pub const FULL: Self = Self { calls: 100, crashes: true, most_steps: u64::MAX };
+    /// Seventy calls, and what is called further in their sessions: a hundred; with everything.
+    pub const FULL: Self = Self { calls: 70, crashes: true, most_steps: u64::MAX };
 }
 
 /// How a life went.
@@ -62,7 +66,7 @@ pub struct Story {
 }
 
 /// One thing that goes wrong, or is mended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Event {
     Call,
     Trouble,
@@ -76,6 +80,14 @@ enum Event {
     Probes(usize, Option<(u16, &'static str)>),
     Sync(Duration),
     State(usize, &'static str),
+    /// The configuration has a media server no more, or again.
+    Configured(usize, bool),
+    /// A tenant may have so many sessions.
+    Limit(&'static str, Json),
+    /// What an operator wants of a party at one node; with a deadline.
+    Will(usize, usize, Option<(Admin, u64)>),
+    /// An operator ends some session of a node.
+    HangUp(usize),
 }
 
 /// A life under way.
@@ -93,17 +105,8 @@ struct Life {
 /// What does not hold, with the seed and the step.
 pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
     let mut chance = seed::chance(seed, 5);
-    let servers: Vec<(&'static str, SocketAddr)> =
-        vec![("mcp-1", server(11)), ("mcp-2", server(12)), ("mcp-3", server(13))];
-    let mut objects = objects::example_1(&servers);
-    if let Some(spec) = objects::spec(&mut objects, "Tenant", "acme") {
-        spec["policy"] = json!({"usage_limit": LIMIT});
-    }
-    if let Some(spec) = objects::spec(&mut objects, "ResourceGroup", "mcp") {
-        for (resource, capacity) in (0..3).zip([8, 10, 12]) {
-            spec["resources"][resource]["capacity"] = json!(capacity);
-        }
-    }
+    let servers = PARTIES.iter().map(|(name, at, _)| (*name, *at)).collect();
+    let objects = platform::objects();
     let nodes = if chance.below(3) == 0 { 2 } else { 1 };
     let mut world = World::new(Setup { seed, nodes, servers, objects, settings: impatient })?;
     world.listens = false;
@@ -112,6 +115,8 @@ pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
     for agent in &mut world.agents {
         agent.manner = None;
         agent.listens = false;
+        let own = PARTIES.iter().find(|(name, ..)| *name == agent.name);
+        agent.habit = own.map_or(habits::media, |(.., habit)| *habit);
     }
     let (events, crashes) = (BTreeMap::new(), plan.crashes);
     let mut life = Life { world, chance, events, number: 0, crashes };
@@ -135,54 +140,6 @@ fn weather(chance: &mut Chance) -> Link {
     }
 }
 
-/// How a called party takes a call, by chance.
-pub fn manner(chance: &mut Chance) -> Manner {
-    let mut ms = |most| Duration::from_millis(chance.below(most));
-    let (ring, answer, hold, say) = (ms(300), ms(3000), ms(20_000), ms(9000));
-    let rings = (chance.below(3) == 0).then_some((ring, 180));
-    let (code, lines) = match chance.below(20) {
-        0 => (503, ""),
-        1 => (503, "Retry-After: 2\r\n"),
-        2 => (486, ""),
-        3 => (404, ""),
-        4 => (500, ""),
-        5 => (603, ""),
-        _ => (200, ""),
-    };
-    let answers = (chance.below(15) > 0).then_some((answer, code));
-    let hold = (chance.below(3) > 0).then_some(hold);
-    let says = if chance.below(4) == 0 { vec![(say, said(chance))] } else { Vec::new() };
-    Manner { rings, answers, lines: lines.to_owned(), hold, says }
-}
-
-fn said(chance: &mut Chance) -> &'static str {
-    match chance.below(4) {
-        0 => "INVITE",
-        1 => "UPDATE",
-        2 => "REFER",
-        _ => "INFO",
-    }
-}
-
-fn call(chance: &mut Chance) -> Call {
-    let mut ms = |most| Duration::from_millis(chance.below(most));
-    let (patience, hold, say, vanish) = (ms(6000), ms(20_000), ms(9000), ms(12_000));
-    let number = match chance.below(8) {
-        0 => "4711",
-        1 => "19001234567",
-        2 => "18005550250",
-        _ => "18005550100",
-    };
-    Call {
-        number: number.to_owned(),
-        lines: String::new(),
-        patience: (chance.below(5) == 0).then_some(patience),
-        hold: (chance.below(3) > 0).then_some(hold),
-        says: if chance.below(3) == 0 { vec![(say, said(chance))] } else { Vec::new() },
-        vanish: (chance.below(12) == 0).then_some(vanish),
-    }
-}
-
 impl Life {
     fn after(&mut self, ms: u64, event: Event) {
         let at = self.world.now.mono + Duration::from_millis(ms);
@@ -200,9 +157,10 @@ impl Life {
         while let Some(((at, _), event)) = self.events.pop_first() {
             let wait = at.saturating_sub(self.world.now.mono);
             self.world.run(wait)?;
+            let troubled = matches!(event, Event::Trouble);
             self.happen(event)?;
             let goes_on = self.events.values().any(|event| matches!(event, Event::Call));
-            if matches!(event, Event::Trouble) && goes_on {
+            if troubled && goes_on {
                 let next = 1000 + self.chance.below(8000);
                 self.after(next, Event::Trouble);
             }
@@ -213,12 +171,7 @@ impl Life {
     fn happen(&mut self, event: Event) -> Result<(), Fault> {
         let now = self.world.now.mono;
         match event {
-            Event::Call => {
-                let nodes = u64::try_from(self.world.nodes.len()).unwrap_or(1);
-                let node = usize::try_from(self.chance.below(nodes)).unwrap_or(0);
-                let call = call(&mut self.chance);
-                self.world.place(node, call);
-            }
+            Event::Call => self.call(),
             Event::Trouble => self.trouble(),
             Event::Crash(node) => {
                 if self.world.nodes[node].is_up() {
@@ -241,14 +194,66 @@ impl Life {
             Event::Probes(agent, answer) => self.world.agents[agent].alive = answer,
             Event::Sync(sync) => self.world.nodes.iter_mut().for_each(|node| node.sync = sync),
             Event::State(resource, state) => {
-                let mut objects = self.world.objects.clone();
-                if let Some(spec) = objects::spec(&mut objects, "ResourceGroup", "mcp") {
-                    spec["resources"][resource]["state"] = json!(state);
-                }
-                self.world.configure(objects)?;
+                self.configure(|objects| {
+                    change(objects, resource, |own| {
+                        own["state"] = json!(state);
+                    })
+                })?;
             }
+            Event::Configured(resource, there) => self.configure(|objects| {
+                let own = PARTIES.get(resource).map_or("", |(name, ..)| name);
+                let before = platform::objects();
+                keep(objects, &before, own, there);
+            })?,
+            Event::Limit(tenant, most) => self.configure(|objects| {
+                if let Some(spec) = objects::spec(objects, "Tenant", tenant) {
+                    spec["policy"]["inbound_usage_limit"] = most;
+                }
+            })?,
+            Event::Will(node, party, will) => {
+                let Some((resource, ..)) = PARTIES.get(party) else { return Ok(()) };
+                let wall = self.world.now.wall;
+                let will = will.map(|(admin, seconds)| {
+                    let until = wall.plus(Duration::from_secs(seconds));
+                    Will { admin, until: (seconds > 0).then_some(until) }
+                });
+                self.world.input(node, Input::Administer { resource, will })?;
+            }
+            Event::HangUp(node) => self.hang_up(node)?,
         }
         Ok(())
+    }
+
+    /// Somebody calls.
+    fn call(&mut self) {
+        let nodes = u64::try_from(self.world.nodes.len()).unwrap_or(1);
+        let node = usize::try_from(self.chance.below(nodes)).unwrap_or(0);
+        let chance = &mut self.chance;
+        let (caller, call) = match chance.below(10) {
+            0 | 1 => (platform::GATEWAY, habits::of_gateway(chance, false)),
+            2 => (platform::CTI_GATEWAY, habits::of_gateway(chance, true)),
+            _ => ("sip-server", habits::of_sip_server(chance)),
+        };
+        let caller = self.world.agents.iter().position(|agent| agent.name == caller);
+        self.world.place_by(caller.unwrap_or(0), node, call);
+    }
+
+    /// The same configuration with something changed.
+    fn configure(&mut self, change: impl FnOnce(&mut Json)) -> Result<(), Fault> {
+        let mut objects = self.world.objects.clone();
+        change(&mut objects);
+        self.world.configure(objects)
+    }
+
+    /// An operator ends one of the sessions of a node.
+    fn hang_up(&mut self, node: usize) -> Result<(), Fault> {
+        let Some(proxy) = self.world.nodes[node].proxy() else { return Ok(()) };
+        let calls = proxy.calls(&CallFilter::default(), None, usize::MAX).calls;
+        let many = u64::try_from(calls.len()).unwrap_or(1).max(1);
+        let which = usize::try_from(self.chance.below(many)).unwrap_or(0);
+        let Some(call) = calls.get(which) else { return Ok(()) };
+        let guid = call.session;
+        self.world.input(node, Input::HangUp { guid, leg: None })
     }
 
     /// Lets time pass until something lies on the disk's way: the worst moment for a crash.
@@ -269,27 +274,42 @@ impl Life {
         let long = 500 + chance.below(20_000);
         let nodes = u64::try_from(self.world.nodes.len()).unwrap_or(1);
         let node = usize::try_from(chance.below(nodes)).unwrap_or(0);
-        let server = usize::try_from(1 + chance.below(3)).unwrap_or(1);
+        let parties = u64::try_from(PARTIES.len()).unwrap_or(1);
+        let party = usize::try_from(chance.below(parties)).unwrap_or(0);
+        let server = party % SERVERS;
+        // the caller is the first agent
+        let agent = party + 1;
         let at = self.world.nodes[node].address;
-        let (bad, good) = match chance.below(8) {
+        let (bad, good) = match chance.below(13) {
             0 | 1 if self.crashes => return self.after(0, Event::Crash(node)),
-            0 | 2 => (Event::PowerOff(server), Event::PowerOn(server)),
+            0 | 2 => (Event::PowerOff(agent), Event::PowerOn(agent)),
             1 => (Event::Report(false), Event::Report(true)),
-            3 => (Event::Cut(at, self.world.agents[server].address), Event::Mend),
+            3 => (Event::Cut(at, self.world.agents[agent].address), Event::Mend),
             4 => (Event::Cut(at, SocketAddr::from(([10, 0, 0, 80], 0))), Event::Mend),
             5 => {
                 let answers = [None, Some((503, "Retry-After: 5\r\n")), Some((486, ""))];
                 let which = usize::try_from(chance.below(3)).unwrap_or(0);
                 let answer = answers.get(which).copied().flatten();
-                (Event::Probes(server, answer), Event::Probes(server, Some((200, ""))))
+                (Event::Probes(agent, answer), Event::Probes(agent, Some((200, ""))))
             }
             6 => {
                 let slow = Duration::from_millis(1 + chance.below(60));
                 (Event::Sync(slow), Event::Sync(Duration::from_millis(2)))
             }
+            7 => (Event::Configured(server, false), Event::Configured(server, true)),
+            8 => {
+                let low = json!(chance.below(12));
+                (Event::Limit("reseller", low), Event::Limit("reseller", json!(24)))
+            }
+            9 => {
+                let admin = if chance.below(2) == 0 { Admin::Draining } else { Admin::Disabled };
+                let will = Some((admin, chance.below(10)));
+                (Event::Will(node, party, will), Event::Will(node, party, None))
+            }
+            10 => return self.after(0, Event::HangUp(node)),
             _ => {
                 let state = if chance.below(2) == 0 { "draining" } else { "disabled" };
-                (Event::State(server - 1, state), Event::State(server - 1, "enabled"))
+                (Event::State(server, state), Event::State(server, "enabled"))
             }
         };
         self.after(0, bad);
@@ -312,6 +332,7 @@ impl Life {
                 world.start(node)?;
             }
         }
+        world.configure(platform::objects())?;
         world.run(Duration::from_secs(60))?;
         for agent in &mut world.agents {
             agent.hang_up_all(world.now.mono);
@@ -336,6 +357,30 @@ impl Life {
             records: world.report.records(),
             repeated: world.report.repeated(),
         })
+    }
+}
+
+/// Changes what is configured of a media server, if it is there.
+fn change(objects: &mut Json, server: usize, how: impl FnOnce(&mut Json)) {
+    let name = PARTIES.get(server).map_or("", |(name, ..)| name);
+    let group = objects::spec(objects, "ResourceGroup", "mcp");
+    let all = group.and_then(|spec| spec["resources"].as_array_mut());
+    if let Some(own) = all.and_then(|all| all.iter_mut().find(|one| one["name"] == name)) {
+        how(own);
+    }
+}
+
+/// Takes a media server out of the configuration, or puts it in as it was `before`.
+fn keep(objects: &mut Json, before: &Json, name: &str, there: bool) {
+    let mut before = before.clone();
+    let own = objects::spec(&mut before, "ResourceGroup", "mcp")
+        .and_then(|spec| spec["resources"].as_array()?.iter().find(|one| one["name"] == name))
+        .cloned();
+    let group = objects::spec(objects, "ResourceGroup", "mcp");
+    let Some(all) = group.and_then(|spec| spec["resources"].as_array_mut()) else { return };
+    all.retain(|one| one["name"] != name);
+    if let Some(own) = own.filter(|_| there) {
+        all.push(own);
     }
 }
 

@@ -127,6 +127,21 @@ impl Node {
         self.running.as_ref().is_none_or(|running| running.lines.iter().all(Courier::is_done))
     }
 
+    /// Whether a crash at this very moment leaves the record of this id on its disk, whatever of
+    /// that was not synced is lost. It asks the disk, not the product.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub fn has_safe(&self, now: Duration, id: &str) -> Result<bool, String> {
+        let wanted = format!("\"id\":\"{id}\"");
+        let own = |payload: &Vec<u8>| {
+            let json = frame::decode(payload).map_or(&[][..], |(json, _)| json);
+            std::str::from_utf8(json).is_ok_and(|json| json.contains(&wanted))
+        };
+        let payloads = Disk::safe(&self.fs, now, self.spool_bytes)?;
+        Ok(payloads.iter().any(own))
+    }
+
     /// Its disk.
     #[must_use]
     pub const fn fs(&self) -> &FaultyFs {

@@ -11,10 +11,11 @@ use serde_json::Value as Json;
 use sip::transport::{Flow, Transport};
 
 use crate::agent::{Agent, Call};
-use crate::check::{Before, Checks, Limit};
+use crate::check::{Before, Checks};
 use crate::network::{Conn, Network, Packet};
 use crate::node::{Node, Output};
 use crate::objects;
+use crate::promise::{Kept, Promises};
 use crate::reporting::Reporting;
 use crate::seed;
 use crate::trace::Trace;
@@ -22,6 +23,8 @@ use crate::truth::Truth;
 
 /// When every world begins: 2026-01-01.
 const START: Millis = Millis(1_767_225_600_000);
+/// On the monotonic clock.
+const BEGIN: Duration = Duration::from_secs(1000);
 /// Steps at one instant beyond which time stands still.
 const STANDSTILL: u64 = 100_000;
 /// Address of the broker.
@@ -50,7 +53,7 @@ pub struct Setup {
     pub seed: u64,
     /// Resource Managers: each has its own address, and no cluster.
     pub nodes: u8,
-    /// Names and addresses of the media servers.
+    /// Names and addresses of who is called: media servers, and others.
     pub servers: Vec<(&'static str, SocketAddr)>,
     /// The configuration.
     pub objects: Json,
@@ -72,6 +75,11 @@ impl Setup {
 #[must_use]
 pub const fn server(last: u8) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, last)), 5070)
+}
+
+/// The wall clock at a time of the monotonic one: both pass alike.
+pub(crate) fn wall(mono: Duration) -> Millis {
+    START.plus(mono - BEGIN)
 }
 
 /// A log line of a node.
@@ -103,6 +111,7 @@ pub struct World {
     pub objects: Json,
     /// What has to hold after every step.
     pub checks: Checks,
+    promises: Promises,
     /// Log lines of all nodes.
     pub logs: Vec<Logged>,
     /// Whether `logs` is filled.
@@ -144,9 +153,9 @@ impl World {
         for (name, address) in servers {
             agents.push(Agent::new(name, address, chance.next_u64()));
         }
-        let checks = Checks::new(limits(&objects));
+        let checks = Checks::new(&objects);
         let mut world = Self {
-            now: Now { mono: Duration::from_secs(1000), wall: START },
+            now: Now { mono: BEGIN, wall: START },
             network: Network::new(chance.next_u64()),
             nodes: all,
             agents,
@@ -154,6 +163,7 @@ impl World {
             truth: Truth::default(),
             objects,
             checks,
+            promises: Promises::default(),
             logs: Vec::new(),
             listens: true,
             most_steps: u64::MAX,
@@ -176,7 +186,7 @@ impl World {
     /// Since the beginning.
     #[must_use]
     pub fn time(&self) -> Duration {
-        self.now.mono - Duration::from_secs(1000)
+        self.now.mono - BEGIN
     }
 
     /// Steps taken.
@@ -210,8 +220,13 @@ impl World {
 
     /// The caller places a call at a node; gives back its Call-ID.
     pub fn place(&mut self, node: usize, call: Call) -> String {
+        self.place_by(0, node, call)
+    }
+
+    /// A party, by its number among the agents, places a call at a node; gives back its Call-ID.
+    pub fn place_by(&mut self, agent: usize, node: usize, call: Call) -> String {
         let (now, via) = (self.now.mono, self.nodes[node].address);
-        self.caller().place(now, via, call)
+        self.agents[agent].place(now, via, call)
     }
 
     /// Starts a node from what is on its disk.
@@ -231,6 +246,7 @@ impl World {
         let name = self.nodes[node].name;
         self.nodes[node].crash();
         self.truth.crashed(name, self.now.mono);
+        self.promises.crashed(name);
         self.trace.add(self.now.mono, "crash", name.as_bytes());
     }
 
@@ -248,6 +264,7 @@ impl World {
         self.revision += 1;
         let snapshot = objects::snapshot(&objects, self.revision);
         let snapshot = snapshot.map_err(|what| self.fault(what))?;
+        self.checks.configure(&objects);
         self.objects = objects;
         for node in 0..self.nodes.len() {
             self.with_node(node, |node, now, out| node.configure(now, snapshot.clone(), out))?;
@@ -311,7 +328,7 @@ impl World {
     fn pass(&mut self, time: Duration) {
         // the wall clock is in milliseconds: it follows the other without drift
         let mono = self.now.mono + time;
-        self.now = Now { mono, wall: START.plus(mono - Duration::from_secs(1000)) };
+        self.now = Now { mono, wall: wall(mono) };
     }
 
     fn next_time(&self) -> Option<Duration> {
@@ -428,12 +445,17 @@ impl World {
     /// What a node has made goes its ways.
     fn poured(&mut self, node: usize, before: &Before, out: Output) -> Result<(), Fault> {
         let now = self.now.mono;
-        let holds = self.checks.after(&self.nodes[node], before, &out);
+        let made: Result<Vec<Json>, _> =
+            out.made.iter().map(|(_, json)| serde_json::from_slice(json)).collect();
+        let made = made.map_err(|error| self.fault(error.to_string()))?;
+        let own = &self.nodes[node];
+        let holds = self.checks.after(own, before, &out, &made, &self.truth);
         holds.map_err(|what| self.fault(what))?;
-        let (name, address) = (self.nodes[node].name, self.nodes[node].address);
-        for (no, json) in out.made {
-            self.trace.add(now, "record", &json);
-            self.truth.made(name, no, &json).map_err(|what| self.fault(what))?;
+        let (name, address) = (own.name, own.address);
+        for ((no, bytes), json) in out.made.iter().zip(&made) {
+            self.trace.add(now, "record", bytes);
+            self.truth.made(name, *no, json).map_err(|what| self.fault(what))?;
+            self.promises.made(name, now, json);
         }
         if let Some(no) = out.durable {
             self.truth.is_durable(name, no);
@@ -445,6 +467,9 @@ impl World {
             }
         }
         for (from, to, transport, bytes) in out.messages {
+            if self.steps.is_multiple_of(self.checks.sparse.max(1)) {
+                self.promised(node, &bytes)?;
+            }
             if transport == Transport::Udp {
                 self.network.datagram(now, from, to, bytes);
                 continue;
@@ -459,19 +484,14 @@ impl World {
         }
         Ok(())
     }
-}
 
-/// The limits of sessions that a configuration has.
-fn limits(objects: &Json) -> Vec<Limit> {
-    let mut limits = Vec::new();
-    for object in objects.as_array().into_iter().flatten() {
-        let policy = &object["spec"]["policy"];
-        let levels =
-            [&policy["usage_limit"], &policy["burst"]["level2"], &policy["burst"]["level3"]];
-        let most = levels.into_iter().filter_map(Json::as_u64).max();
-        let (Some(most), Some(name)) = (most, object["name"].as_str()) else { continue };
-        let (tenant, name) = (object["kind"] == "Tenant", name.to_owned());
-        limits.push(Limit { tenant, name, most: usize::try_from(most).unwrap_or(usize::MAX) });
+    /// What a node says with a message about its records.
+    fn promised(&mut self, node: usize, message: &[u8]) -> Result<(), Fault> {
+        let (own, now, report) = (&self.nodes[node], self.now.mono, &self.report);
+        let said = self.promises.sends(own, now, message, |id| report.has(id));
+        if let Some((call, Kept::Late)) = said.map_err(|what| self.fault(what))? {
+            self.truth.is_late(call);
+        }
+        Ok(())
     }
-    limits
 }

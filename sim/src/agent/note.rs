@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::plan::Meant;
+
 /// Something that a party has seen or done; the reference model knows the truth from these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -18,8 +20,8 @@ pub struct Note {
 /// What a party has seen or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The caller has placed it.
-    Placed,
+    /// The caller has placed it, and it must become this.
+    Placed(Option<Meant>),
     /// The caller got its final answer: code, and the reason word of a refusal.
     Final(u16, String),
     /// The caller got no final answer.
@@ -28,6 +30,8 @@ pub enum Seen {
     Offered,
     /// A called party has said 2xx to it.
     Taken,
+    /// A called party has refused it with this code.
+    Refused(u16),
     /// The party has said BYE.
     HangsUp,
     /// A BYE came; the party knew the dialog.

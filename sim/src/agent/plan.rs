@@ -2,11 +2,24 @@
 
 use std::time::Duration;
 
+use model::config::Service;
+
+/// What a call must become, if it becomes one; known to who places it, and to the reference model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// Name of its tenant; `None`: that of the session it joins.
+    pub tenant: Option<&'static str>,
+    /// Its service is one of these; none: nobody has this number, and it must get 404.
+    pub services: &'static [Service],
+}
+
 /// A call as its caller means it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// The number that is called, or a whole user part.
     pub number: String,
+    /// Parameters of its Request-URI, each with its semicolon.
+    pub parameters: String,
     /// Further header lines of the INVITE, each with its line end.
     pub lines: String,
     /// It is given up after this, if it is not answered by then.
@@ -17,6 +30,8 @@ pub struct Call {
     pub says: Vec<(Duration, &'static str)>,
     /// So long after the call was placed, the caller is gone and says nothing any more.
     pub vanish: Option<Duration>,
+    /// What it must become; `None`: nobody asks.
+    pub meant: Option<Meant>,
 }
 
 /// How a called party takes a call.
@@ -32,6 +47,8 @@ pub struct Manner {
     pub hold: Option<Duration>,
     /// What it says in between, and how long after its 2xx.
     pub says: Vec<(Duration, &'static str)>,
+    /// Calls that it places in the same session, and how long after its 2xx.
+    pub further: Vec<(Duration, Call)>,
 }
 
 impl Manner {

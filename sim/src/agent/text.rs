@@ -1,5 +1,10 @@
 //! Messages as text: what a simulated party reads of them, and how it answers.
 
+use std::net::SocketAddr;
+
+/// The header that names a session (rm.md §2.3).
+pub const SESSION_ID: &str = "X-Genesys-GVP-Session-ID";
+
 /// Values of all headers of this name, in order.
 pub fn all<'m>(message: &'m str, name: &'m str) -> impl Iterator<Item = &'m str> {
     let head = message.split("\r\n\r\n").next().unwrap_or_default();
@@ -36,6 +41,13 @@ pub fn method(message: &str) -> &str {
 pub fn number(message: &str) -> u32 {
     let number = header(message, "CSeq").split(' ').next().unwrap_or_default();
     number.parse().unwrap_or_default()
+}
+
+/// Who sent a request, by its topmost Via; `None`: that names no address.
+#[must_use]
+pub fn sent_by(request: &str) -> Option<SocketAddr> {
+    let (_, rest) = header(request, "Via").split_once(' ')?;
+    rest.split(';').next()?.trim().parse().ok()
 }
 
 /// The URI within a name-addr.

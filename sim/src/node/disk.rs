@@ -44,6 +44,24 @@ impl Disk {
         Ok((Self { stepped, clock }, recovered))
     }
 
+    /// Payloads of all frames that a start would find if nothing arrived that was not synced.
+    ///
+    /// # Errors
+    /// Such a start would find no spool.
+    pub(super) fn safe(fs: &FaultyFs, now: Duration, limit: u64) -> Result<Vec<Vec<u8>>, String> {
+        let told = |error: &dyn std::fmt::Debug| format!("what is safe cannot be read: {error:?}");
+        let (disk, _) = Self::open(&fs.safe(), now, limit, 0).map_err(|error| told(&error))?;
+        let mut reader = disk.spool().reader(0);
+        let mut all = Vec::new();
+        loop {
+            let frames = reader.read(usize::MAX, usize::MAX).map_err(|error| told(&error))?;
+            if frames.is_empty() {
+                return Ok(all);
+            }
+            all.extend(frames.into_iter().map(|frame| frame.payload));
+        }
+    }
+
     pub(super) fn spool(&self) -> &Spool {
         self.stepped.spool()
     }

@@ -3,7 +3,7 @@
 use sim::life::{self, Plan, Story};
 
 /// `cargo xtask ci` lives a hundred of them, `cargo xtask sim` any number.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 16;
 
 #[test]
 fn lives_end_with_every_set_empty_and_a_true_report() {

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helper functions of tests")]
 
 mod lives;
+mod placing;
 mod scenarios;

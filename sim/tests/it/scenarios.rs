@@ -12,52 +12,52 @@ use sim::objects;
 use sim::world::{Setup, World};
 use sim::{Call, Manner};
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-const fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn number(number: &str) -> Call {
+pub(crate) fn number(number: &str) -> Call {
     Call { number: number.to_owned(), ..Call::default() }
 }
 
 /// A call to acme's number that its caller ends after so long.
-fn held(hold: Duration) -> Call {
+pub(crate) fn held(hold: Duration) -> Call {
     Call { hold: Some(hold), ..number("18005550100") }
 }
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     World::new(Setup::example_1(1)).unwrap()
 }
 
-fn resource(world: &World, name: &str) -> ResourceView {
+pub(crate) fn resource(world: &World, name: &str) -> ResourceView {
     let all = world.nodes[0].proxy().unwrap().resources();
     all.into_iter().find(|one| one.name == name).unwrap()
 }
 
 /// The one row of a call.
-fn row(world: &World, call: &str) -> CallRow {
+pub(crate) fn row(world: &World, call: &str) -> CallRow {
     let [row] = <[CallRow; 1]>::try_from(world.report.rows_of(call)).unwrap();
     row
 }
 
 /// When a party heard this for the first time.
-fn first(world: &mut World, who: &str, what: &str) -> Duration {
+pub(crate) fn first(world: &mut World, who: &str, what: &str) -> Duration {
     let heard = world.agent(who).heard_of(what).next();
     heard.unwrap_or_else(|| panic!("{who} never heard {what}")).at
 }
 
-fn count(world: &mut World, who: &str, what: &str) -> usize {
+pub(crate) fn count(world: &mut World, who: &str, what: &str) -> usize {
     world.agent(who).heard_of(what).count()
 }
 
-fn logged(world: &World, id: u16) -> usize {
+pub(crate) fn logged(world: &World, id: u16) -> usize {
     world.logs.iter().filter(|one| one.id == id).count()
 }
 
 /// Nothing is left of any call, and the report says what happened.
-fn all_is_over(world: &mut World) {
+pub(crate) fn all_is_over(world: &mut World) {
     let over = |world: &World| {
         let status = world.nodes[0].proxy().unwrap().status();
         (status.sessions, status.legs) == (0, 0) && world.nodes[0].is_published()

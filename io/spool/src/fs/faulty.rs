@@ -93,6 +93,21 @@ impl FaultyFs {
         Self { world: Arc::new(Mutex::new(new)) }
     }
 
+    /// The disk as the next start finds it when nothing arrived that was not synced, with room for
+    /// that start: what was promised must be here.
+    pub fn safe(&self) -> Self {
+        let old = self.world();
+        let mut new = World { chance: old.chance, ..World::default() };
+        for (path, inode) in &old.durable_names {
+            let Some(inode) = old.inodes.get(*inode) else { continue };
+            let disk = inode.disk.clone();
+            new.names.insert(path.clone(), new.inodes.len());
+            new.inodes.push(Inode { cache: disk.clone(), disk, unsynced: Vec::new() });
+        }
+        new.durable_names = new.names.clone();
+        Self { world: Arc::new(Mutex::new(new)) }
+    }
+
     /// Changes the bytes of a file behind everybody's back.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut world = self.world();

@@ -1,0 +1,143 @@
+//! The platform of the random lives: a tree of tenants with limits of every kind, media servers,
+//! gateways with and without CTI, a connector, a recorder. Its limits are low, so that they
+//! are met.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value as Json, json};
+
+use crate::agent::Manner;
+use crate::world::server;
+use model::chance::Chance;
+
+use super::habits;
+
+/// A gateway whose calls go to their profiles at once.
+pub(super) const GATEWAY: &str = "gw-1";
+/// A gateway whose calls are shown to the connector first.
+pub(super) const CTI_GATEWAY: &str = "gw-cti";
+/// How many media servers there are: the first of [`PARTIES`].
+pub(super) const SERVERS: usize = 3;
+
+/// Who is called, where, and how it takes its calls.
+pub(super) type Party = (&'static str, SocketAddr, fn(&mut Chance) -> Manner);
+
+/// All of them.
+pub(super) const PARTIES: [Party; 7] = [
+    ("mcp-1", server(11), habits::media),
+    ("mcp-2", server(12), habits::media),
+    ("mcp-3", server(13), habits::media),
+    (GATEWAY, server(21), habits::gateway),
+    (CTI_GATEWAY, server(22), habits::gateway),
+    ("ctic-1", server(31), habits::connector),
+    ("rec-1", server(41), habits::recorder),
+];
+
+/// Capacities of the media servers.
+const CAPACITIES: [u32; SERVERS] = [9, 11, 14];
+
+/// The whole configuration.
+pub(super) fn objects() -> Json {
+    let mut all = tenants();
+    for (name, tenant, service, numbers, policy) in profiles() {
+        let page = (service == "voicexml").then_some("http://apps.example/start.vxml?lang=en");
+        let play = (service == "announcement").then_some("http://apps.example/hi.wav");
+        let mut spec = json!({"service": service, "policy": policy});
+        for (key, value) in [("initial_page_url", page), ("play", play)] {
+            if let Some(value) = value {
+                spec[key] = json!(value);
+            }
+        }
+        all.push(json!({"kind": "IvrProfile", "name": name, "tenant": tenant, "spec": spec}));
+        all.push(json!({"kind": "DidGroup", "name": name, "tenant": tenant,
+            "spec": {"profile": name, "dids": numbers}}));
+    }
+    all.extend(groups());
+    Json::Array(all)
+}
+
+/// reseller over north and south; other stands for itself.
+fn tenants() -> Vec<Json> {
+    let tenant = |name: &str, parent: &str, profile: Option<&str>, policy: Json| {
+        json!({"kind": "Tenant", "name": name, "spec": {
+            "parent": parent, "default_profile": profile, "policy": policy}})
+    };
+    vec![
+        json!({"kind": "Tenant", "name": "Environment", "spec": {"policy": {"usage_limit": 40}}}),
+        tenant(
+            "reseller",
+            "Environment",
+            None,
+            json!({"usage_limit": 22, "burst": {"level2": 25, "level3": 28},
+                "inbound_usage_limit": 24, "outbound_usage_limit": 4,
+                "children": {"north": {"usage_limit": 15,
+                    "services": {"conference": {"usage_limit": 6}}}}}),
+        ),
+        tenant(
+            "north",
+            "reseller",
+            Some("north-main"),
+            json!({"usage_limit": 30, "burst": {"level2": 35},
+                "services": {"voicexml": {"usage_limit": 10}, "gateway": {"per_session": 1}},
+                "dialing_rules": ["reject ^0900", "translate ^0([1-9]) -> 49$1"]}),
+        ),
+        tenant(
+            "south",
+            "reseller",
+            Some("south-main"),
+            json!({"inbound_usage_limit": 12, "rate_limit": 8,
+                "services": {"recordingserver": {"usage_limit": 2, "per_session": 1}}}),
+        ),
+        tenant(
+            "other",
+            "Environment",
+            Some("other-main"),
+            json!({"services": {"announcement": {"allowed": false}},
+                "outbound_allowed": false, "recording_allowed": false}),
+        ),
+    ]
+}
+
+/// Profiles with tenant, service, numbers and policy.
+fn profiles() -> [(&'static str, &'static str, &'static str, Json, Json); 6] {
+    [
+        ("north-main", "north", "voicexml", json!(["1001", "1100-1199"]), json!({})),
+        ("south-main", "south", "voicexml", json!(["2001"]), json!({"usage_limit": 7})),
+        ("south-extra", "south", "voicexml", json!(["20*"]), json!({"usage_limit": 3})),
+        ("south-tones", "south", "announcement", json!(["2900"]), json!({})),
+        ("other-main", "other", "voicexml", json!(["3001"]), json!({"usage_limit": 5})),
+        ("other-tones", "other", "announcement", json!(["3900"]), json!({})),
+    ]
+}
+
+fn groups() -> Vec<Json> {
+    let address = |name: &str| {
+        let own = PARTIES.iter().find(|(one, ..)| *one == name);
+        own.map_or_else(String::new, |(_, at, _)| format!("sip:{at}"))
+    };
+    let servers: Vec<Json> = PARTIES
+        .iter()
+        .zip(CAPACITIES)
+        .map(|((name, ..), capacity)| {
+            json!({"name": name, "address": address(name), "capacity": capacity})
+        })
+        .collect();
+    let gateway = |name: &str, use_cti: u8| {
+        json!({"kind": "ResourceGroup", "name": name, "tenant": "reseller", "spec": {
+            "services": ["gateway"], "use_cti": use_cti, "on_dead": "none",
+            "resources": [{"name": name, "address": address(name), "capacity": 12}]}})
+    };
+    vec![
+        json!({"kind": "ResourceGroup", "name": "mcp", "spec": {
+            "services": ["voicexml", "msml", "conference", "announcement", "media"],
+            "on_dead": "bye", "scheme": "least-used", "resources": servers}}),
+        gateway(GATEWAY, 0),
+        gateway(CTI_GATEWAY, 2),
+        json!({"kind": "ResourceGroup", "name": "ctic", "spec": {
+            "services": ["cti"], "fail_over_cti_handling": "answer",
+            "resources": [{"name": "ctic-1", "address": address("ctic-1")}]}}),
+        json!({"kind": "ResourceGroup", "name": "recorders", "spec": {
+            "services": ["recordingserver"], "on_dead": "notify",
+            "resources": [{"name": "rec-1", "address": address("rec-1"), "capacity": 6}]}}),
+    ]
+}

@@ -1,0 +1,162 @@
+//! One call as its parties know it, and what its rows in the report must therefore say.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rs::CallRow;
+
+use crate::agent::Meant;
+use crate::world::wall;
+
+/// Reasons of refusals that have no record (rm.md §1.10).
+const UNRECORDED: [&str; 14] = [
+    "overload",
+    "node-draining",
+    "node-not-ready",
+    "malformed",
+    "untrusted-source",
+    "relay-refused",
+    "preloaded-route",
+    "hops",
+    "loop",
+    "merged",
+    "bad-extension",
+    "method",
+    "no-dialog",
+    "bad-token",
+];
+
+/// One call as its parties know it.
+#[derive(Clone, Debug, Default)]
+pub struct CallTruth {
+    /// Who has placed it.
+    pub caller: &'static str,
+    /// What it must become.
+    pub meant: Option<Meant>,
+    /// Codes with which called parties have refused it.
+    pub refused: Vec<u16>,
+    /// Final answer that the caller got: code, and the reason word of a refusal.
+    pub outcome: Option<(u16, String)>,
+    /// The caller waited in vain.
+    pub unanswered: bool,
+    /// Called parties that said 2xx, in order.
+    pub taken: Vec<&'static str>,
+    /// Who said BYE first.
+    pub hung_up: Option<&'static str>,
+    /// A party has vanished, or lost its power.
+    pub vanished: bool,
+    /// The caller gave it up.
+    pub cancelled: bool,
+    /// A BYE got its 200.
+    pub ended: bool,
+    /// A Resource Manager has sent that 200 before the record of the end was on its disk: it had
+    /// waited for as long as it may.
+    pub late: bool,
+    /// A Resource Manager crashed while it was not over.
+    pub touched: bool,
+    /// When it was over.
+    pub(super) over: Option<Duration>,
+    /// When the first 200 to a BYE came: no row of it may end later.
+    pub(super) let_go: Option<Duration>,
+}
+
+impl CallTruth {
+    /// Holds its rows of the report against it.
+    ///
+    /// # Errors
+    /// What they say otherwise.
+    pub(super) fn compare(&self, rows: &[CallRow], rebuilt: &BTreeSet<&str>) -> Result<(), String> {
+        if self.ended && rows.is_empty() {
+            return Err("its BYE got a 200, and no row".to_owned());
+        }
+        self.is_let_go(rows, rebuilt)?;
+        if self.touched {
+            return Ok(());
+        }
+        if rows.len() > 1 {
+            return Err("one call has several rows".to_owned());
+        }
+        if let Some((code, reason)) = &self.outcome {
+            self.deserves(*code, reason)?;
+        }
+        if let Some(row) = rows.first() {
+            self.became(row)?;
+        }
+        match (&self.outcome, rows.first()) {
+            (Some((code, reason)), None) => {
+                let unrecorded = *code >= 300 && UNRECORDED.contains(&reason.as_str());
+                if !unrecorded {
+                    return Err(format!("answered with {code} {reason}, and no row"));
+                }
+            }
+            (Some((200..=299, _)), Some(row)) => self.answered(row)?,
+            (Some((code, _)), Some(row)) => {
+                if row.sip_status != Some(*code) || row.answered_ms.is_some() {
+                    return Err(format!("refused with {code}, the row says otherwise"));
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    /// Who got a 200 to a BYE owes nothing more: whatever crashed since, the call has ended by
+    /// then. Not where several parties have taken it, since each of them is let go by itself, and
+    /// not where a straggler has made a run that knew nothing of it believe that it still is.
+    fn is_let_go(&self, rows: &[CallRow], rebuilt: &BTreeSet<&str>) -> Result<(), String> {
+        let Some(at) = self.let_go.filter(|_| !self.late && self.taken.len() == 1) else {
+            return Ok(());
+        };
+        let end = i64::try_from(wall(at).0).unwrap_or(i64::MAX);
+        let known = rows.iter().filter(|row| !rebuilt.contains(row.session_id.as_str()));
+        match known.filter_map(|row| row.ended_ms).find(|ended| *ended > end) {
+            Some(ended) => Err(format!("let go by {end}, the row ends at {ended}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its answer can have come about: a called party has said it, or its caller is the
+    /// reason, or there is one of ours that fits what it was meant to become.
+    fn deserves(&self, code: u16, reason: &str) -> Result<(), String> {
+        let nobody = self.meant.is_some_and(|meant| meant.services.is_empty());
+        let right = match (code, reason) {
+            (200..=299, _) => !nobody && !self.taken.is_empty(),
+            (487, _) => self.cancelled,
+            (_, "") => self.refused.contains(&code),
+            // who joins a session that is long over is a caller of a number that nobody has
+            (_, "no-profile") => self.meant.is_none_or(|meant| meant.tenant.is_none()),
+            (_, "internal" | "cancelled") => false,
+            (_, word) => !nobody || UNRECORDED.contains(&word),
+        };
+        if right { Ok(()) } else { Err(format!("nobody has deserved the answer {code} {reason}")) }
+    }
+
+    /// Whether a row names the tenant and the service that it was meant to become.
+    fn became(&self, row: &CallRow) -> Result<(), String> {
+        let Some(Meant { tenant, services }) = self.meant else { return Ok(()) };
+        let told = row.tenant.as_ref().and_then(|one| one.name.as_deref());
+        if let (Some(told), Some(tenant)) = (told, tenant)
+            && told != tenant
+        {
+            return Err(format!("it was meant for {tenant}, the row says {told}"));
+        }
+        let numbers = || services.iter().map(|service| service.number());
+        match row.service {
+            Some(service) if !numbers().any(|number| number == service) => {
+                Err(format!("it was meant as {services:?}, the row says {service}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answered(&self, row: &CallRow) -> Result<(), String> {
+        if row.answered_ms.is_none() {
+            return Err("it was answered, the row says not".to_owned());
+        }
+        let server = row.resource_name.as_deref().unwrap_or_default();
+        if !self.taken.contains(&server) {
+            return Err(format!("taken by {:?}, the row says {server}", self.taken));
+        }
+        Ok(())
+    }
+}
