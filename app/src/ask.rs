@@ -169,6 +169,7 @@ fn refused(status: u16, path: &str, body: &str) -> Failure {
         404 => Exit::NotFound,
         409 => Exit::Conflict,
         400 | 413 => Exit::Usage,
+        422 => Exit::Invalid,
         _ => Exit::PeerAway,
     };
     let problem: Value = serde_json::from_str(body).unwrap_or_default();
@@ -179,5 +180,19 @@ fn refused(status: u16, path: &str, body: &str) -> Failure {
         (None, 404) => "nothing of that name",
         (None, _) => "no reason given",
     };
-    Failure::new(exit, format!("{path}: {status}: {detail}"))
+    let errors = problem["errors"].as_array().into_iter().flatten();
+    let errors: String = errors.map(|error| format!("\n{}", fault(error))).collect();
+    Failure::new(exit, format!("{path}: {status}: {detail}{errors}"))
+}
+
+/// A fault of objects, as `ringmaster check` prints it.
+pub(crate) fn fault(error: &Value) -> String {
+    let text = |name: &str| error[name].as_str().unwrap_or_default();
+    let file = Some(text("file")).filter(|file| !file.is_empty());
+    let line = error["line"].as_u64().filter(|line| *line > 0);
+    let file = file.map_or_else(String::new, |file| format!("{file}:"));
+    let place = line.map_or_else(String::new, |line| format!("{line}:{}:", error["column"]));
+    let place = format!("{file}{place}");
+    let blank = if place.is_empty() { "" } else { " " };
+    format!("{place}{blank}{}: {}", text("code"), text("message"))
 }

@@ -29,14 +29,20 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Media servers and their state
     Resources(Resources),
-    /// No new calls for a media server; those that it has go on
+    /// No new calls for a media server or the whole node; those that it has go on
     Drain(Drain),
-    /// Calls for a media server again, whatever the configuration says
+    /// Calls for a media server again, whatever the configuration says, or for the node
     Enable(Which),
     /// No new calls for a media server, not even in its conferences, and no probes
     Disable(Which),
     /// A media server as the configuration has it, and no quarantine
     Reset(Which),
+    /// What is wrong now, since when
+    Alarms(Alarms),
+    /// What is logged, or another level for a while
+    Log(Log),
+    /// Reads the file of platform objects again
+    Reload(Reload),
     /// Validates settings or platform objects offline
     Check(Check),
     /// Simulated callers and media servers, for demos and load
@@ -193,8 +199,47 @@ pub(crate) struct Drain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// Name of the media server
+    /// Name of the media server, or of the node
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Alarms {
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) from: FromRm,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// critical, error, warn, notice, info, debug, trace, off; without, what is in force
+    #[arg(value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+    /// Only for so long, such as 10m
+    #[arg(long = "for", requires = "level", value_name = "TIME")]
+    pub(crate) time: Option<String>,
+    /// Only lines of this tenant
+    #[arg(long, requires = "level")]
+    pub(crate) tenant: Option<String>,
+    /// Only lines of this profile
+    #[arg(long, requires = "level")]
+    pub(crate) profile: Option<String>,
+    /// Only lines of this session
+    #[arg(long, requires = "level", value_name = "GUID")]
+    pub(crate) session: Option<String>,
+    /// Only lines of this SIP Call-ID
+    #[arg(long, requires = "level")]
+    pub(crate) call_id: Option<String>,
+    /// Only lines of this peer
+    #[arg(long, requires = "level", value_name = "NAME|ADDRESS")]
+    pub(crate) peer: Option<String>,
     #[command(flatten)]
     pub(crate) from: FromRm,
 }

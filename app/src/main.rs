@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         Command::Enable(args) => cmd::administer::run(&args, "enable"),
         Command::Disable(args) => cmd::administer::run(&args, "disable"),
         Command::Reset(args) => cmd::administer::run(&args, "reset"),
+        Command::Alarms(args) => cmd::alarms::run(&args),
+        Command::Log(args) => cmd::log::run(&args),
+        Command::Reload(args) => cmd::reload::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),
     };

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use config::Settings;
 use config::settings::{Format, Level, Redact};
-use config::{Settings, objects};
 use model::id::Revision;
 use model::schema::Problem;
 use model::snapshot::Snapshot;
@@ -35,14 +35,11 @@ pub(crate) fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Sett
 /// Variables of commands, which are no settings.
 const OF_COMMANDS: [&str; 2] = ["RINGMASTER_SERVER", "RINGMASTER_TOKEN_FILE"];
 
-/// Platform objects of `config.file` as a snapshot, and where they came from. None of their
-/// addresses may be one of RM's own.
-pub(crate) fn from_file(file: &Path, settings: &Settings) -> Result<Objects, Failure> {
+/// Platform objects of `config.file` as a snapshot, and where they came from.
+pub(crate) fn from_file(file: &rmd::Objects) -> Result<Objects, Failure> {
     let invalid = |problems: Vec<Problem>| Failure::new(Exit::Invalid, lines(&problems));
-    let documents = objects::load(file).map_err(invalid)?;
-    let own: Vec<_> = settings.rm.sip.listen.iter().map(|listen| listen.addr).collect();
-    let (snapshot, warnings) = Snapshot::build_for(&documents, FIRST, &own).map_err(invalid)?;
-    Ok(Objects { snapshot: Arc::new(snapshot), source: file.display().to_string(), warnings })
+    let (snapshot, warnings) = file.read(FIRST).map_err(invalid)?;
+    Ok(Objects { snapshot: Arc::new(snapshot), source: file.to_string(), warnings })
 }
 
 /// Platform objects that are in force.

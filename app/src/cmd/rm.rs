@@ -17,12 +17,12 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
     if let Some(probe) = args.probe {
         return asked(settings.rm.http, probe);
     }
-    let Some(file) = &settings.config_file else {
+    let Some(file) = rmd::Objects::of(&settings) else {
         let text = "config.file is not set: this version has no Config Server to ask, \
                     so rm needs a file of platform objects";
         return Err(Failure::new(Exit::Settings, text));
     };
-    let objects = settings::from_file(file, &settings)?;
+    let objects = settings::from_file(&file)?;
     let log = settings::log(&settings.log)?;
     objects.warn(&log, &settings.rm.name);
     let settings::Objects { snapshot, source, .. } = objects;

@@ -112,8 +112,8 @@ fn objects(
     settings: &Settings,
     simulation: &mut Simulation,
 ) -> Result<Objects, Failure> {
-    if let Some(file) = &settings.config_file {
-        return settings::from_file(file, settings);
+    if let Some(file) = rmd::Objects::of(settings) {
+        return settings::from_file(&file);
     }
     let mut media = Vec::new();
     if args.demo {

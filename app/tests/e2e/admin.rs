@@ -153,5 +153,8 @@ fn a_media_server_is_drained_until_a_deadline_and_enabled_again() {
         assert!(table.lines().nth(1).unwrap().contains(state), "{action}: {table}");
     }
     let (code, out) = ask(&site, &["drain", "mcp-7"]);
-    assert_eq!((code, out.trim_end()), (4, "mcp-7: no media server of this name"));
+    assert_eq!(
+        (code, out.trim_end()),
+        (4, "mcp-7: no media server of this name, and not the node")
+    );
 }

@@ -1,4 +1,4 @@
-//! The commands of docs/operate/calls.md, as they stand, while calls are up.
+//! The commands of docs/operate/calls.md, as they stand, while calls are up, and of node.md.
 
 use crate::calls::healthy;
 use crate::platform::{self, Site, eventually};
@@ -71,4 +71,70 @@ fn the_page_of_calls_works_as_it_is_written() {
     assert_eq!(ran, 17, "the page has other commands than this test knows");
     caller.finish();
     server.finish();
+}
+
+const NODE: &str = include_str!("../../../docs/operate/node.md");
+
+#[test]
+fn the_page_of_the_node_works_as_it_is_written() {
+    let idle = Play::new("idle", "< INVITE; > 200", Via::Udp).answer();
+    let objects = OBJECTS
+        .replace("127.0.0.3:5070", &idle.address.to_string())
+        .replace("scheme: round-robin", "scheme: round-robin\n  monitor: { method: none }");
+    let site = Site::new(&objects);
+    let _rs = site.start_rs();
+    let rm_process = site.start(&["rm", "-c", "settings.yaml"]);
+    let rm = site.rm_http().to_string();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let run = |command: &str| {
+        let mut args = words(command.strip_prefix("ringmaster ").unwrap());
+        if !command.contains(" check ") {
+            args.extend(["--rm".to_owned(), rm.clone()]);
+        }
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (code, out, errors) = platform::run(root, &args);
+        (code, out + &errors)
+    };
+    let blocks = NODE.split("```sh\n").skip(1);
+    let mut ran = 0;
+    for command in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
+        let (code, out) = run(command);
+        let part = match command {
+            "ringmaster alarms" => "NAME",
+            "ringmaster log" => "LEVEL\ninfo\n",
+            "ringmaster log info" => "LEVEL\ninfo\n",
+            _ if command.contains("--tenant acme") => "  tenant acme\n",
+            _ if command.contains("--peer") => "  peer 127.0.0.1\n",
+            "ringmaster reload" => "revision 2 of ",
+            "ringmaster drain rm-1" => "rm-1: drained, 0 legs up\n",
+            "ringmaster enable rm-1" => "rm-1: takes calls, 0 legs up\n",
+            _ => "",
+        };
+        assert_eq!(code, 0, "{command}: {out}");
+        assert!(out.contains(part), "{command}: {out}");
+        ran += 1;
+    }
+    assert_eq!(ran, 9, "the page has other commands than this test knows");
+    assert!(rm_process.line_with(" 10801 ").contains("action=log"));
+
+    // What is not valid is told as `check` tells it, and changes nothing.
+    site.write("platform.yaml", &objects.replace("usage_limit: 100", "usage_limit: many"));
+    let (code, out) = run("ringmaster reload");
+    assert_eq!(code, 3, "{out}");
+    assert!(out.contains("422: 1 error; what was in force stays"), "{out}");
+    assert!(out.contains("platform.yaml:6:26: E102: \"policy.usage_limit\" must be a "), "{out}");
+    let (_, out) = run("ringmaster alarms");
+    assert!(out.contains("RMConfigRejected  node  rm-1 "), "{out}");
+    for (args, code, text) in [
+        ("ringmaster log loud", 2, "level: expected critical, error, "),
+        ("ringmaster log debug --for 25h", 2, "for: expected more than 0s and at most 24h"),
+        ("ringmaster log --for 10m", 2, "LEVEL"),
+        ("ringmaster disable rm-1", 2, "disable is for media servers"),
+        ("ringmaster drain rm-1 --deadline 1h", 2, "without a deadline"),
+        ("ringmaster drain rm-2", 4, "rm-2: no media server of this name, and not the node"),
+    ] {
+        let (found, out) = run(args);
+        assert_eq!(found, code, "{args}: {out}");
+        assert!(out.contains(text), "{args}: {out}");
+    }
 }

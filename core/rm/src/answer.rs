@@ -15,6 +15,7 @@ use sip::transport::Flow;
 use smallvec::{SmallVec, smallvec};
 
 use crate::admit::{Request, method};
+use crate::alarm::{self, About};
 use crate::input::NodeState;
 use crate::log;
 use crate::output::Event;
@@ -211,12 +212,12 @@ impl Proxy {
         let entry = no.reason.entry();
         self.counters.answer(no.status(), entry.word, invite);
         let Some(id) = entry.log else { return };
-        let alarm = no.alarm.or_else(|| self.alarms.raised_by(self.seen, id));
+        let alarm = self.alarm_of(no, id);
         let mut unsaid = 0;
         if id == log::NO_RESOURCE {
             let groups = self.counters.exhausted.entry(no.subject.clone()).or_default();
             *groups += 1;
-            let (total, now) = (*groups, self.seen);
+            let (total, now) = (*groups, self.seen.mono);
             match self.unsaid.get(&no.subject).copied() {
                 Some((until, _)) if until > now => return,
                 said => unsaid = (total - 1).saturating_sub(said.map_or(0, |(_, total)| total)),
@@ -232,13 +233,28 @@ impl Proxy {
         if !no.subject.is_empty() {
             fields.push((no.reason.subject(), no.subject.clone()));
         }
-        if let Some(alarm) = alarm {
-            fields.push(("alarm", alarm.to_owned()));
-        }
+        fields.extend(alarm.map(|name| ("alarm", name.to_owned())));
         if unsaid > 0 {
             fields.push(("unsaid", unsaid.to_string()));
         }
         self.log(id, session, fields);
+    }
+
+    /// The name of the alarm that a "no" raises, if it was not up.
+    fn alarm_of(&mut self, no: &No, log_id: u16) -> Option<&'static str> {
+        let whose = || match no.subject.as_str() {
+            "" => About::NODE,
+            subject => About::of(no.reason.subject(), subject.to_owned()),
+        };
+        let (raised, text) = match (&no.alarm, log_id) {
+            (Some(raised), _) => (raised.clone(), no.subject.as_str()),
+            // the number is no object of the configuration
+            (None, log::NO_PROFILE) => ((alarm::Name::NoProfile, About::NODE), &*no.subject),
+            (None, log::NO_RESOURCE) => ((alarm::Name::NoResource, whose()), no.reason.word()),
+            (None, _) => return None,
+        };
+        let name = raised.0.as_str();
+        self.alarms.raise(self.seen, raised, log_id, text).then_some(name)
     }
 
     /// OPTIONS to RM: its state (rm.md §1.10).

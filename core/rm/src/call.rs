@@ -12,13 +12,12 @@ use model::snapshot::Snapshot;
 use model::time::Now;
 
 use crate::admit::{Request, Source, own};
-use crate::alarm;
+use crate::alarm::{self, About};
 use crate::counters::count;
 use crate::forward::outside::Outside;
 use crate::forward::through::{Ahead, Through};
 use crate::log;
-use crate::policy::alarm::Kind as Violation;
-use crate::policy::{self, Object, Refused};
+use crate::policy::{self, Refused};
 use crate::pool::{Pick, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::record::Story;
@@ -43,9 +42,6 @@ pub(crate) struct Call {
     pub(crate) outside: Option<Box<Outside>>,
     pub(crate) story: Story,
 }
-
-/// An alarm that a policy wants: of this object, for this.
-type Wanted = Option<(Object, Violation)>;
 
 /// The Request-URI is `sips:`: it never leaves over another transport than TLS.
 pub(crate) fn is_secure(message: &sip::message::Message<'_>) -> bool {
@@ -111,8 +107,9 @@ impl Proxy {
         let Some(name) = &choice.missed else { return };
         let reason = Reason::NoProfile.word().to_owned();
         let mut fields = vec![("reason", reason), ("profile", name.clone())];
-        if let Some(alarm) = self.alarms.raised_by(now.mono, log::NO_PROFILE) {
-            fields.push(("alarm", alarm.to_owned()));
+        let raised = (alarm::Name::NoProfile, About::NODE);
+        if self.alarms.raise(now, raised, log::NO_PROFILE, name) {
+            fields.push(("alarm", alarm::Name::NoProfile.as_str().to_owned()));
         }
         self.log(log::NO_PROFILE, session, fields);
     }
@@ -295,14 +292,7 @@ impl Proxy {
         self.call_event(now, call.leg, Level::Warning, "policy-violation", text);
         call.story.usage.clear();
         call.story.policy = Some(policy);
-        self.with_alarm(now, no, alarm)
-    }
-
-    /// The "no" of a policy, with the alarm that its log line is to tell.
-    pub(crate) fn with_alarm(&mut self, now: Now, no: No, wanted: Wanted) -> No {
-        let raised = |(object, kind)| self.alarms.policies.raise(now.mono, object, kind);
-        let alarm = wanted.is_some_and(raised).then_some(policy::alarm::NAME);
-        No { alarm, ..no }
+        no.alarming(alarm)
     }
 
     pub(crate) fn place(
@@ -313,18 +303,22 @@ impl Proxy {
     ) -> Result<Pick, No> {
         let trace = &mut call.story.trace;
         let placed = self.pool.place(now, snapshot, &self.options, &mut call.plan, trace);
-        self.tell_filled();
+        self.tell_filled(now);
         placed
     }
 
     /// Groups that have become full.
-    pub(crate) fn tell_filled(&mut self) {
+    pub(crate) fn tell_filled(&mut self, now: Now) {
         while let Some(group) = self.pool.filled.pop() {
             let group = self.snapshot.group(group);
+            let (resources, name) = (group.resources.len(), alarm::Name::GroupFull);
+            let about = (name, About::of("group", group.name.clone()));
+            let text = format_args!("{resources} resources");
+            self.alarms.raise(now, about, log::GROUP_FULL, text);
             let fields = vec![
                 ("group", group.name.clone()),
-                ("resources", group.resources.len().to_string()),
-                ("alarm", alarm::GROUP_FULL.to_owned()),
+                ("resources", resources.to_string()),
+                ("alarm", name.as_str().to_owned()),
             ];
             self.log(log::GROUP_FULL, None, fields);
         }

@@ -1,5 +1,5 @@
 //! A leg enters its conference when it takes its place, and finds it again after a restart
-//! (rm.md §7.7, §11.6).
+//! (rm.md §7.7, §11.6); one of a recording has its name.
 //!
 //! Between place, which has chosen the server, and forward. What a conference is stands in
 //! `pool::conference`.
@@ -34,6 +34,32 @@ impl Proxy {
         if let Some(leg) = self.table.leg_mut(leg) {
             leg.texts.set(&texts, &mut self.buffers);
         }
+    }
+
+    /// A leg of a recording has the name of the recording's first leg, which `other` has kept
+    /// (rm.md §1.4); it is the first itself where there is no other.
+    pub(crate) fn name_recording(&mut self, leg: usize, other: Option<usize>, listener: u8) {
+        let kept = other.and_then(|other| self.table.leg(other));
+        let kept =
+            kept.map(|other| other.texts.get(Text::Instance)).filter(|kept| !kept.is_empty());
+        let started = self.table.leg(leg).map(|leg| leg.started);
+        let (Some(started), Some(listener)) = (started, self.listener(listener)) else { return };
+        let (host, port) = &listener.advertise;
+        let own = || conference::name(started, (host, *port));
+        let name = kept.map_or_else(own, str::to_owned);
+        if let Some(leg) = self.table.leg_mut(leg) {
+            leg.texts.set(&[(Text::Instance, &name)], &mut self.buffers);
+        }
+    }
+
+    /// What the Record-Route of a leg names: its conference, or its recording.
+    pub(crate) fn instance_of(&self, leg: usize) -> Option<&str> {
+        if let Some(conference) = self.pool.conferences.of_leg(leg) {
+            return Some(&conference.confinstid);
+        }
+        let texts = &self.table.leg(leg)?.texts;
+        let recording = texts.get(Text::Conference).is_empty();
+        Some(texts.get(Text::Instance)).filter(|name| recording && !name.is_empty())
     }
 
     /// A leg that was up before a restart is in its conference again.

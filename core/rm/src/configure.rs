@@ -6,6 +6,7 @@ use model::did::DidIndex;
 use model::time::Now;
 
 use crate::admit::Sources;
+use crate::limits::{RETURN_STEP, RETURNS_LOOKED_AT};
 use crate::log;
 use crate::pool::{Occupant, monitor};
 use crate::proxy::Proxy;
@@ -27,7 +28,8 @@ impl Proxy {
         self.sources = sources;
         let admin: Vec<_> = self.pool.configured().map(|(key, one)| (key, one.admin)).collect();
         if self.pool.apply(&snapshot) {
-            self.back_on_resources();
+            self.returns = Some(None);
+            self.on_returns(now);
         }
         for (key, was) in admin {
             let Some(member) = self.pool.get(key) else { continue };
@@ -47,9 +49,14 @@ impl Proxy {
     }
 
     /// Legs that are up on a resource which has just come (they were restored before it, or have
-    /// outlived its absence) take their places there.
-    fn back_on_resources(&mut self) {
-        let all = self.table.walk(None).flat_map(|(_, session)| session.legs.iter().copied());
+    /// outlived its absence) take their places there: of some sessions now, of the next ones a turn
+    /// later (rm.md §1.9).
+    pub(crate) fn on_returns(&mut self, now: Now) {
+        let Some(after) = self.returns.take() else { return };
+        let sessions: Vec<_> = self.table.walk(after).take(RETURNS_LOOKED_AT).collect();
+        let last = sessions.last().map(|(_, session)| session.guid);
+        let more = sessions.len() == RETURNS_LOOKED_AT;
+        let all = sessions.iter().flat_map(|(_, session)| session.legs.iter().copied());
         let up = all.filter_map(|key| {
             let leg = self.table.leg(key).filter(|leg| leg.state >= State::Up)?;
             let member = self.pool.key_of(leg.resource.as_ref()?.dbid)?;
@@ -59,6 +66,10 @@ impl Proxy {
         for (key, member, direction) in up.collect::<Vec<_>>() {
             self.pool.occupy(member, Occupant::Leg(key), direction);
             self.back_to_conference(key, member);
+        }
+        if more {
+            self.returns = Some(last);
+            self.timers.set(now.mono + RETURN_STEP, Timer::Returns);
         }
     }
 

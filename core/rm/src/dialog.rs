@@ -9,6 +9,7 @@ pub(crate) mod hold;
 pub(crate) mod hop;
 pub(crate) mod relay;
 pub(crate) mod route;
+mod update;
 
 use model::time::Now;
 use sip::endpoint::{ClientId, ServerId};

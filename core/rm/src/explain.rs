@@ -19,7 +19,7 @@ use crate::admit::{Request, Source};
 use crate::alarm::Alarms;
 use crate::call::Call;
 use crate::counters::Counters;
-use crate::forward::through::Ahead;
+use crate::forward::through::{Ahead, Found};
 use crate::forward::{Attempt, branch};
 use crate::input::NodeState;
 use crate::output::Events;
@@ -160,7 +160,7 @@ impl Proxy {
         self.put_back(aside);
         self.pool.no_longer(assumed);
         self.check();
-        Ok(explained)
+        explained.map_err(unclear)
     }
 
     fn set_aside(&mut self) -> Aside {
@@ -190,16 +190,25 @@ impl Proxy {
     }
 
     /// The way of a call (`Proxy::on_invite`) up to where it would be sent.
-    fn rehearse(&mut self, request: &Request<'_, '_>) -> Explained {
-        let mut source = match self.gate(request).and_then(|_| self.admit(request)) {
-            Ok(source) => source,
-            Err(no) => return self.refused(request, &no),
+    ///
+    /// # Errors
+    /// It goes through a name that nobody has asked for yet.
+    fn rehearse(&mut self, request: &Request<'_, '_>) -> Result<Explained, String> {
+        let admitted = self.gate(request).and_then(|_| self.admit(request));
+        let entry = |source| Ok((source, self.entry(request)?));
+        let (mut source, through) = match admitted.and_then(entry) {
+            Ok((source, Some(Found::Through(through)))) => (source, Some(Box::new(through))),
+            Ok((source, None)) => (source, None),
+            Ok((_, Some(Found::Name(goal)))) => {
+                return Err(format!("Route: {goal} is not resolved yet; a call would ask for it"));
+            }
+            Err(no) => return Ok(self.refused(request, &no)),
         };
         source.priority = source.priority || self.is_priority_number(request.message);
         let before = self.session_before(request.message, &source);
-        let ahead = Ahead { outside: self.outside_now(request), ..Ahead::default() };
-        let Some(mut call) = self.remember(request, source, ahead) else {
-            return self.refused(request, &Reason::Internal.into());
+        let outside = self.outside_now(request, through.as_deref());
+        let Some(mut call) = self.remember(request, source, Ahead { through, outside }) else {
+            return Ok(self.refused(request, &Reason::Internal.into()));
         };
         call.plan.explained = true;
         let carried = self
@@ -211,7 +220,7 @@ impl Proxy {
             session.into_iter().for_each(|session| session.release(&mut self.buffers));
         }
         before.into_iter().for_each(|before| self.session_as_before(before));
-        explained
+        Ok(explained)
     }
 
     /// The first try as it would be sent, without its body.
@@ -222,11 +231,17 @@ impl Proxy {
         pick: Pick,
     ) -> Result<String, No> {
         let key = self.hunt(request, call)?;
-        let written = self.written_for(request, key, pick);
-        if let Some(hunt) = self.hunts.try_remove(key) {
-            call.story = self.dismiss(hunt);
+        let mut written = self.written_for(request, key, pick);
+        while let Err(no) = &written
+            && self.passes_over(key, no)
+        {
+            let next = self.another(request.now, key);
+            written = next.and_then(|pick| self.written_for(request, key, pick));
         }
-        written
+        let Some(hunt) = self.hunts.try_remove(key) else { return written };
+        let suits_nobody = written.is_err() && hunt.plan.suits_nobody();
+        call.story = self.dismiss(hunt);
+        if suits_nobody { Err(Reason::TooLarge.into()) } else { written }
     }
 
     fn written_for(

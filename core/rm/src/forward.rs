@@ -422,12 +422,11 @@ impl Proxy {
             from_hash: token::tag_hash(leg.texts.get(Text::FromTag)),
         };
         let token = token.seal(&self.settings.keys, message.call_id());
-        let conference = self.pool.conferences.of_leg(hunt.leg);
         let entry = record_route::Entry {
             token: token.as_str(),
             node: self.settings.node_id,
             leg: leg.id,
-            conference: conference.map(|one| one.confinstid.as_str()),
+            conference: self.instance_of(hunt.leg),
         };
         record_route::write(
             &entry,

@@ -1,8 +1,8 @@
 //! What must always hold, asked after every public mutation in debug builds and in the simulator.
 //!
-//! Sets agree with each other: every leg that has a resource of the pool is on it, and nothing else
-//! takes a place there (`places`); every session with legs is counted where it belongs; every
-//! client transaction has somebody who waits.
+//! Sets agree with each other: every leg that has a resource of the pool is on it, or will be as
+//! soon as all were looked at, and nothing else takes a place there (`places`); every session with
+//! legs is counted where it belongs; every client transaction has somebody who waits.
 
 mod places;
 

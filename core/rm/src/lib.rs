@@ -67,13 +67,14 @@ pub mod token;
 mod timer;
 /// Numbers of log lines.
 mod log;
-/// What is raised by log lines and by what is.
+/// Every alarm, in one list.
 mod alarm;
 pub mod counters;
 pub mod view;
 pub mod limits;
 mod invariant;
 
+pub use alarm::Alarm;
 pub use counters::Counters;
 pub use explain::{Assume, Caller, Chosen, Explained, Named, Question, Unclear};
 pub use input::{Input, NodeState, Will};

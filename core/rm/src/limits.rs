@@ -45,10 +45,13 @@ pub const RATE_DEPTH: Duration = Duration::from_secs(2);
 /// An alarm of a policy is told again after so long, and is over when no refusal wanted it for so
 /// long (rm.md §6.1, §12.1).
 pub const POLICY_ALARM: Duration = Duration::from_secs(60);
-/// The alarm of calls for which there is no profile clears after so long without (rm.md §12.1).
-pub const NO_PROFILE_ALARM: Duration = Duration::from_secs(120);
-/// The alarm of calls for which there is no resource clears after so long without (rm.md §12.1).
-pub const NO_RESOURCE_ALARM: Duration = Duration::from_secs(60);
+/// RMMatchingIVRTenantNotFound clears after so long without (rm.md §12.1).
+pub const NO_PROFILE_CLEAR: Duration = Duration::from_secs(120);
+/// RMResourceAllocationFailed clears after so long without (rm.md §12.1).
+pub const NO_RESOURCE_CLEAR: Duration = Duration::from_secs(60);
+/// Alarms of calls and groups that are kept, and resources that are looked at for one part of a
+/// list of alarms. Beyond it an alarm is told by its log lines alone.
+pub const ALARMS: usize = 1_000;
 /// An ended leg cannot be revived so long (rm.md §2.1).
 pub const TOMBSTONE: Duration = Duration::from_secs(64);
 /// Sessions that have ended and can still be joined; beyond it the oldest cannot. Memory: about
@@ -100,6 +103,11 @@ pub const REASON: usize = 256;
 pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
 /// Objects of a minute that are told in one turn: three records of at most so many values.
 pub const MINUTE_VALUES: usize = 128;
+/// Sessions that are looked at in one turn when a resource has come, for legs that are up on it:
+/// well below 200 µs (rm.md §1.9).
+pub const RETURNS_LOOKED_AT: usize = 256;
+/// The next ones follow so much later: what came meanwhile is served first.
+pub const RETURN_STEP: Duration = Duration::from_millis(1);
 /// Sessions that one slice of a list looks at: well below 200 µs (rm.md §1.9).
 pub const CALLS_LOOKED_AT: usize = 64;
 /// Figures of usage in one answer: as many as are read in the same time.

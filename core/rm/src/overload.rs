@@ -15,8 +15,7 @@ mod queue;
 use std::time::Duration;
 
 use self::queue::Queue;
-use crate::alarm::Standing;
-use crate::limits::{OVERLOAD_CLEAR, QUEUE_AGE, QUEUE_CALM};
+use crate::limits::{QUEUE_AGE, QUEUE_CALM};
 
 /// The share that sheds all.
 const ALL: u32 = 1024;
@@ -62,7 +61,6 @@ pub(crate) struct Overload {
     hold: u32,
     /// Datagrams since the kernel's drops were read last.
     received: u64,
-    alarm: Standing,
 }
 
 /// New requests per step, in [`UNIT`]ths.
@@ -107,7 +105,6 @@ impl Overload {
             calm: 0,
             hold: 0,
             received: 0,
-            alarm: Standing::default(),
         }
     }
 
@@ -220,16 +217,6 @@ impl Overload {
             ALL => 2,
             _ => 1,
         }
-    }
-
-    /// Raises the alarm, or keeps it up; true when it was not up.
-    pub(crate) fn raise(&mut self, now: Duration) -> bool {
-        self.alarm.raise(now, OVERLOAD_CLEAR)
-    }
-
-    /// Whether it is up.
-    pub(crate) fn is_alarming(&self, now: Duration) -> bool {
-        self.alarm.stands(now)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::admit::Request;
 use crate::call::Call;
 use crate::pool::{Hold, Pin};
 use crate::proxy::Proxy;
-use crate::select::{Choice, cucm, service};
+use crate::select::{Choice, cucm};
 use crate::session::{Leg, Text};
 
 impl Proxy {
@@ -78,7 +78,10 @@ impl Proxy {
         shared.clear();
         let call_uuid = self.table.leg(call.leg).map_or("", |leg| leg.texts.get(Text::CallUuid));
         what_is_shared(request.message, choice.service, call_uuid, &mut shared);
-        let pin = self.where_it_is(call, choice.service, &shared);
+        let other = self.who_shares(call, choice.service, &shared);
+        if is_recording(choice.service, &shared) {
+            self.name_recording(call.leg, other, request.flow.listener);
+        }
         if !shared.is_empty()
             && let Some(leg) = self.table.leg_mut(call.leg)
             && leg.texts.get(Text::Affinity).is_empty()
@@ -87,18 +90,23 @@ impl Proxy {
             self.table.index_affinity(call.leg);
         }
         self.scratch = shared;
-        pin
+        self.table.leg(other?)?.resource.as_ref().map(|names| names.dbid)
     }
 
-    fn where_it_is(&self, call: &Call, service: Service, shared: &str) -> Option<Dbid> {
+    /// Another leg of the same recording, or of the same call.
+    fn who_shares(&self, call: &Call, service: Service, shared: &str) -> Option<usize> {
         if !shared.is_empty() {
-            let leg = self.table.leg_of_affinity(call.plan.tenant, shared)?;
-            return self.table.leg(leg)?.resource.as_ref().map(|names| names.dbid);
+            return self.table.leg_of_affinity(call.plan.tenant, shared);
         }
         let (session, own) =
             self.table.both(call.leg).filter(|_| service == Service::Recordingclient)?;
-        let others = |leg: &&Leg| leg.id != own.id && leg.service == service;
-        self.resource_of(session.legs.iter().copied(), others)
+        let is_other = |key: &usize| {
+            let leg = self.table.leg(*key);
+            leg.is_some_and(|leg| {
+                leg.id != own.id && leg.service == service && leg.resource.is_some()
+            })
+        };
+        session.legs.iter().copied().find(is_other)
     }
 
     /// The resource of the first of these legs that has one.
@@ -109,6 +117,16 @@ impl Proxy {
     ) -> Option<Dbid> {
         let mut legs = legs.filter_map(|key| self.table.leg(key)).filter(wanted);
         legs.find_map(|leg| leg.resource.as_ref().map(|names| names.dbid))
+    }
+}
+
+/// Whether legs that share this are those of one recording.
+fn is_recording(service: Service, shared: &str) -> bool {
+    match service {
+        Service::Recordingclient | Service::Recordingserver => true,
+        // the two calls of a phone that is recorded
+        Service::Announcement => !shared.is_empty(),
+        _ => false,
     }
 }
 
@@ -124,7 +142,7 @@ fn what_is_shared(message: &Message<'_>, service: Service, call_uuid: &str, out:
         Service::Recordingserver | Service::Recordingclient => {
             let id = user.split_once('=').map(|(_, id)| id);
             if let Some(id) =
-                id.filter(|_| service::of_user(user) == Some(Service::Recordingserver))
+                id.filter(|_| Service::of_user(user) == Some(Service::Recordingserver))
             {
                 out.push_str("record ");
                 out.push_str(id);

@@ -25,7 +25,6 @@ use crate::limits;
 use crate::record::Figures;
 use crate::record::trace::Trace;
 use crate::session::Kind;
-pub(crate) use alarm::Alarms;
 pub(crate) use judge::{Field, Judge, Judges, Rule, judges};
 pub(crate) use refuse::Refused;
 pub(crate) use usage::{Numbers, Object, Usage};

@@ -32,7 +32,7 @@ use slab::Slab;
 
 use crate::input::Will;
 use crate::session::names;
-use board::{Board, Seat};
+use board::{Board, Seat, Sums};
 pub(crate) use conference::{Conferences, Wish};
 use groups::Fit;
 pub(crate) use occupants::Occupant;
@@ -197,6 +197,12 @@ impl Pool {
         }
     }
 
+    /// No member takes a call, and some would if they had a free place.
+    pub(crate) fn is_full(&self, snapshot: &Snapshot, group: GroupIx, now: Duration) -> bool {
+        let sums = Sums::of(self.of_group(snapshot, group).map(|(_, member)| member), now);
+        sums.is_full()
+    }
+
     /// Members that the configuration no longer has, that carry nothing and of which nobody
     /// `awaits` anything are forgotten; gives back their keys with the probe that is planned and
     /// the one that is out.
@@ -216,16 +222,6 @@ impl Pool {
             (key, member.probe.next, member.probe.out)
         };
         gone.into_iter().map(forget).collect()
-    }
-
-    /// A group was told to be full, and still is.
-    pub(crate) fn has_full_group(&self, now: Duration) -> bool {
-        self.boards.iter().any(|board| board.is_still_full(|key| self.members.get(key), now))
-    }
-
-    /// Somebody whom calls are meant for is dead.
-    pub(crate) fn has_dead_member(&self, now: Duration) -> bool {
-        self.configured().any(|(_, member)| member.shown(now) == Shown::Dead)
     }
 
     pub(crate) fn get(&self, key: usize) -> Option<&Member> {

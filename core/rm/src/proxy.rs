@@ -13,6 +13,7 @@ use std::time::Duration;
 use model::chance::Chance;
 use model::config::Options;
 use model::did::DidIndex;
+use model::id::Guid;
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -82,6 +83,9 @@ pub struct Proxy {
     pub(crate) held: VecDeque<Held>,
     /// Calls that are ended because of their resource.
     pub(crate) releases: Releases,
+    /// Behind which session legs are looked for that are up on resources which have come; `None`:
+    /// all are where they belong.
+    pub(crate) returns: Option<Option<Guid>>,
     pub(crate) timers: Timers,
     pub(crate) overload: Overload,
     pub(crate) strangers: Strangers,
@@ -109,7 +113,7 @@ pub struct Proxy {
     /// had happened at the last one.
     pub(crate) unsaid: BTreeMap<String, (Duration, u64)>,
     /// The latest `now`, for views.
-    pub(crate) seen: Duration,
+    pub(crate) seen: Now,
     /// CSeq of the latest probe.
     pub(crate) probes: u32,
     /// Number of the latest leg of sessions that were made again.
@@ -195,6 +199,7 @@ impl Proxy {
             servers: Map::new(seed),
             held: VecDeque::new(),
             releases: Releases::default(),
+            returns: None,
             timers: Timers::new(seed),
             overload: Overload::new(settings.listeners.len()),
             strangers: Strangers::new(seed),
@@ -213,7 +218,7 @@ impl Proxy {
             probes: 0,
             remade: join::first_remade(now),
             unsaid: BTreeMap::new(),
-            seen: now.mono,
+            seen: now,
             snapshot,
             chance,
             settings,
@@ -231,7 +236,7 @@ impl Proxy {
 
     /// Takes in one thing that happened. Drain both polls afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
-        self.seen = now.mono;
+        self.seen = now;
         match input {
             Input::Packet { flow, bytes, age } => {
                 self.waited(now, flow, age);
@@ -268,7 +273,7 @@ impl Proxy {
     /// Fires what is due. Call it when `poll_timeout` says so; drain both polls afterwards, and
     /// ask `poll_timeout` again: one call fires a bounded number.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.seen = now.mono;
+        self.seen = now;
         self.endpoint.handle_timeout(now.mono);
         self.settle_transactions(now);
         for _ in 0..crate::limits::TIMERS_PER_TURN {
@@ -436,7 +441,7 @@ impl Proxy {
         };
         let ahead = match self.onward(request) {
             Ok(Onward::Known(ahead)) => ahead,
-            Ok(Onward::Waits) => return,
+            Ok(Onward::Name(goal)) => return self.wait_for_name(request, goal),
             Err(no) => return self.refuse(request, &no),
         };
         source.priority = source.priority || self.is_priority_number(request.message);
@@ -471,6 +476,7 @@ impl Proxy {
             Timer::Deadline(key) => self.on_deadline(now, key),
             Timer::Minute => self.on_minute(now),
             Timer::Update(key) => self.on_update_due(now, key),
+            Timer::Returns => self.on_returns(now),
             Timer::Tombstones => {
                 if let Some(next) = self.table.forget_old(now.mono) {
                     self.timers.set(next, Timer::Tombstones);

@@ -157,7 +157,12 @@ impl Proxy {
         };
         let trace = serde_json::to_string(&story.trace.shown()).unwrap_or_default();
         let (guid, call_id) = (session.guid, leg.texts.get(Text::CallId).to_owned());
-        let fields = vec![("call_id", call_id), ("trace", trace)];
+        let mut fields = vec![("call_id", call_id), ("trace", trace)];
+        let tenant = session.tenant.as_ref().map(|one| ("tenant", one.name.clone()));
+        let profile = session.profile.as_ref().map(|one| ("profile", one.name.clone()));
+        fields.extend(tenant.into_iter().chain(profile));
+        let source = [("peer", Text::SourceName), ("source", Text::SourceAddress)];
+        fields.extend(source.map(|(name, text)| (name, leg.texts.get(text).to_owned())));
         self.log(log::DECISION, Some(guid), fields);
     }
 
@@ -187,7 +192,14 @@ impl Proxy {
         self.watch_updates(now, key);
     }
 
-    fn record_update(&mut self, now: Now, key: usize, why: UpdateReason, frame: FrameKind) {
+    /// An `update` of a leg that is up.
+    pub(crate) fn record_update(
+        &mut self,
+        now: Now,
+        key: usize,
+        why: UpdateReason,
+        frame: FrameKind,
+    ) {
         if let Some(leg) = self.table.leg_mut(key) {
             leg.updates += 1;
         }

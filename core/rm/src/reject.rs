@@ -4,6 +4,7 @@
 //! The level of a log line and its name stand with its id in `io/telemetry`. Must not decide
 //! anything: the stages say which "no", this table says what follows from it.
 
+use crate::alarm::{self, About};
 use crate::log;
 
 /// One reason to say no. `Reason::entry` is the only way to its status.
@@ -207,8 +208,8 @@ pub(crate) struct No {
     pub(crate) retry_after: Option<u32>,
     /// Empty: there is nothing to say.
     pub(crate) subject: String,
-    /// The alarm that its log line raises.
-    pub(crate) alarm: Option<&'static str>,
+    /// The alarm that it raises, besides those of its reason.
+    pub(crate) alarm: Option<(alarm::Name, About)>,
 }
 
 impl No {
@@ -219,6 +220,11 @@ impl No {
 
     pub(crate) fn with_status(self, status: Option<u16>) -> Self {
         Self { status: status.or(self.status), ..self }
+    }
+
+    /// The "no" of a policy that wants an alarm about this.
+    pub(crate) fn alarming(self, about: Option<About>) -> Self {
+        Self { alarm: about.map(|about| (alarm::Name::PolicyViolation, about)), ..self }
     }
 
     pub(crate) fn with_retry_after(self, seconds: u32) -> Self {

@@ -167,7 +167,7 @@ impl Proxy {
     /// failed.
     #[must_use]
     pub fn names_known(&self) -> (usize, Duration) {
-        self.book.figures(self.seen)
+        self.book.figures(self.seen.mono)
     }
 
     /// Where host names of next hops lead to by TLS, and these names: under TLS the far end has to

@@ -9,7 +9,6 @@ pub(crate) mod number;
 pub(crate) mod outbound;
 pub(crate) mod profile;
 pub(crate) mod recording;
-pub(crate) mod service;
 
 use std::fmt;
 
@@ -263,7 +262,7 @@ pub(crate) fn service(asking: &Asking<'_, '_>, profile: ProfileIx) -> Service {
     if asking.is_of_media() && outbound::is_outbound(asking) {
         return Service::Gateway;
     }
-    service::of_user(asking.user()).unwrap_or_else(|| of_profile(asking.snapshot, profile))
+    Service::of_user(asking.user()).unwrap_or_else(|| of_profile(asking.snapshot, profile))
 }
 
 /// The service of a profile; one of recordings has its calls recorded.

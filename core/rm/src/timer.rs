@@ -40,6 +40,8 @@ pub(crate) enum Timer {
     Minute,
     /// A leg that is up says so.
     Update(usize),
+    /// Legs are looked for that are up on resources which have come.
+    Returns,
 }
 
 impl Timer {
@@ -61,6 +63,7 @@ impl Timer {
             Self::Deadline(key) => (12, key),
             Self::Minute => (13, 0),
             Self::Update(key) => (14, key),
+            Self::Returns => (15, 0),
         };
         kind << 32 | key as u64
     }
@@ -83,6 +86,7 @@ impl Timer {
             12 => Self::Deadline(key),
             13 => Self::Minute,
             14 => Self::Update(key),
+            15 => Self::Returns,
             _ => return None,
         })
     }
@@ -102,6 +106,7 @@ impl Timer {
             Self::Deadline(_) => "deadline",
             Self::Minute => "minute",
             Self::Update(_) => "update",
+            Self::Returns => "returns",
         }
     }
 }

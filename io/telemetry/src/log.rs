@@ -12,11 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::time::Millis;
 
 use crate::log_id::{LOG_IDS, Level, find, position};
+use filter::Filter;
+pub use filter::{Only, Raise};
 use flood::{Bucket, Verdict};
 use line::Facts;
 pub use line::{Format, Redact};
 use writer::{Message, Target};
 
+mod filter;
 mod flood;
 mod line;
 mod writer;
@@ -27,7 +30,7 @@ const QUEUE_LINES: usize = 8192;
 /// Where lines go and how they look.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Least important level that is printed; `None` prints nothing.
+    /// Least important level that is printed, at the beginning; `None` prints nothing.
     pub level: Option<Level>,
     /// Text or JSON.
     pub format: Format,
@@ -64,6 +67,7 @@ pub struct Log {
 
 struct Shared {
     settings: Settings,
+    filter: Filter,
     clock: fn() -> Millis,
     queue: SyncSender<Message>,
     guards: Mutex<Vec<Bucket>>,
@@ -96,6 +100,7 @@ impl Log {
         let (queue, lines) = sync_channel(QUEUE_LINES);
         writer::spawn(target, lines);
         let shared = Shared {
+            filter: Filter::new(settings.level),
             settings,
             clock,
             queue,
@@ -112,10 +117,26 @@ impl Log {
         Self { shared: Arc::clone(&self.shared), node: name.into(), dbid }
     }
 
-    /// Whether a line of this id would be printed; saves the making of fields.
+    /// Whether a line of this id may be printed, for anybody; saves the making of fields.
     #[must_use]
     pub fn enabled(&self, number: u16) -> bool {
-        self.shared.settings.level.is_some_and(|level| find(number).level <= level)
+        self.shared.filter.may(find(number).level, self.shared.clock)
+    }
+
+    /// Prints up to another level from now on; what was wanted for a while is over.
+    pub fn set_level(&self, level: Option<Level>) {
+        self.shared.filter.set(level);
+    }
+
+    /// Prints up to another level for a while, or for a part of the lines.
+    pub fn raise(&self, raise: Raise) {
+        self.shared.filter.raise(raise);
+    }
+
+    /// The usual level, and what is wanted for a while.
+    #[must_use]
+    pub fn levels(&self) -> (Option<Level>, Option<Raise>) {
+        self.shared.filter.shown(self.shared.clock)
     }
 
     /// One event. Level, module and message come from the table of ids.
@@ -124,11 +145,12 @@ impl Log {
         if let Some(counter) = position(number).and_then(|at| shared.counts.get(at)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
-        if !self.enabled(number) {
+        let level = find(number).level;
+        if !shared.filter.prints(level, shared.clock, session, fields) {
             return;
         }
         let at = (shared.clock)();
-        if find(number).level != Level::Critical && !self.admitted(number, at) {
+        if level != Level::Critical && !self.admitted(number, at) {
             return;
         }
         self.print(number, at, session, fields);

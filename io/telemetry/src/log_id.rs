@@ -23,6 +23,31 @@ pub enum Level {
 }
 
 impl Level {
+    /// All levels, from worst to least.
+    pub const ALL: [Self; 7] = [
+        Self::Critical,
+        Self::Error,
+        Self::Warn,
+        Self::Notice,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
+    /// The word of the settings; `off` is none of them.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
     /// The four-letter token of a text line (`EROR` and `WARN` are GVP's).
     #[must_use]
     pub fn token(self) -> &'static str {

@@ -103,6 +103,7 @@ names! {
     RM_ALARM = "ringmaster_rm_alarm",
     RM_QUEUE_AGE_SECONDS = "ringmaster_rm_queue_age_seconds",
     RM_CONFIG_REVISION = "ringmaster_rm_config_revision",
+    RM_CONFIG_REJECTED_TOTAL = "ringmaster_rm_config_rejected_total",
     RM_DRAINING = "ringmaster_rm_draining",
     RM_PR_NAME = "rmPRName",
     RM_PR_STATUS = "rmPRStatus",

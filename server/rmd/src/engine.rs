@@ -153,6 +153,9 @@ impl Engine {
             Query::Resource { group, name, change, reply } => {
                 let _ = reply.send(self.administered(&group, &name, change));
             }
+            Query::Alarms(part, reply) => {
+                let _ = reply.send(self.proxy.alarms(self.now, part));
+            }
             Query::Resources(reply) => {
                 let _ = reply.send(self.proxy.resources());
             }

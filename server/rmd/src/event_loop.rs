@@ -44,6 +44,8 @@ pub(crate) struct EventLoop {
     asked_streams: usize,
     /// The next look at what changes slowly, for `/ready`.
     next_look: Duration,
+    /// The log prints decisions, as far as the engine was told.
+    tells_decisions: bool,
 }
 
 impl EventLoop {
@@ -71,6 +73,7 @@ impl EventLoop {
                 dropped: 0,
                 asked_streams: 0,
                 next_look: Duration::ZERO,
+                tells_decisions: false,
             };
             fresh.turns()
         });
@@ -84,7 +87,6 @@ impl EventLoop {
         self.configured();
         self.know_resources();
         self.engine.begin(now, true);
-        self.engine.input(rm::Input::TellDecisions(self.state.log().enabled(DECISION)));
         self.engine.input(rm::Input::State(self.serving()));
         self.state.ready(now.wall);
         if self.drained {
@@ -153,13 +155,19 @@ impl EventLoop {
                         journal: engine.journal().counters(),
                         draining: *drained || phase.draining(),
                         overload: engine.proxy().overload_state(),
-                        alarms: engine.proxy().alarms(now),
+                        alarms: engine.proxy().alarm_states(now),
                         names: engine.proxy().names_known(),
                     });
                     // one in a turn: a long answer is many short turns
                     return true;
                 }
-                Some(Input::Snapshot(snapshot)) => self.apply(now, snapshot),
+                Some(Input::Snapshot { snapshot, applied }) => {
+                    self.apply(now, snapshot);
+                    if let Some(applied) = applied {
+                        // whoever waits for it may have gone
+                        let _ = applied.send(());
+                    }
+                }
                 Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
                 Some(Input::KernelDrops { packets }) => {
                     self.engine.input(rm::Input::KernelDrops { packets });
@@ -243,6 +251,11 @@ impl EventLoop {
 
     /// What is looked at in each turn, and costs nothing when it is not due.
     fn housekeeping(&mut self, now: Now) {
+        let tells = self.state.log().enabled(DECISION);
+        if tells != self.tells_decisions {
+            self.tells_decisions = tells;
+            self.engine.input(rm::Input::TellDecisions(tells));
+        }
         if self.phase.draining() && self.phase != Phase::Over {
             let status = self.engine.proxy().status();
             let left = Left { legs: status.legs, pending: status.transactions_pending };

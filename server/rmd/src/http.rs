@@ -15,6 +15,7 @@ use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
 use crate::kernel_drops::DropCounters;
 use crate::limits::{HTTP_BODY, HTTP_CONNECTIONS, HTTP_IDLE, HTTP_TIME};
+use crate::objects::Objects;
 use crate::publish::Publishing;
 use crate::state::State;
 use crate::wills::Wills;
@@ -53,6 +54,8 @@ pub(crate) struct Admin {
     pub(crate) tokens: Option<Tokens>,
     /// What operators want of resources.
     pub(crate) wills: Wills,
+    /// The file of objects, if they come from one.
+    pub(crate) objects: Option<Objects>,
 }
 
 impl Shared {
@@ -110,7 +113,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/resources/{group}/{name}/enable", post(v1::resources::enable))
         .route("/resources/{group}/{name}/disable", post(v1::resources::disable))
         .route("/resources/{group}/{name}/reset", post(v1::resources::reset))
-        .route("/config", get(v1::config))
+        .route("/config", get(v1::config::show))
+        .route("/config/reload", post(v1::config::reload))
+        .route("/alarms", get(v1::alarms::list))
+        .route("/log", get(v1::log::show).put(v1::log::change))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check));
     Router::new()
         .route("/live", get(probes::live))

@@ -11,8 +11,8 @@ use model::snapshot::Snapshot;
 use net::Waker;
 use rm::view::limits::Set;
 use rm::{
-    CallDetail, CallFilter, CallSlice, Explained, Keys, Question, ResourceView, Status, Unclear,
-    Will,
+    Alarm, CallDetail, CallFilter, CallSlice, Explained, Keys, Question, ResourceView, Status,
+    Unclear, Will,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,12 @@ pub(crate) enum Input {
     /// Tell something; reads only.
     Query(Query),
     /// A new configuration, already valid.
-    Snapshot(Arc<Snapshot>),
+    Snapshot {
+        /// To be in force from now on.
+        snapshot: Arc<Snapshot>,
+        /// Who waits until it is.
+        applied: Option<oneshot::Sender<()>>,
+    },
     /// The cluster key ring has changed.
     Keys(Box<Keys>),
     /// The kernel had no room for so many datagrams since it was asked last.
@@ -76,6 +81,8 @@ pub(crate) enum Query {
     Inbound(Vec<Dbid>, oneshot::Sender<Vec<u64>>),
     /// `POST /v1/explain`.
     Explain(Box<Question>, oneshot::Sender<Result<Box<Explained>, Unclear>>),
+    /// A part of `GET /v1/alarms`; `None`: there are no more parts.
+    Alarms(usize, oneshot::Sender<Option<Vec<Alarm>>>),
     /// `GET /v1/resources`.
     Resources(oneshot::Sender<Vec<ResourceView>>),
     /// `GET /v1/resources/{group}/{name}`, after a change if there is one; `None`: there is none.

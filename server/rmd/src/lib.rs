@@ -19,6 +19,7 @@
 //!                              └── cursor: acknowledged up to here ────────────────────────────┘
 //! ```
 
+mod alarms;
 mod boot;
 mod cluster_key;
 mod drain;
@@ -33,6 +34,7 @@ mod key_watch;
 mod kernel_drops;
 mod limits;
 mod listeners;
+mod objects;
 mod pace;
 mod parts;
 mod publish;
@@ -47,6 +49,7 @@ mod wills;
 
 pub use drain::Stop;
 pub use error::StartError;
+pub use objects::Objects;
 pub use parts::RmParts;
 pub use running::{Addresses, Ended, Rm, Stopper};
 pub use tls::check_tls;

@@ -8,6 +8,7 @@ use crate::error::StartError;
 use crate::http::{self, Admin, Tokens};
 use crate::limits::TRYING_WAIT;
 use crate::listeners::{self, Bound, Socket};
+use crate::objects::Objects;
 use crate::settings;
 use crate::tls::{self, Certificates};
 use crate::transport::{Seats, Trust};
@@ -27,7 +28,8 @@ use telemetry::Log;
 
 /// What a Resource Manager is made of.
 pub struct RmParts {
-    /// Who it is and where; of the sections `data_dir` and `rm` are used. Ports may be 0: free
+    /// Who it is and where; of the sections `data_dir`, `rm` and, to read it again, `config` are
+    /// used. Ports may be 0: free
     /// ones, which [`crate::Rm::addresses`] tells.
     pub settings: BootSettings,
     /// The configuration that is in force at the start.
@@ -77,7 +79,7 @@ impl Base {
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
         let (wills, profile_metrics) = (Wills::at(dir.wills()), rm.profile_metrics);
-        let admin = Admin { profile_metrics, tokens, wills };
+        let admin = Admin { profile_metrics, tokens, wills, objects: Objects::of(settings) };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;

@@ -173,7 +173,7 @@ impl Rm {
     /// to be told, or has stopped.
     #[must_use]
     pub fn apply(&self, snapshot: Arc<Snapshot>) -> bool {
-        self.stopper.inbox.send(Input::Snapshot(snapshot)).is_ok()
+        self.stopper.inbox.send(Input::Snapshot { snapshot, applied: None }).is_ok()
     }
 
     /// Waits until it has left: the spool flushed, what could be published published.

@@ -2,13 +2,16 @@
 //!
 //! One place, so that a change is logged once and no check is forgotten (ops.md §4, rm.md §12.1).
 
+use crate::alarms::{self, Alarms};
 use crate::limits::SPOOL_HIGH_PERCENT;
 use crate::publish::Line;
 use crate::running::Addresses;
+use model::schema::Problem;
 use model::snapshot::Snapshot;
 use model::time::Millis;
 use rm::journal::Full;
 use rm::{ResourceView, Restored};
+use serde::Serialize;
 use spool::Damage;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,6 +41,7 @@ pub(crate) struct State {
     health: Health,
     log: Log,
     config: Arc<Config>,
+    alarms: Alarms,
     was_ready: Arc<AtomicBool>,
     /// There as long as an operator has drained the node.
     drained: Arc<Path>,
@@ -49,6 +53,17 @@ struct Config {
     revision: AtomicU64,
     applied: AtomicU64,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// What was read last and refused.
+    rejected: Mutex<Option<Rejected>>,
+    /// So many were refused since the start.
+    rejections: AtomicU64,
+}
+
+/// A configuration that is not valid; the one before stays in force.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Rejected {
+    at: Millis,
+    errors: Vec<String>,
 }
 
 impl State {
@@ -56,7 +71,8 @@ impl State {
         let health = Health::new(name, at, CHECKS);
         let (config, was_ready) = (Arc::default(), Arc::default());
         let (name, drained) = (name.into(), drained.into());
-        Self { name, started: at, health, log, config, was_ready, drained }
+        let alarms = Alarms::default();
+        Self { name, started: at, health, log, config, alarms, was_ready, drained }
     }
 
     /// `rm.name`.
@@ -82,6 +98,11 @@ impl State {
     /// It has been ready once.
     pub(crate) fn was_ready(&self) -> bool {
         self.was_ready.load(Ordering::Acquire)
+    }
+
+    /// Alarms of the shell.
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// HTTP status and body of `/ready`.
@@ -162,11 +183,42 @@ impl State {
         let revision = snapshot.revision;
         let in_force = Some(Arc::clone(snapshot));
         *self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
+        *self.config.rejected.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.alarms.clear(alarms::Name::ConfigRejected, &self.name);
         self.config.revision.store(revision.0, Ordering::Release);
         self.config.applied.store(at.0, Ordering::Release);
         let revision = revision.0.to_string();
         self.health.set(at, "config", true, &format!("revision {revision}"));
         self.log.emit(20604, None, &[("revision", &revision)]);
+    }
+
+    /// A configuration was read that is not valid.
+    pub(crate) fn rejects(&self, at: Millis, faults: &[Problem]) {
+        let errors: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let first = errors.first().map_or("", String::as_str);
+        let count = errors.len().to_string();
+        self.log.emit(20603, None, &[("error", first), ("errors", &count)]);
+        self.alarms.raise(at, alarms::Name::ConfigRejected, ("node", &self.name), first);
+        self.config.rejections.fetch_add(1, Ordering::AcqRel);
+        *self.config.rejected.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Rejected { at, errors });
+    }
+
+    /// What was read last, if it is not valid.
+    pub(crate) fn rejected(&self) -> Option<Rejected> {
+        self.config.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Configurations that were not valid, since the start.
+    pub(crate) fn rejections(&self) -> u64 {
+        self.config.rejections.load(Ordering::Acquire)
+    }
+
+    /// What is strange in a configuration that is valid.
+    pub(crate) fn strange(&self, warnings: &[Problem]) {
+        for warning in warnings {
+            self.log.emit(20605, None, &[("warning", &warning.to_string())]);
+        }
     }
 
     /// The node leaves.
@@ -212,6 +264,7 @@ impl State {
             Full::Closed => "closed",
         };
         self.health.set(at, "spool_space", false, why);
+        self.alarms.raise(at, alarms::Name::SpoolBroken, ("node", &self.name), why);
         self.log.emit(20501, None, &[("error", why)]);
     }
 
@@ -222,6 +275,7 @@ impl State {
 
     /// The spool takes records again.
     pub(crate) fn spool_takes(&self, at: Millis) {
+        self.alarms.clear(alarms::Name::SpoolBroken, &self.name);
         self.health.set(at, "spool_space", true, "");
     }
 
@@ -235,6 +289,11 @@ impl State {
     /// The connection to the broker came or went.
     pub(crate) fn broker(&self, at: Millis, line: Line, lost: Option<&str>, address: &str) {
         self.health.set(at, line.name(), lost.is_none(), lost.unwrap_or("connected"));
+        let (lost_line, about) = (alarms::Name::ReportingLost, ("records", line.kind()));
+        match lost {
+            Some(error) => self.alarms.raise(at, lost_line, about, error),
+            None => self.alarms.clear(lost_line, line.kind()),
+        }
         let mut fields = vec![("peer", address), ("records", line.kind())];
         fields.extend(lost.map(|error| ("error", error)));
         self.log.emit(if lost.is_some() { 20510 } else { 20511 }, None, &fields);

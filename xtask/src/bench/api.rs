@@ -1,4 +1,5 @@
-//! How long a question of the HTTP API holds the engine, by the bench of `core/rm`.
+//! How long a question of the HTTP API, or what happens to all legs at once, holds the engine, by
+//! the benches of `core/rm`.
 
 use std::path::Path;
 
@@ -27,7 +28,7 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     let list = SLICE_US + list.max(filtered);
     let longest =
         [list, limits, call, resources + figures, explain].into_iter().fold(0.0, f64::max);
-    Ok(vec![Figure {
+    let question = Figure {
         what: "longest hold of the engine by a question, with 100,000 legs up",
         goal: "< 2 ms",
         measured: format!(
@@ -36,5 +37,24 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
             resources + figures,
         ),
         how: "median of 5 runs of `cargo bench -p ringmaster-rm --bench api`",
-    }])
+    };
+    Ok(vec![question, turns(root)?])
+}
+
+/// A configuration, the death of a server, a restart, the end of all.
+fn turns(root: &Path) -> Result<Figure> {
+    let keys = ["come_us=", "same_us=", "bye_us=", "notify_us=", "back_us=", "silent_us="];
+    let found = medians(root, "ringmaster-rm", "turns", keys)?;
+    let longest = found.into_iter().fold(0.0, f64::max);
+    let [come, same, bye, notify, back, silent] = found;
+    Ok(Figure {
+        what: "longest turn of the engine when something happens to 100,000 legs on one server",
+        goal: "< 2 ms",
+        measured: format!(
+            "{longest:.0} µs: the same configuration {same:.0}, another server comes {come:.0}, \
+             theirs dies {bye:.0} (BYE) and {notify:.0} (NOTIFY), comes after a restart \
+             {back:.0}, all are silent for too long {silent:.0}",
+        ),
+        how: "median of 5 runs of `cargo bench -p ringmaster-rm --bench turns`",
+    })
 }

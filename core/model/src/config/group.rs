@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Capabilities, Cti, ResourceIx, Service, TenantIx, UseCti};
+use super::{Capabilities, Cti, ResourceIx, ResourceTransport, Service, TenantIx, UseCti};
 use crate::id::Dbid;
 
 /// A resource group of a snapshot.
@@ -147,6 +147,8 @@ pub struct Monitor {
     pub recovery_interval: Duration,
     /// Answers that mean it is alive.
     pub alive_codes: StatusSet,
+    /// By what probes leave, whatever the address says.
+    pub transport: Option<ResourceTransport>,
 }
 
 /// What a resource is watched by.
@@ -191,6 +193,7 @@ impl Default for Monitor {
             up_after: 1,
             recovery_interval: Duration::from_secs(2),
             alive_codes: StatusSet(alive.to_vec()),
+            transport: None,
         }
     }
 }

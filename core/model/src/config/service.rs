@@ -73,6 +73,31 @@ impl Service {
         }
     }
 
+    /// The service that a user part names (rm.md §3.3), compared without case.
+    #[must_use]
+    pub fn of_user(user: &str) -> Option<Self> {
+        // all of them are words
+        if user.starts_with(|first: char| !first.is_ascii_alphabetic()) {
+            return None;
+        }
+        let (name, id) = match user.split_once('=') {
+            Some((name, id)) => (name, Some(id)),
+            None => (user, None),
+        };
+        let is = |word: &str| name.eq_ignore_ascii_case(word);
+        match id {
+            None if is("dialog") => Some(Self::Voicexml),
+            None if is("ccxml") => Some(Self::Ccxml),
+            None if is("annc") => Some(Self::Announcement),
+            None if is("cpd") => Some(Self::Cpd),
+            None if is("media") => Some(Self::Media),
+            _ if is("msml") => Some(Self::Msml),
+            Some(id) if is("conf") && !id.is_empty() => Some(Self::Conference),
+            Some(id) if is("record") && !id.is_empty() => Some(Self::Recordingserver),
+            _ => None,
+        }
+    }
+
     /// The service of this name (exactly as [`Service::as_str`] spells it).
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -163,5 +188,27 @@ mod tests {
         let mut set = ServiceSet::default();
         set.insert(Service::Record);
         assert!(set.contains(Service::Record) && !set.contains(Service::Voicexml));
+    }
+
+    #[test]
+    fn services_by_user_part() {
+        for (user, expected) in [
+            ("dialog", Some(Service::Voicexml)),
+            ("Dialog", Some(Service::Voicexml)),
+            ("ccxml", Some(Service::Ccxml)),
+            ("conf=team7", Some(Service::Conference)),
+            ("conf=", None),
+            ("conf", None),
+            ("annc", Some(Service::Announcement)),
+            ("msml", Some(Service::Msml)),
+            ("msml=x", Some(Service::Msml)),
+            ("cpd", Some(Service::Cpd)),
+            ("record=7", Some(Service::Recordingserver)),
+            ("media", Some(Service::Media)),
+            ("18005550100", None),
+            ("dialogue", None),
+        ] {
+            assert_eq!(Service::of_user(user), expected, "{user}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use sip::method::Method;
 use sip::transport::Flow;
 
 use super::{Request, Way, method};
+use crate::alarm::{self, About};
 use crate::limits::{OVERLOAD_STEP, PENDING};
 use crate::log;
 use crate::overload::Sign;
@@ -95,7 +96,7 @@ impl Proxy {
 
     /// An overloaded engine looks at its queues, until it is one no more.
     pub(crate) fn on_overload_step(&mut self, now: Now) {
-        self.overload.raise(now.mono);
+        self.alarms.goes_on(now, alarm::Name::Overload);
         if self.overload.step() {
             self.timers.set(now.mono + OVERLOAD_STEP, Timer::Overload);
         }
@@ -108,9 +109,12 @@ impl Proxy {
 
     /// Log 20111, once until the alarm has cleared.
     fn alarm(&mut self, now: Now, sign: Sign, figure: (&'static str, String)) {
-        if self.overload.raise(now.mono) {
+        let (name, text) =
+            (alarm::Name::Overload, format_args!("{}, {} {}", sign.as_str(), figure.0, figure.1));
+        if self.alarms.raise(now, (name, About::NODE), log::OVERLOAD, text) {
             let reason = ("reason", sign.as_str().to_owned());
-            self.log(log::OVERLOAD, None, vec![reason, figure]);
+            let alarm = ("alarm", name.as_str().to_owned());
+            self.log(log::OVERLOAD, None, vec![reason, figure, alarm]);
         }
     }
 }

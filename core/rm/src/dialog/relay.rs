@@ -134,16 +134,22 @@ impl Proxy {
                 leg.heard = now.mono;
                 leg.refreshed = now.mono;
                 leg.last_heard = now.wall;
-                refresh(leg, relay.side, asked, contact(message), &mut self.buffers);
+                let moves = refresh(leg, relay.side, asked, contact(message), &mut self.buffers);
                 // without an interval the timer ends (RFC 4028 §8.2)
                 leg.session_timer = agreed(message, relay.owed);
                 self.set_expiry(key);
+                if moves {
+                    self.follow_resource(now, key);
+                }
             }
             Kind::Refer if status < 300 => self.table.leg_mut(key)?.referred = true,
             Kind::Invite | Kind::Update | Kind::Refer | Kind::Other => {
                 let later = message.header(Name::RetryAfter).is_some();
                 let fate = fate(message.method(), status, later);
                 self.suffer(now, key, relay.side.other(), fate);
+                if matches!(relay.kind, Kind::Invite | Kind::Update) {
+                    self.refresh_failed(now, key, Some(status));
+                }
             }
         }
         None
@@ -189,6 +195,10 @@ impl Proxy {
             (Kind::Bye, Some(key)) => self.end_by_bye(now, key, relay.side),
             (Kind::Invite | Kind::Update, Some(key)) if !transport => {
                 self.suffer(now, key, relay.side.other(), Fate::Silent);
+                None
+            }
+            (Kind::Invite | Kind::Update, Some(key)) => {
+                self.refresh_failed(now, key, None);
                 None
             }
             _ => None,
@@ -244,8 +254,14 @@ fn contact<'m>(message: &Message<'m>) -> &'m str {
     message.contacts().next().map_or("", |contact| contact.uri)
 }
 
-/// Target refresh: both sides have told where they are now.
-fn refresh(leg: &mut Leg, asked_by: Side, asked: &str, answered: &str, buffers: &mut Buffers) {
+/// Target refresh: both sides have told where they are now; whether the called one is elsewhere.
+fn refresh(
+    leg: &mut Leg,
+    asked_by: Side,
+    asked: &str,
+    answered: &str,
+    buffers: &mut Buffers,
+) -> bool {
     let (own, other) = match asked_by {
         Side::Caller => (Text::CallerTarget, Text::CalleeTarget),
         Side::Callee => (Text::CalleeTarget, Text::CallerTarget),
@@ -253,5 +269,8 @@ fn refresh(leg: &mut Leg, asked_by: Side, asked: &str, answered: &str, buffers: 
     let known = [(own, asked), (other, answered)];
     let known = known.into_iter().filter(|(_, uri)| !uri.is_empty());
     let known: SmallVec<[(Text, &str); 2]> = known.collect();
+    let callee = known.iter().find(|(text, _)| *text == Text::CalleeTarget);
+    let moves = callee.is_some_and(|(text, uri)| leg.texts.get(*text) != *uri);
     leg.texts.set(&known, buffers);
+    moves
 }

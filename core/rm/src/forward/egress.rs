@@ -15,11 +15,15 @@ use crate::settings::Listener;
 
 /// The transport that an address states; it is never overridden.
 pub(crate) fn fixed_transport(address: &ResourceAddress) -> Option<Transport> {
-    match address.transport {
-        Some(ResourceTransport::Udp) => Some(Transport::Udp),
-        Some(ResourceTransport::Tcp) => Some(Transport::Tcp),
-        Some(ResourceTransport::Tls) => Some(Transport::Tls),
-        None => address.secure.then_some(Transport::Tls),
+    address.transport.map(transport).or(address.secure.then_some(Transport::Tls))
+}
+
+/// The transport that the configuration means.
+pub(crate) const fn transport(named: ResourceTransport) -> Transport {
+    match named {
+        ResourceTransport::Udp => Transport::Udp,
+        ResourceTransport::Tcp => Transport::Tcp,
+        ResourceTransport::Tls => Transport::Tls,
     }
 }
 

@@ -156,8 +156,17 @@ impl Proxy {
         }
     }
 
-    /// One more resource, if there is one.
+    /// One more try, if there is a resource for it.
     fn try_next(&mut self, now: Now, key: usize, why: Option<Outcome>) -> Result<(), No> {
+        let pick = self.another(now, key)?;
+        if let Some(why) = why {
+            self.tell_retry(now, key, pick, why);
+        }
+        self.first_try(now, key, pick, None)
+    }
+
+    /// One more resource, if there is one.
+    pub(crate) fn another(&mut self, now: Now, key: usize) -> Result<Pick, No> {
         let hunt = self.hunts.get_mut(key).ok_or_else(|| No::from(Reason::HuntFailed))?;
         let late = now.mono.saturating_sub(hunt.began) >= self.options.max_hunt;
         let (mut plan, mut story) = (hunt.plan.clone(), std::mem::take(&mut hunt.story));
@@ -167,16 +176,12 @@ impl Proxy {
         } else {
             self.pool.place(now, &snapshot, &self.options, &mut plan, &mut story.trace)
         };
-        self.tell_filled();
+        self.tell_filled(now);
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.plan = plan;
             hunt.story = story;
         }
-        let pick = picked?;
-        if let Some(why) = why {
-            self.tell_retry(now, key, pick, why);
-        }
-        self.first_try(now, key, pick, None)
+        picked
     }
 
     /// The best failure goes to the caller as it came; a 503 becomes an answer of our own.

@@ -111,8 +111,12 @@ impl Proxy {
     }
 
     /// What explain knows of it: it cannot wait for a name.
-    pub(crate) fn outside_now(&mut self, request: &Request<'_, '_>) -> Option<Box<Outside>> {
-        match self.outside(request, None) {
+    pub(crate) fn outside_now(
+        &mut self,
+        request: &Request<'_, '_>,
+        through: Option<&Through>,
+    ) -> Option<Box<Outside>> {
+        match self.outside(request, through) {
             Ok(outside) => outside,
             Err(goal) => {
                 let uri = request.message.request().map_or("", |line| line.uri).to_owned();

@@ -20,7 +20,7 @@ use crate::reject::{No, Reason};
 impl Proxy {
     /// Whether this "no" of the try that was to be sent is for the resource alone, which is passed
     /// over and leaves its place. Behind a Route entry of the sender all are reached alike.
-    pub(super) fn passes_over(&mut self, key: usize, no: &No) -> bool {
+    pub(crate) fn passes_over(&mut self, key: usize, no: &No) -> bool {
         let Some(hunt) = self.hunts.get_mut(key) else { return false };
         let chosen = hunt.plan.tried.last().and_then(|(dbid, _)| self.pool.key_of(*dbid));
         let Some(member) = chosen.filter(|_| no.reason == Reason::TooLarge) else { return false };

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use crate::limits;
 use crate::reject::{No, Reason};
-use crate::select::{Choice, service};
+use crate::select::Choice;
 
 /// The Request-URI towards any resource of a call: everything but host, port and transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) fn target(
     mut text: String,
 ) -> Target {
     let user = uri.user.unwrap_or_default();
-    let addressed = service::of_user(user) == Some(choice.service);
+    let addressed = Service::of_user(user) == Some(choice.service);
     let ours = user_part(snapshot, choice, user, facts, &mut text);
     let user = text.len();
     let mut theirs = if ours { 0 } else { user };
@@ -185,7 +185,7 @@ fn user_part(
     facts: &Facts<'_>,
     out: &mut String,
 ) -> bool {
-    let named = service::of_user(user);
+    let named = Service::of_user(user);
     let profile = choice.profile.map(|profile| snapshot.profile(profile));
     let conference = profile.and_then(|profile| profile.conference_id.as_deref());
     let fixed = match choice.service {

@@ -50,7 +50,10 @@ impl Proxy {
         let source = self.admit(request)?;
         let ahead = match self.onward(request)? {
             Onward::Known(ahead) => ahead,
-            Onward::Waits => return Ok(()),
+            Onward::Name(goal) => {
+                self.wait_for_name(request, goal);
+                return Ok(());
+            }
         };
         let (story, draft) = (self.recorder.story(), self.fresh_draft());
         let mut desk = Desk { story, numbers: std::mem::take(&mut self.scratch), draft };
@@ -87,12 +90,12 @@ impl Proxy {
             return Err(Reason::Disabled.into());
         }
         let number = may_pass(&snapshot, &choice, message, trace)
-            .map_err(|refused| self.with_alarm(request.now, refused.no, refused.alarm))?;
+            .map_err(|refused| refused.no.alarming(refused.alarm))?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
         let placed = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace);
-        self.tell_filled();
+        self.tell_filled(request.now);
         let (pick, through) = match placed {
             Ok(pick) => (pick, ahead.through),
             Err(no) => {

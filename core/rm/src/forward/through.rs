@@ -19,7 +19,6 @@ use crate::dialog::hop::Ways;
 use crate::forward::outside::Outside;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
-use crate::resolve::What;
 
 /// Where the entry leads.
 #[derive(Clone, Debug)]
@@ -45,8 +44,8 @@ pub(crate) struct Ahead {
 #[derive(Debug)]
 pub(crate) enum Onward {
     Known(Ahead),
-    /// The request waits for a name.
-    Waits,
+    /// A name is to be asked for.
+    Name(Goal),
 }
 
 /// What is known of the way to one URI.
@@ -73,26 +72,28 @@ impl Proxy {
     /// # Errors
     /// `next-hop`, `relay-refused`.
     pub(crate) fn onward(&mut self, request: &Request<'_, '_>) -> Result<Onward, No> {
-        let Request { now, message, .. } = *request;
-        let mut ahead = Ahead::default();
-        if let Some(entry) = message.routes().nth(self.own_routes(message)) {
-            let uri = entry.parsed_uri().ok_or_else(|| No::new(Reason::NextHop, entry.uri))?;
-            match self.find(now, &uri, is_secure(message))? {
-                Found::Through(through) => ahead.through = Some(Box::new(through)),
-                Found::Name(goal) => return self.waits(request, goal),
-            }
-        }
-        match self.outside(request, ahead.through.as_deref()) {
-            Ok(outside) => ahead.outside = outside,
-            Err(goal) => return self.waits(request, goal),
-        }
-        Ok(Onward::Known(ahead))
+        let through = match self.entry(request)? {
+            Some(Found::Through(through)) => Some(Box::new(through)),
+            Some(Found::Name(goal)) => return Ok(Onward::Name(goal)),
+            None => None,
+        };
+        Ok(match self.outside(request, through.as_deref()) {
+            Ok(outside) => Onward::Known(Ahead { through, outside }),
+            Err(goal) => Onward::Name(goal),
+        })
     }
 
-    fn waits(&mut self, request: &Request<'_, '_>, goal: Goal) -> Result<Onward, No> {
-        let Request { now, id, flow, message, .. } = *request;
-        self.wait(now, What::Request(flow, id), message.raw(), goal)?;
-        Ok(Onward::Waits)
+    /// Where the Route entry of its sender leads, if there is one behind ours.
+    ///
+    /// # Errors
+    /// `next-hop`, `relay-refused`.
+    pub(crate) fn entry(&mut self, request: &Request<'_, '_>) -> Result<Option<Found>, No> {
+        let Request { now, message, .. } = *request;
+        let Some(entry) = message.routes().nth(self.own_routes(message)) else {
+            return Ok(None);
+        };
+        let uri = entry.parsed_uri().ok_or_else(|| No::new(Reason::NextHop, entry.uri))?;
+        self.find(now, &uri, is_secure(message)).map(Some)
     }
 
     /// The way to a URI.

@@ -41,7 +41,9 @@ impl Proxy {
                 continue;
             };
             let member = leg.resource.as_ref().and_then(|one| self.pool.key_of(one.dbid));
-            if member.is_some_and(|key| !is_on(key, Occupant::Leg(*leg_key))) {
+            let held = member.is_none_or(|key| is_on(key, Occupant::Leg(*leg_key)));
+            // a resource that has come gets its legs back slice by slice
+            if !held && self.returns.is_none() {
                 return Err("a leg is not on its resource");
             }
         }

@@ -210,12 +210,3 @@ fn what_is_served_stays_near_the_peak_beyond_the_knee() {
         }
     }
 }
-
-#[test]
-fn the_alarm_is_raised_once_until_ten_seconds_without() {
-    let mut overload = Overload::new(1);
-    assert!(overload.raise(millis(0)));
-    assert!(!overload.raise(millis(9_999)));
-    assert!(!overload.raise(millis(19_000)));
-    assert!(overload.raise(millis(29_000)));
-}

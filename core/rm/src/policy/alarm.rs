@@ -1,15 +1,7 @@
-//! Alarms of policies (rm.md §6.1, §12.1): RMPolicyViolation, at most once a minute for each object
-//! and kind of refusal.
+//! What a policy may want an alarm for (rm.md §6.1): RMPolicyViolation, at most once a minute for
+//! each object and kind of refusal. Must not keep what is raised: `crate::alarm` does.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use super::usage::Object;
-use crate::limits::POLICY_ALARM;
 use crate::reject::Reason;
-
-/// Its name.
-pub(crate) const NAME: &str = "RMPolicyViolation";
 
 /// What a policy may raise an alarm for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,61 +29,16 @@ impl Kind {
             _ => None,
         }
     }
-}
 
-/// What stands of each object and kind.
-#[derive(Debug, Default)]
-pub(crate) struct Alarms {
-    all: BTreeMap<(Object, Kind), Told>,
-}
-
-/// One of them: when its next log line may be made, and until when it stands.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    again: Duration,
-    until: Duration,
-}
-
-impl Alarms {
-    /// A refusal that wants an alarm; true when its log line is to say so: the first of a minute.
-    pub(crate) fn raise(&mut self, now: Duration, object: Object, kind: Kind) -> bool {
-        // objects come from the configuration, and what is over is forgotten
-        self.all.retain(|_, told| told.until > now);
-        let until = now + POLICY_ALARM;
-        let told = self.all.entry((object, kind)).or_insert(Told { again: now, until });
-        told.until = until;
-        let says = told.again <= now;
-        if says {
-            told.again = until;
+    /// The field of `policy.alarms`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::UsageLimit => "usage_limit",
+            Self::RateLimit => "rate_limit",
+            Self::ServiceForbidden => "service_forbidden",
+            Self::OutboundForbidden => "outbound_forbidden",
+            Self::TransferForbidden => "transfer_forbidden",
+            Self::DialingRule => "dialing_rule_forbidden",
         }
-        says
-    }
-
-    /// Whether there was one within the last minute.
-    pub(crate) fn is_raised(&self, now: Duration) -> bool {
-        self.all.values().any(|told| told.until > now)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Alarms, Kind};
-    use model::id::Dbid;
-    use model::record::Scope;
-    use std::time::Duration;
-
-    #[test]
-    fn once_a_minute_for_each_object_and_kind() {
-        let (mut alarms, acme) = (Alarms::default(), (Scope::Tenant, Dbid(7)));
-        let at = Duration::from_secs;
-        assert!(alarms.raise(at(1), acme, Kind::UsageLimit));
-        assert!(!alarms.raise(at(50), acme, Kind::UsageLimit));
-        assert!(alarms.raise(at(2), acme, Kind::RateLimit));
-        assert!(alarms.raise(at(2), (Scope::Profile, Dbid(7)), Kind::UsageLimit));
-        assert!(alarms.is_raised(at(60)));
-        assert!(alarms.raise(at(61), acme, Kind::UsageLimit));
-        assert!(!alarms.raise(at(110), acme, Kind::UsageLimit));
-        // it does not go out between two refusals of which only the first was told
-        assert!(alarms.is_raised(at(169)) && !alarms.is_raised(at(170)));
     }
 }

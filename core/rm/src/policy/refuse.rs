@@ -6,8 +6,8 @@ use model::config::{Alarms, Policy, RespCodes};
 use model::record::{Policy as Refusal, Stage, Verdict};
 
 use super::alarm::Kind;
-use super::usage::Object;
 use super::{Asked, Judge, Judges};
+use crate::alarm::About;
 use crate::record::trace::{Figures, Step, Trace, step};
 use crate::reject::{No, Reason};
 
@@ -17,8 +17,8 @@ pub(crate) struct Refused {
     pub(crate) no: No,
     /// For the record.
     pub(crate) policy: Refusal,
-    /// It raises an alarm: for this object, of this kind.
-    pub(crate) alarm: Option<(Object, Kind)>,
+    /// It raises the alarm of policies, about this.
+    pub(crate) alarm: Option<About>,
 }
 
 /// How full something was: used, and at most.
@@ -51,8 +51,7 @@ pub(crate) fn refuse(
     let alarm = kind.filter(|kind| {
         policies().find_map(|policy| said(&policy.alarms, *kind)).unwrap_or_default()
     });
-    let by = judge.by();
-    let (scope, dbid) = by;
+    let (scope, dbid) = judge.by();
     let policy = Refusal {
         rule: field.to_string(),
         scope: Some(scope),
@@ -62,7 +61,11 @@ pub(crate) fn refuse(
         usage: used,
     };
     let no = No::new(reason, subject).with_status(code);
-    Box::new(Refused { no, policy, alarm: alarm.map(|kind| (by, kind)) })
+    let about = |kind: Kind| {
+        let (object, what) = (judge.name().to_owned(), kind.as_str());
+        About { kind: scope.as_str(), object, dbid: dbid.0, what }
+    };
+    Box::new(Refused { no, policy, alarm: alarm.map(about) })
 }
 
 /// The code that a policy has for this service alone.

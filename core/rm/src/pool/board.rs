@@ -151,10 +151,29 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// Of these, as they are now.
+    pub(crate) fn of<'m>(members: impl Iterator<Item = &'m Member>, now: Duration) -> Self {
+        let mut sums = Self::default();
+        for member in members {
+            let shown = member.shown(now);
+            sums.count(shown, Tier::of(member, shown, now));
+        }
+        sums
+    }
+
+    /// All who might take calls are full.
+    pub(crate) fn is_full(self) -> bool {
+        self.open == 0 && self.full > 0
+    }
+
+    fn count(&mut self, shown: Shown, tier: Option<Tier>) {
+        self.unwell += usize::from(shown != Shown::Healthy);
+        self.open += usize::from(tier.is_some());
+        self.full += usize::from(shown == Shown::Full);
+    }
+
     fn add(&mut self, seat: &Seat) {
-        self.unwell += usize::from(seat.shown != Shown::Healthy);
-        self.open += usize::from(seat.tier.is_some());
-        self.full += usize::from(seat.shown == Shown::Full);
+        self.count(seat.shown, seat.tier);
     }
 
     fn take(&mut self, seat: &Seat) {
@@ -176,26 +195,9 @@ impl Board {
 
     /// Whether all who might take calls are full, which was not said before.
     pub(crate) fn has_become_full(&mut self) -> bool {
-        let full = self.sums.open == 0 && self.sums.full > 0;
+        let full = self.sums.is_full();
         let told = std::mem::replace(&mut self.told_full, full);
         full && !told
-    }
-
-    /// It was told that all who might take calls are full, and nothing has changed that since.
-    pub(crate) fn is_still_full<'m>(
-        &self,
-        member: impl Fn(usize) -> Option<&'m Member>,
-        now: Duration,
-    ) -> bool {
-        let mut full = false;
-        for member in self.seats.iter().filter_map(|seat| member(seat.member)) {
-            let shown = member.shown(now);
-            if !self.told_full || Tier::of(member, shown, now).is_some() {
-                return false;
-            }
-            full |= shown == Shown::Full;
-        }
-        full
     }
 
     /// One member has changed.

@@ -11,7 +11,9 @@ use sip::transport::Flow;
 
 use super::health::{Change, Health, Probed};
 use super::{Member, monitor};
+use crate::alarm;
 use crate::forward::branch::Branch;
+use crate::forward::egress;
 use crate::log;
 use crate::proxy::{ClientUse, Proxy};
 use crate::timer::Timer;
@@ -28,8 +30,10 @@ impl Proxy {
         }
         let Some(address) = member.address.clone() else { return };
         let Some(target) = target else { return };
+        let forced = member.monitor.transport.map(egress::transport);
         let Target { transport, remote } = target;
-        let index = self.probing_listener(target);
+        let transport = forced.unwrap_or(transport);
+        let index = self.probing_listener(Target { transport, remote });
         let Some(listener) = self.settings.listeners.get(usize::from(index)) else { return };
         let Some(member) = self.pool.get_mut(key) else { return };
         let (host, port) = &listener.via;
@@ -150,6 +154,9 @@ impl Proxy {
         ];
         if matches!(change, Change::Dead | Change::Quarantined) {
             fields.push(("error", member.last_error.clone().unwrap_or_default()));
+        }
+        if change == Change::Dead {
+            fields.push(("alarm", alarm::Name::ResourceDown.as_str().to_owned()));
         }
         if let Some(until) = member.quarantined_until(now.mono) {
             let left = until.saturating_sub(now.mono);

@@ -1,15 +1,16 @@
 //! NOTIFY to the peers that want to know which of their calls were lost with a media server
 //! (rm.md §7.10).
 //!
-//! Out of any dialog and subscription: it tells once, and its answer is of no consequence. A large
-//! one leaves by TCP, and by UDP where that is refused (RFC 3261 §18.1.1).
+//! Out of any dialog and subscription: it tells once, and its answer is of no consequence. It goes
+//! as the calls have come, a large one by TCP, and by UDP where TCP is refused (RFC 3261 §18.1.1).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use model::id::Guid;
 use model::record::Object;
 use model::time::{Millis, Now};
 use sip::endpoint::ClientOptions;
+use sip::locate::Target;
 use sip::transport::{Flow, Transport};
 
 use crate::forward::branch::Branch;
@@ -26,8 +27,8 @@ const AROUND: usize = 48;
 pub(super) struct Telling {
     /// Its number in the settings.
     peer: usize,
-    /// Where one of the calls came from.
-    source: Option<SocketAddr>,
+    /// Where one of the calls came from, and how.
+    source: Option<Target>,
     calls: Vec<Lost>,
     bytes: usize,
 }
@@ -42,10 +43,10 @@ struct Lost {
 /// A NOTIFY that is under way.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    remote: SocketAddr,
+    to: Target,
     body: Vec<u8>,
-    /// It left by TCP.
-    by_tcp: bool,
+    /// Where it goes by UDP if its connection is refused.
+    plain: Option<SocketAddr>,
 }
 
 impl Proxy {
@@ -62,14 +63,16 @@ impl Proxy {
             session: session.guid,
             call_uuid: leg.texts.get(Text::CallUuid).to_owned(),
         };
-        let address = leg.texts.get(Text::SourceAddress).parse().ok();
+        let transport = leg.caller_transport;
+        let source = leg.texts.get(Text::SourceAddress).parse().ok();
+        let source = source.map(|remote| Target { transport, remote });
         let all = &mut self.releases.telling;
         let at = all.iter().position(|one| one.peer == peer).unwrap_or_else(|| {
             all.push(Telling { peer, source: None, calls: Vec::new(), bytes: 0 });
             all.len() - 1
         });
         let Some(own) = all.get_mut(at) else { return };
-        own.source = address.or(own.source);
+        own.source = source.or(own.source);
         own.bytes += AROUND + 36 + lost.call_id.len() + lost.call_uuid.len();
         own.calls.push(lost);
         if own.calls.len() >= NOTIFY_CALLS || own.bytes >= NOTIFY_BYTES {
@@ -86,22 +89,28 @@ impl Proxy {
     }
 
     fn tell(&mut self, now: Now, member: usize, telling: &Telling) {
-        let declared = self.settings.peers.get(telling.peer).and_then(address);
-        let Some(remote) = declared.or(telling.source) else { return };
+        let Some(peer) = self.settings.peers.get(telling.peer) else { return };
+        let Some(to) = place(peer, telling.source) else { return };
         let Some(member) = self.pool.get(member) else { return };
         let body = body(&member.names.name, member.since, &telling.calls);
         let most = usize::from(self.options.mtu).saturating_sub(MTU_RESERVE);
-        let by_tcp = body.len() > most && self.egress(Transport::Tcp, remote).is_some();
-        self.notify(now, Notice { remote, body, by_tcp });
+        let Target { transport, remote } = to;
+        let large = body.len() > most && self.egress(Transport::Tcp, remote).is_some();
+        let (to, plain) = match transport {
+            Transport::Udp if large => (Target { transport: Transport::Tcp, remote }, Some(remote)),
+            Transport::Udp | Transport::Tls => (to, None),
+            Transport::Tcp => (to, Some(declared(peer).unwrap_or(usual(remote.ip())))),
+        };
+        self.notify(now, Notice { to, body, plain });
     }
 
     fn notify(&mut self, now: Now, notice: Notice) {
-        let transport = if notice.by_tcp { Transport::Tcp } else { Transport::Udp };
-        let Some(listener) = self.egress(transport, notice.remote) else { return };
-        let flow = Flow { transport, listener, remote: notice.remote, conn: None };
+        let Target { transport, remote } = notice.to;
+        let Some(listener) = self.egress(transport, remote) else { return };
+        let flow = Flow { transport, listener, remote, conn: None };
         let Some(mut bytes) = self.notify_head(now, flow, notice.body.len()) else { return };
         bytes.extend_from_slice(&notice.body);
-        if !notice.by_tcp && bytes.len() > UDP_MOST {
+        if transport == Transport::Udp && bytes.len() > UDP_MOST {
             return;
         }
         let client = self.endpoint.request(now.mono, flow, &bytes, ClientOptions::default());
@@ -115,7 +124,11 @@ impl Proxy {
         let tag = self.chance.next_u64();
         let listener = self.listener(flow.listener)?;
         let (transport, remote) = (flow.transport, flow.remote);
-        let by = if transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        let by = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
         let hash = self.settings.keys.branch_hash(&[&guid.0]);
         let branch = Branch { node: self.settings.node_id, number: self.branches, hash };
         let ((host, port), (via, via_port)) = (&listener.advertise, &listener.via);
@@ -139,19 +152,38 @@ impl Proxy {
     /// A NOTIFY was answered, or there is nobody. `refused`: it could not be sent.
     pub(crate) fn on_notice_gone(&mut self, now: Now, key: usize, refused: bool) {
         let Some(notice) = self.releases.notices.try_remove(key) else { return };
-        if refused && notice.by_tcp {
-            self.notify(now, Notice { by_tcp: false, ..notice });
+        if let Some(remote) = notice.plain.filter(|_| refused) {
+            let to = Target { transport: Transport::Udp, remote };
+            self.notify(now, Notice { to, plain: None, ..notice });
         }
     }
 }
 
-/// Where a peer is told, if it is declared with one address.
-fn address(peer: &Peer) -> Option<SocketAddr> {
+/// Where a peer is told: at the port that is declared, else where its calls come from, by the
+/// transport that they come by.
+fn place(peer: &Peer, source: Option<Target>) -> Option<Target> {
+    let bare = peer.matches.iter().find_map(|one| match one {
+        Match::Ip(ip) => Some(usual(*ip)),
+        Match::Socket(_) | Match::Net(..) => None,
+    });
+    let from = source.map(|source| source.remote);
+    let remote = declared(peer).or(from).or(bare)?;
+    let same = source.filter(|source| source.remote.ip() == remote.ip());
+    let transport = same.map_or(Transport::Udp, |source| source.transport);
+    Some(Target { transport, remote })
+}
+
+/// The one address with a port that it is declared with.
+fn declared(peer: &Peer) -> Option<SocketAddr> {
     peer.matches.iter().find_map(|one| match one {
         Match::Socket(address) => Some(*address),
-        Match::Ip(ip) => Some(SocketAddr::new(*ip, Transport::Udp.default_port())),
-        Match::Net(..) => None,
+        Match::Ip(_) | Match::Net(..) => None,
     })
+}
+
+/// Where SIP is spoken unless somebody says otherwise.
+fn usual(ip: IpAddr) -> SocketAddr {
+    SocketAddr::new(ip, Transport::Udp.default_port())
 }
 
 fn body(resource: &str, since: Millis, calls: &[Lost]) -> Vec<u8> {

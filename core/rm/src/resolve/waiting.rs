@@ -57,6 +57,14 @@ impl Proxy {
         Ok(())
     }
 
+    /// A request outside dialogs waits for the name of its next hop, or is refused.
+    pub(crate) fn wait_for_name(&mut self, request: &Request<'_, '_>, goal: Goal) {
+        let Request { now, flow, id, message, .. } = *request;
+        if let Err(no) = self.wait(now, What::Request(flow, id), message.raw(), goal) {
+            self.refuse(request, &no);
+        }
+    }
+
     /// The question is answered, one way or another.
     pub(crate) fn go_on(&mut self, now: Now, goal: &Goal) {
         let all = std::mem::take(&mut self.waiting);

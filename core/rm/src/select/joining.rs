@@ -7,7 +7,7 @@
 use model::config::{ProfileIx, Service, TenantIx};
 use model::record::{SelectedBy, Stage, Verdict};
 
-use super::{Asking, Choice, of_profile, outbound, recording, select, service};
+use super::{Asking, Choice, of_profile, outbound, recording, select};
 use crate::record::trace::{Trace, step};
 use crate::reject::{No, Reason};
 use crate::session::Session;
@@ -63,7 +63,7 @@ fn chosen(
     if asking.parameter("media-service").as_deref() == Some(recording::MEDIA_SERVICE) {
         return Some(Service::Recordingclient);
     }
-    let of_user = service::of_user(asking.user()).filter(|_| !asking.is_foreign());
+    let of_user = Service::of_user(asking.user()).filter(|_| !asking.is_foreign());
     if of_user.is_some() {
         return of_user;
     }

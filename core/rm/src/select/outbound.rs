@@ -3,7 +3,9 @@
 //!
 //! Asked only of requests from inside; what comes from outside never leads out again.
 
-use super::{Asking, service};
+use model::config::Service;
+
+use super::Asking;
 
 /// Whether it is a call to the outside.
 pub(crate) fn is_outbound(asking: &Asking<'_, '_>) -> bool {
@@ -11,7 +13,7 @@ pub(crate) fn is_outbound(asking: &Asking<'_, '_>) -> bool {
         return true;
     }
     let user = asking.user();
-    service::of_user(user).is_none() && is_number(user) && asking.snapshot.did(asking.dn).is_none()
+    Service::of_user(user).is_none() && is_number(user) && asking.snapshot.did(asking.dn).is_none()
 }
 
 /// Digits, and what is written between them; parameters of the user part say nothing.

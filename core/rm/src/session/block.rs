@@ -12,8 +12,13 @@ use model::id::{Dbid, Epoch, Guid, LegId};
 use model::record::{EARLIEST_MS, SelectedBy};
 use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
+use sip::locate::Goal;
+use sip::transport::Transport;
+use sip::uri::Uri;
 
-use super::{Kind, Leg, Owner, ProfileNames, ResourceNames, Session, State, TenantNames, Texts};
+use super::{
+    Kind, Leg, Owner, ProfileNames, ResourceNames, Session, State, TenantNames, Text, Texts,
+};
 
 const VERSION: u8 = 2;
 
@@ -137,7 +142,10 @@ pub(crate) fn read(block: &[u8], now: Now) -> Option<(Session, Leg)> {
         geo: packed.geo,
         ..Session::begun(Guid(packed.guid), past(packed.session_started))
     };
+    let caller = Uri::parse(packed.texts.get(Text::CallerTarget)).ok();
+    let caller_transport = caller.and_then(|uri| Goal::of_uri(&uri)?.transport);
     let leg = Leg {
+        caller_transport: caller_transport.unwrap_or(Transport::Udp),
         state: State::Up,
         kind: packed.kind,
         primary: packed.primary,

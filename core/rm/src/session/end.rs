@@ -99,6 +99,7 @@ impl Proxy {
             primary,
             cseq: [message.cseq(), 0],
             caller_trusted: source.trusted,
+            caller_transport: request.flow.transport,
             texts,
             ..Leg::begun(id, Epoch(1), Service::Voicexml, now)
         })

@@ -11,6 +11,7 @@ use model::id::{Dbid, Epoch, LegId};
 use model::record::SelectedBy;
 use model::time::{Millis, Now};
 use serde::{Deserialize, Serialize};
+use sip::transport::Transport;
 
 use super::names::ResourceNames;
 use super::texts::Texts;
@@ -48,6 +49,8 @@ pub(crate) struct Leg {
     /// Its INVITE came from a source whose internal headers are believed; not known after a
     /// restart.
     pub(crate) caller_trusted: bool,
+    /// How its INVITE came; after a restart as the caller's Contact says.
+    pub(crate) caller_transport: Transport,
     /// Highest CSeq seen: caller, called side.
     pub(crate) cseq: [u32; 2],
     /// Agreed session interval (RFC 4028).
@@ -175,6 +178,7 @@ impl Leg {
             opened: false,
             referred: false,
             caller_trusted: false,
+            caller_transport: Transport::Udp,
             cseq: [0; 2],
             session_timer: None,
             heard: now.mono,

@@ -36,7 +36,7 @@ pub(crate) enum Text {
     ReasonHeader,
     /// Id of its conference.
     Conference,
-    /// What else is kept of its conference (`pool::conference`).
+    /// What else is kept of its conference (`pool::conference`); of a recording its name.
     Instance,
     /// Number that was dialled towards the outside, before dialling rules changed it.
     Dialled,

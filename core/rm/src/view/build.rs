@@ -89,7 +89,7 @@ impl Proxy {
     fn resource_view(&self, member: &Member) -> ResourceView {
         let oldest = member.legs().next().and_then(|(leg, _)| self.table.leg(leg));
         let oldest = oldest.map(|leg| leg.started);
-        ResourceView { oldest, ..resource_view(member, self.seen) }
+        ResourceView { oldest, ..resource_view(member, self.seen.mono) }
     }
 
     fn legs_of<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Leg> {

@@ -42,8 +42,10 @@ impl Chaos {
     fn restart(&mut self, boot: u32) {
         let closed = self.closed();
         let open = self.world.records.iter().filter(|one| one.frame == FrameKind::Open);
-        let blocks: Vec<Vec<u8>> =
-            open.filter(|one| !closed.contains(&one.key)).map(|one| one.block.clone()).collect();
+        let open = open.filter(|one| !closed.contains(&one.key));
+        // as the spool keeps them: a frame that is opened again takes the place of the one before
+        let blocks: BTreeMap<[u8; 22], Vec<u8>> =
+            open.map(|one| (one.key, one.block.clone())).collect();
         let mut second = impatient();
         second.boot = BootEpoch(boot);
         second.seed = [u64::from(boot), self.chance.next_u64(), 3, 4];
@@ -51,7 +53,7 @@ impl Chaos {
         world.proxy = rm::Proxy::new(second, snapshot(&objects()), world.now);
         world.made = 0;
         world.wire.clear();
-        let restored = world.proxy.restore(world.now, blocks.iter().map(Vec::as_slice));
+        let restored = world.proxy.restore(world.now, blocks.values().map(Vec::as_slice));
         assert_eq!((restored.legs, restored.refused), (blocks.len(), 0));
         world.ready();
     }

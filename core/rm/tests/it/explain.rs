@@ -228,3 +228,55 @@ fn parts_of_a_message_and_names_of_callers() {
     let mut cold = World::cold(&objects(), settings());
     assert_eq!(ask(&mut cold, json!({"uri": uri})), Err(Unclear::NotReady));
 }
+
+/// A further Route entry of a peer that may send one is followed as the call follows it.
+#[test]
+fn a_further_route_is_followed() {
+    let routed = |entry: &str, call: &str| {
+        let routes = format!("Route: <sip:10.0.0.5;lr>, <{entry};lr>\r\nMax-Forwards");
+        invite("18005550100", call).replace("Max-Forwards", &routes)
+    };
+    let mut world = World::new();
+    let told = explain(&mut world, &routed("sip:10.0.0.9", "a"));
+    assert_eq!((told.code, told.reason), (Some(403), Some("preloaded-route")));
+
+    let mut own = settings();
+    own.peers[0].allow_route = true;
+    let mut world = World::with(&objects(), own);
+    let text = routed("sip:10.0.0.9", "b");
+    let told = explain(&mut world, &text);
+    assert_eq!(told.resource.unwrap().name, "mcp-1");
+    world.udp(CALLER, &text);
+    let sent = world.take("10.0.0.9:5060");
+    let head = sent.split_inclusive("\r\n\r\n").next().unwrap();
+    assert_eq!(told.request.as_deref(), Some(head), "byte for byte");
+
+    let named = world.proxy.explain(world.now, &about(&routed("sip:edge.example", "c")));
+    let Err(Unclear::Question(text)) = named else { panic!("{named:?}") };
+    assert!(text.contains("edge.example is not resolved yet"), "{text}");
+    assert!(world.asked.is_empty(), "a question asks nobody");
+}
+
+/// A server for which the request is too large is passed over, as by the call.
+#[test]
+fn what_is_too_large_for_one_goes_to_the_next() {
+    let mut documents = objects();
+    documents[3]["spec"]["resources"][0]["address"] = json!("sip:10.0.0.11:5070;transport=udp");
+    let text = invite("18005550100", "big");
+    let head = text.split("Content-Length").next().unwrap();
+    let text = format!("{head}Content-Length: 64900\r\n\r\n{}", "x".repeat(64_900));
+    let mut world = World::with(&documents, settings());
+    let told = explain(&mut world, &text);
+    let before = digest(&world);
+    assert_eq!(explain(&mut world, &text), told);
+    assert_eq!(digest(&world), before, "nothing has changed");
+    assert_eq!((told.outcome, told.resource.unwrap().name.as_str()), ("forward", "mcp-2"));
+    assert!(told.request.unwrap().starts_with("INVITE sip:dialog@10.0.0.12:5070;"));
+    let passed = told.trace.iter().find(|step| step.stage.as_str() == "forward").unwrap();
+    assert_eq!((passed.candidate.as_str(), passed.reason.as_str()), ("mcp-1", "too-large"));
+    assert!(world.proxy.resources().iter().all(|one| one.used == 0));
+
+    documents[3]["spec"]["resources"][1]["address"] = json!("sip:10.0.0.12:5070;transport=udp");
+    let told = explain(&mut World::with(&documents, settings()), &text);
+    assert_eq!((told.code, told.reason), (Some(513), Some("too-large")));
+}

@@ -229,6 +229,8 @@ fn both_calls_of_a_phone_are_recorded_on_one_server() {
         let (at, text, _) = answered(&mut world, CALLER);
         let record = format!(";record=CUCM/call-{refci}-at-7013-on-2026-01-01{suffix} SIP/2.0\r\n");
         assert!(text.contains(&record), "{text}");
+        let instance = ";confinstid=2026-01-01-10.0.0.5:5060;idtag=";
+        assert!(header(&text, "Record-Route").contains(instance), "{text}");
         went.push(at);
     }
     assert_eq!(went, [MCP1, MCP2, MCP1, MCP2]);
@@ -241,10 +243,16 @@ fn recordings_of_one_session_stay_together() {
     world.udp(CALLER, &invite_to(record, CALLER, "r1", ""));
     let (first, text, _) = answered(&mut world, CALLER);
     let session = format!("{SESSION_ID}: {}\r\n", header(&text, SESSION_ID));
+    let named = |text: &str| {
+        let route = header(text, "Record-Route");
+        let name = route.split(";confinstid=").nth(1).expect("the recording is named");
+        name.split(';').next().unwrap().to_owned()
+    };
+    assert_eq!(named(&text), "2026-01-01-10.0.0.5:5060");
     for name in ["r2", "r3"] {
         world.udp(CALLER, &invite_to(record, CALLER, name, &session));
-        let (at, ..) = answered(&mut world, CALLER);
-        assert_eq!(at, first);
+        let (at, again, _) = answered(&mut world, CALLER);
+        assert_eq!((at, named(&again)), (first.clone(), named(&text)));
     }
     world.udp(CALLER, &invite_to(record, CALLER, "other", ""));
     let (other, ..) = answered(&mut world, CALLER);

@@ -16,6 +16,8 @@ pub(crate) struct Line {
     bytes: Vec<u8>,
     sent: Vec<(SocketAddr, usize)>,
     records: Vec<u8>,
+    /// The blocks of open frames, where somebody wants them.
+    pub(crate) blocks: Option<Vec<Vec<u8>>>,
 }
 
 impl Line {
@@ -42,7 +44,8 @@ impl Line {
         let now = Now { mono: Duration::from_secs(1000), wall: Millis(1_767_225_600_000) };
         let proxy = Proxy::new(settings, snapshot(objects), now);
         let (bytes, records) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
-        let mut line = Self { proxy, now, bytes, sent: Vec::with_capacity(64), records };
+        let sent = Vec::with_capacity(64);
+        let mut line = Self { proxy, now, bytes, sent, records, blocks: None };
         line.input(Input::State(NodeState::Ready));
         line
     }
@@ -87,7 +90,7 @@ impl Line {
         texts.next().expect("something was sent")
     }
 
-    fn input(&mut self, input: Input<'_>) {
+    pub(crate) fn input(&mut self, input: Input<'_>) {
         self.clear();
         self.proxy.handle_input(self.now, input);
         self.drain();
@@ -105,10 +108,13 @@ impl Line {
             }
             let mut durable = None;
             while let Some(event) = self.proxy.poll_event(&mut self.records) {
-                self.records.clear();
-                if let Event::Record { no, .. } = event {
+                if let Event::Record { no, json, block, .. } = event {
                     durable = Some(no);
+                    if let Some(blocks) = self.blocks.as_mut().filter(|_| block > 0) {
+                        blocks.push(self.records[json..].to_vec());
+                    }
                 }
+                self.records.clear();
             }
             let Some(no) = durable else { return };
             self.proxy.handle_input(self.now, Input::Durable { no });

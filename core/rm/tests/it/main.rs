@@ -14,6 +14,7 @@ mod policies;
 mod policy_property;
 
 mod affinity;
+mod alarm_list;
 mod alarms;
 mod allocation;
 mod answers;
@@ -49,4 +50,5 @@ mod through;
 mod torture;
 mod transport;
 mod trust;
+mod updates;
 mod view;

@@ -310,7 +310,10 @@ fn scenario_11_levels_in_records_and_one_alarm() {
         refused(&mut world, call);
     }
     assert_eq!(world.told_alarms(20301), ["RMPolicyViolation", "", ""]);
-    assert_eq!(world.alarms(), ["RMPolicyViolation"]);
+    let [alarm] = &crate::alarm_list::list(&world)[..] else { panic!("one alarm") };
+    let about = (alarm.name, alarm.kind, alarm.object.as_str(), alarm.count);
+    assert_eq!(about, ("RMPolicyViolation", "tenant", "acme", 3));
+    assert_eq!(alarm.text, "tenant acme usage_limit 150/150");
     world.run(Duration::from_secs(60));
     assert_eq!(world.alarms(), [""; 0]);
     refused(&mut world, "r4");

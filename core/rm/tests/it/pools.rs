@@ -254,6 +254,17 @@ fn scenario_24_probes_find_death_and_recovery() {
     assert!(world.has_log(20403));
 }
 
+#[test]
+fn probes_go_by_the_transport_of_the_monitor() {
+    let documents = servers(1, |spec| spec["monitor"] = json!({"transport": "tcp"}));
+    let mut world = world(&documents, 1);
+    assert!(!world.probed.is_empty() && world.probed.iter().all(|one| one.transport.is_stream()));
+    assert_eq!(world.proxy.resources()[0].state, "healthy");
+    assert_eq!(held(&mut world, "18005550100", "a"), 1);
+    let calls = world.probed.last().map(|probe| probe.listener);
+    assert_eq!(calls, Some(2), "from the monitor's listener");
+}
+
 /// 50 calls on mcp-1, which then falls silent; the peer is told if it wants to be.
 fn fifty(on_dead: &str) -> World {
     let documents = servers(1, |spec| spec["on_dead"] = on_dead.into());
@@ -325,8 +336,13 @@ fn scenario_26_the_peer_is_told_and_ends_the_calls_itself() {
     let mut world = fifty("notify");
     until_dead(&mut world);
     world.run(Duration::from_millis(15_200));
-    let to = "10.0.0.2:5060";
+    let to = CALLER;
     let sent = world.take_flow(to).expect("a NOTIFY for the peer");
+    assert!(
+        sent.text.starts_with("NOTIFY "),
+        "to the port that the calls came from: {}",
+        sent.text
+    );
     assert!(sent.flow.transport.is_stream(), "50 calls are large");
     assert_eq!(header(&sent.text, "Event"), "ringmaster-resource");
     let body: Value = serde_json::from_str(sent.text.split("\r\n\r\n").nth(1).unwrap()).unwrap();
@@ -345,6 +361,41 @@ fn scenario_26_the_peer_is_told_and_ends_the_calls_itself() {
     world.udp(to, &reply(&again.text, 200, "", ""));
     assert!(byes(&mut world).is_empty());
     assert_eq!((world.ends().len(), world.proxy.status().legs), (0, 50));
+}
+
+/// A peer that is known by its bare address and calls by TCP is told over that connection; if it
+/// is gone, by UDP at the usual port. One that is declared with a port is told there.
+#[test]
+fn a_peer_is_told_as_its_calls_come() {
+    let from = "10.0.0.2:40123";
+    for (declared, first, then) in
+        [("10.0.0.2", from, Some("10.0.0.2:5060")), ("10.0.0.0/24", from, Some("10.0.0.2:5060"))]
+    {
+        let documents = servers(1, |spec| spec["on_dead"] = "notify".into());
+        let mut settings = settings();
+        settings.peers[0].notify_failures = true;
+        settings.peers[0].matches = vec![rm::Match::parse(declared).unwrap()];
+        let mut world = World::cold(&documents, settings);
+        world.alive = vec![address(MCP1)];
+        world.ready();
+        let conn = Some(sip::transport::ConnId(1));
+        let remote = address(from);
+        let tcp = sip::transport::Transport::Tcp;
+        let flow = sip::transport::Flow { transport: tcp, listener: 1, remote, conn };
+        world.packet(flow, &invite("18005550100", "c").replace("/UDP ", "/TCP "));
+        let text = world.take(MCP1);
+        world.udp(MCP1, &reply(&text, 200, "t", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+        assert!(world.take(from).starts_with("SIP/2.0 200 "));
+        world.alive.clear();
+        until_dead(&mut world);
+        world.run(Duration::from_millis(15_200));
+        let sent = world.take_flow(first).expect(declared);
+        assert!(sent.text.starts_with("NOTIFY sip:10.0.0.2:"), "{declared}: {}", sent.text);
+        assert!(sent.flow.transport.is_stream(), "{declared}");
+        world.input(rm::Input::FlowFailed { flow: sent.flow });
+        let again = then.map(|then| world.take_flow(then).expect(declared));
+        assert!(again.is_some_and(|again| !again.flow.transport.is_stream()), "{declared}");
+    }
 }
 
 #[test]

@@ -320,7 +320,7 @@ impl World {
 
     /// Alarms that are raised.
     pub(crate) fn alarms(&self) -> Vec<&'static str> {
-        let all = self.proxy.alarms(self.now).into_iter();
+        let all = self.proxy.alarm_states(self.now).into_iter();
         all.filter_map(|(name, raised)| raised.then_some(name)).collect()
     }
 

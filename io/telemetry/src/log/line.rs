@@ -1,5 +1,6 @@
 //! One event as one line, text or JSON (ops.md §8). Knows neither queue nor file.
 
+use model::config::Service;
 use model::time::Millis;
 
 use crate::log_id::LogId;
@@ -95,7 +96,8 @@ fn json(redact: Redact, id: LogId, facts: &Facts<'_>) -> String {
     line
 }
 
-/// The value with the user parts of `sip:`, `sips:` and `tel:` URIs masked.
+/// The value with the user parts of `sip:`, `sips:` and `tel:` URIs masked. What names a service
+/// and nobody (rm.md §3.3) stays.
 pub(super) fn masked(redact: Redact, value: &str) -> String {
     if redact == Redact::None {
         return value.to_owned();
@@ -129,6 +131,14 @@ fn next_uri(text: &str) -> Option<(usize, &'static str)> {
 }
 
 fn mask_user(redact: Redact, user: &str) -> String {
+    if Service::of_user(user).is_some() {
+        let masked = |(word, id)| format!("{word}={}", mask(redact, id));
+        return user.split_once('=').map_or_else(|| user.to_owned(), masked);
+    }
+    mask(redact, user)
+}
+
+fn mask(redact: Redact, user: &str) -> String {
     let count = user.chars().count();
     if redact == Redact::Full || count <= 4 {
         return "***".to_owned();
@@ -178,6 +188,10 @@ mod tests {
             (Redact::Partial, "sip:10.0.0.1:5060", "sip:10.0.0.1:5060"),
             (Redact::Full, "sip:+4930123@h", "sip:***@h"),
             (Redact::None, "sip:+4930123@h", "sip:+4930123@h"),
+            (Redact::Full, "sip:dialog@h;x=1", "sip:dialog@h;x=1"),
+            (Redact::Partial, "sip:conf=4930123@h", "sip:conf=49***23@h"),
+            (Redact::Full, "sip:msml=4930123@h", "sip:msml=***@h"),
+            (Redact::Partial, "sip:dialogue@h", "sip:di***ue@h"),
         ] {
             assert_eq!(masked(redact, value), expected, "{value}");
         }

@@ -8,6 +8,7 @@ mod tenants;
 
 use super::Shared;
 use super::problem::Problem;
+use crate::figures::Figures;
 use crate::inbox::Query;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -36,6 +37,7 @@ pub(super) async fn metrics(
     );
     life(&mut out, &shared);
     engine::families(&mut out, &figures);
+    alarms(&mut out, &figures, &shared);
     tenants::family(&mut out, &shared).await?;
     limits::families(&mut out, &shared).await?;
     records::families(&mut out, &figures, &shared);
@@ -65,6 +67,17 @@ fn life(out: &mut Exposition, shared: &Shared) {
         "configuration in force",
         float(shared.state.revision().0),
     );
+}
+
+/// All alarms, of the engine and of what lies around it.
+fn alarms(out: &mut Exposition, figures: &Figures, shared: &Shared) {
+    out.family(names::RM_ALARM, Kind::Gauge, "1: the alarm is raised");
+    let around = shared.state.alarms().states();
+    for (name, raised) in figures.alarms.iter().chain(&around) {
+        out.sample(&[("name", name)], f64::from(u8::from(*raised)));
+    }
+    let help = "configurations that were read and are not valid";
+    total(out, names::RM_CONFIG_REJECTED_TOTAL, help, shared.state.rejections());
 }
 
 /// A gauge without labels.

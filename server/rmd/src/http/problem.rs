@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 /// One refusal.
 #[derive(Debug)]
@@ -10,81 +11,102 @@ pub(super) struct Problem {
     status: StatusCode,
     word: &'static str,
     detail: String,
+    /// What is wrong, one by one, where there may be more than one.
+    errors: Option<Value>,
 }
 
 impl Problem {
+    fn new(status: StatusCode, word: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, word, detail: detail.into(), errors: None }
+    }
+
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, word: "bad-request", detail: detail.into() }
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
 
     pub(super) fn not_found() -> Self {
-        Self { status: StatusCode::NOT_FOUND, word: "not-found", detail: String::new() }
+        Self::new(StatusCode::NOT_FOUND, "not-found", "")
     }
 
     pub(super) fn method() -> Self {
-        Self { status: StatusCode::METHOD_NOT_ALLOWED, word: "method", detail: String::new() }
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "")
     }
 
     /// No token, or an unknown one.
     pub(super) fn unauthorised() -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, word: "unauthorised", detail: String::new() }
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "")
     }
 
     /// Not from this machine, and there are no tokens.
     pub(super) fn loopback_only() -> Self {
-        let detail = "without rm.http_tokens_file /v1 is served on loopback only".to_owned();
-        Self { status: StatusCode::FORBIDDEN, word: "forbidden", detail }
+        let detail = "without rm.http_tokens_file /v1 is served on loopback only";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     /// A reader may not change anything.
     pub(super) fn operators_only() -> Self {
-        let detail = "this asks for a token with the role operator".to_owned();
-        Self { status: StatusCode::FORBIDDEN, word: "forbidden", detail }
+        let detail = "this asks for a token with the role operator";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
     /// A body that is longer than any question.
     pub(super) fn too_large(most: usize) -> Self {
         let detail = format!("a body has at most {most} bytes");
-        Self { status: StatusCode::PAYLOAD_TOO_LARGE, word: "too-large", detail }
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
     }
 
     /// The node does not know yet what is up.
     pub(super) fn not_ready() -> Self {
-        Self { status: StatusCode::CONFLICT, word: "node-not-ready", detail: String::new() }
+        Self::new(StatusCode::CONFLICT, "node-not-ready", "")
     }
 
     /// A list that was begun with another configuration.
     pub(super) fn config_changed() -> Self {
-        let detail = "cursor: the configuration has changed; begin the list again".to_owned();
-        Self { status: StatusCode::CONFLICT, word: "config-changed", detail }
+        let detail = "cursor: the configuration has changed; begin the list again";
+        Self::new(StatusCode::CONFLICT, "config-changed", detail)
     }
 
     /// It was told to stop, and drains anyway.
     pub(super) fn leaving() -> Self {
-        let detail = "the node leaves".to_owned();
-        Self { status: StatusCode::CONFLICT, word: "node-draining", detail }
+        let detail = "the node leaves";
+        Self::new(StatusCode::CONFLICT, "node-draining", detail)
     }
 
     /// It is done, but would not outlast a restart.
     pub(super) fn not_kept(why: &str) -> Self {
         let detail = format!("done, but it cannot be kept over a restart: {why}");
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, word: "not-kept", detail }
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-kept", detail)
+    }
+
+    /// The objects are part of the program.
+    pub(super) fn no_file() -> Self {
+        let detail = "config.file is not set: there is nothing to read again";
+        Self::new(StatusCode::CONFLICT, "no-file", detail)
+    }
+
+    /// Objects that are wrong.
+    pub(super) fn invalid(detail: String, errors: Value) -> Self {
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
+        Self { errors: Some(errors), ..problem }
     }
 
     /// The engine did not answer in time.
     pub(super) fn busy() -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, word: "busy", detail: String::new() }
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "")
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": format!("urn:ringmaster:{}", self.word),
             "title": self.status.canonical_reason().unwrap_or_default(),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(errors) = self.errors {
+            body["errors"] = errors;
+        }
         let mut response = (self.status, format!("{body}\n")).into_response();
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");

@@ -1,11 +1,14 @@
-//! `/v1`: what is asked of a node and done to it, as JSON (rm.md §10); here status and
-//! configuration.
+//! `/v1`: what is asked of a node and done to it, as JSON (rm.md §10); here the node
+//! as a whole.
 //!
 //! Handlers check what they were asked, ask the engine, and print.
 
+pub(super) mod alarms;
 pub(super) mod calls;
+pub(super) mod config;
 pub(super) mod explain;
 pub(super) mod limits;
+pub(super) mod log;
 pub(super) mod node;
 pub(super) mod resources;
 pub(super) mod tenants;
@@ -38,11 +41,4 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Result<Json<Val
         "spool": { "pending": shared.publishing.pending(), "bytes": shared.spool.status().bytes },
         "broker": if connected { "connected" } else { "away" },
     })))
-}
-
-/// `GET /v1/config`.
-pub(super) async fn config(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let (revision, applied) = shared.state.revision();
-    let age = shared.clock.now().wall.since(applied).as_secs();
-    Json(json!({ "rev": revision, "source": shared.source, "age_s": age, "rejected": null }))
 }

@@ -29,6 +29,13 @@ fn a_reader_asks_and_an_operator_does() {
         (gone, operator, "", 404),
         (explain, operator, INVITE, 200),
         ("POST /v1/calls", operator, "", 405),
+        ("GET /v1/alarms", "", "", 401),
+        ("GET /v1/alarms", reader, "", 200),
+        ("GET /v1/log", reader, "", 200),
+        ("PUT /v1/log", reader, "{\"level\":\"debug\"}", 403),
+        ("PUT /v1/log", operator, "{\"level\":\"debug\"}", 200),
+        ("POST /v1/config/reload", reader, "", 403),
+        ("POST /v1/config/reload", operator, "", 409),
     ] {
         let (status, answer) = node.ask(what, token, body);
         assert_eq!(status, expected, "{what} {token}: {answer}");

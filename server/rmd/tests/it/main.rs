@@ -17,6 +17,7 @@ mod node;
 mod peer;
 mod resources;
 mod restart;
+mod running;
 mod start;
 mod tls;
 mod tls_edges;

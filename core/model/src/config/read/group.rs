@@ -9,8 +9,8 @@ use super::resource::{self, ResourceDraft};
 use super::values::{code_list, service, session_interval, status_set};
 use crate::config::limits::MAX_URL;
 use crate::config::{
-    Capabilities, Cti, CtiAction, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, Service,
-    StatusSet, UseCti,
+    Capabilities, Cti, CtiAction, HashOn, Method, Monitor, OnDead, PortUsage, ResourceTransport,
+    Scheme, Service, StatusSet, UseCti,
 };
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
@@ -203,7 +203,13 @@ fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
         }
         monitor.alive_codes = codes.unwrap_or(monitor.alive_codes);
     }
-    object.unavailable("transport", |_| false);
+    let transports = [
+        ("udp", ResourceTransport::Udp),
+        ("tcp", ResourceTransport::Tcp),
+        ("tls", ResourceTransport::Tls),
+    ];
+    let transport = object.get("transport").filter(|field| !field.node().is_null());
+    monitor.transport = transport.and_then(|field| field.choice(&transports));
     object.finish();
     field.placed(monitor)
 }

@@ -92,10 +92,6 @@ fn calls(out: &mut Exposition, figures: &Figures) {
     single(out, names::RM_LEDGER_OPEN, "in less out", float(open));
     let help = "0 normal, 1 shedding some new requests, 2 shedding all";
     single(out, names::RM_OVERLOAD_STATE, help, f64::from(figures.overload));
-    out.family(names::RM_ALARM, Kind::Gauge, "1: the alarm is raised");
-    for (name, raised) in &figures.alarms {
-        out.sample(&[("name", name)], f64::from(u8::from(*raised)));
-    }
     single(out, names::RM_DRAINING, "the node is leaving", f64::from(u8::from(figures.draining)));
     total(out, names::RM_INVITE_4XX, "4xx to INVITE sent upstream", counters.invite_4xx_sent);
     total(out, names::RM_INVITE_5XX, "5xx to INVITE sent upstream", counters.invite_5xx_sent);

@@ -74,7 +74,7 @@ mod tests {
                     authorization : Digest username=\"a\"\r\n\
                     X-Genesys-UData_pin: 4711\r\n\
                     From: <sip:+4930123@x>;tag=1\r\n\r\n";
-        let expected = "INVITE sip:di***og@10.0.0.11 SIP/2.0\r\n\
+        let expected = "INVITE sip:dialog@10.0.0.11 SIP/2.0\r\n\
                         Record-Route: <sip:rm-***@10.0.0.5:5060;lr>\r\n\
                         From: <sip:+4***23@x>;tag=1\r\n\r\n";
         assert_eq!(shown(text, &Log::silent(|| Millis(0))), expected);
