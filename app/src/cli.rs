@@ -127,6 +127,9 @@ pub(crate) struct Calls {
     /// Only calls with this SIP Call-ID
     #[arg(long)]
     pub(crate) call_id: Option<String>,
+    /// Shows its SIP messages, also when it is over
+    #[arg(long, requires = "guid", conflicts_with = "end")]
+    pub(crate) sip: bool,
     /// Ends the call: BYE to both sides
     #[arg(long, requires = "guid")]
     pub(crate) end: bool,

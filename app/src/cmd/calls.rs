@@ -1,4 +1,6 @@
-//! `ringmaster calls`: calls in progress, or one with its legs, or its end.
+//! `ringmaster calls`: calls in progress, or one with its legs, its messages, or its end.
+
+mod ladder;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -16,6 +18,7 @@ pub(crate) fn run(args: &cli::Calls) -> Result<(), Failure> {
     let rm = ask::Daemon::new(&args.from)?;
     match &args.guid {
         Some(guid) if args.end => end(args, &rm, guid),
+        Some(guid) if args.sip => ladder::run(args, &rm, guid),
         Some(guid) => one(args, &rm, guid),
         None => list(args, &rm),
     }

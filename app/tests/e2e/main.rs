@@ -7,6 +7,7 @@
 
 mod baresip;
 mod capture;
+mod collector;
 mod dns;
 mod held;
 mod http;
@@ -28,6 +29,7 @@ mod demo;
 mod docs;
 mod flows;
 mod hops;
+mod ladder;
 mod loss;
 mod names;
 mod operate;

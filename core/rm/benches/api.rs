@@ -34,7 +34,7 @@ const TIMES: usize = 7;
 
 fn main() {
     let objects = platform();
-    let mut line = Line::of(&objects, |_| {});
+    let mut line = Line::of(&objects, |_| {}).remembering();
     for number in 0..LEGS {
         up(&mut line, number);
     }
@@ -48,14 +48,28 @@ fn main() {
     let resources = shortest(|| drop(black_box(line.proxy.resources())));
     let figures = shortest(|| drop(black_box(line.proxy.counters().clone())));
     let explain = explain(&mut line);
+    let heads = heads(&line);
     println!(
         "api legs={LEGS} list_us={list:.1} filtered_us={filtered:.1} limits_us={limits:.1} \
-         call_us={:.1} resources_us={:.1} figures_us={:.1} explain_us={:.1}",
+         call_us={:.1} resources_us={:.1} figures_us={:.1} explain_us={:.1} \
+         heads_us={:.1}",
         micros(call),
         micros(resources),
         micros(figures),
         micros(explain),
+        micros(heads),
     );
+}
+
+/// A segment of the messages of late, into a buffer that has room.
+fn heads(line: &Line) -> Duration {
+    let mut bytes = Vec::with_capacity(rm::limits::HEADS_SEGMENT);
+    let oldest = line.proxy.heads(0, &mut bytes).oldest;
+    assert!(oldest > 0 && bytes.is_empty(), "the ring has gone round");
+    shortest(|| {
+        bytes.clear();
+        black_box(line.proxy.heads(oldest, &mut bytes));
+    })
 }
 
 /// All slices of the list of calls, one after the other.

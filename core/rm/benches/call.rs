@@ -1,6 +1,6 @@
 //! Time and heap allocations of a whole call through the pure core, as one line for `xtask bench`:
-//! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time; and
-//! the time of a call that is shed.
+//! INVITE, 180, 200, ACK, BYE, 200 with both records, at 1,000 calls a second of virtual time; the
+//! time of a call that is shed; and how much of a call's time it is that its heads are kept.
 
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
@@ -26,6 +26,8 @@ const BATCH: usize = 100;
 const WARM: usize = 1_000;
 /// Batches, of which the fastest counts: other work on the machine only ever adds time.
 const BATCHES: usize = 400;
+/// Batches of the line that keeps heads, then as many of the one that does not.
+const TURN: usize = 25;
 
 /// What was spent inside the engine.
 #[derive(Default)]
@@ -45,18 +47,25 @@ impl Spent {
 }
 
 fn main() {
-    let mut line = Line::new();
-    for number in 0..WARM {
-        batch(&mut line, number);
+    let mut lines = [Line::new().remembering(), Line::new()];
+    for (number, line) in (0..WARM).flat_map(|n| [(n, 0), (n, 1)]) {
+        batch(&mut lines[line], number);
     }
-    let spent: Vec<Spent> = (0..BATCHES).map(|n| batch(&mut line, WARM + n)).collect();
-    let best = spent.iter().map(|one| one.time).min().unwrap_or_default();
+    let mut spent = [Vec::new(), Vec::new()];
+    for number in 0..BATCHES * 2 {
+        // by turns, so that what the machine does besides hits both
+        let turn = number / TURN % 2;
+        spent[turn].push(batch(&mut lines[turn], WARM + number));
+    }
+    let [best, bare] =
+        [0, 1].map(|line| spent[line].iter().map(|one: &Spent| one.time).min().unwrap_or_default());
     let each = best.as_nanos() / BATCH as u128;
-    let allocations: usize = spent.iter().map(|one| one.allocations).sum();
+    let heads = best.saturating_sub(bare).as_nanos() / BATCH as u128;
+    let allocations: usize = spent[0].iter().map(|one| one.allocations).sum();
     let shed = (0..BATCHES).map(|n| shed(n).time).min().unwrap_or_default();
     let shed = shed.as_nanos() / BATCH as u128;
     let allocations = allocations * 1000 / (BATCHES * BATCH);
-    println!("call ns={each} allocs_per_1000={allocations} shed_ns={shed}");
+    println!("call ns={each} allocs_per_1000={allocations} shed_ns={shed} heads_ns={heads}");
 }
 
 /// A batch of calls that an overloaded engine sheds: INVITE, 503, ACK.

@@ -69,6 +69,8 @@ mod timer;
 mod log;
 /// Every alarm, in one list.
 mod alarm;
+/// The messages of late, for who looks for one call.
+pub mod heads;
 pub mod counters;
 pub mod view;
 pub mod limits;

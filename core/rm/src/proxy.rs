@@ -35,6 +35,7 @@ use crate::forward::response::Answered;
 use crate::forward::size::UdpOnly;
 use crate::forward::through::Onward;
 use crate::forward::{Hunt, branch, routes, watch::Watch};
+use crate::heads::Heads;
 use crate::input::{Input, NodeState};
 use crate::limits::{PENDING, PENDING_RESERVE, WATCHES};
 use crate::log;
@@ -112,6 +113,8 @@ pub struct Proxy {
     /// Groups that had no resource lately: when the next log line may be made, and how often it
     /// had happened at the last one.
     pub(crate) unsaid: BTreeMap<String, (Duration, u64)>,
+    /// What has passed lately.
+    pub(crate) heads: Heads,
     /// The latest `now`, for views.
     pub(crate) seen: Now,
     /// CSeq of the latest probe.
@@ -218,6 +221,7 @@ impl Proxy {
             probes: 0,
             remade: join::first_remade(now),
             unsaid: BTreeMap::new(),
+            heads: Heads::new(0, 0, now.wall),
             seen: now,
             snapshot,
             chance,
@@ -236,14 +240,18 @@ impl Proxy {
 
     /// Takes in one thing that happened. Drain both polls afterwards.
     pub fn handle_input(&mut self, now: Now, input: Input<'_>) {
-        self.seen = now;
+        self.clock(now);
         match input {
             Input::Packet { flow, bytes, age } => {
+                self.keep_received(flow, age, bytes);
                 self.waited(now, flow, age);
                 self.on_packet(now, flow, bytes);
             }
             Input::KernelDrops { packets } => self.on_kernel_drops(now, packets),
-            Input::Broken { flow, bytes, error } => self.on_broken(now, flow, bytes, error),
+            Input::Broken { flow, bytes, error } => {
+                self.keep_received(flow, Duration::ZERO, bytes);
+                self.on_broken(now, flow, bytes, error);
+            }
             Input::Verified { flow, names } => self.sources.verified(&self.settings, flow, names),
             Input::FlowFailed { flow } => {
                 self.sources.gone(flow);
@@ -273,7 +281,7 @@ impl Proxy {
     /// Fires what is due. Call it when `poll_timeout` says so; drain both polls afterwards, and
     /// ask `poll_timeout` again: one call fires a bounded number.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.seen = now;
+        self.clock(now);
         self.endpoint.handle_timeout(now.mono);
         self.settle_transactions(now);
         for _ in 0..crate::limits::TIMERS_PER_TURN {
@@ -286,7 +294,10 @@ impl Proxy {
 
     /// The next message to put on the wire, appended to `out`. Call until `None`.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<sip::endpoint::Transmit> {
-        self.endpoint.poll_transmit(out)
+        let before = out.len();
+        let transmit = self.endpoint.poll_transmit(out)?;
+        self.keep_sent(transmit.flow, out.get(before..).unwrap_or_default());
+        Some(transmit)
     }
 
     /// The next fact for the shell; the bytes of a record are appended to `out`. Call until

@@ -225,6 +225,9 @@ impl Proxy {
         if let Some(told) = self.stories.remove(&key) {
             self.recorder.told(told);
         }
+        if let Some((session, leg)) = self.table.both(key) {
+            self.heads.ended(session.guid, leg.texts.get(Text::CallId));
+        }
         let (desk, table) = self.desk(now);
         let (session, leg) = table.both(key)?;
         let cdr = Cdr {

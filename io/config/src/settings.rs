@@ -7,6 +7,7 @@
 mod address;
 mod agree;
 mod env;
+mod hep;
 mod later;
 mod log;
 mod peer;
@@ -22,6 +23,7 @@ use model::schema::{Field, Object, Problem, Problems};
 use model::tree::{Node, Value};
 
 pub use address::{Broker, HostPort, Listen, Transport};
+pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
 pub use rm::{Rm, Sip};

@@ -61,6 +61,14 @@ impl UdpSocket {
         Ok(Self { socket, local, receive_buffer })
     }
 
+    /// Speaks with this address only from now on: what others send is not received.
+    ///
+    /// # Errors
+    /// When the kernel knows no way there.
+    pub fn connect(&self, to: SocketAddr) -> io::Result<()> {
+        self.socket.connect(to)
+    }
+
     /// The address bound, with the port that was given.
     #[must_use]
     pub fn local(&self) -> SocketAddr {

@@ -67,6 +67,8 @@ names! {
     RM_CONNECTIONS_REFUSED_TOTAL = "ringmaster_rm_connections_refused_total",
     RM_TRANSPORT_ERRORS_TOTAL = "ringmaster_rm_transport_errors_total",
     RM_UDP_DROPS_TOTAL = "ringmaster_rm_udp_drops_total",
+    RM_HEP_SENT_TOTAL = "ringmaster_rm_hep_sent_total",
+    RM_HEP_LOST_TOTAL = "ringmaster_rm_hep_lost_total",
     RM_SESSIONS = "ringmaster_rm_sessions",
     RM_USAGE = "ringmaster_rm_usage",
     RM_LIMIT = "ringmaster_rm_limit",

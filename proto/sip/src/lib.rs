@@ -14,6 +14,7 @@ pub mod method;
 pub mod uri;
 pub mod header;
 pub mod message;
+pub mod glance;
 pub mod parse;
 pub mod print;
 pub mod stream;

@@ -8,15 +8,18 @@ use crate::figures::Figures;
 use crate::inbox::{Administered, Change as Wanted, Query};
 use crate::journal::Journal;
 use crate::limits::SLICE_TIME;
+use crate::mirror::{Counts, Mirror};
 use crate::rate::Rate;
 use crate::transport::{Arrival, Engine as Sink, Outbox};
 use model::id::Guid;
 use model::time::Now;
 use net::Clock;
 use net::dns::{Answer, Asker};
+use rm::heads::Direction;
 use rm::journal::Change;
 use rm::{CallFilter, CallSlice, Event, Input, Proxy};
 use sip::locate::{Failure, Goal};
+use sip::transport::Flow;
 use std::time::Duration;
 use telemetry::Log;
 
@@ -28,6 +31,8 @@ pub(crate) struct Engine {
     /// Bytes of the record in hand.
     record: Vec<u8>,
     journal: Journal,
+    /// Where `rm.hep` is set.
+    mirror: Option<Mirror>,
     log: Log,
     now: Now,
     calls: Rate,
@@ -40,13 +45,20 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(proxy: Proxy, asker: Asker, journal: Journal, log: Log, now: Now) -> Self {
+    pub(crate) fn new(
+        proxy: Proxy,
+        asker: Asker,
+        (journal, mirror): (Journal, Option<Mirror>),
+        log: Log,
+        now: Now,
+    ) -> Self {
         let mut engine = Self {
             proxy,
             asker,
             outbox: Outbox::default(),
             record: Vec::new(),
             journal,
+            mirror,
             log,
             now,
             calls: Rate::default(),
@@ -104,6 +116,18 @@ impl Engine {
         self.journal.commit(self.now.mono)
     }
 
+    /// The copies of this turn go to the mirror.
+    pub(crate) fn mirror(&mut self) {
+        if let Some(mirror) = &mut self.mirror {
+            mirror.flush();
+        }
+    }
+
+    /// What the mirror has counted.
+    pub(crate) fn mirrored(&self) -> Counts {
+        self.mirror.as_ref().map(Mirror::counts).unwrap_or_default()
+    }
+
     /// The last records go to the spool.
     pub(crate) fn finish(&mut self) {
         self.journal.finish(self.now.mono);
@@ -130,6 +154,10 @@ impl Engine {
             Query::Calls { filter, after, limit, reply } => {
                 let slice = self.calls(&filter, after, limit, clock);
                 let _ = reply.send((filter, slice));
+            }
+            Query::Heads { number, mut bytes, reply } => {
+                let segments = self.proxy.heads(number, &mut bytes);
+                let _ = reply.send((bytes, segments));
             }
             Query::HangUp { guid, leg, reply } => {
                 let legs = self.proxy.to_hang_up(guid, leg);
@@ -222,6 +250,19 @@ impl Engine {
         self.queue_age
     }
 
+    /// The turn's time since 1970.
+    fn wall(&self) -> Duration {
+        Duration::from_millis(self.now.wall.0)
+    }
+
+    /// Something has come, at this time if the kernel has told it.
+    fn came(&mut self, received: Option<Duration>, flow: Flow, bytes: &[u8]) {
+        let wall = self.wall();
+        if let Some(mirror) = &mut self.mirror {
+            mirror.copy(received.unwrap_or(wall), Direction::In, flow, bytes);
+        }
+    }
+
     /// Everything that the proxy has to say. A name that cannot be asked for is answered at once,
     /// which may have it say more.
     fn drain(&mut self) {
@@ -235,8 +276,12 @@ impl Engine {
     }
 
     fn pour(&mut self, unasked: &mut Vec<Goal>) {
+        let wall = self.wall();
         while let Some(transmit) = self.proxy.poll_transmit(&mut self.outbox.bytes) {
-            self.outbox.push(transmit.flow, transmit.len);
+            let bytes = self.outbox.push(transmit.flow, transmit.len);
+            if let Some(mirror) = &mut self.mirror {
+                mirror.copy(wall, Direction::Out, transmit.flow, bytes);
+            }
         }
         while let Some(event) = self.proxy.poll_event(&mut self.record) {
             let left = self.journal.take(event, &self.record);
@@ -266,13 +311,15 @@ impl Sink for Engine {
         match arrival {
             Arrival::Packet { flow, bytes, received } => {
                 // The turn's time is its beginning: what came later has waited for nothing.
-                let (wall, mono) = (Duration::from_millis(self.now.wall.0), self.now.mono);
+                let (wall, mono) = (self.wall(), self.now.mono);
                 let waited = || mono.saturating_sub(self.idle);
                 let age = received.map_or_else(waited, |at| wall.saturating_sub(at));
                 self.queue_age = self.queue_age.max(age);
+                self.came(received, flow, bytes);
                 self.input(Input::Packet { flow, bytes, age });
             }
             Arrival::Broken { flow, bytes, error } => {
+                self.came(None, flow, bytes);
                 self.input(Input::Broken { flow, bytes, error });
             }
             Arrival::Verified { flow, names } => self.input(Input::Verified { flow, names }),

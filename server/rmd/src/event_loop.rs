@@ -132,6 +132,7 @@ impl EventLoop {
             self.dropped = dropped;
         }
         self.transport.flush();
+        self.engine.mirror();
         self.housekeeping(now);
         more
     }
@@ -153,6 +154,7 @@ impl EventLoop {
                         resources: engine.proxy().resources(),
                         transport: transport.counters(),
                         journal: engine.journal().counters(),
+                        mirrored: engine.mirrored(),
                         draining: *drained || phase.draining(),
                         overload: engine.proxy().overload_state(),
                         alarms: engine.proxy().alarm_states(now),

@@ -3,7 +3,7 @@
 //!
 //! Life signs are atomics, so that a probe never waits for the engine (ops.md §4).
 
-use crate::transport;
+use crate::{mirror, transport};
 use net::Clock;
 use rm::{Counters, ResourceView, Status};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +24,8 @@ pub(crate) struct Figures {
     pub(crate) transport: transport::Counters,
     /// Records on their way to disk.
     pub(crate) journal: rm::journal::Counters,
+    /// Copies of messages.
+    pub(crate) mirrored: mirror::Counts,
     /// How many host names are known, and the age of the oldest answer that serves although its
     /// renewal failed.
     pub(crate) names: (usize, Duration),

@@ -8,6 +8,7 @@ mod asked;
 mod metrics;
 mod probes;
 mod problem;
+mod shown;
 mod v1;
 
 use crate::error::StartError;
@@ -31,7 +32,7 @@ use spool::Spool;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use telemetry::door::{Door, Source};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// What the handlers know.
 pub(crate) struct Shared {
@@ -56,6 +57,8 @@ pub(crate) struct Admin {
     pub(crate) wills: Wills,
     /// The file of objects, if they come from one.
     pub(crate) objects: Option<Objects>,
+    /// Who may put a ladder together now.
+    pub(crate) ladders: Semaphore,
 }
 
 impl Shared {
@@ -100,6 +103,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/status", get(v1::status))
         .route("/calls", get(v1::calls::list))
         .route("/calls/{guid}", get(v1::calls::one).delete(v1::calls::hang_up))
+        .route("/calls/{guid}/sip", get(v1::ladder::ladder))
         .route("/explain", post(v1::explain::explain))
         .route("/node/drain", post(v1::node::drain))
         .route("/node/undrain", post(v1::node::undrain))

@@ -9,6 +9,7 @@ use crate::limits::INBOX;
 use model::id::{Dbid, Guid, LegId};
 use model::snapshot::Snapshot;
 use net::Waker;
+use rm::heads::Segments;
 use rm::view::limits::Set;
 use rm::{
     Alarm, CallDetail, CallFilter, CallSlice, Explained, Keys, Question, ResourceView, Status,
@@ -66,6 +67,15 @@ pub(crate) enum Query {
     },
     /// `GET /v1/calls/{guid}`.
     Call(Guid, oneshot::Sender<Option<CallDetail>>),
+    /// A segment of the heads kept, for `GET /v1/calls/{guid}/sip`.
+    Heads {
+        /// Which.
+        number: u64,
+        /// Where it goes: empty, with room for it.
+        bytes: Vec<u8>,
+        /// Where to.
+        reply: oneshot::Sender<(Vec<u8>, Segments)>,
+    },
     /// `DELETE /v1/calls/{guid}`: how many legs are ended; `None`: there are none to end.
     HangUp {
         /// The session.

@@ -14,6 +14,7 @@
 //!               └────────────── engine thread ──────────────┘                               │  ▲
 //!                              ▲                                                            │  │
 //!                              └── durable sequence (atomic + waker) ───────────────────────┤  │
+//!   collector ◄── mirror thread ◄── copies (a batch of each turn + waker) ── engine
 //!   TLS thread ◄── exchange (a batch each way + wakers) ──► transport
 //!   broker ◄──► publisher threads ◄─ wakes; durable frames are read from disk ──────────────┘  │
 //!                              └── cursor: acknowledged up to here ────────────────────────────┘
@@ -34,6 +35,7 @@ mod key_watch;
 mod kernel_drops;
 mod limits;
 mod listeners;
+mod mirror;
 mod objects;
 mod pace;
 mod parts;
@@ -108,12 +110,14 @@ impl Rm {
         let mut proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
         base.admin.wills.tell(&mut proxy, now)?;
         let journal = Journal::new(Spooled::new(spool.clone(), Arc::clone(&publishing)));
-        let engine = Engine::new(proxy, asker, journal, log.clone(), now);
+        let (mirror, copies) = base.mirror.take().map(mirror::start).transpose()?.unzip();
+        let engine = Engine::new(proxy, asker, (journal, mirror), log.clone(), now);
         state.applied(now.wall, &snapshot);
         state.listening(now.wall, &addresses);
 
         let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);
         let tls = rm.keep_tls(tls);
+        rm.mirror = copies;
         rm.resolver = Some(spawn("rm-dns", move || resolver.run())?);
         for ((line, at), wakes) in Line::ALL.into_iter().zip(positions).zip(publisher_wakes) {
             let login = base.login.clone();

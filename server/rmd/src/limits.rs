@@ -108,6 +108,18 @@ pub(crate) const LAST_PUBLISH: Duration = Duration::from_secs(5);
 
 /// Body of an HTTP request (rm.md §10). Beyond: 413.
 pub(crate) const HTTP_BODY: usize = 64 * 1024;
+/// Bytes of messages that wait for the mirror. Beyond: those of the turn get no copy.
+pub(crate) const MIRROR_QUEUE: usize = 8 << 20;
+/// Messages that wait for it, however small. Beyond: the same.
+pub(crate) const MIRROR_MESSAGES: usize = 32_768;
+/// How often the name of the collector is asked for.
+pub(crate) const MIRROR_NAME: Duration = Duration::from_secs(60);
+/// The same after it led nowhere, or no socket could be had.
+pub(crate) const MIRROR_RETRY: Duration = Duration::from_secs(5);
+/// Messages of one page of a ladder, bytes of their heads together. Beyond: the next page.
+pub(crate) const LADDER_BYTES: usize = 2 << 20;
+/// Ladders put together at once: each holds a segment of the ring and a page. Beyond: they wait.
+pub(crate) const LADDERS: usize = 2;
 /// HTTP connections at once (rm.md §10). Beyond: not accepted until one ends.
 pub(crate) const HTTP_CONNECTIONS: usize = 64;
 /// Time of one HTTP request (rm.md §10). Beyond: 503.

@@ -6,8 +6,9 @@ use crate::boot::DataDir;
 use crate::cluster_key;
 use crate::error::StartError;
 use crate::http::{self, Admin, Tokens};
-use crate::limits::TRYING_WAIT;
+use crate::limits::{LADDERS, TRYING_WAIT};
 use crate::listeners::{self, Bound, Socket};
+use crate::mirror;
 use crate::objects::Objects;
 use crate::settings;
 use crate::tls::{self, Certificates};
@@ -25,6 +26,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use telemetry::Log;
+use tokio::sync::Semaphore;
 
 /// What a Resource Manager is made of.
 pub struct RmParts {
@@ -55,6 +57,8 @@ pub(crate) struct Base {
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) admin: Admin,
+    /// Where `rm.hep` is set.
+    pub(crate) mirror: Option<mirror::Setup>,
     /// User and password towards the broker.
     pub(crate) login: Option<(String, Option<Secret>)>,
     /// Chance of the shell, beside the engine's own.
@@ -79,7 +83,8 @@ impl Base {
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
         let (wills, profile_metrics) = (Wills::at(dir.wills()), rm.profile_metrics);
-        let admin = Admin { profile_metrics, tokens, wills, objects: Objects::of(settings) };
+        let (ladders, objects) = (Semaphore::new(LADDERS), Objects::of(settings));
+        let admin = Admin { profile_metrics, tokens, wills, objects, ladders };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;
@@ -92,6 +97,7 @@ impl Base {
             sockets.push(listeners::bind(*one, &sockets, rm.sip.dscp)?);
         }
         sockets.iter().for_each(|bound| report_buffer(bound, log));
+        let mirror = settings::mirror(rm, &sockets, clock)?;
         let (http, http_address) = http::bind(rm.http)?;
         let boot = dir.next_boot(clock.now().wall)?;
         let engine = Settings {
@@ -122,6 +128,7 @@ impl Base {
             http,
             http_address,
             admin,
+            mirror,
             login,
             seed,
             key_text,

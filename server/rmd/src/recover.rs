@@ -56,7 +56,7 @@ impl Recovery {
         now: Now,
         state: &State,
     ) -> Proxy {
-        let mut proxy = Proxy::new(settings, snapshot, now);
+        let mut proxy = Proxy::new(settings, snapshot, now).remembering();
         let open = self.recovered.open.iter();
         let blocks = open.filter_map(|open| frame::decode(&open.payload)).map(|(_, block)| block);
         let restored = proxy.restore(now, blocks);

@@ -7,6 +7,7 @@ use crate::inbox::{Inbox, Input, Refused};
 use crate::kernel_drops::DropWatch;
 use crate::key_watch::{KeyWatch, Look};
 use crate::limits::LAST_SYNC;
+use crate::mirror;
 use crate::parts::Base;
 use crate::publish::Publishing;
 use crate::state::State;
@@ -62,6 +63,7 @@ pub struct Rm {
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) engine: Option<JoinHandle<Option<usize>>>,
     pub(crate) tls: Option<tls::Thread>,
+    pub(crate) mirror: Option<mirror::Thread>,
     pub(crate) drops: Option<DropWatch>,
     /// Ends when the engine, which asks it, is gone.
     pub(crate) resolver: Option<JoinHandle<io::Result<()>>>,
@@ -118,6 +120,7 @@ impl Rm {
             publishing: Arc::clone(publishing),
             engine: None,
             tls: None,
+            mirror: None,
             drops: None,
             resolver: None,
             publishers: Vec::new(),
@@ -186,6 +189,7 @@ impl Rm {
         let legs = self.engine.take().map(JoinHandle::join);
         // The engine's last messages are with it; it sends them and closes.
         self.tls.take();
+        self.mirror.take();
         let watched = self.keys.take().is_none_or(KeyWatch::end);
         self.drops = None;
         let resolved = self.resolver.take().is_none_or(|names| matches!(names.join(), Ok(Ok(()))));

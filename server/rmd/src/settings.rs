@@ -5,13 +5,16 @@
 
 use crate::error::StartError;
 use crate::limits::PASSWORD_FILE;
-use crate::listeners::Wanted;
+use crate::listeners::{self, Bound, Wanted};
+use crate::mirror;
 use config::settings::{self as given, HostPort, Listen, PeerMatch};
+use net::Clock;
 use openwire::Secret;
 use rm::{Match, Peer, Role, Route};
 use sip::transport::Transport;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 /// All SIP listeners in the order of their indexes: those of the proxy, then the monitor's.
 pub(crate) fn wanted(rm: &given::Rm) -> Vec<Wanted> {
@@ -68,14 +71,32 @@ pub(crate) fn routes(rm: &given::Rm) -> Vec<Route> {
 /// User and password towards the broker.
 pub(crate) fn login(rm: &given::Rm) -> Result<Option<(String, Option<Secret>)>, StartError> {
     let Some(user) = rm.broker_user.clone() else { return Ok(None) };
-    let Some(path) = &rm.broker_password_file else { return Ok(Some((user, None))) };
+    let password = rm.broker_password_file.as_deref().map(password).transpose()?;
+    Ok(Some((user, password)))
+}
+
+/// `rm.hep`: the mirror to be.
+pub(crate) fn mirror(
+    rm: &given::Rm,
+    sockets: &[Bound],
+    clock: Clock,
+) -> Result<Option<mirror::Setup>, StartError> {
+    let Some(hep) = &rm.hep else { return Ok(None) };
+    let HostPort { host, port } = hep.target.clone();
+    let agent = hep.id.unwrap_or(u32::from(rm.node_id.0));
+    let key = hep.password_file.as_deref().map(password).transpose()?;
+    let own = sockets.iter().map(|bound| listeners::own_address(bound.address)).collect();
+    Ok(Some(mirror::Setup { host, port, agent, key, own, clock }))
+}
+
+/// What a password file holds.
+fn password(path: &Path) -> Result<Secret, StartError> {
     let failed = |error| StartError::file(path, error);
     if fs::metadata(path).map_err(failed)?.len() > PASSWORD_FILE {
         return Err(failed(io::ErrorKind::FileTooLarge.into()));
     }
     let text = fs::read_to_string(path).map_err(failed)?;
-    let password = text.trim_end_matches(['\r', '\n']).to_owned();
-    Ok(Some((user, Some(Secret::new(password)))))
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn one(source: &PeerMatch) -> Option<Match> {

@@ -78,10 +78,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// The last `len` bytes of the buffer go to `flow`.
-    pub(crate) fn push(&mut self, flow: Flow, len: usize) {
+    /// The last `len` bytes of the buffer, which it gives back, go to `flow`.
+    pub(crate) fn push(&mut self, flow: Flow, len: usize) -> &[u8] {
         let end = self.bytes.len();
-        self.messages.push((flow, end.saturating_sub(len)..end));
+        let start = end.saturating_sub(len);
+        self.messages.push((flow, start..end));
+        self.bytes.get(start..).unwrap_or_default()
     }
 }
 

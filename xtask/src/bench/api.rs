@@ -12,7 +12,7 @@ use super::printed::medians;
 /// (`SLICE_TIME` of `server/rmd`); the last slice may begin at its end.
 const SLICE_US: f64 = 200.0;
 
-/// Lists, limits, one call, all resources, the counters, an explained call.
+/// Lists, limits, one call, all resources, the counters, an explained call, messages.
 pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     let keys = [
         "list_us=",
@@ -22,18 +22,19 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
         "resources_us=",
         "figures_us=",
         "explain_us=",
+        "heads_us=",
     ];
     let found = medians(root, "ringmaster-rm", "api", keys)?;
-    let [list, filtered, limits, call, resources, figures, explain] = found;
+    let [list, filtered, limits, call, resources, figures, explain, heads] = found;
     let list = SLICE_US + list.max(filtered);
     let longest =
-        [list, limits, call, resources + figures, explain].into_iter().fold(0.0, f64::max);
+        [list, limits, call, resources + figures, explain, heads].into_iter().fold(0.0, f64::max);
     let question = Figure {
         what: "longest hold of the engine by a question, with 100,000 legs up",
         goal: "< 2 ms",
         measured: format!(
             "{longest:.0} µs: list of calls {list:.0}, 512 limits {limits:.0}, one call {call:.1}, \
-             metrics {:.0}, explain {explain:.0}",
+             metrics {:.0}, explain {explain:.0}, 256 KiB of messages {heads:.0}",
             resources + figures,
         ),
         how: "median of 5 runs of `cargo bench -p ringmaster-rm --bench api`",

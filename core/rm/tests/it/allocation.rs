@@ -112,7 +112,7 @@ fn ack_to(invite: &str, answer: &str) -> String {
 
 #[test]
 fn nor_does_what_happens_to_fewer() {
-    let mut line = Line::new();
+    let mut line = Line::new().remembering();
     for n in 0..1_000 {
         line.unusual(&format!("warm-{n:06}"));
         line.run(Duration::from_millis(125));
@@ -128,7 +128,7 @@ fn nor_does_what_happens_to_fewer() {
 #[test]
 fn no_message_of_a_call_takes_any() {
     // all tables have held more than they will, and what they gave back is given back
-    let mut line = Line::new();
+    let mut line = Line::new().remembering();
     for (calls, gap) in [(1_600, 125), (200, 500)] {
         for n in 0..calls {
             line.whole(&format!("warm-{n:06}"));
@@ -169,7 +169,7 @@ fn none_taken(mut refused: impl FnMut(usize) -> Steps) {
 
 #[test]
 fn what_is_shed_takes_none() {
-    let mut line = Line::new();
+    let mut line = Line::new().remembering();
     line.kernel_drops(1_000_000);
     none_taken(|n| refused(&mut line, CALLER, &format!("shed-{n:04}"), "503"));
     assert_eq!(line.proxy.overload_state(), 2);
@@ -191,7 +191,7 @@ fn what_is_beyond_a_rate_takes_none() {
     none_taken(|n| refused(&mut line, CALLER, &format!("peer-{n:04}"), "503"));
 
     // a stranger beyond its rate is told once a second, and then not heard
-    let mut line = Line::new();
+    let mut line = Line::new().remembering();
     let stranger = "203.0.113.9:5060";
     none_taken(|n| {
         line.run(Duration::from_secs(60));
@@ -208,7 +208,7 @@ const HELD: usize = 4_000;
 
 #[test]
 fn a_held_call_takes_little_memory() {
-    let mut line = Line::new();
+    let mut line = Line::new().remembering();
     line.whole("warm");
     line.run(Duration::from_secs(100));
     let (_, before) = heap();

@@ -50,6 +50,11 @@ impl Line {
         line
     }
 
+    /// Whose engine keeps the heads of messages, as that of a node does.
+    pub(crate) fn remembering(self) -> Self {
+        Self { proxy: self.proxy.remembering(), ..self }
+    }
+
     /// A datagram, and all that follows from it at once.
     pub(crate) fn feed(&mut self, from: SocketAddr, bytes: &[u8]) {
         let flow = Flow { transport: Transport::Udp, listener: 0, remote: from, conn: None };

@@ -30,6 +30,7 @@ mod flows;
 mod golden;
 mod goldens;
 mod hang_up;
+mod heads;
 mod hops;
 mod joining;
 mod leaving;

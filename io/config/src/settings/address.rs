@@ -102,7 +102,7 @@ pub(super) fn broker(field: &Field<'_>) -> Option<Broker> {
     parsed.or_else(|| field.invalid("broker", "expected tcp://host:port"))
 }
 
-fn parse_host_port(text: &str) -> Option<HostPort> {
+pub(super) fn parse_host_port(text: &str) -> Option<HostPort> {
     let (host, port) = text.rsplit_once(':')?;
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     let port = port.parse().ok().filter(|port| digits && *port > 0)?;

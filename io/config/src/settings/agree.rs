@@ -19,8 +19,9 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 6] = [
+    let keys: [&[&'static str]; 7] = [
         &["rm", "http_tokens_file"],
+        &["rm", "hep", "password_file"],
         &["rm", "cluster", "key_file"],
         &["rm", "reporting", "password_file"],
         &["rm", "sip", "tls", "cert_file"],

@@ -29,7 +29,6 @@ const ROWS: &[Row] = &[
     ("config_server.history", "keep", "90d"),
     ("rm.sip", "realm", "ringmaster"),
     ("rm.sip", "users_file", "null"),
-    ("rm", "hep", "null"),
     ("rm", "http_tls", "null"),
     ("rm.cluster", "id", "ringmaster"),
     ("rm.cluster", "listen", "127.0.0.1:9801"),

@@ -11,6 +11,7 @@ use model::tree::Value;
 
 use super::address::sip_listen;
 use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
+use super::hep::{self, Hep};
 use super::peer::{self, Peer, PeerMatch};
 use super::route::{self, Route};
 use super::tls::{self, ClientAuth, Tls};
@@ -39,6 +40,8 @@ pub struct Rm {
     pub http: SocketAddr,
     /// `rm.http_tokens_file`
     pub http_tokens_file: Option<PathBuf>,
+    /// `rm.hep`
+    pub hep: Option<Hep>,
     /// `rm.cluster.key_file`
     pub key_file: Option<PathBuf>,
     /// `rm.reporting.broker`
@@ -91,6 +94,7 @@ impl Default for Rm {
             monitor_listen: loopback(5064),
             http: loopback(8300),
             http_tokens_file: None,
+            hep: None,
             key_file: None,
             broker: HostPort { host: "127.0.0.1".to_owned(), port: 61_616 },
             broker_user: None,
@@ -139,6 +143,10 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
     }
     put(&mut settings.http, rm.get("http").and_then(|field| listen(&field)));
     settings.http_tokens_file = rm.get("http_tokens_file").and_then(|field| path(&field));
+    if let Some(object) = rm.get("hep").and_then(|field| field.object()) {
+        settings.hep = hep::read(&object);
+        object.finish();
+    }
     if let Some(object) = rm.get("cluster").and_then(|field| field.object()) {
         settings.key_file = object.get("key_file").and_then(|field| path(&field));
         later::refuse(&object, "rm.cluster", &[]);

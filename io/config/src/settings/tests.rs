@@ -70,6 +70,8 @@ fn every_key_is_read() {
     let servers = ["10.0.0.53:53", "[2001:db8::53]:5353"].map(|one| one.parse().unwrap());
     assert_eq!(rm.dns_servers, servers);
     assert_eq!(rm.monitor_listen, "127.0.0.1:6064".parse().unwrap());
+    let hep = rm.hep.as_ref().unwrap();
+    assert_eq!((hep.target.to_string().as_str(), hep.id), ("homer.example:9060", Some(2001)));
     assert_eq!(rm.broker.to_string(), "mq.example:61617");
     assert_eq!(rm.broker_user.as_deref(), Some("rm"));
     assert_eq!(rm.drain_timeout, Duration::from_secs(3600));
@@ -105,7 +107,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 50);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 53);
 }
 
 #[test]

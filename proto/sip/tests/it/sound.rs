@@ -3,6 +3,7 @@
 //! A message that is accepted can be told, copied and answered, and what is refused has a place;
 //! the same stream in other pieces is the same messages.
 
+use sip::glance;
 use sip::header::Name;
 use sip::limits::Limits;
 use sip::message::Message;
@@ -23,13 +24,20 @@ fn flow() -> Flow {
 /// Everything that may be asked of bytes; true when they are a message.
 pub(crate) fn message(data: &[u8]) -> bool {
     let limits = Limits::DEFAULT;
+    let head = glance::head(data);
     match parse(data, &limits) {
         Ok(message) => {
+            let body = message.raw().len() - message.body().len();
+            assert_eq!(Some(head), message.raw().get(..body), "a glance sees the same head");
+            let seen = glance::call_id(head);
+            assert_eq!(seen, Some(message.call_id().as_bytes()), "and the same Call-ID");
             accepted(&message, &limits);
             true
         }
         Err(error) => {
             assert!(error.at <= data.len(), "the fault lies in the bytes");
+            let lines: usize = glance::lines(head).map(<[u8]>::len).sum();
+            assert!(lines <= head.len() && head.len() <= data.len(), "a glance stays inside");
             let mut answer = Vec::new();
             if refuse(data, &error, &[], flow(), &mut answer) {
                 let line = format!("SIP/2.0 {} ", error.status);

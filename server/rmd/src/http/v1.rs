@@ -7,6 +7,7 @@ pub(super) mod alarms;
 pub(super) mod calls;
 pub(super) mod config;
 pub(super) mod explain;
+pub(super) mod ladder;
 pub(super) mod limits;
 pub(super) mod log;
 pub(super) mod node;

@@ -49,6 +49,10 @@ fn messages(out: &mut Exposition, figures: &Figures) {
     for (transport, count) in &counters.parse_errors {
         out.sample(&[("transport", transport)], float(*count));
     }
+    let mirrored = figures.mirrored;
+    total(out, names::RM_HEP_SENT_TOTAL, "copies that left for the collector", mirrored.sent);
+    let help = "messages without copy, and copies that were not taken";
+    total(out, names::RM_HEP_LOST_TOTAL, help, mirrored.lost);
 }
 
 fn names_of_hosts(out: &mut Exposition, figures: &Figures) {

@@ -1,0 +1,127 @@
+//! Heads of messages as they may be shown (rm.md §13.5): no token, no credentials, users masked as
+//! in the log. Whatever shows a message over HTTP goes through here.
+
+use std::borrow::Cow;
+use telemetry::Log;
+
+/// What ends a URI or its user part.
+const ENDS: [char; 6] = ['@', '>', ' ', ',', '"', '\r'];
+
+/// Lines with CR LF, as they may be shown.
+pub(super) fn shown(head: &str, log: &Log) -> String {
+    let mut out = String::with_capacity(head.len());
+    let mut secret = false;
+    for line in head.split_inclusive("\r\n") {
+        // a line that continues another is of its kind
+        if !line.starts_with([' ', '\t']) {
+            secret = is_secret(line);
+        }
+        if !secret {
+            tokens_hidden(&without_passwords(line), log, &mut out);
+        }
+    }
+    out
+}
+
+/// The user parts of our Record-Route entries are tokens, wherever they stand.
+fn tokens_hidden(line: &str, log: &Log, out: &mut String) {
+    let mut rest = line;
+    while let Some((before, token)) = rest.split_once(":rm-") {
+        let end = token.find(ENDS).unwrap_or(token.len());
+        let (hidden, behind) = token.split_at(end);
+        out.push_str(&log.masked(&format!("{before}:")));
+        out.push_str("rm-");
+        out.push_str(if behind.starts_with('@') { "***" } else { hidden });
+        rest = behind;
+    }
+    out.push_str(&log.masked(rest));
+}
+
+/// `sip:user:password@host` (RFC 3261 §19.1.1) with three stars for the password.
+fn without_passwords(line: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((_, behind)) = scheme(rest) {
+        let end = behind.find(ENDS).unwrap_or(behind.len());
+        let (user, after) = behind.split_at(end);
+        let password = user
+            .split_once(':')
+            .filter(|(_, password)| after.starts_with('@') && !password.contains([';', '?']));
+        out.push_str(rest.get(..rest.len() - behind.len()).unwrap_or_default());
+        match password {
+            Some((user, _)) => {
+                out.push_str(user);
+                out.push_str(":***");
+            }
+            None => out.push_str(user),
+        }
+        rest = after;
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(line);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// What stands before and behind the scheme of the first SIP URI.
+fn scheme(text: &str) -> Option<(&str, &str)> {
+    let (sip, sips) = (text.split_once("sip:"), text.split_once("sips:"));
+    [sip, sips].into_iter().flatten().min_by_key(|(before, _)| before.len())
+}
+
+fn is_secret(line: &str) -> bool {
+    const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "x-genesys-udata_"];
+    let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+    SECRET.iter().any(|secret| name.starts_with(secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+    use model::time::Millis;
+    use telemetry::Log;
+
+    fn silent(text: &str) -> String {
+        shown(text, &Log::silent(|| Millis(0)))
+    }
+
+    #[test]
+    fn no_token_no_credentials_and_masked_users() {
+        let text = "INVITE sip:dialog@10.0.0.11 SIP/2.0\r\n\
+                    Record-Route: <sip:rm-AQEBk_KgfFt9@10.0.0.5:5060;lr>\r\n\
+                    authorization : Digest username=\"a\"\r\n\
+                    X-Genesys-UData_pin: 4711\r\n\
+                    From: <sip:+4930123@x>;tag=1\r\n\r\n";
+        let expected = "INVITE sip:dialog@10.0.0.11 SIP/2.0\r\n\
+                        Record-Route: <sip:rm-***@10.0.0.5:5060;lr>\r\n\
+                        From: <sip:+4***23@x>;tag=1\r\n\r\n";
+        assert_eq!(silent(text), expected);
+    }
+
+    #[test]
+    fn secrets_that_are_folded_or_stand_in_uris() {
+        for (text, expected) in [
+            (
+                "Authorization: Digest\r\n username=\"a\",\r\n\tresponse=\"b\"\r\nA: b\r\n",
+                "A: b\r\n",
+            ),
+            ("X-Genesys-UData_pin:\r\n 4711\r\n\r\n", "\r\n"),
+            ("BYE sips:rm-AQEB@h:5061;lr SIP/2.0\r\n", "BYE sips:rm-***@h:5061;lr SIP/2.0\r\n"),
+            (
+                "Route: <sip:rm-AQEB@h;lr>, <sip:rm-AQEC@i;lr>,<sip:j;lr>\r\n",
+                "Route: <sip:rm-***@h;lr>, <sip:rm-***@i;lr>,<sip:j;lr>\r\n",
+            ),
+            ("To: <sip:rm-1:5060>\r\n", "To: <sip:rm-1:5060>\r\n"),
+            ("To: <sip:alexandra:secret@h>\r\n", "To: <sip:al*****@h>\r\n"),
+            ("To: <sips:a:b@h>, sip:h:5060;x=a@b\r\n", "To: <sips:a:*****@h>, sip:h:***=a@b\r\n"),
+            ("To: sip:h:5060\r\n", "To: sip:h:5060\r\n"),
+        ] {
+            let shown = silent(text);
+            assert_eq!(shown, expected, "{text}");
+            for secret in ["secret", "AQE", "4711", "Digest", "response"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+    }
+}
