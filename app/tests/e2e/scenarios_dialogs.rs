@@ -101,7 +101,7 @@ fn scenario_33_a_rotation_of_keys_fails_no_request(site: &Site, rm: &Process, pl
     let media = Media::start_at(place);
     let numbers = [KEYS];
     let hold_each = Duration::from_secs(1);
-    let half = Plan { hold: hold_each, ..Plan::new(site.sip(), &numbers, 500) };
+    let half = Plan { rate: 50, hold: hold_each, ..Plan::new(site.sip(), &numbers, 500) };
     let rotate = |lines: &str, known: &str| {
         site.write("keys", lines);
         rm.signal("HUP");

@@ -32,12 +32,19 @@ fn scenarios_48_and_54() {
         Tenant::new("placed", PLACED, &placed).objects(),
         Tenant { spec: "{ policy: { usage_limit: 1 } }", ..Tenant::new("full", FULL, &[full]) }
             .objects(),
-        // the time after which the other is tried, and long after which both are well again
+        // one that is given up soon and is not well again soon, and another in its place
         Tenant {
-            group: "services: [voicexml], quarantine: 60s",
-            ..Tenant::new("silent", SILENT, &silent)
+            group: "services: [voicexml], preference: 1, quarantine: 60s",
+            ..Tenant::new("silent", SILENT, &silent[..1])
         }
         .objects(),
+        format!(
+            "---\nkind: ResourceGroup\nname: next\ntenant: silent\n\
+             spec: {{ services: [voicexml], preference: 2, try_timeout: 30s, \
+               monitor: {{ method: none }}, \
+               resources: [{{ name: silent-2, address: \"sip:{}\" }}] }}\n",
+            silent[1]
+        ),
         Tenant::new("figures", FIGURES, &[figures]).objects(),
         Tenant::new("broken", BROKEN, &[broken]).objects(),
     ];

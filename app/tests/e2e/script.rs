@@ -13,6 +13,7 @@
 //! | `foreign` | sent by a peer that plays no script |
 //! | `of METHOD` | which request is answered, where it is not the last one |
 //!
+//! `< CUE` waits until the test says so ([`crate::player::Player::cue`]).
 //! `wait 200` waits, in milliseconds; `stay 200` at the end does too, and says its last word again
 //! to whoever did not get it. After an INVITE a 100 may come, and must where it has to be waited
 //! for (before a CANCEL, RFC 3261 §9.1); answers are matched by number and method of CSeq; CANCEL
@@ -244,7 +245,10 @@ impl<'a> Writer<'a> {
     }
 
     fn send(&mut self, lines: &str, repeats: bool, attributes: &str) {
-        let retrans = if repeats { " retrans=\"500\"" } else { "" };
+        // What is said again brings a second ACK, which no script awaits: on a good line it is said
+        // again only where the machine stood still for long.
+        let first = if self.lossy { 500 } else { 4000 };
+        let retrans = if repeats { format!(" retrans=\"{first}\"") } else { String::new() };
         writeln!(self.xml, "<send{retrans}{attributes}><![CDATA[\n{lines}\n]]></send>").unwrap();
         self.index += 1;
     }
