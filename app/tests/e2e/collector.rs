@@ -1,5 +1,5 @@
-//! Debian's Kamailio as a HEPv3 collector: it reads each packet by itself and writes down what is in
-//! it.
+//! Debian's Kamailio as a HEPv3 collector: it reads each packet by itself and writes down what is
+//! in it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -184,8 +184,8 @@ pub const APPEND_BYTES: usize = 1 << 20;
 pub const BACKLOG_BYTES: usize = 64 << 20;
 /// How often a spool that was full is tried again.
 pub const SPOOL_RETRY: Duration = Duration::from_millis(100);
-/// Heads of messages that are kept: 32 MiB in all, some 3,000 calls (rm.md §10.1). Beyond: the oldest
-/// segment is overwritten as a whole.
+/// Heads of messages that are kept: 32 MiB in all, some 3,000 calls (rm.md §10.1). Beyond: the
+/// oldest segment is overwritten as a whole.
 pub const HEADS_SEGMENTS: usize = 128;
 /// Bytes of a segment: copied in one turn, and so much is overwritten at once.
 pub const HEADS_SEGMENT: usize = 256 << 10;

@@ -1,7 +1,8 @@
 //! One entry of the ring as bytes: five words, then a head or a Call-ID.
 //!
-//! The words are little-endian: length of the entry (32 bits), kind, transport, listener and address
-//! family (8 each); time in ms; address or GUID (128 bits); port, and the message's size (16, 32).
+//! The words are little-endian: length of the entry (32 bits), kind, transport, listener and
+//! address family (8 each); time in ms; address or GUID (128 bits); port, and the message's size
+//! (16, 32).
 //! Only this process reads them again.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -1,7 +1,8 @@
 //! `/v1/calls/{guid}/sip`: the messages of a call in order, also of one that is over (rm.md §10.1).
 //!
 //! The ring is gone through from its oldest segment to its newest, one in a turn of the engine, and
-//! twice: for the Call-IDs of the session's legs, then for their messages. What it has lost is told.
+//! twice: for the Call-IDs of the session's legs, then for their messages. What it has lost is
+//! told.
 
 use crate::http::Shared;
 use crate::http::access::Operator;
