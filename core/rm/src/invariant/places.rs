@@ -2,7 +2,8 @@
 //! and watched tries that live. Each of them is where it belongs, and nobody else is anywhere, so
 //! the load of a resource is the number of what lives on it.
 
-use crate::pool::{Member, Occupant};
+use crate::forward::Hunt;
+use crate::pool::{Member, Occupant, Pick};
 use crate::proxy::Proxy;
 use crate::session::State;
 
@@ -23,8 +24,12 @@ impl Proxy {
             }
             instances += member.instances.len();
         }
-        // every hunt has its leg where its try is (above): what is more has no try
-        if trying != self.hunts.len() {
+        // every hunt has its leg where its try is (above), but for a host outside: what is more has
+        // no try
+        let is_inside = |hunt: &Hunt| {
+            hunt.current.as_ref().is_none_or(|current| current.member != Pick::OUTSIDE.member)
+        };
+        if trying != self.hunts.iter().filter(|(_, hunt)| is_inside(hunt)).count() {
             return Err("a place of a leg that is not tried there");
         }
         if instances != self.pool.conferences.len() {
@@ -49,13 +54,14 @@ impl Proxy {
         }
         for (_, hunt) in &self.hunts {
             let Some(current) = &hunt.current else { return Err("a hunt without a try") };
-            if !is_on(current.member, Occupant::Leg(hunt.leg)) {
+            let outside = current.member == Pick::OUTSIDE.member;
+            if !outside && !is_on(current.member, Occupant::Leg(hunt.leg)) {
                 return Err("a leg is not where it is tried");
             }
         }
         for (_, watch) in &self.watches {
             let Some((member, number)) = watch.place() else { continue };
-            if !is_on(member, Occupant::Watch(number)) {
+            if member != Pick::OUTSIDE.member && !is_on(member, Occupant::Watch(number)) {
                 return Err("a watched try has lost its place");
             }
         }
