@@ -27,10 +27,14 @@ mod writer;
 /// Lines that may wait for the writer.
 const QUEUE_LINES: usize = 8192;
 
+/// Who did what: printed at every level and in every flood, or the one who turns the log off is
+/// told by nothing.
+const AUDIT: u16 = 10801;
+
 /// Where lines go and how they look.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Least important level that is printed, at the beginning; `None` prints nothing.
+    /// Least important level that is printed, at the beginning; `None` prints audit lines alone.
     pub level: Option<Level>,
     /// Text or JSON.
     pub format: Format,
@@ -146,11 +150,12 @@ impl Log {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         let level = find(number).level;
-        if !shared.filter.prints(level, shared.clock, session, fields) {
+        let is_audit = number == AUDIT;
+        if !is_audit && !shared.filter.prints(level, shared.clock, session, fields) {
             return;
         }
         let at = (shared.clock)();
-        if level != Level::Critical && !self.admitted(number, at) {
+        if !is_audit && level != Level::Critical && !self.admitted(number, at) {
             return;
         }
         self.print(number, at, session, fields);
@@ -268,6 +273,20 @@ mod tests {
         assert_eq!(lines.iter().filter(|line| line.contains(" 20401 ")).count(), 100);
         assert_eq!(lines.iter().filter(|line| line.contains(" CRIT 20901 rm-1 301 - ")).count(), 1);
         assert!(log.counts().contains(&(20401, 500)));
+    }
+
+    #[test]
+    fn who_did_what_is_told_at_every_level_and_in_every_flood() {
+        let (log, captured) = Log::capture(noon);
+        log.set_level(None);
+        log.emit(20901, None, &[]);
+        for _ in 0..500 {
+            log.emit(AUDIT, None, &[("action", "log")]);
+        }
+        log.flush();
+        let lines = captured.lines();
+        assert_eq!(lines.iter().filter(|line| line.contains(" 10801 ")).count(), 500);
+        assert_eq!(lines.len(), 500);
     }
 
     #[test]
