@@ -209,6 +209,13 @@ impl Sources {
         })
     }
 
+    /// Whether a resource is called there: on UDP by address and port, on streams by address.
+    pub(crate) fn is_resource(&self, target: Target) -> bool {
+        let Target { transport, remote } = target;
+        let here = self.by_ip.get(&remote.ip().to_canonical());
+        here.into_iter().flatten().any(|(port, ..)| transport.is_stream() || *port == remote.port())
+    }
+
     /// On UDP by address and port, on streams by address.
     fn resource(&self, flow: Flow) -> Option<(u16, usize, Role)> {
         let own = self.by_ip.get(&flow.remote.ip().to_canonical()).and_then(|here| {

@@ -7,7 +7,7 @@
 
 use model::config::Service;
 use model::record::{Stage, Verdict};
-use sip::locate::Goal;
+use sip::locate::{Goal, Target};
 use sip::uri::Uri;
 
 use super::through::{Found, Through};
@@ -50,12 +50,29 @@ impl Proxy {
         let way = match through {
             Some(through) => Ok(through.clone()),
             None => match self.find(now, uri, is_secure(message)) {
-                Ok(Found::Through(through)) => Ok(through),
+                Ok(Found::Through(through)) => self.past_inside(through, uri),
                 Ok(Found::Name(goal)) => return Err(goal),
                 Err(no) => Err(no),
             },
         };
         Ok(Some(Box::new(Outside { uri: line.uri.to_owned(), way })))
+    }
+
+    /// The way without the addresses that are inside.
+    ///
+    /// # Errors
+    /// `relay-refused`: none is left.
+    fn past_inside(&self, mut through: Through, uri: &Uri<'_>) -> Result<Through, No> {
+        through.targets.retain(|target| !self.is_inside(*target));
+        if through.targets.is_empty() {
+            return Err(No::new(Reason::RelayRefused, uri.text));
+        }
+        Ok(through)
+    }
+
+    /// A resource is there: called so, it would be called past its places and its state.
+    fn is_inside(&self, target: Target) -> bool {
+        self.sources.is_resource(target)
     }
 
     /// Some tenant sees no group of gateways.

@@ -11,7 +11,7 @@ use sip::uri::Uri;
 
 use crate::platform::invite_to;
 use crate::tables::cases;
-use crate::world::{CALLER, Dialog, MCP1, Sent, World, address, header, objects, reply, settings};
+use crate::world::{CALLER, Dialog, MCP1, MCP2, Sent, World, address, header, objects, reply, settings};
 
 /// A host outside.
 const HOST: &str = "198.51.100.7:5060";
@@ -176,6 +176,21 @@ fn a_host_name() {
     let second = world.take(other);
     world.udp(other, &reply(&second, 200, "t", &format!("Contact: <sip:a@{other}>\r\n")));
     assert_eq!(status(&world.take(MCP1)), "200");
+}
+
+/// A resource among the addresses of a name is not called.
+#[test]
+fn a_host_name_of_a_resource() {
+    for (to, expected) in [(&[MCP2, HOST][..], ""), (&[MCP2], "403")] {
+        let mut world = world(true, "none");
+        world.udp(MCP1, &call("sip:dialog@b.example:5070", MCP1));
+        resolve(&mut world, "sip:b.example:5070", to);
+        assert!(world.try_take(MCP2).is_none());
+        let answer = world.try_take(MCP1).unwrap_or_default();
+        assert_eq!(answer.split(' ').nth(1).unwrap_or_default(), expected, "{to:?}");
+        assert_eq!(world.try_take(HOST).is_some(), expected.is_empty());
+        world.proxy.invariant().unwrap();
+    }
 }
 
 /// A name that leads nowhere matters only where no gateway takes the call.
