@@ -70,9 +70,10 @@ impl Proxy {
         Ok(through)
     }
 
-    /// A resource is there: called so, it would be called past its places and its state.
+    /// It is ours, which would be a loop, or a resource's, which would be called past its places
+    /// and its state.
     fn is_inside(&self, target: Target) -> bool {
-        self.sources.is_resource(target)
+        own::is_own_address(&self.settings, target.remote) || self.sources.is_resource(target)
     }
 
     /// Some tenant sees no group of gateways.

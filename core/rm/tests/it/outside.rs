@@ -11,7 +11,9 @@ use sip::uri::Uri;
 
 use crate::platform::invite_to;
 use crate::tables::cases;
-use crate::world::{CALLER, Dialog, MCP1, MCP2, Sent, World, address, header, objects, reply, settings};
+use crate::world::{
+    CALLER, Dialog, MCP1, MCP2, Sent, World, address, header, objects, reply, settings,
+};
 
 /// A host outside.
 const HOST: &str = "198.51.100.7:5060";
