@@ -47,7 +47,7 @@ use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::record::Story;
 use crate::reject::{No, Reason};
 use crate::select::cucm;
-use crate::session::{Kind, Leg, Session, Text};
+use crate::session::{Kind, Leg, ResourceNames, Session, Text};
 use crate::timer::Timer;
 use crate::token::{self, Token};
 use draft::Draft;
@@ -89,6 +89,8 @@ pub(crate) struct Try {
     /// Transaction number of its branch.
     pub(crate) number: u64,
     pub(crate) member: usize,
+    /// Who that is.
+    pub(crate) names: Arc<ResourceNames>,
     /// Why it was chosen.
     pub(crate) by: &'static str,
     /// dbid of the group in which it was chosen.
@@ -284,6 +286,7 @@ impl Proxy {
         let options = ClientOptions { timeout: Some(timeout + grace) };
         let client = self.endpoint.request(now.mono, flow, bytes, options);
         let trust = self.trust_of_try(key, pick, flow);
+        let names = self.names_of_try(key, pick.member, flow.remote);
         self.clients.insert(client, ClientUse::Hunt(key));
         self.timers.set(now.mono + self.settings.timers.c, Timer::TimerC(key));
         let owed = self.asked_timer(key).owed();
@@ -292,6 +295,7 @@ impl Proxy {
                 client,
                 number,
                 member: pick.member,
+                names,
                 by: pick.by,
                 group,
                 target,

@@ -23,6 +23,7 @@ use crate::proxy::Proxy;
 use crate::record::trace::step;
 use crate::record::{self, Story};
 use crate::reject::{No, Reason};
+use crate::session::ResourceNames;
 use crate::timer::Timer;
 
 impl Proxy {
@@ -63,7 +64,8 @@ impl Proxy {
         let took = now.mono.saturating_sub(began);
         if let Some(mut story) = self.hunts.get_mut(key).map(|hunt| std::mem::take(&mut hunt.story))
         {
-            self.note_try(&mut story, member, outcome.label(), outcome.code(), Some(outcome), took);
+            let (label, code) = (outcome.label(), outcome.code());
+            self.note_try(&mut story, &current.names, label, code, Some(outcome), took);
             if let Some(hunt) = self.hunts.get_mut(key) {
                 hunt.story = story;
             }
@@ -238,19 +240,18 @@ impl Proxy {
         }
     }
 
-    /// One line of `tries`, and the counter.
+    /// One line of `tries`, and the counter, in which all hosts outside are one.
     pub(crate) fn note_try(
         &mut self,
         story: &mut Story,
-        member: usize,
+        names: &Arc<ResourceNames>,
         label: &'static str,
         status: Option<u16>,
         why: Option<Outcome>,
         took: Duration,
     ) {
-        let Some(member) = self.pool.get(member) else { return };
-        let names = &member.names;
-        self.counters.tried(&names.group, &names.name, label);
+        let counted = if names.dbid == Dbid(0) { &names.group } else { &names.name };
+        self.counters.tried(&names.group, counted, label);
         match &why {
             Some(why) => story.trace.push(step(Stage::Forward, &names.name, Verdict::Failed, why)),
             None => {

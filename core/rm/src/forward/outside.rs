@@ -5,7 +5,11 @@
 //! Looked up before the call is remembered, for the host may be a name; used when stage 7 has
 //! nobody. Must not permit anything: stage 6 has done so by then.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use model::config::Service;
+use model::id::Dbid;
 use model::record::{Stage, Verdict};
 use sip::locate::{Goal, Target};
 use sip::uri::Uri;
@@ -17,6 +21,7 @@ use crate::pool::{Pick, Plan};
 use crate::proxy::Proxy;
 use crate::record::trace::{Trace, step};
 use crate::reject::{No, Reason};
+use crate::session::ResourceNames;
 use crate::settings::Role;
 
 /// The host in a Request-URI, in case that nobody else takes the call.
@@ -126,6 +131,29 @@ impl Proxy {
         let address = self.pool.get(member).and_then(|member| member.address.as_ref());
         let address = address.ok_or_else(|| No::new(Reason::Internal, "no address"))?;
         Ok((&address.uri, address.secure))
+    }
+
+    /// Who is tried: a member of the pool, or a host outside, told by the address that is called
+    /// and, where its Request-URI says something else, by that.
+    pub(super) fn names_of_try(
+        &self,
+        hunt: usize,
+        member: usize,
+        remote: SocketAddr,
+    ) -> Arc<ResourceNames> {
+        if let Some(member) = self.pool.get(member) {
+            return Arc::clone(&member.names);
+        }
+        let through = self.hunts.get(hunt).and_then(|hunt| hunt.through.as_deref());
+        let uri = through.and_then(|through| through.outside.as_deref()).map(Uri::parse);
+        let host = uri.and_then(Result::ok).filter(|uri| uri.host_ip() != Some(remote.ip()));
+        let mut name = remote.to_string();
+        if let Some(uri) = host {
+            name.push(' ');
+            name.push_str(uri.host);
+        }
+        let (group, address) = (Pick::OUTSIDE.by.to_owned(), remote.to_string());
+        Arc::new(ResourceNames { group, name, dbid: Dbid(0), address })
     }
 
     /// What explain knows of it: it cannot wait for a name.

@@ -90,7 +90,7 @@ impl Proxy {
         if let Some(member) = self.pool.get_mut(member) {
             member.tried(now.mono, Tried::Answered, "");
         }
-        self.note_try(&mut story, member, "placed", message.status(), None, took);
+        self.note_try(&mut story, &current.names, "placed", message.status(), None, took);
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.story = story;
         }
@@ -147,7 +147,7 @@ impl Proxy {
                 member.tried(now.mono, Tried::Answered, "");
             }
             let took = now.mono.saturating_sub(current.began);
-            self.note_try(&mut hunt.story, current.member, "placed", Some(status), None, took);
+            self.note_try(&mut hunt.story, &current.names, "placed", Some(status), None, took);
         }
         let timer = session_timer::agreed(message, owed);
         let mut route = std::mem::take(&mut self.scratch);

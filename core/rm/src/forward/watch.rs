@@ -27,6 +27,7 @@ use crate::dialog::hop::is_secure;
 use crate::limits;
 use crate::pool::{Direction, Occupant};
 use crate::proxy::{ClientUse, Proxy};
+use crate::session::ResourceNames;
 use crate::timer::Timer;
 use crate::token::tag_hash;
 
@@ -35,6 +36,7 @@ use crate::token::tag_hash;
 pub(crate) struct Watch {
     number: u64,
     member: usize,
+    names: Arc<ResourceNames>,
     direction: Direction,
     flow: Flow,
     sent: Vec<u8>,
@@ -97,10 +99,11 @@ impl Proxy {
             leg.events += 2;
         }
         let until = now.mono + limits::WATCH;
-        let Try { number, member, flow, sent, .. } = current;
+        let Try { number, member, names, flow, sent, .. } = current;
         let watch = self.watches.insert(Watch {
             number,
             member,
+            names,
             direction,
             flow,
             sent,
@@ -213,9 +216,8 @@ impl Proxy {
 
     fn late(&mut self, now: Now, key: usize, status: u16) {
         let Some(watch) = self.watches.get_mut(key) else { return };
-        let Some(member) = self.pool.get(watch.member) else { return };
-        count(&mut self.counters.late_answers, &member.names.group, status);
-        let names = Arc::clone(&member.names);
+        let names = Arc::clone(&watch.names);
+        count(&mut self.counters.late_answers, &names.group, status);
         let text = format_args!("{}|{status}", names.name);
         let (guid, leg, epoch, number) = watch.whose;
         let whose = (guid, leg, epoch);

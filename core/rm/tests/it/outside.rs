@@ -94,6 +94,14 @@ fn the_table() {
     assert!(rows > 15, "{rows}");
 }
 
+/// Where the tries of a record went, and what was answered.
+fn told_tries(record: &Value) -> Vec<(String, Value)> {
+    let tries = record["tries"].as_array().into_iter().flatten();
+    tries
+        .map(|one| (one["resource"].as_str().unwrap().to_owned(), one["sip_status"].clone()))
+        .collect()
+}
+
 /// From the INVITE to the BYE, with the records of it; nothing internal leaves.
 #[test]
 fn a_call_and_its_end() {
@@ -113,6 +121,7 @@ fn a_call_and_its_end() {
     let told = ["call_type", "service", "placed_by"].map(|name| start[name].as_str().unwrap());
     assert_eq!(told, ["OUTBOUND", "gateway", "outside"]);
     assert_eq!(start["resource"], Value::Null);
+    assert_eq!(told_tries(start), [(HOST.to_owned(), json!(200))]);
     let mut callee = Dialog::of_callee(&sent.text, "t", &contact);
     world.udp(HOST, &callee.request("BYE", HOST, "b"));
     let bye = world.take(MCP1);
@@ -134,7 +143,11 @@ fn failures() {
         let sent = sent(&mut world);
         world.udp(HOST, &reply(&sent.text, code, "t", ""));
         assert_eq!(status(&world.take(MCP1)), told);
-        assert_eq!(world.ends()[0]["reason"], reason);
+        let end = world.ends()[0];
+        assert_eq!(end["reason"], reason);
+        assert_eq!(told_tries(end), [(HOST.to_owned(), json!(code))]);
+        let counted = &world.proxy.counters().tries["outside"]["outside"];
+        assert_eq!(counted.values().sum::<u64>(), 1, "{counted:?}");
         assert!(world.proxy.resources().iter().all(|one| one.state == "healthy"));
     }
     let mut silent = world(true, "none");
@@ -144,11 +157,29 @@ fn failures() {
     assert_eq!(silent.try_take(MCP1), None);
     silent.run(Duration::from_millis(1));
     assert_eq!(status(&silent.take(MCP1)), "408");
+    assert_eq!(told_tries(silent.ends()[0]), [(HOST.to_owned(), Value::Null)]);
     let mut broken = world(true, "none");
     let flow = sent(&mut broken).flow;
     broken.input(Input::FlowFailed { flow });
     assert_eq!(status(&broken.take(MCP1)), "502");
     assert_eq!(broken.ends()[0]["reason"], "next-hop");
+}
+
+/// Who was not waited for any longer, and answers nevertheless, is told too.
+#[test]
+fn a_late_answer() {
+    let mut world = world(true, "none");
+    let sent = sent(&mut world);
+    world.run(Duration::from_secs(32));
+    world.wire.clear();
+    let contact = format!("Contact: <sip:alice@{HOST}>\r\n");
+    world.udp(HOST, &reply(&sent.text, 200, "t", &contact));
+    assert!(world.take(HOST).starts_with("ACK "));
+    assert!(world.take(HOST).starts_with("BYE "));
+    let mut late = world.records.iter().filter(|one| one.json["log_id"] == "late-answer");
+    assert_eq!(late.next().unwrap().json["text"], format!("{HOST}|200"));
+    assert_eq!(world.proxy.counters().late_answers["outside"][&200], 1);
+    world.proxy.invariant().unwrap();
 }
 
 fn resolve(world: &mut World, name: &str, to: &[&str]) {
@@ -178,6 +209,8 @@ fn a_host_name() {
     let second = world.take(other);
     world.udp(other, &reply(&second, 200, "t", &format!("Contact: <sip:a@{other}>\r\n")));
     assert_eq!(status(&world.take(MCP1)), "200");
+    let told = format!("{other} b.example");
+    assert_eq!(told_tries(world.phase("start")[0]), [(told, json!(200))]);
 }
 
 /// A resource among the addresses of a name is not called.
