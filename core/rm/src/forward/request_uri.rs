@@ -145,7 +145,8 @@ impl Target {
         let scheme = if self.secure || secure { "sips" } else { "sip" };
         let (user, tail) = self.text.split_at_checked(self.user).unwrap_or_default();
         // writing to a String cannot fail
-        let _ = write!(out, "{scheme}:{user}@{}", parsed.host);
+        let at = if user.is_empty() { "" } else { "@" };
+        let _ = write!(out, "{scheme}:{user}{at}{}", parsed.host);
         if let Some(port) = parsed.port {
             let _ = write!(out, ":{port}");
         }
