@@ -20,6 +20,7 @@ pub(crate) mod resource;
 pub(crate) mod scheme;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,6 +204,12 @@ impl Pool {
         sums.is_full()
     }
 
+    /// A resource that has left the configuration or moved has calls at this address.
+    pub(crate) fn is_left_at(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.members.iter().any(|(_, member)| member.is_left_at(ip))
+    }
+
     /// Members that the configuration no longer has, that carry nothing and of which nobody
     /// `awaits` anything are forgotten; gives back their keys with the probe that is planned and
     /// the one that is out.
@@ -296,6 +303,7 @@ impl Member {
             self.names = Arc::new(names);
         }
         self.configured = Some(ix);
+        self.leave_address();
         self.reach.set(&resource.address);
         self.address = Some(resource.address.clone());
         self.capacity = resource.capacity;

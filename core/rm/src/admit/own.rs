@@ -60,6 +60,15 @@ pub(crate) fn is_own(settings: &Settings, uri: &Uri<'_>) -> bool {
         && is_own_host(settings, uri)
 }
 
+/// One of our listeners: what is sent there passes our own gate.
+pub(crate) fn is_listener(settings: &Settings, address: SocketAddr) -> bool {
+    settings.listeners.iter().any(|listener| {
+        let bound = listener.bound;
+        let here = bound.ip().is_unspecified() || bound.ip() == address.ip().to_canonical();
+        here && bound.port() == address.port()
+    })
+}
+
 /// An address to which nothing may ever be sent (rm.md §1.8).
 pub(crate) fn is_forbidden(ip: IpAddr) -> bool {
     match ip.to_canonical() {

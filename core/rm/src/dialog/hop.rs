@@ -177,14 +177,16 @@ impl Proxy {
         let listener =
             self.egress(transport, remote).ok_or_else(|| No::new(Reason::NextHop, text))?;
         let ip = remote.ip();
-        if own::is_forbidden(ip) || (own::is_local(ip) && !self.is_declared(ip)) {
+        let local = own::is_local(ip) && !own::is_listener(&self.settings, remote);
+        if own::is_forbidden(ip) || (local && !self.is_declared(ip)) {
             return Err(No::new(Reason::RelayRefused, text));
         }
         Ok(Flow { transport, listener, remote, conn: None })
     }
 
+    /// A peer or resource is there, or one that has left or moved while calls are up on it.
     fn is_declared(&self, ip: IpAddr) -> bool {
-        self.sources.is_declared(&self.settings, ip)
+        self.sources.is_declared(&self.settings, ip) || self.pool.is_left_at(ip)
     }
 
     /// A statement that differs from what is known is followed for a trusted source only; for a
@@ -198,6 +200,10 @@ impl Proxy {
         to: Option<SocketAddr>,
         located: &Located,
     ) -> Result<(), No> {
+        // of another leg of a call that passes through us more than once: sealed, and judged there
+        if own::is_own(&self.settings, stated) {
+            return Ok(());
+        }
         let named = Goal::of_uri(stated).filter(|goal| goal.name().is_some());
         let known = located.leg.and_then(|key| self.table.leg(key)).is_some_and(|leg| {
             let (target, route) = towards(located.side.other());

@@ -33,9 +33,9 @@ impl Proxy {
     /// `no-dialog`, `bad-token`, `relay-refused`.
     pub(crate) fn locate(&self, message: &Message<'_>) -> Result<Located, No> {
         let line = message.request().ok_or_else(|| No::from(Reason::Malformed))?;
-        let own = self.own_routes(message);
         let ours = line.target.scheme.is_sip() && own::is_own_host(&self.settings, &line.target);
         let in_uri = line.target.user.filter(|user| ours && user.starts_with(PREFIX));
+        let own = self.routes_of_leg(message, in_uri.is_some_and(|user| user != BARE));
         let mut bad = false;
         let mut token = None;
         let entries = message.routes().take(own);
@@ -76,6 +76,19 @@ impl Proxy {
         };
         let side = if caller { Side::Caller } else { Side::Callee };
         Ok(Located { own, targetless: ours, token, leg, side })
+    }
+
+    /// How many topmost Route values are ours and of one leg: an entry with its token, or both
+    /// halves of a double one, of which one is bare. Those behind belong to another leg of a call
+    /// that passes through us again: it gets the request next. `token`: the Request-URI has it.
+    fn routes_of_leg(&self, message: &Message<'_>, mut token: bool) -> usize {
+        let mut bare = false;
+        let of_leg = |route: &sip::header::NameAddr<'_>| {
+            let user = Uri::parse(route.uri).ok().and_then(|uri| uri.user);
+            let half = if user.is_none_or(|user| user == BARE) { &mut bare } else { &mut token };
+            !std::mem::replace(half, true)
+        };
+        message.routes().take(self.own_routes(message)).take_while(of_leg).count()
     }
 
     /// Whether a request with these tags is of the dialog that the leg has become. All tries of a

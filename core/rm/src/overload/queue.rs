@@ -2,7 +2,8 @@
 //!
 //! All packets of a whole second were late: it is one. A queue that grows is one sooner: an engine
 //! that was held up for a moment finds a long queue too, but one that shrinks. By how much it grows
-//! in a second tells the part of the load that nobody can serve.
+//! in a second tells the part of the load that nobody can serve. What came all at once waits for
+//! longer and longer too, but is no load: what grows must have come over a while.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ impl Queue {
             return None;
         }
         let since = *self.late_since.get_or_insert(now);
-        if self.trend.grown >= GROWS {
+        if self.trend.grown >= GROWS && self.trend.came_within() >= QUEUE_AGE {
             return Some(self.trend.surplus().max(FIRST));
         }
         (now.saturating_sub(since) >= OVERLOAD_AFTER).then_some(FIRST)
@@ -86,10 +87,22 @@ impl Trend {
         self.before = std::mem::replace(step, Step { begun: now, shortest: age });
     }
 
+    /// How much longer packets wait than when it began, and how long ago that is.
+    fn growth(&self) -> (Duration, Duration) {
+        let grown = self.before.shortest.saturating_sub(self.first.shortest);
+        (grown, self.before.begun.saturating_sub(self.first.begun))
+    }
+
+    /// The time in which those packets came.
+    fn came_within(&self) -> Duration {
+        let (grown, within) = self.growth();
+        within.saturating_sub(grown)
+    }
+
     /// The part of the load by which the queue has grown, of [`ALL`].
     fn surplus(&self) -> u32 {
-        let grown = self.before.shortest.saturating_sub(self.first.shortest).as_micros();
-        let within = self.before.begun.saturating_sub(self.first.begun).as_micros();
+        let (grown, within) = self.growth();
+        let (grown, within) = (grown.as_micros(), within.as_micros());
         u32::try_from(grown * u128::from(ALL) / within.max(1)).map_or(ALL, |part| part.min(ALL))
     }
 }
@@ -139,6 +152,9 @@ mod tests {
             let waited = held_up(at).and_then(|age| queue.waited(millis(at), millis(age)));
             assert_eq!(waited, None, "{at}");
         }
+        // 800 ms of work came at once, or within 90 ms
+        assert_eq!(sign(|at| (at < 800).then_some(at)), None);
+        assert_eq!(sign(|at| (at < 800).then_some(at - at * 90 / 800)), None);
         assert_eq!(sign(|_| Some(150)), Some((1_000, FIRST)));
         assert_eq!(sign(|_| Some(100)), None);
         // now this, now that, and never a calm moment: a second

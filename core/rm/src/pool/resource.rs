@@ -1,6 +1,7 @@
 //! One resource: what the configuration says, what is known of it, who is on it (rm.md §7.1).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,15 @@ use model::id::Dbid;
 use model::time::Millis;
 use sip::endpoint::ClientId;
 use sip::locate::Target;
+use smallvec::SmallVec;
 
 use super::health::{Health, Selfsaid};
 use super::occupants::{Occupant, Occupants};
 use super::reach::Reach;
 use crate::session::ResourceNames;
+
+/// Former addresses of a resource under calls: so many changes without a moment of rest.
+const LEFT: usize = 16;
 
 /// A resource, as long as it is configured or carries something.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(crate) struct Member {
     pub(crate) configured: Option<ResourceIx>,
     pub(crate) address: Option<ResourceAddress>,
     pub(crate) reach: Reach,
+    /// Where it was before, while calls are up there.
+    pub(crate) left: SmallVec<[IpAddr; 1]>,
     pub(crate) capacity: Option<u32>,
     pub(crate) port_usage: PortUsage,
     pub(crate) passive: bool,
@@ -140,6 +147,7 @@ impl Member {
             configured: None,
             address: None,
             reach: Reach::default(),
+            left: SmallVec::new(),
             capacity: None,
             port_usage: PortUsage::InAndOut,
             passive: false,
@@ -173,6 +181,28 @@ impl Member {
     /// Its load: the size of a set.
     pub(crate) fn used(&self) -> usize {
         self.occupants.len() + self.others.len()
+    }
+
+    /// Calls are up that know it at this address, which the configuration says no longer.
+    pub(crate) fn is_left_at(&self, ip: IpAddr) -> bool {
+        let gone = self.configured.is_none();
+        let is_there = |target: Target| target.remote.ip().to_canonical() == ip;
+        self.used() > 0 && (self.left.contains(&ip) || (gone && self.reach.all().any(is_there)))
+    }
+
+    /// The configuration is about to say where it is: where it was is left while calls are up.
+    pub(crate) fn leave_address(&mut self) {
+        let now = self.reach.all().map(|target| target.remote.ip().to_canonical());
+        let now: SmallVec<[IpAddr; 2]> = now.collect();
+        if self.used() == 0 {
+            self.left.clear();
+            return;
+        }
+        for ip in now {
+            if !self.left.contains(&ip) && self.left.len() < LEFT {
+                self.left.push(ip);
+            }
+        }
     }
 
     /// Places that nobody has taken or reserved; none: without bound.

@@ -45,6 +45,7 @@ mod restore;
 mod scenarios;
 mod session_timer;
 mod single;
+mod spirals;
 mod size;
 mod tables;
 mod through;
