@@ -124,8 +124,7 @@ fn resources(out: &mut Exposition, resources: &[ResourceView]) {
     }
     out.family(names::RM_PR_STATUS, Kind::Gauge, "a resource's state, always 1");
     for resource in resources {
-        let usable = matches!(resource.state, "healthy" | "full");
-        let status = if usable { "AVAILABLE" } else { "UNAVAILABLE" };
+        let status = pr_status(resource.state);
         out.sample(&[("rmPRName", &resource.name), ("rmPRStatus", status)], 1.0);
     }
     out.family(names::RM_PR_ACTIVE_CALLS, Kind::Gauge, "legs on a resource");
@@ -136,6 +135,11 @@ fn resources(out: &mut Exposition, resources: &[ResourceView]) {
     for resource in resources {
         out.sample(&[("rmPRName", &resource.name)], float(resource.total));
     }
+}
+
+/// The word of GVP's MIB for a state (rm.md §7.1).
+fn pr_status(state: &str) -> &'static str {
+    if matches!(state, "healthy" | "full") { "AVAILABLE" } else { "UNAVAILABLE" }
 }
 
 /// What the resources of a group are together.
@@ -241,6 +245,29 @@ fn nested<K: ToString>(
     for (first, all) in counts {
         for (second, count) in all {
             out.sample(&[(outer, first), (inner, &second.to_string())], float(*count));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STATES, pr_status};
+
+    #[test]
+    fn the_word_of_each_state_is_that_of_the_table() {
+        let table = [
+            ("unknown", "UNAVAILABLE"),
+            ("healthy", "AVAILABLE"),
+            ("full", "AVAILABLE"),
+            ("draining", "UNAVAILABLE"),
+            ("quarantined", "UNAVAILABLE"),
+            ("dead", "UNAVAILABLE"),
+            ("disabled", "UNAVAILABLE"),
+        ];
+        assert_eq!(table.len(), STATES.len());
+        for (state, word) in table {
+            assert!(STATES.contains(&state), "{state}");
+            assert_eq!(pr_status(state), word, "{state}");
         }
     }
 }
