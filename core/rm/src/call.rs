@@ -210,6 +210,7 @@ impl Proxy {
         let Some((session, leg)) = self.table.both(call.leg) else {
             return Err(Reason::Internal.into());
         };
+        let begun = session.lingers.is_some() || self.usage.contains(policy::ROOT, leg.session);
         let mut dialled = std::mem::take(&mut self.scratch);
         dialled.clear();
         if leg.kind == Kind::Outbound {
@@ -220,6 +221,7 @@ impl Proxy {
             profile: choice.profile,
             service: choice.service,
             direction: leg.kind,
+            counts_as: if begun { session.kind } else { leg.kind },
             transfer: leg.kind == Kind::Outbound && self.has_call_from_outside(leg.session),
             number: &dialled,
             session: leg.session,
@@ -251,7 +253,11 @@ impl Proxy {
         let (key, kind) = (leg.session, leg.kind);
         let joined = self.usage.contains(policy::ROOT, key);
         let Some(session) = self.table.session_mut(key) else { return };
-        if !joined {
+        if session.lingers.take().is_some() {
+            // it lives again, and counts where its tenant stands now
+            let profile = choice.profile.map(|profile| self.names.profile(snapshot, profile));
+            session.belongs(self.names.tenant(snapshot, choice.tenant), profile);
+        } else if !joined {
             session.kind = kind;
         }
         if !joined || session.profile.is_none() {

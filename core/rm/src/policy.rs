@@ -32,7 +32,7 @@ pub(crate) use usage::{Numbers, Object, Usage};
 /// `Environment`: every session that is admitted is in its set.
 pub(crate) const ROOT: Object = (Scope::Tenant, Dbid(1));
 
-/// What is asked: one new leg, of a new session or of one that is there.
+/// What is asked: one new leg, of a session that lives, or of one that is new or lives again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) tenant: TenantIx,
@@ -40,6 +40,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) profile: Option<ProfileIx>,
     pub(crate) service: Service,
     pub(crate) direction: Kind,
+    /// As what its session counts: the kind of its first leg.
+    pub(crate) counts_as: Kind,
     /// It leads outside, in a session with a call from outside that is up.
     pub(crate) transfer: bool,
     /// The number towards the outside, in normal form but with its `+`; else empty.

@@ -57,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) resurrected: bool,
     /// One of its legs was answered: it can be joined for a while after its end.
     pub(crate) lasted: bool,
+    /// It has ended and can be joined until then; somebody wants to, and is judged. None: it lives.
+    pub(crate) lingers: Option<Duration>,
     /// Counter of the latest leg that this run has made in it.
     pub(crate) counter: u16,
     /// The gateway through which it came in.
@@ -86,6 +88,7 @@ impl Session {
             cti: false,
             resurrected: false,
             lasted: false,
+            lingers: None,
             counter: 0,
             gateway: None,
             call_uuid: String::new(),

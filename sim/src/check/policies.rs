@@ -83,8 +83,7 @@ impl Policies {
                 _ => Ok(()),
             }
         };
-        // one that is there again may be joined while it can be (rm.md §2.5)
-        let new = |object: &&Object| live.inbound.is_some() && !before.objects.contains(object);
+        let new = |object: &&Object| !before.objects.contains(object);
         for object in live.chain.iter().filter(new) {
             fits(object, What::Sessions)?;
             if live.inbound == Some(true) {

@@ -273,6 +273,7 @@ fn may_pass(
         profile: choice.profile,
         service: choice.service,
         direction,
+        counts_as: direction,
         transfer: false,
         number: &number,
         session: usize::MAX,

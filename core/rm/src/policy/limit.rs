@@ -126,7 +126,7 @@ impl Bench<'_, '_, '_> {
     fn directions(&self, used: Used, trace: &mut Trace) -> Result<(), Box<Refused>> {
         let Self { judge, asked, .. } = self;
         let policy = judge.policy;
-        if asked.direction == Kind::Inbound && !used.joined {
+        if asked.counts_as == Kind::Inbound && !used.joined {
             let most = policy.inbound_usage_limit;
             self.hold(Reason::UsageLimit, Rule::Inbound, used.inbound, most, trace)?;
         }

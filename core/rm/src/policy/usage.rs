@@ -136,8 +136,8 @@ impl Usage {
     /// A leg and its session are there, for all objects of these numbers. A leg is of one service,
     /// which may be another than before: a connector was asked in vain.
     pub(crate) fn enter(&mut self, numbers: &[u32], place: Place) {
-        self.enter_session(numbers, place.session);
-        let (leg, service) = place.leg;
+        let ((session, kind), (leg, service)) = (place.session, place.leg);
+        self.sessions.enter(&mut self.objects, (session, of_kind(kind)), numbers);
         self.legs.enter(&mut self.objects, (leg, Set::Legs(service)), numbers);
     }
 
@@ -147,11 +147,6 @@ impl Usage {
         if last {
             self.sessions.leave_all(&mut self.objects, place.session.0);
         }
-    }
-
-    /// A session is there again, without a leg yet.
-    pub(crate) fn enter_session(&mut self, numbers: &[u32], (key, kind): (usize, Kind)) {
-        self.sessions.enter(&mut self.objects, (key, of_kind(kind)), numbers);
     }
 
     /// A session and its legs belong to an object no more.

@@ -173,8 +173,12 @@ impl Proxy {
         }
     }
 
-    /// For a while it can still be joined, if it ever had a leg that was answered.
-    fn end_session(&mut self, now: Now, session: Session) {
+    /// For a while it can still be joined, if it ever had a leg that was answered; no longer than
+    /// before if it had ended already and who wanted to join it was refused.
+    fn end_session(&mut self, now: Now, mut session: Session) {
+        if let Some(until) = session.lingers.take() {
+            return self.lingering.put_back(until, session);
+        }
         let linger = self.options.session_linger;
         if !session.lasted || linger.is_zero() {
             return session.release(&mut self.buffers);

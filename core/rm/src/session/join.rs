@@ -84,7 +84,8 @@ impl Proxy {
         })
     }
 
-    /// The session that is named: one that lives, one that has just ended, or one made again.
+    /// The session that is named: one that lives, one that has just ended, or one made again. The
+    /// latter two are in no set until a leg of theirs is granted.
     fn joined(&mut self, now: Now, named: &Named) -> Option<usize> {
         let living = self.table.session_of(named.guid);
         if let Some(key) = living {
@@ -93,11 +94,7 @@ impl Proxy {
         }
         let room = |session: &Session| session.counter < u16::MAX;
         if let Some(session) = self.lingering.take(named.guid).filter(room) {
-            let (members, kind) = (objects(&session), session.kind);
-            let key = self.table.insert_session(session);
-            let numbers = self.usage.numbers(&members);
-            self.usage.enter_session(&numbers, (key, kind));
-            return Some(key);
+            return Some(self.table.insert_session(session));
         }
         let snapshot = Arc::clone(&self.snapshot);
         let (tenant, profile) = named.owner(&snapshot)?;

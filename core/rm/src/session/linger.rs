@@ -1,7 +1,8 @@
 //! Sessions that have ended and can still be joined for a while (rm.md §2.5).
 //!
-//! They count in no set: whoever joins one brings it back into the table. Bounded: beyond
-//! `limits::LINGERING` the oldest is forgotten.
+//! They count in no set: whoever joins one brings it back into the table and is judged like a new
+//! call; refused, it lingers as before. Bounded: beyond `limits::LINGERING` the oldest is
+//! forgotten.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -46,9 +47,10 @@ impl Lingering {
         self.order.len() == 1
     }
 
-    /// Takes one out, to be joined.
+    /// Takes one out, to be joined; it knows until when it would have lingered.
     pub(crate) fn take(&mut self, guid: Guid) -> Option<Session> {
-        self.sessions.remove(&guid).map(|(_, session)| session)
+        let (until, session) = self.sessions.remove(&guid)?;
+        Some(Session { lingers: Some(until), ..session })
     }
 
     /// One that has ended, and until when it can be joined.
@@ -56,7 +58,8 @@ impl Lingering {
         self.sessions.get(&guid).map(|(until, session)| (*until, session))
     }
 
-    /// Puts one back that was taken out to look at it; its turn to be forgotten has stayed.
+    /// Puts one back that was taken out and not joined after all; its turn to be forgotten has
+    /// stayed.
     pub(crate) fn put_back(&mut self, until: Duration, session: Session) {
         self.sessions.insert(session.guid, (until, session));
     }

@@ -91,6 +91,64 @@ fn a_leg_that_joins_takes_nothing_of_the_limits() {
 }
 
 #[test]
+fn of_many_sessions_that_linger_no_more_are_joined_than_fit() {
+    let mut objects = platform();
+    objects[1]["spec"]["policy"] = serde_json::json!({"usage_limit": 5});
+    let mut world = World::with(&objects, settings());
+    let mut sessions = Vec::new();
+    for number in 0..40 {
+        world.udp(CALLER, &invite("18005550100", &format!("short{number}")));
+        let (_, text, mut up) = answered(&mut world, CALLER);
+        sessions.push(format!("{SESSION_ID}: {}\r\n", header(&text, SESSION_ID)));
+        hangs_up(&mut world, CALLER, &mut up, &format!("b{number}"));
+    }
+    let mut again = Vec::new();
+    for (at, session) in sessions.iter().enumerate() {
+        world.udp(MCP1, &joins("sip:dialog@10.0.0.5", MCP1, &format!("again{at}"), session));
+        if at < 5 {
+            let (_, text, up) = answered(&mut world, MCP1);
+            assert!(session.contains(guid(&text)));
+            again.push(up);
+        } else {
+            let answer = world.take(MCP1);
+            assert!(answer.starts_with("SIP/2.0 480 "), "{answer}");
+            assert_eq!(header(&answer, "Warning"), "399 rm-1 \"usage-limit\"");
+        }
+        assert_eq!(world.proxy.status().sessions, 5.min(at + 1));
+        assert_eq!(world.proxy.invariant(), Ok(()));
+    }
+    // who was refused joins the same session as soon as it fits
+    hangs_up(&mut world, MCP1, &mut again[0], "free");
+    world.udp(MCP1, &joins("sip:dialog@10.0.0.5", MCP1, "fits", &sessions[39]));
+    let (_, text, _) = answered(&mut world, MCP1);
+    assert!(sessions[39].contains(guid(&text)) && text.contains(";idtag=00410003>"), "{text}");
+    assert_eq!(world.proxy.status().sessions, 5);
+}
+
+/// Also one whose first call came in, joined by a call that does not.
+#[test]
+fn who_is_refused_a_session_that_lingers_does_not_prolong_it() {
+    for limit in ["usage_limit", "inbound_usage_limit"] {
+        let mut objects = platform();
+        objects[1]["spec"]["policy"] = serde_json::json!({limit: 1});
+        let mut world = World::with(&objects, settings());
+        let mut first = world.up("18005550100", "one");
+        let session = format!("{SESSION_ID}: {}\r\n", world.phase("start")[0]["guid"]);
+        let session = session.replace('"', "");
+        hangs_up(&mut world, CALLER, &mut first, "b1");
+        let mut second = world.up("18005550100", "two");
+        world.run(Duration::from_millis(4_900));
+        world.udp(MCP1, &joins("sip:dialog@10.0.0.5", MCP1, "three", &session));
+        assert_eq!(header(&world.take(MCP1), "Warning"), "399 rm-1 \"usage-limit\"", "{limit}");
+        hangs_up(&mut world, CALLER, &mut second, "b2");
+        world.run(Duration::from_millis(200));
+        world.udp(CALLER, &invite_to("sip:18005550100@10.0.0.5", CALLER, "four", &session));
+        let (_, text, _) = answered(&mut world, CALLER);
+        assert!(!session.contains(guid(&text)), "it is forgotten: {text}");
+    }
+}
+
+#[test]
 fn a_session_can_be_joined_for_a_while_after_its_end_and_counts_again() {
     let mut objects = platform();
     objects[1]["spec"]["policy"] = serde_json::json!({"usage_limit": 1});

@@ -70,7 +70,9 @@ fn platform(policies: &[(String, Value)]) -> Value {
 /// One case at its work.
 pub(crate) struct Case {
     pub(crate) world: World,
-    pub(crate) up: VecDeque<Up>,
+    pub(crate) up: VecDeque<(Up, String)>,
+    /// Session header of the latest call that has ended.
+    ended: String,
     /// Session header of the latest call that is up, and its Request-URI.
     session: String,
     sent: String,
@@ -89,8 +91,8 @@ impl Case {
         settings.options.priority_numbers =
             numbers.iter().map(|number| model::did::Pattern::parse(number).unwrap()).collect();
         let world = World::with(&platform(policies), settings);
-        let (session, sent) = (String::new(), String::new());
-        Self { world, up: VecDeque::new(), session, sent, calls: 0 }
+        let (session, ended, sent) = (String::new(), String::new(), String::new());
+        Self { world, up: VecDeque::new(), ended, session, sent, calls: 0 }
     }
 
     /// A media server calls to the outside: `PROFILE dials NUMBER` in a session of its own,
@@ -130,13 +132,14 @@ impl Case {
         let (name, words) = call.split_once(' ').unwrap_or((call, ""));
         let (_, tenant, number) = PROFILES.into_iter().find(|(one, ..)| *one == name).unwrap();
         let mut user = number.to_owned();
-        let mut from = CALLER;
+        let (mut from, mut header) = (CALLER, String::new());
         for word in words.split_whitespace() {
             match word {
                 "priority" => from = EMERGENCY,
                 "gateway" => from = ENTRANCE,
                 "cti" => from = ENTRANCE_TO_CTI,
                 "emergency" => user = format!("{number}9"),
+                "again" => header = format!("X-Genesys-GVP-Session-ID: {}\r\n", self.ended),
                 "recorded" => {
                     user = format!("annc@10.0.0.5;gvp-tenant-id={tenant}.{name}");
                     user += ";media-service=record";
@@ -144,7 +147,11 @@ impl Case {
                 service => user = format!("{service}@10.0.0.5;gvp-tenant-id={tenant}.{name}"),
             }
         }
-        let mut text = invite("0", &format!("c{}", self.calls));
+        if !header.is_empty() && !user.contains('@') {
+            user = "dialog@10.0.0.5".to_owned();
+        }
+        let text = invite("0", &format!("c{}", self.calls));
+        let mut text = text.replacen("CSeq", &(header + "CSeq"), 1);
         let host = if user.contains('@') { "" } else { "@10.0.0.5:5060" };
         text = text.replacen("sip:0@10.0.0.5:5060 ", &format!("sip:{user}{host} "), 1);
         text = text.replace("10.0.0.2:5090", from);
@@ -168,9 +175,11 @@ impl Case {
         self.sent = forwarded.lines().next().unwrap().trim_end_matches(" SIP/2.0").to_owned();
         let caller = crate::world::Dialog::of_caller(&answer);
         let callee = crate::world::Dialog::of_callee(forwarded, &tag, &contact);
-        self.up.push_back(Up { caller, callee, server: server.to_owned() });
+        let up = Up { caller, callee, server: server.to_owned() };
+        self.up.push_back((up, self.session.clone()));
         let start = *self.world.phase("start").last().unwrap();
-        let levels = start["usage"].as_array().unwrap();
+        // only the first leg of a session tells how full it was
+        let Some(levels) = start["usage"].as_array() else { return "admitted again".to_owned() };
         let burst = levels.iter().map(|level| level["burst"].as_u64().unwrap()).max().unwrap();
         format!("admitted {burst}")
     }
@@ -216,9 +225,8 @@ impl Case {
     }
 
     pub(crate) fn end(&mut self, count: usize) {
-        for up in self.up.drain(..count) {
-            let mut up = up;
-            self.calls += 1;
+        for (mut up, session) in self.up.drain(..count) {
+            (self.calls, self.ended) = (self.calls + 1, session);
             self.world.hang_up(&mut up, &format!("bye{}", self.calls)).unwrap();
         }
     }

@@ -26,7 +26,15 @@ type Limits = (Option<u8>, Option<u8>, Option<u8>);
 
 #[derive(Clone, Debug)]
 enum Step {
-    Call { profile: usize, service: usize, priority: bool },
+    Call {
+        profile: usize,
+        service: usize,
+        priority: bool,
+    },
+    /// In the session of the latest call that has ended, which lingers or is forgotten by now.
+    Again {
+        service: usize,
+    },
     End,
     Wait(u16),
 }
@@ -35,8 +43,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let call = (0..CALLS.len(), 0..SERVICES.len(), prop::bool::weighted(0.1));
     let call =
         call.prop_map(|(profile, service, priority)| Step::Call { profile, service, priority });
-    let step =
-        prop_oneof![6 => call, 2 => Just(Step::End), 1 => (0_u16..3000).prop_map(Step::Wait)];
+    let again = (0..SERVICES.len()).prop_map(|service| Step::Again { service });
+    let wait = (0_u16..3000).prop_map(Step::Wait);
+    let step = prop_oneof![6 => call, 2 => Just(Step::End), 2 => again, 1 => wait];
     prop::collection::vec(step, 1..60)
 }
 
@@ -81,36 +90,46 @@ proptest! {
         policies[1].1["children"] = json!({"north": policy(over[2]), "south": policy(over[3])});
         policies[0].1["rate_limit"] = (10 * u32::from(rate)).into();
         let mut case = Case::new(&policies);
-        let mut up: Vec<Live> = Vec::new();
+        let (mut up, mut ended): (Vec<Live>, Option<usize>) = (Vec::new(), None);
         for step in steps {
-            match step {
-                Step::Wait(ms) => case.world.run(std::time::Duration::from_millis(ms.into())),
+            let call = match step {
+                Step::Wait(ms) => {
+                    case.world.run(std::time::Duration::from_millis(ms.into()));
+                    None
+                }
                 // calls of the priority peer have another caller, and stay
-                Step::End => if up.first().is_some_and(|(.., priority)| !priority) {
-                    case.end(1);
-                    up.remove(0);
-                },
-                Step::Call { profile, service, priority } => {
-                    let last = if priority { " priority" } else { "" };
-                    let call = format!("{} {}{last}", CALLS[profile], SERVICES[service]);
-                    let outcome = case.call(call.trim());
-                    if outcome.starts_with("admitted") {
-                        up.push((profile, service, priority));
+                Step::End => {
+                    if up.first().is_some_and(|(.., priority)| !priority) {
+                        case.end(1);
+                        ended = Some(up.remove(0).0);
                     }
-                    let admitted = outcome.starts_with("admitted");
-                    for (at, (name, profiles)) in OBJECTS.iter().enumerate() {
-                        let judged = [Some(all[at]), [2, 3].contains(&at).then(|| over[at])];
-                        let (sessions, msml) = counted(&up, profiles);
-                        let own = profiles.contains(&CALLS[profile]) && admitted && !priority;
-                        for (most, inbound, legs) in judged.into_iter().flatten().filter(|_| own) {
-                            let within = |used: usize, most: Option<u8>| {
-                                most.is_none_or(|most| used <= usize::from(most))
-                            };
-                            prop_assert!(within(sessions, most.map(|most| most + 2)), "{name}");
-                            prop_assert!(within(sessions, inbound), "{name} inbound");
-                            let is_msml = SERVICES[service] == "msml";
-                            prop_assert!(!is_msml || within(msml, legs), "{name} msml");
-                        }
+                    None
+                }
+                Step::Call { profile, service, priority: true } => {
+                    Some((profile, service, true, " priority"))
+                }
+                Step::Call { profile, service, .. } => Some((profile, service, false, "")),
+                Step::Again { service } => ended.map(|of| (of, service, false, " again")),
+            };
+            if let Some((profile, service, priority, last)) = call {
+                let call = format!("{} {}{last}", CALLS[profile], SERVICES[service]);
+                let admitted = case.call(call.trim()).starts_with("admitted");
+                if admitted {
+                    up.push((profile, service, priority));
+                    ended = ended.filter(|_| last != " again");
+                }
+                for (at, (name, profiles)) in OBJECTS.iter().enumerate() {
+                    let judged = [Some(all[at]), [2, 3].contains(&at).then(|| over[at])];
+                    let (sessions, msml) = counted(&up, profiles);
+                    let own = profiles.contains(&CALLS[profile]) && admitted && !priority;
+                    for (most, inbound, legs) in judged.into_iter().flatten().filter(|_| own) {
+                        let within = |used: usize, most: Option<u8>| {
+                            most.is_none_or(|most| used <= usize::from(most))
+                        };
+                        prop_assert!(within(sessions, most.map(|most| most + 2)), "{name}");
+                        prop_assert!(within(sessions, inbound), "{name} inbound");
+                        let is_msml = SERVICES[service] == "msml";
+                        prop_assert!(!is_msml || within(msml, legs), "{name} msml");
                     }
                 }
             }
