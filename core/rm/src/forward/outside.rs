@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::config::Service;
+use model::config::{Service, TenantIx};
 use model::id::Dbid;
 use model::record::{Stage, Verdict};
 use sip::locate::{Goal, Target};
@@ -83,8 +83,12 @@ impl Proxy {
 
     /// Some tenant sees no group of gateways.
     fn lacks_gateways(&self) -> bool {
-        let groups = |tenant| self.snapshot.groups_for(tenant, Service::Gateway);
-        self.snapshot.tenants().any(|(tenant, _)| groups(tenant).is_empty())
+        self.snapshot.tenants().any(|(tenant, _)| self.lacks_gateway(tenant))
+    }
+
+    /// This tenant does.
+    pub(super) fn lacks_gateway(&self, tenant: TenantIx) -> bool {
+        self.snapshot.groups_for(tenant, Service::Gateway).is_empty()
     }
 
     /// What follows when stage 7 has nobody for a call: the host outside, if there is one and its

@@ -1,7 +1,8 @@
 //! Requests outside dialogs that are no calls (rm.md §1.5): MESSAGE, unknown methods and OPTIONS
 //! through RM. Selected like an INVITE, forwarded to one resource, no session, no record.
 //!
-//! Permissions apply except for OPTIONS, limits do not. There is no second try, but all addresses
+//! Permissions apply except for OPTIONS that stay on the platform or go to its gateways, limits do
+//! not. There is no second try, but all addresses
 //! of the resource are asked, and it is judged as by a try of a call (rm.md §7.8).
 
 use std::sync::Arc;
@@ -89,7 +90,8 @@ impl Proxy {
         if choice.disabled {
             return Err(Reason::Disabled.into());
         }
-        let number = may_pass(&snapshot, &choice, message, trace)
+        let leaves = ahead.outside.is_some() && self.lacks_gateway(choice.tenant);
+        let number = may_pass(&snapshot, &choice, message, leaves, trace)
             .map_err(|refused| refused.no.alarming(refused.alarm))?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
@@ -252,15 +254,17 @@ impl Proxy {
     }
 }
 
-/// Permissions apply to whatever is passed on, but to questions; gives back the number as it is
-/// dialled, where rules changed it.
+/// Permissions apply to whatever is passed on, but to questions, unless they may leave for a host
+/// outside; gives back the number as it is dialled, where rules changed it.
 fn may_pass(
     snapshot: &Snapshot,
     choice: &Choice,
     message: &Message<'_>,
+    leaves: bool,
     trace: &mut Trace,
 ) -> Result<Option<String>, Box<policy::Refused>> {
-    if message.method() == Method::Options {
+    let leaves = leaves && choice.service == Service::Gateway;
+    if message.method() == Method::Options && !leaves {
         return Ok(None);
     }
     let (mut number, mut direction) = (String::new(), session::Kind::Inbound);

@@ -260,6 +260,37 @@ fn a_message() {
     }
 }
 
+/// Permissions and dialling rules hold for a question that leaves for a host outside, as for a
+/// call; one to a gateway is passed on without.
+#[test]
+fn a_question() {
+    for (allowed, gateways, number, expected) in [
+        (true, "none", "030456789", HOST),
+        (true, "none", "1900123", "403 dialing-rule"),
+        (false, "none", "030456789", "403 outbound-forbidden"),
+        (false, "acme", "1900123", "192.0.2.10:5060"),
+    ] {
+        let mut documents = platform(gateways);
+        documents[0]["spec"]["policy"]["outbound_allowed"] = json!(allowed);
+        let mut settings = settings();
+        settings.options.direct_outbound = true;
+        let mut world = World::with(&documents, settings);
+        let probes = world.probed.len();
+        let text = call(&format!("sip:{number}@198.51.100.7"), MCP1).replace("INVITE", "OPTIONS");
+        world.udp(MCP1, &text);
+        let told = match &world.probed[probes..] {
+            [asked] => asked.remote.to_string(),
+            _ => {
+                let answer = world.take(MCP1);
+                let reason = header(&answer, "Warning").split('"').nth(1).unwrap();
+                format!("{} {reason}", status(&answer))
+            }
+        };
+        assert_eq!(told, expected, "{allowed} {gateways}");
+        world.proxy.invariant().unwrap();
+    }
+}
+
 /// Explain tells the host; one whose name is not known yet it does not wait for.
 #[test]
 fn explained() {
