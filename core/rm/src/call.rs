@@ -18,13 +18,14 @@ use crate::forward::outside::Outside;
 use crate::forward::through::{Ahead, Through};
 use crate::log;
 use crate::policy::{self, Refused};
-use crate::pool::{Pick, Plan, Wish};
+use crate::pool::{Pick, Plan};
 use crate::proxy::Proxy;
 use crate::record::Story;
 use crate::reject::{No, Reason};
 use crate::select::{self, Asking, Choice, joining, number};
 use crate::session::end::{objects, place};
 use crate::session::{Kind, Session, State, Text};
+use crate::wish::conference_of;
 
 /// A call between admit and forward.
 #[derive(Debug)]
@@ -130,12 +131,9 @@ impl Proxy {
         call.plan.service = choice.service;
         if let Some((session, leg)) = self.table.both(call.leg) {
             let dn = leg.texts.get(Text::Dn);
-            let room = profile.and_then(|profile| profile.conference_id.as_deref()).unwrap_or(dn);
             let message = request.message;
             self.wish(&mut call.plan, message, call.source.trusted, dn, Some(session.guid));
-            call.plan.conference = Wish::of(choice.service, message)
-                .or_else(|| Wish::of_number(choice.service, room, message))
-                .map(Arc::new);
+            call.plan.conference = conference_of(snapshot, &choice, message, dn).map(Arc::new);
         }
         call.plan.pin = self.pin(request, call, &choice);
         call.choice = Some(choice);

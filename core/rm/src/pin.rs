@@ -10,7 +10,7 @@ use sip::message::Message;
 
 use crate::admit::Request;
 use crate::call::Call;
-use crate::pool::{Hold, Pin};
+use crate::pool::{Hold, Pin, Plan, Wish};
 use crate::proxy::Proxy;
 use crate::select::{Choice, cucm};
 use crate::session::{Leg, Text};
@@ -31,6 +31,21 @@ impl Proxy {
         let hold = if msml { Hold::Soft } else { Hold::WhileAlive };
         let shared = shared.map(|resource| Pin { resource, hold });
         held.or(cti).or(shared).or_else(|| self.pin_of_same_gateway(call, choice))
+    }
+
+    /// Where a request that is no call belongs: with the holder of the dialog that it names, or
+    /// where its conference is. It takes no place there, so it needs none.
+    pub(crate) fn pin_of_single(
+        &self,
+        plan: &Plan,
+        message: &Message<'_>,
+        conference: Option<Wish>,
+    ) -> Option<Pin> {
+        let conference = conference.and_then(|wish| {
+            let key = (plan.tenant, plan.service, wish.id);
+            Some(self.pool.conferences.find(&key)?.resource)
+        });
+        self.holder(message).or(conference).map(Pin::dialog)
     }
 
     /// Where the policy wants it, what leads outside leaves through the gateway that its session

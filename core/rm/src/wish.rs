@@ -6,13 +6,15 @@
 use std::sync::Arc;
 
 use model::id::Guid;
+use model::snapshot::Snapshot;
 use sip::message::Message;
 use sip::uri::Uri;
 
 use crate::call::is_secure;
 use crate::pool::scheme::{Keys, hash};
-use crate::pool::{Asks, Plan};
+use crate::pool::{Asks, Plan, Wish};
 use crate::proxy::Proxy;
+use crate::select::Choice;
 
 impl Proxy {
     /// Fills in what the request says; `dnis`: the dialled number in normal form.
@@ -36,4 +38,17 @@ impl Proxy {
             };
         }
     }
+}
+
+/// The conference that a request is for, by its user part or by its number; `dnis` as above.
+pub(crate) fn conference_of(
+    snapshot: &Snapshot,
+    choice: &Choice,
+    message: &Message<'_>,
+    dnis: &str,
+) -> Option<Wish> {
+    let profile = choice.profile.map(|profile| snapshot.profile(profile));
+    let room = profile.and_then(|profile| profile.conference_id.as_deref()).unwrap_or(dnis);
+    let named = Wish::of(choice.service, message);
+    named.or_else(|| Wish::of_number(choice.service, room, message))
 }

@@ -1,9 +1,10 @@
 //! Requests outside dialogs that are no calls (rm.md §1.5): MESSAGE, unknown methods and OPTIONS
 //! through RM. Selected like an INVITE, forwarded to one resource, no session, no record.
 //!
+//! What names a dialog or a conference goes where that is, else where the turn is (rm.md §7.7).
 //! Permissions apply except for OPTIONS that stay on the platform or go to its gateways, limits do
-//! not. There is no second try, but all addresses
-//! of the resource are asked, and it is judged as by a try of a call (rm.md §7.8).
+//! not. There is no second try, but all addresses of the resource are asked, and it is judged as
+//! by a try of a call (rm.md §7.8).
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use crate::record::trace::Trace;
 use crate::reject::{No, Reason};
 use crate::select::{self, Choice, joining, number};
 use crate::session;
+use crate::wish::conference_of;
 
 /// What a request outside dialogs is worked out in; the memory is the engine's and goes back to it.
 struct Desk {
@@ -96,6 +98,8 @@ impl Proxy {
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
+        let conference = conference_of(&snapshot, &choice, message, dnis);
+        plan.pin = self.pin_of_single(&plan, message, conference);
         let placed = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace);
         self.tell_filled(request.now);
         let (pick, through) = match placed {

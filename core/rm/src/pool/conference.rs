@@ -11,12 +11,12 @@ use model::id::Dbid;
 use model::map::Map;
 use model::time::Millis;
 use sip::message::Message;
-use sip::uri::Uri;
+use sip::uri::{Uri, unescape};
 use slab::Slab;
 
 use super::{Member, Pool};
 
-/// Longest id of a conference (rm.md §3.6).
+/// Longest id of a conference, in characters (rm.md §3.6).
 const LONGEST_ID: usize = 128;
 /// Longest name of an instance on the wire (rm.md §1.4).
 const LONGEST_NAME: usize = 48;
@@ -30,6 +30,11 @@ pub(crate) fn name(started: Millis, (host, port): (&str, u16)) -> String {
     let host =
         host.char_indices().nth(room).map_or(host, |(end, _)| host.get(..end).unwrap_or(host));
     name + "-" + host + &port
+}
+
+/// Whether this can be the id of a conference.
+fn is_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.chars().count())
 }
 
 /// What names a conference: the tenant, the service (`conference` or `msml`), the id with case.
@@ -92,7 +97,8 @@ impl Instance {
 }
 
 impl Wish {
-    /// Reads the Request-URI: `conf=ID`, or `msml=ID`. No id: no instance.
+    /// Reads the Request-URI: `conf=ID`, or `msml=ID`; an escaped character is the same as itself
+    /// (RFC 3261 §19.1.4). No id, or one that is too long: no instance.
     pub(crate) fn of(service: Service, message: &Message<'_>) -> Option<Self> {
         let uri = &message.request()?.target;
         let (name, id) = uri.user?.split_once('=')?;
@@ -101,14 +107,15 @@ impl Wish {
             Service::Msml => "msml",
             _ => return None,
         };
-        let fits = name.eq_ignore_ascii_case(own) && (1..=LONGEST_ID).contains(&id.len());
-        fits.then(|| Self::with(id.to_owned(), uri))
+        let id = unescape(id);
+        let fits = name.eq_ignore_ascii_case(own) && is_id(&id);
+        fits.then(|| Self::with(id.into_owned(), uri))
     }
 
     /// That of a number which leads to a conference.
     pub(crate) fn of_number(service: Service, id: &str, message: &Message<'_>) -> Option<Self> {
         let uri = &message.request()?.target;
-        let fits = service == Service::Conference && (1..=LONGEST_ID).contains(&id.len());
+        let fits = service == Service::Conference && is_id(id);
         fits.then(|| Self::with(id.to_owned(), uri))
     }
 
@@ -256,14 +263,16 @@ mod tests {
                 named("Team7", Some(20), 5),
             ),
             (conference, "sip:conf=t@h;confmaxsize=x;confreserve=0", named("t", None, 1)),
+            (conference, "sip:conf=%54eam%207@h", named("Team 7", None, 1)),
             (Service::Msml, "sip:msml=7@h", named("7", None, 1)),
             (Service::Msml, "sip:msml@h", None),
             (Service::Voicexml, "sip:conf=team7@h", None),
         ] {
             assert_eq!(wish(service, uri), expected, "{uri}");
         }
-        let long = format!("sip:conf={}@h", "x".repeat(129));
-        assert_eq!(wish(conference, &long), None);
+        let of = |id: String| wish(conference, &format!("sip:conf={id}@h")).is_some();
+        assert!(of("x".repeat(128)) && of("%41".repeat(128)));
+        assert!(!of("x".repeat(129)) && !of("%41".repeat(129)));
     }
 
     #[test]

@@ -236,3 +236,38 @@ fn permissions_hold_and_limits_do_not() {
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].listener, 0, "not a probe of our own");
 }
+
+/// What names a conference or a dialog goes where that is, whether there is room or not; what names
+/// none goes where the turn is.
+#[test]
+fn what_names_a_conference_or_a_dialog_goes_where_it_is() {
+    let mut world = World::with(&objects(), settings());
+    let first = world.up("18005550100", "first");
+    assert_eq!(first.server, MCP1);
+    let uri = |user: &str| format!("sip:{user}@10.0.0.5;gvp-tenant-id=acme ");
+    let to =
+        |user: &str, call: &str| invite("1", call).replacen("sip:1@10.0.0.5:5060 ", &uri(user), 1);
+    world.udp(CALLER, &to("conf=Team", "leg").replacen(";gvp", ";confmaxsize=1;gvp", 1));
+    let sent = world.take(MCP2);
+    world.udp(MCP2, &reply(&sent, 200, "t", "Contact: <sip:mcp@10.0.0.12:5070>\r\n"));
+    world.take(CALLER);
+    for (at, method) in ["MESSAGE", "NEWMETHOD"].into_iter().enumerate() {
+        for user in ["conf=Team", "conf=%54eam"] {
+            let call = format!("c{at}{}", user.len());
+            world.udp(CALLER, &to(user, &call).replace("INVITE", method));
+            assert!(world.take(MCP2).starts_with(&format!("{method} ")), "{user}");
+        }
+        let tag = |party: &str| party.split(";tag=").nth(1).unwrap().to_owned();
+        let (local, remote) = (tag(&first.callee.local), tag(&first.callee.remote));
+        let id = &first.callee.call_id;
+        let line = format!("Target-Dialog: {id};local-tag={local};remote-tag={remote}\r\nCSeq");
+        let named = invite("18005550100", &format!("d{at}")).replacen("CSeq", &line, 1);
+        world.udp(CALLER, &named.replace("INVITE", method));
+        assert!(world.take(MCP1).starts_with(&format!("{method} ")));
+    }
+    let went = ["o1", "o2"].map(|call| {
+        world.udp(CALLER, &to("conf=Other", call).replace("INVITE", "MESSAGE"));
+        [MCP1, MCP2].into_iter().find(|server| world.try_take(server).is_some()).unwrap()
+    });
+    assert_ne!(went[0], went[1]);
+}
