@@ -125,6 +125,7 @@ fn the_page_of_the_node_works_as_it_is_written() {
     assert!(out.contains("platform.yaml:6:26: E102: \"policy.usage_limit\" must be a "), "{out}");
     let (_, out) = run("ringmaster alarms");
     assert!(out.contains("RMConfigRejected  node  rm-1 "), "{out}");
+    assert!(rm_process.line_with(" 20603 ").contains("alarm=RMConfigRejected"));
     for (args, code, text) in [
         ("ringmaster log loud", 2, "level: expected critical, error, "),
         ("ringmaster log debug --for 25h", 2, "for: expected more than 0s and at most 24h"),

@@ -40,9 +40,30 @@ fn a_call_over_the_limit_gets_the_configured_code() {
     assert_eq!(cdr["sip-status"], "486");
     assert_eq!(cdr["tenant/name"], "acme");
     let line = rm.line_with(" 20301 ");
-    for part in ["usage limit", "status=486", "tenant acme usage_limit 2/2"] {
+    let whose = ["call_id=", "tenant=acme", "profile=acme-main"];
+    for part in ["usage limit", "status=486", "tenant acme usage_limit 2/2"].iter().chain(&whose) {
         assert!(line.contains(part), "{part} in {line}");
     }
+}
+
+#[test]
+fn at_debug_for_one_tenant_the_next_call_has_its_decision_and_its_refusal_in_the_log() {
+    let site = Site::new(&objects_at(&["127.0.0.1:9"], "{ usage_limit: 0 }"));
+    let _rs = site.start_rs();
+    let rm = site.start_rm();
+    let log = |args: &[&str]| {
+        let rm = site.rm_http().to_string();
+        let all = [&["log"], args, &["--rm", &rm]].concat();
+        let (code, out, errors) = platform::run(&site.path("."), &all);
+        assert_eq!(code, 0, "{out}{errors}");
+    };
+    log(&["critical"]);
+    log(&["debug", "--tenant", "acme"]);
+    // the engine is idle, and nothing but the call wakes it
+    Plan::new(site.sip(), &["18005550100"], 1).refused(&site.path("."), 480).run();
+    let decision = rm.line_with(" 20210 ");
+    assert!(decision.contains("tenant=acme") && decision.contains("usage_limit"), "{decision}");
+    assert!(rm.line_with(" 20301 ").contains("tenant=acme"));
 }
 
 #[test]

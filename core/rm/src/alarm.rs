@@ -24,8 +24,11 @@ pub struct Alarm {
     pub name: &'static str,
     /// What the object is: `tenant`, `profile`, `group`, `service`, `resource` or `node`.
     pub kind: &'static str,
-    /// Name of what it is about.
+    /// Name of what it is about; that of a profile with its tenant: `acme/main`.
     pub object: String,
+    /// Tells alarms of one object apart.
+    #[serde(skip)]
+    pub what: &'static str,
     /// Its log line.
     pub log_id: u16,
     /// Raised at.
@@ -182,6 +185,11 @@ impl Alarms {
         named
     }
 
+    /// What it tells of is over.
+    pub(crate) fn is_over(&mut self, name: Name, about: About) {
+        self.list.remove(&(name, about));
+    }
+
     /// One that is up stays so: what it tells of goes on.
     pub(crate) fn goes_on(&mut self, now: Now, name: Name) {
         let Some(raised) = self.list.get_mut(&(name, About::NODE)) else { return };
@@ -220,6 +228,15 @@ impl Proxy {
         states
     }
 
+    /// Groups that the configuration has given places, or no longer has, are full no more.
+    pub(crate) fn forget_free_groups(&mut self, now: Now) {
+        let mut alarms = std::mem::take(&mut self.alarms);
+        alarms.list.retain(|(name, about), _| {
+            *name != Name::GroupFull || self.is_group_full(now, &about.object)
+        });
+        self.alarms = alarms;
+    }
+
     fn kept_alarms(&self, now: Now) -> impl Iterator<Item = Alarm> {
         let up = move |((name, about), raised): &(&(Name, About), &Raised)| {
             !raised.is_over(now.mono)
@@ -232,6 +249,7 @@ impl Proxy {
                 "" => self.settings.name.clone(),
                 object => object.to_owned(),
             },
+            what: about.what,
             log_id: raised.log_id,
             since: raised.since,
             count: raised.count,
@@ -256,6 +274,7 @@ fn down(member: &Member) -> Alarm {
         name: Name::ResourceDown.as_str(),
         kind: "resource",
         object: member.names.name.clone(),
+        what: "",
         log_id: log::RESOURCE_DEAD,
         since: member.since,
         count: 1,

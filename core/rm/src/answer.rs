@@ -21,6 +21,7 @@ use crate::log;
 use crate::output::Event;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
+use crate::session::Session;
 
 /// Value of the Server header in every answer that RM makes.
 pub(crate) const SERVER: &str = "Ringmaster";
@@ -65,7 +66,7 @@ impl Proxy {
         self.no_to(request.flow, request.message, no, &mut draft.bytes);
         self.endpoint.respond(request.now.mono, request.id, no.status(), &draft.bytes);
         self.draft = draft;
-        self.said_no(no, request.is_invite(), None, request.flow);
+        self.said_no(no, request.message, None, request.flow);
     }
 
     /// Refuses without a transaction, and without an allocation: this must cost less than to serve.
@@ -93,8 +94,7 @@ impl Proxy {
         self.send_stateless(flow, message, status, &extra);
         drop(extra);
         self.scratch = texts;
-        let invite = message.method() == sip::method::Method::Invite;
-        self.said_no(no, invite, None, flow);
+        self.said_no(no, message, None, flow);
     }
 
     /// An answer that is forgotten at once. A datagram is answered by at most twice its size: else
@@ -148,9 +148,7 @@ impl Proxy {
         let limits = self.limits;
         let Ok(message) = sip::parse::parse(request, &limits) else { return false };
         self.no_to(flow, &message, no, out);
-        let guid = leg.and_then(|key| self.table.both(key)).map(|(session, _)| session.guid);
-        let invite = message.method() == sip::method::Method::Invite;
-        self.said_no(no, invite, guid, flow);
+        self.said_no(no, &message, leg, flow);
         true
     }
 
@@ -208,8 +206,9 @@ impl Proxy {
         self.settings.keys.branch_hash(&parts)
     }
 
-    fn said_no(&mut self, no: &No, invite: bool, session: Option<Guid>, flow: Flow) {
+    fn said_no(&mut self, no: &No, message: &Message<'_>, leg: Option<usize>, flow: Flow) {
         let entry = no.reason.entry();
+        let invite = message.method() == sip::method::Method::Invite;
         self.counters.answer(no.status(), entry.word, invite);
         let Some(id) = entry.log else { return };
         let alarm = self.alarm_of(no, id);
@@ -233,11 +232,17 @@ impl Proxy {
         if !no.subject.is_empty() {
             fields.push((no.reason.subject(), no.subject.clone()));
         }
+        if no.reason.subject() != "call_id" {
+            fields.push(("call_id", message.call_id().to_owned()));
+        }
+        let session = leg.and_then(|key| self.table.both(key)).map(|(session, _)| session);
+        let guid = session.map(|session| session.guid);
+        fields.extend(session.into_iter().flat_map(Session::named));
         fields.extend(alarm.map(|name| ("alarm", name.to_owned())));
         if unsaid > 0 {
             fields.push(("unsaid", unsaid.to_string()));
         }
-        self.log(id, session, fields);
+        self.log(id, guid, fields);
     }
 
     /// The name of the alarm that a "no" raises, if it was not up.

@@ -311,14 +311,18 @@ impl Proxy {
         placed
     }
 
-    /// Groups that have become full.
+    /// Groups that have become full, or have a place again.
     pub(crate) fn tell_filled(&mut self, now: Now) {
-        while let Some(group) = self.pool.filled.pop() {
+        while let Some((group, full)) = self.pool.filled.pop() {
             let group = self.snapshot.group(group);
             let (resources, name) = (group.resources.len(), alarm::Name::GroupFull);
-            let about = (name, About::of("group", group.name.clone()));
+            let about = About::of("group", group.name.clone());
+            if !full {
+                self.alarms.is_over(name, about);
+                continue;
+            }
             let text = format_args!("{resources} resources");
-            self.alarms.raise(now, about, log::GROUP_FULL, text);
+            self.alarms.raise(now, (name, about), log::GROUP_FULL, text);
             let fields = vec![
                 ("group", group.name.clone()),
                 ("resources", resources.to_string()),

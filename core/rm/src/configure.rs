@@ -43,6 +43,7 @@ impl Proxy {
         }
         let timed: Vec<usize> = self.pool.configured().map(|(key, _)| key).collect();
         timed.into_iter().for_each(|key| self.set_deadline(now, key));
+        self.forget_free_groups(now);
         self.resolve_resources(now);
         self.watch_all(now);
         self.forget_unused();

@@ -57,8 +57,8 @@ pub(crate) struct Pool {
     pub(crate) conferences: Conferences,
     /// The groups of the plan in hand.
     fit: Vec<Fit>,
-    /// Groups that were found full, to be told.
-    pub(crate) filled: Vec<GroupIx>,
+    /// Groups that were found full, or full no more, to be told.
+    pub(crate) filled: Vec<(GroupIx, bool)>,
     /// Some group looks at hashes of calls.
     pub(crate) hashes: bool,
     /// What operators want, by the names of resources.
@@ -190,12 +190,10 @@ impl Pool {
         }
     }
 
-    /// A group that a call has found full is told.
+    /// A group that a call has found full is told, and that the next one found a place.
     fn note_full(&mut self, group: GroupIx) {
-        let board = self.boards.get_mut(group.index());
-        if board.is_some_and(Board::has_become_full) {
-            self.filled.push(group);
-        }
+        let full = self.boards.get_mut(group.index()).and_then(Board::fills);
+        self.filled.extend(full.map(|full| (group, full)));
     }
 
     /// No member takes a call, and some would if they had a free place.

@@ -158,9 +158,7 @@ impl Proxy {
         let trace = serde_json::to_string(&story.trace.shown()).unwrap_or_default();
         let (guid, call_id) = (session.guid, leg.texts.get(Text::CallId).to_owned());
         let mut fields = vec![("call_id", call_id), ("trace", trace)];
-        let tenant = session.tenant.as_ref().map(|one| ("tenant", one.name.clone()));
-        let profile = session.profile.as_ref().map(|one| ("profile", one.name.clone()));
-        fields.extend(tenant.into_iter().chain(profile));
+        fields.extend(session.named());
         let source = [("peer", Text::SourceName), ("source", Text::SourceAddress)];
         fields.extend(source.map(|(name, text)| (name, leg.texts.get(text).to_owned())));
         self.log(log::DECISION, Some(guid), fields);

@@ -97,6 +97,13 @@ impl Session {
         }
     }
 
+    /// Whose it is, as fields of a log line.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let tenant = self.tenant.as_ref().map(|one| ("tenant", one.name.clone()));
+        let profile = self.profile.as_ref().map(|one| ("profile", one.name.clone()));
+        tenant.into_iter().chain(profile)
+    }
+
     /// Gives its memory back.
     pub(crate) fn release(self, buffers: &mut Buffers) {
         buffers.release(self.call_uuid.into_bytes());

@@ -42,25 +42,34 @@ impl Name {
 pub(crate) struct Alarms(Arc<Mutex<Vec<Alarm>>>);
 
 impl Alarms {
-    /// A cause; one that is up counts it.
-    pub(crate) fn raise(&self, at: Millis, name: Name, about: (&'static str, &str), text: &str) {
+    /// A cause; one that is up counts it. Gives back the field with which its log line names the
+    /// alarm, if it was not up.
+    pub(crate) fn raise(
+        &self,
+        at: Millis,
+        name: Name,
+        about: (&'static str, &str),
+        text: &str,
+    ) -> Option<(&'static str, &'static str)> {
         let (kind, object) = about;
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = list.iter_mut().find(|one| one.name == name.as_str() && one.object == object);
         if let Some(own) = own {
             own.count += 1;
             text.clone_into(&mut own.text);
-            return;
+            return None;
         }
         list.push(Alarm {
             name: name.as_str(),
             kind,
             object: object.to_owned(),
+            what: "",
             log_id: name.log_id(),
             since: at,
             count: 1,
             text: text.to_owned(),
         });
+        Some(("alarm", name.as_str()))
     }
 
     /// It is over.
@@ -92,8 +101,10 @@ mod tests {
     #[test]
     fn raised_once_for_each_object_and_cleared_alone() {
         let alarms = Alarms::default();
-        for (at, kind) in [(1, "cdr"), (2, "events"), (3, "cdr")] {
-            alarms.raise(Millis(at), Name::ReportingLost, ("records", kind), "refused");
+        let named = Some(("alarm", "RMReportingConnectionLost"));
+        for (at, kind, field) in [(1, "cdr", named), (2, "events", named), (3, "cdr", None)] {
+            let about = ("records", kind);
+            assert_eq!(alarms.raise(Millis(at), Name::ReportingLost, about, "refused"), field);
         }
         let facts: Vec<_> = alarms.list().into_iter().map(|one| (one.since, one.count)).collect();
         assert_eq!(facts, [(Millis(1), 2), (Millis(2), 1)]);

@@ -112,6 +112,7 @@ impl EventLoop {
     /// One turn; true when inputs of other threads still wait.
     fn turn(&mut self, now: Now, idle: bool) -> bool {
         self.engine.begin(now, idle);
+        self.follow_log();
         self.transport.receive(now.mono, &mut self.engine);
         let more = self.take_inputs(now);
         let durable = self.inputs.durable();
@@ -251,13 +252,17 @@ impl EventLoop {
         }
     }
 
-    /// What is looked at in each turn, and costs nothing when it is not due.
-    fn housekeeping(&mut self, now: Now) {
+    /// Before a turn, so that the first call after another log level has its line already.
+    fn follow_log(&mut self) {
         let tells = self.state.log().enabled(DECISION);
         if tells != self.tells_decisions {
             self.tells_decisions = tells;
             self.engine.input(rm::Input::TellDecisions(tells));
         }
+    }
+
+    /// What is looked at in each turn, and costs nothing when it is not due.
+    fn housekeeping(&mut self, now: Now) {
         if self.phase.draining() && self.phase != Phase::Over {
             let status = self.engine.proxy().status();
             let left = Left { legs: status.legs, pending: status.transactions_pending };

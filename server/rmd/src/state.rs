@@ -197,8 +197,11 @@ impl State {
         let errors: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let first = errors.first().map_or("", String::as_str);
         let count = errors.len().to_string();
-        self.log.emit(20603, None, &[("error", first), ("errors", &count)]);
-        self.alarms.raise(at, alarms::Name::ConfigRejected, ("node", &self.name), first);
+        let alarm =
+            self.alarms.raise(at, alarms::Name::ConfigRejected, ("node", &self.name), first);
+        let mut fields = vec![("error", first), ("errors", &*count)];
+        fields.extend(alarm);
+        self.log.emit(20603, None, &fields);
         self.config.rejections.fetch_add(1, Ordering::AcqRel);
         *self.config.rejected.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Rejected { at, errors });
@@ -264,8 +267,10 @@ impl State {
             Full::Closed => "closed",
         };
         self.health.set(at, "spool_space", false, why);
-        self.alarms.raise(at, alarms::Name::SpoolBroken, ("node", &self.name), why);
-        self.log.emit(20501, None, &[("error", why)]);
+        let alarm = self.alarms.raise(at, alarms::Name::SpoolBroken, ("node", &self.name), why);
+        let mut fields = vec![("error", why)];
+        fields.extend(alarm);
+        self.log.emit(20501, None, &fields);
     }
 
     /// Records are lost; their sequence numbers stay missing, so that RS shows the gap.
@@ -290,12 +295,12 @@ impl State {
     pub(crate) fn broker(&self, at: Millis, line: Line, lost: Option<&str>, address: &str) {
         self.health.set(at, line.name(), lost.is_none(), lost.unwrap_or("connected"));
         let (lost_line, about) = (alarms::Name::ReportingLost, ("records", line.kind()));
-        match lost {
-            Some(error) => self.alarms.raise(at, lost_line, about, error),
-            None => self.alarms.clear(lost_line, line.kind()),
+        let alarm = lost.and_then(|error| self.alarms.raise(at, lost_line, about, error));
+        if lost.is_none() {
+            self.alarms.clear(lost_line, line.kind());
         }
         let mut fields = vec![("peer", address), ("records", line.kind())];
-        fields.extend(lost.map(|error| ("error", error)));
+        fields.extend(lost.map(|error| ("error", error)).into_iter().chain(alarm));
         self.log.emit(if lost.is_some() { 20510 } else { 20511 }, None, &fields);
     }
 }

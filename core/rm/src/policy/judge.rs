@@ -1,5 +1,6 @@
 //! Who judges a call: every policy from the root down to its profile.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use model::config::{Policy, ProfileIx, Service, TenantIx};
@@ -51,6 +52,18 @@ impl<'s> Judge<'s> {
     /// The name of that.
     pub(crate) fn name(&self) -> &'s str {
         name(self.snapshot, self.speaker().0)
+    }
+
+    /// The same so that no other object has it: `acme`, `acme/main`.
+    pub(crate) fn full_name(&self) -> Cow<'s, str> {
+        match self.speaker().0 {
+            Level::Tenant(ix) => self.snapshot.tenant(ix).name.as_str().into(),
+            Level::Profile(ix) => {
+                let profile = self.snapshot.profile(ix);
+                let tenant = self.snapshot.tenant(profile.tenant);
+                format!("{}/{}", tenant.name, profile.name).into()
+            }
+        }
     }
 
     /// A field of its policy, as the configuration spells it.

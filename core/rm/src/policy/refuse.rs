@@ -40,10 +40,12 @@ pub(crate) fn refuse(
         figures: Figures { used, limit, ..Figures::default() },
         ..step(Stage::Authorise, judge, Verdict::Refused, &field)
     });
-    let subject = match full {
-        Some((used, limit)) => format!("{judge} {field} {used}/{limit}"),
-        None => format!("{judge} {field}"),
-    };
+    let (scope, dbid) = judge.by();
+    let object = judge.full_name();
+    let mut subject = format!("{} {object} {field}", scope.as_str());
+    if let Some((used, limit)) = full {
+        subject += &format!(" {used}/{limit}");
+    }
     let policies = || judges.iter().rev().map(|judge| judge.policy);
     let own = policies().find_map(|policy| own_code(policy, asked, reason));
     let code = own.or_else(|| policies().find_map(|policy| code(&policy.respcodes, reason)));
@@ -51,7 +53,6 @@ pub(crate) fn refuse(
     let alarm = kind.filter(|kind| {
         policies().find_map(|policy| said(&policy.alarms, *kind)).unwrap_or_default()
     });
-    let (scope, dbid) = judge.by();
     let policy = Refusal {
         rule: field.to_string(),
         scope: Some(scope),
@@ -61,10 +62,9 @@ pub(crate) fn refuse(
         usage: used,
     };
     let no = No::new(reason, subject).with_status(code);
-    let about = |kind: Kind| {
-        let (object, what) = (judge.name().to_owned(), kind.as_str());
-        About { kind: scope.as_str(), object, dbid: dbid.0, what }
-    };
+    let object = object.into_owned();
+    let about =
+        |kind: Kind| About { kind: scope.as_str(), object, dbid: dbid.0, what: kind.as_str() };
     Box::new(Refused { no, policy, alarm: alarm.map(about) })
 }
 

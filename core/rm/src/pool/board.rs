@@ -193,11 +193,11 @@ impl Board {
         Self { seats, scheme, last, sums, told_full: false, until: Duration::ZERO }
     }
 
-    /// Whether all who might take calls are full, which was not said before.
-    pub(crate) fn has_become_full(&mut self) -> bool {
+    /// Whether all who might take calls are full, if that is not what was said before.
+    pub(crate) fn fills(&mut self) -> Option<bool> {
         let full = self.sums.is_full();
         let told = std::mem::replace(&mut self.told_full, full);
-        full && !told
+        (full != told).then_some(full)
     }
 
     /// One member has changed.

@@ -142,6 +142,9 @@ impl Pool {
     ) {
         let Some(of) = pick.group else { return };
         self.settle_group(of, now.mono);
+        if !plan.explained {
+            self.note_full(of);
+        }
         let Some(member) = self.members.get_mut(pick.member) else { return };
         let Some((group, at)) = member.seat else { return };
         let Some(board) = self.boards.get_mut(group.index()) else { return };

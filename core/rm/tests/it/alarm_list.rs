@@ -90,13 +90,55 @@ fn a_full_group_has_its_alarm_until_a_place_is_free() {
     assert!(told(&world).0.contains(&full), "{:?}", told(&world));
     world.hang_up(&mut first, "bye");
     assert!(!told(&world).0.contains(&full));
+    // full again, but nobody was refused: what was before is over, and nothing new is told
+    world.run(Duration::from_secs(4));
     world.up("18005550100", "d");
+    assert!(!told(&world).0.contains(&full));
+    world.run(Duration::from_secs(4));
     refused(&mut world, "18005550100", "e");
     assert!(told(&world).0.contains(&full));
+    let raised = list(&world).into_iter().find(|one| one.name == "MCPPortsExceeded").unwrap();
+    assert_eq!(raised.since, world.now.wall);
+    assert_eq!(world.told_alarms(20407), ["MCPPortsExceeded"; 2]);
     // Without the group there is nothing to tell.
     documents.as_array_mut().unwrap().truncate(3);
     world.input(Input::Snapshot(snapshot(&documents)));
     assert!(!told(&world).0.contains(&full));
+}
+
+#[test]
+fn profiles_of_one_name_have_an_alarm_each() {
+    let policy = json!({"usage_limit": 0, "alarms": {"usage_limit": true}});
+    let spec = json!({"service": "voicexml", "initial_page_url": "http://a.example/x.vxml",
+        "policy": policy});
+    let mut documents = objects();
+    let all = documents.as_array_mut().unwrap();
+    for (tenant, number) in [("north", "1001"), ("south", "2001")] {
+        all.push(json!({"kind": "Tenant", "name": tenant, "spec": {}}));
+        all.push(json!({"kind": "IvrProfile", "name": "main", "tenant": tenant, "spec": spec}));
+        all.push(json!({"kind": "DidGroup", "name": tenant, "tenant": tenant, "spec": {
+            "profile": "main", "dids": [number]}}));
+    }
+    let mut world = World::with(&documents, settings());
+    for (number, call) in [("1001", "a"), ("2001", "b"), ("1001", "c")] {
+        refused(&mut world, number, call);
+    }
+    let of = |tenant: &str, count: u8| {
+        format!(
+            "RMPolicyViolation profile {tenant}/main: 20301 x{count}, \
+             profile {tenant}/main usage_limit 0/0"
+        )
+    };
+    assert_eq!(told(&world), (vec![of("north", 2), of("south", 1)], 2));
+    for (tenant, call) in [("north", "a"), ("south", "b")] {
+        let line = world
+            .logs
+            .iter()
+            .find(|(id, fields)| *id == 20301 && fields.contains(&("tenant", tenant.to_owned())));
+        let fields = &line.unwrap().1;
+        assert!(fields.contains(&("profile", "main".to_owned())), "{fields:?}");
+        assert!(fields.iter().any(|(name, value)| *name == "call_id" && value.contains(call)));
+    }
 }
 
 #[test]

@@ -45,6 +45,6 @@ pub(in crate::http) async fn list(
 
 /// Where an alarm stands in the list.
 fn place(alarm: &Alarm) -> String {
-    let Alarm { name, kind, object, log_id, since, .. } = alarm;
-    format!("{name}/{kind}/{object}/{log_id}/{since}")
+    let Alarm { name, kind, object, what, log_id, since, .. } = alarm;
+    format!("{name}/{kind}/{object}/{what}/{log_id}/{since}")
 }
