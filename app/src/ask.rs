@@ -175,11 +175,7 @@ fn refused(status: u16, path: &str, body: &str) -> Failure {
     let problem: Value = serde_json::from_str(body).unwrap_or_default();
     let said = [&problem["detail"], &problem["title"]];
     let mut said = said.into_iter().filter_map(Value::as_str).filter(|text| !text.is_empty());
-    let detail = match (said.next(), status) {
-        (Some(text), _) => text,
-        (None, 404) => "nothing of that name",
-        (None, _) => "no reason given",
-    };
+    let detail = said.next().unwrap_or("no reason given");
     let errors = problem["errors"].as_array().into_iter().flatten();
     let errors: String = errors.map(|error| format!("\n{}", fault(error))).collect();
     Failure::new(exit, format!("{path}: {status}: {detail}{errors}"))
@@ -194,5 +190,18 @@ pub(crate) fn fault(error: &Value) -> String {
     let place = line.map_or_else(String::new, |line| format!("{line}:{}:", error["column"]));
     let place = format!("{file}{place}");
     let blank = if place.is_empty() { "" } else { " " };
-    format!("{place}{blank}{}: {}", text("code"), text("message"))
+    let message = text("message");
+    let whose = object(&error["object"], message);
+    format!("{place}{blank}{}: {message}{whose}", text("code"))
+}
+
+/// The object of a fault, unless its text names it.
+fn object(object: &Value, message: &str) -> String {
+    let Some(name) = object["name"].as_str() else { return String::new() };
+    if message.contains(&format!("\"{name}\"")) {
+        return String::new();
+    }
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let tenant = object["tenant"].as_str().map(|tenant| format!(" of tenant \"{tenant}\""));
+    format!(" ({kind} \"{name}\"{})", tenant.unwrap_or_default())
 }

@@ -123,6 +123,7 @@ fn the_page_of_the_node_works_as_it_is_written() {
     assert_eq!(code, 3, "{out}");
     assert!(out.contains("422: 1 error; what was in force stays"), "{out}");
     assert!(out.contains("platform.yaml:6:26: E102: \"policy.usage_limit\" must be a "), "{out}");
+    assert!(out.contains(" (Tenant \"acme\")"), "{out}");
     let (_, out) = run("ringmaster alarms");
     assert!(out.contains("RMConfigRejected  node  rm-1 "), "{out}");
     assert!(rm_process.line_with(" 20603 ").contains("alarm=RMConfigRejected"));
