@@ -32,6 +32,20 @@ pub fn load(path: &Path) -> Result<Vec<Document>, Vec<Problem>> {
     if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
+/// As [`load`], for what a daemon reads again and again: a pipe or a device, on which opening and
+/// reading may wait for ever, is refused unopened.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_standing(path: &Path) -> Result<Vec<Document>, Vec<Problem>> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(vec![unreadable(path, "expected a regular file or a directory")])
+        }
+        _ => load(path),
+    }
+}
+
 /// The documents of a text.
 ///
 /// # Errors
@@ -122,7 +136,7 @@ fn sizes(text: &str, roots: &[Node]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_text, load};
+    use super::{from_text, load, load_standing};
 
     #[test]
     fn documents_are_numbered_and_measured() {
@@ -147,6 +161,22 @@ mod tests {
         let problems = load(dir.path()).unwrap_err();
         assert_eq!(problems.len(), 2);
         assert!(problems[0].to_string().contains("c.yaml:1:4: E001: "), "{}", problems[0]);
+    }
+
+    #[test]
+    fn what_stands_is_a_file_or_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.yaml"), "a: 1\n").unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("a.yaml")] {
+            assert_eq!(load_standing(&path).unwrap().len(), 1, "{}", path.display());
+        }
+        // a file without end
+        let endless = load_standing(std::path::Path::new("/dev/zero")).unwrap_err();
+        let told = "/dev/zero: E001: cannot read the file: expected a regular file or a directory";
+        assert_eq!(endless[0].to_string(), told);
+        assert!(
+            load_standing(&dir.path().join("b.yaml")).unwrap_err()[0].message.contains("No such")
+        );
     }
 
     #[test]

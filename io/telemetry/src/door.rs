@@ -1,48 +1,128 @@
-//! The door of a daemon's HTTP port: so many connections at once, and none on which nothing moves.
+//! The door of a daemon's HTTP port: so many connections at once, none on which nothing moves, and
+//! none that takes longer than its time to say what it asks for.
 //!
-//! Knows nothing of HTTP: what is behind it is the daemon's. Beyond its limit it accepts nobody, so
-//! that the kernel's queue holds visitors back.
+//! Knows little of HTTP: what is behind it is the daemon's. Beyond its limit a newcomer takes the
+//! place of whoever has waited longest without a whole request, so that slow visitors never keep
+//! a probe out. Where everybody's request is being answered it waits, and the kernel's queue holds
+//! the others back.
+
+mod seat;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
+use axum::Router;
+use axum::extract::Request;
+use axum::extract::connect_info::{ConnectInfo, Connected, IntoMakeServiceWithConnectInfo};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// How long the door stays shut after an accept that failed for want of descriptors.
+use seat::Seat;
+
+/// How long the door stays shut after an accept that failed for want of descriptors, and how often
+/// a newcomer looks for a place.
 const REST: Duration = Duration::from_millis(100);
+
+/// What the door allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// A connection that has sent no whole head of a request for so long is closed, whatever it
+    /// sends meanwhile: counted from its begin, later from the first byte behind an answer.
+    pub request: Duration,
+    /// So is one on which nothing moved for so long.
+    pub idle: Duration,
+}
 
 /// A listener with a limit.
 #[derive(Debug)]
 pub struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    idle: Duration,
+    limits: Limits,
+    /// Who has come, oldest first, and may have gone.
+    seats: Vec<Weak<Seat>>,
 }
 
 impl Door {
-    /// Lets in so many at once, and closes a connection on which nothing moved for `idle`.
+    /// Lets in whom these limits allow. What is served behind it is made by [`service`].
     #[must_use]
-    pub fn new(listener: TcpListener, connections: usize, idle: Duration) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(connections)), idle }
+    pub fn new(listener: TcpListener, limits: Limits) -> Self {
+        let places = Arc::new(Semaphore::new(limits.connections));
+        Self { listener, places, limits, seats: Vec::new() }
+    }
+
+    /// A place, if need be somebody else's.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            if self.places.available_permits() == 0 {
+                self.dismiss();
+            }
+            // the semaphore is never closed
+            let free = Arc::clone(&self.places).acquire_owned();
+            if let Ok(Ok(place)) = timeout(REST, free).await {
+                return place;
+            }
+        }
+    }
+
+    /// Has the connection closed that has waited longest without a whole request.
+    fn dismiss(&self) {
+        let here = self.seats.iter().filter_map(Weak::upgrade);
+        let waiting = here.filter_map(|seat| Some((seat.waits_since()?, seat)));
+        if let Some((_, seat)) = waiting.min_by_key(|(since, _)| *since) {
+            seat.dismiss();
+        }
+    }
+
+    fn seat(&mut self) -> Arc<Seat> {
+        if self.seats.len() >= self.limits.connections.saturating_mul(2) {
+            self.seats.retain(|seat| seat.strong_count() > 0);
+        }
+        let seat = Arc::new(Seat::new(Arc::clone(&self.places), self.limits.connections));
+        self.seats.push(Arc::downgrade(&seat));
+        seat
     }
 }
 
+/// What is served behind a door, which is told of each request.
+pub fn service(router: Router) -> IntoMakeServiceWithConnectInfo<Router, Source> {
+    router.layer(middleware::from_fn(hear)).into_make_service_with_connect_info()
+}
+
+/// While more than half of the places are taken nobody keeps one between two requests.
+async fn hear(source: ConnectInfo<Source>, request: Request, next: Next) -> Response {
+    let ConnectInfo(Source { seat, .. }) = source;
+    seat.hear();
+    let mut response = next.run(request).await;
+    if seat.is_crowded() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// Where a connection comes from.
-#[derive(Debug, Clone, Copy)]
-pub struct Source(pub SocketAddr);
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its other end.
+    pub address: SocketAddr,
+    seat: Arc<Seat>,
+}
 
 impl Connected<IncomingStream<'_, Door>> for Source {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), seat: Arc::clone(&stream.io().seat) }
     }
 }
 
@@ -52,17 +132,19 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Visitor, SocketAddr) {
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                // the semaphore is never closed
-                sleep(REST).await;
-                continue;
-            };
             match self.listener.accept().await {
                 Ok((stream, address)) => {
                     // events are small and must not wait for more
                     let _ = stream.set_nodelay(true);
-                    let silence = Box::pin(sleep(self.idle));
-                    let visitor = Visitor { stream, silence, idle: self.idle, _place: place };
+                    let place = self.place().await;
+                    let Limits { request, idle, .. } = self.limits;
+                    let visitor = Visitor {
+                        stream,
+                        seat: self.seat(),
+                        request: Timer::new(request),
+                        silence: Timer::new(idle),
+                        _place: place,
+                    };
                     return (visitor, address);
                 }
                 Err(_) => sleep(REST).await,
@@ -79,19 +161,43 @@ impl Listener for Door {
 #[derive(Debug)]
 pub struct Visitor {
     stream: TcpStream,
+    seat: Arc<Seat>,
+    /// Ends the connection when no whole request has come for so long.
+    request: Timer,
     /// Ends the connection when nothing was read or written for so long.
-    silence: Pin<Box<Sleep>>,
-    idle: Duration,
+    silence: Timer,
     _place: OwnedSemaphorePermit,
 }
 
+#[derive(Debug)]
+struct Timer {
+    long: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Timer {
+    fn new(long: Duration) -> Self {
+        Self { long, sleep: Box::pin(sleep(long)) }
+    }
+
+    fn restart(&mut self) {
+        self.sleep.as_mut().reset(Instant::now() + self.long);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(context)
+    }
+}
+
 impl Visitor {
-    fn moved(&mut self) {
-        self.silence.as_mut().reset(Instant::now() + self.idle);
+    /// It is to be closed although something may still come.
+    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
+        let waits = self.seat.waits(context.waker());
+        self.seat.is_dismissed() || waits && self.request.poll(context).is_ready()
     }
 
     fn timed_out<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.silence.as_mut().poll(context));
+        ready!(self.silence.poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -103,9 +209,16 @@ impl AsyncRead for Visitor {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_over(context) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(result) => {
-                this.moved();
+                this.silence.restart();
+                if buffer.filled().len() > before && this.seat.begin() {
+                    this.request.restart();
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => this.timed_out(context),
@@ -122,7 +235,8 @@ impl AsyncWrite for Visitor {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(result) => {
-                this.moved();
+                this.silence.restart();
+                this.seat.answer();
                 Poll::Ready(result)
             }
             Poll::Pending => this.timed_out(context),
@@ -137,3 +251,6 @@ impl AsyncWrite for Visitor {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

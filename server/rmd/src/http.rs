@@ -10,12 +10,13 @@ mod probes;
 mod problem;
 mod shown;
 mod v1;
+mod whole;
 
 use crate::error::StartError;
 use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
 use crate::kernel_drops::DropCounters;
-use crate::limits::{HTTP_BODY, HTTP_CONNECTIONS, HTTP_IDLE, HTTP_TIME};
+use crate::limits::{HTTP_BODY, HTTP_DOOR, HTTP_LAST, HTTP_TIME};
 use crate::objects::Objects;
 use crate::publish::Publishing;
 use crate::state::State;
@@ -31,8 +32,9 @@ use problem::Problem;
 use spool::Spool;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use telemetry::door::{Door, Source};
-use tokio::sync::{Semaphore, oneshot};
+use telemetry::door::{self, Door};
+use tokio::runtime::Runtime;
+use tokio::sync::{Mutex, Semaphore, oneshot};
 
 /// What the handlers know.
 pub(crate) struct Shared {
@@ -57,6 +59,8 @@ pub(crate) struct Admin {
     pub(crate) wills: Wills,
     /// The file of objects, if they come from one.
     pub(crate) objects: Option<Objects>,
+    /// Held while it is read again: once at a time.
+    pub(crate) reload: Arc<Mutex<()>>,
     /// Who may put a ladder together now.
     pub(crate) ladders: Semaphore,
 }
@@ -79,23 +83,33 @@ pub(crate) fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Sta
     Ok((listener, bound))
 }
 
-/// Serves until `stop` is sent or dropped. Call it on a thread of its own.
+/// Serves until `stop` is sent or dropped. Call it on a thread of its own. A change that is under
+/// way is kept; a file that is being read is not waited for.
 pub(crate) fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     stop: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let door = Door::new(listener, HTTP_CONNECTIONS, HTTP_IDLE);
-        let service = router(shared).into_make_service_with_connect_info::<Source>();
-        tokio::select! {
-            result = axum::serve(door, service) => result,
+        let wills = shared.admin.wills.clone();
+        let service = door::service(router(shared));
+        let served = tokio::select! {
+            result = axum::serve(Door::new(listener, HTTP_DOOR), service) => result,
             // Whoever asks in the last moment gets a closed connection, as from any stopped server.
             _ = stop => Ok(()),
-        }
-    })
+        };
+        let _turn = tokio::time::timeout(HTTP_LAST, wills.turn()).await;
+        served
+    });
+    leave(runtime);
+    served
+}
+
+/// Ends a runtime, whatever its threads may be waiting for: a disk can be away.
+fn leave(runtime: Runtime) {
+    runtime.shutdown_background();
 }
 
 fn router(shared: Arc<Shared>) -> Router {

@@ -2,6 +2,7 @@
 //! says what happens then.
 
 use std::time::Duration;
+use telemetry::door::Limits;
 
 /// Streams open at once, until `proxy.sip.maxtcpconnections` says otherwise (rm.md §1.9). Beyond:
 /// the oldest idle untrusted one closes, else the new.
@@ -116,14 +117,23 @@ pub(crate) const MIRROR_MESSAGES: usize = 32_768;
 pub(crate) const MIRROR_NAME: Duration = Duration::from_secs(60);
 /// The same after it led nowhere, or no socket could be had.
 pub(crate) const MIRROR_RETRY: Duration = Duration::from_secs(5);
+/// At the end the mirror has so long to send what waits. Beyond: it is left behind.
+pub(crate) const MIRROR_LAST: Duration = Duration::from_secs(2);
 /// Messages of one page of a ladder, bytes of their heads together. Beyond: the next page.
 pub(crate) const LADDER_BYTES: usize = 2 << 20;
 /// Ladders put together at once: each holds a segment of the ring and a page. Beyond: they wait.
 pub(crate) const LADDERS: usize = 2;
-/// HTTP connections at once (rm.md §10). Beyond: not accepted until one ends.
-pub(crate) const HTTP_CONNECTIONS: usize = 64;
+/// HTTP connections at once (rm.md §10). Beyond: the one closes that has waited longest without a
+/// whole request, else the newcomer waits. A head of a request has as much time as a request; a
+/// connection on which nothing moves has longer than any request.
+pub(crate) const HTTP_DOOR: Limits =
+    Limits { connections: 64, request: HTTP_TIME, idle: Duration::from_secs(30) };
 /// Time of one HTTP request (rm.md §10). Beyond: 503.
 pub(crate) const HTTP_TIME: Duration = Duration::from_secs(10);
+/// Whoever asks for a reload waits for its end so long, less than a request. Beyond: 503 `goes-on`.
+pub(crate) const RELOAD_WAIT: Duration = Duration::from_secs(9);
+/// At the end a change under way has so long to be kept.
+pub(crate) const HTTP_LAST: Duration = Duration::from_secs(2);
 /// Bytes of a tokens file: some thousand tokens.
 pub(crate) const TOKENS_FILE: u64 = 256 * 1024;
 /// `/live` fails when the engine has not turned for this long (ops.md §4).
@@ -132,8 +142,6 @@ pub(crate) const ENGINE_STUCK: Duration = Duration::from_secs(5);
 pub(crate) const QUIET_TIME: Duration = Duration::from_secs(2);
 /// How often the engine looks at its media servers and its spool, for `/ready`.
 pub(crate) const LOOK: Duration = Duration::from_secs(2);
-/// An HTTP connection from which nothing was read for so long closes; longer than any request.
-pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(30);
 /// Bytes of a password file: a password, not a document.
 pub(crate) const PASSWORD_FILE: u64 = 4 * 1024;
 /// Longest file of what operators want of resources, bytes: 20,000 of them, with names of 64

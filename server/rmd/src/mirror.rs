@@ -8,7 +8,7 @@ mod run;
 mod target;
 
 use crate::error::StartError;
-use crate::limits::{MIRROR_MESSAGES, MIRROR_QUEUE};
+use crate::limits::{MIRROR_LAST, MIRROR_MESSAGES, MIRROR_QUEUE};
 use crate::running::spawn;
 use net::{Clock, Waker};
 use openwire::Secret;
@@ -18,7 +18,7 @@ use sip::transport::Flow;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use target::Target;
 
@@ -140,10 +140,21 @@ impl Mirror {
 
 impl Drop for Thread {
     fn drop(&mut self) {
+        const STEP: Duration = Duration::from_millis(1);
         self.shared.stop.store(true, Ordering::SeqCst);
         self.shared.mirror.wake();
+        let Some(thread) = self.thread.take() else { return };
+        let mut left = MIRROR_LAST;
+        while !thread.is_finished() {
+            if left.is_zero() {
+                // It looks for the collector's name, and the name server is away.
+                return;
+            }
+            thread::sleep(STEP);
+            left = left.saturating_sub(STEP);
+        }
         // A thread that has panicked has told so.
-        let _ = self.thread.take().map(JoinHandle::join);
+        let _ = thread.join();
     }
 }
 

@@ -37,7 +37,7 @@ impl Objects {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(&self, revision: Revision) -> Result<(Snapshot, Vec<Problem>), Vec<Problem>> {
-        let documents = config::objects::load(&self.file)?;
+        let documents = config::objects::load_standing(&self.file)?;
         Snapshot::build_for(&documents, revision, &self.own)
     }
 }

@@ -84,7 +84,8 @@ impl Base {
         let dir = DataDir::lock(&settings.data_dir)?;
         let (wills, profile_metrics) = (Wills::at(dir.wills()), rm.profile_metrics);
         let (ladders, objects) = (Semaphore::new(LADDERS), Objects::of(settings));
-        let admin = Admin { profile_metrics, tokens, wills, objects, ladders };
+        let admin =
+            Admin { profile_metrics, tokens, wills, objects, reload: Arc::default(), ladders };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;

@@ -24,7 +24,7 @@ use model::time::Millis;
 use net::Clock;
 use spool::Spool;
 use telemetry::Log;
-use telemetry::door::Door;
+use telemetry::door::{self, Door};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
@@ -98,11 +98,11 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
     let router = router(parts, cursor::key(seed));
     // a listener that is bound and non-blocking already
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let serving = axum::serve(Door::new(listener, limits::CONNECTIONS, limits::IDLE), router)
-        .with_graceful_shutdown(async move {
-            // a sender that is gone means the same
-            let _closed = closed.wait_for(|closed| *closed).await;
-        });
+    let door = Door::new(listener, limits::DOOR);
+    let serving = axum::serve(door, door::service(router)).with_graceful_shutdown(async move {
+        // a sender that is gone means the same
+        let _closed = closed.wait_for(|closed| *closed).await;
+    });
     // it never ends otherwise, and has no error
     let _ended = serving.await;
 }

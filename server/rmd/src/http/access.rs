@@ -70,7 +70,7 @@ impl Tokens {
 /// Lets a request of `/v1` pass, or says why not.
 pub(super) async fn check(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Source(source)): ConnectInfo<Source>,
+    ConnectInfo(Source { address: source, .. }): ConnectInfo<Source>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -100,8 +100,8 @@ impl FromRequestParts<Arc<Shared>> for Operator {
         let role = parts.extensions.get::<Role>();
         let source = parts.extensions.get::<ConnectInfo<Source>>();
         match (role, source) {
-            (Some(Role::Operator), Some(ConnectInfo(Source(source)))) => {
-                Ok(Self { source: *source })
+            (Some(Role::Operator), Some(ConnectInfo(source))) => {
+                Ok(Self { source: source.address })
             }
             _ => Err(Problem::operators_only()),
         }

@@ -5,6 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+/// Where the end of a reload is told to those who do not wait for it.
+const OUTCOME: &str = "its outcome is in the log and in /v1/config";
+
 /// One refusal.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -82,6 +85,18 @@ impl Problem {
     pub(super) fn no_file() -> Self {
         let detail = "config.file is not set: there is nothing to read again";
         Self::new(StatusCode::CONFLICT, "no-file", detail)
+    }
+
+    /// One at a time.
+    pub(super) fn reloading() -> Self {
+        let detail = format!("a reload is under way; {OUTCOME}");
+        Self::new(StatusCode::CONFLICT, "reloading", detail)
+    }
+
+    /// It takes longer than a request may.
+    pub(super) fn reload_goes_on() -> Self {
+        let detail = format!("the reload takes longer and goes on; {OUTCOME}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "goes-on", detail)
     }
 
     /// Objects that are wrong.

@@ -1,12 +1,13 @@
 //! The queue of the mirror, and what the thread makes of it.
 
-use super::{Counts, Mirror, Setup, Shared, start};
+use super::{Counts, Mirror, Setup, Shared, Thread, start};
 use crate::limits::MIRROR_QUEUE;
 use net::Clock;
 use rm::heads::Direction;
 use sip::transport::{Flow, Transport};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 const MESSAGE: &[u8] = b"OPTIONS sip:a@b SIP/2.0\r\nCall-ID: one\r\n\r\n";
@@ -105,5 +106,29 @@ fn a_name_that_leads_nowhere_is_counted() {
     mirror.copy(Duration::ZERO, Direction::Out, flow(far), MESSAGE);
     mirror.flush();
     drop(thread);
+    // whoever answers for names may take longer than the end waits
+    for _ in 0..6000 {
+        if mirror.counts().lost > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(mirror.counts(), Counts { sent: 0, lost: 1 });
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_name_server() {
+    let (answer, asked) = sync_channel::<()>(1);
+    let thread = std::thread::spawn(move || {
+        let _answer = asked.recv();
+    });
+    let (waker, _wakes) = net::waker::pair().unwrap();
+    let shared = Arc::new(Shared::new(waker));
+    let (tell, told) = sync_channel(1);
+    std::thread::spawn(move || {
+        drop(Thread { shared, thread: Some(thread) });
+        tell.send(()).unwrap();
+    });
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+    drop(answer);
 }

@@ -2,6 +2,8 @@
 
 use crate::node::{Node, objects, settings, start};
 use rmd::Stop;
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 #[test]
@@ -63,5 +65,27 @@ fn a_drain_is_seen_before_it_ends() {
     assert!(node.get("/ready").1.contains("draining"));
     assert_eq!(node.get("/startup").0, 200);
     assert!((node.metric("ringmaster_rm_draining") - 1.0).abs() < 0.5);
+    node.stop();
+}
+
+#[test]
+fn probes_are_answered_while_slow_clients_have_all_places() {
+    let node = Node::with(&objects(&[], 1));
+    let slow = || {
+        let mut stream = TcpStream::connect(node.rm.addresses().http).unwrap();
+        stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: rm\r\n").unwrap();
+        stream
+    };
+    let slow: Vec<TcpStream> = (0..64).map(|_| slow()).collect();
+    for path in ["/live", "/ready", "/metrics"] {
+        assert_eq!(node.get(path).0, 200, "{path}");
+    }
+    // as long as there was no room only the oldest had to go
+    let is_open = |stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        let read = stream.peek(&mut [0]);
+        read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    assert!(!is_open(&slow[0]) && is_open(&slow[63]));
     node.stop();
 }

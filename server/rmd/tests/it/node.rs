@@ -149,6 +149,13 @@ impl Node {
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
 
+    /// Asks and goes away without waiting for an answer.
+    pub(crate) fn ask_and_go(&self, what: &str) {
+        let mut stream = TcpStream::connect(self.rm.addresses().http).unwrap();
+        let request = format!("{what} HTTP/1.1\r\nHost: rm\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+
     /// The value of a metric without labels.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let (status, text) = self.get("/metrics");

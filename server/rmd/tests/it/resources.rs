@@ -68,6 +68,32 @@ fn a_reader_changes_nothing_and_bad_changes_are_told() {
 }
 
 #[test]
+fn a_change_is_kept_whether_or_not_its_client_waits() {
+    let (media, _) = udp_media();
+    let node = Node::with(&objects(&[(media, "udp")], 1));
+    let kept = || fs::read_to_string(node.dir.path().join("rm/resources")).unwrap_or_default();
+    let mark = node.dir.path().join("rm/drained");
+    let wait = |what: &str| assert_eq!(node.ask(&format!("POST /v1/{what}"), "", "").0, 200);
+    for _ in 0..5 {
+        // a request whose client has gone before it was read is none: then it is sent again
+        node.until("the media server drains", || {
+            node.ask_and_go("POST /v1/resources/mcp/mcp-0/drain");
+            node.get("/v1/resources/mcp/mcp-0").1.contains("\"admin\":\"draining\"")
+        });
+        node.until("the will is kept", || kept().contains("draining"));
+        // one at a time: when this one is answered, those before have ended too
+        wait("resources/mcp/mcp-0/enable");
+        node.until("the node drains", || {
+            node.ask_and_go("POST /v1/node/drain");
+            node.get("/ready").0 == 503
+        });
+        node.until("the node is marked", || mark.exists());
+        wait("node/undrain");
+    }
+    node.stop();
+}
+
+#[test]
 fn what_cannot_be_kept_is_done_and_told() {
     let (media, _) = udp_media();
     let node = Node::with(&objects(&[(media, "udp")], 1));

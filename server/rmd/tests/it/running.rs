@@ -3,6 +3,8 @@
 use crate::node::{Node, objects, settings, start};
 use crate::peer::{Caller, udp_media};
 use std::fs;
+use std::process::Command;
+use std::thread;
 
 /// A node whose objects stand in a file, which is read at the start by whoever starts it.
 fn with_file(text: &str) -> Node {
@@ -64,6 +66,45 @@ fn without_a_file_there_is_nothing_to_read_again() {
     let (status, answer) = node.ask("POST /v1/config/reload", "", "");
     assert_eq!(status, 409, "{answer}");
     assert!(answer.contains("urn:ringmaster:no-file"), "{answer}");
+    node.stop();
+}
+
+#[test]
+fn a_reload_goes_on_without_its_client_and_there_is_one_at_a_time() {
+    let text = objects(&[], 4);
+    let node = with_file(&text);
+    // a request whose client has gone before it was read is none: then it is sent again
+    node.until("a reload has come to its end", || {
+        node.ask_and_go("POST /v1/config/reload");
+        !node.get("/v1/config").1.contains("\"rev\":7")
+    });
+    node.until("another may begin", || node.ask("POST /v1/config/reload", "", "").0 == 200);
+
+    // large enough that two who ask at once meet
+    let numbers: String = (0..40_000).map(|n| format!(", \"1900{n:07}\"")).collect();
+    let large = text.replace("\"18005550100\"", &format!("\"18005550100\"{numbers}"));
+    fs::write(node.dir.path().join("objects.yaml"), large).unwrap();
+    let answers = thread::scope(|scope| {
+        let ask = || node.ask("POST /v1/config/reload", "", "");
+        [scope.spawn(ask), scope.spawn(ask)].map(|asked| asked.join().unwrap())
+    });
+    let second = answers.iter().find(|(status, _)| *status == 409);
+    let (_, answer) = second.unwrap_or_else(|| panic!("{answers:?}"));
+    let told = "urn:ringmaster:reloading";
+    assert!(answer.contains(told) && answer.contains("its outcome is in the log"), "{answer}");
+    assert!(answers.iter().any(|(status, _)| *status == 200), "{answers:?}");
+    node.stop();
+}
+
+#[test]
+fn a_pipe_is_no_file_of_objects() {
+    let node = with_file(&objects(&[], 4));
+    let file = node.dir.path().join("objects.yaml");
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let (status, answer) = node.ask("POST /v1/config/reload", "", "");
+    assert_eq!(status, 422, "{answer}");
+    assert!(answer.contains("expected a regular file or a directory"), "{answer}");
     node.stop();
 }
 

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use telemetry::door::Limits;
+
 /// Questions at the database at once: as many as it has readers (rs.md §3.3).
 pub(super) const READERS: usize = 8;
 /// Bytes of a URI; longer: 414 (rs.md §5.13).
 pub(super) const URI_BYTES: usize = 16 << 10;
 /// Bytes of a request's headers, names and values; more: 431 (rs.md §8).
 pub(super) const HEADER_BYTES: usize = 32 << 10;
-/// Connections at once (rs.md §8).
-pub(super) const CONNECTIONS: usize = 10_000;
-/// A connection on which nothing moves is closed; live streams say something more often.
-pub(super) const IDLE: Duration = Duration::from_secs(60);
+/// Connections at once (rs.md §8). One on which nothing moves is closed; live streams say something
+/// more often.
+pub(super) const DOOR: Limits =
+    Limits { connections: 10_000, request: Duration::from_secs(10), idle: Duration::from_secs(60) };
 /// Items of a list, unless asked, and at most (rs.md §6).
 pub(super) const ITEMS: u32 = 100;
 /// See [`ITEMS`].

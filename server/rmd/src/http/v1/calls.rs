@@ -2,10 +2,9 @@
 //!
 //! A list is put together of slices, each of which holds the engine for a short time only.
 
-use crate::http::Shared;
 use crate::http::access::Operator;
-use crate::http::asked;
 use crate::http::problem::Problem;
+use crate::http::{Shared, asked, whole};
 use crate::inbox::Query;
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -115,13 +114,16 @@ pub(in crate::http) async fn hang_up(
         Some(text) => Some(leg_id(&text)?),
         None => None,
     };
-    let legs = shared.ask(|reply| Query::HangUp { guid, leg, reply }).await?;
-    let legs = legs.ok_or_else(Problem::not_found)?;
-    let (session, count) = (guid.to_string(), legs.to_string());
-    let peer = operator.source.to_string();
-    let fields = [("action", "hang-up"), ("peer", &*peer), ("legs", &*count)];
-    shared.state.log().emit(10801, Some(&session), &fields);
-    Ok((StatusCode::ACCEPTED, Json(json!({ "legs": legs }))))
+    whole::done(async move {
+        let legs = shared.ask(|reply| Query::HangUp { guid, leg, reply }).await?;
+        let legs = legs.ok_or_else(Problem::not_found)?;
+        let (session, count) = (guid.to_string(), legs.to_string());
+        let peer = operator.source.to_string();
+        let fields = [("action", "hang-up"), ("peer", &*peer), ("legs", &*count)];
+        shared.state.log().emit(10801, Some(&session), &fields);
+        Ok((StatusCode::ACCEPTED, Json(json!({ "legs": legs }))))
+    })
+    .await
 }
 
 fn leg_id(text: &str) -> Result<LegId, Problem> {

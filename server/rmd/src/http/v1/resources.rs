@@ -2,7 +2,7 @@
 
 use crate::http::access::Operator;
 use crate::http::problem::Problem;
-use crate::http::{Shared, asked};
+use crate::http::{Shared, asked, whole};
 use crate::inbox::{Change, Query};
 use axum::Json;
 use axum::body::Bytes;
@@ -13,6 +13,7 @@ use model::time::Millis;
 use rm::{ResourceView, Will};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,10 +127,24 @@ async fn administer(
     named: Named,
     change: Change,
 ) -> Answer {
-    let (group, name) = both(named)?;
-    let _turn = shared.admin.wills.turn().await;
+    let named = both(named)?;
+    let turn = shared.admin.wills.turn().await;
+    let (shared, peer) = (Arc::clone(shared), operator.source);
+    whole::done(async move {
+        let _turn = turn;
+        keep(&shared, peer, named, change).await
+    })
+    .await
+}
+
+async fn keep(
+    shared: &Shared,
+    peer: SocketAddr,
+    (group, name): (String, String),
+    change: Change,
+) -> Answer {
     let found = {
-        let (group, name, change) = (group.clone(), name.clone(), Some(change));
+        let (name, change) = (name.clone(), Some(change));
         shared.ask(|reply| Query::Resource { group, name, change, reply }).await?
     };
     let administered = found.ok_or_else(Problem::not_found)?;
@@ -137,7 +152,7 @@ async fn administer(
         Change::Will(will) => will.admin.as_str(),
         Change::Reset => "reset",
     };
-    let peer = operator.source.to_string();
+    let peer = peer.to_string();
     let fields = [("action", action), ("peer", &*peer), ("resource", &*name)];
     shared.state.log().emit(10801, None, &fields);
     let (wills, all) = (shared.admin.wills.clone(), administered.wills);

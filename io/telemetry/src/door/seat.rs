@@ -1,0 +1,106 @@
+//! A visitor's seat: whether it is its turn or ours, and whether it must go.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// What door, connection and service know of one visitor.
+#[derive(Debug)]
+pub(super) struct Seat {
+    turn: Mutex<Turn>,
+    /// All places of the door.
+    places: Arc<Semaphore>,
+    most: usize,
+}
+
+#[derive(Debug)]
+enum Turn {
+    /// A whole request is waited for since then, by this task.
+    Waits(Instant, Option<Waker>),
+    /// It has come.
+    Asked,
+    /// The answer has begun; what comes next is another request.
+    Answered,
+    /// Somebody else gets the place.
+    Dismissed,
+}
+
+impl Seat {
+    pub(super) fn new(places: Arc<Semaphore>, most: usize) -> Self {
+        let turn = Mutex::new(Turn::Waits(Instant::now(), None));
+        Self { turn, places, most }
+    }
+
+    /// More than half of the places are taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.places.available_permits() < self.most / 2
+    }
+
+    /// A whole request has come.
+    pub(super) fn hear(&self) {
+        let mut turn = self.turn();
+        if !matches!(*turn, Turn::Dismissed) {
+            *turn = Turn::Asked;
+        }
+    }
+
+    /// Something is being written.
+    pub(super) fn answer(&self) {
+        let mut turn = self.turn();
+        if !matches!(*turn, Turn::Dismissed) {
+            *turn = Turn::Answered;
+        }
+    }
+
+    /// Something has come; true when that is the begin of another request.
+    pub(super) fn begin(&self) -> bool {
+        let mut turn = self.turn();
+        let begins = matches!(*turn, Turn::Answered);
+        if begins {
+            *turn = Turn::Waits(Instant::now(), None);
+        }
+        begins
+    }
+
+    /// Whether a whole request is waited for; if it is, this task is woken by [`Seat::dismiss`].
+    pub(super) fn waits(&self, task: &Waker) -> bool {
+        match &mut *self.turn() {
+            Turn::Waits(_, woken) => {
+                *woken = Some(task.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        match &*self.turn() {
+            Turn::Waits(since, _) => Some(*since),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_dismissed(&self) -> bool {
+        matches!(*self.turn(), Turn::Dismissed)
+    }
+
+    /// Has the connection closed, unless its request has come meanwhile.
+    pub(super) fn dismiss(&self) {
+        let mut turn = self.turn();
+        if let Turn::Waits(_, task) = &mut *turn {
+            let task = task.take();
+            *turn = Turn::Dismissed;
+            drop(turn);
+            if let Some(task) = task {
+                task.wake();
+            }
+        }
+    }
+
+    /// Nobody panics while holding the lock; if someone did, the turn is still one.
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
