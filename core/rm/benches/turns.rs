@@ -55,7 +55,8 @@ fn main() {
 /// The server dies, and its calls are released.
 fn death(mut line: Line, on_dead: &str) -> Duration {
     let mut objects = platform(&[]);
-    objects[3]["spec"]["monitor"] = json!({"method": "options", "interval": "1s"});
+    objects[3]["spec"]["monitor"] =
+        json!({"method": "options", "interval": "1s", "timeout": "500ms"});
     objects[3]["spec"]["on_dead"] = on_dead.into();
     line.input(Input::Snapshot(snapshot(&objects)));
     longest(&mut line, Duration::from_secs(25))
