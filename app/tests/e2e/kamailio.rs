@@ -1,16 +1,12 @@
 //! Debian's Kamailio as the SIP Server in front of RM, and as a proxy between RM and media servers.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::calls::{healthy, objects};
+use crate::daemon::Daemon;
 use crate::flows::{self, Way};
 use crate::platform::{Site, eventually, loopback};
 use crate::player::is_bound;
@@ -34,9 +30,8 @@ const LISTEN: &str = "listen=udp:IP:5060\nlisten=tcp:IP:5060\nlisten=tls:IP:5061
 
 /// A running Kamailio with an address of its own; ended with the value.
 pub(crate) struct Kamailio {
-    child: Child,
     pub(crate) address: SocketAddr,
-    dir: TempDir,
+    _daemon: Daemon,
 }
 
 impl Kamailio {
@@ -82,50 +77,15 @@ impl Kamailio {
             .replace("#PLACES#", places);
         write(dir.path(), "kamailio.cfg", &text);
         write(dir.path(), "next.list", &format!("1 {next}\n"));
-        let log = std::fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new("kamailio")
-            .current_dir(dir.path())
-            .args(["-f", "kamailio.cfg", "-DD", "-E", "-m", "128", "-M", "8"])
-            .args(["-Y", &dir.path().display().to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .expect("kamailio is installed (test.sh does it)");
-        let mut kamailio = Self { child, address, dir };
-        own.iter().for_each(|ip| kamailio.wait_until_up(*ip));
-        kamailio
-    }
-
-    fn wait_until_up(&mut self, ip: IpAddr) {
-        let up = || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", self.log());
-            is_bound((ip, 5060).into(), Via::Udp) && is_bound((ip, 5061).into(), Via::Tcp)
+        let is_up = |ip: &IpAddr| {
+            is_bound((*ip, 5060).into(), Via::Udp) && is_bound((*ip, 5061).into(), Via::Tcp)
         };
-        eventually("Kamailio listens", up, |up| *up);
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        Self { address, _daemon: Daemon::start(dir, 128, || own.iter().all(is_up)) }
     }
 }
 
 fn write(dir: &Path, name: &str, text: &str) {
     std::fs::write(dir.join(name), text).unwrap();
-}
-
-impl Drop for Kamailio {
-    fn drop(&mut self) {
-        // Its processes are one group.
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let _ = writeln!(std::io::stderr(), "--- log of Kamailio:\n{}", self.log());
-        }
-    }
 }
 
 #[test]

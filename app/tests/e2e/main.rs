@@ -25,6 +25,7 @@ mod wire;
 mod admin;
 mod calls;
 mod crowd;
+mod daemon;
 mod demo;
 mod docs;
 mod flows;
