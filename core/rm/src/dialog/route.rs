@@ -79,13 +79,17 @@ impl Proxy {
     }
 
     /// How many topmost Route values are ours and of one leg: an entry with its token, or both
-    /// halves of a double one, of which one is bare. Those behind belong to another leg of a call
-    /// that passes through us again: it gets the request next. `token`: the Request-URI has it.
+    /// halves of a double one, of which one is bare; and entries without user, which whoever uses
+    /// us as its outbound proxy puts in front. Those behind belong to another leg of a call that
+    /// passes through us again: it gets the request next. `token`: the Request-URI has it.
     fn routes_of_leg(&self, message: &Message<'_>, mut token: bool) -> usize {
         let mut bare = false;
         let of_leg = |route: &sip::header::NameAddr<'_>| {
-            let user = Uri::parse(route.uri).ok().and_then(|uri| uri.user);
-            let half = if user.is_none_or(|user| user == BARE) { &mut bare } else { &mut token };
+            let half = match Uri::parse(route.uri).ok().and_then(|uri| uri.user) {
+                None => return true,
+                Some(BARE) => &mut bare,
+                Some(_) => &mut token,
+            };
             !std::mem::replace(half, true)
         };
         message.routes().take(self.own_routes(message)).take_while(of_leg).count()

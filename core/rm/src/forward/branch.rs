@@ -8,7 +8,7 @@ use std::fmt;
 use model::id::NodeId;
 use sip::message::Message;
 
-use crate::token::Keys;
+use crate::token::{BARE, Keys};
 
 const PREFIX: &str = "z9hG4bK-rm";
 const LEN: usize = PREFIX.len() + 4 + 16 + 8;
@@ -49,10 +49,16 @@ pub(crate) fn number_of(branch: &str, own: NodeId) -> Option<u64> {
     parts(branch).filter(|(node, ..)| *node == own).map(|(_, number, _)| number)
 }
 
-/// The loop hash of a request as received.
+/// The loop hash of a request as received. Of its Route entries the topmost counts that is no bare
+/// half of a double one: those are alike for every leg of a spiral.
 pub(crate) fn loop_hash(keys: &Keys, message: &Message<'_>) -> u32 {
     let uri = message.request().map_or("", |line| line.uri);
-    let route = message.routes().next().map_or("", |route| route.uri);
+    let is_half = |uri: &str| {
+        let user = uri.split_once(':').and_then(|(_, rest)| rest.split_once('@'));
+        user.is_some_and(|(user, _)| user == BARE)
+    };
+    let mut routes = message.routes().map(|route| route.uri);
+    let route = routes.find(|uri| !is_half(uri)).unwrap_or_default();
     let from = message.from().tag().unwrap_or_default();
     let to = message.to().tag().unwrap_or_default();
     let cseq = message.cseq().to_be_bytes();

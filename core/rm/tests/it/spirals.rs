@@ -23,9 +23,19 @@ fn passed_back(answer: &str) -> String {
 
 #[test]
 fn both_legs_of_a_call_that_comes_back_hear_its_bye() {
+    both_legs_hear_it("udp", 2);
+}
+
+/// Two transports, so each leg has two entries.
+#[test]
+fn both_legs_hear_it_with_double_entries_too() {
+    both_legs_hear_it("tcp", 4);
+}
+
+fn both_legs_hear_it(transport: &str, entries: usize) {
     let mut documents = objects();
     for (at, server) in [MCP1, MCP2].into_iter().enumerate() {
-        let address = format!("sip:{server};transport=udp");
+        let address = format!("sip:{server};transport={transport}");
         documents[3]["spec"]["resources"][at]["address"] = address.into();
     }
     let mut world = World::with(&documents, settings());
@@ -43,7 +53,7 @@ fn both_legs_of_a_call_that_comes_back_hear_its_bye() {
     let own = format!("Via: SIP/2.0/UDP {MCP1};branch=z9hG4bKproxy\r\n");
     world.udp(MCP1, &format!("{line}\r\n{own}{vias}{routes}{rest}"));
     let second = world.take(MCP2);
-    assert_eq!(all(&second, "Record-Route").len(), 2, "{second}");
+    assert_eq!(all(&second, "Record-Route").len(), entries, "{second}");
     world.udp(MCP2, &reply(&second, 200, "t", "Contact: <sip:mcp@10.0.0.12:5070>\r\n"));
     let answer = world.take(MCP1);
     assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
@@ -62,7 +72,8 @@ fn both_legs_of_a_call_that_comes_back_hear_its_bye() {
     world.udp(CALLER, &reply(&info, 200, "", ""));
     around(&mut world);
     assert_eq!(header(&world.take(MCP2), "CSeq"), "1 INFO");
-    // and the caller ends the call
+    // and the caller, whose outbound proxy RM is, ends the call
+    caller.routes.insert(0, "sip:10.0.0.5;lr".to_owned());
     world.udp(CALLER, &caller.request("BYE", CALLER, "bye"));
     around(&mut world);
     let bye = world.take(MCP2);
