@@ -21,6 +21,8 @@ use cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Nobody was here before us, so that it cannot be installed already.
+    let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let outcome = match Cli::parse().command {
         Command::Standalone(args) => cmd::standalone::run(&args),
         Command::Rm(args) => cmd::rm::run(&args),

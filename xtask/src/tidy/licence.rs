@@ -18,6 +18,8 @@ const LICENCES: &[&str] = &[
     "CC0-1.0",
     "BSL-1.0",
     "0BSD",
+    // Certificates as data (webpki-root-certs), for Android only.
+    "CDLA-Permissive-2.0",
 ];
 
 /// Whether a licence expression leaves a choice of which every part is on the list.

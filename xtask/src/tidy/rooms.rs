@@ -35,9 +35,12 @@ const IO_EDGES: &[(&str, &str)] = &[("ringmaster-net", "ringmaster-sip")];
 /// `sim/` sees of `io/` only this, and nothing of `server/` and `app/`.
 const SIM_MAY_SEE: &[&str] = &["ringmaster-spool"];
 
-/// Fixed edges inside a room: who may see whom.
-const INSIDE: &[(&str, &[&str])] =
-    &[("ringmaster-rm", &["ringmaster-model"]), ("ringmaster-rs", &["ringmaster-model"])];
+/// Fixed edges inside a room: who may see whom. The client of the Config Server connects as all do.
+const INSIDE: &[(&str, &[&str])] = &[
+    ("ringmaster-rm", &["ringmaster-model"]),
+    ("ringmaster-rs", &["ringmaster-model"]),
+    ("ringmaster-config", &["ringmaster-net"]),
+];
 
 /// The only package that lies in no room.
 const OUTSIDE: &str = "xtask";
