@@ -4,12 +4,15 @@
 //! trifles. Input is hostile until it is checked: nesting, nodes and aliases are bounded, and no
 //! text makes it panic.
 
+mod print;
+
 use std::fmt;
 use std::sync::Arc;
 
 use model::config::limits::MAX_NESTING;
 use model::schema::Problem;
 use model::tree::{Key, Node, Position, Value};
+pub use print::print;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Options, Spanned};
 
