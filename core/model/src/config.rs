@@ -6,6 +6,7 @@
 //! and ops.md §1.3.
 
 pub mod application;
+pub mod canonical;
 pub mod capability;
 pub(crate) mod check;
 pub mod cti;
@@ -13,6 +14,7 @@ pub mod dialing;
 pub mod did;
 pub mod document;
 pub mod group;
+pub mod kind;
 pub mod limits;
 pub mod options;
 pub mod policy;
@@ -23,11 +25,13 @@ pub mod service;
 pub mod tenant;
 
 pub use application::{Application, ApplicationType};
+pub use canonical::Digest;
 pub use capability::Capabilities;
 pub use cti::{Cti, CtiAction, UseCti};
 pub use did::DidGroup;
 pub use document::Document;
 pub use group::{Group, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, StatusSet};
+pub use kind::Kind;
 pub use options::Options;
 pub use policy::{Alarms, Burst, Parameter, Policy, RespCodes, SameGateway, ServicePolicy};
 pub use profile::Profile;

@@ -3,6 +3,10 @@
 //! Filled by `io/config`, read by the schema reader; it knows neither format nor meaning. Never on
 //! a call's way: configuration is turned into a snapshot before the first call.
 
+mod json;
+
+pub use json::{from_json, to_json};
+
 /// A place in a text: line and column from 1 in characters; 0 where it is not known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Position {

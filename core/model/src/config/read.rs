@@ -19,14 +19,14 @@ mod values;
 pub(crate) use application::ApplicationDraft;
 pub(crate) use did::DidGroupDraft;
 pub(crate) use group::GroupDraft;
-pub(crate) use head::{Head, Kind};
+pub(crate) use head::Head;
 pub(crate) use policy::{PolicyDraft, RuleBook};
 pub(crate) use profile::ProfileDraft;
 pub(crate) use resource::ResourceDraft;
 pub(crate) use tenant::TenantDraft;
 pub use values::{network, session_interval};
 
-use super::Document;
+use super::{Document, Kind};
 use crate::schema::{Field, Problems};
 
 /// All objects of a configuration, kind by kind in the order of the documents.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::read::{Drafts, Head, Kind, TenantDraft};
-use crate::config::{ProfileIx, TenantIx};
+use crate::config::read::{Drafts, Head, TenantDraft};
+use crate::config::{Kind, ProfileIx, TenantIx};
 use crate::id::{Dbid, dbid_of, dbid_of_resource};
 use crate::map::Map;
 use crate::schema::{Placed, Problems};

@@ -1,34 +1,10 @@
 //! What every document has: kind, name, tenant, enabled, labels, dbid.
 
+use crate::config::Kind;
 use crate::config::limits::{MAX_LABEL_KEY, MAX_LABEL_VALUE, MAX_NAME};
 use crate::id::Dbid;
 use crate::schema::{Field, Named, Object, Place, Placed};
 use crate::tree::{Node, Value};
-
-/// The five kinds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Kind {
-    Tenant,
-    IvrProfile,
-    DidGroup,
-    ResourceGroup,
-    Application,
-}
-
-impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Tenant, Self::IvrProfile, Self::DidGroup, Self::ResourceGroup, Self::Application];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Tenant => "Tenant",
-            Self::IvrProfile => "IvrProfile",
-            Self::DidGroup => "DidGroup",
-            Self::ResourceGroup => "ResourceGroup",
-            Self::Application => "Application",
-        }
-    }
-}
 
 /// The head of a document.
 #[derive(Clone, Debug)]
@@ -50,8 +26,7 @@ pub(super) fn read(object: &Object<'_>) -> Option<Head> {
         object.get(field);
     }
     let name = object.require("name", kind.as_str()).and_then(|field| name_of(kind, &field));
-    let owned = !matches!(kind, Kind::Tenant | Kind::Application);
-    let tenant = owned.then(|| object.get("tenant")).flatten();
+    let tenant = kind.is_owned().then(|| object.get("tenant")).flatten();
     let tenant = match tenant {
         Some(field) => field.text_up_to(MAX_NAME).map(|name| field.placed(name.to_owned())),
         None => Some(Placed { value: "Environment".to_owned(), place: object.place().clone() }),
@@ -83,13 +58,13 @@ pub(super) fn named(root: &Node) -> Option<Named> {
 }
 
 fn kind(object: &Object<'_>) -> Option<Kind> {
-    let list = "Tenant, IvrProfile, DidGroup, ResourceGroup, Application";
+    let list = Kind::ALL.map(Kind::as_str).join(", ");
     let Some(field) = object.get("kind") else {
         object.note("E103", format!("\"kind\" is required: one of {list}"));
         return None;
     };
     let text = field.text()?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text));
+    let kind = Kind::parse(text);
     if kind.is_none() {
         field.note("E104", format!("\"kind\" must be one of {list}"));
     }
