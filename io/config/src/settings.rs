@@ -6,6 +6,7 @@
 
 mod address;
 mod agree;
+mod config_server;
 mod env;
 mod hep;
 mod later;
@@ -23,6 +24,7 @@ use model::schema::{Field, Object, Problem, Problems};
 use model::tree::{Node, Value};
 
 pub use address::{Broker, HostPort, Listen, Transport};
+pub use config_server::{Access, ClientRole, ConfigServer};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub log: Log,
     /// `config.file`: the platform objects; `None` = those of the command that is run.
     pub config_file: Option<PathBuf>,
+    /// `config_server`
+    pub config_server: ConfigServer,
     /// `rm`
     pub rm: Rm,
     /// `rs`
@@ -149,6 +153,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("./ringmaster-data"),
             log: Log::default(),
             config_file: None,
+            config_server: ConfigServer::default(),
             rm: Rm::default(),
             rs: Rs::default(),
         }
@@ -166,16 +171,19 @@ fn read(root: Object<'_>) -> Option<Settings> {
     let log = log.map_or_else(|| Some(Log::default()), log::read);
     let config = root.get("config").and_then(|field| field.object());
     let config_file = config.and_then(config_file);
+    let server = root.get("config_server").and_then(|field| field.object());
+    let server = server.map_or_else(|| Some(ConfigServer::default()), config_server::read);
     let rm = root.get("rm").and_then(|field| field.object());
     let rm = rm.map_or_else(|| Some(Rm::default()), rm::read);
     let rs = root.get("rs").and_then(|field| field.object());
     let rs = rs.map_or_else(|| Some(Rs::default()), rs::read);
-    later::refuse(&root, "", &["log", "config", "rm", "rs"]);
+    later::refuse(&root, "", &["log", "config", "config_server", "rm", "rs"]);
     root.finish();
     Some(Settings {
         data_dir: data_dir.unwrap_or(defaults.data_dir),
         log: log?,
         config_file,
+        config_server: server?,
         rm: rm?,
         rs: rs?,
     })

@@ -19,7 +19,11 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 7] = [
+    let keys: [&[&'static str]; 11] = [
+        &["config_server", "auth", "bootstrap_token_file"],
+        &["config_server", "tls", "cert_file"],
+        &["config_server", "tls", "key_file"],
+        &["config_server", "tls", "ca_file"],
         &["rm", "http_tokens_file"],
         &["rm", "hep", "password_file"],
         &["rm", "cluster", "key_file"],
@@ -28,8 +32,10 @@ pub(super) fn files(root: &Field<'_>) {
         &["rm", "sip", "tls", "key_file"],
         &["rm", "sip", "tls", "ca_file"],
     ];
-    let more = at(root, &["rm", "sip", "tls", "certificates"]).map(|field| items(&field));
-    let pairs = more.unwrap_or_default().into_iter().flat_map(|pair| {
+    let lists: [&[&'static str]; 2] =
+        [&["rm", "sip", "tls", "certificates"], &["config_server", "tls", "certificates"]];
+    let more = lists.iter().filter_map(|key| at(root, key));
+    let pairs = more.flat_map(|field| items(&field)).flat_map(|pair| {
         [&["cert_file"], &["key_file"]].into_iter().filter_map(move |key| at(&pair, key))
     });
     for field in keys.iter().filter_map(|key| at(root, key)).chain(pairs) {
@@ -69,9 +75,11 @@ struct Listener<'n> {
 /// No address twice. A part that the settings do not mention need not run beside the other one.
 fn addresses(root: &Field<'_>, settings: &Settings) {
     let all = listeners(root, settings);
-    let both = at(root, &["rm"]).is_some() && at(root, &["rs"]).is_some();
+    let mentioned = |part| at(root, &[part]).is_some();
     for (index, second) in all.iter().enumerate() {
-        let beside = |first: &&Listener<'_>| both || first.part == second.part;
+        let beside = |first: &&Listener<'_>| {
+            first.part == second.part || mentioned(first.part) && mentioned(second.part)
+        };
         let mut before = all.iter().take(index).filter(beside);
         let Some(first) = before.find(|first| clash(first, second)) else { continue };
         let (told, other) = match (&second.field, &first.field) {
@@ -86,7 +94,7 @@ fn addresses(root: &Field<'_>, settings: &Settings) {
 }
 
 fn listeners<'n>(root: &Field<'n>, settings: &Settings) -> Vec<Listener<'n>> {
-    let (rm, rs) = (&settings.rm, &settings.rs);
+    let (rm, rs, server) = (&settings.rm, &settings.rs, &settings.config_server);
     let given = at(root, &["rm", "sip", "listen"]).map(|field| items(&field)).unwrap_or_default();
     let sip = rm.sip.listen.iter().enumerate().map(|(index, listen)| Listener {
         part: "rm",
@@ -96,7 +104,7 @@ fn listeners<'n>(root: &Field<'n>, settings: &Settings) -> Vec<Listener<'n>> {
         field: given.get(index).cloned(),
     });
     let one = |key: &[&'static str], transport, address| Listener {
-        part: if key.starts_with(&["rm"]) { "rm" } else { "rs" },
+        part: key.first().copied().unwrap_or_default(),
         name: key.join("."),
         transport,
         address,
@@ -107,6 +115,7 @@ fn listeners<'n>(root: &Field<'n>, settings: &Settings) -> Vec<Listener<'n>> {
         one(&["rm", "http"], Transport::Tcp, rm.http),
         one(&["rs", "broker"], Transport::Tcp, rs.broker),
         one(&["rs", "http"], Transport::Tcp, rs.http),
+        one(&["config_server", "listen"], Transport::Tcp, server.listen),
     ];
     sip.chain(others).collect()
 }

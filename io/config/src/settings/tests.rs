@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::id::NodeId;
 
-use super::{HostPort, Level, PeerMatch, Redact, Role, Settings, Transport, later};
+use super::{Access, HostPort, Level, PeerMatch, Redact, Role, Settings, Transport, later};
 
 fn read(text: &str) -> Result<Settings, String> {
     with_env(text, &[])
@@ -45,6 +45,12 @@ fn every_key_is_read() {
     assert_eq!(settings.data_dir, PathBuf::from("/var/lib/ringmaster"));
     assert_eq!((settings.log.level, settings.log.redact), (Level::Debug, Redact::Full));
     assert_eq!(settings.log.file, Some(PathBuf::from("/var/log/rm.log")));
+    let server = &settings.config_server;
+    assert_eq!(server.listen, "[::]:8888".parse().unwrap());
+    assert_eq!(server.client_roles[0].san, "rm.voice.svc");
+    assert_eq!(server.tls.as_ref().unwrap().certificates.len(), 1);
+    assert_eq!((server.anonymous(), server.keep_revisions), (Access::Reader, 50));
+    assert!(server.http_metrics_auth && server.require_if_match && server.seed.is_some());
     let rm = &settings.rm;
     assert_eq!((rm.name.as_str(), rm.application.as_str()), ("rm-7", "rm"));
     assert_eq!(rm.node_id, NodeId(12));
@@ -85,6 +91,22 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn whoever_is_on_this_machine_is_an_admin_unless_there_is_tls() {
+    let tls = "tls: { cert_file: a, key_file: b }";
+    for (text, access) in [
+        ("{}".to_owned(), Access::Admin),
+        ("{ listen: \"[::1]:8888\" }".to_owned(), Access::Admin),
+        ("{ listen: 0.0.0.0:8888 }".to_owned(), Access::None),
+        (format!("{{ {tls} }}"), Access::None),
+        (format!("{{ {tls}, auth: {{ anonymous: editor }} }}"), Access::Editor),
+        ("{ auth: { anonymous: none } }".to_owned(), Access::None),
+    ] {
+        let settings = read(&format!("config_server: {text}")).unwrap();
+        assert_eq!(settings.config_server.anonymous(), access, "{text}");
+    }
+}
+
+#[test]
 fn names_follow() {
     let settings = read("rm: { name: rm-0 }\nrs: { name: rs-9 }\n").unwrap();
     assert_eq!(settings.rm.application, "rm-0");
@@ -112,7 +134,7 @@ fn faults_are_told_with_their_place() {
 
 #[test]
 fn settings_that_do_not_agree_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-agree.txt"), 16);
+    check(include_str!("../../tests/it/fixtures/faults/settings-agree.txt"), 22);
 }
 
 #[test]
