@@ -8,7 +8,7 @@ use crate::world::{
     CALLER, Dialog, MCP1, MCP2, Up, World, address, header, invite, reply, settings,
 };
 
-const SESSION_ID: &str = "X-Genesys-GVP-Session-ID";
+pub(crate) const SESSION_ID: &str = "X-Genesys-GVP-Session-ID";
 
 /// The GUID in a session header.
 fn guid(text: &str) -> &str {
@@ -28,7 +28,7 @@ fn joins(uri: &str, from: &str, call: &str, session: &str) -> String {
 }
 
 /// Answers the next INVITE on the wire; gives back where it went, and its text.
-fn answered(world: &mut World, from: &str) -> (String, String, Up) {
+pub(crate) fn answered(world: &mut World, from: &str) -> (String, String, Up) {
     let sent = world.take_invite().expect("an INVITE leaves");
     let at = sent.flow.remote.to_string();
     let contact = format!("<sip:x@{at}>");

@@ -60,8 +60,7 @@ fn status(answer: &str) -> &str {
 
 #[test]
 fn the_table() {
-    let mut rows = 0;
-    for case in cases(include_str!("testdata/outside.txt")) {
+    for case in cases(include_str!("testdata/outside.txt"), 27) {
         let [allowed, gateways, from, uri, goes_to @ .., last] = &case[..] else {
             panic!("{case:?}")
         };
@@ -89,9 +88,7 @@ fn the_table() {
         };
         assert_eq!((to, told), expected, "{case:?}");
         world.proxy.invariant().unwrap();
-        rows += 1;
     }
-    assert!(rows > 15, "{rows}");
 }
 
 /// Where the tries of a record went, and what was answered.

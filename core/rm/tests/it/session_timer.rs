@@ -28,7 +28,7 @@ fn lines(columns: &[&str; 3]) -> String {
 
 #[test]
 fn the_table_of_requests() {
-    for case in crate::tables::cases(include_str!("testdata/session-timer.txt")) {
+    for case in crate::tables::cases(include_str!("testdata/session-timer.txt"), 21) {
         let [expires, least, supported, peer, group, out, out_least] = case[..] else {
             panic!("{case:?}")
         };

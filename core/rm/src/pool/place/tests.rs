@@ -106,7 +106,7 @@ fn cases(text: &str) -> Vec<Case<'_>> {
                 case.calls.push((line.split_whitespace().collect(), Vec::new()));
             }
             "state" => case.calls.push((line.split_whitespace().collect(), Vec::new())),
-            "goes" | "refused" | "same" => {
+            "goes" | "refused" | "same" | "shares" => {
                 case.calls.last_mut().unwrap().1 = line.split_whitespace().collect();
             }
             name => {
@@ -337,7 +337,7 @@ fn legs_of_the_other_direction_are_load_but_take_no_place() {
 fn the_table_of_placement() {
     let text = include_str!("../../../tests/it/testdata/placement.txt");
     let cases = cases(text);
-    assert!(cases.len() > 40, "{}", cases.len());
+    assert!(cases.len() >= 50, "{}", cases.len());
     for case in cases {
         let mut bench = Bench::new(&case);
         let mut number = 0;
@@ -349,8 +349,10 @@ fn the_table_of_placement() {
             }
             let words = Words(call[1..].to_vec());
             let (mut names, mut by, mut no) = (Vec::new(), "", None);
-            for _ in 0..words.number("times").unwrap_or(1) {
+            let keys = words.number("keys");
+            for nth in 0..keys.or(words.number("times")).unwrap_or(1) {
                 let mut plan = bench.plan(&words, number);
+                plan.keys.call_id = keys.map_or(plan.keys.call_id, |_| hash(&nth.to_be_bytes()));
                 match bench.place(&mut plan) {
                     Ok((name, why)) => {
                         names.push(name);
@@ -371,6 +373,15 @@ fn the_table_of_placement() {
                 ["same", "by", why] => {
                     assert!(names.windows(2).all(|two| two[0] == two[1]), "{what}: {names:?}");
                     assert_eq!(by, why, "{what}");
+                }
+                ["shares", ref shares @ .., "by", why] => {
+                    assert_eq!(by, why, "{what}");
+                    for (name, share) in shares.iter().filter_map(|one| one.split_once('=')) {
+                        let own = names.iter().filter(|own| *own == name).count() * 100;
+                        let own = own as f64 / names.len() as f64;
+                        let share: f64 = share.parse().unwrap();
+                        assert!((own - share).abs() < 3.0, "{what}: {name} has {own} of 100");
+                    }
                 }
                 ["refused", reason] => assert_eq!(no.map(|no| no.0), Some(reason), "{what}"),
                 ["refused", reason, code] => {
