@@ -4,9 +4,12 @@
 //! Knows little of HTTP: what is behind it is the daemon's. Beyond its limit a newcomer takes the
 //! place of whoever has waited longest without a whole request, so that slow visitors never keep
 //! a probe out. Where everybody's request is being answered it waits, and the kernel's queue holds
-//! the others back.
+//! the others back. With TLS a handshake is the first thing that has its time, and few are under way
+//! at once; from one address come only so many.
 
+mod crowd;
 mod seat;
+mod stream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,15 +26,26 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
+use crowd::{Crowd, Guest};
 use seat::Seat;
+use stream::Stream;
 
 /// How long the door stays shut after an accept that failed for want of descriptors, and how often
 /// a newcomer looks for a place.
 const REST: Duration = Duration::from_millis(100);
+/// Time of a TLS handshake, and how many are under way at once (ops.md §13).
+const HANDSHAKE: Duration = Duration::from_secs(5);
+const HANDSHAKES: usize = 256;
+/// Bytes that come before a request is whole: a head without its body. More is no request.
+const HEAD: usize = 64 << 10;
 
 /// What the door allows.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +67,15 @@ pub struct Door {
     limits: Limits,
     /// Who has come, oldest first, and may have gone.
     seats: Vec<Weak<Seat>>,
+    crowd: Crowd,
+    tls: Option<Tls>,
+}
+
+/// What handshakes are made of, as it is now.
+#[derive(Debug)]
+struct Tls {
+    material: watch::Receiver<Arc<ServerConfig>>,
+    places: Arc<Semaphore>,
 }
 
 impl Door {
@@ -60,26 +83,44 @@ impl Door {
     #[must_use]
     pub fn new(listener: TcpListener, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { listener, places, limits, seats: Vec::new() }
+        let crowd = Crowd::new(usize::MAX);
+        Self { listener, places, limits, seats: Vec::new(), crowd, tls: None }
     }
 
-    /// A place, if need be somebody else's.
-    async fn place(&self) -> OwnedSemaphorePermit {
+    /// At most so many connections from one address; further ones are closed at once.
+    #[must_use]
+    pub fn per_address(self, most: usize) -> Self {
+        Self { crowd: Crowd::new(most), ..self }
+    }
+
+    /// Speaks TLS and nothing else, each handshake with what is newest then.
+    #[must_use]
+    pub fn tls(self, material: watch::Receiver<Arc<ServerConfig>>) -> Self {
+        let places = Arc::new(Semaphore::new(HANDSHAKES));
+        Self { tls: Some(Tls { material, places }), ..self }
+    }
+
+    /// A place, if need be that of one of `others`.
+    async fn place(
+        &self,
+        places: &Arc<Semaphore>,
+        others: impl Fn(&Seat) -> bool,
+    ) -> OwnedSemaphorePermit {
         loop {
-            if self.places.available_permits() == 0 {
-                self.dismiss();
+            if places.available_permits() == 0 {
+                self.dismiss(&others);
             }
             // the semaphore is never closed
-            let free = Arc::clone(&self.places).acquire_owned();
+            let free = Arc::clone(places).acquire_owned();
             if let Ok(Ok(place)) = timeout(REST, free).await {
                 return place;
             }
         }
     }
 
-    /// Has the connection closed that has waited longest without a whole request.
-    fn dismiss(&self) {
-        let here = self.seats.iter().filter_map(Weak::upgrade);
+    /// Has the connection closed that has waited longest without a whole request, among `others`.
+    fn dismiss(&self, others: impl Fn(&Seat) -> bool) {
+        let here = self.seats.iter().filter_map(Weak::upgrade).filter(|seat| others(seat));
         let waiting = here.filter_map(|seat| Some((seat.waits_since()?, seat)));
         if let Some((_, seat)) = waiting.min_by_key(|(since, _)| *since) {
             seat.dismiss();
@@ -120,6 +161,14 @@ pub struct Source {
     seat: Arc<Seat>,
 }
 
+impl Source {
+    /// The certificate that it has proven to be the owner of, if there is one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.seat.certificate()
+    }
+}
+
 impl Connected<IncomingStream<'_, Door>> for Source {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
         Self { address: *stream.remote_addr(), seat: Arc::clone(&stream.io().seat) }
@@ -136,13 +185,30 @@ impl Listener for Door {
                 Ok((stream, address)) => {
                     // events are small and must not wait for more
                     let _ = stream.set_nodelay(true);
-                    let place = self.place().await;
+                    let Some(guest) = self.crowd.enter(address.ip()) else { continue };
+                    let place = self.place(&self.places, |_| true).await;
+                    let shaking = match &self.tls {
+                        Some(tls) => Some(self.place(&tls.places, Seat::is_shaking).await),
+                        None => None,
+                    };
+                    let seat = self.seat();
+                    let stream = match (&self.tls, shaking) {
+                        (Some(tls), Some(place)) => {
+                            seat.shake(true);
+                            let material = Arc::clone(&tls.material.borrow());
+                            Stream::shake(TlsAcceptor::from(material).accept(stream), place)
+                        }
+                        _ => Stream::Plain(stream),
+                    };
                     let Limits { request, idle, .. } = self.limits;
+                    let first = if self.tls.is_some() { HANDSHAKE } else { request };
                     let visitor = Visitor {
                         stream,
-                        seat: self.seat(),
-                        request: Timer::new(request),
-                        silence: Timer::new(idle),
+                        seat,
+                        request: Timer::new(request, first),
+                        silence: Timer::new(idle, idle),
+                        head: 0,
+                        _guest: guest,
                         _place: place,
                     };
                     return (visitor, address);
@@ -160,12 +226,15 @@ impl Listener for Door {
 /// A connection that holds its place until it ends.
 #[derive(Debug)]
 pub struct Visitor {
-    stream: TcpStream,
+    stream: Stream,
     seat: Arc<Seat>,
     /// Ends the connection when no whole request has come for so long.
     request: Timer,
     /// Ends the connection when nothing was read or written for so long.
     silence: Timer,
+    /// Bytes of a request that is not whole yet.
+    head: usize,
+    _guest: Guest,
     _place: OwnedSemaphorePermit,
 }
 
@@ -176,8 +245,9 @@ struct Timer {
 }
 
 impl Timer {
-    fn new(long: Duration) -> Self {
-        Self { long, sleep: Box::pin(sleep(long)) }
+    /// Rings after `first`, and so `long` after each restart.
+    fn new(long: Duration, first: Duration) -> Self {
+        Self { long, sleep: Box::pin(sleep(first)) }
     }
 
     fn restart(&mut self) {
@@ -193,7 +263,21 @@ impl Visitor {
     /// It is to be closed although something may still come.
     fn is_over(&mut self, context: &mut Context<'_>) -> bool {
         let waits = self.seat.waits(context.waker());
-        self.seat.is_dismissed() || waits && self.request.poll(context).is_ready()
+        self.seat.is_dismissed()
+            || waits && (self.head > HEAD || self.request.poll(context).is_ready())
+    }
+
+    /// Goes on with the handshake, if that is what comes first; its end begins the time of the
+    /// first request.
+    fn poll_shake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.stream.is_shaking() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.stream.poll_shake(context))?;
+        self.seat.shake(false);
+        self.seat.prove(self.stream.certificate());
+        self.request.restart();
+        Poll::Ready(Ok(()))
     }
 
     fn timed_out<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -212,12 +296,16 @@ impl AsyncRead for Visitor {
         if this.is_over(context) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        ready!(this.poll_shake(context))?;
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Ready(result) => {
                 this.silence.restart();
-                if buffer.filled().len() > before && this.seat.begin() {
+                let read = buffer.filled().len() - before;
+                this.head += read;
+                if read > 0 && this.seat.begin() {
                     this.request.restart();
+                    this.head = read;
                 }
                 Poll::Ready(result)
             }
@@ -233,6 +321,7 @@ impl AsyncWrite for Visitor {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        ready!(this.poll_shake(context))?;
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(result) => {
                 this.silence.restart();

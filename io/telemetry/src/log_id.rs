@@ -1,7 +1,8 @@
 //! Every log id: number, level, module and message, once. Numbers are never reused.
 //!
-//! Blocks (spec ops.md §8): 10xxx common, 20xxx RM (rm.md §12.1), 30xxx RS (rs.md §12). A row
-//! enters with the code that emits it; `docs/reference/log-ids.md` is compared with this table.
+//! Blocks (spec ops.md §8): 10xxx common, 20xxx RM (rm.md §12.1), 30xxx RS (rs.md §12), 40xxx
+//! Config Server. A row enters with the code that emits it; `docs/reference/log-ids.md` is compared
+//! with this table.
 
 /// How loud a line is, from worst to least (ops.md §8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +79,13 @@ pub struct LogId {
 
 /// All ids, in order of number.
 pub const LOG_IDS: &[LogId] = &[
+    row(10001, Level::Notice, "daemon", "started"),
+    row(10002, Level::Notice, "daemon", "stopped"),
+    row(10501, Level::Warn, "tls", "certificates refused"),
+    row(10502, Level::Warn, "tls", "no tls beyond loopback"),
+    row(10503, Level::Warn, "tls", "certificate expires soon"),
+    row(10504, Level::Warn, "tls", "key file readable by all"),
+    row(10505, Level::Notice, "tls", "certificates loaded"),
     row(10701, Level::Warn, "log", "log lines suppressed"),
     row(10801, Level::Notice, "http", "admin action"),
     row(20001, Level::Notice, "rm", "started"),
@@ -143,6 +151,12 @@ pub const LOG_IDS: &[LogId] = &[
     row(34001, Level::Warn, "apply", "dead letter"),
     row(34002, Level::Warn, "apply", "id conflict"),
     row(36001, Level::Error, "http", "question failed"),
+    row(40001, Level::Notice, "audit", "audit"),
+    row(40002, Level::Warn, "http", "login failed"),
+    row(40003, Level::Info, "config", "seed ignored"),
+    row(40004, Level::Notice, "config", "admin token made"),
+    row(40103, Level::Warn, "watch", "watcher overflow"),
+    row(40201, Level::Warn, "clients", "client rejected a revision"),
 ];
 
 /// The row of a number; an unknown one is a programming error and shows as such in the log.

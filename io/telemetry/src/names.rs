@@ -114,6 +114,24 @@ names! {
     RM_TENANT_INBOUND = "rmTenantCurrentInboundCalls",
     RM_INVITE_4XX = "rmTotal4xxInviteSent",
     RM_INVITE_5XX = "rmTotal5xxInviteSent",
+    // the Config Server (ops.md §5.3)
+    CONFIG_REVISION = "ringmaster_config_revision",
+    CONFIG_OLDEST_REVISION = "ringmaster_config_oldest_revision",
+    CONFIG_OBJECTS = "ringmaster_config_objects",
+    CONFIG_DIDS = "ringmaster_config_dids",
+    CONFIG_TRANSACTIONS_TOTAL = "ringmaster_config_transactions_total",
+    CONFIG_VALIDATION_ERRORS_TOTAL = "ringmaster_config_validation_errors_total",
+    CONFIG_APPLY_SECONDS = "ringmaster_config_apply_seconds",
+    CONFIG_HTTP_REQUESTS_TOTAL = "ringmaster_config_http_requests_total",
+    CONFIG_HTTP_SECONDS = "ringmaster_config_http_seconds",
+    CONFIG_AUTH_FAILURES_TOTAL = "ringmaster_config_auth_failures_total",
+    CONFIG_WATCHERS = "ringmaster_config_watchers",
+    CONFIG_WATCH_OVERFLOWS_TOTAL = "ringmaster_config_watch_overflows_total",
+    CONFIG_WATCH_DELIVERY_SECONDS = "ringmaster_config_watch_delivery_seconds",
+    CONFIG_STORE_UP = "ringmaster_config_store_up",
+    CONFIG_READ_ONLY = "ringmaster_config_read_only",
+    CONFIG_CLIENT_APPLIED_REVISION = "ringmaster_config_client_applied_revision",
+    CONFIG_CLIENT_REJECTED = "ringmaster_config_client_rejected",
 }
 
 #[cfg(test)]

@@ -289,6 +289,12 @@ impl Material {
         &self.readable
     }
 
+    /// What a server's handshakes are made of, for streams that are not [`Stream`]s.
+    #[must_use]
+    pub fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+
     /// A stream that a peer opened; its handshake begins with what the peer sends.
     ///
     /// # Errors

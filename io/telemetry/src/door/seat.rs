@@ -1,10 +1,12 @@
 //! A visitor's seat: whether it is its turn or ours, and whether it must go.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// What door, connection and service know of one visitor.
 #[derive(Debug)]
@@ -13,6 +15,10 @@ pub(super) struct Seat {
     /// All places of the door.
     places: Arc<Semaphore>,
     most: usize,
+    /// A handshake is under way.
+    shakes: AtomicBool,
+    /// What the handshake has proven.
+    certificate: OnceLock<CertificateDer<'static>>,
 }
 
 #[derive(Debug)]
@@ -30,7 +36,28 @@ enum Turn {
 impl Seat {
     pub(super) fn new(places: Arc<Semaphore>, most: usize) -> Self {
         let turn = Mutex::new(Turn::Waits(Instant::now(), None));
-        Self { turn, places, most }
+        let (shakes, certificate) = (AtomicBool::new(false), OnceLock::new());
+        Self { turn, places, most, shakes, certificate }
+    }
+
+    /// A handshake begins, or has ended.
+    pub(super) fn shake(&self, shakes: bool) {
+        self.shakes.store(shakes, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shaking(&self) -> bool {
+        self.shakes.load(Ordering::Relaxed)
+    }
+
+    /// Whose certificate it was; there is one handshake.
+    pub(super) fn prove(&self, certificate: Option<CertificateDer<'static>>) {
+        if let Some(certificate) = certificate {
+            self.certificate.get_or_init(|| certificate);
+        }
+    }
+
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.certificate.get()
     }
 
     /// More than half of the places are taken.
