@@ -12,6 +12,7 @@ pub(crate) mod check;
 pub mod cti;
 pub mod dialing;
 pub mod did;
+pub mod diff;
 pub mod document;
 pub mod group;
 pub mod kind;
@@ -21,6 +22,7 @@ pub mod policy;
 pub mod profile;
 pub mod read;
 pub mod resource;
+pub mod schema;
 pub mod service;
 pub mod tenant;
 

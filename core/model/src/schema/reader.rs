@@ -307,6 +307,8 @@ impl<'n> Object<'n> {
     /// A field, if it is there and not null.
     pub fn get(&self, key: &'static str) -> Option<Field<'n>> {
         self.asked.borrow_mut().push(key);
+        #[cfg(test)]
+        super::asked::note(self.path_of(key));
         let (_, node) = self.entries.iter().find(|(k, _)| k.text == key)?;
         (!node.is_null()).then(|| self.field(key, node))
     }
