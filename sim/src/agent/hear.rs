@@ -32,9 +32,7 @@ impl Agent {
             | Received::Refused(_) => return,
         };
         let (id, code) = response;
-        if code > 100 {
-            self.listen(now, heard_as(&text), &text);
-        }
+        self.listen(now, heard_as(&text), &text);
         self.answered(now, id, code, &text);
     }
 

@@ -149,52 +149,6 @@ fn scenario_26_the_sip_server_is_told_of_calls_of_a_dead_server_and_ends_them() 
     assert_eq!(world.report.rows().count(), 50);
 }
 
-/// Usage is that of the report: the sessions that a new call counts.
-#[test]
-fn scenario_31_ten_thousand_calls_survive_a_kill() {
-    const CALLS: usize = 10_000;
-    let mut setup = Setup::example_1(1);
-    objects::spec(&mut setup.objects, "Tenant", "acme").unwrap()["policy"] = json!({});
-    for server in 0..2 {
-        let spec = objects::spec(&mut setup.objects, "ResourceGroup", "mcp").unwrap();
-        spec["resources"][server]["capacity"] = json!(CALLS);
-    }
-    let mut world = World::new(setup).unwrap();
-    world.checks.sparse = 50_000;
-    world.agents.iter_mut().for_each(|agent| agent.listens = false);
-    for _ in 0..CALLS {
-        world.place(0, number("18005550100"));
-        world.run(ms(1)).unwrap();
-    }
-    world.run(SECOND).unwrap();
-    let load = |world: &World| {
-        let used = |name| resource(world, name).used;
-        let status = world.nodes[0].proxy().unwrap().status();
-        (used("mcp-1"), used("mcp-2"), status.sessions, status.legs)
-    };
-    let before = load(&world);
-    assert_eq!((before.0 + before.1, before.2, before.3), (CALLS, CALLS, CALLS));
-    world.crash(0);
-    world.run(SECOND).unwrap();
-    let restored = world.start(0).unwrap();
-    assert_eq!((restored.legs, restored.refused), (CALLS, 0));
-    assert_eq!(load(&world), before);
-    let calls: Vec<String> = world.truth.calls().keys().cloned().collect();
-    for method in ["INVITE", "BYE"] {
-        world.agents.iter_mut().for_each(|agent| agent.listens = true);
-        for call in &calls {
-            let now = world.now.mono;
-            world.caller().say(now, call, method);
-            world.run(ms(1)).unwrap();
-        }
-        world.run(SECOND).unwrap();
-        assert_eq!(count(&mut world, "sip-server", &format!("200 {method}")), CALLS);
-    }
-    all_is_over(&mut world);
-    assert_eq!(world.report.ends().len(), CALLS);
-    assert!(world.report.ends().iter().all(|end| end.epoch == 2));
-}
-
 #[test]
 fn scenario_35_a_session_timer_ends_what_nobody_refreshes() {
     let timer = "Supported: timer\r\nSession-Expires: 90\r\n";
