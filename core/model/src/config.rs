@@ -15,8 +15,10 @@ pub mod did;
 pub mod diff;
 pub mod document;
 pub mod group;
+pub mod key;
 pub mod kind;
 pub mod limits;
+pub mod object;
 pub mod options;
 pub mod policy;
 pub mod profile;
@@ -24,6 +26,7 @@ pub mod read;
 pub mod resource;
 pub mod schema;
 pub mod service;
+pub mod set;
 pub mod tenant;
 
 pub use application::{Application, ApplicationType};
@@ -33,12 +36,15 @@ pub use cti::{Cti, CtiAction, UseCti};
 pub use did::DidGroup;
 pub use document::Document;
 pub use group::{Group, HashOn, Method, Monitor, OnDead, PortUsage, Scheme, StatusSet};
+pub use key::Key;
 pub use kind::Kind;
+pub use object::Object;
 pub use options::Options;
 pub use policy::{Alarms, Burst, Parameter, Policy, RespCodes, SameGateway, ServicePolicy};
 pub use profile::Profile;
 pub use resource::{Admin, Network, Resource, ResourceAddress, ResourceHost, ResourceTransport};
 pub use service::{Service, ServiceSet};
+pub use set::{Changed, Set};
 pub use tenant::Tenant;
 
 macro_rules! index {

@@ -5,7 +5,7 @@
 //! placement order, the number index. Stages select, authorise and place ask it; the revision is
 //! stamped into every record. `Environment` (dbid 1) is always there, as tenant 0.
 
-mod build;
+pub(crate) mod build;
 mod policies;
 mod view;
 

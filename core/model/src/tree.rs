@@ -64,6 +64,14 @@ impl Node {
         }
     }
 
+    /// The same, to change.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Map(entries) => entries.iter_mut().find(|(k, _)| k.text == key).map(|(_, n)| n),
+            _ => None,
+        }
+    }
+
     /// Whether it is null.
     #[must_use]
     pub fn is_null(&self) -> bool {

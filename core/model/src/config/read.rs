@@ -26,55 +26,103 @@ pub(crate) use resource::ResourceDraft;
 pub(crate) use tenant::TenantDraft;
 pub use values::{network, session_interval};
 
+use std::sync::Arc;
+
 use super::{Document, Kind};
 use crate::schema::{Field, Problems};
 
-/// All objects of a configuration, kind by kind in the order of the documents.
+/// One object as it was written.
+#[derive(Clone, Debug)]
+pub(crate) enum Draft {
+    Tenant(Arc<TenantDraft>),
+    IvrProfile(Arc<ProfileDraft>),
+    DidGroup(Arc<DidGroupDraft>),
+    ResourceGroup(Arc<GroupDraft>),
+    Application(Arc<ApplicationDraft>),
+}
+
+/// Objects kind by kind, each kind in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Drafts {
-    pub(crate) tenants: Vec<TenantDraft>,
-    pub(crate) profiles: Vec<ProfileDraft>,
-    pub(crate) did_groups: Vec<DidGroupDraft>,
-    pub(crate) groups: Vec<GroupDraft>,
-    pub(crate) applications: Vec<ApplicationDraft>,
+    pub(crate) tenants: Vec<Arc<TenantDraft>>,
+    pub(crate) profiles: Vec<Arc<ProfileDraft>>,
+    pub(crate) did_groups: Vec<Arc<DidGroupDraft>>,
+    pub(crate) groups: Vec<Arc<GroupDraft>>,
+    pub(crate) applications: Vec<Arc<ApplicationDraft>>,
 }
 
 /// Reads all documents; `warnings` gets what does not block.
 pub(crate) fn read(documents: &[Document], problems: &Problems, warnings: &Problems) -> Drafts {
-    let mut drafts = Drafts::default();
-    for document in documents.iter().filter(|document| !document.root.is_null()) {
-        let named = head::named(&document.root);
-        let root = Field::root(&document.root, document.file.clone(), problems).of_object(named);
-        drafts.add(&root, warnings);
+    documents.iter().filter_map(|document| one(document, problems, warnings)).collect()
+}
+
+/// Reads a document; an empty one is none. A draft whose faults have been noted is not needed: its
+/// stage fails.
+pub(crate) fn one(document: &Document, problems: &Problems, warnings: &Problems) -> Option<Draft> {
+    if document.root.is_null() {
+        return None;
     }
-    drafts
+    let named = head::named(&document.root);
+    let root = Field::root(&document.root, document.file.clone(), problems).of_object(named);
+    let object = root.object()?;
+    let head = head::read(&object)?;
+    let spec = object.get("spec");
+    let spec = match (spec, head.kind) {
+        (Some(spec), _) => spec.object(),
+        (None, Kind::Tenant) => Some(object.empty("spec")),
+        (None, kind) => {
+            object.require("spec", kind.as_str());
+            None
+        }
+    };
+    object.finish();
+    let spec = spec?;
+    let draft = match head.kind {
+        Kind::Tenant => tenant::read(head, &spec).map(|draft| Draft::Tenant(Arc::new(draft))),
+        Kind::IvrProfile => {
+            profile::read(head, &spec).map(|draft| Draft::IvrProfile(Arc::new(draft)))
+        }
+        Kind::DidGroup => did::read(head, &spec).map(|draft| Draft::DidGroup(Arc::new(draft))),
+        Kind::ResourceGroup => {
+            group::read(head, &spec).map(|draft| Draft::ResourceGroup(Arc::new(draft)))
+        }
+        Kind::Application => application::read(head, &spec, warnings)
+            .map(|draft| Draft::Application(Arc::new(draft))),
+    };
+    spec.finish();
+    draft
+}
+
+impl Draft {
+    pub(crate) fn head(&self) -> &Head {
+        match self {
+            Self::Tenant(draft) => &draft.head,
+            Self::IvrProfile(draft) => &draft.head,
+            Self::DidGroup(draft) => &draft.head,
+            Self::ResourceGroup(draft) => &draft.head,
+            Self::Application(draft) => &draft.head,
+        }
+    }
 }
 
 impl Drafts {
-    /// A draft whose faults have been noted is not needed: its stage fails.
-    fn add(&mut self, root: &Field<'_>, warnings: &Problems) {
-        let Some(object) = root.object() else { return };
-        let Some(head) = head::read(&object) else { return };
-        let spec = object.get("spec");
-        let spec = match (spec, head.kind) {
-            (Some(spec), _) => spec.object(),
-            (None, Kind::Tenant) => Some(object.empty("spec")),
-            (None, kind) => {
-                object.require("spec", kind.as_str());
-                None
-            }
-        };
-        object.finish();
-        let Some(spec) = spec else { return };
-        match head.kind {
-            Kind::Tenant => self.tenants.extend(tenant::read(head, &spec)),
-            Kind::IvrProfile => self.profiles.extend(profile::read(head, &spec)),
-            Kind::DidGroup => self.did_groups.extend(did::read(head, &spec)),
-            Kind::ResourceGroup => self.groups.extend(group::read(head, &spec)),
-            Kind::Application => {
-                self.applications.extend(application::read(head, &spec, warnings));
+    pub(crate) fn tenant(&self, at: usize) -> Option<&TenantDraft> {
+        self.tenants.get(at).map(AsRef::as_ref)
+    }
+}
+
+impl FromIterator<Draft> for Drafts {
+    fn from_iter<I: IntoIterator<Item = Draft>>(all: I) -> Self {
+        let mut drafts = Self::default();
+        for draft in all {
+            match draft {
+                Draft::Tenant(draft) => drafts.tenants.push(draft),
+                Draft::IvrProfile(draft) => drafts.profiles.push(draft),
+                Draft::DidGroup(draft) => drafts.did_groups.push(draft),
+                Draft::ResourceGroup(draft) => drafts.groups.push(draft),
+                Draft::Application(draft) => drafts.applications.push(draft),
             }
         }
-        spec.finish();
+        drafts
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use super::Snapshot;
 use super::view::{Names, Views, topological};
-use crate::config::check::{self, Links};
+use crate::config::check::{self, Checked, Links, stage};
 use crate::config::limits::MAX_DOCUMENT;
 use crate::config::read::{self, Drafts, RuleBook};
 use crate::config::{
@@ -46,17 +46,10 @@ impl Snapshot {
         let warnings = Problems::default();
         stage(|problems| sizes(documents, problems))?;
         let drafts = stage(|problems| read::read(documents, problems, &warnings))?;
-        let links = stage(|problems| {
-            let links = check::references::check(&drafts, problems);
-            check::children::check(&drafts, &links, problems);
-            links
-        })?;
-        stage(|problems| check::dids::check(&drafts, &links, problems))?;
-        let rules = stage(|problems| check::policy::check(&drafts, &links, own, problems))?;
-        stage(|problems| check::limits::check(&drafts, &links, &rules, problems))?;
-        let snapshot = link(&drafts, &links, &rules, revision);
-        check::policy::warn(&snapshot, &drafts, &links, &warnings);
-        check::effect::warn(&drafts, &warnings);
+        let checked = Checked::new(drafts, own)?;
+        let snapshot = link(&checked, revision);
+        check::policy::warn(&snapshot, &checked.drafts, &checked.links, &warnings);
+        check::effect::warn(&checked.drafts, &warnings);
         if documents.iter().all(|document| document.root.is_null()) {
             warnings.note(Place::default().problem("W403", EMPTY));
         }
@@ -64,19 +57,8 @@ impl Snapshot {
     }
 }
 
-fn stage<T>(run: impl FnOnce(&Problems) -> T) -> Result<T, Vec<Problem>> {
-    let problems = Problems::default();
-    let value = run(&problems);
-    if problems.is_empty() {
-        return Ok(value);
-    }
-    let mut problems = problems.take();
-    problems.sort_by(|a, b| (&a.file, a.at).cmp(&(&b.file, b.at)));
-    Err(problems)
-}
-
 /// E002.
-fn sizes(documents: &[Document], problems: &Problems) {
+pub(crate) fn sizes(documents: &[Document], problems: &Problems) {
     for document in documents.iter().filter(|document| document.size > MAX_DOCUMENT) {
         let root = Field::root(&document.root, document.file.clone(), problems);
         let limit = print_size(MAX_DOCUMENT as u64);
@@ -84,7 +66,9 @@ fn sizes(documents: &[Document], problems: &Problems) {
     }
 }
 
-fn link(drafts: &Drafts, links: &Links, rules: &RuleBook, revision: Revision) -> Snapshot {
+/// What has been checked, with indices in place of names.
+pub(crate) fn link(checked: &Checked, revision: Revision) -> Snapshot {
+    let Checked { drafts, links, rules } = checked;
     let tenants = tenants(drafts, links, rules);
     let profiles = profiles(drafts, links, rules, &tenants);
     let did_groups = did_groups(drafts, links, &tenants);
@@ -119,7 +103,7 @@ fn link(drafts: &Drafts, links: &Links, rules: &RuleBook, revision: Revision) ->
 }
 
 fn tenants(drafts: &Drafts, links: &Links, rules: &RuleBook) -> Vec<Tenant> {
-    let draft_of = |at: &Option<usize>| at.and_then(|at| drafts.tenants.get(at));
+    let draft_of = |at: &Option<usize>| at.and_then(|at| drafts.tenant(at));
     let parents = links.parents.iter().zip(&links.default_profiles).zip(&links.tenant_dbids);
     let all = links.tenant_drafts.iter().map(draft_of).zip(parents);
     let mut tenants: Vec<Tenant> = all
@@ -167,7 +151,12 @@ fn is_enabled(tenants: &[Tenant], ix: TenantIx) -> bool {
 }
 
 fn profiles(drafts: &Drafts, links: &Links, rules: &RuleBook, tenants: &[Tenant]) -> Vec<Profile> {
-    let owned = drafts.profiles.iter().zip(&links.profile_owners).zip(&links.profile_dbids);
+    let owned = drafts
+        .profiles
+        .iter()
+        .map(AsRef::as_ref)
+        .zip(&links.profile_owners)
+        .zip(&links.profile_dbids);
     let profile = |((draft, owner), dbid): ((&read::ProfileDraft, &TenantIx), &_)| Profile {
         name: draft.head.name.value.clone(),
         dbid: *dbid,

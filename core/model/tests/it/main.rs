@@ -3,3 +3,4 @@
 
 mod records;
 mod schemas;
+mod set;

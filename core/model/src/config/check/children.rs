@@ -12,7 +12,7 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
     }
     let name = |at: usize| {
         let draft = links.tenant_drafts.get(at).copied().flatten();
-        let draft = draft.and_then(|at| drafts.tenants.get(at));
+        let draft = draft.and_then(|at| drafts.tenant(at));
         draft.map_or(ENVIRONMENT, |tenant| tenant.head.name.value.as_str())
     };
     let parents = links.parents.iter().enumerate();

@@ -34,7 +34,7 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, rules: &RuleBook, problems: 
     limit("resources", resources, MAX_RESOURCES, &whole);
     for (tenant, depth) in depths(links).into_iter().enumerate() {
         let draft = links.tenant_drafts.get(tenant).copied().flatten();
-        if let Some(draft) = draft.and_then(|at| drafts.tenants.get(at)) {
+        if let Some(draft) = draft.and_then(|at| drafts.tenant(at)) {
             let what = format!("depth of tenant \"{}\"", draft.head.name.value);
             limit(&what, depth - 1, MAX_DEPTH, &draft.head.name.place);
         }

@@ -127,7 +127,8 @@ fn monitor(group: &GroupDraft, problems: &Problems) {
 }
 
 fn resources(drafts: &Drafts) -> impl Iterator<Item = (&GroupDraft, &ResourceDraft)> {
-    drafts.groups.iter().flat_map(|group| group.resources.iter().map(move |r| (group, r)))
+    let groups = drafts.groups.iter().map(AsRef::as_ref);
+    groups.flat_map(|group: &GroupDraft| group.resources.iter().map(move |r| (group, r)))
 }
 
 /// E404.
@@ -202,7 +203,7 @@ fn path_bytes(drafts: &Drafts, links: &Links, tenant: TenantIx) -> usize {
         std::iter::successors(Some(tenant), |ix| links.parents.get(ix.index()).copied().flatten());
     let step = |ix: TenantIx| {
         let draft = links.tenant_drafts.get(ix.index()).copied().flatten();
-        let draft = draft.and_then(|at| drafts.tenants.get(at));
+        let draft = draft.and_then(|at| drafts.tenant(at));
         let name = draft.map_or(ENVIRONMENT.len(), |tenant| tenant.head.name.value.len());
         PATH_STEP + name + 1
     };
@@ -217,7 +218,7 @@ pub(crate) fn warn(
     warnings: &Problems,
 ) {
     for (at, draft) in links.tenant_drafts.iter().enumerate() {
-        let tenant = draft.and_then(|at| drafts.tenants.get(at));
+        let tenant = draft.and_then(|at| drafts.tenant(at));
         if let (Some(tenant), Some(parent)) = (tenant, links.parents.get(at).copied().flatten()) {
             let limit = tenant.policy.usage_limit.as_ref();
             above_parent(snapshot, limit, &tenant.head.name.value, parent, warnings);

@@ -56,7 +56,7 @@ fn tenant_order<'d>(drafts: &'d Drafts, links: &mut Links, tenants: &mut Map<&'d
     links.tenant_drafts.extend(others.filter(|at| Some(*at) != environment).map(Some));
     tenants.insert(ENVIRONMENT, TenantIx(0));
     for (ix, draft) in (0..).map(TenantIx).zip(&links.tenant_drafts) {
-        if let Some(tenant) = draft.and_then(|at| drafts.tenants.get(at)) {
+        if let Some(tenant) = draft.and_then(|at| drafts.tenant(at)) {
             tenants.get_or_insert_with(tenant.head.name.value.as_str(), || ix);
         }
     }
@@ -125,7 +125,7 @@ fn owner(head: &Head, tenants: &Map<&str, TenantIx>, problems: &Problems) -> Ten
 fn parents(drafts: &Drafts, tenants: &Map<&str, TenantIx>, links: &mut Links, problems: &Problems) {
     links.parents.push(None);
     for draft in links.tenant_drafts.iter().skip(1) {
-        let parent = draft.and_then(|at| drafts.tenants.get(at)).and_then(|t| t.parent.as_ref());
+        let parent = draft.and_then(|at| drafts.tenant(at)).and_then(|t| t.parent.as_ref());
         let found = parent.map_or(Some(TenantIx(0)), |name| {
             let found = tenants.get(name.value.as_str()).copied();
             if found.is_none() {
@@ -180,7 +180,7 @@ fn parent_of(links: &Links, at: usize) -> usize {
 }
 
 fn draft_of<'d>(drafts: &'d Drafts, links: &Links, at: usize) -> Option<&'d TenantDraft> {
-    links.tenant_drafts.get(at).copied().flatten().and_then(|at| drafts.tenants.get(at))
+    links.tenant_drafts.get(at).copied().flatten().and_then(|at| drafts.tenant(at))
 }
 
 /// E205: profiles that numbers and tenants name, in the tenant or its parents.
@@ -214,7 +214,7 @@ fn profiles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
     let tenants = (0..).map(TenantIx).zip(&links.tenant_drafts);
     let of_tenants = tenants
         .map(|(ix, draft)| {
-            let tenant = draft.and_then(|at| drafts.tenants.get(at))?;
+            let tenant = draft.and_then(|at| drafts.tenant(at))?;
             find(ix, &tenant.head.name.value, tenant.default_profile.as_ref()?)
         })
         .collect();
@@ -254,7 +254,7 @@ fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
     let mut taken = Taken::default();
     taken.numbers.insert(Dbid(1), ENVIRONMENT.to_owned());
     for draft in &links.tenant_drafts {
-        let head = draft.and_then(|at| drafts.tenants.get(at)).map(|tenant| &tenant.head);
+        let head = draft.and_then(|at| drafts.tenant(at)).map(|tenant| &tenant.head);
         links.tenant_dbids.push(match head {
             Some(head) if head.name.value == ENVIRONMENT => environment_dbid(head, problems),
             Some(head) => head_dbid(head, problems, &mut taken),
@@ -278,7 +278,8 @@ fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
             let (tenant, group) = (&group.head.tenant.value, &group.head.name.value);
             let computed = dbid_of_resource(tenant, group, &resource.name.value);
             let given = resource.dbid.as_ref();
-            let identity = format!("{tenant}/{group}/{}", resource.name.value);
+            // its name is its identity, in whichever group it is
+            let identity = resource.name.value.to_lowercase();
             let dbid = components.take(given, computed, identity, &resource.name, problems);
             links.resource_dbids.push(dbid);
         }
@@ -316,7 +317,7 @@ impl Taken {
     ) -> Dbid {
         let dbid = given.map_or(computed, |given| given.value);
         let other = self.numbers.get(&dbid);
-        if other.is_some_and(|other| given.is_some() || *other != identity) {
+        if other.is_some_and(|other| *other != identity) {
             let place = given.map_or(&name.place, |given| &given.place);
             problems.note(place.problem("E206", format!("dbid {dbid} is taken")));
         }
