@@ -23,6 +23,14 @@ const fn takes(hold: Hold, shown: Shown) -> bool {
     }
 }
 
+/// What a resource in this state is for a call that belongs to it: full without a free place,
+/// whatever else may be the matter with it. Who takes over a dialog needs no further place for
+/// long, and a conference has places of its own.
+fn as_pinned(hold: Hold, shown: Shown, member: &Member) -> Shown {
+    let needs_place = matches!(hold, Hold::Hard | Hold::WhileAlive | Hold::Soft);
+    if needs_place && takes(hold, shown) && !member.has_place() { Shown::Full } else { shown }
+}
+
 impl Pool {
     /// The resource that a plan is pinned to; none: the choice is free.
     ///
@@ -38,7 +46,9 @@ impl Pool {
     ) -> Result<Option<Pick>, No> {
         let Some(pin) = self.pin_of(plan) else { return Ok(None) };
         let found = self.key_of(pin.resource).and_then(|key| Some((key, self.get(key)?)));
-        let shown = found.map_or(Shown::Disabled, |(_, member)| member.shown(now.mono));
+        let shown = found.map_or(Shown::Disabled, |(_, member)| {
+            as_pinned(pin.hold, member.shown(now.mono), member)
+        });
         let free = matches!(pin.hold, Hold::Soft)
             || pin.hold == Hold::WhileAlive && matches!(shown, Shown::Disabled | Shown::Dead);
         let tried = plan.has_tried(pin.resource);
@@ -66,6 +76,7 @@ impl Pool {
                 return Err(No::new(Reason::ConferenceDead, name).with_status(code));
             }
             (_, Shown::Disabled) if found.is_some() => Reason::ResourceDisabled,
+            (_, Shown::Full) => Reason::ResourceFull,
             _ => found.map_or(Reason::ResourceDead, |(_, one)| cause(&[as_cause(one, now)])),
         };
         let group = found.and_then(|(_, member)| member.configured).map(|ix| {

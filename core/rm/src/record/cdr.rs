@@ -93,7 +93,8 @@ impl Cdr<'_> {
                 out.text("service", profile.service().as_str());
             });
         }
-        if session.tenant.is_some() {
+        // one that gave up before it was selected has asked for nothing that is known
+        if session.tenant.is_some() && (leg.selected_by.is_some() || leg.rebuilt) {
             out.text("service", leg.service.as_str());
         }
     }

@@ -210,6 +210,26 @@ fn a_host_name() {
     assert_eq!(told_tries(world.phase("start")[0]), [(told, json!(200))]);
 }
 
+/// Who gives up while the name is looked up is remembered as a leg of its session, and its record
+/// tells no service: none was selected yet.
+#[test]
+fn given_up_before_the_host_is_known() {
+    let mut world = world(true, "none");
+    world.up("18005550100", "one");
+    let guid = world.phase("start")[0]["guid"].as_str().unwrap().to_owned();
+    let session = format!("X-Genesys-GVP-Session-ID: {guid}\r\n");
+    let call = invite_to("sip:alice@b.example", MCP1, "out", &session);
+    world.udp(MCP1, &call);
+    assert_eq!((world.asked.len(), world.proxy.status().legs), (1, 1));
+    let cancel = call.replace("1 INVITE", "1 CANCEL").replacen("INVITE", "CANCEL", 1);
+    world.udp(MCP1, &cancel);
+    let end = world.ends()[0];
+    assert_eq!((&end["guid"], &end["reason"]), (&json!(guid), &json!("cancelled")));
+    assert_eq!((&end["service"], &end["selected_by"]), (&Value::Null, &Value::Null));
+    assert_eq!(end["profile"]["name"], "IVRAppDefault");
+    world.proxy.invariant().unwrap();
+}
+
 /// A resource among the addresses of a name is not called.
 #[test]
 fn a_host_name_of_a_resource() {
