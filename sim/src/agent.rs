@@ -7,6 +7,7 @@
 mod dialog;
 mod hear;
 mod note;
+mod place;
 mod plan;
 pub mod text;
 
@@ -21,7 +22,7 @@ use sip::transport::{Flow, Transport};
 
 use crate::{life, seed};
 pub use dialog::Dialog;
-pub use note::{Note, Seen};
+pub use note::{Note, Placed, Seen};
 pub use plan::{Call, Manner, Meant};
 use text::{SESSION_ID, header, is_first, method, reply, sent_by, tag};
 
@@ -176,51 +177,6 @@ impl Agent {
     /// What it heard of this kind, in order: `INVITE`, `487 INVITE`.
     pub fn heard_of(&self, what: &str) -> impl Iterator<Item = &Heard> {
         self.heard.iter().filter(move |heard| heard.what == what)
-    }
-
-    /// Places a call by way of this Resource Manager; gives back its Call-ID.
-    pub fn place(&mut self, now: Duration, via: SocketAddr, call: Call) -> String {
-        self.number += 1;
-        let (number, address) = (self.number, self.address);
-        let id = format!("{number}@{}", self.name);
-        let (user, host, parameters) = (&call.number, via.ip(), &call.parameters);
-        let text = format!(
-            "INVITE sip:{user}@{via}{parameters} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
-             branch=z9hG4bK{}i{number}\r\nMax-Forwards: 70\r\n\
-             From: <sip:+4930123@{}>;tag={}f{number}\r\n\
-             To: <sip:{user}@{host}>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:x@{address}>\r\n{}Content-Type: application/sdp\r\n\
-             Content-Length: 4\r\n\r\nv=0\n",
-            self.name,
-            address.ip(),
-            self.name,
-            call.lines,
-        );
-        self.note(now, &id, Seen::Placed(call.meant));
-        let client = self.send(now, via, text, None);
-        let patience = call.patience.unwrap_or(LONGEST);
-        self.later(now + patience, Later::Cancel { id: client, call: id.clone() });
-        if let Some(time) = call.vanish {
-            self.later(now + time, Later::Vanish { call: id.clone() });
-        }
-        if let Some(asked) = self.asked.get_mut(&client) {
-            asked.call = Some(call);
-        }
-        id
-    }
-
-    /// Asks this Resource Manager something outside any dialog.
-    pub fn ask(&mut self, now: Duration, whom: SocketAddr, method: &'static str) {
-        self.number += 1;
-        let (number, address, name) = (self.number, self.address, self.name);
-        let text = format!(
-            "{method} sip:{whom} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
-             branch=z9hG4bK{name}q{number}\r\nMax-Forwards: 70\r\n\
-             From: <sip:{name}@{address}>;tag={name}q{number}\r\n\
-             To: <sip:{whom}>\r\nCall-ID: {number}q@{name}\r\nCSeq: 1 {method}\r\n\
-             Contact: <sip:x@{address}>\r\nContent-Length: 0\r\n\r\n"
-        );
-        self.send(now, whom, text, None);
     }
 
     /// Says something in each dialog of a call that is not over.
@@ -386,6 +342,9 @@ impl Agent {
         self.talks.insert(talk.clone(), Dialog::of_callee(&offer.text, &offer.tag));
         self.note(now, header(&offer.text, "Call-ID"), Seen::Taken);
         self.plan(now, &talk, &offer.manner.says, offer.manner.hold);
+        // the dialog that it replaces ends (RFC 3891 §3)
+        let replaced = header(&offer.text, "Replaces").split(';').next().unwrap_or_default();
+        self.say(now, replaced, "BYE");
         self.plan_further(now, offer);
     }
 

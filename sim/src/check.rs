@@ -6,12 +6,18 @@ mod placement;
 mod policies;
 mod rules;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use model::id::Guid;
+use model::time::Now;
+use rm::Proxy;
 use serde_json::Value as Json;
 
 use crate::node::{Node, Output};
 use crate::truth::Truth;
-use live::Counts;
-use placement::{Placement, States};
+use live::{Change, Ledger};
+use placement::{Chosen, Hosts, Placement, States};
 use policies::Policies;
 use rules::Rules;
 
@@ -26,32 +32,40 @@ pub struct Before {
 /// The rules, and what was seen so far.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// Invariants that grow with the number of calls are asked in one step of so many; 0 is 1.
+    /// Everything that grows with the number of calls is asked in one step of so many; 0 is 1.
+    /// Limits and placement are judged at each of them nevertheless, by what a step speaks of.
     pub sparse: u64,
     steps: u64,
     policies: Policies,
     placement: Placement,
+    ledgers: BTreeMap<&'static str, Ledger>,
+    /// Nodes whose sessions are to be read anew: what belongs together is said anew.
+    stale: BTreeSet<&'static str>,
 }
 
 impl Before {
-    /// What is needed of a node before it takes a step.
+    /// What is needed of a node before it takes a step, now. Its views show what was at its latest
+    /// input; where time alone may have changed that, an input that says nothing renews them.
     #[must_use]
-    pub fn of(node: &Node) -> Self {
+    pub fn of(node: &mut Node, now: Now) -> Self {
+        let (mut states, timed) = placement::states(node);
+        if timed {
+            node.look(now);
+            (states, _) = placement::states(node);
+        }
         let Some(proxy) = node.proxy() else { return Self::default() };
         let counters = proxy.counters();
-        Self {
-            states: placement::states(node),
-            begun: counters.ledger_in,
-            taken_over: counters.adopted + counters.rebuilt,
-        }
+        let taken_over = counters.adopted + counters.rebuilt;
+        Self { states, begun: counters.ledger_in, taken_over }
     }
 }
 
 impl Checks {
-    /// Checks with the rules of a configuration.
+    /// Checks with the rules of a configuration; `hosts`: who is where.
     #[must_use]
-    pub fn new(objects: &Json) -> Self {
+    pub fn new(objects: &Json, hosts: impl Iterator<Item = (SocketAddr, &'static str)>) -> Self {
         let mut checks = Self::default();
+        checks.placement.hosts = Hosts::of(hosts);
         checks.configure(objects);
         checks
     }
@@ -59,9 +73,11 @@ impl Checks {
     /// The rules are these from now on.
     pub fn configure(&mut self, objects: &Json) {
         self.policies.rules = Rules::of(objects);
+        self.stale.extend(self.ledgers.keys());
     }
 
-    /// Judges one step of a node, which has made these records.
+    /// Judges one step of a node, which has made these records; gives back where it has placed
+    /// calls.
     ///
     /// # Errors
     /// What does not hold.
@@ -72,45 +88,81 @@ impl Checks {
         output: &Output,
         records: &[Json],
         truth: &Truth,
-    ) -> Result<(), String> {
-        let Some(proxy) = node.proxy() else { return Ok(()) };
+    ) -> Result<Vec<SocketAddr>, String> {
+        let Some(proxy) = node.proxy() else { return Ok(Vec::new()) };
+        let named = |what: String| format!("{}: {what}", node.name);
         self.steps += 1;
-        let sparse = self.sparse.max(1);
-        let asked = self.steps.is_multiple_of(sparse);
+        let asked = self.steps.is_multiple_of(self.sparse.max(1));
         // a debug build of the engine asks by itself after every input
         let invariants = if cfg!(debug_assertions) { ENGINE_ASKS } else { 1 };
         if asked && self.steps.is_multiple_of(invariants) {
-            proxy.invariant().map_err(|broken| format!("{}: {broken}", node.name))?;
+            proxy.invariant().map_err(|broken| named(broken.to_owned()))?;
         }
         let counters = proxy.counters();
         let taken_over = counters.adopted + counters.rebuilt > before.taken_over;
-        let chosen = self.placement.chosen(output);
+        let chosen = self.placement.chosen(node, output).map_err(named)?;
         let refused = records.iter().any(|record| record["policy"].is_object());
         let moves = counters.ledger_in > before.begun || !chosen.is_empty() || refused;
-        // with steps left out nothing is known of what is new
-        if !asked || !(moves || taken_over) || sparse > 1 {
-            return Ok(());
+        let ends = self.sparse > 1 && !records.is_empty();
+        let places = chosen.iter().map(|one| one.to).collect();
+        if !(moves || taken_over || ends) {
+            return Ok(places);
         }
+        let spoken_of = spoken_of(&chosen, records);
+        let changes = self.look(node.name, proxy, &spoken_of, taken_over, truth, asked);
+        let changes = changes.map_err(named)?;
+        let Some(ledger) = self.ledgers.get(node.name) else { return Ok(places) };
         let Self { policies, placement, .. } = self;
+        if taken_over {
+            placement.taken_over(proxy, ledger);
+        }
+        let has_priority = |call: &str| truth.calls().get(call).is_some_and(|call| call.priority);
+        for change in changes.iter().filter(|_| !taken_over) {
+            policies.admitted(change, ledger, has_priority).map_err(named)?;
+        }
+        for record in records {
+            policies.refused(record, ledger, has_priority).map_err(named)?;
+        }
+        let judged = (&before.states, &changes[..]);
+        placement.judge(&chosen, judged, proxy, &policies.rules, ledger, truth).map_err(named)?;
+        Ok(places)
+    }
+
+    /// Looks at the sessions that a step speaks of, or at all: then nobody else may have changed
+    /// since.
+    fn look(
+        &mut self,
+        node: &'static str,
+        proxy: &Proxy,
+        spoken_of: &BTreeSet<Guid>,
+        taken_over: bool,
+        truth: &Truth,
+        asked: bool,
+    ) -> Result<Vec<Change>, String> {
+        let anew = taken_over | self.stale.remove(node);
+        let Self { policies, ledgers, .. } = self;
         let rules = policies.rules.clone();
         let inside = |call: &str| {
             let caller = truth.calls().get(call).map_or("", |call| call.caller);
             INSIDE.iter().any(|own| caller.starts_with(own))
         };
-        let is_inbound =
-            |guid, legs: &[rm::LegView]| policies.is_inbound(node.name, guid, legs, inside);
-        let sessions = live::sessions(proxy, &rules, is_inbound);
-        let counts = Counts::of(&sessions);
-        if taken_over {
-            placement.taken_over(proxy, &sessions);
+        let is_inbound = |guid, legs: &[rm::LegView], before: Option<&live::Live>| {
+            policies.is_inbound(node, guid, legs, before, inside)
+        };
+        let which = (!asked && !anew).then_some(spoken_of);
+        let changes = ledgers.entry(node).or_default().look(proxy, &rules, which, is_inbound);
+        let silent = changes.iter().find(|change| !spoken_of.contains(&change.guid));
+        match silent.filter(|_| self.sparse > 1 && !anew) {
+            Some(change) => Err(format!("{} has changed, and nobody was told", change.guid)),
+            None => Ok(changes),
         }
-        let named = |what: String| format!("{}: {what}", node.name);
-        policies.admitted(node.name, &sessions, &counts, taken_over)?;
-        for record in records {
-            policies.refused(record, &sessions, &counts).map_err(named)?;
-        }
-        placement.judge(&chosen, &before.states, proxy, &rules, &sessions).map_err(named)
     }
+}
+
+/// The sessions of which a step has said something.
+fn spoken_of(chosen: &[Chosen], records: &[Json]) -> BTreeSet<Guid> {
+    let told = records.iter().filter_map(|record| Guid::parse(record["guid"].as_str()?));
+    chosen.iter().map(|one| one.guid).chain(told).collect()
 }
 
 /// So seldom its invariants are asked from outside when the engine asks them too.

@@ -10,6 +10,7 @@
 // What the platform is made of.
 pub mod agent;
 pub mod network;
+pub mod names;
 pub mod node;
 pub mod reporting;
 pub mod objects;

@@ -23,7 +23,7 @@ use crate::network::Link;
 use crate::objects;
 use crate::seed;
 use crate::world::{Fault, Setup, World};
-use platform::{PARTIES, SERVERS};
+use platform::{NAMES, PARTIES, SERVERS};
 
 /// Longest that anything may stay after everything was mended: a call nobody ends is cut after a
 /// minute of silence, its BYEs are given up half a minute later, and answers are kept as long.
@@ -88,6 +88,12 @@ enum Event {
     Will(usize, usize, Option<(Admin, u64)>),
     /// An operator ends some session of a node.
     HangUp(usize),
+    /// The name service is away.
+    NamesAway(bool),
+    /// A name leads there.
+    Leads(&'static str, Vec<SocketAddr>),
+    /// All nodes get another key.
+    Rotate,
 }
 
 /// A life under way.
@@ -108,27 +114,21 @@ pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
     let servers = PARTIES.iter().map(|(name, at, _)| (*name, *at)).collect();
     let objects = platform::objects();
     let nodes = if chance.below(3) == 0 { 2 } else { 1 };
-    let mut world = World::new(Setup { seed, nodes, servers, objects, settings: impatient })?;
+    let (names, settings) = (&NAMES[..], platform::settings as fn(&mut rm::Settings));
+    let mut world = World::new(Setup { seed, nodes, servers, names, objects, settings })?;
     world.listens = false;
     world.most_steps = plan.most_steps;
     world.network.usual = weather(&mut chance);
     for agent in &mut world.agents {
         agent.manner = None;
         agent.listens = false;
-        let own = PARTIES.iter().find(|(name, ..)| *name == agent.name);
+        let own = PARTIES.iter().find(|(_, at, _)| *at == agent.address);
         agent.habit = own.map_or(habits::media, |(.., habit)| *habit);
     }
     let (events, crashes) = (BTreeMap::new(), plan.crashes);
     let mut life = Life { world, chance, events, number: 0, crashes };
     life.live(plan.calls)?;
     life.end()
-}
-
-/// Calls that nobody ends are cut soon.
-fn impatient(settings: &mut rm::Settings) {
-    settings.options.no_timer_lifetime = Duration::from_secs(60);
-    settings.options.orphan_lifetime = Duration::from_secs(60);
-    settings.timers.c = Duration::from_secs(40);
 }
 
 fn weather(chance: &mut Chance) -> Link {
@@ -220,6 +220,9 @@ impl Life {
                 self.world.input(node, Input::Administer { resource, will })?;
             }
             Event::HangUp(node) => self.hang_up(node)?,
+            Event::NamesAway(away) => self.world.names.away = away,
+            Event::Leads(name, addresses) => self.world.names.set(name, &addresses),
+            Event::Rotate => self.world.rotate()?,
         }
         Ok(())
     }
@@ -229,9 +232,10 @@ impl Life {
         let nodes = u64::try_from(self.world.nodes.len()).unwrap_or(1);
         let node = usize::try_from(self.chance.below(nodes)).unwrap_or(0);
         let chance = &mut self.chance;
-        let (caller, call) = match chance.below(10) {
+        let (caller, call) = match chance.below(11) {
             0 | 1 => (platform::GATEWAY, habits::of_gateway(chance, false)),
             2 => (platform::CTI_GATEWAY, habits::of_gateway(chance, true)),
+            3 => (platform::EMERGENCY, habits::of_emergency(chance)),
             _ => ("sip-server", habits::of_sip_server(chance)),
         };
         let caller = self.world.agents.iter().position(|agent| agent.name == caller);
@@ -280,7 +284,7 @@ impl Life {
         // the caller is the first agent
         let agent = party + 1;
         let at = self.world.nodes[node].address;
-        let (bad, good) = match chance.below(13) {
+        let (bad, good) = match chance.below(17) {
             0 | 1 if self.crashes => return self.after(0, Event::Crash(node)),
             0 | 2 => (Event::PowerOff(agent), Event::PowerOn(agent)),
             1 => (Event::Report(false), Event::Report(true)),
@@ -307,6 +311,15 @@ impl Life {
                 (Event::Will(node, party, will), Event::Will(node, party, None))
             }
             10 => return self.after(0, Event::HangUp(node)),
+            11 => (Event::NamesAway(true), Event::NamesAway(false)),
+            12 | 13 => {
+                let which = usize::try_from(chance.below(NAMES.len() as u64)).unwrap_or(0);
+                let Some((name, leads)) = NAMES.get(which).copied() else { return };
+                // the first address goes, and with it perhaps all
+                let fewer = leads.get(1..).unwrap_or_default().to_vec();
+                (Event::Leads(name, fewer), Event::Leads(name, leads.to_vec()))
+            }
+            14 => return self.after(0, Event::Rotate),
             _ => {
                 let state = if chance.below(2) == 0 { "draining" } else { "disabled" };
                 (Event::State(server, state), Event::State(server, "enabled"))
@@ -321,6 +334,8 @@ impl Life {
         let world = &mut self.world;
         world.network.mend();
         world.network.usual = Link::GOOD;
+        world.names.away = false;
+        NAMES.iter().for_each(|(name, leads)| world.names.set(name, leads));
         world.set_report(true);
         for agent in &mut world.agents {
             agent.power_on();

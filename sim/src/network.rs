@@ -6,8 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use model::chance::Chance;
+use sip::locate::{Failure, Goal};
 
+use crate::names::Answer;
 use crate::seed;
+
+/// So long the name service is waited for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// How good the way between two hosts is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,15 @@ pub enum Packet {
         from: SocketAddr,
         /// To whom.
         to: SocketAddr,
+    },
+    /// The name service has answered a node.
+    Told {
+        /// Which node.
+        node: usize,
+        /// As it was asked.
+        goal: Goal,
+        /// Where it leads.
+        answer: Answer,
     },
     /// Someone connects to the broker.
     Connect(Conn),
@@ -177,12 +191,21 @@ impl Network {
         }
     }
 
+    /// An answer of the name service, which is asked until it answers: it comes later when it is
+    /// away or the way to it is bad.
+    pub fn told(&mut self, now: Duration, ends: (IpAddr, IpAddr), packet: Packet) {
+        let link = self.link(ends.0, ends.1);
+        let at = self.arrival(now, link) + link.delay;
+        let silent = matches!(&packet, Packet::Told { answer: Err(Failure::Unanswered), .. });
+        self.put(if silent || link.cut { at + SILENCE } else { at }, packet);
+    }
+
     /// Sends something of a connection to the broker, which lies between these two hosts.
     pub fn stream(&mut self, now: Duration, ends: (IpAddr, IpAddr), packet: Packet) {
         let (conn, up) = match &packet {
             Packet::Connect(conn) => (*conn, true),
             Packet::Stream { conn, up, .. } | Packet::Closed { conn, up } => (*conn, *up),
-            Packet::Datagram { .. } | Packet::Refused { .. } => return,
+            Packet::Datagram { .. } | Packet::Refused { .. } | Packet::Told { .. } => return,
         };
         let link = self.link(ends.0, ends.1);
         if link.cut {

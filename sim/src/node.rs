@@ -16,9 +16,9 @@ use model::id::BootEpoch;
 use model::snapshot::Snapshot;
 use model::time::Now;
 use rm::journal::Journal;
-use rm::{Event, Input, NodeState, Proxy, Restored, frame};
-use sip::locate::Failure;
-use sip::transport::Transport;
+use rm::{Event, Input, Keys, NodeState, Proxy, Restored, frame};
+use sip::locate::Goal;
+use sip::transport::Flow;
 use spool::fs::faulty::FaultyFs;
 
 use crate::network::Packet;
@@ -28,8 +28,8 @@ use disk::{Disk, Spooled};
 /// What a node gives to the world.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// Messages: from, to, transport, bytes.
-    pub messages: Vec<(SocketAddr, SocketAddr, Transport, Vec<u8>)>,
+    /// Messages: from, by which flow, bytes.
+    pub messages: Vec<(SocketAddr, Flow, Vec<u8>)>,
     /// For the broker.
     pub packets: Vec<Packet>,
     /// Records that were made: number, JSON.
@@ -38,6 +38,8 @@ pub struct Output {
     pub durable: Option<u64>,
     /// Log lines: number and fields.
     pub logs: Vec<(u16, Vec<(&'static str, String)>)>,
+    /// Names that it asks for.
+    pub asked: Vec<Goal>,
 }
 
 /// One Resource Manager.
@@ -51,6 +53,8 @@ pub struct Node {
     /// Bytes of its spool; taken over at a start.
     pub spool_bytes: u64,
     settings: rm::Settings,
+    /// The key that seals, alone.
+    newest: Keys,
     snapshot: Arc<Snapshot>,
     fs: FaultyFs,
     boot: u32,
@@ -82,6 +86,7 @@ impl Node {
             address: address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
             sync: Duration::from_millis(2),
             spool_bytes: disk::SPOOL_BYTES,
+            newest: settings.keys.clone(),
             settings,
             snapshot,
             fs: FaultyFs::new(seed),
@@ -195,6 +200,27 @@ impl Node {
         self.input(now, Input::Snapshot(snapshot), out);
     }
 
+    /// Another key ring, also over a start: the first one seals, all verify.
+    pub fn rotate(&mut self, now: Now, ring: &Keys, newest: Keys, out: &mut Output) {
+        self.settings.keys = ring.clone();
+        self.newest = newest;
+        self.input(now, Input::Keys(Box::new(ring.clone())), out);
+    }
+
+    /// The ring with the key that seals and no other.
+    #[must_use]
+    pub const fn newest(&self) -> &Keys {
+        &self.newest
+    }
+
+    /// Its views show what is now, and not what was at the latest input: it gets one that changes
+    /// nothing.
+    pub fn look(&mut self, now: Now) {
+        if let Some(running) = &mut self.running {
+            running.proxy.handle_input(now, Input::TellDecisions(false));
+        }
+    }
+
     /// One input, and everything that follows from it. Nothing happens while it is down.
     pub fn input(&mut self, now: Now, input: Input<'_>, out: &mut Output) {
         if let Some(running) = &mut self.running {
@@ -236,7 +262,7 @@ impl Node {
     fn settle(&mut self, now: Now, out: &mut Output) {
         let Some(running) = &mut self.running else { return };
         loop {
-            running.drain(now, &self.settings, out);
+            running.drain(&self.settings, out);
             let _told = running.journal.commit(now.mono);
             running.disk.turn(now.mono, self.sync);
             let durable = running.disk.spool().durable();
@@ -256,35 +282,25 @@ impl Node {
 }
 
 impl Running {
-    /// Everything that the proxy has to say. Names are not resolved here.
-    fn drain(&mut self, now: Now, settings: &rm::Settings, out: &mut Output) {
-        loop {
-            let (mut bytes, mut asked) = (Vec::new(), Vec::new());
-            while let Some(sent) = self.proxy.poll_transmit(&mut bytes) {
-                let listener = settings.listeners.get(usize::from(sent.flow.listener));
-                let Some(listener) = listener else { continue };
-                let message = std::mem::take(&mut bytes);
-                let (to, transport) = (sent.flow.remote, sent.flow.transport);
-                out.messages.push((listener.bound, to, transport, message));
+    /// Everything that the proxy has to say.
+    fn drain(&mut self, settings: &rm::Settings, out: &mut Output) {
+        let mut bytes = Vec::new();
+        while let Some(sent) = self.proxy.poll_transmit(&mut bytes) {
+            let listener = settings.listeners.get(usize::from(sent.flow.listener));
+            let message = std::mem::take(&mut bytes);
+            let Some(listener) = listener else { continue };
+            out.messages.push((listener.bound, sent.flow, message));
+        }
+        while let Some(event) = self.proxy.poll_event(&mut bytes) {
+            if let Event::Record { no, json, .. } = &event {
+                out.made.push((*no, bytes.get(..*json).unwrap_or_default().to_vec()));
             }
-            while let Some(event) = self.proxy.poll_event(&mut bytes) {
-                if let Event::Record { no, json, .. } = &event {
-                    out.made.push((*no, bytes.get(..*json).unwrap_or_default().to_vec()));
-                }
-                match self.journal.take(event, &bytes) {
-                    Some(Event::Log { id, fields, .. }) => out.logs.push((id, fields)),
-                    Some(Event::Resolve { goal }) => asked.push(goal),
-                    Some(_) | None => {}
-                }
-                bytes.clear();
+            match self.journal.take(event, &bytes) {
+                Some(Event::Log { id, fields, .. }) => out.logs.push((id, fields)),
+                Some(Event::Resolve { goal }) => out.asked.push(goal),
+                Some(_) | None => {}
             }
-            if asked.is_empty() {
-                return;
-            }
-            for goal in asked {
-                let (found, ttl) = (Err(Failure::Unanswered), Duration::ZERO);
-                self.proxy.handle_input(now, Input::Resolved { goal, found, ttl });
-            }
+            bytes.clear();
         }
     }
 }

@@ -82,6 +82,12 @@ fn node(json: &Json) -> Node {
     Node { value, at }
 }
 
+/// A key of the cluster, by its id.
+#[must_use]
+pub fn key(id: u8) -> (u8, [u8; 32]) {
+    (id, core::array::from_fn(|at| u8::try_from(at).unwrap_or_default().wrapping_mul(id)))
+}
+
 /// A node at this address: UDP and TCP on 5060, the monitor on 5064; the caller is its SIP Server.
 ///
 /// # Errors
@@ -110,7 +116,6 @@ pub fn settings(
         notify_failures: true,
         rate: None,
     };
-    let secret = core::array::from_fn(|i| u8::try_from(i).unwrap_or_default());
     Ok(Settings {
         name: name.to_owned(),
         node_id: NodeId(number),
@@ -125,7 +130,7 @@ pub fn settings(
         domains: Vec::new(),
         peers: vec![peer],
         routes: Vec::new(),
-        keys: Keys::new(&[(1, secret)]).ok_or("no key ring")?,
+        keys: Keys::new(&[key(1)]).ok_or("no key ring")?,
         seed: [1, 2, 3, 4],
         application: name.to_owned(),
         options: rm::Options { trace_sample: 1, ..rm::Options::default() },

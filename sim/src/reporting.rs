@@ -101,7 +101,7 @@ impl Reporting {
                 None => out.push(Packet::Closed { conn: *conn, up: false }),
             },
             Packet::Closed { conn, .. } => drop(self.brokers.remove(conn)),
-            Packet::Datagram { .. } | Packet::Refused { .. } => {}
+            Packet::Datagram { .. } | Packet::Refused { .. } | Packet::Told { .. } => {}
         }
         self.settle(now, out);
     }

@@ -57,7 +57,11 @@ impl Truth {
         let Note { at, who, call, fact } = note;
         let call = self.calls.entry(call).or_default();
         match fact {
-            Seen::Placed(meant) => (call.caller, call.meant) = (who, meant),
+            Seen::Placed(placed) => {
+                (call.caller, call.meant) = (who, placed.meant);
+                (call.priority, call.names) = (placed.priority, placed.names);
+            }
+            Seen::Distrusted => call.distrusted = true,
             Seen::Refused(code) => call.refused.push(code),
             Seen::Offered | Seen::HungUp => {}
             Seen::Final(code, reason) => {

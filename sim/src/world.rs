@@ -1,21 +1,23 @@
 //! The world: it moves everybody through virtual time, one thing after the other, and asks after
 //! every step whether all still holds.
 
+mod ways;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use model::chance::Chance;
 use model::time::{Millis, Now};
-use rm::Input;
+use rm::{Input, Keys};
 use serde_json::Value as Json;
-use sip::transport::{Flow, Transport};
 
 use crate::agent::{Agent, Call};
 use crate::check::{Before, Checks};
-use crate::network::{Conn, Network, Packet};
+use crate::names::Names;
+use crate::network::Network;
 use crate::node::{Node, Output};
 use crate::objects;
-use crate::promise::{Kept, Promises};
+use crate::promise::Promises;
 use crate::reporting::Reporting;
 use crate::seed;
 use crate::trace::Trace;
@@ -27,8 +29,6 @@ const START: Millis = Millis(1_767_225_600_000);
 const BEGIN: Duration = Duration::from_secs(1000);
 /// Steps at one instant beyond which time stands still.
 const STANDSTILL: u64 = 100_000;
-/// Address of the broker.
-const BROKER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 80));
 
 /// The SIP Server, which places the calls.
 pub const CALLER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 5090);
@@ -55,6 +55,8 @@ pub struct Setup {
     pub nodes: u8,
     /// Names and addresses of who is called: media servers, and others.
     pub servers: Vec<(&'static str, SocketAddr)>,
+    /// Where names lead.
+    pub names: &'static [(&'static str, &'static [SocketAddr])],
     /// The configuration.
     pub objects: Json,
     /// Changes the settings of each node.
@@ -67,7 +69,7 @@ impl Setup {
     pub fn example_1(seed: u64) -> Self {
         let servers = vec![("mcp-1", server(11)), ("mcp-2", server(12))];
         let objects = objects::example_1(&servers);
-        Self { seed, nodes: 1, servers, objects, settings: |_| () }
+        Self { seed, nodes: 1, servers, names: &[], objects, settings: |_| () }
     }
 }
 
@@ -105,6 +107,8 @@ pub struct World {
     pub agents: Vec<Agent>,
     /// Broker and report.
     pub report: Reporting,
+    /// Where names lead.
+    pub names: Names,
     /// The reference model.
     pub truth: Truth,
     /// The configuration in force.
@@ -123,6 +127,8 @@ pub struct World {
     /// TCP connects that were tried.
     pub connects: Vec<(Duration, SocketAddr)>,
     pub(crate) chance: Chance,
+    /// The newest key first.
+    ring: Vec<(u8, [u8; 32])>,
     seed: u64,
     revision: u64,
     trace: Trace,
@@ -136,7 +142,7 @@ impl World {
     /// # Errors
     /// The configuration is not valid, or something does not hold.
     pub fn new(setup: Setup) -> Result<Self, Fault> {
-        let Setup { seed, nodes, servers, objects, settings } = setup;
+        let Setup { seed, nodes, servers, names: leads, objects, settings } = setup;
         let fault = |what| Fault { seed, step: 0, at: Duration::ZERO, what };
         let mut chance = seed::chance(seed, 4);
         let snapshot = objects::snapshot(&objects, 1).map_err(fault)?;
@@ -153,14 +159,17 @@ impl World {
         for (name, address) in servers {
             agents.push(Agent::new(name, address, chance.next_u64()));
         }
-        let checks = Checks::new(&objects);
+        let hosts = agents.iter().map(|agent| (agent.address, agent.name));
+        let checks = Checks::new(&objects, hosts);
         let mut world = Self {
             now: Now { mono: BEGIN, wall: START },
             network: Network::new(chance.next_u64()),
             nodes: all,
             agents,
             report: Reporting::new(chance.next_u64()),
+            names: Names::default(),
             truth: Truth::default(),
+            ring: vec![objects::key(1)],
             objects,
             checks,
             promises: Promises::default(),
@@ -176,6 +185,9 @@ impl World {
             steps: 0,
             standstill: 0,
         };
+        for (name, addresses) in leads {
+            world.names.set(name, addresses);
+        }
         for node in 0..world.nodes.len() {
             world.start(node)?;
         }
@@ -272,6 +284,23 @@ impl World {
         Ok(())
     }
 
+    /// All nodes seal with another key from now on, and know the older ones.
+    ///
+    /// # Errors
+    /// Something does not hold.
+    pub fn rotate(&mut self) -> Result<(), Fault> {
+        let newest = objects::key(self.ring.first().map_or(1, |(id, _)| id.wrapping_add(1).max(1)));
+        self.ring.retain(|(id, _)| *id != newest.0);
+        self.ring.insert(0, newest);
+        let keys = |ring: &[_]| Keys::new(ring).ok_or_else(|| self.fault("no key ring"));
+        let (ring, newest) = (keys(&self.ring)?, keys(&[newest])?);
+        for node in 0..self.nodes.len() {
+            let newest = newest.clone();
+            self.with_node(node, |node, now, out| node.rotate(now, &ring, newest, out))?;
+        }
+        Ok(())
+    }
+
     /// Gives a node something else that happened.
     ///
     /// # Errors
@@ -355,143 +384,6 @@ impl World {
         let mut packets = Vec::new();
         self.report.time(self.now, &mut packets);
         self.back_to_nodes(packets);
-        Ok(())
-    }
-
-    fn deliver(&mut self, packet: Packet) -> Result<(), Fault> {
-        match packet {
-            Packet::Datagram { from, to, bytes } => {
-                self.trace.add(self.now.mono, "packet", &bytes);
-                let agent = self.agents.iter().position(|agent| agent.address == to);
-                if let Some(agent) = agent {
-                    self.agents[agent].hear(self.now.mono, from, &bytes);
-                    return self.settle_agent(agent);
-                }
-                let Some(node) = self.node_at(to.ip()) else { return Ok(()) };
-                let listener = if to.port() == objects::MONITOR { 2 } else { 0 };
-                let (transport, age) = (Transport::Udp, Duration::ZERO);
-                let flow = Flow { transport, listener, remote: from, conn: None };
-                self.input(node, Input::Packet { flow, bytes: &bytes, age })
-            }
-            Packet::Refused { from, to } => {
-                let Some(node) = self.node_at(from.ip()) else { return Ok(()) };
-                let transport = Transport::Tcp;
-                let flow = Flow { transport, listener: 1, remote: to, conn: None };
-                self.input(node, Input::ConnectFailed { flow })
-            }
-            Packet::Connect(_)
-            | Packet::Stream { up: true, .. }
-            | Packet::Closed { up: true, .. } => {
-                let mut packets = Vec::new();
-                self.report.arrived(self.now, &packet, &mut packets);
-                self.back_to_nodes(packets);
-                Ok(())
-            }
-            Packet::Stream { conn, up: false, .. } | Packet::Closed { conn, up: false } => {
-                let Some(node) = self.node_of(conn) else { return Ok(()) };
-                self.with_node(node, |node, now, out| node.arrived(now, &packet, out))
-            }
-        }
-    }
-
-    fn node_at(&self, ip: IpAddr) -> Option<usize> {
-        self.nodes.iter().position(|node| node.address.ip() == ip)
-    }
-
-    fn node_of(&self, conn: Conn) -> Option<usize> {
-        let number = usize::try_from(conn.0 >> 32).ok()?;
-        number.checked_sub(1).filter(|node| *node < self.nodes.len())
-    }
-
-    fn back_to_nodes(&mut self, packets: Vec<Packet>) {
-        for packet in packets {
-            let (Packet::Stream { conn, .. } | Packet::Closed { conn, .. }) = &packet else {
-                continue;
-            };
-            if let Some(node) = self.node_of(*conn) {
-                let ends = (self.nodes[node].address.ip(), BROKER);
-                self.network.stream(self.now.mono, ends, packet);
-            }
-        }
-    }
-
-    fn settle_agent(&mut self, agent: usize) -> Result<(), Fault> {
-        let (now, agent) = (self.now.mono, &mut self.agents[agent]);
-        agent.events(now);
-        while let Some((to, bytes)) = agent.poll() {
-            if agent.has_power() {
-                self.network.datagram(now, agent.address, to, bytes);
-            }
-        }
-        let asked = self.steps.is_multiple_of(self.checks.sparse.max(1));
-        let (name, holds) = (agent.name, if asked { agent.invariant() } else { Ok(()) });
-        for note in agent.notes.drain(..) {
-            self.truth.note(note);
-        }
-        holds.map_err(|broken| self.fault(format!("{name}: {broken}")))
-    }
-
-    fn with_node(
-        &mut self,
-        node: usize,
-        act: impl FnOnce(&mut Node, Now, &mut Output),
-    ) -> Result<(), Fault> {
-        let before = Before::of(&self.nodes[node]);
-        let mut out = Output::default();
-        act(&mut self.nodes[node], self.now, &mut out);
-        self.poured(node, &before, out)
-    }
-
-    /// What a node has made goes its ways.
-    fn poured(&mut self, node: usize, before: &Before, out: Output) -> Result<(), Fault> {
-        let now = self.now.mono;
-        let made: Result<Vec<Json>, _> =
-            out.made.iter().map(|(_, json)| serde_json::from_slice(json)).collect();
-        let made = made.map_err(|error| self.fault(error.to_string()))?;
-        let own = &self.nodes[node];
-        let holds = self.checks.after(own, before, &out, &made, &self.truth);
-        holds.map_err(|what| self.fault(what))?;
-        let (name, address) = (own.name, own.address);
-        for ((no, bytes), json) in out.made.iter().zip(&made) {
-            self.trace.add(now, "record", bytes);
-            self.truth.made(name, *no, json).map_err(|what| self.fault(what))?;
-            self.promises.made(name, now, json);
-        }
-        if let Some(no) = out.durable {
-            self.truth.is_durable(name, no);
-        }
-        for (id, fields) in out.logs {
-            self.trace.add(now, "log", &id.to_be_bytes());
-            if self.listens {
-                self.logs.push(Logged { at: now, id, fields });
-            }
-        }
-        for (from, to, transport, bytes) in out.messages {
-            if self.steps.is_multiple_of(self.checks.sparse.max(1)) {
-                self.promised(node, &bytes)?;
-            }
-            if transport == Transport::Udp {
-                self.network.datagram(now, from, to, bytes);
-                continue;
-            }
-            self.connects.push((now, to));
-            if self.refuses_tcp {
-                self.network.refused(now, from, to);
-            }
-        }
-        for packet in out.packets {
-            self.network.stream(now, (address.ip(), BROKER), packet);
-        }
-        Ok(())
-    }
-
-    /// What a node says with a message about its records.
-    fn promised(&mut self, node: usize, message: &[u8]) -> Result<(), Fault> {
-        let (own, now, report) = (&self.nodes[node], self.now.mono, &self.report);
-        let said = self.promises.sends(own, now, message, |id| report.has(id));
-        if let Some((call, Kept::Late)) = said.map_err(|what| self.fault(what))? {
-            self.truth.is_late(call);
-        }
         Ok(())
     }
 }

@@ -10,12 +10,14 @@ pub struct Dialog {
     /// Call-ID.
     pub call: String,
     /// From of own requests, with tag.
-    local: String,
+    pub(super) local: String,
     /// To of own requests, with tag.
-    remote: String,
+    pub(super) remote: String,
     target: String,
     routes: Vec<String>,
     cseq: u32,
+    /// This party has called the other one.
+    pub began: bool,
     /// Ended, or given up: nothing is said in it any more.
     pub over: bool,
 }
@@ -33,6 +35,7 @@ impl Dialog {
             target: uri(header(answer, "Contact")).to_owned(),
             routes,
             cseq: number(answer),
+            began: true,
             over: false,
         }
     }
@@ -47,6 +50,7 @@ impl Dialog {
             target: uri(header(invite, "Contact")).to_owned(),
             routes: routes(invite),
             cseq: 0,
+            began: false,
             over: false,
         }
     }

@@ -106,6 +106,9 @@ impl Agent {
         }
         let Some(asked) = self.asked.remove(&id) else { return };
         let call = header(text, "Call-ID");
+        if super::text::reason(text) == "bad-token" {
+            self.note(now, call, Seen::Distrusted);
+        }
         if invite && is_first(&asked.text) {
             let reason = super::text::reason(text).to_owned();
             self.note(now, call, Seen::Final(code, reason));

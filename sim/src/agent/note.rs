@@ -17,11 +17,22 @@ pub struct Note {
     pub fact: Seen,
 }
 
+/// What is known of a call to who has placed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// It must become this.
+    pub meant: Option<Meant>,
+    /// No limit may refuse it.
+    pub priority: bool,
+    /// Call-ID of the dialog that it names; empty: none.
+    pub names: String,
+}
+
 /// What a party has seen or done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// The caller has placed it, and it must become this.
-    Placed(Option<Meant>),
+    /// The caller has placed it.
+    Placed(Placed),
     /// The caller got its final answer: code, and the reason word of a refusal.
     Final(u16, String),
     /// The caller got no final answer.
@@ -38,6 +49,8 @@ pub enum Seen {
     HungUp,
     /// Its own BYE got this answer (408: none).
     ByeAnswered(u16),
+    /// The token of a dialog that this party knows was taken for a forged one.
+    Distrusted,
     /// The caller gives it up.
     Cancels,
     /// The party is gone.

@@ -18,6 +18,8 @@ pub struct Meant {
 pub struct Call {
     /// The number that is called, or a whole user part.
     pub number: String,
+    /// The host of its Request-URI; `None`: the Resource Manager, through which it goes anyway.
+    pub host: Option<&'static str>,
     /// Parameters of its Request-URI, each with its semicolon.
     pub parameters: String,
     /// Further header lines of the INVITE, each with its line end.
@@ -30,6 +32,11 @@ pub struct Call {
     pub says: Vec<(Duration, &'static str)>,
     /// So long after the call was placed, the caller is gone and says nothing any more.
     pub vanish: Option<Duration>,
+    /// The header by which it names a dialog that its caller has begun, if there is one:
+    /// `Replaces`, `Join`, `Target-Dialog`.
+    pub names: Option<&'static str>,
+    /// No limit may refuse it.
+    pub priority: bool,
     /// What it must become; `None`: nobody asks.
     pub meant: Option<Meant>,
 }

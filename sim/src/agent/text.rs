@@ -23,7 +23,13 @@ pub fn header<'m>(message: &'m str, name: &'m str) -> &'m str {
 /// The tag of From or To; empty without.
 #[must_use]
 pub fn tag<'m>(message: &'m str, name: &'m str) -> &'m str {
-    let rest = header(message, name).split(";tag=").nth(1).unwrap_or_default();
+    tag_of(header(message, name))
+}
+
+/// The tag in the value of a From or To; empty without.
+#[must_use]
+pub fn tag_of(value: &str) -> &str {
+    let rest = value.split(";tag=").nth(1).unwrap_or_default();
     rest.split(';').next().unwrap_or_default()
 }
 

@@ -1,169 +1,241 @@
 //! No call goes to a resource that takes none, or that does not offer what it is for; all legs of a
-//! conference are on one (rm.md §7.1, §7.3, §7.7).
+//! conference are on one, and who names a dialog is where its holder is (rm.md §7.1, §7.3, §7.7).
+//! What goes to no resource is a call to the outside for which there is no gateway (§3.6).
+//!
+//! The state that a decision saw is that before the step, at its time: nothing that a step does
+//! before it decides opens a resource.
+
+mod chosen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::id::Guid;
 use rm::{LegView, Proxy, ResourceView};
 
-use super::live::Live;
+use super::live::{Change, Ledger, Live};
 use super::rules::Rules;
-use crate::agent::text::{all, header, is_first, method};
 use crate::node::{Node, Output};
+use crate::truth::Truth;
+pub(super) use chosen::{Chosen, Hosts};
 
 /// States in which no new call may come (rm.md §7.1).
 const CLOSED: [&str; 4] = ["full", "draining", "dead", "disabled"];
+/// States that end by time alone.
+const TIMED: [&str; 2] = ["full", "draining"];
 
 /// How the user part of a recording begins: its calls stay together only while their server lives.
 const RECORDING: &str = "record=";
 
-/// By address: the state shown, and whether all places are taken, whatever that says.
+/// By name: the state shown, and whether all places are taken, whatever that says.
 pub(super) type States = BTreeMap<String, (&'static str, bool)>;
 
 /// What was seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Placement {
+    /// Who is where.
+    pub(super) hosts: Hosts,
     /// Branches of INVITEs towards resources: a repeated one is no new choice.
     branches: BTreeSet<String>,
-    /// The user part by which a call names its conference or recording, by Call-ID.
-    rooms: BTreeMap<String, String>,
+    /// The user part by which a call names its conference or recording, by session and Call-ID.
+    rooms: BTreeMap<(Guid, String), String>,
 }
 
-/// An INVITE that leaves for a resource for the first time.
-#[derive(Debug)]
-pub(super) struct Chosen {
-    /// `sip:` and where it goes.
-    address: String,
-    call: String,
-}
-
-/// States of all resources of a node.
+/// States of all resources of a node, and whether one of them ends by time alone.
 #[must_use]
-pub(super) fn states(node: &Node) -> States {
+pub(super) fn states(node: &Node) -> (States, bool) {
     let resources = node.proxy().map(Proxy::resources).unwrap_or_default();
+    let timed = resources.iter().any(|one| TIMED.contains(&one.state));
     let state = |one: ResourceView| {
         let taken = one.used >= most(&one);
-        (one.address, (one.state, taken))
+        (one.name, (one.state, taken))
     };
-    resources.into_iter().map(state).collect()
+    (resources.into_iter().map(state).collect(), timed)
+}
+
+/// One choice at its judgement.
+struct Case<'c> {
+    chosen: &'c Chosen,
+    live: &'c Live,
+    leg: &'c LegView,
 }
 
 impl Placement {
     /// The choices that a step has made.
-    pub(super) fn chosen(&mut self, output: &Output) -> Vec<Chosen> {
+    ///
+    /// # Errors
+    /// A call leaves without a token that the newest key has sealed, or to nobody.
+    pub(super) fn chosen(&mut self, node: &Node, output: &Output) -> Result<Vec<Chosen>, String> {
         let mut all_chosen = Vec::new();
-        for (_, to, _, bytes) in &output.messages {
-            let Ok(text) = std::str::from_utf8(bytes) else { continue };
-            if !text.starts_with("INVITE ") || method(text) != "INVITE" || !is_first(text) {
+        for (_, flow, bytes) in &output.messages {
+            let Some(invite) = chosen::new_call(bytes) else { continue };
+            if !self.branches.insert(chosen::branch(invite).to_owned()) {
                 continue;
             }
-            let branch = all(text, "Via").next().unwrap_or_default().to_owned();
-            if !self.branches.insert(branch) {
-                continue;
+            let chosen = self.hosts.read(node, flow.remote, invite)?;
+            if let Some(room) = &chosen.room {
+                self.rooms.insert((chosen.guid, chosen.call.clone()), room.clone());
             }
-            let call = header(text, "Call-ID").to_owned();
-            if let Some(room) = room(text) {
-                self.rooms.insert(call.clone(), room.to_owned());
-            }
-            all_chosen.push(Chosen { address: format!("sip:{to}"), call });
+            all_chosen.push(chosen);
         }
-        all_chosen
+        Ok(all_chosen)
     }
 
     /// Of legs that were taken over while the configuration did not have their resource, nobody
     /// remembers the conference.
-    pub(super) fn taken_over(&mut self, proxy: &Proxy, sessions: &[Live]) {
+    pub(super) fn taken_over(&mut self, proxy: &Proxy, ledger: &Ledger) {
         let now = proxy.resources();
-        for leg in sessions.iter().flat_map(|live| &live.legs) {
-            let is =
-                |one: &ResourceView| Some(format!("{}/{}", one.group, one.name)) == leg.resource;
-            if !now.iter().any(is) {
-                self.rooms.remove(&leg.call_id);
+        for live in ledger.sessions() {
+            for leg in &live.legs {
+                let is = |one: &ResourceView| Some(path(one)) == leg.resource;
+                if !now.iter().any(is) {
+                    self.rooms.remove(&(live.guid, leg.call_id.clone()));
+                }
             }
         }
     }
 
-    /// Judges them; `before` is how the resources were before the step.
+    /// Judges them; `before` is how the resources were before the step, `changes` which sessions
+    /// were not as they are.
     ///
     /// # Errors
     /// A call is where none may be, or where it does not belong.
     pub(super) fn judge(
         &self,
-        chosen: &[Chosen],
-        before: &States,
+        all_chosen: &[Chosen],
+        (before, changes): (&States, &[Change]),
         proxy: &Proxy,
         rules: &Rules,
-        sessions: &[Live],
+        ledger: &Ledger,
+        truth: &Truth,
     ) -> Result<(), String> {
         let now = proxy.resources();
-        for one in chosen {
-            let Some(resource) = now.iter().find(|view| view.address == one.address) else {
-                continue;
-            };
-            let found = sessions.iter().find_map(|live| {
-                Some((live, live.legs.iter().find(|leg| leg.call_id == one.call)?))
-            });
+        for chosen in all_chosen {
+            let live = ledger.get(chosen.guid);
+            let own = |leg: &&LegView| leg.id == chosen.leg;
+            let found = live.and_then(|live| Some((live, live.legs.iter().find(own)?)));
+            // it may have been refused and forgotten in the same step
             let Some((live, leg)) = found else { continue };
-            let others = || self.others(leg, live, sessions);
+            let case = Case { chosen, live, leg };
+            if leg.resource.is_none() && chosen.is_outside {
+                case.leaves(rules)?;
+                continue;
+            }
+            let is_it = |one: &&ResourceView| Some(path(one)) == leg.resource;
+            let Some(resource) = now.iter().find(is_it) else { continue };
+            if resource.name != chosen.host {
+                let (call, host) = (&chosen.call, chosen.host);
+                return Err(format!("{call} of {} goes to {host}", resource.name));
+            }
+            let named = truth.calls().get(&chosen.call).map_or("", |call| &call.names);
+            let held = case.is_held(named, ledger, &now)?;
+            let others: Vec<&LegView> = self.others(&case, ledger).collect();
             // a conference may grow where it is, on places that it has reserved, and so may what is
             // recorded on a server that drains
-            let grows = others().any(|other| other.resource == leg.resource);
-            is_open(one, before, resource, grows)?;
-            let offers = rules.serves(&resource.group, &live.chain, leg.service);
-            if !offers {
-                let (call, name) = (&one.call, &resource.name);
-                return Err(format!("{call} goes to {name}, which offers no {}", leg.service));
+            let grows = others.iter().any(|other| other.resource == leg.resource);
+            // the next address of a resource is no further choice
+            let was = changes.iter().find(|change| change.guid == live.guid);
+            let was = was.map_or(Some(live), |change| change.before.as_ref());
+            let stays = was.is_some_and(|was| {
+                was.legs.iter().any(|old| old.id == leg.id && old.resource == leg.resource)
+            });
+            if !stays {
+                let open = is_open(before, resource, grows, held);
+                let by = &leg.placed_by;
+                open.map_err(|what| format!("{}: by {by} {what}", chosen.call))?;
             }
-            let room = self.rooms.get(&one.call);
-            let bound = room.is_some_and(|room| !room.starts_with(RECORDING));
-            let apart = others().find(|other| other.resource != leg.resource);
-            if let Some(apart) = apart.filter(|_| bound) {
-                let (here, there) = (&leg.resource, &apart.resource);
-                return Err(format!("{}: on {here:?}, its conference on {there:?}", one.call));
-            }
+            case.is_offered(rules, resource)?;
+            self.is_together(&case, &others)?;
         }
         Ok(())
+    }
+
+    fn is_together(&self, case: &Case<'_>, others: &[&LegView]) -> Result<(), String> {
+        let Case { chosen, live, leg } = case;
+        let room = self.rooms.get(&(live.guid, chosen.call.clone()));
+        let bound = room.is_some_and(|room| !room.starts_with(RECORDING));
+        let apart = others.iter().find(|other| other.resource != leg.resource);
+        let Some(apart) = apart.filter(|_| bound) else { return Ok(()) };
+        let (here, there) = (&leg.resource, &apart.resource);
+        Err(format!("{}: on {here:?}, its conference on {there:?}", chosen.call))
     }
 
     /// Other legs that are in the same conference or recording.
     fn others<'l>(
         &'l self,
-        own: &'l LegView,
-        live: &'l Live,
-        sessions: &'l [Live],
+        case: &'l Case<'l>,
+        ledger: &'l Ledger,
     ) -> impl Iterator<Item = &'l LegView> {
-        let room = self.rooms.get(&own.call_id);
-        let of_tenant = sessions.iter().filter(|one| one.tenant() == live.tenant());
-        of_tenant.flat_map(|one| &one.legs).filter(move |leg| {
-            let alike = room.is_some() && self.rooms.get(&leg.call_id) == room;
+        let Case { live, leg: own, .. } = case;
+        let of = |guid: Guid, leg: &LegView| self.rooms.get(&(guid, leg.call_id.clone()));
+        let room = of(live.guid, own);
+        let sessions = ledger.sessions().filter(move |_| room.is_some());
+        let of_tenant = sessions.filter(|one| one.tenant() == live.tenant());
+        let legs = of_tenant.flat_map(|one| one.legs.iter().map(move |leg| (one.guid, leg)));
+        let alike = legs.filter(move |(guid, leg)| of(*guid, leg) == room);
+        alike.map(|(_, leg)| leg).filter(|leg| {
             // what was rebuilt from a token knows of no conference
             let knows = leg.service == own.service && !leg.rebuilt && leg.resource.is_some();
-            alike && knows && leg.call_id != own.call_id
+            knows && leg.call_id != own.call_id
         })
     }
 }
 
-/// `grows`: its conference is there already.
-fn is_open(
-    chosen: &Chosen,
-    before: &States,
-    now: &ResourceView,
-    grows: bool,
-) -> Result<(), String> {
-    let (state, taken) = before.get(&chosen.address).copied().unwrap_or_default();
-    let open = !(taken || CLOSED.contains(&state)) || !is_closed(now);
-    let room = grows && matches!(state, "draining" | "full") && now.used <= most(now);
-    if open || room {
-        return Ok(());
+impl Case<'_> {
+    /// It leaves for a host outside: it is meant for the outside, and its tenant has no gateway.
+    fn leaves(&self, rules: &Rules) -> Result<(), String> {
+        let Self { chosen, live, leg } = self;
+        if leg.service == "gateway" && !rules.serves_any(&live.chain, "gateway") {
+            return Ok(());
+        }
+        Err(format!("{} leaves for {} as {}", chosen.call, chosen.host, leg.service))
     }
-    Err(format!("a call is placed on {}, which is {state}", now.name))
+
+    fn is_offered(&self, rules: &Rules, resource: &ResourceView) -> Result<(), String> {
+        let Self { chosen, live, leg } = self;
+        if rules.serves(&resource.group, &live.chain, leg.service) {
+            return Ok(());
+        }
+        let (call, name) = (&chosen.call, &resource.name);
+        Err(format!("{call} goes to {name}, which offers no {}", leg.service))
+    }
+
+    /// Whether it is with the holder of the dialog of this call, which it names.
+    ///
+    /// # Errors
+    /// That dialog is up, and it is somewhere else.
+    fn is_held(&self, named: &str, ledger: &Ledger, now: &[ResourceView]) -> Result<bool, String> {
+        let Self { chosen, leg, .. } = self;
+        if named.is_empty() {
+            return Ok(false);
+        }
+        let legs = ledger.sessions().flat_map(|live| &live.legs);
+        let holders: Vec<&LegView> = legs.filter(|leg| leg.call_id == named).collect();
+        if holders.iter().any(|holder| holder.resource == leg.resource) {
+            return Ok(true);
+        }
+        // of a call that has passed twice the tags alone say which leg is meant
+        let [holder] = holders[..] else { return Ok(false) };
+        let known = now.iter().any(|one| Some(path(one)) == holder.resource);
+        if !known || holder.state != "up" {
+            return Ok(false);
+        }
+        let (here, there) = (&leg.resource, &holder.resource);
+        Err(format!("{}: on {here:?}, and {named}, which it names, on {there:?}", chosen.call))
+    }
 }
 
-/// It would not take the call that it was just given. What was full for a while may be so no
-/// longer, and this very call may have taken its last place.
-fn is_closed(after: &ResourceView) -> bool {
-    let most = most(after);
-    let last_place = after.used == most;
-    after.used > most || CLOSED.contains(&after.state) && !(after.state == "full" && last_place)
+/// `before`: as the decision has seen it. `grows`: its conference is there already. `held`: the
+/// dialog that it names is, which it may take over however full that resource is.
+fn is_open(before: &States, now: &ResourceView, grows: bool, held: bool) -> Result<(), String> {
+    let (state, taken) = before.get(&now.name).copied().unwrap_or_default();
+    let fits = now.used <= most(now);
+    let open = !taken && !CLOSED.contains(&state);
+    let alive = !matches!(state, "dead" | "disabled");
+    if held && alive || fits && (open || grows && TIMED.contains(&state)) {
+        return Ok(());
+    }
+    let (used, name) = (now.used, &now.name);
+    Err(format!("it is placed on {name}, which is {state}, {used} of {:?}", now.capacity))
 }
 
 /// Its places.
@@ -172,10 +244,7 @@ fn most(resource: &ResourceView) -> usize {
     most.unwrap_or(usize::MAX)
 }
 
-/// The user part of a Request-URI that names a conference or a recording.
-fn room(invite: &str) -> Option<&str> {
-    let uri = invite.split(' ').nth(1)?.strip_prefix("sip:")?;
-    let user = uri.split('@').next()?.split(';').next()?;
-    let names = ["conf=", "msml=", RECORDING];
-    names.iter().any(|name| user.starts_with(name)).then_some(user)
+/// Its group and its name, as a leg tells them.
+fn path(resource: &ResourceView) -> String {
+    format!("{}/{}", resource.group, resource.name)
 }

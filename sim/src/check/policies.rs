@@ -11,7 +11,7 @@ use model::id::Guid;
 use rm::LegView;
 use serde_json::Value as Json;
 
-use super::live::{Counts, Known, Live};
+use super::live::{Change, Ledger, Live};
 use super::rules::{Object, Rules, What};
 
 /// What was seen of every node, and the rules in force.
@@ -19,7 +19,6 @@ use super::rules::{Object, Rules, What};
 pub(super) struct Policies {
     /// Of the configuration.
     pub(super) rules: Rules,
-    known: BTreeMap<(&'static str, Guid), Known>,
     /// Which sessions came in from outside; `None`: one that had ended and is there again, as it
     /// was or made anew.
     inbound: BTreeMap<(&'static str, Guid), Option<bool>>,
@@ -27,17 +26,19 @@ pub(super) struct Policies {
 
 impl Policies {
     /// Whether a session came in from outside: so did its first leg. `inside`: who has placed a
-    /// call is one of the platform's own.
+    /// call is one of the platform's own. `before`: as it was at the last look.
     pub(super) fn is_inbound(
         &mut self,
         node: &'static str,
         guid: Guid,
         legs: &[LegView],
+        before: Option<&Live>,
         inside: impl Fn(&str) -> bool,
     ) -> Option<bool> {
         let key = (node, guid);
-        let is_known = |known: &Known| legs.iter().any(|leg| known.legs.contains_key(&leg.id));
-        let again = self.inbound.contains_key(&key) && !self.known.get(&key).is_some_and(is_known);
+        let is_known =
+            |live: &Live| legs.iter().any(|leg| live.legs.iter().any(|own| own.id == leg.id));
+        let again = self.inbound.contains_key(&key) && !before.is_some_and(is_known);
         let own = self.inbound.entry(key).or_insert_with(|| {
             let first = legs.first();
             Some(first.is_none_or(|leg| leg.service != "gateway" && !inside(&leg.call_id)))
@@ -46,57 +47,44 @@ impl Policies {
         *own
     }
 
-    /// Judges what is new among the live sessions of a node. `taken_over`: what is new came from a
-    /// run before.
+    /// Judges what is new in a session. `has_priority`: no limit refuses this call.
     ///
     /// # Errors
     /// A limit or a permission that does not hold.
     pub(super) fn admitted(
-        &mut self,
-        node: &'static str,
-        sessions: &[Live],
-        counts: &Counts,
-        taken_over: bool,
+        &self,
+        change: &Change,
+        ledger: &Ledger,
+        has_priority: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
-        let mut known = BTreeMap::new();
-        for live in sessions {
-            let before = self.known.remove(&(node, live.guid)).unwrap_or_default();
-            if !taken_over {
-                let judged = self.judge(live, &before, counts);
-                judged.map_err(|what| format!("{node}: {}: {what}", live.guid))?;
-            }
-            let legs = live.legs.iter().map(|leg| (leg.id, leg.service)).collect();
-            known.insert((node, live.guid), Known { objects: live.chain.clone(), legs });
-        }
-        self.known.retain(|(of, _), _| *of != node);
-        self.known.append(&mut known);
-        Ok(())
-    }
-
-    fn judge(&self, live: &Live, before: &Known, counts: &Counts) -> Result<(), String> {
+        let Some(live) = ledger.get(change.guid) else { return Ok(()) };
         let fits = |object: &Object, what: What| {
-            let (have, most) = (counts.get(object, &what), self.rules.most(object, &what));
+            let (have, most) = (ledger.counts.get(object, &what), self.rules.most(object, &what));
             match most {
                 Some(most) if have > most => {
-                    Err(format!("{object:?} has {have} {what:?} of {most}"))
+                    Err(format!("{}: {object:?} has {have} {what:?} of {most}", live.guid))
                 }
                 _ => Ok(()),
             }
         };
-        let new = |object: &&Object| !before.objects.contains(object);
-        for object in live.chain.iter().filter(new) {
+        let before = change.before.as_ref();
+        let is_new = |leg: &&LegView| before.is_none_or(|before| !before.has(leg));
+        let new: Vec<&LegView> = live.legs.iter().filter(is_new).collect();
+        let is_free = |leg: &LegView| has_priority(&leg.call_id);
+        let counted = |object: &&Object| before.is_none_or(|was| !was.chain.contains(object));
+        let free = new.iter().any(|leg| is_free(leg));
+        for object in live.chain.iter().filter(|_| !free).filter(counted) {
             fits(object, What::Sessions)?;
             if live.inbound == Some(true) {
                 fits(object, What::Inbound)?;
             }
         }
-        let new = |leg: &&LegView| before.legs.get(&leg.id) != Some(&leg.service);
-        for leg in live.legs.iter().filter(new) {
+        for leg in new {
             let service = leg.service;
             if let Some(object) = self.rules.forbids(&live.chain, service) {
-                return Err(format!("{object:?} forbids {service}"));
+                return Err(format!("{}: {object:?} forbids {service}", live.guid));
             }
-            for object in &live.chain {
+            for object in live.chain.iter().filter(|_| !is_free(leg)) {
                 fits(object, What::Service(service.to_owned()))?;
                 if service == "gateway" {
                     fits(object, What::Outbound)?;
@@ -104,7 +92,8 @@ impl Policies {
             }
             let most = self.rules.per_session(&live.chain, service).unwrap_or(usize::MAX);
             if live.of_service(service) > most {
-                return Err(format!("more than {most} legs of {service} in one session"));
+                let guid = live.guid;
+                return Err(format!("{guid}: more than {most} legs of {service} in one session"));
             }
         }
         Ok(())
@@ -117,8 +106,8 @@ impl Policies {
     pub(super) fn refused(
         &self,
         record: &Json,
-        sessions: &[Live],
-        counts: &Counts,
+        ledger: &Ledger,
+        has_priority: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
         let Some(reason) = record["reason"].as_str().filter(|_| record["phase"] == "end") else {
             return Ok(());
@@ -137,12 +126,16 @@ impl Policies {
             None if policy["scope"] == "profile" => (Object::Profile(name.to_owned()), rule),
             None => (Object::Tenant(name.to_owned()), rule),
         };
+        let limited = matches!(reason, "usage-limit" | "service-limit" | "rate-limit");
+        if limited && record["call_id"].as_str().is_some_and(has_priority) {
+            return wrong("it has priority");
+        }
         let what = match (reason, field) {
             ("usage-limit", "usage_limit") => What::Sessions,
             ("usage-limit", "inbound_usage_limit") => What::Inbound,
             ("usage-limit", "outbound_usage_limit") => What::Outbound,
             ("service-limit", _) => What::Service(service.to_owned()),
-            ("session-limit", _) => return self.full_session(record, sessions, service),
+            ("session-limit", _) => return self.full_session(record, ledger, service),
             ("service-forbidden" | "outbound-forbidden", _) => {
                 let forbidden = self.rules.forbids(&[object], service).is_some();
                 return if forbidden { Ok(()) } else { wrong("nobody forbids it") };
@@ -150,8 +143,9 @@ impl Policies {
             _ => return Ok(()),
         };
         let most = self.rules.most(&object, &what);
-        let have = counts.get(&object, &what);
-        let at_most = if what == What::Inbound { have + counts.unsure(&object) } else { have };
+        let have = ledger.counts.get(&object, &what);
+        let at_most =
+            if what == What::Inbound { have + ledger.counts.unsure(&object) } else { have };
         let told = |field: &str| policy[field].as_u64().and_then(|n| usize::try_from(n).ok());
         if most.is_none_or(|most| at_most < most) {
             return wrong(&format!("{have} live of {most:?}"));
@@ -162,9 +156,9 @@ impl Policies {
         Ok(())
     }
 
-    fn full_session(&self, record: &Json, sessions: &[Live], service: &str) -> Result<(), String> {
+    fn full_session(&self, record: &Json, ledger: &Ledger, service: &str) -> Result<(), String> {
         let guid = record["guid"].as_str().and_then(Guid::parse);
-        let own = sessions.iter().find(|live| Some(live.guid) == guid);
+        let own = guid.and_then(|guid| ledger.get(guid));
         let most = own.and_then(|live| self.rules.per_session(&live.chain, service));
         let have = own.map_or(0, |live| live.of_service(service));
         if most.is_none_or(|most| have < most) {

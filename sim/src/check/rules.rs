@@ -141,6 +141,12 @@ impl Rules {
         chain.iter().find(is)
     }
 
+    /// Whether any group offers a service to who is judged by these.
+    #[must_use]
+    pub(super) fn serves_any(&self, chain: &[Object], service: &str) -> bool {
+        self.groups.keys().any(|group| self.serves(group, chain, service))
+    }
+
     /// Whether a group offers a service to who is judged by these.
     #[must_use]
     pub(super) fn serves(&self, group: &str, chain: &[Object], service: &str) -> bool {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::chance::Chance;
 use model::config::Service;
 
+use super::platform::PRIORITY_NUMBER;
 use crate::agent::{Call, Manner, Meant};
 
 /// Services of calls through a connector: it has them, or they went on without it.
@@ -25,7 +26,7 @@ fn one_in(chance: &mut Chance, times: u64) -> bool {
 pub fn of_sip_server(chance: &mut Chance) -> Call {
     let voicexml = &[Service::Voicexml][..];
     let room = 1 + chance.below(3);
-    let (user, tenant, parameters, services) = match chance.below(18) {
+    let (user, tenant, parameters, services) = match chance.below(22) {
         0 => ("4711".to_owned(), None, "", &[][..]),
         1 | 2 => ("2001".to_owned(), Some("south"), "", voicexml),
         3 => ("2077".to_owned(), Some("south"), "", voicexml),
@@ -41,10 +42,35 @@ pub fn of_sip_server(chance: &mut Chance) -> Call {
             (format!("msml={room}"), Some("south"), tenant, &[Service::Msml][..])
         }
         11 => ("1142".to_owned(), Some("north"), "", voicexml),
+        12 | 13 => ("4001".to_owned(), Some("west"), "", voicexml),
+        14 => return priority(PRIORITY_NUMBER, chance),
+        15 | 16 => return naming(chance),
         _ => ("1001".to_owned(), Some("north"), "", voicexml),
     };
     let parameters = parameters.to_owned();
     Call { number: user, parameters, meant: Some(Meant { tenant, services }), ..any(chance) }
+}
+
+/// A call of the emergency services, for a number like any.
+pub fn of_emergency(chance: &mut Chance) -> Call {
+    priority("1001", chance)
+}
+
+/// A call that no limit refuses.
+fn priority(number: &str, chance: &mut Chance) -> Call {
+    let meant = Some(Meant { tenant: Some("north"), services: &[Service::Voicexml] });
+    Call { number: number.to_owned(), priority: true, meant, ..any(chance) }
+}
+
+/// A call that names a dialog of the same caller, which it replaces or wants to be heard with.
+fn naming(chance: &mut Chance) -> Call {
+    let header = match chance.below(3) {
+        0 => "Replaces",
+        1 => "Join",
+        _ => "Target-Dialog",
+    };
+    let meant = Some(Meant { tenant: Some("north"), services: &[Service::Voicexml] });
+    Call { number: "1001".to_owned(), names: Some(header), meant, ..any(chance) }
 }
 
 /// A call of a gateway; `cti`: the connector is asked first.
@@ -113,11 +139,18 @@ fn taken(chance: &mut Chance) -> Manner {
 pub fn media(chance: &mut Chance) -> Manner {
     let mut manner = taken(chance);
     for _ in 0..chance.below(3) {
-        let (number, services) = match chance.below(6) {
-            0 => ("030456789", &[Service::Gateway, Service::Cti][..]),
-            1 => ("09001234", &[Service::Gateway, Service::Cti][..]),
+        let outside = &[Service::Gateway, Service::Cti][..];
+        let (number, services) = match chance.below(9) {
+            0 => ("030456789", outside),
+            1 => ("09001234", outside),
             2 => ("record=call7", &[Service::Recordingserver][..]),
             3 => ("conf=team2", &[Service::Conference][..]),
+            4 | 5 => {
+                let host = if one_in(chance, 2) { "198.51.100.7" } else { "far.example" };
+                let call = Call { host: Some(host), ..joining(chance, "030456789", outside) };
+                manner.further.push((below(chance, 3000), call));
+                continue;
+            }
             _ => continue,
         };
         manner.further.push((below(chance, 3000), joining(chance, number, services)));

@@ -2,13 +2,15 @@
 //! gateways with and without CTI, a connector, a recorder. Its limits are low, so that they
 //! are met.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use crate::agent::Manner;
 use crate::world::server;
 use model::chance::Chance;
+use model::did::Pattern;
 
 use super::habits;
 
@@ -16,6 +18,10 @@ use super::habits;
 pub(super) const GATEWAY: &str = "gw-1";
 /// A gateway whose calls are shown to the connector first.
 pub(super) const CTI_GATEWAY: &str = "gw-cti";
+/// A peer of which no call is refused by a limit.
+pub(super) const EMERGENCY: &str = "emergency";
+/// A number alike.
+pub(super) const PRIORITY_NUMBER: &str = "1999";
 /// How many media servers there are: the first of [`PARTIES`].
 pub(super) const SERVERS: usize = 3;
 
@@ -23,7 +29,7 @@ pub(super) const SERVERS: usize = 3;
 pub(super) type Party = (&'static str, SocketAddr, fn(&mut Chance) -> Manner);
 
 /// All of them.
-pub(super) const PARTIES: [Party; 7] = [
+pub(super) const PARTIES: [Party; 11] = [
     ("mcp-1", server(11), habits::media),
     ("mcp-2", server(12), habits::media),
     ("mcp-3", server(13), habits::media),
@@ -31,10 +37,44 @@ pub(super) const PARTIES: [Party; 7] = [
     (CTI_GATEWAY, server(22), habits::gateway),
     ("ctic-1", server(31), habits::connector),
     ("rec-1", server(41), habits::recorder),
+    ("rec-1", server(42), habits::recorder),
+    (EMERGENCY, SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 3)), 5090), habits::gateway),
+    ("host-1", HOST, habits::gateway),
+    ("host-2", FAR, habits::gateway),
+];
+
+/// Hosts outside: one that is called by its address, and one by its name.
+const HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 5060);
+const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 8)), 5062);
+
+/// Where names lead.
+pub(super) const NAMES: [(&str, &[SocketAddr]); 3] = [
+    ("mcp-2.example", &[server(12)]),
+    ("rec.example", &[server(41), server(42)]),
+    ("far.example", &[FAR]),
 ];
 
 /// Capacities of the media servers.
 const CAPACITIES: [u32; SERVERS] = [9, 11, 14];
+
+/// Calls that nobody ends are cut soon; calls to the outside may leave without a gateway.
+pub(super) fn settings(settings: &mut rm::Settings) {
+    let options = &mut settings.options;
+    options.no_timer_lifetime = Duration::from_secs(60);
+    options.orphan_lifetime = Duration::from_secs(60);
+    options.direct_outbound = true;
+    options.priority_numbers = Pattern::parse(PRIORITY_NUMBER).into_iter().collect();
+    settings.timers.c = Duration::from_secs(40);
+    let at = PARTIES.iter().find(|(name, ..)| *name == EMERGENCY).map(|(_, at, _)| *at);
+    let own = settings.peers.first().cloned().map(|server| rm::Peer {
+        name: EMERGENCY.to_owned(),
+        matches: at.map(rm::Match::Socket).into_iter().collect(),
+        priority: true,
+        notify_failures: false,
+        ..server
+    });
+    settings.peers.extend(own);
+}
 
 /// The whole configuration.
 pub(super) fn objects() -> Json {
@@ -95,25 +135,43 @@ fn tenants() -> Vec<Json> {
             json!({"services": {"announcement": {"allowed": false}},
                 "outbound_allowed": false, "recording_allowed": false}),
         ),
+        // no gateway is its own: its calls to the outside go straight there
+        tenant(
+            "west",
+            "Environment",
+            Some("west-main"),
+            json!({"outbound_usage_limit": 2, "services": {"gateway": {"per_session": 2}}}),
+        ),
     ]
 }
 
 /// Profiles with tenant, service, numbers and policy.
-fn profiles() -> [(&'static str, &'static str, &'static str, Json, Json); 6] {
+fn profiles() -> [(&'static str, &'static str, &'static str, Json, Json); 7] {
     [
-        ("north-main", "north", "voicexml", json!(["1001", "1100-1199"]), json!({})),
+        (
+            "north-main",
+            "north",
+            "voicexml",
+            json!(["1001", "1100-1199", PRIORITY_NUMBER]),
+            json!({}),
+        ),
         ("south-main", "south", "voicexml", json!(["2001"]), json!({"usage_limit": 7})),
         ("south-extra", "south", "voicexml", json!(["20*"]), json!({"usage_limit": 3})),
         ("south-tones", "south", "announcement", json!(["2900"]), json!({})),
         ("other-main", "other", "voicexml", json!(["3001"]), json!({"usage_limit": 5})),
         ("other-tones", "other", "announcement", json!(["3900"]), json!({})),
+        ("west-main", "west", "voicexml", json!(["4001"]), json!({})),
     ]
 }
 
 fn groups() -> Vec<Json> {
     let address = |name: &str| {
-        let own = PARTIES.iter().find(|(one, ..)| *one == name);
-        own.map_or_else(String::new, |(_, at, _)| format!("sip:{at}"))
+        let own = PARTIES.iter().find(|(one, ..)| *one == name).map(|(_, at, _)| *at);
+        let named = NAMES.iter().find(|(_, leads)| leads.first().copied() == own);
+        match (named, own) {
+            (Some((name, _)), _) => format!("sip:{name}"),
+            (None, own) => own.map_or_else(String::new, |at| format!("sip:{at}")),
+        }
     };
     let servers: Vec<Json> = PARTIES
         .iter()

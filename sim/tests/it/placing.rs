@@ -26,7 +26,7 @@ fn servers(count: u8, change: impl FnOnce(&mut Value)) -> World {
     change(objects::spec(&mut objects, "ResourceGroup", "mcp").unwrap());
     objects::spec(&mut objects, "Tenant", "acme").unwrap()["policy"] = json!({});
     let settings = |_: &mut rm::Settings| ();
-    World::new(Setup { seed: 1, nodes: 1, servers, objects, settings }).unwrap()
+    World::new(Setup { seed: 1, nodes: 1, servers, names: &[], objects, settings }).unwrap()
 }
 
 fn used(world: &World) -> Vec<usize> {
@@ -231,7 +231,8 @@ fn scenario_51_another_address_hurts_no_call_over_hours() {
     // the same server at its new address: the last of the agents
     let servers = vec![names[0], names[1], ("mcp-1", server(13))];
     let settings = |_: &mut rm::Settings| ();
-    let mut world = World::new(Setup { seed: 1, nodes: 1, servers, objects, settings }).unwrap();
+    let mut world =
+        World::new(Setup { seed: 1, nodes: 1, servers, names: &[], objects, settings }).unwrap();
     world.listens = false;
     let old = world.place(0, number("18005550100"));
     world.run(SECOND).unwrap();
