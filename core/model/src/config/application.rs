@@ -16,7 +16,8 @@ pub struct Application {
     pub enabled: bool,
     /// What it is.
     pub kind: ApplicationType,
-    /// Its options as a Resource Manager reads them; defaults for any other type.
+    /// Its options, over those of its templates, as a Resource Manager reads them; defaults for any
+    /// other type.
     pub options: Options,
 }
 
@@ -35,4 +36,29 @@ pub enum ApplicationType {
     SnmpMaster,
     /// `config-server`
     ConfigServer,
+}
+
+impl ApplicationType {
+    /// All types.
+    pub const ALL: [Self; 6] = [
+        Self::ResourceManager,
+        Self::ReportingServer,
+        Self::MediaServer,
+        Self::SipServer,
+        Self::SnmpMaster,
+        Self::ConfigServer,
+    ];
+
+    /// Its word, as in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ResourceManager => "resource-manager",
+            Self::ReportingServer => "reporting-server",
+            Self::MediaServer => "media-server",
+            Self::SipServer => "sip-server",
+            Self::SnmpMaster => "snmp-master",
+            Self::ConfigServer => "config-server",
+        }
+    }
 }

@@ -3,7 +3,9 @@
 //! Each takes the whole set of drafts and notes every fault it finds; a stage runs only when the
 //! earlier ones were clean, so that it may rely on them.
 
+pub(crate) mod applications;
 pub(crate) mod children;
+mod cycles;
 pub(crate) mod dids;
 pub(crate) mod effect;
 pub(crate) mod limits;

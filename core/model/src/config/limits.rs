@@ -41,6 +41,12 @@ pub const MAX_LABEL_KEY: usize = 255;
 pub const MAX_LABEL_VALUE: usize = 4_096;
 /// Characters of a name: call headers carry it.
 pub const MAX_NAME: usize = 64;
+/// Characters of the address of an application: a host name and a port.
+pub const MAX_ADDRESS: usize = 260;
+/// Applications that one talks to.
+pub const MAX_CONNECTIONS: usize = 64;
+/// Templates above each other: linking walks them for every application.
+pub const MAX_TEMPLATES: usize = 8;
 /// Characters of an alias.
 pub const MAX_ALIAS: usize = 64;
 /// Characters of a URL: a request line carries it (rm.md §1.9).

@@ -117,6 +117,24 @@ pub enum DnisHeader {
     Diversion,
 }
 
+impl Options {
+    /// The options of `configured` that count only after a restart of who works with these
+    /// (ops.md §1.10); all others count at once.
+    #[must_use]
+    pub fn restart_required(&self, configured: &Self) -> Vec<&'static str> {
+        let (own, new) = (&self.timers, &configured.timers);
+        [
+            ("proxy/sip.timer.t1", own.t1 != new.t1),
+            ("proxy/sip.timer.t2", own.t2 != new.t2),
+            ("proxy/sip.timer.t4", own.t4 != new.t4),
+            ("proxy/sip.timer.c", own.c != new.c),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

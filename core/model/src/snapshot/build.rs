@@ -80,12 +80,13 @@ pub(crate) fn link(checked: &Checked, revision: Revision) -> Snapshot {
     }));
     let applications = drafts.applications.iter().zip(&links.application_dbids);
     let applications = applications
-        .map(|(draft, dbid)| Application {
+        .enumerate()
+        .map(|(at, (draft, dbid))| Application {
             name: draft.head.name.value.clone(),
             dbid: *dbid,
             enabled: draft.head.enabled,
             kind: draft.kind,
-            options: draft.options.clone(),
+            options: check::applications::options(drafts, links, at),
         })
         .collect();
     Snapshot {

@@ -412,3 +412,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn applications_need_their_templates_and_whom_they_talk_to() {
+    let rm = |name: &str, spec: Value| json!({"kind": "Application", "name": name, "spec": spec});
+    let set = at_once(&[
+        rm("rm", json!({"type": "resource-manager", "options": {"rm": {"max-tries": 2}}})),
+        rm("rs", json!({"type": "reporting-server"})),
+        rm("rm-0", json!({"type": "resource-manager", "template": "rm", "connections": ["rs"]})),
+    ]);
+    let named = |name| key(Kind::Application, "Environment", name);
+    for name in ["rm", "rs"] {
+        assert_eq!(set.referrers(&named(name)), [named("rm-0")]);
+        let text = format!("E203: still referenced by Application rm-0 (Application \"{name}\")");
+        assert_eq!(told(&set.change(vec![], &[named(name)], &[]).unwrap_err()), [text]);
+    }
+    // a change of the template reaches those under it
+    let more = rm("rm", json!({"type": "resource-manager", "options": {"rm": {"max-tries": 4}}}));
+    let next = set.change(documents(&[more]), &[], &[]).unwrap().set;
+    let tries = |set: &Set| {
+        set.snapshot(Revision(1))
+            .application("rm-0")
+            .map(|application| application.options.max_tries)
+    };
+    assert_eq!((tries(&set), tries(&next)), (Some(2), Some(4)));
+}

@@ -127,3 +127,72 @@ fn other_applications_keep_their_options() {
         )]
     );
 }
+
+fn named(name: &str, kind: &str, rest: &str) -> String {
+    format!("---\nkind: Application\nname: {name}\nspec: {{ type: {kind}, {rest} }}\n")
+}
+
+#[test]
+fn the_options_of_templates_lie_under_its_own() {
+    let rm = |name: &str, rest: &str| named(name, "resource-manager", rest);
+    let text = rm("rm-0", "template: shared, options: { rm: { max-tries: 5 } }")
+        + &rm("shared", "template: base, options: { rm: { max-tries: 2, forward-503: true } }")
+        + &rm("base", "options: { rm: { max-spirals: 9, forward-503: false } }")
+        + &named(
+            "rs",
+            "reporting-server",
+            "connections: [rm-0, rs], address: a.example, folder: a",
+        );
+    let (snapshot, _) = build(&text).unwrap();
+    let of = |name: &str| snapshot.application(name).unwrap().options.clone();
+    let base = Options { max_spirals: 9, ..Options::default() };
+    let shared = Options { max_tries: 2, forward_503: true, ..base.clone() };
+    assert_eq!(of("base"), base);
+    assert_eq!(of("rm-0"), Options { max_tries: 5, ..shared.clone() });
+    assert_eq!(of("shared"), shared);
+    assert_eq!(of("rs"), Options::default());
+}
+
+#[test]
+fn templates_and_connections_are_references() {
+    let rm = |name: &str, rest: &str| named(name, "resource-manager", rest);
+    let chain: String = (0..10)
+        .map(|n| rm(&format!("rm-{n}"), &format!("template: rm-{}", n + 1)))
+        .chain([rm("rm-10", "")])
+        .collect();
+    for (text, expected) in [
+        (
+            rm("a", "template: b"),
+            vec![(4, "E201: Application \"b\" of tenant \"Environment\" does not exist")],
+        ),
+        (
+            rm("a", "connections: [a, c]"),
+            vec![(4, "E201: Application \"c\" of tenant \"Environment\" does not exist")],
+        ),
+        (
+            rm("a", "template: b") + &named("b", "sip-server", ""),
+            vec![(4, "E209: template \"b\" is of type sip-server, not resource-manager")],
+        ),
+        (
+            rm("a", "template: b") + &rm("b", "template: a") + &rm("c", "template: a"),
+            vec![
+                (4, "E202: application \"a\": template chain forms a cycle"),
+                (8, "E202: application \"b\": template chain forms a cycle"),
+            ],
+        ),
+        (
+            chain,
+            vec![
+                (3, "E501: templates above application \"rm-0\": 9 exceeds the limit of 8"),
+                (7, "E501: templates above application \"rm-1\": 9 exceeds the limit of 8"),
+            ],
+        ),
+        (rm("a", "address: \"a b\""), vec![(4, "E105: \"a b\" is not a valid address")]),
+    ] {
+        let told = faults(&text);
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, (line, text)) in told.iter().zip(expected) {
+            assert!(told.starts_with(&format!("o.yaml:{line}:")) && told.contains(text), "{told}");
+        }
+    }
+}

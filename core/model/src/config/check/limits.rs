@@ -1,9 +1,10 @@
 //! Limits: is the whole of a size that this version was measured with (E501)?
 
+use super::applications::chain;
 use super::references::Links;
 use crate::config::limits::{
     MAX_DEPTH, MAX_GROUP_PATTERNS, MAX_GROUP_RESOURCES, MAX_LABELS, MAX_PATTERNS, MAX_RESOURCES,
-    MAX_RULE_TEXTS, MAX_TENANTS,
+    MAX_RULE_TEXTS, MAX_TEMPLATES, MAX_TENANTS,
 };
 use crate::config::read::{Drafts, Head, RuleBook};
 use crate::schema::{Place, Problems};
@@ -38,6 +39,11 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, rules: &RuleBook, problems: 
             let what = format!("depth of tenant \"{}\"", draft.head.name.value);
             limit(&what, depth - 1, MAX_DEPTH, &draft.head.name.place);
         }
+    }
+    for (at, draft) in drafts.applications.iter().enumerate() {
+        let what = format!("templates above application \"{}\"", draft.head.name.value);
+        let above = chain(links, at).skip(1).take(MAX_TEMPLATES + 1).count();
+        limit(&what, above, MAX_TEMPLATES, &draft.head.name.place);
     }
     let labels = |head: &Head| {
         let what = format!("labels of {} \"{}\"", head.kind.as_str(), head.name.value);

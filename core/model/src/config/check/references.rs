@@ -28,6 +28,8 @@ pub(crate) struct Links {
     pub(crate) did_dbids: Vec<Dbid>,
     pub(crate) group_dbids: Vec<Dbid>,
     pub(crate) application_dbids: Vec<Dbid>,
+    /// Which application an application takes its defaults from.
+    pub(crate) templates: Vec<Option<usize>>,
     /// Group by group.
     pub(crate) resource_dbids: Vec<Dbid>,
 }
@@ -45,6 +47,7 @@ pub(crate) fn check(drafts: &Drafts, problems: &Problems) -> Links {
     links.group_owners = drafts.groups.iter().map(|draft| owner(&draft.head)).collect();
     profiles(drafts, &mut links, problems);
     preferred(drafts, &links, problems);
+    super::applications::check(drafts, &mut links, problems);
     dbids(drafts, &mut links, problems);
     links
 }
@@ -141,28 +144,9 @@ fn parents(drafts: &Drafts, tenants: &Map<&str, TenantIx>, links: &mut Links, pr
 /// E202; every tenant of a cycle is named once, and hung under `Environment` so that the other
 /// checks of this stage come to an end.
 fn cycles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
-    // 0 = not seen, n = seen on the walk that began at tenant n
-    let mut seen = vec![0_usize; links.parents.len()];
-    let mut broken = Vec::new();
-    for start in 1..links.parents.len() {
-        let mut at = start;
-        while at != 0 && seen.get(at) == Some(&0) {
-            seen[at] = start;
-            at = parent_of(links, at);
-        }
-        if at != 0 && seen.get(at) == Some(&start) {
-            let mut member = at;
-            loop {
-                broken.push(member);
-                member = parent_of(links, member);
-                if member == at {
-                    break;
-                }
-            }
-        }
-    }
-    broken.sort_unstable();
-    for at in broken {
+    let above: Vec<Option<usize>> =
+        links.parents.iter().map(|parent| parent.map(TenantIx::index)).collect();
+    for at in super::cycles::members(&above) {
         if let Some(tenant) = draft_of(drafts, links, at) {
             let place = tenant.parent.as_ref().map_or(&tenant.head.name.place, |p| &p.place);
             let name = &tenant.head.name.value;
@@ -173,10 +157,6 @@ fn cycles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
             *parent = Some(TenantIx(0));
         }
     }
-}
-
-fn parent_of(links: &Links, at: usize) -> usize {
-    links.parents.get(at).copied().flatten().map_or(0, TenantIx::index)
 }
 
 fn draft_of<'d>(drafts: &'d Drafts, links: &Links, at: usize) -> Option<&'d TenantDraft> {

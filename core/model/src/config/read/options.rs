@@ -105,8 +105,28 @@ const LATER: &[(&str, &str, &str)] = &[
 /// Sections whose keys are those of `proxy`.
 const LIKE_PROXY: [&str; 3] = ["monitor", "registrar", "subscription"];
 
-pub(super) fn read(sections: &Object<'_>, kind: ApplicationType, warnings: &Problems) -> Options {
-    let mut options = Options::default();
+/// One option that this version acts on, to be laid over those of templates.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    set: Set,
+    value: Node,
+}
+
+impl Written {
+    /// Lays it over what stands there; it has been found right when it was read.
+    pub(crate) fn lay_over(&self, options: &mut Options) {
+        let problems = Problems::default();
+        (self.set)(options, &Field::root(&self.value, None, &problems));
+    }
+}
+
+/// What an application of this type says that this version acts on.
+pub(super) fn read(
+    sections: &Object<'_>,
+    kind: ApplicationType,
+    warnings: &Problems,
+) -> Vec<Written> {
+    let mut all = Vec::new();
     for (section, field) in sections.entries() {
         let Some(keys) = field.object() else { continue };
         for (key, field) in keys.entries().filter(|(_, field)| !field.node().is_null()) {
@@ -115,7 +135,7 @@ pub(super) fn read(sections: &Object<'_>, kind: ApplicationType, warnings: &Prob
             }
             match kind {
                 ApplicationType::ResourceManager => {
-                    one(&mut options, section, key, &field, warnings);
+                    all.extend(one(section, key, &field, warnings));
                 }
                 ApplicationType::ReportingServer => {
                     warn(&field, key, warnings, "W603", no_effect(section, key));
@@ -127,26 +147,27 @@ pub(super) fn read(sections: &Object<'_>, kind: ApplicationType, warnings: &Prob
             }
         }
     }
-    options
+    all
 }
 
-fn one(options: &mut Options, section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) {
+fn one(section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) -> Option<Written> {
     let is = |(s, k): (&str, &str)| s == section.text && k == key.text;
     if let Some((.., set)) = BUILT.iter().find(|(s, k, _)| is((s, k))) {
         let node = field.node();
         let dialled = DIALLED.contains(&key.text.as_str());
         let value = if dialled { node.value.clone() } else { typed(&node.value) };
-        set(options, &field.with(&Node { value, at: node.at }));
-        return;
+        let value = Node { value, at: node.at };
+        set(&mut Options::default(), &field.with(&value))?;
+        return Some(Written { set: *set, value });
     }
     let later = LATER.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
     let like_proxy = LIKE_PROXY.contains(&section.text.as_str()) && key.text.starts_with("sip.");
     if later.is_some_and(|default| is_default(field, default)) {
-        return;
+        return None;
     }
     if later.is_some() || like_proxy {
         warn(field, key, warnings, "W603", no_effect(section, key));
-        return;
+        return None;
     }
     let built = BUILT.iter().map(|(s, k, _)| (*s, *k));
     let known = built.chain(LATER.iter().map(|(s, k, _)| (*s, *k)));
@@ -157,6 +178,7 @@ fn one(options: &mut Options, section: &Key, key: &Key, field: &Field<'_>, warni
         None => format!("unknown option \"{name}\""),
     };
     warn(field, key, warnings, "W602", text);
+    None
 }
 
 fn no_effect(section: &Key, key: &Key) -> String {
@@ -268,3 +290,6 @@ fn number_text(field: &Field<'_>) -> Option<String> {
     let number = normalise(&written(field)?);
     if number.is_empty() { field.invalid("number", "it is empty") } else { Some(number) }
 }
+
+#[cfg(test)]
+mod tests;

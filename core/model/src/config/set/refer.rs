@@ -83,7 +83,10 @@ impl Draft {
             }
             Self::DidGroup(draft) => vec![owner, (Kind::IvrProfile, &draft.profile.value)],
             Self::ResourceGroup(_) => vec![owner],
-            Self::Application(_) => Vec::new(),
+            Self::Application(draft) => {
+                let named = draft.template.iter().chain(&draft.connections);
+                named.map(|name| (Kind::Application, name.value.as_str())).collect()
+            }
         }
     }
 }
