@@ -155,6 +155,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(40002, Level::Warn, "http", "login failed"),
     row(40003, Level::Info, "config", "seed ignored"),
     row(40004, Level::Notice, "config", "admin token made"),
+    row(40101, Level::Error, "store", "store away"),
+    row(40102, Level::Notice, "store", "store back"),
     row(40103, Level::Warn, "watch", "watcher overflow"),
     row(40201, Level::Warn, "clients", "client rejected a revision"),
 ];

@@ -1,0 +1,275 @@
+//! All tables as lines of JSON, and back (ops.md §1.9).
+//!
+//! ```text
+//! {"format":"ringmaster-backup/1","revision":42}
+//! {"table":"head","revision":42,"digest":"sha256:…"}
+//! {"table":"object",…}            … every row of every table, all of one revision
+//! {"end":true,"digest":"sha256:…"}     SHA-256 over every byte before this line
+//! ```
+//! A backup holds hashes of tokens, never tokens. A line is at most 64 MiB long.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::sync::PoisonError;
+
+use config::settings::Access;
+use model::id::Revision;
+use serde_json::{Value as Json, json};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::mpsc;
+
+use super::Books;
+use super::desk::Desk;
+use super::open::{self, OpenError};
+use super::state::State;
+use super::tokens::Tokens;
+use crate::limits::MAX_BACKUP_LINE;
+use crate::refusal::Refusal;
+use crate::store::{AuditRow, Loaded, Record, RevisionRow, StoreError};
+use crate::who::Who;
+
+/// What the first line says.
+const FORMAT: &str = "ringmaster-backup/1";
+/// Lines that wait for a slow reader.
+const LINES: usize = 256;
+
+/// What a restore made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// The new revision, one above that of the backup.
+    pub revision: Revision,
+    /// Objects in it.
+    pub objects: usize,
+}
+
+impl Books {
+    /// All tables as lines, each with its line break; the last one ends with `"end":true`. An
+    /// answer without it is not whole.
+    ///
+    /// # Errors
+    /// `forbidden` to all but admins of all tenants.
+    pub fn backup(&self, who: &Who) -> Result<mpsc::Receiver<String>, Refusal> {
+        who.needs(Access::Admin)?;
+        who.needs_all_tenants()?;
+        let (lines, reader) = mpsc::channel(LINES);
+        let (desk, who) = (std::sync::Arc::clone(&self.desk), who.clone());
+        tokio::task::spawn_blocking(move || desk.backup(&lines, &who));
+        Ok(reader)
+    }
+
+    /// Replaces everything but the audit by a backup, as a new revision. The tokens are those of
+    /// the backup afterwards, the one of who restores among them or not.
+    ///
+    /// # Errors
+    /// `conflict` where there are revisions and `replace` is not said, `malformed` for what is no
+    /// whole backup, `invalid` for objects that this version does not accept; nothing has changed
+    /// then.
+    pub async fn restore<R: Read + Seek + Send + 'static>(
+        &self,
+        backup: R,
+        replace: bool,
+        who: &Who,
+    ) -> Result<Restored, Refusal> {
+        let who = who.clone();
+        self.write(move |desk| {
+            let done = desk.restore(backup, replace, &who);
+            if let Err(refusal) = &done {
+                desk.refused("restore", Vec::new(), refusal, &who);
+            }
+            done
+        })
+        .await
+    }
+}
+
+impl Desk {
+    fn backup(&self, lines: &mpsc::Sender<String>, who: &Who) {
+        let mut hash = Sha256::new();
+        let mut send = |line: Json| {
+            let line = format!("{line}\n");
+            hash.update(line.as_bytes());
+            lines.blocking_send(line).map_err(|_| StoreError::Records("gone".to_owned()))
+        };
+        let dumped = self.store.dump(&mut |record| {
+            if let Record::Head { revision, .. } = &record {
+                send(json!({"format": FORMAT, "revision": revision}))?;
+            }
+            send(serde_json::to_value(&record).unwrap_or_default())
+        });
+        // who reads no further is no fault of the store
+        if matches!(dumped, Err(StoreError::Records(_))) || self.stored(dumped).is_err() {
+            return;
+        }
+        self.noted(self.line("backup", who));
+        let digest = model::config::Digest(hash.finalize().into());
+        let end = json!({"end": true, "digest": digest});
+        // a reader that has gone needs no end
+        let _ = lines.blocking_send(format!("{end}\n"));
+    }
+
+    fn restore<R: Read + Seek>(
+        &self,
+        mut backup: R,
+        replace: bool,
+        who: &Who,
+    ) -> Result<Restored, Refusal> {
+        who.needs(Access::Admin)?;
+        who.needs_all_tenants()?;
+        let now = self.now();
+        let empty = now.revision == Revision(0);
+        if !empty && !replace {
+            let text = format!("the store is at revision {}: say replace=true", now.revision);
+            return Err(Refusal::Conflict(text));
+        }
+        let state = check(&mut backup)?;
+        backup.rewind().map_err(unreadable)?;
+        let restored =
+            Restored { revision: Revision(state.revision.0 + 1), objects: state.set.len() };
+        let audit = AuditRow { revision: Some(restored.revision), ..self.line("restore", who) };
+        let digest = state.digest.to_string();
+        let last = [
+            Record::Revision(RevisionRow {
+                revision: restored.revision,
+                time: audit.time,
+                actor: "restore".to_owned(),
+                token_id: who.token.clone(),
+                source: who.source.clone(),
+                user_agent: who.user_agent.clone(),
+                message: format!("restored by {}", who.actor),
+                changes: 0,
+                digest: digest.clone(),
+            }),
+            Record::Head { revision: restored.revision, digest },
+            Record::Audit(audit.clone()),
+        ];
+        // the audit of a store that has one is not mixed with another one's
+        let kept = move |record: &Result<Record, StoreError>| {
+            empty || !matches!(record, Ok(Record::Audit(_)))
+        };
+        let mut records = Lines::of(backup).filter(kept).chain(last.into_iter().map(Ok));
+        self.stored(self.store.replace(&mut records))?;
+        self.log_audit(&audit);
+        self.reload(now.era + 1)?;
+        Ok(restored)
+    }
+
+    /// Everything in memory anew: watchers are told to take a snapshot.
+    fn reload(&self, era: u64) -> Result<(), Refusal> {
+        let loaded = self.stored(self.store.load())?;
+        let state = open::state(&loaded).map_err(|_| Refusal::StoreUnavailable)?;
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = Tokens::of(&loaded.tokens);
+        let clients = loaded.clients.into_iter().map(|row| (row.name.clone(), row)).collect();
+        *self.clients.lock().unwrap_or_else(PoisonError::into_inner) = clients;
+        *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = VecDeque::new();
+        self.ring().clear();
+        self.show(State { era, ..state });
+        Ok(())
+    }
+}
+
+/// The state that a whole backup holds.
+fn check(backup: &mut (impl Read + Seek)) -> Result<State, Refusal> {
+    backup.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut loaded = Loaded::default();
+    let mut last: Option<Revision> = None;
+    for record in Lines::of(backup) {
+        let record = record.map_err(|error| Refusal::Malformed(error.to_string()))?;
+        match record {
+            Record::Head { revision, digest } => loaded.head = Some((revision, digest)),
+            Record::Object(row) => loaded.objects.push(row),
+            Record::DbidCounter { kind, next } => loaded.counters.push((kind, next)),
+            Record::DbidGone { kind, dbid } => loaded.gone.push((kind, dbid)),
+            Record::Revision(row) => {
+                if last.is_some_and(|last| row.revision.0 != last.0 + 1) {
+                    let text = format!("not a whole backup: a hole before {}", row.revision);
+                    return Err(Refusal::Malformed(text));
+                }
+                loaded.oldest.get_or_insert(row.revision);
+                last = Some(row.revision);
+            }
+            Record::Change(_)
+            | Record::Token(_)
+            | Record::Audit(_)
+            | Record::Client(_)
+            | Record::Meta { .. } => {}
+        }
+    }
+    let head = loaded.head.as_ref().map(|(revision, _)| *revision);
+    if head.is_none() || last.unwrap_or_default() != head.unwrap_or_default() {
+        return Err(Refusal::Malformed("not a whole backup: no history up to its head".to_owned()));
+    }
+    open::state(&loaded).map_err(|error| match error {
+        OpenError::Invalid(problems) => Refusal::Invalid(problems),
+        other => Refusal::Malformed(other.to_string()),
+    })
+}
+
+fn unreadable(error: std::io::Error) -> Refusal {
+    Refusal::Malformed(format!("the backup cannot be read: {error}"))
+}
+
+/// The records of a backup; ends with an error where it is not whole.
+struct Lines<R> {
+    reader: BufReader<R>,
+    hash: Sha256,
+    number: u64,
+    ended: bool,
+}
+
+impl<R: Read> Lines<R> {
+    fn of(reader: R) -> Self {
+        Self { reader: BufReader::new(reader), hash: Sha256::new(), number: 0, ended: false }
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        self.number += 1;
+        let mut line = Vec::new();
+        let mut limited = (&mut self.reader).take(MAX_BACKUP_LINE);
+        limited.read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
+        if line.is_empty() {
+            return Err("it ends before its end".to_owned());
+        }
+        if line.last() != Some(&b'\n') {
+            return Err("it ends within a line, or a line is too long".to_owned());
+        }
+        String::from_utf8(line).map_err(|_| "it is not UTF-8 text".to_owned())
+    }
+
+    /// The next record; `None` at the end.
+    fn record(&mut self) -> Result<Option<Record>, String> {
+        loop {
+            let line = self.line()?;
+            let json: Json = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+            if json.get("end").is_some() {
+                let hash = std::mem::take(&mut self.hash);
+                let digest = model::config::Digest(hash.finalize().into()).to_string();
+                let told = json.get("digest").and_then(Json::as_str);
+                let whole = told == Some(digest.as_str());
+                return if whole { Ok(None) } else { Err("its digest does not match".to_owned()) };
+            }
+            self.hash.update(line.as_bytes());
+            if self.number == 1 {
+                match json.get("format").and_then(Json::as_str) {
+                    Some(FORMAT) => continue,
+                    _ => return Err(format!("its first line does not say {FORMAT}")),
+                }
+            }
+            return serde_json::from_value(json).map(Some).map_err(|error| error.to_string());
+        }
+    }
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = Result<Record, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let record = self.record();
+        self.ended = !matches!(record, Ok(Some(_)));
+        let number = self.number;
+        let told = |text| StoreError::Records(format!("not a whole backup: line {number}: {text}"));
+        record.map_err(told).transpose()
+    }
+}

@@ -1,0 +1,367 @@
+//! What was: revisions, the configuration at one of them, what differs, and the way back
+//! (ops.md §1.8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use config::settings::Access;
+use model::config::diff::ObjectDiff;
+use model::config::{Document, Kind};
+use model::id::{Dbid, Revision};
+use model::tree::from_json;
+
+use super::Books;
+use super::desk::Desk;
+use super::entry::Entry;
+use super::prepare::{self, Stamp, differences};
+use super::resolve::{Plan, PlannedPut};
+use super::state::State;
+use crate::change::{Change, Item};
+use crate::limits::{MAX_LIST, MAX_STATES};
+use crate::refusal::Refusal;
+use crate::store::{RevisionQuery, RevisionRow};
+use crate::transaction::{Name, Outcome, Target};
+use crate::who::{ENVIRONMENT, Scope, Who};
+
+/// What is asked of the history.
+#[derive(Clone, Debug, Default)]
+pub struct Revisions {
+    /// Only those below.
+    pub before: Option<Revision>,
+    /// Only those that changed this object, be it there or no more.
+    pub object: Option<Target>,
+    /// Only those of this actor.
+    pub actor: Option<String>,
+    /// So many at most; 1,000 at most.
+    pub limit: usize,
+}
+
+impl Books {
+    /// The configuration at a revision.
+    ///
+    /// # Errors
+    /// `revision-gone` before the history, `not-found` after the current one.
+    pub async fn at(&self, revision: Revision) -> Result<Arc<State>, Refusal> {
+        let now = self.now();
+        if revision == now.revision {
+            return Ok(now);
+        }
+        self.read(move |desk| desk.at(revision)).await
+    }
+
+    /// Revisions, newest first. What a scope does not see of them is not told: who asks with one
+    /// leaves out revisions of which [`Books::revision`] tells nothing.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn revisions(&self, query: Revisions) -> Result<Vec<RevisionRow>, Refusal> {
+        let now = self.now();
+        self.read(move |desk| {
+            let object = match &query.object {
+                None => None,
+                Some(target) => match desk.number(&now, target)? {
+                    None => return Ok(Vec::new()),
+                    found => found,
+                },
+            };
+            let query = RevisionQuery {
+                before: query.before,
+                object,
+                actor: query.actor,
+                limit: query.limit.min(MAX_LIST),
+            };
+            desk.stored(desk.store.revisions(&query))
+        })
+        .await
+    }
+
+    /// One revision and what a scope sees of its changes.
+    ///
+    /// # Errors
+    /// `not-found`, `revision-gone`, the store.
+    pub async fn revision(
+        &self,
+        revision: Revision,
+        scope: &Scope,
+    ) -> Result<(RevisionRow, Vec<ObjectDiff>), Refusal> {
+        let now = self.now();
+        within(&now, revision)?;
+        let scope = scope.clone();
+        self.read(move |desk| {
+            let row = desk.row(&now, revision)?;
+            let changes = desk.changes(revision, revision)?;
+            let items: Vec<Item> = changes
+                .iter()
+                .flat_map(|change| &change.items)
+                .filter_map(|item| item.seen_by(&scope))
+                .collect();
+            Ok((row, differences(&items)))
+        })
+        .await
+    }
+
+    /// What a scope sees of what differs between two revisions.
+    ///
+    /// # Errors
+    /// As of [`Books::at`].
+    pub async fn diff(
+        &self,
+        from: Revision,
+        to: Revision,
+        scope: &Scope,
+    ) -> Result<Vec<ObjectDiff>, Refusal> {
+        let (old, new) = (self.at(from).await?, self.at(to).await?);
+        let scope = scope.clone();
+        self.read(move |_| {
+            let items = between(&old, &new);
+            let items: Vec<Item> = items.iter().filter_map(|item| item.seen_by(&scope)).collect();
+            Ok(differences(&items))
+        })
+        .await
+    }
+
+    /// A new revision whose set equals that of an earlier one, dbids too; a dry run only says what
+    /// would come of it.
+    ///
+    /// # Errors
+    /// As of a transaction; `forbidden` to a scoped token.
+    pub async fn rollback(
+        &self,
+        to: Revision,
+        message: &str,
+        dry_run: bool,
+        who: &Who,
+    ) -> Result<Outcome, Refusal> {
+        let (message, who) = (message.to_owned(), who.clone());
+        if dry_run {
+            return self.read(move |desk| desk.dry_rollback(to, &who)).await;
+        }
+        self.write(move |desk| desk.rollback(to, &message, &who)).await
+    }
+}
+
+fn within(now: &State, revision: Revision) -> Result<(), Refusal> {
+    if revision > now.revision || revision.0 == 0 {
+        return Err(Refusal::NotFound(format!("revision {revision} does not exist")));
+    }
+    if revision < now.oldest {
+        return Err(Refusal::RevisionGone { oldest: now.oldest });
+    }
+    Ok(())
+}
+
+impl Desk {
+    /// What the revisions `from..=to` changed.
+    pub(super) fn changes(&self, from: Revision, to: Revision) -> Result<Vec<Change>, Refusal> {
+        let limit = usize::try_from(to.0.saturating_sub(from.0) + 1).unwrap_or(usize::MAX);
+        let before = Some(Revision(to.0 + 1));
+        let query = RevisionQuery { before, limit, ..RevisionQuery::default() };
+        let rows = self.stored(self.store.revisions(&query))?;
+        let mut items: BTreeMap<Revision, Vec<Item>> = BTreeMap::new();
+        for row in self.stored(self.store.changes(from, to))? {
+            let read = |text: &Option<String>| text.as_deref().and_then(Entry::read);
+            let (before, after) = (read(&row.before), read(&row.after));
+            let item = Item { before, after, was: row.was, is: row.is };
+            items.entry(row.revision).or_default().push(item);
+        }
+        let change = |row: RevisionRow| {
+            let items = items.remove(&row.revision).unwrap_or_default();
+            let digest = model::config::Digest::parse(&row.digest)?;
+            let RevisionRow { revision, time, actor, message, .. } = row;
+            Some(Change { revision, time, actor, message, digest, items })
+        };
+        let rows = rows.into_iter().rev().filter(|row| row.revision >= from);
+        Ok(rows.filter_map(change).collect())
+    }
+
+    fn row(&self, now: &State, revision: Revision) -> Result<RevisionRow, Refusal> {
+        let before = Some(Revision(revision.0 + 1));
+        let query = RevisionQuery { before, limit: 1, ..RevisionQuery::default() };
+        let found = self.stored(self.store.revisions(&query))?.pop();
+        // the history may have been shortened meanwhile
+        found
+            .filter(|row| row.revision == revision)
+            .ok_or(Refusal::RevisionGone { oldest: now.oldest })
+    }
+
+    /// Kind and number of an object that is, or was.
+    fn number(&self, now: &State, target: &Target) -> Result<Option<(String, u32)>, Refusal> {
+        let kind = target.kind.as_str().to_owned();
+        let name = match &target.name {
+            Name::Dbid(dbid) => return Ok(Some((kind, dbid.0))),
+            Name::Text(name) => name,
+        };
+        match now.find(target, &Scope::default()) {
+            Ok(entry) => Ok(Some((kind, entry.object.dbid.0))),
+            Err(Refusal::NotFound(_)) => {
+                let tenant = target.tenant.as_deref().filter(|_| target.kind.is_owned());
+                let tenant = tenant.unwrap_or(ENVIRONMENT);
+                let dbid = self.stored(self.store.last_dbid(&kind, tenant, name))?;
+                Ok(dbid.map(|dbid| (kind, dbid)))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The configuration at a revision: the current one, with what came later undone.
+    pub(super) fn at(&self, revision: Revision) -> Result<Arc<State>, Refusal> {
+        let now = self.now();
+        if revision == now.revision {
+            return Ok(now);
+        }
+        // the one before the oldest of the history is known too: by what the oldest changed
+        within(&now, Revision(revision.0 + 1))?;
+        if let Some(state) = self.known(revision, now.era) {
+            return Ok(state);
+        }
+        let mut first: BTreeMap<(Kind, Dbid), Option<Entry>> = BTreeMap::new();
+        for change in self.changes(Revision(revision.0 + 1), now.revision)? {
+            for item in change.items {
+                let Some(number) = item.after.as_ref().or(item.before.as_ref()).map(Entry::number)
+                else {
+                    continue;
+                };
+                first.entry(number).or_insert(item.before);
+            }
+        }
+        let state = Arc::new(undone(&now, first, revision)?);
+        let mut earlier = self.earlier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        earlier.push_back(Arc::clone(&state));
+        if earlier.len() > MAX_STATES {
+            earlier.pop_front();
+        }
+        Ok(state)
+    }
+
+    fn known(&self, revision: Revision, era: u64) -> Option<Arc<State>> {
+        let earlier = self.earlier.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        earlier.iter().find(|state| state.revision == revision && state.era == era).cloned()
+    }
+
+    fn rollback(&self, to: Revision, message: &str, who: &Who) -> Result<Outcome, Refusal> {
+        let about = vec![format!("revision {to}")];
+        let state = self.now();
+        let stamp = Stamp::next(&state, self.time(), who);
+        let done = self.prepare_rollback(&state, to, who, &stamp).and_then(|prepared| {
+            if !prepared.items.is_empty() {
+                self.commit(&prepared, &stamp, ("rollback", message), who)?;
+            }
+            Ok(prepared)
+        });
+        match done {
+            Ok(prepared) => {
+                if prepared.items.is_empty() {
+                    let line = self.line("rollback", who);
+                    self.noted(crate::store::AuditRow { objects: about, ..line });
+                }
+                Ok(prepared.outcome(false))
+            }
+            Err(refusal) => {
+                self.refused("rollback", about, &refusal, who);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn dry_rollback(&self, to: Revision, who: &Who) -> Result<Outcome, Refusal> {
+        let about = vec![format!("revision {to}")];
+        let state = self.now();
+        let stamp = Stamp::next(&state, self.time(), who);
+        match self.prepare_rollback(&state, to, who, &stamp) {
+            Ok(prepared) => {
+                let line = self.line("dry-run", who);
+                self.noted(crate::store::AuditRow { objects: about, ..line });
+                Ok(prepared.outcome(true))
+            }
+            Err(refusal) => {
+                self.refused("dry-run", about, &refusal, who);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn prepare_rollback(
+        &self,
+        state: &State,
+        to: Revision,
+        who: &Who,
+        stamp: &Stamp,
+    ) -> Result<prepare::Prepared, Refusal> {
+        who.needs(Access::Editor)?;
+        who.needs_all_tenants()?;
+        let target = self.at(to)?;
+        let mut plan = Plan::default();
+        for item in between(state, &target) {
+            let (before, after) = (item.before, item.after);
+            let gone = before.as_ref().map(|entry| &entry.object.key);
+            let stays = after.as_ref().map(|entry| &entry.object.key);
+            plan.deletes.extend(gone.filter(|key| Some(*key) != stays).cloned());
+            if let Some(after) = after {
+                plan.puts.push(again(&after, before));
+            }
+        }
+        let counters = state.counters.clone();
+        prepare::build(state, &plan, counters, who, stamp)
+    }
+}
+
+/// What differs between two states: by kind and number.
+pub(super) fn between(old: &State, new: &State) -> Vec<Item> {
+    let entry = |state: &State, (kind, dbid): (Kind, Dbid)| {
+        state.set.by_dbid(kind, dbid).and_then(|object| state.entry(object))
+    };
+    let numbers = old.metas.keys().chain(new.metas.keys());
+    let numbers: std::collections::BTreeSet<_> = numbers.copied().collect();
+    let differ = |number: (Kind, Dbid)| {
+        let (before, after) = (entry(old, number), entry(new, number));
+        let digest = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.object.digest);
+        (digest(&before) != digest(&after))
+            .then(|| Item::between((&old.set, before), (&new.set, after)))
+    };
+    numbers.into_iter().filter_map(differ).collect()
+}
+
+/// A document that makes an object what it was.
+fn again(entry: &Entry, before: Option<Entry>) -> PlannedPut {
+    PlannedPut {
+        document: document(entry, 0),
+        key: Some(entry.object.key.clone()),
+        before,
+        former: Some(entry.clone()),
+    }
+}
+
+/// The document of an object as it is.
+pub(super) fn document(entry: &Entry, number: usize) -> Document {
+    Document { file: None, number, size: 0, root: from_json(&entry.object.json) }
+}
+
+/// A state in which objects are what they were before the changes after it.
+fn undone(
+    now: &State,
+    before: BTreeMap<(Kind, Dbid), Option<Entry>>,
+    revision: Revision,
+) -> Result<State, Refusal> {
+    let mut metas = Arc::clone(&now.metas);
+    let table = Arc::make_mut(&mut metas);
+    let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+    for (number, entry) in before {
+        let current = now.set.by_dbid(number.0, number.1).map(|object| object.key.clone());
+        match entry {
+            Some(entry) => {
+                deletes.extend(current.filter(|key| *key != entry.object.key));
+                table.insert(number, Arc::clone(&entry.meta));
+                puts.push(document(&entry, puts.len() + 1));
+            }
+            None => {
+                deletes.extend(current);
+                table.remove(&number);
+            }
+        }
+    }
+    let named: Vec<_> = puts.iter().filter_map(|put| super::resolve::head(&put.root)).collect();
+    deletes.retain(|key| !named.contains(key));
+    let changed = now.set.change(puts, &deletes, &[]).map_err(Refusal::Invalid)?;
+    let digest = changed.set.digest();
+    Ok(State { revision, set: changed.set, digest, metas, ..State::clone(now) })
+}

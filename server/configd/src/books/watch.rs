@@ -1,0 +1,233 @@
+//! Telling every change to whoever watches: in order, without holes, with a limit (ops.md §1.7).
+//!
+//! The newest changes lie in one ring for all watchers. Who falls out of it has read too slowly
+//! and is told so; who comes back later reads from the history until it has reached the ring.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use model::id::Revision;
+use tokio::sync::watch;
+
+use super::Books;
+use super::desk::Desk;
+use super::state::State;
+use crate::change::Change;
+use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES, MAX_EVENT, RESUME_PAGE};
+use crate::refusal::Refusal;
+
+/// What a watcher hears.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The next revision.
+    Change(Arc<Told>),
+    /// The configuration is at this revision now, by a change that is too large to tell or by a
+    /// restore: take a snapshot. Later events come after it.
+    Resync(Revision),
+    /// The watcher is too far behind: no event comes after it.
+    Overflow,
+    /// The server stops: no event comes after it.
+    Bye,
+}
+
+/// A change and the data of its event.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What changed.
+    pub change: Change,
+    /// All of it as it is sent (JSON, one line).
+    pub json: String,
+}
+
+/// The newest changes, as many as a watcher may be behind.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    told: VecDeque<Slot>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Change(Arc<Told>),
+    /// Too large to be kept and told.
+    Large(Revision),
+}
+
+impl Slot {
+    fn revision(&self) -> Revision {
+        match self {
+            Self::Change(told) => told.change.revision,
+            Self::Large(revision) => *revision,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Change(told) => told.json.len(),
+            Self::Large(_) => 0,
+        }
+    }
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, change: Change, json: String) {
+        let slot = if json.len() > MAX_EVENT {
+            Slot::Large(change.revision)
+        } else {
+            Slot::Change(Arc::new(Told { change, json }))
+        };
+        self.bytes += slot.bytes();
+        self.told.push_back(slot);
+        while self.told.len() > MAX_BEHIND || self.bytes > MAX_BEHIND_BYTES {
+            let Some(oldest) = self.told.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+        }
+    }
+
+    /// Nothing that was told counts any more.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn get(&self, revision: Revision) -> Option<Slot> {
+        let first = self.told.front()?.revision();
+        let at = usize::try_from(revision.0.checked_sub(first.0)?).ok()?;
+        self.told.get(at).cloned()
+    }
+}
+
+/// One who watches.
+pub struct Watcher {
+    desk: Arc<Desk>,
+    states: watch::Receiver<Arc<State>>,
+    closing: watch::Receiver<bool>,
+    next: Revision,
+    era: u64,
+    /// Whether it has reached the ring: from then on it may not fall out of it.
+    live: bool,
+    backlog: VecDeque<Slot>,
+    ended: Option<Event>,
+}
+
+impl Books {
+    /// Watches from after a revision, or from now.
+    ///
+    /// # Errors
+    /// `revision-gone` where the history does not reach back, `precondition-failed` for a revision
+    /// that is not yet.
+    pub fn watch(&self, since: Option<Revision>) -> Result<Watcher, Refusal> {
+        let states = self.desk.states.subscribe();
+        let now = self.now();
+        let since = since.unwrap_or(now.revision);
+        if since > now.revision {
+            return Err(Refusal::PreconditionFailed { current: now.revision });
+        }
+        let next = Revision(since.0 + 1);
+        if next < now.oldest {
+            return Err(Refusal::RevisionGone { oldest: now.oldest });
+        }
+        Ok(Watcher {
+            desk: Arc::clone(&self.desk),
+            states,
+            closing: self.desk.closing.subscribe(),
+            next,
+            era: now.era,
+            live: false,
+            backlog: VecDeque::new(),
+            ended: None,
+        })
+    }
+}
+
+impl Watcher {
+    /// The revision up to which everything has been told.
+    #[must_use]
+    pub fn told(&self) -> Revision {
+        Revision(self.next.0.saturating_sub(1))
+    }
+
+    /// The next event, when there is one. May be dropped while it waits; nothing is lost then.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.ready().await {
+                return event;
+            }
+            let ends = tokio::select! {
+                changed = self.states.changed() => changed.is_err(),
+                _ = self.closing.wait_for(|closing| *closing) => true,
+            };
+            if ends {
+                return self.end(Event::Bye);
+            }
+        }
+    }
+
+    async fn ready(&mut self) -> Option<Event> {
+        if let Some(event) = &self.ended {
+            return Some(event.clone());
+        }
+        if *self.closing.borrow() {
+            return Some(self.end(Event::Bye));
+        }
+        let now = Arc::clone(&self.states.borrow_and_update());
+        if now.era != self.era {
+            (self.era, self.live) = (now.era, false);
+            self.backlog.clear();
+            self.next = Revision(now.revision.0 + 1);
+            return Some(Event::Resync(now.revision));
+        }
+        if self.next > now.revision {
+            self.live = true;
+            return None;
+        }
+        if let Some(slot) = self.backlog.pop_front() {
+            return Some(self.tell(slot));
+        }
+        let slot = self.desk.ring().get(self.next);
+        match slot {
+            Some(slot) => {
+                self.live = true;
+                Some(self.tell(slot))
+            }
+            None if self.live => Some(self.end(Event::Overflow)),
+            None => Some(self.read_on(now.revision).await),
+        }
+    }
+
+    /// Reads on in the history. What was forgotten meanwhile ends it: who comes back hears 410.
+    async fn read_on(&mut self, now: Revision) -> Event {
+        let from = self.next;
+        let to = Revision(now.0.min(from.0 + RESUME_PAGE - 1));
+        let desk = Arc::clone(&self.desk);
+        let read = tokio::task::spawn_blocking(move || desk.changes(from, to)).await;
+        let Ok(Ok(changes)) = read else { return self.end(Event::Overflow) };
+        self.backlog = changes
+            .into_iter()
+            .map(|change| {
+                let json = serde_json::to_string(&change).unwrap_or_default();
+                if json.len() > MAX_EVENT {
+                    Slot::Large(change.revision)
+                } else {
+                    Slot::Change(Arc::new(Told { change, json }))
+                }
+            })
+            .collect();
+        match self.backlog.pop_front() {
+            Some(slot) if slot.revision() == self.next => self.tell(slot),
+            _ => self.end(Event::Overflow),
+        }
+    }
+
+    fn tell(&mut self, slot: Slot) -> Event {
+        self.next = Revision(slot.revision().0 + 1);
+        match slot {
+            Slot::Change(told) => Event::Change(told),
+            Slot::Large(revision) => Event::Resync(revision),
+        }
+    }
+
+    fn end(&mut self, event: Event) -> Event {
+        self.ended = Some(event.clone());
+        event
+    }
+}

@@ -1,0 +1,42 @@
+//! All limits of the Config Server, with unit and reason (ops.md §1.11).
+
+use std::time::Duration;
+
+/// Operations of one transaction: more is answered 413.
+pub const MAX_OPERATIONS: usize = 10_000;
+/// Changes that wait for the one writer: one more is answered 503 `busy`.
+pub const MAX_WAITING: usize = 64;
+/// Audit lines that wait for the writer: one more is in the log only.
+pub const MAX_WAITING_LINES: usize = 4_096;
+/// Events that a watcher may be behind: then it is told `overflow`.
+pub const MAX_BEHIND: usize = 1_024;
+/// Bytes that a watcher may be behind.
+pub const MAX_BEHIND_BYTES: usize = 16 << 20;
+/// Bytes of one event: what is larger becomes `resync`.
+pub const MAX_EVENT: usize = 8 << 20;
+/// Revisions that are read from the store at once for a watcher that resumes.
+pub const RESUME_PAGE: u64 = 16;
+/// States of earlier revisions that are kept for those who page through them.
+pub const MAX_STATES: usize = 8;
+/// Revisions and audit lines of one answer.
+pub const MAX_LIST: usize = 1_000;
+/// Objects that one audit line names.
+pub const MAX_AUDIT_OBJECTS: usize = 20;
+/// Characters of a text that a client sends along: message, user agent, name of a token.
+pub const MAX_TEXT: usize = 1_024;
+/// Tokens: each login compares with one, but all are in memory.
+pub const MAX_TOKENS: usize = 10_000;
+/// Tenants that a token may be scoped to: each object that it lists is compared with them.
+pub const MAX_SCOPE: usize = 100;
+/// Clients that report: more than a platform has.
+pub const MAX_CLIENTS: usize = 1_000;
+/// Bytes of what a client reports.
+pub const MAX_REPORT: usize = 64 << 10;
+/// How long a client's last sign and a token's last use may be away from the store.
+pub const LAZY: Duration = Duration::from_secs(10);
+/// How often history and audit are shortened.
+pub const COMPACT_EVERY: Duration = Duration::from_secs(3_600);
+/// How long audit lines are kept (ops.md §1.8).
+pub const KEEP_AUDIT: Duration = Duration::from_secs(400 * 86_400);
+/// Bytes of a line of a backup: an object before and after, written as JSON within JSON.
+pub const MAX_BACKUP_LINE: u64 = 64 << 20;
