@@ -238,6 +238,10 @@ impl Proxy {
         let session = leg.and_then(|key| self.table.both(key)).map(|(session, _)| session);
         let guid = session.map(|session| session.guid);
         fields.extend(session.into_iter().flat_map(Session::named));
+        if let Some((tenant, profile)) = no.whose.as_deref() {
+            fields.push(("tenant", tenant.clone()));
+            fields.extend(profile.clone().map(|profile| ("profile", profile)));
+        }
         fields.extend(alarm.map(|name| ("alarm", name.to_owned())));
         if unsaid > 0 {
             fields.push(("unsaid", unsaid.to_string()));

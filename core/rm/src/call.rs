@@ -99,17 +99,23 @@ impl Proxy {
             select::select(&asking, None, &mut call.story.trace)?
         };
         let guid = session.guid;
-        self.tell_missed(request.now, &choice, Some(guid));
+        self.tell_missed(request, &choice, Some(guid));
         Ok(choice)
     }
 
     /// The profile that was asked for is not there; a default serves.
-    pub(crate) fn tell_missed(&mut self, now: Now, choice: &Choice, session: Option<Guid>) {
+    pub(crate) fn tell_missed(
+        &mut self,
+        request: &Request<'_, '_>,
+        choice: &Choice,
+        session: Option<Guid>,
+    ) {
         let Some(name) = &choice.missed else { return };
         let reason = Reason::NoProfile.word().to_owned();
-        let mut fields = vec![("reason", reason), ("profile", name.clone())];
+        let call_id = request.message.call_id().to_owned();
+        let mut fields = vec![("reason", reason), ("profile", name.clone()), ("call_id", call_id)];
         let raised = (alarm::Name::NoProfile, About::NODE);
-        if self.alarms.raise(now, raised, log::NO_PROFILE, name) {
+        if self.alarms.raise(request.now, raised, log::NO_PROFILE, name) {
             fields.push(("alarm", alarm::Name::NoProfile.as_str().to_owned()));
         }
         self.log(log::NO_PROFILE, session, fields);
@@ -133,7 +139,7 @@ impl Proxy {
             let dn = leg.texts.get(Text::Dn);
             let message = request.message;
             self.wish(&mut call.plan, message, call.source.trusted, dn, Some(session.guid));
-            call.plan.conference = conference_of(snapshot, &choice, message, dn).map(Arc::new);
+            call.plan.conference = conference_of(snapshot, &choice, message, dn)?.map(Arc::new);
         }
         call.plan.pin = self.pin(request, call, &choice);
         call.choice = Some(choice);

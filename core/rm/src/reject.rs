@@ -4,13 +4,17 @@
 //! The level of a log line and its name stand with its id in `io/telemetry`. Must not decide
 //! anything: the stages say which "no", this table says what follows from it.
 
+use model::snapshot::Snapshot;
+
 use crate::alarm::{self, About};
 use crate::log;
+use crate::select::Choice;
 
 /// One reason to say no. `Reason::entry` is the only way to its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     Malformed,
+    ConferenceId,
     Scheme,
     UntrustedSource,
     RelayRefused,
@@ -90,6 +94,8 @@ impl Reason {
     pub(crate) const fn entry(self) -> Entry {
         match self {
             Self::Malformed => plain(400, "malformed", None),
+            // of a conference that a call was placed for, or of its number (rm.md §3.6)
+            Self::ConferenceId => attempt(400, "malformed", None),
             Self::Scheme => plain(416, "malformed", None),
             Self::UntrustedSource => plain(403, "untrusted-source", Some(log::UNTRUSTED_SOURCE)),
             Self::RelayRefused => plain(403, "relay-refused", Some(log::RELAY_REFUSED)),
@@ -175,6 +181,7 @@ impl Reason {
             | Self::ConferenceDead
             | Self::CtiUnavailable => "group",
             Self::Malformed
+            | Self::ConferenceId
             | Self::Hops
             | Self::Merged
             | Self::TooLarge
@@ -210,12 +217,21 @@ pub(crate) struct No {
     pub(crate) subject: String,
     /// The alarm that it raises, besides those of its reason.
     pub(crate) alarm: Option<(alarm::Name, About)>,
+    /// Tenant and profile of what has no session that could tell them.
+    pub(crate) whose: Option<Box<(String, Option<String>)>>,
 }
 
 impl No {
     pub(crate) fn new(reason: Reason, subject: impl Into<String>) -> Self {
         let subject = subject.into();
-        Self { reason, status: None, retry_after: None, subject, alarm: None }
+        Self { reason, status: None, retry_after: None, subject, alarm: None, whose: None }
+    }
+
+    /// The "no" to what has no session, but was chosen to belong to them.
+    pub(crate) fn of(self, snapshot: &Snapshot, choice: &Choice) -> Self {
+        let tenant = snapshot.tenant(choice.tenant).name.clone();
+        let profile = choice.profile.map(|profile| snapshot.profile(profile).name.clone());
+        Self { whose: Some(Box::new((tenant, profile))), ..self }
     }
 
     pub(crate) fn with_status(self, status: Option<u16>) -> Self {

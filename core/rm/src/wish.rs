@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use model::config::Service;
 use model::id::Guid;
 use model::snapshot::Snapshot;
 use sip::message::Message;
@@ -14,6 +15,7 @@ use crate::call::is_secure;
 use crate::pool::scheme::{Keys, hash};
 use crate::pool::{Asks, Plan, Wish};
 use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
 use crate::select::Choice;
 
 impl Proxy {
@@ -41,14 +43,26 @@ impl Proxy {
 }
 
 /// The conference that a request is for, by its user part or by its number; `dnis` as above.
+///
+/// # Errors
+/// `malformed`: nothing that long is the id of one.
 pub(crate) fn conference_of(
     snapshot: &Snapshot,
     choice: &Choice,
     message: &Message<'_>,
     dnis: &str,
-) -> Option<Wish> {
-    let profile = choice.profile.map(|profile| snapshot.profile(profile));
-    let room = profile.and_then(|profile| profile.conference_id.as_deref()).unwrap_or(dnis);
-    let named = Wish::of(choice.service, message);
-    named.or_else(|| Wish::of_number(choice.service, room, message))
+) -> Result<Option<Wish>, No> {
+    let service = choice.service;
+    let user = message.request().and_then(|line| line.target.user).unwrap_or_default();
+    let id = user.split_once('=').map_or("", |(_, id)| id);
+    let named = !id.is_empty() && Service::of_user(user) == Some(service);
+    let wish = if named {
+        Wish::of(service, message)
+    } else {
+        let profile = choice.profile.map(|profile| snapshot.profile(profile));
+        let room = profile.and_then(|profile| profile.conference_id.as_deref());
+        Wish::of_number(service, room.unwrap_or(dnis), message)
+    };
+    let needed = service == Service::Conference || named && service == Service::Msml;
+    if needed && wish.is_none() { Err(Reason::ConferenceId.into()) } else { Ok(wish) }
 }

@@ -120,7 +120,7 @@ impl Proxy {
     ) -> Option<u64> {
         let key = self.leg_of_relay(relay.leg)?;
         match relay.kind {
-            Kind::Bye if ends(status) => return self.end_by_bye(now, key, relay.side),
+            Kind::Bye if ends(status) => return self.end_by_bye(now, key, relay),
             Kind::Bye => {
                 let leg = self.table.leg_mut(key).filter(|leg| leg.state == State::Ending)?;
                 leg.state = State::Up;
@@ -157,12 +157,30 @@ impl Proxy {
 
     /// The call has ended by its BYE, which came from this side. One that has overtaken the 2xx was
     /// not noted when it came; while there is none the INVITE has its own end.
-    fn end_by_bye(&mut self, now: Now, key: usize, by: Side) -> Option<u64> {
-        let leg = self.table.leg(key).filter(|leg| leg.state >= State::Up)?;
+    fn end_by_bye(&mut self, now: Now, key: usize, relay: &Relay) -> Option<u64> {
+        let by = relay.side;
+        let leg = self.table.leg_mut(key)?;
+        if leg.state < State::Up {
+            leg.bye = Some(Bye { at: now.wall, by });
+            // the dialog that is over: a 2xx may make another one
+            let request = sip::parse::parse(&relay.request, &self.limits).ok()?;
+            let callee = if by == Side::Caller { request.to() } else { request.from() };
+            let over = [(Text::ToTag, callee.tag().unwrap_or_default())];
+            leg.texts.set(&over, &mut self.buffers);
+            return None;
+        }
         let bye = leg.bye.unwrap_or(Bye { at: now.wall, by });
         let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
         let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
         self.end_leg(now, key, end, None)
+    }
+
+    /// A leg is up by a 2xx that its BYE has overtaken, and that BYE was answered: it is over.
+    pub(crate) fn end_what_was_hung_up(&mut self, now: Now, key: usize, bye: Bye) {
+        let Some(leg) = self.table.leg(key) else { return };
+        let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
+        let end = End { state, word: "normal", status: None, ended: now.wall, urgent: false };
+        self.end_leg(now, key, end, None);
     }
 
     /// A request to this side has failed: what that does to a leg that is up. One whose BYE is on
@@ -192,7 +210,7 @@ impl Proxy {
         let Some(relay) = self.end_relay(key) else { return };
         let leg = self.leg_of_relay(relay.leg);
         let held = match (relay.kind, leg) {
-            (Kind::Bye, Some(key)) => self.end_by_bye(now, key, relay.side),
+            (Kind::Bye, Some(key)) => self.end_by_bye(now, key, &relay),
             (Kind::Invite | Kind::Update, Some(key)) if !transport => {
                 self.suffer(now, key, relay.side.other(), Fate::Silent);
                 None

@@ -154,7 +154,10 @@ impl Proxy {
         self.callee_route(message, &mut route);
         let longest = self.table.both(leg_key).map(|(session, _)| session.longest);
         let longest = longest.unwrap_or(crate::limits::MAX_CALL_DURATION);
+        let to_tag = message.to().tag().unwrap_or_default();
+        let mut hung_up = None;
         if let Some(leg) = self.table.leg_mut(leg_key) {
+            hung_up = leg.bye.take().filter(|_| leg.texts.get(Text::ToTag) == to_tag);
             leg.state = State::Up;
             leg.answered = Some(now.wall);
             leg.last_heard = now.wall;
@@ -164,7 +167,7 @@ impl Proxy {
             leg.refreshed = now.mono;
             leg.longest = now.mono + longest;
             let learnt = [
-                (Text::ToTag, message.to().tag().unwrap_or_default()),
+                (Text::ToTag, to_tag),
                 (Text::CalleeTarget, message.contacts().next().map_or("", |one| one.uri)),
                 (Text::CalleeRoute, route.as_str()),
             ];
@@ -181,6 +184,9 @@ impl Proxy {
         self.record_start(now, leg_key, &hunt.story);
         let story = self.dismiss(hunt);
         self.keep_story(leg_key, story);
+        if let Some(bye) = hung_up {
+            self.end_what_was_hung_up(now, leg_key, bye);
+        }
     }
 
     /// The route set behind us towards the called side.

@@ -41,6 +41,8 @@ struct Desk {
     story: Story,
     /// The dialled number and, behind it, the calling one.
     numbers: String,
+    /// So long is the dialled number.
+    dialled: usize,
     draft: Draft,
 }
 
@@ -59,9 +61,10 @@ impl Proxy {
             }
         };
         let (story, draft) = (self.recorder.story(), self.fresh_draft());
-        let mut desk = Desk { story, numbers: std::mem::take(&mut self.scratch), draft };
+        let numbers = std::mem::take(&mut self.scratch);
+        let mut desk = Desk { story, numbers, dialled: 0, draft };
         let done = self.pass_single(request, &source, ahead, &mut desk);
-        let Desk { story, numbers, draft } = desk;
+        let Desk { story, numbers, draft, .. } = desk;
         self.recorder.told(story);
         (self.scratch, self.draft) = (numbers, draft);
         done
@@ -75,12 +78,11 @@ impl Proxy {
         desk: &mut Desk,
     ) -> Result<(), No> {
         let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
-        let Desk { story, numbers, draft } = desk;
+        let Desk { story, numbers, .. } = desk;
         numbers.clear();
         number::dialled(message, &self.options, numbers);
-        let dialled = numbers.len();
-        number::calling(message, numbers);
-        let (dnis, ani) = numbers.split_at(dialled);
+        desk.dialled = numbers.len();
+        let dnis = &**numbers;
         let trace = &mut story.trace;
         trace.reads(&snapshot);
         let asking = self.asking(&snapshot, request, source, dnis);
@@ -88,17 +90,35 @@ impl Proxy {
             Some(session) => joining::join(&asking, session, self.first_number(session), trace)?,
             None => select::select(&asking, None, trace)?,
         };
-        self.tell_missed(request.now, &choice, None);
+        self.tell_missed(request, &choice, None);
+        let placed = self.place_single(request, source, ahead, &choice, desk);
+        placed.map_err(|no| no.of(&snapshot, &choice))
+    }
+
+    /// What was chosen for it: authorise, place, forward.
+    fn place_single(
+        &mut self,
+        request: &Request<'_, '_>,
+        source: &Source,
+        ahead: Ahead,
+        choice: &Choice,
+        desk: &mut Desk,
+    ) -> Result<(), No> {
         if choice.disabled {
             return Err(Reason::Disabled.into());
         }
+        let (message, snapshot) = (request.message, Arc::clone(&self.snapshot));
+        let Desk { story, numbers, draft, dialled } = desk;
+        number::calling(message, numbers);
+        let (dnis, ani) = numbers.split_at(*dialled);
+        let trace = &mut story.trace;
         let leaves = ahead.outside.is_some() && self.lacks_gateway(choice.tenant);
-        let number = may_pass(&snapshot, &choice, message, leaves, trace)
+        let number = may_pass(&snapshot, choice, message, leaves, trace)
             .map_err(|refused| refused.no.alarming(refused.alarm))?;
         let profile = choice.profile.map_or(Dbid(0), |ix| snapshot.profile(ix).dbid);
         let mut plan = Plan::of(snapshot.tenant(choice.tenant).dbid, profile, choice.service);
         self.wish(&mut plan, message, source.trusted, dnis, None);
-        let conference = conference_of(&snapshot, &choice, message, dnis);
+        let conference = conference_of(&snapshot, choice, message, dnis)?;
         plan.pin = self.pin_of_single(&plan, message, conference);
         let placed = self.pool.place(request.now, &snapshot, &self.options, &mut plan, trace);
         self.tell_filled(request.now);
@@ -116,7 +136,7 @@ impl Proxy {
         let facts =
             request_uri::Facts { dnis, ani, trusted, number, ..request_uri::Facts::default() };
         let text = std::mem::take(&mut draft.top);
-        let uri = request_uri::target(&snapshot, &choice, &line.target, &facts, text);
+        let uri = request_uri::target(&snapshot, choice, &line.target, &facts, text);
         let is_through = through.is_some();
         let (fixed, mut others, outside) = match through {
             Some(through) => (through.fixed, through.targets, through.outside),

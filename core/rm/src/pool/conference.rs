@@ -98,7 +98,7 @@ impl Instance {
 
 impl Wish {
     /// Reads the Request-URI: `conf=ID`, or `msml=ID`; an escaped character is the same as itself
-    /// (RFC 3261 §19.1.4). No id, or one that is too long: no instance.
+    /// (RFC 3261 §19.1.4). `None`: no id, or one that is too long.
     pub(crate) fn of(service: Service, message: &Message<'_>) -> Option<Self> {
         let uri = &message.request()?.target;
         let (name, id) = uri.user?.split_once('=')?;

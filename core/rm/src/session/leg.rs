@@ -40,7 +40,7 @@ pub(crate) struct Leg {
     pub(crate) answered: Option<Millis>,
     /// Latest message of the dialog, or when it was written down.
     pub(crate) last_heard: Millis,
-    /// A BYE is on its way, or was answered: when it came, and from whom.
+    /// A BYE is on its way, or was answered, maybe before the 2xx: when it came, and from whom.
     pub(crate) bye: Option<Bye>,
     /// The spool has an open frame of it.
     pub(crate) opened: bool,

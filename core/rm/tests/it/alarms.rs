@@ -46,6 +46,8 @@ fn the_profile_that_was_asked_for_is_not_there() {
         assert_eq!(servers.count(), 1, "{method}");
         assert_eq!(world.told_alarms(20201), ["RMMatchingIVRTenantNotFound"], "{method}");
         assert_eq!(world.alarms(), ["RMMatchingIVRTenantNotFound"], "{method}");
+        let (_, fields) = world.logs.iter().find(|(id, _)| *id == 20201).unwrap();
+        assert!(fields.contains(&("call_id", "c1@10.1.1.5".to_owned())), "{fields:?}");
     }
 }
 

@@ -597,7 +597,47 @@ fn internal_headers_of_the_untrusted_pass_in_no_dialog() {
 }
 
 /// What the called side sends later may come first: the BYE passes its 2xx, which is there when the
-/// caller answers.
+/// caller answers, or not even then. A 2xx of another dialog of the same INVITE is not meant.
+#[test]
+fn a_bye_that_is_answered_before_the_2xx_ends_the_call_that_it_meant() {
+    for (code, tag, expected) in [(200, "t", 0), (481, "t", 0), (200, "other", 1), (401, "t", 1)] {
+        let mut world = World::new();
+        world.udp(CALLER, &invite("18005550100", "fast"));
+        let asked = world.take(MCP1);
+        let contact = "Contact: <sip:mcp@10.0.0.11:5070>\r\n";
+        world.udp(MCP1, &reply(&asked, 180, "t", contact));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 180 "));
+        let mut callee = Dialog::of_callee(&asked, "t", "<sip:mcp@10.0.0.11:5070>");
+        world.udp(MCP1, &callee.request("BYE", MCP1, "early"));
+        let passed = world.take(CALLER);
+        world.udp(CALLER, &reply(&passed, code, "", ""));
+        let answer = world.take(MCP1);
+        assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{answer}");
+        assert_eq!(world.proxy.status().legs, 1, "the INVITE has its own end");
+        world.udp(MCP1, &reply(&asked, 200, tag, contact));
+        let answer = world.take(CALLER);
+        assert!(answer.starts_with("SIP/2.0 200 "));
+        assert_eq!(world.proxy.status().legs, expected, "{code} {tag}");
+        assert_eq!((world.phase("start").len(), world.ends().len()), (1, 1 - expected));
+        if expected == 0 {
+            let end = world.ends()[0];
+            assert_eq!((&end["reason"], &end["end_state"]), (&"normal".into(), &"APP_END".into()));
+            assert!(end["answered_at"].as_str() <= end["ended_at"].as_str());
+            assert_eq!(world.proxy.resources()[0].used, 0);
+            // the caller, who has a 2xx now, says what it wants of it, and nothing comes to life
+            let mut caller = Dialog::of_caller(&answer);
+            world.udp(CALLER, &caller.request("ACK", CALLER, "ack"));
+            assert!(world.take(MCP1).starts_with("ACK "));
+            world.udp(CALLER, &caller.request("BYE", CALLER, "late"));
+            let bye = world.take(MCP1);
+            world.udp(MCP1, &reply(&bye, 481, "", ""));
+            assert!(world.take(CALLER).starts_with("SIP/2.0 481 "));
+            assert_eq!((world.proxy.status().legs, world.ends().len()), (0, 1));
+        }
+        world.proxy.invariant().unwrap();
+    }
+}
+
 #[test]
 fn a_bye_that_overtakes_the_2xx_ends_the_call() {
     let mut world = World::new();

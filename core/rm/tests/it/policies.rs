@@ -479,6 +479,17 @@ fn scenario_59_permissions_hold_for_messages_and_limits_do_not() {
             if let Some(code) = own {
                 assert!(world.take(CALLER).starts_with(&format!("SIP/2.0 {code} ")), "{method}");
             }
+            // whose they are is told, though they have no session
+            if own == Some("403") {
+                let (id, fields) = world.logs.last().unwrap();
+                let call_id = format!("{method}@10.1.1.5");
+                for (name, value) in
+                    [("tenant", "north"), ("profile", "north-main"), ("call_id", &call_id)]
+                {
+                    assert!(fields.contains(&(name, value.to_owned())), "{fields:?}");
+                }
+                assert_eq!(*id, 20304);
+            }
         }
         assert_eq!(world.proxy.status().sessions, 0);
         assert!(world.ends().is_empty());

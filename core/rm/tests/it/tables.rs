@@ -80,7 +80,7 @@ fn selection() {
 
 #[test]
 fn rewriting() {
-    for case in cases(include_str!("testdata/rewrite.txt"), 33) {
+    for case in cases(include_str!("testdata/rewrite.txt"), 34) {
         let [from, uri, headers, expected] = case[..] else { panic!("{case:?}") };
         let mut world = platform::ready();
         let from = platform::caller(from);

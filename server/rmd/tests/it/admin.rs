@@ -176,3 +176,27 @@ fn an_operator_ends_a_call() {
     assert!((cut - 1.0).abs() < 0.5);
     node.stop();
 }
+
+#[test]
+fn a_call_that_is_ended_is_told_whether_or_not_its_client_waits() {
+    const CALLS: u32 = 20;
+    let (media, _) = udp_media();
+    let node = Node::with(&objects(&[(media, "udp")], CALLS));
+    node.until_media(1);
+    for number in 0..CALLS {
+        let name = format!("left{number}");
+        let mut caller = Caller::udp(node.udp(), &name);
+        assert!(caller.invite("18005550100").starts_with("SIP/2.0 200 "));
+        let calls = node.get(&format!("/v1/calls?call_id={name}")).1;
+        let guid = calls.split("\"session\":\"").nth(1).unwrap().split('"').next().unwrap();
+        // a request whose client has gone before it was read is none: then it is sent again
+        node.until("it has ended", || {
+            node.ask_and_go(&format!("DELETE /v1/calls/{guid}"));
+            node.get(&format!("/v1/calls/{guid}")).0 == 404
+        });
+    }
+    let cut = || node.labelled("ringmaster_rm_calls_cut_total", "why=\"operator\"");
+    let told = || node.labelled("ringmaster_log_messages_total", "level=\"NOTE\",log_id=\"10801\"");
+    node.until("each is told", || [cut(), told()] == [f64::from(CALLS); 2]);
+    node.stop();
+}
