@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Rm(Daemon),
     /// The Reporting Server
     Rs(Daemon),
+    /// The Config Server
+    ConfigServer(ConfigServer),
     /// Calls in progress, or one call, or its end
     Calls(Calls),
     /// Limits of tenants and profiles, and how much of each is used
@@ -73,6 +75,15 @@ pub(crate) struct Daemon {
     /// Asks the running daemon instead: exit 0 when the answer is yes, else 1
     #[arg(long, value_name = "live|ready")]
     pub(crate) probe: Option<Probe>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigServer {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// Makes another admin token and prints its file, also beside a running server
+    #[arg(long, conflicts_with = "probe")]
+    pub(crate) new_admin_token: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ pub(crate) mod administer;
 pub(crate) mod alarms;
 pub(crate) mod calls;
 pub(crate) mod check;
+pub(crate) mod config_server;
 pub(crate) mod explain;
 pub(crate) mod limits;
 pub(crate) mod log;

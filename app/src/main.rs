@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Standalone(args) => cmd::standalone::run(&args),
         Command::Rm(args) => cmd::rm::run(&args),
         Command::Rs(args) => cmd::rs::run(&args),
+        Command::ConfigServer(args) => cmd::config_server::run(&args),
         Command::Calls(args) => cmd::calls::run(&args),
         Command::Limits(args) => cmd::limits::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),

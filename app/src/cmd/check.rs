@@ -51,20 +51,27 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     outcome(&problems, &warnings, args.strict)
 }
 
-/// What a start would say of the files of `rm.sip.tls`.
+/// What a start would say of the files of `rm.sip.tls` and `config_server.tls`.
 fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
-    let Some(block) = &settings.rm.sip.tls else { return };
-    let problem = |code, message| Problem {
-        code,
-        at: Position::default(),
-        path: "rm.sip.tls".to_owned(),
-        message,
-        file: Some(file.display().to_string().into()),
-        object: None,
-    };
-    match rmd::check_tls(block, Clock::start().now().wall) {
-        Ok(strange) => warnings.extend(strange.into_iter().map(|text| problem("W404", text))),
-        Err(fault) => problems.push(problem("E105", fault)),
+    let now = Clock::start().now().wall;
+    let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
+    let config = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
+    for (path, found) in [("rm.sip.tls", sip), ("config_server.tls", config)] {
+        let problem = |code, message| Problem {
+            code,
+            at: Position::default(),
+            path: path.to_owned(),
+            message,
+            file: Some(file.display().to_string().into()),
+            object: None,
+        };
+        match found {
+            None => {}
+            Some(Ok(strange)) => {
+                warnings.extend(strange.into_iter().map(|text| problem("W404", text)));
+            }
+            Some(Err(fault)) => problems.push(problem("E105", fault)),
+        }
     }
 }
 

@@ -94,11 +94,20 @@ pub(crate) fn failure(error: StartError) -> Failure {
 
 /// Asks the running daemon.
 pub(crate) fn asked(http: std::net::SocketAddr, probe: Probe) -> Result<(), Failure> {
+    asked_by("http", http, probe)
+}
+
+/// The same over `http` or `https`.
+pub(crate) fn asked_by(
+    scheme: &str,
+    http: std::net::SocketAddr,
+    probe: Probe,
+) -> Result<(), Failure> {
     let path = match probe {
         Probe::Live => "/live",
         Probe::Ready => "/ready",
     };
-    match ask::probe(http, path) {
+    match ask::probe(scheme, http, path) {
         Some(200) => Ok(()),
         Some(status) => Err(Failure::new(Exit::No, format!("{http}{path}: {status}"))),
         None => Err(Failure::new(Exit::No, format!("{http}{path}: no answer"))),

@@ -1,15 +1,19 @@
-//! `ringmaster standalone`: RM and RS in one process; `--demo` adds callers and media servers.
+//! `ringmaster standalone`: RM, RS and Config Server in one process; `--demo` adds callers and
+//! media servers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use config::Settings;
+use configd::ConfigServer;
+use model::config::Document;
 use net::Clock;
 use rmd::{Rm, RmParts, Stop};
 use rsd::{Rs, RsParts};
+use telemetry::Log;
 
-use super::{rm, rs};
+use super::{config_server, rm, rs};
 use crate::cli::Standalone;
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
@@ -51,13 +55,17 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, text));
     }
     let mut simulation = Simulation::new(CALLERS);
-    let objects = objects(args, &settings, &mut simulation)?;
+    let (objects, documents) = objects(args, &settings, &mut simulation)?;
     let log = settings::log(&settings.log)?;
     objects.warn(&log, &settings.rm.name);
     let Objects { snapshot, source, .. } = objects;
     let signals = signals::listen()?;
     let clock = Clock::start();
 
+    let server = match settings.config_file {
+        Some(_) => None,
+        None => Some(config_server(&settings, documents, args.demo, &log, clock)?),
+    };
     let rs = Rs::start(RsParts { settings: settings.clone(), log: log.clone(), clock })
         .map_err(rs::failure)?;
     let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };
@@ -75,6 +83,9 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     })?;
     rm::show(&rm);
     rs::show(&rs);
+    if let Some(server) = &server {
+        config_server::show(server);
+    }
     rm::wait_until_ready(&rm);
     daemon::ready();
     if args.demo {
@@ -90,6 +101,13 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     let outcome = rm::end(rm, &log);
     rs.stop();
     let outcome = outcome.and(rs::end(rs, &log));
+    let outcome = match server {
+        Some(server) => {
+            server.stop();
+            outcome.and(config_server::end(server, &log))
+        }
+        None => outcome,
+    };
     let simulated =
         simulated.map_err(|error| Failure::new(Exit::Internal, error.to_string())).map(drop);
     second.outcome().and(outcome).and(simulated)
@@ -106,14 +124,37 @@ fn wait(rm: &Rm, asked: &Receiver<Ask>) -> Ask {
     }
 }
 
-/// Objects of the settings' file, or the embedded ones with the demo's media servers.
+/// The Config Server, which an empty directory begins with the embedded objects; those of the demo
+/// name the media servers of this run.
+fn config_server(
+    settings: &Settings,
+    documents: Vec<Document>,
+    demo: bool,
+    log: &Log,
+    clock: Clock,
+) -> Result<ConfigServer, Failure> {
+    let parts = configd::Parts {
+        settings: settings.clone(),
+        seed: Some(documents.clone()),
+        log: log.clone(),
+        clock,
+    };
+    let server = ConfigServer::start(parts).map_err(config_server::failure)?;
+    if demo {
+        server.apply(documents, "demo").map_err(config_server::failure)?;
+    }
+    Ok(server)
+}
+
+/// Objects of the settings' file, or the embedded ones with the demo's media servers; those as
+/// documents too.
 fn objects(
     args: &Standalone,
     settings: &Settings,
     simulation: &mut Simulation,
-) -> Result<Objects, Failure> {
+) -> Result<(Objects, Vec<Document>), Failure> {
     if let Some(file) = rmd::Objects::of(settings) {
-        return settings::from_file(&file);
+        return Ok((settings::from_file(&file)?, Vec::new()));
     }
     let mut media = Vec::new();
     if args.demo {
@@ -121,7 +162,7 @@ fn objects(
             media.push(simulation.media(SocketAddr::new(MEDIA, 0), Some(HOLD)).map_err(local)?);
         }
     }
-    settings::embedded(&media)
+    Ok((settings::embedded(&media)?, config::embedded_objects(&media)))
 }
 
 fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), Failure> {
@@ -154,7 +195,8 @@ fn sip(rm: &Rm) -> Option<SocketAddr> {
 
 /// The usual ports where they are free, others where they are not.
 fn free_ports() -> Vec<(&'static str, String)> {
-    let [sip, monitor, rm_http, broker, rs_http] = [5060, 5064, 8300, 61616, 8080].map(free);
+    let [sip, monitor, rm_http, broker, rs_http, config] =
+        [5060, 5064, 8300, 61616, 8080, 8888].map(free);
     let listen = format!("[\"udp:127.0.0.1:{sip}\", \"tcp:127.0.0.1:{sip}\"]");
     vec![
         ("RINGMASTER_RM__SIP__LISTEN", listen),
@@ -163,6 +205,7 @@ fn free_ports() -> Vec<(&'static str, String)> {
         ("RINGMASTER_RM__REPORTING__BROKER", format!("tcp://127.0.0.1:{broker}")),
         ("RINGMASTER_RS__BROKER", format!("127.0.0.1:{broker}")),
         ("RINGMASTER_RS__HTTP", format!("127.0.0.1:{rs_http}")),
+        ("RINGMASTER_CONFIG_SERVER__LISTEN", format!("127.0.0.1:{config}")),
     ]
 }
 

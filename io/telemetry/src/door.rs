@@ -4,8 +4,8 @@
 //! Knows little of HTTP: what is behind it is the daemon's. Beyond its limit a newcomer takes the
 //! place of whoever has waited longest without a whole request, so that slow visitors never keep
 //! a probe out. Where everybody's request is being answered it waits, and the kernel's queue holds
-//! the others back. With TLS a handshake is the first thing that has its time, and few are under way
-//! at once; from one address come only so many.
+//! the others back. With TLS a handshake is the first thing that has its time, and few are under
+//! way at once; from one address come only so many.
 
 mod crowd;
 mod seat;

@@ -105,6 +105,13 @@ impl Books {
         self.desk.away.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// How long ago the writer turned last; with nothing to do it turns every ten seconds.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let turned = self.desk.turned.load(std::sync::atomic::Ordering::Relaxed);
+        self.desk.time().since(Millis(turned))
+    }
+
     /// Carries out a transaction: all of it becomes one revision, on disk before this returns, or
     /// nothing does. One that changes nothing makes no revision. A dry run says the same, and
     /// neither waits for the writer nor holds him up.

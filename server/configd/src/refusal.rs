@@ -22,6 +22,8 @@ pub enum Refusal {
     Forbidden(String),
     /// No such object, revision or route.
     NotFound(String),
+    /// A route that has not this method.
+    MethodNotAllowed,
     /// Made by somebody else meanwhile, or the last admin token.
     Conflict(String),
     /// What is to be deleted is still referenced: E203.
@@ -83,6 +85,9 @@ impl Refusal {
             Self::Unauthenticated => entry("unauthenticated", 401, "a valid token is needed"),
             Self::Forbidden(_) => entry("forbidden", 403, "the token does not allow it"),
             Self::NotFound(_) => entry("not-found", 404, "there is no such thing"),
+            Self::MethodNotAllowed => {
+                entry("method-not-allowed", 405, "the route has not this method")
+            }
             Self::Conflict(_) => entry("conflict", 409, "it is at odds with what is there"),
             Self::InUse(_) => entry("in-use", 409, "it is still referenced"),
             Self::AmbiguousName(_) => {
@@ -151,9 +156,10 @@ impl fmt::Display for Refusal {
             Self::PreconditionFailed { current } => write!(f, "it is at revision {current}"),
             Self::PreconditionRequired => f.write_str("send If-Match or If-None-Match: *"),
             Self::TooManyRequests { retry_after } => write!(f, "try again in {retry_after} s"),
-            Self::Unauthenticated | Self::StoreUnavailable | Self::Busy => {
-                f.write_str(self.entry().title)
-            }
+            Self::Unauthenticated
+            | Self::MethodNotAllowed
+            | Self::StoreUnavailable
+            | Self::Busy => f.write_str(self.entry().title),
         }
     }
 }
@@ -172,6 +178,7 @@ mod tests {
             (Refusal::Unauthenticated, "unauthenticated", 401),
             (Refusal::Forbidden("f".to_owned()), "forbidden", 403),
             (Refusal::NotFound("n".to_owned()), "not-found", 404),
+            (Refusal::MethodNotAllowed, "method-not-allowed", 405),
             (Refusal::Conflict("c".to_owned()), "conflict", 409),
             (Refusal::InUse(Vec::new()), "in-use", 409),
             (Refusal::AmbiguousName(Vec::new()), "ambiguous-name", 409),

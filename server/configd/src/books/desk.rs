@@ -4,7 +4,7 @@
 //! disk before it is seen by anybody.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(super) struct Desk {
     /// States of earlier revisions that somebody asked for.
     pub(super) earlier: Mutex<VecDeque<Arc<State>>>,
     pub(super) away: AtomicBool,
+    /// When the writer turned last.
+    pub(super) turned: AtomicU64,
 }
 
 impl Desk {
@@ -56,6 +58,7 @@ impl Desk {
     pub(super) fn run(&self) {
         let (mut compacted, mut noted) = (None, self.time());
         loop {
+            self.turned.store(self.time().0, Ordering::Relaxed);
             let (turn, audit) = self.queue.next();
             self.note(&Notes { audit, ..Notes::default() });
             match turn {

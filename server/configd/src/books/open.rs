@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -96,6 +96,7 @@ impl Books {
         }
         let state = state(&loaded)?;
         let clients = loaded.clients.iter().map(|row| (row.name.clone(), row.clone())).collect();
+        let turned = wall().0;
         let desk = Arc::new(Desk {
             store,
             wall,
@@ -109,6 +110,7 @@ impl Books {
             clients: Mutex::new(clients),
             earlier: Mutex::new(VecDeque::new()),
             away: AtomicBool::new(false),
+            turned: AtomicU64::new(turned),
         });
         let run = Arc::clone(&desk);
         let thread = thread::Builder::new().name("config-writer".to_owned());

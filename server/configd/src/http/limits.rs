@@ -1,0 +1,56 @@
+//! All limits of the port: value, unit, reason (ops.md §1.11, §13).
+
+use std::time::Duration;
+
+use telemetry::door::Limits;
+
+/// Connections at once: every watcher, every request and as many probes and idle ones.
+pub(super) const DOOR: Limits =
+    Limits { connections: 2_048, request: Duration::from_secs(10), idle: Duration::from_secs(60) };
+/// Connections of one address.
+pub(super) const PER_ADDRESS: usize = 256;
+/// Requests that are worked on at once; more are refused (`busy`). Probes are not counted.
+pub(super) const IN_FLIGHT: usize = 256;
+/// Event streams at once; more are refused (`busy`).
+pub(super) const WATCHERS: usize = 512;
+/// Bytes of a transaction, also when inflated.
+pub(super) const TRANSACTION: usize = 32 << 20;
+/// Operations of a transaction.
+pub(super) const OPERATIONS: usize = 10_000;
+/// Bytes of one document.
+pub(super) const DOCUMENT: usize = model::config::limits::MAX_DOCUMENT;
+/// Bytes of a body that is no document: tokens, log, clients.
+pub(super) const SMALL: usize = 64 << 10;
+/// Bytes of a backup: a year of history of a large platform.
+pub(super) const BACKUP: usize = 1 << 30;
+/// Time in which a body has to come, and that of a backup.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+/// See [`BODY_TIME`].
+pub(super) const BACKUP_TIME: Duration = Duration::from_secs(600);
+/// Time between two events of a stream on which nothing happens.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Bytes of an event; a larger one is told as `resync`.
+pub(super) const EVENT: usize = 8 << 20;
+/// Items of a list, unless asked, and at most.
+pub(super) const ITEMS: usize = 200;
+/// See [`ITEMS`].
+pub(super) const ITEMS_MOST: usize = 1_000;
+/// Bytes of a page: it ends with the item that reaches them.
+pub(super) const PAGE: usize = 8 << 20;
+/// Bytes of one piece of an answer that is sent while it is made, and pieces that wait.
+pub(super) const PIECE: usize = 64 << 10;
+/// See [`PIECE`].
+pub(super) const PIECES: usize = 4;
+/// Answers from so many bytes on are compressed for whoever takes that.
+pub(super) const COMPRESSED: u64 = 1 << 10;
+/// Failed logins of one source in a minute.
+pub(super) const FAILURES: u32 = 10;
+/// Sources of failed logins that are remembered; beyond them whoever fails is taken as one of too
+/// many.
+pub(super) const SOURCES: usize = 4_096;
+/// Characters of a message, a request id and a `User-Agent` that are kept.
+pub(super) const MESSAGE: usize = 1_024;
+/// See [`MESSAGE`].
+pub(super) const REQUEST_ID: usize = 128;
+/// See [`MESSAGE`].
+pub(super) const USER_AGENT: usize = 256;

@@ -1,0 +1,11 @@
+//! Port 8888 over real sockets, asked by hand and by OpenSSL.
+
+mod access;
+mod bodies;
+mod house;
+mod lists;
+mod openapi;
+mod scenarios;
+mod scoped;
+mod secure;
+mod stream;
