@@ -61,11 +61,6 @@ impl Desk {
             self.turned.store(self.time().0, Ordering::Relaxed);
             let (turn, audit) = self.queue.next();
             self.note(&Notes { audit, ..Notes::default() });
-            match turn {
-                Turn::Job(job) => job(self),
-                Turn::Idle => {}
-                Turn::End => break,
-            }
             let now = self.time();
             if compacted.is_none_or(|last| now.since(last) >= COMPACT_EVERY) {
                 compacted = Some(now);
@@ -74,6 +69,11 @@ impl Desk {
             if now.since(noted) >= LAZY {
                 noted = now;
                 self.note(&self.queue.lazy());
+            }
+            match turn {
+                Turn::Job(job) => job(self),
+                Turn::Idle => {}
+                Turn::End => break,
             }
         }
         self.note(&self.queue.lazy());

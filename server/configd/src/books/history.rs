@@ -1,13 +1,14 @@
 //! What was: revisions, the configuration at one of them, what differs, and the way back
 //! (ops.md §1.8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use config::settings::Access;
 use model::config::diff::ObjectDiff;
-use model::config::{Document, Kind};
+use model::config::{Changed, Document, Key, Kind, Object, Set};
 use model::id::{Dbid, Revision};
+use model::schema::Problem;
 use model::tree::from_json;
 
 use super::Books;
@@ -300,8 +301,7 @@ impl Desk {
                 plan.puts.push(again(&after, before));
             }
         }
-        let counters = state.counters.clone();
-        prepare::build(state, &plan, counters, who, stamp)
+        Ok(prepare::restored(state, &plan, &target.set, stamp))
     }
 }
 
@@ -311,7 +311,7 @@ pub(super) fn between(old: &State, new: &State) -> Vec<Item> {
         state.set.by_dbid(kind, dbid).and_then(|object| state.entry(object))
     };
     let numbers = old.metas.keys().chain(new.metas.keys());
-    let numbers: std::collections::BTreeSet<_> = numbers.copied().collect();
+    let numbers: BTreeSet<_> = numbers.copied().collect();
     let differ = |number: (Kind, Dbid)| {
         let (before, after) = (entry(old, number), entry(new, number));
         let digest = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.object.digest);
@@ -344,7 +344,7 @@ fn undone(
 ) -> Result<State, Refusal> {
     let mut metas = Arc::clone(&now.metas);
     let table = Arc::make_mut(&mut metas);
-    let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+    let (mut puts, mut deletes, mut was) = (Vec::new(), Vec::new(), Vec::new());
     for (number, entry) in before {
         let current = now.set.by_dbid(number.0, number.1).map(|object| object.key.clone());
         match entry {
@@ -352,6 +352,7 @@ fn undone(
                 deletes.extend(current.filter(|key| *key != entry.object.key));
                 table.insert(number, Arc::clone(&entry.meta));
                 puts.push(document(&entry, puts.len() + 1));
+                was.push(entry);
             }
             None => {
                 deletes.extend(current);
@@ -361,7 +362,24 @@ fn undone(
     }
     let named: Vec<_> = puts.iter().filter_map(|put| super::resolve::head(&put.root)).collect();
     deletes.retain(|key| !named.contains(key));
-    let changed = now.set.change(puts, &deletes, &[]).map_err(Refusal::Invalid)?;
+    let changed = now.set.change(puts, &deletes, &[]);
+    // names that have had several numbers do not change back in one step
+    let changed = changed.or_else(|_| anew(&now.set, &deletes, was)).map_err(Refusal::Invalid)?;
     let digest = changed.set.digest();
     Ok(State { revision, set: changed.set, digest, metas, ..State::clone(now) })
+}
+
+/// The set with these objects and without those, made from nothing.
+fn anew(now: &Set, deletes: &[Key], was: Vec<Entry>) -> Result<Changed, Vec<Problem>> {
+    let replaced: BTreeSet<&Key> =
+        deletes.iter().chain(was.iter().map(|entry| &entry.object.key)).collect();
+    let stay = now.objects().filter(|object| !replaced.contains(&object.key));
+    let all = stay.chain(was.iter().map(|entry| &entry.object));
+    let document = |(number, object): (usize, &Arc<Object>)| Document {
+        file: None,
+        number,
+        size: 0,
+        root: from_json(&object.json),
+    };
+    Set::default().change((1..).zip(all).map(document).collect(), &[], &[])
 }

@@ -96,7 +96,7 @@ pub(super) fn transaction(
 }
 
 /// A plan whose documents have their numbers.
-pub(super) fn build(
+fn build(
     state: &State,
     plan: &Plan,
     counters: Counters,
@@ -128,6 +128,13 @@ pub(super) fn build(
     }
     let warnings = faults::seen(changed.warnings, &changed.set, &who.scope);
     Ok(building.finish(items, counters, warnings))
+}
+
+/// A state that was, made anew; it was checked when its set was made.
+pub(super) fn restored(state: &State, plan: &Plan, set: &Set, stamp: &Stamp) -> Prepared {
+    let differs = vec![true; plan.puts.len()];
+    let building = Building { state, plan, differs: &differs, set, stamp };
+    building.finish(building.items(), state.counters.clone(), Vec::new())
 }
 
 /// Validation of the resulting set.

@@ -1,0 +1,201 @@
+//! Stores that do less than they say: the suite has to find each of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use configd::store::sqlite::Sqlite;
+use configd::store::{
+    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, RevisionQuery,
+    RevisionRow, Store, StoreError, Stored, TokenRow,
+};
+use model::id::Revision;
+use model::time::Millis;
+
+use crate::conformance::SUITE;
+use crate::house::Make;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    ForgetsDeletes,
+    ForgetsCounters,
+    ForgetsNumbersThatAreGone,
+    ForgetsWhatChanged,
+    OverwritesOthers,
+    MixesUpTheOrder,
+    IgnoresTheActor,
+    LosesLastUse,
+    LosesLines,
+    ChangesLines,
+    KeepsRevokedTokens,
+    KeepsEverything,
+    KeepsTooLittle,
+    BacksUpHalf,
+    RestoresOver,
+}
+
+const FAULTS: [Fault; 15] = [
+    Fault::ForgetsDeletes,
+    Fault::ForgetsCounters,
+    Fault::ForgetsNumbersThatAreGone,
+    Fault::ForgetsWhatChanged,
+    Fault::OverwritesOthers,
+    Fault::MixesUpTheOrder,
+    Fault::IgnoresTheActor,
+    Fault::LosesLastUse,
+    Fault::LosesLines,
+    Fault::ChangesLines,
+    Fault::KeepsRevokedTokens,
+    Fault::KeepsEverything,
+    Fault::KeepsTooLittle,
+    Fault::BacksUpHalf,
+    Fault::RestoresOver,
+];
+
+#[test]
+fn the_suite_finds_every_fault() {
+    for fault in FAULTS {
+        let make: Make = Arc::new(move |dir: &Path| {
+            let inner = Sqlite::open(dir, Millis(0)).unwrap();
+            Box::new(Faulty { inner, fault, lines: AtomicU64::new(0) })
+        });
+        let found =
+            SUITE.iter().any(|(_, part)| catch_unwind(AssertUnwindSafe(|| part(&make))).is_err());
+        assert!(found, "{fault:?} was not found");
+    }
+}
+
+struct Faulty {
+    inner: Sqlite,
+    fault: Fault,
+    lines: AtomicU64,
+}
+
+impl Faulty {
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+}
+
+impl Store for Faulty {
+    fn load(&self) -> Result<Loaded, StoreError> {
+        self.inner.load()
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let mut commit = commit.clone();
+        if self.is(Fault::ForgetsDeletes) {
+            commit.objects.retain(|stored| matches!(stored, Stored::Put(_)));
+        }
+        if self.is(Fault::ForgetsCounters) {
+            commit.counters.clear();
+        }
+        if self.is(Fault::ForgetsNumbersThatAreGone) {
+            commit.gone.clear();
+        }
+        if self.is(Fault::ForgetsWhatChanged) {
+            commit.changes.clear();
+        }
+        match self.inner.commit(&commit) {
+            Err(StoreError::Moved(_)) if self.is(Fault::OverwritesOthers) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    fn revisions(&self, query: &RevisionQuery) -> Result<Vec<RevisionRow>, StoreError> {
+        let mut query = query.clone();
+        if self.is(Fault::IgnoresTheActor) {
+            query.actor = None;
+        }
+        self.inner.revisions(&query)
+    }
+
+    fn changes(&self, from: Revision, to: Revision) -> Result<Vec<ChangeRow>, StoreError> {
+        let mut rows = self.inner.changes(from, to)?;
+        if self.is(Fault::MixesUpTheOrder) {
+            rows.reverse();
+            for row in &mut rows {
+                row.revision = Revision(from.0 + to.0 - row.revision.0);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn last_dbid(&self, kind: &str, tenant: &str, name: &str) -> Result<Option<u32>, StoreError> {
+        self.inner.last_dbid(kind, tenant, name)
+    }
+
+    fn compact(&self, keep: &Keep) -> Result<Option<Revision>, StoreError> {
+        let mut keep = *keep;
+        if self.is(Fault::KeepsEverything) {
+            keep.newest = u64::MAX;
+        }
+        if self.is(Fault::KeepsTooLittle) {
+            keep.since = Millis(u64::MAX);
+        }
+        self.inner.compact(&keep)
+    }
+
+    fn token(&self, id: &str) -> Result<Option<TokenRow>, StoreError> {
+        self.inner.token(id)
+    }
+
+    fn put_token(&self, token: &TokenRow, audit: &AuditRow) -> Result<(), StoreError> {
+        self.inner.put_token(token, audit)
+    }
+
+    fn delete_token(&self, id: &str, audit: &AuditRow) -> Result<(), StoreError> {
+        let id = if self.is(Fault::KeepsRevokedTokens) { "" } else { id };
+        self.inner.delete_token(id, audit)
+    }
+
+    fn note(&self, notes: &Notes) -> Result<(), StoreError> {
+        let mut notes = notes.clone();
+        if self.is(Fault::LosesLastUse) {
+            notes.used.clear();
+        }
+        if self.is(Fault::LosesLines) {
+            let lines = &self.lines;
+            notes.audit.retain(|_| lines.fetch_add(1, Ordering::Relaxed) % 3 != 2);
+        }
+        self.inner.note(&notes)
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
+        let mut lines = self.inner.audit(query)?;
+        if self.is(Fault::ChangesLines) {
+            lines.iter_mut().for_each(|line| line.problem = None);
+        }
+        Ok(lines)
+    }
+
+    fn dump(
+        &self,
+        each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.inner.dump(&mut |record| match record {
+            Record::DbidGone { .. } if self.is(Fault::BacksUpHalf) => Ok(()),
+            record => each(record),
+        })
+    }
+
+    fn replace(
+        &self,
+        records: &mut dyn Iterator<Item = Result<Record, StoreError>>,
+    ) -> Result<(), StoreError> {
+        if !self.is(Fault::RestoresOver) {
+            return self.inner.replace(records);
+        }
+        // what was there stays beside what comes
+        let mut both: Vec<Result<Record, StoreError>> = Vec::new();
+        self.inner.dump(&mut |record| {
+            if matches!(record, Record::Object(_)) {
+                both.push(Ok(record));
+            }
+            Ok(())
+        })?;
+        let mut all = both.into_iter().chain(records);
+        self.inner.replace(&mut all)
+    }
+}

@@ -1,0 +1,168 @@
+//! Tokens for some tenants: nothing else is visible, nothing else changes (ops.md §1.12).
+
+use config::settings::Access;
+use configd::Who;
+use configd::books::Event;
+use configd::transaction::{Operation, Transaction, When};
+use configd::who::Scope;
+use model::config::{Key, Kind};
+use model::id::Revision;
+
+use crate::house::{
+    House, admin, delete, documents_of, numbers, only, profile, puts, sqlite, target, tenant,
+};
+
+fn acme() -> Who {
+    let scope = Scope::of(vec!["acme".to_owned()]);
+    Who { actor: "acme-ci".to_owned(), role: Access::Editor, scope, ..admin() }
+}
+
+fn below(parent: &str, name: &str) -> String {
+    format!("kind: Tenant\nname: {name}\nspec: {{ parent: {parent} }}\n")
+}
+
+fn platform() -> House {
+    let house = House::new(&sqlite());
+    house.apply(&documents_of(&[
+        tenant("acme", 1),
+        tenant("rival", 1),
+        below("acme", "sub"),
+        profile("acme", "p"),
+        profile("rival", "secret"),
+        numbers("rival", "hidden", "secret", &["1800555*"]),
+        numbers("acme", "n", "p", &["100"]),
+        "kind: Application\nname: rm-1\nspec: { type: resource-manager }\n".to_owned(),
+    ]));
+    house
+}
+
+#[test]
+fn it_sees_its_tenants_what_they_own_and_what_lies_below() {
+    let house = platform();
+    let now = house.books().now();
+    let who = acme();
+    let seen: Vec<String> = now
+        .set
+        .objects()
+        .filter(|object| who.scope.sees(&now.set, &object.key))
+        .map(|object| object.key.to_string())
+        .collect();
+    assert_eq!(seen, ["Tenant acme", "Tenant sub", "IvrProfile acme/p", "DidGroup acme/n"]);
+    let find = |kind, tenant: &str, name: &str| now.find(&target(kind, tenant, name), &who.scope);
+    assert!(find(Kind::Tenant, "", "acme").is_ok());
+    for (kind, tenant, name) in [
+        (Kind::Tenant, "", "rival"),
+        (Kind::Tenant, "", "Environment"),
+        (Kind::IvrProfile, "rival", "secret"),
+        (Kind::IvrProfile, "rival", "dbid:102"),
+        (Kind::Application, "", "rm-1"),
+    ] {
+        assert_eq!(find(kind, tenant, name).unwrap_err().entry().name, "not-found", "{name}");
+    }
+}
+
+#[test]
+fn it_changes_its_own_and_nothing_else() {
+    let house = platform();
+    let may = |transaction| house.transact_as(transaction, &acme());
+    for yaml in [
+        profile("acme", "more"),
+        below("sub", "deeper"),
+        profile("sub", "q"),
+        below("acme", "sub").replace("spec:", "enabled: false\nspec:"),
+    ] {
+        assert_eq!(may(puts(&yaml)).unwrap().changed, 1, "{yaml}");
+    }
+    let before = house.digest();
+    let moved = |name: &str, parent: &str| puts(&below(parent, name));
+    let forbidden = [
+        puts(&tenant("acme", 9)),
+        puts(&tenant("new", 9)),
+        puts(&profile("rival", "x")),
+        puts(&profile("rival", "secret")),
+        puts(&profile("Environment", "x")),
+        puts("kind: Application\nname: rm-2\nspec: { type: resource-manager }\n"),
+        moved("sub", "rival"),
+        moved("rival", "acme"),
+        puts(&documents_of(&[profile("acme", "fine"), profile("rival", "x")])),
+        only(delete(Kind::Tenant, "", "acme")),
+    ];
+    for transaction in forbidden {
+        let refusal = may(transaction.clone()).unwrap_err();
+        assert_eq!(refusal.entry().name, "forbidden", "{transaction:?}: {refusal}");
+        let dry = may(Transaction { dry_run: true, ..transaction }).unwrap_err();
+        assert_eq!(dry, refusal);
+    }
+    let unseen = may(only(delete(Kind::IvrProfile, "rival", "secret"))).unwrap_err();
+    assert_eq!(unseen.entry().name, "not-found");
+    let all = house.run(house.books().rollback(Revision(1), "", false, &acme())).unwrap_err();
+    assert_eq!(all.entry().name, "forbidden");
+    assert_eq!(house.digest(), before);
+    let labelled = "labels: { team: a }\n";
+    house.apply(&documents_of(&[
+        format!("{}{labelled}", profile("acme", "p2")),
+        format!("{}{labelled}", profile("rival", "p2")),
+    ]));
+    let prune = Some(("team".to_owned(), "a".to_owned()));
+    let pruned = may(Transaction { prune, ..Transaction::default() }).unwrap();
+    assert_eq!(pruned.changed, 1);
+    assert!(house.dbid(Kind::IvrProfile, "rival", "p2").is_some());
+    let whole = Operation::Delete {
+        target: target(Kind::Tenant, "", "sub"),
+        when: When::Always,
+        cascade: true,
+    };
+    assert_eq!(may(only(whole)).unwrap().changed, 3);
+}
+
+#[test]
+fn no_text_names_what_it_does_not_see() {
+    let house = platform();
+    for yaml in [
+        numbers("acme", "n", "p", &["100", "18005550100"]),
+        below("acme", "Rival"),
+        "kind: DidGroup\nname: m\ntenant: acme\nspec: { profile: secret, dids: ['7'] }\n"
+            .to_owned(),
+    ] {
+        let refusal = house.transact_as(puts(&yaml), &acme()).unwrap_err();
+        let mut text = refusal.to_string();
+        for problem in refusal.problems() {
+            text.push_str(&format!("{problem:?}"));
+        }
+        assert_eq!(refusal.entry().name, "invalid", "{text}");
+        for hidden in ["hidden", "1800555*", "tenant \"rival\""] {
+            assert!(!text.contains(hidden), "{hidden}: {text}");
+        }
+    }
+    let e301 =
+        house.transact_as(puts(&numbers("acme", "n", "p", &["18005550100"])), &acme()).unwrap_err();
+    assert!(e301.to_string().contains("\"18005550100\""), "its own is told: {e301}");
+}
+
+#[test]
+fn what_it_hears_of_a_change_is_its_part() {
+    let house = platform();
+    let mut watcher = house.books().watch(None).unwrap();
+    house.apply(&documents_of(&[tenant("acme", 2), tenant("rival", 2)]));
+    let mine = |event: Event| {
+        let Event::Change(told) = event else { panic!("{event:?}") };
+        let items = told.change.items.iter().filter_map(|item| item.seen_by(&acme().scope));
+        items.map(|item| (item.op(), item.key().unwrap().to_string())).collect::<Vec<_>>()
+    };
+    let one = |op: &'static str, key: &str| vec![(op, key.to_owned())];
+    assert_eq!(mine(house.run(watcher.next())), one("update", "Tenant acme"));
+    house.apply(&below("rival", "sub"));
+    assert_eq!(mine(house.run(watcher.next())), one("delete", "Tenant sub"), "it has left");
+    house.apply(&below("acme", "sub"));
+    assert_eq!(mine(house.run(watcher.next())), one("create", "Tenant sub"), "it is back");
+    house.transact(only(delete(Kind::Tenant, "", "sub"))).unwrap();
+    assert_eq!(mine(house.run(watcher.next())), one("delete", "Tenant sub"));
+
+    let scope = acme().scope;
+    let (_, diff) = house.run(house.books().revision(Revision(2), &scope)).unwrap();
+    assert!(diff.iter().map(|one| &*one.name).eq(["acme"]));
+    let diff = house.run(house.books().diff(Revision(1), Revision(5), &scope)).unwrap();
+    assert!(diff.iter().map(|one| &*one.name).eq(["acme", "sub"]), "{diff:?}");
+    let key = Key { kind: Kind::Tenant, tenant: "Environment".to_owned(), name: "sub".to_owned() };
+    assert!(!scope.sees(&house.books().now().set, &key), "it is no more");
+}
