@@ -7,11 +7,14 @@
 //! segments, one probe per length that some prefix has. Stage select asks; whether patterns of two
 //! tenants share a number is `overlap`'s question.
 
+mod edit;
 mod index;
+mod others;
 mod overlap;
 mod pattern;
 mod plain;
 
+pub(crate) use edit::Edit;
 pub use index::DidIndex;
 pub use overlap::{Clash, Entry, clashes};
 pub use pattern::{Pattern, PatternError, normalise, normalise_into};

@@ -6,6 +6,7 @@
 //! stamped into every record. `Environment` (dbid 1) is always there, as tenant 0.
 
 pub(crate) mod build;
+pub(crate) mod link;
 mod policies;
 mod view;
 
@@ -17,22 +18,28 @@ use crate::did::DidIndex;
 use crate::id::{Dbid, Revision};
 pub use policies::{Layer, Level};
 use smallvec::SmallVec;
-use view::{Names, Views};
+use std::sync::Arc;
+use view::{Names, Views, folded};
 
-/// One state of the configuration.
-#[derive(Debug)]
+/// Objects of one kind.
+type List<T> = Arc<[Arc<T>]>;
+
+/// One state of the configuration. A copy is cheap: it shares all objects.
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Its number.
     pub revision: Revision,
-    tenants: Vec<Tenant>,
-    profiles: Vec<Profile>,
-    did_groups: Vec<DidGroup>,
-    groups: Vec<Group>,
-    resources: Vec<Resource>,
-    applications: Vec<Application>,
+    tenants: List<Tenant>,
+    profiles: List<Profile>,
+    did_groups: List<DidGroup>,
+    /// Tenant and profile of each number group: all that a call needs to know of it.
+    did_links: Arc<[(TenantIx, ProfileIx)]>,
+    groups: List<Group>,
+    resources: List<Resource>,
+    applications: List<Application>,
     dids: DidIndex,
     names: Names,
-    views: Views,
+    views: Arc<Views>,
 }
 
 /// What a called number leads to.
@@ -52,6 +59,11 @@ pub struct DidMatch<'s> {
 pub const ENVIRONMENT: TenantIx = TenantIx(0);
 
 impl Snapshot {
+    /// The same state under another number.
+    pub(crate) fn numbered(&self, revision: Revision) -> Self {
+        Self { revision, ..self.clone() }
+    }
+
     /// A tenant.
     ///
     /// # Panics
@@ -87,39 +99,40 @@ impl Snapshot {
 
     /// All tenants: `Environment`, then the others in the order of the documents.
     pub fn tenants(&self) -> impl Iterator<Item = (TenantIx, &Tenant)> {
-        (0..).map(TenantIx).zip(&self.tenants)
+        (0..).map(TenantIx).zip(self.tenants.iter().map(AsRef::as_ref))
     }
 
     /// All profiles in the order of the documents.
     pub fn profiles(&self) -> impl Iterator<Item = (ProfileIx, &Profile)> {
-        (0..).map(ProfileIx).zip(&self.profiles)
+        (0..).map(ProfileIx).zip(self.profiles.iter().map(AsRef::as_ref))
     }
 
     /// All number groups in the order of the documents.
     pub fn did_groups(&self) -> impl Iterator<Item = (DidGroupIx, &DidGroup)> {
-        (0..).map(DidGroupIx).zip(&self.did_groups)
+        (0..).map(DidGroupIx).zip(self.did_groups.iter().map(AsRef::as_ref))
     }
 
     /// All resource groups in the order of the documents.
     pub fn groups(&self) -> impl Iterator<Item = (GroupIx, &Group)> {
-        (0..).map(GroupIx).zip(&self.groups)
+        (0..).map(GroupIx).zip(self.groups.iter().map(AsRef::as_ref))
     }
 
     /// All resources, group by group, in the order of the documents.
     pub fn resources(&self) -> impl Iterator<Item = (ResourceIx, &Resource)> {
-        (0..).map(ResourceIx).zip(&self.resources)
+        (0..).map(ResourceIx).zip(self.resources.iter().map(AsRef::as_ref))
     }
 
     /// The resource of this number in that order.
     #[must_use]
     pub fn nth_resource(&self, number: usize) -> Option<&Resource> {
-        self.resources.get(number)
+        self.resources.get(number).map(AsRef::as_ref)
     }
 
     /// The application of this name.
     #[must_use]
     pub fn application(&self, name: &str) -> Option<&Application> {
-        self.applications.iter().find(|application| application.name == name)
+        let mut all = self.applications.iter().map(AsRef::as_ref);
+        all.find(|application: &&Application| application.name == name)
     }
 
     /// What a number in normal form (`did::normalise`) leads to. Number groups that are disabled
@@ -129,33 +142,33 @@ impl Snapshot {
     pub fn did<'s>(&'s self, normal_number: &'s str) -> Option<DidMatch<'s>> {
         let (pattern, group) = self.dids.find(normal_number)?;
         let group = DidGroupIx(group);
-        let &DidGroup { tenant, profile, .. } = self.did_groups.get(group.index())?;
+        let (tenant, profile) = *self.did_links.get(group.index())?;
         Some(DidMatch { pattern, group, tenant, profile })
     }
 
     /// The tenant of this name: exactly, else without case if that is unique.
     #[must_use]
     pub fn tenant_by_name(&self, name: &str) -> Option<TenantIx> {
-        self.names.tenants.get(name)
+        self.names.tenants.words.get(name)
     }
 
     /// The tenant that has this alias; compared like names.
     #[must_use]
     pub fn tenant_by_alias(&self, alias: &str) -> Option<TenantIx> {
-        self.names.aliases.get(alias)
+        self.names.tenants.aliases.get(alias)
     }
 
     /// The tenant of this DBID.
     #[must_use]
     pub fn tenant_by_dbid(&self, dbid: Dbid) -> Option<TenantIx> {
-        self.names.tenant_dbids.get(&dbid).copied()
+        self.names.tenants.dbids.get(&dbid).copied()
     }
 
     /// The profile of this name that a tenant sees: its own, else the nearest ancestor's; names
     /// compare exactly, then without case if that is unique.
     #[must_use]
     pub fn profile_within(&self, tenant: TenantIx, name: &str) -> Option<ProfileIx> {
-        let alike = self.names.profiles.get(&Names::folded(name))?;
+        let alike = self.names.profiles.alike.get(&folded(name))?;
         let seen = |ix: &&ProfileIx, exact: bool, owner: TenantIx| {
             let profile = self.profile(**ix);
             profile.tenant == owner && (!exact || profile.name == name)
@@ -174,7 +187,7 @@ impl Snapshot {
     /// [`Snapshot::profile_within`].
     #[must_use]
     pub fn profile_anywhere(&self, name: &str) -> Option<ProfileIx> {
-        let alike = self.names.profiles.get(&Names::folded(name))?;
+        let alike = self.names.profiles.alike.get(&folded(name))?;
         let mut exact = alike.iter().filter(|ix| self.profile(**ix).name == name);
         match (exact.next(), exact.next(), alike.as_slice()) {
             (Some(only), None, _) | (None, _, [only]) => Some(*only),
@@ -185,19 +198,19 @@ impl Snapshot {
     /// The profile of this DBID.
     #[must_use]
     pub fn profile_by_dbid(&self, dbid: Dbid) -> Option<ProfileIx> {
-        self.names.profile_dbids.get(&dbid).copied()
+        self.names.profiles.dbids.get(&dbid).copied()
     }
 
     /// The resource of this name.
     #[must_use]
     pub fn resource_by_name(&self, name: &str) -> Option<ResourceIx> {
-        self.names.resources.get(name).copied()
+        self.names.resources.words.get(name).copied()
     }
 
     /// The resource of this DBID.
     #[must_use]
     pub fn resource_by_dbid(&self, dbid: Dbid) -> Option<ResourceIx> {
-        self.names.resource_dbids.get(&dbid).copied()
+        self.names.resources.dbids.get(&dbid).copied()
     }
 
     /// From a tenant to `Environment`, both included.

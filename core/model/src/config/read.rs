@@ -41,14 +41,17 @@ pub(crate) enum Draft {
     Application(Arc<ApplicationDraft>),
 }
 
-/// Objects kind by kind, each kind in the order in which they were added.
-#[derive(Debug, Default)]
+/// Drafts of one kind.
+pub(crate) type List<T> = Arc<[Arc<T>]>;
+
+/// Objects kind by kind, each kind in the order in which they were added; a copy shares them.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Drafts {
-    pub(crate) tenants: Vec<Arc<TenantDraft>>,
-    pub(crate) profiles: Vec<Arc<ProfileDraft>>,
-    pub(crate) did_groups: Vec<Arc<DidGroupDraft>>,
-    pub(crate) groups: Vec<Arc<GroupDraft>>,
-    pub(crate) applications: Vec<Arc<ApplicationDraft>>,
+    pub(crate) tenants: List<TenantDraft>,
+    pub(crate) profiles: List<ProfileDraft>,
+    pub(crate) did_groups: List<DidGroupDraft>,
+    pub(crate) groups: List<GroupDraft>,
+    pub(crate) applications: List<ApplicationDraft>,
 }
 
 /// Reads all documents; `warnings` gets what does not block.
@@ -106,23 +109,63 @@ impl Draft {
 }
 
 impl Drafts {
+    /// The draft at a place of the list of its kind.
+    pub(crate) fn get(&self, kind: Kind, place: usize) -> Option<Draft> {
+        match kind {
+            Kind::Tenant => self.tenants.get(place).cloned().map(Draft::Tenant),
+            Kind::IvrProfile => self.profiles.get(place).cloned().map(Draft::IvrProfile),
+            Kind::DidGroup => self.did_groups.get(place).cloned().map(Draft::DidGroup),
+            Kind::ResourceGroup => self.groups.get(place).cloned().map(Draft::ResourceGroup),
+            Kind::Application => self.applications.get(place).cloned().map(Draft::Application),
+        }
+    }
+
     pub(crate) fn tenant(&self, at: usize) -> Option<&TenantDraft> {
         self.tenants.get(at).map(AsRef::as_ref)
     }
 }
 
+impl Draft {
+    pub(crate) fn tenant(&self) -> Option<&Arc<TenantDraft>> {
+        if let Self::Tenant(draft) = self { Some(draft) } else { None }
+    }
+
+    pub(crate) fn profile(&self) -> Option<&Arc<ProfileDraft>> {
+        if let Self::IvrProfile(draft) = self { Some(draft) } else { None }
+    }
+
+    pub(crate) fn did_group(&self) -> Option<&Arc<DidGroupDraft>> {
+        if let Self::DidGroup(draft) = self { Some(draft) } else { None }
+    }
+
+    pub(crate) fn group(&self) -> Option<&Arc<GroupDraft>> {
+        if let Self::ResourceGroup(draft) = self { Some(draft) } else { None }
+    }
+
+    pub(crate) fn application(&self) -> Option<&Arc<ApplicationDraft>> {
+        if let Self::Application(draft) = self { Some(draft) } else { None }
+    }
+}
+
 impl FromIterator<Draft> for Drafts {
     fn from_iter<I: IntoIterator<Item = Draft>>(all: I) -> Self {
-        let mut drafts = Self::default();
+        let (mut tenants, mut profiles, mut did_groups) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut groups, mut applications) = (Vec::new(), Vec::new());
         for draft in all {
             match draft {
-                Draft::Tenant(draft) => drafts.tenants.push(draft),
-                Draft::IvrProfile(draft) => drafts.profiles.push(draft),
-                Draft::DidGroup(draft) => drafts.did_groups.push(draft),
-                Draft::ResourceGroup(draft) => drafts.groups.push(draft),
-                Draft::Application(draft) => drafts.applications.push(draft),
+                Draft::Tenant(draft) => tenants.push(draft),
+                Draft::IvrProfile(draft) => profiles.push(draft),
+                Draft::DidGroup(draft) => did_groups.push(draft),
+                Draft::ResourceGroup(draft) => groups.push(draft),
+                Draft::Application(draft) => applications.push(draft),
             }
         }
-        drafts
+        Self {
+            tenants: tenants.into(),
+            profiles: profiles.into(),
+            did_groups: did_groups.into(),
+            groups: groups.into(),
+            applications: applications.into(),
+        }
     }
 }

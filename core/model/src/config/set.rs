@@ -7,13 +7,16 @@
 mod blame;
 mod complete;
 mod refer;
+mod shelf;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::check::{Checked, effect, policy, stage};
+use shelf::{Shelf, Slot, laid};
+
+use super::check::{Checked, effect, stage};
 use super::read::{self, Draft};
 use super::{Digest, Document, Key, Kind, Object};
 use crate::id::{Dbid, Revision};
@@ -27,14 +30,11 @@ pub struct Set {
     state: Arc<State>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
-    /// By kind, then DBID.
-    entries: Vec<Entry>,
-    places: BTreeMap<Key, usize>,
+    /// Kind by kind; the drafts that were checked stand in the same order.
+    shelves: [Shelf; 5],
     checked: Checked,
-    /// Of objects that do not go well together (W401, W402).
-    warnings: Vec<Warning>,
 }
 
 #[derive(Clone)]
@@ -80,31 +80,22 @@ impl Set {
             let read = |document| entry(document, problems, &warnings);
             puts.iter().filter_map(read).collect::<Vec<_>>()
         })?;
-        let gone: BTreeSet<&Key> = deletes.iter().collect();
-        let put: BTreeSet<&Key> = puts.iter().map(|entry| &entry.object.key).collect();
-        let stays = |entry: &&Entry| {
-            let key = &entry.object.key;
-            !gone.contains(key) && !put.contains(key)
-        };
-        let kept: Vec<Entry> = self.state.entries.iter().filter(stays).cloned().collect();
         let identity = self.identity(&puts, deletes);
-        let mut entries = kept.clone();
-        entries.extend(puts.iter().cloned());
-        entries.sort_by(|a, b| a.order().cmp(&b.order()));
-        let checked = match (identity.is_empty(), Checked::new(drafts(&entries), own)) {
-            (true, Ok(checked)) => checked,
-            (_, found) => {
-                let inner = found.err().unwrap_or_default();
-                return Err(self.blame(&kept, &puts, deletes, own, identity, inner));
+        let next = self.next(&puts, deletes, own);
+        let state = match (identity.is_empty(), next) {
+            (true, Ok(state)) => state,
+            (_, next) => {
+                let found = next.err().unwrap_or_default();
+                return Err(self.blame(&puts, deletes, own, identity, found));
             }
         };
+        let put: BTreeSet<&Key> = puts.iter().map(|entry| &entry.object.key).collect();
         let old = |key: &Key| self.get(key).cloned();
         let deleted = deletes.iter().filter(|key| !put.contains(key)).filter_map(old).collect();
         let replaced = puts.iter().map(|entry| (old(&entry.object.key), Arc::clone(&entry.object)));
         let replaced = replaced.collect();
         effect::warn(&drafts(&puts), &warnings);
-        let state = State::new(entries, checked);
-        self.news(&state, &puts, &warnings);
+        self.news(&state, &put, &warnings);
         let set = Self { state: Arc::new(state) };
         Ok(Changed { set, puts: replaced, deletes: deleted, warnings: warnings.take() })
     }
@@ -112,51 +103,44 @@ impl Set {
     /// The numbered state that RM runs on.
     #[must_use]
     pub fn snapshot(&self, revision: Revision) -> Snapshot {
-        build::link(&self.state.checked, revision)
+        self.state.checked.snapshot.numbered(revision)
     }
 
     /// An object.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<&Arc<Object>> {
-        let at = self.state.places.get(key)?;
-        self.state.entries.get(*at).map(|entry| &entry.object)
+        self.shelf(key.kind).get(key)
     }
 
     /// The object of this number; resources are no objects of their own.
     #[must_use]
     pub fn by_dbid(&self, kind: Kind, dbid: Dbid) -> Option<&Arc<Object>> {
-        let entries = &self.state.entries;
-        let at = entries.binary_search_by_key(&(kind, dbid), |entry| {
-            (entry.object.key.kind, entry.object.dbid)
-        });
-        entries.get(at.ok()?).map(|entry| &entry.object)
+        self.shelf(kind).by_dbid(dbid)
     }
 
     /// The number of the resource of this name, in whichever group it is.
     #[must_use]
     pub fn resource_dbid(&self, name: &str) -> Option<Dbid> {
-        let Checked { drafts, links, .. } = &self.state.checked;
-        let names = drafts.groups.iter().flat_map(|group| &group.resources);
-        let mut all = names.zip(&links.resource_dbids);
-        all.find(|(resource, _)| resource.name.value == name).map(|(_, dbid)| *dbid)
+        let snapshot = &self.state.checked.snapshot;
+        snapshot.resource_by_name(name).map(|ix| snapshot.resource(ix).dbid)
     }
 
     /// All objects by kind, then DBID.
-    pub fn objects(&self) -> impl ExactSizeIterator<Item = &Arc<Object>> {
-        self.state.entries.iter().map(|entry| &entry.object)
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.state.shelves.iter().flat_map(|shelf| shelf.objects.iter())
     }
 
     /// How many objects there are; at least `Environment`.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a set is never empty")]
     pub fn len(&self) -> usize {
-        self.state.entries.len()
+        self.state.shelves.iter().map(|shelf| shelf.objects.len()).sum()
     }
 
     /// How many patterns of numbers there are.
     #[must_use]
     pub fn dids(&self) -> usize {
-        self.state.checked.drafts.did_groups.iter().map(|group| group.dids.len()).sum()
+        self.state.checked.dids()
     }
 
     /// The same on every side that holds the same objects.
@@ -166,32 +150,92 @@ impl Set {
     }
 
     /// Warnings about objects that were put, and those that the set did not give before.
-    fn news(&self, next: &State, puts: &[Entry], warnings: &Problems) {
-        let put: BTreeSet<&Key> = puts.iter().map(|entry| &entry.object.key).collect();
-        for warning in &next.warnings {
-            let object = warning.object.as_deref().and_then(Key::of);
-            let of_put = object.is_some_and(|key| put.contains(&key));
-            if of_put || !self.state.warnings.iter().any(|old| blame::same(old, warning)) {
-                warnings.note(warning.clone());
+    fn news(&self, next: &State, put: &BTreeSet<&Key>, warnings: &Problems) {
+        let of_put = |warning: &Warning| {
+            let key = warning.object.as_deref().and_then(Key::of);
+            key.is_some_and(|key| put.contains(&key))
+        };
+        let (before, after) = (&self.state.checked.warnings, &next.checked.warnings);
+        let known: BTreeSet<_> = match Arc::ptr_eq(before, after) {
+            true => BTreeSet::new(),
+            false => before.iter().map(blame::said).collect(),
+        };
+        let same = Arc::ptr_eq(before, after);
+        let new =
+            |warning: &&Warning| of_put(warning) || !same && !known.contains(&blame::said(warning));
+        after.iter().filter(new).for_each(|warning| warnings.note(warning.clone()));
+    }
+
+    /// The state after a change, if it is valid.
+    fn next(
+        &self,
+        puts: &[Entry],
+        deletes: &[Key],
+        own: &[SocketAddr],
+    ) -> Result<State, Vec<Problem>> {
+        let mut shelves = self.state.shelves.clone();
+        let mut drafts = self.state.checked.drafts.clone();
+        let out = self.out(puts, deletes);
+        for ((kind, shelf), out) in Kind::ALL.into_iter().zip(&mut shelves).zip(&out) {
+            let mut new: Vec<&Entry> =
+                puts.iter().filter(|entry| entry.object.key.kind == kind).collect();
+            if new.is_empty() && out.is_empty() {
+                continue;
+            }
+            new.sort_by(|a, b| shelf::order(&a.object, &b.object));
+            let slots = shelf.slots(out, &new);
+            *shelf = shelf.next(&slots, &new);
+            lay(&mut drafts, kind, &slots, &new);
+        }
+        let checked = self.state.checked.next(drafts, own)?;
+        Ok(State { shelves, checked })
+    }
+
+    /// The places that a change empties, kind by kind.
+    fn out(&self, puts: &[Entry], deletes: &[Key]) -> [BTreeSet<usize>; 5] {
+        let keys = puts.iter().map(|entry| &entry.object.key).chain(deletes);
+        let mut out: [BTreeSet<usize>; 5] = Default::default();
+        for key in keys {
+            if let Some(place) = self.shelf(key.kind).place(key) {
+                out[key.kind as usize].insert(place);
             }
         }
+        out
+    }
+
+    fn shelf(&self, kind: Kind) -> &Shelf {
+        &self.state.shelves[kind as usize]
+    }
+
+    /// All entries, by kind, then DBID.
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        Kind::ALL.into_iter().flat_map(move |kind| {
+            let objects = self.shelf(kind).objects.iter().enumerate();
+            objects.filter_map(move |(place, object)| {
+                let draft = self.state.checked.drafts.get(kind, place)?;
+                Some(Entry { object: Arc::clone(object), draft })
+            })
+        })
     }
 }
 
-impl State {
-    fn new(entries: Vec<Entry>, checked: Checked) -> Self {
-        let warnings = Problems::default();
-        let snapshot = build::link(&checked, Revision(0));
-        policy::warn(&snapshot, &checked.drafts, &checked.links, &warnings);
-        let keys = entries.iter().map(|entry| entry.object.key.clone());
-        let places = keys.zip(0..).collect();
-        Self { places, entries, checked, warnings: warnings.take() }
+/// The drafts of one kind after a change.
+fn lay(drafts: &mut read::Drafts, kind: Kind, slots: &[Slot], new: &[&Entry]) {
+    fn of<'e, T>(
+        new: &[&'e Entry],
+        draft: impl Fn(&'e Draft) -> Option<&'e Arc<T>>,
+    ) -> Vec<&'e Arc<T>> {
+        new.iter().filter_map(|entry| draft(&entry.draft)).collect()
     }
-}
-
-impl Entry {
-    fn order(&self) -> (Kind, Dbid, &Key) {
-        (self.object.key.kind, self.object.dbid, &self.object.key)
+    let read::Drafts { tenants, profiles, did_groups, groups, applications } = drafts;
+    match kind {
+        Kind::Tenant => *tenants = laid(slots, tenants, &of(new, Draft::tenant)),
+        Kind::IvrProfile => *profiles = laid(slots, profiles, &of(new, Draft::profile)),
+        Kind::DidGroup => *did_groups = laid(slots, did_groups, &of(new, Draft::did_group)),
+        Kind::ResourceGroup => *groups = laid(slots, groups, &of(new, Draft::group)),
+        Kind::Application => {
+            *applications = laid(slots, applications, &of(new, Draft::application));
+        }
     }
 }
 

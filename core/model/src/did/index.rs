@@ -1,18 +1,14 @@
 //! The look-up from a number to its pattern, compact enough for millions of numbers.
 //!
 //! A number of digits is its own key (`plain`): nearly all are, and one is found at one place in
-//! memory. The texts of all other patterns lie in one arena; exact ones and prefixes are found
-//! through a table of indices by a hash that grows with each character, so that every prefix of a
-//! number is probed in one walk. Ranges are cut beforehand into disjoint segments, each owned by
-//! the narrowest range over it.
+//! memory. All other patterns are `others`. A copy is cheap, and a change of it costs the copy of
+//! one list, and all others only if one of them is another.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use hashbrown::HashTable;
-
+use super::others::Others;
 use super::pattern::Pattern;
 use super::plain::{self, Plain};
-use crate::config::limits::MAX_NUMBER;
 
 /// The index from numbers to patterns and the values given with them.
 #[derive(Clone, Default)]
@@ -20,36 +16,7 @@ pub struct DidIndex {
     /// Exact numbers of digits; duplicates are not counted among them.
     plain: Plain,
     duplicates: usize,
-    arena: String,
-    entries: Vec<Text>,
-    exact: HashTable<u32>,
-    prefixes: HashTable<u32>,
-    /// Bit n: some prefix has n characters.
-    lengths: u128,
-    ranges: Vec<Segments>,
-}
-
-/// One pattern: where its text (as printed) lies in the arena, and its value.
-#[derive(Clone, Copy)]
-struct Text {
-    start: u32,
-    /// Length of the text; of a prefix without its star.
-    len: u8,
-    value: u32,
-}
-
-/// The ranges of one length: ascending, disjoint.
-#[derive(Clone, Default)]
-struct Segments {
-    digits: u8,
-    cells: Vec<Segment>,
-}
-
-#[derive(Clone, Copy)]
-struct Segment {
-    low: u64,
-    high: u64,
-    entry: u32,
+    others: Arc<Others>,
 }
 
 impl DidIndex {
@@ -57,32 +24,18 @@ impl DidIndex {
     /// width over one number the one that starts lower.
     #[must_use]
     pub fn build<'p>(patterns: impl IntoIterator<Item = (&'p Pattern, u32)>) -> Self {
-        let mut index = Self::default();
-        let (mut numbers, mut ranges) = (Vec::new(), Vec::new());
+        let (mut numbers, mut others) = (Vec::new(), Vec::new());
         for (pattern, value) in patterns {
-            if let Pattern::Exact(number) = pattern
-                && let Some(key) = plain::key(number)
-            {
-                numbers.push((key, value));
-                continue;
-            }
-            let Some(entry) = index.add_text(pattern, value) else { break };
-            match pattern {
-                Pattern::Exact(number) => index.add_exact(number, entry),
-                Pattern::Prefix(prefix) => index.add_prefix(prefix, entry),
-                Pattern::Range { digits, low, high } => {
-                    ranges.push((*digits, Segment { low: *low, high: *high, entry }));
-                }
+            match pattern.key() {
+                Some(key) => numbers.push((key, value)),
+                None => others.push((pattern, value)),
             }
         }
-        ranges.sort_by_key(|(digits, _)| *digits);
-        for group in ranges.chunk_by(|(a, _), (b, _)| a == b) {
-            let digits = group.first().map_or(0, |(digits, _)| *digits);
-            let cells = cut(group.iter().map(|(_, segment)| *segment));
-            index.ranges.push(Segments { digits, cells });
+        let mut index = Self { plain: Plain::with_room(numbers.len()), ..Self::default() };
+        for (key, value) in numbers {
+            index.duplicates += usize::from(index.plain.insert(key, value).is_err());
         }
-        index.plain = Plain::build(&numbers);
-        index.duplicates = numbers.len() - index.plain.len();
+        index.set_others(others);
         index
     }
 
@@ -90,21 +43,16 @@ impl DidIndex {
     /// its value. An exact number is its own pattern.
     #[must_use]
     pub fn find<'a>(&'a self, number: &'a str) -> Option<(&'a str, u32)> {
-        if let Some(value) = plain::key(number).and_then(|key| self.plain.get(key)) {
-            return Some((number, value));
+        match plain::key(number).and_then(|key| self.plain.get(key)) {
+            Some(value) => Some((number, value)),
+            None => self.others.find(number),
         }
-        let entry = self
-            .find_exact(number)
-            .or_else(|| self.find_range(number))
-            .or_else(|| self.find_prefix(number))?;
-        let text = self.entries.get(entry as usize)?;
-        Some((self.printed(entry, text)?, text.value))
     }
 
     /// How many patterns there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.plain.len() + self.duplicates + self.entries.len()
+        self.plain.len() + self.duplicates + self.others.len()
     }
 
     /// Whether there is none.
@@ -113,72 +61,60 @@ impl DidIndex {
         self.len() == 0
     }
 
-    /// `None` when the arena is full (4 GiB), which the limits of a configuration rule out.
-    fn add_text(&mut self, pattern: &Pattern, value: u32) -> Option<u32> {
-        let start = u32::try_from(self.arena.len()).ok()?;
-        let entry = u32::try_from(self.entries.len()).ok()?;
-        let printed = pattern.to_string();
-        let star = usize::from(matches!(pattern, Pattern::Prefix(_)));
-        let len = u8::try_from(printed.len() - star).ok()?;
-        self.arena.push_str(&printed);
-        self.entries.push(Text { start, len, value });
-        Some(entry)
-    }
-
-    fn add_exact(&mut self, number: &str, entry: u32) {
-        let (hash, arena, entries) = (hash(number), &self.arena, &self.entries);
-        if self.exact.find(hash, |other| text(arena, entries, *other) == number).is_none() {
-            self.exact.insert_unique(hash, entry, |other| self::hash(text(arena, entries, *other)));
+    /// Room for so many numbers at once, if it is empty.
+    pub(super) fn reserve(&mut self, numbers: usize) {
+        if self.plain.len() == 0 {
+            self.plain = Plain::with_room(numbers);
         }
     }
 
-    fn add_prefix(&mut self, prefix: &str, entry: u32) {
-        let (hash, arena, entries) = (hash(prefix), &self.arena, &self.entries);
-        if self.prefixes.find(hash, |other| text(arena, entries, *other) == prefix).is_none() {
-            let rehash = |other: &u32| self::hash(text(arena, entries, *other));
-            self.prefixes.insert_unique(hash, entry, rehash);
+    /// Puts a plain number.
+    ///
+    /// # Errors
+    /// The value that it has already.
+    pub(super) fn insert(&mut self, key: u64, value: u32) -> Result<(), u32> {
+        self.plain.insert(key, value)
+    }
+
+    /// Takes a plain number out.
+    pub(super) fn remove(&mut self, key: u64) {
+        self.plain.remove(key);
+    }
+
+    /// All patterns that are no plain numbers.
+    pub(super) fn set_others<'p>(&mut self, all: impl IntoIterator<Item = (&'p Pattern, u32)>) {
+        self.others = Arc::new(Others::build(all));
+    }
+
+    /// Gives every pattern the value that `to` makes of its value.
+    pub(super) fn renumber(&mut self, to: impl Fn(u32) -> u32) {
+        self.plain.renumber(&to);
+        Arc::make_mut(&mut self.others).renumber(to);
+    }
+
+    /// How many plain numbers there are.
+    pub(super) fn plain_len(&self) -> usize {
+        self.plain.len()
+    }
+
+    /// All plain numbers by their keys.
+    pub(super) fn plain(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.plain.iter()
+    }
+
+    /// The values of the narrowest range and of the longest prefix over a number.
+    pub(super) fn over(&self, number: &str) -> impl Iterator<Item = u32> {
+        self.others.over(number)
+    }
+}
+
+impl Pattern {
+    /// The key of a plain number; `None` for all other patterns.
+    pub(crate) fn key(&self) -> Option<u64> {
+        match self {
+            Self::Exact(number) => plain::key(number),
+            Self::Range { .. } | Self::Prefix(_) => None,
         }
-        self.lengths |= 1 << prefix.len().min(MAX_NUMBER);
-    }
-
-    fn find_exact(&self, number: &str) -> Option<u32> {
-        let same = |entry: &u32| text(&self.arena, &self.entries, *entry) == number;
-        self.exact.find(hash(number), same).copied()
-    }
-
-    fn find_range(&self, number: &str) -> Option<u32> {
-        if !number.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let of_length = |segments: &&Segments| usize::from(segments.digits) == number.len();
-        let cells = &self.ranges.iter().find(of_length)?.cells;
-        let value = number.parse::<u64>().ok()?;
-        let at = cells.partition_point(|segment| segment.high < value);
-        cells.get(at).filter(|segment| segment.low <= value).map(|segment| segment.entry)
-    }
-
-    fn find_prefix(&self, number: &str) -> Option<u32> {
-        let mut best = None;
-        let mut rolling = Rolling::default();
-        for len in 0..=number.len().min(MAX_NUMBER) {
-            if self.lengths & 1 << len != 0 {
-                let prefix = number.get(..len);
-                let same = |entry: &u32| {
-                    prefix.is_some_and(|prefix| text(&self.arena, &self.entries, *entry) == prefix)
-                };
-                best = self.prefixes.find(rolling.value(), same).copied().or(best);
-            }
-            if let Some(byte) = number.as_bytes().get(len) {
-                rolling.push(*byte);
-            }
-        }
-        best
-    }
-
-    fn printed(&self, entry: u32, text: &Text) -> Option<&str> {
-        let next = self.entries.get(entry as usize + 1);
-        let end = next.map_or(self.arena.len(), |next| next.start as usize);
-        self.arena.get(text.start as usize..end)
     }
 }
 
@@ -186,67 +122,4 @@ impl std::fmt::Debug for DidIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DidIndex of {} patterns", self.len())
     }
-}
-
-fn text<'a>(arena: &'a str, entries: &[Text], entry: u32) -> &'a str {
-    let Some(at) = entries.get(entry as usize) else { return "" };
-    let start = at.start as usize;
-    arena.get(start..start + usize::from(at.len)).unwrap_or_default()
-}
-
-/// FNV-1a-64 with a final mix; grows byte by byte. The keys come from the configuration, so that
-/// nobody who calls can aim at a bucket.
-struct Rolling(u64);
-
-impl Default for Rolling {
-    fn default() -> Self {
-        Self(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Rolling {
-    fn push(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    }
-
-    fn value(&self) -> u64 {
-        let mixed = (self.0 ^ self.0 >> 33).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-        mixed ^ mixed >> 33
-    }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut rolling = Rolling::default();
-    text.bytes().for_each(|byte| rolling.push(byte));
-    rolling.value()
-}
-
-/// Cuts overlapping ranges into disjoint segments, each with the narrowest range over it.
-fn cut(ranges: impl Iterator<Item = Segment>) -> Vec<Segment> {
-    let mut starts: Vec<Segment> = ranges.collect();
-    starts.sort_by_key(|range| range.low);
-    let mut bounds: Vec<u64> = starts.iter().flat_map(|r| [r.low, r.high + 1]).collect();
-    bounds.sort_unstable();
-    bounds.dedup();
-    let mut cells: Vec<Segment> = Vec::new();
-    let mut open = BTreeSet::new();
-    let mut coming = starts.iter().peekable();
-    for pair in bounds.windows(2) {
-        let &[low, next] = pair else { continue };
-        while let Some(range) = coming.next_if(|range| range.low == low) {
-            open.insert((range.high - range.low, range.low, range.entry));
-        }
-        while let Some(first) = open.first().copied() {
-            if first.0 + first.1 >= low {
-                break;
-            }
-            open.remove(&first);
-        }
-        let Some((_, _, entry)) = open.first().copied() else { continue };
-        match cells.last_mut() {
-            Some(last) if last.entry == entry && last.high + 1 == low => last.high = next - 1,
-            _ => cells.push(Segment { low, high: next - 1, entry }),
-        }
-    }
-    cells
 }

@@ -240,7 +240,8 @@ fn warnings_are_those_that_the_change_brings() {
 /// One step of a change.
 #[derive(Clone, Debug)]
 enum Step {
-    Put(Value),
+    /// Whether names of what is not there are replaced.
+    Put(Value, bool),
     Delete(Key),
 }
 
@@ -273,12 +274,13 @@ fn object() -> impl Strategy<Value = Value> {
             json!({"kind": "Tenant", "name": name, "spec": spec})
         });
     let services = prop::sample::select(vec!["conference", "gateway", "announcement"]);
-    let profiles = (name(), tenant(), services, prop::option::of(name())).prop_map(
-        |(name, tenant, service, group)| {
+    let rule = prop::sample::select(vec!["reject ^9", "reject ^8", "accept ^7", "wrong ("]);
+    let profiles = (name(), tenant(), services, prop::option::of(name()), rule).prop_map(
+        |(name, tenant, service, group, rule)| {
             let prefer: Vec<&str> = group.into_iter().collect();
             json!({"kind": "IvrProfile", "name": name, "tenant": tenant, "spec": {
                 "service": service, "play": "http://a/b", "prefer": prefer,
-                "policy": {"usage_limit": 2, "dialing_rules": ["! ^9"]}}})
+                "policy": {"usage_limit": 2, "dialing_rules": [rule]}}})
         },
     );
     let dids = prop::collection::btree_set(pattern(), 1..4);
@@ -321,7 +323,8 @@ fn step() -> impl Strategy<Value = Step> {
     let deleted = (kind, tenant(), name()).prop_map(|(kind, tenant, name)| {
         Step::Delete(key(kind, if kind.is_owned() { tenant } else { "Environment" }, name))
     });
-    prop_oneof![4 => object().prop_map(Step::Put), 1 => deleted]
+    let put = (object(), prop::bool::weighted(0.9));
+    prop_oneof![4 => put.prop_map(|(object, mended)| Step::Put(object, mended)), 1 => deleted]
 }
 
 /// A set beside what is said to be in it.
@@ -341,16 +344,59 @@ impl Beside {
         staying.chain(puts.iter().cloned()).collect()
     }
 
+    /// The object with names that mean something.
+    fn mended(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        let there = |kind, tenant: &str, name: &Value| {
+            let name = name.as_str().unwrap_or_default();
+            self.set.get(&key(kind, tenant, name)).is_some()
+        };
+        let key = key_of(&object);
+        if !there(Kind::Tenant, "Environment", &json!(key.tenant)) {
+            object["tenant"] = json!("Environment");
+        }
+        let owner = if key.kind == Kind::Tenant { &key.name } else { &key.tenant }.clone();
+        let visible =
+            |kind, name: &Value| there(kind, &owner, name) || there(kind, "Environment", name);
+        let spec = &mut object["spec"];
+        match key.kind {
+            Kind::Tenant => {
+                if !there(Kind::Tenant, "Environment", &spec["parent"]) {
+                    spec["parent"] = json!("Environment");
+                }
+                if !visible(Kind::IvrProfile, &spec["default_profile"]) {
+                    spec["default_profile"] = Value::Null;
+                }
+                if !self.objects.values().any(|child| child["spec"]["parent"] == key.name) {
+                    spec["policy"]["children"] = Value::Null;
+                }
+            }
+            Kind::IvrProfile if !visible(Kind::ResourceGroup, &spec["prefer"][0]) => {
+                spec["prefer"] = json!([]);
+            }
+            Kind::DidGroup if !visible(Kind::IvrProfile, &spec["profile"]) => {
+                let known = self.objects.keys().filter(|key| key.kind == Kind::IvrProfile);
+                let mut known = known.filter(|known| known.tenant == owner);
+                spec["profile"] = json!(known.next().map_or("a", |known| &known.name));
+            }
+            _ => {}
+        }
+        if key.kind.is_owned() { with_number(object) } else { object }
+    }
+
     fn step(&mut self, steps: &[Step]) -> Result<(), TestCaseError> {
         let mut puts: Vec<Value> = Vec::new();
         let mut deletes: Vec<Key> = Vec::new();
         for step in steps {
             match step {
-                Step::Put(object) if !puts.iter().any(|put| key_of(put) == key_of(object)) => {
-                    puts.push(object.clone());
+                Step::Put(object, mended) => {
+                    let object = if *mended { self.mended(object) } else { object.clone() };
+                    if !puts.iter().any(|put| key_of(put) == key_of(&object)) {
+                        puts.push(object);
+                    }
                 }
                 Step::Delete(key) if self.objects.contains_key(key) => deletes.push(key.clone()),
-                Step::Put(_) | Step::Delete(_) => {}
+                Step::Delete(_) => {}
             }
         }
         let changed = self.set.change(documents(&puts), &deletes, &[]);

@@ -25,7 +25,7 @@ pub(crate) fn check(drafts: &Drafts, links: &mut Links, problems: &Problems) {
         found
     };
     links.templates = Vec::with_capacity(drafts.applications.len());
-    for draft in &drafts.applications {
+    for draft in drafts.applications.iter() {
         draft.connections.iter().for_each(|name| {
             find(name);
         });

@@ -19,7 +19,7 @@ pub(crate) fn check(drafts: &Drafts, links: &Links, problems: &Problems) {
     let there: BTreeSet<(&str, &str)> = parents
         .filter_map(|(at, parent)| Some((name(parent.as_ref()?.index()), name(at))))
         .collect();
-    for tenant in &drafts.tenants {
+    for tenant in drafts.tenants.iter() {
         let parent = tenant.head.name.value.as_str();
         for (child, _) in &tenant.policy.children {
             if !there.contains(&(parent, child.value.as_str())) {

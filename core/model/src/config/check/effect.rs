@@ -9,7 +9,7 @@ use crate::schema::{Place, Placed, Problems};
 pub(crate) fn warn(drafts: &Drafts, warnings: &Problems) {
     drafts.profiles.iter().for_each(|profile| of_profile(profile, warnings));
     drafts.groups.iter().for_each(|group| of_group(group, warnings));
-    for group in &drafts.did_groups {
+    for group in drafts.did_groups.iter() {
         let Some(Placed { value: text, place }) = &group.doubtful else { continue };
         let (name, number) = (&group.head.name.value, normalise(text));
         let text = format!("DID \"{text}\" of group \"{name}\" is the one number {number}");

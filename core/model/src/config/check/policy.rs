@@ -2,51 +2,96 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use super::references::{ENVIRONMENT, Links};
+use super::references::ENVIRONMENT;
+use super::{Links, Step};
 use crate::config::limits::MAX_ADDED_HEADERS;
 use crate::config::read::{Drafts, GroupDraft, PolicyDraft, ProfileDraft, ResourceDraft, RuleBook};
 use crate::config::{ProfileIx, ResourceHost, ResourceTransport, Scheme, Service, TenantIx};
 use crate::map::Map;
-use crate::schema::{Placed, Problems};
+use crate::schema::{Placed, Problems, Warning};
+use crate::snapshot::Snapshot;
 use crate::units::print_duration;
 
-/// Gives back all dialling rules, compiled.
-pub(crate) fn check(
-    drafts: &Drafts,
+/// Gives back all dialling rules, compiled; `known` are those of the old drafts.
+pub(super) fn check(
+    step: &Step<'_>,
     links: &Links,
-    own: &[SocketAddr],
+    known: &Arc<RuleBook>,
     problems: &Problems,
-) -> RuleBook {
-    let mut rules = RuleBook::default();
-    for policy in drafts.tenants.iter().flat_map(|tenant| tenant.policy.with_children()) {
-        values(policy, &mut rules, problems);
+) -> Arc<RuleBook> {
+    let rules = match step.same_rules() {
+        true => Arc::clone(known),
+        false => Arc::new(rules(step.drafts, known, problems)),
+    };
+    for policy in step.new_tenants().flat_map(|tenant| tenant.policy.with_children()) {
+        values(policy, problems);
     }
-    for profile in &drafts.profiles {
-        values(&profile.policy, &mut rules, problems);
+    for profile in step.new_profiles() {
+        values(&profile.policy, problems);
         needs(profile, problems);
     }
-    for group in &drafts.groups {
+    for group in step.new_groups() {
         monitor(group, problems);
         quarantine(group, problems);
         respcode(group.noresource_response_code.as_ref(), problems);
         services(group, problems);
     }
-    resource_names(drafts, problems);
-    addresses(drafts, own, problems);
-    headers(drafts, links, problems);
+    if step.own_differs || !step.deltas.groups.is_same() {
+        resource_names(step.drafts, problems);
+        addresses(step.drafts, step.own, problems);
+    }
+    if !step.deltas.alike() {
+        headers(step.drafts, links, problems);
+    }
     rules
 }
 
-/// E401: usage_limit ≤ level2 ≤ level3; E402; and E405.
-fn values(policy: &PolicyDraft, rules: &mut RuleBook, problems: &Problems) {
-    policy.codes.iter().for_each(|code| respcode(Some(code), problems));
-    for (number, rule) in (1..).zip(&policy.dialing_rules) {
-        if let Err(why) = rules.add(&rule.value) {
-            let text = format!("dialling rule {number}: {why}");
-            problems.note(rule.place.problem("E402", text));
+impl Step<'_> {
+    fn same_rules(&self) -> bool {
+        let (tenants, profiles) = (&self.deltas.tenants, &self.deltas.profiles);
+        let same_tenants = tenants.changes.iter().all(|(old, new)| {
+            let of = |drafts: &Drafts, at: &Option<usize>| {
+                let draft = at.and_then(|at| drafts.tenants.get(at));
+                draft.map(|draft| texts(draft.policy.with_children()))
+            };
+            of(self.old, old) == of(self.drafts, new)
+        });
+        let same_profiles = profiles.changes.iter().all(|(old, new)| {
+            let of = |drafts: &Drafts, at: &Option<usize>| {
+                let draft = at.and_then(|at| drafts.profiles.get(at));
+                draft.map(|draft| texts([&draft.policy]))
+            };
+            of(self.old, old) == of(self.drafts, new)
+        });
+        same_tenants && same_profiles
+    }
+}
+
+fn texts<'d>(policies: impl IntoIterator<Item = &'d PolicyDraft>) -> Vec<String> {
+    let rules = policies.into_iter().flat_map(|policy| &policy.dialing_rules);
+    rules.map(|rule| rule.value.clone()).collect()
+}
+
+/// All dialling rules, and E402.
+fn rules(drafts: &Drafts, known: &RuleBook, problems: &Problems) -> RuleBook {
+    let mut rules = RuleBook::default();
+    let tenants = drafts.tenants.iter().flat_map(|tenant| tenant.policy.with_children());
+    for policy in tenants.chain(drafts.profiles.iter().map(|profile| &profile.policy)) {
+        for (number, rule) in (1..).zip(&policy.dialing_rules) {
+            if let Err(why) = rules.add(&rule.value, known) {
+                let text = format!("dialling rule {number}: {why}");
+                problems.note(rule.place.problem("E402", text));
+            }
         }
     }
+    rules
+}
+
+/// E401: usage_limit ≤ level2 ≤ level3; and E405.
+fn values(policy: &PolicyDraft, problems: &Problems) {
+    policy.codes.iter().for_each(|code| respcode(Some(code), problems));
     let Some(burst) = &policy.burst else { return };
     let Some(limit) = &policy.usage_limit else {
         problems.note(burst.place.problem("E401", "burst needs usage_limit"));
@@ -211,52 +256,51 @@ fn path_bytes(drafts: &Drafts, links: &Links, tenant: TenantIx) -> usize {
 }
 
 /// W401 and W402: what is allowed but hardly meant.
-pub(crate) fn warn(
-    snapshot: &crate::snapshot::Snapshot,
-    drafts: &Drafts,
-    links: &Links,
-    warnings: &Problems,
-) {
+pub(super) fn warnings(snapshot: &Snapshot, drafts: &Drafts, links: &Links) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     for (at, draft) in links.tenant_drafts.iter().enumerate() {
         let tenant = draft.and_then(|at| drafts.tenant(at));
         if let (Some(tenant), Some(parent)) = (tenant, links.parents.get(at).copied().flatten()) {
             let limit = tenant.policy.usage_limit.as_ref();
-            above_parent(snapshot, limit, &tenant.head.name.value, parent, warnings);
+            warnings.extend(above_parent(snapshot, limit, &tenant.head.name.value, parent));
         }
     }
+    let mut users: Vec<(ProfileIx, TenantIx)> =
+        links.did_profiles.iter().copied().zip(links.did_owners.iter().copied()).collect();
+    users.sort_by_key(|(profile, _)| *profile);
+    let mut users = users.into_iter().peekable();
     let mut told = BTreeSet::new();
-    for (ix, (profile, owner)) in (0..).zip(drafts.profiles.iter().zip(&links.profile_owners)) {
+    let owned = drafts.profiles.iter().zip(&links.profile_owners);
+    for (ix, (profile, owner)) in (0..).map(ProfileIx).zip(owned) {
         let limit = profile.policy.usage_limit.as_ref();
-        above_parent(snapshot, limit, &profile.head.name.value, *owner, warnings);
+        warnings.extend(above_parent(snapshot, limit, &profile.head.name.value, *owner));
         let service = profile.service.value.of_legs();
-        let users = links.did_profiles.iter().zip(&links.did_owners);
-        let users = users.filter(|(used, _)| **used == ProfileIx(ix)).map(|(_, tenant)| *tenant);
-        for tenant in std::iter::once(*owner).chain(users) {
+        let users = std::iter::from_fn(|| users.next_if(|(used, _)| *used == ix));
+        for tenant in std::iter::once(*owner).chain(users.map(|(_, tenant)| tenant)) {
             let none = snapshot.groups_for(tenant, service).is_empty();
             if none && told.insert((tenant, service)) {
                 let name = &snapshot.tenant(tenant).name;
                 let text = format!("no group offers service \"{service}\" to tenant \"{name}\"");
-                warnings.note(profile.service.place.problem("W402", text));
+                warnings.push(profile.service.place.problem("W402", text));
             }
         }
     }
+    warnings
 }
 
 fn above_parent(
-    snapshot: &crate::snapshot::Snapshot,
+    snapshot: &Snapshot,
     limit: Option<&Placed<u32>>,
     child: &str,
     parent: TenantIx,
-    warnings: &Problems,
-) {
-    let Some(limit) = limit else { return };
+) -> Option<Warning> {
+    let limit = limit?;
     let mut above = snapshot.chain(parent).filter_map(|ix| {
         let tenant = snapshot.tenant(ix);
         tenant.policy.usage_limit.map(|most| (most, &tenant.name))
     });
-    let Some((most, parent)) = above.next().filter(|(most, _)| *most < limit.value) else { return };
+    let (most, parent) = above.next().filter(|(most, _)| *most < limit.value)?;
     let n = limit.value;
     let text = format!("limit {n} of \"{child}\" is above the {most} of its parent \"{parent}\"");
-    let text = format!("{text}; the parent's will bind");
-    warnings.note(limit.place.problem("W401", text));
+    Some(limit.place.problem("W401", format!("{text}; the parent's will bind")))
 }

@@ -93,10 +93,10 @@ fn unique_names(drafts: &Drafts, problems: &Problems) {
 fn aliases(drafts: &Drafts, problems: &Problems) {
     let mut used: Map<&str, &str> = Map::new(0);
     used.insert(ENVIRONMENT, ENVIRONMENT);
-    for tenant in &drafts.tenants {
+    for tenant in drafts.tenants.iter() {
         used.insert(&tenant.head.name.value, &tenant.head.name.value);
     }
-    for tenant in &drafts.tenants {
+    for tenant in drafts.tenants.iter() {
         for alias in &tenant.aliases {
             let name = &alias.value;
             match used.get(name.as_str()) {
@@ -253,7 +253,7 @@ fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
     let mut components = Taken::default();
     let heads = drafts.applications.iter().map(|draft| &draft.head).collect();
     links.application_dbids = all(heads, &mut components);
-    for group in &drafts.groups {
+    for group in drafts.groups.iter() {
         for resource in &group.resources {
             let (tenant, group) = (&group.head.tenant.value, &group.head.name.value);
             let computed = dbid_of_resource(tenant, group, &resource.name.value);

@@ -14,6 +14,8 @@ pub(crate) struct DidGroupDraft {
     /// Where the list stands.
     pub(crate) place: Place,
     pub(crate) dids: Vec<(Pattern, Position)>,
+    /// Which of them are no plain numbers.
+    pub(crate) others: Vec<usize>,
     /// The first number with several hyphens: it may have been meant as a range.
     pub(crate) doubtful: Option<Placed<String>>,
     /// Patterns that the stage of the numbers reports (E302).
@@ -41,6 +43,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<DidGroupDraft> {
         profile: profile?,
         place: list.place().clone(),
         dids: Vec::new(),
+        others: Vec::new(),
         doubtful: None,
         bad: Vec::new(),
         description: description.unwrap_or_default().to_owned(),
@@ -63,6 +66,9 @@ impl DidGroupDraft {
                     if self.doubtful.is_none() && is_doubtful(&pattern, node) {
                         let item = list.item(at, node);
                         self.doubtful = item.text().map(|text| item.placed(text.to_owned()));
+                    }
+                    if pattern.key().is_none() {
+                        self.others.push(self.dids.len());
                     }
                     self.dids.push((pattern, node.at));
                 }

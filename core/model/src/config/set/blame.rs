@@ -53,20 +53,23 @@ impl Set {
     /// two that do not go together the new one is told of.
     pub(super) fn blame(
         &self,
-        kept: &[Entry],
         puts: &[Entry],
         deletes: &[Key],
         own: &[SocketAddr],
         identity: Vec<Problem>,
         found: Vec<Problem>,
     ) -> Vec<Problem> {
-        let all: Vec<Entry> = kept.iter().chain(puts).cloned().collect();
+        let put: BTreeSet<&Key> = puts.iter().map(|entry| &entry.object.key).collect();
+        let gone: BTreeSet<&Key> = deletes.iter().collect();
+        let stays =
+            |entry: &Entry| !put.contains(&entry.object.key) && !gone.contains(&entry.object.key);
+        let all = self.entries().filter(stays).chain(puts.iter().cloned());
+        let all: Vec<Entry> = all.collect();
         let mut problems = Checked::new(drafts(&all), own).err().unwrap_or(found);
         let references = |problem: &Problem| problem.code.starts_with("E2");
         if !identity.is_empty() && !problems.iter().all(references) {
             problems.clear();
         }
-        let put: BTreeSet<&Key> = puts.iter().map(|entry| &entry.object.key).collect();
         let is_put = |named: &Named| Key::of(named).is_some_and(|key| put.contains(&key));
         for problem in &mut problems {
             if !problem.object.as_deref().is_some_and(is_put) {
@@ -126,7 +129,8 @@ fn of(key: &Key) -> Place {
     Place { object: Some(Arc::new(key.named())), ..Place::default() }
 }
 
-/// The same warning, wherever its document had it.
-pub(super) fn same(a: &Problem, b: &Problem) -> bool {
-    (a.code, &a.path, &a.message, &a.object) == (b.code, &b.path, &b.message, &b.object)
+/// What a warning says, wherever its document stood.
+pub(super) fn said(warning: &Problem) -> (&str, &str, &str, Option<Key>) {
+    let object = warning.object.as_deref().and_then(Key::of);
+    (warning.code, &warning.path, &warning.message, object)
 }

@@ -11,7 +11,7 @@ impl Set {
     /// a parent whose policy names it.
     #[must_use]
     pub fn referrers(&self, key: &Key) -> Vec<Key> {
-        let refers = |entry: &&Entry| {
+        let refers = |entry: &Entry| {
             let names = entry.draft.names();
             let tenant = &entry.object.key.tenant;
             let mut named = names.into_iter().filter(|(kind, name)| {
@@ -19,8 +19,7 @@ impl Set {
             });
             named.any(|(kind, name)| self.resolves(kind, &entry.home(tenant), name, key))
         };
-        let referrers = self.state.entries.iter().filter(refers);
-        referrers.map(|entry| entry.object.key.clone()).collect()
+        self.entries().filter(refers).map(|entry| entry.object.key.clone()).collect()
     }
 
     /// Whether a name that an object of `tenant` uses means `key`: the nearest on the way up.
@@ -41,8 +40,9 @@ impl Set {
 
     fn parent(&self, tenant: &str) -> Option<String> {
         let (owner, name) = (ENVIRONMENT.to_owned(), tenant.to_owned());
-        let at = self.state.places.get(&Key { kind: Kind::Tenant, tenant: owner, name })?;
-        match &self.state.entries.get(*at)?.draft {
+        let key = Key { kind: Kind::Tenant, tenant: owner, name };
+        let place = self.shelf(Kind::Tenant).place(&key)?;
+        match &self.state.checked.drafts.get(Kind::Tenant, place)? {
             Draft::Tenant(_) if tenant == ENVIRONMENT => None,
             Draft::Tenant(draft) => {
                 let parent = draft.parent.as_ref();

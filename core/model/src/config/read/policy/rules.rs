@@ -33,12 +33,12 @@ impl Default for RuleBook {
 }
 
 impl RuleBook {
-    /// Reads a text, unless it is known.
+    /// Reads a text, unless it is known, here or from before.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn add(&mut self, text: &str) -> Result<(), &str> {
-        let read = || Rule::parse(text).map(Arc::new);
+    pub(crate) fn add(&mut self, text: &str, before: &Self) -> Result<(), &str> {
+        let read = || before.get(text).map_or_else(|| Rule::parse(text).map(Arc::new), Ok);
         match self.0.get_or_insert_with(text.to_owned(), read) {
             Ok(_) => Ok(()),
             Err(why) => Err(why),
