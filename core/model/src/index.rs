@@ -7,10 +7,8 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
-use hashbrown::HashTable;
 
-/// Entries for which an empty index keeps room.
-const KEPT_ROOM: usize = 4096;
+use crate::parts::Parts;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -20,7 +18,7 @@ struct Entry {
 
 /// See the module.
 pub struct Index {
-    entries: HashTable<Entry>,
+    entries: Parts<Entry>,
     hasher: FixedState,
 }
 
@@ -28,31 +26,30 @@ impl Index {
     /// An empty index whose hashing is seeded with `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { entries: HashTable::new(), hasher: FixedState::with_seed(seed) }
+        Self { entries: Parts::new(), hasher: FixedState::with_seed(seed) }
     }
 
     /// Puts a number under a key, beside those that are there.
     pub fn insert<Q: Hash + ?Sized>(&mut self, key: &Q, number: u32) {
         let hash = self.hasher.hash_one(key);
-        self.entries.insert_unique(hash, Entry { hash, number }, |entry| entry.hash);
+        let table = self.entries.room_for(hash, |entry| entry.hash);
+        table.insert_unique(hash, Entry { hash, number }, |entry| entry.hash);
     }
 
     /// The number under `key` of which `is` says yes. It is asked about a few others, too.
     pub fn find<Q: Hash + ?Sized>(&self, key: &Q, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        let found = self.entries.find(hash, |entry| entry.hash == hash && is(entry.number));
+        let table = self.entries.of(hash);
+        let found = table.find(hash, |entry| entry.hash == hash && is(entry.number));
         found.map(|entry| entry.number)
     }
 
     /// Takes a number out; an index that is left nearly empty gives memory back.
     pub fn remove<Q: Hash + ?Sized>(&mut self, key: &Q, number: u32) {
         let hash = self.hasher.hash_one(key);
-        if let Ok(entry) = self.entries.find_entry(hash, |entry| entry.number == number) {
+        if let Ok(entry) = self.entries.of_mut(hash).find_entry(hash, |one| one.number == number) {
             entry.remove();
-        }
-        let (len, room) = (self.entries.len(), self.entries.capacity());
-        if room > KEPT_ROOM && len < room / 16 {
-            self.entries.shrink_to(2 * len, |entry| entry.hash);
+            self.entries.give_back(hash, |entry| entry.hash);
         }
     }
 }

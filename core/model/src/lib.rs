@@ -8,6 +8,7 @@ pub mod chance;
 pub mod id;
 pub mod map;
 pub mod index;
+mod parts;
 pub mod tree;
 pub mod schema;
 pub mod units;

@@ -5,44 +5,43 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
 
-/// Entries for which an empty map keeps room.
-const KEPT_ROOM: usize = 4096;
+use crate::parts::Parts;
 
 /// A hash map from `K` to `V` that can be asked but not walked through.
 #[derive(Clone)]
 pub struct Map<K, V> {
-    inner: HashMap<K, V, FixedState>,
+    entries: Parts<(K, V)>,
+    hasher: FixedState,
 }
 
 impl<K: Eq + Hash, V> Map<K, V> {
     /// An empty map whose hashing is seeded with `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { inner: HashMap::with_hasher(FixedState::with_seed(seed)) }
+        Self { entries: Parts::new(), hasher: FixedState::with_seed(seed) }
     }
 
     /// An empty map with room for `capacity` entries.
     #[must_use]
     pub fn with_capacity(seed: u64, capacity: usize) -> Self {
-        let hasher = FixedState::with_seed(seed);
-        Self { inner: HashMap::with_capacity_and_hasher(capacity, hasher) }
+        Self { entries: Parts::with_capacity(capacity), hasher: FixedState::with_seed(seed) }
     }
 
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.inner.is_empty()
+        self.entries.is_empty()
     }
 
     /// The value of `key`.
@@ -50,7 +49,9 @@ impl<K: Eq + Hash, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.inner.get(key)
+        let hash = self.hasher.hash_one(key);
+        let found = self.entries.of(hash).find(hash, |(own, _)| own.borrow() == key);
+        found.map(|(_, value)| value)
     }
 
     /// The value of `key`, to change.
@@ -58,7 +59,9 @@ impl<K: Eq + Hash, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.inner.get_mut(key)
+        let hash = self.hasher.hash_one(key);
+        let found = self.entries.of_mut(hash).find_mut(hash, |(own, _)| own.borrow() == key);
+        found.map(|(_, value)| value)
     }
 
     /// Whether `key` has a value.
@@ -66,17 +69,24 @@ impl<K: Eq + Hash, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.inner.contains_key(key)
+        self.get(key).is_some()
     }
 
     /// Puts a value; gives back the one that it replaces.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.inner.insert(key, value)
+        match self.entry(&key) {
+            Entry::Occupied(mut entry) => Some(std::mem::replace(&mut entry.get_mut().1, value)),
+            Entry::Vacant(entry) => {
+                entry.insert((key, value));
+                None
+            }
+        }
     }
 
     /// The value of `key`, made by `make` if there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        self.inner.entry(key).or_insert_with(make)
+        let (_, value) = self.entry(&key).or_insert_with(|| (key, make())).into_mut();
+        value
     }
 
     /// Takes a value out; a map that is left nearly empty gives memory back.
@@ -84,28 +94,36 @@ impl<K: Eq + Hash, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        let value = self.inner.remove(key);
-        let (len, room) = (self.inner.len(), self.inner.capacity());
-        if room > KEPT_ROOM && len < room / 16 {
-            self.inner.shrink_to(2 * len);
-        }
-        value
+        let hash = self.hasher.hash_one(key);
+        let table = self.entries.of_mut(hash);
+        let entry = table.find_entry(hash, |(own, _)| own.borrow() == key).ok()?;
+        let ((_, value), _) = entry.remove();
+        let hasher = &self.hasher;
+        self.entries.give_back(hash, |(own, _)| hasher.hash_one(own));
+        Some(value)
     }
 
     /// Forgets the entries of which `keep` says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
-        self.inner.retain(|key, value| keep(key, value));
+        self.entries.retain(|(key, value)| keep(key, value));
     }
 
     /// Forgets all entries; the memory stays.
     pub fn clear(&mut self) {
-        self.inner.clear();
+        self.entries.clear();
+    }
+
+    fn entry(&mut self, key: &K) -> Entry<'_, (K, V)> {
+        let Self { entries, hasher } = self;
+        let hash = hasher.hash_one(key);
+        let again = |(own, _): &(K, V)| hasher.hash_one(own);
+        entries.room_for(hash, again).entry(hash, |(own, _)| own == key, again)
     }
 }
 
 impl<K, V> fmt::Debug for Map<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Map of {}", self.inner.len())
+        write!(f, "Map of {}", self.entries.len())
     }
 }
 

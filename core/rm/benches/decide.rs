@@ -1,6 +1,7 @@
 //! How long a decision takes on a large platform, as one line for `xtask bench`: select, authorise
 //! and place of an INVITE among 1,000 tenants, 10,000 profiles, 1,000,000 numbers, 500 resources
-//! and 100,000 live sessions, for each scheme; a look-up of a number; the memory of the snapshot.
+//! and 100,000 live sessions, for each scheme; a look-up of a number; the memory of the snapshot;
+//! how long the engine takes to put another one in force, and to give back the former.
 
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
@@ -64,7 +65,8 @@ fn main() {
         let (decision, allocations) = Bench::new(snapshot).measured();
         print!(" {key}={decision}");
         if number == 0 {
-            print!(" allocs_per_1000={allocations}");
+            let (applied, dropped) = reload(scheme);
+            print!(" allocs_per_1000={allocations} applied_us={applied} dropped_us={dropped}");
         }
     }
     println!();
@@ -78,6 +80,25 @@ fn lookup(snapshot: &Snapshot) -> u128 {
     let found = numbers.iter().filter(|number| black_box(snapshot.did(number)).is_some()).count();
     assert_eq!(found, LOOKUPS);
     begun.elapsed().as_nanos() / LOOKUPS as u128
+}
+
+/// Microseconds of the turn in which another configuration comes, and of giving back the memory of
+/// the former, which no turn waits for.
+fn reload(scheme: &str) -> (u128, u128) {
+    let mut bench = Bench::new(platform::snapshot(scheme));
+    let live: Vec<Trial> = (0..LIVE / BATCH).flat_map(|_| bench.decide().0).collect();
+    let next = platform::snapshot(scheme);
+    let former = Arc::clone(bench.proxy.snapshot());
+    let begun = clock();
+    bench.proxy.handle_input(bench.now, Input::Snapshot(next));
+    let applied = begun.elapsed();
+    assert_eq!(bench.proxy.status().sessions, live.len());
+    // what is told of them reads it
+    drop(live);
+    assert_eq!(Arc::strong_count(&former), 1);
+    let begun = clock();
+    drop(former);
+    (applied.as_micros(), begun.elapsed().as_micros())
 }
 
 /// An engine that decides.

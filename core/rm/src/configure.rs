@@ -6,7 +6,7 @@ use model::did::DidIndex;
 use model::time::Now;
 
 use crate::admit::Sources;
-use crate::limits::{RETURN_STEP, RETURNS_LOOKED_AT};
+use crate::limits::RETURNS_LOOKED_AT;
 use crate::log;
 use crate::pool::{Occupant, monitor};
 use crate::proxy::Proxy;
@@ -51,12 +51,12 @@ impl Proxy {
 
     /// Legs that are up on a resource which has just come (they were restored before it, or have
     /// outlived its absence) take their places there: of some sessions now, of the next ones a turn
-    /// later (rm.md §1.9).
-    pub(crate) fn on_returns(&mut self, now: Now) {
-        let Some(after) = self.returns.take() else { return };
+    /// later (rm.md §1.9). How many it has looked at.
+    pub(crate) fn on_returns(&mut self, now: Now) -> usize {
+        let Some(after) = self.returns.take() else { return 0 };
         let sessions: Vec<_> = self.table.walk(after).take(RETURNS_LOOKED_AT).collect();
         let last = sessions.last().map(|(_, session)| session.guid);
-        let more = sessions.len() == RETURNS_LOOKED_AT;
+        let looked_at = sessions.len();
         let all = sessions.iter().flat_map(|(_, session)| session.legs.iter().copied());
         let up = all.filter_map(|key| {
             let leg = self.table.leg(key).filter(|leg| leg.state >= State::Up)?;
@@ -68,10 +68,11 @@ impl Proxy {
             self.pool.occupy(member, Occupant::Leg(key), direction);
             self.back_to_conference(key, member);
         }
-        if more {
+        if looked_at == RETURNS_LOOKED_AT {
             self.returns = Some(last);
-            self.timers.set(now.mono + RETURN_STEP, Timer::Returns);
+            self.timers.set(now.mono, Timer::Returns);
         }
+        looked_at
     }
 
     /// Every resource that is to be probed has its next probe; no other has one.

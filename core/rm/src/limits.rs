@@ -11,12 +11,12 @@ pub const PENDING: usize = 100_000;
 /// So many more there may be of dialogs, monitors and calls with priority; beyond it `overload`
 /// for everyone.
 pub const PENDING_RESERVE: usize = 10_000;
-/// Calls of dead or emptied resources that are ended in one step: 200 a second (rm.md §7.10).
-pub const RELEASES: usize = 10;
-/// See [`RELEASES`].
-pub const RELEASE_STEP: Duration = Duration::from_millis(50);
+/// Calls of dead or emptied resources that are ended in one step (rm.md §7.10).
+pub const RELEASES: u32 = 10;
+/// The pause after a step, for each of them: 200 a second.
+pub const RELEASE_STEP: Duration = Duration::from_millis(5);
 /// Calls that such a step looks at, so that a turn stays short.
-pub const RELEASE_LOOKS: usize = 1_000;
+pub const RELEASE_LOOKS: usize = 100;
 /// Calls that a resource still has behind the deadline of its drain are looked for again so long.
 pub const DEADLINE_AGAIN: Duration = Duration::from_secs(1);
 /// Calls in one NOTIFY about a dead resource (rm.md §7.10).
@@ -105,9 +105,10 @@ pub const NO_RESOURCE_LOG: Duration = Duration::from_secs(1);
 pub const MINUTE_VALUES: usize = 128;
 /// Sessions that are looked at in one turn when a resource has come, for legs that are up on it:
 /// well below 200 µs (rm.md §1.9).
-pub const RETURNS_LOOKED_AT: usize = 256;
-/// The next ones follow so much later: what came meanwhile is served first.
-pub const RETURN_STEP: Duration = Duration::from_millis(1);
+pub const RETURNS_LOOKED_AT: usize = 128;
+/// Sessions that have lingered, tombstones that are old, answers whose records are on disk: so many
+/// are done with in one turn.
+pub const DONE_WITH: usize = 128;
 /// Sessions that one slice of a list looks at: well below 200 µs (rm.md §1.9).
 pub const CALLS_LOOKED_AT: usize = 64;
 /// Figures of usage in one answer: as many as are read in the same time.
@@ -136,8 +137,12 @@ pub const NAME_RETRY: Duration = Duration::from_secs(5);
 pub const AWAY: Duration = Duration::from_secs(60);
 /// Targets of next hops that are known to be away; beyond it the oldest is tried again like any.
 pub const AWAY_TARGETS: usize = 256;
-/// Own timers fired in one call of `handle_timeout`, so that a turn stays short.
-pub const TIMERS_PER_TURN: usize = 256;
+/// Work of one call of `handle_timeout`, in pieces of 1 µs at most: a timer that fires, an end of a
+/// transaction, whatever a slice looks at. The rest is due at once, behind the packets that have
+/// come meanwhile (rm.md §1.9: 200 µs).
+pub const TURN_WORK: usize = 128;
+/// Pieces of work that a record or a request of our own is.
+pub const MADE_WORK: usize = 8;
 /// Bytes of the buffer of records kept when none waits; what a burst took beyond is given back.
 pub const IDLE_EVENTS: usize = 1 << 20;
 /// Sources nobody has declared that are remembered at once: sets, by a hash of the source, of

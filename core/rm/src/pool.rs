@@ -39,7 +39,7 @@ use groups::Fit;
 pub(crate) use occupants::Occupant;
 pub(crate) use place::Pick;
 pub(crate) use plan::{Asks, Hold, Pin, Plan};
-pub(crate) use resource::{Member, Shown};
+pub(crate) use resource::{Member, Shown, Walk};
 
 /// All resources, in the groups of the snapshot in force.
 #[derive(Debug)]

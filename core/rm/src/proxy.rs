@@ -5,6 +5,7 @@
 //! a request is in the stage modules; here is only the order.
 
 mod dispatch;
+mod due;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -49,7 +50,7 @@ use crate::release::Releases;
 use crate::resolve::{Book, Waiting};
 use crate::session::{Lingering, Names, Table, join};
 use crate::settings::Settings;
-use crate::timer::{Timer, Timers};
+use crate::timer::Timers;
 
 /// One engine: all calls of one thread.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ pub struct Proxy {
     pub(crate) clients: Map<ClientId, ClientUse>,
     pub(crate) servers: Map<ServerId, ServerUse>,
     pub(crate) held: VecDeque<Held>,
+    /// Number of the newest record that is on disk.
+    pub(crate) durable: u64,
     /// Calls that are ended because of their resource.
     pub(crate) releases: Releases,
     /// Behind which session legs are looked for that are up on resources which have come; `None`:
@@ -201,6 +204,7 @@ impl Proxy {
             clients: Map::new(seed),
             servers: Map::new(seed),
             held: VecDeque::new(),
+            durable: 0,
             releases: Releases::default(),
             returns: None,
             timers: Timers::new(seed),
@@ -274,21 +278,7 @@ impl Proxy {
             Input::HangUp { guid, leg } => self.hang_up(now, guid, leg),
             Input::Resolved { goal, found, ttl } => self.on_resolved(now, &goal, found, ttl),
         }
-        self.settle_transactions(now);
-        self.check();
-    }
-
-    /// Fires what is due. Call it when `poll_timeout` says so; drain both polls afterwards, and
-    /// ask `poll_timeout` again: one call fires a bounded number.
-    pub fn handle_timeout(&mut self, now: Now) {
-        self.clock(now);
-        self.endpoint.handle_timeout(now.mono);
-        self.settle_transactions(now);
-        for _ in 0..crate::limits::TIMERS_PER_TURN {
-            let Some(timer) = self.timers.pop(now.mono) else { break };
-            self.fire(now, timer);
-        }
-        self.settle_transactions(now);
+        self.settle_transactions(now, 0);
         self.check();
     }
 
@@ -306,11 +296,10 @@ impl Proxy {
         self.events.pop(out)
     }
 
-    /// When to call `handle_timeout` at the latest, and what for.
+    /// The configuration in force.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
-        let both = [self.endpoint.poll_timeout(), self.timers.next()];
-        both.into_iter().flatten().min_by_key(|(at, _)| *at)
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
     }
 
     /// What was counted since the start.
@@ -464,35 +453,6 @@ impl Proxy {
         let carried = decided.and_then(|pick| self.forward(request, &mut call, pick));
         if let Err(no) = carried {
             self.refuse_call(request, call, &no);
-        }
-    }
-
-    fn fire(&mut self, now: Now, timer: Timer) {
-        match timer {
-            Timer::Probe(key) => self.probe(now, key),
-            Timer::Held => self.on_held_due(now),
-            Timer::TimerC(key) => self.on_timer_c(now, key),
-            Timer::RelayC(key) => self.on_relay_timer_c(now, key),
-            Timer::Watch(key) => self.end_watch(key),
-            Timer::Leg(key) => self.on_leg_due(now, key),
-            Timer::Overload => self.on_overload_step(now),
-            Timer::Name(key) => self.on_name_due(now, key),
-            Timer::Linger => {
-                if let Some(next) = self.lingering.forget_old(now.mono, &mut self.buffers) {
-                    self.timers.set(next, Timer::Linger);
-                }
-            }
-            Timer::Release(key) => self.on_release_due(now, key),
-            Timer::Releases => self.on_release_step(now),
-            Timer::Deadline(key) => self.on_deadline(now, key),
-            Timer::Minute => self.on_minute(now),
-            Timer::Update(key) => self.on_update_due(now, key),
-            Timer::Returns => self.on_returns(now),
-            Timer::Tombstones => {
-                if let Some(next) = self.table.forget_old(now.mono) {
-                    self.timers.set(next, Timer::Tombstones);
-                }
-            }
         }
     }
 }

@@ -2,8 +2,8 @@
 //! operator wants it empty by a time (§7.11).
 //!
 //! Many at once, so they are ended at a pace and not in one turn. Which calls is settled when it
-//! begins: a stay on the resource, not a key that another leg may have later. Must not judge
-//! whether a resource is dead: `pool::health` does.
+//! begins: those who are on the resource then, and have stayed. Must not judge whether a resource
+//! is dead: `pool::health` does.
 
 pub(crate) mod notify;
 
@@ -18,8 +18,8 @@ use slab::Slab;
 
 use crate::limits::{DEADLINE_AGAIN, RELEASE_LOOKS, RELEASE_STEP, RELEASES};
 use crate::log;
-use crate::pool::Occupant;
 use crate::pool::health::{Change, Health};
+use crate::pool::{Occupant, Walk};
 use crate::proxy::{ClientUse, Proxy};
 use crate::session::end::End;
 use crate::session::{Side, State};
@@ -38,13 +38,12 @@ enum Why {
 }
 
 /// The calls of one resource that are still to be ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Release {
     /// Key of the resource.
     member: usize,
     why: Why,
-    /// Legs, each with the number of its stay.
-    stays: VecDeque<(usize, u64)>,
+    walk: Walk,
 }
 
 /// All that is under way.
@@ -78,8 +77,8 @@ impl Proxy {
         let Some(member) = self.pool.get(key).filter(|one| one.health == Health::Dead) else {
             return;
         };
-        let stays: VecDeque<_> = member.legs().collect();
-        if stays.is_empty() {
+        let calls = member.calls();
+        if calls == 0 {
             return;
         }
         let on_dead = member.on_dead;
@@ -91,15 +90,13 @@ impl Proxy {
         let fields = vec![
             ("resource", member.names.name.clone()),
             ("group", member.names.group.clone()),
-            ("calls", stays.len().to_string()),
+            ("calls", calls.to_string()),
             ("action", action.to_owned()),
         ];
         self.log(log::CALLS_LOST, None, fields);
         match on_dead {
-            OnDead::Bye => self.begin_release(now, Release { member: key, why: Why::Death, stays }),
-            OnDead::Notify => {
-                self.begin_release(now, Release { member: key, why: Why::Tell, stays })
-            }
+            OnDead::Bye => self.begin_release(now, key, Why::Death),
+            OnDead::Notify => self.begin_release(now, key, Why::Tell),
             OnDead::None => {}
         }
     }
@@ -109,9 +106,8 @@ impl Proxy {
         let Some(member) = self.pool.get(key).filter(|one| one.admin != Admin::Enabled) else {
             return;
         };
-        let stays: VecDeque<_> = member.legs().collect();
-        if !stays.is_empty() {
-            self.begin_release(now, Release { member: key, why: Why::Deadline, stays });
+        if member.calls() > 0 {
+            self.begin_release(now, key, Why::Deadline);
             // what joins a conference of it meanwhile ends as well
             self.timers.set(now.mono + DEADLINE_AGAIN, Timer::Deadline(key));
         }
@@ -120,7 +116,15 @@ impl Proxy {
     /// An operator wants the resource again.
     pub(crate) fn keep_calls(&mut self, key: usize) {
         self.timers.take_back(Timer::Deadline(key));
-        self.releases.queue.retain(|one| one.member != key || one.why != Why::Deadline);
+        let mut all = std::mem::take(&mut self.releases.queue);
+        all.retain(|one| {
+            let kept = one.member != key || one.why != Why::Deadline;
+            if !kept && let Some(member) = self.pool.get_mut(key) {
+                member.end_walk(one.walk);
+            }
+            kept
+        });
+        self.releases.queue = all;
     }
 
     /// A resource is gone, with everything that was planned for it.
@@ -130,43 +134,55 @@ impl Proxy {
         self.releases.queue.retain(|one| one.member != key);
     }
 
-    fn begin_release(&mut self, now: Now, release: Release) {
-        let same = |one: &Release| one.member == release.member && one.why == release.why;
-        if self.releases.queue.iter().any(same) {
+    fn begin_release(&mut self, now: Now, key: usize, why: Why) {
+        if self.releases.queue.iter().any(|one| one.member == key && one.why == why) {
             return;
         }
+        let Some(member) = self.pool.get_mut(key) else { return };
+        let release = Release { member: key, why, walk: member.begin_walk() };
         if self.releases.queue.is_empty() {
             self.timers.set(self.releases.next.max(now.mono), Timer::Releases);
         }
         self.releases.queue.push_back(release);
     }
 
-    /// The next of them.
-    pub(crate) fn on_release_step(&mut self, now: Now) {
-        let mut ended = 0;
-        for _ in 0..RELEASE_LOOKS {
-            let Some(first) = self.releases.queue.front_mut() else { return };
-            let (member, why) = (first.member, first.why);
-            let Some((leg, stay)) = first.stays.pop_front() else {
-                self.releases.queue.pop_front();
-                self.tell_rest(now, member);
-                continue;
+    /// The next of them. How many it has looked at.
+    pub(crate) fn on_release_step(&mut self, now: Now) -> usize {
+        let (mut looks, mut ended) = (0, 0);
+        while looks < RELEASE_LOOKS && ended < RELEASES {
+            looks += 1;
+            let Some(Release { member, why, walk }) = self.releases.queue.front().copied() else {
+                return looks;
             };
-            let here = self.pool.get(member).and_then(|one| one.stay(Occupant::Leg(leg)));
-            if here != Some(stay) {
-                continue;
-            }
+            let next = self.pool.get_mut(member).and_then(|one| one.walk_on(walk));
+            let leg = match next {
+                Some(Occupant::Leg(leg)) => leg,
+                Some(Occupant::Watch(_)) => continue,
+                None => {
+                    self.end_release(now);
+                    continue;
+                }
+            };
             if why == Why::Tell {
                 self.tell_lost(now, member, leg);
             } else if self.release_leg(now, leg, why) {
                 ended += 1;
-                if ended == RELEASES {
-                    break;
-                }
             }
         }
-        self.releases.next = now.mono + RELEASE_STEP;
+        self.releases.next = now.mono + RELEASE_STEP * ended.max(1);
         self.timers.set(self.releases.next, Timer::Releases);
+        looks
+    }
+
+    /// All calls of the first one were looked at.
+    fn end_release(&mut self, now: Now) {
+        let Some(Release { member: key, walk, .. }) = self.releases.queue.pop_front() else {
+            return;
+        };
+        if let Some(member) = self.pool.get_mut(key) {
+            member.end_walk(walk);
+        }
+        self.tell_rest(now, key);
     }
 
     /// Ends one leg; false: it ends by itself.

@@ -8,7 +8,8 @@
 //!
 //! **Contract:** mutate once (`handle_*`, `respond`, `request`, `cancel`, `send`), then drain
 //! `poll_transmit` and `poll_event` until each says `None`; then wait until `poll_timeout` at the
-//! latest. LIFECYCLE.md draws the four machines.
+//! latest. Who has no time for all events leaves the rest here ([`Endpoint::has_news`]).
+//! LIFECYCLE.md draws the four machines.
 
 mod drive;
 mod invariant;
@@ -25,7 +26,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::parse::ParseError;
 use crate::slots::SlotId;
-use crate::transaction::bounds::DEADLINES_PER_CALL;
+use crate::transaction::bounds::{DEADLINES_PER_CALL, RESEND_WORK};
 use crate::transaction::deadline::Deadlines;
 use crate::transaction::table::Table;
 use crate::transaction::{Class, Machine, Phase, Verdict, Whose};
@@ -252,9 +253,14 @@ impl Endpoint {
     /// while `poll_timeout` is not later than `now`.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.clock(now);
-        for _ in 0..DEADLINES_PER_CALL {
-            let Some((owner, timer)) = self.deadlines.pop_due(self.now) else { break };
+        self.go_on_failing();
+        let mut work = 0;
+        while work < DEADLINES_PER_CALL
+            && let Some((owner, timer)) = self.deadlines.pop_due(self.now)
+        {
+            let waiting = self.outbox.waiting();
             self.fire(owner, timer);
+            work += if self.outbox.waiting() > waiting { RESEND_WORK } else { 1 };
         }
         self.check();
     }
@@ -262,7 +268,8 @@ impl Endpoint {
     /// A stream was closed, could not be opened, or an ICMP error came for a datagram. Client
     /// transactions that wait on it fail; a server transaction of that stream will answer to the
     /// address of its request and the port of its Via, by a new connection (RFC 3261 §18.2.2). When
-    /// that fails too the answer comes back by [`Self::poll_lost`].
+    /// that fails too the answer comes back by [`Self::poll_lost`]. Of many transactions the first
+    /// ones hear of it now, the others with `handle_timeout`, which is due then.
     pub fn handle_flow_failed(&mut self, now: Duration, flow: Flow) {
         self.clock(now);
         self.fail(flow);
@@ -401,9 +408,19 @@ impl Endpoint {
         self.events.pop_front()
     }
 
+    /// Whether `poll_event` or `poll_lost` has something to say, now or after a `handle_timeout`
+    /// that is due.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        !self.events.is_empty() || self.late.has_lost() || self.table.members.is_failing()
+    }
+
     /// When to call `handle_timeout` at the latest, and what for. Ask again after every mutation.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        if self.table.members.is_failing() {
+            return Some((self.now, "flow failed"));
+        }
         self.deadlines.next().map(|(at, timer)| (at, timer.reason()))
     }
 

@@ -121,6 +121,17 @@ impl<T> Slots<T> {
         }
     }
 
+    /// A moment: what is made later is not older than it.
+    pub(crate) fn moment(&self) -> u32 {
+        self.made
+    }
+
+    /// Whether what lies at `index` now was made before a moment of late.
+    pub(crate) fn is_older(&self, index: u32, moment: u32) -> bool {
+        let age = self.slot(index).map(|slot| moment.wrapping_sub(slot.generation));
+        age.is_some_and(|age| (1..=u32::MAX / 2).contains(&age))
+    }
+
     /// The id of what lies at `index` now.
     pub fn id_at(&self, index: u32) -> Option<SlotId> {
         let slot = self.slot(index)?;

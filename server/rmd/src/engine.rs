@@ -96,6 +96,11 @@ impl Engine {
         self.calls.observe(self.now.mono, self.proxy.counters().ledger_in);
     }
 
+    /// More was due at the beginning of this turn than it took.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.proxy.poll_timeout().is_some_and(|(due, _)| due <= self.now.mono)
+    }
+
     /// Records that are on disk release the answers that wait for them.
     pub(crate) fn durable(&mut self, seq: u64) {
         if let Some(no) = self.journal.durable(seq) {

@@ -42,6 +42,8 @@ pub(crate) struct EventLoop {
     dropped: u64,
     /// `proxy.sip.maxtcpconnections`, as far as it has been looked at.
     asked_streams: usize,
+    /// Configurations that are in force no longer, until no call reads them.
+    former: Vec<Arc<Snapshot>>,
     /// The next look at what changes slowly, for `/ready`.
     next_look: Duration,
     /// The log prints decisions, as far as the engine was told.
@@ -72,6 +74,7 @@ impl EventLoop {
                 durable: 0,
                 dropped: 0,
                 asked_streams: 0,
+                former: Vec::new(),
                 next_look: Duration::ZERO,
                 tells_decisions: false,
             };
@@ -82,7 +85,7 @@ impl EventLoop {
 
     /// Turn after turn. Only a broken poller ends it early; without one nothing can be served.
     fn turns(mut self) -> io::Result<usize> {
-        let mut more = false;
+        let (mut more, mut behind) = (false, false);
         let now = self.clock.now();
         self.configured();
         self.know_resources();
@@ -93,7 +96,8 @@ impl EventLoop {
             self.state.draining(now.wall);
         }
         while self.phase != Phase::Over {
-            let rest = self.pace.rest(self.clock.mono());
+            // what is left of much that was due goes on at once
+            let rest = if behind { Duration::ZERO } else { self.pace.rest(self.clock.mono()) };
             if !rest.is_zero() {
                 thread::sleep(rest);
             }
@@ -101,6 +105,7 @@ impl EventLoop {
             let idle = self.transport.wait(wait)? || !rest.is_zero();
             let now = self.clock.now();
             more = self.turn(now, idle);
+            behind = self.engine.is_behind();
             self.pace.turned(now.mono, self.engine.arrived());
             let took = self.clock.mono().saturating_sub(now.mono);
             self.pulse.turned(now.mono, took, self.engine.queue_age());
@@ -199,6 +204,7 @@ impl EventLoop {
     /// A new configuration replaces the old one between two packets.
     fn apply(&mut self, now: Now, snapshot: Arc<Snapshot>) {
         self.state.applied(now.wall, &snapshot);
+        self.former.push(Arc::clone(self.engine.proxy().snapshot()));
         self.engine.input(rm::Input::Snapshot(snapshot));
         self.know_resources();
         self.configured();
@@ -274,6 +280,7 @@ impl EventLoop {
         }
         if now.mono >= self.next_look {
             self.next_look = now.mono + LOOK;
+            self.former.extract_if(.., |one| Arc::strong_count(one) == 1).for_each(forget);
             self.state.media(now.wall, &self.engine.proxy().resources());
             self.state.spool_level(now.wall, &self.engine.journal().shelf().status());
         }
@@ -286,4 +293,11 @@ impl EventLoop {
         let wait = due.into_iter().flatten().min().map(|due| due.saturating_sub(now));
         wait.unwrap_or(LONGEST_TURN_WAIT).min(LONGEST_TURN_WAIT)
     }
+}
+
+/// A configuration may have a million numbers: to give their memory back takes longer than a turn
+/// may, so it is another thread's. Without one it is done here.
+fn forget(former: Arc<Snapshot>) {
+    let name = "former-config".to_owned();
+    let _ = thread::Builder::new().name(name).spawn(move || drop(former));
 }

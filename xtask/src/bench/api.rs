@@ -42,19 +42,36 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     Ok(vec![question, turns(root)?])
 }
 
-/// A configuration, the death of a server, a restart, the end of all.
+/// Their coming, a configuration, an operator, the death of a server, a slow disk, a restart, the
+/// end of all.
 fn turns(root: &Path) -> Result<Figure> {
-    let keys = ["come_us=", "same_us=", "bye_us=", "notify_us=", "back_us=", "silent_us="];
+    let keys = [
+        "silent_us=",
+        "grow_us=",
+        "same_us=",
+        "come_us=",
+        "drain_us=",
+        "bye_us=",
+        "notify_us=",
+        "durable_us=",
+        "gone_us=",
+        "back_us=",
+        "updates_us=",
+        "forgotten_us=",
+    ];
     let found = medians(root, "ringmaster-rm", "turns", keys)?;
     let longest = found.into_iter().fold(0.0, f64::max);
-    let [come, same, bye, notify, back, silent] = found;
+    let [silent, grow, same, come, drain, bye, notify, durable, gone, back, updates, forgotten] =
+        found;
     Ok(Figure {
         what: "longest turn of the engine when something happens to 100,000 legs on one server",
         goal: "< 2 ms",
         measured: format!(
-            "{longest:.0} µs: the same configuration {same:.0}, another server comes {come:.0}, \
-             theirs dies {bye:.0} (BYE) and {notify:.0} (NOTIFY), comes after a restart \
-             {back:.0}, all are silent for too long {silent:.0}",
+            "{longest:.0} µs: they come {grow:.0}, the same configuration {same:.0}, another \
+             server comes {come:.0}, theirs is drained until a time {drain:.0}, dies {bye:.0} \
+             (BYE) and {notify:.0} (NOTIFY), is gone while 2,000 calls ring {gone:.0}, comes \
+             after a restart {back:.0}; the disk is slow {durable:.0}, all renew their records \
+             {updates:.0}, are silent for too long {silent:.0}, are forgotten {forgotten:.0}",
         ),
         how: "median of 5 runs of `cargo bench -p ringmaster-rm --bench turns`",
     })

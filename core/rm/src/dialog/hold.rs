@@ -42,26 +42,30 @@ impl Proxy {
 
     /// Records up to `number` are on disk.
     pub(crate) fn on_durable(&mut self, now: Now, number: u64) {
-        self.release(now, |held| held.number <= number, false);
+        self.durable = self.durable.max(number);
+        self.answer_held(now);
     }
 
-    /// The first one has waited long enough.
-    pub(crate) fn on_held_due(&mut self, now: Now) {
-        self.release(now, |held| held.until <= now.mono, true);
-    }
-
-    fn release(&mut self, now: Now, ready: impl Fn(&Held) -> bool, late: bool) {
+    /// Those leave whose record is on disk, or that have waited long enough: of many the first ones
+    /// now, the others a turn later. How many have left.
+    pub(crate) fn answer_held(&mut self, now: Now) -> usize {
         self.timers.take_back(Timer::Held);
-        while let Some(held) = self.held.pop_front_if(|held| ready(held)) {
+        let (durable, mut left) = (self.durable, 0);
+        while left < limits::DONE_WITH {
+            let ready = |held: &mut Held| held.number <= durable || held.until <= now.mono;
+            let Some(held) = self.held.pop_front_if(ready) else { break };
+            left += 1;
             self.endpoint.respond(now.mono, held.server, held.code, &held.bytes);
             self.buffers.release(held.bytes);
-            if late {
+            if held.number > durable {
                 self.counters.bye_answer_late += 1;
                 self.log(log::BYE_ANSWER_LATE, None, vec![("record", held.number.to_string())]);
             }
         }
         if let Some(first) = self.held.front() {
-            self.timers.set(first.until, Timer::Held);
+            let at = if first.number <= durable { now.mono } else { first.until };
+            self.timers.set(at, Timer::Held);
         }
+        left
     }
 }

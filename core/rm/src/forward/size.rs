@@ -34,8 +34,8 @@ pub(crate) struct UdpOnly {
     /// Where an ACK, for which no transaction waits, has gone by TCP, and until when its refusal is
     /// expected.
     acks: Vec<(SocketAddr, Duration)>,
-    /// Whose connect has failed, while those who wait for it are told.
-    unopened: Option<SocketAddr>,
+    /// Whose connect has failed, until all who wait for it are told.
+    pub(crate) unopened: Vec<SocketAddr>,
 }
 
 impl UdpOnly {
@@ -132,17 +132,17 @@ impl Proxy {
     pub(crate) fn on_connect_failed(&mut self, now: Now, flow: Flow) {
         if flow.transport == Transport::Tcp {
             self.ack_refused(now, flow);
-            self.udp_only.unopened = Some(flow.remote);
+            if !self.is_unopened(flow.remote) {
+                self.udp_only.unopened.push(flow.remote);
+            }
         }
         self.endpoint.handle_flow_failed(now.mono, flow);
-        self.settle_transactions(now);
-        self.udp_only.unopened = None;
     }
 
     /// Whether what has just failed is the connect to this address: a stream that stood and is gone
     /// is a failure like any.
     pub(crate) fn is_unopened(&self, remote: SocketAddr) -> bool {
-        self.udp_only.unopened == Some(remote)
+        self.udp_only.unopened.contains(&remote)
     }
 
     /// Was it a connect for the size of an ACK? Then the next one, which the repeated 2xx brings,

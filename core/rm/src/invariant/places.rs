@@ -14,12 +14,12 @@ impl Proxy {
         let mut trying = 0;
         let mut instances = 0;
         for (key, member) in self.pool.members() {
-            for (occupant, _) in member.occupants.iter() {
+            for occupant in member.occupants.iter() {
                 if member.others.contains(occupant) {
                     return Err("a leg that takes a place and takes none");
                 }
             }
-            for (occupant, _) in member.occupants.iter().chain(member.others.iter()) {
+            for occupant in member.occupants.iter().chain(member.others.iter()) {
                 trying += usize::from(self.belongs_on(occupant, key, member)?);
             }
             instances += member.instances.len();

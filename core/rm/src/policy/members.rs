@@ -10,6 +10,8 @@ use smallvec::SmallVec;
 
 /// Places for which an empty list keeps room.
 const KEPT_ROOM: usize = 4096;
+/// Members whose standings lie together: one more costs one allocation, and no copy of the others.
+const CHUNK: usize = 1024;
 
 /// Which set of an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub(super) type Objects = Slab<Sets>;
 /// Sessions or legs, by their keys.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    standings: Vec<Standing>,
+    standings: Vec<Vec<Standing>>,
 }
 
 /// What a member is in: the same set of some objects.
@@ -117,13 +119,13 @@ struct Place {
 impl Members {
     /// Whether a member is in a set of this object.
     pub(super) fn is_in(&self, key: usize, object: u32) -> bool {
-        let standing = self.standings.get(key);
+        let standing = self.standing(key);
         standing.is_some_and(|own| own.places.iter().any(|place| place.object == object))
     }
 
     /// Whether a member is where it belongs: in the list, at the place that it knows.
     pub(super) fn holds(&self, objects: &Objects, (key, set): (usize, Set), object: u32) -> bool {
-        let Some(own) = self.standings.get(key).filter(|own| own.set == set) else { return false };
+        let Some(own) = self.standing(key).filter(|own| own.set == set) else { return false };
         let place = own.places.iter().find(|place| place.object == object);
         let list = objects.get(object as usize).and_then(|sets| sets.list(set));
         let stands = place.zip(list).and_then(|(place, list)| list.get(place.at as usize));
@@ -133,13 +135,13 @@ impl Members {
     /// Puts a member into this set of these objects. It can be in one kind of set only: whoever was
     /// in another one has left it.
     pub(super) fn enter(&mut self, objects: &mut Objects, (key, set): (usize, Set), into: &[u32]) {
-        if self.standings.len() <= key {
-            self.standings.resize(key + 1, Standing::default());
+        while self.standings.len() <= key / CHUNK {
+            self.standings.push(vec![Standing::default(); CHUNK]);
         }
-        if self.standings.get(key).is_some_and(|own| own.set != set) {
+        if self.standing(key).is_some_and(|own| own.set != set) {
             self.leave_all(objects, key);
         }
-        let Some(own) = self.standings.get_mut(key) else { return };
+        let Some(own) = self.standing_mut(key) else { return };
         own.set = set;
         for object in into.iter().copied() {
             if own.places.iter().any(|place| place.object == object) {
@@ -153,7 +155,7 @@ impl Members {
 
     /// Takes a member out of the sets of one object.
     pub(super) fn leave(&mut self, objects: &mut Objects, key: usize, object: u32) {
-        let Some(own) = self.standings.get_mut(key) else { return };
+        let Some(own) = self.standing_mut(key) else { return };
         let Some(nth) = own.places.iter().position(|place| place.object == object) else { return };
         let (set, place) = (own.set, own.places.swap_remove(nth));
         self.close_up(objects, set, place);
@@ -161,7 +163,7 @@ impl Members {
 
     /// Takes a member out of all sets.
     pub(super) fn leave_all(&mut self, objects: &mut Objects, key: usize) {
-        while let Some(own) = self.standings.get_mut(key)
+        while let Some(own) = self.standing_mut(key)
             && let Some(place) = own.places.pop()
         {
             let set = own.set;
@@ -169,11 +171,19 @@ impl Members {
         }
     }
 
+    fn standing(&self, key: usize) -> Option<&Standing> {
+        self.standings.get(key / CHUNK)?.get(key % CHUNK)
+    }
+
+    fn standing_mut(&mut self, key: usize) -> Option<&mut Standing> {
+        self.standings.get_mut(key / CHUNK)?.get_mut(key % CHUNK)
+    }
+
     /// The last one of the list takes a place that is free, and knows it.
     fn close_up(&mut self, objects: &mut Objects, set: Set, free: Place) {
         let sets = objects.get_mut(free.object as usize);
         let Some(moved) = sets.and_then(|sets| sets.take(set, free.at)) else { return };
-        let places = self.standings.get_mut(moved as usize).map(|own| &mut own.places);
+        let places = self.standing_mut(moved as usize).map(|own| &mut own.places);
         let place = places.and_then(|all| all.iter_mut().find(|one| one.object == free.object));
         if let Some(place) = place {
             place.at = free.at;

@@ -72,6 +72,10 @@ pub(crate) struct Member {
     pub(crate) last_error: Option<String>,
 }
 
+/// A look at all who were on a resource when it began: the numbers of two walks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk([usize; 2]);
+
 /// State of its monitoring.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probe {
@@ -222,18 +226,33 @@ impl Member {
         self.occupants.contains(occupant) || self.others.contains(occupant)
     }
 
-    /// The number of an occupant's stay on it.
-    pub(crate) fn stay(&self, occupant: Occupant) -> Option<u64> {
-        self.occupants.stay(occupant).or_else(|| self.others.stay(occupant))
-    }
-
-    /// Its legs in the order of their coming, each with the number of its stay.
-    pub(crate) fn legs(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+    /// Its legs in the order of their coming.
+    pub(crate) fn legs(&self) -> impl Iterator<Item = usize> + '_ {
         let all = self.occupants.iter().chain(self.others.iter());
-        all.filter_map(|(occupant, stay)| match occupant {
-            Occupant::Leg(leg) => Some((leg, stay)),
+        all.filter_map(|occupant| match occupant {
+            Occupant::Leg(leg) => Some(leg),
             Occupant::Watch(_) => None,
         })
+    }
+
+    /// How many legs are on it.
+    pub(crate) fn calls(&self) -> usize {
+        self.occupants.legs() + self.others.legs()
+    }
+
+    /// Begins to look at all who are on it now, while others come and go.
+    pub(crate) fn begin_walk(&mut self) -> Walk {
+        Walk([self.occupants.begin_walk(), self.others.begin_walk()])
+    }
+
+    /// The next of them that is still there; none: there are no more.
+    pub(crate) fn walk_on(&mut self, Walk([places, others]): Walk) -> Option<Occupant> {
+        self.occupants.walk_on(places).or_else(|| self.others.walk_on(others))
+    }
+
+    pub(crate) fn end_walk(&mut self, Walk([places, others]): Walk) {
+        self.occupants.end_walk(places);
+        self.others.end_walk(others);
     }
 
     /// When its state changes by itself for the next time.

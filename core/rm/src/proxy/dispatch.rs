@@ -5,6 +5,7 @@ use sip::endpoint::{ClientId, TransactionEvent};
 
 use super::{ClientUse, Proxy};
 use crate::forward::verdict::Outcome;
+use crate::limits::{MADE_WORK, TURN_WORK};
 
 impl Proxy {
     pub(super) fn on_response(
@@ -41,9 +42,15 @@ impl Proxy {
         }
     }
 
-    /// What the transaction layer has to say after every step.
-    pub(crate) fn settle_transactions(&mut self, now: Now) {
-        while let Some(event) = self.endpoint.poll_event() {
+    /// What the transaction layer has to say after every step: as much as a turn has time for, the
+    /// rest is due at once. Whose transaction has ended waits for it until then.
+    ///
+    /// `work` is what the turn has done so far; gives back what it has then.
+    pub(super) fn settle_transactions(&mut self, now: Now, mut work: usize) -> usize {
+        while work < TURN_WORK
+            && let Some(event) = self.endpoint.poll_event()
+        {
+            let made = self.made();
             match event {
                 TransactionEvent::Timeout { id } => self.on_client_gone(now, id, Outcome::Timeout),
                 TransactionEvent::TransportFailed { id } => {
@@ -57,10 +64,18 @@ impl Proxy {
                     self.servers.remove(&id);
                 }
             }
+            work += 1 + self.work_since(made);
         }
-        while let Some(lost) = self.endpoint.poll_lost() {
+        while work < TURN_WORK
+            && let Some(lost) = self.endpoint.poll_lost()
+        {
             self.on_lost_answer(now, lost);
+            work += MADE_WORK;
         }
+        if !self.endpoint.has_news() {
+            self.udp_only.unopened.clear();
+        }
+        work
     }
 
     /// A client transaction ended without a final answer.

@@ -189,6 +189,24 @@ impl Proxy {
         }
     }
 
+    /// Some that have ended can be joined no longer; how many.
+    pub(crate) fn forget_lingering(&mut self, now: Now) -> usize {
+        let forgotten = self.lingering.forget_old(now.mono, &mut self.buffers);
+        if let Some(next) = self.lingering.next() {
+            self.timers.set(next.max(now.mono), Timer::Linger);
+        }
+        forgotten
+    }
+
+    /// Some tombstones are old; how many.
+    pub(crate) fn forget_tombstones(&mut self, now: Now) -> usize {
+        let forgotten = self.table.forget_old(now.mono);
+        if let Some(next) = self.table.next_old() {
+            self.timers.set(next.max(now.mono), Timer::Tombstones);
+        }
+        forgotten
+    }
+
     /// Out of the table, off its resource, out of the usage sets if it was the last.
     pub(crate) fn leave(&mut self, key: usize) -> Option<(Leg, Guid, Option<Session>)> {
         let (leg, guid, session) = self.table.remove_leg(key)?;

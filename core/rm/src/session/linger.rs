@@ -64,16 +64,21 @@ impl Lingering {
         self.sessions.insert(session.guid, (until, session));
     }
 
-    /// Forgets those that have lingered long enough; gives back when the next one has.
-    pub(crate) fn forget_old(&mut self, now: Duration, buffers: &mut Buffers) -> Option<Duration> {
-        while let Some((until, guid)) = self.order.front().copied() {
-            if until > now {
-                return Some(until);
-            }
-            self.order.pop_front();
-            self.drop((until, guid), buffers);
+    /// Forgets those that have lingered long enough, of many the first ones; how many.
+    pub(crate) fn forget_old(&mut self, now: Duration, buffers: &mut Buffers) -> usize {
+        let mut forgotten = 0;
+        while forgotten < limits::DONE_WITH
+            && let Some(old) = self.order.pop_front_if(|(until, _)| *until <= now)
+        {
+            self.drop(old, buffers);
+            forgotten += 1;
         }
-        None
+        forgotten
+    }
+
+    /// When the next one has lingered long enough.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.order.front().map(|(until, _)| *until)
     }
 
     fn drop(&mut self, (until, guid): (Duration, Guid), buffers: &mut Buffers) {
@@ -108,11 +113,11 @@ mod tests {
         let joined = all.take(guid(1)).unwrap();
         assert!(all.take(guid(1)).is_none());
         all.keep(secs(8), joined, &mut buffers);
-        assert_eq!(all.forget_old(secs(5), &mut buffers), Some(secs(6)));
-        assert_eq!(all.forget_old(secs(7), &mut buffers), Some(secs(8)));
+        assert_eq!((all.forget_old(secs(5), &mut buffers), all.next()), (1, Some(secs(6))));
+        assert_eq!((all.forget_old(secs(7), &mut buffers), all.next()), (1, Some(secs(8))));
         assert!(all.take(guid(2)).is_none());
         assert!(all.take(guid(1)).is_some());
-        assert_eq!(all.forget_old(secs(8), &mut buffers), None);
+        assert_eq!((all.forget_old(secs(8), &mut buffers), all.next()), (1, None));
     }
 
     #[test]
@@ -123,5 +128,14 @@ mod tests {
         }
         assert!(all.take(guid(0)).is_none());
         assert!(all.take(guid(1)).is_some() && all.take(guid(limits::LINGERING)).is_some());
+        // many are forgotten in portions
+        let portions = std::iter::from_fn(|| {
+            let some = all.forget_old(Duration::from_secs(5), &mut buffers);
+            (some > 0).then_some(some)
+        });
+        let portions: Vec<_> = portions.collect();
+        assert!(portions.iter().all(|some| *some <= limits::DONE_WITH));
+        assert_eq!(portions.iter().sum::<usize>(), limits::LINGERING);
+        assert!(all.sessions.is_empty());
     }
 }

@@ -181,16 +181,21 @@ impl Table {
         self.tombstones.contains_key(&(guid, id))
     }
 
-    /// Forgets old tombstones; gives back when the next one becomes old.
-    pub(crate) fn forget_old(&mut self, now: Duration) -> Option<Duration> {
-        while let Some((until, guid, id)) = self.graves.front().copied() {
-            if until > now {
-                return Some(until);
-            }
-            self.graves.pop_front();
+    /// Forgets old tombstones, of many the first ones; how many.
+    pub(crate) fn forget_old(&mut self, now: Duration) -> usize {
+        let mut forgotten = 0;
+        while forgotten < limits::DONE_WITH
+            && let Some((_, guid, id)) = self.graves.pop_front_if(|(until, ..)| *until <= now)
+        {
             self.tombstones.remove(&(guid, id));
+            forgotten += 1;
         }
-        None
+        forgotten
+    }
+
+    /// When the next tombstone is old.
+    pub(crate) fn next_old(&self) -> Option<Duration> {
+        self.graves.front().map(|(until, ..)| *until)
     }
 }
 

@@ -87,7 +87,7 @@ impl Proxy {
     }
 
     fn resource_view(&self, member: &Member) -> ResourceView {
-        let oldest = member.legs().next().and_then(|(leg, _)| self.table.leg(leg));
+        let oldest = member.legs().next().and_then(|leg| self.table.leg(leg));
         let oldest = oldest.map(|leg| leg.started);
         ResourceView { oldest, ..resource_view(member, self.seen.mono) }
     }

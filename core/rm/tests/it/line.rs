@@ -18,6 +18,12 @@ pub(crate) struct Line {
     records: Vec<u8>,
     /// The blocks of open frames, where somebody wants them.
     pub(crate) blocks: Option<Vec<Vec<u8>>>,
+    /// The disk keeps up; else records are durable when the engine is told.
+    pub(crate) disk: bool,
+    /// Number of the latest record.
+    pub(crate) made: u64,
+    /// Where somebody measures: the clock, and the longest turn so far.
+    pub(crate) watch: Option<(fn() -> Duration, Duration)>,
 }
 
 impl Line {
@@ -45,7 +51,17 @@ impl Line {
         let proxy = Proxy::new(settings, snapshot(objects), now);
         let (bytes, records) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
         let sent = Vec::with_capacity(64);
-        let mut line = Self { proxy, now, bytes, sent, records, blocks: None };
+        let mut line = Self {
+            proxy,
+            now,
+            bytes,
+            sent,
+            records,
+            blocks: None,
+            disk: true,
+            made: 0,
+            watch: None,
+        };
         line.input(Input::State(NodeState::Ready));
         line
     }
@@ -71,9 +87,8 @@ impl Line {
         let end = self.now.plus(time);
         while let Some((at, _)) = self.proxy.poll_timeout().filter(|(at, _)| *at <= end.mono) {
             self.now = self.now.plus(at.saturating_sub(self.now.mono));
-            self.clear();
-            self.proxy.handle_timeout(self.now);
-            self.drain();
+            let now = self.now;
+            self.turn(|proxy| proxy.handle_timeout(now));
         }
         self.now = end;
     }
@@ -96,14 +111,20 @@ impl Line {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) {
-        self.clear();
-        self.proxy.handle_input(self.now, input);
-        self.drain();
+        let now = self.now;
+        self.turn(|proxy| proxy.handle_input(now, input));
     }
 
-    fn clear(&mut self) {
+    /// One step of the engine, and all that it has to say.
+    fn turn(&mut self, step: impl FnOnce(&mut Proxy)) {
         self.bytes.clear();
         self.sent.clear();
+        let begun = self.watch.map(|(clock, _)| clock());
+        step(&mut self.proxy);
+        self.drain();
+        if let Some((clock, longest)) = &mut self.watch {
+            *longest = (*longest).max(clock().saturating_sub(begun.unwrap_or_default()));
+        }
     }
 
     fn drain(&mut self) {
@@ -115,13 +136,14 @@ impl Line {
             while let Some(event) = self.proxy.poll_event(&mut self.records) {
                 if let Event::Record { no, json, block, .. } = event {
                     durable = Some(no);
+                    self.made = no;
                     if let Some(blocks) = self.blocks.as_mut().filter(|_| block > 0) {
                         blocks.push(self.records[json..].to_vec());
                     }
                 }
                 self.records.clear();
             }
-            let Some(no) = durable else { return };
+            let Some(no) = durable.filter(|_| self.disk) else { return };
             self.proxy.handle_input(self.now, Input::Durable { no });
         }
     }

@@ -55,5 +55,6 @@ mod through;
 mod torture;
 mod transport;
 mod trust;
+mod turns;
 mod updates;
 mod view;

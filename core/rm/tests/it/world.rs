@@ -225,10 +225,20 @@ impl World {
         let end = self.now.plus(time);
         while let Some((at, _)) = self.proxy.poll_timeout().filter(|(at, _)| *at <= end.mono) {
             self.now = self.now.plus(at.saturating_sub(self.now.mono));
-            self.proxy.handle_timeout(self.now);
-            self.drain();
+            self.fire();
         }
         self.now = end;
+    }
+
+    /// What is due now, as far as one turn takes it.
+    pub(crate) fn fire(&mut self) {
+        self.proxy.handle_timeout(self.now);
+        self.drain();
+    }
+
+    /// Whether more is due now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.proxy.poll_timeout().is_some_and(|(at, _)| at <= self.now.mono)
     }
 
     fn drain(&mut self) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{ClientId, Endpoint, ServerId, TransactionEvent};
 use crate::method::Method;
 use crate::slots::SlotId;
+use crate::transaction::bounds::FAILURES_PER_CALL;
 use crate::transaction::chain::Link;
 use crate::transaction::client_invite::{self, Step};
 use crate::transaction::deadline::Armed;
@@ -133,10 +134,16 @@ impl Endpoint {
 
     /// A flow failed: visits the transactions of its remote address and no others.
     pub(super) fn fail(&mut self, flow: Flow) {
-        let mut at = self.table.members.first(flow);
-        while let Some(transaction) = self.table.slots.at(at) {
-            let (index, next) = (at, transaction.peers.next);
-            at = next;
+        self.table.members.fails(&self.table.slots, flow);
+        self.go_on_failing();
+    }
+
+    /// The next transactions of flows that have failed.
+    pub(super) fn go_on_failing(&mut self) {
+        for _ in 0..FAILURES_PER_CALL {
+            let next = self.table.members.next_failing(&self.table.slots);
+            let Some((flow, index)) = next else { return };
+            let Some(transaction) = self.table.slots.at(index) else { continue };
             let own = transaction.flow;
             if transaction.machine.is_client() {
                 let concerned = if flow.transport.is_stream() {

@@ -59,6 +59,11 @@ impl Late {
         }
     }
 
+    /// Whether some were lost.
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// The next that was lost.
     pub(crate) fn next_lost(&mut self) -> Option<LostAnswer> {
         self.lost.pop_front()

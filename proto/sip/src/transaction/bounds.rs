@@ -7,6 +7,12 @@ use std::time::Duration;
 /// that neither a turn nor the buffer of outgoing bytes grows with the number of transactions.
 pub(crate) const DEADLINES_PER_CALL: usize = 256;
 
+/// So many of them one counts for that sends something again.
+pub(crate) const RESEND_WORK: usize = 5;
+
+/// Transactions of a failed flow that one call looks at; the others follow with `handle_timeout`.
+pub(crate) const FAILURES_PER_CALL: usize = 64;
+
 /// Bytes of a key that lie in the transaction itself; a longer key costs one allocation. Holds
 /// method, branch and IPv4 sent-by of most peers, and our own branch.
 pub(crate) const INLINE_KEY: usize = 64;

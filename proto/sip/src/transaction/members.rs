@@ -1,6 +1,7 @@
 //! The transactions of each remote address, so that the failure of a flow finds its own without
 //! a look at the others.
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 
@@ -20,23 +21,38 @@ struct Remote {
     chain: Chain<PEERS>,
 }
 
+/// A flow that has failed, whose transactions were not all looked at.
+#[derive(Debug)]
+struct Failing {
+    flow: Flow,
+    /// The next one.
+    at: u32,
+    /// Those that were made since do not concern it.
+    before: u32,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Members {
     remotes: HashTable<Remote>,
     hasher: FixedState,
+    failing: VecDeque<Failing>,
 }
 
 impl Members {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { remotes: HashTable::new(), hasher: FixedState::with_seed(seed) }
+        Self {
+            remotes: HashTable::new(),
+            hasher: FixedState::with_seed(seed),
+            failing: VecDeque::new(),
+        }
     }
 
     pub(crate) fn join(&mut self, slots: &mut Slots<Transaction>, index: u32) {
         let Some(transaction) = slots.at_mut(index) else { return };
         transaction.is_member = true;
         let flow = transaction.flow;
-        let Self { remotes, hasher } = self;
+        let Self { remotes, hasher, .. } = self;
         let hash = hash(hasher, flow.transport, flow.remote);
         let entry = remotes.entry(
             hash,
@@ -51,7 +67,10 @@ impl Members {
     pub(crate) fn leave(&mut self, slots: &mut Slots<Transaction>, index: u32) {
         let Some(transaction) = slots.at_mut(index).filter(|it| it.is_member) else { return };
         transaction.is_member = false;
-        let flow = transaction.flow;
+        let (flow, next) = (transaction.flow, transaction.peers.next);
+        for failing in self.failing.iter_mut().filter(|failing| failing.at == index) {
+            failing.at = next;
+        }
         let hash = hash(&self.hasher, flow.transport, flow.remote);
         let entry = self.remotes.entry(
             hash,
@@ -66,8 +85,40 @@ impl Members {
         }
     }
 
+    /// A flow has failed: its transactions so far are to be looked at.
+    pub(crate) fn fails(&mut self, slots: &Slots<Transaction>, flow: Flow) {
+        let before = slots.moment();
+        let known = self.failing.iter_mut().find(|one| one.flow == flow && one.at != NONE);
+        match known {
+            // those that came since stand behind
+            Some(known) => known.before = before,
+            None => {
+                let at = self.first(flow);
+                self.failing.push_back(Failing { flow, at, before });
+            }
+        }
+    }
+
+    /// The next transaction of the address of a flow that has failed; none: all were looked at.
+    pub(crate) fn next_failing(&mut self, slots: &Slots<Transaction>) -> Option<(Flow, u32)> {
+        while let Some(Failing { flow, at, before }) = self.failing.front_mut() {
+            if let Some(transaction) = slots.at(*at).filter(|_| slots.is_older(*at, *before)) {
+                let found = (*flow, *at);
+                *at = transaction.peers.next;
+                return Some(found);
+            }
+            self.failing.pop_front();
+        }
+        None
+    }
+
+    /// Whether there may be one.
+    pub(crate) fn is_failing(&self) -> bool {
+        !self.failing.is_empty()
+    }
+
     /// The first transaction of the address of `flow`; the others follow by `Transaction::peers`.
-    pub(crate) fn first(&self, flow: Flow) -> u32 {
+    fn first(&self, flow: Flow) -> u32 {
         let hash = hash(&self.hasher, flow.transport, flow.remote);
         let found = self.remotes.find(hash, |remote| {
             (remote.transport, remote.address) == (flow.transport, flow.remote)

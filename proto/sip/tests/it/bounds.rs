@@ -110,10 +110,13 @@ fn a_burst_of_deadlines_is_spread_over_calls() {
         endpoint.request(NOW, flow(Udp, 5060), &bytes, ClientOptions::default());
     }
     assert_eq!(transmits(&mut endpoint), 600);
-    for left in [256, 256, 88] {
+    let mut left = 600;
+    while left > 0 {
         assert_eq!(endpoint.poll_timeout().unwrap().0, ms(500));
         endpoint.handle_timeout(ms(500));
-        assert_eq!(transmits(&mut endpoint), left);
+        let sent = transmits(&mut endpoint);
+        assert!((1..=64).contains(&sent), "{sent}");
+        left -= sent;
     }
     assert_eq!(endpoint.poll_timeout().unwrap().0, ms(1_500));
     assert_eq!(endpoint.invariant(), Ok(()));

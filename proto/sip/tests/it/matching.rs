@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use sip::endpoint::{
-    Absorbed, ClientOptions, Endpoint, LostAnswer, Received, ServerId, Timers, TransactionEvent,
+    Absorbed, ClientId, ClientOptions, Endpoint, LostAnswer, Received, ServerId, Timers,
+    TransactionEvent,
 };
 use sip::limits::Limits;
 use sip::transport::Transport::{self, Tcp, Udp};
@@ -386,6 +387,52 @@ fn only_the_requests_of_a_failed_flow_fail() {
     assert_eq!(failed_by(flow(Tcp, 5060)), [0]);
     assert_eq!(failed_by(flow(Tcp, 5080)), []);
     assert_eq!(endpoint.pending(), 2);
+}
+
+/// Many requests of one flow fail in portions; who leaves, comes or fails again meanwhile changes
+/// nothing for the others.
+#[test]
+fn many_requests_of_a_failed_flow_fail_one_portion_after_the_other() {
+    let mut endpoint = endpoint();
+    let here = flow(Udp, 5060);
+    let bye = |number: usize| request("BYE", Udp, 5060, &format!("z9hG4bK{number}"));
+    let begin = |endpoint: &mut Endpoint, number| {
+        endpoint.request(NOW, here, &bye(number), ClientOptions::default())
+    };
+    let ids: Vec<_> = (0..500).map(|number| begin(&mut endpoint, number)).collect();
+    while endpoint.poll_transmit(&mut Vec::new()).is_some() {}
+    endpoint.handle_flow_failed(NOW, here);
+    let mut failed: Vec<ClientId> = Vec::new();
+    let hear = |endpoint: &mut Endpoint, failed: &mut Vec<ClientId>| {
+        while let Some(event) = endpoint.poll_event() {
+            let TransactionEvent::TransportFailed { id } = event else { panic!("{event:?}") };
+            failed.push(id);
+        }
+        assert_eq!(endpoint.invariant(), Ok(()));
+        failed.len()
+    };
+    let first = hear(&mut endpoint, &mut failed);
+    let answered = first..first + 10;
+    assert!(first > 0 && first < ids.len() / 2, "{first}");
+    assert_eq!(endpoint.poll_timeout(), Some((NOW, "flow failed")));
+    // the next ones are answered meanwhile, and a new request comes
+    for number in answered.clone() {
+        assert_eq!(come(&mut endpoint, here, &response(&bye(number), 200)), "response");
+    }
+    let later = begin(&mut endpoint, 1000);
+    let mut calls = 0;
+    while endpoint.poll_timeout().is_some_and(|(at, _)| at <= NOW) {
+        endpoint.handle_timeout(NOW);
+        hear(&mut endpoint, &mut failed);
+        calls += 1;
+    }
+    assert!(calls > 1, "{calls}");
+    let expected = ids.iter().enumerate().filter(|(number, _)| !answered.contains(number));
+    assert!(failed.iter().eq(expected.map(|(_, id)| id)));
+    // who came later fails with the flow only when that fails again
+    endpoint.handle_flow_failed(NOW, here);
+    hear(&mut endpoint, &mut failed);
+    assert_eq!(failed.last(), Some(&later));
 }
 
 #[test]
