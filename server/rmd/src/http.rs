@@ -50,10 +50,18 @@ pub(crate) struct Shared {
     pub(crate) admin: Admin,
 }
 
+/// How much `/metrics` tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metrics {
+    /// Of single profiles too.
+    pub(crate) profiles: bool,
+    /// Series of one family; what is beyond is told as one.
+    pub(crate) max_series: usize,
+}
+
 /// What is told, who may change something, and where it is kept.
 pub(crate) struct Admin {
-    /// `/metrics` tells of single profiles too.
-    pub(crate) profile_metrics: bool,
+    pub(crate) metrics: Metrics,
     pub(crate) tokens: Option<Tokens>,
     /// What operators want of resources.
     pub(crate) wills: Wills,

@@ -5,7 +5,7 @@
 use crate::boot::DataDir;
 use crate::cluster_key;
 use crate::error::StartError;
-use crate::http::{self, Admin, Tokens};
+use crate::http::{self, Admin, Metrics, Tokens};
 use crate::limits::{LADDERS, TRYING_WAIT};
 use crate::listeners::{self, Bound, Socket};
 use crate::mirror;
@@ -82,10 +82,10 @@ impl Base {
         let certificates = tls.map(|tls| Certificates::open(tls, clock.now(), log)).transpose()?;
         let wanted = settings::wanted(rm);
         let dir = DataDir::lock(&settings.data_dir)?;
-        let (wills, profile_metrics) = (Wills::at(dir.wills()), rm.profile_metrics);
+        let wills = Wills::at(dir.wills());
+        let metrics = Metrics { profiles: rm.profile_metrics, max_series: rm.max_series };
         let (ladders, objects) = (Semaphore::new(LADDERS), Objects::of(settings));
-        let admin =
-            Admin { profile_metrics, tokens, wills, objects, reload: Arc::default(), ladders };
+        let admin = Admin { metrics, tokens, wills, objects, reload: Arc::default(), ladders };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;

@@ -52,6 +52,8 @@ pub struct Rm {
     pub broker_password_file: Option<PathBuf>,
     /// `rm.metrics.profiles`: `/metrics` tells of single profiles too.
     pub profile_metrics: bool,
+    /// `rm.metrics.max_series`: of one family; what has a lower dbid keeps its own.
+    pub max_series: usize,
     /// `rm.drain_delay`
     pub drain_delay: Duration,
     /// `rm.drain_timeout`
@@ -100,6 +102,7 @@ impl Default for Rm {
             broker_user: None,
             broker_password_file: None,
             profile_metrics: false,
+            max_series: 10_000,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(15 * 60),
         }
@@ -163,6 +166,7 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
     if let Some(object) = rm.get("metrics").and_then(|field| field.object()) {
         let profiles = object.get("profiles").and_then(|field| field.boolean());
         put(&mut settings.profile_metrics, profiles);
+        put(&mut settings.max_series, object.get("max_series").and_then(|f| f.whole(1, 1_000_000)));
         later::refuse(&object, "rm.metrics", &[]);
         object.finish();
     }

@@ -1,6 +1,7 @@
 //! Which lines are printed: those up to a level and, as long as somebody wants it, those up to
 //! another one (ops.md §8). Knows neither queue nor file; the time is an argument.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,6 +35,18 @@ pub struct Only {
     pub peer: Option<String>,
 }
 
+/// Whether a peer is at this address, with or without a port, however it is written.
+fn is_at(peer: &str, wanted: &str) -> bool {
+    let ip = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    let own = peer.parse::<SocketAddr>();
+    match (wanted.parse::<SocketAddr>(), ip(wanted)) {
+        (Ok(wanted), _) => own == Ok(wanted),
+        (_, Some(wanted)) => own.ok().map(|own| own.ip()).or_else(|| ip(peer)) == Some(wanted),
+        // a host name
+        _ => peer.rsplit_once(':').is_some_and(|(host, _)| host == wanted),
+    }
+}
+
 impl Only {
     /// Nothing is named: all lines are meant.
     #[must_use]
@@ -50,8 +63,7 @@ impl Only {
             move |name: &str, value: &str, wanted: &str| name == field && value == wanted
         };
         let of_peer = |name: &str, value: &str, wanted: &str| {
-            matches!(name, "peer" | "source")
-                && (value == wanted || value.rsplit_once(':').is_some_and(|(ip, _)| ip == wanted))
+            matches!(name, "peer" | "source") && (value == wanted || is_at(value, wanted))
         };
         let is_session = |wanted: &str| session.is_some_and(|one| one.eq_ignore_ascii_case(wanted));
         any(&self.tenant, &named("tenant"))
@@ -196,6 +208,31 @@ mod tests {
         assert_eq!(filter.shown(clock), (Some(Level::Error), None));
         filter.raise(Raise { level: None, until: None, only: Only::default() });
         assert!(!filter.prints(Level::Critical, clock, None, &[]), "quiet for a while");
+    }
+
+    #[test]
+    fn a_peer_is_meant_by_its_address_however_it_is_written() {
+        for (peer, wanted, expected) in [
+            ("[::1]:5060", "::1", true),
+            ("[::1]:5060", "[::1]", true),
+            ("[::1]:5060", "0:0::1", true),
+            ("[::1]:5060", "[::1]:5060", true),
+            ("[::1]:5060", "[0:0::1]:5060", true),
+            ("[::1]:5060", "[::1]:5061", false),
+            ("[::1]:5060", "::2", false),
+            ("::1", "::1", true),
+            ("[2001:db8::5]:5060", "2001:DB8::5", true),
+            ("[2001:db8::5060]:5", "2001:db8:", false),
+            ("10.0.0.2:5090", "10.0.0.2", true),
+            ("mcp.example:5070", "mcp.example", true),
+            ("mcp.example:5070", "example", false),
+        ] {
+            let only = Only { peer: Some(wanted.to_owned()), ..Only::default() };
+            for name in ["peer", "source"] {
+                assert_eq!(only.has(None, &[(name, peer)]), expected, "{peer} {wanted}");
+            }
+            assert!(!only.has(None, &[("target", peer)]));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::net::SocketAddr;
@@ -120,10 +121,7 @@ fn read(path: &Path) -> io::Result<Known> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too many tokens"));
     }
     let text = fs::read_to_string(path)?;
-    let tokens = parse(&text).map_err(|line| {
-        let text = format!("line {line}: expected a token and reader or operator");
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    })?;
+    let tokens = parse(&text).map_err(|text| io::Error::new(io::ErrorKind::InvalidData, text))?;
     Ok(Known { version: version(&metadata), tokens })
 }
 
@@ -131,21 +129,28 @@ fn version(metadata: &Metadata) -> Version {
     (metadata.len(), metadata.modified().ok())
 }
 
-/// The tokens, or the number of the first line that is none.
-fn parse(text: &str) -> Result<Vec<(String, Role)>, usize> {
-    let mut tokens = Vec::new();
+/// The tokens, or what is wrong with the first line that is none.
+fn parse(text: &str) -> Result<Vec<(String, Role)>, String> {
+    let mut tokens: Vec<(String, Role)> = Vec::new();
+    let mut known = HashSet::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         let mut words = line.split_whitespace();
-        let role = match (words.next(), words.next(), words.next()) {
-            (Some(token), Some("reader"), None) => (token.to_owned(), Role::Reader),
-            (Some(token), Some("operator"), None) => (token.to_owned(), Role::Operator),
-            _ => return Err(index + 1),
+        let (token, role) = match (words.next(), words.next(), words.next()) {
+            (Some(token), Some("reader"), None) => (token, Role::Reader),
+            (Some(token), Some("operator"), None) => (token, Role::Operator),
+            _ => {
+                return Err(format!("line {}: expected a token and reader or operator", index + 1));
+            }
         };
-        tokens.push(role);
+        // of two roles nobody would know which one holds
+        if !known.insert(token) {
+            return Err(format!("line {}: this token stands in a line above too", index + 1));
+        }
+        tokens.push((token.to_owned(), role));
     }
     Ok(tokens)
 }
@@ -184,8 +189,16 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named() {
-        for (text, line) in [("a", 1), ("a reader\nb writer", 2), ("a reader x", 1)] {
-            assert_eq!(parse(text), Err(line), "{text:?}");
+        let none = "expected a token and reader or operator";
+        let twice = "this token stands in a line above too";
+        for (text, line, why) in [
+            ("a", 1, none),
+            ("a reader\nb writer", 2, none),
+            ("a reader x", 1, none),
+            ("a reader\n# b\nb reader\na operator", 4, twice),
+            ("a reader\na reader", 2, twice),
+        ] {
+            assert_eq!(parse(text), Err(format!("line {line}: {why}")), "{text:?}");
         }
     }
 }

@@ -107,7 +107,8 @@ impl Problem {
 
     /// The engine did not answer in time.
     pub(super) fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "")
+        let detail = "the engine did not answer in time";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
     }
 }
 

@@ -61,3 +61,19 @@ fn profiles_where_they_are_wanted() {
         .map(|level| format!("{{kind=\"profile\",object=\"acme/main\",level=\"{level}\"}} 2"));
     assert_eq!(profiles("ringmaster_rm_limit"), limits);
 }
+
+#[test]
+fn of_a_family_the_oldest_keep_their_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::in_dir(dir, OBJECTS, "  metrics: { max_series: 2 }\n");
+    let usage = [
+        "{kind=\"tenant\",object=\"Environment\"} 0",
+        "{kind=\"tenant\",object=\"acme\"} 0",
+        "{kind=\"service\",object=\"other\"} 0",
+        "{kind=\"tenant\",object=\"other\"} 0",
+    ];
+    assert_eq!(family(&node, "ringmaster_rm_usage"), usage);
+    assert_eq!(family(&node, "ringmaster_rm_limit").len(), 2);
+    let inbound = ["{rmTenantName=\"Environment\"} 0", "{rmTenantName=\"other\"} 0"];
+    assert_eq!(family(&node, "rmTenantCurrentInboundCalls"), inbound);
+}

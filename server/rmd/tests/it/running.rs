@@ -119,6 +119,8 @@ fn the_log_is_another_one_for_a_while() {
         assert!(answer.contains(part), "{part} in {answer}");
     }
     assert_eq!(put(r#"{"level":"warn"}"#).1, "{\"level\":\"warn\",\"raised\":null}");
+    let long = "x".repeat(60_000);
+    let long = format!(r#"{{"level":"debug","match":{{"call_id":"{long}"}}}}"#);
     for (body, part) in [
         ("{}", "level"),
         (r#"{"level":"loud"}"#, "level: expected critical, error, warn, notice, info, debug, "),
@@ -126,6 +128,9 @@ fn the_log_is_another_one_for_a_while() {
         (r#"{"level":"debug","for":"25h"}"#, "for: expected more than 0s and at most 24h"),
         (r#"{"level":"debug","match":{}}"#, "match: expected tenant, profile, session, "),
         (r#"{"level":"debug","match":{"colour":"red"}}"#, "colour"),
+        (r#"{"level":"debug","match":{"tenant":""}}"#, "match: tenant: expected 1 to 256 bytes"),
+        (r#"{"level":"debug","match":{"tenant":"a","peer":""}}"#, "match: peer: expected 1 to "),
+        (&long, "match: call_id: expected 1 to 256 bytes"),
     ] {
         let (status, answer) = put(body);
         assert_eq!(status, 400, "{body}: {answer}");

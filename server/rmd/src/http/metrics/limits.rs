@@ -2,11 +2,12 @@
 //! the snapshot, what is used is asked for, a bounded number at a time.
 //!
 //! Every tenant is told, of profiles only where `rm.metrics.profiles` wants it; of services those
-//! that have a limit. What has the lower dbid keeps its own series.
+//! that have a limit. What has the lower dbid keeps its own series (`rm.metrics.max_series`); what
+//! is used beyond is one series `other` of each kind.
 
 use super::float;
-use crate::http::Shared;
 use crate::http::problem::Problem;
+use crate::http::{Metrics, Shared};
 use crate::inbox::Query;
 use model::config::Service;
 use model::id::Dbid;
@@ -17,8 +18,6 @@ use std::collections::BTreeMap;
 use telemetry::names;
 use telemetry::prometheus::{Exposition, Kind};
 
-/// Series of one family (rm.md §12.2); what is used beyond is one series `other` of each kind.
-const SERIES: usize = 10_000;
 const LEVELS: [&str; 3] = ["1", "2", "3"];
 
 /// One set, and how large it may be at each burst level.
@@ -34,23 +33,24 @@ struct Row {
 
 pub(super) async fn families(out: &mut Exposition, shared: &Shared) -> Result<(), Problem> {
     let snapshot = shared.state.snapshot().ok_or_else(Problem::busy)?;
-    let rows = rows(&snapshot, shared.admin.profile_metrics);
+    let Metrics { profiles, max_series } = shared.admin.metrics;
+    let rows = rows(&snapshot, profiles);
     let mut used = Vec::with_capacity(rows.len());
     for part in rows.chunks(USED_ASKED) {
         let sets = part.iter().map(|row| row.set).collect();
         used.extend(shared.ask(|reply| Query::Used(sets, reply)).await?);
     }
-    tell_usage(out, &rows, &used);
-    tell_limits(out, &rows);
+    tell_usage(out, &rows, &used, max_series);
+    tell_limits(out, &rows, max_series);
     Ok(())
 }
 
-fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64]) {
+fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64], max_series: usize) {
     let help = "live sessions of tenants and profiles, legs of a service";
     out.family(names::RM_USAGE, Kind::Gauge, help);
     let mut others: BTreeMap<&str, u64> = BTreeMap::new();
     for (at, (row, used)) in rows.iter().zip(used).enumerate() {
-        if at < SERIES {
+        if at < max_series {
             out.sample(&[("kind", row.kind), ("object", &row.object)], float(*used));
         } else {
             *others.entry(row.kind).or_default() += used;
@@ -61,13 +61,13 @@ fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64]) {
     }
 }
 
-fn tell_limits(out: &mut Exposition, rows: &[Row]) {
+fn tell_limits(out: &mut Exposition, rows: &[Row], max_series: usize) {
     out.family(names::RM_LIMIT, Kind::Gauge, "how many may live, by burst level");
     let limited = rows.iter().filter_map(|row| Some((row, row.limits?)));
     let samples = limited.flat_map(|(row, limits)| {
         LEVELS.into_iter().zip(limits).take(row.levels).map(move |one| (row, one))
     });
-    for (row, (level, limit)) in samples.take(SERIES) {
+    for (row, (level, limit)) in samples.take(max_series) {
         let labels = [("kind", row.kind), ("object", row.object.as_str()), ("level", level)];
         out.sample(&labels, float(limit));
     }

@@ -87,7 +87,21 @@ fn duration(text: &str) -> Result<Duration, Problem> {
 }
 
 fn whose(only: Match) -> Result<Only, Problem> {
+    /// Longest text that a line may have to match: a Call-ID.
+    const LONGEST: usize = 256;
     let Match { tenant, profile, session, call_id, peer } = only;
+    for (name, text) in [
+        ("tenant", &tenant),
+        ("profile", &profile),
+        ("session", &session),
+        ("call_id", &call_id),
+        ("peer", &peer),
+    ] {
+        if text.as_ref().is_some_and(|text| !(1..=LONGEST).contains(&text.len())) {
+            let detail = format!("match: {name}: expected 1 to {LONGEST} bytes");
+            return Err(Problem::bad_request(detail));
+        }
+    }
     let only = Only { tenant, profile, session, call_id, peer };
     if only.is_all() {
         let names = "match: expected tenant, profile, session, call_id or peer";
