@@ -1,8 +1,6 @@
 //! Scenarios of rm.md §14 about numbers in the configuration: 3 and 4. Each changes it, so each has
 //! a platform of its own.
 
-use std::time::Duration;
-
 use crate::calls::{healthy, objects};
 use crate::platform::{Site, run};
 use crate::player::Play;
@@ -25,11 +23,19 @@ fn scenario_3_exact_before_range_before_prefix() {
     };
     let site = Site::new(&with(&patterns));
     let _rs = site.start_rs();
+    let _rm = site.start_rm();
+    healthy(&site, 1);
     // the most exact one is removed each time
-    for count in [3, 2, 1] {
-        site.write("platform.yaml", &with(&patterns[..count]));
-        let mut rm = site.start_rm();
-        healthy(&site, 1);
+    for (count, revision) in [(3, 1), (2, 2), (1, 3)] {
+        if count < 3 {
+            site.write("platform.yaml", &with(&patterns[..count]));
+            let (code, out, errors) = reload(&site);
+            assert_eq!(
+                (code, out.split(" of ").next()),
+                (0, Some(&*format!("revision {revision}"))),
+                "{errors}"
+            );
+        }
         let name = format!("precedence-{count}");
         Play::new(&name, ANSWERED, Via::Udp).call(site.sip(), "18005550150").finish();
         let leg = report::leg(site.rs_http(), &call_id(&name));
@@ -38,9 +44,12 @@ fn scenario_3_exact_before_range_before_prefix() {
         assert_eq!(steps(&leg, "select"), [chosen]);
         let did = http::json(site.rm_http(), "/v1/dids/18005550150");
         assert_eq!(did["pattern"], patterns[count - 1]);
-        rm.signal("INT");
-        assert_eq!(rm.wait(Duration::from_secs(60)).code(), Some(0), "{}", rm.output());
     }
+}
+
+/// `ringmaster reload`: exit code, stdout, stderr.
+pub(crate) fn reload(site: &Site) -> (i32, String, String) {
+    run(&site.path("."), &["reload", "--rm", &site.rm_http().to_string()])
 }
 
 #[test]
@@ -66,7 +75,11 @@ fn scenario_4_numbers_of_two_tenants_may_not_overlap() {
     // nor does one start with it, and who runs serves on with what it has
     let (code, _, errors) = run(&site.path("."), &["rm", "-c", "settings.yaml"]);
     assert!(code == 3 && errors.contains(text), "{code}: {errors}");
-    rm.signal("HUP");
+    // nor does a reload bring it in
+    let (code, _, errors) = reload(&site);
+    assert!(code == 3 && errors.contains(text), "{code}: {errors}");
+    assert!(errors.contains(&format!("platform.yaml:{at}:")), "{errors}");
+    rm.line_with(" 20603 ");
     Play::new("overlap", ANSWERED, Via::Udp).call(site.sip(), "18005550100").finish();
     let leg = report::leg(site.rs_http(), &call_id("overlap"));
     assert_eq!((&leg["tenant"]["name"], &leg["reason"]), (&"acme".into(), &"normal".into()));

@@ -1,4 +1,4 @@
-//! Scenarios of rm.md §14 about who takes a call: 17, 22 and 23.
+//! Scenarios of rm.md §14 about who takes a call: 17, 22, 23 and 24.
 
 use crate::http;
 use crate::platform::eventually;
@@ -101,6 +101,14 @@ fn has_nobody(stage: &Stage, group: &str, number: &str, again: bool) {
     assert_eq!(explained, (1, format!("{word}\n")));
     let count = format!("ringmaster_rm_answers_total{{code=\"480\",reason=\"{word}\"}}");
     assert_eq!(http::counted(stage.rm_http, &count), Some(1.0));
+    // for a minute from now on; that of a full group and of dead servers as long as they are so
+    let alarms = stage.alarms();
+    let raised = |name: &str, object: &str| alarms.contains(&format!("{name} {object}"));
+    assert!(raised("RMResourceAllocationFailed", group), "{group}: {alarms:?}");
+    assert_eq!(raised("MCPPortsExceeded", group), group == "full", "{alarms:?}");
+    for server in [1, 2].map(|number| format!("{group}-{number}")) {
+        assert_eq!(raised("RMResourceDown", &server), group == "dead", "{alarms:?}");
+    }
 }
 
 #[test]
@@ -122,4 +130,39 @@ fn scenario_23_four_ways_of_having_nobody() {
     for player in callers.into_iter().chain(servers) {
         player.finish();
     }
+}
+
+/// What the API, GVP's metrics, ours, and the list of alarms say of a server at one time: whether
+/// it takes calls.
+fn said(stage: &Stage, group: &str, name: &str) -> (String, [bool; 4]) {
+    let state = stage.states(group).remove(0);
+    let own = format!("group=\"{group}\",resource=\"{name}\"");
+    let is = |series: String| http::counted(stage.rm_http, &series) == Some(1.0);
+    let available = format!("rmPRStatus{{rmPRName=\"{name}\",rmPRStatus=\"AVAILABLE\"}}");
+    let unavailable = format!("rmPRStatus{{rmPRName=\"{name}\",rmPRStatus=\"UNAVAILABLE\"}}");
+    let shown = format!("ringmaster_rm_resource_state{{{own},state=\"{state}\"}}");
+    let down = stage.alarms().contains(&format!("RMResourceDown {name}"));
+    (state, [is(available), !is(unavailable), is(shown), !down])
+}
+
+/// That it is found within so many seconds is shown in `sim/`.
+#[test]
+fn scenario_24_the_metrics_agree_with_the_api_and_the_alarm() {
+    let stage = stage();
+    let agree = |state: &str, takes_calls: bool| {
+        let expected = (state.to_owned(), [takes_calls, takes_calls, true, takes_calls]);
+        eventually(state, || said(&stage, "probed", "probed-1"), |said| *said == expected);
+    };
+    let server = stage.serve("probed-1");
+    agree("healthy", true);
+    let line = "group=probed";
+    // its OPTIONS stop
+    drop(server);
+    agree("dead", false);
+    let lost = stage.logged(20402, "resource=probed-1");
+    assert!(lost[0].contains("EROR") && lost[0].contains("alarm=RMResourceDown"), "{lost:#?}");
+    let server = stage.serve("probed-1");
+    agree("healthy", true);
+    assert!(stage.logged(20403, "resource=probed-1")[0].contains(line));
+    drop(server);
 }

@@ -1,5 +1,6 @@
 //! Scenarios of rm.md §14 about whose call it is: 2, 5, 6, 7 and 8.
 
+use crate::http;
 use crate::player::Play;
 use crate::scenarios_stage::{ANSWERED, Stage, assert_refused, stage, steps};
 use crate::sipp::Via;
@@ -73,6 +74,11 @@ fn scenario_7_no_match_and_no_default() {
     assert!(leg["resource"].is_null(), "{leg:#}");
     let line = &stage.logged(20201, leg["guid"].as_str().unwrap())[0];
     assert!(line.contains("WARN") && line.contains("no profile"), "{line}");
+    // for two minutes from now on
+    let alarms = stage.alarms();
+    assert!(alarms.contains(&"RMMatchingIVRTenantNotFound rm-1".to_owned()), "{alarms:?}");
+    let gauge = "ringmaster_rm_alarm{name=\"RMMatchingIVRTenantNotFound\"}";
+    assert_eq!(http::counted(stage.rm_http, gauge), Some(1.0));
 }
 
 #[test]

@@ -101,6 +101,14 @@ impl Stage {
         all.map(|one| one["state"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The alarms that stand, as `NAME OBJECT`.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let list = http::json(self.rm_http, "/v1/alarms");
+        let all = list["alarms"].as_array().unwrap().iter();
+        let word = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+        all.map(|one| format!("{} {}", word(one, "name"), word(one, "object"))).collect()
+    }
+
     /// Calls a number as `name`, whose Call-ID is [`call_id`], until the call has ended: what the
     /// caller has sent and got.
     pub(crate) fn call(&self, name: &str, script: &str, number: &str) -> Vec<Message> {
