@@ -1,10 +1,12 @@
-//! `cargo xtask bench [start|parse|call|decide|api|proxy …] [--write]`: figures, never timed tests.
+//! `cargo xtask bench [start|parse|call|decide|api|config|proxy …] [--write]`: figures, never timed
+//! tests.
 //!
 //! Each figure is the median of several runs. With `--write` the tables between the marks of
 //! `docs/reference/performance.md` are replaced, so that they hold only what was measured.
 
 mod api;
 mod call;
+mod config;
 mod decide;
 mod parse;
 mod printed;
@@ -22,6 +24,9 @@ pub(crate) const PAGE: &str = "docs/reference/performance.md";
 pub(crate) const BEGIN: &str = "<!-- figures: begin -->";
 pub(crate) const END: &str = "<!-- figures: end -->";
 
+/// All benches but `proxy`.
+const ALL: [&str; 6] = ["start", "parse", "call", "decide", "api", "config"];
+
 /// One line of the table.
 struct Figure {
     what: &'static str,
@@ -37,10 +42,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--write").collect();
-    if let Some(unknown) =
-        named.iter().find(|name| !["start", "parse", "call", "decide", "api"].contains(*name))
-    {
-        bail!("there is no bench {unknown}: start, parse, call, decide, api, or proxy alone");
+    if let Some(unknown) = named.iter().find(|name| !ALL.contains(*name)) {
+        bail!("there is no bench {unknown}: {}, or proxy alone", ALL.join(", "));
     }
     let wanted = |name: &str| named.is_empty() || named.contains(&name);
     let mut figures = Vec::new();
@@ -58,6 +61,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     if wanted("api") {
         figures.extend(api::run(root)?);
+    }
+    if wanted("config") {
+        figures.extend(config::run(root)?);
     }
     for figure in &figures {
         println!("{}: {} (goal {})", figure.what, figure.measured, figure.goal);

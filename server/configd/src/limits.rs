@@ -28,7 +28,7 @@ pub const MAX_TEXT: usize = 1_024;
 pub const MAX_TOKENS: usize = 10_000;
 /// Tenants that a token may be scoped to: each object that it lists is compared with them.
 pub const MAX_SCOPE: usize = 100;
-/// Clients that report: more than a platform has.
+/// Clients that report: more than a platform has at a time. Names that are no more make room.
 pub const MAX_CLIENTS: usize = 1_000;
 /// Bytes of what a client reports.
 pub const MAX_REPORT: usize = 64 << 10;

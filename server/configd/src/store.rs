@@ -354,7 +354,8 @@ pub trait Store: Send + Sync {
     /// Removes a token.
     fn delete_token(&self, id: &str, audit: &AuditRow) -> Result<(), StoreError>;
 
-    /// Writes what had time; tokens that are no more are left out.
+    /// Writes what had time; tokens that are no more are left out, and of the clients those that
+    /// were heard of last are kept, as many as the limit says.
     fn note(&self, notes: &Notes) -> Result<(), StoreError>;
 
     /// Lines of the audit, newest first.

@@ -15,7 +15,8 @@ use crate::store::ClientRow;
 use crate::who::Who;
 
 impl Books {
-    /// Keeps what a client tells of itself; it is in the store within some seconds.
+    /// Keeps what a client tells of itself; it is in the store within some seconds. Of more
+    /// clients than the limit the one that was heard of longest ago is forgotten.
     ///
     /// # Errors
     /// `malformed`, `too-large`, `forbidden`.
@@ -40,10 +41,14 @@ impl Books {
             report,
         };
         let mut clients = self.desk.clients();
-        if clients.len() >= MAX_CLIENTS && !clients.contains_key(name) {
-            return Err(Refusal::TooLarge(format!("clients: the limit is {MAX_CLIENTS}")));
-        }
         clients.insert(row.name.clone(), row.clone());
+        if clients.len() > MAX_CLIENTS {
+            let others = clients.values().filter(|client| client.name != name);
+            let oldest = others.min_by_key(|client| client.seen_at);
+            if let Some(oldest) = oldest.map(|client| client.name.clone()) {
+                clients.remove(&oldest);
+            }
+        }
         drop(clients);
         self.desk.queue.client(row);
         Ok(())

@@ -360,7 +360,8 @@ fn undone(
             }
         }
     }
-    let named: Vec<_> = puts.iter().filter_map(|put| super::resolve::head(&put.root)).collect();
+    let named: BTreeSet<Key> =
+        puts.iter().filter_map(|put| super::resolve::head(&put.root)).collect();
     deletes.retain(|key| !named.contains(key));
     let changed = now.set.change(puts, &deletes, &[]);
     // names that have had several numbers do not change back in one step

@@ -1,6 +1,7 @@
 //! A transaction before it is stored: what it comes to, or why it cannot be. Pure over a state:
 //! a dry run and the writer ask the same, and get the same.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::config::diff::{Impact, ObjectDiff, diff, impact};
@@ -164,9 +165,10 @@ impl Building<'_> {
         let item = |before: Option<Entry>, after: Option<Entry>| {
             Item::between((&self.state.set, before), (self.set, after))
         };
-        let renamed: Vec<_> = self.plan.puts.iter().filter_map(|put| put.before.as_ref()).collect();
+        let befores = self.plan.puts.iter().filter_map(|put| put.before.as_ref());
+        let renamed: BTreeSet<_> = befores.map(Entry::number).collect();
         let gone = self.plan.deletes.iter().filter_map(|key| self.state.get(key));
-        let gone = gone.filter(|entry| renamed.iter().all(|put| put.number() != entry.number()));
+        let gone = gone.filter(|entry| !renamed.contains(&entry.number()));
         let mut items: Vec<Item> = gone.map(|entry| item(Some(entry), None)).collect();
         let puts = self.plan.puts.iter().zip(self.differs).filter(|(_, differs)| **differs);
         items.extend(puts.map(|(put, _)| item(put.before.clone(), self.put(put))));
@@ -195,7 +197,7 @@ impl Building<'_> {
         }
         let mut metas = Arc::clone(&self.state.metas);
         let table = Arc::make_mut(&mut metas);
-        let (mut had, mut have) = (Vec::new(), Vec::new());
+        let (mut had, mut have) = (Vec::new(), BTreeSet::new());
         for item in &items {
             if let Some(entry) = &item.before {
                 table.remove(&entry.number());

@@ -421,3 +421,26 @@ fn a_store_of_a_later_version_and_a_damaged_one_are_refused() {
     let broken = Sqlite::open(dir.path(), model::time::Millis(0)).err();
     assert!(matches!(broken, Some(StoreError::Damaged(_))), "{broken:?}");
 }
+
+#[test]
+fn of_too_many_clients_the_one_that_is_silent_longest_is_forgotten() {
+    let mut house = House::new(&sqlite());
+    let report = serde_json::json!({"component": "rm"});
+    for number in 0..=1_000 {
+        house.books().put_client(&format!("rm-{number}"), &report, &admin()).unwrap();
+        house.pass(Duration::from_millis(1));
+    }
+    let names = |house: &House| {
+        house.books().clients().into_iter().map(|client| client.name).collect::<Vec<_>>()
+    };
+    let kept = names(&house);
+    assert_eq!(kept.len(), 1_000);
+    assert!(!kept.contains(&"rm-0".to_owned()));
+    house.reopen();
+    assert_eq!(names(&house), kept);
+    let wrong = house.books().put_client("rm", &serde_json::json!([]), &admin()).unwrap_err();
+    assert_eq!(wrong.entry().name, "malformed");
+    let large = serde_json::json!({"text": "x".repeat(70_000)});
+    let large = house.books().put_client("rm", &large, &admin()).unwrap_err();
+    assert_eq!(large.entry().name, "too-large");
+}

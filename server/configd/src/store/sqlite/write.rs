@@ -4,6 +4,7 @@ use model::id::Revision;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::whole;
+use crate::limits::MAX_CLIENTS;
 use crate::store::{
     AuditRow, ChangeRow, ClientRow, Commit, Keep, Notes, ObjectRow, Record, RevisionRow,
     StoreError, Stored, TokenRow,
@@ -89,6 +90,11 @@ pub(super) fn notes(db: &Transaction<'_>, notes: &Notes) -> Result<(), StoreErro
     }
     for row in &notes.clients {
         client(db, row)?;
+    }
+    if !notes.clients.is_empty() {
+        let newest = "SELECT name FROM client ORDER BY seen_ms DESC, name LIMIT ?1";
+        let forget = format!("DELETE FROM client WHERE name NOT IN ({newest})");
+        db.prepare_cached(&forget)?.execute([whole(MAX_CLIENTS as u64)])?;
     }
     Ok(())
 }
