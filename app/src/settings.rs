@@ -1,21 +1,15 @@
 //! From files to values: boot settings, platform objects, the log. Refusals with their exit codes.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use config::Settings;
 use config::settings::{Format, Level, Redact};
-use model::id::Revision;
 use model::schema::Problem;
-use model::snapshot::Snapshot;
 use model::time::Millis;
 use net::Clock;
 use telemetry::{Log, LogFormat, LogSettings, log_id};
 
 use crate::exit::{Exit, Failure};
-
-/// The first and, without a Config Server, only revision of a file.
-const FIRST: Revision = Revision(1);
 
 /// Reads boot settings; `flags` are pairs in the form of the environment that win over it.
 /// A relative `config.file` lies beside the file that names it.
@@ -34,40 +28,6 @@ pub(crate) fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Sett
 
 /// Variables of commands, which are no settings.
 const OF_COMMANDS: [&str; 2] = ["RINGMASTER_SERVER", "RINGMASTER_TOKEN_FILE"];
-
-/// Platform objects of `config.file` as a snapshot, and where they came from.
-pub(crate) fn from_file(file: &rmd::Objects) -> Result<Objects, Failure> {
-    let invalid = |problems: Vec<Problem>| Failure::new(Exit::Invalid, lines(&problems));
-    let (snapshot, warnings) = file.read(FIRST).map_err(invalid)?;
-    Ok(Objects { snapshot: Arc::new(snapshot), source: file.to_string(), warnings })
-}
-
-/// Platform objects that are in force.
-pub(crate) struct Objects {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// Where they came from.
-    pub(crate) source: String,
-    /// What is strange in them.
-    warnings: Vec<Problem>,
-}
-
-impl Objects {
-    /// Each warning as a line of the log.
-    pub(crate) fn warn(&self, log: &Log, node: &str) {
-        let log = log.for_node(node, None);
-        for warning in &self.warnings {
-            log.emit(20605, None, &[("warning", &warning.to_string())]);
-        }
-    }
-}
-
-/// Objects that are part of the program.
-pub(crate) fn embedded(media: &[std::net::SocketAddr]) -> Result<Objects, Failure> {
-    let documents = config::embedded_objects(media);
-    let (snapshot, warnings) = Snapshot::build(&documents, FIRST)
-        .map_err(|problems| Failure::new(Exit::Internal, lines(&problems)))?;
-    Ok(Objects { snapshot: Arc::new(snapshot), source: "embedded".to_owned(), warnings })
-}
 
 /// Starts the log of the process.
 pub(crate) fn log(settings: &config::settings::Log) -> Result<Log, Failure> {

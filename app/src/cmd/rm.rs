@@ -17,25 +17,16 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
     if let Some(probe) = args.probe {
         return asked(settings.rm.http, probe);
     }
-    let Some(file) = rmd::Objects::of(&settings) else {
-        let text = "config.file is not set: this version has no Config Server to ask, \
-                    so rm needs a file of platform objects";
-        return Err(Failure::new(Exit::Settings, text));
-    };
-    let objects = settings::from_file(&file)?;
     let log = settings::log(&settings.log)?;
-    objects.warn(&log, &settings.rm.name);
-    let settings::Objects { snapshot, source, .. } = objects;
     let signals = signals::listen()?;
     let clock = Clock::start();
-    let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };
+    let parts = RmParts { settings: settings.clone(), fixed: None, log: log.clone(), clock };
     let rm = Rm::start(parts).map_err(failure)?;
     let stopper = rm.stopper();
     let stop = stop(&settings);
     let second = daemon::obey(signals, log.clone(), move |ask| stop(&stopper, ask))?;
     show(&rm);
     wait_until_ready(&rm);
-    daemon::ready();
     let outcome = end(rm, &log);
     second.outcome().and(outcome)
 }
@@ -50,10 +41,14 @@ pub(crate) fn show(rm: &Rm) {
     daemon::listening("rm.http", addresses.http);
 }
 
-/// Everything is bound and read back already; what is left takes milliseconds.
+/// Everything is bound and read back already; what is left takes milliseconds, unless there is no
+/// configuration yet. Tells when it is ready.
 pub(crate) fn wait_until_ready(rm: &Rm) {
     while !rm.ready() && rm.running() {
         std::thread::sleep(Duration::from_millis(2));
+    }
+    if rm.ready() {
+        daemon::ready();
     }
 }
 
@@ -88,7 +83,11 @@ pub(crate) fn end(rm: Rm, log: &Log) -> Result<(), Failure> {
 }
 
 pub(crate) fn failure(error: StartError) -> Failure {
-    let exit = if error.exit_code() == 78 { Exit::Settings } else { Exit::Local };
+    let exit = match error.exit_code() {
+        3 => Exit::Invalid,
+        78 => Exit::Settings,
+        _ => Exit::Local,
+    };
     Failure::new(exit, daemon::chain(&error))
 }
 

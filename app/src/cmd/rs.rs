@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
     }
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
-    let rs = Rs::start(RsParts { settings, log: log.clone(), clock: Clock::start() })
+    let rs = Rs::start(RsParts { settings, fixed: None, log: log.clone(), clock: Clock::start() })
         .map_err(failure)?;
     let stopper = rs.stopper();
     // There is nothing that could be finished first: what waits is on disk.
@@ -50,6 +50,10 @@ pub(crate) fn end(rs: Rs, log: &Log) -> Result<(), Failure> {
 }
 
 pub(crate) fn failure(error: StartError) -> Failure {
-    let exit = if error.exit_code() == 78 { Exit::Settings } else { Exit::Local };
+    let exit = match error.exit_code() {
+        3 => Exit::Invalid,
+        78 => Exit::Settings,
+        _ => Exit::Local,
+    };
     Failure::new(exit, daemon::chain(&error))
 }

@@ -1,11 +1,13 @@
 //! `ringmaster standalone`: RM, RS and Config Server in one process; `--demo` adds callers and
 //! media servers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use config::Settings;
+use config::settings::{ConfigClient, ServerUrl};
 use configd::ConfigServer;
 use model::config::Document;
 use net::Clock;
@@ -17,7 +19,7 @@ use super::{config_server, rm, rs};
 use crate::cli::Standalone;
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
-use crate::settings::{self, Objects};
+use crate::settings;
 use crate::signals;
 use crate::simulate::{Dialling, Simulation};
 
@@ -48,17 +50,15 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     if args.demo && args.config.is_none() {
         flags.extend(free_ports());
     }
-    let settings = settings::load(args.config.as_deref(), &flags)?;
+    let mut settings = settings::load(args.config.as_deref(), &flags)?;
     if args.demo && settings.config_file.is_some() {
         let text = "--demo dials numbers of its own objects: leave config.file out, or use \
                     `ringmaster simulate` beside a standalone without --demo";
         return Err(Failure::new(Exit::Usage, text));
     }
     let mut simulation = Simulation::new(CALLERS);
-    let (objects, documents) = objects(args, &settings, &mut simulation)?;
+    let documents = documents(args, &settings, &mut simulation)?;
     let log = settings::log(&settings.log)?;
-    objects.warn(&log, &settings.rm.name);
-    let Objects { snapshot, source, .. } = objects;
     let signals = signals::listen()?;
     let clock = Clock::start();
 
@@ -66,9 +66,12 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         Some(_) => None,
         None => Some(config_server(&settings, documents, args.demo, &log, clock)?),
     };
-    let rs = Rs::start(RsParts { settings: settings.clone(), log: log.clone(), clock })
-        .map_err(rs::failure)?;
-    let parts = RmParts { settings: settings.clone(), snapshot, source, log: log.clone(), clock };
+    if let Some(server) = &server {
+        settings.config = own_client(server, settings.config);
+    }
+    let parts = RsParts { settings: settings.clone(), fixed: None, log: log.clone(), clock };
+    let rs = Rs::start(parts).map_err(rs::failure)?;
+    let parts = RmParts { settings: settings.clone(), fixed: None, log: log.clone(), clock };
     let rm = Rm::start(parts).map_err(rm::failure)?;
     let (asks, asked) = sync_channel(4);
     let stopper = rm.stopper();
@@ -87,8 +90,8 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         config_server::show(server);
     }
     rm::wait_until_ready(&rm);
-    daemon::ready();
     if args.demo {
+        wait_until_current(&rm, server.as_ref());
         dial(args, &rm, &mut simulation)?;
     }
     tell(&rm, &rs, &settings, args.demo);
@@ -111,6 +114,14 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     let simulated =
         simulated.map_err(|error| Failure::new(Exit::Internal, error.to_string())).map(drop);
     second.outcome().and(outcome).and(simulated)
+}
+
+/// What RM kept from its last run names media servers that are gone.
+fn wait_until_current(rm: &Rm, server: Option<&ConfigServer>) {
+    let newest = server.and_then(ConfigServer::books).map(|books| books.now().revision);
+    while newest.is_some_and(|newest| rm.revision() < newest) && rm.running() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// Waits until somebody asks for the end, or RM has broken.
@@ -146,15 +157,27 @@ fn config_server(
     Ok(server)
 }
 
-/// Objects of the settings' file, or the embedded ones with the demo's media servers; those as
-/// documents too.
-fn objects(
+/// How RM and RS reach the Config Server of their own process.
+fn own_client(server: &ConfigServer, given: ConfigClient) -> ConfigClient {
+    let address = server.address();
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let url = format!("{}://{}", server.scheme(), SocketAddr::new(ip, address.port()));
+    let token_file = given.token_file.or_else(|| server.new_token().map(Path::to_owned));
+    ConfigClient { servers: ServerUrl::parse(&url).into_iter().collect(), token_file, ..given }
+}
+
+/// What an empty Config Server begins with: the embedded objects, with the demo's media servers.
+fn documents(
     args: &Standalone,
     settings: &Settings,
     simulation: &mut Simulation,
-) -> Result<(Objects, Vec<Document>), Failure> {
-    if let Some(file) = rmd::Objects::of(settings) {
-        return Ok((settings::from_file(&file)?, Vec::new()));
+) -> Result<Vec<Document>, Failure> {
+    if settings.config_file.is_some() {
+        return Ok(Vec::new());
     }
     let mut media = Vec::new();
     if args.demo {
@@ -162,7 +185,7 @@ fn objects(
             media.push(simulation.media(SocketAddr::new(MEDIA, 0), Some(HOLD)).map_err(local)?);
         }
     }
-    Ok((settings::embedded(&media)?, config::embedded_objects(&media)))
+    Ok(config::embedded_objects(&media))
 }
 
 fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), Failure> {
@@ -176,7 +199,8 @@ fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), F
 fn tell(rm: &Rm, rs: &Rs, settings: &Settings, demo: bool) {
     if !demo && settings.config_file.is_none() {
         println!(
-            "\nconfig.file is not set: the embedded objects are in force, without media servers"
+            "\nconfig.file is not set: the objects are those of the Config Server, \
+             which begins with embedded ones that have no media servers"
         );
     }
     let program = std::env::args().next().unwrap_or_else(|| "ringmaster".to_owned());

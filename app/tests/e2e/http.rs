@@ -21,7 +21,8 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Re
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
     )?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;

@@ -8,6 +8,8 @@
 mod baresip;
 mod capture;
 mod collector;
+mod config_changes;
+mod config_stand;
 mod dns;
 mod held;
 mod http;
@@ -24,6 +26,8 @@ mod wire;
 
 mod admin;
 mod calls;
+mod config_client;
+mod config_live;
 mod crowd;
 mod daemon;
 mod demo;

@@ -107,7 +107,7 @@ fn the_page_of_the_node_works_as_it_is_written() {
             "ringmaster log info" => "LEVEL\ninfo\n",
             _ if command.contains("--tenant acme") => "  tenant acme\n",
             _ if command.contains("--peer") => "  peer 127.0.0.1\n",
-            "ringmaster reload" => "revision 2 of ",
+            "ringmaster reload" => "revision 1 of ",
             "ringmaster drain rm-1" => "rm-1: drained, 0 legs up\n",
             "ringmaster enable rm-1" => "rm-1: takes calls, 0 legs up\n",
             _ => "",

@@ -79,16 +79,6 @@ fn a_malformed_object_file_ends_with_3_and_its_place() {
 }
 
 #[test]
-fn rm_without_objects_says_that_there_is_no_config_server_yet() {
-    let site = site();
-    site.write("settings.yaml", "data_dir: data\n");
-    let (code, _, err) = run(&site.path("."), &["rm", "-c", "settings.yaml"]);
-    assert_eq!(code, 78);
-    assert!(err.contains("config.file"), "{err}");
-    nothing_started(&site);
-}
-
-#[test]
 fn a_part_of_a_later_version_is_refused_by_name() {
     let site = site();
     site.write("settings.yaml", "rm:\n  cluster: { peers: [\"10.0.0.2:9801\"] }\n");

@@ -135,6 +135,13 @@ impl Snapshot {
         all.find(|application: &&Application| application.name == name)
     }
 
+    /// The application of this DBID.
+    #[must_use]
+    pub fn application_by_dbid(&self, dbid: Dbid) -> Option<&Application> {
+        let mut all = self.applications.iter().map(AsRef::as_ref);
+        all.find(|application: &&Application| application.dbid == dbid)
+    }
+
     /// What a number in normal form (`did::normalise`) leads to. Number groups that are disabled
     /// themselves are not asked; those of disabled tenants are, so that the call can be refused as
     /// `disabled`.

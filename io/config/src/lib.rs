@@ -8,6 +8,7 @@ pub mod home;
 pub mod kind;
 pub mod objects;
 pub mod settings;
+pub mod source;
 pub mod yaml;
 
 pub use embedded::embedded_objects;

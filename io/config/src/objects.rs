@@ -93,7 +93,8 @@ fn refused(file: &Path, message: String) -> Problem {
     }
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+/// The file itself, or the files of a directory in the order of their names.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -6,6 +6,7 @@
 
 mod address;
 mod agree;
+mod client;
 mod config_server;
 mod env;
 mod hep;
@@ -24,6 +25,7 @@ use model::schema::{Field, Object, Problem, Problems};
 use model::tree::{Node, Value};
 
 pub use address::{Broker, HostPort, Listen, Transport};
+pub use client::{ConfigClient, ServerUrl};
 pub use config_server::{Access, ClientRole, ConfigServer};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
@@ -42,8 +44,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// `log`
     pub log: Log,
-    /// `config.file`: the platform objects; `None` = those of the command that is run.
+    /// `config.file`: the platform objects; `None` = the Config Server's.
     pub config_file: Option<PathBuf>,
+    /// `config`: how the Config Server is reached.
+    pub config: ConfigClient,
     /// `config_server`
     pub config_server: ConfigServer,
     /// `rm`
@@ -153,6 +157,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("./ringmaster-data"),
             log: Log::default(),
             config_file: None,
+            config: ConfigClient::default(),
             config_server: ConfigServer::default(),
             rm: Rm::default(),
             rs: Rs::default(),
@@ -170,7 +175,8 @@ fn read(root: Object<'_>) -> Option<Settings> {
     let log = root.get("log").and_then(|field| field.object());
     let log = log.map_or_else(|| Some(Log::default()), log::read);
     let config = root.get("config").and_then(|field| field.object());
-    let config_file = config.and_then(config_file);
+    let (config_file, config) =
+        config.map_or_else(|| (None, ConfigClient::default()), client::read);
     let server = root.get("config_server").and_then(|field| field.object());
     let server = server.map_or_else(|| Some(ConfigServer::default()), config_server::read);
     let rm = root.get("rm").and_then(|field| field.object());
@@ -183,17 +189,11 @@ fn read(root: Object<'_>) -> Option<Settings> {
         data_dir: data_dir.unwrap_or(defaults.data_dir),
         log: log?,
         config_file,
+        config,
         config_server: server?,
         rm: rm?,
         rs: rs?,
     })
-}
-
-fn config_file(config: Object<'_>) -> Option<PathBuf> {
-    let file = config.get("file").and_then(|field| path(&field));
-    later::refuse(&config, "config", &[]);
-    config.finish();
-    file
 }
 
 /// A path; not empty.

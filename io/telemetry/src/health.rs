@@ -59,6 +59,13 @@ impl Health {
         }
     }
 
+    /// Whether one check holds; an unknown one does not.
+    #[must_use]
+    pub fn is_ok(&self, name: &str) -> bool {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().any(|check| check.name == name && check.ok)
+    }
+
     /// The outcome of all checks.
     #[must_use]
     pub fn status(&self) -> Status {

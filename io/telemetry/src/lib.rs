@@ -4,6 +4,7 @@
 //! No globals: a daemon holds a [`Log`] and a [`health::Health`]. Nothing here may block a call:
 //! lines go through a bounded queue to a writer thread, and what does not fit is counted.
 
+pub mod config_client;
 pub mod log_id;
 pub mod log;
 pub mod names;
@@ -12,4 +13,5 @@ pub mod process;
 pub mod health;
 pub mod door;
 
+pub use config_client::ConfigClient;
 pub use log::{Format as LogFormat, Log, Settings as LogSettings};

@@ -28,6 +28,12 @@ names! {
     LOG_MESSAGES_TOTAL = "ringmaster_log_messages_total",
     LOG_LOST_TOTAL = "ringmaster_log_suppressed_total",
     TLS_CERTIFICATE_EXPIRY_SECONDS = "ringmaster_tls_certificate_expiry_seconds",
+    CONFIG_CLIENT_CONNECTED = "ringmaster_config_client_connected",
+    CONFIG_CLIENT_REVISION = "ringmaster_config_client_revision",
+    CONFIG_CLIENT_REJECTED_REVISION = "ringmaster_config_client_rejected_revision",
+    CONFIG_CLIENT_AGE_SECONDS = "ringmaster_config_client_age_seconds",
+    CONFIG_CLIENT_SOURCE = "ringmaster_config_client_source",
+    CONFIG_CLIENT_APPLY_SECONDS = "ringmaster_config_client_apply_seconds",
     // RS
     RS_QUEUE_SIZE = "rsQueueSize",
     RS_SPOOL_BYTES = "rs_spool_bytes",
@@ -48,6 +54,7 @@ names! {
     RS_DATABASE_UP = "rs_database_up",
     RS_HTTP_REQUESTS_TOTAL = "rs_http_requests_total",
     RS_HTTP_SECONDS = "rs_http_seconds",
+    RS_ALARM = "rs_alarm",
     LOOP_SECONDS = "ringmaster_loop_seconds",
     LOOP_LAG_SECONDS = "ringmaster_loop_lag_seconds",
     // the Resource Manager (ops.md §5.1; GVP's own names: rm.md §12.2)
@@ -105,6 +112,7 @@ names! {
     RM_ALARM = "ringmaster_rm_alarm",
     RM_QUEUE_AGE_SECONDS = "ringmaster_rm_queue_age_seconds",
     RM_CONFIG_REVISION = "ringmaster_rm_config_revision",
+    RM_CONFIG_AGE_SECONDS = "ringmaster_rm_config_age_seconds",
     RM_CONFIG_REJECTED_TOTAL = "ringmaster_rm_config_rejected_total",
     RM_DRAINING = "ringmaster_rm_draining",
     RM_PR_NAME = "rmPRName",

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) enum Name {
     /// The configuration that was read last is not valid.
     ConfigRejected,
+    /// No Config Server is listened to.
+    ConfigServerLost,
     /// No broker takes records.
     ReportingLost,
     /// The spool takes no records.
@@ -18,11 +20,13 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 3] = [Self::ConfigRejected, Self::ReportingLost, Self::SpoolBroken];
+    const ALL: [Self; 4] =
+        [Self::ConfigRejected, Self::ConfigServerLost, Self::ReportingLost, Self::SpoolBroken];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigRejected => "RMConfigRejected",
+            Self::ConfigServerLost => "RMConfigServerConnectionLost",
             Self::ReportingLost => "RMReportingConnectionLost",
             Self::SpoolBroken => "RMSpoolBroken",
         }
@@ -31,6 +35,7 @@ impl Name {
     const fn log_id(self) -> u16 {
         match self {
             Self::ConfigRejected => 20603,
+            Self::ConfigServerLost => 20601,
             Self::ReportingLost => 20510,
             Self::SpoolBroken => 20501,
         }
@@ -84,7 +89,7 @@ impl Alarms {
     }
 
     /// Every one by its name, and whether it is raised.
-    pub(crate) fn states(&self) -> [(&'static str, bool); 3] {
+    pub(crate) fn states(&self) -> [(&'static str, bool); 4] {
         let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Name::ALL.map(|name| {
             let name = name.as_str();
@@ -110,7 +115,8 @@ mod tests {
         assert_eq!(facts, [(Millis(1), 2), (Millis(2), 1)]);
         alarms.clear(Name::ReportingLost, "cdr");
         let lost = ("RMReportingConnectionLost", true);
-        assert_eq!(alarms.states(), [("RMConfigRejected", false), lost, ("RMSpoolBroken", false)]);
+        let raised: Vec<_> = alarms.states().into_iter().filter(|(_, raised)| *raised).collect();
+        assert_eq!(raised, [lost]);
         alarms.clear(Name::ReportingLost, "events");
         assert_eq!(alarms.list(), []);
     }

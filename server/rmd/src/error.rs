@@ -4,6 +4,7 @@
 //! the engine runs, what goes wrong is data and a log line.
 
 use config::home::Refused;
+use model::schema::Problem;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ pub enum StartError {
     /// A setting that cannot work, or a part that this version does not have.
     #[error("{0}")]
     Settings(String),
+    /// Platform objects that are not valid.
+    #[error("{}", lines(.0))]
+    Objects(Vec<Problem>),
     /// An address could not be bound.
     #[error("cannot listen on {what} {address}")]
     Listen {
@@ -58,11 +62,12 @@ impl From<Refused> for StartError {
 }
 
 impl StartError {
-    /// The exit code of ops.md §2: 78 settings, 8 local resource.
+    /// The exit code of ops.md §2: 78 settings, 3 objects, 8 local resource.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Newer(_) => 78,
+            Self::Objects(_) => 3,
             Self::Listen { .. } | Self::Locked(_) | Self::File { .. } | Self::Exhausted { .. } => 8,
         }
     }
@@ -78,4 +83,10 @@ impl StartError {
     pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::File { path: path.into(), source }
     }
+}
+
+/// One problem a line.
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }

@@ -91,7 +91,7 @@ impl EventLoop {
         self.know_resources();
         self.engine.begin(now, true);
         self.engine.input(rm::Input::State(self.serving()));
-        self.state.ready(now.wall);
+        self.state.turning(now.wall);
         if self.drained {
             self.state.draining(now.wall);
         }
@@ -173,7 +173,7 @@ impl EventLoop {
                     self.apply(now, snapshot);
                     if let Some(applied) = applied {
                         // whoever waits for it may have gone
-                        let _ = applied.send(());
+                        let _ = applied.try_send(());
                     }
                 }
                 Some(Input::Keys(keys)) => self.engine.input(rm::Input::Keys(keys)),
@@ -203,9 +203,13 @@ impl EventLoop {
 
     /// A new configuration replaces the old one between two packets.
     fn apply(&mut self, now: Now, snapshot: Arc<Snapshot>) {
+        let first = !self.state.is_configured();
         self.state.applied(now.wall, &snapshot);
         self.former.push(Arc::clone(self.engine.proxy().snapshot()));
         self.engine.input(rm::Input::Snapshot(snapshot));
+        if first && !self.phase.draining() {
+            self.engine.input(rm::Input::State(self.serving()));
+        }
         self.know_resources();
         self.configured();
         self.transport.trust_changed();
@@ -228,9 +232,14 @@ impl EventLoop {
         }
     }
 
-    /// What the node is while it does not leave.
+    /// What the node is while it does not leave. Without any configuration it would refuse every
+    /// call for good, so it says that it is not ready.
     fn serving(&self) -> NodeState {
-        if self.drained { NodeState::Draining } else { NodeState::Ready }
+        match (self.drained, self.state.is_configured()) {
+            (true, _) => NodeState::Draining,
+            (false, true) => NodeState::Ready,
+            (false, false) => NodeState::Starting,
+        }
     }
 
     /// An operator drains the node, or has it serve again.

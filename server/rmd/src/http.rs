@@ -17,7 +17,6 @@ use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
 use crate::kernel_drops::DropCounters;
 use crate::limits::{HTTP_BODY, HTTP_DOOR, HTTP_LAST, HTTP_TIME};
-use crate::objects::Objects;
 use crate::publish::Publishing;
 use crate::state::State;
 use crate::wills::Wills;
@@ -27,11 +26,13 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use config::source::FileSource;
 use net::Clock;
 use problem::Problem;
 use spool::Spool;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use telemetry::ConfigClient;
 use telemetry::door::{self, Door};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, Semaphore, oneshot};
@@ -45,8 +46,7 @@ pub(crate) struct Shared {
     pub(crate) publishing: Arc<Publishing>,
     pub(crate) spool: Spool,
     pub(crate) clock: Clock,
-    /// Where the configuration comes from, for `/v1/config`.
-    pub(crate) source: String,
+    pub(crate) config: Config,
     pub(crate) admin: Admin,
 }
 
@@ -65,12 +65,20 @@ pub(crate) struct Admin {
     pub(crate) tokens: Option<Tokens>,
     /// What operators want of resources.
     pub(crate) wills: Wills,
-    /// The file of objects, if they come from one.
-    pub(crate) objects: Option<Objects>,
-    /// Held while it is read again: once at a time.
+    /// Held while a file of objects is read again: once at a time.
     pub(crate) reload: Arc<Mutex<()>>,
     /// Who may put a ladder together now.
     pub(crate) ladders: Semaphore,
+}
+
+/// Where the configuration comes from.
+pub(crate) struct Config {
+    /// As people read it.
+    pub(crate) shown: String,
+    /// The file of objects, if they come from one.
+    pub(crate) file: Option<Arc<FileSource>>,
+    /// What its source says.
+    pub(crate) figures: Arc<ConfigClient>,
 }
 
 impl Shared {

@@ -29,7 +29,7 @@ pub(crate) enum Input {
         /// To be in force from now on.
         snapshot: Arc<Snapshot>,
         /// Who waits until it is.
-        applied: Option<oneshot::Sender<()>>,
+        applied: Option<SyncSender<()>>,
     },
     /// The cluster key ring has changed.
     Keys(Box<Keys>),

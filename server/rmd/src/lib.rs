@@ -23,6 +23,7 @@
 mod alarms;
 mod boot;
 mod cluster_key;
+mod configuration;
 mod drain;
 mod engine;
 mod error;
@@ -36,7 +37,6 @@ mod kernel_drops;
 mod limits;
 mod listeners;
 mod mirror;
-mod objects;
 mod pace;
 mod parts;
 mod publish;
@@ -51,11 +51,11 @@ mod wills;
 
 pub use drain::Stop;
 pub use error::StartError;
-pub use objects::Objects;
 pub use parts::RmParts;
 pub use running::{Addresses, Ended, Rm, Stopper};
 pub use tls::check_tls;
 
+use configuration::Origin;
 use engine::Engine;
 use event_loop::EventLoop;
 use figures::Pulse;
@@ -80,12 +80,14 @@ impl Rm {
     /// Settings that cannot work, an address in use, a directory that is locked or not writable;
     /// nothing runs then. [`StartError::exit_code`] is the process's.
     pub fn start(parts: RmParts) -> Result<Self, StartError> {
-        let RmParts { settings, snapshot, source, log, clock } = parts;
+        let RmParts { settings, fixed, log, clock } = parts;
         let log = log.for_node(&settings.rm.name, None);
+        let origin = Origin::open(&settings, fixed, clock)?;
         let mut base = Base::lay(&settings, &log, clock)?;
         let now = clock.now();
         let addresses = Addresses::of(&base);
         let state = State::new(&settings.rm.name, log.clone(), now.wall, base.dir.drained());
+        let snapshot = origin.begin(now, &state);
         let pulse = Arc::new(Pulse::new(now.mono));
 
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
@@ -107,12 +109,11 @@ impl Rm {
         })?;
         let (spool, positions) = (recovery.spool(), recovery.positions());
         let publishing = Arc::new(Publishing::new(recovery.last_seq(), positions, wakers));
-        let mut proxy = recovery.proxy(base.engine, Arc::clone(&snapshot), now, &state);
+        let mut proxy = recovery.proxy(base.engine, snapshot, now, &state);
         base.admin.wills.tell(&mut proxy, now)?;
         let journal = Journal::new(Spooled::new(spool.clone(), Arc::clone(&publishing)));
         let (mirror, copies) = base.mirror.take().map(mirror::start).transpose()?.unzip();
         let engine = Engine::new(proxy, asker, (journal, mirror), log.clone(), now);
-        state.applied(now.wall, &snapshot);
         state.listening(now.wall, &addresses);
 
         let mut rm = Self::at(base.dir, addresses, inbox.clone(), &state, &spool, &publishing);
@@ -127,13 +128,14 @@ impl Rm {
                 Publisher::run(settings, spool, wakes, clock, state, lines);
             })?);
         }
+        let config = rm.watch_config(origin, clock)?;
         let drops = Arc::new(DropCounters::default());
         rm.drops = Some(DropWatch::start(&base.sockets, Arc::clone(&drops), inbox.clone())?);
         rm.http = Some({
             let (state, pulse) = (state.clone(), Arc::clone(&pulse));
             let admin = base.admin;
             let shared =
-                Shared { inbox, state, pulse, drops, publishing, spool, clock, source, admin };
+                Shared { inbox, state, pulse, drops, publishing, spool, clock, config, admin };
             let (stop, stopped) = oneshot::channel();
             (spawn("rm-http", move || http::serve(base.http, shared.into(), stopped))?, stop)
         });

@@ -130,6 +130,8 @@ pub(crate) const HTTP_DOOR: Limits =
     Limits { connections: 64, request: HTTP_TIME, idle: Duration::from_secs(30) };
 /// Time of one HTTP request (rm.md §10). Beyond: 503.
 pub(crate) const HTTP_TIME: Duration = Duration::from_secs(10);
+/// Whoever hands a configuration over waits so long for the engine to have it: it may be ending.
+pub(crate) const APPLY_WAIT: Duration = Duration::from_secs(5);
 /// Whoever asks for a reload waits for its end so long, less than a request. Beyond: 503 `goes-on`.
 pub(crate) const RELOAD_WAIT: Duration = Duration::from_secs(9);
 /// At the end a change under way has so long to be kept.

@@ -9,7 +9,6 @@ use crate::http::{self, Admin, Metrics, Tokens};
 use crate::limits::{LADDERS, TRYING_WAIT};
 use crate::listeners::{self, Bound, Socket};
 use crate::mirror;
-use crate::objects::Objects;
 use crate::settings;
 use crate::tls::{self, Certificates};
 use crate::transport::{Seats, Trust};
@@ -30,14 +29,11 @@ use tokio::sync::Semaphore;
 
 /// What a Resource Manager is made of.
 pub struct RmParts {
-    /// Who it is and where; of the sections `data_dir`, `rm` and, to read it again, `config` are
-    /// used. Ports may be 0: free
-    /// ones, which [`crate::Rm::addresses`] tells.
+    /// Who it is and where, and where its configuration comes from; of the sections `data_dir`,
+    /// `rm` and `config` are used. Ports may be 0: free ones, which [`crate::Rm::addresses`] tells.
     pub settings: BootSettings,
-    /// The configuration that is in force at the start.
-    pub snapshot: Arc<Snapshot>,
-    /// Where the configuration comes from, as `/v1/config` shows it.
-    pub source: String,
+    /// A configuration that is part of the program; else that of the settings.
+    pub fixed: Option<Arc<Snapshot>>,
     /// The process's log.
     pub log: Log,
     /// The process's clock.
@@ -84,8 +80,8 @@ impl Base {
         let dir = DataDir::lock(&settings.data_dir)?;
         let wills = Wills::at(dir.wills());
         let metrics = Metrics { profiles: rm.profile_metrics, max_series: rm.max_series };
-        let (ladders, objects) = (Semaphore::new(LADDERS), Objects::of(settings));
-        let admin = Admin { metrics, tokens, wills, objects, reload: Arc::default(), ladders };
+        let ladders = Semaphore::new(LADDERS);
+        let admin = Admin { metrics, tokens, wills, reload: Arc::default(), ladders };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;
@@ -185,7 +181,7 @@ fn refuse(text: &str) -> StartError {
 }
 
 /// Chance from the kernel.
-fn seed() -> Result<[u64; 4], StartError> {
+pub(crate) fn seed() -> Result<[u64; 4], StartError> {
     let mut seed = [0; 4];
     for word in &mut seed {
         *word = getrandom::u64().map_err(|error| StartError::Exhausted {

@@ -1,8 +1,10 @@
 //! A running Resource Manager as its process holds it: asked, told, stopped, waited for.
 
 use crate::boot::DataDir;
+use crate::configuration::Origin;
 use crate::drain::Stop;
 use crate::error::StartError;
+use crate::http::Config;
 use crate::inbox::{Inbox, Input, Refused};
 use crate::kernel_drops::DropWatch;
 use crate::key_watch::{KeyWatch, Look};
@@ -12,7 +14,9 @@ use crate::parts::Base;
 use crate::publish::Publishing;
 use crate::state::State;
 use crate::tls;
-use model::snapshot::Snapshot;
+use config::source::Watched;
+use model::id::Revision;
+use net::Clock;
 use sip::transport::Transport;
 use spool::Spool;
 use std::io;
@@ -69,6 +73,7 @@ pub struct Rm {
     pub(crate) resolver: Option<JoinHandle<io::Result<()>>>,
     pub(crate) publishers: Vec<JoinHandle<()>>,
     keys: Option<KeyWatch>,
+    config: Option<Watched>,
     pub(crate) http: Option<(JoinHandle<io::Result<()>>, oneshot::Sender<()>)>,
 }
 
@@ -125,6 +130,7 @@ impl Rm {
             resolver: None,
             publishers: Vec::new(),
             keys: None,
+            config: None,
             http: None,
         }
     }
@@ -133,6 +139,18 @@ impl Rm {
     pub(crate) fn watch_keys(&mut self, watch: KeyWatch) {
         self.stopper.look = Some(watch.look());
         self.keys = Some(watch);
+    }
+
+    /// The watch ends with the node.
+    pub(crate) fn watch_config(
+        &mut self,
+        origin: Origin,
+        clock: Clock,
+    ) -> Result<Config, StartError> {
+        let (inbox, state) = (self.stopper.inbox.clone(), self.state.clone());
+        let (watched, config) = origin.watch(inbox, state, clock)?;
+        self.config = Some(watched);
+        Ok(config)
     }
 
     /// Keeps the TLS thread, if there is one, and gives back the engine's end of it.
@@ -155,6 +173,12 @@ impl Rm {
         self.state.is_ready()
     }
 
+    /// The configuration in force; 0: none yet.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        Revision(self.state.revision().0)
+    }
+
     /// The engine has not ended, by itself or because it was told to.
     #[must_use]
     pub fn running(&self) -> bool {
@@ -172,13 +196,6 @@ impl Rm {
         self.stopper.stop(stop);
     }
 
-    /// Puts another configuration in force between two packets; false when the engine is too busy
-    /// to be told, or has stopped.
-    #[must_use]
-    pub fn apply(&self, snapshot: Arc<Snapshot>) -> bool {
-        self.stopper.inbox.send(Input::Snapshot { snapshot, applied: None }).is_ok()
-    }
-
     /// Waits until it has left: the spool flushed, what could be published published.
     pub fn wait(mut self) -> Ended {
         self.end()
@@ -190,7 +207,8 @@ impl Rm {
         // The engine's last messages are with it; it sends them and closes.
         self.tls.take();
         self.mirror.take();
-        let watched = self.keys.take().is_none_or(KeyWatch::end);
+        let watched = self.keys.take().is_none_or(KeyWatch::end)
+            & self.config.take().is_none_or(Watched::end);
         self.drops = None;
         let resolved = self.resolver.take().is_none_or(|names| matches!(names.join(), Ok(Ok(()))));
         if let Some(spool) = &self.spool {

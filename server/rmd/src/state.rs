@@ -6,6 +6,7 @@ use crate::alarms::{self, Alarms};
 use crate::limits::SPOOL_HIGH_PERCENT;
 use crate::publish::Line;
 use crate::running::Addresses;
+use model::id::Revision;
 use model::schema::Problem;
 use model::snapshot::Snapshot;
 use model::time::Millis;
@@ -16,6 +17,7 @@ use spool::Damage;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{fs, io};
 use telemetry::Log;
 use telemetry::health::{Health, Status};
@@ -53,6 +55,8 @@ struct Config {
     revision: AtomicU64,
     applied: AtomicU64,
     snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// The snapshot is not the nothing of a node that has never had one.
+    is_there: AtomicBool,
     /// What was read last and refused.
     rejected: Mutex<Option<Rejected>>,
     /// So many were refused since the start.
@@ -121,6 +125,11 @@ impl State {
         self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn hold(&self, snapshot: &Arc<Snapshot>) {
+        let held = Some(Arc::clone(snapshot));
+        *self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
     /// All sockets are bound, and the calls that were up are back; the engine does not turn yet.
     pub(crate) fn listening(&self, at: Millis, addresses: &Addresses) {
         let mut fields = Vec::new();
@@ -152,10 +161,30 @@ impl State {
     }
 
     /// The engine turns.
-    pub(crate) fn ready(&self, at: Millis) {
+    pub(crate) fn turning(&self, at: Millis) {
         self.health.set(at, "listeners", true, "bound and served");
-        self.was_ready.store(true, Ordering::Release);
-        self.log.emit(20002, None, &[]);
+        if self.is_configured() {
+            self.ready_once();
+        }
+    }
+
+    /// Everything is there for the first time.
+    fn ready_once(&self) {
+        if !self.was_ready.swap(true, Ordering::AcqRel) {
+            self.log.emit(20002, None, &[]);
+        }
+    }
+
+    /// There is a configuration.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.config.is_there.load(Ordering::Acquire)
+    }
+
+    /// There is none yet: no call could be placed. What is asked about it is answered with
+    /// `nothing`.
+    pub(crate) fn unconfigured(&self, at: Millis, nothing: &Arc<Snapshot>) {
+        self.hold(nothing);
+        self.health.set(at, "config", false, "none yet: the Config Server has not answered");
     }
 
     /// Everything has ended.
@@ -181,8 +210,8 @@ impl State {
     /// A configuration is in force.
     pub(crate) fn applied(&self, at: Millis, snapshot: &Arc<Snapshot>) {
         let revision = snapshot.revision;
-        let in_force = Some(Arc::clone(snapshot));
-        *self.config.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = in_force;
+        self.hold(snapshot);
+        self.config.is_there.store(true, Ordering::Release);
         *self.config.rejected.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.alarms.clear(alarms::Name::ConfigRejected, &self.name);
         self.config.revision.store(revision.0, Ordering::Release);
@@ -190,16 +219,45 @@ impl State {
         let revision = revision.0.to_string();
         self.health.set(at, "config", true, &format!("revision {revision}"));
         self.log.emit(20604, None, &[("revision", &revision)]);
+        if self.health.is_ok("listeners") {
+            self.ready_once();
+        }
+    }
+
+    /// The Config Server is listened to, or has been away for so long, for this reason.
+    pub(crate) fn config_server(&self, at: Millis, server: &str, lost: Option<(Duration, &str)>) {
+        let name = alarms::Name::ConfigServerLost;
+        let Some((age, error)) = lost else {
+            self.alarms.clear(name, &self.name);
+            self.log.emit(20602, None, &[("server", server)]);
+            return;
+        };
+        let alarm = self.alarms.raise(at, name, ("node", &self.name), error);
+        let age = format!("{}s", age.as_secs());
+        let mut fields = vec![("server", server), ("age", &*age), ("error", error)];
+        fields.extend(alarm);
+        self.log.emit(20601, None, &fields);
+    }
+
+    /// What is held differs from what the server holds.
+    pub(crate) fn config_mismatch(&self, revision: Revision) {
+        self.log.emit(10407, None, &[("revision", &revision.0.to_string())]);
+    }
+
+    /// The last known good could not be written.
+    pub(crate) fn config_not_kept(&self, error: &str) {
+        self.log.emit(20606, None, &[("error", error)]);
     }
 
     /// A configuration was read that is not valid.
-    pub(crate) fn rejects(&self, at: Millis, faults: &[Problem]) {
+    pub(crate) fn rejects(&self, at: Millis, revision: Revision, faults: &[Problem]) {
         let errors: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let first = errors.first().map_or("", String::as_str);
         let count = errors.len().to_string();
         let alarm =
             self.alarms.raise(at, alarms::Name::ConfigRejected, ("node", &self.name), first);
-        let mut fields = vec![("error", first), ("errors", &*count)];
+        let revision = revision.0.to_string();
+        let mut fields = vec![("revision", &*revision), ("error", first), ("errors", &*count)];
         fields.extend(alarm);
         self.log.emit(20603, None, &fields);
         self.config.rejections.fetch_add(1, Ordering::AcqRel);

@@ -29,6 +29,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
 use crate::backlog::Backlog;
+use crate::configuration::Known;
 use crate::dashboard;
 use crate::ingest::{Counters, Gate};
 use crate::monitor::Monitor;
@@ -47,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) gate: Arc<Gate>,
     pub(crate) applied: Arc<Figures>,
     pub(crate) backlog: Arc<Backlog>,
+    /// Names that objects have now.
+    pub(crate) known: Arc<Known>,
     pub(crate) spool: Spool,
     pub(crate) log: Log,
     pub(crate) clock: Clock,

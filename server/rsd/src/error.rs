@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use config::home::Refused;
+use model::schema::Problem;
 use spool::OpenError;
 
 use crate::store::StoreError;
@@ -18,6 +19,9 @@ pub enum StartError {
     /// A setting that cannot work, or a part that this version does not have.
     #[error("{0}")]
     Settings(String),
+    /// Platform objects that are not valid.
+    #[error("{}", lines(.0))]
+    Objects(Vec<Problem>),
     /// An address could not be bound.
     #[error("cannot listen on {what} {address}")]
     Listen {
@@ -70,17 +74,22 @@ impl From<Refused> for StartError {
 }
 
 impl StartError {
-    /// The exit code of ops.md §2: 78 settings, 8 local resource.
+    /// The exit code of ops.md §2: 78 settings, 3 objects, 8 local resource.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Newer(_) => 78,
+            Self::Objects(_) => 3,
             Self::Listen { .. }
             | Self::Locked(_)
             | Self::File { .. }
             | Self::Database { .. }
             | Self::Exhausted { .. } => 8,
         }
+    }
+
+    pub(crate) fn threads(source: io::Error) -> Self {
+        Self::Exhausted { what: "threads", source }
     }
 
     pub(crate) fn spool(path: PathBuf, error: OpenError) -> Self {
@@ -101,4 +110,10 @@ impl StartError {
             }
         }
     }
+}
+
+/// One problem a line.
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }

@@ -17,6 +17,7 @@
 mod api;
 pub mod apply;
 mod backlog;
+mod configuration;
 mod dashboard;
 pub mod entry;
 mod error;
@@ -38,6 +39,7 @@ pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
 
 use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
+use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate, Ingest};
 use monitor::Monitor;
 use parts::Base;
@@ -50,10 +52,12 @@ impl Rs {
     /// Settings that cannot work, an address in use, a directory that is locked or not writable,
     /// files of a later version; nothing runs then. [`StartError::exit_code`] is the process's.
     pub fn start(parts: RsParts) -> Result<Self, StartError> {
-        let RsParts { settings, log, clock } = parts;
+        let RsParts { settings, fixed, log, clock } = parts;
         let log = log.for_node(&settings.rs.name, None);
         let started = clock.now().wall;
+        let source = parts::source(&settings, fixed, clock)?;
         let base = Base::lay(&settings, &log, clock)?;
+        let known = Arc::new(Known::of(&source, started));
         log.emit(31000, None, &[("name", &settings.rs.name)]);
 
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
@@ -63,13 +67,10 @@ impl Rs {
             (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
-        let monitor = Arc::new(Monitor::new(
-            &settings.rs.name,
-            spool.clone(),
-            Arc::clone(&figures),
-            log.clone(),
-            clock,
-        ));
+        let monitor = {
+            let (spool, figures) = (spool.clone(), Arc::clone(&figures));
+            Arc::new(Monitor::new(&settings.rs.name, spool, figures, log.clone(), clock))
+        };
 
         let runtime = runtime()?;
         let ingest = runtime.block_on(Ingest::start(
@@ -107,6 +108,7 @@ impl Rs {
             gate,
             applied: figures,
             backlog,
+            known: Arc::clone(&known),
             spool: spool.clone(),
             log: log.clone(),
             clock,
@@ -116,9 +118,10 @@ impl Rs {
         };
         let addresses = Addresses { broker: ingest.local_addr(), http: base.http_address };
         monitor.listening(addresses);
+        let watched = Keeper::watch(source, known, &monitor.health, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, base.seed));
         runtime.spawn(Arc::clone(&monitor).run(closed));
-        let running = Running { runtime, ingest, applier, http, closing, spool };
+        let running = Running { runtime, ingest, applier, http, closing, spool, watched };
         Ok(Self::of(running, base.dir, addresses, monitor, log))
     }
 }

@@ -48,7 +48,6 @@ impl Monitor {
     pub(crate) fn listening(&self, addresses: Addresses) {
         let now = self.clock.now().wall;
         self.health.set(now, "broker", true, &format!("listens on {}", addresses.broker));
-        self.health.set(now, "config", true, "names from records");
         self.look();
         let (broker, http) = (addresses.broker.to_string(), addresses.http.to_string());
         self.log.emit(31001, None, &[("broker", &broker), ("http", &http)]);

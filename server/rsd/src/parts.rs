@@ -7,13 +7,16 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use config::source::Source;
 use config::{Home, Settings as BootSettings};
+use model::snapshot::Snapshot;
 use net::Clock;
 use spool::fs::real::RealFs;
 use spool::{Hooks, Spool};
 use telemetry::Log;
 
 use crate::apply::Bell;
+use crate::configuration;
 use crate::error::StartError;
 use crate::ingest::Durable;
 use crate::machine::Clamped;
@@ -23,9 +26,11 @@ use crate::store::sqlite::Sqlite;
 
 /// What a Reporting Server is made of.
 pub struct RsParts {
-    /// Who it is and where; of the sections `data_dir` and `rs` are used. Ports may be 0: free
-    /// ones, which [`crate::Rs::addresses`] tells.
+    /// Who it is and where, and where its configuration comes from; of the sections `data_dir`,
+    /// `rs` and `config` are used. Ports may be 0: free ones, which [`crate::Rs::addresses`] tells.
     pub settings: BootSettings,
+    /// A configuration that is part of the program; else that of the settings.
+    pub fixed: Option<Arc<Snapshot>>,
     /// The process's log.
     pub log: Log,
     /// The process's clock.
@@ -103,6 +108,18 @@ impl Base {
         }
         Ok(spool)
     }
+}
+
+/// Where the configuration comes from.
+pub(crate) fn source(
+    settings: &BootSettings,
+    fixed: Option<Arc<Snapshot>>,
+    clock: Clock,
+) -> Result<Source, StartError> {
+    let setup = configuration::setup(settings, settings.data_dir.join("rs"), clock, seed()?);
+    let opened = Source::open(settings, fixed, setup).map_err(StartError::Objects)?;
+    // what is strange in a file is said by RM, which acts on it
+    Ok(opened.0)
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::apply::Applier;
 use config::Home;
+use config::source::Watched;
 
 use crate::error::StartError;
 use crate::ingest::Ingest;
@@ -74,6 +75,8 @@ pub(crate) struct Running {
     /// Ends HTTP, its streams and the monitor.
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) spool: Spool,
+    /// Where the configuration comes from.
+    pub(crate) watched: Watched,
 }
 
 impl Rs {
@@ -134,7 +137,7 @@ impl Rs {
     /// ended as they were told.
     fn end(&mut self, serving: bool) -> bool {
         let Some(running) = self.running.take() else { return true };
-        let Running { runtime, ingest, applier, http, closing, spool } = running;
+        let Running { runtime, ingest, applier, http, closing, spool, watched } = running;
         self.monitor.leaving();
         runtime.block_on(ingest.stop());
         applier.stop(APPLY_REST);
@@ -143,11 +146,12 @@ impl Rs {
             true => runtime.block_on(async { tokio::time::timeout(FAREWELL, http).await }),
             false => Ok(Ok(())),
         };
+        let watched = watched.end();
         spool.close();
         runtime.shutdown_timeout(FAREWELL);
         self.log.emit(31002, None, &[]);
         // One that did not end in time was waiting for a slow reader.
-        matches!(ended, Ok(Ok(())) | Err(_))
+        matches!(ended, Ok(Ok(())) | Err(_)) && watched
     }
 }
 

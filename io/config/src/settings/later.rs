@@ -12,10 +12,6 @@ use crate::yaml;
 type Row = (&'static str, &'static str, &'static str);
 
 const ROWS: &[Row] = &[
-    ("config", "server", "http://127.0.0.1:8888"),
-    ("config", "token_file", "null"),
-    ("config", "ca_file", "null"),
-    ("config", "server_name", "null"),
     ("config_server", "store_password_file", "null"),
     ("rm.sip", "realm", "ringmaster"),
     ("rm.sip", "users_file", "null"),

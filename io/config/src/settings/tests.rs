@@ -107,6 +107,23 @@ fn whoever_is_on_this_machine_is_an_admin_unless_there_is_tls() {
 }
 
 #[test]
+fn a_config_server_is_one_url_or_several() {
+    let shown = |text: &str| {
+        let config = read(text).unwrap().config;
+        config.servers.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(""), ["http://127.0.0.1:8888"]);
+    assert_eq!(shown("config: { server: \"https://cs\" }"), ["https://cs"]);
+    let two = "config: { server: [\"http://a:1\", \"https://[::1]:2/\"], token_file: t, \
+               ca_file: c, server_name: cs.voice }";
+    assert_eq!(shown(two), ["http://a:1", "https://[::1]:2"]);
+    let config = read(two).unwrap().config;
+    let files = (config.token_file, config.ca_file);
+    assert_eq!(files, (Some(PathBuf::from("t")), Some(PathBuf::from("c"))));
+    assert_eq!(config.server_name.as_deref(), Some("cs.voice"));
+}
+
+#[test]
 fn names_follow() {
     let settings = read("rm: { name: rm-0 }\nrs: { name: rs-9 }\n").unwrap();
     assert_eq!(settings.rm.application, "rm-0");
@@ -129,7 +146,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 53);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 58);
 }
 
 #[test]
@@ -199,7 +216,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 16);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 15);
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(super) async fn metrics(
     life(&mut out, &shared);
     engine::families(&mut out, &figures);
     alarms(&mut out, &figures, &shared);
+    configuration(&mut out, &shared);
     tenants::family(&mut out, &shared).await?;
     limits::families(&mut out, &shared).await?;
     records::families(&mut out, &figures, &shared);
@@ -61,12 +62,18 @@ fn life(out: &mut Exposition, shared: &Shared) {
     let up = shared.clock.now().wall.since(shared.state.started()).max(Duration::from_millis(1));
     let busy = shared.pulse.busy().as_secs_f64() / up.as_secs_f64();
     single(out, names::RM_ENGINE_BUSY_RATIO, "share of its time that the engine worked", busy);
-    single(
-        out,
-        names::RM_CONFIG_REVISION,
-        "configuration in force",
-        float(shared.state.revision().0),
-    );
+}
+
+/// The configuration and its source.
+fn configuration(out: &mut Exposition, shared: &Shared) {
+    let (now, figures) = (shared.clock.now().wall, &shared.config.figures);
+    figures.families(out, "rm", now);
+    let revision = float(shared.state.revision().0);
+    single(out, names::RM_CONFIG_REVISION, "configuration in force", revision);
+    let age = figures.age(now).as_secs_f64();
+    single(out, names::RM_CONFIG_AGE_SECONDS, "since the last sign of life of its source", age);
+    let help = "configurations that were read and are not valid";
+    total(out, names::RM_CONFIG_REJECTED_TOTAL, help, shared.state.rejections());
 }
 
 /// All alarms, of the engine and of what lies around it.
@@ -76,8 +83,6 @@ fn alarms(out: &mut Exposition, figures: &Figures, shared: &Shared) {
     for (name, raised) in figures.alarms.iter().chain(&around) {
         out.sample(&[("name", name)], f64::from(u8::from(*raised)));
     }
-    let help = "configurations that were read and are not valid";
-    total(out, names::RM_CONFIG_REJECTED_TOTAL, help, shared.state.rejections());
 }
 
 /// A gauge without labels.

@@ -20,7 +20,7 @@ fn probes_lists_and_refusals() {
     for part in ["\"name\":\"rm-1\"", "\"state\":\"ready\"", "\"config_rev\":7", "\"legs\":0"] {
         assert!(status.contains(part), "{part} in {status}");
     }
-    assert!(node.get("/v1/config").1.contains("\"source\":\"objects.yaml\""));
+    assert!(node.get("/v1/config").1.contains("\"source\":\"embedded\""));
     assert_eq!(node.get("/v1/calls").1, "{\"calls\":[],\"cursor\":null}");
     for (path, expected) in [
         ("/v1/calls?limit=1001", 400),

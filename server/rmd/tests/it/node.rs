@@ -66,11 +66,11 @@ pub(crate) fn snapshot(objects: &str) -> Arc<Snapshot> {
     Arc::new(Snapshot::build(&documents, Revision(7)).unwrap().0)
 }
 
-/// Starts a node, or tells why it does not.
+/// Starts a node, or tells why it does not. With `config.file` its objects are those of the file.
 pub(crate) fn start(settings: Settings, objects: &str) -> Result<Rm, StartError> {
     let log = Log::silent(|| Millis(0));
-    let (snapshot, source) = (snapshot(objects), "objects.yaml".to_owned());
-    Rm::start(RmParts { settings, snapshot, source, log, clock: Clock::start() })
+    let fixed = settings.config_file.is_none().then(|| snapshot(objects));
+    Rm::start(RmParts { settings, fixed, log, clock: Clock::start() })
 }
 
 impl Node {

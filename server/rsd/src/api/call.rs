@@ -37,7 +37,8 @@ async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<String, R
         Some(key) => CallName::Key(key),
         None => CallName::Guid(CallGuid::new(name)),
     };
-    let legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
+    let mut legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
+    shared.parts.known.name(legs.iter_mut().map(|leg| &mut leg.call));
     let now = shared.now();
     let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();
     let session = of_session(&calls, now).ok_or_else(unknown)?;

@@ -32,8 +32,9 @@ async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Strin
         None => None,
     };
     let (limit, bound) = (question.limit, question.bound.clone());
+    let known = Arc::clone(&shared.parts.known);
     let (mut found, total) = answer::ask(shared, move |store| {
-        question.resolve(store)?;
+        question.resolve(store, &known)?;
         let Question { filter, unit, .. } = &question;
         let counted = which == Progress::Live;
         let total = counted.then(|| store.count(filter, *unit, now)).transpose()?;
@@ -48,6 +49,7 @@ async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Strin
         .last()
         .filter(|_| more)
         .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
+    shared.parts.known.name(found.iter_mut().flat_map(|item| &mut item.legs));
     let items: Vec<Item<'_>> =
         found.iter().filter_map(|item| of_session(&item.legs, now)).collect();
     answer::written(&List { items, next, total })

@@ -81,6 +81,10 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
     ingest(&mut out, &shared);
     apply(&mut out, &shared);
     requests(&mut out, &shared.requests);
+    parts.known.figures.families(&mut out, "rs", shared.now());
+    out.family(names::RS_ALARM, Kind::Gauge, "1: the alarm is raised");
+    let lost = f64::from(u8::from(parts.known.is_lost()));
+    out.sample(&[("name", "RS-CONFIG-LOST")], lost);
     document(200, format.content_type(), "no-store", out.finish())
 }
 

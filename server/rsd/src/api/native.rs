@@ -11,6 +11,7 @@ use rs::Refused;
 use rs::query::{Filter, Number, Party, Progress, datetime};
 
 use super::limits::{ITEMS, ITEMS_MOST};
+use crate::configuration::Known;
 use crate::store::{Object, ObjectKind, Store, StoreError, Unit};
 
 /// A question for a list.
@@ -128,15 +129,16 @@ impl Question {
         Ok(())
     }
 
-    /// Puts the ids of the objects asked for into the filter; an object that nobody has named
-    /// finds nothing.
-    pub(super) fn resolve(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    /// Puts the ids of the objects asked for into the filter: those that have the name now, and
+    /// those that records named so. An object that nobody has named finds nothing.
+    pub(super) fn resolve(&mut self, store: &dyn Store, known: &Known) -> Result<(), StoreError> {
         for (kind, wanted) in std::mem::take(&mut self.objects) {
             let objects = store.objects(kind)?;
             let named = |object: &&Object| {
                 object.name == wanted || wanted.parse().is_ok_and(|id: u32| id == object.id)
             };
-            let ids: Vec<u32> = objects.iter().filter(named).map(|object| object.id).collect();
+            let mut ids: Vec<u32> = objects.iter().filter(named).map(|object| object.id).collect();
+            ids.extend(known.ids(kind, &wanted));
             let ids = if ids.is_empty() { vec![NOBODY] } else { ids };
             match kind {
                 ObjectKind::Tenant => self.filter.tenants = ids,

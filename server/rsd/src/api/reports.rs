@@ -59,8 +59,9 @@ async fn details(
         plan.page_size = own.page_size;
     }
     let (filter, page, size) = (plan.filter.clone(), plan.page, plan.page_size);
-    let found =
+    let mut found =
         answer::ask(shared, move |store| store.page(&filter, page, size, begun.wall)).await?;
+    shared.parts.known.name(&mut found.calls);
     let total = plan.pages(found.records)?;
     let now = shared.parts.clock.now();
     let manifest = Manifest {

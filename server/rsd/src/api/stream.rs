@@ -103,6 +103,7 @@ async fn feed(
             event(&mut id, "reset", "{}")
         } else {
             let now = shared.now();
+            shared.parts.known.name(newest.values_mut());
             let items: Vec<Value> = newest.values().map(|call| leg(call, now)).collect();
             event(&mut id, "calls", &json!({ "items": items }).to_string())
         };

@@ -3,77 +3,80 @@
 use crate::http::access::Operator;
 use crate::http::problem::Problem;
 use crate::http::{Shared, whole};
-use crate::inbox::Input;
 use crate::limits::RELOAD_WAIT;
-use crate::objects::Objects;
 use axum::Json;
 use axum::extract::State;
-use model::id::Revision;
+use config::source::{FileSource, Reread};
 use model::schema::Problem as Fault;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use telemetry::config_client::Source;
 
-/// `GET /v1/config`.
+/// `GET /v1/config`. `age_s`: since the Config Server's last sign of life; without one, since the
+/// configuration is in force.
 pub(in crate::http) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let (revision, applied) = shared.state.revision();
-    let age = shared.clock.now().wall.since(applied).as_secs();
-    let rejected = shared.state.rejected();
-    Json(json!({ "rev": revision, "source": shared.source, "age_s": age, "rejected": rejected }))
+    let figures = &shared.config.figures;
+    let now = shared.clock.now().wall;
+    let age = match figures.source() {
+        Source::File => now.since(applied),
+        Source::Server | Source::Cache => figures.age(now),
+    };
+    Json(json!({
+        "rev": revision,
+        "source": shared.config.shown,
+        "from": figures.source().as_str(),
+        "connected": figures.is_connected(),
+        "age_s": age.as_secs(),
+        "rejected": shared.state.rejected(),
+    }))
 }
 
-/// `POST /v1/config/reload`: the file of objects, if it is valid, as a new revision between two
-/// calls; else the one in force stays as a whole. It comes to its end, which is logged, whether or
-/// not somebody waits for it; until then there is no second one.
+/// `POST /v1/config/reload`: the file of objects, if it is valid and another one, as a new
+/// revision between two calls; else the one in force stays as a whole. It comes to its end, which
+/// is logged, whether or not somebody waits for it; until then there is no second one.
 pub(in crate::http) async fn reload(
     operator: Operator,
     State(shared): State<Arc<Shared>>,
 ) -> Result<Json<Value>, Problem> {
-    let objects = shared.admin.objects.clone().ok_or_else(Problem::no_file)?;
+    let file = shared.config.file.clone().ok_or_else(Problem::no_file)?;
     let turn = Arc::clone(&shared.admin.reload).try_lock_owned();
     let turn = turn.map_err(|_| Problem::reloading())?;
     let work = async move {
         let _turn = turn;
-        again(&shared, objects, operator.source).await
+        again(&shared, file, operator.source).await
     };
     whole::done_within(RELOAD_WAIT, work, Problem::reload_goes_on).await
 }
 
 async fn again(
     shared: &Shared,
-    objects: Objects,
+    file: Arc<FileSource>,
     peer: SocketAddr,
 ) -> Result<Json<Value>, Problem> {
-    let revision = Revision(shared.state.revision().0 + 1);
-    let read = tokio::task::spawn_blocking(move || objects.read(revision)).await;
+    let read = tokio::task::spawn_blocking(move || file.again()).await;
     let peer = peer.to_string();
     let told = |outcome: &str| {
         let fields = [("action", "reload"), ("peer", &*peer), ("outcome", outcome)];
         shared.state.log().emit(10801, None, &fields);
     };
-    let (snapshot, warnings) = match read {
-        Ok(Ok(valid)) => valid,
-        Ok(Err(faults)) => {
+    match read {
+        Ok(Reread::InForce(revision, warnings)) => {
+            told("applied");
+            let warnings = shown(&warnings);
+            let source = &shared.config.shown;
+            Ok(Json(json!({ "rev": revision.0, "source": source, "warnings": warnings })))
+        }
+        Ok(Reread::Refused(faults)) => {
             told("rejected");
-            shared.state.rejects(shared.clock.now().wall, &faults);
-            return Err(invalid(&faults));
+            Err(invalid(&faults))
         }
         Err(_) => {
             told("failed");
-            return Err(Problem::busy());
+            Err(Problem::busy())
         }
-    };
-    let (applied, done) = oneshot::channel();
-    let input = Input::Snapshot { snapshot: Arc::new(snapshot), applied: Some(applied) };
-    if shared.inbox.send(input).is_err() || done.await.is_err() {
-        told("failed");
-        return Err(Problem::busy());
     }
-    told("applied");
-    shared.state.strange(&warnings);
-    let (rev, _) = shared.state.revision();
-    Ok(Json(json!({ "rev": rev, "source": shared.source, "warnings": shown(&warnings) })))
 }
 
 fn invalid(faults: &[Fault]) -> Problem {

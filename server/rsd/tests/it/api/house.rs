@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Settings;
+use model::id::Revision;
+use model::snapshot::Snapshot;
 use model::time::Millis;
 use net::Clock;
 use openwire::{ClientEvent, Outbound};
@@ -52,7 +55,9 @@ pub(crate) fn settings(dir: &Path) -> Settings {
 /// A start; the log's lines beside it.
 pub(crate) fn start(settings: Settings) -> (Result<Rs, StartError>, Captured) {
     let (log, lines) = Log::capture(now);
-    (Rs::start(RsParts { settings, log, clock: Clock::start() }), lines)
+    let (nothing, _) = Snapshot::build(&[], Revision(1)).unwrap();
+    let fixed = Some(Arc::new(nothing));
+    (Rs::start(RsParts { settings, fixed, log, clock: Clock::start() }), lines)
 }
 
 pub(crate) struct House {

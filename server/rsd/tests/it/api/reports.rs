@@ -144,7 +144,7 @@ fn probes_and_metrics() {
     assert_eq!(house.get("/live").status, 200);
     let ready = house.json("/ready");
     assert_eq!((&ready["status"], &ready["node"]), (&"ok".into(), &"rs-1".into()));
-    assert_eq!(ready["checks"]["config"]["detail"], "names from records");
+    assert_eq!(ready["checks"]["config"]["detail"], "revision 1");
     assert_eq!(house.json("/api/v1/health")["checks"], ready["checks"]);
     assert_eq!(
         bare(&house.get("/ems-rs/readiness").body),

@@ -1,0 +1,160 @@
+//! A Config Server under calls: every change counts with the next call, and no call fails of it
+//! (ops.md §1.10, §14).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::calls::{healthy, objects_at};
+use crate::config_changes::{CHANGES, Change, covered};
+use crate::http;
+use crate::platform::{Process, Site, eventually, free_port};
+use crate::report;
+use crate::sipp::{Media, Plan};
+
+const NUMBER: &str = "18005550100";
+
+/// A site whose objects are those of a Config Server, which begins with them.
+struct Platform {
+    site: Site,
+    server: SocketAddr,
+}
+
+impl Platform {
+    fn new(objects: &str) -> Self {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let server = SocketAddr::new(local, free_port(local));
+        let site = Site::new(objects);
+        let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+        let sections = format!(
+            "config: {{ server: \"http://{server}\" }}\n\
+             config_server: {{ listen: \"{server}\", seed: platform.yaml }}"
+        );
+        let settings = settings.replace("config: { file: platform.yaml }", &sections);
+        assert!(settings.contains(&sections), "{settings}");
+        site.write("settings.yaml", &settings);
+        Self { site, server }
+    }
+
+    fn start_server(&self) -> Process {
+        self.site.start(&["config-server", "-c", "settings.yaml"])
+    }
+
+    /// An object as it is.
+    fn object(&self, kind: &str, name: &str) -> Value {
+        http::json(self.server, &format!("/v1/objects/{kind}/{name}"))
+    }
+
+    /// Puts an object; the revision at which it stands.
+    fn put(&self, object: &Value) -> u64 {
+        let transaction = json!({ "operations": [{ "op": "put", "object": object }] });
+        self.transact(&transaction)
+    }
+
+    fn transact(&self, transaction: &Value) -> u64 {
+        let answer = http::post(self.server, "/v1/transactions", transaction);
+        answer["revision"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    fn until_rm(&self, revision: u64) {
+        let seen = || http::json(self.site.rm_http(), "/v1/config")["rev"].as_u64();
+        eventually("RM has it", seen, |seen| *seen == Some(revision));
+    }
+
+    /// Changes one field, and waits until RM has it.
+    fn change(&self, change: &Change) {
+        let mut object = self.object(change.kind, change.name);
+        let field = change.path.iter().fold(&mut object, |at, step| match step.parse::<usize>() {
+            Ok(index) => &mut at[index],
+            Err(_) => &mut at[*step],
+        });
+        let value: Value = serde_json::from_str(change.value).unwrap();
+        assert_ne!(*field, value, "{change:?} changes nothing");
+        *field = value;
+        self.until_rm(self.put(&object));
+    }
+}
+
+/// kill -9 of the Config Server and its return, again and again, under calls.
+#[test]
+fn calls_go_on_while_the_config_server_is_killed_and_restarted() {
+    let media = Media::start();
+    let platform = Platform::new(&objects_at(&[media.address], "{}"));
+    let site = &platform.site;
+    let mut server = Some(platform.start_server());
+    let _rs = site.start_rs();
+    let _rm = site.start_rm();
+    healthy(site, 1);
+    let numbers = [NUMBER];
+    let callers = Plan { rate: 50, ..Plan::new(site.sip(), &numbers, 500) }.start();
+    for round in 0..3 {
+        let tenant = json!({ "kind": "Tenant", "name": format!("t-{round}") });
+        platform.until_rm(platform.put(&tenant));
+        server.take().unwrap().kill();
+        std::thread::sleep(Duration::from_millis(800));
+        server = Some(platform.start_server());
+    }
+    let last = platform.put(&json!({ "kind": "Tenant", "name": "last" }));
+    platform.until_rm(last);
+    callers.finish();
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 500);
+    assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"));
+    let clients = http::json(platform.server, "/v1/clients");
+    let all = clients["items"].as_array().unwrap();
+    let applied = |name: &str| {
+        let own = all.iter().find(|client| client["name"] == name);
+        own.map(|client| client["applied"].clone())
+    };
+    assert_eq!(applied("rm-1"), Some(last.into()), "{clients}");
+    assert_eq!(applied("rs-1"), Some(last.into()), "{clients}");
+}
+
+/// Every field of every kind, one after the other, under 100 calls a second.
+#[test]
+fn every_field_of_every_kind_changes_under_calls() {
+    assert_eq!(covered(), Vec::<String>::new(), "fields that no row changes");
+    let media = Media::start();
+    let calls = objects_at(&[media.address], "{ usage_limit: 100000 }");
+    let platform =
+        Platform::new(&format!("{calls}---\n{}", include_str!("scenarios/changes.yaml")));
+    let site = &platform.site;
+    let _server = platform.start_server();
+    let _rs = site.start_rs();
+    let _rm = site.start_rm();
+    let state = || {
+        let all = http::json(site.rm_http(), "/v1/resources")["resources"].clone();
+        let own = all.as_array().unwrap().iter().find(|one| one["name"] == "mcp-1").cloned();
+        own.map(|own| own["state"].clone())
+    };
+    eventually("mcp-1 is healthy", state, |state| *state == Some("healthy".into()));
+
+    let numbers = [NUMBER];
+    let callers = Plan { rate: 100, ..Plan::new(site.sip(), &numbers, 2000) }.start();
+    for change in CHANGES {
+        platform.change(change);
+    }
+    callers.finish();
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 2000);
+    assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"), "no call failed");
+
+    // the next call sees the change, and its record the revision
+    let mut tenant = platform.object("Tenant", "acme");
+    let mut switched = |enabled: bool| {
+        tenant["enabled"] = json!(enabled);
+        let revision = platform.put(&tenant);
+        platform.until_rm(revision);
+        revision
+    };
+    let off = switched(false);
+    Plan::new(site.sip(), &numbers, 1).refused(&site.path("."), 403).run();
+    let on = switched(true);
+    Plan::new(site.sip(), &numbers, 1).run();
+    let cdrs = report::exactly(site.rm_http(), site.rs_http(), 2002);
+    let revision = |cdr: &report::Cdr| cdr["config-rev"].parse::<u64>().unwrap();
+    let mut revisions: Vec<u64> = cdrs.iter().map(revision).collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions.split_off(2000), [off, on]);
+    revisions.dedup();
+    assert!(revisions.len() > 10, "calls under the changes carry theirs: {revisions:?}");
+}

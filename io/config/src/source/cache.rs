@@ -1,0 +1,132 @@
+//! The last known good configuration on disk (ops.md §1.10.1): what a start without a server uses.
+//!
+//! ```text
+//! {data_dir}/{rm|rs}/snapshot/current    ringmaster-cache/1 sha256:<of the rest>\n, then a
+//!                                        snapshot as the server sends it
+//! {data_dir}/{rm|rs}/snapshot/previous   the one before
+//! ```
+//! Written beside and renamed, synced before and after: a crash leaves the old or the new one.
+//! What is damaged is passed over, never an error of the start.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use model::config::Set;
+use model::id::Revision;
+use sha2::{Digest, Sha256};
+
+use super::limits::{LINE, SNAPSHOT};
+use super::wire::{FORMAT, Lines, Whole};
+
+const MAGIC: &str = "ringmaster-cache/1";
+
+/// The directory of one client.
+#[derive(Clone, Debug)]
+pub(super) struct Cache {
+    dir: PathBuf,
+}
+
+impl Cache {
+    pub(super) fn at(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// What was kept: newest first, damaged ones left out.
+    pub(super) fn load(&self) -> impl Iterator<Item = Whole> {
+        ["current", "previous"].into_iter().filter_map(|name| read(&self.dir.join(name)).ok())
+    }
+
+    /// Keeps a snapshot; returns when it is on disk.
+    pub(super) fn keep(&self, revision: Revision, set: &Set) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        let mut body = format!(
+            "{{\"format\":\"{FORMAT}\",\"revision\":{},\"objects\":{}}}\n",
+            revision.0,
+            set.len()
+        );
+        for object in set.objects() {
+            body.push_str(&object.json.to_string());
+            body.push('\n');
+        }
+        let end = serde_json::json!({ "end": true, "digest": set.digest() });
+        body.push_str(&end.to_string());
+        body.push('\n');
+        let fresh = self.dir.join("new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(format!("{MAGIC} {}\n", sum(body.as_bytes())).as_bytes())?;
+        file.write_all(body.as_bytes())?;
+        file.sync_all()?;
+        let current = self.dir.join("current");
+        match fs::rename(&current, self.dir.join("previous")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&fresh, &current)?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+fn sum(bytes: &[u8]) -> String {
+    let digits = Sha256::digest(bytes);
+    digits.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn read(path: &Path) -> io::Result<Whole> {
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SNAPSHOT as u64).read_to_end(&mut bytes)?;
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+    let (first, rest) = bytes.split_at(end);
+    let body = rest.get(1..).unwrap_or_default();
+    if first != format!("{MAGIC} {}", sum(body)).as_bytes() {
+        return Err(damaged());
+    }
+    let mut lines = Lines::default();
+    lines.feed(body, LINE).map_err(|_| damaged())?;
+    lines.finish().map_err(|_| damaged())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cache;
+    use crate::objects::from_text;
+    use model::config::Set;
+    use model::id::Revision;
+    use std::fs;
+
+    #[test]
+    fn the_newest_that_is_whole_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path().join("rm/snapshot"));
+        let found = || cache.load().map(|whole| whole.revision.0).collect::<Vec<_>>();
+        assert!(found().is_empty());
+        let text = "kind: Tenant\nname: acme\nlabels: { place: \"é\\n\" }\n";
+        let set = Set::default().change(from_text(text, None).unwrap(), &[], &[]).unwrap().set;
+        for revision in 1..4 {
+            cache.keep(Revision(revision), &set).unwrap();
+        }
+        assert_eq!(found(), [3, 2]);
+        let whole = cache.load().next().unwrap();
+        let read = Set::default().change(whole.objects, &[], &[]).unwrap().set;
+        assert!(read == set && whole.digest == set.digest());
+        let current = dir.path().join("rm/snapshot/current");
+        let good = fs::read(&current).unwrap();
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            fs::write(&current, &bytes).unwrap();
+            assert_eq!(found(), [2], "byte {at}");
+            fs::write(&current, &good[..at]).unwrap();
+            assert_eq!(found(), [2], "cut at {at}");
+        }
+        // a crash between the two renames
+        fs::remove_file(&current).unwrap();
+        assert_eq!(found(), [2]);
+        cache.keep(Revision(5), &set).unwrap();
+        assert_eq!(found(), [5, 2]);
+        fs::write(&current, "").unwrap();
+        fs::write(dir.path().join("rm/snapshot/previous"), "x").unwrap();
+        assert!(found().is_empty());
+    }
+}

@@ -1,0 +1,397 @@
+//! The thread of a client: does what the machine decides, one thing after the other.
+//!
+//! It asks over HTTP, has every revision validated here again, hands what is valid to the daemon
+//! and keeps it on disk. It must not decide what comes next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::config::{Changed, Set};
+use model::id::Revision;
+use model::schema::Problem;
+use reqwest::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::cache::Cache;
+use super::connect::{Connector, chain};
+use super::limits::{EVENT, KEEP_IDLE, KEEP_MOST, LINE, SILENCE, SNAPSHOT};
+use super::machine::{Action, Event, Input, Machine};
+use super::report::{self, Rejected, Report};
+use super::sse::{Message, Parser};
+use super::wire::{Change, Heard, Lines, Whole, heard};
+use super::{Applied, Daemon, News, Setup};
+
+/// Errors of a rejected revision that the server is told.
+const TOLD_ERRORS: usize = 10;
+
+/// One client at work.
+pub(super) struct Driver {
+    setup: Setup,
+    connector: Connector,
+    machine: Machine,
+    held: Set,
+    /// What is held; `None`: nothing was ever valid.
+    revision: Option<Revision>,
+    cache: Cache,
+    daemon: Box<dyn Daemon>,
+    report: watch::Sender<Report>,
+    /// The server asked last, and why it did not help.
+    server: usize,
+    error: String,
+    keep: Keep,
+}
+
+/// When what is held is to be written.
+#[derive(Default)]
+struct Keep {
+    /// What is not on disk: since when, and when it changed last.
+    since: Option<(Duration, Duration)>,
+}
+
+impl Keep {
+    fn changed(&mut self, now: Duration) {
+        let first = self.since.map_or(now, |(first, _)| first);
+        self.since = Some((first, now));
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.since.map(|(first, last)| (last + KEEP_IDLE).min(first + KEEP_MOST))
+    }
+}
+
+impl Driver {
+    pub(super) fn new(
+        setup: Setup,
+        cache: Cache,
+        (held, revision): (Set, Option<Revision>),
+        daemon: Box<dyn Daemon>,
+    ) -> Self {
+        let connector = Connector::new(setup.server.clone());
+        let machine = Machine::new(connector.count(), revision, setup.clock.mono(), setup.seed);
+        let report = watch::Sender::new(Report {
+            component: setup.component,
+            version: env!("CARGO_PKG_VERSION"),
+            applied: revision.map(|revision| revision.0),
+            rejected: None,
+            restart_required: Vec::new(),
+            server: None,
+        });
+        Self {
+            setup,
+            connector,
+            machine,
+            held,
+            revision,
+            cache,
+            daemon,
+            report,
+            server: 0,
+            error: String::new(),
+            keep: Keep::default(),
+        }
+    }
+
+    /// Works until told to stop; what is in force is on disk then.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let reports = self.report.subscribe();
+        let reports = report::run(self.connector.clone(), self.setup.name.clone(), reports);
+        tokio::select! {
+            // a sender that is gone means the same
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = reports => {}
+            () = async { loop { self.step().await } } => {}
+        }
+        if self.keep.due().is_some() {
+            self.write();
+        }
+    }
+
+    async fn step(&mut self) {
+        let now = self.now();
+        self.machine.handle_timeout(now);
+        self.tell();
+        self.write_if_due(now);
+        match self.machine.poll_action(now) {
+            Some(Action::Load { server, unless, least }) => {
+                self.server = server;
+                let input = self.load(server, unless, least).await;
+                self.hand(input);
+            }
+            Some(Action::Watch { server, since }) => {
+                self.server = server;
+                self.listen(server, since).await;
+                self.daemon.hear(News::Away);
+                self.report.send_modify(|report| report.server = None);
+            }
+            None => sleep(self.wait(now)).await,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.setup.clock.mono()
+    }
+
+    fn wait(&self, now: Duration) -> Duration {
+        let due = self.machine.poll_timeout().into_iter().chain(self.keep.due()).min();
+        due.map_or(SILENCE, |due| due.saturating_sub(now))
+    }
+
+    fn hand(&mut self, input: Input) {
+        let now = self.now();
+        self.machine.handle_input(now, input);
+        self.tell();
+    }
+
+    /// What the machine wants the daemon to know.
+    fn tell(&mut self) {
+        while let Some(event) = self.machine.poll_event() {
+            match event {
+                Event::Connected { server } => {
+                    self.error.clear();
+                    let shown = self.connector.shown(server);
+                    self.daemon.hear(News::Connected { server: &shown });
+                }
+                Event::Lost { age } => {
+                    let (server, error) = (self.connector.shown(self.server), &self.error);
+                    self.daemon.hear(News::Lost { server: &server, age, error });
+                }
+            }
+        }
+    }
+
+    /// A server that did not help.
+    fn failed(&mut self, why: impl Into<String>) -> Input {
+        self.error = why.into();
+        Input::Failed
+    }
+
+    /// Sends, and waits for the head of the answer.
+    async fn ask(&mut self, request: RequestBuilder) -> Result<Response, Input> {
+        match timeout(SILENCE, request.send()).await {
+            Ok(Ok(response)) => {
+                self.daemon.hear(News::Contact);
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(self.failed(chain(&error))),
+            Err(_) => Err(self.failed("no answer")),
+        }
+    }
+
+    async fn load(
+        &mut self,
+        server: usize,
+        unless: Option<Revision>,
+        least: Option<Revision>,
+    ) -> Input {
+        let server = match self.connector.server(server) {
+            Ok(server) => server,
+            Err(why) => return self.failed(why),
+        };
+        let mut request = server.client.get(server.url(&["v1", "snapshot"]));
+        if let Some(revision) = unless {
+            request = request.header(IF_NONE_MATCH, format!("\"{}\"", revision.0));
+        }
+        let response = match self.ask(request).await {
+            Ok(response) => response,
+            Err(input) => return input,
+        };
+        match response.status() {
+            StatusCode::OK => match self.read(response, least).await {
+                Ok(whole) => self.take(whole),
+                Err(input) => input,
+            },
+            StatusCode::NOT_MODIFIED => Input::Same,
+            status => self.failed(status.to_string()),
+        }
+    }
+
+    /// The body of a snapshot; the rest of one that is behind is not read.
+    async fn read(
+        &mut self,
+        mut response: Response,
+        least: Option<Revision>,
+    ) -> Result<Whole, Input> {
+        let (mut lines, mut size) = (Lines::default(), 0);
+        loop {
+            let chunk = match timeout(SILENCE, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(self.failed(chain(&error))),
+                Err(_) => return Err(self.failed("no answer")),
+            };
+            size += chunk.len();
+            if size > SNAPSHOT {
+                return Err(self.failed("the snapshot is too large"));
+            }
+            lines.feed(&chunk, LINE).map_err(|garbled| self.failed(garbled.0))?;
+            let behind =
+                lines.head().zip(least).is_some_and(|(head, least)| head.revision < least.0);
+            if behind {
+                "the server's revision is older than ours".clone_into(&mut self.error);
+                return Err(Input::Behind);
+            }
+        }
+        lines.finish().map_err(|garbled| self.failed(garbled.0))
+    }
+
+    /// A snapshot: in force, or refused as a whole.
+    fn take(&mut self, whole: Whole) -> Input {
+        let begun = self.now();
+        let Whole { revision, objects, digest } = whole;
+        match Set::default().change(objects, &[], &self.setup.own) {
+            Ok(changed) if changed.set.digest() == digest => {
+                self.apply(begun, revision, changed);
+                Input::Loaded(revision)
+            }
+            Ok(_) => {
+                self.daemon.hear(News::Mismatch { revision });
+                self.failed("the digest of the snapshot is another")
+            }
+            Err(faults) => {
+                self.reject(revision, &faults);
+                Input::Refused(revision)
+            }
+        }
+    }
+
+    /// Listens until the machine wants something else.
+    async fn listen(&mut self, server: usize, since: Revision) {
+        let opened = self.open(server, since).await;
+        let mut response = match opened {
+            Ok(response) => response,
+            Err(input) => return self.hand(input),
+        };
+        self.report.send_modify(|report| report.server = Some(server));
+        self.hand(Input::Open);
+        let (mut parser, mut messages) = (Parser::new(EVENT), Vec::new());
+        while self.machine.listens() {
+            let wait = self.wait(self.now());
+            match timeout(wait, response.chunk()).await {
+                Ok(Ok(Some(chunk))) => {
+                    self.daemon.hear(News::Contact);
+                    let fed = parser.feed(&chunk, &mut messages);
+                    for message in messages.drain(..) {
+                        if self.machine.listens() {
+                            self.hear(&message);
+                        }
+                    }
+                    if fed.is_err() && self.machine.listens() {
+                        self.hand(Input::Unfit);
+                    }
+                }
+                Ok(Ok(None)) => {
+                    let input = self.failed("the server has closed the connection");
+                    self.hand(input);
+                }
+                Ok(Err(error)) => {
+                    let input = self.failed(chain(&error));
+                    self.hand(input);
+                }
+                Err(_) => {
+                    let now = self.now();
+                    "nothing was heard for 30 s".clone_into(&mut self.error);
+                    self.machine.handle_timeout(now);
+                    self.tell();
+                }
+            }
+            self.write_if_due(self.now());
+        }
+    }
+
+    async fn open(&mut self, server: usize, since: Revision) -> Result<Response, Input> {
+        let server = self.connector.server(server).map_err(|why| self.failed(why))?;
+        let mut url = server.url(&["v1", "watch"]);
+        url.query_pairs_mut().append_pair("since", &since.0.to_string());
+        let stream = HeaderValue::from_static("text/event-stream");
+        let response = self.ask(server.client.get(url).header(ACCEPT, stream)).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::GONE => Err(Input::Gone),
+            StatusCode::PRECONDITION_FAILED => {
+                "the server's revision is older than ours".clone_into(&mut self.error);
+                Err(Input::Behind)
+            }
+            status => Err(self.failed(status.to_string())),
+        }
+    }
+
+    fn hear(&mut self, message: &Message) {
+        let input = match heard(message) {
+            Ok(Heard::Change(change)) if self.machine.knows(change.revision) => return,
+            Ok(Heard::Change(change)) if self.machine.follows(change.revision) => {
+                self.change(change)
+            }
+            Ok(Heard::Change(_) | Heard::Resync) | Err(_) => Input::Unfit,
+            Ok(Heard::Heartbeat { revision, digest }) => {
+                let ours = self.revision == Some(revision);
+                if ours && digest.is_some_and(|digest| digest != self.held.digest()) {
+                    self.daemon.hear(News::Mismatch { revision });
+                    Input::Unfit
+                } else {
+                    Input::Beat(revision)
+                }
+            }
+            Ok(Heard::Overflow) => Input::Overflow,
+            Ok(Heard::Bye) => Input::Bye,
+            Ok(Heard::Unknown) => return,
+        };
+        self.hand(input);
+    }
+
+    /// A change upon what is held. One that does not fit is looked at as a whole.
+    fn change(&mut self, change: Change) -> Input {
+        let begun = self.now();
+        let Change { revision, digest, puts, deletes } = change;
+        match self.held.change(puts, &deletes, &self.setup.own) {
+            Ok(changed) if changed.set.digest() == digest => {
+                self.apply(begun, revision, changed);
+                Input::Changed(revision)
+            }
+            Ok(_) => {
+                self.daemon.hear(News::Mismatch { revision });
+                Input::Unfit
+            }
+            Err(_) => Input::Unfit,
+        }
+    }
+
+    fn apply(&mut self, begun: Duration, revision: Revision, changed: Changed) {
+        let Changed { set, warnings, .. } = changed;
+        let snapshot = set.snapshot(revision);
+        (self.held, self.revision) = (set, Some(revision));
+        let now = self.now();
+        self.keep.changed(now);
+        let took = now.saturating_sub(begun);
+        let restart_required =
+            self.daemon.apply(Applied { snapshot: Arc::new(snapshot), warnings, took });
+        self.report.send_modify(|report| {
+            report.applied = Some(revision.0);
+            report.rejected = None;
+            report.restart_required = restart_required;
+        });
+    }
+
+    fn reject(&mut self, revision: Revision, faults: &[Problem]) {
+        self.daemon.reject(revision, faults);
+        let errors: Vec<_> = faults.iter().take(TOLD_ERRORS).map(ToString::to_string).collect();
+        let rejected = Rejected { revision: revision.0, reason: errors.join("; ") };
+        self.report.send_modify(|report| report.rejected = Some(rejected));
+    }
+
+    fn write_if_due(&mut self, now: Duration) {
+        if self.keep.due().is_some_and(|due| due <= now) {
+            self.write();
+        }
+    }
+
+    /// Keeps what is in force on disk.
+    fn write(&mut self) {
+        self.keep = Keep::default();
+        let Some(revision) = self.revision else { return };
+        if let Err(error) = self.cache.keep(revision, &self.held) {
+            self.daemon.hear(News::NotKept { error: &error.to_string() });
+        }
+    }
+}
