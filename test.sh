@@ -9,4 +9,5 @@ need_packages cc:gcc cc:libc6-dev sipp:sip-tester kamailio:kamailio \
 need_capture
 need_rust
 need_rust_tools
+need_schemathesis
 exec cargo xtask ci

@@ -73,6 +73,20 @@ and start again."
   fi
 }
 
+# Schemathesis, which asks the Config Server what its contract allows, and what it does not.
+need_schemathesis() {
+  version=4.32.5
+  venv=target/venv
+  [ "$($venv/bin/schemathesis --version 2>/dev/null)" != "schemathesis, version $version" ] || return 0
+  need_packages python3:python3
+  python3 -c 'import ensurepip' 2>/dev/null || need_packages "/usr/lib/python3*/ensurepip:python3-venv"
+  say "installing schemathesis $version into $venv"
+  rm -rf $venv
+  mkdir -p target
+  python3 -m venv $venv
+  $venv/bin/pip install -q --disable-pip-version-check "schemathesis==$version"
+}
+
 need_rust() {
   [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)

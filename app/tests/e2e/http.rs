@@ -4,6 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// The type of what is sent, as a line of the head.
+const JSON: &str = "Content-Type: application/json\r\n";
+
 /// Status and body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -11,17 +14,23 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
-    ask(address, "GET", path, "")
+    ask(address, "GET", path, JSON, "")
 }
 
-/// HTTP/1.0, so that the body ends with the connection.
-fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
+/// HTTP/1.0, so that the body ends with the connection; `headers` are whole lines.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{headers}\
          Content-Length: {length}\r\n\r\n{body}"
     )?;
     let mut text = Vec::new();
@@ -45,7 +54,7 @@ pub(crate) fn post(
     path: &str,
     question: &serde_json::Value,
 ) -> serde_json::Value {
-    let answer = ask(address, "POST", path, &question.to_string()).unwrap();
+    let answer = ask(address, "POST", path, JSON, &question.to_string()).unwrap();
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     serde_json::from_str(&answer.body).unwrap_or_else(|e| panic!("{path}: {e}: {}", answer.body))
 }

@@ -28,6 +28,7 @@ mod admin;
 mod calls;
 mod config_client;
 mod config_live;
+mod config_server;
 mod crowd;
 mod daemon;
 mod demo;

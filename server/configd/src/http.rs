@@ -44,7 +44,8 @@ use rustls::ServerConfig;
 use telemetry::Log;
 use telemetry::door::{self, Door};
 use telemetry::health::Health;
-use tokio::sync::{Semaphore, watch as changing};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as changing};
+use tokio::time::timeout;
 
 use crate::books::Books;
 use crate::certificates::Certificates;
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     in_flight: Arc<Semaphore>,
     /// Event streams.
     watchers: Arc<Semaphore>,
+    /// Answers that are made while they are sent.
+    streams: Arc<Semaphore>,
     counters: Counters,
     failures: Failures,
 }
@@ -113,9 +116,19 @@ impl Shared {
             home,
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT)),
             watchers: Arc::new(Semaphore::new(limits::WATCHERS)),
+            streams: Arc::new(Semaphore::new(limits::STREAMS)),
             counters: Counters::default(),
             failures: Failures::default(),
         }
+    }
+}
+
+impl Shared {
+    /// A place for an answer that is made while it is sent.
+    async fn stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = timeout(limits::STREAM_WAIT, Arc::clone(&self.streams).acquire_owned()).await;
+        // the semaphore is never closed
+        place.ok().and_then(Result::ok).ok_or(Refusal::Busy)
     }
 }
 

@@ -27,8 +27,8 @@ const FAREWELL: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 /// Threads that carry bytes; parsing, packing and the store have threads of their own.
 const WORKERS: usize = 2;
-/// Threads that may block: for bodies, answers and reads of the history.
-const BLOCKING: usize = 64;
+/// Threads that may block: for bodies, answers (a stream has one for two) and reads of the history.
+const BLOCKING: usize = 128;
 
 /// How a Config Server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,8 +36,10 @@ pub(super) async fn backup(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     Query::of(&uri)?.finish()?;
+    asked.who.needs(Access::Admin)?;
+    let place = shared.stream().await?;
     let mut lines = shared.books.backup(&asked.who)?;
-    Ok(asked.wanted.lines(move |out| {
+    Ok(asked.wanted.lines(place, move |out| {
         while let Some(line) = lines.blocking_recv() {
             out.write_all(line.as_bytes())?;
         }

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::id::Revision;
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -60,14 +60,16 @@ impl Wanted {
     }
 
     /// Lines that `write` makes while they are sent; one that stops early is cut, and its reader
-    /// misses the last line.
+    /// misses the last line. It keeps its place until then.
     pub(super) fn lines(
         self,
+        place: OwnedSemaphorePermit,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
         let (sender, pieces) = mpsc::channel(limits::PIECES);
         let packed = self.packed;
         spawn_blocking(move || {
+            let _place = place;
             let mut pieces = Pieces { sender, piece: Vec::with_capacity(limits::PIECE) };
             // whoever has gone away needs no end
             let _gone = if packed {

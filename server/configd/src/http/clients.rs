@@ -6,19 +6,19 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
+use model::config::limits::MAX_NAME;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::access::Asked;
 use super::body::{self, Form};
-use super::query::Query;
+use super::query::{Query, malformed};
 use super::{Shared, limits};
 use crate::refusal::Refusal;
 use crate::store::ClientRow;
 
-/// What a client tells of itself.
+/// What a client tells of itself; one of a later version may tell more.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Report {
     /// `rm`, `rs`, …
     pub(super) component: String,
@@ -35,8 +35,7 @@ pub(super) struct Report {
 }
 
 /// A revision that a client cannot accept.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Rejected {
     /// Which.
     pub(super) revision: u64,
@@ -79,8 +78,16 @@ pub(super) async fn put(
     Form::json(&headers)?;
     let bytes = body::read(&headers, body, limits::SMALL, limits::BODY_TIME).await?;
     let report: Report = body::fields(&bytes)?;
+    for (name, text) in [("component", &report.component), ("version", &report.version)] {
+        if text.chars().count() > MAX_NAME {
+            return Err(malformed(format!("{name}: at most {MAX_NAME} characters")));
+        }
+    }
+    let before = shared.books.clients().into_iter().find(|row| row.name == name);
+    let before = before.and_then(|row| serde_json::from_str::<Report>(&row.report).ok());
     shared.books.put_client(&name, &json!(report), &asked.who)?;
-    if let Some(Rejected { revision, reason }) = &report.rejected {
+    let news = before.is_none_or(|before| before.rejected != report.rejected);
+    if let Some(Rejected { revision, reason }) = report.rejected.as_ref().filter(|_| news) {
         let revision = revision.to_string();
         let fields = [("client", &*name), ("revision", &*revision), ("error", &**reason)];
         shared.log.emit(40201, None, &fields);

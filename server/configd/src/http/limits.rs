@@ -41,6 +41,11 @@ pub(super) const PAGE: usize = 8 << 20;
 pub(super) const PIECE: usize = 64 << 10;
 /// See [`PIECE`].
 pub(super) const PIECES: usize = 4;
+/// Snapshots and backups that are sent at once: each has a thread. The next one waits so long and
+/// is then refused (`busy`).
+pub(super) const STREAMS: usize = 32;
+/// See [`STREAMS`].
+pub(super) const STREAM_WAIT: Duration = Duration::from_secs(5);
 /// Answers from so many bytes on are compressed for whoever takes that.
 pub(super) const COMPRESSED: u64 = 1 << 10;
 /// Failed logins of one source in a minute.

@@ -64,14 +64,15 @@ pub(super) async fn put(
         let until = long.map(|long| shared.clock.now().wall.plus(long));
         shared.log.raise(Raise { level, until, only: only.unwrap_or_default() });
     }
-    let body = String::from_utf8_lossy(&bytes);
+    let body = String::from_utf8_lossy(&bytes).trim().to_owned();
     let fields = [
         ("action", "log"),
         ("peer", asked.who.source.as_str()),
         ("actor", asked.who.actor.as_str()),
-        ("log", body.as_ref()),
+        ("log", body.as_str()),
     ];
     shared.log.emit(10801, None, &fields);
+    shared.books.note_done("log", std::slice::from_ref(&body), &asked.who);
     Ok(StatusCode::NO_CONTENT)
 }
 

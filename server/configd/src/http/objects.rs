@@ -96,11 +96,11 @@ async fn list(
     let at = cursor.as_ref().map_or(at, |cursor| Some(cursor.revision));
     let state = state(shared, at).await?;
     let (scope, wanted) = (asked.who.scope.clone(), asked.wanted);
-    let page = body::off(move || {
+    body::off(move || {
         let after = cursor.map(|cursor| cursor.after);
-        Ok(page(&state, &scope, &filter, after, limit))
-    });
-    Ok(wanted.ok(&page.await?))
+        Ok(wanted.ok(&page(&state, &scope, &filter, after, limit)))
+    })
+    .await
 }
 
 /// A page of objects in the order of the set.

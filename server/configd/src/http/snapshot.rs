@@ -29,8 +29,8 @@ pub(super) async fn get(
     if answer::has(&headers, revision) {
         return Ok(answer::unchanged(revision));
     }
-    let scope = asked.who.scope;
-    let lines = asked.wanted.lines(move |out| write(&state, &scope, out));
+    let (scope, place) = (asked.who.scope, shared.stream().await?);
+    let lines = asked.wanted.lines(place, move |out| write(&state, &scope, out));
     Ok(tagged(lines, revision))
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use config::settings::Access;
+use model::config::limits::MAX_NAME;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -70,6 +71,9 @@ pub(super) async fn create(
         Role::Editor => Access::Editor,
         Role::Admin => Access::Admin,
     };
+    if name.chars().count() > MAX_NAME {
+        return Err(malformed(format!("name: at most {MAX_NAME} characters")));
+    }
     let expires_in = expires_in.as_deref().map(life).transpose()?;
     let new = NewToken { name, role, tenants, expires_in };
     let (token, secret) = shared.books.create_token(new, &asked.who).await?;
