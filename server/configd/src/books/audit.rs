@@ -55,7 +55,7 @@ impl Books {
         query.limit = query.limit.min(MAX_LIST);
         // what was noted before is written before
         self.write(|_| Ok(())).await?;
-        self.read(move |desk| desk.stored(desk.store.audit(&query))).await
+        self.read(move |desk| desk.asked(desk.store.audit(&query))).await
     }
 }
 

@@ -97,7 +97,7 @@ impl Desk {
             send(serde_json::to_value(&record).unwrap_or_default())
         });
         // who reads no further is no fault of the store
-        if matches!(dumped, Err(StoreError::Records(_))) || self.stored(dumped).is_err() {
+        if matches!(dumped, Err(StoreError::Records(_))) || self.asked(dumped).is_err() {
             return;
         }
         self.noted(self.line("backup", who));
@@ -154,8 +154,8 @@ impl Desk {
     }
 
     /// Everything in memory anew: watchers are told to take a snapshot.
-    fn reload(&self, era: u64) -> Result<(), Refusal> {
-        let loaded = self.stored(self.store.load())?;
+    pub(super) fn reload(&self, era: u64) -> Result<(), Refusal> {
+        let loaded = self.asked(self.store.load())?;
         let state = open::state(&loaded).map_err(|_| Refusal::StoreUnavailable)?;
         *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = Tokens::of(&loaded.tokens);
         let clients = loaded.clients.into_iter().map(|row| (row.name.clone(), row)).collect();

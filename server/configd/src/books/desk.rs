@@ -99,7 +99,12 @@ impl Desk {
             ..self.line(action, who)
         };
         let commit = told.commit(prepared, who, audit.clone());
-        self.stored(self.store.commit(&commit))?;
+        let answer = self.store.commit(&commit);
+        if matches!(answer, Err(StoreError::Moved(_))) {
+            // one that seemed to fail did not: what is on disk counts, and who asked asks again
+            self.reload(prepared.state.era + 1)?;
+        }
+        self.stored(answer)?;
         self.log_audit(&audit);
         self.ring().push(told.change, told.json);
         self.show(prepared.state.clone());
@@ -115,7 +120,7 @@ impl Desk {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the store answered; that it is away, and back, is told once.
+    /// What the store answered to a write; that it is away, and back, is told once.
     pub(super) fn stored<T>(&self, answer: Result<T, StoreError>) -> Result<T, Refusal> {
         match answer {
             Ok(done) => {
@@ -138,6 +143,11 @@ impl Desk {
                 Err(Refusal::StoreUnavailable)
             }
         }
+    }
+
+    /// What the store answered to a question: that it can be read does not mean that it is back.
+    pub(super) fn asked<T>(&self, answer: Result<T, StoreError>) -> Result<T, Refusal> {
+        answer.or_else(|error| self.stored(Err(error)))
     }
 
     /// Writes notes; what cannot be written is lost, and the log says that the store is away.

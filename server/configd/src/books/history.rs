@@ -71,7 +71,7 @@ impl Books {
                 actor: query.actor,
                 limit: query.limit.min(MAX_LIST),
             };
-            desk.stored(desk.store.revisions(&query))
+            desk.asked(desk.store.revisions(&query))
         })
         .await
     }
@@ -157,9 +157,9 @@ impl Desk {
         let limit = usize::try_from(to.0.saturating_sub(from.0) + 1).unwrap_or(usize::MAX);
         let before = Some(Revision(to.0 + 1));
         let query = RevisionQuery { before, limit, ..RevisionQuery::default() };
-        let rows = self.stored(self.store.revisions(&query))?;
+        let rows = self.asked(self.store.revisions(&query))?;
         let mut items: BTreeMap<Revision, Vec<Item>> = BTreeMap::new();
-        for row in self.stored(self.store.changes(from, to))? {
+        for row in self.asked(self.store.changes(from, to))? {
             let read = |text: &Option<String>| text.as_deref().and_then(Entry::read);
             let (before, after) = (read(&row.before), read(&row.after));
             let item = Item { before, after, was: row.was, is: row.is };
@@ -178,7 +178,7 @@ impl Desk {
     fn row(&self, now: &State, revision: Revision) -> Result<RevisionRow, Refusal> {
         let before = Some(Revision(revision.0 + 1));
         let query = RevisionQuery { before, limit: 1, ..RevisionQuery::default() };
-        let found = self.stored(self.store.revisions(&query))?.pop();
+        let found = self.asked(self.store.revisions(&query))?.pop();
         // the history may have been shortened meanwhile
         found
             .filter(|row| row.revision == revision)
@@ -197,7 +197,7 @@ impl Desk {
             Err(Refusal::NotFound(_)) => {
                 let tenant = target.tenant.as_deref().filter(|_| target.kind.is_owned());
                 let tenant = tenant.unwrap_or(ENVIRONMENT);
-                let dbid = self.stored(self.store.last_dbid(&kind, tenant, name))?;
+                let dbid = self.asked(self.store.last_dbid(&kind, tenant, name))?;
                 Ok(dbid.map(|dbid| (kind, dbid)))
             }
             Err(refusal) => Err(refusal),

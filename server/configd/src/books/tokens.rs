@@ -122,7 +122,7 @@ impl Books {
     pub async fn find_token(&self, secret: &str) -> Option<Token> {
         let id = id_of(secret)?.to_owned();
         if !self.desk.tokens().by_id.contains_key(&id) {
-            let found = self.read(move |desk| desk.stored(desk.store.token(&id))).await;
+            let found = self.read(move |desk| desk.asked(desk.store.token(&id))).await;
             let row = found.ok().flatten()?;
             let mut found = Tokens::of(&[row]).by_id;
             self.desk.tokens().by_id.append(&mut found);

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use configd::Refusal;
+use configd::books::{Event, Revisions};
 use configd::store::sqlite::Sqlite;
 use configd::store::{
     AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, RevisionQuery,
@@ -14,7 +16,7 @@ use model::id::Revision;
 use model::time::Millis;
 
 use crate::conformance::SUITE;
-use crate::house::Make;
+use crate::house::{House, Make, tenant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -33,6 +35,8 @@ enum Fault {
     KeepsTooLittle,
     BacksUpHalf,
     RestoresOver,
+    /// None: it only may be away.
+    Nothing,
 }
 
 const FAULTS: [Fault; 15] = [
@@ -58,7 +62,7 @@ fn the_suite_finds_every_fault() {
     for fault in FAULTS {
         let make: Make = Arc::new(move |dir: &Path| {
             let inner = Sqlite::open(dir, Millis(0)).unwrap();
-            Box::new(Faulty { inner, fault, lines: AtomicU64::new(0) })
+            Box::new(Faulty { inner, fault, lines: AtomicU64::new(0), away: Arc::default() })
         });
         let found =
             SUITE.iter().any(|(_, part)| catch_unwind(AssertUnwindSafe(|| part(&make))).is_err());
@@ -66,10 +70,69 @@ fn the_suite_finds_every_fault() {
     }
 }
 
+/// Reads and watches go on from memory, writes wait for the store; both ends are told once.
+#[test]
+fn a_store_that_is_away_takes_no_change_and_keeps_nobody_from_reading() {
+    let (house, away) = away();
+    house.apply(&tenant("acme", 1));
+    let mut watcher = house.books().watch(Some(Revision(0))).unwrap();
+    away.store(REFUSES, Ordering::Relaxed);
+    for _ in 0..3 {
+        let refusal = house.refused(&tenant("acme", 2));
+        assert_eq!(refusal, Refusal::StoreUnavailable);
+    }
+    let all = Revisions { limit: 9, ..Revisions::default() };
+    assert_eq!(house.run(house.books().revisions(all)).unwrap().len(), 1);
+    assert!(house.books().is_read_only(), "to be read is not enough");
+    assert_eq!((house.revision(), house.shown().len()), (1, 2));
+    assert_eq!(house.change(&mut watcher).0, 1);
+    away.store(WORKS, Ordering::Relaxed);
+    house.apply(&tenant("acme", 2));
+    assert!(!house.books().is_read_only());
+    assert_eq!(house.change(&mut watcher).0, 2);
+    let lines = house.lines();
+    let told = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((told("store away"), told("store back")), (1, 1), "{lines:#?}");
+    assert_eq!(told("no space left"), 1, "the reason is told");
+}
+
+/// A change that is on disk although the store said no: the books go on from what is there.
+#[test]
+fn what_is_on_disk_counts() {
+    let (house, away) = away();
+    house.apply(&tenant("acme", 1));
+    let mut watcher = house.books().watch(None).unwrap();
+    away.store(LIES, Ordering::Relaxed);
+    assert_eq!(house.refused(&tenant("acme", 2)), Refusal::StoreUnavailable);
+    away.store(WORKS, Ordering::Relaxed);
+    assert_eq!(house.refused(&tenant("acme", 3)), Refusal::StoreUnavailable);
+    assert_eq!(house.revision(), 2, "the second one is there");
+    assert!(matches!(house.run(watcher.next()), Event::Resync(Revision(2))));
+    house.apply(&tenant("acme", 3));
+    assert_eq!((house.revision(), house.change(&mut watcher).0), (3, 3));
+}
+
+/// What a store that is away does with a commit.
+const WORKS: u64 = 0;
+const REFUSES: u64 = 1;
+const LIES: u64 = 2;
+
+fn away() -> (House, Arc<AtomicU64>) {
+    let away = Arc::new(AtomicU64::new(WORKS));
+    let flag = Arc::clone(&away);
+    let make: Make = Arc::new(move |dir: &Path| {
+        let inner = Sqlite::open(dir, Millis(0)).unwrap();
+        let (fault, away) = (Fault::Nothing, Arc::clone(&flag));
+        Box::new(Faulty { inner, fault, lines: AtomicU64::new(0), away })
+    });
+    (House::new(&make), away)
+}
+
 struct Faulty {
     inner: Sqlite,
     fault: Fault,
     lines: AtomicU64,
+    away: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -97,7 +160,13 @@ impl Store for Faulty {
         if self.is(Fault::ForgetsWhatChanged) {
             commit.changes.clear();
         }
+        let full = || StoreError::Unavailable("no space left".into());
+        let away = self.away.load(Ordering::Relaxed);
+        if away == REFUSES {
+            return Err(full());
+        }
         match self.inner.commit(&commit) {
+            Ok(()) if away == LIES => Err(full()),
             Err(StoreError::Moved(_)) if self.is(Fault::OverwritesOthers) => Ok(()),
             answer => answer,
         }
@@ -151,6 +220,9 @@ impl Store for Faulty {
     }
 
     fn note(&self, notes: &Notes) -> Result<(), StoreError> {
+        if self.away.load(Ordering::Relaxed) == REFUSES {
+            return Err(StoreError::Unavailable("no space left".into()));
+        }
         let mut notes = notes.clone();
         if self.is(Fault::LosesLastUse) {
             notes.used.clear();
