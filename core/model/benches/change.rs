@@ -8,27 +8,26 @@
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "a bench that fails, fails")]
 
+#[path = "change/platform.rs"]
+mod platform;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use model::config::{Document, Key, Kind, Set};
+use model::config::{Key, Kind, Set};
 use model::id::Revision;
 use model::snapshot::Snapshot;
-use model::tree::from_json;
 use serde_json::{Value, json};
 
-const TENANTS: usize = 1_000;
-const PROFILES: usize = 3;
-const NUMBERS: usize = 100;
-const GROUPS: usize = 50;
-const RESOURCES: usize = 10;
+use platform::{GROUPS, documents, media, numbers_of, platform, profile, tenant};
+
 const RUNS: usize = 51;
 
 fn main() {
-    let documents = documents(&platform());
-    let build = median(5, |_| Snapshot::build(&documents, Revision(1)).unwrap());
-    let apply = median(5, |_| Set::default().change(documents.clone(), &[], &[]).unwrap());
-    let set = Set::default().change(documents, &[], &[]).unwrap().set;
+    let all = documents(&platform());
+    let build = median(5, |_| Snapshot::build(&all, Revision(1)).unwrap());
+    let apply = median(5, |_| Set::default().change(all.clone(), &[], &[]).unwrap());
+    let set = Set::default().change(all, &[], &[]).unwrap().set;
     let numbers = set.dids();
     let did = median(RUNS, |run| {
         let mut group = numbers_of(run);
@@ -44,7 +43,7 @@ fn main() {
     let mut new = numbers_of(0);
     new["name"] = json!("more");
     new["spec"]["dids"] = json!(["4999999999"]);
-    let more = set.change(self::documents(std::slice::from_ref(&new)), &[], &[]).unwrap().set;
+    let more = set.change(documents(std::slice::from_ref(&new)), &[], &[]).unwrap().set;
     let come = median(RUNS, |_| next(&set, std::slice::from_ref(&new), &[]));
     let key = Key { kind: Kind::DidGroup, tenant: tenant(0), name: "more".to_owned() };
     let go = median(RUNS, |_| next(&more, &[], std::slice::from_ref(&key)));
@@ -85,50 +84,4 @@ fn median<T>(runs: usize, mut run: impl FnMut(usize) -> T) -> f64 {
         .collect();
     times.sort();
     times[runs / 2].as_secs_f64()
-}
-
-fn documents(objects: &[Value]) -> Vec<Document> {
-    let document = |object| Document { file: None, number: 1, size: 0, root: from_json(object) };
-    objects.iter().map(document).collect()
-}
-
-fn platform() -> Vec<Value> {
-    let tenants = (0..TENANTS).map(|number| {
-        let parent = if number % 25 == 0 { "Environment".to_owned() } else { tenant(number / 25) };
-        json!({"kind": "Tenant", "name": tenant(number), "spec": {"parent": parent,
-            "policy": {"usage_limit": 100, "services": {"ccxml": {"allowed": false}}}}})
-    });
-    let profiles = (0..TENANTS * PROFILES).map(|n| profile(n / PROFILES, n % PROFILES, 50));
-    let numbers = (0..TENANTS).map(numbers_of);
-    let groups = (0..GROUPS).map(media);
-    tenants.chain(profiles).chain(numbers).chain(groups).collect()
-}
-
-fn tenant(number: usize) -> String {
-    format!("customer-{number}")
-}
-
-fn profile(owner: usize, number: usize, limit: u32) -> Value {
-    json!({"kind": "IvrProfile", "name": format!("app-{number}"), "tenant": tenant(owner), "spec": {
-        "service": "voicexml", "initial_page_url": "http://apps.example/start.vxml",
-        "policy": {"usage_limit": limit, "dialing_rules": ["reject ^\\+?1?900"]}}})
-}
-
-/// Exact numbers, one range, one prefix.
-fn numbers_of(owner: usize) -> Value {
-    let exact = (0..NUMBERS - 2).map(|last| format!("49{owner:04}{last:04}"));
-    let range = format!("49{owner:04}1000-49{owner:04}1999");
-    let dids: Vec<String> = exact.chain([range, format!("49{owner:04}2*")]).collect();
-    json!({"kind": "DidGroup", "name": "numbers", "tenant": tenant(owner),
-        "spec": {"profile": "app-0", "dids": dids}})
-}
-
-fn media(number: usize) -> Value {
-    let resource = |of: usize| {
-        let address = format!("sip:10.0.{number}.{of}:5070");
-        json!({"name": format!("mcp-{number}-{of}"), "address": address, "capacity": 200})
-    };
-    let resources: Vec<Value> = (0..RESOURCES).map(resource).collect();
-    json!({"kind": "ResourceGroup", "name": format!("media-{number}"), "spec": {
-        "services": ["voicexml", "ccxml"], "resources": resources}})
 }

@@ -228,14 +228,15 @@ const PATH_STEP: usize = 11;
 /// E410: no call of a profile may get more headers than allowed. A profile runs under its own
 /// tenant, and under those whose numbers lead to it.
 fn headers(drafts: &Drafts, links: &Links, problems: &Problems) {
+    let paths: Vec<usize> =
+        (0..).take(links.parents.len()).map(|ix| path_bytes(drafts, links, TenantIx(ix))).collect();
     let under_owner = (0..).map(ProfileIx).zip(links.profile_owners.iter().copied());
     let by_number = links.did_profiles.iter().copied().zip(links.did_owners.iter().copied());
     let mut told = BTreeSet::new();
     for (profile, tenant) in under_owner.chain(by_number) {
         let Some(draft) = drafts.profiles.get(profile.index()) else { continue };
-        let bytes = HEADERS_WITHOUT_NAMES
-            + path_bytes(drafts, links, tenant)
-            + 2 * draft.head.name.value.len();
+        let path = paths.get(tenant.index()).copied().unwrap_or_default();
+        let bytes = HEADERS_WITHOUT_NAMES + path + 2 * draft.head.name.value.len();
         if bytes > MAX_ADDED_HEADERS && told.insert(profile) {
             let text = format!("headers for this profile would exceed {MAX_ADDED_HEADERS} bytes");
             problems.note(draft.head.name.place.problem("E410", text));

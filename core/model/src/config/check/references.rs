@@ -1,6 +1,7 @@
 //! References: does every name exist, is every name used once, is every DBID free?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::config::read::{Drafts, Head, TenantDraft};
 use crate::config::{Kind, ProfileIx, TenantIx};
@@ -76,10 +77,10 @@ pub(super) fn heads(drafts: &Drafts) -> impl Iterator<Item = &Head> {
 
 /// E204: one kind and tenant has no two names that are equal without case.
 fn unique_names(drafts: &Drafts, problems: &Problems) {
-    let mut first: BTreeMap<(Kind, &str, String), &str> = BTreeMap::new();
+    let mut first: Map<(Kind, &str, Cow<'_, str>), &str> = Map::new(0);
     for head in heads(drafts) {
         let (kind, name, tenant) = (head.kind, &head.name.value, &head.tenant.value);
-        let key = (kind, tenant.as_str(), name.to_lowercase());
+        let key = (kind, tenant.as_str(), folded(name));
         let Some(other) = first.insert(key, name) else { continue };
         let kind = kind.as_str();
         problems.note(head.name.place.problem(
@@ -165,10 +166,10 @@ fn draft_of<'d>(drafts: &'d Drafts, links: &Links, at: usize) -> Option<&'d Tena
 
 /// E205: profiles that numbers and tenants name, in the tenant or its parents.
 fn profiles(drafts: &Drafts, links: &mut Links, problems: &Problems) {
-    let mut known: BTreeMap<(TenantIx, &str), ProfileIx> = BTreeMap::new();
+    let mut known: Map<(TenantIx, &str), ProfileIx> = Map::with_capacity(0, drafts.profiles.len());
     let owned = drafts.profiles.iter().zip(&links.profile_owners);
     for (ix, (profile, owner)) in (0..).map(ProfileIx).zip(owned) {
-        known.entry((*owner, profile.head.name.value.as_str())).or_insert(ix);
+        known.get_or_insert_with((*owner, profile.head.name.value.as_str()), || ix);
     }
     let find = |tenant: TenantIx, tenant_name: &str, name: &Placed<String>| {
         let mut chain = std::iter::successors(Some(tenant), |ix| {
@@ -224,43 +225,44 @@ fn preferred(drafts: &Drafts, links: &Links, problems: &Problems) {
     }
 }
 
+/// The form in which names without case are equal.
+fn folded(name: &str) -> Cow<'_, str> {
+    match name.chars().any(char::is_uppercase) {
+        true => Cow::Owned(name.to_lowercase()),
+        false => Cow::Borrowed(name),
+    }
+}
+
 /// E206: DBIDs given or computed, unique per kind; resources share the numbers of applications.
 fn dbids(drafts: &Drafts, links: &mut Links, problems: &Problems) {
-    let head_dbid = |head: &Head, problems: &Problems, taken: &mut Taken| {
-        let computed = dbid_of(head.kind.as_str(), &head.tenant.value, &head.name.value);
-        let identity = format!("{}/{}", head.tenant.value, head.name.value);
-        taken.take(head.dbid.as_ref(), computed, identity, &head.name, problems)
-    };
-    let mut taken = Taken::default();
-    taken.numbers.insert(Dbid(1), ENVIRONMENT.to_owned());
+    let mut taken = Taken::new(problems);
+    taken.numbers.insert(Dbid(1), ("", Cow::Borrowed(ENVIRONMENT)));
     for draft in &links.tenant_drafts {
         let head = draft.and_then(|at| drafts.tenant(at)).map(|tenant| &tenant.head);
         links.tenant_dbids.push(match head {
             Some(head) if head.name.value == ENVIRONMENT => environment_dbid(head, problems),
-            Some(head) => head_dbid(head, problems, &mut taken),
+            Some(head) => taken.take_head(head),
             None => Dbid(1),
         });
     }
-    let all = |heads: Vec<&Head>, taken: &mut Taken| -> Vec<Dbid> {
-        heads.into_iter().map(|head| head_dbid(head, problems, taken)).collect()
-    };
-    let heads = drafts.profiles.iter().map(|draft| &draft.head).collect();
-    links.profile_dbids = all(heads, &mut Taken::default());
-    let heads = drafts.did_groups.iter().map(|draft| &draft.head).collect();
-    links.did_dbids = all(heads, &mut Taken::default());
-    let heads = drafts.groups.iter().map(|draft| &draft.head).collect();
-    links.group_dbids = all(heads, &mut Taken::default());
-    let mut components = Taken::default();
-    let heads = drafts.applications.iter().map(|draft| &draft.head).collect();
-    links.application_dbids = all(heads, &mut components);
+    let (mut profiles, mut did_groups) = (Taken::new(problems), Taken::new(problems));
+    let (mut groups, mut components) = (Taken::new(problems), Taken::new(problems));
+    let all = drafts.profiles.iter().map(|draft| profiles.take_head(&draft.head));
+    links.profile_dbids = all.collect();
+    let all = drafts.did_groups.iter().map(|draft| did_groups.take_head(&draft.head));
+    links.did_dbids = all.collect();
+    let all = drafts.groups.iter().map(|draft| groups.take_head(&draft.head));
+    links.group_dbids = all.collect();
+    let all = drafts.applications.iter().map(|draft| components.take_head(&draft.head));
+    links.application_dbids = all.collect();
     for group in drafts.groups.iter() {
         for resource in &group.resources {
             let (tenant, group) = (&group.head.tenant.value, &group.head.name.value);
-            let computed = dbid_of_resource(tenant, group, &resource.name.value);
-            let given = resource.dbid.as_ref();
+            let computed = || dbid_of_resource(tenant, group, &resource.name.value);
             // its name is its identity, in whichever group it is
-            let identity = resource.name.value.to_lowercase();
-            let dbid = components.take(given, computed, identity, &resource.name, problems);
+            let identity = ("", folded(&resource.name.value));
+            let given = resource.dbid.as_ref();
+            let dbid = components.take(given, computed, identity, &resource.name);
             links.resource_dbids.push(dbid);
         }
     }
@@ -274,32 +276,39 @@ fn environment_dbid(head: &Head, problems: &Problems) -> Dbid {
     Dbid(1)
 }
 
+/// Owner and name.
+type Identity<'d> = (&'d str, Cow<'d, str>);
+
 /// DBIDs of one counter, each with the identity that has it.
-struct Taken {
-    numbers: Map<Dbid, String>,
+struct Taken<'d> {
+    numbers: Map<Dbid, Identity<'d>>,
+    problems: &'d Problems,
 }
 
-impl Default for Taken {
-    fn default() -> Self {
-        Self { numbers: Map::new(0) }
+impl<'d> Taken<'d> {
+    fn new(problems: &'d Problems) -> Self {
+        Self { numbers: Map::new(0), problems }
     }
-}
 
-impl Taken {
+    fn take_head(&mut self, head: &'d Head) -> Dbid {
+        let (tenant, name) = (head.tenant.value.as_str(), head.name.value.as_str());
+        let computed = || dbid_of(head.kind.as_str(), tenant, name);
+        self.take(head.dbid.as_ref(), computed, (tenant, Cow::Borrowed(name)), &head.name)
+    }
+
     /// One identity twice is a fault of its name, told as such; here it would only confuse.
     fn take(
         &mut self,
         given: Option<&Placed<Dbid>>,
-        computed: Dbid,
-        identity: String,
+        computed: impl FnOnce() -> Dbid,
+        identity: Identity<'d>,
         name: &Placed<String>,
-        problems: &Problems,
     ) -> Dbid {
-        let dbid = given.map_or(computed, |given| given.value);
+        let dbid = given.map_or_else(computed, |given| given.value);
         let other = self.numbers.get(&dbid);
         if other.is_some_and(|other| *other != identity) {
             let place = given.map_or(&name.place, |given| &given.place);
-            problems.note(place.problem("E206", format!("dbid {dbid} is taken")));
+            self.problems.note(place.problem("E206", format!("dbid {dbid} is taken")));
         }
         self.numbers.insert(dbid, identity);
         dbid
