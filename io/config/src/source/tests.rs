@@ -280,6 +280,26 @@ fn another_digest_is_healed_by_a_snapshot() {
     told.until("mismatch", |seen| seen.news.iter().find(|n| n.contains("Mismatch")).cloned());
 }
 
+/// A server that was made anew may have come to the same number with other objects.
+#[test]
+fn another_set_of_the_same_number_shows_in_a_heartbeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![tenant("acme", 101)]);
+    let (told, _watching) = start(setup(dir.path(), &[&server]));
+    told.at(1);
+    {
+        let mut books = server.books.lock().unwrap();
+        books.objects = vec![tenant("beta", 101)];
+        let beat = json!({ "revision": 1, "digest": digest(&books.objects) });
+        books.events.push((1, format!("event: heartbeat\ndata: {beat}\n\n")));
+    }
+    let named = |seen: &Seen| {
+        let mut all = seen.applied.iter();
+        all.find(|one| one.tenant_by_name("beta").is_some()).map(|one| one.revision)
+    };
+    assert_eq!(told.until("the other set", named), Revision(1));
+}
+
 #[test]
 fn what_is_not_valid_here_is_refused_as_a_whole_and_reported() {
     let dir = tempfile::tempdir().unwrap();

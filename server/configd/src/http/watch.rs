@@ -197,14 +197,19 @@ impl Feed<'_> {
         Some(seen(&state, &self.filter.scope))
     }
 
-    /// Nothing has happened, or nothing that is for this watcher: then with an id.
+    /// Nothing has happened, or nothing that is for this watcher: then with an id. Who sees all is
+    /// told the digest too: a client may hold another set under the same number.
     fn heartbeat(&self, revision: Revision, has_id: bool) -> String {
         let mut text = String::new();
         if has_id {
             // writing to a String cannot fail
             let _ = writeln!(text, "id: {revision}");
         }
-        let data = json!({ "revision": revision, "time": self.shared.clock.now().wall });
+        let mut data = json!({ "revision": revision, "time": self.shared.clock.now().wall });
+        let state = self.shared.books.now();
+        if self.filter.is_all() && state.revision == revision {
+            data["digest"] = json!(state.digest);
+        }
         let _ = write!(text, "event: heartbeat\ndata: {data}\n\n");
         text
     }
