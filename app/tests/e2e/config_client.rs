@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::calls::{healthy, objects};
+use crate::calls::{healthy, objects, objects_at};
 use crate::config_stand::Stand;
 use crate::http;
 use crate::platform::{Process, Site, eventually, now};
@@ -200,4 +200,25 @@ fn a_changed_file_is_taken_by_itself() {
     until_revision(&site, 3);
     healthy(&site, 1);
     Plan::new(site.sip(), &NUMBER, 5).run();
+}
+
+/// Without Config Server, Reporting Server and media servers a node that was configured once is
+/// ready, and says that it is worse off than it should be.
+#[test]
+fn a_node_with_nothing_around_it_is_ready_and_degraded() {
+    let stand = Stand::of(&objects_at(&["127.0.0.3:9"], "{}"));
+    let site = Site::new("");
+    stand.settles(&site);
+    stand.start();
+    let mut rm = site.start_rm();
+    until_revision(&site, 1);
+    rm.signal("TERM");
+    assert!(rm.wait(Duration::from_secs(60)).success());
+    stand.stop();
+
+    let _rm = site.start_rm();
+    let ready = http::json(site.rm_http(), "/ready");
+    assert_eq!((&ready["status"], &ready["revision"]), (&"degraded".into(), &1.into()), "{ready}");
+    assert_eq!(http::get(site.rm_http(), "/live").unwrap().status, 200);
+    assert_eq!(http::get(site.rm_http(), "/startup").unwrap().status, 200);
 }
