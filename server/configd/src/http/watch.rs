@@ -197,8 +197,8 @@ impl Feed<'_> {
         Some(seen(&state, &self.filter.scope))
     }
 
-    /// Nothing has happened, or nothing that is for this watcher: then with an id. Who sees all is
-    /// told the digest too: a client may hold another set under the same number.
+    /// Nothing has happened, or nothing that is for this watcher: then with an id. It tells
+    /// the digest of what is seen: a client may hold another set under the same number.
     fn heartbeat(&self, revision: Revision, has_id: bool) -> String {
         let mut text = String::new();
         if has_id {
@@ -206,9 +206,9 @@ impl Feed<'_> {
             let _ = writeln!(text, "id: {revision}");
         }
         let mut data = json!({ "revision": revision, "time": self.shared.clock.now().wall });
-        let state = self.shared.books.now();
-        if self.filter.is_all() && state.revision == revision {
-            data["digest"] = json!(state.digest);
+        let now = self.shared.books.now();
+        if now.revision == revision {
+            data["digest"] = json!(seen(&now, &self.filter.scope));
         }
         let _ = write!(text, "event: heartbeat\ndata: {data}\n\n");
         text

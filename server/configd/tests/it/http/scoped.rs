@@ -37,6 +37,7 @@ fn others_are_nowhere() {
     house.applied(&group("secret", "hidden", "[\"1800555*\", \"19\"]"));
     let silent = events.told();
     assert_eq!((silent.id, silent.name.as_str()), (Some(2), "heartbeat"), "{silent:?}");
+    assert_eq!(silent.data["digest"], first.data["digest"], "what it sees has not changed");
     house.applied(
         &(group("secret", "more", "[\"20\"]") + "---\n" + &group("acme", "own", "[\"21\"]")),
     );
