@@ -10,6 +10,7 @@ mod capture;
 mod collector;
 mod config_changes;
 mod config_stand;
+mod discovery;
 mod dns;
 mod held;
 mod http;

@@ -6,6 +6,7 @@
 //! stamped into every record. `Environment` (dbid 1) is always there, as tenant 0.
 
 pub(crate) mod build;
+mod joined;
 pub(crate) mod link;
 mod policies;
 mod view;
@@ -16,6 +17,7 @@ use crate::config::{
 };
 use crate::did::DidIndex;
 use crate::id::{Dbid, Revision};
+pub use joined::{Found, LeftOut};
 pub use policies::{Layer, Level};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -117,7 +119,7 @@ impl Snapshot {
         (0..).map(GroupIx).zip(self.groups.iter().map(AsRef::as_ref))
     }
 
-    /// All resources, group by group, in the order of the documents.
+    /// All resources, group by group in the order of the documents, then those that were found.
     pub fn resources(&self) -> impl Iterator<Item = (ResourceIx, &Resource)> {
         (0..).map(ResourceIx).zip(self.resources.iter().map(AsRef::as_ref))
     }

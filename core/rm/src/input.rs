@@ -9,7 +9,7 @@ use model::config::Admin;
 use model::id::{Guid, LegId};
 use model::snapshot::Snapshot;
 use model::time::Millis;
-use sip::locate::{Failure, Goal, Targets};
+use sip::locate::{Failure, Goal, Listing, Member, Targets};
 use sip::transport::Flow;
 
 use crate::token::Keys;
@@ -75,6 +75,13 @@ pub enum Input<'a> {
         found: Result<Targets, Failure>,
         /// The shortest TTL of the records that led there.
         ttl: Duration,
+    },
+    /// Who is behind a name that an `Event::Discover` asked for.
+    Discovered {
+        /// As it was asked.
+        listing: Listing,
+        /// At least one, or why nobody is known.
+        found: Result<Vec<Member>, Failure>,
     },
     /// The node's state changed.
     State(NodeState),

@@ -196,9 +196,10 @@ impl<S: Shelf> Journal<S> {
                 let (kind, class) = (FrameKind::Close, Class::End);
                 Waiting { no: None, class, kind, key, payload, urgent: false }
             }
-            other @ (Event::Log { .. } | Event::Resolve { .. } | Event::Alias { .. }) => {
-                return Some(other);
-            }
+            other @ (Event::Log { .. }
+            | Event::Resolve { .. }
+            | Event::Discover { .. }
+            | Event::Alias { .. }) => return Some(other),
         };
         self.waiting_bytes += waiting.bytes();
         self.waiting.push_back(waiting);

@@ -21,6 +21,8 @@ mod select;
 mod policy;
 /// Stage 7: a media server that is alive and has a free place.
 mod pool;
+/// Who is in the pool besides those that the configuration lists.
+mod discovery;
 /// Stage 8: rewrite, send, the next one on failure, answers back.
 mod forward;
 /// Between stages 7 and 8: where host names lead, and who waits for that.

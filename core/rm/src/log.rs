@@ -31,3 +31,5 @@ pub(crate) const CALLS_LOST: u16 = 20408;
 pub(crate) const BYE_ANSWER_LATE: u16 = 20503;
 pub(crate) const ADOPTED: u16 = 20704;
 pub(crate) const INTERNAL: u16 = 20901;
+pub(crate) const DISCOVERY_FAILED: u16 = 50021;
+pub(crate) const DISCOVERY_LEFT_OUT: u16 = 50022;

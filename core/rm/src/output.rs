@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use model::id::Guid;
-use sip::locate::Goal;
+use sip::locate::{Goal, Listing};
 use sip::transport::Flow;
 
 use crate::limits;
@@ -40,6 +40,11 @@ pub enum Event {
     Resolve {
         /// What is asked for.
         goal: Goal,
+    },
+    /// Who is behind a name; `Input::Discovered` answers, also when it failed.
+    Discover {
+        /// What is asked for.
+        listing: Listing,
     },
     /// Whoever is at the far end of a stream under TLS takes requests over it that are meant for
     /// this port of its address (RFC 5923 `alias`), if it has proven to be who is expected there.

@@ -304,6 +304,7 @@ impl Member {
         self.leave_address();
         self.reach.set(&resource.address);
         self.address = Some(resource.address.clone());
+        self.source = resource.source;
         self.capacity = resource.capacity;
         self.port_usage = group.port_usage;
         self.passive = resource.passive;

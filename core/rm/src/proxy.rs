@@ -31,6 +31,7 @@ use crate::admit::{Request, Sources, Way};
 use crate::alarm::Alarms;
 use crate::counters::Counters;
 use crate::dialog::{Relay, hold::Held};
+use crate::discovery::Discovery;
 use crate::forward::draft::Draft;
 use crate::forward::response::Answered;
 use crate::forward::size::UdpOnly;
@@ -57,6 +58,7 @@ use crate::timer::Timers;
 pub struct Proxy {
     pub(crate) settings: Settings,
     pub(crate) options: Options,
+    pub(crate) discovery: Discovery,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) state: NodeState,
     pub(crate) limits: sip::limits::Limits,
@@ -198,6 +200,7 @@ impl Proxy {
             watches: Slab::new(),
             most_watches: WATCHES,
             book: Book::new(seed),
+            discovery: Discovery::new(Arc::clone(&snapshot)),
             udp_only: UdpOnly::default(),
             waiting: VecDeque::new(),
             watched: Map::new(seed),
@@ -227,11 +230,11 @@ impl Proxy {
             unsaid: BTreeMap::new(),
             heads: Heads::new(0, 0, now.wall),
             seen: now,
-            snapshot,
+            snapshot: Arc::clone(&snapshot),
             chance,
             settings,
         };
-        proxy.apply(now);
+        proxy.reconfigure(now, snapshot);
         proxy.begin_minutes(now);
         proxy
     }
@@ -266,10 +269,8 @@ impl Proxy {
                 self.endpoint.handle_flow_failed(now.mono, flow);
             }
             Input::ConnectFailed { flow } => self.on_connect_failed(now, flow),
-            Input::Snapshot(snapshot) => {
-                self.snapshot = snapshot;
-                self.apply(now);
-            }
+            Input::Snapshot(snapshot) => self.reconfigure(now, snapshot),
+            Input::Discovered { listing, found } => self.on_discovered(now, &listing, &found),
             Input::Keys(keys) => self.settings.keys = *keys,
             Input::Durable { no } => self.on_durable(now, no),
             Input::State(state) => self.state = state,

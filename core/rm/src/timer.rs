@@ -42,6 +42,8 @@ pub(crate) enum Timer {
     Update(usize),
     /// Legs are looked for that are up on resources which have come.
     Returns,
+    /// A name that media servers are found by is asked for.
+    Discovery,
 }
 
 impl Timer {
@@ -64,6 +66,7 @@ impl Timer {
             Self::Minute => (13, 0),
             Self::Update(key) => (14, key),
             Self::Returns => (15, 0),
+            Self::Discovery => (16, 0),
         };
         kind << 32 | key as u64
     }
@@ -87,6 +90,7 @@ impl Timer {
             13 => Self::Minute,
             14 => Self::Update(key),
             15 => Self::Returns,
+            16 => Self::Discovery,
             _ => return None,
         })
     }
@@ -107,6 +111,7 @@ impl Timer {
             Self::Minute => "minute",
             Self::Update(_) => "update",
             Self::Returns => "returns",
+            Self::Discovery => "discovery",
         }
     }
 }

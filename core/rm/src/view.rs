@@ -126,7 +126,9 @@ pub struct ResourceView {
     pub name: String,
     /// Its dbid.
     pub dbid: u32,
-    /// Address as configured.
+    /// `static` as the configuration lists it, `dns` as the name service tells it.
+    pub source: &'static str,
+    /// Where it is.
     pub address: String,
     /// Shown state (rm.md §7.1).
     pub state: &'static str,

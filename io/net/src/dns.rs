@@ -10,10 +10,10 @@ mod read;
 
 pub use read::records;
 
-use crate::limits::{DNS_LOOKUPS, DNS_QUEUE};
+use crate::limits::{DNS_LISTINGS, DNS_LISTINGS_AT_ONCE, DNS_LOOKUPS, DNS_QUEUE};
 use crate::{Clock, Waker};
 use ask::Asked;
-use sip::locate::{Failure, Goal, Spoken, Targets};
+use sip::locate::{Failure, Goal, Listing, Member, Spoken, Targets};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,11 +38,22 @@ pub struct Found {
     pub ttl: Duration,
 }
 
+/// What became of one listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// As it was asked.
+    pub listing: Listing,
+    /// Who is there, or why nobody is known.
+    pub found: Result<Vec<Member>, Failure>,
+}
+
 /// The engine's end: asks, and takes answers. Dropped, it ends the resolver.
 #[derive(Debug)]
 pub struct Asker {
     goals: mpsc::Sender<Goal>,
     answers: mpsc::Receiver<Answer>,
+    listings: mpsc::Sender<Listing>,
+    listed: mpsc::Receiver<Listed>,
 }
 
 /// The resolver's end, to be run on a thread of its own.
@@ -50,6 +61,8 @@ pub struct Asker {
 pub struct Resolver {
     goals: mpsc::Receiver<Goal>,
     answers: mpsc::Sender<Answer>,
+    listings: mpsc::Receiver<Listing>,
+    listed: mpsc::Sender<Listed>,
     waker: Waker,
     spoken: Spoken,
     servers: Vec<SocketAddr>,
@@ -67,8 +80,19 @@ pub fn resolver(
 ) -> (Asker, Resolver) {
     let (goals, asked) = mpsc::channel(DNS_QUEUE);
     let (answers, answered) = mpsc::channel(DNS_QUEUE);
-    let resolver = Resolver { goals: asked, answers, waker, spoken, servers, clock };
-    (Asker { goals, answers: answered }, resolver)
+    let (listings, to_list) = mpsc::channel(DNS_LISTINGS);
+    let (listed, lists) = mpsc::channel(DNS_LISTINGS);
+    let resolver = Resolver {
+        goals: asked,
+        answers,
+        listings: to_list,
+        listed,
+        waker,
+        spoken,
+        servers,
+        clock,
+    };
+    (Asker { goals, answers: answered, listings, listed: lists }, resolver)
 }
 
 impl Asker {
@@ -81,6 +105,18 @@ impl Asker {
     /// The next answer, if there is one. Never blocks.
     pub fn answer(&mut self) -> Option<Answer> {
         self.answers.try_recv().ok()
+    }
+
+    /// Wants to know who is behind a name; false and never blocking as for a goal. Calls do not
+    /// wait behind it: it has a queue of its own.
+    #[must_use]
+    pub fn list(&self, listing: Listing) -> bool {
+        self.listings.try_send(listing).is_ok()
+    }
+
+    /// The next listing that has come, if there is one. Never blocks.
+    pub fn listed(&mut self) -> Option<Listed> {
+        self.listed.try_recv().ok()
     }
 }
 
@@ -97,7 +133,7 @@ impl Resolver {
 
     async fn serve(mut self) {
         let mut asked = Asked::new(self.servers, self.clock);
-        let mut lookups = JoinSet::new();
+        let (mut lookups, mut listings) = (JoinSet::new(), JoinSet::new());
         loop {
             tokio::select! {
                 goal = self.goals.recv(), if lookups.len() < DNS_LOOKUPS => {
@@ -111,7 +147,17 @@ impl Resolver {
                         waker.wake();
                     });
                 }
+                Some(listing) = self.listings.recv(), if listings.len() < DNS_LISTINGS_AT_ONCE => {
+                    let (servers, spoken) = (asked.servers(), self.spoken);
+                    let (listed, waker) = (self.listed.clone(), self.waker.clone());
+                    listings.spawn(async move {
+                        let found = ask::list(servers, &listing, spoken).await;
+                        let _ = listed.send(Listed { listing, found }).await;
+                        waker.wake();
+                    });
+                }
                 Some(_) = lookups.join_next() => {}
+                Some(_) = listings.join_next() => {}
             }
         }
     }

@@ -63,6 +63,12 @@ pub const DNS_QUEUE: usize = 256;
 /// Goals looked up at once; the others wait in the queue.
 pub const DNS_LOOKUPS: usize = 32;
 
+/// Listings that may wait for the resolver, and their answers for the engine: each group has few.
+pub const DNS_LISTINGS: usize = 256;
+
+/// Listings looked up at once; each may ask for the addresses of hundreds of hosts.
+pub const DNS_LISTINGS_AT_ONCE: usize = 4;
+
 /// One try of one question to one server; the second is the last.
 pub const DNS_QUESTION: Duration = Duration::from_secs(1);
 

@@ -168,6 +168,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(40102, Level::Notice, "store", "store back"),
     row(40103, Level::Warn, "watch", "watcher overflow"),
     row(40201, Level::Warn, "clients", "client rejected a revision"),
+    row(50021, Level::Warn, "discovery", "name not answered"),
+    row(50022, Level::Warn, "discovery", "member left out"),
 ];
 
 /// The row of a number; an unknown one is a programming error and shows as such in the log.

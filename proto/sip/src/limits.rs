@@ -131,6 +131,10 @@ pub const HOSTS: usize = 16;
 /// ones of the answer are left out.
 pub const ADDRESSES: usize = 16;
 
+/// Members of one listing: SRV records, and addresses of a host. 512: a large site. Breach: as for
+/// the two above.
+pub const MEMBERS: usize = 512;
+
 /// Targets of one goal. 32: nobody waits for the failure of more. Breach: the last ones are left
 /// out.
 pub const TARGETS: usize = 32;

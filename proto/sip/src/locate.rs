@@ -9,11 +9,13 @@
 mod answers;
 mod goal;
 mod hosts;
+mod members;
 mod service;
 mod targets;
 
 pub use answers::{Answers, Kind, Naptr, Question, Records, Srv};
 pub use goal::{Goal, Host, HostName, Spoken};
+pub use members::{Listing, Look, Member, members};
 pub use targets::{Choice, Target, Targets};
 
 use crate::transport::Transport;

@@ -14,7 +14,7 @@ use crate::transport::{Arrival, Engine as Sink, Outbox};
 use model::id::Guid;
 use model::time::Now;
 use net::Clock;
-use net::dns::{Answer, Asker};
+use net::dns::{Answer, Asker, Listed};
 use rm::heads::Direction;
 use rm::journal::Change;
 use rm::{CallFilter, CallSlice, Event, Input, Proxy};
@@ -113,6 +113,13 @@ impl Engine {
         let Some(Answer { goal, found }) = self.asker.answer() else { return false };
         let ttl = found.as_ref().map_or(Duration::ZERO, |found| found.ttl);
         self.input(Input::Resolved { goal, found: found.map(|found| found.targets), ttl });
+        true
+    }
+
+    /// The next answer about who is behind a name; false when there is none.
+    pub(crate) fn discovered(&mut self) -> bool {
+        let Some(Listed { listing, found }) = self.asker.listed() else { return false };
+        self.input(Input::Discovered { listing, found });
         true
     }
 
@@ -302,6 +309,10 @@ impl Engine {
                     if !self.asker.ask(goal.clone()) {
                         unasked.push(goal);
                     }
+                }
+                Some(Event::Discover { listing }) => {
+                    // what nobody takes is failed by the engine when its time is over
+                    let _ = self.asker.list(listing);
                 }
                 Some(Event::Alias { flow, port }) => self.outbox.aliases.push((flow, port)),
                 Some(Event::Record { .. } | Event::Forget { .. }) | None => {}

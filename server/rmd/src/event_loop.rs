@@ -146,7 +146,8 @@ impl EventLoop {
     /// Up to a budget of inputs of other threads; true when there may be more.
     fn take_inputs(&mut self, now: Now) -> bool {
         let names = (0..INPUTS_PER_TURN).take_while(|_| self.engine.resolved()).count();
-        if names > 0 {
+        let members = (0..INPUTS_PER_TURN).take_while(|_| self.engine.discovered()).count();
+        if names + members > 0 {
             self.know_resources();
         }
         for _ in 0..INPUTS_PER_TURN {
@@ -185,7 +186,7 @@ impl EventLoop {
                     let _ = reply.send(self.drain(now, on));
                 }
                 Some(Input::Stop(stop)) => self.stop(now, stop),
-                None => return names == INPUTS_PER_TURN,
+                None => return names.max(members) == INPUTS_PER_TURN,
             }
         }
         true

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use super::{Capabilities, Cti, ResourceIx, ResourceTransport, Service, TenantIx, UseCti};
+use super::{
+    Capabilities, Cti, Discovery, ResourceIx, ResourceTransport, Service, TenantIx, UseCti,
+};
 use crate::id::Dbid;
 
 /// A resource group of a snapshot.
@@ -58,8 +60,16 @@ pub struct Group {
     pub remove_ruri_capability_on_fallback: bool,
     /// What these connectors say of their failures.
     pub cti: Cti,
-    /// Its resources in the order of the configuration.
+    /// How many calls a resource takes that says nothing; `None` = any number.
+    pub port_capacity: Option<u32>,
+    /// The largest conference of one; alike.
+    pub conference_size: Option<u32>,
+    /// How many conferences one takes at once; alike.
+    pub conference_count: Option<u32>,
+    /// Its resources in the order of the configuration, then those that were found.
     pub resources: Vec<ResourceIx>,
+    /// Where more of them are found.
+    pub discovery: Vec<Discovery>,
 }
 
 /// How a resource is chosen among those that can take the call.

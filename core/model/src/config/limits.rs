@@ -41,6 +41,8 @@ pub const MAX_LABEL_KEY: usize = 255;
 pub const MAX_LABEL_VALUE: usize = 4_096;
 /// Characters of a name: call headers carry it.
 pub const MAX_NAME: usize = 64;
+/// Names under which one group finds members.
+pub const MAX_DISCOVERIES: usize = 8;
 /// Characters of the address of an application: a host name and a port.
 pub const MAX_ADDRESS: usize = 260;
 /// Applications that one talks to.

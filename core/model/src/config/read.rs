@@ -7,6 +7,7 @@
 mod application;
 mod capability;
 mod did;
+mod discovery;
 mod group;
 mod head;
 mod options;

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Capabilities, GroupIx};
+use super::{Capabilities, GroupIx, Source};
 use crate::id::Dbid;
 
 /// A resource of a snapshot.
@@ -34,6 +34,8 @@ pub struct Resource {
     pub state: Admin,
     /// Further addresses that its calls may come from.
     pub source_addresses: Vec<Network>,
+    /// Who says that it is there.
+    pub source: Source,
 }
 
 /// The operator's will.

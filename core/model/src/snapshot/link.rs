@@ -14,7 +14,7 @@ use crate::config::read::{
 };
 use crate::config::{
     Admin, Application, DidGroup, Group, GroupIx, Policy, Profile, ProfileIx, Resource, ResourceIx,
-    Tenant, TenantIx,
+    Source, Tenant, TenantIx,
 };
 use crate::id::{Dbid, Revision};
 use crate::schema::Placed;
@@ -347,6 +347,7 @@ fn resource(
         conference_count: nearest(&draft.conference_count, &group.conference_count),
         state: if enabled { draft.state } else { Admin::Disabled },
         source_addresses: draft.source_addresses.clone(),
+        source: Source::Static,
     }
 }
 
@@ -384,6 +385,10 @@ fn group(
         use_cti: draft.use_cti,
         remove_ruri_capability_on_fallback: draft.remove_ruri_capability_on_fallback,
         cti: draft.cti.clone(),
+        port_capacity: draft.port_capacity,
+        conference_size: draft.conference_size.as_ref().map(|size| size.value),
+        conference_count: draft.conference_count.as_ref().map(|count| count.value),
         resources,
+        discovery: draft.discovery.clone(),
     }
 }

@@ -139,6 +139,16 @@ impl Member {
         Change::None
     }
 
+    /// Whatever was known of it was of another place.
+    pub(crate) fn forget_health(&mut self) {
+        (self.misses, self.alive, self.failures) = (0, 0, 0);
+        (self.said, self.quarantined) = (Selfsaid::Ok, None);
+        self.health = match self.monitor.method {
+            Method::None => Health::Healthy,
+            Method::Options => Health::Unknown,
+        };
+    }
+
     /// Its name leads nowhere.
     pub(crate) fn lost(&mut self, why: impl Display) -> Change {
         self.reach.found(None);

@@ -136,6 +136,16 @@ impl Proxy {
         self.timers.set(now.mono, Timer::Probe(key));
     }
 
+    /// A resource is somewhere else: what was known of it says nothing.
+    pub(crate) fn probe_anew(&mut self, now: Now, key: usize) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if let Some(client) = member.probe.out.take() {
+            self.clients.remove(&client);
+        }
+        member.forget_health();
+        self.probe_soon(now, key);
+    }
+
     /// What an operator wants to know of a change.
     pub(crate) fn log_change(&mut self, now: Now, key: usize, change: Change) {
         self.on_health(now, key, change);

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::config::{Admin, GroupIx, Monitor, OnDead, PortUsage, ResourceAddress, ResourceIx};
+use model::config::{
+    Admin, GroupIx, Monitor, OnDead, PortUsage, ResourceAddress, ResourceIx, Source,
+};
 use model::id::Dbid;
 use model::time::Millis;
 use sip::endpoint::ClientId;
@@ -27,6 +29,8 @@ pub(crate) struct Member {
     /// Its index in the snapshot in force; None when it is configured no longer.
     pub(crate) configured: Option<ResourceIx>,
     pub(crate) address: Option<ResourceAddress>,
+    /// Who says that it is there.
+    pub(crate) source: Source,
     pub(crate) reach: Reach,
     /// Where it was before, while calls are up there.
     pub(crate) left: SmallVec<[IpAddr; 1]>,
@@ -150,6 +154,7 @@ impl Member {
             names: Arc::new(names),
             configured: None,
             address: None,
+            source: Source::Static,
             reach: Reach::default(),
             left: SmallVec::new(),
             capacity: None,

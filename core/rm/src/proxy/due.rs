@@ -67,6 +67,7 @@ impl Proxy {
             Timer::Deadline(key) => self.on_deadline(now, key),
             Timer::Minute => self.on_minute(now),
             Timer::Update(key) => self.on_update_due(now, key),
+            Timer::Discovery => self.discover(now),
         }
         0
     }

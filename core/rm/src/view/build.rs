@@ -144,6 +144,7 @@ fn resource_view(member: &Member, now: Duration) -> ResourceView {
         group: member.names.group.clone(),
         name: member.names.name.clone(),
         dbid: member.names.dbid.0,
+        source: member.source.as_str(),
         address: member.names.address.clone(),
         state: member.shown(now).as_str(),
         admin: member.admin.as_str(),

@@ -26,6 +26,7 @@ mod chaos;
 mod codes;
 mod cti;
 mod dialog;
+mod discovery;
 mod ends;
 mod explain;
 mod failover;

@@ -15,6 +15,7 @@ use model::snapshot::Snapshot;
 use model::time::{Millis, Now};
 use model::tree::{Key, Node, Position, Value};
 use rm::{Event, FrameKind, Input, Keys, Listener, Match, NodeState, Peer, Proxy, Role, Settings};
+use sip::locate::Listing;
 use sip::transport::{Flow, Transport};
 
 pub(crate) const CALLER: &str = "10.0.0.2:5090";
@@ -48,6 +49,8 @@ pub(crate) struct World {
     pub(crate) logs: Vec<(u16, Vec<(&'static str, String)>)>,
     /// Names that were to be resolved, in order.
     pub(crate) asked: Vec<String>,
+    /// Names whose members were asked for, in order.
+    pub(crate) listings: Vec<Listing>,
     /// Streams that may be used for another port of their far end.
     pub(crate) aliases: Vec<(Flow, u16)>,
     /// Where probes went.
@@ -189,6 +192,7 @@ impl World {
             forgotten: Vec::new(),
             logs: Vec::new(),
             asked: Vec::new(),
+            listings: Vec::new(),
             probed: Vec::new(),
             aliases: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
@@ -286,6 +290,7 @@ impl World {
             Event::Log { id, fields, .. } => self.logs.push((id, fields)),
             Event::Alias { flow, port } => self.aliases.push((flow, port)),
             Event::Resolve { goal } => self.asked.push(goal.to_string()),
+            Event::Discover { listing } => self.listings.push(listing),
         }
     }
 

@@ -132,7 +132,7 @@ impl World {
             Event::Forget { key } => drop(self.open.remove(&key)),
             // without an answer the engine's own limit of time ends the question
             Event::Resolve { goal } => self.asked.push(goal),
-            Event::Log { .. } | Event::Alias { .. } => {}
+            Event::Discover { .. } | Event::Log { .. } | Event::Alias { .. } => {}
         }
     }
 

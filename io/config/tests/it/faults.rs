@@ -86,3 +86,55 @@ fn the_defaults_of_absent_fields_are_accepted() {
     );
     assert_eq!(faults(&text), [""; 0]);
 }
+
+#[test]
+fn discovery_is_an_object_or_a_list_and_says_what_it_cannot() {
+    let group = |discovery: &str| {
+        let head = "kind: ResourceGroup\nname: mcp\nspec:\n  services: [voicexml]\n";
+        format!("{head}  discovery: {discovery}\n")
+    };
+    for good in [
+        "{ dns: { name: _sip._tcp.mcp.voice.svc.cluster.local } }",
+        "[{ dns: { name: MCP.example., port: 5070, refresh: 5s }, capacity: 0, keep_gone: 0 }]",
+        "null",
+        "[]",
+    ] {
+        assert!(build(&group(good)).is_ok(), "{good}: {:?}", faults(&group(good)));
+    }
+    let many = format!("[{}]", ["{ dns: { name: a.example } }"; 9].join(", "));
+    for (bad, told) in [
+        (
+            "{ kubernetes: { namespace: voice, service: mcp } }",
+            "E107: \"discovery.kubernetes\" is not available in this version",
+        ),
+        (
+            "{ dns: { name: _sips._tcp.mcp.example } }",
+            "E107: \"discovery.dns.name: _sips._tcp.mcp.example\" is not available in this version",
+        ),
+        ("{ capacity: 5 }", "E103: \"discovery.dns\" is required for kind ResourceGroup"),
+        ("{ dns: {} }", "E103: \"discovery.dns.name\" is required for kind ResourceGroup"),
+        (
+            "{ dns: { name: \"a b\" } }",
+            "E105: \"a b\" is not a valid name: expected such as \
+            _sip._tcp.mcp.voice.example",
+        ),
+        (
+            "{ dns: { name: _sip.mcp.example } }",
+            "E105: \"_sip.mcp.example\" is not a valid name: \
+            _udp or _tcp must follow the service",
+        ),
+        (
+            "{ dns: { name: _sip._udp.mcp.example, port: 5070 } }",
+            "E105: \"5070\" is not a valid port: SRV records tell it",
+        ),
+        (
+            "{ dns: { name: a.example, refresh: 10ms } }",
+            "E106: \"discovery.dns.refresh\" must be between 1s and 1h",
+        ),
+        ("{ dns: { name: a.example }, keep: 1h }", "E101: unknown field \"keep\""),
+        (many.as_str(), "E106: \"discovery\" must be between 0 and 8 names"),
+    ] {
+        let all = faults(&group(bad));
+        assert!(all.len() == 1 && all[0].contains(told), "{bad}: {all:?}");
+    }
+}

@@ -3,13 +3,15 @@
 use super::Found;
 use super::read;
 use crate::Clock;
-use crate::limits::{DNS_GOAL, DNS_QUESTION, DNS_REREAD};
+use crate::limits::{DNS_GOAL, DNS_LOOKUPS, DNS_QUESTION, DNS_REREAD};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
-use sip::locate::{Answers, Failure, Goal, Question, Records, Spoken, Step, locate};
+use sip::locate::{
+    Answers, Failure, Goal, Listing, Look, Member, Question, Records, Spoken, Step, locate, members,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -91,6 +93,43 @@ async fn questions(servers: TokioResolver, goal: &Goal, spoken: Spoken) -> Resul
                 while let Some(Ok((question, records, lifetime))) = asked.join_next().await {
                     ttl = ttl.min(lifetime);
                     answers.insert(question, records);
+                }
+            }
+        }
+    }
+}
+
+/// Asks who is behind a name, until it is known or [`DNS_GOAL`] is over.
+pub(super) async fn list(
+    servers: Option<TokioResolver>,
+    listing: &Listing,
+    spoken: Spoken,
+) -> Result<Vec<Member>, Failure> {
+    let servers = servers.ok_or(Failure::Unanswered)?;
+    let all = everybody(servers, listing, spoken);
+    tokio::time::timeout(DNS_GOAL, all).await.unwrap_or(Err(Failure::Unanswered))
+}
+
+async fn everybody(
+    servers: TokioResolver,
+    listing: &Listing,
+    spoken: Spoken,
+) -> Result<Vec<Member>, Failure> {
+    let mut answers = Answers::wide();
+    loop {
+        match members(listing, spoken, &answers) {
+            Look::Found(found) => return Ok(found),
+            Look::Failed(failure) => return Err(failure),
+            Look::Ask(open) => {
+                // not all at once: a name server has limits, too
+                for some in open.chunks(DNS_LOOKUPS) {
+                    let mut asked: JoinSet<_> = some
+                        .iter()
+                        .map(|question| ask(servers.clone(), question.clone()))
+                        .collect();
+                    while let Some(Ok((question, records, _))) = asked.join_next().await {
+                        answers.insert(question, records);
+                    }
                 }
             }
         }

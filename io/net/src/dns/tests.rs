@@ -103,6 +103,18 @@ impl Rig {
         panic!("no answer in time");
     }
 
+    fn listed(&mut self) -> Listed {
+        let mut ready: Vec<Ready> = Vec::new();
+        for _ in 0..30 {
+            self.wakes.drain();
+            if let Some(listed) = self.asker.listed() {
+                return listed;
+            }
+            self.poller.wait(Some(Duration::from_secs(1)), &mut ready).unwrap();
+        }
+        panic!("no listing in time");
+    }
+
     /// Targets in their order and the TTL, or the failure.
     fn found(&mut self, uri: &str) -> String {
         self.ask(uri);
@@ -118,6 +130,50 @@ impl Rig {
             Err(failure) => failure.as_str().to_owned(),
         }
     }
+}
+
+#[test]
+fn everybody_behind_a_name() {
+    let server = Dnsmasq::start(&[
+        "--srv-host=_sip._tcp.mcp.test,mcp-0.mcp.test,5070,0,0",
+        "--srv-host=_sip._tcp.mcp.test,mcp-1.mcp.test,5071,0,0",
+        "--srv-host=_sip._tcp.mcp.test,mcp-2.mcp.test,5072,0,0",
+        "--host-record=mcp-0.mcp.test,10.0.0.10",
+        "--host-record=mcp-1.mcp.test,10.0.0.11,fd00::11",
+        "--host-record=pool.test,10.0.0.20",
+        "--host-record=pool.test,10.0.0.21",
+    ]);
+    let mut rig = Rig::over(vec![server.address]);
+    let mut listed = |name: &str| {
+        let name = sip::locate::HostName::parse(name).unwrap();
+        assert!(rig.asker.list(Listing { name, port: 5060 }));
+        let found = rig.listed().found;
+        let mut found: Vec<String> = match found {
+            Err(failure) => vec![failure.as_str().to_owned()],
+            Ok(found) => {
+                let host =
+                    |one: &Member| one.host.as_ref().map_or("", |host| host.as_str()).to_owned();
+                found
+                    .iter()
+                    .map(|one| format!("{} {} {:?}", host(one), one.port, one.addresses))
+                    .collect()
+            }
+        };
+        found.sort();
+        found
+    };
+    assert_eq!(
+        listed("_sip._tcp.mcp.test"),
+        [
+            "mcp-0.mcp.test 5070 [10.0.0.10]",
+            "mcp-1.mcp.test 5071 [10.0.0.11, fd00::11]",
+            "mcp-2.mcp.test 5072 []",
+        ]
+    );
+    assert_eq!(listed("pool.test"), [" 5060 [10.0.0.20]", " 5060 [10.0.0.21]"]);
+    assert_eq!(listed("_sip._udp.mcp.test"), ["nothing"]);
+    drop(server);
+    assert_eq!(listed("pool.test"), ["unanswered"]);
 }
 
 #[test]

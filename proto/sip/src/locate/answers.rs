@@ -76,9 +76,16 @@ pub enum Records {
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     known: BTreeMap<Question, Records>,
+    /// Everybody is wanted, not somebody.
+    wide: bool,
 }
 
 impl Answers {
+    /// For those who want everybody behind a name.
+    pub fn wide() -> Self {
+        Self { wide: true, ..Self::default() }
+    }
+
     /// Takes in an answer, cut to the bounds of `limits`: of NAPTR and SRV records those stay that
     /// come first in their order.
     pub fn insert(&mut self, question: Question, mut records: Records) {
@@ -89,9 +96,11 @@ impl Answers {
             }
             Records::Srv(list) => {
                 list.sort_by_key(|one| one.priority);
-                list.truncate(limits::SRV_RECORDS);
+                list.truncate(if self.wide { limits::MEMBERS } else { limits::SRV_RECORDS });
             }
-            Records::Addresses(list) => list.truncate(limits::ADDRESSES),
+            Records::Addresses(list) => {
+                list.truncate(if self.wide { limits::MEMBERS } else { limits::ADDRESSES });
+            }
             Records::Nothing | Records::Failed => {}
         }
         self.known.insert(question, records);

@@ -60,6 +60,7 @@ impl Bench {
             Event::Forget { .. }
             | Event::Log { .. }
             | Event::Resolve { .. }
+            | Event::Discover { .. }
             | Event::Alias { .. } => Vec::new(),
         };
         self.journal.take(event, &bytes)

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::capability::{capabilities, locations};
+use super::discovery;
 use super::head::Head;
 use super::policy::code;
 use super::resource::{self, ResourceDraft};
 use super::values::{code_list, service, session_interval, status_set};
 use crate::config::limits::MAX_URL;
 use crate::config::{
-    Capabilities, Cti, CtiAction, HashOn, Method, Monitor, OnDead, PortUsage, ResourceTransport,
-    Scheme, Service, StatusSet, UseCti,
+    Capabilities, Cti, CtiAction, Discovery, HashOn, Method, Monitor, OnDead, PortUsage,
+    ResourceTransport, Scheme, Service, StatusSet, UseCti,
 };
 use crate::schema::{Field, Object, Place, Placed};
 use crate::tree::Value;
@@ -50,6 +51,7 @@ pub(crate) struct GroupDraft {
     /// Fields that only a group of this service may have.
     pub(crate) only_with: Vec<Placed<(&'static str, Service)>>,
     pub(crate) resources: Vec<ResourceDraft>,
+    pub(crate) discovery: Vec<Discovery>,
     /// Where the list of resources stands.
     pub(crate) place: Place,
 }
@@ -101,6 +103,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<GroupDraft> {
         cti: ofcti.cti,
         only_with: ofcti.only_with,
         resources,
+        discovery: discovery::read(spec, kind),
         place,
         services,
         head,
@@ -217,7 +220,6 @@ fn monitor(spec: &Object<'_>) -> Placed<Monitor> {
 /// Known fields of parts that are not built.
 fn later(spec: &Object<'_>) {
     spec.unavailable("auto_register", |value| *value == Value::Bool(false));
-    spec.unavailable("discovery", |_| false);
 }
 
 /// What a group says of CTI.

@@ -139,7 +139,7 @@ fn address(field: &Field<'_>) -> Option<Placed<ResourceAddress>> {
 
 /// A name that can be asked for (RFC 1123 §2.1): its last label is not a number, else it would be
 /// a damaged address.
-fn host_name(text: &str) -> Option<String> {
+pub(super) fn host_name(text: &str) -> Option<String> {
     let bare = text.strip_suffix('.').unwrap_or(text);
     let fits = |label: &str| {
         (1..=63).contains(&label.len())

@@ -2,6 +2,7 @@
 
 use super::{float, single, size, total};
 use crate::figures::Figures;
+use model::config::Source;
 use rm::ResourceView;
 use std::collections::BTreeMap;
 use telemetry::names;
@@ -145,7 +146,8 @@ fn pr_status(state: &str) -> &'static str {
 /// What the resources of a group are together.
 #[derive(Default)]
 struct Group {
-    states: BTreeMap<&'static str, usize>,
+    /// By state and source.
+    states: BTreeMap<(&'static str, &'static str), usize>,
     /// None: one of them is without bound.
     capacity: Option<u64>,
     used: usize,
@@ -156,7 +158,7 @@ fn groups(out: &mut Exposition, resources: &[ResourceView]) {
     for resource in resources {
         let first = || Group { capacity: Some(0), ..Group::default() };
         let group = groups.entry(&resource.group).or_insert_with(first);
-        *group.states.entry(resource.state).or_default() += 1;
+        *group.states.entry((resource.state, resource.source)).or_default() += 1;
         let both = group.capacity.zip(resource.capacity);
         group.capacity = both.map(|(sum, own)| sum.saturating_add(u64::from(own)));
         group.used += resource.used;
@@ -164,8 +166,11 @@ fn groups(out: &mut Exposition, resources: &[ResourceView]) {
     out.family(names::RM_GROUP_RESOURCES, Kind::Gauge, "resources of a group in a state");
     for (group, own) in &groups {
         for state in STATES {
-            let labels = [("group", *group), ("state", state), ("source", "static")];
-            out.sample(&labels, size(own.states.get(state).copied().unwrap_or_default()));
+            for source in Source::ALL.map(Source::as_str) {
+                let labels = [("group", *group), ("state", state), ("source", source)];
+                let count = own.states.get(&(state, source)).copied().unwrap_or_default();
+                out.sample(&labels, size(count));
+            }
         }
     }
     out.family(names::RM_GROUP_CAPACITY, Kind::Gauge, "places of a group; -1 = unlimited");
