@@ -1,23 +1,34 @@
 //! What is asked of a running daemon over HTTP, or done to it, and its refusals as exit codes.
 
+mod refusal;
+
+use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::Method;
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, header};
 use serde_json::Value;
 
+use config::settings::{ConfigClient, ServerUrl};
 use net::Clock;
 
-use crate::cli::FromRm;
+use crate::cli::{FromRm, FromServer};
 use crate::exit::{Exit, Failure};
+use refusal::refused;
+pub(crate) use refusal::{fault, told};
 
 /// A daemon to ask: address, token, and how long all questions together may take.
 pub(crate) struct Daemon<'a> {
     base: reqwest::Url,
     token: Option<String>,
+    /// Whose certificates are trusted; none: those that this system trusts.
+    authorities: Option<Vec<Certificate>>,
     timeout: Duration,
     clock: Clock,
     shown: &'a str,
+    /// What answers there.
+    what: &'static str,
 }
 
 /// Bytes of an answer that are read; a page of calls has some hundred thousand.
@@ -27,12 +38,41 @@ const PAGE: &str = "1000";
 
 impl<'a> Daemon<'a> {
     pub(crate) fn new(from: &'a FromRm) -> Result<Self, Failure> {
-        let token = from.token_file.as_deref().map(read_token).transpose()?;
-        let text = &from.rm;
-        let base = if text.contains("://") { text.clone() } else { format!("http://{text}") };
+        Self::at(&from.rm, from.token_file.as_deref(), from.timeout, "a Resource Manager")
+    }
+
+    /// The Config Server.
+    pub(crate) fn config_server(from: &'a FromServer) -> Result<Self, Failure> {
+        let asked =
+            Self::at(&from.server, from.token_file.as_deref(), from.timeout, "a Config Server")?;
+        let authorities = from.ca_file.as_deref().map(read_authorities).transpose()?;
+        Ok(Self { authorities, ..asked })
+    }
+
+    /// The Config Server of boot settings.
+    pub(crate) fn of_settings(
+        url: &'a ServerUrl,
+        client: &ConfigClient,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let token_file = client.token_file.as_deref();
+        let asked = Self::at(url.url().as_str(), token_file, timeout, "a Config Server")?;
+        let authorities = client.ca_file.as_deref().map(read_authorities).transpose()?;
+        Ok(Self { authorities, ..asked })
+    }
+
+    fn at(
+        text: &'a str,
+        token_file: Option<&Path>,
+        timeout: Duration,
+        what: &'static str,
+    ) -> Result<Self, Failure> {
+        let token = token_file.map(read_token).transpose()?;
+        let base = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let base = reqwest::Url::parse(&base)
             .map_err(|error| Failure::new(Exit::Usage, format!("{text}: {error}")))?;
-        Ok(Self { base, token, timeout: from.timeout, clock: Clock::start(), shown: text })
+        let clock = Clock::start();
+        Ok(Self { base, token, authorities: None, timeout, clock, shown: text, what })
     }
 
     /// GETs JSON that has this member. `query` pairs whose value is absent are left out.
@@ -54,23 +94,57 @@ impl<'a> Daemon<'a> {
         body: Option<&Value>,
         member: &str,
     ) -> Result<Value, Failure> {
-        let mut url = self.base.clone();
-        url.set_path(path);
-        for (name, value) in query {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, value);
-            }
-        }
-        let (status, body) = run(self.answer(method, url, body))?;
-        if !(200..300).contains(&status) {
-            return Err(refused(status, path, &body));
-        }
-        let value: Value = serde_json::from_str(&body).unwrap_or_default();
+        let body = body.map(|body| ("application/json", body.to_string().into_bytes()));
+        let question = Question { method, path, query, body, ..Question::default() };
+        let text = self.text(question)?;
+        let value: Value = serde_json::from_str(&text).unwrap_or_default();
         if value.get(member).is_none() {
-            let text = format!("{}{path}: this is no answer of a Resource Manager", self.shown);
+            let text = format!("{}{path}: this is no answer of {}", self.shown, self.what);
             return Err(Failure::new(Exit::PeerAway, text));
         }
         Ok(value)
+    }
+
+    /// Asks a question of any kind, and gives back the text of a good answer.
+    pub(crate) fn text(&self, question: Question<'_>) -> Result<String, Failure> {
+        let path = question.path;
+        let (status, body) = self.whole(question)?;
+        if (200..300).contains(&status) { Ok(body) } else { Err(refused(status, path, &body)) }
+    }
+
+    /// Status and text of whatever is answered.
+    pub(crate) fn whole(&self, question: Question<'_>) -> Result<(u16, String), Failure> {
+        run(self.answer(question))
+    }
+
+    /// GETs what has no end, and hands over each piece as it comes, until `take` says that it is
+    /// enough or the other side closes. The daemon may take its time, but not to begin.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        mut take: impl FnMut(&[u8]) -> Result<ControlFlow<()>, Failure>,
+    ) -> Result<(), Failure> {
+        run(async {
+            let question = Question { path, query, ..Question::default() };
+            let client = self.client().build().map_err(away)?;
+            let begun = tokio::time::timeout(self.timeout, self.request(&client, question).send());
+            let begun = begun.await.map_err(|_| {
+                Failure::new(Exit::PeerAway, format!("{}{path}: no answer", self.shown))
+            })?;
+            let mut response = begun.map_err(away)?;
+            let status = response.status().as_u16();
+            if status != 200 {
+                let body = response.text().await.map_err(away)?;
+                return Err(refused(status, path, &body));
+            }
+            while let Some(piece) = response.chunk().await.map_err(away)? {
+                if take(&piece)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// All pages of a list that has this member.
@@ -87,7 +161,7 @@ impl<'a> Daemon<'a> {
             query.extend([("limit", Some(PAGE)), ("cursor", cursor.as_deref())]);
             let page = self.json(path, &query, member)?;
             all.extend(page[member].as_array().cloned().unwrap_or_default());
-            match page["cursor"].as_str() {
+            match page["cursor"].as_str().or(page["next"].as_str()) {
                 Some(next) if cursor.as_deref() == Some(next) => {
                     let text = format!("{path}: the same page again and again");
                     return Err(Failure::new(Exit::PeerAway, text));
@@ -98,33 +172,71 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    async fn answer(
-        &self,
-        method: Method,
-        url: reqwest::Url,
-        body: Option<&Value>,
-    ) -> Result<(u16, String), Failure> {
-        let left = self.timeout.saturating_sub(self.clock.mono());
-        let client = reqwest::Client::builder().timeout(left).no_proxy().build();
-        let mut request = client.map_err(away)?.request(method, url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        if let Some(body) = body {
-            let json = reqwest::header::HeaderValue::from_static("application/json");
-            request = request.header(reqwest::header::CONTENT_TYPE, json).body(body.to_string());
-        }
-        let mut response = request.send().await.map_err(away)?;
+    /// Whether all questions together have taken their time.
+    pub(crate) fn out_of_time(&self) -> bool {
+        self.clock.mono() >= self.timeout
+    }
+
+    async fn answer(&self, question: Question<'_>) -> Result<(u16, String), Failure> {
+        let (left, most) = (self.timeout.saturating_sub(self.clock.mono()), question.most);
+        let client = self.client().timeout(left).build().map_err(away)?;
+        let mut response = self.request(&client, question).send().await.map_err(away)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if body.len() + chunk.len() > ANSWER_BYTES {
+            if body.len() + chunk.len() > most {
                 let text = format!("{}: the answer is too long", self.shown);
                 return Err(Failure::new(Exit::PeerAway, text));
             }
             body.extend_from_slice(&chunk);
         }
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    fn client(&self) -> ClientBuilder {
+        let client = Client::builder().no_proxy();
+        match &self.authorities {
+            Some(authorities) => client.tls_certs_only(authorities.iter().cloned()),
+            // nothing is encrypted: the system's certificates need not be read
+            None if self.base.scheme() == "http" => client.tls_certs_only([]),
+            None => client,
+        }
+    }
+
+    fn request(&self, client: &Client, question: Question<'_>) -> RequestBuilder {
+        let mut url = self.base.clone();
+        url.set_path(question.path);
+        for (name, value) in question.query {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        let mut request = client.request(question.method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        match question.body {
+            Some((kind, body)) => request.header(header::CONTENT_TYPE, kind).body(body),
+            None => request,
+        }
+    }
+}
+
+/// What is asked, and how.
+pub(crate) struct Question<'q> {
+    pub(crate) method: Method,
+    pub(crate) path: &'q str,
+    /// Pairs whose value is absent are left out.
+    pub(crate) query: &'q [(&'q str, Option<&'q str>)],
+    /// Its media type and its bytes.
+    pub(crate) body: Option<(&'static str, Vec<u8>)>,
+    /// Bytes of the answer that are read.
+    pub(crate) most: usize,
+}
+
+impl Default for Question<'_> {
+    fn default() -> Self {
+        Self { method: Method::GET, path: "/", query: &[], body: None, most: ANSWER_BYTES }
     }
 }
 
@@ -133,7 +245,7 @@ impl<'a> Daemon<'a> {
 pub(crate) fn probe(scheme: &str, address: std::net::SocketAddr, path: &str) -> Option<u16> {
     let url = format!("{scheme}://{address}{path}");
     let asked = run(async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy();
+        let client = Client::builder().timeout(Duration::from_secs(3)).no_proxy();
         let client = client.tls_danger_accept_invalid_certs(true).build();
         let response = client.map_err(away)?.get(url).send().await.map_err(away)?;
         Ok(response.status().as_u16())
@@ -147,6 +259,14 @@ fn run<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure
         .build()
         .map_err(|error| Failure::new(Exit::Local, error.to_string()))?
         .block_on(asking)
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let unusable =
+        |error: &dyn Display| Failure::new(Exit::Settings, format!("{}: {error}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(&error))?;
+    if found.is_empty() { Err(unusable(&"no certificate in it")) } else { Ok(found) }
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
@@ -163,76 +283,4 @@ fn away(error: reqwest::Error) -> Failure {
     }
     let url = error.url().map(ToString::to_string).unwrap_or_default();
     Failure::new(Exit::PeerAway, format!("{url}: {cause}"))
-}
-
-fn refused(status: u16, path: &str, body: &str) -> Failure {
-    let problem: Value = serde_json::from_str(body).unwrap_or_default();
-    let exit = match status {
-        // it is done, and the disk there has no place for it
-        500 if problem["type"] == "urn:ringmaster:not-kept" => Exit::Local,
-        401 | 403 => Exit::Forbidden,
-        404 => Exit::NotFound,
-        409 => Exit::Conflict,
-        400 | 413 => Exit::Usage,
-        422 => Exit::Invalid,
-        _ => Exit::PeerAway,
-    };
-    let said = [&problem["detail"], &problem["title"]];
-    let mut said = said.into_iter().filter_map(Value::as_str).filter(|text| !text.is_empty());
-    let detail = said.next().unwrap_or("no reason given");
-    let again = if status == 503 { "; try again later" } else { "" };
-    let errors = problem["errors"].as_array().into_iter().flatten();
-    let errors: String = errors.map(|error| format!("\n{}", fault(error))).collect();
-    Failure::new(exit, format!("{path}: {status}: {detail}{again}{errors}"))
-}
-
-/// A fault of objects, as `ringmaster check` prints it.
-pub(crate) fn fault(error: &Value) -> String {
-    let text = |name: &str| error[name].as_str().unwrap_or_default();
-    let file = Some(text("file")).filter(|file| !file.is_empty());
-    let line = error["line"].as_u64().filter(|line| *line > 0);
-    let file = file.map_or_else(String::new, |file| format!("{file}:"));
-    let place = line.map_or_else(String::new, |line| format!("{line}:{}:", error["column"]));
-    let place = format!("{file}{place}");
-    let blank = if place.is_empty() { "" } else { " " };
-    let message = text("message");
-    let whose = object(&error["object"], message);
-    format!("{place}{blank}{}: {message}{whose}", text("code"))
-}
-
-/// The object of a fault, unless its text names it.
-fn object(object: &Value, message: &str) -> String {
-    let Some(name) = object["name"].as_str() else { return String::new() };
-    if message.contains(&format!("\"{name}\"")) {
-        return String::new();
-    }
-    let kind = object["kind"].as_str().unwrap_or_default();
-    let tenant = object["tenant"].as_str().map(|tenant| format!(" of tenant \"{tenant}\""));
-    format!(" ({kind} \"{name}\"{})", tenant.unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Exit, refused};
-
-    #[test]
-    fn refusals_have_codes_and_say_what_to_do() {
-        let problem = |word: &str, detail: &str| {
-            format!(
-                "{{\"type\":\"urn:ringmaster:{word}\",\"title\":\"T\",\"detail\":\"{detail}\"}}"
-            )
-        };
-        for (status, body, exit, text) in [
-            (401, problem("unauthorised", ""), Exit::Forbidden, "/v1: 401: T"),
-            (404, String::new(), Exit::NotFound, "/v1: 404: no reason given"),
-            (409, problem("leaving", "it leaves"), Exit::Conflict, "/v1: 409: it leaves"),
-            (500, problem("not-kept", "disk full"), Exit::Local, "/v1: 500: disk full"),
-            (500, problem("other", "x"), Exit::PeerAway, "/v1: 500: x"),
-            (503, problem("busy", "in time"), Exit::PeerAway, "/v1: 503: in time; try again later"),
-            (503, String::new(), Exit::PeerAway, "/v1: 503: no reason given; try again later"),
-        ] {
-            let failure = refused(status, "/v1", &body);
-            assert_eq!((failure.exit, failure.text.as_str()), (exit, text));
-        }
-    }
 }

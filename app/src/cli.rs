@@ -1,9 +1,16 @@
 //! The command line: what can be asked for. Decides nothing.
 
+mod server;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use server::{
+    Apply, Clients, Delete, Diff, Export, FromServer, Get, History, Import, Rollback, Shape, Token,
+    TokenCommand, TokenCreate, Watch,
+};
 
 /// An open voice platform: Resource Manager, Reporting Server and the gear around them.
 #[derive(Debug, Parser)]
@@ -45,8 +52,34 @@ pub(crate) enum Command {
     Log(Log),
     /// Reads the file of platform objects again
     Reload(Reload),
+    /// Puts an RM, its media servers' group and what they hang on into the Config Server
+    ConfigHandler(Handler),
+    /// Puts a Reporting Server into the Config Server
+    RsInit(Handler),
     /// Validates settings or platform objects offline
     Check(Check),
+    /// Platform objects of files into the Config Server, all or nothing
+    Apply(Apply),
+    /// What apply would change
+    Diff(Diff),
+    /// Platform objects of the Config Server
+    Get(Get),
+    /// Takes a platform object away
+    Delete(Delete),
+    /// Changes as they are made
+    Watch(Watch),
+    /// Revisions: who changed what when
+    History(History),
+    /// A new revision with the objects of an earlier one
+    Rollback(Rollback),
+    /// Which Resource Managers and Reporting Servers run which revision
+    Clients(Clients),
+    /// All platform objects as a file for apply, or a whole backup
+    Export(Export),
+    /// Objects of a file, or a backup, into the Config Server
+    Import(Import),
+    /// Who may use the Config Server
+    Token(Token),
     /// Simulated callers and media servers, for demos and load
     Simulate(Simulate),
 }
@@ -84,6 +117,14 @@ pub(crate) struct ConfigServer {
     /// Makes another admin token and prints its file, also beside a running server
     #[arg(long, conflicts_with = "probe")]
     pub(crate) new_admin_token: bool,
+}
+
+/// A program that ends when its work is done.
+#[derive(Debug, Args)]
+pub(crate) struct Handler {
+    /// Boot settings
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

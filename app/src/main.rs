@@ -6,6 +6,8 @@ mod cli;
 mod cmd;
 mod daemon;
 mod exit;
+mod handler;
+mod kind;
 mod settings;
 mod signals;
 mod simulate;
@@ -39,7 +41,20 @@ fn main() -> ExitCode {
         Command::Alarms(args) => cmd::alarms::run(&args),
         Command::Log(args) => cmd::log::run(&args),
         Command::Reload(args) => cmd::reload::run(&args),
+        Command::ConfigHandler(args) => handler::config_handler(&args),
+        Command::RsInit(args) => handler::rs_init(&args),
         Command::Check(args) => cmd::check::run(&args),
+        Command::Apply(args) => cmd::apply::run(&args),
+        Command::Diff(args) => cmd::apply::diff(&args),
+        Command::Get(args) => cmd::get::run(&args),
+        Command::Delete(args) => cmd::delete::run(&args),
+        Command::Watch(args) => cmd::watch::run(&args),
+        Command::History(args) => cmd::history::run(&args),
+        Command::Rollback(args) => cmd::history::rollback(&args),
+        Command::Clients(args) => cmd::clients::run(&args),
+        Command::Export(args) => cmd::export::run(&args),
+        Command::Import(args) => cmd::apply::import(&args),
+        Command::Token(args) => cmd::token::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),
     };
     match outcome {

@@ -15,15 +15,27 @@ use crate::exit::{Exit, Failure};
 /// A relative `config.file` lies beside the file that names it.
 pub(crate) fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Settings, Failure> {
     let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !OF_COMMANDS.contains(&name.as_str()));
-    let mut settings = Settings::load(file, environment.chain(flags))
+    let mut settings = Settings::load(file, environment().chain(flags))
         .map_err(|problems| Failure::new(Exit::Settings, lines(&problems)))?;
     if let (Some(beside), Some(objects)) = (file.and_then(Path::parent), &settings.config_file) {
         settings.config_file = Some(beside.join(objects));
     }
     Ok(settings)
+}
+
+/// The same for the short programs: variables of GVP stand above the file and below ours.
+pub(crate) fn load_with_gvp(file: Option<&Path>) -> Result<Settings, Failure> {
+    let environment: Vec<_> = environment().collect();
+    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let refused = |problems: Vec<Problem>| Failure::new(Exit::Settings, lines(&problems));
+    let gvp = config::settings::gvp_variables(&environment, read).map_err(refused)?;
+    Settings::load(file, gvp.into_iter().chain(environment)).map_err(refused)
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !OF_COMMANDS.contains(&name.as_str()))
 }
 
 /// Variables of commands, which are no settings.

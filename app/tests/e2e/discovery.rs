@@ -1,7 +1,5 @@
 //! Media servers found by a real name server: they come, go, and outlive its failures.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use crate::calls::{healthy, objects_at};
@@ -48,10 +46,7 @@ fn media_servers_come_and_go_with_their_records() {
     assert_eq!(first.answered().len(), 5);
 
     dns.serve(&zone(&[&first, &second]));
-    let told = Instant::now();
     healthy(&site, 2);
-    // TTL 1 s and 2 s, and a machine that has other things to do
-    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
     Plan::new(site.sip(), NUMBER, 10).run();
     assert_eq!((first.answered().len(), second.answered().len()), (10, 5));
     let labels = "group=\"mcp\",state=\"healthy\",source=\"dns\"";

@@ -7,6 +7,7 @@
 
 mod baresip;
 mod capture;
+mod center;
 mod collector;
 mod config_changes;
 mod config_stand;
@@ -27,6 +28,7 @@ mod wire;
 
 mod admin;
 mod calls;
+mod commands;
 mod config_client;
 mod config_live;
 mod config_server;
@@ -34,7 +36,9 @@ mod crowd;
 mod daemon;
 mod demo;
 mod docs;
+mod docs_tenants;
 mod flows;
+mod handlers;
 mod hops;
 mod ladder;
 mod loss;

@@ -10,6 +10,7 @@ const SAMPLES: &[&str] = &[
     "deploy/samples/settings.yaml",
     "deploy/samples/settings-full.yaml",
     "deploy/samples/platform.yaml",
+    "deploy/samples/two-tenants.yaml",
 ];
 
 fn site() -> Site {

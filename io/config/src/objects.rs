@@ -93,8 +93,12 @@ fn refused(file: &Path, message: String) -> Problem {
     }
 }
 
-/// The file itself, or the files of a directory in the order of their names.
-pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
+/// A file itself, or the `*.yaml`, `*.yml` and `*.json` files of a directory in the order of their
+/// names.
+///
+/// # Errors
+/// E001 for a directory that cannot be read or has none.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Problem> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

@@ -9,6 +9,8 @@ mod agree;
 mod client;
 mod config_server;
 mod env;
+mod gvp;
+mod handlers;
 mod hep;
 mod later;
 mod log;
@@ -27,6 +29,8 @@ use model::tree::{Node, Value};
 pub use address::{Broker, HostPort, Listen, Transport};
 pub use client::{ConfigClient, ServerUrl};
 pub use config_server::{Access, ClientRole, ConfigServer};
+pub use gvp::variables as gvp_variables;
+pub use handlers::{ConfigHandler, RsInit};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
@@ -54,6 +58,10 @@ pub struct Settings {
     pub rm: Rm,
     /// `rs`
     pub rs: Rs,
+    /// `config_handler`
+    pub config_handler: ConfigHandler,
+    /// `rs_init`
+    pub rs_init: RsInit,
 }
 
 /// The top level of the file.
@@ -161,6 +169,8 @@ impl Default for Settings {
             config_server: ConfigServer::default(),
             rm: Rm::default(),
             rs: Rs::default(),
+            config_handler: ConfigHandler::default(),
+            rs_init: RsInit::default(),
         }
     }
 }
@@ -183,7 +193,13 @@ fn read(root: Object<'_>) -> Option<Settings> {
     let rm = rm.map_or_else(|| Some(Rm::default()), rm::read);
     let rs = root.get("rs").and_then(|field| field.object());
     let rs = rs.map_or_else(|| Some(Rs::default()), rs::read);
-    later::refuse(&root, "", &["log", "config", "config_server", "rm", "rs"]);
+    let handler = root.get("config_handler").and_then(|field| field.object());
+    let handler =
+        handler.map_or_else(|| Some(ConfigHandler::default()), handlers::read_config_handler);
+    let init = root.get("rs_init").and_then(|field| field.object());
+    let init = init.map_or_else(|| Some(RsInit::default()), handlers::read_rs_init);
+    let built = ["log", "config", "config_server", "rm", "rs", "config_handler", "rs_init"];
+    later::refuse(&root, "", &built);
     root.finish();
     Some(Settings {
         data_dir: data_dir.unwrap_or(defaults.data_dir),
@@ -193,6 +209,8 @@ fn read(root: Object<'_>) -> Option<Settings> {
         config_server: server?,
         rm: rm?,
         rs: rs?,
+        config_handler: handler?,
+        rs_init: init?,
     })
 }
 

@@ -20,7 +20,7 @@ mod file;
 mod limits;
 mod machine;
 mod report;
-mod sse;
+pub mod sse;
 mod wire;
 
 use std::io;

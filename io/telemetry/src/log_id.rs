@@ -168,6 +168,10 @@ pub const LOG_IDS: &[LogId] = &[
     row(40102, Level::Notice, "store", "store back"),
     row(40103, Level::Warn, "watch", "watcher overflow"),
     row(40201, Level::Warn, "clients", "client rejected a revision"),
+    row(50001, Level::Notice, "handler", "waiting for the Config Server"),
+    row(50002, Level::Notice, "handler", "done"),
+    row(50003, Level::Warn, "handler", "object left alone"),
+    row(50010, Level::Warn, "handler", "limit above the volume"),
     row(50021, Level::Warn, "discovery", "name not answered"),
     row(50022, Level::Warn, "discovery", "member left out"),
 ];

@@ -35,6 +35,7 @@ use tokio::sync::{broadcast, watch};
 
 pub use backlog::Backlog;
 pub use error::StartError;
+pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use config::Settings;
 use config::settings::Rs;
 use telemetry::Log;
 
@@ -29,11 +30,34 @@ impl Clamped {
         let most =
             net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
         let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
-        let most = volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT);
-        let spool_bytes = clamp("rs.spool.limit", rs.spool_limit, most, log);
+        let spool_bytes = clamp("rs.spool.limit", rs.spool_limit, spool_most(spool), log);
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
         Self { connections: count(connections), spool_bytes }
     }
+}
+
+/// A limit that this machine cannot keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beyond {
+    /// The setting.
+    pub key: &'static str,
+    /// What it says.
+    pub asked: u64,
+    /// What there is.
+    pub most: u64,
+}
+
+/// Limits of these settings that are beyond the spool's volume. RS clamps them when it starts.
+#[must_use]
+pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
+    let most = spool_most(&settings.rs_spool_dir());
+    let spool = Beyond { key: "rs.spool.limit", asked: settings.rs.spool_limit, most };
+    [spool].into_iter().filter(|beyond| beyond.asked > beyond.most).collect()
+}
+
+/// Bytes that the spool may take of the volume that it lies on.
+fn spool_most(spool: &Path) -> u64 {
+    volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT)
 }
 
 fn clamp(key: &str, asked: u64, most: u64, log: &Log) -> u64 {

@@ -2,6 +2,8 @@
 //! `server/configd`, `core/model` and `core/rm`: 1,000 tenants, 3,000 profiles, 100,000 numbers,
 //! 500 resources.
 
+mod outside;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -31,6 +33,7 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     ];
     figures.extend(objects(root)?);
     figures.push(engine(root)?);
+    figures.extend(outside::run(root)?);
     Ok(figures)
 }
 

@@ -5,20 +5,20 @@
 
 /// One message of a stream.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Message {
+pub struct Message {
     /// `event`; empty where there is none.
-    pub(super) event: String,
+    pub event: String,
     /// `data`, its lines joined by line feeds.
-    pub(super) data: String,
+    pub data: String,
 }
 
 /// A message is larger than the limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooLarge;
+pub struct TooLarge;
 
 /// The state between two pieces of a stream.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub struct Parser {
     limit: usize,
     /// The line that has not ended.
     line: Vec<u8>,
@@ -34,7 +34,7 @@ pub(super) struct Parser {
 
 impl Parser {
     /// One whose messages and lines are at most so large, bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             limit,
             line: Vec::new(),
@@ -47,7 +47,10 @@ impl Parser {
     }
 
     /// Takes the next piece; whole messages are put into `out`.
-    pub(super) fn feed(&mut self, bytes: &[u8], out: &mut Vec<Message>) -> Result<(), TooLarge> {
+    ///
+    /// # Errors
+    /// A message or a line is larger than the limit; nothing more can be read then.
+    pub fn feed(&mut self, bytes: &[u8], out: &mut Vec<Message>) -> Result<(), TooLarge> {
         let mut rest = bytes;
         if self.after_return && !rest.is_empty() {
             self.after_return = false;

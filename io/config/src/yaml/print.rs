@@ -82,8 +82,10 @@ mod tests {
 
     #[test]
     fn an_object_is_for_people() {
-        let object = json!({ "kind": "Tenant", "name": "acme", "spec": { "aliases": ["a", "7"], "policy": { "usage_limit": 5 } } });
-        let text = "kind: Tenant\nname: acme\nspec:\n  aliases:\n  - a\n  - \"7\"\n  policy:\n    usage_limit: 5\n";
+        let spec = json!({ "aliases": ["a", "7"], "policy": { "usage_limit": 5 } });
+        let text = "kind: Tenant\nspec:\n  aliases:\n  - a\n  - \"7\"\n  policy:\n    \
+                    usage_limit: 5\n";
+        let object = json!({ "kind": "Tenant", "spec": spec });
         assert_eq!(print(&object), text);
     }
 

@@ -68,6 +68,7 @@ pub(super) async fn post(
     let why = query.text("message")?;
     let prune = query.text("prune")?;
     let prune = prune.map(|text| Query::label("prune", &text)).transpose()?;
+    let base_revision = query.revision("base_revision")?;
     query.finish()?;
     let form = Form::of(&headers)?;
     let bytes = body::read(&headers, body, limits::TRANSACTION, limits::BODY_TIME).await?;
@@ -77,6 +78,7 @@ pub(super) async fn post(
     };
     transaction.dry_run = dry_run;
     transaction.prune = prune;
+    transaction.base_revision = base_revision.or(transaction.base_revision);
     if let Some(why) = why {
         transaction.message = message(Some(why))?;
     }
