@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::world::{
-    CALLER, MCP1, MCP2, Up, World, address, header, invite, objects, reply, settings,
+    CALLER, MCP1, MCP2, Up, World, address, header, invite, objects, reply, settings, snapshot,
 };
 
 /// A peer whose calls have priority.
@@ -95,6 +95,11 @@ impl Case {
         Self { world, up: VecDeque::new(), ended, session, sent, calls: 0 }
     }
 
+    /// The policies are these from now on.
+    pub(crate) fn configure(&mut self, policies: &[(String, Value)]) {
+        self.world.input(rm::Input::Snapshot(snapshot(&platform(policies))));
+    }
+
     /// A media server calls to the outside: `PROFILE dials NUMBER` in a session of its own,
     /// `PROFILE transfers to NUMBER` in that of the latest call which is up.
     fn outbound(&mut self, name: &str, words: &str) -> String {
@@ -139,6 +144,7 @@ impl Case {
                 "gateway" => from = ENTRANCE,
                 "cti" => from = ENTRANCE_TO_CTI,
                 "emergency" => user = format!("{number}9"),
+                "joins" => header = format!("X-Genesys-GVP-Session-ID: {}\r\n", self.session),
                 "again" => header = format!("X-Genesys-GVP-Session-ID: {}\r\n", self.ended),
                 "recorded" => {
                     user = format!("annc@10.0.0.5;gvp-tenant-id={tenant}.{name}");

@@ -1,5 +1,8 @@
-//! Whatever is called, ended and configured: no admitted call is beyond a limit of any level, and
-//! the sets are those of the calls that are up.
+//! Whatever is called, joined, transferred, ended and configured anew: no admitted call is beyond a
+//! limit of any level, none is refused that fits, and the sets are those of the calls that are up.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -18,11 +21,25 @@ const OBJECTS: [(&str, &[&str]); 9] = [
     ("south-main", &["south-main"]),
     ("other-main", &["other-main"]),
 ];
+/// Places of those over which the reseller lays limits of its own: over the first, then the second.
+const CHILDREN: [usize; 2] = [2, 3];
 const CALLS: [&str; 4] = ["north-main", "north-extra", "south-main", "other-main"];
-const SERVICES: [&str; 3] = ["", "msml", "ccxml"];
+/// Services by the user part that asks for them; without one it is that of the profile.
+const SERVICES: [(&str, &str); 4] =
+    [("", "voicexml"), ("msml", "msml"), ("ccxml", "ccxml"), ("annc", "announcement")];
+/// Services that are limited.
+const LIMITED: [&str; 3] = ["voicexml", "msml", "gateway"];
 
-/// Limits of one object: sessions with two more burst levels, inbound sessions, legs of msml.
-type Limits = (Option<u8>, Option<u8>, Option<u8>);
+/// Limits of one object.
+#[derive(Clone, Debug)]
+struct Limits {
+    /// With two more burst levels.
+    sessions: Option<u8>,
+    inbound: Option<u8>,
+    outbound: Option<u8>,
+    /// Of each of [`LIMITED`]: legs, and legs within a session.
+    services: [(Option<u8>, Option<u8>); 3],
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -35,8 +52,30 @@ enum Step {
     Again {
         service: usize,
     },
+    /// In the session of the latest call that was admitted.
+    Join {
+        service: usize,
+    },
+    Transfer,
+    /// To the outside, in a session of its own.
+    Dial {
+        profile: usize,
+    },
     End,
     Wait(u16),
+    /// An object has other limits; one behind the last: what is laid over a child.
+    Configure {
+        object: usize,
+        limits: Limits,
+    },
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let limit = || prop::option::weighted(0.3, 0_u8..8);
+    let few = || (limit(), prop::option::weighted(0.2, 0_u8..3));
+    (limit(), limit(), limit(), [few(), few(), few()]).prop_map(
+        |(sessions, inbound, outbound, services)| Limits { sessions, inbound, outbound, services },
+    )
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -44,34 +83,216 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let call =
         call.prop_map(|(profile, service, priority)| Step::Call { profile, service, priority });
     let again = (0..SERVICES.len()).prop_map(|service| Step::Again { service });
+    let join = (0..SERVICES.len()).prop_map(|service| Step::Join { service });
+    let dial = (0..CALLS.len()).prop_map(|profile| Step::Dial { profile });
     let wait = (0_u16..3000).prop_map(Step::Wait);
-    let step = prop_oneof![6 => call, 2 => Just(Step::End), 2 => again, 1 => wait];
+    let configure = (0..OBJECTS.len() + CHILDREN.len(), limits());
+    let configure = configure.prop_map(|(object, limits)| Step::Configure { object, limits });
+    let step = prop_oneof![
+        6 => call,
+        2 => Just(Step::End),
+        2 => again,
+        2 => join,
+        2 => Just(Step::Transfer),
+        2 => dial,
+        1 => wait,
+        1 => configure,
+    ];
     prop::collection::vec(step, 1..60)
 }
 
-fn limits() -> impl Strategy<Value = Vec<Limits>> {
-    let limit = || prop::option::weighted(0.4, 0_u8..8);
-    prop::collection::vec((limit(), limit(), limit()), OBJECTS.len())
-}
-
-fn policy((sessions, inbound, msml): Limits) -> Value {
-    let mut policy = json!({"services": {"msml": {"usage_limit": msml}},
-        "inbound_usage_limit": inbound});
-    if let Some(first) = sessions {
+fn policy(limits: &Limits) -> Value {
+    let services = LIMITED.iter().zip(&limits.services).map(|(name, (legs, inside))| {
+        ((*name).to_owned(), json!({"usage_limit": legs, "per_session": inside}))
+    });
+    let mut policy = json!({"services": Value::Object(services.collect()),
+        "inbound_usage_limit": limits.inbound, "outbound_usage_limit": limits.outbound});
+    if let Some(first) = limits.sessions {
         policy["usage_limit"] = first.into();
         policy["burst"] = json!({"level2": first + 1, "level3": first + 2});
     }
     policy
 }
 
-/// A call that is up: its profile and service, and whether limits could refuse it.
-type Live = (usize, usize, bool);
+/// The policies of all objects; the last limits are those that the reseller lays over.
+fn policies(all: &[Limits], rate: u8) -> Vec<(String, Value)> {
+    let own = OBJECTS.iter().zip(all);
+    let mut policies: Vec<(String, Value)> =
+        own.map(|((name, _), one)| ((*name).to_owned(), policy(one))).collect();
+    let over = &all[OBJECTS.len()..];
+    policies[1].1["children"] = json!({"north": policy(&over[0]), "south": policy(&over[1])});
+    policies[0].1["rate_limit"] = (10 * u32::from(rate)).into();
+    policies
+}
 
-/// How many of these calls count for an object: all, those of msml.
-fn counted(up: &[Live], profiles: &[&str]) -> (usize, usize) {
-    let own = |live: &&Live| profiles.contains(&CALLS[live.0]);
-    let all = up.iter().filter(own);
-    (all.clone().count(), all.filter(|live| SERVICES[live.1] == "msml").count())
+/// A leg that is up.
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    session: usize,
+    /// Its session came in.
+    inbound: bool,
+    profile: usize,
+    service: &'static str,
+}
+
+/// What must be so.
+#[derive(Debug, Default)]
+struct Model {
+    up: Vec<Leg>,
+    sessions: usize,
+    /// Calls that can be ended, in the order in which they are, and whether they have priority.
+    order: VecDeque<(Leg, bool)>,
+    /// Of the latest admitted call, and of the latest that has ended.
+    latest: Option<Leg>,
+    ended: Option<Leg>,
+}
+
+impl Model {
+    fn own<'m>(&'m self, profiles: &'m [&str]) -> impl Iterator<Item = &'m Leg> {
+        self.up.iter().filter(move |leg| profiles.contains(&CALLS[leg.profile]))
+    }
+
+    fn is_up(&self, session: usize) -> bool {
+        self.up.iter().any(|leg| leg.session == session)
+    }
+
+    fn sessions_of(&self, profiles: &[&str], inbound: bool) -> usize {
+        let own = self.own(profiles).filter(|leg| leg.inbound || !inbound);
+        own.map(|leg| leg.session).collect::<BTreeSet<_>>().len()
+    }
+
+    fn legs_of(&self, profiles: &[&str], service: &str) -> usize {
+        self.own(profiles).filter(|leg| leg.service == service).count()
+    }
+
+    fn inside(&self, leg: &Leg) -> usize {
+        let own = self.up.iter().filter(|one| one.session == leg.session);
+        own.filter(|one| one.service == leg.service).count()
+    }
+
+    fn end(&mut self) -> bool {
+        // calls of the priority peer have another caller, and stay
+        let Some((leg, _)) = self.order.pop_front_if(|(_, priority)| !*priority) else {
+            return false;
+        };
+        let is_it = |one: &Leg| (one.session, one.service) == (leg.session, leg.service);
+        let at = self.up.iter().position(is_it).expect("it is up");
+        self.up.remove(at);
+        self.ended = Some(leg);
+        true
+    }
+
+    /// No limit of any level is behind what has just been admitted.
+    fn within(&self, all: &[Limits], leg: &Leg, is_new: bool) -> Result<(), TestCaseError> {
+        let most =
+            |used: usize, limit: Option<u8>| limit.is_none_or(|limit| used <= usize::from(limit));
+        for (name, profiles, limits) in judging(all, leg.profile) {
+            if is_new {
+                let sessions = limits.sessions.map(|most| most + 2);
+                prop_assert!(most(self.sessions_of(profiles, false), sessions), "{name}");
+                let inbound = self.sessions_of(profiles, true);
+                prop_assert!(!leg.inbound || most(inbound, limits.inbound), "{name} inbound");
+            }
+            let legs = self.legs_of(profiles, leg.service);
+            let outside = leg.service == "gateway";
+            prop_assert!(!outside || most(legs, limits.outbound), "{name} outbound");
+            let service = LIMITED.iter().position(|one| *one == leg.service);
+            let limit = service.and_then(|at| limits.services[at].0);
+            prop_assert!(most(legs, limit), "{name} {}", leg.service);
+        }
+        Ok(())
+    }
+
+    /// Of the limit within a session the nearest counts, for whatever has priority too.
+    fn within_session(&self, all: &[Limits], leg: &Leg) -> Result<(), TestCaseError> {
+        let Some(service) = LIMITED.iter().position(|one| *one == leg.service) else {
+            return Ok(());
+        };
+        let mut near = judging(all, leg.profile).into_iter().rev();
+        let limit = near.find_map(|(.., limits)| limits.services[service].1);
+        let inside = self.inside(leg);
+        prop_assert!(limit.is_none_or(|most| inside <= usize::from(most)), "{inside} {limit:?}");
+        Ok(())
+    }
+
+    /// What refused a call is as full as it says, and what has priority is refused by no such.
+    fn refused(&self, told: &str, leg: &Leg, priority: bool) -> Result<(), TestCaseError> {
+        let Some((reason, policy)) = told.split_once(": ") else { return Ok(()) };
+        let free = priority && !reason.ends_with("session-limit");
+        prop_assert!(!free, "it has priority: {told}");
+        let [object, rule, usage] = policy.split(", ").collect::<Vec<_>>()[..] else {
+            return Ok(());
+        };
+        let name = object.split_once(' ').unwrap().1;
+        let (name, rule) = match rule.strip_prefix("children.") {
+            Some(rest) => rest.split_once('.').unwrap(),
+            None => (name, rule),
+        };
+        let figures: Vec<usize> = usage.split(" of ").flat_map(str::parse).collect();
+        let [used, most] = figures[..] else { return Ok(()) };
+        let (_, profiles) = OBJECTS.iter().find(|(one, _)| *one == name).unwrap();
+        let have = match rule {
+            "usage_limit" => self.sessions_of(profiles, false),
+            "inbound_usage_limit" => self.sessions_of(profiles, true),
+            "outbound_usage_limit" => self.legs_of(profiles, "gateway"),
+            _ if rule.ends_with("per_session") => self.inside(leg),
+            _ => self.legs_of(profiles, leg.service),
+        };
+        prop_assert!((have, used >= most) == (used, true), "{have} are up: {told}");
+        Ok(())
+    }
+}
+
+/// Who judges a call of a profile, root first, a parent's word behind its child's own.
+fn judging(
+    all: &[Limits],
+    profile: usize,
+) -> Vec<(&'static str, &'static [&'static str], &Limits)> {
+    let mut judges = Vec::new();
+    for (at, (name, profiles)) in OBJECTS.iter().enumerate() {
+        if !profiles.contains(&CALLS[profile]) {
+            continue;
+        }
+        judges.push((*name, *profiles, &all[at]));
+        if let Some(child) = CHILDREN.iter().position(|child| *child == at) {
+            judges.push((*name, *profiles, &all[OBJECTS.len() + child]));
+        }
+    }
+    judges
+}
+
+/// What a step asks for: the leg as it would be, whether it has priority, and in the words of
+/// [`Case::call`].
+fn asked(step: &Step, model: &mut Model) -> Option<(Leg, bool, String)> {
+    let live = model.latest.filter(|leg| model.is_up(leg.session));
+    let mut fresh = || {
+        model.sessions += 1;
+        model.sessions
+    };
+    let (leg, priority, words) = match *step {
+        Step::Call { profile, service, priority } => {
+            let (user, service) = SERVICES[service];
+            let leg = Leg { session: fresh(), inbound: true, profile, service };
+            (leg, priority, if priority { format!("{user} priority") } else { user.to_owned() })
+        }
+        Step::Again { service } => {
+            let (user, service) = SERVICES[service];
+            (Leg { service, ..model.ended? }, false, format!("{user} again"))
+        }
+        Step::Join { service } => {
+            let (user, service) = SERVICES[service];
+            (Leg { service, ..live? }, false, format!("{user} joins"))
+        }
+        Step::Transfer => {
+            (Leg { service: "gateway", ..live? }, false, "transfers to 4711".to_owned())
+        }
+        Step::Dial { profile } => {
+            let leg = Leg { session: fresh(), inbound: false, profile, service: "gateway" };
+            (leg, false, "dials 4711".to_owned())
+        }
+        Step::End | Step::Wait(_) | Step::Configure { .. } => return None,
+    };
+    Some((leg, priority, format!("{} {}", CALLS[leg.profile], words.trim()).trim().to_owned()))
 }
 
 proptest! {
@@ -79,62 +300,45 @@ proptest! {
 
     #[test]
     fn no_call_is_beyond_a_limit(
-        all in limits(),
-        over in limits(),
+        mut all in prop::collection::vec(limits(), OBJECTS.len() + CHILDREN.len()),
         steps in steps(),
         rate in 1_u8..9,
     ) {
-        let names = OBJECTS.map(|(name, _)| name);
-        let mut policies: Vec<(String, Value)> =
-            names.iter().zip(&all).map(|(name, one)| ((*name).to_owned(), policy(*one))).collect();
-        policies[1].1["children"] = json!({"north": policy(over[2]), "south": policy(over[3])});
-        policies[0].1["rate_limit"] = (10 * u32::from(rate)).into();
-        let mut case = Case::new(&policies);
-        let (mut up, mut ended): (Vec<Live>, Option<usize>) = (Vec::new(), None);
+        let mut case = Case::new(&policies(&all, rate));
+        let mut model = Model::default();
         for step in steps {
-            let call = match step {
-                Step::Wait(ms) => {
-                    case.world.run(std::time::Duration::from_millis(ms.into()));
-                    None
+            match &step {
+                Step::Wait(ms) => case.world.run(Duration::from_millis((*ms).into())),
+                Step::End if model.end() => case.end(1),
+                Step::Configure { object, limits } => {
+                    all[*object] = limits.clone();
+                    case.configure(&policies(&all, rate));
                 }
-                // calls of the priority peer have another caller, and stay
-                Step::End => {
-                    if up.first().is_some_and(|(.., priority)| !priority) {
-                        case.end(1);
-                        ended = Some(up.remove(0).0);
+                _ => {}
+            }
+            if let Some((leg, priority, words)) = asked(&step, &mut model) {
+                let told = case.call(&words);
+                let is_new = !model.is_up(leg.session);
+                if told.starts_with("admitted") || told.starts_with("dialled") {
+                    model.up.push(leg);
+                    model.within_session(&all, &leg)?;
+                    if !priority {
+                        model.within(&all, &leg, is_new)?;
                     }
-                    None
-                }
-                Step::Call { profile, service, priority: true } => {
-                    Some((profile, service, true, " priority"))
-                }
-                Step::Call { profile, service, .. } => Some((profile, service, false, "")),
-                Step::Again { service } => ended.map(|of| (of, service, false, " again")),
-            };
-            if let Some((profile, service, priority, last)) = call {
-                let call = format!("{} {}{last}", CALLS[profile], SERVICES[service]);
-                let admitted = case.call(call.trim()).starts_with("admitted");
-                if admitted {
-                    up.push((profile, service, priority));
-                    ended = ended.filter(|_| last != " again");
-                }
-                for (at, (name, profiles)) in OBJECTS.iter().enumerate() {
-                    let judged = [Some(all[at]), [2, 3].contains(&at).then(|| over[at])];
-                    let (sessions, msml) = counted(&up, profiles);
-                    let own = profiles.contains(&CALLS[profile]) && admitted && !priority;
-                    for (most, inbound, legs) in judged.into_iter().flatten().filter(|_| own) {
-                        let within = |used: usize, most: Option<u8>| {
-                            most.is_none_or(|most| used <= usize::from(most))
-                        };
-                        prop_assert!(within(sessions, most.map(|most| most + 2)), "{name}");
-                        prop_assert!(within(sessions, inbound), "{name} inbound");
-                        let is_msml = SERVICES[service] == "msml";
-                        prop_assert!(!is_msml || within(msml, legs), "{name} msml");
+                    if leg.service != "gateway" {
+                        model.order.push_back((leg, priority));
+                        model.latest = Some(leg);
                     }
+                    model.ended = model.ended.filter(|ended| ended.session != leg.session);
+                } else {
+                    model.refused(&told, &leg, priority)?;
                 }
             }
             prop_assert_eq!(case.world.proxy.invariant(), Ok(()));
-            prop_assert_eq!(case.world.proxy.status().sessions, up.len());
+            let status = case.world.proxy.status();
+            let everybody = OBJECTS[0].1;
+            let live = (model.sessions_of(everybody, false), model.up.len());
+            prop_assert_eq!((status.sessions, status.legs), live);
         }
     }
 }
