@@ -10,6 +10,7 @@ mod note;
 mod place;
 mod plan;
 pub mod text;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub use dialog::Dialog;
 pub use note::{Note, Placed, Seen};
 pub use plan::{Call, Manner, Meant};
 use text::{SESSION_ID, header, is_first, method, reply, sent_by, tag};
+pub use turn::TURNED;
 
 /// 64·T1: so long a 2xx is repeated.
 const PATIENCE: Duration = Duration::from_secs(32);
@@ -88,6 +90,12 @@ pub struct Agent {
     /// 2xx that wait for their ACK.
     unacknowledged: BTreeMap<String, ServerId>,
     gone: BTreeSet<String>,
+    /// It sends calls of [`TURNED`] back.
+    pub turns: bool,
+    /// Branches of the requests that it has sent back.
+    turned: BTreeSet<String>,
+    /// What it passes on.
+    passed: VecDeque<(SocketAddr, Vec<u8>)>,
 }
 
 struct Asked {
@@ -130,6 +138,9 @@ impl Agent {
             taken: HashMap::new(),
             unacknowledged: BTreeMap::new(),
             gone: BTreeSet::new(),
+            turns: false,
+            turned: BTreeSet::new(),
+            passed: VecDeque::new(),
         }
     }
 
@@ -151,6 +162,8 @@ impl Agent {
         self.asked.clear();
         self.taken.clear();
         self.unacknowledged.clear();
+        self.turned.clear();
+        self.passed.clear();
     }
 
     /// The power is back.
@@ -209,6 +222,9 @@ impl Agent {
 
     /// The next packet that it sends: where to, and its bytes.
     pub(crate) fn poll(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        if let Some(passed) = self.passed.pop_front() {
+            return Some(passed);
+        }
         let mut out = Vec::new();
         let sent = self.endpoint.poll_transmit(&mut out)?;
         Some((sent.flow.remote, out))

@@ -1,6 +1,6 @@
 //! Random lives of calls of every kind: several tenants with limits, conferences, calls through a
-//! connector and to the outside, recordings, sessions of many legs; callers that give up, vanish or
-//! hang up, called parties that are silent, refuse, die and come back, a bad network with cuts,
+//! connector, through gateways and to hosts outside, recordings, sessions of many legs, calls with
+//! priority, calls that name a dialog or pass twice; callers that give up, vanish or hang up, called parties that are silent, refuse, die and come back, a bad network with cuts,
 //! Resource Managers that crash, a slow disk, a broker that is away, operators and configurations
 //! that change in the middle of it. A seed decides all of it.
 //!
@@ -55,6 +55,8 @@ pub struct Story {
     pub calls: usize,
     /// Of these, answered with 2xx.
     pub answered: usize,
+    /// Of these, with priority; to a host outside; that name a dialog; that have come back.
+    pub kinds: [usize; 4],
     /// Crashes of Resource Managers.
     pub crashes: u32,
     /// Datagrams that were lost.
@@ -122,6 +124,7 @@ pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
     for agent in &mut world.agents {
         agent.manner = None;
         agent.listens = false;
+        agent.turns = agent.name.starts_with("mcp-");
         let own = PARTIES.iter().find(|(_, at, _)| *at == agent.address);
         agent.habit = own.map_or(habits::media, |(.., habit)| *habit);
     }
@@ -367,6 +370,7 @@ impl Life {
             steps: world.steps(),
             calls: world.truth.calls().len(),
             answered: world.truth.answered(),
+            kinds: world.truth.kinds(),
             crashes: world.truth.crashes,
             lost: world.network.figures().lost,
             records: world.report.records(),

@@ -66,6 +66,9 @@ fn add(sum: &mut Story, story: &Story) {
     sum.steps += story.steps;
     sum.calls += story.calls;
     sum.answered += story.answered;
+    for (sum, own) in sum.kinds.iter_mut().zip(story.kinds) {
+        *sum += own;
+    }
     sum.crashes += story.crashes;
     sum.lost += story.lost;
     sum.records += story.records;

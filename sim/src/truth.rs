@@ -46,6 +46,19 @@ impl Truth {
         self.calls.values().filter(answered).count()
     }
 
+    /// How many of these have priority, are taken outside, name a dialog, or have come back.
+    #[must_use]
+    pub fn kinds(&self) -> [usize; 4] {
+        let is: [fn(&CallTruth) -> bool; 4] = [
+            |call| call.priority,
+            CallTruth::is_outside,
+            |call| !call.names.is_empty(),
+            |call| !call.turned.is_empty(),
+        ];
+        let answered = |call: &&CallTruth| matches!(call.outcome, Some((200..=299, _)));
+        is.map(|is| self.calls.values().filter(answered).filter(|call| is(call)).count())
+    }
+
     /// Records that are known to be on a disk.
     #[must_use]
     pub fn durable(&self) -> usize {
@@ -61,6 +74,7 @@ impl Truth {
                 (call.caller, call.meant) = (who, placed.meant);
                 (call.priority, call.names) = (placed.priority, placed.names);
             }
+            Seen::Turned => call.turned.push(who),
             Seen::Distrusted => call.distrusted = true,
             Seen::Refused(code) => call.refused.push(code),
             Seen::Offered | Seen::HungUp => {}

@@ -15,6 +15,9 @@ impl Agent {
         if !self.has_power() || self.gone.contains(header(&text, "Call-ID")) {
             return;
         }
+        if self.passes_on(now, &text) {
+            return;
+        }
         let response = match self.endpoint.handle_input(now, flow(from), bytes) {
             Received::Request { id, .. } => return self.asked(now, id, text),
             Received::Ack { .. } => {

@@ -51,6 +51,8 @@ pub enum Seen {
     ByeAnswered(u16),
     /// The token of a dialog that this party knows was taken for a forged one.
     Distrusted,
+    /// A called party has sent it back with another number.
+    Turned,
     /// The caller gives it up.
     Cancels,
     /// The party is gone.

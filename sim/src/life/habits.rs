@@ -7,7 +7,7 @@ use model::chance::Chance;
 use model::config::Service;
 
 use super::platform::PRIORITY_NUMBER;
-use crate::agent::{Call, Manner, Meant};
+use crate::agent::{Call, Manner, Meant, TURNED};
 
 /// Services of calls through a connector: it has them, or they went on without it.
 const BY_CONNECTOR: &[Service] = &[Service::Cti, Service::Voicexml];
@@ -45,6 +45,7 @@ pub fn of_sip_server(chance: &mut Chance) -> Call {
         12 | 13 => ("4001".to_owned(), Some("west"), "", voicexml),
         14 => return priority(PRIORITY_NUMBER, chance),
         15 | 16 => return naming(chance),
+        17 => (TURNED.to_owned(), Some("north"), "", voicexml),
         _ => ("1001".to_owned(), Some("north"), "", voicexml),
     };
     let parameters = parameters.to_owned();

@@ -50,6 +50,8 @@ pub struct CallTruth {
     pub unanswered: bool,
     /// Called parties that said 2xx, in order.
     pub taken: Vec<&'static str>,
+    /// Called parties that have sent it back: it has passed once more.
+    pub turned: Vec<&'static str>,
     /// Who said BYE first.
     pub hung_up: Option<&'static str>,
     /// A party has vanished, or lost its power.
@@ -70,6 +72,11 @@ pub struct CallTruth {
 }
 
 impl CallTruth {
+    /// A host outside has taken it.
+    pub(super) fn is_outside(&self) -> bool {
+        self.taken.iter().any(|who| who.starts_with(OUTSIDE))
+    }
+
     /// Holds its rows of the report against it.
     ///
     /// # Errors
@@ -85,14 +92,17 @@ impl CallTruth {
         if self.touched {
             return Ok(());
         }
-        if rows.len() > 1 {
-            return Err("one call has several rows".to_owned());
+        if rows.len() > 1 + self.turned.len() {
+            return Err(format!("one call has {} rows", rows.len()));
         }
         if let Some((code, reason)) = &self.outcome {
             self.deserves(*code, reason)?;
         }
-        if let Some(row) = rows.first() {
+        for row in rows {
             self.became(row)?;
+        }
+        if !self.turned.is_empty() {
+            return self.passed_again(rows);
         }
         match (&self.outcome, rows.first()) {
             (Some((code, reason)), None) => {
@@ -110,6 +120,28 @@ impl CallTruth {
             (None, _) => {}
         }
         Ok(())
+    }
+
+    /// Each pass is a leg of its own: that of who has sent it back, and that of who has taken it.
+    fn passed_again(&self, rows: &[CallRow]) -> Result<(), String> {
+        let answered = || rows.iter().filter(|row| row.answered_ms.is_some());
+        let of = |who: &[&str]| {
+            let is_it =
+                |row: &&CallRow| row.resource_name.as_deref().is_some_and(|own| who.contains(&own));
+            answered().filter(is_it).count()
+        };
+        let (taken, turned) = (of(&self.taken), of(&self.turned));
+        match self.outcome {
+            Some((200..=299, _)) if answered().count() < 2 || taken == 0 || turned == 0 => {
+                Err(format!("answered on both ways, by {taken} and {turned}"))
+            }
+            Some((code @ 300.., _)) => {
+                let is_it = |row: &CallRow| row.sip_status == Some(code);
+                let right = rows.iter().any(|row| is_it(row) && row.answered_ms.is_none());
+                if right { Ok(()) } else { Err(format!("refused with {code}, no row says so")) }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Who got a 200 to a BYE owes nothing more: whatever crashed since, the call has ended by

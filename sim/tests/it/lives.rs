@@ -16,6 +16,9 @@ fn lives_end_with_every_set_empty_and_a_true_report() {
     // the lives were worth it
     assert!(sum(|one| one.answered as u64) > 400, "{stories:?}");
     assert!(sum(|one| u64::from(one.crashes)) > 5, "{stories:?}");
+    for kind in 0..4 {
+        assert!(stories.iter().any(|one| one.kinds[kind] > 0), "{kind} {stories:?}");
+    }
     assert!(sum(|one| one.lost) > 500 && sum(|one| one.repeated) > 0, "{stories:?}");
 }
 
