@@ -43,9 +43,10 @@ impl Reader {
                 self.at = (segment.number, FRAMES_AT);
             }
             let last = durable.min(cut.saturating_sub(1));
-            let before = frames.len();
+            let before = (frames.len(), self.at);
             self.read_chunk(&segment, last, max_frames, &mut room, &mut frames)?;
-            let stuck = frames.len() == before && self.next <= last;
+            // whoever has passed frames that are not wanted is on the way, not stuck
+            let stuck = (frames.len(), self.at) == before && self.next <= last;
             if stuck && !self.skip_damage(&segment, last) {
                 // nothing more of these is in this segment
                 self.next = last + 1;
@@ -127,13 +128,16 @@ impl Reader {
         Ok(filled >= bytes)
     }
 
-    /// The frame wanted cannot be read: goes to the next one of this segment that can; false:
-    /// there is none.
+    /// The frame at the position cannot be read: goes to the next one wanted of this segment that
+    /// can; false: there is none. Valid frames that are not wanted are found too: what stands in
+    /// them must not be taken for frames.
     fn skip_damage(&mut self, segment: &OnDisk, last: u64) -> bool {
         let bytes = read_whole(&*segment.file, segment.bytes);
         let from = usize::try_from(self.at.1).unwrap_or(usize::MAX);
-        let found = frames_from(&bytes, from, segment.seed, self.next);
-        let Some((offset, frame)) = found.first().filter(|(_, frame)| frame.seq <= last) else {
+        let found = frames_from(&bytes, from, segment.seed, segment.first_seq);
+        let wanted = self.next..=last;
+        let Some((offset, frame)) = found.iter().find(|(_, frame)| wanted.contains(&frame.seq))
+        else {
             return false;
         };
         self.at.1 = *offset as u64;

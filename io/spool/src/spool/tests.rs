@@ -325,3 +325,38 @@ fn frames_larger_than_a_read_come_back_with_their_neighbours() {
     }
     assert_eq!(seen, lengths);
 }
+
+/// A payload in which every place looks like the head of a long frame of a later sequence.
+fn deceitful(bytes: usize) -> Vec<u8> {
+    let mut one = (1_u32 << 20).to_le_bytes().repeat(2);
+    one.extend((1_u64 << 40).to_le_bytes());
+    one.repeat(bytes / one.len())
+}
+
+#[test]
+fn a_reader_that_begins_far_behind_the_start_of_a_segment_finds_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let wide = Settings::new(dir.path().to_owned(), 64 << 20, 7);
+    let wide = Settings { segment_bytes: 16 << 20, ..wide };
+    let open = |hooks| Spool::open(wide.clone(), Arc::new(RealFs), hooks).unwrap();
+    let (spool, _) = open(hooks(|_| {}));
+    // what is acknowledged already takes several reads to pass; all of it in one segment
+    let first = spool.append((0..40).map(|_| data(&deceitful(40 << 10))).collect(), true).unwrap();
+    spool.append(vec![data(b"wanted"), data(b"too")], true).unwrap();
+    spool.close();
+    let (spool, recovered) = open(hooks(|_| {}));
+    assert!(recovered.damage.is_empty(), "{recovered:?}");
+    for after in [first, first - 10] {
+        let mut reader = spool.reader(after);
+        let mut seen = Vec::new();
+        loop {
+            let frames = reader.read(7, 100 << 10).unwrap();
+            if frames.is_empty() {
+                break;
+            }
+            seen.extend(frames.into_iter().map(|frame| frame.seq));
+        }
+        assert_eq!(seen, (after + 1..=first + 2).collect::<Vec<_>>());
+    }
+    spool.close();
+}
