@@ -1,7 +1,7 @@
 //! Random lives of calls of every kind: several tenants with limits, conferences, calls through a
 //! connector, through gateways and to hosts outside, recordings, sessions of many legs, calls with
-//! priority, calls that name a dialog or pass twice; callers that give up, vanish or hang up, called
-//! parties that are silent, refuse, die and come back, a bad network with cuts,
+//! priority, calls that name a dialog or pass twice; callers that give up, vanish or hang up,
+//! called parties that are silent, refuse, die and come back, a bad network with cuts,
 //! Resource Managers that crash, a slow disk, a broker that is away, operators and configurations
 //! that change in the middle of it. A seed decides all of it.
 //!
