@@ -63,6 +63,8 @@ pub(crate) struct Metrics {
 pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) tokens: Option<Tokens>,
+    /// Who the log may tell of besides addresses and media servers.
+    pub(crate) peers: Vec<String>,
     /// What operators want of resources.
     pub(crate) wills: Wills,
     /// Held while a file of objects is read again: once at a time.

@@ -80,8 +80,9 @@ impl Base {
         let dir = DataDir::lock(&settings.data_dir)?;
         let wills = Wills::at(dir.wills());
         let metrics = Metrics { profiles: rm.profile_metrics, max_series: rm.max_series };
+        let peers = settings::told(rm);
         let ladders = Semaphore::new(LADDERS);
-        let admin = Admin { metrics, tokens, wills, reload: Arc::default(), ladders };
+        let admin = Admin { metrics, tokens, peers, wills, reload: Arc::default(), ladders };
         let (keys, key_text) = match &rm.key_file {
             Some(path) => {
                 let text = cluster_key::text(path)?;

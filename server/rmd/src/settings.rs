@@ -59,6 +59,12 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
     rm.sip.peers.iter().map(peer).collect()
 }
 
+/// Who is told of in the log by a name: peers, and the broker with and without its port.
+pub(crate) fn told(rm: &given::Rm) -> Vec<String> {
+    let peers = rm.sip.peers.iter().map(|peer| peer.name.clone());
+    peers.chain([rm.broker.host.clone(), rm.broker.to_string()]).collect()
+}
+
 /// `rm.sip.routes`; the proxy's listeners come first in the engine too.
 pub(crate) fn routes(rm: &given::Rm) -> Vec<Route> {
     let route = |route: &given::Route| {

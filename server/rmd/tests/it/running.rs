@@ -132,6 +132,11 @@ fn the_log_is_another_one_for_a_while() {
         (r#"{"level":"debug","match":{"colour":"red"}}"#, "colour"),
         (r#"{"level":"debug","match":{"tenant":""}}"#, "match: tenant: expected 1 to 256 bytes"),
         (r#"{"level":"debug","match":{"tenant":"a","peer":""}}"#, "match: peer: expected 1 to "),
+        (
+            r#"{"level":"debug","match":{"peer":"nobody at all"}}"#,
+            "match: peer: expected the name of a peer or media server, an address or address:port",
+        ),
+        (r#"{"level":"debug","match":{"peer":"10.0.0"}}"#, "match: peer: expected the name of "),
         (&long, "match: call_id: expected 1 to 256 bytes"),
     ] {
         let (status, answer) = put(body);

@@ -5,12 +5,14 @@
 use crate::http::access::Operator;
 use crate::http::problem::Problem;
 use crate::http::{Shared, asked};
+use crate::inbox::Query;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::log::{Only, Raise};
@@ -53,6 +55,9 @@ pub(in crate::http) async fn change(
     let level = level(&word)?;
     let long = time.as_deref().map(duration).transpose()?;
     let only = only.map(whose).transpose()?;
+    if let Some(peer) = only.as_ref().and_then(|only| only.peer.as_deref()) {
+        is_known(&shared, peer).await?;
+    }
     let log = shared.state.log();
     if long.is_none() && only.is_none() {
         log.set_level(level);
@@ -108,6 +113,23 @@ fn whose(only: Match) -> Result<Only, Problem> {
         return Err(Problem::bad_request(names));
     }
     Ok(only)
+}
+
+/// A peer that no line can have is a slip of the pen, and would show nothing.
+async fn is_known(shared: &Shared, peer: &str) -> Result<(), Problem> {
+    let address = peer.parse::<SocketAddr>().is_ok()
+        || peer.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if address || shared.admin.peers.iter().any(|name| name == peer) {
+        return Ok(());
+    }
+    let resources = shared.ask(Query::Resources).await?;
+    if resources.iter().any(|resource| resource.name == peer) {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!(
+        "match: peer: expected the name of a peer or media server, an address or address:port, \
+         found {peer:?}"
+    )))
 }
 
 fn in_force(shared: &Shared) -> Value {
