@@ -194,7 +194,8 @@ impl Proxy {
     /// # Errors
     /// It goes through a name that nobody has asked for yet.
     fn rehearse(&mut self, request: &Request<'_, '_>) -> Result<Explained, String> {
-        let admitted = self.gate(request).and_then(|_| self.admit(request));
+        let let_in = self.lets_in(request).and_then(|()| self.gate(request));
+        let admitted = let_in.and_then(|_| self.admit(request));
         let entry = |source| Ok((source, self.entry(request)?));
         let (mut source, through) = match admitted.and_then(entry) {
             Ok((source, Some(Found::Through(through)))) => (source, Some(Box::new(through))),

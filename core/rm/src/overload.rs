@@ -201,6 +201,11 @@ impl Overload {
     /// they share its fate.
     pub(crate) fn sheds(&mut self, lot: u32) -> bool {
         self.asked = self.asked.saturating_add(1);
+        self.hits(lot)
+    }
+
+    /// The same, of what is not asked for.
+    pub(crate) fn hits(&self, lot: u32) -> bool {
         match self.state() {
             0 => false,
             1 => lot % ALL < self.share,

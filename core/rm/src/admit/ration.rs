@@ -72,20 +72,27 @@ impl Proxy {
         message.to().tag().is_some() && self.locate(message).is_ok()
     }
 
-    /// Requests inside dialogs and OPTIONS to RM pass, and are not counted.
     fn is_over_rate(&mut self, request: &Request<'_, '_>) -> bool {
-        let Who::Peer(peer) = request.source.who else { return false };
-        let Some(rate) = self.settings.peers.get(peer).and_then(|peer| peer.rate) else {
-            return false;
-        };
-        let message = request.message;
-        let asks = matches!(method::way(self, request), Ok(Way::Answer));
-        if message.to().tag().is_some() || asks {
-            return false;
-        }
-        let interval = Duration::from_secs(1) / rate.get();
+        let Some((peer, interval)) = self.rationed(request) else { return false };
         let bucket = self.peer_rates.get_mut(peer);
         bucket.is_some_and(|bucket| !bucket.take(request.now.mono, interval, PEER_DEPTH))
+    }
+
+    /// Whether it would be beyond its peer's rate now; it takes nothing of it.
+    pub(crate) fn would_be_over_rate(&self, request: &Request<'_, '_>) -> bool {
+        let Some((peer, interval)) = self.rationed(request) else { return false };
+        let bucket = self.peer_rates.get(peer).copied();
+        bucket.is_some_and(|mut bucket| !bucket.take(request.now.mono, interval, PEER_DEPTH))
+    }
+
+    /// Whose rate counts it, and the time for one. Requests inside dialogs and OPTIONS to RM pass,
+    /// and are not counted.
+    fn rationed(&self, request: &Request<'_, '_>) -> Option<(usize, Duration)> {
+        let Who::Peer(peer) = request.source.who else { return None };
+        let rate = self.settings.peers.get(peer)?.rate?;
+        let asks = matches!(method::way(self, request), Ok(Way::Answer));
+        let counts = request.message.to().tag().is_none() && !asks;
+        counts.then(|| (peer, Duration::from_secs(1) / rate.get()))
     }
 
     /// Whatever a stranger is told costs it a request for each answer, and leaves nothing behind.

@@ -17,6 +17,7 @@ use crate::limits::{OVERLOAD_STEP, PENDING};
 use crate::log;
 use crate::overload::Sign;
 use crate::proxy::Proxy;
+use crate::reject::{No, Reason};
 use crate::select::number;
 use crate::timer::Timer;
 
@@ -44,21 +45,35 @@ impl Proxy {
     /// Answers a new request that an engine which cannot follow must not begin; true when it has.
     pub(crate) fn shed(&mut self, request: &Request<'_, '_>) -> bool {
         let full = self.is_full();
-        if !full && !self.overload.is_watching() {
+        if !full && !self.overload.is_watching() || !self.may_shed(request) {
             return false;
         }
-        let message = request.message;
-        let begins = message.to().tag().is_none() && self.begins_work(request);
-        if !begins || request.source.priority || self.is_priority_number(message) {
-            return false;
-        }
-        let lot = self.mark(message);
+        let lot = self.mark(request.message);
         if !self.overload.sheds(lot) && !full {
             return false;
         }
         self.endpoint.discard(request.id);
-        self.refuse_overload(request.now, request.flow, message);
+        self.refuse_overload(request.now, request.flow, request.message);
         true
+    }
+
+    /// Whether its source's rate and the overload would let it in now; nothing is counted.
+    ///
+    /// # Errors
+    /// `source-rate`, `overload`.
+    pub(crate) fn lets_in(&mut self, request: &Request<'_, '_>) -> Result<(), No> {
+        if self.would_be_over_rate(request) {
+            return Err(Reason::SourceRate.into());
+        }
+        let busy = self.is_full() || self.overload.hits(self.mark(request.message));
+        if busy && self.may_shed(request) { Err(self.shed_for_now()) } else { Ok(()) }
+    }
+
+    /// It begins something, and has no priority.
+    fn may_shed(&mut self, request: &Request<'_, '_>) -> bool {
+        let message = request.message;
+        let begins = message.to().tag().is_none() && self.begins_work(request);
+        begins && !request.source.priority && !self.is_priority_number(message)
     }
 
     /// `overload`, without state, to be tried again in two to five seconds.
@@ -67,9 +82,13 @@ impl Proxy {
             let pending = self.endpoint.pending().to_string();
             self.alarm(now, Sign::Full, ("transactions", pending));
         }
-        let seconds = 2 + u32::try_from(self.chance.below(4)).unwrap_or(0);
-        let no = self.overloaded().with_retry_after(seconds);
+        let no = self.shed_for_now();
         self.refuse_stateless(flow, message, &no);
+    }
+
+    fn shed_for_now(&mut self) -> No {
+        let seconds = 2 + u32::try_from(self.chance.below(4)).unwrap_or(0);
+        self.overloaded().with_retry_after(seconds)
     }
 
     /// Transactions, sessions or legs are at their limit.

@@ -1,11 +1,12 @@
 //! Explain says what the call then gets, and changes nothing (scenario 48, for 1, 7, 11 and 20).
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rm::{Explained, Question, Unclear};
 use serde_json::{Value, json};
 
-use crate::world::{CALLER, MCP1, MCP2, World, address, invite, objects, reply, settings};
+use crate::world::{CALLER, MCP1, MCP2, World, address, header, invite, objects, reply, settings};
 
 /// What is asked by a whole message.
 fn about(text: &str) -> Question {
@@ -279,4 +280,41 @@ fn what_is_too_large_for_one_goes_to_the_next() {
     documents[3]["spec"]["resources"][1]["address"] = json!("sip:10.0.0.12:5070;transport=udp");
     let told = explain(&mut World::with(&documents, settings()), &text);
     assert_eq!((told.code, told.reason), (Some(513), Some("too-large")));
+}
+
+/// What is refused before anything is read of a call is told too, and takes nothing of a rate.
+#[test]
+fn rates_and_overload_are_judged_as_for_the_call() {
+    let mut limited = settings();
+    limited.peers[0].rate = NonZeroU32::new(1);
+    let mut world = World::with(&objects(), limited);
+    let text = invite("18005550100", "asked");
+    for call in ["a", "b"] {
+        assert_eq!(explain(&mut world, &text).outcome, "forward");
+        world.udp(CALLER, &invite("4711", call));
+        assert!(world.take(CALLER).starts_with("SIP/2.0 404 "));
+    }
+    let before = digest(&world);
+    let told = explain(&mut world, &text);
+    assert_eq!(
+        (told.code, told.reason, told.retry_after),
+        (Some(503), Some("source-rate"), Some(1))
+    );
+    assert_eq!(digest(&world), before, "nothing has changed");
+    world.udp(CALLER, &text);
+    assert!(world.take(CALLER).contains("source-rate"));
+
+    let mut world = World::new();
+    let free = explain(&mut world, &text);
+    assert_eq!(free.outcome, "forward");
+    world.input(rm::Input::KernelDrops { packets: 1_000_000 });
+    let before = digest(&world);
+    let told = explain(&mut world, &text);
+    assert_eq!((told.code, told.reason), (Some(503), Some("overload")));
+    assert!(told.retry_after.is_some_and(|seconds| (2..=5).contains(&seconds)));
+    assert_eq!(digest(&world), before, "nothing has changed");
+    world.udp(CALLER, &text);
+    let answer = world.take(CALLER);
+    assert_eq!(header(&answer, "Warning"), "399 rm-1 \"overload\"");
+    assert_eq!(header(&answer, "Retry-After"), told.retry_after.unwrap().to_string());
 }
