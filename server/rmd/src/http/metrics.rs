@@ -4,6 +4,8 @@
 mod engine;
 mod limits;
 mod records;
+mod resources;
+mod series;
 mod tenants;
 
 use super::Shared;
@@ -13,6 +15,10 @@ use crate::inbox::Query;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use model::id::Dbid;
+use model::snapshot::Snapshot;
+use series::{Label, Series};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use telemetry::names;
@@ -27,6 +33,7 @@ pub(super) async fn metrics(
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let format = Format::from_accept(accept);
     let figures = shared.ask(Query::Figures).await?;
+    let snapshot = shared.state.snapshot().ok_or_else(Problem::busy)?;
     let mut out = Exposition::new(format);
     process::families(
         &mut out,
@@ -36,11 +43,13 @@ pub(super) async fn metrics(
         shared.state.log(),
     );
     life(&mut out, &shared);
-    engine::families(&mut out, &figures);
+    let bound = Bound::of(&snapshot, shared.admin.metrics.max_series);
+    engine::families(&mut out, &figures, &bound);
+    resources::families(&mut out, &figures, &bound);
     alarms(&mut out, &figures, &shared);
     configuration(&mut out, &shared);
-    tenants::family(&mut out, &shared).await?;
-    limits::families(&mut out, &shared).await?;
+    tenants::family(&mut out, &shared, &snapshot).await?;
+    limits::families(&mut out, &shared, &snapshot).await?;
     records::families(&mut out, &figures, &shared);
     Ok(([(header::CONTENT_TYPE, format.content_type())], out.finish()).into_response())
 }
@@ -83,6 +92,47 @@ fn alarms(out: &mut Exposition, figures: &Figures, shared: &Shared) {
     for (name, raised) in figures.alarms.iter().chain(&around) {
         out.sample(&[("name", name)], f64::from(u8::from(*raised)));
     }
+}
+
+/// How many series a family may have, and whose come first: those of the lowest dbids.
+struct Bound<'s> {
+    most: usize,
+    tenants: BTreeMap<&'s str, Dbid>,
+    groups: BTreeMap<&'s str, Dbid>,
+}
+
+impl<'s> Bound<'s> {
+    fn of(snapshot: &'s Snapshot, most: usize) -> Self {
+        let tenants = snapshot.tenants().map(|(_, one)| (one.name.as_str(), one.dbid));
+        let groups = snapshot.groups().map(|(_, one)| (one.name.as_str(), one.dbid));
+        Self { most, tenants: tenants.collect(), groups: groups.collect() }
+    }
+
+    /// What is no longer configured comes last.
+    fn tenant(&self, name: &str) -> Dbid {
+        self.tenants.get(name).copied().unwrap_or(Dbid(u32::MAX))
+    }
+
+    fn group(&self, name: &str) -> Dbid {
+        self.groups.get(name).copied().unwrap_or(Dbid(u32::MAX))
+    }
+}
+
+/// A counter by the name of an object and a word.
+fn nested<'c, K: ToString>(
+    labels: &'static [Label],
+    counts: &'c BTreeMap<String, BTreeMap<K, u64>>,
+    dbid: impl Fn(&str) -> Dbid,
+) -> Series<'c> {
+    let mut objects: Vec<_> = counts.iter().collect();
+    objects.sort_by_key(|(name, _)| dbid(name));
+    let mut series = Series::new(labels);
+    for (name, words) in objects {
+        for (word, count) in words {
+            series.push([name.as_str().into(), word.to_string().into()], float(*count));
+        }
+    }
+    series
 }
 
 /// A gauge without labels.

@@ -2,10 +2,11 @@
 //! the snapshot, what is used is asked for, a bounded number at a time.
 //!
 //! Every tenant is told, of profiles only where `rm.metrics.profiles` wants it; of services those
-//! that have a limit. What has the lower dbid keeps its own series (`rm.metrics.max_series`); what
-//! is used beyond is one series `other` of each kind.
+//! that have a limit.
 
 use super::float;
+use super::series::Label::{Name, Word};
+use super::series::Series;
 use crate::http::problem::Problem;
 use crate::http::{Metrics, Shared};
 use crate::inbox::Query;
@@ -14,7 +15,6 @@ use model::id::Dbid;
 use model::snapshot::Snapshot;
 use rm::limits::USED_ASKED;
 use rm::view::limits::{Counted, Limit, Set, of_profile, of_tenant};
-use std::collections::BTreeMap;
 use telemetry::names;
 use telemetry::prometheus::{Exposition, Kind};
 
@@ -31,10 +31,13 @@ struct Row {
     levels: usize,
 }
 
-pub(super) async fn families(out: &mut Exposition, shared: &Shared) -> Result<(), Problem> {
-    let snapshot = shared.state.snapshot().ok_or_else(Problem::busy)?;
+pub(super) async fn families(
+    out: &mut Exposition,
+    shared: &Shared,
+    snapshot: &Snapshot,
+) -> Result<(), Problem> {
     let Metrics { profiles, max_series } = shared.admin.metrics;
-    let rows = rows(&snapshot, profiles);
+    let rows = rows(snapshot, profiles);
     let mut used = Vec::with_capacity(rows.len());
     for part in rows.chunks(USED_ASKED) {
         let sets = part.iter().map(|row| row.set).collect();
@@ -45,32 +48,26 @@ pub(super) async fn families(out: &mut Exposition, shared: &Shared) -> Result<()
     Ok(())
 }
 
-fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64], max_series: usize) {
+fn tell_usage(out: &mut Exposition, rows: &[Row], used: &[u64], most: usize) {
     let help = "live sessions of tenants and profiles, legs of a service";
     out.family(names::RM_USAGE, Kind::Gauge, help);
-    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
-    for (at, (row, used)) in rows.iter().zip(used).enumerate() {
-        if at < max_series {
-            out.sample(&[("kind", row.kind), ("object", &row.object)], float(*used));
-        } else {
-            *others.entry(row.kind).or_default() += used;
-        }
+    let mut series = Series::new(&[Word("kind"), Name("object")]);
+    for (row, used) in rows.iter().zip(used) {
+        series.push([row.kind.into(), row.object.as_str().into()], float(*used));
     }
-    for (kind, used) in others {
-        out.sample(&[("kind", kind), ("object", "other")], float(used));
-    }
+    series.write(out, most);
 }
 
-fn tell_limits(out: &mut Exposition, rows: &[Row], max_series: usize) {
+fn tell_limits(out: &mut Exposition, rows: &[Row], most: usize) {
     out.family(names::RM_LIMIT, Kind::Gauge, "how many may live, by burst level");
-    let limited = rows.iter().filter_map(|row| Some((row, row.limits?)));
-    let samples = limited.flat_map(|(row, limits)| {
-        LEVELS.into_iter().zip(limits).take(row.levels).map(move |one| (row, one))
-    });
-    for (row, (level, limit)) in samples.take(max_series) {
-        let labels = [("kind", row.kind), ("object", row.object.as_str()), ("level", level)];
-        out.sample(&labels, float(limit));
+    let mut series = Series::new(&[Word("kind"), Name("object"), Word("level")]);
+    for (row, limits) in rows.iter().filter_map(|row| Some((row, row.limits?))) {
+        for (level, limit) in LEVELS.into_iter().zip(limits).take(row.levels) {
+            let values = [row.kind.into(), row.object.as_str().into(), level.into()];
+            series.push(values, float(limit));
+        }
     }
+    series.write(out, most);
 }
 
 /// All rows in the order of the dbids of their objects.
