@@ -121,7 +121,7 @@ fn policies(all: &[Limits], rate: u8) -> Vec<(String, Value)> {
         own.map(|((name, _), one)| ((*name).to_owned(), policy(one))).collect();
     let over = &all[OBJECTS.len()..];
     policies[1].1["children"] = json!({"north": policy(&over[0]), "south": policy(&over[1])});
-    policies[0].1["rate_limit"] = (10 * u32::from(rate)).into();
+    policies[0].1["rate_limit"] = rate.into();
     policies
 }
 
@@ -135,9 +135,35 @@ struct Leg {
     service: &'static str,
 }
 
+/// New sessions that may begin: so many a second, and what is saved up of two seconds.
+#[derive(Debug)]
+struct Bucket {
+    rate: u8,
+    /// How many are in it, as of then.
+    left: f64,
+    then: Duration,
+}
+
+impl Bucket {
+    fn at(&self, now: Duration) -> f64 {
+        let more = (now - self.then).as_secs_f64() * f64::from(self.rate);
+        (self.left + more).min(2.0 * f64::from(self.rate))
+    }
+
+    /// Figures of the engine are whole nanoseconds.
+    fn has(&self, now: Duration) -> bool {
+        self.at(now) > 1.0 - 1e-6
+    }
+
+    fn take(&mut self, now: Duration) {
+        (self.left, self.then) = ((self.at(now) - 1.0).max(0.0), now);
+    }
+}
+
 /// What must be so.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Model {
+    bucket: Bucket,
     up: Vec<Leg>,
     sessions: usize,
     /// Calls that can be ended, in the order in which they are, and whether they have priority.
@@ -148,6 +174,12 @@ struct Model {
 }
 
 impl Model {
+    fn new(rate: u8, now: Duration) -> Self {
+        let bucket = Bucket { rate, left: 2.0 * f64::from(rate), then: now };
+        let (up, order) = (Vec::new(), VecDeque::new());
+        Self { bucket, up, sessions: 0, order, latest: None, ended: None }
+    }
+
     fn own<'m>(&'m self, profiles: &'m [&str]) -> impl Iterator<Item = &'m Leg> {
         self.up.iter().filter(move |leg| profiles.contains(&CALLS[leg.profile]))
     }
@@ -182,46 +214,45 @@ impl Model {
         true
     }
 
-    /// No limit of any level is behind what has just been admitted.
-    fn within(&self, all: &[Limits], leg: &Leg, is_new: bool) -> Result<(), TestCaseError> {
-        let most =
-            |used: usize, limit: Option<u8>| limit.is_none_or(|limit| used <= usize::from(limit));
-        for (name, profiles, limits) in judging(all, leg.profile) {
-            if is_new {
-                let sessions = limits.sessions.map(|most| most + 2);
-                prop_assert!(most(self.sessions_of(profiles, false), sessions), "{name}");
-                let inbound = self.sessions_of(profiles, true);
-                prop_assert!(!leg.inbound || most(inbound, limits.inbound), "{name} inbound");
-            }
-            let legs = self.legs_of(profiles, leg.service);
-            let outside = leg.service == "gateway";
-            prop_assert!(!outside || most(legs, limits.outbound), "{name} outbound");
-            let service = LIMITED.iter().position(|one| *one == leg.service);
-            let limit = service.and_then(|at| limits.services[at].0);
-            prop_assert!(most(legs, limit), "{name} {}", leg.service);
+    /// The words of all refusals that a leg may get now. Without any there is room for it at every
+    /// level, and it is admitted; of the limit within a session the nearest counts, for whatever
+    /// has priority too.
+    fn against(&self, all: &[Limits], leg: &Leg, priority: bool, now: Duration) -> Vec<&str> {
+        let is_full =
+            |used: usize, limit: Option<u8>| limit.is_some_and(|most| used >= usize::from(most));
+        let is_new = !self.is_up(leg.session);
+        let service = LIMITED.iter().position(|one| *one == leg.service);
+        let judging = judging(all, leg.profile);
+        let near = judging.iter().rev();
+        let inside = service.and_then(|at| near.clone().find_map(|one| one.2.services[at].1));
+        let mut words = Vec::new();
+        let mut full = |is: bool, word: &'static str| words.extend(is.then_some(word));
+        full(is_full(self.inside(leg), inside), "session-limit");
+        if priority {
+            return words;
         }
-        Ok(())
+        full(is_new && !self.bucket.has(now), "rate-limit");
+        for (_, profiles, limits) in judging {
+            let sessions = limits.sessions.map(|most| most + 2);
+            full(is_new && is_full(self.sessions_of(profiles, false), sessions), "usage-limit");
+            let inbound = is_full(self.sessions_of(profiles, true), limits.inbound);
+            full(is_new && leg.inbound && inbound, "usage-limit");
+            let legs = self.legs_of(profiles, leg.service);
+            full(leg.service == "gateway" && is_full(legs, limits.outbound), "usage-limit");
+            full(is_full(legs, service.and_then(|at| limits.services[at].0)), "service-limit");
+        }
+        words
     }
 
-    /// Of the limit within a session the nearest counts, for whatever has priority too.
-    fn within_session(&self, all: &[Limits], leg: &Leg) -> Result<(), TestCaseError> {
-        let Some(service) = LIMITED.iter().position(|one| *one == leg.service) else {
-            return Ok(());
-        };
-        let mut near = judging(all, leg.profile).into_iter().rev();
-        let limit = near.find_map(|(.., limits)| limits.services[service].1);
-        let inside = self.inside(leg);
-        prop_assert!(limit.is_none_or(|most| inside <= usize::from(most)), "{inside} {limit:?}");
-        Ok(())
-    }
-
-    /// What refused a call is as full as it says, and what has priority is refused by no such.
-    fn refused(&self, told: &str, leg: &Leg, priority: bool) -> Result<(), TestCaseError> {
-        let Some((reason, policy)) = told.split_once(": ") else { return Ok(()) };
-        let free = priority && !reason.ends_with("session-limit");
-        prop_assert!(!free, "it has priority: {told}");
-        let [object, rule, usage] = policy.split(", ").collect::<Vec<_>>()[..] else {
-            return Ok(());
+    /// What refused a call is as full as it says.
+    fn refused(&self, told: &str, leg: &Leg, words: &[&str]) -> Result<(), TestCaseError> {
+        let told = format!("{told}, of {words:?}");
+        let parts =
+            told.split_once(": ").and_then(|(no, policy)| Some((no.split_once(' ')?.1, policy)));
+        let Some((word, policy)) = parts else { return Err(TestCaseError::fail(told)) };
+        prop_assert!(words.contains(&word), "there is room: {told}");
+        let [object, rule, usage, ..] = policy.split(", ").collect::<Vec<_>>()[..] else {
+            return Err(TestCaseError::fail(told));
         };
         let name = object.split_once(' ').unwrap().1;
         let (name, rule) = match rule.strip_prefix("children.") {
@@ -229,12 +260,13 @@ impl Model {
             None => (name, rule),
         };
         let figures: Vec<usize> = usage.split(" of ").flat_map(str::parse).collect();
-        let [used, most] = figures[..] else { return Ok(()) };
+        let [used, most] = figures[..] else { return Err(TestCaseError::fail(told)) };
         let (_, profiles) = OBJECTS.iter().find(|(one, _)| *one == name).unwrap();
         let have = match rule {
             "usage_limit" => self.sessions_of(profiles, false),
             "inbound_usage_limit" => self.sessions_of(profiles, true),
             "outbound_usage_limit" => self.legs_of(profiles, "gateway"),
+            "rate_limit" => usize::from(self.bucket.rate),
             _ if rule.ends_with("per_session") => self.inside(leg),
             _ => self.legs_of(profiles, leg.service),
         };
@@ -299,13 +331,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_call_is_beyond_a_limit(
+    fn a_call_is_admitted_where_there_is_room_and_only_there(
         mut all in prop::collection::vec(limits(), OBJECTS.len() + CHILDREN.len()),
         steps in steps(),
-        rate in 1_u8..9,
+        rate in 1_u8..20,
     ) {
         let mut case = Case::new(&policies(&all, rate));
-        let mut model = Model::default();
+        let mut model = Model::new(rate, case.world.now.mono);
         for step in steps {
             match &step {
                 Step::Wait(ms) => case.world.run(Duration::from_millis((*ms).into())),
@@ -317,21 +349,22 @@ proptest! {
                 _ => {}
             }
             if let Some((leg, priority, words)) = asked(&step, &mut model) {
+                let now = case.world.now.mono;
+                let against = model.against(&all, &leg, priority, now);
                 let told = case.call(&words);
-                let is_new = !model.is_up(leg.session);
-                if told.starts_with("admitted") || told.starts_with("dialled") {
-                    model.up.push(leg);
-                    model.within_session(&all, &leg)?;
-                    if !priority {
-                        model.within(&all, &leg, is_new)?;
+                if !told.starts_with("admitted") && !told.starts_with("dialled") {
+                    model.refused(&told, &leg, &against)?;
+                } else {
+                    prop_assert!(against.is_empty(), "{}, beyond {:?}", told, against);
+                    if !model.is_up(leg.session) {
+                        model.bucket.take(now);
                     }
+                    model.up.push(leg);
                     if leg.service != "gateway" {
                         model.order.push_back((leg, priority));
                         model.latest = Some(leg);
                     }
                     model.ended = model.ended.filter(|ended| ended.session != leg.session);
-                } else {
-                    model.refused(&told, &leg, priority)?;
                 }
             }
             prop_assert_eq!(case.world.proxy.invariant(), Ok(()));
