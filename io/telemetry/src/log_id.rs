@@ -81,6 +81,7 @@ pub struct LogId {
 pub const LOG_IDS: &[LogId] = &[
     row(10001, Level::Notice, "daemon", "started"),
     row(10002, Level::Notice, "daemon", "stopped"),
+    row(10003, Level::Critical, "daemon", "invariant broken"),
     row(10407, Level::Warn, "config", "digest mismatch"),
     row(10501, Level::Warn, "tls", "certificates refused"),
     row(10502, Level::Warn, "tls", "no tls beyond loopback"),

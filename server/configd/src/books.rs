@@ -141,6 +141,13 @@ impl Books {
         self._writer.close();
     }
 
+    /// Waits until the writer is no more: it was closed, or it broke.
+    pub async fn ended(&self) {
+        let mut ended = self.desk.ended.subscribe();
+        // its sender is on our own desk
+        let _ended = ended.wait_for(|ended| *ended).await;
+    }
+
     /// Lets the writer do something.
     async fn write<T: Send + 'static>(
         &self,

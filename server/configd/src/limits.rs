@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// The highest number of a revision: beyond it not every reader of JSON has whole numbers.
+pub const MAX_REVISION: u64 = 9_007_199_254_740_991;
 /// Operations of one transaction: more is answered 413.
 pub const MAX_OPERATIONS: usize = 10_000;
 /// Changes that wait for the one writer: one more is answered 503 `busy`.

@@ -169,12 +169,13 @@ impl ConfigServer {
     pub fn wait(mut self) -> Ended {
         let mut asked = self.stopper.asked.subscribe();
         let mut broke = false;
-        if let Some(Running { runtime, http, .. }) = &mut self.running {
+        if let Some(Running { runtime, books, http, .. }) = &mut self.running {
             broke = runtime.block_on(async {
                 tokio::select! {
                     // its sender is in our own stopper
                     _ = asked.wait_for(|asked| *asked) => false,
                     _ = http => true,
+                    () = books.ended() => true,
                 }
             });
         }

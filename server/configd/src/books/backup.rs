@@ -180,7 +180,7 @@ fn check(backup: &mut (impl Read + Seek)) -> Result<State, Refusal> {
             Record::DbidCounter { kind, next } => loaded.counters.push((kind, next)),
             Record::DbidGone { kind, dbid } => loaded.gone.push((kind, dbid)),
             Record::Revision(row) => {
-                if last.is_some_and(|last| row.revision.0 != last.0 + 1) {
+                if last.is_some_and(|last| row.revision.0.checked_sub(1) != Some(last.0)) {
                     let text = format!("not a whole backup: a hole before {}", row.revision);
                     return Err(Refusal::Malformed(text));
                 }

@@ -3,6 +3,7 @@
 //! Entries of a group's `resources` share the counter of applications, because both are components
 //! in reports; they keep their number while their name stays.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ const FIRST: u32 = 101;
 /// Numbers from here on are computed from names where a file gives none (rm.md §4.1). An import
 /// may bring them; the counters stay below, or one of them would use up all numbers at once.
 const COMPUTED: u32 = 0x4000_0000;
+/// The last number that an object may have.
+const LAST: u32 = i32::MAX.unsigned_abs();
 
 /// What numbers are next, and which are gone for ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,14 +64,13 @@ impl Counters {
         }
     }
 
-    fn take(&mut self, kind: Kind) -> Dbid {
+    /// The next number that nobody has or had; `None`: they are used up.
+    fn take(&mut self, kind: Kind, in_use: impl Fn(Dbid) -> bool) -> Option<Dbid> {
         let next = self.next.entry(kind).or_insert(FIRST);
-        while self.gone.contains(&(kind, Dbid(*next))) {
-            *next += 1;
-        }
-        let dbid = Dbid(*next);
-        *next += 1;
-        dbid
+        let is_free = |dbid: &Dbid| !self.gone.contains(&(kind, *dbid)) && !in_use(*dbid);
+        let dbid = (*next..=LAST).map(Dbid).find(is_free)?;
+        *next = dbid.0 + 1;
+        Some(dbid)
     }
 
     fn pass(&mut self, kind: Kind, dbid: Dbid) {
@@ -87,13 +89,14 @@ pub(super) fn assign(
     plan: &mut Plan,
     who: &Who,
 ) -> Result<(), Refusal> {
-    let mut assigning = Assigning { set, counters, who, problems: Vec::new() };
+    let (given, resources, problems) = (BTreeSet::new(), OnceCell::new(), Vec::new());
+    let mut assigning = Assigning { set, counters, who, given, resources, problems };
     // numbers that are given move the counters before any is taken from them
     for put in &plan.puts {
         assigning.given(put)?;
     }
     for put in &mut plan.puts {
-        assigning.missing(put);
+        assigning.missing(put)?;
     }
     let problems = assigning.problems;
     if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems)) }
@@ -103,6 +106,11 @@ pub(super) fn assign(
 pub(super) fn numbers(object: &Object) -> impl Iterator<Item = (Kind, Dbid)> {
     let resources = resources(object).map(|(_, dbid)| (Kind::Application, dbid));
     std::iter::once((object.key.kind, object.dbid)).chain(resources)
+}
+
+fn of_resources(set: &Set) -> BTreeSet<Dbid> {
+    let groups = set.objects().filter(|object| object.key.kind == Kind::ResourceGroup);
+    groups.flat_map(|group| resources(group)).map(|(_, dbid)| dbid).collect()
 }
 
 /// Names and numbers of the resources of a group.
@@ -119,6 +127,10 @@ struct Assigning<'a> {
     set: &'a Set,
     counters: &'a mut Counters,
     who: &'a Who,
+    /// Numbers that the transaction brings.
+    given: BTreeSet<(Kind, Dbid)>,
+    /// Those of all resources of groups, once they are looked for.
+    resources: OnceCell<BTreeSet<Dbid>>,
     problems: Vec<Problem>,
 }
 
@@ -154,6 +166,7 @@ impl Assigning<'_> {
             None if self.is_taken(kind, given) => format!("dbid {given} is taken"),
             None => {
                 self.counters.pass(kind, given);
+                self.given.insert((kind, given));
                 return Ok(());
             }
         };
@@ -173,28 +186,38 @@ impl Assigning<'_> {
         self.counters.is_gone(kind, dbid) || self.set.by_dbid(kind, dbid).is_some()
     }
 
-    fn missing(&mut self, put: &mut PlannedPut) {
-        let Some(key) = &put.key else { return };
+    fn missing(&mut self, put: &mut PlannedPut) -> Result<(), Refusal> {
+        let Some(key) = &put.key else { return Ok(()) };
         let (kind, before) = (key.kind, put.before.as_ref().map(|entry| entry.object.dbid));
         let Document { root, .. } = &mut put.document;
-        self.fill(root, kind, before);
+        self.fill(root, kind, before)?;
         if kind != Kind::ResourceGroup {
-            return;
+            return Ok(());
         }
         for resource in resources_mut(root) {
             let name = resource.get("name").and_then(Node::as_text);
             let before = name.and_then(|name| self.set.resource_dbid(name));
-            self.fill(resource, Kind::Application, before);
+            self.fill(resource, Kind::Application, before)?;
         }
+        Ok(())
     }
 
     /// What is given stays, be it wrong: validation says so.
-    fn fill(&mut self, node: &mut Node, kind: Kind, before: Option<Dbid>) {
+    fn fill(&mut self, node: &mut Node, kind: Kind, before: Option<Dbid>) -> Result<(), Refusal> {
         let is_open = node.get("dbid").is_none_or(Node::is_null);
         if is_open && matches!(node.value, Value::Map(_)) {
-            let dbid = before.unwrap_or_else(|| self.counters.take(kind));
-            node.put("dbid", Value::Int(i64::from(dbid.0)));
+            let Self { set, counters, given, resources, .. } = self;
+            let of_resources = || resources.get_or_init(|| of_resources(set));
+            let in_use = |dbid| {
+                given.contains(&(kind, dbid))
+                    || set.by_dbid(kind, dbid).is_some()
+                    || kind == Kind::Application && of_resources().contains(&dbid)
+            };
+            let dbid = before.or_else(|| counters.take(kind, in_use));
+            let used_up = || Refusal::Conflict(format!("there is no number left for a {kind}"));
+            node.put("dbid", Value::Int(i64::from(dbid.ok_or_else(used_up)?.0)));
         }
+        Ok(())
     }
 }
 

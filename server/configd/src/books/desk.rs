@@ -3,7 +3,9 @@
 //! Only the writer's thread changes anything here; readers take the state and go. A revision is on
 //! disk before it is seen by anybody.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use telemetry::log::Log;
 use tokio::sync::watch;
 
 use super::prepare::{Prepared, Stamp};
-use super::queue::{Queue, Turn};
+use super::queue::{Job, Queue, Turn};
 use super::state::State;
 use super::tokens::Tokens;
 use super::watch::Ring;
@@ -29,6 +31,9 @@ use crate::store::{
 use crate::who::{Who, tenant_key};
 use model::config::Set;
 
+/// How the writer is called, as a thread and in the log.
+pub(super) const WRITER: &str = "config-writer";
+
 /// What the writer works on and readers look at.
 pub(super) struct Desk {
     pub(super) store: Box<dyn Store>,
@@ -37,6 +42,8 @@ pub(super) struct Desk {
     pub(super) history: History,
     pub(super) states: watch::Sender<Arc<State>>,
     pub(super) closing: watch::Sender<bool>,
+    /// Turns true when the writer is no more.
+    pub(super) ended: watch::Sender<bool>,
     pub(super) ring: Mutex<Ring>,
     pub(super) queue: Queue,
     pub(super) tokens: Mutex<Tokens>,
@@ -56,6 +63,7 @@ impl Desk {
 
     /// The thread of the writer: until the queue is closed and empty.
     pub(super) fn run(&self) {
+        let _over = Over(self);
         let (mut compacted, mut noted) = (None, self.time());
         loop {
             self.turned.store(self.time().0, Ordering::Relaxed);
@@ -71,12 +79,29 @@ impl Desk {
                 self.note(&self.queue.lazy());
             }
             match turn {
-                Turn::Job(job) => job(self),
+                Turn::Job(job) => {
+                    if !self.carry_out(job) {
+                        break;
+                    }
+                }
                 Turn::Idle => {}
                 Turn::End => break,
             }
         }
         self.note(&self.queue.lazy());
+    }
+
+    /// Does a job. Of one that panics counts what is on disk, and who asked hears
+    /// `store-unavailable`. False: that cannot be read, and the books do not go on.
+    fn carry_out(&self, job: Job) -> bool {
+        let era = self.now().era;
+        let Err(cause) = catch_unwind(AssertUnwindSafe(|| job(self))) else { return true };
+        let again = catch_unwind(AssertUnwindSafe(|| self.reload(era + 1)));
+        let goes_on = matches!(again, Ok(Ok(())));
+        let outcome = if goes_on { "goes on from the store" } else { "stops" };
+        let fields = [("part", WRITER), ("error", said(&*cause)), ("outcome", outcome)];
+        self.log.emit(10003, None, &fields);
+        goes_on
     }
 
     /// The time.
@@ -176,6 +201,25 @@ impl Desk {
             self.show(State { oldest, ..State::clone(&state) });
         }
     }
+}
+
+/// The end of the writer, however it comes: nobody waits for him any more.
+struct Over<'d>(&'d Desk);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.log.emit(10003, None, &[("part", WRITER), ("outcome", "stops")]);
+        }
+        self.0.queue.abandon();
+        self.0.ended.send_replace(true);
+    }
+}
+
+/// What a panic said.
+fn said(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<&str>().copied();
+    text.or_else(|| cause.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
 }
 
 /// A revision as it is told: to the store and to the watchers.

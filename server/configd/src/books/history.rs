@@ -141,6 +141,11 @@ impl Books {
     }
 }
 
+/// The one behind it; of the last number itself.
+fn after(revision: Revision) -> Revision {
+    Revision(revision.0.saturating_add(1))
+}
+
 fn within(now: &State, revision: Revision) -> Result<(), Refusal> {
     if revision > now.revision || revision.0 == 0 {
         return Err(Refusal::NotFound(format!("revision {revision} does not exist")));
@@ -154,8 +159,9 @@ fn within(now: &State, revision: Revision) -> Result<(), Refusal> {
 impl Desk {
     /// What the revisions `from..=to` changed.
     pub(super) fn changes(&self, from: Revision, to: Revision) -> Result<Vec<Change>, Refusal> {
-        let limit = usize::try_from(to.0.saturating_sub(from.0) + 1).unwrap_or(usize::MAX);
-        let before = Some(Revision(to.0 + 1));
+        let limit =
+            usize::try_from(to.0.saturating_sub(from.0).saturating_add(1)).unwrap_or(usize::MAX);
+        let before = Some(after(to));
         let query = RevisionQuery { before, limit, ..RevisionQuery::default() };
         let rows = self.asked(self.store.revisions(&query))?;
         let mut items: BTreeMap<Revision, Vec<Item>> = BTreeMap::new();
@@ -176,7 +182,7 @@ impl Desk {
     }
 
     fn row(&self, now: &State, revision: Revision) -> Result<RevisionRow, Refusal> {
-        let before = Some(Revision(revision.0 + 1));
+        let before = Some(after(revision));
         let query = RevisionQuery { before, limit: 1, ..RevisionQuery::default() };
         let found = self.asked(self.store.revisions(&query))?.pop();
         // the history may have been shortened meanwhile
@@ -211,12 +217,12 @@ impl Desk {
             return Ok(now);
         }
         // the one before the oldest of the history is known too: by what the oldest changed
-        within(&now, Revision(revision.0 + 1))?;
+        within(&now, after(revision))?;
         if let Some(state) = self.known(revision, now.era) {
             return Ok(state);
         }
         let mut first: BTreeMap<(Kind, Dbid), Option<Entry>> = BTreeMap::new();
-        for change in self.changes(Revision(revision.0 + 1), now.revision)? {
+        for change in self.changes(after(revision), now.revision)? {
             for item in change.items {
                 let Some(number) = item.after.as_ref().or(item.before.as_ref()).map(Entry::number)
                 else {

@@ -13,7 +13,7 @@ use telemetry::log::Log;
 use tokio::sync::watch;
 
 use super::dbid::Counters;
-use super::desk::{Desk, object_row};
+use super::desk::{Desk, WRITER, object_row};
 use super::entry::{Entry, Meta};
 use super::history::document;
 use super::queue::Queue;
@@ -21,6 +21,7 @@ use super::state::State;
 use super::tokens::Tokens;
 use super::watch::Ring;
 use super::{Books, History, Wall, Writer};
+use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
 use crate::store::{Loaded, ObjectRow, Record, Store, StoreError};
 use crate::transaction::{Operation, Outcome, Transaction, When};
@@ -104,6 +105,7 @@ impl Books {
             history,
             states: watch::Sender::new(Arc::new(state)),
             closing: watch::Sender::new(false),
+            ended: watch::Sender::new(false),
             ring: Mutex::new(Ring::default()),
             queue: Queue::default(),
             tokens: Mutex::new(Tokens::of(&loaded.tokens)),
@@ -113,7 +115,7 @@ impl Books {
             turned: AtomicU64::new(turned),
         });
         let run = Arc::clone(&desk);
-        let thread = thread::Builder::new().name("config-writer".to_owned());
+        let thread = thread::Builder::new().name(WRITER.to_owned());
         let thread = thread.spawn(move || run.run()).map_err(OpenError::Thread)?;
         let writer = Writer { desk: Arc::clone(&desk), thread: Mutex::new(Some(thread)) };
         Ok(Self { desk, _writer: Arc::new(writer) })
@@ -168,6 +170,9 @@ pub(super) fn state(loaded: &Loaded) -> Result<State, OpenError> {
     let Some((revision, told)) = &loaded.head else {
         return Err(OpenError::Damaged("it has no head".to_owned()));
     };
+    if revision.0 >= MAX_REVISION {
+        return Err(OpenError::Damaged(format!("no revision comes behind {revision}")));
+    }
     let entries: Vec<Entry> = loaded.objects.iter().map(entry).collect::<Result<_, _>>()?;
     let documents = (1..).zip(&entries).map(|(number, entry)| document(entry, number)).collect();
     let changed = Set::default().change(documents, &[], &[]).map_err(OpenError::Invalid)?;

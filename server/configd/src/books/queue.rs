@@ -105,6 +105,16 @@ impl Queue {
         self.bell.notify_one();
     }
 
+    /// Nobody is there any more: nothing comes in, and whoever waits hears so.
+    pub(super) fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.closing = true;
+        let jobs = std::mem::take(&mut waiting.jobs);
+        drop(waiting);
+        // each has the way back to whoever waits, and lets go of it
+        drop(jobs);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,10 +10,11 @@ use model::id::Revision;
 use serde_json::{Value as Json, json};
 
 use super::access::Asked;
-use super::query::{Query, malformed};
+use super::query::{self, Query, malformed};
 use super::transactions::{count, message, told};
 use super::{Shared, limits};
 use crate::books::Revisions;
+use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
 use crate::store::RevisionRow;
 use crate::transaction::{Name, Target};
@@ -141,6 +142,6 @@ pub(super) async fn rollback(
 
 fn number(text: &str) -> Result<Revision, Refusal> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|_| digits);
-    number.map(Revision).ok_or_else(|| malformed("a revision is a whole number"))
+    let number = text.parse().ok().filter(|_| digits).and_then(query::revision);
+    number.ok_or_else(|| malformed(format!("a revision is a whole number, at most {MAX_REVISION}")))
 }

@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use super::access::Asked;
 use super::answer::{self, tagged};
 use super::body::{self, Form};
-use super::query::{Query, malformed};
+use super::query::{Query, malformed, revision};
 use super::transactions::{self, told};
 use super::{Shared, glob, limits};
 use crate::books::{Entry, State as Objects};
@@ -161,7 +161,7 @@ impl Cursor {
     fn read(text: &str) -> Result<Self, Refusal> {
         let read = || {
             let mut parts = text.split('.');
-            let revision = Revision(parts.next()?.parse().ok()?);
+            let revision = revision(parts.next()?.parse().ok()?)?;
             let kind = *Kind::ALL.get(parts.next()?.parse::<usize>().ok()?)?;
             let dbid = Dbid(parts.next()?.parse().ok()?);
             parts.next().is_none().then_some(Self { revision, after: (kind, dbid) })

@@ -4,6 +4,7 @@ use axum::extract::Query as Pairs;
 use axum::http::Uri;
 use model::id::Revision;
 
+use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
 
 /// The parameters of a request that were not asked for yet.
@@ -67,7 +68,9 @@ impl Query {
 
     /// A revision.
     pub(super) fn revision(&mut self, name: &str) -> Result<Option<Revision>, Refusal> {
-        Ok(self.number(name)?.map(Revision))
+        let Some(number) = self.number(name)? else { return Ok(None) };
+        let told = || malformed(format!("{name}: expected a revision, at most {MAX_REVISION}"));
+        revision(number).map(Some).ok_or_else(told)
     }
 
     /// A number of items, at most `most`.
@@ -102,6 +105,11 @@ impl Query {
     }
 }
 
+/// A number as that of a revision, if it can be one.
+pub(super) fn revision(number: u64) -> Option<Revision> {
+    (number <= MAX_REVISION).then_some(Revision(number))
+}
+
 /// A request that cannot be read.
 pub(super) fn malformed(text: impl Into<String>) -> Refusal {
     Refusal::Malformed(text.into())
@@ -131,6 +139,7 @@ mod tests {
             ("at=-1", "at: expected a whole number"),
             ("at=", "at: expected a whole number"),
             ("at=99999999999999999999", "at: expected a whole number"),
+            ("at=9007199254740992", "at: expected a revision, at most 9007199254740991"),
             ("limit=0", "limit: expected 1 to 10"),
             ("limit=11", "limit: expected 1 to 10"),
         ] {

@@ -112,10 +112,43 @@ fn what_is_on_disk_counts() {
     assert_eq!((house.revision(), house.change(&mut watcher).0), (3, 3));
 }
 
+/// A change that panics is answered, and the books go on from what is on disk.
+#[test]
+fn a_change_that_panics_holds_up_no_other() {
+    let (house, away) = away();
+    house.apply(&tenant("acme", 1));
+    away.store(PANICS, Ordering::Relaxed);
+    assert_eq!(house.refused(&tenant("acme", 2)), Refusal::StoreUnavailable);
+    away.store(WORKS, Ordering::Relaxed);
+    house.apply(&tenant("acme", 3));
+    assert_eq!(house.revision(), 2);
+    let lines = house.lines();
+    let told = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((told(" 10003 "), told("a commit that panics")), (1, 1), "{lines:#?}");
+    assert_eq!(told("goes on from the store"), 1, "{lines:#?}");
+}
+
+/// Where that is not known they end, and nobody waits for a writer that is no more.
+#[test]
+fn books_that_cannot_go_on_take_nothing() {
+    let (house, away) = away();
+    house.apply(&tenant("acme", 1));
+    away.store(BREAKS, Ordering::Relaxed);
+    assert_eq!(house.refused(&tenant("acme", 2)), Refusal::StoreUnavailable);
+    house.run(house.books().ended());
+    away.store(WORKS, Ordering::Relaxed);
+    assert_eq!(house.refused(&tenant("acme", 3)), Refusal::Busy);
+    assert_eq!(house.revision(), 1);
+    assert!(house.lines().iter().any(|line| line.contains(" 10003 ") && line.contains("stops")));
+}
+
 /// What a store that is away does with a commit.
 const WORKS: u64 = 0;
 const REFUSES: u64 = 1;
 const LIES: u64 = 2;
+const PANICS: u64 = 3;
+/// It panics, and does not say what it has.
+const BREAKS: u64 = 4;
 
 fn away() -> (House, Arc<AtomicU64>) {
     let away = Arc::new(AtomicU64::new(WORKS));
@@ -143,6 +176,9 @@ impl Faulty {
 
 impl Store for Faulty {
     fn load(&self) -> Result<Loaded, StoreError> {
+        if self.away.load(Ordering::Relaxed) == BREAKS {
+            return Err(StoreError::Unavailable("gone".into()));
+        }
         self.inner.load()
     }
 
@@ -165,6 +201,7 @@ impl Store for Faulty {
         if away == REFUSES {
             return Err(full());
         }
+        assert!(away != PANICS && away != BREAKS, "a commit that panics");
         match self.inner.commit(&commit) {
             Ok(()) if away == LIES => Err(full()),
             Err(StoreError::Moved(_)) if self.is(Fault::OverwritesOthers) => Ok(()),

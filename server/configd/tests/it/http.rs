@@ -2,6 +2,7 @@
 
 mod access;
 mod bodies;
+mod bounds;
 mod house;
 mod lists;
 mod openapi;

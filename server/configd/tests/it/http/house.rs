@@ -9,6 +9,7 @@ use config::Settings;
 use configd::{ConfigServer, Parts};
 use net::Clock;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use telemetry::Log;
 use telemetry::log::Captured;
 use tempfile::TempDir;
@@ -123,6 +124,29 @@ impl House {
         answer.json()
     }
 
+    /// A backup in which each row of a table is changed, and its end with it.
+    pub(super) fn backup_with(&self, table: &str, mut change: impl FnMut(&mut Value)) -> String {
+        let answer = self.get("/v1/backup");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let mut backup = String::new();
+        for line in answer.text().lines() {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            if row["table"] == table {
+                change(&mut row);
+            }
+            if row["end"] != true {
+                backup.push_str(&format!("{row}\n"));
+            }
+        }
+        whole(&backup)
+    }
+
+    /// `POST /v1/restore?replace=true`.
+    pub(super) fn restore(&self, backup: &str) -> Answer {
+        let asked = self.ask("POST", "/v1/restore?replace=true");
+        asked.body("application/x-ndjson", backup.as_bytes()).send()
+    }
+
     /// The digest of the snapshot.
     pub(super) fn digest(&self) -> String {
         let answer = self.get("/v1/snapshot");
@@ -139,6 +163,12 @@ impl House {
         assert_eq!(answer.status, 201, "{}", answer.text());
         answer.json()["token"].as_str().unwrap().to_owned()
     }
+}
+
+/// Lines of a backup with their end.
+pub(super) fn whole(lines: &str) -> String {
+    let digest = model::config::Digest(Sha256::digest(lines).into());
+    format!("{lines}{{\"end\":true,\"digest\":\"{digest}\"}}\n")
 }
 
 /// One request.
