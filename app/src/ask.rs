@@ -33,6 +33,8 @@ pub(crate) struct Daemon<'a> {
 
 /// Bytes of an answer that are read; a page of calls has some hundred thousand.
 const ANSWER_BYTES: usize = 16 << 20;
+/// Who asks, as the history shows it.
+const AGENT: &str = concat!("ringmaster/", env!("CARGO_PKG_VERSION"));
 /// RM gives at most so many objects per page.
 const PAGE: &str = "1000";
 
@@ -138,6 +140,11 @@ impl<'a> Daemon<'a> {
                 let body = response.text().await.map_err(away)?;
                 return Err(refused(status, path, &body));
             }
+            let kind = response.headers().get(header::CONTENT_TYPE);
+            if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+                let text = format!("{}{path}: this is no answer of {}", self.shown, self.what);
+                return Err(Failure::new(Exit::Usage, text));
+            }
             while let Some(piece) = response.chunk().await.map_err(away)? {
                 if take(&piece)?.is_break() {
                     break;
@@ -172,11 +179,6 @@ impl<'a> Daemon<'a> {
         }
     }
 
-    /// Whether all questions together have taken their time.
-    pub(crate) fn out_of_time(&self) -> bool {
-        self.clock.mono() >= self.timeout
-    }
-
     async fn answer(&self, question: Question<'_>) -> Result<(u16, String), Failure> {
         let (left, most) = (self.timeout.saturating_sub(self.clock.mono()), question.most);
         let client = self.client().timeout(left).build().map_err(away)?;
@@ -194,7 +196,7 @@ impl<'a> Daemon<'a> {
     }
 
     fn client(&self) -> ClientBuilder {
-        let client = Client::builder().no_proxy();
+        let client = Client::builder().no_proxy().user_agent(AGENT);
         match &self.authorities {
             Some(authorities) => client.tls_certs_only(authorities.iter().cloned()),
             // nothing is encrypted: the system's certificates need not be read
@@ -270,9 +272,28 @@ fn read_authorities(path: &Path) -> Result<Vec<Certificate>, Failure> {
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map(|token| token.trim().to_owned())
-        .map_err(|error| Failure::new(Exit::Settings, format!("{}: {error}", path.display())))
+    let unusable = |text: String| Failure::new(Exit::Settings, text);
+    let token = std::fs::read_to_string(path)
+        .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
+    let token = token.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let text = format!("{}: expected one line with a token", path.display());
+        return Err(unusable(text));
+    }
+    Ok(token.to_owned())
+}
+
+/// A name as one part of a path. Dots alone would lead elsewhere, and are nobody's name.
+pub(crate) fn segment(name: &str) -> Result<String, Failure> {
+    if name.is_empty() || name.bytes().all(|byte| byte == b'.') {
+        return Err(Failure::new(Exit::NotFound, format!("\"{name}\" is nobody's name")));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:@".contains(&byte);
+    let part = |byte| match plain(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    Ok(name.bytes().map(part).collect())
 }
 
 /// One line with the innermost cause, which is what tells.
@@ -283,4 +304,25 @@ fn away(error: reqwest::Error) -> Failure {
     }
     let url = error.url().map(ToString::to_string).unwrap_or_default();
     Failure::new(Exit::PeerAway, format!("{url}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    #[test]
+    fn a_name_stays_one_part_of_a_path() {
+        let cases = [
+            ("acme-main", "acme-main"),
+            ("dbid:101", "dbid:101"),
+            ("a b/c?d#e%", "a%20b%2Fc%3Fd%23e%25"),
+            ("../../tokens/x", "..%2F..%2Ftokens%2Fx"),
+        ];
+        for (name, part) in cases {
+            assert_eq!(segment(name).unwrap(), part);
+        }
+        for name in ["", ".", ".."] {
+            assert!(segment(name).is_err(), "{name:?}");
+        }
+    }
 }

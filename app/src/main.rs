@@ -1,5 +1,7 @@
 //! The one executable `ringmaster`: parses the command line, calls one command, ends with its code.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
+
+#[macro_use]
+mod out;
 
 mod ask;
 mod cli;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use exit::{Exit, Failure};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -57,6 +60,10 @@ fn main() -> ExitCode {
         Command::Token(args) => cmd::token::run(&args),
         Command::Simulate(args) => cmd::simulate::run(&args),
     };
+    let outcome = outcome.and_then(|()| match out::failed() {
+        Some(error) => Err(Failure::new(Exit::Local, format!("stdout: {error}"))),
+        None => Ok(()),
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -39,13 +39,19 @@ pub(crate) fn of_filled(columns: &[&str], objects: &[Value]) -> String {
     of(&columns, objects)
 }
 
-/// A value as a cell: text without quotes, `-` when absent.
+/// A value as a cell: text without quotes and without what a terminal would obey, `-` when absent.
 pub(crate) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.chars().flat_map(harmless).collect(),
         other => other.to_string(),
     }
+}
+
+fn harmless(letter: char) -> impl Iterator<Item = char> {
+    let escaped = letter.is_control().then(|| letter.escape_default());
+    let plain = escaped.is_none().then_some(letter);
+    escaped.into_iter().flatten().chain(plain)
 }
 
 /// `1 leg`, `2 legs`.
@@ -61,6 +67,7 @@ mod tests {
         let objects = [serde_json::json!({"a": "x", "b": 5}), serde_json::json!({"a": "yy"})];
         assert_eq!(super::of(&["a", "b", "c"], &objects), "A   B  C\nx   5  -\nyy  -  -\n");
         assert_eq!(super::of_filled(&["a", "b", "c"], &objects), "A   B\nx   5\nyy  -\n");
+        assert_eq!(super::cell(&"a\n\u{1b}[31mé".into()), "a\\n\\u{1b}[31mé");
         assert_eq!(super::counted(&1.into(), "leg"), "1 leg");
         assert_eq!(super::counted(&0.into(), "leg"), "0 legs");
     }

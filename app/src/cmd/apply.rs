@@ -76,7 +76,8 @@ fn transact(text: &Text, from: &FromServer, wanted: &Wanted<'_>) -> Result<Value
     let mut answer: Value = serde_json::from_str(&body).unwrap_or_default();
     text.locate(&mut answer);
     if !(200..300).contains(&status) {
-        return Err(ask::told(status, path, &answer));
+        let malformed = if status == 400 { text.malformed() } else { None };
+        return Err(malformed.unwrap_or_else(|| ask::told(status, path, &answer)));
     }
     if answer["changed"].is_null() {
         let text = format!("{}{path}: this is no answer of a Config Server", from.server);

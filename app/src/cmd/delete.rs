@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::apply;
-use crate::ask::Daemon;
+use crate::ask::{Daemon, segment};
 use crate::cli;
 use crate::exit::{Exit, Failure};
 
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &cli::Delete) -> Result<(), Failure> {
 }
 
 fn send(server: &Daemon<'_>, args: &cli::Delete, dry_run: bool) -> Result<Value, Failure> {
-    let path = format!("/v1/objects/{}/{}", args.kind.name(), args.name);
+    let path = format!("/v1/objects/{}/{}", args.kind.name(), segment(&args.name)?);
     let query = [
         ("tenant", args.tenant.as_deref()),
         ("cascade", args.cascade.then_some("true")),

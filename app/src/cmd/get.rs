@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ask::Daemon;
+use crate::ask::{Daemon, segment};
 use crate::cli::{self, Shape};
 use crate::exit::Failure;
 use crate::table;
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &cli::Get) -> Result<(), Failure> {
     let (tenant, at) = (("tenant", args.tenant.as_deref()), ("at", at.as_deref()));
     let objects = match &args.name {
         Some(name) => {
-            let path = format!("/v1/objects/{kind}/{name}");
+            let path = format!("/v1/objects/{kind}/{}", segment(name)?);
             vec![server.json(&path, &[tenant, at], "kind")?]
         }
         None => {

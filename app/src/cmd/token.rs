@@ -8,7 +8,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::ask::{Daemon, Question};
+use crate::ask::{Daemon, Question, segment};
 use crate::cli::{self, FromServer, Shape, TokenCommand};
 use crate::exit::{Exit, Failure};
 use crate::table;
@@ -69,7 +69,7 @@ fn list(from: &FromServer) -> Result<(), Failure> {
 }
 
 fn revoke(id: &str, from: &FromServer) -> Result<(), Failure> {
-    let path = format!("/v1/tokens/{id}");
+    let path = format!("/v1/tokens/{}", segment(id)?);
     let question = Question { method: Method::DELETE, path: &path, ..Question::default() };
     Daemon::config_server(from)?.text(question)?;
     if !from.quiet {

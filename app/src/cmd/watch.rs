@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::ask::Daemon;
 use crate::cli::{self, Shape};
 use crate::exit::{Exit, Failure};
+use crate::table;
 
 /// Bytes of one message; what is larger comes as `resync`.
 const MESSAGE: usize = 9 << 20;
@@ -21,12 +22,15 @@ struct Seen {
     /// The last revision that was told.
     revision: Option<u64>,
     shape: Shape,
+    /// Nobody reads what is printed.
+    closed: bool,
 }
 
 /// A stream that breaks is taken up again where it broke; one that cannot begin is told.
 pub(crate) fn run(args: &cli::Watch) -> Result<(), Failure> {
     let server = Daemon::config_server(&args.from)?;
-    let mut seen = Seen { revision: args.since, shape: args.from.output };
+    let mut seen = Seen { revision: args.since, shape: args.from.output, closed: false };
+    let mut begun = false;
     loop {
         let since = seen.revision.map(|revision| revision.to_string());
         let query = [
@@ -35,7 +39,6 @@ pub(crate) fn run(args: &cli::Watch) -> Result<(), Failure> {
             ("tenant", args.tenant.as_deref()),
         ];
         let mut parser = Parser::new(MESSAGE);
-        let mut begun = false;
         let ended = server.stream("/v1/watch", &query, |bytes| {
             begun = true;
             let mut messages = Vec::new();
@@ -44,6 +47,7 @@ pub(crate) fn run(args: &cli::Watch) -> Result<(), Failure> {
             })?;
             for message in &messages {
                 if seen.tell(message).is_err() {
+                    seen.closed = true;
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -51,7 +55,7 @@ pub(crate) fn run(args: &cli::Watch) -> Result<(), Failure> {
         });
         match ended {
             Err(failure) if !begun || failure.exit != Exit::PeerAway => return Err(failure),
-            _ if seen.closed() => return Ok(()),
+            _ if seen.closed => return Ok(()),
             _ => std::thread::sleep(PAUSE),
         }
     }
@@ -75,16 +79,11 @@ impl Seen {
         writeln!(out, "{line}")?;
         out.flush()
     }
-
-    /// Whether nobody reads what is printed.
-    fn closed(&self) -> bool {
-        std::io::stdout().lock().flush().is_err()
-    }
 }
 
 /// `42  2026-11-22T09:30:00.123Z  ci  put Tenant acme, delete DidGroup acme/old  new number`
 fn line(change: &Value) -> String {
-    let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| table::cell(&change[name]);
     let objects = change["changes"].as_array().into_iter().flatten().map(|one| {
         let object = if one["op"] == "put" { &one["object"] } else { one };
         let word = |name: &str| object[name].as_str().unwrap_or_default();
@@ -99,7 +98,9 @@ fn line(change: &Value) -> String {
         change["revision"],
         text("time"),
         text("actor"),
-        text("message")
+        Some(&change["message"])
+            .filter(|text| !text.is_null())
+            .map_or_else(String::new, table::cell)
     );
     line.trim_end().to_owned()
 }

@@ -23,9 +23,18 @@ pub(super) struct Node<'n> {
 /// The plan of the config handler.
 pub(super) fn node(node: &Node<'_>, found: &Found) -> Result<Plan, Impossible> {
     let settings = node.settings;
-    if node.name == settings.rm_app {
-        let text = format!("\"{}\" is the node's name and config_handler.rm_app", node.name);
-        return Err(Impossible(format!("{text}: give config_handler.node another name")));
+    let names = [
+        ("config_handler.rm_app", settings.rm_app.as_str()),
+        ("config_handler.snmp_app", &settings.snmp_app),
+        ("config_handler.config_app", &settings.config_app),
+        ("rs_init.app", node.rs_app),
+        ("config_handler.node", node.name),
+    ];
+    for (at, (key, name)) in names.iter().enumerate() {
+        if let Some((other, _)) = names.iter().take(at).find(|(_, other)| other == name) {
+            let text = format!("{other} and {key} are both \"{name}\": an Application each");
+            return Err(Impossible(text));
+        }
     }
     let environment = settings.environment.as_deref();
     let mut maker = Maker { found, by: OURS[0], environment, plan: Plan::default() };

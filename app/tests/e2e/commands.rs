@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -93,6 +94,10 @@ fn objects_are_shown_as_tables_documents_json_and_names() {
     assert_eq!(before, "Environment\n");
     let (code, _, err) = center.run(&["get", "tenant", "nobody"]);
     assert_eq!(code, 4, "{err}");
+    for name in ["..", "../Tenant/acme", "acme-main/x"] {
+        let (code, _, err) = center.run(&["get", "profile", name]);
+        assert_eq!(code, 4, "a name leads nowhere else: {err}");
+    }
     let (code, _, err) = center.run(&["get", "number"]);
     assert!(code == 2 && err.contains("expected tenant, profile, did, group"), "{code} {err}");
 
@@ -119,6 +124,11 @@ fn a_fault_is_told_with_its_file_and_line() {
     assert_eq!(code, 3, "{out}{err}");
     let expected = "b.yaml:5:3: E101: unknown field \"polcy\"; did you mean \"policy\"?";
     assert!(err.contains(expected), "{err}");
+    center.write("c.yaml", "kind: Tenant\nname: [c\n");
+    for files in [vec!["c.yaml"], vec!["a.yaml", "c.yaml"]] {
+        let (code, _, err) = center.run(&[&["apply", "-f"][..], &files].concat());
+        assert!(code == 3 && err.contains("c.yaml:") && err.contains(": E001: "), "{code} {err}");
+    }
     let (code, _, err) = center.run(&["apply", "-f", "none.yaml"]);
     assert!(code == 3 && err.contains("none.yaml: "), "{code} {err}");
     assert_eq!(center.ok(&["get", "tenants", "-o", "name"]), "Environment\n");
@@ -208,6 +218,38 @@ fn a_backup_comes_back_whole() {
 }
 
 #[test]
+fn a_reader_that_goes_and_a_full_disk_are_no_panic() {
+    let center = Center::new("");
+    let _server = center.start();
+    let tenants = (0..1500).map(|n| format!("kind: Tenant\nname: tenant-{n}\nspec: {{}}\n---\n"));
+    center.write("many.yaml", &tenants.collect::<String>());
+    center.ok(&["apply", "-f", "many.yaml", "-q", "-o", "name"]);
+    for args in [&["get", "tenants"][..], &["get", "tenants", "-o", "yaml"], &["export"]] {
+        let mut command = center.command(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // gone before a word was read
+        drop(child.stdout.take());
+        let (code, _, err) = told(child.wait_with_output().unwrap());
+        assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (code, _, err) = told(center.command(args).stdout(full).output().unwrap());
+        assert!(code == 8 && err.contains("No space left"), "{args:?}: {code} {err}");
+    }
+}
+
+#[test]
+fn waiting_for_nobody_is_told() {
+    let center = Center::new("");
+    let _server = center.start();
+    center.write("acme.yaml", ACME);
+    let args = ["apply", "-f", "acme.yaml", "--wait", "--timeout", "1s", "-o", "json"];
+    let (code, out, err) = center.run(&args);
+    assert_eq!(code, 7, "{err}");
+    assert!(err.contains("revision 1 is stored, but no RM and no RS is connected"), "{err}");
+    assert_eq!(json(&out)["revision"], 1, "what is printed is JSON and nothing else");
+}
+
+#[test]
 fn changes_are_watched_across_a_restart_of_the_server() {
     let center = Center::new("");
     let server = center.start();
@@ -217,6 +259,8 @@ fn changes_are_watched_across_a_restart_of_the_server() {
     let first = watching.line_with("put Tenant acme");
     assert!(first.starts_with("1  ") && first.ends_with("first"), "{first}");
     drop(server);
+    // away for longer than the first tries
+    std::thread::sleep(Duration::from_secs(3));
     let _server = center.start();
     center.ok(&["delete", "did", "acme-numbers", "--tenant", "acme", "-q"]);
     let second = watching.line_with("delete DidGroup acme/acme-numbers");

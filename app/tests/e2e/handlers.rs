@@ -133,6 +133,22 @@ fn scenario_23_a_handler_waits_for_the_config_server() {
 }
 
 #[test]
+fn a_telephone_number_in_a_variable_is_text() {
+    let center = Center::new("");
+    let _server = center.start();
+    let profile = "kind: IvrProfile\nname: voicemail\n\
+                   spec: { service: voicexml, initial_page_url: \"http://v.example/\" }\n";
+    center.write("voicemail.yaml", profile);
+    center.ok(&["apply", "-f", "voicemail.yaml", "-q"]);
+    let mut command = as_in_gvp(&center, "config-handler", "rm-0");
+    command.env("VOICEMAILSERVICEDIDNUMBER", "18005550199").env("EnvironmentType", "007");
+    run(command);
+    let group = json(&center.ok(&["get", "did", "voicemail", "-o", "json"]));
+    assert_eq!(group["spec"]["dids"][0], "18005550199");
+    assert_eq!(group["labels"]["environment"], "007");
+}
+
+#[test]
 fn a_password_in_a_variable_is_refused() {
     let center = Center::new("");
     let mut command = as_in_gvp(&center, "config-handler", "rm-0");

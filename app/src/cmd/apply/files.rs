@@ -1,6 +1,6 @@
 //! The texts of several files as one, and the way back from its lines to theirs.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -9,12 +9,15 @@ use super::is_stdin;
 use crate::exit::{Exit, Failure};
 use crate::settings::lines;
 
+/// Bytes of one file: a backup may be large, what is applied the server bounds.
+const MOST: u64 = 1 << 30;
+
 /// All files, one document stream.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     pub(super) text: String,
-    /// Where each file begins: number of lines before it, and its name.
-    parts: Vec<(u64, String)>,
+    /// Where each file begins: number of lines before it, its name, and its first byte.
+    parts: Vec<(u64, String, usize)>,
 }
 
 /// Reads files, directories and stdin. A lone file is sent as it is.
@@ -26,7 +29,8 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Text, Failure> {
             continue;
         }
         for file in files(path)? {
-            let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, error))?;
+            let opened = std::fs::File::open(&file).map_err(|error| unreadable(&file, error))?;
+            let text = whole(opened).map_err(|error| unreadable(&file, error))?;
             all.add(&file.display().to_string(), &text);
         }
     }
@@ -41,7 +45,7 @@ impl Text {
             self.text.push_str("---\n");
         }
         let before = self.text.bytes().filter(|byte| *byte == b'\n').count() as u64;
-        self.parts.push((before, name.to_owned()));
+        self.parts.push((before, name.to_owned(), self.text.len()));
         self.text.push_str(text);
         if !text.ends_with('\n') {
             self.text.push('\n');
@@ -55,11 +59,22 @@ impl Text {
         }
     }
 
+    /// Which file is neither YAML nor JSON, and where.
+    pub(super) fn malformed(&self) -> Option<Failure> {
+        let ends = self.parts.iter().skip(1).map(|(.., start)| start - "---\n".len());
+        let ends = ends.chain([self.text.len()]);
+        let problem = self.parts.iter().zip(ends).find_map(|((_, name, start), end)| {
+            let text = self.text.get(*start..end)?;
+            config::yaml::parse_file(text, &name.as_str().into()).err()
+        })?;
+        Some(Failure::new(Exit::Invalid, lines(&[problem])))
+    }
+
     fn locate_in(&self, list: &mut Value) {
         for error in list.as_array_mut().into_iter().flatten() {
             let Some(line) = error["line"].as_u64().filter(|line| *line > 0) else { continue };
-            let found = self.parts.iter().rev().find(|(before, _)| *before < line);
-            if let Some((before, name)) = found {
+            let found = self.parts.iter().rev().find(|(before, ..)| *before < line);
+            if let Some((before, name, _)) = found {
                 error["file"] = json!(name);
                 error["line"] = json!(line - before);
             }
@@ -73,9 +88,16 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn stdin() -> Result<String, Failure> {
+    whole(std::io::stdin().lock()).map_err(|error| unreadable(Path::new("stdin"), error))
+}
+
+/// All of it, if it is not more than can be applied or restored.
+fn whole(source: impl Read) -> std::io::Result<String> {
     let mut text = String::new();
-    let read = std::io::stdin().lock().read_to_string(&mut text);
-    read.map_err(|error| unreadable(Path::new("stdin"), error))?;
+    source.take(MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "it is larger than 1GiB"));
+    }
     Ok(text)
 }
 

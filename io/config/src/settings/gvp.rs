@@ -3,23 +3,28 @@
 
 use model::schema::Problem;
 use model::tree::Position;
+use serde_json::Value as Json;
 
-/// A variable of GVP, and the key that it sets.
-const KEYS: &[(&str, &str)] = &[
+/// A variable of GVP that is text, and the key that it sets.
+const TEXTS: &[(&str, &str)] = &[
     ("CFGAPP", "CONFIG_HANDLER__CLIENT"),
     ("RMAPP", "CONFIG_HANDLER__RM_APP"),
     ("RMFOLDER", "CONFIG_HANDLER__FOLDER"),
     ("MCPFOLDER", "CONFIG_HANDLER__GROUP"),
-    ("RMCONFIG", "CONFIG_HANDLER__RM_OPTIONS"),
-    ("LRGConfig", "CONFIG_HANDLER__GROUP_OPTIONS"),
     ("RSAPP", "RS_INIT__APP"),
-    ("RSCONFIG", "RS_INIT__OPTIONS"),
     ("SNMPAPP", "CONFIG_HANDLER__SNMP_APP"),
     ("CONFSERVERAPP", "CONFIG_HANDLER__CONFIG_APP"),
     ("VOICEMAILSERVICEDIDNUMBER", "CONFIG_HANDLER__VOICEMAIL_DID"),
     ("EnvironmentType", "CONFIG_HANDLER__ENVIRONMENT"),
     ("POD_NAME", "CONFIG_HANDLER__NODE"),
     ("POD_NAMESPACE", "CONFIG_HANDLER__NAMESPACE"),
+];
+
+/// The same for those that are read like YAML.
+const VALUES: &[(&str, &str)] = &[
+    ("RMCONFIG", "CONFIG_HANDLER__RM_OPTIONS"),
+    ("LRGConfig", "CONFIG_HANDLER__GROUP_OPTIONS"),
+    ("RSCONFIG", "RS_INIT__OPTIONS"),
     ("RM_REPLICAS", "CONFIG_HANDLER__REPLICAS"),
 ];
 
@@ -53,13 +58,20 @@ pub fn variables(
     };
     let mut problems = Vec::new();
     for name in PASSWORDS.iter().filter(|name| value(name).is_some()) {
-        let hint = "secrets are given by files: set the key that ends in _file instead";
+        let hint = match *name {
+            "CFGPASSWORD" => "secrets are given by files: set config.token_file instead",
+            _ => "secrets are given by files: set the key that ends in _file instead",
+        };
         problems.push(problem(name, format!("\"{name}\" holds a password: {hint}")));
     }
     let ours = |key: &str| format!("RINGMASTER_{key}");
     let mut set = Vec::new();
     set.extend(servers(value).map(|servers| (ours("CONFIG__SERVER"), servers)));
-    for (name, key) in KEYS {
+    for (name, key) in TEXTS {
+        // a number of a phone is a text
+        set.extend(value(name).map(|value| (ours(key), Json::from(value).to_string())));
+    }
+    for (name, key) in VALUES {
         set.extend(value(name).map(|value| (ours(key), value)));
     }
     for (name, key) in FILES {
@@ -124,6 +136,7 @@ mod tests {
             ("CFGSERVERBACKUP", "https://other:9"),
             ("CFGPORT", "8889"),
             ("RMAPP", "RM_APP"),
+            ("VOICEMAILSERVICEDIDNUMBER", "18005550199"),
             ("RMCONFIG_FILE", "there"),
             ("RM_REPLICAS", "2"),
             ("HOME", "/"),
@@ -132,7 +145,8 @@ mod tests {
         let pair = |name: &str, value: &str| (format!("RINGMASTER_{name}"), value.to_owned());
         let expected = [
             pair("CONFIG__SERVER", "[\"http://confserv:8889\", \"https://other:9\"]"),
-            pair("CONFIG_HANDLER__RM_APP", "RM_APP"),
+            pair("CONFIG_HANDLER__RM_APP", "\"RM_APP\""),
+            pair("CONFIG_HANDLER__VOICEMAIL_DID", "\"18005550199\""),
             pair("CONFIG_HANDLER__REPLICAS", "2"),
             pair("CONFIG_HANDLER__RM_OPTIONS", "{ rm: { x: 1 } }"),
         ];
