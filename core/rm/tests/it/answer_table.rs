@@ -197,8 +197,11 @@ fn the_table_of_answers() {
         world.udp(from, &text);
         goes_on(&mut world, &given, from, &text);
         let own = ends..world.ends().len();
-        let recorded: Vec<_> = world.ends()[own].iter().map(|end| end["reason"].clone()).collect();
-        let expected = if record == "end" { vec![json!(reason)] } else { Vec::new() };
+        let recorded: Vec<_> = world.ends()[own]
+            .iter()
+            .map(|end| (end["reason"].clone(), end["end_state"].clone()))
+            .collect();
+        let expected = if record == "-" { vec![] } else { vec![(json!(reason), json!(record))] };
         assert_eq!(recorded, expected, "{case:?}");
         let Some(answer) = answer(&world, from, method) else {
             assert_eq!(status, "none", "{case:?}: {:?}", world.wire);

@@ -108,23 +108,6 @@ fn connectors_that_are_out_of_service_are_not_waited_for() {
     }
 }
 
-#[test]
-fn a_code_that_stops_the_hunt_brings_its_own_action() {
-    let spec = json!({"cti_unavailable_respcode": "486;600", "cti_unavailable_action": "answer"});
-    let mut world = with_connectors(2, &spec);
-    let asked = call(&mut world, "gw-cti-2");
-    world.udp(CONNECTOR, &reply(&asked, 486, "t", ""));
-    world.take(CONNECTOR);
-    let sent = world.take_invite().unwrap();
-    assert_eq!(sent.flow.remote, address(MCP1), "no other connector is asked");
-
-    // without that it goes back as any answer does
-    let mut world = with_connectors(2, &json!({}));
-    let asked = call(&mut world, "gw-cti-2");
-    world.udp(CONNECTOR, &reply(&asked, 486, "t", ""));
-    assert!(world.take(caller("gw-cti-2")).starts_with("SIP/2.0 486 "));
-}
-
 /// The connector has answered a call of this gateway; its session header.
 fn held_by_connector(world: &mut World, gateway: &str) -> String {
     let asked = call(world, gateway);
@@ -176,35 +159,6 @@ fn in_a_session_of_cti_the_connector_stands_between_server_and_gateway() {
     let sent = world.take_invite().unwrap();
     assert_eq!(sent.flow.remote, address(caller("gw-cti-2")));
     assert_ne!(sent.flow.remote, address(CARRIER));
-}
-
-#[test]
-fn what_a_call_asks_for_can_be_dropped_with_the_connector() {
-    for (drops, goes_on) in [(true, true), (false, false)] {
-        let mut objects = platform();
-        let all = objects.as_array_mut().unwrap();
-        let gateway = all.iter_mut().find(|one| one["name"] == "gw-cti-2").unwrap();
-        gateway["spec"]["remove_ruri_capability_on_fallback"] = drops.into();
-        let mut settings = settings();
-        settings.peers.push(rm::Peer {
-            name: "gateway".to_owned(),
-            matches: vec![rm::Match::parse(caller("gw-cti-2")).unwrap()],
-            role: rm::Role::Gateway,
-            ..settings.peers[0].clone()
-        });
-        let mut world = World::with(&objects, settings);
-        let from = caller("gw-cti-2");
-        let uri = "sip:18005550100@10.0.0.5;gvp.rm.resource-req=codec%3Dopus";
-        world.udp(from, &invite_to(uri, from, "cti", ""));
-        let asked = world.take_invite().unwrap();
-        assert_eq!(asked.flow.remote, address(CONNECTOR));
-        world.udp(CONNECTOR, &reply(&asked.text, 404, "t", ""));
-        let went = world.take_invite().map(|sent| sent.flow.remote);
-        assert_eq!(went, goes_on.then(|| address(MCP1)), "{drops}");
-        if !goes_on {
-            assert_eq!(header(&world.take(from), "Warning"), "399 rm-1 \"no-match\"");
-        }
-    }
 }
 
 #[test]

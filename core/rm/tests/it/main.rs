@@ -46,6 +46,7 @@ mod pools;
 mod rates;
 mod refuse;
 mod restore;
+mod scenes;
 mod scenarios;
 mod session_timer;
 mod single;
