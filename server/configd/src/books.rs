@@ -41,7 +41,7 @@ pub use history::Revisions;
 pub use open::{OpenError, Parts, Seeded};
 pub use state::State;
 pub use tokens::{NewToken, Token};
-pub use watch::{Event, Told, Watcher};
+pub use watch::{Event, Held, Told, Watcher};
 
 use crate::refusal::Refusal;
 use crate::transaction::{Outcome, Transaction};

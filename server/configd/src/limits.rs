@@ -16,8 +16,9 @@ pub const MAX_BEHIND: usize = 1_024;
 pub const MAX_BEHIND_BYTES: usize = 16 << 20;
 /// Bytes of one event: what is larger becomes `resync`.
 pub const MAX_EVENT: usize = 8 << 20;
-/// Revisions that are read from the store at once for a watcher that resumes.
-pub const RESUME_PAGE: u64 = 16;
+/// Bytes of the events that all watchers hold together that resume: the next one is read when
+/// others have been sent. So many of the largest fit that a few can be read at once.
+pub const MAX_RESUMING: usize = 32 << 20;
 /// States of earlier revisions that are kept for those who page through them.
 pub const MAX_STATES: usize = 8;
 /// Revisions and audit lines of one answer.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::id::Revision;
 use model::time::Millis;
 use telemetry::log::Log;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::prepare::{Prepared, Stamp};
 use super::queue::{Job, Queue, Turn};
@@ -45,6 +45,8 @@ pub(super) struct Desk {
     /// Turns true when the writer is no more.
     pub(super) ended: watch::Sender<bool>,
     pub(super) ring: Mutex<Ring>,
+    /// Memory for those who resume.
+    pub(super) resuming: Arc<Semaphore>,
     pub(super) queue: Queue,
     pub(super) tokens: Mutex<Tokens>,
     pub(super) clients: Mutex<BTreeMap<String, ClientRow>>,

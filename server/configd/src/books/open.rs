@@ -107,6 +107,7 @@ impl Books {
             closing: watch::Sender::new(false),
             ended: watch::Sender::new(false),
             ring: Mutex::new(Ring::default()),
+            resuming: super::watch::resuming(),
             queue: Queue::default(),
             tokens: Mutex::new(Tokens::of(&loaded.tokens)),
             clients: Mutex::new(clients),

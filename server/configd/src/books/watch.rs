@@ -1,19 +1,20 @@
 //! Telling every change to whoever watches: in order, without holes, with a limit (ops.md §1.7).
 //!
 //! The newest changes lie in one ring for all watchers. Who falls out of it has read too slowly
-//! and is told so; who comes back later reads from the history until it has reached the ring.
+//! and is told so; who comes back later reads from the history until it has reached the ring: one
+//! revision at a time, and what all of them hold together has a limit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use model::id::Revision;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::Books;
 use super::desk::Desk;
 use super::state::State;
 use crate::change::Change;
-use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES, MAX_EVENT, RESUME_PAGE};
+use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES, MAX_EVENT, MAX_RESUMING};
 use crate::refusal::Refusal;
 
 /// What a watcher hears.
@@ -37,6 +38,34 @@ pub struct Told {
     pub change: Change,
     /// All of it as it is sent (JSON, one line).
     pub json: String,
+    /// What it takes of [`MAX_RESUMING`]; `None` in the ring, which has a limit of its own.
+    held: Option<Held>,
+}
+
+impl Told {
+    /// What has to be kept as long as a text that was made of it.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        self.held.clone()
+    }
+}
+
+/// A part of the memory of those who resume; free again when its last clone is gone.
+#[derive(Clone, Debug)]
+pub struct Held {
+    _part: Arc<OwnedSemaphorePermit>,
+}
+
+/// The memory of all who resume: a permit is 1 KiB.
+pub(super) fn resuming() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_RESUMING / UNIT))
+}
+
+/// Bytes of a permit.
+const UNIT: usize = 1 << 10;
+
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 /// The newest changes, as many as a watcher may be behind.
@@ -74,7 +103,7 @@ impl Ring {
         let slot = if json.len() > MAX_EVENT {
             Slot::Large(change.revision)
         } else {
-            Slot::Change(Arc::new(Told { change, json }))
+            Slot::Change(Arc::new(Told { change, json, held: None }))
         };
         self.bytes += slot.bytes();
         self.told.push_back(slot);
@@ -105,7 +134,6 @@ pub struct Watcher {
     era: u64,
     /// Whether it has reached the ring: from then on it may not fall out of it.
     live: bool,
-    backlog: VecDeque<Slot>,
     ended: Option<Event>,
 }
 
@@ -133,7 +161,6 @@ impl Books {
             next,
             era: now.era,
             live: false,
-            backlog: VecDeque::new(),
             ended: None,
         })
     }
@@ -172,16 +199,12 @@ impl Watcher {
         let now = Arc::clone(&self.states.borrow_and_update());
         if now.era != self.era {
             (self.era, self.live) = (now.era, false);
-            self.backlog.clear();
             self.next = Revision(now.revision.0 + 1);
             return Some(Event::Resync(now.revision));
         }
         if self.next > now.revision {
             self.live = true;
             return None;
-        }
-        if let Some(slot) = self.backlog.pop_front() {
-            return Some(self.tell(slot));
         }
         let slot = self.desk.ring().get(self.next);
         match slot {
@@ -190,30 +213,21 @@ impl Watcher {
                 Some(self.tell(slot))
             }
             None if self.live => Some(self.end(Event::Overflow)),
-            None => Some(self.read_on(now.revision).await),
+            None => Some(self.read_on().await),
         }
     }
 
-    /// Reads on in the history. What was forgotten meanwhile ends it: who comes back hears 410.
-    async fn read_on(&mut self, now: Revision) -> Event {
-        let from = self.next;
-        let to = Revision(now.0.min(from.0 + RESUME_PAGE - 1));
+    /// Reads the next revision of the history, when there is room for the largest that is told.
+    /// What was forgotten meanwhile ends it: who comes back hears 410.
+    async fn read_on(&mut self) -> Event {
         let desk = Arc::clone(&self.desk);
-        let read = tokio::task::spawn_blocking(move || desk.changes(from, to)).await;
-        let Ok(Ok(changes)) = read else { return self.end(Event::Overflow) };
-        self.backlog = changes
-            .into_iter()
-            .map(|change| {
-                let json = serde_json::to_string(&change).unwrap_or_default();
-                if json.len() > MAX_EVENT {
-                    Slot::Large(change.revision)
-                } else {
-                    Slot::Change(Arc::new(Told { change, json }))
-                }
-            })
-            .collect();
-        match self.backlog.pop_front() {
-            Some(slot) if slot.revision() == self.next => self.tell(slot),
+        let room = Arc::clone(&desk.resuming).acquire_many_owned(permits(MAX_EVENT)).await;
+        // the semaphore is never closed
+        let Ok(room) = room else { return self.end(Event::Overflow) };
+        let next = self.next;
+        let read = tokio::task::spawn_blocking(move || read(&desk, next, room)).await;
+        match read {
+            Ok(Some(slot)) => self.tell(slot),
             _ => self.end(Event::Overflow),
         }
     }
@@ -230,4 +244,16 @@ impl Watcher {
         self.ended = Some(event.clone());
         event
     }
+}
+
+/// One revision of the history; of the room it keeps what it needs.
+fn read(desk: &Desk, revision: Revision, mut room: OwnedSemaphorePermit) -> Option<Slot> {
+    let change = desk.changes(revision, revision).ok()?.pop()?;
+    let json = serde_json::to_string(&change).ok()?;
+    if json.len() > MAX_EVENT {
+        return Some(Slot::Large(revision));
+    }
+    let needed = usize::try_from(permits(json.len())).unwrap_or(usize::MAX);
+    let held = room.split(needed).map(|part| Held { _part: Arc::new(part) });
+    Some(Slot::Change(Arc::new(Told { change, json, held })))
 }

@@ -29,6 +29,10 @@ pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 pub(super) const BACKUP_TIME: Duration = Duration::from_secs(600);
 /// Time between two events of a stream on which nothing happens.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
+/// A watcher that takes nothing for so long is let go, and one that resumes.
+pub(super) const STALLED: Duration = Duration::from_secs(60);
+/// See [`STALLED`].
+pub(super) const RESUMING_STALLED: Duration = Duration::from_secs(10);
 /// Bytes of an event; a larger one is told as `resync`.
 pub(super) const EVENT: usize = 8 << 20;
 /// Items of a list, unless asked, and at most.

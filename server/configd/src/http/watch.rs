@@ -1,8 +1,8 @@
 //! `/v1/watch`: every change, in order, without holes (ops.md §1.7), as a stream of events.
 //!
 //! The books tell; here it is narrowed to what the watcher may see and wants to see, and written.
-//! One that does not read holds one event and the connection's own buffer; the books tell it at
-//! its next turn that it is too far behind.
+//! One that does not read holds one event and the connection's own buffer; the books tell it
+//! at its next turn that it is too far behind, and one that takes nothing for a minute is let go.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -18,13 +18,13 @@ use model::config::{Digest, Kind};
 use model::id::Revision;
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::access::Asked;
 use super::query::{Query, malformed};
 use super::{Shared, limits, objects};
-use crate::books::{Event, State as Objects, Told, Watcher};
+use crate::books::{Event, Held, State as Objects, Told, Watcher};
 use crate::change::{Change, Item};
 use crate::refusal::Refusal;
 use crate::who::Scope;
@@ -115,7 +115,7 @@ struct Feed<'s> {
     peer: String,
 }
 
-/// The reader has gone.
+/// The reader has gone, or does not read.
 struct Gone;
 
 impl Feed<'_> {
@@ -138,9 +138,13 @@ impl Feed<'_> {
             };
             match event {
                 Event::Change(told) => {
-                    self.send(self.change(&told).await).await?;
+                    let (text, held, time) =
+                        (self.change(&told).await, told.held(), told.change.time);
+                    // what it was made of may be large, and is not needed while it is sent
+                    drop(told);
+                    self.pass(text, held).await?;
                     let now = self.shared.clock.now().wall;
-                    self.shared.counters.delivery.observe(now.since(told.change.time));
+                    self.shared.counters.delivery.observe(now.since(time));
                 }
                 Event::Resync(revision) => self.send(resync(revision)).await?,
                 Event::Overflow => {
@@ -155,7 +159,26 @@ impl Feed<'_> {
     }
 
     async fn send(&self, text: String) -> Result<(), Gone> {
-        self.sender.send(Ok(text.into())).await.map_err(|_| Gone)
+        self.pass(text, None).await
+    }
+
+    /// Hands a text over, piece by piece: what the connection has not taken stays here, with the
+    /// memory that it takes of those who resume. They have less time, for others wait for it.
+    async fn pass(&self, text: String, held: Option<Held>) -> Result<(), Gone> {
+        let most = if held.is_some() { limits::RESUMING_STALLED } else { limits::STALLED };
+        for piece in text.as_bytes().chunks(limits::PIECE) {
+            let piece = Bytes::copy_from_slice(piece);
+            match timeout(most, self.sender.send(Ok(piece))).await {
+                Ok(sent) => sent.map_err(|_| Gone)?,
+                Err(_) => {
+                    self.shared.counters.overflows.fetch_add(1, Ordering::Relaxed);
+                    let fields = [("peer", &*self.peer), ("revision", "-")];
+                    self.shared.log.emit(40103, None, &fields);
+                    return Err(Gone);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A change as this watcher hears it.

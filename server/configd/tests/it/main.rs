@@ -11,5 +11,6 @@ mod faults;
 mod house;
 mod http;
 mod property;
+mod resuming;
 mod scenarios;
 mod scope;
