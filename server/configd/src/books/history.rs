@@ -50,17 +50,22 @@ impl Books {
         self.read(move |desk| desk.at(revision)).await
     }
 
-    /// Revisions, newest first. What a scope does not see of them is not told: who asks with one
-    /// leaves out revisions of which [`Books::revision`] tells nothing.
+    /// Revisions, newest first. Those of an object are those in which the scope sees it. What a
+    /// scope does not see of the others is not told: who asks with one leaves out revisions of
+    /// which [`Books::revision`] tells nothing.
     ///
     /// # Errors
-    /// The store.
-    pub async fn revisions(&self, query: Revisions) -> Result<Vec<RevisionRow>, Refusal> {
-        let now = self.now();
+    /// The store; `ambiguous-name` where the scope sees several objects of the name.
+    pub async fn revisions(
+        &self,
+        query: Revisions,
+        scope: &Scope,
+    ) -> Result<Vec<RevisionRow>, Refusal> {
+        let (now, scope) = (self.now(), scope.clone());
         self.read(move |desk| {
             let object = match &query.object {
                 None => None,
-                Some(target) => match desk.number(&now, target)? {
+                Some(target) => match desk.number(&now, target, &scope)? {
                     None => return Ok(Vec::new()),
                     found => found,
                 },
@@ -71,7 +76,7 @@ impl Books {
                 actor: query.actor,
                 limit: query.limit.min(MAX_LIST),
             };
-            desk.asked(desk.store.revisions(&query))
+            desk.seen(query, &scope)
         })
         .await
     }
@@ -181,6 +186,41 @@ impl Desk {
         Ok(rows.filter_map(change).collect())
     }
 
+    /// The revisions of a query; those of an object only where the scope sees what it was or is.
+    fn seen(&self, mut query: RevisionQuery, scope: &Scope) -> Result<Vec<RevisionRow>, Refusal> {
+        let Some(object) = query.object.clone().filter(|_| !scope.is_all()) else {
+            return self.asked(self.store.revisions(&query));
+        };
+        let mut found = Vec::new();
+        loop {
+            let rows = self.asked(self.store.revisions(&query))?;
+            let is_last = rows.is_empty() || rows.len() < query.limit;
+            query.before = rows.last().map(|row| row.revision);
+            for row in rows {
+                if self.is_seen(&object, row.revision, scope)? {
+                    found.push(row);
+                }
+                if found.len() == query.limit {
+                    return Ok(found);
+                }
+            }
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn is_seen(
+        &self,
+        (kind, dbid): &(String, u32),
+        revision: Revision,
+        scope: &Scope,
+    ) -> Result<bool, Refusal> {
+        let rows = self.asked(self.store.changes(revision, revision))?;
+        let mut own = rows.iter().filter(|row| row.kind == *kind && row.dbid == *dbid);
+        Ok(own.any(|row| scope.holds(&row.was) || scope.holds(&row.is)))
+    }
+
     fn row(&self, now: &State, revision: Revision) -> Result<RevisionRow, Refusal> {
         let before = Some(after(revision));
         let query = RevisionQuery { before, limit: 1, ..RevisionQuery::default() };
@@ -192,13 +232,18 @@ impl Desk {
     }
 
     /// Kind and number of an object that is, or was.
-    fn number(&self, now: &State, target: &Target) -> Result<Option<(String, u32)>, Refusal> {
+    fn number(
+        &self,
+        now: &State,
+        target: &Target,
+        scope: &Scope,
+    ) -> Result<Option<(String, u32)>, Refusal> {
         let kind = target.kind.as_str().to_owned();
         let name = match &target.name {
             Name::Dbid(dbid) => return Ok(Some((kind, dbid.0))),
             Name::Text(name) => name,
         };
-        match now.find(target, &Scope::default()) {
+        match now.find(target, scope) {
             Ok(entry) => Ok(Some((kind, entry.object.dbid.0))),
             Err(Refusal::NotFound(_)) => {
                 let tenant = target.tenant.as_deref().filter(|_| target.kind.is_owned());

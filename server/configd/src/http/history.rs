@@ -55,7 +55,7 @@ pub(super) async fn list(
         let now = shared.books.now();
         (now.revision, now.oldest)
     };
-    let rows = shared.books.revisions(Revisions { before, object, actor, limit }).await?;
+    let rows = shared.books.revisions(Revisions { before, object, actor, limit }, scope).await?;
     let full = rows.len() >= limit;
     let next = rows.last().map(|row| row.revision).filter(|last| full && *last > oldest);
     let mut items = Vec::with_capacity(rows.len());

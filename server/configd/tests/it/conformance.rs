@@ -183,7 +183,13 @@ fn history(make: &Make) {
     house.reopen();
 
     let list = |query: Revisions| {
-        let rows = house.run(house.books().revisions(Revisions { limit: 10, ..query })).unwrap();
+        let rows = house
+            .run(
+                house
+                    .books()
+                    .revisions(Revisions { limit: 10, ..query }, &configd::who::Scope::default()),
+            )
+            .unwrap();
         rows.iter().map(|row| row.revision.0).collect::<Vec<_>>()
     };
     assert_eq!(list(Revisions::default()), [4, 3, 2, 1]);

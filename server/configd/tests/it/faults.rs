@@ -82,7 +82,10 @@ fn a_store_that_is_away_takes_no_change_and_keeps_nobody_from_reading() {
         assert_eq!(refusal, Refusal::StoreUnavailable);
     }
     let all = Revisions { limit: 9, ..Revisions::default() };
-    assert_eq!(house.run(house.books().revisions(all)).unwrap().len(), 1);
+    assert_eq!(
+        house.run(house.books().revisions(all, &configd::who::Scope::default())).unwrap().len(),
+        1
+    );
     assert!(house.books().is_read_only(), "to be read is not enough");
     assert_eq!((house.revision(), house.shown().len()), (1, 2));
     assert_eq!(house.change(&mut watcher).0, 1);

@@ -69,6 +69,21 @@ fn others_are_nowhere() {
     ] {
         assert_eq!(get(&house, path).status, 404, "{path}");
     }
+    // neither is the history of others, by whatever they are named
+    for (query, expected) in [
+        ("object=IvrProfile/main", 1),
+        ("object=IvrProfile/main&tenant=acme&limit=1", 1),
+        ("object=IvrProfile/main&tenant=secret", 0),
+        ("object=Tenant/secret", 0),
+        ("object=DidGroup/hidden", 0),
+        ("object=DidGroup/dbid:101", 0),
+        ("object=DidGroup/nothing", 0),
+    ] {
+        let answer = get(&house, &format!("/v1/revisions?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        assert_eq!(answer.json()["items"].as_array().unwrap().len(), expected, "{query}");
+        seen.push(answer.text());
+    }
     // an overlap with others is told without them
     let asked =
         ask(&house, "POST", "/v1/transactions").yaml(&group("acme", "own", "[\"18005550100\"]"));
