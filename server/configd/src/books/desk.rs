@@ -49,6 +49,8 @@ pub(super) struct Desk {
     pub(super) resuming: Arc<Semaphore>,
     pub(super) queue: Queue,
     pub(super) tokens: Mutex<Tokens>,
+    /// Told with each token that is revoked.
+    pub(super) revoked: watch::Sender<()>,
     pub(super) clients: Mutex<BTreeMap<String, ClientRow>>,
     /// States of earlier revisions that somebody asked for.
     pub(super) earlier: Mutex<VecDeque<Arc<State>>>,

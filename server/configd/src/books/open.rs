@@ -110,6 +110,7 @@ impl Books {
             resuming: super::watch::resuming(),
             queue: Queue::default(),
             tokens: Mutex::new(Tokens::of(&loaded.tokens)),
+            revoked: watch::Sender::new(()),
             clients: Mutex::new(clients),
             earlier: Mutex::new(VecDeque::new()),
             away: AtomicBool::new(false),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use config::settings::Access;
 use model::time::Millis;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
 use super::Books;
 use super::audit::{role_of, role_word};
@@ -131,6 +132,19 @@ impl Books {
         let token = self.desk.tokens().find(secret, now)?;
         self.desk.queue.used(&token.id, now);
         Some(token)
+    }
+
+    /// Whether there is a token of this id, and it lives.
+    #[must_use]
+    pub fn has_token(&self, id: &str) -> bool {
+        let now = self.desk.time();
+        self.desk.tokens().by_id.get(id).is_some_and(|known| is_alive(&known.token, now))
+    }
+
+    /// Changes with each token that is revoked.
+    #[must_use]
+    pub fn revocations(&self) -> watch::Receiver<()> {
+        self.desk.revoked.subscribe()
     }
 
     /// All tokens by id.
@@ -295,6 +309,7 @@ impl Desk {
         self.log_audit(&audit);
         self.tokens().by_id.remove(id);
         self.queue.forget(id);
+        self.revoked.send_replace(());
         Ok(())
     }
 }

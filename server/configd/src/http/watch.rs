@@ -53,9 +53,10 @@ pub(super) async fn get(
     let (sender, events) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
-        let peer = asked.who.source;
+        let (peer, token) = (asked.who.source, asked.who.token);
+        let feed = Feed { shared: &shared, filter, sender: sender.clone(), peer, token };
         tokio::select! {
-            () = (Feed { shared: &shared, filter, sender: sender.clone(), peer }).run(watcher) => {}
+            () = feed.run(watcher) => {}
             () = sender.closed() => {}
         }
     });
@@ -107,12 +108,17 @@ impl Filter {
     }
 }
 
+/// The last event of a stream that the server ends.
+const BYE: &str = "event: bye\ndata: {}\n\n";
+
 /// One stream.
 struct Feed<'s> {
     shared: &'s Shared,
     filter: Filter,
     sender: mpsc::Sender<Result<Bytes, Infallible>>,
     peer: String,
+    /// The stream lives no longer than the token that it was opened with.
+    token: Option<String>,
 }
 
 /// The reader has gone, or does not read.
@@ -127,14 +133,20 @@ impl Feed<'_> {
 
     async fn tell(&self, mut watcher: Watcher) -> Result<(), Gone> {
         self.send("retry: 1000\n\n".to_owned()).await?;
+        let mut revoked = self.shared.books.revocations();
         loop {
             let silence = sleep_until(Instant::now() + limits::HEARTBEAT);
             let event = tokio::select! {
-                event = watcher.next() => event,
-                () = silence => {
-                    self.send(self.heartbeat(watcher.told(), false)).await?;
-                    continue;
-                }
+                event = watcher.next() => Some(event),
+                () = silence => None,
+                _ = revoked.changed() => None,
+            };
+            if !self.token.as_ref().is_none_or(|token| self.shared.books.has_token(token)) {
+                return self.send(BYE.to_owned()).await;
+            }
+            let Some(event) = event else {
+                self.send(self.heartbeat(watcher.told(), false)).await?;
+                continue;
             };
             match event {
                 Event::Change(told) => {
@@ -153,7 +165,7 @@ impl Feed<'_> {
                     self.shared.log.emit(40103, None, &[("peer", &self.peer), ("revision", &told)]);
                     return self.send("event: overflow\ndata: {}\n\n".to_owned()).await;
                 }
-                Event::Bye => return self.send("event: bye\ndata: {}\n\n".to_owned()).await,
+                Event::Bye => return self.send(BYE.to_owned()).await,
             }
         }
     }

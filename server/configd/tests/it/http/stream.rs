@@ -85,3 +85,34 @@ fn one_that_does_not_read_is_let_go_and_holds_up_nobody() {
     let mut again = house.ask("GET", "/v1/watch").header("Last-Event-ID", &last.to_string()).open();
     assert_eq!(again.told().id, Some(last + 1));
 }
+
+#[test]
+fn a_stream_ends_with_its_token() {
+    let house = House::open();
+    let secret = house.token("eyes", "reader", &[]);
+    let watch = || {
+        let asked = house.ask("GET", "/v1/watch");
+        asked.header("Authorization", &format!("Bearer {secret}")).open()
+    };
+    let (mut events, mut others) = (watch(), house.ask("GET", "/v1/watch").open());
+    house.applied("kind: Tenant\nname: a\n");
+    assert_eq!((events.told().id, others.told().id), (Some(1), Some(1)));
+    let gone = house.ask("DELETE", &format!("/v1/tokens/{}", &secret[4..12])).send();
+    assert_eq!(gone.status, 204);
+    house.applied("kind: Tenant\nname: b\n");
+    assert_eq!(events.told().name, "bye");
+    assert!(events.next().is_none());
+    assert_eq!(others.told().id, Some(2), "others hear on");
+    // one that runs out is one that was revoked
+    let body = serde_json::json!({ "name": "brief", "role": "reader", "expires_in": "3s" });
+    let made = house.ask("POST", "/v1/tokens").json(&body).send().json();
+    let asked = house.ask("GET", "/v1/watch");
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let mut brief = asked.header("Authorization", &bearer).open();
+    eventually("it has run out", || {
+        let asked = house.ask("GET", "/v1/objects").header("Authorization", &bearer);
+        asked.send().status == 401
+    });
+    house.applied("kind: Tenant\nname: c\n");
+    assert_eq!(brief.told().name, "bye");
+}
