@@ -348,6 +348,9 @@ pub trait Store: Send + Sync {
     /// The token of an id.
     fn token(&self, id: &str) -> Result<Option<TokenRow>, StoreError>;
 
+    /// All tokens.
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+
     /// Stores a token.
     fn put_token(&self, token: &TokenRow, audit: &AuditRow) -> Result<(), StoreError>;
 

@@ -1,6 +1,6 @@
 //! Tokens: `rmt_<8 characters>_<43 characters>`, of which only a hash is kept (ops.md §1.12).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ pub struct Token {
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     by_id: BTreeMap<String, Known>,
+    /// Those that were revoked: what was read from the store before does not bring them back.
+    revoked: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,16 @@ impl Tokens {
             };
             Some((row.id.clone(), Known { token, hash: unhex(&row.hash)? }))
         };
-        Self { by_id: rows.iter().filter_map(known).collect() }
+        Self { by_id: rows.iter().filter_map(known).collect(), revoked: BTreeSet::new() }
+    }
+
+    /// Takes over those that another process has put into the store.
+    fn learn(&mut self, rows: &[TokenRow]) {
+        for (id, known) in Self::of(rows).by_id {
+            if !self.revoked.contains(&id) {
+                self.by_id.entry(id).or_insert(known);
+            }
+        }
     }
 
     fn find(&mut self, secret: &str, now: Millis) -> Option<Token> {
@@ -125,8 +136,7 @@ impl Books {
         if !self.desk.tokens().by_id.contains_key(&id) {
             let found = self.read(move |desk| desk.asked(desk.store.token(&id))).await;
             let row = found.ok().flatten()?;
-            let mut found = Tokens::of(&[row]).by_id;
-            self.desk.tokens().by_id.append(&mut found);
+            self.desk.tokens().learn(&[row]);
         }
         let now = self.desk.time();
         let token = self.desk.tokens().find(secret, now)?;
@@ -147,14 +157,20 @@ impl Books {
         self.desk.revoked.subscribe()
     }
 
-    /// All tokens by id.
+    /// All tokens by id, also those that another process has put into the store; while that is
+    /// away those that are known.
     ///
     /// # Errors
     /// `forbidden` to all but admins of all tenants.
-    pub fn tokens(&self, who: &Who) -> Result<Vec<Token>, Refusal> {
+    pub async fn tokens(&self, who: &Who) -> Result<Vec<Token>, Refusal> {
         who.needs(Access::Admin)?;
         who.needs_all_tenants()?;
-        Ok(self.desk.tokens().by_id.values().map(|known| known.token.clone()).collect())
+        self.read(|desk| {
+            // the log says that the store is away
+            let _ = desk.learn_tokens();
+            Ok(desk.tokens().by_id.values().map(|known| known.token.clone()).collect())
+        })
+        .await
     }
 
     /// Whether there is no token at all: the first start.
@@ -211,6 +227,12 @@ impl Desk {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn learn_tokens(&self) -> Result<(), Refusal> {
+        let rows = self.asked(self.store.tokens())?;
+        self.tokens().learn(&rows);
+        Ok(())
+    }
+
     fn create_token(&self, new: &NewToken, secret: &str, who: &Who) -> Result<Token, Refusal> {
         let made = self.may_create(new, secret, who);
         let id = match made {
@@ -245,7 +267,9 @@ impl Desk {
             expires_at: row.expires_at,
             last_used_at: None,
         };
-        self.tokens().by_id.insert(id, Known { token: token.clone(), hash });
+        let mut tokens = self.tokens();
+        tokens.revoked.remove(&id);
+        tokens.by_id.insert(id, Known { token: token.clone(), hash });
         Ok(token)
     }
 
@@ -285,6 +309,9 @@ impl Desk {
     }
 
     fn revoke_token(&self, id: &str, who: &Who) -> Result<(), Refusal> {
+        if who.role == Access::Admin {
+            self.learn_tokens()?;
+        }
         let name = self.tokens().by_id.get(id).map(|known| known.token.name.clone());
         let about =
             vec![name.as_ref().map_or_else(|| id.to_owned(), |name| format!("{name} ({id})"))];
@@ -307,7 +334,10 @@ impl Desk {
         let audit = AuditRow { objects: about, ..self.line("token-revoke", who) };
         self.stored(self.store.delete_token(id, &audit))?;
         self.log_audit(&audit);
-        self.tokens().by_id.remove(id);
+        let mut tokens = self.tokens();
+        tokens.by_id.remove(id);
+        tokens.revoked.insert(id.to_owned());
+        drop(tokens);
         self.queue.forget(id);
         self.revoked.send_replace(());
         Ok(())

@@ -48,7 +48,7 @@ pub(super) async fn list(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     Query::of(&uri)?.finish()?;
-    let tokens = shared.books.tokens(&asked.who)?;
+    let tokens = shared.books.tokens(&asked.who).await?;
     let items: Vec<Json> = tokens.iter().map(shown).collect();
     Ok(asked.wanted.ok(&json!({ "items": items })))
 }

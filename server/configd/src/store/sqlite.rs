@@ -180,6 +180,10 @@ impl Store for Sqlite {
         self.read(|db| Ok(db.query_row(sql, [id], rows::token).optional()?))
     }
 
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.read(|db| rows::all(db, rows::TOKENS, rows::token))
+    }
+
     fn put_token(&self, token: &TokenRow, audit: &AuditRow) -> Result<(), StoreError> {
         self.write(|db| {
             write::token(db, token)?;

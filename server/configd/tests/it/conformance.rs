@@ -339,7 +339,7 @@ fn tokens(make: &Make) {
     house.pass(Duration::from_secs(1_800));
     assert_eq!(find(&house, &ci_secret).map(|token| token.id), Some(ci.id.clone()));
     house.reopen();
-    let listed = house.books().tokens(&admin()).unwrap();
+    let listed = house.run(house.books().tokens(&admin())).unwrap();
     let used = listed.iter().find(|token| token.id == ci.id).unwrap().last_used_at;
     assert_eq!(used, Some(Millis(START + 1_800_000)));
     let found = find(&house, &ci_secret).unwrap();
@@ -358,7 +358,7 @@ fn tokens(make: &Make) {
     revoke(&house, &root.id).unwrap();
     house.reopen();
     assert_eq!(find(&house, &root_secret), None);
-    assert_eq!(house.books().tokens(&admin()).unwrap().len(), 2);
+    assert_eq!(house.run(house.books().tokens(&admin())).unwrap().len(), 2);
     let missing = revoke(&house, &root.id).unwrap_err();
     assert_eq!(missing.entry().name, "not-found");
     let all = format!("{:?}", make(house.dir.path()).load().unwrap());

@@ -250,6 +250,10 @@ impl Store for Faulty {
         self.inner.token(id)
     }
 
+    fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        self.inner.tokens()
+    }
+
     fn put_token(&self, token: &TokenRow, audit: &AuditRow) -> Result<(), StoreError> {
         self.inner.put_token(token, audit)
     }

@@ -14,3 +14,4 @@ mod property;
 mod resuming;
 mod scenarios;
 mod scope;
+mod tokens;
