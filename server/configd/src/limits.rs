@@ -33,6 +33,8 @@ pub const MAX_TOKENS: usize = 10_000;
 pub const MAX_SCOPE: usize = 100;
 /// Clients that report: more than a platform has at a time. Names that are no more make room.
 pub const MAX_CLIENTS: usize = 1_000;
+/// A client that was heard of within this time, three of its reports, keeps its name and place.
+pub const CLIENT_LATELY: Duration = Duration::from_secs(90);
 /// Bytes of what a client reports.
 pub const MAX_REPORT: usize = 64 << 10;
 /// How long a client's last sign and a token's last use may be away from the store.

@@ -52,6 +52,8 @@ pub(super) struct Desk {
     /// Told with each token that is revoked.
     pub(super) revoked: watch::Sender<()>,
     pub(super) clients: Mutex<BTreeMap<String, ClientRow>>,
+    /// Ids of the tokens, or names where there is none, that clients reported with.
+    pub(super) reporters: Mutex<BTreeMap<String, String>>,
     /// States of earlier revisions that somebody asked for.
     pub(super) earlier: Mutex<VecDeque<Arc<State>>>,
     pub(super) away: AtomicBool,

@@ -112,6 +112,7 @@ impl Books {
             tokens: Mutex::new(Tokens::of(&loaded.tokens)),
             revoked: watch::Sender::new(()),
             clients: Mutex::new(clients),
+            reporters: Mutex::default(),
             earlier: Mutex::new(VecDeque::new()),
             away: AtomicBool::new(false),
             turned: AtomicU64::new(turned),
