@@ -25,6 +25,7 @@ mod query;
 mod routes;
 mod schema;
 mod snapshot;
+mod streams;
 mod tokens;
 mod transactions;
 mod watch;
@@ -44,8 +45,7 @@ use rustls::ServerConfig;
 use telemetry::Log;
 use telemetry::door::{self, Door};
 use telemetry::health::Health;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch as changing};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, watch as changing};
 
 use crate::books::Books;
 use crate::certificates::Certificates;
@@ -53,6 +53,7 @@ use crate::error::StartError;
 use crate::refusal::Refusal;
 use counters::Counters;
 use failures::Failures;
+use streams::Streams;
 
 /// What the handlers know.
 pub(crate) struct Shared {
@@ -71,7 +72,7 @@ pub(crate) struct Shared {
     /// Event streams.
     watchers: Arc<Semaphore>,
     /// Answers that are made while they are sent.
-    streams: Arc<Semaphore>,
+    streams: Streams,
     counters: Counters,
     failures: Failures,
 }
@@ -116,19 +117,10 @@ impl Shared {
             home,
             in_flight: Arc::new(Semaphore::new(limits::IN_FLIGHT)),
             watchers: Arc::new(Semaphore::new(limits::WATCHERS)),
-            streams: Arc::new(Semaphore::new(limits::STREAMS)),
+            streams: Streams::default(),
             counters: Counters::default(),
             failures: Failures::default(),
         }
-    }
-}
-
-impl Shared {
-    /// A place for an answer that is made while it is sent.
-    async fn stream(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let place = timeout(limits::STREAM_WAIT, Arc::clone(&self.streams).acquire_owned()).await;
-        // the semaphore is never closed
-        place.ok().and_then(Result::ok).ok_or(Refusal::Busy)
     }
 }
 

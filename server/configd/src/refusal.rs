@@ -57,6 +57,8 @@ pub enum Refusal {
     StoreUnavailable,
     /// The queue of writes is full.
     Busy,
+    /// Too many of something else at once; of what.
+    Full(&'static str),
 }
 
 /// What follows from a refusal.
@@ -115,6 +117,7 @@ impl Refusal {
                 retry_after: Some(1),
                 ..entry("store-unavailable", 503, "the store does not answer")
             },
+            Self::Full(title) => Entry { retry_after: Some(1), ..entry("busy", 503, title) },
             Self::Busy => {
                 Entry { retry_after: Some(1), ..entry("busy", 503, "too many changes are waiting") }
             }
@@ -159,7 +162,8 @@ impl fmt::Display for Refusal {
             Self::Unauthenticated
             | Self::MethodNotAllowed
             | Self::StoreUnavailable
-            | Self::Busy => f.write_str(self.entry().title),
+            | Self::Busy
+            | Self::Full(_) => f.write_str(self.entry().title),
         }
     }
 }
@@ -191,6 +195,7 @@ mod tests {
             (Refusal::PreconditionRequired, "precondition-required", 428),
             (Refusal::StoreUnavailable, "store-unavailable", 503),
             (Refusal::Busy, "busy", 503),
+            (Refusal::Full("too many"), "busy", 503),
         ];
         for (refusal, name, status) in table {
             let entry = refusal.entry();

@@ -102,7 +102,7 @@ pub(super) async fn check(
         Err(refusal) => return refusal.into_response(),
     };
     let Ok(_place) = Arc::clone(&shared.in_flight).try_acquire_owned() else {
-        return Refusal::Busy.into_response();
+        return Refusal::Full("too many requests are being answered").into_response();
     };
     let wanted = Wanted::of(request.headers());
     request.extensions_mut().insert(Asked { who, wanted });

@@ -37,7 +37,7 @@ pub(super) async fn backup(
 ) -> Result<Response, Refusal> {
     Query::of(&uri)?.finish()?;
     asked.who.needs(Access::Admin)?;
-    let place = shared.stream().await?;
+    let place = shared.streams.place(&asked.who.source).await?;
     let mut lines = shared.books.backup(&asked.who)?;
     Ok(asked.wanted.lines(place, move |out| {
         while let Some(line) = lines.blocking_recv() {

@@ -13,11 +13,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use model::id::Revision;
 use serde_json::Value as Json;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::limits;
+use super::streams::Place;
 
 /// How a client wants its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Wanted {
     /// misses the last line. It keeps its place until then.
     pub(super) fn lines(
         self,
-        place: OwnedSemaphorePermit,
+        place: Place,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Response {
         let (sender, pieces) = mpsc::channel(limits::PIECES);
@@ -111,8 +114,11 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(limits::PIECE));
-        let sent = self.sender.blocking_send(Ok(piece.into()));
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let sent = timeout(limits::STREAM_STALLED, self.sender.send(Ok(piece.into())));
+        match Handle::current().block_on(sent) {
+            Ok(sent) => sent.map_err(|_| io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 }
 

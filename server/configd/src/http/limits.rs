@@ -48,6 +48,10 @@ pub(super) const PIECES: usize = 4;
 /// Snapshots and backups that are sent at once: each has a thread. The next one waits so long and
 /// is then refused (`busy`).
 pub(super) const STREAMS: usize = 32;
+/// Of one address.
+pub(super) const STREAMS_OWN: usize = 4;
+/// One of them of which nothing is taken for so long is cut.
+pub(super) const STREAM_STALLED: Duration = Duration::from_secs(10);
 /// See [`STREAMS`].
 pub(super) const STREAM_WAIT: Duration = Duration::from_secs(5);
 /// Answers from so many bytes on are compressed for whoever takes that.

@@ -29,7 +29,7 @@ pub(super) async fn get(
     if answer::has(&headers, revision) {
         return Ok(answer::unchanged(revision));
     }
-    let (scope, place) = (asked.who.scope, shared.stream().await?);
+    let (scope, place) = (asked.who.scope, shared.streams.place(&asked.who.source).await?);
     let lines = asked.wanted.lines(place, move |out| write(&state, &scope, out));
     Ok(tagged(lines, revision))
 }

@@ -45,7 +45,7 @@ pub(super) async fn get(
     let tenant = query.text("tenant")?;
     query.finish()?;
     let Ok(place) = Arc::clone(&shared.watchers).try_acquire_owned() else {
-        return Err(Refusal::Busy);
+        return Err(Refusal::Full("too many watch"));
     };
     let watcher = shared.books.watch(since)?;
     let filter = Filter { scope: asked.who.scope, kind, tenant };
