@@ -15,7 +15,7 @@ use super::state::State;
 use crate::limits::MAX_OPERATIONS;
 use crate::refusal::Refusal;
 use crate::transaction::{Operation, Target, Transaction, When};
-use crate::who::{ENVIRONMENT, Who, chain};
+use crate::who::{ENVIRONMENT, Who, chain, tenant_key};
 use model::config::Key;
 
 /// What a transaction comes to.
@@ -59,7 +59,9 @@ pub(super) fn resolve(
         let text = format!("operations: {count} exceeds the limit of {MAX_OPERATIONS}");
         return Err(Refusal::TooLarge(text));
     }
-    let mut resolving = Resolving { state, who, plan: Plan::default(), named: BTreeMap::new() };
+    let plan = Plan::default();
+    let mut resolving =
+        Resolving { state, who, plan, named: BTreeMap::new(), coming: coming(transaction) };
     for operation in &transaction.operations {
         resolving.operation(operation)?;
     }
@@ -75,6 +77,18 @@ struct Resolving<'a> {
     plan: Plan,
     /// What operations have named so far, and whether a put gives it another name.
     named: BTreeMap<Key, Naming>,
+    /// Tenants that the transaction puts.
+    coming: BTreeSet<String>,
+}
+
+/// The tenants that a transaction puts.
+fn coming(transaction: &Transaction) -> BTreeSet<String> {
+    let key = |operation: &Operation| match operation {
+        Operation::Put { document, .. } => head(&document.root),
+        Operation::Delete { .. } => None,
+    };
+    let keys = transaction.operations.iter().filter_map(key);
+    keys.filter(|key| key.kind == Kind::Tenant).map(|key| key.name).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,6 +119,7 @@ impl Resolving<'_> {
             return Ok(());
         };
         self.permit(&key)?;
+        self.permit_parent(&key, &document.root)?;
         self.name(&key, Naming::Put)?;
         let before = match rename_from.filter(|old| *old != key.name) {
             Some(old) => Some(self.renamed(document, &key, old)?),
@@ -119,7 +134,6 @@ impl Resolving<'_> {
     fn renamed(&mut self, document: &Document, key: &Key, old: &str) -> Result<Entry, Refusal> {
         let old = Key { name: old.to_owned(), ..key.clone() };
         is_no_root(&old, "renamed")?;
-        self.permit(&old)?;
         let problem = |code, message| {
             Refusal::Invalid(vec![Problem {
                 code,
@@ -131,10 +145,13 @@ impl Resolving<'_> {
             }])
         };
         let (kind, tenant) = (key.kind, &key.tenant);
-        let before = self.state.get(&old).ok_or_else(|| {
+        let scope = &self.who.scope;
+        let before = self.state.get(&old).filter(|_| scope.sees(&self.state.set, &old));
+        let before = before.ok_or_else(|| {
             let text = format!("{kind} \"{}\" of tenant \"{tenant}\" does not exist", old.name);
             problem("E201", text)
         })?;
+        self.permit(&old)?;
         if self.state.get(key).is_some() {
             let name = &key.name;
             let text = format!("{kind} \"{name}\" already exists in tenant \"{tenant}\"");
@@ -201,6 +218,22 @@ impl Resolving<'_> {
         let below = !matches!(key.kind, Kind::Tenant) || self.state.set.get(key).is_some();
         // a tenant to come is judged by its parent, when its document has been read
         if !below || scope.changes(&self.state.set, key) {
+            return Ok(());
+        }
+        Err(outside())
+    }
+
+    /// The parent of a tenant is one that the scope sees or one to come: whether another exists
+    /// is not told.
+    fn permit_parent(&self, key: &Key, root: &Node) -> Result<(), Refusal> {
+        let scope = &self.who.scope;
+        if key.kind != Kind::Tenant || scope.is_all() {
+            return Ok(());
+        }
+        let parent = root.get("spec").and_then(|spec| spec.get("parent"));
+        let parent = parent.and_then(Node::as_text).unwrap_or(ENVIRONMENT);
+        let set = &self.state.set;
+        if scope.sees(set, &tenant_key(parent)) || self.coming.contains(parent) {
             return Ok(());
         }
         Err(outside())

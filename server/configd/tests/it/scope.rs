@@ -166,3 +166,28 @@ fn what_it_hears_of_a_change_is_its_part() {
     let key = Key { kind: Kind::Tenant, tenant: "Environment".to_owned(), name: "sub".to_owned() };
     assert!(!scope.sees(&house.books().now().set, &key), "it is no more");
 }
+
+#[test]
+fn what_it_does_not_see_and_what_does_not_exist_are_refused_alike() {
+    let house = platform();
+    let refused = |transaction| house.transact_as(transaction, &acme()).unwrap_err();
+    for (there, nowhere) in [
+        (puts(&below("rival", "mine")), puts(&below("rival9", "mine"))),
+        (puts(&below("rival", "sub")), puts(&below("rival9", "sub"))),
+        (puts(&profile("rival", "x")), puts(&profile("rival9", "x"))),
+        (renamed("rival"), renamed("rival9")),
+    ] {
+        let (there, nowhere) = (refused(there), refused(nowhere));
+        assert_eq!(there.entry(), nowhere.entry());
+        assert_eq!(there.to_string().replace("rival", "rival9"), nowhere.to_string());
+    }
+    // a parent that comes with its child is none of others
+    let both = documents_of(&[below("sub", "one"), below("one", "two")]);
+    house.transact_as(puts(&both), &acme()).unwrap();
+}
+
+fn renamed(from: &str) -> Transaction {
+    let document = crate::house::documents(&below("acme", "mine")).remove(0);
+    let rename_from = Some(from.to_owned());
+    only(Operation::Put { document, when: When::Always, rename_from })
+}
