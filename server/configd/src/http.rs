@@ -19,6 +19,7 @@ mod metrics;
 mod objects;
 mod openapi;
 mod packed;
+mod path;
 mod probes;
 mod problem;
 mod query;

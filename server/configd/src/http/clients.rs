@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use model::config::limits::MAX_NAME;
@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::access::Asked;
 use super::body::{self, Form};
+use super::path::Path;
 use super::query::{Query, malformed};
 use super::{Shared, limits};
 use crate::refusal::Refusal;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use model::config::Kind;
@@ -10,6 +10,7 @@ use model::id::Revision;
 use serde_json::{Value as Json, json};
 
 use super::access::Asked;
+use super::path::Path;
 use super::query::{self, Query, malformed};
 use super::transactions::{count, message, told};
 use super::{Shared, limits};

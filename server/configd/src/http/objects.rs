@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 use super::access::Asked;
 use super::answer::{self, tagged};
 use super::body::{self, Form};
+use super::path::Path;
 use super::query::{Query, malformed, revision};
 use super::transactions::{self, told};
 use super::{Shared, glob, limits};

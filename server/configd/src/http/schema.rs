@@ -1,6 +1,5 @@
 //! `/v1/schema`: what an object may say, as JSON Schema 2020-12.
 
-use axum::extract::Path;
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +7,7 @@ use model::config::{Kind, schema};
 use serde_json::{Map, Value as Json};
 
 use super::access::Asked;
+use super::path::Path;
 use super::query::Query;
 use crate::refusal::Refusal;
 

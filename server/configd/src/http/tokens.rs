@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use config::settings::Access;
@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::access::Asked;
 use super::body::{self, Form};
+use super::path::Path;
 use super::query::{Query, malformed};
 use super::{Shared, limits};
 use crate::books::{NewToken, Token, role_word};

@@ -124,3 +124,12 @@ fn the_first_admin_may_be_handed_over_in_a_file() {
     house.use_token(&token);
     assert_eq!(house.get("/v1/tokens").status, 200);
 }
+
+#[test]
+fn a_path_that_is_no_text_is_malformed() {
+    let house = House::open();
+    for path in ["/v1/objects/Tenant/%ff", "/v1/schema/%c3%28", "/v1/revisions/%ff"] {
+        let answer = house.get(path);
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "malformed"), "{path}");
+    }
+}
