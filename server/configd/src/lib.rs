@@ -92,7 +92,7 @@ impl ConfigServer {
         let http = runtime.spawn(http::serve(listener, http, tls));
         let now = clock.now().wall;
         let revision = books.now().revision.to_string();
-        health.set(now, "objects", true, &format!("revision {revision}"));
+        health.set(now, "objects", true, "in memory");
         health.set(now, "store", true, "open");
         let (listen, tls) = (address.to_string(), certificates.is_some().to_string());
         let fields = [
