@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::header::{AUTHORIZATION, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -137,6 +138,10 @@ pub(super) async fn authenticate(
             None => Err(stranger(shared, address, &who("-", None, Access::None, Scope::default()))),
         };
     }
+    if is_foreign(headers) {
+        let text = "a page of another origin has to show a token";
+        return Err(Refusal::Forbidden(text.to_owned()));
+    }
     if let Some((name, role)) = certified(shared, source) {
         return Ok(who(&name, None, role, Scope::default()));
     }
@@ -163,6 +168,21 @@ fn stranger(shared: &Shared, address: IpAddr, who: &Who) -> Refusal {
             Refusal::TooManyRequests { retry_after }
         }
     }
+}
+
+/// Whether a browser asks for a page that is not of this port. What it knows without asking its
+/// user, an address or a certificate, is nothing that such a page may use. A name may be anybody's
+/// (DNS rebinding), so only `localhost` and addresses are our own.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let Some(origin) = text(ORIGIN) else { return false };
+    let own = origin.split_once("://").map(|(_, authority)| authority);
+    let host = own.and_then(|own| own.parse::<Authority>().ok());
+    let is_local = host.as_ref().is_some_and(|host| {
+        let host = host.host();
+        host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+    });
+    !is_local || own != text(HOST)
 }
 
 /// What the certificate of a client allows: the most that one of its names does.

@@ -133,3 +133,26 @@ fn a_path_that_is_no_text_is_malformed() {
         assert_eq!((answer.status, answer.problem().as_str()), (400, "malformed"), "{path}");
     }
 }
+
+#[test]
+fn a_page_of_another_origin_is_nobody() {
+    let house = House::open();
+    let address = house.address().to_string();
+    let ask = |host: &str, origin: &str| {
+        let asked = house.ask("PUT", "/v1/objects/Tenant/a").json(&json!({ "spec": {} }));
+        asked.header("Host", host).header("Origin", origin)
+    };
+    for (host, origin) in [
+        (&*address, "http://evil.example"),
+        (&*address, "null"),
+        ("evil.example:80", "http://evil.example:80"),
+        ("127.0.0.1:1", "http://127.0.0.1:2"),
+    ] {
+        let answer = ask(host, origin).send();
+        assert_eq!((answer.status, answer.problem().as_str()), (403, "forbidden"), "{origin}");
+    }
+    assert_eq!(ask(&address, &format!("http://{address}")).send().status, 201);
+    let bearer = format!("Bearer {}", house.admin());
+    let shown = ask(&address, "http://console.example").header("Authorization", &bearer);
+    assert_eq!(shown.send().status, 200, "who shows a token is somebody");
+}
