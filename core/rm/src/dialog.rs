@@ -11,7 +11,7 @@ pub(crate) mod relay;
 pub(crate) mod route;
 mod update;
 
-use model::time::Now;
+use model::time::{Millis, Now};
 use sip::endpoint::{ClientId, ServerId};
 use sip::header::Name;
 use sip::locate::Target;
@@ -46,6 +46,8 @@ pub(crate) struct Relay {
     /// Where it was placed, when it is outside dialogs.
     placed: Option<Placed>,
     kind: Kind,
+    /// When it came.
+    came: Millis,
     /// Its leg, if there is one: it may end meanwhile.
     leg: Option<(Guid, LegId)>,
     side: Side,
@@ -122,6 +124,7 @@ impl Relay {
             request: bytes,
             placed: Some(placed),
             kind: Kind::Other,
+            came: request.now.wall,
             leg: None,
             side: Side::Caller,
             owed: None,
@@ -191,6 +194,7 @@ impl Proxy {
             request: self.buffers.keep(request.message.raw()),
             placed: None,
             kind,
+            came: request.now.wall,
             leg,
             side: located.side,
             owed: timer.owed(),

@@ -161,7 +161,7 @@ impl Proxy {
         let by = relay.side;
         let leg = self.table.leg_mut(key)?;
         if leg.state < State::Up {
-            leg.bye = Some(Bye { at: now.wall, by });
+            leg.bye = Some(Bye { at: relay.came, by });
             // the dialog that is over: a 2xx may make another one
             let request = sip::parse::parse(&relay.request, &self.limits).ok()?;
             let callee = if by == Side::Caller { request.to() } else { request.from() };
@@ -169,17 +169,20 @@ impl Proxy {
             leg.texts.set(&over, &mut self.buffers);
             return None;
         }
-        let bye = leg.bye.unwrap_or(Bye { at: now.wall, by });
+        let bye = leg.bye.unwrap_or(Bye { at: relay.came, by });
         let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
-        let end = End { state, word: "normal", status: None, ended: bye.at, urgent: true };
+        // a BYE may have come before the 2xx, and be answered behind it
+        let ended = leg.answered.map_or(bye.at, |answered| bye.at.max(answered));
+        let end = End { state, word: "normal", status: None, ended, urgent: true };
         self.end_leg(now, key, end, None)
     }
 
-    /// A leg is up by a 2xx that its BYE has overtaken, and that BYE was answered: it is over.
+    /// A leg is up by a 2xx that its BYE has overtaken, and that BYE was answered: it is over since
+    /// that came.
     pub(crate) fn end_what_was_hung_up(&mut self, now: Now, key: usize, bye: Bye) {
         let Some(leg) = self.table.leg(key) else { return };
         let state = if leg.referred { EndState::Transferred } else { ended_by(leg.kind, bye.by) };
-        let end = End { state, word: "normal", status: None, ended: now.wall, urgent: false };
+        let end = End { state, word: "normal", status: None, ended: bye.at, urgent: false };
         self.end_leg(now, key, end, None);
     }
 

@@ -159,7 +159,8 @@ impl Proxy {
         if let Some(leg) = self.table.leg_mut(leg_key) {
             hung_up = leg.bye.take().filter(|_| leg.texts.get(Text::ToTag) == to_tag);
             leg.state = State::Up;
-            leg.answered = Some(now.wall);
+            // no call lasts beyond its BYE, and none ends before it is answered
+            leg.answered = Some(hung_up.map_or(now.wall, |bye| bye.at.min(now.wall)));
             leg.last_heard = now.wall;
             leg.sip_status = Some(status);
             leg.session_timer = timer;

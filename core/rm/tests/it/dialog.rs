@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::world::{CALLER, Dialog, MCP1, World, all, header, invite, objects, reply, settings};
 
 #[test]
@@ -609,11 +611,14 @@ fn a_bye_that_is_answered_before_the_2xx_ends_the_call_that_it_meant() {
         assert!(world.take(CALLER).starts_with("SIP/2.0 180 "));
         let mut callee = Dialog::of_callee(&asked, "t", "<sip:mcp@10.0.0.11:5070>");
         world.udp(MCP1, &callee.request("BYE", MCP1, "early"));
+        let over = world.now.wall.to_string();
         let passed = world.take(CALLER);
+        world.run(Duration::from_millis(300));
         world.udp(CALLER, &reply(&passed, code, "", ""));
         let answer = world.take(MCP1);
         assert!(answer.starts_with(&format!("SIP/2.0 {code} ")), "{answer}");
         assert_eq!(world.proxy.status().legs, 1, "the INVITE has its own end");
+        world.run(Duration::from_secs(2));
         world.udp(MCP1, &reply(&asked, 200, tag, contact));
         let answer = world.take(CALLER);
         assert!(answer.starts_with("SIP/2.0 200 "));
@@ -622,7 +627,9 @@ fn a_bye_that_is_answered_before_the_2xx_ends_the_call_that_it_meant() {
         if expected == 0 {
             let end = world.ends()[0];
             assert_eq!((&end["reason"], &end["end_state"]), (&"normal".into(), &"APP_END".into()));
-            assert!(end["answered_at"].as_str() <= end["ended_at"].as_str());
+            // since its BYE, which no call outlasts
+            assert_eq!((&end["answered_at"], &end["ended_at"]), (&json!(over), &json!(over)));
+            assert_eq!(world.phase("start")[0]["answered_at"], over);
             assert_eq!(world.proxy.resources()[0].used, 0);
             // the caller, who has a 2xx now, says what it wants of it, and nothing comes to life
             let mut caller = Dialog::of_caller(&answer);
@@ -650,12 +657,16 @@ fn a_bye_that_overtakes_the_2xx_ends_the_call() {
     world.udp(MCP1, &callee.request("BYE", MCP1, "early"));
     let passed = world.take(CALLER);
     assert!(passed.starts_with("BYE "), "{passed}");
+    world.run(Duration::from_millis(100));
+    let answered = world.now.wall.to_string();
     world.udp(MCP1, &reply(&asked, 200, "t", contact));
     assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
     assert_eq!(world.proxy.status().legs, 1);
+    world.run(Duration::from_millis(300));
     world.udp(CALLER, &reply(&passed, 200, "", ""));
     assert_eq!(world.proxy.status().legs, 0);
     let end = world.ends()[0];
     assert_eq!((&end["reason"], &end["end_state"]), (&"normal".into(), &"APP_END".into()));
+    assert_eq!((&end["answered_at"], &end["ended_at"]), (&json!(answered), &json!(answered)));
     assert_eq!(world.proxy.resources()[0].used, 0);
 }
