@@ -24,15 +24,13 @@ use crate::proxy::{ClientUse, Proxy};
 use crate::session::end::End;
 use crate::session::{Side, State};
 use crate::timer::Timer;
-use notify::{Notice, Telling};
+use notify::{Notice, Tell};
 
 /// Why calls of a resource are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     /// It is dead.
     Death,
-    /// It is dead, and its calls are only told of.
-    Tell,
     /// The deadline of its drain.
     Deadline,
 }
@@ -49,26 +47,27 @@ struct Release {
 /// All that is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
-    /// The oldest first.
+    /// Whose calls are ended, the oldest first.
     queue: VecDeque<Release>,
-    /// The next step, not before.
+    /// The next step of those, not before.
     next: Duration,
-    /// What the first of them has to tell so far.
-    telling: Vec<Telling>,
+    /// Whose calls are told of, which waits for no ends.
+    tells: VecDeque<Tell>,
     notices: Slab<Notice>,
 }
 
 impl Proxy {
-    /// A resource has died or has come back: its calls are released if it stays dead.
+    /// What is known of a resource's health has changed, or was confirmed: its calls are released
+    /// if it stays dead.
     pub(crate) fn on_health(&mut self, now: Now, key: usize, change: Change) {
-        match change {
-            Change::Dead => {
-                let Some(member) = self.pool.get_mut(key) else { return };
-                member.since = now.wall;
-                self.timers.set(now.mono + member.release_after, Timer::Release(key));
-            }
-            Change::Healthy => self.timers.take_back(Timer::Release(key)),
-            Change::None | Change::Draining | Change::Quarantined => {}
+        let Some(member) = self.pool.get_mut(key) else { return };
+        if change == Change::Dead {
+            member.since = now.wall;
+            self.timers.set(now.mono + member.release_after, Timer::Release(key));
+        } else if member.health != Health::Dead {
+            self.timers.take_back(Timer::Release(key));
+            self.keep(key, Why::Death);
+            self.tell_no_more(key);
         }
     }
 
@@ -96,7 +95,7 @@ impl Proxy {
         self.log(log::CALLS_LOST, None, fields);
         match on_dead {
             OnDead::Bye => self.begin_release(now, key, Why::Death),
-            OnDead::Notify => self.begin_release(now, key, Why::Tell),
+            OnDead::Notify => self.begin_tell(now, key),
             OnDead::None => {}
         }
     }
@@ -116,15 +115,19 @@ impl Proxy {
     /// An operator wants the resource again.
     pub(crate) fn keep_calls(&mut self, key: usize) {
         self.timers.take_back(Timer::Deadline(key));
-        let mut all = std::mem::take(&mut self.releases.queue);
-        all.retain(|one| {
-            let kept = one.member != key || one.why != Why::Deadline;
-            if !kept && let Some(member) = self.pool.get_mut(key) {
+        self.keep(key, Why::Deadline);
+    }
+
+    /// The calls of a resource that are not ended yet for this reason go on.
+    fn keep(&mut self, key: usize, why: Why) {
+        let pool = &mut self.pool;
+        self.releases.queue.retain(|one| {
+            let ends = one.member != key || one.why != why;
+            if !ends && let Some(member) = pool.get_mut(key) {
                 member.end_walk(one.walk);
             }
-            kept
+            ends
         });
-        self.releases.queue = all;
     }
 
     /// A resource is gone, with everything that was planned for it.
@@ -132,6 +135,7 @@ impl Proxy {
         self.timers.take_back(Timer::Release(key));
         self.timers.take_back(Timer::Deadline(key));
         self.releases.queue.retain(|one| one.member != key);
+        self.tell_no_more(key);
     }
 
     fn begin_release(&mut self, now: Now, key: usize, why: Why) {
@@ -154,19 +158,13 @@ impl Proxy {
             let Some(Release { member, why, walk }) = self.releases.queue.front().copied() else {
                 return looks;
             };
-            let next = self.pool.get_mut(member).and_then(|one| one.walk_on(walk));
-            let leg = match next {
-                Some(Occupant::Leg(leg)) => leg,
-                Some(Occupant::Watch(_)) => continue,
-                None => {
-                    self.end_release(now);
-                    continue;
-                }
-            };
-            if why == Why::Tell {
-                self.tell_lost(now, member, leg);
-            } else if self.release_leg(now, leg, why) {
-                ended += 1;
+            let one = self.pool.get_mut(member);
+            // a new configuration may have said that it lives
+            let one = one.filter(|one| why != Why::Death || one.health == Health::Dead);
+            match one.and_then(|one| one.walk_on(walk)) {
+                Some(Occupant::Leg(leg)) => ended += u32::from(self.release_leg(now, leg, why)),
+                Some(Occupant::Watch(_)) => {}
+                None => self.end_release(),
             }
         }
         self.releases.next = now.mono + RELEASE_STEP * ended.max(1);
@@ -174,15 +172,12 @@ impl Proxy {
         looks
     }
 
-    /// All calls of the first one were looked at.
-    fn end_release(&mut self, now: Now) {
-        let Some(Release { member: key, walk, .. }) = self.releases.queue.pop_front() else {
-            return;
-        };
-        if let Some(member) = self.pool.get_mut(key) {
+    /// All calls of the first one were looked at, or they are kept.
+    fn end_release(&mut self) {
+        let Some(Release { member, walk, .. }) = self.releases.queue.pop_front() else { return };
+        if let Some(member) = self.pool.get_mut(member) {
             member.end_walk(walk);
         }
-        self.tell_rest(now, key);
     }
 
     /// Ends one leg; false: it ends by itself.
@@ -195,8 +190,8 @@ impl Proxy {
                 true
             }
             // its try ends by the answer that does not come
-            (Why::Death | Why::Tell, State::Trying | State::Early) => false,
-            (Why::Death | Why::Tell, State::Up) => {
+            (Why::Death, State::Trying | State::Early) => false,
+            (Why::Death, State::Up) => {
                 *self.counters.calls_cut.entry("death").or_default() += 1;
                 let word = "resource-dead";
                 if let Some((bye, flow)) = self.bye(now, key, Side::Caller, (503, word)) {

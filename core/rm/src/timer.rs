@@ -44,6 +44,8 @@ pub(crate) enum Timer {
     Returns,
     /// A name that media servers are found by is asked for.
     Discovery,
+    /// The next calls of dead resources that are told of.
+    Tells,
 }
 
 impl Timer {
@@ -67,6 +69,7 @@ impl Timer {
             Self::Update(key) => (14, key),
             Self::Returns => (15, 0),
             Self::Discovery => (16, 0),
+            Self::Tells => (17, 0),
         };
         kind << 32 | key as u64
     }
@@ -91,6 +94,7 @@ impl Timer {
             14 => Self::Update(key),
             15 => Self::Returns,
             16 => Self::Discovery,
+            17 => Self::Tells,
             _ => return None,
         })
     }
@@ -106,7 +110,7 @@ impl Timer {
             Self::Tombstones => "tombstones",
             Self::Name(_) => "name",
             Self::Linger => "session-linger",
-            Self::Release(_) | Self::Releases => "release",
+            Self::Release(_) | Self::Releases | Self::Tells => "release",
             Self::Deadline(_) => "deadline",
             Self::Minute => "minute",
             Self::Update(_) => "update",

@@ -75,17 +75,8 @@ impl Member {
     /// A probe has ended.
     pub(crate) fn probed(&mut self, result: Probed) -> Change {
         match result {
-            Probed::Answer { code: 503, retry_after: true } => {
-                if self.word(Selfsaid::Draining) {
-                    Change::Draining
-                } else {
-                    Change::None
-                }
-            }
-            Probed::Answer { code: 480 | 486, .. } => {
-                self.word(Selfsaid::Full(None));
-                Change::None
-            }
+            Probed::Answer { code: 503, retry_after: true } => self.word(Selfsaid::Draining),
+            Probed::Answer { code: 480 | 486, .. } => self.word(Selfsaid::Full(None)),
             Probed::Answer { code, .. } if self.monitor.alive_codes.contains(code) => self.lives(),
             Probed::Answer { code, .. } => self.missed(format_args!("probe answered {code}")),
             Probed::Timeout => self.missed("probe timed out"),
@@ -93,11 +84,16 @@ impl Member {
         }
     }
 
-    /// It lives, and says this; true if it said something else before.
-    fn word(&mut self, said: Selfsaid) -> bool {
+    /// It lives, and says this. Who was dead is healthy again, whatever it says.
+    fn word(&mut self, said: Selfsaid) -> Change {
         self.misses = 0;
-        self.health = Health::Healthy;
-        core::mem::replace(&mut self.said, said) != said
+        let health = core::mem::replace(&mut self.health, Health::Healthy);
+        let before = core::mem::replace(&mut self.said, said);
+        match (health, said) {
+            (Health::Dead, _) => Change::Healthy,
+            (_, Selfsaid::Draining) if before != said => Change::Draining,
+            _ => Change::None,
+        }
     }
 
     fn lives(&mut self) -> Change {

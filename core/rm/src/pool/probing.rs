@@ -9,7 +9,7 @@ use sip::locate::Target;
 use sip::message::Message;
 use sip::transport::Flow;
 
-use super::health::{Change, Health, Probed};
+use super::health::{Change, Health, Probed, Selfsaid};
 use super::{Member, monitor};
 use crate::alarm;
 use crate::forward::branch::Branch;
@@ -143,6 +143,7 @@ impl Proxy {
             self.clients.remove(&client);
         }
         member.forget_health();
+        self.on_health(now, key, Change::None);
         self.probe_soon(now, key);
     }
 
@@ -171,6 +172,10 @@ impl Proxy {
         if let Some(until) = member.quarantined_until(now.mono) {
             let left = until.saturating_sub(now.mono);
             fields.push(("for_ms", left.as_millis().to_string()));
+        }
+        if change == Change::Healthy && member.said == Selfsaid::Draining {
+            self.log(id, None, fields.clone());
+            return self.log(log::DRAINING, None, fields);
         }
         self.log(id, None, fields);
     }

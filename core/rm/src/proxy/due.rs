@@ -54,6 +54,7 @@ impl Proxy {
             Timer::Held => return self.answer_held(now),
             Timer::Returns => return self.on_returns(now),
             Timer::Releases => return self.on_release_step(now),
+            Timer::Tells => return self.on_tell_step(now),
             Timer::Linger => return self.forget_lingering(now),
             Timer::Tombstones => return self.forget_tombstones(now),
             Timer::Probe(key) => self.probe(now, key),

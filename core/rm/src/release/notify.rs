@@ -14,17 +14,29 @@ use sip::locate::Target;
 use sip::transport::{Flow, Transport};
 
 use crate::forward::branch::Branch;
-use crate::limits::{MTU_RESERVE, NOTIFY_BYTES, NOTIFY_CALLS, UDP_MOST};
+use crate::limits::{MTU_RESERVE, NOTIFY_BYTES, NOTIFY_CALLS, RELEASE_LOOKS, UDP_MOST};
+use crate::pool::health::Health;
+use crate::pool::{Occupant, Walk};
 use crate::proxy::{ClientUse, Proxy};
 use crate::session::{State, Text};
 use crate::settings::{Match, Peer};
+use crate::timer::Timer;
 
 /// Bytes of a call in the body besides its texts.
 const AROUND: usize = 48;
 
+/// The calls of one dead resource that are still to be looked at, and what was found so far.
+#[derive(Debug)]
+pub(super) struct Tell {
+    /// Key of the resource.
+    member: usize,
+    walk: Walk,
+    found: Vec<Telling>,
+}
+
 /// The calls of one peer that were lost, as far as they are to be told.
 #[derive(Debug)]
-pub(super) struct Telling {
+struct Telling {
     /// Its number in the settings.
     peer: usize,
     /// Where one of the calls came from, and how.
@@ -50,9 +62,69 @@ pub(crate) struct Notice {
 }
 
 impl Proxy {
+    /// A resource is dead, and its calls are to be told of.
+    pub(super) fn begin_tell(&mut self, now: Now, key: usize) {
+        if self.releases.tells.iter().any(|one| one.member == key) {
+            return;
+        }
+        let Some(member) = self.pool.get_mut(key) else { return };
+        let tell = Tell { member: key, walk: member.begin_walk(), found: Vec::new() };
+        self.releases.tells.push_back(tell);
+        self.timers.set(now.mono, Timer::Tells);
+    }
+
+    /// A resource is not dead, or is gone: its calls are not lost with it.
+    pub(super) fn tell_no_more(&mut self, key: usize) {
+        let pool = &mut self.pool;
+        self.releases.tells.retain(|one| {
+            if one.member == key
+                && let Some(member) = pool.get_mut(key)
+            {
+                member.end_walk(one.walk);
+            }
+            one.member != key
+        });
+    }
+
+    /// Some more of the calls that are to be told of. How many it has looked at.
+    pub(crate) fn on_tell_step(&mut self, now: Now) -> usize {
+        let mut looks = 0;
+        while looks < RELEASE_LOOKS
+            && let Some(mut tell) = self.releases.tells.pop_front()
+        {
+            looks += 1;
+            let member = self.pool.get_mut(tell.member);
+            // a new configuration may have said that it lives
+            let member = member.filter(|one| one.health == Health::Dead);
+            match member.and_then(|one| one.walk_on(tell.walk)) {
+                Some(Occupant::Leg(leg)) => {
+                    self.tell_lost(now, &mut tell, leg);
+                    self.releases.tells.push_front(tell);
+                }
+                Some(Occupant::Watch(_)) => self.releases.tells.push_front(tell),
+                None => self.end_tell(now, tell),
+            }
+        }
+        if !self.releases.tells.is_empty() {
+            self.timers.set(now.mono, Timer::Tells);
+        }
+        looks
+    }
+
+    /// All calls of a resource were looked at: what is left leaves.
+    fn end_tell(&mut self, now: Now, Tell { member: key, walk, found }: Tell) {
+        let Some(member) = self.pool.get_mut(key) else { return };
+        member.end_walk(walk);
+        if member.health == Health::Dead {
+            for telling in found {
+                self.tell(now, key, &telling);
+            }
+        }
+    }
+
     /// A call of a dead resource: told to its peer, if that wants to know. What is enough for one
     /// NOTIFY leaves.
-    pub(super) fn tell_lost(&mut self, now: Now, member: usize, key: usize) {
+    fn tell_lost(&mut self, now: Now, tell: &mut Tell, key: usize) {
         let Some((session, leg)) = self.table.both(key) else { return };
         let source = leg.texts.get(Text::SourceName);
         let wants = |peer: &Peer| peer.notify_failures && peer.name == source;
@@ -66,7 +138,7 @@ impl Proxy {
         let transport = leg.caller_transport;
         let source = leg.texts.get(Text::SourceAddress).parse().ok();
         let source = source.map(|remote| Target { transport, remote });
-        let all = &mut self.releases.telling;
+        let all = &mut tell.found;
         let at = all.iter().position(|one| one.peer == peer).unwrap_or_else(|| {
             all.push(Telling { peer, source: None, calls: Vec::new(), bytes: 0 });
             all.len() - 1
@@ -77,14 +149,7 @@ impl Proxy {
         own.calls.push(lost);
         if own.calls.len() >= NOTIFY_CALLS || own.bytes >= NOTIFY_BYTES {
             let full = all.remove(at);
-            self.tell(now, member, &full);
-        }
-    }
-
-    /// All calls of a resource are looked at: what is left leaves.
-    pub(super) fn tell_rest(&mut self, now: Now, member: usize) {
-        for telling in std::mem::take(&mut self.releases.telling) {
-            self.tell(now, member, &telling);
+            self.tell(now, tell.member, &full);
         }
     }
 

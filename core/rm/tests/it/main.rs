@@ -45,6 +45,7 @@ mod overload;
 mod pools;
 mod rates;
 mod refuse;
+mod releases;
 mod restore;
 mod scenes;
 mod scenarios;

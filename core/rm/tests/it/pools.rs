@@ -13,7 +13,7 @@ use crate::world::{
 };
 
 /// `mcp-1` … at 10.0.0.11:5070 …, so many.
-fn servers(count: u16, edit: impl Fn(&mut Value)) -> Value {
+pub(crate) fn servers(count: u16, edit: impl Fn(&mut Value)) -> Value {
     let mut documents = objects();
     let list: Vec<Value> = (1..=count)
         .map(|no| {
@@ -33,7 +33,7 @@ fn at(no: u16) -> String {
     format!("10.0.0.{}:5070", 10 + no)
 }
 
-fn world(documents: &Value, count: u16) -> World {
+pub(crate) fn world(documents: &Value, count: u16) -> World {
     let mut world = World::cold(documents, settings());
     world.alive = (1..=count).map(|no| address(&at(no))).collect();
     world.ready();
@@ -57,7 +57,7 @@ fn short(world: &mut World, number: &str, name: &str) -> u16 {
 }
 
 /// The same, and it stays.
-fn held(world: &mut World, number: &str, name: &str) -> u16 {
+pub(crate) fn held(world: &mut World, number: &str, name: &str) -> u16 {
     let (no, text) = call(world, number, name);
     let contact = format!("Contact: <sip:mcp@{}>\r\n", at(no));
     world.udp(&at(no), &reply(&text, 200, "t", &contact));
@@ -282,7 +282,7 @@ fn fifty(on_dead: &str) -> World {
 }
 
 /// Runs until mcp-1 is dead.
-fn until_dead(world: &mut World) {
+pub(crate) fn until_dead(world: &mut World) {
     for _ in 0..120 {
         if world.proxy.resources()[0].state == "dead" {
             return;

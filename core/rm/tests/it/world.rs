@@ -56,7 +56,7 @@ pub(crate) struct World {
     /// Where probes went.
     pub(crate) probed: Vec<Flow>,
     pub(crate) alive: Vec<SocketAddr>,
-    /// What they answer.
+    /// What they answer; 503 with Retry-After.
     pub(crate) alive_code: u16,
     pub(crate) disk: bool,
     /// Number of the latest record.
@@ -300,7 +300,8 @@ impl World {
         self.wire.retain(|sent| !sent.text.starts_with("OPTIONS "));
         self.probed.extend(probes.iter().map(|probe| probe.flow));
         for probe in probes.iter().filter(|probe| self.alive.contains(&probe.flow.remote)) {
-            let answer = reply(&probe.text, self.alive_code, "mcp", "");
+            let later = if self.alive_code == 503 { "Retry-After: 5\r\n" } else { "" };
+            let answer = reply(&probe.text, self.alive_code, "mcp", later);
             let flow = probe.flow;
             let bytes = answer.as_bytes();
             self.proxy.handle_input(self.now, Input::Packet { flow, bytes, age: Duration::ZERO });

@@ -53,10 +53,25 @@ fn its_own_word_holds_until_the_next_probe() {
     assert_eq!(one.probed(Probed::Answer { code: 503, retry_after: true }), Change::Draining);
     assert_eq!(one.shown(T0), Shown::Draining);
     assert_eq!(one.probed(Probed::Answer { code: 503, retry_after: true }), Change::None);
-    one.probed(answer(486));
+    assert_eq!(one.probed(answer(486)), Change::None);
     assert_eq!((one.shown(T0), one.health), (Shown::Full, Health::Healthy));
     one.probed(answer(200));
     assert_eq!(one.shown(T0), Shown::Healthy);
+}
+
+/// Whatever it says of itself: the next word is no change of that.
+#[test]
+fn one_that_was_dead_and_says_something_is_healthy_again() {
+    let drains = Probed::Answer { code: 503, retry_after: true };
+    for (word, shown) in [(answer(480), Shown::Full), (drains, Shown::Draining)] {
+        let mut one = member();
+        one.probed(word);
+        one.probed(Probed::Timeout);
+        assert_eq!(one.probed(Probed::Timeout), Change::Dead);
+        assert_eq!(one.probed(word), Change::Healthy, "{word:?}");
+        assert_eq!(one.shown(T0), shown);
+        assert_eq!(one.probed(word), Change::None, "{word:?}");
+    }
 }
 
 #[test]
