@@ -18,6 +18,7 @@ mod connect;
 mod driver;
 mod file;
 mod limits;
+mod look;
 mod machine;
 mod report;
 pub mod sse;

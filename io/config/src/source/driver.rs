@@ -3,13 +3,14 @@
 //! It asks over HTTP, has every revision validated here again, hands what is valid to the daemon
 //! and keeps it on disk. It must not decide what comes next.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::config::{Changed, Set};
 use model::id::Revision;
 use model::schema::Problem;
-use reqwest::header::{ACCEPT, HeaderValue, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -17,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::cache::Cache;
 use super::connect::{Connector, chain};
 use super::limits::{EVENT, KEEP_IDLE, KEEP_MOST, LINE, SILENCE, SNAPSHOT};
+use super::look;
 use super::machine::{Action, Event, Input, Machine};
 use super::report::{self, Rejected, Report};
 use super::sse::{Message, Parser};
@@ -122,8 +124,6 @@ impl Driver {
             Some(Action::Watch { server, since }) => {
                 self.server = server;
                 self.listen(server, since).await;
-                self.daemon.hear(News::Away);
-                self.report.send_modify(|report| report.server = None);
             }
             None => sleep(self.wait(now)).await,
         }
@@ -151,7 +151,12 @@ impl Driver {
                 Event::Connected { server } => {
                     self.error.clear();
                     let shown = self.connector.shown(server);
+                    self.report.send_modify(|report| report.server = Some(server));
                     self.daemon.hear(News::Connected { server: &shown });
+                }
+                Event::Away => {
+                    self.report.send_modify(|report| report.server = None);
+                    self.daemon.hear(News::Away);
                 }
                 Event::Lost { age } => {
                     let (server, error) = (self.connector.shown(self.server), &self.error);
@@ -263,12 +268,22 @@ impl Driver {
             Ok(response) => response,
             Err(input) => return self.hand(input),
         };
-        self.report.send_modify(|report| report.server = Some(server));
         self.hand(Input::Open);
+        let mut look = pin!(self.look(server));
         let (mut parser, mut messages) = (Parser::new(EVENT), Vec::new());
         while self.machine.listens() {
             let wait = self.wait(self.now());
-            match timeout(wait, response.chunk()).await {
+            let told = tokio::select! {
+                told = timeout(wait, response.chunk()) => told,
+                found = &mut look => {
+                    if let Some((server, revision)) = found {
+                        self.hand(Input::Earlier { server, revision });
+                    }
+                    look.set(self.look(server));
+                    continue;
+                }
+            };
+            match told {
                 Ok(Ok(Some(chunk))) => {
                     self.daemon.hear(News::Contact);
                     let fed = parser.feed(&chunk, &mut messages);
@@ -300,6 +315,11 @@ impl Driver {
         }
     }
 
+    /// Looks at the servers before the one that is listened to.
+    fn look(&self, server: usize) -> impl Future<Output = Option<(usize, Revision)>> + use<> {
+        look::earlier(self.connector.clone(), server, self.machine.newest())
+    }
+
     async fn open(&mut self, server: usize, since: Revision) -> Result<Response, Input> {
         let server = self.connector.server(server).map_err(|why| self.failed(why))?;
         let mut url = server.url(&["v1", "watch"]);
@@ -307,7 +327,8 @@ impl Driver {
         let stream = HeaderValue::from_static("text/event-stream");
         let response = self.ask(server.client.get(url).header(ACCEPT, stream)).await?;
         match response.status() {
-            StatusCode::OK => Ok(response),
+            StatusCode::OK if is_stream(&response) => Ok(response),
+            StatusCode::OK => Err(self.failed("the answer is no text/event-stream")),
             StatusCode::GONE => Err(Input::Gone),
             StatusCode::PRECONDITION_FAILED => {
                 "the server's revision is older than ours".clone_into(&mut self.error);
@@ -394,4 +415,11 @@ impl Driver {
             self.daemon.hear(News::NotKept { error: &error.to_string() });
         }
     }
+}
+
+/// Whether an answer is a stream of events, and not a page of something else.
+fn is_stream(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("text/event-stream")
 }

@@ -14,6 +14,8 @@ pub(super) const RETRY_MOST: Duration = Duration::from_secs(5);
 pub(super) const BEHIND: Duration = Duration::from_secs(5);
 /// How often it is asked meanwhile.
 pub(super) const BEHIND_STEP: Duration = Duration::from_millis(500);
+/// How often the servers before the one that is listened to are asked what they hold.
+pub(super) const LOOK_EARLIER: Duration = Duration::from_secs(10);
 /// A connect that is not up by then has failed.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How often the server is told what is in force.

@@ -12,6 +12,7 @@
 //!    │                                                     │  └─ bye, overflow: at once
 //!    └──────── Rest, 0.25 s doubling to 5 s ◄── failed, silent ──┘
 //! ```
+//! At once is once: a server that ends the watch again before anything good has come is rested from.
 
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ pub(super) enum Input {
     Overflow,
     /// The server closes because it leaves.
     Bye,
+    /// A server that stands earlier in the list holds this, and the watch is open elsewhere.
+    Earlier {
+        /// Which.
+        server: usize,
+        /// What it holds.
+        revision: Revision,
+    },
     /// Any other end.
     Failed,
 }
@@ -78,6 +86,8 @@ pub(super) enum Event {
         /// Which.
         server: usize,
     },
+    /// None is listened to any more.
+    Away,
     /// No server for so long.
     Lost {
         /// Since the last sign of life.
@@ -122,8 +132,10 @@ pub(super) struct Machine {
     misses: usize,
     /// A server is behind us since this time.
     behind: Option<Duration>,
-    /// All servers were asked, and those that answered are behind us: they are right.
-    older: bool,
+    /// Which servers have answered when asked last, and were behind us for as long as they may.
+    set_back: Vec<bool>,
+    /// Something good has come since the watch was taken up again at once.
+    good: bool,
     backoff: Duration,
     chance: Chance,
     /// The last sign of life; the start before the first.
@@ -150,7 +162,8 @@ impl Machine {
             phase: Phase::Due(now),
             misses: 0,
             behind: None,
-            older: false,
+            set_back: vec![false; servers.max(1)],
+            good: true,
             backoff: RETRY_FIRST,
             chance: Chance::new(seed),
             contact: now,
@@ -168,7 +181,8 @@ impl Machine {
         }
         self.phase = Phase::Doing;
         let server = self.at;
-        let least = self.held.filter(|_| !self.older);
+        // all of them are behind: they were set back, and are right
+        let least = self.held.filter(|_| self.set_back.contains(&false));
         Some(match (self.need, self.held) {
             (Need::Since(since), _) => Action::Watch { server, since },
             (Need::Check, held) => Action::Load { server, unless: held, least },
@@ -222,45 +236,58 @@ impl Machine {
     pub(super) fn handle_input(&mut self, now: Duration, input: Input) {
         match input {
             Input::Loaded(revision) => {
-                self.held = Some(revision);
-                self.refused = None;
-                self.helped();
+                let known = self.known();
+                (self.held, self.refused) = (Some(revision), None);
+                self.answered(known);
                 self.next(now, Need::Since(revision));
             }
             Input::Refused(revision) => {
+                let known = self.known();
                 self.refused = Some(revision);
-                self.helped();
+                self.answered(known);
                 self.next(now, Need::Since(revision));
             }
             Input::Same => {
-                self.helped();
+                self.reached();
                 let known = self.held.unwrap_or_default();
                 self.next(now, Need::Since(known));
             }
             Input::Behind => self.behind(now),
-            Input::Gone | Input::Unfit => self.next(now, Need::Whole),
+            Input::Gone | Input::Unfit => self.again(now, Need::Whole),
             Input::Open => self.heard(now),
             Input::Changed(revision) => {
                 self.held = Some(revision);
-                self.backoff = RETRY_FIRST;
+                self.helped();
                 self.heard(now);
             }
-            Input::Beat(revision) => {
-                self.backoff = RETRY_FIRST;
-                match self.known() {
-                    Some(known) if revision == known => self.heard(now),
-                    Some(known) if revision < known => self.behind(now),
-                    _ => self.next(now, Need::Whole),
+            Input::Beat(revision) => match self.known() {
+                Some(known) if revision == known => {
+                    self.helped();
+                    self.heard(now);
                 }
-            }
-            Input::Overflow => self.resume(now),
+                Some(known) if revision < known => self.behind(now),
+                _ => self.again(now, Need::Whole),
+            },
+            Input::Overflow => self.again(now, self.onward()),
             Input::Bye => {
-                self.at = (self.at + 1) % self.servers;
                 self.away(now);
-                self.resume(now);
+                self.at = (self.at + 1) % self.servers;
+                self.again(now, self.onward());
+            }
+            Input::Earlier { server, revision } => {
+                if server < self.at && self.known().is_none_or(|known| known < revision) {
+                    self.away(now);
+                    self.at = server;
+                    self.next(now, Need::Check);
+                }
             }
             Input::Failed => self.failed(now),
         }
+    }
+
+    /// What is in force or was refused: what comes after it is asked for.
+    pub(super) fn newest(&self) -> Option<Revision> {
+        self.known()
     }
 
     /// The newest revision that we have seen, in force or refused.
@@ -273,19 +300,39 @@ impl Machine {
         self.phase = Phase::Due(now);
     }
 
-    /// Goes on where we are.
-    fn resume(&mut self, now: Duration) {
-        let need = self.known().map_or(Need::Check, Need::Since);
-        self.next(now, need);
+    /// What is needed where we are.
+    fn onward(&self) -> Need {
+        self.known().map_or(Need::Check, Need::Since)
     }
 
-    /// A server has answered as it should.
+    /// The watch was ended from there: at once, but after a rest if nothing good came meanwhile.
+    fn again(&mut self, now: Duration, need: Need) {
+        let wait = if std::mem::take(&mut self.good) { Duration::ZERO } else { self.rest() };
+        self.need = need;
+        self.phase = Phase::Due(now + wait);
+    }
+
+    /// A server has answered, and is not behind.
+    fn reached(&mut self) {
+        self.behind = None;
+        self.set_back.fill(false);
+    }
+
+    /// A server has given a snapshot; one that we knew is no help.
+    fn answered(&mut self, before: Option<Revision>) {
+        self.reached();
+        if self.known() != before {
+            self.helped();
+        }
+    }
+
+    /// Something good has come from a server.
     fn helped(&mut self) {
-        (self.misses, self.behind, self.older) = (0, None, false);
+        (self.misses, self.backoff, self.good) = (0, RETRY_FIRST, true);
     }
 
     fn heard(&mut self, now: Duration) {
-        self.helped();
+        self.reached();
         self.phase = Phase::Watching(now);
         self.contact = now;
         if !self.connected {
@@ -297,6 +344,7 @@ impl Machine {
     /// The connection is over; what was heard last is the last sign of life.
     fn away(&mut self, now: Duration) {
         if std::mem::take(&mut self.connected) {
+            self.events.push(Event::Away);
             self.contact = self.contact.max(match self.phase {
                 Phase::Watching(heard) => heard,
                 Phase::Due(_) | Phase::Doing => now,
@@ -306,6 +354,7 @@ impl Machine {
 
     fn failed(&mut self, now: Duration) {
         self.away(now);
+        self.mark(false);
         // what was in doubt stays in doubt; else it goes on where it was
         if self.need != Need::Whole {
             self.need = match (self.need, self.known()) {
@@ -334,8 +383,9 @@ impl Machine {
         step * percent / 100
     }
 
-    /// The server is behind us: it may catch up, else the next one is asked. When all have been
-    /// asked, what they hold is taken: they were set back.
+    /// The server is behind us: it may catch up, else the next one is asked. When all have answered
+    /// and are behind, what they hold is taken: they were set back. One that does not answer may
+    /// hold what we do, so that nothing older is taken while there is one.
     fn behind(&mut self, now: Duration) {
         self.away(now);
         self.need = Need::Whole;
@@ -344,11 +394,16 @@ impl Machine {
             self.phase = Phase::Due((now + BEHIND_STEP).min(since + BEHIND));
             return;
         }
-        let misses = self.misses + 1;
+        self.mark(true);
         self.missed(now);
-        if misses >= self.servers {
-            self.older = true;
+        if !self.set_back.contains(&false) {
             self.phase = Phase::Due(now);
+        }
+    }
+
+    fn mark(&mut self, set_back: bool) {
+        if let Some(one) = self.set_back.get_mut(self.at) {
+            *one = set_back;
         }
     }
 }

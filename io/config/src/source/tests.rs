@@ -26,6 +26,8 @@ struct Books {
     events: Vec<(u64, String)>,
     /// Answers to all requests instead.
     status: Option<&'static str>,
+    /// The watch answers with a page of something else.
+    page: bool,
     asked: Vec<String>,
     reports: Vec<Value>,
     open: Vec<TcpStream>,
@@ -140,8 +142,12 @@ impl Server {
             return say(stream, "200 OK", &text);
         }
         let since: u64 = path.strip_prefix("/v1/watch?since=").unwrap().parse().unwrap();
+        if books.page {
+            return say(stream, "200 OK", "<html></html>");
+        }
         drop(books);
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nretry: 1000\n\n").unwrap();
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1000\n\n";
+        stream.write_all(head).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
         let mut sent = since;
         loop {
@@ -201,6 +207,14 @@ impl Told {
             thread::sleep(Duration::from_millis(5));
         }
         panic!("{what}: {:?}", self.0.lock().unwrap().news)
+    }
+
+    /// What was told last of a server.
+    fn is_connected(&self) -> bool {
+        let seen = self.0.lock().unwrap();
+        let mut news = seen.news.iter().rev();
+        news.find(|news| news.starts_with("Connected") || *news == "Away")
+            .is_some_and(|news| news.starts_with("Connected"))
     }
 
     pub(super) fn at(&self, revision: u64) -> Arc<Snapshot> {
@@ -278,6 +292,35 @@ fn another_digest_is_healed_by_a_snapshot() {
     server.put(tenant("beta", 102), Some(&Digest::of([]).to_string()));
     assert!(told.at(2).tenant_by_name("beta").is_some());
     told.until("mismatch", |seen| seen.news.iter().find(|n| n.contains("Mismatch")).cloned());
+    server.put(tenant("gamma", 103), None);
+    told.at(3);
+    assert!(told.is_connected(), "it was there all the time");
+}
+
+#[test]
+fn a_spare_server_with_an_older_set_is_taken_only_until_the_first_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, spare) = (Server::start(Vec::new()), Server::start(vec![tenant("old", 101)]));
+    first.put(tenant("acme", 101), None);
+    first.books.lock().unwrap().status = Some("503 Service Unavailable");
+    let (told, _watching) = start(setup(dir.path(), &[&first, &spare]));
+    told.at(1);
+    first.books.lock().unwrap().status = None;
+    assert!(told.at(2).tenant_by_name("acme").is_some());
+}
+
+#[test]
+fn an_answer_that_is_no_stream_of_events_is_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![tenant("acme", 101)]);
+    server.books.lock().unwrap().page = true;
+    let (told, _watching) = start(setup(dir.path(), &[&server]));
+    told.at(1);
+    thread::sleep(Duration::from_secs(2));
+    assert!(!told.is_connected());
+    let books = server.books.lock().unwrap();
+    let watched = books.asked.iter().filter(|head| head.contains("/v1/watch")).count();
+    assert!((2..9).contains(&watched), "{watched}");
 }
 
 /// A server that was made anew may have come to the same number with other objects.

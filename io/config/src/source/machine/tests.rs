@@ -70,7 +70,9 @@ fn a_slow_client_resumes_and_a_leaving_server_is_left_at_once() {
     assert_eq!(machine.poll_action(s(1.0)), watch(0, 7));
     machine.handle_input(s(1.0), Input::Open);
     assert_eq!(machine.poll_event(), None, "it was connected all the time");
+    machine.handle_input(s(1.5), Input::Beat(Revision(7)));
     machine.handle_input(s(2.0), Input::Bye);
+    assert_eq!(machine.poll_event(), Some(Event::Away));
     assert_eq!(machine.poll_action(s(2.0)), watch(1, 7));
     machine.handle_input(s(2.0), Input::Open);
     assert_eq!(machine.poll_event(), Some(Event::Connected { server: 1 }));
@@ -84,6 +86,7 @@ fn silence_for_thirty_seconds_is_the_end_of_a_connection() {
     assert_eq!(machine.poll_timeout(), Some(s(40.0)));
     machine.handle_timeout(s(40.0));
     // nothing was heard for 30 s: that is told in the same moment
+    assert_eq!(machine.poll_event(), Some(Event::Away));
     assert_eq!(machine.poll_event(), Some(Event::Lost { age: s(30.0) }));
     let due = machine.poll_timeout().unwrap();
     assert!(due > s(40.19) && due < s(40.31), "{due:?}");
@@ -132,6 +135,7 @@ fn a_lost_server_is_told_once_and_again_after_it_was_there() {
     machine.handle_input(now, Input::Open);
     assert_eq!(machine.poll_event(), Some(Event::Connected { server: 0 }));
     machine.handle_input(now, Input::Failed);
+    assert_eq!(machine.poll_event(), Some(Event::Away));
     machine.handle_timeout(now + s(30.0));
     assert_eq!(machine.poll_event(), Some(Event::Lost { age: s(30.0) }));
 }
@@ -230,4 +234,88 @@ fn a_doubt_outlives_a_lost_connection() {
     machine.handle_input(s(1.0), Input::Failed);
     let now = machine.poll_timeout().unwrap();
     assert_eq!(machine.poll_action(now), load(0, None, Some(7)));
+}
+
+/// One that does not answer may hold what we do: an old spare server never takes its place.
+#[test]
+fn a_server_behind_is_not_taken_while_another_one_is_away() {
+    for away in [0, 1] {
+        let mut machine = machine(2, Some(9));
+        let (mut now, mut asked) = (s(0.0), 0);
+        while now < s(600.0) {
+            now = machine.poll_timeout().unwrap().max(now);
+            machine.handle_timeout(now);
+            let Some(Action::Load { server, least, .. }) = machine.poll_action(now) else {
+                continue;
+            };
+            assert_eq!(least, Some(Revision(9)), "at {now:?}");
+            asked += usize::from(server == away);
+            machine.handle_input(now, if server == away { Input::Failed } else { Input::Behind });
+        }
+        assert!(asked > 50, "it is looked for all the time: {asked}");
+        // it comes back, and holds what we do
+        while !matches!(machine.poll_action(now), Some(Action::Load { server, .. }) if server == away)
+        {
+            machine.handle_input(now, Input::Behind);
+            now = machine.poll_timeout().unwrap();
+        }
+        machine.handle_input(now, Input::Loaded(Revision(9)));
+        assert_eq!(machine.poll_action(now), watch(away, 9));
+    }
+}
+
+#[test]
+fn an_earlier_server_that_holds_more_is_gone_back_to() {
+    let mut machine = listening(2, 7);
+    machine.handle_input(s(1.0), Input::Bye);
+    assert_eq!(machine.poll_action(s(1.0)), watch(1, 7));
+    machine.handle_input(s(1.0), Input::Open);
+    machine.handle_input(s(2.0), Input::Earlier { server: 0, revision: Revision(7) });
+    assert_eq!(machine.poll_action(s(2.0)), None, "sticky");
+    machine.handle_input(s(3.0), Input::Earlier { server: 0, revision: Revision(8) });
+    assert_eq!(machine.poll_action(s(3.0)), load(0, Some(7), Some(7)));
+}
+
+#[test]
+fn a_watch_that_is_ended_again_and_again_rests() {
+    for input in [Input::Bye, Input::Gone, Input::Unfit, Input::Overflow, Input::Beat(Revision(9))]
+    {
+        for servers in [1, 2] {
+            let mut machine = listening(servers, 7);
+            let (mut now, mut watched) = (s(0.0), 0);
+            while now < s(60.0) {
+                match machine.poll_action(now) {
+                    Some(Action::Load { .. }) => {
+                        machine.handle_input(now, Input::Loaded(Revision(7)));
+                    }
+                    Some(Action::Watch { .. }) => {
+                        watched += 1;
+                        machine.handle_input(now, Input::Open);
+                        machine.handle_input(now, input);
+                    }
+                    None if machine.listens() => machine.handle_input(now, input),
+                    None => now = machine.poll_timeout().unwrap(),
+                }
+                assert!(watched < 30, "{input:?}: {watched} at {now:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn servers_that_take_us_and_drop_us_again_are_rested_from() {
+    let mut machine = listening(2, 7);
+    let (mut now, mut watched) = (s(0.0), 0);
+    machine.handle_input(now, Input::Failed);
+    while now < s(60.0) {
+        match machine.poll_action(now) {
+            Some(_) => {
+                watched += 1;
+                machine.handle_input(now, Input::Open);
+                machine.handle_input(now, Input::Failed);
+            }
+            None => now = machine.poll_timeout().unwrap(),
+        }
+        assert!(watched < 60, "{watched} at {now:?}");
+    }
 }
