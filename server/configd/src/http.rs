@@ -30,6 +30,7 @@ mod streams;
 mod tokens;
 mod transactions;
 mod watch;
+mod writes;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -166,7 +167,8 @@ fn router(shared: Arc<Shared>) -> Router {
             response.extensions_mut().insert(access::Answered(path));
             response
         });
-        let handlers: MethodRouter<Arc<Shared>> = (route.handlers)().layer(answered);
+        let kept = from_fn_with_state((Arc::clone(&shared), path), writes::keep);
+        let handlers: MethodRouter<Arc<Shared>> = (route.handlers)().layer(kept).layer(answered);
         if route.guarded {
             guarded = guarded.route(path, handlers);
         } else {

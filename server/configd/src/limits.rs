@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::config::limits::MAX_NAME;
+
 /// The highest number of a revision: beyond it not every reader of JSON has whole numbers.
 pub const MAX_REVISION: u64 = 9_007_199_254_740_991;
 /// Operations of one transaction: more is answered 413.
@@ -25,6 +27,10 @@ pub const MAX_STATES: usize = 8;
 pub const MAX_LIST: usize = 1_000;
 /// Objects that one audit line names.
 pub const MAX_AUDIT_OBJECTS: usize = 20;
+/// Characters of one of them: what may be named has fewer, what was refused any number.
+pub const MAX_AUDIT_OBJECT: usize = 3 * MAX_NAME;
+/// Bytes of audit lines of one answer: it ends with the line that reaches them.
+pub const MAX_AUDIT_PAGE: usize = 1 << 20;
 /// Characters of a text that a client sends along: message, user agent, name of a token.
 pub const MAX_TEXT: usize = 1_024;
 /// Tokens: each login compares with one, but all are in memory.

@@ -126,6 +126,16 @@ pub struct AuditRow {
     pub request_id: String,
 }
 
+impl AuditRow {
+    /// Bytes of its texts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = [&self.actor, &self.role, &self.source, &self.action, &self.outcome];
+        let texts = texts.into_iter().chain(&self.objects).chain(&self.problem);
+        texts.chain(&self.token_id).map(String::len).sum::<usize>() + self.request_id.len()
+    }
+}
+
 /// What a client told of itself last.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ClientRow {
@@ -361,7 +371,7 @@ pub trait Store: Send + Sync {
     /// were heard of last are kept, as many as the limit says.
     fn note(&self, notes: &Notes) -> Result<(), StoreError>;
 
-    /// Lines of the audit, newest first.
+    /// Lines of the audit, newest first; they end with the one that reaches the bytes of a page.
     fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError>;
 
     /// Gives every row of every table, all of one revision: the head first, then the tables. Ends

@@ -1,5 +1,8 @@
 //! Who asks, and what of the platform that one may see and change (ops.md §1.12).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use config::settings::Access;
 use model::config::Kind;
 use serde_json::Value as Json;
@@ -11,7 +14,7 @@ use model::config::{Key, Object, Set};
 pub const ENVIRONMENT: &str = "Environment";
 
 /// Who asks: written into the history and the audit.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Who {
     /// Name of the token; `anonymous`, `seed`, `restore`, … where there is none.
     pub actor: String,
@@ -27,6 +30,24 @@ pub struct Who {
     pub user_agent: String,
     /// `X-Request-Id`
     pub request_id: String,
+    /// Whether the audit says that it was refused.
+    pub noted: Noted,
+}
+
+/// A mark that a request and its clones share: a refusal has one line in the audit.
+#[derive(Clone, Debug, Default)]
+pub struct Noted(Arc<AtomicBool>);
+
+impl Noted {
+    /// The line is written.
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Who {
@@ -41,6 +62,7 @@ impl Who {
             source: String::new(),
             user_agent: String::new(),
             request_id: String::new(),
+            noted: Noted::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use config::settings::Access;
 
 use super::Books;
 use super::desk::Desk;
-use crate::limits::{MAX_AUDIT_OBJECTS, MAX_LIST, MAX_TEXT};
+use crate::limits::{MAX_AUDIT_OBJECT, MAX_AUDIT_OBJECTS, MAX_LIST, MAX_TEXT};
 use crate::refusal::Refusal;
 use crate::store::{AuditQuery, AuditRow};
 use crate::transaction::{Operation, Transaction};
@@ -45,7 +45,7 @@ impl Books {
         self.desk.noted(AuditRow { objects: objects.to_vec(), ..self.desk.line(action, who) });
     }
 
-    /// Lines of the audit, newest first, at most 1,000.
+    /// Lines of the audit, newest first, at most 1,000 and of a page's bytes.
     ///
     /// # Errors
     /// `forbidden` to all but admins of all tenants; the store.
@@ -82,12 +82,13 @@ impl Desk {
     pub(super) fn refused(&self, action: &str, objects: Vec<String>, refusal: &Refusal, who: &Who) {
         let problem: String = refusal.to_string().chars().take(MAX_TEXT).collect();
         let outcome = refusal.entry().name.to_owned();
+        who.noted.note();
         self.noted(AuditRow { objects, outcome, problem: Some(problem), ..self.line(action, who) });
     }
 
     /// Writes a line a moment later, and logs it at once.
     pub(super) fn noted(&self, mut line: AuditRow) {
-        line.objects.truncate(MAX_AUDIT_OBJECTS);
+        line.objects = brief(line.objects);
         self.log_audit(&line);
         self.queue.line(line);
     }
@@ -112,6 +113,15 @@ impl Desk {
             ],
         );
     }
+}
+
+/// Objects as a line names them: so many, each with so many characters.
+fn brief(objects: Vec<String>) -> Vec<String> {
+    let cut = |object: String| match object.char_indices().nth(MAX_AUDIT_OBJECT) {
+        Some((end, _)) => object.get(..end).unwrap_or_default().to_owned() + "…",
+        None => object,
+    };
+    objects.into_iter().take(MAX_AUDIT_OBJECTS).map(cut).collect()
 }
 
 /// What a transaction is about, as far as it says so.

@@ -19,7 +19,7 @@ use super::answer::Wanted;
 use super::counters::Stranger;
 use super::{Shared, limits};
 use crate::refusal::Refusal;
-use crate::who::{Scope, Who};
+use crate::who::{Noted, Scope, Who};
 
 const REVISION: HeaderName = HeaderName::from_static("x-ringmaster-revision");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -127,6 +127,7 @@ pub(super) async fn authenticate(
         source: address.to_string(),
         user_agent: agent.chars().take(limits::USER_AGENT).collect(),
         request_id: request_id.clone(),
+        noted: Noted::default(),
     };
     if let Some(value) = headers.get(AUTHORIZATION) {
         let found = match bearer(value) {

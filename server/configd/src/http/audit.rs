@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::access::Asked;
 use super::query::{Query, malformed};
 use super::{Shared, limits};
+use crate::limits::MAX_AUDIT_PAGE;
 use crate::refusal::Refusal;
 use crate::store::{AuditQuery, AuditRow};
 
@@ -32,7 +33,9 @@ pub(super) async fn list(
     };
     query.finish()?;
     let rows = shared.books.audit(wanted, &asked.who).await?;
-    let next = rows.last().filter(|_| rows.len() >= limit).map(|row| row.seq.to_string());
+    let full =
+        rows.len() >= limit || rows.iter().map(AuditRow::size).sum::<usize>() >= MAX_AUDIT_PAGE;
+    let next = rows.last().filter(|_| full).map(|row| row.seq.to_string());
     let items: Vec<Json> = rows.iter().map(line).collect();
     Ok(asked.wanted.ok(&json!({ "items": items, "next": next })))
 }

@@ -19,6 +19,7 @@ use super::{
     AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, RevisionQuery,
     RevisionRow, Store, StoreError, TokenRow,
 };
+use crate::limits::MAX_AUDIT_PAGE;
 
 /// Connections kept for reads.
 const READERS: usize = 4;
@@ -219,7 +220,16 @@ impl Store for Sqlite {
                 params![before, from, to, query.actor, query.action, limit],
                 rows::audit,
             )?;
-            found.map(|row| row.map_err(StoreError::from)).collect()
+            let (mut lines, mut bytes) = (Vec::new(), 0);
+            for line in found {
+                let line = line?;
+                bytes += line.size();
+                lines.push(line);
+                if bytes >= MAX_AUDIT_PAGE {
+                    break;
+                }
+            }
+            Ok(lines)
         })
     }
 

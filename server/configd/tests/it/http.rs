@@ -1,6 +1,7 @@
 //! Port 8888 over real sockets, asked by hand and by OpenSSL.
 
 mod access;
+mod audited;
 mod bodies;
 mod bounds;
 mod house;

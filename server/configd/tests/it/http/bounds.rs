@@ -63,6 +63,18 @@ fn numbers_that_an_import_took_are_passed_over() {
 }
 
 #[test]
+fn a_restore_that_was_killed_is_in_nobodys_way() {
+    let house = House::open();
+    house.applied("kind: Tenant\nname: acme\n");
+    let backup = house.backup_with("none", |_| ());
+    std::fs::write(house.dir.path().join("config").join("restore.part"), "half").unwrap();
+    for _ in 0..2 {
+        let restored = house.restore(&backup);
+        assert_eq!(restored.status, 200, "{}", restored.text());
+    }
+}
+
+#[test]
 fn numbers_that_are_used_up_are_a_refusal() {
     let house = House::open();
     house.applied("kind: Tenant\nname: acme\n");
