@@ -14,6 +14,18 @@ use serde_json::Value as Json;
 use super::live::{Change, Ledger, Live};
 use super::rules::{Object, Rules, What};
 
+/// Reasons that a policy stands behind; of all others the truth and the placement judge.
+const WORDS: [&str; 8] = [
+    "usage-limit",
+    "service-limit",
+    "session-limit",
+    "rate-limit",
+    "service-forbidden",
+    "outbound-forbidden",
+    "transfer-forbidden",
+    "dialing-rule",
+];
+
 /// What was seen of every node, and the rules in force.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
@@ -102,7 +114,7 @@ impl Policies {
     /// Holds a refusal, as its record tells of it, against what lives.
     ///
     /// # Errors
-    /// It was not full, or nobody forbids it.
+    /// It was not full, nobody forbids it, or no policy is told or known for its reason.
     pub(super) fn refused(
         &self,
         record: &Json,
@@ -119,7 +131,10 @@ impl Policies {
             Err(format!("{call}: {reason} by {policy}, but {why}"))
         };
         let (rule, name) = (policy["rule"].as_str(), policy["name"].as_str());
-        let (Some(rule), Some(name)) = (rule, name) else { return Ok(()) };
+        let is_judged = WORDS.contains(&reason);
+        let (Some(rule), Some(name)) = (rule, name) else {
+            return if is_judged { wrong("nobody is told") } else { Ok(()) };
+        };
         let (object, field) = match rule.strip_prefix("children.").and_then(|it| it.split_once('.'))
         {
             Some((child, field)) => (Object::Tenant(child.to_owned()), field),
@@ -136,11 +151,10 @@ impl Policies {
             ("usage-limit", "outbound_usage_limit") => What::Outbound,
             ("service-limit", _) => What::Service(service.to_owned()),
             ("session-limit", _) => return self.full_session(record, ledger, service),
-            ("service-forbidden" | "outbound-forbidden", _) => {
-                let forbidden = self.rules.forbids(&[object], service).is_some();
-                return if forbidden { Ok(()) } else { wrong("nobody forbids it") };
+            _ => {
+                let right = self.permits_not(reason, &object, service, policy);
+                return if right { Ok(()) } else { wrong("it does not say so") };
             }
-            _ => return Ok(()),
         };
         let most = self.rules.most(&object, &what);
         let have = ledger.counts.get(&object, &what);
@@ -156,6 +170,23 @@ impl Policies {
         Ok(())
     }
 
+    /// Whether an object has the permission, rule or rate that a refusal names.
+    fn permits_not(&self, reason: &str, object: &Object, service: &str, policy: &Json) -> bool {
+        let outside = service == "gateway";
+        match reason {
+            "service-forbidden" | "outbound-forbidden" => {
+                self.rules.forbids(std::slice::from_ref(object), service).is_some()
+            }
+            "transfer-forbidden" => outside && self.rules.forbids_transfer(object),
+            "dialing-rule" => outside && self.rules.rejects(object),
+            "rate-limit" => {
+                let rate = policy["limit"].as_u64();
+                rate.is_some_and(|rate| self.rules.has_rate(object, rate))
+            }
+            _ => false,
+        }
+    }
+
     fn full_session(&self, record: &Json, ledger: &Ledger, service: &str) -> Result<(), String> {
         let guid = record["guid"].as_str().and_then(Guid::parse);
         let own = guid.and_then(|guid| ledger.get(guid));
@@ -166,5 +197,41 @@ impl Policies {
             return Err(format!("{call}: session-limit with {have} legs of {service} of {most:?}"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ledger, Policies, Rules};
+    use serde_json::{Value as Json, json};
+
+    #[test]
+    fn a_refusal_names_what_the_configuration_says() {
+        let objects = json!([
+            {"kind": "Tenant", "name": "north", "spec": {"policy": {"rate_limit": 8,
+                "dialing_rules": ["reject ^0900"], "transfer_allowed": false}}},
+            {"kind": "Tenant", "name": "south", "spec": {"policy": {
+                "dialing_rules": ["translate ^0([1-9]) -> 49$1"]}}}]);
+        let policies = Policies { rules: Rules::of(&objects), ..Policies::default() };
+        let is_right = |reason: &str, policy: Json| {
+            let record = json!({"phase": "end", "reason": reason, "service": "gateway",
+                "call_id": "a@b", "policy": policy});
+            policies.refused(&record, &Ledger::default(), |_| false).is_ok()
+        };
+        let of = |name: &str, rule: &str, limit: Option<u64>| -> Json {
+            json!({"scope": "tenant", "name": name, "rule": rule, "limit": limit})
+        };
+        for (reason, rule, limit) in [
+            ("rate-limit", "rate_limit", Some(8)),
+            ("dialing-rule", "dialing_rules", None),
+            ("transfer-forbidden", "transfer_allowed", None),
+        ] {
+            assert!(is_right(reason, of("north", rule, limit)), "{reason}");
+            assert!(!is_right(reason, of("south", rule, limit)), "{reason} of another");
+            assert!(!is_right(reason, Json::Null), "{reason} of nobody");
+        }
+        assert!(!is_right("rate-limit", of("north", "rate_limit", Some(9))));
+        assert!(!is_right("some-word", of("north", "rate_limit", Some(8))));
+        assert!(is_right("no-profile", Json::Null));
     }
 }

@@ -38,6 +38,12 @@ pub(super) struct Rules {
     most: BTreeMap<(Object, What), usize>,
     /// Legs of a service in one session; with `true` laid over by a parent, which is nearer.
     per_session: BTreeMap<(Object, bool, String), usize>,
+    /// New sessions a second; two where a parent lays one over.
+    rates: BTreeSet<(Object, u64)>,
+    /// Who rejects numbers.
+    rejecting: BTreeSet<Object>,
+    /// Who lets no call from outside be transferred.
+    untransferable: BTreeSet<Object>,
     /// Services that are forbidden.
     forbidden: BTreeSet<(Object, String)>,
     /// Groups with their owner and services.
@@ -83,6 +89,14 @@ impl Rules {
         self.limit(object, What::Sessions, levels.into_iter().filter_map(Json::as_u64).max());
         self.limit(object, What::Inbound, policy["inbound_usage_limit"].as_u64());
         self.limit(object, What::Outbound, policy["outbound_usage_limit"].as_u64());
+        self.rates.extend(policy["rate_limit"].as_u64().map(|rate| (object.clone(), rate)));
+        let dialing = policy["dialing_rules"].as_array().into_iter().flatten();
+        if dialing.filter_map(Json::as_str).any(|rule| rule.starts_with("reject")) {
+            self.rejecting.insert(object.clone());
+        }
+        if policy["transfer_allowed"] == false {
+            self.untransferable.insert(object.clone());
+        }
         if policy["outbound_allowed"] == false {
             self.forbidden.insert((object.clone(), "gateway".to_owned()));
         }
@@ -139,6 +153,24 @@ impl Rules {
         let is =
             |object: &&Object| self.forbidden.contains(&((*object).clone(), service.to_owned()));
         chain.iter().find(is)
+    }
+
+    /// Whether new sessions are held to this rate.
+    #[must_use]
+    pub(super) fn has_rate(&self, object: &Object, rate: u64) -> bool {
+        self.rates.contains(&(object.clone(), rate))
+    }
+
+    /// Whether numbers are rejected.
+    #[must_use]
+    pub(super) fn rejects(&self, object: &Object) -> bool {
+        self.rejecting.contains(object)
+    }
+
+    /// Whether calls from outside may not be transferred.
+    #[must_use]
+    pub(super) fn forbids_transfer(&self, object: &Object) -> bool {
+        self.untransferable.contains(object)
     }
 
     /// Whether any group offers a service to who is judged by these.
