@@ -26,6 +26,9 @@ struct End {
 /// Ends whose BYEs have no answer yet, by node and Call-ID.
 #[derive(Debug, Default)]
 pub struct Promises {
+    /// The whole disk is read for one answer in so many; 0 is 1. The others are believed.
+    pub sparse: u64,
+    answers: u64,
     ends: BTreeMap<(&'static str, String), End>,
 }
 
@@ -75,10 +78,12 @@ impl Promises {
         let Some(End { id, at }) = self.ends.remove(&(node.name, call.clone())) else {
             return Ok(None);
         };
-        if arrived(&id) || node.has_safe(now, &id)? {
+        let held = now - at;
+        self.answers += 1;
+        let believed = !self.answers.is_multiple_of(self.sparse.max(1)) && held < HELD;
+        if believed || arrived(&id) || node.has_safe(now, &id)? {
             return Ok(Some((call, Kept::Safe)));
         }
-        let held = now - at;
         if held < HELD {
             let name = node.name;
             return Err(format!(

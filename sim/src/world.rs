@@ -115,7 +115,8 @@ pub struct World {
     pub objects: Json,
     /// What has to hold after every step.
     pub checks: Checks,
-    promises: Promises,
+    /// What each answer to a BYE promises.
+    pub promises: Promises,
     /// Log lines of all nodes.
     pub logs: Vec<Logged>,
     /// Whether `logs` is filled.

@@ -241,10 +241,13 @@ fn scenario_36_a_caller_gives_up_before_an_answer_in_a_hunt_and_across_a_200() {
     assert_eq!(row(&world, &crossing).end_state, Some(EndState::UserEnd.number()));
 }
 
+/// Ten minutes of calls without a broker, for twenty seconds of them a hundred a second, with a
+/// power failure in the middle of these.
 #[test]
 fn scenario_40_ten_minutes_without_a_broker_lose_no_record() {
+    const CALLS: usize = 1_160 + 2_000;
     let mut world = world();
-    world.checks.sparse = 500;
+    (world.checks.sparse, world.promises.sparse) = (50_000, 1_000);
     world.listens = false;
     world.agents.iter_mut().for_each(|agent| agent.listens = false);
     world.place(0, held(SECOND));
@@ -252,18 +255,26 @@ fn scenario_40_ten_minutes_without_a_broker_lose_no_record() {
     let before = world.report.records();
     assert!(before > 0);
     world.set_report(false);
-    // a hundred calls a second
-    for _ in 0..2_000 {
-        world.place(0, held(ms(200)));
-        world.run(ms(10)).unwrap();
+    let parts = [(600, ms(500)), (1_000, ms(10)), (1_000, ms(10)), (560, ms(500))];
+    for (part, (calls, every)) in parts.into_iter().enumerate() {
+        for _ in 0..calls {
+            world.place(0, held(ms(200)));
+            world.run(every).unwrap();
+        }
+        if part == 1 {
+            world.crash(0);
+            world.start(0).unwrap();
+        }
     }
-    world.run(580 * SECOND).unwrap();
     assert_eq!(world.report.records(), before);
+    let answered = world.truth.answered();
+    assert!(answered > CALLS - 30, "{answered} calls were answered");
     world.set_report(true);
     all_is_over(&mut world);
-    assert_eq!(world.report.rows().count(), 2_001);
+    let rows = world.report.rows().count();
+    assert!((answered..=CALLS + 1).contains(&rows), "{rows} rows of {answered} calls");
     assert_eq!(world.report.missing(), 0, "a sequence has a gap");
-    assert_eq!(world.report.records(), world.truth.durable());
+    assert!(world.report.records() >= world.truth.durable());
 }
 
 #[test]
