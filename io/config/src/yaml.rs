@@ -14,12 +14,17 @@ use model::schema::Problem;
 use model::tree::{Key, Node, Position, Value};
 pub use print::print;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach as Breach;
 use serde_saphyr::{Location, Options, Spanned};
 
 /// Bytes of one file: the limit of a transaction (ops.md §1.11).
 pub const MAX_FILE: usize = 32 << 20;
 /// Nodes of one file: two million numbers and what is around them.
 const MAX_NODES: usize = 4_000_000;
+/// Documents of one file.
+const MAX_DOCUMENTS: usize = 100_000;
+/// Aliases for each anchor, on average.
+const MAX_ALIASES: usize = 10;
 /// Nodes that aliases may expand to.
 const MAX_EXPANDED: usize = 10_000;
 
@@ -53,7 +58,8 @@ fn options() -> Options {
             max_nodes: MAX_NODES,
             max_depth: MAX_NESTING,
             flow_nesting_limit: MAX_NESTING,
-            max_documents: 100_000,
+            max_documents: MAX_DOCUMENTS,
+            alias_anchor_ratio_multiplier: MAX_ALIASES,
             max_total_scalar_bytes: MAX_FILE,
             max_total_comment_bytes: MAX_FILE,
         },
@@ -105,6 +111,9 @@ fn position(location: Location) -> Position {
 fn refused_by(error: &serde_saphyr::Error) -> Problem {
     let error = error.without_snippet();
     let at = error.location().map_or_else(Position::default, position);
+    if let Some(reason) = beyond(error) {
+        return refused(&reason, at);
+    }
     let text = error.to_string();
     // the library's text may go on with the place and a picture of it: we say it our way
     let line = text.lines().next().unwrap_or_default();
@@ -117,6 +126,30 @@ fn refused_by(error: &serde_saphyr::Error) -> Problem {
     let hint = [", set DuplicateKeyPolicy", " rejected by the configured policy"];
     let end = hint.iter().filter_map(|hint| reason.find(hint)).min().unwrap_or(reason.len());
     refused(reason.get(..end).unwrap_or(reason), at)
+}
+
+/// Which limit a text is beyond, if it is that.
+fn beyond(error: &serde_saphyr::Error) -> Option<String> {
+    use serde_saphyr::Error as E;
+    Some(match error {
+        E::Budget { breach, .. } => match breach {
+            Breach::Depth { .. } => format!("nested deeper than {MAX_NESTING} levels"),
+            Breach::Nodes { .. } | Breach::Events { .. } => format!("more than {MAX_NODES} nodes"),
+            Breach::Documents { .. } => format!("more than {MAX_DOCUMENTS} documents"),
+            Breach::ScalarBytes { .. } => format!("more than {MAX_FILE} bytes of text"),
+            Breach::AliasAnchorRatio { .. } => {
+                format!("more than {MAX_ALIASES} aliases for each anchor")
+            }
+            Breach::Aliases { .. } | Breach::Anchors { .. } | Breach::MergeKeys { .. } => {
+                "too many anchors and aliases".to_owned()
+            }
+            _ => "larger or more complex than allowed".to_owned(),
+        },
+        E::AliasReplayLimitExceeded { .. } => {
+            format!("its aliases stand for more than {MAX_EXPANDED} nodes")
+        }
+        _ => return None,
+    })
 }
 
 fn refused(reason: &str, at: Position) -> Problem {

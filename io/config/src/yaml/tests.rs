@@ -115,6 +115,20 @@ fn aliases_cannot_blow_up() {
 }
 
 #[test]
+fn a_limit_is_told_in_words() {
+    let deep = format!("{}1{}", "[".repeat(33), "]".repeat(33));
+    let block: String = (0..200).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    let ratio = format!("a: &x 1\nb: [{}]\n", "*x, ".repeat(101));
+    for (text, limit) in
+        [(block, "nested deeper than 32 levels"), (ratio, "more than 10 aliases for each anchor")]
+    {
+        let problem = parse(&text).unwrap_err();
+        assert!(problem.message.ends_with(limit), "{problem}");
+    }
+    assert!(!parse(&deep).unwrap_err().message.contains('{'), "{:?}", parse(&deep));
+}
+
+#[test]
 fn a_hundred_thousand_numbers_are_read() {
     let numbers: Vec<String> = (0..100_000).map(|n| format!("\"{n:011}\"")).collect();
     let node = one(&format!("dids: [{}]", numbers.join(", ")));
