@@ -12,7 +12,8 @@
 //!    │                                                     │  └─ bye, overflow: at once
 //!    └──────── Rest, 0.25 s doubling to 5 s ◄── failed, silent ──┘
 //! ```
-//! At once is once: a server that ends the watch again before anything good has come is rested from.
+//! At once is once: a server that ends the watch again before anything good has come is rested
+//! from.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What changes something, or gives all away: who may not ask for it hears so before a body is read,
-//! and each refusal has its line in the audit, wherever it comes from (ops.md §1.8, §1.12).
+//! What changes something, or gives all away: who may not ask for it hears so before a body is
+//! read, and each refusal has its line in the audit, wherever it comes from (ops.md §1.8, §1.12).
 
 use std::sync::Arc;
 

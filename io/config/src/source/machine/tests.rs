@@ -254,8 +254,9 @@ fn a_server_behind_is_not_taken_while_another_one_is_away() {
         }
         assert!(asked > 50, "it is looked for all the time: {asked}");
         // it comes back, and holds what we do
-        while !matches!(machine.poll_action(now), Some(Action::Load { server, .. }) if server == away)
-        {
+        let of_away =
+            |action| matches!(action, Some(Action::Load { server, .. }) if server == away);
+        while !of_away(machine.poll_action(now)) {
             machine.handle_input(now, Input::Behind);
             now = machine.poll_timeout().unwrap();
         }
