@@ -219,7 +219,9 @@ fn answer(books: &Mutex<Books>, stream: &mut TcpStream, head: &str, body: &[u8])
 
 fn watch(books: &Mutex<Books>, stream: &mut TcpStream, mut sent: u64) {
     stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
-    let mut text = Some("HTTP/1.1 200 OK\r\n\r\nretry: 1000\n\n".to_owned());
+    let mut text = Some(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1000\n\n".to_owned(),
+    );
     loop {
         if let Some(text) = text.take() {
             if stream.write_all(text.as_bytes()).is_err() {
