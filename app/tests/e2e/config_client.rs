@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::calls::{healthy, objects, objects_at};
+use crate::calls::{healthy, objects};
 use crate::config_stand::Stand;
 use crate::http;
 use crate::platform::{Process, Site, eventually, now};
@@ -206,15 +206,18 @@ fn a_changed_file_is_taken_by_itself() {
 /// ready, and says that it is worse off than it should be.
 #[test]
 fn a_node_with_nothing_around_it_is_ready_and_degraded() {
-    let stand = Stand::of(&objects_at(&["127.0.0.3:9"], "{}"));
+    let media = Media::start();
+    let stand = Stand::of(&objects(&[&media], "{}"));
     let site = Site::new("");
     stand.settles(&site);
     stand.start();
     let mut rm = site.start_rm();
     until_revision(&site, 1);
+    healthy(&site, 1);
     rm.signal("TERM");
     assert!(rm.wait(Duration::from_secs(60)).success());
     stand.stop();
+    drop(media);
 
     let _rm = site.start_rm();
     // that nobody is there it finds out one after the other
