@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, text));
     }
     let mut simulation = Simulation::new(CALLERS);
+    let elsewhere = is_elsewhere(&settings, args.demo)?;
     let documents = documents(args, &settings, &mut simulation)?;
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
 
     let server = match settings.config_file {
         Some(_) => None,
+        None if elsewhere => None,
         None => Some(config_server(&settings, documents, args.demo, &log, clock)?),
     };
     if let Some(server) = &server {
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
         wait_until_current(&rm, server.as_ref());
         dial(args, &rm, &mut simulation)?;
     }
-    tell(&rm, &rs, &settings, args.demo);
+    tell(&rm, &rs, server.is_some(), args.demo);
     let ask = wait(&rm, &asked);
     // Callers hang up while there is somebody to hang up through.
     let simulated = simulation.stop();
@@ -157,6 +159,27 @@ fn config_server(
     Ok(server)
 }
 
+/// Whether `config.server` names a Config Server that is not the one of this process; its objects
+/// are none that a demo could dial.
+fn is_elsewhere(settings: &Settings, demo: bool) -> Result<bool, Failure> {
+    let port = settings.config_server.listen.port();
+    let is_own = |server: &ServerUrl| {
+        let host = server.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
+        // an address of this machine can be bound
+        let here = |ip: IpAddr| UdpSocket::bind((ip, 0)).is_ok();
+        host.parse().map_or(host == "localhost", here)
+            && server.url().port_or_known_default() == Some(port)
+    };
+    let servers = &settings.config.servers;
+    let elsewhere = *servers != ConfigClient::default().servers && !servers.iter().any(is_own);
+    if elsewhere && demo {
+        let text = "--demo dials numbers of its own objects: leave config.server out, or use \
+                    `ringmaster simulate` beside a standalone without --demo";
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    Ok(elsewhere)
+}
+
 /// How RM and RS reach the Config Server of their own process.
 fn own_client(server: &ConfigServer, given: ConfigClient) -> ConfigClient {
     let address = server.address();
@@ -196,8 +219,8 @@ fn dial(args: &Standalone, rm: &Rm, simulation: &mut Simulation) -> Result<(), F
 }
 
 /// Where to look.
-fn tell(rm: &Rm, rs: &Rs, settings: &Settings, demo: bool) {
-    if !demo && settings.config_file.is_none() {
+fn tell(rm: &Rm, rs: &Rs, own_server: bool, demo: bool) {
+    if own_server && !demo {
         println!(
             "\nconfig.file is not set: the objects are those of the Config Server, \
              which begins with embedded ones that have no media servers"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::calls::{healthy, objects};
 use crate::config_stand::Stand;
 use crate::http;
-use crate::platform::{Process, Site, eventually, now};
+use crate::platform::{Process, Site, eventually, now, run};
 use crate::report;
 use crate::sipp::{Media, Plan};
 
@@ -66,6 +66,27 @@ fn a_first_start_waits_for_the_server_and_says_so() {
     Plan::new(site.sip(), &NUMBER, 3).run();
     let connected = "ringmaster_config_client_connected{component=\"rm\"}";
     eventually("connected", || http::metric(site.rm_http(), connected), |n| *n == 1.0);
+    let server = || http::json(site.rm_http(), "/v1/config")["server"].clone();
+    assert_eq!(server(), stand.url());
+    stand.stop();
+    eventually("nobody is listened to", server, serde_json::Value::is_null);
+}
+
+/// `config.server` of another process is asked, and none is started here.
+#[test]
+fn standalone_uses_the_config_server_that_it_is_given() {
+    let stand = Stand::of(&objects_at(&["127.0.0.3:9"], "{}"));
+    let site = Site::new("");
+    stand.settles(&site);
+    stand.start();
+    let (code, _, told) = run(&site.path("."), &["standalone", "--demo", "-c", "settings.yaml"]);
+    assert!(code == 2 && told.contains("leave config.server out"), "{code}: {told}");
+    let both = Process::spawn(&site.path("."), &["standalone", "-c", "settings.yaml"]);
+    eventually("it is ready", || ready(&site), |status| *status == 200);
+    until_revision(&site, 1);
+    let config = http::json(site.rm_http(), "/v1/config");
+    assert_eq!(config["server"], stand.url(), "{config}");
+    assert!(!both.output().contains("config_server"), "{}", both.output());
 }
 
 /// With what was kept both are ready at once, and go on for as long as it takes.

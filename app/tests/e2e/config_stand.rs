@@ -60,10 +60,14 @@ impl Stand {
         stand
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Settings of a site whose objects come from here.
     pub(crate) fn settles(&self, site: &Site) {
         let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
-        let server = format!("config: {{ server: \"http://{}\" }}", self.address);
+        let server = format!("config: {{ server: \"{}\" }}", self.url());
         let settings = settings.replace("config: { file: platform.yaml }", &server);
         assert!(settings.contains(&server), "{settings}");
         site.write("settings.yaml", &settings);

@@ -17,6 +17,7 @@ mod cache;
 mod connect;
 mod driver;
 mod file;
+mod keep;
 mod limits;
 mod look;
 mod machine;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use model::config::Set;
 use model::id::Revision;
-use model::schema::{Problem, Warning};
+use model::schema::{Place, Problem, Warning};
 use model::snapshot::Snapshot;
 use net::Clock;
 use tokio::sync::watch;
@@ -44,6 +45,7 @@ use cache::Cache;
 pub use connect::{Connector, Server};
 use driver::Driver;
 pub use file::{FileSource, Reread};
+use wire::Whole;
 
 /// Where one daemon's configuration comes from.
 pub enum Source {
@@ -194,6 +196,18 @@ pub enum News<'a> {
         /// Which.
         revision: Revision,
     },
+    /// An older revision takes the place of the one in force: the servers were set back.
+    SetBack {
+        /// Was in force.
+        from: Revision,
+        /// Will be.
+        to: Revision,
+    },
+    /// What was kept on disk cannot be used.
+    PassedOver {
+        /// Which file, why, and what is used instead.
+        error: &'a str,
+    },
     /// What is in force could not be kept on disk.
     NotKept {
         /// The kernel's reason.
@@ -207,18 +221,31 @@ pub struct Client {
     cache: Cache,
     held: Set,
     snapshot: Option<Arc<Snapshot>>,
+    /// What was kept and cannot be used, and why.
+    passed: Vec<String>,
 }
 
 impl Client {
-    /// Reads the last known good; what is damaged or not valid any more is passed over.
+    /// Reads the last known good; what is damaged or not valid any more is passed over, and told
+    /// to the daemon.
     #[must_use]
     pub fn open(setup: Setup) -> Self {
         let cache = Cache::at(setup.dir.join("snapshot"));
-        let found = cache.load().find_map(|whole| {
-            let (revision, digest) = (whole.revision, whole.digest);
-            let changed = Set::default().change(whole.objects, &[], &setup.own).ok()?;
-            (changed.set.digest() == digest).then_some((changed.set, revision))
-        });
+        let (mut found, mut passed) = (None, Vec::new());
+        for (path, whole) in cache.load() {
+            match whole.map_err(|error| error.to_string()).and_then(|one| kept(one, &setup.own)) {
+                Ok(kept) => {
+                    found = Some(kept);
+                    break;
+                }
+                Err(why) => passed.push(format!("{}: {why}", path.display())),
+            }
+        }
+        let instead = found.as_ref().map_or_else(
+            || "nothing: the server is waited for".to_owned(),
+            |(_, revision): &(Set, Revision)| format!("revision {}", revision.0),
+        );
+        passed.iter_mut().for_each(|one| *one = format!("{one}; used instead: {instead}"));
         let (held, snapshot) = match found {
             Some((set, revision)) => {
                 let snapshot = Arc::new(set.snapshot(revision));
@@ -226,7 +253,7 @@ impl Client {
             }
             None => (Set::default(), None),
         };
-        Self { setup, cache, held, snapshot }
+        Self { setup, cache, held, snapshot, passed }
     }
 
     /// The last known good, if there is one: in force until the server says otherwise.
@@ -239,10 +266,11 @@ impl Client {
     ///
     /// # Errors
     /// The machine has no thread or descriptor left.
-    pub fn start(self, daemon: Box<dyn Daemon>) -> io::Result<Watching> {
+    pub fn start(self, mut daemon: Box<dyn Daemon>) -> io::Result<Watching> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
-        let Self { setup, cache, held, snapshot } = self;
+        let Self { setup, cache, held, snapshot, passed } = self;
+        passed.iter().for_each(|error| daemon.hear(News::PassedOver { error }));
         let revision = snapshot.map(|snapshot| snapshot.revision);
         let name = format!("{}-config", setup.component);
         let driver = Driver::new(setup, cache, (held, revision), daemon);
@@ -252,6 +280,26 @@ impl Client {
         })?;
         Ok(Watching { stop, thread: Some(thread) })
     }
+}
+
+/// What was kept, if it is still valid.
+fn kept(whole: Whole, own: &[SocketAddr]) -> Result<(Set, Revision), String> {
+    let Whole { revision, objects, digest } = whole;
+    let changed = Set::default().change(objects, &[], own).map_err(|faults| {
+        faults.first().map_or_else(|| "not valid".to_owned(), ToString::to_string)
+    })?;
+    let same = changed.set.digest() == digest;
+    if same { Ok((changed.set, revision)) } else { Err("its digest is another".to_owned()) }
+}
+
+/// Whether RM would refuse every call with this.
+fn is_empty(set: &Set) -> bool {
+    set.objects().all(|object| object.key.name == "Environment")
+}
+
+/// Why nothing does not take the place of something by itself.
+fn emptied() -> Problem {
+    Place::default().problem("W403", "no objects: what is in force stays")
 }
 
 /// A running client; ended when dropped.

@@ -5,6 +5,7 @@ use crate::prometheus::{Exposition, Histogram, Kind, LATENCY_SECONDS};
 use model::id::Revision;
 use model::time::Millis;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Where what is in force came from.
@@ -41,6 +42,8 @@ pub struct ConfigClient {
     /// Milliseconds since 1970 of the last contact.
     contact: AtomicU64,
     source: AtomicU8,
+    /// The server that is listened to.
+    server: Mutex<Option<String>>,
     applied: Histogram,
 }
 
@@ -54,6 +57,7 @@ impl ConfigClient {
             rejected: AtomicU64::new(0),
             contact: AtomicU64::new(now.0),
             source: AtomicU8::new(0),
+            server: Mutex::default(),
             applied: Histogram::new(LATENCY_SECONDS),
         };
         client.came_from(source);
@@ -69,6 +73,17 @@ impl ConfigClient {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Relaxed)
+    }
+
+    /// The server that is listened to has this URL, or there is none.
+    pub fn serves(&self, server: Option<&str>) {
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server.map(str::to_owned);
+    }
+
+    /// URL of the server that is listened to.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A sign of life of the source.

@@ -153,13 +153,19 @@ impl Daemon for Handover {
             News::Connected { server } => {
                 self.figures.connected(true);
                 self.figures.came_from(CameFrom::Server);
+                self.figures.serves(Some(server));
                 self.state.config_server(now, server, None);
             }
-            News::Away => self.figures.connected(false),
+            News::Away => {
+                self.figures.connected(false);
+                self.figures.serves(None);
+            }
             News::Lost { server, age, error } => {
                 self.state.config_server(now, server, Some((age, error)));
             }
             News::Mismatch { revision } => self.state.config_mismatch(revision),
+            News::SetBack { from, to } => self.state.config_set_back(from, to),
+            News::PassedOver { error } => self.state.config_passed_over(error),
             News::NotKept { error } => self.state.config_not_kept(error),
         }
     }

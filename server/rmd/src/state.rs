@@ -244,6 +244,17 @@ impl State {
         self.log.emit(10407, None, &[("revision", &revision.0.to_string())]);
     }
 
+    /// An older revision takes the place of the one in force.
+    pub(crate) fn config_set_back(&self, from: Revision, to: Revision) {
+        let (from, to) = (from.0.to_string(), to.0.to_string());
+        self.log.emit(20607, None, &[("from", &from), ("to", &to)]);
+    }
+
+    /// What was kept on disk cannot be used.
+    pub(crate) fn config_passed_over(&self, error: &str) {
+        self.log.emit(20608, None, &[("error", error)]);
+    }
+
     /// The last known good could not be written.
     pub(crate) fn config_not_kept(&self, error: &str) {
         self.log.emit(20606, None, &[("error", error)]);

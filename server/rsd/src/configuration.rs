@@ -194,6 +194,11 @@ impl Daemon for Keeper {
             News::Mismatch { revision } => {
                 self.log.emit(10407, None, &[("revision", &revision.0.to_string())]);
             }
+            News::SetBack { from, to } => {
+                let (from, to) = (from.0.to_string(), to.0.to_string());
+                self.log.emit(31207, None, &[("from", &from), ("to", &to)]);
+            }
+            News::PassedOver { error } => self.log.emit(31208, None, &[("error", error)]),
             News::NotKept { error } => self.log.emit(31206, None, &[("error", error)]),
         }
     }

@@ -4,6 +4,8 @@
 //! {data_dir}/{rm|rs}/snapshot/current    ringmaster-cache/1 sha256:<of the rest>\n, then a
 //!                                        snapshot as the server sends it
 //! {data_dir}/{rm|rs}/snapshot/previous   the one before
+//! {data_dir}/{rm|rs}/snapshot/aside      what was in force before an older revision was taken;
+//!                                        for people, who may copy it over `current`
 //! ```
 //! Written beside and renamed, synced before and after: a crash leaves the old or the new one.
 //! What is damaged is passed over, never an error of the start.
@@ -32,13 +34,34 @@ impl Cache {
         Self { dir }
     }
 
-    /// What was kept: newest first, damaged ones left out.
-    pub(super) fn load(&self) -> impl Iterator<Item = Whole> {
-        ["current", "previous"].into_iter().filter_map(|name| read(&self.dir.join(name)).ok())
+    /// What was kept, newest first, or why it cannot be read; what is not there is left out.
+    pub(super) fn load(&self) -> impl Iterator<Item = (PathBuf, io::Result<Whole>)> {
+        let kept = ["current", "previous"].into_iter().map(|name| self.dir.join(name));
+        kept.map(|path| (path.clone(), read(&path))).filter(
+            |(_, whole)| !matches!(whole, Err(error) if error.kind() == io::ErrorKind::NotFound),
+        )
     }
 
     /// Keeps a snapshot; returns when it is on disk.
     pub(super) fn keep(&self, revision: Revision, set: &Set) -> io::Result<()> {
+        let fresh = self.fresh(revision, set)?;
+        let current = self.dir.join("current");
+        match fs::rename(&current, self.dir.join("previous")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::rename(&fresh, &current)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Keeps a snapshot that is to be in force no more, beside those that follow each other.
+    pub(super) fn put_aside(&self, revision: Revision, set: &Set) -> io::Result<()> {
+        fs::rename(self.fresh(revision, set)?, self.dir.join("aside"))?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Writes a snapshot to a file of its own, which the caller gives its name.
+    fn fresh(&self, revision: Revision, set: &Set) -> io::Result<PathBuf> {
         fs::create_dir_all(&self.dir)?;
         let mut body = format!(
             "{{\"format\":\"{FORMAT}\",\"revision\":{},\"objects\":{}}}\n",
@@ -57,13 +80,7 @@ impl Cache {
         file.write_all(format!("{MAGIC} {}\n", sum(body.as_bytes())).as_bytes())?;
         file.write_all(body.as_bytes())?;
         file.sync_all()?;
-        let current = self.dir.join("current");
-        match fs::rename(&current, self.dir.join("previous")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        fs::rename(&fresh, &current)?;
-        File::open(&self.dir)?.sync_all()
+        Ok(fresh)
     }
 }
 
@@ -99,7 +116,8 @@ mod tests {
     fn the_newest_that_is_whole_is_found() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::at(dir.path().join("rm/snapshot"));
-        let found = || cache.load().map(|whole| whole.revision.0).collect::<Vec<_>>();
+        let whole = || cache.load().filter_map(|(_, whole)| whole.ok());
+        let found = || whole().map(|whole| whole.revision.0).collect::<Vec<_>>();
         assert!(found().is_empty());
         let text = "kind: Tenant\nname: acme\nlabels: { place: \"é\\n\" }\n";
         let set = Set::default().change(from_text(text, None).unwrap(), &[], &[]).unwrap().set;
@@ -107,7 +125,7 @@ mod tests {
             cache.keep(Revision(revision), &set).unwrap();
         }
         assert_eq!(found(), [3, 2]);
-        let whole = cache.load().next().unwrap();
+        let whole = whole().next().unwrap();
         let read = Set::default().change(whole.objects, &[], &[]).unwrap().set;
         assert!(read == set && whole.digest == set.digest());
         let current = dir.path().join("rm/snapshot/current");

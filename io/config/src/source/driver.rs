@@ -17,13 +17,14 @@ use tokio::time::{sleep, timeout};
 
 use super::cache::Cache;
 use super::connect::{Connector, chain};
-use super::limits::{EVENT, KEEP_IDLE, KEEP_MOST, LINE, SILENCE, SNAPSHOT};
+use super::keep::Keep;
+use super::limits::{EVENT, LINE, SILENCE, SNAPSHOT};
 use super::look;
 use super::machine::{Action, Event, Input, Machine};
 use super::report::{self, Rejected, Report};
 use super::sse::{Message, Parser};
 use super::wire::{Change, Heard, Lines, Whole, heard};
-use super::{Applied, Daemon, News, Setup};
+use super::{Applied, Daemon, News, Setup, emptied, is_empty};
 
 /// Errors of a rejected revision that the server is told.
 const TOLD_ERRORS: usize = 10;
@@ -36,31 +37,12 @@ pub(super) struct Driver {
     held: Set,
     /// What is held; `None`: nothing was ever valid.
     revision: Option<Revision>,
-    cache: Cache,
+    keep: Keep,
     daemon: Box<dyn Daemon>,
     report: watch::Sender<Report>,
     /// The server asked last, and why it did not help.
     server: usize,
     error: String,
-    keep: Keep,
-}
-
-/// When what is held is to be written.
-#[derive(Default)]
-struct Keep {
-    /// What is not on disk: since when, and when it changed last.
-    since: Option<(Duration, Duration)>,
-}
-
-impl Keep {
-    fn changed(&mut self, now: Duration) {
-        let first = self.since.map_or(now, |(first, _)| first);
-        self.since = Some((first, now));
-    }
-
-    fn due(&self) -> Option<Duration> {
-        self.since.map(|(first, last)| (last + KEEP_IDLE).min(first + KEEP_MOST))
-    }
 }
 
 impl Driver {
@@ -86,12 +68,11 @@ impl Driver {
             machine,
             held,
             revision,
-            cache,
+            keep: Keep::new(cache),
             daemon,
             report,
             server: 0,
             error: String::new(),
-            keep: Keep::default(),
         }
     }
 
@@ -247,6 +228,13 @@ impl Driver {
         let Whole { revision, objects, digest } = whole;
         match Set::default().change(objects, &[], &self.setup.own) {
             Ok(changed) if changed.set.digest() == digest => {
+                if let Some(newer) = self.revision.filter(|newer| revision < *newer) {
+                    if is_empty(&changed.set) && !is_empty(&self.held) {
+                        self.reject(revision, &[emptied()]);
+                        return Input::Refused(revision);
+                    }
+                    self.set_back(newer, revision);
+                }
                 self.apply(begun, revision, changed);
                 Input::Loaded(revision)
             }
@@ -259,6 +247,16 @@ impl Driver {
                 Input::Refused(revision)
             }
         }
+    }
+
+    /// What was in force stays on disk, whatever comes after the older one.
+    fn set_back(&mut self, from: Revision, to: Revision) {
+        if !is_empty(&self.held)
+            && let Err(error) = self.keep.put_aside(from, &self.held)
+        {
+            self.daemon.hear(News::NotKept { error: &error.to_string() });
+        }
+        self.daemon.hear(News::SetBack { from, to });
     }
 
     /// Listens until the machine wants something else.
@@ -409,9 +407,8 @@ impl Driver {
 
     /// Keeps what is in force on disk.
     fn write(&mut self) {
-        self.keep = Keep::default();
-        let Some(revision) = self.revision else { return };
-        if let Err(error) = self.cache.keep(revision, &self.held) {
+        let (now, Some(revision)) = (self.now(), self.revision) else { return };
+        if let Err(error) = self.keep.write(now, revision, &self.held) {
             self.daemon.hear(News::NotKept { error: &error.to_string() });
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! The file, or every file of the directory, is looked at through symbolic links, so that a swapped
 //! link (as Kubernetes does it) is a change. What changes while it is looked at is read when it
-//! rests. A file that is not valid changes nothing that is in force. Same pipeline as that of a
-//! server: valid as a whole, numbered, handed to the daemon.
+//! rests. A file that is not valid, or empty at run time, changes nothing that is in force.
+//! Same pipeline as that of a server: valid as a whole, numbered, handed to the daemon.
 
 use std::fs;
 use std::io;
@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use model::config::Document;
 use model::id::Revision;
 use model::schema::{Problem, Warning};
 use model::snapshot::Snapshot;
@@ -21,7 +22,7 @@ use net::Clock;
 use sha2::{Digest, Sha256};
 
 use super::limits::LOOK;
-use super::{Applied, Daemon, News};
+use super::{Applied, Daemon, News, emptied};
 use crate::objects;
 
 /// The number of what is read at the start; each later one counts one.
@@ -44,6 +45,8 @@ struct Seen {
     print: Option<[u8; 32]>,
     outcome: Result<Vec<Warning>, Vec<Problem>>,
     revision: Revision,
+    /// What is in force holds no object.
+    empty: bool,
     daemon: Option<Box<dyn Daemon>>,
 }
 
@@ -70,7 +73,8 @@ impl FileSource {
         let documents = objects::load_standing(&path)?;
         let (snapshot, warnings) = Snapshot::build_for(&documents, FIRST, &own)?;
         let outcome = Ok(warnings.clone());
-        let seen = Seen { print, outcome, revision: FIRST, daemon: None };
+        let empty = none(&documents);
+        let seen = Seen { print, outcome, revision: FIRST, empty, daemon: None };
         Ok((Self { path, own, clock, seen: Mutex::new(seen) }, snapshot, warnings))
     }
 
@@ -87,10 +91,18 @@ impl FileSource {
         }
         let next = Revision(seen.revision.0 + 1);
         let documents = objects::load_standing(&self.path);
-        let built = documents.and_then(|all| Snapshot::build_for(&all, next, &self.own));
+        let built = documents.and_then(|all| {
+            // as a file is that somebody is about to write
+            let empty = none(&all);
+            if empty && !seen.empty {
+                return Err(vec![emptied()]);
+            }
+            Ok((Snapshot::build_for(&all, next, &self.own)?, empty))
+        });
         seen.print = print;
         match built {
-            Ok((snapshot, warnings)) => {
+            Ok(((snapshot, warnings), empty)) => {
+                seen.empty = empty;
                 seen.revision = next;
                 seen.outcome = Ok(warnings.clone());
                 let took = self.clock.mono().saturating_sub(begun);
@@ -166,6 +178,11 @@ impl Drop for Look {
     }
 }
 
+/// Whether there is no document that says anything.
+fn none(documents: &[Document]) -> bool {
+    documents.iter().all(|document| document.root.is_null())
+}
+
 /// What two looks are compared by; what is not there has none.
 fn stamp(path: &Path) -> Stamp {
     let one = |path: PathBuf| {
@@ -232,6 +249,25 @@ mod tests {
         fs::write(&path, GOOD).unwrap();
         assert!(matches!(source.again(), Reread::InForce(Revision(3), _)));
         assert!(told.at(3).tenant_by_name("beta").is_none());
+    }
+
+    #[test]
+    fn an_emptied_file_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("o.yaml");
+        fs::write(&path, GOOD).unwrap();
+        let (source, told, _look) = open(&path);
+        for text in ["", "---\n", "# nothing\n"] {
+            fs::write(&path, text).unwrap();
+            let faults = match source.again() {
+                Reread::Refused(faults) => faults,
+                taken @ Reread::InForce(..) => panic!("{text:?}: {taken:?}"),
+            };
+            assert!(faults[0].to_string().contains("W403"), "{faults:?}");
+        }
+        assert_eq!(told.until("rejected", |seen| seen.rejected.first().cloned()).0, 2);
+        fs::write(&path, GOOD).unwrap();
+        assert!(matches!(source.again(), Reread::InForce(Revision(2), _)));
     }
 
     #[test]

@@ -36,5 +36,7 @@ pub(super) const AUTHORITIES: u64 = 4 << 20;
 pub(super) const KEEP_IDLE: Duration = Duration::from_secs(1);
 /// … and after so long in any case: changes that come quickly are one write.
 pub(super) const KEEP_MOST: Duration = Duration::from_secs(5);
+/// What the disk did not take is tried again after so long.
+pub(super) const KEEP_AGAIN: Duration = Duration::from_secs(30);
 /// How often a file of objects is looked at; it is read when two looks in a row are alike.
 pub(super) const LOOK: Duration = Duration::from_secs(2);

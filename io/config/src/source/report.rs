@@ -1,6 +1,7 @@
 //! What a client tells the server of itself (ops.md §1.10.5): after every revision, and every 30 s.
 //!
-//! A report that is lost costs nothing: the next one says the same.
+//! A report that is lost costs nothing: the next one says the same. One that is not taken is tried
+//! again, with the token's file as it is then, after 0.25 s doubling to 30 s.
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::connect::{Connector, Server};
-use super::limits::{REPORT, REPORT_TIME};
+use super::limits::{REPORT, REPORT_TIME, RETRY_FIRST};
 
 /// What is in force here.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -33,8 +34,10 @@ pub(super) struct Rejected {
 /// Reports for ever.
 pub(super) async fn run(connector: Connector, name: String, mut report: watch::Receiver<Report>) {
     let mut known: Option<(usize, Server)> = None;
+    let mut retry = RETRY_FIRST;
     loop {
         let now = report.borrow_and_update().clone();
+        let mut wait = REPORT;
         if let Some(number) = now.server {
             let server = match known.take() {
                 Some((same, server)) if same == number => Some(server),
@@ -42,12 +45,18 @@ pub(super) async fn run(connector: Connector, name: String, mut report: watch::R
             };
             known = match server {
                 Some(server) if told(&server, &name, &now).await => Some((number, server)),
-                // the files are read anew next time
+                // the files are read anew next time: a token that was changed counts soon
                 _ => None,
             };
+            if known.is_some() {
+                retry = RETRY_FIRST;
+            } else {
+                wait = retry;
+                retry = (retry * 2).min(REPORT);
+            }
         }
         // elapsed means: again; a sender that is gone ends us from outside
-        let _again = timeout(REPORT, report.changed()).await;
+        let _again = timeout(wait, report.changed()).await;
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use telemetry::config_client::Source;
 
 /// `GET /v1/config`. `age_s`: since the Config Server's last sign of life; without one, since the
-/// configuration is in force.
+/// configuration is in force. `server`: the Config Server that is listened to; null: none.
 pub(in crate::http) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let (revision, applied) = shared.state.revision();
     let figures = &shared.config.figures;
@@ -28,6 +28,7 @@ pub(in crate::http) async fn show(State(shared): State<Arc<Shared>>) -> Json<Val
         "source": shared.config.shown,
         "from": figures.source().as_str(),
         "connected": figures.is_connected(),
+        "server": figures.server(),
         "age_s": age.as_secs(),
         "rejected": shared.state.rejected(),
     }))
