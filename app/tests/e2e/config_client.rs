@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::calls::{healthy, objects};
+use crate::calls::{healthy, objects, objects_at};
 use crate::config_stand::Stand;
 use crate::http;
 use crate::platform::{Process, Site, eventually, now, run};
