@@ -7,6 +7,7 @@
 pub(crate) mod branch;
 pub(crate) mod cancel;
 pub(crate) mod cti;
+pub(crate) mod deadline;
 pub(crate) mod draft;
 pub(crate) mod egress;
 pub(crate) mod failover;
@@ -48,7 +49,6 @@ use crate::record::Story;
 use crate::reject::{No, Reason};
 use crate::select::cucm;
 use crate::session::{Kind, Leg, ResourceNames, Session, Text};
-use crate::timer::Timer;
 use crate::token::{self, Token};
 use draft::Draft;
 use size::Carriage;
@@ -102,6 +102,8 @@ pub(crate) struct Try {
     /// The INVITE as sent: what CANCEL, ACK and BYE of a late answer are made from.
     pub(crate) sent: Vec<u8>,
     pub(crate) began: Duration,
+    /// So long it may say nothing at all.
+    time: Duration,
     /// A 101–199 was seen.
     pub(crate) progress: bool,
     /// Session interval that a 2xx without one is given (RFC 4028 §8.2).
@@ -277,18 +279,15 @@ impl Proxy {
     fn sent(&mut self, now: Now, attempt: Attempt, flow: Flow, by_size: bool, bytes: &[u8]) {
         let Attempt { hunt: key, pick, target, .. } = attempt;
         let number = self.branches;
-        let (group, timeout) = match pick.group.map(|group| self.snapshot.group(group)) {
-            Some(group) => (group.dbid, group.try_timeout.unwrap_or(self.options.try_timeout)),
-            None => (Dbid(0), limits::OUTSIDE_TRY),
-        };
+        let (group, time) = self.time_of_try(pick);
         // a connect that fails in time must be told apart from a server that does not answer
         let grace = if by_size { limits::CONNECT_GRACE } else { Duration::ZERO };
-        let options = ClientOptions { timeout: Some(timeout + grace) };
+        let options = ClientOptions { timeout: Some(time + grace) };
         let client = self.endpoint.request(now.mono, flow, bytes, options);
         let trust = self.trust_of_try(key, pick, flow);
         let names = self.names_of_try(key, pick.member, flow.remote);
         self.clients.insert(client, ClientUse::Hunt(key));
-        self.timers.set(now.mono + self.settings.timers.c, Timer::TimerC(key));
+        self.await_try(now, key, pick);
         let owed = self.asked_timer(key).owed();
         if let Some(hunt) = self.hunts.get_mut(key) {
             hunt.current = Some(Try {
@@ -303,6 +302,7 @@ impl Proxy {
                 trust,
                 sent: self.buffers.keep(bytes),
                 began: now.mono,
+                time,
                 progress: false,
                 owed,
                 by_size,

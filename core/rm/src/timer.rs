@@ -14,8 +14,8 @@ pub(crate) enum Timer {
     Probe(usize),
     /// A held answer to a BYE must leave.
     Held,
-    /// Timer C of a try.
-    TimerC(usize),
+    /// Timer C of a try, or the end of the hunt that it is part of.
+    Try(usize),
     /// Timer C of a re-INVITE.
     RelayC(usize),
     /// The watch over a try that was given up ends.
@@ -54,7 +54,7 @@ impl Timer {
         let (kind, key) = match self {
             Self::Probe(key) => (0, key),
             Self::Held => (1, 0),
-            Self::TimerC(key) => (2, key),
+            Self::Try(key) => (2, key),
             Self::RelayC(key) => (3, key),
             Self::Watch(key) => (4, key),
             Self::Leg(key) => (5, key),
@@ -79,7 +79,7 @@ impl Timer {
         Some(match code >> 32 {
             0 => Self::Probe(key),
             1 => Self::Held,
-            2 => Self::TimerC(key),
+            2 => Self::Try(key),
             3 => Self::RelayC(key),
             4 => Self::Watch(key),
             5 => Self::Leg(key),
@@ -103,7 +103,8 @@ impl Timer {
         match self {
             Self::Probe(_) => "probe",
             Self::Held => "bye-hold",
-            Self::TimerC(_) | Self::RelayC(_) => "timer-c",
+            Self::Try(_) => "try",
+            Self::RelayC(_) => "timer-c",
             Self::Watch(_) => "watch",
             Self::Leg(_) => "leg-expiry",
             Self::Overload => "overload",

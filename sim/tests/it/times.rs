@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::chance::Chance;
 use sim::world::CALLER;
 
-use crate::scenarios::{SECOND, all_is_over, first, held, ms, world};
+use crate::scenarios::{SECOND, all_is_over, first, held, ms, row, world};
 
 /// There and back between two hosts of the network.
 const ROUND: Duration = ms(2);
@@ -24,6 +24,20 @@ fn scenario_1_an_invite_is_told_at_once_that_it_is_tried() {
     let waited = |world: &mut _, what| first(world, "sip-server", what) - placed;
     assert_eq!(waited(&mut world, "100 INVITE"), ROUND);
     assert_eq!(waited(&mut world, "200 INVITE"), SECOND + 2 * ROUND);
+    all_is_over(&mut world);
+}
+
+/// Media servers that say 100 and nothing more: the caller hears when the time of the hunt is over.
+#[test]
+fn a_hunt_that_hangs_ends_with_its_time() {
+    let mut world = world();
+    let hangs = sim::Manner { rings: Some((SECOND, 100)), ..sim::Manner::default() };
+    world.agents.iter_mut().for_each(|agent| agent.manner = Some(hangs.clone()));
+    let placed = world.now.mono;
+    let call = world.place(0, held(SECOND));
+    world.run(30 * SECOND).unwrap();
+    assert_eq!(first(&mut world, "sip-server", "480 INVITE") - placed, 20 * SECOND + ROUND);
+    assert_eq!(row(&world, &call).reason.as_deref(), Some("hunt-failed"));
     all_is_over(&mut world);
 }
 

@@ -1,4 +1,5 @@
-//! CANCEL (rm.md §1.7), and Timer C: the ways in which an INVITE is given up while it rings.
+//! CANCEL (rm.md §1.7), and Timer C of a re-INVITE: what is given up while it rings. Timer C of a
+//! call: `deadline`.
 //!
 //! The endpoint has answered the CANCEL and makes ours; here is decided what it ends.
 
@@ -8,10 +9,7 @@ use sip::header::Name;
 use sip::message::Message;
 use smallvec::SmallVec;
 
-use super::verdict::Outcome;
 use crate::proxy::{Proxy, ServerUse};
-use crate::reject::Reason;
-use crate::timer::Timer;
 
 impl Proxy {
     /// The caller gives up.
@@ -37,23 +35,6 @@ impl Proxy {
             }
             None => self.cancel_waiting(now, invite),
         }
-    }
-
-    /// Timer C of a try: ringing for too long, or nothing but 100.
-    pub(crate) fn on_timer_c(&mut self, now: Now, key: usize) {
-        let Some(hunt) = self.hunts.get_mut(key) else { return };
-        let Some(current) = &hunt.current else { return };
-        let (client, progress) = (current.client, current.progress);
-        self.endpoint.cancel(now.mono, client, Some(b"Reason: SIP;cause=408\r\n"));
-        if !progress {
-            self.on_failure(now, key, Outcome::Silence, None);
-            return;
-        }
-        if let Some(current) = hunt.current.take() {
-            self.timers.take_back(Timer::TimerC(key));
-            self.give_up(now, key, current, false);
-        }
-        self.finish_hunt(now, key, &Reason::NoAnswer.into());
     }
 
     /// Timer C of a re-INVITE: the party that rings is asked to stop; its answer goes back.

@@ -135,6 +135,8 @@ impl Proxy {
         hunt.story = call.story;
         let (pick, target) = placed?;
         hunt.plan = call.plan;
+        // what takes the place of the connectors is given the time of a hunt too
+        hunt.began = now.mono;
         let worse = hunt.best.take();
         let former = std::mem::replace(&mut hunt.target, target);
         former.release(&mut self.buffers);

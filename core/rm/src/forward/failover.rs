@@ -37,11 +37,11 @@ impl Proxy {
     ) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
-        self.timers.take_back(Timer::TimerC(key));
+        self.timers.take_back(Timer::Try(key));
         let (cancelled, progress) = (hunt.cancelled, current.progress);
         let (member, began) = (current.member, current.began);
         let trust = current.trust.back();
-        if outcome.code().is_none()
+        if outcome.blames_the_address()
             && let Some(member) = self.pool.get_mut(member)
         {
             member.reach.failed(now.mono, current.target);
@@ -224,7 +224,7 @@ impl Proxy {
         let hunt = self.hunts.try_remove(key)?;
         self.servers.remove(&hunt.server);
         if let Some(current) = &hunt.current {
-            self.timers.take_back(Timer::TimerC(key));
+            self.timers.take_back(Timer::Try(key));
             self.clients.remove(&current.client);
         }
         Some(hunt)
@@ -306,7 +306,7 @@ impl Proxy {
         }
         let target = hunt.others.remove(0);
         let Some(current) = hunt.current.take() else { return false };
-        self.timers.take_back(Timer::TimerC(key));
+        self.timers.take_back(Timer::Try(key));
         let (member, group, silent) = (current.member, current.group, current.target);
         let by = current.by;
         self.give_up(now, key, current, false);
@@ -323,7 +323,7 @@ impl Proxy {
     fn without_tcp(&mut self, now: Now, key: usize) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
-        self.timers.take_back(Timer::TimerC(key));
+        self.timers.take_back(Timer::Try(key));
         self.buffers.release(current.sent);
         let member = hunt.through.is_none().then_some(current.member);
         self.tcp_refused(now, current.target.remote, member);

@@ -83,7 +83,7 @@ impl Proxy {
     fn on_too_large(&mut self, now: Now, key: usize, message: &Message<'_>) {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.take() else { return };
-        self.timers.take_back(Timer::TimerC(key));
+        self.timers.take_back(Timer::Try(key));
         let (number, member) = (current.number, current.member);
         let took = now.mono.saturating_sub(current.began);
         let mut story = std::mem::take(&mut hunt.story);
@@ -105,7 +105,7 @@ impl Proxy {
         let until = now.mono + self.settings.timers.c;
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = hunt.current.as_mut() else { return };
-        self.timers.set(until, Timer::TimerC(key));
+        self.timers.set(until, Timer::Try(key));
         let first = !std::mem::replace(&mut current.progress, true);
         let (server, leg, member) = (hunt.server, hunt.leg, current.member);
         let trust = current.trust.back();

@@ -17,6 +17,11 @@ pub(crate) enum Outcome {
     Timeout,
     /// Timer C, with nothing but 100 seen.
     Silence,
+    /// The time of the whole hunt is over, with nothing but 100 seen. `early`: the resource has not
+    /// had the time of a try.
+    MaxHunt {
+        early: bool,
+    },
     Transport,
 }
 
@@ -53,7 +58,12 @@ pub(crate) fn verdict(
     }
     let progress = before == Before::Progress;
     let resource = match outcome {
-        Outcome::Timeout | Outcome::Silence | Outcome::Transport | Outcome::Answer(408) => {
+        Outcome::MaxHunt { early: true } => return Judged { next: !progress, resource: None },
+        Outcome::Timeout
+        | Outcome::Silence
+        | Outcome::MaxHunt { early: false }
+        | Outcome::Transport
+        | Outcome::Answer(408) => {
             return Judged { next: !progress, resource: Some(Tried::Failed) };
         }
         Outcome::Answer(500 | 502..=504) if progress => Some(Tried::Failed),
@@ -92,6 +102,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Answer(code) => code.fmt(f),
             Self::Timeout | Self::Silence => f.write_str("timeout"),
+            Self::MaxHunt { .. } => f.write_str("max-hunt"),
             Self::Transport => f.write_str("transport"),
         }
     }
@@ -103,15 +114,20 @@ impl Outcome {
             Self::Answer(400..=499) => "4xx",
             Self::Answer(500..=599) => "5xx",
             Self::Answer(_) => "other",
-            Self::Timeout | Self::Silence => "timeout",
+            Self::Timeout | Self::Silence | Self::MaxHunt { .. } => "timeout",
             Self::Transport => "transport",
         }
+    }
+
+    /// Nobody has answered there, who had time to.
+    pub(super) fn blames_the_address(self) -> bool {
+        self.code().is_none() && self != Self::MaxHunt { early: true }
     }
 
     pub(super) fn code(self) -> Option<u16> {
         match self {
             Self::Answer(code) => Some(code),
-            Self::Timeout | Self::Silence | Self::Transport => None,
+            Self::Timeout | Self::Silence | Self::MaxHunt { .. } | Self::Transport => None,
         }
     }
 }
@@ -163,6 +179,8 @@ mod tests {
                 "timeout" => Outcome::Timeout,
                 "transport" => Outcome::Transport,
                 "silence" => Outcome::Silence,
+                "max-hunt" => Outcome::MaxHunt { early: false },
+                "early" => Outcome::MaxHunt { early: true },
                 code => Outcome::Answer(code.parse().unwrap()),
             };
             let service = Service::parse(service).unwrap();
@@ -180,6 +198,6 @@ mod tests {
             assert_eq!(judged, Judged { next: next == "yes", resource }, "{line}");
             rows += 1;
         }
-        assert!(rows >= 49, "{rows}");
+        assert!(rows >= 53, "{rows}");
     }
 }

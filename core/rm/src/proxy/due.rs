@@ -58,7 +58,7 @@ impl Proxy {
             Timer::Linger => return self.forget_lingering(now),
             Timer::Tombstones => return self.forget_tombstones(now),
             Timer::Probe(key) => self.probe(now, key),
-            Timer::TimerC(key) => self.on_timer_c(now, key),
+            Timer::Try(key) => self.on_try_due(now, key),
             Timer::RelayC(key) => self.on_relay_timer_c(now, key),
             Timer::Watch(key) => self.end_watch(key),
             Timer::Leg(key) => self.on_leg_due(now, key),

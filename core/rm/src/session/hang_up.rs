@@ -63,7 +63,7 @@ impl Proxy {
         };
         let current = self.hunts.get_mut(key).and_then(|hunt| hunt.current.take());
         if let Some(current) = current {
-            self.timers.take_back(Timer::TimerC(key));
+            self.timers.take_back(Timer::Try(key));
             // without progress there is nothing to cancel yet: the watch does when there is
             if current.progress {
                 let reason = b"Reason: SIP;cause=480;text=\"operator\"\r\n";

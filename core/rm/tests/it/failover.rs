@@ -259,7 +259,7 @@ fn redirections_challenges_and_refusals_are_forwarded() {
         let mut world = World::new();
         world.udp(CALLER, &invite("18005550100", "r"));
         let first = world.take(MCP1);
-        world.udp(MCP1, &reply(&first, 100, "", ""));
+        world.udp(MCP1, &reply(&first, 100, "t1", ""));
         assert!(world.try_take(CALLER).is_none(), "100 is never forwarded");
         let lines = "Contact: <sip:elsewhere@192.0.2.1>\r\nWWW-Authenticate: Digest a=\"1\"\r\n";
         world.udp(MCP1, &reply(&first, code, "t", lines));
@@ -343,9 +343,39 @@ fn a_hunt_that_found_nothing_gets_the_code_of_its_group() {
             "options": {"rm": {"max-hunt": "1s", "try-timeout": "1500ms"}}}}));
     let mut world = World::with(&documents, settings());
     world.udp(CALLER, &invite("18005550100", "late"));
-    world.run(Duration::from_millis(1500));
-    assert!(world.try_take(MCP2).is_none(), "the hunt is over after its first try");
+    world.run(Duration::from_secs(1));
+    assert!(world.try_take(MCP2).is_none(), "the hunt is over within its first try");
     assert_eq!(code(&mut world, "late"), "603");
+}
+
+/// rm.md §7.8: the time of a hunt is the whole of it, and a try that it ends is watched as any.
+#[test]
+fn a_try_that_the_end_of_the_hunt_cuts_short_is_cancelled_and_watched() {
+    let mut documents = objects();
+    documents.as_array_mut().unwrap().push(serde_json::json!(
+        {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+            "options": {"rm": {"max-hunt": "10s"}}}}));
+    let mut world = World::with(&documents, settings());
+    world.udp(CALLER, &invite("18005550100", "cut"));
+    let first = world.take(MCP1);
+    world.udp(MCP1, &reply(&first, 100, "t1", ""));
+    world.run(Duration::from_millis(9999));
+    assert_eq!(world.try_take(MCP1), None);
+    world.run(Duration::from_millis(1));
+    assert!(world.take(CALLER).starts_with("SIP/2.0 480 "));
+    let cancelled = world.take(MCP1);
+    assert!(cancelled.starts_with("CANCEL "), "{cancelled}");
+    assert!(world.try_take(MCP2).is_none());
+    assert_eq!(world.ends().len(), 1);
+    assert_eq!(world.proxy.resources()[0].used, 1, "the try is watched");
+    world.udp(MCP1, &reply(&cancelled, 200, "t1", ""));
+    world.udp(MCP1, &reply(&first, 200, "t1", "Contact: <sip:mcp@10.0.0.11:5070>\r\n"));
+    assert!(world.take(MCP1).starts_with("ACK "));
+    let bye = world.take(MCP1);
+    assert!(bye.starts_with("BYE "), "{bye}");
+    world.udp(MCP1, &reply(&bye, 200, "", ""));
+    assert_eq!(world.proxy.resources()[0].used, 0);
+    assert!(world.try_take(CALLER).is_none());
 }
 
 #[test]
