@@ -14,6 +14,7 @@ pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod limits;
 pub(crate) mod log;
+mod private;
 pub(crate) mod reload;
 pub(crate) mod resources;
 pub(crate) mod rm;

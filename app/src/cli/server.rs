@@ -64,6 +64,9 @@ pub(crate) struct Of {
 pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) of: Of,
+    /// With --prune also when the files hold no object at all: all that has the label goes
+    #[arg(long, requires = "prune")]
+    pub(crate) allow_empty: bool,
     /// Shows what would change, and changes nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -191,6 +194,9 @@ pub(crate) struct Export {
     /// Only objects of this tenant and those below it
     #[arg(long)]
     pub(crate) tenant: Option<String>,
+    /// Writes it to a new file that only its owner can read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) from: FromServer,
 }

@@ -1,16 +1,12 @@
 //! `ringmaster token`: who may use the Config Server (ops.md §1.12).
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::private::Private;
 use crate::ask::{Daemon, Question, segment};
 use crate::cli::{self, FromServer, Shape, TokenCommand};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::table;
 
 pub(crate) fn run(args: &cli::Token) -> Result<(), Failure> {
@@ -23,7 +19,7 @@ pub(crate) fn run(args: &cli::Token) -> Result<(), Failure> {
 
 fn create(args: &cli::TokenCreate) -> Result<(), Failure> {
     // before the token is made: it is told only once
-    let mut file = args.out.as_deref().map(new_file).transpose()?;
+    let file = args.out.as_deref().map(Private::new).transpose()?;
     let server = Daemon::config_server(&args.from)?;
     let mut body = json!({ "name": args.name, "role": args.role });
     if !args.tenants.is_empty() {
@@ -32,22 +28,22 @@ fn create(args: &cli::TokenCreate) -> Result<(), Failure> {
     if let Some(expires) = &args.expires {
         body["expires_in"] = json!(expires);
     }
-    let made = server.send(Method::POST, "/v1/tokens", &[], Some(&body), "token");
-    let made = made.inspect_err(|_| {
-        // nothing was made: the file that waits for it goes again
-        args.out.as_deref().map(std::fs::remove_file);
-    })?;
-    let secret = made["token"].as_str().unwrap_or_default();
-    if let (Some(file), Some(path)) = (&mut file, &args.out) {
-        writeln!(file, "{secret}").map_err(|error| local(path, &error))?;
-        if !args.from.quiet {
-            println!("{}: token {}", path.display(), table::cell(&made["id"]));
-        }
-        return Ok(());
+    let mut made = server.send(Method::POST, "/v1/tokens", &[], Some(&body), "token")?;
+    let secret = made["token"].as_str().unwrap_or_default().to_owned();
+    if let (Some(file), Some(path)) = (file, &args.out) {
+        file.write(&format!("{secret}\n"))?;
+        // who wants it in a file does not want it on a screen or in the log of a pipeline
+        made["token"] = Value::Null;
+        made["file"] = json!(path.display().to_string());
     }
     match args.from.output {
         Shape::Json => println!("{made}"),
         Shape::Yaml => print!("{}", config::yaml::print(&made)),
+        Shape::Name if args.out.is_some() => println!("{}", table::cell(&made["id"])),
+        Shape::Table if args.from.quiet && args.out.is_some() => {}
+        Shape::Table if args.out.is_some() => {
+            println!("{}: token {}", table::cell(&made["file"]), table::cell(&made["id"]));
+        }
         Shape::Table | Shape::Name => println!("{secret}"),
     }
     Ok(())
@@ -89,13 +85,4 @@ fn row(token: &Value) -> Value {
         "expires": token["expires_at"],
         "used": token["last_used_at"],
     })
-}
-
-fn new_file(path: &Path) -> Result<std::fs::File, Failure> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    made.map_err(|error| local(path, &error))
-}
-
-fn local(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Local, format!("{}: {error}", path.display()))
 }

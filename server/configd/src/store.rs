@@ -5,6 +5,8 @@
 
 pub mod sqlite;
 
+use std::path::PathBuf;
+
 use model::id::Revision;
 use model::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -326,6 +328,16 @@ pub enum StoreError {
         found: i64,
         /// The newest that this executable knows.
         known: i64,
+    },
+    /// One of its files is open to others, and not ours to close.
+    #[error("{}: others may use it (mode {mode:03o}), and that cannot be changed", path.display())]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// Its rights.
+        mode: u32,
+        /// The kernel's reason.
+        source: std::io::Error,
     },
     /// A step that it took has since been changed.
     #[error("the store has taken another schema step {0} than this executable has")]

@@ -4,6 +4,7 @@
 //! disk. Reads have connections of their own and see one revision, whatever is written beside.
 
 mod migrate;
+mod private;
 mod rows;
 mod write;
 
@@ -34,12 +35,14 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens or makes `config.db` in a directory, which nobody else may use, and checks it.
+    /// Opens or makes `config.db` in a directory, which nobody else may use, and checks it. The
+    /// directory and its files lose what rights others have.
     ///
     /// # Errors
-    /// Not to be opened, damaged, or of a later version.
+    /// Not to be opened, open to others, damaged, or of a later version.
     pub fn open(dir: &Path, now: Millis) -> Result<Self, StoreError> {
         let path = dir.join("config.db");
+        private::close_to_others(&path)?;
         let mut writer = connect(&path)?;
         check(&writer)?;
         migrate::migrate(&mut writer, migrate::STEPS, now)?;

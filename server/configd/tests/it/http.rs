@@ -7,6 +7,7 @@ mod bounds;
 mod house;
 mod lists;
 mod openapi;
+mod rights;
 mod scenarios;
 mod scoped;
 mod secure;

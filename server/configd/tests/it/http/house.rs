@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use config::Settings;
-use configd::{ConfigServer, Parts};
+use configd::{ConfigServer, Parts, StartError};
 use net::Clock;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -46,15 +46,25 @@ impl House {
         house
     }
 
-    /// Starts it in its directory, on another port.
+    /// Starts it in its directory, on another port. The lock of one that has stopped is let go
+    /// with its last descriptor, which a child that is being started has until its `exec`.
     pub(super) fn start(&mut self) {
+        eventually("the directory is let go", || self.starts());
+    }
+
+    /// Whether it starts; false where the directory is locked.
+    fn starts(&mut self) -> bool {
         let path = self.dir.path().display();
         let more = &self.settings;
         let text = format!("data_dir: {path}\nconfig_server: {{ listen: 127.0.0.1:0, {more} }}\n");
         let settings = Settings::from_text(&text, None, []).unwrap();
         let (log, clock) = (self.log.clone(), Clock::start());
         let parts = Parts { settings, seed: None, log, clock };
-        self.server = Some(ConfigServer::start(parts).unwrap());
+        match ConfigServer::start(parts) {
+            Err(StartError::Locked(_)) => return false,
+            started => self.server = Some(started.unwrap()),
+        }
+        true
     }
 
     /// Stops it, and starts it again with other settings.
