@@ -33,7 +33,15 @@ pub(crate) fn run(args: &cli::Apply) -> Result<(), Failure> {
         prune: of.prune.as_deref(),
         base: of.base,
     };
-    let answer = transact(&files::read(&of.files)?, &of.from, &wanted)?;
+    let text = files::read(&of.files)?;
+    if let Some(label) = of.prune.as_deref().filter(|_| !args.allow_empty && text.is_empty()) {
+        let text = format!(
+            "the files hold no object: with --prune every object with {label} would be deleted; \
+             say --allow-empty where that is meant"
+        );
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    let answer = transact(&text, &of.from, &wanted)?;
     show(&answer, &of.from);
     if args.wait { wait::until_applied(&answer, &of.from) } else { Ok(()) }
 }
@@ -92,8 +100,16 @@ fn restore(text: Text, args: &cli::Import) -> Result<(), Failure> {
     let path = "/v1/restore";
     let question =
         Question { method: Method::POST, path, query: &query, body, ..Question::default() };
-    let answer = Daemon::config_server(&args.from)?.text(question)?;
+    let (status, answer) = Daemon::config_server(&args.from)?.whole(question)?;
     let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+    if status == 409 && !args.replace {
+        let text = "the server holds objects already: with `import --full --replace` the backup \
+                    takes their place";
+        return Err(Failure::new(Exit::Conflict, text));
+    }
+    if !(200..300).contains(&status) {
+        return Err(ask::told(status, path, &answer));
+    }
     match args.from.output {
         Shape::Json => println!("{answer}"),
         Shape::Yaml => print!("{}", config::yaml::print(&answer)),

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::center::{Center, told};
 use crate::platform::Process;
@@ -27,7 +27,7 @@ labels: { team: a }
 spec: { profile: acme-main, dids: [\"18005550100\"] }
 ";
 
-fn json(text: &str) -> Value {
+fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -56,7 +56,7 @@ fn a_file_is_applied_compared_and_applied_again() {
     let (code, _, err) = center.run(&["apply", "-f", "acme.yaml", "--base", "1"]);
     assert_eq!(code, 5, "{err}");
 
-    let history = json(&center.ok(&["history", "-o", "json"]));
+    let history = parsed(&center.ok(&["history", "-o", "json"]));
     let told: Vec<_> = history
         .as_array()
         .unwrap()
@@ -69,6 +69,17 @@ fn a_file_is_applied_compared_and_applied_again() {
     assert!(back.ends_with("1 update; revision 3\n"), "{back}");
     let of_one = center.ok(&["history", "profile", "acme-main", "-o", "name"]);
     assert_eq!(of_one, "1\n");
+    for (words, told) in [
+        (&["rollback", "99"][..], "revision 99 does not exist"),
+        (&["get", "profiles", "--tenant", "nope"], "tenant \"nope\" does not exist"),
+        (&["export", "--tenant", "nope"], "tenant \"nope\" does not exist"),
+        (&["history", "profile", "acme-main", "--tenant", "nope"], "of tenant \"nope\" does not"),
+        (&["history", "profile", "never"], "the history knows none"),
+    ] {
+        let (code, out, err) = center.run(words);
+        assert_eq!((code, out.as_str()), (4, ""), "{words:?}: {err}");
+        assert!(err.contains(told), "{words:?}: {err}");
+    }
 }
 
 #[test]
@@ -83,7 +94,7 @@ fn objects_are_shown_as_tables_documents_json_and_names() {
     let row = "acme    acme-main  101   voicexml  enabled  50     1    20";
     assert!(lines.len() == 2 && lines[1].starts_with(row) && lines[1].ends_with('Z'), "{table}");
     for words in [["did", "acme-numbers"], ["dids", "dbid:101"], ["DidGroup", "acme-numbers"]] {
-        let one = json(&center.ok(&["get", words[0], words[1], "-o", "json"]));
+        let one = parsed(&center.ok(&["get", words[0], words[1], "-o", "json"]));
         assert_eq!(one["spec"]["dids"][0], "18005550100", "{words:?}");
     }
     assert_eq!(center.ok(&["get", "tenants", "-o", "name"]), "Environment\nacme\n");
@@ -155,6 +166,14 @@ fn what_others_need_stays_or_goes_with_them() {
     center.write("less.yaml", profile);
     let pruned = center.ok(&["apply", "-f", "less.yaml", "--prune", "team=a"]);
     assert!(pruned.ends_with("1 delete; revision 4\n"), "{pruned}");
+    center.write("none.yaml", "# all of it has moved\n---\n");
+    let all = ["apply", "-f", "none.yaml", "--prune", "team=a"];
+    let (code, out, err) = center.run(&all);
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("every object with team=a") && err.contains("--allow-empty"), "{err}");
+    assert_eq!(center.ok(&["get", "profiles", "-o", "name"]), "acme-main\n");
+    let gone = center.ok(&[&all[..], &["--allow-empty"]].concat());
+    assert!(gone.ends_with("1 delete; revision 5\n"), "{gone}");
 }
 
 #[test]
@@ -171,7 +190,14 @@ fn tokens_say_who_may_do_what() {
     let (code, _, err) =
         center.run(&["token", "create", "x", "--role", "reader", "--out", "anna.token"]);
     assert_eq!(code, 8, "{err}");
-    let listed = json(&center.ok(&["token", "list", "-o", "json"]));
+    let (name, out) = ("bob", "bob.token");
+    let made =
+        center.ok(&["token", "create", name, "--role", "reader", "--out", out, "-o", "json"]);
+    let made = parsed(&made);
+    assert_eq!((&made["name"], &made["token"]), (&json!("bob"), &Value::Null), "{made}");
+    let secret = std::fs::read_to_string(center.path("bob.token")).unwrap();
+    assert!(secret.starts_with("rmt_"), "the secret is in the file alone");
+    let listed = parsed(&center.ok(&["token", "list", "-o", "json"]));
     let names: Vec<_> =
         listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"anna") && !names.contains(&"x"), "{listed}");
@@ -198,11 +224,14 @@ fn a_backup_comes_back_whole() {
     let server = center.start();
     center.write("acme.yaml", ACME);
     center.ok(&["apply", "-f", "acme.yaml", "-q"]);
-    let backup = center.ok(&["export", "--full"]);
-    center.write("backup.ndjson", &backup);
+    assert_eq!(center.ok(&["export", "--full", "--out", "backup.ndjson"]), "");
+    let mode = std::fs::metadata(center.path("backup.ndjson")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o777, 0o600);
+    let backup = std::fs::read_to_string(center.path("backup.ndjson")).unwrap();
     let objects = center.ok(&["export"]);
     let (code, _, err) = center.run(&["import", "backup.ndjson", "--full"]);
     assert_eq!(code, 5, "a store that is not empty: {err}");
+    assert!(err.contains("import --full --replace") && !err.contains("replace=true"), "{err}");
     drop(server);
 
     let other = Center::new("");
@@ -246,7 +275,7 @@ fn waiting_for_nobody_is_told() {
     let (code, out, err) = center.run(&args);
     assert_eq!(code, 7, "{err}");
     assert!(err.contains("revision 1 is stored, but no RM and no RS is connected"), "{err}");
-    assert_eq!(json(&out)["revision"], 1, "what is printed is JSON and nothing else");
+    assert_eq!(parsed(&out)["revision"], 1, "what is printed is JSON and nothing else");
 }
 
 #[test]

@@ -52,6 +52,13 @@ impl Text {
         }
     }
 
+    /// Whether there is no object in it: nothing but comments and lines between documents. What
+    /// cannot be read may hold some.
+    pub(super) fn is_empty(&self) -> bool {
+        let documents = config::objects::from_text(&self.text, None);
+        documents.is_ok_and(|documents| documents.iter().all(|one| one.root.is_null()))
+    }
+
     /// Faults and warnings of the server's answer get the file and the line in it.
     pub(super) fn locate(&self, answer: &mut Value) {
         for list in ["errors", "warnings"] {

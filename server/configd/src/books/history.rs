@@ -55,7 +55,8 @@ impl Books {
     /// which [`Books::revision`] tells nothing.
     ///
     /// # Errors
-    /// The store; `ambiguous-name` where the scope sees several objects of the name.
+    /// The store; `ambiguous-name` where the scope sees several objects of the name; `not-found`
+    /// for an object that the scope sees neither now nor in the history.
     pub async fn revisions(
         &self,
         query: Revisions,
@@ -63,10 +64,15 @@ impl Books {
     ) -> Result<Vec<RevisionRow>, Refusal> {
         let (now, scope) = (self.now(), scope.clone());
         self.read(move |desk| {
+            let is_all = query.before.is_none() && query.actor.is_none();
+            let unknown = query.object.clone().filter(|target| {
+                // what is there may have been changed last before the history begins
+                is_all && matches!(now.find(target, &scope), Err(Refusal::NotFound(_)))
+            });
             let object = match &query.object {
                 None => None,
                 Some(target) => match desk.number(&now, target, &scope)? {
-                    None => return Ok(Vec::new()),
+                    None => return Err(never(target)),
                     found => found,
                 },
             };
@@ -76,7 +82,11 @@ impl Books {
                 actor: query.actor,
                 limit: query.limit.min(MAX_LIST),
             };
-            desk.seen(query, &scope)
+            let rows = desk.seen(query, &scope)?;
+            match unknown.filter(|_| rows.is_empty()) {
+                Some(target) => Err(never(&target)),
+                None => Ok(rows),
+            }
         })
         .await
     }
@@ -153,12 +163,20 @@ fn after(revision: Revision) -> Revision {
 
 fn within(now: &State, revision: Revision) -> Result<(), Refusal> {
     if revision > now.revision || revision.0 == 0 {
-        return Err(Refusal::NotFound(format!("revision {revision} does not exist")));
+        return Err(none(revision));
     }
     if revision < now.oldest {
         return Err(Refusal::RevisionGone { oldest: now.oldest });
     }
     Ok(())
+}
+
+fn never(target: &Target) -> Refusal {
+    Refusal::NotFound(format!("{target} does not exist, and the history knows none"))
+}
+
+fn none(revision: Revision) -> Refusal {
+    Refusal::NotFound(format!("revision {revision} does not exist"))
 }
 
 impl Desk {
@@ -262,7 +280,12 @@ impl Desk {
             return Ok(now);
         }
         // the one before the oldest of the history is known too: by what the oldest changed
-        within(&now, after(revision))?;
+        if revision > now.revision {
+            return Err(none(revision));
+        }
+        if after(revision) < now.oldest {
+            return Err(Refusal::RevisionGone { oldest: now.oldest });
+        }
         if let Some(state) = self.known(revision, now.era) {
             return Ok(state);
         }

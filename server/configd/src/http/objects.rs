@@ -22,7 +22,7 @@ use super::{Shared, glob, limits};
 use crate::books::{Entry, State as Objects};
 use crate::refusal::Refusal;
 use crate::transaction::{Name, Operation, Target, Transaction, When};
-use crate::who::{Scope, chain};
+use crate::who::{Scope, chain, tenant_key};
 
 /// `GET /v1/objects`.
 pub(super) async fn all(
@@ -68,6 +68,17 @@ impl Filter {
         })
     }
 
+    /// # Errors
+    /// `not-found` for a tenant that the scope does not see.
+    fn may(&self, state: &Objects, scope: &Scope) -> Result<(), Refusal> {
+        let Some(name) = &self.tenant else { return Ok(()) };
+        let key = tenant_key(name);
+        if state.set.get(&key).is_some() && scope.sees(&state.set, &key) {
+            return Ok(());
+        }
+        Err(Refusal::NotFound(format!("tenant \"{name}\" does not exist")))
+    }
+
     fn takes(&self, state: &Objects, object: &Object) -> bool {
         let key = &object.key;
         let of_tenant = |tenant: &String| {
@@ -98,6 +109,7 @@ async fn list(
     let state = state(shared, at).await?;
     let (scope, wanted) = (asked.who.scope.clone(), asked.wanted);
     body::off(move || {
+        filter.may(&state, &scope)?;
         let after = cursor.map(|cursor| cursor.after);
         Ok(wanted.ok(&page(&state, &scope, &filter, after, limit)))
     })

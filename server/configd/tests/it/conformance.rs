@@ -201,9 +201,9 @@ fn history(make: &Make) {
     };
     assert_eq!(list(of(Kind::Tenant, "", "acme")), [2, 1]);
     assert_eq!(list(of(Kind::IvrProfile, "acme", "p")), [4, 3], "it is no more, its history is");
-    assert_eq!(list(of(Kind::IvrProfile, "acme", "q")), Vec::<u64>::new());
-
     let all = configd::who::Scope::default();
+    let never = house.run(house.books().revisions(of(Kind::IvrProfile, "acme", "q"), &all));
+    assert_eq!(never.unwrap_err().entry().name, "not-found");
     let (row, diff) = house.run(house.books().revision(Revision(2), &all)).unwrap();
     assert_eq!((&*row.actor, &*row.message, row.changes), ("eve", "more", 1));
     assert_eq!((&*row.user_agent, &*row.source, row.time.0), ("curl", "10.0.0.1", START + 60_000));

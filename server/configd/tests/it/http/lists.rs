@@ -37,11 +37,14 @@ fn objects_are_found_by_what_they_have() {
         ("?label=team%3Da&label=way%3Din", &["acme/main"]),
         ("?enabled=false", &["beta"]),
         ("?name=o%3F%3F%3F%3F", &["acme-fr/other"]),
-        ("?tenant=nobody", &[]),
     ] {
         let list = house.get(&format!("/v1/objects{query}"));
         assert_eq!(list.status, 200, "{query}: {}", list.text());
         assert_eq!(names(&list.json()), expected, "{query}");
+    }
+    for query in ["?tenant=nobody", "?tenant=nobody&subtree=true", "/Tenant?tenant=nobody"] {
+        let list = house.get(&format!("/v1/objects{query}"));
+        assert_eq!((list.status, list.problem().as_str()), (404, "not-found"), "{query}");
     }
     for query in ["?limit=0", "?x=1", "?enabled=1", "?label=a", "?cursor=x", "?at=x", "/Nothing"] {
         let status = house.get(&format!("/v1/objects{query}")).status;
