@@ -18,7 +18,7 @@ use configd::store::sqlite::Sqlite;
 use configd::transaction::{Operation, Transaction, When};
 use configd::{Outcome, Who};
 use model::config::Document;
-use model::time::Millis;
+use model::time::{Millis, Now};
 use model::tree::from_json;
 use serde_json::{Value, json};
 use telemetry::log::Log;
@@ -95,7 +95,7 @@ fn open(dir: &Path) -> Books {
     Books::open(Parts {
         store: Box::new(Sqlite::open(dir, Millis(0)).unwrap()),
         history: History { revisions: 1_000, age: Duration::from_secs(90 * 86_400) },
-        wall: Arc::new(|| Millis(1_795_339_800_000)),
+        clocks: Arc::new(|| Now { mono: Duration::ZERO, wall: Millis(1_795_339_800_000) }),
         log: Log::silent(|| Millis(0)),
     })
     .unwrap()

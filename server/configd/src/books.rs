@@ -26,11 +26,11 @@ mod state;
 mod tokens;
 mod watch;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::time::Millis;
+use model::time::Now;
 use tokio::sync::oneshot;
 
 pub use admin::{AdminError, FirstAdmin};
@@ -49,8 +49,9 @@ use crate::who::Who;
 use desk::Desk;
 use prepare::Stamp;
 
-/// The wall clock.
-pub type Wall = Arc<dyn Fn() -> Millis + Send + Sync>;
+/// Both clocks. What is written has the time of the wall; what lies apart is measured by the
+/// monotonic one, for the wall's is set by people and by other machines.
+pub type Clocks = Arc<dyn Fn() -> Now + Send + Sync>;
 
 /// How much of the history is kept: the newest revisions, and all that are not older.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,11 +106,16 @@ impl Books {
         self.desk.away.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// How long ago something was, as [`Told::stored`] says it.
+    #[must_use]
+    pub fn elapsed(&self, since: Duration) -> Duration {
+        self.desk.mono().saturating_sub(since)
+    }
+
     /// How long ago the writer turned last; with nothing to do it turns every ten seconds.
     #[must_use]
     pub fn age(&self) -> Duration {
-        let turned = self.desk.turned.load(std::sync::atomic::Ordering::Relaxed);
-        self.desk.time().since(Millis(turned))
+        self.desk.mono().saturating_sub(*lock(&self.desk.turned))
     }
 
     /// Carries out a transaction: all of it becomes one revision, on disk before this returns, or
@@ -170,6 +176,11 @@ impl Books {
         let done = tokio::task::spawn_blocking(move || work(&desk)).await;
         done.unwrap_or(Err(Refusal::StoreUnavailable))
     }
+}
+
+/// What is under a lock here is whole whenever it is let go, also by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Desk {

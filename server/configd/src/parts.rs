@@ -68,8 +68,8 @@ pub(crate) fn open_books(
     let failed = |error: OpenError| StartError::Store { path: dir.to_owned(), source: error };
     let store = Sqlite::open(dir, clock.now().wall).map_err(|error| failed(error.into()))?;
     let history = History { revisions: given.keep_revisions, age: given.keep };
-    let wall = Arc::new(move || clock.now().wall);
-    let parts = books::Parts { store: Box::new(store), history, wall, log: log.clone() };
+    let clocks = Arc::new(move || clock.now());
+    let parts = books::Parts { store: Box::new(store), history, clocks, log: log.clone() };
     Books::open(parts).map_err(failed)
 }
 

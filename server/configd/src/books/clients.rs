@@ -1,18 +1,29 @@
 //! Who runs which revision, as the clients tell it (ops.md §1.10).
 
 use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
+use std::time::Duration;
 
 use config::settings::Access;
 use model::config::limits::MAX_NAME;
+use model::time::Now;
 use serde_json::Value as Json;
 
-use super::Books;
 use super::desk::Desk;
+use super::{Books, lock};
 use crate::limits::{CLIENT_LATELY, MAX_CLIENTS, MAX_REPORT};
 use crate::refusal::Refusal;
 use crate::store::ClientRow;
 use crate::who::Who;
+
+/// Who reported for a client last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Reporter {
+    /// Id of the token, or the name where there is none.
+    by: String,
+    /// When, monotonic.
+    at: Duration,
+}
 
 impl Books {
     /// Keeps what a client tells of itself; it is in the store within some seconds. Of more
@@ -45,24 +56,26 @@ impl Books {
         };
         let mut clients = self.desk.clients();
         let mut reporters = self.desk.reporters();
-        let own = who.token.as_ref().unwrap_or(&who.actor);
-        let lately = |client: &ClientRow| row.seen_at.since(client.seen_at) < CLIENT_LATELY;
-        let others = reporters.get(name).is_some_and(|by| by != own);
-        if others && clients.get(name).is_some_and(lately) {
+        let reporter =
+            Reporter { by: who.token.as_ref().unwrap_or(&who.actor).clone(), at: self.desk.mono() };
+        let lately = |one: &Reporter| reporter.at.saturating_sub(one.at) < CLIENT_LATELY;
+        if reporters.get(name).is_some_and(|last| last.by != reporter.by && lately(last)) {
             let text = format!("the client {name} has just reported with another token");
             return Err(Refusal::Conflict(text));
         }
         if clients.len() >= MAX_CLIENTS && !clients.contains_key(name) {
-            let oldest = clients.values().min_by_key(|client| client.seen_at);
-            let Some(oldest) = oldest.filter(|client| !lately(client)) else {
+            // who has not reported since the start goes first
+            let heard = |name: &String| reporters.get(name).map(|last| last.at);
+            let oldest = clients.values().min_by_key(|row| (heard(&row.name), row.seen_at));
+            let oldest = oldest.filter(|row| !reporters.get(&row.name).is_some_and(lately));
+            let Some(oldest) = oldest.map(|row| row.name.clone()) else {
                 return Err(Refusal::TooLarge(format!("clients: the limit is {MAX_CLIENTS}")));
             };
-            let oldest = oldest.name.clone();
             clients.remove(&oldest);
             reporters.remove(&oldest);
         }
         clients.insert(row.name.clone(), row.clone());
-        reporters.insert(row.name.clone(), own.clone());
+        reporters.insert(row.name.clone(), reporter);
         drop(reporters);
         drop(clients);
         self.desk.queue.client(row);
@@ -74,15 +87,23 @@ impl Books {
     pub fn clients(&self) -> Vec<ClientRow> {
         self.desk.clients().values().cloned().collect()
     }
+
+    /// How long ago a client was heard of; of one that has not reported since the start what the
+    /// wall clock says.
+    #[must_use]
+    pub fn silence(&self, client: &ClientRow) -> Duration {
+        let Now { mono, wall } = (self.desk.clocks)();
+        let last = self.desk.reporters().get(&client.name).map(|last| last.at);
+        last.map_or_else(|| wall.since(client.seen_at), |last| mono.saturating_sub(last))
+    }
 }
 
 impl Desk {
     fn clients(&self) -> MutexGuard<'_, BTreeMap<String, ClientRow>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.clients)
     }
 
-    /// With which token each client reported last, since the start.
-    fn reporters(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.reporters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reporters(&self) -> MutexGuard<'_, BTreeMap<String, Reporter>> {
+        lock(&self.reporters)
     }
 }

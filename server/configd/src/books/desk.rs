@@ -6,8 +6,8 @@
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::id::Revision;
@@ -15,12 +15,13 @@ use model::time::Millis;
 use telemetry::log::Log;
 use tokio::sync::{Semaphore, watch};
 
+use super::clients::Reporter;
 use super::prepare::{Prepared, Stamp};
 use super::queue::{Job, Queue, Turn};
 use super::state::State;
 use super::tokens::Tokens;
 use super::watch::Ring;
-use super::{History, Wall};
+use super::{Clocks, History, lock};
 use crate::change::{Change, Item};
 use crate::limits::{COMPACT_EVERY, KEEP_AUDIT, LAZY};
 use crate::refusal::Refusal;
@@ -37,7 +38,7 @@ pub(super) const WRITER: &str = "config-writer";
 /// What the writer works on and readers look at.
 pub(super) struct Desk {
     pub(super) store: Box<dyn Store>,
-    pub(super) wall: Wall,
+    pub(super) clocks: Clocks,
     pub(super) log: Log,
     pub(super) history: History,
     pub(super) states: watch::Sender<Arc<State>>,
@@ -52,13 +53,13 @@ pub(super) struct Desk {
     /// Told with each token that is revoked.
     pub(super) revoked: watch::Sender<()>,
     pub(super) clients: Mutex<BTreeMap<String, ClientRow>>,
-    /// Ids of the tokens, or names where there is none, that clients reported with.
-    pub(super) reporters: Mutex<BTreeMap<String, String>>,
+    /// Who reported for each client since the start, and when.
+    pub(super) reporters: Mutex<BTreeMap<String, Reporter>>,
     /// States of earlier revisions that somebody asked for.
     pub(super) earlier: Mutex<VecDeque<Arc<State>>>,
     pub(super) away: AtomicBool,
-    /// When the writer turned last.
-    pub(super) turned: AtomicU64,
+    /// When the writer turned last, monotonic.
+    pub(super) turned: Mutex<Duration>,
 }
 
 impl Desk {
@@ -70,17 +71,17 @@ impl Desk {
     /// The thread of the writer: until the queue is closed and empty.
     pub(super) fn run(&self) {
         let _over = Over(self);
-        let (mut compacted, mut noted) = (None, self.time());
+        let (mut compacted, mut noted) = (None, self.mono());
         loop {
-            self.turned.store(self.time().0, Ordering::Relaxed);
+            *lock(&self.turned) = self.mono();
             let (turn, audit) = self.queue.next();
             self.note(&Notes { audit, ..Notes::default() });
-            let now = self.time();
-            if compacted.is_none_or(|last| now.since(last) >= COMPACT_EVERY) {
+            let now = self.mono();
+            if compacted.is_none_or(|last| now.saturating_sub(last) >= COMPACT_EVERY) {
                 compacted = Some(now);
                 self.compact();
             }
-            if now.since(noted) >= LAZY {
+            if now.saturating_sub(noted) >= LAZY {
                 noted = now;
                 self.note(&self.queue.lazy());
             }
@@ -110,9 +111,14 @@ impl Desk {
         goes_on
     }
 
-    /// The time.
+    /// The time as it is written.
     pub(super) fn time(&self) -> Millis {
-        (self.wall)()
+        (self.clocks)().wall
+    }
+
+    /// The time as it passes, since some moment before the start.
+    pub(super) fn mono(&self) -> Duration {
+        (self.clocks)().mono
     }
 
     /// Stores what is prepared, and tells everybody.
@@ -137,7 +143,7 @@ impl Desk {
         }
         self.stored(answer)?;
         self.log_audit(&audit);
-        self.ring().push(told.change, told.json);
+        self.ring().push(told.change, told.json, self.mono());
         self.show(prepared.state.clone());
         Ok(())
     }
@@ -148,7 +154,7 @@ impl Desk {
     }
 
     pub(super) fn ring(&self) -> std::sync::MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ring)
     }
 
     /// What the store answered to a write; that it is away, and back, is told once.

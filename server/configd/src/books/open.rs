@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use model::config::{Document, Kind};
 use model::id::{Dbid, Revision};
 use model::schema::Problem;
+use model::time::Millis;
 use telemetry::log::Log;
 use tokio::sync::watch;
 
@@ -20,7 +21,7 @@ use super::queue::Queue;
 use super::state::State;
 use super::tokens::Tokens;
 use super::watch::Ring;
-use super::{Books, History, Wall, Writer};
+use super::{Books, Clocks, History, Writer};
 use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
 use crate::store::{Loaded, ObjectRow, Record, Store, StoreError};
@@ -34,8 +35,8 @@ pub struct Parts {
     pub store: Box<dyn Store>,
     /// How much of the history is kept.
     pub history: History,
-    /// The wall clock.
-    pub wall: Wall,
+    /// The clocks.
+    pub clocks: Clocks,
     /// The log.
     pub log: Log,
 }
@@ -89,18 +90,18 @@ impl Books {
     /// # Errors
     /// The store, or what it holds.
     pub fn open(parts: Parts) -> Result<Self, OpenError> {
-        let Parts { store, history, wall, log } = parts;
+        let Parts { store, history, clocks, log } = parts;
         let mut loaded = store.load()?;
         if loaded.head.is_none() {
-            found(&*store, &wall)?;
+            found(&*store, clocks().wall)?;
             loaded = store.load()?;
         }
         let state = state(&loaded)?;
         let clients = loaded.clients.iter().map(|row| (row.name.clone(), row.clone())).collect();
-        let turned = wall().0;
+        let turned = clocks().mono;
         let desk = Arc::new(Desk {
             store,
-            wall,
+            clocks,
             log,
             history,
             states: watch::Sender::new(Arc::new(state)),
@@ -115,7 +116,7 @@ impl Books {
             reporters: Mutex::default(),
             earlier: Mutex::new(VecDeque::new()),
             away: AtomicBool::new(false),
-            turned: AtomicU64::new(turned),
+            turned: Mutex::new(turned),
         });
         let run = Arc::clone(&desk);
         let thread = thread::Builder::new().name(WRITER.to_owned());
@@ -151,8 +152,8 @@ impl Books {
 }
 
 /// A new store: `Environment` is there, and nothing has ever changed.
-fn found(store: &dyn Store, wall: &Wall) -> Result<(), OpenError> {
-    let (set, now) = (Set::default(), wall());
+fn found(store: &dyn Store, now: Millis) -> Result<(), OpenError> {
+    let set = Set::default();
     let meta = Arc::new(Meta {
         revision: Revision(0),
         created_at: now,

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::id::Revision;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -38,6 +39,8 @@ pub struct Told {
     pub change: Change,
     /// All of it as it is sent (JSON, one line).
     pub json: String,
+    /// When it was stored, monotonic; `None`: it was read from the history.
+    pub stored: Option<Duration>,
     /// What it takes of [`MAX_RESUMING`]; `None` in the ring, which has a limit of its own.
     held: Option<Held>,
 }
@@ -99,11 +102,11 @@ impl Slot {
 }
 
 impl Ring {
-    pub(super) fn push(&mut self, change: Change, json: String) {
+    pub(super) fn push(&mut self, change: Change, json: String, now: Duration) {
         let slot = if json.len() > MAX_EVENT {
             Slot::Large(change.revision)
         } else {
-            Slot::Change(Arc::new(Told { change, json, held: None }))
+            Slot::Change(Arc::new(Told { change, json, stored: Some(now), held: None }))
         };
         self.bytes += slot.bytes();
         self.told.push_back(slot);
@@ -255,5 +258,5 @@ fn read(desk: &Desk, revision: Revision, mut room: OwnedSemaphorePermit) -> Opti
     }
     let needed = usize::try_from(permits(json.len())).unwrap_or(usize::MAX);
     let held = room.split(needed).map(|part| Held { _part: Arc::new(part) });
-    Some(Slot::Change(Arc::new(Told { change, json, held })))
+    Some(Slot::Change(Arc::new(Told { change, json, stored: None, held })))
 }

@@ -1,13 +1,13 @@
 //! `/v1/clients`: who works with which revision, as the clients tell it (ops.md §1.10).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use model::config::limits::MAX_NAME;
-use model::time::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -53,20 +53,20 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     asked.who.needs_all_tenants()?;
     Query::of(&uri)?.finish()?;
-    let now = shared.clock.now().wall;
     let clients = shared.books.clients();
-    let items: Vec<Json> = clients.iter().map(|client| shown(client, now)).collect();
+    let items: Vec<Json> =
+        clients.iter().map(|client| shown(client, shared.books.silence(client))).collect();
     let revision = shared.books.now().revision;
     Ok(asked.wanted.ok(&json!({ "revision": revision, "items": items })))
 }
 
-fn shown(row: &ClientRow, now: Millis) -> Json {
+fn shown(row: &ClientRow, silence: Duration) -> Json {
     // it was an object when it came
     let mut shown = serde_json::from_str(&row.report).unwrap_or_else(|_| json!({}));
     shown["name"] = json!(row.name);
     shown["source"] = json!(row.source);
     shown["seen_at"] = json!(row.seen_at);
-    shown["age_s"] = json!(now.since(row.seen_at).as_secs());
+    shown["age_s"] = json!(silence.as_secs());
     shown
 }
 

@@ -150,13 +150,15 @@ impl Feed<'_> {
             };
             match event {
                 Event::Change(told) => {
-                    let (text, held, time) =
-                        (self.change(&told).await, told.held(), told.change.time);
+                    let (text, held, stored) = (self.change(&told).await, told.held(), told.stored);
                     // what it was made of may be large, and is not needed while it is sent
                     drop(told);
                     self.pass(text, held).await?;
-                    let now = self.shared.clock.now().wall;
-                    self.shared.counters.delivery.observe(now.since(time));
+                    // one that comes back late was not delivered late
+                    if let Some(stored) = stored {
+                        let took = self.shared.books.elapsed(stored);
+                        self.shared.counters.delivery.observe(took);
+                    }
                 }
                 Event::Resync(revision) => self.send(resync(revision)).await?,
                 Event::Overflow => {

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use configd::Books;
@@ -22,7 +21,7 @@ use model::id::Revision;
 use model::time::Millis;
 use telemetry::log::Log;
 
-use crate::house::{admin, delete, documents_of, group, profile, puts, tenant};
+use crate::house::{START, admin, delete, documents_of, group, profile, puts, still, tenant};
 
 /// Names the directory to a child.
 const CHILD: &str = "RINGMASTER_TEST_CRASH";
@@ -112,7 +111,7 @@ fn open(dir: &Path) -> Books {
     Books::open(Parts {
         store: Box::new(Sqlite::open(dir, Millis(0)).unwrap()),
         history: History { revisions: 100_000, age: Duration::ZERO },
-        wall: Arc::new(|| Millis(1_795_339_800_000)),
+        clocks: still(START),
         log: Log::silent(|| Millis(0)),
     })
     .unwrap()

@@ -1,8 +1,7 @@
 //! Books in a directory of their own, with a clock that the test moves.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use configd::books::{Books, Event, History, Parts, Watcher};
@@ -12,7 +11,7 @@ use configd::transaction::{Name, Operation, Outcome, Target, Transaction, When};
 use configd::{Refusal, Who};
 use model::config::{Document, Kind};
 use model::id::Revision;
-use model::time::Millis;
+use model::time::{Millis, Now};
 use telemetry::log::{Captured, Log};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -25,6 +24,11 @@ pub(crate) fn sqlite() -> Make {
     Arc::new(|dir| Box::new(Sqlite::open(dir, Millis(0)).unwrap()))
 }
 
+/// A clock that stands still.
+pub(crate) fn still(wall: u64) -> configd::books::Clocks {
+    Arc::new(move || Now { mono: Duration::ZERO, wall: Millis(wall) })
+}
+
 /// 2026-11-22T09:30:00Z
 pub(crate) const START: u64 = 1_795_339_800_000;
 
@@ -32,7 +36,7 @@ pub(crate) struct House {
     pub(crate) dir: TempDir,
     pub(crate) runtime: Runtime,
     lines: Captured,
-    clock: Arc<AtomicU64>,
+    clock: Arc<Mutex<Now>>,
     log: Log,
     make: Make,
     history: History,
@@ -51,7 +55,7 @@ impl House {
             dir: tempfile::tempdir().unwrap(),
             runtime: runtime.worker_threads(1).enable_all().build().unwrap(),
             lines,
-            clock: Arc::new(AtomicU64::new(START)),
+            clock: Arc::new(Mutex::new(Now { mono: Duration::ZERO, wall: Millis(START) })),
             log,
             make: Arc::clone(make),
             history: History { revisions, age },
@@ -68,7 +72,7 @@ impl House {
         let books = Books::open(Parts {
             store: (self.make)(self.dir.path()),
             history: self.history,
-            wall: Arc::new(move || Millis(clock.load(Ordering::Relaxed))),
+            clocks: Arc::new(move || *clock.lock().unwrap()),
             log: self.log.clone(),
         });
         self.books = Some(books.unwrap());
@@ -79,7 +83,13 @@ impl House {
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        let mut clock = self.clock.lock().unwrap();
+        *clock = clock.plus(time);
+    }
+
+    /// Somebody sets the wall clock: what passes does not change.
+    pub(crate) fn set(&self, wall: Millis) {
+        self.clock.lock().unwrap().wall = wall;
     }
 
     pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on shall stop where it stands"
 )]
 
+mod clock;
 mod conformance;
 mod crash;
 mod faults;

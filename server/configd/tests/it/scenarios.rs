@@ -60,7 +60,7 @@ fn a_token_of_another_process_is_found_in_the_store() {
     let beside = configd::Books::open(configd::books::Parts {
         store: Box::new(beside.unwrap()),
         history: configd::books::History { revisions: 1, age: Duration::ZERO },
-        wall: std::sync::Arc::new(|| model::time::Millis(0)),
+        clocks: crate::house::still(0),
         log: telemetry::log::Log::silent(|| model::time::Millis(0)),
     })
     .unwrap();
@@ -403,7 +403,7 @@ fn a_store_of_a_later_version_and_a_damaged_one_are_refused() {
     let parts = |store| configd::books::Parts {
         store: Box::new(store),
         history: configd::books::History { revisions: 1, age: Duration::ZERO },
-        wall: std::sync::Arc::new(|| model::time::Millis(0)),
+        clocks: crate::house::still(0),
         log: telemetry::log::Log::silent(|| model::time::Millis(0)),
     };
     let store = Sqlite::open(house.dir.path(), model::time::Millis(0)).unwrap();

@@ -1,13 +1,11 @@
 //! Tokens that another process makes beside a server that runs (`--new-admin-token`).
 
-use std::sync::Arc;
-
 use configd::books::{Books, FirstAdmin, History, Parts};
 use configd::store::sqlite::Sqlite;
 use model::time::Millis;
 use telemetry::Log;
 
-use crate::house::{House, START, admin, sqlite};
+use crate::house::{House, START, admin, sqlite, still};
 
 #[test]
 fn a_token_made_beside_the_server_is_listed_and_revoked_before_it_was_ever_used() {
@@ -17,7 +15,7 @@ fn a_token_made_beside_the_server_is_listed_and_revoked_before_it_was_ever_used(
     let beside = Books::open(Parts {
         store: Box::new(Sqlite::open(dir, Millis(0)).unwrap()),
         history: History { revisions: 10, age: std::time::Duration::from_secs(60) },
-        wall: Arc::new(|| Millis(START)),
+        clocks: still(START),
         log,
     });
     let beside = beside.unwrap();
