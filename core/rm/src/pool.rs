@@ -9,6 +9,7 @@ mod board;
 pub(crate) mod conference;
 mod groups;
 pub(crate) mod health;
+mod left_out;
 pub(crate) mod monitor;
 mod occupants;
 mod pinned;

@@ -59,6 +59,7 @@ impl Pool {
             let reached = plan.reaches(member) && member.reach.is_known();
             if let Some(resource) = member.configured.filter(|_| fits && alive && reached) {
                 let group = Some(snapshot.resource(resource).group);
+                self.tell_unpinned(now, snapshot, (plan, pin), trace);
                 return Ok(Some(Pick { member: key, group, by: "pin" }));
             }
             let word = if room == Some(false) { "conference-size" } else { shown.as_str() };
@@ -67,6 +68,7 @@ impl Pool {
         if free {
             return Ok(None);
         }
+        self.tell_unpinned(now, snapshot, (plan, pin), trace);
         let reason = match (pin.hold, shown) {
             _ if tried => Reason::HuntFailed,
             (Hold::Conference, Shown::Dead | Shown::Disabled) => {

@@ -13,6 +13,7 @@ use model::time::Now;
 
 use super::board::{Board, Seat, Tier};
 use super::groups::{self, Fit, Wants};
+use super::left_out::{exhausted, figures};
 use super::plan::Plan;
 use super::{Member, Pool, Shown, scheme};
 use crate::limits;
@@ -58,6 +59,7 @@ impl Pool {
         let chosen = plan.chosen.take();
         trace.reads(snapshot);
         self.settle(now.mono);
+        self.tell_tried(now, plan, trace);
         if let Some(pick) = self.pinned(now, snapshot, options, plan, trace)? {
             self.chosen(now, snapshot, plan, pick, trace);
             return Ok(pick);
@@ -225,17 +227,6 @@ impl Pool {
     }
 }
 
-/// Tells the trace of groups in which enough was tried.
-fn exhausted(snapshot: &Snapshot, options: &Options, plan: &Plan, fit: &[Fit], trace: &mut Trace) {
-    for group in fit.iter().map(|one| snapshot.group(one.group)) {
-        let tries = plan.tried.iter().filter(|(_, of)| *of == group.dbid).count();
-        if tries >= usize::from(options.max_tries) {
-            let candidate = format_args!("group {}", group.name);
-            trace.push(step(Stage::Place, &candidate, Verdict::Skipped, &"max-tries"));
-        }
-    }
-}
-
 /// The "no" of a group, with the code of rm.md §7.9.
 pub(super) fn refusal(
     snapshot: &Snapshot,
@@ -279,15 +270,6 @@ pub(super) fn cause(shown: &[Shown]) -> Reason {
         Reason::ResourceDead
     } else {
         Reason::ResourceDisabled
-    }
-}
-
-fn figures(member: &Member, shown: Shown) -> Figures {
-    Figures {
-        state: Some(shown),
-        used: u64::try_from(member.used()).ok(),
-        limit: member.capacity.map(u64::from),
-        ..Figures::default()
     }
 }
 

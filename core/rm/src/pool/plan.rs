@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) service: Service,
     /// Resources tried, with the group in which they were found.
     pub(crate) tried: SmallVec<[(Dbid, Dbid); 2]>,
+    /// How many of them the trace was told of.
+    pub(crate) told: usize,
     /// Resources for which the request is too large: no tries, but not asked again.
     pub(crate) passed_over: Vec<Dbid>,
     pub(crate) pin: Option<Pin>,
@@ -87,6 +89,7 @@ impl Plan {
             chosen: None,
             service,
             tried: SmallVec::new(),
+            told: 0,
             passed_over: Vec::new(),
             pin: None,
             secure: false,

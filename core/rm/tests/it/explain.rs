@@ -3,9 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use model::record::Verdict;
 use rm::{Explained, Question, Unclear};
 use serde_json::{Value, json};
 
+use crate::platform::invite_to;
 use crate::world::{CALLER, MCP1, MCP2, World, address, header, invite, objects, reply, settings};
 
 /// What is asked by a whole message.
@@ -44,13 +46,16 @@ fn decided(record: &Value) -> Vec<Value> {
 
 /// Asks, then calls: winner, trace and the request itself are the same.
 fn same(world: &mut World, number: &str, call: &str) -> Explained {
-    let text = invite(number, call);
-    let told = explain(world, &text);
+    same_for(world, &invite(number, call))
+}
+
+fn same_for(world: &mut World, text: &str) -> Explained {
+    let told = explain(world, text);
     // the buffers that a message is written in hold the same from here on
     let before = digest(world);
-    assert_eq!(explain(world, &text), told, "it says the same twice");
+    assert_eq!(explain(world, text), told, "it says the same twice");
     assert_eq!(digest(world), before, "nothing has changed");
-    world.udp(CALLER, &text);
+    world.udp(CALLER, text);
     match told.outcome {
         "forward" => {
             let chosen = told.resource.as_ref().unwrap();
@@ -137,6 +142,21 @@ fn a_server_that_is_silent() {
     let skipped = told.trace.iter().find(|step| step.candidate == "mcp-1").unwrap();
     assert_eq!(skipped.state.as_deref(), Some("quarantined"));
     assert!(skipped.until.is_some());
+}
+
+/// A conference has its media server: the others are left out for it.
+#[test]
+fn a_conference_that_has_begun() {
+    let mut world = World::new();
+    for (call, others) in [("first", vec![]), ("second", vec![("mcp-2", "pin")])] {
+        let text = invite_to("sip:conf=team7@10.0.0.5;gvp-tenant-id=acme", CALLER, call, "");
+        let told = same_for(&mut world, &text);
+        assert_eq!(told.resource.unwrap().name, "mcp-1");
+        let skipped = told.trace.iter().filter(|step| step.verdict == Verdict::Skipped);
+        let skipped: Vec<_> =
+            skipped.map(|step| (step.candidate.as_str(), step.reason.as_str())).collect();
+        assert_eq!(skipped, others);
+    }
 }
 
 /// Two engines get the same calls, and one of them is asked all the time: what they send, record

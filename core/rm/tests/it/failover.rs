@@ -50,7 +50,7 @@ fn a_silent_server_is_given_up_after_two_seconds() {
     );
     let stages: Vec<&str> =
         start["trace"].as_array().unwrap().iter().map(|s| s["stage"].as_str().unwrap()).collect();
-    assert_eq!(stages, ["select", "authorise", "place", "forward", "place", "forward"]);
+    assert_eq!(stages, ["select", "authorise", "place", "forward", "place", "place", "forward"]);
     let event = world.records.iter().find(|one| one.json["kind"] == "call.event").unwrap();
     assert_eq!(event.json["text"], "mcp-1|mcp-2|0|timeout");
     assert!(world.has_log(20404));
