@@ -2,15 +2,15 @@
 
 mod refusal;
 
-use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, header};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Url, header};
 use serde_json::Value;
 
-use config::settings::{ConfigClient, ServerUrl};
+use config::settings::{Certificate, ConfigClient, ServerUrl};
+use config::source::trust;
 use net::Clock;
 
 use crate::cli::{FromRm, FromServer};
@@ -20,10 +20,10 @@ pub(crate) use refusal::{fault, told};
 
 /// A daemon to ask: address, token, and how long all questions together may take.
 pub(crate) struct Daemon<'a> {
-    base: reqwest::Url,
+    base: Url,
     token: Option<String>,
-    /// Whose certificates are trusted; none: those that this system trusts.
-    authorities: Option<Vec<Certificate>>,
+    /// Whom one trusts, and what one shows.
+    trust: ConfigClient,
     timeout: Duration,
     clock: Clock,
     shown: &'a str,
@@ -45,10 +45,17 @@ impl<'a> Daemon<'a> {
 
     /// The Config Server.
     pub(crate) fn config_server(from: &'a FromServer) -> Result<Self, Failure> {
-        let asked =
-            Self::at(&from.server, from.token_file.as_deref(), from.timeout, "a Config Server")?;
-        let authorities = from.ca_file.as_deref().map(read_authorities).transpose()?;
-        Ok(Self { authorities, ..asked })
+        let certificate = from.cert_file.clone().zip(from.key_file.clone());
+        let trust = ConfigClient {
+            ca_file: from.ca_file.clone(),
+            certificate: certificate
+                .map(|(cert_file, key_file)| Certificate { cert_file, key_file }),
+            server_name: from.server_name.clone(),
+            ..ConfigClient::default()
+        };
+        let token_file = from.token_file.as_deref();
+        let asked = Self::at(&from.server, token_file, from.timeout, "a Config Server")?;
+        asked.trusting(trust)
     }
 
     /// The Config Server of boot settings.
@@ -59,8 +66,14 @@ impl<'a> Daemon<'a> {
     ) -> Result<Self, Failure> {
         let token_file = client.token_file.as_deref();
         let asked = Self::at(url.url().as_str(), token_file, timeout, "a Config Server")?;
-        let authorities = client.ca_file.as_deref().map(read_authorities).transpose()?;
-        Ok(Self { authorities, ..asked })
+        asked.trusting(client.clone())
+    }
+
+    fn trusting(self, trust: ConfigClient) -> Result<Self, Failure> {
+        let asked = Self { trust, ..self };
+        // files that cannot be used are told before anybody is asked
+        asked.client().map(drop)?;
+        Ok(asked)
     }
 
     fn at(
@@ -71,10 +84,11 @@ impl<'a> Daemon<'a> {
     ) -> Result<Self, Failure> {
         let token = token_file.map(read_token).transpose()?;
         let base = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let base = reqwest::Url::parse(&base)
+        let base = Url::parse(&base)
             .map_err(|error| Failure::new(Exit::Usage, format!("{text}: {error}")))?;
         let clock = Clock::start();
-        Ok(Self { base, token, authorities: None, timeout, clock, shown: text, what })
+        let trust = ConfigClient::default();
+        Ok(Self { base, token, trust, timeout, clock, shown: text, what })
     }
 
     /// GETs JSON that has this member. `query` pairs whose value is absent are left out.
@@ -129,9 +143,10 @@ impl<'a> Daemon<'a> {
     ) -> Result<(), Failure> {
         run(async {
             let question = Question { path, query, ..Question::default() };
-            let client = self.client().build().map_err(away)?;
-            let begun = tokio::time::timeout(self.timeout, self.request(&client, question).send());
-            let begun = begun.await.map_err(|_| {
+            let (client, base) = self.client()?;
+            let request = self.request(&client.build().map_err(away)?, base, question);
+            let begun = tokio::time::timeout(self.timeout, request.send()).await;
+            let begun = begun.map_err(|_| {
                 Failure::new(Exit::PeerAway, format!("{}{path}: no answer", self.shown))
             })?;
             let mut response = begun.map_err(away)?;
@@ -181,8 +196,9 @@ impl<'a> Daemon<'a> {
 
     async fn answer(&self, question: Question<'_>) -> Result<(u16, String), Failure> {
         let (left, most) = (self.timeout.saturating_sub(self.clock.mono()), question.most);
-        let client = self.client().timeout(left).build().map_err(away)?;
-        let mut response = self.request(&client, question).send().await.map_err(away)?;
+        let (client, base) = self.client()?;
+        let client = client.timeout(left).build().map_err(away)?;
+        let mut response = self.request(&client, base, question).send().await.map_err(away)?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
@@ -195,18 +211,14 @@ impl<'a> Daemon<'a> {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    fn client(&self) -> ClientBuilder {
-        let client = Client::builder().no_proxy().user_agent(AGENT);
-        match &self.authorities {
-            Some(authorities) => client.tls_certs_only(authorities.iter().cloned()),
-            // nothing is encrypted: the system's certificates need not be read
-            None if self.base.scheme() == "http" => client.tls_certs_only([]),
-            None => client,
-        }
+    /// A client, and the URL under which it asks.
+    fn client(&self) -> Result<(ClientBuilder, Url), Failure> {
+        let made = trust::client(&self.trust, &self.base, self.clock.now().wall);
+        let (client, base) = made.map_err(|error| Failure::new(Exit::Settings, error))?;
+        Ok((client.user_agent(AGENT), base))
     }
 
-    fn request(&self, client: &Client, question: Question<'_>) -> RequestBuilder {
-        let mut url = self.base.clone();
+    fn request(&self, client: &Client, mut url: Url, question: Question<'_>) -> RequestBuilder {
         url.set_path(question.path);
         for (name, value) in question.query {
             if let Some(value) = value {
@@ -242,14 +254,23 @@ impl Default for Question<'_> {
     }
 }
 
-/// The status of a probe; `None` when nobody answers. Nothing is told to whoever answers, and
-/// nothing but a number is taken: its certificate is not looked at.
-pub(crate) fn probe(scheme: &str, address: std::net::SocketAddr, path: &str) -> Option<u16> {
-    let url = format!("{scheme}://{address}{path}");
+/// The status of a probe at `http://…` or `https://…`; `None` when nobody answers. Nothing is told
+/// to whoever answers but a certificate, where it asks for one, and nothing but a number is taken:
+/// its own certificate is not looked at.
+pub(crate) fn probe(url: &str, shown: Option<&Certificate>) -> Option<u16> {
+    let identity = |shown: &Certificate| {
+        let pem = [&shown.cert_file, &shown.key_file].map(std::fs::read);
+        let [cert, key] = pem.map(Result::unwrap_or_default);
+        reqwest::Identity::from_pem(&[cert, key].join(&b'\n')).ok()
+    };
     let asked = run(async {
         let client = Client::builder().timeout(Duration::from_secs(3)).no_proxy();
-        let client = client.tls_danger_accept_invalid_certs(true).build();
-        let response = client.map_err(away)?.get(url).send().await.map_err(away)?;
+        let client = client.tls_danger_accept_invalid_certs(true);
+        let client = match shown.and_then(identity) {
+            Some(identity) => client.identity(identity),
+            None => client,
+        };
+        let response = client.build().map_err(away)?.get(url).send().await.map_err(away)?;
         Ok(response.status().as_u16())
     });
     asked.ok()
@@ -261,14 +282,6 @@ fn run<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure
         .build()
         .map_err(|error| Failure::new(Exit::Local, error.to_string()))?
         .block_on(asking)
-}
-
-fn read_authorities(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let unusable =
-        |error: &dyn Display| Failure::new(Exit::Settings, format!("{}: {error}", path.display()));
-    let pem = std::fs::read(path).map_err(|error| unusable(&error))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(&error))?;
-    if found.is_empty() { Err(unusable(&"no certificate in it")) } else { Ok(found) }
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {

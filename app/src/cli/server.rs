@@ -23,8 +23,22 @@ pub(crate) struct FromServer {
     #[arg(long, env = "RINGMASTER_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// File with the certificates of those who may sign the server's; without, the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "RINGMASTER_CA_FILE", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// File with the certificate to show, for a server that asks for one
+    #[arg(
+        long,
+        env = "RINGMASTER_CERT_FILE",
+        value_name = "FILE",
+        requires_all = ["key_file", "ca_file"]
+    )]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// File with its key
+    #[arg(long, env = "RINGMASTER_KEY_FILE", value_name = "FILE", requires = "cert_file")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Name that the server's certificate has to show; without, the host of its address
+    #[arg(long, env = "RINGMASTER_SERVER_NAME", value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
     /// Longest wait for the answer
     #[arg(long, default_value = "30s", value_parser = duration)]
     pub(crate) timeout: Duration,

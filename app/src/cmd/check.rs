@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use config::source::trust;
 use config::{FileKind, Settings, kind_of, objects};
 use model::id::Revision;
 use model::schema::Problem;
@@ -51,12 +52,14 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     outcome(&problems, &warnings, args.strict)
 }
 
-/// What a start would say of the files of `rm.sip.tls` and `config_server.tls`.
+/// What a start would say of the files of `rm.sip.tls`, `config_server.tls` and `config`.
 fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let now = Clock::start().now().wall;
     let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
-    let config = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
-    for (path, found) in [("rm.sip.tls", sip), ("config_server.tls", config)] {
+    let server = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
+    let client = Some(trust::check(&settings.config, now));
+    let all = [("rm.sip.tls", sip), ("config_server.tls", server), ("config", client)];
+    for (path, found) in all {
         let problem = |code, message| Problem {
             code,
             at: Position::default(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use config::Settings;
+use config::settings::Certificate;
 use net::Clock;
 use rmd::{Rm, RmParts, StartError, Stop, Stopper};
 use telemetry::Log;
@@ -93,22 +94,23 @@ pub(crate) fn failure(error: StartError) -> Failure {
 
 /// Asks the running daemon.
 pub(crate) fn asked(http: std::net::SocketAddr, probe: Probe) -> Result<(), Failure> {
-    asked_by("http", http, probe)
+    asked_at(&format!("http://{http}"), probe, None)
 }
 
-/// The same over `http` or `https`.
-pub(crate) fn asked_by(
-    scheme: &str,
-    http: std::net::SocketAddr,
+/// The same at any address, where a certificate may be asked for.
+pub(crate) fn asked_at(
+    daemon: &str,
     probe: Probe,
+    shown: Option<&Certificate>,
 ) -> Result<(), Failure> {
     let path = match probe {
         Probe::Live => "/live",
         Probe::Ready => "/ready",
     };
-    match ask::probe(scheme, http, path) {
+    let url = format!("{daemon}{path}");
+    match ask::probe(&url, shown) {
         Some(200) => Ok(()),
-        Some(status) => Err(Failure::new(Exit::No, format!("{http}{path}: {status}"))),
-        None => Err(Failure::new(Exit::No, format!("{http}{path}: no answer"))),
+        Some(status) => Err(Failure::new(Exit::No, format!("{url}: {status}"))),
+        None => Err(Failure::new(Exit::No, format!("{url}: no answer"))),
     }
 }

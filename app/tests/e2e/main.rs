@@ -32,6 +32,7 @@ mod commands;
 mod config_client;
 mod config_live;
 mod config_server;
+mod config_tls;
 mod crowd;
 mod daemon;
 mod demo;

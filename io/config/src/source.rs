@@ -23,6 +23,7 @@ mod look;
 mod machine;
 mod report;
 pub mod sse;
+pub mod trust;
 mod wire;
 
 use std::io;

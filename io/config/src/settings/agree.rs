@@ -19,9 +19,11 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 13] = [
+    let keys: [&[&'static str]; 15] = [
         &["config", "token_file"],
         &["config", "ca_file"],
+        &["config", "cert_file"],
+        &["config", "key_file"],
         &["config_server", "auth", "bootstrap_token_file"],
         &["config_server", "tls", "cert_file"],
         &["config_server", "tls", "key_file"],

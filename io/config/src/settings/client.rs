@@ -8,6 +8,7 @@ use model::tree::Value;
 use reqwest::Url;
 
 use super::address::is_host;
+use super::tls::{Certificate, pair};
 use super::{Settings, path};
 
 /// Servers of one list: more is a mistake.
@@ -22,6 +23,8 @@ pub struct ConfigClient {
     pub token_file: Option<PathBuf>,
     /// `config.ca_file`: authorities that verify the server; else those of the system.
     pub ca_file: Option<PathBuf>,
+    /// `config.cert_file` and `.key_file`: what is shown to a server that asks for a certificate.
+    pub certificate: Option<Certificate>,
     /// `config.server_name`: the name that its certificate has to show; else the URL's host.
     pub server_name: Option<String>,
 }
@@ -30,7 +33,7 @@ impl Default for ConfigClient {
     fn default() -> Self {
         let server = ServerUrl::parse("http://127.0.0.1:8888").ok();
         let servers = server.into_iter().collect();
-        Self { servers, token_file: None, ca_file: None, server_name: None }
+        Self { servers, token_file: None, ca_file: None, certificate: None, server_name: None }
     }
 }
 
@@ -85,10 +88,17 @@ pub(super) fn read(section: Object<'_>) -> (Option<PathBuf>, ConfigClient) {
         );
     }
     let servers = server.and_then(|field| servers(&field)).unwrap_or(defaults.servers);
+    let shows = section.get("cert_file").is_some() || section.get("key_file").is_some();
+    let certificate = if shows { pair(&section, "config") } else { None };
+    let ca_file = section.get("ca_file").and_then(|field| path(&field));
+    if shows && ca_file.is_none() {
+        section.note("E103", "config.cert_file needs authorities: set config.ca_file");
+    }
     let client = ConfigClient {
         servers,
         token_file: section.get("token_file").and_then(|field| path(&field)),
-        ca_file: section.get("ca_file").and_then(|field| path(&field)),
+        ca_file,
+        certificate,
         server_name: section.get("server_name").and_then(|field| name(&field)),
     };
     section.finish();

@@ -115,11 +115,13 @@ fn a_config_server_is_one_url_or_several() {
     assert_eq!(shown(""), ["http://127.0.0.1:8888"]);
     assert_eq!(shown("config: { server: \"https://cs\" }"), ["https://cs"]);
     let two = "config: { server: [\"http://a:1\", \"https://[::1]:2/\"], token_file: t, \
-               ca_file: c, server_name: cs.voice }";
+               ca_file: c, cert_file: o, key_file: k, server_name: cs.voice }";
     assert_eq!(shown(two), ["http://a:1", "https://[::1]:2"]);
     let config = read(two).unwrap().config;
     let files = (config.token_file, config.ca_file);
     assert_eq!(files, (Some(PathBuf::from("t")), Some(PathBuf::from("c"))));
+    let own = config.certificate.unwrap();
+    assert_eq!((own.cert_file, own.key_file), (PathBuf::from("o"), PathBuf::from("k")));
     assert_eq!(config.server_name.as_deref(), Some("cs.voice"));
 }
 
@@ -146,7 +148,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 58);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 60);
 }
 
 #[test]

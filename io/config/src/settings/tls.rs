@@ -84,7 +84,8 @@ fn list(field: &Field<'_>) -> Option<Vec<Certificate>> {
     items.iter().map(one).collect()
 }
 
-fn pair(object: &Object<'_>, kind: &str) -> Option<Certificate> {
+/// The two files of one certificate; `kind` is what has to have them.
+pub(super) fn pair(object: &Object<'_>, kind: &str) -> Option<Certificate> {
     let cert_file = object.require("cert_file", kind).and_then(|field| path(&field));
     let key_file = object.require("key_file", kind).and_then(|field| path(&field));
     Some(Certificate { cert_file: cert_file?, key_file: key_file? })

@@ -1,31 +1,25 @@
-//! How a Config Server is reached: TLS by the settings' authorities, the token from its file.
+//! How a Config Server is reached: by whom one trusts, with the token from its file.
 //!
-//! Both files are read anew for each connection, so that a changed one counts without a restart.
+//! The files are read anew for each connection, so that a changed one counts without a restart.
 //! The token stands in no URL, log line or error.
 
-use std::fs::File;
-use std::io::Read;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use net::Clock;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore};
 
-use super::limits::{AUTHORITIES, CONNECT, TOKEN};
-use crate::settings::{ConfigClient, ServerUrl};
+use super::limits::{CONNECT, TOKEN};
+use super::trust::{self, read, unusable};
+use crate::settings::ConfigClient;
 
 /// Connects to the servers of one block of settings.
 #[derive(Clone, Debug)]
 pub struct Connector {
     settings: Arc<ConfigClient>,
+    clock: Clock,
 }
 
 /// A server to be asked.
@@ -51,8 +45,8 @@ impl Server {
 impl Connector {
     /// One for these settings.
     #[must_use]
-    pub fn new(settings: ConfigClient) -> Self {
-        Self { settings: Arc::new(settings) }
+    pub fn new(settings: ConfigClient, clock: Clock) -> Self {
+        Self { settings: Arc::new(settings), clock }
     }
 
     /// How many servers there are.
@@ -79,47 +73,12 @@ impl Connector {
         if let Some(path) = &self.settings.token_file {
             headers.insert(AUTHORIZATION, token(path)?);
         }
-        let builder = Client::builder()
-            .default_headers(headers)
-            .connect_timeout(CONNECT)
-            .redirect(Policy::none())
-            .no_proxy();
-        let builder = match (&self.settings.ca_file, url.is_tls()) {
-            (Some(path), _) => builder.tls_backend_preconfigured(tls(authorities(path)?)?),
-            (None, false) => builder.tls_backend_preconfigured(tls(RootCertStore::empty())?),
-            // the system's authorities, by the provider that the process has installed
-            (None, true) => builder,
-        };
-        let mut base = url.url().clone();
-        let builder = match named(url, self.settings.server_name.as_deref()) {
-            Some((name, host)) => {
-                base.set_host(Some(name)).map_err(|error| error.to_string())?;
-                builder.dns_resolver(Arc::new(Host(host)))
-            }
-            None => builder,
-        };
+        let now = self.clock.now().wall;
+        let (builder, base) = trust::client(&self.settings, url.url(), now)?;
+        let builder =
+            builder.default_headers(headers).connect_timeout(CONNECT).redirect(Policy::none());
         let client = builder.build().map_err(|error| chain(&error))?;
         Ok(Server { client, base })
-    }
-}
-
-/// The name that the certificate has to show, and the host that is connected to.
-fn named<'n>(url: &ServerUrl, name: Option<&'n str>) -> Option<(&'n str, String)> {
-    let host = url.url().host_str()?.trim_matches(['[', ']']).to_owned();
-    name.filter(|_| url.is_tls()).map(|name| (name, host))
-}
-
-/// Every name leads to this host.
-struct Host(String);
-
-impl Resolve for Host {
-    fn resolve(&self, _name: Name) -> Resolving {
-        let host = self.0.clone();
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
-            let found: Addrs = Box::new(found.into_iter());
-            Ok(found)
-        })
     }
 }
 
@@ -130,42 +89,6 @@ fn token(path: &Path) -> Result<HeaderValue, String> {
     let mut value = value.map_err(|_| unusable(path, "no token"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn authorities(path: &Path) -> Result<RootCertStore, String> {
-    let text = read(path, AUTHORITIES)?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|error| unusable(path, error))?;
-        roots.add(certificate).map_err(|error| unusable(path, error))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable(path, "no certificate in it"));
-    }
-    Ok(roots)
-}
-
-fn tls(roots: RootCertStore) -> Result<ClientConfig, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| error.to_string())?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// A file, if it is not larger than it may be.
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened = File::open(path).map_err(|error| unusable(path, error))?;
-    opened.take(most + 1).read_to_end(&mut bytes).map_err(|error| unusable(path, error))?;
-    if bytes.len() as u64 > most {
-        return Err(unusable(path, format_args!("larger than {most} bytes")));
-    }
-    Ok(bytes)
-}
-
-fn unusable(path: &Path, why: impl std::fmt::Display) -> String {
-    format!("{}: {why}", path.display())
 }
 
 /// An error with its innermost cause, which is what tells.
@@ -181,6 +104,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::Connector;
     use crate::settings::{ConfigClient, ServerUrl};
+    use net::Clock;
     use std::fs;
 
     fn connector(server: &str) -> ConfigClient {
@@ -190,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_name_in_a_path_may_hold_anything() {
-        let server = Connector::new(connector("http://h:1")).server(0).unwrap();
+        let server = Connector::new(connector("http://h:1"), Clock::start()).server(0).unwrap();
         let url = server.url(&["v1", "clients", "rm 1/?#%"]);
         assert_eq!(url.as_str(), "http://h:1/v1/clients/rm%201%2F%3F%23%25");
     }
@@ -206,7 +130,7 @@ mod tests {
             } else {
                 settings.ca_file = Some(path.clone());
             }
-            Connector::new(settings).server(0).map(drop).unwrap_err()
+            Connector::new(settings, Clock::start()).server(0).map(drop).unwrap_err()
         };
         for (text, token, told) in [
             ("geheim\u{1}", true, "no token"),
@@ -229,7 +153,7 @@ mod tests {
         settings.ca_file = None;
         // the system's authorities need a provider for the whole process
         let _first = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let server = Connector::new(settings).server(0).unwrap();
+        let server = Connector::new(settings, Clock::start()).server(0).unwrap();
         assert_eq!(server.url(&["live"]).as_str(), "https://config.voice:8888/live");
     }
 }

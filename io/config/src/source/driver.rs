@@ -52,7 +52,7 @@ impl Driver {
         (held, revision): (Set, Option<Revision>),
         daemon: Box<dyn Daemon>,
     ) -> Self {
-        let connector = Connector::new(setup.server.clone());
+        let connector = Connector::new(setup.server.clone(), setup.clock);
         let machine = Machine::new(connector.count(), revision, setup.clock.mono(), setup.seed);
         let report = watch::Sender::new(Report {
             component: setup.component,

@@ -83,6 +83,8 @@ pub type Stamp = Vec<Option<(i64, i64, u64, u64)>>;
 pub struct Material {
     server: Arc<ServerConfig>,
     client: Option<Arc<ClientConfig>>,
+    /// The first of the pairs.
+    shown: Arc<CertifiedKey>,
     /// The first certificate to expire, and when.
     expires: (PathBuf, Millis),
     /// Key files that everybody may read.
@@ -135,9 +137,9 @@ impl Files {
             .map_err(fault("no common version".to_owned()))?
             .with_client_cert_verifier(self.client_verifier(roots.as_ref(), &provider)?)
             .with_cert_resolver(Arc::new(Shown { keys }));
-        let client = roots.map(|roots| client(&provider, roots, first)).transpose();
+        let client = roots.map(|roots| client(&provider, roots, Arc::clone(&first))).transpose();
         let client = client.map_err(fault("as a client".to_owned()))?.map(Arc::new);
-        Ok(Material { server: Arc::new(server), client, expires, readable })
+        Ok(Material { server: Arc::new(server), client, shown: first, expires, readable })
     }
 
     fn client_verifier(
@@ -287,6 +289,12 @@ impl Material {
     #[must_use]
     pub fn readable_keys(&self) -> &[PathBuf] {
         &self.readable
+    }
+
+    /// The first certificate with its key: what is ours as a client.
+    #[must_use]
+    pub fn shown(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.shown)
     }
 
     /// What a server's handshakes are made of, for streams that are not [`Stream`]s.
