@@ -22,6 +22,7 @@ mod open;
 mod prepare;
 mod queue;
 mod resolve;
+mod restorable;
 mod state;
 mod tokens;
 mod watch;

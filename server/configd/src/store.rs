@@ -309,6 +309,15 @@ pub struct Keep {
     pub audit_since: Millis,
 }
 
+/// What other rows take the place of, beside all of the present.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replaced {
+    /// The history, too.
+    All,
+    /// The history stays, and goes on with the rows that come.
+    AllButHistory,
+}
+
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -393,10 +402,11 @@ pub trait Store: Send + Sync {
         each: &mut dyn FnMut(Record) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Replaces all rows of all tables by these, whole or not at all; the audit keeps its lines,
-    /// and those of the records come behind them.
+    /// Replaces rows of all tables by these, whole or not at all; the audit keeps its lines, and
+    /// those of the records come behind them.
     fn replace(
         &self,
+        what: Replaced,
         records: &mut dyn Iterator<Item = Result<Record, StoreError>>,
     ) -> Result<(), StoreError>;
 }

@@ -13,19 +13,23 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::PoisonError;
 
 use config::settings::Access;
+use model::config::Kind;
 use model::id::Revision;
+use model::time::Millis;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::Books;
-use super::desk::Desk;
-use super::open::{self, OpenError};
+use super::desk::{Desk, row};
+use super::history::between;
+use super::open;
+use super::restorable::{Reading, Restorable};
 use super::state::State;
-use super::tokens::Tokens;
+use super::tokens::{Admins, Tokens};
 use crate::limits::MAX_BACKUP_LINE;
 use crate::refusal::Refusal;
-use crate::store::{AuditRow, Loaded, Record, RevisionRow, StoreError};
+use crate::store::{AuditRow, Record, Replaced, RevisionRow, StoreError};
 use crate::who::Who;
 
 /// What the first line says.
@@ -36,7 +40,7 @@ const LINES: usize = 256;
 /// What a restore made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Restored {
-    /// The new revision, one above that of the backup.
+    /// The new revision, above those of the backup and of this server.
     pub revision: Revision,
     /// Objects in it.
     pub objects: usize,
@@ -57,13 +61,15 @@ impl Books {
         Ok(reader)
     }
 
-    /// Replaces everything but the audit by a backup, as a new revision. The tokens are those of
-    /// the backup afterwards, the one of who restores among them or not.
+    /// Replaces everything but the audit by a backup, as a new revision behind all that the backup
+    /// and this server have; the longer one of their histories goes on. The tokens are those of the
+    /// backup afterwards, the one of who restores among them or not; where the admins of the backup
+    /// have all run out, it is.
     ///
     /// # Errors
     /// `conflict` where there are revisions and `replace` is not said, `malformed` for what is no
-    /// whole backup, `invalid` for objects that this version does not accept; nothing has changed
-    /// then.
+    /// whole backup or lets nobody in, `invalid` for objects that this version does not accept;
+    /// nothing has changed then.
     pub async fn restore<R: Read + Seek + Send + 'static>(
         &self,
         backup: R,
@@ -121,33 +127,22 @@ impl Desk {
             let text = format!("the store is at revision {}: say replace=true", now.revision);
             return Err(Refusal::Conflict(text));
         }
-        let state = check(&mut backup)?;
+        let Restorable { state, admins } = check(&mut backup, self.time())?;
         backup.rewind().map_err(unreadable)?;
-        let restored =
-            Restored { revision: Revision(state.revision.0 + 1), objects: state.set.len() };
-        let audit = AuditRow { revision: Some(restored.revision), ..self.line("restore", who) };
-        let digest = state.digest.to_string();
-        let last = [
-            Record::Revision(RevisionRow {
-                revision: restored.revision,
-                time: audit.time,
-                actor: "restore".to_owned(),
-                token_id: who.token.clone(),
-                source: who.source.clone(),
-                user_agent: who.user_agent.clone(),
-                message: format!("restored by {}", who.actor),
-                changes: 0,
-                digest: digest.clone(),
-            }),
-            Record::Head { revision: restored.revision, digest },
-            Record::Audit(audit.clone()),
-        ];
-        // the audit of a store that has one is not mixed with another one's
-        let kept = move |record: &Result<Record, StoreError>| {
-            empty || !matches!(record, Ok(Record::Audit(_)))
-        };
+        let replacing = Replacing { goes_on: !empty && now.revision >= state.revision, empty };
+        let revision = Revision(now.revision.max(state.revision).0 + 1);
+        let restored = Restored { revision, objects: state.set.len() };
+        let audit = AuditRow { revision: Some(revision), ..self.line("restore", who) };
+        let mut last = replacing.last(&now, &state, &audit, who);
+        if admins == Admins::Past {
+            // nobody else could log in
+            let own = who.token.as_ref().map(|id| self.store.token(id)).transpose();
+            last.extend(self.asked(own)?.flatten().map(Record::Token));
+        }
+        last.push(Record::Audit(audit.clone()));
+        let kept = |record: &Result<Record, StoreError>| replacing.takes(record);
         let mut records = Lines::of(backup).filter(kept).chain(last.into_iter().map(Ok));
-        self.stored(self.store.replace(&mut records))?;
+        self.stored(self.store.replace(replacing.what(), &mut records))?;
         self.log_audit(&audit);
         self.reload(now.era + 1)?;
         Ok(restored)
@@ -167,41 +162,78 @@ impl Desk {
     }
 }
 
-/// The state that a whole backup holds.
-fn check(backup: &mut (impl Read + Seek)) -> Result<State, Refusal> {
-    backup.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-    let mut loaded = Loaded::default();
-    let mut last: Option<Revision> = None;
-    for record in Lines::of(backup) {
-        let record = record.map_err(|error| Refusal::Malformed(error.to_string()))?;
+/// How a backup takes the place of what is there.
+#[derive(Clone, Copy)]
+struct Replacing {
+    /// The history of this server goes on, since that of the backup reaches no further: numbers of
+    /// revisions that were given out are never given out again.
+    goes_on: bool,
+    /// There was nothing.
+    empty: bool,
+}
+
+impl Replacing {
+    fn what(self) -> Replaced {
+        if self.goes_on { Replaced::AllButHistory } else { Replaced::All }
+    }
+
+    /// Whether a record of the backup comes into the store. The audit of a store that has one is
+    /// not mixed with another one's.
+    fn takes(self, record: &Result<Record, StoreError>) -> bool {
         match record {
-            Record::Head { revision, digest } => loaded.head = Some((revision, digest)),
-            Record::Object(row) => loaded.objects.push(row),
-            Record::DbidCounter { kind, next } => loaded.counters.push((kind, next)),
-            Record::DbidGone { kind, dbid } => loaded.gone.push((kind, dbid)),
-            Record::Revision(row) => {
-                if last.is_some_and(|last| row.revision.0.checked_sub(1) != Some(last.0)) {
-                    let text = format!("not a whole backup: a hole before {}", row.revision);
-                    return Err(Refusal::Malformed(text));
-                }
-                loaded.oldest.get_or_insert(row.revision);
-                last = Some(row.revision);
-            }
-            Record::Change(_)
-            | Record::Token(_)
-            | Record::Audit(_)
-            | Record::Client(_)
-            | Record::Meta { .. } => {}
+            Ok(Record::Audit(_)) => self.empty,
+            Ok(Record::Revision(_) | Record::Change(_)) => !self.goes_on,
+            _ => true,
         }
     }
-    let head = loaded.head.as_ref().map(|(revision, _)| *revision);
-    if head.is_none() || last.unwrap_or_default() != head.unwrap_or_default() {
-        return Err(Refusal::Malformed("not a whole backup: no history up to its head".to_owned()));
+
+    /// What comes behind those of the backup: the revision of the restore, and the numbers that
+    /// this server or the one of the backup has given out.
+    fn last(self, now: &State, state: &State, audit: &AuditRow, who: &Who) -> Vec<Record> {
+        let revision = audit.revision.unwrap_or_default();
+        let items = if self.goes_on { between(now, state) } else { Vec::new() };
+        let digest = state.digest.to_string();
+        let mut last = vec![
+            Record::Revision(RevisionRow {
+                revision,
+                time: audit.time,
+                actor: "restore".to_owned(),
+                token_id: who.token.clone(),
+                source: who.source.clone(),
+                user_agent: who.user_agent.clone(),
+                message: format!("restored by {}", who.actor),
+                changes: items.len() as u64,
+                digest: digest.clone(),
+            }),
+            Record::Head { revision, digest },
+        ];
+        let changes = (0..).zip(&items).filter_map(|(seq, item)| row(revision, seq, item));
+        last.extend(changes.map(Record::Change));
+        let counters = state.counters.joined(now, &state.set);
+        let kind = |kind: Kind| kind.as_str().to_owned();
+        let next = counters.next().map(|(of, next)| (kind(of), next));
+        last.extend(next.map(|(kind, next)| Record::DbidCounter { kind, next }));
+        let gone = counters.gone().map(|(of, dbid)| (kind(of), dbid.0));
+        last.extend(gone.map(|(kind, dbid)| Record::DbidGone { kind, dbid }));
+        last
     }
-    open::state(&loaded).map_err(|error| match error {
-        OpenError::Invalid(problems) => Refusal::Invalid(problems),
-        other => Refusal::Malformed(other.to_string()),
-    })
+}
+
+/// What a whole backup holds.
+fn check(backup: &mut (impl Read + Seek), now: Millis) -> Result<Restorable, Refusal> {
+    backup.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let mut lines = Lines::of(backup);
+    let mut reading = Reading::default();
+    while let Some(record) = lines.next() {
+        let record = record.map_err(|error| Refusal::Malformed(error.to_string()))?;
+        let taken = reading.take(record);
+        taken.map_err(|text| Refusal::Malformed(not_whole(lines.number, &text)))?;
+    }
+    reading.end(now)
+}
+
+fn not_whole(line: u64, text: &str) -> String {
+    format!("not a whole backup: line {line}: {text}")
 }
 
 fn unreadable(error: std::io::Error) -> Refusal {
@@ -269,7 +301,6 @@ impl<R: Read> Iterator for Lines<R> {
         let record = self.record();
         self.ended = !matches!(record, Ok(Some(_)));
         let number = self.number;
-        let told = |text| StoreError::Records(format!("not a whole backup: line {number}: {text}"));
-        record.map_err(told).transpose()
+        record.map_err(|text| StoreError::Records(not_whole(number, &text))).transpose()
     }
 }

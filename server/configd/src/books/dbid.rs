@@ -15,6 +15,7 @@ use model::tree::{Node, Value};
 use serde_json::Value as Json;
 
 use super::resolve::{Plan, PlannedPut};
+use super::state::State;
 use crate::refusal::Refusal;
 use crate::who::Who;
 use model::config::{Object, Set};
@@ -44,6 +45,34 @@ impl Counters {
     /// The next number of each kind that has one.
     pub(super) fn next(&self) -> impl Iterator<Item = (Kind, u32)> {
         self.next.iter().map(|(kind, next)| (*kind, *next))
+    }
+
+    /// The numbers that belonged to objects that are no more.
+    pub(super) fn gone(&self) -> impl Iterator<Item = (Kind, Dbid)> {
+        self.gone.iter().copied()
+    }
+
+    /// The first number that was given out, in use or gone, and would come again: of which kind,
+    /// and what is next there.
+    pub(super) fn behind(&self, used: &BTreeSet<(Kind, Dbid)>) -> Option<(Kind, u32, Dbid)> {
+        let next = |kind: Kind| self.next.get(&kind).copied().unwrap_or(FIRST);
+        let given = used.iter().chain(&*self.gone).filter(|(_, dbid)| dbid.0 < COMPUTED);
+        let mut given = given.map(|(kind, dbid)| (*kind, next(*kind), *dbid));
+        given.find(|(_, next, dbid)| dbid.0 >= *next)
+    }
+
+    /// These, behind all that another state has given out: what is not in this set is gone.
+    pub(super) fn joined(&self, other: &State, set: &Set) -> Self {
+        let mut joined = self.clone();
+        for (kind, next) in other.counters.next() {
+            let own = joined.next.entry(kind).or_insert(FIRST);
+            *own = (*own).max(next);
+        }
+        let used: BTreeSet<_> = set.objects().flat_map(|object| numbers(object)).collect();
+        let theirs = other.set.objects().flat_map(|object| numbers(object));
+        let gone = Arc::make_mut(&mut joined.gone);
+        gone.extend(theirs.chain(other.counters.gone()).filter(|number| !used.contains(number)));
+        joined
     }
 
     /// Whether a number belonged to an object that is no more.

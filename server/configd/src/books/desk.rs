@@ -290,7 +290,8 @@ impl Told {
     }
 }
 
-fn row(revision: Revision, seq: u32, item: &Item) -> Option<ChangeRow> {
+/// A change as the store keeps it.
+pub(super) fn row(revision: Revision, seq: u32, item: &Item) -> Option<ChangeRow> {
     let (kind, dbid) = item.after.as_ref().or(item.before.as_ref())?.number();
     Some(ChangeRow {
         revision,

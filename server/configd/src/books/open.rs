@@ -24,7 +24,7 @@ use super::watch::Ring;
 use super::{Books, Clocks, History, Writer};
 use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
-use crate::store::{Loaded, ObjectRow, Record, Store, StoreError};
+use crate::store::{Loaded, ObjectRow, Record, Replaced, Store, StoreError};
 use crate::transaction::{Operation, Outcome, Transaction, When};
 use crate::who::Who;
 use model::config::Set;
@@ -165,7 +165,7 @@ fn found(store: &dyn Store, now: Millis) -> Result<(), OpenError> {
         |object| object_row(&Entry { object: Arc::clone(object), meta: Arc::clone(&meta) }, &set);
     let head = Record::Head { revision: Revision(0), digest: set.digest().to_string() };
     let objects: Vec<_> = set.objects().map(|object| Ok(Record::Object(row(object)))).collect();
-    store.replace(&mut std::iter::once(Ok(head)).chain(objects))?;
+    store.replace(Replaced::All, &mut std::iter::once(Ok(head)).chain(objects))?;
     Ok(())
 }
 

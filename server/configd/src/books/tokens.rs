@@ -64,6 +64,17 @@ pub(super) struct Tokens {
     revoked: BTreeSet<String>,
 }
 
+/// Whether some tokens have an admin of all tenants among them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Admins {
+    /// One that lives.
+    Alive,
+    /// Only such as have run out.
+    Past,
+    /// None.
+    None,
+}
+
 #[derive(Debug)]
 struct Known {
     token: Token,
@@ -107,15 +118,30 @@ impl Tokens {
         Some(known.token.clone())
     }
 
+    /// Whom these let in.
+    pub(super) fn admins(&self, now: Millis) -> Admins {
+        let admins = self.by_id.values().map(|known| &known.token);
+        let mut admins = admins.filter(|token| rules_all(token));
+        match admins.next() {
+            None => Admins::None,
+            Some(first) if is_alive(first, now) => Admins::Alive,
+            Some(_) if admins.any(|token| is_alive(token, now)) => Admins::Alive,
+            Some(_) => Admins::Past,
+        }
+    }
+
     /// Whether without this token nobody may make another one.
     fn is_last_admin(&self, id: &str, now: Millis) -> bool {
-        let rules = |token: &Token| {
-            token.role == Access::Admin && token.scope.is_all() && is_alive(token, now)
-        };
+        let rules = |token: &Token| rules_all(token) && is_alive(token, now);
         let mut admins = self.by_id.values().filter(|known| rules(&known.token));
         let is_one = self.by_id.get(id).is_some_and(|known| rules(&known.token));
         is_one && admins.all(|known| known.token.id == id)
     }
+}
+
+/// Whether it may do everything everywhere.
+fn rules_all(token: &Token) -> bool {
+    token.role == Access::Admin && token.scope.is_all()
 }
 
 fn is_alive(token: &Token, now: Millis) -> bool {

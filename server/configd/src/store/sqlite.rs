@@ -17,7 +17,7 @@ use model::time::Millis;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, RevisionQuery,
+    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, Replaced, RevisionQuery,
     RevisionRow, Store, StoreError, TokenRow,
 };
 use crate::limits::MAX_AUDIT_PAGE;
@@ -245,9 +245,10 @@ impl Store for Sqlite {
 
     fn replace(
         &self,
+        what: Replaced,
         records: &mut dyn Iterator<Item = Result<Record, StoreError>>,
     ) -> Result<(), StoreError> {
-        self.write(|db| write::replace(db, records))
+        self.write(|db| write::replace(db, what, records))
     }
 }
 

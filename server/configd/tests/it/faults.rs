@@ -9,7 +9,7 @@ use configd::Refusal;
 use configd::books::{Event, Revisions};
 use configd::store::sqlite::Sqlite;
 use configd::store::{
-    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, RevisionQuery,
+    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, Replaced, RevisionQuery,
     RevisionRow, Store, StoreError, Stored, TokenRow,
 };
 use model::id::Revision;
@@ -298,10 +298,11 @@ impl Store for Faulty {
 
     fn replace(
         &self,
+        what: Replaced,
         records: &mut dyn Iterator<Item = Result<Record, StoreError>>,
     ) -> Result<(), StoreError> {
         if !self.is(Fault::RestoresOver) {
-            return self.inner.replace(records);
+            return self.inner.replace(what, records);
         }
         // what was there stays beside what comes
         let mut both: Vec<Result<Record, StoreError>> = Vec::new();
@@ -312,6 +313,6 @@ impl Store for Faulty {
             Ok(())
         })?;
         let mut all = both.into_iter().chain(records);
-        self.inner.replace(&mut all)
+        self.inner.replace(what, &mut all)
     }
 }

@@ -1,10 +1,12 @@
 //! Books in a directory of their own, with a clock that the test moves.
 
+use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use configd::books::{Books, Event, History, Parts, Watcher};
+use config::settings::Access;
+use configd::books::{Books, Event, History, NewToken, Parts, Restored, Watcher};
 use configd::store::Store;
 use configd::store::sqlite::Sqlite;
 use configd::transaction::{Name, Operation, Outcome, Target, Transaction, When};
@@ -120,6 +122,33 @@ impl House {
 
     pub(crate) fn rollback(&self, to: u64) -> Outcome {
         self.run(self.books().rollback(Revision(to), "back", false, &admin())).unwrap()
+    }
+
+    /// Makes a token that may do everything; its secret.
+    pub(crate) fn make_admin(&self) -> String {
+        let new = NewToken {
+            name: "root".to_owned(),
+            role: Access::Admin,
+            tenants: Vec::new(),
+            expires_in: None,
+        };
+        self.run(self.books().create_token(new, &admin())).unwrap().1
+    }
+
+    /// A whole backup.
+    pub(crate) fn backup(&self) -> String {
+        let mut lines = self.run(async { self.books().backup(&admin()) }).unwrap();
+        let mut text = String::new();
+        while let Some(line) = self.run(lines.recv()) {
+            text.push_str(&line);
+        }
+        assert!(text.lines().last().unwrap().contains("\"end\":true"), "{text}");
+        text
+    }
+
+    pub(crate) fn restore(&self, backup: &str, replace: bool) -> Result<Restored, Refusal> {
+        let backup = Cursor::new(backup.to_owned());
+        self.run(self.books().restore(backup, replace, &admin()))
     }
 
     pub(crate) fn revision(&self) -> u64 {

@@ -7,6 +7,7 @@ mod bounds;
 mod house;
 mod lists;
 mod openapi;
+mod restore;
 mod rights;
 mod scenarios;
 mod scoped;

@@ -201,6 +201,16 @@ proptest! {
             prop_assert_eq!(at.digest.to_string(), &*model.digests[revision]);
             prop_assert_eq!(at.set.len(), 1 + content.tenants.len() + content.profiles.len());
         }
+        // whatever has happened, a backup of it is one that is taken
+        house.make_admin();
+        let (backup, fresh) = (house.backup(), House::new(&sqlite()));
+        for (house, replace) in [(&fresh, false), (&house, true)] {
+            let restored = house.restore(&backup, replace);
+            prop_assert!(restored.is_ok(), "{:?}", restored.err());
+            prop_assert_eq!(&house.digest(), model.digests.last().unwrap());
+        }
+        let again = house.restore(&house.backup(), true);
+        prop_assert!(again.is_ok(), "{:?}", again.err());
     }
 }
 

@@ -6,22 +6,15 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::whole;
 use crate::limits::MAX_CLIENTS;
 use crate::store::{
-    AuditRow, ChangeRow, ClientRow, Commit, Keep, Notes, ObjectRow, Record, RevisionRow,
+    AuditRow, ChangeRow, ClientRow, Commit, Keep, Notes, ObjectRow, Record, Replaced, RevisionRow,
     StoreError, Stored, TokenRow,
 };
 
-/// All tables but the audit, whose lines stay.
-const REPLACED: [&str; 9] = [
-    "head",
-    "object",
-    "revision",
-    "change",
-    "dbid_counter",
-    "dbid_gone",
-    "token",
-    "client",
-    "meta",
-];
+/// All tables but the history and the audit, whose lines stay.
+const PRESENT: [&str; 7] =
+    ["head", "object", "dbid_counter", "dbid_gone", "token", "client", "meta"];
+/// The history.
+const HISTORY: [&str; 2] = ["revision", "change"];
 
 pub(super) fn commit(db: &Transaction<'_>, commit: &Commit) -> Result<(), StoreError> {
     let revision = commit.revision.revision;
@@ -101,9 +94,11 @@ pub(super) fn notes(db: &Transaction<'_>, notes: &Notes) -> Result<(), StoreErro
 
 pub(super) fn replace(
     db: &Transaction<'_>,
+    what: Replaced,
     records: &mut dyn Iterator<Item = Result<Record, StoreError>>,
 ) -> Result<(), StoreError> {
-    for table in REPLACED {
+    let history = HISTORY.into_iter().filter(|_| what == Replaced::All);
+    for table in PRESENT.into_iter().chain(history) {
         db.execute(&format!("DELETE FROM {table}"), [])?;
     }
     for record in records {
