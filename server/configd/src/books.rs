@@ -21,6 +21,7 @@ mod history;
 mod open;
 mod prepare;
 mod queue;
+mod rename;
 mod resolve;
 mod restorable;
 mod state;

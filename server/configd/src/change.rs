@@ -1,13 +1,13 @@
 //! What a revision changes, and the event that tells it (ops.md §1.7).
 
 use model::config::Digest;
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 use model::time::Millis;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 use crate::books::Entry;
-use crate::who::{Scope, chain};
+use crate::who::{Scope, above};
 use model::config::{Key, Set};
 
 /// One revision as watchers are told it; serialised as the data of the event.
@@ -34,10 +34,10 @@ pub struct Item {
     pub before: Option<Entry>,
     /// As it is; `None` of one that is no more.
     pub after: Option<Entry>,
-    /// The tenants above it as it was, nearest first; of a tenant itself first.
-    pub was: Vec<String>,
-    /// The tenants above it as it is.
-    pub is: Vec<String>,
+    /// Numbers of the tenants above it as it was, nearest first; of a tenant itself first.
+    pub was: Vec<Dbid>,
+    /// Of those above it as it is.
+    pub is: Vec<Dbid>,
 }
 
 impl Item {
@@ -47,10 +47,10 @@ impl Item {
         (old, before): (&Set, Option<Entry>),
         (new, after): (&Set, Option<Entry>),
     ) -> Self {
-        let above = |set: &Set, entry: &Option<Entry>| {
-            entry.as_ref().map(|entry| chain(set, &entry.object.key)).unwrap_or_default()
+        let tenants = |set: &Set, entry: &Option<Entry>| {
+            entry.as_ref().map(|entry| above(set, &entry.object.key)).unwrap_or_default()
         };
-        let (was, is) = (above(old, &before), above(new, &after));
+        let (was, is) = (tenants(old, &before), tenants(new, &after));
         Self { before, after, was, is }
     }
 

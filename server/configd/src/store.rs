@@ -7,9 +7,11 @@ pub mod sqlite;
 
 use std::path::PathBuf;
 
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 use model::time::Millis;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::who::ENVIRONMENT;
 
 /// A revision, without what it changed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -51,10 +53,29 @@ pub struct ChangeRow {
     pub before: Option<String>,
     /// The object after, as JSON.
     pub after: Option<String>,
-    /// The tenants above it before, nearest first.
-    pub was: Vec<String>,
-    /// The tenants above it after.
-    pub is: Vec<String>,
+    /// Numbers of the tenants above it before, nearest first.
+    #[serde(deserialize_with = "above")]
+    pub was: Vec<Dbid>,
+    /// Of those above it after.
+    #[serde(deserialize_with = "above")]
+    pub is: Vec<Dbid>,
+}
+
+/// Numbers of tenants. An earlier version wrote names, which say little about who had one then: of
+/// them the tenant above all is known, and nobody else sees such a change.
+pub(crate) fn above<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Dbid>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Tenant {
+        Number(Dbid),
+        Name(String),
+    }
+    let tenants = Vec::<Tenant>::deserialize(from)?.into_iter();
+    let number = |tenant| match tenant {
+        Tenant::Number(dbid) => Some(dbid),
+        Tenant::Name(name) => (name == ENVIRONMENT).then_some(Dbid(1)),
+    };
+    Ok(tenants.filter_map(number).collect())
 }
 
 /// An object as it is now.
@@ -89,7 +110,7 @@ pub struct TokenRow {
     pub hash: String,
     /// `reader`, `editor` or `admin`.
     pub role: String,
-    /// Tenants that it is scoped to; empty = all.
+    /// Tenants that it is scoped to, as `dbid:101`; empty = all.
     pub tenants: Vec<String>,
     /// When it was made.
     pub created_at: Millis,

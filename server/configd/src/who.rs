@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use config::settings::Access;
 use model::config::Kind;
+use model::id::Dbid;
 use serde_json::Value as Json;
 
 use crate::refusal::Refusal;
+use crate::transaction::Name;
 use model::config::{Key, Object, Set};
 
 /// The tenant above all.
@@ -90,15 +92,42 @@ impl Who {
     }
 }
 
-/// The tenants that a token is for; the default is all.
+/// The tenants that a token is for, by their numbers: one that is renamed stays the token's, and
+/// one that is made anew under an old name is another one. The default is all.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Scope(Option<Vec<String>>);
+pub struct Scope(Option<Vec<Dbid>>);
 
 impl Scope {
-    /// These tenants with all below them; none = everything.
+    /// These tenants with all below them; none = nothing.
     #[must_use]
-    pub fn of(tenants: Vec<String>) -> Self {
-        Self(Some(tenants).filter(|tenants| !tenants.is_empty()))
+    pub fn of(tenants: Vec<Dbid>) -> Self {
+        Self(Some(tenants))
+    }
+
+    /// As it is stored: `dbid:101`, or the name that a tenant of the set has (of an earlier
+    /// version); what is neither is no tenant. None = everything.
+    pub(crate) fn stored(tenants: &[String], set: &Set) -> Self {
+        let number = |text: &String| match Name::parse(text) {
+            Name::Dbid(dbid) => Some(dbid),
+            Name::Text(name) => set.get(&tenant_key(&name)).map(|tenant| tenant.dbid),
+        };
+        let numbers = || tenants.iter().filter_map(number).collect();
+        Self((!tenants.is_empty()).then(numbers))
+    }
+
+    /// As [`Scope::stored`] reads it.
+    pub(crate) fn to_stored(&self) -> Vec<String> {
+        self.tenants().iter().map(|dbid| format!("dbid:{dbid}")).collect()
+    }
+
+    /// The tenants as people call them now; one that is no more by its number.
+    #[must_use]
+    pub fn names(&self, set: &Set) -> Vec<String> {
+        let name = |dbid: &Dbid| {
+            let tenant = set.by_dbid(Kind::Tenant, *dbid);
+            tenant.map_or_else(|| format!("dbid:{dbid}"), |tenant| tenant.key.name.clone())
+        };
+        self.tenants().iter().map(name).collect()
     }
 
     /// Whether it is everything.
@@ -107,9 +136,9 @@ impl Scope {
         self.0.is_none()
     }
 
-    /// The tenants named; empty = everything.
+    /// The numbers of its tenants; nothing is named where it is everything.
     #[must_use]
-    pub fn tenants(&self) -> &[String] {
+    pub fn tenants(&self) -> &[Dbid] {
         self.0.as_deref().unwrap_or_default()
     }
 
@@ -117,32 +146,43 @@ impl Scope {
     /// what they own.
     #[must_use]
     pub fn sees(&self, set: &Set, key: &Key) -> bool {
-        self.is_all() || self.holds(&chain(set, key))
+        self.is_all() || self.holds(&above(set, key))
     }
 
     /// Whether it may change an object, be it one of the set or one to come: what it sees but the
     /// tenants of the scope themselves, whose limits belong to their parents.
     #[must_use]
     pub fn changes(&self, set: &Set, key: &Key) -> bool {
-        let above = chain(set, key);
+        let above = above(set, key);
         let above = if key.kind == Kind::Tenant { above.get(1..) } else { Some(above.as_slice()) };
         self.is_all() || self.holds(above.unwrap_or_default())
     }
 
-    pub(crate) fn holds(&self, chain: &[String]) -> bool {
-        self.tenants().iter().any(|tenant| chain.contains(tenant))
+    pub(crate) fn holds(&self, above: &[Dbid]) -> bool {
+        self.tenants().iter().any(|tenant| above.contains(tenant))
     }
 }
 
-/// The tenants above an object, nearest first; of a tenant itself first. An application has none:
-/// it is the platform's.
-pub(crate) fn chain(set: &Set, key: &Key) -> Vec<String> {
-    let first = match key.kind {
+/// The numbers of the tenants above an object, as [`chain`] names them; it ends before one that the
+/// set has not.
+pub(crate) fn above(set: &Set, key: &Key) -> Vec<Dbid> {
+    let chain = chain(set, key).into_iter();
+    chain.map_while(|name| set.get(&tenant_key(&name)).map(|tenant| tenant.dbid)).collect()
+}
+
+/// The tenant that has an object; of a tenant itself.
+pub(crate) fn owner(key: &Key) -> &str {
+    match key.kind {
         Kind::Tenant => &key.name,
-        Kind::Application => return vec![ENVIRONMENT.to_owned()],
+        Kind::Application => ENVIRONMENT,
         Kind::IvrProfile | Kind::DidGroup | Kind::ResourceGroup => &key.tenant,
-    };
-    let mut chain = vec![first.clone()];
+    }
+}
+
+/// The names of the tenants above an object, nearest first; of a tenant itself first. An
+/// application is the platform's.
+pub(crate) fn chain(set: &Set, key: &Key) -> Vec<String> {
+    let mut chain = vec![owner(key).to_owned()];
     // a set that is valid has no cycle
     while let Some(tenant) = chain.last().filter(|tenant| *tenant != ENVIRONMENT) {
         let key = tenant_key(tenant);

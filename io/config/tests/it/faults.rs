@@ -49,7 +49,7 @@ fn of_options() {
 
 #[test]
 fn of_references() {
-    check(include_str!("fixtures/faults/references.txt"), 15);
+    check(include_str!("fixtures/faults/references.txt"), 16);
 }
 
 #[test]

@@ -152,7 +152,8 @@ impl Desk {
     pub(super) fn reload(&self, era: u64) -> Result<(), Refusal> {
         let loaded = self.asked(self.store.load())?;
         let state = open::state(&loaded).map_err(|_| Refusal::StoreUnavailable)?;
-        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = Tokens::of(&loaded.tokens);
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) =
+            Tokens::of(&loaded.tokens, &state.set);
         let clients = loaded.clients.into_iter().map(|row| (row.name.clone(), row)).collect();
         *self.clients.lock().unwrap_or_else(PoisonError::into_inner) = clients;
         *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = VecDeque::new();

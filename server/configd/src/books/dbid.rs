@@ -275,7 +275,8 @@ fn resources_mut(root: &mut Node) -> impl Iterator<Item = &mut Node> {
     items.unwrap_or_default().iter_mut()
 }
 
-fn field<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+/// A member of a map.
+pub(super) fn field<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
     match &mut node.value {
         Value::Map(entries) => {
             entries.iter_mut().find(|(own, _)| own.text == key).map(|(_, node)| node)

@@ -74,8 +74,18 @@ pub(super) fn differences(items: &[Item]) -> Vec<ObjectDiff> {
     sorted.into_iter().filter_map(|item| diff(json(&item.before), json(&item.after))).collect()
 }
 
+/// A number moves from tenant to tenant, and not because its tenant has another name.
 fn impact_of(items: &[Item]) -> Impact {
-    impact(items.iter().map(|item| (json(&item.before), json(&item.after))))
+    let before = |item: &Item| {
+        let (old, new) = (json(&item.before)?, json(&item.after)?);
+        let stays = item.was.first() == item.is.first() && old.get("tenant") != new.get("tenant");
+        let mut old = old.clone();
+        *old.get_mut("tenant").filter(|_| stays)? = new.get("tenant")?.clone();
+        Some(old)
+    };
+    let same: Vec<Option<Json>> = items.iter().map(before).collect();
+    let pairs = items.iter().zip(&same);
+    impact(pairs.map(|(item, same)| (same.as_ref().or(json(&item.before)), json(&item.after))))
 }
 
 fn json(entry: &Option<Entry>) -> Option<&Json> {

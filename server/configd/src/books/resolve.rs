@@ -11,6 +11,8 @@ use model::schema::Problem;
 use model::tree::Node;
 
 use super::entry::Entry;
+use super::history::document;
+use super::rename;
 use super::state::State;
 use crate::limits::MAX_OPERATIONS;
 use crate::refusal::Refusal;
@@ -60,11 +62,12 @@ pub(super) fn resolve(
         return Err(Refusal::TooLarge(text));
     }
     let plan = Plan::default();
-    let mut resolving =
-        Resolving { state, who, plan, named: BTreeMap::new(), coming: coming(transaction) };
+    let (named, renamed, coming) = (BTreeMap::new(), BTreeMap::new(), coming(transaction));
+    let mut resolving = Resolving { state, who, plan, named, coming, renamed };
     for operation in &transaction.operations {
         resolving.operation(operation)?;
     }
+    resolving.follow();
     if let Some((key, value)) = &transaction.prune {
         resolving.prune(key, value);
     }
@@ -79,6 +82,8 @@ struct Resolving<'a> {
     named: BTreeMap<Key, Naming>,
     /// Tenants that the transaction puts.
     coming: BTreeSet<String>,
+    /// Tenants that get another name: the old one and the new one.
+    renamed: BTreeMap<String, String>,
 }
 
 /// The tenants that a transaction puts.
@@ -158,8 +163,56 @@ impl Resolving<'_> {
             return Err(problem("E204", format!("{text} as \"{name}\"")));
         }
         self.name(&old, Naming::RenamedAway)?;
+        if kind == Kind::Tenant {
+            self.renamed.insert(old.name.clone(), key.name.clone());
+        }
         self.plan.deletes.insert(old);
         Ok(before)
+    }
+
+    /// What a tenant with another name has, and who speaks of it, goes with it, numbers and all,
+    /// unless the transaction says itself what becomes of it.
+    fn follow(&mut self) {
+        let renamed = std::mem::take(&mut self.renamed);
+        if renamed.is_empty() {
+            return;
+        }
+        let old = |new: &str| renamed.iter().find(|(_, own)| *own == new).map(|(old, _)| old);
+        for put in &mut self.plan.puts {
+            // put under the new name as if it had always been there
+            let Some(key) = put.key.as_ref().filter(|key| key.kind.is_owned()) else { continue };
+            let was = old(&key.tenant).map(|old| Key { tenant: old.clone(), ..key.clone() });
+            let Some(was) = was.filter(|was| put.before.is_none() && !self.named.contains_key(was))
+            else {
+                continue;
+            };
+            if let Some(before) = self.state.get(&was) {
+                self.named.insert(was.clone(), Naming::RenamedAway);
+                self.plan.deletes.insert(was);
+                put.before = Some(before);
+            }
+        }
+        let set = &self.state.set;
+        let keys = renamed.keys().flat_map(|old| set.referrers(&tenant_key(old)));
+        for key in keys.collect::<BTreeSet<_>>() {
+            let Some(before) = self.state.get(&key).filter(|_| !self.named.contains_key(&key))
+            else {
+                continue;
+            };
+            let mut document = document(&before, 0);
+            rename::tenants(&mut document.root, &renamed);
+            let new = head(&document.root);
+            if new.as_ref() != Some(&key) {
+                self.plan.deletes.insert(key.clone());
+            }
+            self.named.insert(key, Naming::Put);
+            self.plan.puts.push(PlannedPut {
+                document,
+                key: new,
+                before: Some(before),
+                former: None,
+            });
+        }
     }
 
     fn delete(&mut self, target: &Target, when: When, cascade: bool) -> Result<(), Refusal> {

@@ -144,7 +144,7 @@ impl Reading {
             let text = format!("the next dbid of {kind} is {next}, and {dbid} has been given out");
             return Err(malformed(text));
         }
-        let admins = Tokens::of(&self.loaded.tokens).admins(now);
+        let admins = Tokens::of(&self.loaded.tokens, &state.set).admins(now);
         if admins == Admins::None {
             let text = "it has no admin token for all tenants: nobody could log in afterwards";
             return Err(malformed(text.to_owned()));

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use config::settings::Access;
+use model::config::{Kind, Set};
 use model::time::Millis;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use super::desk::Desk;
 use crate::limits::{MAX_SCOPE, MAX_TEXT, MAX_TOKENS};
 use crate::refusal::Refusal;
 use crate::store::{AuditRow, TokenRow};
+use crate::transaction::{Name, Target};
 use crate::who::{Scope, Who};
 
 /// What a token begins with.
@@ -83,13 +85,13 @@ struct Known {
 
 impl Tokens {
     /// Those of the store; one that cannot be read opens nothing.
-    pub(super) fn of(rows: &[TokenRow]) -> Self {
+    pub(super) fn of(rows: &[TokenRow], set: &Set) -> Self {
         let known = |row: &TokenRow| {
             let token = Token {
                 id: row.id.clone(),
                 name: row.name.clone(),
                 role: role_of(&row.role)?,
-                scope: Scope::of(row.tenants.clone()),
+                scope: Scope::stored(&row.tenants, set),
                 created_at: row.created_at,
                 expires_at: row.expires_at,
                 last_used_at: row.last_used_at,
@@ -100,8 +102,8 @@ impl Tokens {
     }
 
     /// Takes over those that another process has put into the store.
-    fn learn(&mut self, rows: &[TokenRow]) {
-        for (id, known) in Self::of(rows).by_id {
+    fn learn(&mut self, rows: &[TokenRow], set: &Set) {
+        for (id, known) in Self::of(rows, set).by_id {
             if !self.revoked.contains(&id) {
                 self.by_id.entry(id).or_insert(known);
             }
@@ -162,7 +164,7 @@ impl Books {
         if !self.desk.tokens().by_id.contains_key(&id) {
             let found = self.read(move |desk| desk.asked(desk.store.token(&id))).await;
             let row = found.ok().flatten()?;
-            self.desk.tokens().learn(&[row]);
+            self.desk.tokens().learn(&[row], &self.desk.now().set);
         }
         let now = self.desk.time();
         let token = self.desk.tokens().find(secret, now)?;
@@ -255,14 +257,14 @@ impl Desk {
 
     fn learn_tokens(&self) -> Result<(), Refusal> {
         let rows = self.asked(self.store.tokens())?;
-        self.tokens().learn(&rows);
+        self.tokens().learn(&rows, &self.now().set);
         Ok(())
     }
 
     fn create_token(&self, new: &NewToken, secret: &str, who: &Who) -> Result<Token, Refusal> {
         let made = self.may_create(new, secret, who);
-        let id = match made {
-            Ok(id) => id,
+        let (id, scope) = match made {
+            Ok(made) => made,
             Err(refusal) => {
                 self.refused("token-create", vec![new.name.clone()], &refusal, who);
                 return Err(refusal);
@@ -275,7 +277,7 @@ impl Desk {
             name: new.name.clone(),
             hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
             role: role_word(new.role).to_owned(),
-            tenants: new.tenants.clone(),
+            tenants: scope.to_stored(),
             created_at: now,
             expires_at: new.expires_in.map(|life| now.plus(life)),
             last_used_at: None,
@@ -288,7 +290,7 @@ impl Desk {
             id: id.clone(),
             name: row.name,
             role: new.role,
-            scope: Scope::of(row.tenants),
+            scope,
             created_at: now,
             expires_at: row.expires_at,
             last_used_at: None,
@@ -299,7 +301,12 @@ impl Desk {
         Ok(token)
     }
 
-    fn may_create(&self, new: &NewToken, secret: &str, who: &Who) -> Result<String, Refusal> {
+    fn may_create(
+        &self,
+        new: &NewToken,
+        secret: &str,
+        who: &Who,
+    ) -> Result<(String, Scope), Refusal> {
         who.needs(Access::Admin)?;
         who.needs_all_tenants()?;
         let malformed = |text: &str| Err(Refusal::Malformed(text.to_owned()));
@@ -318,12 +325,7 @@ impl Desk {
             let text = format!("tenants: {count} exceeds the limit of {MAX_SCOPE}");
             return Err(Refusal::TooLarge(text));
         }
-        let now = self.now();
-        for tenant in &new.tenants {
-            if now.set.get(&crate::who::tenant_key(tenant)).is_none() {
-                return Err(Refusal::Malformed(format!("tenant \"{tenant}\" does not exist")));
-            }
-        }
+        let scope = self.scope(&new.tenants)?;
         let tokens = self.tokens();
         if tokens.by_id.contains_key(id) {
             return Err(Refusal::Conflict("there is a token of this id".to_owned()));
@@ -331,7 +333,22 @@ impl Desk {
         if tokens.by_id.len() >= MAX_TOKENS {
             return Err(Refusal::TooLarge(format!("tokens: the limit is {MAX_TOKENS}")));
         }
-        Ok(id.to_owned())
+        Ok((id.to_owned(), scope))
+    }
+
+    /// The tenants of these names (or `dbid:101`); none = everything.
+    fn scope(&self, names: &[String]) -> Result<Scope, Refusal> {
+        if names.is_empty() {
+            return Ok(Scope::default());
+        }
+        let now = self.now();
+        let number = |name: &String| {
+            let target = Target { kind: Kind::Tenant, tenant: None, name: Name::parse(name) };
+            let found = now.find(&target, &Scope::default());
+            let found = found.map(|entry| entry.object.dbid);
+            found.map_err(|_| Refusal::Malformed(format!("tenant \"{name}\" does not exist")))
+        };
+        Ok(Scope::of(names.iter().map(number).collect::<Result<_, _>>()?))
     }
 
     fn revoke_token(&self, id: &str, who: &Who) -> Result<(), Refusal> {
@@ -464,12 +481,12 @@ mod tests {
             row("c", "admin", &["acme"], None),
             row("d", "admin", &[], Some(Millis(10))),
         ];
-        let tokens = Tokens::of(&rows);
+        let tokens = Tokens::of(&rows, &Set::default());
         assert!(!tokens.is_last_admin("a", Millis(9)), "d lives");
         assert!(tokens.is_last_admin("a", Millis(10)));
         assert!(!tokens.is_last_admin("b", Millis(10)));
         assert!(!tokens.is_last_admin("c", Millis(10)));
         rows.push(row("e", "admin", &[], None));
-        assert!(!Tokens::of(&rows).is_last_admin("a", Millis(10)));
+        assert!(!Tokens::of(&rows, &Set::default()).is_last_admin("a", Millis(10)));
     }
 }

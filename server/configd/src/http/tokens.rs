@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use config::settings::Access;
+use model::config::Set;
 use model::config::limits::MAX_NAME;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -50,7 +51,8 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     Query::of(&uri)?.finish()?;
     let tokens = shared.books.tokens(&asked.who).await?;
-    let items: Vec<Json> = tokens.iter().map(shown).collect();
+    let now = shared.books.now();
+    let items: Vec<Json> = tokens.iter().map(|token| shown(token, &now.set)).collect();
     Ok(asked.wanted.ok(&json!({ "items": items })))
 }
 
@@ -77,7 +79,7 @@ pub(super) async fn create(
     let expires_in = expires_in.as_deref().map(life).transpose()?;
     let new = NewToken { name, role, tenants, expires_in };
     let (token, secret) = shared.books.create_token(new, &asked.who).await?;
-    let mut told = shown(&token);
+    let mut told = shown(&token, &shared.books.now().set);
     told["token"] = json!(secret);
     Ok(asked.wanted.document(StatusCode::CREATED, &told))
 }
@@ -103,12 +105,12 @@ fn life(text: &str) -> Result<Duration, Refusal> {
     Ok(life)
 }
 
-fn shown(token: &Token) -> Json {
+fn shown(token: &Token, set: &Set) -> Json {
     json!({
         "id": token.id,
         "name": token.name,
         "role": role_word(token.role),
-        "tenants": token.scope.tenants(),
+        "tenants": token.scope.names(set),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "last_used_at": token.last_used_at,

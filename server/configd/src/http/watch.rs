@@ -27,7 +27,7 @@ use super::{Shared, limits, objects};
 use crate::books::{Event, Held, State as Objects, Told, Watcher};
 use crate::change::{Change, Item};
 use crate::refusal::Refusal;
-use crate::who::Scope;
+use crate::who::{Scope, owner};
 
 /// `GET /v1/watch`.
 pub(super) async fn get(
@@ -89,8 +89,8 @@ impl Filter {
         let seen = item.seen_by(&self.scope)?;
         let kind = self.kind.is_none_or(|kind| seen.key().is_some_and(|key| key.kind == kind));
         let of = |tenant: &String| {
-            let first = |chain: &[String]| chain.first() == Some(tenant);
-            first(&seen.was) || first(&seen.is)
+            let mut entries = seen.before.iter().chain(&seen.after);
+            entries.any(|entry| owner(&entry.object.key) == tenant)
         };
         let tenant = self.tenant.as_ref().is_none_or(of);
         (kind && tenant).then_some(seen)

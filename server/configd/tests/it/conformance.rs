@@ -10,7 +10,7 @@ use configd::store::{AuditQuery, Keep, RevisionQuery, StoreError};
 use configd::transaction::{Operation, Transaction, When};
 use configd::{Refusal, Who};
 use model::config::Kind;
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 use model::time::Millis;
 
 use crate::house::{
@@ -342,7 +342,7 @@ fn tokens(make: &Make) {
     let used = listed.iter().find(|token| token.id == ci.id).unwrap().last_used_at;
     assert_eq!(used, Some(Millis(START + 1_800_000)));
     let found = find(&house, &ci_secret).unwrap();
-    assert_eq!((found.role, found.scope.tenants()), (Access::Editor, &["acme".to_owned()][..]));
+    assert_eq!((found.role, found.scope.tenants()), (Access::Editor, &[Dbid(101)][..]));
     let wrong = format!("{}A", ci_secret.get(..55).unwrap());
     let wrong = if wrong == ci_secret { wrong.replace("A", "B") } else { wrong };
     assert_eq!(find(&house, &wrong), None);
@@ -493,6 +493,53 @@ fn broken(backup: &str) -> Vec<(&'static str, String)> {
         ("another number", backup.replacen("\"revision\":4", "\"revision\":5", 1)),
         ("no JSON", backup.replacen("{\"", "{{", 1)),
     ]
+}
+
+/// A tenant with another name has what it had, under the numbers that reports know.
+#[test]
+fn a_renamed_tenant_takes_along_what_it_has() {
+    let mut house = House::new(&sqlite());
+    house.apply(&documents_of(&[
+        "kind: Tenant\nname: top\n\
+         spec: { policy: { children: { acme: { usage_limit: 3 } } } }\n"
+            .to_owned(),
+        "kind: Tenant\nname: acme\nspec: { parent: top, default_profile: p }\n".to_owned(),
+        "kind: Tenant\nname: sub\nspec: { parent: acme }\n".to_owned(),
+        profile("acme", "p"),
+        profile("acme", "q"),
+        numbers("acme", "n", "p", &["100", "200"]),
+        group("g", &[("mcp-1", 5070)]).replace("name: g\n", "name: g\ntenant: acme\n"),
+    ]));
+    let (digest, before) = (house.digest(), house.dbids());
+    let rename = |name: &str| Operation::Put {
+        document: crate::house::documents(&format!(
+            "kind: Tenant\nname: {name}\nspec: {{ parent: top, default_profile: p }}\n"
+        ))
+        .remove(0),
+        when: When::Always,
+        rename_from: Some("acme".to_owned()),
+    };
+    // one of them is put along with it, one is deleted
+    let mut transaction = puts(&profile("apex", "p").replace("http://a/", "http://b/"));
+    transaction.operations.push(rename("apex"));
+    transaction.operations.push(delete(Kind::IvrProfile, "acme", "q"));
+    let told = house.transact(transaction).unwrap();
+    assert_eq!((told.impact.dids_moved, told.impact.dids_added), (0, 0), "{:?}", told.impact);
+    let renamed = |name: &str| name.replace("acme", "apex");
+    let expected: Vec<(String, u32)> =
+        before.iter().map(|(key, dbid)| (renamed(key), *dbid)).collect();
+    let mut expected: Vec<_> =
+        expected.into_iter().filter(|(key, _)| key != "IvrProfile apex/q").collect();
+    let mut after = house.dbids();
+    expected.sort();
+    after.sort();
+    assert_eq!(after, expected);
+    let shown = house.shown().concat();
+    assert!(shown.contains("http://b/p.vxml") && !shown.contains("acme"), "{shown}");
+    house.reopen();
+    assert_eq!(house.dbids().len(), expected.len());
+    house.rollback(1);
+    assert_eq!((house.digest(), house.dbids()), (digest, before));
 }
 
 /// A put that keeps the number under another name.

@@ -438,7 +438,7 @@ fn of_too_many_clients_the_one_that_is_silent_longest_is_forgotten() {
     // a name is its token's until it has been silent for a while
     let other = configd::Who { token: Some("otherone".to_owned()), ..admin() };
     assert_eq!(new(&house, &other).unwrap_err().entry().name, "conflict");
-    let scope = configd::who::Scope::of(vec!["acme".to_owned()]);
+    let scope = configd::who::Scope::of(vec![model::id::Dbid(101)]);
     let scoped = configd::Who { scope, ..admin() };
     assert_eq!(new(&house, &scoped).unwrap_err().entry().name, "forbidden");
     new(&house, &admin()).unwrap();

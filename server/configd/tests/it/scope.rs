@@ -2,18 +2,18 @@
 
 use config::settings::Access;
 use configd::Who;
-use configd::books::Event;
+use configd::books::{Event, NewToken};
 use configd::transaction::{Operation, Transaction, When};
 use configd::who::Scope;
 use model::config::{Key, Kind};
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 
 use crate::house::{
     House, admin, delete, documents_of, numbers, only, profile, puts, sqlite, target, tenant,
 };
 
 fn acme() -> Who {
-    let scope = Scope::of(vec!["acme".to_owned()]);
+    let scope = Scope::of(vec![Dbid(101)]);
     Who { actor: "acme-ci".to_owned(), role: Access::Editor, scope, ..admin() }
 }
 
@@ -184,6 +184,55 @@ fn what_it_does_not_see_and_what_does_not_exist_are_refused_alike() {
     // a parent that comes with its child is none of others
     let both = documents_of(&[below("sub", "one"), below("one", "two")]);
     house.transact_as(puts(&both), &acme()).unwrap();
+}
+
+/// A token is for a tenant, and not for whoever has its name.
+#[test]
+fn it_stays_with_its_tenant_whatever_that_is_called() {
+    let mut house = platform();
+    let new = NewToken {
+        name: "acme-ci".to_owned(),
+        role: Access::Editor,
+        tenants: vec!["acme".to_owned()],
+        expires_in: None,
+    };
+    let (token, secret) = house.run(house.books().create_token(new, &admin())).unwrap();
+    assert_eq!(token.scope, acme().scope);
+    let sees = |house: &House| {
+        let scope = house.run(house.books().find_token(&secret)).unwrap().scope;
+        let now = house.books().now();
+        let seen = now.set.objects().filter(|object| scope.sees(&now.set, &object.key));
+        (scope.names(&now.set), seen.map(|object| object.key.to_string()).collect::<Vec<_>>())
+    };
+    let rename = Operation::Put {
+        document: crate::house::documents(&tenant("apex", 1)).remove(0),
+        when: When::Always,
+        rename_from: Some("acme".to_owned()),
+    };
+    house.transact(only(rename)).unwrap();
+    // another one takes the old name
+    house.apply(&documents_of(&[tenant("acme", 9), profile("acme", "other")]));
+    let its_own = ["Tenant apex", "Tenant sub", "IvrProfile apex/p", "DidGroup apex/n"];
+    for _ in 0..2 {
+        let (names, seen) = sees(&house);
+        assert_eq!(
+            (&names[..], &seen[..]),
+            (&["apex".to_owned()][..], &its_own.map(str::to_owned)[..])
+        );
+        house.reopen();
+    }
+    let history = house.run(house.books().revision(Revision(3), &token.scope)).unwrap();
+    assert!(history.1.is_empty(), "what the new acme got is nothing of it: {history:?}");
+    // it is deleted, and made anew under its name
+    let mut gone = delete(Kind::Tenant, "", "apex");
+    if let Operation::Delete { cascade, .. } = &mut gone {
+        *cascade = true;
+    }
+    house.transact(only(gone)).unwrap();
+    house.apply(&tenant("apex", 1));
+    assert_eq!(sees(&house), (vec!["dbid:101".to_owned()], Vec::new()));
+    house.rollback(3);
+    assert_eq!(sees(&house).1, its_own);
 }
 
 fn renamed(from: &str) -> Transaction {

@@ -90,23 +90,24 @@ fn unique_names(drafts: &Drafts, problems: &Problems) {
     }
 }
 
-/// An alias is unique over all names and aliases.
+/// E207: an alias is unique over all names and aliases, without case as names are: calls find both
+/// by either.
 fn aliases(drafts: &Drafts, problems: &Problems) {
-    let mut used: Map<&str, &str> = Map::new(0);
-    used.insert(ENVIRONMENT, ENVIRONMENT);
+    let mut used: Map<Cow<'_, str>, &str> = Map::new(0);
+    used.insert(folded(ENVIRONMENT), ENVIRONMENT);
     for tenant in drafts.tenants.iter() {
-        used.insert(&tenant.head.name.value, &tenant.head.name.value);
+        used.insert(folded(&tenant.head.name.value), &tenant.head.name.value);
     }
     for tenant in drafts.tenants.iter() {
         for alias in &tenant.aliases {
             let name = &alias.value;
-            match used.get(name.as_str()) {
+            match used.get(&folded(name)) {
                 Some(other) => problems.note(alias.place.problem(
                     "E207",
                     format!("alias \"{name}\" is already used by tenant \"{other}\""),
                 )),
                 None => {
-                    used.insert(name, &tenant.head.name.value);
+                    used.insert(folded(name), &tenant.head.name.value);
                 }
             }
         }

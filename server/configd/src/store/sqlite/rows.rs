@@ -1,12 +1,12 @@
 //! Rows as they come out of the file.
 
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 use model::time::Millis;
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Error, Row, Transaction};
 
 use crate::store::{
-    AuditRow, ChangeRow, ClientRow, ObjectRow, Record, RevisionRow, StoreError, TokenRow,
+    AuditRow, ChangeRow, ClientRow, ObjectRow, Record, RevisionRow, StoreError, TokenRow, above,
 };
 
 pub(super) const OBJECTS: &str = "SELECT kind, dbid, tenant_dbid, name, name_key, revision, \
@@ -115,8 +115,8 @@ pub(super) fn change(row: &Row<'_>) -> Result<ChangeRow, Error> {
         dbid: row.get(4)?,
         before: row.get(5)?,
         after: row.get(6)?,
-        was: list(row, 7)?,
-        is: list(row, 8)?,
+        was: tenants(row, 7)?,
+        is: tenants(row, 8)?,
     })
 }
 
@@ -163,8 +163,16 @@ fn optional(row: &Row<'_>, at: usize) -> Result<Option<Millis>, Error> {
     Ok(row.get::<_, Option<i64>>(at)?.map(|time| Millis(time.cast_unsigned())))
 }
 
+fn tenants(row: &Row<'_>, at: usize) -> Result<Vec<Dbid>, Error> {
+    let text = String::column_result(row.get_ref(at)?)?;
+    above(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| unreadable(at, error))
+}
+
 fn list(row: &Row<'_>, at: usize) -> Result<Vec<String>, Error> {
     let text = String::column_result(row.get_ref(at)?)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+    serde_json::from_str(&text).map_err(|error| unreadable(at, error))
+}
+
+fn unreadable(at: usize, error: serde_json::Error) -> Error {
+    Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
 }

@@ -1,6 +1,6 @@
 //! What goes into the file; each function is part of one transaction of its caller.
 
-use model::id::Revision;
+use model::id::{Dbid, Revision};
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::whole;
@@ -165,8 +165,8 @@ fn change(db: &Transaction<'_>, row: &ChangeRow) -> Result<(), StoreError> {
             row.dbid,
             row.before,
             row.after,
-            list(&row.was),
-            list(&row.is),
+            numbers(&row.was),
+            numbers(&row.is),
         ],
     )?;
     Ok(())
@@ -226,6 +226,10 @@ fn client(db: &Transaction<'_>, row: &ClientRow) -> Result<(), StoreError> {
     db.prepare_cached("INSERT OR REPLACE INTO client VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![row.name, row.source, whole(row.seen_at.0), row.report])?;
     Ok(())
+}
+
+fn numbers(tenants: &[Dbid]) -> String {
+    serde_json::json!(tenants).to_string()
 }
 
 fn list(words: &[String]) -> String {
