@@ -111,6 +111,7 @@ impl Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     Event,
+    Or,
     Update,
     Start,
     End,
@@ -119,8 +120,8 @@ enum Class {
 /// What was counted since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Records lost, by class: event, update, start, end.
-    pub dropped: [u64; 4],
+    /// Records lost, by class: event, or, update, start, end.
+    pub dropped: [u64; 5],
 }
 
 impl Counters {
@@ -178,12 +179,13 @@ impl<S: Shelf> Journal<S> {
     /// of the journal's.
     pub fn take(&mut self, event: Event, bytes: &[u8]) -> Option<Event> {
         let waiting = match event {
-            Event::Record { no, stream, frame, key, json, urgent, .. } => {
-                let (kind, class) = match (stream, frame) {
-                    (Stream::Event | Stream::Or | Stream::Sq, _) => (FrameKind::Data, Class::Event),
-                    (Stream::Cdr, FrameKind::Data) => (frame, Class::Update),
-                    (Stream::Cdr, FrameKind::Open) => (frame, Class::Start),
-                    (Stream::Cdr, FrameKind::Close) => (frame, Class::End),
+            Event::Record { no, stream, frame: kind, key, json, urgent, end, .. } => {
+                let class = match (stream, kind) {
+                    (Stream::Event | Stream::Sq, _) => Class::Event,
+                    (Stream::Or, _) => Class::Or,
+                    (Stream::Cdr, FrameKind::Data) if !end => Class::Update,
+                    (Stream::Cdr, FrameKind::Open) => Class::Start,
+                    (Stream::Cdr, FrameKind::Data | FrameKind::Close) => Class::End,
                 };
                 self.shelf.made(stream);
                 let no = Some((no, stream));
@@ -313,7 +315,7 @@ impl<S: Shelf> Journal<S> {
             return;
         }
         let goal = self.most_bytes - self.most_bytes / 16;
-        for class in [Class::Event, Class::Update, Class::Start, Class::End] {
+        for class in [Class::Event, Class::Or, Class::Update, Class::Start, Class::End] {
             let Self { waiting, waiting_bytes, counters, shelf, .. } = self;
             waiting.retain(|one| {
                 let goes = one.class == class && *waiting_bytes > goal;

@@ -11,6 +11,7 @@ pub(crate) const UDP_ONLY: u16 = 20117;
 pub(crate) const NAME_FAILED: u16 = 20118;
 pub(crate) const RESOURCE_MOVED: u16 = 20119;
 pub(crate) const NO_PROFILE: u16 = 20201;
+pub(crate) const TENANT_MISMATCH: u16 = 20202;
 pub(crate) const DECISION: u16 = 20210;
 pub(crate) const USAGE_LIMIT: u16 = 20301;
 pub(crate) const SERVICE_LIMIT: u16 = 20302;

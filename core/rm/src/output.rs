@@ -30,6 +30,8 @@ pub enum Event {
         block: usize,
         /// Somebody waits for it to be on disk.
         urgent: bool,
+        /// The end of a leg or of an attempt: of all records the last to be lost.
+        end: bool,
     },
     /// A close frame without a record: an older epoch's open frame is superseded.
     Forget {

@@ -111,6 +111,7 @@ struct Head<'h> {
     frame: FrameKind,
     key: [u8; 22],
     urgent: bool,
+    end: bool,
 }
 
 /// Where records are written.
@@ -279,6 +280,7 @@ impl Proxy {
             frame: FrameKind::Data,
             key: frame_key(guid, leg, epoch),
             urgent: false,
+            end: false,
         };
         let body = |out: &mut Object<'_>| {
             out.shown("guid", guid);
@@ -313,7 +315,8 @@ impl Desk<'_> {
         let key = frame_key(guid, id, epoch);
         let head = |id| {
             let revision = session.revision;
-            Head { kind: Kind::Cdr, id, revision, frame, key, urgent }
+            let end = cdr.phase == Phase::End;
+            Head { kind: Kind::Cdr, id, revision, frame, key, urgent, end }
         };
         let body = |out: &mut Object<'_>| cdr.write(out);
         let packed = |out: &mut Vec<u8>| {
@@ -372,8 +375,9 @@ impl Desk<'_> {
         block(bytes);
         let block = bytes.len() - before - json;
         recorder.no += 1;
-        let (no, frame, key, urgent) = (recorder.no, head.frame, head.key, head.urgent);
-        events.push(Event::Record { no, stream, frame, key, json, block, urgent });
+        let Head { frame, key, urgent, end, .. } = *head;
+        let no = recorder.no;
+        events.push(Event::Record { no, stream, frame, key, json, block, urgent, end });
         no
     }
 }

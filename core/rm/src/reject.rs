@@ -114,7 +114,7 @@ impl Reason {
             Self::Method => plain(405, "method", None),
             Self::NoProfile => attempt(404, "no-profile", Some(log::NO_PROFILE)),
             Self::Disabled => attempt(403, "disabled", None),
-            Self::TenantMismatch => attempt(403, "tenant-mismatch", None),
+            Self::TenantMismatch => attempt(403, "tenant-mismatch", Some(log::TENANT_MISMATCH)),
             Self::ServiceForbidden => {
                 attempt(403, "service-forbidden", Some(log::SERVICE_FORBIDDEN))
             }

@@ -110,6 +110,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20124, Level::Warn, "transport", "key file readable by all"),
     row(20125, Level::Warn, "transport", "fewer connections than configured"),
     row(20201, Level::Warn, "select", "no profile"),
+    row(20202, Level::Warn, "select", "tenant mismatch"),
     row(20210, Level::Debug, "rm", "decision"),
     row(20301, Level::Warn, "policy", "usage limit"),
     row(20302, Level::Warn, "policy", "service limit"),

@@ -234,6 +234,7 @@ impl Proxy {
             frame: FrameKind::Data,
             key: [0; 22],
             urgent: false,
+            end: false,
         };
         desk.emit(&head, |out| body(out, name, *application_dbid), |_| {});
         *self.counters.records.entry((kind.as_str(), "")).or_default() += 1;

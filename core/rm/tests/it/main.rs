@@ -31,6 +31,7 @@ mod ends;
 mod explain;
 mod failover;
 mod flows;
+mod full_spool;
 mod golden;
 mod goldens;
 mod hang_up;

@@ -1,5 +1,5 @@
 //! Options, fields of objects, headers, states of resources and records as scripts of text:
-//! testdata/{options,fields,headers,resources,records}.txt.
+//! testdata/{options,fields,headers,resources,records,alarms}.txt.
 //!
 //! A case is some lines; what each word means is said at the top of testdata/options.txt. The
 //! platform is that of the other tables.
@@ -67,7 +67,10 @@ struct Scene {
     /// The INVITE that went latest, and the one before it.
     asked: Option<Sent>,
     earlier: Option<Sent>,
-    up: Option<(Dialog, Dialog)>,
+    /// The latest call that was answered: both ends, and where the called one is.
+    up: Option<(Dialog, Dialog, String)>,
+    /// Where the latest INVITE went.
+    went: Option<std::net::SocketAddr>,
     /// `X-Genesys-GVP-Session-ID` of the first call.
     session: String,
 }
@@ -85,6 +88,7 @@ impl Scene {
             asked: None,
             earlier: None,
             up: None,
+            went: None,
             session: String::new(),
         }
     }
@@ -123,6 +127,20 @@ impl Scene {
             "set" => self.set(rest),
             "trust" => self.trust(rest),
             "start" => self.start(rest),
+            "node" => {
+                let (node, boot) = two(rest);
+                self.settings.node_id = model::id::NodeId(node.parse().unwrap());
+                self.settings.boot = model::id::BootEpoch(boot.parse().unwrap());
+            }
+            "disk" => self.world().disk = rest == "fast",
+            "drops" => {
+                let packets = rest.parse().unwrap();
+                self.world().input(Input::KernelDrops { packets });
+            }
+            "unopened" => {
+                let flow = self.asked().flow;
+                self.world().input(Input::ConnectFailed { flow });
+            }
             "restart" => self.restart(),
             "call" => self.call(rest),
             "wait" => {
@@ -171,6 +189,16 @@ impl Scene {
             "update" => self.recorded("update", rest),
             "event" => self.event(rest),
             "trace" => self.trace(rest),
+            "frame" => self.frame(rest),
+            "hears" => self.hears(rest),
+            "guid" => assert_eq!(form(self.guid()), rest),
+            "probe" => {
+                let (name, value) = rest.split_once(": ").expect("Name: value");
+                let probe = self.world().probe.clone();
+                assert_eq!(nameless(header(&probe, name)), value, "{probe}");
+            }
+            "log" => self.log(rest),
+            "alarm" => self.alarm(rest),
             _ => unreachable!("no such word"),
         }
     }
@@ -270,7 +298,7 @@ impl Scene {
         world.wire.clear();
         let before = world.records.len();
         world.udp(from, &text);
-        (self.before, self.asked, self.up) = (before, None, None);
+        (self.before, self.asked) = (before, None);
     }
 
     fn goes(&mut self, rest: &str) {
@@ -293,7 +321,14 @@ impl Scene {
             ("tcp", uri) => (Transport::Tcp, uri),
             _ => (Transport::Udp, rest),
         };
-        assert_eq!((sent.flow.remote, sent.flow.transport), (address(at(name)), transport));
+        let before = self.went.replace(sent.flow.remote);
+        match name {
+            "anyone" => {}
+            "same" => assert_eq!(Some(sent.flow.remote), before),
+            "other" => assert_ne!(Some(sent.flow.remote), before),
+            name => assert_eq!(sent.flow.remote, address(at(name))),
+        }
+        assert_eq!(sent.flow.transport, transport);
         if !uri.is_empty() {
             let first = sent.text.lines().next().unwrap();
             let found = self.named(first).replace("INVITE ", "").replace(" SIP/2.0", "");
@@ -323,7 +358,7 @@ impl Scene {
             let ack = caller.request("ACK", self.from, &format!("ack{}", self.calls));
             let from = self.from;
             self.world().udp(from, &ack);
-            self.up = Some((caller, Dialog::of_callee(&asked, &tag, &contact)));
+            self.up = Some((caller, Dialog::of_callee(&asked, &tag, &contact), remote));
         }
     }
 
@@ -331,9 +366,8 @@ impl Scene {
     fn in_dialog(&mut self, method: &str, rest: &str) {
         let (rest, more) = rest.split_once(" | ").unwrap_or((rest, ""));
         let (who, code) = two(rest);
-        let server = self.asked().flow.remote.to_string();
         let caller = self.from;
-        let (own, other) = self.up.as_mut().unwrap();
+        let (own, other, server) = self.up.as_mut().unwrap();
         let (dialog, from, to) = match who {
             "caller" => (own, caller, server.as_str()),
             "called" => (other, server.as_str(), caller),
@@ -411,6 +445,47 @@ impl Scene {
         );
     }
 
+    /// How the latest record of this phase is kept.
+    fn frame(&self, rest: &str) {
+        let (phase, kind) = two(rest);
+        let mut own = self.world.as_ref().unwrap().records.iter();
+        let record = own.rfind(|one| one.json["phase"] == phase).expect(phase);
+        assert_eq!(format!("{:?}", record.frame).to_lowercase(), kind);
+    }
+
+    /// The final answer to the latest request inside the dialog.
+    fn hears(&self, rest: &str) {
+        let (who, code) = two(rest);
+        let (_, _, server) = self.up.as_ref().unwrap();
+        let at = if who == "caller" { self.from } else { server };
+        let sent = self.world.as_ref().unwrap().wire.iter();
+        let own = sent.filter(|sent| sent.flow.remote == address(at));
+        let answer = own.map(|sent| &sent.text).find(|text| text.starts_with("SIP/2.0 "));
+        let heard = answer.map_or("nothing", |text| text.split(' ').nth(1).unwrap());
+        assert_eq!(heard, code);
+    }
+
+    /// The latest line with this number, and the alarm that it names; `none`: there is no line.
+    fn log(&self, rest: &str) {
+        let (id, alarm) = two(rest);
+        let id: u16 = id.parse().unwrap();
+        let told = self.world.as_ref().unwrap().told_alarms(id);
+        let latest = told.last().map_or("none", |alarm| *alarm);
+        assert_eq!(latest, alarm, "{id}");
+    }
+
+    /// The alarms that are raised: name, what it is about, log id.
+    fn alarm(&mut self, rest: &str) {
+        let told = crate::alarm_list::list(self.world());
+        let told = told.iter().map(|one| {
+            let rm::Alarm { name, kind, object, log_id, .. } = one;
+            format!("{name} {kind} {object} {log_id}")
+        });
+        let told: Vec<String> = told.collect();
+        let expected: Vec<&str> = if rest == "none" { Vec::new() } else { vec![rest] };
+        assert_eq!(told, expected);
+    }
+
     /// A step of the trace of the latest call: candidate, verdict, reason.
     fn trace(&self, rest: &str) {
         let record = self.of_phase("start").or_else(|| self.of_phase("end")).expect("a record");
@@ -423,6 +498,27 @@ impl Scene {
         let found: Vec<String> = steps.iter().map(step).collect();
         assert!(found.iter().any(|one| one == rest), "{found:#?}");
     }
+}
+
+/// An identifier by its form: X for a hexadecimal digit; but the version, and Y for the variant.
+fn form(guid: &str) -> String {
+    let one = |(at, letter): (usize, char)| match (at, letter) {
+        (14, '0'..='9') => letter,
+        (19, '8' | '9' | 'A' | 'B') => 'Y',
+        (_, '0'..='9' | 'A'..='F') => 'X',
+        _ => letter,
+    };
+    guid.chars().enumerate().map(one).collect()
+}
+
+/// A header of a request of RM's own, with what each start makes anew by name.
+fn nameless(value: &str) -> String {
+    let value = match value.split_once(";tag=") {
+        Some((before, _)) => format!("{before};tag=TAG"),
+        None => value.to_owned(),
+    };
+    let id = value.get(..36).filter(|id| form(id) == "XXXXXXXX-XXXX-7XXX-YXXX-XXXXXXXXXXXX");
+    id.map_or(value.clone(), |id| value.replacen(id, "GUID", 1))
 }
 
 /// JSON, or text as it stands.
@@ -459,25 +555,30 @@ fn play(table: &str, least: usize) {
 
 #[test]
 fn options() {
-    play(include_str!("testdata/options.txt"), 44);
+    play(include_str!("testdata/options.txt"), 51);
 }
 
 #[test]
 fn fields() {
-    play(include_str!("testdata/fields.txt"), 30);
+    play(include_str!("testdata/fields.txt"), 32);
 }
 
 #[test]
 fn headers() {
-    play(include_str!("testdata/headers.txt"), 17);
+    play(include_str!("testdata/headers.txt"), 21);
 }
 
 #[test]
 fn states_of_resources() {
-    play(include_str!("testdata/resources.txt"), 21);
+    play(include_str!("testdata/resources.txt"), 22);
 }
 
 #[test]
 fn records() {
-    play(include_str!("testdata/records.txt"), 29);
+    play(include_str!("testdata/records.txt"), 40);
+}
+
+#[test]
+fn alarms() {
+    play(include_str!("testdata/alarms.txt"), 25);
 }

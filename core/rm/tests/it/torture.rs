@@ -232,11 +232,13 @@ fn names(lines: &[&[u8]]) -> BTreeSet<String> {
 /// The lines of the table: section, file, over UDP, over TCP.
 fn rows() -> Vec<[&'static str; 4]> {
     let rows = TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    rows.map(|line| {
+    let row = |line: &'static str| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         cells[..4].try_into().unwrap()
-    })
-    .collect()
+    };
+    let rows: Vec<_> = rows.map(row).collect();
+    assert!(rows.len() >= 62, "{}", rows.len());
+    rows
 }
 
 #[test]

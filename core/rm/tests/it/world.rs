@@ -55,6 +55,8 @@ pub(crate) struct World {
     pub(crate) aliases: Vec<(Flow, u16)>,
     /// Where probes went.
     pub(crate) probed: Vec<Flow>,
+    /// The latest of them.
+    pub(crate) probe: String,
     pub(crate) alive: Vec<SocketAddr>,
     /// What they answer; 503 with Retry-After.
     pub(crate) alive_code: u16,
@@ -194,6 +196,7 @@ impl World {
             asked: Vec::new(),
             listings: Vec::new(),
             probed: Vec::new(),
+            probe: String::new(),
             aliases: Vec::new(),
             alive: vec![address(MCP1), address(MCP2)],
             alive_code: 200,
@@ -299,6 +302,9 @@ impl World {
             self.wire.iter().filter(|sent| sent.text.starts_with("OPTIONS ")).cloned().collect();
         self.wire.retain(|sent| !sent.text.starts_with("OPTIONS "));
         self.probed.extend(probes.iter().map(|probe| probe.flow));
+        if let Some(probe) = probes.last() {
+            self.probe.clone_from(&probe.text);
+        }
         for probe in probes.iter().filter(|probe| self.alive.contains(&probe.flow.remote)) {
             let later = if self.alive_code == 503 { "Retry-After: 5\r\n" } else { "" };
             let answer = reply(&probe.text, self.alive_code, "mcp", later);

@@ -333,6 +333,29 @@ fn legs_of_the_other_direction_are_load_but_take_no_place() {
     }
 }
 
+/// The column of new calls in testdata/shown.txt.
+#[test]
+fn the_table_of_what_states_mean() {
+    let text = include_str!("../../../tests/it/testdata/shown.txt");
+    let mut rows = 0;
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let [state, takes, _] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let case = format!("case x\ngroup mcp round-robin\n  a {state} 0/5\ncall\n");
+        let mut bench = Bench::new(&cases(&case)[0]);
+        let mut plan = Plan::of(Dbid(1), Dbid(0), Service::Voicexml);
+        let found = match bench.place(&mut plan) {
+            Ok((_, "last-resort")) => "last-resort",
+            Ok(_) => "yes",
+            Err(_) => "no",
+        };
+        assert_eq!(found, takes, "{line}");
+        rows += 1;
+    }
+    assert_eq!(rows, 7);
+}
+
 #[test]
 fn the_table_of_placement() {
     let text = include_str!("../../../tests/it/testdata/placement.txt");

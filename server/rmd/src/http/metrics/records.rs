@@ -18,7 +18,7 @@ pub(super) fn families(out: &mut Exposition, figures: &Figures, shared: &Shared)
         out.sample(&[("kind", kind)], float(line.acknowledged()));
     }
     out.family(names::RM_RECORDS_DROPPED_TOTAL, Kind::Counter, "records lost; must stay 0");
-    let kinds = ["call.event", "cdr.update", "cdr.start", "cdr.end"];
+    let kinds = ["call.event", "or", "cdr.update", "cdr.start", "cdr.end"];
     for (kind, count) in kinds.into_iter().zip(figures.journal.dropped) {
         out.sample(&[("kind", kind)], float(count));
     }
