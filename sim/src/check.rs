@@ -2,12 +2,14 @@
 //! promises of limits and placement, judged from outside.
 
 mod live;
+mod load;
 mod placement;
 mod policies;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use model::id::Guid;
 use model::time::Now;
@@ -17,6 +19,7 @@ use serde_json::Value as Json;
 use crate::node::{Node, Output};
 use crate::truth::Truth;
 use live::{Change, Ledger};
+use load::Load;
 use placement::{Chosen, Hosts, Placement, States};
 use policies::Policies;
 use rules::Rules;
@@ -38,6 +41,7 @@ pub struct Checks {
     steps: u64,
     policies: Policies,
     placement: Placement,
+    load: Load,
     ledgers: BTreeMap<&'static str, Ledger>,
     /// Nodes whose sessions are to be read anew: what belongs together is said anew.
     stale: BTreeSet<&'static str>,
@@ -74,6 +78,19 @@ impl Checks {
     pub fn configure(&mut self, objects: &Json) {
         self.policies.rules = Rules::of(objects);
         self.stale.extend(self.ledgers.keys());
+        self.load.stir();
+    }
+
+    /// A node has heard this, and is about to act on it.
+    pub fn heard(&mut self, node: &Node, now: Duration, bytes: &[u8]) {
+        if node.is_up() {
+            self.load.heard(node.name, now, bytes);
+        }
+    }
+
+    /// A node is about to crash.
+    pub fn crashes(&mut self, node: &Node, now: Duration) {
+        self.load.crashed(node.name, now, node.backlog() == (0, 0));
     }
 
     /// Judges one step of a node, which has made these records; gives back where it has placed
@@ -85,7 +102,7 @@ impl Checks {
         &mut self,
         node: &Node,
         before: &Before,
-        output: &Output,
+        (now, output): (Duration, &Output),
         records: &[Json],
         truth: &Truth,
     ) -> Result<Vec<SocketAddr>, String> {
@@ -101,6 +118,11 @@ impl Checks {
         let counters = proxy.counters();
         let taken_over = counters.adopted + counters.rebuilt > before.taken_over;
         let chosen = self.placement.chosen(node, output).map_err(named)?;
+        let said = output.messages.iter().map(|(.., bytes)| bytes.as_slice());
+        self.load.said(node.name, now, said, &chosen);
+        if asked {
+            self.load.judge(node.name, now, || proxy.resources()).map_err(named)?;
+        }
         let refused = records.iter().any(|record| record["policy"].is_object());
         let moves = counters.ledger_in > before.begun || !chosen.is_empty() || refused;
         let ends = self.sparse > 1 && !records.is_empty();

@@ -257,6 +257,7 @@ impl World {
     /// A node is gone in the middle of whatever it did; its connections break.
     pub fn crash(&mut self, node: usize) {
         let name = self.nodes[node].name;
+        self.checks.crashes(&self.nodes[node], self.now.mono);
         self.nodes[node].crash();
         self.truth.crashed(name, self.now.mono);
         self.promises.crashed(name);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use model::chance::Chance;
 use model::config::Options;
 use model::did::DidIndex;
-use model::id::Guid;
+use model::id::{BootEpoch, Guid};
 use model::map::Map;
 use model::snapshot::Snapshot;
 use model::time::Now;
@@ -113,7 +113,7 @@ pub struct Proxy {
     pub(crate) buffers: Buffers,
     /// The message in the making.
     pub(crate) draft: Draft,
-    /// Transaction number of the latest branch.
+    /// Transaction number of the latest branch; each start has its own (RFC 3261 §8.1.1.7).
     pub(crate) branches: u64,
     /// Groups that had no resource lately: when the next log line may be made, and how often it
     /// had happened at the last one.
@@ -224,7 +224,7 @@ impl Proxy {
             counters: Counters::default(),
             buffers: Buffers::default(),
             draft: Draft::default(),
-            branches: 0,
+            branches: first_branch(settings.boot),
             probes: 0,
             remade: join::first_remade(now),
             unsaid: BTreeMap::new(),
@@ -456,4 +456,10 @@ impl Proxy {
             self.refuse_call(request, call, &no);
         }
     }
+}
+
+/// Behind which transaction number a start begins: none of it was that of an earlier one, whose
+/// requests a server may still remember.
+fn first_branch(boot: BootEpoch) -> u64 {
+    u64::from(boot.0) << 32
 }

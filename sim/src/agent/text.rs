@@ -7,8 +7,9 @@ pub const SESSION_ID: &str = "X-Genesys-GVP-Session-ID";
 
 /// Values of all headers of this name, in order.
 pub fn all<'m>(message: &'m str, name: &'m str) -> impl Iterator<Item = &'m str> {
-    let head = message.split("\r\n\r\n").next().unwrap_or_default();
-    head.split("\r\n")
+    message
+        .lines()
+        .take_while(|line| !line.is_empty())
         .filter_map(|line| line.split_once(':'))
         .filter(move |(one, _)| one.trim_end().eq_ignore_ascii_case(name))
         .map(|(_, value)| value.trim())

@@ -71,7 +71,7 @@ impl Placement {
             if !self.branches.insert(chosen::branch(invite).to_owned()) {
                 continue;
             }
-            let chosen = self.hosts.read(node, flow.remote, invite)?;
+            let chosen = self.hosts.read(node, *flow, invite)?;
             if let Some(room) = &chosen.room {
                 self.rooms.insert((chosen.guid, chosen.call.clone()), room.clone());
             }

@@ -34,6 +34,7 @@ impl World {
                     return self.settle_agent(agent);
                 }
                 let Some(node) = self.node_at(to.ip()) else { return Ok(()) };
+                self.checks.heard(&self.nodes[node], self.now.mono, &bytes);
                 let listener = if to.port() == objects::MONITOR { 2 } else { 0 };
                 let (transport, age) = (Transport::Udp, Duration::ZERO);
                 let flow = Flow { transport, listener, remote: from, conn: None };
@@ -126,7 +127,7 @@ impl World {
         let made = made.map_err(|error| self.fault(error.to_string()))?;
         let own = &self.nodes[node];
         let (name, address) = (own.name, own.address);
-        let placed = self.checks.after(own, before, &out, &made, &self.truth);
+        let placed = self.checks.after(own, before, (now, &out), &made, &self.truth);
         for to in placed.map_err(|what| self.fault(what))? {
             self.names.permit(name, to).map_err(|what| self.fault(what))?;
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use model::id::{Dbid, Guid, LegId};
 use rm::token::Token;
+use sip::transport::Flow;
 
 use crate::agent::text::{all, header, is_first, uri};
 use crate::node::Node;
@@ -18,11 +19,16 @@ pub(in crate::check) struct Hosts(BTreeMap<SocketAddr, &'static str>);
 pub(in crate::check) struct Chosen {
     /// Where it goes.
     pub(in crate::check) to: SocketAddr,
+    /// By a stream.
+    pub(in crate::check) stream: bool,
+    /// Its topmost Via.
+    pub(in crate::check) branch: String,
     /// Who is there.
-    pub(super) host: &'static str,
+    pub(in crate::check) host: &'static str,
     /// It goes to no resource.
-    pub(super) is_outside: bool,
-    pub(super) call: String,
+    pub(in crate::check) is_outside: bool,
+    /// Its Call-ID.
+    pub(in crate::check) call: String,
     /// Its session.
     pub(in crate::check) guid: Guid,
     pub(super) leg: LegId,
@@ -41,7 +47,8 @@ impl Hosts {
     ///
     /// # Errors
     /// It has no token that the newest key has sealed, or goes to nobody.
-    pub(super) fn read(&self, node: &Node, to: SocketAddr, text: &str) -> Result<Chosen, String> {
+    pub(super) fn read(&self, node: &Node, flow: Flow, text: &str) -> Result<Chosen, String> {
+        let (to, stream) = (flow.remote, flow.transport.is_stream());
         let call = header(text, "Call-ID").to_owned();
         let routes = all(text, "Record-Route").map(|route| user(uri(route)));
         let mut tokens = routes.filter_map(|user| Token::open(user, node.newest(), &call).ok());
@@ -52,7 +59,8 @@ impl Hosts {
             return Err(format!("{call} leaves for {to}, where nobody is"));
         };
         let (room, is_outside) = (room(text).map(ToOwned::to_owned), resource == Dbid(0));
-        Ok(Chosen { to, host, is_outside, call, guid, leg, room })
+        let branch = branch(text).to_owned();
+        Ok(Chosen { to, stream, branch, host, is_outside, call, guid, leg, room })
     }
 }
 
