@@ -8,6 +8,7 @@
 //! way at once; from one address come only so many.
 
 mod crowd;
+mod failed;
 mod seat;
 mod stream;
 
@@ -35,6 +36,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crowd::{Crowd, Guest};
+pub use failed::{Failed, Handshake};
 use seat::Seat;
 use stream::Stream;
 
@@ -76,6 +78,7 @@ pub struct Door {
 struct Tls {
     material: watch::Receiver<Arc<ServerConfig>>,
     places: Arc<Semaphore>,
+    failed: Failed,
 }
 
 impl Door {
@@ -93,11 +96,12 @@ impl Door {
         Self { crowd: Crowd::new(most), ..self }
     }
 
-    /// Speaks TLS and nothing else, each handshake with what is newest then.
+    /// Speaks TLS and nothing else, each handshake with what is newest then; one that comes to
+    /// nothing is told.
     #[must_use]
-    pub fn tls(self, material: watch::Receiver<Arc<ServerConfig>>) -> Self {
+    pub fn tls(self, material: watch::Receiver<Arc<ServerConfig>>, failed: Failed) -> Self {
         let places = Arc::new(Semaphore::new(HANDSHAKES));
-        Self { tls: Some(Tls { material, places }), ..self }
+        Self { tls: Some(Tls { material, places, failed }), ..self }
     }
 
     /// A place, if need be that of one of `others`.
@@ -192,13 +196,14 @@ impl Listener for Door {
                         None => None,
                     };
                     let seat = self.seat();
-                    let stream = match (&self.tls, shaking) {
+                    let (stream, open) = match (&self.tls, shaking) {
                         (Some(tls), Some(place)) => {
                             seat.shake(true);
                             let material = Arc::clone(&tls.material.borrow());
-                            Stream::shake(TlsAcceptor::from(material).accept(stream), place)
+                            let accept = TlsAcceptor::from(material).accept(stream);
+                            (Stream::shake(accept, place), Some(tls.failed.open(address)))
                         }
-                        _ => Stream::Plain(stream),
+                        _ => (Stream::Plain(stream), None),
                     };
                     let Limits { request, idle, .. } = self.limits;
                     let first = if self.tls.is_some() { HANDSHAKE } else { request };
@@ -208,6 +213,7 @@ impl Listener for Door {
                         request: Timer::new(request, first),
                         silence: Timer::new(idle, idle),
                         head: 0,
+                        open,
                         _guest: guest,
                         _place: place,
                     };
@@ -234,6 +240,8 @@ pub struct Visitor {
     silence: Timer,
     /// Bytes of a request that is not whole yet.
     head: usize,
+    /// The handshake, until it has ended.
+    open: Option<failed::Open>,
     _guest: Guest,
     _place: OwnedSemaphorePermit,
 }
@@ -273,7 +281,11 @@ impl Visitor {
         if !self.stream.is_shaking() {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.stream.poll_shake(context))?;
+        if let Err(error) = ready!(self.stream.poll_shake(context)) {
+            self.open.take().into_iter().for_each(|open| open.fail(&error));
+            return Poll::Ready(Err(error));
+        }
+        self.open.take().into_iter().for_each(failed::Open::succeed);
         self.seat.shake(false);
         self.seat.prove(self.stream.certificate());
         self.request.restart();

@@ -88,6 +88,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(10503, Level::Warn, "tls", "certificate expires soon"),
     row(10504, Level::Warn, "tls", "key file readable by all"),
     row(10505, Level::Notice, "tls", "certificates loaded"),
+    row(10506, Level::Warn, "tls", "handshake failed"),
     row(10701, Level::Warn, "log", "log lines suppressed"),
     row(10801, Level::Notice, "http", "admin action"),
     row(20001, Level::Notice, "rm", "started"),

@@ -133,6 +133,8 @@ names! {
     CONFIG_HTTP_REQUESTS_TOTAL = "ringmaster_config_http_requests_total",
     CONFIG_HTTP_SECONDS = "ringmaster_config_http_seconds",
     CONFIG_AUTH_FAILURES_TOTAL = "ringmaster_config_auth_failures_total",
+    CONFIG_REFUSALS_TOTAL = "ringmaster_config_refusals_total",
+    CONFIG_TLS_FAILURES_TOTAL = "ringmaster_config_tls_failures_total",
     CONFIG_WATCHERS = "ringmaster_config_watchers",
     CONFIG_WATCH_OVERFLOWS_TOTAL = "ringmaster_config_watch_overflows_total",
     CONFIG_WATCH_DELIVERY_SECONDS = "ringmaster_config_watch_delivery_seconds",

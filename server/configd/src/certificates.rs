@@ -93,6 +93,11 @@ impl Certificates {
     }
 }
 
+/// Whether everything but the probes is for those who show a certificate.
+pub(crate) fn is_required(block: &given::Tls) -> bool {
+    matches!(block.client_auth, given::ClientAuth::Required)
+}
+
 /// What a start would say of the files of a block: why they cannot work, or what is strange.
 ///
 /// # Errors
@@ -121,8 +126,8 @@ fn files(block: &given::Tls) -> Files {
         authorities: block.ca_file.clone(),
         client_auth: match block.client_auth {
             given::ClientAuth::None => ClientAuth::None,
-            given::ClientAuth::Optional => ClientAuth::Optional,
-            given::ClientAuth::Required => ClientAuth::Required,
+            // probes have none: see `is_required`
+            given::ClientAuth::Optional | given::ClientAuth::Required => ClientAuth::Optional,
         },
     }
 }

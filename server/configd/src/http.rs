@@ -45,7 +45,7 @@ use model::time::Millis;
 use net::Clock;
 use rustls::ServerConfig;
 use telemetry::Log;
-use telemetry::door::{self, Door};
+use telemetry::door::{self, Door, Failed, Handshake};
 use telemetry::health::Health;
 use tokio::sync::{Semaphore, watch as changing};
 
@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     streams: Streams,
     counters: Counters,
     failures: Failures,
+    times: limits::Times,
 }
 
 /// Settings of the port.
@@ -90,6 +91,9 @@ pub(crate) struct Settings {
     pub(crate) http_metrics_auth: bool,
     /// A change has to say of which revision of the object.
     pub(crate) require_if_match: bool,
+    /// Whoever asks for more than the probes has to show a certificate. The handshake asks for one
+    /// and believes it or not, but cannot know what will be asked.
+    pub(crate) certificate_required: bool,
 }
 
 /// What the port is made of.
@@ -106,7 +110,7 @@ pub(crate) struct Parts {
 }
 
 impl Shared {
-    fn of(parts: Parts) -> Self {
+    fn of(parts: Parts, times: limits::Times) -> Self {
         let Parts { books, health, log, clock, settings, certificates, home, closed: _ } = parts;
         Self {
             books,
@@ -122,6 +126,7 @@ impl Shared {
             streams: Streams::default(),
             counters: Counters::default(),
             failures: Failures::default(),
+            times,
         }
     }
 }
@@ -145,17 +150,31 @@ pub(crate) async fn serve(
     // a listener that is bound and non-blocking already
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let door = Door::new(listener, limits::DOOR).per_address(limits::PER_ADDRESS);
+    let shared = Arc::new(Shared::of(parts, limits::TIMES));
     let door = match tls {
-        Some(material) => door.tls(material),
+        Some(material) => door.tls(material, failed(&shared)),
         None => door,
     };
-    let service = door::service(router(Arc::new(Shared::of(parts))));
+    let service = door::service(router(shared));
     let serving = axum::serve(door, service).with_graceful_shutdown(async move {
         // a sender that is gone means the same
         let _closed = closed.wait_for(|closed| *closed).await;
     });
     // it never ends otherwise, and has no error
     let _ended = serving.await;
+}
+
+/// Counts handshakes that come to nothing, and tells what was wrong; that somebody only looked
+/// whether the port is open is no news.
+fn failed(shared: &Arc<Shared>) -> Failed {
+    let shared = Arc::clone(shared);
+    Failed::new(move |peer, how, error| {
+        shared.counters.handshake(how);
+        if how != Handshake::Left {
+            let peer = peer.ip().to_string();
+            shared.log.emit(10506, None, &[("peer", &peer), ("error", error)]);
+        }
+    })
 }
 
 fn router(shared: Arc<Shared>) -> Router {
@@ -192,3 +211,6 @@ async fn nothing_here() -> Refusal {
 async fn no_such_method() -> Refusal {
     Refusal::MethodNotAllowed
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,6 +84,7 @@ impl ConfigServer {
                 client_roles: given.client_roles.clone(),
                 http_metrics_auth: given.http_metrics_auth,
                 require_if_match: given.require_if_match,
+                certificate_required: given.tls.as_ref().is_some_and(certificates::is_required),
             },
             certificates: certificates.clone(),
             home: home.to_owned(),

@@ -500,12 +500,12 @@ impl Scene {
     }
 }
 
-/// An identifier by its form: X for a hexadecimal digit; but the version, and Y for the variant.
+/// An identifier by its form: H for a hexadecimal digit; but the version, and Y for the variant.
 fn form(guid: &str) -> String {
     let one = |(at, letter): (usize, char)| match (at, letter) {
         (14, '0'..='9') => letter,
         (19, '8' | '9' | 'A' | 'B') => 'Y',
-        (_, '0'..='9' | 'A'..='F') => 'X',
+        (_, '0'..='9' | 'A'..='F') => 'H',
         _ => letter,
     };
     guid.chars().enumerate().map(one).collect()
@@ -517,7 +517,7 @@ fn nameless(value: &str) -> String {
         Some((before, _)) => format!("{before};tag=TAG"),
         None => value.to_owned(),
     };
-    let id = value.get(..36).filter(|id| form(id) == "XXXXXXXX-XXXX-7XXX-YXXX-XXXXXXXXXXXX");
+    let id = value.get(..36).filter(|id| form(id) == "HHHHHHHH-HHHH-7HHH-YHHH-HHHHHHHHHHHH");
     id.map_or(value.clone(), |id| value.replacen(id, "GUID", 1))
 }
 

@@ -17,6 +17,10 @@ const BEGUN: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n";
 
 /// Answers `/` at once and `/slow` later than a request may take to come.
 async fn open(connections: usize, request: Duration) -> SocketAddr {
+    door(Limits { connections, request, idle: LONG }).await
+}
+
+async fn door(limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let slow = || async {
@@ -24,7 +28,7 @@ async fn open(connections: usize, request: Duration) -> SocketAddr {
         "slow"
     };
     let router = Router::new().route("/", get(|| async { "fast" })).route("/slow", get(slow));
-    let door = Door::new(listener, Limits { connections, request, idle: LONG });
+    let door = Door::new(listener, limits);
     tokio::spawn(async move { axum::serve(door, service(router)).await });
     address
 }
@@ -96,4 +100,18 @@ async fn slow_visitors_keep_nobody_out() {
     newest.write_all(b"\r\n").await.unwrap();
     let read = timeout(LONG, newest.read(&mut piece)).await.unwrap().unwrap();
     assert_eq!(&piece[..read], b"HTTP/1.1");
+}
+
+/// Between two requests, and while an answer is not taken: both are silence.
+#[tokio::test]
+async fn a_connection_on_which_nothing_moves_is_closed() {
+    let address = door(Limits { connections: 9, request: LONG, idle: SHORT }).await;
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    assert!(asked(&mut kept, "/").await.ends_with("fast"));
+    let mut rest = Vec::new();
+    let ended = timeout(LONG, kept.read_to_end(&mut rest)).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    let mut begun = begun(address).await;
+    let ended = timeout(LONG, begun.read_to_end(&mut rest)).await.unwrap();
+    assert!(matches!(ended, Ok(_) | Err(_)) && !rest.starts_with(b"HTTP/1.1 200"), "{ended:?}");
 }

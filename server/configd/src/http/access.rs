@@ -17,7 +17,7 @@ use telemetry::door::Source;
 
 use super::answer::Wanted;
 use super::counters::Stranger;
-use super::{Shared, limits};
+use super::{Shared, limits, probes};
 use crate::refusal::Refusal;
 use crate::who::{Noted, Scope, Who};
 
@@ -53,6 +53,7 @@ pub(super) struct Answered(pub(super) &'static str);
 /// Names and counts every request, and says at which revision it was answered.
 pub(super) async fn name(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(source): ConnectInfo<Source>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -60,7 +61,14 @@ pub(super) async fn name(
     let id = request_id(&shared, request.headers());
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
+    let mut response = match proves(&shared, &source, request.uri().path()) {
+        true => next.run(request).await,
+        false => {
+            shared.counters.stranger(Stranger::Certificate);
+            let text = "it needs a certificate: only /live and /ready answer without one";
+            Refusal::Forbidden(text.to_owned()).into_response()
+        }
+    };
     let took = shared.clock.mono().saturating_sub(begun);
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
         shared.counters.refused(&refusal);
@@ -75,6 +83,13 @@ pub(super) async fn name(
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Whether a certificate is shown where one has to be. Who probes has none.
+fn proves(shared: &Shared, source: &Source, path: &str) -> bool {
+    !shared.settings.certificate_required
+        || probes::PATHS.contains(&path)
+        || source.certificate().is_some()
 }
 
 fn request_id(shared: &Shared, headers: &HeaderMap) -> String {
@@ -101,9 +116,6 @@ pub(super) async fn check(
     let who = match authenticate(&shared, &source, request.headers(), id).await {
         Ok(who) => who,
         Err(refusal) => return refusal.into_response(),
-    };
-    let Ok(_place) = Arc::clone(&shared.in_flight).try_acquire_owned() else {
-        return Refusal::Full("too many requests are being answered").into_response();
     };
     let wanted = Wanted::of(request.headers());
     request.extensions_mut().insert(Asked { who, wanted });

@@ -62,7 +62,7 @@ pub(super) async fn restore(
         return Err(Refusal::UnsupportedMediaType("expected application/x-ndjson".to_owned()));
     }
     let packed = is_packed(headers.get(CONTENT_ENCODING))?;
-    let taken = timeout(limits::BACKUP_TIME, take(&shared.home, body, packed)).await;
+    let taken = timeout(shared.times.backup, take(&shared.home, body, packed)).await;
     let backup = taken.map_err(|_| malformed("the backup did not come in time"))??;
     let (who, wanted, books) = (asked.who, asked.wanted, shared.books.clone());
     // also when whoever asked does not wait; it fails only when the runtime ends

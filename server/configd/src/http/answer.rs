@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -73,7 +74,8 @@ impl Wanted {
         let packed = self.packed;
         spawn_blocking(move || {
             let _place = place;
-            let mut pieces = Pieces { sender, piece: Vec::with_capacity(limits::PIECE) };
+            let piece = Vec::with_capacity(limits::PIECE);
+            let mut pieces = Pieces { sender, piece, stalled: limits::STREAM_STALLED };
             // whoever has gone away needs no end
             let _gone = if packed {
                 let mut packer = GzEncoder::new(pieces, Compression::fast());
@@ -98,6 +100,8 @@ impl Wanted {
 struct Pieces {
     sender: mpsc::Sender<Result<Bytes, Infallible>>,
     piece: Vec<u8>,
+    /// How long nothing of it may be taken.
+    stalled: Duration,
 }
 
 impl Write for Pieces {
@@ -114,7 +118,7 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(limits::PIECE));
-        let sent = timeout(limits::STREAM_STALLED, self.sender.send(Ok(piece.into())));
+        let sent = timeout(self.stalled, self.sender.send(Ok(piece.into())));
         match Handle::current().block_on(sent) {
             Ok(sent) => sent.map_err(|_| io::ErrorKind::BrokenPipe.into()),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -168,6 +172,25 @@ mod tests {
         ] {
             assert_eq!(Wanted::of(&headers(pairs)), Wanted { yaml, packed }, "{pairs:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_does_not_keep_its_thread() {
+        let (sender, mut pieces) = mpsc::channel(limits::PIECES);
+        let (piece, stalled) = (Vec::new(), Duration::from_millis(50));
+        let mut out = Pieces { sender, piece, stalled };
+        let written = spawn_blocking(move || {
+            let line = [0; limits::PIECE];
+            let written = (0..).take_while(|_| out.write_all(&line).is_ok()).count();
+            (written, out.write_all(&line).map_err(|error| error.kind()))
+        });
+        let (written, after) = written.await.unwrap();
+        assert_eq!((written, after), (limits::PIECES, Err(io::ErrorKind::TimedOut)));
+        let mut told = 0;
+        while pieces.recv().await.is_some() {
+            told += 1;
+        }
+        assert_eq!(told, limits::PIECES);
     }
 
     #[test]

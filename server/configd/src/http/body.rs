@@ -276,7 +276,7 @@ mod tests {
         assert!(bomb.len() < 1 << 20);
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        let (most, time) = (limits::TRANSACTION, limits::BODY_TIME);
+        let (most, time) = (limits::TRANSACTION, limits::TIMES.body);
         let ask = |headers: &HeaderMap, bytes: &[u8]| {
             runtime().block_on(read(headers, Body::from(bytes.to_vec()), most, time))
         };

@@ -81,7 +81,7 @@ pub(super) async fn put(
 ) -> Result<StatusCode, Refusal> {
     Query::of(&uri)?.finish()?;
     Form::json(&headers)?;
-    let bytes = body::read(&headers, body, limits::SMALL, limits::BODY_TIME).await?;
+    let bytes = body::read(&headers, body, limits::SMALL, shared.times.body).await?;
     let report: Report = body::fields(&bytes)?;
     for (name, text) in [("component", &report.component), ("version", &report.version)] {
         if text.chars().count() > MAX_NAME {

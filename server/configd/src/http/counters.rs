@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
+use telemetry::door::Handshake;
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
 use crate::refusal::Refusal;
@@ -53,12 +54,22 @@ pub(super) enum Stranger {
     Unknown,
     /// Too many of those from one source.
     Limited,
+    /// No certificate, where everybody needs one.
+    Certificate,
 }
 
 impl Stranger {
-    pub(super) const ALL: [(Self, &'static str); 3] =
-        [(Self::Missing, "missing"), (Self::Unknown, "unknown"), (Self::Limited, "limited")];
+    pub(super) const ALL: [(Self, &'static str); 4] = [
+        (Self::Missing, "missing"),
+        (Self::Unknown, "unknown"),
+        (Self::Limited, "limited"),
+        (Self::Certificate, "certificate"),
+    ];
 }
+
+/// How handshakes come to nothing.
+const HANDSHAKES: [(Handshake, &str); 3] =
+    [(Handshake::Refused, "refused"), (Handshake::Left, "left"), (Handshake::Late, "late")];
 
 /// Requests of one route.
 #[derive(Debug)]
@@ -76,6 +87,10 @@ pub(super) struct Counters {
     strangers: [AtomicU64; Stranger::ALL.len()],
     /// Errors of objects, by code.
     errors: Mutex<BTreeMap<&'static str, u64>>,
+    /// Refusals, by name.
+    refusals: Mutex<BTreeMap<&'static str, u64>>,
+    /// Handshakes that came to nothing.
+    handshakes: [AtomicU64; HANDSHAKES.len()],
     /// From the request to the end of a transaction.
     pub(super) apply: Histogram,
     /// From the commit to the connection.
@@ -93,6 +108,8 @@ impl Default for Counters {
             transactions: Default::default(),
             strangers: Default::default(),
             errors: Mutex::default(),
+            refusals: Mutex::default(),
+            handshakes: Default::default(),
             apply: Histogram::new(LATENCY_SECONDS),
             delivery: Histogram::new(LATENCY_SECONDS),
             overflows: AtomicU64::new(0),
@@ -142,8 +159,9 @@ impl Counters {
         }
     }
 
-    /// Problems were told.
+    /// A request was refused, and its problems were told.
     pub(super) fn refused(&self, refusal: &Refusal) {
+        *lock(&self.refusals).entry(refusal.entry().name).or_default() += 1;
         let mut errors = lock(&self.errors);
         for problem in refusal.problems() {
             *errors.entry(problem.code).or_default() += 1;
@@ -168,6 +186,23 @@ impl Counters {
     pub(super) fn strangers(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let names = Stranger::ALL.iter().map(|(_, name)| *name);
         names.zip(self.strangers.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    }
+
+    /// A handshake came to nothing.
+    pub(super) fn handshake(&self, how: Handshake) {
+        let at = HANDSHAKES.iter().position(|(own, _)| *own == how);
+        if let Some(counter) = at.and_then(|at| self.handshakes.get(at)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn handshakes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = HANDSHAKES.iter().map(|(_, name)| *name);
+        names.zip(self.handshakes.iter().map(|counter| counter.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.refusals).clone()
     }
 
     pub(super) fn errors(&self) -> BTreeMap<&'static str, u64> {

@@ -23,16 +23,28 @@ pub(super) const DOCUMENT: usize = model::config::limits::MAX_DOCUMENT;
 pub(super) const SMALL: usize = 64 << 10;
 /// Bytes of a backup: a year of history of a large platform.
 pub(super) const BACKUP: usize = 1 << 30;
-/// Time in which a body has to come, and that of a backup.
-pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
-/// See [`BODY_TIME`].
-pub(super) const BACKUP_TIME: Duration = Duration::from_secs(600);
+/// How long the other side may take; tests have less of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// In which a body has to come.
+    pub(super) body: Duration,
+    /// In which that of a backup has.
+    pub(super) backup: Duration,
+    /// A watcher that takes nothing for so long is let go …
+    pub(super) stalled: Duration,
+    /// … and one that resumes, since others wait for its memory.
+    pub(super) resuming_stalled: Duration,
+}
+
+/// Those in force.
+pub(super) const TIMES: Times = Times {
+    body: Duration::from_secs(10),
+    backup: Duration::from_secs(600),
+    stalled: Duration::from_secs(60),
+    resuming_stalled: Duration::from_secs(10),
+};
 /// Time between two events of a stream on which nothing happens.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
-/// A watcher that takes nothing for so long is let go, and one that resumes.
-pub(super) const STALLED: Duration = Duration::from_secs(60);
-/// See [`STALLED`].
-pub(super) const RESUMING_STALLED: Duration = Duration::from_secs(10);
 /// Bytes of an event; a larger one is told as `resync`.
 pub(super) const EVENT: usize = 8 << 20;
 /// Items of a list, unless asked, and at most.

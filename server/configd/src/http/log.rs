@@ -52,7 +52,7 @@ pub(super) async fn put(
     asked.who.needs_all_tenants()?;
     Query::of(&uri)?.finish()?;
     Form::json(&headers)?;
-    let bytes = body::read(&headers, body, limits::SMALL, limits::BODY_TIME).await?;
+    let bytes = body::read(&headers, body, limits::SMALL, shared.times.body).await?;
     let Wanted { level: word, time, only } = body::fields(&bytes)?;
     let level = level(&word)?;
     let long = time.as_deref().map(duration).transpose()?;

@@ -92,6 +92,17 @@ fn requests(out: &mut Exposition, shared: &Shared) {
     for (reason, count) in counters.strangers() {
         out.sample(&[("reason", reason)], count as f64);
     }
+    out.family(names::CONFIG_REFUSALS_TOTAL, Kind::Counter, "requests refused, by problem");
+    for (reason, count) in counters.refusals() {
+        out.sample(&[("reason", reason)], count as f64);
+    }
+    if shared.certificates.is_some() {
+        let help = "handshakes that came to nothing";
+        out.family(names::CONFIG_TLS_FAILURES_TOTAL, Kind::Counter, help);
+        for (reason, count) in counters.handshakes() {
+            out.sample(&[("reason", reason)], count as f64);
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]

@@ -230,7 +230,7 @@ pub(super) async fn put(
     let change = Change::read(&mut query)?;
     query.finish()?;
     let form = Form::of(&headers)?;
-    let bytes = body::read(&headers, body, limits::DOCUMENT, limits::BODY_TIME).await?;
+    let bytes = body::read(&headers, body, limits::DOCUMENT, shared.times.body).await?;
     let mut documents = body::documents(form, bytes).await?.into_iter();
     let (Some(mut document), None) = (documents.next(), documents.next()) else {
         return Err(malformed("expected one document"));

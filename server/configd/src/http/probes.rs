@@ -10,6 +10,9 @@ use serde_json::json;
 
 use super::Shared;
 
+/// Their paths: whoever keeps the process alive knows neither token nor certificate.
+pub(super) const PATHS: [&str; 2] = ["/live", "/ready"];
+
 /// The writer that has not turned for so long is stuck; with nothing to do it turns every 10 s.
 const STUCK: Duration = Duration::from_secs(30);
 

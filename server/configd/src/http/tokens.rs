@@ -66,7 +66,7 @@ pub(super) async fn create(
 ) -> Result<Response, Refusal> {
     Query::of(&uri)?.finish()?;
     Form::json(&headers)?;
-    let bytes = body::read(&headers, body, limits::SMALL, limits::BODY_TIME).await?;
+    let bytes = body::read(&headers, body, limits::SMALL, shared.times.body).await?;
     let Given { name, role, tenants, expires_in } = body::fields(&bytes)?;
     let role = match role {
         Role::Reader => Access::Reader,

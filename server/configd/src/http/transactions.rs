@@ -71,7 +71,7 @@ pub(super) async fn post(
     let base_revision = query.revision("base_revision")?;
     query.finish()?;
     let form = Form::of(&headers)?;
-    let bytes = body::read(&headers, body, limits::TRANSACTION, limits::BODY_TIME).await?;
+    let bytes = body::read(&headers, body, limits::TRANSACTION, shared.times.body).await?;
     let mut transaction = match form {
         Form::Json => body::off(move || given(&bytes)).await?,
         Form::Yaml | Form::Ndjson => puts(form, bytes).await?,

@@ -179,7 +179,8 @@ impl Feed<'_> {
     /// Hands a text over, piece by piece: what the connection has not taken stays here, with the
     /// memory that it takes of those who resume. They have less time, for others wait for it.
     async fn pass(&self, text: String, held: Option<Held>) -> Result<(), Gone> {
-        let most = if held.is_some() { limits::RESUMING_STALLED } else { limits::STALLED };
+        let times = &self.shared.times;
+        let most = if held.is_some() { times.resuming_stalled } else { times.stalled };
         for piece in text.as_bytes().chunks(limits::PIECE) {
             let piece = Bytes::copy_from_slice(piece);
             match timeout(most, self.sender.send(Ok(piece))).await {

@@ -27,7 +27,7 @@ const WRITES: [(&str, &str, &str, Access); 9] = [
     ("PUT", "/v1/log", "log", Access::Admin),
 ];
 
-/// Stands before the handlers of a path.
+/// Stands before the handlers of a path; so many requests are worked on at once.
 pub(super) async fn keep(
     State((shared, path)): State<(Arc<Shared>, &'static str)>,
     named: Result<RawPathParams, RawPathParamsRejection>,
@@ -37,13 +37,20 @@ pub(super) async fn keep(
     let method = request.method().as_str();
     let write = WRITES.iter().find(|(own, at, ..)| (*own, *at) == (method, path));
     let who = request.extensions().get::<Asked>().map(|asked| asked.who.clone());
-    let (Some((.., action, least)), Some(who)) = (write, who) else {
-        return next.run(request).await;
+    // probes and the like have no place, and are answered when all are taken
+    let Some(who) = who else { return next.run(request).await };
+    let place = Arc::clone(&shared.in_flight).try_acquire_owned();
+    let place = place.map_err(|_| Refusal::Full("too many requests are being answered"));
+    let Some((.., action, least)) = write else {
+        return match place {
+            Ok(_place) => next.run(request).await,
+            Err(refusal) => refusal.into_response(),
+        };
     };
     let action = if is_dry_run(&request) { "dry-run" } else { action };
     let about: Vec<String> = named.ok().as_ref().and_then(about).into_iter().collect();
-    let response = match who.needs(*least) {
-        Ok(()) => next.run(request).await,
+    let response = match who.needs(*least).and(place) {
+        Ok(_place) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
     let refusal = response.extensions().get::<Refusal>();

@@ -118,6 +118,64 @@ fn a_certificate_has_a_role_and_its_absence_none() {
     assert!(!heard.starts_with(b"HTTP/"), "{heard:?}");
 }
 
+/// Who keeps the process alive has no certificate; everybody else needs one, whatever it is about.
+#[test]
+fn where_a_certificate_is_required_only_probes_go_without() {
+    let desk = Desk::open();
+    desk.pair("server", "DNS:config.example");
+    desk.pair("rm", "DNS:rm.voice.svc");
+    let more = ", client_auth: required, client_roles: [{ san: rm.voice.svc, role: reader }]";
+    let house = House::with(&desk.settings(more));
+    let rm = "-cert rm.pem -key rm.key";
+    for (path, more, expected) in [
+        ("/live", "", 200),
+        ("/ready", "", 200),
+        ("/metrics", "", 403),
+        ("/openapi.json", "", 403),
+        ("/v1/objects", "", 403),
+        ("/nothing", "", 403),
+        ("/metrics", rm, 200),
+        ("/v1/objects", rm, 200),
+    ] {
+        let (answer, said) = desk.ask(&house, path, more);
+        let answer = answer.unwrap_or_else(|| panic!("{path} {more}: {said}"));
+        assert_eq!(answer.status, expected, "{path} {more}: {}", answer.text());
+        assert!(expected != 403 || answer.text().contains("needs a certificate"), "{path}");
+    }
+    // one that nobody vouches for is none
+    let strangers = Desk::open();
+    strangers.pair("server", "DNS:config.example");
+    strangers.pair("rm", "DNS:rm.voice.svc");
+    for file in ["rm.pem", "rm.key"] {
+        std::fs::copy(strangers.path(file), desk.path(&format!("other-{file}"))).unwrap();
+    }
+    let (answer, _) = desk.ask(&house, "/live", "-cert other-rm.pem -key other-rm.key");
+    assert!(answer.is_none(), "{answer:?}");
+    let metrics = desk.ask(&house, "/metrics", rm).0.unwrap().text();
+    let told = "ringmaster_config_auth_failures_total{reason=\"certificate\"} 4\n";
+    assert!(metrics.contains(told), "{metrics}");
+}
+
+#[test]
+fn a_handshake_that_comes_to_nothing_is_counted_and_told() {
+    let desk = Desk::open();
+    desk.pair("server", "DNS:config.example");
+    let house = House::with(&desk.settings(""));
+    let mut plain = connect(house.address());
+    plain.write_all(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    drop(connect(house.address()));
+    let counted = |line: &str| {
+        let metrics = desk.ask(&house, "/metrics", "").0.unwrap().text();
+        metrics.contains(&format!("ringmaster_config_tls_failures_total{{reason={line}\n"))
+    };
+    eventually("both are counted", || counted("\"refused\"} 1") && counted("\"left\"} 1"));
+    house.log.flush();
+    let lines = house.lines.lines();
+    let told: Vec<_> = lines.iter().filter(|line| line.contains(" 10506 ")).collect();
+    assert_eq!(told.len(), 1, "a look at the port is no news: {told:?}");
+    assert!(told[0].contains("127.0.0.1"), "{told:?}");
+}
+
 #[test]
 fn a_new_pair_counts_from_now_on_and_a_bad_one_never() {
     let desk = Desk::open();
