@@ -260,3 +260,63 @@ fn read(desk: &Desk, revision: Revision, mut room: OwnedSemaphorePermit) -> Opti
     let held = room.split(needed).map(|part| Held { _part: Arc::new(part) });
     Some(Slot::Change(Arc::new(Told { change, json, stored: None, held })))
 }
+
+#[cfg(test)]
+mod tests {
+    use model::time::{Millis, Now};
+    use telemetry::log::Log;
+
+    use super::*;
+    use crate::books::{History, Parts};
+    use crate::store::sqlite::Sqlite;
+
+    /// Scenario 11 of ops.md §14: who does not read costs no memory and no time of others. The
+    /// changes are told without having been made, since those would take minutes.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_hundred_thousand_changes_do_not_wait_for_one_who_does_not_read() {
+        const CHANGES: u64 = 100_000;
+        let dir = tempfile::tempdir().unwrap();
+        let books = Books::open(Parts {
+            store: Box::new(Sqlite::open(dir.path(), Millis(0)).unwrap()),
+            history: History { revisions: 1_000, age: Duration::ZERO },
+            clocks: Arc::new(|| Now { mono: Duration::ZERO, wall: Millis(0) }),
+            log: Log::silent(|| Millis(0)),
+        })
+        .unwrap();
+        let (desk, first) = (&books.desk, books.now());
+        let (mut lazy, mut busy) = (books.watch(None).unwrap(), books.watch(None).unwrap());
+        assert!(lazy.ready().await.is_none(), "it has heard what there was");
+        let text = "x".repeat(20_000);
+        for number in 1..=CHANGES {
+            let revision = Revision(number);
+            let change = Change {
+                revision,
+                time: Millis(0),
+                actor: String::new(),
+                message: String::new(),
+                digest: first.digest,
+                items: Vec::new(),
+            };
+            // few are large: a ring may be full of bytes as well
+            let json = if number % 4 == 0 { text.clone() } else { "{}".to_owned() };
+            desk.ring().push(change, json, Duration::ZERO);
+            desk.show(State { revision, ..State::clone(&first) });
+            let Event::Change(told) = busy.next().await else { panic!("{number} is not told") };
+            assert_eq!(told.change.revision, revision);
+            let ring = desk.ring();
+            assert!(ring.told.len() <= MAX_BEHIND && ring.bytes <= MAX_BEHIND_BYTES, "{number}");
+        }
+        let held = Arc::strong_count(&desk.now());
+        assert!(held <= 3, "no state is kept for it: {held}");
+        for _ in 0..2 {
+            assert!(matches!(lazy.next().await, Event::Overflow), "and it stays so");
+        }
+        assert_eq!(lazy.told(), Revision(0));
+        let behind = MAX_BEHIND as u64;
+        let mut back = books.watch(Some(Revision(CHANGES - behind))).unwrap();
+        for number in CHANGES - behind + 1..=CHANGES {
+            let Event::Change(told) = back.next().await else { panic!("{number} is not told") };
+            assert_eq!(told.change.revision, Revision(number));
+        }
+    }
+}

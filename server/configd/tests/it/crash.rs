@@ -107,7 +107,7 @@ fn work(place: &Path) {
     }
 }
 
-fn open(dir: &Path) -> Books {
+pub(crate) fn open(dir: &Path) -> Books {
     Books::open(Parts {
         store: Box::new(Sqlite::open(dir, Millis(0)).unwrap()),
         history: History { revisions: 100_000, age: Duration::ZERO },
@@ -117,7 +117,7 @@ fn open(dir: &Path) -> Books {
     .unwrap()
 }
 
-fn random(books: &Books, chance: &mut Chance) -> Transaction {
+pub(crate) fn random(books: &Books, chance: &mut Chance) -> Transaction {
     let mut below = |limit: u64| u32::try_from(chance.below(limit)).unwrap();
     let tenants: Vec<String> =
         (0..=below(4)).map(|at| tenant(&format!("t{}-{at}", below(6)), below(1_000))).collect();

@@ -16,3 +16,4 @@ mod resuming;
 mod scenarios;
 mod scope;
 mod tokens;
+mod torn;
