@@ -22,7 +22,8 @@ use crate::proxy::Proxy;
 pub struct Alarm {
     /// Its name, such as `RMResourceDown`.
     pub name: &'static str,
-    /// What the object is: `tenant`, `profile`, `group`, `service`, `resource` or `node`.
+    /// What the object is: `tenant`, `profile`, `group`, `service`, `resource` or `node`; of the
+    /// shell also `listener` and `records`.
     pub kind: &'static str,
     /// Name of what it is about; that of a profile with its tenant: `acme/main`.
     pub object: String,

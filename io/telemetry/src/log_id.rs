@@ -105,6 +105,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20117, Level::Warn, "forward", "udp only"),
     row(20118, Level::Warn, "resolve", "name not resolved"),
     row(20119, Level::Notice, "resolve", "addresses changed"),
+    row(20120, Level::Error, "transport", "listener failed"),
     row(20121, Level::Warn, "transport", "tls handshake failed"),
     row(20122, Level::Error, "transport", "certificates refused"),
     row(20123, Level::Notice, "transport", "certificates loaded"),

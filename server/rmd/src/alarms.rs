@@ -13,6 +13,8 @@ pub(crate) enum Name {
     ConfigRejected,
     /// No Config Server is listened to.
     ConfigServerLost,
+    /// A listener takes nothing more.
+    ListenerFailed,
     /// No broker takes records.
     ReportingLost,
     /// The spool takes no records.
@@ -20,13 +22,19 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Self; 4] =
-        [Self::ConfigRejected, Self::ConfigServerLost, Self::ReportingLost, Self::SpoolBroken];
+    const ALL: [Self; 5] = [
+        Self::ConfigRejected,
+        Self::ConfigServerLost,
+        Self::ListenerFailed,
+        Self::ReportingLost,
+        Self::SpoolBroken,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigRejected => "RMConfigRejected",
             Self::ConfigServerLost => "RMConfigServerConnectionLost",
+            Self::ListenerFailed => "RMListenerFailed",
             Self::ReportingLost => "RMReportingConnectionLost",
             Self::SpoolBroken => "RMSpoolBroken",
         }
@@ -36,6 +44,7 @@ impl Name {
         match self {
             Self::ConfigRejected => 20603,
             Self::ConfigServerLost => 20601,
+            Self::ListenerFailed => 20120,
             Self::ReportingLost => 20510,
             Self::SpoolBroken => 20501,
         }
@@ -89,7 +98,7 @@ impl Alarms {
     }
 
     /// Every one by its name, and whether it is raised.
-    pub(crate) fn states(&self) -> [(&'static str, bool); 4] {
+    pub(crate) fn states(&self) -> [(&'static str, bool); 5] {
         let list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Name::ALL.map(|name| {
             let name = name.as_str();
@@ -102,6 +111,18 @@ impl Alarms {
 mod tests {
     use super::{Alarms, Name};
     use model::time::Millis;
+
+    /// The shell's rows of the page: name and log line.
+    #[test]
+    fn the_page_of_alarms_has_each_with_its_line() {
+        let page = include_str!("../../../docs/reference/rm-api.md");
+        for name in Name::ALL {
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| `{}` |", name.as_str())));
+            let line = row.and_then(|row| row.split('|').nth(3)).map(str::trim);
+            assert_eq!(line, Some(&*name.log_id().to_string()), "{name:?}");
+        }
+    }
 
     #[test]
     fn raised_once_for_each_object_and_cleared_alone() {

@@ -119,6 +119,9 @@ impl EventLoop {
         self.engine.begin(now, idle);
         self.follow_log();
         self.transport.receive(now.mono, &mut self.engine);
+        for (listener, news) in self.transport.news() {
+            self.state.listener(now.wall, &listener, news);
+        }
         let more = self.take_inputs(now);
         let durable = self.inputs.durable();
         if durable > self.durable {

@@ -20,6 +20,7 @@
 //!                              └── cursor: acknowledged up to here ────────────────────────────┘
 //! ```
 
+mod accepting;
 mod alarms;
 mod boot;
 mod cluster_key;
@@ -93,7 +94,7 @@ impl Rm {
         let (engine_waker, engine_wakes) = net::waker::pair().map_err(StartError::descriptors)?;
         let trust = Trust::of(&base.engine.peers);
         let (tls, seats) =
-            (base.tls(&trust, engine_waker.clone(), &log, clock)?, base.seats.clone());
+            (base.tls(&trust, engine_waker.clone(), &state, clock)?, base.seats.clone());
         let (wakers, publisher_wakes) = publish::wakers()?;
         let (asker, resolver) = {
             let servers = settings.rm.dns_servers.clone();

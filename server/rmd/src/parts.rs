@@ -10,6 +10,7 @@ use crate::limits::{LADDERS, TRYING_WAIT};
 use crate::listeners::{self, Bound, Socket};
 use crate::mirror;
 use crate::settings;
+use crate::state::State;
 use crate::tls::{self, Certificates};
 use crate::transport::{Seats, Trust};
 use crate::wills::Wills;
@@ -141,7 +142,7 @@ impl Base {
         &mut self,
         trust: &Trust,
         engine: Waker,
-        log: &Log,
+        state: &State,
         clock: Clock,
     ) -> Result<Option<(tls::Link, tls::Thread)>, StartError> {
         let Some(certificates) = self.certificates.take() else { return Ok(None) };
@@ -154,7 +155,7 @@ impl Base {
             dscp: self.dscp,
             engine,
             clock,
-            log: log.clone(),
+            state: state.clone(),
         };
         tls::Thread::start(setup).map(Some)
     }

@@ -2,6 +2,7 @@
 //!
 //! One place, so that a change is logged once and no check is forgotten (ops.md §4, rm.md §12.1).
 
+use crate::accepting::News;
 use crate::alarms::{self, Alarms};
 use crate::limits::SPOOL_HIGH_PERCENT;
 use crate::publish::Line;
@@ -324,6 +325,18 @@ impl State {
     pub(crate) fn broken(&self, at: Millis, error: &io::Error) {
         self.health.set(at, "listeners", false, "the poller is broken");
         self.log.emit(20901, None, &[("error", &error.to_string())]);
+    }
+
+    /// A listener can take nothing more, or is there again.
+    pub(crate) fn listener(&self, at: Millis, listener: &str, news: News) {
+        let Err(error) = news else {
+            return self.alarms.clear(alarms::Name::ListenerFailed, listener);
+        };
+        let (name, error) = (alarms::Name::ListenerFailed, error.to_string());
+        let alarm = self.alarms.raise(at, name, ("listener", listener), &error);
+        let mut fields = vec![("listener", listener), ("error", &*error)];
+        fields.extend(alarm);
+        self.log.emit(20120, None, &fields);
     }
 
     /// The spool takes no records; they are kept in memory.

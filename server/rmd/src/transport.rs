@@ -10,11 +10,11 @@ mod streams;
 mod trust;
 mod wire;
 
-use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, BATCHES_PER_TURN};
+use crate::accepting::{Accepting, News, Rests};
+use crate::limits::{ACCEPTS_PER_TURN, BATCHES_PER_TURN};
 use crate::listeners::{Bound, Socket};
 use crate::tls::{self, Happened};
 pub(crate) use connection::word;
-use net::tcp::Listener;
 use net::udp::{ReceiveBatch, SendBatch, UdpSocket, Unsent};
 use net::waker::WakeReceiver;
 use net::{Interest, Poller, Ready, Token};
@@ -98,6 +98,8 @@ pub(crate) struct Transport {
     tls: Option<tls::Link>,
     datagrams: ReceiveBatch,
     counters: Counters,
+    /// What has become of listeners, until it is told.
+    news: Vec<(String, News)>,
 }
 
 /// One listener; its index is the `listener` of a flow.
@@ -105,11 +107,10 @@ enum Slot {
     Udp {
         socket: UdpSocket,
         outgoing: SendBatch,
+        /// Its latest receive has failed.
+        fails: bool,
     },
-    Tcp {
-        listener: Listener,
-        resting_until: Option<Duration>,
-    },
+    Tcp(Accepting),
     /// Its socket is on the TLS thread.
     Tls,
 }
@@ -144,11 +145,10 @@ impl Transport {
             listeners.push(match bound.socket {
                 Socket::Udp(socket) => {
                     poller.add(&socket, Token(index), Interest::Read)?;
-                    Slot::Udp { socket, outgoing: SendBatch::new() }
+                    Slot::Udp { socket, outgoing: SendBatch::new(), fails: false }
                 }
                 Socket::Tcp(listener) => {
-                    poller.add(&listener, Token(index), Interest::Read)?;
-                    Slot::Tcp { listener, resting_until: None }
+                    Slot::Tcp(Accepting::watched(listener, Token(index), &poller)?)
                 }
                 Socket::Tls(_) => Slot::Tls,
             });
@@ -162,6 +162,7 @@ impl Transport {
             tls,
             datagrams: ReceiveBatch::new(),
             counters: Counters::default(),
+            news: Vec::new(),
         })
     }
 
@@ -183,6 +184,11 @@ impl Transport {
         Counters { streams: self.streams.counters(), tls, ..self.counters.clone() }
     }
 
+    /// What has become of listeners since the last time: which, and how.
+    pub(crate) fn news(&mut self) -> impl Iterator<Item = (String, News)> {
+        self.news.drain(..)
+    }
+
     /// So many streams there may be at once from now on.
     pub(crate) fn set_most_streams(&self, most: usize) {
         self.streams.set_most(most);
@@ -202,7 +208,7 @@ impl Transport {
     /// The next time at which a stream or a resting listener needs a turn.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let resting = self.listeners.iter().filter_map(|slot| match slot {
-            Slot::Tcp { resting_until, .. } => *resting_until,
+            Slot::Tcp(listener) => listener.resting_until(),
             Slot::Udp { .. } | Slot::Tls => None,
         });
         resting.chain(self.streams.next_sweep()).min()
@@ -249,8 +255,13 @@ impl Transport {
         let mut batches = 0;
         while batches < BATCHES_PER_TURN {
             match self.listeners.get_mut(usize::from(index)) {
-                Some(Slot::Udp { socket, .. }) => {
-                    let full = match self.datagrams.receive(socket) {
+                Some(Slot::Udp { socket, fails, .. }) => {
+                    let received = self.datagrams.receive(socket);
+                    if received.is_err() != std::mem::replace(fails, received.is_err()) {
+                        let how = received.as_ref().map(|_| ()).map_err(|why| why.kind().into());
+                        self.news.push((format!("udp {}", socket.local()), how));
+                    }
+                    let full = match received {
                         Ok(0) => {
                             // woken for what the network says of datagrams that were sent
                             let (streams, errors) =
@@ -275,7 +286,7 @@ impl Transport {
                     self.send(now, engine.outbox());
                     batches = if full { batches + 1 } else { BATCHES_PER_TURN };
                 }
-                Some(Slot::Tcp { .. }) => return self.accept(now, index),
+                Some(Slot::Tcp(_)) => return self.accept(now, index),
                 Some(Slot::Tls) | None => return,
             }
         }
@@ -283,33 +294,33 @@ impl Transport {
 
     fn accept(&mut self, now: Duration, index: u8) {
         let slot = self.listeners.get_mut(usize::from(index));
-        let Some(Slot::Tcp { listener, resting_until }) = slot else { return };
+        let Some(Slot::Tcp(listener)) = slot else { return };
         for _ in 0..ACCEPTS_PER_TURN {
-            match listener.accept() {
+            match listener.accept(now, &self.poller) {
                 Ok(Some((stream, remote))) => {
                     let flow = Flow { transport: Kind::Tcp, listener: index, remote, conn: None };
                     self.streams.accept(&self.poller, now, flow, stream);
                 }
-                Ok(None) => return,
-                Err(_) => {
+                Ok(None) => break,
+                Err(Rests) => {
                     self.streams.refused();
-                    if self.poller.remove(&*listener).is_ok() {
-                        *resting_until = Some(now + ACCEPT_REST);
-                    }
-                    return;
+                    break;
                 }
             }
+        }
+        if let Some(news) = listener.news() {
+            self.news.push((format!("tcp {}", listener.local()), news));
         }
     }
 
     /// Listens again where an accept had failed.
     fn wake_listeners(&mut self, now: Duration) {
-        for (index, slot) in (0..).zip(&mut self.listeners) {
-            if let Slot::Tcp { listener, resting_until } = slot
-                && resting_until.is_some_and(|until| until <= now)
-                && self.poller.add(&*listener, Token(index), Interest::Read).is_ok()
+        for index in 0..u8::MAX {
+            let Some(slot) = self.listeners.get_mut(usize::from(index)) else { return };
+            if let Slot::Tcp(listener) = slot
+                && listener.wakes(now, &self.poller)
             {
-                *resting_until = None;
+                self.accept(now, index);
             }
         }
     }
@@ -337,11 +348,11 @@ impl Transport {
                     None => self.streams.fail(flow),
                 },
                 // No such listener.
-                (Kind::Udp, Some(Slot::Tcp { .. } | Slot::Tls) | None) => self.streams.fail(flow),
+                (Kind::Udp, Some(Slot::Tcp(_) | Slot::Tls) | None) => self.streams.fail(flow),
             }
         }
         for (index, slot) in (0..).zip(&mut self.listeners) {
-            let Slot::Udp { socket, outgoing } = slot else { continue };
+            let Slot::Udp { socket, outgoing, .. } = slot else { continue };
             if outgoing.is_empty() {
                 continue;
             }

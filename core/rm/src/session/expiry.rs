@@ -81,8 +81,7 @@ impl Proxy {
         self.end_leg(now, key, End { state, word, status: None, ended, urgent: false }, None);
     }
 
-    /// BYE in both directions, with a code and a word for Reason; a leg rebuilt from a token lacks
-    /// what that needs.
+    /// BYE in both directions, with a code and a word for Reason.
     pub(crate) fn bye_both(&mut self, now: Now, key: usize, why: (u16, &str)) {
         for to in [Side::Caller, Side::Callee] {
             let Some((request, flow)) = self.bye(now, key, to, why) else { continue };
@@ -91,6 +90,8 @@ impl Proxy {
         }
     }
 
+    /// BYE to one side; none for a leg that a token has brought back: of such a one neither route
+    /// sets nor numbers are known, whoever has been heard since (rm.md §2.7).
     pub(crate) fn bye(
         &mut self,
         now: Now,
@@ -98,9 +99,9 @@ impl Proxy {
         to: Side,
         (code, word): (u16, &str),
     ) -> Option<(Vec<u8>, sip::transport::Flow)> {
+        let leg = self.table.leg(key).filter(|leg| !leg.rebuilt)?;
         self.branches += 1;
         let number = self.branches;
-        let leg = self.table.leg(key)?;
         let texts = &leg.texts;
         let caller = party(texts.get(Text::FromUri), texts.get(Text::FromTag));
         let callee = party(texts.get(Text::ToUri), texts.get(Text::ToTag));

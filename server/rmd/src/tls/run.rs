@@ -7,7 +7,9 @@ use super::exchange::{Exchange, Happened, Seen};
 use super::kind::Secure;
 use super::material::Certificates;
 use super::names::Names;
-use crate::limits::{ACCEPT_REST, ACCEPTS_PER_TURN, LONGEST_TURN_WAIT};
+use crate::accepting::{Accepting, Rests};
+use crate::limits::{ACCEPTS_PER_TURN, LONGEST_TURN_WAIT};
+use crate::state::State;
 use crate::transport::{Origins, Seats, Streams, Trust};
 use model::time::Now;
 use net::tcp::Listener;
@@ -17,7 +19,6 @@ use sip::transport::{Flow, Transport};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use telemetry::Log;
 
 /// The poller's name for the waker; listeners have the numbers below by their index.
 const WAKER: Token = Token(1 << 32);
@@ -28,7 +29,6 @@ pub(crate) struct Listening {
     /// Its index among all listeners of the node.
     pub(crate) index: u8,
     pub(crate) listener: Listener,
-    pub(crate) resting_until: Option<Duration>,
 }
 
 /// What the thread is made of.
@@ -44,7 +44,7 @@ pub(crate) struct Room {
     pub(crate) exchange: Exchange,
     pub(crate) wakes: WakeReceiver,
     pub(crate) clock: Clock,
-    pub(crate) log: Log,
+    pub(crate) state: State,
 }
 
 /// The thread at work.
@@ -53,35 +53,37 @@ struct Running {
     /// Watches the waker alone, for while nothing may be read.
     held: Poller,
     ready: Vec<Ready>,
-    listeners: Vec<Listening>,
+    /// By their index.
+    listeners: Vec<(u8, Accepting)>,
     streams: Streams<Secure>,
     exchange: Exchange,
     wakes: WakeReceiver,
-    log: Log,
+    state: State,
 }
 
 impl Room {
     /// Runs until it is told to stop. A broken poller ends it, which is logged.
     pub(crate) fn run(self) {
-        let (clock, log) = (self.clock, self.log.clone());
+        let (clock, log) = (self.clock, self.state.log().clone());
         if let Err(error) = self.open().and_then(|running| running.turns(clock)) {
             log.emit(20901, None, &[("part", "tls"), ("error", &error.to_string())]);
         }
     }
 
     fn open(self) -> io::Result<Running> {
-        let Self { listeners, certificates, names, trust, seats, wakes, exchange, log, .. } = self;
+        let Self { certificates, names, trust, seats, wakes, exchange, state, .. } = self;
         let (poller, held) = (Poller::new()?, Poller::new()?);
         poller.add(&wakes, WAKER, Interest::Read)?;
         held.add(&wakes, WAKER, Interest::Read)?;
-        for one in &listeners {
-            poller.add(&one.listener, Token(one.index.into()), Interest::Read)?;
+        let mut listeners = Vec::with_capacity(self.listeners.len());
+        for Listening { index, listener } in self.listeners {
+            listeners.push((index, Accepting::watched(listener, Token(index.into()), &poller)?));
         }
         let origins = Origins::new(self.addresses.iter().map(SocketAddr::ip), self.dscp);
-        let kind = Secure { certificates, names, origins, log: log.clone(), known: None };
+        let kind = Secure { certificates, names, origins, log: state.log().clone(), known: None };
         let streams = Streams::new(kind, trust, seats);
         let ready = Vec::new();
-        Ok(Running { poller, held, ready, listeners, streams, exchange, wakes, log })
+        Ok(Running { poller, held, ready, listeners, streams, exchange, wakes, state })
     }
 }
 
@@ -109,8 +111,9 @@ impl Running {
                 self.streams.flush(&self.poller);
                 return Ok(());
             }
-            self.streams.kind_mut().certificates.look(now, orders.reload, &self.log);
+            self.streams.kind_mut().certificates.look(now, orders.reload, self.state.log());
             self.receive(now.mono);
+            self.tell_listeners(now);
             self.streams.flush(&self.poller);
             self.report();
             reading = self.exchange.give();
@@ -154,22 +157,15 @@ impl Running {
     }
 
     fn accept(&mut self, now: Duration, token: Token) {
-        let named = |one: &&mut Listening| Token(one.index.into()) == token;
-        let Some(listening) = self.listeners.iter_mut().find(named) else { return };
+        let named = |(index, _): &&mut (u8, Accepting)| Token((*index).into()) == token;
+        let Some((index, listener)) = self.listeners.iter_mut().find(named) else { return };
         for _ in 0..ACCEPTS_PER_TURN {
-            let (stream, remote) = match listening.listener.accept() {
+            let (stream, remote) = match listener.accept(now, &self.poller) {
                 Ok(Some(accepted)) => accepted,
                 Ok(None) => return,
-                Err(_) => {
-                    self.streams.refused();
-                    if self.poller.remove(&listening.listener).is_ok() {
-                        listening.resting_until = Some(now + ACCEPT_REST);
-                    }
-                    return;
-                }
+                Err(Rests) => return self.streams.refused(),
             };
-            let flow =
-                Flow { transport: Transport::Tls, listener: listening.index, remote, conn: None };
+            let flow = Flow { transport: Transport::Tls, listener: *index, remote, conn: None };
             match self.streams.kind_mut().certificates.material().accept(stream) {
                 Ok(stream) => self.streams.accept(&self.poller, now, flow, stream),
                 Err(_) => self.streams.refused(),
@@ -179,12 +175,20 @@ impl Running {
 
     /// Listens again where an accept had failed.
     fn wake_listeners(&mut self, now: Duration) {
-        for one in &mut self.listeners {
-            if one.resting_until.is_some_and(|until| until <= now) {
-                let token = Token(one.index.into());
-                if self.poller.add(&one.listener, token, Interest::Read).is_ok() {
-                    one.resting_until = None;
-                }
+        for at in 0..self.listeners.len() {
+            let Some((index, listener)) = self.listeners.get_mut(at) else { return };
+            let token = Token((*index).into());
+            if listener.wakes(now, &self.poller) {
+                self.accept(now, token);
+            }
+        }
+    }
+
+    /// What has become of listeners is told at once: the alarms are everybody's.
+    fn tell_listeners(&mut self, now: Now) {
+        for (_, listener) in &mut self.listeners {
+            if let Some(news) = listener.news() {
+                self.state.listener(now.wall, &format!("tls {}", listener.local()), news);
             }
         }
     }
@@ -202,7 +206,7 @@ impl Running {
     }
 
     fn wait_time(&mut self, now: Duration) -> Duration {
-        let resting = self.listeners.iter().filter_map(|one| one.resting_until);
+        let resting = self.listeners.iter().filter_map(|(_, one)| one.resting_until());
         let due = resting.chain(self.streams.next_sweep());
         let due = due.chain([self.streams.kind_mut().certificates.next_look()]).min();
         due.map_or(LONGEST_TURN_WAIT, |due| due.saturating_sub(now)).min(LONGEST_TURN_WAIT)

@@ -7,11 +7,11 @@ use super::run::{Listening, Room};
 use crate::error::StartError;
 use crate::listeners::{Bound, Socket};
 use crate::running::spawn;
+use crate::state::State;
 use crate::transport::{Seats, Trust};
 use net::{Clock, Waker};
 use rm::Peer;
 use std::thread::JoinHandle;
-use telemetry::Log;
 
 /// What it needs of a start; the listeners for TLS are taken out of `sockets`.
 pub(crate) struct Setup<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Setup<'a> {
     /// Wakes the engine.
     pub(crate) engine: Waker,
     pub(crate) clock: Clock,
-    pub(crate) log: Log,
+    pub(crate) state: State,
 }
 
 /// A running one.
@@ -36,14 +36,15 @@ pub(crate) struct Thread {
 impl Thread {
     /// Starts it; the link is the engine's.
     pub(crate) fn start(setup: Setup<'_>) -> Result<(Link, Self), StartError> {
-        let Setup { certificates, sockets, peers, trust, seats, dscp, engine, clock, log } = setup;
+        let Setup { certificates, sockets, peers, trust, seats, dscp, engine, clock, state } =
+            setup;
         let made = exchange::link(engine).map_err(StartError::descriptors)?;
         let (link, exchange, handle, wakes) = made;
         let addresses = sockets.iter().map(|bound| bound.address).collect();
         let listening = |(index, bound): (u8, &mut Bound)| match &mut bound.socket {
             Socket::Tls(listener) => {
                 let listener = listener.take()?;
-                Some(Listening { index, listener, resting_until: None })
+                Some(Listening { index, listener })
             }
             Socket::Udp(_) | Socket::Tcp(_) => None,
         };
@@ -60,7 +61,7 @@ impl Thread {
             exchange,
             wakes,
             clock,
-            log,
+            state,
         };
         let thread = spawn("rm-tls", move || room.run())?;
         Ok((link, Self { handle, thread: Some(thread) }))
