@@ -256,8 +256,8 @@ impl Call {
     }
 
     /// A dialog is over on each of its legs when a BYE was answered on each of them, and none is
-    /// open: who was late is sent one by the node itself. Of a call that has passed twice a node may
-    /// have ended one leg alone, and then nobody's BYE has passed both.
+    /// open: who was late is sent one by the node itself. Of a call that has passed twice a node
+    /// may have ended one leg alone, and then nobody's BYE has passed both.
     fn settle(&mut self, now: Duration) {
         let of = |own: &Try| own.up.as_ref().map(|(tag, _)| tag.clone());
         let tags: Vec<Option<String>> = self.tries.iter().map(of).collect();
