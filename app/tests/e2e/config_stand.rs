@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use config::objects::from_text;
-use model::config::{Digest, Set};
+use model::config::{Digest, Key, Kind, Set};
 use serde_json::{Value, json};
 
 use crate::platform::{Site, free_port};
@@ -93,18 +93,30 @@ impl Stand {
         let mut books = self.books.lock().unwrap();
         let documents = from_text(objects, None).unwrap();
         let changed = books.set.change(documents, &[], &[]).unwrap();
-        let put = |(_, object): &(_, Arc<model::config::Object>)| object.json.clone();
+        let put = |(_, object): &(_, Arc<model::config::Object>)| put(&object.json);
         let puts: Vec<Value> = changed.puts.iter().map(put).collect();
         books.set = changed.set;
         books.odd = None;
-        books.tell(puts);
+        books.tell(&puts);
+    }
+
+    /// A revision without an object of Environment; the watch tells it.
+    pub(crate) fn delete(&self, kind: &str, name: &str) {
+        let mut books = self.books.lock().unwrap();
+        let (kind, tenant) = (Kind::parse(kind).unwrap(), "Environment".to_owned());
+        let key = Key { kind, tenant, name: name.to_owned() };
+        let changed = books.set.change(Vec::new(), &[key], &[]).unwrap();
+        books.set = changed.set;
+        books.odd = None;
+        books.tell(&[json!({ "op": "delete", "kind": kind.as_str(), "name": name })]);
     }
 
     /// A revision with an object as only a later version has it.
     pub(crate) fn put_odd(&self, object: Value) {
         let mut books = self.books.lock().unwrap();
-        books.odd = Some(object.clone());
-        books.tell(vec![object]);
+        let put = put(&object);
+        books.odd = Some(object);
+        books.tell(&[put]);
     }
 
     /// The history is cut: who watches has to ask for the snapshot.
@@ -135,6 +147,10 @@ impl Stand {
     }
 }
 
+fn put(object: &Value) -> Value {
+    json!({ "op": "put", "object": object })
+}
+
 impl Drop for Stand {
     fn drop(&mut self) {
         self.stop();
@@ -142,9 +158,7 @@ impl Drop for Stand {
 }
 
 impl Books {
-    fn tell(&mut self, puts: Vec<Value>) {
-        let changes: Vec<Value> =
-            puts.into_iter().map(|object| json!({ "op": "put", "object": object })).collect();
+    fn tell(&mut self, changes: &[Value]) {
         let before = self.revision;
         self.revision += 1;
         let change = json!({ "revision": self.revision, "time": "2026-11-22T09:30:00.123Z",

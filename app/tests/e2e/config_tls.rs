@@ -136,7 +136,8 @@ fn everybody_reaches_a_config_server_that_asks_for_certificates() {
     assert!(code == 7 && !error.is_empty(), "{code}: {error}");
 }
 
-/// An authority that is not the server's: what was kept counts, and the log says why.
+/// An authority that is not the server's, and a certificate that is not of its own: what was kept
+/// counts, and the log says why, until the files are right again.
 #[test]
 fn a_server_that_cannot_be_trusted_changes_nothing_and_is_told() {
     let media = Media::start();
@@ -152,6 +153,12 @@ fn a_server_that_cannot_be_trusted_changes_nothing_and_is_told() {
 
     let stranger = Authority::new();
     std::fs::copy(stranger.ca(), site.path("ca.pem")).unwrap();
+    let files = [&guarded.node.cert, &guarded.node.key];
+    let good = files.map(|file| std::fs::read(file).unwrap());
+    let forged = stranger.issue_for("node.voice", &["DNS:node.voice".to_owned()]);
+    for (file, other) in files.into_iter().zip([&forged.cert, &forged.key]) {
+        std::fs::copy(other, file).unwrap();
+    }
     let rs = site.start_rs();
     let rm = site.start_rm();
     assert_eq!(http::json(site.rm_http(), "/v1/config")["from"], "cache");
@@ -167,7 +174,10 @@ fn a_server_that_cannot_be_trusted_changes_nothing_and_is_told() {
     }
     assert_eq!(guarded.revision(), 1);
 
-    // the file is read again with the next connection
+    // the files are read again with the next connection
+    for (file, bytes) in files.into_iter().zip(good) {
+        std::fs::write(file, bytes).unwrap();
+    }
     std::fs::copy(ca, site.path("ca.pem")).unwrap();
     guarded.until_revision(2);
     rm.line_with(" 20602 ");

@@ -31,6 +31,7 @@ mod calls;
 mod commands;
 mod config_client;
 mod config_live;
+mod config_options;
 mod config_server;
 mod config_tls;
 mod crowd;

@@ -158,13 +158,14 @@ impl Driver {
     fn take_release(&mut self) {
         let intake = self.shared.intake();
         let cursors = intake.cursors();
-        let mut released = intake.released;
+        let (mut released, limit) = (intake.released, intake.status.limit);
         drop(intake);
         if self.cursors > 0 {
             let lowest = cursors[..self.cursors].iter().map(|cursor| cursor.unwrap_or(0)).min();
             released = lowest.unwrap_or(0);
         }
         self.machine.handle_release(released, cursors);
+        self.machine.set_limit(limit);
     }
 
     /// Writes what is due; gives the file whose sync then makes it safe, and whose outcome

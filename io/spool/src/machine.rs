@@ -145,6 +145,11 @@ impl Machine {
         self.cursors = cursors;
     }
 
+    /// What the disk may hold, which says when cleaning is worth it.
+    pub(crate) fn set_limit(&mut self, bytes: u64) {
+        self.config.limit_bytes = bytes;
+    }
+
     /// The next write, appended to `out`. `flush`: no waiting for more.
     pub(crate) fn poll_write(&mut self, now: Duration, flush: bool, out: &mut Vec<u8>) -> Step {
         let due = self.waiting.due(&self.pace, self.config.lazy);

@@ -309,6 +309,14 @@ impl Spool {
         self.inner.shared.nudge(intake);
     }
 
+    /// Another limit of the bytes on disk, from the next append on.
+    pub fn set_limit(&self, bytes: u64) {
+        let mut intake = self.inner.shared.intake();
+        intake.status.limit = bytes;
+        intake.dirty = true;
+        self.inner.shared.nudge(intake);
+    }
+
     /// Figures for health and metrics.
     pub fn status(&self) -> Status {
         self.inner.shared.intake().status

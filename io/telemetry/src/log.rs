@@ -17,11 +17,13 @@ pub use filter::{Only, Raise};
 use flood::{Bucket, Verdict};
 use line::Facts;
 pub use line::{Format, Redact};
+pub use verbose::Verbosity;
 use writer::{Message, Target};
 
 mod filter;
 mod flood;
 mod line;
+mod verbose;
 mod writer;
 
 /// Lines that may wait for the writer.

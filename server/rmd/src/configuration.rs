@@ -3,6 +3,7 @@
 //! The hand-over runs on the source's thread, never on the engine's: what comes here is checked and
 //! built.
 
+use crate::application::Application;
 use crate::error::StartError;
 use crate::http::Config;
 use crate::inbox::{Inbox, Input, Refused};
@@ -11,7 +12,7 @@ use crate::parts;
 use crate::state::State;
 use config::Settings;
 use config::source::{Applied, Daemon, News, Setup, Source, Watched};
-use model::config::{Options, Set};
+use model::config::Set;
 use model::id::Revision;
 use model::schema::Problem;
 use model::snapshot::Snapshot;
@@ -90,13 +91,14 @@ impl Origin {
         clock: Clock,
     ) -> Result<(Watched, Config), StartError> {
         let Self { source, shown, figures, application, first, .. } = self;
-        let begun = options(&first, &application);
+        let own = Application::begin(application, &first, state.log().clone());
+        let standing = own.shown();
         let handover = {
             let figures = Arc::clone(&figures);
-            Handover { inbox, state, figures, clock, application, begun }
+            Handover { inbox, state, figures, clock, own }
         };
         let watched = source.start("rm", Box::new(handover)).map_err(StartError::threads)?;
-        let config = Config { shown, file: watched.file(), figures };
+        let config = Config { shown, file: watched.file(), figures, standing };
         Ok((watched, config))
     }
 }
@@ -107,10 +109,7 @@ struct Handover {
     state: State,
     figures: Arc<ConfigClient>,
     clock: Clock,
-    /// `rm.application`.
-    application: String,
-    /// What the engine has begun with: some options count at its start only.
-    begun: Options,
+    own: Application,
 }
 
 impl Handover {
@@ -137,8 +136,7 @@ impl Daemon for Handover {
             self.figures.came_from(CameFrom::Server);
         }
         self.state.strange(&warnings);
-        let now = options(&snapshot, &self.application);
-        self.begun.restart_required(&now).into_iter().map(str::to_owned).collect()
+        self.own.take(&snapshot)
     }
 
     fn reject(&mut self, revision: Revision, faults: &[Problem]) {
@@ -169,8 +167,4 @@ impl Daemon for Handover {
             News::NotKept { error } => self.state.config_not_kept(error),
         }
     }
-}
-
-fn options(snapshot: &Snapshot, application: &str) -> Options {
-    snapshot.application(application).map(|own| own.options.clone()).unwrap_or_default()
 }

@@ -12,6 +12,7 @@ mod shown;
 mod v1;
 mod whole;
 
+use crate::application::Shown;
 use crate::error::StartError;
 use crate::figures::Pulse;
 use crate::inbox::{Inbox, Input, Query};
@@ -81,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) file: Option<Arc<FileSource>>,
     /// What its source says.
     pub(crate) figures: Arc<ConfigClient>,
+    /// What the node's Application object says.
+    pub(crate) standing: Arc<Shown>,
 }
 
 impl Shared {

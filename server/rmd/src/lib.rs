@@ -22,6 +22,7 @@
 
 mod accepting;
 mod alarms;
+mod application;
 mod boot;
 mod cluster_key;
 mod configuration;

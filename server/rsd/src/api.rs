@@ -32,6 +32,7 @@ use crate::backlog::Backlog;
 use crate::configuration::Known;
 use crate::dashboard;
 use crate::ingest::{Counters, Gate};
+use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::store::Store;
 
@@ -56,6 +57,8 @@ pub(crate) struct Parts {
     /// Start of the process.
     pub(crate) started: Millis,
     pub(crate) settings: Settings,
+    /// Those that may change: `rs.reports`.
+    pub(crate) live: Arc<Live>,
     /// Turns true when HTTP is to end.
     pub(crate) closed: watch::Receiver<bool>,
 }
@@ -65,16 +68,10 @@ pub(crate) struct Parts {
 pub(crate) struct Settings {
     /// `rs.name`.
     pub(crate) name: String,
-    /// `rs.reports.enabled`; false: `/ems-rs` answers 404 but for the probe.
-    pub(crate) reports: bool,
     /// `rs.api`.
     pub(crate) api: bool,
     /// `rs.ui`.
     pub(crate) ui: bool,
-    /// `rs.reports.page_size`.
-    pub(crate) page_size: u32,
-    /// `rs.reports.page_size_max`.
-    pub(crate) page_size_max: u32,
 }
 
 /// Shared by all requests.
@@ -112,7 +109,7 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
 
 /// All routes.
 fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
-    let Settings { reports, api, ui, .. } = parts.settings;
+    let Settings { api, ui, .. } = parts.settings;
     let shared = Arc::new(Shared {
         parts,
         readers: Arc::new(Semaphore::new(limits::READERS)),
@@ -124,10 +121,8 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         .route("/live", get(probe::live))
         .route("/ready", get(probe::ready))
         .route("/metrics", get(metrics::metrics))
-        .route("/ems-rs/readiness", get(probe::readiness));
-    if reports {
-        router = router.route("/ems-rs/{*report}", get(reports::report));
-    }
+        .route("/ems-rs/readiness", get(probe::readiness))
+        .route("/ems-rs/{*report}", get(reports::report));
     if api {
         router = router
             .route("/api/v1/calls", get(calls::list))

@@ -20,6 +20,7 @@ use telemetry::health::Health;
 use telemetry::{ConfigClient, Log};
 
 use crate::error::StartError;
+use crate::live::Application;
 use crate::store::ObjectKind;
 
 /// How the Config Server is asked for this RS.
@@ -122,6 +123,7 @@ fn rename(snapshot: &Snapshot, kind: ObjectKind, id: u32, name: &mut String) {
 /// Takes over what is valid, and tells the rest.
 pub(crate) struct Keeper {
     known: Arc<Known>,
+    own: Application,
     health: Health,
     log: Log,
     clock: Clock,
@@ -131,14 +133,17 @@ impl Keeper {
     /// Keeps `known` what the source says.
     pub(crate) fn watch(
         source: Source,
-        known: Arc<Known>,
+        (known, own): (Arc<Known>, Application),
         health: &Health,
         log: &Log,
         clock: Clock,
     ) -> Result<Watched, StartError> {
-        let keeper = Self { known, health: health.clone(), log: log.clone(), clock };
+        let mut keeper = Self { known, own, health: health.clone(), log: log.clone(), clock };
         match keeper.known.snapshot() {
-            Some(snapshot) => keeper.in_force(snapshot.revision),
+            Some(snapshot) => {
+                keeper.own.take(&snapshot);
+                keeper.in_force(snapshot.revision);
+            }
             None => keeper.check(false, "no snapshot yet"),
         }
         source.start("rs", Box::new(keeper)).map_err(StartError::threads)
@@ -159,6 +164,7 @@ impl Daemon for Keeper {
     fn apply(&mut self, applied: Applied) -> Vec<String> {
         let Applied { snapshot, took, .. } = applied;
         let revision = snapshot.revision;
+        self.own.take(&snapshot);
         *self.known.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         self.known.figures.applied(revision, took);
         self.in_force(revision);

@@ -101,6 +101,10 @@ impl StartError {
         }
     }
 
+    pub(crate) fn broker(address: SocketAddr, source: io::Error) -> Self {
+        Self::Listen { what: "broker", address, source }
+    }
+
     pub(crate) fn database(path: PathBuf, error: StoreError) -> Self {
         match error {
             StoreError::Newer { .. } | StoreError::Changed { .. } => Self::Newer(error.to_string()),

@@ -22,6 +22,7 @@ mod dashboard;
 pub mod entry;
 mod error;
 pub mod ingest;
+mod live;
 mod machine;
 mod monitor;
 mod parts;
@@ -42,6 +43,7 @@ pub use running::{Addresses, Ended, Rs, Stopper};
 use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate, Ingest};
+use live::Application;
 use monitor::Monitor;
 use parts::Base;
 use running::{Running, runtime};
@@ -86,9 +88,7 @@ impl Rs {
                 clock,
             },
         ));
-        let address = settings.rs.broker;
-        let ingest =
-            ingest.map_err(|source| StartError::Listen { what: "broker", address, source })?;
+        let ingest = ingest.map_err(|error| StartError::broker(settings.rs.broker, error))?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
             store: Arc::clone(&base.store),
@@ -101,6 +101,7 @@ impl Rs {
             seed: base.seed[3],
         })
         .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
+        let own = Application::new(&settings, (&spool, &gate), &log);
         let api = api::Parts {
             store: base.store,
             changed,
@@ -115,11 +116,12 @@ impl Rs {
             clock,
             started,
             settings: settings::api(&settings),
+            live: own.live(),
             closed: closed.clone(),
         };
         let addresses = Addresses { broker: ingest.local_addr(), http: base.http_address };
         monitor.listening(addresses);
-        let watched = Keeper::watch(source, known, &monitor.health, &log, clock)?;
+        let watched = Keeper::watch(source, (known, own), &monitor.health, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, base.seed));
         runtime.spawn(Arc::clone(&monitor).run(closed));
         let running = Running { runtime, ingest, applier, http, closing, spool, watched };

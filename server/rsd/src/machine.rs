@@ -30,7 +30,7 @@ impl Clamped {
         let most =
             net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
         let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
-        let spool_bytes = clamp("rs.spool.limit", rs.spool_limit, spool_most(spool), log);
+        let spool_bytes = spool_bytes(rs.spool_limit, spool, log);
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
         Self { connections: count(connections), spool_bytes }
     }
@@ -53,6 +53,11 @@ pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
     let most = spool_most(&settings.rs_spool_dir());
     let spool = Beyond { key: "rs.spool.limit", asked: settings.rs.spool_limit, most };
     [spool].into_iter().filter(|beyond| beyond.asked > beyond.most).collect()
+}
+
+/// `rs.spool.limit` as the volume of the spool allows it.
+pub(crate) fn spool_bytes(asked: u64, spool: &Path, log: &Log) -> u64 {
+    clamp("rs.spool.limit", asked, spool_most(spool), log)
 }
 
 /// Bytes that the spool may take of the volume that it lies on.

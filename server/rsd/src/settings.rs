@@ -81,14 +81,7 @@ pub(crate) fn ingest(
 /// Settings of the HTTP side.
 pub(crate) fn api(settings: &BootSettings) -> api::Settings {
     let rs = &settings.rs;
-    api::Settings {
-        name: rs.name.clone(),
-        reports: rs.reports.enabled,
-        api: rs.api,
-        ui: rs.ui,
-        page_size: rs.reports.page_size,
-        page_size_max: rs.reports.page_size_max,
-    }
+    api::Settings { name: rs.name.clone(), api: rs.api, ui: rs.ui }
 }
 
 pub(crate) fn count(number: u32) -> usize {

@@ -1,6 +1,6 @@
 //! An application: the options of one daemon, section → key → value.
 //!
-//! RM reads the one named by `rm.application`.
+//! RM reads the one named by `rm.application`, RS that of `rs.application`.
 
 use super::Options;
 use crate::id::Dbid;
@@ -16,8 +16,7 @@ pub struct Application {
     pub enabled: bool,
     /// What it is.
     pub kind: ApplicationType,
-    /// Its options, over those of its templates, as a Resource Manager reads them; defaults for any
-    /// other type.
+    /// Its options, over those of its templates; defaults for a type that has none.
     pub options: Options,
 }
 

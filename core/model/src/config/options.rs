@@ -1,4 +1,4 @@
-//! The options of a Resource Manager (rm.md §4.4): typed, with defaults.
+//! The options of a daemon (rm.md §4.4, rs.md §9): typed, with defaults.
 //!
 //! GVP's names are kept in the configuration (`rm/max-tries`, `proxy/sip.mtusize`); here they are
 //! fields. Only options that this version acts on are here.
@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::{CtiAction, StatusSet};
 use crate::did::Pattern;
 
-/// Options of the `Application` object that RM acts on.
+/// Options of an `Application` object: of a Resource Manager, but for `verbose`, which everybody
+/// has, and `reporting`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// `rm/sip-header-for-dnis`: where the called number is read.
@@ -86,6 +87,41 @@ pub struct Options {
     pub trace_sample: u32,
     /// `records/update-interval`: how often the record of a call that is up is renewed; 0 = never.
     pub update_interval: Duration,
+    /// `log/verbose`: what is logged; `None`: what the boot setting `log.level` says.
+    pub verbose: Option<Verbose>,
+    /// What a Reporting Server acts on.
+    pub reporting: Reporting,
+}
+
+/// Options of a Reporting Server; `None`: the boot setting holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reporting {
+    /// `reporting/rs.exposerestapis`, for `rs.reports.enabled`: whether the reports in GVP's form
+    /// are served.
+    pub reports: Option<bool>,
+    /// `cdr/page-size`, for `rs.reports.page_size`.
+    pub page_size: Option<u32>,
+    /// `cdr/page-size-max`, for `rs.reports.page_size_max`.
+    pub page_size_max: Option<u32>,
+    /// `messaging/activemq.diskStoreUsageLimit`, for `rs.spool.limit`: bytes.
+    pub spool_limit: Option<u64>,
+}
+
+/// What is logged, in GVP's words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verbose {
+    /// `all`
+    All,
+    /// `debug`
+    Debug,
+    /// `trace`
+    Trace,
+    /// `interaction`
+    Interaction,
+    /// `standard`
+    Standard,
+    /// `none`
+    None,
 }
 
 /// Timers of RFC 3261 that are not the RFC's.
@@ -174,6 +210,8 @@ impl Default for Options {
             dns_routing: true,
             trace_sample: 100,
             update_interval: Duration::from_secs(15 * 60),
+            verbose: None,
+            reporting: Reporting::default(),
         }
     }
 }

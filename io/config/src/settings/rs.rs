@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::schema::{Field, Object};
-use model::tree::Value;
 
 use super::address::listen;
-use super::{later, name, path};
+use super::{application, later, name, path};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -19,6 +18,8 @@ const GIB: u64 = 1 << 30;
 pub struct Rs {
     /// `rs.name`
     pub name: String,
+    /// `rs.application`: the Application object whose options count.
+    pub application: String,
     /// `rs.broker`: where producers connect.
     pub broker: SocketAddr,
     /// `rs.broker_limits`
@@ -99,6 +100,7 @@ impl Default for Rs {
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
             name: "rs-1".to_owned(),
+            application: "rs-1".to_owned(),
             broker: loopback(61_616),
             broker_limits: BrokerLimits::default(),
             spool_dir: None,
@@ -139,8 +141,8 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     if let Some(name) = rs.get("name").and_then(|field| name(&field)) {
         settings.name = name;
     }
-    // of a part that is not built, like the rows of `later`; but its default is another value
-    rs.unavailable("application", |value| *value == Value::Text(settings.name.clone()));
+    let given = rs.get("application").and_then(|field| application(&field));
+    settings.application = given.unwrap_or_else(|| settings.name.clone());
     put(&mut settings.broker, rs.get("broker").and_then(|field| listen(&field)));
     if let Some(object) = rs.get("broker_limits").and_then(|field| field.object()) {
         broker_limits(&object, &mut settings.broker_limits);

@@ -8,6 +8,7 @@ mod faults;
 mod hints;
 mod options;
 mod relations;
+mod restart;
 mod samples;
 mod snapshot;
 

@@ -111,6 +111,13 @@ fn the_limit_on_disk_and_the_spare() {
     let status = world.shared.intake().status;
     assert!(status.bytes <= status.limit && status.bytes > status.limit * 3 / 4, "{status:?}");
     assert!(taken > 80);
+    world.shared.intake().status.limit *= 2;
+    for _ in 0..taken / 2 {
+        assert!(world.shared.intake().append(vec![data(&[1; 8000])], true).is_ok(), "more room");
+        world.turn();
+    }
+    world.shared.intake().status.limit /= 2;
+    assert!(world.shared.intake().append(vec![data(&[1; 8000])], true).is_err(), "less again");
     world.shared.intake().released = world.durable();
     world.turn();
     assert_eq!(world.shared.intake().status.segments, 1);

@@ -19,6 +19,9 @@ pub(super) async fn report(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    if !shared.parts.live.reports().enabled {
+        return answer::nothing_here(uri).await;
+    }
     let shape = match Shape::of_report(&uri, &headers) {
         Ok(shape) => shape,
         Err(refused) => return answer::refusal(Shape::Xml, &refused),
@@ -51,7 +54,7 @@ async fn details(
     live: bool,
 ) -> Result<String, Refused> {
     let begun = shared.parts.clock.now();
-    let own = &shared.parts.settings;
+    let own = shared.parts.live.reports();
     let settings = Settings { now: begun.wall, page_size_max: own.page_size_max };
     let kind = ComponentType::Rm;
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;

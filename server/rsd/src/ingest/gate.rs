@@ -76,6 +76,11 @@ impl Gate {
         self.note(&self.full, true, "everything");
     }
 
+    /// The spool has another limit: what it takes is to be seen anew.
+    pub fn limit_changed(&self) {
+        self.full_at.store(u64::MAX, Ordering::Relaxed);
+    }
+
     /// `rs_spool_held_back`: as of the last decision.
     #[must_use]
     pub fn held_back(&self, priority: Priority) -> bool {

@@ -4,6 +4,8 @@
 //! option that this version acts on is an error when it is wrong; one whose part is not built, and
 //! an unknown one, is a warning, never an error (ops.md §1.2).
 
+mod reporting;
+
 use std::time::Duration;
 
 use super::group::cti_action;
@@ -11,7 +13,7 @@ use super::policy::scalar;
 use super::values::{LEAST_INTERVAL, code_list};
 use crate::config::ApplicationType;
 use crate::config::limits::{MAX_PRIORITY_NUMBERS, MAX_TEXT};
-use crate::config::options::{DnisHeader, Options};
+use crate::config::options::{DnisHeader, Options, Verbose};
 use crate::did::{Pattern, PatternError, normalise};
 use crate::schema::{Field, Object, Problems, nearest};
 use crate::tree::{Key, Node, Value};
@@ -85,6 +87,16 @@ const BUILT: &[(&str, &str, Set)] = &[
     ("records", "update-interval", |o, f| {
         put(&mut o.update_interval, f.duration(Duration::ZERO, DAY))
     }),
+    ("log", "verbose", |o, f| put_some(&mut o.verbose, f.choice(&VERBOSE))),
+];
+
+const VERBOSE: [(&str, Verbose); 6] = [
+    ("all", Verbose::All),
+    ("debug", Verbose::Debug),
+    ("trace", Verbose::Trace),
+    ("interaction", Verbose::Interaction),
+    ("standard", Verbose::Standard),
+    ("none", Verbose::None),
 ];
 
 /// Options whose values are numbers to dial: text as it was written, for zeros in front count.
@@ -99,11 +111,28 @@ const LATER: &[(&str, &str, &str)] = &[
     ("proxy", "sip.maxmsgsize", "65536"),
     ("cluster", "virtual-ip", ""),
     ("cluster", "join-timeout", "3s"),
-    ("log", "verbose", ""),
 ];
 
-/// Sections whose keys are those of `proxy`.
-const LIKE_PROXY: [&str; 3] = ["monitor", "registrar", "subscription"];
+/// What is a matter of the machine that a daemon runs on: the beginning of an option, and the boot
+/// setting that takes its place.
+const BOOT: &[(&str, &str, &str)] = &[("proxy", "sip.transport.", "rm.sip.listen")];
+
+/// The options that one type of application knows.
+struct Known {
+    built: &'static [(&'static str, &'static str, Set)],
+    /// With their defaults.
+    later: &'static [(&'static str, &'static str, &'static str)],
+    /// Beginnings of others whose part is not built.
+    families: &'static [(&'static str, &'static str)],
+    boot: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const RESOURCE_MANAGER: Known = Known {
+    built: BUILT,
+    later: LATER,
+    families: &[("monitor", "sip."), ("registrar", "sip."), ("subscription", "sip.")],
+    boot: BOOT,
+};
 
 /// One option that this version acts on, to be laid over those of templates.
 #[derive(Clone, Debug)]
@@ -135,10 +164,10 @@ pub(super) fn read(
             }
             match kind {
                 ApplicationType::ResourceManager => {
-                    all.extend(one(section, key, &field, warnings));
+                    all.extend(one(&RESOURCE_MANAGER, (section, key), &field, warnings));
                 }
                 ApplicationType::ReportingServer => {
-                    warn(&field, key, warnings, "W603", no_effect(section, key));
+                    all.extend(one(&reporting::KNOWN, (section, key), &field, warnings));
                 }
                 ApplicationType::MediaServer
                 | ApplicationType::SipServer
@@ -150,9 +179,15 @@ pub(super) fn read(
     all
 }
 
-fn one(section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) -> Option<Written> {
+fn one(
+    known: &Known,
+    (section, key): (&Key, &Key),
+    field: &Field<'_>,
+    warnings: &Problems,
+) -> Option<Written> {
     let is = |(s, k): (&str, &str)| s == section.text && k == key.text;
-    if let Some((.., set)) = BUILT.iter().find(|(s, k, _)| is((s, k))) {
+    let begins = |(s, k): (&str, &str)| s == section.text && key.text.starts_with(k);
+    if let Some((.., set)) = known.built.iter().find(|(s, k, _)| is((s, k))) {
         let node = field.node();
         let dialled = DIALLED.contains(&key.text.as_str());
         let value = if dialled { node.value.clone() } else { typed(&node.value) };
@@ -160,20 +195,24 @@ fn one(section: &Key, key: &Key, field: &Field<'_>, warnings: &Problems) -> Opti
         set(&mut Options::default(), &field.with(&value))?;
         return Some(Written { set: *set, value });
     }
-    let later = LATER.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
-    let like_proxy = LIKE_PROXY.contains(&section.text.as_str()) && key.text.starts_with("sip.");
+    let later = known.later.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
     if later.is_some_and(|default| is_default(field, default)) {
         return None;
     }
-    if later.is_some() || like_proxy {
+    if let Some((.., setting)) = known.boot.iter().find(|(s, k, _)| begins((s, k))) {
+        let text = format!("{}: set {setting} where it runs", no_effect(section, key));
+        warn(field, key, warnings, "W603", text);
+        return None;
+    }
+    if later.is_some() || known.families.iter().any(|family| begins(*family)) {
         warn(field, key, warnings, "W603", no_effect(section, key));
         return None;
     }
-    let built = BUILT.iter().map(|(s, k, _)| (*s, *k));
-    let known = built.chain(LATER.iter().map(|(s, k, _)| (*s, *k)));
-    let known: Vec<String> = known.map(|(s, k)| format!("{s}/{k}")).collect();
+    let built = known.built.iter().map(|(s, k, _)| (*s, *k));
+    let all = built.chain(known.later.iter().map(|(s, k, _)| (*s, *k)));
+    let all: Vec<String> = all.map(|(s, k)| format!("{s}/{k}")).collect();
     let name = format!("{}/{}", section.text, key.text);
-    let text = match nearest(&name, known.iter().map(String::as_str)) {
+    let text = match nearest(&name, all.iter().map(String::as_str)) {
         Some(near) => format!("unknown option \"{name}\"; did you mean \"{near}\"?"),
         None => format!("unknown option \"{name}\""),
     };

@@ -15,9 +15,11 @@ use telemetry::config_client::Source;
 
 /// `GET /v1/config`. `age_s`: since the Config Server's last sign of life; without one, since the
 /// configuration is in force. `server`: the Config Server that is listened to; null: none.
+/// `application`: the object whose options count; null: there is none. `restart_required`: those of
+/// its options that wait for a restart.
 pub(in crate::http) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let (revision, applied) = shared.state.revision();
-    let figures = &shared.config.figures;
+    let (figures, own) = (&shared.config.figures, shared.config.standing.standing());
     let now = shared.clock.now().wall;
     let age = match figures.source() {
         Source::File => now.since(applied),
@@ -30,6 +32,8 @@ pub(in crate::http) async fn show(State(shared): State<Arc<Shared>>) -> Json<Val
         "connected": figures.is_connected(),
         "server": figures.server(),
         "age_s": age.as_secs(),
+        "application": own.application,
+        "restart_required": own.restart_required,
         "rejected": shared.state.rejected(),
     }))
 }

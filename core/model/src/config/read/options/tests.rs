@@ -1,15 +1,16 @@
-//! The table of docs/reference/settings.md says what the reader does.
+//! The tables of docs/reference/settings.md say what the reader does.
 
-use super::{BUILT, Written, one};
+use super::{Known, RESOURCE_MANAGER, Written, one, reporting};
 use crate::config::Options;
 use crate::schema::{Field, Problems};
 use crate::tree::{Key, Node, Position, Value};
 
-/// Option, what it may be, default, and when it counts, as the page has it.
-fn table() -> Vec<[String; 4]> {
+/// Option, what it may be, default, and when it counts, as the page has it for a type.
+fn table(kind: &str) -> Vec<[String; 4]> {
     let page = include_str!("../../../../../../docs/reference/settings.md");
+    let part = page.split("\n## ").find(|part| part.starts_with(kind)).unwrap();
     let rows =
-        page.lines().filter(|line| line.ends_with("| live |") || line.ends_with("| restart |"));
+        part.lines().filter(|line| line.ends_with("| live |") || line.ends_with("| restart |"));
     let row = |line: &str| {
         let cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`'));
         cells.map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
@@ -17,43 +18,82 @@ fn table() -> Vec<[String; 4]> {
     rows.map(row).collect()
 }
 
-fn written(option: &str, value: &str) -> Option<Written> {
+/// All types that have options, with the part of the page about them.
+const ALL: [(&Known, &str); 2] = [
+    (&RESOURCE_MANAGER, "Options of an Application object"),
+    (&reporting::KNOWN, "Options of a Reporting Server"),
+];
+
+fn written(known: &Known, option: &str, value: &str) -> Option<Written> {
     let (section, key) = option.split_once('/')?;
     let key_of = |text: &str| Key { text: text.to_owned(), at: Position::default() };
     let node = Node { value: Value::Text(value.to_owned()), at: Position::default() };
     let (problems, warnings) = (Problems::default(), Problems::default());
-    one(&key_of(section), &key_of(key), &Field::root(&node, None, &problems), &warnings)
+    let field = Field::root(&node, None, &problems);
+    one(known, (&key_of(section), &key_of(key)), &field, &warnings)
 }
 
 #[test]
 fn every_option_that_acts_stands_in_the_table() {
-    let rows: Vec<String> = table().into_iter().map(|[option, ..]| option).collect();
-    let built: Vec<String> = BUILT.iter().map(|(s, k, _)| format!("{s}/{k}")).collect();
-    assert_eq!(rows, built);
+    for (known, kind) in ALL {
+        let rows: Vec<String> = table(kind).into_iter().map(|[option, ..]| option).collect();
+        let built: Vec<String> = known.built.iter().map(|(s, k, _)| format!("{s}/{k}")).collect();
+        assert_eq!(rows, built);
+    }
 }
 
 #[test]
 fn the_defaults_of_the_table_are_those_of_the_program() {
-    for [option, _, default, _] in table().into_iter().filter(|row| row[2] != "none") {
-        let mut options = Options::default();
-        written(&option, &default).unwrap().lay_over(&mut options);
-        assert_eq!(options, Options::default(), "{option}: {default}");
+    for (known, kind) in ALL {
+        for [option, _, default, _] in table(kind) {
+            // where there is none, or it is that of a boot setting
+            if default == "none" || default.starts_with("of ") {
+                continue;
+            }
+            let mut options = Options::default();
+            written(known, &option, &default).unwrap().lay_over(&mut options);
+            assert_eq!(options, Options::default(), "{option}: {default}");
+        }
     }
 }
 
 #[test]
 fn what_counts_after_a_restart_is_told_and_nothing_else() {
-    let others =
-        ["1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200"];
-    for [option, _, _, counts] in table() {
-        let plain = Options::default();
-        let changed = others.iter().find_map(|value| {
-            let mut options = Options::default();
-            written(&option, value)?.lay_over(&mut options);
-            (options != plain).then_some(options)
-        });
-        let waits = plain.restart_required(&changed.unwrap_or_else(|| panic!("{option}")));
-        let expected: &[&str] = if counts == "restart" { &[&option] } else { &[] };
-        assert_eq!(waits, expected, "{option}");
+    let others = [
+        "1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200",
+        "debug", "2 gb",
+    ];
+    for (known, kind) in ALL {
+        for [option, _, _, counts] in table(kind) {
+            let plain = Options::default();
+            let changed = others.iter().find_map(|value| {
+                let mut options = Options::default();
+                written(known, &option, value)?.lay_over(&mut options);
+                (options != plain).then_some(options)
+            });
+            let waits = plain.restart_required(&changed.unwrap_or_else(|| panic!("{option}")));
+            let expected: &[&str] = if counts == "restart" { &[&option] } else { &[] };
+            assert_eq!(waits, expected, "{option}");
+        }
+    }
+}
+
+/// What only the machine's own settings say is told with the setting, and changes nothing.
+#[test]
+fn a_listener_is_no_option_and_its_setting_is_named() {
+    for (known, option, setting) in [
+        (&RESOURCE_MANAGER, "proxy/sip.transport.0", "rm.sip.listen"),
+        (&RESOURCE_MANAGER, "proxy/sip.transport.1.tos", "rm.sip.listen"),
+        (&reporting::KNOWN, "messaging/activemq.port", "rs.broker"),
+        (&reporting::KNOWN, "messaging/activemq.dataDirectory", "rs.spool.dir"),
+    ] {
+        let (section, key) = option.split_once('/').unwrap();
+        let key_of = |text: &str| Key { text: text.to_owned(), at: Position::default() };
+        let node = Node { value: Value::Text("x".to_owned()), at: Position::default() };
+        let (problems, warnings) = (Problems::default(), Problems::default());
+        let field = Field::root(&node, None, &problems);
+        assert!(one(known, (&key_of(section), &key_of(key)), &field, &warnings).is_none());
+        let told = warnings.take()[0].to_string();
+        assert!(told.contains("W603") && told.contains(&format!("set {setting} ")), "{told}");
     }
 }

@@ -1,0 +1,79 @@
+//! The options of a Reporting Server (rs.md §9): those that lie over a boot setting while it runs,
+//! and those that only it could have.
+
+use super::{Known, Set, VERBOSE, put_some};
+use crate::schema::Field;
+use crate::tree::{Node, Value};
+
+const MIB: u64 = 1 << 20;
+
+/// What RS acts on.
+pub(super) const BUILT: &[(&str, &str, Set)] = &[
+    ("reporting", "rs.exposerestapis", |o, f| put_some(&mut o.reporting.reports, f.boolean())),
+    ("cdr", "page-size", |o, f| put_some(&mut o.reporting.page_size, f.whole(1, 100_000))),
+    ("cdr", "page-size-max", |o, f| put_some(&mut o.reporting.page_size_max, f.whole(1, 100_000))),
+    ("messaging", "activemq.diskStoreUsageLimit", |o, f| {
+        put_some(&mut o.reporting.spool_limit, size(f, 64 * MIB, 1 << 50))
+    }),
+    ("log", "verbose", |o, f| put_some(&mut o.verbose, f.choice(&VERBOSE))),
+];
+
+pub(super) const KNOWN: Known = Known {
+    built: BUILT,
+    later: &[],
+    families: &[
+        ("dbmp", ""),
+        ("reporting", "rs.query.limit."),
+        ("persistence", "rs."),
+        ("latency", ""),
+        ("https", ""),
+        ("agentx", ""),
+    ],
+    boot: &[
+        ("messaging", "activemq.port", "rs.broker"),
+        ("messaging", "activemq.dataDirectory", "rs.spool.dir"),
+        ("messaging", "activemq.memoryUsageLimit", "rs.broker_memory"),
+        ("log", "trace", "log.file"),
+    ],
+};
+
+/// A size, also as GVP writes it: `18 gb`, in steps of 1024.
+fn size(field: &Field<'_>, least: u64, most: u64) -> Option<u64> {
+    let Value::Text(text) = &field.node().value else { return field.size(least, most) };
+    let lower = text.to_ascii_lowercase();
+    let units = [("kb", "KiB"), ("mb", "MiB"), ("gb", "GiB")];
+    let ours = units.iter().find_map(|(gvp, ours)| {
+        lower.strip_suffix(gvp).map(|number| format!("{}{ours}", number.trim()))
+    });
+    let Some(ours) = ours else { return field.size(least, most) };
+    let node = Node { value: Value::Text(ours), at: field.node().at };
+    field.with(&node).size(least, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+    use crate::schema::{Field, Problems};
+    use crate::tree::{Node, Value};
+
+    #[test]
+    fn sizes_are_read_in_both_ways_of_writing() {
+        let read = |value: Value| {
+            let problems = Problems::default();
+            let node = Node { value, ..Node::default() };
+            size(&Field::root(&node, None, &problems), 1, 1 << 40)
+        };
+        for (text, bytes) in [
+            ("18 gb", Some(18 << 30)),
+            ("7680mb", Some(7680 << 20)),
+            ("64 KB", Some(64 << 10)),
+            ("2GiB", Some(2 << 30)),
+            ("gb", None),
+            ("1.5 gb", None),
+            ("18 gb ", None),
+        ] {
+            assert_eq!(read(Value::Text(text.to_owned())), bytes, "{text:?}");
+        }
+        assert_eq!(read(Value::Int(4096)), Some(4096));
+    }
+}
