@@ -254,23 +254,13 @@ impl Default for Question<'_> {
     }
 }
 
-/// The status of a probe at `http://…` or `https://…`; `None` when nobody answers. Nothing is told
-/// to whoever answers but a certificate, where it asks for one, and nothing but a number is taken:
-/// its own certificate is not looked at.
-pub(crate) fn probe(url: &str, shown: Option<&Certificate>) -> Option<u16> {
-    let identity = |shown: &Certificate| {
-        let pem = [&shown.cert_file, &shown.key_file].map(std::fs::read);
-        let [cert, key] = pem.map(Result::unwrap_or_default);
-        reqwest::Identity::from_pem(&[cert, key].join(&b'\n')).ok()
-    };
+/// The status of a probe; `None` when nobody answers. Nothing is told to whoever answers, and
+/// nothing but a number is taken: its certificate is not looked at.
+pub(crate) fn probe(url: &str) -> Option<u16> {
     let asked = run(async {
         let client = Client::builder().timeout(Duration::from_secs(3)).no_proxy();
-        let client = client.tls_danger_accept_invalid_certs(true);
-        let client = match shown.and_then(identity) {
-            Some(identity) => client.identity(identity),
-            None => client,
-        };
-        let response = client.build().map_err(away)?.get(url).send().await.map_err(away)?;
+        let client = client.tls_danger_accept_invalid_certs(true).build();
+        let response = client.map_err(away)?.get(url).send().await.map_err(away)?;
         Ok(response.status().as_u16())
     });
     asked.ok()

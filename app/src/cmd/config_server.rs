@@ -12,12 +12,9 @@ use crate::{settings, signals};
 pub(crate) fn run(args: &cli::ConfigServer) -> Result<(), Failure> {
     let settings = settings::load(args.daemon.config.as_deref(), &[])?;
     if let Some(probe) = args.daemon.probe {
-        let (server, client) = (&settings.config_server, &settings.config);
+        let server = &settings.config_server;
         let scheme = if server.tls.is_some() { "https" } else { "http" };
-        // where a certificate is asked for: that of a client, or the server's own
-        let own = server.tls.as_ref().and_then(|tls| tls.certificates.first());
-        let shown = client.certificate.as_ref().or(own);
-        return super::rm::asked_at(&format!("{scheme}://{}", server.listen), probe, shown);
+        return super::rm::asked_at(&format!("{scheme}://{}", server.listen), probe);
     }
     let log = settings::log(&settings.log)?;
     if args.new_admin_token {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use config::Settings;
-use config::settings::Certificate;
 use net::Clock;
 use rmd::{Rm, RmParts, StartError, Stop, Stopper};
 use telemetry::Log;
@@ -94,21 +93,17 @@ pub(crate) fn failure(error: StartError) -> Failure {
 
 /// Asks the running daemon.
 pub(crate) fn asked(http: std::net::SocketAddr, probe: Probe) -> Result<(), Failure> {
-    asked_at(&format!("http://{http}"), probe, None)
+    asked_at(&format!("http://{http}"), probe)
 }
 
-/// The same at any address, where a certificate may be asked for.
-pub(crate) fn asked_at(
-    daemon: &str,
-    probe: Probe,
-    shown: Option<&Certificate>,
-) -> Result<(), Failure> {
+/// The same at any address.
+pub(crate) fn asked_at(daemon: &str, probe: Probe) -> Result<(), Failure> {
     let path = match probe {
         Probe::Live => "/live",
         Probe::Ready => "/ready",
     };
     let url = format!("{daemon}{path}");
-    match ask::probe(&url, shown) {
+    match ask::probe(&url) {
         Some(200) => Ok(()),
         Some(status) => Err(Failure::new(Exit::No, format!("{url}: {status}"))),
         None => Err(Failure::new(Exit::No, format!("{url}: no answer"))),
