@@ -121,7 +121,8 @@ impl Checks {
         let said = output.messages.iter().map(|(.., bytes)| bytes.as_slice());
         self.load.said(node.name, now, said, &chosen);
         if asked {
-            self.load.judge(node.name, now, || proxy.resources()).map_err(named)?;
+            let times = (now, node.silence());
+            self.load.judge(node.name, times, || proxy.resources()).map_err(named)?;
         }
         let refused = records.iter().any(|record| record["policy"].is_object());
         let moves = counters.ledger_in > before.begun || !chosen.is_empty() || refused;

@@ -96,6 +96,12 @@ impl Node {
         }
     }
 
+    /// So long a call without a session timer may be silent here (rm.md §2.7).
+    #[must_use]
+    pub const fn silence(&self) -> Duration {
+        self.settings.options.no_timer_lifetime
+    }
+
     /// Whether it runs.
     #[must_use]
     pub const fn is_up(&self) -> bool {

@@ -22,8 +22,9 @@ const WATCHED: Duration = Duration::from_secs(32);
 const SILENT: Duration = Duration::from_secs(55);
 /// Nobody waits longer for the end of a try: Timer C, the end of its CANCEL, and a watch.
 const TRIED: Duration = Duration::from_secs(150);
-/// Nor for that of a call of which nothing is heard: its session timer, and the end of its BYE.
-const CUT: Duration = Duration::from_secs(170);
+/// Nor, when a call has been silent for as long as it may be, for its end: what its session timer
+/// has more than that, and the end of its BYE.
+const CUT: Duration = Duration::from_secs(110);
 /// What was heard of a call so long ago is on disk.
 const WRITTEN: Duration = Duration::from_secs(2);
 
@@ -156,14 +157,15 @@ impl Load {
         self.0.values_mut().for_each(|seen| seen.stirred = true);
     }
 
-    /// Holds what a node says of its resources against what has passed.
+    /// Holds what a node says of its resources against what has passed. `silence`: so long a call
+    /// without a session timer may be silent there.
     ///
     /// # Errors
     /// A resource with more or fewer places taken than legs can be on it.
     pub(super) fn judge(
         &mut self,
         node: &'static str,
-        now: Duration,
+        (now, silence): (Duration, Duration),
         resources: impl FnOnce() -> Vec<ResourceView>,
     ) -> Result<(), String> {
         let seen = self.0.entry(node).or_default();
@@ -180,7 +182,7 @@ impl Load {
                 continue;
             };
             *least += usize::from(own.is_sure(now, seen.run));
-            *most += usize::from(own.may_be(now));
+            *most += usize::from(own.may_be(now, silence));
         }
         let outside = |one: &&ResourceView| {
             bounds
@@ -293,8 +295,8 @@ impl Try {
     }
 
     /// It may take one.
-    fn may_be(&self, now: Duration) -> bool {
-        let most = if self.up.is_some() { CUT } else { TRIED };
+    fn may_be(&self, now: Duration, silence: Duration) -> bool {
+        let most = if self.up.is_some() { silence + CUT } else { TRIED };
         self.over.is_none() && now < self.heard + most
     }
 }
