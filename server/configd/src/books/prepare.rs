@@ -78,10 +78,11 @@ pub(super) fn differences(items: &[Item]) -> Vec<ObjectDiff> {
 fn impact_of(items: &[Item]) -> Impact {
     let before = |item: &Item| {
         let (old, new) = (json(&item.before)?, json(&item.after)?);
-        let stays = item.was.first() == item.is.first() && old.get("tenant") != new.get("tenant");
-        let mut old = old.clone();
-        *old.get_mut("tenant").filter(|_| stays)? = new.get("tenant")?.clone();
-        Some(old)
+        let stays = item.was.first() == item.is.first();
+        let named = new.get("tenant").filter(|name| stays && old.get("tenant") != Some(name))?;
+        let mut same = old.clone();
+        *same.get_mut("tenant")? = named.clone();
+        Some(same)
     };
     let same: Vec<Option<Json>> = items.iter().map(before).collect();
     let pairs = items.iter().zip(&same);
