@@ -10,6 +10,7 @@ mod daemon;
 mod exit;
 mod handler;
 mod kind;
+mod memory;
 mod settings;
 mod signals;
 mod simulate;

@@ -10,13 +10,14 @@ use telemetry::Log;
 use crate::cli::{Daemon, Probe};
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
-use crate::{ask, settings, signals};
+use crate::{ask, memory, settings, signals};
 
 pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
     let settings = settings::load(args.config.as_deref(), &[])?;
     if let Some(probe) = args.probe {
         return asked(settings.rm.http, probe);
     }
+    memory::keep();
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
     let clock = Clock::start();

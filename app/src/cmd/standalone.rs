@@ -19,6 +19,7 @@ use super::{config_server, rm, rs};
 use crate::cli::Standalone;
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
+use crate::memory;
 use crate::settings;
 use crate::signals;
 use crate::simulate::{Dialling, Simulation};
@@ -59,6 +60,7 @@ pub(crate) fn run(args: &Standalone) -> Result<(), Failure> {
     let mut simulation = Simulation::new(CALLERS);
     let elsewhere = is_elsewhere(&settings, args.demo)?;
     let documents = documents(args, &settings, &mut simulation)?;
+    memory::keep();
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
     let clock = Clock::start();

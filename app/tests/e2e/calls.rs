@@ -48,8 +48,10 @@ fn a_thousand_calls_over_udp_and_tcp_are_all_on_the_report() {
     let media = [Media::start(), Media::start()];
     let site = Site::new(&objects(&[&media[0], &media[1]], "{}"));
     let _rs = site.start_rs();
-    let _rm = site.start_rm();
+    let rm = site.start_rm();
     healthy(&site, 2);
+    let memory = std::fs::read_to_string(format!("/proc/{}/status", rm.id())).unwrap();
+    assert!(memory.contains("THP_enabled:\t0"), "{memory}");
 
     let numbers = ["18005550100", "18005550234", "19001234567"];
     let udp = Plan::new(site.sip(), &numbers, 500);

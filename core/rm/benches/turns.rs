@@ -41,7 +41,8 @@ const STEP: Duration = Duration::from_millis(1);
 const QUIET: Duration = Duration::from_secs(100);
 
 fn main() {
-    drop(full(&mut Vec::new()));
+    // more than any of the figures will need
+    drop([(); 2].map(|()| full(&mut Vec::new())));
     let mut told = Vec::new();
     let mut line = full(&mut told);
     configured(&mut line, &mut told);

@@ -12,10 +12,10 @@ const RUNS: usize = 5;
 /// What one run of a bench of a crate prints.
 pub(super) fn output(root: &Path, package: &str, bench: &str) -> Result<String> {
     let args = ["bench", "--locked", "--quiet", "--package", package, "--bench", bench];
-    // what a bench has given back once it gets again, and does not measure how long the machine
-    // takes to find memory
     let mut cargo = cargo(root, &args);
-    let output = cargo.env("MIMALLOC_PURGE_DELAY", "-1").output().context("cannot run a bench")?;
+    // as a Resource Manager has it (app/src/memory.rs)
+    cargo.env("MIMALLOC_PURGE_DELAY", "-1").env("MIMALLOC_ALLOW_THP", "0");
+    let output = cargo.output().context("cannot run a bench")?;
     if !output.status.success() {
         bail!("the bench {bench} failed: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -4,7 +4,7 @@
 //! same machine, so that what disturbs it disturbs all of them. Compared are only equal rates: the
 //! cost of a call falls for everyone as calls come closer together.
 
-mod call;
+pub(super) mod call;
 mod held;
 mod kamailio;
 mod knee;
@@ -12,10 +12,10 @@ mod load;
 mod plan;
 mod process;
 mod quota;
-mod ringmaster;
-mod site;
-mod sipp;
-mod system;
+pub(super) mod ringmaster;
+pub(super) mod site;
+pub(super) mod sipp;
+pub(super) mod system;
 mod tables;
 
 use std::path::Path;

@@ -1,13 +1,15 @@
-//! The system's allocator, counting what this thread asks of it: the one home of it, for the tests
-//! and benches of every crate, which take this file in by its path.
+//! The allocator of the executable, counting what this thread asks of it: the one home of it, for
+//! the tests and benches of every crate, which take this file in by its path.
 
 #![expect(
     unsafe_code,
     reason = "a global allocator is an unsafe trait; it only counts and passes on"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+
+use mimalloc::MiMalloc;
 
 struct Counting;
 
@@ -36,12 +38,12 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(1, layout.size().cast_signed());
         // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         note(0, -layout.size().cast_signed());
         // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 }

@@ -1,5 +1,6 @@
 //! The same from the outside: the executable, its commands, and requests over sockets.
 
+mod beside;
 mod platform;
 mod server;
 
@@ -25,7 +26,7 @@ type Heard = (u64, Instant);
 
 pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     let program = built(root)?;
-    let text = platform::all();
+    let text = platform::all(0);
     let mut applied = Vec::with_capacity(RUNS);
     let mut last = None;
     for _ in 0..RUNS {
@@ -45,7 +46,8 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
     }
     let memory = server.resident_mib()?;
     let (changes, delivered) = changes(&server)?;
-    Ok(vec![
+    let beside = beside::run(root, &program)?;
+    let mut figures = vec![
         Figure {
             what: "`ringmaster apply` of a large platform into an empty server",
             goal: "< 2 s",
@@ -64,7 +66,9 @@ pub(super) fn run(root: &Path) -> Result<Vec<Figure>> {
             measured: format!("{} ms; {memory} MiB", middle(&mut snapshots).as_millis()),
             how: "median of 5 answers of `/v1/snapshot`; VmRSS after them",
         },
-    ])
+    ];
+    figures.extend(beside);
+    Ok(figures)
 }
 
 fn apply(program: &Path, server: &Server, text: &str) -> Result<Duration> {

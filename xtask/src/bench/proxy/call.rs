@@ -10,7 +10,7 @@ pub(super) const MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// The transport on both sides of the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Via {
+pub(in crate::bench) enum Via {
     Udp,
     Tcp,
 }
@@ -51,17 +51,17 @@ impl Via {
 
 /// Calls that one SIPp places.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Calls {
+pub(in crate::bench) struct Calls {
     pub(super) via: Via,
     pub(super) per_second: u32,
-    pub(super) count: u32,
+    pub(in crate::bench) count: u32,
     /// From answer to BYE.
     pub(super) hold_ms: u32,
 }
 
 impl Calls {
     /// Short calls for some seconds.
-    pub(super) fn short(via: Via, per_second: u32, seconds: u32) -> Self {
+    pub(in crate::bench) fn short(via: Via, per_second: u32, seconds: u32) -> Self {
         Self { via, per_second, count: per_second * seconds, hold_ms: 200 }
     }
 }

@@ -18,14 +18,14 @@ use super::site::{Folder, free};
 const COUNT: usize = 4;
 
 /// Media servers, answering at once.
-pub(super) struct Media {
+pub(in crate::bench) struct Media {
     pub(super) addresses: Vec<SocketAddr>,
     _servers: Vec<Process>,
     _folder: Folder,
 }
 
 impl Media {
-    pub(super) fn start(files: &Path, via: Via) -> Result<Self> {
+    pub(in crate::bench) fn start(files: &Path, via: Via) -> Result<Self> {
         let folder = Folder::new()?;
         let (mut addresses, mut servers) = (Vec::new(), Vec::new());
         for _ in 0..COUNT {
@@ -40,24 +40,24 @@ impl Media {
 }
 
 /// Callers in the background.
-pub(super) struct Callers {
+pub(in crate::bench) struct Callers {
     process: Process,
     folder: Folder,
 }
 
 /// A line of SIPp's statistics, written each second.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Progress {
+pub(in crate::bench) struct Progress {
     /// Since the start.
-    pub(super) seconds: f64,
-    pub(super) placed: f64,
-    pub(super) succeeded: f64,
-    pub(super) failed: f64,
-    pub(super) retransmissions: f64,
+    pub(in crate::bench) seconds: f64,
+    pub(in crate::bench) placed: f64,
+    pub(in crate::bench) succeeded: f64,
+    pub(in crate::bench) failed: f64,
+    pub(in crate::bench) retransmissions: f64,
 }
 
 impl Callers {
-    pub(super) fn start(files: &Path, to: SocketAddr, calls: Calls) -> Result<Self> {
+    pub(in crate::bench) fn start(files: &Path, to: SocketAddr, calls: Calls) -> Result<Self> {
         let folder = Folder::new()?;
         let mut command = sipp(&folder, free(CALLER)?, calls.via);
         command
@@ -74,7 +74,7 @@ impl Callers {
     }
 
     /// What has happened so far.
-    pub(super) fn progress(&self) -> Progress {
+    pub(in crate::bench) fn progress(&self) -> Progress {
         let text = fs::read_to_string(self.folder.path().join("calls.csv")).unwrap_or_default();
         // The last line may be half written.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -97,7 +97,7 @@ impl Callers {
     }
 
     /// Waits for the first line that is so many seconds old.
-    pub(super) fn wait_for(&mut self, seconds: f64) -> Result<Progress> {
+    pub(in crate::bench) fn wait_for(&mut self, seconds: f64) -> Result<Progress> {
         let limit = now() + Duration::from_secs_f64(seconds + 60.0);
         loop {
             let progress = self.progress();
@@ -113,7 +113,7 @@ impl Callers {
     }
 
     /// Waits until all calls have ended, or until they should have long ago.
-    pub(super) fn finish(&mut self, patience: Duration) -> Result<Progress> {
+    pub(in crate::bench) fn finish(&mut self, patience: Duration) -> Result<Progress> {
         let limit = now() + patience;
         while self.process.ended()?.is_none() && now() < limit {
             std::thread::sleep(Duration::from_millis(20));
@@ -123,6 +123,16 @@ impl Callers {
 
     /// Answer times in milliseconds from a moment on: the median and the 99th in a hundred.
     pub(super) fn answers(&self, from_seconds: f64) -> Result<(f64, f64)> {
+        let mut times = self.times()?;
+        times.retain(|(at, _)| *at >= from_seconds);
+        let mut times: Vec<f64> = times.into_iter().map(|(_, took)| took).collect();
+        times.sort_by(f64::total_cmp);
+        let at = |share: usize| times.get(times.len() * share / 100).copied();
+        at(50).zip(at(99)).context("SIPp wrote no answer times")
+    }
+
+    /// Each answer: when it came, in seconds since the start, and the milliseconds that it took.
+    pub(in crate::bench) fn times(&self) -> Result<Vec<(f64, f64)>> {
         let mut times = Vec::new();
         for entry in fs::read_dir(self.folder.path())? {
             let path = entry?.path();
@@ -132,13 +142,11 @@ impl Callers {
                     let mut fields = line.split(';');
                     let at: f64 = fields.next()?.parse().ok()?;
                     let took: f64 = fields.next()?.parse().ok()?;
-                    (at >= from_seconds * 1000.0).then_some(took)
+                    Some((at / 1000.0, took))
                 }));
             }
         }
-        times.sort_by(f64::total_cmp);
-        let at = |share: usize| times.get(times.len() * share / 100).copied();
-        at(50).zip(at(99)).context("SIPp wrote no answer times")
+        Ok(times)
     }
 }
 

@@ -24,17 +24,17 @@ pub(super) enum System {
 }
 
 /// What systems and load are made from.
-pub(super) struct Tools {
+pub(in crate::bench) struct Tools {
     /// The executable `ringmaster`.
-    pub(super) program: PathBuf,
+    pub(in crate::bench) program: PathBuf,
     /// `deploy/bench`.
-    pub(super) files: PathBuf,
+    pub(in crate::bench) files: PathBuf,
 }
 
 /// A system with its media servers.
-pub(super) struct Running {
+pub(in crate::bench) struct Running {
     pub(super) server: Process,
-    pub(super) sip: SocketAddr,
+    pub(in crate::bench) sip: SocketAddr,
     /// Where Kamailio is asked for its shared memory.
     pub(super) control: Option<PathBuf>,
     pub(super) _others: Vec<Process>,
@@ -67,7 +67,7 @@ impl System {
     pub(super) fn start(self, tools: &Tools, via: Via) -> Result<Running> {
         let (folder, media) = (Folder::new()?, Media::start(&tools.files, via)?);
         let running = match self {
-            Self::Ringmaster => ringmaster::start(tools, folder, media, via)?,
+            Self::Ringmaster => ringmaster::start(tools, folder, media, via)?.0,
             Self::Tlsf => kamailio::start(tools, folder, media, via, "tlsf")?,
             Self::Fm => kamailio::start(tools, folder, media, via, "fm")?,
         };
@@ -84,7 +84,7 @@ impl System {
 }
 
 /// SIPp and Kamailio, installed by the helpers of `deploy/tools.sh` where they are missing.
-pub(super) fn need_packages(root: &Path) -> Result<()> {
+pub(in crate::bench) fn need_packages(root: &Path) -> Result<()> {
     let wanted = "sipp:sip-tester kamailio:kamailio kamcmd:kamailio";
     let mut command = Command::new("bash");
     command.current_dir(root).arg("-c").arg(format!(". deploy/tools.sh; need_packages {wanted}"));

@@ -9,8 +9,8 @@ const NUMBERS: usize = 100;
 pub(super) const GROUP: &str = "n7";
 pub(super) const TENANT: &str = "t7";
 
-/// All of it as one file.
-pub(super) fn all() -> String {
+/// All of it as one file. Each generation has other numbers and limits for all.
+pub(super) fn all(generation: u32) -> String {
     let mut text = String::new();
     for group in 0..10 {
         let first = group * 50;
@@ -33,7 +33,10 @@ pub(super) fn all() -> String {
     for tenant in 0..TENANTS {
         add(
             &mut text,
-            &format!("kind: Tenant\nname: t{tenant}\nspec: {{policy: {{usage_limit: 100}}}}"),
+            &format!(
+                "kind: Tenant\nname: t{tenant}\nspec: {{policy: {{usage_limit: {}}}}}",
+                100 + generation
+            ),
         );
         for profile in 0..3 {
             add(
@@ -44,7 +47,7 @@ pub(super) fn all() -> String {
                 ),
             );
         }
-        let numbers = numbers(tenant).map(|number| format!("\"{number}\""));
+        let numbers = numbers(generation, tenant).map(|number| format!("\"{number}\""));
         let numbers = numbers.collect::<Vec<_>>().join(", ");
         add(
             &mut text,
@@ -59,7 +62,7 @@ pub(super) fn all() -> String {
 
 /// The group that changes, with another number each time.
 pub(super) fn one_group(change: usize) -> String {
-    let numbers = numbers(7).chain([format!("49{change:09}")]);
+    let numbers = numbers(0, 7).chain([format!("49{change:09}")]);
     let numbers = numbers.map(|number| format!("\"{number}\"")).collect::<Vec<_>>().join(",");
     format!(
         "{{\"kind\":\"DidGroup\",\"name\":\"{GROUP}\",\"tenant\":\"{TENANT}\",\
@@ -67,8 +70,8 @@ pub(super) fn one_group(change: usize) -> String {
     )
 }
 
-fn numbers(tenant: usize) -> impl Iterator<Item = String> {
-    (0..NUMBERS).map(move |number| format!("1{:010}", tenant * NUMBERS + number))
+fn numbers(generation: u32, tenant: usize) -> impl Iterator<Item = String> {
+    (0..NUMBERS).map(move |number| format!("3{generation}{:010}", tenant * NUMBERS + number))
 }
 
 fn add(text: &mut String, document: &str) {
