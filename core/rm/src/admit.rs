@@ -69,6 +69,7 @@ impl Proxy {
     pub(crate) fn gate(&self, request: &Request<'_, '_>) -> Result<Way, No> {
         let message = request.message;
         let options = request.method() == Method::Options;
+        self.is_text(message)?;
         if message.max_forwards() == Some(0) {
             return if options { Ok(Way::Answer) } else { Err(Reason::Hops.into()) };
         }
@@ -146,10 +147,19 @@ impl Proxy {
     /// # Errors
     /// `hops`, `loop`.
     pub(crate) fn gate_of_ack(&self, message: &Message<'_>, hash: u32) -> Result<(), No> {
+        self.is_text(message)?;
         if message.max_forwards() == Some(0) {
             return Err(Reason::Hops.into());
         }
         self.no_loop(message, hash).map(|_| ())
+    }
+
+    /// Where that is asked for, its head is UTF-8 (RFC 3261 §7.3.1).
+    fn is_text(&self, message: &Message<'_>) -> Result<(), No> {
+        let raw = message.raw();
+        let head = raw.get(..raw.len().saturating_sub(message.body().len())).unwrap_or(raw);
+        let fits = !self.options.header_utf8 || std::str::from_utf8(head).is_ok();
+        if fits { Ok(()) } else { Err(Reason::Malformed.into()) }
     }
 
     /// The Request-URI, and Route entries beyond our own, of a request outside dialogs.

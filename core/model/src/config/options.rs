@@ -82,6 +82,8 @@ pub struct Options {
     /// `proxy/sip.transport.dnsharouting`: all addresses of a host name are tried before the
     /// resource counts as failed; else only the first.
     pub dns_routing: bool,
+    /// `proxy/sip.headerutf8verification`: a request whose head is not UTF-8 is malformed.
+    pub header_utf8: bool,
     /// `records/trace-sample`: one in so many calls placed at the first try has its trace in the
     /// record; 0 = none.
     pub trace_sample: u32,
@@ -208,6 +210,7 @@ impl Default for Options {
             connect_time: Duration::from_secs(5),
             max_connections: 10_000,
             dns_routing: true,
+            header_utf8: false,
             trace_sample: 100,
             update_interval: Duration::from_secs(15 * 60),
             verbose: None,

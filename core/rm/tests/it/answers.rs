@@ -522,3 +522,38 @@ fn a_broken_stream_and_a_stray_cancel_are_answered_by_name_and_counted() {
     assert_eq!(header(&answer, "Warning"), "399 rm-1 \"no-dialog\"");
     assert_eq!(world.proxy.counters().answers[&(481, "no-dialog")], 1);
 }
+
+/// `proxy/sip.headerutf8verification`: of the head, not of the body.
+#[test]
+fn a_head_that_is_no_text() {
+    let cases = [
+        (false, "Subject: ", true),
+        (true, "Subject: ", false),
+        (true, "v=0", true),
+        (true, "nowhere", true),
+    ];
+    for (wanted, place, passes) in cases {
+        let mut documents = objects();
+        documents.as_array_mut().unwrap().push(serde_json::json!(
+            {"kind": "Application", "name": "rm-1", "spec": {"type": "resource-manager",
+                "options": {"proxy": {"sip.headerutf8verification": wanted}}}}));
+        let mut world = World::with(&documents, settings());
+        let text = invite("18005550100", "u").replacen("Content-T", "Subject: x\r\nContent-T", 1);
+        let mut bytes = text.clone().into_bytes();
+        if let Some(at) = text.find(place) {
+            bytes[at + place.len()] = 0xE9;
+        }
+        let remote = crate::world::address(CALLER);
+        let transport = sip::transport::Transport::Udp;
+        let flow = sip::transport::Flow { transport, listener: 0, remote, conn: None };
+        let packet = Input::Packet { flow, bytes: &bytes, age: std::time::Duration::ZERO };
+        world.proxy.handle_input(world.now, packet);
+        assert_eq!(world.proxy.status().legs, usize::from(passes), "{wanted} {place}");
+        if !passes {
+            world.fire();
+            let answer = world.take(CALLER);
+            assert!(answer.starts_with("SIP/2.0 400 "), "{answer}");
+            assert_eq!(header(&answer, "Warning"), "399 rm-1 \"malformed\"");
+        }
+    }
+}

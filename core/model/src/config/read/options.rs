@@ -83,6 +83,7 @@ const BUILT: &[(&str, &str, Set)] = &[
     }),
     ("proxy", "sip.maxtcpconnections", |o, f| put(&mut o.max_connections, f.whole(1, 65_535))),
     ("proxy", "sip.transport.dnsharouting", |o, f| put(&mut o.dns_routing, f.boolean())),
+    ("proxy", "sip.headerutf8verification", |o, f| put(&mut o.header_utf8, f.boolean())),
     ("records", "trace-sample", |o, f| put(&mut o.trace_sample, f.whole(0, u32::MAX))),
     ("records", "update-interval", |o, f| {
         put(&mut o.update_interval, f.duration(Duration::ZERO, DAY))
@@ -104,7 +105,6 @@ const DIALLED: [&str; 2] = ["priority-numbers", "sos-number"];
 
 /// Known options of parts that are not built, with their defaults; an empty one has none.
 const LATER: &[(&str, &str, &str)] = &[
-    ("proxy", "sip.headerutf8verification", "false"),
     ("records", "fsync-interval", "10ms"),
     ("records", "spool-max", "1GiB"),
     ("rm", "topology-hiding", "none"),
