@@ -91,8 +91,7 @@ impl Feed {
     }
 
     fn take_in(&mut self, now: Duration, found: &[Member]) {
-        let named: BTreeMap<String, &Member> =
-            found.iter().filter_map(|member| Some((name_of(member)?, member))).collect();
+        let named = self.named(found);
         for (name, seen) in &mut self.members {
             match named.get(name) {
                 Some(member) => {
@@ -115,6 +114,20 @@ impl Feed {
             let at = SocketAddr::new(ip, member.port);
             self.members.insert(name, Seen { at, missed: 0, gone: None });
         }
+    }
+
+    /// The members of an answer by their names. Of two hosts that begin with the same label the one
+    /// that is known stays: answers come in any order.
+    fn named<'m>(&self, found: &'m [Member]) -> BTreeMap<String, &'m Member> {
+        let mut named: BTreeMap<String, &Member> = BTreeMap::new();
+        for member in found {
+            let Some(name) = name_of(member) else { continue };
+            let stays = self.members.get(&name).zip(named.get(&name));
+            if !stays.is_some_and(|(seen, other)| seen.is_at(other)) {
+                named.insert(name, member);
+            }
+        }
+        named
     }
 
     /// Forgets those that have gone: without calls at once, with calls when their time is over.
@@ -141,6 +154,10 @@ impl Feed {
 }
 
 impl Seen {
+    fn is_at(&self, member: &Member) -> bool {
+        self.at.port() == member.port && member.addresses.contains(&self.at.ip())
+    }
+
     /// It stays at its address as long as the name has that: answers come in any order.
     fn move_to(&mut self, member: &Member) {
         let same = Some(self.at.ip()).filter(|ip| member.addresses.contains(ip));

@@ -85,7 +85,7 @@ impl Proxy {
         let (own, found): (Vec<&Found>, Vec<&Found>) =
             self.discovery.found.iter().partition(|one| self.is_here(one));
         let found: Vec<Found> = found.into_iter().cloned().collect();
-        let (joined, mut left) = base.joined(&found);
+        let (joined, mut left) = self.agreed(found);
         left.extend(own.into_iter().map(|one| LeftOut {
             name: one.name.clone(),
             group: base.group(one.group).name.clone(),
@@ -106,6 +106,32 @@ impl Proxy {
             ];
             self.log(log::DISCOVERY_LEFT_OUT, None, fields);
         }
+    }
+
+    /// What was found, in the order in which it stands. Of two that want the same name or address
+    /// the one that is there has it, then the one that has come, last the one that has gone: nobody
+    /// takes the place of a media server that answers.
+    fn agreed(&self, mut found: Vec<Found>) -> (Snapshot, Vec<LeftOut>) {
+        let (base, now) = (&self.discovery.base, &self.snapshot);
+        let (joined, left) = base.joined(&found);
+        if left.is_empty() {
+            return (joined, left);
+        }
+        let rank = |one: &Found| {
+            let known = now.resource_by_name(&one.name).map(|ix| now.resource(ix));
+            let stands = known.is_some_and(|own| own.address.addr() == one.address.addr());
+            (one.gone, !stands)
+        };
+        let mut ranked = found.clone();
+        ranked.sort_by_key(rank);
+        let (_, mut left) = base.joined(&ranked);
+        found.retain(|one| {
+            let group = &base.group(one.group).name;
+            !left.iter().any(|out| out.name == one.name && out.group == *group)
+        });
+        let (joined, more) = base.joined(&found);
+        left.extend(more);
+        (joined, left)
     }
 
     /// It would be this node itself.

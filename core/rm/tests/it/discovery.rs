@@ -219,6 +219,51 @@ fn a_new_address_is_the_same_resource_and_probed_anew() {
 }
 
 #[test]
+fn nobody_takes_the_address_of_one_that_answers() {
+    let mut world = world();
+    tell(&mut world, &[("mcp-1", MCP1)]);
+    world.run(MOMENT);
+    // its name stands before the other's
+    for _ in 0..2 {
+        next(&mut world, &[("mcp-0", MCP1), ("mcp-1", MCP1)]);
+        assert_eq!(shown(&world), ["mcp-1 sip:10.0.0.11:5070;transport=tcp healthy dns"]);
+    }
+    assert_eq!(logged(&world, 50022), 1, "told when it begins");
+    call(&mut world, "still", MCP1);
+    // missing is not yet gone
+    for _ in 0..2 {
+        next(&mut world, &[("mcp-0", MCP1)]);
+        assert_eq!(shown(&world), ["mcp-1 sip:10.0.0.11:5070;transport=tcp healthy dns"]);
+    }
+    next(&mut world, &[("mcp-0", MCP1)]);
+    assert_eq!(shown(&world), ["mcp-0 sip:10.0.0.11:5070;transport=tcp healthy dns"]);
+    call(&mut world, "other", MCP1);
+}
+
+#[test]
+fn of_two_hosts_with_one_label_the_known_one_stays() {
+    let mut world = world();
+    let host = |zone: &str, at: &str| Member {
+        host: HostName::parse(&format!("mcp-1.{zone}.voice.test")),
+        port: address(at).port(),
+        addresses: vec![address(at).ip()],
+    };
+    let both = || vec![host("a", MCP1), host("b", MCP2)];
+    answer(&mut world, NAME, Ok(vec![host("a", MCP1)]));
+    world.run(MOMENT);
+    for turned in [false, true, false] {
+        let mut found = both();
+        if turned {
+            found.reverse();
+        }
+        world.run(2 * SECOND);
+        answer(&mut world, NAME, Ok(found));
+        world.run(MOMENT);
+        assert_eq!(shown(&world), ["mcp-1 sip:10.0.0.11:5070;transport=tcp healthy dns"]);
+    }
+}
+
+#[test]
 fn addresses_in_another_order_move_nobody() {
     let mut world = world();
     let ips = |order: [&str; 2]| order.map(|at| address(at).ip()).to_vec();
