@@ -15,17 +15,19 @@ mod query;
 mod record;
 mod script;
 mod settings;
+mod snapshot;
 mod spool;
 mod token;
 mod uri;
 mod via;
+mod watch;
 mod words;
 
 /// What the property tests of the parser ask, too.
 #[path = "../../proto/sip/tests/it/sound.rs"]
 mod sound;
 
-use words::{BLOCK, DER, DNS, JSON, OPENWIRE, QUERY, RECORDS, SCRIPT, SIP, YAML};
+use words::{BLOCK, CONFIG, DER, DNS, JSON, OPENWIRE, QUERY, RECORDS, SCRIPT, SIP, YAML};
 
 /// One thing that reads bytes.
 pub struct Target {
@@ -205,6 +207,24 @@ pub static TARGETS: &[Target] = &[
         seeds: &["deploy/samples/platform.yaml"],
         share: 4,
         largest: 2_000,
+    },
+    Target {
+        name: "watch",
+        about: "config::source: the stream of changes of a Config Server",
+        run: watch::run,
+        words: CONFIG,
+        seeds: &[],
+        share: 20,
+        largest: 1_000,
+    },
+    Target {
+        name: "snapshot",
+        about: "config::source: a whole configuration, from the Config Server or the disk",
+        run: snapshot::run,
+        words: CONFIG,
+        seeds: &[],
+        share: 20,
+        largest: 1_000,
     },
     Target {
         name: "spool",

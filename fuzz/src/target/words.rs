@@ -527,3 +527,27 @@ pub(super) const BLOCK: &[&[u8]] = &[
     b"\x02\xc3\x28",
     b"\xff",
 ];
+
+/// What a Config Server tells: frames of the stream, lines of a snapshot, objects.
+pub(super) const CONFIG: &[&[u8]] = &[
+    b"event: change\ndata: ",
+    b"event: heartbeat\ndata: ",
+    b"event: resync\ndata: {}\n\n",
+    b"event: overflow\ndata: {}\n\n",
+    b"event: bye\ndata: {}\n\n",
+    b"data: ",
+    b"id: 7\n",
+    b"retry: 1000\n",
+    b"\n\n",
+    b"\r\n",
+    b"\xEF\xBB\xBF",
+    b"{\"revision\":7,\"digest\":\"",
+    b"\"changes\":[{\"op\":\"put\",\"object\":",
+    b"{\"op\":\"delete\",\"kind\":\"Tenant\",\"name\":\"a\"}",
+    b"{\"format\":\"ringmaster-snapshot/1\",\"revision\":7,\"objects\":1}\n",
+    b"{\"end\":true,\"digest\":\"",
+    b"{\"kind\":\"Tenant\",\"name\":\"a\",\"dbid\":101}",
+    b"{\"kind\":\"Application\",\"name\":\"r\",\"spec\":{\"type\":\"resource-manager\"}}",
+    b"\"tenant\":\"a\"",
+    b"\"labels\":{\"k\":\"v\"}",
+];

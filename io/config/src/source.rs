@@ -24,7 +24,7 @@ mod machine;
 mod report;
 pub mod sse;
 pub mod trust;
-mod wire;
+pub mod wire;
 
 use std::io;
 use std::net::SocketAddr;

@@ -13,17 +13,17 @@ use serde_json::Value;
 use super::sse::Message;
 
 /// The format that this version reads.
-pub(super) const FORMAT: &str = "ringmaster-snapshot/1";
+pub(crate) const FORMAT: &str = "ringmaster-snapshot/1";
 /// Objects of one snapshot (ops.md §1.11: tenants and what hangs on them).
 const MAX_OBJECTS: usize = 1_000_000;
 
 /// What cannot be read, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Garbled(pub(super) String);
+pub struct Garbled(pub String);
 
 /// One message of the watch.
 #[derive(Clone, Debug)]
-pub(super) enum Heard {
+pub enum Heard {
     /// One revision, whole.
     Change(Change),
     /// Nothing has changed.
@@ -45,12 +45,15 @@ pub(super) enum Heard {
 
 /// One revision.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
-    pub(super) revision: Revision,
+pub struct Change {
+    /// Its number.
+    pub revision: Revision,
     /// Of all objects after it.
-    pub(super) digest: Digest,
-    pub(super) puts: Vec<Document>,
-    pub(super) deletes: Vec<Key>,
+    pub digest: Digest,
+    /// Objects that are new or have changed.
+    pub puts: Vec<Document>,
+    /// Objects that are no more.
+    pub deletes: Vec<Key>,
 }
 
 #[derive(Deserialize)]
@@ -74,7 +77,10 @@ struct BeatText {
 }
 
 /// Reads a message.
-pub(super) fn heard(message: &Message) -> Result<Heard, Garbled> {
+///
+/// # Errors
+/// What cannot be read.
+pub fn heard(message: &Message) -> Result<Heard, Garbled> {
     match message.event.as_str() {
         "change" => change(&message.data).map(Heard::Change),
         "heartbeat" => {
@@ -120,7 +126,7 @@ fn read<'d, T: Deserialize<'d>>(text: &'d str) -> Result<T, Garbled> {
 
 /// A snapshot as its lines come.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub struct Lines {
     line: Vec<u8>,
     head: Option<Head>,
     objects: Vec<Document>,
@@ -129,10 +135,10 @@ pub(super) struct Lines {
 
 /// The first line of a snapshot.
 #[derive(Clone, Deserialize, Debug)]
-pub(super) struct Head {
+pub struct Head {
     format: String,
     /// The revision at which it is consistent.
-    pub(super) revision: u64,
+    pub revision: u64,
     /// So many objects follow.
     objects: usize,
 }
@@ -145,15 +151,21 @@ struct End {
 
 /// A whole snapshot.
 #[derive(Debug)]
-pub(super) struct Whole {
-    pub(super) revision: Revision,
-    pub(super) objects: Vec<Document>,
-    pub(super) digest: Digest,
+pub struct Whole {
+    /// Its number.
+    pub revision: Revision,
+    /// All of it.
+    pub objects: Vec<Document>,
+    /// Of all objects, as the server has it.
+    pub digest: Digest,
 }
 
 impl Lines {
     /// Takes the next piece. `longest`: of a line, bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8], longest: usize) -> Result<(), Garbled> {
+    ///
+    /// # Errors
+    /// What cannot be read; nothing more can be then.
+    pub fn feed(&mut self, bytes: &[u8], longest: usize) -> Result<(), Garbled> {
         let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(piece) = pieces.next() {
             if self.line.len() + piece.len() > longest {
@@ -169,7 +181,8 @@ impl Lines {
     }
 
     /// The first line, when it has come.
-    pub(super) fn head(&self) -> Option<&Head> {
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }
 
@@ -199,8 +212,11 @@ impl Lines {
         Ok(())
     }
 
-    /// The snapshot, if its end was seen.
-    pub(super) fn finish(self) -> Result<Whole, Garbled> {
+    /// The snapshot.
+    ///
+    /// # Errors
+    /// Its end was not seen.
+    pub fn finish(self) -> Result<Whole, Garbled> {
         match (self.head, self.digest) {
             (Some(head), Some(digest)) if self.line.is_empty() => {
                 Ok(Whole { revision: Revision(head.revision), objects: self.objects, digest })
