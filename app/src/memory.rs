@@ -1,5 +1,5 @@
 //! How the process of a Resource Manager treats its memory: what it had once it keeps, in small
-//! pages, so that no turn of the engine waits for more than the few that it needs (ADR 33).
+//! pages, so that no turn of the engine waits for more than the few that it needs (ADR 34).
 
 #![expect(unsafe_code, reason = "options of the allocator are set by a function of C")]
 
