@@ -13,7 +13,7 @@ pub mod text;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use model::chance::Chance;
@@ -63,6 +63,14 @@ pub struct Agent {
     pub name: &'static str,
     /// Its address.
     pub address: SocketAddr,
+    /// Where its host was, or may move to: what goes there finds it as well.
+    pub other: Option<SocketAddr>,
+    /// How it sends what is in no dialog, and how it is to be called.
+    pub transport: Transport,
+    /// Whether it takes connections.
+    pub listens_tcp: bool,
+    /// The name of its host; some of its contacts tell that instead of the address.
+    pub host: Option<&'static str>,
     /// How it takes the next calls, oldest first …
     pub manners: VecDeque<Manner>,
     /// … and how all others. `None`: as is its habit.
@@ -95,7 +103,7 @@ pub struct Agent {
     /// Branches of the requests that it has sent back.
     turned: BTreeSet<String>,
     /// What it passes on.
-    passed: VecDeque<(SocketAddr, Vec<u8>)>,
+    passed: VecDeque<(Flow, Vec<u8>)>,
 }
 
 struct Asked {
@@ -111,6 +119,8 @@ struct Offer {
     text: String,
     tag: String,
     manner: Manner,
+    /// Host and port of its contact.
+    contact: String,
 }
 
 impl Agent {
@@ -121,6 +131,10 @@ impl Agent {
         Self {
             name,
             address,
+            other: None,
+            transport: Transport::Udp,
+            listens_tcp: false,
+            host: None,
             manners: VecDeque::new(),
             manner: Some(Manner::answers(200)),
             habit: life::habits::media,
@@ -169,6 +183,24 @@ impl Agent {
     /// The power is back.
     pub fn power_on(&mut self) {
         self.power = true;
+    }
+
+    /// It is at the other of its two addresses from now on, if this is that one.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        if self.other == Some(address) {
+            self.other = Some(std::mem::replace(&mut self.address, address));
+        }
+    }
+
+    /// Addresses of its host, the present one first.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        [Some(self.address), self.other].into_iter().flatten().map(|address| address.ip())
+    }
+
+    /// Whether what goes to this address finds it.
+    #[must_use]
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        self.address == address || self.other == Some(address)
     }
 
     /// Dialogs that are not over.
@@ -220,18 +252,34 @@ impl Agent {
         self.endpoint.handle_timeout(now);
     }
 
-    /// The next packet that it sends: where to, and its bytes.
-    pub(crate) fn poll(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+    /// The next message that it sends: where to, and its bytes.
+    pub(crate) fn poll(&mut self) -> Option<(Flow, Vec<u8>)> {
         if let Some(passed) = self.passed.pop_front() {
             return Some(passed);
         }
         let mut out = Vec::new();
         let sent = self.endpoint.poll_transmit(&mut out)?;
-        Some((sent.flow.remote, out))
+        Some((sent.flow, out))
+    }
+
+    /// Host and port of its contacts, or this host.
+    fn own_contact(&self, host: Option<&str>) -> String {
+        let own = host.map_or_else(|| self.address.to_string(), ToOwned::to_owned);
+        match self.transport {
+            Transport::Udp => own,
+            stream => format!("{own};transport={}", stream.uri_param()),
+        }
+    }
+
+    /// A stream is gone.
+    pub(crate) fn lost(&mut self, now: Duration, flow: Flow) {
+        self.endpoint.handle_flow_failed(now, flow);
     }
 
     /// What its transaction engine has to say.
     pub(crate) fn events(&mut self, now: Duration) {
+        // an answer that does not arrive is sent again by what it answers, or never
+        while self.endpoint.poll_lost().is_some() {}
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 TransactionEvent::Timeout { id } | TransactionEvent::TransportFailed { id } => {
@@ -310,27 +358,21 @@ impl Agent {
         let Some(talk) = self.talks.get_mut(name).filter(|talk| !talk.over) else { return };
         let lines = if method == "REFER" { "Refer-To: <sip:19005@10.0.0.5>\r\n" } else { "" };
         let text = talk.request(method, address, &branch, lines);
-        let Some(next) = talk.next_hop() else { return };
+        let Some((transport, next)) = talk.next_hop() else { return };
         talk.over |= method == "BYE";
         let call = talk.call.clone();
         if method == "BYE" {
             self.note(now, &call, Seen::HangsUp);
         }
-        let id = self.send(now, next, text, Some(name.to_owned()));
+        let id = self.send(now, flow(transport, next), text, Some(name.to_owned()));
         if method == "INVITE" {
             self.later(now + LONGEST, Later::Cancel { id, call });
         }
     }
 
-    fn send(
-        &mut self,
-        now: Duration,
-        to: SocketAddr,
-        text: String,
-        talk: Option<String>,
-    ) -> ClientId {
+    fn send(&mut self, now: Duration, to: Flow, text: String, talk: Option<String>) -> ClientId {
         let options = ClientOptions::default();
-        let id = self.endpoint.request(now, flow(to), text.as_bytes(), options);
+        let id = self.endpoint.request(now, to, text.as_bytes(), options);
         self.asked.insert(id, Asked { text, talk, call: None, given_up: false });
         id
     }
@@ -338,7 +380,7 @@ impl Agent {
     /// The final or provisional answer to an INVITE that was offered here.
     fn answer(&mut self, now: Duration, id: ServerId, code: u16, lines: &str) {
         let Some(offer) = self.taken.get(&id).cloned() else { return };
-        let contact = format!("Contact: <sip:x@{}>\r\n{lines}", self.address);
+        let contact = format!("Contact: <sip:x@{}>\r\n{lines}", offer.contact);
         let text = reply(&offer.text, code, &offer.tag, &contact);
         self.endpoint.respond(now, id, code, text.as_bytes());
         if code < 200 {
@@ -355,7 +397,10 @@ impl Agent {
             return;
         }
         let talk = name_of(&offer.text, &offer.tag, tag(&offer.text, "From"));
-        self.talks.insert(talk.clone(), Dialog::of_callee(&offer.text, &offer.tag));
+        self.talks.insert(
+            talk.clone(),
+            Dialog::of_callee(&offer.text, &offer.tag, offer.contact.clone()),
+        );
         self.note(now, header(&offer.text, "Call-ID"), Seen::Taken);
         self.plan(now, &talk, &offer.manner.says, offer.manner.hold);
         // the dialog that it replaces ends (RFC 3891 §3)
@@ -407,8 +452,8 @@ fn transaction(request: &str) -> String {
     format!("{} {number} {}", header(request, "Call-ID"), tag(request, "From"))
 }
 
-fn flow(remote: SocketAddr) -> Flow {
-    Flow { transport: Transport::Udp, listener: 0, remote, conn: None }
+fn flow(transport: Transport, remote: SocketAddr) -> Flow {
+    Flow { transport, listener: 0, remote, conn: None }
 }
 
 /// As it stands in `Agent::heard`.

@@ -1,6 +1,7 @@
 //! What must hold after every step: the product's own invariants, and what the specification
 //! promises of limits and placement, judged from outside.
 
+mod followed;
 mod live;
 mod load;
 mod placement;
@@ -18,6 +19,7 @@ use serde_json::Value as Json;
 
 use crate::node::{Node, Output};
 use crate::truth::Truth;
+use followed::Followed;
 use live::{Change, Ledger};
 use load::Load;
 use placement::{Chosen, Hosts, Placement, States};
@@ -42,6 +44,7 @@ pub struct Checks {
     policies: Policies,
     placement: Placement,
     load: Load,
+    followed: Followed,
     ledgers: BTreeMap<&'static str, Ledger>,
     /// Nodes whose sessions are to be read anew: what belongs together is said anew.
     stale: BTreeSet<&'static str>,
@@ -65,13 +68,33 @@ impl Before {
 }
 
 impl Checks {
-    /// Checks with the rules of a configuration; `hosts`: who is where.
+    /// Checks with the rules of a configuration; `hosts`: who is where; `options`: of every node.
     #[must_use]
-    pub fn new(objects: &Json, hosts: impl Iterator<Item = (SocketAddr, &'static str)>) -> Self {
+    pub fn new(
+        objects: &Json,
+        hosts: impl Iterator<Item = (SocketAddr, &'static str)>,
+        options: &rm::Options,
+    ) -> Self {
         let mut checks = Self::default();
+        checks.placement.most = options.max_hunt;
         checks.placement.hosts = Hosts::of(hosts);
         checks.configure(objects);
         checks
+    }
+
+    /// Somebody is there as well.
+    pub fn is_at(&mut self, address: SocketAddr, name: &'static str) {
+        self.placement.hosts.add(address, name);
+    }
+
+    /// Where a node goes with requests in dialogs whose target is a name, and whether for the first
+    /// time.
+    pub fn followed(
+        &mut self,
+        output: &Output,
+        is_name: impl Fn(&str) -> bool,
+    ) -> Vec<(SocketAddr, bool)> {
+        self.followed.read(output, is_name)
     }
 
     /// The rules are these from now on.
@@ -94,7 +117,7 @@ impl Checks {
     }
 
     /// Judges one step of a node, which has made these records; gives back where it has placed
-    /// calls.
+    /// calls, and which of these are the first try of their leg.
     ///
     /// # Errors
     /// What does not hold.
@@ -105,7 +128,7 @@ impl Checks {
         (now, output): (Duration, &Output),
         records: &[Json],
         truth: &Truth,
-    ) -> Result<Vec<SocketAddr>, String> {
+    ) -> Result<Vec<(SocketAddr, bool)>, String> {
         let Some(proxy) = node.proxy() else { return Ok(Vec::new()) };
         let named = |what: String| format!("{}: {what}", node.name);
         self.steps += 1;
@@ -117,7 +140,7 @@ impl Checks {
         }
         let counters = proxy.counters();
         let taken_over = counters.adopted + counters.rebuilt > before.taken_over;
-        let chosen = self.placement.chosen(node, output).map_err(named)?;
+        let chosen = self.placement.chosen(node, now, output).map_err(named)?;
         let said = output.messages.iter().map(|(.., bytes)| bytes.as_slice());
         self.load.said(node.name, now, said, &chosen);
         if asked {
@@ -127,7 +150,7 @@ impl Checks {
         let refused = records.iter().any(|record| record["policy"].is_object());
         let moves = counters.ledger_in > before.begun || !chosen.is_empty() || refused;
         let ends = self.sparse > 1 && !records.is_empty();
-        let places = chosen.iter().map(|one| one.to).collect();
+        let places = chosen.iter().map(|one| (one.to, one.begins)).collect();
         if !(moves || taken_over || ends) {
             return Ok(places);
         }

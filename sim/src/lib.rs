@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod network;
 pub mod names;
+pub mod streams;
 pub mod node;
 pub mod reporting;
 pub mod objects;

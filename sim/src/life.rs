@@ -1,6 +1,7 @@
 //! Random lives of calls of every kind: several tenants with limits, conferences, calls through a
 //! connector, through gateways and to hosts outside, recordings, sessions of many legs, calls with
 //! priority, calls that name a dialog or pass twice; callers that give up, vanish or hang up,
+//! in every other life some parties that speak TCP, whose connections break or are refused,
 //! called parties that are silent, refuse, die and come back, a bad network with cuts,
 //! Resource Managers that crash, a slow disk, a broker that is away, operators and configurations
 //! that change in the middle of it. A seed decides all of it.
@@ -11,20 +12,21 @@
 pub mod habits;
 mod platform;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use model::chance::Chance;
 use model::config::Admin;
 use rm::{CallFilter, Input, Will};
 use serde_json::{Value as Json, json};
+use sip::transport::Transport;
 
 use crate::network::Link;
 use crate::objects;
 use crate::seed;
 use crate::world::{Fault, Setup, World};
-use platform::{NAMES, PARTIES, SERVERS};
+use platform::{MOVES, NAMES, PARTIES, SERVERS};
 
 /// Longest that anything may stay after everything was mended: a call nobody ends is cut after a
 /// minute of silence, its BYEs are given up half a minute later, and answers are kept as long.
@@ -66,6 +68,8 @@ pub struct Story {
     pub records: usize,
     /// Copies of records that came again.
     pub repeated: u64,
+    /// SIP streams that were opened, and how many of these broke.
+    pub streams: [u64; 2],
 }
 
 /// One thing that goes wrong, or is mended.
@@ -87,8 +91,8 @@ enum Event {
     Configured(usize, bool),
     /// A tenant may have so many sessions.
     Limit(&'static str, Json),
-    /// What an operator wants of a party at one node; with a deadline.
-    Will(usize, usize, Option<(Admin, u64)>),
+    /// What an operator wants of these parties at one node; with a deadline.
+    Will(usize, Vec<&'static str>, Option<(Admin, u64)>),
     /// An operator ends some session of a node.
     HangUp(usize),
     /// The name service is away.
@@ -97,6 +101,10 @@ enum Event {
     Leads(&'static str, Vec<SocketAddr>),
     /// All nodes get another key.
     Rotate,
+    /// All streams between two hosts break.
+    Break(IpAddr, IpAddr),
+    /// A party takes connections, or refuses them.
+    Listens(usize, bool),
 }
 
 /// A life under way.
@@ -106,6 +114,7 @@ struct Life {
     events: BTreeMap<(Duration, u64), Event>,
     number: u64,
     crashes: bool,
+    by_tcp: BTreeSet<&'static str>,
 }
 
 /// Lives one life.
@@ -115,9 +124,12 @@ struct Life {
 pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
     let mut chance = seed::chance(seed, 5);
     let servers = PARTIES.iter().map(|(name, at, _)| (*name, *at)).collect();
-    let objects = platform::objects();
+    let by_tcp = by_tcp(&mut chance);
+    let objects = platform::objects(&by_tcp);
     let nodes = if chance.below(3) == 0 { 2 } else { 1 };
-    let (names, settings) = (&NAMES[..], platform::settings as fn(&mut rm::Settings));
+    let hasty = chance.below(3) == 0;
+    let settings = if hasty { platform::hasty } else { platform::settings };
+    let names = &NAMES[..];
     let mut world = World::new(Setup { seed, nodes, servers, names, objects, settings })?;
     world.listens = false;
     world.most_steps = plan.most_steps;
@@ -128,11 +140,30 @@ pub fn run(seed: u64, plan: Plan) -> Result<Story, Fault> {
         agent.turns = agent.name.starts_with("mcp-");
         let own = PARTIES.iter().find(|(_, at, _)| *at == agent.address);
         agent.habit = own.map_or(habits::media, |(.., habit)| *habit);
+        if by_tcp.contains(agent.name) {
+            (agent.transport, agent.listens_tcp) = (Transport::Tcp, true);
+        }
+    }
+    for (name, to) in MOVES {
+        let leads = NAMES.iter().find(|(own, _)| *own == name).and_then(|(_, at)| at.first());
+        let own = world.agents.iter().position(|agent| Some(&agent.address) == leads);
+        if let Some(own) = own {
+            world.agents[own].host = Some(name);
+            world.may_move(own, to);
+        }
     }
     let (events, crashes) = (BTreeMap::new(), plan.crashes);
-    let mut life = Life { world, chance, events, number: 0, crashes };
+    let mut life = Life { world, chance, events, number: 0, crashes, by_tcp };
     life.live(plan.calls)?;
     life.end()
+}
+
+/// Who speaks TCP: in every other life some of those who are inside.
+fn by_tcp(chance: &mut Chance) -> BTreeSet<&'static str> {
+    let some = chance.below(2) == 0;
+    let inside = PARTIES.iter().map(|(name, ..)| *name).filter(|name| !name.starts_with("host-"));
+    let all = inside.chain(["sip-server"]);
+    all.filter(|_| chance.below(2) == 0 && some).collect()
 }
 
 fn weather(chance: &mut Chance) -> Link {
@@ -190,11 +221,13 @@ impl Life {
             Event::Start(node) => {
                 self.world.start(node)?;
             }
-            Event::PowerOff(agent) => self.world.agents[agent].power_off(now),
-            Event::PowerOn(agent) => self.world.agents[agent].power_on(),
+            Event::PowerOff(agent) => self.world.power_off(agent),
+            Event::PowerOn(agent) => self.world.power_on(agent),
+            Event::Break(a, b) => self.world.break_streams(a, b)?,
+            Event::Listens(agent, listens) => self.world.agents[agent].listens_tcp = listens,
             Event::Report(up) => self.world.set_report(up),
             Event::Cut(a, b) => self.world.network.set(a.ip(), b.ip(), Link::CUT),
-            Event::Mend => self.world.network.mend(),
+            Event::Mend => self.world.network.mend(now),
             Event::Probes(agent, answer) => self.world.agents[agent].alive = answer,
             Event::Sync(sync) => self.world.nodes.iter_mut().for_each(|node| node.sync = sync),
             Event::State(resource, state) => {
@@ -204,28 +237,31 @@ impl Life {
                     })
                 })?;
             }
-            Event::Configured(resource, there) => self.configure(|objects| {
-                let own = PARTIES.get(resource).map_or("", |(name, ..)| name);
-                let before = platform::objects();
-                keep(objects, &before, own, there);
-            })?,
+            Event::Configured(resource, there) => {
+                let before = platform::objects(&self.by_tcp);
+                self.configure(|objects| {
+                    let own = PARTIES.get(resource).map_or("", |(name, ..)| name);
+                    keep(objects, &before, own, there);
+                })?;
+            }
             Event::Limit(tenant, most) => self.configure(|objects| {
                 if let Some(spec) = objects::spec(objects, "Tenant", tenant) {
                     spec["policy"]["inbound_usage_limit"] = most;
                 }
             })?,
-            Event::Will(node, party, will) => {
-                let Some((resource, ..)) = PARTIES.get(party) else { return Ok(()) };
+            Event::Will(node, parties, will) => {
                 let wall = self.world.now.wall;
                 let will = will.map(|(admin, seconds)| {
                     let until = wall.plus(Duration::from_secs(seconds));
                     Will { admin, until: (seconds > 0).then_some(until) }
                 });
-                self.world.input(node, Input::Administer { resource, will })?;
+                for resource in parties {
+                    self.world.input(node, Input::Administer { resource, will })?;
+                }
             }
             Event::HangUp(node) => self.hang_up(node)?,
             Event::NamesAway(away) => self.world.names.away = away,
-            Event::Leads(name, addresses) => self.world.names.set(name, &addresses),
+            Event::Leads(name, addresses) => self.world.lead(name, &addresses),
             Event::Rotate => self.world.rotate()?,
         }
         Ok(())
@@ -288,7 +324,7 @@ impl Life {
         // the caller is the first agent
         let agent = party + 1;
         let at = self.world.nodes[node].address;
-        let (bad, good) = match chance.below(17) {
+        let (bad, good) = match chance.below(19) {
             0 | 1 if self.crashes => return self.after(0, Event::Crash(node)),
             0 | 2 => (Event::PowerOff(agent), Event::PowerOn(agent)),
             1 => (Event::Report(false), Event::Report(true)),
@@ -312,18 +348,32 @@ impl Life {
             9 => {
                 let admin = if chance.below(2) == 0 { Admin::Draining } else { Admin::Disabled };
                 let will = Some((admin, chance.below(10)));
-                (Event::Will(node, party, will), Event::Will(node, party, None))
+                let whose = match (chance.below(3), PARTIES.get(party)) {
+                    (1.., Some((name, ..))) => vec![*name],
+                    // no call to the outside may leave, and none may go around them
+                    _ => vec![platform::GATEWAY, platform::CTI_GATEWAY],
+                };
+                (Event::Will(node, whose.clone(), will), Event::Will(node, whose, None))
             }
             10 => return self.after(0, Event::HangUp(node)),
             11 => (Event::NamesAway(true), Event::NamesAway(false)),
             12 | 13 => {
                 let which = usize::try_from(chance.below(NAMES.len() as u64)).unwrap_or(0);
                 let Some((name, leads)) = NAMES.get(which).copied() else { return };
-                // the first address goes, and with it perhaps all
-                let fewer = leads.get(1..).unwrap_or_default().to_vec();
-                (Event::Leads(name, fewer), Event::Leads(name, leads.to_vec()))
+                let moves = MOVES.iter().find(|(own, _)| *own == name).map(|(_, to)| vec![*to]);
+                // it moves, or its first address goes, and with that perhaps all
+                let fewer = || leads.get(1..).unwrap_or_default().to_vec();
+                let now = moves.filter(|_| chance.below(3) > 0).unwrap_or_else(fewer);
+                (Event::Leads(name, now), Event::Leads(name, leads.to_vec()))
             }
             14 => return self.after(0, Event::Rotate),
+            15 => {
+                let whose = self.world.agents[agent].address.ip();
+                return self.after(0, Event::Break(at.ip(), whose));
+            }
+            16 if self.world.agents[agent].transport == Transport::Tcp => {
+                (Event::Listens(agent, false), Event::Listens(agent, true))
+            }
             _ => {
                 let state = if chance.below(2) == 0 { "draining" } else { "disabled" };
                 (Event::State(server, state), Event::State(server, "enabled"))
@@ -336,13 +386,16 @@ impl Life {
     /// Everything is mended; in the end nothing is left, and the report says the truth.
     fn end(mut self) -> Result<Story, Fault> {
         let world = &mut self.world;
-        world.network.mend();
+        world.network.mend(world.now.mono);
         world.network.usual = Link::GOOD;
         world.names.away = false;
-        NAMES.iter().for_each(|(name, leads)| world.names.set(name, leads));
+        NAMES.iter().for_each(|(name, leads)| world.lead(name, leads));
         world.set_report(true);
+        for agent in 0..world.agents.len() {
+            world.power_on(agent);
+        }
         for agent in &mut world.agents {
-            agent.power_on();
+            agent.listens_tcp = agent.transport == Transport::Tcp;
             agent.alive = Some((200, ""));
             agent.hang_up_all(world.now.mono);
         }
@@ -351,7 +404,7 @@ impl Life {
                 world.start(node)?;
             }
         }
-        world.configure(platform::objects())?;
+        world.configure(platform::objects(&self.by_tcp))?;
         world.run(Duration::from_secs(60))?;
         for agent in &mut world.agents {
             agent.hang_up_all(world.now.mono);
@@ -376,6 +429,7 @@ impl Life {
             lost: world.network.figures().lost,
             records: world.report.records(),
             repeated: world.report.repeated(),
+            streams: [world.streams.opened, world.streams.broken],
         })
     }
 }

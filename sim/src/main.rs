@@ -73,6 +73,9 @@ fn add(sum: &mut Story, story: &Story) {
     sum.lost += story.lost;
     sum.records += story.records;
     sum.repeated += story.repeated;
+    for (sum, own) in sum.streams.iter_mut().zip(story.streams) {
+        *sum += own;
+    }
 }
 
 fn wish(mut args: impl Iterator<Item = String>) -> Result<Wish> {

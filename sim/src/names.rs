@@ -68,16 +68,25 @@ impl Names {
         all.push((now, addresses));
     }
 
-    /// A node begins a call to this address.
+    /// A node goes to this address with a request. `anew`: by what it was told last, else by what
+    /// it was told before its hunt has begun, or during that.
     ///
     /// # Errors
     /// The address has a name, which does not lead there as far as the node was told.
-    pub fn permit(&self, node: &'static str, to: SocketAddr) -> Result<(), String> {
+    pub fn permit(&self, node: &'static str, to: SocketAddr, anew: bool) -> Result<(), String> {
         let Some(name) = self.named.get(&to) else { return Ok(()) };
-        let told = self.told.get(&(node, name.clone())).into_iter().flatten();
-        if told.clone().any(|(_, addresses)| addresses.contains(&to)) {
+        let told = self.told.get(&(node, name.clone())).map_or(&[][..], Vec::as_slice);
+        let before = if anew { told.len().saturating_sub(1) } else { 0 };
+        let told = told.get(before..).unwrap_or_default();
+        if told.iter().any(|(_, addresses)| addresses.contains(&to)) {
             return Ok(());
         }
-        Err(format!("a call goes to {to}, and {name} was told to be {told:?}"))
+        Err(format!("a request goes to {to}, and {name} was told to be {told:?}"))
+    }
+
+    /// Whether a host is one of the names.
+    #[must_use]
+    pub fn has(&self, host: &str) -> bool {
+        self.leads.contains_key(host)
     }
 }

@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use model::chance::Chance;
 use sip::locate::{Failure, Goal};
+use sip::transport::ConnId;
 
 use crate::names::Answer;
 use crate::seed;
+use crate::streams::{Lost, Segment};
 
 /// So long the name service is waited for.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// What is lost of a stream is sent again after this.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// How good the way between two hosts is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +63,21 @@ pub enum Packet {
         /// All of it.
         bytes: Vec<u8>,
     },
-    /// Nobody listens there: a connect over SIP's TCP failed.
-    Refused {
-        /// Who wanted to connect.
-        from: SocketAddr,
-        /// To whom.
-        to: SocketAddr,
+    /// Something of a SIP stream.
+    Segment {
+        /// For which end.
+        to: ConnId,
+        /// What.
+        segment: Segment,
     },
+    /// What was to be sent by a SIP stream that is gone.
+    Lost(Lost),
     /// The name service has answered a node.
     Told {
         /// Which node.
         node: usize,
+        /// The run of it that has asked.
+        boot: u32,
         /// As it was asked.
         goal: Goal,
         /// Where it leads.
@@ -116,6 +125,10 @@ pub struct Network {
     latest: BTreeMap<(Conn, bool), Duration>,
     /// Streams on which something was lost: nothing more arrives.
     dead: BTreeMap<Conn, ()>,
+    /// The same of each end of a SIP stream.
+    latest_of: BTreeMap<ConnId, Duration>,
+    /// Messages of SIP streams that wait for the end of a cut.
+    waiting: Vec<(ConnId, Segment)>,
     number: u64,
     chance: Chance,
     figures: Figures,
@@ -131,6 +144,8 @@ impl Network {
             under_way: BTreeMap::new(),
             latest: BTreeMap::new(),
             dead: BTreeMap::new(),
+            latest_of: BTreeMap::new(),
+            waiting: Vec::new(),
             number: 0,
             chance: seed::chance(seed, 1),
             figures: Figures::default(),
@@ -142,9 +157,15 @@ impl Network {
         self.links.insert((a.min(b), a.max(b)), link);
     }
 
-    /// All ways are the usual one again.
-    pub fn mend(&mut self) {
+    /// All ways are the usual one again; what has waited for that is sent again.
+    pub fn mend(&mut self, now: Duration) {
         self.links.clear();
+        for (to, segment) in std::mem::take(&mut self.waiting) {
+            let at = now + AGAIN;
+            let at = at.max(self.latest_of.get(&to).copied().unwrap_or(at));
+            self.latest_of.insert(to, at);
+            self.put(at, Packet::Segment { to, segment });
+        }
     }
 
     /// What was done so far.
@@ -182,13 +203,27 @@ impl Network {
         self.put(at, Packet::Datagram { from, to, bytes });
     }
 
-    /// A connect to where nobody listens: the refusal comes back, unless the link is cut.
-    pub fn refused(&mut self, now: Duration, from: SocketAddr, to: SocketAddr) {
-        let link = self.link(from.ip(), to.ip());
-        if !link.cut {
-            let at = self.arrival(now, link) + link.delay;
-            self.put(at, Packet::Refused { from, to });
+    /// Sends something of a SIP stream between these two hosts. What a bad way loses comes later;
+    /// over a cut a message waits until that is mended, and anything else is lost.
+    pub fn segment(&mut self, now: Duration, ends: (IpAddr, IpAddr), to: ConnId, segment: Segment) {
+        let link = self.link(ends.0, ends.1);
+        if link.cut {
+            if matches!(segment, Segment::Message(_)) {
+                self.waiting.push((to, segment));
+            }
+            return;
         }
+        let lost = self.chance.below(100) < u64::from(link.loss);
+        let again = if lost { AGAIN } else { Duration::ZERO };
+        let at = self.arrival(now, link) + again;
+        let at = at.max(self.latest_of.get(&to).copied().unwrap_or(at));
+        self.latest_of.insert(to, at);
+        self.put(at, Packet::Segment { to, segment });
+    }
+
+    /// The sender of a message is told that its stream is gone.
+    pub fn lost(&mut self, now: Duration, lost: Lost) {
+        self.put(now, Packet::Lost(lost));
     }
 
     /// An answer of the name service, which is asked until it answers: it comes later when it is
@@ -205,7 +240,10 @@ impl Network {
         let (conn, up) = match &packet {
             Packet::Connect(conn) => (*conn, true),
             Packet::Stream { conn, up, .. } | Packet::Closed { conn, up } => (*conn, *up),
-            Packet::Datagram { .. } | Packet::Refused { .. } | Packet::Told { .. } => return,
+            Packet::Datagram { .. }
+            | Packet::Segment { .. }
+            | Packet::Lost(_)
+            | Packet::Told { .. } => return,
         };
         let link = self.link(ends.0, ends.1);
         if link.cut {

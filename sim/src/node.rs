@@ -52,6 +52,8 @@ pub struct Node {
     pub sync: Duration,
     /// Bytes of its spool; taken over at a start.
     pub spool_bytes: u64,
+    /// Bytes of one of its segments; taken over at a start.
+    pub segment_bytes: u64,
     settings: rm::Settings,
     /// The key that seals, alone.
     newest: Keys,
@@ -86,6 +88,7 @@ impl Node {
             address: address.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))),
             sync: Duration::from_millis(2),
             spool_bytes: disk::SPOOL_BYTES,
+            segment_bytes: disk::SEGMENT_BYTES,
             newest: settings.keys.clone(),
             settings,
             snapshot,
@@ -106,6 +109,12 @@ impl Node {
     #[must_use]
     pub const fn is_up(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// The number of its latest start.
+    #[must_use]
+    pub const fn boot(&self) -> u32 {
+        self.boot
     }
 
     /// Its engine, while it runs.
@@ -149,8 +158,12 @@ impl Node {
             let json = frame::decode(payload).map_or(&[][..], |(json, _)| json);
             std::str::from_utf8(json).is_ok_and(|json| json.contains(&wanted))
         };
-        let payloads = Disk::safe(&self.fs, now, self.spool_bytes)?;
+        let payloads = Disk::safe(&self.fs, now, self.sizes())?;
         Ok(payloads.iter().any(own))
+    }
+
+    fn sizes(&self) -> (u64, u64) {
+        (self.spool_bytes, self.segment_bytes)
     }
 
     /// Its disk.
@@ -172,7 +185,7 @@ impl Node {
     /// The disk refused, or a block could not be read.
     pub fn start(&mut self, now: Now, seed: u64, out: &mut Output) -> Result<Restored, String> {
         self.boot += 1;
-        let opened = Disk::open(&self.fs, now.mono, self.spool_bytes, seed);
+        let opened = Disk::open(&self.fs, now.mono, self.sizes(), seed);
         let (disk, recovered) = opened.map_err(|error| format!("{error:?}"))?;
         if let Some(damage) = recovered.damage.first() {
             return Err(format!("the spool is damaged: {damage:?}"));

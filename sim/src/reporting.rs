@@ -101,7 +101,10 @@ impl Reporting {
                 None => out.push(Packet::Closed { conn: *conn, up: false }),
             },
             Packet::Closed { conn, .. } => drop(self.brokers.remove(conn)),
-            Packet::Datagram { .. } | Packet::Refused { .. } | Packet::Told { .. } => {}
+            Packet::Datagram { .. }
+            | Packet::Segment { .. }
+            | Packet::Lost(_)
+            | Packet::Told { .. } => {}
         }
         self.settle(now, out);
     }

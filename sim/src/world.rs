@@ -2,6 +2,7 @@
 //! every step whether all still holds.
 
 mod ways;
+mod wires;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::objects;
 use crate::promise::Promises;
 use crate::reporting::Reporting;
 use crate::seed;
+use crate::streams::Streams;
 use crate::trace::Trace;
 use crate::truth::Truth;
 
@@ -123,8 +125,8 @@ pub struct World {
     pub listens: bool,
     /// Steps after which it stops.
     pub most_steps: u64,
-    /// Whether SIP connects are refused or get no answer; nothing here carries SIP over TCP.
-    pub refuses_tcp: bool,
+    /// SIP over TCP.
+    pub streams: Streams,
     /// TCP connects that were tried.
     pub connects: Vec<(Duration, SocketAddr)>,
     pub(crate) chance: Chance,
@@ -148,12 +150,13 @@ impl World {
         let mut chance = seed::chance(seed, 4);
         let snapshot = objects::snapshot(&objects, 1).map_err(fault)?;
         let names = ["rm-1", "rm-2", "rm-3", "rm-4"];
-        let mut all = Vec::new();
+        let (mut all, mut options) = (Vec::new(), rm::Options::default());
         for (name, number) in names.into_iter().zip(1..=nodes) {
             let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 4 + number));
             let own = objects::settings(name, u16::from(number), ip, CALLER);
             let mut own = own.map_err(fault)?;
             settings(&mut own);
+            options = own.options.clone();
             all.push(Node::new(name, own, snapshot.clone(), chance.next_u64()));
         }
         let mut agents = vec![Agent::new("sip-server", CALLER, chance.next_u64())];
@@ -161,7 +164,7 @@ impl World {
             agents.push(Agent::new(name, address, chance.next_u64()));
         }
         let hosts = agents.iter().map(|agent| (agent.address, agent.name));
-        let checks = Checks::new(&objects, hosts);
+        let checks = Checks::new(&objects, hosts, &options);
         let mut world = Self {
             now: Now { mono: BEGIN, wall: START },
             network: Network::new(chance.next_u64()),
@@ -177,7 +180,7 @@ impl World {
             logs: Vec::new(),
             listens: true,
             most_steps: u64::MAX,
-            refuses_tcp: true,
+            streams: Streams::default(),
             connects: Vec::new(),
             chance,
             seed,
@@ -231,6 +234,20 @@ impl World {
         &mut self.agents[at]
     }
 
+    /// An agent has this address as well, to which its host may move.
+    pub fn may_move(&mut self, agent: usize, to: SocketAddr) {
+        self.agents[agent].other = Some(to);
+        self.checks.is_at(to, self.agents[agent].name);
+    }
+
+    /// A name leads there from now on, and whoever is there has moved to the first of them.
+    pub fn lead(&mut self, name: &str, addresses: &[SocketAddr]) {
+        self.names.set(name, addresses);
+        if let Some(first) = addresses.first() {
+            self.agents.iter_mut().for_each(|agent| agent.move_to(*first));
+        }
+    }
+
     /// The caller places a call at a node; gives back its Call-ID.
     pub fn place(&mut self, node: usize, call: Call) -> String {
         self.place_by(0, node, call)
@@ -259,6 +276,7 @@ impl World {
         let name = self.nodes[node].name;
         self.checks.crashes(&self.nodes[node], self.now.mono);
         self.nodes[node].crash();
+        self.forget_streams(node);
         self.truth.crashed(name, self.now.mono);
         self.promises.crashed(name);
         self.trace.add(self.now.mono, "crash", name.as_bytes());
@@ -365,7 +383,7 @@ impl World {
     fn next_time(&self) -> Option<Duration> {
         let nodes = self.nodes.iter().filter_map(Node::next_time);
         let agents = self.agents.iter().filter_map(Agent::next_time);
-        let others = [self.network.next_time(), self.report.next_time()];
+        let others = [self.network.next_time(), self.report.next_time(), self.streams.next_time()];
         nodes.chain(agents).chain(others.into_iter().flatten()).min()
     }
 
@@ -375,6 +393,9 @@ impl World {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         if let Some(packet) = self.network.arrived(now) {
             return self.deliver(packet);
+        }
+        if let Some(lost) = self.streams.unopened(now) {
+            return self.loses(&lost);
         }
         if let Some(node) = self.nodes.iter().position(|node| due(node.next_time())) {
             return self.with_node(node, Node::time);

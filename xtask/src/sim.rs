@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{cargo, run as step, shown};
 
+pub(crate) const PACKAGE: &str = "ringmaster-sim";
+const PROFILE: &str = "sim";
 /// Seeds of the bounded sweep in `cargo xtask ci`: 10,000 calls.
 const CI_SEEDS: &str = "100";
 
@@ -50,5 +52,10 @@ pub(crate) fn bounded(root: &Path) -> Result<()> {
 }
 
 fn program(root: &Path) -> std::process::Command {
-    cargo(root, &["run", "--locked", "--quiet", "--package", "ringmaster-sim", "--"])
+    cargo(root, &["run", "--locked", "--quiet", "--profile", PROFILE, "--package", PACKAGE, "--"])
+}
+
+/// Its tests, in the same build.
+pub(crate) fn tests(root: &Path) -> Result<()> {
+    step(cargo(root, &["test", "--locked", "--profile", PROFILE, "--package", PACKAGE]))
 }

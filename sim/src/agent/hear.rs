@@ -1,16 +1,16 @@
 //! What a party does with what it hears.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use sip::endpoint::{ClientId, Received, ServerId};
+use sip::transport::Flow;
 
-use super::text::{header, is_first, method, number, reply, tag};
+use super::text::{header, is_first, method, number, reply, tag, uri};
 use super::{Agent, Dialog, Later, Offer, Seen, flow, heard_as, name_of, transaction};
 
 impl Agent {
-    /// A datagram has come from this address.
-    pub(crate) fn hear(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
+    /// A message has come by this flow.
+    pub(crate) fn hear(&mut self, now: Duration, from: Flow, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         if !self.has_power() || self.gone.contains(header(&text, "Call-ID")) {
             return;
@@ -18,7 +18,7 @@ impl Agent {
         if self.passes_on(now, &text) {
             return;
         }
-        let response = match self.endpoint.handle_input(now, flow(from), bytes) {
+        let response = match self.endpoint.handle_input(now, from, bytes) {
             Received::Request { id, .. } => return self.asked(now, id, text),
             Received::Ack { .. } => {
                 self.unacknowledged.remove(&transaction(&text));
@@ -66,7 +66,8 @@ impl Agent {
             "INVITE" if own() => 491,
             "INVITE" => {
                 let manner = super::Manner::answers(200);
-                self.taken.insert(id, Offer { text, tag: String::new(), manner });
+                let contact = self.contact_of(&talk);
+                self.taken.insert(id, Offer { text, tag: String::new(), manner, contact });
                 return self.answer(now, id, 200, "");
             }
             "REFER" => 202,
@@ -78,8 +79,15 @@ impl Agent {
             }
             self.note(now, header(&text, "Call-ID"), Seen::HungUp);
         }
-        let text = reply(&text, code, "none", &format!("Contact: <sip:x@{}>\r\n", self.address));
+        let contact = format!("Contact: <sip:x@{}>\r\n", self.contact_of(&talk));
+        let text = reply(&text, code, "none", &contact);
         self.endpoint.respond(now, id, code, text.as_bytes());
+    }
+
+    /// Host and port by which it is known in a dialog.
+    fn contact_of(&self, talk: &str) -> String {
+        let known = self.talks.get(talk).map(|talk| talk.contact().to_owned());
+        known.unwrap_or_else(|| self.own_contact(None))
     }
 
     fn offered(&mut self, now: Duration, id: ServerId, text: String) {
@@ -89,7 +97,9 @@ impl Agent {
         let manner = self.next_manner();
         let rings = manner.rings.map(|(after, code)| (after, code, String::new()));
         let answers = manner.answers.map(|(after, code)| (after, code, manner.lines.clone()));
-        self.taken.insert(id, Offer { text, tag: own, manner });
+        let named = self.host.filter(|_| self.chance.below(2) == 0);
+        let contact = self.own_contact(named);
+        self.taken.insert(id, Offer { text, tag: own, manner, contact });
         for (after, code, lines) in rings.into_iter().chain(answers) {
             if after.is_zero() {
                 self.answer(now, id, code, &lines);
@@ -138,12 +148,16 @@ impl Agent {
     fn accepted(&mut self, now: Duration, id: ClientId, text: &str) {
         let name = name_of(text, tag(text, "From"), tag(text, "To"));
         let new = !self.talks.contains_key(&name);
-        let talk = self.talks.entry(name.clone()).or_insert_with(|| Dialog::of_caller(text));
+        let told = self.asked.get(&id).map(|one| uri(header(&one.text, "Contact")));
+        let contact = told.and_then(|own| own.strip_prefix("sip:x@")).map(ToOwned::to_owned);
+        let contact = contact.unwrap_or_else(|| self.own_contact(None));
+        let begins = || Dialog::of_caller(text, contact);
+        let talk = self.talks.entry(name.clone()).or_insert_with(begins);
         self.number += 1;
         let branch = format!("{}a{}", self.name, self.number);
         let ack = talk.ack(number(text), self.address, &branch);
-        if let Some(next) = talk.next_hop() {
-            self.endpoint.send(flow(next), ack.as_bytes());
+        if let Some((transport, next)) = talk.next_hop() {
+            self.endpoint.send(flow(transport, next), ack.as_bytes());
         }
         if !new {
             return;

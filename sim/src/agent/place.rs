@@ -3,25 +3,28 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sip::transport::Transport;
+
 use super::text::tag_of;
-use super::{Agent, Call, Dialog, LONGEST, Later, Placed, Seen};
+use super::{Agent, Call, Dialog, LONGEST, Later, Placed, Seen, flow};
 
 impl Agent {
     /// Places a call by way of this Resource Manager; gives back its Call-ID.
     pub fn place(&mut self, now: Duration, via: SocketAddr, call: Call) -> String {
         self.number += 1;
-        let (number, address) = (self.number, self.address);
+        let (number, address, transport) = (self.number, self.address, self.transport);
+        let contact = self.own_contact(None);
         let id = format!("{number}@{}", self.name);
         let named = call.names.and_then(|header| self.named(header));
         let (line, names) = named.unwrap_or_default();
         let (user, parameters) = (&call.number, &call.parameters);
         let host = call.host.map_or_else(|| via.to_string(), ToOwned::to_owned);
         let text = format!(
-            "INVITE sip:{user}@{host}{parameters} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
+            "INVITE sip:{user}@{host}{parameters} SIP/2.0\r\nVia: SIP/2.0/{transport} {address};\
              branch=z9hG4bK{}i{number}\r\nMax-Forwards: 70\r\n\
              From: <sip:+4930123@{}>;tag={}f{number}\r\n\
              To: <sip:{user}@{}>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:x@{address}>\r\n{}{line}Content-Type: application/sdp\r\n\
+             Contact: <sip:x@{contact}>\r\n{}{line}Content-Type: application/sdp\r\n\
              Content-Length: 4\r\n\r\nv=0\n",
             self.name,
             address.ip(),
@@ -31,7 +34,7 @@ impl Agent {
         );
         let placed = Placed { meant: call.meant, priority: call.priority, names };
         self.note(now, &id, Seen::Placed(placed));
-        let client = self.send(now, via, text, None);
+        let client = self.send(now, flow(transport, via), text, None);
         let patience = call.patience.unwrap_or(LONGEST);
         self.later(now + patience, Later::Cancel { id: client, call: id.clone() });
         if let Some(time) = call.vanish {
@@ -54,7 +57,7 @@ impl Agent {
              To: <sip:{whom}>\r\nCall-ID: {number}q@{name}\r\nCSeq: 1 {method}\r\n\
              Contact: <sip:x@{address}>\r\nContent-Length: 0\r\n\r\n"
         );
-        self.send(now, whom, text, None);
+        self.send(now, flow(Transport::Udp, whom), text, None);
     }
 
     /// The header line that names one of the dialogs which it has begun, as whoever was called

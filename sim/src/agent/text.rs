@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use sip::transport::Transport;
+
 /// The header that names a session (rm.md §2.3).
 pub const SESSION_ID: &str = "X-Genesys-GVP-Session-ID";
 
@@ -55,6 +57,14 @@ pub fn number(message: &str) -> u32 {
 pub fn sent_by(request: &str) -> Option<SocketAddr> {
     let (_, rest) = header(request, "Via").split_once(' ')?;
     rest.split(';').next()?.trim().parse().ok()
+}
+
+/// The transport of its topmost Via.
+#[must_use]
+pub fn sent_over(request: &str) -> Transport {
+    let via = header(request, "Via");
+    let name = via.strip_prefix("SIP/2.0/").and_then(|rest| rest.split(' ').next());
+    name.and_then(Transport::parse).unwrap_or(Transport::Udp)
 }
 
 /// The URI within a name-addr.

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::text::{all, header, is_first, method, sent_by};
-use super::{Agent, Seen};
+use super::text::{all, header, is_first, method, sent_by, sent_over};
+use super::{Agent, Seen, flow};
 
 /// Who calls this number comes back.
 pub const TURNED: &str = "1188";
@@ -30,7 +30,7 @@ impl Agent {
             self.turned.insert(branch.clone());
         }
         let Some(back) = sent_by(text) else { return false };
-        let (address, method) = (self.address, method(text));
+        let (address, method, over) = (self.address, method(text), sent_over(text));
         let (_, rest) = text.split_once("\r\n").unwrap_or_default();
         let hops = header(text, "Max-Forwards");
         let fewer = hops.parse::<u8>().unwrap_or(1).saturating_sub(1);
@@ -40,10 +40,10 @@ impl Agent {
             1,
         );
         let passed = format!(
-            "{method} sip:dialog@{back} SIP/2.0\r\nVia: SIP/2.0/UDP {address};\
+            "{method} sip:dialog@{back} SIP/2.0\r\nVia: SIP/2.0/{over} {address};\
              branch={BRANCH}{branch}\r\n{rest}"
         );
-        self.passed.push_back((back, passed.into_bytes()));
+        self.passed.push_back((flow(over, back), passed.into_bytes()));
         true
     }
 
@@ -53,7 +53,7 @@ impl Agent {
         let (_, rest) = tail.split_once("\r\n").unwrap_or_default();
         let passed = format!("{head}{rest}");
         let Some(to) = sent_by(&passed) else { return false };
-        self.passed.push_back((to, passed.into_bytes()));
+        self.passed.push_back((flow(sent_over(&passed), to), passed.into_bytes()));
         true
     }
 }

@@ -8,8 +8,9 @@
 mod chosen;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use model::id::Guid;
+use model::id::{Guid, LegId};
 use rm::{LegView, Proxy, ResourceView};
 
 use super::live::{Change, Ledger, Live};
@@ -23,6 +24,8 @@ const CLOSED: [&str; 4] = ["full", "draining", "dead", "disabled"];
 /// States that end by time alone.
 const TIMED: [&str; 2] = ["full", "draining"];
 
+/// How the names of connectors begin.
+const CONNECTOR: &str = "ctic-";
 /// How the user part of a recording begins: its calls stay together only while their server lives.
 const RECORDING: &str = "record=";
 
@@ -36,6 +39,12 @@ pub(super) struct Placement {
     pub(super) hosts: Hosts,
     /// Branches of INVITEs towards resources: a repeated one is no new choice.
     branches: BTreeSet<String>,
+    /// Legs that were tried.
+    begun: BTreeMap<(Guid, LegId), Duration>,
+    /// Legs that were at a connector last.
+    connected: BTreeSet<(Guid, LegId)>,
+    /// Nobody is asked any more so long after that.
+    pub(super) most: Duration,
     /// The user part by which a call names its conference or recording, by session and Call-ID.
     rooms: BTreeMap<(Guid, String), String>,
 }
@@ -63,15 +72,33 @@ impl Placement {
     /// The choices that a step has made.
     ///
     /// # Errors
-    /// A call leaves without a token that the newest key has sealed, or to nobody.
-    pub(super) fn chosen(&mut self, node: &Node, output: &Output) -> Result<Vec<Chosen>, String> {
+    /// A call leaves without a token that the newest key has sealed, to nobody, or too late.
+    pub(super) fn chosen(
+        &mut self,
+        node: &Node,
+        now: Duration,
+        output: &Output,
+    ) -> Result<Vec<Chosen>, String> {
         let mut all_chosen = Vec::new();
         for (_, flow, bytes) in &output.messages {
             let Some(invite) = chosen::new_call(bytes) else { continue };
             if !self.branches.insert(chosen::branch(invite).to_owned()) {
                 continue;
             }
-            let chosen = self.hosts.read(node, *flow, invite)?;
+            let mut chosen = self.hosts.read(node, *flow, invite)?;
+            let began = self.begun.entry((chosen.guid, chosen.leg)).or_insert(now);
+            // what follows when a connector does not take it is a hunt of its own
+            if self.connected.remove(&(chosen.guid, chosen.leg)) {
+                *began = now;
+            }
+            if chosen.host.starts_with(CONNECTOR) {
+                self.connected.insert((chosen.guid, chosen.leg));
+            }
+            chosen.begins = *began == now;
+            if !self.most.is_zero() && now > *began + self.most {
+                let (call, hunt) = (&chosen.call, now - *began);
+                return Err(format!("{call} is tried again after {hunt:?}"));
+            }
             if let Some(room) = &chosen.room {
                 self.rooms.insert((chosen.guid, chosen.call.clone()), room.clone());
             }

@@ -42,7 +42,7 @@ pub fn of_sip_server(chance: &mut Chance) -> Call {
             (format!("msml={room}"), Some("south"), tenant, &[Service::Msml][..])
         }
         11 => ("1142".to_owned(), Some("north"), "", voicexml),
-        12 | 13 => ("4001".to_owned(), Some("west"), "", voicexml),
+        12 | 13 | 18 | 19 => ("4001".to_owned(), Some("west"), "", voicexml),
         14 => return priority(PRIORITY_NUMBER, chance),
         15 | 16 => return naming(chance),
         17 => (TURNED.to_owned(), Some("north"), "", voicexml),
@@ -146,8 +146,8 @@ pub fn media(chance: &mut Chance) -> Manner {
             1 => ("09001234", outside),
             2 => ("record=call7", &[Service::Recordingserver][..]),
             3 => ("conf=team2", &[Service::Conference][..]),
-            4 | 5 => {
-                let host = if one_in(chance, 2) { "198.51.100.7" } else { "far.example" };
+            4..=6 => {
+                let host = if one_in(chance, 3) { "198.51.100.7" } else { "far.example" };
                 let call = Call { host: Some(host), ..joining(chance, "030456789", outside) };
                 manner.further.push((below(chance, 3000), call));
                 continue;

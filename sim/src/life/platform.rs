@@ -2,6 +2,7 @@
 //! gateways with and without CTI, a connector, a recorder. Its limits are low, so that they
 //! are met.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -47,6 +48,12 @@ pub(super) const PARTIES: [Party; 11] = [
 const HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 5060);
 const FAR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 8)), 5062);
 
+const FAR_AGAIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)), 5062);
+
+/// Where the hosts of these names move to, with all their calls.
+pub(super) const MOVES: [(&str, SocketAddr); 2] =
+    [("mcp-2.example", server(14)), ("far.example", FAR_AGAIN)];
+
 /// Where names lead.
 pub(super) const NAMES: [(&str, &[SocketAddr]); 3] = [
     ("mcp-2.example", &[server(12)]),
@@ -76,8 +83,14 @@ pub(super) fn settings(settings: &mut rm::Settings) {
     settings.peers.extend(own);
 }
 
-/// The whole configuration.
-pub(super) fn objects() -> Json {
+/// The same, and a hunt is over before everybody was asked.
+pub(super) fn hasty(settings: &mut rm::Settings) {
+    self::settings(settings);
+    settings.options.max_hunt = Duration::from_secs(3);
+}
+
+/// The whole configuration; `by_tcp`: whose address says so.
+pub(super) fn objects(by_tcp: &BTreeSet<&str>) -> Json {
     let mut all = tenants();
     for (name, tenant, service, numbers, policy) in profiles() {
         let page = (service == "voicexml").then_some("http://apps.example/start.vxml?lang=en");
@@ -92,7 +105,7 @@ pub(super) fn objects() -> Json {
         all.push(json!({"kind": "DidGroup", "name": name, "tenant": tenant,
             "spec": {"profile": name, "dids": numbers}}));
     }
-    all.extend(groups());
+    all.extend(groups(by_tcp));
     Json::Array(all)
 }
 
@@ -110,7 +123,7 @@ fn tenants() -> Vec<Json> {
             None,
             json!({"usage_limit": 22, "burst": {"level2": 25, "level3": 28},
                 "inbound_usage_limit": 24, "outbound_usage_limit": 4,
-                "children": {"north": {"usage_limit": 15,
+                "children": {"north": {"usage_limit": 8, "burst": {"level2": 10, "level3": 12},
                     "services": {"conference": {"usage_limit": 6}}}}}),
         ),
         tenant(
@@ -140,7 +153,7 @@ fn tenants() -> Vec<Json> {
             "west",
             "Environment",
             Some("west-main"),
-            json!({"outbound_usage_limit": 2, "services": {"gateway": {"per_session": 2}}}),
+            json!({"outbound_usage_limit": 4, "services": {"gateway": {"per_session": 2}}}),
         ),
     ]
 }
@@ -164,13 +177,14 @@ fn profiles() -> [(&'static str, &'static str, &'static str, Json, Json); 7] {
     ]
 }
 
-fn groups() -> Vec<Json> {
+fn groups(by_tcp: &BTreeSet<&str>) -> Vec<Json> {
     let address = |name: &str| {
         let own = PARTIES.iter().find(|(one, ..)| *one == name).map(|(_, at, _)| *at);
         let named = NAMES.iter().find(|(_, leads)| leads.first().copied() == own);
+        let tcp = if by_tcp.contains(name) { ";transport=tcp" } else { "" };
         match (named, own) {
-            (Some((name, _)), _) => format!("sip:{name}"),
-            (None, own) => own.map_or_else(String::new, |at| format!("sip:{at}")),
+            (Some((name, _)), _) => format!("sip:{name}{tcp}"),
+            (None, own) => own.map_or_else(String::new, |at| format!("sip:{at}{tcp}")),
         }
     };
     let servers: Vec<Json> = PARTIES

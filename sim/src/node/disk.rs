@@ -13,6 +13,8 @@ use spool::{Entry, Hooks, Key, Kind, OpenError, Recovered, Settings, Spool, Step
 
 /// Bytes of the whole spool, unless a scenario says less.
 pub(super) const SPOOL_BYTES: u64 = 64 << 20;
+/// Bytes of a segment, unless a scenario says more: so few that lives have many.
+pub(super) const SEGMENT_BYTES: u64 = 64 << 10;
 /// Cursors: one for each line to the broker.
 const CURSORS: u8 = 2;
 
@@ -27,7 +29,7 @@ impl Disk {
     pub(super) fn open(
         fs: &FaultyFs,
         now: Duration,
-        limit: u64,
+        (limit, segment): (u64, u64),
         seed: u64,
     ) -> Result<(Self, Recovered), OpenError> {
         let clock = Arc::new(AtomicU64::new(nanos(now)));
@@ -38,7 +40,7 @@ impl Disk {
             carry: Box::new(frame::carry),
         };
         let mut settings = Settings::new(PathBuf::from("/rm/spool"), limit, seed);
-        settings.segment_bytes = 64 << 10;
+        settings.segment_bytes = segment;
         settings.cursors = CURSORS;
         let (stepped, recovered) = Stepped::open(settings, Arc::new(fs.clone()), hooks)?;
         Ok((Self { stepped, clock }, recovered))
@@ -48,9 +50,13 @@ impl Disk {
     ///
     /// # Errors
     /// Such a start would find no spool.
-    pub(super) fn safe(fs: &FaultyFs, now: Duration, limit: u64) -> Result<Vec<Vec<u8>>, String> {
+    pub(super) fn safe(
+        fs: &FaultyFs,
+        now: Duration,
+        sizes: (u64, u64),
+    ) -> Result<Vec<Vec<u8>>, String> {
         let told = |error: &dyn std::fmt::Debug| format!("what is safe cannot be read: {error:?}");
-        let (disk, _) = Self::open(&fs.safe(), now, limit, 0).map_err(|error| told(&error))?;
+        let (disk, _) = Self::open(&fs.safe(), now, sizes, 0).map_err(|error| told(&error))?;
         let mut reader = disk.spool().reader(0);
         let mut all = Vec::new();
         loop {

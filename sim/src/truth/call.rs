@@ -112,6 +112,8 @@ impl CallTruth {
                 }
             }
             (Some((200..=299, _)), Some(row)) => self.answered(row)?,
+            // no state is kept for a stranger: once he is known, the same INVITE again is a call
+            (Some((_, reason)), Some(_)) if reason == "untrusted-source" => {}
             (Some((code, _)), Some(row)) => {
                 if row.sip_status != Some(*code) || row.answered_ms.is_some() {
                     return Err(format!("refused with {code}, the row says otherwise"));

@@ -20,6 +20,8 @@ use crate::promise::Kept;
 
 /// Address of the broker.
 const BROKER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 80));
+/// So long a party waits for a connection.
+const CONNECT: Duration = Duration::from_secs(4);
 /// Address of the name service.
 const NAMES: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 53));
 
@@ -28,9 +30,11 @@ impl World {
         match packet {
             Packet::Datagram { from, to, bytes } => {
                 self.trace.add(self.now.mono, "packet", &bytes);
-                let agent = self.agents.iter().position(|agent| agent.address == to);
+                let agent = self.agents.iter().position(|agent| agent.is_at(to));
                 if let Some(agent) = agent {
-                    self.agents[agent].hear(self.now.mono, from, &bytes);
+                    let transport = Transport::Udp;
+                    let flow = Flow { transport, listener: 0, remote: from, conn: None };
+                    self.agents[agent].hear(self.now.mono, flow, &bytes);
                     return self.settle_agent(agent);
                 }
                 let Some(node) = self.node_at(to.ip()) else { return Ok(()) };
@@ -40,13 +44,12 @@ impl World {
                 let flow = Flow { transport, listener, remote: from, conn: None };
                 self.input(node, Input::Packet { flow, bytes: &bytes, age })
             }
-            Packet::Refused { from, to } => {
-                let Some(node) = self.node_at(from.ip()) else { return Ok(()) };
-                let transport = Transport::Tcp;
-                let flow = Flow { transport, listener: 1, remote: to, conn: None };
-                self.input(node, Input::ConnectFailed { flow })
-            }
-            Packet::Told { node, goal, answer } => {
+            Packet::Segment { to, segment } => self.segment_comes(to, segment),
+            Packet::Lost(lost) => self.loses(&lost),
+            Packet::Told { node, boot, goal, answer } => {
+                if self.nodes[node].boot() != boot {
+                    return Ok(());
+                }
                 let name = self.nodes[node].name;
                 self.names.told(self.now.mono, name, &goal, &answer);
                 self.input(node, Input::Resolved { goal, found: answer, ttl: TTL })
@@ -66,7 +69,7 @@ impl World {
         }
     }
 
-    fn node_at(&self, ip: IpAddr) -> Option<usize> {
+    pub(super) fn node_at(&self, ip: IpAddr) -> Option<usize> {
         self.nodes.iter().position(|node| node.address.ip() == ip)
     }
 
@@ -90,15 +93,22 @@ impl World {
     pub(super) fn settle_agent(&mut self, agent: usize) -> Result<(), Fault> {
         let (now, agent) = (self.now.mono, &mut self.agents[agent]);
         agent.events(now);
-        while let Some((to, bytes)) = agent.poll() {
-            if agent.has_power() {
-                self.network.datagram(now, agent.address, to, bytes);
+        let mut by_stream = Vec::new();
+        while let Some((flow, bytes)) = agent.poll() {
+            match flow.transport {
+                _ if !agent.has_power() => {}
+                Transport::Udp => self.network.datagram(now, agent.address, flow.remote, bytes),
+                Transport::Tcp | Transport::Tls => by_stream.push((flow, bytes)),
             }
         }
+        let ips: Vec<IpAddr> = agent.ips().collect();
         let asked = self.steps.is_multiple_of(self.checks.sparse.max(1));
         let (name, holds) = (agent.name, if asked { agent.invariant() } else { Ok(()) });
         for note in agent.notes.drain(..) {
             self.truth.note(note);
+        }
+        for (flow, bytes) in by_stream {
+            self.by_stream(&ips, flow, bytes, CONNECT);
         }
         holds.map_err(|broken| self.fault(format!("{name}: {broken}")))
     }
@@ -128,8 +138,11 @@ impl World {
         let own = &self.nodes[node];
         let (name, address) = (own.name, own.address);
         let placed = self.checks.after(own, before, (now, &out), &made, &self.truth);
-        for to in placed.map_err(|what| self.fault(what))? {
-            self.names.permit(name, to).map_err(|what| self.fault(what))?;
+        for (to, anew) in placed.map_err(|what| self.fault(what))? {
+            self.names.permit(name, to, anew).map_err(|what| self.fault(what))?;
+        }
+        for (to, anew) in self.checks.followed(&out, |host| self.names.has(host)) {
+            self.names.permit(name, to, anew).map_err(|what| self.fault(what))?;
         }
         for ((no, bytes), json) in out.made.iter().zip(&made) {
             self.trace.add(now, "record", bytes);
@@ -153,7 +166,7 @@ impl World {
             if self.steps.is_multiple_of(self.checks.sparse.max(1)) {
                 self.promised(node, &bytes)?;
             }
-            self.leaves(from, flow, bytes);
+            self.leaves(node, from, flow, bytes);
         }
         for packet in out.packets {
             self.network.stream(now, (address.ip(), BROKER), packet);
@@ -162,22 +175,24 @@ impl World {
     }
 
     /// A message of a node goes onto the network.
-    fn leaves(&mut self, from: SocketAddr, flow: Flow, bytes: Vec<u8>) {
+    fn leaves(&mut self, node: usize, from: SocketAddr, flow: Flow, bytes: Vec<u8>) {
         let (now, to) = (self.now.mono, flow.remote);
         if flow.transport == Transport::Udp {
             return self.network.datagram(now, from, to, bytes);
         }
-        self.connects.push((now, to));
-        if self.refuses_tcp {
-            self.network.refused(now, from, to);
-        }
+        let most = self.nodes[node].proxy().map_or(CONNECT, |proxy| {
+            let (resource, other) = proxy.connect_times();
+            let is_resource = proxy.resource_addresses().any(|(at, _)| at == to);
+            if is_resource { resource } else { other }
+        });
+        self.by_stream(&[from.ip()], flow, bytes, most);
     }
 
     /// A node asks the name service, which answers some time later, in any case.
     fn ask(&mut self, node: usize, goal: Goal) {
         let answer = self.names.answer(&goal);
-        let ip = self.nodes[node].address.ip();
-        self.network.told(self.now.mono, (NAMES, ip), Packet::Told { node, goal, answer });
+        let (ip, boot) = (self.nodes[node].address.ip(), self.nodes[node].boot());
+        self.network.told(self.now.mono, (NAMES, ip), Packet::Told { node, boot, goal, answer });
     }
 
     /// What a node says with a message about its records.

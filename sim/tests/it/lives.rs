@@ -19,6 +19,7 @@ fn lives_end_with_every_set_empty_and_a_true_report() {
     for kind in 0..4 {
         assert!(stories.iter().any(|one| one.kinds[kind] > 0), "{kind} {stories:?}");
     }
+    assert!(sum(|one| one.streams[0]) > 50 && sum(|one| one.streams[1]) > 20, "{stories:?}");
     assert!(sum(|one| one.lost) > 500 && sum(|one| one.repeated) > 0, "{stories:?}");
 }
 

@@ -19,6 +19,8 @@ pub(in crate::check) struct Hosts(BTreeMap<SocketAddr, &'static str>);
 pub(in crate::check) struct Chosen {
     /// Where it goes.
     pub(in crate::check) to: SocketAddr,
+    /// It is the first try of its leg.
+    pub(in crate::check) begins: bool,
     /// By a stream.
     pub(in crate::check) stream: bool,
     /// Its topmost Via.
@@ -43,6 +45,11 @@ impl Hosts {
         Self(all.collect())
     }
 
+    /// Somebody is there as well.
+    pub(in crate::check) fn add(&mut self, address: SocketAddr, name: &'static str) {
+        self.0.insert(address, name);
+    }
+
     /// The choice that an INVITE tells.
     ///
     /// # Errors
@@ -60,7 +67,7 @@ impl Hosts {
         };
         let (room, is_outside) = (room(text).map(ToOwned::to_owned), resource == Dbid(0));
         let branch = branch(text).to_owned();
-        Ok(Chosen { to, stream, branch, host, is_outside, call, guid, leg, room })
+        Ok(Chosen { to, begins: false, stream, branch, host, is_outside, call, guid, leg, room })
     }
 }
 
