@@ -3,8 +3,7 @@
 //!
 //! A turn is one input or one call of `handle_timeout`, with everything that the engine has to say
 //! afterwards. All legs are up on one media server. Each figure is lived once, in memory that the
-//! process has had before: other work on the machine, and a machine that has to find memory, only
-//! ever add time.
+//! process has had before, but the first, of legs that come to a process that has just begun.
 
 #![expect(clippy::print_stdout, reason = "the line is what this program is for")]
 #![expect(clippy::unwrap_used, reason = "it shares helpers with the tests")]
@@ -41,9 +40,13 @@ const STEP: Duration = Duration::from_millis(1);
 const QUIET: Duration = Duration::from_secs(100);
 
 fn main() {
-    // more than any of the figures will need
-    drop([(); 2].map(|()| full(&mut Vec::new())));
     let mut told = Vec::new();
+    let first = full(&mut told);
+    for (what, _) in &mut told {
+        *what = "fresh";
+    }
+    // with these there was more than any of the figures will need
+    drop((first, full(&mut Vec::new())));
     let mut line = full(&mut told);
     configured(&mut line, &mut told);
     administered(&mut line, &mut told);
