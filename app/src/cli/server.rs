@@ -250,6 +250,7 @@ pub(crate) enum TokenCommand {
     /// Ends a token
     Revoke {
         /// Its id
+        #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         from: FromServer,

@@ -55,6 +55,7 @@ fn row(client: &Value) -> Value {
     let restart: Vec<&str> = restart.filter_map(Value::as_str).collect();
     row["restart"] = if restart.is_empty() { Value::Null } else { json!(restart.join(",")) };
     row["connected"] = json!(if is_connected(client) { "yes" } else { "no" });
+    row["address"] = client["source"].clone();
     row["seen"] = client["seen_at"].clone();
     row
 }

@@ -164,13 +164,15 @@ fn config_server(
 /// Whether `config.server` names a Config Server that is not the one of this process; its objects
 /// are none that a demo could dial.
 fn is_elsewhere(settings: &Settings, demo: bool) -> Result<bool, Failure> {
-    let port = settings.config_server.listen.port();
+    let listen = settings.config_server.listen;
     let is_own = |server: &ServerUrl| {
         let host = server.url().host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let any = listen.ip().is_unspecified();
         // an address of this machine can be bound
-        let here = |ip: IpAddr| UdpSocket::bind((ip, 0)).is_ok();
-        host.parse().map_or(host == "localhost", here)
-            && server.url().port_or_known_default() == Some(port)
+        let here = |ip: IpAddr| ip == listen.ip() || any && UdpSocket::bind((ip, 0)).is_ok();
+        let named = host == "localhost" && (any || listen.ip().is_loopback());
+        host.parse().map_or(named, here)
+            && server.url().port_or_known_default() == Some(listen.port())
     };
     let servers = &settings.config.servers;
     let elsewhere = *servers != ConfigClient::default().servers && !servers.iter().any(is_own);

@@ -81,6 +81,11 @@ fn standalone_uses_the_config_server_that_it_is_given() {
     stand.start();
     let (code, _, told) = run(&site.path("."), &["standalone", "--demo", "-c", "settings.yaml"]);
     assert!(code == 2 && told.contains("leave config.server out"), "{code}: {told}");
+    // another address with the port at which its own server would listen is another server too
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    let port = stand.url().rsplit_once(':').unwrap().1.to_owned();
+    let own = format!("config_server: {{ listen: \"127.0.0.9:{port}\" }}");
+    site.write("settings.yaml", &format!("{settings}{own}\n"));
     let both = Process::spawn(&site.path("."), &["standalone", "-c", "settings.yaml"]);
     eventually("it is ready", || ready(&site), |status| *status == 200);
     until_revision(&site, 1);

@@ -109,7 +109,9 @@ fn everybody_reaches_a_config_server_that_asks_for_certificates() {
     let both = |table: &String| {
         ["rm-1", "rs-1"].iter().all(|name| {
             let row = table.lines().find(|line| line.starts_with(name));
-            row.is_some_and(|row| row.split_whitespace().any(|cell| cell == "2"))
+            row.is_some_and(|row| {
+                row.contains(" 127.0.0.1") && row.split_whitespace().any(|cell| cell == "2")
+            })
         })
     };
     eventually("both tell that they have it", clients, both);

@@ -391,6 +391,8 @@ impl Desk {
 pub(super) fn secret() -> Result<String, Refusal> {
     let mut bytes = [0; SECRET + ID / 4 * 3];
     getrandom::fill(&mut bytes).map_err(|_| Refusal::StoreUnavailable)?;
+    // the id begins with a letter: a command takes what begins with a hyphen for an option
+    bytes[0] &= 0x7F;
     let (id, secret) = bytes.split_at(ID / 4 * 3);
     Ok(format!("{PREFIX}{}_{}", base64url(id), base64url(secret)))
 }
@@ -450,6 +452,8 @@ mod tests {
         assert_eq!(made.len(), 56, "{made}");
         assert_eq!(id_of(&made), made.get(4..12));
         assert_ne!(secret().unwrap(), made);
+        let letter = |made: String| made.chars().nth(4).is_some_and(|first| first.is_alphabetic());
+        assert!((0..300).all(|_| letter(secret().unwrap())), "one in 64 began with a hyphen");
         let cases = [
             String::new(),
             made.replace("rmt_", "rmx_"),
