@@ -30,6 +30,7 @@ pub(crate) const ADMIN_CHANGED: u16 = 20406;
 pub(crate) const GROUP_FULL: u16 = 20407;
 pub(crate) const CALLS_LOST: u16 = 20408;
 pub(crate) const BYE_ANSWER_LATE: u16 = 20503;
+pub(crate) const BYE_UNSENT: u16 = 20504;
 pub(crate) const ADOPTED: u16 = 20704;
 pub(crate) const INTERNAL: u16 = 20901;
 pub(crate) const DISCOVERY_FAILED: u16 = 50021;

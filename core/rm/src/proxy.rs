@@ -49,8 +49,8 @@ use crate::record::{Minutes, Recorder, Story};
 use crate::reject::{No, Reason};
 use crate::release::Releases;
 use crate::resolve::{Book, Waiting};
-use crate::session::{Lingering, Names, Table, join};
-use crate::settings::Settings;
+use crate::session::{Farewells, Lingering, Names, Table, join};
+use crate::settings::{Settings, SipTimers};
 use crate::timer::Timers;
 
 /// One engine: all calls of one thread.
@@ -89,6 +89,7 @@ pub struct Proxy {
     pub(crate) durable: u64,
     /// Calls that are ended because of their resource.
     pub(crate) releases: Releases,
+    pub(crate) farewells: Farewells,
     /// Behind which session legs are looked for that are up on resources which have come; `None`:
     /// all are where they belong.
     pub(crate) returns: Option<Option<Guid>>,
@@ -143,6 +144,8 @@ pub(crate) enum ClientUse {
     Probe(usize),
     /// NOTIFY about a dead resource.
     Notice(usize),
+    /// A BYE of our own that can go to further addresses.
+    Farewell(usize),
     /// A request of our own; its answer frees the place of a watch, or nothing.
     Absorb(Option<usize>),
 }
@@ -175,12 +178,8 @@ impl Proxy {
             pending_transactions: PENDING + PENDING_RESERVE,
             ..sip::limits::Limits::DEFAULT
         };
-        let timers = sip::endpoint::Timers {
-            t1: settings.timers.t1,
-            t2: settings.timers.t2,
-            t4: settings.timers.t4,
-            trying: settings.timers.trying,
-        };
+        let SipTimers { t1, t2, t4, trying, .. } = settings.timers;
+        let timers = sip::endpoint::Timers { t1, t2, t4, trying };
         let mut proxy = Self {
             options: settings.options.clone(),
             state: NodeState::Starting,
@@ -209,6 +208,7 @@ impl Proxy {
             held: VecDeque::new(),
             durable: 0,
             releases: Releases::default(),
+            farewells: Farewells::default(),
             returns: None,
             timers: Timers::new(seed),
             overload: Overload::new(settings.listeners.len()),

@@ -13,14 +13,13 @@ use std::time::Duration;
 use model::config::{Admin, OnDead};
 use model::record::EndState;
 use model::time::Now;
-use sip::endpoint::ClientOptions;
 use slab::Slab;
 
 use crate::limits::{DEADLINE_AGAIN, RELEASE_LOOKS, RELEASE_STEP, RELEASES};
 use crate::log;
 use crate::pool::health::{Change, Health};
 use crate::pool::{Occupant, Walk};
-use crate::proxy::{ClientUse, Proxy};
+use crate::proxy::Proxy;
 use crate::session::end::End;
 use crate::session::{Side, State};
 use crate::timer::Timer;
@@ -194,11 +193,7 @@ impl Proxy {
             (Why::Death, State::Up) => {
                 *self.counters.calls_cut.entry("death").or_default() += 1;
                 let word = "resource-dead";
-                if let Some((bye, flow)) = self.bye(now, key, Side::Caller, (503, word)) {
-                    let options = ClientOptions::default();
-                    let client = self.endpoint.request(now.mono, flow, &bye, options);
-                    self.clients.insert(client, ClientUse::Absorb(None));
-                }
+                self.bye(now, key, Side::Caller, (503, word));
                 let (state, ended) = (EndState::SystemError, now.wall);
                 let end = End { state, word, status: None, ended, urgent: false };
                 self.end_leg(now, key, end, None);

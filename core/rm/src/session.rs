@@ -17,6 +17,7 @@ use crate::limits;
 pub(crate) mod block;
 pub(crate) mod end;
 pub(crate) mod expiry;
+pub(crate) mod farewell;
 mod hang_up;
 pub(crate) mod join;
 pub(crate) mod leg;
@@ -26,6 +27,7 @@ pub(crate) mod restore;
 pub(crate) mod table;
 pub(crate) mod texts;
 
+pub(crate) use farewell::{Farewell, Farewells};
 pub(crate) use leg::{Bye, Kind, Leg, Owner, Side, State};
 pub(crate) use linger::Lingering;
 pub(crate) use names::{Names, ProfileNames, ResourceNames, TenantNames};

@@ -46,6 +46,8 @@ pub(crate) enum Timer {
     Discovery,
     /// The next calls of dead resources that are told of.
     Tells,
+    /// The next BYE of our own whose name is known.
+    Farewells,
 }
 
 impl Timer {
@@ -70,6 +72,7 @@ impl Timer {
             Self::Returns => (15, 0),
             Self::Discovery => (16, 0),
             Self::Tells => (17, 0),
+            Self::Farewells => (18, 0),
         };
         kind << 32 | key as u64
     }
@@ -95,6 +98,7 @@ impl Timer {
             15 => Self::Returns,
             16 => Self::Discovery,
             17 => Self::Tells,
+            18 => Self::Farewells,
             _ => return None,
         })
     }
@@ -117,6 +121,7 @@ impl Timer {
             Self::Update(_) => "update",
             Self::Returns => "returns",
             Self::Discovery => "discovery",
+            Self::Farewells => "farewells",
         }
     }
 }

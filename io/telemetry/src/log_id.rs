@@ -133,6 +133,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20501, Level::Critical, "spool", "spool broken"),
     row(20502, Level::Error, "spool", "records dropped"),
     row(20503, Level::Warn, "record", "bye answer late"),
+    row(20504, Level::Warn, "session", "bye not sent"),
     row(20510, Level::Error, "publish", "broker lost"),
     row(20511, Level::Notice, "publish", "broker connected"),
     row(20601, Level::Error, "config", "config server lost"),

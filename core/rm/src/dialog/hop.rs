@@ -147,23 +147,35 @@ impl Proxy {
     ) -> Result<Ways, No> {
         let no = || No::new(Reason::NextHop, uri.text);
         let goal = Goal::of_uri(uri).ok_or_else(no)?.secured(secure);
-        if let Some(target) = at_once(&goal, self.settings.spoken()) {
-            let flow = self.flow_of(target.map_err(|_| no())?, uri.text)?;
+        self.ways_of(now, &goal, uri.text, below)
+    }
+
+    /// The same to a goal, which is called `text` where there is none.
+    pub(crate) fn ways_of(
+        &self,
+        now: Now,
+        goal: &Goal,
+        text: &str,
+        below: impl FnMut(u64) -> u64,
+    ) -> Result<Ways, No> {
+        let no = || No::new(Reason::NextHop, text);
+        if let Some(target) = at_once(goal, self.settings.spoken()) {
+            let flow = self.flow_of(target.map_err(|_| no())?, text)?;
             return Ok(Ways::Flows(SmallVec::from_buf([flow])));
         }
-        let mut order = match self.book.look(now.mono, &goal) {
+        let mut order = match self.book.look(now.mono, goal) {
             Known::Targets(targets) => targets.order(below),
             Known::Failed(failure) => {
-                let text = format!("{}: {}", uri.text, failure.as_str());
+                let text = format!("{text}: {}", failure.as_str());
                 return Err(No::new(Reason::NextHop, text));
             }
-            Known::Asked | Known::Nothing => return Ok(Ways::Name(goal)),
+            Known::Asked | Known::Nothing => return Ok(Ways::Name(goal.clone())),
         };
         self.book.away.sort(now.mono, &mut order);
         let mut flows = SmallVec::new();
         let mut refused = no();
         for target in order {
-            match self.flow_of(target, uri.text) {
+            match self.flow_of(target, text) {
                 Ok(flow) => flows.push(flow),
                 Err(no) => refused = no,
             }

@@ -8,7 +8,7 @@
 pub(crate) struct OwnRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: &'a str,
-    /// Value of the Via header.
+    /// Value of the Via header; empty = none yet ([`with_via`]).
     pub(crate) via: &'a str,
     /// Value of one Route header; empty = none.
     pub(crate) route: &'a str,
@@ -29,13 +29,13 @@ impl OwnRequest<'_> {
         };
         format!(
             "{method} {uri} SIP/2.0\r\n\
-             Via: {via}\r\n\
-             {}Max-Forwards: 70\r\n\
+             {}{}Max-Forwards: 70\r\n\
              From: {from}\r\n\
              To: {to}\r\n\
              Call-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\n\
              {}Content-Length: 0\r\n\r\n",
+            line("Via", via),
             line("Route", route),
             line("Reason", reason),
         )
@@ -78,6 +78,13 @@ pub(crate) fn after(cseq: u32) -> u32 {
     cseq.saturating_add(1)
 }
 
+/// A request that has no Via yet, with this one.
+pub(crate) fn with_via(bytes: &[u8], via: &str) -> Vec<u8> {
+    let end = bytes.windows(2).position(|two| two == b"\r\n").map_or(0, |at| at + 2);
+    let (start, rest) = bytes.split_at(end);
+    [start, b"Via: ", via.as_bytes(), b"\r\n", rest].concat()
+}
+
 /// Value of a From or To header.
 pub(crate) fn party(uri: &str, tag: &str) -> String {
     if tag.is_empty() { format!("<{uri}>") } else { format!("<{uri}>;tag={tag}") }
@@ -85,7 +92,7 @@ pub(crate) fn party(uri: &str, tag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{OwnRequest, Way, party};
+    use super::{OwnRequest, Way, party, with_via};
 
     #[test]
     fn the_way_through_loose_and_strict_routers() {
@@ -120,6 +127,8 @@ mod tests {
         assert_eq!(message.method().as_str(), "BYE");
         assert_eq!((message.from().tag(), message.to().tag()), (Some("1"), Some("2")));
         assert_eq!(message.routes().count(), 1);
+        let without = OwnRequest { via: "", ..request };
+        assert_eq!(with_via(&without.bytes(), request.via), bytes, "wherever it comes from");
         let bare = OwnRequest { route: "", reason: "", ..request };
         assert!(!String::from_utf8(bare.bytes()).unwrap().contains("Route"));
     }

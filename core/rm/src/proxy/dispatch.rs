@@ -32,6 +32,7 @@ impl Proxy {
                     self.on_notice_gone(now, key, false);
                 }
             }
+            ClientUse::Farewell(key) => self.farewell_answered(now, key, client),
             ClientUse::Absorb(watch) => {
                 if message.status().is_some_and(|status| status >= 200)
                     && let Some(watch) = watch
@@ -90,6 +91,9 @@ impl Proxy {
             ClientUse::Probe(key) => self.on_probe_gone(now, key, outcome == Outcome::Transport),
             ClientUse::Notice(key) => {
                 self.on_notice_gone(now, key, outcome == Outcome::Transport);
+            }
+            ClientUse::Farewell(key) => {
+                self.farewell_failed(now, key, outcome == Outcome::Transport);
             }
             ClientUse::Absorb(Some(watch)) => self.late_ended(watch, client),
             ClientUse::Answered(..) | ClientUse::Absorb(None) => {}

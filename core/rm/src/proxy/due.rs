@@ -69,6 +69,7 @@ impl Proxy {
             Timer::Minute => self.on_minute(now),
             Timer::Update(key) => self.on_update_due(now, key),
             Timer::Discovery => self.discover(now),
+            Timer::Farewells => self.on_farewell_step(now),
         }
         0
     }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use model::id::Guid;
 use model::time::Now;
 use sip::endpoint::{LostAnswer, ServerId};
 use sip::locate::Goal;
@@ -15,6 +16,7 @@ use crate::forward::through::Ahead;
 use crate::limits;
 use crate::proxy::Proxy;
 use crate::reject::{No, Reason};
+use crate::session::Farewell;
 
 /// One of them.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) enum What {
     Request(Flow, ServerId),
     /// An ACK, which has none.
     Ack(Flow),
+    /// A BYE of our own, about this session.
+    Farewell(Guid),
     /// An answer that was lost, and how many ways were tried.
     Answer { flow: Flow, ways: usize },
 }
@@ -49,7 +53,7 @@ impl Proxy {
     ) -> Result<(), No> {
         let waiting: usize = self.waiting.iter().map(|one| one.bytes.len()).sum();
         let room = waiting + bytes.len() <= limits::NAME_WAITING
-            && self.waiting.len() < limits::NAME_WAITERS;
+            && self.waiting.len() + self.farewells.ready() < limits::NAME_WAITERS;
         if !room || !self.ask(now, &goal) {
             return Err(No::new(Reason::NextHop, goal.to_string()));
         }
@@ -70,10 +74,14 @@ impl Proxy {
         let all = std::mem::take(&mut self.waiting);
         let (ready, left): (VecDeque<_>, _) = all.into_iter().partition(|one| one.goal == *goal);
         self.waiting = left;
-        for Waiting { what, bytes, .. } in ready {
+        for Waiting { goal, what, bytes } in ready {
             let (flow, id) = match what {
                 What::Request(flow, id) => (flow, Some(id)),
                 What::Ack(flow) => (flow, None),
+                What::Farewell(about) => {
+                    self.farewell_is_ready(now, Farewell { about, goal, bytes });
+                    continue;
+                }
                 What::Answer { flow, ways } => {
                     self.on_lost_answer(now, LostAnswer { flow, ways, bytes: bytes.into() });
                     continue;

@@ -1,4 +1,4 @@
-//! When a leg ends without a BYE (rm.md §2.6, §2.7, §11.6), and the BYEs that RM then sends.
+//! When a leg ends without a BYE (rm.md §2.6, §2.7, §11.6).
 //!
 //! One deadline per leg, the earliest that applies. A message only moves it later, so it is
 //! worked out again when it fires, not at every message.
@@ -7,15 +7,11 @@ use std::time::Duration;
 
 use model::record::EndState;
 use model::time::Now;
-use sip::endpoint::ClientOptions;
-use sip::uri::Uri;
 
 use super::end::End;
-use super::{Leg, Side, State, Text};
-use crate::dialog::hop::is_secure;
-use crate::forward::own_request::{OwnRequest, Way, party};
+use super::{Leg, State};
 use crate::limits;
-use crate::proxy::{ClientUse, Proxy};
+use crate::proxy::Proxy;
 use crate::timer::Timer;
 
 /// Why a leg is due.
@@ -79,59 +75,5 @@ impl Proxy {
             Due::SessionTimer => {}
         }
         self.end_leg(now, key, End { state, word, status: None, ended, urgent: false }, None);
-    }
-
-    /// BYE in both directions, with a code and a word for Reason.
-    pub(crate) fn bye_both(&mut self, now: Now, key: usize, why: (u16, &str)) {
-        for to in [Side::Caller, Side::Callee] {
-            let Some((request, flow)) = self.bye(now, key, to, why) else { continue };
-            let client = self.endpoint.request(now.mono, flow, &request, ClientOptions::default());
-            self.clients.insert(client, ClientUse::Absorb(None));
-        }
-    }
-
-    /// BYE to one side; none for a leg that a token has brought back: of such a one neither route
-    /// sets nor numbers are known, whoever has been heard since (rm.md §2.7).
-    pub(crate) fn bye(
-        &mut self,
-        now: Now,
-        key: usize,
-        to: Side,
-        (code, word): (u16, &str),
-    ) -> Option<(Vec<u8>, sip::transport::Flow)> {
-        let leg = self.table.leg(key).filter(|leg| !leg.rebuilt)?;
-        self.branches += 1;
-        let number = self.branches;
-        let texts = &leg.texts;
-        let caller = party(texts.get(Text::FromUri), texts.get(Text::FromTag));
-        let callee = party(texts.get(Text::ToUri), texts.get(Text::ToTag));
-        let (uri, route, from, them) = match to {
-            Side::Callee => (Text::CalleeTarget, Text::CalleeRoute, &caller, &callee),
-            Side::Caller => (Text::CallerTarget, Text::CallerRoute, &callee, &caller),
-        };
-        let target = texts.get(uri);
-        if target.is_empty() {
-            return None;
-        }
-        let way = Way::through(target, texts.get(route));
-        let flow = self.flow_to(now, &Uri::parse(&way.hop).ok()?, is_secure(target)).ok()?;
-        let listener = self.listener(flow.listener)?;
-        let node = self.settings.node_id;
-        let branch = crate::forward::branch::Branch { node, number, hash: 0 };
-        let (host, port) = &listener.via;
-        let via = format!("SIP/2.0/{} {host}:{port};branch={branch}", flow.transport);
-        let missed = if leg.epoch.0 > 1 { 1000 } else { 1 };
-        let request = OwnRequest {
-            method: "BYE",
-            uri: &way.uri,
-            via: &via,
-            route: &way.route,
-            from,
-            to: them,
-            call_id: texts.get(Text::CallId),
-            cseq: leg.highest_cseq(to.other()).saturating_add(missed),
-            reason: &format!("SIP;cause={code};text=\"{word}\""),
-        };
-        Some((request.bytes(), flow))
     }
 }

@@ -7,6 +7,7 @@ use rm::{FrameKind, Input, Will};
 use serde_json::{Value, json};
 
 use crate::joining::answered;
+use crate::names::resolve;
 use crate::platform::{invite_to, platform};
 use crate::tables::cases;
 use crate::world::{CALLER, MCP1, Up, World, address, header, invite, reply, settings};
@@ -43,6 +44,11 @@ impl Call {
         let tenant = "gvp-tenant-id=acme";
         let (caller, text) = match kind {
             "inbound" | "ringing" => (CALLER, invite("18005550100", "c")),
+            "named" => {
+                let named = "Contact: <sip:c@client.test:5090>";
+                let text = invite("18005550100", "c");
+                (CALLER, text.replace("Contact: <sip:10.0.0.2:5090>", named))
+            }
             "bridged" => (MCP1, invite_to(&format!("sip:dialog@10.0.0.5;{tenant}"), MCP1, "c", "")),
             "outbound" => {
                 (MCP1, invite_to(&format!("sip:030456789@10.0.0.5;{tenant}"), MCP1, "c", ""))
@@ -56,6 +62,10 @@ impl Call {
         if kind == "ringing" {
             asked = world.take(MCP1);
             world.udp(MCP1, &reply(&asked, 180, "t", ""));
+        } else if kind == "named" {
+            let sent = world.take(MCP1);
+            let contact = "Contact: <sip:x@server.test:5070>\r\n";
+            world.udp(MCP1, &reply(&sent, 200, "callee", contact));
         } else if timer {
             let sent = world.take(MCP1);
             let lines = "Contact: <sip:x@10.0.0.11:5070>\r\nSession-Expires: 90;refresher=uac\r\n";
@@ -105,6 +115,12 @@ impl Call {
         self.world.wire.clear();
     }
 
+    /// The name service answers.
+    fn found(&mut self, name: &str, at: &[&str]) {
+        resolve(&mut self.world, name, at, 60);
+        self.world.run(Duration::ZERO);
+    }
+
     fn dies(&mut self, how: &str) {
         self.world.alive.retain(|at| *at != address(MCP1));
         // at most 12 s until that is known
@@ -150,6 +166,12 @@ impl Call {
                 self.world.alive.push(address(MCP1));
                 self.world.run(Duration::from_secs(60));
             }
+            "caller-found" => self.found("sip:client.test:5090", &[self.caller]),
+            "server-found" => self.found("sip:server.test:5070", &[MCP1]),
+            "nobody-found" => {
+                self.found("sip:client.test:5090", &[]);
+                self.found("sip:server.test:5070", &[]);
+            }
             "restart" => self.restart(true),
             "blank-restart" => self.restart(false),
             _ => match event.strip_prefix("dies:") {
@@ -182,7 +204,7 @@ impl Call {
 #[test]
 fn the_table_of_ends() {
     let mut wrong = Vec::new();
-    for case in cases(include_str!("testdata/ends.txt"), 41) {
+    for case in cases(include_str!("testdata/ends.txt"), 50) {
         let [kind, happens, expected @ ..] = &case[..] else { panic!("{case:?}") };
         let mut call = Call::new(kind, happens);
         for event in happens.split('+') {

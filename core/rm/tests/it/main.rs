@@ -30,6 +30,7 @@ mod discovery;
 mod ends;
 mod explain;
 mod failover;
+mod farewells;
 mod flows;
 mod full_spool;
 mod golden;

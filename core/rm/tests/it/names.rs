@@ -23,7 +23,7 @@ fn named() -> World {
 }
 
 /// The name service says that a name leads to these, in the order of priority.
-fn resolve(world: &mut World, name: &str, remotes: &[&str], ttl: u64) {
+pub(crate) fn resolve(world: &mut World, name: &str, remotes: &[&str], ttl: u64) {
     let choice = |(rank, remote): (u32, &&str)| Choice {
         transport: Transport::Udp,
         rank,
@@ -34,7 +34,7 @@ fn resolve(world: &mut World, name: &str, remotes: &[&str], ttl: u64) {
     answer(world, name, found, ttl);
 }
 
-fn answer(world: &mut World, name: &str, found: Result<Targets, Failure>, ttl: u64) {
+pub(crate) fn answer(world: &mut World, name: &str, found: Result<Targets, Failure>, ttl: u64) {
     let goal = Goal::of_uri(&Uri::parse(name).unwrap()).unwrap();
     world.input(Input::Resolved { goal, found, ttl: Duration::from_secs(ttl) });
 }
