@@ -1,4 +1,4 @@
-//! Late answers to a try that was given up (rm.md §7.8): a late 101–199 gets CANCEL, a late 2xx
+//! Late answers to a try that was given up (rm.md §7.8): a late 100–199 gets CANCEL, a late 2xx
 //! gets ACK and BYE of our own; nothing of it goes upstream.
 //!
 //! It is watched until its failure or for 32 s, and keeps its place on the resource until then or
@@ -45,6 +45,8 @@ pub(crate) struct Watch {
     /// Its client transaction still lives.
     client: Option<ClientId>,
     cancelled: bool,
+    /// A late 101–199 is in the events.
+    told: bool,
     /// It has failed: only a 2xx may still come.
     answered: bool,
     /// The dialogs of its 2xx, acknowledged and ended.
@@ -110,6 +112,7 @@ impl Proxy {
             whose,
             client,
             cancelled: false,
+            told: false,
             answered,
             ended: SmallVec::new(),
         });
@@ -147,10 +150,14 @@ impl Proxy {
         let Some(status) = message.status() else { return };
         let Some(watch) = self.watches.get_mut(key) else { return };
         match status {
-            100 => {}
-            101..=199 => {
-                if !std::mem::replace(&mut watch.cancelled, true) {
+            // a 100 is no answer, but whoever sends it has the INVITE (RFC 3261 §9.1)
+            100..=199 => {
+                let told = status == 100 || std::mem::replace(&mut watch.told, true);
+                let cancelled = std::mem::replace(&mut watch.cancelled, true);
+                if !told {
                     self.late(now, key, status);
+                }
+                if !cancelled {
                     self.cancel_watched(now, key);
                 }
             }

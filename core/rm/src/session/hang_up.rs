@@ -1,5 +1,5 @@
-//! An operator ends a call (rm.md §2.7): BYE both ways to a leg that is up; one that still rings is
-//! refused upstream, and its resource gets CANCEL.
+//! An operator ends a call (rm.md §2.7): BYE both ways to a leg that is up; one that is not is
+//! refused upstream, and its resource gets CANCEL, whether it rings or has said 100 alone.
 //!
 //! A leg whose BYE is on its way ends by that.
 
@@ -64,11 +64,9 @@ impl Proxy {
         let current = self.hunts.get_mut(key).and_then(|hunt| hunt.current.take());
         if let Some(current) = current {
             self.timers.take_back(Timer::Try(key));
-            // without progress there is nothing to cancel yet: the watch does when there is
-            if current.progress {
-                let reason = b"Reason: SIP;cause=480;text=\"operator\"\r\n";
-                self.endpoint.cancel(now.mono, current.client, Some(reason));
-            }
+            // as long as nothing has come, not even a 100, it waits for that (RFC 3261 §9.1)
+            let reason = b"Reason: SIP;cause=480;text=\"operator\"\r\n";
+            self.endpoint.cancel(now.mono, current.client, Some(reason));
             self.give_up(now, key, current, false);
         }
         self.finish_hunt(now, key, &Reason::Operator.into());

@@ -43,7 +43,7 @@ impl Call {
         let mut world = World::with(&documents, own_settings(1));
         let tenant = "gvp-tenant-id=acme";
         let (caller, text) = match kind {
-            "inbound" | "ringing" => (CALLER, invite("18005550100", "c")),
+            "inbound" | "ringing" | "trying" | "asked" => (CALLER, invite("18005550100", "c")),
             "named" => {
                 let named = "Contact: <sip:c@client.test:5090>";
                 let text = invite("18005550100", "c");
@@ -59,9 +59,12 @@ impl Call {
         world.udp(caller, &text);
         let guid = world.proxy.calls(&rm::CallFilter::default(), None, 1).calls[0].session;
         let (mut up, mut asked) = (None, String::new());
-        if kind == "ringing" {
+        if matches!(kind, "ringing" | "trying" | "asked") {
             asked = world.take(MCP1);
-            world.udp(MCP1, &reply(&asked, 180, "t", ""));
+            let said = [("ringing", 180), ("trying", 100)].into_iter();
+            for (_, code) in said.filter(|(name, _)| *name == kind) {
+                world.udp(MCP1, &reply(&asked, code, "t", ""));
+            }
         } else if kind == "named" {
             let sent = world.take(MCP1);
             let contact = "Contact: <sip:x@server.test:5070>\r\n";
@@ -148,7 +151,9 @@ impl Call {
                 self.world.udp(CALLER, &cancel);
                 self.world.udp(MCP1, &reply(&self.asked, 487, "t", ""));
             }
-            "486" => self.world.udp(MCP1, &reply(&self.asked, 486, "t", "")),
+            "100" | "486" => {
+                self.world.udp(MCP1, &reply(&self.asked, event.parse().unwrap(), "t", ""));
+            }
             "silence" => self.world.run(Duration::from_secs(300)),
             "timer" => {}
             "operator" => self.world.input(Input::HangUp { guid: self.guid, leg: None }),
@@ -157,10 +162,10 @@ impl Call {
                 self.world.udp(MCP1, &reply(&self.asked, 200, "t", contact));
             }
             "deadline" => {
-                let until = Some(self.world.now.wall.plus(Duration::from_secs(60)));
+                let until = Some(self.world.now.wall.plus(Duration::from_secs(1)));
                 let will = Some(Will { admin: model::config::Admin::Draining, until });
                 self.world.input(Input::Administer { resource: "mcp-1", will });
-                self.world.run(Duration::from_secs(61));
+                self.world.run(Duration::from_millis(1500));
             }
             "returns" => {
                 self.world.alive.push(address(MCP1));

@@ -98,6 +98,25 @@ fn a_late_answer_is_acknowledged_and_ended_and_never_goes_upstream() {
     assert_eq!(world.ends().len(), 0, "the call itself stays up");
 }
 
+/// RFC 3261 §9.1: whoever says 100 has the INVITE, and may be told to stop. It is no late answer.
+#[test]
+fn a_late_100_is_enough_for_a_cancel() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "late"));
+    let first = world.take(MCP1);
+    world.run(Duration::from_secs(2));
+    while world.try_take(MCP1).is_some() {}
+    let late = |world: &World| {
+        world.records.iter().filter(|one| one.json["log_id"] == "late-answer").count()
+    };
+    world.udp(MCP1, &reply(&first, 100, "t1", ""));
+    assert!(world.take(MCP1).starts_with("CANCEL "));
+    assert_eq!(late(&world), 0);
+    world.udp(MCP1, &reply(&first, 183, "t1", ""));
+    assert!(world.try_take(MCP1).is_none(), "one is enough");
+    assert_eq!(late(&world), 1);
+}
+
 /// RFC 3261 §8.1.1.5: numbers end at 2³¹ − 1, but callers may write any that 32 bits hold.
 #[test]
 fn a_late_answer_to_the_highest_number_is_ended_too() {

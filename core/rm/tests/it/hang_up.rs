@@ -69,6 +69,26 @@ fn one_that_was_not_answered_at_all_is_over_too() {
     assert!(world.take(MCP1).starts_with("CANCEL "));
 }
 
+/// RFC 3261 §9.1: a 100 permits the CANCEL; without it the INVITE would run on at the server.
+#[test]
+fn one_that_has_said_100_alone_gets_cancel_at_once() {
+    let mut world = World::new();
+    world.udp(CALLER, &invite("18005550100", "t"));
+    let forwarded = world.take(MCP1);
+    world.udp(MCP1, &reply(&forwarded, 100, "t", ""));
+    let guid = only(&world);
+    world.input(Input::HangUp { guid, leg: None });
+    assert!(world.take(CALLER).starts_with("SIP/2.0 480 "));
+    let cancel = world.take(MCP1);
+    assert!(cancel.starts_with("CANCEL "), "{cancel}");
+    assert_eq!(header(&cancel, "Reason"), "SIP;cause=480;text=\"operator\"");
+    world.udp(MCP1, &reply(&cancel, 200, "t", ""));
+    world.udp(MCP1, &reply(&forwarded, 487, "t", ""));
+    assert!(world.take(MCP1).starts_with("ACK "));
+    assert!(world.proxy.resources().iter().all(|one| one.used == 0));
+    assert!(world.try_take(CALLER).is_none());
+}
+
 #[test]
 fn a_leg_is_named_by_its_id() {
     let mut world = World::new();
