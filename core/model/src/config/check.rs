@@ -9,6 +9,7 @@ mod cycles;
 mod delta;
 pub(crate) mod dids;
 pub(crate) mod effect;
+mod hunts;
 pub(crate) mod limits;
 pub(crate) mod policy;
 pub(crate) mod references;
@@ -35,7 +36,7 @@ pub(crate) struct Checked {
     own: Vec<SocketAddr>,
     /// Of revision 0.
     pub(crate) snapshot: Snapshot,
-    /// Of objects that do not go well together (W401, W402), however many.
+    /// Of objects that do not go well together (W401, W402, W407), however many.
     pub(crate) warnings: Arc<[Warning]>,
 }
 
@@ -96,7 +97,11 @@ impl Checked {
         let snapshot = linking.snapshot();
         let warnings = match deltas.go_together() {
             true => Arc::clone(&self.warnings),
-            false => policy::warnings(&snapshot, &drafts, &links).into(),
+            false => {
+                let mut warnings = policy::warnings(&snapshot, &drafts, &links);
+                warnings.extend(hunts::warnings(&snapshot, &drafts, &links));
+                warnings.into()
+            }
         };
         let own = own.to_vec();
         Ok(Self { drafts, links, rules, numbers, own, snapshot, warnings })

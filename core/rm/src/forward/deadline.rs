@@ -40,11 +40,13 @@ impl Proxy {
         let Some(hunt) = self.hunts.get_mut(key) else { return };
         let Some(current) = &hunt.current else { return };
         let (client, progress) = (current.client, current.progress);
+        // as much as it can be given, or all of it: nobody else has taken time from it
         let (took, time) = (now.mono.saturating_sub(current.began), current.time);
+        let early = took < time.min(self.options.max_hunt) && !hunt.story.tries.is_empty();
         let rung = took >= self.settings.timers.c;
         self.endpoint.cancel(now.mono, client, Some(b"Reason: SIP;cause=408\r\n"));
         if !progress {
-            let cut = Outcome::MaxHunt { early: took < time };
+            let cut = Outcome::MaxHunt { early };
             let outcome = if rung { Outcome::Silence } else { cut };
             self.on_failure(now, key, outcome, None);
             return;

@@ -17,8 +17,8 @@ pub(crate) enum Outcome {
     Timeout,
     /// Timer C, with nothing but 100 seen.
     Silence,
-    /// The time of the whole hunt is over, with nothing but 100 seen. `early`: the resource has not
-    /// had the time of a try.
+    /// The time of the whole hunt is over, with nothing but 100 seen. `early`: the resource has had
+    /// less than the time of a try, and others had the rest.
     MaxHunt {
         early: bool,
     },

@@ -127,6 +127,26 @@ fn no_objects_at_all_are_warned_about() {
     assert!(build("kind: Tenant\nname: a\n").unwrap().1.is_empty());
 }
 
+/// W407: such a try is the only one, and nothing but the check says so.
+#[test]
+fn a_try_that_may_take_the_time_of_the_whole_hunt_is_warned_about() {
+    let told = |application: &str, group: &str| {
+        let manager = format!("type: resource-manager, options: {{ rm: {{ {application} }} }}");
+        let text = format!("kind: Application\nname: rm-1\nspec: {{ {manager} }}\n---\n")
+            + &object("ResourceGroup", "Environment", "g", &format!("services: [media]{group}"));
+        let (_, warnings) = build(&text).unwrap();
+        warnings.iter().map(line).collect::<Vec<String>>()
+    };
+    let of = |place: &str, one: &str, most: &str| {
+        let text = format!("a try of {one} leaves no time for another");
+        [format!("o.yaml:{place}: W407: {text}: rm/max-hunt of \"rm-1\" is {most}")]
+    };
+    assert_eq!(told("max-hunt: 20s", ", try_timeout: 30s"), of("6:7", "30s", "20s"));
+    assert_eq!(told("max-hunt: 2s", ""), of("2:7", "2s", "2s"));
+    assert_eq!(told("max-hunt: 3s", ", try_timeout: 3s"), of("6:7", "3s", "3s"));
+    assert_eq!(told("max-hunt: 3s", ", try_timeout: 2999ms"), [""; 0]);
+}
+
 #[test]
 fn warnings() {
     let text = tenant("a", "policy: { usage_limit: 10 }")

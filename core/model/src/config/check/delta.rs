@@ -169,10 +169,11 @@ impl Deltas {
         }
     }
 
-    /// Whether limits, services and who uses which profile are what they were.
+    /// Whether limits, services, times and who uses which profile are what they were.
     pub(crate) fn go_together(&self) -> bool {
-        let Self { tenants, profiles, did_groups, groups, .. } = self;
-        did_groups.alike && [tenants, profiles, groups].iter().all(|delta| delta.is_same())
+        let Self { tenants, profiles, did_groups, groups, applications } = self;
+        let all = [tenants, profiles, groups, applications];
+        did_groups.alike && all.iter().all(|delta| delta.is_same())
     }
 
     /// Whether every name still means the same.
