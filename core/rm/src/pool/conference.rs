@@ -59,6 +59,7 @@ pub(crate) struct Instance {
     pub(crate) resource: Dbid,
     /// As it stands in Record-Route: `YYYY-MM-DD-HOST:PORT` of its first leg.
     pub(crate) confinstid: String,
+    /// The most legs, as its first leg has said; `None`: what its server takes.
     pub(crate) size: Option<u32>,
     pub(crate) reserve: u32,
     /// Keys of its legs.
@@ -90,9 +91,11 @@ impl Instance {
         usize::try_from(self.reserve).unwrap_or(usize::MAX).saturating_sub(self.legs.len())
     }
 
-    /// Whether one more leg may join.
-    pub(crate) fn has_room(&self) -> bool {
-        self.size.is_none_or(|most| usize::try_from(most).is_ok_and(|most| self.legs.len() < most))
+    /// Whether one more leg may join, on a server that takes conferences of this size: that counts
+    /// for who has said none.
+    pub(crate) fn has_room(&self, of_server: Option<u32>) -> bool {
+        let most = self.size.or(of_server);
+        most.is_none_or(|most| usize::try_from(most).is_ok_and(|most| self.legs.len() < most))
     }
 }
 
@@ -295,7 +298,8 @@ mod tests {
         assert_eq!(all.enter(2, first()), Some((0, 0)));
         assert_eq!(all.enter(3, first()), Some((0, 0)));
         assert_eq!(all.enter(4, Instance { member: 8, ..first() }), None, "it is somewhere else");
-        assert!(!all.find(&key).unwrap().has_room());
+        assert!(!all.find(&key).unwrap().has_room(None));
+        assert!(!all.find(&key).unwrap().has_room(Some(4)), "its own size counts");
         assert_eq!(all.leave(3), Some((0, 7, Some(0))));
         assert_eq!(all.leave(1), Some((0, 7, Some(1))), "its place stays the conference's");
         assert_eq!(all.leave(1), None);

@@ -101,13 +101,14 @@ impl Pool {
         named.or_else(conference).or(plan.pin)
     }
 
-    /// Whether a conference takes one more leg: below its own size, and on a place that it has
-    /// reserved or that is free. None: it is no matter of a conference.
+    /// Whether a conference takes one more leg: below its size, else that of its server, and on a
+    /// place that it has reserved or that is free. None: it is no matter of a conference.
     fn has_room(&self, plan: &Plan, pin: Pin, member: &Member) -> Option<bool> {
         if pin.hold != Hold::Conference {
             return None;
         }
         let instance = self.conferences.find(&plan.conference_key()?)?;
-        Some(instance.has_room() && (instance.unused() > 0 || member.has_place()))
+        let room = instance.has_room(member.conference_size);
+        Some(room && (instance.unused() > 0 || member.has_place()))
     }
 }
