@@ -79,7 +79,7 @@ pub(crate) fn target(
             || parameters.iter().any(|one| one.fixed && named(&one.name))
             || passed.iter().any(|(key, _)| is_policy(&name, key));
         if replaced
-            || is_ours(&name, consumed, facts.trusted)
+            || is_ours(&name, consumed || value.is_none_or(str::is_empty), facts.trusted)
             || is_page_of(choice.service, &name, addressed)
         {
             continue;
@@ -297,7 +297,8 @@ fn is_page_of(service: Service, name: &str, addressed: bool) -> bool {
         }
 }
 
-/// Parameters that never go on: ours, and what named the host that is replaced.
+/// Parameters that never go on: ours, and what named the host that is replaced. `consumed`: what
+/// stands in one that names a tenant was understood, or is nothing.
 fn is_ours(name: &str, consumed: bool, trusted: bool) -> bool {
     let named = |other: &str| name.eq_ignore_ascii_case(other);
     let begins = |prefix: &str| {
