@@ -57,6 +57,18 @@ fn answer(world: &mut World, name: &str, found: Result<Vec<Member>, Failure>) {
     world.input(Input::Discovered { listing, found });
 }
 
+/// The name service tells these addresses, which have no names.
+pub(crate) fn tell_addresses(world: &mut World, name: &str, all: &[&str]) {
+    let member = |at: &&str| {
+        let at = address(at);
+        Member { host: None, port: at.port(), addresses: vec![at.ip()] }
+    };
+    let name = HostName::parse(name).unwrap();
+    let asked = world.listings.iter().position(|one| one.name == name).expect("it was asked for");
+    let listing = world.listings.remove(asked);
+    world.input(Input::Discovered { listing, found: Ok(all.iter().map(member).collect()) });
+}
+
 /// The next question, answered with these.
 fn next(world: &mut World, hosts: &[(&str, &str)]) {
     world.run(2 * SECOND);

@@ -141,15 +141,13 @@ pub(crate) fn objects() -> serde_json::Value {
 }
 
 pub(crate) fn snapshot(objects: &serde_json::Value) -> Arc<Snapshot> {
-    let documents: Vec<Document> = objects
-        .as_array()
-        .unwrap()
-        .iter()
-        .zip(1..)
-        .map(|(object, number)| Document { file: None, number, size: 0, root: node(object) })
-        .collect();
-    let (snapshot, _) = Snapshot::build(&documents, Revision(42)).unwrap();
+    let (snapshot, _) = Snapshot::build(&documents(objects), Revision(42)).unwrap();
     Arc::new(snapshot)
+}
+
+pub(crate) fn documents(objects: &serde_json::Value) -> Vec<Document> {
+    let document = |(object, number)| Document { file: None, number, size: 0, root: node(object) };
+    objects.as_array().unwrap().iter().zip(1..).map(document).collect()
 }
 
 pub(crate) fn node(json: &serde_json::Value) -> Node {
