@@ -148,17 +148,22 @@ impl Table {
         }
     }
 
-    /// A leg on a resource that shares this with others of its tenant.
+    /// The latest leg on a resource that shares this with others of its tenant: where that went
+    /// the others have gone since, though earlier ones may still be elsewhere.
     pub(crate) fn leg_of_affinity(&self, tenant: Dbid, text: &str) -> Option<usize> {
-        let is = |place: u32| {
-            let found = self.both(place as usize);
-            found.is_some_and(|(session, leg)| {
+        let mut latest = None;
+        let each = |place: u32| {
+            let found = self.both(place as usize).filter(|(session, leg)| {
                 leg.resource.is_some()
                     && leg.texts.get(Text::Affinity) == text
                     && session.tenant.as_ref().is_some_and(|own| own.dbid == tenant)
-            })
+            });
+            latest = latest.max(found.map(|(_, leg)| (leg.started, leg.id, place as usize)));
+            // all are looked at
+            false
         };
-        self.by_affinity.find(text, is).map(|place| place as usize)
+        self.by_affinity.find(text, each);
+        latest.map(|(.., place)| place)
     }
 
     /// Sessions behind `after` in the order of their GUIDs.

@@ -24,6 +24,7 @@ fn at(name: &str) -> &'static str {
         "ctic-1" => platform::CONNECTOR,
         "ctic-2" => "10.0.0.32:5080",
         "recorder" => "10.0.0.41:5060",
+        "recorder-2" => "10.0.0.42:5060",
         "stranger" => "203.0.113.9:5060",
         caller => platform::caller(caller),
     }
@@ -573,7 +574,7 @@ fn options() {
 
 #[test]
 fn fields() {
-    play(include_str!("testdata/fields.txt"), 49);
+    play(include_str!("testdata/fields.txt"), 50);
 }
 
 #[test]
