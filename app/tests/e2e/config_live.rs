@@ -110,6 +110,55 @@ fn calls_go_on_while_the_config_server_is_killed_and_restarted() {
     assert_eq!(applied("rs-1"), Some(last.into()), "{clients}");
 }
 
+/// A Config Server that was wiped and filled with something else takes nothing away, whether its
+/// number is lower, the same or higher; an operator can want it.
+#[test]
+fn a_wiped_config_server_takes_nothing_away_from_calls() {
+    let media = Media::start();
+    let platform = Platform::new(&objects_at(&[media.address], "{}"));
+    let site = &platform.site;
+    let server = platform.start_server();
+    let mut rm = site.start_rm();
+    healthy(site, 1);
+    platform.until_rm(platform.put(&json!({ "kind": "Tenant", "name": "more" })));
+    let numbers = [NUMBER];
+    let callers = Plan { rate: 50, ..Plan::new(site.sip(), &numbers, 600) }.start();
+    server.kill();
+    std::fs::remove_dir_all(site.path("data/config")).unwrap();
+    site.write("platform.yaml", "kind: Tenant\nname: other\n");
+    let _server = platform.start_server();
+    let line = rm.line_with(" 20603 ");
+    assert!(line.contains("W408") && line.contains("alarm=RMConfigRejected"), "{line}");
+    let rejected = "ringmaster_config_client_rejected_revision{component=\"rm\"}";
+    let refuses = |revision: f64| {
+        let told = || http::metric(site.rm_http(), rejected);
+        eventually("it is refused", told, |told| *told == revision);
+    };
+    refuses(1.0);
+    for revision in [2.0, 3.0] {
+        platform.put(&json!({ "kind": "Tenant", "name": format!("t-{revision}") }));
+        refuses(revision);
+    }
+    callers.finish();
+    Plan::new(site.sip(), &numbers, 20).run();
+    let config = http::json(site.rm_http(), "/v1/config");
+    assert_eq!(config["rev"], 2, "{config}");
+    assert!(config["rejected"]["errors"][0].as_str().unwrap().contains("W408"), "{config}");
+    let told = || {
+        let clients = http::json(platform.server, "/v1/clients")["items"].clone();
+        let own = clients.as_array().unwrap().iter().find(|one| one["name"] == "rm-1").cloned();
+        own.map(|own| (own["applied"].clone(), own["rejected"]["revision"].clone()))
+    };
+    eventually("clients", told, |told| *told == Some((2.into(), 3.into())));
+
+    // it is wanted: without what was kept a node takes what it finds
+    rm.signal("TERM");
+    assert!(rm.wait(Duration::from_secs(60)).success());
+    std::fs::rename(site.path("data/rm/snapshot"), site.path("data/rm/before")).unwrap();
+    let _rm = site.start_rm();
+    platform.until_rm(3);
+}
+
 /// Every field of every kind, one after the other, under 100 calls a second.
 #[test]
 fn every_field_of_every_kind_changes_under_calls() {

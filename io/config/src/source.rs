@@ -197,7 +197,8 @@ pub enum News<'a> {
         /// Which.
         revision: Revision,
     },
-    /// An older revision takes the place of the one in force: the servers were set back.
+    /// Another set of an older revision, or of the same one, takes the place of the one in force:
+    /// the servers were set back.
     SetBack {
         /// Was in force.
         from: Revision,
@@ -221,6 +222,8 @@ pub struct Client {
     setup: Setup,
     cache: Cache,
     held: Set,
+    /// Which books that is from.
+    books: Option<String>,
     snapshot: Option<Arc<Snapshot>>,
     /// What was kept and cannot be used, and why.
     passed: Vec<String>,
@@ -244,17 +247,17 @@ impl Client {
         }
         let instead = found.as_ref().map_or_else(
             || "nothing: the server is waited for".to_owned(),
-            |(_, revision): &(Set, Revision)| format!("revision {}", revision.0),
+            |(_, revision, _): &(Set, Revision, _)| format!("revision {}", revision.0),
         );
         passed.iter_mut().for_each(|one| *one = format!("{one}; used instead: {instead}"));
-        let (held, snapshot) = match found {
-            Some((set, revision)) => {
+        let (held, books, snapshot) = match found {
+            Some((set, revision, books)) => {
                 let snapshot = Arc::new(set.snapshot(revision));
-                (set, Some(snapshot))
+                (set, books, Some(snapshot))
             }
-            None => (Set::default(), None),
+            None => (Set::default(), None, None),
         };
-        Self { setup, cache, held, snapshot, passed }
+        Self { setup, cache, held, books, snapshot, passed }
     }
 
     /// The last known good, if there is one: in force until the server says otherwise.
@@ -270,11 +273,11 @@ impl Client {
     pub fn start(self, mut daemon: Box<dyn Daemon>) -> io::Result<Watching> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
-        let Self { setup, cache, held, snapshot, passed } = self;
+        let Self { setup, cache, held, books, snapshot, passed } = self;
         passed.iter().for_each(|error| daemon.hear(News::PassedOver { error }));
         let revision = snapshot.map(|snapshot| snapshot.revision);
         let name = format!("{}-config", setup.component);
-        let driver = Driver::new(setup, cache, (held, revision), daemon);
+        let driver = Driver::new(setup, cache, (held, revision, books), daemon);
         let thread = thread::Builder::new().name(name).spawn(move || {
             runtime.block_on(driver.run(stopped));
             runtime.shutdown_background();
@@ -284,13 +287,13 @@ impl Client {
 }
 
 /// What was kept, if it is still valid.
-fn kept(whole: Whole, own: &[SocketAddr]) -> Result<(Set, Revision), String> {
-    let Whole { revision, objects, digest } = whole;
+fn kept(whole: Whole, own: &[SocketAddr]) -> Result<(Set, Revision, Option<String>), String> {
+    let Whole { revision, books, objects, digest } = whole;
     let changed = Set::default().change(objects, &[], own).map_err(|faults| {
         faults.first().map_or_else(|| "not valid".to_owned(), ToString::to_string)
     })?;
     let same = changed.set.digest() == digest;
-    if same { Ok((changed.set, revision)) } else { Err("its digest is another".to_owned()) }
+    if same { Ok((changed.set, revision, books)) } else { Err("its digest is another".to_owned()) }
 }
 
 /// Whether RM would refuse every call with this.
@@ -301,6 +304,12 @@ fn is_empty(set: &Set) -> bool {
 /// Why nothing does not take the place of something by itself.
 fn emptied() -> Problem {
     Place::default().problem("W403", "no objects: what is in force stays")
+}
+
+/// Why a server that was made anew does not take away what is in force.
+fn other_books(ours: &str, theirs: &str) -> Problem {
+    let text = format!("another server's books ({theirs}, not {ours}): what is in force stays");
+    Place::default().problem("W408", text)
 }
 
 /// A running client; ended when dropped.

@@ -172,6 +172,9 @@ pub struct ClientRow {
     pub report: String,
 }
 
+/// The note that says which books a store holds. A store that is made anew has another one.
+pub const BOOKS: &str = "books";
+
 /// One row of any table: what a backup is made of.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "table", rename_all = "snake_case")]
@@ -209,7 +212,7 @@ pub enum Record {
     Audit(AuditRow),
     /// A client.
     Client(ClientRow),
-    /// A note about the store.
+    /// A note about the store: under [`BOOKS`] which one it is.
     Meta {
         /// What about.
         key: String,
@@ -223,6 +226,8 @@ pub enum Record {
 pub struct Loaded {
     /// The current revision and its digest; `None` of a store that is new.
     pub head: Option<(Revision, String)>,
+    /// Which books it holds.
+    pub books: Option<String>,
     /// The oldest revision of the history.
     pub oldest: Option<Revision>,
     /// All objects by kind and number.

@@ -23,6 +23,15 @@ use super::wire::{FORMAT, Lines, Whole};
 
 const MAGIC: &str = "ringmaster-cache/1";
 
+/// What is known of a snapshot beside its objects.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    /// Its number.
+    pub(super) revision: Revision,
+    /// Which books it is from, where the server told.
+    pub(super) books: Option<&'a str>,
+}
+
 /// The directory of one client.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
@@ -43,8 +52,8 @@ impl Cache {
     }
 
     /// Keeps a snapshot; returns when it is on disk.
-    pub(super) fn keep(&self, revision: Revision, set: &Set) -> io::Result<()> {
-        let fresh = self.fresh(revision, set)?;
+    pub(super) fn keep(&self, head: Head<'_>, set: &Set) -> io::Result<()> {
+        let fresh = self.fresh(head, set)?;
         let current = self.dir.join("current");
         match fs::rename(&current, self.dir.join("previous")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -55,19 +64,20 @@ impl Cache {
     }
 
     /// Keeps a snapshot that is to be in force no more, beside those that follow each other.
-    pub(super) fn put_aside(&self, revision: Revision, set: &Set) -> io::Result<()> {
-        fs::rename(self.fresh(revision, set)?, self.dir.join("aside"))?;
+    pub(super) fn put_aside(&self, head: Head<'_>, set: &Set) -> io::Result<()> {
+        fs::rename(self.fresh(head, set)?, self.dir.join("aside"))?;
         File::open(&self.dir)?.sync_all()
     }
 
     /// Writes a snapshot to a file of its own, which the caller gives its name.
-    fn fresh(&self, revision: Revision, set: &Set) -> io::Result<PathBuf> {
+    fn fresh(&self, head: Head<'_>, set: &Set) -> io::Result<PathBuf> {
         fs::create_dir_all(&self.dir)?;
-        let mut body = format!(
-            "{{\"format\":\"{FORMAT}\",\"revision\":{},\"objects\":{}}}\n",
-            revision.0,
-            set.len()
-        );
+        let Head { revision, books } = head;
+        let objects = set.len();
+        let first = serde_json::json!({
+            "format": FORMAT, "revision": revision, "objects": objects, "books": books,
+        });
+        let mut body = format!("{first}\n");
         for object in set.objects() {
             body.push_str(&object.json.to_string());
             body.push('\n');
@@ -106,7 +116,7 @@ fn read(path: &Path) -> io::Result<Whole> {
 
 #[cfg(test)]
 mod tests {
-    use super::Cache;
+    use super::{Cache, Head};
     use crate::objects::from_text;
     use model::config::Set;
     use model::id::Revision;
@@ -121,13 +131,17 @@ mod tests {
         assert!(found().is_empty());
         let text = "kind: Tenant\nname: acme\nlabels: { place: \"é\\n\" }\n";
         let set = Set::default().change(from_text(text, None).unwrap(), &[], &[]).unwrap().set;
+        let keep = |revision, books| {
+            cache.keep(Head { revision: Revision(revision), books }, &set).unwrap();
+        };
         for revision in 1..4 {
-            cache.keep(Revision(revision), &set).unwrap();
+            keep(revision, Some("a"));
         }
         assert_eq!(found(), [3, 2]);
         let whole = whole().next().unwrap();
         let read = Set::default().change(whole.objects, &[], &[]).unwrap().set;
         assert!(read == set && whole.digest == set.digest());
+        assert_eq!(whole.books.as_deref(), Some("a"));
         let current = dir.path().join("rm/snapshot/current");
         let good = fs::read(&current).unwrap();
         for at in 0..good.len() {
@@ -141,7 +155,7 @@ mod tests {
         // a crash between the two renames
         fs::remove_file(&current).unwrap();
         assert_eq!(found(), [2]);
-        cache.keep(Revision(5), &set).unwrap();
+        keep(5, None);
         assert_eq!(found(), [5, 2]);
         fs::write(&current, "").unwrap();
         fs::write(dir.path().join("rm/snapshot/previous"), "x").unwrap();

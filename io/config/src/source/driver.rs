@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::config::{Changed, Set};
+use model::config::{Changed, Digest, Set};
 use model::id::Revision;
 use model::schema::Problem;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
@@ -15,7 +15,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::cache::Cache;
+use super::cache::{Cache, Head};
 use super::connect::{Connector, chain};
 use super::keep::Keep;
 use super::limits::{EVENT, LINE, SILENCE, SNAPSHOT};
@@ -24,7 +24,7 @@ use super::machine::{Action, Event, Input, Machine};
 use super::report::{self, Rejected, Report};
 use super::sse::{Message, Parser};
 use super::wire::{Change, Heard, Lines, Whole, heard};
-use super::{Applied, Daemon, News, Setup, emptied, is_empty};
+use super::{Applied, Daemon, News, Setup, emptied, is_empty, other_books};
 
 /// Errors of a rejected revision that the server is told.
 const TOLD_ERRORS: usize = 10;
@@ -37,6 +37,8 @@ pub(super) struct Driver {
     held: Set,
     /// What is held; `None`: nothing was ever valid.
     revision: Option<Revision>,
+    /// Which books that is from; `None`: no server has told.
+    books: Option<String>,
     keep: Keep,
     daemon: Box<dyn Daemon>,
     report: watch::Sender<Report>,
@@ -49,7 +51,7 @@ impl Driver {
     pub(super) fn new(
         setup: Setup,
         cache: Cache,
-        (held, revision): (Set, Option<Revision>),
+        (held, revision, books): (Set, Option<Revision>, Option<String>),
         daemon: Box<dyn Daemon>,
     ) -> Self {
         let connector = Connector::new(setup.server.clone(), setup.clock);
@@ -68,6 +70,7 @@ impl Driver {
             machine,
             held,
             revision,
+            books,
             keep: Keep::new(cache),
             daemon,
             report,
@@ -225,16 +228,20 @@ impl Driver {
     /// A snapshot: in force, or refused as a whole.
     fn take(&mut self, whole: Whole) -> Input {
         let begun = self.now();
-        let Whole { revision, objects, digest } = whole;
+        let Whole { revision, books, objects, digest } = whole;
         match Set::default().change(objects, &[], &self.setup.own) {
             Ok(changed) if changed.set.digest() == digest => {
-                if let Some(newer) = self.revision.filter(|newer| revision < *newer) {
-                    if is_empty(&changed.set) && !is_empty(&self.held) {
-                        self.reject(revision, &[emptied()]);
-                        return Input::Refused(revision);
-                    }
-                    self.set_back(newer, revision);
+                if let Some(why) = self.unwanted(revision, books.as_deref(), &changed.set) {
+                    self.reject(revision, &[why]);
+                    return Input::Refused(revision);
                 }
+                let same = digest == self.held.digest();
+                if let Some(held) = self.revision
+                    && (revision < held || revision == held && !same)
+                {
+                    self.set_back(held, revision);
+                }
+                self.books = books.or(self.books.take());
                 self.apply(begun, revision, changed);
                 Input::Loaded(revision)
             }
@@ -249,10 +256,26 @@ impl Driver {
         }
     }
 
+    /// Why a valid set does not take the place of what is in force (ADR 26); one without objects of
+    /// its own is free to go.
+    fn unwanted(&self, revision: Revision, books: Option<&str>, set: &Set) -> Option<Problem> {
+        if is_empty(&self.held) || set.digest() == self.held.digest() {
+            return None;
+        }
+        if let (Some(ours), Some(theirs)) = (self.books.as_deref(), books)
+            && ours != theirs
+        {
+            return Some(other_books(ours, theirs));
+        }
+        let back = self.revision.is_some_and(|held| revision <= held);
+        (back && is_empty(set)).then(emptied)
+    }
+
     /// What was in force stays on disk, whatever comes after the older one.
     fn set_back(&mut self, from: Revision, to: Revision) {
+        let head = Head { revision: from, books: self.books.as_deref() };
         if !is_empty(&self.held)
-            && let Err(error) = self.keep.put_aside(from, &self.held)
+            && let Err(error) = self.keep.put_aside(head, &self.held)
         {
             self.daemon.hear(News::NotKept { error: &error.to_string() });
         }
@@ -343,20 +366,33 @@ impl Driver {
                 self.change(change)
             }
             Ok(Heard::Change(_) | Heard::Resync) | Err(_) => Input::Unfit,
-            Ok(Heard::Heartbeat { revision, digest }) => {
-                let ours = self.revision == Some(revision);
-                if ours && digest.is_some_and(|digest| digest != self.held.digest()) {
-                    self.daemon.hear(News::Mismatch { revision });
-                    Input::Unfit
-                } else {
-                    Input::Beat(revision)
-                }
-            }
+            Ok(Heard::Heartbeat { revision, digest, books }) => self.beat(revision, digest, books),
             Ok(Heard::Overflow) => Input::Overflow,
             Ok(Heard::Bye) => Input::Bye,
             Ok(Heard::Unknown) => return,
         };
         self.hand(input);
+    }
+
+    /// A sign of life: whether what is held is still what the server has.
+    fn beat(&mut self, revision: Revision, digest: Option<Digest>, books: Option<String>) -> Input {
+        let Some(digest) = digest.filter(|_| self.revision == Some(revision)) else {
+            return Input::Beat(revision);
+        };
+        let (same, refused) = (digest == self.held.digest(), self.machine.refuses(revision));
+        if same && books.is_some() && books != self.books {
+            // other books with the same in them take nothing away
+            self.books = books;
+            self.keep.changed(self.now());
+        }
+        match (same, refused) {
+            (true, false) | (false, true) => Input::Beat(revision),
+            (true, true) => Input::Unfit,
+            (false, false) => {
+                self.daemon.hear(News::Mismatch { revision });
+                Input::Unfit
+            }
+        }
     }
 
     /// A change upon what is held. One that does not fit is looked at as a whole.
@@ -408,7 +444,8 @@ impl Driver {
     /// Keeps what is in force on disk.
     fn write(&mut self) {
         let (now, Some(revision)) = (self.now(), self.revision) else { return };
-        if let Err(error) = self.keep.write(now, revision, &self.held) {
+        let head = Head { revision, books: self.books.as_deref() };
+        if let Err(error) = self.keep.write(now, head, &self.held) {
             self.daemon.hear(News::NotKept { error: &error.to_string() });
         }
     }

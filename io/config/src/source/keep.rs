@@ -5,9 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use model::config::Set;
-use model::id::Revision;
 
-use super::cache::Cache;
+use super::cache::{Cache, Head};
 use super::limits::{KEEP_AGAIN, KEEP_IDLE, KEEP_MOST};
 
 /// The last known good, and what it still has to get.
@@ -40,13 +39,8 @@ impl Keep {
     ///
     /// # Errors
     /// The disk does not take it; it is due again later.
-    pub(super) fn write(
-        &mut self,
-        now: Duration,
-        revision: Revision,
-        held: &Set,
-    ) -> io::Result<()> {
-        let kept = self.cache.keep(revision, held);
+    pub(super) fn write(&mut self, now: Duration, head: Head<'_>, held: &Set) -> io::Result<()> {
+        let kept = self.cache.keep(head, held);
         self.since = None;
         self.again = kept.is_err().then(|| now + KEEP_AGAIN);
         kept
@@ -56,18 +50,22 @@ impl Keep {
     ///
     /// # Errors
     /// The disk does not take it.
-    pub(super) fn put_aside(&self, revision: Revision, held: &Set) -> io::Result<()> {
-        self.cache.put_aside(revision, held)
+    pub(super) fn put_aside(&self, head: Head<'_>, held: &Set) -> io::Result<()> {
+        self.cache.put_aside(head, held)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cache, Keep};
+    use super::{Cache, Head, Keep};
     use model::config::Set;
     use model::id::Revision;
     use std::fs;
     use std::time::Duration;
+
+    const fn head(revision: u64) -> Head<'static> {
+        Head { revision: Revision(revision), books: None }
+    }
 
     const fn s(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -84,7 +82,7 @@ mod tests {
             keep.changed(s(quick));
         }
         assert_eq!(keep.due(), Some(s(15)), "the first one waits no longer");
-        keep.write(s(15), Revision(1), &Set::default()).unwrap();
+        keep.write(s(15), head(1), &Set::default()).unwrap();
         assert_eq!(keep.due(), None);
     }
 
@@ -95,14 +93,14 @@ mod tests {
         fs::write(&path, "in the way").unwrap();
         let mut keep = Keep::new(Cache::at(path.clone()));
         keep.changed(s(10));
-        assert!(keep.write(s(11), Revision(1), &Set::default()).is_err());
+        assert!(keep.write(s(11), head(1), &Set::default()).is_err());
         assert_eq!(keep.due(), Some(s(41)));
         keep.changed(s(20));
         assert_eq!(keep.due(), Some(s(21)), "what is newer does not wait for it");
-        assert!(keep.write(s(21), Revision(2), &Set::default()).is_err());
+        assert!(keep.write(s(21), head(2), &Set::default()).is_err());
         assert_eq!(keep.due(), Some(s(51)));
         fs::remove_file(&path).unwrap();
-        keep.write(s(51), Revision(2), &Set::default()).unwrap();
+        keep.write(s(51), head(2), &Set::default()).unwrap();
         assert_eq!(keep.due(), None);
         assert!(path.join("current").is_file());
     }

@@ -222,6 +222,11 @@ impl Machine {
         self.known().is_some_and(|known| revision <= known)
     }
 
+    /// Whether this revision was refused last.
+    pub(super) fn refuses(&self, revision: Revision) -> bool {
+        self.refused == Some(revision)
+    }
+
     /// Time has passed.
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         if matches!(self.phase, Phase::Watching(heard) if heard + SILENCE <= now) {

@@ -21,6 +21,8 @@ use std::time::Duration;
 #[derive(Default)]
 struct Books {
     revision: u64,
+    /// Which they are; `None`: a server of an earlier version.
+    books: Option<&'static str>,
     objects: Vec<Value>,
     /// Texts of the watch, by the revision after which each comes.
     events: Vec<(u64, String)>,
@@ -34,6 +36,8 @@ struct Books {
     reports: Vec<Value>,
     open: Vec<TcpStream>,
 }
+
+mod books;
 
 /// A Config Server of this test.
 #[derive(Clone)]
@@ -138,7 +142,8 @@ impl Server {
             }
             let (revision, count) = (books.revision, books.objects.len());
             let format = "ringmaster-snapshot/1";
-            let head = json!({ "format": format, "revision": revision, "objects": count });
+            let head = json!({ "format": format, "revision": revision, "objects": count,
+                "books": books.books });
             let mut text = format!("{head}\n");
             books.objects.iter().for_each(|object| {
                 let _ = writeln!(text, "{object}");
@@ -410,6 +415,10 @@ fn another_set_of_the_same_number_shows_in_a_heartbeat() {
         all.find(|one| one.tenant_by_name("beta").is_some()).map(|one| one.revision)
     };
     assert_eq!(told.until("the other set", named), Revision(1));
+    let said = |seen: &Seen| seen.news.iter().find(|news| news.starts_with("SetBack")).cloned();
+    told.until("told", said);
+    let aside = std::fs::read_to_string(dir.path().join("snapshot/aside")).unwrap();
+    assert!(aside.contains("acme") && !aside.contains("beta"), "{aside}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub enum Heard {
         revision: Revision,
         /// The digest of its objects, where it is told.
         digest: Option<Digest>,
+        /// Which books the server holds, where it is told.
+        books: Option<String>,
     },
     /// A revision too large for an event.
     Resync,
@@ -74,6 +76,7 @@ enum OneText {
 struct BeatText {
     revision: u64,
     digest: Option<String>,
+    books: Option<String>,
 }
 
 /// Reads a message.
@@ -86,7 +89,8 @@ pub fn heard(message: &Message) -> Result<Heard, Garbled> {
         "heartbeat" => {
             let beat: BeatText = read(&message.data)?;
             let digest = beat.digest.as_deref().map(digest).transpose()?;
-            Ok(Heard::Heartbeat { revision: Revision(beat.revision), digest })
+            let BeatText { revision, books, .. } = beat;
+            Ok(Heard::Heartbeat { revision: Revision(revision), digest, books })
         }
         "resync" => Ok(Heard::Resync),
         "overflow" => Ok(Heard::Overflow),
@@ -141,6 +145,8 @@ pub struct Head {
     pub revision: u64,
     /// So many objects follow.
     objects: usize,
+    /// Which books it is from; one of an earlier version does not say.
+    books: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +160,8 @@ struct End {
 pub struct Whole {
     /// Its number.
     pub revision: Revision,
+    /// Which books it is from, where it is told.
+    pub books: Option<String>,
     /// All of it.
     pub objects: Vec<Document>,
     /// Of all objects, as the server has it.
@@ -219,7 +227,8 @@ impl Lines {
     pub fn finish(self) -> Result<Whole, Garbled> {
         match (self.head, self.digest) {
             (Some(head), Some(digest)) if self.line.is_empty() => {
-                Ok(Whole { revision: Revision(head.revision), objects: self.objects, digest })
+                let (revision, books) = (Revision(head.revision), head.books);
+                Ok(Whole { revision, books, objects: self.objects, digest })
             }
             _ => Err(Garbled("the answer has no end".to_owned())),
         }
@@ -261,7 +270,7 @@ mod tests {
     fn the_other_events() {
         let beat = told("heartbeat", r#"{"revision":42,"time":"2026-11-22T09:30:10.000Z"}"#);
         let beat = beat.unwrap();
-        assert!(matches!(beat, Heard::Heartbeat { revision: Revision(42), digest: None }));
+        assert!(matches!(beat, Heard::Heartbeat { revision: Revision(42), digest: None, .. }));
         assert!(matches!(told("resync", r#"{"revision":1}"#), Ok(Heard::Resync)));
         assert!(matches!(told("overflow", "{}"), Ok(Heard::Overflow)));
         assert!(matches!(told("bye", "{}"), Ok(Heard::Bye)));

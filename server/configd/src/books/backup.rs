@@ -29,7 +29,7 @@ use super::state::State;
 use super::tokens::{Admins, Tokens};
 use crate::limits::MAX_BACKUP_LINE;
 use crate::refusal::Refusal;
-use crate::store::{AuditRow, Record, Replaced, RevisionRow, StoreError};
+use crate::store::{AuditRow, BOOKS, Record, Replaced, RevisionRow, StoreError};
 use crate::who::Who;
 
 /// What the first line says.
@@ -188,8 +188,8 @@ impl Replacing {
         }
     }
 
-    /// What comes behind those of the backup: the revision of the restore, and the numbers that
-    /// this server or the one of the backup has given out.
+    /// What comes behind those of the backup: the revision of the restore, which books these are,
+    /// and the numbers that this server or the one of the backup has given out.
     fn last(self, now: &State, state: &State, audit: &AuditRow, who: &Who) -> Vec<Record> {
         let revision = audit.revision.unwrap_or_default();
         let items = if self.goes_on { between(now, state) } else { Vec::new() };
@@ -210,6 +210,10 @@ impl Replacing {
         ];
         let changes = (0..).zip(&items).filter_map(|(seq, item)| row(revision, seq, item));
         last.extend(changes.map(Record::Change));
+        // the books are those whose history goes on
+        let (first, second) = if self.goes_on { (now, state) } else { (state, now) };
+        let books = first.books.as_ref().or(second.books.as_ref()).map(ToString::to_string);
+        last.extend(books.map(|value| Record::Meta { key: BOOKS.to_owned(), value }));
         let counters = state.counters.joined(now, &state.set);
         let kind = |kind: Kind| kind.as_str().to_owned();
         let next = counters.next().map(|(of, next)| (kind(of), next));

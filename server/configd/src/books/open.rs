@@ -24,7 +24,7 @@ use super::watch::Ring;
 use super::{Books, Clocks, History, Writer};
 use crate::limits::MAX_REVISION;
 use crate::refusal::Refusal;
-use crate::store::{Loaded, ObjectRow, Record, Replaced, Store, StoreError};
+use crate::store::{BOOKS, Loaded, ObjectRow, Record, Replaced, Store, StoreError};
 use crate::transaction::{Operation, Outcome, Transaction, When};
 use crate::who::Who;
 use model::config::Set;
@@ -93,7 +93,7 @@ impl Books {
         let Parts { store, history, clocks, log } = parts;
         let mut loaded = store.load()?;
         if loaded.head.is_none() {
-            found(&*store, clocks().wall)?;
+            found(&*store, loaded.books, clocks().wall)?;
             loaded = store.load()?;
         }
         let state = state(&loaded)?;
@@ -152,7 +152,7 @@ impl Books {
 }
 
 /// A new store: `Environment` is there, and nothing has ever changed.
-fn found(store: &dyn Store, now: Millis) -> Result<(), OpenError> {
+fn found(store: &dyn Store, books: Option<String>, now: Millis) -> Result<(), OpenError> {
     let set = Set::default();
     let meta = Arc::new(Meta {
         revision: Revision(0),
@@ -165,7 +165,9 @@ fn found(store: &dyn Store, now: Millis) -> Result<(), OpenError> {
         |object| object_row(&Entry { object: Arc::clone(object), meta: Arc::clone(&meta) }, &set);
     let head = Record::Head { revision: Revision(0), digest: set.digest().to_string() };
     let objects: Vec<_> = set.objects().map(|object| Ok(Record::Object(row(object)))).collect();
-    store.replace(Replaced::All, &mut std::iter::once(Ok(head)).chain(objects))?;
+    let books = books.map(|value| Ok(Record::Meta { key: BOOKS.to_owned(), value }));
+    let first = std::iter::once(Ok(head)).chain(books);
+    store.replace(Replaced::All, &mut first.chain(objects))?;
     Ok(())
 }
 
@@ -188,6 +190,7 @@ pub(super) fn state(loaded: &Loaded) -> Result<State, OpenError> {
     let metas = entries.iter().map(|entry| (entry.number(), Arc::clone(&entry.meta))).collect();
     Ok(State {
         revision: *revision,
+        books: loaded.books.as_deref().map(Arc::from),
         oldest: loaded.oldest.unwrap_or(Revision(revision.0 + 1)),
         set: changed.set,
         digest,

@@ -225,6 +225,7 @@ impl Building<'_> {
         counters.settle(&had, &back);
         let state = State {
             revision: self.stamp.revision,
+            books: self.state.books.clone(),
             oldest: self.state.oldest,
             set: self.set.clone(),
             digest: self.set.digest(),

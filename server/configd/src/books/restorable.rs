@@ -15,7 +15,7 @@ use super::open::{self, OpenError};
 use super::state::State;
 use super::tokens::{Admins, Tokens};
 use crate::refusal::Refusal;
-use crate::store::{ChangeRow, Loaded, ObjectRow, Record, RevisionRow};
+use crate::store::{BOOKS, ChangeRow, Loaded, ObjectRow, Record, RevisionRow};
 
 /// A backup that can be restored.
 pub(super) struct Restorable {
@@ -56,6 +56,7 @@ impl Reading {
             Record::Revision(row) => self.revision(row)?,
             Record::Change(row) => self.change(&row)?,
             Record::Token(row) => self.loaded.tokens.push(row),
+            Record::Meta { key, value } if key == BOOKS => self.loaded.books = Some(value),
             Record::Audit(_) | Record::Client(_) | Record::Meta { .. } => {}
         }
         Ok(())

@@ -18,6 +18,8 @@ use model::config::{Key, Object, Set};
 pub struct State {
     /// Its number.
     pub revision: Revision,
+    /// Which books these are; another server's, or those of a store made anew, are others.
+    pub books: Option<Arc<str>>,
     /// The oldest revision of the history; one above the current while there is none.
     pub oldest: Revision,
     /// The objects.

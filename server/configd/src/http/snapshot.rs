@@ -39,6 +39,7 @@ fn write(state: &Objects, scope: &Scope, out: &mut dyn Write) -> io::Result<()> 
     let (revision, objects) = (state.revision, seen().count());
     let head = json!({
         "format": "ringmaster-snapshot/1", "revision": revision, "objects": objects,
+        "books": state.books.as_deref(),
     });
     writeln!(out, "{head}")?;
     for entry in seen() {

@@ -236,7 +236,8 @@ impl Feed<'_> {
     }
 
     /// Nothing has happened, or nothing that is for this watcher: then with an id. It tells
-    /// the digest of what is seen: a client may hold another set under the same number.
+    /// the digest of what is seen, and which books they are: a client may hold another set under
+    /// the same number.
     fn heartbeat(&self, revision: Revision, has_id: bool) -> String {
         let mut text = String::new();
         if has_id {
@@ -247,6 +248,7 @@ impl Feed<'_> {
         let now = self.shared.books.now();
         if now.revision == revision {
             data["digest"] = json!(seen(&now, &self.filter.scope));
+            data["books"] = json!(now.books.as_deref());
         }
         let _ = write!(text, "event: heartbeat\ndata: {data}\n\n");
         text

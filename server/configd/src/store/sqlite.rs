@@ -17,8 +17,8 @@ use model::time::Millis;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
-    AuditQuery, AuditRow, ChangeRow, Commit, Keep, Loaded, Notes, Record, Replaced, RevisionQuery,
-    RevisionRow, Store, StoreError, TokenRow,
+    AuditQuery, AuditRow, BOOKS, ChangeRow, Commit, Keep, Loaded, Notes, Record, Replaced,
+    RevisionQuery, RevisionRow, Store, StoreError, TokenRow,
 };
 use crate::limits::MAX_AUDIT_PAGE;
 
@@ -117,10 +117,13 @@ impl Store for Sqlite {
         self.read(|db| {
             let head = "SELECT revision, digest FROM head";
             let head = db.query_row(head, [], |row| Ok((rows::revision(row, 0)?, row.get(1)?)));
+            let books = "SELECT value FROM meta WHERE key = ?1";
+            let books = db.query_row(books, [BOOKS], |row| row.get(0)).optional()?;
             let oldest = "SELECT min(revision) FROM revision";
             let oldest = db.query_row(oldest, [], |row| row.get::<_, Option<i64>>(0))?;
             Ok(Loaded {
                 head: head.optional()?,
+                books,
                 oldest: oldest.map(|oldest| Revision(oldest.cast_unsigned())),
                 objects: rows::all(db, rows::OBJECTS, rows::object)?,
                 counters: rows::all(db, rows::COUNTERS, rows::numbered)?,

@@ -412,7 +412,7 @@ fn a_store_of_a_later_version_and_a_damaged_one_are_refused() {
     assert_eq!(damaged.exit_code(), 8);
     db.execute("INSERT INTO schema_version VALUES (7, 0, '', '')", []).unwrap();
     let newer = open().unwrap();
-    let told = "store schema 7 is newer than this executable knows (1)";
+    let told = "store schema 7 is newer than this executable knows (2)";
     assert_eq!((newer.to_string(), newer.exit_code()), (told.to_owned(), 78));
     drop((db, house));
     let dir = tempfile::tempdir().unwrap();

@@ -15,8 +15,10 @@ pub(super) struct Step {
 }
 
 /// All steps.
-pub(super) const STEPS: &[Step] =
-    &[Step { version: 1, sql: include_str!("../../../migrations/sqlite/0001.sql") }];
+pub(super) const STEPS: &[Step] = &[
+    Step { version: 1, sql: include_str!("../../../migrations/sqlite/0001.sql") },
+    Step { version: 2, sql: include_str!("../../../migrations/sqlite/0002.sql") },
+];
 
 /// Takes the steps that the file lacks.
 pub(super) fn migrate(db: &mut Connection, steps: &[Step], now: Millis) -> Result<(), StoreError> {

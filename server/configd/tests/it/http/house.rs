@@ -157,6 +157,13 @@ impl House {
         asked.body("application/x-ndjson", backup.as_bytes()).send()
     }
 
+    /// Which books these are, as the snapshot says.
+    pub(super) fn books(&self) -> String {
+        let snapshot = self.get("/v1/snapshot").text();
+        let head: Value = serde_json::from_str(snapshot.lines().next().unwrap()).unwrap();
+        head["books"].as_str().unwrap().to_owned()
+    }
+
     /// The digest of the snapshot.
     pub(super) fn digest(&self) -> String {
         let answer = self.get("/v1/snapshot");

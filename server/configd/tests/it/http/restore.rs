@@ -148,3 +148,34 @@ fn who_restores_an_old_backup_stays() {
     assert_eq!(tokens.status, 200, "{}", tokens.text());
     assert_eq!(tokens.json()["items"].as_array().unwrap().len(), 2);
 }
+
+/// Clients know by it that a restored server is the one that they knew, and a wiped one is not.
+#[test]
+fn a_backup_keeps_which_books_they_are() {
+    let mut house = House::open();
+    house.applied(PLATFORM);
+    let books = house.books();
+    assert_eq!(books.len(), 32, "{books}");
+    house.restart("");
+    assert_eq!(house.books(), books, "a restart");
+    let backup = Rows::of(&house).text();
+    let empty = House::open();
+    assert_ne!(empty.books(), books, "a store made anew");
+    assert_eq!(empty.restore(&backup).status, 200);
+    assert_eq!(empty.books(), books, "restored into an empty server");
+
+    // the server's own history goes on
+    let ahead = House::open();
+    ahead.applied("kind: Tenant\nname: acme\n");
+    ahead.applied("kind: Tenant\nname: beta\n");
+    let own = ahead.books();
+    assert_eq!(ahead.restore(&backup).status, 200);
+    assert_eq!(ahead.books(), own);
+    // a backup of an earlier version does not say
+    let mut rows = Rows::of(&house);
+    rows.without("meta", "key", &json!("books"));
+    let other = House::open();
+    let own = other.books();
+    assert_eq!(other.restore(&rows.text()).status, 200);
+    assert_eq!(other.books(), own);
+}

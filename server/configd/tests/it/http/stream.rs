@@ -14,6 +14,7 @@ fn a_stream_may_be_of_one_kind_or_tenant_and_skips_no_id() {
     );
     let (first, second) = (profiles.told(), profiles.told());
     assert_eq!((first.name.as_str(), first.id), ("heartbeat", Some(1)));
+    assert_eq!(first.data["books"], house.books(), "{first:?}");
     assert_eq!((second.name.as_str(), second.id), ("change", Some(2)));
     let (first, second) = (acme.told(), acme.told());
     assert_eq!((first.name.as_str(), first.id), ("change", Some(1)));
