@@ -1,6 +1,7 @@
 //! sipsak, the knife of SIP: pings, refusals, a bounded flood, requests with wrong characters.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use crate::calls::{healthy, objects};
 use crate::flows::nothing_is_left;
@@ -61,7 +62,10 @@ fn sipsak_floods_and_garbles_and_calls_go_on() {
     let _rs = site.start_rs();
     let _rm = site.start_rm();
     healthy(&site, 1);
-    let calls = Plan { rate: 10, ..Plan::new(site.sip(), &["18005550100"], 20) }.start();
+    let hold = Duration::from_secs(10);
+    let calls = Plan { hold, ..Plan::new(site.sip(), &["18005550100"], 20) }.start();
+    let up = || http::json(site.rm_http(), "/v1/calls")["calls"].as_array().unwrap().len();
+    eventually("20 calls up", up, |calls| *calls == 20);
     let (flood, text) = sipsak(&site, "", &["-F", "-e", "1000"]);
     assert!(flood.status.success(), "{text}");
     let metric =
@@ -74,5 +78,9 @@ fn sipsak_floods_and_garbles_and_calls_go_on() {
     }
     assert!(metric("parse_errors_total{transport=\"UDP\"}") > 0.0);
     calls.finish();
-    nothing_is_left(&site, 20);
+    // what comes while it is overloaded may be sent away
+    let overload = || metric("overload_state");
+    eventually("the flood is over", overload, |state| *state < 1.0);
+    Plan::new(site.sip(), &["18005550100"], 5).run();
+    nothing_is_left(&site, 25);
 }

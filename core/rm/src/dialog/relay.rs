@@ -118,7 +118,12 @@ impl Proxy {
         status: u16,
         message: &Message<'_>,
     ) -> Option<u64> {
-        let key = self.leg_of_relay(relay.leg)?;
+        let Some(key) = self.leg_of_relay(relay.leg) else {
+            // another BYE was faster: the record of the end goes before this answer too
+            let newest = self.recorder.no;
+            let late = relay.kind == Kind::Bye && relay.placed.is_none() && newest > self.durable;
+            return late.then_some(newest);
+        };
         match relay.kind {
             Kind::Bye if ends(status) => return self.end_by_bye(now, key, relay),
             Kind::Bye => {

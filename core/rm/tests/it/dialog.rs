@@ -484,8 +484,12 @@ fn crossing_byes_make_one_record() {
     world.udp(CALLER, &up.caller.request("BYE", "10.0.0.2:5090", "b1"));
     world.udp(MCP1, &up.callee.request("BYE", MCP1, "b2"));
     let (to_server, to_caller) = (world.take(MCP1), world.take(CALLER));
+    world.disk = false;
     world.udp(MCP1, &reply(&to_server, 200, "", ""));
     world.udp(CALLER, &reply(&to_caller, 200, "", ""));
+    assert!(world.try_take(MCP1).is_none() && world.try_take(CALLER).is_none(), "no record yet");
+    let no = world.made;
+    world.input(rm::Input::Durable { no });
     assert!(world.take(MCP1).starts_with("SIP/2.0 200 "));
     assert!(world.take(CALLER).starts_with("SIP/2.0 200 "));
     assert_eq!(world.ends().len(), 1);
