@@ -1,14 +1,19 @@
 //! The short programs that put what a platform needs into the Config Server (ops.md §3): they wait
-//! for it, ask for one transaction, and end. Run twice, or twice at once, they change nothing more.
+//! for it, ask for one transaction, take away what is gone, and end. Run twice, or twice at once,
+//! they change nothing more.
 
 mod group;
 mod maker;
 mod plan;
+mod prune;
 mod server;
+mod turns;
 
 use std::path::Path;
+use std::time::Duration;
 
 use config::Settings;
+use serde_json::Value;
 use telemetry::Log;
 
 use crate::cli;
@@ -17,10 +22,28 @@ use crate::exit::{Exit, Failure};
 use crate::settings;
 use maker::{Found, Plan};
 use plan::{Impossible, Node};
-use server::Server;
+use server::{Answer, Server};
+use turns::Turns;
 
-/// Tries of one transaction: each failed because somebody else changed something meanwhile.
-const TRIES: usize = 10;
+/// A program that runs, and whom it asks.
+struct Run<'r> {
+    server: &'r Server<'r>,
+    log: &'r Log,
+    program: &'static str,
+    /// How long others may be quicker (`config_handler.wait`).
+    wait: Duration,
+}
+
+impl Run<'_> {
+    /// A transaction that is done.
+    fn tell(&self, answer: &Value) {
+        let changed = answer["changed"].to_string();
+        let revision = answer["revision"].to_string();
+        self.log.emit(50002, None, &[("changed", &changed), ("revision", &revision)]);
+        self.log.flush();
+        apply::print(answer);
+    }
+}
 
 /// `ringmaster config-handler`
 pub(crate) fn config_handler(args: &cli::Handler) -> Result<(), Failure> {
@@ -34,16 +57,22 @@ pub(crate) fn config_handler(args: &cli::Handler) -> Result<(), Failure> {
     let rs_app = settings.rs_init.app.as_str();
     let node = Node { settings: handler, rs_app, name: &name, address: address.as_deref() };
     let server = Server::wait(&settings, &log)?;
-    make(&server, &log, "config-handler", |found| plan::node(&node, found))
+    let run = Run { server: &server, log: &log, program: "config-handler", wait: handler.wait };
+    let found = make(&run, |found| plan::node(&node, found))?;
+    if !prune::gone(&node, &found).is_empty() {
+        prune(&run, &node)?;
+    }
+    log.flush();
+    Ok(())
 }
 
 /// `ringmaster rs-init`
 pub(crate) fn rs_init(args: &cli::Handler) -> Result<(), Failure> {
     let (settings, log) = begin(args.config.as_deref())?;
     let server = Server::wait(&settings, &log)?;
-    make(&server, &log, "rs-init", |found| {
-        Ok(plan::reporting(&settings.rs_init, &settings.config_handler, found))
-    })?;
+    let shared = &settings.config_handler;
+    let run = Run { server: &server, log: &log, program: "rs-init", wait: shared.wait };
+    make(&run, |found| Ok(plan::reporting(&settings.rs_init, shared, found)))?;
     // the database is a file of RS, which makes its schema itself (rs.md §3.4)
     for beyond in rsd::limits_beyond(&settings) {
         let (asked, most) = (beyond.asked.to_string(), beyond.most.to_string());
@@ -59,33 +88,66 @@ fn begin(file: Option<&Path>) -> Result<(Settings, Log), Failure> {
     Ok((settings, log))
 }
 
-/// One transaction, tried again while others change what it was made from.
+/// One transaction, tried again while others change what it was made from. Gives back what it was
+/// made from.
 fn make(
-    server: &Server<'_>,
-    log: &Log,
-    program: &str,
+    run: &Run<'_>,
     plan: impl Fn(&Found) -> Result<Plan, Impossible>,
-) -> Result<(), Failure> {
+) -> Result<Found, Failure> {
     let mut left_alone = Vec::new();
-    for _ in 0..TRIES {
-        let (revision, found) = server.look()?;
+    let mut turns = Turns::new(run.wait);
+    loop {
+        let (revision, found) = run.server.look()?;
         let plan = plan(&found).map_err(|Impossible(text)| Failure::new(Exit::Settings, text))?;
         for object in plan.left_alone {
             if !left_alone.contains(&object) {
-                log.emit(50003, None, &[("object", &object)]);
+                run.log.emit(50003, None, &[("object", &object)]);
                 left_alone.push(object);
             }
         }
-        let Some(answer) = server.transact(revision, program, &plan.operations)? else { continue };
-        let changed = answer["changed"].to_string();
-        let revision = answer["revision"].to_string();
-        log.emit(50002, None, &[("changed", &changed), ("revision", &revision)]);
-        log.flush();
-        apply::print(&answer);
-        return Ok(());
+        match run.server.transact(revision, run.program, &plan.operations)? {
+            Answer::Done(answer) => {
+                run.tell(&answer);
+                return Ok(found);
+            }
+            Answer::Overtaken => turns.pause()?,
+            Answer::InUse(problem) => return Err(Server::refused(409, &problem)),
+        }
     }
-    let text = format!("{TRIES} times somebody else changed something meanwhile: try again");
-    Err(Failure::new(Exit::Conflict, text))
+}
+
+/// Takes away nodes that are gone, after this one's own objects stand. What others still refer to
+/// stays, and is told once.
+fn prune(run: &Run<'_>, node: &Node<'_>) -> Result<(), Failure> {
+    let mut kept: Vec<String> = Vec::new();
+    let mut turns = Turns::new(run.wait);
+    loop {
+        let (revision, found) = run.server.look()?;
+        let mut gone = prune::gone(node, &found);
+        gone.retain(|name| !kept.contains(name));
+        if gone.is_empty() {
+            return Ok(());
+        }
+        match run.server.transact(revision, run.program, &prune::deletes(&gone))? {
+            Answer::Done(answer) => {
+                run.tell(&answer);
+                return Ok(());
+            }
+            Answer::Overtaken => turns.pause()?,
+            Answer::InUse(problem) => {
+                let mut referenced = prune::referenced(&problem);
+                referenced.retain(|(name, _)| gone.contains(name));
+                if referenced.is_empty() {
+                    return Err(Server::refused(409, &problem));
+                }
+                for (name, why) in referenced {
+                    let object = format!("Application {name}");
+                    run.log.emit(50004, None, &[("object", &object), ("error", &why)]);
+                    kept.push(name);
+                }
+            }
+        }
+    }
 }
 
 /// Where this node is reached, if that is a place that others can reach.

@@ -34,9 +34,6 @@ pub(crate) fn run(args: &cli::Clients) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Seconds after which who has not told is not there: clients tell every 30 s.
-const CONNECTED_S: u64 = 90;
-
 /// All that have ever told.
 pub(super) fn all(server: &Daemon<'_>) -> Result<Vec<Value>, Failure> {
     let answer = server.json("/v1/clients", &[], "items")?;
@@ -45,7 +42,7 @@ pub(super) fn all(server: &Daemon<'_>) -> Result<Vec<Value>, Failure> {
 
 /// Whether it has told lately.
 pub(super) fn is_connected(client: &Value) -> bool {
-    client["age_s"].as_u64().is_some_and(|age| age <= CONNECTED_S)
+    client["connected"] == true
 }
 
 fn row(client: &Value) -> Value {

@@ -22,6 +22,8 @@ pub(super) struct Client {
     pub(super) name: String,
     /// Seconds since it was last heard of.
     pub(super) age_s: u64,
+    /// It has been heard of lately.
+    pub(super) connected: bool,
 }
 
 /// What shall be done, all or nothing.
@@ -85,9 +87,5 @@ impl Maker<'_> {
             object["spec"][key] = value.clone();
         }
         self.plan.operations.push(json!({ "op": "put", "object": object }));
-    }
-
-    pub(super) fn delete(&mut self, kind: &str, name: &str) {
-        self.plan.operations.push(json!({ "op": "delete", "kind": kind, "name": name }));
     }
 }

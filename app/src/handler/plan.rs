@@ -5,7 +5,7 @@ use config::settings::{ConfigHandler, RsInit};
 use serde_json::{Value, json};
 
 use super::group;
-use super::maker::{Found, MANAGED, Maker, OURS, Plan, Wanted};
+use super::maker::{Found, Maker, OURS, Plan, Wanted};
 
 /// What cannot be done, and what would help.
 #[derive(Debug, PartialEq)]
@@ -61,7 +61,6 @@ pub(super) fn node(node: &Node<'_>, found: &Found) -> Result<Plan, Impossible> {
         maker.put(Wanted { only_if_missing: true, ..stub });
     }
     voicemail(settings, &mut maker)?;
-    prune(node, &mut maker);
     Ok(maker.plan)
 }
 
@@ -106,37 +105,6 @@ fn voicemail(settings: &ConfigHandler, maker: &mut Maker<'_>) -> Result<(), Impo
     let (kind, name, labels) = ("DidGroup", "voicemail", Vec::new());
     maker.put(Wanted { kind, name, spec, labels, only_if_missing: false });
     Ok(())
-}
-
-/// Nodes that are gone: those with a number beyond the replicas, and where that cannot be told
-/// those that nobody has heard of for long. Never this one.
-fn prune(node: &Node<'_>, maker: &mut Maker<'_>) {
-    let (settings, found) = (node.settings, maker.found);
-    let after = settings.prune_after.as_secs();
-    for object in found.objects.iter().filter(|object| object["kind"] == "Application") {
-        let Some(name) = object["name"].as_str().filter(|name| *name != node.name) else {
-            continue;
-        };
-        let ours = object["labels"][MANAGED] == OURS[0];
-        if !ours || object["spec"]["template"] != settings.rm_app.as_str() {
-            continue;
-        }
-        let gone = match (ordinal(name), settings.replicas) {
-            (Some(ordinal), replicas) if replicas > 0 => ordinal >= replicas,
-            _ => {
-                let seen = found.clients.iter().find(|client| client.name == name);
-                seen.is_some_and(|client| client.age_s >= after)
-            }
-        };
-        if gone {
-            maker.delete("Application", name);
-        }
-    }
-}
-
-/// The number of a pod: `rm-2` → 2.
-fn ordinal(name: &str) -> Option<u32> {
-    name.rsplit_once('-')?.1.parse().ok()
 }
 
 #[cfg(test)]

@@ -20,6 +20,19 @@ const TELL: Duration = Duration::from_secs(30);
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
+const TRANSACTIONS: &str = "/v1/transactions";
+/// The refusal of a delete while others refer to the object.
+const IN_USE: &str = "urn:ringmaster:problem:in-use";
+
+/// What became of a transaction that is no failure.
+pub(super) enum Answer {
+    Done(Value),
+    /// Somebody else was quicker: it is not the revision that was looked at.
+    Overtaken,
+    /// Nothing is done: what was to be deleted is still referenced.
+    InUse(Value),
+}
+
 /// One that was ready.
 pub(super) struct Server<'s> {
     url: &'s ServerUrl,
@@ -80,27 +93,33 @@ impl<'s> Server<'s> {
         Ok((revision, Found { objects, clients }))
     }
 
-    /// All operations or none; `None` when somebody else was quicker.
+    /// All operations or none.
     pub(super) fn transact(
         &self,
         revision: u64,
         program: &str,
         operations: &[Value],
-    ) -> Result<Option<Value>, Failure> {
+    ) -> Result<Answer, Failure> {
         let message = format!("{program} ({})", self.name);
         let body = json!({
             "message": message, "base_revision": revision, "operations": operations,
         });
-        let path = "/v1/transactions";
+        let path = TRANSACTIONS;
         let body = Some(("application/json", body.to_string().into_bytes()));
         let question = Question { method: Method::POST, path, body, ..Question::default() };
         let (status, body) = self.daemon(ANSWER)?.whole(question)?;
         let answer: Value = serde_json::from_str(&body).unwrap_or_default();
         match status {
-            200..=299 => Ok(Some(answer)),
-            409 | 412 => Ok(None),
-            _ => Err(ask::told(status, path, &answer)),
+            200..=299 => Ok(Answer::Done(answer)),
+            412 => Ok(Answer::Overtaken),
+            _ if answer["type"] == IN_USE => Ok(Answer::InUse(answer)),
+            _ => Err(Self::refused(status, &answer)),
         }
+    }
+
+    /// A refusal of a transaction, as it is told.
+    pub(super) fn refused(status: u16, problem: &Value) -> Failure {
+        ask::told(status, TRANSACTIONS, problem)
     }
 
     fn daemon(&self, timeout: Duration) -> Result<Daemon<'_>, Failure> {
@@ -109,5 +128,9 @@ impl<'s> Server<'s> {
 }
 
 fn seen(client: &Value) -> Option<Client> {
-    Some(Client { name: client["name"].as_str()?.to_owned(), age_s: client["age_s"].as_u64()? })
+    Some(Client {
+        name: client["name"].as_str()?.to_owned(),
+        age_s: client["age_s"].as_u64()?,
+        connected: client["connected"] == true,
+    })
 }

@@ -130,18 +130,21 @@ impl Snapshot {
         self.resources.get(number).map(AsRef::as_ref)
     }
 
+    /// All applications in the order of the documents.
+    pub fn applications(&self) -> impl Iterator<Item = &Application> {
+        self.applications.iter().map(AsRef::as_ref)
+    }
+
     /// The application of this name.
     #[must_use]
     pub fn application(&self, name: &str) -> Option<&Application> {
-        let mut all = self.applications.iter().map(AsRef::as_ref);
-        all.find(|application: &&Application| application.name == name)
+        self.applications().find(|application| application.name == name)
     }
 
     /// The application of this DBID.
     #[must_use]
     pub fn application_by_dbid(&self, dbid: Dbid) -> Option<&Application> {
-        let mut all = self.applications.iter().map(AsRef::as_ref);
-        all.find(|application: &&Application| application.dbid == dbid)
+        self.applications().find(|application| application.dbid == dbid)
     }
 
     /// What a number in normal form (`did::normalise`) leads to. Number groups that are disabled

@@ -1,7 +1,7 @@
 //! The node's own Application object (`rm.application`): what it says counts from now on, and what
 //! counts only after a restart is told (ops.md §1.2, §1.10). The engine reads its options itself.
 
-use model::config::Options;
+use model::config::{ApplicationType, Options};
 use model::snapshot::Snapshot;
 use std::sync::{Arc, Mutex, PoisonError};
 use telemetry::Log;
@@ -15,6 +15,8 @@ pub(crate) struct Application {
     verbosity: Verbosity,
     log: Log,
     shown: Arc<Shown>,
+    /// That there is none has been told.
+    missed: bool,
 }
 
 /// As it is now, for whoever asks.
@@ -45,7 +47,7 @@ impl Application {
     pub(crate) fn begin(name: String, first: &Snapshot, log: Log) -> Self {
         let begun = options(first, &name);
         let (verbosity, shown) = (Verbosity::new(log.clone()), Arc::default());
-        let mut own = Self { name, begun, verbosity, log, shown };
+        let mut own = Self { name, begun, verbosity, log, shown, missed: false };
         own.take(first);
         own
     }
@@ -61,9 +63,7 @@ impl Application {
         let options = options(snapshot, &self.name);
         self.verbosity.ask(options.verbose);
         let application = snapshot.application(&self.name).map(|own| own.name.clone());
-        if application.is_none() && before.application.is_some() {
-            self.log.emit(20610, None, &[("application", &self.name)]);
-        }
+        self.miss(snapshot, application.is_some(), before.application.is_some());
         let waiting = self.begun.restart_required(&options);
         let waiting: Vec<String> = waiting.into_iter().map(str::to_owned).collect();
         if !waiting.is_empty() && waiting != before.restart_required {
@@ -71,6 +71,18 @@ impl Application {
         }
         self.shown.replace(Standing { application, restart_required: waiting.clone() });
         waiting
+    }
+
+    /// Tells once that the object is gone, or that others have one and this node has none.
+    fn miss(&mut self, snapshot: &Snapshot, found: bool, had: bool) {
+        let id = if had { 20610 } else { 20611 };
+        let of_type = |kind| kind == ApplicationType::ResourceManager;
+        if found {
+            self.missed = false;
+        } else if had || (!self.missed && snapshot.applications().any(|one| of_type(one.kind))) {
+            self.missed = true;
+            self.log.emit(id, None, &[("application", &self.name)]);
+        }
     }
 }
 
@@ -124,5 +136,25 @@ mod tests {
         let told: Vec<_> = lines.lines().into_iter().filter(|l| l.contains(" 20610 ")).collect();
         assert!(told.len() == 1 && told[0].contains("application=rm-1"), "{told:?}");
         assert_eq!(own.shown().standing(), Standing::default());
+        assert!(!lines.lines().iter().any(|line| line.contains(" 20611 ")), "it was there");
+    }
+
+    #[test]
+    fn that_only_others_have_one_is_told_once() {
+        let (log, lines) = Log::capture(|| Millis(0));
+        let told = || {
+            log.flush();
+            let told = lines.lines();
+            told.iter().filter(|line| line.contains(" 20611 ") && line.contains("rm-1")).count()
+        };
+        let none = Snapshot::build_for(&[], Revision(1), &[]).unwrap().0;
+        let mut own = Application::begin("rm-1".to_owned(), &none, log.clone());
+        assert_eq!(told(), 0, "nobody has one");
+        for (name, count) in [("rm-9", 1), ("rm-9", 1), ("rm-1", 1)] {
+            own.take(&snapshot(name, "{}"));
+            assert_eq!(told(), count, "{name}");
+        }
+        let begun = Application::begin("rm-1".to_owned(), &snapshot("rm-9", "{}"), log.clone());
+        assert_eq!((told(), begun.shown().standing()), (2, Standing::default()));
     }
 }

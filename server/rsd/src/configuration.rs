@@ -162,12 +162,15 @@ impl Keeper {
 
 impl Daemon for Keeper {
     fn apply(&mut self, applied: Applied) -> Vec<String> {
-        let Applied { snapshot, took, .. } = applied;
+        let Applied { snapshot, warnings, took } = applied;
         let revision = snapshot.revision;
         self.own.take(&snapshot);
         *self.known.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         self.known.figures.applied(revision, took);
         self.in_force(revision);
+        for warning in warnings {
+            self.log.emit(31205, None, &[("warning", &warning.to_string())]);
+        }
         Vec::new()
     }
 

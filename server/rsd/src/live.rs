@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use config::Settings as BootSettings;
 use config::settings::Reports;
+use model::config::ApplicationType;
 use model::snapshot::Snapshot;
 use spool::Spool;
 use telemetry::Log;
@@ -30,6 +31,8 @@ pub(crate) struct Application {
     name: String,
     /// It has been there.
     found: bool,
+    /// That there is none has been told.
+    missed: bool,
     /// The boot settings.
     reports: Reports,
     spool_limit: u64,
@@ -52,6 +55,7 @@ impl Application {
         Self {
             name: settings.rs.application.clone(),
             found: false,
+            missed: false,
             reports: settings.rs.reports.clone(),
             spool_limit: settings.rs.spool_limit,
             spool_dir: settings.rs_spool_dir(),
@@ -71,10 +75,7 @@ impl Application {
     /// Another configuration is in force.
     pub(crate) fn take(&mut self, snapshot: &Snapshot) {
         let own = snapshot.application(&self.name);
-        if self.found && own.is_none() {
-            self.log.emit(31209, None, &[("application", &self.name)]);
-        }
-        self.found = own.is_some();
+        self.miss(snapshot, own.is_some());
         let options = own.map(|own| own.options.clone()).unwrap_or_default();
         self.verbosity.ask(options.verbose);
         let (said, boot) = (options.reporting, &self.reports);
@@ -86,6 +87,19 @@ impl Application {
         };
         *self.live.0.write().unwrap_or_else(PoisonError::into_inner) = reports;
         self.limit(said.spool_limit.unwrap_or(self.spool_limit));
+    }
+
+    /// Tells once that the object is gone, or that another RS has one and this one has none.
+    fn miss(&mut self, snapshot: &Snapshot, found: bool) {
+        let had = std::mem::replace(&mut self.found, found);
+        let id = if had { 31209 } else { 31210 };
+        let of_type = |kind| kind == ApplicationType::ReportingServer;
+        if found {
+            self.missed = false;
+        } else if had || (!self.missed && snapshot.applications().any(|one| of_type(one.kind))) {
+            self.missed = true;
+            self.log.emit(id, None, &[("application", &self.name)]);
+        }
     }
 
     fn limit(&self, asked: u64) {

@@ -10,8 +10,7 @@ use crate::cli::{FromServer, Shape};
 /// Prints the answer of a transaction; warnings go to stderr.
 pub(in crate::cmd) fn show(answer: &Value, from: &FromServer) {
     if !from.quiet {
-        let warnings = answer["warnings"].as_array().into_iter().flatten();
-        warnings.for_each(|warning| eprintln!("{}", ask::fault(warning)));
+        warn(answer);
     }
     let objects = || answer["diff"].as_array().into_iter().flatten();
     match from.output {
@@ -27,11 +26,17 @@ pub(in crate::cmd) fn show(answer: &Value, from: &FromServer) {
     }
 }
 
-/// Prints the changes as people read them.
+/// Prints the changes as people read them; warnings go to stderr.
 pub(crate) fn print(answer: &Value) {
+    warn(answer);
     let objects = answer["diff"].as_array().into_iter().flatten();
     objects.for_each(|object| print!("{}", lines(object)));
     println!("{}", summary(answer));
+}
+
+fn warn(answer: &Value) {
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    warnings.for_each(|warning| eprintln!("{}", ask::fault(warning)));
 }
 
 /// `Tenant acme`, `DidGroup acme/acme-fr`

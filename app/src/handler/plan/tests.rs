@@ -1,11 +1,9 @@
 //! Plans over what stands: first runs, second runs, what people took over, nodes that are gone.
 
-use std::time::Duration;
-
 use config::settings::{ConfigHandler, RsInit};
 use serde_json::{Value, json};
 
-use super::super::maker::{Client, Found, Plan};
+use super::super::maker::{Found, Plan};
 use super::{Impossible, Node, node, reporting};
 
 fn settings() -> ConfigHandler {
@@ -20,22 +18,15 @@ fn planned(settings: &ConfigHandler, found: &Found) -> Result<Plan, Impossible> 
 fn after(mut found: Found, plan: &Plan) -> Found {
     let same = |a: &Value, b: &Value| a["kind"] == b["kind"] && a["name"] == b["name"];
     for operation in &plan.operations {
-        let object = if operation["op"] == "put" { &operation["object"] } else { operation };
+        let object = &operation["object"];
         found.objects.retain(|old| !same(old, object));
-        if operation["op"] == "put" {
-            found.objects.push(object.clone());
-        }
+        found.objects.push(object.clone());
     }
     found
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
-    plan.operations
-        .iter()
-        .filter_map(|operation| {
-            operation["object"]["name"].as_str().or_else(|| operation["name"].as_str())
-        })
-        .collect()
+    plan.operations.iter().filter_map(|operation| operation["object"]["name"].as_str()).collect()
 }
 
 #[test]
@@ -91,37 +82,6 @@ fn members_of_a_group_and_further_options_of_a_node_stay() {
 }
 
 #[test]
-fn nodes_that_are_gone_go_and_no_others() {
-    let node = |name: &str, by: &str, template: &str| {
-        json!({ "kind": "Application", "name": name, "labels": { "ringmaster/managed-by": by },
-                "spec": { "type": "resource-manager", "template": template } })
-    };
-    let handler = "config-handler";
-    let objects = vec![
-        node("rm-0", handler, "rm"),
-        node("rm-1", handler, "rm"),
-        node("rm-2", handler, "rm"),
-        node("rm-3", "anna", "rm"),
-        node("rm-4", handler, "other"),
-        node("left", handler, "rm"),
-        node("here", handler, "rm"),
-        node("new", handler, "rm"),
-    ];
-    let client = |name: &str, age_s| Client { name: name.to_owned(), age_s };
-    let found = Found { objects, clients: vec![client("left", 600), client("here", 599)] };
-    let gone = |settings: &ConfigHandler| {
-        let plan = planned(settings, &found).unwrap();
-        let deleted = plan.operations.iter().filter(|operation| operation["op"] == "delete");
-        deleted.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(gone(&settings()), ["rm-2", "left"]);
-    let patient = ConfigHandler { prune_after: Duration::from_secs(601), ..settings() };
-    assert_eq!(gone(&patient), ["rm-2"]);
-    let unknown = ConfigHandler { replicas: 0, ..settings() };
-    assert_eq!(gone(&unknown), ["left"]);
-}
-
-#[test]
 fn a_number_for_voicemail_needs_a_profile() {
     let settings = ConfigHandler { voicemail_did: Some("18005550199".to_owned()), ..settings() };
     let error = planned(&settings, &Found::default()).unwrap_err();
@@ -148,7 +108,7 @@ fn the_node_cannot_be_the_template() {
 #[test]
 fn rs_init_fills_the_stub_that_the_config_handler_made() {
     let found = after(Found::default(), &planned(&settings(), &Found::default()).unwrap());
-    let options = json!({ "dbmp": { "rs.db.retention.cdr.default": 40 } });
+    let options = json!({ "cdr": { "page-size": 40 } });
     let init = RsInit { app: "rs".to_owned(), options: options.as_object().unwrap().clone() };
     let plan = reporting(&init, &settings(), &found);
     let object = &plan.operations[0]["object"];

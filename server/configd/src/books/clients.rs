@@ -88,13 +88,23 @@ impl Books {
         self.desk.clients().values().cloned().collect()
     }
 
-    /// How long ago a client was heard of; of one that has not reported since the start what the
-    /// wall clock says.
+    /// How long a client has been silent. Of one that has not reported since the start it is what
+    /// the wall clock says, but no longer than this server has listened: what was said while it was
+    /// away it has not heard.
     #[must_use]
     pub fn silence(&self, client: &ClientRow) -> Duration {
         let Now { mono, wall } = (self.desk.clocks)();
         let last = self.desk.reporters().get(&client.name).map(|last| last.at);
-        last.map_or_else(|| wall.since(client.seen_at), |last| mono.saturating_sub(last))
+        let listened = mono.saturating_sub(self.desk.begun);
+        let stored = || wall.since(client.seen_at).min(listened);
+        last.map_or_else(stored, |last| mono.saturating_sub(last))
+    }
+
+    /// Whether a client has reported lately, to this server since its start.
+    #[must_use]
+    pub fn is_connected(&self, client: &ClientRow) -> bool {
+        let last = self.desk.reporters().get(&client.name).map(|last| last.at);
+        last.is_some_and(|last| self.desk.mono().saturating_sub(last) < CLIENT_LATELY)
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct Desk {
     /// States of earlier revisions that somebody asked for.
     pub(super) earlier: Mutex<VecDeque<Arc<State>>>,
     pub(super) away: AtomicBool,
+    /// When the books were opened, monotonic.
+    pub(super) begun: Duration,
     /// When the writer turned last, monotonic.
     pub(super) turned: Mutex<Duration>,
 }

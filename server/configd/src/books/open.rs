@@ -98,7 +98,7 @@ impl Books {
         }
         let state = state(&loaded)?;
         let clients = loaded.clients.iter().map(|row| (row.name.clone(), row.clone())).collect();
-        let turned = clocks().mono;
+        let begun = clocks().mono;
         let desk = Arc::new(Desk {
             store,
             clocks,
@@ -116,7 +116,8 @@ impl Books {
             reporters: Mutex::default(),
             earlier: Mutex::new(VecDeque::new()),
             away: AtomicBool::new(false),
-            turned: Mutex::new(turned),
+            begun,
+            turned: Mutex::new(begun),
         });
         let run = Arc::clone(&desk);
         let thread = thread::Builder::new().name(WRITER.to_owned());

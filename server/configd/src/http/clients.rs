@@ -1,7 +1,6 @@
 //! `/v1/clients`: who works with which revision, as the clients tell it (ops.md §1.10).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,6 +15,7 @@ use super::body::{self, Form};
 use super::path::Path;
 use super::query::{Query, malformed};
 use super::{Shared, limits};
+use crate::books::Books;
 use crate::refusal::Refusal;
 use crate::store::ClientRow;
 
@@ -54,19 +54,19 @@ pub(super) async fn list(
     asked.who.needs_all_tenants()?;
     Query::of(&uri)?.finish()?;
     let clients = shared.books.clients();
-    let items: Vec<Json> =
-        clients.iter().map(|client| shown(client, shared.books.silence(client))).collect();
+    let items: Vec<Json> = clients.iter().map(|client| shown(client, &shared.books)).collect();
     let revision = shared.books.now().revision;
     Ok(asked.wanted.ok(&json!({ "revision": revision, "items": items })))
 }
 
-fn shown(row: &ClientRow, silence: Duration) -> Json {
+fn shown(row: &ClientRow, books: &Books) -> Json {
     // it was an object when it came
     let mut shown = serde_json::from_str(&row.report).unwrap_or_else(|_| json!({}));
     shown["name"] = json!(row.name);
     shown["source"] = json!(row.source);
     shown["seen_at"] = json!(row.seen_at);
-    shown["age_s"] = json!(silence.as_secs());
+    shown["age_s"] = json!(books.silence(row).as_secs());
+    shown["connected"] = json!(books.is_connected(row));
     shown
 }
 

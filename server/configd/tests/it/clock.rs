@@ -37,6 +37,27 @@ fn nobody_is_silent_or_stuck_because_the_clock_was_set() {
     }
 }
 
+/// Nobody can be heard by a server that is away: after its start silence begins anew.
+#[test]
+fn a_server_that_was_away_calls_nobody_silent_for_it() {
+    let mut house = House::new(&sqlite());
+    house.books().put_client("rm-1", &json!({"component": "rm"}), &admin()).unwrap();
+    house.pass(HOUR);
+    house.reopen();
+    let heard = |house: &House| {
+        let client = &house.books().clients()[0];
+        (house.books().silence(client), house.books().is_connected(client))
+    };
+    assert_eq!(heard(&house), (Duration::ZERO, false));
+    house.set(Millis(START + 7 * 24 * 3_600_000));
+    house.pass(Duration::from_secs(20));
+    assert_eq!(heard(&house), (Duration::from_secs(20), false));
+    house.books().put_client("rm-1", &json!({"component": "rm"}), &admin()).unwrap();
+    assert_eq!(heard(&house), (Duration::ZERO, true));
+    house.pass(Duration::from_secs(90));
+    assert_eq!(heard(&house), (Duration::from_secs(90), false));
+}
+
 #[test]
 fn what_has_time_is_written_in_time_and_the_history_is_shortened() {
     for wall in SET {

@@ -125,6 +125,7 @@ fn clients_tell_what_they_work_with() {
     assert_eq!(items.len(), 2, "{list}");
     assert_eq!((&items[0]["name"], &items[0]["source"]), (&json!("rm-1"), &json!("127.0.0.1")));
     assert_eq!(items[0]["restart_required"], report["restart_required"]);
+    assert_eq!(items[0]["connected"], true);
     house.log.flush();
     let lines = house.lines.lines();
     assert!(lines.iter().any(|line| line.contains(" 40201 ") && line.contains("client=rm-2")));
