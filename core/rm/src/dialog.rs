@@ -11,6 +11,8 @@ pub(crate) mod relay;
 pub(crate) mod route;
 mod update;
 
+use std::net::SocketAddr;
+
 use model::time::{Millis, Now};
 use sip::endpoint::{ClientId, ServerId};
 use sip::header::Name;
@@ -25,12 +27,14 @@ use crate::forward::size::Carriage;
 use crate::forward::trust::Trust;
 use crate::forward::{branch, rewrite, routes, session_timer};
 use crate::log;
-use crate::pool::Plan;
+use crate::pool::health::Health;
+use crate::pool::{Member, Plan};
 use crate::proxy::{ClientUse, Proxy, ServerUse};
 use crate::reject::{No, Reason};
 use crate::resolve::What;
 use crate::session::{Bye, Side, State, Text};
 use crate::timer::Timer;
+use crate::token::Token;
 use again::{Again, Sent};
 use model::id::{Guid, LegId};
 use route::Located;
@@ -150,6 +154,9 @@ impl Proxy {
                 return self.wait(request.now, what, message.raw(), goal);
             }
         };
+        if self.is_to_the_dead(&located, hop.flow.remote) {
+            return Err(No::new(Reason::NoDialog, message.call_id()));
+        }
         session_timer::is_long_enough(message, &self.options)?;
         if located.leg.is_none()
             && let Some(token) = located.token
@@ -172,6 +179,17 @@ impl Proxy {
         });
         self.draft = draft;
         done
+    }
+
+    /// Its leg has ended here, and the media server that it goes to is dead: only we can say so.
+    fn is_to_the_dead(&self, located: &Located, to: SocketAddr) -> bool {
+        let buried = |token: Token| self.table.is_buried(token.guid, token.leg);
+        let is_dead = |(_, one): (usize, &Member)| {
+            one.health == Health::Dead && one.reach.all().any(|target| target.remote == to)
+        };
+        located.leg.is_none()
+            && located.token.is_some_and(buried)
+            && self.pool.configured().any(is_dead)
     }
 
     /// The request goes on, and somebody waits for its answer.

@@ -235,3 +235,24 @@ fn the_table_of_ends() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// A BYE that crosses RM's own would find nobody; one to a server that lives finds it.
+#[test]
+fn a_bye_that_crosses_that_of_rm_is_answered_though_the_server_is_dead() {
+    for (happens, answer) in [("dies:bye", Some("SIP/2.0 481 ")), ("operator", None)] {
+        let mut call = Call::new("inbound", happens);
+        call.happens(happens);
+        call.world.wire.clear();
+        let up = call.up.as_mut().unwrap();
+        call.world.udp(CALLER, &up.caller.request("BYE", CALLER, "crossing"));
+        let answered = call.world.try_take(CALLER);
+        let passed = call.world.try_take(MCP1);
+        assert_eq!(passed.is_some(), answer.is_none(), "{happens}: {passed:?}");
+        match (answered, answer) {
+            (Some(text), Some(expected)) => assert!(text.starts_with(expected), "{text}"),
+            (None, None) => {}
+            (other, _) => panic!("{happens}: {other:?}"),
+        }
+        assert_eq!(call.world.ends().len(), 1);
+    }
+}
