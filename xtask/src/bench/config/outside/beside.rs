@@ -30,7 +30,7 @@ pub(super) fn run(root: &Path, program: &Path) -> Result<Vec<Figure>> {
     apply(program, &server, &ringmaster::platform(&tools, &media, Via::Udp)?)?;
     let objects = format!("server: \"http://127.0.0.1:{}\"", server.port);
     let (rm, http) = ringmaster::start_with(&tools, Folder::new()?, media, &objects)?;
-    until(http, 2)?;
+    until(http, 1)?;
 
     let seconds = ROUNDS * (QUIET + CHANGING) + 10;
     let calls = Calls::short(Via::Udp, CALLS_PER_SECOND, seconds);
@@ -43,7 +43,7 @@ pub(super) fn run(root: &Path, program: &Path) -> Result<Vec<Figure>> {
         let begun = callers.progress().seconds;
         apply(program, &server, &platform::all(round))?;
         let applied = now();
-        until(http, u64::from(round) + 3)?;
+        until(http, u64::from(round) + 2)?;
         known.push(applied.elapsed());
         // what SIPp tells of each second is whole a second later
         at = callers.wait_for(callers.progress().seconds + 1.0)?.seconds;
