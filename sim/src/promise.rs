@@ -4,7 +4,7 @@
 //! It believes nothing that the product says of its disk: it looks at what a crash at this very
 //! moment would leave there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -30,6 +30,9 @@ pub struct Promises {
     pub sparse: u64,
     answers: u64,
     ends: BTreeMap<(&'static str, String), End>,
+    /// Answers that were given, by node and top Via: one that is sent again promises nothing new,
+    /// though another leg of its call may have ended since.
+    given: BTreeSet<(&'static str, String)>,
 }
 
 /// What an answer to a BYE has promised.
@@ -72,6 +75,9 @@ impl Promises {
     ) -> Result<Option<(String, Kept)>, String> {
         let Ok(text) = std::str::from_utf8(message) else { return Ok(None) };
         if !text.starts_with("SIP/2.0 2") || method(text) != "BYE" {
+            return Ok(None);
+        }
+        if !self.given.insert((node.name, header(text, "Via").to_owned())) {
             return Ok(None);
         }
         let call = header(text, "Call-ID").to_owned();
