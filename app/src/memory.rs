@@ -20,3 +20,32 @@ pub(crate) fn keep() {
     // A kernel that has no such pages is as good.
     let _known = rustix::thread::disable_transparent_huge_pages(true);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" {
+        safe fn mi_option_get(option: c_int) -> c_long;
+    }
+
+    /// The allocator reads its variables when it begins: the second process has one.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it asks what the allocator was told")]
+    fn the_number_is_that_of_the_option() {
+        const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
+        if std::env::var(VARIABLE).as_deref() == Ok("4321") {
+            assert_eq!(mi_option_get(PURGE_DELAY), 4321);
+            keep();
+            assert_eq!(mi_option_get(PURGE_DELAY), NEVER);
+            return;
+        }
+        let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+        other
+            .env(VARIABLE, "4321")
+            .args(["--exact", "memory::tests::the_number_is_that_of_the_option"]);
+        let output = other.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}

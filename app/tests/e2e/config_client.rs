@@ -15,14 +15,6 @@ fn ready(site: &Site) -> u16 {
     http::get(site.rm_http(), "/ready").map_or(0, |answer| answer.status)
 }
 
-fn revision(site: &Site) -> u64 {
-    http::json(site.rm_http(), "/v1/config")["rev"].as_u64().unwrap()
-}
-
-fn until_revision(site: &Site, wanted: u64) {
-    eventually("revision", || revision(site), |found| *found == wanted);
-}
-
 fn more(name: &str) -> String {
     format!("kind: Tenant\nname: {name}\n")
 }
@@ -61,7 +53,7 @@ fn a_first_start_waits_for_the_server_and_says_so() {
     stand.start();
     rm.wait_for("ready");
     assert!(rm.line_with(" 20602 ").contains("server=http://127.0.0.1:"));
-    assert_eq!((ready(&site), revision(&site)), (200, 1));
+    assert_eq!((ready(&site), site.revision()), (200, Some(1)));
     healthy(&site, 1);
     Plan::new(site.sip(), &NUMBER, 3).run();
     let connected = "ringmaster_config_client_connected{component=\"rm\"}";
@@ -88,7 +80,7 @@ fn standalone_uses_the_config_server_that_it_is_given() {
     site.write("settings.yaml", &format!("{settings}{own}\n"));
     let both = Process::spawn(&site.path("."), &["standalone", "-c", "settings.yaml"]);
     eventually("it is ready", || ready(&site), |status| *status == 200);
-    until_revision(&site, 1);
+    site.until_revision(1);
     let config = http::json(site.rm_http(), "/v1/config");
     assert_eq!(config["server"], stand.url(), "{config}");
     assert!(!both.output().contains("config_server"), "{}", both.output());
@@ -104,9 +96,9 @@ fn scenario_52_with_a_cache_nothing_waits_and_a_lost_server_is_told() {
     stand.start();
     let rs = site.start_rs();
     let mut rm = site.start_rm();
-    until_revision(&site, 1);
+    site.until_revision(1);
     stand.change(&more("beta"));
-    until_revision(&site, 2);
+    site.until_revision(2);
     rm.signal("TERM");
     assert!(rm.wait(Duration::from_secs(60)).success());
     rs.kill();
@@ -116,7 +108,7 @@ fn scenario_52_with_a_cache_nothing_waits_and_a_lost_server_is_told() {
     let begun = now();
     let rm = site.start_rm();
     assert_eq!(http::json(site.rm_http(), "/v1/config")["from"], "cache");
-    assert_eq!(revision(&site), 2);
+    assert_eq!(site.revision(), Some(2));
     healthy(&site, 1);
     Plan::new(site.sip(), &NUMBER, 20).run();
     let status = http::json(site.rm_http(), "/ready");
@@ -136,7 +128,7 @@ fn scenario_52_with_a_cache_nothing_waits_and_a_lost_server_is_told() {
 
     stand.change(&more("gamma"));
     stand.start();
-    until_revision(&site, 3);
+    site.until_revision(3);
     rm.line_with(" 20602 ");
     assert_eq!(alarm("RMConfigServerConnectionLost"), 0.0);
     eventually(
@@ -157,7 +149,7 @@ fn a_revision_that_is_not_valid_here_is_refused_as_a_whole() {
     stand.settles(&site);
     stand.start();
     let rm = site.start_rm();
-    until_revision(&site, 1);
+    site.until_revision(1);
     healthy(&site, 1);
     let plan = Plan { rate: 50, ..Plan::new(site.sip(), &NUMBER, 400) };
     let callers = plan.start();
@@ -181,7 +173,7 @@ fn a_revision_that_is_not_valid_here_is_refused_as_a_whole() {
     assert!(report["rejected"]["reason"].as_str().unwrap().contains("colour"), "{report}");
 
     stand.change(&more("beta"));
-    until_revision(&site, 3);
+    site.until_revision(3);
     callers.finish();
     let config = http::json(site.rm_http(), "/v1/config");
     assert_eq!(config["rejected"], serde_json::Value::Null);
@@ -197,7 +189,7 @@ fn a_cut_history_costs_no_call() {
     stand.settles(&site);
     stand.start();
     let _rm = site.start_rm();
-    until_revision(&site, 1);
+    site.until_revision(1);
     healthy(&site, 1);
     let callers = Plan { rate: 50, ..Plan::new(site.sip(), &NUMBER, 300) }.start();
     for round in 0..5 {
@@ -205,7 +197,7 @@ fn a_cut_history_costs_no_call() {
         stand.compact();
         eventually("a snapshot", || stand.asked("GET /v1/snapshot"), |count| *count > before);
         stand.change(&more(&format!("tenant-{round}")));
-        until_revision(&site, round + 2);
+        site.until_revision(round + 2);
     }
     callers.finish();
 }
@@ -218,12 +210,12 @@ fn a_changed_file_is_taken_by_itself() {
     let site = Site::new(&text);
     let rm = site.start_rm();
     site.write("platform.yaml", &format!("{text}---\n{}", more("beta")));
-    until_revision(&site, 2);
+    site.until_revision(2);
     site.write("platform.yaml", "kind: Tenant\nname: [\n");
     assert!(rm.line_with(" 20603 ").contains("platform.yaml:2:"));
-    assert_eq!(revision(&site), 2);
+    assert_eq!(site.revision(), Some(2));
     site.write("platform.yaml", &text);
-    until_revision(&site, 3);
+    site.until_revision(3);
     healthy(&site, 1);
     Plan::new(site.sip(), &NUMBER, 5).run();
 }
@@ -238,7 +230,7 @@ fn a_node_with_nothing_around_it_is_ready_and_degraded() {
     stand.settles(&site);
     stand.start();
     let mut rm = site.start_rm();
-    until_revision(&site, 1);
+    site.until_revision(1);
     healthy(&site, 1);
     rm.signal("TERM");
     assert!(rm.wait(Duration::from_secs(60)).success());

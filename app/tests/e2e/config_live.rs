@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::calls::{healthy, objects_at};
 use crate::config_changes::{CHANGES, Change, covered};
+use crate::dns::Dnsmasq;
 use crate::http;
 use crate::platform::{Process, Site, eventually, free_port};
 use crate::report;
@@ -57,11 +58,6 @@ impl Platform {
         answer["revision"].as_u64().unwrap_or_else(|| panic!("{answer}"))
     }
 
-    fn until_rm(&self, revision: u64) {
-        let seen = || http::json(self.site.rm_http(), "/v1/config")["rev"].as_u64();
-        eventually("RM has it", seen, |seen| *seen == Some(revision));
-    }
-
     /// Changes one field, and waits until RM has it.
     fn change(&self, change: &Change) {
         let mut object = self.object(change.kind, change.name);
@@ -72,7 +68,7 @@ impl Platform {
         let value: Value = serde_json::from_str(change.value).unwrap();
         assert_ne!(*field, value, "{change:?} changes nothing");
         *field = value;
-        self.until_rm(self.put(&object));
+        self.site.until_revision(self.put(&object));
     }
 }
 
@@ -90,13 +86,13 @@ fn calls_go_on_while_the_config_server_is_killed_and_restarted() {
     let callers = Plan { rate: 50, ..Plan::new(site.sip(), &numbers, 500) }.start();
     for round in 0..3 {
         let tenant = json!({ "kind": "Tenant", "name": format!("t-{round}") });
-        platform.until_rm(platform.put(&tenant));
+        platform.site.until_revision(platform.put(&tenant));
         server.take().unwrap().kill();
         std::thread::sleep(Duration::from_millis(800));
         server = Some(platform.start_server());
     }
     let last = platform.put(&json!({ "kind": "Tenant", "name": "last" }));
-    platform.until_rm(last);
+    platform.site.until_revision(last);
     callers.finish();
     let cdrs = report::exactly(site.rm_http(), site.rs_http(), 500);
     assert!(cdrs.iter().all(|cdr| cdr["end-state"] == "USER_END"));
@@ -120,7 +116,7 @@ fn a_wiped_config_server_takes_nothing_away_from_calls() {
     let server = platform.start_server();
     let mut rm = site.start_rm();
     healthy(site, 1);
-    platform.until_rm(platform.put(&json!({ "kind": "Tenant", "name": "more" })));
+    platform.site.until_revision(platform.put(&json!({ "kind": "Tenant", "name": "more" })));
     let numbers = [NUMBER];
     let callers = Plan { rate: 50, ..Plan::new(site.sip(), &numbers, 600) }.start();
     server.kill();
@@ -156,7 +152,7 @@ fn a_wiped_config_server_takes_nothing_away_from_calls() {
     assert!(rm.wait(Duration::from_secs(60)).success());
     std::fs::rename(site.path("data/rm/snapshot"), site.path("data/rm/before")).unwrap();
     let _rm = site.start_rm();
-    platform.until_rm(3);
+    platform.site.until_revision(3);
 }
 
 /// Every field of every kind, one after the other, under 100 calls a second.
@@ -168,6 +164,9 @@ fn every_field_of_every_kind_changes_under_calls() {
     let platform =
         Platform::new(&format!("{calls}---\n{}", include_str!("scenarios/changes.yaml")));
     let site = &platform.site;
+    // the name that a group looks for is nobody's
+    let dns = Dnsmasq::start(&[]);
+    dns.tell(site);
     let _server = platform.start_server();
     let _rs = site.start_rs();
     let _rm = site.start_rm();
@@ -197,7 +196,7 @@ fn every_field_of_every_kind_changes_under_calls() {
     let mut switched = |enabled: bool| {
         tenant["enabled"] = json!(enabled);
         let revision = platform.put(&tenant);
-        platform.until_rm(revision);
+        platform.site.until_revision(revision);
         revision
     };
     let off = switched(false);

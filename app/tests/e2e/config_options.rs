@@ -22,10 +22,6 @@ fn config(site: &Site) -> Value {
     http::json(site.rm_http(), "/v1/config")
 }
 
-fn until_revision(site: &Site, wanted: u64) {
-    eventually("revision", || config(site)["rev"].as_u64(), |found| *found == Some(wanted));
-}
-
 fn level(site: &Site) -> Value {
     http::json(site.rm_http(), "/v1/log")["level"].clone()
 }
@@ -40,7 +36,7 @@ fn what_rm_takes_at_once_and_what_it_tells_to_wait() {
     stand.settles(&site);
     stand.start();
     let mut rm = site.start_rm();
-    until_revision(&site, 1);
+    site.until_revision(1);
     healthy(&site, 1);
     assert_eq!((&config(&site)["application"], &level(&site)), (&Value::Null, &json!("info")));
     let nobody = ["18005559999"];
@@ -56,7 +52,7 @@ fn what_rm_takes_at_once_and_what_it_tells_to_wait() {
         "{ rm: { profile-not-found-respcode: 410 }, log: { verbose: debug }, \
            proxy: { sip.timer.t1: 700, sip.transport.0: \"transport0 udp:any:5999\" } }",
     ));
-    until_revision(&site, 2);
+    site.until_revision(2);
     let waits = || config(&site)["restart_required"].clone();
     assert_eq!(
         eventually("it waits", waits, |all| *all != json!([])),
@@ -82,7 +78,7 @@ fn what_rm_takes_at_once_and_what_it_tells_to_wait() {
 
     // the object of this node has another name now
     stand.delete("Application", "rm-1");
-    until_revision(&site, 3);
+    site.until_revision(3);
     assert!(rm.line_with(" 20610 ").contains("application=rm-1"));
     assert_eq!((&config(&site)["application"], &level(&site)), (&Value::Null, &json!("info")));
     assert_eq!(config(&site)["restart_required"], json!(["proxy/sip.timer.t1"]));

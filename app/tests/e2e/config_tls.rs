@@ -70,14 +70,6 @@ impl Guarded {
         }
         command.output().unwrap()
     }
-
-    fn revision(&self) -> u64 {
-        http::json(self.site.rm_http(), "/v1/config")["rev"].as_u64().unwrap()
-    }
-
-    fn until_revision(&self, wanted: u64) {
-        eventually("revision", || self.revision(), |found| *found == wanted);
-    }
 }
 
 #[test]
@@ -91,7 +83,7 @@ fn everybody_reaches_a_config_server_that_asks_for_certificates() {
     assert_eq!(run(&site.path("."), &probe), (0, String::new(), String::new()));
     let rs = site.start_rs();
     let _rm = site.start_rm();
-    assert_eq!(guarded.revision(), 1);
+    assert_eq!(guarded.site.revision(), Some(1));
     assert!(rs.line_with(" 31202 ").contains("server=https://127.0.0.1:"));
     healthy(site, 1);
     Plan::new(site.sip(), &NUMBER, 3).run();
@@ -104,7 +96,7 @@ fn everybody_reaches_a_config_server_that_asks_for_certificates() {
     assert_eq!(code, 6, "a reader may not: {error}");
     let (code, out, error) = told(guarded.command(&apply, &ca, Some(&guarded.admin)));
     assert_eq!(code, 0, "{out}{error}");
-    guarded.until_revision(2);
+    guarded.site.until_revision(2);
     let clients = || told(guarded.command(&["clients"], &ca, Some(&guarded.node))).1;
     let both = |table: &String| {
         ["rm-1", "rs-1"].iter().all(|name| {
@@ -125,7 +117,7 @@ fn everybody_reaches_a_config_server_that_asks_for_certificates() {
     assert_eq!(init(&guarded.node).0, 6);
     let (code, out, error) = init(&guarded.admin);
     assert_eq!(code, 0, "{out}{error}");
-    guarded.until_revision(3);
+    guarded.site.until_revision(3);
 
     // who cannot be trusted, and who does not trust
     let (code, _, error) = told(guarded.command(&["clients"], &ca, None));
@@ -174,14 +166,14 @@ fn a_server_that_cannot_be_trusted_changes_nothing_and_is_told() {
         let names = line.contains("server=https://127.0.0.1:");
         assert!(names && line.contains("invalid peer certificate"), "{line}");
     }
-    assert_eq!(guarded.revision(), 1);
+    assert_eq!(guarded.site.revision(), Some(1));
 
     // the files are read again with the next connection
     for (file, bytes) in files.into_iter().zip(good) {
         std::fs::write(file, bytes).unwrap();
     }
     std::fs::copy(ca, site.path("ca.pem")).unwrap();
-    guarded.until_revision(2);
+    guarded.site.until_revision(2);
     rm.line_with(" 20602 ");
     rs.line_with(" 31202 ");
 }

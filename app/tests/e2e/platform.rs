@@ -13,6 +13,7 @@ use model::time::Millis;
 use tempfile::TempDir;
 
 use crate::capture::{Capture, Watch};
+use crate::http;
 
 /// Callers, RM and media servers have addresses of their own, so that roles are told apart.
 pub(crate) const CALLER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -78,6 +79,16 @@ impl Site {
         let (ip, file) = (self.sip.ip(), self.path("sent.pcapng"));
         self.capture.borrow_mut().get_or_insert_with(|| Capture::start(ip, watch, file));
         self.start(&["rm", "-c", "settings.yaml"])
+    }
+
+    /// The revision of the configuration that RM has in force; none, or no RM: `None`.
+    pub(crate) fn revision(&self) -> Option<u64> {
+        http::json(self.rm_http(), "/v1/config")["rev"].as_u64()
+    }
+
+    /// Waits until that is this one.
+    pub(crate) fn until_revision(&self, wanted: u64) {
+        eventually("the revision", || self.revision(), |found| *found == Some(wanted));
     }
 
     pub(crate) fn start_rs(&self) -> Process {

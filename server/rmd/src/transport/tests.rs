@@ -1,6 +1,8 @@
 //! The transport over real sockets, with an engine that sends each packet back to where it came
 //! from, and keeps what it was told.
 
+mod failing;
+
 use super::*;
 use crate::limits::{
     IDLE_STRANGER, MESSAGE_TIME, STRANGERS_UNFINISHED, STREAMS_PER_SOURCE, UNFINISHED, WRITE_TIME,
@@ -478,28 +480,4 @@ fn the_waker_ends_a_wait() {
     node.transport.receive(node.now, &mut node.echo);
     node.waker.wake();
     node.transport.wait(Duration::from_secs(3600)).unwrap();
-}
-
-/// A listener that accepts nothing more says so once, and again when it does.
-#[test]
-fn a_listener_that_fails_is_told_and_so_is_its_return() {
-    let mut node = Node::strangers();
-    let Some(Slot::Tcp(listener)) = node.transport.listeners.get_mut(1) else { unreachable!() };
-    listener.break_it();
-    let mut told = Vec::new();
-    let mut turn = |node: &mut Node, enough: usize| {
-        node.now += crate::limits::ACCEPT_REST;
-        node.turn_until(|_| true);
-        told.extend(node.transport.news().map(|(which, how)| (which, how.is_ok())));
-        assert!(told.len() <= enough, "{told:?}");
-        told.len() == enough
-    };
-    assert!((0..100).any(|_| turn(&mut node, 1)), "it is told");
-    assert!(!(0..5).any(|_| turn(&mut node, 2)), "once");
-    let Some(Slot::Tcp(listener)) = node.transport.listeners.get_mut(1) else { unreachable!() };
-    listener.mend_it();
-    assert!((0..100).any(|_| turn(&mut node, 2)), "it is back");
-    let address = told[1].0.clone();
-    assert!(address.starts_with("tcp 127.0.0.1:"), "{address}");
-    assert_eq!((told[0].1, told[1].1), (false, true));
 }
