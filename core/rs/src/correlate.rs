@@ -1,12 +1,52 @@
-//! Rule 7 of rs.md §2.9: a media server's call takes tenant and profile from RM's record.
+//! What belongs to which call (rs.md §2.9).
 //!
+//! Events, reports and quality carry no start of their call: of all calls of their component and
+//! session the one whose time they fit belongs to them ([`owner`]).
+//!
+//! Rule 7: a media server's call takes tenant and profile from RM's record.
 //! What a call borrows is never stored in its state: it is looked up when its row is made, so that
 //! it makes no difference which of the two came first. The store asks after every change of an RM
 //! call that lends something else ([`crate::Change::lends`]): the rows of the other calls of that
 //! GUID are made again; and of every other call with a GUID: which RM calls there are.
 
+use std::cmp::Reverse;
+
 use crate::fact::{Object, ProfileFact};
+use crate::key::Key;
+use crate::limits::AROUND_A_CALL_MS;
 use crate::row::{Named, ProfileName};
+
+/// One of the calls that an event may belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// The call.
+    pub call_key: Key,
+    /// When it began.
+    pub started_ms: i64,
+    /// When it ended; `None` = in progress.
+    pub ended_ms: Option<i64>,
+}
+
+impl Candidate {
+    /// How far a time is from the call; 0 inside of it.
+    fn distance(&self, time_ms: i64) -> i64 {
+        let before = self.started_ms.saturating_sub(time_ms);
+        let after = self.ended_ms.map_or(0, |ended_ms| time_ms.saturating_sub(ended_ms));
+        before.max(after).max(0)
+    }
+}
+
+/// The call of one component and session that something of this time belongs to: one whose
+/// interval, a minute longer at both ends, holds it, the nearest and of equals the latest; else
+/// the latest one that began before it.
+#[must_use]
+pub fn owner(calls: &[Candidate], time_ms: i64) -> Option<Key> {
+    let order = |call: &&Candidate| (call.started_ms, call.call_key);
+    let near = calls.iter().filter(|call| call.distance(time_ms) <= AROUND_A_CALL_MS);
+    let near = near.min_by_key(|call| (call.distance(time_ms), Reverse(order(call))));
+    let before = || calls.iter().filter(|call| call.started_ms <= time_ms).max_by_key(order);
+    near.or_else(before).map(|call| call.call_key)
+}
 
 /// What an RM call lends to the other calls of its GUID.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,5 +106,46 @@ impl From<&ProfileFact> for ProfileName {
     fn from(profile: &ProfileFact) -> Self {
         let Object { dbid, name } = profile.object.clone();
         Self { dbid, name, service: profile.service }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Candidate, owner};
+
+    #[test]
+    fn a_session_id_that_is_used_again() {
+        let call = |name: u8, started_ms, ended_ms| Candidate {
+            call_key: [name; 16],
+            started_ms,
+            ended_ms,
+        };
+        let calls = [
+            call(1, 1_000_000, Some(1_200_000)),
+            call(2, 1_230_000, Some(1_300_000)),
+            call(3, 5_000_000, None),
+        ];
+        let cases = [
+            (900_000, None),
+            (940_000, Some(1)),
+            (1_100_000, Some(1)),
+            (1_210_000, Some(1)),
+            (1_215_000, Some(2)),
+            (1_229_000, Some(2)),
+            (1_250_000, Some(2)),
+            (2_000_000, Some(2)),
+            (4_950_000, Some(3)),
+            (9_000_000, Some(3)),
+        ];
+        for (time_ms, expected) in cases {
+            let found = owner(&calls, time_ms);
+            assert_eq!(found, expected.map(|name| [name; 16]), "{time_ms}");
+            let mut turned = calls;
+            turned.reverse();
+            assert_eq!(owner(&turned, time_ms), found, "{time_ms}, calls in another order");
+        }
+        let both = [call(1, 0, None), call(2, 500, None)];
+        assert_eq!(owner(&both, 600), Some([2; 16]), "of two in progress the later one");
+        assert_eq!(owner(&[], 0), None);
     }
 }

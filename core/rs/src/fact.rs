@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use model::record::{self, Body, Cdr, ComponentType, ContentHash, Kind, Notes, Phase, Record};
+use model::record::{
+    self, Body, CallGuid, Cdr, ComponentType, ContentHash, Kind, Notes, Phase, Record,
+};
 use model::time::Millis;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{self, Keys};
 use crate::row::{Named, flag};
+use crate::var::{self, Report};
 
 /// What one record tells.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,7 +33,7 @@ pub struct Fact {
 pub enum Told {
     /// Of a call: merges into its row.
     Call(Box<CallFact>),
-    /// An event: a row of `call_event`.
+    /// An event, or what a voice application reports: a row of `call_event`.
     Event(Box<EventFact>),
     /// A kind whose tables come in a later stage; the ledger knows it, the store keeps its body.
     Later,
@@ -272,13 +275,35 @@ impl CallFact {
 
 impl EventFact {
     fn of(record: &Record, event: &record::CallEvent) -> Self {
-        let session_id = event.session_id.clone().unwrap_or_default();
-        let guid = event.guid.as_ref().map(ToString::to_string);
-        let session = if session_id.is_empty() { guid.as_deref() } else { Some(&*session_id) };
-        let component = &record.component;
+        Self {
+            level: event.level.number(),
+            log_id: event.log_id.clone(),
+            label: event.label.clone(),
+            text: event.text.clone(),
+            ..Self::begin(record, event.guid.as_ref(), event.session_id.as_deref())
+        }
+    }
+
+    /// As the event that a media server would have written for the application's `<log>`.
+    #[must_use]
+    pub fn of_var(record: &Record, var: &record::Var) -> Self {
+        let (label, text) = var::spell(var);
+        Self {
+            level: record::Level::Metric.number(),
+            log_id: Kind::Var.as_str().to_owned(),
+            label: Some(label),
+            text: Some(text),
+            ..Self::begin(record, var.guid.as_ref(), var.session_id.as_deref())
+        }
+    }
+
+    fn begin(record: &Record, guid: Option<&CallGuid>, session_id: Option<&str>) -> Self {
+        let session_id = session_id.unwrap_or_default().to_owned();
         // rs.md §3.1: an event's key begins with the GUID's time, else its own
-        let since = event.guid.as_ref().and_then(record::CallGuid::v7).and_then(|g| g.time());
-        let since = since.unwrap_or(record.time);
+        let since = guid.and_then(CallGuid::v7).and_then(|guid| guid.time());
+        let guid = guid.map(ToString::to_string);
+        let session = if session_id.is_empty() { guid.as_deref() } else { Some(&*session_id) };
+        let (component, since) = (&record.component, since.unwrap_or(record.time));
         Self {
             call_ref: key::call_ref(&component.name, session.unwrap_or_default(), since),
             guid,
@@ -286,11 +311,24 @@ impl EventFact {
             session_id,
             time_ms: ms(record.time),
             seq: i64::try_from(number(&record.id)).unwrap_or(i64::MAX),
-            level: event.level.number(),
-            log_id: event.log_id.clone(),
-            label: event.label.clone(),
-            text: event.text.clone(),
+            level: 0,
+            log_id: String::new(),
+            label: None,
+            text: None,
         }
+    }
+
+    /// It as a report of a voice application, if it is one.
+    #[must_use]
+    pub fn report(&self, id_key: key::Key) -> Option<Report> {
+        let label = self.label.as_deref()?.strip_prefix(var::PREFIX)?;
+        Some(Report {
+            time_ms: self.time_ms,
+            number: self.seq,
+            id_key,
+            label: label.to_owned(),
+            text: self.text.clone().unwrap_or_default(),
+        })
     }
 }
 

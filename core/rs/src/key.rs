@@ -72,6 +72,13 @@ pub fn call_ref(component: &str, session_id: &str, time: Millis) -> Key {
     key(seconds(time), &[component.as_bytes(), session_id.as_bytes()])
 }
 
+/// Key of one failure of a record: its time is that of the record's ledger key.
+#[must_use]
+pub fn failure_key(id_key: &Key, at: u32) -> Key {
+    let [a, b, c, d, ..] = *id_key;
+    key([a, b, c, d], &[id_key, &at.to_be_bytes()])
+}
+
 /// Key of the RM leg whose session id this is (`{guid}.{leg}`), if it can be told from it.
 #[must_use]
 pub fn of_rm_session(session_id: &str) -> Option<Key> {

@@ -1,7 +1,9 @@
 //! Reporting Server: facts become calls; pure.
 //!
-//! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`), a
-//! question becomes a plan (`query`), and an answer becomes a document (`report`). No database,
+//! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`, `var`,
+//! `quality`), a
+//! question becomes a plan (`query`), and an answer becomes a document (`report`). Response times
+//! add up in a `sketch`. No database,
 //! clock or socket: `server/rsd` carries the plans out in SQL, and the simulator does without.
 //! On the call's way these are stages 13 (apply) and 15 (report).
 #![warn(missing_docs)]
@@ -11,8 +13,11 @@ pub mod fact;
 pub mod merge;
 pub mod correlate;
 pub mod row;
+pub mod var;
+pub mod quality;
 pub mod query;
 pub mod report;
+pub mod sketch;
 pub mod invariant;
 pub mod limits;
 

@@ -8,6 +8,15 @@ pub const FACTS_PER_CALL: usize = 256;
 pub const EPOCHS_PER_CALL: usize = 64;
 /// Bytes of the unknown fields of one call as JSON; as of one record (rs.md §2.1).
 pub const EXTRA_BYTES: usize = 16 << 10;
+/// Actions of one call (rs.md §2.5).
+pub const ACTIONS_PER_CALL: usize = 1000;
+/// Custom variables of one call (rs.md §2.5).
+pub const VARIABLES_PER_CALL: usize = 64;
+/// Reports of one call that are read: start, end and notes of all its actions and as many again.
+/// Later ones stay events and are counted as ignored.
+pub const REPORTS_PER_CALL: usize = 8192;
+/// Milliseconds that an event may lie before or after its call (rs.md §2.9).
+pub const AROUND_A_CALL_MS: i64 = 60_000;
 /// Values of a repeated parameter (rs.md §5.1).
 pub const PARAMETER_VALUES: usize = 200;
 /// Calls of a page, unless asked (rs.md §5.1).
