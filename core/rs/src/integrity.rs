@@ -1,9 +1,9 @@
 //! Integrity (rs.md §6): is every record there, and does every call that came in have its end?
 //!
 //! Two proofs. *Sequences*: a producer numbers the records of a stream without gap, so a missing
-//! number is a missing record (`gap`). *Minutes*: a producer tells how many calls began and how many
-//! ends it made in each minute, and RS counts the ends that it stored (`minute`). Both are judged
-//! from what is stored, as often as somebody asks: when the records come, the fault is gone.
+//! number is a missing record (`gap`). *Minutes*: a producer tells how many calls began and how
+//! many ends it made in each minute, and RS counts the ends that it stored (`minute`). Both are
+//! judged from what is stored, as often as somebody asks: when the records come, the fault is gone.
 
 mod gap;
 mod minute;
