@@ -1,11 +1,10 @@
 //! Reporting Server: facts become calls; pure.
 //!
 //! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`, `var`,
-//! `quality`), a
-//! question becomes a plan (`query`), and an answer becomes a document (`report`). Response times
-//! add up in a `sketch`. No database,
+//! `quality`), calls become figures of hours and days (`rollup`, response times by `sketch`), a
+//! question becomes a plan (`query`), and an answer becomes a document (`report`). No database,
 //! clock or socket: `server/rsd` carries the plans out in SQL, and the simulator does without.
-//! On the call's way these are stages 13 (apply) and 15 (report).
+//! On the call's way these are stages 13 (apply), 14 (roll up) and 15 (report).
 #![warn(missing_docs)]
 
 pub mod key;
@@ -15,11 +14,9 @@ pub mod correlate;
 pub mod row;
 pub mod var;
 pub mod quality;
-pub mod erase;
 pub mod query;
 pub mod report;
-pub mod integrity;
-pub mod latest;
+pub mod rollup;
 pub mod sketch;
 pub mod invariant;
 pub mod limits;

@@ -25,3 +25,7 @@ pub const PAGE_SIZE: u32 = 100;
 pub const QUERY_BYTES: usize = 16 << 10;
 /// Span of a list without any bound (rs.md §5.4).
 pub const UNBOUNDED_MS: u64 = 24 * 3600 * 1000;
+/// Reasons of one object in one bin; the rarer ones become `(other)` (rs.md §4.6).
+pub const REASONS_PER_OBJECT: usize = 500;
+/// Actions of one object in one bin, likewise: names come from applications.
+pub const ACTIONS_PER_OBJECT: usize = 2000;
