@@ -44,10 +44,11 @@ fn any_record() -> impl Strategy<Value = Value> {
             let phase = ["start", "update", "end"][phase];
             // a leg keeps its start; what is derived from the session makes overlaps
             let start = i64::from(leg) * 7 + i64::from(session) * 3 + start % 2;
+            let call_type = if leg == 0 { "INBOUND" } else { "BRIDGED" };
             let mut record = json!({
                 "schema": 1, "kind": "cdr", "phase": phase, "guid": guid, "epoch": epoch,
                 "time": minute(start + length), "producer": {"name": "p"},
-                "started_at": minute(start), "call_type": ["INBOUND", "BRIDGED"][usize::from(leg > 0)],
+                "started_at": minute(start), "call_type": call_type,
                 "local_uri": "sip:l", "remote_uri": "sip:r", "dn": "1800",
             });
             if leg == 3 {
