@@ -107,6 +107,13 @@ impl CallState {
     /// Takes one fact. One with the id of an earlier fact takes its place: the ledger has then
     /// decided for its content (`id_conflict`, rs.md §2.8).
     pub fn apply(&mut self, fact: &CallFact) -> Change {
+        if self.is_erased() {
+            return self.take(&fact.clone().erased());
+        }
+        self.take(fact)
+    }
+
+    fn take(&mut self, fact: &CallFact) -> Change {
         let lent = self.lender();
         match self.facts.binary_search_by(|known| known.id.cmp(&fact.id)) {
             Ok(at) => self.facts[at] = fact.clone(),
@@ -120,6 +127,18 @@ impl CallState {
         self.compact();
         debug_assert_eq!(crate::invariant::check(&self.row(None)), Ok(()));
         Change { trace, lends: self.lender() != lent }
+    }
+
+    /// Forgets what the call tells of a person, and will whenever a fact comes (rs.md §8).
+    pub fn erase(&mut self) {
+        self.dropped.flags |= flag::ERASED;
+        self.facts = std::mem::take(&mut self.facts).into_iter().map(CallFact::erased).collect();
+    }
+
+    /// Whether it was erased.
+    #[must_use]
+    pub const fn is_erased(&self) -> bool {
+        self.dropped.flags & flag::ERASED != 0
     }
 
     /// What this call lends to others of its GUID, if it is RM's (rule 7).

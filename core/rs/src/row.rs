@@ -30,6 +30,8 @@ pub mod flag {
     pub const HAS_UPDATE: u32 = 256;
     /// An `end` is there.
     pub const HAS_END: u32 = 512;
+    /// What it told of a person was erased, and is whatever comes (rs.md §8).
+    pub const ERASED: u32 = 1024;
 }
 
 /// One row of table `call`, and below what belongs to it in other tables.

@@ -280,6 +280,39 @@ fn states_of_other_versions_are_refused() {
     assert_eq!(CallType::Inbound.number(), 1);
 }
 
+#[test]
+fn an_erased_call_stays_erased() {
+    let personal = json!({
+        "remote_uri": "sip:+4930123@gw", "notes": "called +4930123", "x": "+4930123",
+        "trace": [{"stage": "select", "candidate": "+4930123", "verdict": "chosen"}],
+    });
+    let (start, end) = (rm("start", 1, 1, 0, personal.clone()), rm("end", 1, 1, 30, personal));
+    let mut before = CallState::new([7; 16]);
+    before.apply(&start);
+    before.apply(&end);
+    let whole = before.row(None);
+    before.erase();
+    let mut between = CallState::new([7; 16]);
+    between.apply(&start);
+    between.erase();
+    between.apply(&start);
+    assert!(!between.apply(&end).trace, "a trace of an erased call is not kept");
+    let row = between.row(None);
+    let bytes = |state: &CallState| {
+        let row = serde_json::to_string(&state.row(None)).unwrap();
+        format!("{row}{}", String::from_utf8_lossy(&state.encode()))
+    };
+    assert!(between.is_erased() && CallState::decode(&between.encode()).unwrap().is_erased());
+    assert!(!bytes(&before).contains("4930123") && !bytes(&between).contains("4930123"));
+    assert_eq!(row, before.row(None));
+    let counted = |row: &CallRow| (seconds(row), state_of(row), row.tenants.clone(), row.day);
+    assert_eq!((counted(&row), row.flags), (counted(&whole), whole.flags | flag::ERASED));
+    let mut called = rm("start", 1, 1, 0, json!({"call_type": "OUTBOUND", "dn": "4930123"}));
+    assert_eq!(called.clone().erased().values.dn, None);
+    called.call_type = CallType::Inbound.number();
+    assert_eq!(called.erased().values.dn.as_deref(), Some("4930123"), "a service's own number");
+}
+
 /// Any fact of one leg: all phases, three epochs, two nodes, any of the optional values.
 fn any_fact() -> impl Strategy<Value = CallFact> {
     let phase = prop_oneof![Just("start"), Just("update"), Just("end")];
