@@ -10,4 +10,5 @@ need_capture
 need_rust
 need_rust_tools
 need_schemathesis
+need_sqlglot
 exec cargo xtask ci

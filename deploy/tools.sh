@@ -87,6 +87,20 @@ need_schemathesis() {
   $venv/bin/pip install -q --disable-pip-version-check "schemathesis==$version"
 }
 
+# sqlglot, which reads the statements for SQL Server.
+need_sqlglot() {
+  version=30.30.0
+  venv=target/sqlglot
+  [ "$($venv/bin/python -c 'import sqlglot; print(sqlglot.__version__)' 2>/dev/null)" != "$version" ] || return 0
+  need_packages python3:python3
+  python3 -c 'import ensurepip' 2>/dev/null || need_packages "/usr/lib/python3*/ensurepip:python3-venv"
+  say "installing sqlglot $version into $venv"
+  rm -rf $venv
+  mkdir -p target
+  python3 -m venv $venv
+  $venv/bin/pip install -q --disable-pip-version-check "sqlglot==$version"
+}
+
 need_rust() {
   [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)

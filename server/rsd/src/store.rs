@@ -4,6 +4,7 @@
 
 mod interval;
 pub mod sqlite;
+pub mod sqlserver;
 
 use std::collections::BTreeMap;
 use std::io;

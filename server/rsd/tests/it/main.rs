@@ -3,3 +3,5 @@
 
 mod api;
 mod ingest;
+mod sqlserver;
+mod tds;

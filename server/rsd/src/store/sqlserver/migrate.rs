@@ -1,0 +1,124 @@
+//! Brings a database to the schema of this version: numbered steps, forward only, one transaction
+//! each, with a checksum (spec rs.md §3.4). It is the owner's matter (`rs-init`); a Reporting
+//! Server only looks whether it has been done.
+
+use model::config::Service;
+use model::record::{CallType, ComponentType, EndState, Level, VarResult};
+
+use super::failure::Failure;
+use super::link::{Cells, Link};
+use super::statement;
+
+/// One step.
+struct Migration {
+    version: i64,
+    sql: &'static str,
+}
+
+const STEPS: &[Migration] =
+    &[Migration { version: 1, sql: include_str!("../../../migrations/sqlserver/0001.sql") }];
+
+impl Migration {
+    /// A server takes some statements only as the first of a batch; `GO` ends one.
+    fn batches(&self) -> impl Iterator<Item = &'static str> {
+        self.sql.split("\nGO\n")
+    }
+
+    fn checksum(&self) -> String {
+        blake3::hash(self.sql.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// All batches of all steps, with the number of the step.
+#[must_use]
+pub fn batches() -> Vec<(i64, &'static str)> {
+    let steps = STEPS.iter();
+    steps.flat_map(|step| step.batches().map(move |batch| (step.version, batch))).collect()
+}
+
+/// Takes the steps that the database lacks. Several that do so at once wait for each other.
+///
+/// # Errors
+/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line.
+pub async fn migrate(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
+    for step in STEPS {
+        link.begin().await?;
+        link.batch(statement::SCHEMA_LOCK).await?;
+        link.batch(statement::SCHEMA_TABLE).await?;
+        if lacks(link, step).await? {
+            for batch in step.batches() {
+                link.migrate(batch).await?;
+            }
+            let (checksum, by) = (step.checksum(), env!("CARGO_PKG_VERSION"));
+            link.run(statement::SCHEMA_NOTE, &[&step.version, &now_ms, &checksum, &by]).await?;
+        }
+        link.commit().await?;
+    }
+    for (kind, number, word) in words() {
+        link.run(statement::WORD, &[&kind, &number, &word]).await?;
+    }
+    Ok(())
+}
+
+/// Whether all steps have been taken, and no other.
+///
+/// # Errors
+/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line.
+pub async fn is_migrated(link: &mut Link) -> Result<bool, Failure> {
+    let there = link.ask(statement::SCHEMA_THERE, &[], |cells| cells.number(0)).await?;
+    if there != [Some(1)] {
+        return Ok(false);
+    }
+    for step in STEPS {
+        if lacks(link, step).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn lacks(link: &mut Link, step: &Migration) -> Result<bool, Failure> {
+    let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::number)?, cells.some(1, Cells::text)?));
+    let taken = link.ask(statement::SCHEMA, &[], read).await?;
+    let known = STEPS.last().map_or(0, |step| step.version);
+    if let Some((version, _)) = taken.iter().find(|(version, _)| *version > known) {
+        let text = "has schema version";
+        return Err(Failure::Unfit(format!(
+            "the database {text} {version}, this version knows {known}"
+        )));
+    }
+    let version = step.version;
+    match taken.iter().find(|(taken, _)| *taken == version) {
+        None => Ok(true),
+        Some((_, checksum)) if *checksum == step.checksum() => Ok(false),
+        Some(_) => Err(Failure::Unfit(format!(
+            "the database has taken another schema step {version} than this version has"
+        ))),
+    }
+}
+
+/// What the numbers of the enumerations mean: the rows of `rs_word`.
+fn words() -> Vec<(&'static str, u8, &'static str)> {
+    let mut all = Vec::new();
+    all.extend(ComponentType::ALL.iter().map(|w| ("component_type", w.number(), w.as_str())));
+    all.extend(CallType::ALL.iter().map(|w| ("call_type", w.number(), w.as_str())));
+    all.extend(EndState::ALL.iter().map(|w| ("end_state", w.number(), w.as_str())));
+    all.extend(Level::ALL.iter().map(|w| ("level", w.number(), w.as_str())));
+    all.extend(VarResult::ALL.iter().map(|w| ("result", w.number(), w.as_str())));
+    all.extend(Service::ALL.iter().map(|w| ("service", *w as u8, w.as_str())));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_number_without_gap_and_words_fit_their_columns() {
+        let numbers = STEPS.iter().map(|step| step.version);
+        assert!(numbers.eq(1..=i64::try_from(STEPS.len()).unwrap()));
+        for (kind, _, word) in words() {
+            assert!(kind.len() <= 16 && word.len() <= 32, "{kind} {word}");
+        }
+    }
+}

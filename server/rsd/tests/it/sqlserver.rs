@@ -1,0 +1,6 @@
+//! The wire of the SQL Server store against the canned endpoint of `tds`: login, requests, bulk,
+//! transactions, errors, attention, TLS. Of T-SQL this proves nothing;
+//! `grammar` has an independent parser read it.
+
+mod grammar;
+mod link;
