@@ -17,6 +17,7 @@ mod script;
 mod settings;
 mod snapshot;
 mod spool;
+mod stomp;
 mod token;
 mod uri;
 mod via;
@@ -27,7 +28,7 @@ mod words;
 #[path = "../../proto/sip/tests/it/sound.rs"]
 mod sound;
 
-use words::{BLOCK, CONFIG, DER, DNS, JSON, OPENWIRE, QUERY, RECORDS, SCRIPT, SIP, YAML};
+use words::{BLOCK, CONFIG, DER, DNS, JSON, OPENWIRE, QUERY, RECORDS, SCRIPT, SIP, STOMP, YAML};
 
 /// One thing that reads bytes.
 pub struct Target {
@@ -168,6 +169,15 @@ pub static TARGETS: &[Target] = &[
         about: "openwire: first bytes, frames, and both ends of a connection",
         run: openwire::run,
         words: OPENWIRE,
+        seeds: &[],
+        share: 40,
+        largest: 2_000,
+    },
+    Target {
+        name: "stomp",
+        about: "openwire: the receiving end of STOMP",
+        run: stomp::run,
+        words: STOMP,
         seeds: &[],
         share: 40,
         largest: 2_000,

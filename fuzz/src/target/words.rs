@@ -227,6 +227,40 @@ pub(super) const SCRIPT: &[&[u8]] = &[
     b"\r\n ",
 ];
 
+/// STOMP: commands, headers, escapes.
+pub(super) const STOMP: &[&[u8]] = &[
+    b"CONNECT\n",
+    b"STOMP\n",
+    b"SEND\n",
+    b"BEGIN\n",
+    b"COMMIT\n",
+    b"ABORT\n",
+    b"SUBSCRIBE\n",
+    b"ACK\n",
+    b"DISCONNECT\n",
+    b"\n\n",
+    b"\r\n",
+    b"\0",
+    b"accept-version:1.2\n",
+    b"accept-version:1.0,1.1\n",
+    b"heart-beat:1000,1000\n",
+    b"destination:/queue/ringmaster.cdr\n",
+    b"destination:ringmaster.or\n",
+    b"destination:/topic/x\n",
+    b"transaction:t\n",
+    b"receipt:1\n",
+    b"content-length:2\n",
+    b"content-length:",
+    b"recordId:r\n",
+    b"\\c",
+    b"\\n",
+    b"\\r",
+    b"\\\\",
+    b":",
+    b"4294967296",
+    b"{}",
+];
+
 /// OpenWire: sizes, types of commands, tags of maps.
 pub(super) const OPENWIRE: &[&[u8]] = &[
     b"\0\0\0\x01",

@@ -18,15 +18,13 @@ use crate::link::{CloseReason, earliest};
 use crate::map::Map;
 use crate::negotiation::Agreed;
 use crate::refusal::{Class, Refusal};
+use crate::ticket::Ticket;
 
 mod desk;
 mod open;
-mod ticket;
-mod transaction;
 
 use desk::Desk;
 use open::Open;
-pub use ticket::Ticket;
 
 /// The four ingest queues (`spec/rs.md` §1.3).
 pub const QUEUES: [&str; 4] =

@@ -1,8 +1,7 @@
 //! Which protocol a fresh connection speaks, by at most eight first bytes, and the words with
 //! which the ones that are not spoken here are turned away.
 //!
-//! The listener stays silent until it knows (`spec/rs.md` §1.5). STOMP has its seam here: it is
-//! recognised, and refused in its own words until its machine exists.
+//! The listener stays silent until it knows (`spec/rs.md` §1.5).
 
 /// Bytes that are always enough.
 pub const ENOUGH: usize = 8;
@@ -118,10 +117,10 @@ fn mqtt(first: &[u8]) -> Fit {
 #[must_use]
 pub fn refusal(protocol: Protocol, http: &str) -> Vec<u8> {
     match protocol {
-        Protocol::OpenWire | Protocol::Unknown => Vec::new(),
+        Protocol::OpenWire | Protocol::Stomp | Protocol::Unknown => Vec::new(),
         Protocol::Http => {
             let text = format!(
-                "This port takes records over ActiveMQ's OpenWire. HTTP is answered on {http}.\n"
+                "This port takes records over OpenWire and STOMP. HTTP is answered on {http}.\n"
             );
             format!(
                 "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -130,10 +129,6 @@ pub fn refusal(protocol: Protocol, http: &str) -> Vec<u8> {
             )
             .into_bytes()
         }
-        Protocol::Stomp => b"ERROR\nmessage:STOMP is not offered yet\n\
-            content-type:text/plain\n\n\
-            STOMP is not offered yet; send records over OpenWire, or by HTTP.\n\0"
-            .to_vec(),
         // The header of the version that would be spoken, then the end: AMQP 1.0 §2.2.
         Protocol::Amqp => b"AMQP\0\x01\0\0".to_vec(),
         // CONNACK, refused: unacceptable protocol version (MQTT 3.1.1 §3.2.2.3).

@@ -1,10 +1,11 @@
-//! ActiveMQ's OpenWire, the producer's side of it: the loose codec and both ends of a connection.
+//! ActiveMQ's OpenWire, the producer's side of it: the loose codec and both ends of a connection;
+//! and the receiving end of STOMP.
 //!
-//! [`Broker`] receives records (the Reporting Server), [`Client`] sends them (the Resource
-//! Manager). Both are machines of five verbs: bytes, time and answers go in, bytes and events
-//! come out; nothing here knows a socket or a clock. Times are [`std::time::Duration`]s since an
-//! origin that the caller chooses. Facts of the wire: `spec/openwire.md`; what is offered and
-//! refused: `spec/rs.md` §1.5. Stages 11 and 12 of the call's way.
+//! [`Broker`] and [`Stomp`] receive records (the Reporting Server), [`Client`] sends them (the
+//! Resource Manager). All are machines of five verbs: bytes, time and answers go in, bytes and
+//! events come out; nothing here knows a socket or a clock. Times are [`std::time::Duration`]s
+//! since an origin that the caller chooses. Facts of the wire: `spec/openwire.md`; what is offered
+//! and refused: `spec/rs.md` §1.5. Stages 11 and 12 of the call's way.
 #![warn(missing_docs)]
 
 mod body;
@@ -20,11 +21,14 @@ pub mod map;
 mod message;
 mod negotiation;
 mod refusal;
+mod stomp;
 pub mod text;
+mod ticket;
+mod transaction;
 mod wire;
 
 pub use body::{Body, MessageKind, zlib_stream};
-pub use broker::{Broker, BrokerEvent, BrokerSettings, Inbound, Note, QUEUES, Ticket};
+pub use broker::{Broker, BrokerEvent, BrokerSettings, Inbound, Note, QUEUES};
 pub use client::{Client, ClientEvent, ClientSettings, Outbound, SendError};
 pub use command::{Command, ConnectionInfo, Exception, Header, Secret, Step, decode, encode};
 pub use frame::{Split, split};
@@ -38,4 +42,6 @@ pub use map::{Map, Value};
 pub use message::Message;
 pub use negotiation::{Agreed, Greeting, VersionRefused};
 pub use refusal::{Class, OFFER, Refusal};
+pub use stomp::Stomp;
+pub use ticket::Ticket;
 pub use wire::{Malformed, Reader, Writer, kind};

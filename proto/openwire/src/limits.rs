@@ -25,6 +25,12 @@ pub const MAX_GREETING: usize = 4096;
 /// Characters of a foreign name that are repeated in a refusal's text.
 pub const MAX_QUOTED: usize = 128;
 
+/// Headers of one STOMP frame: a record has a handful of properties.
+pub const MAX_HEADERS: usize = 128;
+
+/// Bytes of one line in the head of a STOMP frame.
+pub const MAX_LINE: usize = 16 * 1024;
+
 /// Bytes that may wait while a login is being decided; what a failover client sends without
 /// waiting (sessions, producers, unanswered sends) is held back by the socket beyond it.
 pub const MAX_WAITING: usize = 128 * 1024;

@@ -63,6 +63,8 @@ pub enum Refusal {
     TooMany(&'static str, usize),
     /// A second login with another connection id.
     SecondLogin,
+    /// A STOMP frame of the consumer's side.
+    Frame(&'static str),
     /// A command that this end does not know.
     UnknownCommand(u8),
 }
@@ -77,6 +79,7 @@ impl Refusal {
             | Self::Subscription
             | Self::Xa
             | Self::SecondLogin
+            | Self::Frame(_)
             | Self::UnknownCommand(_) => Class::Jms,
             Self::UnknownTransaction | Self::TransactionRefused(_) => Class::TransactionRolledBack,
             Self::TooMany(..) => Class::ResourceAllocation,
@@ -101,6 +104,7 @@ impl fmt::Display for Refusal {
             }
             Self::TooMany(what, limit) => write!(f, "more than {limit} {what} on one connection"),
             Self::SecondLogin => f.write_str("the connection is already logged in"),
+            Self::Frame(command) => write!(f, "{command}: {OFFER}"),
             Self::UnknownCommand(kind) => write!(f, "command type {kind} is not known; {OFFER}"),
         }
     }

@@ -1,16 +1,17 @@
-//! Records come in over OpenWire and are on disk before they are acknowledged.
+//! Records come in over OpenWire and STOMP and are on disk before they are acknowledged.
 //!
-//! One task per connection carries bytes between its socket and an `openwire::Broker`, hands what
-//! is to be stored to the spool, and lets the answers leave when the disk has it: the wake-up is
-//! one watch of the durable sequence. A full spool is back-pressure, never an error: sends wait
+//! One task per connection carries bytes between its socket and the machine of its protocol, hands
+//! what is to be stored to the spool, and lets the answers leave when the disk has it: the wake-up
+//! is one watch of the durable sequence. A full spool is back-pressure, never an error: sends wait
 //! unanswered, then the socket is not read, while keep-alives flow (`spec/rs.md` §1.4, §1.5).
 //! Never waits for the database and looks into no record. Stage 12 of the call's way.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use model::time::Millis;
 use net::clock::Clock;
 use spool::Spool;
 use telemetry::Log;
@@ -26,6 +27,7 @@ mod gate;
 mod limits;
 mod message;
 mod registry;
+mod wire;
 
 pub use counters::Counters;
 pub use gate::{Gate, Priority};
@@ -104,6 +106,19 @@ struct Shared {
     registry: Registry,
     /// Bytes that all connections hold in memory.
     held: AtomicUsize,
+    /// When it began: part of the names of STOMP's sessions.
+    began: Millis,
+    /// Sessions of STOMP so far.
+    sessions: AtomicU64,
+}
+
+impl Shared {
+    /// A name for a session of a protocol that has none of its own: never given twice, for ids of
+    /// messages are made of it, and of two messages with one id the second counts as a replay.
+    fn session(&self) -> String {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        format!("ID:{}-{}-{number}", self.settings.name, self.began.0)
+    }
 }
 
 /// The running listener.
@@ -125,9 +140,11 @@ impl Ingest {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             settings,
+            began: parts.clock.now().wall,
             parts,
             registry: Registry::default(),
             held: AtomicUsize::new(0),
+            sessions: AtomicU64::new(0),
         });
         let task = tokio::spawn(accept::run(listener, shared, stopped));
         Ok(Self { local, stop, task })

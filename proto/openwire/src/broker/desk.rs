@@ -4,19 +4,29 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::ticket::{Answer, Pending, Ticket};
 use super::{BrokerEvent, BrokerSettings, Inbound, Note};
 use crate::command::{Command, Exception, Header};
+use crate::id::ProducerId;
 use crate::link::Link;
 use crate::negotiation::{Agreed, Greeting};
 use crate::refusal::{Class, Refusal};
+use crate::ticket::{Pending, Ticket};
+
+/// What leaves when something is stored.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// A Response, if its flag asks for one.
+    pub(super) header: Header,
+    /// A ProducerAck, with the bytes that become free.
+    pub(super) window: Option<(ProducerId, i32)>,
+}
 
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) settings: BrokerSettings,
     pub(super) link: Link,
     pub(super) events: VecDeque<BrokerEvent>,
-    pub(super) pending: Pending,
+    pub(super) pending: Pending<Answer>,
 }
 
 impl Desk {

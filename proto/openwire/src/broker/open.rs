@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::desk::Desk;
-use super::ticket::Answer;
-use super::transaction::{Committed, Transactions};
+use super::desk::{Answer, Desk};
 use super::{BrokerEvent, Inbound, Note};
 use crate::body::{Body, MessageKind};
 use crate::command::{Command, Header, Step};
@@ -17,6 +15,7 @@ use crate::id::{ConsumerId, Destination, DestinationKind, ObjectId, ProducerId, 
 use crate::map::{self, Map, Value};
 use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::transaction::{Committed, Transactions};
 use crate::wire::{Malformed, Reader, kind};
 
 /// Memory of a message beside its content and properties; also the least that the Java client
@@ -30,7 +29,7 @@ pub(super) struct Open {
     /// Each with its window.
     producers: BTreeMap<ProducerId, i32>,
     advisories: BTreeSet<ConsumerId>,
-    transactions: Transactions,
+    transactions: Transactions<TransactionId>,
 }
 
 impl Open {

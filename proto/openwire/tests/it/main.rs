@@ -7,3 +7,4 @@ mod hostile;
 mod peer;
 mod raw;
 mod session;
+mod stomp;

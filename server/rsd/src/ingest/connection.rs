@@ -1,8 +1,8 @@
-//! One OpenWire connection: moves bytes, hands messages to the spool, lets answers leave.
+//! One connection: moves bytes, hands messages to the spool, lets answers leave.
 //!
-//! The machine (`openwire::Broker`) decides; this is the loop around it, and what it needs of the
-//! world: socket, spool, durable sequence, clock. A turn is: answers, parked sends, events, write,
-//! then wait for whatever comes first.
+//! The machine of its protocol decides; this is the loop around it, and what it needs of the world:
+//! socket, spool, durable sequence, clock. A turn is: answers, parked sends, events, write, then
+//! wait for whatever comes first.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use openwire::{Broker, BrokerEvent, BrokerSettings, Class, CloseReason, Inbound, Note, Ticket};
+use openwire::{BrokerEvent, Class, CloseReason, Inbound, Note, Ticket};
 use spool::{Entry as Frame, Full, Kind};
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
@@ -22,8 +22,9 @@ use tokio::time::{sleep, timeout};
 use super::gate::Priority;
 use super::limits::{FAREWELL, OUT_BYTES, READ_BYTES, RETRY, STOP};
 use super::registry::Place;
+use super::wire::Wire;
 use super::{Shared, endpoint, message};
-use crate::entry::{Body, Entry, Message, Transport};
+use crate::entry::{Body, Entry, Message};
 
 thread_local! {
     /// One read buffer per worker thread, not per connection: ten thousand may be idle.
@@ -34,7 +35,7 @@ pub(super) struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     shared: Arc<Shared>,
-    broker: Broker,
+    wire: Wire,
     user: Option<String>,
     place: Option<Place>,
     go: Arc<Notify>,
@@ -77,18 +78,13 @@ impl Connection {
         stream: TcpStream,
         peer: SocketAddr,
         shared: Arc<Shared>,
-        first: &[u8],
+        wire: Wire,
     ) -> Self {
-        let now = shared.parts.clock.mono();
-        let mut settings = BrokerSettings::new(&shared.settings.name);
-        settings.limits = shared.settings.limits.connection;
-        let mut broker = Broker::new(settings, now);
-        broker.handle_input(now, first);
         Self {
             stream,
             peer,
             shared,
-            broker,
+            wire,
             user: None,
             place: None,
             go: Arc::new(Notify::new()),
@@ -113,14 +109,14 @@ impl Connection {
             if self.end.is_some() || stopped {
                 break;
             }
-            let deadline = self.broker.poll_timeout().map(|due| due.saturating_sub(now));
+            let deadline = self.wire.poll_timeout().map(|due| due.saturating_sub(now));
             let pause = stop_by.is_some() || !self.parked.is_empty() || !self.reading;
             let interest = self.interest();
             tokio::select! {
                 ready = ready(&self.stream, interest) => self.handle_ready(ready),
                 _ = durable.changed(), if !self.waiting.is_empty() => {}
                 () = sleep(deadline.unwrap_or(RETRY)), if deadline.is_some() => {
-                    self.broker.handle_timeout(self.shared.parts.clock.mono());
+                    self.wire.handle_timeout(self.shared.parts.clock.mono());
                 }
                 () = sleep(RETRY), if pause => {}
                 () = go.notified() => self.end = Some(End::Gone),
@@ -137,16 +133,16 @@ impl Connection {
         } else {
             self.unpark();
         }
-        while let Some(event) = self.broker.poll_event() {
+        while let Some(event) = self.wire.poll_event() {
             self.handle_event(event);
         }
-        self.broker.poll_transmit(&mut self.out);
+        self.wire.poll_transmit(&mut self.out);
         self.write();
         self.account();
         let reading = !stopping && self.may_read();
         if reading != self.reading {
             self.reading = reading;
-            self.broker.set_reading(self.shared.parts.clock.mono(), reading);
+            self.wire.set_reading(self.shared.parts.clock.mono(), reading);
         }
     }
 
@@ -154,9 +150,9 @@ impl Connection {
     fn answer(&mut self, durable: u64) {
         let counters = &self.shared.parts.counters;
         while let Some(waiting) = self.waiting.pop_front_if(|first| first.seq <= durable) {
-            self.broker.stored(waiting.ticket);
+            self.wire.stored(waiting.ticket);
             for (queue, records, bytes) in &waiting.stored {
-                counters.add_stored(queue, Transport::Openwire, *records, *bytes);
+                counters.add_stored(queue, self.wire.transport(), *records, *bytes);
             }
             let now = self.shared.parts.clock.mono();
             counters.observe_answer(now.saturating_sub(waiting.since));
@@ -197,7 +193,7 @@ impl Connection {
         if !self.shared.settings.anonymous {
             self.shared.parts.counters.login_failed();
             let text = "this listener needs a user, and none is configured";
-            return self.broker.refuse_login(Class::Security, text);
+            return self.wire.refuse_login(Class::Security, text);
         }
         let entered = self.shared.registry.enter(connection, client, Arc::clone(&self.go));
         match entered {
@@ -205,12 +201,12 @@ impl Connection {
                 self.place = Some(place);
                 self.user = user;
                 self.log(32001, client.unwrap_or(connection));
-                self.broker.accept_login();
+                self.wire.accept_login();
             }
             Err(_taken) => {
                 self.shared.parts.counters.login_failed();
                 let text = "another connection has this client id";
-                self.broker.refuse_login(Class::InvalidClientId, text);
+                self.wire.refuse_login(Class::InvalidClientId, text);
             }
         }
     }
@@ -219,7 +215,7 @@ impl Connection {
         let now = self.shared.parts.clock.now();
         let entry = Entry {
             received: now.wall.0,
-            transport: Transport::Openwire,
+            transport: self.wire.transport(),
             user: self.user.clone(),
             peer: self.peer,
             messages: messages.into_iter().map(message::message).collect(),
@@ -274,7 +270,7 @@ impl Connection {
     }
 
     fn refuse(&mut self, parked: &Parked, text: &str) -> Option<Parked> {
-        self.broker.failed(parked.ticket, Class::ResourceAllocation, text);
+        self.wire.failed(parked.ticket, Class::ResourceAllocation, text);
         self.log(32002, text);
         None
     }
@@ -282,14 +278,14 @@ impl Connection {
     fn may_read(&self) -> bool {
         let limit = self.shared.settings.limits.memory;
         let all = self.shared.held.load(Ordering::Relaxed);
-        let open = usize::try_from(self.shared.parts.counters.connections(Transport::Openwire));
+        let open = usize::try_from(self.shared.parts.counters.open_connections());
         // short of memory, those that hold more than their share wait
         let heavy = all > limit && self.held > limit / open.unwrap_or(1).max(1);
-        self.broker.wants_input() && self.out.len() - self.written < OUT_BYTES && !heavy
+        self.wire.wants_input() && self.out.len() - self.written < OUT_BYTES && !heavy
     }
 
     fn account(&mut self) {
-        let held = self.broker.held();
+        let held = self.wire.held();
         let all = &self.shared.held;
         all.fetch_add(held, Ordering::Relaxed);
         all.fetch_sub(self.held, Ordering::Relaxed);
@@ -316,7 +312,7 @@ impl Connection {
     fn read(&mut self) {
         let read = READ.with_borrow_mut(|buffer| {
             let count = self.stream.try_read(buffer)?;
-            self.broker.handle_input(self.shared.parts.clock.mono(), &buffer[..count]);
+            self.wire.handle_input(self.shared.parts.clock.mono(), &buffer[..count]);
             Ok(count)
         });
         match read {

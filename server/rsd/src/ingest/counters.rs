@@ -90,6 +90,11 @@ impl Counters {
         self.connections[transport as usize].load(Ordering::Relaxed)
     }
 
+    /// Of all transports.
+    pub(super) fn open_connections(&self) -> u64 {
+        self.connections.iter().map(|open| open.load(Ordering::Relaxed)).sum()
+    }
+
     pub(super) fn login_failed(&self) {
         self.logins_failed.fetch_add(1, Ordering::Relaxed);
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use openwire::detect::{ENOUGH, Protocol, detect, refusal};
+use openwire::{Broker, BrokerSettings, Stomp};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::connection::Connection;
 use super::limits::FAREWELL;
-use crate::entry::Transport;
+use super::wire::Wire;
 
 pub(super) async fn serve(
     mut stream: TcpStream,
@@ -36,13 +37,13 @@ pub(super) async fn serve(
         Err(_) => return turned_away(&shared, peer, "nothing was said in time"),
     };
     let what = match protocol {
-        Protocol::OpenWire => {
-            let transport = Transport::Openwire;
+        Protocol::OpenWire | Protocol::Stomp => {
+            let wire = wire(protocol, &shared, &first);
+            let transport = wire.transport();
             shared.parts.counters.connected(transport);
-            Connection::new(stream, peer, Arc::clone(&shared), &first).run(stop).await;
+            Connection::new(stream, peer, Arc::clone(&shared), wire).run(stop).await;
             return shared.parts.counters.disconnected(transport);
         }
-        Protocol::Stomp => "STOMP",
         Protocol::Http => "HTTP",
         Protocol::Amqp => "AMQP",
         Protocol::Mqtt => "MQTT",
@@ -57,6 +58,19 @@ pub(super) async fn serve(
     };
     // Whoever does not take the answer in time goes without it.
     let _ = timeout(FAREWELL, farewell).await;
+}
+
+/// The receiving end of a protocol that is spoken here, with what has been read of it.
+fn wire(protocol: Protocol, shared: &Shared, first: &[u8]) -> Wire {
+    let now = shared.parts.clock.mono();
+    let mut settings = BrokerSettings::new(&shared.settings.name);
+    settings.limits = shared.settings.limits.connection;
+    let mut wire = match protocol {
+        Protocol::Stomp => Wire::Stomp(Box::new(Stomp::new(settings, shared.session(), now))),
+        _ => Wire::Openwire(Box::new(Broker::new(settings, now))),
+    };
+    wire.handle_input(now, first);
+    wire
 }
 
 /// Reads until it is clear what is spoken; `None` when the peer closes before.

@@ -1,17 +1,20 @@
 //! The ingest listener over real TCP and a real spool: what is answered is on disk, what is not
 //! taken waits, and whoever speaks something else is told so.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use openwire::ClientEvent;
+use openwire::{ClientEvent, OFFER};
 use rsd::entry::{Body, Transport};
 use rsd::ingest::Priority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+mod frames;
 pub(crate) mod house;
 mod raw;
 
+use frames::Frames;
 use house::{House, Options, Sender, record, within};
 
 const CDR: &str = "ringmaster.cdr";
@@ -187,24 +190,62 @@ async fn the_probe_leaves_no_trace_and_others_are_told() {
     for _ in 0..10 {
         drop(TcpStream::connect(house.address()).await.unwrap());
     }
-    for (said, answer) in [
-        (&b"GET / HTTP/1.1\r\n\r\n"[..], "127.0.0.1:8080"),
-        (b"CONNECT\naccept-version:1.2\n\n\0", "STOMP is not offered yet"),
-        (b"AMQP\0\x01\0\0", "AMQP"),
-    ] {
+    for (said, answer) in
+        [(&b"GET / HTTP/1.1\r\n\r\n"[..], "127.0.0.1:8080"), (b"AMQP\0\x01\0\0", "AMQP")]
+    {
         let mut stream = TcpStream::connect(house.address()).await.unwrap();
         stream.write_all(said).await.unwrap();
         let mut heard = Vec::new();
         stream.read_to_end(&mut heard).await.unwrap();
         assert!(String::from_utf8_lossy(&heard).contains(answer), "{heard:?}");
     }
-    within(|| house.parts.counters.refused_connections() == 3).await;
+    within(|| house.parts.counters.refused_connections() == 2).await;
     let mut sender = Sender::connect(house.address(), 1, 0).await;
     sender.client.send(CDR, 1, &record("r", 1)).unwrap();
     assert_eq!(sender.next().await, ClientEvent::Acknowledged { tag: 1 });
     let lines = house.log_lines();
     let refused = lines.iter().filter(|line| line.contains(" 32002 ")).count();
-    assert_eq!((refused, lines.len()), (3, 4), "the probes said nothing: {lines:?}");
+    assert_eq!((refused, lines.len()), (2, 3), "the probes said nothing: {lines:?}");
+}
+
+/// Frames and transactions of STOMP on the same port; what is sent and left without a word is
+/// stored too.
+#[tokio::test]
+async fn stomp_is_spoken_as_well() {
+    let house = House::open(Options::default()).await;
+    let mut peer = Frames::connect(house.address()).await;
+    peer.say("STOMP\naccept-version:1.2\nlogin:rm\npasscode:x\n\n\0").await;
+    let connected = peer.next().await;
+    assert!(connected.starts_with("CONNECTED\nversion:1.2\nsession:ID:rs-1-"), "{connected}");
+    peer.say("\nSEND\ndestination:/queue/ringmaster.cdr\nreceipt:1\n\n{\"id\":\"s1\"}\0").await;
+    assert_eq!(peer.next().await, "RECEIPT\nreceipt-id:1\n\n");
+    let entries = house.entries();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((entry.transport, entry.user.as_deref()), (Transport::Stomp, Some("rm")));
+    assert_eq!(entry.messages[0].body, Body::Text("{\"id\":\"s1\"}".to_owned()));
+
+    let inside = "SEND\ndestination:ringmaster.event\ntransaction:t\nrecordId:r\n\n{}\0";
+    peer.say(&format!("BEGIN\ntransaction:t\n\n\0{inside}{inside}")).await;
+    peer.say("COMMIT\ntransaction:t\nreceipt:2\n\n\0SUBSCRIBE\nid:0\ndestination:a\n\n\0").await;
+    let refused = format!("message:consumer on queue a\\c {OFFER}\n");
+    let mut both = [peer.next().await, peer.next().await];
+    both.sort();
+    assert!(both[0].contains(&refused), "{both:?}");
+    assert_eq!(both[1], "RECEIPT\nreceipt-id:2\n\n");
+    peer.say("SEND\ndestination:ringmaster.sq\n\n{}\0DISCONNECT\nreceipt:3\n\n\0").await;
+    assert_eq!(peer.next().await, "RECEIPT\nreceipt-id:3\n\n");
+    assert_eq!(peer.next().await, "", "closed");
+
+    let entries = house.entries();
+    assert_eq!(entries.iter().map(|entry| entry.messages.len()).collect::<Vec<_>>(), [1, 2, 1]);
+    assert_eq!(entries[1].messages[0].fallback_id.as_deref(), Some("r"));
+    let ids: BTreeSet<_> =
+        entries.iter().flat_map(|entry| &entry.messages).map(|one| &one.message_id).collect();
+    assert_eq!(ids.len(), 4, "no two messages have one id: {ids:?}");
+    let counters = &house.parts.counters;
+    assert_eq!(counters.stored(EVENT, Transport::Stomp).0, 2);
+    within(|| counters.connections(Transport::Stomp) == 0).await;
+    assert_eq!(counters.unconfirmed_sends(), 0);
 }
 
 #[tokio::test]

@@ -2,40 +2,35 @@
 
 use std::collections::VecDeque;
 
-use crate::command::Header;
-use crate::id::ProducerId;
-
 /// Names one send or one commit that is being stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// What leaves when it is stored.
+/// What is being stored; `A` is what leaves then.
 #[derive(Debug)]
-pub(super) struct Answer {
-    /// A Response, if its flag asks for one.
-    pub(super) header: Header,
-    /// A ProducerAck, with the bytes that become free.
-    pub(super) window: Option<(ProducerId, i32)>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(crate) struct Pending<A> {
     last: u64,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiting<A>>,
     messages: usize,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiting<A> {
     ticket: Ticket,
     messages: usize,
     bytes: usize,
-    answer: Answer,
+    answer: A,
 }
 
-impl Pending {
-    pub(super) fn put(&mut self, messages: usize, bytes: usize, answer: Answer) -> Ticket {
+impl<A> Default for Pending<A> {
+    fn default() -> Self {
+        Self { last: 0, waiting: VecDeque::new(), messages: 0, bytes: 0 }
+    }
+}
+
+impl<A> Pending<A> {
+    pub(crate) fn put(&mut self, messages: usize, bytes: usize, answer: A) -> Ticket {
         self.last += 1;
         let ticket = Ticket(self.last);
         self.messages += messages;
@@ -45,7 +40,7 @@ impl Pending {
     }
 
     /// `None` for a ticket that is unknown or was answered.
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<Answer> {
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<A> {
         let at = self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()?;
         let taken = self.waiting.remove(at)?;
         self.messages -= taken.messages;
@@ -53,11 +48,11 @@ impl Pending {
         Some(taken.answer)
     }
 
-    pub(super) fn load(&self) -> (usize, usize) {
+    pub(crate) fn load(&self) -> (usize, usize) {
         (self.messages, self.bytes)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.waiting.clear();
         self.messages = 0;
         self.bytes = 0;

@@ -1,4 +1,5 @@
-//! Open local transactions of one connection: messages are held back until the commit.
+//! Open local transactions of one connection: messages are held back until the commit. `K` is how
+//! the protocol names one.
 //!
 //! A transaction that breaks a limit or holds a refused message keeps its place, empty, so that
 //! its commit is refused: whole or absent. The loss of the connection drops them all.
@@ -6,13 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Inbound;
-use crate::id::TransactionId;
+use crate::broker::Inbound;
 use crate::limits::Limits;
 
-#[derive(Debug, Default)]
-pub(super) struct Transactions {
-    open: BTreeMap<TransactionId, Open>,
+#[derive(Debug)]
+pub(crate) struct Transactions<K> {
+    open: BTreeMap<K, Open>,
     bytes: usize,
 }
 
@@ -31,15 +31,21 @@ enum Content {
 
 /// What a commit finds.
 #[derive(Debug)]
-pub(super) enum Committed {
+pub(crate) enum Committed {
     Messages(Vec<Inbound>, usize),
     Refused(String),
     Unknown,
 }
 
-impl Transactions {
+impl<K> Default for Transactions<K> {
+    fn default() -> Self {
+        Self { open: BTreeMap::new(), bytes: 0 }
+    }
+}
+
+impl<K: Ord> Transactions<K> {
     /// A second begin changes nothing. False when too many are open.
-    pub(super) fn begin(&mut self, id: TransactionId, now: Duration, limits: &Limits) -> bool {
+    pub(crate) fn begin(&mut self, id: K, now: Duration, limits: &Limits) -> bool {
         if self.open.contains_key(&id) {
             return true;
         }
@@ -50,18 +56,12 @@ impl Transactions {
         true
     }
 
-    pub(super) fn contains(&self, id: &TransactionId) -> bool {
+    pub(crate) fn contains(&self, id: &K) -> bool {
         self.open.contains_key(id)
     }
 
     /// Adds to an open transaction; breaking a limit refuses it. False when it is refused.
-    pub(super) fn add(
-        &mut self,
-        id: &TransactionId,
-        message: Inbound,
-        bytes: usize,
-        limits: &Limits,
-    ) -> bool {
+    pub(crate) fn add(&mut self, id: &K, message: Inbound, bytes: usize, limits: &Limits) -> bool {
         let Some(open) = self.open.get_mut(id) else { return false };
         let Content::Messages(messages) = &mut open.content else { return false };
         if messages.len() >= limits.transaction_messages {
@@ -79,7 +79,7 @@ impl Transactions {
     }
 
     /// Drops what it holds and has its commit refused.
-    pub(super) fn refuse(&mut self, id: &TransactionId, why: &str) {
+    pub(crate) fn refuse(&mut self, id: &K, why: &str) {
         if let Some(open) = self.open.get_mut(id)
             && matches!(open.content, Content::Messages(_))
         {
@@ -89,7 +89,7 @@ impl Transactions {
         }
     }
 
-    pub(super) fn commit(&mut self, id: &TransactionId) -> Committed {
+    pub(crate) fn commit(&mut self, id: &K) -> Committed {
         match self.open.remove(id) {
             None => Committed::Unknown,
             Some(Open { bytes, content, .. }) => {
@@ -103,7 +103,7 @@ impl Transactions {
     }
 
     /// Rolls back whatever is too old; the numbers of messages that each held.
-    pub(super) fn expire(&mut self, now: Duration, age: Duration) -> Vec<usize> {
+    pub(crate) fn expire(&mut self, now: Duration, age: Duration) -> Vec<usize> {
         let mut expired = Vec::new();
         let bytes = &mut self.bytes;
         self.open.retain(|_, open| {
@@ -120,15 +120,15 @@ impl Transactions {
         expired
     }
 
-    pub(super) fn deadline(&self, age: Duration) -> Option<Duration> {
+    pub(crate) fn deadline(&self, age: Duration) -> Option<Duration> {
         self.open.values().map(|open| open.begun + age).min()
     }
 
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.bytes
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.open.clear();
         self.bytes = 0;
     }
