@@ -14,11 +14,14 @@ use model::time::Millis;
 /// A key of 16 bytes.
 pub type Key = [u8; 16];
 
+/// A UTC day as `yyyymmdd`.
+pub type Day = u32;
+
 /// Where a fact belongs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Keys {
     /// Day (`yyyymmdd`, UTC) of the fact and its ledger entry: of the session's start.
-    pub day: u32,
+    pub day: Day,
     /// Key in `fact_ledger`.
     pub id_key: Key,
     /// Key in `call`, of a `cdr`.
@@ -41,11 +44,30 @@ impl Keys {
 
 /// The day of a time as `yyyymmdd` in UTC.
 #[must_use]
-pub fn day(time: Millis) -> u32 {
+pub fn day(time: Millis) -> Day {
     let (year, month, day) = time.date();
     // a year has at most 9 digits before u64 milliseconds end, and 4 in any record that is read
     let year = u32::try_from(year.min(9999)).unwrap_or(9999);
     year * 10_000 + u32::from(month) * 100 + u32::from(day)
+}
+
+/// The day before.
+#[must_use]
+pub fn before(day: Day) -> Day {
+    neighbour(day, -1)
+}
+
+/// The day after.
+#[must_use]
+pub fn after(day: Day) -> Day {
+    neighbour(day, 1)
+}
+
+fn neighbour(of: Day, by: i64) -> Day {
+    const DAY_MS: i64 = 86_400_000;
+    let text = format!("{:04}-{:02}-{:02}T12:00:00Z", of / 10_000, of / 100 % 100, of % 100);
+    let noon = Millis::parse(&text).map_or(0, |noon| noon.0);
+    day(Millis(noon.saturating_add_signed(by * DAY_MS)))
 }
 
 /// Key of the call that is one leg of RM. `started_at` counts only where the GUID has no time.

@@ -29,3 +29,7 @@ pub const UNBOUNDED_MS: u64 = 24 * 3600 * 1000;
 pub const REASONS_PER_OBJECT: usize = 500;
 /// Actions of one object in one bin, likewise: names come from applications.
 pub const ACTIONS_PER_OBJECT: usize = 2000;
+/// Names of objects whose ids are remembered; at the limit all are forgotten and read again.
+pub const OBJECTS: usize = 100_000;
+/// Bytes of a body that a dead letter keeps (rs.md §2.8).
+pub const LETTER_BYTES: usize = 64 << 10;

@@ -141,6 +141,12 @@ impl CallState {
         self.dropped.flags & flag::ERASED != 0
     }
 
+    /// The fact of one record, unless a later one covers it.
+    #[must_use]
+    pub fn fact(&self, id: &str) -> Option<&CallFact> {
+        self.facts.iter().find(|fact| fact.id == id)
+    }
+
     /// What this call lends to others of its GUID, if it is RM's (rule 7).
     #[must_use]
     pub fn lender(&self) -> Option<Lender> {

@@ -2,7 +2,7 @@
 //! (stages 13 and 15 of the call's way). `sqlite` is the embedded default; the servers of a later
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
-mod interval;
+mod prepare;
 pub mod sqlite;
 pub mod sqlserver;
 
@@ -11,15 +11,14 @@ use std::io;
 
 use model::record::{CallGuid, Phase};
 use model::time::Millis;
+use rs::merge::DecodeError;
 use rs::report::Call;
-use rs::{Filter, Key};
+use rs::{Filter, Intervals, Key};
 
 use crate::entry::Entry;
 
-pub use interval::Intervals;
-
-/// A UTC day as `yyyymmdd`.
-pub type Day = u32;
+pub use rs::Day;
+pub use rs::share::ObjectKind;
 
 /// A durable frame of the ingest spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,17 +138,6 @@ pub struct Leg {
     pub events: Vec<Event>,
 }
 
-/// What kind of object a name belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ObjectKind {
-    /// Components: RM, media servers, …
-    Component,
-    /// Tenants.
-    Tenant,
-    /// Profiles.
-    Profile,
-}
-
 /// An object that records have named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -229,18 +217,21 @@ pub struct Books {
     pub double_end: u64,
 }
 
+/// What the driver of a database says.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It is away, busy or full: the same again later.
     #[error("the database is not available")]
-    Unavailable(#[source] rusqlite::Error),
+    Unavailable(#[source] Cause),
     /// It refuses a value: the same again would fail again.
     #[error("the database refuses a record")]
-    Rejected(#[source] rusqlite::Error),
+    Rejected(#[source] Cause),
     /// Stored bytes of a call cannot be read.
-    #[error("stored facts of a call cannot be read: {0}")]
-    State(String),
+    #[error("stored facts of a call cannot be read")]
+    State(#[from] DecodeError),
     /// A file of the database cannot be made or listed.
     #[error("a file of the database cannot be reached")]
     Files(#[source] io::Error),
@@ -264,21 +255,14 @@ pub enum StoreError {
 
 impl StoreError {
     /// The same again would fail again, and it is the record's fault.
-    pub fn is_poison(&self) -> bool {
+    pub const fn is_poison(&self) -> bool {
         matches!(self, Self::Rejected(_) | Self::State(_))
     }
-}
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode as Code;
-        let refused = [Code::ConstraintViolation, Code::TypeMismatch, Code::TooBig];
-        match &error {
-            rusqlite::Error::SqliteFailure(failure, _) if !refused.contains(&failure.code) => {
-                Self::Unavailable(error)
-            }
-            _ => Self::Rejected(error),
-        }
+    /// What it says, with its cause, in one line.
+    pub fn reason(&self) -> String {
+        let source = std::error::Error::source(self).map(ToString::to_string);
+        source.map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
     }
 }
 

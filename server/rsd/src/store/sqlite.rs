@@ -1,18 +1,15 @@
 //! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
 //! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
 
-mod books;
 mod detail;
 mod dims;
-mod fact;
 mod files;
 mod filter;
-mod ledger;
-mod letter;
+mod load;
 mod migrate;
-mod prepare;
+mod news;
 mod read;
-mod row;
+mod save;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -75,6 +72,19 @@ impl Sqlite {
             readers.push(reader);
         }
         Ok(answer)
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        let refused = [Code::ConstraintViolation, Code::TypeMismatch, Code::TooBig];
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if !refused.contains(&failure.code) => {
+                Self::Unavailable(error.into())
+            }
+            _ => Self::Rejected(error.into()),
+        }
     }
 }
 

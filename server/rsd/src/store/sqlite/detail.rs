@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::CallGuid;
 use model::time::Millis;
-use rs::{Key, key};
+use rs::key::{after, before};
+use rs::{Intervals, Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims::name_of;
-use super::fact::read_state;
+use super::load;
 use super::read::Reader;
-use super::write::{after, before};
 use crate::store::{
-    Books, CallName, Day, Event, Intervals, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks,
+    Books, CallName, Day, Event, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks,
 };
 
 /// Events of one call that are given at once.
@@ -65,7 +65,7 @@ impl Reader {
         };
         let rest = "SELECT parent_key, extra FROM rs_call WHERE call_key = ?1";
         let (parent, extra) = db.query_row(rest, [key], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let missing = read_state(db, key)?.map_or_else(Vec::new, |(state, _)| state.missing());
+        let missing = load::state(db, key)?.map_or_else(Vec::new, |state| state.missing());
         let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
         if events {
             let end = leg.call.ended.unwrap_or(leg.call.started);

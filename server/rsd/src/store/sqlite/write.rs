@@ -1,26 +1,26 @@
 //! Applies a batch over several files so that a crash anywhere changes nothing (spec rs.md §3.3):
 //! new ids in the main file first, then each day's file, the main file last; each skips what it
-//! has, by its own `applied_seq`.
+//! has, by its own `applied_seq`. What is written is `core/rs`'s matter ([`rs::share`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
-use rs::{Key, Told, key};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rs::Key;
+use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, bisect};
+use rusqlite::{Connection, OptionalExtension as _, Savepoint, Transaction, params};
 
-use super::books::{self, News};
-use super::dims::{Dims, Mention, mentions};
-use super::fact::{Outcome, Share};
+use super::dims;
 use super::files::{Days, Layout};
-use super::letter::{self, Cause};
-use super::prepare::{Good, Prepared};
-use crate::store::{Applied, Arrival, Day, ObjectKind, StoreError};
+use super::load::ask;
+use super::news::News;
+use super::save::save;
+use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
 /// The one writer.
 pub(super) struct Writer {
     main: Connection,
     days: Days,
-    dims: Dims,
+    objects: Objects,
     /// What could not be told to the main file yet.
     news: News,
     /// Highest `applied_seq` of all day files at the start.
@@ -44,7 +44,7 @@ impl Writer {
         let mut writer = Self {
             main,
             days: Days::new(layout, OPEN_DAYS),
-            dims: Dims::default(),
+            objects: Objects::default(),
             news: News::default(),
             days_seq: 0,
             #[cfg(test)]
@@ -64,149 +64,126 @@ impl Writer {
 
     pub(super) fn apply(
         &mut self,
-        batch: &[Arrival],
+        arrivals: &[Arrival],
         now: Millis,
     ) -> Result<(Applied, Vec<(Day, Key)>), StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
-        let mut homes = BTreeMap::new();
-        let prepared = Prepared::of(batch, |good| self.home(good, &mut homes, now_ms))?;
-        let goods = prepared.items.iter().filter_map(|item| item.read.as_ref().ok());
-        let mentioned: BTreeSet<Mention> =
-            goods.flat_map(|good| mentions(&good.fact, &good.record)).collect();
-        if self.dims.learn(&mut self.main, &mentioned, now_ms)? {
+        let mut batch = prepare::batch(arrivals);
+        batch.settle(self.homes(&batch.homeless(), now_ms)?);
+        let mentioned = batch.mentions();
+        self.learn(&mentioned, now_ms)?;
+        let last = arrivals.last().map_or(0, |arrival| arrival.seq);
+        let mut counts = Counts::default();
+        for (day, items) in &batch.days() {
+            counts.add(self.apply_day(*day, items, &batch, last, now_ms)?);
             self.survive()?;
         }
-        let mut total = Outcome::default();
-        let last = batch.last().map_or(0, |arrival| arrival.seq);
-        for (day, indexes) in &prepared.days {
-            let outcome = match self.day(*day, indexes, &prepared, last, false, now_ms) {
-                Err(error) if error.is_poison() => {
-                    self.day(*day, indexes, &prepared, last, true, now_ms)?
-                }
-                other => other?,
-            };
-            self.news.add(*day, &outcome);
-            total.add(outcome);
-            self.survive()?;
-        }
-        total.add(self.commit_main(&prepared, &mentioned, last, now_ms)?);
+        counts.add(self.apply_main(&batch, &mentioned, last, now_ms)?);
         self.survive()?;
         let changed = std::mem::take(&mut self.news).calls;
         let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
-        let Outcome { stored, duplicates, dead, .. } = total;
+        let Counts { stored, duplicates, dead } = counts;
         let seq = self.applied_seq()?;
         Ok((Applied { seq, changed: Vec::new(), stored, duplicates, dead }, changed))
     }
 
-    /// One day's share. `careful`: each record by itself, so that one that the database refuses
-    /// becomes a dead letter and the rest is stored.
-    fn day(
-        &mut self,
-        day: Day,
-        indexes: &[usize],
-        prepared: &Prepared<'_>,
-        last: u64,
-        careful: bool,
-        now_ms: i64,
-    ) -> Result<Outcome, StoreError> {
-        let Self { main, days, dims, .. } = self;
-        let db = days.get(day, now_ms)?;
-        let mut transaction = db.transaction()?;
-        let applied = applied_seq(&transaction)?;
-        if applied >= last {
-            return Ok(Outcome::default());
+    fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {
+        match dims::learn(&mut self.objects, &mut self.main, mentions, now_ms)? {
+            true => self.survive(),
+            false => Ok(()),
         }
-        let mut id_of = |kind: ObjectKind, dbid: Option<u32>, name: Option<&str>| {
-            dims.id(main, kind, dbid, name, now_ms)
-        };
-        let mut outcome = Outcome::default();
-        if careful {
-            for index in indexes {
-                one(&mut transaction, day, *index, prepared, applied, &mut outcome, &mut id_of)?;
-            }
-        } else {
-            let mut share = Share::new(&transaction, day);
-            for index in indexes {
-                let item = &prepared.items[*index];
-                if let Ok(good) = item.read.as_ref()
-                    && item.seq > applied
-                {
-                    share.take(item, good, &mut id_of)?;
-                }
-            }
-            outcome = share.finish(&mut id_of)?;
-        }
-        set_applied(&transaction, last, now_ms)?;
-        transaction.commit()?;
-        Ok(outcome)
     }
 
-    fn commit_main(
+    /// One day's share, in one transaction of its file.
+    fn apply_day(
         &mut self,
-        prepared: &Prepared<'_>,
+        day: Day,
+        items: &[usize],
+        batch: &Batch<'_>,
+        last: u64,
+        now_ms: i64,
+    ) -> Result<Counts, StoreError> {
+        let Self { main, days, objects, news, .. } = self;
+        let transaction = days.get(day, now_ms)?.transaction()?;
+        let applied = applied_seq(&transaction)?;
+        if applied >= last {
+            return Ok(Counts::default());
+        }
+        let items = above(applied, items, batch);
+        let mut part = Part {
+            transaction,
+            day: Some(day),
+            batch,
+            names: Names::Main(main),
+            objects,
+            now_ms,
+            counts: Counts::default(),
+            news: News::default(),
+        };
+        bisect(&mut part, &items)?;
+        let Part { transaction, counts, news: told, .. } = part;
+        set_applied(&transaction, last, now_ms)?;
+        transaction.commit()?;
+        news.join(told);
+        Ok(counts)
+    }
+
+    /// The main file's share, its last transaction: records that hang on no call, dead letters,
+    /// the producers' books, what the day files changed.
+    fn apply_main(
+        &mut self,
+        batch: &Batch<'_>,
         mentioned: &BTreeSet<Mention>,
         last: u64,
         now_ms: i64,
-    ) -> Result<Outcome, StoreError> {
-        let mut day_of = BTreeMap::new();
-        for (day, indexes) in &prepared.days {
-            day_of.extend(indexes.iter().map(|index| (*index, *day)));
-        }
-        // the ids of this batch are known; a second connection is not needed for them
-        let Self { main, dims, news, .. } = self;
-        let mut ids = BTreeMap::new();
-        for mention in mentioned {
-            let name = mention.name.as_deref();
-            let id = dims.id(main, mention.kind, mention.dbid, name, now_ms)?;
-            ids.insert((mention.kind, mention.dbid, mention.name.clone()), id);
-        }
-        let mut id_of = |kind: ObjectKind, dbid: Option<u32>, name: Option<&str>| {
-            Ok(ids.get(&(kind, dbid, name.map(ToOwned::to_owned))).copied().flatten())
-        };
+    ) -> Result<Counts, StoreError> {
+        // more names than are remembered: those of the batch again
+        self.learn(mentioned, now_ms)?;
+        let Self { main, objects, news, .. } = self;
         let transaction = main.transaction()?;
         let applied = applied_seq(&transaction)?;
-        let outcome = books::share(&transaction, prepared, applied, &day_of, &mut id_of)?;
+        let all: Vec<usize> = (0..batch.items().len()).collect();
+        let items = above(applied, &all, batch);
+        let mut part = Part {
+            transaction,
+            day: None,
+            batch,
+            names: Names::Known,
+            objects,
+            now_ms,
+            counts: Counts::default(),
+            news: News::default(),
+        };
+        bisect(&mut part, &items)?;
+        let Part { transaction, counts, objects, .. } = part;
         news.write(&transaction)?;
-        dims.touch(&transaction, mentioned, now_ms)?;
+        dims::touch(objects, &transaction, mentioned, now_ms)?;
         if last > applied {
             set_applied(&transaction, last, now_ms)?;
         }
         transaction.commit()?;
-        Ok(outcome)
+        Ok(counts)
     }
 
-    /// The day of a fact: that of its session. A call without a GUID that carries its time stays
-    /// where its first fact put it, also when a GUID of the day before or after comes later.
-    fn home(
+    /// The days of calls that are stored.
+    fn homes(
         &mut self,
-        good: &Good,
-        homes: &mut BTreeMap<Key, Day>,
+        homeless: &BTreeMap<Key, BTreeSet<Day>>,
         now_ms: i64,
-    ) -> Result<Day, StoreError> {
-        let own = good.fact.keys.day;
-        let (Told::Call(call), Some(key)) = (&good.fact.told, good.fact.keys.call_key) else {
-            return Ok(own);
-        };
-        if call.leg.is_some() {
-            return Ok(own);
-        }
-        if let Some(day) = homes.get(&key) {
-            return Ok(*day);
-        }
-        let mut home = own;
-        let started = key::day(Millis(u64::try_from(call.started_ms).unwrap_or_default()));
-        for day in BTreeSet::from([own, started, before(started), after(started)]) {
-            if let Some(db) = self.days.find(day, now_ms)? {
+    ) -> Result<BTreeMap<Key, Day>, StoreError> {
+        let mut homes = BTreeMap::new();
+        for (key, days) in homeless {
+            for day in days {
+                let Some(db) = self.days.find(*day, now_ms)? else { continue };
                 let known = "SELECT 1 FROM rs_call WHERE call_key = ?1";
                 let known = db.prepare_cached(known)?.query_row([key], |_| Ok(())).optional()?;
                 if known.is_some() {
-                    home = day;
+                    homes.insert(*key, *day);
                     break;
                 }
             }
         }
-        homes.insert(key, home);
-        Ok(home)
+        Ok(homes)
     }
 
     fn make_lists(&mut self, days: &[Day], now_ms: i64) -> Result<(), StoreError> {
@@ -258,46 +235,91 @@ impl Writer {
     }
 }
 
-/// One record in a savepoint of its own.
-fn one(
-    transaction: &mut Transaction<'_>,
-    day: Day,
-    index: usize,
-    prepared: &Prepared<'_>,
-    applied: u64,
-    outcome: &mut Outcome,
-    id_of: &mut super::row::IdOf<'_>,
-) -> Result<(), StoreError> {
-    let item = &prepared.items[index];
-    let Ok(good) = &item.read else { return Ok(()) };
-    if item.seq <= applied {
-        return Ok(());
-    }
-    let savepoint = transaction.savepoint()?;
-    let mut share = Share::new(&savepoint, day);
-    let taken = share.take(item, good, id_of).and_then(|()| share.finish(id_of));
-    match taken {
-        Ok(taken) => {
-            savepoint.commit()?;
-            outcome.add(taken);
-        }
-        Err(error) if error.is_poison() => {
-            // dropped, the savepoint rolls back
-            drop(savepoint);
-            outcome.dead += 1;
-            let text = reason(&error);
-            let cause = Cause { code: "db_rejected", field: "", text: &text };
-            letter::figure(transaction, "db_rejected", good.producer())?;
-            letter::write(transaction, Some(day), item, &cause, None)?;
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(())
+/// A share on its way into one file: each attempt is a savepoint of the file's transaction.
+struct Part<'p> {
+    transaction: Transaction<'p>,
+    /// `None`: the main file.
+    day: Option<Day>,
+    batch: &'p Batch<'p>,
+    names: Names<'p>,
+    objects: &'p mut Objects,
+    now_ms: i64,
+    counts: Counts,
+    news: News,
 }
 
-fn reason(error: &StoreError) -> String {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+/// Where names of objects are learned.
+enum Names<'p> {
+    /// In the main file, while a day's file is written.
+    Main(&'p mut Connection),
+    /// They are known already.
+    Known,
+}
+
+impl Part<'_> {
+    fn attempt(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
+        let Self { transaction, day, batch, names, objects, now_ms, counts, news } = self;
+        let savepoint: Savepoint<'_> = transaction.savepoint()?;
+        let mut share = Share::new(batch);
+        tell(&mut share);
+        loop {
+            let wanted = ask(&savepoint, &mut share, objects)?;
+            match names {
+                Names::Main(main) if !wanted.is_empty() => {
+                    dims::learn(objects, main, &wanted, *now_ms)?;
+                }
+                Names::Main(_) | Names::Known => break,
+            }
+        }
+        let changes = share.finish(objects);
+        save(&savepoint, *day, &changes)?;
+        savepoint.commit()?;
+        counts.add(changes.counts);
+        if let Some(day) = day {
+            news.add(*day, &changes.calls);
+        }
+        Ok(())
+    }
+}
+
+/// A day's file has the records of its calls; the main one the books of all, and the rest.
+fn tell(share: &mut Share<'_>, day: Option<Day>, batch: &Batch<'_>, item: usize) {
+    if day.is_none() {
+        share.book(item);
+    }
+    if day.is_some() || !batch.is_of_a_call(item) {
+        share.store(item);
+    }
+}
+
+impl Attempt for Part<'_> {
+    type Error = StoreError;
+
+    fn is_poison(error: &StoreError) -> bool {
+        error.is_poison()
+    }
+
+    fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
+        let (day, batch) = (self.day, self.batch);
+        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
+    }
+
+    fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
+        let reason = error.reason();
+        let main = self.day.is_none();
+        self.attempt(|share| {
+            if main {
+                share.book(item);
+            }
+            share.reject(item, reason.clone());
+        })
+    }
+}
+
+/// The items that a file does not have yet.
+fn above(applied: u64, items: &[usize], batch: &Batch<'_>) -> Vec<usize> {
+    let seq = |index: &usize| batch.items().get(*index).map_or(0, |item| item.origin.seq);
+    items.iter().copied().filter(|index| seq(index) > applied).collect()
 }
 
 fn applied_seq(db: &Connection) -> Result<u64, StoreError> {
@@ -311,21 +333,4 @@ fn set_applied(db: &Connection, seq: u64, now_ms: i64) -> Result<(), StoreError>
     db.prepare_cached("UPDATE rs_spool_cursor SET spool_seq = ?1, updated_ms = ?2")?
         .execute(params![seq, now_ms])?;
     Ok(())
-}
-
-/// The day before.
-pub(super) fn before(day: Day) -> Day {
-    neighbour(day, -1)
-}
-
-/// The day after.
-pub(super) fn after(day: Day) -> Day {
-    neighbour(day, 1)
-}
-
-fn neighbour(day: Day, by: i64) -> Day {
-    const DAY_MS: u64 = 86_400_000;
-    let text = format!("{:04}-{:02}-{:02}T12:00:00Z", day / 10_000, day / 100 % 100, day % 100);
-    let noon = Millis::parse(&text).map_or(0, |noon| noon.0);
-    key::day(Millis(noon.saturating_add_signed(by * DAY_MS.cast_signed())))
 }

@@ -1,0 +1,102 @@
+//! A batch before it meets the database: its items, and the day that each of them belongs to.
+//!
+//! The day of a fact is that of its session. A call without a leg that carries its time stays
+//! where its first fact put it, also when a GUID of the day before or after comes later; so the
+//! store is asked first where such calls are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::time::Millis;
+
+use super::item::{Good, Item};
+use super::objects::{Mention, mentions};
+use crate::fact::Told;
+use crate::key::{self, Day, Key};
+
+/// The messages of a batch, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch<'b> {
+    items: Vec<Item<'b>>,
+    homes: BTreeMap<Key, Day>,
+}
+
+impl<'b> Batch<'b> {
+    /// A batch of these.
+    #[must_use]
+    pub const fn new(items: Vec<Item<'b>>) -> Self {
+        Self { items, homes: BTreeMap::new() }
+    }
+
+    /// Its items, in order.
+    #[must_use]
+    pub fn items(&self) -> &[Item<'b>] {
+        &self.items
+    }
+
+    /// Calls that may be stored already, and the days to look for them; the first that has one is
+    /// its home.
+    #[must_use]
+    pub fn homeless(&self) -> BTreeMap<Key, BTreeSet<Day>> {
+        let mut homeless: BTreeMap<Key, BTreeSet<Day>> = BTreeMap::new();
+        for good in self.goods() {
+            let Some((key, started)) = wanderer(good) else { continue };
+            let days = [good.fact.keys.day, started, key::before(started), key::after(started)];
+            homeless.entry(key).or_default().extend(days);
+        }
+        homeless
+    }
+
+    /// Where the store found them; a call that is new is at home where its first fact says.
+    pub fn settle(&mut self, mut found: BTreeMap<Key, Day>) {
+        for good in self.items.iter().filter_map(|item| item.read.as_ref().ok()) {
+            if let Some((key, _)) = wanderer(good) {
+                found.entry(key).or_insert(good.fact.keys.day);
+            }
+        }
+        self.homes = found;
+    }
+
+    /// The day that an item is stored under; `None`: what is no record.
+    #[must_use]
+    pub fn day(&self, index: usize) -> Option<Day> {
+        let good = self.items.get(index)?.read.as_ref().ok()?;
+        let home = good.fact.keys.call_key.and_then(|key| self.homes.get(&key));
+        Some(home.copied().unwrap_or(good.fact.keys.day))
+    }
+
+    /// Whether an item hangs on a call; the rest may be stored apart from the days.
+    #[must_use]
+    pub fn is_of_a_call(&self, index: usize) -> bool {
+        let item = self.items.get(index);
+        item.is_some_and(|item| item.read.as_ref().is_ok_and(Good::is_of_a_call))
+    }
+
+    /// Indexes of the items that hang on a call, by day and in order.
+    #[must_use]
+    pub fn days(&self) -> BTreeMap<Day, Vec<usize>> {
+        let mut days: BTreeMap<Day, Vec<usize>> = BTreeMap::new();
+        for index in (0..self.items.len()).filter(|index| self.is_of_a_call(*index)) {
+            if let Some(day) = self.day(index) {
+                days.entry(day).or_default().push(index);
+            }
+        }
+        days
+    }
+
+    /// All objects that the records name.
+    #[must_use]
+    pub fn mentions(&self) -> BTreeSet<Mention> {
+        self.goods().flat_map(|good| mentions(&good.fact, &good.record)).collect()
+    }
+
+    fn goods(&self) -> impl Iterator<Item = &Good> {
+        self.items.iter().filter_map(|item| item.read.as_ref().ok())
+    }
+}
+
+/// A call that is no leg of RM, and the day of its start.
+fn wanderer(good: &Good) -> Option<(Key, Day)> {
+    let Told::Call(call) = &good.fact.told else { return None };
+    let key = good.fact.keys.call_key.filter(|_| call.leg.is_none())?;
+    Some((key, key::day(Millis(u64::try_from(call.started_ms).unwrap_or_default()))))
+}

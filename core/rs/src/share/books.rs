@@ -1,0 +1,71 @@
+//! The books of a batch: what the producers' streams brought and announced, and their minutes
+//! (rs.md §6). Every arrival counts here, also one that was stored before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::{Integrity, Stream};
+
+use super::changes::{MinuteRow, StreamKey, StreamRow, integrity};
+use super::item::Good;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Books {
+    pub(super) streams: BTreeMap<StreamKey, StreamRow>,
+    pub(super) minutes: BTreeMap<(String, i64), MinuteRow>,
+}
+
+impl Books {
+    /// An arrival; false: its stream has no sequence.
+    pub(super) fn received(&mut self, good: &Good, received_ms: i64) -> bool {
+        let Some((key, seq)) = own(good) else { return false };
+        let row = self.streams.entry(key).or_default();
+        row.duplicates += u64::from(!row.received.insert(seq));
+        row.max_seq = row.max_seq.max(seq);
+        if row.first_ms == 0 || received_ms < row.first_ms {
+            row.first_ms = received_ms;
+        }
+        row.last_ms = row.last_ms.max(received_ms);
+        true
+    }
+
+    /// The books of a minute, as they are stored.
+    pub(super) fn told(&mut self, good: &Good) {
+        let Some(books) = integrity(&good.record) else { return };
+        let minute_ms = i64::try_from(books.minute.0).unwrap_or(i64::MAX);
+        self.minutes.insert((good.producer().to_owned(), minute_ms), MinuteRow::of(books));
+        for (key, seq) in announced(good, books) {
+            let row = self.streams.entry(key).or_default();
+            row.announced_seq = row.announced_seq.max(seq);
+        }
+    }
+}
+
+/// All streams that a record belongs to or tells of.
+pub(super) fn streams(good: &Good) -> BTreeSet<StreamKey> {
+    let told = integrity(&good.record).map(|books| announced(good, books)).unwrap_or_default();
+    own(good).into_iter().chain(told).map(|(key, _)| key).collect()
+}
+
+fn own(good: &Good) -> Option<(StreamKey, u64)> {
+    let producer = &good.record.producer;
+    let stream = producer.stream.unwrap_or_else(|| good.record.kind().stream());
+    Some((key(&producer.name, producer.boot?, stream), producer.seq?))
+}
+
+fn announced(good: &Good, books: &Integrity) -> Vec<(StreamKey, u64)> {
+    let Some(boot) = good.record.producer.boot else { return Vec::new() };
+    let last = &books.streams;
+    let told = [
+        (Stream::Cdr, last.cdr),
+        (Stream::Event, last.event),
+        (Stream::Or, last.or),
+        (Stream::Sq, last.sq),
+    ];
+    let told = told.into_iter().filter_map(|(stream, seq)| Some((stream, seq?)));
+    told.map(|(stream, seq)| (key(good.producer(), boot, stream), seq)).collect()
+}
+
+/// A boot beyond 2⁶³ is kept as its bits.
+fn key(producer: &str, boot: u64, stream: Stream) -> StreamKey {
+    (producer.to_owned(), boot.cast_signed(), stream.number())
+}

@@ -1,0 +1,216 @@
+//! The calls that a share touches: facts merge into their states, and at the end each becomes its
+//! row once. Calls of other components borrow from RM's of the same GUID and day (rs.md §2.9
+//! rule 7), whichever came first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::ComponentType;
+
+use super::changes::{CallLine, DayKey, StoredCall, TenantLine};
+use super::objects::{Mention, ObjectKind, Objects};
+use crate::correlate::Lender;
+use crate::fact::CallFact;
+use crate::key::Day;
+use crate::merge::{CallState, DecodeError};
+use crate::row::{CallRow, Named};
+
+/// A GUID on a day.
+pub(super) type DayGuid = (Day, String);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls {
+    /// As they were read.
+    stored: BTreeMap<DayKey, StoredCall>,
+    touched: BTreeMap<DayKey, Touched>,
+    /// GUIDs whose RM calls lend something else than before.
+    lending: BTreeSet<DayGuid>,
+    /// What calls lend that are not touched.
+    lenders: BTreeMap<DayGuid, Vec<Lender>>,
+    /// What the touched calls are now.
+    rows: BTreeMap<DayKey, CallRow>,
+}
+
+#[derive(Clone, Debug)]
+struct Touched {
+    state: CallState,
+    last_fact_ms: i64,
+    row_version: i64,
+    trace: Option<String>,
+}
+
+impl Calls {
+    /// Some that were asked for.
+    pub(super) fn found(&mut self, calls: Vec<StoredCall>) {
+        self.stored.extend(calls.into_iter().map(|call| ((call.day, call.call_key), call)));
+    }
+
+    /// Takes one fact.
+    pub(super) fn tell(
+        &mut self,
+        at: DayKey,
+        call: &CallFact,
+        received_ms: i64,
+    ) -> Result<(), DecodeError> {
+        let touched = self.touch(at)?;
+        touched.last_fact_ms = touched.last_fact_ms.max(received_ms);
+        let change = touched.state.apply(call);
+        if change.trace {
+            touched.trace.clone_from(&call.trace);
+        }
+        if change.lends {
+            self.lending.extend(call.values.guid.clone().map(|guid| (at.0, guid)));
+        }
+        Ok(())
+    }
+
+    /// What is left of a record that a newcomer replaces: its fact as JSON.
+    pub(super) fn body(&mut self, at: DayKey, id: &str) -> Result<Vec<u8>, DecodeError> {
+        let fact = self.touch(at)?.state.fact(id).map(serde_json::to_vec);
+        Ok(fact.and_then(Result::ok).unwrap_or_default())
+    }
+
+    /// All facts have been told: the GUIDs whose calls are to be read.
+    pub(super) fn guids(&mut self) -> BTreeSet<DayGuid> {
+        let rows = self.touched.iter().map(|(at, touched)| (*at, touched.state.row(None)));
+        self.rows = rows.collect();
+        let borrowers = self.rows.iter().filter(|(_, row)| !is_rm(row));
+        let guids = borrowers.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
+        guids.chain(self.lending.iter().cloned()).collect()
+    }
+
+    /// All calls of these GUIDs have been found: the rows are made.
+    pub(super) fn lend(&mut self, guids: &BTreeSet<DayGuid>) -> Result<(), DecodeError> {
+        let others: Vec<_> =
+            self.stored.keys().filter(|at| !self.touched.contains_key(at)).collect();
+        for at in others.into_iter().copied().collect::<Vec<_>>() {
+            let Some(guid) = self.stored.get(&at).and_then(|call| call.guid.clone()) else {
+                continue;
+            };
+            let guid = (at.0, guid);
+            if !guids.contains(&guid) {
+                continue;
+            }
+            let Some(touched) = self.stored.get(&at).map(Touched::read).transpose()? else {
+                continue;
+            };
+            let row = touched.state.row(None);
+            if is_rm(&row) {
+                self.lenders.entry(guid).or_default().extend(touched.state.lender());
+            } else if self.lending.contains(&guid) {
+                self.touched.insert(at, touched);
+                self.rows.insert(at, row);
+            }
+        }
+        for (at, row) in &self.rows {
+            let lender = self.touched.get(at).and_then(|touched| touched.state.lender());
+            if let (Some(lender), Some(guid)) = (lender, &row.guid) {
+                self.lenders.entry((at.0, guid.clone())).or_default().push(lender);
+            }
+        }
+        for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
+            let lenders = row.guid.clone().and_then(|guid| self.lenders.get(&(at.0, guid)));
+            let lender = Lender::pick(lenders.into_iter().flatten().cloned());
+            if let Some(touched) = self.touched.get(at).filter(|_| lender.is_some()) {
+                *row = touched.state.row(lender.as_ref());
+            }
+        }
+        Ok(())
+    }
+
+    /// Names in the rows whose ids are not known.
+    pub(super) fn unknown<'c>(
+        &'c self,
+        objects: &'c Objects,
+    ) -> impl Iterator<Item = Mention> + 'c {
+        self.rows.values().flat_map(named).filter_map(|(kind, named)| named.unknown(kind, objects))
+    }
+
+    /// The rows with the ids of their objects.
+    pub(super) fn lines(self, objects: &Objects) -> Vec<CallLine> {
+        let Self { mut touched, rows, .. } = self;
+        let lines = rows.into_iter().filter_map(|(at, row)| {
+            let touched = touched.remove(&at)?;
+            let id = |kind, named: &Named| objects.id(kind, named.dbid, named.name.as_deref());
+            let profile = row.profile.as_ref();
+            Some(CallLine {
+                day: at.0,
+                component_id: id(ObjectKind::Component, &row.component).unwrap_or(0),
+                tenant_id: row.tenant.as_ref().and_then(|named| id(ObjectKind::Tenant, named)),
+                profile_id: profile.and_then(|profile| {
+                    objects.id(ObjectKind::Profile, profile.dbid, profile.name.as_deref())
+                }),
+                tenants: tenants(&row, objects),
+                owners: row
+                    .owners
+                    .iter()
+                    .map(|owner| {
+                        (id(ObjectKind::Component, &owner.component).unwrap_or(0), owner.from_ms)
+                    })
+                    .collect(),
+                state: touched.state.encode(),
+                trace: touched.trace,
+                last_fact_ms: touched.last_fact_ms,
+                row_version: touched.row_version + 1,
+                row,
+            })
+        });
+        lines.collect()
+    }
+
+    fn touch(&mut self, at: DayKey) -> Result<&mut Touched, DecodeError> {
+        use std::collections::btree_map::Entry;
+        match self.touched.entry(at) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(empty) => Ok(empty.insert(match self.stored.get(&at) {
+                Some(stored) => Touched::read(stored)?,
+                None => Touched::new(at),
+            })),
+        }
+    }
+}
+
+impl Touched {
+    fn new((_, key): DayKey) -> Self {
+        Self { state: CallState::new(key), last_fact_ms: 0, row_version: 0, trace: None }
+    }
+
+    fn read(stored: &StoredCall) -> Result<Self, DecodeError> {
+        let state = CallState::decode(&stored.state)?;
+        let StoredCall { last_fact_ms, row_version, .. } = *stored;
+        Ok(Self { state, last_fact_ms, row_version, trace: None })
+    }
+}
+
+impl Named {
+    /// To be learned, unless its id is known or it has neither id nor name.
+    pub(super) fn unknown(&self, kind: ObjectKind, objects: &Objects) -> Option<Mention> {
+        let known = objects.id(kind, self.dbid, self.name.as_deref()).is_some();
+        (!known && self.name.is_some()).then(|| Mention::plain(kind, self.dbid, self.name.clone()))
+    }
+}
+
+fn is_rm(row: &CallRow) -> bool {
+    row.component_type == ComponentType::Rm.number()
+}
+
+/// All objects of a row.
+fn named(row: &CallRow) -> Vec<(ObjectKind, Named)> {
+    let profile = row.profile.as_ref();
+    let profile = profile.map(|profile| Named { dbid: profile.dbid, name: profile.name.clone() });
+    let tenants = row.tenants.iter().map(|tenant| (ObjectKind::Tenant, tenant.tenant.clone()));
+    let owners = row.owners.iter().map(|owner| (ObjectKind::Component, owner.component.clone()));
+    let component = (ObjectKind::Component, row.component.clone());
+    let profile = profile.map(|profile| (ObjectKind::Profile, profile));
+    std::iter::once(component).chain(profile).chain(tenants).chain(owners).collect()
+}
+
+fn tenants(row: &CallRow, objects: &Objects) -> Vec<TenantLine> {
+    let mut seen = BTreeSet::new();
+    let lines = row.tenants.iter().filter_map(|tenant| {
+        let named = &tenant.tenant;
+        let tenant_id = objects.id(ObjectKind::Tenant, named.dbid, named.name.as_deref())?;
+        let (depth, usage, burst) = (tenant.depth, tenant.usage, tenant.burst);
+        seen.insert(tenant_id).then_some(TenantLine { tenant_id, depth, usage, burst })
+    });
+    lines.collect()
+}

@@ -1,0 +1,377 @@
+//! What a share asks of the tables, what it gets, and what it writes: plain rows, in the columns
+//! of rs.md §3.2. A store reads and writes them as they are and decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::{Body, ContentHash, Integrity, Record};
+use serde_json::json;
+
+use super::item::Item;
+use super::objects::Mention;
+use crate::fact::EventFact;
+use crate::intervals::Intervals;
+use crate::key::{Day, Key};
+use crate::limits::LETTER_BYTES;
+use crate::row::CallRow;
+
+/// A row of a table "by day": its day and its key.
+pub type DayKey = (Day, Key);
+
+/// Key of `producer_stream`: producer, boot as the bits of an `i64`, number of the stream.
+pub type StreamKey = (String, i64, u8);
+
+/// What is to be read before a share can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Content hashes of these ids in `fact_ledger`.
+    pub ledger: BTreeSet<DayKey>,
+    /// Calls with their state.
+    pub calls: BTreeSet<DayKey>,
+    /// All calls of these GUIDs on that day, with their state.
+    pub guids: BTreeSet<(Day, String)>,
+    /// Rows of `call_event` by the id of their record.
+    pub events: BTreeSet<DayKey>,
+    /// Bodies of `kept_record` by the id of the record.
+    pub kept: BTreeSet<DayKey>,
+    /// Rows of `producer_stream`.
+    pub streams: BTreeSet<StreamKey>,
+    /// Objects whose ids are to be learned.
+    pub mentions: BTreeSet<Mention>,
+}
+
+/// What was found; what is missing is not stored.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Of [`Wants::ledger`].
+    pub ledger: Vec<(DayKey, ContentHash)>,
+    /// Of [`Wants::calls`] and [`Wants::guids`]; one may come twice.
+    pub calls: Vec<StoredCall>,
+    /// Of [`Wants::events`].
+    pub events: Vec<EventRow>,
+    /// Of [`Wants::kept`].
+    pub kept: Vec<(DayKey, String)>,
+    /// Of [`Wants::streams`].
+    pub streams: Vec<(StreamKey, StreamRow)>,
+}
+
+/// A call as it is stored, as far as the merge needs it.
+#[derive(Clone, Debug)]
+pub struct StoredCall {
+    /// `day`.
+    pub day: Day,
+    /// `call_key`.
+    pub call_key: Key,
+    /// `guid`.
+    pub guid: Option<String>,
+    /// `state` of `call_fact_state`.
+    pub state: Vec<u8>,
+    /// `last_fact_ms`.
+    pub last_fact_ms: i64,
+    /// `row_version`.
+    pub row_version: i64,
+}
+
+/// What is to be written, all in one transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// `fact_ledger`: new rows.
+    pub ledger: Vec<LedgerRow>,
+    /// `fact_ledger`: rows whose content hash changes.
+    pub replaced: Vec<LedgerRow>,
+    /// Records of which nothing may be left in `call_event` and `kept_record`, before new rows.
+    pub gone: BTreeSet<DayKey>,
+    /// `call` and what hangs on it: in place of what is there.
+    pub calls: Vec<CallLine>,
+    /// `call_event`: new rows.
+    pub events: Vec<EventRow>,
+    /// `kept_record`: new rows.
+    pub kept: Vec<KeptRow>,
+    /// `dead_letter`: new rows, numbered in this order.
+    pub letters: Vec<LetterRow>,
+    /// `figure`: to be added, by name and producer.
+    pub figures: BTreeMap<(&'static str, String), i64>,
+    /// `stored_minute`: to be added, by producer and minute.
+    pub stored_minutes: BTreeMap<(String, i64), i64>,
+    /// `producer_stream`: in place of what is there.
+    pub streams: BTreeMap<StreamKey, StreamRow>,
+    /// `integrity_minute`: in place of what is there, by producer and minute.
+    pub minutes: BTreeMap<(String, i64), MinuteRow>,
+    /// `call_day`: rows that are to be there.
+    pub call_days: BTreeSet<(String, Day)>,
+    /// What was done.
+    pub counts: Counts,
+}
+
+/// What a share did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records stored for the first time.
+    pub stored: u64,
+    /// Records that were there already.
+    pub duplicates: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+impl Counts {
+    /// Adds what another share did.
+    pub const fn add(&mut self, other: Self) {
+        self.stored += other.stored;
+        self.duplicates += other.duplicates;
+        self.dead += other.dead;
+    }
+}
+
+/// A row of `fact_ledger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// `day`.
+    pub day: Day,
+    /// `id_key`.
+    pub id_key: Key,
+    /// `content_hash`.
+    pub content_hash: ContentHash,
+    /// `received_ms`.
+    pub received_ms: i64,
+}
+
+/// A call with its objects by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLine {
+    /// The day that it is stored under.
+    pub day: Day,
+    /// Its values.
+    pub row: CallRow,
+    /// `component_id`.
+    pub component_id: i64,
+    /// `tenant_id`: the leaf.
+    pub tenant_id: Option<i64>,
+    /// `profile_id`.
+    pub profile_id: Option<i64>,
+    /// `call_tenant`, root first; a path that names a tenant twice counts it once, at its upper
+    /// place.
+    pub tenants: Vec<TenantLine>,
+    /// `call_owner`: component and since when, `n` from 1.
+    pub owners: Vec<(i64, i64)>,
+    /// `call_fact_state`.
+    pub state: Vec<u8>,
+    /// `call_trace`: the steps as JSON, where they changed.
+    pub trace: Option<String>,
+    /// `last_fact_ms`.
+    pub last_fact_ms: i64,
+    /// `row_version`: 1 = the row is new.
+    pub row_version: i64,
+}
+
+/// A row of `call_tenant`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantLine {
+    /// `tenant_id`.
+    pub tenant_id: i64,
+    /// `depth`.
+    pub depth: u32,
+    /// `usage`.
+    pub usage: Option<i64>,
+    /// `burst`.
+    pub burst: Option<u8>,
+}
+
+/// A row of `call_event`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// `day`.
+    pub day: Day,
+    /// `id_key`.
+    pub id_key: Key,
+    /// `call_ref`.
+    pub call_ref: Key,
+    /// `guid`.
+    pub guid: Option<String>,
+    /// `component_id`.
+    pub component_id: i64,
+    /// `session_id`; empty if only the GUID is known.
+    pub session_id: String,
+    /// `time_ms`.
+    pub time_ms: i64,
+    /// `seq`.
+    pub seq: i64,
+    /// `level`.
+    pub level: u8,
+    /// `log_id`.
+    pub log_id: String,
+    /// `label`.
+    pub label: Option<String>,
+    /// `text`.
+    pub text: Option<String>,
+}
+
+/// A record whose kind has no table of its own, kept whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRow {
+    /// `day`; where facts are in files by day only those of a call are there.
+    pub day: Day,
+    /// `id_key`.
+    pub id_key: Key,
+    /// `kind`.
+    pub kind: u8,
+    /// `id`.
+    pub id: String,
+    /// `component_id`.
+    pub component_id: i64,
+    /// `time_ms`.
+    pub time_ms: i64,
+    /// `received_ms`.
+    pub received_ms: i64,
+    /// `body`.
+    pub body: String,
+}
+
+/// A row of `dead_letter` without its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterRow {
+    /// `seq` of the frame that brought it.
+    pub seq: i64,
+    /// `received_ms`.
+    pub received_ms: i64,
+    /// `queue`.
+    pub queue: String,
+    /// `transport`.
+    pub transport: &'static str,
+    /// `user`.
+    pub user: Option<String>,
+    /// `peer`.
+    pub peer: String,
+    /// `message_id`.
+    pub message_id: Option<String>,
+    /// `properties` as a JSON array of pairs.
+    pub properties: String,
+    /// `body`.
+    pub body: Vec<u8>,
+    /// `code`.
+    pub code: &'static str,
+    /// `field`.
+    pub field: String,
+    /// `text`.
+    pub text: String,
+    /// `producer`.
+    pub producer: Option<String>,
+}
+
+/// A row of `producer_stream`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamRow {
+    /// `received`.
+    pub received: Intervals,
+    /// `max_seq`.
+    pub max_seq: u64,
+    /// `announced_seq`.
+    pub announced_seq: u64,
+    /// `duplicates`.
+    pub duplicates: u64,
+    /// `first_ms`.
+    pub first_ms: i64,
+    /// `last_ms`.
+    pub last_ms: i64,
+}
+
+/// A row of `integrity_minute`: what the producer told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields of `or.integrity`")]
+pub struct MinuteRow {
+    pub calls_in: i64,
+    pub records_out: i64,
+    pub adopted_in: i64,
+    pub handed_out: i64,
+    pub rejected: i64,
+    pub in_progress: i64,
+}
+
+impl MinuteRow {
+    pub(super) fn of(books: &Integrity) -> Self {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Self {
+            calls_in: number(books.calls_in),
+            records_out: number(books.records_out),
+            adopted_in: number(books.adopted_in),
+            handed_out: number(books.handed_out),
+            rejected: number(books.rejected),
+            in_progress: number(books.in_progress),
+        }
+    }
+}
+
+impl EventRow {
+    pub(super) fn of(at: DayKey, event: &EventFact, component_id: i64) -> Self {
+        let (day, id_key) = at;
+        Self {
+            day,
+            id_key,
+            call_ref: event.call_ref,
+            guid: event.guid.clone(),
+            component_id,
+            session_id: event.session_id.clone(),
+            time_ms: event.time_ms,
+            seq: event.seq,
+            level: event.level,
+            log_id: event.log_id.clone(),
+            label: event.label.clone(),
+            text: event.text.clone(),
+        }
+    }
+
+    /// What is left of the record, for its dead letter.
+    pub(super) fn body(&self) -> Vec<u8> {
+        let Self { time_ms, level, log_id, label, text, session_id, .. } = self;
+        let body = json!({"log_id": log_id, "time_ms": time_ms, "level": level, "label": label,
+            "text": text, "session_id": session_id});
+        body.to_string().into_bytes()
+    }
+}
+
+/// Why a message became a dead letter.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) code: &'static str,
+    pub(super) field: String,
+    pub(super) text: String,
+}
+
+impl LetterRow {
+    /// The letter of a message. `body`: another than its own, of one that had been stored before.
+    pub(super) fn of(item: &Item<'_>, cause: Cause, body: Option<Vec<u8>>) -> Self {
+        let origin = &item.origin;
+        let own = || origin.body.iter().take(LETTER_BYTES).copied().collect();
+        let properties: Vec<_> =
+            origin.properties.iter().map(|(key, value)| (clean(key), clean(value))).collect();
+        let properties = serde_json::to_string(&properties);
+        let producer = item.read.as_ref().ok().map(|good| good.producer().to_owned());
+        Self {
+            seq: i64::try_from(origin.seq).unwrap_or(i64::MAX),
+            received_ms: origin.received_ms,
+            queue: clean(origin.queue),
+            transport: origin.transport,
+            user: origin.user.map(clean),
+            peer: origin.peer.to_string(),
+            message_id: origin.message_id.map(clean),
+            properties: properties.unwrap_or_default(),
+            body: body.unwrap_or_else(own),
+            code: cause.code,
+            field: clean(&cause.field),
+            text: clean(&cause.text),
+            producer,
+        }
+    }
+}
+
+/// Without U+0000, which no text column of PostgreSQL takes.
+fn clean(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+/// The books in a record of a producer's minute.
+pub(super) const fn integrity(record: &Record) -> Option<&Integrity> {
+    match &record.body {
+        Body::Integrity(books) => Some(books),
+        _ => None,
+    }
+}

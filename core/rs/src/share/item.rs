@@ -1,0 +1,88 @@
+//! One message of a batch as it came, and what was read in it.
+
+use std::net::SocketAddr;
+
+use model::record::{Body, Record, Refusal};
+
+use crate::fact::{Fact, Told};
+
+/// Where a message came from: what a dead letter tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'b> {
+    /// Sequence of its frame in the spool.
+    pub seq: u64,
+    /// When it was received, ms since 1970 UTC.
+    pub received_ms: i64,
+    /// The ingest queue.
+    pub queue: &'b str,
+    /// `openwire`, `stomp` or `http`.
+    pub transport: &'static str,
+    /// The logged-in user.
+    pub user: Option<&'b str>,
+    /// Address of the peer.
+    pub peer: SocketAddr,
+    /// JMSMessageID.
+    pub message_id: Option<&'b str>,
+    /// Properties as text.
+    pub properties: &'b [(String, String)],
+    /// The body, or its first part where it was too large.
+    pub body: &'b [u8],
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub struct Item<'b> {
+    /// Where it came from.
+    pub origin: Origin<'b>,
+    /// The record in it, or why there is none.
+    pub read: Result<Good, Refusal>,
+}
+
+/// A message that holds a record.
+#[derive(Clone, Debug)]
+pub struct Good {
+    /// The record.
+    pub record: Record,
+    /// What it tells.
+    pub fact: Fact,
+    /// It came on another kind's queue.
+    pub misrouted: bool,
+}
+
+impl Item<'_> {
+    /// The body of a record as it came; empty where it is no text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.origin.body).unwrap_or_default()
+    }
+}
+
+impl Good {
+    /// Whether it hangs on a call, and so is stored by day.
+    pub(crate) const fn is_of_a_call(&self) -> bool {
+        match &self.record.body {
+            Body::Cdr(_) | Body::Event(_) | Body::Var(_) | Body::SqCall(_) => true,
+            Body::Arrivals(_)
+            | Body::Peaks(_)
+            | Body::Outbound(_)
+            | Body::Snmp(_)
+            | Body::Integrity(_)
+            | Body::Latency(_) => false,
+        }
+    }
+
+    /// The GUID of its call, if it does not carry its time.
+    pub(crate) fn timeless_guid(&self) -> Option<String> {
+        let Body::Cdr(cdr) = &self.record.body else { return None };
+        cdr.guid.as_ref().filter(|guid| guid.v7().is_none()).map(ToString::to_string)
+    }
+
+    pub(crate) fn producer(&self) -> &str {
+        &self.record.producer.name
+    }
+
+    /// The minute of an end's time: what the producer's books call `records_out`.
+    pub(crate) fn end_minute(&self) -> Option<i64> {
+        let Told::Call(call) = &self.fact.told else { return None };
+        call.end.as_ref().map(|_| call.time_ms - call.time_ms.rem_euclid(60_000))
+    }
+}

@@ -1,0 +1,287 @@
+//! Objects by id: a DBID as it is, a synthetic id for a name without one (rs.md §3.2, Identity).
+//!
+//! [`Objects`] remembers the ids of names; what it does not know is learned ([`Learning`]): the
+//! store reads the rows of these names and ids, and writes the rows that come out. New ids are
+//! committed before anything that uses them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::{ComponentType, Record};
+
+use crate::fact::{CallFact, Fact, Object as FactObject, Told};
+use crate::limits::OBJECTS;
+
+/// Synthetic ids begin here; DBIDs stay below 2³¹.
+pub const SYNTHETIC: i64 = 3_000_000_000;
+
+/// What kind of object a name belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// Components: RM, media servers, …
+    Component,
+    /// Tenants.
+    Tenant,
+    /// Profiles.
+    Profile,
+}
+
+impl ObjectKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Component, Self::Tenant, Self::Profile];
+}
+
+/// What a fact says of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mention {
+    kind: ObjectKind,
+    dbid: Option<u32>,
+    name: Option<String>,
+    /// Component's type, profile's service.
+    detail: Option<u8>,
+    /// Names of the path, root first, and the parent's name and DBID.
+    path: Vec<String>,
+    parent: Option<(Option<u32>, Option<String>)>,
+}
+
+impl Mention {
+    /// An object of which no more is said.
+    #[must_use]
+    pub const fn plain(kind: ObjectKind, dbid: Option<u32>, name: Option<String>) -> Self {
+        Self { kind, dbid, name, detail: None, path: Vec::new(), parent: None }
+    }
+}
+
+/// One row of `dim_component`, `dim_tenant` or `dim_profile`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectRow {
+    /// Which table.
+    pub kind: ObjectKind,
+    /// DBID or synthetic id.
+    pub id: i64,
+    /// Last name.
+    pub name: String,
+    /// `type` of a component, 0 = unknown; `service` of a profile.
+    pub detail: Option<u8>,
+    /// `parent_id` of a tenant, `tenant_id` of a profile.
+    pub parent: Option<i64>,
+    /// `path` of a tenant: names, root first.
+    pub path: String,
+    /// Only the name is known.
+    pub synthetic: bool,
+    /// The DBID that has this name now.
+    pub alias_of: Option<i64>,
+    /// First record that named it.
+    pub first_ms: i64,
+    /// Last record that named it.
+    pub last_ms: i64,
+}
+
+/// Ids that are known to be stored.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    by_name: BTreeMap<ObjectKind, BTreeMap<String, i64>>,
+    named: BTreeMap<(ObjectKind, i64), String>,
+}
+
+impl Objects {
+    /// Those of which something is to be learned.
+    #[must_use]
+    pub fn unknown(&self, mentions: &BTreeSet<Mention>) -> BTreeSet<Mention> {
+        mentions.iter().filter(|mention| !self.knows(mention)).cloned().collect()
+    }
+
+    /// The id of an object; `None`: neither id nor name, or to be learned.
+    #[must_use]
+    pub fn id(&self, kind: ObjectKind, dbid: Option<u32>, name: Option<&str>) -> Option<i64> {
+        match (dbid, name) {
+            (Some(dbid), _) => Some(i64::from(dbid)),
+            (None, Some(name)) => self.by_name.get(&kind)?.get(name).copied(),
+            (None, None) => None,
+        }
+    }
+
+    /// The rows that these mentions belong to: their `last_ms` is now.
+    #[must_use]
+    pub fn touched(&self, mentions: &BTreeSet<Mention>) -> BTreeSet<(ObjectKind, i64)> {
+        let named = mentions.iter().filter(|mention| mention.name.is_some());
+        let ids = named.filter_map(|Mention { kind, dbid, name, .. }| {
+            Some((*kind, self.id(*kind, *dbid, name.as_deref())?))
+        });
+        ids.collect()
+    }
+
+    fn knows(&self, mention: &Mention) -> bool {
+        // a DBID alone needs no row: it is its own id
+        let Some(name) = &mention.name else { return true };
+        match mention.dbid {
+            Some(dbid) => self.named.get(&(mention.kind, i64::from(dbid))) == Some(name),
+            None => self.id(mention.kind, None, Some(name)).is_some(),
+        }
+    }
+
+    fn note(&mut self, kind: ObjectKind, id: i64, name: &str) {
+        self.by_name.entry(kind).or_default().insert(name.to_owned(), id);
+        self.named.insert((kind, id), name.to_owned());
+    }
+}
+
+/// New objects on their way into the database.
+#[derive(Clone, Debug)]
+pub struct Learning {
+    mentions: BTreeSet<Mention>,
+    rows: BTreeMap<(ObjectKind, i64), ObjectRow>,
+    next: BTreeMap<ObjectKind, i64>,
+    changed: BTreeSet<(ObjectKind, i64)>,
+    ids: Vec<(ObjectKind, i64, String)>,
+    now_ms: i64,
+}
+
+impl Learning {
+    /// Of these mentions.
+    #[must_use]
+    pub fn new(mentions: BTreeSet<Mention>, now_ms: i64) -> Self {
+        let (rows, next, changed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { mentions, rows, next, changed, ids: Vec::new(), now_ms }
+    }
+
+    /// The rows to be read of a kind: those with one of these names or ids.
+    #[must_use]
+    pub fn wants(&self, kind: ObjectKind) -> (BTreeSet<String>, BTreeSet<i64>) {
+        let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        for mention in &self.mentions {
+            if mention.kind == kind {
+                names.extend(mention.name.clone());
+                ids.extend(mention.dbid.map(i64::from));
+            }
+            let parent = mention.parent.as_ref().filter(|_| kind == ObjectKind::Tenant);
+            names.extend(parent.and_then(|(_, name)| name.clone()));
+        }
+        (names, ids)
+    }
+
+    /// What was found, and the greatest id of the kind.
+    pub fn known(&mut self, kind: ObjectKind, rows: Vec<ObjectRow>, greatest: Option<i64>) {
+        self.rows.extend(rows.into_iter().map(|row| ((kind, row.id), row)));
+        self.next.insert(kind, greatest.map_or(SYNTHETIC, |id| SYNTHETIC.max(id + 1)));
+    }
+
+    /// The rows to be written, whole, each in place of the one that has its id.
+    pub fn finish(&mut self) -> Vec<ObjectRow> {
+        for mention in std::mem::take(&mut self.mentions) {
+            if let (Some(id), Some(name)) = (self.take(&mention), mention.name) {
+                self.ids.push((mention.kind, id, name));
+            }
+        }
+        self.changed.iter().filter_map(|key| self.rows.get(key).cloned()).collect()
+    }
+
+    /// They are stored: [`Objects`] may use their ids.
+    pub fn committed(self, objects: &mut Objects) {
+        if objects.named.len() >= OBJECTS {
+            *objects = Objects::default();
+        }
+        for (kind, id, name) in self.ids {
+            objects.note(kind, id, &name);
+        }
+    }
+
+    /// The row of an object, made or brought up to date; gives its id.
+    fn take(&mut self, mention: &Mention) -> Option<i64> {
+        let name = mention.name.as_deref()?;
+        let kind = mention.kind;
+        if let Some(dbid) = mention.dbid {
+            let id = i64::from(dbid);
+            self.write(mention, id, name, false);
+            let same = |row: &&mut ObjectRow| row.kind == kind && row.synthetic && row.name == name;
+            for row in self.rows.values_mut().filter(same) {
+                row.alias_of = Some(id);
+                self.changed.insert((kind, row.id));
+            }
+            return Some(id);
+        }
+        let same = self.rows.values().filter(|row| row.kind == kind && row.name == name);
+        if let Some(known) = same.min_by_key(|row| (row.synthetic, row.id)) {
+            return Some(known.id);
+        }
+        let next = self.next.entry(kind).or_insert(SYNTHETIC);
+        let id = *next;
+        *next += 1;
+        self.write(mention, id, name, true);
+        Some(id)
+    }
+
+    fn write(&mut self, mention: &Mention, id: i64, name: &str, synthetic: bool) {
+        let parent = match &mention.parent {
+            Some((Some(dbid), _)) => Some(i64::from(*dbid)),
+            Some((None, Some(name))) => {
+                self.take(&Mention::plain(ObjectKind::Tenant, None, Some(name.clone())))
+            }
+            _ => None,
+        };
+        let (kind, now_ms) = (mention.kind, self.now_ms);
+        let row = self.rows.entry((kind, id)).or_insert_with(|| ObjectRow {
+            kind,
+            id,
+            name: String::new(),
+            detail: (kind == ObjectKind::Component).then_some(0),
+            parent: None,
+            path: String::new(),
+            synthetic,
+            alias_of: None,
+            first_ms: now_ms,
+            last_ms: now_ms,
+        });
+        name.clone_into(&mut row.name);
+        row.last_ms = now_ms;
+        row.parent = parent.or(row.parent);
+        let is_known = |detail: &u8| kind != ObjectKind::Component || *detail != 0;
+        row.detail = mention.detail.filter(is_known).or(row.detail);
+        if !mention.path.is_empty() {
+            row.path = mention.path.join("/");
+        }
+        self.changed.insert((kind, id));
+    }
+}
+
+/// All objects that a fact names.
+pub(super) fn mentions(fact: &Fact, record: &Record) -> Vec<Mention> {
+    let component = &record.component;
+    let own = Mention {
+        detail: Some(component.kind.number()),
+        ..Mention::plain(ObjectKind::Component, component.dbid, Some(component.name.clone()))
+    };
+    let mut all = vec![own];
+    if let Told::Call(call) = &fact.told {
+        of_call(call, &mut all);
+    }
+    all
+}
+
+fn of_call(call: &CallFact, all: &mut Vec<Mention>) {
+    let mut path: Vec<String> = Vec::new();
+    let mut parent: Option<&FactObject> = None;
+    for tenant in &call.tenant {
+        path.push(tenant.name.clone().unwrap_or_default());
+        all.push(Mention {
+            path: path.clone(),
+            parent: parent.map(|parent| (parent.dbid, parent.name.clone())),
+            ..Mention::plain(ObjectKind::Tenant, tenant.dbid, tenant.name.clone())
+        });
+        parent = Some(tenant);
+    }
+    if let Some(profile) = &call.profile {
+        let object = profile.object.clone();
+        all.push(Mention {
+            detail: profile.service,
+            parent: parent.map(|tenant| (tenant.dbid, tenant.name.clone())),
+            ..Mention::plain(ObjectKind::Profile, object.dbid, object.name)
+        });
+    }
+    for owner in call.values.owners.iter().flatten() {
+        let FactObject { dbid, name } = owner.component.clone();
+        all.push(Mention {
+            detail: Some(ComponentType::Rm.number()),
+            ..Mention::plain(ObjectKind::Component, dbid, name)
+        });
+    }
+}

@@ -1,0 +1,428 @@
+//! Shares against tables in memory: whatever the order, the repetitions and the split into
+//! batches, the tables are the same, byte for byte.
+
+use std::net::SocketAddr;
+
+use model::record::{Arrived, Record, Refusal, Stream};
+use model::time::Millis;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fact::Fact;
+use crate::key::{Day, Key};
+
+const GUID: &str = "01A202B2-C578-7487-A7D5-BA32B23886C4";
+const RECEIVED_MS: i64 = 1_795_400_000_000;
+
+/// All tables, dumb.
+#[derive(Clone, Debug, Default)]
+struct Tables {
+    ledger: BTreeMap<DayKey, ContentHash>,
+    calls: BTreeMap<DayKey, CallLine>,
+    traces: BTreeMap<DayKey, String>,
+    events: BTreeMap<DayKey, EventRow>,
+    kept: BTreeMap<DayKey, KeptRow>,
+    letters: Vec<LetterRow>,
+    figures: BTreeMap<(&'static str, String), i64>,
+    stored_minutes: BTreeMap<(String, i64), i64>,
+    streams: BTreeMap<StreamKey, StreamRow>,
+    minutes: BTreeMap<(String, i64), MinuteRow>,
+    call_days: BTreeSet<(String, Day)>,
+    objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
+}
+
+impl Tables {
+    fn load(&self, wants: &Wants) -> Found {
+        fn of<K: Ord + Copy, V: Clone>(rows: &BTreeMap<K, V>, keys: &BTreeSet<K>) -> Vec<(K, V)> {
+            keys.iter().filter_map(|key| Some((*key, rows.get(key)?.clone()))).collect()
+        }
+        let is_wanted = |at: &DayKey, line: &CallLine| {
+            let guid = line.row.guid.clone().map(|guid| (line.day, guid));
+            wants.calls.contains(at) || guid.is_some_and(|guid| wants.guids.contains(&guid))
+        };
+        let calls = self.calls.iter().filter(|(at, line)| is_wanted(at, line));
+        let streams = wants.streams.iter();
+        let kept = of(&self.kept, &wants.kept).into_iter();
+        Found {
+            ledger: of(&self.ledger, &wants.ledger),
+            calls: calls
+                .map(|((day, call_key), line)| StoredCall {
+                    day: *day,
+                    call_key: *call_key,
+                    guid: line.row.guid.clone(),
+                    state: line.state.clone(),
+                    last_fact_ms: line.last_fact_ms,
+                    row_version: line.row_version,
+                })
+                .collect(),
+            events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
+            kept: kept.map(|(at, row)| (at, row.body)).collect(),
+            streams: streams
+                .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
+                .collect(),
+        }
+    }
+
+    fn save(&mut self, changes: Changes) {
+        for row in changes.ledger {
+            let before = self.ledger.insert((row.day, row.id_key), row.content_hash);
+            assert_eq!(before, None, "a new row");
+        }
+        for row in changes.replaced {
+            let before = self.ledger.insert((row.day, row.id_key), row.content_hash);
+            assert!(before.unwrap() > row.content_hash);
+        }
+        for at in &changes.gone {
+            self.events.remove(at);
+            self.kept.remove(at);
+        }
+        for mut line in changes.calls {
+            let at = (line.day, line.row.call_key);
+            self.traces.extend(line.trace.take().map(|trace| (at, trace)));
+            let before = self.calls.insert(at, line.clone());
+            assert_eq!(before.map_or(0, |before| before.row_version) + 1, line.row_version);
+        }
+        for row in changes.events {
+            assert_eq!(self.events.insert((row.day, row.id_key), row), None);
+        }
+        for row in changes.kept {
+            assert_eq!(self.kept.insert((row.day, row.id_key), row), None);
+        }
+        self.letters.extend(changes.letters);
+        for (key, value) in changes.figures {
+            *self.figures.entry(key).or_default() += value;
+        }
+        for (key, value) in changes.stored_minutes {
+            *self.stored_minutes.entry(key).or_default() += value;
+        }
+        self.streams.extend(changes.streams);
+        self.minutes.extend(changes.minutes);
+        self.call_days.extend(changes.call_days);
+    }
+
+    fn learn(&mut self, objects: &mut Objects, mentions: &BTreeSet<Mention>) {
+        let mut learning = Learning::new(objects.unknown(mentions), 5);
+        for kind in ObjectKind::ALL {
+            let (names, ids) = learning.wants(kind);
+            let of_kind = || self.objects.values().filter(|row| row.kind == kind);
+            let wanted = |row: &&ObjectRow| names.contains(&row.name) || ids.contains(&row.id);
+            let rows = of_kind().filter(wanted).cloned().collect();
+            learning.known(kind, rows, of_kind().map(|row| row.id).max());
+        }
+        let rows = learning.finish().into_iter();
+        self.objects.extend(rows.map(|row| ((row.kind, row.id), row)));
+        learning.committed(objects);
+    }
+
+    /// As one of the dialects does it: one share for all.
+    fn apply(&mut self, messages: &[&Message]) -> Counts {
+        let mut batch = Batch::new(messages.iter().map(|message| message.item()).collect());
+        let mut homes = BTreeMap::new();
+        for (key, days) in batch.homeless() {
+            let day = days.into_iter().find(|day| self.calls.contains_key(&(*day, key)));
+            homes.extend(day.map(|day| (key, day)));
+        }
+        batch.settle(homes);
+        let mut objects = Objects::default();
+        self.learn(&mut objects, &batch.mentions());
+        let mut share = Share::new(&batch);
+        for item in 0..batch.items().len() {
+            share.book(item);
+            share.store(item);
+        }
+        while let Some(wants) = share.wants(&objects) {
+            if wants.mentions.is_empty() {
+                share.found(self.load(&wants)).unwrap();
+            } else {
+                self.learn(&mut objects, &wants.mentions);
+            }
+        }
+        let changes = share.finish(&objects);
+        let counts = changes.counts;
+        self.save(changes);
+        counts
+    }
+
+    /// What does not depend on the way: without numbers of versions, synthetic ids by their names.
+    fn seen(&self) -> Vec<String> {
+        let name = |kind, id: i64| &self.objects[&(kind, id)].name;
+        let mut seen = Vec::new();
+        for ((_, at), line) in &self.calls {
+            let mut line = line.clone();
+            let tenants: Vec<_> = line
+                .tenants
+                .iter()
+                .map(|t| (name(ObjectKind::Tenant, t.tenant_id), t.depth, t.usage))
+                .collect();
+            let profile = line.profile_id.map(|id| name(ObjectKind::Profile, id));
+            let component = name(ObjectKind::Component, line.component_id);
+            seen.push(format!("{at:?} {component} {profile:?} {tenants:?}"));
+            (line.row_version, line.component_id, line.tenant_id, line.profile_id) =
+                (0, 0, None, None);
+            line.tenants.clear();
+            line.owners.iter_mut().for_each(|(id, _)| *id = 0);
+            seen.push(format!("{line:?}"));
+        }
+        let mut events: Vec<_> = self.events.values().cloned().collect();
+        events.iter_mut().for_each(|event| event.component_id = 0);
+        let mut kept: Vec<_> = self.kept.values().cloned().collect();
+        kept.iter_mut().for_each(|kept| kept.component_id = 0);
+        let names: BTreeSet<_> = self.objects.values().map(|row| (row.kind, &row.name)).collect();
+        // which of two contents met the other first is all that is left of an order
+        let conflicts = |name: &str| ["duplicate", "id_conflict"].contains(&name);
+        let again: i64 =
+            self.figures.iter().filter(|((name, _), _)| conflicts(name)).map(|(_, n)| n).sum();
+        let figures: Vec<_> =
+            self.figures.iter().filter(|((name, _), _)| !conflicts(name)).collect();
+        let refused = self.letters.iter().filter(|letter| letter.code != "id_conflict");
+        let mut refused: Vec<_> = refused.map(|letter| format!("{letter:?}")).collect();
+        refused.sort();
+        seen.push(format!("{:?}", self.ledger));
+        seen.push(format!("{:?} {events:?} {kept:?} {names:?}", self.traces));
+        seen.push(format!("{figures:?} {again} {refused:?}"));
+        seen.push(format!("{:?} {:?}", self.stored_minutes, self.streams));
+        seen.push(format!("{:?} {:?}", self.minutes, self.call_days));
+        seen
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Message(String);
+
+impl Message {
+    fn item(&self) -> Item<'_> {
+        Item {
+            origin: Origin {
+                seq: 1,
+                received_ms: RECEIVED_MS,
+                queue: "ringmaster.cdr",
+                transport: "http",
+                user: Some("bil\0ling"),
+                peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
+                message_id: None,
+                properties: &[],
+                body: self.0.as_bytes(),
+            },
+            read: self.read(),
+        }
+    }
+
+    fn read(&self) -> Result<Good, Refusal> {
+        let at = Millis(RECEIVED_MS.cast_unsigned());
+        let (record, notes) = Record::read(self.0.as_bytes(), &Arrived { at, message_id: None })?;
+        let fact = Fact::of(&record, &notes);
+        let misrouted = record.kind().stream() != Stream::Cdr;
+        Ok(Good { record, fact, misrouted })
+    }
+}
+
+fn at(second: u64) -> String {
+    format!("2026-11-22T10:{:02}:{:02}Z", second / 60, second % 60)
+}
+
+fn made(mut record: Value, more: Value) -> Message {
+    for (key, value) in more.as_object().unwrap() {
+        record[key] = value.clone();
+    }
+    Message(record.to_string())
+}
+
+fn rm(phase: &str, epoch: u64, seq: u64, time: u64, more: Value) -> Message {
+    let mut record = json!({
+        "schema": 1, "kind": "cdr", "id": format!("{GUID}/00690001/cdr.{phase}/{epoch}.1.{seq}"),
+        "time": at(time), "producer": {"name": "rm-1", "boot": 1, "seq": seq, "stream": "cdr"},
+        "phase": phase, "guid": GUID, "component": {"name": format!("rm-{epoch}"), "type": "RM"},
+        "leg": "00690001", "session_id": format!("{GUID}.00690001"), "epoch": epoch,
+        "started_at": at(0), "call_type": "INBOUND", "local_uri": "sip:l", "remote_uri": "sip:r",
+    });
+    if phase == "end" {
+        record["ended_at"] = json!(at(time));
+        record["end_state"] = json!("USER_END");
+    }
+    made(record, more)
+}
+
+fn mcp(phase: &str, session: &str, time: u64, more: Value) -> Message {
+    let mut record = json!({
+        "schema": 1, "kind": "cdr", "id": format!("mcp-1:{session}/cdr.{phase}/0"),
+        "time": at(time), "producer": {"name": "mcp-1"}, "phase": phase, "session_id": session,
+        "component": {"name": "mcp-1", "type": "MCP"}, "started_at": at(1),
+        "call_type": "INBOUND", "local_uri": "sip:d", "remote_uri": "sip:r",
+    });
+    if phase == "end" {
+        record["ended_at"] = json!(at(time));
+        record["end_state"] = json!("APP_END");
+    }
+    made(record, more)
+}
+
+fn event(number: u64, more: Value) -> Message {
+    let record = json!({
+        "schema": 1, "kind": "call.event", "id": format!("mcp-1:A/ev/0.{number}"),
+        "time": at(number), "producer": {"name": "mcp-1"}, "session_id": "A", "level": "METRIC",
+        "component": {"name": "mcp-1", "type": "MCP"}, "log_id": "asr_open",
+    });
+    made(record, more)
+}
+
+/// Every rule that two records can meet by: lending, two epochs, a presumed end, conflicts of an
+/// event, a call and a kept record, books, refusals, a GUID that carries no time.
+fn story() -> Vec<Message> {
+    let acme = json!({"tenant": {"name": "acme", "dbid": 102,
+        "path": [{"name": "Environment", "dbid": 1}, {"name": "acme", "dbid": 102}]},
+        "profile": {"name": "main"},
+        "trace": [{"stage": "place", "candidate": "m", "verdict": "chosen", "reason": "r"}]});
+    let guid = json!({"guid": GUID});
+    let books = json!({
+        "schema": 1, "kind": "or.integrity", "id": "rm-1/1/or.integrity/0", "time": at(60),
+        "producer": {"name": "rm-1", "boot": 1, "seq": 1, "stream": "or"}, "minute": at(0),
+        "component": {"name": "rm-1", "type": "RM"}, "calls_in": 1, "records_out": 1,
+        "in_progress": 0, "rejected": 0, "streams": {"cdr": 9},
+    });
+    let var = json!({
+        "schema": 1, "kind": "var", "id": "mcp-1:A/var/0.1", "time": at(5),
+        "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+        "session_id": "A", "verb": "call_result", "result": "SUCCESS",
+    });
+    let owners = json!([{"component": {"name": "x"}, "from": at(3)}]);
+    vec![
+        rm("start", 1, 1, 0, acme),
+        rm("update", 1, 2, 9, json!({"dn": "100", "owners": owners})),
+        rm("end", 1, 3, 20, json!({"end_state": "INTERRUPTED"})),
+        rm("update", 2, 4, 25, json!({"tenant": {"name": "beta"}})),
+        rm("end", 2, 5, 30, json!({})),
+        mcp("start", "A", 1, guid),
+        mcp("end", "A", 19, json!({"result": "SUCCESS"})),
+        mcp("start", "B", 2, json!({"guid": "no-uuid", "tenant": {"name": "acme"}})),
+        mcp("end", "B", 3, json!({"dn": "1"})),
+        mcp("end", "B", 3, json!({"dn": "2"})),
+        event(2, json!({})),
+        event(3, json!({})),
+        event(3, json!({"text": "another"})),
+        made(var.clone(), json!({})),
+        made(var, json!({"result": "FAILED"})),
+        made(books, json!({})),
+        Message("no json".to_owned()),
+        Message(r#"{"kind":"cdr"}"#.to_owned()),
+    ]
+}
+
+fn stored(order: &[&Message], batches: usize) -> Tables {
+    let mut tables = Tables::default();
+    for batch in order.chunks(batches) {
+        tables.apply(batch);
+    }
+    tables
+}
+
+#[test]
+fn a_story_in_its_order() {
+    let story = story();
+    let mut tables = Tables::default();
+    let counts = tables.apply(&story.iter().collect::<Vec<_>>());
+    assert_eq!(counts, Counts { stored: 13, duplicates: 0, dead: 5 });
+    let rm = tables.calls.values().find(|line| line.row.leg.is_some()).unwrap();
+    assert_eq!(rm.row.duration_ms, Some(30_000), "the end of the second epoch");
+    let a = tables.calls.values().find(|line| line.row.session_id == "A").unwrap();
+    assert_eq!(a.tenants.iter().map(|t| t.tenant_id).collect::<Vec<_>>(), [1, 102], "lent");
+    assert_eq!(tables.events.len(), 2);
+    assert_eq!(tables.letters.len(), 5);
+    assert!(tables.letters.iter().all(|letter| letter.user.as_deref() == Some("billing")));
+    let again = tables.apply(&story.iter().collect::<Vec<_>>());
+    assert_eq!((again.stored, again.duplicates + again.dead), (0, 18));
+}
+
+#[test]
+fn the_loser_of_a_conflict_is_kept_as_it_came_or_as_it_was_stored() {
+    let story = story();
+    for (one, other) in [(11, 12), (13, 14), (8, 9)] {
+        for pair in [[one, other], [other, one]] {
+            let pair = pair.map(|index| &story[index]);
+            let mut at_once = stored(&pair, 2);
+            let mut apart = stored(&pair, 1);
+            assert_eq!(at_once.seen(), apart.seen());
+            for tables in [&mut at_once, &mut apart] {
+                let letter = tables.letters.pop().unwrap();
+                assert_eq!((letter.code, tables.letters.len()), ("id_conflict", 0));
+                assert!(!letter.body.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_stays_on_the_day_where_its_first_fact_put_it() {
+    let started = json!({"started_at": "2026-11-22T00:00:01Z", "time": "2026-11-22T00:00:02Z"});
+    let first = mcp("start", "C", 0, started.clone());
+    let mut later = started;
+    // a GUID of the day before
+    later["guid"] = json!("019DAA00-0000-7000-8000-000000000001");
+    later["guid"] =
+        json!(format!("{:08X}-0000-7000-8000-000000000001", 1_795_305_000_000_u64 >> 16));
+    later["ended_at"] = json!("2026-11-22T00:00:09Z");
+    let end = mcp("end", "C", 0, later);
+    let tables = stored(&[&first, &end], 1);
+    let days: Vec<Day> = tables.calls.keys().map(|(day, _)| *day).collect();
+    assert_eq!(days, [20_261_122]);
+    assert_eq!(tables.calls.values().next().unwrap().row.ended_ms, Some(1_795_305_609_000));
+}
+
+#[test]
+fn a_record_that_is_refused_becomes_a_letter_and_is_booked() {
+    let story = story();
+    let batch = Batch::new(vec![story[0].item()]);
+    let mut share = Share::new(&batch);
+    share.book(0);
+    share.reject(0, "too\0long".to_owned());
+    let objects = Objects::default();
+    while share.wants(&objects).is_some() {
+        share.found(Found::default()).unwrap();
+    }
+    let changes = share.finish(&objects);
+    assert_eq!((changes.ledger.len(), changes.calls.len(), changes.streams.len()), (0, 0, 1));
+    let letter = &changes.letters[0];
+    assert_eq!((letter.code, &*letter.text), ("db_rejected", "toolong"));
+    assert_eq!(letter.body, story[0].0.as_bytes());
+    assert_eq!(changes.figures.get(&("db_rejected", "rm-1".to_owned())), Some(&1));
+}
+
+#[test]
+fn a_state_that_cannot_be_read_is_an_error() {
+    let story = story();
+    let batch = Batch::new(vec![story[0].item()]);
+    let mut share = Share::new(&batch);
+    share.store(0);
+    let wants = share.wants(&Objects::default()).unwrap();
+    let (day, call_key): (Day, Key) = *wants.calls.first().unwrap();
+    let state = vec![200];
+    let call = StoredCall { day, call_key, guid: None, state, last_fact_ms: 0, row_version: 1 };
+    share.found(Found { calls: vec![call], ..Found::default() }).unwrap_err();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_order_repetition_and_split_give_the_same_tables(
+        order in Just((0..18).collect::<Vec<usize>>()).prop_shuffle(),
+        again in proptest::collection::vec(0..18_usize, 0..12),
+        places in proptest::collection::vec(0..18_usize, 12),
+        split in 1..9_usize,
+    ) {
+        let story = story();
+        // the repetitions anywhere between the others
+        let mut order = order;
+        for (index, place) in again.iter().zip(places) {
+            order.insert(place, *index);
+        }
+        let mut expected: Vec<_> = (0..18).chain(again).collect();
+        let messages = |order: &[usize]| -> Vec<&Message> {
+            order.iter().map(|index| &story[*index]).collect()
+        };
+        let seen = stored(&messages(&order), split).seen();
+        expected.sort_unstable();
+        let expected = stored(&messages(&expected), 100).seen();
+        prop_assert_eq!(seen.len(), expected.len());
+        prop_assert_eq!(seen.iter().zip(&expected).find(|(seen, expected)| seen != expected), None);
+    }
+}

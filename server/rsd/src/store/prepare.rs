@@ -1,0 +1,59 @@
+//! A batch before it touches the database: every message read. Pure, so the same batch again gives
+//! the same.
+
+use model::record::{Arrived, Record, Refusal, Stream};
+use model::time::Millis;
+use rs::Fact;
+use rs::share::{Batch, Good, Item, Origin};
+
+use crate::entry::{Body, Entry, Message};
+use crate::store::Arrival;
+
+/// The messages of a batch, in order.
+pub(super) fn batch(arrivals: &[Arrival]) -> Batch<'_> {
+    let frames = arrivals.iter().filter_map(|arrival| Some((arrival.seq, arrival.entry.as_ref()?)));
+    let items = frames.flat_map(|(seq, entry)| {
+        entry.messages.iter().map(move |message| Item {
+            origin: origin(seq, entry, message),
+            read: read(entry, message),
+        })
+    });
+    Batch::new(items.collect())
+}
+
+fn origin<'b>(seq: u64, entry: &'b Entry, message: &'b Message) -> Origin<'b> {
+    Origin {
+        seq,
+        received_ms: i64::try_from(entry.received).unwrap_or(i64::MAX),
+        queue: &message.queue,
+        transport: entry.transport.as_str(),
+        user: entry.user.as_deref(),
+        peer: entry.peer,
+        message_id: message.message_id.as_deref(),
+        properties: &message.properties,
+        body: match &message.body {
+            Body::Text(text) => text.as_bytes(),
+            Body::NotUtf8(raw) | Body::TooLarge(raw) | Body::Unreadable { raw, .. } => &raw.0,
+        },
+    }
+}
+
+fn read(entry: &Entry, message: &Message) -> Result<Good, Refusal> {
+    let refusal = |code, text: String| Refusal { code, field: String::new(), text };
+    let text = match &message.body {
+        Body::Text(text) => text,
+        Body::NotUtf8(_) => return Err(refusal("not_utf8", "the body is no UTF-8".to_owned())),
+        Body::TooLarge(_) => {
+            return Err(refusal("too_large", "a record has at most 1 MiB".to_owned()));
+        }
+        Body::Unreadable { kind, .. } => {
+            return Err(refusal("not_json", format!("{kind}: neither text nor bytes")));
+        }
+    };
+    let arrived =
+        Arrived { at: Millis(entry.received), message_id: message.fallback_id.as_deref() };
+    let (record, notes) = Record::read(text.as_bytes(), &arrived)?;
+    let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
+    let fact = Fact::of(&record, &notes);
+    Ok(Good { record, fact, misrouted })
+}

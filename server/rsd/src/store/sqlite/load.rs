@@ -1,0 +1,125 @@
+//! What a share of a batch asks of a file: rows by key, nothing is decided here.
+
+use std::collections::BTreeSet;
+
+use rs::share::{EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
+use rs::{CallState, Intervals, Key};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::store::{Day, StoreError};
+
+/// Reads until the share wants nothing more; else the objects that it wants to be learned first.
+pub(super) fn ask(
+    db: &Connection,
+    share: &mut Share<'_>,
+    objects: &Objects,
+) -> Result<BTreeSet<Mention>, StoreError> {
+    while let Some(wants) = share.wants(objects) {
+        if !wants.mentions.is_empty() {
+            return Ok(wants.mentions);
+        }
+        share.found(load(db, &wants)?)?;
+    }
+    Ok(BTreeSet::new())
+}
+
+fn load(db: &Connection, wants: &Wants) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    for at in &wants.ledger {
+        let hash = "SELECT content_hash FROM rs_fact_ledger WHERE id_key = ?1";
+        let hash = db.prepare_cached(hash)?.query_row([at.1], |row| row.get(0)).optional()?;
+        found.ledger.extend(hash.map(|hash| (*at, hash)));
+    }
+    for (day, key) in &wants.calls {
+        calls(db, *day, "call_key = ?1", key, &mut found.calls)?;
+    }
+    for (day, guid) in &wants.guids {
+        calls(db, *day, "guid = ?1", guid, &mut found.calls)?;
+    }
+    // the main file has no events
+    for at in &wants.events {
+        if db.table_exists(None, "rs_call_event")? {
+            found.events.extend(event(db, at.0, &at.1)?);
+        }
+    }
+    for at in &wants.kept {
+        let body = "SELECT body FROM rs_kept_record WHERE id_key = ?1";
+        let body = db.prepare_cached(body)?.query_row([at.1], |row| row.get(0)).optional()?;
+        found.kept.extend(body.map(|body| (*at, body)));
+    }
+    for key in &wants.streams {
+        let read = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms
+            FROM rs_producer_stream WHERE producer = ?1 AND boot = ?2 AND stream = ?3";
+        let (producer, boot, stream) = key;
+        let row = db.prepare_cached(read)?.query_row(params![producer, boot, stream], |row| {
+            Ok(StreamRow {
+                received: Intervals::decode(&row.get::<_, Vec<u8>>(0)?),
+                max_seq: row.get::<_, i64>(1)?.cast_unsigned(),
+                announced_seq: row.get::<_, i64>(2)?.cast_unsigned(),
+                duplicates: row.get::<_, i64>(3)?.cast_unsigned(),
+                first_ms: row.get(4)?,
+                last_ms: row.get(5)?,
+            })
+        });
+        found.streams.extend(row.optional()?.map(|row| (key.clone(), row)));
+    }
+    Ok(found)
+}
+
+fn calls(
+    db: &Connection,
+    day: Day,
+    which: &'static str,
+    value: &dyn rusqlite::ToSql,
+    found: &mut Vec<StoredCall>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT call_key, guid, state, last_fact_ms, row_version
+         FROM rs_call JOIN rs_call_fact_state USING (call_key) WHERE {which}"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map([value], |row| {
+        Ok(StoredCall {
+            day,
+            call_key: row.get(0)?,
+            guid: row.get(1)?,
+            state: row.get(2)?,
+            last_fact_ms: row.get(3)?,
+            row_version: row.get(4)?,
+        })
+    })?;
+    for row in rows {
+        found.push(row?);
+    }
+    Ok(())
+}
+
+fn event(db: &Connection, day: Day, id_key: &Key) -> Result<Option<EventRow>, StoreError> {
+    let sql = "SELECT call_ref, guid, component_id, session_id, time_ms, seq, level, log_id,
+        label, text FROM rs_call_event WHERE id_key = ?1";
+    let event = db.prepare_cached(sql)?.query_row([id_key], |row| {
+        Ok(EventRow {
+            day,
+            id_key: *id_key,
+            call_ref: row.get(0)?,
+            guid: row.get(1)?,
+            component_id: row.get(2)?,
+            session_id: row.get(3)?,
+            time_ms: row.get(4)?,
+            seq: row.get(5)?,
+            level: row.get(6)?,
+            log_id: row.get(7)?,
+            label: row.get(8)?,
+            text: row.get(9)?,
+        })
+    });
+    Ok(event.optional()?)
+}
+
+/// The facts of a call.
+pub(super) fn state(db: &Connection, key: &Key) -> Result<Option<CallState>, StoreError> {
+    let state = "SELECT state FROM rs_call_fact_state WHERE call_key = ?1";
+    let state = db.prepare_cached(state)?.query_row([key], |row| row.get::<_, Vec<u8>>(0));
+    let Some(bytes) = state.optional()? else { return Ok(None) };
+    Ok(Some(CallState::decode(&bytes)?))
+}
