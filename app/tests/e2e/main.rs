@@ -5,6 +5,7 @@
     reason = "a test that cannot go on shall stop where it stands"
 )]
 
+mod activemq;
 mod baresip;
 mod capture;
 mod center;
@@ -48,6 +49,7 @@ mod names;
 mod operate;
 mod oracle;
 mod pools;
+mod publisher;
 mod refusals;
 mod restart;
 mod scenarios_conferences;

@@ -65,6 +65,11 @@ impl Site {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.rm_http))
     }
 
+    /// Where its own RS takes records.
+    pub(crate) fn broker(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.broker))
+    }
+
     pub(crate) fn rs_http(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.rs_http))
     }
@@ -213,6 +218,12 @@ impl Process {
     pub(crate) fn output(&self) -> String {
         self.seen.borrow_mut().extend(self.lines.try_iter());
         self.seen.borrow().join("\n")
+    }
+
+    /// A line to its stdin, which whoever made its command has made a pipe.
+    pub(crate) fn say(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is a pipe");
+        writeln!(stdin, "{line}").unwrap();
     }
 
     pub(crate) fn id(&self) -> u32 {

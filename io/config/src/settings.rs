@@ -26,7 +26,7 @@ use std::sync::Arc;
 use model::schema::{Field, Object, Problem, Problems};
 use model::tree::{Node, Value};
 
-pub use address::{Broker, HostPort, Listen, Transport};
+pub use address::{HostPort, Listen, Transport};
 pub use client::{ConfigClient, ServerUrl};
 pub use config_server::{Access, ClientRole, ConfigServer};
 pub use gvp::variables as gvp_variables;

@@ -8,6 +8,7 @@ mod files;
 mod meter;
 mod name;
 mod stream;
+mod trust;
 mod validity;
 mod verify;
 
@@ -15,6 +16,7 @@ pub use files::{ClientAuth, Fault, Files, Material, Pair, Stamp};
 pub use meter::Meter;
 pub use name::{Identity, Name};
 pub use stream::{Read, Stream};
+pub use trust::Trust;
 pub use validity::validity;
 
 #[cfg(test)]

@@ -136,6 +136,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(20504, Level::Warn, "session", "bye not sent"),
     row(20510, Level::Error, "publish", "broker lost"),
     row(20511, Level::Notice, "publish", "broker connected"),
+    row(20512, Level::Warn, "publish", "broker option without effect"),
     row(20601, Level::Error, "config", "config server lost"),
     row(20602, Level::Notice, "config", "config server connected"),
     row(20603, Level::Error, "config", "config rejected"),

@@ -104,6 +104,7 @@ names! {
     RM_SPOOL_LIMIT_BYTES = "ringmaster_rm_spool_limit_bytes",
     RM_PUBLISH_SECONDS = "ringmaster_rm_publish_seconds",
     RM_BROKER_CONNECTED = "ringmaster_rm_broker_connected",
+    RM_BROKER_CONNECTIONS_TOTAL = "ringmaster_rm_broker_connections_total",
     RM_LEDGER_IN_TOTAL = "ringmaster_rm_ledger_in_total",
     RM_LEDGER_OUT_TOTAL = "ringmaster_rm_ledger_out_total",
     RM_LEDGER_OPEN = "ringmaster_rm_ledger_open",

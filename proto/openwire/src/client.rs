@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::body::{MessageKind, write_text};
 use crate::command::{self, Command, ConnectionInfo, Exception, Header, Secret, Step};
+use crate::failover::Referral;
 use crate::frame;
 use crate::id::{ConnectionId, Destination, MessageId, ProducerId, SessionId, TransactionId};
 use crate::limits::{Limits, MAX_IN_FLIGHT};
@@ -20,13 +21,14 @@ use crate::message::Message;
 use crate::negotiation::{Agreed, Greeting};
 use crate::wire::Writer;
 
-/// The session and the producer; one of each is enough.
-const ONLY: i64 = 1;
+/// The session: one is enough.
+const SESSION: i64 = 1;
 
 /// What the sending end is told at the start.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// JMS client id; brokers let one connection have it.
+    /// JMS client id; brokers let one connection have it. Without one it is the connection's id,
+    /// for ActiveMQ lets nobody in who has none.
     pub client_id: Option<String>,
     /// `ID:host-port-time-n:m`: one for the whole run of the process, the same on reconnects.
     pub connection_id: String,
@@ -51,7 +53,8 @@ pub struct Outbound<'a> {
     pub schema: u32,
     /// JSON in UTF-8; sent as a text message.
     pub body: &'a [u8],
-    /// producerSequenceId: grows, and is the same when the record is sent again.
+    /// producerSequenceId: grows for each queue, and is the same when the record is sent again. A
+    /// broker that has stored a higher one drops this record, and says that it has it.
     pub sequence: u64,
 }
 
@@ -75,6 +78,8 @@ pub enum ClientEvent {
         /// Its text.
         text: String,
     },
+    /// The broker tells of others ([`crate::Failover::referred`] knows what to do).
+    Referred(Referral),
     /// The last event; what is unacknowledged has to be sent again on another connection.
     Closed {
         /// Why.
@@ -106,6 +111,8 @@ pub struct Client {
     in_flight: VecDeque<InFlight>,
     last_command: i32,
     last_transaction: u32,
+    /// Queues whose producer the broker has been told of.
+    producers: Vec<String>,
     started: Duration,
     properties: Vec<u8>,
     content: Vec<u8>,
@@ -117,8 +124,6 @@ enum Phase {
     Greeting,
     /// The answer to ConnectionInfo is awaited.
     Login(i32),
-    /// The answer to ProducerInfo is awaited.
-    Producer(i32),
     Ready,
     Closed,
 }
@@ -142,6 +147,7 @@ impl Client {
             in_flight: VecDeque::new(),
             last_command: 0,
             last_transaction: 0,
+            producers: Vec::new(),
             started: now,
             properties: Vec::new(),
             content: Vec::new(),
@@ -201,6 +207,7 @@ impl Client {
     /// Nothing was sent.
     pub fn send(&mut self, queue: &str, tag: u64, message: &Outbound<'_>) -> Result<(), SendError> {
         self.check_ready()?;
+        self.announce(queue);
         let mark = self.link.mark();
         let command = self.write_message(queue, message, None, true);
         self.check_size(mark)?;
@@ -220,6 +227,7 @@ impl Client {
         messages: &[Outbound<'_>],
     ) -> Result<(), SendError> {
         self.check_ready()?;
+        self.announce(queue);
         let start = self.link.mark();
         self.last_transaction = self.last_transaction.wrapping_add(1);
         // Unique over the reconnects of one connection id.
@@ -266,6 +274,16 @@ impl Client {
             Phase::Ready => Ok(()),
             _ => Err(SendError::NotReady),
         }
+    }
+
+    /// A producer for each queue, before its first message.
+    fn announce(&mut self, queue: &str) {
+        if self.producers.iter().any(|known| known == queue) {
+            return;
+        }
+        self.producers.push(queue.to_owned());
+        let id = self.producer(queue);
+        self.command(&Command::ProducerInfo { id, destination: None, window: 0 }, false);
     }
 
     /// Takes back what was written since the mark if the peer would not take it.
@@ -315,7 +333,7 @@ impl Client {
         let body = std::str::from_utf8(message.body).map(Cow::Borrowed);
         let body = body.unwrap_or_else(|_| String::from_utf8_lossy(message.body));
         write_text(&body, &mut content);
-        let producer = self.producer();
+        let producer = self.producer(queue);
         let wire = Message {
             kind: MessageKind::Text,
             producer: Some(producer.clone()),
@@ -341,9 +359,13 @@ impl Client {
         command
     }
 
-    fn producer(&self) -> ProducerId {
+    /// Its number is made of the queue's name: the same on the next connection, whatever is sent
+    /// there first (FNV-1a).
+    fn producer(&self, queue: &str) -> ProducerId {
+        let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let value = i64::from(queue.bytes().fold(0x811c_9dc5, mix));
         let connection = self.settings.connection_id.clone();
-        ProducerId { connection, session: ONLY, value: ONLY }
+        ProducerId { connection, session: SESSION, value }
     }
 
     fn run(&mut self, bytes: &[u8]) -> usize {
@@ -379,8 +401,14 @@ impl Client {
                 return self.handle_exception(correlation, exception);
             }
             Command::ConnectionError(exception) => self.refused(None, exception),
-            Command::ShutdownInfo | Command::ConnectionControl { close: true, .. } => {
-                return Err(CloseReason::Goodbye);
+            Command::ShutdownInfo => return Err(CloseReason::Goodbye),
+            Command::ConnectionControl { close, referral, .. } => {
+                if referral != Referral::default() {
+                    self.events.push_back(ClientEvent::Referred(referral));
+                }
+                if close {
+                    return Err(CloseReason::Goodbye);
+                }
             }
             // Whatever else a broker says of itself asks nothing of a producer.
             _ => {}
@@ -392,11 +420,15 @@ impl Client {
         let fault_tolerant = true; // Artemis de-duplicates only for such clients
         let failover_reconnect = self.settings.attempt > 0;
         if failover_reconnect {
-            self.command(&Command::ConnectionControl { close: false, fault_tolerant }, false);
+            let referral = Referral::default();
+            let control = Command::ConnectionControl { close: false, fault_tolerant, referral };
+            self.command(&control, false);
         }
+        let connection = self.settings.connection_id.clone();
+        let client_id = self.settings.client_id.clone().or_else(|| Some(connection.clone()));
         let info = ConnectionInfo {
-            connection: ConnectionId(self.settings.connection_id.clone()),
-            client_id: self.settings.client_id.clone(),
+            connection: ConnectionId(connection),
+            client_id,
             password: self.settings.password.clone(),
             user: self.settings.user.clone(),
             fault_tolerant,
@@ -409,13 +441,8 @@ impl Client {
         match self.phase {
             Phase::Login(command) if command == correlation => {
                 let connection = self.settings.connection_id.clone();
-                let session = SessionId { connection, value: ONLY };
+                let session = SessionId { connection, value: SESSION };
                 self.command(&Command::SessionInfo(session), false);
-                let id = self.producer();
-                let producer = Command::ProducerInfo { id, destination: None, window: 0 };
-                self.phase = Phase::Producer(self.command(&producer, true));
-            }
-            Phase::Producer(command) if command == correlation => {
                 self.phase = Phase::Ready;
                 self.events.push_back(ClientEvent::Ready);
             }
@@ -433,7 +460,7 @@ impl Client {
         exception: Option<Exception>,
     ) -> Result<(), CloseReason> {
         match self.phase {
-            Phase::Login(command) | Phase::Producer(command) if command == correlation => {
+            Phase::Login(command) if command == correlation => {
                 self.refused(None, exception);
                 Err(CloseReason::LoginRefused)
             }

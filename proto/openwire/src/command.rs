@@ -5,6 +5,7 @@
 //! not offered is read only as far as its refusal needs it; surplus bytes of a frame are ignored.
 
 use crate::body::MessageKind;
+use crate::failover::Referral;
 use crate::id::TransactionId;
 use crate::id::{ConnectionId, ConsumerId, Destination, ObjectId, ProducerId, SessionId};
 use crate::message::Message;
@@ -160,6 +161,8 @@ pub enum Command<'a> {
         close: bool,
         /// The sender fails over.
         fault_tolerant: bool,
+        /// Where a client may go instead.
+        referral: Referral,
     },
     /// Type 19.
     ProducerAck {
@@ -230,7 +233,9 @@ fn fields<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Command<'a>, Malforme
         kind::CONNECTION_CONTROL => {
             let close = reader.boolean()?;
             let exit = reader.boolean()?;
-            Command::ConnectionControl { close: close || exit, fault_tolerant: reader.boolean()? }
+            let fault_tolerant = reader.boolean()?;
+            let referral = read_referral(reader)?;
+            Command::ConnectionControl { close: close || exit, fault_tolerant, referral }
         }
         kind::PRODUCER_ACK => {
             Command::ProducerAck { producer: ProducerId::read(reader)?, size: reader.int()? }
@@ -288,6 +293,17 @@ fn read_producer_info<'a>(reader: &mut Reader<'_>) -> Result<Command<'a>, Malfor
     }
     let window = if reader.since(3) { reader.int()? } else { 0 };
     Ok(Command::ProducerInfo { id, destination, window })
+}
+
+fn read_referral(reader: &mut Reader<'_>) -> Result<Referral, Malformed> {
+    reader.boolean()?; // resume
+    reader.boolean()?; // suspend
+    if !reader.since(6) {
+        return Ok(Referral::default());
+    }
+    let connected = reader.string()?.unwrap_or_default();
+    let to = reader.string()?.unwrap_or_default();
+    Ok(Referral { to, connected, rebalance: reader.boolean()? })
 }
 
 fn read_exception(reader: &mut Reader<'_>) -> Result<Option<Exception>, Malformed> {
@@ -366,12 +382,12 @@ fn write_fields(command: &Command<'_>, writer: &mut Writer<'_>) {
             write_exception(exception.as_ref(), writer);
             writer.absent(); // connection id
         }
-        Command::ConnectionControl { close, fault_tolerant } => {
+        Command::ConnectionControl { close, fault_tolerant, referral } => {
             writer.booleans(&[*close, false, *fault_tolerant, false, false]);
             if writer.since(6) {
-                writer.string(Some("")); // connected brokers
-                writer.string(Some("")); // where to reconnect
-                writer.boolean(false); // rebalance
+                writer.string(Some(&referral.connected));
+                writer.string(Some(&referral.to));
+                writer.boolean(referral.rebalance);
             }
             if writer.since(8) {
                 writer.bytes(None); // token

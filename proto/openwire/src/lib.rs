@@ -10,9 +10,11 @@
 
 mod body;
 mod broker;
+mod brokers;
 mod client;
 mod command;
 pub mod detect;
+mod failover;
 mod frame;
 mod id;
 pub mod limits;
@@ -29,8 +31,10 @@ mod wire;
 
 pub use body::{Body, MessageKind, zlib_stream};
 pub use broker::{Broker, BrokerEvent, BrokerSettings, Inbound, Note, QUEUES};
+pub use brokers::{BrokerUri, Brokers, BrokersError, FailoverOptions};
 pub use client::{Client, ClientEvent, ClientSettings, Outbound, SendError};
 pub use command::{Command, ConnectionInfo, Exception, Header, Secret, Step, decode, encode};
+pub use failover::{Failover, Referral};
 pub use frame::{Split, split};
 pub use id::{
     ConnectionId, ConsumerId, Destination, DestinationKind, MessageId, ObjectId, ProducerId,

@@ -40,6 +40,21 @@ impl Class {
     }
 }
 
+impl Class {
+    /// What a broker's exception is, by its Java name; `None`: something else.
+    #[must_use]
+    pub fn of(java_name: &str) -> Option<Self> {
+        Some(match java_name.rsplit('.').next()? {
+            "SecurityException" | "JMSSecurityException" => Self::Security,
+            "InvalidClientIDException" => Self::InvalidClientId,
+            "ResourceAllocationException" => Self::ResourceAllocation,
+            "TransactionRolledBackException" => Self::TransactionRolledBack,
+            "JMSException" => Self::Jms,
+            _ => return None,
+        })
+    }
+}
+
 /// What there is, at the end of every refusal (`spec/rs.md` §1.5).
 pub const OFFER: &str =
     "ringmaster takes records on ringmaster.cdr, .event, .or, .sq; consuming is not offered";
@@ -107,5 +122,26 @@ impl fmt::Display for Refusal {
             Self::Frame(command) => write!(f, "{command}: {OFFER}"),
             Self::UnknownCommand(kind) => write!(f, "command type {kind} is not known; {OFFER}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Class;
+
+    #[test]
+    fn exceptions_are_known_by_either_name_space() {
+        for class in [
+            Class::Jms,
+            Class::Security,
+            Class::InvalidClientId,
+            Class::ResourceAllocation,
+            Class::TransactionRolledBack,
+        ] {
+            for jakarta in [false, true] {
+                assert_eq!(Class::of(class.java_name(jakarta)), Some(class));
+            }
+        }
+        assert_eq!(Class::of("java.io.IOException"), None);
     }
 }

@@ -54,6 +54,7 @@ mod wills;
 pub use drain::Stop;
 pub use error::StartError;
 pub use parts::RmParts;
+pub use publish::check_reporting;
 pub use running::{Addresses, Ended, Rm, Stopper};
 pub use tls::check_tls;
 
@@ -84,6 +85,7 @@ impl Rm {
     pub fn start(parts: RmParts) -> Result<Self, StartError> {
         let RmParts { settings, fixed, log, clock } = parts;
         let log = log.for_node(&settings.rm.name, None);
+        publish::tell_strange(&settings.rm, &log)?;
         let origin = Origin::open(&settings, fixed, clock)?;
         let mut base = Base::lay(&settings, &log, clock)?;
         let now = clock.now();

@@ -102,6 +102,8 @@ pub(crate) const BROKER_CONNECT: Duration = Duration::from_secs(5);
 pub(crate) const BROKER_RETRY_FIRST: Duration = Duration::from_millis(100);
 /// Longest wait before the broker is tried again.
 pub(crate) const BROKER_RETRY_MOST: Duration = Duration::from_secs(10);
+/// A preferred broker that is away is tried so long, from time to time, while another one serves.
+pub(crate) const BROKER_PROBE: Duration = Duration::from_secs(1);
 /// At the end the last records have this long to reach the disk.
 pub(crate) const LAST_SYNC: Duration = Duration::from_secs(5);
 /// At the end the rest of the spool has this long to reach the broker (ops.md §4).

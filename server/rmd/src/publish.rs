@@ -3,29 +3,35 @@
 //! One publisher is one thread, one connection and one cursor of the spool; there are two of them,
 //! and [`Line`] says which queues each carries. It waits for nobody but the broker and changes no
 //! byte of a record: what has no answer is sent again as it was, and record ids absorb it
-//! (rm.md §9.6).
+//! (rm.md §9.6). Which broker that is, [`Route`] says.
 
-mod backoff;
 mod group;
 mod line;
 mod link;
+mod refused;
+mod route;
 
 use crate::limits::{GROUP_BYTES, GROUP_RECORDS, GROUPS_IN_FLIGHT, LAST_PUBLISH, PUBLISH_REST};
 use crate::state::State;
-use backoff::Backoff;
-use config::settings::{HostPort, Rm};
+use config::settings::Rm;
 use group::{Group, position};
-use line::PublishFigures;
 pub(crate) use line::{Line, Publishing, wakers};
+use line::{Outcome, PublishFigures};
 use link::{Link, Over};
 use model::chance::Chance;
 use model::time::Millis;
 use net::waker::WakeReceiver;
 use net::{Clock, Interest, Poller, Token};
-use openwire::{Client, ClientEvent, ClientSettings, Secret, SendError};
+use openwire::{BrokerUri, Brokers, Client, ClientEvent, ClientSettings, Secret, SendError};
+use refused::Refused;
+use route::Route;
+pub use route::check_reporting;
+pub(crate) use route::tell_strange;
 use spool::{Reader, Spool};
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -37,11 +43,13 @@ pub(crate) struct PublishSettings {
     pub(crate) line: Line,
     /// Where its cursor stands in the spool.
     pub(crate) position: u64,
-    /// Where to; the name is resolved at each connect, because an address is an attribute.
-    pub(crate) broker: HostPort,
+    /// Where to.
+    pub(crate) brokers: Brokers,
+    /// Whom to trust under TLS.
+    pub(crate) ca_file: Option<PathBuf>,
     /// Login, where the broker wants one.
     pub(crate) login: Option<(String, Option<Secret>)>,
-    /// `ID:…` of OpenWire, one for the run of the process.
+    /// `ID:…` of OpenWire, one for the run of the process; a number follows.
     pub(crate) connection_id: String,
     /// Seed of the jitter.
     pub(crate) chance: Chance,
@@ -62,9 +70,10 @@ impl PublishSettings {
         Self {
             line,
             position,
-            broker: rm.broker.clone(),
+            brokers: rm.brokers.clone(),
+            ca_file: rm.broker_ca_file.clone(),
             login,
-            connection_id: format!("ID:{}-{run}-{second:x}-{number}:1", rm.name),
+            connection_id: format!("ID:{}-{run}-{second:x}-{number}", rm.name),
             chance: Chance::new([first ^ u64::from(number), second, rest[0], rest[1]]),
         }
     }
@@ -73,6 +82,7 @@ impl PublishSettings {
 /// One publisher; lives on its own thread.
 pub(crate) struct Publisher {
     settings: PublishSettings,
+    route: Route,
     spool: Spool,
     reader: Reader,
     /// Sent or to be sent, oldest first.
@@ -84,12 +94,13 @@ pub(crate) struct Publisher {
     state: State,
     publishing: Arc<Publishing>,
     attempt: u32,
+    refused: Refused,
     /// Before this no new records are looked for.
     rest_until: Duration,
     /// When to give up after a request to end.
     last: Option<Duration>,
-    /// The outage has been logged.
-    complained: bool,
+    /// Brokers of which the log tells that they are lost, until one takes something.
+    lost: Vec<String>,
 }
 
 /// The waker's name in the poller; [`link::STREAM`] is the connection's.
@@ -123,8 +134,11 @@ impl Publisher {
         let poller = Poller::new()?;
         poller.add(&waker, WAKER, Interest::Read)?;
         let reader = spool.reader(settings.position);
+        let route =
+            Route::new(settings.brokers.clone(), settings.ca_file.clone(), settings.chance.clone());
         Ok(Self {
             settings,
+            route,
             spool,
             reader,
             groups: VecDeque::new(),
@@ -137,7 +151,8 @@ impl Publisher {
             attempt: 0,
             rest_until: Duration::ZERO,
             last: None,
-            complained: false,
+            refused: Refused::default(),
+            lost: Vec::new(),
         })
     }
 
@@ -146,43 +161,78 @@ impl Publisher {
     }
 
     fn publish(mut self) {
-        let mut backoff = Backoff::new(self.settings.chance.clone());
         while !self.is_over() {
-            let (peer, why) = self.connection(&mut backoff);
-            self.figures().connected.store(false, Ordering::Release);
-            self.attempt = self.attempt.wrapping_add(1);
+            let (wait, broker) = self.route.next();
+            self.rest(wait);
             if self.is_over() {
                 break;
             }
-            if !self.complained {
-                self.state.broker(self.clock.now().wall, self.settings.line, Some(&why), &peer);
-                self.complained = true;
+            let over = self.visit(&broker);
+            if self.is_over() {
+                break;
             }
-            self.rest(backoff.wait());
+            self.is_lost(&broker, &over);
         }
     }
 
-    /// One connection from attempt to end; its far end, and why it ended.
-    fn connection(&mut self, backoff: &mut Backoff) -> (String, String) {
-        let HostPort { host, port } = &self.settings.broker;
-        let peer = self.settings.broker.to_string();
-        let mut link = match Link::connect(host, *port, &self.poller) {
-            Ok(link) => link,
-            Err(error) => return (peer, error.to_string()),
+    /// One broker, by its addresses in turn until one lets us in; why it ended.
+    fn visit(&mut self, broker: &BrokerUri) -> Over {
+        let addresses = match Route::addresses(broker) {
+            Ok(addresses) => addresses,
+            Err(error) => return error.into(),
         };
-        let mut client = Client::new(self.client_settings(), self.clock.mono());
-        let why = loop {
-            if let Err(over) = self.turn(&mut link, &mut client, &peer, backoff) {
-                break over.to_string();
+        let mut over = Over::Elsewhere;
+        for address in addresses {
+            over = match self.connection(broker, address) {
+                Ok(()) => Over::Closed("stopped".to_owned()),
+                Err(over) => over,
+            };
+            let was_in = self.figures().connected.swap(false, Ordering::AcqRel);
+            self.attempt = self.attempt.wrapping_add(1);
+            if self.refused.forget(&mut self.groups, &mut self.next_tag) {
+                // Nothing under the old id may be taken for what was refused.
+                self.attempt = 0;
             }
+            self.figures().count(broker, Outcome::of(was_in, &over));
+            if was_in || matches!(over, Over::Refused(_)) || self.is_over() {
+                break;
+            }
+        }
+        over
+    }
+
+    /// One connection from attempt to end.
+    fn connection(&mut self, broker: &BrokerUri, address: SocketAddr) -> Result<(), Over> {
+        let (trust, patience) = (self.route.trust(broker)?, Route::patience(broker));
+        let (host, poller) = (&broker.host, &self.poller);
+        let mut link = Link::connect(address, host, trust.as_ref(), patience, poller)?;
+        let mut client = Client::new(self.client_settings(broker), self.clock.mono());
+        loop {
+            self.turn(&mut link, &mut client, broker)?;
             if self.figures().is_stopping() && self.finished() {
                 client.shutdown();
                 // The goodbye is a courtesy; what matters is acknowledged.
                 let _ = link.write(&mut client, &self.poller);
-                break "stopped".to_owned();
+                return Ok(());
             }
-        };
-        (peer, why)
+        }
+    }
+
+    /// Tells of it, once in an outage.
+    fn is_lost(&mut self, broker: &BrokerUri, over: &Over) {
+        let peer = broker.host_port();
+        if !self.lost.contains(&peer) {
+            let why = over.to_string();
+            self.state.broker(self.clock.now().wall, self.settings.line, Some(&why), &peer);
+            self.lost.push(peer);
+        }
+    }
+
+    /// Tells that the outage is over.
+    fn is_back(&mut self, broker: &BrokerUri) {
+        self.lost.clear();
+        let (now, peer) = (self.clock.now().wall, broker.host_port());
+        self.state.broker(now, self.settings.line, None, &peer);
     }
 
     /// Waits once and does what can be done.
@@ -190,8 +240,7 @@ impl Publisher {
         &mut self,
         link: &mut Link,
         client: &mut Client,
-        peer: &str,
-        backoff: &mut Backoff,
+        broker: &BrokerUri,
     ) -> Result<(), Over> {
         link.write(client, &self.poller)?;
         let mut now = self.clock.mono();
@@ -200,7 +249,7 @@ impl Publisher {
             thread::sleep(rest);
             now = self.clock.mono();
         }
-        let due = [client.poll_timeout(), link.deadline(now), self.last];
+        let due = [client.poll_timeout(), link.deadline(now), self.route.look(), self.last];
         let wait = due.into_iter().flatten().min().map(|due| due.saturating_sub(now));
         link.wait(&mut self.poller, wait, &mut self.waker)?;
         let now = self.clock.mono();
@@ -209,28 +258,68 @@ impl Publisher {
             client.handle_timeout(now);
         }
         while let Some(event) = client.poll_event() {
-            match event {
-                ClientEvent::Ready => {
-                    self.figures().connected.store(true, Ordering::Release);
-                    self.complained = false;
-                    self.state.broker(self.clock.now().wall, self.settings.line, None, peer);
-                    self.send_again(now, client)?;
-                }
-                ClientEvent::Acknowledged { tag } => {
-                    // Not before: a broker that lets us in and refuses each record is no success.
-                    backoff.reset();
-                    self.acknowledged(now, tag);
-                }
-                ClientEvent::Refused { class, text, .. } => {
-                    return Err(Over::Refused(format!("{class}: {text}")));
-                }
-                ClientEvent::Closed { why } => return Err(Over::Closed(why.to_string())),
-            }
+            self.heard(now, client, broker, event)?;
         }
         if self.is_over() {
             return Err(Over::Closed("stopped".to_owned()));
         }
-        if self.figures().is_connected() { self.fill(now, client) } else { Ok(()) }
+        if let Some(text) = self.refused.text() {
+            // What was sent behind it is answered first, so that nothing is in doubt.
+            let answered = client.in_flight() == 0;
+            return if answered { Err(Over::Refused(text.to_owned())) } else { Ok(()) };
+        }
+        if !self.figures().is_connected() {
+            return Ok(());
+        }
+        if self.groups.is_empty() && self.route.returns(now) {
+            return Err(Over::Elsewhere);
+        }
+        self.fill(now, client)
+    }
+
+    fn heard(
+        &mut self,
+        now: Duration,
+        client: &mut Client,
+        broker: &BrokerUri,
+        event: ClientEvent,
+    ) -> Result<(), Over> {
+        match event {
+            ClientEvent::Ready => {
+                self.figures().connected.store(true, Ordering::Release);
+                self.figures().count(broker, Outcome::Up);
+                self.route.entered(now);
+                // One that refuses records is not back because it lets us in.
+                if !self.refused.lately() {
+                    self.is_back(broker);
+                }
+                self.send_again(now, client)
+            }
+            ClientEvent::Acknowledged { tag } => {
+                // Not before: a broker that lets us in and refuses each record is no success.
+                self.route.settled();
+                if self.refused.is_over() {
+                    self.is_back(broker);
+                }
+                self.acknowledged(now, tag);
+                Ok(())
+            }
+            ClientEvent::Refused { tag, class, text } => {
+                match tag {
+                    Some(tag) => self.refused.note(tag, &class, &text),
+                    None => return Err(Over::Refused(format!("{class}: {text}"))),
+                }
+                Ok(())
+            }
+            ClientEvent::Referred(referral) => {
+                if self.route.referred(&referral) {
+                    Err(Over::Elsewhere)
+                } else {
+                    Ok(())
+                }
+            }
+            ClientEvent::Closed { why } => Err(Over::Closed(why.to_string())),
+        }
     }
 
     /// Reads and sends new records while the window has room.
@@ -315,12 +404,7 @@ impl Publisher {
 
     /// One record of a group is too large for the broker: each leaves alone.
     fn send_apart(&mut self, now: Duration, client: &mut Client, at: usize) -> Result<(), Over> {
-        let Some(group) = self.groups.remove(at) else { return Ok(()) };
-        let parts = group.split(&mut self.next_tag);
-        let tags: Vec<_> = parts.iter().map(|part| part.tag).collect();
-        for (offset, part) in parts.into_iter().enumerate() {
-            self.groups.insert(at + offset, part);
-        }
+        let tags = group::split_at(&mut self.groups, at, &mut self.next_tag);
         tags.into_iter().try_for_each(|tag| self.send(now, client, tag))
     }
 
@@ -385,15 +469,17 @@ impl Publisher {
         now >= last || !self.figures().is_connected()
     }
 
-    fn client_settings(&self) -> ClientSettings {
+    fn client_settings(&self, broker: &BrokerUri) -> ClientSettings {
         let (user, password) = self.settings.login.clone().unzip();
+        let mut limits = openwire::Limits::default();
+        limits.inactivity = broker.inactivity.unwrap_or(limits.inactivity);
         ClientSettings {
             client_id: None,
-            connection_id: self.settings.connection_id.clone(),
+            connection_id: format!("{}:{}", self.settings.connection_id, self.refused.count() + 1),
             user,
             password: password.flatten(),
             attempt: self.attempt,
-            limits: openwire::Limits::default(),
+            limits,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::listeners::{self, Bound, Wanted};
 use crate::mirror;
 use config::settings::{self as given, HostPort, Listen, PeerMatch};
 use net::Clock;
-use openwire::Secret;
+use openwire::{BrokerUri, Secret};
 use rm::{Match, Peer, Role, Route};
 use sip::transport::Transport;
 use std::fs;
@@ -59,10 +59,11 @@ pub(crate) fn peers(rm: &given::Rm) -> Vec<Peer> {
     rm.sip.peers.iter().map(peer).collect()
 }
 
-/// Who is told of in the log by a name: peers, and the broker with and without its port.
+/// Who is told of in the log by a name: peers, and brokers with and without their port.
 pub(crate) fn told(rm: &given::Rm) -> Vec<String> {
     let peers = rm.sip.peers.iter().map(|peer| peer.name.clone());
-    peers.chain([rm.broker.host.clone(), rm.broker.to_string()]).collect()
+    let names = |one: &BrokerUri| [one.host.clone(), one.host_port()];
+    peers.chain(rm.brokers.list.iter().flat_map(names)).collect()
 }
 
 /// `rm.sip.routes`; the proxy's listeners come first in the engine too.

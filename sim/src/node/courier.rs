@@ -133,6 +133,8 @@ impl Courier {
                     }
                 }
                 Some(ClientEvent::Acknowledged { tag }) => self.passed(tag),
+                // There is one broker.
+                Some(ClientEvent::Referred(_)) => {}
                 Some(ClientEvent::Refused { .. } | ClientEvent::Closed { .. }) => {
                     out.push(Packet::Closed { conn: *conn, up: true });
                     self.lose(now);

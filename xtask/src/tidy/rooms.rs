@@ -29,8 +29,10 @@ const PURE: &[&str] = &[
 /// `io/` sees of `core/` only this, and of `proto/` nothing but what is listed.
 const IO_MAY_SEE: &[&str] = &["ringmaster-model"];
 
-/// Who in `io/` sees what of `proto/`: the resolver carries out the decision function of RFC 3263.
-const IO_EDGES: &[(&str, &str)] = &[("ringmaster-net", "ringmaster-sip")];
+/// Who in `io/` sees what of `proto/`: the resolver carries out the decision function of RFC 3263,
+/// and a setting names brokers as clients of OpenWire do.
+const IO_EDGES: &[(&str, &str)] =
+    &[("ringmaster-net", "ringmaster-sip"), ("ringmaster-config", "ringmaster-openwire")];
 
 /// `sim/` sees of `io/` only this, and nothing of `server/` and `app/`.
 const SIM_MAY_SEE: &[&str] = &["ringmaster-spool"];

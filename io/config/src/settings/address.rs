@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use model::schema::Field;
 use model::tree::Value;
+use openwire::Brokers;
 
 /// A host, by name or address, and a port.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,9 +55,6 @@ pub struct Listen {
     pub addr: SocketAddr,
 }
 
-/// The broker that records go to: `tcp://127.0.0.1:61616`.
-pub type Broker = HostPort;
-
 /// `IP:port`, where something listens.
 pub(super) fn listen(field: &Field<'_>) -> Option<SocketAddr> {
     let text = field.text()?;
@@ -92,14 +90,10 @@ pub(super) fn host_ports(field: &Field<'_>) -> Option<Vec<HostPort>> {
     host_port(field).map(|one| vec![one])
 }
 
-/// `tcp://host:port`; TLS and failover are not built.
-pub(super) fn broker(field: &Field<'_>) -> Option<Broker> {
-    let text = field.text()?;
-    if text.starts_with("ssl://") || text.starts_with("failover:") {
-        return field.unavailable();
-    }
-    let parsed = text.strip_prefix("tcp://").and_then(parse_host_port);
-    parsed.or_else(|| field.invalid("broker", "expected tcp://host:port"))
+/// `tcp://host:port`, `ssl://host:port` or `failover:(…)`.
+pub(super) fn brokers(field: &Field<'_>) -> Option<Brokers> {
+    let parsed = Brokers::parse(field.text_up_to(4096)?);
+    parsed.map_err(|error| field.invalid::<()>("broker", error)).ok()
 }
 
 pub(super) fn parse_host_port(text: &str) -> Option<HostPort> {

@@ -19,7 +19,7 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 15] = [
+    let keys: [&[&'static str]; 16] = [
         &["config", "token_file"],
         &["config", "ca_file"],
         &["config", "cert_file"],
@@ -32,6 +32,7 @@ pub(super) fn files(root: &Field<'_>) {
         &["rm", "hep", "password_file"],
         &["rm", "cluster", "key_file"],
         &["rm", "reporting", "password_file"],
+        &["rm", "reporting", "ca_file"],
         &["rm", "sip", "tls", "cert_file"],
         &["rm", "sip", "tls", "key_file"],
         &["rm", "sip", "tls", "ca_file"],

@@ -21,7 +21,6 @@ const ROWS: &[Row] = &[
     ("rm.cluster", "peers", "[]"),
     ("rm.cluster", "tls", "null"),
     ("rm.cluster", "share", "null"),
-    ("rm.reporting", "ca_file", "null"),
     ("rm", "strict_limits", "false"),
     ("rm.snmp", "master", "null"),
     ("rm.snmp", "base_oid", "1.3.6.1.4.1.32473.1"),

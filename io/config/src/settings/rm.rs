@@ -8,9 +8,10 @@ use std::time::Duration;
 use model::id::NodeId;
 use model::schema::{Field, Object};
 use model::tree::Value;
+use openwire::{BrokerUri, Brokers};
 
 use super::address::sip_listen;
-use super::address::{Broker, HostPort, Listen, Transport, broker, host_ports, is_host, listen};
+use super::address::{HostPort, Listen, Transport, brokers, host_ports, is_host, listen};
 use super::hep::{self, Hep};
 use super::peer::{self, Peer, PeerMatch};
 use super::route::{self, Route};
@@ -45,11 +46,13 @@ pub struct Rm {
     /// `rm.cluster.key_file`
     pub key_file: Option<PathBuf>,
     /// `rm.reporting.broker`
-    pub broker: Broker,
+    pub brokers: Brokers,
     /// `rm.reporting.user`
     pub broker_user: Option<String>,
     /// `rm.reporting.password_file`
     pub broker_password_file: Option<PathBuf>,
+    /// `rm.reporting.ca_file`
+    pub broker_ca_file: Option<PathBuf>,
     /// `rm.metrics.profiles`: `/metrics` tells of single profiles too.
     pub profile_metrics: bool,
     /// `rm.metrics.max_series`: of one family; what has a lower dbid keeps its own.
@@ -81,8 +84,26 @@ pub struct Sip {
     pub peers: Vec<Peer>,
 }
 
+fn reporting(object: &Object<'_>, settings: &mut Rm) {
+    put(&mut settings.brokers, object.get("broker").and_then(|field| brokers(&field)));
+    let user = object.get("user");
+    settings.broker_user = user.and_then(|f| f.text_up_to(256).map(str::to_owned));
+    settings.broker_password_file = object.get("password_file").and_then(|f| path(&f));
+    settings.broker_ca_file = object.get("ca_file").and_then(|f| path(&f));
+    if settings.brokers.any_tls() && settings.broker_ca_file.is_none() {
+        let text = "rm.reporting.broker: TLS needs authorities: set rm.reporting.ca_file";
+        object.note("E103", text.to_owned());
+    }
+}
+
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn local_broker() -> Brokers {
+    let (host, port) = ("127.0.0.1".to_owned(), 61_616);
+    let broker = BrokerUri { host, port, ..BrokerUri::default() };
+    Brokers { list: vec![broker], failover: None, idle: Vec::new() }
 }
 
 impl Default for Rm {
@@ -98,9 +119,10 @@ impl Default for Rm {
             http_tokens_file: None,
             hep: None,
             key_file: None,
-            broker: HostPort { host: "127.0.0.1".to_owned(), port: 61_616 },
+            brokers: local_broker(),
             broker_user: None,
             broker_password_file: None,
+            broker_ca_file: None,
             profile_metrics: false,
             max_series: 10_000,
             drain_delay: Duration::ZERO,
@@ -156,11 +178,7 @@ pub(super) fn read(rm: Object<'_>) -> Option<Rm> {
         object.finish();
     }
     if let Some(object) = rm.get("reporting").and_then(|field| field.object()) {
-        put(&mut settings.broker, object.get("broker").and_then(|field| broker(&field)));
-        let user = object.get("user");
-        settings.broker_user = user.and_then(|f| f.text_up_to(256).map(str::to_owned));
-        settings.broker_password_file = object.get("password_file").and_then(|f| path(&f));
-        later::refuse(&object, "rm.reporting", &[]);
+        reporting(&object, &mut settings);
         object.finish();
     }
     if let Some(object) = rm.get("metrics").and_then(|field| field.object()) {

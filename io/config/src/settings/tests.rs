@@ -78,7 +78,8 @@ fn every_key_is_read() {
     assert_eq!(rm.monitor_listen, "127.0.0.1:6064".parse().unwrap());
     let hep = rm.hep.as_ref().unwrap();
     assert_eq!((hep.target.to_string().as_str(), hep.id), ("homer.example:9060", Some(2001)));
-    assert_eq!(rm.broker.to_string(), "mq.example:61617");
+    assert_eq!(rm.brokers.to_string(), "ssl://mq.example:61617, tcp://b:1");
+    assert_eq!(rm.broker_ca_file, Some(PathBuf::from("ca")));
     assert_eq!(rm.broker_user.as_deref(), Some("rm"));
     assert_eq!(rm.drain_timeout, Duration::from_secs(3600));
     assert_eq!(settings.rs.spool_limit, 2 << 30);
@@ -149,7 +150,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 61);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 63);
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 13);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 12);
 }
 
 #[test]

@@ -97,6 +97,11 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
         include_str!("../../../../server/rmd/tests/it/keys.rs"),
         "scenario_33_a_rotation_during_calls_fails_no_request",
     ),
+    (
+        &["rm.reporting.ca_file"],
+        include_str!("../../../../app/tests/e2e/publisher.rs"),
+        "an_activemq_behind_tls_is_who_its_certificate_says",
+    ),
 ];
 
 const OPTIONS: &str = include_str!("../../../../app/tests/e2e/config_options.rs");

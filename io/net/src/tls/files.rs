@@ -220,7 +220,7 @@ impl Pair {
     }
 }
 
-fn roots(path: &Path) -> Result<Arc<RootCertStore>, Fault> {
+pub(super) fn roots(path: &Path) -> Result<Arc<RootCertStore>, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(|error| Fault {

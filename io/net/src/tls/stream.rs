@@ -155,7 +155,7 @@ impl Stream {
     /// # Errors
     /// [`QueueFull`] when the peer does not read; nothing of the bytes was taken.
     pub fn queue(&mut self, bytes: &[u8]) -> Result<(), QueueFull> {
-        if bytes.len() > WRITE_QUEUE - (self.queue.len() - self.taken) {
+        if bytes.len() > self.room() {
             return Err(QueueFull);
         }
         if self.taken > 0 {
@@ -164,6 +164,12 @@ impl Stream {
         }
         self.queue.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// Bytes that [`Self::queue`] would take now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        WRITE_QUEUE - (self.queue.len() - self.taken)
     }
 
     /// Something could be written now, if the kernel took it.

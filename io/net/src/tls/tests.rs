@@ -388,3 +388,32 @@ fn what_tls_runs_on_is_marked_in_both_families() {
         }
     }
 }
+
+#[test]
+fn a_client_without_certificate_trusts_the_authorities_of_its_file_and_names_of_the_web() {
+    let desk = Desk::open();
+    let trust = Trust::open(&desk.path("ca.pem")).unwrap();
+    for (names, wanted, right) in [
+        ("DNS:mq.example", "mq.example", true),
+        ("DNS:*.voice.example", "mq.voice.example", true),
+        ("DNS:*.voice.example", "a.mq.voice.example", false),
+        ("DNS:mq.example", "other.example", false),
+        ("IP:127.0.0.1", "127.0.0.1", true),
+        ("DNS:mq.example", "127.0.0.1", false),
+    ] {
+        let server = desk.material(&[desk.pair("mq", names)], ClientAuth::None);
+        let listener = Listener::bind(SocketAddr::new(LOOPBACK, 0), 0).unwrap();
+        let out = tcp::Stream::connect(listener.local(), None, 0).unwrap();
+        let accepted = loop {
+            if let Some((stream, _)) = listener.accept().unwrap() {
+                break stream;
+            }
+        };
+        let client = trust.connect(out, wanted).unwrap();
+        let mut ends = (End::of(client), End::of(server.accept(accepted).unwrap()));
+        turn(&mut ends, |client, server| up(client, server) || server.ended.is_some());
+        assert_eq!(ends.0.ended, (!right).then_some("handshake"), "{names} {wanted}");
+    }
+    let missing = Trust::open(&desk.path("none.pem")).unwrap_err();
+    assert!(missing.to_string().contains("none.pem"), "{missing}");
+}

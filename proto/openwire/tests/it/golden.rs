@@ -3,7 +3,7 @@
 
 use openwire::{
     Command, ConnectionId, ConnectionInfo, Destination, Exception, Header, MessageKind, ObjectId,
-    ProducerId, Secret, SessionId, Step, TransactionId, decode, encode, split,
+    ProducerId, Referral, Secret, SessionId, Step, TransactionId, decode, encode, split,
 };
 
 const ID: &str = "01 001d 'ID:vm-35689-1795333967696-1:1'";
@@ -145,7 +145,11 @@ fn answers() {
         "00000013 12 00000000 00 00 00 00 00 00 01 0000 01 0000 00 00",
         0,
         false,
-        &Command::ConnectionControl { close: false, fault_tolerant: false },
+        &Command::ConnectionControl {
+            close: false,
+            fault_tolerant: false,
+            referral: Referral::default(),
+        },
     );
     both_ways(
         "00000036 1f 00000000 00 00000001 01 01 0022 'javax.jms.InvalidClientIDException'

@@ -361,7 +361,9 @@ fn before_the_login() {
 
     let mut peer = Peer::new();
     peer.greet(12, "5.17.2");
-    peer.tell(1, true, &Command::ConnectionControl { close: false, fault_tolerant: true });
+    let referral = openwire::Referral::default();
+    let control = Command::ConnectionControl { close: false, fault_tolerant: true, referral };
+    peer.tell(1, true, &control);
     assert_eq!(peer.said(), [Said::Response(1)]);
     peer.tell(2, true, &send(message(CDR, 1, b"{}")));
     assert_eq!(peer.closed.as_deref(), Some("a command before the login"));

@@ -11,6 +11,7 @@ use rm::frame;
 use serde::Deserialize;
 use spool::{Frame, Kind};
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Records on their way, and the position in the spool that their acknowledgement proves.
@@ -108,7 +109,7 @@ impl Group {
     }
 
     /// The same records one by one, under fresh tags.
-    pub(super) fn split(self, next_tag: &mut u64) -> Vec<Self> {
+    fn split(self, next_tag: &mut u64) -> Vec<Self> {
         let mut parts = Vec::with_capacity(self.records.len());
         for record in self.records {
             let (tag, stream) = (*next_tag, self.stream);
@@ -163,6 +164,17 @@ impl Record {
             sequence: self.seq,
         }
     }
+}
+
+/// Splits one of `groups` in its place; the fresh tags.
+pub(super) fn split_at(groups: &mut VecDeque<Group>, at: usize, next_tag: &mut u64) -> Vec<u64> {
+    let Some(group) = groups.remove(at) else { return Vec::new() };
+    let parts = group.split(next_tag);
+    let tags = parts.iter().map(|part| part.tag).collect();
+    for (offset, part) in parts.into_iter().enumerate() {
+        groups.insert(at + offset, part);
+    }
+    tags
 }
 
 /// The newest position in `frames` that is worth a cursor: cursors themselves are not, or each

@@ -1,11 +1,15 @@
 //! The two connections to the broker and what each tells of itself (rm.md §9.6): CDRs on one, the
 //! rest on the other, so that a queue which the broker holds back never stops a CDR.
 
+use super::link::Over;
 use crate::error::StartError;
 use model::record::Stream;
 use net::Waker;
 use net::waker::WakeReceiver;
+use openwire::BrokerUri;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
 /// One connection, its cursor in the spool, its queues.
@@ -54,6 +58,42 @@ impl Line {
     }
 }
 
+/// How a connection to a broker went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// It let us in.
+    Up,
+    /// It was up, and is no more.
+    Lost,
+    /// It refused the login or a record.
+    Refused,
+    /// It did not come up.
+    Failed,
+}
+
+impl Outcome {
+    pub(super) fn of(was_in: bool, over: &Over) -> Self {
+        match over {
+            Over::Refused(_) => Self::Refused,
+            _ if was_in => Self::Lost,
+            _ => Self::Failed,
+        }
+    }
+
+    /// As the label of a metric.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Connections so far, by broker and how they went.
+type Connections = BTreeMap<(String, Outcome), u64>;
+
 /// Both lines as other threads see them.
 #[derive(Debug)]
 pub(crate) struct Publishing {
@@ -68,6 +108,7 @@ pub(crate) struct Publishing {
 pub(crate) struct PublishFigures {
     /// A broker has let us in.
     pub(super) connected: AtomicBool,
+    connections: Mutex<Connections>,
     /// Records acknowledged since the start.
     pub(super) acknowledged: AtomicU64,
     /// Records that no broker frame can hold.
@@ -142,6 +183,7 @@ impl PublishFigures {
     fn new(position: u64) -> Self {
         Self {
             connected: AtomicBool::new(false),
+            connections: Mutex::default(),
             acknowledged: AtomicU64::new(0),
             too_large: AtomicU64::new(0),
             seconds: Histogram::new(LATENCY_SECONDS),
@@ -155,6 +197,16 @@ impl PublishFigures {
     /// A broker has let us in.
     pub(crate) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count(&self, broker: &BrokerUri, outcome: Outcome) {
+        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry((broker.host_port(), outcome)).or_default() += 1;
+    }
+
+    /// Connections since the start, by broker and how they went.
+    pub(crate) fn connections(&self) -> Connections {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Records made since the start that no broker has.

@@ -1,24 +1,28 @@
-//! One TCP connection to a broker: bytes between the socket and the protocol machine.
+//! One connection to a broker, with or without TLS: bytes between the socket and the protocol
+//! machine.
 
 use super::WAKER;
-use crate::limits::BROKER_CONNECT;
 use net::tcp::{Flush, Read, Stream};
+use net::tls::{self, Trust};
 use net::waker::WakeReceiver;
 use net::{Interest, Poller, Ready, Token};
 use openwire::Client;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// The connection's name in the poller.
 const STREAM: Token = Token(1);
-/// Bytes of one read: answers are short.
-const READ: usize = 16 * 1024;
+/// Bytes of one read: answers are short. TLS takes the half of it for a record.
+const READ: usize = 64 * 1024;
 
 /// A connection, coming up or up.
 pub(super) struct Link {
-    stream: Stream,
+    stream: Wire,
     up: bool,
+    /// How long it may take to come up.
+    patience: Duration,
     /// The time by which it must be up, once it has been waited for.
     connect_by: Option<Duration>,
     interest: Interest,
@@ -28,6 +32,12 @@ pub(super) struct Link {
     out: Vec<u8>,
     taken: usize,
     readable: bool,
+}
+
+/// What carries the bytes.
+enum Wire {
+    Tcp(Stream),
+    Tls(Box<tls::Stream>),
 }
 
 /// Why a connection is over.
@@ -42,23 +52,36 @@ pub(super) enum Over {
     /// The protocol ended it.
     #[error("{0}")]
     Closed(String),
+    /// The next broker is another one, by the broker's word or the setting's.
+    #[error("left for another broker")]
+    Elsewhere,
     /// The spool cannot be read.
     #[error("spool: {0}")]
     Spool(String),
 }
 
 impl Link {
-    /// Starts to connect. Resolving the name may block; this thread has nothing else to do.
-    pub(super) fn connect(host: &str, port: u16, poller: &Poller) -> io::Result<Self> {
-        let address = (host, port)
-            .to_socket_addrs()?
-            .next()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))?;
+    /// Starts to connect; with `trust`, to whoever proves to be `host`.
+    pub(super) fn connect(
+        address: SocketAddr,
+        host: &str,
+        trust: Option<&Trust>,
+        patience: Duration,
+        poller: &Poller,
+    ) -> Result<Self, Over> {
         let stream = Stream::connect(address, None, 0)?;
+        let stream = match trust {
+            None => Wire::Tcp(stream),
+            Some(trust) => {
+                let refused = |word| Over::Closed(format!("tls: {word}"));
+                Wire::Tls(Box::new(trust.connect(stream, host).map_err(refused)?))
+            }
+        };
         poller.add(&stream, STREAM, Interest::Write)?;
         Ok(Self {
             stream,
             up: false,
+            patience,
             connect_by: None,
             interest: Interest::Write,
             ready: Vec::new(),
@@ -71,7 +94,7 @@ impl Link {
 
     /// When a connect under way is given up.
     pub(super) fn deadline(&mut self, now: Duration) -> Option<Duration> {
-        (!self.up).then(|| *self.connect_by.get_or_insert(now + BROKER_CONNECT))
+        (!self.up).then(|| *self.connect_by.get_or_insert(now + self.patience))
     }
 
     /// Waits for the socket, the waker, or the time.
@@ -88,7 +111,10 @@ impl Link {
             } else if self.up {
                 self.readable |= event.read;
             } else {
-                self.stream.connected()?;
+                match &self.stream {
+                    Wire::Tcp(stream) => stream.connected()?,
+                    Wire::Tls(stream) => stream.connected()?,
+                }
                 self.up = true;
             }
         }
@@ -101,15 +127,31 @@ impl Link {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
         while std::mem::take(&mut self.readable) {
-            match self.stream.read(&mut self.buffer) {
-                Read::Bytes(count) => {
-                    client.handle_input(now, self.buffer.get(..count).unwrap_or_default());
-                    self.readable = count == self.buffer.len();
+            self.readable = match &mut self.stream {
+                Wire::Tcp(stream) => match stream.read(&mut self.buffer) {
+                    Read::Bytes(count) => {
+                        client.handle_input(now, self.buffer.get(..count).unwrap_or_default());
+                        count == self.buffer.len()
+                    }
+                    Read::Blocked => false,
+                    Read::Ended => return Err(closed()),
+                    Read::Failed(kind) => return Err(io::Error::from(kind).into()),
+                },
+                Wire::Tls(stream) => {
+                    let mut sink = |bytes: &[u8]| client.handle_input(now, bytes);
+                    let read = stream.read(now, &mut self.buffer, &mut sink);
+                    if let Some(fault) = stream.fault() {
+                        return Err(Over::Closed(format!("tls: {fault}")));
+                    }
+                    match read {
+                        tls::Read::Records if stream.over().is_some() => return Err(closed()),
+                        tls::Read::Records => true,
+                        tls::Read::Blocked => false,
+                        tls::Read::Ended => return Err(closed()),
+                        tls::Read::Failed(kind) => return Err(io::Error::from(kind).into()),
+                    }
                 }
-                Read::Blocked => {}
-                Read::Ended => return Err(Over::Closed("the broker closed".to_owned())),
-                Read::Failed(kind) => return Err(io::Error::from(kind).into()),
-            }
+            };
         }
         Ok(())
     }
@@ -124,11 +166,10 @@ impl Link {
             let rest = self.out.get(self.taken..).unwrap_or_default();
             let part = rest.get(..self.stream.room()).unwrap_or(rest);
             let (count, all) = (part.len(), part.len() == rest.len());
-            if self.stream.queue(part).is_ok() {
-                self.taken += count;
-            }
+            self.taken += self.stream.queue(part);
             match self.stream.flush() {
-                Flush::Done if all => break Interest::Read,
+                // Of a full queue nothing leaves during a handshake: it waits for the peer.
+                Flush::Done if all || count == 0 => break Interest::Read,
                 Flush::Done => {}
                 Flush::Blocked => break Interest::ReadWrite,
                 Flush::Failed(kind) => return Err(io::Error::from(kind).into()),
@@ -143,5 +184,43 @@ impl Link {
             self.interest = wanted;
         }
         Ok(())
+    }
+}
+
+fn closed() -> Over {
+    Over::Closed("the broker closed".to_owned())
+}
+
+impl Wire {
+    fn room(&self) -> usize {
+        match self {
+            Self::Tcp(stream) => stream.room(),
+            Self::Tls(stream) => stream.room(),
+        }
+    }
+
+    /// How much of it was taken: all that there is room for.
+    fn queue(&mut self, bytes: &[u8]) -> usize {
+        let taken = match self {
+            Self::Tcp(stream) => stream.queue(bytes),
+            Self::Tls(stream) => stream.queue(bytes),
+        };
+        taken.map_or(0, |()| bytes.len())
+    }
+
+    fn flush(&mut self) -> Flush {
+        match self {
+            Self::Tcp(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Tls(stream) => stream.as_fd(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A broker over a real socket (the receiving machine of `proto/openwire`), which can be away,
-//! store without answering, and come back.
+//! store without answering, refuse transactions, and come back.
 
-use openwire::{Body, Broker, BrokerEvent, BrokerSettings};
+use openwire::{Body, Broker, BrokerEvent, BrokerSettings, Class};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,21 +18,43 @@ pub(crate) struct Server {
     pub(crate) arrived: Arc<Mutex<Vec<Arrived>>>,
     /// Stores without an answer, and hangs up after the first, while true.
     mute: Arc<AtomicBool>,
+    /// Takes no transaction, while true.
+    single: Arc<AtomicBool>,
+    /// Connection ids of the logins, in their order.
+    pub(crate) logins: Arc<Mutex<Vec<String>>>,
+}
+
+/// The broker as its connections see it.
+#[derive(Clone)]
+struct Desk {
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    mute: Arc<AtomicBool>,
+    single: Arc<AtomicBool>,
+    logins: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (arrived, mute) = (Arc::<Mutex<Vec<_>>>::default(), Arc::new(AtomicBool::new(false)));
-        let (all, silent) = (Arc::clone(&arrived), Arc::clone(&mute));
+        let desk = Desk {
+            arrived: Arc::default(),
+            mute: Arc::default(),
+            single: Arc::default(),
+            logins: Arc::default(),
+        };
+        let Desk { arrived, mute, single, logins } = desk.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (all, silent) = (Arc::clone(&all), Arc::clone(&silent));
-                thread::spawn(move || serve(&mut stream.unwrap(), &all, &silent));
+                let desk = desk.clone();
+                thread::spawn(move || serve(&mut stream.unwrap(), &desk));
             }
         });
-        Self { address, arrived, mute }
+        Self { address, arrived, mute, single, logins }
+    }
+
+    pub(crate) fn set_single(&self, single: bool) {
+        self.single.store(single, Ordering::Release);
     }
 
     pub(crate) fn set_mute(&self, mute: bool) {
@@ -45,21 +67,29 @@ impl Server {
     }
 }
 
-fn serve(stream: &mut TcpStream, arrived: &Mutex<Vec<Arrived>>, mute: &AtomicBool) {
+fn serve(stream: &mut TcpStream, desk: &Desk) {
     let now = Duration::ZERO; // it does not time out
     let mut broker = Broker::new(BrokerSettings::new("test"), now);
     let mut buffer = [0; 64 * 1024];
     loop {
         while let Some(event) = broker.poll_event() {
             match event {
-                BrokerEvent::Login { .. } => broker.accept_login(),
+                BrokerEvent::Login { connection_id, .. } => {
+                    desk.logins.lock().unwrap().push(connection_id);
+                    broker.accept_login();
+                }
+                BrokerEvent::Store { ticket, messages }
+                    if messages.len() > 1 && desk.single.load(Ordering::Acquire) =>
+                {
+                    broker.failed(ticket, Class::TransactionRolledBack, "one at a time");
+                }
                 BrokerEvent::Store { ticket, messages } => {
                     for message in messages {
                         let Body::Text(text) = message.body else { panic!("no text message") };
                         let id = message.record_id.unwrap();
-                        arrived.lock().unwrap().push((id, message.queue, text));
+                        desk.arrived.lock().unwrap().push((id, message.queue, text));
                     }
-                    if mute.load(Ordering::Acquire) {
+                    if desk.mute.load(Ordering::Acquire) {
                         return;
                     }
                     broker.stored(ticket);

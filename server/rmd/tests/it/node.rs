@@ -189,7 +189,7 @@ impl Node {
 #[test]
 fn no_node_of_the_tests_knows_the_broker_of_the_machine() {
     let dir = tempfile::tempdir().unwrap();
-    let port = |more: &str| settings(dir.path(), more).rm.broker.port;
+    let port = |more: &str| settings(dir.path(), more).rm.brokers.list[0].port;
     assert_eq!(port(""), 9);
     assert_eq!(port("  reporting: { broker: tcp://127.0.0.1:7777 }"), 7777);
 }

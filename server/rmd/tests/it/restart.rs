@@ -118,6 +118,54 @@ fn what_a_broker_did_not_answer_is_sent_again_as_the_same_bytes() {
 }
 
 #[test]
+fn a_refused_transaction_comes_apart_under_a_new_identity() {
+    let (media, _seen) = udp_media();
+    let text = objects(&[(media, "udp")], 100);
+    let node = Node::with(&text);
+    node.until_media(1);
+    for number in 0..5 {
+        call(&node, &format!("away-{number}"));
+    }
+    let dir = node.stop();
+    let broker = Server::start();
+    broker.set_single(true);
+    let node = Node::in_dir(dir, &text, &broker.setting());
+    node.until("all is acknowledged", || node.metric("ringmaster_rm_spool_pending").abs() < 0.5);
+    let ids = ids(&broker.arrived.lock().unwrap());
+    let unique: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!((ids.len(), unique.len()), (10, 10), "{ids:?}");
+    assert!(ids.iter().step_by(2).all(|id| id.contains("/cdr.start/")), "in their order: {ids:?}");
+    let logins = broker.logins.lock().unwrap().clone();
+    let (first, second) = ("-0:1", "-0:2");
+    assert!(logins.iter().any(|id| id.ends_with(first)), "{logins:?}");
+    assert!(logins.iter().any(|id| id.ends_with(second)), "{logins:?}");
+    let refused = format!(
+        "ringmaster_rm_broker_connections_total{{broker=\"{}\",kind=\"cdr\",outcome=\"refused\"}}",
+        broker.address
+    );
+    assert!((node.metric(&refused) - 1.0).abs() < 0.5);
+    node.stop();
+}
+
+#[test]
+fn the_next_broker_of_the_list_is_tried_at_once() {
+    let (media, _seen) = udp_media();
+    let broker = Server::start();
+    // a name with an address at which nobody listens, and a broker that is away
+    let list = format!("tcp://127.0.0.1:9,tcp://localhost:{}", broker.address.port());
+    let setting = format!("  reporting: {{ broker: \"failover:({list})?randomize=false\" }}");
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::in_dir(dir, &objects(&[(media, "udp")], 100), &setting);
+    node.until_media(1);
+    call(&node, "over");
+    node.until("all is acknowledged", || {
+        node.metric("ringmaster_rm_records_acked_total{kind=\"cdr\"}") > 1.5
+    });
+    assert_eq!(ids(&broker.arrived.lock().unwrap()).len(), 2);
+    node.stop();
+}
+
+#[test]
 fn events_leave_on_a_connection_of_their_own() {
     let (media, _seen) = udp_media();
     let broker = Server::start();

@@ -40,4 +40,12 @@ pub(super) fn families(out: &mut Exposition, figures: &Figures, shared: &Shared)
     out.histogram(&[], &cdr.seconds);
     let connected = f64::from(u8::from(cdr.is_connected()));
     single(out, names::RM_BROKER_CONNECTED, "a broker has let us in", connected);
+    let family = names::RM_BROKER_CONNECTIONS_TOTAL;
+    out.family(family, Kind::Counter, "connections to a broker, by how they went");
+    for (kind, line) in lines {
+        for ((broker, outcome), count) in line.connections() {
+            let labels = [("broker", &*broker), ("kind", kind), ("outcome", outcome.as_str())];
+            out.sample(&labels, float(count));
+        }
+    }
 }
