@@ -16,6 +16,7 @@ mod record;
 mod script;
 mod settings;
 mod snapshot;
+mod split;
 mod spool;
 mod stomp;
 mod token;
@@ -190,6 +191,15 @@ pub static TARGETS: &[Target] = &[
         seeds: &["core/model/tests/it/testdata/records.ndjson"],
         share: 40,
         largest: 3_000,
+    },
+    Target {
+        name: "split",
+        about: "rs::split: bodies of records over HTTP",
+        run: split::run,
+        words: JSON,
+        seeds: &["core/model/tests/it/testdata/records.ndjson"],
+        share: 60,
+        largest: 300,
     },
     Target {
         name: "query",

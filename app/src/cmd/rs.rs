@@ -34,7 +34,9 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
 /// Prints what listens where.
 pub(crate) fn show(rs: &Rs) {
     let addresses = rs.addresses();
-    daemon::listening("rs.broker", addresses.broker);
+    if let Some(broker) = addresses.broker {
+        daemon::listening("rs.broker", broker);
+    }
     daemon::listening("rs.http", addresses.http);
 }
 

@@ -18,6 +18,7 @@ pub mod quality;
 pub mod erase;
 pub mod intervals;
 pub mod share;
+pub mod split;
 pub mod query;
 pub mod report;
 pub mod rollup;

@@ -36,6 +36,7 @@ fn open(fs: &FaultyFs) -> Result<(Spool, Recovered), OpenError> {
     let hooks = Hooks {
         clock: Box::new(|| Duration::ZERO),
         on_durable: Box::new(|_| {}),
+        on_sync: Box::new(|_| {}),
         carry: Box::new(<[u8]>::to_vec),
     };
     let settings = Settings { segment_bytes: 64 << 10, ..Settings::new(DIR.into(), 16 << 20, 5) };

@@ -13,6 +13,8 @@ pub(crate) struct OnDisk {
     pub(crate) file: Arc<dyn File>,
     pub(crate) number: u64,
     pub(crate) first_seq: u64,
+    /// Highest durable sequence in it, lost ones included; below `first_seq` while there is none.
+    pub(crate) last_seq: u64,
     pub(crate) seed: u64,
     pub(crate) bytes: u64,
     /// End of its durable frames; of one from before this start, of all that it may hold.
@@ -32,7 +34,8 @@ pub struct End {
 impl OnDisk {
     pub(crate) fn new(name: String, file: Arc<dyn File>, header: &Header, bytes: u64) -> Self {
         let Header { number, first_seq, seed, .. } = *header;
-        Self { name, file, number, first_seq, seed, bytes, end: bytes }
+        let last_seq = first_seq.saturating_sub(1);
+        Self { name, file, number, first_seq, last_seq, seed, bytes, end: bytes }
     }
 }
 
@@ -58,6 +61,7 @@ impl Catalog {
     pub(crate) fn grown(&mut self, end: End) {
         if let Some(segment) = self.all.iter_mut().find(|one| one.number == end.segment) {
             segment.end = end.offset;
+            segment.last_seq = end.seq;
         }
         self.end = Some(end);
     }

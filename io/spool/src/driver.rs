@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::{Catalog, OnDisk};
+use crate::damage::{Unreadable, Ward};
 use crate::entry::{Entry, Key, Kind};
 use crate::format::{self, FRAMES_AT, read_frame};
 use crate::fs::{File, FileSystem};
@@ -15,7 +16,7 @@ use crate::machine::open::Place;
 use crate::machine::{Machine, Step};
 use crate::maker::Maker;
 use crate::recovery::Blank;
-use crate::spool::{Hooks, OpenError, State};
+use crate::spool::{Hooks, OpenError, State, Synced};
 
 /// What handle, driver, maker and readers share.
 pub(crate) struct Shared {
@@ -24,16 +25,24 @@ pub(crate) struct Shared {
     pub(crate) durable: AtomicU64,
     catalog: Mutex<Catalog>,
     pub(crate) maker: Maker,
+    pub(crate) ward: Ward,
 }
 
 impl Shared {
-    pub(crate) fn new(intake: Intake, durable: u64, catalog: Catalog, maker: Maker) -> Self {
+    pub(crate) fn new(
+        intake: Intake,
+        durable: u64,
+        catalog: Catalog,
+        maker: Maker,
+        ward: Ward,
+    ) -> Self {
         Self {
             intake: Mutex::new(intake),
             wake: Condvar::new(),
             durable: AtomicU64::new(durable),
             catalog: Mutex::new(catalog),
             maker,
+            ward,
         }
     }
 
@@ -195,10 +204,15 @@ impl Driver {
 
     /// The outcome of a write and its sync.
     pub(crate) fn settle(&mut self, good: bool) {
-        self.machine.handle_synced((self.hooks.clock)(), good);
+        let now = (self.hooks.clock)();
+        if let Some((took, frames)) = self.machine.under_way(now) {
+            (self.hooks.on_sync)(Synced { took, frames, good });
+        }
+        self.machine.handle_synced(now, good);
         let (appends, bytes) = self.machine.poll_settled();
         let mut intake = self.shared.intake();
         intake.settled(appends, bytes);
+        intake.status.failed_syncs += u64::from(!good);
         // what was carried is safe now: the next step of the cleaning
         intake.dirty |= appends > 0 && self.machine.wants_cleaning();
         drop(intake);
@@ -219,6 +233,7 @@ impl Driver {
             file: blank.file,
             number: segment.number,
             first_seq: segment.first_seq,
+            last_seq: segment.last_seq,
             seed: segment.seed,
             bytes: blank.bytes,
             end: FRAMES_AT,
@@ -244,7 +259,7 @@ impl Driver {
             let payload = self.read_open(*key, *place);
             if payload.is_none() {
                 self.machine.handle_lost(*key, *place);
-                self.shared.intake().status.damaged += 1;
+                self.lost(*place);
             }
             let payload = payload.map(|payload| (self.hooks.carry)(&payload));
             entries.push(payload.map(|payload| Entry {
@@ -284,6 +299,19 @@ impl Driver {
         }
         let frame = read_frame(&bytes, format::crc_seed(segment.seed))?;
         (frame.key == Some(key)).then(|| frame.payload.to_vec())
+    }
+
+    /// An open frame that cannot be read; which sequence it had is not known any more.
+    fn lost(&self, place: Place) {
+        let Some(segment) = self.shared.catalog().get(place.segment).cloned() else { return };
+        self.shared.ward.admit(&Unreadable {
+            name: &segment.name,
+            number: segment.number,
+            file: &*segment.file,
+            offset: place.offset,
+            bytes: place.bytes,
+            lost: (0, 0),
+        });
     }
 
     fn publish(&self) {

@@ -7,6 +7,7 @@
 //! without threads, for the simulator.
 
 mod catalog;
+mod damage;
 mod driver;
 mod entry;
 mod format;
@@ -23,5 +24,7 @@ mod stepped;
 pub use catalog::End;
 pub use entry::{Entry, Frame, Key, Kind};
 pub use reader::Reader;
-pub use spool::{Carry, Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status};
+pub use spool::{
+    Carry, Damage, Full, Hooks, OpenError, Recovered, Settings, Spool, State, Status, Synced,
+};
 pub use stepped::Stepped;

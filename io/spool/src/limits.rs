@@ -15,6 +15,13 @@ pub const FRAME_BYTES: usize = 32 << 20;
 /// Bytes of a full segment: 64 MiB, so that a purge is one file and a scan is one read.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 
+/// Segments that a spool has room for at least. Space comes back by whole segments, so those of a
+/// spool with a small limit are smaller; else it would be full as soon as one is.
+pub const SEGMENTS: u64 = 8;
+
+/// Smallest segment of a small spool, bytes.
+pub const SMALL_SEGMENT: u64 = 64 << 10;
+
 /// Bytes of a segment made on the writing path (first start, or the spare is late): what can be
 /// zero-filled within a few milliseconds.
 pub const STARTER_BYTES: u64 = 1 << 20;
@@ -38,8 +45,15 @@ pub const CARRY_FRAMES: usize = 256;
 /// Bytes of open frames carried forward per step.
 pub const CARRY_BYTES: usize = 1 << 20;
 
+/// Damaged areas remembered by their place, and waiting to be told; further ones are counted only.
+pub const DAMAGE_AREAS: usize = 1024;
+
 /// Damaged areas copied to `quarantine/` per start; further ones are reported only.
 pub const QUARANTINE_FILES: usize = 64;
+
+/// Reads of one place that may fail in a row before it is taken for damage: a bad sector must not
+/// hold up what lies behind it for ever.
+pub const READ_TRIES: u32 = 3;
 
 /// Bytes a reader takes from disk at once (a larger frame is read whole).
 pub const READ_BYTES: usize = 256 << 10;

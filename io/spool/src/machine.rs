@@ -204,6 +204,13 @@ impl Machine {
         self.no_room_until = Some(now + ROOM_RETRY);
     }
 
+    /// Since when a write is under way, and how many frames it holds.
+    pub(crate) fn under_way(&self, now: Duration) -> Option<(Duration, usize)> {
+        let group = self.group.as_ref()?;
+        let frames = group.batches.iter().map(|batch| batch.entries.len()).sum();
+        Some((now.saturating_sub(group.written_at), frames))
+    }
+
     /// The outcome of the write and its sync.
     pub(crate) fn handle_synced(&mut self, now: Duration, good: bool) {
         let Some(group) = self.group.take() else { return };
@@ -329,7 +336,7 @@ impl Machine {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.segments.bytes()
+        self.segments.bytes(self.released)
     }
 
     pub(crate) fn segment_count(&self) -> usize {

@@ -8,12 +8,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::format::FRAMES_AT;
 use crate::fs::{File, FileSystem};
-use crate::limits::{FILL_SLICE, SPARES};
+use crate::limits::{FILL_SLICE, SEGMENTS, SMALL_SEGMENT, SPARES};
 use crate::recovery::{Blank, file_name};
 
 /// Wait after a failure, before the same is tried again.
@@ -31,7 +32,9 @@ struct Desk {
 pub(crate) struct Maker {
     fs: Arc<dyn FileSystem>,
     dir: PathBuf,
-    segment_bytes: u64,
+    /// Of a large spool.
+    most_bytes: u64,
+    segment_bytes: AtomicU64,
     desk: Mutex<Desk>,
     wake: Condvar,
 }
@@ -40,11 +43,24 @@ impl Maker {
     pub(crate) fn new(
         fs: Arc<dyn FileSystem>,
         dir: PathBuf,
-        segment_bytes: u64,
+        (most_bytes, limit): (u64, u64),
         last_serial: u64,
     ) -> Self {
-        let desk = Desk { last_serial, ..Desk::default() };
-        Self { fs, dir, segment_bytes, desk: Mutex::new(desk), wake: Condvar::new() }
+        let desk = Mutex::new(Desk { last_serial, ..Desk::default() });
+        let segment_bytes = AtomicU64::new(most_bytes);
+        let maker = Self { fs, dir, most_bytes, segment_bytes, desk, wake: Condvar::new() };
+        maker.fit(limit);
+        maker
+    }
+
+    /// Segments from now on are such that the limit has room for some.
+    pub(crate) fn fit(&self, limit: u64) {
+        let most = (limit / SEGMENTS).max(SMALL_SEGMENT) / 4096 * 4096;
+        self.segment_bytes.store(most.min(self.most_bytes), Ordering::Relaxed);
+    }
+
+    fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.load(Ordering::Relaxed)
     }
 
     /// Gives a segment up. In the order of the calls, each durably before the next.
@@ -62,7 +78,7 @@ impl Maker {
         }
         let serial = next_serial(&mut desk);
         drop(desk);
-        let bytes = at_least.max(small.min(self.segment_bytes)).next_multiple_of(4096);
+        let bytes = at_least.max(small.min(self.segment_bytes())).next_multiple_of(4096);
         make(&*self.fs, &self.dir, serial, bytes)
     }
 
@@ -95,7 +111,7 @@ impl Maker {
     pub(crate) fn turn(&self) -> io::Result<()> {
         let mut desk = self.desk();
         if let Some(old) = desk.old.pop_front() {
-            let keep = desk.spares.len() < SPARES && old.bytes == self.segment_bytes;
+            let keep = desk.spares.len() < SPARES && old.bytes == self.segment_bytes();
             drop(desk);
             let done = self.give_up(&old, keep);
             let mut desk = self.desk();
@@ -108,7 +124,7 @@ impl Maker {
         } else if desk.spares.is_empty() {
             let serial = next_serial(&mut desk);
             drop(desk);
-            let spare = make(&*self.fs, &self.dir, serial, self.segment_bytes)?;
+            let spare = make(&*self.fs, &self.dir, serial, self.segment_bytes())?;
             self.desk().spares.push(spare);
             Ok(())
         } else {

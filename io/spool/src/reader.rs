@@ -1,18 +1,20 @@
 //! Reads durable frames in order across segments, also while writing goes on: what `on_durable`
 //! told is there. Holds no lock while it reads and stops no segment from being given up; a reader
-//! that is behind what was released skips ahead.
+//! that is behind what was released skips ahead. What cannot be read although it was durable goes
+//! to the ward (`damage`) before anything behind it is handed out: nothing is passed over unsaid.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::catalog::{End, OnDisk};
+use crate::damage::Unreadable;
 use crate::driver::Shared;
 use crate::entry::Frame;
 use crate::format::{self, FRAMES_AT, peek_length, read_frame};
-use crate::limits::READ_BYTES;
+use crate::limits::{READ_BYTES, READ_TRIES};
 use crate::recovery::read_whole;
-use crate::recovery::scan::frames_from;
+use crate::recovery::scan::{filled, frames_from};
 
 /// A position in the spool.
 pub struct Reader {
@@ -22,11 +24,14 @@ pub struct Reader {
     /// Where it is looked for: number of the segment, offset.
     at: (u64, u64),
     buffer: Vec<u8>,
+    /// Reads of this place that failed in a row.
+    failed: u32,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, after_seq: u64) -> Self {
-        Self { shared, next: after_seq.saturating_add(1), at: (0, FRAMES_AT), buffer: Vec::new() }
+        let next = after_seq.saturating_add(1);
+        Self { shared, next, at: (0, FRAMES_AT), buffer: Vec::new(), failed: 0 }
     }
 
     /// Up to `max_frames` durable frames of together about `max_bytes`, at least one if there is
@@ -42,14 +47,30 @@ impl Reader {
             if self.at.0 != segment.number {
                 self.at = (segment.number, FRAMES_AT);
             }
+            // a later segment overrides the rest, or sequences jumped over it to the user's floor
             let last = durable.min(cut.saturating_sub(1));
+            let here = last.min(segment.last_seq);
+            if self.next > here {
+                self.next = self.next.max(last.saturating_add(1));
+                continue;
+            }
             let before = (frames.len(), self.at);
-            self.read_chunk(&segment, last, max_frames, &mut room, &mut frames)?;
+            match self.read_chunk(&segment, here, max_frames, &mut room, &mut frames) {
+                Ok(()) => self.failed = 0,
+                Err(error) => {
+                    self.failed += 1;
+                    if !frames.is_empty() {
+                        break;
+                    }
+                    if self.failed < READ_TRIES {
+                        return Err(error);
+                    }
+                    self.failed = 0;
+                }
+            }
             // whoever has passed frames that are not wanted is on the way, not stuck
-            let stuck = (frames.len(), self.at) == before && self.next <= last;
-            if stuck && !self.skip_damage(&segment, last) {
-                // nothing more of these is in this segment
-                self.next = last + 1;
+            if (frames.len(), self.at) == before {
+                self.pass_damage(&segment, here);
             }
         }
         Ok(frames)
@@ -128,20 +149,32 @@ impl Reader {
         Ok(filled >= bytes)
     }
 
-    /// The frame at the position cannot be read: goes to the next one wanted of this segment that
-    /// can; false: there is none. Valid frames that are not wanted are found too: what stands in
-    /// them must not be taken for frames.
-    fn skip_damage(&mut self, segment: &OnDisk, last: u64) -> bool {
-        let bytes = read_whole(&*segment.file, segment.bytes);
+    /// What is at the position cannot be read: has it kept and told, and goes to the next frame
+    /// wanted of this segment that can be read, or behind the segment. Valid frames that are not
+    /// wanted are found too: what stands in them must not be taken for frames.
+    fn pass_damage(&mut self, segment: &OnDisk, here: u64) {
+        let bytes = read_whole(&*segment.file, segment.end);
         let from = usize::try_from(self.at.1).unwrap_or(usize::MAX);
         let found = frames_from(&bytes, from, segment.seed, segment.first_seq);
-        let wanted = self.next..=last;
-        let Some((offset, frame)) = found.iter().find(|(_, frame)| wanted.contains(&frame.seq))
-        else {
-            return false;
+        if self.shared.catalog().get(segment.number).is_none() {
+            // given up meanwhile, and its file is another one's: all of it was released
+            self.next = here + 1;
+            return;
+        }
+        let wanted = self.next..=here;
+        let behind = found.iter().find(|(_, frame)| wanted.contains(&frame.seq));
+        let (end, next) = match behind {
+            Some((offset, frame)) => (*offset as u64, frame.seq),
+            None => (filled(&bytes) as u64, here + 1),
         };
-        self.at.1 = *offset as u64;
-        self.next = frame.seq;
-        true
+        self.shared.ward.admit(&Unreadable {
+            name: &segment.name,
+            number: segment.number,
+            file: &*segment.file,
+            offset: self.at.1,
+            bytes: end.saturating_sub(self.at.1),
+            lost: (self.next, next - 1),
+        });
+        (self.at.1, self.next) = (self.at.1.max(end), next);
     }
 }

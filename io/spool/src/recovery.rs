@@ -11,17 +11,17 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::scan::{Area, Follower, Scan, scan};
+use self::scan::{Follower, Scan, scan};
 use crate::catalog::OnDisk;
+use crate::damage::{Unreadable, Ward};
 use crate::entry::{Frame, Key, Kind};
 use crate::format::{Cursors, FRAMES_AT, Header, HeaderError};
 use crate::fs::{File, FileSystem};
 use crate::intake::cursor_of;
-use crate::limits::QUARANTINE_FILES;
 use crate::machine::Start;
 use crate::machine::open::{OpenTable, Place};
 use crate::machine::segments::{Segment, Segments};
-use crate::spool::{Damage, OpenError, Recovered};
+use crate::spool::{OpenError, Recovered};
 
 /// A file of the spool directory that holds no records.
 pub(crate) struct Blank {
@@ -51,7 +51,12 @@ fn serial_of(name: &str) -> Option<u64> {
 }
 
 /// Reads the directory.
-pub(crate) fn recover(fs: &dyn FileSystem, dir: &Path, floor: u64) -> Result<Found, OpenError> {
+pub(crate) fn recover(
+    fs: &dyn FileSystem,
+    dir: &Path,
+    floor: u64,
+    ward: &Ward,
+) -> Result<Found, OpenError> {
     let mut names = fs.list(dir).map_err(OpenError::Io)?;
     names.retain(|name| serial_of(name).is_some());
     names.sort();
@@ -78,7 +83,7 @@ pub(crate) fn recover(fs: &dyn FileSystem, dir: &Path, floor: u64) -> Result<Fou
         }
     }
     good.sort_by_key(|(header, _)| header.number);
-    let mut reading = Reading::new(fs, dir);
+    let mut reading = Reading::new(ward);
     let mut holding = Vec::new();
     for (index, (header, on_disk)) in good.iter().enumerate() {
         let later = good.get(index + 1..).unwrap_or_default();
@@ -86,13 +91,15 @@ pub(crate) fn recover(fs: &dyn FileSystem, dir: &Path, floor: u64) -> Result<Fou
     }
     // a header is one sector, so a crash leaves it whole or zero: anything else is damage
     for blank in rotten {
-        if reading.damage(&blank.name, &*blank.file, blank.bytes, whole(blank.bytes)) {
+        let Blank { name, file, bytes } = &blank;
+        if reading.damage(&Unreadable::whole(name, &**file, *bytes)) {
             blanks.push(blank);
         }
     }
     let mut on_disk = Vec::new();
-    for ((_, segment), holds) in good.into_iter().zip(holding) {
-        if holds {
+    for ((_, mut segment), holds) in good.into_iter().zip(holding) {
+        if let Some(last_seq) = holds {
+            segment.last_seq = last_seq;
             on_disk.push(segment);
         } else {
             let OnDisk { name, file, bytes, .. } = segment;
@@ -110,55 +117,80 @@ fn follower(later: &[(Header, OnDisk)]) -> Option<Follower> {
     Some(Follower { cut, due })
 }
 
-fn whole(bytes: u64) -> Area {
-    Area { offset: 0, bytes: usize::try_from(bytes).unwrap_or(usize::MAX), lost: (0, 0) }
+impl<'a> Unreadable<'a> {
+    /// A file whose header is gone.
+    fn whole(name: &'a str, file: &'a dyn File, bytes: u64) -> Self {
+        Self { name, number: 0, file, offset: 0, bytes, lost: (0, 0) }
+    }
 }
 
 struct Reading<'a> {
-    fs: &'a dyn FileSystem,
-    dir: &'a Path,
+    ward: &'a Ward,
+    /// Bytes of the segment that is read.
+    buffer: Vec<u8>,
     newest: BTreeMap<Key, Frame>,
     table: OpenTable,
     segments: Vec<Segment>,
     cursors: Cursors,
-    damage: Vec<Damage>,
-    copies: usize,
     last_seq: Option<u64>,
     last_number: u64,
 }
 
 impl<'a> Reading<'a> {
-    fn new(fs: &'a dyn FileSystem, dir: &'a Path) -> Self {
+    fn new(ward: &'a Ward) -> Self {
         Self {
-            fs,
-            dir,
+            ward,
+            buffer: Vec::new(),
             newest: BTreeMap::new(),
             table: OpenTable::default(),
             segments: Vec::new(),
             cursors: Cursors::default(),
-            damage: Vec::new(),
-            copies: 0,
             last_seq: None,
             last_number: 0,
         }
     }
 
-    /// False: nothing in it counts, so it may go as soon as the new segment stands.
-    fn segment(&mut self, header: &Header, on_disk: &OnDisk, next: Option<Follower>) -> bool {
-        let bytes = read_whole(&*on_disk.file, on_disk.bytes);
+    /// The last sequence of the segment. `None`: nothing in it counts, so it may go as soon as the
+    /// new segment stands.
+    fn segment(
+        &mut self,
+        header: &Header,
+        on_disk: &OnDisk,
+        next: Option<Follower>,
+    ) -> Option<u64> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        read_into(&mut buffer, &*on_disk.file, on_disk.bytes);
+        let last_seq = self.read(header, on_disk, next, &buffer);
+        self.buffer = buffer;
+        last_seq
+    }
+
+    fn read(
+        &mut self,
+        header: &Header,
+        on_disk: &OnDisk,
+        next: Option<Follower>,
+        bytes: &[u8],
+    ) -> Option<u64> {
+        let area = |offset: usize, bytes: usize, lost| Unreadable {
+            name: &on_disk.name,
+            number: header.number,
+            file: &*on_disk.file,
+            offset: offset as u64,
+            bytes: bytes as u64,
+            lost,
+        };
         if let Some(known) = self.last_seq.filter(|known| *known < header.previous) {
-            let lost = (known + 1, header.previous);
-            let area = Area { offset: 0, bytes: 0, lost };
-            self.damage(&on_disk.name, &*on_disk.file, 0, area);
+            self.damage(&area(0, 0, (known + 1, header.previous)));
         }
         for (id, cursor) in header.cursors.iter().enumerate() {
             self.cursor(id, *cursor);
         }
-        let Scan { frames, areas, last_seq, used } = scan(header, &bytes, next);
+        let Scan { frames, areas, last_seq, used } = scan(header, bytes, next);
         self.last_seq = self.last_seq.max(Some(last_seq));
         self.last_number = self.last_number.max(header.number);
         if frames.is_empty() && areas.is_empty() {
-            return false;
+            return None;
         }
         for (offset, raw) in frames {
             if raw.kind == Kind::Cursor
@@ -180,8 +212,8 @@ impl<'a> Reading<'a> {
                 Kind::Data | Kind::Cursor => {}
             }
         }
-        for area in areas {
-            self.damage(&on_disk.name, &*on_disk.file, on_disk.bytes, area);
+        for found in areas {
+            self.damage(&area(found.offset, found.bytes, found.lost));
         }
         self.segments.push(Segment {
             number: header.number,
@@ -194,7 +226,7 @@ impl<'a> Reading<'a> {
             fresh_bytes: 0,
             unwritten: false,
         });
-        true
+        Some(last_seq)
     }
 
     fn cursor(&mut self, id: usize, seq: Option<u64>) {
@@ -203,23 +235,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Copies the area and remembers it; true: copied. A copy that fails costs only the copy.
-    fn damage(&mut self, name: &str, file: &dyn File, bytes: u64, area: Area) -> bool {
-        let offset = area.offset as u64;
-        let length = (area.bytes as u64).min(bytes.saturating_sub(offset));
-        let copy = format!("{}-{offset:08x}.bin", name.trim_end_matches(".seg"));
-        let copied = length > 0
-            && self.copies < QUARANTINE_FILES
-            && quarantine(self.fs, self.dir, &copy, file, offset, length).is_ok();
-        self.copies += usize::from(copied);
-        self.damage.push(Damage {
-            file: name.to_owned(),
-            offset,
-            bytes: length,
-            lost: area.lost,
-            copy: copied.then_some(copy),
-        });
-        copied
+    /// Has the area copied and told; true: copied.
+    fn damage(&self, area: &Unreadable<'_>) -> bool {
+        self.ward.admit(area)
     }
 
     fn finish(
@@ -245,7 +263,7 @@ impl<'a> Reading<'a> {
         let recovered = Recovered {
             open,
             cursors: cursors.filter_map(|(seq, id)| Some((id, (*seq)?))).collect(),
-            damage: self.damage,
+            damage: self.ward.take(),
             last_seq: self.last_seq.unwrap_or(0),
         };
         let start = Start {
@@ -261,46 +279,31 @@ impl<'a> Reading<'a> {
 
 /// Reads a file as far as the disk gives it; what it does not give is zeros, and so damage.
 pub(crate) fn read_whole(file: &dyn File, bytes: u64) -> Vec<u8> {
+    let mut buffer = Vec::new();
+    read_into(&mut buffer, file, bytes);
+    buffer
+}
+
+/// The same into a buffer that is used again. Where a large read fails, small ones show which part
+/// of it is bad.
+fn read_into(buffer: &mut Vec<u8>, file: &dyn File, bytes: u64) {
     const PIECE: usize = 1 << 20;
-    let mut buffer = vec![0; usize::try_from(bytes).unwrap_or(0)];
-    let mut at = 0;
+    const SECTOR: usize = 4 << 10;
+    buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
+    let (mut at, mut small_until) = (0, 0);
     while at < buffer.len() {
-        let end = buffer.len().min(at + PIECE);
+        let piece = if at < small_until { SECTOR - at % SECTOR } else { PIECE };
+        let end = buffer.len().min(at + piece);
         match file.read_at(&mut buffer[at..end], at as u64) {
             Ok(0) => break,
             Ok(read) => at += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => at = end,
+            Err(_) if at >= small_until && end - at > SECTOR => small_until = end,
+            Err(_) => {
+                buffer[at..end].fill(0);
+                at = end;
+            }
         }
     }
-    buffer
-}
-
-fn quarantine(
-    fs: &dyn FileSystem,
-    dir: &Path,
-    copy: &str,
-    file: &dyn File,
-    offset: u64,
-    length: u64,
-) -> io::Result<()> {
-    let dir = dir.join("quarantine");
-    fs.create_dir(&dir)?;
-    if fs.list(&dir)?.iter().any(|name| name == copy) {
-        return Ok(());
-    }
-    let to = fs.create(&dir.join(copy))?;
-    let mut buffer = vec![0; 1 << 20];
-    let mut at = 0;
-    while at < length {
-        let piece = usize::try_from(length - at).unwrap_or(usize::MAX).min(buffer.len());
-        let read = file.read_at(&mut buffer[..piece], offset + at)?;
-        if read == 0 {
-            break;
-        }
-        to.write_all_at(&buffer[..read], at)?;
-        at += read as u64;
-    }
-    to.sync_data()?;
-    fs.sync_dir(&dir)
+    buffer[at..].fill(0);
 }

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::catalog::Catalog;
+use crate::damage::Ward;
 use crate::driver::{Driver, Shared};
 use crate::entry::{Entry, Frame};
 use crate::fs::FileSystem;
@@ -29,7 +30,7 @@ pub struct Settings {
     pub dir: PathBuf,
     /// Bytes on disk beyond which `append` answers `Full::Disk`.
     pub limit_bytes: u64,
-    /// Bytes of a segment (64 MiB; tests use small ones).
+    /// Bytes of a segment (64 MiB; tests use small ones); never more than an eighth of the limit.
     pub segment_bytes: u64,
     /// Bytes handed over and not yet durable beyond which `append` answers `Full::Memory`.
     pub pending_bytes: usize,
@@ -62,14 +63,27 @@ impl Settings {
 /// Payload of an open or carried frame → payload of the carried frame that replaces it.
 pub type Carry = Box<dyn Fn(&[u8]) -> Vec<u8> + Send>;
 
-/// What the spool calls. All three run on the spool's own thread and must not block.
+/// What the spool calls. All of them run on the spool's own thread and must not block.
 pub struct Hooks {
     /// Monotonic time since an arbitrary origin.
     pub clock: Box<dyn Fn() -> Duration + Send>,
     /// All frames up to this sequence are durable.
     pub on_durable: Box<dyn Fn(u64) + Send>,
+    /// A group was written and synced, well or not.
+    pub on_sync: Box<dyn Fn(Synced) + Send>,
     /// Payload of an open or carried frame → payload of the carried frame that replaces it.
     pub carry: Carry,
+}
+
+/// One group commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Synced {
+    /// Time of the write and its sync.
+    pub took: Duration,
+    /// Frames of the group.
+    pub frames: usize,
+    /// False: it failed, and the group goes into a new segment.
+    pub good: bool,
 }
 
 /// What a start found.
@@ -138,7 +152,8 @@ pub struct Status {
     pub pending: usize,
     /// Their bytes.
     pub pending_bytes: usize,
-    /// Bytes of the segments on disk, the unused rest of the newest left out.
+    /// Bytes of the segments on disk, the unused rest of the newest left out; also what is used of
+    /// it, once all of that is released.
     pub bytes: u64,
     /// `limit_bytes` of the settings.
     pub limit: u64,
@@ -152,8 +167,10 @@ pub struct Status {
     pub released: u64,
     /// Keys with an open frame.
     pub open_keys: usize,
-    /// Damaged areas seen since the start.
+    /// Damaged areas seen since the start, those that the start found included.
     pub damaged: usize,
+    /// Syncs that failed since the start.
+    pub failed_syncs: u64,
 }
 
 /// Why a spool could not be opened.
@@ -241,21 +258,21 @@ impl Spool {
         let dir = settings.dir.clone();
         fs.create_dir(&dir).map_err(OpenError::Io)?;
         let lock = fs.lock(&dir).map_err(OpenError::Locked)?;
-        let found = recover(&*fs, &dir, settings.floor)?;
+        let ward = Ward::new(Arc::clone(&fs), dir.clone());
+        let found = recover(&*fs, &dir, settings.floor, &ward)?;
         let last_seq = found.start.last_seq;
         let status = Status {
             limit: settings.limit_bytes,
             last_seq,
             durable: last_seq,
-            damaged: found.recovered.damage.len(),
             ..Status::default()
         };
         let intake = Intake::new(status, settings.pending_bytes, found.cursors);
         let mut catalog = Catalog::default();
         found.on_disk.into_iter().for_each(|segment| catalog.push(segment));
-        let maker =
-            Maker::new(Arc::clone(&fs), dir.clone(), settings.segment_bytes, found.last_serial);
-        let shared = Arc::new(Shared::new(intake, last_seq, catalog, maker));
+        let sizes = (settings.segment_bytes, settings.limit_bytes);
+        let maker = Maker::new(Arc::clone(&fs), dir.clone(), sizes, found.last_serial);
+        let shared = Arc::new(Shared::new(intake, last_seq, catalog, maker, ward));
         let Settings { limit_bytes, lazy, seed, .. } = settings;
         let machine = Machine::new(Config { limit_bytes, lazy, seed }, found.start);
         let mut driver = Driver {
@@ -313,13 +330,21 @@ impl Spool {
     pub fn set_limit(&self, bytes: u64) {
         let mut intake = self.inner.shared.intake();
         intake.status.limit = bytes;
+        self.inner.shared.maker.fit(bytes);
         intake.dirty = true;
         self.inner.shared.nudge(intake);
     }
 
     /// Figures for health and metrics.
     pub fn status(&self) -> Status {
-        self.inner.shared.intake().status
+        let status = self.inner.shared.intake().status;
+        Status { damaged: self.inner.shared.ward.found(), ..status }
+    }
+
+    /// What was found damaged since the last call, by readers or while cleaning; to be told. What
+    /// the start found is in [`Recovered`].
+    pub fn take_damage(&self) -> Vec<Damage> {
+        self.inner.shared.ward.take()
     }
 
     /// Writes and syncs what was handed over, and ends the threads.

@@ -97,6 +97,7 @@ mod tests {
         let hooks = Hooks {
             clock: Box::new(move || Duration::from_millis(now.load(Ordering::Relaxed))),
             on_durable: Box::new(|_| {}),
+            on_sync: Box::new(|_| {}),
             carry: Box::new(<[u8]>::to_vec),
         };
         let settings =

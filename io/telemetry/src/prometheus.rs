@@ -168,6 +168,10 @@ pub const LATENCY_SECONDS: &[f64] =
 pub const SYNC_SECONDS: &[f64] =
     &[0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
+/// Buckets for what one group holds: 1 … 5000 in 1-2-5 steps.
+pub const GROUP_SIZES: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
+
 /// A histogram that any thread may feed without a lock.
 #[derive(Debug)]
 pub struct Histogram {
@@ -178,7 +182,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Empty, with the given upper bounds in seconds.
+    /// Empty, with the given upper bounds: seconds, or numbers of things.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         Self {
@@ -191,14 +195,22 @@ impl Histogram {
 
     /// One more observation.
     pub fn observe(&self, duration: std::time::Duration) {
-        let seconds = duration.as_secs_f64();
-        if let Some(at) = self.bounds.iter().position(|bound| seconds <= *bound)
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.add(duration.as_secs_f64(), micros);
+    }
+
+    /// One more observation, of a number of things.
+    pub fn observe_count(&self, count: u64) {
+        self.add(as_float(count), count.saturating_mul(1_000_000));
+    }
+
+    fn add(&self, value: f64, micros: u64) {
+        if let Some(at) = self.bounds.iter().position(|bound| value <= *bound)
             && let Some(bucket) = self.buckets.get(at)
         {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.count.fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.sum_micros.fetch_add(micros, Ordering::Relaxed);
     }
 }

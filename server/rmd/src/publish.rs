@@ -330,6 +330,7 @@ impl Publisher {
                 .reader
                 .read(GROUP_RECORDS, GROUP_BYTES)
                 .map_err(|error| Over::Spool(error.to_string()))?;
+            self.state.damaged(&self.spool.take_damage());
             if frames.is_empty() {
                 // Everything is on its way: more may gather.
                 self.rest_until = if sent { now + PUBLISH_REST } else { self.rest_until };

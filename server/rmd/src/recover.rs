@@ -37,6 +37,7 @@ impl Recovery {
         let hooks = Hooks {
             clock: Box::new(move || clock.mono()),
             on_durable: Box::new(on_durable),
+            on_sync: Box::new(|_| {}),
             carry: Box::new(frame::carry),
         };
         match Spool::open(settings, Arc::new(RealFs), hooks) {

@@ -148,17 +148,29 @@ impl State {
 
     /// The spool was read back.
     pub(crate) fn recovered(&self, at: Millis, restored: Restored, damage: &[Damage]) {
-        for damage in damage {
-            let (bytes, lost) = (damage.bytes.to_string(), format!("{:?}", damage.lost));
-            let fields = [("file", &*damage.file), ("bytes", &*bytes), ("sequences", &*lost)];
-            self.log.emit(20502, None, &fields);
-        }
+        self.damaged(damage);
         if restored.refused > 0 {
             let refused = restored.refused.to_string();
             self.log.emit(20502, None, &[("legs", &refused), ("error", "unreadable block")]);
         }
         self.health.set(at, "spool", true, &format!("{} legs were up", restored.legs));
         self.health.set(at, "spool_space", true, "");
+    }
+
+    /// What had been on disk cannot be read: what RM made of these numbers is lost, and RS shows
+    /// the gap.
+    pub(crate) fn damaged(&self, damage: &[Damage]) {
+        for damage in damage {
+            let (bytes, lost) = (damage.bytes.to_string(), format!("{:?}", damage.lost));
+            let copy = damage.copy.as_deref().unwrap_or("-");
+            let fields = [
+                ("file", &*damage.file),
+                ("bytes", &*bytes),
+                ("sequences", &*lost),
+                ("copy", copy),
+            ];
+            self.log.emit(20502, None, &fields);
+        }
     }
 
     /// The engine turns.

@@ -3,6 +3,7 @@
 //! Reads queries with `core/rs`, asks the store on blocking threads, writes documents with
 //! `core/rs`. Decides nothing about calls. `/ems-rs` answers XML, `/api/v1` JSON.
 
+mod alarms;
 mod answer;
 mod call;
 mod calls;
@@ -11,6 +12,8 @@ mod limits;
 mod metrics;
 mod native;
 mod probe;
+mod queues;
+mod records;
 mod reports;
 mod stream;
 
@@ -19,25 +22,24 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use model::time::Millis;
 use net::Clock;
-use spool::Spool;
 use telemetry::Log;
 use telemetry::door::{self, Door};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
-use crate::backlog::Backlog;
 use crate::configuration::Known;
 use crate::dashboard;
-use crate::ingest::{Counters, Gate};
+use crate::ingest;
 use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::store::Store;
 
-/// Threads that may block: one for each question at once, and a few for the runtime's own use.
-pub(crate) const BLOCKING: usize = limits::READERS + 2;
+/// Threads that may block: one for each question at once, those that judge records that come by
+/// HTTP, and a few for the runtime's own use.
+pub(crate) const BLOCKING: usize = limits::READERS + limits::JUDGES + 2;
 
 /// What is asked over HTTP is answered from these parts.
 pub(crate) struct Parts {
@@ -45,13 +47,11 @@ pub(crate) struct Parts {
     /// Calls as the applier changes them.
     pub(crate) changed: broadcast::Sender<Changed>,
     pub(crate) monitor: Arc<Monitor>,
-    pub(crate) ingest: Arc<Counters>,
-    pub(crate) gate: Arc<Gate>,
+    /// Where records go, and how many there are.
+    pub(crate) ingest: ingest::Parts,
     pub(crate) applied: Arc<Figures>,
-    pub(crate) backlog: Arc<Backlog>,
     /// Names that objects have now.
     pub(crate) known: Arc<Known>,
-    pub(crate) spool: Spool,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
     /// Start of the process.
@@ -72,6 +72,10 @@ pub(crate) struct Settings {
     pub(crate) api: bool,
     /// `rs.ui`.
     pub(crate) ui: bool,
+    /// `rs.ingest`.
+    pub(crate) ingest: bool,
+    /// Bytes that records which come by HTTP may take in memory: half of `rs.broker_memory`.
+    pub(crate) memory: usize,
 }
 
 /// Shared by all requests.
@@ -81,6 +85,8 @@ struct Shared {
     readers: Arc<Semaphore>,
     /// Live streams that may still be opened.
     streams: Arc<Semaphore>,
+    /// For records that come.
+    room: records::Room,
     /// Signs cursors; of this process only.
     cursor_key: [u8; 32],
     requests: metrics::Requests,
@@ -109,11 +115,12 @@ pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
 
 /// All routes.
 fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
-    let Settings { api, ui, .. } = parts.settings;
+    let Settings { api, ui, ingest, memory, .. } = parts.settings;
     let shared = Arc::new(Shared {
         parts,
         readers: Arc::new(Semaphore::new(limits::READERS)),
         streams: Arc::new(Semaphore::new(limits::STREAMS)),
+        room: records::Room::new(memory),
         cursor_key,
         requests: metrics::Requests::default(),
     });
@@ -129,7 +136,15 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/calls/{name}", get(call::one))
             .route("/api/v1/live/calls", get(calls::live))
             .route("/api/v1/live/stream", get(stream::stream))
+            .route("/api/v1/queues", get(queues::list))
+            .route("/api/v1/queues/{name}", get(queues::one))
+            .route("/api/v1/queues/{name}/messages", get(queues::messages))
+            .route("/api/v1/alarms", get(alarms::list))
+            .route("/api/v1/alarms/{name}", delete(alarms::end))
             .route("/api/v1/health", get(probe::health));
+    }
+    if api && ingest {
+        router = router.route("/api/v1/records", post(records::take));
     }
     if ui {
         router = dashboard::routes(router);

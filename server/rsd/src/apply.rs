@@ -82,7 +82,7 @@ impl Applier {
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
         parts.figures.turned(parts.clock.mono());
         let found = Found::from(applied, parts.spool.status().last_seq);
-        parts.backlog.came(found.frames());
+        parts.backlog.found(found.frames());
         let waiting = VecDeque::new();
         let work = Work { parts, found, reader, waiting, backoff, idle: false, asked: None };
         let thread = thread::Builder::new().name("apply".to_owned());
@@ -165,7 +165,7 @@ impl Work {
     }
 
     /// Counts the records of the frames that were there at the start, each of which has counted
-    /// as one. What cannot be read is met again, and told, when it is to be stored.
+    /// as one. What cannot be understood is met again, and told, when it is to be stored.
     fn count_found(&self) {
         let Parts { spool, backlog, bell, .. } = &self.parts;
         let Found { after, last } = self.found;
@@ -175,17 +175,19 @@ impl Work {
             let before = read.iter().take_while(|frame| frame.seq <= last);
             for frame in before.clone() {
                 let glance = glance(&frame.payload).ok().filter(|_| frame.kind == Kind::Data);
-                backlog.came(glance.map_or(0, |glance| glance.records));
+                let received = glance.as_ref().map(|glance| glance.received);
+                let parts = glance.map(|glance| glance.parts).unwrap_or_default();
+                backlog.counted(received.unwrap_or_default(), &parts);
                 frames += 1;
                 if frames == 1 {
-                    backlog.next_is_of(glance.map(|glance| glance.received));
+                    backlog.next_is_of(received.map(|received| received.0));
                 }
             }
             if before.count() == 0 || bell.stopping().is_some() {
                 break;
             }
         }
-        backlog.went(self.found.frames());
+        backlog.all_counted();
     }
 
     /// Up to 2000 records of whole frames; empty: there is nothing.
@@ -223,6 +225,7 @@ impl Work {
                     return true;
                 }
                 Err(error) => {
+                    self.parts.figures.failed(self.parts.clock.mono());
                     if !self.failed("database", &error) {
                         return false;
                     }
@@ -234,7 +237,10 @@ impl Work {
     fn stored(&mut self, batch: &[Arrival], applied: Applied, took: Duration) {
         let Parts { spool, figures, backlog, log, changed, .. } = &self.parts;
         figures.add(&applied, took);
-        backlog.went(batch.iter().map(Arrival::records).sum());
+        let now = self.parts.clock.now().wall;
+        for entry in batch.iter().filter_map(|arrival| arrival.entry.as_ref()) {
+            backlog.went(now, &entry.parts());
+        }
         spool.release(applied.seq);
         self.idle = false;
         if self.backoff.good() {
@@ -258,7 +264,6 @@ impl Work {
 
     /// Tells, and pauses; false: told to stop.
     fn failed(&mut self, part: &str, error: &dyn std::error::Error) -> bool {
-        self.parts.figures.failed();
         let now = self.parts.clock.mono();
         self.parts.figures.turned(now);
         if self.backoff.is_to_be_told(now) {

@@ -4,7 +4,6 @@
 //! `RS-CONFIG-LOST`. Must not hold up anything: the configuration in force is one `Arc`.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use config::Settings;
@@ -16,11 +15,12 @@ use model::time::Millis;
 use net::Clock;
 use rs::report::Call;
 use telemetry::config_client::Source as CameFrom;
-use telemetry::health::Health;
 use telemetry::{ConfigClient, Log};
 
+use crate::alarms::Name;
 use crate::error::StartError;
 use crate::live::Application;
+use crate::monitor::Monitor;
 use crate::store::ObjectKind;
 
 /// How the Config Server is asked for this RS.
@@ -34,8 +34,6 @@ pub(crate) fn setup(settings: &Settings, dir: PathBuf, clock: Clock, seed: [u64;
 pub(crate) struct Known {
     snapshot: RwLock<Option<Arc<Snapshot>>>,
     pub(crate) figures: ConfigClient,
-    /// `RS-CONFIG-LOST`.
-    lost: AtomicBool,
 }
 
 impl Known {
@@ -51,17 +49,12 @@ impl Known {
         if let Some(snapshot) = &snapshot {
             figures.in_force(snapshot.revision);
         }
-        Self { snapshot: RwLock::new(snapshot), figures, lost: AtomicBool::new(false) }
+        Self { snapshot: RwLock::new(snapshot), figures }
     }
 
     /// In force now.
     pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether `RS-CONFIG-LOST` is raised.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
     }
 
     /// Gives the objects of calls the names that they have now.
@@ -124,7 +117,7 @@ fn rename(snapshot: &Snapshot, kind: ObjectKind, id: u32, name: &mut String) {
 pub(crate) struct Keeper {
     known: Arc<Known>,
     own: Application,
-    health: Health,
+    monitor: Arc<Monitor>,
     log: Log,
     clock: Clock,
 }
@@ -134,11 +127,12 @@ impl Keeper {
     pub(crate) fn watch(
         source: Source,
         (known, own): (Arc<Known>, Application),
-        health: &Health,
+        monitor: &Arc<Monitor>,
         log: &Log,
         clock: Clock,
     ) -> Result<Watched, StartError> {
-        let mut keeper = Self { known, own, health: health.clone(), log: log.clone(), clock };
+        let (monitor, log) = (Arc::clone(monitor), log.clone());
+        let mut keeper = Self { known, own, monitor, log, clock };
         match keeper.known.snapshot() {
             Some(snapshot) => {
                 keeper.own.take(&snapshot);
@@ -150,7 +144,7 @@ impl Keeper {
     }
 
     fn check(&self, ok: bool, detail: &str) {
-        self.health.set(self.clock.now().wall, "config", ok, detail);
+        self.monitor.health.set(self.clock.now().wall, "config", ok, detail);
     }
 
     fn in_force(&self, revision: Revision) {
@@ -189,16 +183,16 @@ impl Daemon for Keeper {
             News::Connected { server } => {
                 figures.connected(true);
                 figures.came_from(CameFrom::Server);
-                self.known.lost.store(false, Ordering::Relaxed);
+                self.monitor.clear(Name::ConfigLost);
                 self.log.emit(31202, None, &[("server", server)]);
             }
             News::Away => figures.connected(false),
             News::Lost { server, age, error } => {
-                self.known.lost.store(true, Ordering::Relaxed);
                 let age = format!("{}s", age.as_secs());
-                let alarm = ("alarm", "RS-CONFIG-LOST");
-                let fields = [("server", server), ("age", &*age), ("error", error), alarm];
-                self.log.emit(31201, None, &fields);
+                let mut fields = vec![("server", server), ("age", &*age), ("error", error)];
+                let at = self.clock.now().wall;
+                fields.extend(self.monitor.alarms.raise(at, Name::ConfigLost, error));
+                self.log.emit(Name::ConfigLost.log_id(), None, &fields);
             }
             News::Mismatch { revision } => {
                 self.log.emit(10407, None, &[("revision", &revision.0.to_string())]);

@@ -8,7 +8,11 @@
 
 use std::net::SocketAddr;
 
+use model::record::Stream;
+use model::time::Millis;
 use serde::{Deserialize, Serialize};
+
+use crate::backlog::Part;
 
 /// First byte of every payload.
 pub const VERSION: u8 = 1;
@@ -135,6 +139,22 @@ impl Entry {
         postcard::to_extend(self, vec![VERSION])
     }
 
+    /// When it was received.
+    #[must_use]
+    pub(crate) fn received_at(&self) -> Millis {
+        Millis(self.received)
+    }
+
+    /// Its records by queue.
+    #[must_use]
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let bytes = |body: &Body| match body {
+            Body::Text(text) => text.len(),
+            Body::NotUtf8(raw) | Body::TooLarge(raw) | Body::Unreadable { raw, .. } => raw.0.len(),
+        };
+        parts(self.messages.iter().map(|message| (&*message.queue, bytes(&message.body))))
+    }
+
     /// How many records it brought: one a message.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -153,30 +173,83 @@ impl Entry {
     }
 }
 
-/// What the first bytes of a payload tell of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glance {
+/// What a payload tells without being read whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Glance {
     /// [`Entry::received`].
-    pub received: u64,
-    /// How many messages it has.
-    pub records: u64,
+    pub(crate) received: Millis,
+    /// Its records by queue.
+    pub(crate) parts: Vec<Part>,
 }
 
-/// Looks at the first bytes of a payload; the messages are not read.
+/// Looks at a payload; no text of it is copied, and what the records say is not looked at.
 ///
 /// # Errors
 /// Another version or damaged bytes.
-pub fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
-    // the fields of `Entry` up to the length of `messages`, which is a varint like any number
-    type Front = (u64, Transport, Option<String>, SocketAddr, u64);
-    match payload.split_first() {
-        Some((&VERSION, rest)) => {
-            let front = postcard::take_from_bytes::<Front>(rest).map_err(Unreadable::Layout)?;
-            let ((received, _, _, _, records), _) = front;
-            Ok(Glance { received, records })
+pub(crate) fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
+    let Some((&VERSION, rest)) = payload.split_first() else {
+        return Err(Unreadable::Version(payload.first().copied()));
+    };
+    let seen: Seen<'_> = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
+    let each = seen.messages.iter().map(|message| (message.queue, message.body.bytes()));
+    Ok(Glance { received: Millis(seen.received), parts: parts(each) })
+}
+
+/// [`Entry`] as it lies in a payload.
+#[derive(Deserialize)]
+struct Seen<'p> {
+    received: u64,
+    _transport: Transport,
+    #[serde(borrow)]
+    _user: Option<&'p str>,
+    _peer: SocketAddr,
+    #[serde(borrow)]
+    messages: Vec<SeenMessage<'p>>,
+}
+
+#[derive(Deserialize)]
+struct SeenMessage<'p> {
+    queue: &'p str,
+    _message_id: Option<&'p str>,
+    _fallback_id: Option<&'p str>,
+    #[serde(borrow)]
+    _properties: Vec<(&'p str, &'p str)>,
+    #[serde(borrow)]
+    body: SeenBody<'p>,
+}
+
+#[derive(Deserialize)]
+enum SeenBody<'p> {
+    Text(&'p str),
+    NotUtf8(&'p [u8]),
+    TooLarge(&'p [u8]),
+    Unreadable { _kind: &'p str, raw: &'p [u8] },
+}
+
+impl SeenBody<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::NotUtf8(raw) | Self::TooLarge(raw) | Self::Unreadable { raw, .. } => raw.len(),
         }
-        other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
     }
+}
+
+/// Records and bytes by queue; a name that is none of the four counts with the events.
+fn parts<'m>(messages: impl Iterator<Item = (&'m str, usize)>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (queue, bytes) in messages {
+        let stream = Stream::of_queue(queue).unwrap_or(Stream::Event);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        match parts.iter_mut().find(|part| part.stream == stream) {
+            Some(part) => {
+                part.records += 1;
+                part.bytes += bytes;
+            }
+            None => parts.push(Part { stream, records: 1, bytes }),
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -221,8 +294,15 @@ mod tests {
         let payload = entry().encode().unwrap();
         assert_eq!(Entry::decode(&payload), Ok(entry()));
         let user = Some("é".repeat(200));
-        for entry in [entry(), Entry { user, received: u64::MAX, ..entry() }] {
-            let expected = Glance { received: entry.received, records: 4 };
+        let mut entry = entry();
+        if let Some(message) = entry.messages.get_mut(1) {
+            message.queue = "ringmaster.or".to_owned();
+        }
+        for entry in [entry.clone(), Entry { user, received: u64::MAX, ..entry }] {
+            let cdr = Part { stream: Stream::Cdr, records: 3, bytes: 2 + 1 + 1 };
+            let or = Part { stream: Stream::Or, records: 1, bytes: 1 };
+            let expected = Glance { received: Millis(entry.received), parts: vec![cdr, or] };
+            assert_eq!(entry.parts(), expected.parts);
             assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
         }
         assert_eq!(glance(b"\x02abc"), Err(Unreadable::Version(Some(2))));

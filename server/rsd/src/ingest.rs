@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 mod accept;
 mod connection;
 mod counters;
+mod desk;
 mod endpoint;
 mod gate;
 mod limits;
@@ -30,6 +31,7 @@ mod registry;
 mod wire;
 
 pub use counters::Counters;
+pub use desk::NotTaken;
 pub use gate::{Gate, Priority};
 pub use limits::Limits;
 

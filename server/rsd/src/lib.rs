@@ -14,6 +14,7 @@
 //! ```
 //! Ingest and HTTP share one runtime; questions to the database run on its blocking threads.
 
+mod alarms;
 mod api;
 pub mod apply;
 mod backlog;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-pub use backlog::Backlog;
+pub use backlog::{Backlog, Part};
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;
@@ -44,7 +45,7 @@ use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate, Ingest};
 use live::Application;
-use monitor::Monitor;
+use monitor::{Monitor, Watched};
 use parts::Base;
 use running::{Running, runtime};
 
@@ -64,38 +65,40 @@ impl Rs {
         log.emit(31000, None, &[("name", &settings.rs.name)]);
 
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
-        let spool = base.spool(&settings, &log, clock, &durable, &bell)?;
         let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
+        let (spool, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
         let (backlog, gate) =
             (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
-        let monitor = {
-            let (spool, figures) = (spool.clone(), Arc::clone(&figures));
-            Arc::new(Monitor::new(&settings.rs.name, spool, figures, log.clone(), clock))
+        let watched = Watched {
+            spool: spool.clone(),
+            gate: Arc::clone(&gate),
+            figures: Arc::clone(&figures),
+            backlog: Arc::clone(&backlog),
+            queue_high: (settings.rs.queue_high.size, settings.rs.queue_high.long),
         };
+        let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
+        monitor.damaged(&damage);
 
         let runtime = runtime()?;
-        let ingest = runtime.block_on(Ingest::start(
-            settings::ingest(&settings, &base.clamped, base.http_address),
-            ingest::Parts {
-                spool: spool.clone(),
-                durable,
-                gate: Arc::clone(&gate),
-                counters: Arc::clone(&counters),
-                backlog: Arc::clone(&backlog),
-                log: log.clone(),
-                clock,
-            },
-        ));
-        let ingest = ingest.map_err(|error| StartError::broker(settings.rs.broker, error))?;
+        let taking = ingest::Parts {
+            spool: spool.clone(),
+            durable,
+            gate: Arc::clone(&gate),
+            counters,
+            backlog: Arc::clone(&backlog),
+            log: log.clone(),
+            clock,
+        };
+        let ingest = base.listen(&settings, &runtime, &taking)?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
             store: Arc::clone(&base.store),
             bell,
             changed: changed.clone(),
             figures: Arc::clone(&figures),
-            backlog: Arc::clone(&backlog),
+            backlog,
             log: log.clone(),
             clock,
             seed: base.seed[3],
@@ -106,25 +109,23 @@ impl Rs {
             store: base.store,
             changed,
             monitor: Arc::clone(&monitor),
-            ingest: counters,
-            gate,
+            ingest: taking,
             applied: figures,
-            backlog,
             known: Arc::clone(&known),
-            spool: spool.clone(),
             log: log.clone(),
             clock,
             started,
-            settings: settings::api(&settings),
+            settings: settings::api(&settings, &base.clamped),
             live: own.live(),
             closed: closed.clone(),
         };
-        let addresses = Addresses { broker: ingest.local_addr(), http: base.http_address };
+        let broker = ingest.as_ref().map(Ingest::local_addr);
+        let addresses = Addresses { broker, http: base.http_address };
         monitor.listening(addresses);
-        let watched = Keeper::watch(source, (known, own), &monitor.health, &log, clock)?;
+        let watched = Keeper::watch(source, (known, own), &monitor, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, base.seed));
         runtime.spawn(Arc::clone(&monitor).run(closed));
-        let running = Running { runtime, ingest, applier, http, closing, spool, watched };
+        let running = Running { runtime, ingest, gate, applier, http, closing, spool, watched };
         Ok(Self::of(running, base.dir, addresses, monitor, log))
     }
 }

@@ -6,10 +6,12 @@ use config::Settings;
 use config::settings::Rs;
 use telemetry::Log;
 
-use crate::settings::count;
+use crate::settings::{bytes, count};
 
 /// Descriptors that are not connections of producers: HTTP, files of the database, segments.
 const OTHER_DESCRIPTORS: u64 = 512;
+/// Share of the memory limit that producers may take, percent.
+const MEMORY_PERCENT: u64 = 40;
 /// Share of the volume that the spool may take, percent.
 const VOLUME_PERCENT: u64 = 80;
 
@@ -20,6 +22,8 @@ pub(crate) struct Clamped {
     pub(crate) connections: usize,
     /// Bytes of the ingest queue on disk.
     pub(crate) spool_bytes: u64,
+    /// Bytes that all producers together may hold in memory.
+    pub(crate) memory: usize,
 }
 
 impl Clamped {
@@ -32,7 +36,8 @@ impl Clamped {
         let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
         let spool_bytes = spool_bytes(rs.spool_limit, spool, log);
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
-        Self { connections: count(connections), spool_bytes }
+        let memory = memory(rs.broker_memory, memory_limit(), log);
+        Self { connections: count(connections), spool_bytes, memory: bytes(memory) }
     }
 }
 
@@ -65,6 +70,20 @@ fn spool_most(spool: &Path) -> u64 {
     volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT)
 }
 
+/// `rs.broker_memory` as the limit of this process's memory allows it.
+fn memory(asked: u64, limit: Option<u64>, log: &Log) -> u64 {
+    let most = limit.map_or(u64::MAX, |limit| limit / 100 * MEMORY_PERCENT);
+    clamp("rs.broker_memory", asked, most, log)
+}
+
+/// The limit of the control group that this process is in, if it has one of its own.
+fn memory_limit() -> Option<u64> {
+    let group = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let file = Path::new("/sys/fs/cgroup").join(path).join("memory.max");
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
 fn clamp(key: &str, asked: u64, most: u64, log: &Log) -> u64 {
     if asked > most {
         let (asked, given) = (asked.to_string(), most.to_string());
@@ -95,10 +114,13 @@ mod tests {
         rs = Rs { spool_limit: 1 << 20, ..Rs::default() };
         rs.broker_limits.connections = 10;
         let clamped = Clamped::of(&rs, Path::new("/"), &log);
-        assert_eq!(clamped, Clamped { connections: 10, spool_bytes: 1 << 20 });
+        assert_eq!((clamped.connections, clamped.spool_bytes), (10, 1 << 20));
+        assert_eq!(memory(100, None, &log), 100);
+        assert_eq!(memory(100, Some(1000), &log), 100);
+        assert_eq!(memory(100, Some(200), &log), 80);
         log.flush();
         let lines = lines.lines();
-        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].contains("31105") && lines[0].contains("rs.broker_limits.connections"));
     }
 }

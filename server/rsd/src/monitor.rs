@@ -1,18 +1,23 @@
-//! The checks behind the probes (rs.md §5.12), looked at once a second and when a probe asks.
+//! The checks behind the probes (rs.md §5.12) and the alarms that figures raise (§12), looked at
+//! once a second and when a probe asks.
 //!
 //! What was found is in memory: a probe never waits for a disk or the database.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use model::time::Millis;
 use net::Clock;
-use spool::{Spool, State};
+use spool::{Damage, Spool, State, Status};
 use telemetry::Log;
 use telemetry::health::Health;
 use tokio::sync::watch;
 
+use crate::alarms::{Alarms, Name, Sight, Turn, Watch};
 use crate::apply::Figures;
+use crate::backlog::Backlog;
+use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,35 +26,43 @@ const PERIOD: Duration = Duration::from_secs(1);
 const CHECKS: [(&str, bool); 4] =
     [("spool", true), ("config", false), ("broker", true), ("database", false)];
 
-/// Looks after the checks.
+/// What the monitor looks at.
+pub(crate) struct Watched {
+    pub(crate) spool: Spool,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) figures: Arc<Figures>,
+    pub(crate) backlog: Arc<Backlog>,
+    /// `rs.queue_high`
+    pub(crate) queue_high: (u64, Duration),
+}
+
+/// Looks after the checks and the alarms.
 pub(crate) struct Monitor {
     pub(crate) health: Health,
-    spool: Spool,
-    figures: Arc<Figures>,
+    pub(crate) alarms: Alarms,
+    watched: Watched,
+    watch: Mutex<Watch>,
+    /// Failed syncs that the log knows.
+    failed_syncs: AtomicU64,
     log: Log,
     clock: Clock,
-    /// The spool is broken, and the log knows.
-    broken: AtomicBool,
 }
 
 impl Monitor {
-    pub(crate) fn new(
-        name: &str,
-        spool: Spool,
-        figures: Arc<Figures>,
-        log: Log,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
-        Self { health, spool, figures, log, clock, broken: AtomicBool::new(false) }
+        let (alarms, watch) = (Alarms::default(), Mutex::default());
+        Self { health, alarms, watched, watch, failed_syncs: AtomicU64::new(0), log, clock }
     }
 
     /// Everything listens.
     pub(crate) fn listening(&self, addresses: Addresses) {
         let now = self.clock.now().wall;
-        self.health.set(now, "broker", true, &format!("listens on {}", addresses.broker));
+        let broker = addresses.broker.map_or_else(|| "off".to_owned(), |at| at.to_string());
+        let detail = addresses.broker.map_or("off".to_owned(), |at| format!("listens on {at}"));
+        self.health.set(now, "broker", true, &detail);
         self.look();
-        let (broker, http) = (addresses.broker.to_string(), addresses.http.to_string());
+        let http = addresses.http.to_string();
         self.log.emit(31001, None, &[("broker", &broker), ("http", &http)]);
     }
 
@@ -58,27 +71,102 @@ impl Monitor {
         self.health.set(self.clock.now().wall, "broker", false, "stopping");
     }
 
-    /// Looks at the spool and the database.
+    /// Looks at the spool, the queue and the database.
     pub(crate) fn look(&self) {
-        let now = self.clock.now().wall;
-        let status = self.spool.status();
-        let below = status.bytes < status.limit;
+        let now = self.clock.now();
+        let Watched { spool, gate, figures, backlog, queue_high } = &self.watched;
+        let status = spool.status();
+        // decides anew when no producer asks
+        gate.look();
+        let full = gate.held_back(Priority::First);
+        self.check_spool(now.wall, &status, full);
+        let up = figures.up();
+        let detail = if up { "open" } else { "the last batch was not stored" };
+        self.health.set(now.wall, "database", up, detail);
+        self.damaged(&spool.take_damage());
+        self.synced(now.wall, &status);
+        self.judge(&Sight {
+            now: now.mono,
+            used: status.bytes.saturating_add(u64::try_from(status.pending_bytes).unwrap_or(0)),
+            limit: status.limit,
+            full,
+            queue: backlog.records(),
+            queue_high: *queue_high,
+            outage: figures.outage(),
+        });
+    }
+
+    fn check_spool(&self, at: Millis, status: &Status, full: bool) {
         let detail = match status.state {
-            State::Open if below => "open",
-            State::Open => "at its limit",
+            State::Open if full => "at its limit",
+            State::Open => "open",
             State::DiskFull => "the file system is full",
             State::Broken => "the disk failed twice in a row",
             State::Closed => "closed",
         };
-        let open = status.state == State::Open && below;
-        self.health.set(now, "spool", open, detail);
-        let broken = status.state == State::Broken;
-        if broken && !self.broken.swap(true, Ordering::Relaxed) {
-            self.log.emit(33002, None, &[("pending", &status.pending.to_string())]);
+        self.health.set(at, "spool", status.state == State::Open && !full, detail);
+    }
+
+    /// Parts of the spool cannot be read: each is a line, all of them one alarm.
+    pub(crate) fn damaged(&self, found: &[Damage]) {
+        for damage in found {
+            let (offset, bytes) = (damage.offset.to_string(), damage.bytes.to_string());
+            let lost = format!("{}-{}", damage.lost.0, damage.lost.1);
+            let copy = damage.copy.as_deref().unwrap_or("-");
+            let text = format!("{bytes} bytes of {} at {offset}", damage.file);
+            let alarm = self.alarms.raise(self.clock.now().wall, Name::SpoolDamaged, &text);
+            let mut fields = vec![
+                ("file", &*damage.file),
+                ("offset", &*offset),
+                ("bytes", &*bytes),
+                ("lost", &*lost),
+                ("copy", copy),
+            ];
+            fields.extend(alarm);
+            self.log.emit(Name::SpoolDamaged.log_id(), None, &fields);
         }
-        let up = self.figures.up();
-        let detail = if up { "open" } else { "the last batch was not stored" };
-        self.health.set(now, "database", up, detail);
+    }
+
+    /// A sync failed: the group went into a new segment, or, the second in a row, nowhere.
+    fn synced(&self, at: Millis, status: &Status) {
+        let told = self.failed_syncs.swap(status.failed_syncs, Ordering::Relaxed);
+        if status.failed_syncs <= told {
+            return;
+        }
+        let what = match status.state {
+            State::Broken => "twice in a row: nothing is taken until a restart",
+            State::Open | State::DiskFull | State::Closed => "the group went into a new segment",
+        };
+        let (failed, pending) = (status.failed_syncs.to_string(), status.pending.to_string());
+        let mut fields = vec![("failed", &*failed), ("pending", &*pending), ("what", what)];
+        fields.extend(self.alarms.raise(at, Name::SpoolSync, what));
+        self.log.emit(Name::SpoolSync.log_id(), None, &fields);
+    }
+
+    fn judge(&self, sight: &Sight) {
+        // held to the end, so that two who look do not tell their turns in another order
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        for turn in watch.look(sight) {
+            match turn {
+                Turn::Raise(name, why) => {
+                    let mut fields = vec![("why", &*why)];
+                    fields.extend(self.alarms.raise(self.clock.now().wall, name, &why));
+                    self.log.emit(name.log_id(), None, &fields);
+                }
+                Turn::Clear(name) => {
+                    self.clear(name);
+                }
+            }
+        }
+    }
+
+    /// The alarm is over; false: it was not raised.
+    pub(crate) fn clear(&self, name: Name) -> bool {
+        let was_up = self.alarms.clear(name);
+        if was_up {
+            self.log.emit(31301, None, &[("alarm", name.as_str())]);
+        }
+        was_up
     }
 
     /// Looks again and again until the end.

@@ -12,13 +12,14 @@ use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
 use net::Clock;
 use spool::fs::real::RealFs;
-use spool::{Hooks, Spool};
+use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
+use tokio::runtime::Runtime;
 
 use crate::apply::Bell;
 use crate::configuration;
 use crate::error::StartError;
-use crate::ingest::Durable;
+use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
 use crate::settings;
 use crate::store::Store;
@@ -69,44 +70,45 @@ impl Base {
         Ok(Self { dir, clamped, http, http_address, store: Arc::new(store), floor, seed })
     }
 
-    /// Opens the ingest queue; damage is told, and never stops a start.
+    /// Starts the listener for producers, unless no records are taken.
+    pub(crate) fn listen(
+        &self,
+        settings: &BootSettings,
+        runtime: &Runtime,
+        parts: &ingest::Parts,
+    ) -> Result<Option<Ingest>, StartError> {
+        if !settings.rs.ingest {
+            return Ok(None);
+        }
+        let told = settings::ingest(settings, &self.clamped, self.http_address);
+        let started = runtime.block_on(Ingest::start(told, parts.clone()));
+        started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
+    }
+
+    /// Opens the ingest queue, and gives what it found damaged, which never stops a start.
     pub(crate) fn spool(
         &self,
         settings: &BootSettings,
-        log: &Log,
         clock: Clock,
-        durable: &Durable,
-        bell: &Arc<Bell>,
-    ) -> Result<Spool, StartError> {
+        (durable, bell, counters): (&Durable, &Arc<Bell>, &Arc<Counters>),
+    ) -> Result<(Spool, Vec<Damage>), StartError> {
         let dir = settings.rs_spool_dir();
         let [seed, ..] = self.seed;
         let mut wanted = spool::Settings::new(dir.clone(), self.clamped.spool_bytes, seed);
         wanted.floor = self.floor;
-        let (tell, bell) = (durable.hook(), Arc::clone(bell));
+        let (tell, bell, counters) = (durable.hook(), Arc::clone(bell), Arc::clone(counters));
         let hooks = Hooks {
             clock: Box::new(move || clock.mono()),
             on_durable: Box::new(move |seq| {
                 tell(seq);
                 bell.ring();
             }),
+            on_sync: Box::new(move |synced| counters.observe_sync(synced)),
             carry: Box::new(<[u8]>::to_vec),
         };
         let (spool, recovered) = Spool::open(wanted, Arc::new(RealFs), hooks)
             .map_err(|error| StartError::spool(dir, error))?;
-        for damage in &recovered.damage {
-            let (offset, bytes) = (damage.offset.to_string(), damage.bytes.to_string());
-            let lost = format!("{}-{}", damage.lost.0, damage.lost.1);
-            let copy = damage.copy.as_deref().unwrap_or("-");
-            let fields = [
-                ("file", &*damage.file),
-                ("offset", &offset),
-                ("bytes", &bytes),
-                ("lost", &lost),
-                ("copy", copy),
-            ];
-            log.emit(33001, None, &fields);
-        }
-        Ok(spool)
+        Ok((spool, recovered.damage))
     }
 }
 

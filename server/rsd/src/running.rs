@@ -16,7 +16,7 @@ use config::Home;
 use config::source::Watched;
 
 use crate::error::StartError;
-use crate::ingest::Ingest;
+use crate::ingest::{Gate, Ingest};
 use crate::monitor::Monitor;
 
 /// Time that the applier gets at the end (rs.md §1.4).
@@ -29,8 +29,8 @@ const WORKERS: usize = 2;
 /// What listens where, with the ports that were given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    /// `rs.broker`.
-    pub broker: SocketAddr,
+    /// `rs.broker`; `None`: records are not taken.
+    pub broker: Option<SocketAddr>,
     /// `rs.http`.
     pub http: SocketAddr,
 }
@@ -69,7 +69,9 @@ pub struct Rs {
 /// The parts that run.
 pub(crate) struct Running {
     pub(crate) runtime: Runtime,
-    pub(crate) ingest: Ingest,
+    pub(crate) ingest: Option<Ingest>,
+    /// Before the spool, for producers and HTTP.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) applier: Applier,
     pub(crate) http: JoinHandle<()>,
     /// Ends HTTP, its streams and the monitor.
@@ -137,9 +139,12 @@ impl Rs {
     /// ended as they were told.
     fn end(&mut self, serving: bool) -> bool {
         let Some(running) = self.running.take() else { return true };
-        let Running { runtime, ingest, applier, http, closing, spool, watched } = running;
+        let Running { runtime, ingest, gate, applier, http, closing, spool, watched } = running;
         self.monitor.leaving();
-        runtime.block_on(ingest.stop());
+        gate.close();
+        if let Some(ingest) = ingest {
+            runtime.block_on(ingest.stop());
+        }
         applier.stop(APPLY_REST);
         closing.send_replace(true);
         let ended = match serving {

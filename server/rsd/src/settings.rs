@@ -25,7 +25,7 @@ pub(crate) fn check(settings: &BootSettings) -> Result<(), StartError> {
         let text = "rs.auth.anonymous: false would let nobody in: this version has no users";
         return refused(text.to_owned());
     }
-    if !anonymous_producers(settings) {
+    if rs.ingest && !anonymous_producers(settings) {
         let text = "lets no producer in: without users it needs rs.auth.anonymous_broker: true";
         return refused(format!("rs.broker: {} {text}", rs.broker));
     }
@@ -57,6 +57,7 @@ pub(crate) fn ingest(
         anonymous: anonymous_producers(settings),
         limits: ingest::Limits {
             connections: clamped.connections,
+            memory: clamped.memory,
             per_address: count(limits.connections_per_address),
             connection: openwire::Limits {
                 frame_before_login: bytes(limits.frame_before_login),
@@ -73,21 +74,21 @@ pub(crate) fn ingest(
                 inactivity: limits.inactivity,
                 ..openwire::Limits::default()
             },
-            ..ingest::Limits::default()
         },
     }
 }
 
 /// Settings of the HTTP side.
-pub(crate) fn api(settings: &BootSettings) -> api::Settings {
+pub(crate) fn api(settings: &BootSettings, clamped: &Clamped) -> api::Settings {
     let rs = &settings.rs;
-    api::Settings { name: rs.name.clone(), api: rs.api, ui: rs.ui }
+    let (name, memory) = (rs.name.clone(), clamped.memory / 2);
+    api::Settings { name, api: rs.api, ui: rs.ui, ingest: rs.ingest, memory }
 }
 
 pub(crate) fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn bytes(number: u64) -> usize {
+pub(crate) fn bytes(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -37,6 +37,7 @@ impl Disk {
         let hooks = Hooks {
             clock: Box::new(move || Duration::from_nanos(hand.load(Ordering::Relaxed))),
             on_durable: Box::new(|_| {}),
+            on_sync: Box::new(|_| {}),
             carry: Box::new(frame::carry),
         };
         let mut settings = Settings::new(PathBuf::from("/rm/spool"), limit, seed);

@@ -24,10 +24,16 @@ pub struct Rs {
     pub broker: SocketAddr,
     /// `rs.broker_limits`
     pub broker_limits: BrokerLimits,
+    /// `rs.broker_memory`: bytes that all producers together may hold in memory.
+    pub broker_memory: u64,
+    /// `rs.ingest`: whether records are taken.
+    pub ingest: bool,
     /// `rs.spool.dir`; see `Settings::rs_spool_dir`.
     pub spool_dir: Option<PathBuf>,
     /// `rs.spool.limit`, bytes.
     pub spool_limit: u64,
+    /// `rs.queue_high`
+    pub queue_high: QueueHigh,
     /// `rs.http`
     pub http: SocketAddr,
     /// `rs.ui`: whether the dashboard is served.
@@ -47,6 +53,15 @@ pub struct Auth {
     pub anonymous: Option<bool>,
     /// `rs.auth.anonymous_broker`: for producers.
     pub anonymous_broker: Option<bool>,
+}
+
+/// `rs.queue_high`: alarm `RS-QUEUE-HIGH`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueHigh {
+    /// `size`: more records than so many wait for the database.
+    pub size: u64,
+    /// `for`: so long.
+    pub long: Duration,
 }
 
 /// `rs.reports`
@@ -103,8 +118,11 @@ impl Default for Rs {
             application: "rs-1".to_owned(),
             broker: loopback(61_616),
             broker_limits: BrokerLimits::default(),
+            broker_memory: 256 * MIB,
+            ingest: true,
             spool_dir: None,
             spool_limit: 8 * GIB,
+            queue_high: QueueHigh { size: 15_000, long: Duration::from_secs(900) },
             http: loopback(8080),
             ui: true,
             api: true,
@@ -154,6 +172,19 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         put(&mut settings.spool_limit, limit);
         object.finish();
     }
+    if let Some(object) = rs.get("queue_high").and_then(|field| field.object()) {
+        let high = &mut settings.queue_high;
+        put(&mut high.size, object.get("size").and_then(|field| field.whole(1, 1 << 40)));
+        let day = Duration::from_secs(24 * 3600);
+        put(
+            &mut high.long,
+            object.get("for").and_then(|field| field.duration(Duration::ZERO, day)),
+        );
+        object.finish();
+    }
+    let memory = rs.get("broker_memory").and_then(|field| field.size(16 * MIB, 1 << 40));
+    put(&mut settings.broker_memory, memory);
+    put(&mut settings.ingest, rs.get("ingest").and_then(|field| field.boolean()));
     put(&mut settings.http, rs.get("http").and_then(|field| listen(&field)));
     put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
     put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
@@ -170,7 +201,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         later::refuse(&object, "rs.auth", &[]);
         object.finish();
     }
-    later::refuse(&rs, "rs", &["auth", "broker_limits", "spool", "reports"]);
+    later::refuse(&rs, "rs", &["auth", "broker_limits", "spool", "reports", "queue_high"]);
     rs.finish();
     Some(settings)
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +31,8 @@ struct World {
     crash_at: Option<u64>,
     failing_syncs: BTreeSet<u64>,
     capacity: Option<u64>,
+    /// Bytes of files that no read gives.
+    unreadable: Vec<(usize, Range<u64>)>,
 }
 
 #[derive(Clone, Default)]
@@ -116,6 +119,14 @@ impl FaultyFs {
         {
             change(&mut inode.disk);
             inode.cache.clone_from(&inode.disk);
+        }
+    }
+
+    /// A bad sector: no read gives these bytes until the next start.
+    pub fn spoil(&self, path: &Path, bytes: Range<u64>) {
+        let mut world = self.world();
+        if let Some(inode) = world.names.get(path).copied() {
+            world.unreadable.push((inode, bytes));
         }
     }
 
@@ -261,7 +272,13 @@ impl File for FaultyFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(&mut self.fs.world(), |inode| {
+        let mut world = self.fs.world();
+        let end = offset.saturating_add(buffer.len() as u64);
+        let mut spoiled = world.unreadable.iter();
+        if spoiled.any(|(inode, bad)| *inode == self.inode && bad.start < end && offset < bad.end) {
+            return Err(io::Error::other("a bad sector"));
+        }
+        self.with(&mut world, |inode| {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(inode.cache.len());
             let length = buffer.len().min(inode.cache.len() - from);
             buffer[..length].copy_from_slice(&inode.cache[from..from + length]);

@@ -49,9 +49,13 @@ impl Segments {
         self.all.len()
     }
 
-    /// Bytes on disk, the unused rest of the newest left out.
-    pub(crate) fn bytes(&self) -> u64 {
-        let rest = self.all.back().map_or(0, |newest| newest.bytes - newest.used);
+    /// Bytes on disk, the unused rest of the newest left out. All of that is, once it is released:
+    /// it goes as soon as the next one stands, which must not wait for it.
+    pub(crate) fn bytes(&self, released: u64) -> u64 {
+        let rest = self.all.back().map_or(0, |newest| {
+            let needed = newest.last_seq > released || newest.open_bytes > 0;
+            newest.bytes - if needed { newest.used } else { 0 }
+        });
         self.all.iter().map(|segment| segment.bytes).sum::<u64>() - rest
     }
 
@@ -84,7 +88,7 @@ impl Segments {
             return None;
         }
         let mostly_closed = oldest.open_bytes * 2 < oldest.used - FRAMES_AT;
-        let pressed = self.bytes() > limit / 2 && self.carrying_gains(released);
+        let pressed = self.bytes(0) > limit / 2 && self.carrying_gains(released);
         (mostly_closed || pressed).then_some(oldest.number)
     }
 

@@ -70,13 +70,17 @@ pub(crate) fn scan<'a>(header: &Header, bytes: &'a [u8], next: Option<Follower>)
         }
     }
     if scan.last_seq < durable {
-        let filled = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         let lost = (scan.last_seq + 1, durable);
-        let area = filled.max(scan.used) - scan.used;
+        let area = filled(bytes).max(scan.used) - scan.used;
         scan.areas.push(Area { offset: scan.used, bytes: area, lost });
         scan.last_seq = durable;
     }
     scan
+}
+
+/// Where the zeros behind all that was written begin.
+pub(crate) fn filled(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 /// All valid frames in order; what is between them is skipped in steps of 8 bytes.

@@ -28,6 +28,7 @@ fn hooks(on_durable: impl Fn(u64) + Send + 'static) -> Hooks {
     Hooks {
         clock: Box::new(|| Duration::ZERO),
         on_durable: Box::new(on_durable),
+        on_sync: Box::new(|_| {}),
         carry: Box::new(<[u8]>::to_vec),
     }
 }
@@ -366,4 +367,113 @@ fn a_reader_that_begins_far_behind_the_start_of_a_segment_finds_its_place() {
         assert_eq!(seen, (after + 1..=first + 2).collect::<Vec<_>>());
     }
     spool.close();
+}
+
+/// Damage as a reader found it: bytes, first and last sequence, and whether there is a copy.
+fn told(world: &World) -> Vec<(u64, (u64, u64), bool)> {
+    let found = world.shared.ward.take().into_iter();
+    found.map(|damage| (damage.bytes, damage.lost, damage.copy.is_some())).collect()
+}
+
+#[test]
+fn a_reader_tells_what_it_cannot_read_once_and_hides_nothing_behind_it() {
+    let mut world = World::new(FaultyFs::new(6), 0);
+    for payload in [b"first", b"secnd", b"third", b"forth"] {
+        world.append(vec![data(payload)]);
+        world.turn();
+    }
+    let (name, at) = world.find(b"secnd");
+    world.fs.damage(&name, |bytes| bytes[at] ^= 1);
+    let (name, at) = world.find(b"forth");
+    world.fs.damage(&name, |bytes| bytes[at] ^= 1);
+    for round in 0..2 {
+        assert_eq!(world.payloads(0), [&b"first"[..], b"third"]);
+        let expected = [(40, (2, 2), true), (33, (4, 4), true)];
+        assert_eq!(told(&world), if round == 0 { &expected[..] } else { &[] });
+    }
+    assert_eq!(world.shared.ward.found(), 2);
+    let copies = world.fs.list(&Path::new(DIR).join("quarantine")).unwrap();
+    assert_eq!(copies.len(), 2, "{copies:?}");
+    // what follows the damage is written and read as ever
+    world.append(vec![data(b"fifth")]);
+    world.turn();
+    assert_eq!(world.payloads(0), [&b"first"[..], b"third", b"fifth"]);
+    // the start finds the same, and its readers tell nothing anew
+    let mut world = world.restart(1);
+    assert_eq!(world.recovered.damage.len(), 2, "{:?}", world.recovered.damage);
+    assert_eq!(world.payloads(0), [&b"first"[..], b"third", b"fifth"]);
+    assert_eq!((told(&world), world.shared.ward.found()), (vec![], 2));
+}
+
+#[test]
+fn a_bad_sector_is_tried_again_and_then_told_and_passed() {
+    let mut world = World::new(FaultyFs::new(6), 0);
+    world.append(vec![data(b"first")]);
+    world.turn();
+    world.append(vec![data(&[7; 300_000])]);
+    (0..2).for_each(|_| world.turn());
+    world.append(vec![data(b"third")]);
+    world.turn();
+    let (name, at) = world.find(&[7; 1000]);
+    let at = at as u64;
+    world.fs.spoil(&name, at + 290_000..at + 290_001);
+    let mut reader = world.reader(1);
+    for _ in 1..limits::READ_TRIES {
+        assert!(reader.read(10, 1 << 20).is_err());
+        assert_eq!(told(&world), []);
+    }
+    let read = reader.read(10, 1 << 20).unwrap();
+    assert_eq!(read.iter().map(|frame| frame.seq).collect::<Vec<_>>(), [3]);
+    let [(bytes, (2, 2), true)] = told(&world)[..] else { panic!("one area with a copy") };
+    assert!(bytes >= 300_000);
+}
+
+#[test]
+fn sequences_that_were_never_given_are_no_damage_to_a_reader() {
+    let mut world = World::with_floor(FaultyFs::new(8), 0, 500);
+    world.append(vec![data(b"a")]);
+    world.turn();
+    let mut world = world.restart_with_floor(1, 900);
+    assert_eq!(world.payloads(0), [b"a"]);
+    world.append(vec![data(b"b")]);
+    world.turn();
+    assert_eq!(world.payloads(0), [b"a", b"b"]);
+    assert_eq!(told(&world), []);
+}
+
+#[test]
+fn a_reader_of_a_segment_that_was_given_up_finds_no_damage_in_its_next_life() {
+    let mut world = World::new(FaultyFs::new(9), 0);
+    let mut slow = world.reader(0);
+    world.append(vec![data(b"first")]);
+    world.turn();
+    assert_eq!(slow.read(1, 100).unwrap().len(), 1);
+    for _ in 0..80 {
+        world.append(vec![data(&[1; 3000])]);
+        world.turn();
+        world.shared.intake().released = world.durable().saturating_sub(3);
+        world.turn();
+    }
+    let rest = slow.read(100, 1 << 20).unwrap();
+    assert_eq!(rest.last().unwrap().seq, world.durable());
+    assert_eq!(told(&world), []);
+}
+
+#[test]
+fn a_limit_of_one_segment_never_shuts_for_good() {
+    let mut world = World::new(FaultyFs::new(9), 0);
+    // the segments that are there are larger than an eighth of the new limit
+    world.shared.intake().status.limit = 64 << 10;
+    world.shared.maker.fit(64 << 10);
+    let mut last = 0;
+    for _ in 0..400 {
+        if let Ok(seq) = world.shared.intake().append(vec![data(&[5; 3000])], true) {
+            last = seq;
+        }
+        world.turn();
+        world.shared.intake().released = world.durable();
+        world.turn();
+    }
+    assert_eq!(world.durable(), last);
+    assert!(last > 390, "{last} of 400");
 }

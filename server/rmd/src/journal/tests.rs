@@ -38,6 +38,7 @@ fn bench_on(most: usize, fs: Arc<dyn FileSystem>) -> Bench {
     let hooks = Hooks {
         clock: Box::new(move || clock.mono()),
         on_durable: Box::new(move |seq| sender.send(seq).unwrap()),
+        on_sync: Box::new(|_| {}),
         carry: Box::new(frame::carry),
     };
     let (spool, _) = Spool::open(settings, fs, hooks).unwrap();

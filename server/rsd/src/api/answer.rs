@@ -181,6 +181,6 @@ fn failed(log: &Log, error: &StoreError) -> Refused {
     }
 }
 
-fn internal() -> Refused {
+pub(super) fn internal() -> Refused {
     Refused::other(500, "internal", "a fault of ours; the log tells")
 }

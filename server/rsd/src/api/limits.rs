@@ -35,3 +35,36 @@ pub(super) const STREAMS: usize = 64;
 pub(super) const STUCK: Duration = Duration::from_secs(60);
 /// Lag of the applier from which strict readiness fails (rs.md §5.12).
 pub(super) const STRICT_LAG: Duration = Duration::from_secs(300);
+/// Records of one request, and bytes of its body, packed or not (rs.md §1.7).
+pub(super) const RECORDS: usize = 10_000;
+/// See [`RECORDS`].
+pub(super) const BODY_BYTES: usize = 10 << 20;
+/// Bytes of one record; of a larger one so many are kept for the dead letter (rs.md §1.5).
+pub(super) const RECORD_BYTES: usize = 1 << 20;
+/// See [`RECORD_BYTES`].
+pub(super) const RECORD_HEAD: usize = 64 << 10;
+/// How often the bytes of a body are in memory at most: as they came, unpacked, as messages, and
+/// as the frame of the spool.
+pub(super) const COPIES: usize = 4;
+/// Unit in which memory is counted, bytes: what a small request is rounded up to.
+pub(super) const UNIT: usize = 4 << 10;
+/// Requests with records of one address at once; more: 429.
+pub(super) const PER_ADDRESS: usize = 256;
+/// Time that a body may take to come (rs.md §8).
+pub(super) const BODY: Duration = Duration::from_secs(30);
+/// Longest wait for memory; then 503. Also when one is to come again whose records had no room.
+pub(super) const WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for the disk; syncs take milliseconds.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
+/// Largest window of zstd, a power of two: 8 MiB, what every sender may use.
+pub(super) const WINDOW_LOG: u32 = 23;
+/// Threads that split and judge bodies at once, so that they hold up neither questions nor ingest.
+pub(super) const JUDGES: usize = 2;
+/// Messages of a queue that are shown, at most and unless asked (rs.md §6).
+pub(super) const PEEKED: usize = 100;
+/// Bytes of each that are shown.
+pub(super) const PEEK_BODY: usize = 4 << 10;
+/// How far a look into a queue goes: frames and bytes of the spool.
+pub(super) const PEEK_FRAMES: usize = 10_000;
+/// See [`PEEK_FRAMES`].
+pub(super) const PEEK_BYTES: usize = 16 << 20;

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::middleware::Next;
 use axum::response::Response;
+use model::record::Stream;
 use openwire::QUEUES;
 use telemetry::names;
 use telemetry::process;
@@ -15,6 +16,7 @@ use telemetry::prometheus::{Exposition, Format, Histogram, Kind, LATENCY_SECONDS
 
 use super::Shared;
 use super::answer::{REQUEST_ID, document};
+use crate::alarms::Name;
 use crate::entry::Transport;
 use crate::ingest::Priority;
 
@@ -83,8 +85,10 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
     requests(&mut out, &shared.requests);
     parts.known.figures.families(&mut out, "rs", shared.now());
     out.family(names::RS_ALARM, Kind::Gauge, "1: the alarm is raised");
-    let lost = f64::from(u8::from(parts.known.is_lost()));
-    out.sample(&[("name", "RS-CONFIG-LOST")], lost);
+    for name in Name::ALL {
+        let up = u8::from(parts.monitor.alarms.is_up(name));
+        out.sample(&[("name", name.as_str())], f64::from(up));
+    }
     document(200, format.content_type(), "no-store", out.finish())
 }
 
@@ -100,23 +104,42 @@ fn counter(out: &mut Exposition, name: &'static str, help: &str, value: u64) {
     out.sample(&[], value as f64);
 }
 
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
 fn queue(out: &mut Exposition, shared: &Shared) {
-    let status = shared.parts.spool.status();
-    let waiting = shared.parts.backlog.records();
+    let status = shared.parts.ingest.spool.status();
+    let waiting = shared.parts.ingest.backlog.records();
     gauge(out, names::RS_QUEUE_SIZE, "records spooled, not yet applied", waiting);
+    let depth = |stream: &Stream| shared.parts.ingest.backlog.depth(*stream, shared.now());
+    out.family(names::RS_QUEUE_DEPTH, Kind::Gauge, "the same of one queue");
+    for stream in Stream::ALL {
+        out.sample(&[("queue", stream.queue())], depth(stream).records as f64);
+    }
+    out.family(names::RS_QUEUE_OLDEST_SECONDS, Kind::Gauge, "age of its oldest record");
+    for stream in Stream::ALL {
+        let age = depth(stream).age.unwrap_or_default();
+        out.sample(&[("queue", stream.queue())], age.as_secs_f64());
+    }
     gauge(out, names::RS_SPOOL_BYTES, "bytes of the ingest queue on disk", status.bytes);
     gauge(out, names::RS_SPOOL_LIMIT_BYTES, "their limit", status.limit);
+    let help = "areas of it that cannot be read";
+    let damaged = u64::try_from(status.damaged).unwrap_or(u64::MAX);
+    counter(out, names::RS_SPOOL_DAMAGED_TOTAL, help, damaged);
+    let (seconds, records) = shared.parts.ingest.counters.groups();
+    out.family(names::RS_SPOOL_SYNC_SECONDS, Kind::Histogram, "one group commit");
+    out.histogram(&[], seconds);
+    out.family(names::RS_SPOOL_GROUP_RECORDS, Kind::Histogram, "arrivals of one group");
+    out.histogram(&[], records);
     out.family(names::RS_SPOOL_HELD_BACK, Kind::Gauge, "1: sends of this priority wait");
     let priorities = [("1", Priority::First), ("2", Priority::Second), ("3", Priority::Third)];
     for (label, priority) in priorities {
-        let held = u8::from(shared.parts.gate.held_back(priority));
+        let held = u8::from(shared.parts.ingest.gate.held_back(priority));
         out.sample(&[("priority", label)], f64::from(held));
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
 fn ingest(out: &mut Exposition, shared: &Shared) {
-    let figures = &shared.parts.ingest;
+    let figures = &shared.parts.ingest.counters;
     let each =
         || QUEUES.iter().flat_map(|queue| Transport::ALL.iter().map(move |via| (*queue, *via)));
     for (name, help, part) in [
@@ -153,7 +176,7 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
     let help = "age of the oldest record not yet applied";
     out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, help);
-    out.sample(&[], shared.parts.backlog.age(shared.now()).as_secs_f64());
+    out.sample(&[], shared.parts.ingest.backlog.age(shared.now()).as_secs_f64());
     out.family(names::RS_APPLY_BATCH_SECONDS, Kind::Histogram, "one batch into the database");
     out.histogram(&[], figures.batch_seconds());
 }

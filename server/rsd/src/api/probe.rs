@@ -75,7 +75,7 @@ fn is_ready(shared: &Shared, query: Option<&str>) -> bool {
         query.is_some_and(|query| query.split('&').any(|parameter| parameter == "strict=true"));
     if strict {
         let database = parts.monitor.health.is_ok("database");
-        let keeps_up = parts.backlog.age(shared.now()) < limits::STRICT_LAG;
+        let keeps_up = parts.ingest.backlog.age(shared.now()) < limits::STRICT_LAG;
         return status != Status::Fail && database && keeps_up;
     }
     status != Status::Fail

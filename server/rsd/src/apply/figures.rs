@@ -1,10 +1,12 @@
 //! What the applier counts (ops.md §5.2). Read by metrics and health while it works.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
+use crate::alarms::Outage;
 use crate::store::Applied;
 
 /// All figures of the applier.
@@ -15,6 +17,7 @@ pub struct Figures {
     dead: AtomicU64,
     failures: AtomicU64,
     up: AtomicBool,
+    outage: Mutex<Option<Outage>>,
     batch_seconds: Histogram,
     /// Last turn of the loop, monotonic ms.
     turned: AtomicU64,
@@ -28,6 +31,7 @@ impl Default for Figures {
             dead: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             up: AtomicBool::new(true),
+            outage: Mutex::default(),
             batch_seconds: Histogram::new(LATENCY_SECONDS),
             turned: AtomicU64::new(0),
         }
@@ -40,12 +44,27 @@ impl Figures {
         self.duplicates.fetch_add(applied.duplicates, Ordering::Relaxed);
         self.dead.fetch_add(applied.dead, Ordering::Relaxed);
         self.up.store(true, Ordering::Relaxed);
+        *self.current() = None;
         self.batch_seconds.observe(took);
     }
 
-    pub(super) fn failed(&self) {
+    /// An attempt to store a batch failed.
+    pub(super) fn failed(&self, now: Duration) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.up.store(false, Ordering::Relaxed);
+        let mut outage = self.current();
+        let attempts = outage.map_or(0, |outage| outage.attempts).saturating_add(1);
+        let since = outage.map_or(now, |outage| outage.since);
+        *outage = Some(Outage { attempts, since });
+    }
+
+    /// Attempts that failed since the last that worked.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        *self.current()
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The loop turns.

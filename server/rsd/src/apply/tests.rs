@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use model::record::Stream;
 use model::time::Millis;
 use rs::Filter;
 use spool::fs::real::RealFs;
 use spool::{Entry as SpoolEntry, Hooks, Settings};
 
 use super::*;
+use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
 use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
@@ -118,12 +120,17 @@ fn frame(records: usize) -> Vec<SpoolEntry> {
     vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap() }]
 }
 
+fn cdrs(records: u64) -> [Part; 1] {
+    [Part { stream: Stream::Cdr, records, bytes: 2 * records }]
+}
+
 fn spool(dir: &std::path::Path, bell: &Arc<Bell>) -> Spool {
     let clock = Clock::start();
     let bell = Arc::clone(bell);
     let hooks = Hooks {
         clock: Box::new(move || clock.mono()),
         on_durable: Box::new(move |_| bell.ring()),
+        on_sync: Box::new(|_| {}),
         carry: Box::new(<[u8]>::to_vec),
     };
     let settings = Settings { segment_bytes: 1 << 20, ..Settings::new(dir.to_owned(), 1 << 30, 1) };
@@ -180,7 +187,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     assert!(figures.up());
     until(|| queue.status().released == queue.durable());
     until(|| (backlog.records(), backlog.age(Millis(9_001))) == (0, Duration::ZERO));
-    backlog.came(1);
+    backlog.came(Millis(1), &cdrs(1));
     last = queue.append(frame(1), true).unwrap();
     until(|| store.applied_seq().unwrap() == last);
     until(|| backlog.records() == 0);
@@ -218,7 +225,7 @@ fn it_stops_in_the_middle_of_an_outage() {
     until(|| figures.failures() > 0);
     assert_eq!((backlog.records(), backlog.age(Millis(9_001))), (11, Duration::from_secs(9)));
     // one more arrives in the meantime
-    backlog.came(3);
+    backlog.came(Millis(1), &cdrs(3));
     queue.append(frame(3), true).unwrap();
     assert_eq!(backlog.records(), 14);
     assert!(!figures.up());

@@ -13,18 +13,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openwire::{BrokerEvent, Class, CloseReason, Inbound, Note, Ticket};
-use spool::{Entry as Frame, Full, Kind};
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use super::gate::Priority;
+use super::desk::NotTaken;
 use super::limits::{FAREWELL, OUT_BYTES, READ_BYTES, RETRY, STOP};
 use super::registry::Place;
 use super::wire::Wire;
 use super::{Shared, endpoint, message};
-use crate::entry::{Body, Entry, Message};
+use crate::backlog::Part;
+use crate::entry::Entry;
 
 thread_local! {
     /// One read buffer per worker thread, not per connection: ten thousand may be idle.
@@ -54,8 +54,8 @@ struct Waiting {
     seq: u64,
     ticket: Ticket,
     since: Duration,
-    /// Queue, records and bytes, to be counted when answered.
-    stored: Vec<(String, u64, u64)>,
+    /// To be counted when answered.
+    parts: Vec<Part>,
 }
 
 struct Parked {
@@ -148,14 +148,10 @@ impl Connection {
 
     /// What the disk has is answered and counted.
     fn answer(&mut self, durable: u64) {
-        let counters = &self.shared.parts.counters;
         while let Some(waiting) = self.waiting.pop_front_if(|first| first.seq <= durable) {
             self.wire.stored(waiting.ticket);
-            for (queue, records, bytes) in &waiting.stored {
-                counters.add_stored(queue, self.wire.transport(), *records, *bytes);
-            }
-            let now = self.shared.parts.clock.mono();
-            counters.observe_answer(now.saturating_sub(waiting.since));
+            let parts = &self.shared.parts;
+            parts.answered(self.wire.transport(), &waiting.parts, waiting.since);
         }
     }
 
@@ -239,33 +235,15 @@ impl Connection {
 
     /// Hands one arrival to the spool; gives it back when there is no room.
     fn append(&mut self, parked: Parked) -> Option<Parked> {
-        let parts = &self.shared.parts;
-        if !parts.gate.lets_in(priority(&parked.entry.messages)) {
-            return Some(parked);
-        }
-        let Ok(payload) = parked.entry.encode() else {
-            return self.refuse(&parked, "the message cannot be kept");
-        };
-        let frame = Frame { kind: Kind::Data, key: None, payload };
-        // before the applier can take it away
-        parts.backlog.came(parked.entry.records());
-        let appended = parts.spool.append(vec![frame], true);
-        if appended.is_err() {
-            parts.backlog.went(parked.entry.records());
-        }
-        match appended {
+        match self.shared.parts.store(&parked.entry) {
             Ok(seq) => {
                 let Parked { ticket, since, entry } = parked;
-                let stored = tally(&entry.messages);
-                self.waiting.push_back(Waiting { seq, ticket, since, stored });
+                let parts = entry.parts();
+                self.waiting.push_back(Waiting { seq, ticket, since, parts });
                 None
             }
-            Err(Full::Disk) => {
-                parts.gate.refused();
-                Some(parked)
-            }
-            Err(Full::Memory | Full::Broken | Full::Closed) => Some(parked),
-            Err(Full::Entry) => self.refuse(&parked, "larger than what can be kept at once"),
+            Err(NotTaken::Later) => Some(parked),
+            Err(NotTaken::Never) => self.refuse(&parked, "larger than what can be kept at once"),
         }
     }
 
@@ -369,34 +347,5 @@ async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<Rea
     match interest {
         Some(interest) => stream.ready(interest).await,
         None => std::future::pending().await,
-    }
-}
-
-/// A transaction waits for its least message.
-fn priority(messages: &[Message]) -> Priority {
-    let lesser = messages.iter().map(|message| Priority::of(&message.queue));
-    lesser.max().unwrap_or(Priority::First)
-}
-
-/// Records and bytes by queue.
-fn tally(messages: &[Message]) -> Vec<(String, u64, u64)> {
-    let mut tally: Vec<(String, u64, u64)> = Vec::new();
-    for message in messages {
-        let bytes = u64::try_from(length(&message.body)).unwrap_or(u64::MAX);
-        match tally.iter_mut().find(|(queue, ..)| *queue == message.queue) {
-            Some((_, records, all)) => {
-                *records += 1;
-                *all += bytes;
-            }
-            None => tally.push((message.queue.clone(), 1, bytes)),
-        }
-    }
-    tally
-}
-
-fn length(body: &Body) -> usize {
-    match body {
-        Body::Text(text) => text.len(),
-        Body::NotUtf8(raw) | Body::TooLarge(raw) | Body::Unreadable { raw, .. } => raw.0.len(),
     }
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openwire::QUEUES;
-use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
+use spool::Synced;
+use telemetry::prometheus::{GROUP_SIZES, Histogram, LATENCY_SECONDS, SYNC_SECONDS};
 
 use crate::entry::Transport;
 
@@ -18,6 +19,8 @@ pub struct Counters {
     stored: [[Stored; TRANSPORTS]; QUEUES.len()],
     connections: [AtomicU64; TRANSPORTS],
     seconds: Histogram,
+    sync_seconds: Histogram,
+    group_records: Histogram,
     logins_failed: AtomicU64,
     unconfirmed_sends: AtomicU64,
     refused_connections: AtomicU64,
@@ -35,6 +38,8 @@ impl Default for Counters {
             stored: Default::default(),
             connections: Default::default(),
             seconds: Histogram::new(LATENCY_SECONDS),
+            sync_seconds: Histogram::new(SYNC_SECONDS),
+            group_records: Histogram::new(GROUP_SIZES),
             logins_failed: AtomicU64::new(0),
             unconfirmed_sends: AtomicU64::new(0),
             refused_connections: AtomicU64::new(0),
@@ -43,6 +48,20 @@ impl Default for Counters {
 }
 
 impl Counters {
+    /// `rs_spool_sync_seconds` and `rs_spool_group_records`: one group commit that worked.
+    pub fn observe_sync(&self, synced: Synced) {
+        if synced.good {
+            self.sync_seconds.observe(synced.took);
+            self.group_records.observe_count(u64::try_from(synced.frames).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Times of group commits, and what one answers: sends and transactions.
+    #[must_use]
+    pub const fn groups(&self) -> (&Histogram, &Histogram) {
+        (&self.sync_seconds, &self.group_records)
+    }
+
     /// `rs_ingest_records_total` and `rs_ingest_bytes_total`: records that are durable and
     /// answered. A queue that is none of the four is counted nowhere.
     pub fn add_stored(&self, queue: &str, transport: Transport, records: u64, bytes: u64) {

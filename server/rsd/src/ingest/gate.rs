@@ -7,6 +7,7 @@ use spool::{Spool, State, Status};
 use telemetry::Log;
 
 use super::limits::{HELD_BACK_PERCENT, RESUMED_PERCENT};
+use crate::entry::Message;
 
 /// Which records are held back first; a greater one sooner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,13 @@ impl Priority {
             _ => Self::Third,
         }
     }
+
+    /// A transaction waits for its least message.
+    #[must_use]
+    pub(crate) fn of_all(messages: &[Message]) -> Self {
+        let each = messages.iter().map(|message| Self::of(&message.queue));
+        each.max().unwrap_or(Self::First)
+    }
 }
 
 /// Decides by the spool's figures, and logs when the decision changes.
@@ -39,6 +47,8 @@ pub struct Gate {
     short: AtomicBool,
     /// Everything waits.
     full: AtomicBool,
+    /// RS stops.
+    closed: AtomicBool,
     /// Bytes at which the spool had no room for what came: a little below its limit.
     full_at: AtomicU64,
 }
@@ -47,13 +57,30 @@ impl Gate {
     /// A gate in front of that spool.
     #[must_use]
     pub fn new(spool: Spool, log: Log) -> Self {
-        let (short, full) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { spool, log, short, full, full_at: AtomicU64::new(u64::MAX) }
+        let full_at = AtomicU64::new(u64::MAX);
+        let [short, full, closed] = [(); 3].map(|()| AtomicBool::new(false));
+        Self { spool, log, short, full, closed, full_at }
     }
 
     /// True when records of that priority may be handed to the spool now.
     #[must_use]
     pub fn lets_in(&self, priority: Priority) -> bool {
+        let (short, full) = self.decide();
+        let open = !self.closed.load(Ordering::Relaxed);
+        open && !full && (priority == Priority::First || !short)
+    }
+
+    /// Nothing is let in any more: RS stops.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Decides anew, though nothing has come: what is told of it is then of now.
+    pub(crate) fn look(&self) {
+        self.decide();
+    }
+
+    fn decide(&self) -> (bool, bool) {
         let status = self.spool.status();
         let used = used(&status);
         let above = |percent: u64| used >= status.limit / 100 * percent;
@@ -66,7 +93,7 @@ impl Gate {
         }
         self.note(&self.short, short, "events, figures and quality");
         self.note(&self.full, full, "everything");
-        !full && (priority == Priority::First || !short)
+        (short, full)
     }
 
     /// The spool has not taken a record that was let in, for it would not fit any more: nothing is

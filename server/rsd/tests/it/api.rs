@@ -3,5 +3,7 @@
 mod house;
 mod lists;
 mod live;
+mod outage;
+mod records;
 mod reports;
 mod start;

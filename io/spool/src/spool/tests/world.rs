@@ -48,6 +48,7 @@ impl World {
         let hooks = Hooks {
             clock: Box::new(move || Duration::from_micros(now.fetch_add(1, Ordering::Relaxed))),
             on_durable: Box::new(|_| {}),
+            on_sync: Box::new(|_| {}),
             carry: Box::new(carry),
         };
         let disk = Arc::new(fs.clone());

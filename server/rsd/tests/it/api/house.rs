@@ -101,7 +101,7 @@ impl House {
         let first = self.sequence + 1;
         self.sequence += u64::try_from(records.len()).unwrap();
         runtime.block_on(async {
-            let mut sender = Sender::connect(self.rs.addresses().broker, first, 0).await;
+            let mut sender = Sender::connect(self.rs.addresses().broker.unwrap(), first, 0).await;
             let ids: Vec<String> = records.iter().map(|record| id(record)).collect();
             let outbound: Vec<Outbound<'_>> = (first..)
                 .zip(records.iter().zip(&ids))
@@ -133,6 +133,10 @@ impl House {
 
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         ask(self.rs.addresses().http, method, path, headers)
+    }
+
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        send(self.rs.addresses().http, ("POST", path), headers, body)
     }
 
     /// A JSON answer that is a success.
@@ -210,13 +214,26 @@ pub(crate) fn ask(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
+    send(address, (method, path), headers, b"")
+}
+
+fn send(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len().to_string();
     let mut headers = headers.to_vec();
-    headers.push(("Connection", "close"));
+    headers.extend([("Connection", "close"), ("Content-Length", &length)]);
     socket.write_all(request(method, path, &headers).as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
+    // one that is refused for its head may be closed before all of it was sent
+    let _cut_off = socket.write_all(body);
+    let mut bytes = Vec::new();
+    let _reset = socket.read_to_end(&mut bytes);
+    let answer = String::from_utf8(bytes).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_owned(), body: body.to_owned() }

@@ -27,7 +27,9 @@ fn a_start_and_an_end_are_told() {
     assert!(house.rs.ready());
     let House { rs, dir, lines, .. } = house;
     let addresses = rs.addresses();
-    assert!(addresses.broker.port() != 0 && addresses.http.port() != 0);
+    assert!(
+        addresses.broker.is_some_and(|broker| broker.port() != 0) && addresses.http.port() != 0
+    );
     let stopper = rs.stopper();
     let waiting = std::thread::spawn(move || rs.wait());
     stopper.stop();

@@ -57,6 +57,7 @@ impl House {
         let hooks = Hooks {
             clock: Box::new(move || clock.mono()),
             on_durable: durable.hook(),
+            on_sync: Box::new(|_| {}),
             carry: Box::new(<[u8]>::to_vec),
         };
         let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();

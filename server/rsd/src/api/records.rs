@@ -1,0 +1,135 @@
+//! `POST /api/v1/records`: records over HTTP (rs.md §1.7). The request is one group: answered when
+//! all of it is on disk, and one frame of the spool, so that it is there whole or not at all.
+//!
+//! Through the same gate, spool and figures as the listener for producers. A record that is no good
+//! is stored too, and the answer says what is wrong with it.
+
+mod body;
+mod judge;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::RETRY_AFTER;
+use axum::response::Response;
+use rs::Refused;
+use serde::Serialize;
+use telemetry::door::Source;
+use tokio::time::{Instant, timeout_at};
+
+use self::judge::{Judged, judge};
+use super::Shared;
+use super::answer::{Shape, internal, refusal, respond, written};
+use super::limits::{ANSWER, WAIT};
+use crate::entry::{Entry, Transport};
+use crate::ingest::NotTaken;
+
+pub(super) use self::body::Room;
+
+/// What was done with the records.
+#[derive(Serialize)]
+struct Receipt {
+    accepted: usize,
+    dead_lettered: Vec<Dead>,
+}
+
+/// A record that is kept as a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Dead {
+    /// Which of the body, from 0.
+    index: usize,
+    id: Option<String>,
+    code: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    field: String,
+    text: String,
+    /// The number of a letter is given by the database, later.
+    dead_letter: Option<u64>,
+}
+
+/// Why nothing was stored, and when to come again.
+struct Turned {
+    refused: Refused,
+    again: Option<Duration>,
+}
+
+impl From<Refused> for Turned {
+    fn from(refused: Refused) -> Self {
+        Self { refused, again: None }
+    }
+}
+
+pub(super) async fn take(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(source): ConnectInfo<Source>,
+    request: Request,
+) -> Response {
+    match receive(&shared, source.address, request).await {
+        Ok(receipt) => respond(written(&receipt)),
+        Err(Turned { refused, again }) => {
+            let mut response = refusal(Shape::Json, &refused);
+            let again = again.and_then(|again| HeaderValue::from_str(&seconds(again)).ok());
+            if let Some(again) = again {
+                response.headers_mut().insert(RETRY_AFTER, again);
+            }
+            response
+        }
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    time.as_secs().to_string()
+}
+
+async fn receive(shared: &Shared, peer: SocketAddr, request: Request) -> Result<Receipt, Turned> {
+    let form = body::form(request.headers())?;
+    let packing = body::packing(request.headers())?;
+    let room = shared.room.enter(peer.ip(), request.headers(), packing).await?;
+    let bytes = body::read(request.into_body()).await?;
+    // its last byte is here
+    let now = shared.parts.clock.now();
+    let judging = tokio::task::spawn_blocking(move || {
+        let bytes = body::unpacked(bytes, packing)?;
+        judge(&bytes, form, now.wall)
+    });
+    let Judged { messages, dead } = judging.await.map_err(|_| internal())??;
+    let receipt = Receipt { accepted: messages.len() - dead.len(), dead_lettered: dead };
+    if messages.is_empty() {
+        return Ok(receipt);
+    }
+    let transport = Transport::Http;
+    let entry = Entry { received: now.wall.0, transport, user: None, peer, messages };
+    store(shared, &entry, now.mono).await?;
+    drop(room);
+    Ok(receipt)
+}
+
+/// Into the spool, and on disk.
+async fn store(shared: &Shared, entry: &Entry, since: Duration) -> Result<(), Turned> {
+    let ingest = &shared.parts.ingest;
+    let mut durable = ingest.durable.subscribe();
+    let held = || Turned {
+        refused: Refused::other(503, "held-back", "there is no room for these records now"),
+        again: Some(WAIT),
+    };
+    let seq = ingest.store(entry).map_err(|not_taken| match not_taken {
+        NotTaken::Later => held(),
+        NotTaken::Never => Refused::other(413, "too-large", "more than is kept at once").into(),
+    })?;
+    // the group is synced within milliseconds; a disk that has failed may never say so
+    let synced = timeout_at(Instant::now() + ANSWER, durable.wait_for(|upto| *upto >= seq)).await;
+    match synced {
+        Ok(Ok(_)) => {
+            ingest.answered(entry.transport, &entry.parts(), since);
+            Ok(())
+        }
+        Ok(Err(_)) | Err(_) => {
+            let text = "whether these records are on disk is not known: send them again";
+            let refused = Refused::other(503, "not-confirmed", text);
+            Err(Turned { refused, again: Some(WAIT) })
+        }
+    }
+}

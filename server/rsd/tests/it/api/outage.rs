@@ -1,0 +1,104 @@
+//! The database is away, and the queue on disk fills up (rs.md §14, 11): what is taken is kept, the
+//! rest is held back by its priority, and all is as before when the database returns.
+
+use std::time::Duration;
+
+use config::Settings;
+use config::settings::QueueHigh;
+use serde_json::{Value, json};
+
+use super::house::House;
+
+const LIMIT: u64 = 3 << 20;
+
+fn small(settings: &mut Settings) {
+    settings.rs.spool_limit = LIMIT;
+    settings.rs.queue_high = QueueHigh { size: 10, long: Duration::ZERO };
+}
+
+/// A record of 20 kB; its number makes its id.
+fn record(kind: &str, number: u32) -> Value {
+    let pad = "x".repeat(20_000);
+    let session = format!("s-{number}");
+    let own = match kind {
+        "cdr" => json!({"phase": "start", "started_at": "2026-11-22T10:00:00Z",
+            "call_type": "INBOUND", "local_uri": "sip:a", "remote_uri": "sip:b", "pad": pad}),
+        _ => json!({"level": "INFO", "log_id": "1", "text": "t", "pad": pad}),
+    };
+    let mut record = json!({
+        "schema": 1, "kind": kind, "id": format!("tool:{session}/{kind}/0.{number}"),
+        "time": "2026-11-22T10:00:00Z", "producer": {"name": "tool"},
+        "component": {"name": "tool", "type": "MCP"}, "session_id": session,
+    });
+    record.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+    record
+}
+
+/// Sends until one is held back; how many were taken.
+fn fill(house: &House, kind: &str, first: u32) -> u32 {
+    let headers = [("Content-Type", "application/json")];
+    for number in 0.. {
+        assert!(number < 1000, "the queue has a limit");
+        let body = record(kind, first + number).to_string();
+        let answer = house.post("/api/v1/records", &headers, body.as_bytes());
+        if answer.status != 200 {
+            assert_eq!((answer.status, &*answer.code()), (503, "held-back"), "{}", answer.body);
+            assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
+            return number;
+        }
+    }
+    unreachable!("it fills up")
+}
+
+fn alarm(house: &House, name: &str) -> bool {
+    house.metric(&format!("rs_alarm{{name=\"{name}\"}}")) == "1"
+}
+
+#[test]
+fn without_its_database_it_takes_what_it_can_keep_and_nothing_is_lost() {
+    let house = House::in_dir(tempfile::tempdir().unwrap(), small);
+    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let events = fill(&house, "call.event", 1);
+    assert!(events > 50, "{events}");
+    house.until(|house| alarm(house, "RS-SPOOL-HIGH"));
+    assert!(!alarm(&house, "RS-SPOOL-FULL"));
+    assert_eq!(house.metric("rs_spool_held_back{priority=\"3\"}"), "1");
+    assert_eq!(house.metric("rs_spool_held_back{priority=\"1\"}"), "0");
+    assert_eq!(house.get("/ready").status, 200);
+    let calls = fill(&house, "cdr", 10_000);
+    assert!(calls > 5, "{calls}");
+    assert_eq!(house.get("/ready").status, 503);
+    for name in ["RS-SPOOL-FULL", "RS-SPOOL-HIGH", "RS-QUEUE-HIGH", "RS-DB-DOWN"] {
+        house.until(|house| alarm(house, name));
+    }
+    let cdr = house.json("/api/v1/queues/ringmaster.cdr");
+    assert_eq!((&cdr["depth"], &cdr["held_back"]), (&json!(calls), &json!(true)));
+    assert!(cdr["oldest_seconds"].is_u64() && cdr["bytes"].as_u64() > Some(20_000), "{cdr}");
+    let shown = house.json("/api/v1/queues/ringmaster.event/messages?limit=3");
+    let shown = shown["items"].as_array().unwrap();
+    assert_eq!(shown.len(), 3);
+    assert_eq!(shown[0]["body"].as_str().unwrap().len(), 4096);
+    assert!(shown[0]["body"].as_str().unwrap().contains("tool:s-1/"), "the oldest first");
+
+    lock.execute_batch("ROLLBACK").unwrap();
+    let all = (events + calls).to_string();
+    house.until(|house| house.metric("rs_apply_records_total") == all);
+    house.until(|house| house.metric("rsQueueSize") == "0");
+    for name in ["RS-SPOOL-FULL", "RS-SPOOL-HIGH", "RS-DB-DOWN"] {
+        house.until(|house| !alarm(house, name));
+    }
+    house.until(|house| house.get("/ready").status == 200);
+    for line in [" 33003 ", " 33004 ", " 33005 ", " 33103 ", " 31301 ", " 32101 ", " 32102 "] {
+        house.until(|house| house.lines.lines().iter().any(|told| told.contains(line)));
+    }
+    // what was held back is taken now, and what was taken is not taken twice
+    let headers = [("Content-Type", "application/json")];
+    for number in 1..=events + 1 {
+        let body = record("call.event", number).to_string();
+        assert_eq!(house.post("/api/v1/records", &headers, body.as_bytes()).status, 200);
+    }
+    let all = (events + calls + 1).to_string();
+    house.until(|house| house.metric("rs_apply_records_total") == all);
+    assert_eq!(house.metric("rs_apply_duplicates_total"), events.to_string());
+}
