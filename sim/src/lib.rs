@@ -26,6 +26,8 @@ mod seed;
 
 /// Random lives of calls, with everything that can go wrong.
 pub mod life;
+/// Lives of the ingest of a Reporting Server, at every point at which the power may go.
+pub mod ingest;
 
 pub use agent::{Agent, Call, Manner};
 pub use world::{Fault, World};

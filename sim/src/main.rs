@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use sim::life::{self, Plan, Story};
 
 const USAGE: &str = "usage: cargo xtask sim [--seed N [--steps N]] | [--seeds N] [--from N] \
-    [--minutes N]; both with [--calls N]";
+    [--minutes N]; both with [--calls N]; or --ingest, with [--seeds N] [--from N] | --seed N \
+    [--crash N]";
 /// Lives after which it says how far it is.
 const SOME: u64 = 100;
 
@@ -33,7 +34,12 @@ impl Drop for Again {
 }
 
 fn main() -> Result<()> {
-    let wish = wish(std::env::args().skip(1))?;
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(at) = args.iter().position(|arg| arg == "--ingest") {
+        args.remove(at);
+        return ingest(&args);
+    }
+    let wish = wish(args.into_iter())?;
     if let Some(seed) = wish.seed {
         return one(seed, wish.plan);
     }
@@ -52,6 +58,36 @@ fn main() -> Result<()> {
         }
     }
     println!("{} seeds from {}: {sum:?}", wish.seeds, wish.from);
+    Ok(())
+}
+
+/// Lives of ingest: each seed at every point at which the power may go.
+fn ingest(args: &[String]) -> Result<()> {
+    let (mut from, mut seeds, mut crash) = (1, 4, None);
+    let mut one = None;
+    for pair in args.chunks(2) {
+        let [name, value] = pair else { bail!("{USAGE}") };
+        let value: u64 = value.parse().with_context(|| format!("{name} {value}: {USAGE}"))?;
+        match name.as_str() {
+            "--seed" => one = Some(value),
+            "--from" => from = value,
+            "--seeds" => seeds = value,
+            "--crash" => crash = Some(value),
+            _ => bail!("{name}: {USAGE}"),
+        }
+    }
+    let mut story = sim::ingest::Story::default();
+    let lived = match one {
+        Some(seed) => sim::ingest::life(seed, crash, &mut story).map(drop),
+        None => (from..from.saturating_add(seeds))
+            .try_for_each(|seed| sim::ingest::sweep(seed, &mut story)),
+    };
+    if let Err(fault) = lived {
+        let crash = fault.crash.map_or_else(String::new, |crash| format!(" --crash {crash}"));
+        eprintln!("{fault}");
+        bail!("again: cargo xtask sim --ingest --seed {}{crash}", fault.seed);
+    }
+    println!("{story}");
     Ok(())
 }
 

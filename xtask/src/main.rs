@@ -1,5 +1,5 @@
-//! The only door: `cargo xtask ci`, `tidy`, `bench`, `fuzz`, `sim`. A laptop and CI run the same
-//! commands.
+//! The only door: `cargo xtask ci`, `tidy`, `bench`, `fuzz`, `kill`, `sim`. A laptop and CI run the
+//! same commands.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod kill;
 mod sim;
 mod tidy;
 
@@ -25,10 +26,11 @@ fn main() -> Result<()> {
         Some("tidy") => tidy::run(&root),
         Some("bench") => bench::run(&root, &args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root, &args.collect::<Vec<_>>()),
+        Some("kill") => kill::run(&root, &args.collect::<Vec<_>>()),
         Some("sim") => sim::run(&root, &args.collect::<Vec<_>>()),
         _ => bail!(
             "usage: cargo xtask ci | tidy | bench [start|parse|call|proxy …] [--write] | \
-             fuzz [TARGET…] | sim [--seed N …]"
+             fuzz [TARGET…] | kill [--kills N …] | sim [--seed N …]"
         ),
     }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask sim --seed N [--steps N] | [--seeds N] [--from N] [--minutes N]`: random lives of
-//! calls in the simulator, optimised, and with all invariants asked.
+//! calls in the simulator, optimised, and with all invariants asked; with `--ingest` those of the
+//! Reporting Server's ingest at every point at which the power may go.
 
 use std::path::Path;
 use std::thread;
@@ -13,6 +14,8 @@ pub(crate) const PACKAGE: &str = "ringmaster-sim";
 const PROFILE: &str = "sim";
 /// Seeds of the bounded sweep in `cargo xtask ci`: 10,000 calls.
 const CI_SEEDS: &str = "100";
+/// Of ingest: each is some thousand lives.
+const CI_INGEST: &str = "4";
 
 /// Hands the arguments on; `--minutes` ends a sweep that has found nothing.
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
@@ -48,6 +51,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
 pub(crate) fn bounded(root: &Path) -> Result<()> {
     let mut command = program(root);
     command.args(["--seeds", CI_SEEDS]);
+    step(command)?;
+    let mut command = program(root);
+    command.args(["--ingest", "--seeds", CI_INGEST]);
     step(command)
 }
 

@@ -7,6 +7,7 @@
 
 mod activemq;
 mod baresip;
+mod book;
 mod capture;
 mod center;
 mod collector;
@@ -23,6 +24,7 @@ mod platform;
 mod player;
 mod report;
 mod script;
+mod senders;
 mod sipp;
 mod tenants;
 mod wire;
@@ -43,6 +45,7 @@ mod docs_tenants;
 mod flows;
 mod handlers;
 mod hops;
+mod kill;
 mod ladder;
 mod loss;
 mod names;

@@ -1,0 +1,113 @@
+//! kill -9 of RS at random moments while producers send (rs.md §14, 5 and 6): what was acknowledged
+//! is on the report once, and every transaction is whole or absent.
+//!
+//! `cargo xtask kill` runs many of them, also against another database.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::chance::Chance;
+
+use crate::book::Book;
+use crate::calls::{healthy, objects};
+use crate::platform::{Process, Site, eventually, now, wall};
+use crate::senders::{self, Order};
+use crate::sipp::{Media, Plan};
+use crate::{http, report};
+
+/// Kills of a run in CI.
+const KILLS: u32 = 8;
+/// Producers of each kind.
+const PRODUCERS: u32 = 4;
+/// Calls of RM for each kill.
+const CALLS: u32 = 6;
+
+/// From the environment: what `cargo xtask kill` was told.
+#[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
+fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Nothing new is sent when the test ends, in whichever way.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn say(what: std::fmt::Arguments<'_>) {
+    // the run goes on also when nobody listens
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_kill() {
+    let kills: u32 = told("RINGMASTER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    let seed = told("RINGMASTER_KILL_SEED").map_or_else(|| wall().0, |seed| seed.parse().unwrap());
+    say(format_args!("{kills} kills, RINGMASTER_KILL_SEED={seed}"));
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    if let Some(url) = told("RINGMASTER_KILL_DATABASE") {
+        let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+        site.write("settings.yaml", &format!("{settings}  database: \"{url}\"\n"));
+    }
+    let mut rs = site.start_rs();
+    let rm = site.start_rm();
+    healthy(&site, 1);
+    let calls = CALLS * kills;
+    let numbers = ["18005550100"];
+    let callers = Plan { rate: 8, ..Plan::new(site.sip(), &numbers, calls) }.start();
+
+    let order = Order {
+        book: Arc::new(Book::default()),
+        broker: site.broker(),
+        http: site.rs_http(),
+        seed,
+        over: Arc::new(AtomicBool::new(false)),
+    };
+    let over = Over(Arc::clone(&order.over));
+    let producers: Vec<_> = (1..=PRODUCERS)
+        .flat_map(|n| {
+            [senders::openwire(order.clone(), n), senders::http(order.clone(), n + PRODUCERS)]
+        })
+        .collect();
+    let mut chance = Chance::new([seed, 1, 2, 3]);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..kills {
+        let before = order.book.count();
+        eventually("it goes on", || order.book.count(), |count| *count > before);
+        std::thread::sleep(Duration::from_millis(chance.below(400)));
+        rs.kill();
+        if chance.below(4) == 0 {
+            // killed again before it is up
+            let early = Process::spawn(&site.path("."), &["rs", "-c", "settings.yaml"]);
+            std::thread::sleep(Duration::from_millis(chance.below(300)));
+            early.kill();
+        }
+        let start = now();
+        rs = site.start_rs();
+        slowest = slowest.max(start.elapsed());
+    }
+    callers.finish();
+    drop(over);
+    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    let (acknowledged, unasked) = order.book.check(site.rs_http());
+    say(format_args!(
+        "{acknowledged} sends acknowledged, {unasked} more whole without an answer; \
+         listening again after {slowest:?} at most"
+    ));
+    assert!(acknowledged > 0, "somebody was answered");
+    report::exactly(site.rm_http(), site.rs_http(), usize::try_from(calls).unwrap());
+    assert_eq!(http::metric(site.rs_http(), "rs_spool_damaged_total"), 0.0);
+    assert!(!copies(&site.path("data/rs/spool/quarantine")), "a kill damages nothing");
+    drop(rm);
+}
+
+fn copies(quarantine: &Path) -> bool {
+    std::fs::read_dir(quarantine).is_ok_and(|mut files| files.next().is_some())
+}
