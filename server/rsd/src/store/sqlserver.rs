@@ -4,16 +4,262 @@
 //! tests. The driver's futures must not be dropped in the middle of a read: time-outs are its own,
 //! and a connection that met an error or a time-out is closed, never used again.
 
+mod accounts;
+mod apply;
+mod books;
 mod check;
+mod detail;
+mod dims;
 mod failure;
+mod filter;
 mod link;
+mod load;
 mod migrate;
+mod pool;
+mod read;
+mod row;
+mod save;
 mod statement;
 mod target;
 
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::time::Millis;
+use net::Clock;
+use rs::share::{Changes, Counts, ObjectKind, Objects};
+use rs::{Day, Filter, Key};
+use tokio::runtime::{Builder, Runtime};
+
+use self::apply::{Attempt, End, Work};
+use self::pool::Pool;
+use super::{
+    Applied, Arrival, Books, CallName, Item, Leg, Object, Page, Position, Store, StoreError, Unit,
+    prepare,
+};
+
+pub use accounts::{Accounts, Login, init};
 pub use check::Fit;
 pub use failure::Failure;
 pub use link::{Cells, Link, Times};
-pub use migrate::{batches, is_migrated, migrate};
+pub use migrate::batches;
 pub use statement::Statement;
 pub use target::{BadTarget, Encrypt, Target};
+
+/// What a store is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The database.
+    pub target: Target,
+    /// How long what may take.
+    pub times: Times,
+    /// Connections for batches, at most.
+    pub writers: usize,
+    /// Connections for questions, at most.
+    pub readers: usize,
+    /// The name of this Reporting Server.
+    pub name: String,
+    /// The id of its spool.
+    pub spool: String,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// The store.
+pub struct SqlServer {
+    /// `None`: it is being dropped.
+    runtime: Option<Runtime>,
+    writers: Pool,
+    readers: Pool,
+    objects: Mutex<Objects>,
+    name: String,
+    spool: String,
+    clock: Clock,
+}
+
+impl SqlServer {
+    /// A store that connects when it is asked.
+    ///
+    /// # Errors
+    /// The machine has no descriptor left.
+    pub fn new(parts: Parts) -> io::Result<Self> {
+        let Parts { target, times, writers, readers, name, spool, clock } = parts;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let pool = |most| Pool::new(target.clone(), times, clock, most);
+        let (writers, readers) = (pool(writers), pool(readers));
+        let objects = Mutex::default();
+        Ok(Self { runtime: Some(runtime), writers, readers, objects, name, spool, clock })
+    }
+
+    fn runtime(&self) -> Result<&Runtime, Failure> {
+        self.runtime.as_ref().ok_or(Failure::TimeOut("it is closed"))
+    }
+
+    fn read<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let now_ms = ms(self.clock.now().wall);
+        let fresh = async |link: &mut Link| ready(link, now_ms).await;
+        self.readers.with(self.runtime()?, fresh, work)
+    }
+
+    fn write<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let now_ms = ms(self.clock.now().wall);
+        let fresh = async |link: &mut Link| {
+            ready(link, now_ms).await?;
+            save::prepare(link).await
+        };
+        self.writers.with(self.runtime()?, fresh, work)
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn applied(&self) -> Result<u64, Failure> {
+        let statement = statement::load::APPLIED;
+        self.read(async |link| load::cursor(link, statement, &self.name, &self.spool).await)
+    }
+
+    /// Stores the batch; tells what changed, and how far the spool has been applied.
+    fn store(&self, work: &mut Work<'_>) -> Result<(Changes, u64), Failure> {
+        self.write(async |link| work.settle(link).await)?;
+        loop {
+            match self.write(async |link| work.attempt(link, usize::MAX, End::Commit).await) {
+                Ok(Attempt::Done(changes, applied)) => return Ok((*changes, applied)),
+                Ok(Attempt::Learn(wanted)) => {
+                    self.write(async |link| work.learn(link, wanted).await)?;
+                }
+                Err(failure) if failure.is_poison() => self.refuse(work, failure)?,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Finds the first item that the database refuses: half by half, and nothing stays.
+    fn refuse(&self, work: &mut Work<'_>, mut failure: Failure) -> Result<(), Failure> {
+        let items = work.items(self.applied()?);
+        let (mut good, mut bad) = (0, items.len());
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            match self.write(async |link| work.attempt(link, middle, End::Undo).await) {
+                Ok(Attempt::Done(..)) => good = middle,
+                Ok(Attempt::Learn(wanted)) => {
+                    self.write(async |link| work.learn(link, wanted).await)?;
+                }
+                Err(again) if again.is_poison() => (bad, failure) = (middle, again),
+                Err(failure) => return Err(failure),
+            }
+        }
+        match items.get(good) {
+            Some(item) if !work.refused.contains_key(item) => {
+                work.refused.insert(*item, StoreError::from(failure).reason());
+                Ok(())
+            }
+            _ => Err(failure),
+        }
+    }
+}
+
+/// A server that will do, with the schema of this version; made if this login may make it.
+async fn ready(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
+    Fit::check(link).await?;
+    if !migrate::is_migrated(link).await? {
+        migrate::migrate(link, now_ms).await?;
+    }
+    Ok(())
+}
+
+impl Store for SqlServer {
+    fn applied_seq(&self) -> Result<u64, StoreError> {
+        Ok(self.applied()?)
+    }
+
+    fn highest_seq(&self) -> Result<u64, StoreError> {
+        Ok(self.applied()?)
+    }
+
+    fn apply(&self, arrivals: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
+        let last = arrivals.last().map_or(0, |arrival| arrival.seq);
+        let mut objects = self.objects();
+        let mut work = Work {
+            batch: prepare::batch(arrivals),
+            objects: &mut objects,
+            last,
+            now_ms: ms(now),
+            name: &self.name,
+            spool: &self.spool,
+            refused: BTreeMap::new(),
+        };
+        let (changes, seq) = self.store(&mut work)?;
+        let keys: Vec<(Day, Key)> =
+            changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
+        let changed = self.read(async |link| read::calls(link, keys).await)?;
+        let Counts { stored, duplicates, dead } = changes.counts;
+        Ok(Applied { seq, changed, stored, duplicates, dead })
+    }
+
+    fn page(
+        &self,
+        filter: &Filter,
+        page: u32,
+        page_size: u32,
+        now: Millis,
+    ) -> Result<Page, StoreError> {
+        Ok(self.read(async |link| read::page(link, filter, page, page_size, now).await)?)
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        Ok(self.read(async |link| read::list(link, filter, unit, after, limit, now).await)?)
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        Ok(self.read(async |link| read::count(link, filter, unit, now).await)?)
+    }
+
+    fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
+        Ok(self.read(async |link| detail::call(link, name, events).await)?)
+    }
+
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        Ok(self.read(async |link| dims::all(link, kind).await)?)
+    }
+
+    fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        Ok(self.read(async |link| books::letters(link).await)?)
+    }
+
+    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
+        Ok(self.read(async |link| books::books(link, ms(from), ms(to)).await)?)
+    }
+
+    /// There are no logs of its own to be moved.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Drop for SqlServer {
+    /// Also where a runtime must not wait.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}

@@ -4,3 +4,5 @@
 
 mod grammar;
 mod link;
+mod store;
+mod story;

@@ -14,10 +14,12 @@ mod reader;
 mod request;
 mod secure;
 mod serve;
+mod standin;
 mod value;
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::request::{Request, What};
 pub(crate) use self::secure::{Encryption, Identity};
 pub(crate) use self::serve::{Endpoint, Settings};
+pub(crate) use self::standin::StandIn;
 pub(crate) use self::value::{Column, Type, Value};

@@ -3,7 +3,7 @@
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
-use super::statement;
+use super::statement::schema as statement;
 
 /// SQL Server 2016, the first with `OPENJSON`.
 const OLDEST: i64 = 13;

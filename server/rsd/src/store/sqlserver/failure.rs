@@ -1,6 +1,9 @@
 //! What SQL Server said no to, sorted by blame: the record's value, or the moment.
 
+use rs::merge::DecodeError;
 use tiberius::error::Error;
+
+use crate::store::StoreError;
 
 /// Numbers of errors that name a value which the same statement would refuse again. All others
 /// are of the moment: deadlock (1205), snapshot conflict (3960), no right, no table, no room.
@@ -40,6 +43,9 @@ pub enum Failure {
     /// It answered something else than was asked for.
     #[error("SQL Server answered {0}")]
     Unexpected(String),
+    /// Stored bytes of a call cannot be read.
+    #[error("stored facts of a call cannot be read")]
+    State(#[source] DecodeError),
     /// The database is not as this version needs it.
     #[error("{0}")]
     Unfit(String),
@@ -49,7 +55,20 @@ impl Failure {
     /// The same again would fail again, and it is the record's fault.
     #[must_use]
     pub const fn is_poison(&self) -> bool {
-        matches!(self, Self::Rejected(_))
+        matches!(self, Self::Rejected(_) | Self::State(_))
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Rejected(error) => Self::Rejected(error.into()),
+            Failure::State(error) => Self::State(error),
+            Failure::Unavailable(error) => Self::Unavailable(error.into()),
+            Failure::TimeOut(_) | Failure::Unexpected(_) | Failure::Unfit(_) => {
+                Self::Unavailable(failure.into())
+            }
+        }
     }
 }
 

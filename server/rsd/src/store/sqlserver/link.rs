@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use net::Clock;
+use rs::{Day, Key};
 use tiberius::{Client, ColumnData, Row, ToSql, TokenRow};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -11,7 +12,8 @@ use tokio_stream::StreamExt as _;
 use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt as _};
 
 use super::failure::Failure;
-use super::statement::{self, Statement};
+use super::statement::Statement;
+use super::statement::schema::SESSION;
 use super::target::Target;
 
 /// How long what may take.
@@ -56,7 +58,7 @@ impl Link {
         tcp.set_nodelay(true).map_err(tiberius::error::Error::from)?;
         let client = Client::connect(config, tcp.compat_write()).await?;
         let mut link = Self { client, times, clock };
-        link.batch(statement::SESSION).await?;
+        link.batch(SESSION).await?;
         Ok(link)
     }
 
@@ -73,7 +75,7 @@ impl Link {
     ///
     /// # Errors
     /// As the server answers.
-    pub(super) async fn migrate(&mut self, batch: &'static str) -> Result<(), Failure> {
+    pub(super) async fn step(&mut self, batch: &'static str) -> Result<(), Failure> {
         self.client.simple_query(batch).await?.into_results().await?;
         Ok(())
     }
@@ -129,6 +131,14 @@ impl Link {
     /// As the server answers.
     pub async fn commit(&mut self) -> Result<(), Failure> {
         Ok(self.client.commit_transaction().await?)
+    }
+
+    /// Undoes it.
+    ///
+    /// # Errors
+    /// As the server answers.
+    pub async fn rollback(&mut self) -> Result<(), Failure> {
+        Ok(self.client.rollback_transaction().await?)
     }
 
     /// Puts rows into a table in bulk, in the order of its columns. The driver tells the server
@@ -195,6 +205,45 @@ impl Cells<'_> {
             ColumnData::Binary(bytes) => Ok(bytes.as_deref().map(<[u8]>::to_vec)),
             other => Err(unexpected(at, "bytes", other)),
         }
+    }
+
+    /// A small number, or null.
+    ///
+    /// # Errors
+    /// [`Failure::Unexpected`]: the column has another type, or there is none.
+    pub fn word(&self, at: usize) -> Result<Option<u8>, Failure> {
+        self.narrow(at)
+    }
+
+    /// An id of an object, or null.
+    ///
+    /// # Errors
+    /// [`Failure::Unexpected`]: the column has another type, or there is none.
+    pub fn id(&self, at: usize) -> Result<Option<u32>, Failure> {
+        self.narrow(at)
+    }
+
+    /// A day.
+    ///
+    /// # Errors
+    /// [`Failure::Unexpected`]: it is null, or none.
+    pub fn day(&self, at: usize) -> Result<Day, Failure> {
+        self.some(at, Self::narrow)
+    }
+
+    /// A key.
+    ///
+    /// # Errors
+    /// [`Failure::Unexpected`]: it is null, or has not 16 bytes.
+    pub fn key(&self, at: usize) -> Result<Key, Failure> {
+        let bytes = self.some(at, Self::bytes)?;
+        let key = bytes.try_into();
+        key.map_err(|_| Failure::Unexpected(format!("no key in column {at}")))
+    }
+
+    fn narrow<T: TryFrom<i64>>(&self, at: usize) -> Result<Option<T>, Failure> {
+        let number = self.number(at)?.map(T::try_from).transpose();
+        number.map_err(|_| Failure::Unexpected(format!("too large a number in column {at}")))
     }
 
     /// A value that is never null: `cells.some(0, Cells::number)?`.

@@ -1,13 +1,13 @@
 //! Brings a database to the schema of this version: numbered steps, forward only, one transaction
 //! each, with a checksum (spec rs.md §3.4). It is the owner's matter (`rs-init`); a Reporting
-//! Server only looks whether it has been done.
+//! Server that may not do it looks again and again whether it has been done.
 
 use model::config::Service;
 use model::record::{CallType, ComponentType, EndState, Level, VarResult};
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
-use super::statement;
+use super::statement::schema as statement;
 
 /// One step.
 struct Migration {
@@ -36,18 +36,32 @@ pub fn batches() -> Vec<(i64, &'static str)> {
     steps.flat_map(|step| step.batches().map(move |batch| (step.version, batch))).collect()
 }
 
+/// Numbers of errors that say: this login may not.
+const FORBIDDEN: [u32; 4] = [229, 262, 2760, 15247];
+
 /// Takes the steps that the database lacks. Several that do so at once wait for each other.
 ///
 /// # Errors
-/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line.
-pub async fn migrate(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
+/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line, or
+/// a login that may not make one.
+pub(super) async fn migrate(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
+    steps(link, now_ms).await.map_err(|failure| match &failure {
+        Failure::Unavailable(error) if error.code().is_some_and(|no| FORBIDDEN.contains(&no)) => {
+            let text = "the schema is not there, and this login may not make it: rs-init does";
+            Failure::Unfit(format!("{text} ({error})"))
+        }
+        _ => failure,
+    })
+}
+
+async fn steps(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
     for step in STEPS {
         link.begin().await?;
         link.batch(statement::SCHEMA_LOCK).await?;
         link.batch(statement::SCHEMA_TABLE).await?;
         if lacks(link, step).await? {
             for batch in step.batches() {
-                link.migrate(batch).await?;
+                link.step(batch).await?;
             }
             let (checksum, by) = (step.checksum(), env!("CARGO_PKG_VERSION"));
             link.run(statement::SCHEMA_NOTE, &[&step.version, &now_ms, &checksum, &by]).await?;
@@ -64,7 +78,7 @@ pub async fn migrate(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line.
-pub async fn is_migrated(link: &mut Link) -> Result<bool, Failure> {
+pub(super) async fn is_migrated(link: &mut Link) -> Result<bool, Failure> {
     let there = link.ask(statement::SCHEMA_THERE, &[], |cells| cells.number(0)).await?;
     if there != [Some(1)] {
         return Ok(false);

@@ -18,11 +18,10 @@ fn any() -> Statement {
 }
 
 fn named(name: &str) -> Statement {
-    let mut all = Statement::all().iter();
-    *all.find(|statement| statement.name() == name).unwrap()
+    *Statement::all().find(|statement| statement.name() == name).unwrap()
 }
 
-fn target(endpoint: &Endpoint, encrypt: Encrypt) -> Target {
+pub(super) fn target(endpoint: &Endpoint, encrypt: Encrypt) -> Target {
     Target {
         host: "localhost".to_owned(),
         port: endpoint.port(),

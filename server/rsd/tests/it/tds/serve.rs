@@ -108,6 +108,11 @@ impl Endpoint {
         self.shared.closed.lock().unwrap().clone()
     }
 
+    /// Whether all is encrypted.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.shared.settings.encryption == Encryption::On
+    }
+
     pub(crate) fn authority(&self) -> std::path::PathBuf {
         self.shared.settings.identity.as_ref().expect("an endpoint with TLS").authority()
     }
@@ -135,13 +140,13 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.ended.load(Ordering::SeqCst) {
             break;
         }
-        let (kept, end) = (tcp.try_clone().unwrap(), tcp.try_clone().unwrap());
+        let (kept, end) = (tcp.try_clone().unwrap(), End(tcp.try_clone().unwrap()));
         shared.open.lock().unwrap().push(kept);
         let number = threads.len();
         let shared = Arc::clone(shared);
         threads.push(thread::spawn(move || {
             let _torn = Connection { number, transaction: 0, shared: &shared }.serve(tcp);
-            let _gone = end.shutdown(Shutdown::Both);
+            drop(end);
             shared.closed.lock().unwrap().insert(number);
         }));
     }
@@ -150,6 +155,15 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
     for thread in threads {
         thread.join().expect("the client keeps to the protocol");
+    }
+}
+
+/// Ends a connection, also when its thread has panicked.
+struct End(TcpStream);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _gone = self.0.shutdown(Shutdown::Both);
     }
 }
 

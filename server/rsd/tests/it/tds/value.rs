@@ -12,6 +12,8 @@ pub(crate) enum Type {
     Int(u8),
     /// One that may not: another type on the wire.
     Whole(u8),
+    /// A null of which no more is said.
+    Null,
     /// `bit`.
     Bit,
     /// `nvarchar` of so many bytes; 0xFFFF: `max`.
@@ -70,6 +72,7 @@ impl Type {
             Self::Whole(2) => out.push(0x34),
             Self::Whole(4) => out.push(0x38),
             Self::Whole(_) => out.push(0x7F),
+            Self::Null => out.push(0x1F),
             Self::Bit => out.extend([0x68, 1]),
             Self::Text(size) => {
                 out.push(0xE7);
@@ -90,6 +93,7 @@ impl Type {
     pub(super) fn decode(from: &mut Reader<'_>) -> Self {
         let size = |from: &mut Reader<'_>| u16::try_from(from.number(2)).expect("16 bits");
         match from.number(1) {
+            0x1F => Self::Null,
             0x26 => Self::Int(from.take(1)[0]),
             0x30 => Self::Whole(1),
             0x34 => Self::Whole(2),
@@ -113,6 +117,7 @@ impl Type {
     /// `TYPE_VARBYTE`.
     pub(super) fn put(self, value: &Value, out: &mut Vec<u8>) {
         match (self, value) {
+            (Self::Null, Value::Null) => {}
             (Self::Int(_) | Self::Bit, Value::Null) => out.push(0),
             (Self::Int(size), Value::Int(number)) => {
                 out.push(size);
@@ -139,6 +144,7 @@ impl Type {
                 0 => Value::Null,
                 size => whole(from, size),
             },
+            Self::Null => Value::Null,
             Self::Whole(size) => whole(from, usize::from(size)),
             Self::Text(size) => {
                 get_long(size, from).map_or(Value::Null, |bytes| Value::Text(utf16(&bytes)))

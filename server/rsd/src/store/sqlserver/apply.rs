@@ -1,0 +1,114 @@
+//! Applies a batch in one transaction: ledger, calls, books and the cursor of the spool together,
+//! so that a crash or a lost connection leaves all of it or nothing (spec rs.md §1.4).
+//!
+//! A record that the database refuses is found by trying shares of the batch in transactions that
+//! are rolled back; then the whole batch is stored with that record as a dead letter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::share::{Batch, Changes, Mention, Objects, Share};
+use rs::{Day, Key};
+
+use super::failure::Failure;
+use super::link::Link;
+use super::statement::load::CURSOR;
+use super::{dims, load, save};
+
+/// A batch on its way.
+pub(super) struct Work<'w> {
+    pub(super) batch: Batch<'w>,
+    pub(super) objects: &'w mut Objects,
+    /// The highest sequence of the batch.
+    pub(super) last: u64,
+    pub(super) now_ms: i64,
+    /// Whose cursor, of which spool.
+    pub(super) name: &'w str,
+    pub(super) spool: &'w str,
+    /// Items that the database refuses, and what it said.
+    pub(super) refused: BTreeMap<usize, String>,
+}
+
+/// What an attempt came to.
+pub(super) enum Attempt {
+    /// It is done, and this is how far the spool has been applied.
+    Done(Box<Changes>, u64),
+    /// Objects are to be learned first; nothing was stored.
+    Learn(BTreeSet<Mention>),
+}
+
+/// What happens with what an attempt has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    Undo,
+}
+
+impl Work<'_> {
+    /// Finds where calls are at home, and learns what the records name.
+    pub(super) async fn settle(&mut self, link: &mut Link) -> Result<(), Failure> {
+        let homeless = self.batch.homeless();
+        let keys = homeless.iter().flat_map(|(key, days)| days.iter().map(|day| (*day, *key)));
+        let keys: Vec<(Day, Key)> = keys.collect();
+        let homes = load::homes(link, &keys).await?;
+        self.batch.settle(homes);
+        let mentions = self.batch.mentions();
+        dims::learn(link, self.objects, &mentions, self.now_ms).await
+    }
+
+    /// More names than are remembered: those, and those of the batch again.
+    pub(super) async fn learn(
+        &mut self,
+        link: &mut Link,
+        wanted: BTreeSet<Mention>,
+    ) -> Result<(), Failure> {
+        let mut mentions = self.batch.mentions();
+        mentions.extend(wanted);
+        dims::learn(link, self.objects, &mentions, self.now_ms).await
+    }
+
+    /// The items that are not stored yet.
+    pub(super) fn items(&self, applied: u64) -> Vec<usize> {
+        let items = self.batch.items().iter().enumerate();
+        let items = items.filter(|(_, item)| item.origin.seq > applied);
+        items.map(|(index, _)| index).collect()
+    }
+
+    /// One transaction over the first `most` items that are not stored yet.
+    pub(super) async fn attempt(
+        &mut self,
+        link: &mut Link,
+        most: usize,
+        end: End,
+    ) -> Result<Attempt, Failure> {
+        link.begin().await?;
+        let applied = load::cursor(link, CURSOR, self.name, self.spool).await?;
+        let mut share = Share::new(&self.batch);
+        for index in self.items(applied).into_iter().take(most) {
+            share.book(index);
+            match self.refused.get(&index) {
+                Some(reason) => share.reject(index, reason.clone()),
+                None => share.store(index),
+            }
+        }
+        while let Some(wants) = share.wants(self.objects) {
+            if !wants.mentions.is_empty() {
+                link.rollback().await?;
+                return Ok(Attempt::Learn(wants.mentions));
+            }
+            let found = load::load(link, &wants).await?;
+            share.found(found).map_err(Failure::State)?;
+        }
+        let changes = share.finish(self.objects);
+        save::save(link, &changes).await?;
+        if end == End::Undo {
+            link.rollback().await?;
+            return Ok(Attempt::Done(Box::new(changes), applied));
+        }
+        dims::touch(link, self.objects, &self.batch.mentions(), self.now_ms).await?;
+        if self.last > applied {
+            save::cursor(link, (self.name, self.spool), self.last, self.now_ms).await?;
+        }
+        link.commit().await?;
+        Ok(Attempt::Done(Box::new(changes), applied.max(self.last)))
+    }
+}

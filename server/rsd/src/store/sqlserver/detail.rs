@@ -1,0 +1,111 @@
+//! One call with all that hangs on it.
+
+use std::collections::BTreeSet;
+
+use model::record::CallGuid;
+use model::time::Millis;
+use rs::key::{self, after, before};
+use rs::report::Call;
+use rs::{CallState, Day, Key};
+use tiberius::ToSql;
+
+use super::failure::Failure;
+use super::link::{Cells, Link};
+use super::read::{calls, keys_of_guids};
+use super::row::int;
+use super::statement::ask as sql;
+use crate::store::{CallName, Event, Leg};
+
+/// Events of one call that are given at once.
+const MOST_EVENTS: i64 = 1000;
+
+/// The legs of a call, RM's first, earliest first.
+pub(super) async fn call(
+    link: &mut Link,
+    name: &CallName,
+    events: bool,
+) -> Result<Vec<Leg>, Failure> {
+    let at: Vec<(Day, Key)> = match name {
+        CallName::Guid(guid) => {
+            let (days, text) = (days_of_guid(link, guid).await?, guid.to_string());
+            let guids = days.into_iter().map(|day| (day, text.as_str()));
+            let keys = keys_of_guids(link, guids).await?;
+            keys.into_iter().map(|(day, _, key, _)| (day, key)).collect()
+        }
+        CallName::Key(key) => days_of_key(key).into_iter().map(|day| (day, *key)).collect(),
+    };
+    let mut legs = Vec::new();
+    for (day, key) in at {
+        if let Some(call) = calls(link, [(day, key)]).await?.pop() {
+            legs.push(leg(link, day, call, events).await?);
+        }
+    }
+    Ok(legs)
+}
+
+/// The days where the records of a GUID may be.
+async fn days_of_guid(link: &mut Link, guid: &CallGuid) -> Result<Vec<Day>, Failure> {
+    if let Some(time) = guid.v7().and_then(|guid| guid.time()) {
+        let day = key::day(time);
+        return Ok(vec![before(day), day, after(day)]);
+    }
+    link.ask(sql::DAYS_OF_GUID, &[&guid.to_string()], |cells| cells.day(0)).await
+}
+
+/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
+fn days_of_key(key: &Key) -> BTreeSet<Day> {
+    let [a, b, c, d, ..] = *key;
+    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
+    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
+    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
+    days.flat_map(|day| [before(day), day, after(day)]).collect()
+}
+
+async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg, Failure> {
+    let values: [&dyn ToSql; 2] = [&int(day), &&call.key[..]];
+    let read = |cells: &Cells<'_>| {
+        let parent = cells.bytes(0)?.map(|_| cells.key(0)).transpose()?;
+        Ok((parent, cells.text(1)?, cells.bytes(2)?, cells.bytes(3)?))
+    };
+    let rest = link.ask(sql::REST, &values, read).await?.pop();
+    let (parent, extra, state, steps) = rest.unwrap_or_default();
+    let state = state.map(|state| CallState::decode(&state)).transpose().map_err(Failure::State)?;
+    let missing = state.map_or_else(Vec::new, |state| state.missing());
+    let trace = match steps {
+        Some(packed) => {
+            let bytes = zstd::stream::decode_all(&*packed);
+            let bytes = bytes.map_err(|error| Failure::Unexpected(format!("a trace: {error}")))?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        None => None,
+    };
+    let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
+    if events {
+        let end = leg.call.ended.unwrap_or(leg.call.started);
+        for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
+            leg.events.extend(events_of(link, day, &leg.call).await?);
+        }
+        leg.events.sort_by_key(|event| (event.time_ms, event.seq));
+    }
+    Ok(leg)
+}
+
+async fn events_of(link: &mut Link, day: Day, call: &Call) -> Result<Vec<Event>, Failure> {
+    let component = i64::from(call.component.id);
+    let values: [&dyn ToSql; 5] =
+        [&int(day), &component, &call.session_id, &call.guid, &MOST_EVENTS];
+    let read = |cells: &Cells<'_>| {
+        Ok(Event {
+            time_ms: cells.some(0, Cells::number)?,
+            seq: cells.some(1, Cells::number)?,
+            level: cells.some(2, Cells::word)?,
+            log_id: cells.some(3, Cells::text)?,
+            label: cells.text(4)?,
+            text: cells.text(5)?,
+            component_id: cells.some(6, Cells::id)?,
+            component: cells.text(7)?,
+            session_id: cells.text(8)?,
+        })
+    };
+    link.ask(sql::EVENTS, &values, read).await
+}

@@ -1,0 +1,125 @@
+//! What a share of a batch asks of the tables, read under locks in the order of keys; nothing is
+//! decided here.
+
+use std::collections::BTreeMap;
+
+use rs::share::{EventRow, Found, StoredCall, StreamKey, StreamRow, Wants};
+use rs::{Day, Intervals, Key};
+use tiberius::ToSql;
+
+use super::failure::Failure;
+use super::link::{Cells, Link};
+use super::row;
+use super::statement::{Statement, load as sql};
+
+/// Reads what is wanted, but for objects.
+pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    if !wants.ledger.is_empty() {
+        let keys = row::keys(wants.ledger.iter().map(|(day, key)| (*day, key)));
+        let read = |cells: &Cells<'_>| Ok(((cells.day(0)?, cells.key(1)?), cells.key(2)?));
+        found.ledger = link.ask(sql::LEDGER, &[&keys], read).await?;
+    }
+    if !wants.calls.is_empty() {
+        let keys = row::keys(wants.calls.iter().map(|(day, key)| (*day, key)));
+        found.calls = calls(link, sql::CALLS_BY_KEY, &keys).await?;
+    }
+    if !wants.guids.is_empty() {
+        let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
+        found.calls.extend(calls(link, sql::CALLS_BY_GUID, &guids).await?);
+    }
+    if !wants.events.is_empty() {
+        let keys = row::keys(wants.events.iter().map(|(day, key)| (*day, key)));
+        found.events = link.ask(sql::EVENTS_BY_KEY, &[&keys], event).await?;
+    }
+    if !wants.kept.is_empty() {
+        let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
+        let read =
+            |cells: &Cells<'_>| Ok(((cells.day(0)?, cells.key(1)?), cells.some(2, Cells::text)?));
+        found.kept = link.ask(sql::KEPT_BY_KEY, &[&keys], read).await?;
+    }
+    for key in &wants.streams {
+        found.streams.extend(stream(link, key).await?.map(|row| (key.clone(), row)));
+    }
+    Ok(found)
+}
+
+/// The days of calls that are stored; the first that has one is its home.
+pub(super) async fn homes(
+    link: &mut Link,
+    keys: &[(Day, Key)],
+) -> Result<BTreeMap<Key, Day>, Failure> {
+    let mut homes = BTreeMap::new();
+    if !keys.is_empty() {
+        let keys = row::keys(keys.iter().map(|(day, key)| (*day, key)));
+        let read = |cells: &Cells<'_>| Ok((cells.key(0)?, cells.day(1)?));
+        for (key, day) in link.ask(sql::HOMES, &[&keys], read).await? {
+            homes.entry(key).or_insert(day);
+        }
+    }
+    Ok(homes)
+}
+
+/// How far a spool has been applied.
+pub(super) async fn cursor(
+    link: &mut Link,
+    statement: Statement,
+    name: &str,
+    spool: &str,
+) -> Result<u64, Failure> {
+    let values: [&dyn ToSql; 2] = [&name, &spool];
+    let seq = link.ask(statement, &values, |cells| cells.some(0, Cells::number)).await?;
+    Ok(seq.first().copied().unwrap_or(0).cast_unsigned())
+}
+
+async fn calls(
+    link: &mut Link,
+    statement: Statement,
+    which: &str,
+) -> Result<Vec<StoredCall>, Failure> {
+    let read = |cells: &Cells<'_>| {
+        Ok(StoredCall {
+            day: cells.day(0)?,
+            call_key: cells.key(1)?,
+            guid: cells.text(2)?,
+            state: cells.some(3, Cells::bytes)?,
+            last_fact_ms: cells.some(4, Cells::number)?,
+            row_version: cells.some(5, Cells::number)?,
+        })
+    };
+    link.ask(statement, &[&which], read).await
+}
+
+fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {
+    Ok(EventRow {
+        day: cells.day(0)?,
+        id_key: cells.key(1)?,
+        call_ref: cells.key(2)?,
+        guid: cells.text(3)?,
+        component_id: cells.some(4, Cells::number)?,
+        session_id: cells.some(5, Cells::text)?,
+        time_ms: cells.some(6, Cells::number)?,
+        seq: cells.some(7, Cells::number)?,
+        level: cells.some(8, Cells::word)?,
+        log_id: cells.some(9, Cells::text)?,
+        label: cells.text(10)?,
+        text: cells.text(11)?,
+    })
+}
+
+async fn stream(link: &mut Link, key: &StreamKey) -> Result<Option<StreamRow>, Failure> {
+    let (producer, boot, stream) = key;
+    let values: [&dyn ToSql; 3] = [producer, boot, stream];
+    let read = |cells: &Cells<'_>| {
+        let number = |at| cells.some(at, Cells::number);
+        Ok(StreamRow {
+            received: Intervals::decode(&cells.some(0, Cells::bytes)?),
+            max_seq: number(1)?.cast_unsigned(),
+            announced_seq: number(2)?.cast_unsigned(),
+            duplicates: number(3)?.cast_unsigned(),
+            first_ms: number(4)?,
+            last_ms: number(5)?,
+        })
+    };
+    Ok(link.ask(sql::STREAM, &values, read).await?.pop())
+}

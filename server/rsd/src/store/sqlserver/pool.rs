@@ -1,0 +1,66 @@
+//! Connections for one use: writers or readers. One is lent for a piece of work and given back
+//! when that is done; after an error it is closed instead.
+
+use std::sync::{Mutex, PoisonError};
+
+use net::Clock;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use super::link::{Link, Times};
+use super::target::Target;
+
+/// Connections that are open and not in use, and how many there may be.
+pub(super) struct Pool {
+    target: Target,
+    times: Times,
+    clock: Clock,
+    places: Semaphore,
+    idle: Mutex<Vec<Link>>,
+}
+
+impl Pool {
+    /// At most so many at once; who wants one more waits.
+    pub(super) fn new(target: Target, times: Times, clock: Clock, most: usize) -> Self {
+        let idle = Mutex::default();
+        Self { target, times, clock, places: Semaphore::new(most), idle }
+    }
+
+    /// Works with a connection. `fresh` prepares a new one.
+    pub(super) fn with<T>(
+        &self,
+        runtime: &Runtime,
+        fresh: impl AsyncFnOnce(&mut Link) -> Result<(), Failure>,
+        work: impl AsyncFnOnce(&mut Link) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        runtime.block_on(async {
+            let place = self.places.acquire().await;
+            let _place = place.map_err(|_| Failure::TimeOut("its connections are closed"))?;
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let worked = timeout(self.times.work, async {
+                let mut link = match idle {
+                    Some(link) => link,
+                    None => {
+                        let mut link = Link::open(&self.target, self.times, self.clock).await?;
+                        fresh(&mut link).await?;
+                        link
+                    }
+                };
+                // the future owns the connection: both end together
+                let done = work(&mut link).await?;
+                Ok::<_, Failure>((done, link))
+            });
+            let late = |_| Failure::TimeOut("all the work of a batch");
+            let worked = worked.await.map_err(late).flatten();
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let (done, link) = worked.inspect_err(|_| {
+                // what ended this connection may have ended those that wait
+                idle.clear();
+            })?;
+            idle.push(link);
+            Ok(done)
+        })
+    }
+}

@@ -1,0 +1,46 @@
+//! Values on their way into columns, and keys as JSON.
+
+use rs::{Day, Key};
+use serde_json::{Value, json};
+
+/// A row for a bulk load.
+macro_rules! row {
+    ($($value:expr),+ $(,)?) => {{
+        let mut row = tiberius::TokenRow::new();
+        $(row.push(tiberius::IntoSql::into_sql($value));)+
+        row
+    }};
+}
+pub(super) use row;
+
+/// A day, a depth, a number of a list: `int`.
+pub(super) fn int(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// `binary(16)`, or null.
+pub(super) fn key(key: Option<&Key>) -> Option<&[u8]> {
+    key.map(<[u8; 16]>::as_slice)
+}
+
+/// Keys as the statements take them.
+pub(super) fn keys<'k>(keys: impl IntoIterator<Item = (Day, &'k Key)>) -> String {
+    let keys = keys.into_iter().map(|(day, key)| json!({"d": day, "k": hex(key)}));
+    Value::Array(keys.collect()).to_string()
+}
+
+/// Days and GUIDs.
+pub(super) fn guids<'g>(guids: impl IntoIterator<Item = (Day, &'g str)>) -> String {
+    let guids = guids.into_iter().map(|(day, guid)| json!({"d": day, "g": guid}));
+    Value::Array(guids.collect()).to_string()
+}
+
+fn hex(key: &Key) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(32);
+    for byte in key {
+        // a `String` takes everything
+        let _written = write!(hex, "{byte:02X}");
+    }
+    hex
+}

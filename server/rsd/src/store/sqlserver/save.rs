@@ -1,0 +1,326 @@
+//! What a share of a batch writes, as `core/rs` has made it: many rows in bulk through temporary
+//! tables, few one by one.
+
+use rs::share::{CallLine, Changes, EventRow, LedgerRow};
+use tiberius::{ToSql, TokenRow};
+
+use super::failure::Failure;
+use super::link::Link;
+use super::row::{int, key, row};
+use super::statement::Statement;
+use super::statement::save::{self as sql, STAGED, Staged};
+
+/// The driver's bulk takes no longer value; such a one goes alone.
+const BULK_BYTES: usize = 60_000;
+
+/// Makes the temporary tables of a new connection.
+pub(super) async fn prepare(link: &mut Link) -> Result<(), Failure> {
+    for staged in STAGED {
+        link.batch(staged.make).await?;
+    }
+    Ok(())
+}
+
+/// Writes everything.
+pub(super) async fn save(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+    ledger(link, changes).await?;
+    for (day, id_key) in &changes.gone {
+        let values: [&dyn ToSql; 2] = [&int(*day), &&id_key[..]];
+        link.run(sql::EVENT_GONE, &values).await?;
+        link.run(sql::KEPT_GONE, &values).await?;
+    }
+    calls(link, &changes.calls).await?;
+    if stage(link, &sql::EVENT, changes.events.iter().map(event)).await? {
+        link.run(sql::EVENT.insert, &[]).await?;
+    }
+    records(link, changes).await?;
+    books(link, changes).await
+}
+
+/// Puts rows into an empty temporary table; false: there are none.
+async fn stage<'r>(
+    link: &mut Link,
+    staged: &Staged,
+    rows: impl Iterator<Item = TokenRow<'r>>,
+) -> Result<bool, Failure> {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return Ok(false);
+    }
+    link.batch(staged.clear).await?;
+    link.load(staged.table, rows).await?;
+    Ok(true)
+}
+
+/// Brings the rows that are there up to date, and adds the others.
+async fn put<'r>(
+    link: &mut Link,
+    staged: &Staged,
+    rows: impl Iterator<Item = TokenRow<'r>>,
+) -> Result<(), Failure> {
+    if stage(link, staged, rows).await? {
+        link.run(staged.update, &[]).await?;
+        link.run(staged.insert, &[]).await?;
+    }
+    Ok(())
+}
+
+/// New ids, and those that another content has now.
+async fn ledger(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+    if stage(link, &sql::LEDGER, changes.replaced.iter().map(ledger_row)).await? {
+        link.run(sql::LEDGER.update, &[]).await?;
+    }
+    if stage(link, &sql::LEDGER, changes.ledger.iter().map(ledger_row)).await? {
+        let new = link.ask(sql::LEDGER_NEW, &[], |cells| cells.key(1)).await?;
+        if new.len() != changes.ledger.len() {
+            let (new, all) = (new.len(), changes.ledger.len());
+            let text = format!("{new} new records of {all}: the others came from elsewhere");
+            return Err(Failure::Unexpected(text));
+        }
+    }
+    Ok(())
+}
+
+fn ledger_row(of: &LedgerRow) -> TokenRow<'_> {
+    row![int(of.day), &of.id_key[..], &of.content_hash[..], of.received_ms]
+}
+
+/// Calls and what hangs on them, in place of what is there.
+async fn calls(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
+    put(link, &sql::CALL, calls.iter().map(call)).await?;
+    if calls.iter().any(|call| call.row_version > 1) {
+        for unhang in [sql::UNHANG_TENANTS, sql::UNHANG_OWNERS, sql::UNHANG_OUTCOMES] {
+            link.run(unhang, &[]).await?;
+        }
+    }
+    let (small, large): (Vec<_>, Vec<_>) =
+        calls.iter().partition(|call| call.state.len() <= BULK_BYTES);
+    let states =
+        small.iter().map(|call| row![int(call.day), &call.row.call_key[..], &call.state[..]]);
+    put(link, &sql::STATE, states).await?;
+    for call in large {
+        let values: [&dyn ToSql; 3] = [&int(call.day), &&call.row.call_key[..], &&call.state[..]];
+        one(link, [sql::STATE_UPDATE_ONE, sql::STATE_INSERT_ONE], &values).await?;
+    }
+    let mut traces = Vec::new();
+    for call in calls {
+        if let Some(trace) = &call.trace {
+            let packed = zstd::bulk::compress(trace.as_bytes(), 3).map_err(|error| {
+                Failure::Unexpected(format!("no trace that could be packed: {error}"))
+            })?;
+            traces.push((call.day, call.row.call_key, packed));
+        }
+    }
+    let traces = traces.iter().map(|(day, key, packed)| row![int(*day), &key[..], &packed[..]]);
+    put(link, &sql::TRACE, traces).await?;
+    hang(link, calls).await
+}
+
+async fn hang(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
+    let tenants = calls.iter().flat_map(|call| {
+        call.tenants.iter().map(|tenant| {
+            let (key, started_ms) = (&call.row.call_key[..], call.row.started_ms);
+            row![
+                int(call.day),
+                key,
+                tenant.tenant_id,
+                started_ms,
+                int(tenant.depth),
+                tenant.usage,
+                tenant.burst,
+            ]
+        })
+    });
+    if stage(link, &sql::CALL_TENANT, tenants).await? {
+        link.run(sql::CALL_TENANT.insert, &[]).await?;
+    }
+    let owners = calls.iter().flat_map(|call| {
+        (1..).zip(&call.owners).map(|(n, (component_id, from_ms))| {
+            row![int(call.day), &call.row.call_key[..], int(n), *component_id, *from_ms]
+        })
+    });
+    if stage(link, &sql::CALL_OWNER, owners).await? {
+        link.run(sql::CALL_OWNER.insert, &[]).await?;
+    }
+    let outcomes = calls.iter().filter_map(|call| {
+        let outcome = call.row.outcome.as_ref()?;
+        let (reason, notes) = (outcome.reason.as_deref(), outcome.notes.as_deref());
+        Some(row![int(call.day), &call.row.call_key[..], outcome.result, reason, notes])
+    });
+    if stage(link, &sql::OUTCOME, outcomes).await? {
+        link.run(sql::OUTCOME.insert, &[]).await?;
+    }
+    Ok(())
+}
+
+fn call(call: &CallLine) -> TokenRow<'_> {
+    let of = &call.row;
+    row![
+        int(call.day),
+        &of.call_key[..],
+        of.is_live(),
+        call.row_version,
+        call.last_fact_ms,
+        of.started_ms,
+        of.answered_ms,
+        of.ended_ms,
+        of.duration_ms,
+        of.component_type,
+        call.component_id,
+        of.session_id.as_str(),
+        of.guid.as_deref(),
+        of.leg.map(i64::from),
+        of.epoch,
+        of.call_type,
+        call.tenant_id,
+        call.profile_id,
+        of.service,
+        of.dn.as_deref(),
+        of.local_uri.as_str(),
+        of.remote_uri.as_str(),
+        of.call_id.as_deref(),
+        of.call_uuid.as_deref(),
+        of.resource_group.as_deref(),
+        of.resource_name.as_deref(),
+        of.resource_dbid.map(i64::from),
+        of.resource_address.as_deref(),
+        of.attempts,
+        of.end_state,
+        of.sip_status.map(i32::from),
+        of.reason.as_deref(),
+        of.policy.as_deref(),
+        of.profile_usage,
+        of.profile_burst,
+        of.asr_used,
+        of.tts_used,
+        of.media.as_deref(),
+        of.origin.as_deref(),
+        key(of.parent_key.as_ref()),
+        of.sq_failed,
+        of.config_rev,
+        i64::from(of.flags),
+        of.extra.as_deref(),
+    ]
+}
+
+fn event(of: &EventRow) -> TokenRow<'_> {
+    row![
+        int(of.day),
+        &of.id_key[..],
+        &of.call_ref[..],
+        of.guid.as_deref(),
+        of.component_id,
+        of.session_id.as_str(),
+        of.time_ms,
+        of.seq,
+        of.level,
+        of.log_id.as_str(),
+        of.label.as_deref(),
+        of.text.as_deref(),
+    ]
+}
+
+/// Rows that are few, and may be large.
+async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+    for of in &changes.kept {
+        let values: [&dyn ToSql; 8] = [
+            &int(of.day),
+            &&of.id_key[..],
+            &of.kind,
+            &of.id,
+            &of.component_id,
+            &of.time_ms,
+            &of.received_ms,
+            &of.body,
+        ];
+        link.run(sql::KEPT_INSERT, &values).await?;
+    }
+    for of in &changes.letters {
+        let values: [&dyn ToSql; 13] = [
+            &of.seq,
+            &of.received_ms,
+            &of.queue,
+            &of.transport,
+            &of.user,
+            &of.peer,
+            &of.message_id,
+            &of.properties,
+            &of.body,
+            &of.code,
+            &of.field,
+            &of.text,
+            &of.producer,
+        ];
+        link.run(sql::LETTER_INSERT, &values).await?;
+    }
+    Ok(())
+}
+
+async fn books(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+    for ((name, producer), value) in &changes.figures {
+        let values: [&dyn ToSql; 3] = [name, producer, value];
+        one(link, [sql::FIGURE_UPDATE, sql::FIGURE_INSERT], &values).await?;
+    }
+    for ((producer, minute_ms), stored) in &changes.stored_minutes {
+        let values: [&dyn ToSql; 3] = [producer, minute_ms, stored];
+        one(link, [sql::STORED_UPDATE, sql::STORED_INSERT], &values).await?;
+    }
+    for ((producer, boot, stream), of) in &changes.streams {
+        let numbers = [of.max_seq, of.announced_seq, of.duplicates].map(u64::cast_signed);
+        let received = of.received.encode();
+        let [max_seq, announced_seq, duplicates] = &numbers;
+        let values: [&dyn ToSql; 9] = [
+            producer,
+            boot,
+            stream,
+            &received,
+            max_seq,
+            announced_seq,
+            duplicates,
+            &of.first_ms,
+            &of.last_ms,
+        ];
+        one(link, [sql::STREAM_UPDATE, sql::STREAM_INSERT], &values).await?;
+    }
+    for ((producer, minute_ms), of) in &changes.minutes {
+        let values: [&dyn ToSql; 8] = [
+            producer,
+            minute_ms,
+            &of.calls_in,
+            &of.records_out,
+            &of.adopted_in,
+            &of.handed_out,
+            &of.rejected,
+            &of.in_progress,
+        ];
+        one(link, [sql::MINUTE_UPDATE, sql::MINUTE_INSERT], &values).await?;
+    }
+    for (guid, day) in &changes.call_days {
+        link.run(sql::CALL_DAY, &[guid, &int(*day)]).await?;
+    }
+    Ok(())
+}
+
+/// Everything of this spool up to this sequence is stored.
+pub(super) async fn cursor(
+    link: &mut Link,
+    (name, spool): (&str, &str),
+    seq: u64,
+    now_ms: i64,
+) -> Result<(), Failure> {
+    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+    let values: [&dyn ToSql; 4] = [&name, &spool, &seq, &now_ms];
+    one(link, [sql::CURSOR_UPDATE, sql::CURSOR_INSERT], &values).await
+}
+
+/// Brings one row up to date, or adds it.
+pub(super) async fn one(
+    link: &mut Link,
+    [update, insert]: [Statement; 2],
+    values: &[&dyn ToSql],
+) -> Result<(), Failure> {
+    if link.run(update, values).await? == 0 {
+        link.run(insert, values).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Statements that read what a batch needs, and lock it in the order of keys until the
+//! transaction ends. Keys come as a JSON array of `{"d": day, "k": "hex"}`.
+
+use super::Statement;
+
+/// The keys of `@P1`, as `j`.
+macro_rules! keys {
+    () => {
+        "OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j"
+    };
+}
+
+/// Rows of a table by the keys, in their order.
+macro_rules! by_key {
+    ($columns:literal, $table:literal, $key:literal, $more:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            "\nFROM ",
+            keys!(),
+            "\nJOIN ",
+            $table,
+            " AS t WITH (UPDLOCK, HOLDLOCK)\n  ON t.day = j.d AND t.",
+            $key,
+            " = CONVERT(binary(16), j.k, 2)",
+            $more,
+            "\nOPTION (FORCE ORDER, LOOP JOIN)"
+        )
+    };
+}
+
+statements! {
+    /// How far the spool has been applied.
+    CURSOR = "SELECT spool_seq FROM rs_spool_cursor WITH (UPDLOCK, HOLDLOCK)
+WHERE rs_name = @P1 AND spool_id = @P2";
+
+    /// The same for whoever only asks.
+    APPLIED = "SELECT spool_seq FROM rs_spool_cursor WHERE rs_name = @P1 AND spool_id = @P2";
+
+    /// The days of calls that are stored.
+    HOMES = concat!("SELECT t.call_key, t.day\nFROM ", keys!(), "\nJOIN rs_call AS t ON t.day = j.d
+  AND t.call_key = CONVERT(binary(16), j.k, 2)\nORDER BY t.day");
+
+    /// Content hashes.
+    LEDGER = by_key!("t.day, t.id_key, t.content_hash", "rs_fact_ledger", "id_key", "");
+
+    /// Calls by key.
+    CALLS_BY_KEY = by_key!(
+        "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version", "rs_call", "call_key",
+        "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
+    );
+
+    /// Calls by day and GUID.
+    CALLS_BY_GUID = "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version
+FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
+JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
+  ON t.guid = j.g COLLATE Latin1_General_100_BIN2 AND t.day = j.d
+JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
+OPTION (FORCE ORDER, LOOP JOIN)";
+
+    /// Events by the key of their record.
+    EVENTS_BY_KEY = by_key!("t.day, t.id_key, t.call_ref, t.guid, t.component_id, t.session_id,
+  t.time_ms, t.seq, t.level, t.log_id, t.label, t.text", "rs_call_event", "id_key", "");
+
+    /// Records that are kept whole.
+    KEPT_BY_KEY = by_key!("t.day, t.id_key, t.body", "rs_kept_record", "id_key", "");
+
+    /// Books of a stream.
+    STREAM = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms
+FROM rs_producer_stream WITH (UPDLOCK, HOLDLOCK)
+WHERE producer = @P1 AND boot = @P2 AND stream = @P3";
+
+    /// The greatest id of the components; nobody else makes one until the transaction ends.
+    COMPONENT_LAST = "SELECT MAX(id) FROM rs_dim_component WITH (TABLOCKX, HOLDLOCK)";
+    /// Of the tenants.
+    TENANT_LAST = "SELECT MAX(id) FROM rs_dim_tenant WITH (TABLOCKX, HOLDLOCK)";
+    /// Of the profiles.
+    PROFILE_LAST = "SELECT MAX(id) FROM rs_dim_profile WITH (TABLOCKX, HOLDLOCK)";
+
+    /// Components of a name, or of an id.
+    COMPONENT_NAMED = "SELECT id, name, type, NULL, N'', synthetic, alias_of, first_ms, last_ms
+FROM rs_dim_component WHERE name = @P1 OR id = @P2";
+    /// Tenants.
+    TENANT_NAMED = "SELECT id, name, NULL, parent_id, path, synthetic, alias_of, first_ms, last_ms
+FROM rs_dim_tenant WHERE name = @P1 OR id = @P2";
+    /// Profiles.
+    PROFILE_NAMED = "SELECT id, name, service, tenant_id, N'', synthetic, alias_of, first_ms,
+  last_ms FROM rs_dim_profile WHERE name = @P1 OR id = @P2";
+}

@@ -1,0 +1,176 @@
+//! Our T-SQL in the words of SQLite: only what our statements use, as they write it.
+
+use super::Type;
+
+/// What is the same but for a word.
+const WORDS: &[(&str, &str)] = &[
+    (" WITH (UPDLOCK, HOLDLOCK)", ""),
+    (" WITH (TABLOCKX, HOLDLOCK)", ""),
+    ("\nOPTION (FORCE ORDER, LOOP JOIN)", ""),
+    ("\nOPTION (RECOMPILE)", ""),
+    (" COLLATE Latin1_General_100_BIN2", ""),
+    ("N'", "'"),
+    ("'%[^0-9]%'", "'*[^0-9]*'"),
+    (" NOT LIKE ", " NOT GLOB "),
+    ("COUNT_BIG(", "count("),
+    ("ISNULL(", "ifnull("),
+    ("DATALENGTH(j.a) / 2", "length(j.a)"),
+    ("DATALENGTH(", "length("),
+    ("LEFT(", "left_of("),
+    ("TRUNCATE TABLE ", "DELETE FROM "),
+    (
+        "IF OBJECT_ID('rs_schema_version') IS NULL\nBEGIN\n  CREATE TABLE",
+        "CREATE TABLE IF NOT EXISTS",
+    ),
+    (");\nEND", ");"),
+    (
+        "OBJECT_ID('rs_schema_version')",
+        "(SELECT name FROM sqlite_master WHERE name = 'rs_schema_version')",
+    ),
+    ("PRIMARY KEY CLUSTERED", "PRIMARY KEY"),
+    ("bigint IDENTITY(1, 1) NOT NULL", "INTEGER"),
+    ("ISJSON(", "json_valid("),
+    ("(max)", ""),
+    ("CONVERT(binary(16), j.k, 2)", "unhex(j.k)"),
+    (
+        "OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j",
+        "(SELECT value ->> '$.d' AS d, value ->> '$.k' AS k FROM json_each(?1)) AS j",
+    ),
+    (
+        "OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j",
+        "(SELECT value ->> '$.d' AS d, value ->> '$.g' AS g FROM json_each(?1)) AS j",
+    ),
+    ("@P", "?"),
+    ("#rs_", "tmp_rs_"),
+];
+
+/// A statement for SQLite; `None`: it has nothing to do.
+pub(super) fn sqlite(sql: &str) -> Option<String> {
+    let bare = bare(sql);
+    let nothing =
+        ["SET ", "EXEC sp_getapplock", "DECLARE @text", "CREATE VIEW", "CREATE ROLE", "GRANT "];
+    if nothing.iter().any(|word| bare.starts_with(word)) {
+        return None;
+    }
+    if bare.contains("SERVERPROPERTY") {
+        return Some(
+            "SELECT 13 AS major, '13.0' AS version, 1 AS snapshot, 130 AS level".to_owned(),
+        );
+    }
+    let mut sql = lists(bare);
+    for (theirs, ours) in WORDS {
+        sql = sql.replace(theirs, ours);
+    }
+    sql = calls(&sql);
+    sql = made(&sql).or_else(|| updated(&sql)).or_else(|| deleted(&sql)).unwrap_or(sql);
+    if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
+        sql = format!("{before}{behind}\nRETURNING day, id_key");
+    }
+    if let Some(rest) = sql.strip_prefix("SELECT TOP (?5) ") {
+        sql = format!("SELECT {rest}\nLIMIT ?5");
+    }
+    let fetch = "OFFSET ?29 ROWS FETCH NEXT ?30 ROWS ONLY";
+    Some(sql.replace(fetch, "LIMIT ?30 OFFSET ?29"))
+}
+
+/// Without comments in front.
+fn bare(sql: &str) -> &str {
+    let mut sql = sql.trim();
+    while sql.starts_with("--") {
+        sql = sql.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+    }
+    sql
+}
+
+/// Lists of a filter, whose value may be any.
+fn lists(sql: &str) -> String {
+    let mut sql = sql.to_owned();
+    let texts = ") WITH (k tinyint '$.k',\n    a nvarchar(1100) '$.a', b nvarchar(128) '$.b') AS j";
+    let rows = [
+        (") WITH (id bigint '$') AS j", "(SELECT value AS id FROM json_each(", ")) AS j"),
+        (
+            texts,
+            "(SELECT value ->> '$.k' AS k, value ->> '$.a' AS a, value ->> '$.b' AS b \
+             FROM json_each(",
+            ")) AS j",
+        ),
+    ];
+    for (end, before, behind) in rows {
+        while let Some(at) = sql.find(end) {
+            let start = sql[..at].rfind("OPENJSON(").unwrap();
+            let value = sql[start + "OPENJSON(".len()..at].to_owned();
+            sql.replace_range(start..at + end.len(), &format!("{before}{value}{behind}"));
+        }
+    }
+    sql
+}
+
+/// `left_of(text, n)` is `substr(text, 1, n)`.
+fn calls(sql: &str) -> String {
+    let mut sql = sql.to_owned();
+    while let Some(at) = sql.find("left_of(") {
+        let comma = at + sql[at..].find(", length(j.a)").unwrap();
+        sql.insert_str(comma, ", 1");
+        sql.replace_range(at..at + "left_of(".len(), "substr(");
+    }
+    sql
+}
+
+/// `SELECT TOP (0) … INTO t FROM u`
+fn made(sql: &str) -> Option<String> {
+    let (columns, rest) = sql.strip_prefix("SELECT TOP (0) ")?.split_once("\nINTO ")?;
+    let (table, from) = rest.split_once(" FROM ")?;
+    Some(format!("CREATE TEMP TABLE IF NOT EXISTS {table} AS SELECT {columns} FROM {from} LIMIT 0"))
+}
+
+/// `UPDATE t SET … FROM u AS t JOIN s ON …`
+fn updated(sql: &str) -> Option<String> {
+    let (values, rest) = sql.strip_prefix("UPDATE t SET ")?.split_once("\nFROM ")?;
+    let (table, rest) = rest.split_once(" AS t\nJOIN ")?;
+    let (staged, on) = rest.split_once(" ON ")?;
+    Some(format!("UPDATE {table} AS t SET {values} FROM {staged} WHERE {on}"))
+}
+
+/// `DELETE t FROM u AS t JOIN s ON …`
+fn deleted(sql: &str) -> Option<String> {
+    let (table, rest) = sql.strip_prefix("DELETE t FROM ")?.split_once(" AS t\nJOIN ")?;
+    let (staged, on) = rest.split_once(" ON ")?;
+    Some(format!("DELETE FROM {table} AS t WHERE EXISTS (SELECT 1 FROM {staged} WHERE {on})"))
+}
+
+/// The columns that a batch of a migration declares.
+pub(super) fn columns(batch: &str) -> Vec<((String, String), Type)> {
+    let mut all = Vec::new();
+    let mut table = None;
+    for line in batch.lines() {
+        if let Some(name) = line.strip_prefix("CREATE TABLE ") {
+            table = Some(name.trim_end_matches(" (").to_owned());
+        } else if line.starts_with(");") {
+            table = None;
+        } else if let (Some(table), Some(column)) = (&table, line.strip_prefix("  "))
+            && let Some((name, kind)) = column.split_once(' ')
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            all.push(((table.clone(), name.to_owned()), declared(kind)));
+        }
+    }
+    all
+}
+
+fn declared(kind: &str) -> Type {
+    let size = match kind {
+        _ if kind.starts_with("tinyint") => 1,
+        _ if kind.starts_with("int") => 4,
+        _ if kind.starts_with("bigint") => 8,
+        _ if kind.starts_with("bit") => return Type::Bit,
+        _ if kind.starts_with("binary(16)") => return Type::Binary(16),
+        _ if kind.starts_with("varbinary(max)") => return Type::BYTES,
+        _ if kind.starts_with("nvarchar(max)") => return Type::TEXT,
+        _ => {
+            let width = kind.split(['(', ')']).nth(1).unwrap();
+            return Type::Text(width.parse::<u16>().unwrap() * 2);
+        }
+    };
+    if kind.contains("NOT NULL") { Type::Whole(size) } else { Type::Int(size) }
+}
