@@ -1,5 +1,5 @@
-//! `cargo xtask bench [start|parse|call|decide|api|config|proxy …] [--write]`: figures, never timed
-//! tests.
+//! `cargo xtask bench [start|parse|call|decide|api|config|proxy …|ingest …] [--write]`: figures,
+//! never timed tests.
 //!
 //! Each figure is the median of several runs. With `--write` the tables between the marks of
 //! `docs/reference/performance.md` are replaced, so that they hold only what was measured.
@@ -8,6 +8,7 @@ mod api;
 mod call;
 mod config;
 mod decide;
+mod ingest;
 mod parse;
 mod printed;
 mod proxy;
@@ -24,7 +25,7 @@ pub(crate) const PAGE: &str = "docs/reference/performance.md";
 pub(crate) const BEGIN: &str = "<!-- figures: begin -->";
 pub(crate) const END: &str = "<!-- figures: end -->";
 
-/// All benches but `proxy`.
+/// All benches but `proxy` and `ingest`, which are long.
 const ALL: [&str; 6] = ["start", "parse", "call", "decide", "api", "config"];
 
 /// One line of the table.
@@ -35,15 +36,18 @@ struct Figure {
     how: &'static str,
 }
 
-/// Runs the benches named; without a name all but `proxy`, which take two minutes.
+/// Runs the benches named; without a name all but `proxy` and `ingest`, which take two minutes.
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     if let Some(("proxy", rest)) = args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
         return proxy::run(root, rest);
     }
+    if let Some(("ingest", rest)) = args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        return ingest::run(root, rest);
+    }
     let named: Vec<&str> =
         args.iter().map(String::as_str).filter(|arg| *arg != "--write").collect();
     if let Some(unknown) = named.iter().find(|name| !ALL.contains(*name)) {
-        bail!("there is no bench {unknown}: {}, or proxy alone", ALL.join(", "));
+        bail!("there is no bench {unknown}: {}, or proxy or ingest alone", ALL.join(", "));
     }
     let wanted = |name: &str| named.is_empty() || named.contains(&name);
     let mut figures = Vec::new();

@@ -10,7 +10,7 @@ mod kamailio;
 mod knee;
 mod load;
 mod plan;
-mod process;
+pub(super) mod process;
 mod quota;
 pub(super) mod ringmaster;
 pub(super) mod site;
@@ -54,7 +54,7 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
 
 /// What a turn measured, told at once: a run that is stopped has lost only the turn in hand. A
 /// turn that fails is told and left out, so that an hour of others is not lost with it.
-fn told<T: std::fmt::Debug>(turn: usize, measured: Result<T>, all: &mut Vec<T>) -> bool {
+pub(super) fn told<T: std::fmt::Debug>(turn: usize, measured: Result<T>, all: &mut Vec<T>) -> bool {
     match measured {
         Ok(one) => {
             eprintln!("turn {turn}: {one:?}");
@@ -70,12 +70,12 @@ fn told<T: std::fmt::Debug>(turn: usize, measured: Result<T>, all: &mut Vec<T>) 
 
 /// Time for deadlines and for lengths.
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
 /// The middle one; of an even number the mean of both in the middle.
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2).copied();

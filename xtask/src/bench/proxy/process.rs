@@ -6,22 +6,29 @@ use std::process::{Child, Command};
 use anyhow::{Context, Result};
 
 /// A process that is killed with the value.
-pub(super) struct Process(Child);
+pub(in crate::bench) struct Process(Child);
 
 impl Process {
-    pub(super) fn start(mut command: Command) -> Result<Self> {
+    pub(in crate::bench) fn start(mut command: Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.spawn().map(Self).with_context(|| format!("cannot start {name}"))
     }
 
+    /// SIGKILL, and gone.
+    pub(in crate::bench) fn kill(mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
     /// It has ended; with what.
-    pub(super) fn ended(&mut self) -> Result<Option<bool>> {
+    pub(in crate::bench) fn ended(&mut self) -> Result<Option<bool>> {
         Ok(self.0.try_wait()?.map(|status| status.success()))
     }
 
     /// User and system time of it and all below it, in microseconds. The kernel tells hundredths
     /// of a second.
-    pub(super) fn cpu_us(&self) -> Result<f64> {
+    pub(in crate::bench) fn cpu_us(&self) -> Result<f64> {
         let mut ticks: u64 = 0;
         for pid in self.tree()? {
             // Fields 14 and 15 of proc(5), counted behind the name.
@@ -33,7 +40,7 @@ impl Process {
     }
 
     /// Memory of it and all below it in bytes, what they share counted once.
-    pub(super) fn pss(&self) -> Result<f64> {
+    pub(in crate::bench) fn pss(&self) -> Result<f64> {
         let mut kib = 0;
         for pid in self.tree()? {
             let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
@@ -45,7 +52,7 @@ impl Process {
     }
 
     /// It and all below it.
-    pub(super) fn tree(&self) -> Result<Vec<u32>> {
+    pub(in crate::bench) fn tree(&self) -> Result<Vec<u32>> {
         let mut tree = vec![self.0.id()];
         let mut all = Vec::new();
         for entry in fs::read_dir("/proc")? {

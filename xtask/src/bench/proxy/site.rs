@@ -19,12 +19,12 @@ impl Folder {
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::bench) fn path(&self) -> &Path {
         &self.0
     }
 
     /// Writes a file of it.
-    pub(super) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+    pub(in crate::bench) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.0.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {path:?}"))?;
         Ok(path)
@@ -40,7 +40,7 @@ impl Drop for Folder {
 
 /// An address whose port is free for UDP and TCP, below those that the system gives to whoever
 /// asks for any.
-pub(super) fn free(ip: IpAddr) -> Result<SocketAddr> {
+pub(in crate::bench) fn free(ip: IpAddr) -> Result<SocketAddr> {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;
     static TAKEN: AtomicU32 = AtomicU32::new(0);

@@ -1,0 +1,82 @@
+//! What is measured how often: the options of `bench ingest`.
+
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+
+use super::system::System;
+
+/// Options.
+pub(super) struct Plan {
+    /// `--turns`: how often each system is measured with each number of producers.
+    pub(super) turns: usize,
+    /// `--seconds`: how long a turn is measured.
+    pub(super) seconds: u32,
+    /// `--warm`: how long the same load goes on before.
+    pub(super) warm: u32,
+    /// `--producers`: connections, each sending when it has its answer.
+    pub(super) producers: Vec<u32>,
+    /// `--systems`
+    pub(super) systems: Vec<System>,
+    /// `--store`: not the endpoint is measured but what comes into the database.
+    pub(super) store: bool,
+    /// `--seed`: calls that are in the database before.
+    pub(super) seed: u64,
+    /// `--backlog`: records that have waited for it.
+    pub(super) backlog: u64,
+    /// `--write`: the table goes into the page of figures.
+    pub(super) write: bool,
+}
+
+impl Plan {
+    pub(super) fn parse(args: &[String]) -> Result<Self> {
+        let mut plan = Self {
+            turns: 5,
+            seconds: 10,
+            warm: 3,
+            producers: vec![1, 10, 50],
+            systems: System::ALL.to_vec(),
+            store: false,
+            seed: 10_000_000,
+            backlog: 600_000,
+            write: false,
+        };
+        let mut args = args.iter().map(String::as_str);
+        while let Some(arg) = args.next() {
+            match arg {
+                "--write" => plan.write = true,
+                "--store" => plan.store = true,
+                _ => {}
+            }
+            if matches!(arg, "--write" | "--store") {
+                continue;
+            }
+            let value = args.next().with_context(|| format!("{arg} needs a value"))?;
+            match arg {
+                "--turns" => plan.turns = value.parse()?,
+                "--seconds" => plan.seconds = value.parse()?,
+                "--warm" => plan.warm = value.parse()?,
+                "--seed" => plan.seed = value.parse()?,
+                "--backlog" => plan.backlog = value.parse()?,
+                "--producers" => {
+                    plan.producers = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                }
+                "--systems" => {
+                    let all: Option<_> = value.split(',').map(System::parse).collect();
+                    plan.systems = all.context("activemq, ringmaster, spool, null")?;
+                }
+                _ => bail!("there is no option {arg}"),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { turns, seconds, warm, producers, systems, .. } = self;
+        let each = usize::try_from(seconds + warm).unwrap_or(0) + 4;
+        let all = turns * producers.len() * systems.len() * each;
+        write!(f, "{turns} turns of {seconds} s after {warm} s: about {} minutes", all / 60 + 1)
+    }
+}

@@ -1,0 +1,64 @@
+//! The Java producers, and what they tell.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+
+use super::plan::Plan;
+use super::system::class_path;
+use super::{Tools, system};
+use crate::bench::printed::number;
+
+/// Messages answered.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    /// A second.
+    pub(super) rate: f64,
+    /// From a send to its answer, ms.
+    pub(super) p50_ms: f64,
+    /// The same of 99 of 100.
+    pub(super) p99_ms: f64,
+}
+
+/// Lets them send; `at` is called when measuring begins and when it ends.
+pub(super) fn run(
+    tools: &Tools,
+    plan: &Plan,
+    address: SocketAddr,
+    producers: u32,
+    mut at: impl FnMut(&str) -> Result<()>,
+) -> Result<Load> {
+    let millis = |seconds: u32| (u64::from(seconds) * 1000).to_string();
+    let mut command = Command::new("java");
+    command
+        .args(["-Xmx512m", "-cp", &class_path()])
+        .arg(&tools.producers)
+        .arg(format!("tcp://{address}"))
+        .args([producers.to_string(), millis(plan.warm), millis(plan.seconds), word()?])
+        .stdout(Stdio::piped());
+    let mut child = system::Killed(command.spawn().context("cannot start java")?);
+    let stdout = child.0.stdout.take().context("stdout is a pipe")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        if line.starts_with("rate=") {
+            let ms = |key| number(&line, key).map(|us| us / 1000.0);
+            return Ok(Load {
+                rate: number(&line, "rate=")?,
+                p50_ms: ms("p50_us=")?,
+                p99_ms: ms("p99_us=")?,
+            });
+        }
+        at(&line)?;
+    }
+    bail!("the producers failed")
+}
+
+/// The first half of ids of calls (RFC 9562, version 7), as time makes it.
+#[expect(clippy::disallowed_methods, reason = "ids of calls hold the time")]
+fn word() -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    Ok(format!("{:08X}", now >> 16))
+}
