@@ -149,8 +149,9 @@ impl Life {
         if let Some(crash) = crash {
             self.fs.crash_at(crash);
         }
-        let syncs = [3 + self.chance.below(60), 3 + self.chance.below(60)];
-        self.fs.fail_syncs(&syncs[..usize::from(self.chance.below(3) == 0) * 2]);
+        let failing = self.chance.below(5);
+        let syncs: Vec<u64> = (0..failing).map(|_| 3 + self.chance.below(90)).collect();
+        self.fs.fail_syncs(&syncs);
         let ended = |life: &Self| crash.is_some_and(|crash| life.fs.operations() > crash);
         self.start(story);
         for _ in 0..TURNS {

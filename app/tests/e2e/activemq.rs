@@ -101,7 +101,7 @@ impl Activemq {
 }
 
 /// The class path of the broker and its client.
-fn jars() -> String {
+pub(crate) fn jars() -> String {
     let path = |jar: &&str| format!("/usr/share/java/{jar}.jar");
     JARS.iter().map(path).collect::<Vec<_>>().join(":")
 }

@@ -61,6 +61,15 @@ impl Book {
         self.pages().acknowledged
     }
 
+    /// Those of producers of this kind.
+    pub(crate) fn count_of(&self, kind: &str) -> usize {
+        let pages = self.pages();
+        let own =
+            |name: &&String| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-'));
+        let sends = pages.sends.iter().filter(|(_, (_, acknowledged))| *acknowledged);
+        sends.map(|(name, _)| name).filter(own).count()
+    }
+
     /// Compares with the report, when everything is applied. Gives how many sends were
     /// acknowledged, and how many were not and are there all the same.
     pub(crate) fn check(&self, rs: SocketAddr) -> (usize, usize) {

@@ -22,6 +22,10 @@ use crate::{http, report};
 const KILLS: u32 = 8;
 /// Producers of each kind.
 const PRODUCERS: u32 = 4;
+/// Producers by the beginnings of their names.
+const KINDS: [&str; 4] = ["wire", "http", "stomp", "java"];
+/// Java clients, in one process.
+const JAVA: usize = 10;
 /// Calls of RM for each kill.
 const CALLS: u32 = 6;
 
@@ -73,9 +77,17 @@ fn what_was_acknowledged_survives_every_kill() {
     let over = Over(Arc::clone(&order.over));
     let producers: Vec<_> = (1..=PRODUCERS)
         .flat_map(|n| {
-            [senders::openwire(order.clone(), n), senders::http(order.clone(), n + PRODUCERS)]
+            [
+                senders::openwire(order.clone(), n),
+                senders::http(order.clone(), n + PRODUCERS),
+                senders::stomp(order.clone(), n + 2 * PRODUCERS),
+            ]
         })
+        .chain([senders::java(order.clone(), 1 + 3 * PRODUCERS, JAVA)])
         .collect();
+    for kind in KINDS {
+        eventually(kind, || order.book.count_of(kind), |count| *count > 0);
+    }
     let mut chance = Chance::new([seed, 1, 2, 3]);
     let mut slowest = Duration::ZERO;
     for _ in 0..kills {
@@ -101,7 +113,8 @@ fn what_was_acknowledged_survives_every_kill() {
         "{acknowledged} sends acknowledged, {unasked} more whole without an answer; \
          listening again after {slowest:?} at most"
     ));
-    assert!(acknowledged > 0, "somebody was answered");
+    let by_kind = KINDS.map(|kind| format!("{kind} {}", order.book.count_of(kind)));
+    say(format_args!("by kind: {}", by_kind.join(", ")));
     report::exactly(site.rm_http(), site.rs_http(), usize::try_from(calls).unwrap());
     assert_eq!(http::metric(site.rs_http(), "rs_spool_damaged_total"), 0.0);
     assert!(!copies(&site.path("data/rs/spool/quarantine")), "a kill damages nothing");

@@ -55,5 +55,11 @@ pub const QUARANTINE_FILES: usize = 64;
 /// hold up what lies behind it for ever.
 pub const READ_TRIES: u32 = 3;
 
+/// Bytes of a spool that one thread reads at a start; of a larger one several read side by side.
+pub const SCAN_ALONE: u64 = 2 * SEGMENT_BYTES;
+
+/// Threads that do so at most, each with a segment in memory.
+pub const SCANNERS: usize = 4;
+
 /// Bytes a reader takes from disk at once (a larger frame is read whole).
 pub const READ_BYTES: usize = 256 << 10;

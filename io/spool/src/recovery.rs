@@ -1,7 +1,8 @@
 //! What a start does: reads every segment, keeps what counts, copies damage to `quarantine/`, and
-//! begins a new segment whose header pins down where the older ones end. Runs before any thread;
-//! the judgement itself is in `scan`, without files.
+//! begins a new segment whose header pins down where the older ones end. Runs before the spool has
+//! threads; the judgement itself is in `scan`, without files.
 
+mod judged;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
@@ -11,15 +12,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use self::scan::{Follower, Scan, scan};
+use self::judged::{Judged, judge_all};
 use crate::catalog::OnDisk;
 use crate::damage::{Unreadable, Ward};
-use crate::entry::{Frame, Key, Kind};
+use crate::entry::{Frame, Key};
 use crate::format::{Cursors, FRAMES_AT, Header, HeaderError};
 use crate::fs::{File, FileSystem};
-use crate::intake::cursor_of;
 use crate::machine::Start;
-use crate::machine::open::{OpenTable, Place};
+use crate::machine::open::OpenTable;
 use crate::machine::segments::{Segment, Segments};
 use crate::spool::{OpenError, Recovered};
 
@@ -84,11 +84,10 @@ pub(crate) fn recover(
     }
     good.sort_by_key(|(header, _)| header.number);
     let mut reading = Reading::new(ward);
-    let mut holding = Vec::new();
-    for (index, (header, on_disk)) in good.iter().enumerate() {
-        let later = good.get(index + 1..).unwrap_or_default();
-        holding.push(reading.segment(header, on_disk, follower(later)));
-    }
+    let judged = judge_all(&good).into_iter();
+    let each = good.iter().zip(judged);
+    let holding: Vec<Option<u64>> =
+        each.map(|((header, on_disk), judged)| reading.segment(header, on_disk, judged)).collect();
     // a header is one sector, so a crash leaves it whole or zero: anything else is damage
     for blank in rotten {
         let Blank { name, file, bytes } = &blank;
@@ -109,14 +108,6 @@ pub(crate) fn recover(
     Ok(reading.finish(on_disk, blanks, last_serial, floor))
 }
 
-/// The lowest first sequence of the later segments cuts; what the next one calls the sequence
-/// before it is due.
-fn follower(later: &[(Header, OnDisk)]) -> Option<Follower> {
-    let cut = later.iter().map(|(header, _)| header.first_seq).min()?;
-    let due = later.first().map_or(0, |(header, _)| header.previous);
-    Some(Follower { cut, due })
-}
-
 impl<'a> Unreadable<'a> {
     /// A file whose header is gone.
     fn whole(name: &'a str, file: &'a dyn File, bytes: u64) -> Self {
@@ -126,8 +117,6 @@ impl<'a> Unreadable<'a> {
 
 struct Reading<'a> {
     ward: &'a Ward,
-    /// Bytes of the segment that is read.
-    buffer: Vec<u8>,
     newest: BTreeMap<Key, Frame>,
     table: OpenTable,
     segments: Vec<Segment>,
@@ -140,7 +129,6 @@ impl<'a> Reading<'a> {
     fn new(ward: &'a Ward) -> Self {
         Self {
             ward,
-            buffer: Vec::new(),
             newest: BTreeMap::new(),
             table: OpenTable::default(),
             segments: Vec::new(),
@@ -152,26 +140,7 @@ impl<'a> Reading<'a> {
 
     /// The last sequence of the segment. `None`: nothing in it counts, so it may go as soon as the
     /// new segment stands.
-    fn segment(
-        &mut self,
-        header: &Header,
-        on_disk: &OnDisk,
-        next: Option<Follower>,
-    ) -> Option<u64> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        read_into(&mut buffer, &*on_disk.file, on_disk.bytes);
-        let last_seq = self.read(header, on_disk, next, &buffer);
-        self.buffer = buffer;
-        last_seq
-    }
-
-    fn read(
-        &mut self,
-        header: &Header,
-        on_disk: &OnDisk,
-        next: Option<Follower>,
-        bytes: &[u8],
-    ) -> Option<u64> {
+    fn segment(&mut self, header: &Header, on_disk: &OnDisk, judged: Judged) -> Option<u64> {
         let area = |offset: usize, bytes: usize, lost| Unreadable {
             name: &on_disk.name,
             number: header.number,
@@ -183,33 +152,20 @@ impl<'a> Reading<'a> {
         if let Some(known) = self.last_seq.filter(|known| *known < header.previous) {
             self.damage(&area(0, 0, (known + 1, header.previous)));
         }
-        for (id, cursor) in header.cursors.iter().enumerate() {
+        let Judged { keyed, cursors, areas, last_seq, used, is_empty } = judged;
+        for (id, cursor) in cursors.iter().enumerate() {
             self.cursor(id, *cursor);
         }
-        let Scan { frames, areas, last_seq, used } = scan(header, bytes, next);
         self.last_seq = self.last_seq.max(Some(last_seq));
         self.last_number = self.last_number.max(header.number);
-        if frames.is_empty() && areas.is_empty() {
+        if is_empty {
             return None;
         }
-        for (offset, raw) in frames {
-            if raw.kind == Kind::Cursor
-                && let Some((id, seq)) = cursor_of(raw.payload)
-            {
-                self.cursor(id, Some(seq));
-            }
-            let Some(key) = raw.key else { continue };
-            let place = Place {
-                segment: header.number,
-                offset: offset as u64,
-                bytes: raw.bytes as u64,
-                fresh: raw.kind == Kind::Open,
-            };
-            self.table.apply(raw.kind, key, place);
-            match raw.kind {
-                Kind::Open | Kind::Carried => drop(self.newest.insert(key, raw.to_frame())),
-                Kind::Close => drop(self.newest.remove(&key)),
-                Kind::Data | Kind::Cursor => {}
+        for (key, kind, place, frame) in keyed {
+            self.table.apply(kind, key, place);
+            match frame {
+                Some(frame) => drop(self.newest.insert(key, frame)),
+                None => drop(self.newest.remove(&key)),
             }
         }
         for found in areas {

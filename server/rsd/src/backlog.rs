@@ -38,6 +38,8 @@ pub struct Part {
 #[derive(Debug, Default)]
 pub struct Backlog {
     queues: [Mutex<Queue>; Stream::ALL.len()],
+    /// Arrivals on their way to the spool, which has not said yet whether it takes them.
+    offered: AtomicU64,
     /// Frames that were found, and are not counted yet.
     uncounted: AtomicU64,
     /// Ms since 1970 of the oldest arrival that waits; 0: none.
@@ -70,11 +72,17 @@ impl Backlog {
     /// Records are about to be handed to the spool.
     pub(crate) fn came(&self, at: Millis, parts: &[Part]) {
         let second = at.0 / 1000;
+        self.offered.fetch_add(1, Ordering::SeqCst);
         for part in parts {
             let mut queue = self.queue(part.stream);
             queue.add(second, part);
             queue.comes.add(second, part.records);
         }
+    }
+
+    /// The spool has taken them.
+    pub(crate) fn handed(&self) {
+        self.offered.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// They were not taken by the spool after all.
@@ -88,14 +96,32 @@ impl Backlog {
             });
             queue.comes.take(second, part.records);
         }
+        self.handed();
     }
 
     /// Records are in the database.
     pub(crate) fn went(&self, now: Millis, parts: &[Part]) {
         for part in parts {
             let mut queue = self.queue(part.stream);
-            queue.take(part, |waiting| waiting.first_key_value().map(|(first, _)| *first));
+            queue.take(part, oldest);
             queue.goes.add(now.0 / 1000, part.records);
+        }
+    }
+
+    /// What still counts here is nowhere, if `is_drained`: the spool holds nothing that the
+    /// database has not. It was lost with what could not be read.
+    pub(crate) fn forget_lost(&self, is_drained: impl FnOnce() -> bool) {
+        // what comes from here on is not among them, and what came before has been handed over
+        let here = Stream::ALL.iter().map(|stream| {
+            let Queue { records, bytes, .. } = &*self.queue(*stream);
+            Part { stream: *stream, records: *records, bytes: *bytes }
+        });
+        let here: Vec<Part> = here.collect();
+        if self.offered.load(Ordering::SeqCst) > 0 || !is_drained() {
+            return;
+        }
+        for part in &here {
+            self.queue(part.stream).take(part, oldest);
         }
     }
 
@@ -165,6 +191,11 @@ impl Backlog {
     }
 }
 
+/// The second of the records that came first.
+fn oldest(waiting: &BTreeMap<u64, u64>) -> Option<u64> {
+    waiting.first_key_value().map(|(first, _)| *first)
+}
+
 impl Queue {
     fn add(&mut self, second: u64, part: &Part) {
         self.records += part.records;
@@ -224,6 +255,22 @@ mod tests {
         backlog.went(Millis(9_000), &part(Stream::Cdr, 9));
         assert_eq!(depth(Stream::Cdr, 9_000), (0, 0, None), "never below nothing");
         assert_eq!(depth(Stream::Sq, 1_000).2, Some(0), "a clock that was set back");
+    }
+
+    #[test]
+    fn what_was_lost_counts_until_nothing_else_waits() {
+        let backlog = Backlog::default();
+        backlog.came(Millis(1_000), &part(Stream::Cdr, 5));
+        backlog.forget_lost(|| true);
+        assert_eq!(backlog.records(), 5, "it may still come to the spool");
+        backlog.handed();
+        backlog.forget_lost(|| false);
+        assert_eq!(backlog.records(), 5);
+        backlog.forget_lost(|| {
+            backlog.came(Millis(2_000), &part(Stream::Cdr, 2));
+            true
+        });
+        assert_eq!(backlog.records(), 2, "what comes meanwhile stays");
     }
 
     #[test]

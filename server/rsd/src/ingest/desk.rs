@@ -33,7 +33,10 @@ impl Parts {
         // before the applier can take it away
         self.backlog.came(received, &parts);
         let full = match self.spool.append(vec![frame], true) {
-            Ok(seq) => return Ok(seq),
+            Ok(seq) => {
+                self.backlog.handed();
+                return Ok(seq);
+            }
             Err(full) => full,
         };
         self.backlog.refused(received, &parts);

@@ -1,6 +1,6 @@
 //! The whole daemon: records go in over OpenWire, answers come out over HTTP.
 
-mod database;
+mod damage;
 mod house;
 mod lists;
 mod live;

@@ -154,30 +154,3 @@ fn queues_and_alarms_without_anything_wrong() {
         assert_eq!((answer.status, &*answer.code()), expected);
     }
 }
-
-/// What had been written and cannot be read: told, counted, and an alarm until somebody ends it.
-#[test]
-fn damage_in_the_spool_is_told_when_it_starts() {
-    let house = House::open();
-    let House { rs, dir, .. } = house;
-    rs.stop();
-    assert!(!rs.wait().failed);
-    let spool = dir.path().join("rs/spool");
-    let broken = spool.join("00000000000000ff.seg");
-    std::fs::write(&broken, vec![7; 16 << 10]).unwrap();
-    let house = House::in_dir(dir, |_| {});
-    assert!(house.rs.ready(), "damage never stops a start");
-    let told = |line: &String| line.contains(" 33001 ") && line.contains("alarm=RS-SPOOL-DAMAGED");
-    house.until(|house| house.lines.lines().iter().any(told));
-    assert_eq!(house.metric("rs_spool_damaged_total"), "1");
-    assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "1");
-    let alarms = house.json("/api/v1/alarms");
-    assert_eq!(
-        (&alarms["items"][0]["name"], &alarms["items"][0]["ends"]),
-        (&json!("RS-SPOOL-DAMAGED"), &json!("operator"))
-    );
-    assert_eq!(std::fs::read_dir(spool.join("quarantine")).unwrap().count(), 1);
-    assert_eq!(house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-DAMAGED", &[]).status, 204);
-    assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "0");
-    assert_eq!(house.metric("rs_spool_damaged_total"), "1");
-}

@@ -1,0 +1,127 @@
+//! Bytes of the queue on disk that change (rs.md §14, 8): told, copied, counted, an alarm until
+//! somebody ends it, and nothing else is lost by them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use rsd::entry::{Body, Entry, Message, Transport};
+use serde_json::json;
+use spool::fs::real::RealFs;
+use spool::{Entry as Frame, Hooks, Kind, Settings, Spool};
+
+use super::house::{House, golden};
+
+/// A record of the media server whose bytes are found again.
+fn record(number: u32) -> String {
+    let golden = &golden(&[3])[0];
+    golden.replace("E1DE00B6-1001D4A8", &format!("E1DE00B6-{number:08}"))
+}
+
+/// The files of segments.
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    files.filter(|file| file.extension().is_some_and(|ending| ending == "seg")).collect()
+}
+
+/// Changes one bit of the record with this number.
+fn flip(dir: &Path, number: u32) {
+    let needle = format!("E1DE00B6-{number:08}").into_bytes();
+    for file in segments(dir) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let at = bytes.windows(needle.len()).position(|window| window == needle);
+        if let Some(at) = at {
+            bytes[at] ^= 1;
+            return std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    panic!("{number} is nowhere on the disk");
+}
+
+fn until_told(house: &House, areas: &str) {
+    let told = |line: &String| line.contains(" 33001 ") && line.contains("alarm=RS-SPOOL-DAMAGED");
+    house.until(|house| house.lines.lines().iter().any(told));
+    house.until(|house| house.metric("rs_spool_damaged_total") == areas);
+    assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "1");
+    let copies = house.dir.path().join("rs/spool/quarantine");
+    assert_eq!(std::fs::read_dir(copies).unwrap().count().to_string(), areas);
+}
+
+/// A queue with records, as a crash left it.
+fn queue(dir: &Path, records: u32) {
+    let (sender, durable) = sync_channel(64);
+    let hooks = Hooks {
+        clock: Box::new(|| Duration::ZERO),
+        on_durable: Box::new(move |seq| sender.send(seq).unwrap()),
+        on_sync: Box::new(|_| {}),
+        carry: Box::new(<[u8]>::to_vec),
+    };
+    let settings = Settings::new(dir.to_owned(), 64 << 20, 1);
+    let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
+    for number in 1..=records {
+        let message = Message {
+            queue: "ringmaster.cdr".to_owned(),
+            message_id: None,
+            fallback_id: None,
+            properties: Vec::new(),
+            body: Body::Text(record(number)),
+        };
+        let entry = Entry {
+            received: 1_795_700_000_000,
+            transport: Transport::Http,
+            user: None,
+            peer: ([127, 0, 0, 1], 1).into(),
+            messages: vec![message],
+        };
+        let frame = Frame { kind: Kind::Data, key: None, payload: entry.encode().unwrap() };
+        let seq = spool.append(vec![frame], true).unwrap();
+        while durable.recv().unwrap() < seq {}
+    }
+    spool.close();
+}
+
+#[test]
+fn a_flipped_byte_in_the_middle_costs_its_record_and_a_torn_tail_is_cut_in_silence() {
+    for (flipped, applied, damaged) in [(2, "4", true), (5, "4", false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = dir.path().join("rs/spool");
+        queue(&spool, 5);
+        flip(&spool, flipped);
+        let house = House::in_dir(dir, |_| {});
+        assert!(house.rs.ready(), "damage never stops a start");
+        house.until(|house| house.metric("rs_apply_records_total") == applied);
+        house.until(|house| house.metric("rsQueueSize") == "0");
+        if damaged {
+            until_told(&house, "1");
+        } else {
+            assert_eq!(house.metric("rs_spool_damaged_total"), "0");
+            assert_eq!(house.json("/api/v1/alarms"), json!({"items": []}));
+        }
+    }
+}
+
+#[test]
+fn what_is_damaged_while_it_waits_is_told_when_it_is_met() {
+    let house = House::open();
+    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let headers = [("Content-Type", "application/json")];
+    for number in 1..=3 {
+        let answer = house.post("/api/v1/records", &headers, record(number).as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        // what the applier has read into memory cannot be damaged on disk any more
+        house.until(|house| house.metric("rs_store_batch_failures_total") != "0");
+    }
+    flip(&house.dir.path().join("rs/spool"), 2);
+    lock.execute_batch("ROLLBACK").unwrap();
+    house.until(|house| house.metric("rs_apply_records_total") == "2");
+    house.until(|house| house.metric("rsQueueSize") == "0");
+    until_told(&house, "1");
+    let alarms = house.json("/api/v1/alarms");
+    let alarm = &alarms["items"][0];
+    assert_eq!((&alarm["name"], &alarm["ends"]), (&json!("RS-SPOOL-DAMAGED"), &json!("operator")));
+    assert_eq!(house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-DAMAGED", &[]).status, 204);
+    assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "0");
+    assert_eq!(house.metric("rs_spool_damaged_total"), "1", "the figure stays");
+}
