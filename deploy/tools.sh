@@ -37,8 +37,8 @@ need_packages() {
   install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
   policy=/usr/sbin/policy-rc.d
   case $missing in
-    # It would take port 5060.
-    *kamailio*) [ -e $policy ] ||
+    # They would take ports 5060 and 5432.
+    *kamailio* | *postgresql*) [ -e $policy ] ||
       install="printf '#!/bin/sh\nexit 101\n' >$policy; chmod +x $policy; $install; got=\$?; rm -f $policy; exit \$got" ;;
   esac
   if [ "$(id -u)" = 0 ]; then

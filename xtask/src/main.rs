@@ -8,6 +8,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod fuzz;
 mod kill;
 mod sim;
@@ -26,11 +27,12 @@ fn main() -> Result<()> {
         Some("tidy") => tidy::run(&root),
         Some("bench") => bench::run(&root, &args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root, &args.collect::<Vec<_>>()),
+        Some("conformance") => conformance::run(&root, &args.collect::<Vec<_>>()),
         Some("kill") => kill::run(&root, &args.collect::<Vec<_>>()),
         Some("sim") => sim::run(&root, &args.collect::<Vec<_>>()),
         _ => bail!(
             "usage: cargo xtask ci | tidy | bench [start|parse|call|proxy …] [--write] | \
-             fuzz [TARGET…] | kill [--kills N …] | sim [--seed N …]"
+             conformance … | fuzz [TARGET…] | kill [--kills N …] | sim [--seed N …]"
         ),
     }
 }

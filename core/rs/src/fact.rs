@@ -362,7 +362,10 @@ fn values(record: &Record, cdr: &Cdr) -> Values {
         origin: cdr.origin.clone(),
         parent: cdr.parent.as_ref().map(|parent| ParentFact {
             session_id: parent.session_id.clone(),
-            json: json(parent).unwrap_or_default(),
+            // as the databases may take it apart
+            json: serde_json::to_value(parent)
+                .map(|parent| record::canonical(&parent))
+                .unwrap_or_default(),
         }),
         sq_failed: cdr.sq.as_ref().map(|sq| sq.failed),
         config_rev: record.config_rev,

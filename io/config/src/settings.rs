@@ -36,7 +36,7 @@ pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
 pub use rm::{Rm, Sip};
 pub use route::Route;
-pub use rs::{Auth, BrokerLimits, QueueHigh, Reports, Rs};
+pub use rs::{Auth, BrokerLimits, Database, QueueHigh, Reports, Rs};
 pub use tls::{Certificate, ClientAuth, Tls};
 
 use crate::{objects, yaml};

@@ -73,18 +73,26 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// Starts the thread, from where the database is.
+    /// Starts the thread, from where the database is; where that is away, from where it is found
+    /// to be.
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
-        let applied = parts.store.applied_seq()?;
+        let begun = match parts.store.applied_seq() {
+            Ok(applied) => Some(applied),
+            Err(StoreError::Unavailable(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let status = parts.spool.status();
+        let applied = begun.unwrap_or(status.released);
         parts.spool.release(applied);
         let bell = Arc::clone(&parts.bell);
         let reader = parts.spool.reader(applied);
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
         parts.figures.turned(parts.clock.mono());
-        let found = Found::from(applied, parts.spool.status().last_seq);
+        let found = Found::from(applied, status.last_seq);
         parts.backlog.found(found.frames());
         let waiting = VecDeque::new();
-        let work = Work { parts, found, reader, waiting, backoff, idle: false, asked: None };
+        let begun = begun.is_some();
+        let work = Work { parts, begun, found, reader, waiting, backoff, idle: false, asked: None };
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
         Ok(Self { bell, thread: Some(thread) })
@@ -120,6 +128,8 @@ impl Found {
 
 struct Work {
     parts: Parts,
+    /// Where the database is has been found.
+    begun: bool,
     found: Found,
     reader: Reader,
     /// Read, not stored.
@@ -134,6 +144,9 @@ struct Work {
 impl Work {
     fn run(mut self) {
         lower_priority();
+        if !self.begun && !self.begin() {
+            return;
+        }
         self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
@@ -163,6 +176,31 @@ impl Work {
                 self.idle = true;
             }
             self.parts.bell.wait(NAP);
+        }
+    }
+
+    /// Asks where the database is, however long it takes; false: told to stop before it was known.
+    fn begin(&mut self) -> bool {
+        loop {
+            match self.parts.store.applied_seq() {
+                Ok(applied) => {
+                    let Parts { spool, backlog, figures, log, .. } = &self.parts;
+                    figures.reached();
+                    spool.release(applied);
+                    self.reader = spool.reader(applied);
+                    self.found = Found::from(applied, self.found.last);
+                    backlog.found(self.found.frames());
+                    if self.backoff.good() {
+                        log.emit(33102, None, &[("seq", &applied.to_string())]);
+                    }
+                    return true;
+                }
+                Err(error) => {
+                    if !self.failed("database", &error) {
+                        return false;
+                    }
+                }
+            }
         }
     }
 

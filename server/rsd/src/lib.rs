@@ -20,6 +20,7 @@ pub mod apply;
 mod backlog;
 mod configuration;
 mod dashboard;
+mod database;
 pub mod entry;
 mod error;
 pub mod ingest;

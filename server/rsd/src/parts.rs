@@ -18,12 +18,12 @@ use tokio::runtime::Runtime;
 
 use crate::apply::Bell;
 use crate::configuration;
+use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
 use crate::settings;
 use crate::store::Store;
-use crate::store::sqlite::Sqlite;
 
 /// What a Reporting Server is made of.
 pub struct RsParts {
@@ -62,12 +62,9 @@ impl Base {
         let dir = Home::lock(&settings.data_dir, "rs")?;
         let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log);
         let (http, http_address) = bind(settings.rs.http)?;
-        let path = dir.path().to_owned();
-        let failed = |error| StartError::database(path.clone(), error);
-        let store = Sqlite::open(path.clone(), clock.now().wall).map_err(failed)?;
-        let floor = store.highest_seq().map_err(failed)?;
         let seed = seed()?;
-        Ok(Self { dir, clamped, http, http_address, store: Arc::new(store), floor, seed })
+        let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
+        Ok(Self { dir, clamped, http, http_address, store, floor, seed })
     }
 
     /// Starts the listener for producers, unless no records are taken.

@@ -2,18 +2,20 @@
 //! (stages 13 and 15 of the call's way). `sqlite` is the embedded default; the servers of a later
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
+pub mod postgres;
 mod prepare;
 pub mod sqlite;
 pub mod sqlserver;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use model::record::{CallGuid, Phase};
 use model::time::Millis;
+use rs::key::{after, before};
 use rs::merge::DecodeError;
 use rs::report::Call;
-use rs::{Filter, Intervals, Key};
+use rs::{Filter, Intervals, Key, key};
 
 use crate::entry::Entry;
 
@@ -264,6 +266,15 @@ impl StoreError {
         let source = std::error::Error::source(self).map(ToString::to_string);
         source.map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
     }
+}
+
+/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
+pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
+    let [a, b, c, d, ..] = *key;
+    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
+    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
+    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
+    days.flat_map(|day| [before(day), day, after(day)]).collect()
 }
 
 /// The database.

@@ -44,6 +44,23 @@ pub struct Rs {
     pub reports: Reports,
     /// `rs.auth`
     pub auth: Auth,
+    /// `rs.database`
+    pub database: Database,
+}
+
+/// `rs.database` and what stands beside it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Database {
+    /// `rs.database`: `postgres://…`; `None`: SQLite in `{data_dir}/rs`.
+    pub url: Option<String>,
+    /// `rs.database_user`, where the URL names none.
+    pub user: Option<String>,
+    /// `rs.database_password_file`
+    pub password_file: Option<PathBuf>,
+    /// `rs.database_schema`
+    pub schema: Option<String>,
+    /// `rs.database_pool.readers`: connections kept for questions.
+    pub readers: u32,
 }
 
 /// `rs.auth`: who is let in without a name. `None`: whoever comes over loopback.
@@ -128,6 +145,13 @@ impl Default for Rs {
             api: true,
             reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
             auth: Auth::default(),
+            database: Database {
+                url: None,
+                user: None,
+                password_file: None,
+                schema: None,
+                readers: 8,
+            },
         }
     }
 }
@@ -188,9 +212,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     put(&mut settings.http, rs.get("http").and_then(|field| listen(&field)));
     put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
     put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
-    if let Some(field) = rs.get("database") {
-        database(&field);
-    }
+    database(&rs, &mut settings.database);
     if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
         reports(&object, &mut settings.reports);
     }
@@ -201,7 +223,11 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         later::refuse(&object, "rs.auth", &[]);
         object.finish();
     }
-    later::refuse(&rs, "rs", &["auth", "broker_limits", "spool", "reports", "queue_high"]);
+    later::refuse(
+        &rs,
+        "rs",
+        &["auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"],
+    );
     rs.finish();
     Some(settings)
 }
@@ -212,16 +238,34 @@ fn put<T>(cell: &mut T, value: Option<T>) {
     }
 }
 
-fn database(field: &Field<'_>) {
-    let later = ["none", "postgres://", "postgresql://", "sqlserver://"];
+fn database(rs: &Object<'_>, database: &mut Database) {
+    if let Some(field) = rs.get("database") {
+        database.url = database_url(&field);
+    }
+    let text = |key| rs.get(key).and_then(|field| field.text()).map(ToOwned::to_owned);
+    database.user = text("database_user");
+    database.schema = text("database_schema");
+    database.password_file = rs.get("database_password_file").and_then(|field| path(&field));
+    if let Some(object) = rs.get("database_pool").and_then(|field| field.object()) {
+        put(&mut database.readers, object.get("readers").and_then(|field| field.whole(1, 64)));
+        later::refuse(&object, "rs.database_pool", &[]);
+        object.finish();
+    }
+}
+
+fn database_url(field: &Field<'_>) -> Option<String> {
     match field.text() {
-        None | Some("sqlite") => {}
-        Some(text) if later.iter().any(|form| text.starts_with(form)) => {
-            field.unavailable_as::<()>("rs.database other than sqlite").unwrap_or_default();
+        None | Some("sqlite") => None,
+        Some(text) if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
+            Some(text.to_owned())
+        }
+        Some(text) if text == "none" || text.starts_with("sqlserver://") => {
+            field.unavailable_as("rs.database other than sqlite and postgres://…")
         }
         Some(_) => {
             let list = "sqlite, postgres://…, sqlserver://…, none";
             field.note("E104", format!("\"rs.database\" must be one of {list}"));
+            None
         }
     }
 }

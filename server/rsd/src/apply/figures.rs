@@ -48,6 +48,12 @@ impl Figures {
         self.batch_seconds.observe(took);
     }
 
+    /// The database answers.
+    pub(super) fn reached(&self) {
+        self.up.store(true, Ordering::Relaxed);
+        *self.current() = None;
+    }
+
     /// An attempt to store a batch failed.
     pub(super) fn failed(&self, now: Duration) {
         self.failures.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! The whole daemon: records go in over OpenWire, answers come out over HTTP.
 
 mod damage;
+mod database;
 mod house;
 mod lists;
 mod live;

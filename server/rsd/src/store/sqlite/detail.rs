@@ -12,7 +12,7 @@ use super::dims::name_of;
 use super::load;
 use super::read::Reader;
 use crate::store::{
-    Books, CallName, Day, Event, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks,
+    Books, CallName, Day, Event, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks, days_of_key,
 };
 
 /// Events of one call that are given at once.
@@ -155,15 +155,6 @@ impl Reader {
     fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
         Ok(self.find(day)?.map(|db| &*db))
     }
-}
-
-/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
-fn days_of_key(key: &Key) -> BTreeSet<Day> {
-    let [a, b, c, d, ..] = *key;
-    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
-    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
-    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
-    days.flat_map(|day| [before(day), day, after(day)]).collect()
 }
 
 fn streams(main: &Connection) -> Result<Vec<StreamBooks>, StoreError> {

@@ -1,0 +1,115 @@
+//! From settings to the store: files of our own, or a server (spec rs.md §3.3).
+//!
+//! A server may be away when RS starts; its place in the spool is kept there, under the name of
+//! this RS and an id of the spool's directory, so that a spool made anew begins anew.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use config::Settings;
+use model::time::Millis;
+
+use crate::error::StartError;
+use crate::settings::count;
+use crate::store::postgres::{Beside, Parts, Postgres, Target};
+use crate::store::sqlite::Sqlite;
+use crate::store::{Store, StoreError};
+
+/// Bytes of a password file; a longer one is none.
+const PASSWORD_FILE: u64 = 4096;
+/// File in the spool's directory.
+const SPOOL_ID: &str = "id";
+
+/// The store, and the sequence above which the spool goes on.
+pub(crate) fn open(
+    settings: &Settings,
+    dir: &Path,
+    seed: [u64; 4],
+    now: Millis,
+) -> Result<(Arc<dyn Store>, u64), StartError> {
+    let failed = |error| StartError::database(dir.to_owned(), error);
+    let Some(url) = &settings.rs.database.url else {
+        let store = Sqlite::open(dir.to_owned(), now).map_err(failed)?;
+        let floor = store.highest_seq().map_err(failed)?;
+        return Ok((Arc::new(store), floor));
+    };
+    let given = &settings.rs.database;
+    let password = given.password_file.as_deref().map(password).transpose()?;
+    let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
+    let target = Target::read(url, beside).map_err(|bad| StartError::Settings(bad.to_string()))?;
+    let parts = Parts {
+        target,
+        rs_name: settings.rs.name.clone(),
+        spool_id: spool_id(&settings.rs_spool_dir(), seed)?,
+        readers: count(given.readers),
+    };
+    let unread = |source| StartError::File { path: dir.to_owned(), source };
+    let store = Postgres::new(parts, now).map_err(unread)?;
+    let floor = match store.highest_seq() {
+        Ok(seq) => seq,
+        // the applier finds out later
+        Err(StoreError::Unavailable(_)) => 0,
+        Err(error) => return Err(failed(error)),
+    };
+    Ok((Arc::new(store), floor))
+}
+
+/// What a password file holds.
+fn password(path: &Path) -> Result<String, StartError> {
+    let failed = |source| StartError::File { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(failed)?.len() > PASSWORD_FILE {
+        return Err(failed(io::ErrorKind::FileTooLarge.into()));
+    }
+    let text = fs::read_to_string(path).map_err(failed)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The id of the spool's directory; made, and on disk, if it has none.
+fn spool_id(dir: &Path, seed: [u64; 4]) -> Result<String, StartError> {
+    let path = dir.join(SPOOL_ID);
+    let failed = |source| StartError::File { path: path.clone(), source };
+    match fs::read_to_string(&path) {
+        Ok(id) => return Ok(id.trim_end().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let [_, first, second, _] = seed;
+    let id = format!("{first:016x}{second:016x}");
+    let make = || -> io::Result<()> {
+        fs::create_dir_all(dir)?;
+        let new = dir.join("id.new");
+        fs::write(&new, &id)?;
+        fs::File::open(&new)?.sync_all()?;
+        fs::rename(&new, &path)?;
+        fs::File::open(dir)?.sync_all()
+    };
+    make().map_err(failed)?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_keeps_its_id_and_a_new_one_has_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = dir.path().join("spool");
+        let id = spool_id(&spool, [0, 1, 2, 3]).unwrap();
+        assert_eq!(spool_id(&spool, [0, 5, 6, 7]).unwrap(), id);
+        fs::remove_dir_all(&spool).unwrap();
+        assert_ne!(spool_id(&spool, [0, 5, 6, 7]).unwrap(), id);
+    }
+
+    #[test]
+    fn a_password_ends_at_its_line_and_a_missing_file_stops_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        fs::write(&path, "s3cret\n").unwrap();
+        assert_eq!(password(&path).unwrap(), "s3cret");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(password(&path).unwrap_err().exit_code(), 8);
+    }
+}

@@ -1,0 +1,219 @@
+//! The store on PostgreSQL 13 or later (spec rs.md §3.3): one database, facts partitioned by day.
+//!
+//! The trait is synchronous, the driver is not: connections live on a runtime of this store, and
+//! each step is waited for by the thread that asks. One thread writes, on two connections; readers
+//! have up to eight of their own. A connection that met an error is dropped.
+
+mod call;
+mod detail;
+mod failure;
+mod filter;
+mod link;
+mod load;
+mod migrate;
+mod objects;
+mod read;
+mod save;
+mod target;
+mod tls;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::time::Millis;
+use rs::{Day, Filter, Key};
+use tokio::runtime::Runtime;
+
+use self::link::Link;
+use self::read::Reader;
+use self::write::{Place, Writer};
+use super::{
+    Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
+    StoreError, Unit,
+};
+
+pub use target::{BadTarget, Beside, Target};
+
+/// A question's statement.
+const QUESTION: Duration = Duration::from_secs(30);
+/// A statement of a batch.
+const WRITE: Duration = Duration::from_secs(120);
+
+/// What a store is made of.
+pub struct Parts {
+    /// Where the database is.
+    pub target: Target,
+    /// Name of this RS: with the spool's id, whose place in it is kept.
+    pub rs_name: String,
+    /// Id of the spool's directory: a new one begins at 0.
+    pub spool_id: String,
+    /// Connections kept for questions.
+    pub readers: usize,
+}
+
+/// The store.
+pub struct Postgres {
+    target: Target,
+    tls: Arc<rustls::ClientConfig>,
+    place: Place,
+    most_readers: usize,
+    writer: Mutex<Option<Writer>>,
+    readers: Mutex<Vec<Link>>,
+    /// Drives the connections; away only while it is dropped.
+    runtime: Option<Runtime>,
+    now: Mutex<i64>,
+}
+
+impl Postgres {
+    /// A store that connects when it is asked first: the database may be away now.
+    ///
+    /// # Errors
+    /// Certificates that cannot be read; no thread.
+    pub fn new(parts: Parts, now: Millis) -> io::Result<Self> {
+        let Parts { target, rs_name, spool_id, readers } = parts;
+        let tls = tls::client(target.authorities.as_deref())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("postgres")
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            target,
+            tls,
+            place: Place { rs_name, spool_id },
+            most_readers: readers,
+            writer: Mutex::new(None),
+            readers: Mutex::new(Vec::new()),
+            runtime: Some(runtime),
+            now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
+        })
+    }
+
+    fn connect(&self, limit: Duration) -> Result<Link, StoreError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(StoreError::Unavailable("the store is closed".into()));
+        };
+        Link::open(runtime.handle(), &self.target, &self.tls, limit)
+    }
+
+    /// Lends the writer; one that met an error is made anew next time.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut place = lock(&self.writer);
+        let mut writer = match place.take() {
+            Some(writer) => writer,
+            None => {
+                let mut link = self.connect(WRITE)?;
+                migrate::migrate(&mut link, &self.target.schema, *lock(&self.now))?;
+                Writer::new(link, self.connect(WRITE)?, self.place.clone())
+            }
+        };
+        let done = work(&mut writer)?;
+        *place = Some(writer);
+        Ok(done)
+    }
+
+    /// Lends a connection for questions; one that met an error is not used again.
+    fn read<T>(
+        &self,
+        ask: impl FnOnce(&mut Reader<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = || lock(&self.readers).pop();
+        let mut link = loop {
+            match idle() {
+                Some(link) if link.is_open() => break link,
+                Some(_) => {}
+                None => break self.connect(QUESTION)?,
+            }
+        };
+        let answer = ask(&mut Reader::new(&mut link))?;
+        let mut readers = lock(&self.readers);
+        if readers.len() < self.most_readers {
+            readers.push(link);
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // the last holder may be a task of another runtime, which must not wait
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for Postgres {
+    fn applied_seq(&self) -> Result<u64, StoreError> {
+        self.write(Writer::applied_seq)
+    }
+
+    fn highest_seq(&self) -> Result<u64, StoreError> {
+        self.applied_seq()
+    }
+
+    fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
+        *lock(&self.now) = i64::try_from(now.0).unwrap_or(i64::MAX);
+        let (mut applied, keys): (Applied, BTreeSet<(Day, Key)>) =
+            self.write(|writer| writer.apply(batch, now))?;
+        // the batch is stored: who watches is told as far as that can be
+        let keys: Vec<_> = keys.into_iter().collect();
+        applied.changed = self.read(|reader| reader.calls(&keys)).unwrap_or_default();
+        Ok(applied)
+    }
+
+    fn page(
+        &self,
+        filter: &Filter,
+        page: u32,
+        page_size: u32,
+        now: Millis,
+    ) -> Result<Page, StoreError> {
+        self.read(|reader| reader.page(filter, page, page_size, now))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read(|reader| reader.list(filter, unit, after, limit, now))
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.read(|reader| reader.count(filter, unit, now))
+    }
+
+    fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
+        self.read(|reader| reader.detail(name, events))
+    }
+
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.read(|reader| objects::objects(reader.link, kind))
+    }
+
+    fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.read(|reader| reader.dead_letters())
+    }
+
+    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
+        self.read(|reader| reader.books(from, to))
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! One connection, asked step by step from a thread that may block. Whoever gets an error from it
+//! drops it: what is left of an answer on the wire would be taken for the next one's.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::target::Target;
+use crate::store::StoreError;
+
+/// Values of a statement.
+pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
+
+/// A connection that is logged in and set.
+pub(super) struct Link {
+    handle: Handle,
+    client: Client,
+    statements: BTreeMap<String, Statement>,
+    limit: Duration,
+}
+
+impl Link {
+    /// Connects and sets the session; `limit`: for each statement, by the server's clock and,
+    /// somewhat later, by ours, should the server not answer at all.
+    pub(super) fn open(
+        handle: &Handle,
+        target: &Target,
+        tls: &Arc<rustls::ClientConfig>,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
+        let tls = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
+        let (client, connection) = wait(handle, limit, target.config.connect(tls))?;
+        handle.spawn(async move {
+            // its end is met by the next question
+            let _ended = connection.await;
+        });
+        let mut link = Self { handle: handle.clone(), client, statements: BTreeMap::new(), limit };
+        let (schema, limit) = (&target.schema, limit.as_millis());
+        link.batch(&format!(
+            "SET search_path TO {schema}; SET statement_timeout TO {limit};
+             SET lock_timeout TO {limit}; SET synchronous_commit TO on; SET timezone TO 'UTC'"
+        ))?;
+        Ok(link)
+    }
+
+    /// Statements without values.
+    pub(super) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        wait(&self.handle, self.limit, self.client.batch_execute(sql))
+    }
+
+    /// Asks.
+    pub(super) fn query(&mut self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, StoreError> {
+        let statement = self.statement(sql)?;
+        wait(&self.handle, self.limit, self.client.query(&statement, values))
+    }
+
+    /// Writes; tells how many rows.
+    pub(super) fn execute(&mut self, sql: &str, values: Values<'_>) -> Result<u64, StoreError> {
+        let statement = self.statement(sql)?;
+        wait(&self.handle, self.limit, self.client.execute(&statement, values))
+    }
+
+    /// A question that is put together anew each time.
+    pub(super) fn once(&mut self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, StoreError> {
+        wait(&self.handle, self.limit, self.client.query(sql, values))
+    }
+
+    /// Whether the connection stands, as far as we know.
+    pub(super) fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    fn statement(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = wait(&self.handle, self.limit, self.client.prepare(sql))?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn wait<T>(
+    handle: &Handle,
+    limit: Duration,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, StoreError> {
+    handle.block_on(async {
+        match tokio::time::timeout(limit + Duration::from_secs(5), work).await {
+            Ok(done) => done.map_err(StoreError::from),
+            Err(_) => Err(StoreError::Unavailable(io::Error::from(io::ErrorKind::TimedOut).into())),
+        }
+    })
+}
+
+/// A key of 16 bytes, which PostgreSQL keeps as `uuid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Uid(pub(super) [u8; 16]);
+
+impl<'a> FromSql<'a> for Uid {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(raw.try_into()?))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::UUID
+    }
+}
+
+impl ToSql for Uid {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(IsNull::No)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::UUID
+    }
+
+    to_sql_checked!();
+}

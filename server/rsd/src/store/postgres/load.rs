@@ -1,0 +1,150 @@
+//! What a share of a batch asks of the tables: many rows a question, day by day, so that only the
+//! partitions of these days are opened. Calls are locked in the order of their keys.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::share::{DayKey, EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
+use rs::{Day, Intervals, Key};
+use tokio_postgres::Row;
+
+use super::link::{Link, Uid};
+use crate::store::StoreError;
+
+/// Reads until the share wants nothing more; else the objects that it wants to be learned first.
+pub(super) fn ask(
+    link: &mut Link,
+    share: &mut Share<'_>,
+    objects: &Objects,
+) -> Result<BTreeSet<Mention>, StoreError> {
+    while let Some(wants) = share.wants(objects) {
+        if !wants.mentions.is_empty() {
+            return Ok(wants.mentions);
+        }
+        share.found(load(link, &wants)?)?;
+    }
+    Ok(BTreeSet::new())
+}
+
+fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    for (day, keys) in by_day(&wants.ledger) {
+        let sql = "SELECT id_key, content_hash FROM rs_fact_ledger
+            WHERE day = $1 AND id_key = ANY($2)";
+        let rows = link.query(sql, &[&signed(day), &keys])?;
+        let hash = |row: &Row| ((day, uid(row, 0)), uid(row, 1));
+        found.ledger.extend(rows.iter().map(hash));
+    }
+    for (day, keys) in by_day(&wants.calls) {
+        let sql = "SELECT call_key, guid, state, last_fact_ms, row_version
+            FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
+            WHERE day = $1 AND call_key = ANY($2) ORDER BY call_key FOR UPDATE";
+        let rows = link.query(sql, &[&signed(day), &keys])?;
+        found.calls.extend(rows.iter().map(|row| call(day, row)));
+    }
+    let mut guids: BTreeMap<Day, Vec<&str>> = BTreeMap::new();
+    for (day, guid) in &wants.guids {
+        guids.entry(*day).or_default().push(guid);
+    }
+    for (day, guids) in guids {
+        let sql = "SELECT call_key, guid, state, last_fact_ms, row_version
+            FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
+            WHERE day = $1 AND guid = ANY($2) ORDER BY call_key FOR UPDATE";
+        let rows = link.query(sql, &[&signed(day), &guids])?;
+        found.calls.extend(rows.iter().map(|row| call(day, row)));
+    }
+    for (day, keys) in by_day(&wants.events) {
+        let sql = "SELECT id_key, call_ref, guid, component_id, session_id, time_ms, seq, level,
+            log_id, label, text FROM rs_call_event WHERE day = $1 AND id_key = ANY($2)";
+        let rows = link.query(sql, &[&signed(day), &keys])?;
+        found.events.extend(rows.iter().map(|row| event(day, row)));
+    }
+    for (day, keys) in by_day(&wants.kept) {
+        let sql = "SELECT id_key, body FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)";
+        let rows = link.query(sql, &[&signed(day), &keys])?;
+        found.kept.extend(rows.iter().map(|row| ((day, uid(row, 0)), row.get(1))));
+    }
+    streams(link, wants, &mut found)?;
+    Ok(found)
+}
+
+fn streams(link: &mut Link, wants: &Wants, found: &mut Found) -> Result<(), StoreError> {
+    if wants.streams.is_empty() {
+        return Ok(());
+    }
+    let producers: Vec<&str> = wants.streams.iter().map(|key| &*key.0).collect();
+    let boots: Vec<i64> = wants.streams.iter().map(|key| key.1).collect();
+    let numbers: Vec<i16> = wants.streams.iter().map(|key| i16::from(key.2)).collect();
+    let sql = "SELECT s.producer, s.boot, s.stream, received, max_seq, announced_seq, duplicates,
+          first_ms, last_ms
+        FROM unnest($1::text[], $2::bigint[], $3::smallint[]) AS w (producer, boot, stream)
+        JOIN rs_producer_stream s ON s.producer = w.producer COLLATE \"C\" AND s.boot = w.boot
+          AND s.stream = w.stream
+        ORDER BY s.producer, s.boot, s.stream FOR UPDATE OF s";
+    let rows = link.query(sql, &[&producers, &boots, &numbers])?;
+    found.streams.extend(rows.iter().map(|row| {
+        let number = u8::try_from(row.get::<_, i16>(2)).unwrap_or(u8::MAX);
+        ((row.get(0), row.get(1), number), stream(row))
+    }));
+    Ok(())
+}
+
+/// Columns from the fourth on.
+pub(super) fn stream(row: &Row) -> StreamRow {
+    StreamRow {
+        received: Intervals::decode(row.get(3)),
+        max_seq: row.get::<_, i64>(4).cast_unsigned(),
+        announced_seq: row.get::<_, i64>(5).cast_unsigned(),
+        duplicates: row.get::<_, i64>(6).cast_unsigned(),
+        first_ms: row.get(7),
+        last_ms: row.get(8),
+    }
+}
+
+fn call(day: Day, row: &Row) -> StoredCall {
+    StoredCall {
+        day,
+        call_key: uid(row, 0),
+        guid: row.get(1),
+        state: row.get(2),
+        last_fact_ms: row.get(3),
+        row_version: row.get(4),
+    }
+}
+
+fn event(day: Day, row: &Row) -> EventRow {
+    EventRow {
+        day,
+        id_key: uid(row, 0),
+        call_ref: uid(row, 1),
+        guid: row.get(2),
+        component_id: row.get(3),
+        session_id: row.get(4),
+        time_ms: row.get(5),
+        seq: row.get(6),
+        level: u8::try_from(row.get::<_, i16>(7)).unwrap_or_default(),
+        log_id: row.get(8),
+        label: row.get(9),
+        text: row.get(10),
+    }
+}
+
+pub(super) fn by_day(keys: &BTreeSet<DayKey>) -> BTreeMap<Day, Vec<Uid>> {
+    let mut days: BTreeMap<Day, Vec<Uid>> = BTreeMap::new();
+    for (day, key) in keys {
+        days.entry(*day).or_default().push(Uid(*key));
+    }
+    days
+}
+
+pub(super) fn uid(row: &Row, column: usize) -> Key {
+    row.get::<_, Uid>(column).0
+}
+
+/// A day as the column has it.
+pub(super) fn signed(day: Day) -> i32 {
+    i32::try_from(day).unwrap_or(i32::MAX)
+}
+
+pub(super) fn unsigned(day: i32) -> Day {
+    Day::try_from(day).unwrap_or_default()
+}

@@ -1,0 +1,62 @@
+//! Brings the database to the schema of this version: numbered steps, forward only, one
+//! transaction each, with a checksum (spec rs.md §3.4). A newer schema is refused.
+//!
+//! RS takes the steps itself where its account may create; else it waits until the owner's account
+//! has taken them. Several may try at once: one does it, under a lock.
+
+use super::link::Link;
+use crate::store::StoreError;
+
+/// Steps in order, from 1.
+pub(super) const STEPS: &[&str] = &[include_str!("../../../migrations/postgres/0001.sql")];
+
+/// The lock that one runner holds.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7237405, 0)";
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS rs_schema_version (
+    version integer PRIMARY KEY, applied_ms bigint NOT NULL,
+    checksum text NOT NULL, rs_version text NOT NULL)";
+
+/// Takes the steps that the database lacks.
+pub(super) fn migrate(link: &mut Link, schema: &str, now_ms: i64) -> Result<(), StoreError> {
+    if version(link)? == STEPS.len() {
+        return Ok(());
+    }
+    link.batch(&format!("BEGIN; CREATE SCHEMA IF NOT EXISTS {schema}; {LOCK}; {VERSIONS}"))?;
+    // another may have taken some in the meantime
+    let taken = version(link)?;
+    for (number, step) in (1_i32..).zip(STEPS).skip(taken) {
+        link.batch(step)?;
+        link.execute(
+            "INSERT INTO rs_schema_version VALUES ($1, $2, $3, $4)",
+            &[&number, &now_ms, &checksum(step), &env!("CARGO_PKG_VERSION")],
+        )?;
+    }
+    link.batch("COMMIT")
+}
+
+/// How many steps the database has taken.
+fn version(link: &mut Link) -> Result<usize, StoreError> {
+    let there = "SELECT to_regclass('rs_schema_version') IS NOT NULL";
+    let there = link.once(there, &[])?;
+    if there.first().is_none_or(|row| !row.get::<_, bool>(0)) {
+        return Ok(0);
+    }
+    let rows = "SELECT version, checksum FROM rs_schema_version ORDER BY version";
+    let rows = link.once(rows, &[])?;
+    let file = || "the database".to_owned();
+    for (number, row) in (1_i32..).zip(&rows) {
+        let version = i64::from(number);
+        match usize::try_from(number).ok().and_then(|number| STEPS.get(number - 1)) {
+            None => return Err(StoreError::Newer { file: file(), version }),
+            Some(step) if row.get::<_, String>(1) != checksum(step) => {
+                return Err(StoreError::Changed { file: file(), version });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(rows.len())
+}
+
+fn checksum(step: &str) -> String {
+    blake3::hash(step.as_bytes()).to_hex().to_string()
+}

@@ -1,0 +1,224 @@
+//! Applies a batch in one transaction: ledger, facts, merge, books and the place in the spool
+//! (spec rs.md §1.4 rule 6). Objects are learned before it, on a connection of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::time::Millis;
+use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, bisect};
+use rs::{Day, Key, key};
+
+use super::link::{Link, Uid};
+use super::load::{ask, signed, uid};
+use super::objects;
+use super::save::save;
+use crate::store::{Applied, Arrival, StoreError, prepare};
+
+/// Days whose partitions are made ahead.
+const DAYS_AHEAD: u32 = 3;
+
+/// Which place in the spool is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) rs_name: String,
+    pub(super) spool_id: String,
+}
+
+/// The one writer of this RS.
+pub(super) struct Writer {
+    /// The batch's connection.
+    pub(super) link: Link,
+    /// Where objects are learned.
+    pub(super) second: Link,
+    objects: Objects,
+    /// Days that have their partitions.
+    days: BTreeSet<Day>,
+    place: Place,
+}
+
+impl Writer {
+    pub(super) fn new(link: Link, second: Link, place: Place) -> Self {
+        let (objects, days) = (Objects::default(), BTreeSet::new());
+        Self { link, second, objects, days, place }
+    }
+
+    /// Waits for what a process before this one may have left under way.
+    pub(super) fn applied_seq(&mut self) -> Result<u64, StoreError> {
+        let sql = "SELECT spool_seq FROM rs_spool_cursor WHERE rs_name = $1 AND spool_id = $2
+            FOR UPDATE";
+        let Place { rs_name, spool_id } = &self.place;
+        let rows = self.link.query(sql, &[rs_name, spool_id])?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    /// Stores a batch; gives the calls that changed.
+    pub(super) fn apply(
+        &mut self,
+        arrivals: &[Arrival],
+        now: Millis,
+    ) -> Result<(Applied, BTreeSet<(Day, Key)>), StoreError> {
+        let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
+        let mut batch = prepare::batch(arrivals);
+        let homes = self.homes(&batch.homeless())?;
+        batch.settle(homes);
+        let mentioned = batch.mentions();
+        objects::learn(&mut self.second, &mut self.objects, &mentioned, now_ms)?;
+        self.make_days(&batch, now)?;
+        let last = arrivals.last().map_or(0, |arrival| arrival.seq);
+        let done = match self.transaction(&batch, &mentioned, last, now_ms, false) {
+            Err(error) if error.is_poison() => {
+                self.link.batch("ROLLBACK")?;
+                self.transaction(&batch, &mentioned, last, now_ms, true)?
+            }
+            done => done?,
+        };
+        let Done { counts: Counts { stored, duplicates, dead }, changed } = done;
+        Ok((Applied { seq: last, changed: Vec::new(), stored, duplicates, dead }, changed))
+    }
+
+    /// `careful`: what is refused is searched, each try a savepoint.
+    fn transaction(
+        &mut self,
+        batch: &Batch<'_>,
+        mentioned: &BTreeSet<Mention>,
+        last: u64,
+        now_ms: i64,
+        careful: bool,
+    ) -> Result<Done, StoreError> {
+        self.link.batch("BEGIN")?;
+        let applied = self.applied_seq()?;
+        let fresh =
+            |item: &usize| batch.items().get(*item).is_some_and(|item| item.origin.seq > applied);
+        let items: Vec<usize> = (0..batch.items().len()).filter(fresh).collect();
+        let Self { link, second, objects, place, .. } = self;
+        let mut part = Part { link, second, objects, batch, now_ms, done: Done::default() };
+        match careful {
+            true => bisect(&mut part, &items)?,
+            false => part.run(|share| tell(share, &items))?,
+        }
+        let done = part.done;
+        objects::touch(link, &objects.touched(mentioned), now_ms)?;
+        link.execute(
+            "INSERT INTO rs_spool_cursor VALUES ($1, $2, $3, $4)
+             ON CONFLICT (rs_name, spool_id) DO UPDATE SET
+               spool_seq = greatest(rs_spool_cursor.spool_seq, excluded.spool_seq),
+               updated_ms = excluded.updated_ms",
+            &[&place.rs_name, &place.spool_id, &last.cast_signed(), &now_ms],
+        )?;
+        link.batch("COMMIT")?;
+        Ok(done)
+    }
+
+    /// The days of calls that are stored.
+    fn homes(
+        &mut self,
+        homeless: &BTreeMap<Key, BTreeSet<Day>>,
+    ) -> Result<BTreeMap<Key, Day>, StoreError> {
+        let mut days: BTreeMap<Day, Vec<Uid>> = BTreeMap::new();
+        for (key, candidates) in homeless {
+            for day in candidates {
+                days.entry(*day).or_default().push(Uid(*key));
+            }
+        }
+        let mut homes = BTreeMap::new();
+        for (day, keys) in days {
+            let sql = "SELECT call_key FROM rs_call WHERE day = $1 AND call_key = ANY($2)";
+            for row in self.link.query(sql, &[&signed(day), &keys])? {
+                homes.entry(uid(&row, 0)).or_insert(day);
+            }
+        }
+        Ok(homes)
+    }
+
+    /// Makes the partitions that the batch needs, and those of the days to come.
+    fn make_days(&mut self, batch: &Batch<'_>, now: Millis) -> Result<(), StoreError> {
+        let mut days: BTreeSet<Day> =
+            (0..batch.items().len()).filter_map(|item| batch.day(item)).collect();
+        let mut day = key::day(now);
+        for _ in 0..=DAYS_AHEAD {
+            days.insert(day);
+            day = key::after(day);
+        }
+        for day in days {
+            if !self.days.contains(&day) {
+                self.link.query("SELECT rs_make_day($1)", &[&signed(day)])?;
+                self.days.insert(day);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a transaction did.
+#[derive(Default)]
+struct Done {
+    counts: Counts,
+    changed: BTreeSet<(Day, Key)>,
+}
+
+struct Part<'p> {
+    link: &'p mut Link,
+    second: &'p mut Link,
+    objects: &'p mut Objects,
+    batch: &'p Batch<'p>,
+    now_ms: i64,
+    done: Done,
+}
+
+impl Part<'_> {
+    fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
+        let mut share = Share::new(self.batch);
+        tell(&mut share);
+        loop {
+            let wanted = ask(self.link, &mut share, self.objects)?;
+            if wanted.is_empty() {
+                break;
+            }
+            objects::learn(self.second, self.objects, &wanted, self.now_ms)?;
+        }
+        let changes = share.finish(self.objects);
+        save(self.link, &changes)?;
+        self.done.counts.add(changes.counts);
+        self.done.changed.extend(changes.calls.iter().map(|call| (call.day, call.row.call_key)));
+        Ok(())
+    }
+
+    fn savepoint(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
+        self.link.batch("SAVEPOINT part")?;
+        match self.run(tell) {
+            Err(error) if error.is_poison() => {
+                self.link.batch("ROLLBACK TO part")?;
+                Err(error)
+            }
+            other => {
+                other?;
+                self.link.batch("RELEASE part")
+            }
+        }
+    }
+}
+
+impl Attempt for Part<'_> {
+    type Error = StoreError;
+
+    fn is_poison(error: &StoreError) -> bool {
+        error.is_poison()
+    }
+
+    fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
+        self.savepoint(|share| tell(share, items))
+    }
+
+    fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
+        self.savepoint(|share| {
+            share.book(item);
+            share.reject(item, error.reason());
+        })
+    }
+}
+
+fn tell(share: &mut Share<'_>, items: &[usize]) {
+    for item in items {
+        share.book(*item);
+        share.store(*item);
+    }
+}

@@ -1,0 +1,143 @@
+//! RS on PostgreSQL: stopped under load, away at the start, and what is then in the database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use config::Settings;
+use net::Clock;
+use serde_json::{Value, json};
+
+use super::house::House;
+use crate::postgres::Server;
+
+/// Producers at once.
+const PRODUCERS: u64 = 3;
+/// Calls that each sends at least while the database is away.
+const CALLS: u64 = 30;
+
+/// How long the database is away, at least.
+#[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
+fn outage() -> Duration {
+    let told = std::env::var("RINGMASTER_OUTAGE_SECONDS");
+    Duration::from_secs(told.map_or(0, |seconds| seconds.parse().unwrap()))
+}
+
+fn on(server: &Server) -> impl FnOnce(&mut Settings) {
+    let url = server.url();
+    move |settings| settings.rs.database.url = Some(url)
+}
+
+/// Start, end and an event of one call.
+fn call(producer: u64, number: u64) -> String {
+    let session = format!("{producer}-{number}");
+    let record = |kind: &str, id: &str, more: Value| {
+        let mut record = json!({
+            "schema": 1, "kind": kind, "id": format!("mcp-{producer}:{session}/{id}"),
+            "time": "2026-11-22T10:00:09Z", "producer": {"name": format!("mcp-{producer}")},
+            "component": {"name": format!("mcp-{producer}"), "type": "MCP"},
+            "session_id": session,
+        });
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        record
+    };
+    let cdr = |phase: &str| {
+        let mut more = json!({"phase": phase, "started_at": "2026-11-22T10:00:00Z",
+            "call_type": "INBOUND", "local_uri": "sip:a", "remote_uri": "sip:b"});
+        if phase == "end" {
+            more["ended_at"] = json!("2026-11-22T10:00:09Z");
+            more["end_state"] = json!("USER_END");
+        }
+        record("cdr", &format!("cdr.{phase}/0"), more)
+    };
+    let event = json!({"level": "METRIC", "log_id": "incall_begin"});
+    json!([cdr("start"), record("call.event", "ev/0.1", event), cdr("end")]).to_string()
+}
+
+#[test]
+fn stopped_under_load_no_producer_sees_an_error_and_all_is_stored_once() {
+    let mut server = Server::start();
+    let house = House::in_dir(tempfile::tempdir().unwrap(), on(&server));
+    let (over, sent) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
+    let clock = Clock::start();
+    std::thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let (house, over, sent) = (&house, &over, &sent);
+            scope.spawn(move || {
+                let headers = [("Content-Type", "application/json")];
+                for number in 0.. {
+                    if over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let body = call(producer, number);
+                    let answer = house.post("/api/v1/records", &headers, body.as_bytes());
+                    assert_eq!(answer.status, 200, "{}", answer.body);
+                    sent.fetch_add(1, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            house.until(|house| house.metric("rs_apply_records_total") != "0");
+            server.stop();
+            house.until(|house| house.metric("rs_database_up") == "0");
+            let began = (clock.mono(), sent.load(Ordering::Relaxed));
+            house.until(|_| sent.load(Ordering::Relaxed) > began.1 + CALLS);
+            std::thread::sleep(outage().saturating_sub(clock.mono() - began.0));
+            assert_eq!(house.get("/ready").status, 200);
+            assert_eq!(house.get("/ready?strict=true").status, 503);
+            let history = house.get("/ems-rs/HIST/CDRs/RM/details");
+            assert_eq!((history.status, &*history.code()), (503, "database-unavailable"));
+            assert!(history.head.contains("retry-after: 30"), "{}", history.head);
+            server.run();
+            house.until(|house| house.metric("rs_database_up") == "1");
+        }));
+        over.store(true, Ordering::Relaxed);
+        watched.unwrap();
+    });
+    house.until(|house| house.metric("rsQueueSize") == "0");
+    let calls = sent.into_inner();
+    assert_eq!(house.metric("rs_apply_records_total"), (3 * calls).to_string());
+    assert_eq!(house.metric("rs_apply_duplicates_total"), "0");
+    for (table, rows) in
+        [("rs_call", calls), ("rs_call_event", calls), ("rs_fact_ledger", 3 * calls)]
+    {
+        assert_eq!(
+            server.sql(&format!("SELECT count(*) FROM {table}")),
+            rows.to_string(),
+            "{table}"
+        );
+    }
+    assert_eq!(server.sql("SELECT sum(duration_ms) FROM rs_call"), (9000 * calls).to_string());
+    let lines = house.lines.lines();
+    let told = lines.iter().filter(|line| line.contains(" 33101 ")).count();
+    let minutes = usize::try_from(outage().as_secs() / 60).unwrap();
+    assert!((1..=minutes + 2).contains(&told), "once, and once a minute: {told}");
+    assert!(lines.iter().any(|line| line.contains("Failed to store a batch")));
+}
+
+#[test]
+fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() {
+    let mut server = Server::start();
+    server.stop();
+    let house = House::in_dir(tempfile::tempdir().unwrap(), on(&server));
+    assert_eq!(house.get("/ready").status, 200);
+    let headers = [("Content-Type", "application/json")];
+    for number in 0..5 {
+        let answer = house.post("/api/v1/records", &headers, call(1, number).as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    server.run();
+    house.until(|house| house.metric("rsQueueSize") == "0");
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "5");
+    // a start after that goes on where it was: nothing twice
+    let House { rs, dir, .. } = house;
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let house = House::in_dir(dir, on(&server));
+    let answer = house.post("/api/v1/records", &headers, call(1, 5).as_bytes());
+    assert_eq!(answer.status, 200);
+    house.until(|house| house.metric("rs_apply_records_total") == "3");
+    assert_eq!(house.metric("rs_apply_duplicates_total"), "0");
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "6");
+}

@@ -1,0 +1,164 @@
+//! One suite for all stores: the same records, in batches, with restarts and replays between them,
+//! and then every question there is; the answers are those of SQLite, word by word.
+//!
+//! `cargo xtask conformance --database URL` runs it against any server.
+
+#[path = "../../src/store/sqlite/tests/made.rs"]
+mod made;
+mod questions;
+mod stories;
+
+use model::time::Millis;
+use rsd::store::Store;
+use rsd::store::postgres::{Beside, Parts, Postgres, Target};
+use rsd::store::sqlite::Sqlite;
+
+use self::questions::answers;
+use self::stories::{Step, stories};
+use crate::postgres::Server;
+
+pub(crate) const NOW: Millis = Millis(1_795_344_000_000);
+
+/// Opens the same database, each time anew.
+type Open<'o> = &'o dyn Fn() -> Box<dyn Store>;
+
+fn told(steps: &[Step], open: Open<'_>) -> Vec<String> {
+    let mut store = open();
+    let mut told = Vec::new();
+    for step in steps {
+        match step {
+            Step::Apply(batch) => {
+                let applied = store.apply(batch, NOW).unwrap();
+                let mut changed = applied.changed;
+                changed.sort_by_key(|call| call.key);
+                let counts = (applied.seq, applied.stored, applied.duplicates, applied.dead);
+                told.push(format!("{counts:?} {changed:?}"));
+            }
+            Step::Restart => {
+                drop(store);
+                store = open();
+                told.push(format!("at {}", store.applied_seq().unwrap()));
+            }
+        }
+    }
+    told.extend(answers(&*store));
+    told
+}
+
+pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
+    let beside = Beside { schema: Some(schema.to_owned()), ..Beside::default() };
+    let parts = Parts {
+        target: Target::read(url, beside).unwrap(),
+        rs_name: "rs-1".to_owned(),
+        spool_id: "1".to_owned(),
+        readers: 8,
+    };
+    Box::new(Postgres::new(parts, NOW).unwrap())
+}
+
+fn run(url: &str, fresh: &str) {
+    for (name, steps) in stories() {
+        let dir = tempfile::tempdir().unwrap();
+        let sqlite =
+            || -> Box<dyn Store> { Box::new(Sqlite::open(dir.path().to_owned(), NOW).unwrap()) };
+        let expected = told(&steps, &sqlite);
+        let schema = format!("{fresh}_{name}");
+        let answers = told(&steps, &|| postgres(url, &schema));
+        assert_eq!(answers.len(), expected.len(), "{name}");
+        for (answer, expected) in answers.iter().zip(&expected) {
+            assert_eq!(answer, expected, "{name}");
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
+fn all_stores_give_the_same_answers() {
+    match std::env::var("RINGMASTER_CONFORMANCE_DATABASE") {
+        Ok(url) => run(&url, &format!("conformance_{}", std::process::id())),
+        Err(_) => {
+            let server = Server::start();
+            run(&server.url(), "story");
+        }
+    }
+}
+
+#[test]
+fn the_dialects_have_the_same_tables_and_columns() {
+    let server = Server::start();
+    assert_eq!(postgres(&server.url(), "public").applied_seq().unwrap(), 0);
+    let sql = "SELECT table_name || '.' || column_name FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name LIKE 'rs\\_%' AND table_name !~ '_\\d{8}$'";
+    let postgres: std::collections::BTreeSet<String> =
+        server.sql(sql).lines().map(ToOwned::to_owned).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let story = stories().into_iter().next().unwrap().1;
+    let Some(Step::Apply(batch)) = story.first() else { panic!("a story begins with a batch") };
+    store.apply(batch, NOW).unwrap();
+    let mut sqlite = std::collections::BTreeSet::new();
+    for file in ["rs.db", "days/20261122.db"] {
+        let db = rusqlite::Connection::open(dir.path().join(file)).unwrap();
+        let sql = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
+            WHERE m.type = 'table'";
+        let mut columns = db.prepare(sql).unwrap();
+        let columns = columns.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        sqlite.extend(columns.map(Result::unwrap));
+    }
+    // what files by day need instead of a column, and what a server needs beside it
+    let files = ["rs_live_key.", "rs_day_span.", "rs_call_event.no", "rs_kept_record.no"];
+    let server_only = ["rs_meta.", "rs_spool_cursor.rs_name", "rs_spool_cursor.spool_id"];
+    sqlite.retain(|column| !files.iter().any(|own| column.starts_with(own)));
+    let by_day = |column: &str| column.ends_with(".day") && column != "rs_call_day.day";
+    let postgres: std::collections::BTreeSet<String> = postgres
+        .into_iter()
+        .filter(|column| !server_only.iter().any(|own| column.starts_with(own)))
+        .filter(|column| !by_day(column))
+        .map(|column| column.replace("user_name", "user"))
+        .collect();
+    assert_eq!(postgres.difference(&sqlite).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(sqlite.difference(&postgres).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn one_record_that_postgresql_refuses_becomes_a_letter_and_the_rest_is_stored() {
+    let server = Server::start();
+    let store = postgres(&server.url(), "public");
+    store.apply(&made::arrivals(&[made::rm(9, 5).start()], 1, 1), NOW).unwrap();
+    server.sql("ALTER TABLE rs_call ADD CONSTRAINT refuse CHECK (dn IS NULL OR dn <> '666')");
+    let story: Vec<_> = (1..60)
+        .map(|n| made::rm(n, 10 + n).dn(if n == 42 { "666" } else { "1" }).start())
+        .collect();
+    let applied = store.apply(&made::arrivals(&story, 2, 30), NOW).unwrap();
+    assert_eq!((applied.seq, applied.stored, applied.dead), (3, 58, 1));
+    let letters = store.dead_letters().unwrap();
+    assert_eq!(letters.into_iter().collect::<Vec<_>>(), [("db_rejected".to_owned(), 1)]);
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "59");
+}
+
+#[test]
+fn an_account_that_may_not_create_waits_for_the_schema_and_works_then() {
+    let server = Server::start();
+    server.sql("CREATE ROLE writer LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    let beside = Beside { user: Some("writer".to_owned()), ..Beside::default() };
+    let url = server.url().replace("rs@", "");
+    let parts = Parts {
+        target: Target::read(&url, beside).unwrap(),
+        rs_name: "rs-1".to_owned(),
+        spool_id: "1".to_owned(),
+        readers: 8,
+    };
+    let writer = Postgres::new(parts, NOW).unwrap();
+    let missing = writer.applied_seq().unwrap_err();
+    assert!(missing.reason().contains("permission denied"), "{}", missing.reason());
+    postgres(&server.url(), "public").applied_seq().unwrap();
+    server.sql(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writer;
+         REVOKE ALL ON rs_schema_version FROM writer; GRANT SELECT ON rs_schema_version TO writer",
+    );
+    let batch = made::arrivals(&[made::rm(1, 10).start()], 1, 1);
+    assert_eq!(writer.apply(&batch, NOW).unwrap().stored, 1);
+    server.sql("INSERT INTO rs_schema_version VALUES (99, 0, 'x', 'x')");
+    let newer = postgres(&server.url(), "public").applied_seq().unwrap_err();
+    assert!(newer.to_string().contains("schema version"), "{newer}");
+}

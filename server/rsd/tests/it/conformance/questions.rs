@@ -1,0 +1,96 @@
+//! Every question of the trait, over what a story has left.
+
+use std::collections::BTreeSet;
+
+use model::config::Service;
+use model::record::{CallGuid, CallType, ComponentType, EndState};
+use model::time::Millis;
+use rs::Filter;
+use rs::query::{Number, Party, Progress, Uri};
+use rsd::store::{CallName, ObjectKind, Store, Unit};
+
+use super::NOW;
+use super::made::{at, guid};
+
+fn filters() -> Vec<Filter> {
+    let base = Filter::default;
+    let at = |seconds: u64| Some(at(seconds));
+    let number = |number: Number| Filter { numbers: vec![number], ..base() };
+    let uri = |text: &str, prefix| Uri { text: text.to_owned(), prefix };
+    let party = |number: &str, prefix| Filter {
+        party: Some(Party { number: number.to_owned(), prefix }),
+        ..base()
+    };
+    vec![
+        base(),
+        Filter { progress: Progress::Live, ..base() },
+        Filter { progress: Progress::Completed, ..base() },
+        Filter { component_type: Some(ComponentType::Mcp), ..base() },
+        Filter { started_after: at(10), started_before: at(40), ..base() },
+        Filter { ended_after: at(15), ended_before: at(101), ..base() },
+        Filter { profiles: vec![189], ..base() },
+        Filter { tenants: vec![1], ..base() },
+        Filter { tenants: vec![102, 103], ..base() },
+        Filter { components: vec![101], ..base() },
+        number(Number::Exact("1900a".to_owned())),
+        number(Number::Prefix("1800".to_owned())),
+        number(Number::Range { from: "18005550000".into(), to: "18005550150".into() }),
+        number(Number::Exact("'; DROP TABLE rs_call; --?".to_owned())),
+        Filter { remote_uris: vec![uri("sip:+4930", true), uri("sip:x", false)], ..base() },
+        Filter { local_uris: vec![uri("sip:nobody\0", true)], ..base() },
+        party("4930123", false),
+        party("4930", true),
+        Filter { session_id: Some("S1".to_owned()), ..base() },
+        Filter { guid: Some(CallGuid::new(&guid(2))), ..base() },
+        Filter { guid: Some(CallGuid::new("no-uuid")), ..base() },
+        Filter { duration_min: Some(10_000), duration_max: Some(10_000), ..base() },
+        Filter { end_states: vec![EndState::UserEnd], ..base() },
+        Filter { services: vec![Service::Voicexml], ..base() },
+        Filter { call_types: vec![CallType::Outbound, CallType::Inbound], ..base() },
+        Filter { sip_status: Some(200), call_id: Some("x".to_owned()), ..base() },
+    ]
+}
+
+/// All answers, as text.
+pub(super) fn answers(store: &dyn Store) -> Vec<String> {
+    let mut answers = Vec::new();
+    let mut keys = BTreeSet::new();
+    let mut guids = BTreeSet::new();
+    for filter in filters() {
+        for unit in [Unit::Leg, Unit::Guid] {
+            let count = store.count(&filter, unit, NOW).unwrap();
+            answers.push(format!("{filter:?} {unit:?} {count}"));
+            let mut after = None;
+            loop {
+                let items = store.list(&filter, unit, after, 3, NOW).unwrap();
+                answers.push(format!("{items:?}"));
+                let Some(last) = items.last() else { break };
+                after = Some(last.position);
+                let legs = items.iter().flat_map(|item| &item.legs);
+                for call in legs {
+                    keys.insert(call.key);
+                    guids.extend(call.guid.clone());
+                }
+            }
+        }
+        for page in 1..4 {
+            answers.push(format!("{:?}", store.page(&filter, page, 2, NOW).unwrap()));
+        }
+    }
+    for key in keys {
+        answers.push(format!("{:?}", store.call(&CallName::Key(key), true).unwrap()));
+    }
+    for guid in guids {
+        let name = CallName::Guid(CallGuid::new(&guid));
+        answers.push(format!("{:?}", store.call(&name, true).unwrap()));
+        answers.push(format!("{:?}", store.call(&name, false).unwrap()));
+    }
+    for kind in [ObjectKind::Component, ObjectKind::Tenant, ObjectKind::Profile] {
+        answers.push(format!("{:?}", store.objects(kind).unwrap()));
+    }
+    answers.push(format!("{:?}", store.dead_letters().unwrap()));
+    let books = store.books(Millis(0), Millis(u64::MAX)).unwrap();
+    answers.push(format!("{books:?}"));
+    answers.push(format!("{:?}", store.books(at(0), at(60)).unwrap().minutes));
+    answers
+}

@@ -1,0 +1,133 @@
+//! What is stored: each story a few batches, with restarts and replays.
+
+use model::chance::Chance;
+use rsd::store::Arrival;
+
+use super::made::{Made, arrivals, books, event, mcp, rm, split, var};
+
+/// One thing that happens to a store.
+pub(super) enum Step {
+    Apply(Vec<Arrival>),
+    Restart,
+}
+
+const GOLDEN: &str = include_str!("../../../../../core/model/tests/it/testdata/records.ndjson");
+
+pub(super) fn stories() -> Vec<(&'static str, Vec<Step>)> {
+    let whole = |story: &[Made]| vec![Step::Apply(arrivals(story, 1, 2))];
+    let mut all = vec![
+        ("day", whole(&platform())),
+        ("days", whole(&three_days())),
+        ("conflicts", whole(&conflicts())),
+        ("hostile", whole(&hostile())),
+        ("numbers", whole(&numbers())),
+        ("golden", whole(&golden())),
+        ("nothing", vec![Step::Apply(Vec::new()), Step::Restart]),
+    ];
+    for (name, story) in
+        [("shuffled", platform()), ("shuffled_golden", golden()), ("shuffled_days", three_days())]
+    {
+        all.push((name, shuffled(story)));
+    }
+    all
+}
+
+/// Any order, with repetitions, restarts, and frames that come again below and above the place.
+fn shuffled(story: Vec<Made>) -> Vec<Step> {
+    let mut chance = Chance::new([7, 3, 5, 9]);
+    let mut story: Vec<Made> = story.iter().chain(&story[..story.len() / 2]).cloned().collect();
+    for at in (1..story.len()).rev() {
+        let other = usize::try_from(chance.below(at as u64 + 1)).unwrap();
+        story.swap(at, other);
+    }
+    let mut steps = Vec::new();
+    for batch in split(arrivals(&story, 1, 2), 3) {
+        steps.push(Step::Apply(batch.clone()));
+        if chance.below(3) == 0 {
+            steps.push(Step::Restart);
+            steps.push(Step::Apply(batch));
+        }
+    }
+    steps
+}
+
+fn platform() -> Vec<Made> {
+    let first = rm(1, 10).tenant("acme", Some(102)).profile("acme-main", Some(189));
+    let second = rm(2, 20).tenant("beta", None);
+    vec![
+        first.start(),
+        mcp("E1DE", 10).guid(1).profile("acme-main", None).start(),
+        event("E1DE", 11, "incall_begin"),
+        event("E1DE", 12, "asr_open"),
+        second.start(),
+        first.end(70),
+        second.end(40),
+        mcp("E1DE", 10).guid(1).end(69),
+        var("E1DE", 15),
+        books(0),
+        Made::text("no json"),
+        rm(3, 86_390).end(86_400 + 30),
+        mcp("E2DE", 86_395).end(86_400 + 20),
+        event("E2DE", 86_400 + 5, "incall_begin"),
+        rm(4, 50).tenant("beta", Some(103)).start(),
+    ]
+}
+
+fn three_days() -> Vec<Made> {
+    let day = 86_400;
+    let mut story: Vec<_> = (1..31).map(|n| rm(n, 1000 + n * day / 10).start()).collect();
+    story.push(rm(8, 1000 + 8 * day / 10).leg(2, day + 2000).start());
+    // a media server that learns the GUID of the day before
+    story.push(mcp("LATE", day + 5).start());
+    story.push(mcp("LATE", day + 5).guid(8).end(day + 50));
+    story
+}
+
+fn conflicts() -> Vec<Made> {
+    let mut story: Vec<_> =
+        ["1111", "2222", "3333"].iter().map(|dn| rm(1, 10).dn(dn).start()).collect();
+    story.extend(["a", "b", "c", "a"].iter().map(|log_id| event("E", 11, log_id)));
+    // what is no text of any kind of record
+    story.push(Made::text(&var("E", 12).body().replace("SUCCESS", "WRONG")));
+    story.push(mcp("E", 10).tenant("x", None).end(20));
+    story.push(mcp("E", 10).tenant("y", None).end(20));
+    story
+}
+
+fn hostile() -> Vec<Made> {
+    let words = [
+        "'; DROP TABLE rs_call; --",
+        "<script>alert(1)</script>&amp;]]>",
+        "=cmd|' /C calc'!A0",
+        "\u{0}\u{1}\u{7f}\u{85}\u{2028}",
+        "{\"$1\": \"?\"}",
+        "\\\\x00 %s $1 ? NULL",
+        "😀 ÄÖÜ \u{10FFFF}",
+        "",
+    ];
+    let mut story = Vec::new();
+    for (n, word) in (1..).zip(words) {
+        let call = rm(n, 10 * n).tenant(word, None).profile(word, None).dn(word);
+        story.push(call.start());
+        story.push(call.end(10 * n + 5));
+        story.push(event("H", n, word));
+        story.push(Made::text(word));
+        story.push(mcp(word, n).tenant(word, Some(7)).end(n + 1));
+    }
+    story
+}
+
+fn numbers() -> Vec<Made> {
+    vec![
+        rm(1, 10).tenant("acme", Some(102)).profile("main", Some(189)).dn("18005550100").end(15),
+        rm(2, 20).tenant("beta", None).dn("18005550150").start(),
+        rm(3, 30).dn("1900a").end(100),
+        mcp("S1", 40).end(50),
+        rm(4, 50).tenant("beta", Some(103)).start(),
+    ]
+}
+
+/// Every kind, two epochs, an adopted leg, a refused attempt, unknown fields.
+fn golden() -> Vec<Made> {
+    GOLDEN.lines().map(Made::text).collect()
+}
