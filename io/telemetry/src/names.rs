@@ -57,6 +57,8 @@ names! {
     RS_DEAD_LETTERS_TOTAL = "rs_dead_letters_total",
     RS_STORE_BATCH_FAILURES_TOTAL = "rs_store_batch_failures_total",
     RS_DATABASE_UP = "rs_database_up",
+    RS_DATABASE_CONNECTIONS = "rs_database_connections",
+    RS_DATABASE_SECONDS = "rs_database_seconds",
     RS_HTTP_REQUESTS_TOTAL = "rs_http_requests_total",
     RS_HTTP_SECONDS = "rs_http_seconds",
     RS_ALARM = "rs_alarm",

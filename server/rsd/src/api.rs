@@ -27,6 +27,7 @@ use model::time::Millis;
 use net::Clock;
 use telemetry::Log;
 use telemetry::door::{self, Door};
+use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
@@ -90,6 +91,8 @@ struct Shared {
     /// Signs cursors; of this process only.
     cursor_key: [u8; 32],
     requests: metrics::Requests,
+    /// Time of the database for a question.
+    questions: Histogram,
 }
 
 impl Shared {
@@ -123,6 +126,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         room: records::Room::new(memory),
         cursor_key,
         requests: metrics::Requests::default(),
+        questions: Histogram::new(LATENCY_SECONDS),
     });
     let mut router = Router::new()
         .route("/live", get(probe::live))

@@ -219,6 +219,15 @@ pub struct Books {
     pub double_end: u64,
 }
 
+/// Connections to a database server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// At work.
+    pub busy: usize,
+    /// Kept for the next question or batch.
+    pub idle: usize,
+}
+
 /// What the driver of a database says.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -325,4 +334,9 @@ pub trait Store: Send + Sync {
 
     /// Moves what the write-ahead logs hold into the files. Called between batches.
     fn checkpoint(&self) -> Result<(), StoreError>;
+
+    /// Connections to a server; files have none.
+    fn connections(&self) -> Connections {
+        Connections::default()
+    }
 }

@@ -144,10 +144,14 @@ pub(super) async fn ask<T: Send + 'static>(
     let asking = async {
         // a question that is given up holds its place until the database has answered it
         let place = Arc::clone(&shared.readers).acquire_owned().await.map_err(|_| internal())?;
-        let store = Arc::clone(&shared.parts.store);
+        let held = Arc::clone(shared);
         let asked = tokio::task::spawn_blocking(move || {
             let _place = place;
-            question(&*store)
+            let clock = held.parts.clock;
+            let began = clock.mono();
+            let answer = question(&*held.parts.store);
+            held.questions.observe(clock.mono().saturating_sub(began));
+            answer
         });
         match asked.await {
             Ok(Ok(answer)) => Ok(answer),

@@ -19,6 +19,7 @@ use super::answer::{REQUEST_ID, document};
 use crate::alarms::Name;
 use crate::entry::Transport;
 use crate::ingest::Priority;
+use crate::store::Connections;
 
 /// Groups of paths; labels never come from the wire.
 const GROUPS: [&str; 4] = ["reports", "api", "probes", "pages"];
@@ -174,6 +175,14 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     let failures = figures.failures();
     counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
     gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
+    let Connections { busy, idle } = shared.parts.store.connections();
+    out.family(names::RS_DATABASE_CONNECTIONS, Kind::Gauge, "connections to a database server");
+    for (state, count) in [("busy", busy), ("idle", idle)] {
+        out.sample(&[("state", state)], f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+    out.family(names::RS_DATABASE_SECONDS, Kind::Histogram, "time of the database");
+    out.histogram(&[("statement", "batch")], figures.batch_seconds());
+    out.histogram(&[("statement", "question")], &shared.questions);
     let help = "age of the oldest record not yet applied";
     out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, help);
     out.sample(&[], shared.parts.ingest.backlog.age(shared.now()).as_secs_f64());

@@ -20,6 +20,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,14 +32,16 @@ use self::link::Link;
 use self::read::Reader;
 use self::write::{Place, Writer};
 use super::{
-    Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
-    StoreError, Unit,
+    Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
+    Store, StoreError, Unit,
 };
 
 pub use target::{BadTarget, Beside, Target};
 
 /// A question's statement.
 const QUESTION: Duration = Duration::from_secs(30);
+/// Connections of the writer.
+const WRITERS: usize = 2;
 /// A statement of a batch.
 const WRITE: Duration = Duration::from_secs(120);
 
@@ -62,6 +65,7 @@ pub struct Postgres {
     most_readers: usize,
     writer: Mutex<Option<Writer>>,
     readers: Mutex<Vec<Link>>,
+    busy: AtomicUsize,
     /// Drives the connections; away only while it is dropped.
     runtime: Option<Runtime>,
     now: Mutex<i64>,
@@ -87,6 +91,7 @@ impl Postgres {
             most_readers: readers,
             writer: Mutex::new(None),
             readers: Mutex::new(Vec::new()),
+            busy: AtomicUsize::new(0),
             runtime: Some(runtime),
             now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
         })
@@ -113,6 +118,7 @@ impl Postgres {
                 Writer::new(link, self.connect(WRITE)?, self.place.clone())
             }
         };
+        let _busy = Busy::new(&self.busy, WRITERS);
         let done = work(&mut writer)?;
         *place = Some(writer);
         Ok(done)
@@ -131,12 +137,33 @@ impl Postgres {
                 None => break self.connect(QUESTION)?,
             }
         };
+        let busy = Busy::new(&self.busy, 1);
         let answer = ask(&mut Reader::new(&mut link))?;
+        drop(busy);
         let mut readers = lock(&self.readers);
         if readers.len() < self.most_readers {
             readers.push(link);
         }
         Ok(answer)
+    }
+}
+
+/// Counts connections at work while it lives.
+struct Busy<'c> {
+    count: &'c AtomicUsize,
+    connections: usize,
+}
+
+impl<'c> Busy<'c> {
+    fn new(count: &'c AtomicUsize, connections: usize) -> Self {
+        count.fetch_add(connections, Ordering::Relaxed);
+        Self { count, connections }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(self.connections, Ordering::Relaxed);
     }
 }
 
@@ -215,5 +242,15 @@ impl Store for Postgres {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn connections(&self) -> Connections {
+        let writer = match self.writer.try_lock() {
+            Ok(writer) if writer.is_some() => WRITERS,
+            // at work, and counted there
+            _ => 0,
+        };
+        let idle = lock(&self.readers).len() + writer;
+        Connections { busy: self.busy.load(Ordering::Relaxed), idle }
     }
 }

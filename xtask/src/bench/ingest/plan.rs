@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) systems: Vec<System>,
     /// `--store`: not the endpoint is measured but what comes into the database.
     pub(super) store: bool,
+    /// `--database`: a server instead of files; the same one is filled only once.
+    pub(super) database: Option<String>,
     /// `--seed`: calls that are in the database before.
     pub(super) seed: u64,
     /// `--backlog`: records that have waited for it.
@@ -37,6 +39,7 @@ impl Plan {
             producers: vec![1, 10, 50],
             systems: System::ALL.to_vec(),
             store: false,
+            database: None,
             seed: 10_000_000,
             backlog: 600_000,
             write: false,
@@ -56,6 +59,7 @@ impl Plan {
                 "--turns" => plan.turns = value.parse()?,
                 "--seconds" => plan.seconds = value.parse()?,
                 "--warm" => plan.warm = value.parse()?,
+                "--database" => plan.database = Some(value.to_owned()),
                 "--seed" => plan.seed = value.parse()?,
                 "--backlog" => plan.backlog = value.parse()?,
                 "--producers" => {

@@ -33,9 +33,14 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<Stored> {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let dir = target.join(format!("bench-store-{}", plan.seed));
     let mut command = cargo(root, &["bench", "--locked", "--quiet", "--package", "ringmaster-rsd"]);
-    command.args(["--bench", "store", "--"]).arg(&dir);
+    command.args(["--bench", "store", "--"]);
+    match &plan.database {
+        Some(url) => command.arg(url),
+        None => command.arg(&dir),
+    };
     command.args([plan.seed, u64::from(plan.seconds), plan.backlog].map(|one| one.to_string()));
-    eprintln!("{} calls in {}", plan.seed, dir.display());
+    let files = dir.display().to_string();
+    eprintln!("{} calls in {}", plan.seed, plan.database.as_ref().unwrap_or(&files));
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));

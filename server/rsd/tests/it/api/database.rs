@@ -96,6 +96,9 @@ fn stopped_under_load_no_producer_sees_an_error_and_all_is_stored_once() {
         watched.unwrap();
     });
     house.until(|house| house.metric("rsQueueSize") == "0");
+    house.until(|house| house.metric("rs_database_connections{state=\"busy\"}") == "0");
+    assert_ne!(house.metric("rs_database_connections{state=\"idle\"}"), "0");
+    assert_ne!(house.metric("rs_database_seconds_count{statement=\"question\"}"), "0");
     let calls = sent.into_inner();
     assert_eq!(house.metric("rs_apply_records_total"), (3 * calls).to_string());
     assert_eq!(house.metric("rs_apply_duplicates_total"), "0");
