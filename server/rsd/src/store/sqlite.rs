@@ -99,13 +99,7 @@ impl Store for Sqlite {
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         let (mut applied, keys) = self.writer().apply(batch, now)?;
-        applied.changed = self.read(|reader| {
-            let mut changed = Vec::new();
-            for (day, key) in &keys {
-                changed.extend(reader.call(*day, key)?);
-            }
-            Ok(changed)
-        })?;
+        applied.changed = self.read(|reader| reader.calls(keys))?;
         Ok(applied)
     }
 

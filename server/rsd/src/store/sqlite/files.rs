@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::migrate::{DAY, MAIN, migrate};
 use crate::store::{Day, StoreError};
@@ -76,11 +77,17 @@ impl Layout {
     fn open(&self, path: &Path) -> Result<Connection, StoreError> {
         let db = Connection::open(path)?;
         db.busy_timeout(Duration::from_secs(10))?;
+        // One plan for a statement, whatever its parameters are: else those that meet a partial
+        // index are planned anew at each use.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.pragma_update(None, "page_size", 8192)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "mmap_size", 0)?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        // what a savepoint may have to take back, which is little
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         db.set_prepared_statement_cache_capacity(64);
         Ok(db)
     }
@@ -88,18 +95,30 @@ impl Layout {
 
 /// Page cache of a connection, KiB.
 const CACHE_KIB: i64 = 4096;
+/// The same of the day that the writer has opened last, which is mostly today. Keys of one minute
+/// lie in no order: its pages are met again and again.
+const HOT_CACHE_KIB: i64 = 65_536;
+/// Pages of a log before they are moved into its file: many batches write the same ones.
+const LOG_PAGES: i64 = 4096;
 
 /// Connections to day files, at most so many.
 pub(super) struct Days {
     layout: Layout,
     most: usize,
+    writes: bool,
     open: BTreeMap<Day, (Connection, u64)>,
     uses: u64,
 }
 
 impl Days {
+    /// For questions.
     pub(super) fn new(layout: Layout, most: usize) -> Self {
-        Self { layout, most, open: BTreeMap::new(), uses: 0 }
+        Self { layout, most, writes: false, open: BTreeMap::new(), uses: 0 }
+    }
+
+    /// For the writer.
+    pub(super) fn to_write(layout: Layout, most: usize) -> Self {
+        Self { writes: true, ..Self::new(layout, most) }
     }
 
     /// The day's file; made if it is missing.
@@ -112,6 +131,12 @@ impl Days {
                 self.open.remove(&least);
             }
             let db = self.layout.open_day(day, now_ms)?;
+            if self.writes {
+                for (other, _) in self.open.values() {
+                    other.pragma_update(None, "cache_size", -CACHE_KIB)?;
+                }
+                db.pragma_update(None, "cache_size", -HOT_CACHE_KIB)?;
+            }
             self.open.insert(day, (db, 0));
         }
         let uses = self.uses;

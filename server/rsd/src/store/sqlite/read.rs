@@ -99,6 +99,27 @@ impl Reader {
         raw.map(|raw| raw.named(main, db)).transpose()
     }
 
+    /// Many calls. A file is locked once for all of its own: to lock it for each statement takes
+    /// longer than the statement. After an error these connections are not used again.
+    pub(super) fn calls(&mut self, mut keys: Vec<(Day, Key)>) -> Result<Vec<Call>, StoreError> {
+        keys.sort_unstable();
+        let mut calls = Vec::with_capacity(keys.len());
+        self.main.execute_batch("BEGIN")?;
+        for keys in keys.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((day, _)) = keys.first() else { continue };
+            let Some(db) = self.days.find(*day, self.now_ms)? else { continue };
+            db.execute_batch("BEGIN")?;
+            for (day, key) in keys {
+                calls.extend(self.call(*day, key)?);
+            }
+            if let Some(db) = self.days.find(*day, self.now_ms)? {
+                db.execute_batch("COMMIT")?;
+            }
+        }
+        self.main.execute_batch("COMMIT")?;
+        Ok(calls)
+    }
+
     /// The legs of RM of a session, first one first; where there are none, all its records.
     fn session(&mut self, day: Day, guid: &str) -> Result<Vec<Call>, StoreError> {
         let mut legs = Vec::new();

@@ -43,7 +43,7 @@ impl Writer {
         let all = layout.days()?;
         let mut writer = Self {
             main,
-            days: Days::new(layout, OPEN_DAYS),
+            days: Days::to_write(layout, OPEN_DAYS),
             objects: Objects::default(),
             news: News::default(),
             days_seq: 0,
