@@ -30,7 +30,7 @@ pub use address::{HostPort, Listen, Transport};
 pub use client::{ConfigClient, ServerUrl};
 pub use config_server::{Access, ClientRole, ConfigServer};
 pub use gvp::variables as gvp_variables;
-pub use handlers::{ConfigHandler, RsInit};
+pub use handlers::{ConfigHandler, InitDatabase, RsInit};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};

@@ -5,20 +5,29 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::Settings;
+use config::settings::Database;
 use model::time::Millis;
+use net::Clock;
 
 use crate::error::StartError;
 use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
+use crate::store::sqlserver::{self, Login, SqlServer};
 use crate::store::{Store, StoreError};
 
 /// Bytes of a password file; a longer one is none.
 const PASSWORD_FILE: u64 = 4096;
+/// Connections to SQL Server for batches.
+const SQL_SERVER_WRITERS: usize = 2;
+/// The login that makes databases and logins there.
+const ADMIN: &str = "sa";
+/// The one that only reads, unless told otherwise.
+const READER: &str = "mssqlreader";
 /// File in the spool's directory.
 const SPOOL_ID: &str = "id";
 
@@ -36,24 +45,78 @@ pub(crate) fn open(
         return Ok((Arc::new(store), floor));
     };
     let given = &settings.rs.database;
-    let password = given.password_file.as_deref().map(password).transpose()?;
-    let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
-    let target = Target::read(url, beside).map_err(|bad| StartError::Settings(bad.to_string()))?;
-    let parts = Parts {
-        target,
-        rs_name: settings.rs.name.clone(),
-        spool_id: spool_id(&settings.rs_spool_dir(), seed)?,
-        readers: count(given.readers),
-    };
+    let (name, readers) = (settings.rs.name.clone(), count(given.readers));
+    let spool = spool_id(&settings.rs_spool_dir(), seed)?;
     let unread = |source| StartError::File { path: dir.to_owned(), source };
-    let store = Postgres::new(parts, now).map_err(unread)?;
+    let store: Arc<dyn Store> = if is_sqlserver(url) {
+        let (target, times) = (sql_server(given, url)?, sqlserver::Times::default());
+        let (writers, clock) = (SQL_SERVER_WRITERS, Clock::start());
+        let parts = sqlserver::Parts { target, times, writers, readers, name, spool, clock };
+        Arc::new(SqlServer::new(parts).map_err(unread)?)
+    } else {
+        let password = given.password_file.as_deref().map(password).transpose()?;
+        let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
+        let target = Target::read(url, beside);
+        let target = target.map_err(|bad| StartError::Settings(bad.to_string()))?;
+        let parts = Parts { target, rs_name: name, spool_id: spool, readers };
+        Arc::new(Postgres::new(parts, now).map_err(unread)?)
+    };
     let floor = match store.highest_seq() {
         Ok(seq) => seq,
         // the applier finds out later
         Err(StoreError::Unavailable(_)) => 0,
         Err(error) => return Err(failed(error)),
     };
-    Ok((Arc::new(store), floor))
+    Ok((store, floor))
+}
+
+/// Makes what a Reporting Server needs at its server, as often as it is asked; false: there is
+/// nothing to be made, for it makes it itself.
+///
+/// # Errors
+/// Settings that cannot work, a file that cannot be read, a server that refuses or is away.
+pub fn init_database(settings: &Settings) -> Result<bool, StartError> {
+    let given = &settings.rs.database;
+    let Some(url) = given.url.as_deref().filter(|url| is_sqlserver(url)) else { return Ok(false) };
+    let target = sql_server(given, url)?;
+    let asked = &settings.rs_init.database;
+    let read = |file: &Option<PathBuf>| file.as_deref().map(password).transpose();
+    let writer = Login { user: target.user.clone(), password: target.password.clone() };
+    let owner = Login {
+        user: asked.user.clone().unwrap_or_else(|| writer.user.clone()),
+        password: read(&asked.password_file)?.unwrap_or_else(|| writer.password.clone()),
+    };
+    let admin = read(&asked.admin_password_file)?;
+    let admin = admin.map(|password| Login { user: ADMIN.to_owned(), password });
+    let reader = match (&asked.reader, &admin) {
+        (Some(reader), _) => Some(reader.clone()),
+        (None, Some(_)) => Some(READER.to_owned()),
+        (None, None) => None,
+    };
+    let reader = reader.map(|user| Login { user, password: owner.password.clone() });
+    let place = PathBuf::from(format!("{target:?}"));
+    let Login { user, password } = owner;
+    let owner = sqlserver::Target { user, password, ..target };
+    let accounts = sqlserver::Accounts { owner, admin, writer: Some(writer), reader };
+    let made = sqlserver::init(&accounts, Clock::start());
+    made.map_err(|failure| StartError::database(place, failure.into()))?;
+    Ok(true)
+}
+
+fn is_sqlserver(url: &str) -> bool {
+    url.starts_with("sqlserver://")
+}
+
+/// How SQL Server is reached.
+fn sql_server(given: &Database, url: &str) -> Result<sqlserver::Target, StartError> {
+    let refused = |text: String| StartError::Settings(format!("rs.database: {text}"));
+    if given.schema.as_ref().is_some_and(|schema| schema != "dbo") {
+        let text = "SQL Server takes the default schema of the login";
+        return Err(StartError::Settings(format!("rs.database_schema: {text}")));
+    }
+    let password = given.password_file.as_deref().map(password).transpose()?;
+    let target = sqlserver::Target::read(url, given.user.as_deref(), password.unwrap_or_default());
+    target.map_err(|bad| refused(bad.to_string()))
 }
 
 /// What a password file holds.

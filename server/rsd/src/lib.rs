@@ -37,6 +37,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
 pub use backlog::{Backlog, Part};
+pub use database::init_database;
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;

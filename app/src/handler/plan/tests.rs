@@ -109,7 +109,8 @@ fn the_node_cannot_be_the_template() {
 fn rs_init_fills_the_stub_that_the_config_handler_made() {
     let found = after(Found::default(), &planned(&settings(), &Found::default()).unwrap());
     let options = json!({ "cdr": { "page-size": 40 } });
-    let init = RsInit { app: "rs".to_owned(), options: options.as_object().unwrap().clone() };
+    let given = options.as_object().unwrap().clone();
+    let init = RsInit { app: "rs".to_owned(), options: given, ..RsInit::default() };
     let plan = reporting(&init, &settings(), &found);
     let object = &plan.operations[0]["object"];
     assert_eq!(object["spec"], json!({ "type": "reporting-server", "options": options }));

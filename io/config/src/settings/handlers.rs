@@ -1,12 +1,13 @@
 //! `config_handler` and `rs_init`: what the short programs make in the Config Server (ops.md §3).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::schema::{Field, Object};
 use model::tree::{Value, to_json};
 use serde_json::{Map, Value as Json};
 
-use super::{application, later};
+use super::{application, later, path};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -52,6 +53,21 @@ pub struct RsInit {
     pub app: String,
     /// `rs_init.options`: section → key → value.
     pub options: Map<String, Json>,
+    /// `rs_init.database`: who makes what at a database that is a server.
+    pub database: InitDatabase,
+}
+
+/// `rs_init.database`
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InitDatabase {
+    /// `user`: the owner; `None`: that of `rs.database`.
+    pub user: Option<String>,
+    /// `db_password_file`: its password; `None`: that of `rs.database_password_file`.
+    pub password_file: Option<PathBuf>,
+    /// `reader`: a login that only reads.
+    pub reader: Option<String>,
+    /// `admin_password_file`: of the one who may make databases and logins.
+    pub admin_password_file: Option<PathBuf>,
 }
 
 impl Default for ConfigHandler {
@@ -79,7 +95,7 @@ impl Default for ConfigHandler {
 
 impl Default for RsInit {
     fn default() -> Self {
-        Self { app: "rs".to_owned(), options: Map::new() }
+        Self { app: "rs".to_owned(), options: Map::new(), database: InitDatabase::default() }
     }
 }
 
@@ -115,9 +131,30 @@ pub(super) fn read_rs_init(init: Object<'_>) -> Option<RsInit> {
     let mut settings = RsInit::default();
     put(&mut settings.app, init.get("app").and_then(|field| application(&field)));
     put(&mut settings.options, init.get("options").and_then(|field| options(&field)));
-    later::refuse(&init, "rs_init", &[]);
+    if let Some(database) = init.get("database").and_then(|field| field.object()) {
+        settings.database = init_database(database);
+    }
+    later::refuse(&init, "rs_init", &["database"]);
     init.finish();
     Some(settings)
+}
+
+fn init_database(database: Object<'_>) -> InitDatabase {
+    let word = |key| {
+        let field: Option<Field<'_>> = database.get(key);
+        let text = field.and_then(|field| Some(field.text_up_to(128)?.to_owned()));
+        text.filter(|text: &String| !text.is_empty())
+    };
+    let file = |key| database.get(key).and_then(|field| path(&field));
+    let read = InitDatabase {
+        user: word("user"),
+        password_file: file("db_password_file"),
+        reader: word("reader"),
+        admin_password_file: file("admin_password_file"),
+    };
+    later::refuse(&database, "rs_init.database", &[]);
+    database.finish();
+    read
 }
 
 fn put<T>(cell: &mut T, value: Option<T>) {

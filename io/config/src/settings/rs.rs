@@ -51,7 +51,7 @@ pub struct Rs {
 /// `rs.database` and what stands beside it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Database {
-    /// `rs.database`: `postgres://…`; `None`: SQLite in `{data_dir}/rs`.
+    /// `rs.database`: `postgres://…` or `sqlserver://…`; `None`: SQLite in `{data_dir}/rs`.
     pub url: Option<String>,
     /// `rs.database_user`, where the URL names none.
     pub user: Option<String>,
@@ -254,14 +254,11 @@ fn database(rs: &Object<'_>, database: &mut Database) {
 }
 
 fn database_url(field: &Field<'_>) -> Option<String> {
+    let forms = ["postgres://", "postgresql://", "sqlserver://"];
     match field.text() {
         None | Some("sqlite") => None,
-        Some(text) if text.starts_with("postgres://") || text.starts_with("postgresql://") => {
-            Some(text.to_owned())
-        }
-        Some(text) if text == "none" || text.starts_with("sqlserver://") => {
-            field.unavailable_as("rs.database other than sqlite and postgres://…")
-        }
+        Some(text) if forms.iter().any(|form| text.starts_with(form)) => Some(text.to_owned()),
+        Some("none") => field.unavailable_as("rs.database: none"),
         Some(_) => {
             let list = "sqlite, postgres://…, sqlserver://…, none";
             field.note("E104", format!("\"rs.database\" must be one of {list}"));

@@ -2,7 +2,7 @@
 
 mod damage;
 mod database;
-mod house;
+pub(crate) mod house;
 mod lists;
 mod live;
 mod outage;

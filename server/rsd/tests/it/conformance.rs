@@ -16,6 +16,7 @@ use rsd::store::sqlite::Sqlite;
 use self::questions::answers;
 use self::stories::{Step, stories};
 use crate::postgres::Server;
+use crate::sqlserver::suite::sql_server;
 
 pub(crate) const NOW: Millis = Millis(1_795_344_000_000);
 
@@ -56,14 +57,14 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
     Box::new(Postgres::new(parts, NOW).unwrap())
 }
 
-fn run(url: &str, fresh: &str) {
+/// `database` opens the one of a story.
+pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
     for (name, steps) in stories() {
         let dir = tempfile::tempdir().unwrap();
         let sqlite =
             || -> Box<dyn Store> { Box::new(Sqlite::open(dir.path().to_owned(), NOW).unwrap()) };
         let expected = told(&steps, &sqlite);
-        let schema = format!("{fresh}_{name}");
-        let answers = told(&steps, &|| postgres(url, &schema));
+        let answers = told(&steps, &|| database(name));
         assert_eq!(answers.len(), expected.len(), "{name}");
         for (answer, expected) in answers.iter().zip(&expected) {
             assert_eq!(answer, expected, "{name}");
@@ -75,10 +76,14 @@ fn run(url: &str, fresh: &str) {
 #[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
 fn all_stores_give_the_same_answers() {
     match std::env::var("RINGMASTER_CONFORMANCE_DATABASE") {
-        Ok(url) => run(&url, &format!("conformance_{}", std::process::id())),
+        Ok(url) => {
+            let fresh = format!("conformance_{}", std::process::id());
+            let open = if url.starts_with("sqlserver://") { sql_server } else { postgres };
+            run(&|name| open(&url, &format!("{fresh}_{name}")));
+        }
         Err(_) => {
             let server = Server::start();
-            run(&server.url(), "story");
+            run(&|name| postgres(&server.url(), &format!("story_{name}")));
         }
     }
 }

@@ -2,7 +2,9 @@
 //! transactions, errors, attention, TLS. Of T-SQL this proves nothing;
 //! `grammar` has an independent parser read it.
 
+mod daemon;
 mod grammar;
 mod link;
 mod store;
 mod story;
+pub(crate) mod suite;

@@ -40,7 +40,7 @@ const MASTER: &str = "master";
 /// Makes what is missing.
 ///
 /// # Errors
-/// As the server answers; [`Failure::Unfit`]: a schema of a later version.
+/// As the server answers; [`Failure::Newer`]: a schema of a later version.
 pub fn init(accounts: &Accounts, clock: Clock) -> Result<(), Failure> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(tiberius::error::Error::from)?;

@@ -28,6 +28,9 @@ const REFUSED_VALUES: &[(u32, &str)] = &[
     (13609, "no JSON"),
 ];
 
+/// What is said to be of another schema.
+const PLACE: &str = "the database";
+
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -46,6 +49,12 @@ pub enum Failure {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[source] DecodeError),
+    /// A later version has made the schema.
+    #[error("the database has schema version {0}, which this version does not know")]
+    Newer(i64),
+    /// A step that it took has since been changed.
+    #[error("the database has taken another schema step {0} than this version has")]
+    Changed(i64),
     /// The database is not as this version needs it.
     #[error("{0}")]
     Unfit(String),
@@ -65,6 +74,8 @@ impl From<Failure> for StoreError {
             Failure::Rejected(error) => Self::Rejected(error.into()),
             Failure::State(error) => Self::State(error),
             Failure::Unavailable(error) => Self::Unavailable(error.into()),
+            Failure::Newer(version) => Self::Newer { file: PLACE.to_owned(), version },
+            Failure::Changed(version) => Self::Changed { file: PLACE.to_owned(), version },
             Failure::TimeOut(_) | Failure::Unexpected(_) | Failure::Unfit(_) => {
                 Self::Unavailable(failure.into())
             }

@@ -42,8 +42,8 @@ const FORBIDDEN: [u32; 4] = [229, 262, 2760, 15247];
 /// Takes the steps that the database lacks. Several that do so at once wait for each other.
 ///
 /// # Errors
-/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line, or
-/// a login that may not make one.
+/// As the server answers; [`Failure::Newer`], [`Failure::Changed`]; [`Failure::Unfit`]: a login
+/// that may not make it.
 pub(super) async fn migrate(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
     steps(link, now_ms).await.map_err(|failure| match &failure {
         Failure::Unavailable(error) if error.code().is_some_and(|no| FORBIDDEN.contains(&no)) => {
@@ -77,7 +77,7 @@ async fn steps(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
 /// Whether all steps have been taken, and no other.
 ///
 /// # Errors
-/// As the server answers; [`Failure::Unfit`]: a schema of a later version, or of another line.
+/// As the server answers; [`Failure::Newer`], [`Failure::Changed`].
 pub(super) async fn is_migrated(link: &mut Link) -> Result<bool, Failure> {
     let there = link.ask(statement::SCHEMA_THERE, &[], |cells| cells.number(0)).await?;
     if there != [Some(1)] {
@@ -96,18 +96,13 @@ async fn lacks(link: &mut Link, step: &Migration) -> Result<bool, Failure> {
     let taken = link.ask(statement::SCHEMA, &[], read).await?;
     let known = STEPS.last().map_or(0, |step| step.version);
     if let Some((version, _)) = taken.iter().find(|(version, _)| *version > known) {
-        let text = "has schema version";
-        return Err(Failure::Unfit(format!(
-            "the database {text} {version}, this version knows {known}"
-        )));
+        return Err(Failure::Newer(*version));
     }
     let version = step.version;
     match taken.iter().find(|(taken, _)| *taken == version) {
         None => Ok(true),
         Some((_, checksum)) if *checksum == step.checksum() => Ok(false),
-        Some(_) => Err(Failure::Unfit(format!(
-            "the database has taken another schema step {version} than this version has"
-        ))),
+        Some(_) => Err(Failure::Changed(version)),
     }
 }
 
