@@ -48,6 +48,8 @@ pub type Changed = Arc<Vec<Call>>;
 pub struct Parts {
     /// The ingest queue; its `on_durable` rings the bell.
     pub spool: Spool,
+    /// Its last sequence before anything came: what is at or below it was found.
+    pub found: u64,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Rung when there is something to read.
@@ -81,14 +83,13 @@ impl Applier {
             Err(StoreError::Unavailable(_)) => None,
             Err(error) => return Err(error),
         };
-        let status = parts.spool.status();
-        let applied = begun.unwrap_or(status.released);
+        let applied = begun.unwrap_or(parts.spool.status().released);
         parts.spool.release(applied);
         let bell = Arc::clone(&parts.bell);
         let reader = parts.spool.reader(applied);
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
         parts.figures.turned(parts.clock.mono());
-        let found = Found::from(applied, status.last_seq);
+        let found = Found::from(applied, parts.found);
         parts.backlog.found(found.frames());
         let waiting = VecDeque::new();
         let begun = begun.is_some();

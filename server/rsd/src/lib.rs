@@ -68,7 +68,7 @@ impl Rs {
 
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
         let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
-        let (spool, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
+        let (spool, found, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
         let (backlog, gate) =
             (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
@@ -96,6 +96,7 @@ impl Rs {
         let ingest = base.listen(&settings, &runtime, &taking)?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
+            found,
             store: Arc::clone(&base.store),
             bell,
             changed: changed.clone(),

@@ -82,13 +82,14 @@ impl Base {
         started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
     }
 
-    /// Opens the ingest queue, and gives what it found damaged, which never stops a start.
+    /// Opens the ingest queue, and gives its last sequence and what it found damaged, which never
+    /// stops a start.
     pub(crate) fn spool(
         &self,
         settings: &BootSettings,
         clock: Clock,
         (durable, bell, counters): (&Durable, &Arc<Bell>, &Arc<Counters>),
-    ) -> Result<(Spool, Vec<Damage>), StartError> {
+    ) -> Result<(Spool, u64, Vec<Damage>), StartError> {
         let dir = settings.rs_spool_dir();
         let [seed, ..] = self.seed;
         let mut wanted = spool::Settings::new(dir.clone(), self.clamped.spool_bytes, seed);
@@ -105,7 +106,8 @@ impl Base {
         };
         let (spool, recovered) = Spool::open(wanted, Arc::new(RealFs), hooks)
             .map_err(|error| StartError::spool(dir, error))?;
-        Ok((spool, recovered.damage))
+        let found = spool.status().last_seq;
+        Ok((spool, found, recovered.damage))
     }
 }
 

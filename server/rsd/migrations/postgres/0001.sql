@@ -264,19 +264,36 @@ CREATE TABLE rs_call_day (
   PRIMARY KEY (guid, day)
 );
 
+-- Days far from today share a partition: a producer whose clock is wrong cannot make thousands.
+DO $$
+DECLARE
+  parent text;
+BEGIN
+  FOREACH parent IN ARRAY ARRAY['rs_fact_ledger', 'rs_call', 'rs_call_tenant', 'rs_call_owner',
+    'rs_var_call', 'rs_call_fact_state', 'rs_call_trace', 'rs_call_event', 'rs_kept_record']
+  LOOP
+    EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', parent || '_other', parent);
+  END LOOP;
+END $$;
+
 -- The partitions of a day, made ahead and on demand; of the owner, so that the writer needs no
--- right to create.
+-- right to create. A day that has rows among the others stays there.
 CREATE FUNCTION rs_make_day(day integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   parent text;
+  held boolean;
 BEGIN
   PERFORM pg_advisory_xact_lock(7237405, 1);
   FOREACH parent IN ARRAY ARRAY['rs_fact_ledger', 'rs_call', 'rs_call_tenant', 'rs_call_owner',
     'rs_var_call', 'rs_call_fact_state', 'rs_call_trace', 'rs_call_event', 'rs_kept_record']
   LOOP
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
-      parent || '_' || day, parent, day, day + 1);
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE day = %s)', parent || '_other', day)
+      INTO held;
+    IF NOT held THEN
+      EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
+        parent || '_' || day, parent, day, day + 1);
+    END IF;
   END LOOP;
 END $$;
 

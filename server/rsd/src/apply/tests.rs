@@ -146,6 +146,7 @@ fn start(
     let figures = Arc::new(Figures::default());
     let parts = Parts {
         spool: spool.clone(),
+        found: spool.status().last_seq,
         store: Arc::clone(store) as Arc<dyn Store>,
         bell: Arc::clone(bell),
         changed: broadcast::channel(4).0,

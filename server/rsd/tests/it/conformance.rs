@@ -93,7 +93,8 @@ fn the_dialects_have_the_same_tables_and_columns() {
     let server = Server::start();
     assert_eq!(postgres(&server.url(), "public").applied_seq().unwrap(), 0);
     let sql = "SELECT table_name || '.' || column_name FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name LIKE 'rs\\_%' AND table_name !~ '_\\d{8}$'";
+        WHERE table_schema = 'public' AND table_name LIKE 'rs\\_%'
+          AND table_name !~ '_(\\d{8}|other)$'";
     let postgres: std::collections::BTreeSet<String> =
         server.sql(sql).lines().map(ToOwned::to_owned).collect();
     let dir = tempfile::tempdir().unwrap();
@@ -139,6 +140,32 @@ fn one_record_that_postgresql_refuses_becomes_a_letter_and_the_rest_is_stored() 
     let letters = store.dead_letters().unwrap();
     assert_eq!(letters.into_iter().collect::<Vec<_>>(), [("db_rejected".to_owned(), 1)]);
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "59");
+}
+
+#[test]
+fn a_producer_with_a_wrong_clock_makes_no_partition_for_each_of_its_days() {
+    let server = Server::start();
+    let store = postgres(&server.url(), "public");
+    // some years from the midnight that the records count from
+    let days = 1..600;
+    let story: Vec<_> =
+        days.map(|day| made::mcp(&format!("S{day}"), day * 86_400 * 3).start()).collect();
+    let late = Millis(NOW.0 + 365 * 86_400_000 * 6);
+    let frames = made::arrivals(&story, 1, 600);
+    let mut frame = frames.into_iter().next().unwrap();
+    frame.entry.as_mut().unwrap().received = late.0;
+    assert_eq!(store.apply(std::slice::from_ref(&frame), late).unwrap().stored, 599);
+    let tables = "SELECT count(*) FROM pg_class WHERE relname ~ '^rs_call_\\d{8}$'";
+    let made: u32 = server.sql(tables).parse().unwrap();
+    assert!(made < 30, "{made}");
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call_other WHERE day < 20310101"), "500");
+    assert_eq!(store.count(&rs::Filter::default(), rsd::store::Unit::Leg, late).unwrap(), 599);
+    // a day that has rows there stays there
+    server.sql("SELECT rs_make_day(20270101)");
+    let again = Millis(NOW.0 + 41 * 86_400_000);
+    frame.seq = 2;
+    let applied = store.apply(&[frame], again).unwrap();
+    assert_eq!((applied.stored, applied.duplicates), (0, 599));
 }
 
 #[test]

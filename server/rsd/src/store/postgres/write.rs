@@ -15,6 +15,10 @@ use crate::store::{Applied, Arrival, StoreError, prepare};
 
 /// Days whose partitions are made ahead.
 const DAYS_AHEAD: u32 = 3;
+/// Days before today that get partitions of their own; older ones share one, so that neither a
+/// batch nor a question has to lock thousands of tables.
+const DAYS_BACK: u64 = 62;
+const DAY_MS: u64 = 86_400_000;
 
 /// Which place in the spool is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,13 +135,15 @@ impl Writer {
 
     /// Makes the partitions that the batch needs, and those of the days to come.
     fn make_days(&mut self, batch: &Batch<'_>, now: Millis) -> Result<(), StoreError> {
-        let mut days: BTreeSet<Day> =
-            (0..batch.items().len()).filter_map(|item| batch.day(item)).collect();
-        let mut day = key::day(now);
-        for _ in 0..=DAYS_AHEAD {
-            days.insert(day);
-            day = key::after(day);
+        let oldest = key::day(Millis(now.0.saturating_sub(DAYS_BACK * DAY_MS)));
+        let mut newest = key::day(now);
+        let mut days = BTreeSet::from([newest]);
+        for _ in 0..DAYS_AHEAD {
+            newest = key::after(newest);
+            days.insert(newest);
         }
+        let own = (0..batch.items().len()).filter_map(|item| batch.day(item));
+        days.extend(own.filter(|day| (oldest..=newest).contains(day)));
         for day in days {
             if !self.days.contains(&day) {
                 self.link.query("SELECT rs_make_day($1)", &[&signed(day)])?;
