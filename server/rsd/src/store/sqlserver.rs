@@ -35,8 +35,8 @@ use tokio::runtime::{Builder, Runtime};
 use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
 use super::{
-    Applied, Arrival, Books, CallName, Item, Leg, Object, Page, Position, Store, StoreError, Unit,
-    prepare,
+    Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
+    StoreError, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -243,6 +243,11 @@ impl Store for SqlServer {
 
     fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
         Ok(self.read(async |link| books::books(link, ms(from), ms(to)).await)?)
+    }
+
+    fn connections(&self) -> Connections {
+        let (writers, readers) = (self.writers.connections(), self.readers.connections());
+        Connections { busy: writers.busy + readers.busy, idle: writers.idle + readers.idle }
     }
 
     /// There are no logs of its own to be moved.

@@ -11,12 +11,14 @@ use tokio::time::timeout;
 use super::failure::Failure;
 use super::link::{Link, Times};
 use super::target::Target;
+use crate::store::Connections;
 
 /// Connections that are open and not in use, and how many there may be.
 pub(super) struct Pool {
     target: Target,
     times: Times,
     clock: Clock,
+    most: usize,
     places: Semaphore,
     idle: Mutex<Vec<Link>>,
 }
@@ -25,7 +27,14 @@ impl Pool {
     /// At most so many at once; who wants one more waits.
     pub(super) fn new(target: Target, times: Times, clock: Clock, most: usize) -> Self {
         let idle = Mutex::default();
-        Self { target, times, clock, places: Semaphore::new(most), idle }
+        Self { target, times, clock, most, places: Semaphore::new(most), idle }
+    }
+
+    /// How many are at work, and how many wait.
+    pub(super) fn connections(&self) -> Connections {
+        let busy = self.most.saturating_sub(self.places.available_permits());
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        Connections { busy, idle }
     }
 
     /// Works with a connection. `fresh` prepares a new one.

@@ -180,6 +180,8 @@ fn a_deadlock_leaves_nothing_and_the_same_again_works() {
     // the connection that was the victim is not used again
     let applied = store.apply(batch, NOW).unwrap();
     assert_eq!((applied.seq, applied.stored, applied.dead), (2, 3, 1));
+    let waiting = store.connections();
+    assert_eq!((waiting.busy, waiting.idle), (0, 2), "one to write, one to read");
     let rows = ["rs_call", "rs_call_event", "rs_fact_ledger", "rs_dead_letter"];
     assert_eq!(rows.map(|table| engine.rows(table)), [2, 1, 3, 1]);
 }
