@@ -207,7 +207,7 @@ impl Life {
                     house.set_sync(sync);
                 }
             }
-            4 if self.rots && self.house.is_some() => self.rot(),
+            4..8 if self.rots && self.house.is_some() => self.rot(),
             _ => {}
         }
     }
@@ -225,7 +225,9 @@ impl Life {
             sender.turn(self.now, house, &mut self.book, &mut self.chance, sending)?;
         }
         house.turn(self.now, &mut self.book)?;
-        if self.chance.below(3) == 0 || !sending {
+        // where bytes change, more of them wait for the database
+        let pace = if self.rots { 30 } else { 3 };
+        if self.chance.below(pace) == 0 || !sending {
             self.lost.extend(house.apply(&mut self.database, &self.lost)?);
         }
         Ok(())

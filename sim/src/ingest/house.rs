@@ -192,13 +192,14 @@ impl House {
     }
 }
 
-/// A byte of a segment changes.
+/// A byte that was written to a segment changes.
 pub(super) fn rot(fs: &FaultyFs, chance: &mut Chance) {
     let names = fs.list(Path::new(DIR)).unwrap_or_default();
     let at = usize::try_from(chance.below(names.len() as u64)).unwrap_or(0);
     let Some(name) = names.get(at) else { return };
     fs.damage(&Path::new(DIR).join(name), |bytes| {
-        let at = usize::try_from(chance.below(bytes.len() as u64)).unwrap_or(0);
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let at = usize::try_from(chance.below(written as u64)).unwrap_or(0);
         if let Some(byte) = bytes.get_mut(at) {
             *byte ^= 1 << chance.below(8);
         }
