@@ -52,6 +52,7 @@ mod names;
 mod operate;
 mod oracle;
 mod pools;
+mod producers;
 mod publisher;
 mod refusals;
 mod restart;

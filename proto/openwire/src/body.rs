@@ -150,6 +150,14 @@ pub fn zlib_stream(kind: MessageKind, raw: &[u8]) -> Option<&[u8]> {
     if kind == MessageKind::Bytes { raw.get(4..) } else { Some(raw) }
 }
 
+/// How long the inflated content of a bytes message is, as its sender says: behind it the Java
+/// client compresses the unused end of its buffer as well. `None` for the other kinds.
+#[must_use]
+pub fn inflated_len(kind: MessageKind, raw: &[u8]) -> Option<usize> {
+    let announced = raw.first_chunk::<4>().map(|length| u32::from_be_bytes(*length));
+    announced.filter(|_| kind == MessageKind::Bytes).and_then(|length| length.try_into().ok())
+}
+
 /// Appends a text message's content.
 pub(crate) fn write_text(text: &str, out: &mut Vec<u8>) {
     let start = out.len();
@@ -196,6 +204,9 @@ mod tests {
         let body = Body::from_message(MessageKind::Bytes, true, Some(b"\0\0\0\x09zlib"));
         let Body::Compressed { kind, raw } = body else { panic!("{body:?}") };
         assert_eq!(zlib_stream(kind, &raw), Some(&b"zlib"[..]));
+        assert_eq!(inflated_len(kind, &raw), Some(9));
+        assert_eq!(inflated_len(MessageKind::Bytes, b"abc"), None);
+        assert_eq!(inflated_len(MessageKind::Text, b"zlib"), None);
         assert_eq!(zlib_stream(MessageKind::Bytes, b"abc"), None);
         assert_eq!(zlib_stream(MessageKind::Text, b"zlib"), Some(&b"zlib"[..]));
         let map = Body::from_message(MessageKind::Map, true, Some(b"zlib"));

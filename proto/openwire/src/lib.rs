@@ -29,7 +29,7 @@ mod ticket;
 mod transaction;
 mod wire;
 
-pub use body::{Body, MessageKind, zlib_stream};
+pub use body::{Body, MessageKind, inflated_len, zlib_stream};
 pub use broker::{Broker, BrokerEvent, BrokerSettings, Inbound, Note, QUEUES};
 pub use brokers::{BrokerUri, Brokers, BrokersError, FailoverOptions};
 pub use client::{Client, ClientEvent, ClientSettings, Outbound, SendError};

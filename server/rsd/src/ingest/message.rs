@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use flate2::read::ZlibDecoder;
-use openwire::{Inbound, MessageKind, Value, text, zlib_stream};
+use openwire::{Inbound, MessageKind, Value, inflated_len, text, zlib_stream};
 
 use super::limits::{BODY_BYTES, DEAD_BYTES, ID_BYTES, PROPERTY_BYTES};
 use crate::entry::{Body, Message, Raw};
@@ -52,7 +52,10 @@ fn inflated(kind: MessageKind, raw: Vec<u8>) -> Body {
     let room = u64::try_from(limit + 1).unwrap_or(u64::MAX);
     match ZlibDecoder::new(stream).take(room).read_to_end(&mut content) {
         Ok(_) if content.len() > limit => Body::TooLarge(head(content)),
-        Ok(_) => body(openwire::Body::from_content(kind, Some(&content))),
+        Ok(_) => {
+            content.truncate(inflated_len(kind, &raw).unwrap_or(limit));
+            body(openwire::Body::from_content(kind, Some(&content)))
+        }
         Err(_) => {
             Body::Unreadable { kind: format!("compressed {}", kind.as_str()), raw: head(raw) }
         }
@@ -128,6 +131,10 @@ mod tests {
         let mut bytes = vec![0, 0, 0, 2];
         bytes.extend(deflated(b"{}"));
         assert_eq!(compressed(MessageKind::Bytes, bytes), Body::Text("{}".to_owned()));
+
+        let mut padded = vec![0, 0, 0, 2];
+        padded.extend(deflated(b"{}\0\0\0"));
+        assert_eq!(compressed(MessageKind::Bytes, padded), Body::Text("{}".to_owned()));
 
         let mut bomb = vec![0, 0, 0, 2];
         bomb.extend(deflated(&vec![b' '; 64 << 20]));
