@@ -52,18 +52,20 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     outcome(&problems, &warnings, args.strict)
 }
 
-/// What a start would say of the files of `rm.sip.tls`, `rm.reporting`, `config_server.tls` and
-/// `config`.
+/// What a start would say of the files of `rm.sip.tls`, `rm.reporting`, `config_server.tls`,
+/// `rs.tls` and `config`.
 fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let now = Clock::start().now().wall;
     let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
     let server = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
+    let rs = settings.rs.tls.as_ref().map(|block| rsd::check_tls(block, now));
     let client = Some(trust::check(&settings.config, now));
     let reporting = Some(rmd::check_reporting(&settings.rm));
     let all = [
         ("rm.sip.tls", sip),
         ("rm.reporting", reporting),
         ("config_server.tls", server),
+        ("rs.tls", rs),
         ("config", client),
     ];
     for (path, found) in all {

@@ -12,7 +12,8 @@ use crate::{settings, signals};
 pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
     let settings = settings::load(args.config.as_deref(), &[])?;
     if let Some(probe) = args.probe {
-        return super::rm::asked(settings.rs.http, probe);
+        let scheme = if settings.rs.tls.is_some() { "https" } else { "http" };
+        return super::rm::asked_at(&format!("{scheme}://{}", settings.rs.http), probe);
     }
     let log = settings::log(&settings.log)?;
     let signals = signals::listen()?;
@@ -20,10 +21,9 @@ pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
         .map_err(failure)?;
     let stopper = rs.stopper();
     // There is nothing that could be finished first: what waits is on disk.
-    let second = daemon::obey(signals, log.clone(), move |ask| {
-        if ask != Ask::Reload {
-            stopper.stop();
-        }
+    let second = daemon::obey(signals, log.clone(), move |ask| match ask {
+        Ask::Reload => stopper.reload(),
+        Ask::Leave | Ask::End | Ask::Now => stopper.stop(),
     })?;
     show(&rs);
     daemon::ready();

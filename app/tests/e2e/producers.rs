@@ -2,6 +2,7 @@
 //! by the test). What arrived is read back through the API.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,7 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http;
-use crate::platform::{Process, Site, eventually};
+use crate::platform::{Process, Site, eventually, run};
+use crate::secure::Authority;
 
 /// RS needs none.
 const OBJECTS: &str = "kind: Tenant\nname: acme\n";
@@ -190,6 +192,112 @@ fn java_clients_may_ask_for_whatever_they_know() {
     let told = checks(&site, &["options"], none);
     assert_eq!(told.passed.len(), 16, "{told:#?}");
     arrived(&site, &told);
+}
+
+/// RS with a certificate for both of its ports, and an authority that a Java client trusts.
+struct Secured {
+    site: Site,
+    authority: Authority,
+    trusted: PathBuf,
+}
+
+impl Secured {
+    fn new(client_auth: &str) -> Self {
+        let (site, authority) = (Site::new(OBJECTS), Authority::new());
+        let local = authority.issue("rs", &[site.broker().ip()]);
+        let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+        let block = format!(
+            "{settings}  tls:\n    cert_file: {}\n    key_file: {}\n    ca_file: {}\n    \
+             client_auth: {client_auth}\n",
+            local.cert.display(),
+            local.key.display(),
+            authority.ca().display()
+        );
+        site.write("settings.yaml", &block);
+        assert_eq!(run(&site.path("."), &["check", "settings.yaml"]).0, 0);
+        let trusted = site.path("trusted.p12");
+        let output = Command::new("keytool")
+            .args(["-importcert", "-noprompt", "-alias", "ca", "-storepass", "secret", "-file"])
+            .arg(authority.ca())
+            .args(["-storetype", "PKCS12", "-keystore"])
+            .arg(&trusted)
+            .output()
+            .expect("keytool is installed with javac");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        Self { site, authority, trusted }
+    }
+
+    /// What OpenSSL's client says after it has said this.
+    fn openssl(&self, args: &[&str], said: &str) -> String {
+        let at = self.site.broker().to_string();
+        let mut child = Command::new("openssl")
+            .args(["s_client", "-connect", &at, "-ign_eof", "-verify_return_error", "-CAfile"])
+            .arg(self.authority.ca())
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("openssl is installed (test.sh does it)");
+        child.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+}
+
+/// A whole STOMP session that ends by itself.
+const SESSION: &str = "STOMP\naccept-version:1.2\n\n\0DISCONNECT\nreceipt:bye\n\n\0";
+
+#[test]
+fn tls_is_spoken_on_the_same_port() {
+    let secured = Secured::new("none");
+    let site = &secured.site;
+    let rs = site.start_rs();
+    let told = checks(site, &["tls", secured.trusted.to_str().unwrap()], none);
+    assert_eq!(told.passed.len(), 3, "{told:#?}");
+    let probe = ["rs", "-c", "settings.yaml", "--probe", "ready"];
+    assert_eq!(run(&site.path("."), &probe).0, 0, "HTTP speaks TLS too");
+
+    // STOMP and what is not offered, inside TLS
+    let said = secured.openssl(&[], SESSION);
+    assert!(said.contains("CONNECTED\nversion:1.2") && said.contains("receipt-id:bye"), "{said}");
+    let said = secured.openssl(&[], "GET / HTTP/1.1\r\n\r\n");
+    assert!(said.contains("HTTP/1.1 400 ") && said.contains(&site.rs_http().to_string()), "{said}");
+    let said = secured.openssl(&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], SESSION);
+    assert!(said.contains(" alert ") && !said.contains("CONNECTED\nversion"), "{said}");
+    rs.line_with("TLS: ");
+
+    // another certificate counts as soon as its files are there
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    let file = |key: &str| {
+        let line = settings.lines().find_map(|line| line.trim().strip_prefix(key));
+        PathBuf::from(line.unwrap().trim())
+    };
+    let new = secured.authority.issue("renewed", &[site.broker().ip()]);
+    std::fs::copy(new.key, file("key_file:")).unwrap();
+    std::fs::copy(new.cert, file("cert_file:")).unwrap();
+    rs.signal("HUP");
+    let shown = || secured.openssl(&[], SESSION);
+    eventually("the new certificate", shown, |said| said.contains("CN = renewed"));
+    rs.line_with(" 10505 ");
+}
+
+#[test]
+fn a_producer_without_the_certificate_that_is_asked_for_is_turned_away() {
+    let secured = Secured::new("required");
+    let rs = secured.site.start_rs();
+    let said = secured.openssl(&[], SESSION);
+    assert!(
+        !said.contains("CONNECTED\nversion") && said.contains("certificate required"),
+        "{said}"
+    );
+    rs.line_with("TLS: peer sent no certificates");
+    let own = secured.authority.issue("mcp", &[secured.site.broker().ip()]);
+    let files = [own.cert, own.key].map(|file| file.display().to_string());
+    let said = secured.openssl(&["-cert", &files[0], "-key", &files[1]], SESSION);
+    assert!(said.contains("receipt-id:bye"), "{said}");
+    let probe = ["rs", "-c", "settings.yaml", "--probe", "ready"];
+    assert_eq!(run(&secured.site.path("."), &probe).0, 0, "who probes has no certificate");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod probe;
 mod queues;
 mod records;
 mod reports;
+mod secure;
 mod stream;
 
 use std::net::TcpListener;
@@ -31,6 +32,7 @@ use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
+use crate::certificates::Newest;
 use crate::configuration::Known;
 use crate::dashboard;
 use crate::ingest;
@@ -75,6 +77,10 @@ pub(crate) struct Settings {
     pub(crate) ui: bool,
     /// `rs.ingest`.
     pub(crate) ingest: bool,
+    /// `rs.tls` is set.
+    pub(crate) tls: bool,
+    /// `rs.tls.client_auth: required`.
+    pub(crate) certificate_required: bool,
     /// Bytes that records which come by HTTP may take in memory: half of `rs.broker_memory`.
     pub(crate) memory: usize,
 }
@@ -102,12 +108,22 @@ impl Shared {
 }
 
 /// Serves until `parts.closed`; requests under way are answered.
-pub(crate) async fn serve(listener: TcpListener, parts: Parts, seed: [u64; 4]) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    parts: Parts,
+    tls: Option<Newest>,
+    seed: [u64; 4],
+) {
     let mut closed = parts.closed.clone();
+    let log = parts.log.clone();
     let router = router(parts, cursor::key(seed));
     // a listener that is bound and non-blocking already
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let door = Door::new(listener, limits::DOOR);
+    let door = match tls {
+        Some(newest) => door.tls(newest, secure::failed(log)),
+        None => door,
+    };
     let serving = axum::serve(door, door::service(router)).with_graceful_shutdown(async move {
         // a sender that is gone means the same
         let _closed = closed.wait_for(|closed| *closed).await;
@@ -156,6 +172,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
     router
         .fallback(answer::nothing_here)
         .method_not_allowed_fallback(answer::method)
+        .layer(from_fn_with_state(Arc::clone(&shared), secure::check))
         .layer(axum::middleware::from_fn(answer::bounded))
         .layer(from_fn_with_state(Arc::clone(&shared), metrics::count))
         .with_state(shared)

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use model::time::Millis;
 use net::clock::Clock;
+use rustls::ServerConfig;
 use spool::Spool;
 use telemetry::Log;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 mod accept;
@@ -28,6 +29,7 @@ mod gate;
 mod limits;
 mod message;
 mod registry;
+mod socket;
 mod wire;
 
 pub use counters::Counters;
@@ -50,6 +52,8 @@ pub struct Settings {
     /// `rs.auth.anonymous_broker`: producers without a user are let in. The specification's
     /// default is true on loopback, else false.
     pub anonymous: bool,
+    /// `rs.tls`: what handshakes are made of, as it is now; none: TLS is turned away.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     /// `rs.broker_limits`.
     pub limits: Limits,
 }
@@ -112,6 +116,8 @@ struct Shared {
     began: Millis,
     /// Sessions of STOMP so far.
     sessions: AtomicU64,
+    /// TLS handshakes that may still begin.
+    handshakes: Semaphore,
 }
 
 impl Shared {
@@ -147,6 +153,7 @@ impl Ingest {
             registry: Registry::default(),
             held: AtomicUsize::new(0),
             sessions: AtomicU64::new(0),
+            handshakes: Semaphore::new(limits::HANDSHAKES),
         });
         let task = tokio::spawn(accept::run(listener, shared, stopped));
         Ok(Self { local, stop, task })

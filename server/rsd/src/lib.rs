@@ -18,6 +18,7 @@ mod alarms;
 mod api;
 pub mod apply;
 mod backlog;
+mod certificates;
 mod configuration;
 mod dashboard;
 mod database;
@@ -32,11 +33,12 @@ mod running;
 mod settings;
 pub mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{broadcast, watch};
 
 pub use backlog::{Backlog, Part};
+pub use certificates::check_tls;
 pub use database::init_database;
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
@@ -62,7 +64,7 @@ impl Rs {
         let log = log.for_node(&settings.rs.name, None);
         let started = clock.now().wall;
         let source = parts::source(&settings, fixed, clock)?;
-        let base = Base::lay(&settings, &log, clock)?;
+        let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
         log.emit(31000, None, &[("name", &settings.rs.name)]);
 
@@ -73,7 +75,9 @@ impl Rs {
             (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
+        let (broker_tls, http_tls) = base.tls();
         let watched = Watched {
+            certificates: base.certificates.take().map(Mutex::new),
             spool: spool.clone(),
             gate: Arc::clone(&gate),
             figures: Arc::clone(&figures),
@@ -93,7 +97,7 @@ impl Rs {
             log: log.clone(),
             clock,
         };
-        let ingest = base.listen(&settings, &runtime, &taking)?;
+        let ingest = base.listen(&settings, &runtime, &taking, broker_tls)?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
             found,
@@ -120,14 +124,13 @@ impl Rs {
             started,
             settings: settings::api(&settings, &base.clamped),
             live: own.live(),
-            closed: closed.clone(),
+            closed,
         };
         let broker = ingest.as_ref().map(Ingest::local_addr);
         let addresses = Addresses { broker, http: base.http_address };
         monitor.listening(addresses);
         let watched = Keeper::watch(source, (known, own), &monitor, &log, clock)?;
-        let http = runtime.spawn(api::serve(base.http, api, base.seed));
-        runtime.spawn(Arc::clone(&monitor).run(closed));
+        let http = runtime.spawn(api::serve(base.http, api, http_tls, base.seed));
         let running = Running { runtime, ingest, gate, applier, http, closing, spool, watched };
         Ok(Self::of(running, base.dir, addresses, monitor, log))
     }

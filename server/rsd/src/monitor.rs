@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::alarms::{Alarms, Name, Sight, Turn, Watch};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
+use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
 
@@ -34,6 +35,8 @@ pub(crate) struct Watched {
     pub(crate) backlog: Arc<Backlog>,
     /// `rs.queue_high`
     pub(crate) queue_high: (u64, Duration),
+    /// `rs.tls`
+    pub(crate) certificates: Option<Mutex<Certificates>>,
 }
 
 /// Looks after the checks and the alarms.
@@ -74,7 +77,7 @@ impl Monitor {
     /// Looks at the spool, the queue and the database.
     pub(crate) fn look(&self) {
         let now = self.clock.now();
-        let Watched { spool, gate, figures, backlog, queue_high } = &self.watched;
+        let Watched { spool, gate, figures, backlog, queue_high, .. } = &self.watched;
         let status = spool.status();
         // decides anew when no producer asks
         gate.look();
@@ -94,6 +97,20 @@ impl Monitor {
             queue_high: *queue_high,
             outage: figures.outage(),
         });
+    }
+
+    /// Looks whether files of certificates have changed; `asked`: reads them anyway.
+    fn look_at_certificates(&self, asked: bool) {
+        if let Some(own) = &self.watched.certificates {
+            let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+            own.look(self.clock.now().wall, asked, &self.log);
+        }
+    }
+
+    /// How long the certificates are still valid, where there are any.
+    pub(crate) fn certificates_left(&self) -> Option<Duration> {
+        let own = self.watched.certificates.as_ref()?;
+        Some(own.lock().unwrap_or_else(PoisonError::into_inner).left(self.clock.now().wall))
     }
 
     fn check_spool(&self, at: Millis, status: &Status, full: bool) {
@@ -170,12 +187,20 @@ impl Monitor {
     }
 
     /// Looks again and again until the end.
-    pub(crate) async fn run(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut reload: watch::Receiver<u64>,
+        mut closed: watch::Receiver<bool>,
+    ) {
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(PERIOD) => self.look(),
+            let asked = tokio::select! {
+                () = tokio::time::sleep(PERIOD) => false,
+                // the sender lives as long as the server
+                changed = reload.changed() => changed.is_ok(),
                 _ = closed.changed() => return,
-            }
+            };
+            self.look();
+            self.look_at_certificates(asked);
         }
     }
 }

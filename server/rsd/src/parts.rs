@@ -17,6 +17,7 @@ use telemetry::Log;
 use tokio::runtime::Runtime;
 
 use crate::apply::Bell;
+use crate::certificates::{Certificates, Newest};
 use crate::configuration;
 use crate::database;
 use crate::error::StartError;
@@ -42,6 +43,8 @@ pub struct RsParts {
 pub(crate) struct Base {
     pub(crate) dir: Home,
     pub(crate) clamped: Clamped,
+    /// `rs.tls`.
+    pub(crate) certificates: Option<Certificates>,
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
@@ -61,10 +64,17 @@ impl Base {
         settings::check(settings)?;
         let dir = Home::lock(&settings.data_dir, "rs")?;
         let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log);
+        let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
         let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
-        Ok(Self { dir, clamped, http, http_address, store, floor, seed })
+        Ok(Self { dir, clamped, certificates, http, http_address, store, floor, seed })
+    }
+
+    /// What handshakes of producers and of HTTP are made of, where TLS is set.
+    pub(crate) fn tls(&self) -> (Option<Newest>, Option<Newest>) {
+        let both = |own: &Certificates| (own.broker(), own.http());
+        self.certificates.as_ref().map(both).unzip()
     }
 
     /// Starts the listener for producers, unless no records are taken.
@@ -73,11 +83,12 @@ impl Base {
         settings: &BootSettings,
         runtime: &Runtime,
         parts: &ingest::Parts,
+        tls: Option<Newest>,
     ) -> Result<Option<Ingest>, StartError> {
         if !settings.rs.ingest {
             return Ok(None);
         }
-        let told = settings::ingest(settings, &self.clamped, self.http_address);
+        let told = settings::ingest(settings, &self.clamped, self.http_address, tls);
         let started = runtime.block_on(Ingest::start(told, parts.clone()));
         started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
     }
@@ -109,6 +120,16 @@ impl Base {
         let found = spool.status().last_seq;
         Ok((spool, found, recovered.damage))
     }
+}
+
+fn certificates(
+    settings: &BootSettings,
+    log: &Log,
+    clock: Clock,
+) -> Result<Option<Certificates>, StartError> {
+    let open = |block| Certificates::open(block, clock.now().wall, log);
+    let opened = settings.rs.tls.as_ref().map(open).transpose();
+    opened.map_err(|fault| StartError::Settings(format!("rs.tls: {fault}")))
 }
 
 /// Where the configuration comes from.

@@ -42,16 +42,22 @@ pub struct Ended {
     pub failed: bool,
 }
 
-/// Stops a Reporting Server from another thread.
-#[derive(Clone, Debug)]
+/// Stops a Reporting Server from another thread, or has it read its certificates again.
+#[derive(Clone, Debug, Default)]
 pub struct Stopper {
     asked: watch::Sender<bool>,
+    reload: watch::Sender<u64>,
 }
 
 impl Stopper {
     /// Asks it to leave and returns; [`Rs::wait`] tells when it has.
     pub fn stop(&self) {
         self.asked.send_replace(true);
+    }
+
+    /// Has it read its certificates again.
+    pub fn reload(&self) {
+        self.reload.send_modify(|count| *count += 1);
     }
 }
 
@@ -89,7 +95,9 @@ impl Rs {
         monitor: Arc<Monitor>,
         log: Log,
     ) -> Self {
-        let stopper = Stopper { asked: watch::Sender::new(false) };
+        let stopper = Stopper::default();
+        let (reload, closed) = (stopper.reload.subscribe(), running.closing.subscribe());
+        running.runtime.spawn(Arc::clone(&monitor).run(reload, closed));
         Self { addresses, stopper, monitor, log, running: Some(running), _dir: dir }
     }
 

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use config::Settings as BootSettings;
-use config::settings::BrokerLimits;
+use config::settings::{BrokerLimits, ClientAuth, Tls};
 
 use crate::api;
+use crate::certificates::Newest;
 use crate::error::StartError;
 use crate::ingest;
 use crate::machine::Clamped;
@@ -47,6 +48,7 @@ pub(crate) fn ingest(
     settings: &BootSettings,
     clamped: &Clamped,
     http: SocketAddr,
+    tls: Option<Newest>,
 ) -> ingest::Settings {
     let rs = &settings.rs;
     let limits = &rs.broker_limits;
@@ -55,6 +57,7 @@ pub(crate) fn ingest(
         name: rs.name.clone(),
         http: http.to_string(),
         anonymous: anonymous_producers(settings),
+        tls,
         limits: ingest::Limits {
             connections: clamped.connections,
             memory: clamped.memory,
@@ -82,7 +85,16 @@ pub(crate) fn ingest(
 pub(crate) fn api(settings: &BootSettings, clamped: &Clamped) -> api::Settings {
     let rs = &settings.rs;
     let (name, memory) = (rs.name.clone(), clamped.memory / 2);
-    api::Settings { name, api: rs.api, ui: rs.ui, ingest: rs.ingest, memory }
+    let required = |block: &Tls| block.client_auth == ClientAuth::Required;
+    api::Settings {
+        name,
+        api: rs.api,
+        ui: rs.ui,
+        ingest: rs.ingest,
+        tls: rs.tls.is_some(),
+        certificate_required: rs.tls.as_ref().is_some_and(required),
+        memory,
+    }
 }
 
 pub(crate) fn count(number: u32) -> usize {

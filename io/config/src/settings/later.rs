@@ -36,7 +36,6 @@ const ROWS: &[Row] = &[
     ("rs", "source_password_file", "null"),
     ("rs", "http_metrics_auth", "false"),
     ("rs", "http_cors_origins", "[]"),
-    ("rs", "tls", "null"),
     ("rs.auth", "users_file", "null"),
     ("rs.auth", "tokens_file", "null"),
     ("rs.auth", "jwks_file", "null"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::schema::{Field, Object};
 
 use super::address::listen;
+use super::tls::{self, Tls};
 use super::{application, later, name, path};
 
 const KIB: u64 = 1 << 10;
@@ -44,6 +45,8 @@ pub struct Rs {
     pub reports: Reports,
     /// `rs.auth`
     pub auth: Auth,
+    /// `rs.tls`: of both ports.
+    pub tls: Option<Tls>,
     /// `rs.database`
     pub database: Database,
 }
@@ -152,6 +155,7 @@ impl Default for Rs {
                 schema: None,
                 readers: 8,
             },
+            tls: None,
         }
     }
 }
@@ -223,11 +227,13 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         later::refuse(&object, "rs.auth", &[]);
         object.finish();
     }
-    later::refuse(
-        &rs,
-        "rs",
-        &["auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"],
-    );
+    if let Some(block) = rs.get("tls").and_then(|field| field.object()) {
+        settings.tls = tls::read(&block, "rs.tls");
+        block.finish();
+    }
+    let built =
+        ["tls", "auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"];
+    later::refuse(&rs, "rs", &built);
     rs.finish();
     Some(settings)
 }

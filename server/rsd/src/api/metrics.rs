@@ -85,6 +85,11 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
     apply(&mut out, &shared);
     requests(&mut out, &shared.requests);
     parts.known.figures.families(&mut out, "rs", shared.now());
+    if let Some(left) = parts.monitor.certificates_left() {
+        let help = "how long the first certificate to expire is still valid";
+        out.family(names::TLS_CERTIFICATE_EXPIRY_SECONDS, Kind::Gauge, help);
+        out.sample(&[("use", "rs")], left.as_secs_f64());
+    }
     out.family(names::RS_ALARM, Kind::Gauge, "1: the alarm is raised");
     for name in Name::ALL {
         let up = u8::from(parts.monitor.alarms.is_up(name));

@@ -14,15 +14,15 @@ use std::time::Duration;
 
 use openwire::{BrokerEvent, Class, CloseReason, Inbound, Note, Ticket};
 use tokio::io::{Interest, Ready};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::desk::NotTaken;
 use super::limits::{FAREWELL, OUT_BYTES, READ_BYTES, RETRY, STOP};
 use super::registry::Place;
+use super::socket::Socket;
 use super::wire::Wire;
-use super::{Shared, endpoint, message};
+use super::{Shared, message};
 use crate::backlog::Part;
 use crate::entry::Entry;
 
@@ -32,7 +32,7 @@ thread_local! {
 }
 
 pub(super) struct Connection {
-    stream: TcpStream,
+    socket: Socket,
     peer: SocketAddr,
     shared: Arc<Shared>,
     wire: Wire,
@@ -74,14 +74,9 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(
-        stream: TcpStream,
-        peer: SocketAddr,
-        shared: Arc<Shared>,
-        wire: Wire,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, peer: SocketAddr, shared: Arc<Shared>, wire: Wire) -> Self {
         Self {
-            stream,
+            socket,
             peer,
             shared,
             wire,
@@ -113,7 +108,7 @@ impl Connection {
             let pause = stop_by.is_some() || !self.parked.is_empty() || !self.reading;
             let interest = self.interest();
             tokio::select! {
-                ready = ready(&self.stream, interest) => self.handle_ready(ready),
+                ready = self.socket.ready(interest) => self.handle_ready(ready),
                 _ = durable.changed(), if !self.waiting.is_empty() => {}
                 () = sleep(deadline.unwrap_or(RETRY)), if deadline.is_some() => {
                     self.wire.handle_timeout(self.shared.parts.clock.mono());
@@ -289,7 +284,7 @@ impl Connection {
 
     fn read(&mut self) {
         let read = READ.with_borrow_mut(|buffer| {
-            let count = self.stream.try_read(buffer)?;
+            let count = self.socket.try_read(buffer)?;
             self.wire.handle_input(self.shared.parts.clock.mono(), &buffer[..count]);
             Ok(count)
         });
@@ -301,8 +296,11 @@ impl Connection {
     }
 
     fn write(&mut self) {
+        if let Err(error) = self.socket.flush() {
+            self.survive(&error);
+        }
         while self.written < self.out.len() {
-            match self.stream.try_write(&self.out[self.written..]) {
+            match self.socket.try_write(&self.out[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) => {
                     self.survive(&error);
@@ -333,19 +331,8 @@ impl Connection {
         if self.end == Some(End::Gone) {
             return;
         }
-        let Self { mut stream, out, written, .. } = self;
-        let farewell = async {
-            tokio::io::AsyncWriteExt::write_all(&mut stream, &out[written..]).await?;
-            endpoint::leave(&mut stream).await
-        };
+        let Self { socket, out, written, .. } = self;
         // Whoever does not take the last answers in time goes without them.
-        let _ = timeout(FAREWELL, farewell).await;
-    }
-}
-
-async fn ready(stream: &TcpStream, interest: Option<Interest>) -> io::Result<Ready> {
-    match interest {
-        Some(interest) => stream.ready(interest).await,
-        None => std::future::pending().await,
+        let _ = timeout(FAREWELL, socket.leave(&out[written..])).await;
     }
 }

@@ -15,6 +15,11 @@ pub(super) const RETRY: Duration = Duration::from_millis(100);
 /// How long the last answers may take to reach the peer when a connection ends.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Time of a TLS handshake, and how many are under way at once (ops.md §13).
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);
+/// See [`HANDSHAKE`].
+pub(super) const HANDSHAKES: usize = 256;
+
 /// Longest wait for the group in flight at the stop of RS.
 pub(super) const STOP: Duration = Duration::from_secs(10);
 

@@ -77,6 +77,7 @@ impl House {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             name: "rs-1".to_owned(),
             http: "127.0.0.1:8080".to_owned(),
+            tls: None,
             anonymous: options.anonymous,
             limits,
         };
