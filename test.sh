@@ -13,5 +13,6 @@ need_capture
 need_rust
 need_rust_tools
 need_schemathesis
+need_stomp
 need_sqlglot
 exec cargo xtask ci

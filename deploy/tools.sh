@@ -87,6 +87,20 @@ need_schemathesis() {
   $venv/bin/pip install -q --disable-pip-version-check "schemathesis==$version"
 }
 
+# stomp.py, which sends records to the Reporting Server.
+need_stomp() {
+  version=9.0.0
+  venv=target/stomp
+  [ "$($venv/bin/python -c 'import stomp; print(stomp.__version__)' 2>/dev/null)" != "$version" ] || return 0
+  need_packages python3:python3
+  python3 -c 'import ensurepip' 2>/dev/null || need_packages "/usr/lib/python3*/ensurepip:python3-venv"
+  say "installing stomp.py $version into $venv"
+  rm -rf $venv
+  mkdir -p target
+  python3 -m venv $venv
+  $venv/bin/pip install -q --disable-pip-version-check "stomp.py==$version"
+}
+
 # sqlglot, which reads the statements for SQL Server.
 need_sqlglot() {
   version=30.30.0

@@ -1,5 +1,5 @@
 //! Stock clients as producers: the ActiveMQ client in Java (the programs below `java/`, compiled
-//! by the test). What arrived is read back through the API.
+//! by the test) and stomp.py (`python/frames.py`). What arrived is read back through the API.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -64,12 +64,28 @@ struct Told {
     dead: usize,
 }
 
-/// Runs one group of checks to its end; `asked` does what it asks for.
-fn checks(site: &Site, group: &[&str], mut asked: impl FnMut(&str)) -> Told {
+/// Runs one group of the checks in Java to its end; `asked` does what it asks for.
+fn checks(site: &Site, group: &[&str], asked: impl FnMut(&str)) -> Told {
     let port = site.broker().port().to_string();
     let mut command = Command::new("java");
     command.args(["-cp", &class_path(), "-Xmx256m", "Checks", group[0], &port]);
-    command.args(&group[1..]).stdin(Stdio::piped());
+    command.args(&group[1..]);
+    told(command, asked)
+}
+
+/// Runs the checks with stomp.py; with authorities by TLS.
+fn frames(site: &Site, authorities: Option<PathBuf>) -> Told {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = tests.join("../target/stomp/bin/python");
+    assert!(python.exists(), "stomp.py is installed there (test.sh does it)");
+    let mut command = Command::new(python);
+    command.arg(tests.join("tests/e2e/python/frames.py")).arg(site.broker().port().to_string());
+    command.args(authorities);
+    told(command, none)
+}
+
+fn told(mut command: Command, mut asked: impl FnMut(&str)) -> Told {
+    command.stdin(Stdio::piped());
     let mut program = Process::of(command);
     let mut told = Told::default();
     let mut seen = 0;
@@ -194,6 +210,24 @@ fn java_clients_may_ask_for_whatever_they_know() {
     arrived(&site, &told);
 }
 
+#[test]
+fn stomp_clients_in_python_are_served_in_all_versions() {
+    let site = Site::new(OBJECTS);
+    let rs = site.start_rs();
+    let told = frames(&site, None);
+    assert_eq!((told.passed.len(), told.never.len()), (14, 63), "{told:#?}");
+    let calls = arrived(&site, &told);
+    for version in ["1.0", "1.1", "1.2"] {
+        assert_eq!(note(&site, &calls[&format!("noted-{version}")]), "\u{1F600} € ", "{version}");
+    }
+    let metric = |name: &str| http::metric(site.rs_http(), name);
+    eventually("nobody is left", || metric(STOMP), |open| *open == 0.0);
+    assert_eq!(metric("rs_unconfirmed_sends_total"), 0.0);
+    rs.line_with(" 32002 ");
+}
+
+const STOMP: &str = "rs_connections{transport=\"stomp\"}";
+
 /// RS with a certificate for both of its ports, and an authority that a Java client trusts.
 struct Secured {
     site: Site,
@@ -258,7 +292,9 @@ fn tls_is_spoken_on_the_same_port() {
     let probe = ["rs", "-c", "settings.yaml", "--probe", "ready"];
     assert_eq!(run(&site.path("."), &probe).0, 0, "HTTP speaks TLS too");
 
-    // STOMP and what is not offered, inside TLS
+    assert_eq!(frames(site, Some(secured.authority.ca())).passed.len(), 14);
+
+    // STOMP by hand and what is not offered, inside TLS
     let said = secured.openssl(&[], SESSION);
     assert!(said.contains("CONNECTED\nversion:1.2") && said.contains("receipt-id:bye"), "{said}");
     let said = secured.openssl(&[], "GET / HTTP/1.1\r\n\r\n");

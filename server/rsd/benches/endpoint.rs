@@ -53,6 +53,7 @@ fn main() {
         name: "bench".to_owned(),
         http: String::new(),
         anonymous: true,
+        tls: None,
         limits: Limits::default(),
     };
     let parts = Parts {

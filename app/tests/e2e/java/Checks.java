@@ -35,7 +35,6 @@ public final class Checks {
             case "failover" -> Failovers.all();
             case "options" -> Options.all();
             case "refused" -> Refused.all();
-            case "logins" -> Logins.all(args[2], args[3]);
             case "tls" -> Secure.all(args[2]);
             default -> throw new IllegalArgumentException(args[0]);
         }

@@ -231,8 +231,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         settings.tls = tls::read(&block, "rs.tls");
         block.finish();
     }
-    let built =
-        ["tls", "auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"];
+    let built = ["tls", "auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"];
     later::refuse(&rs, "rs", &built);
     rs.finish();
     Some(settings)

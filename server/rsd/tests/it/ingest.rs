@@ -283,7 +283,15 @@ async fn logins() {
     let mut refused = Sender::over(house.address(), house::settings(1, 0)).await;
     let ClientEvent::Refused { tag: None, class, .. } = refused.next().await else { panic!() };
     assert_eq!(class, "java.lang.SecurityException");
-    assert_eq!(house.parts.counters.logins_failed(), 1);
+    let mut refused = Frames::connect(house.address()).await;
+    refused.say("STOMP\naccept-version:1.2\nlogin:rm\npasscode:x\n\n\0").await;
+    let said = refused.next().await;
+    assert!(said.starts_with("ERROR\nmessage:this listener needs a user"), "{said}");
+    assert_eq!(refused.next().await, "", "closed");
+    assert_eq!(house.parts.counters.logins_failed(), 2);
+    let lines = house.log_lines();
+    let told = lines.iter().filter(|line| line.contains(" 32002 ")).count();
+    assert_eq!(told, 2, "{lines:?}");
 }
 
 /// Messages as other clients send them, down to what can be no record: all answered, all kept.

@@ -8,5 +8,6 @@ mod api;
 mod conformance;
 mod ingest;
 mod postgres;
+mod resend;
 mod sqlserver;
 mod tds;

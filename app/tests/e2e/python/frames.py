@@ -1,0 +1,186 @@
+"""What stomp.py does to the Reporting Server: one line `PASS name` or `FAIL name: why` a check.
+
+What has to be in the database once is told by `SENT id`, what must not be there by `NEVER id`.
+Usage: frames.py PORT [AUTHORITIES]; with authorities everything goes by TLS.
+"""
+
+import datetime
+import json
+import sys
+import threading
+import uuid
+
+import stomp
+
+CDR = "/queue/ringmaster.cdr"
+OFFER = "ringmaster takes records on ringmaster.cdr, .event, .or, .sq; consuming is not offered"
+PATIENCE = 120
+VERSIONS = {
+    "1.0": stomp.Connection10,
+    "1.1": stomp.Connection11,
+    "1.2": stomp.Connection12,
+}
+
+
+class Heard(stomp.ConnectionListener):
+    """Keeps what the server says."""
+
+    def __init__(self):
+        self.changed = threading.Condition()
+        self.receipts, self.errors, self.beats, self.lost = [], [], 0, False
+
+    def add(self, name, value):
+        with self.changed:
+            setattr(self, name, getattr(self, name) + value)
+            self.changed.notify_all()
+
+    def on_receipt(self, frame):
+        self.add("receipts", [frame.headers["receipt-id"]])
+
+    def on_error(self, frame):
+        self.add("errors", [(frame.headers.get("message"), frame.body)])
+
+    def on_heartbeat(self):
+        self.add("beats", 1)
+
+    def on_disconnected(self):
+        with self.changed:
+            self.lost = True
+            self.changed.notify_all()
+
+    def until(self, what, condition):
+        with self.changed:
+            assert self.changed.wait_for(condition, PATIENCE), f"{what}: {vars(self)}"
+
+
+class Client:
+    """A connection, logged in."""
+
+    def __init__(self, version, **options):
+        at = ("127.0.0.1", PORT)
+        self.connection = VERSIONS[version]([at], reconnect_attempts_max=1, **options)
+        if AUTHORITIES:
+            self.connection.set_ssl(for_hosts=[at], ca_certs=AUTHORITIES)
+        self.heard = Heard()
+        self.connection.set_listener("heard", self.heard)
+        self.connection.connect("mcp-1", "secret", wait=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.disconnect(receipt="bye")
+        self.heard.until("the goodbye", lambda: "bye" in self.heard.receipts)
+
+    def received(self, receipt):
+        self.heard.until(f"receipt {receipt}", lambda: receipt in self.heard.receipts)
+
+    def send(self, name, body=None, **headers):
+        """Sends a record and waits until it is on disk."""
+        self.connection.send(CDR, body or record(name), receipt=name, **headers)
+        self.received(name)
+        print("SENT", name)
+
+
+def record(name, **more):
+    """A call that has ended, as one record."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    text = lambda time: time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    made = {
+        "schema": 1, "kind": "cdr", "id": f"python-1:{name}/cdr.end/0", "time": text(now),
+        "producer": {"name": "python-1"}, "component": {"name": "python-1", "type": "MCP"},
+        "phase": "end", "guid": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "session_id": name,
+        "started_at": text(now - datetime.timedelta(seconds=60)), "ended_at": text(now),
+        "call_type": "INBOUND", "local_uri": "sip:18005550100@python.example",
+        "remote_uri": "sip:+4930123@python.example", "end_state": "APP_END",
+    }
+    made.update(more)
+    return json.dumps({key: value for key, value in made.items() if value is not None},
+                      ensure_ascii=False)
+
+
+def bodies(version):
+    with Client(version) as client:
+        client.send(f"sized-{version}")
+        client.send(f"large-{version}", record(f"large-{version}", pad="x" * 200_000))
+        client.send(f"noted-{version}", record(f"noted-{version}", note="\U0001F600 € \0"))
+        client.send(f"named-{version}", record(f"named-{version}", id=None),
+                    recordId=f"python:{version}")
+    with Client(version, auto_content_length=False) as client:
+        client.send(f"unsized-{version}")
+
+
+def transactions(version):
+    with Client(version) as client:
+        kept, dropped = client.connection.begin(), client.connection.begin()
+        for number in range(20):
+            for name, transaction in (("kept", kept), ("dropped", dropped)):
+                name = f"{name}-{number}-{version}"
+                client.connection.send(CDR, record(name), transaction=transaction)
+        client.connection.abort(dropped)
+        client.connection.commit(kept, receipt="commit")
+        client.received("commit")
+        for number in range(20):
+            print("SENT", f"kept-{number}-{version}")
+            print("NEVER", f"dropped-{number}-{version}")
+        left = client.connection.begin()
+        client.connection.send(CDR, record(f"left-{version}"), transaction=left)
+        print("NEVER", f"left-{version}")
+
+
+def without_receipts(version):
+    """The receipt of DISCONNECT stands for all that came before it."""
+    with Client(version) as client:
+        for number in range(50):
+            client.connection.send(CDR, record(f"bare-{number}-{version}"))
+            print("SENT", f"bare-{number}-{version}")
+
+
+def heartbeats(version):
+    with Client(version, heartbeats=(4000, 2000)) as client:
+        client.heard.until("heart-beats", lambda: client.heard.beats >= 3)
+        assert not client.heard.lost
+        client.send(f"alive-{version}")
+
+
+def refused(version):
+    with Client(version) as client:
+        heard = client.heard
+        acknowledged = {"1.0": "x", "1.1": ("x", "1"), "1.2": "x"}[version]
+        arguments = acknowledged if isinstance(acknowledged, tuple) else (acknowledged,)
+        asked = [
+            ("consumer on queue ringmaster.cdr", lambda own: own.subscribe(CDR, id="1")),
+            ("consumer on topic calls", lambda own: own.subscribe("/topic/calls", id="2")),
+            ("ACK", lambda own: own.ack(*arguments)),
+            ("queue orders", lambda own: own.send("/queue/orders", "{}")),
+            ("topic ringmaster.cdr", lambda own: own.send("/topic/ringmaster.cdr", "{}")),
+        ]
+        if version != "1.0":
+            asked.append(("NACK", lambda own: own.nack(*arguments)))
+        for number, (what, ask) in enumerate(asked, 1):
+            ask(client.connection)
+            heard.until(what, lambda: len(heard.errors) == number)
+            message, body = heard.errors[-1]
+            assert message == f"{what}: {OFFER}", message
+            assert body == message, body
+        assert not heard.lost
+        client.send(f"after-refusals-{version}")
+
+
+def main():
+    for check in (bodies, transactions, without_receipts, heartbeats, refused):
+        for version in VERSIONS:
+            if check is heartbeats and version == "1.0":
+                continue
+            name = f"{check.__name__}-{version}"
+            try:
+                check(version)
+                print("PASS", name)
+            except Exception as why:  # the line is the outcome
+                print("FAIL", f"{name}: {why!r}")
+    print("END", flush=True)
+
+
+PORT = int(sys.argv[1])
+AUTHORITIES = sys.argv[2] if len(sys.argv) > 2 else None
+main()
