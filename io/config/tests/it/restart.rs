@@ -102,6 +102,11 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
         include_str!("../../../../app/tests/e2e/publisher.rs"),
         "an_activemq_behind_tls_is_who_its_certificate_says",
     ),
+    (
+        &["rs.tls.cert_file", "rs.tls.key_file", "rs.tls.ca_file"],
+        include_str!("../../../../app/tests/e2e/producers.rs"),
+        "tls_is_spoken_on_the_same_port",
+    ),
 ];
 
 const OPTIONS: &str = include_str!("../../../../app/tests/e2e/config_options.rs");
