@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::catalog::{Catalog, OnDisk};
 use crate::damage::{Unreadable, Ward};
 use crate::entry::{Entry, Key, Kind};
-use crate::format::{self, FRAMES_AT, read_frame};
+use crate::format::{self, FRAMES_AT, MARK_OFFSET, read_frame};
 use crate::fs::{File, FileSystem};
 use crate::intake::Intake;
 use crate::limits::STARTER_BYTES;
@@ -109,6 +109,7 @@ impl Driver {
         if let Some(file) = self.write(closing) {
             self.settle(file.sync_data().is_ok());
         }
+        self.mark(closing);
         self.report();
         let stuck = self.machine.is_broken() || self.machine.is_without_room();
         closing && (self.machine.is_drained() || stuck)
@@ -223,6 +224,16 @@ impl Driver {
             self.shared.durable.store(seq, Ordering::Release);
             (self.hooks.on_durable)(seq);
         }
+    }
+
+    /// Puts the mark on disk when it is due.
+    pub(crate) fn mark(&mut self, closing: bool) {
+        self.buffer.clear();
+        let now = (!closing).then(|| (self.hooks.clock)());
+        let Some(segment) = self.machine.poll_mark(now, &mut self.buffer) else { return };
+        let file = self.shared.catalog().get(segment).map(|segment| Arc::clone(&segment.file));
+        // without it the spool is as safe as it was before: the next group says the same
+        let _written = file.map(|file| file.write_all_at(&self.buffer, MARK_OFFSET));
     }
 
     /// Makes a file the newest segment.

@@ -2,7 +2,9 @@
 //! Pure; the golden file `format/golden/segment.bin` is compared byte by byte.
 //!
 //! A segment is one file. All numbers are little-endian. The header stands twice, at 0 and at 4096,
-//! so that one bad sector hides no records; frames begin at 8192, each at a multiple of 8.
+//! so that one bad sector hides no records; frames begin at 8192, each at a multiple of 8. At 2048
+//! stands the mark, once nothing was written for a moment: sequence (8) up to which all is durable,
+//! and its CRC32C (4), seeded as those of the frames.
 //!
 //! ```text
 //! header, 128 bytes                          frame
@@ -35,6 +37,10 @@ pub(crate) const FRAMES_FROM: usize = 8192;
 pub(crate) const FRAMES_AT: u64 = FRAMES_FROM as u64;
 /// Where the header stands.
 pub(crate) const HEADERS_AT: [usize; 2] = [0, 4096];
+/// Where the mark stands: a sector of its own, so that writing it tears no header.
+const MARK_AT: usize = 2048;
+/// The same as an offset in a file.
+pub(crate) const MARK_OFFSET: u64 = MARK_AT as u64;
 /// Bytes of a header.
 pub(crate) const HEADER_BYTES: usize = 128;
 /// Bytes of a frame before its key.
@@ -183,6 +189,20 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, crc_seed: u32, frame: &RawFrame<'_>
     let crc = frame_crc(crc_seed, &out[start..]);
     out[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
     out.resize(start + length.next_multiple_of(ALIGN), 0);
+}
+
+/// Appends the mark: all up to the sequence is durable. No later frame may ever say so, and without
+/// it damage to the last group looks like a write that a crash has torn.
+pub(crate) fn write_mark(out: &mut Vec<u8>, crc_seed: u32, durable: u64) {
+    let seq = durable.to_le_bytes();
+    out.extend_from_slice(&seq);
+    out.extend_from_slice(&crc32c::crc32c_append(crc_seed, &seq).to_le_bytes());
+}
+
+/// The mark of a segment, if there is a valid one.
+pub(crate) fn read_mark(segment: &[u8], crc_seed: u32) -> Option<u64> {
+    let mark = segment.get(MARK_AT..MARK_AT + 12)?;
+    (crc32c::crc32c_append(crc_seed, &mark[..8]) == u32_at(mark, 8)).then(|| u64_at(mark, 0))
 }
 
 /// Length of the frame that may begin here, read from its head alone; `None`: none begins here.

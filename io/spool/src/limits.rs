@@ -1,5 +1,7 @@
 //! All limits of the spool, each with unit and reason. Nothing here is read from a file.
 
+use std::time::Duration;
+
 /// Longest key of a frame, bytes: GUID 16, leg 4, epoch 8.
 pub const KEY_BYTES: usize = 28;
 
@@ -38,6 +40,10 @@ pub const FILL_SLICE: usize = 1 << 20;
 
 /// Cursors a spool can have; each has a slot in the segment header.
 pub const CURSORS: usize = 8;
+
+/// Time without a write after which the mark says on disk what is durable. It has no sync of its
+/// own: a busy spool needs none, for there each group says it of the one before.
+pub const MARK_AFTER: Duration = Duration::from_millis(100);
 
 /// Open frames carried forward per step, so that cleaning never holds up a group for long.
 pub const CARRY_FRAMES: usize = 256;

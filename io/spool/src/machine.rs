@@ -24,7 +24,7 @@ use crate::catalog::End;
 use crate::entry::{Key, Kind};
 use crate::format::{self, Cursors, FRAMES_AT, Header, RawFrame, frame_bytes};
 use crate::intake::Batch;
-use crate::limits::{CARRY_BYTES, CARRY_FRAMES};
+use crate::limits::{CARRY_BYTES, CARRY_FRAMES, MARK_AFTER};
 
 /// What the driver is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(crate) struct Machine {
     durable: u64,
     /// Of that the last frame which is no cursor.
     kept: u64,
+    /// What the mark on disk says.
+    marked: u64,
     /// What `poll_durable` told last.
     told: u64,
     /// Last sequence before the next segment; see the header's format.
@@ -121,6 +123,7 @@ impl Machine {
             released: 0,
             durable: start.last_seq,
             kept: 0,
+            marked: start.last_seq,
             told: start.last_seq,
             previous: start.found_seq,
             last_number: start.last_number,
@@ -242,6 +245,26 @@ impl Machine {
         self.settled = (self.settled.0 + group.batches.len(), self.settled.1 + bytes);
     }
 
+    /// After a moment of quiet the mark of the newest segment: puts its bytes into `out`, gives the
+    /// segment. Written without a sync. `now` is `None` at the end: nothing more will come.
+    pub(crate) fn poll_mark(&mut self, now: Option<Duration>, out: &mut Vec<u8>) -> Option<u64> {
+        let due = self.mark_due()?;
+        if now.is_some_and(|now| now < due) {
+            return None;
+        }
+        let durable = self.durable;
+        self.marked = durable;
+        let current = self.segments.current()?;
+        format::write_mark(out, format::crc_seed(current.seed), durable);
+        Some(current.number)
+    }
+
+    /// When the mark is due; `None` while something is to be written, which says it by itself.
+    fn mark_due(&self) -> Option<Duration> {
+        let quiet = self.is_drained() && self.durable > self.marked;
+        quiet.then(|| self.pace.free_at + MARK_AFTER)
+    }
+
     /// A new highest durable sequence, once.
     pub(crate) fn poll_durable(&mut self) -> Option<u64> {
         let news = self.durable > self.told;
@@ -261,13 +284,15 @@ impl Machine {
         std::mem::take(&mut self.settled)
     }
 
-    /// When `poll_write` will have something though nothing more comes in.
+    /// When `poll_write` or `poll_mark` will have something though nothing more comes in.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         if self.group.is_some() || self.condition == Condition::Broken {
             return None;
         }
-        let due = self.waiting.due(&self.pace, self.config.lazy)?;
-        Some(due.max(self.no_room_until.unwrap_or_default()))
+        match self.waiting.due(&self.pace, self.config.lazy) {
+            Some(due) => Some(due.max(self.no_room_until.unwrap_or_default())),
+            None => self.mark_due(),
+        }
     }
 
     /// A segment that nobody needs; to be given up before the next one is asked for.

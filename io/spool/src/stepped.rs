@@ -63,6 +63,7 @@ impl Stepped {
                 self.under_way = Some((file, now + self.sync));
             }
         }
+        self.driver.mark(closing);
         self.driver.report();
         // one that fails is tried again in the next turn
         let _later = self.shared.maker.turn();

@@ -96,6 +96,20 @@ impl FaultyFs {
         Self { world: Arc::new(Mutex::new(new)) }
     }
 
+    /// The disk as the next start finds it when only the process was killed: all that was written.
+    pub fn killed(&self) -> Self {
+        let old = self.world();
+        let mut new = World { chance: old.chance, capacity: old.capacity, ..World::default() };
+        for (path, inode) in &old.names {
+            let Some(inode) = old.inodes.get(*inode) else { continue };
+            let disk = inode.cache.clone();
+            new.names.insert(path.clone(), new.inodes.len());
+            new.inodes.push(Inode { cache: disk.clone(), disk, unsynced: Vec::new() });
+        }
+        new.durable_names = new.names.clone();
+        Self { world: Arc::new(Mutex::new(new)) }
+    }
+
     /// The disk as the next start finds it when nothing arrived that was not synced, with room for
     /// that start: what was promised must be here.
     pub fn safe(&self) -> Self {

@@ -94,6 +94,26 @@ fn a_failed_sync_moves_to_a_new_segment_and_the_second_breaks() {
 }
 
 #[test]
+fn the_mark_follows_after_a_moment_without_a_write_and_once() {
+    let mut machine = machine();
+    let mut mark = Vec::new();
+    machine.handle_segment(1 << 16);
+    machine.handle_input(ms(0), batch(1, 2, true));
+    assert!(matches!(step(&mut machine, ms(0)), Step::Write { .. }));
+    assert_eq!(machine.poll_mark(None, &mut mark), None, "nothing is durable yet");
+    machine.handle_synced(ms(5), true);
+    assert_eq!(machine.poll_timeout(), Some(ms(105)));
+    machine.handle_input(ms(104), batch(3, 1, false));
+    assert_eq!(machine.poll_mark(Some(ms(105)), &mut mark), None, "the next group says it");
+    assert!(matches!(step(&mut machine, ms(114)), Step::Write { .. }));
+    machine.handle_synced(ms(115), true);
+    assert_eq!(machine.poll_mark(Some(ms(214)), &mut mark), None);
+    assert_eq!(machine.poll_mark(Some(ms(215)), &mut mark), Some(1));
+    assert_eq!(mark[..8], 3_u64.to_le_bytes());
+    assert_eq!((machine.poll_timeout(), machine.poll_mark(None, &mut mark)), (None, None));
+}
+
+#[test]
 fn without_room_it_asks_again_later() {
     let mut machine = machine();
     machine.handle_input(ms(0), batch(1, 1, true));

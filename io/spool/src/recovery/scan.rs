@@ -43,8 +43,9 @@ pub(crate) fn scan<'a>(header: &Header, bytes: &'a [u8], next: Option<Follower>)
     let found = valid_frames(bytes, header.seed, header.first_seq);
     let cut = next.map_or(u64::MAX, |next| next.cut);
     let before = header.first_seq.saturating_sub(1);
+    let mark = || format::read_mark(bytes, format::crc_seed(header.seed)).unwrap_or(0);
     let durable = next.map_or_else(
-        || found.iter().map(|(_, frame)| frame.durable).fold(before, u64::max),
+        || found.iter().map(|(_, frame)| frame.durable).fold(before.max(mark()), u64::max),
         |next| next.due.min(cut.saturating_sub(1)).max(before),
     );
     let mut scan = Scan { last_seq: before, used: FRAMES_FROM, ..Scan::default() };

@@ -86,6 +86,26 @@ fn damage_and_torn_tails() {
 }
 
 #[test]
+fn the_mark_says_what_no_later_frame_does() {
+    let mut bytes = segment(&[(10, 9, false), (11, 9, true), (12, 9, false), (13, 9, false)]);
+    bytes[FRAMES_FROM + 32 + 20] ^= 0x40;
+    bytes[FRAMES_FROM + 3 * 32 + 20] ^= 0x40;
+    let judged = |seed, durable| {
+        let mut mark = Vec::new();
+        format::write_mark(&mut mark, format::crc_seed(seed), durable);
+        let mut bytes = bytes.clone();
+        bytes[2048..2048 + mark.len()].copy_from_slice(&mark);
+        let scanned = scan(&header(10), &bytes, None);
+        let kept: Vec<u64> = scanned.frames.iter().map(|(_, frame)| frame.seq).collect();
+        (kept, scanned.areas.iter().map(|area| area.lost).collect::<Vec<_>>())
+    };
+    assert_eq!(judged(SEED, 13), (vec![10, 12], vec![(11, 11), (13, 13)]));
+    assert_eq!(judged(SEED, 12), (vec![10, 12], vec![(11, 11)]));
+    assert_eq!(judged(SEED, 9), (vec![10], vec![]));
+    assert_eq!(judged(SEED + 1, 13), (vec![10], vec![]), "of the file's life before");
+}
+
+#[test]
 fn frames_behind_zeros_of_any_length_are_found() {
     for zeros in (0..3 * 4096 + 64).step_by(8) {
         let mut bytes = segment(&[(10, 11, false)]);

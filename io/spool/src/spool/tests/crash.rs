@@ -160,6 +160,48 @@ fn every_crash_point_of_random_workloads() {
     }
 }
 
+/// One life that ends in quiet: all frames are durable, and the last group is of this many appends.
+fn quiet(seed: u64) -> (World, Vec<Vec<u8>>) {
+    let mut chance = Chance(seed);
+    let mut world = World::new(FaultyFs::new(seed), seed);
+    let mut appended = Vec::new();
+    for round in 0..2 + chance.below(3) {
+        for number in 0..=chance.below(6) {
+            let size = chance.below(300) as usize;
+            let payload = format!("<{seed}.{round}.{number}>{}", ".".repeat(size)).into_bytes();
+            world.append(vec![Entry { kind: Kind::Data, key: None, payload: payload.clone() }]);
+            appended.push(payload);
+        }
+        world.turn();
+        world.advance(Duration::from_secs(1));
+        world.turn();
+    }
+    assert_eq!(world.durable(), appended.len() as u64);
+    (world, appended)
+}
+
+/// After a moment of quiet a bad byte is known from a torn write also in the last group: what is
+/// behind it stays, and the damage is told.
+#[test]
+fn a_bad_byte_in_the_last_group_of_a_quiet_spool_takes_one_frame_and_is_told() {
+    for seed in 0..40 {
+        let (world, appended) = quiet(seed);
+        for (lost, payload) in appended.iter().enumerate() {
+            let (path, at) = world.find(payload);
+            let fs = world.fs.killed();
+            fs.damage(&path, |bytes| bytes[at + 1] ^= 0x20);
+            let mut after = World::new(fs, seed + 1);
+            let told: Vec<_> = after.recovered.damage.iter().map(|damage| damage.lost).collect();
+            let seq = lost as u64 + 1;
+            assert_eq!(told, [(seq, seq)], "seed {seed}: {:?}", after.recovered);
+            assert!(after.recovered.damage.iter().all(|damage| damage.copy.is_some()));
+            let rest: Vec<_> = appended.iter().filter(|other| *other != payload).cloned().collect();
+            assert_eq!(after.payloads(0), rest, "seed {seed}");
+            assert_eq!(after.recovered.last_seq, appended.len() as u64);
+        }
+    }
+}
+
 #[test]
 fn crashes_with_failing_syncs_before_them() {
     for seed in 100..160 {
