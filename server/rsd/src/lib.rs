@@ -47,7 +47,7 @@ pub use running::{Addresses, Ended, Rs, Stopper};
 
 use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
-use ingest::{Counters, Durable, Gate, Ingest};
+use ingest::{Counters, Durable, Gate};
 use live::Application;
 use monitor::{Monitor, Watched};
 use parts::Base;
@@ -69,10 +69,10 @@ impl Rs {
         log.emit(31000, None, &[("name", &settings.rs.name)]);
 
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
-        let (counters, figures) = (Arc::new(Counters::default()), Arc::new(Figures::default()));
+        let (counters, figures, backlog) =
+            (Arc::<Counters>::default(), Arc::<Figures>::default(), Arc::<Backlog>::default());
         let (spool, found, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
-        let (backlog, gate) =
-            (Arc::new(Backlog::default()), Arc::new(Gate::new(spool.clone(), log.clone())));
+        let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
         let (broker_tls, http_tls) = base.tls();
@@ -113,7 +113,7 @@ impl Rs {
         .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
         let own = Application::new(&settings, (&spool, &gate), &log);
         let api = api::Parts {
-            store: base.store,
+            store: Arc::clone(&base.store),
             changed,
             monitor: Arc::clone(&monitor),
             ingest: taking,
@@ -126,8 +126,7 @@ impl Rs {
             live: own.live(),
             closed,
         };
-        let broker = ingest.as_ref().map(Ingest::local_addr);
-        let addresses = Addresses { broker, http: base.http_address };
+        let addresses = base.addresses(ingest.as_ref());
         monitor.listening(addresses);
         let watched = Keeper::watch(source, (known, own), &monitor, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, http_tls, base.seed));

@@ -23,6 +23,7 @@ use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
+use crate::running::Addresses;
 use crate::settings;
 use crate::store::Store;
 
@@ -75,6 +76,11 @@ impl Base {
     pub(crate) fn tls(&self) -> (Option<Newest>, Option<Newest>) {
         let both = |own: &Certificates| (own.broker(), own.http());
         self.certificates.as_ref().map(both).unzip()
+    }
+
+    /// What listens where.
+    pub(crate) fn addresses(&self, ingest: Option<&Ingest>) -> Addresses {
+        Addresses { broker: ingest.map(Ingest::local_addr), http: self.http_address }
     }
 
     /// Starts the listener for producers, unless no records are taken.
