@@ -50,6 +50,14 @@ pub const CERTIFICATES: usize = 1024;
 /// Connections that the kernel may hold before they are accepted.
 pub const BACKLOG: i32 = 1024;
 
+/// Silence after which the kernel asks a peer whether it is there, time between its questions, and
+/// how many of them stay without an answer before the connection is gone.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// See [`KEEP_ALIVE`].
+pub const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(15);
+/// See [`KEEP_ALIVE`].
+pub const KEEP_ALIVE_TRIES: u32 = 4;
+
 /// Events taken by one wait.
 pub const EVENTS: usize = 256;
 

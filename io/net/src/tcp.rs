@@ -3,12 +3,27 @@
 //! A stream knows neither framing nor time: limits in seconds are the caller's. Whatever the peer
 //! or the kernel does comes back as one variant of [`Read`] or [`Flush`].
 
-use crate::limits::{BACKLOG, WRITE_QUEUE, WRITE_QUEUE_KEPT};
+use crate::limits::{
+    BACKLOG, KEEP_ALIVE, KEEP_ALIVE_AGAIN, KEEP_ALIVE_TRIES, WRITE_QUEUE, WRITE_QUEUE_KEPT,
+};
 use crate::udp::mark;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::os::fd::{AsFd, BorrowedFd};
+
+/// Has the kernel ask a silent peer whether it is still there, so that a connection whose other end
+/// is gone without a word ends after about two minutes.
+///
+/// # Errors
+/// The kernel does not take the option; the socket works without it.
+pub fn keep_alive(socket: &impl AsFd) -> io::Result<()> {
+    let asking = TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE_AGAIN)
+        .with_retries(KEEP_ALIVE_TRIES);
+    SockRef::from(socket).set_tcp_keepalive(&asking)
+}
 
 /// A bound, listening, non-blocking socket.
 #[derive(Debug)]

@@ -50,6 +50,7 @@ names! {
     RS_CONNECTIONS = "rs_connections",
     RS_LOGINS_FAILED_TOTAL = "rs_logins_failed_total",
     RS_UNCONFIRMED_SENDS_TOTAL = "rs_unconfirmed_sends_total",
+    RS_ABANDONED_MESSAGES_TOTAL = "rs_abandoned_messages_total",
     RS_APPLY_RECORDS_TOTAL = "rs_apply_records_total",
     RS_APPLY_DUPLICATES_TOTAL = "rs_apply_duplicates_total",
     RS_APPLY_LAG_SECONDS = "rs_apply_lag_seconds",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::body::Body;
 use crate::command::{self, Command, Header, Secret};
-use crate::frame;
+use crate::frame::{self, Inbox};
 use crate::limits::{Limits, MAX_GREETING, MAX_WAITING};
 use crate::link::{CloseReason, earliest};
 use crate::map::Map;
@@ -155,6 +155,7 @@ impl Broker {
         if self.desk.link.inbox.is_empty() {
             let used = self.run(bytes);
             self.desk.link.inbox.push(&bytes[used..]);
+            self.desk.link.came(used > 0);
         } else {
             self.desk.link.inbox.push(bytes);
             self.run_inbox();
@@ -175,9 +176,22 @@ impl Broker {
             Phase::Deciding { .. } => {}
             Phase::Open(open) => open.expire(now, &mut self.desk),
         }
-        if let Err(why) = self.desk.link.handle_timeout(now) {
-            self.close(why);
+        match self.desk.link.handle_timeout(now) {
+            Ok(()) => {}
+            Err(why @ CloseReason::SlowFrame(_)) => self.give_up(why),
+            Err(why) => self.close(why),
         }
+    }
+
+    /// Ends the connection for a reason that the peer is told: what is not whole is dropped.
+    pub fn give_up(&mut self, why: CloseReason) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        let header = Header { id: 0, respond: false };
+        self.desk.except(header, Class::ResourceAllocation, &why.to_string());
+        self.desk.link.inbox = Inbox::default();
+        self.close(why);
     }
 
     /// Appends what is to be written; false when there is nothing.
@@ -238,15 +252,21 @@ impl Broker {
         self.desk.pending.load()
     }
 
-    /// Bytes of the peer's that are held in memory: unanswered, in open transactions, or waiting
-    /// for the rest of their frame.
+    /// Bytes of the peer's that are held in memory: unanswered, or not whole yet.
     #[must_use]
     pub fn held(&self) -> usize {
+        self.unanswered().1 + self.unfinished()
+    }
+
+    /// Bytes of memory that only the peer can set free: in open transactions, or waiting for the
+    /// rest of their frame.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
         let transactions = match &self.phase {
             Phase::Open(open) => open.held(),
             Phase::Greeting | Phase::Login | Phase::Deciding { .. } | Phase::Closed => 0,
         };
-        self.unanswered().1 + transactions + self.desk.link.inbox.len()
+        transactions + self.desk.link.inbox.held()
     }
 
     /// False while the socket is not to be read: too much is unanswered, or a login is being
@@ -277,6 +297,7 @@ impl Broker {
         let used = self.run(inbox.bytes());
         inbox.consume(used);
         self.desk.link.inbox = inbox;
+        self.desk.link.came(used > 0);
     }
 
     /// Works off whole frames; says how many bytes they were.

@@ -11,7 +11,7 @@ pub const ENOUGH: usize = 8;
 pub enum Protocol {
     /// A greeting of OpenWire.
     OpenWire,
-    /// `CONNECT` or `STOMP`.
+    /// `CONNECT` or `STOMP`, or a word of STOMP that may not be the first: its end says so.
     Stomp,
     /// A request line.
     Http,
@@ -58,6 +58,20 @@ const RULES: &[(Protocol, Rule)] = &[
     (Protocol::Tls, |first| word(first, b"\x16\x03")),
 ];
 
+/// Words with which peers of STOMP begin, rightly or not.
+const STOMP: [&[u8]; 10] = [
+    b"CONNECT",
+    b"STOMP",
+    b"connect",
+    b"stomp",
+    b"SEND",
+    b"BEGIN",
+    b"COMMIT",
+    b"ABORT",
+    b"SUBSCRIBE",
+    b"DISCONNECT",
+];
+
 fn word(first: &[u8], word: &[u8]) -> Fit {
     if first.starts_with(word) {
         Fit::Yes
@@ -70,11 +84,15 @@ fn word(first: &[u8], word: &[u8]) -> Fit {
 
 fn any(first: &[u8], words: &[&[u8]]) -> Fit {
     let fits = words.iter().map(|one| word(first, one));
-    fits.fold(Fit::No, |best, fit| match (best, fit) {
+    fits.fold(Fit::No, better)
+}
+
+const fn better(one: Fit, other: Fit) -> Fit {
+    match (one, other) {
         (Fit::Yes, _) | (_, Fit::Yes) => Fit::Yes,
         (Fit::Maybe, _) | (_, Fit::Maybe) => Fit::Maybe,
         (Fit::No, Fit::No) => Fit::No,
-    })
+    }
 }
 
 /// A size below 4096, type 1, and the magic "ActiveMQ".
@@ -97,7 +115,7 @@ fn stomp(first: &[u8]) -> Fit {
     if start == ENOUGH {
         return Fit::No;
     }
-    any(rest, &[cut(b"CONNECT"), cut(b"STOMP")])
+    STOMP.iter().map(|full| word(rest, cut(full))).fold(Fit::No, better)
 }
 
 /// `10`, a remaining length of one to four bytes, a name of four or six bytes that begins "MQ".
@@ -152,6 +170,9 @@ mod tests {
             (b"\0\0\x01\x64\x02", Some(Protocol::Unknown)),
             (b"CONNECT\n", Some(Protocol::Stomp)),
             (b"STOMP", Some(Protocol::Stomp)),
+            (b"connect\n", Some(Protocol::Stomp)),
+            (b"SEND\ndes", Some(Protocol::Stomp)),
+            (b"SUBSCRIB", Some(Protocol::Stomp)),
             (b"\r\n\nCONNE", Some(Protocol::Stomp)),
             (b"\n\n\n\n\n\n\n\n", Some(Protocol::Unknown)),
             (b"CONN", None),

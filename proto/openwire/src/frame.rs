@@ -3,6 +3,10 @@
 //! First stage of both ends. Looks at nothing but the size; a size out of range is refused before
 //! a byte of the frame is waited for, and nothing is allocated by a size that was only announced.
 
+use std::time::Duration;
+
+use crate::limits::FRAME_TIME;
+use crate::link::CloseReason;
 use crate::wire::Malformed;
 
 /// A frame from its type byte on, and what follows it.
@@ -42,6 +46,11 @@ impl Inbox {
         self.bytes.len()
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -53,8 +62,47 @@ impl Inbox {
     /// Forgets the first `used` bytes; gives memory back after a large frame.
     pub(crate) fn consume(&mut self, used: usize) {
         self.bytes.drain(..used.min(self.bytes.len()));
-        if self.bytes.is_empty() && self.bytes.capacity() > 64 * 1024 {
-            self.bytes = Vec::new();
+        if self.bytes.len() < self.bytes.capacity() / 4 {
+            self.bytes.shrink_to_fit();
+        }
+    }
+}
+
+/// Since when the frame that is not whole yet has been coming. Time in which the shell does not
+/// read is not counted.
+#[derive(Debug, Default)]
+pub(crate) struct Coming {
+    since: Option<Duration>,
+    is_paused: bool,
+}
+
+impl Coming {
+    /// Bytes were looked at: whether a frame `ended` with them, and one has `begun`.
+    pub(crate) fn came(&mut self, now: Duration, ended: bool, begun: bool) {
+        self.since = match self.since {
+            Some(since) if begun && !ended => Some(since),
+            _ => begun.then_some(now),
+        };
+    }
+
+    pub(crate) fn set_reading(&mut self, now: Duration, reading: bool) {
+        if reading && self.is_paused {
+            self.since = self.since.map(|_| now);
+        }
+        self.is_paused = !reading;
+    }
+
+    /// When it must have come.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        Some(self.since? + FRAME_TIME).filter(|_| !self.is_paused)
+    }
+
+    /// # Errors
+    /// It took too long.
+    pub(crate) fn check(&self, now: Duration) -> Result<(), CloseReason> {
+        match self.due() {
+            Some(due) if due <= now => Err(CloseReason::SlowFrame(FRAME_TIME)),
+            _ => Ok(()),
         }
     }
 }

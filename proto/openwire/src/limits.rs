@@ -35,6 +35,10 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// waiting (sessions, producers, unanswered sends) is held back by the socket beyond it.
 pub const MAX_WAITING: usize = 128 * 1024;
 
+/// Time from the first byte of a frame to its last, while the shell reads: as long as the body of a
+/// request over HTTP may take.
+pub const FRAME_TIME: Duration = Duration::from_secs(30);
+
 /// Limits of one connection at the receiving end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

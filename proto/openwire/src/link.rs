@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::command::{self, Command, Header};
-use crate::frame::Inbox;
+use crate::frame::{Coming, Inbox};
 use crate::negotiation::{Agreed, Greeting, VersionRefused};
 use crate::wire::Malformed;
 
@@ -36,11 +36,21 @@ pub enum CloseReason {
     /// A command that may not come before the login.
     #[error("a command before the login")]
     Unexpected,
+    /// A frame of STOMP that is none, or not where it stands.
+    #[error("{0}")]
+    NoFrame(&'static str),
+    /// A frame began, and its end did not come in time.
+    #[error("a frame did not come whole within {0:?}")]
+    SlowFrame(Duration),
+    /// Memory stayed short, and the shell gave this connection up for the others.
+    #[error("memory is short: a frame or transaction that is not whole was given up")]
+    NoMemory,
 }
 
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) inbox: Inbox,
+    coming: Coming,
     pub(crate) now: Duration,
     ours: Greeting,
     agreed: Option<Agreed>,
@@ -58,6 +68,7 @@ impl Link {
         ours.encode(&mut out);
         Self {
             inbox: Inbox::default(),
+            coming: Coming::default(),
             now,
             ours,
             agreed: None,
@@ -72,6 +83,11 @@ impl Link {
     pub(crate) fn heard(&mut self, now: Duration) {
         self.now = now;
         self.read_at = now;
+    }
+
+    /// Bytes were looked at; whether a frame ended with them.
+    pub(crate) fn came(&mut self, ended: bool) {
+        self.coming.came(self.now, ended, !self.inbox.is_empty());
     }
 
     /// The peer's greeting, once.
@@ -126,6 +142,7 @@ impl Link {
         }
         self.now = now;
         self.reading = reading;
+        self.coming.set_reading(now, reading);
     }
 
     fn inactivity(&self) -> Option<Duration> {
@@ -144,7 +161,7 @@ impl Link {
     }
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        earliest(self.write_deadline(), self.read_deadline())
+        earliest(earliest(self.write_deadline(), self.read_deadline()), self.coming.due())
     }
 
     /// Writes the keep-alive that is due; says whether the peer is to be given up.
@@ -153,6 +170,7 @@ impl Link {
         if self.read_deadline().is_some_and(|deadline| deadline <= now) {
             return Err(CloseReason::Silent(self.inactivity().unwrap_or_default()));
         }
+        self.coming.check(now)?;
         if self.write_deadline().is_some_and(|deadline| deadline <= now) {
             self.say(&Command::KeepAliveInfo);
         }

@@ -15,7 +15,6 @@ use crate::frame::Inbox;
 use crate::limits::MAX_WAITING;
 use crate::link::{CloseReason, earliest};
 use crate::ticket::Ticket;
-use crate::wire::Malformed;
 
 mod beat;
 mod desk;
@@ -27,6 +26,9 @@ use desk::Desk;
 use frame::{Cut, Cutter, Frame};
 use open::{Handled, Open};
 use version::Version;
+
+/// The end of a login that names no version that is spoken here; its ERROR has a header more.
+const UNKNOWN_VERSION: &str = "no version of STOMP that is spoken here";
 
 /// The receiving end of one connection.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Stomp {
         if self.inbox.is_empty() {
             let used = self.run(bytes);
             self.inbox.push(bytes.get(used..).unwrap_or_default());
+            self.desk.coming.came(now, used > 0, !self.inbox.is_empty());
         } else {
             self.inbox.push(bytes);
             self.run_inbox();
@@ -102,7 +105,20 @@ impl Stomp {
         if let Some(silence) = self.desk.beat.silent(now) {
             return self.close(CloseReason::Silent(silence));
         }
+        if let Err(why) = self.desk.coming.check(now) {
+            return self.give_up(why);
+        }
         self.desk.beat_if_due();
+    }
+
+    /// Ends the connection for a reason that the peer is told: what is not whole is dropped.
+    pub fn give_up(&mut self, why: CloseReason) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        self.desk.error(None, &why.to_string());
+        self.inbox = Inbox::default();
+        self.close(why);
     }
 
     /// Appends what is to be written; false when there is nothing.
@@ -169,15 +185,20 @@ impl Stomp {
         self.desk.pending.load()
     }
 
-    /// Bytes of the peer's that are held in memory: unanswered, in open transactions, or waiting
-    /// for the rest of their frame.
+    /// Bytes of the peer's that are held in memory: unanswered, or not whole yet.
     #[must_use]
     pub fn held(&self) -> usize {
+        self.unanswered().1 + self.unfinished()
+    }
+
+    /// Bytes of memory that only the peer can set free; see [`crate::Broker::unfinished`].
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
         let transactions = match &self.phase {
             Phase::Open(open) => open.held(),
             Phase::Login | Phase::Deciding { .. } | Phase::Leaving { .. } | Phase::Closed => 0,
         };
-        self.unanswered().1 + transactions + self.inbox.len()
+        transactions + self.inbox.held()
     }
 
     /// False while the socket is not to be read; see [`crate::Broker::wants_input`].
@@ -195,6 +216,7 @@ impl Stomp {
     pub fn set_reading(&mut self, now: Duration, reading: bool) {
         self.desk.now = now;
         self.desk.beat.set_reading(now, reading);
+        self.desk.coming.set_reading(now, reading);
     }
 
     fn run_inbox(&mut self) {
@@ -202,6 +224,7 @@ impl Stomp {
         let used = self.run(inbox.bytes());
         inbox.consume(used);
         self.inbox = inbox;
+        self.desk.coming.came(self.desk.now, used > 0, !self.inbox.is_empty());
     }
 
     /// Works off whole frames; says how many bytes they were.
@@ -223,9 +246,16 @@ impl Stomp {
                 Err(error) => (0, Err(CloseReason::Malformed(error))),
             };
             rest = rest.get(used..).unwrap_or_default();
-            if let Err(why) = handled {
-                self.desk.error(None, &why.to_string());
-                self.close(why);
+            match handled {
+                Ok(()) => {}
+                Err(why @ CloseReason::NoFrame(UNKNOWN_VERSION)) => {
+                    self.desk.unknown_version();
+                    self.close(why);
+                }
+                Err(why) => {
+                    self.desk.error(None, &why.to_string());
+                    self.close(why);
+                }
             }
         }
     }
@@ -242,11 +272,10 @@ impl Stomp {
 
     fn handle_login(&mut self, frame: &mut Frame) -> Result<(), CloseReason> {
         if !matches!(frame.command.as_str(), "CONNECT" | "STOMP") {
-            return Err(CloseReason::Unexpected);
+            return Err(CloseReason::NoFrame("the first frame is CONNECT or STOMP"));
         }
         let Some(version) = Version::agree(frame.raw("accept-version")) else {
-            self.desk.unknown_version();
-            return Err(Malformed { what: "no version of STOMP that is spoken here", at: 0 }.into());
+            return Err(CloseReason::NoFrame(UNKNOWN_VERSION));
         };
         if version == Version::V1_0 {
             frame.read(version)?;

@@ -9,7 +9,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::time::Millis;
 use net::clock::Clock;
@@ -27,6 +27,7 @@ mod desk;
 mod endpoint;
 mod gate;
 mod limits;
+mod memory;
 mod message;
 mod registry;
 mod socket;
@@ -38,6 +39,7 @@ pub use gate::{Gate, Priority};
 pub use limits::Limits;
 
 use crate::backlog::Backlog;
+use memory::Memory;
 use registry::Registry;
 
 /// What the listener is told at the start.
@@ -110,8 +112,8 @@ struct Shared {
     settings: Settings,
     parts: Parts,
     registry: Registry,
-    /// Bytes that all connections hold in memory.
-    held: AtomicUsize,
+    /// What all connections hold.
+    memory: Memory,
     /// When it began: part of the names of STOMP's sessions.
     began: Millis,
     /// Sessions of STOMP so far.
@@ -147,11 +149,11 @@ impl Ingest {
         let local = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
+            memory: Memory::new(settings.limits.memory),
             settings,
             began: parts.clock.now().wall,
             parts,
             registry: Registry::default(),
-            held: AtomicUsize::new(0),
             sessions: AtomicU64::new(0),
             handshakes: Semaphore::new(limits::HANDSHAKES),
         });

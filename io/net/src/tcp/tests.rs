@@ -107,7 +107,7 @@ fn a_connection_leaves_from_the_address_asked_for() {
 
 /// Of the kernel: what it puts into the packets of a socket.
 fn marks(socket: &impl AsFd, address: &str) -> u32 {
-    let socket = socket2::SockRef::from(socket);
+    let socket = SockRef::from(socket);
     let marks = if address.starts_with('[') { socket.tclass_v6() } else { socket.tos_v4() };
     marks.unwrap()
 }

@@ -8,6 +8,7 @@ use super::beat::Beat;
 use super::frame;
 use super::version::{SPOKEN, Version};
 use crate::broker::{BrokerEvent, BrokerSettings, Inbound, Note};
+use crate::frame::Coming;
 use crate::link::earliest;
 use crate::refusal::Refusal;
 use crate::ticket::Pending;
@@ -17,6 +18,7 @@ pub(super) struct Desk {
     pub(super) settings: BrokerSettings,
     pub(super) now: Duration,
     pub(super) beat: Beat,
+    pub(super) coming: Coming,
     pub(super) events: VecDeque<BrokerEvent>,
     /// With the receipt that each wants.
     pub(super) pending: Pending<Option<String>>,
@@ -32,6 +34,7 @@ impl Desk {
             settings,
             now,
             beat,
+            coming: Coming::default(),
             events: VecDeque::new(),
             pending: Pending::default(),
             version: None,
@@ -53,7 +56,7 @@ impl Desk {
     pub(super) fn deadline(&self) -> Option<Duration> {
         // what waits to be written is as good as a heart-beat
         let write = self.beat.write_due().filter(|_| self.out.is_empty());
-        earliest(write, self.beat.read_due())
+        earliest(earliest(write, self.beat.read_due()), self.coming.due())
     }
 
     pub(super) fn beat_if_due(&mut self) {

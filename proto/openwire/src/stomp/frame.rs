@@ -7,6 +7,7 @@
 
 use super::version::Version;
 use crate::limits::{MAX_HEADERS, MAX_LINE};
+use crate::link::CloseReason;
 use crate::wire::Malformed;
 
 /// One frame; its headers are as they came, escapes and all.
@@ -28,7 +29,7 @@ impl Frame {
     ///
     /// # Errors
     /// An escape that the version does not have.
-    pub(super) fn read(&mut self, version: Version) -> Result<(), Malformed> {
+    pub(super) fn read(&mut self, version: Version) -> Result<(), CloseReason> {
         for (name, value) in &mut self.headers {
             *name = version.read(name)?.into_owned();
             *value = version.read(value)?.into_owned();

@@ -11,7 +11,6 @@ use crate::link::CloseReason;
 use crate::map::{Map, Value};
 use crate::refusal::Refusal;
 use crate::transaction::{Committed, Transactions};
-use crate::wire::Malformed;
 
 /// Memory of a message beside its body and headers.
 const MESSAGE_OVERHEAD: usize = 1024;
@@ -75,9 +74,9 @@ impl Open {
             "UNSUBSCRIBE" => desk.refuse(receipt.as_deref(), Refusal::Frame("UNSUBSCRIBE")),
             "DISCONNECT" => return Ok(Handled::Leave { receipt }),
             "CONNECT" | "STOMP" => {
-                return Err(Malformed { what: "a second login", at: 0 }.into());
+                return Err(CloseReason::NoFrame("a second login"));
             }
-            _ => return Err(Malformed { what: "a command that is none", at: 0 }.into()),
+            _ => return Err(CloseReason::NoFrame("a command that is none")),
         }
         Ok(Handled::Stay)
     }
@@ -180,5 +179,5 @@ fn destination(text: &str) -> Destination {
 
 fn transaction(frame: &Frame) -> Result<String, CloseReason> {
     let named = frame.raw("transaction").filter(|name| !name.is_empty()).map(str::to_owned);
-    named.ok_or_else(|| Malformed { what: "no transaction is named", at: 0 }.into())
+    named.ok_or(CloseReason::NoFrame("no transaction is named"))
 }

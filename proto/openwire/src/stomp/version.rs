@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::wire::Malformed;
+use crate::link::CloseReason;
 
 /// A version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ impl Version {
     ///
     /// # Errors
     /// An escape that this version does not have: the connection cannot go on.
-    pub(super) fn read(self, raw: &str) -> Result<Cow<'_, str>, Malformed> {
+    pub(super) fn read(self, raw: &str) -> Result<Cow<'_, str>, CloseReason> {
         if self == Self::V1_0 {
             return Ok(Cow::Borrowed(raw.trim_matches(' ')));
         }
@@ -63,7 +63,7 @@ impl Version {
                 Some('c') => ':',
                 Some('\\') => '\\',
                 Some('r') if self == Self::V1_2 => '\r',
-                _ => return Err(Malformed { what: "an escape that is none", at: 0 }),
+                _ => return Err(CloseReason::NoFrame("an escape that is none")),
             });
         }
         Ok(Cow::Owned(text))

@@ -252,13 +252,17 @@ fn a_disconnect_is_answered_when_all_is_stored() {
 #[test]
 fn what_is_no_stomp_is_the_end() {
     for (said, text) in [
-        ("SEND\ndestination:ringmaster.cdr\n\n\0", "a command before the login"),
+        ("SEND\ndestination:ringmaster.cdr\n\n\0", "the first frame is CONNECT or STOMP"),
+        ("connect\n\n\0", "the first frame is CONNECT or STOMP"),
+        ("CONNECT\naccept-version:3.0\n\n\0", "no version of STOMP"),
         ("CONNECT\nx\n", "a header without a name and a colon"),
         (&format!("CONNECT\n\n{}", "x".repeat(64 << 10)), "a frame above the limit"),
     ] {
         let mut peer = Peer::new();
         peer.say(said);
-        assert!(peer.said().starts_with("ERROR\n"), "{said}");
+        let answer = peer.said();
+        assert!(answer.starts_with("ERROR\n"), "{said}");
+        assert_eq!(answer.matches("^@").count(), 1, "told once: {answer}");
         assert!(peer.closed.as_ref().unwrap().contains(text), "{:?}", peer.closed);
         peer.say("CONNECT\n\n\0");
         assert_eq!(peer.said(), "", "nothing more is heard");
@@ -273,7 +277,8 @@ fn what_is_no_stomp_is_the_end() {
         let mut peer = Peer::open("1.2");
         peer.say(said);
         assert!(peer.said().starts_with("ERROR\n"), "{said}");
-        assert!(peer.closed.as_ref().unwrap().contains(text), "{:?}", peer.closed);
+        let closed = peer.closed.as_ref().unwrap();
+        assert!(closed.contains(text) && !closed.contains("byte 0"), "{closed}");
     }
     let mut peer = Peer::open("1.2");
     let most = format!("SEND\ndestination:{CDR}\n\n{}\0", "x".repeat((8 << 20) - 64));
@@ -314,6 +319,37 @@ fn times() {
     assert_eq!(peer.notes, [Note::Expired(1)]);
     peer.wait(seconds(36_000));
     assert_eq!((peer.said().as_str(), peer.closed), ("", None), "no heart-beats were agreed");
+}
+
+#[test]
+fn a_frame_has_its_time() {
+    let seconds = Duration::from_secs;
+    let mut peer = Peer::open("1.2");
+    let half = format!("SEND\ndestination:{CDR}\ncontent-length:80000\n\n{}", "x".repeat(300));
+    peer.say(&half);
+    assert!(peer.stomp.unfinished() >= half.len());
+    peer.wait(seconds(29));
+    peer.say("x");
+    // the time in which the shell does not read is the shell's
+    peer.stomp.set_reading(peer.now, false);
+    peer.wait(seconds(300));
+    peer.stomp.set_reading(peer.now, true);
+    peer.wait(seconds(29));
+    assert_eq!(peer.closed, None);
+    peer.wait(seconds(1));
+    let why = "a frame did not come whole within 30s";
+    assert_eq!((peer.said(), peer.closed.as_deref()), (error(why, ""), Some(why)));
+    assert_eq!(peer.stomp.held(), 0);
+
+    // whole frames in a row are no slow one, wherever the pieces end
+    let mut peer = Peer::open("1.2");
+    let frame = format!("SEND\ndestination:{CDR}\n\n{{}}\0");
+    let bytes = frame.repeat(5);
+    for piece in bytes.as_bytes().chunks(frame.len() - 3) {
+        peer.raw(piece);
+        peer.wait(seconds(20));
+    }
+    assert_eq!((peer.stores.len(), peer.closed), (5, None));
 }
 
 #[test]

@@ -170,6 +170,8 @@ fn ingest(out: &mut Exposition, shared: &Shared) {
     let unconfirmed = figures.unconfirmed_sends();
     let help = "persistent sends that asked for no answer";
     counter(out, names::RS_UNCONFIRMED_SENDS_TOTAL, help, unconfirmed);
+    let help = "messages held back and not stored, as their connection was over";
+    counter(out, names::RS_ABANDONED_MESSAGES_TOTAL, help, figures.abandoned());
 }
 
 fn apply(out: &mut Exposition, shared: &Shared) {

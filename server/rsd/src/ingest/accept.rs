@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
+use super::limits::LOOK;
 use super::{Shared, endpoint};
 
 /// Pause after a failed accept: out of file descriptors, mostly.
@@ -24,6 +26,8 @@ pub(super) async fn run(
     let mut tasks: JoinSet<IpAddr> = JoinSet::new();
     let mut addresses = Addresses::default();
     let connection_stop = stop.clone();
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -38,6 +42,7 @@ pub(super) async fn run(
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
+            _ = looks.tick() => shared.memory.look(shared.parts.clock.mono()),
             Some(ended) = tasks.join_next() => addresses.ended(ended.ok()),
             _ = stop.changed() => break,
         }
@@ -54,6 +59,8 @@ async fn serve(
 ) {
     // Answers are small and must not wait for more; a socket that refuses the option still works.
     let _ = stream.set_nodelay(true);
+    // A peer whose machine is gone says nothing for ever, and keeps its client id.
+    let _ = net::tcp::keep_alive(&stream);
     endpoint::serve(stream, peer, shared, stop).await;
 }
 

@@ -2,24 +2,25 @@
 //!
 //! The machine of its protocol decides; this is the loop around it, and what it needs of the world:
 //! socket, spool, durable sequence, clock. A turn is: answers, parked sends, events, write, then
-//! wait for whatever comes first.
+//! wait for whatever comes first. When the peer has said its last, what it sent is still stored
+//! and answered.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openwire::{BrokerEvent, Class, CloseReason, Inbound, Note, Ticket};
 use tokio::io::{Interest, Ready};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::desk::NotTaken;
-use super::limits::{FAREWELL, OUT_BYTES, READ_BYTES, RETRY, STOP};
-use super::registry::Place;
+use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, RETRY, STOP};
+use super::memory::Member;
+use super::registry::{ClientIdTaken, Place};
 use super::socket::Socket;
 use super::wire::Wire;
 use super::{Shared, message};
@@ -38,7 +39,7 @@ pub(super) struct Connection {
     wire: Wire,
     user: Option<String>,
     place: Option<Place>,
-    go: Arc<Notify>,
+    member: Arc<Member>,
     /// Handed to the spool, in order of sequence.
     waiting: VecDeque<Waiting>,
     /// Not taken by the spool yet.
@@ -47,7 +48,10 @@ pub(super) struct Connection {
     written: usize,
     held: usize,
     reading: bool,
-    end: Option<End>,
+    /// The peer sends nothing more; until then what it sent is tried.
+    leaving: Option<Duration>,
+    /// The socket takes nothing more.
+    is_gone: bool,
 }
 
 struct Waiting {
@@ -64,44 +68,37 @@ struct Parked {
     entry: Entry,
 }
 
-/// Why the loop ends.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    /// The machine is done: what is left to be said is said.
-    Said,
-    /// The socket is gone, or a newcomer has this connection's id.
-    Gone,
-}
-
 impl Connection {
     pub(super) fn new(socket: Socket, peer: SocketAddr, shared: Arc<Shared>, wire: Wire) -> Self {
+        let member = shared.memory.join(shared.parts.clock.mono());
         Self {
             socket,
             peer,
             shared,
+            member,
             wire,
             user: None,
             place: None,
-            go: Arc::new(Notify::new()),
             waiting: VecDeque::new(),
             parked: VecDeque::new(),
             out: Vec::new(),
             written: 0,
             held: 0,
             reading: true,
-            end: None,
+            leaving: None,
+            is_gone: false,
         }
     }
 
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut durable = self.shared.parts.durable.subscribe();
         let mut stop_by = None;
-        let go = Arc::clone(&self.go);
-        while self.end.is_none() {
+        let member = Arc::clone(&self.member);
+        loop {
             self.turn(*durable.borrow_and_update(), stop_by.is_some());
             let now = self.shared.parts.clock.mono();
             let stopped = stop_by.is_some_and(|by| self.waiting.is_empty() || now >= by);
-            if self.end.is_some() || stopped {
+            if stopped || self.is_over(now) {
                 break;
             }
             let deadline = self.wire.poll_timeout().map(|due| due.saturating_sub(now));
@@ -114,7 +111,7 @@ impl Connection {
                     self.wire.handle_timeout(self.shared.parts.clock.mono());
                 }
                 () = sleep(RETRY), if pause => {}
-                () = go.notified() => self.end = Some(End::Gone),
+                () = member.told() => self.end(),
                 _ = stop.changed(), if stop_by.is_none() => stop_by = Some(now + STOP),
             }
         }
@@ -124,7 +121,7 @@ impl Connection {
     fn turn(&mut self, durable: u64, stopping: bool) {
         self.answer(durable);
         if stopping {
-            self.parked.clear();
+            self.abandon();
         } else {
             self.unpark();
         }
@@ -133,11 +130,57 @@ impl Connection {
         }
         self.wire.poll_transmit(&mut self.out);
         self.write();
+        if self.leaving.is_some() && self.shared.memory.is_short() {
+            self.abandon();
+        }
         self.account();
         let reading = !stopping && self.may_read();
         if reading != self.reading {
             self.reading = reading;
-            self.wire.set_reading(self.shared.parts.clock.mono(), reading);
+            let now = self.shared.parts.clock.mono();
+            self.wire.set_reading(now, reading);
+            self.member.set_reading(now, reading);
+        }
+    }
+
+    /// The peer sends nothing more.
+    fn leave(&mut self) {
+        let until = self.shared.parts.clock.mono() + LEFT;
+        self.leaving.get_or_insert(until);
+        // whoever comes back under its name must not wait for the rest
+        if let Some(place) = self.place.take() {
+            self.shared.registry.leave(&place);
+        }
+    }
+
+    /// The socket takes nothing more either.
+    fn lose(&mut self) {
+        self.is_gone = true;
+        self.leave();
+    }
+
+    /// Another connection has this one's name, or needs its memory.
+    fn end(&mut self) {
+        if self.member.is_given_up() {
+            self.abandon();
+            self.wire.give_up(CloseReason::NoMemory);
+        } else {
+            self.lose();
+        }
+    }
+
+    fn is_over(&self, now: Duration) -> bool {
+        let done = self.waiting.is_empty() && self.parked.is_empty();
+        self.leaving.is_some_and(|until| done || now >= until)
+    }
+
+    /// What is held back is not tried any more.
+    fn abandon(&mut self) {
+        let messages: usize = self.parked.drain(..).map(|one| one.entry.messages.len()).sum();
+        if messages > 0 {
+            self.shared.parts.counters.abandon(messages);
+            let what = "were held back and are not stored: whoever waits for an answer resends";
+            self.log(32002, &format!("{messages} messages {what}"));
         }
     }
 
@@ -170,7 +213,7 @@ impl Connection {
                     CloseReason::Goodbye => {}
                     why => self.log(32002, &why.to_string()),
                 }
-                self.end = Some(End::Said);
+                self.leave();
             }
         }
     }
@@ -186,7 +229,7 @@ impl Connection {
             let text = "this listener needs a user, and none is configured";
             return self.wire.refuse_login(Class::Security, text);
         }
-        let entered = self.shared.registry.enter(connection, client, Arc::clone(&self.go));
+        let entered = self.enter(connection, client);
         match entered {
             Ok(place) => {
                 self.place = Some(place);
@@ -200,6 +243,11 @@ impl Connection {
                 self.wire.refuse_login(Class::InvalidClientId, text);
             }
         }
+    }
+
+    fn enter(&self, connection: &str, client: Option<&str>) -> Result<Place, ClientIdTaken> {
+        let now = self.shared.parts.clock.mono();
+        self.shared.registry.enter(connection, client, Arc::clone(&self.member), now)
     }
 
     fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {
@@ -249,23 +297,35 @@ impl Connection {
     }
 
     fn may_read(&self) -> bool {
-        let limit = self.shared.settings.limits.memory;
-        let all = self.shared.held.load(Ordering::Relaxed);
-        let open = usize::try_from(self.shared.parts.counters.open_connections());
-        // short of memory, those that hold more than their share wait
-        let heavy = all > limit && self.held > limit / open.unwrap_or(1).max(1);
-        self.wire.wants_input() && self.out.len() - self.written < OUT_BYTES && !heavy
+        self.leaving.is_none()
+            && self.wire.wants_input()
+            && self.out.len() - self.written < OUT_BYTES
+            && self.room() > 0
+    }
+
+    /// Bytes that may be read: short of memory, those that hold more than their share wait.
+    fn room(&self) -> usize {
+        let open = self.shared.parts.counters.open_connections();
+        self.shared.memory.room(self.held, usize::try_from(open).unwrap_or(1))
     }
 
     fn account(&mut self) {
-        let held = self.wire.held();
-        let all = &self.shared.held;
-        all.fetch_add(held, Ordering::Relaxed);
-        all.fetch_sub(self.held, Ordering::Relaxed);
+        let mut held = self.wire.held();
+        if self.leaving.is_some() {
+            // a machine that is closed has forgotten them
+            let parts = self.parked.iter().flat_map(|parked| parked.entry.parts());
+            let parked: u64 = parts.map(|part| part.bytes).sum();
+            held = held.max(usize::try_from(parked).unwrap_or(usize::MAX));
+        }
+        let unfinished = self.wire.unfinished();
+        self.shared.memory.account(&self.member, self.held, held, unfinished);
         self.held = held;
     }
 
     fn interest(&self) -> Option<Interest> {
+        if self.is_gone {
+            return None;
+        }
         match (self.reading, self.written < self.out.len()) {
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
             (true, false) => Some(Interest::READABLE),
@@ -278,28 +338,36 @@ impl Connection {
         match ready {
             Ok(ready) if ready.is_readable() && self.reading => self.read(),
             Ok(_) => {}
-            Err(_) => self.end = Some(End::Gone),
+            Err(_) => self.lose(),
         }
     }
 
     fn read(&mut self) {
+        let most = self.room().clamp(1, READ_BYTES);
         let read = READ.with_borrow_mut(|buffer| {
-            let count = self.socket.try_read(buffer)?;
-            self.wire.handle_input(self.shared.parts.clock.mono(), &buffer[..count]);
+            let count = self.socket.try_read(&mut buffer[..most])?;
+            let now = self.shared.parts.clock.mono();
+            self.member.heard(now);
+            self.wire.handle_input(now, &buffer[..count]);
             Ok(count)
         });
         match read {
-            Ok(0) => self.end = Some(End::Gone),
+            Ok(0) => self.leave(),
             Ok(_) => {}
             Err(error) => self.survive(&error),
         }
     }
 
     fn write(&mut self) {
+        if self.is_gone {
+            self.out.clear();
+            self.written = 0;
+            return;
+        }
         if let Err(error) = self.socket.flush() {
             self.survive(&error);
         }
-        while self.written < self.out.len() {
+        while self.written < self.out.len() && !self.is_gone {
             match self.socket.try_write(&self.out[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) => {
@@ -319,19 +387,19 @@ impl Connection {
 
     fn survive(&mut self, error: &io::Error) {
         if error.kind() != io::ErrorKind::WouldBlock {
-            self.end = Some(End::Gone);
+            self.lose();
         }
     }
 
     async fn finish(mut self) {
-        self.shared.held.fetch_sub(self.held, Ordering::Relaxed);
-        if let Some(place) = self.place.take() {
-            self.shared.registry.leave(&place);
-        }
-        if self.end == Some(End::Gone) {
+        self.abandon();
+        self.leave();
+        self.shared.memory.leave(&self.member, self.held);
+        if self.is_gone {
             return;
         }
-        let Self { socket, out, written, .. } = self;
+        let Self { socket, out, written, wire, .. } = self;
+        drop(wire);
         // Whoever does not take the last answers in time goes without them.
         let _ = timeout(FAREWELL, socket.leave(&out[written..])).await;
     }

@@ -24,6 +24,7 @@ pub struct Counters {
     logins_failed: AtomicU64,
     unconfirmed_sends: AtomicU64,
     refused_connections: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +44,7 @@ impl Default for Counters {
             logins_failed: AtomicU64::new(0),
             unconfirmed_sends: AtomicU64::new(0),
             refused_connections: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
         }
     }
 }
@@ -132,6 +134,17 @@ impl Counters {
     #[must_use]
     pub fn unconfirmed_sends(&self) -> u64 {
         self.unconfirmed_sends.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn abandon(&self, messages: usize) {
+        let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+        self.abandoned.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// `rs_abandoned_messages_total`: held back until their connection was over, and not stored.
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     pub(super) fn refused_connection(&self) {

@@ -2,6 +2,18 @@
 
 use std::time::Duration;
 
+/// How long memory may be short before connections are given up for it, and how often that is
+/// looked at.
+pub(super) const SHORTAGE: Duration = Duration::from_secs(2);
+/// See [`SHORTAGE`].
+pub(super) const LOOK: Duration = Duration::from_millis(250);
+
+/// Silence after which a newcomer gets the client id of a connection.
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long what was held back is still tried when its sender has gone.
+pub(super) const LEFT: Duration = Duration::from_secs(60);
+
 /// Bytes read from a socket at once.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 

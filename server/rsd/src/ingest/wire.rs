@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openwire::{Broker, BrokerEvent, Class, Stomp, Ticket};
+use openwire::{Broker, BrokerEvent, Class, CloseReason, Stomp, Ticket};
 
 use crate::entry::Transport;
 
@@ -74,6 +74,14 @@ impl Wire {
 
     pub(super) fn held(&self) -> usize {
         either!(self, end => end.held())
+    }
+
+    pub(super) fn unfinished(&self) -> usize {
+        either!(self, end => end.unfinished())
+    }
+
+    pub(super) fn give_up(&mut self, why: CloseReason) {
+        either!(self, end => end.give_up(why));
     }
 
     pub(super) fn wants_input(&self) -> bool {

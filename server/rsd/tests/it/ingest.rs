@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 mod frames;
 pub(crate) mod house;
+mod leaving;
 mod raw;
 
 use frames::Frames;

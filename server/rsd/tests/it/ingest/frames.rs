@@ -35,4 +35,22 @@ impl Frames {
             }
         }
     }
+
+    /// As [`Self::say`], to a peer that may have closed.
+    pub(crate) async fn try_say(&mut self, text: &str) {
+        let _ = self.stream.write_all(text.as_bytes()).await;
+    }
+
+    /// Logged in without heart-beats.
+    pub(crate) async fn login(address: SocketAddr) -> Self {
+        let mut peer = Self::connect(address).await;
+        peer.say("CONNECT\naccept-version:1.2\nhost:x\n\n\0").await;
+        assert!(peer.next().await.starts_with("CONNECTED\n"));
+        peer
+    }
+
+    /// Ends its own direction; it goes on reading.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
 }

@@ -28,11 +28,19 @@ pub(crate) struct Options {
     pub(crate) segment: u64,
     pub(crate) per_address: usize,
     pub(crate) anonymous: bool,
+    pub(crate) memory: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dir: None, limit: 1 << 30, segment: 1 << 20, per_address: 100, anonymous: true }
+        Self {
+            dir: None,
+            limit: 1 << 30,
+            segment: 1 << 20,
+            per_address: 100,
+            anonymous: true,
+            memory: 256 << 20,
+        }
     }
 }
 
@@ -71,8 +79,8 @@ impl House {
             log,
             clock,
         };
-        let per_address = options.per_address;
-        let limits = rsd::ingest::Limits { per_address, ..rsd::ingest::Limits::default() };
+        let Options { per_address, memory, .. } = options;
+        let limits = rsd::ingest::Limits { per_address, memory, ..rsd::ingest::Limits::default() };
         let settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             name: "rs-1".to_owned(),
@@ -100,6 +108,11 @@ impl House {
             }
             entries.extend(frames.iter().map(|frame| Entry::decode(&frame.payload).unwrap()));
         }
+    }
+
+    /// What is logged, also after the end.
+    pub(crate) fn lines(&self) -> Captured {
+        self.lines.clone()
     }
 
     pub(crate) fn log_lines(&self) -> Vec<String> {
