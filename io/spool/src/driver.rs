@@ -327,6 +327,7 @@ impl Driver {
 
     fn publish(&self) {
         let mut intake = self.shared.intake();
+        intake.rest = self.machine.rest();
         let status = &mut intake.status;
         status.durable = self.shared.durable.load(Ordering::Acquire);
         status.bytes = self.machine.bytes();

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use crate::entry::{Entry, Kind};
-use crate::format::{Cursors, frame_bytes};
-use crate::limits::{CURSORS, FRAME_BYTES};
+use crate::format::{Cursors, FRAMES_AT, frame_bytes};
+use crate::limits::{CURSORS, FRAME_BYTES, SEGMENTS};
 use crate::spool::{Full, State, Status};
 
 /// The entries of one append: neighbours in one group, whole or absent after a crash.
@@ -37,6 +37,10 @@ pub(crate) struct Intake {
     /// Figures: those of `append` are kept here, the others by the driver.
     pub(crate) status: Status,
     pending_limit: usize,
+    /// Largest batch not yet durable, bytes.
+    largest: usize,
+    /// Bytes of the newest segment that are lost once the next one is begun.
+    pub(crate) rest: u64,
     cursors: Cursors,
     cursors_changed: [bool; CURSORS],
     pub(crate) released: u64,
@@ -68,11 +72,25 @@ impl Intake {
         if pending > self.pending_limit.max(bytes) {
             return Err(Full::Memory);
         }
-        if self.status.bytes.saturating_add(pending as u64) > self.status.limit {
+        if self.would_use(bytes) > self.status.limit {
             return Err(Full::Disk);
         }
         self.put_cursors();
         Ok(self.put(entries, bytes, urgent))
+    }
+
+    /// Bytes on disk, at most, once so many more are there. What finds no room in a segment begins
+    /// the next one, and the rest of it is lost.
+    pub(crate) fn would_use(&self, bytes: usize) -> u64 {
+        let coming = self.status.pending_bytes.saturating_add(bytes) as u64;
+        let used = self.status.bytes.saturating_add(coming);
+        if coming <= self.rest {
+            return used;
+        }
+        // one that comes alone begins one segment; of several each may begin another
+        let begun = coming / (self.status.limit / SEGMENTS).max(1);
+        let lost = if self.status.pending_bytes == 0 { 0 } else { self.largest.max(bytes) as u64 };
+        used.saturating_add(self.rest + FRAMES_AT).saturating_add(lost.saturating_mul(begun))
     }
 
     /// Remembers a cursor; its frame goes in front of the next append.
@@ -108,6 +126,9 @@ impl Intake {
     pub(crate) fn settled(&mut self, appends: usize, bytes: usize) {
         self.status.pending = self.status.pending.saturating_sub(appends);
         self.status.pending_bytes = self.status.pending_bytes.saturating_sub(bytes);
+        if self.status.pending == 0 {
+            self.largest = 0;
+        }
     }
 
     fn put_cursors(&mut self) {
@@ -124,6 +145,7 @@ impl Intake {
         self.status.last_seq += entries.len() as u64;
         self.status.pending += 1;
         self.status.pending_bytes += bytes;
+        self.largest = self.largest.max(bytes);
         self.queue.push_back(Batch { first_seq, entries, bytes, urgent });
         self.dirty = true;
         self.status.last_seq
@@ -189,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn what_an_append_would_use_counts_the_rest_of_the_segment_it_ends() {
+        let mut intake = intake(1 << 20, 1 << 20);
+        (intake.status.bytes, intake.rest) = (500_000, 4096);
+        assert_eq!(intake.would_use(4096), 504_096);
+        assert_eq!(intake.would_use(4097), 500_000 + 4097 + 4096 + FRAMES_AT);
+        intake.append(vec![data(100_000)], true).unwrap();
+        // two that may each end a segment of an eighth
+        let coming = 100_032 + 90_000;
+        assert_eq!(intake.would_use(90_000), 500_000 + coming + 4096 + FRAMES_AT + 100_032);
+        assert_eq!(intake.append(vec![data(400_000)], true), Err(Full::Disk));
+    }
+
+    #[test]
     fn what_is_refused_and_why() {
         let open = |key: &[u8]| Entry { kind: Kind::Open, key: Key::new(key), payload: vec![] };
         let cases = [
@@ -204,7 +239,7 @@ mod tests {
             (vec![data(3000)], Full::Disk),
         ];
         for (entries, expected) in cases {
-            assert_eq!(intake(2000, 100).append(entries, true), Err(expected));
+            assert_eq!(intake(11_000, 100).append(entries, true), Err(expected));
         }
         let mut memory = intake(1 << 20, 100);
         assert_eq!(memory.append(vec![data(500)], true), Ok(1), "one alone always fits");

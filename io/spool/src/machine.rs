@@ -364,6 +364,11 @@ impl Machine {
         self.segments.bytes(self.released)
     }
 
+    /// What of the newest segment is lost once the next one is begun, bytes.
+    pub(crate) fn rest(&self) -> u64 {
+        self.segments.rest(self.released)
+    }
+
     pub(crate) fn segment_count(&self) -> usize {
         self.segments.len()
     }

@@ -15,6 +15,7 @@ use crate::catalog::Catalog;
 use crate::damage::Ward;
 use crate::driver::{Driver, Shared};
 use crate::entry::{Entry, Frame};
+use crate::format::{FRAMES_AT, frame_bytes};
 use crate::fs::FileSystem;
 use crate::intake::Intake;
 use crate::limits;
@@ -339,6 +340,17 @@ impl Spool {
     pub fn status(&self) -> Status {
         let status = self.inner.shared.intake().status;
         Status { damaged: self.inner.shared.ward.found(), ..status }
+    }
+
+    /// Bytes on disk, at most, once a record of so many bytes more is there: the rest of a segment
+    /// that it ends is lost.
+    pub fn would_use(&self, payload: usize) -> u64 {
+        self.inner.shared.intake().would_use(frame_bytes(None, payload))
+    }
+
+    /// Bytes on disk of such a record in an empty spool.
+    pub fn least_use(payload: usize) -> u64 {
+        FRAMES_AT + frame_bytes(None, payload) as u64
     }
 
     /// What was found damaged since the last call, by readers or while cleaning; to be told. What

@@ -23,6 +23,12 @@ pub(crate) struct Segment {
     pub(crate) unwritten: bool,
 }
 
+impl Segment {
+    fn is_needed(&self, released: u64) -> bool {
+        self.last_seq > released || self.open_bytes > 0
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     all: VecDeque<Segment>,
@@ -53,10 +59,15 @@ impl Segments {
     /// it goes as soon as the next one stands, which must not wait for it.
     pub(crate) fn bytes(&self, released: u64) -> u64 {
         let rest = self.all.back().map_or(0, |newest| {
-            let needed = newest.last_seq > released || newest.open_bytes > 0;
-            newest.bytes - if needed { newest.used } else { 0 }
+            newest.bytes - if newest.is_needed(released) { newest.used } else { 0 }
         });
         self.all.iter().map(|segment| segment.bytes).sum::<u64>() - rest
+    }
+
+    /// What `bytes` leaves out of the newest and will count once the next one is begun.
+    pub(crate) fn rest(&self, released: u64) -> u64 {
+        let newest = self.all.back().filter(|newest| newest.is_needed(released));
+        newest.map_or(0, |newest| newest.bytes - newest.used)
     }
 
     pub(crate) fn opened(&mut self, place: &Place) {

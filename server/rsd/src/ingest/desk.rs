@@ -24,10 +24,13 @@ impl Parts {
     /// # Errors
     /// [`NotTaken`].
     pub fn store(&self, entry: &Entry) -> Result<u64, NotTaken> {
-        if !self.gate.lets_in(Priority::of_all(&entry.messages)) {
+        let priority = Priority::of_all(&entry.messages);
+        if !self.gate.lets_in(priority) {
             return Err(NotTaken::Later);
         }
         let Ok(payload) = entry.encode() else { return Err(NotTaken::Never) };
+        let bytes = payload.len();
+        self.gate.fits(priority, bytes)?;
         let frame = Frame { kind: Kind::Data, key: None, payload };
         let (parts, received) = (entry.parts(), entry.received_at());
         // before the applier can take it away
@@ -43,7 +46,7 @@ impl Parts {
         match full {
             Full::Entry => Err(NotTaken::Never),
             Full::Disk => {
-                self.gate.refused();
+                self.gate.refused(priority, bytes);
                 Err(NotTaken::Later)
             }
             Full::Memory | Full::Broken | Full::Closed => Err(NotTaken::Later),

@@ -1,12 +1,14 @@
 //! What may be taken while space is short (`spec/rs.md` §1.3, §1.4): from 90 % of the spool's
-//! limit on only CDRs, at the limit nothing. Shared by the listener and HTTP ingest.
+//! limit on only CDRs, at the limit nothing. An arrival counts with its own size, so that none eats
+//! the room of those before it in rank. Shared by the listener and HTTP ingest.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use spool::{Spool, State, Status};
 use telemetry::Log;
 
-use super::limits::{HELD_BACK_PERCENT, RESUMED_PERCENT};
+use super::desk::NotTaken;
+use super::limits::{BODY_BYTES, HELD_BACK_PERCENT, RESUMED_PERCENT};
 use crate::entry::Message;
 
 /// Which records are held back first; a greater one sooner.
@@ -49,7 +51,9 @@ pub struct Gate {
     full: AtomicBool,
     /// RS stops.
     closed: AtomicBool,
-    /// Bytes at which the spool had no room for what came: a little below its limit.
+    /// Bytes at which there was no room for a record of priority 2 or 3: a little below 90 %.
+    short_at: AtomicU64,
+    /// The same for one of priority 1, and so for everything.
     full_at: AtomicU64,
 }
 
@@ -57,9 +61,9 @@ impl Gate {
     /// A gate in front of that spool.
     #[must_use]
     pub fn new(spool: Spool, log: Log) -> Self {
-        let full_at = AtomicU64::new(u64::MAX);
+        let [short_at, full_at] = [(); 2].map(|()| AtomicU64::new(u64::MAX));
         let [short, full, closed] = [(); 3].map(|()| AtomicBool::new(false));
-        Self { spool, log, short, full, closed, full_at }
+        Self { spool, log, short, full, closed, short_at, full_at }
     }
 
     /// True when records of that priority may be handed to the spool now.
@@ -86,7 +90,12 @@ impl Gate {
         let above = |percent: u64| used >= status.limit / 100 * percent;
         let no_room = status.state != State::Open;
         let was_short = self.short.load(Ordering::Relaxed);
-        let short = no_room || above(if was_short { RESUMED_PERCENT } else { HELD_BACK_PERCENT });
+        let short = no_room
+            || above(if was_short { RESUMED_PERCENT } else { HELD_BACK_PERCENT })
+            || used >= self.short_at.load(Ordering::Relaxed);
+        if !short {
+            self.short_at.store(u64::MAX, Ordering::Relaxed);
+        }
         let full = no_room || used >= status.limit.min(self.full_at.load(Ordering::Relaxed));
         if !full {
             self.full_at.store(u64::MAX, Ordering::Relaxed);
@@ -96,15 +105,44 @@ impl Gate {
         (short, full)
     }
 
-    /// The spool has not taken a record that was let in, for it would not fit any more: nothing is
-    /// let in until space is free again.
-    pub fn refused(&self) {
-        self.full_at.store(used(&self.spool.status()), Ordering::Relaxed);
-        self.note(&self.full, true, "everything");
+    /// Whether a payload of that size fits into what its priority may use.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub(crate) fn fits(&self, priority: Priority, payload: usize) -> Result<(), NotTaken> {
+        let limit = self.spool.status().limit;
+        let first = priority == Priority::First;
+        let most = if first { limit } else { limit / 100 * HELD_BACK_PERCENT };
+        if Spool::least_use(payload) > most {
+            return Err(NotTaken::Never);
+        }
+        if self.spool.would_use(payload) > most {
+            self.refused(priority, payload);
+            return Err(NotTaken::Later);
+        }
+        Ok(())
+    }
+
+    /// A payload that was let in found no room. One no larger than a record shows that its priority
+    /// has none until space is free again; a larger one waits alone.
+    pub(crate) fn refused(&self, priority: Priority, payload: usize) {
+        if payload > BODY_BYTES {
+            return;
+        }
+        // an empty spool has room for a record: it must not shut the gate for good
+        let at = used(&self.spool.status()).max(1);
+        if priority == Priority::First {
+            self.full_at.store(at, Ordering::Relaxed);
+            self.note(&self.full, true, "everything");
+        } else {
+            self.short_at.store(at, Ordering::Relaxed);
+            self.note(&self.short, true, "events, figures and quality");
+        }
     }
 
     /// The spool has another limit: what it takes is to be seen anew.
     pub fn limit_changed(&self) {
+        self.short_at.store(u64::MAX, Ordering::Relaxed);
         self.full_at.store(u64::MAX, Ordering::Relaxed);
     }
 

@@ -14,6 +14,7 @@ mod frames;
 pub(crate) mod house;
 mod leaving;
 mod raw;
+mod room;
 
 use frames::Frames;
 use house::{House, Options, Sender, record, within};

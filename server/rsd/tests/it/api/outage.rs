@@ -50,6 +50,25 @@ fn fill(house: &House, kind: &str, first: u32) -> u32 {
     unreachable!("it fills up")
 }
 
+#[test]
+fn a_batch_for_which_there_is_no_room_holds_up_no_others() {
+    let house = House::in_dir(tempfile::tempdir().unwrap(), small);
+    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let headers = [("Content-Type", "application/json")];
+    let post = |body: String| house.post("/api/v1/records", &headers, body.as_bytes()).status;
+    for number in 1..=100 {
+        assert_eq!(post(record("call.event", number).to_string()), 200);
+    }
+    let batch: Vec<Value> = (200..270).map(|number| record("call.event", number)).collect();
+    assert_eq!(post(Value::from(batch).to_string()), 503);
+    assert_eq!(post(record("cdr", 300).to_string()), 200);
+    assert_eq!(post(record("call.event", 301).to_string()), 200);
+    assert_eq!(house.metric("rs_spool_held_back{priority=\"1\"}"), "0");
+    lock.execute_batch("ROLLBACK").unwrap();
+    house.until(|house| house.metric("rs_apply_records_total") == "102");
+}
+
 fn alarm(house: &House, name: &str) -> bool {
     house.metric(&format!("rs_alarm{{name=\"{name}\"}}")) == "1"
 }
