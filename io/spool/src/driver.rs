@@ -1,6 +1,7 @@
 //! The thread that carries out what the machine says: takes what was handed over, writes, syncs,
 //! answers. It decides nothing. Locks are held for moments and never over a call to the disk.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -72,23 +73,50 @@ pub(crate) struct Driver {
     pub(crate) dir: PathBuf,
     pub(crate) cursors: usize,
     pub(crate) buffer: Vec<u8>,
+    /// Files without records that the start found: given up, or used, as soon as a new segment
+    /// stands, for until then they may be what says where an older one ends.
+    pub(crate) blanks: Vec<Blank>,
     /// Held as long as the thread lives: the directory is ours.
     pub(crate) lock: Box<dyn Send + Sync>,
 }
 
 impl Driver {
-    /// The new segment of a start, with its header on disk before anything else happens.
+    /// The new segment of a start, with its header on disk before anything else happens. Where the
+    /// disk has no room for it the spool starts nevertheless, for what it holds can be read: it is
+    /// full, and asks again.
     pub(crate) fn begin(&mut self) -> Result<(), OpenError> {
         self.take_release();
-        let blank = self.shared.maker.take(0, STARTER_BYTES).map_err(OpenError::Io)?;
-        self.adopt(blank);
+        match self.blank(0) {
+            Ok(blank) => self.adopt(blank),
+            Err(error) if is_full(&error) => {
+                self.machine.handle_no_segment((self.hooks.clock)());
+                self.publish();
+                return Ok(());
+            }
+            Err(error) => return Err(OpenError::Io(error)),
+        }
         self.buffer.clear();
         self.machine.write_header(&mut self.buffer);
         let newest = self.shared.catalog().locate(u64::MAX);
         let Some((segment, _)) = newest else { return Ok(()) };
         segment.file.write_all_at(&self.buffer, 0).map_err(OpenError::Io)?;
         segment.file.sync_data().map_err(OpenError::Io)?;
-        self.fs.sync_dir(&self.dir).map_err(OpenError::Io)
+        self.fs.sync_dir(&self.dir).map_err(OpenError::Io)?;
+        self.give_up_blanks();
+        Ok(())
+    }
+
+    /// A file for the next segment: where none can be made one that the start found.
+    fn blank(&mut self, at_least: u64) -> io::Result<Blank> {
+        self.shared.maker.take(at_least, STARTER_BYTES).or_else(|error| {
+            let fits = |blank: &Blank| blank.bytes > FRAMES_AT.max(at_least);
+            let at = self.blanks.iter().position(fits);
+            at.map(|at| self.blanks.remove(at)).ok_or(error)
+        })
+    }
+
+    fn give_up_blanks(&mut self) {
+        self.blanks.drain(..).for_each(|blank| self.shared.maker.retire(blank));
     }
 
     /// The thread: until closed and drained, or closed and stuck.
@@ -185,12 +213,10 @@ impl Driver {
             self.buffer.clear();
             let now = (self.hooks.clock)();
             match self.machine.poll_write(now, flush, &mut self.buffer) {
-                Step::Segment { at_least } => {
-                    match self.shared.maker.take(at_least, STARTER_BYTES) {
-                        Ok(blank) => self.adopt(blank),
-                        Err(_) => self.machine.handle_no_segment(now),
-                    }
-                }
+                Step::Segment { at_least } => match self.blank(at_least) {
+                    Ok(blank) => self.adopt(blank),
+                    Err(_) => self.machine.handle_no_segment(now),
+                },
                 step => break step,
             }
         };
@@ -210,6 +236,9 @@ impl Driver {
             (self.hooks.on_sync)(Synced { took, frames, good });
         }
         self.machine.handle_synced(now, good);
+        if good {
+            self.give_up_blanks();
+        }
         let (appends, bytes) = self.machine.poll_settled();
         let mut intake = self.shared.intake();
         intake.settled(appends, bytes);
@@ -342,4 +371,10 @@ impl Driver {
             State::Open
         };
     }
+}
+
+/// No space, quota used up, or the largest file that this process may write.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

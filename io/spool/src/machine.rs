@@ -155,15 +155,15 @@ impl Machine {
 
     /// The next write, appended to `out`. `flush`: no waiting for more.
     pub(crate) fn poll_write(&mut self, now: Duration, flush: bool, out: &mut Vec<u8>) -> Step {
-        let due = self.waiting.due(&self.pace, self.config.lazy);
+        let due = self.waiting.due(&self.pace, self.config.lazy).or(self.no_room_until);
         let held = self.group.is_some() || self.condition == Condition::Broken;
         if held || due.is_none_or(|due| due > now && !flush) {
             return Step::Idle;
         }
-        let Some(front) = self.waiting.front() else { return Step::Idle };
-        let needed = front.bytes as u64;
+        // a start without room waits for its segment though nothing is queued
+        let needed = self.waiting.front().map_or(0, |front| front.bytes as u64);
         let room = self.segments.current().map_or(0, |current| current.bytes - current.used);
-        if room < needed {
+        if room < needed || self.segments.current().is_none() {
             if self.no_room_until.is_some_and(|until| now < until) {
                 return Step::Idle;
             }
@@ -291,7 +291,7 @@ impl Machine {
         }
         match self.waiting.due(&self.pace, self.config.lazy) {
             Some(due) => Some(due.max(self.no_room_until.unwrap_or_default())),
-            None => self.mark_due(),
+            None => self.no_room_until.or_else(|| self.mark_due()),
         }
     }
 

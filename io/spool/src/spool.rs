@@ -284,10 +284,10 @@ impl Spool {
             dir,
             cursors: usize::from(settings.cursors),
             buffer: Vec::new(),
+            blanks: found.blanks,
             lock,
         };
         driver.begin()?;
-        found.blanks.into_iter().for_each(|blank| shared.maker.retire(blank));
         Ok((shared, driver, found.recovered))
     }
 

@@ -3,11 +3,15 @@
 #![expect(clippy::cast_possible_truncation, reason = "numbers below 20 000")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-use super::world::{World, carry};
+use super::world::{DIR, World, carry};
 use crate::entry::{Entry, Frame, Key, Kind};
+use crate::fs::FileSystem as _;
 use crate::fs::faulty::FaultyFs;
+use crate::recovery::read_whole;
+use crate::spool::{Full, State};
 
 /// What the user knows: every append it made, by sequence.
 #[derive(Clone, Default)]
@@ -199,6 +203,52 @@ fn a_bad_byte_in_the_last_group_of_a_quiet_spool_takes_one_frame_and_is_told() {
             assert_eq!(after.payloads(0), rest, "seed {seed}");
             assert_eq!(after.recovered.last_seq, appended.len() as u64);
         }
+    }
+}
+
+/// A start on a full disk: what is there can be read and released, nothing is taken until there is
+/// room, and no start is refused however often it comes.
+#[test]
+fn a_start_on_a_full_disk_reads_what_is_there_and_takes_records_when_there_is_room() {
+    for seed in 0..20 {
+        let (world, mut appended) = quiet(seed);
+        let mut fs = world.fs.killed();
+        fs.set_capacity(Some(0));
+        for round in 0..3 {
+            let mut world = World::new(fs.killed(), seed + round);
+            world.turn();
+            assert_eq!(world.shared.intake().status.state, State::Open, "the spare is used");
+            assert_eq!(world.payloads(0), appended, "seed {seed} round {round}");
+            fs = world.fs.killed();
+        }
+        // without the spare that an earlier life left there is nothing to write to
+        let mut names = fs.list(Path::new(DIR)).unwrap();
+        names.retain(|name| {
+            let file = fs.open(&Path::new(DIR).join(name)).unwrap();
+            let read = read_whole(&*file, file.len().unwrap());
+            !appended.iter().any(|one| read.windows(one.len()).any(|window| window == one))
+        });
+        for name in &names {
+            fs.remove(&Path::new(DIR).join(name)).unwrap();
+        }
+        let mut world = World::new(fs.killed(), seed + 5);
+        assert_eq!(world.shared.intake().status.state, State::DiskFull);
+        let entry = || vec![Entry { kind: Kind::Data, key: None, payload: b"later".to_vec() }];
+        assert_eq!(world.shared.intake().append(entry(), true), Err(Full::Disk));
+        assert_eq!(world.payloads(0), appended, "seed {seed}");
+        world.advance(Duration::from_secs(1));
+        world.turn();
+        assert_eq!(world.shared.intake().status.state, State::DiskFull);
+        world.fs.set_capacity(None);
+        world.advance(Duration::from_secs(1));
+        world.turn();
+        assert_eq!(world.shared.intake().status.state, State::Open);
+        world.append(entry());
+        world.turn();
+        appended.push(b"later".to_vec());
+        let mut world = World::new(world.fs.restart(), seed + 6);
+        assert!(world.recovered.damage.is_empty(), "{:?}", world.recovered);
+        assert_eq!(world.payloads(0), appended, "seed {seed}");
     }
 }
 
