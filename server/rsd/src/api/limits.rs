@@ -50,6 +50,9 @@ pub(super) const COPIES: usize = 4;
 pub(super) const UNIT: usize = 4 << 10;
 /// Requests with records of one address at once; more: 429.
 pub(super) const PER_ADDRESS: usize = 256;
+/// Bytes of a body that come before room in memory is asked for: so many of all that one address
+/// may have under way are 16 MiB, and whoever sends slowly takes no room from others.
+pub(super) const FIRST: usize = 64 << 10;
 /// Time that a body may take to come (rs.md §8).
 pub(super) const BODY: Duration = Duration::from_secs(30);
 /// Longest wait for memory; then 503. Also when one is to come again whose records had no room.

@@ -20,6 +20,7 @@ use serde::Serialize;
 use telemetry::door::Source;
 use tokio::time::{Instant, timeout_at};
 
+use self::body::Arriving;
 use self::judge::{Judged, judge};
 use super::Shared;
 use super::answer::{Shape, internal, refusal, respond, written};
@@ -87,8 +88,11 @@ fn seconds(time: Duration) -> String {
 async fn receive(shared: &Shared, peer: SocketAddr, request: Request) -> Result<Receipt, Turned> {
     let form = body::form(request.headers())?;
     let packing = body::packing(request.headers())?;
-    let room = shared.room.enter(peer.ip(), request.headers(), packing).await?;
-    let bytes = body::read(request.into_body()).await?;
+    let most = body::length(request.headers())?;
+    let seat = shared.room.seat(peer.ip())?;
+    let arriving = Arriving::begin(request.into_body()).await?;
+    let room = shared.room.enter(&seat, arriving.needs(most, packing)).await?;
+    let bytes = arriving.whole().await?;
     // its last byte is here
     let now = shared.parts.clock.now();
     let judging = tokio::task::spawn_blocking(move || {
@@ -103,7 +107,7 @@ async fn receive(shared: &Shared, peer: SocketAddr, request: Request) -> Result<
     let transport = Transport::Http;
     let entry = Entry { received: now.wall.0, transport, user: None, peer, messages };
     store(shared, &entry, now.mono).await?;
-    drop(room);
+    drop((room, seat));
     Ok(receipt)
 }
 

@@ -7,16 +7,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use rs::Refused;
 use rs::split::Form;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_stream::StreamExt as _;
 
 use super::Turned;
-use crate::api::limits::{BODY, BODY_BYTES, COPIES, PER_ADDRESS, UNIT, WAIT, WINDOW_LOG};
+use crate::api::limits::{BODY, BODY_BYTES, COPIES, FIRST, PER_ADDRESS, UNIT, WAIT, WINDOW_LOG};
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,51 +54,69 @@ pub(super) fn packing(headers: &HeaderMap) -> Result<Packing, Refused> {
     }
 }
 
-/// The memory that requests may take together, and how many there are of each address.
+/// The memory that requests may take together, and what each address has of it: half, so that no
+/// address alone keeps the others waiting.
 pub(in crate::api) struct Room {
     memory: Arc<Semaphore>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    share: usize,
+    addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
 }
 
-/// A request's place; given back when dropped.
+struct Address {
+    requests: usize,
+    memory: Arc<Semaphore>,
+}
+
+/// A request's part of the memory; given back when dropped.
 pub(super) struct Place {
-    _memory: OwnedSemaphorePermit,
-    _seat: Seat,
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
 }
 
-struct Seat {
+/// A request is one of those that its address may have; given back when dropped.
+pub(super) struct Seat {
     ip: IpAddr,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    memory: Arc<Semaphore>,
+    addresses: Arc<Mutex<HashMap<IpAddr, Address>>>,
 }
 
 impl Room {
     /// Room for so many bytes, of bodies and of what is made of them.
     pub(in crate::api) fn new(bytes: usize) -> Self {
         // never less than one request needs
-        let units = (bytes / UNIT).max(COPIES * (BODY_BYTES / UNIT) + 1);
-        let memory = Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS)));
-        Self { memory, addresses: Arc::default() }
+        let least = COPIES * BODY_BYTES.div_ceil(UNIT);
+        let units = (bytes / UNIT).clamp(least + 1, Semaphore::MAX_PERMITS);
+        let memory = Arc::new(Semaphore::new(units));
+        Self { memory, share: (units / 2).max(least), addresses: Arc::default() }
     }
 
-    /// Waits for room, in line and not for ever.
-    pub(super) async fn enter(
-        &self,
-        ip: IpAddr,
-        headers: &HeaderMap,
-        packing: Packing,
-    ) -> Result<Place, Turned> {
-        let seat = self.seat(ip)?;
-        let bytes = match packing {
-            Packing::Plain => length(headers)?,
-            Packing::Gzip | Packing::Zstd => {
-                length(headers)?;
-                BODY_BYTES
-            }
-        };
+    /// One more request of that address.
+    pub(super) fn seat(&self, ip: IpAddr) -> Result<Seat, Turned> {
+        let addresses = Arc::clone(&self.addresses);
+        let mut taken = lock(&addresses);
+        let address = taken.entry(ip).or_insert_with(|| Address {
+            requests: 0,
+            memory: Arc::new(Semaphore::new(self.share)),
+        });
+        if address.requests >= PER_ADDRESS {
+            let text = format!("{PER_ADDRESS} requests of one address at once");
+            let refused = Refused::other(429, "too-many-requests", text);
+            return Err(Turned { refused, again: Some(Duration::from_secs(1)) });
+        }
+        address.requests += 1;
+        let memory = Arc::clone(&address.memory);
+        drop(taken);
+        Ok(Seat { ip, memory, addresses })
+    }
+
+    /// Waits for room for a body of so many bytes, in line and not for ever.
+    pub(super) async fn enter(&self, seat: &Seat, bytes: usize) -> Result<Place, Turned> {
         let units = u32::try_from(COPIES * bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let waiting = Arc::clone(&self.memory).acquire_many_owned(units);
-        match timeout(WAIT, waiting).await {
-            Ok(Ok(memory)) => Ok(Place { _memory: memory, _seat: seat }),
+        let own = Arc::clone(&seat.memory).acquire_many_owned(units);
+        let all = Arc::clone(&self.memory).acquire_many_owned(units);
+        let both = async { Ok::<_, AcquireError>(Place { _own: own.await?, _all: all.await? }) };
+        match timeout(WAIT, both).await {
+            Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => {
                 let text = "too many records are on their way here";
                 let refused = Refused::other(503, "no-memory", text);
@@ -105,40 +124,26 @@ impl Room {
             }
         }
     }
-
-    fn seat(&self, ip: IpAddr) -> Result<Seat, Turned> {
-        let addresses = Arc::clone(&self.addresses);
-        let mut taken = lock(&addresses);
-        let count = taken.entry(ip).or_insert(0);
-        if *count >= PER_ADDRESS {
-            let text = format!("{PER_ADDRESS} requests of one address at once");
-            let refused = Refused::other(429, "too-many-requests", text);
-            return Err(Turned { refused, again: Some(Duration::from_secs(1)) });
-        }
-        *count += 1;
-        drop(taken);
-        Ok(Seat { ip, addresses })
-    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = lock(&self.addresses);
-        if let Some(count) = taken.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(address) = taken.get_mut(&self.ip) {
+            address.requests -= 1;
+            if address.requests == 0 {
                 taken.remove(&self.ip);
             }
         }
     }
 }
 
-fn lock(taken: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+fn lock(taken: &Mutex<HashMap<IpAddr, Address>>) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes that will come, at most; one that says too much need not send it.
-fn length(headers: &HeaderMap) -> Result<usize, Refused> {
+pub(super) fn length(headers: &HeaderMap) -> Result<usize, Refused> {
     let said = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match said {
         Some(length) if length > BODY_BYTES => Err(too_large()),
@@ -152,19 +157,56 @@ fn too_large() -> Refused {
     Refused::other(413, "too-large", text)
 }
 
-/// All of a body.
-pub(super) async fn read(body: Body) -> Result<Bytes, Refused> {
-    match timeout(BODY, to_bytes(body, BODY_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
-            // `to_bytes` tells its own limit only by the name of its cause
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            if cause.is_some_and(|cause| cause.contains("length limit")) {
-                return Err(too_large());
-            }
-            Err(Refused::other(400, "bad-body", "the body did not come whole"))
+/// A body on its way.
+pub(super) struct Arriving {
+    stream: BodyDataStream,
+    bytes: Vec<u8>,
+    is_whole: bool,
+    until: Instant,
+}
+
+impl Arriving {
+    /// Its first bytes, or all of a small one: they need no room.
+    pub(super) async fn begin(body: Body) -> Result<Self, Refused> {
+        let until = Instant::now() + BODY;
+        let stream = body.into_data_stream();
+        let mut arriving = Self { stream, bytes: Vec::new(), is_whole: false, until };
+        arriving.up_to(FIRST).await?;
+        Ok(arriving)
+    }
+
+    /// Bytes for which it needs room now, when it has at most `most`.
+    pub(super) fn needs(&self, most: usize, packing: Packing) -> usize {
+        match packing {
+            Packing::Plain if self.is_whole => self.bytes.len(),
+            Packing::Plain => most,
+            Packing::Gzip | Packing::Zstd => BODY_BYTES,
         }
-        Err(_) => Err(Refused::other(408, "slow-body", "the body took longer than 30 s")),
+    }
+
+    /// All of it.
+    pub(super) async fn whole(mut self) -> Result<Bytes, Refused> {
+        // it may have waited for room
+        self.until += WAIT;
+        self.up_to(BODY_BYTES).await?;
+        if self.is_whole { Ok(self.bytes.into()) } else { Err(too_large()) }
+    }
+
+    /// Reads on until it is whole or longer than so many bytes.
+    async fn up_to(&mut self, bytes: usize) -> Result<(), Refused> {
+        while !self.is_whole && self.bytes.len() <= bytes {
+            match timeout_at(self.until, self.stream.next()).await {
+                Ok(Some(Ok(chunk))) => self.bytes.extend_from_slice(&chunk),
+                Ok(None) => self.is_whole = true,
+                Ok(Some(Err(_))) => {
+                    return Err(Refused::other(400, "bad-body", "the body did not come whole"));
+                }
+                Err(_) => {
+                    return Err(Refused::other(408, "slow-body", "the body took longer than 30 s"));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -195,6 +237,7 @@ fn bounded(packed: impl Read) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::net::Ipv4Addr;
 
     use axum::http::HeaderValue;
 
@@ -255,33 +298,58 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn an_address_has_so_many_requests_at_once() {
+    const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
+    const TWO: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+    #[test]
+    fn an_address_has_so_many_requests_at_once() {
         let room = Room::new(64 << 20);
-        let (one, two) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
-        let small = headers(&[("content-length", "10")]);
-        let mut places = Vec::new();
-        for _ in 0..PER_ADDRESS {
-            places.push(room.enter(one, &small, Packing::Plain).await.ok().unwrap());
-        }
-        let turned = room.enter(one, &small, Packing::Plain).await.err().unwrap();
+        let mut seats: Vec<_> = (0..PER_ADDRESS).map(|_| room.seat(ONE).ok().unwrap()).collect();
+        let turned = room.seat(ONE).err().unwrap();
         assert_eq!((turned.refused.status, turned.again), (429, Some(Duration::from_secs(1))));
-        assert!(room.enter(two, &small, Packing::Plain).await.is_ok());
-        places.pop();
-        assert!(room.enter(one, &small, Packing::Plain).await.is_ok());
+        assert!(room.seat(TWO).is_ok());
+        seats.pop();
+        assert!(room.seat(ONE).is_ok());
         let large = headers(&[("content-length", "10485761")]);
-        let turned = room.enter(two, &large, Packing::Gzip).await.err().unwrap();
-        assert_eq!(turned.refused.status, 413);
+        assert_eq!(length(&large).unwrap_err().status, 413);
     }
 
     #[tokio::test]
     async fn without_memory_a_request_waits_for_it() {
         let room = Room::new(0);
-        let (ip, none) = ([127, 0, 0, 1].into(), headers(&[]));
-        let first = room.enter(ip, &none, Packing::Gzip).await.ok().unwrap();
-        let mut second = Box::pin(room.enter(ip, &none, Packing::Gzip));
+        let seat = room.seat(ONE).ok().unwrap();
+        let first = room.enter(&seat, BODY_BYTES).await.ok().unwrap();
+        let mut second = Box::pin(room.enter(&seat, BODY_BYTES));
         assert!(timeout(Duration::from_millis(20), &mut second).await.is_err());
         drop(first);
         assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_address_leaves_room_for_another() {
+        let room = Room::new(2 * COPIES * BODY_BYTES);
+        let (one, two) = (room.seat(ONE).ok().unwrap(), room.seat(TWO).ok().unwrap());
+        let _first = room.enter(&one, BODY_BYTES).await.ok().unwrap();
+        let mut second = Box::pin(room.enter(&one, BODY_BYTES));
+        assert!(timeout(Duration::from_millis(20), &mut second).await.is_err());
+        assert!(room.enter(&two, BODY_BYTES).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_body_comes_in_pieces() {
+        for (pieces, whole) in
+            [(&[1, 2][..], Some(3)), (&[FIRST, FIRST], Some(2 * FIRST)), (&[BODY_BYTES, 1], None)]
+        {
+            let chunks: Vec<std::io::Result<Vec<u8>>> =
+                pieces.iter().map(|bytes| Ok(vec![b' '; *bytes])).collect();
+            let body = Body::from_stream(tokio_stream::iter(chunks));
+            let arriving = Arriving::begin(body).await.unwrap();
+            let small = pieces == [1, 2];
+            assert_eq!(arriving.needs(BODY_BYTES, Packing::Plain) == 3, small);
+            assert_eq!(arriving.whole().await.ok().map(|bytes| bytes.len()), whole);
+        }
+        let cut = vec![Ok(vec![b' ']), Err(std::io::Error::other("gone"))];
+        let begun = Arriving::begin(Body::from_stream(tokio_stream::iter(cut))).await;
+        assert_eq!(begun.err().unwrap().status, 400);
     }
 }

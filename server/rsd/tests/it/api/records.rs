@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::TcpStream;
 
 use config::Settings;
 use serde_json::{Value, json};
@@ -55,6 +56,26 @@ fn an_object_an_array_and_lines_packed_or_not_are_stored_once() {
         house.metric("rs_ingest_records_total{queue=\"ringmaster.cdr\",transport=\"http\"}");
     assert_eq!(counted, "12");
     assert_eq!(receipt(&house, &[JSON], b"[]"), accepted(0));
+}
+
+/// Whoever sends slowly takes no room in memory from the others.
+#[test]
+fn slow_bodies_keep_nobody_waiting() {
+    let house = House::open();
+    let head = "POST /api/v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+        Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n{";
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut socket = TcpStream::connect(house.rs.addresses().http).unwrap();
+        socket.write_all(head.as_bytes()).unwrap();
+        slow.push(socket);
+    }
+    let accepted = json!({"accepted": 1, "dead_lettered": []});
+    for record in golden(&MCP) {
+        assert_eq!(receipt(&house, &[JSON], record.as_bytes()), accepted);
+        let packed = [JSON, ("Content-Encoding", "gzip")];
+        assert_eq!(receipt(&house, &packed, &gzip(record.as_bytes())), accepted);
+    }
 }
 
 /// Scenario 15: ten thousand lines, three of them bad, twice.
