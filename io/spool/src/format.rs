@@ -118,6 +118,16 @@ impl Header {
         Err(error)
     }
 
+    /// Where the copy stands that is neither valid nor zero, beside one that is valid. A crash
+    /// leaves a copy whole or zero, so it is damage.
+    pub(crate) fn bad_copy(bytes: &[u8]) -> Option<usize> {
+        let copies = HEADERS_AT.map(|at| (at, bytes.get(at..at + HEADER_BYTES)));
+        let read = copies.map(|(at, copy)| (at, copy.map(Self::read_one)));
+        let valid = read.iter().any(|(_, copy)| matches!(copy, Some(Ok(_))));
+        let bad = read.iter().find(|(_, copy)| *copy == Some(Err(HeaderError::Invalid)));
+        bad.map(|(at, _)| *at).filter(|_| valid)
+    }
+
     fn read_one(header: &[u8]) -> Result<Self, HeaderError> {
         if header.iter().all(|byte| *byte == 0) {
             return Err(HeaderError::Blank);

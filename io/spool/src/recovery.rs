@@ -16,7 +16,7 @@ use self::judged::{Judged, judge_all};
 use crate::catalog::OnDisk;
 use crate::damage::{Unreadable, Ward};
 use crate::entry::{Frame, Key};
-use crate::format::{Cursors, FRAMES_AT, Header, HeaderError};
+use crate::format::{Cursors, FRAMES_AT, HEADER_BYTES, Header, HeaderError};
 use crate::fs::{File, FileSystem};
 use crate::machine::Start;
 use crate::machine::open::OpenTable;
@@ -69,7 +69,11 @@ pub(crate) fn recover(
         let bytes = file.len().map_err(OpenError::Io)?;
         let head = read_whole(&*file, bytes.min(FRAMES_AT));
         match Header::read(&head) {
-            Ok(header) => good.push((header, OnDisk::new(name, file, &header, bytes))),
+            Ok(header) => {
+                let segment = OnDisk::new(name, file, &header, bytes);
+                heal(ward, &segment, &header, &head);
+                good.push((header, segment));
+            }
             Err(HeaderError::Newer(version)) => {
                 return Err(OpenError::Newer(format!("{name}: format version {version}")));
             }
@@ -106,6 +110,19 @@ pub(crate) fn recover(
         }
     }
     Ok(reading.finish(on_disk, blanks, last_serial, floor))
+}
+
+/// Has a damaged copy of a header told, and writes it again from the good one.
+fn heal(ward: &Ward, segment: &OnDisk, header: &Header, head: &[u8]) {
+    let Some(at) = Header::bad_copy(head) else { return };
+    let OnDisk { name, file, number, .. } = segment;
+    let (offset, bytes, lost) = (at as u64, HEADER_BYTES as u64, (0, 0));
+    ward.admit(&Unreadable { name, number: *number, file: &**file, offset, bytes, lost });
+    let mut copies = Vec::new();
+    header.write(&mut copies);
+    // if it fails, the next start tries again, and tells it again
+    let again = file.write_all_at(&copies[..HEADER_BYTES], offset);
+    let _healed = again.and_then(|()| file.sync_data());
 }
 
 impl<'a> Unreadable<'a> {

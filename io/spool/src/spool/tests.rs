@@ -184,8 +184,8 @@ fn damage_is_copied_and_told_and_hides_nothing_behind_it() {
 }
 
 #[test]
-fn a_lost_header_is_read_from_its_second_copy_and_two_lost_ones_are_damage() {
-    for (bad, expected) in [(&[10_usize][..], 0), (&[10, 4106], 1)] {
+fn a_lost_header_is_read_from_its_other_copy_and_told() {
+    for (bad, whole) in [(&[10_usize][..], false), (&[4106], false), (&[10, 4106], true)] {
         let mut world = World::new(FaultyFs::new(7), 0);
         world.append(vec![data(&[9; 60_000])]);
         world.turn();
@@ -195,7 +195,11 @@ fn a_lost_header_is_read_from_its_second_copy_and_two_lost_ones_are_damage() {
         world.fs.damage(&name, |bytes| bad.iter().for_each(|at| bytes[*at] ^= 1));
         let mut world = world.restart(2);
         (0..3).for_each(|_| world.turn());
-        assert_eq!(world.recovered.damage.is_empty(), expected == 0, "{:?}", world.recovered);
+        let told = &world.recovered.damage;
+        assert!(told.iter().all(|damage| damage.copy.is_some()), "{told:?}");
+        assert_eq!(told.iter().any(|damage| damage.bytes > 128), whole, "{told:?}");
+        assert_eq!(told.iter().any(|damage| damage.bytes == 128), !whole, "{told:?}");
+        assert_eq!(world.payloads(0).len(), if whole { 1 } else { 2 });
         assert_eq!(world.recovered.last_seq, 2);
         assert!(world.restart(3).recovered.damage.is_empty(), "told once, then only kept");
     }
