@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP as values on one channel.
+//! SIGINT, SIGTERM and SIGHUP as values on one channel. SIGXFSZ is taken and passed over: a file
+//! that may not grow is then an error of the write, as a full disk is, and ends nothing.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -22,6 +23,7 @@ pub(crate) fn listen() -> Result<Receiver<Signal>, Failure> {
     let mut streams = {
         let _guard = runtime.enter();
         let install = |kind| signal(kind).map_err(failed);
+        let _passed_over = install(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         (
             install(SignalKind::interrupt())?,
             install(SignalKind::terminate())?,

@@ -146,6 +146,18 @@ fn ten_thousand_idle_connections_cost_little_and_keep_no_call_out() {
 }
 
 #[test]
+fn a_limit_of_the_size_of_files_is_a_full_disk_and_ends_nothing() {
+    let media = Media::start();
+    let site = Site::new(&objects(&[&media], "{}"));
+    // 8 MiB: less than a segment of the queue on disk
+    let mut rm = start_under(&site, "ulimit -f 16384");
+    healthy(&site, 1);
+    Plan::new(site.sip(), &["18005550100"], 20).run();
+    rm.signal("TERM");
+    assert_eq!(rm.wait(Duration::from_secs(60)).code(), Some(0), "{}", rm.output());
+}
+
+#[test]
 fn there_are_as_many_connections_as_the_configuration_says_and_the_system_allows() {
     let media = Media::start();
     let application = "---\nkind: Application\nname: rm-1\nspec:\n  type: resource-manager\n  \
