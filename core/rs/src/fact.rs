@@ -35,6 +35,8 @@ pub enum Told {
     Call(Box<CallFact>),
     /// An event, or what a voice application reports: a row of `call_event`.
     Event(Box<EventFact>),
+    /// Quality of a session; [`crate::quality::QualityFact`] reads it from the record.
+    Quality,
     /// A kind whose tables come in a later stage; the ledger knows it, the store keeps its body.
     Later,
 }
@@ -46,8 +48,10 @@ impl Fact {
         let told = match &record.body {
             Body::Cdr(cdr) => Told::Call(Box::new(CallFact::of(record, cdr, notes))),
             Body::Event(event) => Told::Event(Box::new(EventFact::of(record, event))),
-            Body::Var(_) | Body::Arrivals(_) | Body::Peaks(_) | Body::Outbound(_) => Told::Later,
-            Body::Snmp(_) | Body::Integrity(_) | Body::Latency(_) | Body::SqCall(_) => Told::Later,
+            Body::Var(var) => Told::Event(Box::new(EventFact::of_var(record, var))),
+            Body::SqCall(_) => Told::Quality,
+            Body::Arrivals(_) | Body::Peaks(_) | Body::Outbound(_) => Told::Later,
+            Body::Snmp(_) | Body::Integrity(_) | Body::Latency(_) => Told::Later,
         };
         let content_hash = notes.content_hash;
         Self { keys: Keys::of(record), content_hash, kind: record.kind(), told }

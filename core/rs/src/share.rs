@@ -7,8 +7,8 @@
 //! the same tables in any database, in any order and however they are split into batches.
 //!
 //! ```text
-//! wants: ledger, calls, streams ─► found ─► wants: GUIDs, replaced rows ─► found ─► wants: names
-//!                               verdicts, merge                    lending           └► finish
+//! wants: ledger, calls, streams ─► found ─► wants: GUIDs, sessions, ─► found ─► wants: names
+//!                               verdicts, merge   replaced rows, again and again    └► finish
 //! ```
 
 mod batch;
@@ -18,6 +18,7 @@ mod calls;
 mod changes;
 mod item;
 mod objects;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -28,15 +29,19 @@ use model::record::ContentHash;
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
 use self::changes::Cause;
+use self::sessions::Sessions;
 use crate::fact::{EventFact, Told};
 use crate::merge::DecodeError;
+use crate::quality::QualityFact;
 use crate::row::Named;
+use crate::var::Rule;
 
 pub use batch::Batch;
 pub use bisect::{Attempt, bisect};
 pub use changes::{
-    CallLine, Changes, Counts, DayKey, EventRow, Found, KeptRow, LedgerRow, LetterRow, MinuteRow,
-    StoredCall, StreamKey, StreamRow, TenantLine, Wants,
+    CallLine, Changes, Counts, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow, LetterRow,
+    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow,
+    TenantLine, Wants,
 };
 pub use item::{Good, Item, Origin};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
@@ -52,13 +57,22 @@ pub struct Share<'b> {
     /// The items of this share that hold their id.
     holders: BTreeMap<DayKey, usize>,
     calls: Calls,
-    guids: BTreeSet<DayGuid>,
+    sessions: Sessions,
+    asked: Asked,
     books: Books,
     events: BTreeMap<DayKey, usize>,
     kept: BTreeMap<DayKey, usize>,
     /// Letters whose body is in a row that was stored before.
     bodies: BTreeMap<DayKey, usize>,
     changes: Changes,
+}
+
+/// What has been asked for, once.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    guids: BTreeSet<DayGuid>,
+    sessions: BTreeSet<SessionKey>,
+    bodies: BTreeSet<DayKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +85,7 @@ enum Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Begin,
-    Lend,
+    Gather,
     Name,
 }
 
@@ -99,7 +113,8 @@ impl<'b> Share<'b> {
             ledger: BTreeMap::new(),
             holders: BTreeMap::new(),
             calls: Calls::default(),
-            guids: BTreeSet::new(),
+            sessions: Sessions::default(),
+            asked: Asked::default(),
             books: Books::default(),
             events: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -127,20 +142,18 @@ impl<'b> Share<'b> {
     pub fn wants(&mut self, objects: &Objects) -> Option<Wants> {
         match self.stage {
             Stage::Begin => Some(self.first_wants()),
-            Stage::Lend => {
-                let at = || self.bodies.keys().copied().collect();
-                Some(Wants {
-                    guids: self.guids.clone(),
-                    events: at(),
-                    kept: at(),
-                    ..Wants::default()
-                })
-            }
+            Stage::Gather => self.gather(objects).or_else(|| {
+                self.calls.lend();
+                self.stage = Stage::Name;
+                self.wants(objects)
+            }),
             Stage::Name => {
                 let components = self.components();
                 let unknown =
                     components.filter_map(|named| named.unknown(ObjectKind::Component, objects));
-                let mentions: BTreeSet<_> = unknown.chain(self.calls.unknown(objects)).collect();
+                let hanging = self.sessions.unknown(objects);
+                let calls = self.calls.unknown(objects);
+                let mentions: BTreeSet<_> = unknown.chain(calls).chain(hanging).collect();
                 (!mentions.is_empty()).then(|| Wants { mentions, ..Wants::default() })
             }
         }
@@ -150,7 +163,7 @@ impl<'b> Share<'b> {
     ///
     /// # Errors
     /// A stored state that cannot be read; nothing is to be stored then.
-    pub fn found(&mut self, found: Found) -> Result<(), DecodeError> {
+    pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
         match self.stage {
             Stage::Begin => {
                 self.ledger = found.ledger.into_iter().collect();
@@ -163,40 +176,69 @@ impl<'b> Share<'b> {
                         Task::Reject(index, text) => self.bury_rejected(index, text),
                     }
                 }
-                self.guids = self.calls.guids();
-                self.stage = Stage::Lend;
-                if self.guids.is_empty() && self.bodies.is_empty() {
-                    self.stage = Stage::Name;
-                }
+                self.stage = Stage::Gather;
             }
-            Stage::Lend => {
-                self.calls.found(found.calls);
-                for (at, body) in found.events.iter().map(|row| ((row.day, row.id_key), row.body()))
-                {
-                    self.put_body(at, body);
+            Stage::Gather => {
+                for row in std::mem::take(&mut found.events) {
+                    self.put_body((row.day, row.id_key), row.body());
                 }
-                for (at, body) in found.kept {
+                for (at, body) in std::mem::take(&mut found.kept) {
                     self.put_body(at, body.into_bytes());
                 }
-                let guids = std::mem::take(&mut self.guids);
-                self.calls.lend(&guids)?;
-                self.stage = Stage::Name;
+                for row in &found.quality {
+                    let fact = QualityFact::decode(&row.fact);
+                    let body = fact.and_then(|fact| serde_json::to_vec(&fact).ok());
+                    self.put_body((row.day, row.id_key), body.unwrap_or_default());
+                }
+                self.sessions.found(&mut found);
+                self.calls.found_more(found.calls, &self.asked.sessions, objects)?;
             }
             Stage::Name => {}
         }
         Ok(())
     }
 
+    /// What hangs together with the calls that change, and was not asked for yet. Each answer may
+    /// make more calls change; since nothing is asked for twice, it comes to an end.
+    fn gather(&mut self, objects: &Objects) -> Option<Wants> {
+        let guids = self.calls.guids();
+        let mentions = self.sessions.components(self.calls.sessions(), objects);
+        if !mentions.is_empty() {
+            return Some(Wants { mentions, ..Wants::default() });
+        }
+        let sessions = self.sessions.wants(self.calls.sessions(), objects);
+        let bodies: BTreeSet<DayKey> = self.bodies.keys().copied().collect();
+        let bodies = &bodies - &self.asked.bodies;
+        let wants = Wants {
+            guids: &guids - &self.asked.guids,
+            sessions: &sessions - &self.asked.sessions,
+            events: bodies.clone(),
+            kept: bodies,
+            ..Wants::default()
+        };
+        self.asked.guids.extend(wants.guids.iter().cloned());
+        self.asked.sessions.extend(wants.sessions.iter().cloned());
+        self.asked.bodies.extend(&wants.kept);
+        (wants != Wants::default()).then_some(wants)
+    }
+
     /// The rows to be written.
     #[must_use]
     pub fn finish(self, objects: &Objects) -> Changes {
-        let Self { batch, calls, books, events, kept, mut changes, .. } = self;
+        let Self { batch, mut calls, sessions, mut books, events, kept, mut changes, .. } = self;
+        let touched = sessions.wants(calls.sessions(), objects);
+        let hanging = sessions.finish(&touched, calls.rows(), objects);
+        for (count, rule) in changes.counts.ignored.iter_mut().zip(Rule::ALL) {
+            *count = hanging.ignored.get(&rule).copied().unwrap_or_default();
+        }
+        changes.failures = hanging.failures;
+        changes.quality = sessions.rows(objects);
         let good = |index: usize| batch.items().get(index).and_then(|item| item.read.as_ref().ok());
         let id = |named: &Named| {
             let id = objects.id(ObjectKind::Component, named.dbid, named.name.as_deref());
             id.unwrap_or(0)
         };
-        changes.calls = calls.lines(objects);
+        changes.calls = calls.lines(hanging.var, objects);
         changes.events = events
             .into_iter()
             .filter_map(|(at, index)| {
@@ -220,6 +262,8 @@ impl<'b> Share<'b> {
                 })
             })
             .collect();
+        let newest = batch.items().iter().map(|item| item.origin.received_ms).max();
+        books.follow_gaps(newest.unwrap_or_default());
         changes.streams = books.streams;
         changes.minutes = books.minutes;
         changes
@@ -267,7 +311,7 @@ impl<'b> Share<'b> {
                     self.figure("misrouted", good.producer());
                 }
                 if let Some(minute) = good.end_minute() {
-                    let minute = (good.producer().to_owned(), minute);
+                    let minute = (good.producer().to_owned(), good.boot(), minute);
                     *self.changes.stored_minutes.entry(minute).or_default() += 1;
                 }
             }
@@ -286,10 +330,13 @@ impl<'b> Share<'b> {
         match (&good.fact.told, call) {
             (Told::Call(fact), Some(call)) => {
                 self.calls.tell(call, fact, item.origin.received_ms)?;
+                self.sessions.told_quality(at, &good.record);
             }
-            (Told::Event(_), _) => {
+            (Told::Event(event), _) => {
+                self.sessions.told_event(at, event);
                 self.events.insert(at, index);
             }
+            (Told::Quality, _) => self.sessions.told_quality(at, &good.record),
             (Told::Call(_) | Told::Later, _) => {
                 self.books.told(good);
                 self.kept.insert(at, index);
@@ -332,6 +379,7 @@ impl<'b> Share<'b> {
         index: usize,
         good: &Good,
     ) -> Result<(), DecodeError> {
+        self.sessions.forget(at);
         if let Some(loser) = self.holders.get(&at).copied() {
             self.events.remove(&at);
             self.kept.remove(&at);
@@ -339,7 +387,10 @@ impl<'b> Share<'b> {
             return Ok(());
         }
         let body = match (&good.fact.told, call) {
-            (Told::Call(_), Some(call)) => self.calls.body(call, &good.record.id)?,
+            (Told::Call(_), Some(call)) => {
+                self.changes.gone.insert(at);
+                self.calls.body(call, &good.record.id)?
+            }
             _ => {
                 self.changes.gone.insert(at);
                 self.bodies.insert(at, self.changes.letters.len());
@@ -413,7 +464,7 @@ impl<'b> Share<'b> {
 fn event(good: &Good) -> Option<&EventFact> {
     match &good.fact.told {
         Told::Event(event) => Some(event),
-        Told::Call(_) | Told::Later => None,
+        Told::Call(_) | Told::Quality | Told::Later => None,
     }
 }
 

@@ -56,6 +56,7 @@ names! {
     RS_APPLY_LAG_SECONDS = "rs_apply_lag_seconds",
     RS_APPLY_BATCH_SECONDS = "rs_apply_batch_seconds",
     RS_DEAD_LETTERS_TOTAL = "rs_dead_letters_total",
+    RS_VAR_IGNORED_TOTAL = "rs_var_ignored_total",
     RS_STORE_BATCH_FAILURES_TOTAL = "rs_store_batch_failures_total",
     RS_DATABASE_UP = "rs_database_up",
     RS_DATABASE_CONNECTIONS = "rs_database_connections",

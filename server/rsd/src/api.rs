@@ -5,12 +5,16 @@
 
 mod alarms;
 mod answer;
+mod audit;
 mod call;
 mod calls;
 mod cursor;
+mod integrity;
+mod letters;
 mod limits;
 mod metrics;
 mod native;
+mod page;
 mod probe;
 mod queues;
 mod records;
@@ -161,6 +165,14 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/queues/{name}/messages", get(queues::messages))
             .route("/api/v1/alarms", get(alarms::list))
             .route("/api/v1/alarms/{name}", delete(alarms::end))
+            .route("/api/v1/dead-letters", get(letters::list))
+            .route("/api/v1/dead-letters/retry", post(letters::retry_all))
+            .route("/api/v1/dead-letters/{no}", get(letters::one).delete(letters::delete))
+            .route("/api/v1/dead-letters/{no}/retry", post(letters::retry))
+            .route("/api/v1/integrity", get(integrity::producers))
+            .route("/api/v1/integrity/minutes", get(integrity::minutes))
+            .route("/api/v1/integrity/proof", get(integrity::proof))
+            .route("/api/v1/audit", get(audit::list))
             .route("/api/v1/health", get(probe::health));
     }
     if api && ingest {

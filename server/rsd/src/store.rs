@@ -2,6 +2,7 @@
 //! (stages 13 and 15 of the call's way). `sqlite` is the embedded default; the servers of a later
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
+pub mod custody;
 pub mod postgres;
 mod prepare;
 pub mod sqlite;
@@ -12,9 +13,11 @@ use std::io;
 
 use model::record::{CallGuid, Phase};
 use model::time::Millis;
+use rs::integrity::{Gap, Stored, Told};
 use rs::key::{after, before};
 use rs::merge::DecodeError;
 use rs::report::Call;
+use rs::var::{Rule, VarRows};
 use rs::{Filter, Intervals, Key, key};
 
 use crate::entry::Entry;
@@ -52,6 +55,8 @@ pub struct Applied {
     pub duplicates: u64,
     /// Records that became dead letters.
     pub dead: u64,
+    /// Reports of voice applications that broke a rule, by the rule's place in [`Rule::ALL`].
+    pub ignored: [u64; Rule::ALL.len()],
 }
 
 /// Which row of a list comes before another: newest start first, then the greater key.
@@ -138,6 +143,8 @@ pub struct Leg {
     pub trace: Option<String>,
     /// Events, oldest first.
     pub events: Vec<Event>,
+    /// What a voice application reported.
+    pub var: VarRows,
 }
 
 /// An object that records have named.
@@ -174,35 +181,12 @@ pub struct StreamBooks {
     pub max_seq: u64,
     /// The greatest that the producer has announced.
     pub announced_seq: u64,
+    /// What is missing, and since when.
+    pub gaps: Vec<Gap>,
     /// Records received more than once.
     pub duplicates: u64,
     /// First and last arrival.
     pub seen_ms: (i64, i64),
-}
-
-/// The books of a producer's minute (`or.integrity`), and what was stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MinuteBooks {
-    /// The process.
-    pub producer: String,
-    /// Start of the minute.
-    pub minute_ms: i64,
-    /// Records begun.
-    pub calls_in: u64,
-    /// Ends made.
-    pub records_out: u64,
-    /// Calls taken over.
-    pub adopted_in: u64,
-    /// Calls given away.
-    pub handed_out: u64,
-    /// Of `records_out` refused.
-    pub rejected: u64,
-    /// Calls not ended.
-    pub in_progress: u64,
-    /// Ends stored with a time in this minute.
-    pub stored: u64,
-    /// The producer has told its side.
-    pub told: bool,
 }
 
 /// What the books say.
@@ -210,8 +194,12 @@ pub struct MinuteBooks {
 pub struct Books {
     /// Streams with a sequence.
     pub streams: Vec<StreamBooks>,
-    /// Minutes, oldest first.
-    pub minutes: Vec<MinuteBooks>,
+    /// What producers told of the minutes asked for, and of the one before them.
+    pub told: Vec<Told>,
+    /// Ends that are stored of these minutes.
+    pub stored: Vec<Stored>,
+    /// The first minute that each start of a producer told.
+    pub first: BTreeMap<(String, i64), i64>,
     /// Figures by name and producer: `stored`, `duplicate`, `id_conflict`, `misrouted`,
     /// `unsequenced`, `db_rejected`, `replaced`.
     pub figures: BTreeMap<(String, String), u64>,
@@ -288,6 +276,11 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
 
 /// The database.
 pub trait Store: Send + Sync {
+    /// Dead letters, audit and erasure; `None`: this database has not learned it.
+    fn custody(&self) -> Option<&dyn custody::Custody> {
+        None
+    }
+
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;
 

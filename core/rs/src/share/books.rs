@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{Integrity, Stream};
 
-use super::changes::{MinuteRow, StreamKey, StreamRow, integrity};
+use super::changes::{MinuteKey, MinuteRow, StreamKey, StreamRow, integrity};
 use super::item::Good;
+use crate::integrity::follow;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Books {
     pub(super) streams: BTreeMap<StreamKey, StreamRow>,
-    pub(super) minutes: BTreeMap<(String, i64), MinuteRow>,
+    pub(super) minutes: BTreeMap<MinuteKey, MinuteRow>,
 }
 
 impl Books {
@@ -28,11 +29,20 @@ impl Books {
         true
     }
 
+    /// What is missing now, and since when; `at_ms`: when the newest record came.
+    pub(super) fn follow_gaps(&mut self, at_ms: i64) {
+        for row in self.streams.values_mut() {
+            let missing = row.received.gaps(row.max_seq.max(row.announced_seq));
+            row.gaps = follow(&row.gaps, &missing, at_ms);
+        }
+    }
+
     /// The books of a minute, as they are stored.
     pub(super) fn told(&mut self, good: &Good) {
         let Some(books) = integrity(&good.record) else { return };
         let minute_ms = i64::try_from(books.minute.0).unwrap_or(i64::MAX);
-        self.minutes.insert((good.producer().to_owned(), minute_ms), MinuteRow::of(books));
+        let key = (good.producer().to_owned(), good.boot(), minute_ms);
+        self.minutes.insert(key, MinuteRow::of(books));
         for (key, seq) in announced(good, books) {
             let row = self.streams.entry(key).or_default();
             row.announced_seq = row.announced_seq.max(seq);

@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 
-use super::changes::{CallLine, DayKey, StoredCall, TenantLine};
+use super::changes::{CallLine, DayKey, SessionKey, SessionName, StoredCall, TenantLine};
 use super::objects::{Mention, ObjectKind, Objects};
+use super::sessions::{self, Session};
 use crate::correlate::Lender;
 use crate::fact::CallFact;
 use crate::key::Day;
 use crate::merge::{CallState, DecodeError};
 use crate::row::{CallRow, Named};
+use crate::var::VarRows;
 
 /// A GUID on a day.
 pub(super) type DayGuid = (Day, String);
@@ -22,10 +24,10 @@ pub(super) struct Calls {
     /// As they were read.
     stored: BTreeMap<DayKey, StoredCall>,
     touched: BTreeMap<DayKey, Touched>,
+    /// Read for the sake of others, and as they were.
+    idle: BTreeMap<DayKey, (Touched, CallRow)>,
     /// GUIDs whose RM calls lend something else than before.
     lending: BTreeSet<DayGuid>,
-    /// What calls lend that are not touched.
-    lenders: BTreeMap<DayGuid, Vec<Lender>>,
     /// What the touched calls are now.
     rows: BTreeMap<DayKey, CallRow>,
 }
@@ -69,52 +71,76 @@ impl Calls {
         Ok(fact.and_then(Result::ok).unwrap_or_default())
     }
 
-    /// All facts have been told: the GUIDs whose calls are to be read.
+    /// GUIDs whose calls are to be read: of calls that borrow, and of those that lend otherwise.
     pub(super) fn guids(&mut self) -> BTreeSet<DayGuid> {
-        let rows = self.touched.iter().map(|(at, touched)| (*at, touched.state.row(None)));
-        self.rows = rows.collect();
+        for (at, touched) in &self.touched {
+            self.rows.entry(*at).or_insert_with(|| touched.state.row(None));
+        }
         let borrowers = self.rows.iter().filter(|(_, row)| !is_rm(row));
         let guids = borrowers.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
         guids.chain(self.lending.iter().cloned()).collect()
     }
 
-    /// All calls of these GUIDs have been found: the rows are made.
-    pub(super) fn lend(&mut self, guids: &BTreeSet<DayGuid>) -> Result<(), DecodeError> {
-        let others: Vec<_> =
-            self.stored.keys().filter(|at| !self.touched.contains_key(at)).collect();
-        for at in others.into_iter().copied().collect::<Vec<_>>() {
-            let Some(guid) = self.stored.get(&at).and_then(|call| call.guid.clone()) else {
-                continue;
-            };
-            let guid = (at.0, guid);
-            if !guids.contains(&guid) {
-                continue;
-            }
-            let Some(touched) = self.stored.get(&at).map(Touched::read).transpose()? else {
-                continue;
-            };
-            let row = touched.state.row(None);
-            if is_rm(&row) {
-                self.lenders.entry(guid).or_default().extend(touched.state.lender());
-            } else if self.lending.contains(&guid) {
-                self.touched.insert(at, touched);
-                self.rows.insert(at, row);
+    /// The sessions of the calls that change, so that what hangs on them is read.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = Session> {
+        let others = self.rows.iter().filter(|(_, row)| !is_rm(row));
+        others
+            .map(|(at, row)| (at.0, row.component.clone(), SessionName::Id(row.session_id.clone())))
+    }
+
+    /// More calls were found. Those of these sessions are made again, and those that borrow
+    /// something else than before.
+    pub(super) fn found_more(
+        &mut self,
+        calls: Vec<StoredCall>,
+        sessions: &BTreeSet<SessionKey>,
+        objects: &Objects,
+    ) -> Result<(), DecodeError> {
+        for call in calls {
+            let at = (call.day, call.call_key);
+            if !self.touched.contains_key(&at) && !self.idle.contains_key(&at) {
+                let touched = Touched::read(&call)?;
+                let row = touched.state.row(None);
+                self.idle.insert(at, (touched, row));
             }
         }
-        for (at, row) in &self.rows {
-            let lender = self.touched.get(at).and_then(|touched| touched.state.lender());
-            if let (Some(lender), Some(guid)) = (lender, &row.guid) {
-                self.lenders.entry((at.0, guid.clone())).or_default().push(lender);
+        let borrows = |at: &DayKey, row: &CallRow| {
+            let guid = row.guid.clone().map(|guid| (at.0, guid));
+            guid.is_some_and(|guid| self.lending.contains(&guid))
+        };
+        let changes = |at: &DayKey, row: &CallRow| {
+            !is_rm(row) && (sessions::is_of(sessions, at.0, row, objects) || borrows(at, row))
+        };
+        let idle = std::mem::take(&mut self.idle);
+        for (at, (touched, row)) in idle {
+            if changes(&at, &row) {
+                self.touched.insert(at, touched);
+                self.rows.insert(at, row);
+            } else {
+                self.idle.insert(at, (touched, row));
+            }
+        }
+        Ok(())
+    }
+
+    /// All calls that lend have been found: the rows of those that borrow are made.
+    pub(super) fn lend(&mut self) {
+        let mut lenders: BTreeMap<DayGuid, Vec<Lender>> = BTreeMap::new();
+        let idle = self.idle.iter().map(|(at, (touched, row))| (at, touched, row));
+        let rows = self.rows.iter();
+        let changing = rows.filter_map(|(at, row)| Some((at, self.touched.get(at)?, row)));
+        for (at, touched, row) in idle.chain(changing) {
+            if let (Some(guid), Some(lender)) = (&row.guid, touched.state.lender()) {
+                lenders.entry((at.0, guid.clone())).or_default().push(lender);
             }
         }
         for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
-            let lenders = row.guid.clone().and_then(|guid| self.lenders.get(&(at.0, guid)));
+            let lenders = row.guid.clone().and_then(|guid| lenders.get(&(at.0, guid)));
             let lender = Lender::pick(lenders.into_iter().flatten().cloned());
             if let Some(touched) = self.touched.get(at).filter(|_| lender.is_some()) {
                 *row = touched.state.row(lender.as_ref());
             }
         }
-        Ok(())
     }
 
     /// Names in the rows whose ids are not known.
@@ -125,8 +151,17 @@ impl Calls {
         self.rows.values().flat_map(named).filter_map(|(kind, named)| named.unknown(kind, objects))
     }
 
+    /// The rows, for what hangs on them.
+    pub(super) const fn rows(&mut self) -> &mut BTreeMap<DayKey, CallRow> {
+        &mut self.rows
+    }
+
     /// The rows with the ids of their objects.
-    pub(super) fn lines(self, objects: &Objects) -> Vec<CallLine> {
+    pub(super) fn lines(
+        self,
+        mut var: BTreeMap<DayKey, VarRows>,
+        objects: &Objects,
+    ) -> Vec<CallLine> {
         let Self { mut touched, rows, .. } = self;
         let lines = rows.into_iter().filter_map(|(at, row)| {
             let touched = touched.remove(&at)?;
@@ -151,6 +186,7 @@ impl Calls {
                 trace: touched.trace,
                 last_fact_ms: touched.last_fact_ms,
                 row_version: touched.row_version + 1,
+                var: var.remove(&at).unwrap_or_default(),
                 row,
             })
         });

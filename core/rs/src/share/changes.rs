@@ -9,16 +9,35 @@ use serde_json::json;
 use super::item::Item;
 use super::objects::Mention;
 use crate::fact::EventFact;
+use crate::integrity::Gap;
 use crate::intervals::Intervals;
 use crate::key::{Day, Key};
 use crate::limits::LETTER_BYTES;
+use crate::quality::FailureRow;
 use crate::row::CallRow;
+use crate::var::{Report, Rule, VarRows};
 
 /// A row of a table "by day": its day and its key.
 pub type DayKey = (Day, Key);
 
 /// Key of `producer_stream`: producer, boot as the bits of an `i64`, number of the stream.
 pub type StreamKey = (String, i64, u8);
+
+/// Key of `integrity_minute` and `stored_minute`: producer, boot as the bits of an `i64` (−1 =
+/// none), start of the minute.
+pub type MinuteKey = (String, i64, i64);
+
+/// How the facts of a session name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SessionName {
+    /// By its id at the component.
+    Id(String),
+    /// By the GUID, where the id is not known.
+    Guid(String),
+}
+
+/// A session on a day: at the component of this id.
+pub type SessionKey = (Day, i64, SessionName);
 
 /// What is to be read before a share can go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +48,9 @@ pub struct Wants {
     pub calls: BTreeSet<DayKey>,
     /// All calls of these GUIDs on that day, with their state.
     pub guids: BTreeSet<(Day, String)>,
+    /// Calls of these sessions, with their state; reports, which are events with a label of
+    /// [`crate::var::PREFIX`], and rows of `sq_call` of them.
+    pub sessions: BTreeSet<SessionKey>,
     /// Rows of `call_event` by the id of their record.
     pub events: BTreeSet<DayKey>,
     /// Bodies of `kept_record` by the id of the record.
@@ -44,8 +66,12 @@ pub struct Wants {
 pub struct Found {
     /// Of [`Wants::ledger`].
     pub ledger: Vec<(DayKey, ContentHash)>,
-    /// Of [`Wants::calls`] and [`Wants::guids`]; one may come twice.
+    /// Of [`Wants::calls`], [`Wants::guids`] and [`Wants::sessions`]; one may come twice.
     pub calls: Vec<StoredCall>,
+    /// Of [`Wants::sessions`].
+    pub reports: Vec<(SessionKey, Report)>,
+    /// Of [`Wants::sessions`].
+    pub quality: Vec<QualityRow>,
     /// Of [`Wants::events`].
     pub events: Vec<EventRow>,
     /// Of [`Wants::kept`].
@@ -78,24 +104,29 @@ pub struct Changes {
     pub ledger: Vec<LedgerRow>,
     /// `fact_ledger`: rows whose content hash changes.
     pub replaced: Vec<LedgerRow>,
-    /// Records of which nothing may be left in `call_event` and `kept_record`, before new rows.
+    /// Records of which nothing may be left in `call_event`, `sq_call`, `sq_failure` and
+    /// `kept_record`, before new rows.
     pub gone: BTreeSet<DayKey>,
     /// `call` and what hangs on it: in place of what is there.
     pub calls: Vec<CallLine>,
     /// `call_event`: new rows.
     pub events: Vec<EventRow>,
+    /// `sq_call`: new rows.
+    pub quality: Vec<QualityRow>,
+    /// `sq_failure`: in place of what is there, by key.
+    pub failures: Vec<FailureLine>,
     /// `kept_record`: new rows.
     pub kept: Vec<KeptRow>,
     /// `dead_letter`: new rows, numbered in this order.
     pub letters: Vec<LetterRow>,
     /// `figure`: to be added, by name and producer.
     pub figures: BTreeMap<(&'static str, String), i64>,
-    /// `stored_minute`: to be added, by producer and minute.
-    pub stored_minutes: BTreeMap<(String, i64), i64>,
+    /// `stored_minute`: to be added.
+    pub stored_minutes: BTreeMap<MinuteKey, i64>,
     /// `producer_stream`: in place of what is there.
     pub streams: BTreeMap<StreamKey, StreamRow>,
-    /// `integrity_minute`: in place of what is there, by producer and minute.
-    pub minutes: BTreeMap<(String, i64), MinuteRow>,
+    /// `integrity_minute`: in place of what is there.
+    pub minutes: BTreeMap<MinuteKey, MinuteRow>,
     /// `call_day`: rows that are to be there.
     pub call_days: BTreeSet<(String, Day)>,
     /// What was done.
@@ -111,6 +142,8 @@ pub struct Counts {
     pub duplicates: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Reports of voice applications that broke a rule: by the rule's place in [`Rule::ALL`].
+    pub ignored: [u64; Rule::ALL.len()],
 }
 
 impl Counts {
@@ -119,6 +152,11 @@ impl Counts {
         self.stored += other.stored;
         self.duplicates += other.duplicates;
         self.dead += other.dead;
+        let mut rule = 0;
+        while rule < self.ignored.len() {
+            self.ignored[rule] += other.ignored[rule];
+            rule += 1;
+        }
     }
 }
 
@@ -161,6 +199,46 @@ pub struct CallLine {
     pub last_fact_ms: i64,
     /// `row_version`: 1 = the row is new.
     pub row_version: i64,
+    /// `var_call`, `var_action`, `var_custom`.
+    pub var: VarRows,
+}
+
+/// A row of `sq_call`: what one record says of the quality of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QualityRow {
+    /// `day`.
+    pub day: Day,
+    /// `id_key`.
+    pub id_key: Key,
+    /// `component_id`.
+    pub component_id: i64,
+    /// `session_id`.
+    pub session_id: String,
+    /// `guid`.
+    pub guid: Option<String>,
+    /// `time_ms`.
+    pub time_ms: i64,
+    /// `failed`.
+    pub failed: bool,
+    /// `fact`: [`QualityFact::encode`].
+    ///
+    /// [`QualityFact::encode`]: crate::quality::QualityFact::encode
+    pub fact: Vec<u8>,
+}
+
+/// A failure with its objects by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureLine {
+    /// `day`.
+    pub day: Day,
+    /// Its values.
+    pub row: FailureRow,
+    /// `component_id`.
+    pub component_id: i64,
+    /// `profile_id`.
+    pub profile_id: Option<i64>,
+    /// `tenant_id`.
+    pub tenant_id: Option<i64>,
 }
 
 /// A row of `call_tenant`.
@@ -268,6 +346,8 @@ pub struct StreamRow {
     pub announced_seq: u64,
     /// `duplicates`.
     pub duplicates: u64,
+    /// `gaps`: what of it is missing.
+    pub gaps: Vec<Gap>,
     /// `first_ms`.
     pub first_ms: i64,
     /// `last_ms`.

@@ -80,6 +80,11 @@ impl Good {
         &self.record.producer.name
     }
 
+    /// The start of its producer, as the bits of an `i64`; −1 = it has none.
+    pub(crate) fn boot(&self) -> i64 {
+        self.record.producer.boot.map_or(-1, u64::cast_signed)
+    }
+
     /// The minute of an end's time: what the producer's books call `records_out`.
     pub(crate) fn end_minute(&self) -> Option<i64> {
         let Told::Call(call) = &self.fact.told else { return None };

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fact::Fact;
 use crate::key::{Day, Key};
+use crate::var::{PREFIX, Report};
 
 const GUID: &str = "01A202B2-C578-7487-A7D5-BA32B23886C4";
 const RECEIVED_MS: i64 = 1_795_400_000_000;
@@ -23,11 +24,13 @@ struct Tables {
     traces: BTreeMap<DayKey, String>,
     events: BTreeMap<DayKey, EventRow>,
     kept: BTreeMap<DayKey, KeptRow>,
+    quality: BTreeMap<DayKey, QualityRow>,
+    failures: BTreeMap<DayKey, FailureLine>,
     letters: Vec<LetterRow>,
     figures: BTreeMap<(&'static str, String), i64>,
-    stored_minutes: BTreeMap<(String, i64), i64>,
+    stored_minutes: BTreeMap<MinuteKey, i64>,
     streams: BTreeMap<StreamKey, StreamRow>,
-    minutes: BTreeMap<(String, i64), MinuteRow>,
+    minutes: BTreeMap<MinuteKey, MinuteRow>,
     call_days: BTreeSet<(String, Day)>,
     objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
 }
@@ -39,7 +42,13 @@ impl Tables {
         }
         let is_wanted = |at: &DayKey, line: &CallLine| {
             let guid = line.row.guid.clone().map(|guid| (line.day, guid));
-            wants.calls.contains(at) || guid.is_some_and(|guid| wants.guids.contains(&guid))
+            let session = SessionName::Id(line.row.session_id.clone());
+            let by_guid = line.row.guid.clone().map(SessionName::Guid);
+            let asked = |name| wants.sessions.contains(&(line.day, line.component_id, name));
+            wants.calls.contains(at)
+                || guid.is_some_and(|guid| wants.guids.contains(&guid))
+                || asked(session)
+                || by_guid.is_some_and(asked)
         };
         let calls = self.calls.iter().filter(|(at, line)| is_wanted(at, line));
         let streams = wants.streams.iter();
@@ -56,12 +65,34 @@ impl Tables {
                     row_version: line.row_version,
                 })
                 .collect(),
+            reports: self.reports(&wants.sessions),
+            quality: self.quality_of(&wants.sessions),
             events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
             kept: kept.map(|(at, row)| (at, row.body)).collect(),
             streams: streams
                 .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
                 .collect(),
         }
+    }
+
+    fn reports(&self, sessions: &BTreeSet<SessionKey>) -> Vec<(SessionKey, Report)> {
+        let rows = self.events.values().filter_map(|row| {
+            let label = row.label.as_deref()?.strip_prefix(PREFIX)?.to_owned();
+            let name = named(&row.session_id, row.guid.as_deref());
+            let (time_ms, number, id_key) = (row.time_ms, row.seq, row.id_key);
+            let text = row.text.clone().unwrap_or_default();
+            let report = Report { time_ms, number, id_key, label, text };
+            Some(((row.day, row.component_id, name), report))
+        });
+        rows.filter(|(session, _)| sessions.contains(session)).collect()
+    }
+
+    fn quality_of(&self, sessions: &BTreeSet<SessionKey>) -> Vec<QualityRow> {
+        let rows = self.quality.values().filter(|row| {
+            let name = named(&row.session_id, row.guid.as_deref());
+            sessions.contains(&(row.day, row.component_id, name))
+        });
+        rows.cloned().collect()
     }
 
     fn save(&mut self, changes: Changes) {
@@ -76,6 +107,8 @@ impl Tables {
         for at in &changes.gone {
             self.events.remove(at);
             self.kept.remove(at);
+            self.quality.remove(at);
+            self.failures.retain(|_, line| (line.day, line.row.id_key) != *at);
         }
         for mut line in changes.calls {
             let at = (line.day, line.row.call_key);
@@ -88,6 +121,12 @@ impl Tables {
         }
         for row in changes.kept {
             assert_eq!(self.kept.insert((row.day, row.id_key), row), None);
+        }
+        for row in changes.quality {
+            assert_eq!(self.quality.insert((row.day, row.id_key), row), None);
+        }
+        for line in changes.failures {
+            self.failures.insert((line.day, line.row.failure_key), line);
         }
         self.letters.extend(changes.letters);
         for (key, value) in changes.figures {
@@ -133,7 +172,7 @@ impl Tables {
         }
         while let Some(wants) = share.wants(&objects) {
             if wants.mentions.is_empty() {
-                share.found(self.load(&wants)).unwrap();
+                share.found(self.load(&wants), &objects).unwrap();
             } else {
                 self.learn(&mut objects, &wants.mentions);
             }
@@ -178,12 +217,29 @@ impl Tables {
         let refused = self.letters.iter().filter(|letter| letter.code != "id_conflict");
         let mut refused: Vec<_> = refused.map(|letter| format!("{letter:?}")).collect();
         refused.sort();
+        let quality: Vec<_> = self.quality.values().map(|row| (row.id_key, &row.fact)).collect();
+        let failures: Vec<_> = self
+            .failures
+            .values()
+            .map(|line| {
+                let profile = line.profile_id.map(|id| name(ObjectKind::Profile, id));
+                (profile, line.row.clone())
+            })
+            .collect();
+        seen.push(format!("{quality:?} {failures:?}"));
         seen.push(format!("{:?}", self.ledger));
         seen.push(format!("{:?} {events:?} {kept:?} {names:?}", self.traces));
         seen.push(format!("{figures:?} {again} {refused:?}"));
         seen.push(format!("{:?} {:?}", self.stored_minutes, self.streams));
         seen.push(format!("{:?} {:?}", self.minutes, self.call_days));
         seen
+    }
+}
+
+fn named(session_id: &str, guid: Option<&str>) -> SessionName {
+    match guid {
+        Some(guid) if session_id.is_empty() => SessionName::Guid(guid.to_owned()),
+        _ => SessionName::Id(session_id.to_owned()),
     }
 }
 
@@ -285,6 +341,11 @@ fn story() -> Vec<Message> {
         "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
         "session_id": "A", "verb": "call_result", "result": "SUCCESS",
     });
+    let quality = json!({
+        "schema": 1, "kind": "sq.call", "id": "mcp-1:A/sq/0.1", "time": at(18),
+        "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+        "session_id": "A", "failed": true, "failures": [{"time": at(4), "type": "FETCH"}],
+    });
     let owners = json!([{"component": {"name": "x"}, "from": at(3)}]);
     vec![
         rm("start", 1, 1, 0, acme),
@@ -303,6 +364,14 @@ fn story() -> Vec<Message> {
         made(var.clone(), json!({})),
         made(var, json!({"result": "FAILED"})),
         made(books, json!({})),
+        event(6, json!({"label": "com.genesyslab.var.ActionStart", "text": "login"})),
+        event(7, json!({"label": "com.genesyslab.var.ActionEnd", "text": "login|SUCCESS|ok"})),
+        event(7, json!({"label": "com.genesyslab.var.ActionEnd", "text": "login|FAILED|no"})),
+        made(quality.clone(), json!({})),
+        made(quality, json!({"failed": false, "failures": []})),
+        // the session id is used again
+        mcp("end", "A", 500, json!({"id": "mcp-1:A/cdr.end/1", "started_at": at(400)})),
+        event(450, json!({"label": "com.genesyslab.var.CustomVar", "text": "k|v"})),
         Message("no json".to_owned()),
         Message(r#"{"kind":"cdr"}"#.to_owned()),
     ]
@@ -321,22 +390,48 @@ fn a_story_in_its_order() {
     let story = story();
     let mut tables = Tables::default();
     let counts = tables.apply(&story.iter().collect::<Vec<_>>());
-    assert_eq!(counts, Counts { stored: 13, duplicates: 0, dead: 5 });
+    assert_eq!(counts, Counts { stored: 18, dead: 7, ..Counts::default() });
     let rm = tables.calls.values().find(|line| line.row.leg.is_some()).unwrap();
     assert_eq!(rm.row.duration_ms, Some(30_000), "the end of the second epoch");
     let a = tables.calls.values().find(|line| line.row.session_id == "A").unwrap();
     assert_eq!(a.tenants.iter().map(|t| t.tenant_id).collect::<Vec<_>>(), [1, 102], "lent");
-    assert_eq!(tables.events.len(), 2);
-    assert_eq!(tables.letters.len(), 5);
+    assert_eq!(tables.events.len(), 6);
+    assert_eq!(tables.letters.len(), 7);
     assert!(tables.letters.iter().all(|letter| letter.user.as_deref() == Some("billing")));
     let again = tables.apply(&story.iter().collect::<Vec<_>>());
-    assert_eq!((again.stored, again.duplicates + again.dead), (0, 18));
+    assert_eq!((again.stored, again.duplicates + again.dead), (0, 25));
+}
+
+#[test]
+fn what_hangs_on_a_call_is_there_whatever_came_first() {
+    let story = story();
+    let mut order: Vec<&Message> = story.iter().collect();
+    order.reverse();
+    for tables in [stored(&order, 1), stored(&order, 100)] {
+        let of = |started: i64| {
+            let is = |line: &&CallLine| {
+                line.row.session_id == "A" && line.row.started_ms % 1_000_000 == started
+            };
+            tables.calls.values().find(is).unwrap()
+        };
+        let (first, second) = (of(601_000), of(0));
+        let result = first.var.call.as_ref().unwrap().result;
+        assert_eq!((result, first.row.outcome.is_some()), (Some(1), true));
+        let actions: Vec<_> = first.var.actions.iter().map(|row| &*row.action).collect();
+        assert_eq!((actions, first.var.custom.len()), (vec!["login"], 0));
+        let unknown = second.var.call.as_ref().unwrap();
+        assert_eq!((unknown.result, unknown.actions), (Some(3), 0));
+        assert_eq!(second.var.custom[0].value, "v");
+        assert_eq!((second.row.sq_failed, first.row.sq_failed.is_some()), (None, true));
+        let lent = tables.failures.values().map(|line| line.tenant_id);
+        assert!(lent.eq(tables.failures.values().map(|_| Some(102))), "of the call, lent by RM");
+    }
 }
 
 #[test]
 fn the_loser_of_a_conflict_is_kept_as_it_came_or_as_it_was_stored() {
     let story = story();
-    for (one, other) in [(11, 12), (13, 14), (8, 9)] {
+    for (one, other) in [(11, 12), (13, 14), (8, 9), (17, 18), (19, 20)] {
         for pair in [[one, other], [other, one]] {
             let pair = pair.map(|index| &story[index]);
             let mut at_once = stored(&pair, 2);
@@ -377,7 +472,7 @@ fn a_record_that_is_refused_becomes_a_letter_and_is_booked() {
     share.reject(0, "too\0long".to_owned());
     let objects = Objects::default();
     while share.wants(&objects).is_some() {
-        share.found(Found::default()).unwrap();
+        share.found(Found::default(), &objects).unwrap();
     }
     let changes = share.finish(&objects);
     assert_eq!((changes.ledger.len(), changes.calls.len(), changes.streams.len()), (0, 0, 1));
@@ -397,16 +492,17 @@ fn a_state_that_cannot_be_read_is_an_error() {
     let (day, call_key): (Day, Key) = *wants.calls.first().unwrap();
     let state = vec![200];
     let call = StoredCall { day, call_key, guid: None, state, last_fact_ms: 0, row_version: 1 };
-    share.found(Found { calls: vec![call], ..Found::default() }).unwrap_err();
+    let found = Found { calls: vec![call], ..Found::default() };
+    share.found(found, &Objects::default()).unwrap_err();
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn any_order_repetition_and_split_give_the_same_tables(
-        order in Just((0..18).collect::<Vec<usize>>()).prop_shuffle(),
-        again in proptest::collection::vec(0..18_usize, 0..12),
-        places in proptest::collection::vec(0..18_usize, 12),
+        order in Just((0..25).collect::<Vec<usize>>()).prop_shuffle(),
+        again in proptest::collection::vec(0..25_usize, 0..12),
+        places in proptest::collection::vec(0..25_usize, 12),
         split in 1..9_usize,
     ) {
         let story = story();
@@ -415,7 +511,7 @@ proptest! {
         for (index, place) in again.iter().zip(places) {
             order.insert(place, *index);
         }
-        let mut expected: Vec<_> = (0..18).chain(again).collect();
+        let mut expected: Vec<_> = (0..25).chain(again).collect();
         let messages = |order: &[usize]| -> Vec<&Message> {
             order.iter().map(|index| &story[*index]).collect()
         };

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use model::record::CallGuid;
+use model::record::{CallGuid, VarResult};
 use model::time::Millis;
 use rs::report::{Call, Item, of_session};
+use rs::var::VarActionRow;
 use rs::{Key, Refused};
 use serde_json::{Value, json};
 
@@ -77,8 +78,43 @@ fn with_details(leg_of: &Leg, include: Include, now: Millis) -> Value {
     if include.trace {
         value["trace"] = parsed(leg_of.trace.as_deref());
     }
+    if include.var {
+        let var = &leg_of.var;
+        let word = |number: Option<u8>| number.and_then(VarResult::from_number);
+        if let Some(call) = &var.call {
+            value["result"] = json!(word(call.result));
+            value["result_reason"] = json!(call.reason);
+            value["notes"] = json!(call.notes);
+            value["ignored"] = json!(call.ignored);
+        }
+        value["actions"] = var.actions.iter().map(action).collect();
+        let custom = var.custom.iter().map(|row| (row.name.clone(), json!(row.value)));
+        value["custom"] = Value::Object(custom.collect());
+    }
     if include.events {
         value["events"] = leg_of.events.iter().map(event).collect();
+    }
+    value
+}
+
+/// An action of a voice application, as far as something was said of it.
+fn action(row: &VarActionRow) -> Value {
+    let time = |ms: i64| Millis(u64::try_from(ms).unwrap_or_default());
+    let mut value = json!({
+        "n": row.n, "action": row.action, "started_at": time(row.started_ms),
+        "ended_at": row.ended_ms.map(time),
+        "duration_ms": row.ended_ms.map(|ended| ended - row.started_ms),
+        "result": row.result.and_then(VarResult::from_number),
+    });
+    let rest = [
+        ("parent", row.parent_n.map(|n| json!(n))),
+        ("reason", row.reason.as_ref().map(|text| json!(text))),
+        ("notes", row.notes.as_ref().map(|text| json!(text))),
+    ];
+    for (name, told) in rest {
+        if let Some(told) = told {
+            value[name] = told;
+        }
     }
     value
 }
@@ -101,6 +137,7 @@ fn parsed(text: Option<&str>) -> Value {
 struct Include {
     events: bool,
     trace: bool,
+    var: bool,
 }
 
 impl Include {
@@ -115,8 +152,9 @@ impl Include {
                 match part {
                     "events" => include.events = true,
                     "trace" => include.trace = true,
+                    "var" => include.var = true,
                     _ => {
-                        let message = "include takes events and trace in this version";
+                        let message = "include takes events, trace and var in this version";
                         return Err(Refused::parameter("bad-enum", message, &["include"]));
                     }
                 }

@@ -174,11 +174,17 @@ fn ingest(out: &mut Exposition, shared: &Shared) {
     counter(out, names::RS_ABANDONED_MESSAGES_TOTAL, help, figures.abandoned());
 }
 
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
 fn apply(out: &mut Exposition, shared: &Shared) {
     let figures = &shared.parts.applied;
     counter(out, names::RS_APPLY_RECORDS_TOTAL, "records stored", figures.stored());
     counter(out, names::RS_APPLY_DUPLICATES_TOTAL, "records known already", figures.duplicates());
     counter(out, names::RS_DEAD_LETTERS_TOTAL, "records that became dead letters", figures.dead());
+    let help = "reports of voice applications that broke a rule";
+    out.family(names::RS_VAR_IGNORED_TOTAL, Kind::Counter, help);
+    for (rule, count) in figures.ignored() {
+        out.sample(&[("rule", rule.as_str())], count as f64);
+    }
     let failures = figures.failures();
     counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
     gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));

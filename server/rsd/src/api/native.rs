@@ -79,6 +79,12 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refused> {
     Ok(pairs)
 }
 
+/// A parameter that the list does not have.
+pub(super) fn unknown_parameter(name: &str) -> Refused {
+    let message = format!("{name} is no parameter of this list");
+    Refused::parameter("unknown-parameter", message, &[name])
+}
+
 impl Question {
     fn read(&mut self, name: &str, value: &str) -> Result<(), Refused> {
         let filter = &mut self.filter;
@@ -121,10 +127,7 @@ impl Question {
                 }
             }
             "cursor" => self.cursor = Some(value.to_owned()),
-            _ => {
-                let message = format!("{name} is no parameter of this list");
-                return Err(Refused::parameter("unknown-parameter", message, &[name]));
-            }
+            _ => return Err(unknown_parameter(name)),
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rs::var::Rule;
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
 use crate::alarms::Outage;
@@ -15,6 +16,7 @@ pub struct Figures {
     stored: AtomicU64,
     duplicates: AtomicU64,
     dead: AtomicU64,
+    ignored: [AtomicU64; Rule::ALL.len()],
     failures: AtomicU64,
     up: AtomicBool,
     outage: Mutex<Option<Outage>>,
@@ -29,6 +31,7 @@ impl Default for Figures {
             stored: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
             dead: AtomicU64::new(0),
+            ignored: [const { AtomicU64::new(0) }; Rule::ALL.len()],
             failures: AtomicU64::new(0),
             up: AtomicBool::new(true),
             outage: Mutex::default(),
@@ -43,6 +46,9 @@ impl Figures {
         self.stored.fetch_add(applied.stored, Ordering::Relaxed);
         self.duplicates.fetch_add(applied.duplicates, Ordering::Relaxed);
         self.dead.fetch_add(applied.dead, Ordering::Relaxed);
+        for (counter, count) in self.ignored.iter().zip(applied.ignored) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
         self.up.store(true, Ordering::Relaxed);
         *self.current() = None;
         self.batch_seconds.observe(took);
@@ -100,6 +106,12 @@ impl Figures {
     #[must_use]
     pub fn dead(&self) -> u64 {
         self.dead.load(Ordering::Relaxed)
+    }
+
+    /// Reports of voice applications that broke a rule.
+    pub fn ignored(&self) -> impl Iterator<Item = (Rule, u64)> {
+        let counts = self.ignored.iter().map(|counter| counter.load(Ordering::Relaxed));
+        Rule::ALL.into_iter().zip(counts)
     }
 
     /// Attempts that failed.

@@ -8,6 +8,7 @@ mod call;
 mod detail;
 mod failure;
 mod filter;
+mod hanging;
 mod link;
 mod load;
 mod migrate;

@@ -1,10 +1,12 @@
 //! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
 //! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
 
+mod custody;
 mod detail;
 mod dims;
 mod files;
 mod filter;
+mod hanging;
 mod load;
 mod migrate;
 mod news;
@@ -24,6 +26,7 @@ use rs::Filter;
 use self::files::Layout;
 use self::read::Reader;
 use self::write::Writer;
+use super::custody::Custody;
 use super::{
     Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
     StoreError, Unit,
@@ -89,6 +92,10 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Store for Sqlite {
+    fn custody(&self) -> Option<&dyn Custody> {
+        Some(self)
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.writer().applied_seq()
     }

@@ -200,8 +200,8 @@ impl Store for SqlServer {
         let keys: Vec<(Day, Key)> =
             changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
         let changed = self.read(async |link| read::calls(link, keys).await)?;
-        let Counts { stored, duplicates, dead } = changes.counts;
-        Ok(Applied { seq, changed, stored, duplicates, dead })
+        let Counts { stored, duplicates, dead, ignored } = changes.counts;
+        Ok(Applied { seq, changed, stored, duplicates, dead, ignored })
     }
 
     fn page(

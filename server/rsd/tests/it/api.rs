@@ -3,6 +3,7 @@
 mod damage;
 mod database;
 pub(crate) mod house;
+mod letters;
 mod lists;
 mod live;
 mod outage;

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{CallGuid, ComponentType};
 use model::time::Millis;
+use rs::integrity::{MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
 use rs::report::Call;
 use rs::{CallState, Day, Key, key};
 use tokio_postgres::Row;
 
+use super::hanging;
 use super::link::Uid;
 use super::load::{signed, stream, uid, unsigned};
 use super::read::{Reader, as_id};
-use crate::store::{
-    Books, CallName, Event, Leg, MinuteBooks, StoreError, StreamBooks, days_of_key,
-};
+use crate::store::{Books, CallName, Event, Leg, StoreError, StreamBooks, days_of_key};
 
 /// Events of one call and day that are given at once.
 const MOST_EVENTS: i64 = 1000;
@@ -81,7 +81,8 @@ impl Reader<'_> {
             }
             None => None,
         };
-        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
+        let var = hanging::read(self.link, at)?;
+        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
         if events {
             let end = leg.call.ended.unwrap_or(leg.call.started);
             for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
@@ -128,22 +129,29 @@ impl Reader<'_> {
         let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
         let (from, to) = (ms(from), ms(to));
         let sql = "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
-              first_ms, last_ms
+              first_ms, last_ms, gaps
             FROM rs_producer_stream ORDER BY producer, boot, stream";
         let streams = self.link.query(sql, &[])?;
-        let sql = "SELECT producer, minute_ms, coalesce(calls_in, 0), coalesce(records_out, 0),
-              coalesce(adopted_in, 0), coalesce(handed_out, 0), coalesce(rejected, 0),
-              coalesce(in_progress, 0), coalesce(stored, 0), calls_in IS NOT NULL
-            FROM rs_integrity_minute FULL JOIN rs_stored_minute USING (producer, minute_ms)
-            WHERE minute_ms >= $1 AND minute_ms < $2 ORDER BY minute_ms, producer";
-        let minutes = self.link.query(sql, &[&from, &to])?;
+        let sql = "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out,
+              rejected, in_progress
+            FROM rs_integrity_minute WHERE minute_ms >= $1 AND minute_ms < $2
+            ORDER BY minute_ms, producer, boot";
+        let told = self.link.query(sql, &[&from.saturating_sub(MINUTE_MS), &to])?;
+        let sql = "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
+            WHERE minute_ms >= $1 AND minute_ms < $2 ORDER BY producer, boot, minute_ms";
+        let stored = self.link.query(sql, &[&from, &to])?;
+        let sql = "SELECT producer, boot, min(minute_ms) FROM rs_integrity_minute
+            GROUP BY producer, boot";
+        let first = self.link.query(sql, &[])?;
         let figures = self.link.query("SELECT name, producer, value FROM rs_figure", &[])?;
         let figure = |row: &Row| ((row.get(0), row.get(1)), row.get::<_, i64>(2).cast_unsigned());
         let sql = "SELECT count(*) FROM rs_call WHERE flags & $1 <> 0";
         let double = self.link.query(sql, &[&i64::from(rs::row::flag::DOUBLE_END)])?;
         Ok(Books {
             streams: streams.iter().map(stream_books).collect(),
-            minutes: minutes.iter().map(minute).collect(),
+            told: told.iter().map(minute).collect(),
+            stored: stored.iter().map(ends).collect(),
+            first: first.iter().map(begun).collect(),
             figures: figures.iter().map(figure).collect(),
             double_end: double.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()),
         })
@@ -161,23 +169,30 @@ fn stream_books(row: &Row) -> StreamBooks {
         announced_seq: books.announced_seq,
         duplicates: books.duplicates,
         seen_ms: (books.first_ms, books.last_ms),
+        gaps: books.gaps,
     }
 }
 
-fn minute(row: &Row) -> MinuteBooks {
-    let number = |at: usize| row.get::<_, i64>(at).cast_unsigned();
-    MinuteBooks {
+fn minute(row: &Row) -> Told {
+    Told {
         producer: row.get(0),
-        minute_ms: row.get(1),
-        calls_in: number(2),
-        records_out: number(3),
-        adopted_in: number(4),
-        handed_out: number(5),
-        rejected: number(6),
-        in_progress: number(7),
-        stored: number(8),
-        told: row.get(9),
+        boot: row.get(1),
+        minute_ms: row.get(2),
+        calls_in: row.get(3),
+        records_out: row.get(4),
+        adopted_in: row.get(5),
+        handed_out: row.get(6),
+        rejected: row.get(7),
+        in_progress: row.get(8),
     }
+}
+
+fn ends(row: &Row) -> Stored {
+    Stored { producer: row.get(0), boot: row.get(1), minute_ms: row.get(2), stored: row.get(3) }
+}
+
+fn begun(row: &Row) -> ((String, i64), i64) {
+    ((row.get(0), row.get(1)), row.get(2))
 }
 
 /// JSON as it was before `jsonb` took it apart: without blanks, members sorted.

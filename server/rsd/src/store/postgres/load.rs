@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rs::integrity::Gap;
 use rs::share::{DayKey, EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
 use rs::{Day, Intervals, Key};
 use tokio_postgres::Row;
 
+use super::hanging;
 use super::link::{Link, Uid};
 use crate::store::StoreError;
 
@@ -20,7 +22,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(link, &wants)?)?;
+        share.found(load(link, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }
@@ -52,6 +54,9 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         let rows = link.query(sql, &[&signed(day), &guids])?;
         found.calls.extend(rows.iter().map(|row| call(day, row)));
     }
+    for session in &wants.sessions {
+        hanging::load(link, session, &mut found)?;
+    }
     for (day, keys) in by_day(&wants.events) {
         let sql = "SELECT id_key, call_ref, guid, component_id, session_id, time_ms, seq, level,
             log_id, label, text FROM rs_call_event WHERE day = $1 AND id_key = ANY($2)";
@@ -75,7 +80,7 @@ fn streams(link: &mut Link, wants: &Wants, found: &mut Found) -> Result<(), Stor
     let boots: Vec<i64> = wants.streams.iter().map(|key| key.1).collect();
     let numbers: Vec<i16> = wants.streams.iter().map(|key| i16::from(key.2)).collect();
     let sql = "SELECT s.producer, s.boot, s.stream, received, max_seq, announced_seq, duplicates,
-          first_ms, last_ms
+          first_ms, last_ms, gaps
         FROM unnest($1::text[], $2::bigint[], $3::smallint[]) AS w (producer, boot, stream)
         JOIN rs_producer_stream s ON s.producer = w.producer COLLATE \"C\" AND s.boot = w.boot
           AND s.stream = w.stream
@@ -97,10 +102,11 @@ pub(super) fn stream(row: &Row) -> StreamRow {
         duplicates: row.get::<_, i64>(6).cast_unsigned(),
         first_ms: row.get(7),
         last_ms: row.get(8),
+        gaps: Gap::decode(row.get(9)),
     }
 }
 
-fn call(day: Day, row: &Row) -> StoredCall {
+pub(super) fn call(day: Day, row: &Row) -> StoredCall {
     StoredCall {
         day,
         call_key: uid(row, 0),

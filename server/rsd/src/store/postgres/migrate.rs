@@ -8,7 +8,10 @@ use super::link::Link;
 use crate::store::StoreError;
 
 /// Steps in order, from 1.
-pub(super) const STEPS: &[&str] = &[include_str!("../../../migrations/postgres/0001.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001.sql"),
+    include_str!("../../../migrations/postgres/0002.sql"),
+];
 
 /// The lock that one runner holds.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7237405, 0)";

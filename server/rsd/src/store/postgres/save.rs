@@ -2,13 +2,19 @@
 //! arrays. Nothing is decided here.
 
 use rs::Key;
+use rs::integrity::Gap;
 use rs::share::{CallLine, Changes, LedgerRow};
 use tokio_postgres::types::ToSql;
 
 use super::call::upsert;
+use super::hanging;
 use super::link::{Link, Uid};
 use super::load::{by_day, signed};
 use crate::store::StoreError;
+
+/// What hangs on a call that is written again.
+const HANGING: [&str; 5] =
+    ["rs_call_tenant", "rs_call_owner", "rs_var_call", "rs_var_action", "rs_var_custom"];
 
 /// One column of many rows.
 pub(super) fn column<R, T: ToSql + Sync>(
@@ -22,7 +28,7 @@ pub(super) fn column<R, T: ToSql + Sync>(
 pub(super) fn save(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     ledger(link, changes)?;
     for (day, keys) in by_day(&changes.gone) {
-        for table in ["rs_call_event", "rs_kept_record"] {
+        for table in ["rs_call_event", "rs_kept_record", "rs_sq_call", "rs_sq_failure"] {
             let sql = format!("DELETE FROM {table} WHERE day = $1 AND id_key = ANY($2)");
             link.execute(&sql, &[&signed(day), &keys])?;
         }
@@ -33,6 +39,7 @@ pub(super) fn save(link: &mut Link, changes: &Changes) -> Result<(), StoreError>
         lists(link, &changes.calls)?;
     }
     events(link, changes)?;
+    hanging::quality(link, changes)?;
     kept(link, changes)?;
     letters(link, changes)?;
     books(link, changes)
@@ -110,7 +117,7 @@ fn states(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
 fn lists(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
     let known = calls.iter().filter(|call| call.row_version > 1);
     for (day, keys) in by_day(&known.map(|call| (call.day, call.row.call_key)).collect()) {
-        for table in ["rs_call_tenant", "rs_call_owner", "rs_var_call"] {
+        for table in HANGING {
             let sql = format!("DELETE FROM {table} WHERE day = $1 AND call_key = ANY($2)");
             link.execute(&sql, &[&signed(day), &keys])?;
         }
@@ -151,27 +158,7 @@ fn lists(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
             ],
         )?;
     }
-    outcomes(link, calls)
-}
-
-fn outcomes(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
-    let outcomes: Vec<_> =
-        calls.iter().filter_map(|call| Some((call, call.row.outcome.as_ref()?))).collect();
-    if outcomes.is_empty() {
-        return Ok(());
-    }
-    link.execute(
-        "INSERT INTO rs_var_call SELECT * FROM unnest($1::integer[], $2::uuid[], $3::smallint[],
-           $4::text[], $5::text[])",
-        &[
-            &column(&outcomes, |(call, _)| signed(call.day)),
-            &column(&outcomes, |(call, _)| Uid(call.row.call_key)),
-            &column(&outcomes, |(_, outcome)| outcome.result.map(i16::from)),
-            &column(&outcomes, |(_, outcome)| outcome.reason.as_deref()),
-            &column(&outcomes, |(_, outcome)| outcome.notes.as_deref()),
-        ],
-    )?;
-    Ok(())
+    hanging::reports(link, calls)
 }
 
 fn events(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
@@ -260,11 +247,11 @@ fn books(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
         link.execute(
             "INSERT INTO rs_producer_stream SELECT * FROM unnest($1::text[], $2::bigint[],
                $3::smallint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[],
-               $8::bigint[], $9::bigint[])
+               $8::bigint[], $9::bigint[], $10::bytea[])
              ON CONFLICT (producer, boot, stream) DO UPDATE SET received = excluded.received,
                max_seq = excluded.max_seq, announced_seq = excluded.announced_seq,
                duplicates = excluded.duplicates, first_ms = excluded.first_ms,
-               last_ms = excluded.last_ms",
+               last_ms = excluded.last_ms, gaps = excluded.gaps",
             &[
                 &column(streams, |((producer, ..), _)| &**producer),
                 &column(streams, |((_, boot, _), _)| *boot),
@@ -275,6 +262,7 @@ fn books(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
                 &column(streams, |(_, row)| row.duplicates.cast_signed()),
                 &column(streams, |(_, row)| row.first_ms),
                 &column(streams, |(_, row)| row.last_ms),
+                &column(streams, |(_, row)| Gap::encode(&row.gaps)),
             ],
         )?;
     }
@@ -282,20 +270,22 @@ fn books(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     if !minutes.is_empty() {
         link.execute(
             "INSERT INTO rs_integrity_minute SELECT * FROM unnest($1::text[], $2::bigint[],
-               $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-             ON CONFLICT (producer, minute_ms) DO UPDATE SET calls_in = excluded.calls_in,
+               $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+               $9::bigint[])
+             ON CONFLICT (producer, boot, minute_ms) DO UPDATE SET calls_in = excluded.calls_in,
                records_out = excluded.records_out, adopted_in = excluded.adopted_in,
                handed_out = excluded.handed_out, rejected = excluded.rejected,
                in_progress = excluded.in_progress",
             &[
-                &column(minutes, |((producer, _), _)| &**producer),
-                &column(minutes, |((_, minute_ms), _)| *minute_ms),
+                &column(minutes, |((producer, ..), _)| &**producer),
+                &column(minutes, |((.., minute_ms), _)| *minute_ms),
                 &column(minutes, |(_, row)| row.calls_in),
                 &column(minutes, |(_, row)| row.records_out),
                 &column(minutes, |(_, row)| row.adopted_in),
                 &column(minutes, |(_, row)| row.handed_out),
                 &column(minutes, |(_, row)| row.rejected),
                 &column(minutes, |(_, row)| row.in_progress),
+                &column(minutes, |((_, boot, _), _)| *boot),
             ],
         )?;
     }
@@ -318,13 +308,14 @@ fn counts(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     if !stored.is_empty() {
         link.execute(
             "INSERT INTO rs_stored_minute
-             SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-             ON CONFLICT (producer, minute_ms)
+             SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+             ON CONFLICT (producer, boot, minute_ms)
              DO UPDATE SET stored = rs_stored_minute.stored + excluded.stored",
             &[
-                &column(stored, |((producer, _), _)| &**producer),
-                &column(stored, |((_, minute_ms), _)| *minute_ms),
+                &column(stored, |((producer, ..), _)| &**producer),
+                &column(stored, |((.., minute_ms), _)| *minute_ms),
                 &column(stored, |(_, count)| *count),
+                &column(stored, |((_, boot, _), _)| *boot),
             ],
         )?;
     }

@@ -75,8 +75,8 @@ impl Writer {
             }
             done => done?,
         };
-        let Done { counts: Counts { stored, duplicates, dead }, changed } = done;
-        Ok((Applied { seq: last, changed: Vec::new(), stored, duplicates, dead }, changed))
+        let Done { counts: Counts { stored, duplicates, dead, ignored }, changed } = done;
+        Ok((Applied { seq: last, changed: Vec::new(), stored, duplicates, dead, ignored }, changed))
     }
 
     /// `careful`: what is refused is searched, each try a savepoint.

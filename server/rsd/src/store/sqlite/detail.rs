@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::CallGuid;
 use model::time::Millis;
+use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
 use rs::{Intervals, Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims::name_of;
+use super::hanging;
 use super::load;
 use super::read::Reader;
 use crate::store::{
-    Books, CallName, Day, Event, Leg, MinuteBooks, ObjectKind, StoreError, StreamBooks, days_of_key,
+    Books, CallName, Day, Event, Leg, ObjectKind, StoreError, StreamBooks, days_of_key,
 };
 
 /// Events of one call that are given at once.
@@ -66,7 +68,8 @@ impl Reader {
         let rest = "SELECT parent_key, extra FROM rs_call WHERE call_key = ?1";
         let (parent, extra) = db.query_row(rest, [key], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let missing = load::state(db, key)?.map_or_else(Vec::new, |state| state.missing());
-        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
+        let var = hanging::read_var(db, key)?;
+        let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
         if events {
             let end = leg.call.ended.unwrap_or(leg.call.started);
             for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
@@ -135,8 +138,13 @@ impl Reader {
     pub(super) fn books(&mut self, from: Millis, to: Millis) -> Result<Books, StoreError> {
         let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
         let bounds = [ms(from), ms(to)];
-        let mut books = Books { streams: streams(&self.main)?, ..Books::default() };
-        let mut minutes = told(&self.main, bounds)?;
+        let mut books = Books {
+            streams: streams(&self.main)?,
+            told: told(&self.main, [bounds[0].saturating_sub(MINUTE_MS), bounds[1]])?,
+            first: first(&self.main)?,
+            ..Books::default()
+        };
+        let mut minutes = BTreeMap::new();
         figures(&self.main, &mut books.figures)?;
         for day in self.all_days()? {
             let Some(db) = self.find_with(day)? else { continue };
@@ -148,7 +156,7 @@ impl Reader {
                 .query_row([rs::row::flag::DOUBLE_END], |row| row.get(0))?;
             books.double_end += double.cast_unsigned();
         }
-        books.minutes = minutes.into_values().collect();
+        books.stored = minutes.into_values().collect();
         Ok(books)
     }
 
@@ -160,7 +168,7 @@ impl Reader {
 fn streams(main: &Connection) -> Result<Vec<StreamBooks>, StoreError> {
     let mut statement = main.prepare_cached(
         "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates, first_ms,
-           last_ms FROM rs_producer_stream ORDER BY producer, boot, stream",
+           last_ms, gaps FROM rs_producer_stream ORDER BY producer, boot, stream",
     )?;
     let rows = statement.query_map([], |row| {
         Ok(StreamBooks {
@@ -172,59 +180,61 @@ fn streams(main: &Connection) -> Result<Vec<StreamBooks>, StoreError> {
             announced_seq: row.get::<_, i64>(5)?.cast_unsigned(),
             duplicates: row.get::<_, i64>(6)?.cast_unsigned(),
             seen_ms: (row.get(7)?, row.get(8)?),
+            gaps: Gap::decode(&row.get::<_, Vec<u8>>(9)?),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-type Minutes = BTreeMap<(i64, String), MinuteBooks>;
+type Minutes = BTreeMap<(String, i64, i64), Stored>;
 
 /// What the producers told of their minutes.
-fn told(main: &Connection, bounds: [i64; 2]) -> Result<Minutes, StoreError> {
+fn told(main: &Connection, bounds: [i64; 2]) -> Result<Vec<Told>, StoreError> {
     let mut statement = main.prepare_cached(
-        "SELECT producer, minute_ms, calls_in, records_out, adopted_in, handed_out, rejected,
-           in_progress FROM rs_integrity_minute WHERE minute_ms >= ?1 AND minute_ms < ?2",
+        "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out, rejected,
+           in_progress FROM rs_integrity_minute WHERE minute_ms >= ?1 AND minute_ms < ?2
+         ORDER BY minute_ms, producer, boot",
     )?;
     let rows = statement.query_map(bounds, |row| {
-        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        Ok(MinuteBooks {
+        Ok(Told {
             producer: row.get(0)?,
-            minute_ms: row.get(1)?,
-            calls_in: number(2)?,
-            records_out: number(3)?,
-            adopted_in: number(4)?,
-            handed_out: number(5)?,
-            rejected: number(6)?,
-            in_progress: number(7)?,
-            stored: 0,
-            told: true,
+            boot: row.get(1)?,
+            minute_ms: row.get(2)?,
+            calls_in: row.get(3)?,
+            records_out: row.get(4)?,
+            adopted_in: row.get(5)?,
+            handed_out: row.get(6)?,
+            rejected: row.get(7)?,
+            in_progress: row.get(8)?,
         })
     })?;
-    let mut minutes = Minutes::new();
-    for books in rows {
-        let books = books?;
-        minutes.insert((books.minute_ms, books.producer.clone()), books);
-    }
-    Ok(minutes)
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The first minute that each start of a producer told.
+fn first(main: &Connection) -> Result<BTreeMap<(String, i64), i64>, StoreError> {
+    let mut statement = main.prepare_cached(
+        "SELECT producer, boot, min(minute_ms) FROM rs_integrity_minute GROUP BY producer, boot",
+    )?;
+    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What a day's file stored of them.
 fn stored(day: &Connection, bounds: [i64; 2], minutes: &mut Minutes) -> Result<(), StoreError> {
     let mut statement = day.prepare_cached(
-        "SELECT producer, minute_ms, stored FROM rs_stored_minute
+        "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
          WHERE minute_ms >= ?1 AND minute_ms < ?2",
     )?;
     let rows = statement.query_map(bounds, |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        let (producer, boot) = (row.get(0)?, row.get(1)?);
+        Ok(Stored { producer, boot, minute_ms: row.get(2)?, stored: row.get(3)? })
     })?;
     for row in rows {
-        let (producer, minute_ms, count) = row?;
-        let books = minutes.entry((minute_ms, producer.clone())).or_insert_with(|| MinuteBooks {
-            producer,
-            minute_ms,
-            ..MinuteBooks::default()
-        });
-        books.stored += count.cast_unsigned();
+        let row = row?;
+        let key = (row.producer.clone(), row.boot, row.minute_ms);
+        let all = minutes.entry(key).or_insert_with(|| Stored { stored: 0, ..row.clone() });
+        all.stored += row.stored;
     }
     Ok(())
 }

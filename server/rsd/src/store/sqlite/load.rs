@@ -2,7 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rs::share::{EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
+use rs::integrity::Gap;
+use rs::limits::REPORTS_PER_CALL;
+use rs::share::{
+    EventRow, Found, Mention, Objects, QualityRow, SessionKey, SessionName, Share, StoredCall,
+    StreamRow, Wants,
+};
+use rs::var::{self, Report};
 use rs::{CallState, Intervals, Key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -18,7 +24,7 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(db, &wants)?)?;
+        share.found(load(db, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }
@@ -31,10 +37,13 @@ fn load(db: &Connection, wants: &Wants) -> Result<Found, StoreError> {
         found.ledger.extend(hash.map(|hash| (*at, hash)));
     }
     for (day, key) in &wants.calls {
-        calls(db, *day, "call_key = ?1", key, &mut found.calls)?;
+        calls(db, *day, "call_key = ?1", &[key], &mut found.calls)?;
     }
     for (day, guid) in &wants.guids {
-        calls(db, *day, "guid = ?1", guid, &mut found.calls)?;
+        calls(db, *day, "guid = ?1", &[guid], &mut found.calls)?;
+    }
+    for session in &wants.sessions {
+        of_session(db, session, &mut found)?;
     }
     // the main file has no events
     for at in &wants.events {
@@ -48,7 +57,8 @@ fn load(db: &Connection, wants: &Wants) -> Result<Found, StoreError> {
         found.kept.extend(body.map(|body| (*at, body)));
     }
     for key in &wants.streams {
-        let read = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms
+        let read = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms,
+              gaps
             FROM rs_producer_stream WHERE producer = ?1 AND boot = ?2 AND stream = ?3";
         let (producer, boot, stream) = key;
         let row = db.prepare_cached(read)?.query_row(params![producer, boot, stream], |row| {
@@ -59,6 +69,7 @@ fn load(db: &Connection, wants: &Wants) -> Result<Found, StoreError> {
                 duplicates: row.get::<_, i64>(3)?.cast_unsigned(),
                 first_ms: row.get(4)?,
                 last_ms: row.get(5)?,
+                gaps: Gap::decode(&row.get::<_, Vec<u8>>(6)?),
             })
         });
         found.streams.extend(row.optional()?.map(|row| (key.clone(), row)));
@@ -70,7 +81,7 @@ fn calls(
     db: &Connection,
     day: Day,
     which: &'static str,
-    value: &dyn rusqlite::ToSql,
+    values: &[&dyn rusqlite::ToSql],
     found: &mut Vec<StoredCall>,
 ) -> Result<(), StoreError> {
     let sql = format!(
@@ -78,7 +89,7 @@ fn calls(
          FROM rs_call JOIN rs_call_fact_state USING (call_key) WHERE {which}"
     );
     let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([value], |row| {
+    let rows = statement.query_map(values, |row| {
         Ok(StoredCall {
             day,
             call_key: row.get(0)?,
@@ -90,6 +101,60 @@ fn calls(
     })?;
     for row in rows {
         found.push(row?);
+    }
+    Ok(())
+}
+
+/// Calls, reports and quality of one session.
+fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Result<(), StoreError> {
+    let (day, component_id, name) = session;
+    let (which, value) = match name {
+        SessionName::Id(id) => ("session_id = ?2", id),
+        SessionName::Guid(guid) => ("session_id = '' AND guid = ?2", guid),
+    };
+    let of_calls = match name {
+        SessionName::Id(_) => "component_id = ?1 AND session_id = ?2",
+        SessionName::Guid(_) => "component_id = ?1 AND guid = ?2",
+    };
+    calls(db, *day, of_calls, params![component_id, value], &mut found.calls)?;
+    let reports = format!(
+        "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
+         WHERE component_id = ?1 AND {which} AND label GLOB 'com.genesyslab.var.*'
+         ORDER BY time_ms, seq, id_key LIMIT ?3"
+    );
+    let mut statement = db.prepare_cached(&reports)?;
+    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = statement.query_map(params![component_id, value, most], |row| {
+        Ok(Report {
+            id_key: row.get(0)?,
+            time_ms: row.get(1)?,
+            number: row.get(2)?,
+            label: row.get::<_, String>(3)?.chars().skip(var::PREFIX.len()).collect(),
+            text: row.get::<_, Option<String>>(4)?.unwrap_or_default(),
+        })
+    })?;
+    for report in rows {
+        found.reports.push((session.clone(), report?));
+    }
+    let quality = format!(
+        "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
+         WHERE component_id = ?1 AND {which}"
+    );
+    let mut statement = db.prepare_cached(&quality)?;
+    let rows = statement.query_map(params![component_id, value], |row| {
+        Ok(QualityRow {
+            day: *day,
+            id_key: row.get(0)?,
+            component_id: *component_id,
+            session_id: row.get(1)?,
+            guid: row.get(2)?,
+            time_ms: row.get(3)?,
+            failed: row.get(4)?,
+            fact: row.get(5)?,
+        })
+    })?;
+    for row in rows {
+        found.quality.push(row?);
     }
     Ok(())
 }

@@ -12,12 +12,16 @@ pub(super) struct Migration {
 }
 
 /// Steps of the main file.
-pub(super) const MAIN: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../../migrations/sqlite/main-0001.sql") }];
+pub(super) const MAIN: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../../migrations/sqlite/main-0001.sql") },
+    Migration { version: 2, sql: include_str!("../../../migrations/sqlite/main-0002.sql") },
+];
 
 /// Steps of a day's file.
-pub(super) const DAY: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../../migrations/sqlite/day-0001.sql") }];
+pub(super) const DAY: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../../migrations/sqlite/day-0001.sql") },
+    Migration { version: 2, sql: include_str!("../../../migrations/sqlite/day-0002.sql") },
+];
 
 /// Takes the steps that the file lacks.
 pub(super) fn migrate(

@@ -1,13 +1,15 @@
 //! What a share of a batch writes into a file, as `core/rs` has made it: rows in, nothing is
 //! decided here.
 
+use rs::integrity::Gap;
 use rs::share::{CallLine, Changes, EventRow, KeptRow, LetterRow};
 use rusqlite::{Connection, params};
 
+use super::hanging;
 use crate::store::{Day, StoreError};
 
 /// Room for the numbers of one day's letters; those of the main file begin with 1.
-const LETTERS_PER_DAY: i64 = 10_000_000;
+pub(super) const LETTERS_PER_DAY: i64 = 10_000_000;
 
 /// Writes everything; `day`: into a day's file, else into the main one.
 pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Result<(), StoreError> {
@@ -22,12 +24,15 @@ pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Resu
     }
     for (_, id_key) in &changes.gone {
         if day.is_some() {
-            db.execute("DELETE FROM rs_call_event WHERE id_key = ?1", [id_key])?;
+            for table in ["rs_call_event", "rs_sq_call", "rs_sq_failure"] {
+                db.execute(&format!("DELETE FROM {table} WHERE id_key = ?1"), [id_key])?;
+            }
         }
         db.execute("DELETE FROM rs_kept_record WHERE id_key = ?1", [id_key])?;
     }
     changes.calls.iter().try_for_each(|call| self::call(db, call))?;
     changes.events.iter().try_for_each(|row| event(db, row))?;
+    hanging::save(db, changes)?;
     changes.kept.iter().try_for_each(|row| kept(db, row))?;
     changes.letters.iter().try_for_each(|row| letter(db, day, row))?;
     books(db, changes)
@@ -106,7 +111,7 @@ const UPSERT: &str = "INSERT OR REPLACE INTO rs_call (
 fn lists(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
     let (row, key) = (&call.row, call.row.call_key);
     if call.row_version > 1 {
-        for table in ["rs_call_tenant", "rs_call_owner", "rs_var_call"] {
+        for table in ["rs_call_tenant", "rs_call_owner"] {
             let delete = format!("DELETE FROM {table} WHERE call_key = ?1");
             db.prepare_cached(&delete)?.execute([key])?;
         }
@@ -121,12 +126,7 @@ fn lists(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
         let insert = "INSERT INTO rs_call_owner VALUES (?1, ?2, ?3, ?4)";
         db.prepare_cached(insert)?.execute(params![key, n, component_id, from_ms])?;
     }
-    if let Some(outcome) = &row.outcome {
-        let insert = "INSERT INTO rs_var_call VALUES (?1, ?2, ?3, ?4)";
-        let values = params![key, outcome.result, outcome.reason, outcome.notes];
-        db.prepare_cached(insert)?.execute(values)?;
-    }
-    Ok(())
+    hanging::var(db, call)
 }
 
 fn event(db: &Connection, row: &EventRow) -> Result<(), StoreError> {
@@ -203,17 +203,17 @@ fn books(db: &Connection, changes: &Changes) -> Result<(), StoreError> {
         )?
         .execute(params![name, producer, value])?;
     }
-    for ((producer, minute_ms), stored) in &changes.stored_minutes {
+    for ((producer, boot, minute_ms), stored) in &changes.stored_minutes {
         db.prepare_cached(
-            "INSERT INTO rs_stored_minute VALUES (?1, ?2, ?3)
-             ON CONFLICT (producer, minute_ms) DO UPDATE SET stored = stored + ?3",
+            "INSERT INTO rs_stored_minute VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (producer, boot, minute_ms) DO UPDATE SET stored = stored + ?4",
         )?
-        .execute(params![producer, minute_ms, stored])?;
+        .execute(params![producer, boot, minute_ms, stored])?;
     }
     for ((producer, boot, stream), row) in &changes.streams {
         db.prepare_cached(
             "INSERT OR REPLACE INTO rs_producer_stream
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             producer,
@@ -225,14 +225,17 @@ fn books(db: &Connection, changes: &Changes) -> Result<(), StoreError> {
             row.duplicates.cast_signed(),
             row.first_ms,
             row.last_ms,
+            Gap::encode(&row.gaps),
         ])?;
     }
-    for ((producer, minute_ms), row) in &changes.minutes {
+    for ((producer, boot, minute_ms), row) in &changes.minutes {
         db.prepare_cached(
-            "INSERT OR REPLACE INTO rs_integrity_minute VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO rs_integrity_minute
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             producer,
+            boot,
             minute_ms,
             row.calls_in,
             row.records_out,

@@ -18,8 +18,8 @@ use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
 /// The one writer.
 pub(super) struct Writer {
-    main: Connection,
-    days: Days,
+    pub(super) main: Connection,
+    pub(super) days: Days,
     objects: Objects,
     /// What could not be told to the main file yet.
     news: News,
@@ -82,9 +82,9 @@ impl Writer {
         self.survive()?;
         let changed = std::mem::take(&mut self.news).calls;
         let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
-        let Counts { stored, duplicates, dead } = counts;
+        let Counts { stored, duplicates, dead, ignored } = counts;
         let seq = self.applied_seq()?;
-        Ok((Applied { seq, changed: Vec::new(), stored, duplicates, dead }, changed))
+        Ok((Applied { seq, changed: Vec::new(), stored, duplicates, dead, ignored }, changed))
     }
 
     fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {

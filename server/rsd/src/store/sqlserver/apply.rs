@@ -96,7 +96,7 @@ impl Work<'_> {
                 return Ok(Attempt::Learn(wants.mentions));
             }
             let found = load::load(link, &wants).await?;
-            share.found(found).map_err(Failure::State)?;
+            share.found(found, self.objects).map_err(Failure::State)?;
         }
         let changes = share.finish(self.objects);
         save::save(link, &changes).await?;

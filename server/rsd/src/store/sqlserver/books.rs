@@ -3,30 +3,23 @@
 use std::collections::BTreeMap;
 
 use rs::Intervals;
+use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
 use tiberius::ToSql;
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::statement::ask as sql;
-use crate::store::{Books, MinuteBooks, StreamBooks};
+use crate::store::{Books, StreamBooks};
 
 /// The books of minutes in `[from, to)`.
 pub(super) async fn books(link: &mut Link, from: i64, to: i64) -> Result<Books, Failure> {
     let bounds: [&dyn ToSql; 2] = [&from, &to];
-    let mut minutes: BTreeMap<(i64, String), MinuteBooks> = BTreeMap::new();
-    for told in link.ask(sql::TOLD, &bounds, told).await? {
-        minutes.insert((told.minute_ms, told.producer.clone()), told);
-    }
-    let stored = |cells: &Cells<'_>| {
-        let minute_ms = cells.some(1, Cells::number)?;
-        Ok((cells.some(0, Cells::text)?, minute_ms, cells.some(2, Cells::number)?))
+    let before = from.saturating_sub(MINUTE_MS);
+    let with_before: [&dyn ToSql; 2] = [&before, &to];
+    let first = |cells: &Cells<'_>| {
+        let start = (cells.some(0, Cells::text)?, cells.some(1, Cells::number)?);
+        Ok((start, cells.some(2, Cells::number)?))
     };
-    for (producer, minute_ms, count) in link.ask(sql::STORED, &bounds, stored).await? {
-        let at = (minute_ms, producer.clone());
-        let books = minutes.entry(at);
-        let empty = || MinuteBooks { producer, minute_ms, ..MinuteBooks::default() };
-        books.or_insert_with(empty).stored += count.cast_unsigned();
-    }
     let figure = |cells: &Cells<'_>| {
         let name = (cells.some(0, Cells::text)?, cells.some(1, Cells::text)?);
         Ok((name, cells.some(2, Cells::number)?.cast_unsigned()))
@@ -36,7 +29,9 @@ pub(super) async fn books(link: &mut Link, from: i64, to: i64) -> Result<Books, 
     let double = link.ask(sql::DOUBLE_ENDS, &[&flag], |cells| cells.some(0, Cells::number)).await?;
     Ok(Books {
         streams: link.ask(sql::STREAMS, &[], stream).await?,
-        minutes: minutes.into_values().collect(),
+        told: link.ask(sql::TOLD, &with_before, told).await?,
+        stored: link.ask(sql::STORED, &bounds, stored).await?,
+        first: link.ask(sql::FIRST, &[], first).await?.into_iter().collect(),
         figures,
         double_end: double.first().copied().unwrap_or(0).cast_unsigned(),
     })
@@ -61,22 +56,27 @@ fn stream(cells: &Cells<'_>) -> Result<StreamBooks, Failure> {
         announced_seq: number(5)?.cast_unsigned(),
         duplicates: number(6)?.cast_unsigned(),
         seen_ms: (number(7)?, number(8)?),
+        gaps: Gap::decode(&cells.bytes(9)?.unwrap_or_default()),
     })
 }
 
-fn told(cells: &Cells<'_>) -> Result<MinuteBooks, Failure> {
+fn told(cells: &Cells<'_>) -> Result<Told, Failure> {
     let number = |at| cells.some(at, Cells::number);
-    let count = |at| Ok::<_, Failure>(number(at)?.cast_unsigned());
-    Ok(MinuteBooks {
+    Ok(Told {
         producer: cells.some(0, Cells::text)?,
-        minute_ms: number(1)?,
-        calls_in: count(2)?,
-        records_out: count(3)?,
-        adopted_in: count(4)?,
-        handed_out: count(5)?,
-        rejected: count(6)?,
-        in_progress: count(7)?,
-        stored: 0,
-        told: true,
+        boot: number(1)?,
+        minute_ms: number(2)?,
+        calls_in: number(3)?,
+        records_out: number(4)?,
+        adopted_in: number(5)?,
+        handed_out: number(6)?,
+        rejected: number(7)?,
+        in_progress: number(8)?,
     })
+}
+
+fn stored(cells: &Cells<'_>) -> Result<Stored, Failure> {
+    let number = |at| cells.some(at, Cells::number);
+    let producer = cells.some(0, Cells::text)?;
+    Ok(Stored { producer, boot: number(1)?, minute_ms: number(2)?, stored: number(3)? })
 }

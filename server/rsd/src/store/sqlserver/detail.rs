@@ -6,6 +6,7 @@ use model::record::CallGuid;
 use model::time::Millis;
 use rs::key::{self, after, before};
 use rs::report::Call;
+use rs::var::{VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use rs::{CallState, Day, Key};
 use tiberius::ToSql;
 
@@ -79,7 +80,8 @@ async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg,
         }
         None => None,
     };
-    let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new() };
+    let var = var(link, &values).await?;
+    let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
     if events {
         let end = leg.call.ended.unwrap_or(leg.call.started);
         for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
@@ -88,6 +90,44 @@ async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg,
         leg.events.sort_by_key(|event| (event.time_ms, event.seq));
     }
     Ok(leg)
+}
+
+/// What a voice application reported of the call of this day and key.
+async fn var(link: &mut Link, at: &[&dyn ToSql]) -> Result<VarRows, Failure> {
+    let count = |cells: &Cells<'_>, index| {
+        Ok::<_, Failure>(u32::try_from(cells.some(index, Cells::number)?).unwrap_or(u32::MAX))
+    };
+    let call = |cells: &Cells<'_>| {
+        Ok(VarCallRow {
+            result: cells.word(0)?,
+            reason: cells.text(1)?,
+            notes: cells.text(2)?,
+            actions: count(cells, 3)?,
+            ignored: count(cells, 4)?,
+        })
+    };
+    let action = |cells: &Cells<'_>| {
+        let parent_n = cells.number(2)?.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        Ok(VarActionRow {
+            n: count(cells, 0)?,
+            action: cells.some(1, Cells::text)?,
+            parent_n,
+            started_ms: cells.some(3, Cells::number)?,
+            ended_ms: cells.number(4)?,
+            result: cells.word(5)?,
+            reason: cells.text(6)?,
+            notes: cells.text(7)?,
+            is_last: cells.some(8, Cells::number)? != 0,
+        })
+    };
+    let custom = |cells: &Cells<'_>| {
+        Ok(VarCustomRow { name: cells.some(0, Cells::text)?, value: cells.some(1, Cells::text)? })
+    };
+    Ok(VarRows {
+        call: link.ask(sql::VAR_CALL, at, call).await?.pop(),
+        actions: link.ask(sql::VAR_ACTIONS, at, action).await?,
+        custom: link.ask(sql::VAR_CUSTOM, at, custom).await?,
+    })
 }
 
 async fn events_of(link: &mut Link, day: Day, call: &Call) -> Result<Vec<Event>, Failure> {

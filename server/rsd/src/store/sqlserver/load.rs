@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use rs::share::{EventRow, Found, StoredCall, StreamKey, StreamRow, Wants};
+use rs::integrity::Gap;
+use rs::limits::REPORTS_PER_CALL;
+use rs::share::{
+    EventRow, Found, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow, Wants,
+};
+use rs::var::{self, Report};
 use rs::{Day, Intervals, Key};
 use tiberius::ToSql;
 
@@ -27,6 +32,9 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     if !wants.guids.is_empty() {
         let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
         found.calls.extend(calls(link, sql::CALLS_BY_GUID, &guids).await?);
+    }
+    for session in &wants.sessions {
+        of_session(link, session, &mut found).await?;
     }
     if !wants.events.is_empty() {
         let keys = row::keys(wants.events.iter().map(|(day, key)| (*day, key)));
@@ -72,22 +80,69 @@ pub(super) async fn cursor(
     Ok(seq.first().copied().unwrap_or(0).cast_unsigned())
 }
 
+/// Calls, reports and quality of one session.
+async fn of_session(
+    link: &mut Link,
+    session: &SessionKey,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let (day, component_id, name) = session;
+    let (which, calls, reports, quality) = match name {
+        SessionName::Id(id) => (id, sql::CALLS_BY_SESSION, sql::REPORTS, sql::QUALITY),
+        SessionName::Guid(guid) => {
+            (guid, sql::CALLS_BY_SESSION_GUID, sql::REPORTS_BY_GUID, sql::QUALITY_BY_GUID)
+        }
+    };
+    let day_of = row::int(*day);
+    let values: [&dyn ToSql; 3] = [&day_of, component_id, which];
+    found.calls.extend(link.ask(calls, &values, stored_call).await?);
+    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
+    let read = |cells: &Cells<'_>| {
+        let label: String = cells.some(3, Cells::text)?;
+        Ok(Report {
+            id_key: cells.key(0)?,
+            time_ms: cells.some(1, Cells::number)?,
+            number: cells.some(2, Cells::number)?,
+            label: label.strip_prefix(var::PREFIX).unwrap_or_default().to_owned(),
+            text: cells.text(4)?.unwrap_or_default(),
+        })
+    };
+    let with_most: [&dyn ToSql; 4] = [&day_of, component_id, which, &most];
+    let reports = link.ask(reports, &with_most, read).await?;
+    found.reports.extend(reports.into_iter().map(|report| (session.clone(), report)));
+    let read = |cells: &Cells<'_>| {
+        Ok(QualityRow {
+            day: *day,
+            id_key: cells.key(0)?,
+            component_id: *component_id,
+            session_id: cells.some(1, Cells::text)?,
+            guid: cells.text(2)?,
+            time_ms: cells.some(3, Cells::number)?,
+            failed: cells.some(4, Cells::number)? != 0,
+            fact: cells.some(5, Cells::bytes)?,
+        })
+    };
+    found.quality.extend(link.ask(quality, &values, read).await?);
+    Ok(())
+}
+
+fn stored_call(cells: &Cells<'_>) -> Result<StoredCall, Failure> {
+    Ok(StoredCall {
+        day: cells.day(0)?,
+        call_key: cells.key(1)?,
+        guid: cells.text(2)?,
+        state: cells.some(3, Cells::bytes)?,
+        last_fact_ms: cells.some(4, Cells::number)?,
+        row_version: cells.some(5, Cells::number)?,
+    })
+}
+
 async fn calls(
     link: &mut Link,
     statement: Statement,
     which: &str,
 ) -> Result<Vec<StoredCall>, Failure> {
-    let read = |cells: &Cells<'_>| {
-        Ok(StoredCall {
-            day: cells.day(0)?,
-            call_key: cells.key(1)?,
-            guid: cells.text(2)?,
-            state: cells.some(3, Cells::bytes)?,
-            last_fact_ms: cells.some(4, Cells::number)?,
-            row_version: cells.some(5, Cells::number)?,
-        })
-    };
-    link.ask(statement, &[&which], read).await
+    link.ask(statement, &[&which], stored_call).await
 }
 
 fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {
@@ -119,6 +174,7 @@ async fn stream(link: &mut Link, key: &StreamKey) -> Result<Option<StreamRow>, F
             duplicates: number(3)?.cast_unsigned(),
             first_ms: number(4)?,
             last_ms: number(5)?,
+            gaps: Gap::decode(&cells.bytes(6)?.unwrap_or_default()),
         })
     };
     Ok(link.ask(sql::STREAM, &values, read).await?.pop())

@@ -15,8 +15,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const STEPS: &[Migration] =
-    &[Migration { version: 1, sql: include_str!("../../../migrations/sqlserver/0001.sql") }];
+const STEPS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("../../../migrations/sqlserver/0001.sql") },
+    Migration { version: 2, sql: include_str!("../../../migrations/sqlserver/0002.sql") },
+];
 
 impl Migration {
     /// A server takes some statements only as the first of a batch; `GO` ends one.

@@ -1,7 +1,8 @@
 //! What a share of a batch writes, as `core/rs` has made it: many rows in bulk through temporary
 //! tables, few one by one.
 
-use rs::share::{CallLine, Changes, EventRow, LedgerRow};
+use rs::integrity::Gap;
+use rs::share::{CallLine, Changes, EventRow, FailureLine, LedgerRow};
 use tiberius::{ToSql, TokenRow};
 
 use super::failure::Failure;
@@ -28,6 +29,8 @@ pub(super) async fn save(link: &mut Link, changes: &Changes) -> Result<(), Failu
         let values: [&dyn ToSql; 2] = [&int(*day), &&id_key[..]];
         link.run(sql::EVENT_GONE, &values).await?;
         link.run(sql::KEPT_GONE, &values).await?;
+        link.run(sql::QUALITY_GONE, &values).await?;
+        link.run(sql::FAILURE_GONE, &values).await?;
     }
     calls(link, &changes.calls).await?;
     if stage(link, &sql::EVENT, changes.events.iter().map(event)).await? {
@@ -89,7 +92,7 @@ fn ledger_row(of: &LedgerRow) -> TokenRow<'_> {
 async fn calls(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
     put(link, &sql::CALL, calls.iter().map(call)).await?;
     if calls.iter().any(|call| call.row_version > 1) {
-        for unhang in [sql::UNHANG_TENANTS, sql::UNHANG_OWNERS, sql::UNHANG_OUTCOMES] {
+        for unhang in sql::UNHANG {
             link.run(unhang, &[]).await?;
         }
     }
@@ -142,15 +145,69 @@ async fn hang(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
     if stage(link, &sql::CALL_OWNER, owners).await? {
         link.run(sql::CALL_OWNER.insert, &[]).await?;
     }
+    reports(link, calls).await
+}
+
+/// What voice applications reported.
+async fn reports(link: &mut Link, calls: &[CallLine]) -> Result<(), Failure> {
     let outcomes = calls.iter().filter_map(|call| {
-        let outcome = call.row.outcome.as_ref()?;
-        let (reason, notes) = (outcome.reason.as_deref(), outcome.notes.as_deref());
-        Some(row![int(call.day), &call.row.call_key[..], outcome.result, reason, notes])
+        let of = call.var.call.as_ref()?;
+        let (reason, notes) = (of.reason.as_deref(), of.notes.as_deref());
+        let counts = [of.actions, of.ignored].map(i64::from);
+        let key = &call.row.call_key[..];
+        Some(row![int(call.day), key, of.result, reason, notes, counts[0], counts[1]])
     });
     if stage(link, &sql::OUTCOME, outcomes).await? {
         link.run(sql::OUTCOME.insert, &[]).await?;
     }
+    let actions = calls.iter().flat_map(|call| {
+        call.var.actions.iter().map(|of| {
+            row![
+                int(call.day),
+                &call.row.call_key[..],
+                i64::from(of.n),
+                of.action.as_str(),
+                of.parent_n.map(i64::from),
+                of.started_ms,
+                of.ended_ms,
+                of.result,
+                of.reason.as_deref(),
+                of.notes.as_deref(),
+                of.is_last,
+            ]
+        })
+    });
+    if stage(link, &sql::VAR_ACTION, actions).await? {
+        link.run(sql::VAR_ACTION.insert, &[]).await?;
+    }
+    let custom = calls.iter().flat_map(|call| {
+        let (day, key) = (int(call.day), &call.row.call_key[..]);
+        call.var.custom.iter().map(move |of| row![day, key, of.name.as_str(), of.value.as_str()])
+    });
+    if stage(link, &sql::VAR_CUSTOM, custom).await? {
+        link.run(sql::VAR_CUSTOM.insert, &[]).await?;
+    }
     Ok(())
+}
+
+fn failure(line: &FailureLine) -> TokenRow<'_> {
+    let of = &line.row;
+    row![
+        int(line.day),
+        &of.failure_key[..],
+        &of.id_key[..],
+        of.time_ms,
+        line.component_id,
+        of.session_id.as_str(),
+        of.guid.as_deref(),
+        line.profile_id,
+        line.tenant_id,
+        of.kind,
+        of.latency_type.as_deref(),
+        of.value_ms,
+        of.threshold_ms,
+        of.text.as_deref(),
+    ]
 }
 
 fn call(call: &CallLine) -> TokenRow<'_> {
@@ -222,6 +279,20 @@ fn event(of: &EventRow) -> TokenRow<'_> {
 
 /// Rows that are few, and may be large.
 async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+    for of in &changes.quality {
+        let values: [&dyn ToSql; 8] = [
+            &int(of.day),
+            &&of.id_key[..],
+            &of.component_id,
+            &of.session_id,
+            &of.guid,
+            &of.time_ms,
+            &of.failed,
+            &of.fact,
+        ];
+        link.run(sql::QUALITY_INSERT, &values).await?;
+    }
+    put(link, &sql::FAILURE, changes.failures.iter().map(failure)).await?;
     for of in &changes.kept {
         let values: [&dyn ToSql; 8] = [
             &int(of.day),
@@ -261,15 +332,15 @@ async fn books(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
         let values: [&dyn ToSql; 3] = [name, producer, value];
         one(link, [sql::FIGURE_UPDATE, sql::FIGURE_INSERT], &values).await?;
     }
-    for ((producer, minute_ms), stored) in &changes.stored_minutes {
-        let values: [&dyn ToSql; 3] = [producer, minute_ms, stored];
+    for ((producer, boot, minute_ms), stored) in &changes.stored_minutes {
+        let values: [&dyn ToSql; 4] = [producer, boot, minute_ms, stored];
         one(link, [sql::STORED_UPDATE, sql::STORED_INSERT], &values).await?;
     }
     for ((producer, boot, stream), of) in &changes.streams {
         let numbers = [of.max_seq, of.announced_seq, of.duplicates].map(u64::cast_signed);
-        let received = of.received.encode();
+        let (received, gaps) = (of.received.encode(), Gap::encode(&of.gaps));
         let [max_seq, announced_seq, duplicates] = &numbers;
-        let values: [&dyn ToSql; 9] = [
+        let values: [&dyn ToSql; 10] = [
             producer,
             boot,
             stream,
@@ -279,12 +350,14 @@ async fn books(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
             duplicates,
             &of.first_ms,
             &of.last_ms,
+            &gaps,
         ];
         one(link, [sql::STREAM_UPDATE, sql::STREAM_INSERT], &values).await?;
     }
-    for ((producer, minute_ms), of) in &changes.minutes {
-        let values: [&dyn ToSql; 8] = [
+    for ((producer, boot, minute_ms), of) in &changes.minutes {
+        let values: [&dyn ToSql; 9] = [
             producer,
+            boot,
             minute_ms,
             &of.calls_in,
             &of.records_out,

@@ -148,7 +148,7 @@ fn one_call_with_its_legs_and_its_trace() {
     assert_eq!(house.refusal("/api/v1/calls/01A202B2-0000-7000-8000-000000000000"), unknown);
     assert_eq!(house.refusal("/api/v1/calls/%ff"), unknown);
     let of = format!("/api/v1/calls/{guid}");
-    assert_eq!(house.refusal(&format!("{of}?include=var")), (400, "bad-enum".to_owned()));
+    assert_eq!(house.refusal(&format!("{of}?include=all")), (400, "bad-enum".to_owned()));
     assert_eq!(house.refusal(&format!("{of}?x=1")), (400, "unknown-parameter".to_owned()));
 }
 

@@ -159,7 +159,7 @@ fn a_database_of_a_later_version_is_left_alone() {
     let House { rs, dir, .. } = house;
     drop(rs);
     let db = rusqlite::Connection::open(dir.path().join("rs/rs.db")).unwrap();
-    db.execute("UPDATE rs_schema_version SET version = 1000", []).unwrap();
+    db.execute("UPDATE rs_schema_version SET version = version + 1000", []).unwrap();
     drop(db);
     let Err(error) = start(settings(dir.path())).0 else { panic!("it has started") };
     assert_eq!(error.exit_code(), 78, "{error}");

@@ -91,6 +91,6 @@ pub(super) fn answers(store: &dyn Store) -> Vec<String> {
     answers.push(format!("{:?}", store.dead_letters().unwrap()));
     let books = store.books(Millis(0), Millis(u64::MAX)).unwrap();
     answers.push(format!("{books:?}"));
-    answers.push(format!("{:?}", store.books(at(0), at(60)).unwrap().minutes));
+    answers.push(format!("{:?}", store.books(at(0), at(60)).unwrap().told));
     answers
 }

@@ -142,7 +142,7 @@ impl Call {
 }
 
 impl Made {
-    fn of(record: &Value) -> Self {
+    pub(super) fn of(record: &Value) -> Self {
         Self(record.to_string())
     }
 

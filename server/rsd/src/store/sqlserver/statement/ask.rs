@@ -192,6 +192,16 @@ LEFT JOIN rs_call_fact_state AS f ON f.day = c.day AND f.call_key = c.call_key
 LEFT JOIN rs_call_trace AS t ON t.day = c.day AND t.call_key = c.call_key
 WHERE c.day = @P1 AND c.call_key = @P2";
 
+    /// What a voice application reported of a call.
+    VAR_CALL = "SELECT result, reason, notes, actions, ignored FROM rs_var_call
+WHERE day = @P1 AND call_key = @P2";
+    /// Its actions.
+    VAR_ACTIONS = "SELECT n, action, parent_n, started_ms, ended_ms, result, reason, notes, is_last
+FROM rs_var_action WHERE day = @P1 AND call_key = @P2 ORDER BY n";
+    /// Its custom variables.
+    VAR_CUSTOM = "SELECT name, value FROM rs_var_custom
+WHERE day = @P1 AND call_key = @P2 ORDER BY name";
+
     /// Events of a call; those of RM that name no session hang on the GUID alone.
     EVENTS = "SELECT TOP (@P5) e.time_ms, e.seq, e.level, e.log_id, e.label, e.text, e.component_id,
   m.name, e.session_id
@@ -217,13 +227,18 @@ FROM rs_dim_profile ORDER BY id";
 
     /// Books of all streams.
     STREAMS = "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
-  first_ms, last_ms FROM rs_producer_stream ORDER BY producer, boot, stream";
+  first_ms, last_ms, gaps FROM rs_producer_stream ORDER BY producer, boot, stream";
     /// What producers told of minutes.
-    TOLD = "SELECT producer, minute_ms, calls_in, records_out, adopted_in, handed_out, rejected,
-  in_progress FROM rs_integrity_minute WHERE minute_ms >= @P1 AND minute_ms < @P2";
+    TOLD = "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out,
+  rejected, in_progress FROM rs_integrity_minute WHERE minute_ms >= @P1 AND minute_ms < @P2
+ORDER BY minute_ms, producer, boot";
+    /// The first minute of each start of a producer.
+    FIRST = "SELECT producer, boot, MIN(minute_ms) FROM rs_integrity_minute
+GROUP BY producer, boot";
     /// Ends that were stored of them.
-    STORED = "SELECT producer, minute_ms, stored FROM rs_stored_minute
-WHERE minute_ms >= @P1 AND minute_ms < @P2";
+    STORED = "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
+WHERE minute_ms >= @P1 AND minute_ms < @P2
+ORDER BY producer, boot, minute_ms";
     /// Figures.
     FIGURES = "SELECT name, producer, value FROM rs_figure";
     /// Calls with two ends of one epoch.

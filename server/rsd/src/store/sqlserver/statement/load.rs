@@ -29,6 +29,41 @@ macro_rules! by_key {
     };
 }
 
+/// Calls of one component on one day.
+macro_rules! of_session {
+    ($which:literal) => {
+        concat!(
+            "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version
+FROM rs_call AS t WITH (UPDLOCK, HOLDLOCK)
+JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
+WHERE t.day = @P1 AND t.component_id = @P2 AND ",
+            $which,
+            "\nORDER BY t.call_key"
+        )
+    };
+}
+
+macro_rules! reports {
+    ($which:literal) => {
+        concat!(
+            "SELECT TOP (@P4) id_key, time_ms, seq, label, text FROM rs_call_event
+WHERE day = @P1 AND component_id = @P2 AND ",
+            $which,
+            "\nAND label LIKE N'com.genesyslab.var.%'\nORDER BY time_ms, seq, id_key"
+        )
+    };
+}
+
+macro_rules! quality {
+    ($which:literal) => {
+        concat!(
+            "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
+WHERE day = @P1 AND component_id = @P2 AND ",
+            $which
+        )
+    };
+}
+
 statements! {
     /// How far the spool has been applied.
     CURSOR = "SELECT spool_seq FROM rs_spool_cursor WITH (UPDLOCK, HOLDLOCK)
@@ -58,6 +93,21 @@ JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
 JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
 OPTION (FORCE ORDER, LOOP JOIN)";
 
+    /// Calls of a session.
+    CALLS_BY_SESSION = of_session!("t.session_id = @P3");
+    /// Calls of a GUID, at one component.
+    CALLS_BY_SESSION_GUID = of_session!("t.guid = @P3");
+
+    /// Reports of a session.
+    REPORTS = reports!("session_id = @P3");
+    /// Those that name the GUID alone.
+    REPORTS_BY_GUID = reports!("session_id = N'' AND guid = @P3");
+
+    /// Quality of a session.
+    QUALITY = quality!("session_id = @P3");
+    /// That which names the GUID alone.
+    QUALITY_BY_GUID = quality!("session_id = N'' AND guid = @P3");
+
     /// Events by the key of their record.
     EVENTS_BY_KEY = by_key!("t.day, t.id_key, t.call_ref, t.guid, t.component_id, t.session_id,
   t.time_ms, t.seq, t.level, t.log_id, t.label, t.text", "rs_call_event", "id_key", "");
@@ -66,7 +116,7 @@ OPTION (FORCE ORDER, LOOP JOIN)";
     KEPT_BY_KEY = by_key!("t.day, t.id_key, t.body", "rs_kept_record", "id_key", "");
 
     /// Books of a stream.
-    STREAM = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms
+    STREAM = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms, gaps
 FROM rs_producer_stream WITH (UPDLOCK, HOLDLOCK)
 WHERE producer = @P1 AND boot = @P2 AND stream = @P3";
 

@@ -107,12 +107,24 @@ staged! {
     CALL_TENANT = "rs_call_tenant" (day, call_key, tenant_id) (started_ms, depth, usage, burst);
     /// Owners of a call.
     CALL_OWNER = "rs_call_owner" (day, call_key, n) (component_id, from_ms);
-    /// Outcomes that media servers computed.
-    OUTCOME = "rs_var_call" (day, call_key) (result, reason, notes);
+    /// What voice applications reported of a call.
+    OUTCOME = "rs_var_call" (day, call_key) (result, reason, notes, actions, ignored);
+    /// Actions of voice applications.
+    VAR_ACTION = "rs_var_action" (day, call_key, n) (action, parent_n, started_ms, ended_ms,
+        result, reason, notes, is_last);
+    /// Custom variables.
+    VAR_CUSTOM = "rs_var_custom" (day, call_key, name) (value);
+    /// Failures.
+    FAILURE = "rs_sq_failure" (day, failure_key) (id_key, time_ms, component_id, session_id, guid,
+        profile_id, tenant_id, type, latency_type, value_ms, threshold_ms, text);
     /// Events.
     EVENT = "rs_call_event" (day, id_key) (call_ref, guid, component_id, session_id, time_ms, seq,
         level, log_id, label, text);
 }
+
+/// What hangs on calls that are written again.
+pub(in crate::store::sqlserver) const UNHANG: [Statement; 5] =
+    [UNHANG_TENANTS, UNHANG_OWNERS, UNHANG_OUTCOMES, UNHANG_ACTIONS, UNHANG_CUSTOM];
 
 /// What hangs on a call that is written again goes first.
 macro_rules! unhang {
@@ -168,6 +180,10 @@ ORDER BY day, id_key";
     UNHANG_OWNERS = unhang!("rs_call_owner");
     /// Their outcomes.
     UNHANG_OUTCOMES = unhang!("rs_var_call");
+    /// Their actions.
+    UNHANG_ACTIONS = unhang!("rs_var_action");
+    /// Their custom variables.
+    UNHANG_CUSTOM = unhang!("rs_var_custom");
 
     /// A state too large for bulk: the row that is there.
     STATE_UPDATE_ONE = "UPDATE rs_call_fact_state SET state = @P3
@@ -178,6 +194,14 @@ WHERE day = @P1 AND call_key = @P2";
 
     /// An event that goes.
     EVENT_GONE = gone!("rs_call_event");
+    /// Quality that goes.
+    QUALITY_GONE = gone!("rs_sq_call");
+    /// Its failures.
+    FAILURE_GONE = gone!("rs_sq_failure");
+    /// Quality that a record tells.
+    QUALITY_INSERT = "INSERT INTO rs_sq_call
+  (day, id_key, component_id, session_id, guid, time_ms, failed, fact)
+VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8)";
     /// A record that goes.
     KEPT_GONE = gone!("rs_kept_record");
     /// A record that is kept whole.
@@ -196,27 +220,30 @@ VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9, @P10, @P11, @P12, @P13)";
     FIGURE_INSERT = insert_if_new!("rs_figure", "name, producer, value", "@P1, @P2, @P3",
         "t.name = @P1 AND t.producer = @P2");
     /// Adds to the ends of a minute that are there.
-    STORED_UPDATE = "UPDATE rs_stored_minute SET stored = stored + @P3
-WHERE producer = @P1 AND minute_ms = @P2";
+    STORED_UPDATE = "UPDATE rs_stored_minute SET stored = stored + @P4
+WHERE producer = @P1 AND boot = @P2 AND minute_ms = @P3";
     /// The first of a minute.
-    STORED_INSERT = insert_if_new!("rs_stored_minute", "producer, minute_ms, stored",
-        "@P1, @P2, @P3", "t.producer = @P1 AND t.minute_ms = @P2");
+    STORED_INSERT = insert_if_new!("rs_stored_minute", "producer, boot, minute_ms, stored",
+        "@P1, @P2, @P3, @P4", "t.producer = @P1 AND t.boot = @P2 AND t.minute_ms = @P3");
     /// Books of a stream that are there.
     STREAM_UPDATE = "UPDATE rs_producer_stream SET received = @P4, max_seq = @P5,
-  announced_seq = @P6, duplicates = @P7, first_ms = @P8, last_ms = @P9
+  announced_seq = @P6, duplicates = @P7, first_ms = @P8, last_ms = @P9,
+  gaps = @P10
 WHERE producer = @P1 AND boot = @P2 AND stream = @P3";
     /// New ones.
     STREAM_INSERT = insert_if_new!("rs_producer_stream", "producer, boot, stream, received, max_seq,
-  announced_seq, duplicates, first_ms, last_ms", "@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9",
+  announced_seq, duplicates, first_ms, last_ms, gaps",
+        "@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9, @P10",
         "t.producer = @P1 AND t.boot = @P2 AND t.stream = @P3");
     /// What a producer told of a minute again.
-    MINUTE_UPDATE = "UPDATE rs_integrity_minute SET calls_in = @P3, records_out = @P4,
-  adopted_in = @P5, handed_out = @P6, rejected = @P7, in_progress = @P8
-WHERE producer = @P1 AND minute_ms = @P2";
+    MINUTE_UPDATE = "UPDATE rs_integrity_minute SET calls_in = @P4, records_out = @P5,
+  adopted_in = @P6, handed_out = @P7, rejected = @P8, in_progress = @P9
+WHERE producer = @P1 AND boot = @P2 AND minute_ms = @P3";
     /// For the first time.
-    MINUTE_INSERT = insert_if_new!("rs_integrity_minute", "producer, minute_ms, calls_in,
-  records_out, adopted_in, handed_out, rejected, in_progress",
-        "@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8", "t.producer = @P1 AND t.minute_ms = @P2");
+    MINUTE_INSERT = insert_if_new!("rs_integrity_minute", "producer, boot, minute_ms,
+  calls_in, records_out, adopted_in, handed_out, rejected, in_progress",
+        "@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9",
+        "t.producer = @P1 AND t.boot = @P2 AND t.minute_ms = @P3");
     /// The day of a GUID that does not carry its time.
     CALL_DAY = insert_if_new!("rs_call_day", "guid, day", "@P1, @P2",
         "t.guid = @P1 AND t.day = @P2");

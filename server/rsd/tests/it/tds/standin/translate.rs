@@ -66,8 +66,10 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
-    if let Some(rest) = sql.strip_prefix("SELECT TOP (?5) ") {
-        sql = format!("SELECT {rest}\nLIMIT ?5");
+    for most in ["?4", "?5"] {
+        if let Some(rest) = sql.strip_prefix(&format!("SELECT TOP ({most}) ")) {
+            sql = format!("SELECT {rest}\nLIMIT {most}");
+        }
     }
     let fetch = "OFFSET ?29 ROWS FETCH NEXT ?30 ROWS ONLY";
     Some(sql.replace(fetch, "LIMIT ?30 OFFSET ?29"))
@@ -147,6 +149,11 @@ pub(super) fn columns(batch: &str) -> Vec<((String, String), Type)> {
             table = Some(name.trim_end_matches(" (").to_owned());
         } else if line.starts_with(");") {
             table = None;
+        } else if let Some((table, column)) =
+            line.strip_prefix("ALTER TABLE ").and_then(|added| added.split_once(" ADD "))
+            && let Some((name, kind)) = column.split_once(' ')
+        {
+            all.push(((table.to_owned(), name.to_owned()), declared(kind)));
         } else if let (Some(table), Some(column)) = (&table, line.strip_prefix("  "))
             && let Some((name, kind)) = column.split_once(' ')
             && !name.is_empty()

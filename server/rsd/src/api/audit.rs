@@ -1,0 +1,75 @@
+//! `/api/v1/audit`: what operators did, and how it is noted (rs.md §6, §8).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use model::time::Millis;
+use rs::Refused;
+use rs::query::datetime;
+use serde_json::{Value, json};
+
+use super::answer::respond;
+use super::letters::ask;
+use super::page::{Paging, page};
+use super::{Shared, native};
+use crate::store::custody::{Audit, AuditFilter, Place, ms};
+
+/// Lines, newest first.
+pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
+    respond(lines(&shared, &uri).await)
+}
+
+async fn lines(shared: &Arc<Shared>, uri: &Uri) -> Result<String, Refused> {
+    let (paging, rest) = Paging::read(shared, uri)?;
+    let mut filter = AuditFilter::default();
+    for (name, value) in &rest {
+        match name.as_str() {
+            "user" => filter.user = Some(value.clone()),
+            "action" => filter.action = Some(value.clone()),
+            "from" => filter.from_ms = Some(time(name, value)?),
+            "to" => filter.to_ms = Some(time(name, value)?),
+            _ => return Err(native::unknown_parameter(name)),
+        }
+    }
+    let (after, most) = (paging.after, paging.limit + 1);
+    let found = ask(shared, move |custody| custody.audit(&filter, after, most)).await?;
+    let place = |line: &Audit| Place { time_ms: line.time_ms, no: line.no };
+    page(shared, &paging, found, place, |line| {
+        let detail: Value = serde_json::from_str(&line.detail).unwrap_or_default();
+        json!({
+            "no": line.no, "time": Millis(u64::try_from(line.time_ms).unwrap_or_default()),
+            "user": line.user, "address": line.address, "action": line.action,
+            "object": line.object, "detail": detail, "outcome": line.outcome,
+        })
+    })
+}
+
+/// Adds a line. This version has no users, so nobody is named.
+pub(super) async fn note(
+    shared: &Arc<Shared>,
+    address: SocketAddr,
+    action: &str,
+    object: &str,
+    detail: &Value,
+    outcome: &str,
+) -> Result<(), Refused> {
+    let line = Audit {
+        no: 0,
+        time_ms: ms(shared.now()),
+        user: None,
+        address: address.to_string(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        detail: detail.to_string(),
+        outcome: outcome.to_owned(),
+    };
+    ask(shared, move |custody| custody.note(&line)).await
+}
+
+/// A time of a parameter as a column has it.
+pub(super) fn time(name: &str, value: &str) -> Result<i64, Refused> {
+    datetime(name, value).map(ms)
+}

@@ -1,0 +1,166 @@
+//! What an operator asks of the database beside reports: dead letters, the audit log, erasure
+//! (spec rs.md §2.8, §6, §8). A part of [`super::Store`]; a database that has not learned it says
+//! so.
+
+use model::time::Millis;
+
+use super::StoreError;
+
+/// State of a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterState {
+    /// Nobody has done anything about it.
+    Open,
+    /// Its record was taken after all.
+    Retried,
+    /// An operator has thrown it away; purge takes it later.
+    Deleted,
+}
+
+impl LetterState {
+    /// As the table has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Retried => "retried",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The state of this word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Open, Self::Retried, Self::Deleted].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// Which dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetterFilter {
+    /// Of this code.
+    pub code: Option<String>,
+    /// Of this producer.
+    pub producer: Option<String>,
+    /// In this state.
+    pub state: Option<LetterState>,
+    /// Received at this time or later.
+    pub from_ms: Option<i64>,
+    /// Received before.
+    pub to_ms: Option<i64>,
+}
+
+/// A dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// Its number.
+    pub no: i64,
+    /// When it was received.
+    pub received_ms: i64,
+    /// The ingest queue.
+    pub queue: String,
+    /// How it came.
+    pub transport: String,
+    /// Who was logged in.
+    pub user: Option<String>,
+    /// Address of the peer.
+    pub peer: String,
+    /// JMSMessageID.
+    pub message_id: Option<String>,
+    /// Properties as a JSON array of pairs.
+    pub properties: String,
+    /// The first 64 KiB of the body; empty where only `bytes` was asked for.
+    pub body: Vec<u8>,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// Why it is one.
+    pub code: String,
+    /// Which field.
+    pub field: String,
+    /// In words.
+    pub text: String,
+    /// Of which producer, where that could be read.
+    pub producer: Option<String>,
+    /// How often it was tried again.
+    pub retries: u32,
+    /// Its state.
+    pub state: LetterState,
+}
+
+/// Where a list by time stands: newest first, then the greater number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Time of the item.
+    pub time_ms: i64,
+    /// Its number.
+    pub no: i64,
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Its number; of a new one 0.
+    pub no: i64,
+    /// When.
+    pub time_ms: i64,
+    /// Who; `None`: nobody was logged in.
+    pub user: Option<String>,
+    /// From where.
+    pub address: String,
+    /// What was done: `dead-letter.retry`, `dead-letter.delete`, `call.erase`.
+    pub action: String,
+    /// To what.
+    pub object: String,
+    /// More about it, as JSON.
+    pub detail: String,
+    /// `done` or `refused`.
+    pub outcome: String,
+}
+
+/// Which lines of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of this user.
+    pub user: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// At this time or later.
+    pub from_ms: Option<i64>,
+    /// Before.
+    pub to_ms: Option<i64>,
+}
+
+/// What a database does for operators.
+pub trait Custody: Send + Sync {
+    /// Dead letters after a place, newest first, with their bodies or without.
+    fn letters(
+        &self,
+        filter: &LetterFilter,
+        bodies: bool,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Letter>, StoreError>;
+
+    /// One dead letter.
+    fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError>;
+
+    /// How many dead letters the frame of this sequence has left.
+    fn letters_of(&self, seq: u64) -> Result<u64, StoreError>;
+
+    /// Puts a letter into a state; `retried`: it was tried once more. False: there is none.
+    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError>;
+
+    /// Adds a line to the audit log.
+    fn note(&self, line: &Audit) -> Result<(), StoreError>;
+
+    /// Lines of the audit log after a place, newest first.
+    fn audit(
+        &self,
+        filter: &AuditFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Audit>, StoreError>;
+}
+
+/// A time as a column has it.
+pub fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,218 @@
+//! What hangs on calls: reports of voice applications and quality.
+
+use rs::limits::REPORTS_PER_CALL;
+use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
+use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
+use tokio_postgres::Row;
+
+use super::link::{Link, Uid};
+use super::load::{call, signed, uid};
+use super::save::column;
+use crate::store::StoreError;
+
+/// Calls, reports and quality of one session.
+pub(super) fn load(
+    link: &mut Link,
+    session: &SessionKey,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let (day, component_id, name) = session;
+    let (calls, which, value) = match name {
+        SessionName::Id(id) => ("session_id = $3", "session_id = $3", id),
+        SessionName::Guid(guid) => ("guid = $3", "session_id = '' AND guid = $3", guid),
+    };
+    let at = signed(*day);
+    let sql = format!(
+        "SELECT call_key, guid, state, last_fact_ms, row_version
+         FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
+         WHERE day = $1 AND component_id = $2 AND {calls} ORDER BY call_key FOR UPDATE"
+    );
+    let rows = link.query(&sql, &[&at, component_id, value])?;
+    found.calls.extend(rows.iter().map(|row| call(*day, row)));
+    let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
+    let sql = format!(
+        "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
+         WHERE day = $1 AND component_id = $2 AND {which} AND label LIKE 'com.genesyslab.var.%'
+         ORDER BY time_ms, seq, id_key LIMIT $4"
+    );
+    let rows = link.query(&sql, &[&at, component_id, value, &most])?;
+    found.reports.extend(rows.iter().map(|row| (session.clone(), report(row))));
+    let sql = format!(
+        "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
+         WHERE day = $1 AND component_id = $2 AND {which}"
+    );
+    let rows = link.query(&sql, &[&at, component_id, value])?;
+    found.quality.extend(rows.iter().map(|row| QualityRow {
+        day: *day,
+        id_key: uid(row, 0),
+        component_id: *component_id,
+        session_id: row.get(1),
+        guid: row.get(2),
+        time_ms: row.get(3),
+        failed: row.get(4),
+        fact: row.get(5),
+    }));
+    Ok(())
+}
+
+fn report(row: &Row) -> Report {
+    let label: &str = row.get(3);
+    Report {
+        id_key: uid(row, 0),
+        time_ms: row.get(1),
+        number: row.get(2),
+        label: label.strip_prefix(var::PREFIX).unwrap_or_default().to_owned(),
+        text: row.get::<_, Option<String>>(4).unwrap_or_default(),
+    }
+}
+
+/// What voice applications reported of calls.
+pub(super) fn reports(link: &mut Link, calls: &[CallLine]) -> Result<(), StoreError> {
+    let of: Vec<_> = calls.iter().filter_map(|of| Some((of, of.var.call.as_ref()?))).collect();
+    if !of.is_empty() {
+        link.execute(
+            "INSERT INTO rs_var_call SELECT * FROM unnest($1::integer[], $2::uuid[],
+               $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])",
+            &[
+                &column(&of, |(call, _)| signed(call.day)),
+                &column(&of, |(call, _)| Uid(call.row.call_key)),
+                &column(&of, |(_, row)| row.result.map(i16::from)),
+                &column(&of, |(_, row)| row.reason.as_deref()),
+                &column(&of, |(_, row)| row.notes.as_deref()),
+                &column(&of, |(_, row)| i64::from(row.actions)),
+                &column(&of, |(_, row)| i64::from(row.ignored)),
+            ],
+        )?;
+    }
+    let actions = calls.iter().flat_map(|of| of.var.actions.iter().map(move |row| (of, row)));
+    let of: Vec<_> = actions.collect();
+    if !of.is_empty() {
+        link.execute(
+            "INSERT INTO rs_var_action SELECT * FROM unnest($1::integer[], $2::uuid[],
+               $3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+               $8::smallint[], $9::text[], $10::text[], $11::boolean[])",
+            &[
+                &column(&of, |(call, _)| signed(call.day)),
+                &column(&of, |(call, _)| Uid(call.row.call_key)),
+                &column(&of, |(_, row)| i64::from(row.n)),
+                &column(&of, |(_, row)| &*row.action),
+                &column(&of, |(_, row)| row.parent_n.map(i64::from)),
+                &column(&of, |(_, row)| row.started_ms),
+                &column(&of, |(_, row)| row.ended_ms),
+                &column(&of, |(_, row)| row.result.map(i16::from)),
+                &column(&of, |(_, row)| row.reason.as_deref()),
+                &column(&of, |(_, row)| row.notes.as_deref()),
+                &column(&of, |(_, row)| row.is_last),
+            ],
+        )?;
+    }
+    let custom = calls.iter().flat_map(|of| of.var.custom.iter().map(move |row| (of, row)));
+    let of: Vec<_> = custom.collect();
+    if !of.is_empty() {
+        link.execute(
+            "INSERT INTO rs_var_custom SELECT * FROM unnest($1::integer[], $2::uuid[],
+               $3::text[], $4::text[])",
+            &[
+                &column(&of, |(call, _)| signed(call.day)),
+                &column(&of, |(call, _)| Uid(call.row.call_key)),
+                &column(&of, |(_, row)| &*row.name),
+                &column(&of, |(_, row)| &*row.value),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// New rows of `sq_call`, and rows of `sq_failure` in place of what is there.
+pub(super) fn quality(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
+    let rows = &changes.quality;
+    if !rows.is_empty() {
+        link.execute(
+            "INSERT INTO rs_sq_call SELECT * FROM unnest($1::integer[], $2::uuid[],
+               $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::boolean[], $8::bytea[])",
+            &[
+                &column(rows, |row| signed(row.day)),
+                &column(rows, |row| Uid(row.id_key)),
+                &column(rows, |row| row.component_id),
+                &column(rows, |row| &*row.session_id),
+                &column(rows, |row| row.guid.as_deref()),
+                &column(rows, |row| row.time_ms),
+                &column(rows, |row| row.failed),
+                &column(rows, |row| &*row.fact),
+            ],
+        )?;
+    }
+    let lines = &changes.failures;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    link.execute(
+        "INSERT INTO rs_sq_failure SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[],
+           $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[],
+           $10::smallint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
+         ON CONFLICT (day, failure_key) DO UPDATE SET component_id = excluded.component_id,
+           guid = excluded.guid, profile_id = excluded.profile_id,
+           tenant_id = excluded.tenant_id",
+        &[
+            &column(lines, |line| signed(line.day)),
+            &column(lines, |line| Uid(line.row.failure_key)),
+            &column(lines, |line| Uid(line.row.id_key)),
+            &column(lines, |line| line.row.time_ms),
+            &column(lines, |line| line.component_id),
+            &column(lines, |line| &*line.row.session_id),
+            &column(lines, |line| line.row.guid.as_deref()),
+            &column(lines, |line| line.profile_id),
+            &column(lines, |line| line.tenant_id),
+            &column(lines, |line| i16::from(line.row.kind)),
+            &column(lines, |line| line.row.latency_type.as_deref()),
+            &column(lines, |line| line.row.value_ms),
+            &column(lines, |line| line.row.threshold_ms),
+            &column(lines, |line| line.row.text.as_deref()),
+        ],
+    )?;
+    Ok(())
+}
+
+/// What voice applications reported of one call.
+pub(super) fn read(link: &mut Link, (day, key): (i32, Uid)) -> Result<VarRows, StoreError> {
+    let word = |row: &Row, at: usize| {
+        row.get::<_, Option<i16>>(at).and_then(|number| u8::try_from(number).ok())
+    };
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    let sql = "SELECT result, reason, notes, actions, ignored FROM rs_var_call
+        WHERE day = $1 AND call_key = $2";
+    let call = link.query(sql, &[&day, &key])?;
+    let sql = "SELECT n, action, parent_n, started_ms, ended_ms, result, reason, notes, is_last
+        FROM rs_var_action WHERE day = $1 AND call_key = $2 ORDER BY n";
+    let actions = link.query(sql, &[&day, &key])?;
+    let sql = "SELECT name, value FROM rs_var_custom WHERE day = $1 AND call_key = $2
+        ORDER BY name";
+    let custom = link.query(sql, &[&day, &key])?;
+    Ok(VarRows {
+        call: call.first().map(|row| VarCallRow {
+            result: word(row, 0),
+            reason: row.get(1),
+            notes: row.get(2),
+            actions: count(row.get(3)),
+            ignored: count(row.get(4)),
+        }),
+        actions: actions
+            .iter()
+            .map(|row| VarActionRow {
+                n: count(row.get(0)),
+                action: row.get(1),
+                parent_n: row.get::<_, Option<i64>>(2).map(count),
+                started_ms: row.get(3),
+                ended_ms: row.get(4),
+                result: word(row, 5),
+                reason: row.get(6),
+                notes: row.get(7),
+                is_last: row.get(8),
+            })
+            .collect(),
+        custom: custom
+            .iter()
+            .map(|row| VarCustomRow { name: row.get(0), value: row.get(1) })
+            .collect(),
+    })
+}

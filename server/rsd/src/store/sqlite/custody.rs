@@ -1,0 +1,252 @@
+//! Dead letters and the audit log in the files. Letters of the main file begin with number 1,
+//! those of a day with the day.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::Sqlite;
+use super::read::Reader;
+use super::save::LETTERS_PER_DAY;
+use super::write::Writer;
+use crate::store::custody::{
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place,
+};
+use crate::store::{Day, StoreError};
+
+impl Custody for Sqlite {
+    fn letters(
+        &self,
+        filter: &LetterFilter,
+        bodies: bool,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Letter>, StoreError> {
+        self.read(|reader| reader.letters(filter, bodies, after, limit))
+    }
+
+    fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError> {
+        self.read(|reader| reader.letter(no))
+    }
+
+    fn letters_of(&self, seq: u64) -> Result<u64, StoreError> {
+        self.read(|reader| reader.letters_of(seq))
+    }
+
+    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError> {
+        let now_ms = self.opened_ms;
+        self.writer().settle(no, state, retried, now_ms)
+    }
+
+    fn note(&self, line: &Audit) -> Result<(), StoreError> {
+        self.writer().note(line)
+    }
+
+    fn audit(
+        &self,
+        filter: &AuditFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Audit>, StoreError> {
+        self.read(|reader| {
+            let AuditFilter { user, action, from_ms, to_ms } = filter;
+            let mut question = Question::new(LINES);
+            question.equal("user", user.as_deref());
+            question.equal("action", action.as_deref());
+            question.between("time_ms", *from_ms, *to_ms);
+            question.page("time_ms", after, limit);
+            question.ask(&reader.main, line)
+        })
+    }
+}
+
+impl Reader {
+    fn letters(
+        &mut self,
+        filter: &LetterFilter,
+        bodies: bool,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Letter>, StoreError> {
+        let LetterFilter { code, producer, state, from_ms, to_ms } = filter;
+        let mut question = Question::new(if bodies { LETTERS } else { HEADS });
+        question.equal("code", code.as_deref());
+        question.equal("producer", producer.as_deref());
+        question.equal("state", state.map(LetterState::as_str));
+        question.between("received_ms", *from_ms, *to_ms);
+        question.page("received_ms", after, limit);
+        let mut all = question.ask(&self.main, letter)?;
+        for day in self.all_days()? {
+            if let Some(db) = self.find(day)? {
+                all.extend(question.ask(db, letter)?);
+            }
+        }
+        all.sort_by_key(|letter| std::cmp::Reverse((letter.received_ms, letter.no)));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    fn letter(&mut self, no: i64) -> Result<Option<Letter>, StoreError> {
+        let mut question = Question::new(LETTERS);
+        question.add("no = ?", Value::from(no));
+        let found = match day_of(no) {
+            None => question.ask(&self.main, letter)?,
+            Some(day) => match self.find(day)? {
+                Some(db) => question.ask(db, letter)?,
+                None => Vec::new(),
+            },
+        };
+        Ok(found.into_iter().next())
+    }
+
+    fn letters_of(&mut self, seq: u64) -> Result<u64, StoreError> {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let count = |db: &Connection| -> Result<i64, StoreError> {
+            let sql = "SELECT count(*) FROM rs_dead_letter WHERE seq = ?1";
+            Ok(db.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?)
+        };
+        let mut all = count(&self.main)?;
+        for day in self.all_days()? {
+            if let Some(db) = self.find(day)? {
+                all += count(db)?;
+            }
+        }
+        Ok(all.cast_unsigned())
+    }
+}
+
+impl Writer {
+    fn settle(
+        &mut self,
+        no: i64,
+        state: LetterState,
+        retried: bool,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE rs_dead_letter SET state = ?2, retries = retries + ?3 WHERE no = ?1";
+        let values = params![no, state.as_str(), i64::from(retried)];
+        let changed = match day_of(no) {
+            None => self.main.execute(sql, values)?,
+            Some(day) => match self.days.find(day, now_ms)? {
+                Some(db) => db.execute(sql, values)?,
+                None => 0,
+            },
+        };
+        Ok(changed > 0)
+    }
+
+    pub(super) fn note(&self, line: &Audit) -> Result<(), StoreError> {
+        let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
+        let insert = "INSERT INTO rs_audit_log
+              (day, time_ms, user, address, action, object, detail, outcome)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let time = model::time::Millis(u64::try_from(*time_ms).unwrap_or_default());
+        let day = rs::key::day(time);
+        let values = params![day, time_ms, user, address, action, object, detail, outcome];
+        self.main.execute(insert, values)?;
+        Ok(())
+    }
+}
+
+/// The day whose file has the letter; `None`: the main file.
+fn day_of(no: i64) -> Option<Day> {
+    let day = Day::try_from(no / LETTERS_PER_DAY).unwrap_or_default();
+    (day > 0).then_some(day)
+}
+
+const LETTERS: &str = "SELECT no, received_ms, queue, transport, user, peer, message_id,
+    properties, body, code, field, text, producer, retries, state, length(body)
+    FROM rs_dead_letter WHERE 1";
+const HEADS: &str = "SELECT no, received_ms, queue, transport, user, peer, message_id,
+    properties, x'', code, field, text, producer, retries, state, length(body)
+    FROM rs_dead_letter WHERE 1";
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
+    Ok(Letter {
+        no: row.get(0)?,
+        received_ms: row.get(1)?,
+        queue: row.get(2)?,
+        transport: row.get(3)?,
+        user: row.get(4)?,
+        peer: row.get(5)?,
+        message_id: row.get(6)?,
+        properties: row.get(7)?,
+        body: row.get(8)?,
+        code: row.get(9)?,
+        field: row.get(10)?,
+        text: row.get(11)?,
+        producer: row.get(12)?,
+        retries: row.get(13)?,
+        state: LetterState::parse(&row.get::<_, String>(14)?).unwrap_or(LetterState::Open),
+        bytes: row.get::<_, i64>(15)?.cast_unsigned(),
+    })
+}
+
+const LINES: &str = "SELECT no, time_ms, user, address, action, object, detail, outcome
+    FROM rs_audit_log WHERE 1";
+
+fn line(row: &Row<'_>) -> rusqlite::Result<Audit> {
+    Ok(Audit {
+        no: row.get(0)?,
+        time_ms: row.get(1)?,
+        user: row.get(2)?,
+        address: row.get(3)?,
+        action: row.get(4)?,
+        object: row.get(5)?,
+        detail: row.get(6)?,
+        outcome: row.get(7)?,
+    })
+}
+
+/// Constants of the program with the values that go with them.
+struct Question {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Question {
+    fn new(select: &str) -> Self {
+        Self { sql: select.to_owned(), values: Vec::new() }
+    }
+
+    fn add(&mut self, condition: &str, value: Value) {
+        self.sql.push_str(" AND ");
+        self.sql.push_str(condition);
+        self.values.push(value);
+    }
+
+    fn equal(&mut self, column: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.add(&format!("{column} = ?"), Value::from(value.to_owned()));
+        }
+    }
+
+    fn between(&mut self, column: &'static str, from_ms: Option<i64>, to_ms: Option<i64>) {
+        if let Some(from_ms) = from_ms {
+            self.add(&format!("{column} >= ?"), Value::from(from_ms));
+        }
+        if let Some(to_ms) = to_ms {
+            self.add(&format!("{column} < ?"), Value::from(to_ms));
+        }
+    }
+
+    /// Newest first, so many.
+    fn page(&mut self, time: &'static str, after: Option<Place>, limit: usize) {
+        if let Some(Place { time_ms, no }) = after {
+            self.add(&format!("({time} < ? OR"), Value::from(time_ms));
+            self.sql.push_str(&format!(" {time} = ? AND no < ?)"));
+            self.values.extend([Value::from(time_ms), Value::from(no)]);
+        }
+        self.sql.push_str(&format!(" ORDER BY {time} DESC, no DESC LIMIT ?"));
+        self.values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+    }
+
+    fn ask<T>(
+        &self,
+        db: &Connection,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = db.prepare_cached(&self.sql)?;
+        let rows = statement.query_map(params_from_iter(&self.values), |row| read(row))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

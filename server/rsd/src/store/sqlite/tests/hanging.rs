@@ -1,0 +1,122 @@
+//! Reports of voice applications and quality, as the tables have them: after every order and split
+//! the same, and in a call as it is asked for.
+
+use model::record::CallGuid;
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::made::{self, Made, arrivals, mcp, rm};
+use super::{NOW, open};
+use crate::store::{CallName, Store};
+
+fn said(time: u64, label: &str, text: &str) -> Made {
+    Made::of(&json!({
+        "schema": 1, "kind": "var", "id": format!("mcp-1:E1/var/0.{time}"), "time": made::at(time),
+        "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+        "session_id": "E1", "label": format!("com.genesyslab.var.{label}"), "text": text,
+    }))
+}
+
+fn quality(failed: bool) -> Made {
+    Made::of(&json!({
+        "schema": 1, "kind": "sq.call", "id": "mcp-1:E1/sq/0.1", "time": made::at(60),
+        "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+        "session_id": "E1", "failed": failed,
+        "failures": [{"time": made::at(30), "type": "MRCP", "text": "no server"}],
+    }))
+}
+
+/// A session whose call ends after its reports, with RM's leg that lends the tenant.
+fn session() -> Vec<Made> {
+    vec![
+        rm(1, 10).tenant("acme", Some(102)).profile("main", Some(189)).start(),
+        mcp("E1", 10).guid(1).start(),
+        said(11, "ActionStart", "login"),
+        said(12, "ActionStart", "pin|parentID=login"),
+        said(13, "ActionEnd", "pin|FAILED|two tries"),
+        said(14, "ActionEnd", "pin|FAILED"),
+        said(15, "CustomVar", "plan|gold"),
+        said(16, "CallResult", "SUCCESS|told"),
+        quality(true),
+        mcp("E1", 10).guid(1).end(70),
+    ]
+}
+
+/// All rows of these tables as text.
+fn tables(dir: &std::path::Path) -> String {
+    let db = Connection::open(dir.join("days/20261122.db")).unwrap();
+    let rows = |sql: &str| -> Vec<String> {
+        let mut statement = db.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let values = (0..columns).map(|at| row.get::<_, rusqlite::types::Value>(at));
+            Ok(format!("{:?}", values.collect::<Result<Vec<_>, _>>()?))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    let all = [
+        "SELECT * FROM rs_var_call ORDER BY call_key",
+        "SELECT * FROM rs_var_action ORDER BY call_key, n",
+        "SELECT * FROM rs_var_custom ORDER BY call_key, name",
+        "SELECT * FROM rs_sq_call",
+        "SELECT failure_key, id_key, time_ms, session_id, profile_id, tenant_id, type, text
+         FROM rs_sq_failure",
+        "SELECT session_id, sq_failed FROM rs_call ORDER BY call_key",
+    ];
+    all.map(|sql| rows(sql).join("\n")).join("\n\n")
+}
+
+#[test]
+fn reports_become_rows_of_their_call() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let applied = store.apply(&arrivals(&session(), 1, 1), NOW).unwrap();
+    assert_eq!((applied.stored, applied.dead), (10, 0));
+    let ignored: u64 = applied.ignored.iter().sum();
+    assert_eq!(ignored, 1, "an end of an action that is not open");
+    let legs = store.call(&CallName::Guid(CallGuid::new(&made::guid(1))), true).unwrap();
+    let var = &legs.iter().find(|leg| leg.call.session_id == "E1").unwrap().var;
+    let call = var.call.as_ref().unwrap();
+    assert_eq!((call.result, call.reason.as_deref()), (Some(1), Some("told")));
+    let actions: Vec<_> =
+        var.actions.iter().map(|row| (&*row.action, row.parent_n, row.result)).collect();
+    assert_eq!(actions, [("login", None, Some(3)), ("pin", Some(1), Some(2))]);
+    assert_eq!(var.actions[0].ended_ms, Some(made::at(70).0.cast_signed()), "open at the end");
+    assert!(tables(dir.path()).contains("no server"));
+}
+
+#[test]
+fn any_order_and_split_give_the_same_rows() {
+    let whole = tempfile::tempdir().unwrap();
+    open(whole.path()).apply(&arrivals(&session(), 1, 1), NOW).unwrap();
+    let expected = tables(whole.path());
+    for turn in 0..session().len() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let mut records = session();
+        records.rotate_left(turn);
+        records.reverse();
+        for (seq, record) in (1..).zip(&records) {
+            store.apply(&arrivals(std::slice::from_ref(record), seq, 1), NOW).unwrap();
+        }
+        assert_eq!(tables(dir.path()), expected, "turned by {turn}");
+    }
+}
+
+#[test]
+fn the_loser_of_a_conflict_leaves_no_row() {
+    let mut seen = Vec::new();
+    for order in [[true, false], [false, true]] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let mut records = session();
+        records.retain(|record| record.body() != quality(true).body());
+        records.extend(order.map(quality));
+        for (seq, record) in (1..).zip(&records) {
+            store.apply(&arrivals(std::slice::from_ref(record), seq, 1), NOW).unwrap();
+        }
+        assert_eq!(store.dead_letters().unwrap().get("id_conflict"), Some(&1));
+        seen.push(tables(dir.path()));
+    }
+    assert_eq!(seen[0], seen[1]);
+}

@@ -1,0 +1,198 @@
+//! Dead letters: read, edited, tried again, thrown away, and what the audit log says of it; and
+//! whether everything is there.
+
+use serde_json::{Value, json};
+
+use super::house::{House, RM, golden};
+
+const LETTERS: &str = "/api/v1/dead-letters";
+const NO_KIND: &str = r#"{"kind":"nonsense","id":"n"}"#;
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn items(house: &House, path: &str) -> Vec<Value> {
+    house.json(path)["items"].as_array().unwrap().clone()
+}
+
+fn post(house: &House, path: &str, body: &Value) -> Value {
+    let answer = house.post(path, &[JSON], body.to_string().as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+/// Records of a producer that writes a required field wrongly, and one that no reader reads.
+fn bad() -> Vec<String> {
+    let mut bad: Vec<String> = golden(&RM)
+        .iter()
+        .map(|record| {
+            let mut record: Value = serde_json::from_str(record).unwrap();
+            record["call_type"] = json!("SIDEWAYS");
+            record.to_string()
+        })
+        .collect();
+    bad.push(NO_KIND.to_owned());
+    bad
+}
+
+fn with_letters() -> House {
+    let mut house = House::open();
+    house.send(&bad());
+    house.until(|house| items(house, LETTERS).len() == 5);
+    house
+}
+
+fn at(letter: &Value) -> String {
+    format!("{LETTERS}/{}", letter["no"])
+}
+
+/// Scenario 45: an admin edits one letter and tries all again.
+#[test]
+fn letters_are_edited_and_tried_again() {
+    let house = with_letters();
+    let letters = items(&house, &format!("{LETTERS}?code=bad_value&state=open"));
+    assert_eq!(letters.len(), 4);
+    assert_eq!((&letters[0]["field"], &letters[0]["retries"]), (&json!("call_type"), &json!(0)));
+    let one = house.json(&at(&letters[0]));
+    let mut body: Value = serde_json::from_str(one["body"].as_str().unwrap()).unwrap();
+    body["call_type"] = json!("INBOUND");
+    let id = body["id"].clone();
+    let tried = post(&house, &format!("{}/retry", at(&letters[0])), &json!({ "body": body }));
+    assert_eq!(tried, json!({"stored": 1, "failed": 0}));
+    assert_eq!(house.json(&at(&letters[0]))["state"], "retried");
+    let again = house.post(&format!("{}/retry", at(&letters[0])), &[JSON], b"");
+    assert_eq!((again.status, again.code()), (409, "not-open".to_owned()));
+    // as it came it is no better than before
+    let tried = post(&house, &format!("{LETTERS}/retry"), &json!({}));
+    assert_eq!(tried, json!({"stored": 0, "failed": 4}));
+    let open = items(&house, &format!("{LETTERS}?state=open"));
+    assert!(open.iter().all(|letter| letter["retries"] == 1), "{open:?}");
+    let calls = house.json("/api/v1/calls?from=2026-11-22&legs=true");
+    let guid = id.as_str().unwrap().split('/').next().unwrap();
+    assert_eq!(calls["items"][0]["guid"], guid, "under its own id");
+    assert_eq!(calls["items"].as_array().unwrap().len(), 1);
+    let audit = items(&house, "/api/v1/audit?action=dead-letter.retry");
+    assert_eq!(audit.len(), 2);
+    assert_eq!(audit[0]["detail"]["failed"], 4);
+    assert_eq!(audit[1]["detail"], json!({"edited": true, "stored": 1, "failed": 0}));
+    assert_eq!(
+        (&audit[1]["object"], &audit[1]["outcome"]),
+        (&json!(letters[0]["no"].to_string()), &json!("done"))
+    );
+}
+
+#[test]
+fn a_record_that_was_stored_meanwhile_is_not_stored_twice() {
+    let mut house = with_letters();
+    house.send(&golden(&RM));
+    let mut letters = items(&house, &format!("{LETTERS}?code=bad_value"));
+    let letter = letters.remove(0);
+    let body = house.json(&at(&letter))["body"].as_str().unwrap().replace("SIDEWAYS", "INBOUND");
+    let tried = post(&house, &format!("{}/retry", at(&letter)), &json!({ "body": body }));
+    assert_eq!(tried, json!({"stored": 1, "failed": 0}), "it is there");
+    house.until(|house| house.metric("rs_apply_duplicates_total") == "1");
+    // another content under a stored id: the conflict is a letter of its own
+    let letter = letters.remove(0);
+    let body = house.json(&at(&letter))["body"].as_str().unwrap().replace("SIDEWAYS", "OUTBOUND");
+    let tried = post(&house, &format!("{}/retry", at(&letter)), &json!({ "body": body }));
+    assert_eq!(tried, json!({"stored": 0, "failed": 1}));
+    assert_eq!(items(&house, &format!("{LETTERS}?code=id_conflict")).len(), 1);
+}
+
+#[test]
+fn thrown_away_only_its_state_changes() {
+    let house = with_letters();
+    let letter = items(&house, &format!("{LETTERS}?code=unknown_kind")).remove(0);
+    assert_eq!(house.ask("DELETE", &at(&letter), &[]).status, 204);
+    assert_eq!(house.ask("DELETE", &at(&letter), &[]).status, 204);
+    let gone = house.json(&at(&letter));
+    assert_eq!((&gone["state"], &gone["body"]), (&json!("deleted"), &json!(NO_KIND)));
+    let audit = items(&house, "/api/v1/audit");
+    assert_eq!((audit.len(), &audit[0]["action"]), (2, &json!("dead-letter.delete")));
+}
+
+#[test]
+fn pages_and_refusals() {
+    let house = with_letters();
+    let mut seen = Vec::new();
+    let mut path = format!("{LETTERS}?limit=2");
+    loop {
+        let page = house.json(&path);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["no"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("{LETTERS}?limit=2&cursor={next}");
+    }
+    let all: Vec<_> = items(&house, LETTERS).iter().map(|item| item["no"].clone()).collect();
+    assert_eq!(seen, all);
+    let cases = [
+        ("?x=1", 400, "unknown-parameter"),
+        ("?state=gone", 400, "bad-enum"),
+        ("?limit=0", 400, "bad-integer"),
+        ("?code=a&code=b", 400, "duplicate-parameter"),
+        ("?cursor=00", 400, "cursor-mismatch"),
+        ("/77", 404, "no-such-letter"),
+        ("/x", 404, "no-such-letter"),
+    ];
+    for (query, status, code) in cases {
+        assert_eq!(house.refusal(&format!("{LETTERS}{query}")), (status, code.to_owned()));
+    }
+    let many = house.post(&format!("{LETTERS}/retry"), &[JSON], br#"{"limit": 10001}"#);
+    assert_eq!((many.status, many.code()), (400, "bad-integer".to_owned()));
+    let bad = house.post(&format!("{LETTERS}/retry"), &[JSON], b"{");
+    assert_eq!((bad.status, bad.code()), (400, "bad-body".to_owned()));
+}
+
+/// An end of RM with this sequence, a call of its own.
+fn end(seq: u64) -> String {
+    let mut record: Value = serde_json::from_str(&golden(&[1])[0]).unwrap();
+    let guid = format!("01A202B2-C578-7487-A7D5-{seq:012X}");
+    record["id"] = json!(format!("{guid}/00690001/cdr.end/1.1"));
+    record["session_id"] = json!(format!("{guid}.00690001"));
+    record["guid"] = json!(guid);
+    record["producer"]["seq"] = json!(seq);
+    record.to_string()
+}
+
+/// The books of the minute of these ends.
+fn books(ends: u64) -> String {
+    json!({
+        "schema": 1, "kind": "or.integrity", "id": "rm-1/41/or.integrity/20261122T1001/0",
+        "time": "2026-11-22T10:02:00Z", "minute": "2026-11-22T10:01:00Z",
+        "producer": {"name": "rm-1", "boot": 41, "seq": 1, "stream": "or"},
+        "component": {"name": "rm-1", "type": "RM"}, "calls_in": ends, "records_out": ends,
+        "in_progress": 0, "rejected": 0, "streams": {"cdr": ends, "or": 1},
+    })
+    .to_string()
+}
+
+/// Scenario 36: records of a spool that was lost, and that come later after all.
+#[test]
+fn what_is_missing_is_known_until_it_comes() {
+    let mut house = House::open();
+    let sent: Vec<String> = [1, 2, 5].map(end).into_iter().chain([books(6)]).collect();
+    house.send(&sent);
+    let proof = house.json("/api/v1/integrity/proof?day=2026-11-22");
+    let of = &proof["items"][0];
+    assert_eq!((&proof["complete"], &proof["over"]), (&json!(false), &json!(true)));
+    assert_eq!((&of["missing_records"], &of["minutes_out_of_balance"]), (&json!(3), &json!(1)));
+    let day = "from=2026-11-22&to=2026-11-23";
+    let minute = items(&house, &format!("/api/v1/integrity/minutes?{day}&producer=rm-1")).remove(0);
+    assert_eq!((&minute["difference"], &minute["fault"]), (&json!(3), &json!("records")));
+    let rm = items(&house, &format!("/api/v1/integrity?{day}")).remove(0);
+    assert_eq!((&rm["producer"], rm["minutes"].as_array().unwrap().len()), (&json!("rm-1"), 1));
+    assert_eq!(rm["streams"][0]["announced_seq"], 6);
+    house.send(&[3, 4, 6].map(end));
+    let proof = house.json("/api/v1/integrity/proof?day=2026-11-22");
+    assert_eq!((&proof["complete"], &proof["items"][0]["stored"]), (&json!(true), &json!(6)));
+    let rm = items(&house, &format!("/api/v1/integrity?{day}")).remove(0);
+    assert_eq!((&rm["minutes"], &rm["streams"][0]["gaps"]), (&json!([]), &json!([])));
+    let digest = &proof["digest"];
+    let again = house.json("/api/v1/integrity/proof?day=2026-11-22");
+    assert_eq!(&again["digest"], digest);
+    for (query, code) in [
+        ("?x=1", "unknown-parameter"),
+        ("?from=2026-11-22&to=2026-11-22", "from-not-before-to"),
+        ("?from=2026-01-01&to=2026-11-22", "span-too-long"),
+    ] {
+        assert_eq!(house.refusal(&format!("/api/v1/integrity{query}")), (400, code.to_owned()));
+    }
+    assert_eq!(house.refusal("/api/v1/integrity/proof"), (400, "bad-datetime".to_owned()));
+}
