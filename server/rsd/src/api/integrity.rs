@@ -156,7 +156,7 @@ fn producer(name: &str, question: &Question, books: &Books, judged: &[Judged]) -
         "producer": name, "streams": streams, "minutes": faults,
         "unsequenced": figure("unsequenced"), "duplicates": figure("duplicate"),
         "id_conflicts": figure("id_conflict"), "misrouted": figure("misrouted"),
-        "stored": figure("stored"), "late_lost": 0,
+        "stored": figure("stored"),
     })
 }
 

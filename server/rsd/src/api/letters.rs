@@ -63,7 +63,7 @@ async fn read(shared: &Arc<Shared>, no: &str) -> Result<String, Refused> {
     answer::written(&value)
 }
 
-/// Throws one away: only its state changes, purge takes it later.
+/// Throws one away: only its state changes.
 pub(super) async fn delete(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(source): ConnectInfo<Source>,

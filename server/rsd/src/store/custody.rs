@@ -13,7 +13,7 @@ pub enum LetterState {
     Open,
     /// Its record was taken after all.
     Retried,
-    /// An operator has thrown it away; purge takes it later.
+    /// An operator has thrown it away; it stays readable.
     Deleted,
 }
 
