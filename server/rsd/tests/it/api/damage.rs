@@ -43,8 +43,8 @@ fn flip(dir: &Path, number: u32) {
 fn tear(dir: &Path) {
     let written = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte != 0);
     let holds = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"E1DE00B6-");
-    let files = segments(dir).into_iter().map(|file| (std::fs::read(&file).unwrap(), file));
-    let (mut bytes, file) = files.filter(|(bytes, _)| holds(bytes)).last().unwrap();
+    let mut files = segments(dir).into_iter().map(|file| (std::fs::read(&file).unwrap(), file));
+    let (mut bytes, file) = files.find(|(bytes, _)| holds(bytes)).unwrap();
     let end = written(&bytes).unwrap() + 1;
     bytes[end..end + 100].fill(0x7f);
     std::fs::write(&file, bytes).unwrap();
