@@ -23,7 +23,6 @@ pub mod query;
 pub mod report;
 pub mod rollup;
 pub mod integrity;
-pub mod latest;
 pub mod sketch;
 pub mod invariant;
 pub mod limits;

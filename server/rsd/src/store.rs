@@ -276,7 +276,7 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
 
 /// The database.
 pub trait Store: Send + Sync {
-    /// Dead letters, audit and erasure; `None`: this database has not learned it.
+    /// Dead letters and audit; `None`: this database has not learned it.
     fn custody(&self) -> Option<&dyn custody::Custody> {
         None
     }

@@ -1,5 +1,5 @@
-//! What an operator asks of the database beside reports: dead letters, the audit log, erasure
-//! (spec rs.md §2.8, §6, §8). A part of [`super::Store`]; a database that has not learned it says
+//! What an operator asks of the database beside reports: dead letters and the audit log
+//! (spec rs.md §2.8, §6). A part of [`super::Store`]; a database that has not learned it says
 //! so.
 
 use model::time::Millis;
@@ -105,7 +105,7 @@ pub struct Audit {
     pub user: Option<String>,
     /// From where.
     pub address: String,
-    /// What was done: `dead-letter.retry`, `dead-letter.delete`, `call.erase`.
+    /// What was done: `dead-letter.retry`, `dead-letter.delete`.
     pub action: String,
     /// To what.
     pub object: String,

@@ -1,0 +1,223 @@
+//! Tables in memory, and a dialect that carries shares out on them.
+
+use super::*;
+
+/// All tables, dumb.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables {
+    pub(super) ledger: BTreeMap<DayKey, ContentHash>,
+    pub(super) calls: BTreeMap<DayKey, CallLine>,
+    pub(super) traces: BTreeMap<DayKey, String>,
+    pub(super) events: BTreeMap<DayKey, EventRow>,
+    pub(super) kept: BTreeMap<DayKey, KeptRow>,
+    pub(super) quality: BTreeMap<DayKey, QualityRow>,
+    pub(super) failures: BTreeMap<DayKey, FailureLine>,
+    pub(super) letters: Vec<LetterRow>,
+    pub(super) figures: BTreeMap<(&'static str, String), i64>,
+    pub(super) stored_minutes: BTreeMap<MinuteKey, i64>,
+    pub(super) streams: BTreeMap<StreamKey, StreamRow>,
+    pub(super) minutes: BTreeMap<MinuteKey, MinuteRow>,
+    pub(super) call_days: BTreeSet<(String, Day)>,
+    pub(super) objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
+}
+
+impl Tables {
+    pub(super) fn load(&self, wants: &Wants) -> Found {
+        fn of<K: Ord + Copy, V: Clone>(rows: &BTreeMap<K, V>, keys: &BTreeSet<K>) -> Vec<(K, V)> {
+            keys.iter().filter_map(|key| Some((*key, rows.get(key)?.clone()))).collect()
+        }
+        let is_wanted = |at: &DayKey, line: &CallLine| {
+            let guid = line.row.guid.clone().map(|guid| (line.day, guid));
+            let session = SessionName::Id(line.row.session_id.clone());
+            let by_guid = line.row.guid.clone().map(SessionName::Guid);
+            let asked = |name| wants.sessions.contains(&(line.day, line.component_id, name));
+            wants.calls.contains(at)
+                || guid.is_some_and(|guid| wants.guids.contains(&guid))
+                || asked(session)
+                || by_guid.is_some_and(asked)
+        };
+        let calls = self.calls.iter().filter(|(at, line)| is_wanted(at, line));
+        let streams = wants.streams.iter();
+        let kept = of(&self.kept, &wants.kept).into_iter();
+        Found {
+            ledger: of(&self.ledger, &wants.ledger),
+            calls: calls
+                .map(|((day, call_key), line)| StoredCall {
+                    day: *day,
+                    call_key: *call_key,
+                    guid: line.row.guid.clone(),
+                    state: line.state.clone(),
+                    last_fact_ms: line.last_fact_ms,
+                    row_version: line.row_version,
+                })
+                .collect(),
+            reports: self.reports(&wants.sessions),
+            quality: self.quality_of(&wants.sessions),
+            events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
+            kept: kept.map(|(at, row)| (at, row.body)).collect(),
+            streams: streams
+                .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
+                .collect(),
+        }
+    }
+
+    pub(super) fn reports(&self, sessions: &BTreeSet<SessionKey>) -> Vec<(SessionKey, Report)> {
+        let rows = self.events.values().filter_map(|row| {
+            let label = row.label.as_deref()?.strip_prefix(PREFIX)?.to_owned();
+            let name = named(&row.session_id, row.guid.as_deref());
+            let (time_ms, number, id_key) = (row.time_ms, row.seq, row.id_key);
+            let text = row.text.clone().unwrap_or_default();
+            let report = Report { time_ms, number, id_key, label, text };
+            Some(((row.day, row.component_id, name), report))
+        });
+        rows.filter(|(session, _)| sessions.contains(session)).collect()
+    }
+
+    pub(super) fn quality_of(&self, sessions: &BTreeSet<SessionKey>) -> Vec<QualityRow> {
+        let rows = self.quality.values().filter(|row| {
+            let name = named(&row.session_id, row.guid.as_deref());
+            sessions.contains(&(row.day, row.component_id, name))
+        });
+        rows.cloned().collect()
+    }
+
+    pub(super) fn save(&mut self, changes: Changes) {
+        for row in changes.ledger {
+            let before = self.ledger.insert((row.day, row.id_key), row.content_hash);
+            assert_eq!(before, None, "a new row");
+        }
+        for row in changes.replaced {
+            let before = self.ledger.insert((row.day, row.id_key), row.content_hash);
+            assert!(before.unwrap() > row.content_hash);
+        }
+        for at in &changes.gone {
+            self.events.remove(at);
+            self.kept.remove(at);
+            self.quality.remove(at);
+            self.failures.retain(|_, line| (line.day, line.row.id_key) != *at);
+        }
+        for mut line in changes.calls {
+            let at = (line.day, line.row.call_key);
+            self.traces.extend(line.trace.take().map(|trace| (at, trace)));
+            let before = self.calls.insert(at, line.clone());
+            assert_eq!(before.map_or(0, |before| before.row_version) + 1, line.row_version);
+        }
+        for row in changes.events {
+            assert_eq!(self.events.insert((row.day, row.id_key), row), None);
+        }
+        for row in changes.kept {
+            assert_eq!(self.kept.insert((row.day, row.id_key), row), None);
+        }
+        for row in changes.quality {
+            assert_eq!(self.quality.insert((row.day, row.id_key), row), None);
+        }
+        for line in changes.failures {
+            self.failures.insert((line.day, line.row.failure_key), line);
+        }
+        self.letters.extend(changes.letters);
+        for (key, value) in changes.figures {
+            *self.figures.entry(key).or_default() += value;
+        }
+        for (key, value) in changes.stored_minutes {
+            *self.stored_minutes.entry(key).or_default() += value;
+        }
+        self.streams.extend(changes.streams);
+        self.minutes.extend(changes.minutes);
+        self.call_days.extend(changes.call_days);
+    }
+
+    pub(super) fn learn(&mut self, objects: &mut Objects, mentions: &BTreeSet<Mention>) {
+        let mut learning = Learning::new(objects.unknown(mentions), 5);
+        for kind in ObjectKind::ALL {
+            let (names, ids) = learning.wants(kind);
+            let of_kind = || self.objects.values().filter(|row| row.kind == kind);
+            let wanted = |row: &&ObjectRow| names.contains(&row.name) || ids.contains(&row.id);
+            let rows = of_kind().filter(wanted).cloned().collect();
+            learning.known(kind, rows, of_kind().map(|row| row.id).max());
+        }
+        let rows = learning.finish().into_iter();
+        self.objects.extend(rows.map(|row| ((row.kind, row.id), row)));
+        learning.committed(objects);
+    }
+
+    /// As one of the dialects does it: one share for all.
+    pub(super) fn apply(&mut self, messages: &[&Message]) -> Counts {
+        let mut batch = Batch::new(messages.iter().map(|message| message.item()).collect());
+        let mut homes = BTreeMap::new();
+        for (key, days) in batch.homeless() {
+            let day = days.into_iter().find(|day| self.calls.contains_key(&(*day, key)));
+            homes.extend(day.map(|day| (key, day)));
+        }
+        batch.settle(homes);
+        let mut objects = Objects::default();
+        self.learn(&mut objects, &batch.mentions());
+        let mut share = Share::new(&batch);
+        for item in 0..batch.items().len() {
+            share.book(item);
+            share.store(item);
+        }
+        while let Some(wants) = share.wants(&objects) {
+            if wants.mentions.is_empty() {
+                share.found(self.load(&wants), &objects).unwrap();
+            } else {
+                self.learn(&mut objects, &wants.mentions);
+            }
+        }
+        let changes = share.finish(&objects);
+        let counts = changes.counts;
+        self.save(changes);
+        counts
+    }
+
+    /// What does not depend on the way: without numbers of versions, synthetic ids by their names.
+    pub(super) fn seen(&self) -> Vec<String> {
+        let name = |kind, id: i64| &self.objects[&(kind, id)].name;
+        let mut seen = Vec::new();
+        for ((_, at), line) in &self.calls {
+            let mut line = line.clone();
+            let tenants: Vec<_> = line
+                .tenants
+                .iter()
+                .map(|t| (name(ObjectKind::Tenant, t.tenant_id), t.depth, t.usage))
+                .collect();
+            let profile = line.profile_id.map(|id| name(ObjectKind::Profile, id));
+            let component = name(ObjectKind::Component, line.component_id);
+            seen.push(format!("{at:?} {component} {profile:?} {tenants:?}"));
+            (line.row_version, line.component_id, line.tenant_id, line.profile_id) =
+                (0, 0, None, None);
+            line.tenants.clear();
+            line.owners.iter_mut().for_each(|(id, _)| *id = 0);
+            seen.push(format!("{line:?}"));
+        }
+        let mut events: Vec<_> = self.events.values().cloned().collect();
+        events.iter_mut().for_each(|event| event.component_id = 0);
+        let mut kept: Vec<_> = self.kept.values().cloned().collect();
+        kept.iter_mut().for_each(|kept| kept.component_id = 0);
+        let names: BTreeSet<_> = self.objects.values().map(|row| (row.kind, &row.name)).collect();
+        // which of two contents met the other first is all that is left of an order
+        let conflicts = |name: &str| ["duplicate", "id_conflict"].contains(&name);
+        let again: i64 =
+            self.figures.iter().filter(|((name, _), _)| conflicts(name)).map(|(_, n)| n).sum();
+        let figures: Vec<_> =
+            self.figures.iter().filter(|((name, _), _)| !conflicts(name)).collect();
+        let refused = self.letters.iter().filter(|letter| letter.code != "id_conflict");
+        let mut refused: Vec<_> = refused.map(|letter| format!("{letter:?}")).collect();
+        refused.sort();
+        let quality: Vec<_> = self.quality.values().map(|row| (row.id_key, &row.fact)).collect();
+        let failures: Vec<_> = self
+            .failures
+            .values()
+            .map(|line| {
+                let profile = line.profile_id.map(|id| name(ObjectKind::Profile, id));
+                (profile, line.row.clone())
+            })
+            .collect();
+        seen.push(format!("{quality:?} {failures:?}"));
+        seen.push(format!("{:?}", self.ledger));
+        seen.push(format!("{:?} {events:?} {kept:?} {names:?}", self.traces));
+        seen.push(format!("{figures:?} {again} {refused:?}"));
+        seen.push(format!("{:?} {:?}", self.stored_minutes, self.streams));
+        seen.push(format!("{:?} {:?}", self.minutes, self.call_days));
+        seen
+    }
+}
