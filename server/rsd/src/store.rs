@@ -276,10 +276,8 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
 
 /// The database.
 pub trait Store: Send + Sync {
-    /// Dead letters and audit; `None`: this database has not learned it.
-    fn custody(&self) -> Option<&dyn custody::Custody> {
-        None
-    }
+    /// Dead letters and audit.
+    fn custody(&self) -> &dyn custody::Custody;
 
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;

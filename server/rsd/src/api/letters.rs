@@ -293,11 +293,7 @@ pub(super) async fn ask<T: Send + 'static>(
     shared: &Arc<Shared>,
     question: impl FnOnce(&dyn Custody) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Refused> {
-    let answer =
-        answer::ask(shared, move |store| store.custody().map(question).transpose()).await?;
-    answer.ok_or_else(|| {
-        Refused::other(501, "not-on-this-database", "this database does not offer it")
-    })
+    answer::ask(shared, move |store| question(store.custody())).await
 }
 
 async fn find(shared: &Arc<Shared>, no: &str) -> Result<Letter, Refused> {

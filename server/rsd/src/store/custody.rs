@@ -1,8 +1,8 @@
 //! What an operator asks of the database beside reports: dead letters and the audit log
-//! (spec rs.md §2.8, §6). A part of [`super::Store`]; a database that has not learned it says
-//! so.
+//! (spec rs.md §2.8, §6). A part of [`super::Store`].
 
 use model::time::Millis;
+use rs::{Day, key};
 
 use super::StoreError;
 
@@ -163,4 +163,9 @@ pub trait Custody: Send + Sync {
 /// A time as a column has it.
 pub fn ms(time: Millis) -> i64 {
     i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+/// The day of a line of the audit log.
+pub(crate) fn audit_day(time_ms: i64) -> Day {
+    key::day(Millis(u64::try_from(time_ms).unwrap_or_default()))
 }

@@ -5,6 +5,7 @@
 //! have up to eight of their own. A connection that met an error is dropped.
 
 mod call;
+mod custody;
 mod detail;
 mod failure;
 mod filter;
@@ -32,6 +33,7 @@ use tokio::runtime::Runtime;
 use self::link::Link;
 use self::read::Reader;
 use self::write::{Place, Writer};
+use super::custody::Custody;
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
     Store, StoreError, Unit,
@@ -182,6 +184,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for Postgres {
+    fn custody(&self) -> &dyn Custody {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.write(Writer::applied_seq)
     }

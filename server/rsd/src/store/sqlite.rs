@@ -92,8 +92,8 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Store for Sqlite {
-    fn custody(&self) -> Option<&dyn Custody> {
-        Some(self)
+    fn custody(&self) -> &dyn Custody {
+        self
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -8,6 +8,7 @@ mod accounts;
 mod apply;
 mod books;
 mod check;
+mod custody;
 mod detail;
 mod dims;
 mod failure;
@@ -34,6 +35,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
+use super::custody::Custody;
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
     StoreError, Unit, prepare,
@@ -176,6 +178,10 @@ async fn ready(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
 }
 
 impl Store for SqlServer {
+    fn custody(&self) -> &dyn Custody {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         Ok(self.applied()?)
     }

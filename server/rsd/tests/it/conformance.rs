@@ -5,6 +5,7 @@
 
 #[path = "../../src/store/sqlite/tests/made.rs"]
 mod made;
+mod custody;
 mod questions;
 mod stories;
 
@@ -17,6 +18,7 @@ use self::questions::answers;
 use self::stories::{Step, stories};
 use crate::postgres::Server;
 use crate::sqlserver::suite::sql_server;
+use crate::tds::StandIn;
 
 pub(crate) const NOW: Millis = Millis(1_795_344_000_000);
 
@@ -43,6 +45,7 @@ fn told(steps: &[Step], open: Open<'_>) -> Vec<String> {
         }
     }
     told.extend(answers(&*store));
+    told.extend(custody::answers(&*store));
     told
 }
 
@@ -115,6 +118,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
     let files = ["rs_live_key.", "rs_day_span.", "rs_call_event.no", "rs_kept_record.no"];
     let server_only = ["rs_meta.", "rs_spool_cursor.rs_name", "rs_spool_cursor.spool_id"];
     sqlite.retain(|column| !files.iter().any(|own| column.starts_with(own)));
+    let servers = postgres.clone();
     let by_day = |column: &str| {
         column.ends_with(".day") && !["rs_call_day.day", "rs_audit_log.day"].contains(&column)
     };
@@ -126,6 +130,20 @@ fn the_dialects_have_the_same_tables_and_columns() {
         .collect();
     assert_eq!(postgres.difference(&sqlite).collect::<Vec<_>>(), Vec::<&String>::new());
     assert_eq!(sqlite.difference(&postgres).collect::<Vec<_>>(), Vec::<&String>::new());
+    // words of enumerations and notes of rs-init
+    let own = ["rs_word.", "rs_meta."];
+    let sql_server: std::collections::BTreeSet<String> = StandIn::new()
+        .names()
+        .filter(|column| !own.iter().any(|own| column.starts_with(own)))
+        .collect();
+    let servers: std::collections::BTreeSet<String> = servers
+        .into_iter()
+        .filter(|column| {
+            !["rs_meta.", "rs_schema_version."].iter().any(|own| column.starts_with(own))
+        })
+        .collect();
+    assert_eq!(servers.difference(&sql_server).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(sql_server.difference(&servers).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! transactions, errors, attention, TLS. Of T-SQL this proves nothing;
 //! `grammar` has an independent parser read it.
 
-mod daemon;
+pub(crate) mod daemon;
 mod grammar;
 mod link;
 mod store;

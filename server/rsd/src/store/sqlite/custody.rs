@@ -9,7 +9,7 @@ use super::read::Reader;
 use super::save::LETTERS_PER_DAY;
 use super::write::Writer;
 use crate::store::custody::{
-    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place,
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
 };
 use crate::store::{Day, StoreError};
 
@@ -139,8 +139,7 @@ impl Writer {
         let insert = "INSERT INTO rs_audit_log
               (day, time_ms, user, address, action, object, detail, outcome)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let time = model::time::Millis(u64::try_from(*time_ms).unwrap_or_default());
-        let day = rs::key::day(time);
+        let day = audit_day(*time_ms);
         let values = params![day, time_ms, user, address, action, object, detail, outcome];
         self.main.execute(insert, values)?;
         Ok(())

@@ -18,6 +18,7 @@ struct Migration {
 const STEPS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlserver/0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlserver/0002.sql") },
+    Migration { version: 3, sql: include_str!("../../../migrations/sqlserver/0003.sql") },
 ];
 
 impl Migration {

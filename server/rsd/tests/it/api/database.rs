@@ -23,7 +23,7 @@ fn outage() -> Duration {
     Duration::from_secs(told.map_or(0, |seconds| seconds.parse().unwrap()))
 }
 
-fn on(server: &Server) -> impl FnOnce(&mut Settings) {
+pub(super) fn on(server: &Server) -> impl FnOnce(&mut Settings) {
     let url = server.url();
     move |settings| settings.rs.database.url = Some(url)
 }

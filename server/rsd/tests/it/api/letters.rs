@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
+use super::database;
 use super::house::{House, RM, golden};
+use crate::postgres::Server;
+use crate::sqlserver::daemon;
+use crate::tds::{Endpoint, Identity, Settings, StandIn};
 
 const LETTERS: &str = "/api/v1/dead-letters";
 const NO_KIND: &str = r#"{"kind":"nonsense","id":"n"}"#;
@@ -34,7 +38,10 @@ fn bad() -> Vec<String> {
 }
 
 fn with_letters() -> House {
-    let mut house = House::open();
+    with_letters_in(House::open())
+}
+
+fn with_letters_in(mut house: House) -> House {
     house.send(&bad());
     house.until(|house| items(house, LETTERS).len() == 5);
     house
@@ -47,29 +54,53 @@ fn at(letter: &Value) -> String {
 /// Scenario 45: an admin edits one letter and tries all again.
 #[test]
 fn letters_are_edited_and_tried_again() {
-    let house = with_letters();
-    let letters = items(&house, &format!("{LETTERS}?code=bad_value&state=open"));
+    edited_and_tried_again(&with_letters());
+}
+
+#[test]
+fn so_they_are_on_postgresql() {
+    let server = Server::start();
+    let house = House::in_dir(tempfile::tempdir().unwrap(), database::on(&server));
+    let house = with_letters_in(house);
+    edited_and_tried_again(&house);
+    thrown_away(&house);
+}
+
+#[test]
+fn so_they_are_on_sql_server_s_dialect() {
+    let engine = StandIn::new();
+    let endpoint =
+        Endpoint::start(Settings::secure(Identity::new()), move |request| engine.answer(request));
+    let dir = tempfile::tempdir().unwrap();
+    let on = daemon::on(&endpoint, dir.path());
+    let house = with_letters_in(House::in_dir(tempfile::tempdir().unwrap(), on));
+    edited_and_tried_again(&house);
+    thrown_away(&house);
+}
+
+fn edited_and_tried_again(house: &House) {
+    let letters = items(house, &format!("{LETTERS}?code=bad_value&state=open"));
     assert_eq!(letters.len(), 4);
     assert_eq!((&letters[0]["field"], &letters[0]["retries"]), (&json!("call_type"), &json!(0)));
     let one = house.json(&at(&letters[0]));
     let mut body: Value = serde_json::from_str(one["body"].as_str().unwrap()).unwrap();
     body["call_type"] = json!("INBOUND");
     let id = body["id"].clone();
-    let tried = post(&house, &format!("{}/retry", at(&letters[0])), &json!({ "body": body }));
+    let tried = post(house, &format!("{}/retry", at(&letters[0])), &json!({ "body": body }));
     assert_eq!(tried, json!({"stored": 1, "failed": 0}));
     assert_eq!(house.json(&at(&letters[0]))["state"], "retried");
     let again = house.post(&format!("{}/retry", at(&letters[0])), &[JSON], b"");
     assert_eq!((again.status, again.code()), (409, "not-open".to_owned()));
     // as it came it is no better than before
-    let tried = post(&house, &format!("{LETTERS}/retry"), &json!({}));
+    let tried = post(house, &format!("{LETTERS}/retry"), &json!({}));
     assert_eq!(tried, json!({"stored": 0, "failed": 4}));
-    let open = items(&house, &format!("{LETTERS}?state=open"));
+    let open = items(house, &format!("{LETTERS}?state=open"));
     assert!(open.iter().all(|letter| letter["retries"] == 1), "{open:?}");
     let calls = house.json("/api/v1/calls?from=2026-11-22&legs=true");
     let guid = id.as_str().unwrap().split('/').next().unwrap();
     assert_eq!(calls["items"][0]["guid"], guid, "under its own id");
     assert_eq!(calls["items"].as_array().unwrap().len(), 1);
-    let audit = items(&house, "/api/v1/audit?action=dead-letter.retry");
+    let audit = items(house, "/api/v1/audit?action=dead-letter.retry");
     assert_eq!(audit.len(), 2);
     assert_eq!(audit[0]["detail"]["failed"], 4);
     assert_eq!(audit[1]["detail"], json!({"edited": true, "stored": 1, "failed": 0}));
@@ -99,13 +130,16 @@ fn a_record_that_was_stored_meanwhile_is_not_stored_twice() {
 
 #[test]
 fn thrown_away_only_its_state_changes() {
-    let house = with_letters();
-    let letter = items(&house, &format!("{LETTERS}?code=unknown_kind")).remove(0);
+    thrown_away(&with_letters());
+}
+
+fn thrown_away(house: &House) {
+    let letter = items(house, &format!("{LETTERS}?code=unknown_kind&limit=1")).remove(0);
     assert_eq!(house.ask("DELETE", &at(&letter), &[]).status, 204);
     assert_eq!(house.ask("DELETE", &at(&letter), &[]).status, 204);
     let gone = house.json(&at(&letter));
     assert_eq!((&gone["state"], &gone["body"]), (&json!("deleted"), &json!(NO_KIND)));
-    let audit = items(&house, "/api/v1/audit");
+    let audit = items(house, "/api/v1/audit?action=dead-letter.delete");
     assert_eq!((audit.len(), &audit[0]["action"]), (2, &json!("dead-letter.delete")));
 }
 

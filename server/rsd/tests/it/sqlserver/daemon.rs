@@ -13,7 +13,7 @@ use crate::api::house::{House, settings};
 use crate::tds::{Answer, Endpoint, Identity, Settings, StandIn, What};
 
 /// A database of that endpoint, with the password in a file.
-fn on(endpoint: &Endpoint, dir: &Path) -> impl FnOnce(&mut BootSettings) {
+pub(crate) fn on(endpoint: &Endpoint, dir: &Path) -> impl FnOnce(&mut BootSettings) {
     let password = dir.join("password");
     fs::write(&password, "secret\n").unwrap();
     let (port, ca) = (endpoint.port(), endpoint.authority());

@@ -13,7 +13,7 @@ use rs::query::{Number, Party, Progress, Uri};
 use rs::share::ObjectKind;
 use rsd::store::sqlite::Sqlite;
 use rsd::store::sqlserver::{
-    Accounts, Encrypt, Failure, Login, Parts, SqlServer, Target, Times, init,
+    Accounts, Encrypt, Failure, Login, Parts, SqlServer, Target, Times, batches, init,
 };
 use rsd::store::{CallName, Position, Store, StoreError, Unit};
 
@@ -249,7 +249,7 @@ fn a_login_that_may_not_make_the_schema_waits_for_rs_init() {
     may.store(true, Ordering::SeqCst);
     migrate(&target).unwrap();
     migrate(&target).unwrap();
-    assert_eq!(engine.rows("rs_schema_version"), 2);
+    assert_eq!(engine.rows("rs_schema_version"), batches().last().unwrap().0);
     assert_eq!(store.applied_seq().unwrap(), 0);
 }
 

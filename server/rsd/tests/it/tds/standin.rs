@@ -30,6 +30,11 @@ impl StandIn {
         Self { db: Mutex::new(db), types, bulk: Mutex::default() }
     }
 
+    /// Tables with their columns, as the migrations declare them: `table.column`.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        self.types.keys().map(|(table, column)| format!("{table}.{column}"))
+    }
+
     /// What it says to a request.
     pub(crate) fn answer(&self, request: &Request) -> Option<Answer> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);

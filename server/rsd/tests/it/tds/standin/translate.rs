@@ -30,6 +30,7 @@ const WORDS: &[(&str, &str)] = &[
     ("PRIMARY KEY CLUSTERED", "PRIMARY KEY"),
     ("bigint IDENTITY(1, 1) NOT NULL", "INTEGER"),
     ("ISJSON(", "json_valid("),
+    ("CAST(0x AS varbinary(max))", "x''"),
     ("(max)", ""),
     ("CONVERT(binary(16), j.k, 2)", "unhex(j.k)"),
     (
@@ -66,7 +67,7 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
-    for most in ["?4", "?5"] {
+    for most in ["?4", "?5", "?7", "?8"] {
         if let Some(rest) = sql.strip_prefix(&format!("SELECT TOP ({most}) ")) {
             sql = format!("SELECT {rest}\nLIMIT {most}");
         }

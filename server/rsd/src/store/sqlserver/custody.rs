@@ -1,0 +1,122 @@
+//! Dead letters and the audit log.
+
+use model::time::Millis;
+use tiberius::ToSql;
+
+use super::failure::Failure;
+use super::link::{Cells, Link};
+use super::row::int;
+use super::statement::custody as sql;
+use super::{SqlServer, ms};
+use crate::store::StoreError;
+use crate::store::custody::{
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
+};
+
+impl Custody for SqlServer {
+    fn letters(
+        &self,
+        filter: &LetterFilter,
+        bodies: bool,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Letter>, StoreError> {
+        Ok(self.read(async |link| letters(link, filter, bodies, after, limit).await)?)
+    }
+
+    fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError> {
+        let found = self.read(async |link| link.ask(sql::LETTER, &[&no], letter).await)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn letters_of(&self, seq: u64) -> Result<u64, StoreError> {
+        let (seq, count) = (ms(Millis(seq)), |cells: &Cells<'_>| cells.some(0, Cells::number));
+        let found = self.read(async |link| link.ask(sql::LETTERS_OF, &[&seq], count).await)?;
+        Ok(found.first().copied().unwrap_or(0).cast_unsigned())
+    }
+
+    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError> {
+        let (state, more) = (state.as_str(), i32::from(retried));
+        let values: [&dyn ToSql; 3] = [&no, &state, &more];
+        Ok(self.write(async |link| link.run(sql::SETTLE, &values).await)? > 0)
+    }
+
+    fn note(&self, line: &Audit) -> Result<(), StoreError> {
+        let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
+        let day = int(audit_day(*time_ms));
+        let values: [&dyn ToSql; 8] =
+            [&day, time_ms, user, address, action, object, detail, outcome];
+        self.write(async |link| link.run(sql::NOTE_AUDIT, &values).await)?;
+        Ok(())
+    }
+
+    fn audit(
+        &self,
+        filter: &AuditFilter,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Audit>, StoreError> {
+        let AuditFilter { user, action, from_ms, to_ms } = filter;
+        let (time_ms, no) = (after.map(|place| place.time_ms), after.map(|place| place.no));
+        let most = most(limit);
+        let values: [&dyn ToSql; 7] = [user, action, from_ms, to_ms, &time_ms, &no, &most];
+        Ok(self.read(async |link| link.ask(sql::AUDIT, &values, line).await)?)
+    }
+}
+
+async fn letters(
+    link: &mut Link,
+    filter: &LetterFilter,
+    bodies: bool,
+    after: Option<Place>,
+    limit: usize,
+) -> Result<Vec<Letter>, Failure> {
+    let LetterFilter { code, producer, state, from_ms, to_ms } = filter;
+    let state = state.map(LetterState::as_str);
+    let (time_ms, no) = (after.map(|place| place.time_ms), after.map(|place| place.no));
+    let most = most(limit);
+    let values: [&dyn ToSql; 8] = [code, producer, &state, from_ms, to_ms, &time_ms, &no, &most];
+    let statement = if bodies { sql::LETTERS_WHOLE } else { sql::LETTER_HEADS };
+    link.ask(statement, &values, letter).await
+}
+
+fn letter(cells: &Cells<'_>) -> Result<Letter, Failure> {
+    let text = |at| cells.some(at, Cells::text);
+    Ok(Letter {
+        no: cells.some(0, Cells::number)?,
+        received_ms: cells.some(1, Cells::number)?,
+        queue: text(2)?,
+        transport: text(3)?,
+        user: cells.text(4)?,
+        peer: text(5)?,
+        message_id: cells.text(6)?,
+        properties: text(7)?,
+        body: cells.some(8, Cells::bytes)?,
+        code: text(9)?,
+        field: text(10)?,
+        text: text(11)?,
+        producer: cells.text(12)?,
+        retries: cells.some(13, Cells::id)?,
+        state: LetterState::parse(&text(14)?).unwrap_or(LetterState::Open),
+        bytes: cells.some(15, Cells::number)?.cast_unsigned(),
+    })
+}
+
+fn line(cells: &Cells<'_>) -> Result<Audit, Failure> {
+    let text = |at| cells.some(at, Cells::text);
+    Ok(Audit {
+        no: cells.some(0, Cells::number)?,
+        time_ms: cells.some(1, Cells::number)?,
+        user: cells.text(2)?,
+        address: text(3)?,
+        action: text(4)?,
+        object: text(5)?,
+        detail: text(6)?,
+        outcome: text(7)?,
+    })
+}
+
+/// Of the rows of one answer; the statement takes no greater number.
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
