@@ -8,6 +8,7 @@ mod api;
 mod call;
 mod config;
 mod decide;
+mod http;
 mod ingest;
 mod parse;
 mod printed;

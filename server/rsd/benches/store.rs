@@ -43,11 +43,12 @@ fn main() {
     };
     let calls: u64 = calls.parse().unwrap();
     let mut desk = Desk::open(dir);
-    if desk.seq == 0 {
-        let start = now();
+    // each batch of the seed is one frame: one that was stopped goes on
+    if desk.seq < calls.div_ceil(SEED_BATCH) {
+        let (start, left) = (now(), calls.saturating_sub(desk.seq * SEED_BATCH));
         desk.seed(calls);
         let took = start.elapsed().as_secs_f64();
-        println!("seed_s={took:.0} seed_rate={:.0}", to_f64(calls) / took);
+        println!("seed_s={took:.0} seed_rate={:.0}", to_f64(left) / took);
     }
     let files = Path::new(dir);
     println!("database_mib={}", if files.is_dir() { size(files) >> 20 } else { 0 });
@@ -85,7 +86,7 @@ impl Desk {
         let days = calls.div_ceil(DAY_CALLS);
         let first = wall().0 / DAY_MS * DAY_MS - days * DAY_MS;
         let step = DAY_MS / DAY_CALLS;
-        for batch in 0..calls.div_ceil(SEED_BATCH) {
+        for batch in self.seq..calls.div_ceil(SEED_BATCH) {
             let numbers = batch * SEED_BATCH..((batch + 1) * SEED_BATCH).min(calls);
             let messages = numbers.map(|number| cdr(&guid(first + number * step, number), "end"));
             let arrival = self.arrival(messages.collect());

@@ -36,6 +36,9 @@ pub use self::figures::Figures;
 const BATCH_RECORDS: usize = 2000;
 /// Bytes of frames that are read from the spool at once.
 const READ_BYTES: usize = 4 << 20;
+/// From the beginning of a batch to that of the next, unless that is full: many small ones cost
+/// more, and one that comes alone does not wait.
+const GATHER: Duration = Duration::from_millis(100);
 /// Longest sleep, should a ring of the bell be lost.
 const NAP: Duration = Duration::from_secs(1);
 /// Calls that watchers may lag behind, in batches; who lags more begins anew.
@@ -93,7 +96,17 @@ impl Applier {
         parts.backlog.found(found.frames());
         let waiting = VecDeque::new();
         let begun = begun.is_some();
-        let work = Work { parts, begun, found, reader, waiting, backoff, idle: false, asked: None };
+        let work = Work {
+            parts,
+            begun,
+            found,
+            reader,
+            waiting,
+            backoff,
+            idle: false,
+            asked: None,
+            gathered: Duration::ZERO,
+        };
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
         Ok(Self { bell, thread: Some(thread) })
@@ -140,6 +153,8 @@ struct Work {
     idle: bool,
     /// When a stop was first seen.
     asked: Option<Duration>,
+    /// When the last batch began.
+    gathered: Duration,
 }
 
 impl Work {
@@ -151,6 +166,7 @@ impl Work {
         self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
+            self.gather();
             let batch = match self.next_batch() {
                 Ok(batch) => batch,
                 Err(error) => {
@@ -161,6 +177,7 @@ impl Work {
             let oldest = batch.iter().find_map(|arrival| arrival.entry.as_ref());
             self.parts.backlog.next_is_of(oldest.map(|entry| entry.received));
             if !batch.is_empty() {
+                self.gathered = self.parts.clock.mono();
                 if !self.store(&batch) || self.is_late() {
                     return;
                 }
@@ -231,6 +248,17 @@ impl Work {
         backlog.all_counted();
     }
 
+    /// Lets more come, if the last batch has just begun and there is less than another.
+    fn gather(&self) {
+        let Parts { spool, bell, clock, .. } = &self.parts;
+        let unread = (spool.status().last_seq + 1).saturating_sub(self.reader.next());
+        let full = u64::try_from(BATCH_RECORDS).is_ok_and(|full| unread >= full);
+        let since = clock.mono().saturating_sub(self.gathered);
+        if let Some(left) = GATHER.checked_sub(since).filter(|_| !full && self.waiting.is_empty()) {
+            bell.rest(left);
+        }
+    }
+
     /// Up to 2000 records of whole frames; empty: there is nothing.
     fn next_batch(&mut self) -> Result<Vec<Arrival>, ReadError> {
         if self.waiting.is_empty() {
@@ -276,7 +304,7 @@ impl Work {
     }
 
     fn stored(&mut self, batch: &[Arrival], applied: Applied, took: Duration) {
-        let Parts { spool, figures, backlog, log, changed, .. } = &self.parts;
+        let Parts { spool, store, figures, backlog, log, changed, .. } = &self.parts;
         figures.add(&applied, took);
         let now = self.parts.clock.now().wall;
         for entry in batch.iter().filter_map(|arrival| arrival.entry.as_ref()) {
@@ -290,9 +318,12 @@ impl Work {
         if applied.dead > 0 {
             log.emit(34001, None, &[("count", &applied.dead.to_string())]);
         }
-        if !applied.changed.is_empty() {
-            // without a watcher there is nobody to tell
-            let _watchers = changed.send(Arc::new(applied.changed));
+        // who begins to watch after this reads what is stored by now
+        if !applied.changed.is_empty() && changed.receiver_count() > 0 {
+            // the batch is stored: they are told as far as that can be
+            let calls = store.calls(&applied.changed).unwrap_or_default();
+            // the last one may have gone
+            let _watchers = changed.send(Arc::new(calls));
         }
     }
 

@@ -47,8 +47,8 @@ impl Arrival {
 pub struct Applied {
     /// Everything up to this sequence of the spool is in the database for good.
     pub seq: u64,
-    /// Calls whose rows changed, as they are now.
-    pub changed: Vec<Call>,
+    /// Calls whose rows changed, by their days.
+    pub changed: Vec<(Day, Key)>,
     /// Records stored for the first time.
     pub stored: u64,
     /// Records that were there already.
@@ -288,6 +288,9 @@ pub trait Store: Send + Sync {
     /// Stores a batch, in order. After an error nothing is lost: the same batch again goes on
     /// where it stopped.
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError>;
+
+    /// These calls as they are now; who watches is told of them.
+    fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError>;
 
     /// A page of a report, newest start first; pages begin with 1.
     fn page(

@@ -5,9 +5,12 @@
 //! turns stand in the table. Two further ones are ours without an applier, and ours on a disk that
 //! forgets (`server/rsd/benches/endpoint.rs`): what the endpoint and the producers leave room for.
 
+mod cluster;
 mod disk;
 mod plan;
 mod producers;
+mod server;
+mod steady;
 mod store;
 mod system;
 mod tables;
@@ -66,6 +69,10 @@ pub(super) fn run(root: &Path, args: &[String]) -> Result<()> {
         broker: root.join("app/tests/e2e/java/Broker.java"),
         producers: root.join("xtask/src/bench/ingest/Producers.java"),
     };
+    if plan.steady {
+        println!("{}", steady::run(root, &plan, &tools)?);
+        return Ok(());
+    }
     eprintln!("{plan}");
     let (mut samples, mut syncs) = (Vec::new(), Vec::new());
     for turn in 1..=plan.turns {

@@ -43,6 +43,13 @@ impl Bell {
         waited.unwrap_or_else(PoisonError::into_inner).0.rung = false;
     }
 
+    /// The same whether it rings or not; a ring is kept.
+    pub(super) fn rest(&self, at_most: Duration) {
+        let goes_on = |state: &mut State| state.stopping.is_none();
+        let rested = self.wake.wait_timeout_while(self.state(), at_most, goes_on);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Waits whether it rings or not; false: there is no time left, the applier is to end.
     pub(super) fn pause(&self, length: Duration) -> bool {
         let waited =

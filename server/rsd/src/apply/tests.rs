@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use model::record::Stream;
 use model::time::Millis;
-use rs::Filter;
+use rs::{Day, Filter, Key};
 use spool::fs::real::RealFs;
 use spool::{Entry as SpoolEntry, Hooks, Settings};
 
@@ -28,6 +28,9 @@ struct State {
     records: usize,
     largest: usize,
     failures: u32,
+    batches: usize,
+    /// How often calls were read for those who watch.
+    told: usize,
 }
 
 impl Remembering {
@@ -64,7 +67,14 @@ impl Store for Remembering {
         let records = entries.map(|entry| entry.messages.len()).sum();
         state.records += records;
         state.largest = state.largest.max(records);
-        Ok(Applied { seq: batch.last().unwrap().seq, ..Applied::default() })
+        state.batches += 1;
+        let changed = vec![(20_260_101, Key::default())];
+        Ok(Applied { seq: batch.last().unwrap().seq, changed, ..Applied::default() })
+    }
+
+    fn calls(&self, _: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
+        self.state().told += 1;
+        Ok(Vec::new())
     }
 
     fn page(&self, _: &Filter, _: u32, _: u32, _: Millis) -> Result<Page, StoreError> {
@@ -148,13 +158,23 @@ fn start(
     bell: &Arc<Bell>,
     backlog: &Arc<Backlog>,
 ) -> (Applier, Arc<Figures>) {
+    start_watched(spool, store, bell, backlog, broadcast::channel(4).0)
+}
+
+fn start_watched(
+    spool: &Spool,
+    store: &Arc<Remembering>,
+    bell: &Arc<Bell>,
+    backlog: &Arc<Backlog>,
+    changed: broadcast::Sender<Changed>,
+) -> (Applier, Arc<Figures>) {
     let figures = Arc::new(Figures::default());
     let parts = Parts {
         spool: spool.clone(),
         found: spool.status().last_seq,
         store: Arc::clone(store) as Arc<dyn Store>,
         bell: Arc::clone(bell),
-        changed: broadcast::channel(4).0,
+        changed,
         figures: Arc::clone(&figures),
         backlog: Arc::clone(backlog),
         log: Log::silent(|| Millis(0)),
@@ -237,4 +257,43 @@ fn it_stops_in_the_middle_of_an_outage() {
     assert!(!figures.up());
     applier.stop(Duration::ZERO);
     assert_eq!(store.applied_seq().unwrap(), 0, "the spool keeps it");
+}
+
+#[test]
+fn what_comes_one_by_one_is_stored_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    let (applier, _) = start(&queue, &store, &bell, &Arc::default());
+    let mut last = 0;
+    for _ in 0..60 {
+        last = queue.append(frame(1), true).unwrap();
+        until(|| queue.durable() == last);
+    }
+    until(|| store.applied_seq().unwrap() == last);
+    applier.stop(Duration::from_secs(10));
+    assert!(store.state().batches <= 30, "{} batches", store.state().batches);
+}
+
+#[test]
+fn calls_are_read_again_for_those_who_watch() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    let (changed, nobody) = broadcast::channel(4);
+    drop(nobody);
+    let store_one = |last: u64| {
+        let (bell, backlog) = (Arc::new(Bell::default()), Arc::default());
+        let (applier, _) = start_watched(&queue, &store, &bell, &backlog, changed.clone());
+        until(|| store.applied_seq().unwrap() == last);
+        applier.stop(Duration::from_secs(10));
+    };
+    store_one(queue.append(frame(1), true).unwrap());
+    assert_eq!(store.state().told, 0);
+    let mut watcher = changed.subscribe();
+    store_one(queue.append(frame(1), true).unwrap());
+    assert_eq!(store.state().told, 1);
+    assert!(watcher.try_recv().is_ok());
 }

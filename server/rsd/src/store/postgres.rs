@@ -20,13 +20,14 @@ mod target;
 mod tls;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::time::Millis;
+use rs::report::Call;
 use rs::{Day, Filter, Key};
 use tokio::runtime::Runtime;
 
@@ -198,12 +199,11 @@ impl Store for Postgres {
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         *lock(&self.now) = i64::try_from(now.0).unwrap_or(i64::MAX);
-        let (mut applied, keys): (Applied, BTreeSet<(Day, Key)>) =
-            self.write(|writer| writer.apply(batch, now))?;
-        // the batch is stored: who watches is told as far as that can be
-        let keys: Vec<_> = keys.into_iter().collect();
-        applied.changed = self.read(|reader| reader.calls(&keys)).unwrap_or_default();
-        Ok(applied)
+        self.write(|writer| writer.apply(batch, now))
+    }
+
+    fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
+        self.read(|reader| reader.calls(keys))
     }
 
     fn page(

@@ -21,7 +21,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
-use rs::Filter;
+use rs::report::Call;
+use rs::{Day, Filter, Key};
 
 use self::files::Layout;
 use self::read::Reader;
@@ -105,9 +106,11 @@ impl Store for Sqlite {
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
-        let (mut applied, keys) = self.writer().apply(batch, now)?;
-        applied.changed = self.read(|reader| reader.calls(keys))?;
-        Ok(applied)
+        self.writer().apply(batch, now)
+    }
+
+    fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
+        self.read(|reader| reader.calls(keys))
     }
 
     fn page(

@@ -29,6 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
 use net::Clock;
+use rs::report::Call;
 use rs::share::{Changes, Counts, ObjectKind, Objects};
 use rs::{Day, Filter, Key};
 use tokio::runtime::{Builder, Runtime};
@@ -203,11 +204,13 @@ impl Store for SqlServer {
             refused: BTreeMap::new(),
         };
         let (changes, seq) = self.store(&mut work)?;
-        let keys: Vec<(Day, Key)> =
-            changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
-        let changed = self.read(async |link| read::calls(link, keys).await)?;
+        let changed = changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
         let Counts { stored, duplicates, dead, ignored } = changes.counts;
         Ok(Applied { seq, changed, stored, duplicates, dead, ignored })
+    }
+
+    fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
+        Ok(self.read(async |link| read::calls(link, keys.iter().copied()).await)?)
     }
 
     fn page(

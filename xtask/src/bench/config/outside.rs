@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::super::built;
+use super::super::http::{request, send};
 use super::Figure;
-use server::{Server, request};
+use server::Server;
 
 const RUNS: usize = 5;
 const WATCHERS: usize = 100;
@@ -114,7 +115,7 @@ fn watchers(port: u16) -> Result<Receiver<Heard>> {
     let (sender, heard) = channel();
     for _ in 0..WATCHERS {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        server::send(&mut stream, "GET", "/v1/watch", "")?;
+        send(&mut stream, "GET", "/v1/watch", "")?;
         let mut lines = BufReader::new(stream).lines();
         let status = lines.next().context("no answer")??;
         if !status.contains(" 200 ") {

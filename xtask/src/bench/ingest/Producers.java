@@ -5,6 +5,7 @@
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.LockSupport;
 import javax.jms.Connection;
 import javax.jms.DeliveryMode;
 import javax.jms.MessageProducer;
@@ -15,12 +16,19 @@ import org.apache.activemq.ActiveMQConnectionFactory;
 public class Producers {
     static final int EVENTS = 20;
     static final int BYTES = 1024;
+    /** Nanoseconds from a message of one producer to its next; 0: it waits for nothing. */
+    static long step;
     static volatile boolean measures;
     static volatile boolean ends;
 
-    /** URL, how many, milliseconds before and while it is measured, a word that no other run has. */
+    /**
+     * URL, how many, milliseconds before and while it is measured, a word that no other run has,
+     * messages a second of all (0: as many as are answered).
+     */
     public static void main(String[] arguments) throws Exception {
         int count = Integer.parseInt(arguments[1]);
+        long rate = Long.parseLong(arguments[5]);
+        step = rate == 0 ? 0 : count * 1_000_000_000L / rate;
         Producer[] all = new Producer[count];
         CountDownLatch connected = new CountDownLatch(count);
         Thread[] threads = new Thread[count];
@@ -70,6 +78,8 @@ public class Producers {
         Exception failure;
         int cdrs;
         int events;
+        /** When the next message is to go. */
+        long due;
 
         Producer(String url, String run, int number, CountDownLatch connected) {
             this.url = url;
@@ -99,6 +109,7 @@ public class Producers {
             cdr.setDeliveryMode(DeliveryMode.PERSISTENT);
             event.setDeliveryMode(DeliveryMode.PERSISTENT);
             connected.countDown();
+            due = System.nanoTime();
             for (int call = 0; !ends; call++) {
                 String guid = String.format("%s-%04d-7000-8000-%012d", run, number, call);
                 Instant start = Instant.now();
@@ -112,6 +123,10 @@ public class Producers {
         }
 
         void send(Session session, MessageProducer producer, String text) throws Exception {
+            for (long left; step > 0 && (left = due - System.nanoTime()) > 0; ) {
+                LockSupport.parkNanos(left);
+            }
+            due += step;
             TextMessage message = session.createTextMessage(text);
             long before = System.nanoTime();
             producer.send(message);

@@ -1,12 +1,14 @@
 //! What is measured how often: the options of `bench ingest`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 use super::system::System;
 
 /// Options.
+#[derive(Clone)]
 pub(super) struct Plan {
     /// `--turns`: how often each system is measured with each number of producers.
     pub(super) turns: usize,
@@ -20,6 +22,16 @@ pub(super) struct Plan {
     pub(super) systems: Vec<System>,
     /// `--store`: not the endpoint is measured but what comes into the database.
     pub(super) store: bool,
+    /// `--steady`: the whole server on a full database, for minutes.
+    pub(super) steady: bool,
+    /// `--rate`: messages a second of all its producers.
+    pub(super) rate: u32,
+    /// `--outage`: seconds without its database, at a fifth of the rate.
+    pub(super) outage: u32,
+    /// `--unapplied`: records that wait when it is killed.
+    pub(super) unapplied: u32,
+    /// `--cluster`: the directory of the PostgreSQL server that is stopped for that.
+    pub(super) cluster: Option<PathBuf>,
     /// `--database`: a server instead of files; the same one is filled only once.
     pub(super) database: Option<String>,
     /// `--seed`: calls that are in the database before.
@@ -39,6 +51,11 @@ impl Plan {
             producers: vec![1, 10, 50],
             systems: System::ALL.to_vec(),
             store: false,
+            steady: false,
+            rate: 5000,
+            outage: 0,
+            unapplied: 0,
+            cluster: None,
             database: None,
             seed: 10_000_000,
             backlog: 600_000,
@@ -49,9 +66,10 @@ impl Plan {
             match arg {
                 "--write" => plan.write = true,
                 "--store" => plan.store = true,
+                "--steady" => plan.steady = true,
                 _ => {}
             }
-            if matches!(arg, "--write" | "--store") {
+            if matches!(arg, "--write" | "--store" | "--steady") {
                 continue;
             }
             let value = args.next().with_context(|| format!("{arg} needs a value"))?;
@@ -60,6 +78,10 @@ impl Plan {
                 "--seconds" => plan.seconds = value.parse()?,
                 "--warm" => plan.warm = value.parse()?,
                 "--database" => plan.database = Some(value.to_owned()),
+                "--rate" => plan.rate = value.parse()?,
+                "--outage" => plan.outage = value.parse()?,
+                "--unapplied" => plan.unapplied = value.parse()?,
+                "--cluster" => plan.cluster = Some(value.into()),
                 "--seed" => plan.seed = value.parse()?,
                 "--backlog" => plan.backlog = value.parse()?,
                 "--producers" => {

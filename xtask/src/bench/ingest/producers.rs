@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
+use super::Tools;
 use super::plan::Plan;
-use super::system::class_path;
-use super::{Tools, system};
+use super::system::{Killed, class_path};
 use crate::bench::printed::number;
 
 /// Messages answered.
@@ -31,6 +31,27 @@ pub(super) fn run(
     producers: u32,
     mut at: impl FnMut(&str) -> Result<()>,
 ) -> Result<Load> {
+    let mut child = begun(tools, plan, address, producers, 0)?;
+    let stdout = child.0.stdout.take().context("stdout is a pipe")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        if line.starts_with("rate=") {
+            return Load::read(&line);
+        }
+        at(&line)?;
+    }
+    bail!("the producers failed")
+}
+
+/// Starts them, and leaves them alone: so many messages a second all together; 0: as many as are
+/// answered.
+pub(super) fn begun(
+    tools: &Tools,
+    plan: &Plan,
+    address: SocketAddr,
+    producers: u32,
+    rate: u32,
+) -> Result<Killed> {
     let millis = |seconds: u32| (u64::from(seconds) * 1000).to_string();
     let mut command = Command::new("java");
     command
@@ -38,22 +59,25 @@ pub(super) fn run(
         .arg(&tools.producers)
         .arg(format!("tcp://{address}"))
         .args([producers.to_string(), millis(plan.warm), millis(plan.seconds), word()?])
+        .arg(rate.to_string())
         .stdout(Stdio::piped());
-    let mut child = system::Killed(command.spawn().context("cannot start java")?);
+    Ok(Killed(command.spawn().context("cannot start java")?))
+}
+
+/// Until they have ended by themselves; what they tell.
+pub(super) fn ended(mut child: Killed) -> Result<Load> {
     let stdout = child.0.stdout.take().context("stdout is a pipe")?;
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        if line.starts_with("rate=") {
-            let ms = |key| number(&line, key).map(|us| us / 1000.0);
-            return Ok(Load {
-                rate: number(&line, "rate=")?,
-                p50_ms: ms("p50_us=")?,
-                p99_ms: ms("p99_us=")?,
-            });
-        }
-        at(&line)?;
+    let text = std::io::read_to_string(stdout)?;
+    let line = text.lines().find(|line| line.starts_with("rate="));
+    Load::read(line.context("the producers failed")?)
+}
+
+impl Load {
+    fn read(line: &str) -> Result<Self> {
+        let ms = |key| number(line, key).map(|us| us / 1000.0);
+        let rate = number(line, "rate=")?;
+        Ok(Self { rate, p50_ms: ms("p50_us=")?, p99_ms: ms("p99_us=")? })
     }
-    bail!("the producers failed")
 }
 
 /// The first half of ids of calls (RFC 9562, version 7), as time makes it.

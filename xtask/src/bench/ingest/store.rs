@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::plan::Plan;
 use crate::bench::printed::number;
@@ -27,23 +27,21 @@ pub(super) struct Stored {
     pub(super) database_mib: f64,
 }
 
-/// Fills the database if there is none, then measures.
-pub(super) fn run(root: &Path, plan: &Plan) -> Result<Stored> {
+/// The files of it.
+pub(super) fn files(root: &Path, plan: &Plan) -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let dir = target.join(format!("bench-store-{}", plan.seed));
-    let mut command = cargo(root, &["bench", "--locked", "--quiet", "--package", "ringmaster-rsd"]);
-    command.args(["--bench", "store", "--"]);
-    match &plan.database {
-        Some(url) => command.arg(url),
-        None => command.arg(&dir),
-    };
-    command.args([plan.seed, u64::from(plan.seconds), plan.backlog].map(|one| one.to_string()));
-    let files = dir.display().to_string();
-    eprintln!("{} calls in {}", plan.seed, plan.database.as_ref().unwrap_or(&files));
-    let output = command.output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    target.join(format!("bench-store-{}", plan.seed))
+}
+
+/// Fills the database if that was not done; nothing is measured.
+pub(super) fn fill(root: &Path, plan: &Plan) -> Result<()> {
+    bench(root, plan, 0, 0).map(drop)
+}
+
+/// Fills the database if there is none, then measures.
+pub(super) fn run(root: &Path, plan: &Plan) -> Result<Stored> {
+    let text = bench(root, plan, plan.seconds, plan.backlog)?;
     Ok(Stored {
         rate: number(&text, "rate=")?,
         batch_ms: [number(&text, "batch_p50_ms=")?, number(&text, "batch_p99_ms=")?],
@@ -52,6 +50,26 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<Stored> {
         memory_mib: number(&text, "memory_kib=")? / 1024.0,
         database_mib: number(&text, "database_mib=")?,
     })
+}
+
+fn bench(root: &Path, plan: &Plan, seconds: u32, backlog: u64) -> Result<String> {
+    let dir = files(root, plan);
+    let mut command = cargo(root, &["bench", "--locked", "--quiet", "--package", "ringmaster-rsd"]);
+    command.args(["--bench", "store", "--"]);
+    match &plan.database {
+        Some(url) => command.arg(url),
+        None => command.arg(&dir),
+    };
+    command.args([plan.seed, u64::from(seconds), backlog].map(|one| one.to_string()));
+    let files = dir.display().to_string();
+    eprintln!("{} calls in {}", plan.seed, plan.database.as_ref().unwrap_or(&files));
+    let output = command.output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        bail!("the bench failed");
+    }
+    Ok(text)
 }
 
 /// As a table.

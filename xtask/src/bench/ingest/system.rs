@@ -127,7 +127,7 @@ impl Running {
 }
 
 /// Starts it and waits until a connection is accepted.
-fn begun(command: Command, address: SocketAddr) -> Result<Process> {
+pub(super) fn begun(command: Command, address: SocketAddr) -> Result<Process> {
     let mut process = Process::start(command)?;
     let limit = now() + PATIENCE;
     while now() < limit {

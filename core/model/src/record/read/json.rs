@@ -15,7 +15,9 @@ pub(super) fn parse(body: &[u8], log: &mut Log) -> Result<Value, Refusal> {
     if body.len() > BODY_BYTES {
         return Err(log.fault("too_large", "at most 1 MiB"));
     }
-    let text = String::from_utf8_lossy(body);
+    // the lossy reader goes byte by byte, also where nothing is to be mended
+    let text = std::str::from_utf8(body);
+    let text = text.map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     let invalid = matches!(text, Cow::Owned(_));
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(&text);
     if nesting(text) > DEPTH {

@@ -17,7 +17,9 @@ use crate::time::Millis;
 pub(super) fn text(chars: usize) -> impl Fn(&Value, &mut Log) -> Result<String, Refusal> {
     move |value, log| {
         let mut text = any_text(value, log)?;
-        if let Some((end, _)) = text.char_indices().nth(chars).filter(|_| text.len() > chars) {
+        // no text has more characters than bytes
+        let end = if text.len() > chars { text.char_indices().nth(chars) } else { None };
+        if let Some((end, _)) = end {
             text.truncate(end);
             log.notes.truncated = true;
         }

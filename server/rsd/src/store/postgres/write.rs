@@ -54,12 +54,12 @@ impl Writer {
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
     }
 
-    /// Stores a batch; gives the calls that changed.
+    /// Stores a batch.
     pub(super) fn apply(
         &mut self,
         arrivals: &[Arrival],
         now: Millis,
-    ) -> Result<(Applied, BTreeSet<(Day, Key)>), StoreError> {
+    ) -> Result<Applied, StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut batch = prepare::batch(arrivals);
         let homes = self.homes(&batch.homeless())?;
@@ -76,7 +76,8 @@ impl Writer {
             done => done?,
         };
         let Done { counts: Counts { stored, duplicates, dead, ignored }, changed } = done;
-        Ok((Applied { seq: last, changed: Vec::new(), stored, duplicates, dead, ignored }, changed))
+        let changed = changed.into_iter().collect();
+        Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored })
     }
 
     /// `careful`: what is refused is searched, each try a savepoint.

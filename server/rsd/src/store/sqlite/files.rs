@@ -98,8 +98,9 @@ const CACHE_KIB: i64 = 4096;
 /// The same of the day that the writer has opened last, which is mostly today. Keys of one minute
 /// lie in no order: its pages are met again and again.
 const HOT_CACHE_KIB: i64 = 65_536;
-/// Pages of a log before they are moved into its file: many batches write the same ones.
-const LOG_PAGES: i64 = 4096;
+/// Pages of a log before they are moved into its file, 128 MiB: a batch of 2000 records changes
+/// thousands of pages, of which the next batches change most again.
+const LOG_PAGES: i64 = 16_384;
 
 /// Connections to day files, at most so many.
 pub(super) struct Days {

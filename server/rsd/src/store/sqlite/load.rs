@@ -161,7 +161,8 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
 
 fn event(db: &Connection, day: Day, id_key: &Key) -> Result<Option<EventRow>, StoreError> {
     let sql = "SELECT call_ref, guid, component_id, session_id, time_ms, seq, level, log_id,
-        label, text FROM rs_call_event WHERE id_key = ?1";
+        label, text FROM rs_call_event WHERE id_key = ?1
+        AND no = (SELECT event_no FROM rs_fact_ledger WHERE id_key = ?1)";
     let event = db.prepare_cached(sql)?.query_row([id_key], |row| {
         Ok(EventRow {
             day,

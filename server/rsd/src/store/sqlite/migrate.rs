@@ -21,6 +21,7 @@ pub(super) const MAIN: &[Migration] = &[
 pub(super) const DAY: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlite/day-0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlite/day-0002.sql") },
+    Migration { version: 3, sql: include_str!("../../../migrations/sqlite/day-0003.sql") },
 ];
 
 /// Takes the steps that the file lacks.
@@ -97,5 +98,25 @@ mod tests {
             let numbers = steps.iter().map(|step| step.version);
             assert!(numbers.eq(1..=i64::try_from(steps.len()).unwrap()));
         }
+    }
+
+    #[test]
+    fn an_event_of_a_former_schema_is_found_through_its_entry() {
+        let mut db = Connection::open_in_memory().unwrap();
+        let former: Vec<_> = DAY.iter().filter(|step| step.version < 3).collect();
+        for Migration { version, sql } in former {
+            migrate(&mut db, &[Migration { version: *version, sql }], "f", 5).unwrap();
+        }
+        db.execute_batch(
+            "INSERT INTO rs_fact_ledger VALUES (x'01', x'02', 3), (x'04', x'05', 6);
+             INSERT INTO rs_call_event (id_key, call_ref, component_id, session_id, time_ms, seq,
+               level, log_id) VALUES (x'04', x'00', 1, 's', 2, 3, 4, 'l')",
+        )
+        .unwrap();
+        migrate(&mut db, DAY, "f", 6).unwrap();
+        let found = "SELECT l.id_key || e.log_id FROM rs_fact_ledger l
+            JOIN rs_call_event e ON e.no = l.event_no AND e.id_key = l.id_key";
+        let found: String = db.query_row(found, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "\u{4}l");
     }
 }

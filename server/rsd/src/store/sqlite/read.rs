@@ -101,7 +101,8 @@ impl Reader {
 
     /// Many calls. A file is locked once for all of its own: to lock it for each statement takes
     /// longer than the statement. After an error these connections are not used again.
-    pub(super) fn calls(&mut self, mut keys: Vec<(Day, Key)>) -> Result<Vec<Call>, StoreError> {
+    pub(super) fn calls(&mut self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
+        let mut keys = keys.to_vec();
         keys.sort_unstable();
         let mut calls = Vec::with_capacity(keys.len());
         self.main.execute_batch("BEGIN")?;

@@ -1,6 +1,9 @@
 //! What a share of a batch writes into a file, as `core/rs` has made it: rows in, nothing is
 //! decided here.
 
+use std::collections::BTreeMap;
+
+use rs::Key;
 use rs::integrity::Gap;
 use rs::share::{CallLine, Changes, EventRow, KeptRow, LetterRow};
 use rusqlite::{Connection, params};
@@ -13,6 +16,31 @@ pub(super) const LETTERS_PER_DAY: i64 = 10_000_000;
 
 /// Writes everything; `day`: into a day's file, else into the main one.
 pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Result<(), StoreError> {
+    for (_, id_key) in &changes.gone {
+        if day.is_some() {
+            let event = "DELETE FROM rs_call_event WHERE id_key = ?1
+                AND no = (SELECT event_no FROM rs_fact_ledger WHERE id_key = ?1)";
+            db.execute(event, [id_key])?;
+            for table in ["rs_sq_call", "rs_sq_failure"] {
+                db.execute(&format!("DELETE FROM {table} WHERE id_key = ?1"), [id_key])?;
+            }
+        }
+        db.execute("DELETE FROM rs_kept_record WHERE id_key = ?1", [id_key])?;
+    }
+    changes.calls.iter().try_for_each(|call| self::call(db, call))?;
+    let events = changes.events.iter().map(|row| Ok((row.id_key, event(db, row)?)));
+    let events: BTreeMap<Key, i64> = events.collect::<Result<_, StoreError>>()?;
+    match day {
+        Some(_) => ledger_of_day(db, changes, &events)?,
+        None => ledger(db, changes)?,
+    }
+    hanging::save(db, changes)?;
+    changes.kept.iter().try_for_each(|row| kept(db, row))?;
+    changes.letters.iter().try_for_each(|row| letter(db, day, row))?;
+    books(db, changes)
+}
+
+fn ledger(db: &Connection, changes: &Changes) -> Result<(), StoreError> {
     for row in &changes.ledger {
         let insert = "INSERT INTO rs_fact_ledger VALUES (?1, ?2, ?3)";
         let values = params![row.id_key, row.content_hash, row.received_ms];
@@ -22,20 +50,27 @@ pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Resu
         let update = "UPDATE rs_fact_ledger SET content_hash = ?2 WHERE id_key = ?1";
         db.prepare_cached(update)?.execute(params![row.id_key, row.content_hash])?;
     }
-    for (_, id_key) in &changes.gone {
-        if day.is_some() {
-            for table in ["rs_call_event", "rs_sq_call", "rs_sq_failure"] {
-                db.execute(&format!("DELETE FROM {table} WHERE id_key = ?1"), [id_key])?;
-            }
-        }
-        db.execute("DELETE FROM rs_kept_record WHERE id_key = ?1", [id_key])?;
+    Ok(())
+}
+
+/// The same with the rows of events.
+fn ledger_of_day(
+    db: &Connection,
+    changes: &Changes,
+    events: &BTreeMap<Key, i64>,
+) -> Result<(), StoreError> {
+    for row in &changes.ledger {
+        let insert = "INSERT INTO rs_fact_ledger VALUES (?1, ?2, ?3, ?4)";
+        let event = events.get(&row.id_key);
+        let values = params![row.id_key, row.content_hash, row.received_ms, event];
+        db.prepare_cached(insert)?.execute(values)?;
     }
-    changes.calls.iter().try_for_each(|call| self::call(db, call))?;
-    changes.events.iter().try_for_each(|row| event(db, row))?;
-    hanging::save(db, changes)?;
-    changes.kept.iter().try_for_each(|row| kept(db, row))?;
-    changes.letters.iter().try_for_each(|row| letter(db, day, row))?;
-    books(db, changes)
+    for row in &changes.replaced {
+        let update = "UPDATE rs_fact_ledger SET content_hash = ?2, event_no = ?3 WHERE id_key = ?1";
+        let values = params![row.id_key, row.content_hash, events.get(&row.id_key)];
+        db.prepare_cached(update)?.execute(values)?;
+    }
+    Ok(())
 }
 
 fn call(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
@@ -129,26 +164,28 @@ fn lists(db: &Connection, call: &CallLine) -> Result<(), StoreError> {
     hanging::var(db, call)
 }
 
-fn event(db: &Connection, row: &EventRow) -> Result<(), StoreError> {
-    db.prepare_cached(
-        "INSERT INTO rs_call_event (id_key, call_ref, guid, component_id, session_id, time_ms,
+/// Gives the number of its row.
+fn event(db: &Connection, row: &EventRow) -> Result<i64, StoreError> {
+    let number = db
+        .prepare_cached(
+            "INSERT INTO rs_call_event (id_key, call_ref, guid, component_id, session_id, time_ms,
            seq, level, log_id, label, text)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?
-    .execute(params![
-        row.id_key,
-        row.call_ref,
-        row.guid,
-        row.component_id,
-        row.session_id,
-        row.time_ms,
-        row.seq,
-        row.level,
-        row.log_id,
-        row.label,
-        row.text,
-    ])?;
-    Ok(())
+        )?
+        .insert(params![
+            row.id_key,
+            row.call_ref,
+            row.guid,
+            row.component_id,
+            row.session_id,
+            row.time_ms,
+            row.seq,
+            row.level,
+            row.log_id,
+            row.label,
+            row.text,
+        ])?;
+    Ok(number)
 }
 
 fn kept(db: &Connection, row: &KeptRow) -> Result<(), StoreError> {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::super::super::http::request;
 use super::super::super::proxy::call::{Calls, Via};
 use super::super::super::proxy::ringmaster;
 use super::super::super::proxy::sipp::{Callers, Media};
 use super::super::super::proxy::site::Folder;
 use super::super::super::proxy::system::{Tools, need_packages};
-use super::server::{Server, request};
+use super::server::Server;
 use super::{Figure, apply, middle, now, percentile, platform};
 
 const CALLS_PER_SECOND: u32 = 200;

@@ -1,7 +1,7 @@
-//! A Config Server of the bench, and requests to it.
+//! A Config Server of the bench.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -54,28 +54,4 @@ impl Drop for Server {
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
-}
-
-/// One request on a connection of its own; head and body of the answer, which has to be a good one.
-pub(super) fn request(port: u16, method: &str, path: &str, body: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_nodelay(true)?;
-    send(&mut stream, method, path, body)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if !answer.starts_with("HTTP/1.1 2") {
-        bail!("{method} {path}: {}", answer.lines().next().unwrap_or_default());
-    }
-    Ok(answer)
-}
-
-pub(super) fn send(stream: &mut TcpStream, method: &str, path: &str, body: &str) -> Result<()> {
-    let close = if path == "/v1/watch" { "" } else { "connection: close\r\n" };
-    let kind = "content-type: application/json\r\n";
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: bench\r\n{close}{kind}content-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{head}{body}").as_bytes())?;
-    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Reports of voice applications and quality, as the tables have them: after every order and split
 //! the same, and in a call as it is asked for.
 
+use std::collections::BTreeSet;
+
 use model::record::CallGuid;
 use rusqlite::Connection;
 use serde_json::json;
@@ -119,4 +121,25 @@ fn the_loser_of_a_conflict_leaves_no_row() {
         seen.push(tables(dir.path()));
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn an_event_in_the_place_of_another_leaves_one_row_and_two_letters() {
+    let texts = ["plan|gold", "plan|iron", "plan|lead"];
+    let mut winners = BTreeSet::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        for (seq, at) in (1..).zip(order) {
+            let record = said(15, "CustomVar", texts[at]);
+            store.apply(&arrivals(&[record], seq, 1), NOW).unwrap();
+        }
+        let db = Connection::open(dir.path().join("days/20261122.db")).unwrap();
+        let one = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        winners.insert(one("SELECT group_concat(text) FROM rs_call_event"));
+        let letters = "SELECT group_concat(CAST(body AS TEXT)) FROM rs_dead_letter";
+        assert_eq!(one(letters).matches("plan|").count(), 2, "{}", one(letters));
+    }
+    assert_eq!(winners.len(), 1, "{winners:?}");
+    assert!(winners.iter().all(|winner| texts.contains(&&**winner)), "{winners:?}");
 }
