@@ -15,4 +15,5 @@ need_rust_tools
 need_schemathesis
 need_stomp
 need_sqlglot
+need_jsonschema
 exec cargo xtask ci

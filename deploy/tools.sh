@@ -115,6 +115,21 @@ need_sqlglot() {
   $venv/bin/pip install -q --disable-pip-version-check "sqlglot==$version"
 }
 
+# jsonschema, which holds records against their schemas.
+need_jsonschema() {
+  version=4.26.0
+  venv=target/jsonschema
+  [ "$($venv/bin/python -c 'from importlib.metadata import version as v; print(v("jsonschema"))' 2>/dev/null)" != "$version" ] || return 0
+  need_packages python3:python3
+  python3 -c 'import ensurepip' 2>/dev/null || need_packages "/usr/lib/python3*/ensurepip:python3-venv"
+  say "installing jsonschema $version into $venv"
+  rm -rf $venv
+  mkdir -p target
+  python3 -m venv $venv
+  # without the second, times are not looked at
+  $venv/bin/pip install -q --disable-pip-version-check "jsonschema==$version" rfc3339-validator==0.1.4
+}
+
 need_rust() {
   [ -r "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
   wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)

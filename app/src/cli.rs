@@ -1,5 +1,6 @@
 //! The command line: what can be asked for. Decides nothing.
 
+mod rs;
 mod server;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use rs::{Rs, RsCommand, RsUser};
 pub(crate) use server::{
     Apply, Clients, Delete, Diff, Export, FromServer, Get, History, Import, Rollback, Shape, Token,
     TokenCommand, TokenCreate, Watch,
@@ -27,7 +29,7 @@ pub(crate) enum Command {
     /// The Resource Manager
     Rm(Daemon),
     /// The Reporting Server
-    Rs(Daemon),
+    Rs(Rs),
     /// The Config Server
     ConfigServer(ConfigServer),
     /// Calls in progress, or one call, or its end

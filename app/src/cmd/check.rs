@@ -53,12 +53,13 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
 }
 
 /// What a start would say of the files of `rm.sip.tls`, `rm.reporting`, `config_server.tls`,
-/// `rs.tls` and `config`.
+/// `rs.tls`, `rs.auth` and `config`.
 fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let now = Clock::start().now().wall;
     let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
     let server = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
     let rs = settings.rs.tls.as_ref().map(|block| rsd::check_tls(block, now));
+    let users = settings.rs.auth.users_file.as_deref().map(rsd::check_users);
     let client = Some(trust::check(&settings.config, now));
     let reporting = Some(rmd::check_reporting(&settings.rm));
     let all = [
@@ -66,6 +67,7 @@ fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: 
         ("rm.reporting", reporting),
         ("config_server.tls", server),
         ("rs.tls", rs),
+        ("rs.auth", users),
         ("config", client),
     ];
     for (path, found) in all {

@@ -1,15 +1,24 @@
 //! `ringmaster rs`: the Reporting Server as a daemon, or a question to the running one.
 
+mod user;
+
 use net::Clock;
 use rsd::{Rs, RsParts, StartError};
 use telemetry::Log;
 
-use crate::cli::Daemon;
+use crate::cli::{self, Daemon, RsCommand};
 use crate::daemon::{self, Ask};
 use crate::exit::{Exit, Failure};
 use crate::{settings, signals};
 
-pub(crate) fn run(args: &Daemon) -> Result<(), Failure> {
+pub(crate) fn run(args: &cli::Rs) -> Result<(), Failure> {
+    match &args.command {
+        Some(RsCommand::User(args)) => user::run(args),
+        None => serve(&args.daemon),
+    }
+}
+
+fn serve(args: &Daemon) -> Result<(), Failure> {
     let settings = settings::load(args.config.as_deref(), &[])?;
     if let Some(probe) = args.probe {
         let scheme = if settings.rs.tls.is_some() { "https" } else { "http" };

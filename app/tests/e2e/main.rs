@@ -20,6 +20,7 @@ mod http;
 mod kamailio;
 mod limits;
 mod line;
+mod logins;
 mod platform;
 mod player;
 mod report;

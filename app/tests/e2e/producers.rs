@@ -57,15 +57,15 @@ fn is_ours(file: &Path) -> bool {
 
 /// What the checks of one run have told.
 #[derive(Debug, Default)]
-struct Told {
-    passed: Vec<String>,
+pub(crate) struct Told {
+    pub(crate) passed: Vec<String>,
     sent: BTreeSet<String>,
     never: BTreeSet<String>,
     dead: usize,
 }
 
 /// Runs one group of the checks in Java to its end; `asked` does what it asks for.
-fn checks(site: &Site, group: &[&str], asked: impl FnMut(&str)) -> Told {
+pub(crate) fn checks(site: &Site, group: &[&str], asked: impl FnMut(&str)) -> Told {
     let port = site.broker().port().to_string();
     let mut command = Command::new("java");
     command.args(["-cp", &class_path(), "-Xmx256m", "Checks", group[0], &port]);
@@ -74,7 +74,7 @@ fn checks(site: &Site, group: &[&str], asked: impl FnMut(&str)) -> Told {
 }
 
 /// Runs the checks with stomp.py; with authorities by TLS.
-fn frames(site: &Site, authorities: Option<PathBuf>) -> Told {
+pub(crate) fn frames(site: &Site, authorities: Option<PathBuf>) -> Told {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = tests.join("../target/stomp/bin/python");
     assert!(python.exists(), "stomp.py is installed there (test.sh does it)");
@@ -131,7 +131,7 @@ fn text(value: &Value) -> String {
 }
 
 /// Everything that was told is in the database, and nothing else.
-fn arrived(site: &Site, told: &Told) -> BTreeMap<String, String> {
+pub(crate) fn arrived(site: &Site, told: &Told) -> BTreeMap<String, String> {
     let rs = site.rs_http();
     eventually("calls in the database", || calls(rs).len(), |found| *found >= told.sent.len());
     eventually("nothing unapplied", || http::metric(rs, "rsQueueSize"), |size| *size == 0.0);
@@ -229,14 +229,14 @@ fn stomp_clients_in_python_are_served_in_all_versions() {
 const STOMP: &str = "rs_connections{transport=\"stomp\"}";
 
 /// RS with a certificate for both of its ports, and an authority that a Java client trusts.
-struct Secured {
-    site: Site,
-    authority: Authority,
+pub(crate) struct Secured {
+    pub(crate) site: Site,
+    pub(crate) authority: Authority,
     trusted: PathBuf,
 }
 
 impl Secured {
-    fn new(client_auth: &str) -> Self {
+    pub(crate) fn new(client_auth: &str) -> Self {
         let (site, authority) = (Site::new(OBJECTS), Authority::new());
         let local = authority.issue("rs", &[site.broker().ip()]);
         let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
@@ -263,7 +263,12 @@ impl Secured {
 
     /// What OpenSSL's client says after it has said this.
     fn openssl(&self, args: &[&str], said: &str) -> String {
-        let at = self.site.broker().to_string();
+        self.openssl_at(self.site.broker(), args, said)
+    }
+
+    /// The same at another port.
+    pub(crate) fn openssl_at(&self, at: SocketAddr, args: &[&str], said: &str) -> String {
+        let at = at.to_string();
         let mut child = Command::new("openssl")
             .args(["s_client", "-connect", &at, "-ign_eof", "-verify_return_error", "-CAfile"])
             .arg(self.authority.ca())
@@ -280,7 +285,7 @@ impl Secured {
 }
 
 /// A whole STOMP session that ends by itself.
-const SESSION: &str = "STOMP\naccept-version:1.2\n\n\0DISCONNECT\nreceipt:bye\n\n\0";
+pub(crate) const SESSION: &str = "STOMP\naccept-version:1.2\n\n\0DISCONNECT\nreceipt:bye\n\n\0";
 
 #[test]
 fn tls_is_spoken_on_the_same_port() {

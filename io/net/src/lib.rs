@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod descriptors;
 pub mod dns;
+pub mod failures;
 pub mod limits;
 pub mod poller;
 pub mod tcp;

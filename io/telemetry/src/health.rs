@@ -30,6 +30,18 @@ pub enum Status {
     Fail,
 }
 
+impl Status {
+    /// As probes say it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 impl Health {
     /// All checks begin as failing, with the detail `starting`.
     #[must_use]
@@ -91,13 +103,8 @@ impl Health {
             });
             (check.name.to_owned(), value)
         });
-        let word = match status {
-            Status::Ok => "ok",
-            Status::Degraded => "degraded",
-            Status::Fail => "fail",
-        };
         let body = serde_json::json!({
-            "status": word, "node": &*self.node, "revision": revision,
+            "status": status.as_str(), "node": &*self.node, "revision": revision,
             "checks": members.collect::<serde_json::Map<_, _>>(),
         });
         (if status == Status::Fail { 503 } else { 200 }, format!("{body}\n"))

@@ -10,7 +10,6 @@ mod audit;
 mod body;
 mod clients;
 mod counters;
-mod failures;
 mod glob;
 mod history;
 mod limits;
@@ -32,7 +31,7 @@ mod transactions;
 mod watch;
 mod writes;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -43,6 +42,7 @@ use axum::routing::MethodRouter;
 use config::settings::{Access, ClientRole};
 use model::time::Millis;
 use net::Clock;
+use net::failures::Failures;
 use rustls::ServerConfig;
 use telemetry::Log;
 use telemetry::door::{self, Door, Failed, Handshake};
@@ -54,7 +54,6 @@ use crate::certificates::Certificates;
 use crate::error::StartError;
 use crate::refusal::Refusal;
 use counters::Counters;
-use failures::Failures;
 use streams::Streams;
 
 /// What the handlers know.
@@ -76,7 +75,9 @@ pub(crate) struct Shared {
     /// Answers that are made while they are sent.
     streams: Streams,
     counters: Counters,
-    failures: Failures,
+    /// Failed logins by source. Whoever shows a good token is let in also from one that has to
+    /// wait: a fleet may share one address.
+    failures: Failures<IpAddr>,
     times: limits::Times,
 }
 
@@ -125,7 +126,7 @@ impl Shared {
             watchers: Arc::new(Semaphore::new(limits::WATCHERS)),
             streams: Streams::default(),
             counters: Counters::default(),
-            failures: Failures::default(),
+            failures: Failures::new(limits::FAILURES),
             times,
         }
     }

@@ -53,6 +53,7 @@ fn main() {
         name: "bench".to_owned(),
         http: String::new(),
         anonymous: true,
+        users: None,
         tls: None,
         limits: Limits::default(),
     };

@@ -3,9 +3,11 @@
 //! Reads queries with `core/rs`, asks the store on blocking threads, writes documents with
 //! `core/rs`. Decides nothing about calls. `/ems-rs` answers XML, `/api/v1` JSON.
 
+mod access;
 mod alarms;
 mod answer;
 mod audit;
+mod base64;
 mod call;
 mod calls;
 mod cursor;
@@ -43,6 +45,7 @@ use crate::ingest;
 use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::store::Store;
+use crate::users::Users;
 
 /// Threads that may block: one for each question at once, those that judge records that come by
 /// HTTP, and a few for the runtime's own use.
@@ -85,6 +88,12 @@ pub(crate) struct Settings {
     pub(crate) tls: bool,
     /// `rs.tls.client_auth: required`.
     pub(crate) certificate_required: bool,
+    /// `rs.auth.users_file`.
+    pub(crate) users: Option<Arc<Users>>,
+    /// `rs.auth.anonymous`: nobody in particular may do everything.
+    pub(crate) anonymous: bool,
+    /// `rs.http_metrics_auth`.
+    pub(crate) metrics_auth: bool,
     /// Bytes that records which come by HTTP may take in memory: half of `rs.broker_memory`.
     pub(crate) memory: usize,
 }
@@ -184,6 +193,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
     router
         .fallback(answer::nothing_here)
         .method_not_allowed_fallback(answer::method)
+        .layer(from_fn_with_state(Arc::clone(&shared), access::check))
         .layer(from_fn_with_state(Arc::clone(&shared), secure::check))
         .layer(axum::middleware::from_fn(answer::bounded))
         .layer(from_fn_with_state(Arc::clone(&shared), metrics::count))

@@ -27,6 +27,7 @@ use tokio::sync::broadcast;
 use self::backoff::Backoff;
 use crate::backlog::Backlog;
 use crate::entry::{Entry, Unreadable, glance};
+use crate::priority::{LOWEST, lower};
 use crate::store::{Applied, Arrival, Store, StoreError};
 
 pub use self::bell::Bell;
@@ -159,7 +160,7 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
-        lower_priority();
+        lower(LOWEST);
         if !self.begun && !self.begin() {
             return;
         }
@@ -372,9 +373,4 @@ fn arrival(frame: &Frame) -> Result<Arrival, ReadError> {
         Kind::Open | Kind::Carried | Kind::Close | Kind::Cursor => None,
     };
     Ok(Arrival { seq: frame.seq, entry })
-}
-
-/// The lowest priority, so that ingest never waits for a core. Refused: then it runs as it is.
-fn lower_priority() {
-    let _refused = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
 }

@@ -27,6 +27,7 @@ mod desk;
 mod endpoint;
 mod gate;
 mod limits;
+mod login;
 mod memory;
 mod message;
 mod registry;
@@ -39,6 +40,7 @@ pub use gate::{Gate, Priority};
 pub use limits::Limits;
 
 use crate::backlog::Backlog;
+use crate::users::Users;
 use memory::Memory;
 use registry::Registry;
 
@@ -54,6 +56,8 @@ pub struct Settings {
     /// `rs.auth.anonymous_broker`: producers without a user are let in. The specification's
     /// default is true on loopback, else false.
     pub anonymous: bool,
+    /// `rs.auth.users_file`; none: whatever name a producer gives is taken as it is.
+    pub users: Option<Arc<Users>>,
     /// `rs.tls`: what handshakes are made of, as it is now; none: TLS is turned away.
     pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     /// `rs.broker_limits`.

@@ -29,11 +29,13 @@ mod live;
 mod machine;
 mod monitor;
 mod parts;
+mod priority;
 mod running;
 mod settings;
 pub mod store;
+mod users;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
@@ -44,12 +46,13 @@ pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
+pub use users::{Users, check_users, user_line};
 
 use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate};
 use live::Application;
-use monitor::{Monitor, Watched};
+use monitor::Monitor;
 use parts::Base;
 use running::{Running, runtime};
 
@@ -75,18 +78,7 @@ impl Rs {
         let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
-        let (broker_tls, http_tls) = base.tls();
-        let watched = Watched {
-            certificates: base.certificates.take().map(Mutex::new),
-            spool: spool.clone(),
-            gate: Arc::clone(&gate),
-            figures: Arc::clone(&figures),
-            backlog: Arc::clone(&backlog),
-            queue_high: (settings.rs.queue_high.size, settings.rs.queue_high.long),
-        };
-        let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
-        monitor.damaged(&damage);
-
+        let (doors, http_tls) = base.doors();
         let runtime = runtime()?;
         let taking = ingest::Parts {
             spool: spool.clone(),
@@ -97,7 +89,10 @@ impl Rs {
             log: log.clone(),
             clock,
         };
-        let ingest = base.listen(&settings, &runtime, &taking, broker_tls)?;
+        let watched = base.watched(&settings, &taking, &figures);
+        let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
+        monitor.damaged(&damage);
+        let ingest = base.listen(&settings, &runtime, &taking, doors)?;
         let applier = Applier::start(apply::Parts {
             spool: spool.clone(),
             found,
@@ -122,7 +117,7 @@ impl Rs {
             log: log.clone(),
             clock,
             started,
-            settings: settings::api(&settings, &base.clamped),
+            settings: settings::api(&settings, &base.clamped, base.users.clone()),
             live: own.live(),
             closed,
         };

@@ -20,6 +20,7 @@ use crate::backlog::Backlog;
 use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
+use crate::users::Users;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -37,6 +38,8 @@ pub(crate) struct Watched {
     pub(crate) queue_high: (u64, Duration),
     /// `rs.tls`
     pub(crate) certificates: Option<Mutex<Certificates>>,
+    /// `rs.auth.users_file`
+    pub(crate) users: Option<Arc<Users>>,
 }
 
 /// Looks after the checks and the alarms.
@@ -99,8 +102,11 @@ impl Monitor {
         });
     }
 
-    /// Looks whether files of certificates have changed; `asked`: reads them anyway.
-    fn look_at_certificates(&self, asked: bool) {
+    /// Looks whether files of certificates or users have changed; `asked`: reads them anyway.
+    fn look_at_files(&self, asked: bool) {
+        if let Some(users) = &self.watched.users {
+            users.look(asked);
+        }
         if let Some(own) = &self.watched.certificates {
             let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
             own.look(self.clock.now().wall, asked, &self.log);
@@ -200,7 +206,7 @@ impl Monitor {
                 _ = closed.changed() => return,
             };
             self.look();
-            self.look_at_certificates(asked);
+            self.look_at_files(asked);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
@@ -16,16 +16,18 @@ use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
 use tokio::runtime::Runtime;
 
-use crate::apply::Bell;
+use crate::apply::{Bell, Figures};
 use crate::certificates::{Certificates, Newest};
 use crate::configuration;
 use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
+use crate::monitor::Watched;
 use crate::running::Addresses;
-use crate::settings;
+use crate::settings::{self, Doors};
 use crate::store::Store;
+use crate::users::Users;
 
 /// What a Reporting Server is made of.
 pub struct RsParts {
@@ -46,6 +48,8 @@ pub(crate) struct Base {
     pub(crate) clamped: Clamped,
     /// `rs.tls`.
     pub(crate) certificates: Option<Certificates>,
+    /// `rs.auth.users_file`.
+    pub(crate) users: Option<Arc<Users>>,
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
@@ -68,14 +72,35 @@ impl Base {
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
+        let users = users(settings, seed, log)?;
         let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
-        Ok(Self { dir, clamped, certificates, http, http_address, store, floor, seed })
+        Ok(Self { dir, clamped, certificates, users, http, http_address, store, floor, seed })
     }
 
-    /// What handshakes of producers and of HTTP are made of, where TLS is set.
-    pub(crate) fn tls(&self) -> (Option<Newest>, Option<Newest>) {
+    /// How producers come in, and what handshakes of HTTP are made of, where TLS is set.
+    pub(crate) fn doors(&self) -> (Doors, Option<Newest>) {
         let both = |own: &Certificates| (own.broker(), own.http());
-        self.certificates.as_ref().map(both).unzip()
+        let (tls, http) = self.certificates.as_ref().map(both).unzip();
+        (Doors { tls, users: self.users.clone() }, http)
+    }
+
+    /// What the monitor looks at.
+    pub(crate) fn watched(
+        &mut self,
+        settings: &BootSettings,
+        taking: &ingest::Parts,
+        figures: &Arc<Figures>,
+    ) -> Watched {
+        let high = &settings.rs.queue_high;
+        Watched {
+            certificates: self.certificates.take().map(Mutex::new),
+            users: self.users.clone(),
+            spool: taking.spool.clone(),
+            gate: Arc::clone(&taking.gate),
+            figures: Arc::clone(figures),
+            backlog: Arc::clone(&taking.backlog),
+            queue_high: (high.size, high.long),
+        }
     }
 
     /// What listens where.
@@ -89,12 +114,12 @@ impl Base {
         settings: &BootSettings,
         runtime: &Runtime,
         parts: &ingest::Parts,
-        tls: Option<Newest>,
+        doors: Doors,
     ) -> Result<Option<Ingest>, StartError> {
         if !settings.rs.ingest {
             return Ok(None);
         }
-        let told = settings::ingest(settings, &self.clamped, self.http_address, tls);
+        let told = settings::ingest(settings, &self.clamped, self.http_address, doors);
         let started = runtime.block_on(Ingest::start(told, parts.clone()));
         started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
     }
@@ -136,6 +161,19 @@ fn certificates(
     let open = |block| Certificates::open(block, clock.now().wall, log);
     let opened = settings.rs.tls.as_ref().map(open).transpose();
     opened.map_err(|fault| StartError::Settings(format!("rs.tls: {fault}")))
+}
+
+fn users(
+    settings: &BootSettings,
+    seed: [u64; 4],
+    log: &Log,
+) -> Result<Option<Arc<Users>>, StartError> {
+    let Some(path) = &settings.rs.auth.users_file else { return Ok(None) };
+    // another key than that of the cursors, which is made of the same chance
+    let bytes: Vec<u8> = seed.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let key = blake3::derive_key("ringmaster rs logins", &bytes);
+    let opened = Users::open(path, key, log);
+    opened.map(Some).map_err(|error| StartError::Settings(format!("rs.auth.users_file: {error}")))
 }
 
 /// Where the configuration comes from.

@@ -1,6 +1,7 @@
 //! From boot settings to what each part is told; what cannot work is refused here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use config::Settings as BootSettings;
 use config::settings::{BrokerLimits, ClientAuth, Tls};
@@ -10,31 +11,46 @@ use crate::certificates::Newest;
 use crate::error::StartError;
 use crate::ingest;
 use crate::machine::Clamped;
+use crate::users::Users;
 
 /// Refuses what this version cannot do (exit code 78).
 pub(crate) fn check(settings: &BootSettings) -> Result<(), StartError> {
-    let rs = &settings.rs;
-    let refused = |text: String| Err(StartError::Settings(text));
-    let open = rs.auth.anonymous == Some(true);
-    for (key, address) in [("rs.http", rs.http), ("rs.broker", rs.broker)] {
-        if !address.ip().is_loopback() && !open {
-            let text = "is not loopback: without users it needs rs.auth.anonymous: true";
-            return refused(format!("{key}: {address} {text}"));
-        }
+    if settings.rs.auth.users_file.is_none() {
+        check_nobody(settings).map_err(StartError::Settings)?;
     }
-    if rs.auth.anonymous == Some(false) {
-        let text = "rs.auth.anonymous: false would let nobody in: this version has no users";
-        return refused(text.to_owned());
-    }
-    if rs.ingest && !anonymous_producers(settings) {
-        let text = "lets no producer in: without users it needs rs.auth.anonymous_broker: true";
-        return refused(format!("rs.broker: {} {text}", rs.broker));
-    }
-    if rs.broker_limits.record != BrokerLimits::default().record {
+    if settings.rs.broker_limits.record != BrokerLimits::default().record {
         let text = "rs.broker_limits.record other than 1MiB is not available in this version";
         return Err(StartError::Settings(text.to_owned()));
     }
     Ok(())
+}
+
+/// Without users: somebody has to be let in, and beyond loopback only if that is said.
+fn check_nobody(settings: &BootSettings) -> Result<(), String> {
+    let rs = &settings.rs;
+    let open = rs.auth.anonymous == Some(true);
+    for (key, address) in [("rs.http", rs.http), ("rs.broker", rs.broker)] {
+        if !address.ip().is_loopback() && !open {
+            let text = "is not loopback: without users it needs rs.auth.anonymous: true";
+            return Err(format!("{key}: {address} {text}"));
+        }
+    }
+    if rs.auth.anonymous == Some(false) {
+        let text = "rs.auth.anonymous: false would let nobody in: there is no rs.auth.users_file";
+        return Err(text.to_owned());
+    }
+    if rs.ingest && !anonymous_producers(settings) {
+        let text = "lets no producer in: without users it needs rs.auth.anonymous_broker: true";
+        return Err(format!("rs.broker: {} {text}", rs.broker));
+    }
+    Ok(())
+}
+
+/// `rs.auth.anonymous`; true on loopback where there are no users, unless told otherwise.
+fn anonymous(settings: &BootSettings) -> bool {
+    let rs = &settings.rs;
+    let open = rs.http.ip().is_loopback() && rs.auth.users_file.is_none();
+    rs.auth.anonymous.unwrap_or(open)
 }
 
 /// `rs.auth.anonymous_broker`; true on loopback unless told otherwise.
@@ -43,12 +59,18 @@ fn anonymous_producers(settings: &BootSettings) -> bool {
     rs.auth.anonymous_broker.unwrap_or_else(|| rs.broker.ip().is_loopback())
 }
 
+/// How producers come in: what TLS is made of, and who they may be.
+pub(crate) struct Doors {
+    pub(crate) tls: Option<Newest>,
+    pub(crate) users: Option<Arc<Users>>,
+}
+
 /// Settings of the listener for producers; `http` is where the reports are.
 pub(crate) fn ingest(
     settings: &BootSettings,
     clamped: &Clamped,
     http: SocketAddr,
-    tls: Option<Newest>,
+    doors: Doors,
 ) -> ingest::Settings {
     let rs = &settings.rs;
     let limits = &rs.broker_limits;
@@ -57,7 +79,8 @@ pub(crate) fn ingest(
         name: rs.name.clone(),
         http: http.to_string(),
         anonymous: anonymous_producers(settings),
-        tls,
+        tls: doors.tls,
+        users: doors.users,
         limits: ingest::Limits {
             connections: clamped.connections,
             memory: clamped.memory,
@@ -82,7 +105,11 @@ pub(crate) fn ingest(
 }
 
 /// Settings of the HTTP side.
-pub(crate) fn api(settings: &BootSettings, clamped: &Clamped) -> api::Settings {
+pub(crate) fn api(
+    settings: &BootSettings,
+    clamped: &Clamped,
+    users: Option<Arc<Users>>,
+) -> api::Settings {
     let rs = &settings.rs;
     let (name, memory) = (rs.name.clone(), clamped.memory / 2);
     let required = |block: &Tls| block.client_auth == ClientAuth::Required;
@@ -94,6 +121,9 @@ pub(crate) fn api(settings: &BootSettings, clamped: &Clamped) -> api::Settings {
         tls: rs.tls.is_some(),
         certificate_required: rs.tls.as_ref().is_some_and(required),
         memory,
+        users,
+        anonymous: anonymous(settings),
+        metrics_auth: rs.http_metrics_auth,
     }
 }
 

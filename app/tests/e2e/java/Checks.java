@@ -35,6 +35,7 @@ public final class Checks {
             case "failover" -> Failovers.all();
             case "options" -> Options.all();
             case "refused" -> Refused.all();
+            case "logins" -> Logins.all();
             case "tls" -> Secure.all(args[2]);
             default -> throw new IllegalArgumentException(args[0]);
         }

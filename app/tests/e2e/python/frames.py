@@ -1,7 +1,8 @@
 """What stomp.py does to the Reporting Server: one line `PASS name` or `FAIL name: why` a check.
 
 What has to be in the database once is told by `SENT id`, what must not be there by `NEVER id`.
-Usage: frames.py PORT [AUTHORITIES]; with authorities everything goes by TLS.
+Usage: frames.py PORT [AUTHORITIES|logins]; with authorities everything goes by TLS, `logins` is about
+users and their passwords.
 """
 
 import datetime
@@ -56,14 +57,14 @@ class Heard(stomp.ConnectionListener):
 class Client:
     """A connection, logged in."""
 
-    def __init__(self, version, **options):
+    def __init__(self, version, user="mcp-1", password="secret", **options):
         at = ("127.0.0.1", PORT)
         self.connection = VERSIONS[version]([at], reconnect_attempts_max=1, **options)
         if AUTHORITIES:
             self.connection.set_ssl(for_hosts=[at], ca_certs=AUTHORITIES)
         self.heard = Heard()
         self.connection.set_listener("heard", self.heard)
-        self.connection.connect("mcp-1", "secret", wait=True)
+        self.connection.connect(user, password, wait=True)
 
     def __enter__(self):
         return self
@@ -167,8 +168,27 @@ def refused(version):
         client.send(f"after-refusals-{version}")
 
 
+def right_password(version):
+    with Client(version) as client:
+        client.send(f"right-password-{version}")
+
+
+def wrong_password(version):
+    """The ERROR says why, and the connection is over."""
+    heard = Heard()
+    connection = VERSIONS[version]([("127.0.0.1", PORT)], reconnect_attempts_max=1)
+    connection.set_listener("heard", heard)
+    connection.connect("mcp-1", "Secret", wait=False)
+    heard.until("the error", lambda: heard.errors)
+    assert heard.errors[0][0] == "the user name or the password is wrong", heard.errors
+    heard.until("the end", lambda: heard.lost)
+
+
 def main():
-    for check in (bodies, transactions, without_receipts, heartbeats, refused):
+    checks = (bodies, transactions, without_receipts, heartbeats, refused)
+    if LOGINS:
+        checks = (right_password, wrong_password)
+    for check in checks:
         for version in VERSIONS:
             if check is heartbeats and version == "1.0":
                 continue
@@ -182,5 +202,6 @@ def main():
 
 
 PORT = int(sys.argv[1])
-AUTHORITIES = sys.argv[2] if len(sys.argv) > 2 else None
+LOGINS = sys.argv[2:] == ["logins"]
+AUTHORITIES = sys.argv[2] if len(sys.argv) > 2 and not LOGINS else None
 main()

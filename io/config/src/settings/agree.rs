@@ -19,7 +19,7 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 16] = [
+    let keys: [&[&'static str]; 17] = [
         &["config", "token_file"],
         &["config", "ca_file"],
         &["config", "cert_file"],
@@ -36,6 +36,7 @@ pub(super) fn files(root: &Field<'_>) {
         &["rm", "sip", "tls", "cert_file"],
         &["rm", "sip", "tls", "key_file"],
         &["rm", "sip", "tls", "ca_file"],
+        &["rs", "auth", "users_file"],
     ];
     let lists: [&[&'static str]; 2] =
         [&["rm", "sip", "tls", "certificates"], &["config_server", "tls", "certificates"]];
@@ -144,10 +145,13 @@ fn clash(a: &Listener<'_>, b: &Listener<'_>) -> bool {
         && overlap
 }
 
-/// RS has no users yet: whoever comes is nobody, and on another address than loopback nobody is
+/// An RS without users: whoever comes is nobody, and on another address than loopback nobody is
 /// let in unless that is said (rs.md §8).
 fn nobody_named(root: &Field<'_>, settings: &Settings) {
     let rs = &settings.rs;
+    if rs.auth.users_file.is_some() {
+        return;
+    }
     for (key, address) in [("http", rs.http), ("broker", rs.broker)] {
         let Some(field) = at(root, &["rs", key]).filter(|_| !address.ip().is_loopback()) else {
             continue;
@@ -167,7 +171,7 @@ fn nobody_named(root: &Field<'_>, settings: &Settings) {
         let Some(field) = at(root, &["rs", "auth", key]).filter(|_| given == Some(false)) else {
             continue;
         };
-        let text = "would let nobody in: this version has no users";
+        let text = "would let nobody in: there is no rs.auth.users_file";
         field.note("E107", format!("{}: false {text}", field.name()));
     }
 }

@@ -43,6 +43,8 @@ pub struct Rs {
     pub api: bool,
     /// `rs.reports`
     pub reports: Reports,
+    /// `rs.http_metrics_auth`: whether `/metrics` asks for a login beyond this machine.
+    pub http_metrics_auth: bool,
     /// `rs.auth`
     pub auth: Auth,
     /// `rs.tls`: of both ports.
@@ -66,12 +68,15 @@ pub struct Database {
     pub readers: u32,
 }
 
-/// `rs.auth`: who is let in without a name. `None`: whoever comes over loopback.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// `rs.auth`: who is let in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Auth {
-    /// `rs.auth.anonymous`: for HTTP, and whether a listener may be other than loopback.
+    /// `rs.auth.users_file`: who has a password or a certificate.
+    pub users_file: Option<PathBuf>,
+    /// `rs.auth.anonymous`: nobody in particular, over HTTP; and whether a listener may be other
+    /// than loopback without users. `None`: over loopback, where there are no users.
     pub anonymous: Option<bool>,
-    /// `rs.auth.anonymous_broker`: for producers.
+    /// `rs.auth.anonymous_broker`: producers without a name. `None`: over loopback.
     pub anonymous_broker: Option<bool>,
 }
 
@@ -147,6 +152,7 @@ impl Default for Rs {
             ui: true,
             api: true,
             reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
+            http_metrics_auth: false,
             auth: Auth::default(),
             database: Database {
                 url: None,
@@ -216,15 +222,14 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     put(&mut settings.http, rs.get("http").and_then(|field| listen(&field)));
     put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
     put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
+    let metrics = rs.get("http_metrics_auth").and_then(|field| field.boolean());
+    put(&mut settings.http_metrics_auth, metrics);
     database(&rs, &mut settings.database);
     if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
         reports(&object, &mut settings.reports);
     }
     if let Some(object) = rs.get("auth").and_then(|field| field.object()) {
-        let flag = |key| object.get(key).and_then(|field| field.boolean());
-        settings.auth.anonymous = flag("anonymous");
-        settings.auth.anonymous_broker = flag("anonymous_broker");
-        later::refuse(&object, "rs.auth", &[]);
+        auth(&object, &mut settings.auth);
         object.finish();
     }
     if let Some(block) = rs.get("tls").and_then(|field| field.object()) {
@@ -270,6 +275,14 @@ fn database_url(field: &Field<'_>) -> Option<String> {
             None
         }
     }
+}
+
+fn auth(object: &Object<'_>, auth: &mut Auth) {
+    auth.users_file = object.get("users_file").and_then(|field| path(&field));
+    let flag = |key| object.get(key).and_then(|field| field.boolean());
+    auth.anonymous = flag("anonymous");
+    auth.anonymous_broker = flag("anonymous_broker");
+    later::refuse(object, "rs.auth", &[]);
 }
 
 fn reports(object: &Object<'_>, reports: &mut Reports) {

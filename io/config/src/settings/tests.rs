@@ -84,7 +84,7 @@ fn every_key_is_read() {
     assert_eq!(rm.drain_timeout, Duration::from_secs(3600));
     assert_eq!(settings.rs.spool_limit, 2 << 30);
     assert_eq!((settings.rs.ui, settings.rs.reports.page_size), (false, 50));
-    let auth = settings.rs.auth;
+    let auth = &settings.rs.auth;
     assert_eq!((auth.anonymous, auth.anonymous_broker), (Some(true), Some(true)));
     assert_eq!(settings.rs.broker_limits.frame, 2 << 20);
     assert_eq!(settings.rs.broker_limits.inactivity, Duration::from_secs(60));

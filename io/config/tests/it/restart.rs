@@ -107,6 +107,11 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
         include_str!("../../../../app/tests/e2e/producers.rs"),
         "tls_is_spoken_on_the_same_port",
     ),
+    (
+        &["rs.auth.users_file"],
+        include_str!("../../../../server/rsd/tests/it/users.rs"),
+        "the_file_is_followed_and_a_bad_one_changes_nothing",
+    ),
 ];
 
 const OPTIONS: &str = include_str!("../../../../app/tests/e2e/config_options.rs");

@@ -169,7 +169,7 @@ pub(super) async fn authenticate(
 
 /// Somebody with a token that is none.
 fn stranger(shared: &Shared, address: IpAddr, who: &Who) -> Refusal {
-    match shared.failures.note(address, shared.clock.mono()) {
+    match shared.failures.note(address.to_canonical(), shared.clock.mono()) {
         Ok(()) => {
             shared.counters.stranger(Stranger::Unknown);
             shared.log.emit(40002, None, &[("peer", &who.source)]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use net::failures::Allowed;
 use telemetry::door::Limits;
 
 /// Connections at once: every watcher, every request and as many probes and idle ones.
@@ -68,11 +69,10 @@ pub(super) const STREAM_STALLED: Duration = Duration::from_secs(10);
 pub(super) const STREAM_WAIT: Duration = Duration::from_secs(5);
 /// Answers from so many bytes on are compressed for whoever takes that.
 pub(super) const COMPRESSED: u64 = 1 << 10;
-/// Failed logins of one source in a minute.
-pub(super) const FAILURES: u32 = 10;
-/// Sources of failed logins that are remembered; beyond them whoever fails is taken as one of too
-/// many.
-pub(super) const SOURCES: usize = 4_096;
+/// Failed logins of one source in a minute, and sources that are remembered; beyond them whoever
+/// fails is taken as one of too many.
+pub(super) const FAILURES: Allowed =
+    Allowed { failures: 10, window: Duration::from_secs(60), known: 4_096 };
 /// Characters of a message, a request id and a `User-Agent` that are kept.
 pub(super) const MESSAGE: usize = 1_024;
 /// See [`MESSAGE`].

@@ -48,7 +48,7 @@ impl Shape {
         shape.ok_or_else(|| Refused::other(406, "no-such-format", "text/xml is offered here"))
     }
 
-    fn of_path(uri: &Uri) -> Self {
+    pub(super) fn of_path(uri: &Uri) -> Self {
         if uri.path().starts_with("/ems-rs") { Self::Xml } else { Self::Json }
     }
 }

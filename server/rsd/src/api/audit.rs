@@ -1,6 +1,5 @@
 //! `/api/v1/audit`: what operators did, and how it is noted (rs.md §6, §8).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,6 +10,7 @@ use rs::Refused;
 use rs::query::datetime;
 use serde_json::{Value, json};
 
+use super::access::Asker;
 use super::answer::respond;
 use super::letters::ask;
 use super::page::{Paging, page};
@@ -47,10 +47,10 @@ async fn lines(shared: &Arc<Shared>, uri: &Uri) -> Result<String, Refused> {
     })
 }
 
-/// Adds a line. This version has no users, so nobody is named.
+/// Adds a line.
 pub(super) async fn note(
     shared: &Arc<Shared>,
-    address: SocketAddr,
+    asker: &Asker,
     action: &str,
     object: &str,
     detail: &Value,
@@ -59,8 +59,8 @@ pub(super) async fn note(
     let line = Audit {
         no: 0,
         time_ms: ms(shared.now()),
-        user: None,
-        address: address.to_string(),
+        user: asker.user.clone(),
+        address: asker.address.to_string(),
         action: action.to_owned(),
         object: object.to_owned(),
         detail: detail.to_string(),

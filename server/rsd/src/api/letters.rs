@@ -4,12 +4,11 @@
 //! own id. So it is stored once however often it is tried, and also when RS ends in between: then
 //! the letter is still open, and another try meets a record that is there.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body as HttpBody, to_bytes};
-use axum::extract::{ConnectInfo, Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use model::record::{Arrived, Record};
@@ -17,14 +16,14 @@ use model::time::Millis;
 use rs::Refused;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use telemetry::door::Source;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::access::Asker;
 use super::answer::{self, Shape, refusal, respond};
 use super::audit::{note, time};
 use super::limits::{ANSWER, LETTERS_MOST, RETRY_BYTES, RETRY_GROUP};
 use super::page::{Paging, page};
-use super::{Shared, native};
+use super::{Shared, base64, native};
 use crate::entry::{Body, Entry, Message, Transport};
 use crate::store::custody::{Custody, Letter, LetterFilter, LetterState, Place};
 use crate::store::{Store, StoreError};
@@ -58,7 +57,7 @@ async fn read(shared: &Arc<Shared>, no: &str) -> Result<String, Refused> {
     let mut value = summary(&letter);
     match std::str::from_utf8(&letter.body) {
         Ok(text) => value["body"] = json!(text),
-        Err(_) => value["body_base64"] = json!(base64(&letter.body)),
+        Err(_) => value["body_base64"] = json!(base64::encode(&letter.body)),
     }
     answer::written(&value)
 }
@@ -66,7 +65,7 @@ async fn read(shared: &Arc<Shared>, no: &str) -> Result<String, Refused> {
 /// Throws one away: only its state changes.
 pub(super) async fn delete(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(source): ConnectInfo<Source>,
+    asker: Asker,
     Path(no): Path<String>,
 ) -> Response {
     let done = async {
@@ -75,7 +74,7 @@ pub(super) async fn delete(
         ask(&shared, move |custody| custody.settle(no, LetterState::Deleted, false)).await?;
         let object = no.to_string();
         let detail = json!({"code": letter.code});
-        note(&shared, source.address, "dead-letter.delete", &object, &detail, "done").await
+        note(&shared, &asker, "dead-letter.delete", &object, &detail, "done").await
     };
     match done.await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -106,7 +105,7 @@ struct Edit {
 /// Tries one again, with another body if one is given.
 pub(super) async fn retry(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(source): ConnectInfo<Source>,
+    asker: Asker,
     Path(no): Path<String>,
     body: HttpBody,
 ) -> Response {
@@ -124,11 +123,11 @@ pub(super) async fn retry(
             None => {}
         }
         let object = letter.no.to_string();
-        let tried = again(&shared, source.address, vec![letter]).await?;
+        let tried = again(&shared, &asker, vec![letter]).await?;
         let detail = json!({"edited": edited, "stored": tried.stored, "failed": tried.failed});
         let outcome = if tried.failed == 0 { "done" } else { "refused" };
         let action = "dead-letter.retry";
-        note(&shared, source.address, action, &object, &detail, outcome).await?;
+        note(&shared, &asker, action, &object, &detail, outcome).await?;
         answer::written(&tried)
     };
     respond(tried.await)
@@ -147,7 +146,7 @@ struct Many {
 /// Tries all open ones that match again, oldest last, at most so many.
 pub(super) async fn retry_all(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(source): ConnectInfo<Source>,
+    asker: Asker,
     RawQuery(query): RawQuery,
     body: HttpBody,
 ) -> Response {
@@ -170,10 +169,10 @@ pub(super) async fn retry_all(
             to_ms: many.to.map(|to| time("to", &to)).transpose()?,
         };
         let mut detail = json!({"code": filter.code, "producer": filter.producer});
-        let tried = again_all(&shared, source.address, filter, limit).await?;
+        let tried = again_all(&shared, &asker, filter, limit).await?;
         detail["stored"] = json!(tried.stored);
         detail["failed"] = json!(tried.failed);
-        note(&shared, source.address, "dead-letter.retry", "open", &detail, "done").await?;
+        note(&shared, &asker, "dead-letter.retry", "open", &detail, "done").await?;
         answer::written(&tried)
     };
     respond(tried.await)
@@ -182,7 +181,7 @@ pub(super) async fn retry_all(
 /// Group by group, so that few bodies are in memory. What fails stays open and is passed by.
 async fn again_all(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    asker: &Asker,
     filter: LetterFilter,
     limit: usize,
 ) -> Result<Tried, Refused> {
@@ -194,7 +193,7 @@ async fn again_all(
         let Some(last) = letters.last() else { break };
         after = Some(Place { time_ms: last.received_ms, no: last.no });
         left -= letters.len().min(left);
-        let group = again(shared, peer, letters).await?;
+        let group = again(shared, asker, letters).await?;
         tried.stored += group.stored;
         tried.failed += group.failed;
         tried.pending += group.pending;
@@ -205,7 +204,7 @@ async fn again_all(
 /// Sends the records of letters the way of every record, and says what became of them.
 async fn again(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    asker: &Asker,
     letters: Vec<Letter>,
 ) -> Result<Tried, Refused> {
     let mut tried = Tried::default();
@@ -225,7 +224,8 @@ async fn again(
         return Ok(tried);
     }
     let (received, transport) = (now.wall.0, Transport::Http);
-    let entry = Entry { received, transport, user: None, peer, messages };
+    let (user, peer) = (asker.user.clone(), asker.address);
+    let entry = Entry { received, transport, user, peer, messages };
     let seq = spooled(shared, &entry, now.mono).await?;
     let count = u64::try_from(sent.len()).unwrap_or(u64::MAX);
     // they are on disk: what becomes of them is another letter's matter
@@ -343,39 +343,4 @@ fn summary(letter: &Letter) -> Value {
         "code": letter.code, "field": letter.field, "text": letter.text,
         "producer": letter.producer, "retries": letter.retries, "state": letter.state.as_str(),
     })
-}
-
-/// RFC 4648 §4.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
-        let group = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        for at in 0..4 {
-            let index = usize::try_from((group >> (18 - 6 * at)) & 63).unwrap_or_default();
-            let letter = ALPHABET.get(index).copied().unwrap_or(b'=');
-            text.push(if usize::try_from(at).unwrap_or(4) > chunk.len() {
-                '='
-            } else {
-                char::from(letter)
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_of_the_rfc() {
-        let cases =
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
-        for (bytes, text) in cases {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
 }

@@ -7,22 +7,21 @@
 mod body;
 mod judge;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
 use axum::response::Response;
 use rs::Refused;
 use serde::Serialize;
-use telemetry::door::Source;
 use tokio::time::{Instant, timeout_at};
 
 use self::body::Arriving;
 use self::judge::{Judged, judge};
 use super::Shared;
+use super::access::Asker;
 use super::answer::{Shape, internal, refusal, respond, written};
 use super::limits::{ANSWER, WAIT};
 use crate::entry::{Entry, Transport};
@@ -65,10 +64,10 @@ impl From<Refused> for Turned {
 
 pub(super) async fn take(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(source): ConnectInfo<Source>,
+    asker: Asker,
     request: Request,
 ) -> Response {
-    match receive(&shared, source.address, request).await {
+    match receive(&shared, asker, request).await {
         Ok(receipt) => respond(written(&receipt)),
         Err(Turned { refused, again }) => {
             let mut response = refusal(Shape::Json, &refused);
@@ -85,11 +84,11 @@ fn seconds(time: Duration) -> String {
     time.as_secs().to_string()
 }
 
-async fn receive(shared: &Shared, peer: SocketAddr, request: Request) -> Result<Receipt, Turned> {
+async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Receipt, Turned> {
     let form = body::form(request.headers())?;
     let packing = body::packing(request.headers())?;
     let most = body::length(request.headers())?;
-    let seat = shared.room.seat(peer.ip())?;
+    let seat = shared.room.seat(asker.address.ip())?;
     let arriving = Arriving::begin(request.into_body()).await?;
     let room = shared.room.enter(&seat, arriving.needs(most, packing)).await?;
     let bytes = arriving.whole().await?;
@@ -105,7 +104,8 @@ async fn receive(shared: &Shared, peer: SocketAddr, request: Request) -> Result<
         return Ok(receipt);
     }
     let transport = Transport::Http;
-    let entry = Entry { received: now.wall.0, transport, user: None, peer, messages };
+    let Asker { user, address: peer, .. } = asker;
+    let entry = Entry { received: now.wall.0, transport, user, peer, messages };
     store(shared, &entry, now.mono).await?;
     drop((room, seat));
     Ok(receipt)

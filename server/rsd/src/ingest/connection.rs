@@ -19,8 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use super::desk::NotTaken;
 use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, RETRY, STOP};
+use super::login::{Deciding, Login};
 use super::memory::Member;
-use super::registry::{ClientIdTaken, Place};
+use super::registry::Place;
 use super::socket::Socket;
 use super::wire::Wire;
 use super::{Shared, message};
@@ -33,13 +34,14 @@ thread_local! {
 }
 
 pub(super) struct Connection {
-    socket: Socket,
-    peer: SocketAddr,
-    shared: Arc<Shared>,
-    wire: Wire,
-    user: Option<String>,
-    place: Option<Place>,
-    member: Arc<Member>,
+    pub(super) socket: Socket,
+    pub(super) peer: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    pub(super) wire: Wire,
+    pub(super) user: Option<String>,
+    pub(super) deciding: Option<Deciding>,
+    pub(super) place: Option<Place>,
+    pub(super) member: Arc<Member>,
     /// Handed to the spool, in order of sequence.
     waiting: VecDeque<Waiting>,
     /// Not taken by the spool yet.
@@ -78,6 +80,7 @@ impl Connection {
             member,
             wire,
             user: None,
+            deciding: None,
             place: None,
             waiting: VecDeque::new(),
             parked: VecDeque::new(),
@@ -105,6 +108,7 @@ impl Connection {
             let pause = stop_by.is_some() || !self.parked.is_empty() || !self.reading;
             let interest = self.interest();
             tokio::select! {
+                verdict = Deciding::decided(&mut self.deciding) => self.decide(verdict),
                 ready = self.socket.ready(interest) => self.handle_ready(ready),
                 _ = durable.changed(), if !self.waiting.is_empty() => {}
                 () = sleep(deadline.unwrap_or(RETRY)), if deadline.is_some() => {
@@ -195,8 +199,9 @@ impl Connection {
 
     fn handle_event(&mut self, event: BrokerEvent) {
         match event {
-            BrokerEvent::Login { user, client_id, connection_id, .. } => {
-                self.login(user, client_id.as_deref(), &connection_id);
+            BrokerEvent::Login { user, password, client_id, connection_id, .. } => {
+                let login = Login { client: client_id, connection: connection_id };
+                self.login(user, password, login);
             }
             BrokerEvent::Store { ticket, messages } => self.take(ticket, messages),
             BrokerEvent::Note(Note::UnconfirmedSend) => {
@@ -218,36 +223,9 @@ impl Connection {
         }
     }
 
-    fn log(&self, number: u16, what: &str) {
+    pub(super) fn log(&self, number: u16, what: &str) {
         let peer = self.peer.to_string();
         self.shared.parts.log.emit(number, None, &[("peer", &peer), ("what", what)]);
-    }
-
-    fn login(&mut self, user: Option<String>, client: Option<&str>, connection: &str) {
-        if !self.shared.settings.anonymous {
-            self.shared.parts.counters.login_failed();
-            let text = "this listener needs a user, and none is configured";
-            return self.wire.refuse_login(Class::Security, text);
-        }
-        let entered = self.enter(connection, client);
-        match entered {
-            Ok(place) => {
-                self.place = Some(place);
-                self.user = user;
-                self.log(32001, client.unwrap_or(connection));
-                self.wire.accept_login();
-            }
-            Err(_taken) => {
-                self.shared.parts.counters.login_failed();
-                let text = "another connection has this client id";
-                self.wire.refuse_login(Class::InvalidClientId, text);
-            }
-        }
-    }
-
-    fn enter(&self, connection: &str, client: Option<&str>) -> Result<Place, ClientIdTaken> {
-        let now = self.shared.parts.clock.mono();
-        self.shared.registry.enter(connection, client, Arc::clone(&self.member), now)
     }
 
     fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {

@@ -116,7 +116,7 @@ impl Counters {
         self.connections.iter().map(|open| open.load(Ordering::Relaxed)).sum()
     }
 
-    pub(super) fn login_failed(&self) {
+    pub(crate) fn login_failed(&self) {
         self.logins_failed.fetch_add(1, Ordering::Relaxed);
     }
 

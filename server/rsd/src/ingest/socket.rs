@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
@@ -42,6 +43,11 @@ impl Socket {
     /// It is under TLS.
     pub(super) const fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// What the handshake has shown of the peer.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.as_ref()?.peer_certificates()?.first()
     }
 
     /// The handshake, to its end.

@@ -9,5 +9,7 @@ mod conformance;
 mod ingest;
 mod postgres;
 mod resend;
+mod schemas;
 mod sqlserver;
 mod tds;
+mod users;

@@ -26,9 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const GOLDEN: &str = include_str!("../../../../../core/model/tests/it/testdata/records.ndjson");
 
+/// All lines of the golden file.
+pub(crate) fn all_golden() -> Vec<&'static str> {
+    GOLDEN.lines().collect()
+}
+
 /// Lines of the golden file.
 pub(crate) fn golden(lines: &[usize]) -> Vec<String> {
-    let all: Vec<&str> = GOLDEN.lines().collect();
+    let all = all_golden();
     lines.iter().map(|line| all[*line].to_owned()).collect()
 }
 

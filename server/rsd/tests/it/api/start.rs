@@ -98,7 +98,8 @@ fn other_listeners_than_loopback_are_opened_only_when_told_twice() {
         if broker {
             settings.rs.broker = anywhere;
         }
-        settings.rs.auth = config::settings::Auth { anonymous, anonymous_broker };
+        settings.rs.auth =
+            config::settings::Auth { anonymous, anonymous_broker, ..Default::default() };
         match start(settings).0 {
             Ok(_) => assert_eq!(missing, ""),
             Err(error) => {
@@ -111,7 +112,8 @@ fn other_listeners_than_loopback_are_opened_only_when_told_twice() {
     let mut house = House::in_dir(dir, |settings| {
         (settings.rs.http, settings.rs.broker) = (anywhere, anywhere);
         let anonymous = Some(true);
-        settings.rs.auth = config::settings::Auth { anonymous, anonymous_broker: anonymous };
+        settings.rs.auth =
+            config::settings::Auth { anonymous, anonymous_broker: anonymous, ..Default::default() };
     });
     house.send(&golden(&RM));
     assert_eq!(house.json("/api/v1/calls?from=2026-11-22")["items"].as_array().unwrap().len(), 3);

@@ -87,6 +87,7 @@ impl House {
             http: "127.0.0.1:8080".to_owned(),
             tls: None,
             anonymous: options.anonymous,
+            users: None,
             limits,
         };
         let ingest = Ingest::start(settings, parts.clone()).await.unwrap();

@@ -1,0 +1,115 @@
+//! Users of a file, as docs/operate/users.md makes them: the stock clients in Java and Python with
+//! right and wrong passwords, and certificates in their place.
+
+use std::process::Command;
+
+use crate::platform::{Site, eventually, run};
+use crate::producers::{SESSION, Secured, arrived, checks, frames};
+
+const PAGE: &str = include_str!("../../../docs/operate/users.md");
+
+const OBJECTS: &str = "kind: Tenant\nname: acme\n";
+
+/// The settings of the page beside those of the run, and nobody in particular sends.
+fn add_users(site: &Site) {
+    let block = PAGE.split("```yaml\nrs:\n").nth(1).unwrap().split("```").next().unwrap();
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    site.write("settings.yaml", &format!("{settings}{block}    anonymous_broker: false\n"));
+}
+
+/// The commands of the page, for a user whose password is `secret`.
+fn add_user(site: &Site, name: &str, roles: &str) {
+    site.write(&format!("{name}.password"), "secret\nanother line\n");
+    let commands = PAGE.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(commands.lines().count(), 3, "the page has other commands than this test knows");
+    for line in commands.lines() {
+        let line = line.replace("ringmaster ", &format!("{} ", env!("CARGO_BIN_EXE_ringmaster")));
+        let line = line.replace("rm-1", name).replace("producer", roles);
+        let output =
+            Command::new("sh").args(["-c", &line]).current_dir(site.path(".")).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[test]
+fn java_clients_log_in_or_are_told_why_not() {
+    let site = Site::new(OBJECTS);
+    add_users(&site);
+    add_user(&site, "mcp-1", "producer");
+    add_user(&site, "anna", "reporter");
+    let users = std::fs::read_to_string(site.path("users")).unwrap();
+    let mut rs = Some(site.start_rs());
+    let told = checks(&site, &["logins"], |what| {
+        if what == "lock out" {
+            let line = |line: &&str| !line.starts_with("mcp-1 ");
+            let others: Vec<&str> = users.lines().filter(line).collect();
+            site.write("users", &others.join("\n"));
+            if let Some(running) = rs.take() {
+                running.kill();
+            }
+            rs = Some(site.start_rs());
+            return;
+        }
+        assert_eq!(what, "let in");
+        let running = rs.as_ref().unwrap();
+        let tries = || running.output().matches(" 36002 ").count();
+        eventually("it tries again", tries, |tries| *tries > 2);
+        site.write("users", &users);
+    });
+    assert_eq!(told.passed.len(), 7, "{told:#?}");
+    let running = rs.unwrap();
+    assert!(running.output().contains(" 36003 "));
+    assert!(!running.output().contains("secret") && !running.output().contains("argon2"));
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    running.kill();
+    // what arrived is read by whoever may
+    let users = "users_file: users\n    anonymous_broker: false";
+    site.write("settings.yaml", &settings.replace(users, "anonymous: true"));
+    let _rs = site.start_rs();
+    arrived(&site, &told);
+}
+
+#[test]
+fn stomp_clients_log_in_or_are_told_why_not() {
+    let site = Site::new(OBJECTS);
+    add_users(&site);
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    site.write("settings.yaml", &format!("{settings}    anonymous: true\n"));
+    add_user(&site, "mcp-1", "producer");
+    let _rs = site.start_rs();
+    let told = frames(&site, Some("logins".into()));
+    assert_eq!(told.passed.len(), 6, "{told:#?}");
+    arrived(&site, &told);
+}
+
+#[test]
+fn a_certificate_is_as_good_as_a_password() {
+    let secured = Secured::new("optional");
+    let site = &secured.site;
+    add_users(site);
+    add_user(site, "rm-1", "producer");
+    let users = std::fs::read_to_string(site.path("users")).unwrap();
+    let more = "mcp producer - certificate=mcp.example\nanna reporter - certificate=anna.example\n";
+    site.write("users", &(users + more));
+    assert_eq!(run(&site.path("."), &["check", "--strict", "settings.yaml"]).0, 0);
+    let _rs = site.start_rs();
+    let said = |name: &str, http: bool| {
+        let own = secured.authority.issue_for(name, &[format!("DNS:{name}.example")]);
+        let at = if http { site.rs_http() } else { site.broker() };
+        let words = "GET /api/v1/calls HTTP/1.0\r\nHost: rs\r\n\r\n";
+        let (cert, key) = (own.cert.to_str().unwrap(), own.key.to_str().unwrap());
+        secured.openssl_at(at, &["-cert", cert, "-key", key], if http { words } else { SESSION })
+    };
+    for (name, http, expected) in [
+        ("mcp", false, "CONNECTED\nversion:1.2"),
+        ("anna", false, "user anna may not send records: the role is producer"),
+        ("eva", false, "this listener needs a user name and a password"),
+        ("anna", true, "HTTP/1.0 200 "),
+        ("mcp", true, "\"code\":\"role-needed\""),
+        ("eva", true, "\"code\":\"login-required\""),
+    ] {
+        let text = said(name, http);
+        assert!(text.contains(expected), "{name} {http}: {text}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Who asks, and whether they may (rs.md §6, §8): by HTTP Basic, by certificate, or nobody in
+//! particular. The table of what needs which role is here, and what it does not know is an admin's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use openwire::Secret;
+use rs::Refused;
+use telemetry::door::Source;
+
+use super::answer::{Shape, internal, refusal};
+use super::{Shared, base64};
+use crate::users::{NotIn, Role, Roles, User};
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asker {
+    /// `None`: nobody in particular.
+    pub(super) user: Option<String>,
+    /// Where from.
+    pub(super) address: SocketAddr,
+    roles: Roles,
+}
+
+impl Asker {
+    /// Whether they have that role.
+    pub(super) fn is(&self, role: Role) -> bool {
+        self.roles.have(role)
+    }
+
+    fn user(user: &User, address: SocketAddr) -> Self {
+        Self { user: Some(user.name.clone()), address, roles: user.roles }
+    }
+}
+
+impl FromRequestParts<Arc<Shared>> for Asker {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Response> {
+        // put there by `check`, which stands before every handler
+        let asker = parts.extensions.get::<Self>().cloned();
+        asker.ok_or_else(|| refusal(Shape::Json, &internal()))
+    }
+}
+
+/// What a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// Nothing: probes.
+    Nothing,
+    /// One of these roles.
+    OneOf(&'static [Role]),
+}
+
+const ADMINS: Need = Need::OneOf(&[Role::Admin]);
+const READERS: Need = Need::OneOf(&[Role::Reporter]);
+const MONITORS: Need = Need::OneOf(&[Role::Monitor]);
+const WATCHERS: Need = Need::OneOf(&[Role::Reporter, Role::Monitor]);
+const PRODUCERS: Need = Need::OneOf(&[Role::Producer]);
+
+/// Below `/api/v1`: what is asked for with GET. Longer paths first; the rest is for reporters.
+const READ: [(&str, Need); 7] = [
+    ("health", Need::Nothing),
+    ("queues", MONITORS),
+    ("alarms", WATCHERS),
+    ("dead-letters", ADMINS),
+    ("connections", ADMINS),
+    ("jobs", ADMINS),
+    ("audit", ADMINS),
+];
+
+fn need(method: &Method, path: &str, metrics: Need) -> Need {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match path {
+        "/live" | "/ready" | "/ems-rs/readiness" => return Need::Nothing,
+        "/metrics" => return metrics,
+        "/api/v1/records" if *method == Method::POST => return PRODUCERS,
+        _ if !reads => return ADMINS,
+        _ => {}
+    }
+    let Some(rest) = path.strip_prefix("/api/v1/") else { return READERS };
+    let first = rest.split('/').next().unwrap_or_default();
+    READ.iter().find(|(name, _)| *name == first).map_or(READERS, |(_, need)| *need)
+}
+
+/// Lets a request pass that may be answered, or says why not.
+pub(super) async fn check(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(source): ConnectInfo<Source>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let settings = &shared.parts.settings;
+    let local = source.address.ip().is_loopback();
+    let metrics = if settings.metrics_auth && !local { MONITORS } else { Need::Nothing };
+    let need = need(request.method(), request.uri().path(), metrics);
+    let shape = Shape::of_path(request.uri());
+    let asker = match identify(&shared, &source, request.headers()).await {
+        Ok(asker) => asker,
+        // a probe that shows a bad password is answered all the same
+        Err(_) if need == Need::Nothing => {
+            Asker { user: None, address: source.address, roles: Roles::default() }
+        }
+        Err(why) => return turned_away(shape, why),
+    };
+    let may = match need {
+        Need::Nothing => true,
+        Need::OneOf(roles) => roles.iter().any(|role| asker.is(*role)),
+    };
+    if !may && asker.user.is_none() {
+        return login_required(shape, "this needs a login");
+    }
+    if !may {
+        let text = format!("this needs a role that user {} has not", named(&asker));
+        return refusal(shape, &Refused::other(403, "role-needed", text));
+    }
+    if is_foreign(request.method(), request.headers()) {
+        let text = "a page of another origin changes nothing here";
+        return refusal(shape, &Refused::other(403, "foreign-origin", text));
+    }
+    request.extensions_mut().insert(asker);
+    next.run(request).await
+}
+
+fn named(asker: &Asker) -> &str {
+    asker.user.as_deref().unwrap_or_default()
+}
+
+async fn identify(shared: &Shared, source: &Source, headers: &HeaderMap) -> Result<Asker, NotIn> {
+    let settings = &shared.parts.settings;
+    let address = source.address;
+    let roles = if settings.anonymous { Roles::ADMIN } else { Roles::default() };
+    let nobody = Asker { user: None, address, roles };
+    let Some(users) = &settings.users else { return Ok(nobody) };
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let Some((name, password)) = basic(value) else { return Err(NotIn::Wrong) };
+        let verdict = users.login(address.ip(), &name, password, shared.parts.clock.mono());
+        let verdict = verdict.await.unwrap_or(Err(NotIn::Busy));
+        if verdict.is_err() {
+            shared.parts.ingest.counters.login_failed();
+        }
+        return verdict.map(|user| Asker::user(&user, address));
+    }
+    let certified = source.certificate().and_then(|shown| users.certified(address.ip(), shown));
+    Ok(certified.map_or(nobody, |user| Asker::user(&user, address)))
+}
+
+/// Name and password of HTTP Basic (RFC 7617).
+fn basic(value: &HeaderValue) -> Option<(String, Secret)> {
+    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(base64::decode(rest.trim())?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), Secret::new(password.to_owned())))
+}
+
+fn turned_away(shape: Shape, why: NotIn) -> Response {
+    let text = why.to_string();
+    let (status, code, again) = match why {
+        NotIn::Wrong => return login_required(shape, &text),
+        NotIn::TooOften(seconds) => (429, "rate-limit", seconds),
+        NotIn::Busy => (503, "busy", 1),
+    };
+    let mut response = refusal(shape, &Refused::other(status, code, text));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again));
+    response
+}
+
+fn login_required(shape: Shape, text: &str) -> Response {
+    let mut response = refusal(shape, &Refused::other(401, "login-required", text));
+    let how = HeaderValue::from_static(r#"Basic realm="Ringmaster", charset="UTF-8""#);
+    response.headers_mut().insert(WWW_AUTHENTICATE, how);
+    response
+}
+
+/// Whether a browser sends it for a page of somebody else: it adds what it knows of its user,
+/// such as a password, by itself.
+fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return false;
+    }
+    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
+    let Some(origin) = text(ORIGIN) else { return false };
+    origin.split_once("://").map(|(_, authority)| authority) != text(HOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_which_role() {
+        let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+        for (method, path, expected) in [
+            (&get, "/live", Need::Nothing),
+            (&get, "/ready", Need::Nothing),
+            (&get, "/ems-rs/readiness", Need::Nothing),
+            (&get, "/api/v1/health", Need::Nothing),
+            (&get, "/metrics", MONITORS),
+            (&get, "/", READERS),
+            (&get, "/ems-rs/cdr", READERS),
+            (&Method::HEAD, "/api/v1/calls", READERS),
+            (&get, "/api/v1/live/stream", READERS),
+            (&get, "/api/v1/integrity/proof", READERS),
+            (&get, "/api/v1/queues", MONITORS),
+            (&get, "/api/v1/queues/ringmaster.cdr/messages", MONITORS),
+            (&get, "/api/v1/alarms", WATCHERS),
+            (&delete, "/api/v1/alarms/RS-SPOOL-SYNC", ADMINS),
+            (&get, "/api/v1/dead-letters/7", ADMINS),
+            (&post, "/api/v1/dead-letters/retry", ADMINS),
+            (&get, "/api/v1/audit", ADMINS),
+            (&post, "/api/v1/records", PRODUCERS),
+            (&get, "/api/v1/records", READERS),
+            (&delete, "/api/v1/calls/x", ADMINS),
+            (&post, "/ems-rs/readiness2", ADMINS),
+        ] {
+            assert_eq!(need(method, path, MONITORS), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn logins_of_http_basic() {
+        for (value, expected) in [
+            ("Basic cm0tMTpzZWNyZXQ=", Some(("rm-1", "secret"))),
+            ("bASIC cm0tMTpzZWM6cmV0", Some(("rm-1", "sec:ret"))),
+            ("Basic cm0tMQ==", None),
+            ("Basic !!!", None),
+            ("Bearer cm0tMTpzZWNyZXQ=", None),
+            ("Basic", None),
+        ] {
+            let read = basic(&HeaderValue::from_static(value));
+            let read = read.as_ref().map(|(name, password)| (&**name, password.reveal()));
+            assert_eq!(read, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn pages_of_others_change_nothing() {
+        let headers = |origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("rs.example:8080"));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            headers
+        };
+        for (method, origin, foreign) in [
+            (Method::POST, None, false),
+            (Method::POST, Some("http://rs.example:8080"), false),
+            (Method::POST, Some("http://evil.example"), true),
+            (Method::DELETE, Some("null"), true),
+            (Method::GET, Some("http://evil.example"), false),
+        ] {
+            assert_eq!(is_foreign(&method, &headers(origin)), foreign, "{method} {origin:?}");
+        }
+    }
+}

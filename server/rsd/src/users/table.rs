@@ -1,0 +1,244 @@
+//! The file of users, read (rs.md §8): one a line, `NAME ROLES HASH [certificate=NAME,…]`.
+//!
+//! Pure: text in, users out, or what is wrong with which line. No line's text is in an error: it
+//! holds a hash.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::password::Hash;
+
+/// Users of a file, at most.
+const USERS: usize = 10_000;
+/// Bytes of a name.
+pub(super) const NAME: usize = 128;
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// All.
+    Admin,
+    /// Read calls, reports and integrity.
+    Reporter,
+    /// Send records.
+    Producer,
+    /// Read metrics, health, queues and alarms.
+    Monitor,
+}
+
+impl Role {
+    const ALL: [(&'static str, Self); 4] = [
+        ("admin", Self::Admin),
+        ("reporter", Self::Reporter),
+        ("producer", Self::Producer),
+        ("monitor", Self::Monitor),
+    ];
+
+    /// As the file calls it.
+    pub(crate) fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, role)| *role == self).map_or("", |(text, _)| text)
+    }
+}
+
+/// Several roles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Roles(u8);
+
+impl Roles {
+    /// Who may do everything.
+    pub(crate) const ADMIN: Self = Self(1 << Role::Admin as u8);
+
+    /// Whether it is one of them; an admin has every role.
+    pub(crate) fn have(self, role: Role) -> bool {
+        self.0 & (1 << role as u8 | Self::ADMIN.0) != 0
+    }
+
+    /// Reads names with commas between them; `None`: one of them is no role.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        text.split(',').try_fold(Self::default(), |roles, word| {
+            let (_, role) = Role::ALL.iter().find(|(name, _)| *name == word)?;
+            Some(Self(roles.0 | 1 << *role as u8))
+        })
+    }
+}
+
+/// One user.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) roles: Roles,
+    /// `None`: no password lets them in.
+    pub(super) hash: Option<Hash>,
+}
+
+/// All users.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    named: HashMap<String, Arc<User>>,
+    /// By the host names of their certificates, in lower case.
+    certified: HashMap<String, Arc<User>>,
+    /// What an unknown name is checked against, so that it takes as long as a known one.
+    dummy: Option<Hash>,
+}
+
+impl Table {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// The first line that is wrong, and why.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let mut table = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            table.add(line).map_err(|why| format!("line {}: {why}", index + 1))?;
+        }
+        if table.named.is_empty() {
+            return Err("there is no user in it".to_owned());
+        }
+        Ok(table)
+    }
+
+    fn add(&mut self, line: &str) -> Result<(), String> {
+        let mut words = line.split_whitespace();
+        let (Some(name), Some(roles), Some(hash)) = (words.next(), words.next(), words.next())
+        else {
+            return Err("expected a name, roles and a password's hash or -".to_owned());
+        };
+        check_name(name)?;
+        let roles = Roles::read(roles)
+            .ok_or("roles are admin, reporter, producer and monitor, with commas between them")?;
+        let hash = match hash {
+            "-" => None,
+            text => Some(Hash::read(text).map_err(|why| format!("the password {why}"))?),
+        };
+        let certificates = certificates(words)?;
+        if hash.is_none() && certificates.is_empty() {
+            return Err("neither a password nor a certificate lets this user in".to_owned());
+        }
+        if self.dummy.is_none() {
+            self.dummy.clone_from(&hash);
+        }
+        let user = Arc::new(User { name: name.to_owned(), roles, hash });
+        for certificate in certificates {
+            if self.certified.insert(certificate, Arc::clone(&user)).is_some() {
+                return Err("this certificate is that of a user above too".to_owned());
+            }
+        }
+        if self.named.insert(name.to_owned(), user).is_some() {
+            return Err("this user stands in a line above too".to_owned());
+        }
+        if self.named.len() > USERS {
+            return Err(format!("more than {USERS} users"));
+        }
+        Ok(())
+    }
+
+    /// The user of that name, and what a password is to be checked against: for a name that nobody
+    /// has something that costs the same.
+    pub(super) fn find(&self, name: &str) -> (Option<&Arc<User>>, Option<&Hash>) {
+        let user = self.named.get(name);
+        let hash = user.and_then(|user| user.hash.as_ref());
+        (user, hash.or(self.dummy.as_ref()))
+    }
+
+    /// The user whose certificate has one of these host names.
+    pub(super) fn certified(&self, hosts: &[String]) -> Option<Arc<User>> {
+        hosts.iter().find_map(|host| self.certified.get(host)).map(Arc::clone)
+    }
+}
+
+/// A colon would end it in HTTP's logins, and control characters have no place in a log.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    let fits = (1..=NAME).contains(&name.len())
+        && !name.starts_with(['#', '$'])
+        && !name.chars().any(|letter| letter == ':' || letter.is_control());
+    fits.then_some(()).ok_or_else(|| format!("a name is 1 to {NAME} bytes, without a colon"))
+}
+
+fn certificates<'w>(words: impl Iterator<Item = &'w str>) -> Result<BTreeSet<String>, String> {
+    let mut all = BTreeSet::new();
+    for word in words {
+        let Some((key, value)) = word.split_once('=') else {
+            return Err("behind the password stands certificate=NAME or nothing".to_owned());
+        };
+        match key {
+            "certificate" => {
+                let names = value.split(',').map(|name| name.trim_end_matches('.'));
+                let names = names.filter(|name| !name.is_empty());
+                all.extend(names.map(str::to_ascii_lowercase));
+            }
+            "tenants" | "produces" => {
+                return Err(format!("{key}= is not available in this version"));
+            }
+            _ => return Err("of what stands behind the password only certificate= is known".into()),
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str =
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+    #[test]
+    fn lines_become_users() {
+        let text = format!(
+            "# ours\n\nrm-1 producer {HASH}\nanna reporter,monitor {HASH} \
+             certificate=Anna.example.\n\
+             mcp producer - certificate=mcp-1.svc,mcp-2.svc\n"
+        );
+        let table = Table::read(&text).unwrap();
+        let (rm, hash) = table.find("rm-1");
+        assert!(rm.unwrap().roles.have(Role::Producer) && !rm.unwrap().roles.have(Role::Reporter));
+        assert_eq!(hash.unwrap().text(), HASH);
+        let anna = table.certified(&["other".into(), "anna.example".into()]).unwrap();
+        assert_eq!(anna.name, "anna");
+        assert!(anna.roles.have(Role::Monitor) && !anna.roles.have(Role::Admin));
+        assert_eq!(table.certified(&["mcp-2.svc".into()]).unwrap().name, "mcp");
+        assert_eq!(table.certified(&["mcp-3.svc".into()]), None);
+        let (nobody, dummy) = table.find("nobody");
+        assert!(nobody.is_none() && dummy.is_some(), "an unknown name costs the same");
+        let (mcp, dummy) = table.find("mcp");
+        assert!(mcp.unwrap().hash.is_none() && dummy.is_some());
+        for role in [Role::Admin, Role::Reporter, Role::Producer, Role::Monitor] {
+            assert!(Roles::ADMIN.have(role) && !Roles::default().have(role));
+            assert!(Roles::read(role.as_str()).unwrap().have(role));
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_its_hash_is_not_told() {
+        let name = "n".repeat(129);
+        for (lines, line, why) in [
+            (format!("a producer {HASH}\nb producer"), 2, "expected a name, roles and"),
+            (format!("a producer,writer {HASH}"), 1, "roles are admin"),
+            (format!("a  {HASH}"), 1, "expected a name"),
+            ("a producer hunter2".to_owned(), 1, "the password is no PHC string"),
+            ("a producer -".to_owned(), 1, "neither a password nor a certificate"),
+            ("a producer - certificate=,".to_owned(), 1, "neither a password nor"),
+            (format!("a:b producer {HASH}"), 1, "a name is 1 to 128 bytes"),
+            (format!("{name} producer {HASH}"), 1, "a name is 1 to 128 bytes"),
+            (format!("a producer {HASH}\n# x\na admin {HASH}"), 3, "this user stands in a line"),
+            (format!("a producer {HASH} tenants=x"), 1, "tenants= is not available"),
+            (format!("a producer {HASH} produces=rm-*"), 1, "produces= is not available"),
+            (format!("a producer {HASH} shell=/bin/sh"), 1, "of what stands behind"),
+            (format!("a producer {HASH} more"), 1, "behind the password stands"),
+            (
+                "a producer - certificate=x\nb admin - certificate=X".to_owned(),
+                2,
+                "this certificate is that of a user above too",
+            ),
+        ] {
+            let error = Table::read(&lines).unwrap_err();
+            assert!(error.starts_with(&format!("line {line}: {why}")), "{lines}: {error}");
+            assert!(!error.contains(HASH) && !error.contains("hunter2"), "{error}");
+        }
+        assert_eq!(Table::read("# nobody\n"), Err("there is no user in it".to_owned()));
+    }
+}

@@ -1,0 +1,232 @@
+//! Users of a file: who is let in, over OpenWire and over HTTP, and what they may do (rs.md §8).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use config::Settings;
+use openwire::{ClientEvent, Secret};
+
+use crate::api::house::{Answer, House, MCP, RM, golden, settings, start};
+use crate::ingest::house::{self, Sender};
+
+const PASSWORD: &str = "open sesame";
+
+/// One of each role, all with the same password but `rm`, which the senders of the tests use.
+fn lines() -> String {
+    let mut text = "# ours\n".to_owned();
+    for (name, roles, password) in [
+        ("rm", "producer", "secret"),
+        ("anna", "reporter", PASSWORD),
+        ("otto", "monitor", PASSWORD),
+        ("root", "admin", PASSWORD),
+    ] {
+        text += &(rsd::user_line(name, roles, password).unwrap() + "\n");
+    }
+    text
+}
+
+fn write(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("users");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn open(change: impl FnOnce(&mut Settings)) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let users = write(dir.path(), &lines());
+    House::in_dir(dir, |settings| {
+        settings.rs.auth.users_file = Some(users);
+        change(settings);
+    })
+}
+
+fn basic(name: &str, password: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bytes = format!("{name}:{password}").into_bytes();
+    let mut text = "Basic ".to_owned();
+    for chunk in bytes.chunks(3) {
+        let at = |n: usize| u32::from(chunk.get(n).copied().unwrap_or_default());
+        let group = (at(0) << 16) | (at(1) << 8) | at(2);
+        for n in 0..=chunk.len() {
+            text.push(char::from(ALPHABET[(group >> (18 - 6 * n)) as usize & 63]));
+        }
+    }
+    text
+}
+
+fn asked(house: &House, user: &str, method: &str, path: &str) -> Answer {
+    house.ask(method, path, &[("Authorization", &basic(user, PASSWORD))])
+}
+
+async fn login(house: &House, user: Option<&str>, password: &str) -> ClientEvent {
+    let mut settings = house::settings(99, 0);
+    settings.user = user.map(str::to_owned);
+    settings.password = Some(Secret::new(password.to_owned()));
+    Sender::over(house.rs.addresses().broker.unwrap(), settings).await.next().await
+}
+
+/// Why somebody is not let in; empty when they are.
+fn refusal(house: &House, user: Option<&str>, password: &str) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match runtime.block_on(login(house, user, password)) {
+        ClientEvent::Ready => String::new(),
+        ClientEvent::Refused { class, text, .. } => {
+            assert_eq!(class, "java.lang.SecurityException", "{text}");
+            text
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn http_asks_who_it_is_and_each_does_what_its_roles_allow() {
+    let mut house = open(|_| {});
+    house.send(&golden(&RM));
+    let table = [
+        ("GET", "/api/v1/calls?from=2026-11-22", "anna", 200, "otto"),
+        ("GET", "/ems-rs/CDR/C1?from=2026-11-22T00:00:00Z", "anna", 0, "rm"),
+        ("GET", "/", "anna", 200, "otto"),
+        ("GET", "/api/v1/queues", "otto", 200, "anna"),
+        ("GET", "/api/v1/alarms", "otto", 200, "rm2"),
+        ("GET", "/api/v1/dead-letters", "root", 200, "anna"),
+        ("GET", "/api/v1/audit", "root", 200, "otto"),
+        ("DELETE", "/api/v1/alarms/RS-SPOOL-SYNC", "root", 204, "anna"),
+        ("POST", "/api/v1/records", "root", 415, "anna"),
+        ("GET", "/api/v1/calls?from=2026-11-22", "root", 200, "otto"),
+    ];
+    for (method, path, may, status, may_not) in table {
+        let answer = asked(&house, may, method, path);
+        assert!(answer.status == status || status == 0 && answer.status != 403, "{path} {may}");
+        let none = house.ask(method, path, &[]);
+        assert_eq!((none.status, &*none.code()), (401, "login-required"), "{method} {path}");
+        assert!(
+            none.head.contains("www-authenticate: Basic realm=\"Ringmaster\""),
+            "{}",
+            none.head
+        );
+        let refused = asked(&house, may_not, method, path);
+        let known = ["anna", "otto"].contains(&may_not);
+        let expected = if known { (403, "role-needed") } else { (401, "login-required") };
+        assert_eq!((refused.status, &*refused.code()), expected, "{method} {path} {may_not}");
+    }
+    for path in ["/live", "/ready", "/ems-rs/readiness", "/metrics"] {
+        assert_eq!(house.get(path).status, 200, "{path}");
+    }
+    assert_eq!(house.get("/api/v1/health").body, "{\"status\":\"ok\"}\n");
+    assert!(asked(&house, "otto", "GET", "/api/v1/health").body.contains("\"checks\""));
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_name_are_answered_alike_and_counted() {
+    let house = open(|_| {});
+    let wrong = |name: &str| {
+        let answer = house.ask("GET", "/api/v1/calls", &[("Authorization", &basic(name, "guess"))]);
+        let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        (answer.status, answer.head.contains("retry-after: "), problem["detail"].clone())
+    };
+    let (known, unknown) = (wrong("anna"), wrong("nobody"));
+    assert_eq!((known.0, known.1, &known.2), (401, false, &unknown.2));
+    for _ in 0..9 {
+        assert_eq!(wrong("anna").0, 401);
+    }
+    let waits = wrong("anna");
+    assert!(waits.0 == 429 && waits.1, "{waits:?}");
+    let right = asked(&house, "anna", "GET", "/api/v1/calls");
+    assert_eq!(right.status, 429, "the right password has to wait as well");
+    assert_eq!(asked(&house, "root", "GET", "/api/v1/calls").status, 200, "another name has not");
+    assert_eq!(house.metric("rs_logins_failed_total"), "13");
+    let lines = house.lines.lines();
+    let told = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((told(" 36002 "), told("user=anna"), told("user=-")), (13, 12, 1), "{lines:?}");
+    assert_eq!((told("guess"), told(PASSWORD), told("$argon2id")), (0, 0, 0));
+}
+
+#[test]
+fn producers_log_in_with_the_same_users() {
+    let mut house = open(|settings| settings.rs.auth.anonymous_broker = Some(false));
+    assert_eq!(refusal(&house, Some("rm"), "secret"), "");
+    let wrong = "the user name or the password is wrong";
+    assert_eq!(refusal(&house, Some("rm"), "Secret"), wrong);
+    assert_eq!(refusal(&house, Some("mr"), "secret"), wrong);
+    let role = refusal(&house, Some("anna"), PASSWORD);
+    assert_eq!(role, "user anna may not send records: the role is producer");
+    for nobody in [None, Some("")] {
+        let text = refusal(&house, nobody, "");
+        assert_eq!(text, "this listener needs a user name and a password");
+    }
+    house.send(&golden(&MCP));
+    assert_eq!(house.metric("rs_logins_failed_total"), "5");
+    let letter = "{\"kind\":\"cdr\"}".as_bytes();
+    let json = [("Authorization", &*basic("rm", "secret")), ("Content-Type", "application/json")];
+    assert_eq!(house.post("/api/v1/records", &json, letter).status, 200);
+    house.until(|house| house.metric("rs_dead_letters_total") == "1");
+    let letters = asked(&house, "root", "GET", "/api/v1/dead-letters").body;
+    assert!(letters.contains("\"user\":\"rm\""), "{letters}");
+    // where nobody in particular may send, a name is still what it says it is
+    let house = open(|_| {});
+    assert_eq!(refusal(&house, None, ""), "");
+    assert_eq!(refusal(&house, Some("rm"), "x"), wrong);
+}
+
+#[test]
+fn who_does_something_is_in_the_audit() {
+    let mut house = open(|_| {});
+    house.send(&["{\"kind\":\"cdr\",\"id\":\"x\"}".to_owned()]);
+    assert_eq!(asked(&house, "root", "DELETE", "/api/v1/dead-letters/1").status, 204);
+    let audit = asked(&house, "root", "GET", "/api/v1/audit?user=root").body;
+    assert!(audit.contains("dead-letter.delete"), "{audit}");
+}
+
+#[test]
+fn the_file_is_followed_and_a_bad_one_changes_nothing() {
+    let house = open(|_| {});
+    let path = house.dir.path().join("users");
+    let line = rsd::user_line("eva", "reporter", PASSWORD).unwrap();
+    assert_eq!(asked(&house, "eva", "GET", "/api/v1/calls").status, 401);
+    write(house.dir.path(), &(lines() + &line));
+    house.until(|house| asked(house, "eva", "GET", "/api/v1/calls").status == 200);
+    let logged = |house: &House, text: &str| house.lines.lines().iter().any(|l| l.contains(text));
+    assert!(logged(&house, " 36003 "));
+    write(house.dir.path(), "eva reporter hunter2\n");
+    house.until(|house| logged(house, " 36004 "));
+    assert!(logged(&house, "line 1: the password is no PHC string"));
+    assert!(!logged(&house, "hunter2"));
+    assert_eq!(asked(&house, "eva", "GET", "/api/v1/calls").status, 200);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    fs::write(&path, &line).unwrap();
+    house.until(|house| logged(house, "others than its owner may write it"));
+    write(house.dir.path(), &line);
+    house.until(|house| asked(house, "root", "GET", "/api/v1/calls").status == 401);
+    assert_eq!(asked(&house, "eva", "GET", "/api/v1/calls").status, 200);
+}
+
+#[test]
+fn a_start_with_a_bad_file_is_refused_and_with_users_other_listeners_are_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut told = settings(dir.path());
+    told.rs.auth.users_file = Some(write(dir.path(), "eva reporter\n"));
+    let Err(error) = start(told).0 else { panic!("it has started") };
+    assert_eq!(error.exit_code(), 78);
+    assert!(error.to_string().contains("line 1: expected a name, roles"), "{error}");
+    let mut told = settings(dir.path());
+    told.rs.auth.users_file = Some(dir.path().join("none"));
+    let Err(error) = start(told).0 else { panic!("it has started") };
+    assert!(error.exit_code() == 78 && error.to_string().contains("rs.auth.users_file"), "{error}");
+    let anywhere = "0.0.0.0:0".parse().unwrap();
+    let house = open(|settings| (settings.rs.http, settings.rs.broker) = (anywhere, anywhere));
+    assert_ne!(refusal(&house, None, ""), "", "nobody in particular only over loopback");
+    assert_eq!(house.get("/api/v1/calls").status, 401);
+}
+
+#[test]
+fn nobody_in_particular_may_do_everything_where_that_is_said() {
+    let house = open(|settings| settings.rs.auth.anonymous = Some(true));
+    assert_eq!(house.get("/api/v1/dead-letters").status, 200);
+    let wrong = house.ask("GET", "/api/v1/calls", &[("Authorization", &basic("anna", "x"))]);
+    assert_eq!(wrong.status, 401, "but not with a wrong password");
+    let foreign =
+        house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-SYNC", &[("Origin", "http://evil.example")]);
+    assert_eq!((foreign.status, &*foreign.code()), (403, "foreign-origin"));
+}
