@@ -73,7 +73,7 @@ pub(crate) fn rs_init(args: &cli::Handler) -> Result<(), Failure> {
     let shared = &settings.config_handler;
     let run = Run { server: &server, log: &log, program: "rs-init", wait: shared.wait };
     make(&run, |found| Ok(plan::reporting(&settings.rs_init, shared, found)))?;
-    // at SQL Server; elsewhere RS makes what it needs itself (rs.md §3.4)
+    // at a database server; files RS makes itself (rs.md §3.4)
     rsd::init_database(&settings).map_err(crate::cmd::rs::failure)?;
     for beyond in rsd::limits_beyond(&settings) {
         let (asked, most) = (beyond.asked.to_string(), beyond.most.to_string());

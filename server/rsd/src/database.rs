@@ -3,9 +3,11 @@
 //! A server may be away when RS starts; its place in the spool is kept there, under the name of
 //! this RS and an id of the spool's directory, so that a spool made anew begins anew.
 
+mod init;
+
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use config::Settings;
@@ -17,17 +19,15 @@ use crate::error::StartError;
 use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
-use crate::store::sqlserver::{self, Login, SqlServer};
+use crate::store::sqlserver::{self, SqlServer};
 use crate::store::{Store, StoreError};
+
+pub use init::init_database;
 
 /// Bytes of a password file; a longer one is none.
 const PASSWORD_FILE: u64 = 4096;
 /// Connections to SQL Server for batches.
 const SQL_SERVER_WRITERS: usize = 2;
-/// The login that makes databases and logins there.
-const ADMIN: &str = "sa";
-/// The one that only reads, unless told otherwise.
-const READER: &str = "mssqlreader";
 /// File in the spool's directory.
 const SPOOL_ID: &str = "id";
 
@@ -54,10 +54,7 @@ pub(crate) fn open(
         let parts = sqlserver::Parts { target, times, writers, readers, name, spool, clock };
         Arc::new(SqlServer::new(parts).map_err(unread)?)
     } else {
-        let password = given.password_file.as_deref().map(password).transpose()?;
-        let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
-        let target = Target::read(url, beside);
-        let target = target.map_err(|bad| StartError::Settings(bad.to_string()))?;
+        let target = postgres(given, url)?;
         let parts = Parts { target, rs_name: name, spool_id: spool, readers };
         Arc::new(Postgres::new(parts, now).map_err(unread)?)
     };
@@ -70,41 +67,15 @@ pub(crate) fn open(
     Ok((store, floor))
 }
 
-/// Makes what a Reporting Server needs at its server, as often as it is asked; false: there is
-/// nothing to be made, for it makes it itself.
-///
-/// # Errors
-/// Settings that cannot work, a file that cannot be read, a server that refuses or is away.
-pub fn init_database(settings: &Settings) -> Result<bool, StartError> {
-    let given = &settings.rs.database;
-    let Some(url) = given.url.as_deref().filter(|url| is_sqlserver(url)) else { return Ok(false) };
-    let target = sql_server(given, url)?;
-    let asked = &settings.rs_init.database;
-    let read = |file: &Option<PathBuf>| file.as_deref().map(password).transpose();
-    let writer = Login { user: target.user.clone(), password: target.password.clone() };
-    let owner = Login {
-        user: asked.user.clone().unwrap_or_else(|| writer.user.clone()),
-        password: read(&asked.password_file)?.unwrap_or_else(|| writer.password.clone()),
-    };
-    let admin = read(&asked.admin_password_file)?;
-    let admin = admin.map(|password| Login { user: ADMIN.to_owned(), password });
-    let reader = match (&asked.reader, &admin) {
-        (Some(reader), _) => Some(reader.clone()),
-        (None, Some(_)) => Some(READER.to_owned()),
-        (None, None) => None,
-    };
-    let reader = reader.map(|user| Login { user, password: owner.password.clone() });
-    let place = PathBuf::from(format!("{target:?}"));
-    let Login { user, password } = owner;
-    let owner = sqlserver::Target { user, password, ..target };
-    let accounts = sqlserver::Accounts { owner, admin, writer: Some(writer), reader };
-    let made = sqlserver::init(&accounts, Clock::start());
-    made.map_err(|failure| StartError::database(place, failure.into()))?;
-    Ok(true)
-}
-
 fn is_sqlserver(url: &str) -> bool {
     url.starts_with("sqlserver://")
+}
+
+/// How PostgreSQL is reached.
+fn postgres(given: &Database, url: &str) -> Result<Target, StartError> {
+    let password = given.password_file.as_deref().map(password).transpose()?;
+    let beside = Beside { user: given.user.clone(), password, schema: given.schema.clone() };
+    Target::read(url, beside).map_err(|bad| StartError::Settings(bad.to_string()))
 }
 
 /// How SQL Server is reached.

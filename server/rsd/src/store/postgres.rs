@@ -4,6 +4,7 @@
 //! each step is waited for by the thread that asks. One thread writes, on two connections; readers
 //! have up to eight of their own. A connection that met an error is dropped.
 
+mod accounts;
 mod call;
 mod custody;
 mod detail;
@@ -40,6 +41,7 @@ use super::{
     Store, StoreError, Unit,
 };
 
+pub use accounts::{Account, Accounts, init};
 pub use target::{BadTarget, Beside, Target};
 
 /// A question's statement.

@@ -10,9 +10,9 @@ mod questions;
 mod stories;
 
 use model::time::Millis;
-use rsd::store::Store;
 use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::sqlite::Sqlite;
+use rsd::store::{Arrival, Store};
 
 use self::questions::answers;
 use self::stories::{Step, stories};
@@ -47,6 +47,15 @@ fn told(steps: &[Step], open: Open<'_>) -> Vec<String> {
     told.extend(answers(&*store));
     told.extend(custody::answers(&*store));
     told
+}
+
+/// The batch of a story.
+pub(crate) fn story() -> Vec<Arrival> {
+    let story = stories().into_iter().next().unwrap().1;
+    let Some(Step::Apply(batch)) = story.into_iter().next() else {
+        panic!("a story begins with a batch")
+    };
+    batch
 }
 
 pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
@@ -102,9 +111,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
         server.sql(sql).lines().map(ToOwned::to_owned).collect();
     let dir = tempfile::tempdir().unwrap();
     let store = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
-    let story = stories().into_iter().next().unwrap().1;
-    let Some(Step::Apply(batch)) = story.first() else { panic!("a story begins with a batch") };
-    store.apply(batch, NOW).unwrap();
+    store.apply(&story(), NOW).unwrap();
     let mut sqlite = std::collections::BTreeSet::new();
     for file in ["rs.db", "days/20261122.db"] {
         let db = rusqlite::Connection::open(dir.path().join(file)).unwrap();
@@ -208,12 +215,9 @@ fn an_account_that_may_not_create_waits_for_the_schema_and_works_then() {
     };
     let writer = Postgres::new(parts, NOW).unwrap();
     let missing = writer.applied_seq().unwrap_err();
-    assert!(missing.reason().contains("permission denied"), "{}", missing.reason());
+    assert!(missing.reason().contains("rs-init"), "{}", missing.reason());
     postgres(&server.url(), "public").applied_seq().unwrap();
-    server.sql(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writer;
-         REVOKE ALL ON rs_schema_version FROM writer; GRANT SELECT ON rs_schema_version TO writer",
-    );
+    server.sql("SELECT rs_grant_writer('writer')");
     let batch = made::arrivals(&[made::rm(1, 10).start()], 1, 1);
     assert_eq!(writer.apply(&batch, NOW).unwrap().stored, 1);
     server.sql("INSERT INTO rs_schema_version VALUES (99, 0, 'x', 'x')");

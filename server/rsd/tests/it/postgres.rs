@@ -1,5 +1,8 @@
 //! PostgreSQL of Debian, started by the test in a directory of its own, on a port of its own.
 
+mod accounts;
+mod tls;
+
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,11 +20,27 @@ pub(crate) struct Server {
     dir: TempDir,
     port: u16,
     running: Option<Child>,
+    /// Settings beside those of all.
+    more: Vec<String>,
 }
 
 impl Server {
     /// Makes and starts one.
     pub(crate) fn start() -> Self {
+        Self::set(|_| Vec::new())
+    }
+
+    /// One that takes nobody but `rs` without a password.
+    fn strict() -> Self {
+        let all = "host all rs 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        Self::set(|data| {
+            std::fs::write(data.join("pg_hba.conf"), all).unwrap();
+            Vec::new()
+        })
+    }
+
+    /// One with files and settings of the test; they are the server's to read.
+    fn set(files: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -37,7 +56,12 @@ impl Server {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let mut server = Self { dir, port: 0, running: None };
+        let more = files(&data);
+        if is_root() {
+            let owner = Command::new("chown").args(["-R", "postgres"]).arg(&data).status();
+            assert!(owner.unwrap().success());
+        }
+        let mut server = Self { dir, port: 0, running: None, more };
         server.run();
         server
     }
@@ -52,6 +76,7 @@ impl Server {
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             .args(["-c", "fsync=off", "-c", "shared_buffers=64MB", "-c", "max_connections=50"])
             .args(["-c", "max_locks_per_transaction=256"])
+            .args(self.more.iter().flat_map(|setting| ["-c", setting]))
             .args(["-p", &self.port.to_string(), "-D"])
             .arg(self.dir.path().join("data"))
             .stdout(Stdio::null())
@@ -90,13 +115,24 @@ impl Server {
 
     /// Runs SQL as the owner; what it prints.
     pub(crate) fn sql(&self, sql: &str) -> String {
+        self.sql_as(("rs", ""), "postgres", sql).unwrap_or_else(|said| panic!("{sql}: {said}"))
+    }
+
+    /// Runs SQL with an account and its password in a database; what it prints, or why not.
+    fn sql_as(
+        &self,
+        (user, password): (&str, &str),
+        database: &str,
+        sql: &str,
+    ) -> Result<String, String> {
         let done = command("psql")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "rs", "-AtX"])
-            .args(["-v", "ON_ERROR_STOP=1", "-c", sql, "postgres"])
+            .env("PGPASSWORD", password)
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-AtX"])
+            .args(["-v", "ON_ERROR_STOP=1", "-c", sql, database])
             .output()
-            .unwrap();
-        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
+            .map_err(|error| error.to_string())?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        if done.status.success() { Ok(said(&done.stdout)) } else { Err(said(&done.stderr)) }
     }
 }
 
@@ -124,7 +160,8 @@ fn command(program: &str) -> Command {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
     command.args(["--pdeathsig", "KILL", "--"]).arg(newest().join(program));
-    command.current_dir("/");
+    // libpq looks there for certificates
+    command.current_dir("/").env("HOME", "/");
     command
 }
 

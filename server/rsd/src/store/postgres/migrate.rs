@@ -11,6 +11,7 @@ use crate::store::StoreError;
 pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001.sql"),
     include_str!("../../../migrations/postgres/0002.sql"),
+    include_str!("../../../migrations/postgres/0003.sql"),
 ];
 
 /// The lock that one runner holds.
@@ -19,12 +20,31 @@ const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS rs_schema_version (
     version integer PRIMARY KEY, applied_ms bigint NOT NULL,
     checksum text NOT NULL, rs_version text NOT NULL)";
 
+/// Whether this account may take steps: the owner of what is there, else whoever may create.
+const MAY: &str = "SELECT coalesce(
+      (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = versions),
+      has_schema_privilege(home, 'CREATE'),
+      has_database_privilege(current_database(), 'CREATE')), home IS NOT NULL
+    FROM (SELECT to_regnamespace($1)::oid AS home,
+      to_regclass('rs_schema_version')::oid AS versions) there";
+
 /// Takes the steps that the database lacks.
 pub(super) fn migrate(link: &mut Link, schema: &str, now_ms: i64) -> Result<(), StoreError> {
     if version(link)? == STEPS.len() {
         return Ok(());
     }
-    link.batch(&format!("BEGIN; CREATE SCHEMA IF NOT EXISTS {schema}; {LOCK}; {VERSIONS}"))?;
+    let rows = link.once(MAY, &[&schema])?;
+    let (may, there) = rows.first().map_or((false, false), |row| (row.get(0), row.get(1)));
+    if !may {
+        let text = "its schema is not of this version, and this account may not make it: \
+            rs-init does, as the owner";
+        return Err(StoreError::Unavailable(text.into()));
+    }
+    link.batch(&format!("BEGIN; {LOCK}"))?;
+    if !there {
+        link.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+    }
+    link.batch(VERSIONS)?;
     // another may have taken some in the meantime
     let taken = version(link)?;
     for (number, step) in (1_i32..).zip(STEPS).skip(taken) {

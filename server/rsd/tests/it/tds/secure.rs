@@ -56,10 +56,16 @@ impl Identity {
         self.dir.path().join("ca.pem")
     }
 
+    /// Its own certificate and key.
+    pub(crate) fn own(&self) -> (PathBuf, PathBuf) {
+        (self.dir.path().join("own.pem"), self.dir.path().join("own.key"))
+    }
+
     /// TLS 1.2, as SQL Server has it up to TDS 7.4.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        let chain = CertificateDer::from_pem_file(self.dir.path().join("own.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(self.dir.path().join("own.key")).unwrap();
+        let (chain, key) = self.own();
+        let chain = CertificateDer::from_pem_file(chain).unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS12])

@@ -1,0 +1,76 @@
+//! What `ringmaster rs-init` makes at a database server: accounts, database, schema (spec rs.md
+//! §3.4).
+
+use std::path::{Path, PathBuf};
+
+use config::Settings;
+use config::settings::InitDatabase;
+use net::Clock;
+
+use super::{is_sqlserver, password, postgres, sql_server};
+use crate::error::StartError;
+use crate::store::postgres as pg;
+use crate::store::sqlserver::{self, Login};
+
+/// The logins that make databases and accounts.
+const ADMINS: (&str, &str) = ("postgres", "sa");
+/// Those that only read, unless told otherwise.
+const READERS: (&str, &str) = ("rs_reader", "mssqlreader");
+
+/// Makes what a Reporting Server needs at its server, as often as it is asked; false: there is
+/// nothing to be made, for it has files of its own.
+///
+/// # Errors
+/// Settings that cannot work, a file that cannot be read, a server that refuses or is away.
+pub fn init_database(settings: &Settings) -> Result<bool, StartError> {
+    let (given, asked) = (&settings.rs.database, &settings.rs_init.database);
+    match given.url.as_deref() {
+        None => return Ok(false),
+        Some(url) if is_sqlserver(url) => at_sql_server(sql_server(given, url)?, asked)?,
+        Some(url) => at_postgresql(postgres(given, url)?, asked)?,
+    }
+    Ok(true)
+}
+
+fn at_postgresql(writer: pg::Target, asked: &InitDatabase) -> Result<(), StartError> {
+    let account = |user: String, password| pg::Account { user, password };
+    let admin = read(asked.admin_password_file.as_deref())?;
+    let admin = admin.map(|password| account(ADMINS.0.to_owned(), Some(password)));
+    let own = writer.account();
+    let owner_password = read(asked.password_file.as_deref())?.or_else(|| own.password.clone());
+    let owner = account(asked.user.clone().unwrap_or_else(|| own.user.clone()), owner_password);
+    let reader = reader(asked, admin.is_some(), READERS.0);
+    let reader = reader.map(|user| account(user, owner.password.clone()));
+    let place = PathBuf::from(format!("{writer:?}"));
+    let accounts = pg::Accounts { owner: writer.of(&owner), admin, writer: own, reader };
+    pg::init(&accounts, Clock::start().now().wall)
+        .map_err(|error| StartError::database(place, error))
+}
+
+fn at_sql_server(target: sqlserver::Target, asked: &InitDatabase) -> Result<(), StartError> {
+    let writer = Login { user: target.user.clone(), password: target.password.clone() };
+    let own = read(asked.password_file.as_deref())?;
+    let owner = Login {
+        user: asked.user.clone().unwrap_or_else(|| writer.user.clone()),
+        password: own.unwrap_or_else(|| writer.password.clone()),
+    };
+    let admin = read(asked.admin_password_file.as_deref())?;
+    let admin = admin.map(|password| Login { user: ADMINS.1.to_owned(), password });
+    let reader = reader(asked, admin.is_some(), READERS.1);
+    let reader = reader.map(|user| Login { user, password: owner.password.clone() });
+    let place = PathBuf::from(format!("{target:?}"));
+    let Login { user, password } = owner;
+    let owner = sqlserver::Target { user, password, ..target };
+    let accounts = sqlserver::Accounts { owner, admin, writer: Some(writer), reader };
+    let made = sqlserver::init(&accounts, Clock::start());
+    made.map_err(|failure| StartError::database(place, failure.into()))
+}
+
+/// The one that is named, or where accounts are made the usual one.
+fn reader(asked: &InitDatabase, makes: bool, usual: &str) -> Option<String> {
+    asked.reader.clone().or_else(|| makes.then(|| usual.to_owned()))
+}
+
+fn read(file: Option<&Path>) -> Result<Option<String>, StartError> {
+    file.map(password).transpose()
+}
