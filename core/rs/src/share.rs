@@ -16,6 +16,7 @@ mod bisect;
 mod books;
 mod calls;
 mod changes;
+mod gates;
 mod item;
 mod objects;
 mod sessions;

@@ -305,3 +305,23 @@ proptest! {
         prop_assert_eq!(seen.iter().zip(&expected).find(|(seen, expected)| seen != expected), None);
     }
 }
+
+#[test]
+fn what_hangs_together_has_a_gate_in_common() {
+    let event = |more: Value| {
+        let record = json!({
+            "schema": 1, "kind": "call.event", "time": at(5), "producer": {"name": "mcp-1"},
+            "component": {"name": "mcp-1", "type": "MCP"}, "level": "METRIC", "log_id": "x",
+        });
+        made(record, more)
+    };
+    let leg = rm("start", 1, 1, 0, json!({}));
+    let both = event(json!({"id": "mcp-1:S/ev/1", "session_id": "S", "guid": GUID}));
+    let session = event(json!({"id": "mcp-1:S/ev/2", "session_id": "S"}));
+    let gates = |message: &Message, of| Batch::new(vec![message.item()]).gates(of);
+    let meet = |one, other| !gates(one, u32::MAX).is_disjoint(&gates(other, u32::MAX));
+    assert!(meet(&leg, &both) && meet(&both, &session) && !meet(&leg, &session));
+    assert!(meet(&leg, &rm("end", 1, 2, 70, json!({}))));
+    assert_eq!(gates(&both, 1), BTreeSet::from([0]));
+    assert_eq!(gates(&Message("no record".to_owned()), 1024), BTreeSet::new());
+}

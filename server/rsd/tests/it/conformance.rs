@@ -14,7 +14,7 @@ use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{Arrival, Store};
 
-use self::questions::answers;
+pub(crate) use self::questions::answers;
 use self::stories::{Step, stories};
 use crate::postgres::Server;
 use crate::sqlserver::suite::sql_server;
@@ -56,6 +56,22 @@ pub(crate) fn story() -> Vec<Arrival> {
         panic!("a story begins with a batch")
     };
     batch
+}
+
+/// What is born twice at once: the same call, two legs that lend to each other, a call and what its
+/// application reported, a stream of a producer. For each of two writers a batch.
+pub(crate) fn birth() -> Vec<(&'static str, [Vec<Arrival>; 2])> {
+    let pair = |one: &[made::Made], other: &[made::Made]| {
+        [one, other].map(|records| made::arrivals(records, 1, 4))
+    };
+    let leg = made::rm(1, 10);
+    let own = made::mcp("E1DE", 10);
+    vec![
+        ("a call", pair(&[leg.start()], &[leg.end(70)])),
+        ("two legs", pair(&[leg.end(70)], &[own.clone().guid(1).end(69), made::var("E1DE", 15)])),
+        ("a report", pair(&[own.end(69)], &[made::var("E1DE", 15)])),
+        ("a stream", pair(&[made::rm(2, 20).start()], &[made::rm(3, 30).start()])),
+    ]
 }
 
 pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {

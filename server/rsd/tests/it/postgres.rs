@@ -1,12 +1,14 @@
 //! PostgreSQL of Debian, started by the test in a directory of its own, on a port of its own.
 
 mod accounts;
+mod race;
 mod tls;
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -118,6 +120,20 @@ impl Server {
         self.sql_as(("rs", ""), "postgres", sql).unwrap_or_else(|said| panic!("{sql}: {said}"))
     }
 
+    /// Runs SQL as the owner in a session that stays.
+    fn session(&self, sql: &str) -> Session {
+        let mut psql = command("psql")
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "rs", "-AtXq"])
+            .arg("postgres")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(psql.stdin.as_mut().unwrap(), "{sql};").unwrap();
+        let said = BufReader::new(psql.stdout.take().unwrap());
+        Session { psql, said }
+    }
+
     /// Runs SQL with an account and its password in a database; what it prints, or why not.
     fn sql_as(
         &self,
@@ -133,6 +149,29 @@ impl Server {
             .map_err(|error| error.to_string())?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         if done.status.success() { Ok(said(&done.stdout)) } else { Err(said(&done.stderr)) }
+    }
+}
+
+/// A session that stays as long as this does.
+struct Session {
+    psql: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// What it says next.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // its input ends, and so does it
+        drop(self.psql.stdin.take());
+        let _ended = self.psql.wait();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Applies a batch in one transaction: ledger, facts, merge, books and the place in the spool
-//! (spec rs.md §1.4 rule 6). Objects are learned before it, on a connection of their own.
+//! (spec rs.md §1.4 rule 6). Objects are learned before it, on a connection of their own. Several
+//! Reporting Servers may do so at once: each passes the gates of its batch first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,8 @@ const DAYS_AHEAD: u32 = 3;
 /// batch nor a question has to lock thousands of tables.
 const DAYS_BACK: u64 = 62;
 const DAY_MS: u64 = 86_400_000;
+/// Gates of all writers: as many locks a batch takes at most.
+const GATES: u32 = 1024;
 
 /// Which place in the spool is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,7 @@ impl Writer {
     ) -> Result<Applied, StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut batch = prepare::batch(arrivals);
+        self.pass_gates(&batch)?;
         let homes = self.homes(&batch.homeless())?;
         batch.settle(homes);
         let mentioned = batch.mentions();
@@ -78,6 +82,17 @@ impl Writer {
         let Done { counts: Counts { stored, duplicates, dead, ignored }, changed } = done;
         let changed = changed.into_iter().collect();
         Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored })
+    }
+
+    /// Waits until no other writer is at what this batch may make or see. The gates are held until
+    /// the batch is stored, or this connection ends: what an error leaves is dropped.
+    fn pass_gates(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        let gates: Vec<i32> = batch.gates(GATES).into_iter().map(u32::cast_signed).collect();
+        if !gates.is_empty() {
+            let sql = "SELECT pg_advisory_lock(7237406, gate) FROM unnest($1::integer[]) gate";
+            self.link.query(sql, &[&gates])?;
+        }
+        Ok(())
     }
 
     /// `careful`: what is refused is searched, each try a savepoint.
@@ -109,7 +124,7 @@ impl Writer {
                updated_ms = excluded.updated_ms",
             &[&place.rs_name, &place.spool_id, &last.cast_signed(), &now_ms],
         )?;
-        link.batch("COMMIT")?;
+        link.batch("COMMIT; SELECT pg_advisory_unlock_all()")?;
         Ok(done)
     }
 

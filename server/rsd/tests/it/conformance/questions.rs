@@ -52,7 +52,7 @@ fn filters() -> Vec<Filter> {
 }
 
 /// All answers, as text.
-pub(super) fn answers(store: &dyn Store) -> Vec<String> {
+pub(crate) fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
     let mut keys = BTreeSet::new();
     let mut guids = BTreeSet::new();
