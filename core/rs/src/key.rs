@@ -63,11 +63,23 @@ pub fn after(day: Day) -> Day {
     neighbour(day, 1)
 }
 
+/// First instant of a day, UTC ms.
+#[must_use]
+pub fn start_ms(of: Day) -> i64 {
+    let text = format!("{:04}-{:02}-{:02}T00:00:00Z", of / 10_000, of / 100 % 100, of % 100);
+    Millis::parse(&text).map_or(0, |start| i64::try_from(start.0).unwrap_or(i64::MAX))
+}
+
+/// Start of the session that a record belongs to: its day is that of the fact.
+#[must_use]
+pub fn session_time(record: &Record) -> Millis {
+    Moments::of(record).session()
+}
+
 fn neighbour(of: Day, by: i64) -> Day {
     const DAY_MS: i64 = 86_400_000;
-    let text = format!("{:04}-{:02}-{:02}T12:00:00Z", of / 10_000, of / 100 % 100, of % 100);
-    let noon = Millis::parse(&text).map_or(0, |noon| noon.0);
-    day(Millis(noon.saturating_add_signed(by * DAY_MS)))
+    let noon = start_ms(of) + DAY_MS / 2 + by * DAY_MS;
+    day(Millis(u64::try_from(noon).unwrap_or_default()))
 }
 
 /// Key of the call that is one leg of RM. `started_at` counts only where the GUID has no time.

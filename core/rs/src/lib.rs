@@ -22,6 +22,8 @@ pub mod split;
 pub mod query;
 pub mod report;
 pub mod rollup;
+pub mod retention;
+pub mod orphan;
 pub mod integrity;
 pub mod sketch;
 pub mod invariant;

@@ -239,6 +239,16 @@ impl CallState {
         missing
     }
 
+    /// The greatest epoch of a fact, and the last instant at which the call is known to have been.
+    #[must_use]
+    pub fn last_known(&self) -> (u64, i64) {
+        let facts = self.facts.iter().map(|fact| (fact.epoch, fact.time_ms));
+        let dropped = self.dropped.alive.iter().map(|(epoch, time)| (*epoch, *time));
+        let start = (0, self.started_ms());
+        let later = |(e, t): (u64, i64), (epoch, time)| (e.max(epoch), t.max(time));
+        facts.chain(dropped).fold(start, later)
+    }
+
     /// Rule 5: the smallest start.
     fn started_ms(&self) -> i64 {
         let started = self.facts.iter().map(|fact| fact.started_ms);

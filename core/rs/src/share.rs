@@ -280,6 +280,8 @@ impl<'b> Share<'b> {
             };
             let Ok(good) = &item.read else { continue };
             match task {
+                // what is refused has no rows
+                Task::Store(_) if good.refused.is_some() => {}
                 Task::Store(_) => {
                     let keys = &good.fact.keys;
                     wants.ledger.insert((day, keys.id_key));
@@ -301,6 +303,11 @@ impl<'b> Share<'b> {
             return Ok(());
         };
         let Ok(good) = &item.read else { return Ok(()) };
+        if let Some(refusal) = &good.refused {
+            self.figure(refusal.code, good.producer());
+            self.bury(index, Cause::of(refusal), None);
+            return Ok(());
+        }
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
         let verdict = self.judge(at, &good.fact.content_hash);
@@ -442,11 +449,7 @@ impl<'b> Share<'b> {
                     self.figure("unsequenced", good.producer());
                 }
             }
-            Err(refusal) => {
-                let (code, field, text) = (refusal.code, &refusal.field, &refusal.text);
-                let cause = Cause { code, field: field.clone(), text: text.clone() };
-                self.bury(index, cause, None);
-            }
+            Err(refusal) => self.bury(index, Cause::of(refusal), None),
         }
     }
 

@@ -17,6 +17,7 @@ mod log;
 mod peer;
 mod route;
 mod rm;
+mod retention;
 mod rs;
 mod tls;
 
@@ -34,6 +35,7 @@ pub use handlers::{ConfigHandler, InitDatabase, RsInit};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
+pub use retention::Retention;
 pub use rm::{Rm, Sip};
 pub use route::Route;
 pub use rs::{Auth, BrokerLimits, Database, QueueHigh, Reports, Rs};

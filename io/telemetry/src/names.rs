@@ -64,6 +64,7 @@ names! {
     RS_HTTP_REQUESTS_TOTAL = "rs_http_requests_total",
     RS_HTTP_SECONDS = "rs_http_seconds",
     RS_ALARM = "rs_alarm",
+    RS_RETENTION_LAST_SUCCESS_SECONDS = "rs_retention_last_success_seconds",
     LOOP_SECONDS = "ringmaster_loop_seconds",
     LOOP_LAG_SECONDS = "ringmaster_loop_lag_seconds",
     // the Resource Manager (ops.md §5.1; GVP's own names: rm.md §12.2)

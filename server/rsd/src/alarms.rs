@@ -28,6 +28,10 @@ pub(crate) enum Name {
     QueueHigh,
     /// No Config Server is listened to.
     ConfigLost,
+    /// Old days wait for their figures.
+    PurgeBlocked,
+    /// The volume of the database is nearly full.
+    DbSpace,
 }
 
 /// What is fixed of an alarm.
@@ -41,7 +45,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -49,6 +53,8 @@ impl Name {
         Self::SpoolSync,
         Self::QueueHigh,
         Self::ConfigLost,
+        Self::PurgeBlocked,
+        Self::DbSpace,
     ];
 
     const fn row(self) -> Row {
@@ -60,6 +66,8 @@ impl Name {
             Self::SpoolSync => ("RS-SPOOL-SYNC", "critical", 33002, true),
             Self::QueueHigh => ("RS-QUEUE-HIGH", "major", 33005, false),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),
+            Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),
+            Self::DbSpace => ("RS-DB-SPACE", "major", 33104, false),
         };
         Row { text, severity, log_id, by_operator }
     }

@@ -21,6 +21,7 @@ mod probe;
 mod queues;
 mod records;
 mod reports;
+mod retention;
 mod secure;
 mod stream;
 
@@ -44,6 +45,7 @@ use crate::dashboard;
 use crate::ingest;
 use crate::live::Live;
 use crate::monitor::Monitor;
+use crate::retention::Desk;
 use crate::store::Store;
 use crate::users::Users;
 
@@ -69,6 +71,8 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// Those that may change: `rs.reports`.
     pub(crate) live: Arc<Live>,
+    /// How long what is kept.
+    pub(crate) retention: Arc<Desk>,
     /// Turns true when HTTP is to end.
     pub(crate) closed: watch::Receiver<bool>,
 }
@@ -182,6 +186,9 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/integrity/minutes", get(integrity::minutes))
             .route("/api/v1/integrity/proof", get(integrity::proof))
             .route("/api/v1/audit", get(audit::list))
+            .route("/api/v1/retention", get(retention::show).put(retention::set))
+            .route("/api/v1/retention/run", post(retention::run))
+            .route("/api/v1/retention/{scope}/{id}", delete(retention::drop_one))
             .route("/api/v1/health", get(probe::health));
     }
     if api && ingest {

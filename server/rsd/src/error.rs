@@ -109,9 +109,10 @@ impl StartError {
         match error {
             StoreError::Newer { .. } | StoreError::Changed { .. } => Self::Newer(error.to_string()),
             StoreError::Files(source) => Self::File { path, source },
-            StoreError::Unavailable(_) | StoreError::Rejected(_) | StoreError::State(_) => {
-                Self::Database { path, source: error }
-            }
+            StoreError::Unavailable(_)
+            | StoreError::Rejected(_)
+            | StoreError::State(_)
+            | StoreError::Fenced(_) => Self::Database { path, source: error },
         }
     }
 }

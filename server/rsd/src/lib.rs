@@ -12,7 +12,8 @@
 //!                                ▲                                            │
 //!                                └───────── changed calls (broadcast) ◄───────┘
 //! ```
-//! Ingest and HTTP share one runtime; questions to the database run on its blocking threads.
+//! Ingest and HTTP share one runtime; questions to the database run on its blocking threads. Beside
+//! them one thread keeps the database ([`retention`]).
 
 mod alarms;
 mod api;
@@ -30,6 +31,7 @@ mod machine;
 mod monitor;
 mod parts;
 mod priority;
+pub mod retention;
 mod running;
 mod settings;
 pub mod store;
@@ -107,6 +109,7 @@ impl Rs {
         })
         .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
         let own = Application::new(&settings, (&spool, &gate), &log);
+        let retention = base.keep(&settings, &taking, &monitor, clock)?;
         let api = api::Parts {
             store: Arc::clone(&base.store),
             changed,
@@ -119,13 +122,15 @@ impl Rs {
             started,
             settings: settings::api(&settings, &base.clamped, base.users.clone()),
             live: own.live(),
+            retention: retention.desk(),
             closed,
         };
         let addresses = base.addresses(ingest.as_ref());
         monitor.listening(addresses);
         let watched = Keeper::watch(source, (known, own), &monitor, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, http_tls, base.seed));
-        let running = Running { runtime, ingest, gate, applier, http, closing, spool, watched };
+        let running =
+            Running { runtime, ingest, gate, applier, retention, http, closing, spool, watched };
         Ok(Self::of(running, base.dir, addresses, monitor, log))
     }
 }

@@ -92,6 +92,12 @@ fn clamp(key: &str, asked: u64, most: u64, log: &Log) -> u64 {
     asked.min(most)
 }
 
+/// What of the volume that a directory lies on may still be written, percent.
+pub(crate) fn free_percent(dir: &Path) -> Option<u64> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    volume.f_bavail.saturating_mul(100).checked_div(volume.f_blocks)
+}
+
 /// Bytes of the volume that the directory lies on.
 fn volume(dir: &Path) -> Option<u64> {
     let at = dir.ancestors().find(|dir| dir.exists())?;

@@ -183,6 +183,13 @@ impl Monitor {
         }
     }
 
+    /// The alarm is raised; told once.
+    pub(crate) fn raise(&self, name: Name, why: &str) {
+        if let Some(alarm) = self.alarms.raise(self.clock.now().wall, name, why) {
+            self.log.emit(name.log_id(), None, &[("why", why), alarm]);
+        }
+    }
+
     /// The alarm is over; false: it was not raised.
     pub(crate) fn clear(&self, name: Name) -> bool {
         let was_up = self.alarms.clear(name);

@@ -11,6 +11,7 @@ use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
 use net::Clock;
+use rs::rollup::Zone;
 use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
@@ -23,7 +24,9 @@ use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
+use crate::monitor::Monitor;
 use crate::monitor::Watched;
+use crate::retention;
 use crate::running::Addresses;
 use crate::settings::{self, Doors};
 use crate::store::Store;
@@ -106,6 +109,32 @@ impl Base {
     /// What listens where.
     pub(crate) fn addresses(&self, ingest: Option<&Ingest>) -> Addresses {
         Addresses { broker: ingest.map(Ingest::local_addr), http: self.http_address }
+    }
+
+    /// Starts the job of retention.
+    pub(crate) fn keep(
+        &self,
+        settings: &BootSettings,
+        taking: &ingest::Parts,
+        monitor: &Arc<Monitor>,
+        clock: Clock,
+    ) -> Result<retention::Keeper, StartError> {
+        let rs = &settings.rs;
+        let [a, b, ..] = self.seed;
+        let ours = rs.database.url.is_none();
+        let started = retention::Keeper::start(retention::Parts {
+            store: Arc::clone(&self.store),
+            desk: Arc::new(retention::Desk::new(rs.retention.clone(), Zone::utc())),
+            ingest: taking.clone(),
+            backlog: Arc::clone(&taking.backlog),
+            monitor: Arc::clone(monitor),
+            holder: format!("{}/{a:016x}{b:016x}", rs.name),
+            name: rs.name.clone(),
+            volume: ours.then(|| self.dir.path().to_owned()),
+            log: taking.log.clone(),
+            clock,
+        });
+        started.map_err(StartError::threads)
     }
 
     /// Starts the listener for producers, unless no records are taken.

@@ -18,6 +18,7 @@ use config::source::Watched;
 use crate::error::StartError;
 use crate::ingest::{Gate, Ingest};
 use crate::monitor::Monitor;
+use crate::retention::Keeper;
 
 /// Time that the applier gets at the end (rs.md §1.4).
 const APPLY_REST: Duration = Duration::from_secs(10);
@@ -79,6 +80,7 @@ pub(crate) struct Running {
     /// Before the spool, for producers and HTTP.
     pub(crate) gate: Arc<Gate>,
     pub(crate) applier: Applier,
+    pub(crate) retention: Keeper,
     pub(crate) http: JoinHandle<()>,
     /// Ends HTTP, its streams and the monitor.
     pub(crate) closing: watch::Sender<bool>,
@@ -147,12 +149,14 @@ impl Rs {
     /// ended as they were told.
     fn end(&mut self, serving: bool) -> bool {
         let Some(running) = self.running.take() else { return true };
-        let Running { runtime, ingest, gate, applier, http, closing, spool, watched } = running;
+        let Running { runtime, ingest, gate, applier, retention, http, closing, spool, watched } =
+            running;
         self.monitor.leaving();
         gate.close();
         if let Some(ingest) = ingest {
             runtime.block_on(ingest.stop());
         }
+        retention.stop();
         applier.stop(APPLY_REST);
         closing.send_replace(true);
         let ended = match serving {

@@ -3,6 +3,7 @@
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
 pub mod custody;
+pub mod keeping;
 pub mod postgres;
 mod prepare;
 pub mod sqlite;
@@ -231,6 +232,9 @@ pub enum StoreError {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[from] DecodeError),
+    /// A job's change came after another holder had taken its lease.
+    #[error("the lease {0} is another's now")]
+    Fenced(&'static str),
     /// A file of the database cannot be made or listed.
     #[error("a file of the database cannot be reached")]
     Files(#[source] io::Error),
@@ -278,6 +282,9 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
 pub trait Store: Send + Sync {
     /// Dead letters and audit.
     fn custody(&self) -> &dyn custody::Custody;
+
+    /// Retention, leases and what goes.
+    fn keeping(&self) -> &dyn keeping::Keeping;
 
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;

@@ -207,6 +207,12 @@ impl Zone {
         })
     }
 
+    /// First instant of the day bin that lies so many days before the one of an instant.
+    #[must_use]
+    pub fn day_start(&self, at_ms: i64, days_before: u32) -> i64 {
+        self.midnight(self.day(at_ms) - i64::from(days_before))
+    }
+
     /// Local days since 1970 of the day bin that an instant lies in.
     fn day(&self, at_ms: i64) -> i64 {
         let (_, offset) = self.offset(at_ms);

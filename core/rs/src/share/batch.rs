@@ -86,7 +86,8 @@ impl<'b> Batch<'b> {
     /// All objects that the records name.
     #[must_use]
     pub fn mentions(&self) -> BTreeSet<Mention> {
-        self.goods().flat_map(|good| mentions(&good.fact, &good.record)).collect()
+        let kept = self.goods().filter(|good| good.refused.is_none());
+        kept.flat_map(|good| mentions(&good.fact, &good.record)).collect()
     }
 
     fn goods(&self) -> impl Iterator<Item = &Good> {
@@ -97,6 +98,9 @@ impl<'b> Batch<'b> {
 /// A call that is no leg of RM, and the day of its start.
 fn wanderer(good: &Good) -> Option<(Key, Day)> {
     let Told::Call(call) = &good.fact.told else { return None };
+    if good.refused.is_some() {
+        return None;
+    }
     let key = good.fact.keys.call_key.filter(|_| call.leg.is_none())?;
     Some((key, key::day(Millis(u64::try_from(call.started_ms).unwrap_or_default()))))
 }

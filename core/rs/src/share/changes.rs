@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::{Body, ContentHash, Integrity, Record};
+use model::record::{Body, ContentHash, Integrity, Record, Refusal};
 use serde_json::json;
 
 use super::item::Item;
@@ -414,6 +414,13 @@ pub(super) struct Cause {
     pub(super) code: &'static str,
     pub(super) field: String,
     pub(super) text: String,
+}
+
+impl Cause {
+    pub(super) fn of(refusal: &Refusal) -> Self {
+        let Refusal { code, field, text } = refusal.clone();
+        Self { code, field, text }
+    }
 }
 
 impl LetterRow {

@@ -47,6 +47,10 @@ pub struct Good {
     pub fact: Fact,
     /// It came on another kind's queue.
     pub misrouted: bool,
+    /// Why it is not stored although it can be read: its time is over ([`Terms::judge`]).
+    ///
+    /// [`Terms::judge`]: crate::retention::Terms::judge
+    pub refused: Option<Refusal>,
 }
 
 impl Item<'_> {
@@ -57,8 +61,11 @@ impl Item<'_> {
 }
 
 impl Good {
-    /// Whether it hangs on a call, and so is stored by day.
+    /// Whether it hangs on a call, and so is stored by day. What is refused has no day.
     pub(crate) const fn is_of_a_call(&self) -> bool {
+        if self.refused.is_some() {
+            return false;
+        }
         match &self.record.body {
             Body::Cdr(_) | Body::Event(_) | Body::Var(_) | Body::SqCall(_) => true,
             Body::Arrivals(_)
@@ -73,6 +80,9 @@ impl Good {
     /// The GUID of its call, if it does not carry its time.
     pub(crate) fn timeless_guid(&self) -> Option<String> {
         let Body::Cdr(cdr) = &self.record.body else { return None };
+        if self.refused.is_some() {
+            return None;
+        }
         cdr.guid.as_ref().filter(|guid| guid.v7().is_none()).map(ToString::to_string)
     }
 

@@ -52,7 +52,7 @@ impl Message {
         let (record, notes) = Record::read(self.0.as_bytes(), &Arrived { at, message_id: None })?;
         let fact = Fact::of(&record, &notes);
         let misrouted = record.kind().stream() != Stream::Cdr;
-        Ok(Good { record, fact, misrouted })
+        Ok(Good { record, fact, misrouted, refused: None })
     }
 }
 

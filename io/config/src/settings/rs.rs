@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::schema::{Field, Object};
 
 use super::address::listen;
+use super::retention::{self, Retention};
 use super::tls::{self, Tls};
 use super::{application, later, name, path};
 
@@ -51,6 +52,8 @@ pub struct Rs {
     pub tls: Option<Tls>,
     /// `rs.database`
     pub database: Database,
+    /// `rs.retention` and `rs.cdr`
+    pub retention: Retention,
 }
 
 /// `rs.database` and what stands beside it.
@@ -162,6 +165,7 @@ impl Default for Rs {
                 readers: 8,
             },
             tls: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -187,6 +191,19 @@ impl Default for BrokerLimits {
         }
     }
 }
+
+/// Sections with a reader of their own.
+const BUILT: [&str; 9] = [
+    "tls",
+    "auth",
+    "broker_limits",
+    "spool",
+    "reports",
+    "queue_high",
+    "database_pool",
+    "retention",
+    "cdr",
+];
 
 pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     let mut settings = Rs::default();
@@ -236,13 +253,13 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         settings.tls = tls::read(&block, "rs.tls");
         block.finish();
     }
-    let built = ["tls", "auth", "broker_limits", "spool", "reports", "queue_high", "database_pool"];
-    later::refuse(&rs, "rs", &built);
+    settings.retention = retention::read(&rs);
+    later::refuse(&rs, "rs", &BUILT);
     rs.finish();
     Some(settings)
 }
 
-fn put<T>(cell: &mut T, value: Option<T>) {
+pub(super) fn put<T>(cell: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *cell = value;
     }

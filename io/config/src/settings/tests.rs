@@ -293,3 +293,22 @@ fn the_environment_wins_and_is_named() {
         assert_eq!(with_env("", &[pair]).unwrap_err(), expected);
     }
 }
+
+#[test]
+fn how_long_what_is_kept() {
+    let file =
+        "rs: { retention: { cdr: 90, at: \"23:59\", sq: { failures: 7 } }, cdr: { timeout: 2h } }";
+    let kept = read(file).unwrap().rs.retention;
+    assert_eq!((kept.cdr, kept.events, kept.failures), (90, 14, 7));
+    assert_eq!((kept.at, kept.timeout.as_secs()), (23 * 60 + 59, 7200));
+    let plain = read("rs: {}").unwrap().rs.retention;
+    assert_eq!((plain.at, plain.window.as_secs(), plain.emergency), (190, 14_400, false));
+    for wrong in ["at: \"24:00\"", "at: \"3:10\"", "at: \"03:60\"", "at: midnight"] {
+        let told = read(&format!("rs: {{ retention: {{ {wrong} }} }}")).unwrap_err();
+        assert!(told.contains("E104: \"at\" must be a time of day"), "{told}");
+    }
+    for wrong in ["cdr: 0", "events: 36501", "sq: { failures: 0 }", "window: 1s"] {
+        let told = read(&format!("rs: {{ retention: {{ {wrong} }} }}")).unwrap_err();
+        assert!(told.contains("E106"), "{told}");
+    }
+}

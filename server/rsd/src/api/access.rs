@@ -218,6 +218,8 @@ mod tests {
             (&get, "/api/v1/dead-letters/7", ADMINS),
             (&post, "/api/v1/dead-letters/retry", ADMINS),
             (&get, "/api/v1/audit", ADMINS),
+            (&get, "/api/v1/retention", READERS),
+            (&Method::PUT, "/api/v1/retention", ADMINS),
             (&post, "/api/v1/records", PRODUCERS),
             (&get, "/api/v1/records", READERS),
             (&delete, "/api/v1/calls/x", ADMINS),

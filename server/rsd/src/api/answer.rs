@@ -180,6 +180,7 @@ fn failed(log: &Log, error: &StoreError) -> Refused {
         StoreError::Rejected(_)
         | StoreError::State(_)
         | StoreError::Files(_)
+        | StoreError::Fenced(_)
         | StoreError::Newer { .. }
         | StoreError::Changed { .. } => internal(),
     }

@@ -95,6 +95,11 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
         let up = u8::from(parts.monitor.alarms.is_up(name));
         out.sample(&[("name", name.as_str())], f64::from(up));
     }
+    if let Some(age) = parts.retention.since_success(shared.now()) {
+        let help = "since the last purge that left nothing to do";
+        out.family(names::RS_RETENTION_LAST_SUCCESS_SECONDS, Kind::Gauge, help);
+        out.sample(&[], age.as_secs_f64());
+    }
     document(200, format.content_type(), "no-store", out.finish())
 }
 

@@ -14,6 +14,7 @@ use super::*;
 use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
 use crate::store::custody::Custody;
+use crate::store::keeping::Keeping;
 use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
 /// Remembers what it was given; refuses the first so many batches.
@@ -46,6 +47,10 @@ fn away() -> StoreError {
 impl Store for Remembering {
     fn custody(&self) -> &dyn Custody {
         unreachable!("the applier asks for no letter")
+    }
+
+    fn keeping(&self) -> &dyn Keeping {
+        unreachable!("the applier keeps nothing")
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

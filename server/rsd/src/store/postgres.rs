@@ -11,10 +11,12 @@ mod detail;
 mod failure;
 mod filter;
 mod hanging;
+mod keeping;
 mod link;
 mod load;
 mod migrate;
 mod objects;
+mod purge;
 mod read;
 mod save;
 mod target;
@@ -36,6 +38,7 @@ use self::link::Link;
 use self::read::Reader;
 use self::write::{Place, Writer};
 use super::custody::Custody;
+use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
     Store, StoreError, Unit,
@@ -71,6 +74,9 @@ pub struct Postgres {
     most_readers: usize,
     writer: Mutex<Option<Writer>>,
     readers: Mutex<Vec<Link>>,
+    /// Of the jobs that keep the database.
+    jobs: Mutex<Option<Link>>,
+    judge: Judge,
     busy: AtomicUsize,
     /// Drives the connections; away only while it is dropped.
     runtime: Option<Runtime>,
@@ -97,6 +103,8 @@ impl Postgres {
             most_readers: readers,
             writer: Mutex::new(None),
             readers: Mutex::new(Vec::new()),
+            jobs: Mutex::new(None),
+            judge: Judge::default(),
             busy: AtomicUsize::new(0),
             runtime: Some(runtime),
             now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
@@ -191,6 +199,10 @@ impl Store for Postgres {
         self
     }
 
+    fn keeping(&self) -> &dyn Keeping {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.write(Writer::applied_seq)
     }
@@ -201,7 +213,7 @@ impl Store for Postgres {
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         *lock(&self.now) = i64::try_from(now.0).unwrap_or(i64::MAX);
-        self.write(|writer| writer.apply(batch, now))
+        self.write(|writer| writer.apply(batch, &self.judge, now))
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

@@ -4,18 +4,22 @@
 use model::record::{Arrived, Record, Refusal, Stream};
 use model::time::Millis;
 use rs::Fact;
+use rs::retention::Terms;
 use rs::share::{Batch, Good, Item, Origin};
 
 use crate::entry::{Body, Entry, Message};
 use crate::store::Arrival;
+use crate::store::keeping::Judge;
 
 /// The messages of a batch, in order.
-pub(super) fn batch(arrivals: &[Arrival]) -> Batch<'_> {
+pub(super) fn batch<'b>(arrivals: &'b [Arrival], judge: &Judge) -> Batch<'b> {
+    let terms = judge.terms();
     let frames = arrivals.iter().filter_map(|arrival| Some((arrival.seq, arrival.entry.as_ref()?)));
     let items = frames.flat_map(|(seq, entry)| {
+        let terms = terms.as_deref();
         entry.messages.iter().map(move |message| Item {
             origin: origin(seq, entry, message),
-            read: read(entry, message),
+            read: read(entry, message, terms),
         })
     });
     Batch::new(items.collect())
@@ -38,7 +42,7 @@ fn origin<'b>(seq: u64, entry: &'b Entry, message: &'b Message) -> Origin<'b> {
     }
 }
 
-fn read(entry: &Entry, message: &Message) -> Result<Good, Refusal> {
+fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good, Refusal> {
     let refusal = |code, text: String| Refusal { code, field: String::new(), text };
     let text = match &message.body {
         Body::Text(text) => text,
@@ -55,5 +59,6 @@ fn read(entry: &Entry, message: &Message) -> Result<Good, Refusal> {
     let (record, notes) = Record::read(text.as_bytes(), &arrived)?;
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
     let fact = Fact::of(&record, &notes);
-    Ok(Good { record, fact, misrouted })
+    let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
+    Ok(Good { record, fact, misrouted, refused })
 }

@@ -7,10 +7,13 @@ mod dims;
 mod files;
 mod filter;
 mod hanging;
+mod keeping;
 mod load;
 mod migrate;
 mod news;
+mod purge;
 mod read;
+mod remove;
 mod save;
 #[cfg(test)]
 mod tests;
@@ -25,9 +28,11 @@ use rs::report::Call;
 use rs::{Day, Filter, Key};
 
 use self::files::Layout;
+use self::keeping::Keeper;
 use self::read::Reader;
 use self::write::Writer;
 use super::custody::Custody;
+use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
     StoreError, Unit,
@@ -35,7 +40,7 @@ use super::{
 
 /// Sets of connections kept for questions.
 const READERS: usize = 8;
-/// Day files that each of them holds open; with the writer's 16 that is at most 64.
+/// Day files that each of them holds open; with the writer's 15 and the job's one at most 64.
 const OPEN_DAYS: usize = 6;
 
 /// The store.
@@ -43,6 +48,8 @@ pub struct Sqlite {
     layout: Layout,
     writer: Mutex<Writer>,
     readers: Mutex<Vec<Reader>>,
+    keeper: Mutex<Keeper>,
+    judge: Judge,
     opened_ms: i64,
 }
 
@@ -53,11 +60,21 @@ impl Sqlite {
         let layout = Layout::make(dir)?;
         layout.check_whole()?;
         let writer = Mutex::new(Writer::open(layout.clone(), opened_ms)?);
-        Ok(Self { layout, writer, readers: Mutex::new(Vec::new()), opened_ms })
+        let keeper = Mutex::new(Keeper::open(layout.clone(), opened_ms)?);
+        let (readers, judge) = (Mutex::new(Vec::new()), Judge::default());
+        Ok(Self { layout, writer, readers, keeper, judge, opened_ms })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends the jobs' connections.
+    fn keep<T>(
+        &self,
+        work: impl FnOnce(&mut Keeper) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(&mut self.keeper.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lends a set of connections; one that met an error is not used again.
@@ -97,6 +114,10 @@ impl Store for Sqlite {
         self
     }
 
+    fn keeping(&self) -> &dyn Keeping {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.writer().applied_seq()
     }
@@ -106,7 +127,7 @@ impl Store for Sqlite {
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
-        self.writer().apply(batch, now)
+        self.writer().apply(batch, &self.judge, now)
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

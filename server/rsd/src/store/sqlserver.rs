@@ -13,10 +13,12 @@ mod detail;
 mod dims;
 mod failure;
 mod filter;
+mod keeping;
 mod link;
 mod load;
 mod migrate;
 mod pool;
+mod purge;
 mod read;
 mod row;
 mod save;
@@ -37,6 +39,7 @@ use tokio::runtime::{Builder, Runtime};
 use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
 use super::custody::Custody;
+use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
     StoreError, Unit, prepare,
@@ -76,6 +79,7 @@ pub struct SqlServer {
     writers: Pool,
     readers: Pool,
     objects: Mutex<Objects>,
+    judge: Judge,
     name: String,
     spool: String,
     clock: Clock,
@@ -91,8 +95,8 @@ impl SqlServer {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let pool = |most| Pool::new(target.clone(), times, clock, most);
         let (writers, readers) = (pool(writers), pool(readers));
-        let objects = Mutex::default();
-        Ok(Self { runtime: Some(runtime), writers, readers, objects, name, spool, clock })
+        let (objects, judge) = (Mutex::default(), Judge::default());
+        Ok(Self { runtime: Some(runtime), writers, readers, objects, judge, name, spool, clock })
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {
@@ -183,6 +187,10 @@ impl Store for SqlServer {
         self
     }
 
+    fn keeping(&self) -> &dyn Keeping {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         Ok(self.applied()?)
     }
@@ -195,7 +203,7 @@ impl Store for SqlServer {
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
         let mut objects = self.objects();
         let mut work = Work {
-            batch: prepare::batch(arrivals),
+            batch: prepare::batch(arrivals, &self.judge),
             objects: &mut objects,
             last,
             now_ms: ms(now),

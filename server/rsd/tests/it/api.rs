@@ -9,4 +9,5 @@ mod live;
 mod outage;
 mod records;
 mod reports;
+mod retention;
 mod start;

@@ -6,6 +6,7 @@
 #[path = "../../src/store/sqlite/tests/made.rs"]
 mod made;
 mod custody;
+mod keeping;
 mod questions;
 mod stories;
 
@@ -85,6 +86,23 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
     Box::new(Postgres::new(parts, NOW).unwrap())
 }
 
+/// A story of the jobs that keep a database.
+type Kept = (&'static str, fn(&dyn Store));
+
+const KEPT: [Kept; 3] = [
+    ("sixty_days", keeping::sixty_days),
+    ("orphans", keeping::orphans),
+    ("of_one_tenant", keeping::of_one_tenant),
+];
+
+#[test]
+fn files_keep_what_they_are_told_to_keep() {
+    for (_, story) in KEPT {
+        let dir = tempfile::tempdir().unwrap();
+        story(&Sqlite::open(dir.path().to_owned(), NOW).unwrap());
+    }
+}
+
 /// `database` opens the one of a story.
 pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
     for (name, steps) in stories() {
@@ -97,6 +115,9 @@ pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
         for (answer, expected) in answers.iter().zip(&expected) {
             assert_eq!(answer, expected, "{name}");
         }
+    }
+    for (name, story) in KEPT {
+        story(&*database(name));
     }
 }
 
@@ -141,6 +162,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
     let files = [
         "rs_live_key.",
         "rs_day_span.",
+        "rs_day_gone.",
         "rs_call_event.no",
         "rs_fact_ledger.event_no",
         "rs_kept_record.no",

@@ -12,6 +12,7 @@ use super::link::{Link, Uid};
 use super::load::{ask, signed, uid};
 use super::objects;
 use super::save::save;
+use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, StoreError, prepare};
 
 /// Days whose partitions are made ahead.
@@ -61,10 +62,11 @@ impl Writer {
     pub(super) fn apply(
         &mut self,
         arrivals: &[Arrival],
+        judge: &Judge,
         now: Millis,
     ) -> Result<Applied, StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
-        let mut batch = prepare::batch(arrivals);
+        let mut batch = prepare::batch(arrivals, judge);
         self.pass_gates(&batch)?;
         let homes = self.homes(&batch.homeless())?;
         batch.settle(homes);

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
 
 use super::migrate::{DAY, MAIN, migrate};
 use crate::store::{Day, StoreError};
@@ -16,6 +17,8 @@ use crate::store::{Day, StoreError};
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     dir: PathBuf,
+    /// Held by whoever opens a day's file, and alone by who removes one.
+    opening: Arc<RwLock<()>>,
 }
 
 impl Layout {
@@ -24,7 +27,7 @@ impl Layout {
         fs::create_dir_all(dir.join("days"))
             .and_then(|()| fs::File::open(&dir)?.sync_all())
             .map_err(StoreError::Files)?;
-        Ok(Self { dir })
+        Ok(Self { dir, opening: Arc::default() })
     }
 
     /// The names of all days' objects are in the main file: a new one beside old days would show
@@ -44,6 +47,7 @@ impl Layout {
     }
 
     pub(super) fn open_day(&self, day: Day, now_ms: i64) -> Result<Connection, StoreError> {
+        let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
         let path = self.day_path(day);
         let new = !path.exists();
         let mut db = self.open(&path)?;
@@ -68,6 +72,61 @@ impl Layout {
         }
         days.sort_unstable();
         Ok(days)
+    }
+
+    /// Runs `work` while nobody opens a day's file, with a connection to one that nobody else has
+    /// open and that has no log; `None`: somebody has it open.
+    pub(super) fn alone<T>(
+        &self,
+        day: Day,
+        work: impl FnOnce(Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let _alone = self.opening.write().unwrap_or_else(PoisonError::into_inner);
+        let db = Connection::open(self.day_path(day))?;
+        db.busy_timeout(Duration::ZERO)?;
+        let mode = db
+            .pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get::<_, String>(0));
+        match mode {
+            Ok(mode) if mode == "delete" => work(db).map(Some),
+            Ok(_) => Ok(None),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the file of a day that nobody has open, for good.
+    pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
+        let path = self.day_path(day);
+        let gone = |path: &Path| match fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let all = ["", "-wal", "-shm"].map(|end| {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        all.iter()
+            .try_for_each(|path| gone(path))
+            .and_then(|()| fs::File::open(self.dir.join("days"))?.sync_all())
+            .map_err(StoreError::Files)
+    }
+
+    /// Bytes of the main file and of all days, with their logs.
+    pub(super) fn sizes(&self) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+        let sum = |dir: &Path| -> std::io::Result<u64> {
+            let mut bytes = 0;
+            for entry in fs::read_dir(dir)? {
+                let meta = entry?.metadata()?;
+                bytes += if meta.is_file() { meta.len() } else { 0 };
+            }
+            Ok(bytes)
+        };
+        let read = || -> std::io::Result<_> {
+            let days = sum(&self.dir.join("days"))?;
+            Ok(BTreeMap::from([("days", days), ("main", sum(&self.dir)?)]))
+        };
+        read().map_err(StoreError::Files)
     }
 
     fn day_path(&self, day: Day) -> PathBuf {
@@ -148,6 +207,11 @@ impl Days {
             }
             None => Err(StoreError::Files(std::io::ErrorKind::NotFound.into())),
         }
+    }
+
+    /// Closes a day's file.
+    pub(super) fn close(&mut self, day: Day) {
+        self.open.remove(&day);
     }
 
     /// All days that have a file, oldest first.

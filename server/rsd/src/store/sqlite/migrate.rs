@@ -15,6 +15,7 @@ pub(super) struct Migration {
 pub(super) const MAIN: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlite/main-0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlite/main-0002.sql") },
+    Migration { version: 3, sql: include_str!("../../../migrations/sqlite/main-0003.sql") },
 ];
 
 /// Steps of a day's file.

@@ -2,6 +2,7 @@
 //! torn or permuted; lists that keep their order; letters for what cannot be stored.
 
 mod hanging;
+mod keeping;
 mod made;
 
 use std::collections::BTreeSet;

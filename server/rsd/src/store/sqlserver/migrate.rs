@@ -19,6 +19,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlserver/0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlserver/0002.sql") },
     Migration { version: 3, sql: include_str!("../../../migrations/sqlserver/0003.sql") },
+    Migration { version: 4, sql: include_str!("../../../migrations/sqlserver/0004.sql") },
 ];
 
 impl Migration {

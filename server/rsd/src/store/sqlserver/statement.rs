@@ -24,7 +24,7 @@ impl Statement {
     /// The whole list.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         let staged = save::STAGED.iter().flat_map(|staged| staged.statements());
-        [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL]
+        [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL, keeping::ALL]
             .into_iter()
             .flatten()
             .chain(staged)
@@ -43,6 +43,7 @@ macro_rules! statements {
 pub(super) mod accounts;
 pub(super) mod ask;
 pub(super) mod custody;
+pub(super) mod keeping;
 pub(super) mod load;
 pub(super) mod save;
 pub(super) mod schema;

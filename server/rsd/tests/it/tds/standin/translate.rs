@@ -63,11 +63,12 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
         sql = sql.replace(theirs, ours);
     }
     sql = calls(&sql);
+    sql = sliced(&sql).unwrap_or(sql);
     sql = made(&sql).or_else(|| updated(&sql)).or_else(|| deleted(&sql)).unwrap_or(sql);
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
-    for most in ["?4", "?5", "?7", "?8"] {
+    for most in ["?3", "?4", "?5", "?7", "?8"] {
         if let Some(rest) = sql.strip_prefix(&format!("SELECT TOP ({most}) ")) {
             sql = format!("SELECT {rest}\nLIMIT {most}");
         }
@@ -124,6 +125,16 @@ fn made(sql: &str) -> Option<String> {
     let (columns, rest) = sql.strip_prefix("SELECT TOP (0) ")?.split_once("\nINTO ")?;
     let (table, from) = rest.split_once(" FROM ")?;
     Some(format!("CREATE TEMP TABLE IF NOT EXISTS {table} AS SELECT {columns} FROM {from} LIMIT 0"))
+}
+
+/// `WITH t AS (SELECT TOP (n) c FROM u WHERE …) DELETE FROM t`
+fn sliced(sql: &str) -> Option<String> {
+    let inner = sql.strip_suffix(")\nDELETE FROM t")?;
+    let (most, rest) = inner.strip_prefix("WITH t AS (SELECT TOP (")?.split_once(") ")?;
+    let (_, rest) = rest.split_once(" FROM ")?;
+    let (table, which) = rest.split_once(" WHERE ")?;
+    let rows = format!("SELECT rowid FROM {table} WHERE {which} LIMIT {most}");
+    Some(format!("DELETE FROM {table} WHERE rowid IN ({rows})"))
 }
 
 /// `UPDATE t SET … FROM u AS t JOIN s ON …`

@@ -1,0 +1,95 @@
+//! `rs.retention` and `rs.cdr`: how long what is kept (rs.md §10).
+
+use std::time::Duration;
+
+use model::schema::{Field, Object};
+
+use super::later;
+use super::rs::put;
+
+/// Days at most.
+const DAYS: u64 = 36_500;
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// `rs.retention`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// `cdr`: days that calls are kept.
+    pub cdr: u32,
+    /// `events`: days that their events are kept.
+    pub events: u32,
+    /// `sq.failures`: days that failures of quality are kept.
+    pub failures: u32,
+    /// `at`: minutes after midnight of the RS zone at which the purge begins.
+    pub at: u32,
+    /// `window`: how long it may take.
+    pub window: Duration,
+    /// `emergency`: whether events go early when the volume is nearly full.
+    pub emergency: bool,
+    /// `rs.cdr.timeout`: silence after which a call in progress is closed.
+    pub timeout: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            cdr: 40,
+            events: 14,
+            failures: 365,
+            at: 3 * 60 + 10,
+            window: Duration::from_secs(4 * 3600),
+            emergency: false,
+            timeout: DAY,
+        }
+    }
+}
+
+/// Reads both sections of `rs`.
+pub(super) fn read(rs: &Object<'_>) -> Retention {
+    let mut settings = Retention::default();
+    if let Some(object) = rs.get("retention").and_then(|field| field.object()) {
+        retention(&object, &mut settings);
+        object.finish();
+    }
+    if let Some(object) = rs.get("cdr").and_then(|field| field.object()) {
+        let least = Duration::from_secs(600);
+        let timeout = object.get("timeout").and_then(|field| field.duration(least, DAY * 400));
+        put(&mut settings.timeout, timeout);
+        object.finish();
+    }
+    settings
+}
+
+fn retention(object: &Object<'_>, settings: &mut Retention) {
+    put(&mut settings.cdr, object.get("cdr").and_then(|field| days(&field)));
+    put(&mut settings.events, object.get("events").and_then(|field| days(&field)));
+    if let Some(sq) = object.get("sq").and_then(|field| field.object()) {
+        put(&mut settings.failures, sq.get("failures").and_then(|field| days(&field)));
+        later::refuse(&sq, "rs.retention.sq", &[]);
+        sq.finish();
+    }
+    put(&mut settings.at, object.get("at").and_then(|field| clock(&field)));
+    let window =
+        object.get("window").and_then(|field| field.duration(Duration::from_secs(60), DAY));
+    put(&mut settings.window, window);
+    put(&mut settings.emergency, object.get("emergency").and_then(|field| field.boolean()));
+    later::refuse(object, "rs.retention", &["sq"]);
+}
+
+fn days(field: &Field<'_>) -> Option<u32> {
+    field.whole(1, DAYS).and_then(|days| u32::try_from(days).ok())
+}
+
+/// A time of day, `03:10`: minutes after midnight.
+fn clock(field: &Field<'_>) -> Option<u32> {
+    let text = field.text()?;
+    let two = |text: &str| (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten();
+    let read = text.split_once(':').and_then(|(hour, minute)| {
+        let (hour, minute) = (two(hour)?, two(minute)?);
+        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+    });
+    if read.is_none() {
+        field.note("E104", "\"at\" must be a time of day such as 03:10".to_owned());
+    }
+    read
+}

@@ -1,0 +1,395 @@
+//! Retention as a job (rs.md §10, §4.9, §4.10): one thread that looks around now and then, takes
+//! its lease, and carries out what `core/rs` has decided. Time is an argument of all that it does;
+//! only the thread looks at the clock.
+
+mod orphans;
+mod pace;
+mod purge;
+mod terms;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use config::settings::Retention;
+use model::time::Millis;
+use net::Clock;
+use rs::orphan::Patience;
+use rs::retention::Terms;
+use rs::rollup::Zone;
+use telemetry::Log;
+
+use crate::alarms::Name;
+use crate::backlog::Backlog;
+use crate::ingest;
+use crate::machine;
+use crate::monitor::Monitor;
+use crate::store::keeping::Lease;
+use crate::store::{Day, Store, StoreError};
+
+use self::pace::Pace;
+
+pub use purge::{Ages, Report, emergency, purge};
+pub use terms::in_force;
+
+/// Between two looks at the time.
+const NAP: Duration = Duration::from_secs(1);
+/// Between two looks for orphans, at the overrides, and at the volume.
+const ROUND_MS: i64 = 60_000;
+/// How long a lease is taken for.
+const LEASE_MS: i64 = 30_000;
+/// A day that waits so long for its figures raises the alarm.
+const BLOCKED_MS: i64 = 86_400_000;
+/// Records wait so long for the database, and the purge waits too: what is late for the ledger
+/// must not be late because of us.
+const LAG: Duration = Duration::from_secs(3600);
+/// Free part of the volume at which the alarm is raised and cleared, percent.
+const SPACE: (u64, u64) = (10, 12);
+
+/// What the job and the API share.
+pub(crate) struct Desk {
+    /// `rs.retention`
+    pub(crate) settings: Retention,
+    /// Zone of the days.
+    pub(crate) zone: Zone,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stopping: bool,
+    /// A run was asked for.
+    asked: bool,
+    /// The overrides have changed.
+    stale: bool,
+    last: Option<(i64, Report)>,
+    /// When the last run that left nothing to do began.
+    succeeded: Option<Millis>,
+}
+
+impl Desk {
+    pub(crate) fn new(settings: Retention, zone: Zone) -> Self {
+        Self { settings, zone, state: Mutex::default(), wake: Condvar::new() }
+    }
+
+    /// The overrides have changed: what comes is judged by the new ones.
+    pub(crate) fn changed(&self) {
+        self.state().stale = true;
+        self.wake.notify_all();
+    }
+
+    /// A run within a second.
+    pub(crate) fn ask(&self) {
+        self.state().asked = true;
+    }
+
+    /// When the last run of this process began, and what it did.
+    pub(crate) fn last(&self) -> Option<(i64, Report)> {
+        self.state().last.clone()
+    }
+
+    /// How long ago a run began that left nothing to do.
+    pub(crate) fn since_success(&self, now: Millis) -> Option<Duration> {
+        self.state().succeeded.map(|at| now.since(at))
+    }
+
+    /// The next moment at which the purge begins.
+    pub(crate) fn next_ms(&self, now_ms: i64) -> i64 {
+        let today = self.begins_ms(now_ms);
+        if now_ms < today {
+            return today;
+        }
+        let day = Duration::from_secs(26 * 3600).as_millis();
+        let tomorrow = self.zone.day_start(now_ms, 0) + i64::try_from(day).unwrap_or_default();
+        self.begins_ms(tomorrow)
+    }
+
+    /// When it begins on the day of an instant.
+    fn begins_ms(&self, at_ms: i64) -> i64 {
+        self.zone.day_start(at_ms, 0) + i64::from(self.settings.at) * 60_000
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+}
+
+/// What the job works with.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) desk: Arc<Desk>,
+    /// Where the ends of orphans go.
+    pub(crate) ingest: ingest::Parts,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) monitor: Arc<Monitor>,
+    /// Of this process alone.
+    pub(crate) holder: String,
+    /// `rs.name`
+    pub(crate) name: String,
+    /// Directory of the database, where it is ours.
+    pub(crate) volume: Option<PathBuf>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+}
+
+/// The running job.
+pub(crate) struct Keeper {
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts the thread. Overrides that can be read are in force when it returns.
+    pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
+        let desk = Arc::clone(&parts.desk);
+        let now = parts.clock.now().wall;
+        let mut work = Work {
+            parts,
+            terms: None,
+            round_ms: 0,
+            since_ms: ms(now),
+            again_ms: 0,
+            ran: None,
+            waiting: BTreeMap::new(),
+        };
+        work.refresh();
+        let thread = thread::Builder::new().name("retention".to_owned());
+        let thread = thread.spawn(move || work.run())?;
+        Ok(Self { desk, thread: Some(thread) })
+    }
+
+    /// What the API asks.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
+    /// Ends it at the next slice.
+    pub(crate) fn stop(mut self) {
+        self.desk.state().stopping = true;
+        self.desk.wake.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // one that panicked has said so
+            let _ended = thread.join();
+        }
+    }
+}
+
+struct Work {
+    parts: Parts,
+    /// In force.
+    terms: Option<Terms>,
+    /// When the last round was.
+    round_ms: i64,
+    /// Start of the process: since then silence can be told from our own absence.
+    since_ms: i64,
+    /// One that could not be is not tried before.
+    again_ms: i64,
+    /// Start of the day of the last run.
+    ran: Option<i64>,
+    /// Days that wait for their figures, and since when.
+    waiting: BTreeMap<Day, i64>,
+}
+
+impl Work {
+    fn run(mut self) {
+        while !self.parts.desk.is_stopping() {
+            let now_ms = ms(self.parts.clock.now().wall);
+            self.turn(now_ms);
+            let desk = &self.parts.desk;
+            let calm = |state: &mut State| !state.stopping && !state.stale;
+            let waited = desk.wake.wait_timeout_while(desk.state(), NAP, calm);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn turn(&mut self, now_ms: i64) {
+        let stale = std::mem::take(&mut self.parts.desk.state().stale);
+        if stale || now_ms >= self.round_ms + ROUND_MS || now_ms < self.round_ms {
+            self.round_ms = now_ms;
+            if self.refresh() {
+                self.orphans(now_ms);
+            }
+            self.space(now_ms);
+        }
+        let begins = self.parts.desk.begins_ms(now_ms);
+        let window = self.parts.desk.settings.window.as_millis();
+        let ends = begins.saturating_add(i64::try_from(window).unwrap_or(i64::MAX));
+        let due = (begins..ends).contains(&now_ms) && self.ran != Some(begins);
+        let asked = self.parts.desk.state().asked;
+        if (due || asked) && now_ms >= self.again_ms {
+            let until = if due { ends } else { now_ms.saturating_add(ends - begins) };
+            if self.purge(now_ms, until) {
+                self.ran = Some(begins);
+                self.parts.desk.state().asked = false;
+            } else {
+                self.again_ms = now_ms + ROUND_MS;
+            }
+        }
+    }
+
+    /// Reads the overrides, and has what comes judged by them; false: the database is away.
+    fn refresh(&mut self) -> bool {
+        let Parts { store, desk, log, .. } = &self.parts;
+        match in_force(&**store, &desk.settings, &desk.zone) {
+            Ok(terms) => {
+                store.keeping().judge_by(terms.clone());
+                self.terms = Some(terms);
+                true
+            }
+            Err(error) => {
+                tell(log, "values", &error);
+                false
+            }
+        }
+    }
+
+    fn orphans(&self, now_ms: i64) {
+        let Parts { store, desk, ingest, backlog, holder, name, log, clock, .. } = &self.parts;
+        if backlog.records() > 0 {
+            // what a component has sent may be among them
+            return;
+        }
+        let keeping = store.keeping();
+        let done = keeping.take_lease("orphan", holder, now_ms, now_ms + LEASE_MS);
+        let closed = done.and_then(|lease| {
+            let Some(lease) = lease else { return Ok(0) };
+            let timeout = i64::try_from(desk.settings.timeout.as_millis());
+            let timeout_ms = timeout.unwrap_or(i64::MAX);
+            let patience = Patience { since_ms: self.since_ms, timeout_ms };
+            let closed = orphans::close(keeping, ingest, name, patience, clock.now().wall)?;
+            keeping.end_lease(&lease)?;
+            Ok(closed)
+        });
+        match closed {
+            Ok(0) => {}
+            Ok(closed) => log.emit(34003, None, &[("count", &closed.to_string())]),
+            Err(error) => tell(log, "orphans", &error),
+        }
+    }
+
+    /// One run; false: it is to be tried again.
+    fn purge(&mut self, now_ms: i64, until_ms: i64) -> bool {
+        let Parts { store, desk, backlog, holder, log, clock, .. } = &self.parts;
+        let Some(terms) = &self.terms else { return false };
+        if backlog.age(clock.now().wall) > LAG {
+            return false;
+        }
+        let keeping = store.keeping();
+        let lease = match keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS) {
+            Ok(Some(lease)) => lease,
+            // another RS is at it
+            Ok(None) => return false,
+            Err(error) => {
+                tell(log, "lease", &error);
+                return false;
+            }
+        };
+        let renew = |now_ms| keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS);
+        let same =
+            |lease: &Lease, now_ms| renew(now_ms).is_ok_and(|ours| ours.as_ref() == Some(lease));
+        let mut pace = Pace::new(*clock, until_ms);
+        let mut next = || {
+            let go_on = !desk.is_stopping();
+            pace.next(|now_ms| same(&lease, now_ms)).filter(|_| go_on)
+        };
+        let ages = Ages { failures: desk.settings.failures };
+        let clean = |_day: Day| Ok(true);
+        let report = purge(keeping, terms, &lease, ages, now_ms, &clean, &mut next);
+        if let Err(error) = keeping.end_lease(&lease) {
+            tell(log, "lease", &error);
+        }
+        match report {
+            Ok(report) => {
+                let (rows, days) = (report.rows.to_string(), report.gone.len().to_string());
+                let left = if report.finished { "nothing" } else { "the rest, until tomorrow" };
+                log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
+                self.blocked(&report, now_ms);
+                let mut state = self.parts.desk.state();
+                if report.finished {
+                    state.succeeded = Some(Millis(now_ms.cast_unsigned()));
+                }
+                state.last = Some((now_ms, report));
+                drop(state);
+                self.refresh();
+                true
+            }
+            Err(error) => {
+                tell(&self.parts.log, "purge", &error);
+                false
+            }
+        }
+    }
+
+    /// Days that wait for their figures longer than a day raise the alarm.
+    fn blocked(&mut self, report: &Report, now_ms: i64) {
+        self.waiting.retain(|day, _| report.blocked.contains(day));
+        for day in &report.blocked {
+            self.waiting.entry(*day).or_insert(now_ms);
+        }
+        let monitor = &self.parts.monitor;
+        let late = self.waiting.iter().find(|(_, since)| now_ms - **since >= BLOCKED_MS);
+        match late {
+            Some((day, _)) => {
+                let text = format!("day {day} waits for its figures");
+                monitor.raise(Name::PurgeBlocked, &text);
+            }
+            None => {
+                monitor.clear(Name::PurgeBlocked);
+            }
+        }
+    }
+
+    /// The room of the volume.
+    fn space(&self, now_ms: i64) {
+        let Parts { store, desk, monitor, holder, volume, log, clock, .. } = &self.parts;
+        let Some(dir) = volume else { return };
+        let free = || machine::free_percent(dir).unwrap_or(100);
+        match free() {
+            free if free < SPACE.0 => {
+                monitor.raise(Name::DbSpace, &format!("{free} % of the volume is free"));
+            }
+            free if free >= SPACE.1 => {
+                monitor.clear(Name::DbSpace);
+                return;
+            }
+            _ => return,
+        }
+        if !desk.settings.emergency {
+            return;
+        }
+        let keeping = store.keeping();
+        let until = now_ms.saturating_add(ROUND_MS);
+        let lease = keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS);
+        let done = lease.and_then(|lease| {
+            let Some(lease) = lease else { return Ok(0) };
+            let mut pace = Pace::new(*clock, until);
+            let mut next = || {
+                let go_on = !desk.is_stopping() && free() < SPACE.1;
+                pace.next(|_| true).filter(|_| go_on)
+            };
+            let rows = emergency(keeping, &lease, &mut next)?;
+            keeping.end_lease(&lease)?;
+            Ok(rows)
+        });
+        match done {
+            Ok(0) => {}
+            Ok(rows) => log.emit(35002, None, &[("events", &rows.to_string())]),
+            Err(error) => tell(log, "emergency", &error),
+        }
+    }
+}
+
+fn tell(log: &Log, part: &str, error: &StoreError) {
+    log.emit(35004, None, &[("part", part), ("error", &error.reason())]);
+}
+
+pub(crate) fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}

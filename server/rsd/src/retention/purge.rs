@@ -1,0 +1,147 @@
+//! One run of the purge: what is older than its time goes, slice by slice. A run that is stopped
+//! anywhere, also by a kill, is taken up by the next one.
+
+use rs::retention::{Due, Terms, What, Which};
+
+use crate::store::keeping::{Aged, Keeping, Lease};
+use crate::store::{Day, StoreError};
+
+/// Days of dead letters (rs.md §2.8).
+const LETTERS: u32 = 90;
+/// Days of the audit log (rs.md §8).
+const AUDIT: u32 = 400;
+
+/// Days of what goes by its age alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ages {
+    /// `rs.retention.sq.failures`
+    pub failures: u32,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Rows that went; a partition or a file counts as one.
+    pub rows: u64,
+    /// Days whose facts are gone and were not before.
+    pub gone: Vec<Day>,
+    /// Days that wait for their figures.
+    pub blocked: Vec<Day>,
+    /// Nothing was left to do.
+    pub finished: bool,
+}
+
+/// Carries out what is due at this time. `clean`: the figures of a day are made, and it may go;
+/// `next`: rows of the next slice, `None` = the run ends here.
+///
+/// # Errors
+/// As the database says; what was done until then is done.
+pub fn purge(
+    keeping: &dyn Keeping,
+    terms: &Terms,
+    lease: &Lease,
+    ages: Ages,
+    now_ms: i64,
+    clean: &dyn Fn(Day) -> Result<bool, StoreError>,
+    next: &mut dyn FnMut() -> Option<u32>,
+) -> Result<Report, StoreError> {
+    let mut run = Run { next, report: Report::default(), ended: false };
+    for aged in Aged::ALL {
+        let days = match aged {
+            Aged::Letters => LETTERS,
+            Aged::Audit => AUDIT,
+            Aged::Minutes => terms.longest(),
+            Aged::Failures => ages.failures,
+            Aged::Apart => terms.ledger_days(),
+        };
+        let before_ms = terms.cutoff(days, now_ms);
+        run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
+    }
+    for day in keeping.days()? {
+        if run.ended {
+            break;
+        }
+        if terms.is_old(day, now_ms) {
+            run.day(keeping, terms, lease, day, now_ms, clean)?;
+        }
+    }
+    run.report.finished = !run.ended;
+    Ok(run.report)
+}
+
+/// Deletes events, the oldest day first, until told to stop: the volume is nearly full.
+///
+/// # Errors
+/// As the database says.
+pub fn emergency(
+    keeping: &dyn Keeping,
+    lease: &Lease,
+    next: &mut dyn FnMut() -> Option<u32>,
+) -> Result<u64, StoreError> {
+    let mut run = Run { next, report: Report::default(), ended: false };
+    let due = Due { what: What::Events, which: Which::All, before_ms: i64::MAX };
+    for day in keeping.days()? {
+        run.slices(|most| keeping.delete(lease, day, &due, most))?;
+        keeping.give_back(lease, day)?;
+        if run.ended {
+            break;
+        }
+    }
+    Ok(run.report.rows)
+}
+
+struct Run<'r> {
+    next: &'r mut dyn FnMut() -> Option<u32>,
+    report: Report,
+    ended: bool,
+}
+
+impl Run<'_> {
+    /// Slices until nothing is left; gives the rows.
+    fn slices(
+        &mut self,
+        mut slice: impl FnMut(u32) -> Result<u64, StoreError>,
+    ) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        while let Some(most) = (self.next)() {
+            let rows = slice(most)?;
+            gone += rows;
+            self.report.rows += rows;
+            if rows == 0 {
+                return Ok(gone);
+            }
+        }
+        self.ended = true;
+        Ok(gone)
+    }
+
+    fn day(
+        &mut self,
+        keeping: &dyn Keeping,
+        terms: &Terms,
+        lease: &Lease,
+        day: Day,
+        now_ms: i64,
+        clean: &dyn Fn(Day) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let plan = terms.plan(day, &keeping.groups(day)?, now_ms);
+        let of_calls = |due: &Due| due.what == What::Cdr;
+        if (plan.facts || plan.due.iter().any(of_calls)) && !clean(day)? {
+            self.report.blocked.push(day);
+            return Ok(());
+        }
+        for due in &plan.due {
+            self.slices(|most| keeping.delete(lease, day, due, most))?;
+        }
+        if plan.facts && self.slices(|most| keeping.delete_facts(lease, day, most))? > 0 {
+            keeping.give_back(lease, day)?;
+            if !self.ended {
+                self.report.gone.push(day);
+            }
+        }
+        if plan.ledger && !self.ended {
+            self.slices(|most| keeping.delete_ledger(lease, day, most))?;
+        }
+        Ok(())
+    }
+}

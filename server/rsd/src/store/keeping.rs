@@ -1,0 +1,179 @@
+//! What keeps a database small and its jobs apart: leases, values of retention, and what goes
+//! (spec rs.md §10, §4.10). A part of [`super::Store`]. What may go is decided by `core/rs`; here
+//! it is only carried out, in slices, so that no lock is held for long.
+//!
+//! Every change of a job names its lease and is refused when another holder has it: a process that
+//! was held up and wakes again changes nothing.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rs::orphan::Waiting;
+use rs::retention::{Due, Group, Holder, Terms, Wanted};
+use rs::{CallState, Day, Key};
+
+use super::StoreError;
+
+/// A lease that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Of which job.
+    pub name: &'static str,
+    /// Grows whenever another holder takes it.
+    pub fence: u64,
+}
+
+/// An override.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Of which object.
+    pub holder: Holder,
+    /// Its days.
+    pub wanted: Wanted,
+    /// When it was set.
+    pub set_ms: i64,
+}
+
+/// What goes by its age alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aged {
+    /// Dead letters, by when they were received.
+    Letters,
+    /// The audit log.
+    Audit,
+    /// Books of the producers' minutes.
+    Minutes,
+    /// Failures of quality, by when they happened.
+    Failures,
+    /// Records that hang on no call and their ledger, where those are apart from the days.
+    Apart,
+}
+
+impl Aged {
+    /// All.
+    pub const ALL: [Self; 5] =
+        [Self::Letters, Self::Audit, Self::Minutes, Self::Failures, Self::Apart];
+}
+
+/// A call in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Day that it is stored under.
+    pub day: Day,
+    /// Its key.
+    pub call_key: Key,
+    /// What is known of its component.
+    pub waiting: Waiting,
+}
+
+/// How much room a part of the database takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Table, or part of the files.
+    pub name: String,
+    /// Bytes, indexes included.
+    pub bytes: u64,
+}
+
+/// What a database does for the jobs that keep it.
+pub trait Keeping: Send + Sync {
+    /// By these values records are judged from now on.
+    fn judge_by(&self, terms: Terms);
+
+    /// Takes a lease, or renews it: its fence; `None`: another holder has it until later.
+    fn take_lease(
+        &self,
+        name: &'static str,
+        holder: &str,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<Option<Lease>, StoreError>;
+
+    /// Gives a lease back.
+    fn end_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// All overrides.
+    fn overrides(&self) -> Result<Vec<Override>, StoreError>;
+
+    /// Sets one, in place of what there was of its object.
+    fn set_override(&self, one: &Override) -> Result<(), StoreError>;
+
+    /// Takes one away; false: there was none.
+    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError>;
+
+    /// Days that have anything, oldest first.
+    fn days(&self) -> Result<Vec<Day>, StoreError>;
+
+    /// First day with a call in progress.
+    fn oldest_live(&self) -> Result<Option<Day>, StoreError>;
+
+    /// The calls of a day, by tenant and profile.
+    fn groups(&self, day: Day) -> Result<Vec<Group>, StoreError>;
+
+    /// Deletes a slice of what is due on a day; 0: nothing was left. `most` bounds the calls or
+    /// events that are looked for; what hangs on a call goes with it.
+    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError>;
+
+    /// Deletes a slice of all facts of a day, or all of them where that takes no time; 0: nothing
+    /// was left. The ledger stays.
+    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError>;
+
+    /// Gives back to the volume what was deleted of a day, where that is not done by itself.
+    fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError>;
+
+    /// Deletes a slice of the ledger of a day whose facts are gone, or the day with all that it
+    /// has; 0: nothing was left, or something else keeps it.
+    fn delete_ledger(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError>;
+
+    /// Deletes a slice of what is older.
+    fn delete_aged(
+        &self,
+        lease: &Lease,
+        aged: Aged,
+        before_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError>;
+
+    /// Calls in progress after one, by day and key.
+    fn live(&self, after: Option<(Day, Key)>, most: u32) -> Result<Vec<Live>, StoreError>;
+
+    /// The facts of a call; `None`: it is gone.
+    fn state(&self, day: Day, key: &Key) -> Result<Option<CallState>, StoreError>;
+
+    /// How much room what takes.
+    fn rooms(&self) -> Result<Vec<Room>, StoreError>;
+}
+
+/// The values by which a store judges what comes; without any it takes everything.
+#[derive(Debug, Default)]
+pub(super) struct Judge(RwLock<Option<Arc<Terms>>>);
+
+impl Judge {
+    pub(super) fn set(&self, terms: Terms) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(terms));
+    }
+
+    pub(super) fn terms(&self) -> Option<Arc<Terms>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Tables of a day that hold facts, with the key of each beside the day; those that hang on calls
+/// first.
+pub(super) const FACTS: [(&str, &[&str]); 11] = [
+    ("rs_call_event", &["id_key"]),
+    ("rs_sq_call", &["id_key"]),
+    ("rs_kept_record", &["id_key"]),
+    ("rs_var_action", &["call_key", "n"]),
+    ("rs_var_custom", &["call_key", "name"]),
+    ("rs_var_call", &["call_key"]),
+    ("rs_call_trace", &["call_key"]),
+    ("rs_call_owner", &["call_key", "n"]),
+    ("rs_call_tenant", &["call_key", "tenant_id"]),
+    ("rs_call_fact_state", &["call_key"]),
+    ("rs_call", &["call_key"]),
+];
+
+/// A refusal of a change whose lease another has taken.
+pub(super) fn fenced(lease: &Lease) -> StoreError {
+    StoreError::Fenced(lease.name)
+}

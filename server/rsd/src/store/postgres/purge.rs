@@ -1,0 +1,217 @@
+//! What goes from the tables: whole partitions where that can be, else slices. All in the
+//! transaction of the caller.
+
+use rs::Day;
+use rs::retention::{Due, What, Which};
+
+use super::link::{Link, Uid};
+use super::load::{signed, uid};
+use crate::store::StoreError;
+use crate::store::keeping::{Aged, FACTS};
+
+/// An event is of a call up to so long after its end, ms.
+const AFTER_END_MS: i64 = 60_000;
+/// Reports of voice applications are events with such a label.
+const REPORT: &str = "coalesce(e.label LIKE 'com.genesyslab.var.%', false)";
+
+/// A slice of what is due.
+pub(super) fn due(link: &mut Link, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
+    let Due { what, which, before_ms } = *due;
+    match what {
+        What::Cdr => calls(link, day, which, before_ms, most),
+        What::Events => events(link, day, (which, before_ms, most), &format!("NOT {REPORT}")),
+        What::Var => {
+            let calls = reports(link, day, which, before_ms, most)?;
+            Ok(calls + events(link, day, (which, before_ms, most), REPORT)?)
+        }
+    }
+}
+
+/// The calls of a tenant and profile, `c`; values 4 and 5.
+fn of(which: Which) -> (&'static str, [Option<i64>; 2]) {
+    match which {
+        Which::Of { tenant, profile } => (
+            " AND c.tenant_id IS NOT DISTINCT FROM $4 AND c.profile_id IS NOT DISTINCT FROM $5",
+            [tenant, profile],
+        ),
+        Which::All | Which::Loose => {
+            (" AND $4::bigint IS NULL AND $5::bigint IS NULL", [None, None])
+        }
+    }
+}
+
+fn calls(
+    link: &mut Link,
+    day: Day,
+    which: Which,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let (whose, [tenant, profile]) = of(which);
+    let sql = format!(
+        "SELECT c.call_key, c.component_id, c.session_id, c.ended_ms FROM rs_call c
+         WHERE c.day = $1 AND NOT c.live AND c.ended_ms < $2{whose}
+         ORDER BY c.call_key LIMIT $3 FOR UPDATE"
+    );
+    let day = signed(day);
+    let values = (i64::from(most), tenant, profile);
+    let rows = link.query(&sql, &[&day, &before_ms, &values.0, &values.1, &values.2])?;
+    let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
+    let components: Vec<i64> = rows.iter().map(|row| row.get(1)).collect();
+    let sessions: Vec<String> = rows.iter().map(|row| row.get(2)).collect();
+    let last: Vec<i64> = rows.iter().map(|row| row.get::<_, i64>(3) + AFTER_END_MS).collect();
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let mut gone = 0;
+    for (table, by) in FACTS {
+        if by.first() == Some(&"call_key") {
+            let sql = format!("DELETE FROM {table} WHERE day = $1 AND call_key = ANY($2)");
+            gone += link.execute(&sql, &[&day, &keys])?;
+        } else if table != "rs_kept_record" {
+            let sql = format!(
+                "DELETE FROM {table} t USING unnest($2::bigint[], $3::text[], $4::bigint[])
+                   AS s (component_id, session_id, last_ms)
+                 WHERE t.day = $1 AND t.component_id = s.component_id
+                   AND t.session_id = s.session_id AND t.time_ms <= s.last_ms"
+            );
+            gone += link.execute(&sql, &[&day, &components, &sessions, &last])?;
+        }
+    }
+    Ok(gone)
+}
+
+/// Events whose label is as `kind` says.
+fn events(
+    link: &mut Link,
+    day: Day,
+    (which, before_ms, most): (Which, i64, u32),
+    kind: &str,
+) -> Result<u64, StoreError> {
+    let (whose, [tenant, profile]) = of(which);
+    let of_call = "SELECT 1 FROM rs_call c WHERE c.day = e.day
+        AND c.component_id = e.component_id AND c.session_id = e.session_id";
+    let hangs = match which {
+        Which::All => format!("true{whose}"),
+        Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
+        Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
+    };
+    let sql = format!(
+        "DELETE FROM rs_call_event WHERE day = $1 AND id_key IN (
+           SELECT e.id_key FROM rs_call_event e
+           WHERE e.day = $1 AND e.time_ms < $2 AND {kind} AND {hangs} LIMIT $3)"
+    );
+    link.execute(&sql, &[&signed(day), &before_ms, &i64::from(most), &tenant, &profile])
+}
+
+/// What voice applications reported of calls that are over.
+fn reports(
+    link: &mut Link,
+    day: Day,
+    which: Which,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    if which == Which::Loose {
+        return Ok(0);
+    }
+    let (whose, [tenant, profile]) = of(which);
+    let sql = format!(
+        "SELECT c.call_key FROM rs_var_call v
+         JOIN rs_call c ON c.day = v.day AND c.call_key = v.call_key
+         WHERE v.day = $1 AND NOT c.live AND c.ended_ms < $2{whose} LIMIT $3"
+    );
+    let day = signed(day);
+    let rows = link.query(&sql, &[&day, &before_ms, &i64::from(most), &tenant, &profile])?;
+    let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
+    let mut gone = 0;
+    for table in ["rs_var_action", "rs_var_custom", "rs_var_call"] {
+        let sql = format!("DELETE FROM {table} WHERE day = $1 AND call_key = ANY($2)");
+        gone += link.execute(&sql, &[&day, &keys])?;
+    }
+    Ok(gone)
+}
+
+/// The partitions of a day's facts, then what lies among the rest.
+pub(super) fn facts(link: &mut Link, day: Day, most: u32) -> Result<u64, StoreError> {
+    let tables: Vec<&str> = FACTS.iter().map(|(table, _)| *table).collect();
+    let gone = drop_day(link, day, &tables)?;
+    if gone > 0 {
+        return Ok(gone);
+    }
+    for (table, by) in FACTS {
+        let rows = slice(link, table, by, day, most)?;
+        if rows > 0 {
+            return Ok(rows);
+        }
+    }
+    link.execute("DELETE FROM rs_call_day WHERE day = $1", &[&signed(day)])
+}
+
+/// The ledger of a day without calls.
+pub(super) fn ledger(link: &mut Link, day: Day, most: u32) -> Result<u64, StoreError> {
+    let sql = "SELECT EXISTS (SELECT FROM rs_call WHERE day = $1)";
+    let held = link.query(sql, &[&signed(day)])?;
+    if held.first().is_none_or(|row| row.get(0)) {
+        return Ok(0);
+    }
+    let mut tables = vec!["rs_fact_ledger"];
+    let sql = "SELECT EXISTS (SELECT FROM rs_sq_failure WHERE day = $1)";
+    if link.query(sql, &[&signed(day)])?.first().is_some_and(|row| !row.get::<_, bool>(0)) {
+        tables.push("rs_sq_failure");
+    }
+    match drop_day(link, day, &tables)? {
+        0 => slice(link, "rs_fact_ledger", &["id_key"], day, most),
+        gone => Ok(gone),
+    }
+}
+
+fn drop_day(link: &mut Link, day: Day, tables: &[&str]) -> Result<u64, StoreError> {
+    let rows = link.query("SELECT rs_drop_day($1, $2)", &[&signed(day), &tables])?;
+    let gone = rows.first().map_or(0, |row| row.get::<_, i32>(0));
+    Ok(u64::try_from(gone).unwrap_or_default())
+}
+
+fn slice(
+    link: &mut Link,
+    table: &str,
+    by: &[&str],
+    day: Day,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let by = by.join(", ");
+    let sql = format!(
+        "DELETE FROM {table} WHERE day = $1
+         AND ({by}) IN (SELECT {by} FROM {table} WHERE day = $1 LIMIT $2)"
+    );
+    link.execute(&sql, &[&signed(day), &i64::from(most)])
+}
+
+/// A slice of what is older.
+pub(super) fn aged(
+    link: &mut Link,
+    aged: Aged,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let tables: &[(&str, &str, &str)] = match aged {
+        Aged::Letters => &[("rs_dead_letter", "no", "received_ms")],
+        Aged::Audit => &[("rs_audit_log", "no", "time_ms")],
+        Aged::Minutes => &[
+            ("rs_integrity_minute", "producer, boot, minute_ms", "minute_ms"),
+            ("rs_stored_minute", "producer, boot, minute_ms", "minute_ms"),
+        ],
+        Aged::Failures => &[("rs_sq_failure", "day, failure_key", "time_ms")],
+        // they are in the days
+        Aged::Apart => &[],
+    };
+    let mut gone = 0;
+    for (table, by, column) in tables {
+        let sql = format!(
+            "DELETE FROM {table} WHERE ({by}) IN
+               (SELECT {by} FROM {table} WHERE {column} < $1 LIMIT $2)"
+        );
+        gone += link.execute(&sql, &[&before_ms, &i64::from(most)])?;
+    }
+    Ok(gone)
+}

@@ -1,0 +1,265 @@
+//! Leases, overrides and what goes, in the files. The job has connections of its own, so that a
+//! slice holds up nobody but a late record of the same day; only the removal of a file waits for
+//! the writer.
+
+use std::collections::BTreeMap;
+
+use rs::orphan::Waiting;
+use rs::retention::{Due, Group, Holder, Terms, Wanted};
+use rs::{CallState, Day, Key, key};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::Sqlite;
+use super::files::{Days, Layout};
+use super::{load, purge};
+use crate::store::StoreError;
+use crate::store::keeping::{Aged, Keeping, Lease, Live, Override, Room, fenced};
+
+/// Connections of the jobs: the main file and one day at a time.
+pub(super) struct Keeper {
+    pub(super) main: Connection,
+    pub(super) days: Days,
+    now_ms: i64,
+}
+
+impl Keeper {
+    pub(super) fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
+        let main = layout.open_main(now_ms)?;
+        Ok(Self { main, days: Days::new(layout, 1), now_ms })
+    }
+
+    /// The day's file, if there is one.
+    pub(super) fn day(&mut self, day: Day) -> Result<Option<&mut Connection>, StoreError> {
+        self.days.find(day, self.now_ms)
+    }
+
+    /// Refuses what comes after another has taken the lease.
+    fn check(&self, lease: &Lease) -> Result<(), StoreError> {
+        let sql = "SELECT 1 FROM rs_lease WHERE name = ?1 AND fence = ?2";
+        let fence = lease.fence.cast_signed();
+        let ours = self.main.prepare_cached(sql)?.exists(params![lease.name, fence])?;
+        if ours { Ok(()) } else { Err(fenced(lease)) }
+    }
+
+    /// What is known of the component of a call in progress.
+    fn live(&mut self, day: Day, call_key: Key) -> Result<Option<Live>, StoreError> {
+        let Some(db) = self.day(day)? else { return Ok(None) };
+        let sql = "SELECT component_id, component_type, last_fact_ms FROM rs_call
+            WHERE call_key = ?1 AND live = 1";
+        let row = db
+            .prepare_cached(sql)?
+            .query_row([call_key], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?)));
+        let Some((component, component_type, last_fact_ms)) = row.optional()? else {
+            return Ok(None);
+        };
+        let sql = "SELECT c.last_ms, (SELECT min(s.first_ms) FROM rs_producer_stream AS s
+              WHERE s.producer = c.name AND s.boot = (SELECT max(n.boot)
+                FROM rs_producer_stream AS n WHERE n.producer = c.name))
+            FROM rs_dim_component AS c WHERE c.id = ?1";
+        let mut told = self.main.prepare_cached(sql)?;
+        let told = told.query_row([component], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (last_sent_ms, booted_ms) = told.optional()?.unwrap_or((last_fact_ms, None));
+        let waiting = Waiting { component_type, last_fact_ms, last_sent_ms, booted_ms };
+        Ok(Some(Live { day, call_key, waiting }))
+    }
+}
+
+/// Column and id of an object with an override.
+const fn place(holder: Holder) -> (i64, i64) {
+    match holder {
+        Holder::Tenant(id) => (0, id),
+        Holder::Profile(id) => (1, id),
+    }
+}
+
+impl Keeping for Sqlite {
+    fn judge_by(&self, terms: Terms) {
+        self.judge.set(terms);
+    }
+
+    fn take_lease(
+        &self,
+        name: &'static str,
+        holder: &str,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<Option<Lease>, StoreError> {
+        self.keep(|keeper| {
+            keeper.main.execute(
+                "INSERT INTO rs_lease VALUES (?1, ?2, 1, ?4) ON CONFLICT (name) DO UPDATE SET
+                   fence = fence + (holder <> ?2), holder = ?2, until_ms = ?4
+                 WHERE holder = ?2 OR until_ms <= ?3",
+                params![name, holder, now_ms, until_ms],
+            )?;
+            let sql = "SELECT fence FROM rs_lease WHERE name = ?1 AND holder = ?2";
+            let fence = keeper.main.query_row(sql, params![name, holder], |row| row.get(0));
+            Ok(fence.optional()?.map(|fence: i64| Lease { name, fence: fence.cast_unsigned() }))
+        })
+    }
+
+    fn end_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.keep(|keeper| {
+            let sql = "UPDATE rs_lease SET until_ms = 0 WHERE name = ?1 AND fence = ?2";
+            keeper.main.execute(sql, params![lease.name, lease.fence.cast_signed()])?;
+            Ok(())
+        })
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, StoreError> {
+        self.keep(|keeper| {
+            let sql = "SELECT scope, id, cdr, events, var, set_ms FROM rs_retention_override
+                ORDER BY scope, id";
+            let mut statement = keeper.main.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| {
+                let id = row.get(1)?;
+                let profile = row.get::<_, i64>(0)? == 1;
+                Ok(Override {
+                    holder: if profile { Holder::Profile(id) } else { Holder::Tenant(id) },
+                    wanted: Wanted { cdr: row.get(2)?, events: row.get(3)?, var: row.get(4)? },
+                    set_ms: row.get(5)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn set_override(&self, one: &Override) -> Result<(), StoreError> {
+        self.keep(|keeper| {
+            let (scope, id) = place(one.holder);
+            let Wanted { cdr, events, var } = one.wanted;
+            keeper.main.execute(
+                "INSERT OR REPLACE INTO rs_retention_override VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![scope, id, cdr, events, var, one.set_ms],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError> {
+        self.keep(|keeper| {
+            let (scope, id) = place(holder);
+            let sql = "DELETE FROM rs_retention_override WHERE scope = ?1 AND id = ?2";
+            Ok(keeper.main.execute(sql, params![scope, id])? > 0)
+        })
+    }
+
+    fn days(&self) -> Result<Vec<Day>, StoreError> {
+        self.layout.days()
+    }
+
+    fn oldest_live(&self) -> Result<Option<Day>, StoreError> {
+        self.keep(|keeper| {
+            Ok(keeper.main.query_row("SELECT min(day) FROM rs_live_key", [], |row| row.get(0))?)
+        })
+    }
+
+    fn groups(&self, day: Day) -> Result<Vec<Group>, StoreError> {
+        self.keep(|keeper| {
+            let Some(db) = keeper.day(day)? else { return Ok(Vec::new()) };
+            let sql = "SELECT tenant_id, profile_id, sum(live), min(ended_ms), max(ended_ms)
+                FROM rs_call GROUP BY tenant_id, profile_id";
+            let mut statement = db.prepare_cached(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(Group {
+                    tenant: row.get(0)?,
+                    profile: row.get(1)?,
+                    live: row.get::<_, i64>(2)?.cast_unsigned(),
+                    first_ended_ms: row.get(3)?,
+                    last_ended_ms: row.get(4)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
+        self.keep(|keeper| {
+            keeper.check(lease)?;
+            keeper.day(day)?.map_or(Ok(0), |db| purge::due(db, due, most))
+        })
+    }
+
+    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
+        self.keep(|keeper| {
+            keeper.check(lease)?;
+            // a list finds no day that is half there
+            for table in ["rs_day_span", "rs_call_day"] {
+                let sql = format!("DELETE FROM {table} WHERE day = ?1");
+                keeper.main.prepare_cached(&sql)?.execute([day])?;
+            }
+            keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, most))
+        })
+    }
+
+    fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError> {
+        self.keep(|keeper| {
+            keeper.check(lease)?;
+            keeper.day(day)?.map_or(Ok(()), |db| purge::give_back(db))
+        })
+    }
+
+    fn delete_ledger(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
+        let kept = self.keep(|keeper| {
+            keeper.check(lease)?;
+            let Some(db) = keeper.day(day)? else { return Ok(Some(0)) };
+            let held = purge::held(db)?;
+            held.then(|| purge::ledger(db, most)).transpose()
+        })?;
+        match kept {
+            Some(rows) => Ok(rows),
+            None => Ok(u64::from(self.remove_day(day)?)),
+        }
+    }
+
+    fn delete_aged(
+        &self,
+        lease: &Lease,
+        aged: Aged,
+        before_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        let all = self.layout.days()?;
+        self.keep(|keeper| {
+            keeper.check(lease)?;
+            let mut rows = purge::aged_of_main(&keeper.main, aged, before_ms, most)?;
+            if matches!(aged, Aged::Letters | Aged::Failures) {
+                for day in all.into_iter().filter(|day| key::start_ms(*day) < before_ms) {
+                    let Some(db) = keeper.day(day)? else { continue };
+                    rows += purge::aged_of_day(db, aged, before_ms, most)?;
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    fn live(&self, after: Option<(Day, Key)>, most: u32) -> Result<Vec<Live>, StoreError> {
+        self.keep(|keeper| {
+            let (day, key) = after.unwrap_or_default();
+            let sql = "SELECT day, call_key FROM rs_live_key
+                WHERE day > ?1 OR (day = ?1 AND call_key > ?2) ORDER BY day, call_key LIMIT ?3";
+            let mut statement = keeper.main.prepare(sql)?;
+            let rows = statement.query_map(params![day, key, most], |row| {
+                Ok((row.get::<_, Day>(0)?, row.get::<_, Key>(1)?))
+            })?;
+            let keys: Vec<(Day, Key)> = rows.collect::<Result<_, _>>()?;
+            drop(statement);
+            let mut live = Vec::with_capacity(keys.len());
+            for (day, key) in keys {
+                live.extend(keeper.live(day, key)?);
+            }
+            Ok(live)
+        })
+    }
+
+    fn state(&self, day: Day, key: &Key) -> Result<Option<CallState>, StoreError> {
+        self.keep(|keeper| match keeper.day(day)? {
+            Some(db) => load::state(db, key),
+            None => Ok(None),
+        })
+    }
+
+    fn rooms(&self) -> Result<Vec<Room>, StoreError> {
+        let sizes: BTreeMap<&str, u64> = self.layout.sizes()?;
+        Ok(sizes.into_iter().map(|(name, bytes)| Room { name: name.to_owned(), bytes }).collect())
+    }
+}

@@ -1,0 +1,225 @@
+//! What goes from a file, slice by slice, each in a transaction of its own.
+
+use rs::retention::{Due, What, Which};
+use rusqlite::{Connection, ToSql, params};
+
+use crate::store::StoreError;
+use crate::store::keeping::{Aged, FACTS};
+
+/// An event is of a call up to so long after its end, ms.
+const AFTER_END_MS: i64 = 60_000;
+/// Free pages of a file that are worth giving back, of 8 KiB.
+const FREE_PAGES: i64 = 128;
+/// Reports of voice applications are events with such a label.
+const REPORT: &str = "label GLOB 'com.genesyslab.var.*'";
+
+/// A slice of what is due.
+pub(super) fn due(db: &mut Connection, due: &Due, most: u32) -> Result<u64, StoreError> {
+    let Due { what, which, before_ms } = *due;
+    match what {
+        What::Cdr => calls(db, which, before_ms, most),
+        What::Events => events(db, "(label IS NULL OR NOT {})", which, before_ms, most),
+        What::Var => {
+            let calls = reports(db, which, before_ms, most)?;
+            Ok(calls + events(db, "{}", which, before_ms, most)?)
+        }
+    }
+}
+
+/// The calls of a tenant and profile, `c`; values 3 and 4.
+fn of(which: Which) -> (&'static str, [Option<i64>; 2]) {
+    match which {
+        Which::Of { tenant, profile } => {
+            (" AND c.tenant_id IS ?3 AND c.profile_id IS ?4", [tenant, profile])
+        }
+        Which::All | Which::Loose => (" AND ?3 IS NULL AND ?4 IS NULL", [None, None]),
+    }
+}
+
+fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result<u64, StoreError> {
+    let transaction = db.transaction()?;
+    let (whose, [tenant, profile]) = of(which);
+    let sql = format!(
+        "SELECT c.call_key, c.component_id, c.session_id, c.ended_ms FROM rs_call AS c
+         WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2"
+    );
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![before_ms, most, tenant, profile], |row| {
+        Ok((row.get::<_, rs::Key>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let found: Vec<(rs::Key, i64, String, i64)> = rows.collect::<Result<_, _>>()?;
+    drop(statement);
+    let mut gone = 0;
+    for (key, component, session, ended_ms) in found {
+        let last = ended_ms + AFTER_END_MS;
+        for (table, by) in FACTS {
+            let of_session = "component_id = ?1 AND session_id = ?2 AND time_ms <= ?3";
+            let values: &[&dyn ToSql] = match *by.first().unwrap_or(&"") {
+                "call_key" => &[&key],
+                _ if table == "rs_kept_record" => continue,
+                _ => &[&component, &session, &last],
+            };
+            let by_key = values.len() == 1;
+            let which = if by_key { "call_key = ?1" } else { of_session };
+            let sql = format!("DELETE FROM {table} WHERE {which}");
+            gone += transaction.prepare_cached(&sql)?.execute(values)?;
+        }
+    }
+    transaction.commit()?;
+    Ok(rows_of(gone))
+}
+
+/// Events; `kind` says which labels, with `{}` for those of reports.
+fn events(
+    db: &Connection,
+    kind: &str,
+    which: Which,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let kind = kind.replace("{}", REPORT);
+    let (whose, [tenant, profile]) = of(which);
+    let of_call = "SELECT 1 FROM rs_call AS c
+        WHERE c.component_id = e.component_id AND c.session_id = e.session_id";
+    let hangs = match which {
+        Which::All => format!("1{whose}"),
+        Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
+        Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
+    };
+    let sql = format!(
+        "DELETE FROM rs_call_event WHERE no IN (SELECT e.no FROM rs_call_event AS e
+         WHERE e.time_ms < ?1 AND {kind} AND {hangs} LIMIT ?2)"
+    );
+    let values = params![before_ms, most, tenant, profile];
+    Ok(rows_of(db.prepare_cached(&sql)?.execute(values)?))
+}
+
+/// What voice applications reported of calls that are over.
+fn reports(
+    db: &mut Connection,
+    which: Which,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    if which == Which::Loose {
+        return Ok(0);
+    }
+    let transaction = db.transaction()?;
+    let (whose, [tenant, profile]) = of(which);
+    let sql = format!(
+        "SELECT c.call_key FROM rs_var_call AS v JOIN rs_call AS c ON c.call_key = v.call_key
+         WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2"
+    );
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let rows = statement
+        .query_map(params![before_ms, most, tenant, profile], |row| row.get::<_, rs::Key>(0))?;
+    let keys: Vec<rs::Key> = rows.collect::<Result<_, _>>()?;
+    drop(statement);
+    let mut gone = 0;
+    for key in keys {
+        for table in ["rs_var_action", "rs_var_custom", "rs_var_call"] {
+            let sql = format!("DELETE FROM {table} WHERE call_key = ?1");
+            gone += transaction.prepare_cached(&sql)?.execute([key])?;
+        }
+    }
+    transaction.commit()?;
+    Ok(rows_of(gone))
+}
+
+/// A slice of all facts.
+pub(super) fn facts(db: &Connection, most: u32) -> Result<u64, StoreError> {
+    for (table, by) in FACTS {
+        // events have no index of their ids
+        let by = if table == "rs_call_event" { &["no"] } else { by };
+        let rows = slice(db, table, by, "1", most)?;
+        if rows > 0 {
+            return Ok(rows);
+        }
+    }
+    Ok(0)
+}
+
+/// Gives the free pages of a file back.
+pub(super) fn give_back(db: &Connection) -> Result<(), StoreError> {
+    let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+    if free > FREE_PAGES {
+        db.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+    }
+    Ok(())
+}
+
+/// Something in the file is kept longer than the ledger.
+pub(super) fn held(db: &Connection) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM rs_call) OR EXISTS (SELECT 1 FROM rs_sq_failure)
+        OR EXISTS (SELECT 1 FROM rs_dead_letter)";
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// A slice of the ledger, unless there are calls.
+pub(super) fn ledger(db: &Connection, most: u32) -> Result<u64, StoreError> {
+    slice(db, "rs_fact_ledger", &["id_key"], "NOT EXISTS (SELECT 1 FROM rs_call)", most)
+}
+
+/// A slice of what is older in the main file.
+pub(super) fn aged_of_main(
+    db: &Connection,
+    aged: Aged,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let older = |table, by: &[&str], column: &str| {
+        slice(db, table, by, &format!("{column} < {before_ms}"), most)
+    };
+    match aged {
+        // the last one stays, so that no number is given twice
+        Aged::Letters => {
+            let last = "no < (SELECT max(no) FROM rs_dead_letter) AND received_ms";
+            older("rs_dead_letter", &["no"], last)
+        }
+        Aged::Audit => older("rs_audit_log", &["no"], "time_ms"),
+        Aged::Minutes => {
+            older("rs_integrity_minute", &["producer", "boot", "minute_ms"], "minute_ms")
+        }
+        Aged::Failures => Ok(0),
+        Aged::Apart => {
+            let seconds = u32::try_from(before_ms / 1000).unwrap_or(0);
+            let which = format!("id_key < x'{seconds:08x}'");
+            let kept = slice(db, "rs_kept_record", &["id_key"], &which, most)?;
+            Ok(kept + slice(db, "rs_fact_ledger", &["id_key"], &which, most)?)
+        }
+    }
+}
+
+/// A slice of what is older in a day's file.
+pub(super) fn aged_of_day(
+    db: &Connection,
+    aged: Aged,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let (table, by, column) = match aged {
+        Aged::Letters => ("rs_dead_letter", ["no"], "received_ms"),
+        Aged::Failures => ("rs_sq_failure", ["failure_key"], "time_ms"),
+        Aged::Audit | Aged::Minutes | Aged::Apart => return Ok(0),
+    };
+    slice(db, table, &by, &format!("{column} < {before_ms}"), most)
+}
+
+/// `which` is made of constants and numbers of the program.
+fn slice(
+    db: &Connection,
+    table: &str,
+    by: &[&str],
+    which: &str,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let by = by.join(", ");
+    let sql = format!(
+        "DELETE FROM {table} WHERE ({by}) IN (SELECT {by} FROM {table} WHERE {which} LIMIT {most})"
+    );
+    Ok(rows_of(db.execute(&sql, [])?))
+}
+
+fn rows_of(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,128 @@
+//! Files that go: whatever the power does, whoever has them open, and how many there can be.
+
+use rs::retention::{Defaults, Terms};
+use rs::rollup::Zone;
+
+use super::*;
+use crate::store::keeping::{Aged, Keeping as _, Lease};
+
+const DAY: Day = 20_261_122;
+
+fn lease(store: &Sqlite) -> Lease {
+    store.take_lease("retention", "a", 0, i64::MAX).unwrap().unwrap()
+}
+
+/// A store whose day holds nothing but its ledger and its counts.
+fn emptied(dir: &Path) -> Sqlite {
+    let store = open(dir);
+    store.apply(&arrivals(&story(), 1, 3), NOW).unwrap();
+    let held = lease(&store);
+    while store.delete_facts(&held, DAY, 3).unwrap() > 0 {}
+    store.give_back(&held, DAY).unwrap();
+    store
+}
+
+fn figures(store: &Sqlite) -> BTreeMap<(String, String), u64> {
+    store.books(Millis(0), NOW).unwrap().figures
+}
+
+#[test]
+fn a_file_goes_once_wherever_the_power_goes() {
+    for commits in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = emptied(dir.path());
+        let before = figures(&store);
+        assert!(before.values().sum::<u64>() > 10, "{before:?}");
+        store.writer().fault = Some(commits);
+        let cut = store.delete_ledger(&lease(&store), DAY, 10);
+        assert_eq!(cut.is_err(), commits < 2, "{commits}: {cut:?}");
+        drop(store);
+        let store = open(dir.path());
+        let held = lease(&store);
+        while store.delete_ledger(&held, DAY, 10).unwrap() > 0 {}
+        assert!(!store.days().unwrap().contains(&DAY), "{commits}");
+        assert_eq!(figures(&store), before, "{commits}: counted once");
+        let late = arrivals(&[rm(7, 500).end(600)], 90, 1);
+        assert_eq!(store.apply(&late, NOW).unwrap().stored, 1, "a late record makes it again");
+        drop(store);
+        assert!(open(dir.path()).days().unwrap().contains(&DAY), "and a start leaves it");
+    }
+}
+
+#[test]
+fn a_file_that_a_question_has_open_goes_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = emptied(dir.path());
+    let path = dir.path().join("days/20261122.db");
+    let other = Connection::open(&path).unwrap();
+    let count = "SELECT count(*) FROM rs_fact_ledger";
+    let ids: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(store.delete_ledger(&lease(&store), DAY, 10).unwrap(), 0);
+    assert_eq!(ids, other.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap());
+    drop(other);
+    assert_eq!(store.delete_ledger(&lease(&store), DAY, 10).unwrap(), 1);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_call_or_a_letter_keeps_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let call = rm(1, 10);
+    store.apply(&arrivals(&[call.start(), call.clone().dn("1").start()], 1, 1), NOW).unwrap();
+    let held = lease(&store);
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 0, "it is in progress");
+    while store.delete_facts(&held, DAY, 10).unwrap() > 0 {}
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 1, "only the ledger");
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 0, "the loser of a conflict");
+    assert_eq!(store.days().unwrap(), [DAY]);
+    assert_eq!(store.delete_aged(&held, Aged::Letters, i64::MAX, 10).unwrap(), 1);
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 1);
+    assert_eq!(store.days().unwrap(), Vec::<Day>::new());
+}
+
+#[test]
+fn a_file_gives_back_what_its_facts_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let story: Vec<_> = (1..4000).map(|n| rm(n, n).end(n + 9)).collect();
+    store.apply(&arrivals(&story, 1, 4000), NOW).unwrap();
+    store.checkpoint().unwrap();
+    let held = lease(&store);
+    let size = |store: &Sqlite| store.rooms().unwrap().into_iter().find(|r| r.name == "days");
+    let before = size(&store).unwrap().bytes;
+    while store.delete_facts(&held, DAY, 5000).unwrap() > 0 {}
+    store.give_back(&held, DAY).unwrap();
+    let after = size(&store).unwrap().bytes;
+    assert!(after < before / 4, "{before} {after}");
+}
+
+#[test]
+fn a_producer_with_wild_guids_makes_few_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let defaults = Defaults { cdr: 40, events: 14 };
+    store.judge_by(Terms::new(Zone::utc(), defaults));
+    let story: Vec<_> = (0..1500)
+        .map(|n| {
+            // a day each, years back and ahead; what else it says is of today
+            let ms = made::at(200_000).0 - 700 * 86_400_000 + n * 86_400_000;
+            let guid = format!("{:08X}-{:04X}-7000-8000-000000000001", ms >> 16, ms & 0xFFFF);
+            let body = mcp(&format!("S{n}"), 190_000).start().body();
+            Made::text(&body.replace("\"kind\"", &format!("\"guid\":\"{guid}\",\"kind\"")))
+        })
+        .collect();
+    let applied = store.apply(&arrivals(&story, 1, 500), NOW).unwrap();
+    let files = store.days().unwrap().len();
+    assert!(files <= 45, "{files}");
+    assert_eq!(applied.stored + applied.dead, 1500);
+    let letters = store.dead_letters().unwrap();
+    assert_eq!(letters.keys().collect::<Vec<_>>(), ["bad_time", "expired_partition"]);
+    let books = figures(&store);
+    let refused: u64 = letters.values().sum();
+    let counted: u64 = ["bad_time", "expired_partition"]
+        .iter()
+        .filter_map(|name| books.get(&((*name).to_owned(), "mcp-1".to_owned())))
+        .sum();
+    assert_eq!(counted, refused, "by code and producer");
+}

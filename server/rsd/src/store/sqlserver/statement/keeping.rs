@@ -1,0 +1,267 @@
+//! Statements of leases, overrides and what goes. Keys come as a JSON array of
+//! `{"d": day, "k": "hex"}`; whose rows are meant as `@P4`: 0 all, 1 those of calls of tenant
+//! `@P5` and profile `@P6`, 2 those of no call.
+
+use super::Statement;
+
+/// The calls of a tenant and profile.
+macro_rules! whose {
+    () => {
+        "((c.tenant_id = @P5 OR (c.tenant_id IS NULL AND @P5 IS NULL))
+    AND (c.profile_id = @P6 OR (c.profile_id IS NULL AND @P6 IS NULL)))"
+    };
+}
+
+/// A slice of a day.
+macro_rules! slice {
+    ($table:literal) => {
+        concat!("WITH t AS (SELECT TOP (@P2) day FROM ", $table, " WHERE day = @P1)\nDELETE FROM t")
+    };
+}
+
+/// A slice of what is older.
+macro_rules! aged {
+    ($table:literal, $column:literal) => {
+        concat!(
+            "WITH t AS (SELECT TOP (@P2) ",
+            $column,
+            " FROM ",
+            $table,
+            " WHERE ",
+            $column,
+            " < @P1)\nDELETE FROM t"
+        )
+    };
+}
+
+/// What hangs on calls, by their keys.
+macro_rules! of_calls {
+    ($table:literal) => {
+        concat!(
+            "DELETE t FROM ",
+            $table,
+            " AS t
+JOIN OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j ON t.day = j.d
+  AND t.call_key = CONVERT(binary(16), j.k, 2)"
+        )
+    };
+}
+
+/// What names a call by its session, up to a minute after its end.
+macro_rules! of_sessions {
+    ($table:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE day = @P2 AND EXISTS (
+  SELECT 1 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
+  JOIN rs_call AS c ON c.day = j.d AND c.call_key = CONVERT(binary(16), j.k, 2)
+  WHERE c.component_id = ",
+            $table,
+            ".component_id AND c.session_id = ",
+            $table,
+            ".session_id
+    AND ",
+            $table,
+            ".time_ms <= c.ended_ms + 60000)"
+        )
+    };
+}
+
+/// Events of calls, or of none, by label.
+macro_rules! events {
+    ($label:literal) => {
+        concat!(
+            "WITH t AS (SELECT TOP (@P3) day FROM rs_call_event WHERE day = @P1 AND time_ms < @P2
+  AND ",
+            $label,
+            "
+  AND (@P4 = 0 OR (@P4 = 1 AND EXISTS (SELECT 1 FROM rs_call AS c
+      WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
+        AND c.session_id = rs_call_event.session_id AND ",
+            whose!(),
+            "))
+    OR (@P4 = 2 AND NOT EXISTS (SELECT 1 FROM rs_call AS c
+      WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
+        AND c.session_id = rs_call_event.session_id))))\nDELETE FROM t"
+        )
+    };
+}
+
+/// Calls that are over, by when they ended.
+macro_rules! over {
+    ($more:literal) => {
+        concat!(
+            "SELECT TOP (@P3) c.day, c.call_key FROM rs_call AS c WITH (UPDLOCK, HOLDLOCK)",
+            $more,
+            "
+WHERE c.day = @P1 AND c.live = 0 AND c.ended_ms < @P2 AND (@P4 = 0 OR ",
+            whose!(),
+            ")
+ORDER BY c.call_key
+OPTION (RECOMPILE)"
+        )
+    };
+}
+
+statements! {
+    /// Renews a lease, or takes one that is over.
+    LEASE_TAKE = "UPDATE rs_lease SET fence = fence + CASE WHEN holder = @P2 THEN 0 ELSE 1 END,
+  holder = @P2, until_ms = @P4
+WHERE name = @P1 AND (holder = @P2 OR until_ms <= @P3)";
+    /// The first of its name.
+    LEASE_FIRST = "INSERT INTO rs_lease (name, holder, fence, until_ms)
+SELECT @P1, @P2, 1, @P3
+WHERE NOT EXISTS (SELECT 1 FROM rs_lease AS t WITH (UPDLOCK, HOLDLOCK) WHERE t.name = @P1)";
+    /// Its fence, if it is this holder's.
+    LEASE_HELD = "SELECT fence FROM rs_lease WHERE name = @P1 AND holder = @P2";
+    /// The same, held until the transaction ends.
+    LEASE_CHECK = "SELECT fence FROM rs_lease WITH (UPDLOCK, HOLDLOCK)
+WHERE name = @P1 AND fence = @P2";
+    /// Gives it back.
+    LEASE_END = "UPDATE rs_lease SET until_ms = 0 WHERE name = @P1 AND fence = @P2";
+
+    /// All overrides.
+    OVERRIDES = "SELECT scope, id, cdr, events, var, set_ms FROM rs_retention_override
+ORDER BY scope, id";
+    /// Sets one.
+    OVERRIDE_UPDATE = "UPDATE rs_retention_override SET cdr = @P3, events = @P4, var = @P5,
+  set_ms = @P6
+WHERE scope = @P1 AND id = @P2";
+    /// The first of its object.
+    OVERRIDE_INSERT = "INSERT INTO rs_retention_override (scope, id, cdr, events, var, set_ms)
+SELECT @P1, @P2, @P3, @P4, @P5, @P6
+WHERE NOT EXISTS (SELECT 1 FROM rs_retention_override AS t WITH (UPDLOCK, HOLDLOCK)
+  WHERE t.scope = @P1 AND t.id = @P2)";
+    /// Takes one away.
+    OVERRIDE_DELETE = "DELETE FROM rs_retention_override WHERE scope = @P1 AND id = @P2";
+
+    /// The next day with a ledger.
+    DAY_LEDGER = "SELECT MIN(day) FROM rs_fact_ledger WHERE day > @P1";
+    /// With calls.
+    DAY_CALL = "SELECT MIN(day) FROM rs_call WHERE day > @P1";
+    /// With failures of quality.
+    DAY_FAILURE = "SELECT MIN(day) FROM rs_sq_failure WHERE day > @P1";
+    /// With a call in progress.
+    DAY_LIVE = "SELECT MIN(day) FROM rs_call WHERE live = 1";
+
+    /// The calls of a day by tenant and profile.
+    GROUPS = "SELECT tenant_id, profile_id, SUM(CASE WHEN live = 1 THEN 1 ELSE 0 END) AS lives,
+  MIN(ended_ms) AS first_ended, MAX(ended_ms) AS last_ended
+FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
+
+    /// Calls that may go.
+    OVER = over!("");
+    /// Those with reports of voice applications.
+    OVER_REPORTED = over!("\nJOIN rs_var_call AS v ON v.day = c.day AND v.call_key = c.call_key");
+
+    /// Events of sessions.
+    SESSIONS_EVENT = of_sessions!("rs_call_event");
+    /// Quality of sessions.
+    SESSIONS_QUALITY = of_sessions!("rs_sq_call");
+
+    /// What hangs on calls.
+    CALLS_VAR_ACTION = of_calls!("rs_var_action");
+    /// What hangs on calls.
+    CALLS_VAR_CUSTOM = of_calls!("rs_var_custom");
+    /// What hangs on calls.
+    CALLS_VAR_CALL = of_calls!("rs_var_call");
+    /// What hangs on calls.
+    CALLS_TRACE = of_calls!("rs_call_trace");
+    /// What hangs on calls.
+    CALLS_OWNER = of_calls!("rs_call_owner");
+    /// What hangs on calls.
+    CALLS_TENANT = of_calls!("rs_call_tenant");
+    /// What hangs on calls.
+    CALLS_STATE = of_calls!("rs_call_fact_state");
+    /// Calls.
+    CALLS_CALL = of_calls!("rs_call");
+
+    /// Events that are no reports.
+    EVENTS_PLAIN = events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))");
+    /// Events that are.
+    EVENTS_REPORT = events!("label LIKE N'com.genesyslab.var.%'");
+
+    /// A slice of a day.
+    FACTS_EVENT = slice!("rs_call_event");
+    /// A slice of a day.
+    FACTS_QUALITY = slice!("rs_sq_call");
+    /// A slice of a day.
+    FACTS_KEPT = slice!("rs_kept_record");
+    /// A slice of a day.
+    FACTS_VAR_ACTION = slice!("rs_var_action");
+    /// A slice of a day.
+    FACTS_VAR_CUSTOM = slice!("rs_var_custom");
+    /// A slice of a day.
+    FACTS_VAR_CALL = slice!("rs_var_call");
+    /// A slice of a day.
+    FACTS_TRACE = slice!("rs_call_trace");
+    /// A slice of a day.
+    FACTS_OWNER = slice!("rs_call_owner");
+    /// A slice of a day.
+    FACTS_TENANT = slice!("rs_call_tenant");
+    /// A slice of a day.
+    FACTS_STATE = slice!("rs_call_fact_state");
+    /// A slice of a day.
+    FACTS_CALL = slice!("rs_call");
+    /// GUIDs that do not carry their time.
+    FACTS_GUID = slice!("rs_call_day");
+    /// The ledger.
+    LEDGER_SLICE = slice!("rs_fact_ledger");
+
+    /// Dead letters.
+    AGED_LETTER = aged!("rs_dead_letter", "received_ms");
+    /// The audit log.
+    AGED_AUDIT = aged!("rs_audit_log", "time_ms");
+    /// What producers told of their minutes.
+    AGED_MINUTE = aged!("rs_integrity_minute", "minute_ms");
+    /// What was stored of them.
+    AGED_STORED = aged!("rs_stored_minute", "minute_ms");
+    /// Failures of quality.
+    AGED_FAILURE = aged!("rs_sq_failure", "time_ms");
+
+    /// Calls in progress after one.
+    LIVE = "SELECT TOP (@P3) day, call_key, component_type, last_fact_ms, component_id
+FROM rs_call WHERE live = 1 AND (day > @P1 OR (day = @P1 AND call_key > @P2))
+ORDER BY day, call_key";
+    /// When a component was named last, and its name.
+    COMPONENT_LAST_SENT = "SELECT last_ms, name FROM rs_dim_component WHERE id = @P1";
+    /// When its newest start was heard of.
+    COMPONENT_BOOT = "SELECT MIN(first_ms) FROM rs_producer_stream
+WHERE producer = @P1 AND boot = (SELECT MAX(n.boot) FROM rs_producer_stream AS n
+  WHERE n.producer = @P1)";
+    /// The facts of a call.
+    STATE = "SELECT state FROM rs_call_fact_state WHERE day = @P1 AND call_key = @P2";
+    /// Room of the tables, in pages of 8 KiB.
+    ROOMS = "SELECT o.name, SUM(s.reserved_page_count) * 8192 AS bytes
+FROM sys.dm_db_partition_stats AS s JOIN sys.objects AS o ON o.object_id = s.object_id
+WHERE o.name LIKE N'rs[_]%' GROUP BY o.name ORDER BY o.name";
+}
+
+/// The facts of a day, those that hang on calls first.
+pub(in crate::store::sqlserver) const FACTS: [Statement; 12] = [
+    FACTS_EVENT,
+    FACTS_QUALITY,
+    FACTS_KEPT,
+    FACTS_VAR_ACTION,
+    FACTS_VAR_CUSTOM,
+    FACTS_VAR_CALL,
+    FACTS_TRACE,
+    FACTS_OWNER,
+    FACTS_TENANT,
+    FACTS_STATE,
+    FACTS_CALL,
+    FACTS_GUID,
+];
+
+/// What hangs on calls, and they themselves.
+pub(in crate::store::sqlserver) const CALLS: [Statement; 8] = [
+    CALLS_VAR_ACTION,
+    CALLS_VAR_CUSTOM,
+    CALLS_VAR_CALL,
+    CALLS_TRACE,
+    CALLS_OWNER,
+    CALLS_TENANT,
+    CALLS_STATE,
+    CALLS_CALL,
+];

@@ -1,0 +1,110 @@
+//! What is kept, over HTTP and by the commands of docs/operate/retention.md as they stand; a purge
+//! and an orphan in a whole daemon.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::house::{House, MCP, RM, golden};
+
+const PAGE: &str = include_str!("../../../../../docs/operate/retention.md");
+const SINCE: &str = "/api/v1/calls?from=2026-11-22T00:00:00Z";
+
+/// The commands of the page, in order.
+fn commands() -> Vec<&'static str> {
+    let blocks = PAGE.split("```sh\n").skip(1);
+    blocks.flat_map(|block| block.split("```").next().unwrap().lines()).collect()
+}
+
+fn run(house: &House, line: &str) -> String {
+    let at = house.rs.addresses().http.to_string();
+    let line = line.replace("127.0.0.1:8080", &at);
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_commands_of_the_page() {
+    let house = House::with_golden_records();
+    let [show, tenant, profile, delete, purge] = commands()[..] else { panic!("five commands") };
+    let first: Value = serde_json::from_str(&run(&house, show)).unwrap();
+    assert_eq!((&first["cdr"], &first["events"]), (&json!(36_500), &json!(14)));
+    assert_eq!((&first["overrides"], &first["last_run"]), (&json!([]), &Value::Null));
+    assert!(first["days"].as_u64().unwrap() > 0 && first["bytes"][0]["bytes"].as_u64() > Some(0));
+    assert_eq!(run(&house, tenant), "");
+    assert_eq!(run(&house, profile), "");
+    let listed = house.json("/api/v1/retention")["overrides"].clone();
+    let mut names = listed.as_array().unwrap().iter().map(|one| one["name"].clone());
+    assert_eq!(names.by_ref().collect::<Vec<_>>(), ["acme", "acme-main"]);
+    assert_eq!((&listed[0]["cdr"], &listed[0]["events"]), (&json!(90), &Value::Null));
+    assert_eq!(run(&house, delete), "");
+    let left = house.json("/api/v1/retention")["overrides"].clone();
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    assert_eq!(run(&house, purge), "");
+    house.until(|house| house.json("/api/v1/retention")["last_run"]["finished"] == json!(true));
+    let age: f64 = house.metric("rs_retention_last_success_seconds").parse().unwrap();
+    assert!((0.0..3600.0).contains(&age), "{age}");
+    let audit = house.json("/api/v1/audit");
+    let mut actions: Vec<_> =
+        audit["items"].as_array().unwrap().iter().map(|line| line["action"].clone()).collect();
+    actions.reverse();
+    let expected = ["retention.set", "retention.set", "retention.delete", "retention.run"];
+    assert_eq!(actions, expected);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let house = House::open();
+    let put = |body: &str| {
+        let at = house.rs.addresses().http;
+        let answer = super::house::send(at, ("PUT", "/api/v1/retention"), &[], body.as_bytes());
+        (answer.status, answer.code())
+    };
+    let bad = |code: &str| (400, code.to_owned());
+    assert_eq!(put("{"), bad("bad-body"));
+    assert_eq!(put(r#"{"scope":"tenant","id":1}"#), bad("bad-body"));
+    assert_eq!(put(r#"{"scope":"tenant","id":1,"cdr":0}"#), bad("bad-body"));
+    assert_eq!(put(r#"{"scope":"tenant","id":1,"cdr":36501}"#), bad("bad-body"));
+    assert_eq!(put(r#"{"scope":"tenant","id":1,"days":5}"#), bad("bad-body"));
+    assert_eq!(put(r#"{"scope":"house","id":1,"cdr":5}"#), bad("bad-scope"));
+    let gone = house.ask("DELETE", "/api/v1/retention/tenant/5", &[]);
+    assert_eq!((gone.status, gone.code()), (404, "no-such-override".to_owned()));
+}
+
+#[test]
+fn old_calls_go_and_do_not_come_back() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let mut house = House::in_dir(dir, |settings| settings.rs.retention.cdr = 1);
+    assert!(!house.json(SINCE)["items"].as_array().unwrap().is_empty());
+    assert_eq!(house.post("/api/v1/retention/run", &[], b"").status, 202);
+    house.until(|house| house.json(SINCE)["items"].as_array().unwrap().is_empty());
+    house.send(&golden(&RM));
+    house.send(&golden(&MCP));
+    assert!(house.json(SINCE)["items"].as_array().unwrap().is_empty());
+    let letters = house.json("/api/v1/dead-letters?code=expired_partition");
+    assert_eq!(letters["items"].as_array().unwrap().len(), RM.len() + MCP.len());
+    house.until(|house| house.json("/api/v1/retention")["last_run"]["finished"] == json!(true));
+    assert!(house.lines.lines().iter().any(|line| line.contains("35001")));
+}
+
+#[test]
+fn an_orphan_is_closed_and_its_true_end_comes_late() {
+    let mut house = House::open();
+    house.send(&golden(&RM[..1]));
+    assert_eq!(house.json("/api/v1/live/calls")["total"], json!(1));
+    let House { rs, dir, .. } = house;
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let mut house = House::in_dir(dir, |settings| {
+        settings.rs.retention.timeout = Duration::ZERO;
+    });
+    let end = |house: &House| house.json(SINCE)["items"][0]["end_state"].clone();
+    house.until(|house| end(house) == json!("TIMEOUT"));
+    house.send(&golden(&RM[1..2]));
+    assert_eq!(end(&house), json!("USER_END"));
+    assert!(house.lines.lines().iter().any(|line| line.contains("34003")));
+}

@@ -1,0 +1,259 @@
+//! Sixty days of data and their purge (scenario 38), in any store: what goes, what stays, what is
+//! refused afterwards, and who may do it. Time is an argument, so no day has to pass.
+
+use std::collections::BTreeMap;
+
+use config::settings::Retention;
+use model::time::Millis;
+use rs::Filter;
+use rs::retention::{Due, Holder, Wanted, What, Which};
+use rs::rollup::Zone;
+use rsd::retention::{Ages, Report, in_force, purge};
+use rsd::store::custody::LetterFilter;
+use rsd::store::keeping::{Keeping, Lease, Override};
+use rsd::store::{Arrival, Day, Store, StoreError, Unit};
+
+use super::made::{self, Made, arrivals, at, event, mcp, rm};
+
+const DAY: u64 = 86_400;
+/// Ten past three on the day after the sixtieth.
+const NIGHT: u64 = 60 * DAY + 3 * 3600 + 600;
+const AGES: Ages = Ages { failures: 365 };
+
+fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap()
+}
+
+/// What came on each day: a call of acme, one of beta, and one of a media server with an event.
+fn history() -> Vec<(u64, Vec<Made>)> {
+    (0..60)
+        .map(|day| {
+            let start = day * DAY + 3600;
+            let acme = rm(2 * day + 1, start).tenant("acme", Some(102));
+            let beta = rm(2 * day + 2, start + 1).tenant("beta", Some(104));
+            let session = format!("S{day}");
+            let media = mcp(&session, start + 2).profile("main", Some(189));
+            let all = vec![
+                acme.start(),
+                beta.start(),
+                acme.end(start + 60),
+                beta.end(start + 60),
+                media.start(),
+                media.end(start + 60),
+                event(&session, start + 5, "incall_begin"),
+            ];
+            (day, all)
+        })
+        .collect()
+}
+
+/// Frames that were received at the end of their day.
+fn frames(day: u64, records: &[Made], received: u64) -> Vec<Arrival> {
+    let mut frames = arrivals(records, day + 1, records.len());
+    for frame in &mut frames {
+        frame.entry.as_mut().unwrap().received = at(received).0;
+    }
+    frames
+}
+
+fn fill(store: &dyn Store) {
+    for (day, records) in history() {
+        let batch = frames(day, &records, (day + 1) * DAY);
+        assert_eq!(store.apply(&batch, at((day + 1) * DAY)).unwrap().dead, 0);
+    }
+}
+
+fn lease(keeping: &dyn Keeping, holder: &str, now_ms: i64) -> Option<Lease> {
+    keeping.take_lease("retention", holder, now_ms, now_ms + 30_000).unwrap()
+}
+
+/// A run that is cut off after so many slices.
+fn run(store: &dyn Store, slices: usize, clean: bool) -> Report {
+    let settings = Retention::default();
+    let terms = in_force(store, &settings, &Zone::utc()).unwrap();
+    store.keeping().judge_by(terms.clone());
+    let now_ms = ms(at(NIGHT));
+    let held = lease(store.keeping(), "a", now_ms).unwrap();
+    let mut left = slices;
+    let mut next = || {
+        left = left.checked_sub(1)?;
+        Some(1000)
+    };
+    let is_clean = |_: Day| Ok(clean);
+    purge(store.keeping(), &terms, &held, AGES, now_ms, &is_clean, &mut next).unwrap()
+}
+
+/// Calls by tenant, and all of them.
+fn counts(store: &dyn Store) -> (u64, u64, u64) {
+    let count = |filter: &Filter| store.count(filter, Unit::Leg, at(NIGHT)).unwrap();
+    let of = |tenant| Filter { tenants: vec![tenant], ..Filter::default() };
+    (count(&of(102)), count(&of(104)), count(&Filter::default()))
+}
+
+fn figures(store: &dyn Store) -> BTreeMap<(String, String), u64> {
+    let mut figures = store.books(at(0), at(NIGHT)).unwrap().figures;
+    figures.retain(|(name, _), _| name == "stored");
+    figures
+}
+
+pub(super) fn sixty_days(store: &dyn Store) {
+    fill(store);
+    assert_eq!(counts(store), (60, 60, 180));
+    let before = figures(store);
+    let keeping = store.keeping();
+    let wanted = Wanted { cdr: Some(90), ..Wanted::default() };
+    let acme = Override { holder: Holder::Tenant(102), wanted, set_ms: 5 };
+    keeping.set_override(&Override { wanted: Wanted::default(), ..acme.clone() }).unwrap();
+    keeping.set_override(&acme).unwrap();
+    assert_eq!(keeping.overrides().unwrap(), [acme]);
+
+    let waiting = run(store, usize::MAX, false);
+    assert_eq!(waiting.blocked.len(), 20, "figures are not made: {waiting:?}");
+    assert_eq!(counts(store), (60, 60, 180), "so no call goes");
+
+    let report = run(store, usize::MAX, true);
+    assert!(report.finished && report.blocked.is_empty() && report.gone.is_empty(), "{report:?}");
+    assert_eq!(counts(store), (60, 40, 140), "twenty days, but for that tenant");
+    let again = run(store, usize::MAX, true);
+    assert_eq!((again.rows, again.finished), (0, true), "nothing is left");
+    assert_eq!(keeping.days().unwrap().len(), 60, "acme keeps its days");
+
+    refuse(store);
+    assert!(keeping.drop_override(Holder::Tenant(102)).unwrap());
+    assert!(!keeping.drop_override(Holder::Tenant(102)).unwrap());
+    // cut off after each slice, and taken up again
+    let mut gone = Vec::new();
+    for round in 0..100 {
+        let report = run(store, 6 + 5 * round, true);
+        gone.extend(report.gone);
+        if report.finished {
+            break;
+        }
+    }
+    assert!(run(store, usize::MAX, true).finished);
+    assert_eq!(counts(store), (40, 40, 120), "and now all of the twenty days");
+    assert!(gone.len() <= 20, "{gone:?}");
+    let days = keeping.days().unwrap();
+    assert_eq!((days.len(), days.first()), (42, Some(&20_261_210)), "two days of ids more");
+    assert_eq!(figures(store), before, "what was counted stays counted");
+    fence(store);
+}
+
+/// A replay of what has gone, and what is still remembered.
+fn refuse(store: &dyn Store) {
+    let history = history();
+    let (_, old) = &history[0];
+    let applied = store.apply(&frames(100, old, NIGHT), at(NIGHT)).unwrap();
+    // beta's two records; acme's and those that name no tenant are remembered
+    assert_eq!((applied.stored, applied.dead, applied.duplicates), (0, 2, 5), "{applied:?}");
+    let letters = store.dead_letters().unwrap();
+    assert_eq!(letters.get("expired_partition"), Some(&2), "{letters:?}");
+    let custody = store.custody();
+    let all = custody.letters(&LetterFilter::default(), false, None, 10).unwrap();
+    assert_eq!(all[0].field, "ended_at");
+    assert_eq!(all[0].producer.as_deref(), Some("rm-1"));
+    let (_, young) = &history[30];
+    let applied = store.apply(&frames(101, young, NIGHT), at(NIGHT)).unwrap();
+    assert_eq!((applied.stored, applied.dead), (0, 0));
+}
+
+/// Whoever has lost the lease changes nothing.
+fn fence(store: &dyn Store) {
+    let keeping = store.keeping();
+    let now_ms = ms(at(NIGHT)) + 100_000;
+    let first = lease(keeping, "a", now_ms).unwrap();
+    assert_eq!(lease(keeping, "b", now_ms + 29_999), None);
+    assert_eq!(lease(keeping, "a", now_ms + 10_000), Some(first.clone()), "renewed");
+    let second = lease(keeping, "b", now_ms + 40_000).unwrap();
+    assert_eq!(second.fence, first.fence + 1);
+    let day = keeping.days().unwrap()[41];
+    let due = Due { what: What::Events, which: Which::All, before_ms: i64::MAX };
+    let refused = keeping.delete(&first, day, &due, 10);
+    assert!(matches!(refused, Err(StoreError::Fenced("retention"))), "{refused:?}");
+    let refused = keeping.delete_facts(&first, day, 10);
+    assert!(matches!(refused, Err(StoreError::Fenced(_))), "{refused:?}");
+    assert_eq!(keeping.delete(&second, day, &due, 10).unwrap(), 1);
+    keeping.end_lease(&second).unwrap();
+    let third = lease(keeping, "c", now_ms + 40_001).unwrap();
+    assert_eq!(third.fence, second.fence + 1);
+}
+
+/// Calls in progress, with what is known of their component.
+pub(super) fn orphans(store: &dyn Store) {
+    let call = |n: u64, boot: u64| {
+        let mut record = mcp(&format!("S{n}"), 10 * n).start().body();
+        let producer = format!(r#""producer":{{"name":"mcp-1","boot":{boot},"seq":{n}}}"#);
+        record = record.replace(r#""producer":{"name":"mcp-1"}"#, &producer);
+        Made::text(&record)
+    };
+    let mut first = arrivals(&[call(1, 7), call(2, 7)], 1, 2);
+    first[0].entry.as_mut().unwrap().received = at(100).0;
+    store.apply(&first, at(100)).unwrap();
+    let mut second = arrivals(&[call(3, 8), rm(9, 300).start(), rm(8, 200).end(210)], 2, 3);
+    second[0].entry.as_mut().unwrap().received = at(400).0;
+    store.apply(&second, at(400)).unwrap();
+    let keeping = store.keeping();
+    assert_eq!(keeping.oldest_live().unwrap(), Some(20_261_122));
+    let all = keeping.live(None, 10).unwrap();
+    assert_eq!(all.len(), 4);
+    let page = keeping.live(Some((all[1].day, all[1].call_key)), 1).unwrap();
+    assert_eq!(page, all[2..3]);
+    let patience = rs::orphan::Patience { since_ms: 0, timeout_ms: 86_400_000 };
+    let orphans: Vec<_> = all
+        .iter()
+        .filter(|live| live.waiting.is_orphan(patience, ms(at(400 + 600))))
+        .map(|live| keeping.state(live.day, &live.call_key).unwrap().unwrap())
+        .filter_map(|state| rs::orphan::end(&state, "rs-1"))
+        .collect();
+    assert_eq!(orphans.len(), 2, "those that its new start has not named: {all:?}");
+    let ends: Vec<_> = orphans.iter().map(|end| Made::text(end)).collect();
+    let applied = store.apply(&arrivals(&ends, 3, 2), at(1000)).unwrap();
+    assert_eq!((applied.stored, applied.dead), (2, 0));
+    let again = store.apply(&arrivals(&ends, 4, 2), at(1000)).unwrap();
+    assert_eq!((again.stored, again.duplicates), (0, 2));
+    assert_eq!(keeping.live(None, 10).unwrap().len(), 2);
+    let late = mcp("S1", 10).end(90_000);
+    store.apply(&arrivals(&[late], 5, 1), at(90_000)).unwrap();
+    let ended = Filter { session_id: Some("S1".to_owned()), ..Filter::default() };
+    let found = store.page(&ended, 1, 10, at(90_000)).unwrap().calls;
+    assert_eq!(found[0].ended.unwrap(), at(90_000), "the true end");
+}
+
+/// Reports of voice applications and quality of a tenant go with its days.
+pub(super) fn of_one_tenant(store: &dyn Store) {
+    let media =
+        |n: u64| mcp(&format!("S{n}"), n).tenant("acme", Some(100 + u32::try_from(n).unwrap()));
+    let mut story = Vec::new();
+    for n in [1, 2] {
+        let session = format!("S{n}");
+        story.extend([media(n).start(), made::var(&session, n + 5)]);
+        story.extend([event(&session, n + 6, "incall_begin"), media(n).end(n + 60)]);
+    }
+    story.push(event("nobody", 20, "incall_begin"));
+    store.apply(&arrivals(&story, 1, 20), at(200_000)).unwrap();
+    let keeping = store.keeping();
+    let now_ms = ms(at(200_000));
+    let held = lease(keeping, "a", now_ms).unwrap();
+    let delete = |what, which| {
+        let due = Due { what, which, before_ms: now_ms };
+        keeping.delete(&held, 20_261_122, &due, 100).unwrap()
+    };
+    let of = |tenant| Which::Of { tenant: Some(tenant), profile: None };
+    assert_eq!(delete(What::Events, of(101)), 1);
+    assert_eq!(delete(What::Events, of(999)), 0);
+    assert_eq!(delete(What::Events, Which::Loose), 1);
+    assert_eq!(delete(What::Var, of(101)), 2, "the outcome and its report");
+    let legs = |session: &str| {
+        let filter = Filter { session_id: Some(session.to_owned()), ..Filter::default() };
+        let call = store.page(&filter, 1, 1, at(0)).unwrap().calls.remove(0);
+        store.call(&rsd::store::CallName::Key(call.key), true).unwrap().remove(0)
+    };
+    let (one, two) = (legs("S1"), legs("S2"));
+    assert!(one.var.call.is_none() && one.events.is_empty(), "{one:?}");
+    assert!(two.var.call.is_some() && two.events.len() == 2, "{two:?}");
+    let groups = keeping.groups(20_261_122).unwrap();
+    assert_eq!(groups.len(), 2, "{groups:?}");
+    assert!(delete(What::Cdr, of(102)) > 4);
+    let groups = keeping.groups(20_261_122).unwrap();
+    assert_eq!((groups.len(), groups[0].tenant), (1, Some(101)), "{groups:?}");
+}
