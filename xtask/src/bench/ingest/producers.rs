@@ -1,6 +1,6 @@
 //! The Java producers, and what they tell.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -62,6 +62,18 @@ pub(super) fn begun(
         .arg(rate.to_string())
         .stdout(Stdio::piped());
     Ok(Killed(command.spawn().context("cannot start java")?))
+}
+
+/// Until all are connected, and have sent for as long as nothing is measured.
+pub(super) fn are_measured(child: &mut Killed) -> Result<()> {
+    let stdout = child.0.stdout.as_mut().context("stdout is a pipe")?;
+    let mut byte = [0];
+    while stdout.read(&mut byte)? == 1 {
+        if byte == [b'\n'] {
+            return Ok(());
+        }
+    }
+    bail!("the producers failed")
 }
 
 /// Until they have ended by themselves; what they tell.

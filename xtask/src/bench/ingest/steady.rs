@@ -62,8 +62,8 @@ fn load(
     server: &Server,
     rows: &mut Rows,
 ) -> Result<()> {
-    let child = producers::begun(tools, plan, server.address, producers, plan.rate)?;
-    sleep(SECOND * (plan.warm + 1));
+    let mut child = producers::begun(tools, plan, server.address, producers, plan.rate)?;
+    producers::are_measured(&mut child)?;
     let (begin, before, cpu) = (now(), server.told()?, server.process.cpu_us()?);
     let mut seen = Vec::new();
     while begin.elapsed() + SECOND < SECOND * plan.seconds {
@@ -118,7 +118,7 @@ fn outage(
     let endless = Plan { seconds: plan.outage * (PATIENCE + 2), ..plan.clone() };
     let producers = plan.producers.first().copied().unwrap_or(1);
     let mut child = producers::begun(tools, &endless, server.address, producers, rate)?;
-    sleep(SECOND * (plan.warm + 1));
+    producers::are_measured(&mut child)?;
     cluster.stop()?;
     sleep(SECOND * plan.outage);
     let away = server.told()?;

@@ -6,7 +6,7 @@ use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use tokio_postgres::Row;
 
 use super::link::{Link, Uid};
-use super::load::{call, signed, uid};
+use super::load::{self, signed, uid};
 use super::save::column;
 use crate::store::StoreError;
 
@@ -22,13 +22,8 @@ pub(super) fn load(
         SessionName::Guid(guid) => ("guid = $3", "session_id = '' AND guid = $3", guid),
     };
     let at = signed(*day);
-    let sql = format!(
-        "SELECT call_key, guid, state, last_fact_ms, row_version
-         FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
-         WHERE day = $1 AND component_id = $2 AND {calls} ORDER BY call_key FOR UPDATE"
-    );
-    let rows = link.query(&sql, &[&at, component_id, value])?;
-    found.calls.extend(rows.iter().map(|row| call(*day, row)));
+    let calls = format!("component_id = $2 AND {calls}");
+    load::calls(link, *day, &calls, &[&at, component_id, value], &mut found.calls)?;
     let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
     let sql = format!(
         "SELECT id_key, time_ms, seq, label, text FROM rs_call_event

@@ -7,6 +7,7 @@ use rs::integrity::Gap;
 use rs::share::{DayKey, EventRow, Found, Mention, Objects, Share, StoredCall, StreamRow, Wants};
 use rs::{Day, Intervals, Key};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::hanging;
 use super::link::{Link, Uid};
@@ -37,22 +38,14 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         found.ledger.extend(rows.iter().map(hash));
     }
     for (day, keys) in by_day(&wants.calls) {
-        let sql = "SELECT call_key, guid, state, last_fact_ms, row_version
-            FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
-            WHERE day = $1 AND call_key = ANY($2) ORDER BY call_key FOR UPDATE";
-        let rows = link.query(sql, &[&signed(day), &keys])?;
-        found.calls.extend(rows.iter().map(|row| call(day, row)));
+        calls(link, day, "call_key = ANY($2)", &[&signed(day), &keys], &mut found.calls)?;
     }
     let mut guids: BTreeMap<Day, Vec<&str>> = BTreeMap::new();
     for (day, guid) in &wants.guids {
         guids.entry(*day).or_default().push(guid);
     }
     for (day, guids) in guids {
-        let sql = "SELECT call_key, guid, state, last_fact_ms, row_version
-            FROM rs_call JOIN rs_call_fact_state USING (day, call_key)
-            WHERE day = $1 AND guid = ANY($2) ORDER BY call_key FOR UPDATE";
-        let rows = link.query(sql, &[&signed(day), &guids])?;
-        found.calls.extend(rows.iter().map(|row| call(day, row)));
+        calls(link, day, "guid = ANY($2)", &[&signed(day), &guids], &mut found.calls)?;
     }
     for session in &wants.sessions {
         hanging::load(link, session, &mut found)?;
@@ -106,15 +99,42 @@ pub(super) fn stream(row: &Row) -> StreamRow {
     }
 }
 
-pub(super) fn call(day: Day, row: &Row) -> StoredCall {
-    StoredCall {
-        day,
-        call_key: uid(row, 0),
-        guid: row.get(1),
-        state: row.get(2),
-        last_fact_ms: row.get(3),
-        row_version: row.get(4),
+/// Calls of a day with their states, locked in the order of their keys. Two questions: of a join of
+/// partitioned tables, whose parents have no statistics, the planner expects a thousand times the
+/// rows, and reads the whole day in its order.
+pub(super) fn calls(
+    link: &mut Link,
+    day: Day,
+    which: &str,
+    values: &[&(dyn ToSql + Sync)],
+    found: &mut Vec<StoredCall>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT call_key, guid, last_fact_ms, row_version FROM rs_call
+         WHERE day = $1 AND {which} ORDER BY call_key FOR UPDATE"
+    );
+    let rows = link.query(&sql, values)?;
+    if rows.is_empty() {
+        return Ok(());
     }
+    let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
+    let sql = "SELECT call_key, state FROM rs_call_fact_state
+        WHERE day = $1 AND call_key = ANY($2)";
+    let states = link.query(sql, &[&signed(day), &keys])?;
+    let mut states: BTreeMap<Key, Vec<u8>> =
+        states.iter().map(|row| (uid(row, 0), row.get(1))).collect();
+    found.extend(rows.iter().filter_map(|row| {
+        let call_key = uid(row, 0);
+        Some(StoredCall {
+            day,
+            call_key,
+            guid: row.get(1),
+            state: states.remove(&call_key)?,
+            last_fact_ms: row.get(2),
+            row_version: row.get(3),
+        })
+    }));
+    Ok(())
 }
 
 fn event(day: Day, row: &Row) -> EventRow {
