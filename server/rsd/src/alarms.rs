@@ -1,6 +1,7 @@
 //! Alarms of RS, in one table and one list (rs.md §12): log lines, the gauge and `/api/v1/alarms`
 //! read it. Must not judge whether anything is wrong: whoever raises an alarm does.
 
+mod books;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::time::Millis;
 use serde::Serialize;
 
+pub(crate) use self::books::{BACK_MS, BookWatch, Standing, standings};
 pub(crate) use self::watch::{Outage, Sight, Turn, Watch};
 
 /// Which; in the order of the table.
@@ -26,12 +28,24 @@ pub(crate) enum Name {
     SpoolSync,
     /// Many records have waited long for the database.
     QueueHigh,
+    /// Many records became dead letters.
+    DeadLetters,
+    /// An id came with two contents.
+    IdConflict,
+    /// Records of a producer are missing.
+    Gap,
+    /// A producer's minute and what is stored of it do not agree.
+    Unbalanced,
+    /// A producer says nothing any more.
+    ProducerSilent,
     /// No Config Server is listened to.
     ConfigLost,
     /// Old days wait for their figures.
     PurgeBlocked,
     /// The volume of the database is nearly full.
     DbSpace,
+    /// A certificate expires soon.
+    Certificate,
 }
 
 /// What is fixed of an alarm.
@@ -45,16 +59,22 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
         Self::SpoolDamaged,
         Self::SpoolSync,
         Self::QueueHigh,
+        Self::DeadLetters,
+        Self::IdConflict,
+        Self::Gap,
+        Self::Unbalanced,
+        Self::ProducerSilent,
         Self::ConfigLost,
         Self::PurgeBlocked,
         Self::DbSpace,
+        Self::Certificate,
     ];
 
     const fn row(self) -> Row {
@@ -65,6 +85,12 @@ impl Name {
             Self::SpoolDamaged => ("RS-SPOOL-DAMAGED", "critical", 33001, true),
             Self::SpoolSync => ("RS-SPOOL-SYNC", "critical", 33002, true),
             Self::QueueHigh => ("RS-QUEUE-HIGH", "major", 33005, false),
+            Self::DeadLetters => ("RS-DEAD-LETTERS", "minor", 34004, false),
+            Self::IdConflict => ("RS-ID-CONFLICT", "major", 34002, false),
+            Self::Gap => ("RS-GAP", "major", 34005, false),
+            Self::Unbalanced => ("RS-UNBALANCED", "major", 34006, false),
+            Self::ProducerSilent => ("RS-PRODUCER-SILENT", "minor", 34007, false),
+            Self::Certificate => ("RS-CERT", "minor", 36005, false),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),
             Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),
             Self::DbSpace => ("RS-DB-SPACE", "major", 33104, false),

@@ -3,6 +3,7 @@
 //!
 //! What was found is in memory: a probe never waits for a disk or the database.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,15 +15,21 @@ use telemetry::Log;
 use telemetry::health::Health;
 use tokio::sync::watch;
 
-use crate::alarms::{Alarms, Name, Sight, Turn, Watch};
+use crate::alarms::{Alarms, BACK_MS, BookWatch, Name, Sight, Standing, Turn, Watch, standings};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
 use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
+use crate::store::Store;
+use crate::store::custody::ms;
 use crate::users::Users;
 
 const PERIOD: Duration = Duration::from_secs(1);
+/// Between two looks at the books of the producers.
+const BOOKS: Duration = Duration::from_secs(10);
+/// The figure of the books that counts ids with two contents.
+const CONFLICT: &str = "id_conflict";
 
 /// Which checks there are, and which of them readiness needs.
 const CHECKS: [(&str, bool); 4] =
@@ -40,6 +47,8 @@ pub(crate) struct Watched {
     pub(crate) certificates: Option<Mutex<Certificates>>,
     /// `rs.auth.users_file`
     pub(crate) users: Option<Arc<Users>>,
+    /// Where the books of the producers are.
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// Looks after the checks and the alarms.
@@ -48,6 +57,7 @@ pub(crate) struct Monitor {
     pub(crate) alarms: Alarms,
     watched: Watched,
     watch: Mutex<Watch>,
+    standings: Mutex<BTreeMap<String, Standing>>,
     /// Failed syncs that the log knows.
     failed_syncs: AtomicU64,
     log: Log,
@@ -58,7 +68,8 @@ impl Monitor {
     pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
         let (alarms, watch) = (Alarms::default(), Mutex::default());
-        Self { health, alarms, watched, watch, failed_syncs: AtomicU64::new(0), log, clock }
+        let (standings, failed_syncs) = (Mutex::default(), AtomicU64::new(0));
+        Self { health, alarms, watched, watch, standings, failed_syncs, log, clock }
     }
 
     /// Everything listens.
@@ -99,6 +110,8 @@ impl Monitor {
             queue: backlog.records(),
             queue_high: *queue_high,
             outage: figures.outage(),
+            letters: figures.dead(),
+            certificate: self.certificates_left(),
         });
     }
 
@@ -169,7 +182,11 @@ impl Monitor {
     fn judge(&self, sight: &Sight) {
         // held to the end, so that two who look do not tell their turns in another order
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        for turn in watch.look(sight) {
+        self.tell(watch.look(sight));
+    }
+
+    fn tell(&self, turns: Vec<Turn>) {
+        for turn in turns {
             match turn {
                 Turn::Raise(name, why) => {
                     let mut fields = vec![("why", &*why)];
@@ -187,6 +204,36 @@ impl Monitor {
     pub(crate) fn raise(&self, name: Name, why: &str) {
         if let Some(alarm) = self.alarms.raise(self.clock.now().wall, name, why) {
             self.log.emit(name.log_id(), None, &[("why", why), alarm]);
+        }
+    }
+
+    /// Every producer as its books showed it when they were last looked at.
+    pub(crate) fn standings(&self) -> BTreeMap<String, Standing> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the books of the producers again and again until the end. While the database is
+    /// away everything stays as it was found.
+    pub(crate) async fn keep_books(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
+        let (mut watch, started_ms) = (BookWatch::default(), ms(self.clock.now().wall));
+        loop {
+            let store = Arc::clone(&self.watched.store);
+            let to = self.clock.now().wall;
+            let back = u64::try_from(BACK_MS).unwrap_or_default();
+            let from = Millis(to.0.saturating_sub(back));
+            let asked = tokio::task::spawn_blocking(move || store.books(from, to)).await;
+            if let Ok(Ok(books)) = asked {
+                let now_ms = ms(to);
+                let found = standings(&books, now_ms);
+                let of_conflicts = books.figures.iter().filter(|((name, _), _)| name == CONFLICT);
+                let conflicts = of_conflicts.map(|(_, count)| count).sum();
+                self.tell(watch.look(&found, conflicts, (started_ms, now_ms)));
+                *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BOOKS) => {}
+                _ = closed.changed() => return,
+            }
         }
     }
 

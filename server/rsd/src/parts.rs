@@ -98,6 +98,7 @@ impl Base {
         Watched {
             certificates: self.certificates.take().map(Mutex::new),
             users: self.users.clone(),
+            store: Arc::clone(&self.store),
             spool: taking.spool.clone(),
             gate: Arc::clone(&taking.gate),
             figures: Arc::clone(figures),

@@ -1,6 +1,7 @@
 //! When the figures of RS raise an alarm and when they clear it (rs.md §1.4, §12). Pure: figures
 //! and time in, turns out; each alarm has a higher mark for raising than for clearing.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Name;
@@ -14,6 +15,12 @@ const ATTEMPTS: u32 = 3;
 const DOWN_AFTER: Duration = Duration::from_secs(10);
 /// Time below the mark after which the queue is no longer high.
 const QUEUE_OVER: Duration = Duration::from_secs(300);
+/// More dead letters than so many within this time are told, until none has come for that time.
+const LETTERS: u64 = 10;
+const LETTERS_WITHIN: Duration = Duration::from_secs(300);
+const LETTERS_OVER: Duration = Duration::from_secs(900);
+/// A certificate that is valid for less is told.
+const CERTIFICATE: Duration = Duration::from_secs(14 * 86_400);
 
 /// Batches that could not be stored in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +45,10 @@ pub(crate) struct Sight {
     /// `rs.queue_high`: more than so many for so long.
     pub(crate) queue_high: (u64, Duration),
     pub(crate) outage: Option<Outage>,
+    /// Dead letters since the start.
+    pub(crate) letters: u64,
+    /// How long the certificates are still valid, where there are any.
+    pub(crate) certificate: Option<Duration>,
 }
 
 /// An alarm goes up, and why; or down.
@@ -56,6 +67,32 @@ pub(crate) struct Watch {
     queue: bool,
     queue_above: Option<Duration>,
     queue_below: Option<Duration>,
+    letters: Letters,
+    certificate: bool,
+}
+
+/// Dead letters lately: when so many came, oldest first; at most one a look.
+#[derive(Debug, Default)]
+struct Letters {
+    up: bool,
+    before: u64,
+    came: VecDeque<(Duration, u64)>,
+    last: Duration,
+}
+
+impl Letters {
+    fn look(&mut self, now: Duration, total: u64) -> bool {
+        let more = total.saturating_sub(self.before);
+        self.before = total;
+        if more > 0 {
+            self.came.push_back((now, more));
+            self.last = now;
+        }
+        let old = |(at, _): &mut (Duration, u64)| now.saturating_sub(*at) >= LETTERS_WITHIN;
+        while self.came.pop_front_if(old).is_some() {}
+        let many = self.came.iter().map(|(_, count)| count).sum::<u64>() > LETTERS;
+        many || self.up && now.saturating_sub(self.last) < LETTERS_OVER
+    }
 }
 
 impl Watch {
@@ -82,6 +119,14 @@ impl Watch {
         turn(&mut turns, &mut self.queue, queue, Name::QueueHigh, || {
             format!("{waiting} records wait")
         });
+        let letters = self.letters.look(sight.now, sight.letters);
+        turn(&mut turns, &mut self.letters.up, letters, Name::DeadLetters, || {
+            format!("{} since the start", sight.letters)
+        });
+        let soon = sight.certificate.filter(|left| *left < CERTIFICATE);
+        turn(&mut turns, &mut self.certificate, soon.is_some(), Name::Certificate, || {
+            format!("{} days are left", soon.unwrap_or_default().as_secs() / 86_400)
+        });
         turns
     }
 
@@ -104,7 +149,7 @@ fn percent(used: u64, limit: u64) -> u64 {
     used.saturating_mul(100).checked_div(limit).unwrap_or(100)
 }
 
-fn turn(
+pub(super) fn turn(
     turns: &mut Vec<Turn>,
     state: &mut bool,
     up: bool,
@@ -128,6 +173,8 @@ mod tests {
         queue: 0,
         queue_high: (15_000, Duration::from_secs(900)),
         outage: None,
+        letters: 0,
+        certificate: None,
     };
 
     /// `+NAME` and `-NAME` of each sight, one after the other.
@@ -171,6 +218,31 @@ mod tests {
         assert_eq!(play(fast), ["", "", up, over]);
         let slow = [at(1, Some((1, 1))), at(10, Some((1, 1))), at(11, Some((1, 1))), at(12, None)];
         assert_eq!(play(slow), ["", "", up, over]);
+    }
+
+    #[test]
+    fn dead_letters_when_many_come_until_none_has_for_a_quarter_of_an_hour() {
+        let steps = [
+            (0, 10, ""),
+            (299, 10, ""),
+            (301, 20, ""),
+            (302, 21, "+RS-DEAD-LETTERS"),
+            (700, 21, ""),
+            (800, 22, ""),
+            (1699, 22, ""),
+            (1700, 22, "-RS-DEAD-LETTERS"),
+        ];
+        let sights =
+            steps.map(|(now, letters, _)| Sight { now: Duration::from_secs(now), letters, ..CALM });
+        assert_eq!(play(sights), steps.map(|(_, _, expected)| expected));
+    }
+
+    #[test]
+    fn a_certificate_two_weeks_before_its_end_until_it_is_renewed() {
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        let left = [None, days(14), days(13), days(0), days(365)];
+        let sights = left.map(|certificate| Sight { certificate, ..CALM });
+        assert_eq!(play(sights), ["", "", "+RS-CERT", "", "-RS-CERT"]);
     }
 
     #[test]

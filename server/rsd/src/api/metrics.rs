@@ -1,5 +1,7 @@
 //! `/metrics`: the figures of RS as text (ops.md §5.2), of what is built.
 
+mod producers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +22,7 @@ use crate::alarms::Name;
 use crate::entry::Transport;
 use crate::ingest::Priority;
 use crate::store::Connections;
+use crate::store::custody::ms;
 
 /// Groups of paths; labels never come from the wire.
 const GROUPS: [&str; 4] = ["reports", "api", "probes", "pages"];
@@ -90,6 +93,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
         out.family(names::TLS_CERTIFICATE_EXPIRY_SECONDS, Kind::Gauge, help);
         out.sample(&[("use", "rs")], left.as_secs_f64());
     }
+    producers::families(&mut out, &parts.monitor.standings(), ms(shared.now()));
     out.family(names::RS_ALARM, Kind::Gauge, "1: the alarm is raised");
     for name in Name::ALL {
         let up = u8::from(parts.monitor.alarms.is_up(name));

@@ -1,5 +1,6 @@
 //! The whole daemon: records go in over OpenWire, answers come out over HTTP.
 
+mod alarms;
 mod damage;
 mod database;
 pub(crate) mod house;

@@ -1,0 +1,244 @@
+//! What the books of the producers raise and clear (rs.md §6, §12): gaps, minutes out of balance,
+//! producers that are silent, ids with two contents. Pure: books and time in, turns out.
+
+use std::collections::BTreeMap;
+
+use rs::integrity::{MINUTE_MS, judge};
+
+use super::Name;
+use super::watch::{Turn, turn};
+use crate::store::Books;
+
+/// How far back minutes are looked at.
+pub(crate) const BACK_MS: i64 = 6 * 3_600_000;
+/// A gap that is open longer is told.
+const GAP_MS: i64 = 5 * MINUTE_MS;
+/// So is a minute that is out of balance longer.
+const UNBALANCED_MS: i64 = 10 * MINUTE_MS;
+/// And a producer without a record for so long; gone for a day, it is no longer waited for.
+const SILENT_MS: i64 = 5 * MINUTE_MS;
+/// See [`SILENT_MS`].
+const GONE_MS: i64 = 24 * 60 * MINUTE_MS;
+/// Time without another conflict after which that alarm is over.
+const CONFLICT_OVER_MS: i64 = 15 * MINUTE_MS;
+
+/// One producer as its books show it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Gaps that count.
+    pub(crate) gaps: u64,
+    /// Since when the oldest of them is open.
+    gap_since_ms: Option<i64>,
+    /// Minutes out of balance.
+    pub(crate) unbalanced: u64,
+    /// The first of them.
+    unbalanced_ms: Option<i64>,
+    /// Its last arrival.
+    pub(crate) last_ms: i64,
+}
+
+/// Every producer that numbers its records.
+pub(crate) fn standings(books: &Books, now_ms: i64) -> BTreeMap<String, Standing> {
+    let mut all: BTreeMap<String, Standing> = BTreeMap::new();
+    for stream in &books.streams {
+        let own = all.entry(stream.producer.clone()).or_default();
+        own.last_ms = own.last_ms.max(stream.seen_ms.1);
+        for gap in stream.gaps.iter().filter(|gap| gap.is_open(now_ms)) {
+            own.gaps += 1;
+            let since = own.gap_since_ms.map_or(gap.since_ms, |since| since.min(gap.since_ms));
+            own.gap_since_ms = Some(since);
+        }
+    }
+    let judged = judge(&books.told, &books.stored, &books.first, now_ms - BACK_MS, now_ms);
+    for row in judged.iter().filter(|row| row.fault.is_some()) {
+        let own = all.entry(row.told.producer.clone()).or_default();
+        own.unbalanced += 1;
+        let minute_ms = row.told.minute_ms;
+        own.unbalanced_ms = Some(own.unbalanced_ms.map_or(minute_ms, |ms| ms.min(minute_ms)));
+    }
+    all
+}
+
+/// What is raised, and what was counted.
+#[derive(Debug, Default)]
+pub(crate) struct BookWatch {
+    gap: bool,
+    unbalanced: bool,
+    silent: bool,
+    conflict: bool,
+    /// Conflicts so far, and when the last one came; none before the first look.
+    conflicts: Option<(u64, i64)>,
+}
+
+impl BookWatch {
+    /// What changes. `started_ms`: nobody could be heard before RS itself was there.
+    pub(crate) fn look(
+        &mut self,
+        standings: &BTreeMap<String, Standing>,
+        conflicts: u64,
+        (started_ms, now_ms): (i64, i64),
+    ) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        let who = |late: &dyn Fn(&Standing) -> bool| {
+            let names = standings.iter().filter(|(_, own)| late(own)).map(|(name, _)| &**name);
+            named(&names.collect::<Vec<_>>())
+        };
+        let gap = who(&|own| own.gap_since_ms.is_some_and(|ms| now_ms - ms > GAP_MS));
+        let up = !gap.is_empty();
+        turn(&mut turns, &mut self.gap, up, Name::Gap, || format!("records missing of {gap}"));
+        let late = |own: &Standing| {
+            own.unbalanced_ms.is_some_and(|ms| now_ms - ms > MINUTE_MS + UNBALANCED_MS)
+        };
+        let unbalanced = who(&late);
+        let up = !unbalanced.is_empty();
+        turn(&mut turns, &mut self.unbalanced, up, Name::Unbalanced, || {
+            format!("minutes out of balance of {unbalanced}")
+        });
+        let silent = who(&|own| {
+            own.last_ms > 0
+                && now_ms - own.last_ms < GONE_MS
+                && now_ms - own.last_ms.max(started_ms) > SILENT_MS
+        });
+        let up = !silent.is_empty();
+        turn(&mut turns, &mut self.silent, up, Name::ProducerSilent, || {
+            format!("no record for five minutes of {silent}")
+        });
+        let (before, mut last_ms) = self.conflicts.unwrap_or((conflicts, i64::MIN));
+        if conflicts > before {
+            last_ms = now_ms;
+        }
+        self.conflicts = Some((conflicts, last_ms));
+        let up = last_ms > i64::MIN && now_ms - last_ms < CONFLICT_OVER_MS;
+        turn(&mut turns, &mut self.conflict, up, Name::IdConflict, || {
+            format!("{} ids came with another content", conflicts - before)
+        });
+        turns
+    }
+}
+
+/// The first of them, and how many more.
+fn named(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rs::integrity::{Gap, Stored, Told};
+
+    use super::*;
+    use crate::store::StreamBooks;
+
+    const NOON: i64 = 1_795_341_600_000;
+
+    fn minutes(count: i64) -> i64 {
+        NOON + count * MINUTE_MS
+    }
+
+    fn stream(producer: &str, gaps: &[Gap], last_ms: i64) -> StreamBooks {
+        StreamBooks {
+            producer: producer.to_owned(),
+            boot: 1,
+            stream: 1,
+            received: Default::default(),
+            max_seq: 20,
+            announced_seq: 20,
+            gaps: gaps.to_vec(),
+            duplicates: 0,
+            seen_ms: (NOON, last_ms),
+        }
+    }
+
+    fn told(turns: Vec<Turn>) -> String {
+        let word = |turn: Turn| match turn {
+            Turn::Raise(name, why) => format!("+{} {why}", name.as_str()),
+            Turn::Clear(name) => format!("-{}", name.as_str()),
+        };
+        turns.into_iter().map(word).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Scenario 36: ten records are lost with a spool; they are told until they come after all.
+    #[test]
+    fn a_gap_is_told_after_five_minutes_until_it_is_closed() {
+        let gap = Gap { from: 11, to: 20, since_ms: NOON };
+        let mut watch = BookWatch::default();
+        let mut at = |gaps: &[Gap], minute: i64| {
+            let streams = vec![stream("rm-1", gaps, minutes(minute)), stream("rm-2", &[], NOON)];
+            let books = Books { streams, ..Books::default() };
+            let own = standings(&books, minutes(minute) + 1);
+            let gaps = own["rm-1"].gaps;
+            (gaps, told(watch.look(&own, 0, (minutes(100), minutes(minute) + 1))))
+        };
+        assert_eq!(at(&[gap], 1), (1, String::new()));
+        assert_eq!(at(&[gap], 4), (1, String::new()));
+        assert_eq!(at(&[gap], 5), (1, "+RS-GAP records missing of rm-1".to_owned()));
+        assert_eq!(at(&[gap], 6), (1, String::new()));
+        assert_eq!(at(&[], 7), (0, "-RS-GAP".to_owned()));
+    }
+
+    #[test]
+    fn a_minute_is_told_when_it_is_out_of_balance_for_ten() {
+        let row = |minute: i64, out: i64| Told {
+            producer: "rm-1".to_owned(),
+            boot: 1,
+            minute_ms: minutes(minute),
+            calls_in: out,
+            records_out: out,
+            ..Told::default()
+        };
+        let kept = |minute: i64, stored: i64| Stored {
+            producer: "rm-1".to_owned(),
+            boot: 1,
+            minute_ms: minutes(minute),
+            stored,
+        };
+        let mut watch = BookWatch::default();
+        let mut at = |stored: i64, minute: i64| {
+            let books = Books {
+                told: vec![row(0, 5), row(1, 5)],
+                stored: vec![kept(0, 5), kept(1, stored)],
+                first: BTreeMap::from([(("rm-1".to_owned(), 1), NOON)]),
+                ..Books::default()
+            };
+            let own = standings(&books, minutes(minute));
+            let count = own.get("rm-1").map_or(0, |own| own.unbalanced);
+            (count, told(watch.look(&own, 0, (NOON, minutes(minute)))))
+        };
+        assert_eq!(at(3, 3), (0, String::new()), "too early to say");
+        assert_eq!(at(3, 12), (1, String::new()));
+        let up = "+RS-UNBALANCED minutes out of balance of rm-1".to_owned();
+        assert_eq!(at(3, 13), (1, up));
+        assert_eq!(at(5, 14), (0, "-RS-UNBALANCED".to_owned()));
+    }
+
+    #[test]
+    fn a_producer_is_silent_after_five_minutes_and_forgotten_after_a_day() {
+        let mut watch = BookWatch::default();
+        let mut at = |last: i64, minute: i64, started: i64| {
+            let streams = vec![stream("a", &[], minutes(last)), stream("b", &[], minutes(last))];
+            let own = standings(&Books { streams, ..Books::default() }, minutes(minute));
+            told(watch.look(&own, 0, (minutes(started), minutes(minute))))
+        };
+        assert_eq!(at(0, 5, 0), "");
+        assert_eq!(at(0, 8, 4), "", "RS itself was not there");
+        assert_eq!(at(0, 10, 4), "+RS-PRODUCER-SILENT no record for five minutes of a and 1 more");
+        assert_eq!(at(10, 11, 4), "-RS-PRODUCER-SILENT");
+        assert_eq!(at(10, 10 + 24 * 60, 4), "");
+    }
+
+    #[test]
+    fn conflicts_are_told_from_the_first_look_on_for_a_quarter_of_an_hour() {
+        let mut watch = BookWatch::default();
+        let mut at = |count: u64, minute: i64| {
+            told(watch.look(&BTreeMap::new(), count, (NOON, minutes(minute))))
+        };
+        assert_eq!(at(7, 0), "", "those of before have been told");
+        assert_eq!(at(9, 1), "+RS-ID-CONFLICT 2 ids came with another content");
+        assert_eq!(at(10, 15), "");
+        assert_eq!(at(10, 29), "");
+        assert_eq!(at(10, 30), "-RS-ID-CONFLICT");
+    }
+}
