@@ -45,7 +45,7 @@ const NAP: Duration = Duration::from_secs(1);
 /// Calls that watchers may lag behind, in batches; who lags more begins anew.
 pub const WATCHED_BATCHES: usize = 256;
 
-/// Calls that a batch changed, as they are now.
+/// Calls that a batch changed, as they are now; none: they could not be read.
 pub type Changed = Arc<Vec<Call>>;
 
 /// What the applier works with.
@@ -321,7 +321,7 @@ impl Work {
         }
         // who begins to watch after this reads what is stored by now
         if !applied.changed.is_empty() && changed.receiver_count() > 0 {
-            // the batch is stored: they are told as far as that can be
+            // the batch is stored: where its calls cannot be read, watchers begin anew
             let calls = store.calls(&applied.changed).unwrap_or_default();
             // the last one may have gone
             let _watchers = changed.send(Arc::new(calls));

@@ -47,7 +47,8 @@ BEGIN
     GRANT SELECT ON TABLES TO %I', home, account);
 END $$;
 
--- What runs as the owner is for writers, and those that were there before stay what they were.
+-- What runs as the owner is for writers, and those that were there before stay what they were. Who
+-- was given some views, or all for a backup, keeps just that: readers are made by name.
 DO $$
 DECLARE
   own text;
@@ -63,12 +64,5 @@ BEGIN
       AND r.oid <> c.relowner
   LOOP
     PERFORM rs_grant_writer(account);
-  END LOOP;
-  FOR account IN SELECT DISTINCT r.rolname FROM pg_class c, aclexplode(c.relacl) a, pg_roles r
-    WHERE c.oid = 'v_calls'::regclass AND a.privilege_type = 'SELECT' AND r.oid = a.grantee
-      AND r.oid <> c.relowner
-      AND NOT has_table_privilege(r.oid, 'rs_call', 'INSERT')
-  LOOP
-    PERFORM rs_grant_reader(account);
   END LOOP;
 END $$;

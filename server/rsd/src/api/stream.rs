@@ -87,14 +87,14 @@ async fn feed(
         let mut newest: BTreeMap<[u8; 16], Call> = BTreeMap::new();
         let mut lost = false;
         match changes.recv().await {
-            Ok(changed) => take(&mut newest, &changed),
+            Ok(changed) => lost |= !take(&mut newest, &changed),
             Err(RecvError::Lagged(_)) => lost = true,
             Err(RecvError::Closed) => return,
         }
         tokio::time::sleep(limits::STREAM_PACE).await;
         loop {
             match changes.try_recv() {
-                Ok(changed) => take(&mut newest, &changed),
+                Ok(changed) => lost |= !take(&mut newest, &changed),
                 Err(TryRecvError::Lagged(_)) => lost = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -113,10 +113,12 @@ async fn feed(
     }
 }
 
-fn take(newest: &mut BTreeMap<[u8; 16], Call>, changed: &Changed) {
+/// False: something changed, and what could not be read.
+fn take(newest: &mut BTreeMap<[u8; 16], Call>, changed: &Changed) -> bool {
     for call in changed.iter() {
         newest.insert(call.key, call.clone());
     }
+    !changed.is_empty()
 }
 
 fn event(id: &mut u64, name: &str, data: &str) -> Event {

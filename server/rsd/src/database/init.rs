@@ -37,10 +37,12 @@ fn at_postgresql(writer: pg::Target, asked: &InitDatabase) -> Result<(), StartEr
     let admin = read(asked.admin_password_file.as_deref())?;
     let admin = admin.map(|password| account(ADMINS.0.to_owned(), Some(password)));
     let own = writer.account();
-    let owner_password = read(asked.password_file.as_deref())?.or_else(|| own.password.clone());
+    // the writer's is no other owner's
+    let same = own.password.clone().filter(|_| asked.user.is_none());
+    let owner_password = read(asked.password_file.as_deref())?.or(same);
     let owner = account(asked.user.clone().unwrap_or_else(|| own.user.clone()), owner_password);
     let reader = reader(asked, admin.is_some(), READERS.0);
-    let reader = reader.map(|user| account(user, owner.password.clone()));
+    let reader = reader.map(|user| account(user, None));
     let place = PathBuf::from(format!("{writer:?}"));
     let accounts = pg::Accounts { owner: writer.of(&owner), admin, writer: own, reader };
     pg::init(&accounts, Clock::start().now().wall)

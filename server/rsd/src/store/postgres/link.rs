@@ -18,6 +18,10 @@ use crate::store::StoreError;
 /// Values of a statement.
 pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 
+/// What a host that is gone holds at the server, others wait for: it is missed after 25 s.
+const SOON_GONE: &str = "SET tcp_keepalives_idle TO 10; SET tcp_keepalives_interval TO 5;
+    SET tcp_keepalives_count TO 3";
+
 /// A connection that is logged in and set.
 pub(super) struct Link {
     handle: Handle,
@@ -45,7 +49,8 @@ impl Link {
         let (schema, limit) = (&target.schema, limit.as_millis());
         link.batch(&format!(
             "SET search_path TO {schema}; SET statement_timeout TO {limit};
-             SET lock_timeout TO {limit}; SET synchronous_commit TO on; SET timezone TO 'UTC'"
+             SET lock_timeout TO {limit}; SET synchronous_commit TO on; SET timezone TO 'UTC';
+             {SOON_GONE}"
         ))?;
         Ok(link)
     }

@@ -54,6 +54,8 @@ pub(super) fn migrate(
                 return Err(StoreError::Changed { file: name.to_owned(), version: step.version });
             }
             None => {
+                // an index over a whole day is sorted on disk: memory has no bound
+                db.pragma_update(None, "temp_store", "FILE")?;
                 let transaction = db.transaction()?;
                 transaction.execute_batch(step.sql)?;
                 transaction.execute(
@@ -61,6 +63,7 @@ pub(super) fn migrate(
                     params![step.version, now_ms, checksum.as_str(), env!("CARGO_PKG_VERSION")],
                 )?;
                 transaction.commit()?;
+                db.pragma_update(None, "temp_store", "MEMORY")?;
             }
         }
     }
