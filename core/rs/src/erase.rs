@@ -1,17 +1,20 @@
 //! Erasure (rs.md §8): what a call tells of a person goes, what is counted stays.
 //!
-//! Erased are the other party's address, the number that the platform called, and every text that
-//! may hold such a thing: notes, reasons that an application gave, unknown fields, the decision
-//! trace, texts of events and of failures, values of custom variables. Times, states, tenants,
-//! profiles, services, the dialled number of an inbound call and all ids stay, so that no figure
-//! changes and a record that is sent again is known. The mark is kept with the call: what comes
-//! later is erased before it is stored.
+//! A call that tells an erased number loses the other party's address, the number that the
+//! platform called, notes, reasons that an application gave, unknown fields and the decision
+//! trace, and keeps a mark: what comes later of it is erased before it is stored. Everywhere else
+//! ([`Numbers`]) the digits of the number go and the text stays. Times, states, tenants, profiles,
+//! services, the dialled number of an inbound call and all ids stay, so that no figure changes and
+//! a record that is sent again is known.
 
-use model::record::CallType;
+mod numbers;
+
+use model::record::{Body, CallType, Record};
 
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
-use crate::var::PREFIX;
+
+pub use self::numbers::{DIGITS, Erased, NumberHash, Numbers};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";
@@ -33,97 +36,68 @@ impl CallFact {
     }
 }
 
-impl EventFact {
-    /// The event without its text; of a report what VAR figures need stays.
+impl CallFact {
+    /// Whether it tells one of these numbers.
     #[must_use]
-    pub fn erased(mut self) -> Self {
-        let text = self.text.take();
-        self.text = text.and_then(|text| erased_text(self.label.as_deref(), &text));
-        self
+    pub fn tells(&self, numbers: &Numbers) -> bool {
+        self.clone().wipe(numbers)
+    }
+
+    /// Takes the numbers out of all that may hold one; true: there was one.
+    pub fn wipe(&mut self, numbers: &Numbers) -> bool {
+        let Self { local_uri, remote_uri, end, trace, values, .. } = self;
+        let reason = end.as_mut().and_then(|end| end.reason.as_mut());
+        let resource = values.resource.as_mut().and_then(|of| of.address.as_mut());
+        let media = values.media.as_mut().map(|media| &mut media.json);
+        let own = [
+            &mut values.dn,
+            &mut values.call_id,
+            &mut values.call_uuid,
+            &mut values.reason,
+            &mut values.policy,
+            &mut values.result_reason,
+            &mut values.notes,
+            &mut values.origin,
+            trace,
+        ];
+        let all = own.into_iter().flatten().chain([local_uri, remote_uri]);
+        let all = all.chain(reason).chain(resource).chain(media).chain(values.extra.values_mut());
+        wipe_all(numbers, all)
+    }
+}
+
+impl EventFact {
+    /// Takes the numbers out of its text and label; true: there was one.
+    pub fn wipe(&mut self, numbers: &Numbers) -> bool {
+        let texts = [&mut self.text, &mut self.label].into_iter().flatten();
+        wipe_all(numbers, texts.chain([&mut self.log_id]))
     }
 }
 
 impl QualityFact {
-    /// The fact without the texts of its failures.
-    #[must_use]
-    pub fn erased(mut self) -> Self {
-        self.failures.iter_mut().for_each(|failure| failure.text = None);
-        self
+    /// Takes the numbers out of the texts of its failures; true: there was one.
+    pub fn wipe(&mut self, numbers: &Numbers) -> bool {
+        let texts = self.failures.iter_mut().filter_map(|failure| failure.text.as_mut());
+        wipe_all(numbers, texts)
     }
 }
 
-/// What stays of an event's text: the action and its result, where the label says that it is one.
-#[must_use]
-pub fn erased_text(label: Option<&str>, text: &str) -> Option<String> {
-    let fields = |count: usize| {
-        let kept: Vec<&str> = text.splitn(count + 1, '|').take(count).collect();
-        Some(kept.join("|"))
+/// All of them, also behind the first that holds one; true: there was one.
+fn wipe_all<'t>(numbers: &Numbers, texts: impl Iterator<Item = &'t mut String>) -> bool {
+    texts.map(|text| usize::from(numbers.wipe(text))).sum::<usize>() > 0
+}
+
+/// Takes the numbers out of what is read from a record again: texts of failures.
+pub(crate) fn wipe_record(record: &mut Record, numbers: &Numbers) {
+    let failures = match &mut record.body {
+        Body::SqCall(call) => &mut call.failures,
+        Body::Cdr(cdr) => match &mut cdr.sq {
+            Some(sq) => &mut sq.failures,
+            None => return,
+        },
+        _ => return,
     };
-    match label?.strip_prefix(PREFIX)? {
-        "ActionStart" => Some(text.to_owned()),
-        "ActionEnd" => fields(2),
-        // a variable that was there stays, without its value
-        "CallResult" | "CustomVar" | "ActionNotes" => fields(1),
-        _ => None,
-    }
-}
-
-/// Whether an address is that of this number: its user part, digits compared, a leading `+`
-/// and separators left out.
-#[must_use]
-pub fn is_of(uri: &str, number: &str) -> bool {
-    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
-    let user = rest.split(['@', ';', '?']).next().unwrap_or_default();
-    let digits = plain(number);
-    !digits.is_empty() && plain(user) == digits
-}
-
-/// A number without what people put between its digits (RFC 3966 §5.1.1), in lower case.
-#[must_use]
-pub fn plain(number: &str) -> String {
-    let kept = |c: &char| !matches!(c, '+' | '-' | '.' | '(' | ')' | ' ');
-    number.chars().filter(kept).flat_map(char::to_lowercase).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{erased_text, is_of};
-
-    #[test]
-    fn addresses_of_a_number() {
-        for uri in [
-            "sip:+4930123@gw.example",
-            "sip:4930123@gw.example;user=phone",
-            "tel:+49-30-123",
-            "sip:+49(30)123;phone-context=x@gw",
-            "+4930123",
-        ] {
-            assert!(is_of(uri, "+49 30 123"), "{uri}");
-            assert!(is_of(uri, "4930123"), "{uri}");
-        }
-        for uri in ["sip:+49301234@gw", "sip:dialog@4930123", "sip:@gw", ""] {
-            assert!(!is_of(uri, "+4930123"), "{uri}");
-        }
-        assert!(is_of("sip:Alice@home", "alice"));
-        assert!(!is_of("sip:@gw", "+"));
-    }
-
-    #[test]
-    fn of_a_report_its_figures_stay() {
-        let cases = [
-            ("ActionStart", "pin|parentID=login", Some("pin|parentID=login")),
-            ("ActionEnd", "pin|FAILED|+4930123", Some("pin|FAILED")),
-            ("CallResult", "SUCCESS|told +4930123", Some("SUCCESS")),
-            ("CustomVar", "caller|+4930123", Some("caller")),
-            ("ActionNotes", "pin|+4930123", Some("pin")),
-            ("CallNotes", "+4930123", None),
-            ("Else", "+4930123", None),
-        ];
-        for (label, text, expected) in cases {
-            let label = format!("com.genesyslab.var.{label}");
-            assert_eq!(erased_text(Some(&label), text).as_deref(), expected, "{label}");
-        }
-        assert_eq!(erased_text(None, "+4930123"), None);
-        assert_eq!(erased_text(Some("other"), "+4930123"), None);
+    for text in failures.iter_mut().filter_map(|failure| failure.text.as_mut()) {
+        numbers.wipe(text);
     }
 }

@@ -322,6 +322,12 @@ impl EventFact {
         }
     }
 
+    /// Whether a voice application reports it.
+    #[must_use]
+    pub fn is_report(&self) -> bool {
+        self.label.as_deref().is_some_and(|label| label.starts_with(var::PREFIX))
+    }
+
     /// It as a report of a voice application, if it is one.
     #[must_use]
     pub fn report(&self, id_key: key::Key) -> Option<Report> {

@@ -76,8 +76,35 @@ pub fn session_time(record: &Record) -> Millis {
     Moments::of(record).session()
 }
 
+/// The days that the first four bytes of a key may mean: seconds, or the upper part of a v7 GUID.
+#[must_use]
+pub fn days_of(key: &Key) -> [Day; 3] {
+    let [a, b, c, d, ..] = *key;
+    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
+    [time * 1000, time << 16, (time << 16) + 0xFFFF].map(|ms| day(Millis(ms)))
+}
+
+/// A day with its neighbours, oldest first.
+#[must_use]
+pub fn beside(day: Day) -> [Day; 3] {
+    [before(day), day, after(day)]
+}
+
+/// A day with two days on each side, oldest first.
+#[must_use]
+pub fn around(day: Day) -> [Day; 5] {
+    let [before_it, _, after_it] = beside(day);
+    [before(before_it), before_it, day, after_it, after(after_it)]
+}
+
 fn neighbour(of: Day, by: i64) -> Day {
     const DAY_MS: i64 = 86_400_000;
+    // within a month
+    match (of % 100, by) {
+        (1..28, 1) => return of + 1,
+        (2.., -1) => return of - 1,
+        _ => {}
+    }
     let noon = start_ms(of) + DAY_MS / 2 + by * DAY_MS;
     day(Millis(u64::try_from(noon).unwrap_or_default()))
 }
@@ -111,6 +138,12 @@ pub fn call_ref(component: &str, session_id: &str, time: Millis) -> Key {
 pub fn failure_key(id_key: &Key, at: u32) -> Key {
     let [a, b, c, d, ..] = *id_key;
     key([a, b, c, d], &[id_key, &at.to_be_bytes()])
+}
+
+/// Key of a dead letter: the fields tell which one it is, no time is known of all.
+#[must_use]
+pub fn letter_key(fields: &[&[u8]]) -> Key {
+    key([0; 4], fields)
 }
 
 /// Key of the RM leg whose session id this is (`{guid}.{leg}`), if it can be told from it.

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::correlate::{self, Lender};
+use crate::erase::Numbers;
 use crate::fact::{CallFact, Object, ProfileFact, UsageFact};
 use crate::key::{self, Key};
 use crate::limits::{EPOCHS_PER_CALL, FACTS_PER_CALL};
@@ -133,6 +134,18 @@ impl CallState {
     pub fn erase(&mut self) {
         self.dropped.flags |= flag::ERASED;
         self.facts = std::mem::take(&mut self.facts).into_iter().map(CallFact::erased).collect();
+    }
+
+    /// Erases the call if a fact of it tells one of these numbers; true: it did.
+    pub fn erase_of(&mut self, numbers: &Numbers) -> bool {
+        let tells = self.facts.iter().any(|fact| fact.tells(numbers));
+        if tells {
+            self.erase();
+            for fact in &mut self.facts {
+                fact.wipe(numbers);
+            }
+        }
+        tells
     }
 
     /// Whether it was erased.

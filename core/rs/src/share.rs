@@ -18,6 +18,8 @@ mod calls;
 mod changes;
 mod gates;
 mod item;
+mod ledger;
+mod letters;
 mod objects;
 mod sessions;
 #[cfg(test)]
@@ -29,9 +31,12 @@ use model::record::ContentHash;
 
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
-use self::changes::Cause;
+use self::ledger::{Ledger, Verdict};
+use self::letters::{Letters, Sorted, conflict, rejected};
 use self::sessions::Sessions;
+use crate::erase::Numbers;
 use crate::fact::{EventFact, Told};
+use crate::key::Day;
 use crate::merge::DecodeError;
 use crate::quality::QualityFact;
 use crate::row::Named;
@@ -40,31 +45,29 @@ use crate::var::Rule;
 pub use batch::Batch;
 pub use bisect::{Attempt, bisect};
 pub use changes::{
-    CallLine, Changes, Counts, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow, LetterRow,
-    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow,
-    TenantLine, Wants,
+    CallLine, Cause, Changes, Counts, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow,
+    LetterRow, MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, Settled, StoredCall,
+    StreamKey, StreamRow, TenantLine, Wants,
 };
-pub use item::{Good, Item, Origin};
+pub use item::{Good, Item, LetterNo, Origin};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
 
 /// A share under way.
 #[derive(Clone, Debug)]
 pub struct Share<'b> {
     batch: &'b Batch<'b>,
+    /// The one day that it writes; `None`: all.
+    only: Option<Day>,
     tasks: Vec<Task>,
     stage: Stage,
-    /// Content hashes as they were stored before.
-    ledger: BTreeMap<DayKey, ContentHash>,
-    /// The items of this share that hold their id.
-    holders: BTreeMap<DayKey, usize>,
+    ledger: Ledger,
     calls: Calls,
     sessions: Sessions,
     asked: Asked,
     books: Books,
     events: BTreeMap<DayKey, usize>,
     kept: BTreeMap<DayKey, usize>,
-    /// Letters whose body is in a row that was stored before.
-    bodies: BTreeMap<DayKey, usize>,
+    letters: Letters,
     changes: Changes,
 }
 
@@ -81,6 +84,8 @@ enum Task {
     Store(usize),
     Book(usize),
     Reject(usize, String),
+    Touch(usize),
+    Erase(DayKey, Numbers),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,36 +95,24 @@ enum Stage {
     Name,
 }
 
-/// What the ledger says to a record (rs.md §2.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// Never seen.
-    New,
-    /// Stored, the same content.
-    Duplicate,
-    /// Stored with another content of greater hash: the newcomer takes its place.
-    Replaces,
-    /// Stored with another content of smaller hash: the newcomer loses.
-    Loses,
-}
-
 impl<'b> Share<'b> {
-    /// A share of this batch, empty.
+    /// A share of this batch, empty. `only`: of the facts that lie by day it writes those of this
+    /// day; what it wants of others is read all the same.
     #[must_use]
-    pub fn new(batch: &'b Batch<'b>) -> Self {
+    pub fn new(batch: &'b Batch<'b>, only: Option<Day>) -> Self {
         Self {
             batch,
+            only,
             tasks: Vec::new(),
             stage: Stage::Begin,
-            ledger: BTreeMap::new(),
-            holders: BTreeMap::new(),
+            ledger: Ledger::default(),
             calls: Calls::default(),
             sessions: Sessions::default(),
             asked: Asked::default(),
             books: Books::default(),
             events: BTreeMap::new(),
             kept: BTreeMap::new(),
-            bodies: BTreeMap::new(),
+            letters: Letters::default(),
             changes: Changes::default(),
         }
     }
@@ -137,6 +130,21 @@ impl<'b> Share<'b> {
     /// Instead of storing it: the database has refused it, and said why.
     pub fn reject(&mut self, item: usize, text: String) {
         self.tasks.push(Task::Reject(item, text));
+    }
+
+    /// Its record was stored or refused before a crash: only what hangs on it is made again.
+    pub fn touch(&mut self, item: usize) {
+        self.tasks.push(Task::Touch(item));
+    }
+
+    /// To make what hangs on the calls of these sessions again.
+    pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
+        self.sessions.revisit(sessions);
+    }
+
+    /// To erase a call if it tells one of these numbers.
+    pub fn erase(&mut self, at: DayKey, numbers: &Numbers) {
+        self.tasks.push(Task::Erase(at, numbers.clone()));
     }
 
     /// What is to be read now; `None`: [`Share::finish`] has all it needs.
@@ -167,7 +175,7 @@ impl<'b> Share<'b> {
     pub fn found(&mut self, mut found: Found, objects: &Objects) -> Result<(), DecodeError> {
         match self.stage {
             Stage::Begin => {
-                self.ledger = found.ledger.into_iter().collect();
+                self.ledger.found(found.ledger);
                 self.books.streams = found.streams.into_iter().collect();
                 self.calls.found(found.calls);
                 for task in std::mem::take(&mut self.tasks) {
@@ -175,24 +183,29 @@ impl<'b> Share<'b> {
                         Task::Store(index) => self.take(index)?,
                         Task::Book(index) => self.enter(index),
                         Task::Reject(index, text) => self.bury_rejected(index, text),
+                        Task::Touch(index) => self.touched(index),
+                        Task::Erase(at, numbers) => self.calls.erase(at, &numbers),
                     }
                 }
                 self.stage = Stage::Gather;
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
-                    self.put_body((row.day, row.id_key), row.body());
+                    self.sessions.lost_event(&row);
+                    self.letters.put_body((row.day, row.id_key), row.body());
                 }
                 for (at, body) in std::mem::take(&mut found.kept) {
-                    self.put_body(at, body.into_bytes());
+                    self.letters.put_body(at, body.into_bytes());
                 }
                 for row in &found.quality {
                     let fact = QualityFact::decode(&row.fact);
                     let body = fact.and_then(|fact| serde_json::to_vec(&fact).ok());
-                    self.put_body((row.day, row.id_key), body.unwrap_or_default());
+                    self.letters.put_body((row.day, row.id_key), body.unwrap_or_default());
                 }
+                self.letters.found(std::mem::take(&mut found.letters));
                 self.sessions.found(&mut found);
-                self.calls.found_more(found.calls, &self.asked.sessions, objects)?;
+                let changing = self.sessions.changing(objects);
+                self.calls.found_more(found.calls, &changing, self.only, objects);
             }
             Stage::Name => {}
         }
@@ -203,18 +216,19 @@ impl<'b> Share<'b> {
     /// make more calls change; since nothing is asked for twice, it comes to an end.
     fn gather(&mut self, objects: &Objects) -> Option<Wants> {
         let guids = self.calls.guids();
+        self.sessions.touch(self.calls.told());
         let mentions = self.sessions.components(self.calls.sessions(), objects);
         if !mentions.is_empty() {
             return Some(Wants { mentions, ..Wants::default() });
         }
         let sessions = self.sessions.wants(self.calls.sessions(), objects);
-        let bodies: BTreeSet<DayKey> = self.bodies.keys().copied().collect();
-        let bodies = &bodies - &self.asked.bodies;
+        let bodies = &self.letters.bodies() - &self.asked.bodies;
         let wants = Wants {
             guids: &guids - &self.asked.guids,
             sessions: &sessions - &self.asked.sessions,
             events: bodies.clone(),
             kept: bodies,
+            letters: self.letters.wants(),
             ..Wants::default()
         };
         self.asked.guids.extend(wants.guids.iter().cloned());
@@ -226,9 +240,16 @@ impl<'b> Share<'b> {
     /// The rows to be written.
     #[must_use]
     pub fn finish(self, objects: &Objects) -> Changes {
-        let Self { batch, mut calls, sessions, mut books, events, kept, mut changes, .. } = self;
-        let touched = sessions.wants(calls.sessions(), objects);
-        let hanging = sessions.finish(&touched, calls.rows(), objects);
+        let Self { batch, ledger, mut calls, sessions, mut books, events, kept, letters, .. } =
+            self;
+        let mut changes = self.changes;
+        (changes.ledger, changes.replaced) = ledger.finish();
+        let changed = sessions.changed(calls.sessions(), objects);
+        let (rows, idle) = calls.rows();
+        if let Some(only) = self.only {
+            changes.beside = sessions.beside((&changed, only), &idle, objects);
+        }
+        let hanging = sessions.finish(rows, &idle, (&changed, self.only), objects);
         for (count, rule) in changes.counts.ignored.iter_mut().zip(Rule::ALL) {
             *count = hanging.ignored.get(&rule).copied().unwrap_or_default();
         }
@@ -267,31 +288,43 @@ impl<'b> Share<'b> {
         books.follow_gaps(newest.unwrap_or_default());
         changes.streams = books.streams;
         changes.minutes = books.minutes;
+        let Sorted { rows, settled, again } = letters.finish();
+        changes.counts.dead = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        changes.counts.duplicates += again;
+        (changes.letters, changes.settled) = (rows, settled);
+        changes.wipe(batch.erased());
         changes
     }
 
     fn first_wants(&self) -> Wants {
         let mut wants = Wants::default();
         for task in &self.tasks {
-            let (Task::Store(index) | Task::Book(index) | Task::Reject(index, _)) = task;
-            let Some((item, day)) = self.batch.items().get(*index).zip(self.batch.day(*index))
-            else {
-                continue;
-            };
-            let Ok(good) = &item.read else { continue };
-            match task {
-                // what is refused has no rows
-                Task::Store(_) if good.refused.is_some() => {}
-                Task::Store(_) => {
-                    let keys = &good.fact.keys;
-                    wants.ledger.insert((day, keys.id_key));
-                    wants.calls.extend(keys.call_key.map(|key| (day, key)));
-                    if !good.is_of_a_call() {
-                        wants.streams.extend(books::streams(good));
-                    }
+            let (index, store, book) = match task {
+                Task::Store(index) => (*index, true, false),
+                Task::Book(index) => (*index, false, true),
+                Task::Touch(index) => (*index, false, false),
+                Task::Reject(..) => continue,
+                Task::Erase(at, _) => {
+                    wants.calls.insert(*at);
+                    continue;
                 }
-                Task::Book(_) => wants.streams.extend(books::streams(good)),
-                Task::Reject(..) => {}
+            };
+            let (item, day) = (self.batch.items().get(index), self.batch.day(index));
+            let Some((Ok(good), day)) = item.map(|item| &item.read).zip(day) else { continue };
+            // what is refused has no rows
+            if good.refused.is_some() && !book {
+                continue;
+            }
+            let keys = &good.fact.keys;
+            if !book {
+                let days = self.batch.ledger_days(index);
+                wants.ledger.extend(days.into_iter().map(|day| (day, keys.id_key)));
+            }
+            if store {
+                wants.calls.extend(keys.call_key.map(|key| (day, key)));
+            }
+            if book || (store && !good.is_of_a_call()) {
+                wants.streams.extend(books::streams(good));
             }
         }
         wants
@@ -305,36 +338,28 @@ impl<'b> Share<'b> {
         let Ok(good) = &item.read else { return Ok(()) };
         if let Some(refusal) = &good.refused {
             self.figure(refusal.code, good.producer());
-            self.bury(index, Cause::of(refusal), None);
+            self.letters.refuse(item, Cause::of(refusal));
             return Ok(());
         }
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
-        let verdict = self.judge(at, &good.fact.content_hash);
-        match verdict {
-            Verdict::New => {
-                self.changes.counts.stored += 1;
-                self.figure("stored", good.producer());
-                if good.misrouted {
-                    self.figure("misrouted", good.producer());
-                }
-                if let Some(minute) = good.end_minute() {
-                    let minute = (good.producer().to_owned(), good.boot(), minute);
-                    *self.changes.stored_minutes.entry(minute).or_default() += 1;
-                }
-            }
+        match self.ledger.judge(at, &good.fact.content_hash) {
+            Verdict::New => self.count_new(good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
                 self.figure("duplicate", good.producer());
+                self.letters.stored(item);
                 return Ok(());
             }
             Verdict::Loses => {
-                self.lose(index, good, None);
+                self.lose(index, good);
                 return Ok(());
             }
-            Verdict::Replaces => self.replace(at, call, index, good)?,
+            Verdict::Replaces(hash) => self.replace(at, hash, call, index, good)?,
         }
-        self.hold(at, index, good, item.origin.received_ms);
+        self.letters.stored(item);
+        let (content_hash, received_ms) = (good.fact.content_hash, item.origin.received_ms);
+        self.ledger.hold(index, LedgerRow { day, id_key: at.1, content_hash, received_ms });
         match (&good.fact.told, call) {
             (Told::Call(fact), Some(call)) => {
                 self.calls.tell(call, fact, item.origin.received_ms)?;
@@ -353,89 +378,85 @@ impl<'b> Share<'b> {
         Ok(())
     }
 
-    fn judge(&self, at: DayKey, hash: &ContentHash) -> Verdict {
-        let here = self.holders.get(&at).and_then(|index| self.batch.items().get(*index));
-        let here = here.and_then(|item| item.read.as_ref().ok());
-        match here.map(|good| &good.fact.content_hash).or_else(|| self.ledger.get(&at)) {
-            None => Verdict::New,
-            Some(stored) if stored == hash => Verdict::Duplicate,
-            Some(stored) if stored < hash => Verdict::Loses,
-            Some(_) => Verdict::Replaces,
+    fn count_new(&mut self, good: &Good) {
+        self.changes.counts.stored += 1;
+        self.figure("stored", good.producer());
+        if good.misrouted {
+            self.figure("misrouted", good.producer());
+        }
+        if let Some(minute) = good.end_minute() {
+            let minute = (good.producer().to_owned(), good.boot(), minute);
+            *self.changes.stored_minutes.entry(minute).or_default() += 1;
         }
     }
 
-    /// The newcomer holds the id now.
-    fn hold(&mut self, at: DayKey, index: usize, good: &Good, received_ms: i64) {
-        let (day, id_key) = at;
-        let row = LedgerRow { day, id_key, content_hash: good.fact.content_hash, received_ms };
-        let before = self.holders.insert(at, index);
-        let rows = match self.ledger.contains_key(&at) {
-            true => &mut self.changes.replaced,
-            false => &mut self.changes.ledger,
+    /// A record that was stored, or refused, before a crash: what hangs on it is made again, and
+    /// what came of a retry is told.
+    fn touched(&mut self, index: usize) {
+        let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
+            return;
         };
-        if before.is_some() {
-            rows.retain(|row| (row.day, row.id_key) != at);
+        let Ok(good) = &item.read else { return };
+        match &good.fact.told {
+            Told::Call(fact) => self.sessions.touch_call(day, fact),
+            Told::Event(event) => self.sessions.touch_event(day, event),
+            Told::Quality => self.sessions.touch_quality(day, &good.record),
+            Told::Later => {}
         }
-        rows.push(row);
+        if item.origin.letter.is_none() {
+            return;
+        }
+        match self.ledger.stored((day, good.fact.keys.id_key)) {
+            Some(hash) if *hash == good.fact.content_hash => self.letters.stored(item),
+            Some(_) => self.letters.refuse(item, conflict(good)),
+            None => self.letters.refuse(item, rejected("the database refuses a record".to_owned())),
+        }
     }
 
     /// What was stored under the id goes to the dead letters, and nothing of it stays.
     fn replace(
         &mut self,
         at: DayKey,
+        hash: ContentHash,
         call: Option<DayKey>,
         index: usize,
         good: &Good,
     ) -> Result<(), DecodeError> {
         self.sessions.forget(at);
-        if let Some(loser) = self.holders.get(&at).copied() {
+        if let Some(loser) = self.ledger.holder(at) {
             self.events.remove(&at);
             self.kept.remove(&at);
-            self.lose(loser, good, None);
+            self.lose(loser, good);
             return Ok(());
         }
+        self.changes.gone.insert(at);
         let body = match (&good.fact.told, call) {
-            (Told::Call(_), Some(call)) => {
-                self.changes.gone.insert(at);
-                self.calls.body(call, &good.record.id)?
-            }
-            _ => {
-                self.changes.gone.insert(at);
-                self.bodies.insert(at, self.changes.letters.len());
-                Vec::new()
-            }
+            (Told::Call(_), Some(call)) => Some(self.calls.body(call, &good.record.id)?),
+            _ => None,
         };
-        self.lose(index, good, Some(body));
+        self.figure("id_conflict", good.producer());
+        if let Some(item) = self.batch.items().get(index) {
+            self.letters.lost(item, conflict(good), (at, &hash), body);
+        }
         Ok(())
     }
 
     /// The loser of an id conflict becomes a dead letter.
-    fn lose(&mut self, index: usize, good: &Good, body: Option<Vec<u8>>) {
+    fn lose(&mut self, loser: usize, good: &Good) {
         self.figure("id_conflict", good.producer());
-        let text = format!("{} is stored with another content", good.record.id);
-        self.bury(index, Cause { code: "id_conflict", field: "id".to_owned(), text }, body);
+        let Some(item) = self.batch.items().get(loser) else { return };
+        if let Ok(lost) = &item.read {
+            let (id, hash) = (&lost.fact.keys.id_key, &lost.fact.content_hash);
+            self.letters.lose(item, conflict(good), id, hash);
+        }
     }
 
     fn bury_rejected(&mut self, index: usize, text: String) {
-        let good = self.batch.items().get(index).and_then(|item| item.read.as_ref().ok());
-        if let Some(good) = good {
+        let Some(item) = self.batch.items().get(index) else { return };
+        if let Ok(good) = &item.read {
             self.figure("db_rejected", good.producer());
         }
-        self.bury(index, Cause { code: "db_rejected", field: String::new(), text }, None);
-    }
-
-    fn bury(&mut self, index: usize, cause: Cause, body: Option<Vec<u8>>) {
-        if let Some(item) = self.batch.items().get(index) {
-            self.changes.counts.dead += 1;
-            self.changes.letters.push(LetterRow::of(item, cause, body));
-        }
-    }
-
-    fn put_body(&mut self, at: DayKey, body: Vec<u8>) {
-        let letter = self.bodies.get(&at).and_then(|letter| self.changes.letters.get_mut(*letter));
-        if let Some(letter) = letter {
-            letter.body = body;
-        }
+        self.letters.refuse(item, rejected(text));
     }
 
     /// Enters an item into the books.
@@ -449,7 +470,7 @@ impl<'b> Share<'b> {
                     self.figure("unsequenced", good.producer());
                 }
             }
-            Err(refusal) => self.bury(index, Cause::of(refusal), None),
+            Err(refusal) => self.letters.refuse(item, Cause::of(refusal)),
         }
     }
 

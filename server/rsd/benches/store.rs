@@ -154,6 +154,7 @@ impl Desk {
             user: None,
             peer: "127.0.0.1:1".parse().unwrap(),
             messages,
+            letters: Vec::new(),
         };
         Arrival { seq: self.seq, entry: Some(entry) }
     }

@@ -12,6 +12,7 @@ mod call;
 mod calls;
 mod cursor;
 mod integrity;
+mod erasures;
 mod letters;
 mod limits;
 mod metrics;
@@ -111,6 +112,10 @@ struct Shared {
     streams: Arc<Semaphore>,
     /// For records that come.
     room: records::Room,
+    /// One worker erases.
+    erasing: Semaphore,
+    /// Dead letters that are tried again.
+    retrying: letters::Retrying,
     /// Signs cursors; of this process only.
     cursor_key: [u8; 32],
     requests: metrics::Requests,
@@ -157,10 +162,13 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         readers: Arc::new(Semaphore::new(limits::READERS)),
         streams: Arc::new(Semaphore::new(limits::STREAMS)),
         room: records::Room::new(memory),
+        erasing: Semaphore::new(1),
+        retrying: letters::Retrying::default(),
         cursor_key,
         requests: metrics::Requests::default(),
         questions: Histogram::new(LATENCY_SECONDS),
     });
+    erasures::go_on(Arc::clone(&shared));
     let mut router = Router::new()
         .route("/live", get(probe::live))
         .route("/ready", get(probe::ready))
@@ -178,6 +186,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/queues/{name}/messages", get(queues::messages))
             .route("/api/v1/alarms", get(alarms::list))
             .route("/api/v1/alarms/{name}", delete(alarms::end))
+            .route("/api/v1/erasures", get(erasures::list).post(erasures::begin))
             .route("/api/v1/dead-letters", get(letters::list))
             .route("/api/v1/dead-letters/retry", post(letters::retry_all))
             .route("/api/v1/dead-letters/{no}", get(letters::one).delete(letters::delete))

@@ -2,20 +2,24 @@
 //!
 //! Written by ingest before anything is answered, read by the applier, and by a later version
 //! after an update. Layout: one byte [`VERSION`], then [`Entry`] in postcard (integers as varints,
-//! sequences and texts with their length in front, enums by index). Fields and variants are only
-//! ever appended, and then with a new version. What a body means is not looked at here. Stages 12
+//! sequences and texts with their length in front, enums by index); retries of dead letters have
+//! version 2, and their letters behind it. Fields and variants are only ever appended, and then
+//! with a new version. What a body means is not looked at here. Stages 12
 //! and 13 of the call's way.
 
 use std::net::SocketAddr;
 
 use model::record::Stream;
 use model::time::Millis;
+use rs::share::LetterNo;
 use serde::{Deserialize, Serialize};
 
 use crate::backlog::Part;
 
-/// First byte of every payload.
+/// First byte of a payload.
 pub const VERSION: u8 = 1;
+/// That of a payload with the letters that it is a retry of.
+const VERSION_OF_RETRY: u8 = 2;
 
 /// One indivisible arrival: all of its messages are stored or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,9 @@ pub struct Entry {
     pub peer: SocketAddr,
     /// At least one.
     pub messages: Vec<Message>,
+    /// The dead letters that the messages are retries of, one each; empty: they are none.
+    #[serde(skip)]
+    pub letters: Vec<LetterNo>,
 }
 
 /// How a record came in. The names are those of the metrics' label `transport`.
@@ -136,7 +143,11 @@ impl Entry {
     /// # Errors
     /// None that a value of this type can cause; the serialiser's signature has one.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_extend(self, vec![VERSION])
+        if self.letters.is_empty() {
+            return postcard::to_extend(self, vec![VERSION]);
+        }
+        let payload = postcard::to_extend(self, vec![VERSION_OF_RETRY])?;
+        postcard::to_extend(&self.letters, payload)
     }
 
     /// When it was received.
@@ -168,6 +179,12 @@ impl Entry {
     pub fn decode(payload: &[u8]) -> Result<Self, Unreadable> {
         match payload.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(Unreadable::Layout),
+            Some((&VERSION_OF_RETRY, rest)) => {
+                let (entry, rest): (Self, _) =
+                    postcard::take_from_bytes(rest).map_err(Unreadable::Layout)?;
+                let letters = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
+                Ok(Self { letters, ..entry })
+            }
             other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
         }
     }
@@ -187,7 +204,7 @@ pub(crate) struct Glance {
 /// # Errors
 /// Another version or damaged bytes.
 pub(crate) fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
-    let Some((&VERSION, rest)) = payload.split_first() else {
+    let Some((&(VERSION | VERSION_OF_RETRY), rest)) = payload.split_first() else {
         return Err(Unreadable::Version(payload.first().copied()));
     };
     let seen: Seen<'_> = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
@@ -275,6 +292,7 @@ mod tests {
                 message(Body::TooLarge(Raw(vec![b'x']))),
                 message(Body::Unreadable { kind: "map message".to_owned(), raw: Raw(vec![0]) }),
             ],
+            letters: Vec::new(),
         }
     }
 
@@ -287,6 +305,15 @@ mod tests {
             \x01\x0eringmaster.cdr\x01\x0aID:a:1:1:7\x01\x02r1\x01\x08recordId\x02r1\x00\x02{}";
         let payload = entry.encode().unwrap();
         assert_eq!(payload.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn retries_carry_their_letters() {
+        let retry = Entry { letters: vec![LetterNo { no: 7, retries: 2 }; 4], ..entry() };
+        let payload = retry.encode().unwrap();
+        assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&2), Ok(retry)));
+        assert_eq!(glance(&payload).unwrap().parts, entry().parts());
+        assert!(Entry::decode(&payload[..payload.len() - 1]).is_err());
     }
 
     #[test]
@@ -305,10 +332,10 @@ mod tests {
             assert_eq!(entry.parts(), expected.parts);
             assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
         }
-        assert_eq!(glance(b"\x02abc"), Err(Unreadable::Version(Some(2))));
+        assert_eq!(glance(b"\x03abc"), Err(Unreadable::Version(Some(3))));
         assert!(glance(b"\x01\xac").is_err());
         assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
-        assert_eq!(Entry::decode(b"\x02abc"), Err(Unreadable::Version(Some(2))));
+        assert_eq!(Entry::decode(b"\x03abc"), Err(Unreadable::Version(Some(3))));
         for end in 1..payload.len() {
             assert!(Entry::decode(&payload[..end]).is_err(), "cut at {end}");
         }

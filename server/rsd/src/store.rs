@@ -3,6 +3,7 @@
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
 pub mod custody;
+pub mod erasing;
 pub mod keeping;
 pub mod postgres;
 mod prepare;
@@ -269,13 +270,10 @@ impl StoreError {
     }
 }
 
-/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
+/// Days where the call of a key may be.
 pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
-    let [a, b, c, d, ..] = *key;
-    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
-    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
-    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
-    days.flat_map(|day| [before(day), day, after(day)]).collect()
+    let days = key::days_of(key);
+    days.into_iter().flat_map(|day| [before(day), day, after(day)]).collect()
 }
 
 /// The database.
@@ -285,6 +283,11 @@ pub trait Store: Send + Sync {
 
     /// Retention, leases and what goes.
     fn keeping(&self) -> &dyn keeping::Keeping;
+
+    /// Erasure of numbers; `None`: this database has not learned it.
+    fn erasing(&self) -> Option<&dyn erasing::Erasing> {
+        None
+    }
 
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;

@@ -10,6 +10,7 @@ use model::time::Millis;
 
 use super::item::{Good, Item};
 use super::objects::{Mention, mentions};
+use crate::erase::Erased;
 use crate::fact::Told;
 use crate::key::{self, Day, Key};
 
@@ -17,14 +18,29 @@ use crate::key::{self, Day, Key};
 #[derive(Clone, Debug, Default)]
 pub struct Batch<'b> {
     items: Vec<Item<'b>>,
+    /// Numbers that nothing of it may tell.
+    erased: Erased,
     homes: BTreeMap<Key, Day>,
 }
 
 impl<'b> Batch<'b> {
     /// A batch of these.
     #[must_use]
-    pub const fn new(items: Vec<Item<'b>>) -> Self {
-        Self { items, homes: BTreeMap::new() }
+    pub fn new(items: Vec<Item<'b>>) -> Self {
+        Self { items, ..Self::default() }
+    }
+
+    /// Takes erased numbers out of its records; of what is no record they go when it is stored.
+    pub fn erase(&mut self, erased: &Erased) {
+        self.erased = erased.clone();
+        if !erased.numbers().is_empty() {
+            let goods = self.items.iter_mut().filter_map(|item| item.read.as_mut().ok());
+            goods.for_each(|good| good.erase(erased));
+        }
+    }
+
+    pub(super) const fn erased(&self) -> &Erased {
+        &self.erased
     }
 
     /// Its items, in order.
@@ -62,6 +78,22 @@ impl<'b> Batch<'b> {
         let good = self.items.get(index)?.read.as_ref().ok()?;
         let home = good.fact.keys.call_key.and_then(|key| self.homes.get(&key));
         Some(home.copied().unwrap_or(good.fact.keys.day))
+    }
+
+    /// The days whose ledger may have an item (rs.md §3.2): its own, and those beside it where the
+    /// same record may have been stored under another. Empty: what is no record.
+    #[must_use]
+    pub fn ledger_days(&self, index: usize) -> BTreeSet<Day> {
+        let good = self.items.get(index).and_then(|item| item.read.as_ref().ok());
+        let (Some(good), Some(day)) = (good, self.day(index)) else { return BTreeSet::new() };
+        let beside = [day, key::before(day), key::after(day)];
+        match wanderer(good) {
+            Some(_) => beside.into(),
+            None => {
+                let could = key::days_of(&good.fact.keys.id_key);
+                beside.into_iter().filter(|at| *at == day || could.contains(at)).collect()
+            }
+        }
     }
 
     /// Whether an item hangs on a call; the rest may be stored apart from the days.

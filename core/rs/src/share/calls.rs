@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 
-use super::changes::{CallLine, DayKey, SessionKey, SessionName, StoredCall, TenantLine};
+use super::changes::{CallLine, DayKey, SessionKey, StoredCall, TenantLine};
 use super::objects::{Mention, ObjectKind, Objects};
 use super::sessions::{self, Session};
 use crate::correlate::Lender;
+use crate::erase::Numbers;
 use crate::fact::CallFact;
-use crate::key::Day;
+use crate::key::{self, Day};
 use crate::merge::{CallState, DecodeError};
 use crate::row::{CallRow, Named};
 use crate::var::VarRows;
@@ -26,6 +27,8 @@ pub(super) struct Calls {
     touched: BTreeMap<DayKey, Touched>,
     /// Read for the sake of others, and as they were.
     idle: BTreeMap<DayKey, (Touched, CallRow)>,
+    /// Calls that a fact was told of.
+    told: BTreeSet<DayKey>,
     /// GUIDs whose RM calls lend something else than before.
     lending: BTreeSet<DayGuid>,
     /// What the touched calls are now.
@@ -53,6 +56,7 @@ impl Calls {
         call: &CallFact,
         received_ms: i64,
     ) -> Result<(), DecodeError> {
+        self.told.insert(at);
         let touched = self.touch(at)?;
         touched.last_fact_ms = touched.last_fact_ms.max(received_ms);
         let change = touched.state.apply(call);
@@ -63,6 +67,14 @@ impl Calls {
             self.lending.extend(call.values.guid.clone().map(|guid| (at.0, guid)));
         }
         Ok(())
+    }
+
+    /// Erases a call that tells one of these numbers; one that cannot be read stays.
+    pub(super) fn erase(&mut self, at: DayKey, numbers: &Numbers) {
+        let Some(Ok(mut touched)) = self.stored.get(&at).map(Touched::read) else { return };
+        if touched.state.erase_of(numbers) {
+            self.touched.insert(at, touched);
+        }
     }
 
     /// What is left of a record that a newcomer replaces: its fact as JSON.
@@ -76,30 +88,39 @@ impl Calls {
         for (at, touched) in &self.touched {
             self.rows.entry(*at).or_insert_with(|| touched.state.row(None));
         }
-        let borrowers = self.rows.iter().filter(|(_, row)| !is_rm(row));
+        let beside = self.idle.iter().map(|(at, (_, row))| (at, row));
+        let borrowers = self.rows.iter().chain(beside).filter(|(_, row)| !is_rm(row));
         let guids = borrowers.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
         guids.chain(self.lending.iter().cloned()).collect()
     }
 
     /// The sessions of the calls that change, so that what hangs on them is read.
     pub(super) fn sessions(&self) -> impl Iterator<Item = Session> {
-        let others = self.rows.iter().filter(|(_, row)| !is_rm(row));
-        others
-            .map(|(at, row)| (at.0, row.component.clone(), SessionName::Id(row.session_id.clone())))
+        self.rows.iter().filter(|(_, row)| !is_rm(row)).flat_map(of)
     }
 
-    /// More calls were found. Those of these sessions are made again, and those that borrow
-    /// something else than before.
+    /// Of those, the calls that a fact was told of.
+    pub(super) fn told(&self) -> impl Iterator<Item = Session> {
+        let told = self.rows.iter().filter(|(at, _)| self.told.contains(at));
+        told.filter(|(_, row)| !is_rm(row)).flat_map(of)
+    }
+
+    /// More calls were found. Those that something of these sessions may belong to are made again,
+    /// and those that borrow something else than before; `only`: of that day. One whose facts
+    /// cannot be read stays as it is: it is no fault of the records that it hangs together with.
     pub(super) fn found_more(
         &mut self,
         calls: Vec<StoredCall>,
-        sessions: &BTreeSet<SessionKey>,
+        changing: &BTreeSet<SessionKey>,
+        only: Option<Day>,
         objects: &Objects,
-    ) -> Result<(), DecodeError> {
+    ) {
         for call in calls {
             let at = (call.day, call.call_key);
-            if !self.touched.contains_key(&at) && !self.idle.contains_key(&at) {
-                let touched = Touched::read(&call)?;
+            if self.touched.contains_key(&at) || self.idle.contains_key(&at) {
+                continue;
+            }
+            if let Ok(touched) = Touched::read(&call) {
                 let row = touched.state.row(None);
                 self.idle.insert(at, (touched, row));
             }
@@ -108,8 +129,21 @@ impl Calls {
             let guid = row.guid.clone().map(|guid| (at.0, guid));
             guid.is_some_and(|guid| self.lending.contains(&guid))
         };
+        let is_meant = |at: &DayKey, row: &CallRow| {
+            let id = objects.id(
+                ObjectKind::Component,
+                row.component.dbid,
+                row.component.name.as_deref(),
+            );
+            let mut names = sessions::names(row);
+            names.any(|name| {
+                let on = |day| changing.contains(&(day, id.unwrap_or(0), name.clone()));
+                key::around(at.0).into_iter().any(on)
+            })
+        };
         let changes = |at: &DayKey, row: &CallRow| {
-            !is_rm(row) && (sessions::is_of(sessions, at.0, row, objects) || borrows(at, row))
+            let here = only.is_none_or(|day| day == at.0);
+            here && !is_rm(row) && (is_meant(at, row) || borrows(at, row))
         };
         let idle = std::mem::take(&mut self.idle);
         for (at, (touched, row)) in idle {
@@ -120,10 +154,10 @@ impl Calls {
                 self.idle.insert(at, (touched, row));
             }
         }
-        Ok(())
     }
 
-    /// All calls that lend have been found: the rows of those that borrow are made.
+    /// All calls that lend have been found: the rows of those that borrow are made, also of those
+    /// that do not change, since what hangs on them may borrow from them.
     pub(super) fn lend(&mut self) {
         let mut lenders: BTreeMap<DayGuid, Vec<Lender>> = BTreeMap::new();
         let idle = self.idle.iter().map(|(at, (touched, row))| (at, touched, row));
@@ -134,26 +168,37 @@ impl Calls {
                 lenders.entry((at.0, guid.clone())).or_default().push(lender);
             }
         }
-        for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
+        let lender = |at: &DayKey, row: &CallRow| {
             let lenders = row.guid.clone().and_then(|guid| lenders.get(&(at.0, guid)));
-            let lender = Lender::pick(lenders.into_iter().flatten().cloned());
+            Lender::pick(lenders.into_iter().flatten().cloned())
+        };
+        for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
+            let lender = lender(at, row);
             if let Some(touched) = self.touched.get(at).filter(|_| lender.is_some()) {
                 *row = touched.state.row(lender.as_ref());
             }
         }
+        for (at, (touched, row)) in self.idle.iter_mut().filter(|(_, (_, row))| !is_rm(row)) {
+            if let Some(lender) = lender(at, row) {
+                *row = touched.state.row(Some(&lender));
+            }
+        }
     }
 
-    /// Names in the rows whose ids are not known.
+    /// Names in the rows whose ids are not known; what hangs on a call may show its own.
     pub(super) fn unknown<'c>(
         &'c self,
         objects: &'c Objects,
     ) -> impl Iterator<Item = Mention> + 'c {
-        self.rows.values().flat_map(named).filter_map(|(kind, named)| named.unknown(kind, objects))
+        let beside = self.idle.values().map(|(_, row)| row).filter(|row| !is_rm(row));
+        let named = self.rows.values().chain(beside).flat_map(named);
+        named.filter_map(|(kind, named)| named.unknown(kind, objects))
     }
 
-    /// The rows, for what hangs on them.
-    pub(super) const fn rows(&mut self) -> &mut BTreeMap<DayKey, CallRow> {
-        &mut self.rows
+    /// The rows, for what hangs on them, and those of calls that do not change.
+    pub(super) fn rows(&mut self) -> (&mut BTreeMap<DayKey, CallRow>, BTreeMap<DayKey, &CallRow>) {
+        let idle = self.idle.iter().map(|(at, (_, row))| (*at, row)).collect();
+        (&mut self.rows, idle)
     }
 
     /// The rows with the ids of their objects.
@@ -223,6 +268,12 @@ impl Named {
         let known = objects.id(kind, self.dbid, self.name.as_deref()).is_some();
         (!known && self.name.is_some()).then(|| Mention::plain(kind, self.dbid, self.name.clone()))
     }
+}
+
+/// The sessions that facts may mean a call with.
+fn of((at, row): (&DayKey, &CallRow)) -> impl Iterator<Item = Session> + use<> {
+    let (day, component) = (at.0, row.component.clone());
+    sessions::names(row).map(move |name| (day, component.clone(), name))
 }
 
 fn is_rm(row: &CallRow) -> bool {

@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::record::{Body, ContentHash, Integrity, Record, Refusal};
 use serde_json::json;
 
-use super::item::Item;
 use super::objects::Mention;
+use crate::erase::Erased;
 use crate::fact::EventFact;
 use crate::integrity::Gap;
 use crate::intervals::Intervals;
 use crate::key::{Day, Key};
-use crate::limits::LETTER_BYTES;
 use crate::quality::FailureRow;
 use crate::row::CallRow;
 use crate::var::{Report, Rule, VarRows};
@@ -55,6 +54,8 @@ pub struct Wants {
     pub events: BTreeSet<DayKey>,
     /// Bodies of `kept_record` by the id of the record.
     pub kept: BTreeSet<DayKey>,
+    /// Which of these keys `dead_letter` has.
+    pub letters: BTreeSet<Key>,
     /// Rows of `producer_stream`.
     pub streams: BTreeSet<StreamKey>,
     /// Objects whose ids are to be learned.
@@ -76,6 +77,8 @@ pub struct Found {
     pub events: Vec<EventRow>,
     /// Of [`Wants::kept`].
     pub kept: Vec<(DayKey, String)>,
+    /// Of [`Wants::letters`].
+    pub letters: Vec<Key>,
     /// Of [`Wants::streams`].
     pub streams: Vec<(StreamKey, StreamRow)>,
 }
@@ -119,6 +122,8 @@ pub struct Changes {
     pub kept: Vec<KeptRow>,
     /// `dead_letter`: new rows, numbered in this order.
     pub letters: Vec<LetterRow>,
+    /// `dead_letter`: what came of retries.
+    pub settled: Vec<Settled>,
     /// `figure`: to be added, by name and producer.
     pub figures: BTreeMap<(&'static str, String), i64>,
     /// `stored_minute`: to be added.
@@ -129,8 +134,55 @@ pub struct Changes {
     pub minutes: BTreeMap<MinuteKey, MinuteRow>,
     /// `call_day`: rows that are to be there.
     pub call_days: BTreeSet<(String, Day)>,
+    /// Days that another share writes, and sessions of this one's days that change: what hangs on
+    /// them there is to be made again ([`Share::revisit`]).
+    ///
+    /// [`Share::revisit`]: super::Share::revisit
+    pub beside: BTreeSet<(Day, SessionKey)>,
     /// What was done.
     pub counts: Counts,
+}
+
+impl Changes {
+    /// Takes erased numbers out of what is kept as it came, and of what is made of stored rows.
+    pub(super) fn wipe(&mut self, erased: &Erased) {
+        let numbers = erased.numbers();
+        if numbers.is_empty() {
+            return;
+        }
+        for line in &mut self.calls {
+            let numbers = erased.at(line.row.started_ms);
+            let VarRows { call, actions, custom } = &mut line.var;
+            let call = call.iter_mut().flat_map(|row| [&mut row.reason, &mut row.notes]);
+            let actions = actions.iter_mut().flat_map(|row| [&mut row.reason, &mut row.notes]);
+            let texts = call.chain(actions).flatten();
+            texts.chain(custom.iter_mut().map(|row| &mut row.value)).for_each(|text| {
+                numbers.wipe(text);
+            });
+        }
+        for line in &mut self.failures {
+            let numbers = erased.at(line.row.time_ms);
+            line.row.text.iter_mut().for_each(|text| {
+                numbers.wipe(text);
+            });
+        }
+        for row in &mut self.letters {
+            if let Some(body) = numbers.without_bytes(&row.body) {
+                row.body = body;
+            }
+            for text in [&mut row.properties, &mut row.text, &mut row.field] {
+                numbers.wipe(text);
+            }
+        }
+        for settled in &mut self.settled {
+            if let Some(cause) = &mut settled.refused {
+                numbers.wipe(&mut cause.text);
+            }
+        }
+        for row in &mut self.kept {
+            numbers.wipe(&mut row.body);
+        }
+    }
 }
 
 /// What a share did.
@@ -307,6 +359,8 @@ pub struct KeptRow {
 /// A row of `dead_letter` without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterRow {
+    /// `letter_key`: the same letter again has the same.
+    pub letter_key: Key,
     /// `seq` of the frame that brought it.
     pub seq: i64,
     /// `received_ms`.
@@ -333,6 +387,28 @@ pub struct LetterRow {
     pub text: String,
     /// `producer`.
     pub producer: Option<String>,
+}
+
+/// What came of the retry of a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// `no`.
+    pub no: i64,
+    /// `retries`: with this one.
+    pub retries: u32,
+    /// Why it is refused again; `None`: its record is stored, and `state` is `retried`.
+    pub refused: Option<Cause>,
+}
+
+/// Why a message became a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// `code`.
+    pub code: &'static str,
+    /// `field`.
+    pub field: String,
+    /// `text`.
+    pub text: String,
 }
 
 /// A row of `producer_stream`.
@@ -408,51 +484,11 @@ impl EventRow {
     }
 }
 
-/// Why a message became a dead letter.
-#[derive(Clone, Debug)]
-pub(super) struct Cause {
-    pub(super) code: &'static str,
-    pub(super) field: String,
-    pub(super) text: String,
-}
-
 impl Cause {
     pub(super) fn of(refusal: &Refusal) -> Self {
         let Refusal { code, field, text } = refusal.clone();
         Self { code, field, text }
     }
-}
-
-impl LetterRow {
-    /// The letter of a message. `body`: another than its own, of one that had been stored before.
-    pub(super) fn of(item: &Item<'_>, cause: Cause, body: Option<Vec<u8>>) -> Self {
-        let origin = &item.origin;
-        let own = || origin.body.iter().take(LETTER_BYTES).copied().collect();
-        let properties: Vec<_> =
-            origin.properties.iter().map(|(key, value)| (clean(key), clean(value))).collect();
-        let properties = serde_json::to_string(&properties);
-        let producer = item.read.as_ref().ok().map(|good| good.producer().to_owned());
-        Self {
-            seq: i64::try_from(origin.seq).unwrap_or(i64::MAX),
-            received_ms: origin.received_ms,
-            queue: clean(origin.queue),
-            transport: origin.transport,
-            user: origin.user.map(clean),
-            peer: origin.peer.to_string(),
-            message_id: origin.message_id.map(clean),
-            properties: properties.unwrap_or_default(),
-            body: body.unwrap_or_else(own),
-            code: cause.code,
-            field: clean(&cause.field),
-            text: clean(&cause.text),
-            producer,
-        }
-    }
-}
-
-/// Without U+0000, which no text column of PostgreSQL takes.
-fn clean(text: &str) -> String {
-    text.replace('\0', "")
 }
 
 /// The books in a record of a producer's minute.

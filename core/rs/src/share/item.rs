@@ -3,14 +3,30 @@
 use std::net::SocketAddr;
 
 use model::record::{Body, Record, Refusal};
+use serde::{Deserialize, Serialize};
 
-use crate::fact::{Fact, Told};
+use crate::erase::{Erased, wipe_record};
+use crate::fact::{Fact, Told, ms};
+use crate::row::flag;
+
+/// A dead letter that is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterNo {
+    /// Its number.
+    pub no: i64,
+    /// Retries, with this one.
+    pub retries: u32,
+}
 
 /// Where a message came from: what a dead letter tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'b> {
     /// Sequence of its frame in the spool.
     pub seq: u64,
+    /// Its place in the frame.
+    pub at: usize,
+    /// The dead letter that it is a retry of.
+    pub letter: Option<LetterNo>,
     /// When it was received, ms since 1970 UTC.
     pub received_ms: i64,
     /// The ingest queue.
@@ -74,6 +90,31 @@ impl Good {
             | Body::Snmp(_)
             | Body::Integrity(_)
             | Body::Latency(_) => false,
+        }
+    }
+
+    /// Takes erased numbers out of it: a call that tells one is erased.
+    pub(crate) fn erase(&mut self, erased: &Erased) {
+        let time_ms = match &self.fact.told {
+            Told::Call(call) => call.started_ms,
+            Told::Event(event) => event.time_ms,
+            Told::Quality | Told::Later => ms(self.record.time),
+        };
+        let numbers = erased.at(time_ms);
+        if numbers.is_empty() {
+            return;
+        }
+        wipe_record(&mut self.record, &numbers);
+        match &mut self.fact.told {
+            Told::Call(call) if call.tells(&numbers) => {
+                **call = call.as_ref().clone().erased();
+                call.flags |= flag::ERASED;
+                call.wipe(&numbers);
+            }
+            Told::Event(event) => {
+                event.wipe(&numbers);
+            }
+            Told::Call(_) | Told::Quality | Told::Later => {}
         }
     }
 

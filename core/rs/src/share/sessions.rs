@@ -1,16 +1,21 @@
 //! What hangs on the calls of a session without naming one: reports of a voice application and
 //! quality (rs.md §2.5, §2.7). All of a session is read whenever anything of it changes, so that
 //! rows are the same whatever came first (rs.md §2.9).
+//!
+//! A fact lies on the day of its own time, which need not be its call's: after midnight, or a
+//! minute before the call. So it belongs to a call of its day, the day before or the day after.
+//! Whatever changes on a day changes calls two days around, at most: one to the fact, and one on
+//! to another call that it is taken from or given to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{ComponentType, Record};
 
-use super::changes::{DayKey, FailureLine, Found, QualityRow, SessionKey, SessionName};
+use super::changes::{DayKey, EventRow, FailureLine, Found, QualityRow, SessionKey, SessionName};
 use super::objects::{Mention, ObjectKind, Objects};
 use crate::correlate::{Candidate, owner};
-use crate::fact::{EventFact, Object};
-use crate::key::Day;
+use crate::fact::{CallFact, EventFact, Object};
+use crate::key::{self, Day};
 use crate::quality::{self, QualityFact};
 use crate::row::{CallRow, Named};
 use crate::var::{Evaluated, Report, Rule, VarRows, evaluate};
@@ -29,6 +34,10 @@ pub(super) struct Sessions {
     stored_quality: BTreeMap<DayKey, (SessionKey, QualityFact)>,
     /// Records that another one takes the place of.
     gone: BTreeSet<DayKey>,
+    /// Something of these changes.
+    touched: BTreeSet<Session>,
+    /// Likewise, with the ids of their components.
+    revisited: BTreeSet<SessionKey>,
 }
 
 /// What came of them.
@@ -47,14 +56,18 @@ struct Hanging<'s> {
     quality: Vec<&'s QualityFact>,
 }
 
+/// A session on any day: component and name.
+type Name = (i64, SessionName);
+
 /// Calls with their rows, by session.
-type Calls<'r> = BTreeMap<SessionKey, Vec<(DayKey, &'r CallRow)>>;
+type Calls<'r> = BTreeMap<Name, Vec<(DayKey, &'r CallRow)>>;
 
 impl Sessions {
     pub(super) fn told_event(&mut self, at: DayKey, event: &EventFact) {
         if let Some(report) = event.report(at.1) {
             let session = name(&event.session_id, event.guid.as_deref());
             self.reports.insert(at, ((at.0, event.component.clone(), session), report));
+            self.touch_event(at.0, event);
         }
     }
 
@@ -63,7 +76,44 @@ impl Sessions {
         if let Some(fact) = QualityFact::of(record) {
             let session = name(&fact.session_id, fact.guid.as_deref());
             self.quality.insert(at, ((at.0, Named::from(&fact.component), session), fact));
+            self.touch_quality(at.0, record);
         }
+    }
+
+    /// Something of the session of a report changes.
+    pub(super) fn touch_event(&mut self, day: Day, event: &EventFact) {
+        if !event.is_report() {
+            return;
+        }
+        let session = name(&event.session_id, event.guid.as_deref());
+        self.touched.insert((day, event.component.clone(), session));
+    }
+
+    pub(super) fn touch_quality(&mut self, day: Day, record: &Record) {
+        if let Some(fact) = QualityFact::of(record) {
+            let session = name(&fact.session_id, fact.guid.as_deref());
+            self.touched.insert((day, Named::from(&fact.component), session));
+        }
+    }
+
+    /// Of these sessions.
+    pub(super) fn touch(&mut self, sessions: impl Iterator<Item = Session>) {
+        self.touched.extend(sessions);
+    }
+
+    /// Of a call of another component than RM, by both of its names.
+    pub(super) fn touch_call(&mut self, day: Day, call: &CallFact) {
+        if call.component_type == ComponentType::Rm.number() {
+            return;
+        }
+        let guid = call.values.guid.clone().map(SessionName::Guid);
+        for name in guid.into_iter().chain([SessionName::Id(call.session_id.clone())]) {
+            self.touched.insert((day, Named::from(&call.component), name));
+        }
+    }
+
+    pub(super) fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
+        self.revisited.extend(sessions);
     }
 
     /// Nothing of this record stays.
@@ -73,17 +123,41 @@ impl Sessions {
         self.gone.insert(at);
     }
 
-    /// The sessions to be read, with those of the calls that change. A component without an id has
-    /// nothing stored.
+    /// A row of a record that goes: its session is another one perhaps.
+    pub(super) fn lost_event(&mut self, row: &EventRow) {
+        let session = name(&row.session_id, row.guid.as_deref());
+        self.revisited.insert((row.day, row.component_id, session));
+    }
+
+    /// The sessions of which something changes. A component without an id has nothing stored.
+    pub(super) fn changing(&self, objects: &Objects) -> BTreeSet<SessionKey> {
+        let touched = self.touched.iter().filter_map(|session| key(session, objects));
+        touched.chain(self.revisited.iter().cloned()).collect()
+    }
+
+    /// Those, and the sessions of calls that change for another reason.
+    pub(super) fn changed(
+        &self,
+        calls: impl Iterator<Item = Session>,
+        objects: &Objects,
+    ) -> BTreeSet<SessionKey> {
+        let mut all = self.changing(objects);
+        all.extend(calls.filter_map(|session| key(&session, objects)));
+        all
+    }
+
+    /// The sessions to be read: those that change, and those of the calls that do, with the days
+    /// around.
     pub(super) fn wants(
         &self,
         calls: impl Iterator<Item = Session>,
         objects: &Objects,
     ) -> BTreeSet<SessionKey> {
-        let reports = self.reports.values().map(|(session, _)| session);
-        let quality = self.quality.values().map(|(session, _)| session);
-        let own = reports.chain(quality).filter_map(|session| key(session, objects));
-        own.chain(calls.filter_map(|session| key(&session, objects))).collect()
+        let all = self.changed(calls, objects);
+        let days = |(day, component, name): SessionKey| {
+            key::around(day).into_iter().map(move |day| (day, component, name.clone()))
+        };
+        all.into_iter().flat_map(days).collect()
     }
 
     pub(super) fn found(&mut self, found: &mut Found) {
@@ -108,9 +182,8 @@ impl Sessions {
         calls: impl Iterator<Item = Session>,
         objects: &Objects,
     ) -> BTreeSet<Mention> {
-        let reports = self.reports.values().map(|((_, component, _), _)| component.clone());
-        let quality = self.quality.values().map(|((_, component, _), _)| component.clone());
-        let components = reports.chain(quality).chain(calls.map(|(_, component, _)| component));
+        let touched = self.touched.iter().map(|(_, component, _)| component.clone());
+        let components = touched.chain(calls.map(|(_, component, _)| component));
         let unknown = |named: Named| named.unknown(ObjectKind::Component, objects);
         components.filter_map(unknown).collect()
     }
@@ -143,34 +216,43 @@ impl Sessions {
         rows.collect()
     }
 
-    /// What the calls' rows become: `sq_failed` is put into them, the rest comes out.
+    /// What the calls' rows become: `sq_failed` is put into them, the rest comes out. `beside`:
+    /// calls that do not change here. `changed`: their sessions; `only`: rows of other days are
+    /// another share's matter.
     pub(super) fn finish(
         &self,
-        touched: &BTreeSet<SessionKey>,
         rows: &mut BTreeMap<DayKey, CallRow>,
+        beside: &BTreeMap<DayKey, &CallRow>,
+        (changed, only): (&BTreeSet<SessionKey>, Option<Day>),
         objects: &Objects,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        let calls = of_sessions(rows, objects);
+        let calls =
+            of_sessions(rows.iter().chain(beside.iter().map(|(at, row)| (at, *row))), objects);
         let (reports, quality) = (self.all_reports(objects), self.all_quality(objects));
         let mut hanging: BTreeMap<DayKey, Hanging<'_>> = BTreeMap::new();
-        for session in touched {
-            let calls = calls.get(session).map_or(&[][..], Vec::as_slice);
-            let candidates: Vec<_> = calls.iter().map(|(_, row)| candidate(row)).collect();
-            let call_at = |time_ms: i64| {
-                let call_key = owner(&candidates, time_ms);
-                calls.iter().find(|(_, row)| Some(row.call_key) == call_key)
-            };
-            for (report, new) in reports.get(session).into_iter().flatten() {
-                if let Some((at, _)) = call_at(report.time_ms) {
-                    hanging.entry(*at).or_default().reports.push((report, *new));
-                }
+        let call_at = |of: &Name, day: Day, time_ms: i64| {
+            let near = |(at, _): &&(DayKey, &CallRow)| key::beside(day).contains(&at.0);
+            let near: Vec<_> = calls.get(of).into_iter().flatten().filter(near).collect();
+            let candidates: Vec<_> = near.iter().map(|(_, row)| candidate(row)).collect();
+            let call_key = owner(&candidates, time_ms)?;
+            near.into_iter().find(|(_, row)| row.call_key == call_key)
+        };
+        for (of, day, report, new) in &reports {
+            if let Some((at, _)) = call_at(of, *day, report.time_ms) {
+                hanging.entry(*at).or_default().reports.push((report, *new));
             }
-            for (at, fact) in quality.get(session).into_iter().flatten() {
-                let call = call_at(fact.time_ms);
-                if let Some((at, _)) = call {
-                    hanging.entry(*at).or_default().quality.push(fact);
-                }
+        }
+        for (of, at, fact) in quality {
+            let call = call_at(&of, at.0, fact.time_ms);
+            if let Some((at, _)) = call {
+                hanging.entry(*at).or_default().quality.push(fact);
+            }
+            let (component, name) = of;
+            let changes = key::beside(at.0)
+                .into_iter()
+                .any(|day| changed.contains(&(day, component, name.clone())));
+            if changes && only.is_none_or(|day| day == at.0) {
                 let lines = fact.rows(at.1, call.map(|(_, row)| *row));
                 outcome.failures.extend(lines.map(|row| line(at.0, row, objects)));
             }
@@ -188,33 +270,50 @@ impl Sessions {
         outcome
     }
 
-    /// All reports by session; whether each is new here.
-    fn all_reports(&self, objects: &Objects) -> BTreeMap<SessionKey, Vec<(&Report, bool)>> {
-        let mut all: BTreeMap<SessionKey, Vec<_>> = BTreeMap::new();
-        let stored = self.stored_reports.iter().filter(|(at, _)| !self.reports.contains_key(at));
-        for (session, report) in stored.map(|(_, stored)| stored) {
-            all.entry(session.clone()).or_default().push((report, false));
-        }
-        for (session, report) in self.reports.values() {
-            if let Some(session) = key(session, objects) {
-                all.entry(session).or_default().push((report, true));
-            }
-        }
-        all
+    /// What lies on other days than this one and hangs together with what changes here.
+    pub(super) fn beside(
+        &self,
+        (changed, only): (&BTreeSet<SessionKey>, Day),
+        calls: &BTreeMap<DayKey, &CallRow>,
+        objects: &Objects,
+    ) -> BTreeSet<(Day, SessionKey)> {
+        let quality = self.stored_quality.values().map(|(session, _)| session.clone());
+        let calls = calls.iter().flat_map(|(at, row)| {
+            let component = id(ObjectKind::Component, &row.component, objects);
+            names(row).map(move |name| (at.0, component, name))
+        });
+        let there = quality.chain(calls).filter(|(day, ..)| *day != only);
+        let of = |(day, component, name): SessionKey| {
+            key::around(day).into_iter().filter_map(move |of| {
+                let session = (of, component, name.clone());
+                changed.contains(&session).then_some((day, session))
+            })
+        };
+        there.flat_map(of).collect()
     }
 
-    fn all_quality(&self, objects: &Objects) -> BTreeMap<SessionKey, Vec<(DayKey, &QualityFact)>> {
-        let mut all: BTreeMap<SessionKey, Vec<_>> = BTreeMap::new();
+    /// All reports with their sessions and days; whether each is new here.
+    fn all_reports(&self, objects: &Objects) -> Vec<(Name, Day, &Report, bool)> {
+        let stored = self.stored_reports.iter().filter(|(at, _)| !self.reports.contains_key(at));
+        let stored = stored.map(|(_, ((day, component, name), report))| {
+            ((*component, name.clone()), *day, report, false)
+        });
+        let new = self.reports.values().filter_map(|(session, report)| {
+            let (day, component, name) = key(session, objects)?;
+            Some(((component, name), day, report, true))
+        });
+        stored.chain(new).collect()
+    }
+
+    fn all_quality(&self, objects: &Objects) -> Vec<(Name, DayKey, &QualityFact)> {
         let stored = self.stored_quality.iter().filter(|(at, _)| !self.quality.contains_key(at));
-        for (at, (session, fact)) in stored {
-            all.entry(session.clone()).or_default().push((*at, fact));
-        }
-        for (at, (session, fact)) in &self.quality {
-            if let Some(session) = key(session, objects) {
-                all.entry(session).or_default().push((*at, fact));
-            }
-        }
-        all
+        let stored = stored
+            .map(|(at, ((_, component, name), fact))| ((*component, name.clone()), *at, fact));
+        let new = self.quality.iter().filter_map(|(at, (session, fact))| {
+            let (_, component, name) = key(session, objects)?;
+            Some(((component, name), *at, fact))
+        });
+        stored.chain(new).collect()
     }
 }
 
@@ -232,19 +331,24 @@ impl Outcome {
 }
 
 /// The calls by the sessions that facts may name them with.
-fn of_sessions<'r>(rows: &'r BTreeMap<DayKey, CallRow>, objects: &Objects) -> Calls<'r> {
+fn of_sessions<'r>(
+    rows: impl Iterator<Item = (&'r DayKey, &'r CallRow)>,
+    objects: &Objects,
+) -> Calls<'r> {
     let mut calls = Calls::new();
-    for (at, row) in rows {
-        if is_rm(row) {
-            continue;
-        }
+    for (at, row) in rows.filter(|(_, row)| !is_rm(row)) {
         let component_id = id(ObjectKind::Component, &row.component, objects);
-        let guid = row.guid.clone().map(SessionName::Guid);
-        for name in guid.into_iter().chain([SessionName::Id(row.session_id.clone())]) {
-            calls.entry((at.0, component_id, name)).or_default().push((*at, row));
+        for name in names(row) {
+            calls.entry((component_id, name)).or_default().push((*at, row));
         }
     }
     calls
+}
+
+/// The names that facts may mean a call with.
+pub(super) fn names(row: &CallRow) -> impl Iterator<Item = SessionName> + use<> {
+    let guid = row.guid.clone().map(SessionName::Guid);
+    guid.into_iter().chain([SessionName::Id(row.session_id.clone())])
 }
 
 fn is_rm(row: &CallRow) -> bool {
@@ -284,17 +388,4 @@ fn key((day, component, name): &Session, objects: &Objects) -> Option<SessionKey
 
 fn id(kind: ObjectKind, named: &Named, objects: &Objects) -> i64 {
     objects.id(kind, named.dbid, named.name.as_deref()).unwrap_or(0)
-}
-
-/// Which calls a session means, of those that were found.
-pub(super) fn is_of(
-    sessions: &BTreeSet<SessionKey>,
-    day: Day,
-    row: &CallRow,
-    objects: &Objects,
-) -> bool {
-    let component_id = id(ObjectKind::Component, &row.component, objects);
-    let named = |name: SessionName| sessions.contains(&(day, component_id, name));
-    named(SessionName::Id(row.session_id.clone()))
-        || row.guid.clone().is_some_and(|guid| named(SessionName::Guid(guid)))
 }

@@ -66,11 +66,12 @@ const WATCHERS: Need = Need::OneOf(&[Role::Reporter, Role::Monitor]);
 const PRODUCERS: Need = Need::OneOf(&[Role::Producer]);
 
 /// Below `/api/v1`: what is asked for with GET. Longer paths first; the rest is for reporters.
-const READ: [(&str, Need); 7] = [
+const READ: [(&str, Need); 8] = [
     ("health", Need::Nothing),
     ("queues", MONITORS),
     ("alarms", WATCHERS),
     ("dead-letters", ADMINS),
+    ("erasures", ADMINS),
     ("connections", ADMINS),
     ("jobs", ADMINS),
     ("audit", ADMINS),

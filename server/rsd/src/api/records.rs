@@ -105,7 +105,8 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
     }
     let transport = Transport::Http;
     let Asker { user, address: peer, .. } = asker;
-    let entry = Entry { received: now.wall.0, transport, user, peer, messages };
+    let entry =
+        Entry { received: now.wall.0, transport, user, peer, messages, letters: Vec::new() };
     store(shared, &entry, now.mono).await?;
     drop((room, seat));
     Ok(receipt)

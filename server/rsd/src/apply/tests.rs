@@ -136,6 +136,7 @@ fn frame(records: usize) -> Vec<SpoolEntry> {
         user: None,
         peer: ([127, 0, 0, 1], 1).into(),
         messages: vec![message; records],
+        letters: Vec::new(),
     };
     vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap() }]
 }

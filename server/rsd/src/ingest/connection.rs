@@ -236,6 +236,7 @@ impl Connection {
             user: self.user.clone(),
             peer: self.peer,
             messages: messages.into_iter().map(message::message).collect(),
+            letters: Vec::new(),
         };
         let parked = Parked { ticket, since: now.mono, entry };
         if !self.parked.is_empty() {

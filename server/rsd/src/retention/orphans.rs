@@ -38,7 +38,14 @@ pub(super) fn close(
         if count > 0 {
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let (received, user) = (now.0, Some(name.to_owned()));
-            let entry = Entry { received, transport: Transport::Http, user, peer, messages: ends };
+            let entry = Entry {
+                received,
+                transport: Transport::Http,
+                user,
+                peer,
+                messages: ends,
+                letters: Vec::new(),
+            };
             if ingest.store(&entry).is_err() {
                 return Ok(closed);
             }

@@ -142,11 +142,9 @@ pub trait Custody: Send + Sync {
     /// One dead letter.
     fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError>;
 
-    /// How many dead letters the frame of this sequence has left.
-    fn letters_of(&self, seq: u64) -> Result<u64, StoreError>;
-
-    /// Puts a letter into a state; `retried`: it was tried once more. False: there is none.
-    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError>;
+    /// Throws a letter away: its state is `deleted`. False: there is none. What comes of a retry
+    /// is written with the batch that brings it (`rs::share::Settled`).
+    fn delete(&self, no: i64) -> Result<bool, StoreError>;
 
     /// Adds a line to the audit log.
     fn note(&self, line: &Audit) -> Result<(), StoreError>;

@@ -17,17 +17,19 @@ pub(super) fn batch<'b>(arrivals: &'b [Arrival], judge: &Judge) -> Batch<'b> {
     let frames = arrivals.iter().filter_map(|arrival| Some((arrival.seq, arrival.entry.as_ref()?)));
     let items = frames.flat_map(|(seq, entry)| {
         let terms = terms.as_deref();
-        entry.messages.iter().map(move |message| Item {
-            origin: origin(seq, entry, message),
+        entry.messages.iter().enumerate().map(move |(at, message)| Item {
+            origin: origin(seq, at, entry, message),
             read: read(entry, message, terms),
         })
     });
     Batch::new(items.collect())
 }
 
-fn origin<'b>(seq: u64, entry: &'b Entry, message: &'b Message) -> Origin<'b> {
+fn origin<'b>(seq: u64, at: usize, entry: &'b Entry, message: &'b Message) -> Origin<'b> {
     Origin {
         seq,
+        at,
+        letter: entry.letters.get(at).copied(),
         received_ms: i64::try_from(entry.received).unwrap_or(i64::MAX),
         queue: &message.queue,
         transport: entry.transport.as_str(),

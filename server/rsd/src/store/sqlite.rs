@@ -4,6 +4,7 @@
 mod custody;
 mod detail;
 mod dims;
+mod erasing;
 mod files;
 mod filter;
 mod hanging;
@@ -11,6 +12,7 @@ mod keeping;
 mod load;
 mod migrate;
 mod news;
+mod part;
 mod purge;
 mod read;
 mod remove;
@@ -32,6 +34,7 @@ use self::keeping::Keeper;
 use self::read::Reader;
 use self::write::Writer;
 use super::custody::Custody;
+use super::erasing::Erasing;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
@@ -116,6 +119,10 @@ impl Store for Sqlite {
 
     fn keeping(&self) -> &dyn Keeping {
         self
+    }
+
+    fn erasing(&self) -> Option<&dyn Erasing> {
+        Some(self)
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -3,6 +3,7 @@
 mod alarms;
 mod damage;
 mod database;
+mod erasures;
 pub(crate) mod house;
 mod letters;
 mod lists;

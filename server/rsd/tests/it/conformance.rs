@@ -160,6 +160,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
     }
     // what files by day need instead of a column, and what a server needs beside it
     let files = [
+        "rs_erasure.",
         "rs_live_key.",
         "rs_day_span.",
         "rs_day_gone.",

@@ -19,6 +19,8 @@ pub(super) struct Tables {
     pub(super) minutes: BTreeMap<MinuteKey, MinuteRow>,
     pub(super) call_days: BTreeSet<(String, Day)>,
     pub(super) objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
+    /// Each batch is a frame of the spool.
+    frames: u64,
 }
 
 impl Tables {
@@ -53,6 +55,12 @@ impl Tables {
                 .collect(),
             reports: self.reports(&wants.sessions),
             quality: self.quality_of(&wants.sessions),
+            letters: self
+                .letters
+                .iter()
+                .map(|row| row.letter_key)
+                .filter(|key| wants.letters.contains(key))
+                .collect(),
             events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
             kept: kept.map(|(at, row)| (at, row.body)).collect(),
             streams: streams
@@ -140,9 +148,65 @@ impl Tables {
         learning.committed(objects);
     }
 
-    /// As one of the dialects does it: one share for all.
+    /// As a server does it: one share for all.
     pub(super) fn apply(&mut self, messages: &[&Message]) -> Counts {
-        let mut batch = Batch::new(messages.iter().map(|message| message.item()).collect());
+        let (batch, mut objects) = self.settle(messages);
+        let all: Vec<usize> = (0..batch.items().len()).collect();
+        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
+            for item in all {
+                share.book(item);
+                share.store(item);
+            }
+        });
+        let counts = changes.counts;
+        self.save(changes);
+        counts
+    }
+
+    /// As files by day do it: one share for each, then what hangs on calls of other days, then
+    /// the rest.
+    pub(super) fn apply_days(&mut self, messages: &[&Message]) {
+        let (batch, mut objects) = self.settle(messages);
+        let mut beside: BTreeMap<Day, BTreeSet<SessionKey>> = BTreeMap::new();
+        for (day, items) in batch.days() {
+            let share = Share::new(&batch, Some(day));
+            let mut changes = self.run(share, &mut objects, |share| {
+                items.into_iter().for_each(|item| share.store(item));
+            });
+            for (day, session) in std::mem::take(&mut changes.beside) {
+                beside.entry(day).or_default().insert(session);
+            }
+            assert!(changes.calls.iter().all(|line| line.day == day));
+            assert!(changes.failures.iter().all(|line| line.day == day));
+            self.save(changes);
+        }
+        for (day, sessions) in beside {
+            let share = Share::new(&batch, Some(day));
+            let changes = self.run(share, &mut objects, |share| share.revisit(sessions));
+            assert!(changes.calls.iter().all(|line| line.day == day));
+            self.save(changes);
+        }
+        let rest: Vec<usize> = (0..batch.items().len()).collect();
+        let changes = self.run(Share::new(&batch, None), &mut objects, |share| {
+            for item in rest {
+                share.book(item);
+                if !batch.is_of_a_call(item) {
+                    share.store(item);
+                }
+            }
+        });
+        self.save(changes);
+    }
+
+    fn settle<'b>(&mut self, messages: &[&'b Message]) -> (Batch<'b>, Objects) {
+        self.frames += 1;
+        let frame = self.frames;
+        let items = messages.iter().enumerate().map(|(at, message)| {
+            let mut item = message.item();
+            (item.origin.seq, item.origin.at) = (frame, at);
+            item
+        });
+        let mut batch = Batch::new(items.collect());
         let mut homes = BTreeMap::new();
         for (key, days) in batch.homeless() {
             let day = days.into_iter().find(|day| self.calls.contains_key(&(*day, key)));
@@ -151,22 +215,24 @@ impl Tables {
         batch.settle(homes);
         let mut objects = Objects::default();
         self.learn(&mut objects, &batch.mentions());
-        let mut share = Share::new(&batch);
-        for item in 0..batch.items().len() {
-            share.book(item);
-            share.store(item);
-        }
-        while let Some(wants) = share.wants(&objects) {
+        (batch, objects)
+    }
+
+    fn run<'b>(
+        &mut self,
+        mut share: Share<'b>,
+        objects: &mut Objects,
+        tell: impl FnOnce(&mut Share<'b>),
+    ) -> Changes {
+        tell(&mut share);
+        while let Some(wants) = share.wants(objects) {
             if wants.mentions.is_empty() {
-                share.found(self.load(&wants), &objects).unwrap();
+                share.found(self.load(&wants), objects).unwrap();
             } else {
-                self.learn(&mut objects, &wants.mentions);
+                self.learn(objects, &wants.mentions);
             }
         }
-        let changes = share.finish(&objects);
-        let counts = changes.counts;
-        self.save(changes);
-        counts
+        share.finish(objects)
     }
 
     /// What does not depend on the way: without numbers of versions, synthetic ids by their names.
@@ -201,6 +267,7 @@ impl Tables {
         let figures: Vec<_> =
             self.figures.iter().filter(|((name, _), _)| !conflicts(name)).collect();
         let refused = self.letters.iter().filter(|letter| letter.code != "id_conflict");
+        let refused = refused.map(|row| LetterRow { letter_key: [0; 16], seq: 0, ..row.clone() });
         let mut refused: Vec<_> = refused.map(|letter| format!("{letter:?}")).collect();
         refused.sort();
         let quality: Vec<_> = self.quality.values().map(|row| (row.id_key, &row.fact)).collect();

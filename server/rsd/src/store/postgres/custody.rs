@@ -30,16 +30,9 @@ impl Custody for Postgres {
         Ok(rows.first().map(letter))
     }
 
-    fn letters_of(&self, seq: u64) -> Result<u64, StoreError> {
-        let sql = "SELECT count(*) FROM rs_dead_letter WHERE seq = $1";
-        let rows = self.read(|reader| reader.link.query(sql, &[&seq.cast_signed()]))?;
-        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
-    }
-
-    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError> {
-        let sql = "UPDATE rs_dead_letter SET state = $2, retries = retries + $3 WHERE no = $1";
-        let values: super::link::Values<'_> = &[&no, &state.as_str(), &i32::from(retried)];
-        Ok(self.read(|reader| reader.link.execute(sql, values))? > 0)
+    fn delete(&self, no: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE rs_dead_letter SET state = 'deleted' WHERE no = $1";
+        Ok(self.read(|reader| reader.link.execute(sql, &[&no]))? > 0)
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {

@@ -1,5 +1,8 @@
 //! What hangs on calls: reports of voice applications and quality.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::Day;
 use rs::limits::REPORTS_PER_CALL;
 use rs::share::{CallLine, Changes, Found, QualityRow, SessionKey, SessionName};
 use rs::var::{self, Report, VarActionRow, VarCallRow, VarCustomRow, VarRows};
@@ -10,37 +13,71 @@ use super::load::{self, signed, uid};
 use super::save::column;
 use crate::store::StoreError;
 
-/// Calls, reports and quality of one session.
+/// Calls, reports and quality of sessions: three statements for each day and way to name them.
 pub(super) fn load(
     link: &mut Link,
-    session: &SessionKey,
+    sessions: &BTreeSet<SessionKey>,
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let (day, component_id, name) = session;
-    let (calls, which, value) = match name {
-        SessionName::Id(id) => ("session_id = $3", "session_id = $3", id),
-        SessionName::Guid(guid) => ("guid = $3", "session_id = '' AND guid = $3", guid),
+    let mut groups: BTreeMap<(Day, bool), Group<'_>> = BTreeMap::new();
+    for (day, component, name) in sessions {
+        let (by_guid, name) = match name {
+            SessionName::Id(id) => (false, id),
+            SessionName::Guid(guid) => (true, guid),
+        };
+        let group = groups.entry((*day, by_guid)).or_default();
+        group.components.push(*component);
+        group.names.push(name);
+    }
+    groups.iter().try_for_each(|(at, group)| of_group(link, *at, group, found))
+}
+
+/// Sessions of one day.
+#[derive(Default)]
+struct Group<'s> {
+    components: Vec<i64>,
+    names: Vec<&'s str>,
+}
+
+fn of_group(
+    link: &mut Link,
+    (day, by_guid): (Day, bool),
+    group: &Group<'_>,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let (calls, which) = match by_guid {
+        false => ("session_id", "t.session_id = w.name"),
+        true => ("guid", "t.session_id = '' AND t.guid = w.name"),
     };
-    let at = signed(*day);
-    let calls = format!("component_id = $2 AND {calls}");
-    load::calls(link, *day, &calls, &[&at, component_id, value], &mut found.calls)?;
+    let Group { components, names } = group;
+    let at = signed(day);
+    let wanted = "unnest($2::bigint[], $3::text[] COLLATE \"C\") AS w (component, name)";
+    let calls = format!("(component_id, {calls}) IN (SELECT component, name FROM {wanted})");
+    load::calls(link, day, &calls, &[&at, components, names], &mut found.calls)?;
     let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
     let sql = format!(
-        "SELECT id_key, time_ms, seq, label, text FROM rs_call_event
-         WHERE day = $1 AND component_id = $2 AND {which} AND label LIKE 'com.genesyslab.var.%'
-         ORDER BY time_ms, seq, id_key LIMIT $4"
+        "SELECT e.*, w.component, w.name FROM {wanted}
+         CROSS JOIN LATERAL (SELECT id_key, time_ms, seq, label, text FROM rs_call_event t
+           WHERE t.day = $1 AND t.component_id = w.component AND {which}
+             AND t.label LIKE 'com.genesyslab.var.%'
+           ORDER BY time_ms, seq, id_key LIMIT $4) e"
     );
-    let rows = link.query(&sql, &[&at, component_id, value, &most])?;
-    found.reports.extend(rows.iter().map(|row| (session.clone(), report(row))));
+    let rows = link.query(&sql, &[&at, components, names, &most])?;
+    found.reports.extend(rows.iter().map(|row| {
+        let name = row.get(6);
+        let name = if by_guid { SessionName::Guid(name) } else { SessionName::Id(name) };
+        ((day, row.get(5), name), report(row))
+    }));
     let sql = format!(
-        "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
-         WHERE day = $1 AND component_id = $2 AND {which}"
+        "SELECT t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id
+         FROM {wanted}
+         JOIN rs_sq_call t ON t.day = $1 AND t.component_id = w.component AND {which}"
     );
-    let rows = link.query(&sql, &[&at, component_id, value])?;
+    let rows = link.query(&sql, &[&at, components, names])?;
     found.quality.extend(rows.iter().map(|row| QualityRow {
-        day: *day,
+        day,
         id_key: uid(row, 0),
-        component_id: *component_id,
+        component_id: row.get(6),
         session_id: row.get(1),
         guid: row.get(2),
         time_ms: row.get(3),

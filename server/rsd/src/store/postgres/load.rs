@@ -47,8 +47,11 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
     for (day, guids) in guids {
         calls(link, day, "guid = ANY($2)", &[&signed(day), &guids], &mut found.calls)?;
     }
-    for session in &wants.sessions {
-        hanging::load(link, session, &mut found)?;
+    hanging::load(link, &wants.sessions, &mut found)?;
+    if !wants.letters.is_empty() {
+        let keys: Vec<Uid> = wants.letters.iter().map(|key| Uid(*key)).collect();
+        let sql = "SELECT letter_key FROM rs_dead_letter WHERE letter_key = ANY($1)";
+        found.letters = link.query(sql, &[&keys])?.iter().map(|row| uid(row, 0)).collect();
     }
     for (day, keys) in by_day(&wants.events) {
         let sql = "SELECT id_key, call_ref, guid, component_id, session_id, time_ms, seq, level,

@@ -3,7 +3,7 @@
 
 use rs::Key;
 use rs::integrity::Gap;
-use rs::share::{CallLine, Changes, LedgerRow};
+use rs::share::{CallLine, Cause, Changes, LedgerRow, Settled};
 use tokio_postgres::types::ToSql;
 
 use super::call::upsert;
@@ -42,6 +42,7 @@ pub(super) fn save(link: &mut Link, changes: &Changes) -> Result<(), StoreError>
     hanging::quality(link, changes)?;
     kept(link, changes)?;
     letters(link, changes)?;
+    settled(link, changes)?;
     books(link, changes)
 }
 
@@ -218,10 +219,10 @@ fn letters(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     }
     link.execute(
         "INSERT INTO rs_dead_letter (seq, received_ms, queue, transport, user_name, peer,
-           message_id, properties, body, code, field, text, producer)
+           message_id, properties, body, code, field, text, producer, letter_key)
          SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[],
            $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::text[],
-           $12::text[], $13::text[])",
+           $12::text[], $13::text[], $14::uuid[])",
         &[
             &column(rows, |row| row.seq),
             &column(rows, |row| row.received_ms),
@@ -236,8 +237,28 @@ fn letters(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
             &column(rows, |row| &*row.field),
             &column(rows, |row| &*row.text),
             &column(rows, |row| row.producer.as_deref()),
+            &column(rows, |row| Uid(row.letter_key)),
         ],
     )?;
+    Ok(())
+}
+
+/// What came of retries.
+fn settled(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
+    for Settled { no, retries, refused } in &changes.settled {
+        let retries = i32::try_from(*retries).unwrap_or(i32::MAX);
+        match refused {
+            None => link.execute(
+                "UPDATE rs_dead_letter SET state = 'retried', retries = $2 WHERE no = $1",
+                &[no, &retries],
+            )?,
+            Some(Cause { code, field, text }) => link.execute(
+                "UPDATE rs_dead_letter SET retries = $2, code = $3, field = $4, text = $5
+                 WHERE no = $1",
+                &[no, &retries, code, field, text],
+            )?,
+        };
+    }
     Ok(())
 }
 

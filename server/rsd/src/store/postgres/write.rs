@@ -190,7 +190,7 @@ struct Part<'p> {
 
 impl Part<'_> {
     fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
-        let mut share = Share::new(self.batch);
+        let mut share = Share::new(self.batch, None);
         tell(&mut share);
         loop {
             let wanted = ask(self.link, &mut share, self.objects)?;

@@ -6,12 +6,12 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::Sqlite;
 use super::read::Reader;
-use super::save::LETTERS_PER_DAY;
+use super::save::day_of;
 use super::write::Writer;
+use crate::store::StoreError;
 use crate::store::custody::{
     Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
 };
-use crate::store::{Day, StoreError};
 
 impl Custody for Sqlite {
     fn letters(
@@ -28,13 +28,8 @@ impl Custody for Sqlite {
         self.read(|reader| reader.letter(no))
     }
 
-    fn letters_of(&self, seq: u64) -> Result<u64, StoreError> {
-        self.read(|reader| reader.letters_of(seq))
-    }
-
-    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError> {
-        let now_ms = self.opened_ms;
-        self.writer().settle(no, state, retried, now_ms)
+    fn delete(&self, no: i64) -> Result<bool, StoreError> {
+        self.writer().delete(no, self.opened_ms)
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
@@ -97,37 +92,15 @@ impl Reader {
         };
         Ok(found.into_iter().next())
     }
-
-    fn letters_of(&mut self, seq: u64) -> Result<u64, StoreError> {
-        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-        let count = |db: &Connection| -> Result<i64, StoreError> {
-            let sql = "SELECT count(*) FROM rs_dead_letter WHERE seq = ?1";
-            Ok(db.prepare_cached(sql)?.query_row([seq], |row| row.get(0))?)
-        };
-        let mut all = count(&self.main)?;
-        for day in self.all_days()? {
-            if let Some(db) = self.find(day)? {
-                all += count(db)?;
-            }
-        }
-        Ok(all.cast_unsigned())
-    }
 }
 
 impl Writer {
-    fn settle(
-        &mut self,
-        no: i64,
-        state: LetterState,
-        retried: bool,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
-        let sql = "UPDATE rs_dead_letter SET state = ?2, retries = retries + ?3 WHERE no = ?1";
-        let values = params![no, state.as_str(), i64::from(retried)];
+    fn delete(&mut self, no: i64, now_ms: i64) -> Result<bool, StoreError> {
+        let sql = "UPDATE rs_dead_letter SET state = 'deleted' WHERE no = ?1";
         let changed = match day_of(no) {
-            None => self.main.execute(sql, values)?,
+            None => self.main.execute(sql, [no])?,
             Some(day) => match self.days.find(day, now_ms)? {
-                Some(db) => db.execute(sql, values)?,
+                Some(db) => db.execute(sql, [no])?,
                 None => 0,
             },
         };
@@ -144,12 +117,6 @@ impl Writer {
         self.main.execute(insert, values)?;
         Ok(())
     }
-}
-
-/// The day whose file has the letter; `None`: the main file.
-fn day_of(no: i64) -> Option<Day> {
-    let day = Day::try_from(no / LETTERS_PER_DAY).unwrap_or_default();
-    (day > 0).then_some(day)
 }
 
 const LETTERS: &str = "SELECT no, received_ms, queue, transport, user, peer, message_id,

@@ -12,11 +12,31 @@ use rs::var::{self, Report};
 use rs::{CallState, Intervals, Key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::files::Days;
 use crate::store::{Day, StoreError};
+
+/// What a share may read: its own file, and the files of other days.
+pub(super) struct Files<'f> {
+    pub(super) db: &'f Connection,
+    /// `None`: the main file, which has the rows of all days that it has.
+    pub(super) day: Option<Day>,
+    pub(super) beside: &'f mut Days,
+    pub(super) now_ms: i64,
+}
+
+impl Files<'_> {
+    /// The file with the rows of a day.
+    fn of(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
+        match self.day {
+            Some(own) if own != day => Ok(self.beside.find(day, self.now_ms)?.map(|db| &*db)),
+            _ => Ok(Some(self.db)),
+        }
+    }
+}
 
 /// Reads until the share wants nothing more; else the objects that it wants to be learned first.
 pub(super) fn ask(
-    db: &Connection,
+    files: &mut Files<'_>,
     share: &mut Share<'_>,
     objects: &Objects,
 ) -> Result<BTreeSet<Mention>, StoreError> {
@@ -24,26 +44,37 @@ pub(super) fn ask(
         if !wants.mentions.is_empty() {
             return Ok(wants.mentions);
         }
-        share.found(load(db, &wants)?, objects)?;
+        share.found(load(files, &wants)?, objects)?;
     }
     Ok(BTreeSet::new())
 }
 
-fn load(db: &Connection, wants: &Wants) -> Result<Found, StoreError> {
+fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for at in &wants.ledger {
+        let Some(db) = files.of(at.0)? else { continue };
         let hash = "SELECT content_hash FROM rs_fact_ledger WHERE id_key = ?1";
         let hash = db.prepare_cached(hash)?.query_row([at.1], |row| row.get(0)).optional()?;
         found.ledger.extend(hash.map(|hash| (*at, hash)));
     }
     for (day, key) in &wants.calls {
-        calls(db, *day, "call_key = ?1", &[key], &mut found.calls)?;
+        calls(files.db, *day, "call_key = ?1", &[key], &mut found.calls)?;
     }
     for (day, guid) in &wants.guids {
+        let Some(db) = files.of(*day)? else { continue };
         calls(db, *day, "guid = ?1", &[guid], &mut found.calls)?;
     }
     for session in &wants.sessions {
-        of_session(db, session, &mut found)?;
+        if let Some(db) = files.of(session.0)? {
+            of_session(db, session, &mut found)?;
+        }
+    }
+    let db = files.db;
+    for key in &wants.letters {
+        let known = "SELECT letter_key FROM rs_dead_letter WHERE letter_key = ?1";
+        found.letters.extend(
+            db.prepare_cached(known)?.query_row([key], |row| row.get::<_, Key>(0)).optional()?,
+        );
     }
     // the main file has no events
     for at in &wants.events {

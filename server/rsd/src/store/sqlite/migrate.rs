@@ -16,6 +16,8 @@ pub(super) const MAIN: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlite/main-0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlite/main-0002.sql") },
     Migration { version: 3, sql: include_str!("../../../migrations/sqlite/main-0003.sql") },
+    Migration { version: 4, sql: include_str!("../../../migrations/sqlite/main-0004.sql") },
+    Migration { version: 5, sql: include_str!("../../../migrations/sqlite/main-0005.sql") },
 ];
 
 /// Steps of a day's file.
@@ -23,6 +25,7 @@ pub(super) const DAY: &[Migration] = &[
     Migration { version: 1, sql: include_str!("../../../migrations/sqlite/day-0001.sql") },
     Migration { version: 2, sql: include_str!("../../../migrations/sqlite/day-0002.sql") },
     Migration { version: 3, sql: include_str!("../../../migrations/sqlite/day-0003.sql") },
+    Migration { version: 4, sql: include_str!("../../../migrations/sqlite/day-0004.sql") },
 ];
 
 /// Takes the steps that the file lacks.

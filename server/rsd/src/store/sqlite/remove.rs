@@ -21,6 +21,7 @@ impl Sqlite {
     pub(super) fn remove_day(&self, day: Day) -> Result<bool, StoreError> {
         let mut writer = self.writer();
         writer.days.close(day);
+        writer.beside.close(day);
         self.keep(|keeper| {
             keeper.days.close(day);
             Ok(())

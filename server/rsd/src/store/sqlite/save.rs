@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rs::Key;
 use rs::integrity::Gap;
-use rs::share::{CallLine, Changes, EventRow, KeptRow, LetterRow};
+use rs::share::{CallLine, Cause, Changes, EventRow, KeptRow, LetterRow, Settled};
 use rusqlite::{Connection, params};
 
 use super::hanging;
@@ -205,13 +205,36 @@ fn kept(db: &Connection, row: &KeptRow) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The day whose file has the letter; `None`: the main file.
+pub(super) fn day_of(no: i64) -> Option<Day> {
+    let day = Day::try_from(no / LETTERS_PER_DAY).unwrap_or_default();
+    (day > 0).then_some(day)
+}
+
+/// What came of a retry; the same again changes nothing.
+pub(super) fn settle(db: &Connection, settled: &Settled) -> Result<(), StoreError> {
+    let Settled { no, retries, refused } = settled;
+    match refused {
+        None => {
+            let stored = "UPDATE rs_dead_letter SET state = 'retried', retries = ?2 WHERE no = ?1";
+            db.prepare_cached(stored)?.execute(params![no, retries])?;
+        }
+        Some(Cause { code, field, text }) => {
+            let refused = "UPDATE rs_dead_letter SET retries = ?2, code = ?3, field = ?4, text = ?5
+                WHERE no = ?1";
+            db.prepare_cached(refused)?.execute(params![no, retries, code, field, text])?;
+        }
+    }
+    Ok(())
+}
+
 fn letter(db: &Connection, day: Option<Day>, row: &LetterRow) -> Result<(), StoreError> {
     let base = day.map_or(0, |day| i64::from(day) * LETTERS_PER_DAY);
     db.prepare_cached(
         "INSERT INTO rs_dead_letter (no, seq, received_ms, queue, transport, user, peer,
-           message_id, properties, body, code, field, text, producer)
+           message_id, properties, body, code, field, text, producer, letter_key)
          VALUES (ifnull((SELECT max(no) FROM rs_dead_letter), ?1) + 1,
-           ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+           ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         base,
@@ -228,6 +251,7 @@ fn letter(db: &Connection, day: Option<Day>, row: &LetterRow) -> Result<(), Stor
         row.field,
         row.text,
         row.producer,
+        row.letter_key,
     ])?;
     Ok(())
 }

@@ -107,7 +107,7 @@ fn the_same_again_changes_nothing_but_the_counts() {
     store.apply(&arrivals(&story(), 1, 1), NOW).unwrap();
     let before = store.page(&Filter::default(), 1, 100, NOW).unwrap();
     let again = store.apply(&arrivals(&story(), 15, 3), NOW).unwrap();
-    assert_eq!((again.stored, again.duplicates), (0, 13));
+    assert_eq!((again.stored, again.duplicates), (0, 14), "a bad message is known, too");
     assert_eq!(store.page(&Filter::default(), 1, 100, NOW).unwrap(), before);
     let books = store.books(Millis(0), Millis(u64::MAX)).unwrap();
     let cdr = books.streams.iter().find(|books| books.producer == "rm-1" && books.stream == 1);
@@ -146,7 +146,9 @@ fn a_crash_between_any_two_commits_changes_nothing() {
             }
         }
         drop(store);
-        assert_eq!(dump(dir.path()), expected, "after {fault} commits");
+        let dumped = dump(dir.path());
+        let other = dumped.iter().zip(&expected).find(|(one, other)| one != other);
+        assert_eq!((other, dumped.len()), (None, expected.len()), "after {fault} commits");
         if crashes == 0 {
             assert!(fault >= 8, "some commits were hit: {fault}");
             return;
@@ -238,6 +240,30 @@ fn one_record_that_the_database_refuses_becomes_a_letter_and_the_rest_is_stored(
     assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 3);
     let letters = store.dead_letters().unwrap();
     assert_eq!(letters, BTreeMap::from([("db_rejected".to_owned(), 1)]));
+}
+
+/// A row that cannot be read any more costs the records of its call, and no other ones.
+#[test]
+fn facts_that_cannot_be_read_stop_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let first = [rm(1, 10).tenant("acme", Some(102)).start(), mcp("S1", 10).guid(1).start()];
+    store.apply(&arrivals(&first, 1, 1), NOW).unwrap();
+    let db = Connection::open(dir.path().join("days/20261122.db")).unwrap();
+    let damage = "UPDATE rs_call_fact_state SET state = x'01FF' WHERE call_key =
+        (SELECT call_key FROM rs_call WHERE component_type = 1)";
+    assert_eq!(db.execute(damage, []).unwrap(), 1);
+    let story = [
+        mcp("S1", 10).guid(1).end(50),
+        rm(1, 10).end(51),
+        rm(2, 12).start(),
+        mcp("S2", 13).guid(1).start(),
+    ];
+    let applied = store.apply(&arrivals(&story, 3, 4), NOW).unwrap();
+    assert_eq!((applied.seq, applied.stored, applied.dead), (3, 3, 1));
+    let letters = store.dead_letters().unwrap();
+    assert_eq!(letters, BTreeMap::from([("db_rejected".to_owned(), 1)]));
+    assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 4);
 }
 
 #[test]

@@ -6,15 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
 use rs::Key;
-use rs::share::{Attempt, Batch, Changes, Counts, Mention, Objects, Share, bisect};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rs::erase::{Erased, Numbers};
+use rs::share::{Batch, Counts, Mention, Objects, SessionKey};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims;
+use super::erasing;
 use super::files::{Days, Layout};
-use super::load::ask;
 use super::news::News;
+use super::part::{Done, Names, Part};
 use super::remove;
-use super::save::save;
+use super::save::{day_of, settle};
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
@@ -22,7 +24,11 @@ use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 pub(super) struct Writer {
     pub(super) main: Connection,
     pub(super) days: Days,
+    /// The files beside the one that is written, to be read.
+    pub(super) beside: Days,
     objects: Objects,
+    /// What records that come must not tell.
+    pub(super) erased: Erased,
     /// What could not be told to the main file yet.
     news: News,
     /// Highest `applied_seq` of all day files at the start.
@@ -36,7 +42,9 @@ pub(super) struct Writer {
 pub(super) type Fault = Option<u32>;
 
 /// Day files that the writer holds open.
-const OPEN_DAYS: usize = 15;
+const OPEN_DAYS: usize = 11;
+/// Those that it reads beside the one it writes.
+const BESIDE_DAYS: usize = 4;
 
 impl Writer {
     /// Opens the main file, and makes the lists that come from the day files again.
@@ -46,14 +54,17 @@ impl Writer {
         let all = layout.days()?;
         let mut writer = Self {
             main,
-            days: Days::to_write(layout, OPEN_DAYS),
+            days: Days::to_write(layout.clone(), OPEN_DAYS),
+            beside: Days::new(layout, BESIDE_DAYS),
             objects: Objects::default(),
+            erased: Erased::default(),
             news: News::default(),
             days_seq: 0,
             #[cfg(test)]
             fault: None,
         };
         writer.make_lists(&all, now_ms)?;
+        writer.erased = erasing::erased(&writer.main)?;
         Ok(writer)
     }
 
@@ -73,16 +84,24 @@ impl Writer {
     ) -> Result<Applied, StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut batch = prepare::batch(arrivals, judge);
+        batch.erase(&self.erased);
         batch.settle(self.homes(&batch.homeless(), now_ms)?);
         let mentioned = batch.mentions();
         self.learn(&mentioned, now_ms)?;
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
-        let mut counts = Counts::default();
+        let mut done = Done::default();
         for (day, items) in &batch.days() {
-            counts.add(self.apply_day(*day, items, &batch, last, now_ms)?);
+            done.add(careful(|careful| {
+                self.apply_day(*day, items, &batch, (last, now_ms), careful)
+            })?);
             self.survive()?;
         }
-        counts.add(self.apply_main(&batch, &mentioned, last, now_ms)?);
+        for (day, sessions) in std::mem::take(&mut done.beside) {
+            done.add(self.revisit(day, sessions, now_ms)?);
+            self.survive()?;
+        }
+        let counts =
+            careful(|careful| self.apply_main(&batch, &mentioned, (last, now_ms), &done, careful))?;
         self.survive()?;
         let changed = std::mem::take(&mut self.news).calls;
         let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
@@ -98,54 +117,79 @@ impl Writer {
         }
     }
 
-    /// One day's share, in one transaction of its file; what is refused is searched only then.
+    /// One day's share, in one transaction of its file.
     fn apply_day(
-        &mut self,
-        day: Day,
-        items: &[usize],
-        batch: &Batch<'_>,
-        last: u64,
-        now_ms: i64,
-    ) -> Result<Counts, StoreError> {
-        match self.try_day(day, items, batch, (last, now_ms), false) {
-            Err(error) if error.is_poison() => {
-                self.try_day(day, items, batch, (last, now_ms), true)
-            }
-            done => done,
-        }
-    }
-
-    fn try_day(
         &mut self,
         day: Day,
         items: &[usize],
         batch: &Batch<'_>,
         (last, now_ms): (u64, i64),
         careful: bool,
-    ) -> Result<Counts, StoreError> {
-        let Self { main, days, objects, news, .. } = self;
+    ) -> Result<Done, StoreError> {
+        let done_seq = self.applied_seq()?;
+        let Self { main, days, beside, objects, news, .. } = self;
         let transaction = days.get(day, now_ms)?.transaction()?;
         let applied = applied_seq(&transaction)?;
-        if applied >= last {
-            return Ok(Counts::default());
+        let (new, known) = above(applied, items, batch);
+        // what the main file has, too, is done
+        let (known, _done) = above(done_seq, &known, batch);
+        let names = Names::Main(main);
+        let mut part = Part::new(transaction, Some(day), batch, names, beside, objects, now_ms);
+        part.again(&known)?;
+        part.apply(&new, careful)?;
+        let Part { transaction, done, news: told, .. } = part;
+        if last > applied {
+            set_applied(&transaction, last, now_ms)?;
         }
-        let items = above(applied, items, batch);
-        let mut part = Part {
-            transaction,
-            day: Some(day),
-            batch,
-            names: Names::Main(main),
-            objects,
-            now_ms,
-            counts: Counts::default(),
-            news: News::default(),
-        };
-        part.apply(&items, careful)?;
-        let Part { transaction, counts, news: told, .. } = part;
-        set_applied(&transaction, last, now_ms)?;
         transaction.commit()?;
         news.join(told);
-        Ok(counts)
+        Ok(done)
+    }
+
+    /// Erases those of a day's calls that tell one of the numbers; gives their keys.
+    pub(super) fn erase_calls(
+        &mut self,
+        day: Day,
+        keys: &[Key],
+        numbers: &Numbers,
+        now_ms: i64,
+    ) -> Result<Vec<Key>, StoreError> {
+        let Self { main, days, beside, objects, erased, .. } = self;
+        let Some(db) = days.find(day, now_ms)? else { return Ok(Vec::new()) };
+        let (mut batch, names) = (Batch::default(), Names::Main(main));
+        batch.erase(erased);
+        let transaction = db.transaction()?;
+        let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
+        part.erase(day, keys, numbers)?;
+        let Part { transaction, news, .. } = part;
+        let erased: Vec<Key> = news.calls.into_keys().collect();
+        for key in &erased {
+            let trace = "DELETE FROM rs_call_trace WHERE call_key = ?1";
+            transaction.prepare_cached(trace)?.execute([key])?;
+        }
+        transaction.commit()?;
+        Ok(erased)
+    }
+
+    /// Makes again what hangs on a day's calls, since something of the day beside has changed. A
+    /// crash before the main file has the batch brings it again, and so this.
+    fn revisit(
+        &mut self,
+        day: Day,
+        sessions: BTreeSet<SessionKey>,
+        now_ms: i64,
+    ) -> Result<Done, StoreError> {
+        let Self { main, days, beside, objects, news, erased, .. } = self;
+        let Some(db) = days.find(day, now_ms)? else { return Ok(Done::default()) };
+        let (mut batch, names) = (Batch::default(), Names::Main(main));
+        batch.erase(erased);
+        let transaction = db.transaction()?;
+        let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
+        part.revisit(&sessions)?;
+        let Part { transaction, done, news: told, .. } = part;
+        transaction.commit()?;
+        news.join(told);
+        Ok(Done { beside: BTreeMap::new(), ..done })
     }
 
     /// The main file's share, its last transaction: records that hang on no call, dead letters,
@@ -154,50 +198,41 @@ impl Writer {
         &mut self,
         batch: &Batch<'_>,
         mentioned: &BTreeSet<Mention>,
-        last: u64,
-        now_ms: i64,
+        (last, now_ms): (u64, i64),
+        before: &Done,
+        careful: bool,
     ) -> Result<Counts, StoreError> {
         // more names than are remembered: those of the batch again
         self.learn(mentioned, now_ms)?;
-        match self.try_main(batch, mentioned, (last, now_ms), false) {
-            Err(error) if error.is_poison() => {
-                self.try_main(batch, mentioned, (last, now_ms), true)
-            }
-            done => done,
-        }
-    }
-
-    fn try_main(
-        &mut self,
-        batch: &Batch<'_>,
-        mentioned: &BTreeSet<Mention>,
-        (last, now_ms): (u64, i64),
-        careful: bool,
-    ) -> Result<Counts, StoreError> {
-        let Self { main, objects, news, .. } = self;
+        let Self { main, days, beside, objects, news, .. } = self;
         let transaction = main.transaction()?;
         let applied = applied_seq(&transaction)?;
         let all: Vec<usize> = (0..batch.items().len()).collect();
-        let items = above(applied, &all, batch);
-        let mut part = Part {
-            transaction,
-            day: None,
-            batch,
-            names: Names::Known,
-            objects,
-            now_ms,
-            counts: Counts::default(),
-            news: News::default(),
-        };
+        let (items, _known) = above(applied, &all, batch);
+        let mut part = Part::new(transaction, None, batch, Names::Known, beside, objects, now_ms);
         part.apply(&items, careful)?;
-        let Part { transaction, counts, objects, .. } = part;
+        let Part { transaction, mut done, objects, .. } = part;
+        done.counts.add(before.counts);
+        // of several tries of one letter in a batch the last one counts
+        let mut settled: Vec<_> = before.settled.iter().chain(&done.settled).collect();
+        settled.sort_by_key(|settled| settled.retries);
+        for settled in settled {
+            match day_of(settled.no) {
+                None => settle(&transaction, settled)?,
+                Some(day) => {
+                    if let Some(db) = days.find(day, now_ms)? {
+                        settle(db, settled)?;
+                    }
+                }
+            }
+        }
         news.write(&transaction)?;
         dims::touch(objects, &transaction, mentioned, now_ms)?;
         if last > applied {
             set_applied(&transaction, last, now_ms)?;
         }
         transaction.commit()?;
-        Ok(counts)
+        Ok(done.counts)
     }
 
     /// The days of calls that are stored.
@@ -272,123 +307,18 @@ impl Writer {
     }
 }
 
-/// A share on its way into one file, in its transaction.
-struct Part<'p> {
-    transaction: Transaction<'p>,
-    /// `None`: the main file.
-    day: Option<Day>,
-    batch: &'p Batch<'p>,
-    names: Names<'p>,
-    objects: &'p mut Objects,
-    now_ms: i64,
-    counts: Counts,
-    news: News,
-}
-
-/// Where names of objects are learned.
-enum Names<'p> {
-    /// In the main file, while a day's file is written.
-    Main(&'p mut Connection),
-    /// They are known already.
-    Known,
-}
-
-impl Part<'_> {
-    /// All of these at once; `careful`: what is refused is searched, each try a savepoint, whose
-    /// copies of pages cost a tenth of the time that the share takes.
-    fn apply(&mut self, items: &[usize], careful: bool) -> Result<(), StoreError> {
-        if careful {
-            return bisect(self, items);
-        }
-        let (day, batch) = (self.day, self.batch);
-        let changes =
-            self.run(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))?;
-        self.count(&changes);
-        Ok(())
-    }
-
-    fn attempt(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
-        self.transaction.execute_batch("SAVEPOINT part")?;
-        match self.run(tell) {
-            Ok(changes) => {
-                self.transaction.execute_batch("RELEASE part")?;
-                self.count(&changes);
-                Ok(())
-            }
-            Err(error) => {
-                // after any other error the whole transaction goes
-                if error.is_poison() {
-                    self.transaction.execute_batch("ROLLBACK TO part; RELEASE part")?;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<Changes, StoreError> {
-        let Self { transaction, day, batch, names, objects, now_ms, .. } = self;
-        let mut share = Share::new(batch);
-        tell(&mut share);
-        loop {
-            let wanted = ask(transaction, &mut share, objects)?;
-            match names {
-                Names::Main(main) if !wanted.is_empty() => {
-                    dims::learn(objects, main, &wanted, *now_ms)?;
-                }
-                Names::Main(_) | Names::Known => break,
-            }
-        }
-        let changes = share.finish(objects);
-        save(transaction, *day, &changes)?;
-        Ok(changes)
-    }
-
-    fn count(&mut self, changes: &Changes) {
-        self.counts.add(changes.counts);
-        if let Some(day) = self.day {
-            self.news.add(day, &changes.calls);
-        }
+/// Once as if nothing was refused; what is refused is searched only then.
+fn careful<T>(mut store: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    match store(false) {
+        Err(error) if error.is_poison() => store(true),
+        done => done,
     }
 }
 
-/// A day's file has the records of its calls; the main one the books of all, and the rest.
-fn tell(share: &mut Share<'_>, day: Option<Day>, batch: &Batch<'_>, item: usize) {
-    if day.is_none() {
-        share.book(item);
-    }
-    if day.is_some() || !batch.is_of_a_call(item) {
-        share.store(item);
-    }
-}
-
-impl Attempt for Part<'_> {
-    type Error = StoreError;
-
-    fn is_poison(error: &StoreError) -> bool {
-        error.is_poison()
-    }
-
-    fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
-        let (day, batch) = (self.day, self.batch);
-        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
-    }
-
-    fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
-        let reason = error.reason();
-        let main = self.day.is_none();
-        self.attempt(|share| {
-            if main {
-                share.book(item);
-            }
-            share.reject(item, reason.clone());
-        })
-    }
-}
-
-/// The items that a file does not have yet.
-fn above(applied: u64, items: &[usize], batch: &Batch<'_>) -> Vec<usize> {
+/// The items that a file does not have yet, and those that it has.
+fn above(applied: u64, items: &[usize], batch: &Batch<'_>) -> (Vec<usize>, Vec<usize>) {
     let seq = |index: &usize| batch.items().get(*index).map_or(0, |item| item.origin.seq);
-    items.iter().copied().filter(|index| seq(index) > applied).collect()
+    items.iter().partition(|index| seq(index) > applied)
 }
 
 fn applied_seq(db: &Connection) -> Result<u64, StoreError> {

@@ -82,7 +82,7 @@ impl Work<'_> {
     ) -> Result<Attempt, Failure> {
         link.begin().await?;
         let applied = load::cursor(link, CURSOR, self.name, self.spool).await?;
-        let mut share = Share::new(&self.batch);
+        let mut share = Share::new(&self.batch, None);
         for index in self.items(applied).into_iter().take(most) {
             share.book(index);
             match self.refused.get(&index) {

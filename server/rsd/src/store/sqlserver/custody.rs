@@ -1,13 +1,12 @@
 //! Dead letters and the audit log.
 
-use model::time::Millis;
 use tiberius::ToSql;
 
+use super::SqlServer;
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::int;
 use super::statement::custody as sql;
-use super::{SqlServer, ms};
 use crate::store::StoreError;
 use crate::store::custody::{
     Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
@@ -29,16 +28,8 @@ impl Custody for SqlServer {
         Ok(found.into_iter().next())
     }
 
-    fn letters_of(&self, seq: u64) -> Result<u64, StoreError> {
-        let (seq, count) = (ms(Millis(seq)), |cells: &Cells<'_>| cells.some(0, Cells::number));
-        let found = self.read(async |link| link.ask(sql::LETTERS_OF, &[&seq], count).await)?;
-        Ok(found.first().copied().unwrap_or(0).cast_unsigned())
-    }
-
-    fn settle(&self, no: i64, state: LetterState, retried: bool) -> Result<bool, StoreError> {
-        let (state, more) = (state.as_str(), i32::from(retried));
-        let values: [&dyn ToSql; 3] = [&no, &state, &more];
-        Ok(self.write(async |link| link.run(sql::SETTLE, &values).await)? > 0)
+    fn delete(&self, no: i64) -> Result<bool, StoreError> {
+        Ok(self.write(async |link| link.run(sql::LETTER_DELETE, &[&no]).await)? > 0)
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! What a share of a batch asks of the tables, read under locks in the order of keys; nothing is
 //! decided here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rs::integrity::Gap;
 use rs::limits::REPORTS_PER_CALL;
@@ -33,8 +33,10 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
         found.calls.extend(calls(link, sql::CALLS_BY_GUID, &guids).await?);
     }
-    for session in &wants.sessions {
-        of_session(link, session, &mut found).await?;
+    of_sessions(link, &wants.sessions, &mut found).await?;
+    if !wants.letters.is_empty() {
+        let keys = row::keys(wants.letters.iter().map(|key| (0, key)));
+        found.letters = link.ask(sql::LETTERS_KNOWN, &[&keys], |cells| cells.key(0)).await?;
     }
     if !wants.events.is_empty() {
         let keys = row::keys(wants.events.iter().map(|(day, key)| (*day, key)));
@@ -80,50 +82,73 @@ pub(super) async fn cursor(
     Ok(seq.first().copied().unwrap_or(0).cast_unsigned())
 }
 
-/// Calls, reports and quality of one session.
-async fn of_session(
+/// Calls, reports and quality of sessions.
+async fn of_sessions(
     link: &mut Link,
-    session: &SessionKey,
+    sessions: &BTreeSet<SessionKey>,
     found: &mut Found,
 ) -> Result<(), Failure> {
-    let (day, component_id, name) = session;
-    let (which, calls, reports, quality) = match name {
-        SessionName::Id(id) => (id, sql::CALLS_BY_SESSION, sql::REPORTS, sql::QUALITY),
-        SessionName::Guid(guid) => {
-            (guid, sql::CALLS_BY_SESSION_GUID, sql::REPORTS_BY_GUID, sql::QUALITY_BY_GUID)
-        }
-    };
-    let day_of = row::int(*day);
-    let values: [&dyn ToSql; 3] = [&day_of, component_id, which];
-    found.calls.extend(link.ask(calls, &values, stored_call).await?);
+    let by_guid = |session: &&SessionKey| matches!(session.2, SessionName::Guid(_));
+    let (guids, ids): (Vec<_>, Vec<_>) = sessions.iter().partition(by_guid);
+    let statements = [
+        (
+            ids,
+            SessionName::Id as fn(String) -> SessionName,
+            sql::CALLS_BY_SESSION,
+            sql::REPORTS,
+            sql::QUALITY,
+        ),
+        (
+            guids,
+            SessionName::Guid,
+            sql::CALLS_BY_SESSION_GUID,
+            sql::REPORTS_BY_GUID,
+            sql::QUALITY_BY_GUID,
+        ),
+    ];
     let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
-    let read = |cells: &Cells<'_>| {
-        let label: String = cells.some(3, Cells::text)?;
-        Ok(Report {
-            id_key: cells.key(0)?,
-            time_ms: cells.some(1, Cells::number)?,
-            number: cells.some(2, Cells::number)?,
-            label: label.strip_prefix(var::PREFIX).unwrap_or_default().to_owned(),
-            text: cells.text(4)?.unwrap_or_default(),
-        })
-    };
-    let with_most: [&dyn ToSql; 4] = [&day_of, component_id, which, &most];
-    let reports = link.ask(reports, &with_most, read).await?;
-    found.reports.extend(reports.into_iter().map(|report| (session.clone(), report)));
-    let read = |cells: &Cells<'_>| {
-        Ok(QualityRow {
-            day: *day,
-            id_key: cells.key(0)?,
-            component_id: *component_id,
-            session_id: cells.some(1, Cells::text)?,
-            guid: cells.text(2)?,
-            time_ms: cells.some(3, Cells::number)?,
-            failed: cells.some(4, Cells::number)? != 0,
-            fact: cells.some(5, Cells::bytes)?,
-        })
-    };
-    found.quality.extend(link.ask(quality, &values, read).await?);
+    for (sessions, named, calls, reports, quality) in statements {
+        if sessions.is_empty() {
+            continue;
+        }
+        let sessions = row::sessions(sessions.into_iter().map(|(day, component, name)| {
+            let (SessionName::Id(name) | SessionName::Guid(name)) = name;
+            (*day, *component, name.as_str())
+        }));
+        found.calls.extend(link.ask(calls, &[&sessions], stored_call).await?);
+        let with_most: [&dyn ToSql; 2] = [&sessions, &most];
+        let read = |cells: &Cells<'_>| {
+            let name = named(cells.some(2, Cells::text)?);
+            Ok(((cells.day(0)?, cells.some(1, Cells::number)?, name), report(cells)?))
+        };
+        found.reports.extend(link.ask(reports, &with_most, read).await?);
+        found.quality.extend(link.ask(quality, &[&sessions], of_quality).await?);
+    }
     Ok(())
+}
+
+fn report(cells: &Cells<'_>) -> Result<Report, Failure> {
+    let label: String = cells.some(6, Cells::text)?;
+    Ok(Report {
+        id_key: cells.key(3)?,
+        time_ms: cells.some(4, Cells::number)?,
+        number: cells.some(5, Cells::number)?,
+        label: label.strip_prefix(var::PREFIX).unwrap_or_default().to_owned(),
+        text: cells.text(7)?.unwrap_or_default(),
+    })
+}
+
+fn of_quality(cells: &Cells<'_>) -> Result<QualityRow, Failure> {
+    Ok(QualityRow {
+        day: cells.day(0)?,
+        id_key: cells.key(1)?,
+        component_id: cells.some(2, Cells::number)?,
+        session_id: cells.some(3, Cells::text)?,
+        guid: cells.text(4)?,
+        time_ms: cells.some(5, Cells::number)?,
+        failed: cells.some(6, Cells::number)? != 0,
+        fact: cells.some(7, Cells::bytes)?,
+    })
 }
 
 fn stored_call(cells: &Cells<'_>) -> Result<StoredCall, Failure> {

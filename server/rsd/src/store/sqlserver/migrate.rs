@@ -20,6 +20,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../../migrations/sqlserver/0002.sql") },
     Migration { version: 3, sql: include_str!("../../../migrations/sqlserver/0003.sql") },
     Migration { version: 4, sql: include_str!("../../../migrations/sqlserver/0004.sql") },
+    Migration { version: 5, sql: include_str!("../../../migrations/sqlserver/0005.sql") },
 ];
 
 impl Migration {

@@ -35,6 +35,14 @@ pub(super) fn guids<'g>(guids: impl IntoIterator<Item = (Day, &'g str)>) -> Stri
     Value::Array(guids.collect()).to_string()
 }
 
+/// Sessions: day, component and name.
+pub(super) fn sessions<'s>(sessions: impl IntoIterator<Item = (Day, i64, &'s str)>) -> String {
+    let sessions = sessions.into_iter();
+    let sessions =
+        sessions.map(|(day, component, name)| json!({"d": day, "c": component, "s": name}));
+    Value::Array(sessions.collect()).to_string()
+}
+
 fn hex(key: &Key) -> String {
     use std::fmt::Write as _;
     let mut hex = String::with_capacity(32);

@@ -2,14 +2,14 @@
 //! tables, few one by one.
 
 use rs::integrity::Gap;
-use rs::share::{CallLine, Changes, EventRow, FailureLine, LedgerRow};
+use rs::share::{CallLine, Cause, Changes, EventRow, FailureLine, LedgerRow, Settled};
 use tiberius::{ToSql, TokenRow};
 
 use super::failure::Failure;
 use super::link::Link;
 use super::row::{int, key, row};
-use super::statement::Statement;
 use super::statement::save::{self as sql, STAGED, Staged};
+use super::statement::{Statement, custody};
 
 /// The driver's bulk takes no longer value; such a one goes alone.
 const BULK_BYTES: usize = 60_000;
@@ -307,7 +307,7 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
         link.run(sql::KEPT_INSERT, &values).await?;
     }
     for of in &changes.letters {
-        let values: [&dyn ToSql; 13] = [
+        let values: [&dyn ToSql; 14] = [
             &of.seq,
             &of.received_ms,
             &of.queue,
@@ -321,8 +321,19 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
             &of.field,
             &of.text,
             &of.producer,
+            &&of.letter_key[..],
         ];
         link.run(sql::LETTER_INSERT, &values).await?;
+    }
+    for Settled { no, retries, refused } in &changes.settled {
+        let retries = int(*retries);
+        match refused {
+            None => link.run(custody::LETTER_STORED, &[no, &retries]).await?,
+            Some(Cause { code, field, text }) => {
+                let values: [&dyn ToSql; 5] = [no, &retries, code, field, text];
+                link.run(custody::LETTER_REFUSED, &values).await?
+            }
+        };
     }
     Ok(())
 }

@@ -91,21 +91,29 @@ fn edited_and_tried_again(house: &House) {
     assert_eq!(house.json(&at(&letters[0]))["state"], "retried");
     let again = house.post(&format!("{}/retry", at(&letters[0])), &[JSON], b"");
     assert_eq!((again.status, again.code()), (409, "not-open".to_owned()));
+    // refused again for another reason it stays, with that one
+    let bad = house.json(&at(&letters[1]))["body"].as_str().unwrap().replace("\"phase\"", "\"x\"");
+    let tried = post(house, &format!("{}/retry", at(&letters[1])), &json!({ "body": bad }));
+    assert_eq!(tried, json!({"stored": 0, "failed": 1}));
+    let refused = house.json(&at(&letters[1]));
+    assert_eq!((&refused["state"], &refused["retries"]), (&json!("open"), &json!(1)));
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("missing_field"), &json!("phase")));
     // as it came it is no better than before
     let tried = post(house, &format!("{LETTERS}/retry"), &json!({}));
     assert_eq!(tried, json!({"stored": 0, "failed": 4}));
     let open = items(house, &format!("{LETTERS}?state=open"));
-    assert!(open.iter().all(|letter| letter["retries"] == 1), "{open:?}");
+    let retries: Vec<_> = open.iter().map(|letter| letter["retries"].as_u64().unwrap()).collect();
+    assert_eq!((retries.iter().sum::<u64>(), retries.len()), (5, 4), "{open:?}");
     let calls = house.json("/api/v1/calls?from=2026-11-22&legs=true");
     let guid = id.as_str().unwrap().split('/').next().unwrap();
     assert_eq!(calls["items"][0]["guid"], guid, "under its own id");
     assert_eq!(calls["items"].as_array().unwrap().len(), 1);
     let audit = items(house, "/api/v1/audit?action=dead-letter.retry");
-    assert_eq!(audit.len(), 2);
+    assert_eq!(audit.len(), 3);
     assert_eq!(audit[0]["detail"]["failed"], 4);
-    assert_eq!(audit[1]["detail"], json!({"edited": true, "stored": 1, "failed": 0}));
+    assert_eq!(audit[2]["detail"], json!({"edited": true, "stored": 1, "failed": 0}));
     assert_eq!(
-        (&audit[1]["object"], &audit[1]["outcome"]),
+        (&audit[2]["object"], &audit[2]["outcome"]),
         (&json!(letters[0]["no"].to_string()), &json!("done"))
     );
 }
@@ -124,8 +132,12 @@ fn a_record_that_was_stored_meanwhile_is_not_stored_twice() {
     let letter = letters.remove(0);
     let body = house.json(&at(&letter))["body"].as_str().unwrap().replace("SIDEWAYS", "OUTBOUND");
     let tried = post(&house, &format!("{}/retry", at(&letter)), &json!({ "body": body }));
-    assert_eq!(tried, json!({"stored": 0, "failed": 1}));
-    assert_eq!(items(&house, &format!("{LETTERS}?code=id_conflict")).len(), 1);
+    let conflicts = items(&house, &format!("{LETTERS}?code=id_conflict"));
+    assert_eq!(conflicts.len(), 1);
+    // of two contents the one with the smaller hash wins: the letter's, or the one that was stored
+    let retried = house.json(&at(&letter))["state"] == "retried";
+    assert_eq!(tried, json!({"stored": u8::from(retried), "failed": u8::from(!retried)}));
+    assert_eq!(retried, conflicts[0]["no"] != letter["no"]);
 }
 
 #[test]

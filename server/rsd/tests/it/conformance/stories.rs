@@ -1,6 +1,7 @@
 //! What is stored: each story a few batches, with restarts and replays.
 
 use model::chance::Chance;
+use rs::share::LetterNo;
 use rsd::store::Arrival;
 
 use super::made::{Made, arrivals, books, event, mcp, rm, split, var};
@@ -22,6 +23,7 @@ pub(super) fn stories() -> Vec<(&'static str, Vec<Step>)> {
         ("hostile", whole(&hostile())),
         ("numbers", whole(&numbers())),
         ("golden", whole(&golden())),
+        ("retries", retries()),
         ("nothing", vec![Step::Apply(Vec::new()), Step::Restart]),
     ];
     for (name, story) in
@@ -49,6 +51,33 @@ fn shuffled(story: Vec<Made>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Two messages that are none, tried again: one is stored in the end, the other is refused for
+/// another reason; each frame comes twice. Conflicts and bad messages come again as well.
+fn retries() -> Vec<Step> {
+    let bad = |n: u64| Made::text(&format!("no json {n}"));
+    let first = arrivals(&[bad(1), bad(2)], 1, 2);
+    let mut again = arrivals(&[bad(1), Made::text("{}"), rm(5, 5).start()], 2, 1);
+    for (at, arrival) in again.iter_mut().enumerate() {
+        let entry = arrival.entry.as_mut().unwrap();
+        let (no, retries) = [(1, 1), (2, 1), (1, 2)][at];
+        entry.letters = vec![LetterNo { no, retries }];
+    }
+    let conflicts = arrivals(&conflicts(), 5, 3);
+    let mut resent = arrivals(&conflicts_and(bad(1)), 40, 3);
+    for entry in resent.iter_mut().filter_map(|arrival| arrival.entry.as_mut()) {
+        entry.messages.iter_mut().for_each(|message| message.message_id = None);
+    }
+    let mut steps = vec![Step::Apply(first.clone()), Step::Restart, Step::Apply(first)];
+    for batch in [again, conflicts, resent] {
+        steps.extend([Step::Apply(batch.clone()), Step::Restart, Step::Apply(batch)]);
+    }
+    steps
+}
+
+fn conflicts_and(one: Made) -> Vec<Made> {
+    conflicts().into_iter().chain([one]).collect()
 }
 
 fn platform() -> Vec<Made> {

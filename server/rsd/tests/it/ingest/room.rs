@@ -21,7 +21,14 @@ fn arrival(queue: &str, records: usize, bytes: usize) -> Entry {
     };
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
     let (transport, user) = (Transport::Http, None);
-    Entry { received: 1, transport, user, peer, messages: vec![message; records] }
+    Entry {
+        received: 1,
+        transport,
+        user,
+        peer,
+        messages: vec![message; records],
+        letters: Vec::new(),
+    }
 }
 
 /// Stores once what went before is durable.

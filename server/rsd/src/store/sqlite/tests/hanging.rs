@@ -143,3 +143,65 @@ fn an_event_in_the_place_of_another_leaves_one_row_and_two_letters() {
     assert_eq!(winners.len(), 1, "{winners:?}");
     assert!(winners.iter().all(|winner| texts.contains(&&**winner)), "{winners:?}");
 }
+
+/// A call over midnight: its reports lie in the file of the day after.
+fn at_night() -> Vec<Made> {
+    let said = |time: u64, label: &str, text: &str, whose: (&str, &str)| {
+        let mut record = json!({
+            "schema": 1, "kind": "call.event", "id": format!("mcp-1:N/ev/0.{time}"),
+            "time": made::at(time), "producer": {"name": "mcp-1"}, "level": "METRIC",
+            "component": {"name": "mcp-1", "type": "MCP"}, "log_id": "log", "text": text,
+            "label": format!("com.genesyslab.var.{label}"),
+        });
+        record[whose.0] = json!(whose.1);
+        Made::of(&record)
+    };
+    let other = "7F000000-0000-4000-8000-000000000001";
+    vec![
+        said(86_405, "ActionStart", "login", ("session_id", "N")),
+        said(86_406, "CallResult", "FAILED|by its guid", ("guid", other)),
+        mcp("N", 86_390).start(),
+        Made::text(&mcp("N", 86_390).end(86_420).body().replacen(
+            "\"kind\"",
+            &format!("\"guid\":\"{other}\",\"kind\""),
+            1,
+        )),
+        said(86_410, "ActionEnd", "login|SUCCESS|late", ("session_id", "N")),
+    ]
+}
+
+fn var_of(dir: &std::path::Path) -> String {
+    let db = Connection::open(dir.join("days/20261122.db")).unwrap();
+    let sql = "SELECT action || '|' || a.result || '|' || a.reason || '|' || c.reason
+        FROM rs_var_action a JOIN rs_var_call c USING (call_key)";
+    db.query_row(sql, [], |row| row.get(0)).unwrap_or_default()
+}
+
+/// Whatever came first, however it was split, and wherever the power went.
+#[test]
+fn what_lies_in_the_file_of_the_day_after_meets_its_call() {
+    for turn in 0..at_night().len() {
+        for per_batch in [1, 5] {
+            for fault in 0..30 {
+                let dir = tempfile::tempdir().unwrap();
+                let mut store = open(dir.path());
+                store.writer().fault = Some(fault);
+                let mut records = at_night();
+                records.rotate_left(turn);
+                let mut crashed = false;
+                for batch in made::split(arrivals(&records, 1, 1), per_batch) {
+                    while store.apply(&batch, NOW).is_err() {
+                        crashed = true;
+                        drop(store);
+                        store = open(dir.path());
+                    }
+                }
+                let expected = "login|1|late|by its guid";
+                assert_eq!(var_of(dir.path()), expected, "{turn} {per_batch} {fault}");
+                if !crashed {
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -42,10 +42,13 @@ statements! {
     LETTER_HEADS = letters!("CAST(0x AS varbinary(max))");
     /// One.
     LETTER = concat!("SELECT l.", letter!("l.body"), "\nWHERE l.no = @P1");
-    /// How many a frame has left.
-    LETTERS_OF = "SELECT COUNT_BIG(*) FROM rs_dead_letter WHERE seq = @P1";
-    /// What became of one.
-    SETTLE = "UPDATE rs_dead_letter SET state = @P2, retries = retries + @P3 WHERE no = @P1";
+    /// Throws one away.
+    LETTER_DELETE = "UPDATE rs_dead_letter SET state = N'deleted' WHERE no = @P1";
+    /// One whose record is stored after all.
+    LETTER_STORED = "UPDATE rs_dead_letter SET state = N'retried', retries = @P2 WHERE no = @P1";
+    /// One whose record is refused again.
+    LETTER_REFUSED = "UPDATE rs_dead_letter SET retries = @P2, code = @P3, field = @P4, text = @P5
+WHERE no = @P1";
 
     /// What an operator did.
     NOTE_AUDIT = "INSERT INTO rs_audit_log

@@ -29,37 +29,69 @@ macro_rules! by_key {
     };
 }
 
-/// Calls of one component on one day.
-macro_rules! of_session {
-    ($which:literal) => {
+/// The sessions of `@P1`, as `j`.
+macro_rules! sessions {
+    () => {
+        "OPENJSON(@P1) WITH (d int '$.d', c bigint '$.c', s nvarchar(256) '$.s') AS j"
+    };
+}
+
+/// What lies beside calls of the sessions.
+macro_rules! of_sessions {
+    ($columns:literal, $table:literal, $which:literal, $more:literal) => {
         concat!(
-            "SELECT t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version
-FROM rs_call AS t WITH (UPDLOCK, HOLDLOCK)
-JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
-WHERE t.day = @P1 AND t.component_id = @P2 AND ",
+            "SELECT ",
+            $columns,
+            "\nFROM ",
+            sessions!(),
+            "\nJOIN ",
+            $table,
+            "\n  ON t.day = j.d AND t.component_id = j.c AND ",
             $which,
-            "\nORDER BY t.call_key"
+            " = j.s COLLATE Latin1_General_100_BIN2",
+            $more
         )
     };
 }
 
+macro_rules! calls {
+    ($which:literal) => {
+        concat!(
+            of_sessions!(
+                "t.day, t.call_key, t.guid, f.state, t.last_fact_ms, t.row_version",
+                "rs_call AS t WITH (UPDLOCK, HOLDLOCK)",
+                $which,
+                "\nJOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key"
+            ),
+            "\nOPTION (FORCE ORDER, LOOP JOIN)"
+        )
+    };
+}
+
+/// Of each session the first ones (2).
 macro_rules! reports {
     ($which:literal) => {
         concat!(
-            "SELECT TOP (@P4) id_key, time_ms, seq, label, text FROM rs_call_event
-WHERE day = @P1 AND component_id = @P2 AND ",
-            $which,
-            "\nAND label LIKE N'com.genesyslab.var.%'\nORDER BY time_ms, seq, id_key"
+            "SELECT e.d, e.c, e.s, e.id_key, e.time_ms, e.seq, e.label, e.text FROM (",
+            of_sessions!(
+                "j.d, j.c, j.s, t.id_key, t.time_ms, t.seq, t.label, t.text,
+  ROW_NUMBER() OVER (PARTITION BY j.d, j.c, j.s ORDER BY t.time_ms, t.seq, t.id_key) AS n",
+                "rs_call_event AS t",
+                $which,
+                " AND t.label LIKE N'com.genesyslab.var.%'"
+            ),
+            "\n) AS e WHERE e.n <= @P2"
         )
     };
 }
 
 macro_rules! quality {
     ($which:literal) => {
-        concat!(
-            "SELECT id_key, session_id, guid, time_ms, failed, fact FROM rs_sq_call
-WHERE day = @P1 AND component_id = @P2 AND ",
-            $which
+        of_sessions!(
+            "t.day, t.id_key, t.component_id, t.session_id, t.guid, t.time_ms, t.failed, t.fact",
+            "rs_sq_call AS t",
+            $which,
+            ""
         )
     };
 }
@@ -93,20 +125,24 @@ JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
 JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
 OPTION (FORCE ORDER, LOOP JOIN)";
 
-    /// Calls of a session.
-    CALLS_BY_SESSION = of_session!("t.session_id = @P3");
-    /// Calls of a GUID, at one component.
-    CALLS_BY_SESSION_GUID = of_session!("t.guid = @P3");
+    /// Calls of sessions.
+    CALLS_BY_SESSION = calls!("t.session_id");
+    /// Calls of GUIDs, at one component each.
+    CALLS_BY_SESSION_GUID = calls!("t.guid");
 
-    /// Reports of a session.
-    REPORTS = reports!("session_id = @P3");
+    /// Reports of sessions.
+    REPORTS = reports!("t.session_id");
     /// Those that name the GUID alone.
-    REPORTS_BY_GUID = reports!("session_id = N'' AND guid = @P3");
+    REPORTS_BY_GUID = reports!("t.session_id = N'' AND t.guid");
 
-    /// Quality of a session.
-    QUALITY = quality!("session_id = @P3");
+    /// Quality of sessions.
+    QUALITY = quality!("t.session_id");
     /// That which names the GUID alone.
-    QUALITY_BY_GUID = quality!("session_id = N'' AND guid = @P3");
+    QUALITY_BY_GUID = quality!("t.session_id = N'' AND t.guid");
+
+    /// Dead letters that are there.
+    LETTERS_KNOWN = concat!("SELECT t.letter_key\nFROM ", keys!(), "\nJOIN rs_dead_letter AS t
+  ON t.letter_key = CONVERT(binary(16), j.k, 2)");
 
     /// Events by the key of their record.
     EVENTS_BY_KEY = by_key!("t.day, t.id_key, t.call_ref, t.guid, t.component_id, t.session_id,

@@ -211,8 +211,8 @@ VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8)";
 
     /// A dead letter.
     LETTER_INSERT = "INSERT INTO rs_dead_letter (seq, received_ms, queue, transport, user_name,
-  peer, message_id, properties, body, code, field, text, producer)
-VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9, @P10, @P11, @P12, @P13)";
+  peer, message_id, properties, body, code, field, text, producer, letter_key)
+VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9, @P10, @P11, @P12, @P13, @P14)";
 
     /// Adds to a figure that is there.
     FIGURE_UPDATE = "UPDATE rs_figure SET value = value + @P3 WHERE name = @P1 AND producer = @P2";

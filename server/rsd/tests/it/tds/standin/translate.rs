@@ -41,6 +41,11 @@ const WORDS: &[(&str, &str)] = &[
         "OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j",
         "(SELECT value ->> '$.d' AS d, value ->> '$.g' AS g FROM json_each(?1)) AS j",
     ),
+    (
+        "OPENJSON(@P1) WITH (d int '$.d', c bigint '$.c', s nvarchar(256) '$.s') AS j",
+        "(SELECT value ->> '$.d' AS d, value ->> '$.c' AS c, value ->> '$.s' AS s
+          FROM json_each(?1)) AS j",
+    ),
     ("@P", "?"),
     ("#rs_", "tmp_rs_"),
 ];

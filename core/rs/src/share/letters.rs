@@ -1,0 +1,172 @@
+//! Dead letters of a share (rs.md §2.8): what it adds, what is known already, and what came of
+//! those that were tried again.
+//!
+//! A letter has a key, so that it is one however often it comes: the loser of a conflict by the id
+//! and its content, any other by the frame that brought it, whose bytes never change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::record::ContentHash;
+
+use super::changes::{Cause, DayKey, LetterRow, Settled};
+use super::item::{Good, Item, Origin};
+use crate::key::{self, Key};
+use crate::limits::LETTER_BYTES;
+
+/// The letters of a share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Letters {
+    rows: Vec<LetterRow>,
+    /// Those whose body is in a row that was stored before.
+    bodies: BTreeMap<DayKey, usize>,
+    asked: BTreeSet<Key>,
+    known: BTreeSet<Key>,
+    settled: BTreeMap<i64, Settled>,
+}
+
+/// What is left of a share's letters.
+#[derive(Debug)]
+pub(super) struct Sorted {
+    pub(super) rows: Vec<LetterRow>,
+    pub(super) settled: Vec<Settled>,
+    /// Letters that were there already.
+    pub(super) again: u64,
+}
+
+impl Letters {
+    /// The record of an item is stored, as it came or before.
+    pub(super) fn stored(&mut self, item: &Item<'_>) {
+        self.settle(&item.origin, None);
+    }
+
+    /// An item that is no record, or that the database refuses.
+    pub(super) fn refuse(&mut self, item: &Item<'_>, cause: Cause) {
+        let key = frame_key(&item.origin);
+        self.bury(item, cause, key);
+    }
+
+    /// An item that loses its id to another content.
+    pub(super) fn lose(&mut self, item: &Item<'_>, cause: Cause, id: &Key, hash: &ContentHash) {
+        self.bury(item, cause, key::letter_key(&[b"conflict", id, hash]));
+    }
+
+    /// What was stored loses its id to an item; `body`: what is left of it, `None` if that is to
+    /// be read.
+    pub(super) fn lost(
+        &mut self,
+        item: &Item<'_>,
+        cause: Cause,
+        (at, hash): (DayKey, &ContentHash),
+        body: Option<Vec<u8>>,
+    ) {
+        let key = key::letter_key(&[b"conflict", &at.1, hash]);
+        if body.is_none() {
+            self.bodies.insert(at, self.rows.len());
+        }
+        self.rows.push(row(item, cause, key, Some(body.unwrap_or_default())));
+    }
+
+    /// Rows whose bodies are to be read.
+    pub(super) fn bodies(&self) -> BTreeSet<DayKey> {
+        self.bodies.keys().copied().collect()
+    }
+
+    pub(super) fn put_body(&mut self, at: DayKey, body: Vec<u8>) {
+        let letter = self.bodies.get(&at).and_then(|letter| self.rows.get_mut(*letter));
+        if let Some(letter) = letter {
+            letter.body = body;
+        }
+    }
+
+    /// Keys that were not asked for yet.
+    pub(super) fn wants(&mut self) -> BTreeSet<Key> {
+        let all: BTreeSet<Key> = self.rows.iter().map(|row| row.letter_key).collect();
+        let wanted = &all - &self.asked;
+        self.asked.extend(&wanted);
+        wanted
+    }
+
+    /// Of those that were asked for.
+    pub(super) fn found(&mut self, known: Vec<Key>) {
+        self.known.extend(known);
+    }
+
+    pub(super) fn finish(self) -> Sorted {
+        let Self { rows, mut known, settled, .. } = self;
+        let all = rows.len();
+        let rows: Vec<_> = rows.into_iter().filter(|row| known.insert(row.letter_key)).collect();
+        let again = u64::try_from(all - rows.len()).unwrap_or_default();
+        Sorted { rows, settled: settled.into_values().collect(), again }
+    }
+
+    /// A retry keeps its own letter; any other gets one.
+    fn bury(&mut self, item: &Item<'_>, cause: Cause, key: Key) {
+        let cause = Cause { field: clean(&cause.field), text: clean(&cause.text), ..cause };
+        if item.origin.letter.is_some() {
+            self.settle(&item.origin, Some(cause));
+        } else {
+            self.rows.push(row(item, cause, key, None));
+        }
+    }
+
+    fn settle(&mut self, origin: &Origin<'_>, refused: Option<Cause>) {
+        if let Some(letter) = origin.letter {
+            let settled = Settled { no: letter.no, retries: letter.retries, refused };
+            self.settled.insert(letter.no, settled);
+        }
+    }
+}
+
+/// The letter of a message. `body`: another than its own, of one that had been stored before.
+fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
+    let origin = &item.origin;
+    let own = || origin.body.iter().take(LETTER_BYTES).copied().collect();
+    let properties: Vec<_> =
+        origin.properties.iter().map(|(key, value)| (clean(key), clean(value))).collect();
+    let properties = serde_json::to_string(&properties);
+    LetterRow {
+        letter_key,
+        seq: i64::try_from(origin.seq).unwrap_or(i64::MAX),
+        received_ms: origin.received_ms,
+        queue: clean(origin.queue),
+        transport: origin.transport,
+        user: origin.user.map(clean),
+        peer: origin.peer.to_string(),
+        message_id: origin.message_id.map(clean),
+        properties: properties.unwrap_or_default(),
+        body: body.unwrap_or_else(own),
+        code: cause.code,
+        field: clean(&cause.field),
+        text: clean(&cause.text),
+        producer: item.read.as_ref().ok().map(|good| good.producer().to_owned()),
+    }
+}
+
+/// By the message id and the body, where a client sends the message again with its id; else by
+/// the frame and the place in it.
+fn frame_key(origin: &Origin<'_>) -> Key {
+    match origin.message_id.filter(|id| !id.is_empty()) {
+        Some(id) => key::letter_key(&[b"message", id.as_bytes(), origin.body]),
+        None => {
+            let (seq, at) = (origin.seq.to_be_bytes(), origin.at.to_be_bytes());
+            let (peer, received) = (origin.peer.to_string(), origin.received_ms.to_be_bytes());
+            key::letter_key(&[b"frame", &seq, &at, peer.as_bytes(), &received, origin.body])
+        }
+    }
+}
+
+/// The content of a record is not the one that holds its id.
+pub(super) fn conflict(good: &Good) -> Cause {
+    let text = format!("{} is stored with another content", good.record.id);
+    Cause { code: "id_conflict", field: "id".to_owned(), text }
+}
+
+/// The database refuses it.
+pub(super) const fn rejected(text: String) -> Cause {
+    Cause { code: "db_rejected", field: String::new(), text }
+}
+
+/// Without U+0000, which no text column of PostgreSQL takes.
+fn clean(text: &str) -> String {
+    text.replace('\0', "")
+}

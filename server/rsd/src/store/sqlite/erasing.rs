@@ -1,0 +1,307 @@
+//! Erasure in the files: day by day, table by table, in slices that hold the writer for a moment
+//! each. How far one has come is in the main file, written after each slice: a slice that is done
+//! twice changes nothing. A file that was changed is written anew at its end, so that nothing of
+//! the number is left in its free pages.
+
+use rs::erase::{Erased, NumberHash, Numbers};
+use rs::{Day, Key};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+
+use super::Sqlite;
+use super::write::Writer;
+use crate::store::StoreError;
+use crate::store::erasing::{Erasing, Erasure, LATE_MS};
+
+/// Calls of a slice.
+const CALLS: i64 = 100;
+/// Rows of a slice.
+const ROWS: usize = 500;
+
+/// A table that is searched, by its key, and its columns that may hold a number.
+struct Table {
+    name: &'static str,
+    key: &'static [&'static str],
+    texts: &'static [&'static str],
+}
+
+const LETTERS: Table = Table {
+    name: "rs_dead_letter",
+    key: &["no"],
+    texts: &["message_id", "properties", "body", "field", "text"],
+};
+const KEPT: Table = Table { name: "rs_kept_record", key: &["no"], texts: &["body"] };
+const MAIN: &[Table] = &[KEPT, LETTERS];
+const DAY: &[Table] = &[
+    KEPT,
+    LETTERS,
+    Table { name: "rs_call_event", key: &["no"], texts: &["log_id", "label", "text"] },
+    Table { name: "rs_var_call", key: &["call_key"], texts: &["reason", "notes"] },
+    Table { name: "rs_var_action", key: &["call_key", "n"], texts: &["action", "reason", "notes"] },
+    Table { name: "rs_var_custom", key: &["call_key", "name"], texts: &["value"] },
+    Table { name: "rs_sq_call", key: &["id_key"], texts: &["fact"] },
+    Table { name: "rs_sq_failure", key: &["failure_key"], texts: &["text"] },
+];
+
+/// How far an erasure has come.
+struct Place {
+    no: i64,
+    number: NumberHash,
+    /// 0: the main file.
+    day: Day,
+    /// Tables of the file that are done; behind them its calls, traces and the file itself.
+    stage: usize,
+    /// The last key that is done.
+    after: Vec<u8>,
+    /// Something of this file was changed.
+    changed: bool,
+}
+
+impl Erasing for Sqlite {
+    fn begin(&self, number: NumberHash, now_ms: i64) -> Result<i64, StoreError> {
+        let mut writer = self.writer();
+        let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
+        writer.main.execute(insert, params![number.digits, number.hash, now_ms])?;
+        let no = writer.main.last_insert_rowid();
+        writer.erased = erased(&writer.main)?;
+        Ok(no)
+    }
+
+    fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT no, digits, hash, requested_ms, ended_ms, calls, rows, day
+                FROM rs_erasure ORDER BY no DESC LIMIT ?1";
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut all = reader.main.prepare_cached(sql)?;
+            let all = all.query_map([limit], |row| {
+                Ok(Erasure {
+                    no: row.get(0)?,
+                    number: NumberHash { digits: row.get(1)?, hash: row.get(2)? },
+                    requested_ms: row.get(3)?,
+                    ended_ms: row.get(4)?,
+                    calls: row.get(5)?,
+                    rows: row.get(6)?,
+                    day: row.get(7)?,
+                })
+            })?;
+            Ok(all.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn go_on(&self, now_ms: i64) -> Result<bool, StoreError> {
+        self.writer().erase_some(now_ms)
+    }
+}
+
+/// What records that come must not tell.
+pub(super) fn erased(main: &Connection) -> Result<Erased, StoreError> {
+    let mut all = main.prepare("SELECT digits, hash, requested_ms FROM rs_erasure")?;
+    let all = all.query_map([], |row| {
+        let number = NumberHash { digits: row.get(0)?, hash: row.get(1)? };
+        Ok((number, row.get::<_, i64>(2)?.saturating_add(LATE_MS)))
+    })?;
+    Ok(Erased::of(all.collect::<Result<_, _>>()?))
+}
+
+impl Writer {
+    fn erase_some(&mut self, now_ms: i64) -> Result<bool, StoreError> {
+        let Some(mut place) = self.place()? else { return Ok(false) };
+        let numbers = Numbers::of([place.number]);
+        let tables = if place.day == 0 { MAIN } else { DAY };
+        let (calls, rows) = match tables.get(place.stage) {
+            Some(table) => (0, self.erase_texts(&mut place, table, &numbers, now_ms)?),
+            None if place.day != 0 && place.stage == tables.len() => {
+                (self.erase_some_calls(&mut place, &numbers, now_ms)?, 0)
+            }
+            None if place.day != 0 && place.stage == tables.len() + 1 => {
+                (0, self.erase_traces(&mut place, &numbers, now_ms)?)
+            }
+            None => {
+                self.write_anew(&place, now_ms)?;
+                let next = self.days.all()?.into_iter().find(|day| *day > place.day);
+                place = Place { stage: 0, after: Vec::new(), changed: false, ..place };
+                match next {
+                    Some(day) => place.day = day,
+                    None => {
+                        let end = "UPDATE rs_erasure SET ended_ms = ?2 WHERE no = ?1";
+                        self.main.execute(end, params![place.no, now_ms])?;
+                    }
+                }
+                (0, 0)
+            }
+        };
+        let (stage, changed) = (i64::try_from(place.stage).unwrap_or(0), place.changed);
+        self.main.execute(
+            "UPDATE rs_erasure SET day = ?2, stage = ?3, after = ?4, changed = ?5,
+               calls = calls + ?6, rows = rows + ?7 WHERE no = ?1",
+            params![place.no, place.day, stage, place.after, changed, calls, rows],
+        )?;
+        Ok(true)
+    }
+
+    fn place(&self) -> Result<Option<Place>, StoreError> {
+        let sql = "SELECT no, digits, hash, day, stage, after, changed FROM rs_erasure
+            WHERE ended_ms IS NULL ORDER BY no LIMIT 1";
+        let place = self.main.query_row(sql, [], |row| {
+            Ok(Place {
+                no: row.get(0)?,
+                number: NumberHash { digits: row.get(1)?, hash: row.get(2)? },
+                day: row.get(3)?,
+                stage: usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+                after: row.get(5)?,
+                changed: row.get(6)?,
+            })
+        });
+        Ok(place.optional()?)
+    }
+
+    /// A slice of one table: rows are passed in the order of the first column of the key.
+    fn erase_texts(
+        &mut self,
+        place: &mut Place,
+        table: &Table,
+        numbers: &Numbers,
+        now_ms: i64,
+    ) -> Result<i64, StoreError> {
+        let db = match place.day {
+            0 => &self.main,
+            day => match self.days.find(day, now_ms)? {
+                Some(db) => &*db,
+                None => return Ok(place.next()),
+            },
+        };
+        let Table { name, key, texts } = table;
+        let Some(first) = key.first() else { return Ok(place.next()) };
+        let after = match (*first, <[u8; 8]>::try_from(&*place.after)) {
+            ("no", Ok(no)) => Value::from(i64::from_be_bytes(no)),
+            ("no", Err(_)) => Value::from(i64::MIN),
+            _ => Value::from(place.after.clone()),
+        };
+        // up to a key, with all rows of it
+        let upto = format!(
+            "SELECT max(k) FROM (SELECT {first} AS k FROM {name} WHERE {first} > ?1
+             ORDER BY {first} LIMIT {ROWS})"
+        );
+        let upto: Value = db.query_row(&upto, [&after], |row| row.get(0))?;
+        place.after = match &upto {
+            Value::Integer(no) => no.to_be_bytes().to_vec(),
+            Value::Blob(key) => key.clone(),
+            _ => return Ok(place.next()),
+        };
+        let columns = [*key, *texts].concat().join(", ");
+        let rows = format!("SELECT {columns} FROM {name} WHERE {first} > ?1 AND {first} <= ?2");
+        let mut rows = db.prepare(&rows)?;
+        let rows = rows.query_map([&after, &upto], |row| {
+            let keys = (0..key.len()).map(|at| row.get::<_, Value>(at));
+            let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            let texts = (key.len()..key.len() + texts.len())
+                .map(|at| Ok(without(row.get_ref(at)?, numbers)));
+            Ok((keys, texts.collect::<Result<Vec<_>, rusqlite::Error>>()?))
+        })?;
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let which: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
+        let which = which.join(" AND ");
+        let mut changed = 0;
+        for (keys, values) in rows {
+            let found = texts.iter().zip(values).filter_map(|(text, value)| Some((text, value?)));
+            let found: Vec<_> = found.collect();
+            changed += i64::from(!found.is_empty());
+            for (text, value) in found {
+                let update = format!("UPDATE {name} SET {text} = ? WHERE {which}");
+                let values = std::iter::once(value).chain(keys.iter().cloned());
+                db.execute(&update, params_from_iter(values))?;
+            }
+        }
+        place.changed |= changed > 0;
+        Ok(changed)
+    }
+
+    fn erase_some_calls(
+        &mut self,
+        place: &mut Place,
+        numbers: &Numbers,
+        now_ms: i64,
+    ) -> Result<i64, StoreError> {
+        let keys = match self.days.find(place.day, now_ms)? {
+            Some(db) => keys(db, "rs_call", &place.after)?,
+            None => Vec::new(),
+        };
+        let Some(last) = keys.last() else { return Ok(place.next()) };
+        place.after = last.to_vec();
+        let erased = self.erase_calls(place.day, &keys, numbers, now_ms)?;
+        place.changed |= !erased.is_empty();
+        Ok(i64::try_from(erased.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Traces of other calls: one that tells the number goes.
+    fn erase_traces(
+        &mut self,
+        place: &mut Place,
+        numbers: &Numbers,
+        now_ms: i64,
+    ) -> Result<i64, StoreError> {
+        let Some(db) = self.days.find(place.day, now_ms)? else { return Ok(place.next()) };
+        let keys = keys(db, "rs_call_trace", &place.after)?;
+        let Some(last) = keys.last() else { return Ok(place.next()) };
+        place.after = last.to_vec();
+        let mut gone = 0;
+        for key in &keys {
+            let steps = "SELECT steps FROM rs_call_trace WHERE call_key = ?1";
+            let steps: Vec<u8> = db.query_row(steps, [key], |row| row.get(0))?;
+            // one that cannot be read any more is of no use to anybody
+            let told = zstd::stream::decode_all(&*steps);
+            if told.map_or(true, |steps| numbers.are_in(&steps)) {
+                db.execute("DELETE FROM rs_call_trace WHERE call_key = ?1", [key])?;
+                gone += 1;
+            }
+        }
+        place.changed |= gone > 0;
+        Ok(gone)
+    }
+
+    /// The file without its free pages, and its log without anything.
+    fn write_anew(&mut self, place: &Place, now_ms: i64) -> Result<(), StoreError> {
+        if !place.changed {
+            return Ok(());
+        }
+        let db = match place.day {
+            0 => Some(&self.main),
+            day => self.days.find(day, now_ms)?.map(|db| &*db),
+        };
+        if let Some(db) = db {
+            db.execute_batch("VACUUM")?;
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Place {
+    /// This table is done.
+    fn next(&mut self) -> i64 {
+        self.stage += 1;
+        self.after.clear();
+        0
+    }
+}
+
+/// The next keys of calls.
+fn keys(db: &Connection, table: &str, after: &[u8]) -> Result<Vec<Key>, StoreError> {
+    let sql =
+        format!("SELECT call_key FROM {table} WHERE call_key > ?1 ORDER BY call_key LIMIT {CALLS}");
+    let mut keys = db.prepare(&sql)?;
+    let keys = keys.query_map([after], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+/// A value without the numbers; `None`: it holds none.
+fn without(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
+    match value {
+        ValueRef::Text(text) => {
+            let text = String::from_utf8(numbers.without_bytes(text)?).ok()?;
+            Some(Value::from(text))
+        }
+        ValueRef::Blob(bytes) => numbers.without_bytes(bytes).map(Value::from),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
+    }
+}

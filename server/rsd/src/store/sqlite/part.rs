@@ -1,0 +1,214 @@
+//! A share of a batch on its way into one file of the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::Key;
+use rs::erase::Numbers;
+use rs::share::{Attempt, Batch, Changes, Counts, Objects, SessionKey, Settled, Share, bisect};
+use rusqlite::{Connection, Transaction};
+
+use super::dims;
+use super::files::Days;
+use super::load::{Files, ask};
+use super::news::News;
+use super::save::save;
+use crate::store::{Day, StoreError};
+
+/// A share on its way into one file: each attempt is a savepoint of the file's transaction.
+pub(super) struct Part<'p> {
+    pub(super) transaction: Transaction<'p>,
+    /// `None`: the main file.
+    day: Option<Day>,
+    batch: &'p Batch<'p>,
+    names: Names<'p>,
+    beside: &'p mut Days,
+    pub(super) objects: &'p mut Objects,
+    now_ms: i64,
+    pub(super) done: Done,
+    pub(super) news: News,
+}
+
+/// Where names of objects are learned.
+pub(super) enum Names<'p> {
+    /// In the main file, while a day's file is written.
+    Main(&'p mut Connection),
+    /// They are known already.
+    Known,
+}
+
+/// What came of it, beside rows.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) counts: Counts,
+    /// What hangs on calls of other days, and is to be made again.
+    pub(super) beside: BTreeMap<Day, BTreeSet<SessionKey>>,
+    /// Dead letters that were tried again.
+    pub(super) settled: Vec<Settled>,
+}
+
+impl Done {
+    /// What is to be done after the file.
+    fn follows(&mut self, changes: Changes) {
+        for (day, session) in changes.beside {
+            self.beside.entry(day).or_default().insert(session);
+        }
+        self.settled.extend(changes.settled);
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.counts.add(other.counts);
+        for (day, sessions) in other.beside {
+            self.beside.entry(day).or_default().extend(sessions);
+        }
+        self.settled.extend(other.settled);
+    }
+}
+
+impl<'p> Part<'p> {
+    pub(super) fn new(
+        transaction: Transaction<'p>,
+        day: Option<Day>,
+        batch: &'p Batch<'p>,
+        names: Names<'p>,
+        beside: &'p mut Days,
+        objects: &'p mut Objects,
+        now_ms: i64,
+    ) -> Self {
+        let (done, news) = (Done::default(), News::default());
+        Self { transaction, day, batch, names, beside, objects, now_ms, done, news }
+    }
+
+    /// What was stored or refused before a crash: nothing of this file changes, but what is to
+    /// follow from it is told again.
+    pub(super) fn again(&mut self, items: &[usize]) -> Result<(), StoreError> {
+        one_by_one(items, |items| {
+            let changes = self.made(|share| items.iter().for_each(|item| share.touch(*item)))?;
+            self.done.follows(changes);
+            Ok(())
+        })
+    }
+
+    /// What hangs on these sessions.
+    pub(super) fn revisit(&mut self, sessions: &BTreeSet<SessionKey>) -> Result<(), StoreError> {
+        let sessions: Vec<SessionKey> = sessions.iter().cloned().collect();
+        one_by_one(&sessions, |sessions| {
+            self.attempt(|share| share.revisit(sessions.iter().cloned().collect()))
+        })
+    }
+
+    /// Erases those of these calls that tell one of the numbers.
+    pub(super) fn erase(
+        &mut self,
+        day: Day,
+        keys: &[Key],
+        numbers: &Numbers,
+    ) -> Result<(), StoreError> {
+        self.run(|share| keys.iter().for_each(|key| share.erase((day, *key), numbers)))
+    }
+
+    /// All of these at once; `careful`: what is refused is searched, each try a savepoint, whose
+    /// copies of pages cost a tenth of the time that the share takes.
+    pub(super) fn apply(&mut self, items: &[usize], careful: bool) -> Result<(), StoreError> {
+        if careful {
+            return bisect(self, items);
+        }
+        let (day, batch) = (self.day, self.batch);
+        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
+    }
+
+    /// All or nothing of a share.
+    fn attempt(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
+        self.transaction.execute_batch("SAVEPOINT part")?;
+        match self.run(tell) {
+            Ok(()) => Ok(self.transaction.execute_batch("RELEASE part")?),
+            Err(error) => {
+                // after any other error the whole transaction goes
+                if error.is_poison() {
+                    self.transaction.execute_batch("ROLLBACK TO part; RELEASE part")?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn run(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
+        let changes = self.made(tell)?;
+        save(&self.transaction, self.day, &changes)?;
+        if let Some(day) = self.day {
+            self.news.add(day, &changes.calls);
+        }
+        self.done.counts.add(changes.counts);
+        self.done.follows(changes);
+        Ok(())
+    }
+
+    /// The rows that a share writes.
+    fn made(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<Changes, StoreError> {
+        let Self { transaction, day, batch, names, beside, objects, now_ms, .. } = self;
+        let mut share = Share::new(batch, *day);
+        tell(&mut share);
+        loop {
+            let mut files = Files { db: transaction, day: *day, beside, now_ms: *now_ms };
+            let wanted = ask(&mut files, &mut share, objects)?;
+            match names {
+                Names::Main(main) if !wanted.is_empty() => {
+                    dims::learn(objects, main, &wanted, *now_ms)?;
+                }
+                Names::Main(_) | Names::Known => break,
+            }
+        }
+        Ok(share.finish(objects))
+    }
+}
+
+/// All at once, or one by one where that cannot be: one that cannot be made again stays as it is.
+fn one_by_one<T>(
+    all: &[T],
+    mut make: impl FnMut(&[T]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    match make(all) {
+        Err(error) if error.is_poison() => {}
+        done => return done,
+    }
+    all.chunks(1).try_for_each(|one| match make(one) {
+        Err(error) if !error.is_poison() => Err(error),
+        _ => Ok(()),
+    })
+}
+
+/// A day's file has the records of its calls; the main one the books of all, and the rest.
+fn tell(share: &mut Share<'_>, day: Option<Day>, batch: &Batch<'_>, item: usize) {
+    if day.is_none() {
+        share.book(item);
+    }
+    if day.is_some() || !batch.is_of_a_call(item) {
+        share.store(item);
+    }
+}
+
+impl Attempt for Part<'_> {
+    type Error = StoreError;
+
+    fn is_poison(error: &StoreError) -> bool {
+        error.is_poison()
+    }
+
+    fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
+        let (day, batch) = (self.day, self.batch);
+        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
+    }
+
+    fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {
+        let reason = error.reason();
+        let main = self.day.is_none();
+        self.attempt(|share| {
+            if main {
+                share.book(item);
+            }
+            share.reject(item, reason.clone());
+        })
+    }
+}
