@@ -8,26 +8,47 @@
 //! is given. On the call's way this is stage 14.
 
 mod call;
+mod change;
+mod check;
+mod columns;
 mod figures;
 mod five;
 mod key;
 mod level;
+mod mark;
 mod outcome;
 mod own;
 mod part;
 mod quality;
+mod rows;
+mod state;
+mod stored;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod work;
 mod zone;
 
 pub use call::{Call, Ports, Run};
+pub use check::check;
 pub use figures::{Count, Figures};
-pub use five::{Facts, five};
+#[cfg(test)]
+use five::five;
+pub use five::{Facts, Numbers};
 pub use key::{CountKey, Dim, LevelKey, Measure, Target, text_id};
 pub use level::{Deltas, Level, Types};
+pub use mark::{DayMark, Job, Mark, MarkRow, Span};
 pub use outcome::{Action, ActionKey, OTHER, Outcome, OutcomeKey};
 pub use own::{OwnCount, OwnLevel};
 pub use quality::Quality;
+pub use rows::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};
+pub use state::State;
+pub use stored::{
+    ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which,
+    own_bin_ms, own_bins, own_bins_of, own_kinds,
+};
+pub use tables::{Changes, Levels, Meta, Tables};
 pub use touch::{touched, touched_session};
-pub use zone::{Bin, Granularity, Weekday, Zone};
+pub use work::{Done, Rules, rebuild, work};
+pub use zone::{Bin, Granularity, Weekday, Zone, five_of};

@@ -18,8 +18,10 @@ mod calls;
 mod changes;
 mod gates;
 mod item;
+mod latest;
 mod ledger;
 mod letters;
+mod marks;
 mod objects;
 mod sessions;
 #[cfg(test)]
@@ -39,6 +41,7 @@ use crate::fact::{EventFact, Told};
 use crate::key::Day;
 use crate::merge::DecodeError;
 use crate::quality::QualityFact;
+use crate::rollup::{own_bin_ms, own_bins, own_bins_of};
 use crate::row::Named;
 use crate::var::Rule;
 
@@ -50,6 +53,7 @@ pub use changes::{
     StreamKey, StreamRow, TenantLine, Wants,
 };
 pub use item::{Good, Item, LetterNo, Origin};
+pub use latest::{Latest, OutboundRow, SnmpRow};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
 
 /// A share under way.
@@ -162,7 +166,10 @@ impl<'b> Share<'b> {
                     components.filter_map(|named| named.unknown(ObjectKind::Component, objects));
                 let hanging = self.sessions.unknown(objects);
                 let calls = self.calls.unknown(objects);
-                let mentions: BTreeSet<_> = unknown.chain(calls).chain(hanging).collect();
+                let goods = self.kept.values().filter_map(|index| self.good(*index));
+                let latest = goods.flat_map(|good| latest::unknown(good, objects));
+                let all = unknown.chain(calls).chain(hanging).chain(latest);
+                let mentions: BTreeSet<_> = all.collect();
                 (!mentions.is_empty()).then(|| Wants { mentions, ..Wants::default() })
             }
         }
@@ -192,9 +199,11 @@ impl<'b> Share<'b> {
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
                     self.sessions.lost_event(&row);
+                    marks::event(row.day, &row.log_id, row.time_ms, &mut self.changes.marks);
                     self.letters.put_body((row.day, row.id_key), row.body());
                 }
                 for (at, body) in std::mem::take(&mut found.kept) {
+                    marks::kept(own_bins_of(&body), &mut self.changes.marks);
                     self.letters.put_body(at, body.into_bytes());
                 }
                 for row in &found.quality {
@@ -204,6 +213,7 @@ impl<'b> Share<'b> {
                 }
                 self.letters.found(std::mem::take(&mut found.letters));
                 self.sessions.found(&mut found);
+                self.calls.have_ports(found.ports);
                 let changing = self.sessions.changing(objects);
                 self.calls.found_more(found.calls, &changing, self.only, objects);
             }
@@ -260,6 +270,7 @@ impl<'b> Share<'b> {
             let id = objects.id(ObjectKind::Component, named.dbid, named.name.as_deref());
             id.unwrap_or(0)
         };
+        marks::calls(&calls, objects, &mut changes.marks);
         changes.calls = calls.lines(hanging.var, objects);
         changes.events = events
             .into_iter()
@@ -268,6 +279,9 @@ impl<'b> Share<'b> {
                 Some(EventRow::of(at, event, id(&event.component)))
             })
             .collect();
+        for good in kept.values().filter_map(|index| good(*index)) {
+            changes.latest.take(good, id(&component(good)), objects);
+        }
         changes.kept = kept
             .into_iter()
             .filter_map(|((day, id_key), index)| {
@@ -280,6 +294,7 @@ impl<'b> Share<'b> {
                     component_id: id(&component(good)),
                     time_ms: i64::try_from(good.record.time.0).unwrap_or(i64::MAX),
                     received_ms: item.origin.received_ms,
+                    bin_ms: own_bin_ms(&good.record),
                     body: item.text().to_owned(),
                 })
             })
@@ -367,11 +382,13 @@ impl<'b> Share<'b> {
             }
             (Told::Event(event), _) => {
                 self.sessions.told_event(at, event);
+                marks::event(day, &event.log_id, event.time_ms, &mut self.changes.marks);
                 self.events.insert(at, index);
             }
             (Told::Quality, _) => self.sessions.told_quality(at, &good.record),
             (Told::Call(_) | Told::Later, _) => {
                 self.books.told(good);
+                marks::kept(own_bins(&good.record), &mut self.changes.marks);
                 self.kept.insert(at, index);
             }
         }
@@ -464,8 +481,11 @@ impl<'b> Share<'b> {
         let Some(item) = self.batch.items().get(index) else { return };
         match &item.read {
             Ok(good) => {
-                let guid = good.timeless_guid();
-                self.changes.call_days.extend(guid.zip(self.batch.day(index)));
+                let day = self.batch.day(index);
+                if let Some((guid, day)) = good.timeless_guid().zip(day) {
+                    self.changes.call_days.insert((guid, day));
+                    marks::apart(day, good, &mut self.changes.marks);
+                }
                 if !self.books.received(good, item.origin.received_ms) {
                     self.figure("unsequenced", good.producer());
                 }
@@ -481,8 +501,11 @@ impl<'b> Share<'b> {
     /// The components of rows that are no calls.
     fn components(&self) -> impl Iterator<Item = Named> {
         let indexes = self.events.values().chain(self.kept.values());
-        let goods = indexes.filter_map(|index| self.batch.items().get(*index)?.read.as_ref().ok());
-        goods.map(component)
+        indexes.filter_map(|index| self.good(*index)).map(component)
+    }
+
+    fn good(&self, index: usize) -> Option<&'b Good> {
+        self.batch.items().get(index)?.read.as_ref().ok()
     }
 }
 

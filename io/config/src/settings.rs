@@ -18,6 +18,7 @@ mod peer;
 mod route;
 mod rm;
 mod retention;
+mod rollup;
 mod rs;
 mod tls;
 
@@ -37,6 +38,7 @@ pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
 pub use retention::Retention;
 pub use rm::{Rm, Sip};
+pub use rollup::Rollup;
 pub use route::Route;
 pub use rs::{Auth, BrokerLimits, Database, QueueHigh, Reports, Rs};
 pub use tls::{Certificate, ClientAuth, Tls};

@@ -38,6 +38,10 @@ pub(crate) enum Name {
     Unbalanced,
     /// A producer says nothing any more.
     ProducerSilent,
+    /// Bins wait long to be made again.
+    RollupLag,
+    /// Levels were not those of the facts.
+    RollupDrift,
     /// No Config Server is listened to.
     ConfigLost,
     /// Old days wait for their figures.
@@ -59,7 +63,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -71,6 +75,8 @@ impl Name {
         Self::Gap,
         Self::Unbalanced,
         Self::ProducerSilent,
+        Self::RollupLag,
+        Self::RollupDrift,
         Self::ConfigLost,
         Self::PurgeBlocked,
         Self::DbSpace,
@@ -91,6 +97,8 @@ impl Name {
             Self::Unbalanced => ("RS-UNBALANCED", "major", 34006, false),
             Self::ProducerSilent => ("RS-PRODUCER-SILENT", "minor", 34007, false),
             Self::Certificate => ("RS-CERT", "minor", 36005, false),
+            Self::RollupLag => ("RS-ROLLUP-LAG", "minor", 35101, false),
+            Self::RollupDrift => ("RS-ROLLUP-DRIFT", "major", 35102, true),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),
             Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),
             Self::DbSpace => ("RS-DB-SPACE", "major", 33104, false),

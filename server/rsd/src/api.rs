@@ -23,6 +23,7 @@ mod queues;
 mod records;
 mod reports;
 mod retention;
+mod rollups;
 mod secure;
 mod stream;
 
@@ -47,6 +48,7 @@ use crate::ingest;
 use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::retention::Desk;
+use crate::rollup::Place;
 use crate::store::Store;
 use crate::users::Users;
 
@@ -74,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     /// How long what is kept.
     pub(crate) retention: Arc<Desk>,
+    /// The zone of larger bins.
+    pub(crate) place: Arc<Place>,
     /// Turns true when HTTP is to end.
     pub(crate) closed: watch::Receiver<bool>,
 }
@@ -194,6 +198,8 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/integrity", get(integrity::producers))
             .route("/api/v1/integrity/minutes", get(integrity::minutes))
             .route("/api/v1/integrity/proof", get(integrity::proof))
+            .route("/api/v1/rollups/rebuild", post(rollups::remake))
+            .route("/api/v1/series/{figure}", get(rollups::series))
             .route("/api/v1/audit", get(audit::list))
             .route("/api/v1/retention", get(retention::show).put(retention::set))
             .route("/api/v1/retention/run", post(retention::run))

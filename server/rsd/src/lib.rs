@@ -32,6 +32,7 @@ mod monitor;
 mod parts;
 mod priority;
 pub mod retention;
+pub mod rollup;
 mod running;
 mod settings;
 pub mod store;
@@ -108,6 +109,7 @@ impl Rs {
             seed: base.seed[3],
         })
         .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
+        let rollup = base.rollup(&settings, &monitor, &log, clock)?;
         let own = Application::new(&settings, (&spool, &gate), &log);
         let retention = base.keep(&settings, &taking, &monitor, clock)?;
         let api = api::Parts {
@@ -123,14 +125,25 @@ impl Rs {
             settings: settings::api(&settings, &base.clamped, base.users.clone()),
             live: own.live(),
             retention: retention.desk(),
+            place: Arc::clone(&base.place),
             closed,
         };
         let addresses = base.addresses(ingest.as_ref());
         monitor.listening(addresses);
         let watched = Keeper::watch(source, (known, own), &monitor, &log, clock)?;
         let http = runtime.spawn(api::serve(base.http, api, http_tls, base.seed));
-        let running =
-            Running { runtime, ingest, gate, applier, retention, http, closing, spool, watched };
+        let running = Running {
+            runtime,
+            ingest,
+            gate,
+            applier,
+            retention,
+            rollup,
+            http,
+            closing,
+            spool,
+            watched,
+        };
         Ok(Self::of(running, base.dir, addresses, monitor, log))
     }
 }

@@ -237,6 +237,21 @@ impl Monitor {
         }
     }
 
+    /// Why an alarm is up; `None`: it is not, unless an operator has to end it.
+    pub(crate) fn turn(&self, name: Name, why: Option<String>) {
+        match why {
+            Some(why) if name.is_by_operator() || !self.alarms.is_up(name) => {
+                let mut fields = vec![("why", &*why)];
+                fields.extend(self.alarms.raise(self.clock.now().wall, name, &why));
+                self.log.emit(name.log_id(), None, &fields);
+            }
+            Some(_) => {}
+            None => {
+                self.clear(name);
+            }
+        }
+    }
+
     /// The alarm is over; false: it was not raised.
     pub(crate) fn clear(&self, name: Name) -> bool {
         let was_up = self.alarms.clear(name);

@@ -7,11 +7,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
+use config::settings::Rollup;
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
+use model::time::Millis;
 use net::Clock;
-use rs::rollup::Zone;
+use rs::rollup::Weekday;
 use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
@@ -24,9 +26,9 @@ use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::machine::Clamped;
-use crate::monitor::Monitor;
-use crate::monitor::Watched;
+use crate::monitor::{Monitor, Watched};
 use crate::retention;
+use crate::rollup::{self, Place};
 use crate::running::Addresses;
 use crate::settings::{self, Doors};
 use crate::store::Store;
@@ -56,6 +58,8 @@ pub(crate) struct Base {
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
+    /// The zone of larger bins, which is that of the stored ones.
+    pub(crate) place: Arc<Place>,
     /// Sequences of the spool go on above this.
     pub(crate) floor: u64,
     /// Chance: cursor key, segments of the spool, jitter.
@@ -77,7 +81,37 @@ impl Base {
         let seed = seed()?;
         let users = users(settings, seed, log)?;
         let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
-        Ok(Self { dir, clamped, certificates, users, http, http_address, store, floor, seed })
+        let place = Arc::new(place(settings, &*store, clock.now().wall)?);
+        Ok(Self {
+            dir,
+            clamped,
+            certificates,
+            users,
+            http,
+            http_address,
+            store,
+            place,
+            floor,
+            seed,
+        })
+    }
+
+    /// Starts the rollup job.
+    pub(crate) fn rollup(
+        &self,
+        settings: &BootSettings,
+        monitor: &Arc<Monitor>,
+        log: &Log,
+        clock: Clock,
+    ) -> Result<rollup::Rollup, StartError> {
+        rollup::Rollup::start(rollup::Parts {
+            store: Arc::clone(&self.store),
+            place: Arc::clone(&self.place),
+            settings: settings.rs.rollup.clone(),
+            monitor: Arc::clone(monitor),
+            log: log.clone(),
+            clock,
+        })
     }
 
     /// How producers come in, and what handshakes of HTTP are made of, where TLS is set.
@@ -125,7 +159,7 @@ impl Base {
         let ours = rs.database.url.is_none();
         let started = retention::Keeper::start(retention::Parts {
             store: Arc::clone(&self.store),
-            desk: Arc::new(retention::Desk::new(rs.retention.clone(), Zone::utc())),
+            desk: Arc::new(retention::Desk::new(rs.retention.clone(), self.place.zone.clone())),
             ingest: taking.clone(),
             backlog: Arc::clone(&taking.backlog),
             monitor: Arc::clone(monitor),
@@ -204,6 +238,15 @@ fn users(
     let key = blake3::derive_key("ringmaster rs logins", &bytes);
     let opened = Users::open(path, key, log);
     opened.map(Some).map_err(|error| StartError::Settings(format!("rs.auth.users_file: {error}")))
+}
+
+/// The zone of larger bins, which must be that of the stored ones.
+fn place(settings: &BootSettings, store: &dyn Store, now: Millis) -> Result<Place, StartError> {
+    let Rollup { time_zone, week_start, time_zone_rebuild, .. } = &settings.rs.rollup;
+    let day = Weekday::ALL.into_iter().nth(usize::from(*week_start));
+    let place = Place::of(time_zone.as_deref(), day.unwrap_or(Weekday::Monday))?;
+    rollup::check_zone(store, &place, *time_zone_rebuild, now)?;
+    Ok(place)
 }
 
 /// Where the configuration comes from.

@@ -19,6 +19,8 @@ use net::Clock;
 use rs::orphan::Patience;
 use rs::retention::Terms;
 use rs::rollup::Zone;
+
+use crate::rollup::let_go;
 use telemetry::Log;
 
 use crate::alarms::Name;
@@ -300,7 +302,7 @@ impl Work {
             pace.next(|now_ms| same(&lease, now_ms)).filter(|_| go_on)
         };
         let ages = Ages { failures: desk.settings.failures };
-        let clean = |_day: Day| Ok(true);
+        let clean = |day: Day| store.bins().map_or(Ok(true), |bins| let_go(bins, day, now_ms));
         let report = purge(keeping, terms, &lease, ages, now_ms, &clean, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);

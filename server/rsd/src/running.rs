@@ -19,6 +19,7 @@ use crate::error::StartError;
 use crate::ingest::{Gate, Ingest};
 use crate::monitor::Monitor;
 use crate::retention::Keeper;
+use crate::rollup::Rollup;
 
 /// Time that the applier gets at the end (rs.md §1.4).
 const APPLY_REST: Duration = Duration::from_secs(10);
@@ -81,6 +82,7 @@ pub(crate) struct Running {
     pub(crate) gate: Arc<Gate>,
     pub(crate) applier: Applier,
     pub(crate) retention: Keeper,
+    pub(crate) rollup: Rollup,
     pub(crate) http: JoinHandle<()>,
     /// Ends HTTP, its streams and the monitor.
     pub(crate) closing: watch::Sender<bool>,
@@ -150,8 +152,18 @@ impl Rs {
     /// ended as they were told.
     fn end(&mut self, serving: bool) -> bool {
         let Some(running) = self.running.take() else { return true };
-        let Running { runtime, ingest, gate, applier, retention, http, closing, spool, watched } =
-            running;
+        let Running {
+            runtime,
+            ingest,
+            gate,
+            applier,
+            retention,
+            rollup,
+            http,
+            closing,
+            spool,
+            watched,
+        } = running;
         self.monitor.leaving();
         gate.close();
         if let Some(ingest) = ingest {
@@ -159,6 +171,7 @@ impl Rs {
         }
         retention.stop();
         applier.stop(APPLY_REST);
+        rollup.stop();
         closing.send_replace(true);
         let ended = match serving {
             true => runtime.block_on(async { tokio::time::timeout(FAREWELL, http).await }),

@@ -2,6 +2,7 @@
 //! (stages 13 and 15 of the call's way). `sqlite` is the embedded default; the servers of a later
 //! stage answer the same questions. Rows go in and come out as `core/rs` has them.
 
+pub mod bins;
 pub mod custody;
 pub mod erasing;
 pub mod keeping;
@@ -283,6 +284,10 @@ pub trait Store: Send + Sync {
 
     /// Retention, leases and what goes.
     fn keeping(&self) -> &dyn keeping::Keeping;
+    /// Rollups; `None`: this database has not learned it.
+    fn bins(&self) -> Option<&dyn bins::Bins> {
+        None
+    }
 
     /// Erasure of numbers; `None`: this database has not learned it.
     fn erasing(&self) -> Option<&dyn erasing::Erasing> {

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::time::Millis;
+
 use super::call::Call;
 use super::figures::{Count, Figures};
 use super::key::{CountKey, Dim, LevelKey, Target, text_id};
-use super::level::{Deltas, Level, Types};
+use super::level::{Deltas, Level, Types, add};
 use super::own::{OwnCount, OwnLevel};
 use super::part::{self, Part};
 use super::zone::Bin;
 use super::{outcome, quality};
+use crate::key::{self, Day};
 use crate::sketch::Sketch;
 
 /// Facts for a bin. More than it needs does no harm: what does not touch it adds nothing.
@@ -23,21 +26,39 @@ pub struct Facts {
     pub own_levels: Vec<OwnLevel>,
     /// Response times: start of the producer's bin, component, type, times.
     pub latencies: Vec<(i64, i64, String, Sketch)>,
-    /// Numbers that have figures on this day already.
-    pub numbers: BTreeSet<i64>,
+    /// Numbers by the UTC day of what arrived; of a day that is absent all get figures.
+    pub numbers: BTreeMap<Day, Numbers>,
+}
+
+/// The numbers of a day. One that has figures keeps them, and one that has found no room gets none,
+/// so that what began without figures does not end with them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Numbers {
+    /// Those that have figures already.
+    pub known: BTreeSet<i64>,
     /// How many of others may get some.
     pub room: usize,
 }
 
+/// What became of new numbers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Admitted {
+    /// Those that have figures from now on.
+    pub numbers: BTreeSet<(Day, i64)>,
+    /// How many were left out for want of room.
+    pub left_out: usize,
+}
+
 /// The figures of a five-minute bin, as if there had been nothing before ([`Figures::carry`] puts
-/// that right), and how many numbers were left out for want of room.
+/// that right), and the numbers that are new.
 #[must_use]
-pub fn five(bin: Bin, facts: &Facts) -> (Figures, usize) {
+pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
     let mut figures = Figures::default();
     let mut deltas: BTreeMap<LevelKey, Deltas> = BTreeMap::new();
     let parts = parts(&facts.calls);
-    let left_out = left_out(bin, &parts, facts);
-    for part in parts.iter().filter(|part| !left_out.contains(&part.target)) {
+    let (admitted, left_out) = admit(bin, &parts, facts);
+    let counts = |part: &&Part| number(part).is_none_or(|number| !left_out.contains(&number));
+    for part in parts.iter().filter(counts) {
         count(bin, part, &mut figures.counts);
         if let Some(span) = part.span {
             let mut change = |at_ms: i64, by: i64| {
@@ -69,7 +90,36 @@ pub fn five(bin: Bin, facts: &Facts) -> (Figures, usize) {
         }
     }
     figures.limit();
-    (figures, left_out.len())
+    (figures, Admitted { numbers: admitted, left_out: left_out.len() })
+}
+
+/// The levels of all objects just before an instant, of facts that are there then; `numbers`: what
+/// is known of each day, of which others have no figures.
+#[must_use]
+pub(super) fn covering(at_ms: i64, facts: &Facts) -> BTreeMap<LevelKey, Types> {
+    let known = |(day, id): (Day, i64)| {
+        facts.numbers.get(&day).is_none_or(|numbers| numbers.known.contains(&id))
+    };
+    let mut levels: BTreeMap<LevelKey, Types> = BTreeMap::new();
+    let mut change = |key: LevelKey, call_type: u8, when_ms: i64, by: i64| {
+        if when_ms < at_ms {
+            add(levels.entry(key).or_default(), call_type, by);
+        }
+    };
+    for part in parts(&facts.calls).iter().filter(|part| number(part).is_none_or(known)) {
+        if let Some(span) = part.span {
+            let key = LevelKey { measure: part.measure, target: part.target };
+            change(key, part.call_type, span.from_ms, 1);
+            span.to_ms.into_iter().for_each(|to_ms| change(key, part.call_type, to_ms, -1));
+        }
+    }
+    for own in &facts.own_levels {
+        for (when_ms, by) in own.changes() {
+            change(own.key, own.call_type, when_ms, by);
+        }
+    }
+    levels.retain(|_, types| !types.is_empty());
+    levels
 }
 
 /// Everything that the calls are in figures: each by itself, and sessions of the legs of RM.
@@ -141,20 +191,52 @@ fn own(bin: Bin, facts: &Facts, figures: &mut Figures, deltas: &mut BTreeMap<Lev
     }
 }
 
-/// Numbers for which there is no room: the latest to appear in the bin.
-fn left_out(bin: Bin, parts: &[Part], facts: &Facts) -> BTreeSet<Target> {
-    let mut first: BTreeMap<Target, i64> = BTreeMap::new();
-    let of_numbers = parts.iter().filter(|part| part.target.dim == Dim::Dn);
-    for part in of_numbers.filter(|part| !facts.numbers.contains(&part.target.id)) {
+/// The new numbers of the bin that get figures, and those for which there is no room: the latest
+/// to appear.
+fn admit(bin: Bin, parts: &[Part], facts: &Facts) -> (BTreeSet<(Day, i64)>, BTreeSet<(Day, i64)>) {
+    let mut first: BTreeMap<(Day, i64), i64> = BTreeMap::new();
+    for part in parts {
+        let Some(number) = number(part) else { continue };
         let instants = part.effects().map(|effect| effect.at_ms());
         if let Some(at) = instants.filter(|at| bin.holds(*at)).min() {
-            let seen = first.entry(part.target).or_insert(at);
+            let seen = first.entry(number).or_insert(at);
             *seen = at.min(*seen);
         }
     }
-    let mut new: Vec<_> = first.into_iter().map(|(target, at)| (at, target)).collect();
+    let mut new: Vec<_> = first.into_iter().map(|(number, at)| (at, number)).collect();
     new.sort_unstable();
-    new.into_iter().skip(facts.room).map(|(_, target)| target).collect()
+    let mut room: BTreeMap<Day, usize> = BTreeMap::new();
+    let (mut admitted, mut left_out) = (BTreeSet::new(), BTreeSet::new());
+    for (_, (day, id)) in new {
+        let Some(numbers) = facts.numbers.get(&day) else { continue };
+        if numbers.known.contains(&id) {
+            continue;
+        }
+        let room = room.entry(day).or_insert(numbers.room);
+        if *room > 0 {
+            *room -= 1;
+            admitted.insert((day, id));
+        } else {
+            left_out.insert((day, id));
+        }
+    }
+    (admitted, left_out)
+}
+
+/// The number that a part is about, and the day on which that has to find room.
+fn number(part: &Part) -> Option<(Day, i64)> {
+    let at = part.arrival.filter(|_| part.target.dim == Dim::Dn)?.at_ms;
+    Some((key::day(Millis(u64::try_from(at).unwrap_or_default())), part.target.id))
+}
+
+/// The numbers that these facts tell of, and the day on which each has to find room.
+#[must_use]
+pub(super) fn numbers(facts: &Facts) -> BTreeMap<Day, BTreeSet<i64>> {
+    let mut days: BTreeMap<Day, BTreeSet<i64>> = BTreeMap::new();
+    for (day, id) in parts(&facts.calls).iter().filter_map(number) {
+        days.entry(day).or_default().insert(id);
+    }
+    days
 }
 
 fn dn(key: &CountKey) -> Option<i64> {

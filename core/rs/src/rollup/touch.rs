@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::Call;
 use super::part::{self, Part};
-use super::zone::{Granularity, Zone};
+use super::zone::five_of;
 
 /// Starts of the five-minute bins whose figures are other with the new call than with the old
 /// one; absent: there was none, or is none any more.
@@ -15,7 +15,7 @@ pub fn touched(old: Option<&Call>, new: Option<&Call>) -> BTreeSet<i64> {
     let end = |call: &Call| call.is_mcp().then_some(call.ended_ms).flatten();
     let ends = [old.and_then(end), new.and_then(end)];
     if old.map(ending) != new.map(ending) {
-        bins.extend(ends.into_iter().flatten().map(bin));
+        bins.extend(ends.into_iter().flatten().map(five_of));
     }
     bins
 }
@@ -37,7 +37,7 @@ fn differing(old: Vec<Part>, new: Vec<Part>) -> BTreeSet<i64> {
         }
     }
     let differing = effects.into_iter().filter(|(_, count)| *count != 0);
-    differing.map(|((_, effect), _)| bin(effect.at_ms())).collect()
+    differing.map(|((_, effect), _)| five_of(effect.at_ms())).collect()
 }
 
 /// What counts in the bin of the end only.
@@ -46,8 +46,4 @@ fn ending(call: &Call) -> impl PartialEq + '_ {
     let owner = call.owners.last();
     let how = (call.ended_ms, call.started_ms, call.end_state);
     (how, result, reason, runs, sq_failed, failures, tenants, profile, owner)
-}
-
-fn bin(at_ms: i64) -> i64 {
-    Zone::utc().bin(Granularity::FiveMinutes, at_ms).start_ms
 }

@@ -63,6 +63,12 @@ pub struct Zone {
     week_start: Weekday,
 }
 
+/// Start of the five-minute bin of an instant.
+#[must_use]
+pub const fn five_of(at_ms: i64) -> i64 {
+    at_ms - at_ms.rem_euclid(FIVE_MINUTES)
+}
+
 impl Granularity {
     /// All, the smallest first.
     pub const ALL: [Self; 6] =
@@ -170,7 +176,7 @@ impl Zone {
     pub fn bin(&self, granularity: Granularity, at_ms: i64) -> Bin {
         match granularity {
             Granularity::FiveMinutes => {
-                let start_ms = at_ms - at_ms.rem_euclid(FIVE_MINUTES);
+                let start_ms = five_of(at_ms);
                 Bin { start_ms, end_ms: start_ms + FIVE_MINUTES }
             }
             Granularity::ThirtyMinutes => self.clock(30 * MINUTE, at_ms),

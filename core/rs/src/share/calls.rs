@@ -33,6 +33,8 @@ pub(super) struct Calls {
     lending: BTreeSet<DayGuid>,
     /// What the touched calls are now.
     rows: BTreeMap<DayKey, CallRow>,
+    /// Sessions with events of ports.
+    with_ports: BTreeSet<SessionKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +43,22 @@ struct Touched {
     last_fact_ms: i64,
     row_version: i64,
     trace: Option<String>,
+    /// What it was, and what it is, without anything borrowed; `None`: it was not, it borrows
+    /// nothing.
+    before: Option<Box<CallRow>>,
+    plain: Option<Box<CallRow>>,
+    /// What it lent.
+    lent: Option<Lender>,
+}
+
+/// How a call changes, for the marks of its bins.
+pub(super) struct Turn<'c> {
+    pub(super) at: DayKey,
+    /// Without anything borrowed.
+    pub(super) before: Option<&'c CallRow>,
+    pub(super) after: &'c CallRow,
+    /// What it borrows is something else than before.
+    pub(super) borrows_anew: bool,
 }
 
 impl Calls {
@@ -71,7 +89,7 @@ impl Calls {
 
     /// Erases a call that tells one of these numbers; one that cannot be read stays.
     pub(super) fn erase(&mut self, at: DayKey, numbers: &Numbers) {
-        let Some(Ok(mut touched)) = self.stored.get(&at).map(Touched::read) else { return };
+        let Some(Ok(mut touched)) = self.stored.get(&at).map(Touched::known) else { return };
         if touched.state.erase_of(numbers) {
             self.touched.insert(at, touched);
         }
@@ -83,15 +101,61 @@ impl Calls {
         Ok(fact.and_then(Result::ok).unwrap_or_default())
     }
 
-    /// GUIDs whose calls are to be read: of calls that borrow, and of those that lend otherwise.
+    /// GUIDs whose calls are to be read: they borrow and lend, and legs of RM are one session.
     pub(super) fn guids(&mut self) -> BTreeSet<DayGuid> {
         for (at, touched) in &self.touched {
             self.rows.entry(*at).or_insert_with(|| touched.state.row(None));
         }
         let beside = self.idle.iter().map(|(at, (_, row))| (at, row));
-        let borrowers = self.rows.iter().chain(beside).filter(|(_, row)| !is_rm(row));
-        let guids = borrowers.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
+        let rows = self.rows.iter().chain(beside.filter(|(_, row)| !is_rm(row)));
+        let guids = rows.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
         guids.chain(self.lending.iter().cloned()).collect()
+    }
+
+    /// These sessions have events of ports.
+    pub(super) fn have_ports(&mut self, sessions: Vec<SessionKey>) {
+        self.with_ports.extend(sessions);
+    }
+
+    /// Whether events told of ports of a call's session.
+    pub(super) fn has_ports(&self, at: DayKey, row: &CallRow, objects: &Objects) -> bool {
+        is_meant(&self.with_ports, at, row, objects)
+    }
+
+    /// How the calls that are touched change.
+    pub(super) fn turns(&self) -> impl Iterator<Item = Turn<'_>> {
+        let lent = self.lenders(true);
+        let lends = self.lenders(false);
+        self.rows.iter().filter_map(move |(at, row)| {
+            let touched = self.touched.get(at)?;
+            let guid = row.guid.clone().filter(|_| !is_rm(row)).map(|guid| (at.0, guid));
+            let of = |all: &BTreeMap<DayGuid, Lender>| Some(all.get(guid.as_ref()?)?.clone());
+            let what = |lender: Option<Lender>| lender.map(|it| (it.tenant, it.profile));
+            Some(Turn {
+                at: *at,
+                before: touched.before.as_deref(),
+                after: touched.plain.as_deref().unwrap_or(row),
+                borrows_anew: what(of(&lent)) != what(of(&lends)),
+            })
+        })
+    }
+
+    /// The legs of RM of each GUID of which one changes: as they were, and as they are.
+    pub(super) fn legs(&self) -> BTreeMap<DayGuid, (Vec<&CallRow>, Vec<&CallRow>)> {
+        let mut legs: BTreeMap<DayGuid, (Vec<_>, Vec<_>)> = BTreeMap::new();
+        for (at, row) in self.rows.iter().filter(|(_, row)| is_rm(row)) {
+            let Some(touched) = self.touched.get(at) else { continue };
+            let of = legs.entry((at.0, row.guid.clone().unwrap_or_default())).or_default();
+            of.0.extend(touched.before.as_deref());
+            of.1.push(row);
+        }
+        for (at, (_, row)) in self.idle.iter().filter(|(_, (_, row))| is_rm(row)) {
+            if let Some(of) = legs.get_mut(&(at.0, row.guid.clone().unwrap_or_default())) {
+                of.0.push(row);
+                of.1.push(row);
+            }
+        }
+        legs
     }
 
     /// The sessions of the calls that change, so that what hangs on them is read.
@@ -129,25 +193,14 @@ impl Calls {
             let guid = row.guid.clone().map(|guid| (at.0, guid));
             guid.is_some_and(|guid| self.lending.contains(&guid))
         };
-        let is_meant = |at: &DayKey, row: &CallRow| {
-            let id = objects.id(
-                ObjectKind::Component,
-                row.component.dbid,
-                row.component.name.as_deref(),
-            );
-            let mut names = sessions::names(row);
-            names.any(|name| {
-                let on = |day| changing.contains(&(day, id.unwrap_or(0), name.clone()));
-                key::around(at.0).into_iter().any(on)
-            })
-        };
         let changes = |at: &DayKey, row: &CallRow| {
             let here = only.is_none_or(|day| day == at.0);
-            here && !is_rm(row) && (is_meant(at, row) || borrows(at, row))
+            here && !is_rm(row) && (is_meant(changing, *at, row, objects) || borrows(at, row))
         };
         let idle = std::mem::take(&mut self.idle);
-        for (at, (touched, row)) in idle {
+        for (at, (mut touched, row)) in idle {
             if changes(&at, &row) {
+                touched.before = Some(Box::new(row.clone()));
                 self.touched.insert(at, touched);
                 self.rows.insert(at, row);
             } else {
@@ -159,30 +212,36 @@ impl Calls {
     /// All calls that lend have been found: the rows of those that borrow are made, also of those
     /// that do not change, since what hangs on them may borrow from them.
     pub(super) fn lend(&mut self) {
-        let mut lenders: BTreeMap<DayGuid, Vec<Lender>> = BTreeMap::new();
-        let idle = self.idle.iter().map(|(at, (touched, row))| (at, touched, row));
-        let rows = self.rows.iter();
-        let changing = rows.filter_map(|(at, row)| Some((at, self.touched.get(at)?, row)));
-        for (at, touched, row) in idle.chain(changing) {
-            if let (Some(guid), Some(lender)) = (&row.guid, touched.state.lender()) {
-                lenders.entry((at.0, guid.clone())).or_default().push(lender);
-            }
-        }
-        let lender = |at: &DayKey, row: &CallRow| {
-            let lenders = row.guid.clone().and_then(|guid| lenders.get(&(at.0, guid)));
-            Lender::pick(lenders.into_iter().flatten().cloned())
-        };
+        let lenders = self.lenders(false);
+        let lender = |at: &DayKey, row: &CallRow| lenders.get(&(at.0, row.guid.clone()?));
         for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
             let lender = lender(at, row);
-            if let Some(touched) = self.touched.get(at).filter(|_| lender.is_some()) {
-                *row = touched.state.row(lender.as_ref());
+            if let Some(touched) = self.touched.get_mut(at).filter(|_| lender.is_some()) {
+                let lent = touched.state.row(lender);
+                touched.plain = Some(Box::new(std::mem::replace(row, lent)));
             }
         }
         for (at, (touched, row)) in self.idle.iter_mut().filter(|(_, (_, row))| !is_rm(row)) {
             if let Some(lender) = lender(at, row) {
-                *row = touched.state.row(Some(&lender));
+                *row = touched.state.row(Some(lender));
             }
         }
+    }
+
+    /// Who lends to the calls of each GUID, or who did before.
+    fn lenders(&self, before: bool) -> BTreeMap<DayGuid, Lender> {
+        let mut lenders: BTreeMap<DayGuid, Vec<Lender>> = BTreeMap::new();
+        let idle = self.idle.iter().map(|(at, (touched, row))| (at, touched, row, false));
+        let rows = self.rows.iter();
+        let changing = rows.filter_map(|(at, row)| Some((at, self.touched.get(at)?, row, before)));
+        for (at, touched, row, before) in idle.chain(changing) {
+            let lender = if before { touched.lent.clone() } else { touched.state.lender() };
+            if let (Some(guid), Some(lender)) = (&row.guid, lender) {
+                lenders.entry((at.0, guid.clone())).or_default().push(lender);
+            }
+        }
+        let picked = lenders.into_iter();
+        picked.filter_map(|(guid, lenders)| Some((guid, Lender::pick(lenders)?))).collect()
     }
 
     /// Names in the rows whose ids are not known; what hangs on a call may show its own.
@@ -243,7 +302,7 @@ impl Calls {
         match self.touched.entry(at) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(empty) => Ok(empty.insert(match self.stored.get(&at) {
-                Some(stored) => Touched::read(stored)?,
+                Some(stored) => Touched::known(stored)?,
                 None => Touched::new(at),
             })),
         }
@@ -252,13 +311,25 @@ impl Calls {
 
 impl Touched {
     fn new((_, key): DayKey) -> Self {
-        Self { state: CallState::new(key), last_fact_ms: 0, row_version: 0, trace: None }
+        Self::of(CallState::new(key), 0, 0)
     }
 
     fn read(stored: &StoredCall) -> Result<Self, DecodeError> {
         let state = CallState::decode(&stored.state)?;
-        let StoredCall { last_fact_ms, row_version, .. } = *stored;
-        Ok(Self { state, last_fact_ms, row_version, trace: None })
+        Ok(Self::of(state, stored.last_fact_ms, stored.row_version))
+    }
+
+    /// One that is to change.
+    fn known(stored: &StoredCall) -> Result<Self, DecodeError> {
+        let mut touched = Self::read(stored)?;
+        touched.before = Some(Box::new(touched.state.row(None)));
+        touched.lent = touched.state.lender();
+        Ok(touched)
+    }
+
+    const fn of(state: CallState, last_fact_ms: i64, row_version: i64) -> Self {
+        let (trace, before, plain, lent) = (None, None, None, None);
+        Self { state, last_fact_ms, row_version, trace, before, plain, lent }
     }
 }
 
@@ -274,6 +345,16 @@ impl Named {
 fn of((at, row): (&DayKey, &CallRow)) -> impl Iterator<Item = Session> + use<> {
     let (day, component) = (at.0, row.component.clone());
     sessions::names(row).map(move |name| (day, component.clone(), name))
+}
+
+/// Whether something of these sessions may belong to a call: it lies at most a day away.
+fn is_meant(sessions: &BTreeSet<SessionKey>, at: DayKey, row: &CallRow, objects: &Objects) -> bool {
+    let Named { dbid, name } = &row.component;
+    let id = objects.id(ObjectKind::Component, *dbid, name.as_deref()).unwrap_or(0);
+    sessions::names(row).any(|name| {
+        let on = |day| sessions.contains(&(day, id, name.clone()));
+        key::around(at.0).into_iter().any(on)
+    })
 }
 
 fn is_rm(row: &CallRow) -> bool {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::record::{Body, ContentHash, Integrity, Record, Refusal};
 use serde_json::json;
 
+use super::latest::Latest;
 use super::objects::Mention;
 use crate::erase::Erased;
 use crate::fact::EventFact;
@@ -13,6 +14,7 @@ use crate::integrity::Gap;
 use crate::intervals::Intervals;
 use crate::key::{Day, Key};
 use crate::quality::FailureRow;
+use crate::rollup::DayMark;
 use crate::row::CallRow;
 use crate::var::{Report, Rule, VarRows};
 
@@ -81,6 +83,10 @@ pub struct Found {
     pub letters: Vec<Key>,
     /// Of [`Wants::streams`].
     pub streams: Vec<(StreamKey, StreamRow)>,
+    /// Those of [`Wants::sessions`] that have an event of [`PORT_EVENTS`].
+    ///
+    /// [`PORT_EVENTS`]: crate::rollup::PORT_EVENTS
+    pub ports: Vec<SessionKey>,
 }
 
 /// A call as it is stored, as far as the merge needs it.
@@ -139,6 +145,12 @@ pub struct Changes {
     ///
     /// [`Share::revisit`]: super::Share::revisit
     pub beside: BTreeSet<(Day, SessionKey)>,
+    /// `dirty_bin`: a new one has version 1 and `since_ms` now; one that is there counts one
+    /// version more.
+    pub marks: BTreeSet<DayMark>,
+    /// `outbound_total`, `snmp_value`: in place of what is there, if newer by (`updated_ms`,
+    /// `id_key`).
+    pub latest: Latest,
     /// What was done.
     pub counts: Counts,
 }
@@ -352,6 +364,8 @@ pub struct KeptRow {
     pub time_ms: i64,
     /// `received_ms`.
     pub received_ms: i64,
+    /// `bin_ms`: start of the bin that it is about.
+    pub bin_ms: Option<i64>,
     /// `body`.
     pub body: String,
 }

@@ -254,6 +254,7 @@ pub(super) fn mentions(fact: &Fact, record: &Record) -> Vec<Mention> {
     if let Told::Call(call) = &fact.told {
         of_call(call, &mut all);
     }
+    all.extend(super::latest::mentions(record));
     all
 }
 

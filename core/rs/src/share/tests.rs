@@ -2,6 +2,7 @@
 //! batches, the tables are the same, byte for byte.
 
 mod night;
+mod rolled;
 mod tables;
 
 use std::net::SocketAddr;

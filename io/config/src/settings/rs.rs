@@ -8,6 +8,7 @@ use model::schema::{Field, Object};
 
 use super::address::listen;
 use super::retention::{self, Retention};
+use super::rollup::{self, Rollup};
 use super::tls::{self, Tls};
 use super::{application, later, name, path};
 
@@ -36,6 +37,8 @@ pub struct Rs {
     pub spool_limit: u64,
     /// `rs.queue_high`
     pub queue_high: QueueHigh,
+    /// `rs.rollup`, `rs.time_zone` and `rs.week_start`
+    pub rollup: Rollup,
     /// `rs.http`
     pub http: SocketAddr,
     /// `rs.ui`: whether the dashboard is served.
@@ -151,6 +154,7 @@ impl Default for Rs {
             spool_dir: None,
             spool_limit: 8 * GIB,
             queue_high: QueueHigh { size: 15_000, long: Duration::from_secs(900) },
+            rollup: Rollup::default(),
             http: loopback(8080),
             ui: true,
             api: true,
@@ -193,7 +197,8 @@ impl Default for BrokerLimits {
 }
 
 /// Sections with a reader of their own.
-const BUILT: [&str; 9] = [
+const BUILT: [&str; 10] = [
+    "rollup",
     "tls",
     "auth",
     "broker_limits",
@@ -233,6 +238,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         );
         object.finish();
     }
+    settings.rollup = rollup::read(&rs);
     let memory = rs.get("broker_memory").and_then(|field| field.size(16 * MIB, 1 << 40));
     put(&mut settings.broker_memory, memory);
     put(&mut settings.ingest, rs.get("ingest").and_then(|field| field.boolean()));

@@ -45,6 +45,11 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         let items = names.iter().map(|name| producer(name, &question, &books, &judged));
         let items: Vec<Value> = items.collect();
         let sum = total(&books.told, question.from_ms);
+        let late_lost = answer::ask(&shared, |store| {
+            let meta = store.bins().map(|bins| bins.meta()).transpose()?;
+            Ok(meta.map_or(0, |meta| rs::rollup::State::of(&meta).late_lost))
+        });
+        let late_lost = late_lost.await?;
         written(&json!({
             "items": items,
             "total": {
@@ -52,7 +57,7 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
                 "in_progress_before": sum.in_progress.0, "in_progress_after": sum.in_progress.1,
                 "difference": sum.difference,
             },
-            "double_end": books.double_end,
+            "double_end": books.double_end, "late_lost": late_lost,
         }))
     };
     respond(answer.await)

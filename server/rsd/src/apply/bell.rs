@@ -26,18 +26,18 @@ impl Bell {
     }
 
     /// To end when nothing is left, or when pauses would last longer than this.
-    pub(super) fn stop(&self, at_most: Duration) {
+    pub(crate) fn stop(&self, at_most: Duration) {
         self.state().stopping = Some(at_most);
         self.wake.notify_one();
     }
 
     /// Told to stop: the time that is left for pauses.
-    pub(super) fn stopping(&self) -> Option<Duration> {
+    pub(crate) fn stopping(&self) -> Option<Duration> {
         self.state().stopping
     }
 
     /// Until the next ring, at most so long.
-    pub(super) fn wait(&self, at_most: Duration) {
+    pub(crate) fn wait(&self, at_most: Duration) {
         let silent = |state: &mut State| !state.rung && state.stopping.is_none();
         let waited = self.wake.wait_timeout_while(self.state(), at_most, silent);
         waited.unwrap_or_else(PoisonError::into_inner).0.rung = false;

@@ -1,19 +1,24 @@
 //! The store on PostgreSQL 13 or later (spec rs.md §3.3): one database, facts partitioned by day.
 //!
 //! The trait is synchronous, the driver is not: connections live on a runtime of this store, and
-//! each step is waited for by the thread that asks. One thread writes, on two connections; readers
-//! have up to eight of their own. A connection that met an error is dropped.
+//! each step is waited for by the thread that asks. One thread writes, on two connections; the
+//! rollup job has one, readers have up to eight of their own. A connection that met an error is
+//! dropped.
 
 mod accounts;
+mod bin_rows;
+mod bins;
 mod call;
 mod custody;
 mod detail;
+mod facts;
 mod failure;
 mod filter;
 mod hanging;
 mod keeping;
 mod link;
 mod load;
+mod marks;
 mod migrate;
 mod objects;
 mod purge;
@@ -37,6 +42,7 @@ use tokio::runtime::Runtime;
 use self::link::Link;
 use self::read::Reader;
 use self::write::{Place, Writer};
+use super::bins::Bins;
 use super::custody::Custody;
 use super::keeping::{Judge, Keeping};
 use super::{
@@ -53,6 +59,8 @@ const QUESTION: Duration = Duration::from_secs(30);
 const WRITERS: usize = 2;
 /// A statement of a batch.
 const WRITE: Duration = Duration::from_secs(120);
+/// A step of the schema, which may make indexes of all that is stored.
+const STEP: Duration = Duration::from_secs(7200);
 
 /// What a store is made of.
 pub struct Parts {
@@ -77,6 +85,8 @@ pub struct Postgres {
     /// Of the jobs that keep the database.
     jobs: Mutex<Option<Link>>,
     judge: Judge,
+    /// The connection of the rollup job, which writes beside the applier.
+    job: Mutex<Option<Link>>,
     busy: AtomicUsize,
     /// Drives the connections; away only while it is dropped.
     runtime: Option<Runtime>,
@@ -105,6 +115,7 @@ impl Postgres {
             readers: Mutex::new(Vec::new()),
             jobs: Mutex::new(None),
             judge: Judge::default(),
+            job: Mutex::new(None),
             busy: AtomicUsize::new(0),
             runtime: Some(runtime),
             now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
@@ -127,9 +138,9 @@ impl Postgres {
         let mut writer = match place.take() {
             Some(writer) => writer,
             None => {
-                let mut link = self.connect(WRITE)?;
+                let mut link = self.connect(STEP)?;
                 migrate::migrate(&mut link, &self.target.schema, *lock(&self.now))?;
-                Writer::new(link, self.connect(WRITE)?, self.place.clone())
+                Writer::new(self.connect(WRITE)?, self.connect(WRITE)?, self.place.clone())
             }
         };
         let _busy = Busy::new(&self.busy, WRITERS);
@@ -195,6 +206,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Store for Postgres {
+    fn bins(&self) -> Option<&dyn Bins> {
+        Some(self)
+    }
+
     fn custody(&self) -> &dyn Custody {
         self
     }
@@ -271,7 +286,9 @@ impl Store for Postgres {
             // at work, and counted there
             _ => 0,
         };
-        let idle = lock(&self.readers).len() + writer;
+        // one at work is counted there
+        let job = self.job.try_lock().is_ok_and(|job| job.is_some());
+        let idle = lock(&self.readers).len() + writer + usize::from(job);
         Connections { busy: self.busy.load(Ordering::Relaxed), idle }
     }
 }

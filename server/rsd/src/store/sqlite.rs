@@ -1,15 +1,19 @@
 //! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
 //! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
 
+mod bin_rows;
+mod bins;
 mod custody;
 mod detail;
 mod dims;
 mod erasing;
+mod facts;
 mod files;
 mod filter;
 mod hanging;
 mod keeping;
 mod load;
+mod marks;
 mod migrate;
 mod news;
 mod part;
@@ -23,16 +27,19 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
 
+use self::bins::Roller;
 use self::files::Layout;
 use self::keeping::Keeper;
+use self::marks::Marked;
 use self::read::Reader;
 use self::write::Writer;
+use super::bins::Bins;
 use super::custody::Custody;
 use super::erasing::Erasing;
 use super::keeping::{Judge, Keeping};
@@ -54,6 +61,9 @@ pub struct Sqlite {
     keeper: Mutex<Keeper>,
     judge: Judge,
     opened_ms: i64,
+    marked: Arc<Marked>,
+    /// The connections of the rollup job, which write beside the applier.
+    job: Mutex<Option<Roller>>,
 }
 
 impl Sqlite {
@@ -62,10 +72,11 @@ impl Sqlite {
         let opened_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let layout = Layout::make(dir)?;
         layout.check_whole()?;
-        let writer = Mutex::new(Writer::open(layout.clone(), opened_ms)?);
+        let marked = Arc::<Marked>::default();
+        let writer = Mutex::new(Writer::open(layout.clone(), Arc::clone(&marked), opened_ms)?);
         let keeper = Mutex::new(Keeper::open(layout.clone(), opened_ms)?);
-        let (readers, judge) = (Mutex::new(Vec::new()), Judge::default());
-        Ok(Self { layout, writer, readers, keeper, judge, opened_ms })
+        let (readers, judge, job) = (Mutex::new(Vec::new()), Judge::default(), Mutex::default());
+        Ok(Self { layout, writer, readers, keeper, judge, opened_ms, marked, job })
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -113,6 +124,10 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl Store for Sqlite {
+    fn bins(&self) -> Option<&dyn Bins> {
+        Some(self)
+    }
+
     fn custody(&self) -> &dyn Custody {
         self
     }

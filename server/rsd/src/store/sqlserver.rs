@@ -6,16 +6,20 @@
 
 mod accounts;
 mod apply;
+mod bin_rows;
+mod bins;
 mod books;
 mod check;
 mod custody;
 mod detail;
 mod dims;
+mod facts;
 mod failure;
 mod filter;
 mod keeping;
 mod link;
 mod load;
+mod marks;
 mod migrate;
 mod pool;
 mod purge;
@@ -38,6 +42,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
+use super::bins::Bins;
 use super::custody::Custody;
 use super::keeping::{Judge, Keeping};
 use super::{
@@ -183,6 +188,10 @@ async fn ready(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
 }
 
 impl Store for SqlServer {
+    fn bins(&self) -> Option<&dyn Bins> {
+        Some(self)
+    }
+
     fn custody(&self) -> &dyn Custody {
         self
     }

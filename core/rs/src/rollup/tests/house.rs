@@ -94,7 +94,7 @@ impl Base {
 
     fn five(&self, bin: Bin) -> Figures {
         let calls = self.calls.values().cloned().collect();
-        let facts = Facts { calls, room: usize::MAX, ..Facts::default() };
+        let facts = Facts { calls, ..Facts::default() };
         let (mut figures, _) = five(bin, &facts);
         let before: BTreeMap<_, _> =
             figures.levels.keys().map(|key| (*key, self.level_at(*key, bin.start_ms))).collect();

@@ -6,17 +6,23 @@ use model::record::{ComponentType, EndState, FailureType, VarResult};
 
 use super::house::{Base, MINUTE, key, leg};
 use super::zone::{at, berlin};
+use crate::key::Day;
 use crate::limits::REASONS_PER_OBJECT;
 use crate::rollup::{
     ActionKey, Bin, Call, CountKey, Deltas, Dim, Facts, Figures, Granularity, Level, LevelKey,
-    Measure, OTHER, OutcomeKey, OwnCount, OwnLevel, Ports, Run, Target, Types, Zone, five, text_id,
+    Measure, Numbers, OTHER, OutcomeKey, OwnCount, OwnLevel, Ports, Run, Target, Types, Zone, five,
+    text_id,
 };
 use crate::sketch::Sketch;
 
 const TEN: i64 = 1_795_341_600_000;
 
+fn day(at_ms: i64) -> Day {
+    crate::key::day(model::time::Millis(at_ms.cast_unsigned()))
+}
+
 fn figures(calls: Vec<Call>) -> Figures {
-    made(Facts { calls, room: usize::MAX, ..Facts::default() })
+    made(Facts { calls, ..Facts::default() })
 }
 
 fn made(facts: Facts) -> Figures {
@@ -281,10 +287,11 @@ fn new_numbers_beyond_the_limit_get_no_figures() {
         ..leg(&format!("g{n}"), n, TEN + 100 - i64::from(n), None)
     };
     let calls = vec![call(1, "1"), call(2, "2"), call(3, "3"), call(4, "known")];
-    let numbers = [text_id("known")].into();
-    let facts = Facts { calls, numbers, room: 1, ..Facts::default() };
-    let (figures, left_out) = five(Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE }, &facts);
-    assert_eq!(left_out, 2);
+    let known = [text_id("known")].into();
+    let numbers = [(day(TEN), Numbers { known, room: 1 })].into();
+    let facts = Facts { calls, numbers, ..Facts::default() };
+    let (figures, admitted) = five(Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE }, &facts);
+    assert_eq!((admitted.left_out, admitted.numbers), (2, [(day(TEN), text_id("3"))].into()));
     let dns = figures.levels.keys().filter(|key| key.target.dim == Dim::Dn);
     let dns: std::collections::BTreeSet<_> = dns.map(|key| key.target.id).collect();
     assert_eq!(dns, [text_id("3"), text_id("known")].into(), "the first to call");

@@ -1,6 +1,7 @@
 //! Tables in memory, and a dialect that carries shares out on them.
 
 use super::*;
+use crate::rollup::PORT_EVENTS;
 
 /// All tables, dumb.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,7 @@ pub(super) struct Tables {
     pub(super) objects: BTreeMap<(ObjectKind, i64), ObjectRow>,
     /// Each batch is a frame of the spool.
     frames: u64,
+    pub(super) marks: BTreeSet<crate::rollup::DayMark>,
 }
 
 impl Tables {
@@ -66,6 +68,7 @@ impl Tables {
             streams: streams
                 .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
                 .collect(),
+            ports: self.with_ports(&wants.sessions),
         }
     }
 
@@ -79,6 +82,14 @@ impl Tables {
             Some(((row.day, row.component_id, name), report))
         });
         rows.filter(|(session, _)| sessions.contains(session)).collect()
+    }
+
+    fn with_ports(&self, sessions: &BTreeSet<SessionKey>) -> Vec<SessionKey> {
+        let ports = self.events.values().filter(|row| PORT_EVENTS.contains(&&*row.log_id));
+        let of = |row: &EventRow| {
+            (row.day, row.component_id, named(&row.session_id, row.guid.as_deref()))
+        };
+        ports.map(of).filter(|session| sessions.contains(session)).collect()
     }
 
     pub(super) fn quality_of(&self, sessions: &BTreeSet<SessionKey>) -> Vec<QualityRow> {
@@ -132,6 +143,7 @@ impl Tables {
         self.streams.extend(changes.streams);
         self.minutes.extend(changes.minutes);
         self.call_days.extend(changes.call_days);
+        self.marks.extend(changes.marks);
     }
 
     pub(super) fn learn(&mut self, objects: &mut Objects, mentions: &BTreeSet<Mention>) {

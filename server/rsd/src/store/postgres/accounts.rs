@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::link::Link;
 use super::migrate::migrate;
 use super::target::Target;
-use super::{WRITE, tls};
+use super::{STEP, tls};
 use crate::store::StoreError;
 
 /// An account.
@@ -97,7 +97,7 @@ struct Init<'a> {
 
 impl Init<'_> {
     fn connect(&self, target: &Target) -> Result<Link, StoreError> {
-        Link::open(self.runtime.handle(), target, &self.tls, WRITE)
+        Link::open(self.runtime.handle(), target, &self.tls, STEP)
     }
 
     /// The accounts, the database, its schema; gives the connection that keeps others out.

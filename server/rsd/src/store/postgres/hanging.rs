@@ -13,7 +13,7 @@ use super::load::{self, signed, uid};
 use super::save::column;
 use crate::store::StoreError;
 
-/// Calls, reports and quality of sessions: three statements for each day and way to name them.
+/// Calls, reports, quality and ports of sessions: four statements for each day and way to name them.
 pub(super) fn load(
     link: &mut Link,
     sessions: &BTreeSet<SessionKey>,
@@ -63,11 +63,9 @@ fn of_group(
            ORDER BY time_ms, seq, id_key LIMIT $4) e"
     );
     let rows = link.query(&sql, &[&at, components, names, &most])?;
-    found.reports.extend(rows.iter().map(|row| {
-        let name = row.get(6);
-        let name = if by_guid { SessionName::Guid(name) } else { SessionName::Id(name) };
-        ((day, row.get(5), name), report(row))
-    }));
+    found.reports.extend(
+        rows.iter().map(|row| ((day, row.get(5), named(row.get(6), by_guid)), report(row))),
+    );
     let sql = format!(
         "SELECT t.id_key, t.session_id, t.guid, t.time_ms, t.failed, t.fact, t.component_id
          FROM {wanted}
@@ -84,7 +82,19 @@ fn of_group(
         failed: row.get(4),
         fact: row.get(5),
     }));
+    let sql = format!(
+        "SELECT w.component, w.name FROM {wanted}
+         CROSS JOIN LATERAL (SELECT FROM rs_call_event t
+           WHERE t.day = $1 AND t.component_id = w.component AND {which}
+             AND t.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') LIMIT 1) e"
+    );
+    let rows = link.query(&sql, &[&at, components, names])?;
+    found.ports.extend(rows.iter().map(|row| (day, row.get(0), named(row.get(1), by_guid))));
     Ok(())
+}
+
+fn named(name: String, by_guid: bool) -> SessionName {
+    if by_guid { SessionName::Guid(name) } else { SessionName::Id(name) }
 }
 
 fn report(row: &Row) -> Report {

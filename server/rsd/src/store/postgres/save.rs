@@ -7,9 +7,9 @@ use rs::share::{CallLine, Cause, Changes, LedgerRow, Settled};
 use tokio_postgres::types::ToSql;
 
 use super::call::upsert;
-use super::hanging;
 use super::link::{Link, Uid};
 use super::load::{by_day, signed};
+use super::{hanging, marks};
 use crate::store::StoreError;
 
 /// What hangs on a call that is written again.
@@ -25,7 +25,7 @@ pub(super) fn column<R, T: ToSql + Sync>(
 }
 
 /// Writes everything, in an open transaction.
-pub(super) fn save(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn save(link: &mut Link, changes: &Changes, now_ms: i64) -> Result<(), StoreError> {
     ledger(link, changes)?;
     for (day, keys) in by_day(&changes.gone) {
         for table in ["rs_call_event", "rs_kept_record", "rs_sq_call", "rs_sq_failure"] {
@@ -43,7 +43,9 @@ pub(super) fn save(link: &mut Link, changes: &Changes) -> Result<(), StoreError>
     kept(link, changes)?;
     letters(link, changes)?;
     settled(link, changes)?;
-    books(link, changes)
+    books(link, changes)?;
+    marks::put(link, changes.marks.iter().copied(), now_ms)?;
+    marks::latest(link, &changes.latest)
 }
 
 fn ledger(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
@@ -196,7 +198,8 @@ fn kept(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     }
     link.execute(
         "INSERT INTO rs_kept_record SELECT * FROM unnest($1::integer[], $2::uuid[],
-           $3::smallint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])",
+           $3::smallint[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
+           $9::bigint[])",
         &[
             &column(rows, |row| signed(row.day)),
             &column(rows, |row| Uid(row.id_key)),
@@ -207,6 +210,7 @@ fn kept(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
             &column(rows, |row| row.received_ms),
             // U+0000 is no text of PostgreSQL's, and JSON writes it as an escape
             &column(rows, |row| row.body.replace('\0', "")),
+            &column(rows, |row| row.bin_ms),
         ],
     )?;
     Ok(())

@@ -200,7 +200,7 @@ impl Part<'_> {
             objects::learn(self.second, self.objects, &wanted, self.now_ms)?;
         }
         let changes = share.finish(self.objects);
-        save(self.link, &changes)?;
+        save(self.link, &changes, self.now_ms)?;
         self.done.counts.add(changes.counts);
         self.done.changed.extend(changes.calls.iter().map(|call| (call.day, call.row.call_key)));
         Ok(())

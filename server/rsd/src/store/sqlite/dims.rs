@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rs::share::{Learning, Mention, ObjectRow, Objects};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 
+use super::write::begin;
 use crate::store::{Object, ObjectKind, StoreError};
 
 /// Makes all of these known, in one transaction if any is new; false: none was.
@@ -19,7 +20,7 @@ pub(super) fn learn(
         return Ok(false);
     }
     let mut learning = Learning::new(unknown, now_ms);
-    let transaction = main.transaction()?;
+    let transaction = begin(main)?;
     for kind in ObjectKind::ALL {
         let (names, ids) = learning.wants(kind);
         let mut rows = Vec::new();

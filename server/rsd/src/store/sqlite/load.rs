@@ -67,6 +67,9 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     for session in &wants.sessions {
         if let Some(db) = files.of(session.0)? {
             of_session(db, session, &mut found)?;
+            if has_ports(db, session)? {
+                found.ports.push(session.clone());
+            }
         }
     }
     let db = files.db;
@@ -188,6 +191,21 @@ fn of_session(db: &Connection, session: &SessionKey, found: &mut Found) -> Resul
         found.quality.push(row?);
     }
     Ok(())
+}
+
+/// Whether events tell of ports of a session.
+fn has_ports(db: &Connection, session: &SessionKey) -> Result<bool, StoreError> {
+    let (_, component_id, name) = session;
+    let (which, value) = match name {
+        SessionName::Id(id) => ("session_id = ?2", id),
+        SessionName::Guid(guid) => ("session_id = '' AND guid = ?2", guid),
+    };
+    let sql = format!(
+        "SELECT 1 FROM rs_call_event WHERE component_id = ?1 AND {which}
+           AND log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') LIMIT 1"
+    );
+    let found = db.prepare_cached(&sql)?.query_row(params![component_id, value], |_| Ok(()));
+    Ok(found.optional()?.is_some())
 }
 
 fn event(db: &Connection, day: Day, id_key: &Key) -> Result<Option<EventRow>, StoreError> {

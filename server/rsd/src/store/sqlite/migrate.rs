@@ -18,6 +18,7 @@ pub(super) const MAIN: &[Migration] = &[
     Migration { version: 3, sql: include_str!("../../../migrations/sqlite/main-0003.sql") },
     Migration { version: 4, sql: include_str!("../../../migrations/sqlite/main-0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlite/main-0005.sql") },
+    Migration { version: 6, sql: include_str!("../../../migrations/sqlite/main-0006.sql") },
 ];
 
 /// Steps of a day's file.
@@ -26,6 +27,7 @@ pub(super) const DAY: &[Migration] = &[
     Migration { version: 2, sql: include_str!("../../../migrations/sqlite/day-0002.sql") },
     Migration { version: 3, sql: include_str!("../../../migrations/sqlite/day-0003.sql") },
     Migration { version: 4, sql: include_str!("../../../migrations/sqlite/day-0004.sql") },
+    Migration { version: 5, sql: include_str!("../../../migrations/sqlite/day-0005.sql") },
 ];
 
 /// Takes the steps that the file lacks.

@@ -133,7 +133,7 @@ impl<'p> Part<'p> {
 
     fn run(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
         let changes = self.made(tell)?;
-        save(&self.transaction, self.day, &changes)?;
+        save(&self.transaction, self.day, &changes, self.now_ms)?;
         if let Some(day) = self.day {
             self.news.add(day, &changes.calls);
         }

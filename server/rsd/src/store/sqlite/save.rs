@@ -8,14 +8,19 @@ use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, EventRow, KeptRow, LetterRow, Settled};
 use rusqlite::{Connection, params};
 
-use super::hanging;
+use super::{hanging, marks};
 use crate::store::{Day, StoreError};
 
 /// Room for the numbers of one day's letters; those of the main file begin with 1.
 pub(super) const LETTERS_PER_DAY: i64 = 10_000_000;
 
 /// Writes everything; `day`: into a day's file, else into the main one.
-pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Result<(), StoreError> {
+pub(super) fn save(
+    db: &Connection,
+    day: Option<Day>,
+    changes: &Changes,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     for (_, id_key) in &changes.gone {
         if day.is_some() {
             let event = "DELETE FROM rs_call_event WHERE id_key = ?1
@@ -37,7 +42,9 @@ pub(super) fn save(db: &Connection, day: Option<Day>, changes: &Changes) -> Resu
     hanging::save(db, changes)?;
     changes.kept.iter().try_for_each(|row| kept(db, row))?;
     changes.letters.iter().try_for_each(|row| letter(db, day, row))?;
-    books(db, changes)
+    books(db, changes)?;
+    marks::of_facts(db, day, &changes.marks, now_ms)?;
+    marks::latest(db, &changes.latest)
 }
 
 fn ledger(db: &Connection, changes: &Changes) -> Result<(), StoreError> {
@@ -190,8 +197,9 @@ fn event(db: &Connection, row: &EventRow) -> Result<i64, StoreError> {
 
 fn kept(db: &Connection, row: &KeptRow) -> Result<(), StoreError> {
     db.prepare_cached(
-        "INSERT INTO rs_kept_record (id_key, kind, id, component_id, time_ms, received_ms, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO rs_kept_record
+           (id_key, kind, id, component_id, time_ms, received_ms, body, bin_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         row.id_key,
@@ -201,6 +209,7 @@ fn kept(db: &Connection, row: &KeptRow) -> Result<(), StoreError> {
         row.time_ms,
         row.received_ms,
         row.body,
+        row.bin_ms,
     ])?;
     Ok(())
 }

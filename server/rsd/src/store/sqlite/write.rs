@@ -3,16 +3,18 @@
 //! has, by its own `applied_seq`. What is written is `core/rs`'s matter ([`rs::share`]).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use model::time::Millis;
 use rs::Key;
 use rs::erase::{Erased, Numbers};
 use rs::share::{Batch, Counts, Mention, Objects, SessionKey};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::dims;
 use super::erasing;
 use super::files::{Days, Layout};
+use super::marks::Marked;
 use super::news::News;
 use super::part::{Done, Names, Part};
 use super::remove;
@@ -33,6 +35,8 @@ pub(super) struct Writer {
     news: News,
     /// Highest `applied_seq` of all day files at the start.
     days_seq: u64,
+    /// The days whose files may have marks.
+    marked: Arc<Marked>,
     #[cfg(test)]
     pub(super) fault: Fault,
 }
@@ -48,7 +52,11 @@ const BESIDE_DAYS: usize = 4;
 
 impl Writer {
     /// Opens the main file, and makes the lists that come from the day files again.
-    pub(super) fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
+    pub(super) fn open(
+        layout: Layout,
+        marked: Arc<Marked>,
+        now_ms: i64,
+    ) -> Result<Self, StoreError> {
         let main = layout.open_main(now_ms)?;
         remove::finish(&main, &layout)?;
         let all = layout.days()?;
@@ -60,6 +68,7 @@ impl Writer {
             erased: Erased::default(),
             news: News::default(),
             days_seq: 0,
+            marked,
             #[cfg(test)]
             fault: None,
         };
@@ -94,10 +103,12 @@ impl Writer {
             done.add(careful(|careful| {
                 self.apply_day(*day, items, &batch, (last, now_ms), careful)
             })?);
+            self.marked.add(*day);
             self.survive()?;
         }
         for (day, sessions) in std::mem::take(&mut done.beside) {
             done.add(self.revisit(day, sessions, now_ms)?);
+            self.marked.add(day);
             self.survive()?;
         }
         let counts =
@@ -128,7 +139,7 @@ impl Writer {
     ) -> Result<Done, StoreError> {
         let done_seq = self.applied_seq()?;
         let Self { main, days, beside, objects, news, .. } = self;
-        let transaction = days.get(day, now_ms)?.transaction()?;
+        let transaction = begin(days.get(day, now_ms)?)?;
         let applied = applied_seq(&transaction)?;
         let (new, known) = above(applied, items, batch);
         // what the main file has, too, is done
@@ -158,7 +169,7 @@ impl Writer {
         let Some(db) = days.find(day, now_ms)? else { return Ok(Vec::new()) };
         let (mut batch, names) = (Batch::default(), Names::Main(main));
         batch.erase(erased);
-        let transaction = db.transaction()?;
+        let transaction = begin(db)?;
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
         part.erase(day, keys, numbers)?;
         let Part { transaction, news, .. } = part;
@@ -183,7 +194,7 @@ impl Writer {
         let Some(db) = days.find(day, now_ms)? else { return Ok(Done::default()) };
         let (mut batch, names) = (Batch::default(), Names::Main(main));
         batch.erase(erased);
-        let transaction = db.transaction()?;
+        let transaction = begin(db)?;
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
         part.revisit(&sessions)?;
         let Part { transaction, done, news: told, .. } = part;
@@ -205,7 +216,7 @@ impl Writer {
         // more names than are remembered: those of the batch again
         self.learn(mentioned, now_ms)?;
         let Self { main, days, beside, objects, news, .. } = self;
-        let transaction = main.transaction()?;
+        let transaction = begin(main)?;
         let applied = applied_seq(&transaction)?;
         let all: Vec<usize> = (0..batch.items().len()).collect();
         let (items, _known) = above(applied, &all, batch);
@@ -259,6 +270,7 @@ impl Writer {
     fn make_lists(&mut self, days: &[Day], now_ms: i64) -> Result<(), StoreError> {
         let mut news = News::default();
         for day in days {
+            self.marked.add(*day);
             let db = self.days.get(*day, now_ms)?;
             self.days_seq = self.days_seq.max(applied_seq(db)?);
             // two looks into an index each, however many calls there are
@@ -272,7 +284,7 @@ impl Writer {
                 news.calls.insert(key?, (*day, true));
             }
         }
-        let transaction = self.main.transaction()?;
+        let transaction = begin(&mut self.main)?;
         transaction.execute("DELETE FROM rs_live_key", [])?;
         transaction.execute("DELETE FROM rs_day_span", [])?;
         news.write(&transaction)?;
@@ -313,6 +325,12 @@ fn careful<T>(mut store: impl FnMut(bool) -> Result<T, StoreError>) -> Result<T,
         Err(error) if error.is_poison() => store(true),
         done => done,
     }
+}
+
+/// A transaction that writes. It waits for its turn at once: one that has read before it waits is
+/// refused when another has written meanwhile.
+pub(super) fn begin(db: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    Ok(db.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
 /// The items that a file does not have yet, and those that it has.

@@ -99,7 +99,7 @@ impl Work<'_> {
             share.found(found, self.objects).map_err(Failure::State)?;
         }
         let changes = share.finish(self.objects);
-        save::save(link, &changes).await?;
+        save::save(link, &changes, self.now_ms).await?;
         if end == End::Undo {
             link.rollback().await?;
             return Ok(Attempt::Done(Box::new(changes), applied));

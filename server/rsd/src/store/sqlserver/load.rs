@@ -82,7 +82,7 @@ pub(super) async fn cursor(
     Ok(seq.first().copied().unwrap_or(0).cast_unsigned())
 }
 
-/// Calls, reports and quality of sessions.
+/// Calls, reports, quality and ports of sessions.
 async fn of_sessions(
     link: &mut Link,
     sessions: &BTreeSet<SessionKey>,
@@ -97,6 +97,7 @@ async fn of_sessions(
             sql::CALLS_BY_SESSION,
             sql::REPORTS,
             sql::QUALITY,
+            sql::PORTS,
         ),
         (
             guids,
@@ -104,10 +105,11 @@ async fn of_sessions(
             sql::CALLS_BY_SESSION_GUID,
             sql::REPORTS_BY_GUID,
             sql::QUALITY_BY_GUID,
+            sql::PORTS_BY_GUID,
         ),
     ];
     let most = i64::try_from(REPORTS_PER_CALL).unwrap_or(i64::MAX).saturating_add(1);
-    for (sessions, named, calls, reports, quality) in statements {
+    for (sessions, named, calls, reports, quality, ports) in statements {
         if sessions.is_empty() {
             continue;
         }
@@ -117,12 +119,14 @@ async fn of_sessions(
         }));
         found.calls.extend(link.ask(calls, &[&sessions], stored_call).await?);
         let with_most: [&dyn ToSql; 2] = [&sessions, &most];
-        let read = |cells: &Cells<'_>| {
+        let of = |cells: &Cells<'_>| {
             let name = named(cells.some(2, Cells::text)?);
-            Ok(((cells.day(0)?, cells.some(1, Cells::number)?, name), report(cells)?))
+            Ok((cells.day(0)?, cells.some(1, Cells::number)?, name))
         };
+        let read = |cells: &Cells<'_>| Ok((of(cells)?, report(cells)?));
         found.reports.extend(link.ask(reports, &with_most, read).await?);
         found.quality.extend(link.ask(quality, &[&sessions], of_quality).await?);
+        found.ports.extend(link.ask(ports, &[&sessions], of).await?);
     }
     Ok(())
 }

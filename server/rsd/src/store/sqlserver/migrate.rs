@@ -4,6 +4,7 @@
 
 use model::config::Service;
 use model::record::{CallType, ComponentType, EndState, Level, VarResult};
+use rs::rollup::Granularity;
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
@@ -21,6 +22,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("../../../migrations/sqlserver/0003.sql") },
     Migration { version: 4, sql: include_str!("../../../migrations/sqlserver/0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlserver/0005.sql") },
+    Migration { version: 6, sql: include_str!("../../../migrations/sqlserver/0006.sql") },
 ];
 
 impl Migration {
@@ -120,8 +122,23 @@ fn words() -> Vec<(&'static str, u8, &'static str)> {
     all.extend(Level::ALL.iter().map(|w| ("level", w.number(), w.as_str())));
     all.extend(VarResult::ALL.iter().map(|w| ("result", w.number(), w.as_str())));
     all.extend(Service::ALL.iter().map(|w| ("service", *w as u8, w.as_str())));
+    all.extend(Granularity::ALL.iter().map(|w| ("granularity", w.number(), w.as_str())));
+    all.extend(MEASURES.iter().map(|(number, word)| ("measure", *number, *word)));
+    all.extend(DIMENSIONS.iter().map(|(number, word)| ("dimension", *number, *word)));
     all
 }
+
+/// Words of the views for what has no name in records.
+const MEASURES: [(u8, &str); 4] = [(1, "legs"), (2, "sessions"), (3, "asr"), (4, "tts")];
+const DIMENSIONS: [(u8, &str); 7] = [
+    (0, "all"),
+    (1, "kind"),
+    (2, "component"),
+    (3, "tenant"),
+    (4, "profile"),
+    (5, "dn"),
+    (6, "service"),
+];
 
 #[cfg(test)]
 mod tests {

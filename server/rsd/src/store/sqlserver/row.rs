@@ -29,6 +29,11 @@ pub(super) fn keys<'k>(keys: impl IntoIterator<Item = (Day, &'k Key)>) -> String
     Value::Array(keys.collect()).to_string()
 }
 
+/// Numbers of a list.
+pub(super) fn numbers(numbers: impl IntoIterator<Item = i64>) -> String {
+    Value::Array(numbers.into_iter().map(Value::from).collect()).to_string()
+}
+
 /// Days and GUIDs.
 pub(super) fn guids<'g>(guids: impl IntoIterator<Item = (Day, &'g str)>) -> String {
     let guids = guids.into_iter().map(|(day, guid)| json!({"d": day, "g": guid}));

@@ -7,12 +7,13 @@ use tiberius::{ToSql, TokenRow};
 
 use super::failure::Failure;
 use super::link::Link;
+use super::marks;
 use super::row::{int, key, row};
 use super::statement::save::{self as sql, STAGED, Staged};
 use super::statement::{Statement, custody};
 
 /// The driver's bulk takes no longer value; such a one goes alone.
-const BULK_BYTES: usize = 60_000;
+pub(super) const BULK_BYTES: usize = 60_000;
 
 /// Makes the temporary tables of a new connection.
 pub(super) async fn prepare(link: &mut Link) -> Result<(), Failure> {
@@ -23,7 +24,7 @@ pub(super) async fn prepare(link: &mut Link) -> Result<(), Failure> {
 }
 
 /// Writes everything.
-pub(super) async fn save(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
+pub(super) async fn save(link: &mut Link, changes: &Changes, now_ms: i64) -> Result<(), Failure> {
     ledger(link, changes).await?;
     for (day, id_key) in &changes.gone {
         let values: [&dyn ToSql; 2] = [&int(*day), &&id_key[..]];
@@ -37,11 +38,13 @@ pub(super) async fn save(link: &mut Link, changes: &Changes) -> Result<(), Failu
         link.run(sql::EVENT.insert, &[]).await?;
     }
     records(link, changes).await?;
-    books(link, changes).await
+    books(link, changes).await?;
+    marks::put(link, changes.marks.iter().copied(), now_ms).await?;
+    marks::latest(link, &changes.latest).await
 }
 
 /// Puts rows into an empty temporary table; false: there are none.
-async fn stage<'r>(
+pub(super) async fn stage<'r>(
     link: &mut Link,
     staged: &Staged,
     rows: impl Iterator<Item = TokenRow<'r>>,
@@ -56,7 +59,7 @@ async fn stage<'r>(
 }
 
 /// Brings the rows that are there up to date, and adds the others.
-async fn put<'r>(
+pub(super) async fn put<'r>(
     link: &mut Link,
     staged: &Staged,
     rows: impl Iterator<Item = TokenRow<'r>>,
@@ -294,7 +297,7 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
     }
     put(link, &sql::FAILURE, changes.failures.iter().map(failure)).await?;
     for of in &changes.kept {
-        let values: [&dyn ToSql; 8] = [
+        let values: [&dyn ToSql; 9] = [
             &int(of.day),
             &&of.id_key[..],
             &of.kind,
@@ -303,6 +306,7 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
             &of.time_ms,
             &of.received_ms,
             &of.body,
+            &of.bin_ms,
         ];
         link.run(sql::KEPT_INSERT, &values).await?;
     }

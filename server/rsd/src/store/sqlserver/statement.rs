@@ -24,10 +24,9 @@ impl Statement {
     /// The whole list.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         let staged = save::STAGED.iter().flat_map(|staged| staged.statements());
-        [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL, keeping::ALL]
-            .into_iter()
-            .flatten()
-            .chain(staged)
+        let all = [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL];
+        let all = all.into_iter().chain([keeping::ALL, bins::ALL, bins_gone::ALL, facts::ALL]);
+        all.flatten().chain(staged)
     }
 }
 
@@ -42,7 +41,10 @@ macro_rules! statements {
 
 pub(super) mod accounts;
 pub(super) mod ask;
+pub(super) mod bins;
+pub(super) mod bins_gone;
 pub(super) mod custody;
+pub(super) mod facts;
 pub(super) mod keeping;
 pub(super) mod load;
 pub(super) mod save;

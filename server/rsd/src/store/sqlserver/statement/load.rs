@@ -96,6 +96,17 @@ macro_rules! quality {
     };
 }
 
+macro_rules! ports {
+    ($which:literal) => {
+        of_sessions!(
+            "DISTINCT j.d, j.c, j.s",
+            "rs_call_event AS t",
+            $which,
+            "\n  AND t.log_id IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')"
+        )
+    };
+}
+
 statements! {
     /// How far the spool has been applied.
     CURSOR = "SELECT spool_seq FROM rs_spool_cursor WITH (UPDLOCK, HOLDLOCK)
@@ -139,6 +150,11 @@ OPTION (FORCE ORDER, LOOP JOIN)";
     QUALITY = quality!("t.session_id");
     /// That which names the GUID alone.
     QUALITY_BY_GUID = quality!("t.session_id = N'' AND t.guid");
+
+    /// Sessions with events that tell of ports.
+    PORTS = ports!("t.session_id");
+    /// Those of events that name the GUID alone.
+    PORTS_BY_GUID = ports!("t.session_id = N'' AND t.guid");
 
     /// Dead letters that are there.
     LETTERS_KNOWN = concat!("SELECT t.letter_key\nFROM ", keys!(), "\nJOIN rs_dead_letter AS t

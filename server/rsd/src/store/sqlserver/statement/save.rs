@@ -117,6 +117,22 @@ staged! {
     /// Failures.
     FAILURE = "rs_sq_failure" (day, failure_key) (id_key, time_ms, component_id, session_id, guid,
         profile_id, tenant_id, type, latency_type, value_ms, threshold_ms, text);
+    /// Counts of bins.
+    COUNT_BIN = "rs_or_bin" (gran, bin_ms, measure, dim, dim_id, sub, call_type) (count, rejected,
+        ended, duration_ms, max_duration_ms, answered, answered_ms, port_ms);
+    /// Levels of bins.
+    LEVEL_BIN = "rs_conc_bin" (gran, bin_ms, measure, dim, dim_id, sub) (level_start, peak,
+        peak_ms, peak_by_type, net, types, deltas);
+    /// Outcomes of bins.
+    OUTCOME_BIN = "rs_var_bin" (gran, bin_ms, dim, dim_id, result, reason_key) (count, duration_ms);
+    /// Actions of bins.
+    ACTION_BIN = "rs_var_action_bin" (gran, bin_ms, dim, dim_id, action_key, result) (count,
+        last_count, duration_ms, min_ms, max_ms);
+    /// Quality of bins.
+    SQ_BIN = "rs_sq_bin" (gran, bin_ms, dim, dim_id) (calls, failed, by_type);
+    /// Latencies of bins.
+    LATENCY_BIN = "rs_latency_bin" (gran, bin_ms, component_id, type) (count, sum, sumsq_high,
+        sumsq_low, min, max, hist);
     /// Events.
     EVENT = "rs_call_event" (day, id_key) (call_ref, guid, component_id, session_id, time_ms, seq,
         level, log_id, label, text);
@@ -206,8 +222,8 @@ VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8)";
     KEPT_GONE = gone!("rs_kept_record");
     /// A record that is kept whole.
     KEPT_INSERT = "INSERT INTO rs_kept_record
-  (day, id_key, kind, id, component_id, time_ms, received_ms, body)
-VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8)";
+  (day, id_key, kind, id, component_id, time_ms, received_ms, body, bin_ms)
+VALUES (@P1, @P2, @P3, @P4, @P5, @P6, @P7, @P8, @P9)";
 
     /// A dead letter.
     LETTER_INSERT = "INSERT INTO rs_dead_letter (seq, received_ms, queue, transport, user_name,

@@ -1,0 +1,403 @@
+//! Facts as the job reads them from the tables, and what they are in figures.
+//!
+//! A store gives rows and decides nothing: which event opens a port, which failure belongs to
+//! which call, and what a producer's own figures are about is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::config::Service;
+use model::record::{Arrived, Basis, Body, Dimension, Kind, Record};
+use model::time::Millis;
+
+use super::call::{Call, Ports, Run};
+use super::five::Facts;
+use super::key::{CountKey, Dim, LevelKey, Measure, Target, text_id};
+use super::own::{OwnCount, OwnLevel};
+use super::zone::{Bin, five_of};
+use crate::key::{Day, Key};
+use crate::limits::AROUND_A_CALL_MS;
+use crate::share::{Mention, ObjectKind, Objects};
+use crate::sketch::Sketch;
+
+/// Names of the events that open and close ports.
+pub const PORT_EVENTS: [&str; 4] = ["asr_open", "asr_close", "tts_open", "tts_close"];
+
+/// Milliseconds that a producer's own bin with changes reaches back from its last instant.
+pub const OWN_BIN_MS: i64 = 300_000;
+
+/// Which facts are asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// Those with an instant in the bin: calls that begin or end in it, change their owner in it,
+    /// or whose session has an event of [`PORT_EVENTS`] in it; records of producers' own figures
+    /// (`kept_record`) whose `bin_ms` is less than [`OWN_BIN_MS`] before the bin, or in it.
+    Touching(Bin),
+    /// Those that are there just before the instant: calls that began before it and do not end
+    /// before it; legs of RM that begin at it or later, whose sessions may have begun before;
+    /// records of [`Kind::Peaks`] whose `bin_ms` is at most [`OWN_BIN_MS`] before it.
+    Covering(i64),
+}
+
+/// What is asked of the tables of facts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Question {
+    /// Which facts.
+    pub which: Which,
+    /// The days that may have such calls; those of other days are not looked at. Beside the calls
+    /// that are found all legs of RM of their GUIDs are wanted: those of the same day, and where
+    /// `call_day` knows the GUID those of all days that it names.
+    pub days: BTreeSet<Day>,
+    /// Whether ports are wanted of calls with `media` too.
+    pub all_ports: bool,
+}
+
+/// What was found. More does no harm; one call may come twice.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Stored {
+    /// Calls with what hangs on them.
+    pub calls: Vec<CallFacts>,
+    /// Records of the kinds `or.arrivals`, `or.peaks` and `sq.latency`.
+    pub kept: Vec<KeptFacts>,
+}
+
+/// A call as far as figures need it: columns of its tables.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the columns of table `call`, see `CallRow`")]
+pub struct CallFacts {
+    pub day: Day,
+    pub call_key: Key,
+    pub component_type: u8,
+    pub component_id: i64,
+    pub guid: Option<String>,
+    pub call_type: u8,
+    pub profile_id: Option<i64>,
+    pub service: Option<u8>,
+    pub dn: Option<String>,
+    pub started_ms: i64,
+    pub answered_ms: Option<i64>,
+    pub ended_ms: Option<i64>,
+    pub end_state: Option<u8>,
+    pub asr_used: Option<bool>,
+    pub tts_used: Option<bool>,
+    pub media: Option<String>,
+    pub sq_failed: Option<bool>,
+    /// `call_tenant`: ids by depth.
+    pub tenants: Vec<i64>,
+    /// `call_owner`: component and since when, by `n`.
+    pub owners: Vec<(i64, i64)>,
+    /// `var_call`: result and reason.
+    pub result: Option<u8>,
+    pub reason: Option<String>,
+    /// `var_action` by `n`.
+    pub actions: Vec<ActionFacts>,
+    /// `sq_failure` of its component and session: time and number of the type. Only of a call
+    /// that `sq_failed`.
+    pub failures: Vec<(i64, u8)>,
+    /// Events of [`PORT_EVENTS`] of its component and session on the days that are asked for:
+    /// time and name, by time and `seq`. Of a call that is not RM's; of one that has `media` only
+    /// where [`Question::all_ports`] asks for it.
+    pub ports: Vec<(i64, String)>,
+}
+
+/// A row of `var_action`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "the columns of table `var_action`")]
+pub struct ActionFacts {
+    pub action: String,
+    pub started_ms: i64,
+    pub ended_ms: Option<i64>,
+    pub result: Option<u8>,
+    pub is_last: bool,
+}
+
+/// A row of `kept_record`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KeptFacts {
+    /// `component_id`.
+    pub component_id: i64,
+    /// `received_ms`.
+    pub received_ms: i64,
+    /// `body`.
+    pub body: String,
+}
+
+impl Stored {
+    /// Objects in producers' own figures whose ids are to be learned before [`Stored::facts`].
+    #[must_use]
+    pub fn mentions(&self) -> BTreeSet<Mention> {
+        let mut mentions = BTreeSet::new();
+        for kept in &self.kept {
+            let Some(record) = kept.read() else { continue };
+            let values = own_values(&record);
+            mentions.extend(values.filter_map(|(dim, dbid, name)| {
+                let kind = kind_of(dim)?;
+                (dbid.is_none() && name.is_some())
+                    .then(|| Mention::plain(kind, None, name.map(ToOwned::to_owned)))
+            }));
+        }
+        mentions
+    }
+
+    /// All of it as figures take it, once each.
+    #[must_use]
+    pub fn facts(&self, objects: &Objects) -> Facts {
+        let calls: BTreeMap<_, _> =
+            self.calls.iter().map(|call| ((call.day, call.call_key), call)).collect();
+        let mut facts =
+            Facts { calls: calls.into_values().map(CallFacts::call).collect(), ..Facts::default() };
+        for kept in &self.kept {
+            if let Some(record) = kept.read() {
+                own(kept.component_id, &record, objects, &mut facts);
+            }
+        }
+        facts
+    }
+
+    /// The five-minute bins that the things in this one hang together with, by day: those of ports
+    /// that events tell of, and of legs of one session that are stored under several days.
+    #[must_use]
+    pub fn spread(&self) -> BTreeSet<(Day, i64)> {
+        let mut days: BTreeMap<&str, BTreeSet<Day>> = BTreeMap::new();
+        for call in &self.calls {
+            if let Some(guid) = &call.guid {
+                days.entry(guid).or_default().insert(call.day);
+            }
+        }
+        let apart = |call: &&CallFacts| {
+            let days = call.guid.as_ref().and_then(|guid| days.get(guid.as_str()));
+            !call.ports.is_empty() || days.is_some_and(|days| days.len() > 1)
+        };
+        let calls = self.calls.iter().filter(apart);
+        calls.flat_map(|call| call.instants().map(|at_ms| (call.day, five_of(at_ms)))).collect()
+    }
+}
+
+impl KeptFacts {
+    fn read(&self) -> Option<Record> {
+        let at = Millis(u64::try_from(self.received_ms).unwrap_or_default());
+        let arrived = Arrived { at, message_id: None };
+        Record::read(self.body.as_bytes(), &arrived).ok().map(|(record, _)| record)
+    }
+}
+
+impl CallFacts {
+    /// The call as figures see it.
+    fn call(&self) -> Call {
+        let mut owners = self.owners.clone();
+        if owners.is_empty() {
+            owners.push((self.component_id, self.started_ms));
+        }
+        let media = self.media.as_deref();
+        Call {
+            call_key: self.call_key,
+            guid: self.guid.clone(),
+            kind: self.component_type,
+            owners,
+            call_type: self.call_type,
+            tenants: self.tenants.clone(),
+            profile: self.profile_id,
+            service: self.service,
+            dn: self.dn.clone(),
+            started_ms: self.started_ms,
+            answered_ms: self.answered_ms,
+            ended_ms: self.ended_ms,
+            end_state: self.end_state,
+            asr: self.ports_of(Ports::told(self.asr_used, media, "asr"), PORT_EVENTS[0]),
+            tts: self.ports_of(Ports::told(self.tts_used, media, "tts"), PORT_EVENTS[2]),
+            result: self.result,
+            reason: self.reason.clone(),
+            runs: self.actions.iter().filter_map(|action| run(action, self.ended_ms)).collect(),
+            sq_failed: self.sq_failed == Some(true),
+            failures: self.failures_of(),
+        }
+    }
+
+    /// Ports as events tell of them: what closes, closes the one that was opened last.
+    fn ports_of(&self, told: Ports, opens: &str) -> Ports {
+        let kind = opens.split('_').next().unwrap_or_default();
+        let is_told = |name: &str| self.media.is_none() && name.starts_with(kind);
+        let events = self.ports.iter().filter(|(at, name)| self.is_near(*at) && is_told(name));
+        let mut spans: Vec<(i64, Option<i64>)> = Vec::new();
+        for (at, name) in events {
+            let at = *at;
+            if name == opens {
+                spans.push((at, None));
+            } else if let Some(open) = spans.iter_mut().rev().find(|(_, to)| to.is_none()) {
+                open.1 = Some(at);
+            }
+        }
+        let used = told.used || !spans.is_empty();
+        Ports { used, spans, ..told }
+    }
+
+    fn failures_of(&self) -> Vec<u8> {
+        let near = self.failures.iter().filter(|(at, _)| self.is_near(*at));
+        near.map(|(_, kind)| *kind).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A session id may be used again: what lies too far from the call belongs to another one.
+    fn is_near(&self, at_ms: i64) -> bool {
+        let to_ms = self.ended_ms.unwrap_or(i64::MAX - AROUND_A_CALL_MS);
+        (self.started_ms - AROUND_A_CALL_MS..=to_ms + AROUND_A_CALL_MS).contains(&at_ms)
+    }
+
+    /// All instants at which it does something to a bin.
+    fn instants(&self) -> impl Iterator<Item = i64> {
+        let ports = self.ports.iter().map(|(at, _)| *at);
+        [self.started_ms].into_iter().chain(self.ended_ms).chain(ports)
+    }
+}
+
+fn run(action: &ActionFacts, ended_ms: Option<i64>) -> Option<Run> {
+    let to_ms = action.ended_ms.or(ended_ms)?;
+    Some(Run {
+        action: action.action.clone(),
+        result: action.result.unwrap_or(model::record::VarResult::Unknown.number()),
+        duration_ms: (to_ms - action.started_ms).max(0),
+        is_last: action.is_last,
+    })
+}
+
+/// The five-minute bins that a producer's own record touches; empty: it is no source.
+#[must_use]
+pub fn own_bins(record: &Record) -> BTreeSet<i64> {
+    match &record.body {
+        Body::Arrivals(bin) if bin.basis == Basis::Own => [ms(bin.bin_start)].into(),
+        Body::Latency(bin) => [ms(bin.bin_start)].into(),
+        Body::Peaks(bin) if bin.basis == Basis::Own => {
+            let from = ms(bin.bin_start);
+            let length = i64::try_from(bin.bin_seconds).unwrap_or(0) * 1000;
+            [from, from + length / 2, from + length].into()
+        }
+        _ => BTreeSet::new(),
+    }
+    .into_iter()
+    .map(five_of)
+    .collect()
+}
+
+/// The same of a record as it is kept.
+#[must_use]
+pub fn own_bins_of(body: &str) -> BTreeSet<i64> {
+    let kept = KeptFacts { body: body.to_owned(), ..KeptFacts::default() };
+    kept.read().map(|record| own_bins(&record)).unwrap_or_default()
+}
+
+/// Start of the bin of a record whose kind has one: column `bin_ms` of `kept_record`.
+#[must_use]
+pub fn own_bin_ms(record: &Record) -> Option<i64> {
+    match &record.body {
+        Body::Arrivals(bin) => Some(ms(bin.bin_start)),
+        Body::Peaks(bin) => Some(ms(bin.bin_start)),
+        Body::Latency(bin) => Some(ms(bin.bin_start)),
+        _ => None,
+    }
+}
+
+/// Numbers of the kinds that have one.
+#[must_use]
+pub fn own_kinds() -> [u8; 3] {
+    [Kind::Arrivals, Kind::Peaks, Kind::Latency].map(Kind::number)
+}
+
+type Value<'v> = (Dimension, Option<u32>, Option<&'v str>);
+
+fn own_values(record: &Record) -> impl Iterator<Item = Value<'_>> {
+    let (arrivals, peaks) = match &record.body {
+        Body::Arrivals(bin) if bin.basis == Basis::Own => (&bin.values[..], &[][..]),
+        Body::Peaks(bin) if bin.basis == Basis::Own => (&[][..], &bin.values[..]),
+        _ => (&[][..], &[][..]),
+    };
+    let arrivals = arrivals.iter().map(|value| (value.dim, value.dbid, value.name.as_deref()));
+    arrivals.chain(peaks.iter().map(|value| (value.dim, value.dbid, value.name.as_deref())))
+}
+
+fn own(component: i64, record: &Record, objects: &Objects, facts: &mut Facts) {
+    let kind = i64::from(record.component.kind.number());
+    match &record.body {
+        Body::Arrivals(bin) if bin.basis == Basis::Own => {
+            facts.own_counts.extend(bin.values.iter().flat_map(|value| {
+                let of = (value.dim, value.dbid, value.name.as_deref());
+                let call_type = value.call_type.map_or(0, |of| of.number());
+                own_targets(of, (component, kind), objects).map(move |target| OwnCount {
+                    bin_ms: ms(bin.bin_start),
+                    key: CountKey { measure: measure(target.dim), target, call_type },
+                    count: whole(value.count),
+                    rejected: whole(value.rejected),
+                    duration_ms: whole(value.duration_ms),
+                })
+            }));
+        }
+        Body::Peaks(bin) if bin.basis == Basis::Own => {
+            facts.own_levels.extend(bin.values.iter().flat_map(|value| {
+                let of = (value.dim, value.dbid, value.name.as_deref());
+                own_targets(of, (component, kind), objects).map(|target| OwnLevel {
+                    bin_ms: ms(bin.bin_start),
+                    length_ms: whole(bin.bin_seconds) * 1000,
+                    key: LevelKey { measure: bin.measure, target },
+                    call_type: value.call_type.map_or(0, |of| of.number()),
+                    start: whole(value.level_start),
+                    deltas: value.deltas.clone(),
+                })
+            }));
+        }
+        Body::Latency(latency) => {
+            let (at, sketch) = (ms(latency.bin_start), Sketch::of(latency));
+            facts.latencies.push((at, component, latency.kind.clone(), sketch));
+        }
+        _ => {}
+    }
+}
+
+/// What a producer counts: of tenants, profiles and numbers sessions, of all else legs.
+const fn measure(dim: Dim) -> Measure {
+    match dim {
+        Dim::All | Dim::Tenant | Dim::Profile | Dim::Dn => Measure::Sessions,
+        Dim::Kind | Dim::Component | Dim::Service => Measure::Calls,
+    }
+}
+
+/// The objects of a value; empty: it names none. A component counts for its kind too, which is the
+/// producer's; without a name it is the producer itself.
+fn own_targets(
+    (dim, dbid, name): Value<'_>,
+    (component, kind): (i64, i64),
+    objects: &Objects,
+) -> impl Iterator<Item = Target> {
+    let id = |kind| objects.id(kind, dbid, name);
+    let target = match dim {
+        Dimension::Component if dbid.is_none() && name.is_none() => Some(component),
+        Dimension::Component => id(ObjectKind::Component),
+        Dimension::Tenant => id(ObjectKind::Tenant),
+        Dimension::Profile => id(ObjectKind::Profile),
+        Dimension::Dn => name.map(text_id),
+        Dimension::Service => Some(0),
+    };
+    let service = Service::ALL.into_iter().find(|service| Some(service.as_str()) == name);
+    let target = target.and_then(|id| match dim {
+        Dimension::Component => Some(Target::new(Dim::Component, id)),
+        Dimension::Tenant => Some(Target::new(Dim::Tenant, id)),
+        Dimension::Profile => Some(Target::new(Dim::Profile, id)),
+        Dimension::Dn => Some(Target::new(Dim::Dn, id)),
+        Dimension::Service => service.map(|service| Target::service(service as u8, 0)),
+    });
+    let of_kind = target.filter(|target| target.dim == Dim::Component);
+    target.into_iter().chain(of_kind.map(|_| Target::new(Dim::Kind, kind)))
+}
+
+const fn kind_of(dim: Dimension) -> Option<ObjectKind> {
+    match dim {
+        Dimension::Component => Some(ObjectKind::Component),
+        Dimension::Tenant => Some(ObjectKind::Tenant),
+        Dimension::Profile => Some(ObjectKind::Profile),
+        Dimension::Dn | Dimension::Service => None,
+    }
+}
+
+fn ms(time: Millis) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,244 @@
+//! The job that makes bins of marks (rs.md §4.5): a machine over [`Tables`].
+//!
+//! ```text
+//! mark of five minutes: facts of the bin ─► figures ─► rows that change, later levels shifted,
+//!                       larger bins marked, all in one transaction; then the mark goes
+//! mark of a larger bin: rows of its smaller bins ─► figures ─► the same
+//! ```
+//! What is done twice gives the same, so a crash anywhere leaves a mark, and the bin is made again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::{Remade, joined};
+use super::five::{Facts, Numbers, numbers};
+use super::mark::{Job, Mark, MarkRow, Span};
+use super::rows::At;
+use super::state::State;
+use super::stored::{Question, Which};
+use super::tables::{Changes, Tables};
+use super::zone::{Bin, Granularity, Zone, five_of};
+use crate::key::{self, Day};
+use crate::share::Objects;
+
+/// Marks of one job that are taken at once.
+const MARKS: usize = 200;
+
+/// What the job goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'r> {
+    /// The zone of larger bins.
+    pub zone: &'r Zone,
+    /// Age of a mark of five minutes before it is done, ms (`rs.rollup.delay`).
+    pub delay_ms: i64,
+    /// Age of a bin from which on its list of changes is not kept, ms (`rs.rollup.delta_days`).
+    pub deltas_ms: i64,
+    /// Numbers that get figures on one day (`rs.rollup.dn_limit`).
+    pub numbers: usize,
+    /// Now, UTC ms.
+    pub now_ms: i64,
+}
+
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Done {
+    /// Bins that were made.
+    pub bins: u64,
+    /// Facts that came for frozen bins.
+    pub late_lost: u64,
+    /// Numbers that were left out, counted in each bin.
+    pub left_out: u64,
+    /// More is to be done at once.
+    pub more: bool,
+}
+
+/// Age that marks of this job have to have, ms: a larger bin waits for more of its smaller ones;
+/// all together are less than the two minutes after which a month is up to date.
+const fn delay_ms(job: Job, five_ms: i64) -> i64 {
+    match job {
+        Job::Spread | Job::Make(Granularity::FiveMinutes) => five_ms,
+        Job::Make(Granularity::ThirtyMinutes | Granularity::Hour) => 4 * five_ms,
+        Job::Make(Granularity::Day | Granularity::Week | Granularity::Month) => 10 * five_ms,
+    }
+}
+
+/// One step of the job under way.
+struct Work<'w, T: Tables + ?Sized> {
+    tables: &'w T,
+    rules: &'w Rules<'w>,
+    objects: &'w mut Objects,
+    state: State,
+    spans: Vec<Span>,
+    done: Done,
+}
+
+/// Does what is due, as much as is taken at once; `objects` remembers names from turn to turn.
+///
+/// # Errors
+/// As of the database; the same again goes on where it stopped.
+pub fn work<T: Tables + ?Sized>(
+    tables: &T,
+    objects: &mut Objects,
+    rules: &Rules<'_>,
+) -> Result<Done, T::Error> {
+    let (state, spans) = (State::of(&tables.meta()?), tables.spans()?);
+    let mut work = Work { tables, rules, objects, state, spans, done: Done::default() };
+    for job in Job::ALL {
+        let until_ms = rules.now_ms.saturating_sub(delay_ms(job, rules.delay_ms));
+        let marks = tables.marks(job, until_ms, MARKS)?;
+        work.done.more |= marks.len() == MARKS;
+        for marks in grouped(marks) {
+            if !work.mark(&marks)? {
+                // something was decided meanwhile: with that in mind once more
+                work.done.more = true;
+                return Ok(work.done);
+            }
+        }
+    }
+    Ok(work.done)
+}
+
+/// Marks of one bin, of whichever days, are done together.
+fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
+    let mut groups: BTreeMap<Mark, Vec<MarkRow>> = BTreeMap::new();
+    for row in marks {
+        groups.entry(row.mark).or_default().push(row);
+    }
+    groups.into_values().collect()
+}
+
+impl<T: Tables + ?Sized> Work<'_, T> {
+    /// Does the marks of one bin; false: it was in vain.
+    fn mark(&mut self, marks: &[MarkRow]) -> Result<bool, T::Error> {
+        let Some(Mark { job, bin_ms }) = marks.first().map(|row| row.mark) else { return Ok(true) };
+        self.widen(marks, bin_ms);
+        let mut changes = match job {
+            Job::Spread | Job::Make(Granularity::FiveMinutes) if bin_ms < self.state.frozen_ms => {
+                self.lose(marks)
+            }
+            Job::Spread => self.spread(bin_ms)?,
+            Job::Make(Granularity::FiveMinutes) => self.five(bin_ms)?,
+            Job::Make(of) => self.larger(of, bin_ms)?,
+        };
+        changes.guard = self.state.guard();
+        changes.clear = marks.to_vec();
+        let touched = marks.iter().filter(|row| row.day != 0);
+        let of_marks = touched.map(|row| Span { day: row.day, first_ms: bin_ms, last_ms: bin_ms });
+        if bin_ms >= self.state.frozen_ms {
+            changes.spans.extend(of_marks);
+        }
+        self.done.bins += 1;
+        self.tables.write(&changes, self.rules.now_ms)
+    }
+
+    /// From now on the days of these marks are known to touch the bin.
+    fn widen(&mut self, marks: &[MarkRow], bin_ms: i64) {
+        for row in marks.iter().filter(|row| row.day != 0) {
+            let (first_ms, last_ms) = (bin_ms, bin_ms);
+            self.spans.push(Span { day: row.day, first_ms, last_ms });
+        }
+    }
+
+    /// Facts came for a bin whose other facts are gone.
+    fn lose(&mut self, marks: &[MarkRow]) -> Changes {
+        let count: u64 = marks.iter().map(|row| row.version.unsigned_abs()).sum();
+        self.state.late_lost += count;
+        self.done.late_lost += count;
+        Changes { meta: State::lost(self.state.late_lost), ..Changes::default() }
+    }
+
+    /// Marks what hangs together with what is in the bin.
+    fn spread(&mut self, bin_ms: i64) -> Result<Changes, T::Error> {
+        let bin = self.rules.zone.bin(Granularity::FiveMinutes, bin_ms);
+        let days = self.days(bin_ms, bin.end_ms);
+        let question = Question { which: Which::Touching(bin), days, all_ports: true };
+        let mut bins = self.tables.facts(&question)?.spread();
+        let frozen_ms = self.state.frozen_ms;
+        bins.retain(|(_, at)| *at >= frozen_ms);
+        let spans: Vec<_> =
+            bins.iter().map(|(day, at)| Span { day: *day, first_ms: *at, last_ms: *at }).collect();
+        self.spans.extend(&spans);
+        let marks = bins.into_iter().map(|(_, at)| Mark::five(at)).collect();
+        Ok(Changes { marks, spans, ..Changes::default() })
+    }
+
+    /// Makes a five-minute bin of its facts.
+    fn five(&mut self, bin_ms: i64) -> Result<Changes, T::Error> {
+        let bin = self.rules.zone.bin(Granularity::FiveMinutes, bin_ms);
+        let days = self.days(bin_ms, bin.end_ms);
+        let question = Question { which: Which::Touching(bin), days, all_ports: false };
+        let facts = self.facts(&question)?;
+        let old = self.tables.rows(Granularity::FiveMinutes, bin.start_ms, bin.end_ms)?;
+        let remade = Remade::of(bin, &facts, old);
+        let (before, after) = (remade.before(), remade.after());
+        let levels =
+            self.tables.levels(At::new(Granularity::FiveMinutes, bin_ms), &before, &after)?;
+        self.done.left_out += remade.left_out() as u64;
+        let deltas = bin_ms >= self.rules.now_ms.saturating_sub(self.rules.deltas_ms);
+        let mut changes = remade.finish(&levels, deltas);
+        self.mark_parents(Granularity::FiveMinutes, bin_ms, &mut changes);
+        Ok(changes)
+    }
+
+    /// Makes a larger bin of its smaller ones, unless some of them are gone.
+    fn larger(&self, of: Granularity, bin_ms: i64) -> Result<Changes, T::Error> {
+        let bin = self.rules.zone.bin(of, bin_ms);
+        let child = of.child().unwrap_or(Granularity::FiveMinutes);
+        if bin.start_ms != bin_ms || bin.start_ms < self.state.kept_ms(child) {
+            return Ok(Changes::default());
+        }
+        let old = self.tables.rows(of, bin.start_ms, bin.start_ms + 1)?;
+        let children = self.tables.rows(child, bin.start_ms, bin.end_ms)?;
+        let mut changes = joined(At::new(of, bin_ms), &old, &children);
+        self.mark_parents(of, bin_ms, &mut changes);
+        Ok(changes)
+    }
+
+    fn mark_parents(&self, of: Granularity, bin_ms: i64, changes: &mut Changes) {
+        if !changes.is_still() {
+            let parents = of.parents().iter().map(|parent| Mark {
+                job: Job::Make(*parent),
+                bin_ms: self.rules.zone.bin(*parent, bin_ms).start_ms,
+            });
+            changes.marks.extend(parents);
+        }
+    }
+
+    /// Facts with the ids of their objects, and what is known of their numbers.
+    fn facts(&mut self, question: &Question) -> Result<Facts, T::Error> {
+        let stored = self.tables.facts(question)?;
+        let unknown = self.objects.unknown(&stored.mentions());
+        if !unknown.is_empty() {
+            self.tables.learn(self.objects, &unknown, self.rules.now_ms)?;
+        }
+        let mut facts = stored.facts(self.objects);
+        let asked = numbers(&facts);
+        if !asked.is_empty() {
+            let of_day = |(known, all): (BTreeSet<i64>, usize)| {
+                let room = self.rules.numbers.saturating_sub(all);
+                Numbers { known, room }
+            };
+            let found = self.tables.numbers(&asked)?;
+            facts.numbers = found.into_iter().map(|(day, found)| (day, of_day(found))).collect();
+        }
+        Ok(facts)
+    }
+
+    /// The days that may have facts for a span of time; and the day before each, whose calls may
+    /// have what a later day tells of them.
+    fn days(&self, from_ms: i64, to_ms: i64) -> BTreeSet<Day> {
+        let from_ms = five_of(from_ms);
+        let spans = self.spans.iter();
+        let touching = spans.filter(|span| span.first_ms < to_ms && from_ms <= span.last_ms);
+        touching.flat_map(|span| [key::before(span.day), span.day]).collect()
+    }
+}
+
+/// The marks that make every bin of `[from, to)` again, of all lengths.
+#[must_use]
+pub fn rebuild(zone: &Zone, from_ms: i64, to_ms: i64) -> BTreeSet<Mark> {
+    let of = |granularity: Granularity| {
+        let bins = zone.bins(granularity, from_ms, to_ms);
+        bins.map(move |Bin { start_ms, .. }| Mark { job: Job::Make(granularity), bin_ms: start_ms })
+    };
+    Granularity::ALL.into_iter().flat_map(of).collect()
+}

@@ -1,0 +1,240 @@
+//! Stage 14: marks become bins, on a thread of the lowest priority (spec rs.md §4.5). What is
+//! decided is `core/rs`'s matter ([`rs::rollup::work`]); this asks for it again and again, and
+//! tells when it falls behind. It has connections of its own, so the applier never waits for it
+//! longer than for a transaction.
+
+mod zone;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use model::time::Millis;
+use net::Clock;
+use rs::rollup::{Granularity, Rules, State, Zone, check, rebuild, work};
+use rs::share::Objects;
+use telemetry::Log;
+
+use crate::alarms::Name;
+use crate::apply::Bell;
+use crate::error::StartError;
+use crate::monitor::Monitor;
+use crate::priority::{self, LOWEST};
+use crate::store::bins::Bins;
+use crate::store::custody::ms;
+use crate::store::{Day, Store, StoreError};
+
+pub(crate) use self::zone::Place;
+
+/// Shortest time between two turns.
+const TURN: Duration = Duration::from_secs(1);
+/// Longest, while there is something to do.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Age of the oldest mark from which the alarm is raised (rs.md §12).
+const LAG_MS: i64 = 300_000;
+/// Time of the RS day at which levels are checked against facts, ms.
+const NIGHT_MS: i64 = 2 * 3_600_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What the job works with.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) place: Arc<Place>,
+    pub(crate) settings: config::settings::Rollup,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+}
+
+/// The running job.
+pub(crate) struct Rollup {
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rollup {
+    /// Starts the thread.
+    pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
+        let bell = Arc::<Bell>::default();
+        let work = Work {
+            parts,
+            bell: Arc::clone(&bell),
+            objects: Objects::default(),
+            checked: None,
+            told: None,
+            laid: false,
+        };
+        let thread = thread::Builder::new().name("rollup".to_owned());
+        let thread = thread.spawn(move || work.run()).map_err(StartError::threads)?;
+        Ok(Self { bell, thread: Some(thread) })
+    }
+
+    /// Ends the thread after its turn: what is marked is done after the next start.
+    pub(crate) fn stop(mut self) {
+        self.bell.stop(Duration::ZERO);
+        if let Some(thread) = self.thread.take() {
+            // one that panicked has said so; its marks are still there
+            let _ended = thread.join();
+        }
+    }
+}
+
+struct Work {
+    parts: Parts,
+    bell: Arc<Bell>,
+    objects: Objects,
+    /// Start of the day whose levels were checked last.
+    checked: Option<i64>,
+    /// When the log was told last that it does not work.
+    told: Option<Duration>,
+    /// The zone of the bins is that of the settings.
+    laid: bool,
+}
+
+impl Work {
+    fn run(mut self) {
+        priority::lower(LOWEST);
+        let store = Arc::clone(&self.parts.store);
+        let Some(bins) = store.bins() else { return };
+        while self.bell.stopping().is_none() {
+            let began = self.parts.clock.mono();
+            let more = match self.turn(bins) {
+                Ok(more) => more,
+                Err(error) => {
+                    self.failed(&error);
+                    false
+                }
+            };
+            let took = self.parts.clock.mono().saturating_sub(began);
+            // half of the time at most, so that what it makes is read by others too
+            let pause = if more { took } else { (4 * took).max(TURN) };
+            self.bell.wait(pause.min(LONGEST));
+        }
+    }
+
+    /// One turn; true: there is more to do.
+    fn turn(&mut self, bins: &dyn Bins) -> Result<bool, StoreError> {
+        let now_ms = ms(self.parts.clock.now().wall);
+        if !self.laid {
+            let Parts { place, settings, log, .. } = &self.parts;
+            if let Err(refused) = lay(bins, place, settings.time_zone_rebuild, now_ms)? {
+                log.emit(35103, None, &[("error", &*refused)]);
+                self.bell.wait(Duration::from_secs(60));
+                return Ok(false);
+            }
+            self.laid = true;
+        }
+        let place = Arc::clone(&self.parts.place);
+        let settings = self.parts.settings.clone();
+        let rules = rules(&place.zone, &settings, now_ms);
+        let done = work(bins, &mut self.objects, &rules)?;
+        if done.left_out > 0 {
+            let (left_out, limit) = (done.left_out.to_string(), settings.dn_limit.to_string());
+            let fields = [("left_out", &*left_out), ("limit", &*limit)];
+            self.parts.log.emit(35104, None, &fields);
+        }
+        let oldest_ms = bins.oldest_mark()?.map_or(0, |since_ms| (now_ms - since_ms).max(0));
+        let behind = oldest_ms > LAG_MS;
+        let why = || format!("the oldest mark is {} s old", oldest_ms / 1000);
+        self.parts.monitor.turn(Name::RollupLag, behind.then(why));
+        if !done.more {
+            self.nightly(bins, &rules)?;
+        }
+        Ok(done.more)
+    }
+
+    /// Once a day: levels against facts, and lists of changes that are no longer kept.
+    fn nightly(&mut self, bins: &dyn Bins, rules: &Rules<'_>) -> Result<(), StoreError> {
+        let today = rules.zone.bin(Granularity::Day, rules.now_ms).start_ms;
+        if self.checked == Some(today) || rules.now_ms < today + NIGHT_MS {
+            return Ok(());
+        }
+        if let Some(drifted) = check(bins, &mut self.objects, rules, today)? {
+            if drifted > 0 {
+                let why = format!("{drifted} levels were not those of the facts; repaired");
+                self.parts.monitor.turn(Name::RollupDrift, Some(why));
+            }
+            bins.forget_deltas(rules.now_ms.saturating_sub(rules.deltas_ms))?;
+            self.checked = Some(today);
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        let now = self.parts.clock.mono();
+        let minute = Duration::from_secs(60);
+        if self.told.is_none_or(|told| now.saturating_sub(told) >= minute) {
+            self.parts.log.emit(35103, None, &[("error", &*error.reason())]);
+            self.told = Some(now);
+        }
+    }
+}
+
+fn rules<'z>(zone: &'z Zone, settings: &config::settings::Rollup, now_ms: i64) -> Rules<'z> {
+    let delay_ms = i64::try_from(settings.delay.as_millis()).unwrap_or(i64::MAX);
+    let deltas_ms = i64::from(settings.delta_days) * DAY_MS;
+    Rules { zone, delay_ms, deltas_ms, numbers: crate::settings::count(settings.dn_limit), now_ms }
+}
+
+/// Larger bins are of the zone of the settings, from now on; else why they cannot be.
+fn lay(
+    bins: &dyn Bins,
+    place: &Place,
+    remake: bool,
+    now_ms: i64,
+) -> Result<Result<(), String>, StoreError> {
+    let state = State::of(&bins.meta()?);
+    let none = std::collections::BTreeSet::new();
+    match state.zone {
+        Some(zone) if zone == place.name => {}
+        None => bins.note(&none, &State::zoned(&place.name), None, now_ms)?,
+        Some(zone) if !remake => {
+            let text = format!(
+                "rs.time_zone, rs.week_start: the bins are of {zone}, not of {}; \
+                 rs.time_zone_rebuild: true makes them anew",
+                place.name
+            );
+            return Ok(Err(text));
+        }
+        Some(_) => {
+            // what cannot be made again of five minutes stays as it is
+            let kept_ms = state.kept_ms(Granularity::FiveMinutes);
+            let (first_ms, last_ms) = bins.extent()?.unwrap_or_default();
+            let mut marks = rebuild(&place.zone, first_ms.max(kept_ms), last_ms + 1);
+            marks.retain(|mark| mark.job.number() > Granularity::FiveMinutes.number());
+            bins.note(&marks, &State::zoned(&place.name), Some(kept_ms), now_ms)?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Refuses a start whose zone is another than that of the bins. A server that is away is asked
+/// later.
+pub(crate) fn check_zone(
+    store: &dyn Store,
+    place: &Place,
+    remake: bool,
+    now: Millis,
+) -> Result<(), StartError> {
+    let Some(bins) = store.bins() else { return Ok(()) };
+    match lay(bins, place, remake, ms(now)) {
+        Ok(Err(refused)) => Err(StartError::Settings(refused)),
+        Ok(Ok(())) | Err(StoreError::Unavailable(_)) => Ok(()),
+        Err(error) => Err(StartError::database(std::path::PathBuf::from("rs"), error)),
+    }
+}
+
+/// Lets the facts of a day go: from now on the bins that they touch are frozen. False: some of
+/// these bins are to be made first.
+pub fn let_go(bins: &dyn Bins, day: Day, now_ms: i64) -> Result<bool, StoreError> {
+    if bins.marks_of_day(day)? > 0 {
+        return Ok(false);
+    }
+    let frozen_ms = State::of(&bins.meta()?).frozen_ms;
+    let last_ms = bins.spans()?.into_iter().find(|span| span.day == day).map(|span| span.last_ms);
+    if let Some(before_ms) = last_ms.map(|last_ms| last_ms + 1).filter(|ms| *ms > frozen_ms) {
+        let none = std::collections::BTreeSet::new();
+        bins.note(&none, &State::freeze(before_ms), None, now_ms)?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,74 @@
+//! What the rollup job and its readers ask of the database (spec rs.md §4): a part of
+//! [`super::Store`]; a database that has not learned it says so. What the job itself asks is
+//! [`rs::rollup::Tables`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::rollup::{BinRows, Dim, Granularity, Mark, Meta, Tables};
+
+use super::{Day, StoreError};
+
+/// A table of bins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// `or_bin`.
+    Counts,
+    /// `conc_bin`.
+    Levels,
+    /// `var_bin`.
+    Outcomes,
+    /// `var_action_bin`.
+    Actions,
+    /// `sq_bin`.
+    Quality,
+    /// `latency_bin`.
+    Latencies,
+}
+
+/// Which stored figures are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Of which table.
+    pub table: Table,
+    /// Of which length.
+    pub granularity: Granularity,
+    /// Bins that begin then or later,
+    pub from_ms: i64,
+    /// and before this.
+    pub to_ms: i64,
+    /// Of which dimension; of [`Table::Latencies`] always components.
+    pub dim: Dim,
+    /// Of which ids; empty: of all.
+    pub ids: BTreeSet<i64>,
+}
+
+/// What a database does for rollups.
+pub trait Bins: Tables<Error = StoreError> + Sync {
+    /// Rows of one table, by key; without lists of changes.
+    fn series(&self, asked: &Series) -> Result<BinRows, StoreError>;
+
+    /// The texts of these keys.
+    fn texts(&self, keys: &BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError>;
+
+    /// Marks that the facts of a day have written and that are not done.
+    fn marks_of_day(&self, day: Day) -> Result<u64, StoreError>;
+
+    /// When the oldest mark was first written.
+    fn oldest_mark(&self) -> Result<Option<i64>, StoreError>;
+
+    /// Writes marks of day 0 and rows of `meta`, in one transaction. `remake`: all rows of bins
+    /// larger than five minutes that begin then or later are deleted in it, and marks of such.
+    fn note(
+        &self,
+        marks: &BTreeSet<Mark>,
+        meta: &Meta,
+        remake: Option<i64>,
+        now_ms: i64,
+    ) -> Result<(), StoreError>;
+
+    /// First and last start of the five-minute bins that have rows.
+    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError>;
+
+    /// Takes the lists of changes out of levels of bins that begin before this.
+    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError>;
+}

@@ -1,0 +1,338 @@
+//! Rollups: bins, their texts and what the job keeps, in one place. The job has a connection of its
+//! own, so that it never holds up the applier for longer than a row's lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rs::rollup::{
+    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
+    Question, Span, Stored, Tables,
+};
+use rs::share::{Mention, Objects};
+use tokio_postgres::Row;
+
+use super::bin_rows::{self, ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, QUALITY, Shape};
+use super::link::{Link, Values};
+use super::load::{signed, unsigned};
+use super::save::column;
+use super::{Busy, Postgres, WRITE, facts, lock, marks, objects};
+use crate::store::bins::{Bins, Series, Table};
+use crate::store::{Day, StoreError};
+
+/// One job or operator at a time writes bins.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7237405, 4)";
+/// What is forgotten at once, ms.
+const SLICE_MS: i64 = 3_600_000;
+
+impl Postgres {
+    /// Lends the job's connection; one that met an error is made anew next time.
+    fn roll<T>(
+        &self,
+        work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut place = lock(&self.job);
+        let mut link = match place.take() {
+            Some(link) if link.is_open() => link,
+            _ => self.connect(WRITE)?,
+        };
+        let _busy = Busy::new(&self.busy, 1);
+        let done = work(&mut link)?;
+        *place = Some(link);
+        Ok(done)
+    }
+}
+
+impl Tables for Postgres {
+    type Error = StoreError;
+
+    fn meta(&self) -> Result<Meta, StoreError> {
+        let sql = "SELECT key, value FROM rs_meta WHERE key LIKE 'rollup.%'";
+        let rows = self.roll(|link| link.query(sql, &[]))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, StoreError> {
+        self.roll(|link| marks::read(link, job, until_ms, most))
+    }
+
+    fn spans(&self) -> Result<Vec<Span>, StoreError> {
+        let sql = "SELECT day, first_ms, last_ms FROM rs_fact_span ORDER BY day";
+        let rows = self.roll(|link| link.query(sql, &[]))?;
+        let span = |row: &Row| Span {
+            day: unsigned(row.get(0)),
+            first_ms: row.get(1),
+            last_ms: row.get(2),
+        };
+        Ok(rows.iter().map(span).collect())
+    }
+
+    fn facts(&self, question: &Question) -> Result<Stored, StoreError> {
+        self.roll(|link| facts::facts(link, question))
+    }
+
+    fn learn(
+        &self,
+        known: &mut Objects,
+        mentions: &BTreeSet<Mention>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.roll(|link| objects::learn(link, known, mentions, now_ms))
+    }
+
+    fn numbers(
+        &self,
+        asked: &BTreeMap<Day, BTreeSet<i64>>,
+    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, StoreError> {
+        let days: Vec<i32> = asked.keys().map(|day| signed(*day)).collect();
+        let pairs: Vec<(Day, i64)> =
+            asked.iter().flat_map(|(day, ids)| ids.iter().map(|id| (*day, *id))).collect();
+        let mut found: BTreeMap<Day, (BTreeSet<i64>, usize)> =
+            asked.keys().map(|day| (*day, Default::default())).collect();
+        self.roll(|link| {
+            let all = "SELECT day, count(*) FROM rs_day_number WHERE day = ANY($1) GROUP BY day";
+            for row in link.query(all, &[&days])? {
+                let of = found.entry(unsigned(row.get(0))).or_default();
+                of.1 = usize::try_from(row.get::<_, i64>(1)).unwrap_or(usize::MAX);
+            }
+            let known =
+                "SELECT day, dim_id FROM unnest($1::integer[], $2::bigint[]) n (day, dim_id)
+                JOIN rs_day_number USING (day, dim_id)";
+            let values: Values<'_> =
+                &[&column(&pairs, |(day, _)| signed(*day)), &column(&pairs, |(_, id)| *id)];
+            for row in link.query(known, values)? {
+                found.entry(unsigned(row.get(0))).or_default().0.insert(row.get(1));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn rows(&self, of: Granularity, from_ms: i64, to_ms: i64) -> Result<BinRows, StoreError> {
+        let which = "b.gran = $1 AND b.bin_ms >= $2 AND b.bin_ms < $3";
+        let values: Values<'_> = &[&i16::from(of.number()), &from_ms, &to_ms];
+        self.roll(|link| bin_rows::all(link, (which, values)))
+    }
+
+    fn levels(
+        &self,
+        at: At,
+        before: &BTreeSet<LevelKey>,
+        after: &BTreeSet<LevelKey>,
+    ) -> Result<Levels, StoreError> {
+        let columns = LEVELS.columns(true);
+        let of_key = "b.dim = k.dim AND b.dim_id = k.dim_id AND b.measure = k.measure
+            AND b.sub = k.sub";
+        let keys = "unnest($1::smallint[], $2::bigint[], $3::smallint[], $4::smallint[])
+            k (dim, dim_id, measure, sub)";
+        let last = format!(
+            "SELECT {columns} FROM {keys} CROSS JOIN LATERAL (
+               SELECT * FROM rs_conc_bin b WHERE b.gran = $5 AND {of_key} AND b.bin_ms < $6
+               ORDER BY b.bin_ms DESC LIMIT 1) b"
+        );
+        let later = format!(
+            "SELECT {columns} FROM unnest('{{1,2,3,4,5,6}}'::smallint[]) g
+             CROSS JOIN {keys} CROSS JOIN LATERAL (
+               SELECT * FROM rs_conc_bin b WHERE b.gran = g AND {of_key} AND b.bin_ms > $5) b"
+        );
+        self.roll(|link| {
+            let mut levels = Levels::default();
+            if !before.is_empty() {
+                levels.before = of_keys(link, &last, before, &[&i16::from(at.gran), &at.bin_ms])?;
+            }
+            if !after.is_empty() {
+                levels.after = of_keys(link, &later, after, &[&at.bin_ms])?;
+            }
+            Ok(levels)
+        })
+    }
+
+    fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
+        self.roll(|link| {
+            link.batch(&format!("BEGIN; {LOCK}"))?;
+            let (key, expected) = &changes.guard;
+            let rows = link.query("SELECT value FROM rs_meta WHERE key = $1", &[key])?;
+            let value: Option<String> = rows.first().map(|row| row.get(0));
+            if value != *expected {
+                link.batch("ROLLBACK")?;
+                return Ok(false);
+            }
+            marks::hold(link, &changes.clear)?;
+            bin_rows::delete(link, &changes.gone)?;
+            bin_rows::put(link, &changes.put)?;
+            marks::put(link, changes.marks.iter().map(|mark| (0, *mark)), now_ms)?;
+            widen(link, changes)?;
+            set_meta(link, &changes.meta)?;
+            marks::clear(link, &changes.clear)?;
+            link.batch("COMMIT")?;
+            Ok(true)
+        })
+    }
+}
+
+/// Levels of these keys.
+fn of_keys(
+    link: &mut Link,
+    sql: &str,
+    keys: &BTreeSet<LevelKey>,
+    more: Values<'_>,
+) -> Result<Vec<LevelRow>, StoreError> {
+    let dims = column(keys, |key| i16::from(key.target.dim.number()));
+    let ids = column(keys, |key| key.target.id);
+    let measures = column(keys, |key| i16::from(key.measure.number()));
+    let subs = column(keys, |key| i16::from(key.target.sub));
+    let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+        vec![&dims, &ids, &measures, &subs];
+    values.extend(more);
+    Ok(link.query(sql, &values)?.iter().map(bin_rows::level).collect())
+}
+
+/// What is known of days: the bins that their facts touch, and their numbers.
+fn widen(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
+    if !changes.spans.is_empty() {
+        let sql = "INSERT INTO rs_fact_span AS t
+              SELECT day, min(first_ms), max(last_ms)
+              FROM unnest($1::integer[], $2::bigint[], $3::bigint[]) n (day, first_ms, last_ms)
+              GROUP BY day
+            ON CONFLICT (day) DO UPDATE SET first_ms = least(t.first_ms, excluded.first_ms),
+              last_ms = greatest(t.last_ms, excluded.last_ms)";
+        let spans = &changes.spans;
+        link.execute(
+            sql,
+            &[
+                &column(spans, |span| signed(span.day)),
+                &column(spans, |span| span.first_ms),
+                &column(spans, |span| span.last_ms),
+            ],
+        )?;
+    }
+    if !changes.numbers.is_empty() {
+        let sql = "INSERT INTO rs_day_number SELECT * FROM unnest($1::integer[], $2::bigint[])
+            ON CONFLICT DO NOTHING";
+        let numbers = &changes.numbers;
+        let values: Values<'_> =
+            &[&column(numbers, |(day, _)| signed(*day)), &column(numbers, |(_, id)| *id)];
+        link.execute(sql, values)?;
+    }
+    Ok(())
+}
+
+fn set_meta(link: &mut Link, meta: &Meta) -> Result<(), StoreError> {
+    for (key, value) in meta {
+        let sql = "INSERT INTO rs_meta VALUES ($1, $2)
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        link.execute(sql, &[key, value])?;
+    }
+    Ok(())
+}
+
+impl Bins for Postgres {
+    fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
+        let Series { table, granularity, from_ms, to_ms, dim, ids } = asked;
+        let id = if *table == Table::Latencies { "component_id" } else { "dim_id" };
+        let of_dim =
+            if *table == Table::Latencies { "$4::smallint >= 0" } else { "b.dim = $4::smallint" };
+        let which = format!(
+            "b.gran = $1 AND b.bin_ms >= $2 AND b.bin_ms < $3 AND {of_dim}
+             AND ($5::bigint[] IS NULL OR b.{id} = ANY($5))"
+        );
+        let ids: Option<Vec<i64>> =
+            (!ids.is_empty() && *dim != Dim::All).then(|| ids.iter().copied().collect());
+        let (gran, dim) = (i16::from(granularity.number()), i16::from(dim.number()));
+        let values: Values<'_> = &[&gran, from_ms, to_ms, &dim, &ids];
+        self.read(|reader| {
+            use bin_rows::read;
+            let (link, which, mut rows) =
+                (&mut *reader.link, (&*which, values), BinRows::default());
+            match table {
+                Table::Counts => rows.counts = read(link, &COUNTS, false, which, bin_rows::count)?,
+                Table::Levels => rows.levels = read(link, &LEVELS, false, which, bin_rows::level)?,
+                Table::Outcomes => {
+                    rows.outcomes = read(link, &OUTCOMES, false, which, bin_rows::outcome)?;
+                }
+                Table::Actions => {
+                    rows.actions = read(link, &ACTIONS, false, which, bin_rows::action)?;
+                }
+                Table::Quality => {
+                    rows.quality = read(link, &QUALITY, false, which, bin_rows::quality)?;
+                }
+                Table::Latencies => {
+                    rows.latencies = read(link, &LATENCIES, false, which, bin_rows::latency)?;
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    fn texts(&self, keys: &BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError> {
+        let keys: Vec<i64> = keys.iter().copied().collect();
+        let sql = "SELECT key, value FROM rs_text_dim WHERE key = ANY($1)";
+        let rows = self.read(|reader| reader.link.query(sql, &[&keys]))?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    fn marks_of_day(&self, day: Day) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM rs_dirty_bin WHERE day = $1";
+        let rows = self.read(|reader| reader.link.query(sql, &[&signed(day)]))?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
+    }
+
+    fn oldest_mark(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT min(since_ms) FROM rs_dirty_bin";
+        let rows = self.read(|reader| reader.link.query(sql, &[]))?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
+    fn note(
+        &self,
+        marks: &BTreeSet<Mark>,
+        meta: &Meta,
+        remake: Option<i64>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.roll(|link| {
+            link.batch(&format!("BEGIN; {LOCK}"))?;
+            if let Some(from_ms) = remake {
+                for Shape { table, .. } in bin_rows::ALL {
+                    let sql = format!("DELETE FROM {table} WHERE gran > 1 AND bin_ms >= $1");
+                    link.execute(&sql, &[&from_ms])?;
+                }
+                let sql = "DELETE FROM rs_dirty_bin WHERE job > 1 AND bin_ms >= $1";
+                link.execute(sql, &[&from_ms])?;
+            }
+            marks::put(link, marks.iter().map(|mark| (0, *mark)), now_ms)?;
+            set_meta(link, meta)?;
+            link.batch("COMMIT")
+        })
+    }
+
+    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        let of = |shape: &&Shape| {
+            format!("SELECT min(bin_ms), max(bin_ms) FROM {} WHERE gran = 1", shape.table)
+        };
+        let tables: Vec<_> = bin_rows::ALL.iter().map(of).collect();
+        let sql = format!(
+            "SELECT min(first), max(last) FROM ({}) e (first, last)",
+            tables.join(" UNION ALL ")
+        );
+        let rows = self.read(|reader| reader.link.query(&sql, &[]))?;
+        let ends = |row: &Row| Some((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        Ok(rows.first().and_then(ends))
+    }
+
+    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError> {
+        let first = "SELECT min(bin_ms) FROM rs_conc_bin
+            WHERE gran = 1 AND bin_ms < $1 AND deltas IS NOT NULL";
+        let forget = "UPDATE rs_conc_bin SET deltas = NULL
+            WHERE gran = 1 AND bin_ms >= $1 AND bin_ms < $2 AND deltas IS NOT NULL";
+        self.roll(|link| {
+            loop {
+                let rows = link.query(first, &[&before_ms])?;
+                let Some(from_ms) = rows.first().and_then(|row| row.get::<_, Option<i64>>(0))
+                else {
+                    return Ok(());
+                };
+                // a slice at a time, so that nobody waits long
+                link.execute(forget, &[&from_ms, &before_ms.min(from_ms + SLICE_MS)])?;
+            }
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Questions about the bins of a story; and the job once more, over all of it and over a part that
+//! is frozen.
+
+use std::collections::BTreeSet;
+
+use rs::rollup::{BinRows, Dim, Granularity, Mark, Rules, State, Weekday, Zone, rebuild, work};
+use rs::share::Objects;
+use rsd::store::Store;
+use rsd::store::bins::{Bins, Series, Table};
+
+use super::NOW;
+use super::made::at;
+
+const DAY_MS: i64 = 86_400_000;
+/// A story over more days is not made again bin by bin.
+const MOST_MS: i64 = 3 * DAY_MS;
+const TABLES: [Table; 6] = [
+    Table::Counts,
+    Table::Levels,
+    Table::Outcomes,
+    Table::Actions,
+    Table::Quality,
+    Table::Latencies,
+];
+
+/// All answers, as text, of a store whose marks are done.
+pub(super) fn answers(store: &dyn Store) -> Vec<String> {
+    let bins = store.bins().unwrap();
+    let zone = Zone::new(3600, [], Weekday::Monday);
+    let now_ms = i64::try_from(NOW.0).unwrap() + DAY_MS;
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 50_000, now_ms };
+    let mut answers = questions(bins);
+    let Some((first_ms, last_ms)) = bins.extent().unwrap() else { return answers };
+    if last_ms - first_ms < MOST_MS {
+        let marks = rebuild(&zone, first_ms, last_ms + 1);
+        answers.extend(again(bins, &marks, &rules, first_ms.midpoint(last_ms)));
+    }
+    answers
+}
+
+/// Made again from the facts it is figure by figure the same; and what is frozen stays.
+fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64) -> Vec<String> {
+    let made = rows(bins);
+    bins.note(marks, &State::zoned("one hour monday"), Some(i64::MIN), rules.now_ms).unwrap();
+    settle(bins, rules);
+    assert_eq!(rows(bins), made);
+    let mut answers = vec![format!("{:?}", bins.meta().unwrap())];
+    bins.note(marks, &State::freeze(at_ms), None, rules.now_ms).unwrap();
+    settle(bins, rules);
+    assert_eq!(rows(bins), made);
+    answers.push(format!("{:?}", bins.meta().unwrap()));
+    bins.forget_deltas(at_ms).unwrap();
+    answers.extend(rows(bins));
+    answers
+}
+
+fn settle(bins: &dyn Bins, rules: &Rules<'_>) {
+    let mut objects = Objects::default();
+    for _ in 0..1000 {
+        let done = work(bins, &mut objects, rules).unwrap();
+        if !done.more && done.bins == 0 {
+            return;
+        }
+    }
+    panic!("the job does not come to an end");
+}
+
+fn rows(bins: &dyn Bins) -> Vec<String> {
+    Granularity::ALL.map(|of| shown(bins.rows(of, 0, i64::MAX).unwrap())).to_vec()
+}
+
+fn shown(mut rows: BinRows) -> String {
+    rows.counts.sort();
+    rows.levels.sort();
+    rows.outcomes.sort();
+    rows.actions.sort();
+    rows.quality.sort();
+    rows.latencies.sort();
+    format!("{rows:?}")
+}
+
+fn questions(bins: &dyn Bins) -> Vec<String> {
+    let mut answers = vec![format!("{:?} {:?}", bins.spans().unwrap(), bins.extent().unwrap())];
+    let day = i64::try_from(at(0).0).unwrap();
+    let mut keys = BTreeSet::from([7]);
+    for granularity in [Granularity::FiveMinutes, Granularity::Day] {
+        for (table, dim) in TABLES.iter().flat_map(|table| Dim::ALL.map(|dim| (*table, dim))) {
+            for ids in [BTreeSet::new(), BTreeSet::from([1, 101, 189])] {
+                let (from_ms, to_ms) = (day - DAY_MS, day + DAY_MS);
+                let asked = Series { table, granularity, from_ms, to_ms, dim, ids };
+                let rows = bins.series(&asked).unwrap();
+                keys.extend(rows.outcomes.iter().map(|row| row.reason_key));
+                keys.extend(rows.actions.iter().map(|row| row.action_key));
+                answers.push(format!("{asked:?} {}", shown(rows)));
+            }
+        }
+    }
+    answers.push(format!("{:?}", bins.texts(&keys).unwrap()));
+    let marks: u64 = [0, 20_261_122].iter().map(|day| bins.marks_of_day(*day).unwrap()).sum();
+    answers.push(format!("{marks} marks"));
+    answers
+}

@@ -1,0 +1,174 @@
+//! Rollups on the real store, and over HTTP (rs.md §14 no. 19, 22).
+
+use rs::rollup::{Changes, Granularity, Job, Rules, State, Tables as _, Weekday, Zone, work};
+use rs::share::Objects;
+use rsd::rollup::let_go;
+use rsd::store::Store;
+use rsd::store::bins::Bins as _;
+use rsd::store::sqlite::Sqlite;
+
+use super::NOW;
+use super::made::{Made, arrivals, mcp, rm};
+use crate::api::house::{House, golden, settings, start};
+
+const DAY_MS: i64 = 86_400_000;
+
+fn open(dir: &std::path::Path) -> Sqlite {
+    Sqlite::open(dir.to_owned(), NOW).unwrap()
+}
+
+fn roll(store: &Sqlite) {
+    let zone = Zone::new(3600, [], Weekday::Monday);
+    let now_ms = i64::try_from(NOW.0).unwrap() + 30 * DAY_MS;
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
+    let mut objects = Objects::default();
+    while work(store, &mut objects, &rules).unwrap().bins > 0 {}
+}
+
+/// All rows of all bins, as text.
+fn rows(store: &Sqlite) -> Vec<String> {
+    Granularity::ALL.map(|of| format!("{:?}", store.rows(of, 0, i64::MAX).unwrap())).to_vec()
+}
+
+fn story() -> Vec<Made> {
+    let first = rm(1, 100).tenant("acme", Some(102)).profile("main", Some(189)).dn("1800");
+    let second = rm(2, 200).tenant("acme", Some(102));
+    vec![
+        first.start(),
+        second.start(),
+        mcp("S1", 101).guid(1).end(400),
+        first.end(700),
+        rm(3, 250).dn("1900").end(250),
+        second.end(3 * 86_400 + 5),
+    ]
+}
+
+#[test]
+fn a_true_end_after_days_gives_the_bins_of_facts_that_come_in_order() {
+    let story = story();
+    let mut expected = None;
+    for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [1, 5, 0, 4, 2, 3]] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = open(dir.path());
+        for (seq, index) in (1..).zip(order) {
+            store.apply(&arrivals(&story[index..=index], seq, 1), NOW).unwrap();
+            roll(&store);
+            if seq == 3 {
+                drop(store);
+                store = open(dir.path());
+            }
+        }
+        let found = rows(&store);
+        assert_eq!(expected.get_or_insert_with(|| found.clone()), &found, "{order:?}");
+    }
+    let months = expected.unwrap().pop().unwrap();
+    assert!(months.contains("CountRow"), "{months}");
+}
+
+#[test]
+fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.apply(&arrivals(&story(), 1, 2), NOW).unwrap();
+    let five = Job::Make(Granularity::FiveMinutes);
+    let marks = store.marks(five, i64::MAX, 100).unwrap();
+    assert!(marks.iter().any(|row| row.day == 20_261_122 && row.file == row.day), "{marks:?}");
+    roll(&store);
+    let made = rows(&store);
+    assert_eq!(store.oldest_mark().unwrap(), None);
+    // the marks are there still, as after a crash: all of it is done once more
+    let again = marks.iter().map(|row| row.mark).collect();
+    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    roll(&store);
+    assert_eq!(rows(&store), made);
+    // a mark that was written again while its bin was made stays
+    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    let read = store.marks(five, i64::MAX, 100).unwrap();
+    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    let guard = State::of(&store.meta().unwrap()).guard();
+    let changes = Changes { guard, clear: read.clone(), ..Changes::default() };
+    assert!(store.write(&changes, 0).unwrap());
+    assert_eq!(store.marks(five, i64::MAX, 100).unwrap().len(), read.len());
+}
+
+#[test]
+fn what_was_stored_before_rollups_gets_its_bins() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let story = story();
+    let expected = open(other.path());
+    expected.apply(&arrivals(&story, 1, 2), NOW).unwrap();
+    roll(&expected);
+    let store = open(dir.path());
+    store.apply(&arrivals(&story, 1, 2), NOW).unwrap();
+    drop(store);
+    for file in std::fs::read_dir(dir.path().join("days")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "db") {
+            let db = rusqlite::Connection::open(path).unwrap();
+            db.execute_batch(
+                "DROP TABLE rs_dirty_bin; DROP INDEX rs_call_ended; DROP INDEX rs_call_owner_from;
+                 DROP INDEX rs_call_event_ports; ALTER TABLE rs_kept_record DROP COLUMN bin_ms;
+                 DELETE FROM rs_schema_version WHERE version = 4",
+            )
+            .unwrap();
+        }
+    }
+    let store = open(dir.path());
+    roll(&store);
+    assert_eq!(rows(&store), rows(&expected));
+}
+
+#[test]
+fn a_day_is_let_go_when_its_bins_are_made_and_they_stay_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.apply(&arrivals(&story(), 1, 2), NOW).unwrap();
+    assert!(!let_go(&store, 20_261_122, 0).unwrap(), "not made yet");
+    roll(&store);
+    let made = rows(&store);
+    assert!(let_go(&store, 20_261_122, 0).unwrap());
+    // what comes late changes nothing any more, and is counted
+    let late = rm(9, 300).tenant("acme", Some(102)).end(310);
+    store.apply(&arrivals(&[late], 50, 1), NOW).unwrap();
+    roll(&store);
+    assert_eq!(rows(&store), made);
+    assert!(State::of(&store.meta().unwrap()).late_lost > 0);
+}
+
+#[test]
+fn series_over_http_and_bins_that_are_made_again() {
+    let mut house = House::open();
+    house.send(&golden(&[0, 1, 2, 5]));
+    let path = "/api/v1/series/arrivals?granularity=MONTH&from=2026-11-22T00:00:00Z\
+                &to=2026-11-22T12:00:00Z";
+    house.until(|house| house.json(path)["series"][0]["values"][0] != 0);
+    let hour = "/api/v1/series/peaks?granularity=HOUR&dim=tenant&id=102\
+                &from=2026-11-22T10:00:00Z&to=2026-11-22T11:00:00Z";
+    house.until(|house| house.json(hour)["series"][0]["values"][0] == 1);
+    let before = house.json(hour);
+    let span = br#"{"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"}"#;
+    let headers = [("content-type", "application/json")];
+    let answer = house.post("/api/v1/rollups/rebuild", &headers, span);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(house.json(hour), before);
+    assert_eq!(house.json("/api/v1/integrity")["late_lost"], 0);
+    assert_eq!(house.refusal("/api/v1/series/arrivals?from=2026-11-22T00:00:00Z").0, 400);
+    assert_eq!(house.refusal("/api/v1/series/nothing?from=2026-11-22T00:00:00Z").0, 404);
+}
+
+#[test]
+fn another_zone_is_refused_until_it_is_told_to_make_bins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |zone: &str, rebuild: bool| {
+        let mut settings = settings(dir.path());
+        settings.rs.rollup.time_zone = Some(zone.to_owned());
+        settings.rs.rollup.time_zone_rebuild = rebuild;
+        start(settings).0
+    };
+    drop(with("Europe/Berlin", false).unwrap());
+    let refused = with("America/New_York", false).err().unwrap();
+    assert_eq!(refused.exit_code(), 78);
+    assert!(refused.to_string().contains("rs.time_zone_rebuild"), "{refused}");
+    drop(with("America/New_York", true).unwrap());
+    drop(with("America/New_York", false).unwrap());
+}
