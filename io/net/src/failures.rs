@@ -43,13 +43,10 @@ impl<K: Eq + Hash> Failures<K> {
     /// # Errors
     /// There are too many: the seconds to wait, at least 1.
     pub fn note(&self, who: K, now: Duration) -> Result<(), u32> {
-        let Allowed { failures, window, known: most } = self.allowed;
+        let Allowed { failures, window, .. } = self.allowed;
         let mut known = self.lock();
-        if known.len() >= most && !known.contains_key(&who) {
-            known.retain(|_, count| now.saturating_sub(count.since) < window);
-            if known.len() >= most {
-                return Err(seconds(window));
-            }
+        if !known.contains_key(&who) && self.is_full(&mut known, now) {
+            return Err(seconds(window));
         }
         let count = known.entry(who).or_insert(Count { since: now, failures: 0 });
         if now.saturating_sub(count.since) >= window {
@@ -62,10 +59,13 @@ impl<K: Eq + Hash> Failures<K> {
         Err(seconds((count.since + window).saturating_sub(now)))
     }
 
-    /// The seconds that it still has to wait, if it has failed too often; asking is no failure.
+    /// The seconds that it still has to wait, if it has failed too often, or if it is not known
+    /// and no more can be; asking is no failure.
     pub fn waits(&self, who: &K, now: Duration) -> Option<u32> {
-        let known = self.lock();
-        let count = known.get(who)?;
+        let mut known = self.lock();
+        let Some(count) = known.get(who) else {
+            return self.is_full(&mut known, now).then(|| seconds(self.allowed.window));
+        };
         let left = (count.since + self.allowed.window).saturating_sub(now);
         (count.failures >= self.allowed.failures && !left.is_zero()).then(|| seconds(left))
     }
@@ -73,6 +73,15 @@ impl<K: Eq + Hash> Failures<K> {
     /// Nobody has failed: what they failed at is another one now.
     pub fn forget(&self) {
         self.lock().clear();
+    }
+
+    /// Whether nobody more can be known, after those are forgotten whose window is over.
+    fn is_full(&self, known: &mut HashMap<K, Count>, now: Duration) -> bool {
+        let Allowed { window, known: most, .. } = self.allowed;
+        if known.len() >= most {
+            known.retain(|_, count| now.saturating_sub(count.since) < window);
+        }
+        known.len() >= most
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Count>> {
@@ -117,6 +126,9 @@ mod tests {
         }
         assert_eq!(failures.lock().len(), ALLOWED.known);
         assert_eq!(failures.note(6_000, Duration::from_secs(59)), Err(60));
+        assert_eq!(failures.waits(&6_000, Duration::from_secs(59)), Some(60), "a newcomer");
+        assert_eq!(failures.waits(&6, Duration::from_secs(59)), None, "one failure");
+        assert_eq!(failures.waits(&6_000, Duration::from_secs(61)), None);
         assert_eq!(failures.note(6_000, Duration::from_secs(61)), Ok(()));
         assert_eq!(failures.lock().len(), 1);
     }

@@ -5,9 +5,9 @@
 mod orphans;
 mod pace;
 mod purge;
+mod signs;
 mod terms;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -32,8 +32,9 @@ use crate::store::keeping::Lease;
 use crate::store::{Day, Store, StoreError};
 
 use self::pace::Pace;
+use self::signs::Waiting;
 
-pub use purge::{Ages, Report, emergency, purge};
+pub use purge::{Ages, Clean, Report, emergency, purge};
 pub use terms::in_force;
 
 /// Between two looks at the time.
@@ -42,13 +43,9 @@ const NAP: Duration = Duration::from_secs(1);
 const ROUND_MS: i64 = 60_000;
 /// How long a lease is taken for.
 const LEASE_MS: i64 = 30_000;
-/// A day that waits so long for its figures raises the alarm.
-const BLOCKED_MS: i64 = 86_400_000;
 /// Records wait so long for the database, and the purge waits too: what is late for the ledger
 /// must not be late because of us.
 const LAG: Duration = Duration::from_secs(3600);
-/// Free part of the volume at which the alarm is raised and cleared, percent.
-const SPACE: (u64, u64) = (10, 12);
 
 /// What the job and the API share.
 pub(crate) struct Desk {
@@ -159,7 +156,7 @@ impl Keeper {
             since_ms: ms(now),
             again_ms: 0,
             ran: None,
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
         };
         work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
@@ -195,8 +192,7 @@ struct Work {
     again_ms: i64,
     /// Start of the day of the last run.
     ran: Option<i64>,
-    /// Days that wait for their figures, and since when.
-    waiting: BTreeMap<Day, i64>,
+    waiting: Waiting,
 }
 
 impl Work {
@@ -218,6 +214,7 @@ impl Work {
             if self.refresh() {
                 self.orphans(now_ms);
             }
+            self.blocked(now_ms);
             self.space(now_ms);
         }
         let begins = self.parts.desk.begins_ms(now_ms);
@@ -302,7 +299,8 @@ impl Work {
             pace.next(|now_ms| same(&lease, now_ms)).filter(|_| go_on)
         };
         let ages = Ages { failures: desk.settings.failures };
-        let clean = |day: Day| store.bins().map_or(Ok(true), |bins| let_go(bins, day, now_ms));
+        let clean =
+            |day: Day, now_ms: i64| store.bins().map_or(Ok(true), |bins| let_go(bins, day, now_ms));
         let report = purge(keeping, terms, &lease, ages, now_ms, &clean, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);
@@ -312,7 +310,8 @@ impl Work {
                 let (rows, days) = (report.rows.to_string(), report.gone.len().to_string());
                 let left = if report.finished { "nothing" } else { "the rest, until tomorrow" };
                 log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
-                self.blocked(&report, now_ms);
+                self.waiting.are(&report.blocked, now_ms);
+                self.blocked(now_ms);
                 let mut state = self.parts.desk.state();
                 if report.finished {
                     state.succeeded = Some(Millis(now_ms.cast_unsigned()));
@@ -330,60 +329,53 @@ impl Work {
     }
 
     /// Days that wait for their figures longer than a day raise the alarm.
-    fn blocked(&mut self, report: &Report, now_ms: i64) {
-        self.waiting.retain(|day, _| report.blocked.contains(day));
-        for day in &report.blocked {
-            self.waiting.entry(*day).or_insert(now_ms);
-        }
-        let monitor = &self.parts.monitor;
-        let late = self.waiting.iter().find(|(_, since)| now_ms - **since >= BLOCKED_MS);
-        match late {
-            Some((day, _)) => {
-                let text = format!("day {day} waits for its figures");
-                monitor.raise(Name::PurgeBlocked, &text);
-            }
-            None => {
-                monitor.clear(Name::PurgeBlocked);
-            }
-        }
+    fn blocked(&mut self, now_ms: i64) {
+        self.alarm(Name::PurgeBlocked, self.waiting.late(now_ms));
     }
 
     /// The room of the volume.
     fn space(&self, now_ms: i64) {
-        let Parts { store, desk, monitor, holder, volume, log, clock, .. } = &self.parts;
+        let Parts { desk, monitor, volume, log, .. } = &self.parts;
         let Some(dir) = volume else { return };
         let free = || machine::free_percent(dir).unwrap_or(100);
-        match free() {
-            free if free < SPACE.0 => {
-                monitor.raise(Name::DbSpace, &format!("{free} % of the volume is free"));
-            }
-            free if free >= SPACE.1 => {
-                monitor.clear(Name::DbSpace);
-                return;
-            }
-            _ => return,
-        }
-        if !desk.settings.emergency {
+        let short = signs::room(free(), monitor.alarms.is_up(Name::DbSpace));
+        let is_short = short.is_some();
+        self.alarm(Name::DbSpace, short);
+        if !is_short || !desk.settings.emergency {
             return;
         }
-        let keeping = store.keeping();
-        let until = now_ms.saturating_add(ROUND_MS);
-        let lease = keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS);
-        let done = lease.and_then(|lease| {
-            let Some(lease) = lease else { return Ok(0) };
-            let mut pace = Pace::new(*clock, until);
-            let mut next = || {
-                let go_on = !desk.is_stopping() && free() < SPACE.1;
-                pace.next(|_| true).filter(|_| go_on)
-            };
-            let rows = emergency(keeping, &lease, &mut next)?;
-            keeping.end_lease(&lease)?;
-            Ok(rows)
-        });
-        match done {
+        match self.relieve(&free, now_ms) {
             Ok(0) => {}
             Ok(rows) => log.emit(35002, None, &[("events", &rows.to_string())]),
             Err(error) => tell(log, "emergency", &error),
+        }
+    }
+
+    /// Events of days that are over go until enough of the volume is free.
+    fn relieve(&self, free: &dyn Fn() -> u64, now_ms: i64) -> Result<u64, StoreError> {
+        let Parts { store, desk, holder, clock, .. } = &self.parts;
+        let keeping = store.keeping();
+        let until = now_ms.saturating_add(ROUND_MS);
+        let lease = keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS)?;
+        let Some(lease) = lease else { return Ok(0) };
+        let mut pace = Pace::new(*clock, until);
+        let mut next = || {
+            let go_on = !desk.is_stopping() && free() < signs::ENOUGH;
+            pace.next(|_| true).filter(|_| go_on)
+        };
+        let today_ms = desk.zone.day_start(now_ms, 0);
+        let clean = |_: Day, _: i64| Ok(true);
+        let rows = emergency(keeping, &lease, today_ms, &clean, &mut next)?;
+        keeping.end_lease(&lease)?;
+        Ok(rows)
+    }
+
+    fn alarm(&self, name: Name, why: Option<String>) {
+        match why {
+            Some(why) => self.parts.monitor.raise(name, &why),
+            None => {
+                self.parts.monitor.clear(name);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`Roles`]. No password and no hash is in a log, an error or an answer.
 
 mod judge;
+mod limits;
 mod password;
 mod table;
 
@@ -16,14 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use net::failures::{Allowed, Failures};
-use net::tls::Identity;
+use net::tls::dns_names;
 use openwire::Secret;
 use rustls::pki_types::CertificateDer;
 use telemetry::Log;
 use tokio::sync::oneshot;
 
 use self::judge::{Judge, Question};
+use self::limits::{Limits, Source};
 use self::password::Hash;
 use self::table::{NAME, Table};
 pub(crate) use self::table::{Role, Roles, User};
@@ -32,8 +33,6 @@ pub(crate) use self::table::{Role, Roles, User};
 const FILE: u64 = 4 << 20;
 /// Bytes of a password; a longer one is wrong.
 const PASSWORD: usize = 1 << 10;
-/// Failed logins of one address under one name, then they have to wait (rs.md §8).
-const FAILURES: Allowed = Allowed { failures: 10, window: Duration::from_secs(300), known: 10_000 };
 
 /// Why somebody is not let in. The same for a name that nobody has and a wrong password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +65,7 @@ pub struct Users {
     path: PathBuf,
     state: Mutex<State>,
     judge: Judge,
-    failures: Arc<Failures<(IpAddr, String)>>,
+    limits: Limits,
     log: Log,
 }
 
@@ -96,9 +95,9 @@ impl Users {
         warn(path, readable, log);
         let judge = Judge::start(key).map_err(|error| error.to_string())?;
         let state = Mutex::new(State { table, stamp });
-        let failures = Arc::new(Failures::new(FAILURES));
+        let limits = Limits::new();
         let (path, log) = (path.to_owned(), log.clone());
-        Ok(Arc::new(Self { path, state, judge, failures, log }))
+        Ok(Arc::new(Self { path, state, judge, limits, log }))
     }
 
     /// Looks whether the file has changed; `asked`: reads it anyway. One that cannot be read leaves
@@ -115,7 +114,7 @@ impl Users {
             Ok((table, readable)) => {
                 state.table = table;
                 // a password that was wrong may be right now
-                self.failures.forget();
+                self.limits.forget();
                 warn(&self.path, readable, &self.log);
                 self.log.emit(36003, None, &[("file", &file)]);
             }
@@ -135,14 +134,14 @@ impl Users {
         // whoever asked may have gone
         let tell = move |verdict: Verdict| drop(tell.send(verdict));
         let name: String = name.chars().take(NAME).collect();
-        let who = (from.to_canonical(), name.clone());
+        let who = (Source::of(from), name.clone());
         let (user, hash) = self.find(&name);
-        if let Some(seconds) = self.failures.waits(&who, now) {
+        if let Some(seconds) = self.limits.waits(&who, now) {
             tell(Err(self.refused(from, user.as_deref(), NotIn::TooOften(seconds))));
             return verdict;
         }
         let Some(hash) = hash.filter(|_| password.reveal().len() <= PASSWORD) else {
-            tell(Err(self.failed(who, user.as_deref(), now)));
+            tell(Err(self.failed(from, who, user.as_deref(), now)));
             return verdict;
         };
         // one who has no password is checked against another's, and is not let in
@@ -153,24 +152,27 @@ impl Users {
             tell(Ok(user));
             return verdict;
         }
-        let own = Arc::clone(self);
-        let answer = Box::new(move |right: Option<bool>| match (user, right) {
-            (user, None) => tell(Err(own.refused(from, user.as_deref(), NotIn::Busy))),
-            (Some(user), Some(true)) if may => tell(Ok(user)),
-            (user, Some(_)) => tell(Err(own.failed(who, user.as_deref(), now))),
+        let (own, source) = (Arc::clone(self), who.0);
+        let answer = Box::new(move |right: Option<bool>| {
+            let user_name = user.as_deref();
+            // others that were asked before may have failed meanwhile
+            let waits = own.limits.waits(&who, now);
+            tell(match (&user, right, waits) {
+                (_, None, _) => Err(own.refused(from, user_name, NotIn::Busy)),
+                (Some(user), Some(true), None) if may => Ok(Arc::clone(user)),
+                (_, Some(_), Some(seconds)) => {
+                    Err(own.refused(from, user_name, NotIn::TooOften(seconds)))
+                }
+                (_, Some(_), None) => Err(own.failed(from, who, user_name, now)),
+            });
         });
-        self.judge.ask(Question { name, password, hash, answer });
+        self.judge.ask(Question { source, name, password, hash, answer });
         verdict
     }
 
     /// Whose certificate it is; it was found genuine before.
-    pub(crate) fn certified(
-        &self,
-        from: IpAddr,
-        certificate: &CertificateDer<'_>,
-    ) -> Option<Arc<User>> {
-        let identity = Identity::of(certificate, from);
-        self.state().table.certified(identity.hosts())
+    pub(crate) fn certified(&self, certificate: &CertificateDer<'_>) -> Option<Arc<User>> {
+        self.state().table.certified(&dns_names(certificate))
     }
 
     fn find(&self, name: &str) -> (Option<Arc<User>>, Option<Hash>) {
@@ -179,9 +181,19 @@ impl Users {
         (user.map(Arc::clone), hash.cloned())
     }
 
-    fn failed(&self, who: (IpAddr, String), user: Option<&User>, now: Duration) -> NotIn {
-        let from = who.0;
-        let why = self.failures.note(who, now).map_or_else(NotIn::TooOften, |()| NotIn::Wrong);
+    /// What is no login at all, such as a token, is told as a wrong one.
+    pub(crate) fn unreadable(&self, from: IpAddr) -> NotIn {
+        self.refused(from, None, NotIn::Wrong)
+    }
+
+    fn failed(
+        &self,
+        from: IpAddr,
+        who: (Source, String),
+        user: Option<&User>,
+        now: Duration,
+    ) -> NotIn {
+        let why = self.limits.note(who, now).map_or_else(NotIn::TooOften, |()| NotIn::Wrong);
         self.refused(from, user, why)
     }
 
@@ -252,4 +264,29 @@ fn warn(path: &Path, readable: bool, log: &Log) {
 fn stamp(path: &Path) -> Stamp {
     let found = fs::metadata(path).ok()?;
     Some((found.mtime(), found.mtime_nsec(), found.size(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All are asked before the first is answered: the limit holds for what waits too.
+    #[test]
+    fn guesses_at_once_get_no_further_than_one_after_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users");
+        fs::write(&path, user_line("anna", "reporter", "open sesame").unwrap()).unwrap();
+        let log = Log::silent(|| model::time::Millis(0));
+        let users = Users::open(&path, [7; 32], &log).unwrap();
+        let ask = |password: &str| {
+            let from = IpAddr::from([192, 0, 2, 1]);
+            users.login(from, "anna", Secret::new(password.to_owned()), Duration::ZERO)
+        };
+        let guesses: Vec<_> = (0..10).map(|n| ask(&format!("guess {n}"))).collect();
+        let right = ask("open sesame");
+        for guess in guesses {
+            assert_eq!(guess.blocking_recv().unwrap(), Err(NotIn::Wrong));
+        }
+        assert_eq!(right.blocking_recv().unwrap(), Err(NotIn::TooOften(300)));
+    }
 }

@@ -44,8 +44,7 @@ impl Identity {
         let mut hosts: Vec<String> =
             certificate.valid_uri_names().filter_map(sip_domain).map(plain_owned).collect();
         if hosts.is_empty() {
-            let whole = |name: &&str| !name.contains('*') && !name.starts_with('.');
-            hosts = certificate.valid_dns_names().filter(whole).map(plain_owned).collect();
+            hosts = whole_names(&certificate);
         }
         let name = ServerName::from(address.to_canonical());
         let proven = certificate.verify_is_valid_for_subject_name(&name).is_ok();
@@ -66,6 +65,18 @@ impl Identity {
     pub fn hosts(&self) -> &[String] {
         &self.hosts
     }
+}
+
+/// The DNS names of a certificate in lower case, whole ones; what cannot be read has none. They
+/// name a program that shows it, which a `sip:` URI does not: that names a domain it serves.
+#[must_use]
+pub fn dns_names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    EndEntityCert::try_from(certificate).map(|read| whole_names(&read)).unwrap_or_default()
+}
+
+fn whole_names(certificate: &EndEntityCert<'_>) -> Vec<String> {
+    let whole = |name: &&str| !name.contains('*') && !name.starts_with('.');
+    certificate.valid_dns_names().filter(whole).map(plain_owned).collect()
 }
 
 /// A host without the dot of the root.
@@ -126,7 +137,9 @@ mod tests {
     fn what_is_no_certificate_proves_nothing() {
         let address = "192.0.2.1".parse().unwrap();
         for bytes in [&b""[..], b"x", &[0x30, 0x82, 0xff, 0xff]] {
-            assert_eq!(Identity::of(&CertificateDer::from(bytes), address), Identity::default());
+            let certificate = CertificateDer::from(bytes);
+            assert_eq!(Identity::of(&certificate, address), Identity::default());
+            assert!(dns_names(&certificate).is_empty());
         }
     }
 }

@@ -208,6 +208,22 @@ fn the_certificate_is_that_of_the_name_asked_for() {
 }
 
 #[test]
+fn a_program_is_named_by_dns_names_alone() {
+    use rustls::pki_types::pem::PemObject as _;
+    let desk = Desk::open();
+    for (names, expected) in [
+        ("DNS:Mcp.example,DNS:*.example", &["mcp.example"][..]),
+        ("URI:sip:rm.example,DNS:gw.example", &["gw.example"]),
+        ("URI:sip:rm.example", &[]),
+        ("IP:127.0.0.1", &[]),
+    ] {
+        let path = desk.pair("one", names).certificates;
+        let certificate = rustls::pki_types::CertificateDer::from_pem_file(path).unwrap();
+        assert_eq!(dns_names(&certificate), expected, "{names}");
+    }
+}
+
+#[test]
 fn clients_are_known_by_their_certificates() {
     let desk = Desk::open();
     let server = desk.pair("rm", "DNS:rm.example");

@@ -53,8 +53,10 @@ impl FromRequestParts<Arc<Shared>> for Asker {
 /// What a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
-    /// Nothing: probes.
+    /// Nothing, and who asks is not looked at: a probe waits for no login to be checked.
     Nothing,
+    /// Nothing, but those who log in get more.
+    Anybody,
     /// One of these roles.
     OneOf(&'static [Role]),
 }
@@ -67,7 +69,7 @@ const PRODUCERS: Need = Need::OneOf(&[Role::Producer]);
 
 /// Below `/api/v1`: what is asked for with GET. Longer paths first; the rest is for reporters.
 const READ: [(&str, Need); 8] = [
-    ("health", Need::Nothing),
+    ("health", Need::Anybody),
     ("queues", MONITORS),
     ("alarms", WATCHERS),
     ("dead-letters", ADMINS),
@@ -87,7 +89,12 @@ fn need(method: &Method, path: &str, metrics: Need) -> Need {
         _ => {}
     }
     let Some(rest) = path.strip_prefix("/api/v1/") else { return READERS };
-    let first = rest.split('/').next().unwrap_or_default();
+    let mut words = rest.split('/');
+    let first = words.next().unwrap_or_default();
+    if first == "queues" && words.nth(1).is_some() {
+        // what waits are whole records
+        return ADMINS;
+    }
     READ.iter().find(|(name, _)| *name == first).map_or(READERS, |(_, need)| *need)
 }
 
@@ -103,16 +110,19 @@ pub(super) async fn check(
     let metrics = if settings.metrics_auth && !local { MONITORS } else { Need::Nothing };
     let need = need(request.method(), request.uri().path(), metrics);
     let shape = Shape::of_path(request.uri());
-    let asker = match identify(&shared, &source, request.headers()).await {
+    let nobody = Asker { user: None, address: source.address, roles: Roles::default() };
+    let found = match need {
+        Need::Nothing => Ok(nobody.clone()),
+        _ => identify(&shared, &source, request.headers()).await,
+    };
+    let asker = match found {
         Ok(asker) => asker,
-        // a probe that shows a bad password is answered all the same
-        Err(_) if need == Need::Nothing => {
-            Asker { user: None, address: source.address, roles: Roles::default() }
-        }
+        // whoever shows a bad password is answered all the same
+        Err(_) if need == Need::Anybody => nobody,
         Err(why) => return turned_away(shape, why),
     };
     let may = match need {
-        Need::Nothing => true,
+        Need::Nothing | Need::Anybody => true,
         Need::OneOf(roles) => roles.iter().any(|role| asker.is(*role)),
     };
     if !may && asker.user.is_none() {
@@ -141,15 +151,20 @@ async fn identify(shared: &Shared, source: &Source, headers: &HeaderMap) -> Resu
     let nobody = Asker { user: None, address, roles };
     let Some(users) = &settings.users else { return Ok(nobody) };
     if let Some(value) = headers.get(AUTHORIZATION) {
-        let Some((name, password)) = basic(value) else { return Err(NotIn::Wrong) };
-        let verdict = users.login(address.ip(), &name, password, shared.parts.clock.mono());
-        let verdict = verdict.await.unwrap_or(Err(NotIn::Busy));
+        let verdict = match basic(value) {
+            Some((name, password)) => {
+                let now = shared.parts.clock.mono();
+                let verdict = users.login(address.ip(), &name, password, now);
+                verdict.await.unwrap_or(Err(NotIn::Busy))
+            }
+            None => Err(users.unreadable(address.ip())),
+        };
         if verdict.is_err() {
             shared.parts.ingest.counters.login_failed();
         }
         return verdict.map(|user| Asker::user(&user, address));
     }
-    let certified = source.certificate().and_then(|shown| users.certified(address.ip(), shown));
+    let certified = source.certificate().and_then(|shown| users.certified(shown));
     Ok(certified.map_or(nobody, |user| Asker::user(&user, address)))
 }
 
@@ -205,7 +220,7 @@ mod tests {
             (&get, "/live", Need::Nothing),
             (&get, "/ready", Need::Nothing),
             (&get, "/ems-rs/readiness", Need::Nothing),
-            (&get, "/api/v1/health", Need::Nothing),
+            (&get, "/api/v1/health", Need::Anybody),
             (&get, "/metrics", MONITORS),
             (&get, "/", READERS),
             (&get, "/ems-rs/cdr", READERS),
@@ -213,7 +228,9 @@ mod tests {
             (&get, "/api/v1/live/stream", READERS),
             (&get, "/api/v1/integrity/proof", READERS),
             (&get, "/api/v1/queues", MONITORS),
-            (&get, "/api/v1/queues/ringmaster.cdr/messages", MONITORS),
+            (&get, "/api/v1/queues/ringmaster.cdr", MONITORS),
+            (&get, "/api/v1/queues/ringmaster.cdr/messages", ADMINS),
+            (&Method::HEAD, "/api/v1/queues/ringmaster.cdr/messages", ADMINS),
             (&get, "/api/v1/alarms", WATCHERS),
             (&delete, "/api/v1/alarms/RS-SPOOL-SYNC", ADMINS),
             (&get, "/api/v1/dead-letters/7", ADMINS),

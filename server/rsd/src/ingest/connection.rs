@@ -174,7 +174,8 @@ impl Connection {
     }
 
     fn is_over(&self, now: Duration) -> bool {
-        let done = self.waiting.is_empty() && self.parked.is_empty();
+        let stored = self.waiting.is_empty() && self.parked.is_empty();
+        let done = stored && self.deciding.is_none();
         self.leaving.is_some_and(|until| done || now >= until)
     }
 

@@ -52,7 +52,7 @@ impl Connection {
             return;
         }
         let certificate = self.socket.certificate();
-        match certificate.and_then(|certificate| users.certified(from, certificate)) {
+        match certificate.and_then(|certificate| users.certified(certificate)) {
             Some(user) => self.admit_user(&user, &login),
             None if self.shared.settings.anonymous => self.admit(None, &login),
             None => self.turn_away("this listener needs a user name and a password"),
@@ -64,6 +64,10 @@ impl Connection {
         let Some(Deciding { login, .. }) = self.deciding.take() else { return };
         match verdict {
             Ok(user) => self.admit_user(&user, &login),
+            // no fault of the client's, which may come again: clients give up for a security error
+            Err(NotIn::Busy) => {
+                self.refuse_login(Class::ResourceAllocation, &NotIn::Busy.to_string())
+            }
             Err(why) => self.turn_away(&why.to_string()),
         }
     }
@@ -89,15 +93,18 @@ impl Connection {
                 self.wire.accept_login();
             }
             Err(_taken) => {
-                self.shared.parts.counters.login_failed();
                 let text = "another connection has this client id";
-                self.wire.refuse_login(Class::InvalidClientId, text);
+                self.refuse_login(Class::InvalidClientId, text);
             }
         }
     }
 
     fn turn_away(&mut self, text: &str) {
+        self.refuse_login(Class::Security, text);
+    }
+
+    fn refuse_login(&mut self, class: Class, text: &str) {
         self.shared.parts.counters.login_failed();
-        self.wire.refuse_login(Class::Security, text);
+        self.wire.refuse_login(class, text);
     }
 }

@@ -1,6 +1,7 @@
 //! One run of the purge: what is older than its time goes, slice by slice. A run that is stopped
 //! anywhere, also by a kill, is taken up by the next one.
 
+use rs::key;
 use rs::retention::{Due, Terms, What, Which};
 
 use crate::store::keeping::{Aged, Keeping, Lease};
@@ -31,8 +32,11 @@ pub struct Report {
     pub finished: bool,
 }
 
-/// Carries out what is due at this time. `clean`: the figures of a day are made, and it may go;
-/// `next`: rows of the next slice, `None` = the run ends here.
+/// Whether the figures of a day are made, and what of it is before this instant may go.
+pub type Clean<'c> = &'c dyn Fn(Day, i64) -> Result<bool, StoreError>;
+
+/// Carries out what is due at this time. `next`: rows of the next slice, `None` = the run ends
+/// here.
 ///
 /// # Errors
 /// As the database says; what was done until then is done.
@@ -42,7 +46,7 @@ pub fn purge(
     lease: &Lease,
     ages: Ages,
     now_ms: i64,
-    clean: &dyn Fn(Day) -> Result<bool, StoreError>,
+    clean: Clean<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<Report, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
@@ -69,18 +73,27 @@ pub fn purge(
     Ok(run.report)
 }
 
-/// Deletes events, the oldest day first, until told to stop: the volume is nearly full.
+/// Deletes events of days before this instant, the oldest first, until told to stop: the volume is
+/// nearly full. Days whose figures are not made keep theirs.
 ///
 /// # Errors
 /// As the database says.
 pub fn emergency(
     keeping: &dyn Keeping,
     lease: &Lease,
+    before_ms: i64,
+    clean: Clean<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<u64, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
-    let due = Due { what: What::Events, which: Which::All, before_ms: i64::MAX };
+    let due = Due { what: What::Events, which: Which::All, before_ms };
     for day in keeping.days()? {
+        if key::start_ms(day) >= before_ms {
+            break;
+        }
+        if !clean(day, before_ms)? {
+            continue;
+        }
         run.slices(|most| keeping.delete(lease, day, &due, most))?;
         keeping.give_back(lease, day)?;
         if run.ended {
@@ -122,11 +135,15 @@ impl Run<'_> {
         lease: &Lease,
         day: Day,
         now_ms: i64,
-        clean: &dyn Fn(Day) -> Result<bool, StoreError>,
+        clean: Clean<'_>,
     ) -> Result<(), StoreError> {
         let plan = terms.plan(day, &keeping.groups(day)?, now_ms);
-        let of_calls = |due: &Due| due.what == What::Cdr;
-        if (plan.facts || plan.due.iter().any(of_calls)) && !clean(day)? {
+        let last_ms = plan.due.iter().map(|due| due.before_ms).max();
+        let before_ms = if plan.facts { Some(i64::MAX) } else { last_ms };
+        // events are facts of figures too
+        if let Some(before_ms) = before_ms
+            && !clean(day, before_ms)?
+        {
             self.report.blocked.push(day);
             return Ok(());
         }

@@ -4,23 +4,27 @@
 //! What has been found right is remembered by a keyed hash, so that a browser or a producer that
 //! comes back costs nothing. What is wrong is never remembered: it always costs the same.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
 
 use openwire::Secret;
 
+use super::limits::Source;
 use super::password::Hash;
 use crate::priority::{LOW, lower};
 
 /// Logins that may wait; more are told to come again.
 const WAITING: usize = 256;
+/// Of one source, so that one alone does not keep all others out.
+const SHARE: usize = 16;
 /// Right passwords that are remembered; then all are forgotten.
 const REMEMBERED: usize = 4_096;
 
 /// One question.
 pub(super) struct Question {
+    pub(super) source: Source,
     pub(super) name: String,
     pub(super) password: Secret,
     pub(super) hash: Hash,
@@ -33,7 +37,12 @@ pub(super) struct Question {
 pub(super) struct Judge {
     questions: SyncSender<Question>,
     known: Arc<Known>,
+    shares: Arc<Shares>,
 }
+
+/// How many of each source wait or are being checked.
+#[derive(Debug, Default)]
+struct Shares(Mutex<HashMap<Source, usize>>);
 
 /// What has been found right.
 struct Known {
@@ -55,9 +64,11 @@ impl Judge {
     pub(super) fn start(key: [u8; 32]) -> io::Result<Self> {
         let known = Arc::new(Known { key, right: Mutex::default() });
         let (questions, asked) = sync_channel(WAITING);
-        let own = Arc::clone(&known);
-        thread::Builder::new().name("rs-logins".to_owned()).spawn(move || run(&asked, &own))?;
-        Ok(Self { questions, known })
+        let shares = Arc::new(Shares::default());
+        let own = (Arc::clone(&known), Arc::clone(&shares));
+        let work = move || run(&asked, &own.0, &own.1);
+        thread::Builder::new().name("rs-logins".to_owned()).spawn(work)?;
+        Ok(Self { questions, known, shares })
     }
 
     /// Whether this has been found right before; costs nothing.
@@ -65,27 +76,54 @@ impl Judge {
         self.known.has(&self.known.mark(name, password, hash))
     }
 
-    /// Has it checked, unless too many wait.
+    /// Has it checked, unless too many wait, of all or of its source.
     pub(super) fn ask(&self, question: Question) {
+        let source = question.source;
+        if !self.shares.take(source) {
+            return (question.answer)(None);
+        }
         match self.questions.try_send(question) {
             Ok(()) => {}
             Err(TrySendError::Full(question) | TrySendError::Disconnected(question)) => {
+                self.shares.give_back(source);
                 (question.answer)(None);
             }
         }
     }
 }
 
-fn run(asked: &Receiver<Question>, known: &Known) {
+fn run(asked: &Receiver<Question>, known: &Known, shares: &Shares) {
     lower(LOW);
     // until the judge is dropped
-    while let Ok(Question { name, password, hash, answer }) = asked.recv() {
+    while let Ok(Question { source, name, password, hash, answer }) = asked.recv() {
         let mark = known.mark(&name, &password, &hash);
         let right = known.has(&mark) || hash.fits(password.reveal());
         if right {
             known.put(mark);
         }
         answer(Some(right));
+        shares.give_back(source);
+    }
+}
+
+impl Shares {
+    /// `false`: the source has its share.
+    fn take(&self, source: Source) -> bool {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let share = shares.entry(source).or_default();
+        let fits = *share < SHARE;
+        *share += usize::from(fits);
+        fits
+    }
+
+    fn give_back(&self, source: Source) {
+        let mut shares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get_mut(&source) {
+            *share -= 1;
+            if *share == 0 {
+                shares.remove(&source);
+            }
+        }
     }
 }
 
@@ -119,8 +157,15 @@ mod tests {
     use super::*;
 
     fn question(password: &str, told: &SyncSender<Option<bool>>) -> Question {
+        of(1, password, told)
+    }
+
+    /// Of that source.
+    fn of(source: usize, password: &str, told: &SyncSender<Option<bool>>) -> Question {
         let told = told.clone();
+        let address = std::net::Ipv4Addr::from_bits(u32::try_from(source).unwrap());
         Question {
+            source: Source::of(address.into()),
             name: "rm-1".to_owned(),
             password: Secret::new(password.to_owned()),
             hash: cheap(),
@@ -156,12 +201,23 @@ mod tests {
         });
         judge.ask(Question { answer, ..question("password", &told) });
         begun.recv().unwrap();
-        for _ in 0..=WAITING {
-            judge.ask(question("passwort", &told));
+        for n in 0..=SHARE {
+            judge.ask(of(2, "passwort", &told));
+            assert_eq!(heard.try_recv().ok(), (n == SHARE).then_some(None), "its share");
+        }
+        for n in SHARE..=WAITING {
+            judge.ask(of(3 + n / SHARE, "passwort", &told));
         }
         assert_eq!(heard.recv(), Ok(None), "the one beyond the queue");
         release.send(()).unwrap();
         let answers: Vec<_> = heard.iter().take(WAITING).collect();
         assert_eq!(answers, vec![Some(false); WAITING]);
+        // what has been answered makes room
+        judge.ask(question("passwort", &told));
+        assert_eq!(heard.recv(), Ok(Some(false)));
+        let left = || judge.shares.0.lock().unwrap().len();
+        while left() > 0 {
+            thread::yield_now();
+        }
     }
 }

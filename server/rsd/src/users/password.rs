@@ -50,6 +50,12 @@ impl Hash {
         Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
     }
 
+    /// What a check costs, compared with that of others: KiB times passes.
+    pub(super) fn cost(&self) -> u64 {
+        let params = PasswordHash::new(&self.0).ok().and_then(|hash| Params::try_from(&hash).ok());
+        params.map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
+    }
+
     /// As the file has it.
     pub(super) fn text(&self) -> &str {
         &self.0

@@ -77,7 +77,8 @@ pub(super) struct Table {
     named: HashMap<String, Arc<User>>,
     /// By the host names of their certificates, in lower case.
     certified: HashMap<String, Arc<User>>,
-    /// What an unknown name is checked against, so that it takes as long as a known one.
+    /// What an unknown name is checked against, so that it takes as long as a known one: the
+    /// costliest, so that no user stands out by taking longer.
     dummy: Option<Hash>,
 }
 
@@ -118,7 +119,7 @@ impl Table {
         if hash.is_none() && certificates.is_empty() {
             return Err("neither a password nor a certificate lets this user in".to_owned());
         }
-        if self.dummy.is_none() {
+        if hash.as_ref().map(Hash::cost) > self.dummy.as_ref().map(Hash::cost) {
             self.dummy.clone_from(&hash);
         }
         let user = Arc::new(User { name: name.to_owned(), roles, hash });
@@ -150,12 +151,16 @@ impl Table {
     }
 }
 
-/// A colon would end it in HTTP's logins, and control characters have no place in a log.
+/// A space would end it in the file, a colon in HTTP's logins, and control characters have no
+/// place in a log.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     let fits = (1..=NAME).contains(&name.len())
         && !name.starts_with(['#', '$'])
-        && !name.chars().any(|letter| letter == ':' || letter.is_control());
-    fits.then_some(()).ok_or_else(|| format!("a name is 1 to {NAME} bytes, without a colon"))
+        && !name
+            .chars()
+            .any(|letter| letter == ':' || letter.is_whitespace() || letter.is_control());
+    let text = || format!("a name is 1 to {NAME} bytes, without a colon or a space");
+    fits.then_some(()).ok_or_else(text)
 }
 
 fn certificates<'w>(words: impl Iterator<Item = &'w str>) -> Result<BTreeSet<String>, String> {
@@ -209,6 +214,25 @@ mod tests {
         for role in [Role::Admin, Role::Reporter, Role::Producer, Role::Monitor] {
             assert!(Roles::ADMIN.have(role) && !Roles::default().have(role));
             assert!(Roles::read(role.as_str()).unwrap().have(role));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_costs_as_much_as_the_costliest() {
+        let costly = HASH.replace("t=2", "t=3");
+        let text = format!("a producer {HASH}\nb producer {costly}\nc producer {HASH}\n");
+        assert_eq!(Table::read(&text).unwrap().find("nobody").1.unwrap().text(), costly);
+    }
+
+    #[test]
+    fn a_line_that_is_made_can_be_read() {
+        for name in ["rm-1", "anna@example", "Zoë"] {
+            let line = super::super::user_line(name, "reporter,monitor", "open sesame").unwrap();
+            assert!(Table::read(&line).unwrap().find(name).0.is_some(), "{line}");
+        }
+        for name in ["call center", " a", "a\u{a0}b", "a\u{2028}b", "a\nb", "a:b", "#a"] {
+            let error = super::super::user_line(name, "reporter", "open sesame").unwrap_err();
+            assert!(error.starts_with("a name is 1 to 128 bytes"), "{name}: {error}");
         }
     }
 

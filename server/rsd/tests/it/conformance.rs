@@ -95,10 +95,11 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 3] = [
+const KEPT: [Kept; 4] = [
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
+    ("pressure", keeping::pressure),
 ];
 
 #[test]

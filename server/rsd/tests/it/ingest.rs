@@ -10,7 +10,7 @@ use rsd::ingest::Priority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod house;
 mod leaving;
 mod raw;

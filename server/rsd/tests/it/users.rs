@@ -8,6 +8,7 @@ use config::Settings;
 use openwire::{ClientEvent, Secret};
 
 use crate::api::house::{Answer, House, MCP, RM, golden, settings, start};
+use crate::ingest::frames::Frames;
 use crate::ingest::house::{self, Sender};
 
 const PASSWORD: &str = "open sesame";
@@ -86,9 +87,10 @@ fn http_asks_who_it_is_and_each_does_what_its_roles_allow() {
     house.send(&golden(&RM));
     let table = [
         ("GET", "/api/v1/calls?from=2026-11-22", "anna", 200, "otto"),
-        ("GET", "/ems-rs/CDR/C1?from=2026-11-22T00:00:00Z", "anna", 0, "rm"),
+        ("GET", "/ems-rs/HIST/CDRs/RM/details", "anna", 200, "rm2"),
         ("GET", "/", "anna", 200, "otto"),
         ("GET", "/api/v1/queues", "otto", 200, "anna"),
+        ("GET", "/api/v1/queues/ringmaster.cdr/messages", "root", 200, "otto"),
         ("GET", "/api/v1/alarms", "otto", 200, "rm2"),
         ("GET", "/api/v1/dead-letters", "root", 200, "anna"),
         ("GET", "/api/v1/audit", "root", 200, "otto"),
@@ -98,7 +100,7 @@ fn http_asks_who_it_is_and_each_does_what_its_roles_allow() {
     ];
     for (method, path, may, status, may_not) in table {
         let answer = asked(&house, may, method, path);
-        assert!(answer.status == status || status == 0 && answer.status != 403, "{path} {may}");
+        assert_eq!(answer.status, status, "{path} {may}");
         let none = house.ask(method, path, &[]);
         assert_eq!((none.status, &*none.code()), (401, "login-required"), "{method} {path}");
         assert!(
@@ -144,6 +146,41 @@ fn a_wrong_password_and_an_unknown_name_are_answered_alike_and_counted() {
 }
 
 #[test]
+fn a_probe_is_no_login_and_what_is_no_login_is_counted() {
+    let house = open(|_| {});
+    let shown =
+        |path: &str, login: &str| house.ask("GET", path, &[("Authorization", login)]).status;
+    for path in ["/live", "/ready", "/ems-rs/readiness", "/metrics"] {
+        assert_eq!(shown(path, &basic("anna", "guess")), 200, "{path}");
+    }
+    assert_eq!(house.metric("rs_logins_failed_total"), "0");
+    assert_eq!(shown("/api/v1/health", &basic("anna", "guess")), 200);
+    assert_eq!(house.metric("rs_logins_failed_total"), "1");
+    for (n, login) in ["Bearer x", "Basic !!!", "Basic cm0tMQ=="].into_iter().enumerate() {
+        assert_eq!(shown("/api/v1/calls", login), 401, "{login}");
+        assert_eq!(house.metric("rs_logins_failed_total"), (n + 2).to_string(), "{login}");
+    }
+    let lines = house.lines.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains(" 36002 ")).count(), 4, "{lines:?}");
+}
+
+/// The password is still being checked when the peer says that it sends no more.
+#[test]
+fn whoever_only_listens_during_its_login_gets_its_answers() {
+    let house = open(|settings| settings.rs.auth.anonymous_broker = Some(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut peer = Frames::connect(house.rs.addresses().broker.unwrap()).await;
+        let login = "CONNECT\naccept-version:1.2\nhost:x\nlogin:rm\npasscode:secret\n\n\0";
+        peer.say(&format!("{login}SEND\ndestination:ringmaster.cdr\nreceipt:1\n\n{{}}\0")).await;
+        peer.half_close().await;
+        assert!(peer.next().await.starts_with("CONNECTED\n"));
+        assert_eq!(peer.next().await, "RECEIPT\nreceipt-id:1\n\n");
+        assert_eq!(peer.next().await, "", "closed");
+    });
+}
+
+#[test]
 fn producers_log_in_with_the_same_users() {
     let mut house = open(|settings| settings.rs.auth.anonymous_broker = Some(false));
     assert_eq!(refusal(&house, Some("rm"), "secret"), "");
@@ -168,6 +205,34 @@ fn producers_log_in_with_the_same_users() {
     let house = open(|_| {});
     assert_eq!(refusal(&house, None, ""), "");
     assert_eq!(refusal(&house, Some("rm"), "x"), wrong);
+}
+
+/// A client with `failover:` gives up for a security error alone.
+#[test]
+fn too_many_logins_of_one_address_at_once_are_no_security_error() {
+    let house = open(|_| {});
+    let broker = house.rs.addresses().broker.unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let attempt = |n| {
+        runtime.spawn(async move {
+            let mut settings = house::settings(99, 0);
+            settings.user = Some(format!("nobody-{n}"));
+            settings.password = Some(Secret::new("guess".to_owned()));
+            Sender::over(broker, settings).await.next().await
+        })
+    };
+    let attempts: Vec<_> = (0..60).map(attempt).collect();
+    let mut busy = 0;
+    for attempt in attempts {
+        let ClientEvent::Refused { class, text, .. } = runtime.block_on(attempt).unwrap() else {
+            panic!("nobody is let in")
+        };
+        let is_busy = text == "too many logins at once: come again";
+        let expected = ["java.lang.SecurityException", "javax.jms.ResourceAllocationException"];
+        assert_eq!(class, expected[usize::from(is_busy)], "{text}");
+        busy += usize::from(is_busy);
+    }
+    assert!((1..60).contains(&busy), "{busy}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use model::time::Millis;
 use rs::Filter;
 use rs::retention::{Due, Holder, Wanted, What, Which};
 use rs::rollup::Zone;
-use rsd::retention::{Ages, Report, in_force, purge};
+use rsd::retention::{Ages, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
 use rsd::store::keeping::{Keeping, Lease, Override};
-use rsd::store::{Arrival, Day, Store, StoreError, Unit};
+use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
 
 use super::made::{self, Made, arrivals, at, event, mcp, rm};
 
@@ -79,7 +79,7 @@ fn run(store: &dyn Store, slices: usize, clean: bool) -> Report {
         left = left.checked_sub(1)?;
         Some(1000)
     };
-    let is_clean = |_: Day| Ok(clean);
+    let is_clean = |_: Day, _: i64| Ok(clean);
     purge(store.keeping(), &terms, &held, AGES, now_ms, &is_clean, &mut next).unwrap()
 }
 
@@ -108,8 +108,8 @@ pub(super) fn sixty_days(store: &dyn Store) {
     assert_eq!(keeping.overrides().unwrap(), [acme]);
 
     let waiting = run(store, usize::MAX, false);
-    assert_eq!(waiting.blocked.len(), 20, "figures are not made: {waiting:?}");
-    assert_eq!(counts(store), (60, 60, 180), "so no call goes");
+    assert_eq!(waiting.blocked.len(), 46, "figures are not made: {waiting:?}");
+    assert_eq!(waiting.rows, 0, "so no call goes, nor an event");
 
     let report = run(store, usize::MAX, true);
     assert!(report.finished && report.blocked.is_empty() && report.gone.is_empty(), "{report:?}");
@@ -176,6 +176,37 @@ fn fence(store: &dyn Store) {
     keeping.end_lease(&second).unwrap();
     let third = lease(keeping, "c", now_ms + 40_001).unwrap();
     assert_eq!(third.fence, second.fence + 1);
+}
+
+/// The volume is nearly full: events go, the oldest first, until there is room; no call does.
+pub(super) fn pressure(store: &dyn Store) {
+    fill(store);
+    let keeping = store.keeping();
+    let held = lease(keeping, "a", ms(at(NIGHT))).unwrap();
+    let events = |days: std::ops::Range<u64>| -> usize {
+        let left = |day: u64| {
+            let filter = Filter { session_id: Some(format!("S{day}")), ..Filter::default() };
+            let key = store.page(&filter, 1, 1, at(0)).unwrap().calls[0].key;
+            store.call(&CallName::Key(key), true).unwrap()[0].events.len()
+        };
+        days.map(left).sum()
+    };
+    assert_eq!(events(0..60), 60);
+    let today_ms = ms(at(58 * DAY));
+    let relieve = |clean: &dyn Fn(Day, i64) -> Result<bool, StoreError>, slices: usize| {
+        let mut left = slices;
+        let mut next = || {
+            left = left.checked_sub(1)?;
+            Some(1000)
+        };
+        emergency(keeping, &held, today_ms, clean, &mut next).unwrap()
+    };
+    assert_eq!(relieve(&|_, _| Ok(false), 200), 0, "their figures are not made");
+    assert_eq!(relieve(&|_, before_ms| Ok(before_ms == today_ms), 20), 10);
+    assert_eq!((events(0..10), events(10..60)), (0, 50), "the oldest, until there is room");
+    assert_eq!(relieve(&|_, _| Ok(true), 200), 48);
+    assert_eq!((events(0..58), events(58..60)), (0, 2), "those of today and later stay");
+    assert_eq!(counts(store), (60, 60, 180), "no call goes");
 }
 
 /// Calls in progress, with what is known of their component.
@@ -246,7 +277,7 @@ pub(super) fn of_one_tenant(store: &dyn Store) {
     let legs = |session: &str| {
         let filter = Filter { session_id: Some(session.to_owned()), ..Filter::default() };
         let call = store.page(&filter, 1, 1, at(0)).unwrap().calls.remove(0);
-        store.call(&rsd::store::CallName::Key(call.key), true).unwrap().remove(0)
+        store.call(&CallName::Key(call.key), true).unwrap().remove(0)
     };
     let (one, two) = (legs("S1"), legs("S2"));
     assert!(one.var.call.is_none() && one.events.is_empty(), "{one:?}");

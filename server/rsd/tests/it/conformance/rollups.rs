@@ -108,7 +108,7 @@ fn what_was_stored_before_rollups_gets_its_bins() {
             db.execute_batch(
                 "DROP TABLE rs_dirty_bin; DROP INDEX rs_call_ended; DROP INDEX rs_call_owner_from;
                  DROP INDEX rs_call_event_ports; ALTER TABLE rs_kept_record DROP COLUMN bin_ms;
-                 DELETE FROM rs_schema_version WHERE version = 4",
+                 DELETE FROM rs_schema_version WHERE version = 5",
             )
             .unwrap();
         }
