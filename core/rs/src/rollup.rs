@@ -48,7 +48,7 @@ pub use stored::{
     ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which,
     own_bin_ms, own_bins, own_bins_of, own_kinds,
 };
-pub use tables::{Changes, Levels, Meta, Tables};
+pub use tables::{Changes, Levels, Meta, Numbered, Tables};
 pub use touch::{touched, touched_session};
 pub use work::{Done, Rules, rebuild, work};
 pub use zone::{Bin, Granularity, Weekday, Zone, five_of};

@@ -51,7 +51,7 @@ pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
 pub use users::{Users, check_users, user_line};
 
-use apply::{Applier, Bell, Figures, WATCHED_BATCHES};
+use apply::{Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate};
 use live::Application;
@@ -88,7 +88,7 @@ impl Rs {
             durable,
             gate: Arc::clone(&gate),
             counters,
-            backlog: Arc::clone(&backlog),
+            backlog,
             log: log.clone(),
             clock,
         };
@@ -96,19 +96,7 @@ impl Rs {
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);
         let ingest = base.listen(&settings, &runtime, &taking, doors)?;
-        let applier = Applier::start(apply::Parts {
-            spool: spool.clone(),
-            found,
-            store: Arc::clone(&base.store),
-            bell,
-            changed: changed.clone(),
-            figures: Arc::clone(&figures),
-            backlog,
-            log: log.clone(),
-            clock,
-            seed: base.seed[3],
-        })
-        .map_err(|error| StartError::database(base.dir.path().to_owned(), error))?;
+        let applier = base.apply(&taking, found, (bell, &changed, &figures))?;
         let rollup = base.rollup(&settings, &monitor, &log, clock)?;
         let own = Application::new(&settings, (&spool, &gate), &log);
         let retention = base.keep(&settings, &taking, &monitor, clock)?;

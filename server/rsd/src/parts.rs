@@ -18,8 +18,9 @@ use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
 use tokio::runtime::Runtime;
+use tokio::sync::broadcast;
 
-use crate::apply::{Bell, Figures};
+use crate::apply::{self, Applier, Bell, Changed, Figures};
 use crate::certificates::{Certificates, Newest};
 use crate::configuration;
 use crate::database;
@@ -144,6 +145,28 @@ impl Base {
     /// What listens where.
     pub(crate) fn addresses(&self, ingest: Option<&Ingest>) -> Addresses {
         Addresses { broker: ingest.map(Ingest::local_addr), http: self.http_address }
+    }
+
+    /// Starts the applier; `found`: the last sequence of what was in the queue at the start.
+    pub(crate) fn apply(
+        &self,
+        taking: &ingest::Parts,
+        found: u64,
+        (bell, changed, figures): (Arc<Bell>, &broadcast::Sender<Changed>, &Arc<Figures>),
+    ) -> Result<Applier, StartError> {
+        let started = Applier::start(apply::Parts {
+            spool: taking.spool.clone(),
+            found,
+            store: Arc::clone(&self.store),
+            bell,
+            changed: changed.clone(),
+            figures: Arc::clone(figures),
+            backlog: Arc::clone(&taking.backlog),
+            log: taking.log.clone(),
+            clock: taking.clock,
+            seed: self.seed[3],
+        });
+        started.map_err(|error| StartError::database(self.dir.path().to_owned(), error))
     }
 
     /// Starts the job of retention.

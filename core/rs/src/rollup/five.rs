@@ -191,9 +191,12 @@ fn own(bin: Bin, facts: &Facts, figures: &mut Figures, deltas: &mut BTreeMap<Lev
     }
 }
 
+/// Numbers by their days.
+type DayNumbers = BTreeSet<(Day, i64)>;
+
 /// The new numbers of the bin that get figures, and those for which there is no room: the latest
 /// to appear.
-fn admit(bin: Bin, parts: &[Part], facts: &Facts) -> (BTreeSet<(Day, i64)>, BTreeSet<(Day, i64)>) {
+fn admit(bin: Bin, parts: &[Part], facts: &Facts) -> (DayNumbers, DayNumbers) {
     let mut first: BTreeMap<(Day, i64), i64> = BTreeMap::new();
     for part in parts {
         let Some(number) = number(part) else { continue };

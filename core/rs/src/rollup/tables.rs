@@ -11,6 +11,9 @@ use super::zone::Granularity;
 use crate::key::Day;
 use crate::share::{Mention, Objects};
 
+/// Numbers of a day that have figures, and how many the day has in all.
+pub type Numbered = (BTreeSet<i64>, usize);
+
 /// What is stored of the job itself (table `meta`, by key).
 pub type Meta = BTreeMap<String, String>;
 
@@ -85,7 +88,7 @@ pub trait Tables {
     fn numbers(
         &self,
         asked: &BTreeMap<Day, BTreeSet<i64>>,
-    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, Self::Error>;
+    ) -> Result<BTreeMap<Day, Numbered>, Self::Error>;
 
     /// All rows of all bin tables, without texts, of bins of this granularity that begin in
     /// `[from, to)`.

@@ -65,16 +65,20 @@ pub(super) async fn series(
     respond(answer.await)
 }
 
+fn figure_of(text: &str) -> Option<Figure> {
+    Some(match text {
+        "arrivals" => Figure::Arrivals,
+        "peaks" => Figure::Peaks,
+        "durations" => Figure::Durations,
+        "quality" => Figure::Quality,
+        _ => return None,
+    })
+}
+
 impl Question {
     fn read(shared: &Shared, figure: &str, uri: &Uri) -> Result<Self, Refused> {
         let unknown = || Refused::other(404, "no-such-path", "there is no such series");
-        let figure = match figure {
-            "arrivals" => Figure::Arrivals,
-            "peaks" => Figure::Peaks,
-            "durations" => Figure::Durations,
-            "quality" => Figure::Quality,
-            _ => return Err(unknown()),
-        };
+        let figure = figure_of(figure).ok_or_else(unknown)?;
         let now_ms = ms(shared.now());
         let (mut granularity, mut dim, mut measure) = (None, Dim::All, None);
         let (mut from, mut to_ms, mut ids) = (None, now_ms, BTreeSet::new());

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use super::*;
 use crate::rollup::{
     self, ActionFacts, At, BinRows, CallFacts, Granularity, Job, KeptFacts, LevelKey, LevelRow,
-    Levels, Mark, MarkRow, Meta, OWN_BIN_MS, PORT_EVENTS, Question, Rules, Span, Stored,
+    Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules, Span, Stored,
     Tables as _, Weekday, Which, Zone, check, rebuild, work,
 };
 
@@ -243,7 +243,7 @@ impl rollup::Tables for Rolled {
     fn numbers(
         &self,
         asked: &BTreeMap<Day, BTreeSet<i64>>,
-    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, Infallible> {
+    ) -> Result<BTreeMap<Day, Numbered>, Infallible> {
         let inside = self.0.borrow();
         let of_day = |(day, ids): (&Day, &BTreeSet<i64>)| {
             let all: BTreeSet<i64> =

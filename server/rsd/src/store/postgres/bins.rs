@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::rollup::{
     At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
-    Question, Span, Stored, Tables,
+    Numbered, Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, Objects};
 use tokio_postgres::Row;
@@ -81,11 +81,11 @@ impl Tables for Postgres {
     fn numbers(
         &self,
         asked: &BTreeMap<Day, BTreeSet<i64>>,
-    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, StoreError> {
+    ) -> Result<BTreeMap<Day, Numbered>, StoreError> {
         let days: Vec<i32> = asked.keys().map(|day| signed(*day)).collect();
         let pairs: Vec<(Day, i64)> =
             asked.iter().flat_map(|(day, ids)| ids.iter().map(|id| (*day, *id))).collect();
-        let mut found: BTreeMap<Day, (BTreeSet<i64>, usize)> =
+        let mut found: BTreeMap<Day, Numbered> =
             asked.keys().map(|day| (*day, Default::default())).collect();
         self.roll(|link| {
             let all = "SELECT day, count(*) FROM rs_day_number WHERE day = ANY($1) GROUP BY day";

@@ -2,7 +2,7 @@
 
 use rs::rollup::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
 
 use crate::store::StoreError;
 
@@ -192,13 +192,28 @@ pub(super) fn delete(db: &Connection, rows: &BinRows) -> Result<(), StoreError> 
 
 /// Puts rows in place of those with their key.
 pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
-    let of = |table: &str, columns: usize| {
-        let marks: Vec<_> = (1..=columns).map(|n| format!("?{n}")).collect();
-        let marks = marks.join(", ");
-        db.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))
-    };
+    put_counts(db, rows)?;
+    put_outcomes(db, rows)?;
+    for (key, value) in &rows.texts {
+        let insert = "INSERT OR IGNORE INTO rs_text_dim VALUES (?1, ?2)";
+        db.prepare_cached(insert)?.execute(params![key, value])?;
+    }
+    Ok(())
+}
+
+fn replace<'d>(
+    db: &'d Connection,
+    table: &str,
+    columns: usize,
+) -> rusqlite::Result<CachedStatement<'d>> {
+    let marks: Vec<_> = (1..=columns).map(|n| format!("?{n}")).collect();
+    let marks = marks.join(", ");
+    db.prepare_cached(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))
+}
+
+fn put_counts(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
     for row in &rows.counts {
-        of("rs_or_bin", 15)?.execute(params![
+        replace(db, "rs_or_bin", 15)?.execute(params![
             row.at.gran,
             row.at.bin_ms,
             row.measure,
@@ -217,7 +232,7 @@ pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
         ])?;
     }
     for row in &rows.levels {
-        of("rs_conc_bin", 13)?.execute(params![
+        replace(db, "rs_conc_bin", 13)?.execute(params![
             row.at.gran,
             row.at.bin_ms,
             row.measure,
@@ -233,13 +248,17 @@ pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
             row.deltas,
         ])?;
     }
+    Ok(())
+}
+
+fn put_outcomes(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
     for OutcomeRow { at, dim, dim_id, result, reason_key, count, duration_ms } in &rows.outcomes {
         let At { gran, bin_ms } = at;
         let values = params![gran, bin_ms, dim, dim_id, result, reason_key, count, duration_ms];
-        of("rs_var_bin", 8)?.execute(values)?;
+        replace(db, "rs_var_bin", 8)?.execute(values)?;
     }
     for row in &rows.actions {
-        of("rs_var_action_bin", 11)?.execute(params![
+        replace(db, "rs_var_action_bin", 11)?.execute(params![
             row.at.gran,
             row.at.bin_ms,
             row.dim,
@@ -255,10 +274,10 @@ pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
     }
     for SqRow { at, dim, dim_id, calls, failed, by_type } in &rows.quality {
         let values = params![at.gran, at.bin_ms, dim, dim_id, calls, failed, by_type];
-        of("rs_sq_bin", 7)?.execute(values)?;
+        replace(db, "rs_sq_bin", 7)?.execute(values)?;
     }
     for row in &rows.latencies {
-        of("rs_latency_bin", 11)?.execute(params![
+        replace(db, "rs_latency_bin", 11)?.execute(params![
             row.at.gran,
             row.at.bin_ms,
             row.component_id,
@@ -271,10 +290,6 @@ pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
             row.max,
             row.hist,
         ])?;
-    }
-    for (key, value) in &rows.texts {
-        let insert = "INSERT OR IGNORE INTO rs_text_dim VALUES (?1, ?2)";
-        db.prepare_cached(insert)?.execute(params![key, value])?;
     }
     Ok(())
 }

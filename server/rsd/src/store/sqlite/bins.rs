@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::rollup::{
     At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
-    Question, Span, Stored, Tables,
+    Numbered, Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, Objects};
 use rusqlite::types::Value;
@@ -109,7 +109,7 @@ impl Tables for Sqlite {
     fn numbers(
         &self,
         asked: &BTreeMap<Day, BTreeSet<i64>>,
-    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, StoreError> {
+    ) -> Result<BTreeMap<Day, Numbered>, StoreError> {
         self.read(|reader| {
             let mut found = BTreeMap::new();
             for (day, ids) in asked {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Day;
 use rs::rollup::{
-    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, Levels, Mark, MarkRow, Meta, Question,
-    Span, Stored, Tables,
+    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, Levels, Mark, MarkRow, Meta, Numbered,
+    Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, Objects};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl Tables for SqlServer {
     fn numbers(
         &self,
         asked: &BTreeMap<Day, BTreeSet<i64>>,
-    ) -> Result<BTreeMap<Day, (BTreeSet<i64>, usize)>, StoreError> {
+    ) -> Result<BTreeMap<Day, Numbered>, StoreError> {
         Ok(self.read(async |link| {
             let number = |cells: &Cells<'_>| cells.some(0, Cells::number);
             let mut found = BTreeMap::new();
