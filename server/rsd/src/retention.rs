@@ -299,8 +299,9 @@ impl Work {
             pace.next(|now_ms| same(&lease, now_ms)).filter(|_| go_on)
         };
         let ages = Ages { failures: desk.settings.failures };
-        let clean =
-            |day: Day, now_ms: i64| store.bins().map_or(Ok(true), |bins| let_go(bins, day, now_ms));
+        let clean = |day: Day, before_ms: i64| {
+            store.bins().map_or(Ok(true), |bins| let_go(bins, day, before_ms, now_ms))
+        };
         let report = purge(keeping, terms, &lease, ages, now_ms, &clean, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);
@@ -364,8 +365,7 @@ impl Work {
             pace.next(|_| true).filter(|_| go_on)
         };
         let today_ms = desk.zone.day_start(now_ms, 0);
-        let clean = |_: Day, _: i64| Ok(true);
-        let rows = emergency(keeping, &lease, today_ms, &clean, &mut next)?;
+        let rows = emergency(keeping, &lease, today_ms, &mut next)?;
         keeping.end_lease(&lease)?;
         Ok(rows)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::time::Millis;
 use net::Clock;
-use rs::rollup::{Granularity, Rules, State, Zone, check, rebuild, work};
+use rs::rollup::{Granularity, Job, Rules, State, Zone, check, rebuild, work};
 use rs::share::Objects;
 use telemetry::Log;
 
@@ -35,6 +35,8 @@ const LAG_MS: i64 = 300_000;
 /// Time of the RS day at which levels are checked against facts, ms.
 const NIGHT_MS: i64 = 2 * 3_600_000;
 const DAY_MS: i64 = 86_400_000;
+/// What is of a call comes up to so long after its end, ms.
+const AFTER_END_MS: i64 = 60_000;
 
 /// What the job works with.
 pub(crate) struct Parts {
@@ -224,17 +226,28 @@ pub(crate) fn check_zone(
     }
 }
 
-/// Lets the facts of a day go: from now on the bins that they touch are frozen. False: some of
-/// these bins are to be made first.
-pub fn let_go(bins: &dyn Bins, day: Day, now_ms: i64) -> Result<bool, StoreError> {
+/// Lets facts of a day go, those of calls that ended before `before_ms`: from now on the bins that
+/// they touch, and all before these, are frozen. False: some of them are to be made first, of
+/// whichever facts.
+pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
     if bins.marks_of_day(day)? > 0 {
         return Ok(false);
     }
-    let frozen_ms = State::of(&bins.meta()?).frozen_ms;
-    let last_ms = bins.spans()?.into_iter().find(|span| span.day == day).map(|span| span.last_ms);
-    if let Some(before_ms) = last_ms.map(|last_ms| last_ms + 1).filter(|ms| *ms > frozen_ms) {
-        let none = std::collections::BTreeSet::new();
-        bins.note(&none, &State::freeze(before_ms), None, now_ms)?;
+    let span = bins.spans()?.into_iter().find(|span| span.day == day);
+    let Some(span) = span else { return Ok(true) };
+    let last_ms = span.last_ms.min(before_ms.saturating_add(AFTER_END_MS - 1));
+    let end_ms = Zone::utc().bin(Granularity::FiveMinutes, last_ms).end_ms;
+    if end_ms <= State::of(&bins.meta()?).frozen_ms {
+        return Ok(true);
     }
+    // larger bins are made of smaller ones, which stay
+    for job in [Job::Spread, Job::Make(Granularity::FiveMinutes)] {
+        let first = bins.marks(job, i64::MAX, 1)?;
+        if first.first().is_some_and(|row| row.mark.bin_ms < end_ms) {
+            return Ok(false);
+        }
+    }
+    let none = std::collections::BTreeSet::new();
+    bins.note(&none, &State::freeze(end_ms), None, now_ms)?;
     Ok(true)
 }

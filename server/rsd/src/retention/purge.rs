@@ -74,7 +74,7 @@ pub fn purge(
 }
 
 /// Deletes events of days before this instant, the oldest first, until told to stop: the volume is
-/// nearly full. Days whose figures are not made keep theirs.
+/// nearly full. No figure is made of those that go.
 ///
 /// # Errors
 /// As the database says.
@@ -82,7 +82,6 @@ pub fn emergency(
     keeping: &dyn Keeping,
     lease: &Lease,
     before_ms: i64,
-    clean: Clean<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<u64, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
@@ -90,9 +89,6 @@ pub fn emergency(
     for day in keeping.days()? {
         if key::start_ms(day) >= before_ms {
             break;
-        }
-        if !clean(day, before_ms)? {
-            continue;
         }
         run.slices(|most| keeping.delete(lease, day, &due, most))?;
         keeping.give_back(lease, day)?;
@@ -138,9 +134,10 @@ impl Run<'_> {
         clean: Clean<'_>,
     ) -> Result<(), StoreError> {
         let plan = terms.plan(day, &keeping.groups(day)?, now_ms);
-        let last_ms = plan.due.iter().map(|due| due.before_ms).max();
+        // no figure is made of events that go before their calls
+        let facts = plan.due.iter().filter(|due| due.what != What::Events);
+        let last_ms = facts.map(|due| due.before_ms).max();
         let before_ms = if plan.facts { Some(i64::MAX) } else { last_ms };
-        // events are facts of figures too
         if let Some(before_ms) = before_ms
             && !clean(day, before_ms)?
         {

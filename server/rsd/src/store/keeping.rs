@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rs::orphan::Waiting;
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
+use rs::rollup::PORT_EVENTS;
 use rs::{CallState, Day, Key};
 
 use super::StoreError;
@@ -172,6 +173,11 @@ pub(super) const FACTS: [(&str, &[&str]); 11] = [
     ("rs_call_fact_state", &["call_key"]),
     ("rs_call", &["call_key"]),
 ];
+
+/// Events of which figures are made go with their calls.
+pub(super) fn no_ports(log_id: &str) -> String {
+    format!("{log_id} NOT IN ('{}')", PORT_EVENTS.join("', '"))
+}
 
 /// A refusal of a change whose lease another has taken.
 pub(super) fn fenced(lease: &Lease) -> StoreError {

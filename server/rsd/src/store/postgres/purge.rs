@@ -7,7 +7,7 @@ use rs::retention::{Due, What, Which};
 use super::link::{Link, Uid};
 use super::load::{signed, uid};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, FACTS};
+use crate::store::keeping::{Aged, FACTS, no_ports};
 
 /// An event is of a call up to so long after its end, ms.
 const AFTER_END_MS: i64 = 60_000;
@@ -19,7 +19,10 @@ pub(super) fn due(link: &mut Link, day: Day, due: &Due, most: u32) -> Result<u64
     let Due { what, which, before_ms } = *due;
     match what {
         What::Cdr => calls(link, day, which, before_ms, most),
-        What::Events => events(link, day, (which, before_ms, most), &format!("NOT {REPORT}")),
+        What::Events => {
+            let kind = format!("NOT {REPORT} AND {}", no_ports("e.log_id"));
+            events(link, day, (which, before_ms, most), &kind)
+        }
         What::Var => {
             let calls = reports(link, day, which, before_ms, most)?;
             Ok(calls + events(link, day, (which, before_ms, most), REPORT)?)

@@ -4,6 +4,7 @@ use rs::rollup::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, Outcome
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
 
+use super::erasing;
 use crate::store::StoreError;
 
 /// Which rows: a condition over the columns, and its values.
@@ -194,8 +195,14 @@ pub(super) fn delete(db: &Connection, rows: &BinRows) -> Result<(), StoreError> 
 pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
     put_counts(db, rows)?;
     put_outcomes(db, rows)?;
+    if rows.texts.is_empty() {
+        return Ok(());
+    }
+    // what is made of a call that is erased meanwhile
+    let erased = erasing::erased(db)?.numbers();
     for (key, value) in &rows.texts {
         let insert = "INSERT OR IGNORE INTO rs_text_dim VALUES (?1, ?2)";
+        let value = erased.without(value).unwrap_or_else(|| value.clone());
         db.prepare_cached(insert)?.execute(params![key, value])?;
     }
     Ok(())

@@ -50,6 +50,18 @@ impl Sqlite {
         *job = Some(roller);
         Ok(done)
     }
+
+    /// Does something while the job has the file of a day not open.
+    pub(super) fn unrolled<T>(
+        &self,
+        day: Day,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.roll(|roller| {
+            roller.days.close(day);
+            work()
+        })
+    }
 }
 
 impl Tables for Sqlite {

@@ -31,7 +31,9 @@ const LETTERS: Table = Table {
     texts: &["message_id", "properties", "body", "field", "text"],
 };
 const KEPT: Table = Table { name: "rs_kept_record", key: &["no"], texts: &["body"] };
-const MAIN: &[Table] = &[KEPT, LETTERS];
+/// Of figures: they are by the key, which stays.
+const NAMES: Table = Table { name: "rs_text_dim", key: &["key"], texts: &["value"] };
+const MAIN: &[Table] = &[KEPT, LETTERS, NAMES];
 const DAY: &[Table] = &[
     KEPT,
     LETTERS,
@@ -173,8 +175,8 @@ impl Writer {
         let Table { name, key, texts } = table;
         let Some(first) = key.first() else { return Ok(place.next()) };
         let after = match (*first, <[u8; 8]>::try_from(&*place.after)) {
-            ("no", Ok(no)) => Value::from(i64::from_be_bytes(no)),
-            ("no", Err(_)) => Value::from(i64::MIN),
+            ("no" | "key", Ok(no)) => Value::from(i64::from_be_bytes(no)),
+            ("no" | "key", Err(_)) => Value::from(i64::MIN),
             _ => Value::from(place.after.clone()),
         };
         // up to a key, with all rows of it

@@ -4,7 +4,7 @@ use rs::retention::{Due, What, Which};
 use rusqlite::{Connection, ToSql, params};
 
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, FACTS};
+use crate::store::keeping::{Aged, FACTS, no_ports};
 
 /// An event is of a call up to so long after its end, ms.
 const AFTER_END_MS: i64 = 60_000;
@@ -18,7 +18,10 @@ pub(super) fn due(db: &mut Connection, due: &Due, most: u32) -> Result<u64, Stor
     let Due { what, which, before_ms } = *due;
     match what {
         What::Cdr => calls(db, which, before_ms, most),
-        What::Events => events(db, "(label IS NULL OR NOT {})", which, before_ms, most),
+        What::Events => {
+            let kind = format!("(label IS NULL OR NOT {{}}) AND {}", no_ports("log_id"));
+            events(db, &kind, which, before_ms, most)
+        }
         What::Var => {
             let calls = reports(db, which, before_ms, most)?;
             Ok(calls + events(db, "{}", which, before_ms, most)?)

@@ -19,6 +19,10 @@ impl Sqlite {
     /// Removes a day that holds nothing but its ledger; false: a question has it open, or a record
     /// has come, and it is tried again another time.
     pub(super) fn remove_day(&self, day: Day) -> Result<bool, StoreError> {
+        self.unrolled(day, || self.remove_closed(day))
+    }
+
+    fn remove_closed(&self, day: Day) -> Result<bool, StoreError> {
         let mut writer = self.writer();
         writer.days.close(day);
         writer.beside.close(day);
@@ -39,6 +43,8 @@ impl Sqlite {
             layout.remove(day)?;
             writer.survive()?;
             unmark(&writer.main, day)?;
+            // a late record that makes it again adds it again
+            self.marked.forget(day);
             Ok(true)
         })?;
         Ok(removed == Some(true))

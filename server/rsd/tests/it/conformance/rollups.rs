@@ -1,6 +1,12 @@
 //! Rollups on the real store, and over HTTP (rs.md §14 no. 19, 22).
 
-use rs::rollup::{Changes, Granularity, Job, Rules, State, Tables as _, Weekday, Zone, work};
+use std::collections::BTreeSet;
+
+use rs::erase::NumberHash;
+use rs::rollup::{
+    Changes, Granularity, Job, Mark, Rules, State, Tables as _, Weekday, Zone, rebuild, text_id,
+    work,
+};
 use rs::share::Objects;
 use rsd::rollup::let_go;
 use rsd::store::Store;
@@ -123,16 +129,73 @@ fn a_day_is_let_go_when_its_bins_are_made_and_they_stay_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     store.apply(&arrivals(&story(), 1, 2), NOW).unwrap();
-    assert!(!let_go(&store, 20_261_122, 0).unwrap(), "not made yet");
+    assert!(!let_go(&store, 20_261_122, i64::MAX, 0).unwrap(), "not made yet");
     roll(&store);
     let made = rows(&store);
-    assert!(let_go(&store, 20_261_122, 0).unwrap());
+    assert!(let_go(&store, 20_261_122, i64::MAX, 0).unwrap());
     // what comes late changes nothing any more, and is counted
     let late = rm(9, 300).tenant("acme", Some(102)).end(310);
     store.apply(&arrivals(&[late], 50, 1), NOW).unwrap();
     roll(&store);
     assert_eq!(rows(&store), made);
     assert!(State::of(&store.meta().unwrap()).late_lost > 0);
+}
+
+#[test]
+fn no_more_is_frozen_than_what_goes_and_nothing_that_is_to_be_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.apply(&arrivals(&story(), 1, 2), NOW).unwrap();
+    roll(&store);
+    let frozen_ms = || State::of(&store.meta().unwrap()).frozen_ms;
+    let day = 20_261_122;
+    let second = |second: u64| i64::try_from(super::made::at(second).0).unwrap();
+    // calls of a tenant that ended until then go; one is in progress for days
+    let before_ms = second(1000);
+    let waiting = [Mark::five(second(300))].into();
+    store.note(&waiting, &rs::rollup::Meta::new(), None, 0).unwrap();
+    assert!(!let_go(&store, day, before_ms, 0).unwrap(), "a mark of no day");
+    assert_eq!(frozen_ms(), 0);
+    roll(&store);
+    let later = [Mark::five(second(1200))].into();
+    store.note(&later, &rs::rollup::Meta::new(), None, 0).unwrap();
+    assert!(let_go(&store, day, before_ms, 0).unwrap(), "that one is not frozen");
+    assert_eq!(frozen_ms(), second(1200), "whole bins, and what comes a minute after an end");
+    assert!(!let_go(&store, day, i64::MAX, 0).unwrap());
+    roll(&store);
+    assert!(let_go(&store, day, i64::MAX, 0).unwrap());
+    assert_eq!(frozen_ms(), second(3 * 86_400 + 300));
+    // bins from there on, made again, are none of the frozen ones
+    let again = rebuild(&Zone::utc(), frozen_ms(), frozen_ms() + 1);
+    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    roll(&store);
+    assert_eq!(State::of(&store.meta().unwrap()).late_lost, 0);
+}
+
+#[test]
+fn no_figure_tells_an_erased_number_and_its_key_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let with = |n: u64, dn: &str| rm(n, 100 * n).dn(dn).end(100 * n + 9);
+    let made = [with(1, "4930123"), with(2, "4930124")];
+    store.apply(&arrivals(&made, 1, 2), NOW).unwrap();
+    roll(&store);
+    // its bins are not made when it is erased
+    store.apply(&arrivals(&[with(3, "4930125")], 3, 1), NOW).unwrap();
+    let keys: BTreeSet<_> = ["4930123", "4930124", "4930125"].map(text_id).into();
+    let texts = || store.texts(&keys).unwrap().into_values().collect::<Vec<_>>();
+    let mut found = texts();
+    found.sort();
+    assert_eq!(found, ["4930123", "4930124"]);
+    let erasing = store.erasing().unwrap();
+    for number in ["+49 30 123", "+49 30 125"] {
+        erasing.begin(NumberHash::of(number).unwrap(), 0).unwrap();
+    }
+    roll(&store);
+    while erasing.go_on(0).unwrap() {}
+    let mut found = texts();
+    found.sort();
+    assert_eq!(found, ["4930124", "9999999", "9999999"]);
 }
 
 #[test]

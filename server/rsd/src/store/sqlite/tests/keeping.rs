@@ -1,9 +1,12 @@
 //! Files that go: whatever the power does, whoever has them open, and how many there can be.
 
 use rs::retention::{Defaults, Terms};
-use rs::rollup::Zone;
+use rs::rollup::{Granularity, Job, Rules, Tables as _, Zone, work};
+use rs::share::Objects;
 
 use super::*;
+use crate::rollup::let_go;
+use crate::store::bins::Bins as _;
 use crate::store::keeping::{Aged, Keeping as _, Lease};
 
 const DAY: Day = 20_261_122;
@@ -62,6 +65,28 @@ fn a_file_that_a_question_has_open_goes_later() {
     drop(other);
     assert_eq!(store.delete_ledger(&lease(&store), DAY, 10).unwrap(), 1);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_file_goes_though_the_rollup_job_has_had_it_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.apply(&arrivals(&story(), 1, 3), NOW).unwrap();
+    let zone = Zone::utc();
+    let now_ms = i64::try_from(NOW.0).unwrap();
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
+    let mut objects = Objects::default();
+    while work(&store, &mut objects, &rules).unwrap().bins > 0 {}
+    let held = lease(&store);
+    assert!(let_go(&store, DAY, i64::MAX, now_ms).unwrap());
+    while store.delete_facts(&held, DAY, 100).unwrap() > 0 {}
+    assert_eq!(store.marks_of_day(DAY).unwrap(), 0, "and it is open again");
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 1);
+    assert!(!dir.path().join("days/20261122.db").exists());
+    let late = arrivals(&[rm(7, 500).end(600)], 90, 1);
+    assert_eq!(store.apply(&late, NOW).unwrap().stored, 1);
+    let marks = store.marks(Job::Make(Granularity::FiveMinutes), i64::MAX, 9).unwrap();
+    assert!(marks.iter().any(|row| row.file == DAY), "of the new file: {marks:?}");
 }
 
 #[test]

@@ -177,8 +177,9 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
     /// Calls.
     CALLS_CALL = of_calls!("rs_call");
 
-    /// Events that are no reports.
-    EVENTS_PLAIN = events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))");
+    /// Events that are no reports; those of ports go with their calls, as figures are made of them.
+    EVENTS_PLAIN = events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))
+  AND log_id NOT IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')");
     /// Events that are.
     EVENTS_REPORT = events!("label LIKE N'com.genesyslab.var.%'");
 
