@@ -261,7 +261,7 @@ pub(super) fn of_one_tenant(store: &dyn Store) {
     }
     story.push(event("nobody", 20, "incall_begin"));
     // figures are made of these as long as there are calls
-    story.extend([event("S1", 7, "asr_open"), event("S1", 8, "tts_close")]);
+    story.extend([event("S1", 9, "asr_open"), event("S1", 10, "tts_close")]);
     story.push(event("nobody", 21, "asr_close"));
     store.apply(&arrivals(&story, 1, 20), at(200_000)).unwrap();
     let keeping = store.keeping();
