@@ -11,6 +11,7 @@
 //!                               verdicts, merge   replaced rows, again and again    └► finish
 //! ```
 
+mod again;
 mod batch;
 mod bisect;
 mod books;
@@ -136,7 +137,8 @@ impl<'b> Share<'b> {
         self.tasks.push(Task::Reject(item, text));
     }
 
-    /// Its record was stored or refused before a crash: only what hangs on it is made again.
+    /// The file is past it: if its record was stored or refused, only what hangs on it is made
+    /// again, else it comes with [`Changes::unseen`].
     pub fn touch(&mut self, item: usize) {
         self.tasks.push(Task::Touch(item));
     }
@@ -185,6 +187,7 @@ impl<'b> Share<'b> {
                 self.ledger.found(found.ledger);
                 self.books.streams = found.streams.into_iter().collect();
                 self.calls.found(found.calls);
+                self.letters.found(found.letters);
                 for task in std::mem::take(&mut self.tasks) {
                     match task {
                         Task::Store(index) => self.take(index)?,
@@ -335,6 +338,11 @@ impl<'b> Share<'b> {
                 let days = self.batch.ledger_days(index);
                 wants.ledger.extend(days.into_iter().map(|day| (day, keys.id_key)));
             }
+            if matches!(task, Task::Touch(_)) {
+                wants
+                    .letters
+                    .extend(item.map(|item| letters::keys(item, good)).into_iter().flatten());
+            }
             if store {
                 wants.calls.extend(keys.call_key.map(|key| (day, key)));
             }
@@ -407,29 +415,6 @@ impl<'b> Share<'b> {
         }
     }
 
-    /// A record that was stored, or refused, before a crash: what hangs on it is made again, and
-    /// what came of a retry is told.
-    fn touched(&mut self, index: usize) {
-        let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
-            return;
-        };
-        let Ok(good) = &item.read else { return };
-        match &good.fact.told {
-            Told::Call(fact) => self.sessions.touch_call(day, fact),
-            Told::Event(event) => self.sessions.touch_event(day, event),
-            Told::Quality => self.sessions.touch_quality(day, &good.record),
-            Told::Later => {}
-        }
-        if item.origin.letter.is_none() {
-            return;
-        }
-        match self.ledger.stored((day, good.fact.keys.id_key)) {
-            Some(hash) if *hash == good.fact.content_hash => self.letters.stored(item),
-            Some(_) => self.letters.refuse(item, conflict(good)),
-            None => self.letters.refuse(item, rejected("the database refuses a record".to_owned())),
-        }
-    }
-
     /// What was stored under the id goes to the dead letters, and nothing of it stays.
     fn replace(
         &mut self,
@@ -474,24 +459,6 @@ impl<'b> Share<'b> {
             self.figure("db_rejected", good.producer());
         }
         self.letters.refuse(item, rejected(text));
-    }
-
-    /// Enters an item into the books.
-    fn enter(&mut self, index: usize) {
-        let Some(item) = self.batch.items().get(index) else { return };
-        match &item.read {
-            Ok(good) => {
-                let day = self.batch.day(index);
-                if let Some((guid, day)) = good.timeless_guid().zip(day) {
-                    self.changes.call_days.insert((guid, day));
-                    marks::apart(day, good, &mut self.changes.marks);
-                }
-                if !self.books.received(good, item.origin.received_ms) {
-                    self.figure("unsequenced", good.producer());
-                }
-            }
-            Err(refusal) => self.letters.refuse(item, Cause::of(refusal)),
-        }
     }
 
     fn figure(&mut self, name: &'static str, producer: &str) {

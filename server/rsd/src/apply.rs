@@ -56,6 +56,8 @@ pub struct Parts {
     pub found: u64,
     /// The database.
     pub store: Arc<dyn Store>,
+    /// Has what is stored judged by the values of retention in force: before the first batch.
+    pub values: Box<dyn Fn() -> Result<(), StoreError> + Send>,
     /// Rung when there is something to read.
     pub bell: Arc<Bell>,
     /// Who watches.
@@ -87,6 +89,8 @@ impl Applier {
             Err(StoreError::Unavailable(_)) => None,
             Err(error) => return Err(error),
         };
+        // who cannot read the values now asks again before the first batch
+        let begun = begun.filter(|_| (parts.values)().is_ok());
         let applied = begun.unwrap_or(parts.spool.status().released);
         parts.spool.release(applied);
         let bell = Arc::clone(&parts.bell);
@@ -143,7 +147,7 @@ impl Found {
 
 struct Work {
     parts: Parts,
-    /// Where the database is has been found.
+    /// Where the database is has been found, and the values of retention that it has.
     begun: bool,
     found: Found,
     reader: Reader,
@@ -201,7 +205,8 @@ impl Work {
     /// Asks where the database is, however long it takes; false: told to stop before it was known.
     fn begin(&mut self) -> bool {
         loop {
-            match self.parts.store.applied_seq() {
+            let asked = self.parts.store.applied_seq();
+            match asked.and_then(|applied| (self.parts.values)().map(|()| applied)) {
                 Ok(applied) => {
                     let Parts { spool, backlog, figures, log, .. } = &self.parts;
                     figures.reached();

@@ -96,7 +96,7 @@ impl Rs {
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);
         let ingest = base.listen(&settings, &runtime, &taking, doors)?;
-        let applier = base.apply(&taking, found, (bell, &changed, &figures))?;
+        let applier = base.apply(&settings, (&taking, found), (bell, &changed, &figures))?;
         let rollup = base.rollup(&settings, &monitor, &log, clock)?;
         let own = Application::new(&settings, (&spool, &gate), &log);
         let retention = base.keep(&settings, &taking, &monitor, clock)?;

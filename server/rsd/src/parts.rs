@@ -150,11 +150,15 @@ impl Base {
     /// Starts the applier; `found`: the last sequence of what was in the queue at the start.
     pub(crate) fn apply(
         &self,
-        taking: &ingest::Parts,
-        found: u64,
+        settings: &BootSettings,
+        (taking, found): (&ingest::Parts, u64),
         (bell, changed, figures): (Arc<Bell>, &broadcast::Sender<Changed>, &Arc<Figures>),
     ) -> Result<Applier, StartError> {
+        let (store, zone) = (Arc::clone(&self.store), self.place.zone.clone());
+        let days = settings.rs.retention.clone();
+        let values = move || retention::judge_by(&*store, &days, &zone).map(drop);
         let started = Applier::start(apply::Parts {
+            values: Box::new(values),
             spool: taking.spool.clone(),
             found,
             store: Arc::clone(&self.store),

@@ -36,6 +36,7 @@ use self::signs::Waiting;
 
 pub use purge::{Ages, Clean, Report, emergency, purge};
 pub use terms::in_force;
+pub(crate) use terms::judge_by;
 
 /// Between two looks at the time.
 const NAP: Duration = Duration::from_secs(1);
@@ -236,9 +237,8 @@ impl Work {
     /// Reads the overrides, and has what comes judged by them; false: the database is away.
     fn refresh(&mut self) -> bool {
         let Parts { store, desk, log, .. } = &self.parts;
-        match in_force(&**store, &desk.settings, &desk.zone) {
+        match judge_by(&**store, &desk.settings, &desk.zone) {
             Ok(terms) => {
-                store.keeping().judge_by(terms.clone());
                 self.terms = Some(terms);
                 true
             }

@@ -7,6 +7,7 @@ use model::record::{Integrity, Stream};
 
 use super::changes::{MinuteKey, MinuteRow, StreamKey, StreamRow, integrity};
 use super::item::Good;
+use super::{Cause, Share, marks};
 use crate::integrity::follow;
 
 #[derive(Clone, Debug, Default)]
@@ -78,4 +79,24 @@ fn announced(good: &Good, books: &Integrity) -> Vec<(StreamKey, u64)> {
 /// A boot beyond 2⁶³ is kept as its bits.
 fn key(producer: &str, boot: u64, stream: Stream) -> StreamKey {
     (producer.to_owned(), boot.cast_signed(), stream.number())
+}
+
+impl Share<'_> {
+    /// Enters an item into the books.
+    pub(super) fn enter(&mut self, index: usize) {
+        let Some(item) = self.batch.items().get(index) else { return };
+        match &item.read {
+            Ok(good) => {
+                let day = self.batch.day(index);
+                if let Some((guid, day)) = good.timeless_guid().zip(day) {
+                    self.changes.call_days.insert((guid, day));
+                    marks::apart(day, good, &mut self.changes.marks);
+                }
+                if !self.books.received(good, item.origin.received_ms) {
+                    self.figure("unsequenced", good.producer());
+                }
+            }
+            Err(refusal) => self.letters.refuse(item, Cause::of(refusal)),
+        }
+    }
 }

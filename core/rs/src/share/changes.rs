@@ -151,6 +151,8 @@ pub struct Changes {
     /// `outbound_total`, `snmp_value`: in place of what is there, if newer by (`updated_ms`,
     /// `id_key`).
     pub latest: Latest,
+    /// Items to be stored after all: the file is past them, and has never seen them.
+    pub unseen: Vec<usize>,
     /// What was done.
     pub counts: Counts,
 }

@@ -47,7 +47,7 @@ impl Letters {
 
     /// An item that loses its id to another content.
     pub(super) fn lose(&mut self, item: &Item<'_>, cause: Cause, id: &Key, hash: &ContentHash) {
-        self.bury(item, cause, key::letter_key(&[b"conflict", id, hash]));
+        self.bury(item, cause, conflict_key(id, hash));
     }
 
     /// What was stored loses its id to an item; `body`: what is left of it, `None` if that is to
@@ -59,7 +59,7 @@ impl Letters {
         (at, hash): (DayKey, &ContentHash),
         body: Option<Vec<u8>>,
     ) {
-        let key = key::letter_key(&[b"conflict", &at.1, hash]);
+        let key = conflict_key(&at.1, hash);
         if body.is_none() {
             self.bodies.insert(at, self.rows.len());
         }
@@ -89,6 +89,11 @@ impl Letters {
     /// Of those that were asked for.
     pub(super) fn found(&mut self, known: Vec<Key>) {
         self.known.extend(known);
+    }
+
+    /// Whether an item was refused, or has lost its id, by what was found of its [`keys`].
+    pub(super) fn has(&self, item: &Item<'_>, good: &Good) -> bool {
+        keys(item, good).iter().any(|key| self.known.contains(key))
     }
 
     pub(super) fn finish(self) -> Sorted {
@@ -153,6 +158,15 @@ fn frame_key(origin: &Origin<'_>) -> Key {
             key::letter_key(&[b"frame", &seq, &at, peer.as_bytes(), &received, origin.body])
         }
     }
+}
+
+/// The letters that an item has if it was refused or has lost its id.
+pub(super) fn keys(item: &Item<'_>, good: &Good) -> [Key; 2] {
+    [frame_key(&item.origin), conflict_key(&good.fact.keys.id_key, &good.fact.content_hash)]
+}
+
+fn conflict_key(id: &Key, hash: &ContentHash) -> Key {
+    key::letter_key(&[b"conflict", id, hash])
 }
 
 /// The content of a record is not the one that holds its id.

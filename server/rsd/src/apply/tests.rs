@@ -176,6 +176,7 @@ fn start_watched(
 ) -> (Applier, Arc<Figures>) {
     let figures = Arc::new(Figures::default());
     let parts = Parts {
+        values: Box::new(|| Ok(())),
         spool: spool.clone(),
         found: spool.status().last_seq,
         store: Arc::clone(store) as Arc<dyn Store>,

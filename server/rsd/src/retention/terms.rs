@@ -32,3 +32,17 @@ pub fn in_force(store: &dyn Store, settings: &Retention, zone: &Zone) -> Result<
     let (tenants, profiles) = (known(ObjectKind::Tenant)?, known(ObjectKind::Profile)?);
     Ok(terms.with(overrides, tenants, profiles).with_live(live))
 }
+
+/// Has what comes judged by what is in force now.
+///
+/// # Errors
+/// As the database says; what was in force stays so.
+pub(crate) fn judge_by(
+    store: &dyn Store,
+    settings: &Retention,
+    zone: &Zone,
+) -> Result<Terms, StoreError> {
+    let terms = in_force(store, settings, zone)?;
+    store.keeping().judge_by(terms.clone());
+    Ok(terms)
+}

@@ -79,13 +79,17 @@ impl<'p> Part<'p> {
     }
 
     /// What was stored or refused before a crash: nothing of this file changes, but what is to
-    /// follow from it is told again.
-    pub(super) fn again(&mut self, items: &[usize]) -> Result<(), StoreError> {
+    /// follow from it is told again. Gives those that are to be stored after all.
+    pub(super) fn again(&mut self, items: &[usize]) -> Result<Vec<usize>, StoreError> {
+        let mut unseen = Vec::new();
         one_by_one(items, |items| {
-            let changes = self.made(|share| items.iter().for_each(|item| share.touch(*item)))?;
+            let mut changes =
+                self.made(|share| items.iter().for_each(|item| share.touch(*item)))?;
+            unseen.append(&mut changes.unseen);
             self.done.follows(changes);
             Ok(())
-        })
+        })?;
+        Ok(unseen)
     }
 
     /// What hangs on these sessions.

@@ -146,8 +146,10 @@ impl Writer {
         let (known, _done) = above(done_seq, &known, batch);
         let names = Names::Main(main);
         let mut part = Part::new(transaction, Some(day), batch, names, beside, objects, now_ms);
-        part.again(&known)?;
-        part.apply(&new, careful)?;
+        let mut unseen = part.again(&known)?;
+        // they came before
+        unseen.extend(new);
+        part.apply(&unseen, careful)?;
         let Part { transaction, done, news: told, .. } = part;
         if last > applied {
             set_applied(&transaction, last, now_ms)?;

@@ -123,6 +123,32 @@ fn a_file_gives_back_what_its_facts_took() {
 }
 
 #[test]
+fn a_record_that_is_accepted_at_the_second_try_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let judge = |cdr| store.judge_by(Terms::new(Zone::utc(), Defaults { cdr, events: 1 }));
+    let story = [rm(1, 10).end(250_000), rm(2, 20).end(200), rm(2, 20).dn("1").end(200)];
+    let mut batch = arrivals(&story, 1, 3);
+    for arrival in &mut batch {
+        arrival.entry.as_mut().unwrap().received = made::at(260_000).0;
+    }
+    judge(1);
+    // the day's commit succeeds, then the power goes before the main file's
+    store.writer().fault = Some(1);
+    store.apply(&batch, NOW).unwrap_err();
+    store.writer().fault = None;
+    let letters = || store.dead_letters().unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!((store.days().unwrap(), letters()), (vec![DAY], Vec::new()));
+    judge(40);
+    let applied = store.apply(&batch, NOW).unwrap();
+    assert_eq!((applied.stored, applied.dead), (1, 1));
+    assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 2);
+    assert_eq!(letters(), [("id_conflict".to_owned(), 1)]);
+    let stored = figures(&store)[&("stored".to_owned(), "rm-1".to_owned())];
+    assert_eq!(stored, 2, "each is counted once");
+}
+
+#[test]
 fn a_producer_with_wild_guids_makes_few_files() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -1,0 +1,49 @@
+//! Records that a file is past: a batch is tried again after a crash, or since the database of
+//! what follows was away.
+
+use super::ledger::Verdict;
+use super::letters::{conflict, rejected};
+use super::{Good, Item, Share};
+use crate::fact::Told;
+use crate::key::Day;
+
+impl Share<'_> {
+    /// What hangs on a record that was stored or refused is made again, and what came of a retry
+    /// is told. The file may be past a record that it has never seen: one that came too late by
+    /// the values of retention then in force, and does not by those of now.
+    pub(super) fn touched(&mut self, index: usize) {
+        let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
+            return;
+        };
+        let Ok(good) = &item.read else { return };
+        if self.is_unseen(item, good, day) {
+            self.changes.unseen.push(index);
+            return;
+        }
+        match &good.fact.told {
+            Told::Call(fact) => self.sessions.touch_call(day, fact),
+            Told::Event(event) => self.sessions.touch_event(day, event),
+            Told::Quality => self.sessions.touch_quality(day, &good.record),
+            Told::Later => {}
+        }
+        if item.origin.letter.is_none() {
+            return;
+        }
+        match self.ledger.stored((day, good.fact.keys.id_key)) {
+            Some(hash) if *hash == good.fact.content_hash => self.letters.stored(item),
+            Some(_) => self.letters.refuse(item, conflict(good)),
+            None => self.letters.refuse(item, rejected("the database refuses a record".to_owned())),
+        }
+    }
+
+    /// Neither in the ledger nor among the dead letters. A retry that was refused has no letter of
+    /// its own: it is refused again.
+    fn is_unseen(&self, item: &Item<'_>, good: &Good, day: Day) -> bool {
+        let verdict = self.ledger.judge((day, good.fact.keys.id_key), &good.fact.content_hash);
+        match verdict {
+            Verdict::Duplicate => false,
+            Verdict::New | Verdict::Replaces(_) => !self.letters.has(item, good),
+            Verdict::Loses => item.origin.letter.is_none() && !self.letters.has(item, good),
+        }
+    }
+}
