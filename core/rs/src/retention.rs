@@ -86,7 +86,8 @@ pub struct Terms {
     overrides: BTreeMap<Holder, Wanted>,
     tenants: BTreeMap<i64, Known>,
     profiles: BTreeMap<i64, Known>,
-    /// Ids of objects with an override by the name that a record may give instead.
+    /// Ids of tenants, and of profiles with an override, by the name that a record may give
+    /// instead.
     names: BTreeMap<(bool, String), i64>,
     /// First day of a call that is still in progress.
     oldest_live: Option<Day>,
@@ -129,7 +130,9 @@ impl Terms {
             Holder::Tenant(id) => Some(((false, tenants.get(id)?.name.clone()), *id)),
             Holder::Profile(id) => Some(((true, profiles.get(id)?.name.clone()), *id)),
         };
-        self.names = overrides.keys().filter_map(name).collect();
+        let all = tenants.iter().map(|(id, tenant)| ((false, tenant.name.clone()), *id));
+        // of several with one name the one that has an override
+        self.names = all.chain(overrides.keys().filter_map(name)).collect();
         (self.overrides, self.tenants, self.profiles) = (overrides, tenants, profiles);
         self
     }

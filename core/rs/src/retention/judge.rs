@@ -63,10 +63,13 @@ impl Terms {
         let own = profile.and_then(|id| wanted(&id, true));
         let path = tenant.iter().rev().filter_map(|tenant| self.id(false, tenant));
         let above = || path.clone().find_map(|id| wanted(&id, false));
-        own.or_else(above).unwrap_or(match tenant.is_empty() {
-            // a profile alone: whose it is may not be known yet
-            true => self.longest(),
-            false => self.defaults.cdr,
+        let leaf = tenant.last().and_then(|leaf| self.id(false, leaf));
+        let leaf = leaf.filter(|id| self.tenants.contains_key(id));
+        own.or_else(above).unwrap_or_else(|| match leaf {
+            // ancestors that the record does not name
+            Some(leaf) => self.days(What::Cdr, Some(leaf), None),
+            // whose it is, or what stands above, may not be known yet
+            None => self.longest(),
         })
     }
 

@@ -142,6 +142,19 @@ fn judged(terms: &Terms, received: i64, more: &Value) -> String {
     refusal.map(|refusal| format!("{} {}", refusal.code, refusal.field)).unwrap_or_default()
 }
 
+#[test]
+fn ancestors_that_a_record_does_not_name_count() {
+    let terms = house(&[(Holder::Tenant(102), cdr(90))]);
+    let of = |leaf: Value| json!({"tenant": {"name": "x", "path": [leaf]}});
+    for leaf in [json!({"name": "sales"}), json!({"name": "s", "dbid": 103})] {
+        assert_eq!(judged(&terms, NOON + 80 * DAY_MS, &of(leaf.clone())), "", "{leaf}");
+        assert_eq!(judged(&terms, NOON + 91 * DAY_MS, &of(leaf)), expired("ended_at"));
+    }
+    let new = of(json!({"name": "new"}));
+    assert_eq!(judged(&terms, NOON + 80 * DAY_MS, &new), "", "it may be below any");
+    assert_eq!(judged(&terms, NOON + 91 * DAY_MS, &new), expired("ended_at"));
+}
+
 fn expired(field: &str) -> String {
     format!("expired_partition {field}")
 }
