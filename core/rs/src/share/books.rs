@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::{Integrity, Stream};
+use model::record::{Body, Integrity, Record, Stream};
 
-use super::changes::{MinuteKey, MinuteRow, StreamKey, StreamRow, integrity};
+use super::changes::{MinuteKey, MinuteRow, StreamKey, StreamRow};
 use super::item::Good;
 use super::{Cause, Share, marks};
 use crate::integrity::follow;
@@ -98,5 +98,27 @@ impl Share<'_> {
             }
             Err(refusal) => self.letters.refuse(item, Cause::of(refusal)),
         }
+    }
+}
+
+impl MinuteRow {
+    pub(super) fn of(books: &Integrity) -> Self {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        Self {
+            calls_in: number(books.calls_in),
+            records_out: number(books.records_out),
+            adopted_in: number(books.adopted_in),
+            handed_out: number(books.handed_out),
+            rejected: number(books.rejected),
+            in_progress: number(books.in_progress),
+        }
+    }
+}
+
+/// The books in a record of a producer's minute.
+const fn integrity(record: &Record) -> Option<&Integrity> {
+    match &record.body {
+        Body::Integrity(books) => Some(books),
+        _ => None,
     }
 }

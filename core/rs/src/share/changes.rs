@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::{Body, ContentHash, Integrity, Record, Refusal};
+use model::record::{ContentHash, Refusal};
 use serde_json::json;
 
 use super::latest::Latest;
@@ -458,20 +458,6 @@ pub struct MinuteRow {
     pub in_progress: i64,
 }
 
-impl MinuteRow {
-    pub(super) fn of(books: &Integrity) -> Self {
-        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        Self {
-            calls_in: number(books.calls_in),
-            records_out: number(books.records_out),
-            adopted_in: number(books.adopted_in),
-            handed_out: number(books.handed_out),
-            rejected: number(books.rejected),
-            in_progress: number(books.in_progress),
-        }
-    }
-}
-
 impl EventRow {
     pub(super) fn of(at: DayKey, event: &EventFact, component_id: i64) -> Self {
         let (day, id_key) = at;
@@ -504,13 +490,5 @@ impl Cause {
     pub(super) fn of(refusal: &Refusal) -> Self {
         let Refusal { code, field, text } = refusal.clone();
         Self { code, field, text }
-    }
-}
-
-/// The books in a record of a producer's minute.
-pub(super) const fn integrity(record: &Record) -> Option<&Integrity> {
-    match &record.body {
-        Body::Integrity(books) => Some(books),
-        _ => None,
     }
 }
