@@ -37,6 +37,8 @@ const NIGHT_MS: i64 = 2 * 3_600_000;
 const DAY_MS: i64 = 86_400_000;
 /// What is of a call comes up to so long after its end, ms.
 const AFTER_END_MS: i64 = 60_000;
+/// How long the nightly look waits after it went wrong.
+const AGAIN: Duration = Duration::from_secs(3600);
 
 /// What the job works with.
 pub(crate) struct Parts {
@@ -63,6 +65,8 @@ impl Rollup {
             bell: Arc::clone(&bell),
             objects: Objects::default(),
             checked: None,
+            forgot: None,
+            again: None,
             told: None,
             laid: false,
         };
@@ -71,7 +75,7 @@ impl Rollup {
         Ok(Self { bell, thread: Some(thread) })
     }
 
-    /// Ends the thread after its turn: what is marked is done after the next start.
+    /// Ends the thread after its bin: what is marked is done after the next start.
     pub(crate) fn stop(mut self) {
         self.bell.stop(Duration::ZERO);
         if let Some(thread) = self.thread.take() {
@@ -87,6 +91,10 @@ struct Work {
     objects: Objects,
     /// Start of the day whose levels were checked last.
     checked: Option<i64>,
+    /// Start of the day in which lists of changes were forgotten last.
+    forgot: Option<i64>,
+    /// Before this time of the clock there is no nightly work: it went wrong.
+    again: Option<Duration>,
     /// When the log was told last that it does not work.
     told: Option<Duration>,
     /// The zone of the bins is that of the settings.
@@ -129,7 +137,7 @@ impl Work {
         let place = Arc::clone(&self.parts.place);
         let settings = self.parts.settings.clone();
         let rules = rules(&place.zone, &settings, now_ms);
-        let done = work(bins, &mut self.objects, &rules)?;
+        let done = work(bins, &mut self.objects, &rules, || self.bell.stopping().is_none())?;
         if done.left_out > 0 {
             let (left_out, limit) = (done.left_out.to_string(), settings.dn_limit.to_string());
             let fields = [("left_out", &*left_out), ("limit", &*limit)];
@@ -148,7 +156,26 @@ impl Work {
     /// Once a day: levels against facts, and lists of changes that are no longer kept.
     fn nightly(&mut self, bins: &dyn Bins, rules: &Rules<'_>) -> Result<(), StoreError> {
         let today = rules.zone.bin(Granularity::Day, rules.now_ms).start_ms;
-        if self.checked == Some(today) || rules.now_ms < today + NIGHT_MS {
+        let mono = self.parts.clock.mono();
+        if rules.now_ms < today + NIGHT_MS || self.again.is_some_and(|again| mono < again) {
+            return Ok(());
+        }
+        let forgot = self.forget(bins, rules, today);
+        let done = self.check(bins, rules, today).and(forgot);
+        self.again = done.is_err().then_some(mono + AGAIN);
+        done
+    }
+
+    fn forget(&mut self, bins: &dyn Bins, rules: &Rules<'_>, today: i64) -> Result<(), StoreError> {
+        if self.forgot != Some(today) {
+            bins.forget_deltas(rules.now_ms.saturating_sub(rules.deltas_ms))?;
+            self.forgot = Some(today);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, bins: &dyn Bins, rules: &Rules<'_>, today: i64) -> Result<(), StoreError> {
+        if self.checked == Some(today) {
             return Ok(());
         }
         if let Some(drifted) = check(bins, &mut self.objects, rules, today)? {
@@ -156,7 +183,6 @@ impl Work {
                 let why = format!("{drifted} levels were not those of the facts; repaired");
                 self.parts.monitor.turn(Name::RollupDrift, Some(why));
             }
-            bins.forget_deltas(rules.now_ms.saturating_sub(rules.deltas_ms))?;
             self.checked = Some(today);
         }
         Ok(())
@@ -242,7 +268,7 @@ pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<
     }
     // larger bins are made of smaller ones, which stay
     for job in [Job::Spread, Job::Make(Granularity::FiveMinutes)] {
-        let first = bins.marks(job, i64::MAX, 1)?;
+        let first = bins.marks(job, i64::MIN, i64::MAX, 1)?;
         if first.first().is_some_and(|row| row.mark.bin_ms < end_ms) {
             return Ok(false);
         }

@@ -73,7 +73,7 @@ pub fn check<T: Tables + ?Sized>(
 /// Whether anything before the instant is to be made again.
 fn is_marked<T: Tables + ?Sized>(tables: &T, at_ms: i64) -> Result<bool, T::Error> {
     for job in [Job::Spread, Job::Make(Granularity::FiveMinutes), Job::Make(Granularity::Day)] {
-        let first = tables.marks(job, i64::MAX, 1)?;
+        let first = tables.marks(job, i64::MIN, i64::MAX, 1)?;
         if first.first().is_some_and(|row| row.mark.bin_ms < at_ms) {
             return Ok(true);
         }

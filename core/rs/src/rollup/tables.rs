@@ -60,10 +60,16 @@ pub trait Tables {
     /// As of the database; so all methods.
     fn meta(&self) -> Result<Meta, Self::Error>;
 
-    /// Marks of a job that were first written at this time or before, by start of their bin, at
-    /// most so many.
+    /// Marks of a job whose bins begin then or later and that were first written at this time or
+    /// before, by start of their bin, at most so many.
     #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
-    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, Self::Error>;
+    fn marks(
+        &self,
+        job: Job,
+        from_ms: i64,
+        until_ms: i64,
+        most: usize,
+    ) -> Result<Vec<MarkRow>, Self::Error>;
 
     /// The five-minute bins that the facts of each day touch.
     #[expect(clippy::missing_errors_doc, reason = "see `meta`")]

@@ -22,6 +22,10 @@ use crate::share::Objects;
 
 /// Marks of one job that are taken at once.
 const MARKS: usize = 200;
+/// Of these, so many are of bins of now: they do not wait for a long past that is made again.
+const FRESH: usize = 50;
+/// How far back bins are of now, ms.
+const FRESH_MS: i64 = 3_600_000;
 
 /// What the job goes by.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +76,7 @@ struct Work<'w, T: Tables + ?Sized> {
 }
 
 /// Does what is due, as much as is taken at once; `objects` remembers names from turn to turn.
+/// Between two bins it asks whether to go on; what is left has its marks.
 ///
 /// # Errors
 /// As of the database; the same again goes on where it stopped.
@@ -79,22 +84,35 @@ pub fn work<T: Tables + ?Sized>(
     tables: &T,
     objects: &mut Objects,
     rules: &Rules<'_>,
+    goes_on: impl Fn() -> bool,
 ) -> Result<Done, T::Error> {
     let (state, spans) = (State::of(&tables.meta()?), tables.spans()?);
     let mut work = Work { tables, rules, objects, state, spans, done: Done::default() };
     for job in Job::ALL {
         let until_ms = rules.now_ms.saturating_sub(delay_ms(job, rules.delay_ms));
-        let marks = tables.marks(job, until_ms, MARKS)?;
-        work.done.more |= marks.len() == MARKS;
-        for marks in grouped(marks) {
-            if !work.mark(&marks)? {
-                // something was decided meanwhile: with that in mind once more
+        let fresh = tables.marks(job, fresh_ms(job, rules), until_ms, FRESH)?;
+        let mut others = tables.marks(job, i64::MIN, until_ms, MARKS)?;
+        work.done.more |= others.len() == MARKS;
+        others.retain(|row| !fresh.contains(row));
+        others.truncate(MARKS - fresh.len());
+        for marks in grouped(fresh).into_iter().chain(grouped(others)) {
+            // or something was decided meanwhile: with that in mind once more
+            if !goes_on() || !work.mark(&marks)? {
                 work.done.more = true;
                 return Ok(work.done);
             }
         }
     }
     Ok(work.done)
+}
+
+/// Start of the first bin of now.
+fn fresh_ms(job: Job, rules: &Rules<'_>) -> i64 {
+    let of = match job {
+        Job::Spread => Granularity::FiveMinutes,
+        Job::Make(of) => of,
+    };
+    rules.zone.bin(of, rules.now_ms.saturating_sub(FRESH_MS)).start_ms
 }
 
 /// Marks of one bin, of whichever days, are done together.

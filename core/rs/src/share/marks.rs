@@ -18,7 +18,7 @@ pub(super) fn calls(calls: &Calls, objects: &Objects, marks: &mut BTreeSet<DayMa
     for turn in calls.turns() {
         let (day, row) = (turn.at.0, turn.after);
         marks.extend(of_turn(&turn).into_iter().map(|bin_ms| (day, Mark::five(bin_ms))));
-        if calls.has_ports(turn.at, row, objects) {
+        if is_other(&turn) && calls.has_ports(turn.at, row, objects) {
             marks.insert((day, Mark::spread(five_of(row.started_ms))));
         }
     }
@@ -29,6 +29,12 @@ pub(super) fn calls(calls: &Calls, objects: &Objects, marks: &mut BTreeSet<DayMa
         let bins = touched_session(&old, &new).into_iter();
         marks.extend(bins.map(|bin_ms| (day, Mark::five(bin_ms))));
     }
+}
+
+/// Whether a call lies otherwise in the figures than before, or may have other events.
+fn is_other(turn: &Turn<'_>) -> bool {
+    let of = |row| (Call::sketched(row), row.media.is_some(), row.session_id.as_str());
+    turn.borrows_anew || turn.before.map(of) != Some(of(turn.after))
 }
 
 fn of_turn(turn: &Turn<'_>) -> BTreeSet<i64> {

@@ -30,6 +30,9 @@ use crate::store::{Store, StoreError};
 const MOST_BINS: [usize; 6] = [2016, 1488, 2232, 1100, 520, 240];
 /// Ids of one question.
 const MOST_IDS: usize = 50;
+/// Rows of one target and bin at most, for both ways to count: of each call type one, or one.
+const ROWS_OF_COUNTS: usize = 16;
+const ROWS_OF_OTHERS: usize = 2;
 /// Longest span that is made again at once.
 const REBUILD_MS: i64 = 400 * 86_400_000;
 
@@ -126,8 +129,10 @@ impl Question {
             return Err(Refused::parameter("from-not-before-to", message, &["from", "to"]));
         }
         if ids.len() > MOST_IDS {
-            let message = format!("at most {MOST_IDS} ids");
-            return Err(Refused::parameter("too-many-ids", message, &["id"]));
+            return Err(too_many_ids());
+        }
+        if dim == Dim::Dn && ids.is_empty() {
+            return Err(missing("id"));
         }
         let most = MOST_BINS[usize::from(granularity.number()) - 1];
         let zone = &shared.parts.place.zone;
@@ -160,23 +165,49 @@ impl Question {
             to_ms,
             dim: self.dim,
             ids: self.ids.clone(),
+            most: self.most_rows() + 1,
         };
+        let (most, most_rows) = (self.most_points(), self.most_rows());
+        let length = self.bins.len();
         let at = At::new(self.granularity, from_ms);
         let (measure, dim, ids) = (self.measure, self.dim, self.ids.clone());
-        learned(shared, move |bins| {
-            let rows = bins.series(&asked)?;
+        let found = learned(shared, move |bins| {
+            let mut rows = bins.series(&asked)?;
+            rows.counts.sort_by_key(|row| (row.dim_id, row.sub));
+            rows.levels.sort_by_key(|row| (row.dim_id, row.sub));
+            rows.quality.sort_by_key(|row| row.dim_id);
+            let many = rows.counts.len() + rows.levels.len() + rows.quality.len() > most_rows;
+            if many || targets(&rows).len() * length > most {
+                return Ok(None);
+            }
             if asked.table != Table::Levels {
-                return Ok((rows, Vec::new()));
+                return Ok(Some((rows, Vec::new())));
             }
             let ids = ids.iter().map(|id| (*id, 0));
             let found = rows.levels.iter().map(|row| (row.dim_id, row.sub));
             let keys = ids
                 .chain(found)
                 .map(|(id, sub)| LevelKey { measure, target: Target { dim, id, sub } });
-            let before = bins.levels(at, &keys.collect(), &BTreeSet::new())?.before;
-            Ok((rows, before))
-        })
-        .await
+            let mut before = bins.levels(at, &keys.collect(), &BTreeSet::new())?.before;
+            before.sort_by_key(|row| (row.dim_id, row.sub));
+            Ok(Some((rows, before)))
+        });
+        found.await?.ok_or_else(too_many_ids)
+    }
+
+    /// Values of one column in an answer: as many as the most ids have in the longest span.
+    fn most_points(&self) -> usize {
+        let of_bins = MOST_BINS[usize::from(self.granularity.number()) - 1];
+        let services = if self.dim == Dim::Service { usize::from(u8::MAX) } else { 1 };
+        if self.ids.is_empty() { MOST_IDS * of_bins } else { MOST_IDS * of_bins * services }
+    }
+
+    fn most_rows(&self) -> usize {
+        let of_each = match self.figure {
+            Figure::Arrivals | Figure::Durations => ROWS_OF_COUNTS,
+            Figure::Peaks | Figure::Quality => ROWS_OF_OTHERS,
+        };
+        self.most_points() * of_each
     }
 
     fn shown(&self, zone: &str, rows: &BinRows, before: &[LevelRow]) -> Value {
@@ -216,7 +247,7 @@ impl Question {
         let mut sums: BTreeMap<i64, [i64; 5]> = BTreeMap::new();
         let mut by_type: BTreeMap<String, BTreeMap<i64, i64>> = BTreeMap::new();
         let mine = self.measure.number();
-        for row in rows.counts.iter().filter(|row| (row.dim_id, row.sub) == of) {
+        for row in of_target(&rows.counts, |row| (row.dim_id, row.sub), of) {
             if row.measure != mine {
                 continue;
             }
@@ -258,10 +289,11 @@ impl Question {
 
     /// Peaks; in a bin in which nothing changes it is what stood before.
     fn peaks(&self, of: (i64, u8), rows: &BinRows, before: &[LevelRow]) -> Value {
-        let mine =
-            |row: &&LevelRow| (row.dim_id, row.sub) == of && row.measure == self.measure.number();
-        let found: BTreeMap<i64, &LevelRow> =
-            rows.levels.iter().filter(mine).map(|row| (row.at.bin_ms, row)).collect();
+        let mine = |row: &&LevelRow| row.measure == self.measure.number();
+        let key = |row: &LevelRow| (row.dim_id, row.sub);
+        let before = of_target(before, key, of);
+        let found = of_target(&rows.levels, key, of).iter().filter(mine);
+        let found: BTreeMap<i64, &LevelRow> = found.map(|row| (row.at.bin_ms, row)).collect();
         let end = |row: &LevelRow| (row.level_start + row.net, row.level().map(|it| it.end()));
         let mut standing = before.iter().find(mine).map_or((0, None), end);
         let (mut values, mut times) = (Vec::new(), Vec::new());
@@ -288,10 +320,8 @@ impl Question {
     }
 
     fn quality(&self, of: (i64, u8), rows: &BinRows) -> Value {
-        let found: BTreeMap<i64, (i64, i64)> = rows
-            .quality
+        let found: BTreeMap<i64, (i64, i64)> = of_target(&rows.quality, |row| (row.dim_id, 0), of)
             .iter()
-            .filter(|row| (row.dim_id, 0) == of)
             .map(|row| (row.at.bin_ms, (row.calls, row.failed)))
             .collect();
         let of_bin = |bin: &Bin| found.get(&bin.start_ms).copied().unwrap_or_default();
@@ -299,6 +329,24 @@ impl Question {
         let failed: Vec<i64> = self.bins.iter().map(|bin| of_bin(bin).1).collect();
         json!({"target": self.target(of), "values": calls, "failed": failed})
     }
+}
+
+fn too_many_ids() -> Refused {
+    let message = format!("too many objects: name those that are meant, at most {MOST_IDS} ids");
+    Refused::parameter("too-many-ids", message, &["id"])
+}
+
+/// Whose rows these are.
+fn targets(rows: &BinRows) -> BTreeSet<(i64, u8)> {
+    let counts = rows.counts.iter().map(|row| (row.dim_id, row.sub));
+    let levels = rows.levels.iter().map(|row| (row.dim_id, row.sub));
+    counts.chain(levels).chain(rows.quality.iter().map(|row| (row.dim_id, 0))).collect()
+}
+
+/// The rows of one target, of rows in the order of targets.
+fn of_target<R>(rows: &[R], key: impl Fn(&R) -> (i64, u8), of: (i64, u8)) -> &[R] {
+    let (_, rows) = rows.split_at(rows.partition_point(|row| key(row) < of));
+    rows.split_at(rows.partition_point(|row| key(row) == of)).0
 }
 
 /// Whether ids are numbers, which are known by their text.

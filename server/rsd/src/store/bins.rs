@@ -40,6 +40,8 @@ pub struct Series {
     pub dim: Dim,
     /// Of which ids; empty: of all.
     pub ids: BTreeSet<i64>,
+    /// Rows at most; more are left out.
+    pub most: usize,
 }
 
 /// What a database does for rollups.

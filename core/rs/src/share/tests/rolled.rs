@@ -11,6 +11,8 @@ use crate::rollup::{
     Tables as _, Weekday, Which, Zone, check, rebuild, work,
 };
 
+mod turns;
+
 const NOW_MS: i64 = RECEIVED_MS + 86_400_000;
 
 /// Tables of facts with those of bins.
@@ -40,7 +42,7 @@ impl Rolled {
         let rules = rules(zone);
         let mut objects = Objects::default();
         for _ in 0..turns {
-            if work(self, &mut objects, &rules).unwrap() == rollup::Done::default() {
+            if work(self, &mut objects, &rules, || true).unwrap() == rollup::Done::default() {
                 return;
             }
         }
@@ -159,10 +161,17 @@ impl rollup::Tables for Rolled {
         Ok(self.0.borrow().meta.clone())
     }
 
-    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, Infallible> {
+    fn marks(
+        &self,
+        job: Job,
+        from_ms: i64,
+        until_ms: i64,
+        most: usize,
+    ) -> Result<Vec<MarkRow>, Infallible> {
         let inside = self.0.borrow();
-        let of =
-            inside.marks.iter().filter(|((of, ..), (since, _))| *of == job && *since <= until_ms);
+        let due =
+            |of: Job, bin_ms, since_ms| of == job && bin_ms >= from_ms && since_ms <= until_ms;
+        let of = inside.marks.iter().filter(|((of, bin, _), (since, _))| due(*of, *bin, *since));
         let rows = of.map(|((job, bin_ms, day), (since_ms, version))| MarkRow {
             mark: Mark { job: *job, bin_ms: *bin_ms },
             day: *day,

@@ -139,7 +139,7 @@ impl Shape {
     }
 }
 
-/// Rows of one table, by key.
+/// Rows of one table, by key; without lists of changes at most so many (6).
 pub(super) fn read<T>(
     link: &mut Link,
     shape: &Shape,
@@ -148,7 +148,8 @@ pub(super) fn read<T>(
     row: impl Fn(&Row) -> T,
 ) -> Result<Vec<T>, StoreError> {
     let (columns, order) = (shape.columns(deltas), shape.order());
-    let sql = format!("SELECT {columns} FROM {} b WHERE {which} ORDER BY {order}", shape.table);
+    let (table, most) = (shape.table, if deltas { "" } else { "LIMIT $6" });
+    let sql = format!("SELECT {columns} FROM {table} b WHERE {which} ORDER BY {order} {most}");
     Ok(link.query(&sql, values)?.iter().map(row).collect())
 }
 

@@ -50,8 +50,14 @@ impl Tables for Postgres {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, StoreError> {
-        self.roll(|link| marks::read(link, job, until_ms, most))
+    fn marks(
+        &self,
+        job: Job,
+        from_ms: i64,
+        until_ms: i64,
+        most: usize,
+    ) -> Result<Vec<MarkRow>, StoreError> {
+        self.roll(|link| marks::read(link, job, (from_ms, until_ms), most))
     }
 
     fn spans(&self) -> Result<Vec<Span>, StoreError> {
@@ -226,7 +232,7 @@ fn set_meta(link: &mut Link, meta: &Meta) -> Result<(), StoreError> {
 
 impl Bins for Postgres {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
         let id = if *table == Table::Latencies { "component_id" } else { "dim_id" };
         let of_dim =
             if *table == Table::Latencies { "$4::smallint >= 0" } else { "b.dim = $4::smallint" };
@@ -237,7 +243,8 @@ impl Bins for Postgres {
         let ids: Option<Vec<i64>> =
             (!ids.is_empty() && *dim != Dim::All).then(|| ids.iter().copied().collect());
         let (gran, dim) = (i16::from(granularity.number()), i16::from(dim.number()));
-        let values: Values<'_> = &[&gran, from_ms, to_ms, &dim, &ids];
+        let most = i64::try_from(*most).unwrap_or(i64::MAX);
+        let values: Values<'_> = &[&gran, from_ms, to_ms, &dim, &ids, &most];
         self.read(|reader| {
             use bin_rows::read;
             let (link, which, mut rows) =

@@ -43,8 +43,11 @@ fn touching(
 ) -> Result<BTreeSet<(Day, Key)>, StoreError> {
     let rows = match which {
         Which::Covering(at_ms) => {
-            let sql = "SELECT day, call_key FROM rs_call WHERE day = ANY($1) AND started_ms < $2
-                AND (ended_ms IS NULL OR ended_ms >= $2)";
+            // each half has an index
+            let sql = "SELECT day, call_key FROM rs_call
+                  WHERE day = ANY($1) AND ended_ms >= $2 AND started_ms < $2
+                UNION ALL SELECT day, call_key FROM rs_call
+                  WHERE day = ANY($1) AND live AND started_ms < $2";
             link.query(sql, &[&days, at_ms])?
         }
         Which::Touching(bin) => {

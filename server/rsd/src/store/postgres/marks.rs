@@ -39,17 +39,17 @@ pub(super) fn put(
     Ok(())
 }
 
-/// Marks of a job that were first written then or before.
+/// Marks of a job of bins that begin then or later, first written then or before.
 pub(super) fn read(
     link: &mut Link,
     job: Job,
-    until_ms: i64,
+    (from_ms, until_ms): (i64, i64),
     most: usize,
 ) -> Result<Vec<MarkRow>, StoreError> {
     let sql = "SELECT bin_ms, day, since_ms, version FROM rs_dirty_bin
-        WHERE job = $1 AND since_ms <= $2 ORDER BY bin_ms, day LIMIT $3";
+        WHERE job = $1 AND bin_ms >= $2 AND since_ms <= $3 ORDER BY bin_ms, day LIMIT $4";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = link.query(sql, &[&i16::from(job.number()), &until_ms, &most])?;
+    let rows = link.query(sql, &[&i16::from(job.number()), &from_ms, &until_ms, &most])?;
     let row = |row: &Row| MarkRow {
         mark: Mark { job, bin_ms: row.get(0) },
         day: unsigned(row.get(1)),

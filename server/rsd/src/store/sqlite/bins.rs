@@ -76,10 +76,16 @@ impl Tables for Sqlite {
         })
     }
 
-    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, StoreError> {
+    fn marks(
+        &self,
+        job: Job,
+        from_ms: i64,
+        until_ms: i64,
+        most: usize,
+    ) -> Result<Vec<MarkRow>, StoreError> {
         let small = matches!(job, Job::Spread | Job::Make(Granularity::FiveMinutes));
         self.roll(|roller| {
-            let asked = (until_ms, most);
+            let asked = (from_ms, until_ms, most);
             let mut rows = marks::read(&roller.main, None, job, asked)?;
             if small {
                 for day in self.marked.seen() {
@@ -254,7 +260,7 @@ fn levels_after(
 
 impl Bins for Sqlite {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
         let mut values: Vec<Value> =
             [i64::from(granularity.number()), *from_ms, *to_ms].map(Value::from).to_vec();
         let mut sql = "gran = ?1 AND bin_ms >= ?2 AND bin_ms < ?3".to_owned();
@@ -268,7 +274,8 @@ impl Bins for Sqlite {
             sql.push_str(&format!(" AND {id} IN ({marks})"));
             values.extend(ids.iter().map(|id| Value::from(*id)));
         }
-        sql.push_str(" ORDER BY bin_ms");
+        sql.push_str(" ORDER BY bin_ms LIMIT ?");
+        values.push(i64::try_from(*most).unwrap_or(i64::MAX).into());
         let which = Where { sql, values };
         self.read(|reader| {
             use bin_rows::{ACTIONS, COUNTS, LATENCIES, OUTCOMES, PEAKS, QUALITY, read};

@@ -66,12 +66,12 @@ pub(super) fn read(
     db: &Connection,
     file: Option<Day>,
     job: Job,
-    (until_ms, most): (i64, usize),
+    (from_ms, until_ms, most): (i64, i64, usize),
 ) -> Result<Vec<MarkRow>, StoreError> {
     let day = if file.is_some() { "0" } else { "day" };
     let sql = format!(
         "SELECT bin_ms, {day}, since_ms, version FROM rs_dirty_bin
-         WHERE job = ?1 AND since_ms <= ?2 ORDER BY bin_ms LIMIT ?3"
+         WHERE job = ?1 AND bin_ms >= ?2 AND since_ms <= ?3 ORDER BY bin_ms LIMIT ?4"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(&sql)?;
@@ -84,7 +84,7 @@ pub(super) fn read(
             version: row.get(3)?,
         })
     };
-    let rows = statement.query_map(params![job.number(), until_ms, most], row)?;
+    let rows = statement.query_map(params![job.number(), from_ms, until_ms, most], row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

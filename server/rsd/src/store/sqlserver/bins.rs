@@ -32,8 +32,14 @@ impl Tables for SqlServer {
         Ok(self.read(async |link| meta(link).await)?)
     }
 
-    fn marks(&self, job: Job, until_ms: i64, most: usize) -> Result<Vec<MarkRow>, StoreError> {
-        Ok(self.read(async |link| marks::read(link, job, until_ms, most).await)?)
+    fn marks(
+        &self,
+        job: Job,
+        from_ms: i64,
+        until_ms: i64,
+        most: usize,
+    ) -> Result<Vec<MarkRow>, StoreError> {
+        Ok(self.read(async |link| marks::read(link, job, (from_ms, until_ms), most).await)?)
     }
 
     fn spans(&self) -> Result<Vec<Span>, StoreError> {
@@ -163,12 +169,13 @@ fn keys(keys: &BTreeSet<LevelKey>) -> String {
 
 impl Bins for SqlServer {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
         let all = ids.is_empty() || *dim == Dim::All;
         let ids = (!all).then(|| numbers(ids.iter().copied()));
         let (gran, dim) = (granularity.number(), dim.number());
-        let values: [&dyn ToSql; 5] = [&gran, from_ms, to_ms, &dim, &ids];
-        let of_components: [&dyn ToSql; 4] = [&gran, from_ms, to_ms, &ids];
+        let most = i64::try_from(*most).unwrap_or(i64::MAX);
+        let values: [&dyn ToSql; 6] = [&gran, from_ms, to_ms, &dim, &ids, &most];
+        let of_components: [&dyn ToSql; 5] = [&gran, from_ms, to_ms, &ids, &most];
         Ok(self.read(async |link| {
             let mut rows = BinRows::default();
             match table {

@@ -32,11 +32,11 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Marks of a job that were first written then or before.
+/// Marks of a job of bins that begin then or later, first written then or before.
 pub(super) async fn read(
     link: &mut Link,
     job: Job,
-    until_ms: i64,
+    (from_ms, until_ms): (i64, i64),
     most: usize,
 ) -> Result<Vec<MarkRow>, Failure> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -49,7 +49,7 @@ pub(super) async fn read(
             version: cells.some(3, Cells::number)?,
         })
     };
-    link.ask(sql::MARKS, &[&job.number(), &until_ms, &most], row).await
+    link.ask(sql::MARKS, &[&job.number(), &from_ms, &until_ms, &most], row).await
 }
 
 fn keys(marks: &[MarkRow]) -> String {

@@ -57,7 +57,7 @@ fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64)
 fn settle(bins: &dyn Bins, rules: &Rules<'_>) {
     let mut objects = Objects::default();
     for _ in 0..1000 {
-        let done = work(bins, &mut objects, rules).unwrap();
+        let done = work(bins, &mut objects, rules, || true).unwrap();
         if !done.more && done.bins == 0 {
             return;
         }
@@ -87,11 +87,16 @@ fn questions(bins: &dyn Bins) -> Vec<String> {
         for (table, dim) in TABLES.iter().flat_map(|table| Dim::ALL.map(|dim| (*table, dim))) {
             for ids in [BTreeSet::new(), BTreeSet::from([1, 101, 189])] {
                 let (from_ms, to_ms) = (day - DAY_MS, day + DAY_MS);
-                let asked = Series { table, granularity, from_ms, to_ms, dim, ids };
+                let most = 1000;
+                let asked = Series { table, granularity, from_ms, to_ms, dim, ids, most };
                 let rows = bins.series(&asked).unwrap();
                 keys.extend(rows.outcomes.iter().map(|row| row.reason_key));
                 keys.extend(rows.actions.iter().map(|row| row.action_key));
                 answers.push(format!("{asked:?} {}", shown(rows)));
+                let one = bins.series(&Series { most: 1, ..asked }).unwrap();
+                let found = one.counts.len() + one.levels.len() + one.outcomes.len();
+                let found = found + one.actions.len() + one.quality.len() + one.latencies.len();
+                assert!(found <= 1, "{one:?}");
             }
         }
     }

@@ -28,7 +28,7 @@ fn roll(store: &Sqlite) {
     let now_ms = i64::try_from(NOW.0).unwrap() + 30 * DAY_MS;
     let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
     let mut objects = Objects::default();
-    while work(store, &mut objects, &rules).unwrap().bins > 0 {}
+    while work(store, &mut objects, &rules, || true).unwrap().bins > 0 {}
 }
 
 /// All rows of all bins, as text.
@@ -77,7 +77,7 @@ fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
     let store = open(dir.path());
     store.apply(&arrivals(&story(), 1, 2), NOW).unwrap();
     let five = Job::Make(Granularity::FiveMinutes);
-    let marks = store.marks(five, i64::MAX, 100).unwrap();
+    let marks = store.marks(five, i64::MIN, i64::MAX, 100).unwrap();
     assert!(marks.iter().any(|row| row.day == 20_261_122 && row.file == row.day), "{marks:?}");
     roll(&store);
     let made = rows(&store);
@@ -89,12 +89,12 @@ fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
     assert_eq!(rows(&store), made);
     // a mark that was written again while its bin was made stays
     store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
-    let read = store.marks(five, i64::MAX, 100).unwrap();
+    let read = store.marks(five, i64::MIN, i64::MAX, 100).unwrap();
     store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
     let guard = State::of(&store.meta().unwrap()).guard();
     let changes = Changes { guard, clear: read.clone(), ..Changes::default() };
     assert!(store.write(&changes, 0).unwrap());
-    assert_eq!(store.marks(five, i64::MAX, 100).unwrap().len(), read.len());
+    assert_eq!(store.marks(five, i64::MIN, i64::MAX, 100).unwrap().len(), read.len());
 }
 
 #[test]
@@ -216,6 +216,8 @@ fn series_over_http_and_bins_that_are_made_again() {
     assert_eq!(house.json(hour), before);
     assert_eq!(house.json("/api/v1/integrity")["late_lost"], 0);
     assert_eq!(house.refusal("/api/v1/series/arrivals?from=2026-11-22T00:00:00Z").0, 400);
+    let numbers = path.replace("MONTH", "DAY&dim=dn");
+    assert_eq!(house.refusal(&numbers), (400, "missing-parameter".to_owned()));
     assert_eq!(house.refusal("/api/v1/series/nothing?from=2026-11-22T00:00:00Z").0, 404);
 }
 

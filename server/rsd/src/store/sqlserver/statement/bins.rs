@@ -13,8 +13,11 @@ FROM rs_or_bin AS b"
 
 macro_rules! levels {
     ($deltas:literal) => {
+        concat!("SELECT ", levels!($deltas, columns))
+    };
+    ($deltas:literal, columns) => {
         concat!(
-            "SELECT b.gran, b.bin_ms, b.measure, b.dim, b.dim_id, b.sub, b.level_start, b.peak,
+            "b.gran, b.bin_ms, b.measure, b.dim, b.dim_id, b.sub, b.level_start, b.peak,
   b.peak_ms, b.peak_by_type, b.net, b.types, ",
             $deltas,
             " AS deltas"
@@ -60,7 +63,7 @@ WHERE b.gran = @P1 AND b.bin_ms >= @P2 AND b.bin_ms < @P3"
     };
 }
 
-/// Of a dimension (4), and of ids (5).
+/// Of a dimension (4), and of ids (5); at most so many (6).
 macro_rules! of_dim {
     () => {
         concat!(
@@ -102,19 +105,20 @@ statements! {
     LATENCIES = concat!("SELECT ", latencies!(), between!());
 
     /// Rows of bins of objects.
-    COUNTS_OF = concat!("SELECT ", counts!(), of_dim!());
+    COUNTS_OF = concat!("SELECT TOP (@P6) ", counts!(), of_dim!());
     /// Levels without lists of changes.
     LEVELS_OF = concat!(
-        levels!("CAST(NULL AS varbinary(max))"), "\nFROM rs_conc_bin AS b", of_dim!()
+        "SELECT TOP (@P6) ", levels!("CAST(NULL AS varbinary(max))", columns),
+        "\nFROM rs_conc_bin AS b", of_dim!()
     );
     /// Outcomes.
-    OUTCOMES_OF = concat!("SELECT ", outcomes!(), of_dim!());
+    OUTCOMES_OF = concat!("SELECT TOP (@P6) ", outcomes!(), of_dim!());
     /// Actions.
-    ACTIONS_OF = concat!("SELECT ", actions!(), of_dim!());
+    ACTIONS_OF = concat!("SELECT TOP (@P6) ", actions!(), of_dim!());
     /// Quality.
-    SQ_BINS_OF = concat!("SELECT ", quality!(), of_dim!());
-    /// Latencies of components.
-    LATENCIES_OF = concat!("SELECT ", latencies!(), between!(), "
+    SQ_BINS_OF = concat!("SELECT TOP (@P6) ", quality!(), of_dim!());
+    /// Latencies of components, at most so many (5).
+    LATENCIES_OF = concat!("SELECT TOP (@P5) ", latencies!(), between!(), "
 AND (@P4 IS NULL OR b.component_id IN (
   SELECT j.id FROM OPENJSON(@P4) WITH (id bigint '$') AS j))
 OPTION (RECOMPILE)");
@@ -140,9 +144,10 @@ WHERE gran = @P1 AND bin_ms = @P2 AND measure = @P3 AND dim = @P4 AND dim_id = @
     /// What the job keeps.
     META = "SELECT name, value FROM rs_meta WHERE name LIKE N'rollup.%'";
 
-    /// Marks of a job (1) that were first written then (2) or before, at most so many (3).
-    MARKS = "SELECT TOP (@P3) bin_ms, day, since_ms, version FROM rs_dirty_bin
-WHERE job = @P1 AND since_ms <= @P2
+    /// Marks of a job (1) of bins that begin then (2) or later, first written then (3) or before,
+    /// at most so many (4).
+    MARKS = "SELECT TOP (@P4) bin_ms, day, since_ms, version FROM rs_dirty_bin
+WHERE job = @P1 AND bin_ms >= @P2 AND since_ms <= @P3
 ORDER BY bin_ms, day";
     /// Marks that are there are written once more.
     MARKS_UPDATE = concat!("UPDATE t SET version = t.version + 1

@@ -58,7 +58,9 @@ JOIN rs_call AS c ON c.component_id = e.component_id AND c.guid = e.guid
 OPTION (RECOMPILE)");
     /// Of those that are there just before an instant (2).
     COVERING = concat!("SELECT day, call_key FROM rs_call
-WHERE day IN ", days!(), " AND started_ms < @P2 AND (ended_ms IS NULL OR ended_ms >= @P2)
+WHERE day IN ", days!(), " AND ended_ms >= @P2 AND started_ms < @P2
+UNION ALL SELECT day, call_key FROM rs_call
+WHERE day IN ", days!(), " AND live = 1 AND started_ms < @P2
 OPTION (RECOMPILE)");
 
     /// Keys of all legs of a type (2) of the sessions of these legs.
