@@ -1,26 +1,32 @@
-//! The table of acceptance scenarios: every one has a row, every test that a row names exists, and
+//! The tables of acceptance scenarios: every one has a row, every test that a row names exists, and
 //! a row without a test says why.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The page.
-const PAGE: &str = "docs/reference/scenarios.md";
-/// Scenarios of rm.md §14.
-const SCENARIOS: usize = 62;
+/// The pages, and how many scenarios there are in rm.md §14 and rs.md §14.
+const PAGES: &[(&str, usize)] =
+    &[("docs/reference/scenarios.md", 62), ("docs/reference/scenarios-rs.md", 50)];
 /// Why a row names no test.
 const REASONS: &[&str] = &["needs two nodes", "second stage", "not built yet"];
 
 pub(super) fn check(root: &Path, faults: &mut Vec<String>) -> Result<()> {
-    let page = root.join(PAGE);
-    let page = std::fs::read_to_string(page).with_context(|| format!("{PAGE} is missing"))?;
     let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
-    check_table(&page, read, faults);
+    for (name, scenarios) in PAGES {
+        let page = read(name).with_context(|| format!("{name} is missing"))?;
+        check_table(name, *scenarios, &page, read, faults);
+    }
     Ok(())
 }
 
-fn check_table(page: &str, read: impl Fn(&str) -> Option<String>, faults: &mut Vec<String>) {
+fn check_table(
+    name: &str,
+    scenarios: usize,
+    page: &str,
+    read: impl Fn(&str) -> Option<String>,
+    faults: &mut Vec<String>,
+) {
     let rows = page.lines().filter_map(|line| {
         let (number, rest) = line.strip_prefix("| ")?.split_once(" |")?;
         Some((number.parse::<usize>().ok()?, rest))
@@ -28,25 +34,25 @@ fn check_table(page: &str, read: impl Fn(&str) -> Option<String>, faults: &mut V
     let mut next = 1;
     for (number, row) in rows {
         if number != next {
-            faults.push(format!("{PAGE}: row {number} stands where {next} should"));
+            faults.push(format!("{name}: row {number} stands where {next} should"));
         }
         next = number + 1;
         let tests: Vec<&str> =
             row.split('`').skip(1).step_by(2).filter(|name| name.contains('#')).collect();
         if tests.is_empty() && !REASONS.iter().any(|reason| row.contains(reason)) {
-            faults.push(format!("{PAGE}: row {number} names no test, and does not say why"));
+            faults.push(format!("{name}: row {number} names no test, and does not say why"));
         }
         for test in tests {
-            let exists = test.split_once('#').is_some_and(|(path, name)| {
-                read(path).is_some_and(|text| text.contains(&format!("fn {name}(")))
+            let exists = test.split_once('#').is_some_and(|(path, function)| {
+                read(path).is_some_and(|text| text.contains(&format!("fn {function}(")))
             });
             if !exists {
-                faults.push(format!("{PAGE}: row {number}: there is no `{test}`"));
+                faults.push(format!("{name}: row {number}: there is no `{test}`"));
             }
         }
     }
-    if next != SCENARIOS + 1 {
-        faults.push(format!("{PAGE}: {} rows, not {SCENARIOS}", next - 1));
+    if next != scenarios + 1 {
+        faults.push(format!("{name}: {} rows, not {scenarios}", next - 1));
     }
 }
 
@@ -56,10 +62,11 @@ mod tests {
 
     fn found(first: &str) -> Vec<String> {
         let rest: String =
-            (2..=SCENARIOS).map(|number| format!("| {number} | x | needs two nodes |\n")).collect();
+            (2..=62).map(|number| format!("| {number} | x | needs two nodes |\n")).collect();
         let read = |path: &str| (path == "a/b.rs").then(|| "fn here() {".to_owned());
         let mut faults = Vec::new();
-        check_table(&format!("| # | a |\n|---|---|\n{first}{rest}"), read, &mut faults);
+        let page = format!("| # | a |\n|---|---|\n{first}{rest}");
+        check_table("a.md", 62, &page, read, &mut faults);
         faults
     }
 

@@ -13,7 +13,8 @@ use super::load::{self, signed, uid};
 use super::save::column;
 use crate::store::StoreError;
 
-/// Calls, reports, quality and ports of sessions: four statements for each day and way to name them.
+/// Calls, reports, quality and ports of sessions: four statements for each day and way to name
+/// them.
 pub(super) fn load(
     link: &mut Link,
     sessions: &BTreeSet<SessionKey>,

@@ -1,5 +1,5 @@
-//! Marks of bins in the files: those of facts in the day's file, the others in the main one; and the
-//! tables of the latest figures.
+//! Marks of bins in the files: those of facts in the day's file, the others in the main one, and
+//! the tables of the latest figures.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -98,7 +98,8 @@ pub(super) fn clear(
         let Mark { job, bin_ms } = row.mark;
         let sql = match file {
             Some(_) => {
-                "DELETE FROM rs_dirty_bin WHERE job = ?1 AND bin_ms = ?2 AND version = ?3 AND ?4 > 0"
+                "DELETE FROM rs_dirty_bin
+                 WHERE job = ?1 AND bin_ms = ?2 AND version = ?3 AND ?4 > 0"
             }
             None => {
                 "DELETE FROM rs_dirty_bin
