@@ -214,11 +214,16 @@ fn series_over_http_and_bins_that_are_made_again() {
     house.until(|house| house.json(hour)["series"][0]["values"][0] == 2);
     assert_eq!(house.json(hour)["series"][0]["times"][0], "2026-11-22T10:00:00.120Z");
     let before = house.json(hour);
+    // a figure that its facts do not give: what is made again is right again
+    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert!(db.execute("UPDATE rs_conc_bin SET peak = 77 WHERE dim = 3", []).unwrap() > 0);
+    assert_eq!(house.json(hour)["series"][0]["values"][0], 77);
     let span = br#"{"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"}"#;
     let headers = [("content-type", "application/json")];
     let answer = house.post("/api/v1/rollups/rebuild", &headers, span);
     assert_eq!(answer.status, 202, "{}", answer.body);
-    assert_eq!(house.json(hour), before);
+    house.until(|house| house.json(hour) == before);
     assert_eq!(house.json("/api/v1/integrity")["late_lost"], 0);
     assert_eq!(house.refusal("/api/v1/series/arrivals?from=2026-11-22T00:00:00Z").0, 400);
     let numbers = path.replace("MONTH", "DAY&dim=dn");
