@@ -8,13 +8,14 @@
 //! a record that is sent again is known.
 
 mod numbers;
+mod text;
 
 use model::record::{Body, CallType, Record};
 
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
-pub use self::numbers::{DIGITS, Erased, NumberHash, Numbers};
+pub use self::numbers::{DIGITS, Erased, Number, NumberHash, Numbers, Secret};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";
@@ -37,40 +38,43 @@ impl CallFact {
 }
 
 impl CallFact {
-    /// Whether it tells one of these numbers.
+    /// Whether it is a call of one of these numbers: it is a party, was dialled, or stands in what
+    /// was written down of the call. Where the call went on its way tells nothing of a person.
     #[must_use]
     pub fn tells(&self, numbers: &Numbers) -> bool {
-        self.clone().wipe(numbers)
+        let Self { local_uri, remote_uri, end, values, .. } = self;
+        let reason = end.as_ref().and_then(|end| end.reason.as_ref());
+        let own = [&values.dn, &values.reason, &values.result_reason, &values.notes];
+        let texts = own.into_iter().flatten().chain(reason).chain(values.extra.values());
+        [local_uri, remote_uri].into_iter().any(|uri| numbers.are_user_of(uri))
+            || texts.into_iter().any(|text| numbers.are_in(text.as_bytes()))
     }
 
-    /// Takes the numbers out of all that may hold one; true: there was one.
-    pub fn wipe(&mut self, numbers: &Numbers) -> bool {
+    /// Takes the numbers out of all that may hold one, of a call that tells them.
+    pub fn wipe(&mut self, numbers: &Numbers) {
         let Self { local_uri, remote_uri, end, trace, values, .. } = self;
         let reason = end.as_mut().and_then(|end| end.reason.as_mut());
-        let resource = values.resource.as_mut().and_then(|of| of.address.as_mut());
-        let media = values.media.as_mut().map(|media| &mut media.json);
         let own = [
             &mut values.dn,
-            &mut values.call_id,
-            &mut values.call_uuid,
             &mut values.reason,
-            &mut values.policy,
             &mut values.result_reason,
             &mut values.notes,
             &mut values.origin,
-            trace,
         ];
-        let all = own.into_iter().flatten().chain([local_uri, remote_uri]);
-        let all = all.chain(reason).chain(resource).chain(media).chain(values.extra.values_mut());
-        wipe_all(numbers, all)
+        let texts = own.into_iter().flatten().chain(reason).chain(values.extra.values_mut());
+        texts.for_each(|text| numbers.wipe_all(text));
+        let media = values.media.as_mut().map(|media| &mut media.json);
+        let resource = values.resource.as_mut().and_then(|of| of.address.as_mut());
+        let others = [&mut values.call_id, &mut values.policy, trace].into_iter().flatten();
+        let others = others.chain([local_uri, remote_uri]).chain(media).chain(resource);
+        wipe_each(numbers, others);
     }
 }
 
 impl EventFact {
     /// Takes the numbers out of its text and label; true: there was one.
     pub fn wipe(&mut self, numbers: &Numbers) -> bool {
-        let texts = [&mut self.text, &mut self.label].into_iter().flatten();
-        wipe_all(numbers, texts.chain([&mut self.log_id]))
+        wipe_each(numbers, [&mut self.text, &mut self.label].into_iter().flatten())
     }
 }
 
@@ -78,12 +82,12 @@ impl QualityFact {
     /// Takes the numbers out of the texts of its failures; true: there was one.
     pub fn wipe(&mut self, numbers: &Numbers) -> bool {
         let texts = self.failures.iter_mut().filter_map(|failure| failure.text.as_mut());
-        wipe_all(numbers, texts)
+        wipe_each(numbers, texts)
     }
 }
 
 /// All of them, also behind the first that holds one; true: there was one.
-fn wipe_all<'t>(numbers: &Numbers, texts: impl Iterator<Item = &'t mut String>) -> bool {
+fn wipe_each<'t>(numbers: &Numbers, texts: impl Iterator<Item = &'t mut String>) -> bool {
     texts.map(|text| usize::from(numbers.wipe(text))).sum::<usize>() > 0
 }
 

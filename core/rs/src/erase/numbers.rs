@@ -1,17 +1,44 @@
-//! Numbers that are erased, known by their hashes: what is searched for is kept nowhere.
+//! Numbers that are erased, known by their hashes under a secret: what is searched for is kept
+//! nowhere, and who has the hash alone cannot try all numbers.
 //!
-//! A number is found in a text wherever its digits stand in a row, also with what people put
-//! between digits (RFC 3966 §5.1.1), and within longer rows of digits. Each of its digits becomes a
-//! `9`, so that nothing around it moves and JSON stays JSON.
+//! A number is found however people write it (RFC 3966 §5.1.1), if it is all digits of a row, or
+//! the end of a row behind a country's or an exchange's prefix. Each of its digits becomes a `9`,
+//! so that nothing around it moves and JSON stays JSON.
 
 use std::collections::BTreeMap;
 
-use crate::key::{self, Key};
+use super::text;
+use crate::key::Key;
 
 /// Digits of a number that can be erased: a shorter one stands in too many texts by chance.
 pub const DIGITS: std::ops::RangeInclusive<usize> = 5..=20;
-/// What stands between two digits of one number, at most.
-const BETWEEN: usize = 3;
+/// A shorter number is all digits of its row: the end of a longer one is somebody else's.
+const ENDS: usize = 7;
+/// Digits of a prefix: `00` and a country, at most.
+const PREFIX: usize = 5;
+
+/// What hashes of numbers are made with.
+pub type Secret = [u8; 32];
+
+/// A number as somebody names it; it cannot be shown.
+pub struct Number(Vec<u8>);
+
+impl Number {
+    /// As people write it; `None`: too few or too many digits, or something else than a number.
+    #[must_use]
+    pub fn of(number: &str) -> Option<Self> {
+        let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).collect();
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || text::is_between(byte));
+        (plain && DIGITS.contains(&digits.len())).then_some(Self(digits))
+    }
+
+    /// What it is known by.
+    #[must_use]
+    pub fn hash(&self, secret: &Secret) -> NumberHash {
+        let digits = u8::try_from(self.0.len()).unwrap_or(u8::MAX);
+        NumberHash { digits, hash: hash(secret, &self.0) }
+    }
+}
 
 /// A number by its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,44 +49,26 @@ pub struct NumberHash {
     pub hash: Key,
 }
 
-impl NumberHash {
-    /// Of a number as people write it; `None`: too few or too many digits, or something else
-    /// than a number.
-    #[must_use]
-    pub fn of(number: &str) -> Option<Self> {
-        let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).collect();
-        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || is_between(byte));
-        let count = u8::try_from(digits.len()).ok()?;
-        (plain && DIGITS.contains(&digits.len()))
-            .then(|| Self { digits: count, hash: hash(&digits) })
-    }
-
-    /// As an audit names it: hexadecimal.
-    #[must_use]
-    pub fn name(&self) -> String {
-        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
 /// Numbers that are erased, and until when: what comes of a call that began later is of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
     all: Vec<(NumberHash, i64)>,
     latest_ms: i64,
+    secret: Secret,
 }
 
 impl Erased {
-    /// Of these, each with a time in ms since 1970 UTC.
+    /// Of these, each with a time in ms since 1970 UTC; their hashes are made with the secret.
     #[must_use]
-    pub fn of(all: Vec<(NumberHash, i64)>) -> Self {
+    pub fn of(all: Vec<(NumberHash, i64)>, secret: Secret) -> Self {
         let latest_ms = all.iter().map(|(_, until_ms)| *until_ms).max().unwrap_or(i64::MIN);
-        Self { all, latest_ms }
+        Self { all, latest_ms, secret }
     }
 
     /// All numbers.
     #[must_use]
     pub fn numbers(&self) -> Numbers {
-        Numbers::of(self.all.iter().map(|(number, _)| *number))
+        Numbers::of(self.all.iter().map(|(number, _)| *number), self.secret)
     }
 
     /// Those that something of this time must not tell.
@@ -69,35 +78,45 @@ impl Erased {
             return Numbers::default();
         }
         let all = self.all.iter().filter(|(_, until_ms)| time_ms <= *until_ms);
-        Numbers::of(all.map(|(number, _)| *number))
+        Numbers::of(all.map(|(number, _)| *number), self.secret)
     }
 }
 
 /// A set of numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Numbers(BTreeMap<usize, Vec<Key>>);
+pub struct Numbers {
+    /// By their count of digits.
+    all: BTreeMap<usize, Vec<Key>>,
+    secret: Secret,
+}
 
 impl Numbers {
-    /// Of these.
+    /// Of these, whose hashes are made with the secret.
     #[must_use]
-    pub fn of(all: impl IntoIterator<Item = NumberHash>) -> Self {
+    pub fn of(all: impl IntoIterator<Item = NumberHash>, secret: Secret) -> Self {
         let mut numbers: BTreeMap<usize, Vec<Key>> = BTreeMap::new();
         for NumberHash { digits, hash } in all {
             numbers.entry(usize::from(digits)).or_default().push(hash);
         }
-        Self(numbers)
+        Self { all: numbers, secret }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether a text holds one of them.
     #[must_use]
     pub fn are_in(&self, text: &[u8]) -> bool {
         !self.places(text).is_empty()
+    }
+
+    /// Whether the user part of a URI is one of them.
+    #[must_use]
+    pub fn are_user_of(&self, uri: &str) -> bool {
+        self.are_in(text::user(uri).as_bytes())
     }
 
     /// The text without them; `None`: it holds none.
@@ -111,17 +130,7 @@ impl Numbers {
     /// The same for bytes that need not be text.
     #[must_use]
     pub fn without_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let places = self.places(text);
-        if places.is_empty() {
-            return None;
-        }
-        let mut text = text.to_vec();
-        for at in places {
-            if let Some(byte) = text.get_mut(at) {
-                *byte = b'9';
-            }
-        }
-        Some(text)
+        masked(text, &self.places(text))
     }
 
     /// Replaces a value that holds one; true: it did.
@@ -134,68 +143,104 @@ impl Numbers {
         found
     }
 
+    /// The same wherever their digits stand in a row: for texts of a call that is one of theirs.
+    pub(crate) fn wipe_all(&self, text: &mut String) {
+        let without = masked(text.as_bytes(), &self.all_places(text.as_bytes()));
+        if let Some(without) = without.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            *text = without;
+        }
+    }
+
     /// Where their digits stand.
     fn places(&self, text: &[u8]) -> Vec<usize> {
         let mut places = Vec::new();
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return places;
         }
-        for row in rows(text) {
-            for (count, hashes) in &self.0 {
-                for window in row.windows(*count) {
-                    let digits: Vec<u8> =
-                        window.iter().filter_map(|at| text.get(*at).copied()).collect();
-                    if hashes.contains(&hash(&digits)) {
-                        places.extend(window);
-                    }
+        for row in text::telephone(text) {
+            let digits: Vec<usize> = row.iter().flat_map(Clone::clone).collect();
+            let sums = row.iter().scan(0, |sum, group| {
+                let begin = *sum;
+                *sum += group.len();
+                Some((begin, *sum))
+            });
+            let (begins, ends): (Vec<usize>, Vec<usize>) = sums.unzip();
+            for (end, count) in ends.iter().flat_map(|end| self.all.keys().map(|of| (*end, *of))) {
+                let Some(from) = end.checked_sub(count) else { continue };
+                let begins_well = if count < ENDS {
+                    from == 0 && end == digits.len()
+                } else {
+                    begins.iter().any(|begin| (from.saturating_sub(PREFIX)..=from).contains(begin))
+                };
+                let window = digits.get(from..end).unwrap_or_default();
+                if begins_well && self.are(text, window, count) {
+                    places.extend(window);
                 }
             }
         }
         places
     }
+
+    fn all_places(&self, text: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        for row in text::rows(text) {
+            for count in self.all.keys() {
+                let found = row.windows(*count).filter(|window| self.are(text, window, *count));
+                places.extend(found.flatten());
+            }
+        }
+        places
+    }
+
+    /// The digits at these places are one of those that have so many.
+    fn are(&self, text: &[u8], places: &[usize], count: usize) -> bool {
+        let digits: Vec<u8> = places.iter().filter_map(|at| text.get(*at).copied()).collect();
+        let hash = hash(&self.secret, &digits);
+        self.all.get(&count).is_some_and(|hashes| hashes.contains(&hash))
+    }
 }
 
-/// Rows of digits, each by the places of its digits.
-fn rows(text: &[u8]) -> Vec<Vec<usize>> {
-    let mut rows: Vec<Vec<usize>> = Vec::new();
-    let mut between = usize::MAX;
-    for (at, byte) in text.iter().enumerate() {
-        if byte.is_ascii_digit() {
-            match rows.last_mut().filter(|_| between <= BETWEEN) {
-                Some(row) => row.push(at),
-                None => rows.push(vec![at]),
-            }
-            between = 0;
-        } else if is_between(*byte) {
-            between = between.saturating_add(1);
-        } else {
-            between = usize::MAX;
+fn masked(text: &[u8], places: &[usize]) -> Option<Vec<u8>> {
+    if places.is_empty() {
+        return None;
+    }
+    let mut text = text.to_vec();
+    for at in places {
+        if let Some(byte) = text.get_mut(*at) {
+            *byte = b'9';
         }
     }
-    rows
+    Some(text)
 }
 
-const fn is_between(byte: u8) -> bool {
-    matches!(byte, b'+' | b'-' | b'.' | b'(' | b')' | b' ' | b'/')
-}
-
-fn hash(digits: &[u8]) -> Key {
-    key::letter_key(&[b"number", digits])
+fn hash(secret: &Secret, digits: &[u8]) -> Key {
+    let mut key = Key::default();
+    key.copy_from_slice(&blake3::keyed_hash(secret, digits).as_bytes()[..16]);
+    key
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SECRET: Secret = [7; 32];
+
+    fn numbers(number: &str) -> Numbers {
+        Numbers::of(Number::of(number).map(|number| number.hash(&SECRET)), SECRET)
+    }
+
     #[test]
     fn a_number_is_found_however_it_is_written() {
-        let numbers = Numbers::of(NumberHash::of("+49 (30) 123-456"));
+        let numbers = numbers("+49 (30) 123-456");
         for (text, expected) in [
             ("sip:+4930123456@gw", "sip:+9999999999@gw"),
             ("call +49-30/123.456 now", "call +99-99/999.999 now"),
+            ("call +49 30 123456 12 times", "call +99 99 999999 12 times"),
             (r#"{"n":4930123456}"#, r#"{"n":9999999999}"#),
+            (r#"{"n":"a\n4930123456"}"#, r#"{"n":"a\n9999999999"}"#),
+            ("sip:%2B4930123456@gw", "sip:%2B9999999999@gw"),
             ("004930123456", "009999999999"),
-            ("1749301234561", "1799999999991"),
+            ("2026-11-22 4930123456", "2026-11-22 9999999999"),
         ] {
             // what stands before it is no part of it
             assert_eq!(numbers.without(text).as_deref(), Some(expected), "{text}");
@@ -204,17 +249,58 @@ mod tests {
         for text in ["", "493012345", "4930 x 123456", "493012345x6", "49301    23456"] {
             assert_eq!(numbers.without(text), None, "{text}");
         }
+        for text in [
+            "49301234567",
+            "1749304930123456",
+            "E1-4930123456AB",
+            "u@4930123456.example",
+            r#"{"id":"4930123456", "started_at" : 4930123456,"a_ms":4930123456}"#,
+        ] {
+            assert_eq!(numbers.without(text), None, "{text}");
+        }
         assert_eq!(numbers.without_bytes(b"\xff4930123456").unwrap(), b"\xff9999999999");
         assert!(!Numbers::default().are_in(b"4930123456"));
+        let mut text = "1749301234561".to_owned();
+        numbers.wipe_all(&mut text);
+        assert_eq!(text, "1799999999991");
+    }
+
+    /// Digits of others that are the same.
+    #[test]
+    fn a_short_number_takes_nothing_of_others() {
+        let short = numbers("10001");
+        for text in [
+            "10.0.0.12",
+            "10.0.0.1",
+            "sip:10.0.0.1:10001",
+            "sip:mcp@10.0.0.1:10001;n=1",
+            "gw.example:10001",
+            "+49 30 10001",
+            "+4930123410001",
+            "100012",
+            "1000-1-22",
+            "2026-10-00 1:00.01",
+        ] {
+            assert_eq!(short.without(text), None, "{text}");
+        }
+        assert_eq!(short.without("sip:10001@10.0.0.1").as_deref(), Some("sip:99999@10.0.0.1"));
+        assert_eq!(short.without("asked for 1-00-01").as_deref(), Some("asked for 9-99-99"));
+        assert_eq!(numbers("20261122").without("on 2026-11-22T10:00:00Z"), None);
+        assert_eq!(numbers("1000030").without("at 10:00:30.123"), None);
+        assert!(short.are_user_of("sip:10001@gw") && short.are_user_of("tel:10001;x=y"));
+        assert!(short.are_user_of("SIPS:10001;a=b:pw@gw") && !short.are_user_of("sips:10001"));
+        assert!(short.are_user_of("10001") && !short.are_user_of("sip:10001"));
+        assert!(!short.are_user_of("sip:alice@10001") && !short.are_user_of("sip:a:10001@gw"));
     }
 
     #[test]
     fn what_is_no_number_cannot_be_erased() {
         for text in ["", "1234", "alice", "+49x30123", "123456789012345678901"] {
-            assert_eq!(NumberHash::of(text), None, "{text}");
+            assert!(Number::of(text).is_none(), "{text}");
         }
-        let one = NumberHash::of("12345").unwrap();
-        assert_eq!((one.digits, one.name().len()), (5, 32));
-        assert_eq!(NumberHash::of("+1-2-3-4-5"), Some(one));
+        let one = Number::of("12345").unwrap().hash(&SECRET);
+        assert_eq!(one.digits, 5);
+        assert_eq!(Number::of("+1-2-3-4-5").unwrap().hash(&SECRET), one);
+        assert_ne!(Number::of("12345").unwrap().hash(&[8; 32]).hash, one.hash, "without a secret");
     }
 }

@@ -114,7 +114,11 @@ impl Good {
             Told::Event(event) => {
                 event.wipe(&numbers);
             }
-            Told::Call(_) | Told::Quality | Told::Later => {}
+            // a trace tells of all candidates; that of another's call goes whole
+            Told::Call(call) => {
+                call.trace.take_if(|trace| numbers.are_in(trace.as_bytes()));
+            }
+            Told::Quality | Told::Later => {}
         }
     }
 

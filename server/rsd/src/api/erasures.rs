@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::time::Millis;
 use rs::Refused;
-use rs::erase::{DIGITS, NumberHash};
+use rs::erase::{DIGITS, Number};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -57,12 +57,11 @@ pub(super) async fn begin(
     let begun = async {
         let number = number(body).await?;
         let now_ms = ms(shared.now());
-        let no = erasing(&shared, move |erasing| erasing.begin(number, now_ms)).await?;
-        // the number itself stands nowhere
-        let detail = json!({"digits": number.digits, "number_hash": number.name()});
-        note(&shared, &asker, "erasure", &no.to_string(), &detail, "done").await?;
+        let no = erasing(&shared, move |erasing| erasing.begin(&number, now_ms)).await?;
+        // neither the number stands anywhere, nor what it could be found by
+        note(&shared, &asker, "erasure", &no.to_string(), &json!({}), "done").await?;
         go_on(Arc::clone(&shared));
-        answer::written(&json!({"no": no, "number_hash": number.name()}))
+        answer::written(&json!({ "no": no }))
     };
     match begun.await {
         Ok(body) => {
@@ -102,14 +101,14 @@ async fn erasing<T: Send + 'static>(
     })
 }
 
-async fn number(body: HttpBody) -> Result<NumberHash, Refused> {
+async fn number(body: HttpBody) -> Result<Number, Refused> {
     let bad = |text: String| Refused::other(400, "bad-body", text);
     let bytes = to_bytes(body, BYTES).await;
     let bytes = bytes.map_err(|_| bad(format!("at most {BYTES} bytes")))?;
     // an error of the reader may show what stands there
     let request: Request = serde_json::from_slice(&bytes)
         .map_err(|_| bad("an object with the text \"number\"".to_owned()))?;
-    NumberHash::of(&request.number).ok_or_else(|| {
+    Number::of(&request.number).ok_or_else(|| {
         let (least, most) = (DIGITS.start(), DIGITS.end());
         let text = format!("number has {least} to {most} digits, and + - . ( ) / and blanks");
         Refused::parameter("bad-number", text, &["number"])
@@ -119,8 +118,8 @@ async fn number(body: HttpBody) -> Result<NumberHash, Refused> {
 fn summary(erasure: &Erasure) -> Value {
     let at = |ms: i64| Millis(u64::try_from(ms).unwrap_or_default());
     json!({
-        "no": erasure.no, "number_hash": erasure.number.name(),
-        "requested_at": at(erasure.requested_ms), "ended_at": erasure.ended_ms.map(at),
+        "no": erasure.no, "requested_at": at(erasure.requested_ms),
+        "ended_at": erasure.ended_ms.map(at),
         "calls": erasure.calls, "rows": erasure.rows, "day": erasure.day,
     })
 }

@@ -1,8 +1,8 @@
 //! Erasure of a caller's number on request (spec rs.md §8): jobs that survive the process. The
-//! number itself is kept nowhere, only its hash. A part of [`super::Store`]; a database that has
-//! not learned it says so.
+//! number itself is kept nowhere, only its hash under a secret. A part of [`super::Store`]; a
+//! database that has not learned it says so.
 
-use rs::erase::NumberHash;
+use rs::erase::Number;
 
 use super::StoreError;
 
@@ -15,8 +15,6 @@ pub const LATE_MS: i64 = 86_400_000;
 pub struct Erasure {
     /// Its number; of a new one 0.
     pub no: i64,
-    /// Of which number.
-    pub number: NumberHash,
     /// When it was asked for, ms since 1970 UTC.
     pub requested_ms: i64,
     /// When it came to its end.
@@ -32,7 +30,7 @@ pub struct Erasure {
 /// What a database does to erase.
 pub trait Erasing {
     /// Begins one; what comes from now on is searched for the number. Gives its number.
-    fn begin(&self, number: NumberHash, now_ms: i64) -> Result<i64, StoreError>;
+    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError>;
 
     /// All of them, newest first, at most so many.
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;

@@ -21,6 +21,7 @@ mod purge;
 mod read;
 mod remove;
 mod save;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod write;

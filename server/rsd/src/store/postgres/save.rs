@@ -253,7 +253,8 @@ fn settled(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
         let retries = i32::try_from(*retries).unwrap_or(i32::MAX);
         match refused {
             None => link.execute(
-                "UPDATE rs_dead_letter SET state = 'retried', retries = $2 WHERE no = $1",
+                "UPDATE rs_dead_letter SET state = 'retried', retries = $2
+                 WHERE no = $1 AND state = 'open'",
                 &[no, &retries],
             )?,
             Some(Cause { code, field, text }) => link.execute(

@@ -1,5 +1,6 @@
 //! Rows of the bin tables, as SQL reads and writes them.
 
+use rs::erase::Secret;
 use rs::rollup::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
@@ -192,14 +193,14 @@ pub(super) fn delete(db: &Connection, rows: &BinRows) -> Result<(), StoreError> 
 }
 
 /// Puts rows in place of those with their key.
-pub(super) fn put(db: &Connection, rows: &BinRows) -> Result<(), StoreError> {
+pub(super) fn put(db: &Connection, rows: &BinRows, secret: &Secret) -> Result<(), StoreError> {
     put_counts(db, rows)?;
     put_outcomes(db, rows)?;
     if rows.texts.is_empty() {
         return Ok(());
     }
     // what is made of a call that is erased meanwhile
-    let erased = erasing::erased(db)?.numbers();
+    let erased = erasing::erased(db, secret)?.numbers();
     for (key, value) in &rows.texts {
         let insert = "INSERT OR IGNORE INTO rs_text_dim VALUES (?1, ?2)";
         let value = erased.without(value).unwrap_or_else(|| value.clone());

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rs::erase::Secret;
 use rs::rollup::{
     At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
     Numbered, Question, Span, Stored, Tables,
@@ -15,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::bin_rows::{self, Where};
 use super::files::{Days, Layout};
 use super::write::begin;
-use super::{Sqlite, dims, marks};
+use super::{Sqlite, dims, marks, secret};
 use crate::store::bins::{Bins, Series, Table};
 use crate::store::{Day, StoreError};
 
@@ -23,6 +24,7 @@ use crate::store::{Day, StoreError};
 pub(super) struct Roller {
     main: Connection,
     days: Days,
+    secret: Secret,
 }
 
 /// Day files that it holds open.
@@ -31,7 +33,8 @@ const OPEN_DAYS: usize = 4;
 impl Roller {
     fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
         let main = layout.open_main(now_ms)?;
-        Ok(Self { main, days: Days::new(layout, OPEN_DAYS) })
+        let secret = secret::read_or_make(&layout, &main)?;
+        Ok(Self { main, days: Days::new(layout, OPEN_DAYS), secret })
     }
 }
 
@@ -193,7 +196,7 @@ impl Tables for Sqlite {
                 return Ok(false);
             }
             bin_rows::delete(&transaction, &changes.gone)?;
-            bin_rows::put(&transaction, &changes.put)?;
+            bin_rows::put(&transaction, &changes.put, &roller.secret)?;
             let marks: BTreeSet<_> = changes.marks.iter().map(|mark| (0, *mark)).collect();
             marks::of_facts(&transaction, None, &marks, now_ms)?;
             for Span { day, first_ms, last_ms } in &changes.spans {

@@ -3,13 +3,16 @@
 //! twice changes nothing. A file that was changed is written anew at its end, so that nothing of
 //! the number is left in its free pages.
 
-use rs::erase::{Erased, NumberHash, Numbers};
+use std::time::Duration;
+
+use rs::erase::{Erased, Number, NumberHash, Numbers, Secret};
+use rs::quality::QualityFact;
 use rs::{Day, Key};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
-use super::Sqlite;
 use super::write::Writer;
+use super::{Sqlite, files};
 use crate::store::StoreError;
 use crate::store::erasing::{Erasing, Erasure, LATE_MS};
 
@@ -17,6 +20,8 @@ use crate::store::erasing::{Erasing, Erasure, LATE_MS};
 const CALLS: i64 = 100;
 /// Rows of a slice.
 const ROWS: usize = 500;
+/// So long a log waits for who reads it, before the next try.
+const READ: Duration = Duration::from_millis(200);
 
 /// A table that is searched, by its key, and its columns that may hold a number.
 struct Table {
@@ -25,11 +30,8 @@ struct Table {
     texts: &'static [&'static str],
 }
 
-const LETTERS: Table = Table {
-    name: "rs_dead_letter",
-    key: &["no"],
-    texts: &["message_id", "properties", "body", "field", "text"],
-};
+const LETTERS: Table =
+    Table { name: "rs_dead_letter", key: &["no"], texts: &["properties", "body", "text"] };
 const KEPT: Table = Table { name: "rs_kept_record", key: &["no"], texts: &["body"] };
 /// Of figures: they are by the key, which stays.
 const NAMES: Table = Table { name: "rs_text_dim", key: &["key"], texts: &["value"] };
@@ -37,7 +39,7 @@ const MAIN: &[Table] = &[KEPT, LETTERS, NAMES];
 const DAY: &[Table] = &[
     KEPT,
     LETTERS,
-    Table { name: "rs_call_event", key: &["no"], texts: &["log_id", "label", "text"] },
+    Table { name: "rs_call_event", key: &["no"], texts: &["label", "text"] },
     Table { name: "rs_var_call", key: &["call_key"], texts: &["reason", "notes"] },
     Table { name: "rs_var_action", key: &["call_key", "n"], texts: &["action", "reason", "notes"] },
     Table { name: "rs_var_custom", key: &["call_key", "name"], texts: &["value"] },
@@ -60,30 +62,30 @@ struct Place {
 }
 
 impl Erasing for Sqlite {
-    fn begin(&self, number: NumberHash, now_ms: i64) -> Result<i64, StoreError> {
+    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
         let mut writer = self.writer();
+        let number = number.hash(&writer.secret);
         let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
         writer.main.execute(insert, params![number.digits, number.hash, now_ms])?;
         let no = writer.main.last_insert_rowid();
-        writer.erased = erased(&writer.main)?;
+        writer.erased = erased(&writer.main, &writer.secret)?;
         Ok(no)
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.read(|reader| {
-            let sql = "SELECT no, digits, hash, requested_ms, ended_ms, calls, rows, day
+            let sql = "SELECT no, requested_ms, ended_ms, calls, rows, day
                 FROM rs_erasure ORDER BY no DESC LIMIT ?1";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut all = reader.main.prepare_cached(sql)?;
             let all = all.query_map([limit], |row| {
                 Ok(Erasure {
                     no: row.get(0)?,
-                    number: NumberHash { digits: row.get(1)?, hash: row.get(2)? },
-                    requested_ms: row.get(3)?,
-                    ended_ms: row.get(4)?,
-                    calls: row.get(5)?,
-                    rows: row.get(6)?,
-                    day: row.get(7)?,
+                    requested_ms: row.get(1)?,
+                    ended_ms: row.get(2)?,
+                    calls: row.get(3)?,
+                    rows: row.get(4)?,
+                    day: row.get(5)?,
                 })
             })?;
             Ok(all.collect::<Result<_, _>>()?)
@@ -96,19 +98,28 @@ impl Erasing for Sqlite {
 }
 
 /// What records that come must not tell.
-pub(super) fn erased(main: &Connection) -> Result<Erased, StoreError> {
+pub(super) fn erased(main: &Connection, secret: &Secret) -> Result<Erased, StoreError> {
     let mut all = main.prepare("SELECT digits, hash, requested_ms FROM rs_erasure")?;
     let all = all.query_map([], |row| {
         let number = NumberHash { digits: row.get(0)?, hash: row.get(1)? };
         Ok((number, row.get::<_, i64>(2)?.saturating_add(LATE_MS)))
     })?;
-    Ok(Erased::of(all.collect::<Result<_, _>>()?))
+    Ok(Erased::of(all.collect::<Result<_, _>>()?, *secret))
+}
+
+/// Notes, before the first change of a file is stored, that it has free pages with the number: a
+/// cut behind the change finds nothing to change any more.
+pub(super) fn changing(main: &Connection) -> Result<(), StoreError> {
+    let note = "UPDATE rs_erasure SET changed = 1
+        WHERE no = (SELECT min(no) FROM rs_erasure WHERE ended_ms IS NULL) AND changed = 0";
+    main.prepare_cached(note)?.execute([])?;
+    Ok(())
 }
 
 impl Writer {
     fn erase_some(&mut self, now_ms: i64) -> Result<bool, StoreError> {
         let Some(mut place) = self.place()? else { return Ok(false) };
-        let numbers = Numbers::of([place.number]);
+        let numbers = Numbers::of([place.number], self.secret);
         let tables = if place.day == 0 { MAIN } else { DAY };
         let (calls, rows) = match tables.get(place.stage) {
             Some(table) => (0, self.erase_texts(&mut place, table, &numbers, now_ms)?),
@@ -118,8 +129,17 @@ impl Writer {
             None if place.day != 0 && place.stage == tables.len() + 1 => {
                 (0, self.erase_traces(&mut place, &numbers, now_ms)?)
             }
+            None if place.changed && place.stage <= tables.len() + 2 => {
+                if let Some(db) = self.file(place.day, now_ms)? {
+                    files::write_anew(db)?;
+                }
+                place.stage = tables.len() + 3;
+                (0, 0)
+            }
             None => {
-                self.write_anew(&place, now_ms)?;
+                if let Some(db) = self.file(place.day, now_ms)?.filter(|_| place.changed) {
+                    empty_log(db)?;
+                }
                 let next = self.days.all()?.into_iter().find(|day| *day > place.day);
                 place = Place { stage: 0, after: Vec::new(), changed: false, ..place };
                 match next {
@@ -132,6 +152,7 @@ impl Writer {
                 (0, 0)
             }
         };
+        self.survive()?;
         let (stage, changed) = (i64::try_from(place.stage).unwrap_or(0), place.changed);
         self.main.execute(
             "UPDATE rs_erasure SET day = ?2, stage = ?3, after = ?4, changed = ?5,
@@ -165,9 +186,10 @@ impl Writer {
         numbers: &Numbers,
         now_ms: i64,
     ) -> Result<i64, StoreError> {
+        let Self { main, days, .. } = self;
         let db = match place.day {
-            0 => &self.main,
-            day => match self.days.find(day, now_ms)? {
+            0 => &*main,
+            day => match days.find(day, now_ms)? {
                 Some(db) => &*db,
                 None => return Ok(place.next()),
             },
@@ -190,32 +212,24 @@ impl Writer {
             Value::Blob(key) => key.clone(),
             _ => return Ok(place.next()),
         };
-        let columns = [*key, *texts].concat().join(", ");
-        let rows = format!("SELECT {columns} FROM {name} WHERE {first} > ?1 AND {first} <= ?2");
-        let mut rows = db.prepare(&rows)?;
-        let rows = rows.query_map([&after, &upto], |row| {
-            let keys = (0..key.len()).map(|at| row.get::<_, Value>(at));
-            let keys = keys.collect::<Result<Vec<_>, _>>()?;
-            let texts = (key.len()..key.len() + texts.len())
-                .map(|at| Ok(without(row.get_ref(at)?, numbers)));
-            Ok((keys, texts.collect::<Result<Vec<_>, rusqlite::Error>>()?))
-        })?;
-        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        let transaction = db.unchecked_transaction()?;
+        let found = told(&transaction, table, (&after, &upto), numbers)?;
+        if !found.is_empty() {
+            changing(main)?;
+            place.changed = true;
+        }
         let which: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
         let which = which.join(" AND ");
-        let mut changed = 0;
-        for (keys, values) in rows {
-            let found = texts.iter().zip(values).filter_map(|(text, value)| Some((text, value?)));
-            let found: Vec<_> = found.collect();
-            changed += i64::from(!found.is_empty());
-            for (text, value) in found {
+        for (keys, values) in &found {
+            let values = texts.iter().zip(values);
+            for (text, value) in values.filter_map(|(text, value)| Some((text, value.as_ref()?))) {
                 let update = format!("UPDATE {name} SET {text} = ? WHERE {which}");
-                let values = std::iter::once(value).chain(keys.iter().cloned());
-                db.execute(&update, params_from_iter(values))?;
+                let values = std::iter::once(value).chain(keys);
+                transaction.execute(&update, params_from_iter(values))?;
             }
         }
-        place.changed |= changed > 0;
-        Ok(changed)
+        transaction.commit()?;
+        Ok(i64::try_from(found.len()).unwrap_or(i64::MAX))
     }
 
     fn erase_some_calls(
@@ -242,40 +256,85 @@ impl Writer {
         numbers: &Numbers,
         now_ms: i64,
     ) -> Result<i64, StoreError> {
-        let Some(db) = self.days.find(place.day, now_ms)? else { return Ok(place.next()) };
+        let Self { main, days, .. } = self;
+        let Some(db) = days.find(place.day, now_ms)? else { return Ok(place.next()) };
         let keys = keys(db, "rs_call_trace", &place.after)?;
         let Some(last) = keys.last() else { return Ok(place.next()) };
         place.after = last.to_vec();
+        let transaction = db.transaction()?;
         let mut gone = 0;
         for key in &keys {
             let steps = "SELECT steps FROM rs_call_trace WHERE call_key = ?1";
-            let steps: Vec<u8> = db.query_row(steps, [key], |row| row.get(0))?;
+            let steps: Vec<u8> = transaction.query_row(steps, [key], |row| row.get(0))?;
             // one that cannot be read any more is of no use to anybody
             let told = zstd::stream::decode_all(&*steps);
             if told.map_or(true, |steps| numbers.are_in(&steps)) {
-                db.execute("DELETE FROM rs_call_trace WHERE call_key = ?1", [key])?;
-                gone += 1;
+                let remove = "DELETE FROM rs_call_trace WHERE call_key = ?1";
+                gone += i64::try_from(transaction.execute(remove, [key])?).unwrap_or(0);
             }
         }
-        place.changed |= gone > 0;
+        if gone > 0 {
+            changing(main)?;
+            place.changed = true;
+        }
+        transaction.commit()?;
         Ok(gone)
     }
 
-    /// The file without its free pages, and its log without anything.
-    fn write_anew(&mut self, place: &Place, now_ms: i64) -> Result<(), StoreError> {
-        if !place.changed {
-            return Ok(());
+    /// The file that is searched, if it is still there.
+    fn file(&mut self, day: Day, now_ms: i64) -> Result<Option<&Connection>, StoreError> {
+        match day {
+            0 => Ok(Some(&self.main)),
+            day => Ok(self.days.find(day, now_ms)?.map(|db| &*db)),
         }
-        let db = match place.day {
-            0 => Some(&self.main),
-            day => self.days.find(day, now_ms)?.map(|db| &*db),
-        };
-        if let Some(db) = db {
-            db.execute_batch("VACUUM")?;
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        }
-        Ok(())
     }
+}
+
+/// The log of a file without anything; an error while somebody still reads what is in it.
+fn empty_log(db: &Connection) -> Result<(), StoreError> {
+    // the writer waits for nobody
+    db.busy_timeout(READ)?;
+    let busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    db.busy_timeout(files::BUSY)?;
+    match busy? {
+        true => Err(StoreError::Unavailable("the log of an erased file is being read".into())),
+        false => Ok(()),
+    }
+}
+
+/// A row that tells a number: its key, and what is to stand in each column that does.
+type Told = (Vec<Value>, Vec<Option<Value>>);
+
+/// The rows of a part of a table that tell a number.
+fn told(
+    db: &Connection,
+    table: &Table,
+    (after, upto): (&Value, &Value),
+    numbers: &Numbers,
+) -> Result<Vec<Told>, StoreError> {
+    let Table { name, key, texts } = table;
+    let columns = [*key, *texts].concat().join(", ");
+    let first = key.first().copied().unwrap_or_default();
+    let rows = format!("SELECT {columns} FROM {name} WHERE {first} > ?1 AND {first} <= ?2");
+    let mut rows = db.prepare(&rows)?;
+    let rows = rows.query_map([after, upto], |row| {
+        let keys = (0..key.len()).map(|at| row.get::<_, Value>(at));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        let values = texts.iter().enumerate().map(|(at, column)| {
+            let value = row.get_ref(key.len() + at)?;
+            Ok(if *column == "fact" { fact(value, numbers) } else { without(value, numbers) })
+        });
+        Ok((keys, values.collect::<Result<Vec<_>, rusqlite::Error>>()?))
+    })?;
+    let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+    found.retain(|(_, values)| values.iter().any(Option::is_some));
+    Ok(found)
+}
+
+/// A fact of quality without the numbers; one that cannot be read stays.
+fn fact(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
+    let mut fact = QualityFact::decode(value.as_blob().ok()?)?;
+    fact.wipe(numbers).then(|| Value::from(fact.encode()))
 }
 
 impl Place {

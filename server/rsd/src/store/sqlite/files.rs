@@ -129,13 +129,17 @@ impl Layout {
         read().map_err(StoreError::Files)
     }
 
+    pub(super) fn secret_path(&self) -> PathBuf {
+        self.dir.join("erasure.key")
+    }
+
     fn day_path(&self, day: Day) -> PathBuf {
         self.dir.join("days").join(format!("{day:08}.db"))
     }
 
     fn open(&self, path: &Path) -> Result<Connection, StoreError> {
         let db = Connection::open(path)?;
-        db.busy_timeout(Duration::from_secs(10))?;
+        db.busy_timeout(BUSY)?;
         // One plan for a statement, whatever its parameters are: else those that meet a partial
         // index are planned anew at each use.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -152,6 +156,17 @@ impl Layout {
     }
 }
 
+/// Writes a file without its free pages. The copy is made in a file: in memory it is as large as
+/// the database.
+pub(super) fn write_anew(db: &Connection) -> Result<(), StoreError> {
+    db.pragma_update(None, "temp_store", "FILE")?;
+    let done = db.execute_batch("VACUUM");
+    db.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(done?)
+}
+
+/// So long a connection waits for another.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// Page cache of a connection, KiB.
 const CACHE_KIB: i64 = 4096;
 /// The same of the day that the writer has opened last, which is mostly today. Keys of one minute

@@ -20,7 +20,7 @@ pub(super) struct Part<'p> {
     /// `None`: the main file.
     day: Option<Day>,
     batch: &'p Batch<'p>,
-    names: Names<'p>,
+    pub(super) names: Names<'p>,
     beside: &'p mut Days,
     pub(super) objects: &'p mut Objects,
     now_ms: i64,

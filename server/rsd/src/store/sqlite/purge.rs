@@ -3,6 +3,7 @@
 use rs::retention::{Due, What, Which};
 use rusqlite::{Connection, ToSql, params};
 
+use super::files;
 use crate::store::StoreError;
 use crate::store::keeping::{Aged, FACTS, no_ports};
 
@@ -146,7 +147,8 @@ pub(super) fn facts(db: &Connection, most: u32) -> Result<u64, StoreError> {
 pub(super) fn give_back(db: &Connection) -> Result<(), StoreError> {
     let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
     if free > FREE_PAGES {
-        db.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        files::write_anew(db)?;
+        db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
     }
     Ok(())
 }

@@ -225,7 +225,8 @@ pub(super) fn settle(db: &Connection, settled: &Settled) -> Result<(), StoreErro
     let Settled { no, retries, refused } = settled;
     match refused {
         None => {
-            let stored = "UPDATE rs_dead_letter SET state = 'retried', retries = ?2 WHERE no = ?1";
+            let stored = "UPDATE rs_dead_letter SET state = 'retried', retries = ?2
+                WHERE no = ?1 AND state = 'open'";
             db.prepare_cached(stored)?.execute(params![no, retries])?;
         }
         Some(Cause { code, field, text }) => {

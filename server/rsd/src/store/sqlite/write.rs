@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use model::time::Millis;
 use rs::Key;
-use rs::erase::{Erased, Numbers};
+use rs::erase::{Erased, Numbers, Secret};
 use rs::share::{Batch, Counts, Mention, Objects, SessionKey};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -19,6 +19,7 @@ use super::news::News;
 use super::part::{Done, Names, Part};
 use super::remove;
 use super::save::{day_of, settle};
+use super::secret;
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
@@ -31,6 +32,8 @@ pub(super) struct Writer {
     objects: Objects,
     /// What records that come must not tell.
     pub(super) erased: Erased,
+    /// What hashes of erased numbers are made with.
+    pub(super) secret: Secret,
     /// What could not be told to the main file yet.
     news: News,
     /// Highest `applied_seq` of all day files at the start.
@@ -60,12 +63,15 @@ impl Writer {
         let main = layout.open_main(now_ms)?;
         remove::finish(&main, &layout)?;
         let all = layout.days()?;
+        let secret = secret::read_or_make(&layout, &main)?;
+        let erased = erasing::erased(&main, &secret)?;
         let mut writer = Self {
             main,
             days: Days::to_write(layout.clone(), OPEN_DAYS),
             beside: Days::new(layout, BESIDE_DAYS),
             objects: Objects::default(),
-            erased: Erased::default(),
+            erased,
+            secret,
             news: News::default(),
             days_seq: 0,
             marked,
@@ -73,7 +79,6 @@ impl Writer {
             fault: None,
         };
         writer.make_lists(&all, now_ms)?;
-        writer.erased = erasing::erased(&writer.main)?;
         Ok(writer)
     }
 
@@ -174,11 +179,14 @@ impl Writer {
         let transaction = begin(db)?;
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
         part.erase(day, keys, numbers)?;
-        let Part { transaction, news, .. } = part;
+        let Part { transaction, news, names, .. } = part;
         let erased: Vec<Key> = news.calls.into_keys().collect();
         for key in &erased {
             let trace = "DELETE FROM rs_call_trace WHERE call_key = ?1";
             transaction.prepare_cached(trace)?.execute([key])?;
+        }
+        if let (Names::Main(main), false) = (names, erased.is_empty()) {
+            erasing::changing(main)?;
         }
         transaction.commit()?;
         Ok(erased)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rs::erase::NumberHash;
+use rs::erase::Number;
 use rs::rollup::{
     Changes, Granularity, Job, Mark, Rules, State, Tables as _, Weekday, Zone, rebuild, text_id,
     work,
@@ -189,7 +189,7 @@ fn no_figure_tells_an_erased_number_and_its_key_stays() {
     assert_eq!(found, ["4930123", "4930124"]);
     let erasing = store.erasing().unwrap();
     for number in ["+49 30 123", "+49 30 125"] {
-        erasing.begin(NumberHash::of(number).unwrap(), 0).unwrap();
+        erasing.begin(&Number::of(number).unwrap(), 0).unwrap();
     }
     roll(&store);
     while erasing.go_on(0).unwrap() {}

@@ -45,7 +45,8 @@ statements! {
     /// Throws one away.
     LETTER_DELETE = "UPDATE rs_dead_letter SET state = N'deleted' WHERE no = @P1";
     /// One whose record is stored after all.
-    LETTER_STORED = "UPDATE rs_dead_letter SET state = N'retried', retries = @P2 WHERE no = @P1";
+    LETTER_STORED = "UPDATE rs_dead_letter SET state = N'retried', retries = @P2
+WHERE no = @P1 AND state = N'open'";
     /// One whose record is refused again.
     LETTER_REFUSED = "UPDATE rs_dead_letter SET retries = @P2, code = @P3, field = @P4, text = @P5
 WHERE no = @P1";

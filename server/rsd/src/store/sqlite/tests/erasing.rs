@@ -1,0 +1,76 @@
+//! Erasures that are cut, or kept from their end.
+
+use rs::erase::Number;
+
+use super::*;
+
+const NUMBER: &str = "4930123456";
+const DAY: &str = "days/20261122.db";
+
+fn begin(store: &Sqlite) {
+    store.begin(&Number::of(NUMBER).unwrap(), 1_795_344_000_000).unwrap();
+}
+
+fn to_its_end(store: &Sqlite) {
+    for _ in 0..200 {
+        if !store.go_on(1_795_344_000_000).unwrap() {
+            return;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+fn has_it(path: &Path) -> bool {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes.extend(std::fs::read(path.with_extension("db-wal")).unwrap_or_default());
+    bytes.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes())
+}
+
+/// Whatever the slice, its rows may be stored when the power goes, and its note not.
+#[test]
+fn a_cut_between_a_slice_and_its_note_leaves_nothing_in_free_pages() {
+    let mut cuts = 0;
+    for fault in 0..30 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        let call = rm(1, 10).dn(NUMBER);
+        let text = format!(r#"{{"text":"said {NUMBER}","#);
+        let said = Made::text(&event("E1DE", 11, "log").body().replacen('{', &text, 1));
+        let story = [call.start(), call.end(40), said, Made::text(NUMBER)];
+        store.apply(&arrivals(&story, 1, 1), NOW).unwrap();
+        begin(&store);
+        store.writer().fault = Some(fault);
+        let cut = (0..200).find_map(|_| match store.go_on(1_795_344_000_000) {
+            Ok(true) => None,
+            done => Some(done.is_err()),
+        });
+        cuts += u32::from(cut.unwrap());
+        drop(store);
+        let store = open(dir.path());
+        to_its_end(&store);
+        for file in ["rs.db", DAY] {
+            assert!(!has_it(&dir.path().join(file)), "{file}, cut behind slice {fault}");
+        }
+    }
+    assert!((5..30).contains(&cuts), "{cuts}");
+}
+
+#[test]
+fn a_log_that_is_read_is_emptied_before_an_erasure_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.apply(&arrivals(&[rm(1, 10).dn(NUMBER).start()], 1, 1), NOW).unwrap();
+    let path = dir.path().join(DAY);
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM rs_call").unwrap();
+    let read = || reader.query_row("SELECT count(*) FROM rs_call", [], |row| row.get::<_, i64>(0));
+    assert_eq!(read().unwrap(), 1);
+    begin(&store);
+    let stuck = (0..200).find_map(|_| store.go_on(1_795_344_000_000).err()).unwrap();
+    assert!(matches!(stuck, StoreError::Unavailable(_)), "{stuck:?}");
+    assert!(store.go_on(1_795_344_000_000).is_err() && has_it(&path));
+    assert_eq!(store.erasures(9).unwrap()[0].ended_ms, None);
+    reader.execute_batch("COMMIT").unwrap();
+    to_its_end(&store);
+    assert!(!has_it(&path) && store.erasures(9).unwrap()[0].ended_ms.is_some());
+}
