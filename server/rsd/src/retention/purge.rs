@@ -133,7 +133,8 @@ impl Run<'_> {
         now_ms: i64,
         clean: Clean<'_>,
     ) -> Result<(), StoreError> {
-        let plan = terms.plan(day, &keeping.groups(day)?, now_ms);
+        let groups = keeping.groups(day)?;
+        let plan = terms.plan(day, &groups, now_ms);
         // no figure is made of events that go before their calls
         let facts = plan.due.iter().filter(|due| due.what != What::Events);
         let last_ms = facts.map(|due| due.before_ms).max();
@@ -147,7 +148,10 @@ impl Run<'_> {
         for due in &plan.due {
             self.slices(|most| keeping.delete(lease, day, due, most))?;
         }
-        if plan.facts && self.slices(|most| keeping.delete_facts(lease, day, most))? > 0 {
+        // a call that comes from now on keeps its day
+        let last_ms = groups.iter().filter_map(|group| group.last_ended_ms).max();
+        let last_ms = last_ms.unwrap_or(i64::MIN);
+        if plan.facts && self.slices(|most| keeping.delete_facts(lease, day, last_ms, most))? > 0 {
             keeping.give_back(lease, day)?;
             if !self.ended {
                 self.report.gone.push(day);

@@ -115,8 +115,15 @@ pub trait Keeping: Send + Sync {
     fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError>;
 
     /// Deletes a slice of all facts of a day, or all of them where that takes no time; 0: nothing
-    /// was left. The ledger stays.
-    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError>;
+    /// was left, or a call of the day is in progress or ended after `last_ms`: it came after this
+    /// was decided. The ledger stays.
+    fn delete_facts(
+        &self,
+        lease: &Lease,
+        day: Day,
+        last_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError>;
 
     /// Gives back to the volume what was deleted of a day, where that is not done by itself.
     fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError>;

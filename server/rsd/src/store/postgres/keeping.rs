@@ -188,8 +188,14 @@ impl Keeping for Postgres {
         self.change(lease, |link| purge::due(link, day, due, most))
     }
 
-    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
-        self.change(lease, |link| purge::facts(link, day, most))
+    fn delete_facts(
+        &self,
+        lease: &Lease,
+        day: Day,
+        last_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        self.change(lease, |link| purge::facts(link, day, last_ms, most))
     }
 
     /// A server gives room back by itself.

@@ -135,12 +135,13 @@ fn reports(
     Ok(gone)
 }
 
-/// The partitions of a day's facts, then what lies among the rest.
-pub(super) fn facts(link: &mut Link, day: Day, most: u32) -> Result<u64, StoreError> {
+/// The partitions of a day's facts, then what lies among the rest, unless a call has come that
+/// keeps them.
+pub(super) fn facts(link: &mut Link, day: Day, last_ms: i64, most: u32) -> Result<u64, StoreError> {
     let tables: Vec<&str> = FACTS.iter().map(|(table, _)| *table).collect();
-    let gone = drop_day(link, day, &tables)?;
-    if gone > 0 {
-        return Ok(gone);
+    match drop_day(link, day, &tables, Some(last_ms))? {
+        Some(0) => {}
+        gone => return Ok(gone.unwrap_or(0)),
     }
     for (table, by) in FACTS {
         let rows = slice(link, table, by, day, most)?;
@@ -163,16 +164,22 @@ pub(super) fn ledger(link: &mut Link, day: Day, most: u32) -> Result<u64, StoreE
     if link.query(sql, &[&signed(day)])?.first().is_some_and(|row| !row.get::<_, bool>(0)) {
         tables.push("rs_sq_failure");
     }
-    match drop_day(link, day, &tables)? {
-        0 => slice(link, "rs_fact_ledger", &["id_key"], day, most),
-        gone => Ok(gone),
+    match drop_day(link, day, &tables, None)? {
+        Some(0) => slice(link, "rs_fact_ledger", &["id_key"], day, most),
+        gone => Ok(gone.unwrap_or(0)),
     }
 }
 
-fn drop_day(link: &mut Link, day: Day, tables: &[&str]) -> Result<u64, StoreError> {
-    let rows = link.query("SELECT rs_drop_day($1, $2)", &[&signed(day), &tables])?;
-    let gone = rows.first().map_or(0, |row| row.get::<_, i32>(0));
-    Ok(u64::try_from(gone).unwrap_or_default())
+/// How many partitions went; `None`: a call of the day is in progress or ended after `last_ms`.
+fn drop_day(
+    link: &mut Link,
+    day: Day,
+    tables: &[&str],
+    last_ms: Option<i64>,
+) -> Result<Option<u64>, StoreError> {
+    let sql = "SELECT rs_drop_day($1, $2, $3)";
+    let rows = link.query(sql, &[&signed(day), &tables, &last_ms])?;
+    Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i32>(0)).ok()))
 }
 
 fn slice(

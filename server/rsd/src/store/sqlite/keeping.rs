@@ -179,15 +179,25 @@ impl Keeping for Sqlite {
         })
     }
 
-    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
+    fn delete_facts(
+        &self,
+        lease: &Lease,
+        day: Day,
+        last_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError> {
         self.keep(|keeper| {
             keeper.check(lease)?;
+            let Some(db) = keeper.day(day)? else { return Ok(0) };
+            if purge::came_late(db, last_ms)? {
+                return Ok(0);
+            }
             // a list finds no day that is half there
             for table in ["rs_day_span", "rs_call_day"] {
                 let sql = format!("DELETE FROM {table} WHERE day = ?1");
                 keeper.main.prepare_cached(&sql)?.execute([day])?;
             }
-            keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, most))
+            keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, last_ms, most))
         })
     }
 

@@ -4,6 +4,7 @@ use rs::retention::{Due, What, Which};
 use rusqlite::{Connection, ToSql, params};
 
 use super::files;
+use super::write::begin;
 use crate::store::StoreError;
 use crate::store::keeping::{Aged, FACTS, no_ports};
 
@@ -130,17 +131,29 @@ fn reports(
     Ok(rows_of(gone))
 }
 
-/// A slice of all facts.
-pub(super) fn facts(db: &Connection, most: u32) -> Result<u64, StoreError> {
+/// A slice of all facts, unless a call has come that keeps them.
+pub(super) fn facts(db: &mut Connection, last_ms: i64, most: u32) -> Result<u64, StoreError> {
+    let transaction = begin(db)?;
+    if came_late(&transaction, last_ms)? {
+        return Ok(0);
+    }
     for (table, by) in FACTS {
         // events have no index of their ids
         let by = if table == "rs_call_event" { &["no"] } else { by };
-        let rows = slice(db, table, by, "1", most)?;
+        let rows = slice(&transaction, table, by, "1", most)?;
         if rows > 0 {
+            transaction.commit()?;
             return Ok(rows);
         }
     }
     Ok(0)
+}
+
+/// Whether a call is in progress, or ended after this.
+pub(super) fn came_late(db: &Connection, last_ms: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM rs_call WHERE live = 1)
+        OR EXISTS (SELECT 1 FROM rs_call WHERE ended_ms > ?1)";
+    Ok(db.query_row(sql, [last_ms], |row| row.get(0))?)
 }
 
 /// Gives the free pages of a file back.

@@ -147,8 +147,14 @@ impl Keeping for SqlServer {
         self.change(lease, async |link| purge::due(link, day, due, most).await)
     }
 
-    fn delete_facts(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
-        self.change(lease, async |link| purge::facts(link, day, most).await)
+    fn delete_facts(
+        &self,
+        lease: &Lease,
+        day: Day,
+        last_ms: i64,
+        most: u32,
+    ) -> Result<u64, StoreError> {
+        self.change(lease, async |link| purge::facts(link, day, last_ms, most).await)
     }
 
     /// A server gives room back by itself.

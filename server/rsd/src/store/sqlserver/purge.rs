@@ -87,8 +87,17 @@ async fn calls(link: &mut Link, day: Day, keys: Option<&str>) -> Result<u64, Fai
     Ok(gone)
 }
 
-/// A slice of a day's facts.
-pub(super) async fn facts(link: &mut Link, day: Day, most: u32) -> Result<u64, Failure> {
+/// A slice of a day's facts, unless a call has come that keeps them.
+pub(super) async fn facts(
+    link: &mut Link,
+    day: Day,
+    last_ms: i64,
+    most: u32,
+) -> Result<u64, Failure> {
+    let late = link.ask(sql::FACTS_LATE, &[&int(day), &last_ms], |_| Ok(())).await?;
+    if !late.is_empty() {
+        return Ok(0);
+    }
     for statement in sql::FACTS {
         let rows = link.run(statement, &[&int(day), &i64::from(most)]).await?;
         if rows > 0 {

@@ -170,9 +170,14 @@ fn fence(store: &dyn Store) {
     let due = Due { what: What::Events, which: Which::All, before_ms: i64::MAX };
     let refused = keeping.delete(&first, day, &due, 10);
     assert!(matches!(refused, Err(StoreError::Fenced("retention"))), "{refused:?}");
-    let refused = keeping.delete_facts(&first, day, 10);
+    let refused = keeping.delete_facts(&first, day, i64::MAX, 10);
     assert!(matches!(refused, Err(StoreError::Fenced(_))), "{refused:?}");
     assert_eq!(keeping.delete(&second, day, &due, 10).unwrap(), 1);
+    let calls = keeping.groups(day).unwrap();
+    let last_ms = calls.iter().filter_map(|group| group.last_ended_ms).max().unwrap();
+    // one that came after it was decided
+    assert_eq!(keeping.delete_facts(&second, day, last_ms - 1, 10).unwrap(), 0);
+    assert_eq!(keeping.groups(day).unwrap(), calls);
     keeping.end_lease(&second).unwrap();
     let third = lease(keeping, "c", now_ms + 40_001).unwrap();
     assert_eq!(third.fence, second.fence + 1);

@@ -20,7 +20,7 @@ fn emptied(dir: &Path) -> Sqlite {
     let store = open(dir);
     store.apply(&arrivals(&story(), 1, 3), NOW).unwrap();
     let held = lease(&store);
-    while store.delete_facts(&held, DAY, 3).unwrap() > 0 {}
+    while store.delete_facts(&held, DAY, i64::MAX, 3).unwrap() > 0 {}
     store.give_back(&held, DAY).unwrap();
     store
 }
@@ -79,7 +79,7 @@ fn a_file_goes_though_the_rollup_job_has_had_it_open() {
     while work(&store, &mut objects, &rules, || true).unwrap().bins > 0 {}
     let held = lease(&store);
     assert!(let_go(&store, DAY, i64::MAX, now_ms).unwrap());
-    while store.delete_facts(&held, DAY, 100).unwrap() > 0 {}
+    while store.delete_facts(&held, DAY, i64::MAX, 100).unwrap() > 0 {}
     assert_eq!(store.marks_of_day(DAY).unwrap(), 0, "and it is open again");
     assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 1);
     assert!(!dir.path().join("days/20261122.db").exists());
@@ -97,8 +97,10 @@ fn a_call_or_a_letter_keeps_its_file() {
     store.apply(&arrivals(&[call.start(), call.clone().dn("1").start()], 1, 1), NOW).unwrap();
     let held = lease(&store);
     assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 0, "it is in progress");
-    while store.delete_facts(&held, DAY, 10).unwrap() > 0 {}
-    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 1, "only the ledger");
+    assert_eq!(store.delete_facts(&held, DAY, i64::MAX, 10).unwrap(), 0, "it is in progress");
+    store.apply(&arrivals(&[call.end(20)], 3, 1), NOW).unwrap();
+    while store.delete_facts(&held, DAY, i64::MAX, 10).unwrap() > 0 {}
+    assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 2, "only the ledger");
     assert_eq!(store.delete_ledger(&held, DAY, 10).unwrap(), 0, "the loser of a conflict");
     assert_eq!(store.days().unwrap(), [DAY]);
     assert_eq!(store.delete_aged(&held, Aged::Letters, i64::MAX, 10).unwrap(), 1);
@@ -116,7 +118,7 @@ fn a_file_gives_back_what_its_facts_took() {
     let held = lease(&store);
     let size = |store: &Sqlite| store.rooms().unwrap().into_iter().find(|r| r.name == "days");
     let before = size(&store).unwrap().bytes;
-    while store.delete_facts(&held, DAY, 5000).unwrap() > 0 {}
+    while store.delete_facts(&held, DAY, i64::MAX, 5000).unwrap() > 0 {}
     store.give_back(&held, DAY).unwrap();
     let after = size(&store).unwrap().bytes;
     assert!(after < before / 4, "{before} {after}");

@@ -183,6 +183,9 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
     /// Events that are.
     EVENTS_REPORT = events!("label LIKE N'com.genesyslab.var.%'");
 
+    /// A call that keeps its day.
+    FACTS_LATE = "SELECT TOP (1) day FROM rs_call WITH (UPDLOCK, HOLDLOCK)
+WHERE day = @P1 AND (live = 1 OR ended_ms > @P2)";
     /// A slice of a day.
     FACTS_EVENT = slice!("rs_call_event");
     /// A slice of a day.
