@@ -37,7 +37,7 @@ final class Logins {
 
     /** A client that had been let in, and is not after a restart, goes on trying until it is. */
     private static void lockedOut() throws Exception {
-        String url = "failover:(" + Checks.url("") + ")?initialReconnectDelay=100";
+        String url = "failover:(" + Checks.url("") + ")?initialReconnectDelay=100&maxReconnectDelay=500";
         AtomicReference<Exception> broken = new AtomicReference<>();
         CountDownLatch done = new CountDownLatch(1);
         try (Producer producer = producer(url, "mcp-1", "secret")) {
