@@ -1,7 +1,7 @@
 //! kill -9 of RS at random moments while producers send (rs.md §14, 5 and 6): what was acknowledged
 //! is on the report once, and every transaction is whole or absent.
 //!
-//! `cargo xtask kill` runs many of them, also against another database.
+//! `cargo xtask kill` runs many of them, on files or against the server of a URL.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,12 +14,14 @@ use model::chance::Chance;
 use crate::book::Book;
 use crate::calls::{healthy, objects};
 use crate::platform::{Process, Site, eventually, now, wall};
+use crate::postgres::Server;
 use crate::senders::{self, Order};
 use crate::sipp::{Media, Plan};
 use crate::{http, report};
 
-/// Kills of a run in CI.
+/// Kills of a run in CI, on files and on PostgreSQL.
 const KILLS: u32 = 8;
+const KILLS_OF_SERVER: u32 = 4;
 /// Producers of each kind.
 const PRODUCERS: u32 = 4;
 /// Producers by the beginnings of their names.
@@ -52,15 +54,27 @@ fn say(what: std::fmt::Arguments<'_>) {
 #[test]
 fn what_was_acknowledged_survives_every_kill() {
     let kills: u32 = told("RINGMASTER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    killed(kills, told("RINGMASTER_KILL_DATABASE"));
+}
+
+#[test]
+fn so_it_does_on_postgresql() {
+    let database = Server::start();
+    killed(KILLS_OF_SERVER, Some(database.url()));
+    assert_eq!(database.sql("SELECT count(*) FROM rs_dead_letter"), "0");
+}
+
+/// So many kills under load, on files or on the server of a URL.
+fn killed(kills: u32, database: Option<String>) {
     let seed = told("RINGMASTER_KILL_SEED").map_or_else(|| wall().0, |seed| seed.parse().unwrap());
     say(format_args!("{kills} kills, RINGMASTER_KILL_SEED={seed}"));
     let media = Media::start();
     let site = Site::new(&objects(&[&media], "{}"));
-    if let Some(url) = told("RINGMASTER_KILL_DATABASE") {
+    if let Some(url) = database {
         let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
         site.write("settings.yaml", &format!("{settings}  database: \"{url}\"\n"));
     }
-    let mut rs = site.start_rs();
+    let rs = site.start_rs();
     let rm = site.start_rm();
     healthy(&site, 1);
     let calls = CALLS * kills;
@@ -88,7 +102,27 @@ fn what_was_acknowledged_survives_every_kill() {
     for kind in KINDS {
         eventually(kind, || order.book.count_of(kind), |count| *count > 0);
     }
-    let mut chance = Chance::new([seed, 1, 2, 3]);
+    let (rs, slowest) = kill_at_random(&site, rs, &order, kills);
+    callers.finish();
+    drop(over);
+    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    let (acknowledged, unasked) = order.book.check(site.rs_http());
+    say(format_args!(
+        "{acknowledged} sends acknowledged, {unasked} more whole without an answer; \
+         listening again after {slowest:?} at most"
+    ));
+    let by_kind = KINDS.map(|kind| format!("{kind} {}", order.book.count_of(kind)));
+    say(format_args!("by kind: {}", by_kind.join(", ")));
+    report::exactly(site.rm_http(), site.rs_http(), usize::try_from(calls).unwrap());
+    assert_eq!(http::metric(site.rs_http(), "rs_spool_damaged_total"), 0.0);
+    assert!(!copies(&site.path("data/rs/spool/quarantine")), "a kill damages nothing");
+    drop((rm, rs));
+}
+
+/// Kills RS so often and starts it again, while the book grows; RS, and the slowest of
+/// these starts.
+fn kill_at_random(site: &Site, mut rs: Process, order: &Order, kills: u32) -> (Process, Duration) {
+    let mut chance = Chance::new([order.seed, 1, 2, 3]);
     let mut slowest = Duration::ZERO;
     for _ in 0..kills {
         let before = order.book.count();
@@ -105,20 +139,7 @@ fn what_was_acknowledged_survives_every_kill() {
         rs = site.start_rs();
         slowest = slowest.max(start.elapsed());
     }
-    callers.finish();
-    drop(over);
-    producers.into_iter().for_each(|producer| producer.join().unwrap());
-    let (acknowledged, unasked) = order.book.check(site.rs_http());
-    say(format_args!(
-        "{acknowledged} sends acknowledged, {unasked} more whole without an answer; \
-         listening again after {slowest:?} at most"
-    ));
-    let by_kind = KINDS.map(|kind| format!("{kind} {}", order.book.count_of(kind)));
-    say(format_args!("by kind: {}", by_kind.join(", ")));
-    report::exactly(site.rm_http(), site.rs_http(), usize::try_from(calls).unwrap());
-    assert_eq!(http::metric(site.rs_http(), "rs_spool_damaged_total"), 0.0);
-    assert!(!copies(&site.path("data/rs/spool/quarantine")), "a kill damages nothing");
-    drop(rm);
+    (rs, slowest)
 }
 
 fn copies(quarantine: &Path) -> bool {

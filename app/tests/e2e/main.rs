@@ -23,6 +23,8 @@ mod line;
 mod logins;
 mod platform;
 mod player;
+#[path = "../../../server/rsd/tests/it/postgres/server.rs"]
+mod postgres;
 mod report;
 mod script;
 mod senders;
@@ -33,6 +35,7 @@ mod wire;
 mod admin;
 mod calls;
 mod commands;
+mod committed;
 mod config_client;
 mod config_live;
 mod config_options;

@@ -1,6 +1,8 @@
 //! The database is away, and the queue on disk fills up (rs.md §14, 11): what is taken is kept, the
 //! rest is held back by its priority, and all is as before when the database returns.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use config::Settings;
@@ -120,4 +122,44 @@ fn without_its_database_it_takes_what_it_can_keep_and_nothing_is_lost() {
     let all = (events + calls + 1).to_string();
     house.until(|house| house.metric("rs_apply_records_total") == all);
     assert_eq!(house.metric("rs_apply_duplicates_total"), events.to_string());
+}
+
+/// Files of a folder, without those of its folders.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_the_files_have_is_passed_over_where_segments_were_not_removed() {
+    let house = House::in_dir(tempfile::tempdir().unwrap(), small);
+    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let calls = fill(&house, "cdr", 1);
+    let spool = house.dir.path().join("rs/spool");
+    let kept = house.dir.path().join("kept");
+    copy(&spool, &kept);
+    let bytes = |house: &House| house.metric("rs_spool_bytes").parse::<u64>().unwrap();
+    let before = bytes(&house);
+    lock.execute_batch("ROLLBACK").unwrap();
+    house.until(|house| house.metric("rs_apply_records_total") == calls.to_string());
+    house.until(|house| bytes(house) < before);
+    let House { rs, dir, .. } = house;
+    drop(rs);
+    fs::remove_dir_all(&spool).unwrap();
+    copy(&kept, &spool);
+
+    let house = House::in_dir(dir, small);
+    house.until(|house| bytes(house) < before);
+    let headers = [("Content-Type", "application/json")];
+    let body = record("cdr", calls + 1).to_string();
+    assert_eq!(house.post("/api/v1/records", &headers, body.as_bytes()).status, 200);
+    house.until(|house| house.metric("rs_apply_records_total") == "1");
+    assert_eq!(house.metric("rs_apply_duplicates_total"), "0", "passed over, not judged");
+    let list = house.json("/api/v1/calls?from=2026-11-22&legs=true&limit=1000");
+    assert_eq!(list["items"].as_array().unwrap().len(), usize::try_from(calls + 1).unwrap());
 }
