@@ -5,6 +5,7 @@
 //! and which record comes too late ([`Terms::judge`]). Days are whole days of the RS zone after
 //! the call's end. No clock, no database; who carries a plan out decides nothing.
 
+mod clock;
 mod judge;
 mod plan;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use crate::key::Day;
 use crate::rollup::Zone;
 
+pub use clock::ahead;
 pub use judge::TIMED_OUT;
 pub use plan::{DayPlan, Due, Group, Which};
 

@@ -13,6 +13,7 @@ mod check;
 mod columns;
 mod figures;
 mod five;
+mod forget;
 mod key;
 mod level;
 mod mark;
@@ -36,6 +37,7 @@ pub use figures::{Count, Figures};
 #[cfg(test)]
 use five::five;
 pub use five::{Facts, Numbers};
+pub use forget::{BinDays, Gone, Sort, forget};
 pub use key::{CountKey, Dim, LevelKey, Measure, Target, text_id};
 pub use level::{Deltas, Level, Types};
 pub use mark::{DayMark, Job, Mark, MarkRow, Span};

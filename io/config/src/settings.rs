@@ -36,7 +36,7 @@ pub use handlers::{ConfigHandler, InitDatabase, RsInit};
 pub use hep::Hep;
 pub use log::{Format, Level, Log, Redact};
 pub use peer::{Peer, PeerMatch, Role};
-pub use retention::Retention;
+pub use retention::{BinRetention, Retention};
 pub use rm::{Rm, Sip};
 pub use rollup::Rollup;
 pub use route::Route;

@@ -16,9 +16,10 @@ use std::time::Duration;
 use config::settings::Retention;
 use model::time::Millis;
 use net::Clock;
+use rs::key;
 use rs::orphan::Patience;
-use rs::retention::Terms;
-use rs::rollup::Zone;
+use rs::retention::{Terms, ahead};
+use rs::rollup::{Zone, forget};
 
 use crate::rollup::let_go;
 use telemetry::Log;
@@ -28,13 +29,12 @@ use crate::backlog::Backlog;
 use crate::ingest;
 use crate::machine;
 use crate::monitor::Monitor;
-use crate::store::keeping::Lease;
 use crate::store::{Day, Store, StoreError};
 
 use self::pace::Pace;
 use self::signs::Waiting;
 
-pub use purge::{Ages, Clean, Report, emergency, purge};
+pub use purge::{Ages, Figures, Report, emergency, purge};
 pub use terms::in_force;
 pub(crate) use terms::judge_by;
 
@@ -158,6 +158,7 @@ impl Keeper {
             again_ms: 0,
             ran: None,
             waiting: Waiting::default(),
+            ahead: None,
         };
         work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
@@ -194,6 +195,8 @@ struct Work {
     /// Start of the day of the last run.
     ran: Option<i64>,
     waiting: Waiting,
+    /// Why the clock is not believed.
+    ahead: Option<String>,
 }
 
 impl Work {
@@ -275,63 +278,101 @@ impl Work {
 
     /// One run; false: it is to be tried again.
     fn purge(&mut self, now_ms: i64, until_ms: i64) -> bool {
-        let Parts { store, desk, backlog, holder, log, clock, .. } = &self.parts;
-        let Some(terms) = &self.terms else { return false };
-        if backlog.age(clock.now().wall) > LAG {
+        let Parts { backlog, clock, log, .. } = &self.parts;
+        if self.terms.is_none() || backlog.age(clock.now().wall) > LAG {
             return false;
         }
-        let keeping = store.keeping();
-        let lease = match keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS) {
-            Ok(Some(lease)) => lease,
-            // another RS is at it
-            Ok(None) => return false,
+        let ahead = match self.is_ahead(now_ms) {
+            Ok(ahead) => ahead,
             Err(error) => {
-                tell(log, "lease", &error);
+                tell(log, "clock", &error);
                 return false;
             }
         };
-        let renew = |now_ms| keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS);
-        let same =
-            |lease: &Lease, now_ms| renew(now_ms).is_ok_and(|ours| ours.as_ref() == Some(lease));
+        let report = if ahead.is_some() { None } else { Some(self.run_once(now_ms, until_ms)) };
+        self.ahead = ahead;
+        match report {
+            // the next night, unless an operator says that the clock is right
+            None => self.blocked(now_ms),
+            Some(Ok(Some(report))) => self.ran(report, now_ms),
+            // another RS is at it
+            Some(Ok(None)) => return false,
+            Some(Err(error)) => {
+                tell(&self.parts.log, "purge", &error);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// `None`: another RS has the lease.
+    fn run_once(&self, now_ms: i64, until_ms: i64) -> Result<Option<Report>, StoreError> {
+        let Parts { store, desk, holder, log, clock, .. } = &self.parts;
+        let Some(terms) = &self.terms else { return Ok(None) };
+        let keeping = store.keeping();
+        let take = |now_ms| keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS);
+        let Some(lease) = take(now_ms)? else { return Ok(None) };
+        let same = |now_ms| take(now_ms).is_ok_and(|ours| ours.as_ref() == Some(&lease));
         let mut pace = Pace::new(*clock, until_ms);
         let mut next = || {
             let go_on = !desk.is_stopping();
-            pace.next(|now_ms| same(&lease, now_ms)).filter(|_| go_on)
+            pace.next(same).filter(|_| go_on)
         };
         let ages = Ages { failures: desk.settings.failures };
         let clean = |day: Day, before_ms: i64| {
             store.bins().map_or(Ok(true), |bins| let_go(bins, day, before_ms, now_ms))
         };
-        let report = purge(keeping, terms, &lease, ages, now_ms, &clean, &mut next);
+        let days = terms::bin_days(&desk.settings.bins);
+        let gone = || {
+            let bins = store.bins();
+            bins.map_or(Ok(Vec::new()), |bins| forget(bins, &desk.zone, &days, now_ms))
+        };
+        let figures = Figures { clean: &clean, forget: &gone };
+        let report = purge(keeping, terms, &lease, ages, now_ms, figures, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);
         }
-        match report {
-            Ok(report) => {
-                let (rows, days) = (report.rows.to_string(), report.gone.len().to_string());
-                let left = if report.finished { "nothing" } else { "the rest, until tomorrow" };
-                log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
-                self.waiting.are(&report.blocked, now_ms);
-                self.blocked(now_ms);
-                let mut state = self.parts.desk.state();
-                if report.finished {
-                    state.succeeded = Some(Millis(now_ms.cast_unsigned()));
-                }
-                state.last = Some((now_ms, report));
-                drop(state);
-                self.refresh();
-                true
-            }
-            Err(error) => {
-                tell(&self.parts.log, "purge", &error);
-                false
-            }
-        }
+        report.map(Some)
     }
 
-    /// Days that wait for their figures longer than a day raise the alarm.
+    fn ran(&mut self, report: Report, now_ms: i64) {
+        let (rows, days) = (report.rows.to_string(), report.gone.len().to_string());
+        let left = if report.finished { "nothing" } else { "the rest, until tomorrow" };
+        self.parts.log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
+        self.waiting.are(&report.blocked, now_ms);
+        self.blocked(now_ms);
+        let mut state = self.parts.desk.state();
+        if report.finished {
+            state.succeeded = Some(Millis(now_ms.cast_unsigned()));
+        }
+        state.last = Some((now_ms, report));
+        drop(state);
+        self.refresh();
+    }
+
+    /// Why the clock is not believed; in a run that was asked for it is. This is the last run now.
+    fn is_ahead(&self, now_ms: i64) -> Result<Option<String>, StoreError> {
+        let Parts { store, desk, .. } = &self.parts;
+        let Some(bins) = store.bins() else { return Ok(None) };
+        let mut last_ms = rs::rollup::State::of(&bins.meta()?).purged_ms;
+        if last_ms.is_none() {
+            let newest = store.keeping().days()?.last().copied();
+            last_ms = newest.map(|day| key::start_ms(key::after(day)));
+        }
+        let asked = desk.state().asked;
+        if let Some(days) = last_ms.and_then(|last_ms| ahead(now_ms, last_ms)).filter(|_| !asked) {
+            return Ok(Some(format!("the clock is {days} days ahead of the last purge")));
+        }
+        let none = std::collections::BTreeSet::new();
+        bins.note(&none, &rs::rollup::State::purged(now_ms), None, now_ms)?;
+        Ok(None)
+    }
+
+    /// Days that wait for their figures longer than a day raise the alarm, and a clock that is not
+    /// believed.
     fn blocked(&mut self, now_ms: i64) {
-        self.alarm(Name::PurgeBlocked, self.waiting.late(now_ms));
+        let why = self.ahead.clone().or_else(|| self.waiting.late(now_ms));
+        self.alarm(Name::PurgeBlocked, why);
     }
 
     /// The room of the volume.

@@ -263,7 +263,8 @@ pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<
     let Some(span) = span else { return Ok(true) };
     let last_ms = span.last_ms.min(before_ms.saturating_add(AFTER_END_MS - 1));
     let end_ms = Zone::utc().bin(Granularity::FiveMinutes, last_ms).end_ms;
-    if end_ms <= State::of(&bins.meta()?).frozen_ms {
+    let state = State::of(&bins.meta()?);
+    if end_ms <= state.frozen_ms {
         return Ok(true);
     }
     // larger bins are made of smaller ones, which stay
@@ -274,6 +275,6 @@ pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<
         }
     }
     let none = std::collections::BTreeSet::new();
-    bins.note(&none, &State::freeze(end_ms), None, now_ms)?;
+    bins.note(&none, &state.freeze(end_ms), None, now_ms)?;
     Ok(true)
 }

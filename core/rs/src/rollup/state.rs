@@ -8,6 +8,8 @@ const FROZEN: &str = "rollup.frozen_ms";
 const KEPT: &str = "rollup.kept_ms.";
 const LOST: &str = "rollup.late_lost";
 const ZONE: &str = "rollup.zone";
+const GUARD: &str = "rollup.guard";
+const PURGED: &str = "rollup.purged_ms";
 
 /// It, as `meta` has it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct State {
     pub late_lost: u64,
     /// Name of the zone and of the day that weeks begin with.
     pub zone: Option<String>,
+    /// When the last purge of facts and bins began; `None`: there was none.
+    pub purged_ms: Option<i64>,
     guard: Option<String>,
 }
 
@@ -35,14 +39,15 @@ impl State {
             kept_ms: kept,
             late_lost: meta.get(LOST).and_then(|text| text.parse().ok()).unwrap_or_default(),
             zone: meta.get(ZONE).cloned(),
-            guard: meta.get(FROZEN).cloned(),
+            purged_ms: number(PURGED),
+            guard: meta.get(GUARD).cloned(),
         }
     }
 
     /// What has to be unchanged when figures are written that were made under this state.
     #[must_use]
     pub fn guard(&self) -> (String, Option<String>) {
-        (FROZEN.to_owned(), self.guard.clone())
+        (GUARD.to_owned(), self.guard.clone())
     }
 
     /// Bins of this granularity that begin before it are gone.
@@ -52,16 +57,36 @@ impl State {
         at.and_then(|at| self.kept_ms.get(at)).copied().unwrap_or_default()
     }
 
-    /// The rows that say: bins before it are frozen from now on.
+    /// The rows that say: bins before it are frozen from now on. What was made under this state
+    /// is not written any more.
     #[must_use]
-    pub fn freeze(before_ms: i64) -> Meta {
-        [(FROZEN.to_owned(), before_ms.to_string())].into()
+    pub fn freeze(&self, before_ms: i64) -> Meta {
+        let guard = guarded(before_ms, self.kept_ms);
+        [(FROZEN.to_owned(), before_ms.to_string()), guard].into()
     }
 
-    /// The rows that say: bins of this granularity before it are gone.
+    /// The rows that say: bins of these granularities before these instants are gone; none when
+    /// that is so. What was made under this state is not written any more.
+    pub(super) fn forget(&self, before: &[(Granularity, i64)]) -> Meta {
+        let mut kept_ms = self.kept_ms;
+        let mut meta = Meta::new();
+        for (kept, of) in kept_ms.iter_mut().zip(Granularity::ALL) {
+            let asked = before.iter().filter(|(one, _)| *one == of).map(|(_, at)| *at).max();
+            if let Some(at) = asked.filter(|at| at > kept) {
+                *kept = at;
+                meta.insert(kept_key(of), at.to_string());
+            }
+        }
+        if !meta.is_empty() {
+            meta.extend([guarded(self.frozen_ms, kept_ms)]);
+        }
+        meta
+    }
+
+    /// The rows that say: a purge has begun.
     #[must_use]
-    pub fn forget(of: Granularity, before_ms: i64) -> Meta {
-        [(kept_key(of), before_ms.to_string())].into()
+    pub fn purged(at_ms: i64) -> Meta {
+        [(PURGED.to_owned(), at_ms.to_string())].into()
     }
 
     /// The rows that say: so many facts were lost.
@@ -74,6 +99,12 @@ impl State {
     pub fn zoned(name: &str) -> Meta {
         [(ZONE.to_owned(), name.to_owned())].into()
     }
+}
+
+/// Another value whenever anything is frozen or forgotten.
+fn guarded(frozen_ms: i64, kept_ms: [i64; 6]) -> (String, String) {
+    let kept = kept_ms.map(|at| at.to_string()).join(" ");
+    (GUARD.to_owned(), format!("{frozen_ms} {kept}"))
 }
 
 fn kept_key(of: Granularity) -> String {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use model::schema::{Field, Object};
 
-use super::later;
 use super::rs::put;
 
 /// Days at most.
@@ -20,6 +19,8 @@ pub struct Retention {
     pub events: u32,
     /// `sq.failures`: days that failures of quality are kept.
     pub failures: u32,
+    /// `operations`, `var`, `latencies`, `sq`: days that stored figures are kept.
+    pub bins: BinRetention,
     /// `at`: minutes after midnight of the RS zone at which the purge begins.
     pub at: u32,
     /// `window`: how long it may take.
@@ -30,12 +31,40 @@ pub struct Retention {
     pub timeout: Duration,
 }
 
+/// Days that stored figures are kept, by length of the bin: five minutes and half hours where they
+/// are, then hours, days, weeks, months.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BinRetention {
+    /// `operations`: arrivals, peaks, durations.
+    pub operations: [u32; 6],
+    /// `var`: what voice applications reported.
+    pub var: [u32; 6],
+    /// `latencies`: response times.
+    pub latencies: [u32; 4],
+    /// `sq`: service quality.
+    pub sq: [u32; 4],
+}
+
+/// Keys of the lengths of bins.
+const LENGTHS: [&str; 6] = ["5min", "30min", "hourly", "daily", "weekly", "monthly"];
+/// Days of each.
+const OF_BINS: [u32; 6] = [7, 31, 93, 400, 1095, 3650];
+/// Of those of an hour and more.
+const OF_LARGER: [u32; 4] = [93, 400, 1095, 3650];
+
+impl Default for BinRetention {
+    fn default() -> Self {
+        Self { operations: OF_BINS, var: OF_BINS, latencies: OF_LARGER, sq: OF_LARGER }
+    }
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Self {
             cdr: 40,
             events: 14,
             failures: 365,
+            bins: BinRetention::default(),
             at: 3 * 60 + 10,
             window: Duration::from_secs(4 * 3600),
             emergency: false,
@@ -65,15 +94,33 @@ fn retention(object: &Object<'_>, settings: &mut Retention) {
     put(&mut settings.events, object.get("events").and_then(|field| days(&field)));
     if let Some(sq) = object.get("sq").and_then(|field| field.object()) {
         put(&mut settings.failures, sq.get("failures").and_then(|field| days(&field)));
-        later::refuse(&sq, "rs.retention.sq", &[]);
+        lengths(&sq, &LENGTHS[2..], &mut settings.bins.sq);
         sq.finish();
+    }
+    let bins = &mut settings.bins;
+    let sections: [(&str, &[&'static str], &mut [u32]); 3] = [
+        ("operations", &LENGTHS, &mut bins.operations),
+        ("var", &LENGTHS, &mut bins.var),
+        ("latencies", &LENGTHS[2..], &mut bins.latencies),
+    ];
+    for (section, keys, kept) in sections {
+        if let Some(of) = object.get(section).and_then(|field| field.object()) {
+            lengths(&of, keys, kept);
+            of.finish();
+        }
     }
     put(&mut settings.at, object.get("at").and_then(|field| clock(&field)));
     let window =
         object.get("window").and_then(|field| field.duration(Duration::from_secs(60), DAY));
     put(&mut settings.window, window);
     put(&mut settings.emergency, object.get("emergency").and_then(|field| field.boolean()));
-    later::refuse(object, "rs.retention", &["sq"]);
+}
+
+/// Days by length of bins.
+fn lengths(object: &Object<'_>, keys: &[&'static str], kept: &mut [u32]) {
+    for (key, kept) in keys.iter().zip(kept) {
+        put(kept, object.get(key).and_then(|field| days(&field)));
+    }
 }
 
 fn days(field: &Field<'_>) -> Option<u32> {

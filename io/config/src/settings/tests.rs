@@ -307,8 +307,18 @@ fn how_long_what_is_kept() {
         let told = read(&format!("rs: {{ retention: {{ {wrong} }} }}")).unwrap_err();
         assert!(told.contains("E104: \"at\" must be a time of day"), "{told}");
     }
-    for wrong in ["cdr: 0", "events: 36501", "sq: { failures: 0 }", "window: 1s"] {
+    assert_eq!(plain.bins.operations, [7, 31, 93, 400, 1095, 3650]);
+    assert_eq!(plain.bins.sq, [93, 400, 1095, 3650]);
+    let bins = "operations: { 5min: 9, monthly: 4000 }, var: { 30min: 5 }, sq: { hourly: 6 }, \
+                latencies: { weekly: 8 }";
+    let bins = read(&format!("rs: {{ retention: {{ {bins} }} }}")).unwrap().rs.retention.bins;
+    assert_eq!(bins.operations, [9, 31, 93, 400, 1095, 4000]);
+    assert_eq!((bins.var[1], bins.sq[0], bins.latencies[2]), (5, 6, 8));
+    let wrong = ["cdr: 0", "events: 36501", "sq: { failures: 0 }", "window: 1s"];
+    for wrong in wrong.into_iter().chain(["var: { daily: 0 }"]) {
         let told = read(&format!("rs: {{ retention: {{ {wrong} }} }}")).unwrap_err();
         assert!(told.contains("E106"), "{told}");
     }
+    let told = read("rs: { retention: { latencies: { 5min: 7 } } }").unwrap_err();
+    assert!(told.contains("E101: unknown field \"5min\""), "{told}");
 }

@@ -56,6 +56,7 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
     });
     let Found { terms, overrides, names, days, rooms } = found.await?;
     let settings = &desk.settings;
+    let bins = settings.bins;
     let overrides: Vec<Value> = overrides
         .iter()
         .map(|one| {
@@ -81,6 +82,10 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
         "ledger": terms.ledger_days(),
         "cdr_before": time(terms.cutoff(terms.defaults().cdr, now_ms)),
         "events_before": time(terms.cutoff(terms.defaults().events, now_ms)),
+        "bins": {
+            "operations": bins.operations, "var": bins.var, "latencies": bins.latencies,
+            "sq": bins.sq,
+        },
         "overrides": overrides, "next_run": time(desk.next_ms(now_ms)), "last_run": last,
         "oldest_day": days.first(), "days": days.len(), "bytes": rooms,
     }))

@@ -3,7 +3,9 @@
 
 use rs::key;
 use rs::retention::{Due, Terms, What, Which};
+use rs::rollup::{Gone, Sort};
 
+use crate::store::bins::Table;
 use crate::store::keeping::{Aged, Keeping, Lease};
 use crate::store::{Day, StoreError};
 
@@ -32,8 +34,14 @@ pub struct Report {
     pub finished: bool,
 }
 
-/// Whether the figures of a day are made, and what of it is before this instant may go.
-pub type Clean<'c> = &'c dyn Fn(Day, i64) -> Result<bool, StoreError>;
+/// What a run asks about figures.
+#[derive(Clone, Copy)]
+pub struct Figures<'f> {
+    /// Whether those of a day are made, and what of it is before this instant may go.
+    pub clean: &'f dyn Fn(Day, i64) -> Result<bool, StoreError>,
+    /// Which bins may go now.
+    pub forget: &'f dyn Fn() -> Result<Vec<Gone>, StoreError>,
+}
 
 /// Carries out what is due at this time. `next`: rows of the next slice, `None` = the run ends
 /// here.
@@ -46,7 +54,7 @@ pub fn purge(
     lease: &Lease,
     ages: Ages,
     now_ms: i64,
-    clean: Clean<'_>,
+    figures: Figures<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<Report, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
@@ -56,7 +64,9 @@ pub fn purge(
             Aged::Audit => AUDIT,
             Aged::Minutes => terms.longest(),
             Aged::Failures => ages.failures,
-            Aged::Apart => terms.ledger_days(),
+            // what is missing longer than ids are remembered cannot come any more
+            Aged::Streams | Aged::Apart => terms.ledger_days(),
+            Aged::Bins(..) => continue,
         };
         let before_ms = terms.cutoff(days, now_ms);
         run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
@@ -66,10 +76,17 @@ pub fn purge(
             break;
         }
         if terms.is_old(day, now_ms) {
-            run.day(keeping, terms, lease, day, now_ms, clean)?;
+            run.day(keeping, terms, lease, day, now_ms, figures.clean)?;
         }
     }
-    run.report.finished = !run.ended;
+    let gone = if run.ended { Vec::new() } else { (figures.forget)()? };
+    for Gone { sort, of, before_ms } in gone {
+        for table in tables(sort) {
+            let aged = Aged::Bins(*table, of);
+            run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
+        }
+    }
+    run.report.finished = !run.ended && run.report.blocked.is_empty();
     Ok(run.report)
 }
 
@@ -97,6 +114,15 @@ pub fn emergency(
         }
     }
     Ok(run.report.rows)
+}
+
+const fn tables(sort: Sort) -> &'static [Table] {
+    match sort {
+        Sort::Operations => &[Table::Counts, Table::Levels],
+        Sort::Outcomes => &[Table::Outcomes, Table::Actions],
+        Sort::Latencies => &[Table::Latencies],
+        Sort::Quality => &[Table::Quality],
+    }
 }
 
 struct Run<'r> {
@@ -131,7 +157,7 @@ impl Run<'_> {
         lease: &Lease,
         day: Day,
         now_ms: i64,
-        clean: Clean<'_>,
+        clean: &dyn Fn(Day, i64) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let groups = keeping.groups(day)?;
         let plan = terms.plan(day, &groups, now_ms);

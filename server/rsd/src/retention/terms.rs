@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use config::settings::Retention;
+use config::settings::{BinRetention, Retention};
 use rs::retention::{Defaults, Known, Terms};
-use rs::rollup::Zone;
+use rs::rollup::{BinDays, Zone};
 
 use crate::store::{ObjectKind, Store, StoreError};
 
@@ -45,4 +45,12 @@ pub(crate) fn judge_by(
     let terms = in_force(store, settings, zone)?;
     store.keeping().judge_by(terms.clone());
     Ok(terms)
+}
+
+/// Response times and quality are kept by five minutes and half hours as long as operations are.
+pub(super) fn bin_days(settings: &BinRetention) -> BinDays {
+    let BinRetention { operations, var, latencies, sq } = *settings;
+    let [five, half, ..] = operations;
+    let with = |[hour, day, week, month]: [u32; 4]| [five, half, hour, day, week, month];
+    BinDays { operations, outcomes: var, latencies: with(latencies), quality: with(sq) }
 }

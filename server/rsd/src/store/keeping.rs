@@ -9,10 +9,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rs::orphan::Waiting;
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
-use rs::rollup::PORT_EVENTS;
+use rs::rollup::{Granularity, PORT_EVENTS};
 use rs::{CallState, Day, Key};
 
 use super::StoreError;
+use super::bins::Table;
 
 /// A lease that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +44,21 @@ pub enum Aged {
     Audit,
     /// Books of the producers' minutes.
     Minutes,
+    /// Books of the producers' streams, but for those of their newest boot, by when they were last
+    /// heard.
+    Streams,
     /// Failures of quality, by when they happened.
     Failures,
     /// Records that hang on no call and their ledger, where those are apart from the days.
     Apart,
+    /// Bins of one length, by when they begin; of each level the last one stays unless it is 0.
+    Bins(Table, Granularity),
 }
 
 impl Aged {
-    /// All.
-    pub const ALL: [Self; 5] =
-        [Self::Letters, Self::Audit, Self::Minutes, Self::Failures, Self::Apart];
+    /// All that goes by the clock alone.
+    pub const ALL: [Self; 6] =
+        [Self::Letters, Self::Audit, Self::Minutes, Self::Streams, Self::Failures, Self::Apart];
 }
 
 /// A call in progress.
@@ -116,7 +122,7 @@ pub trait Keeping: Send + Sync {
 
     /// Deletes a slice of all facts of a day, or all of them where that takes no time; 0: nothing
     /// was left, or a call of the day is in progress or ended after `last_ms`: it came after this
-    /// was decided. The ledger stays.
+    /// was decided. The ledger stays; what the rollup job has kept of the day goes last.
     fn delete_facts(
         &self,
         lease: &Lease,

@@ -8,6 +8,7 @@ mod made;
 mod bin_questions;
 mod bins;
 mod custody;
+mod figures;
 mod keeping;
 mod questions;
 mod rollups;
@@ -95,11 +96,14 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 4] = [
+const KEPT: [Kept; 7] = [
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
+    ("only_its_own", keeping::only_its_own),
     ("pressure", keeping::pressure),
+    ("figures", figures::figures),
+    ("tables", figures::tables),
 ];
 
 #[test]

@@ -472,7 +472,7 @@ fn a_frozen_bin_is_never_made_to_less_and_late_facts_are_counted() {
     rolled.apply(&story[..20].iter().collect::<Vec<_>>());
     rolled.roll(&zone, 1000);
     let before = rolled.rows();
-    rolled.0.borrow_mut().meta.extend(rollup::State::freeze(NOW_MS));
+    rolled.0.borrow_mut().meta.extend(rollup::State::default().freeze(NOW_MS));
     // the facts are gone, and others come
     rolled.0.borrow_mut().tables.calls.clear();
     rolled.apply(&[&mcp("end", "late", 40, json!({}))]);

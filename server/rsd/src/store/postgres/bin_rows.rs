@@ -6,6 +6,7 @@ use tokio_postgres::Row;
 use super::link::{Link, Values};
 use super::save::column;
 use crate::store::StoreError;
+use crate::store::bins::Table;
 
 /// A table: its key, and its other columns, with their types.
 pub(super) struct Shape {
@@ -89,6 +90,18 @@ pub(super) const LATENCIES: Shape = Shape {
 
 /// All of them.
 pub(super) const ALL: [&Shape; 6] = [&COUNTS, &LEVELS, &OUTCOMES, &ACTIONS, &QUALITY, &LATENCIES];
+
+/// Of one table.
+pub(super) const fn shape(table: Table) -> &'static Shape {
+    match table {
+        Table::Counts => &COUNTS,
+        Table::Levels => &LEVELS,
+        Table::Outcomes => &OUTCOMES,
+        Table::Actions => &ACTIONS,
+        Table::Quality => &QUALITY,
+        Table::Latencies => &LATENCIES,
+    }
+}
 
 fn names<'c>(columns: impl IntoIterator<Item = &'c Column>, of: impl Fn(&str) -> String) -> String {
     columns.into_iter().map(|(name, _)| of(name)).collect::<Vec<_>>().join(", ")

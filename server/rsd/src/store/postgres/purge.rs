@@ -3,14 +3,21 @@
 
 use rs::Day;
 use rs::retention::{Due, What, Which};
+use rs::rollup::Granularity;
 
+use super::bin_rows;
 use super::link::{Link, Uid};
 use super::load::{signed, uid};
 use crate::store::StoreError;
+use crate::store::bins::Table;
 use crate::store::keeping::{Aged, FACTS, no_ports};
 
-/// An event is of a call up to so long after its end, ms.
-const AFTER_END_MS: i64 = 60_000;
+/// An event is of a call from so long before its start to so long after its end, ms.
+const AROUND_MS: i64 = 60_000;
+/// A level, `b`, that is the one before of none that stays.
+const IS_FOLLOWED: &str = " AND (b.level_start + b.net = 0 OR EXISTS (
+    SELECT FROM rs_conc_bin n WHERE n.gran = b.gran AND n.dim = b.dim AND n.dim_id = b.dim_id
+      AND n.measure = b.measure AND n.sub = b.sub AND n.bin_ms > b.bin_ms AND n.bin_ms < $2))";
 /// Reports of voice applications are events with such a label.
 const REPORT: &str = "coalesce(e.label LIKE 'com.genesyslab.var.%', false)";
 
@@ -52,7 +59,7 @@ fn calls(
 ) -> Result<u64, StoreError> {
     let (whose, [tenant, profile]) = of(which);
     let sql = format!(
-        "SELECT c.call_key, c.component_id, c.session_id, c.ended_ms FROM rs_call c
+        "SELECT c.call_key, c.component_id, c.session_id, c.started_ms, c.ended_ms FROM rs_call c
          WHERE c.day = $1 AND NOT c.live AND c.ended_ms < $2{whose}
          ORDER BY c.call_key LIMIT $3 FOR UPDATE"
     );
@@ -62,7 +69,8 @@ fn calls(
     let keys: Vec<Uid> = rows.iter().map(|row| Uid(uid(row, 0))).collect();
     let components: Vec<i64> = rows.iter().map(|row| row.get(1)).collect();
     let sessions: Vec<String> = rows.iter().map(|row| row.get(2)).collect();
-    let last: Vec<i64> = rows.iter().map(|row| row.get::<_, i64>(3) + AFTER_END_MS).collect();
+    let first: Vec<i64> = rows.iter().map(|row| row.get::<_, i64>(3) - AROUND_MS).collect();
+    let last: Vec<i64> = rows.iter().map(|row| row.get::<_, i64>(4) + AROUND_MS).collect();
     if keys.is_empty() {
         return Ok(0);
     }
@@ -73,12 +81,14 @@ fn calls(
             gone += link.execute(&sql, &[&day, &keys])?;
         } else if table != "rs_kept_record" {
             let sql = format!(
-                "DELETE FROM {table} t USING unnest($2::bigint[], $3::text[], $4::bigint[])
-                   AS s (component_id, session_id, last_ms)
+                "DELETE FROM {table} t
+                 USING unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[])
+                   AS s (component_id, session_id, first_ms, last_ms)
                  WHERE t.day = $1 AND t.component_id = s.component_id
-                   AND t.session_id = s.session_id AND t.time_ms <= s.last_ms"
+                   AND t.session_id = s.session_id
+                   AND t.time_ms BETWEEN s.first_ms AND s.last_ms"
             );
-            gone += link.execute(&sql, &[&day, &components, &sessions, &last])?;
+            gone += link.execute(&sql, &[&day, &components, &sessions, &first, &last])?;
         }
     }
     Ok(gone)
@@ -149,6 +159,13 @@ pub(super) fn facts(link: &mut Link, day: Day, last_ms: i64, most: u32) -> Resul
             return Ok(rows);
         }
     }
+    // what the rollup job keeps of the day
+    for (table, by) in [("rs_day_number", &["dim_id"]), ("rs_fact_span", &["day"])] {
+        let rows = slice(link, table, by, day, most)?;
+        if rows > 0 {
+            return Ok(rows);
+        }
+    }
     link.execute("DELETE FROM rs_call_day WHERE day = $1", &[&signed(day)])
 }
 
@@ -211,9 +228,17 @@ pub(super) fn aged(
             ("rs_integrity_minute", "producer, boot, minute_ms", "minute_ms"),
             ("rs_stored_minute", "producer, boot, minute_ms", "minute_ms"),
         ],
+        Aged::Streams => {
+            let sql = "DELETE FROM rs_producer_stream WHERE (producer, boot, stream) IN (
+                SELECT s.producer, s.boot, s.stream FROM rs_producer_stream s
+                WHERE s.last_ms < $1 AND s.boot < (SELECT max(n.boot)
+                  FROM rs_producer_stream n WHERE n.producer = s.producer) LIMIT $2)";
+            return link.execute(sql, &[&before_ms, &i64::from(most)]);
+        }
         Aged::Failures => &[("rs_sq_failure", "day, failure_key", "time_ms")],
         // they are in the days
         Aged::Apart => &[],
+        Aged::Bins(table, of) => return bins(link, table, of, before_ms, most),
     };
     let mut gone = 0;
     for (table, by, column) in tables {
@@ -224,4 +249,21 @@ pub(super) fn aged(
         gone += link.execute(&sql, &[&before_ms, &i64::from(most)])?;
     }
     Ok(gone)
+}
+
+/// A slice of the bins of one length, the oldest first.
+fn bins(
+    link: &mut Link,
+    table: Table,
+    of: Granularity,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let name = bin_rows::shape(table).table;
+    let of_level = if table == Table::Levels { IS_FOLLOWED } else { "" };
+    let sql = format!(
+        "DELETE FROM {name} WHERE ctid = ANY(ARRAY(SELECT b.ctid FROM {name} b
+         WHERE b.gran = $1 AND b.bin_ms < $2{of_level} ORDER BY b.bin_ms LIMIT $3))"
+    );
+    link.execute(&sql, &[&i16::from(of.number()), &before_ms, &i64::from(most)])
 }

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
 
 use super::erasing;
 use crate::store::StoreError;
+use crate::store::bins::Table;
 
 /// Which rows: a condition over the columns, and its values.
 pub(super) struct Where {
@@ -34,6 +35,18 @@ pub(super) const LATENCIES: &str =
 /// The bin tables.
 pub(super) const TABLES: [&str; 6] =
     ["rs_or_bin", "rs_conc_bin", "rs_var_bin", "rs_var_action_bin", "rs_sq_bin", "rs_latency_bin"];
+
+/// The name of a table.
+pub(super) const fn name(table: Table) -> &'static str {
+    match table {
+        Table::Counts => "rs_or_bin",
+        Table::Levels => "rs_conc_bin",
+        Table::Outcomes => "rs_var_bin",
+        Table::Actions => "rs_var_action_bin",
+        Table::Quality => "rs_sq_bin",
+        Table::Latencies => "rs_latency_bin",
+    }
+}
 
 /// Rows of one table.
 pub(super) fn read<T>(

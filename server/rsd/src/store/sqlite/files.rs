@@ -13,6 +13,9 @@ use rusqlite::{Connection, ErrorCode};
 use super::migrate::{DAY, MAIN, migrate};
 use crate::store::{Day, StoreError};
 
+/// How the name of a day's file ends that is to be removed.
+const GONE: &str = ".gone";
+
 /// Where the files are: `{data_dir}/rs`.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -64,10 +67,19 @@ impl Layout {
 
     /// All days that have a file, oldest first.
     pub(super) fn days(&self) -> Result<Vec<Day>, StoreError> {
+        self.ending(".db")
+    }
+
+    /// Days whose file is to be removed.
+    pub(super) fn days_taken_away(&self) -> Result<Vec<Day>, StoreError> {
+        self.ending(GONE)
+    }
+
+    fn ending(&self, ending: &str) -> Result<Vec<Day>, StoreError> {
         let mut days = Vec::new();
         for entry in fs::read_dir(self.dir.join("days")).map_err(StoreError::Files)? {
             let name = entry.map_err(StoreError::Files)?.file_name();
-            let day = name.to_str().and_then(|name| name.strip_suffix(".db"));
+            let day = name.to_str().and_then(|name| name.strip_suffix(ending));
             days.extend(day.and_then(|day| day.parse::<Day>().ok()));
         }
         days.sort_unstable();
@@ -94,22 +106,35 @@ impl Layout {
         }
     }
 
-    /// Removes the file of a day that nobody has open, for good.
+    /// Renames the file of a day that nobody has open and that has no log: a late record makes a
+    /// new one.
+    pub(super) fn take_away(&self, day: Day) -> Result<(), StoreError> {
+        fs::rename(self.day_path(day), self.gone_path(day)).map_err(StoreError::Files)?;
+        self.sync_days()
+    }
+
+    pub(super) fn is_taken_away(&self, day: Day) -> bool {
+        self.gone_path(day).exists()
+    }
+
+    /// A connection to a file that was renamed.
+    pub(super) fn taken_away(&self, day: Day) -> Result<Connection, StoreError> {
+        Ok(Connection::open(self.gone_path(day))?)
+    }
+
+    /// Removes a file that was renamed, for good.
     pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
-        let path = self.day_path(day);
-        let gone = |path: &Path| match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
-        let all = ["", "-wal", "-shm"].map(|end| {
-            let mut name = path.clone().into_os_string();
-            name.push(end);
-            PathBuf::from(name)
-        });
-        all.iter()
-            .try_for_each(|path| gone(path))
-            .and_then(|()| fs::File::open(self.dir.join("days"))?.sync_all())
-            .map_err(StoreError::Files)
+        match fs::remove_file(self.gone_path(day)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Files(error))
+            }
+            _ => self.sync_days(),
+        }
+    }
+
+    fn sync_days(&self) -> Result<(), StoreError> {
+        let dir = fs::File::open(self.dir.join("days"));
+        dir.and_then(|dir| dir.sync_all()).map_err(StoreError::Files)
     }
 
     /// Bytes of the main file and of all days, with their logs.
@@ -131,6 +156,10 @@ impl Layout {
 
     pub(super) fn secret_path(&self) -> PathBuf {
         self.dir.join("erasure.key")
+    }
+
+    fn gone_path(&self, day: Day) -> PathBuf {
+        self.dir.join("days").join(format!("{day:08}{GONE}"))
     }
 
     fn day_path(&self, day: Day) -> PathBuf {

@@ -197,7 +197,10 @@ impl Keeping for Sqlite {
                 let sql = format!("DELETE FROM {table} WHERE day = ?1");
                 keeper.main.prepare_cached(&sql)?.execute([day])?;
             }
-            keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, last_ms, most))
+            match keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, last_ms, most))? {
+                0 => purge::of_job(&keeper.main, day, most),
+                rows => Ok(rows),
+            }
         })
     }
 

@@ -1,17 +1,23 @@
 //! What goes from a file, slice by slice, each in a transaction of its own.
 
 use rs::retention::{Due, What, Which};
+use rs::rollup::Granularity;
 use rusqlite::{Connection, ToSql, params};
 
-use super::files;
 use super::write::begin;
-use crate::store::StoreError;
+use super::{bin_rows, files};
+use crate::store::bins::Table;
 use crate::store::keeping::{Aged, FACTS, no_ports};
+use crate::store::{Day, StoreError};
 
-/// An event is of a call up to so long after its end, ms.
-const AFTER_END_MS: i64 = 60_000;
+/// An event is of a call from so long before its start to so long after its end, ms.
+const AROUND_MS: i64 = 60_000;
 /// Free pages of a file that are worth giving back, of 8 KiB.
 const FREE_PAGES: i64 = 128;
+/// A level, `b`, that is the one before of none that stays.
+const IS_FOLLOWED: &str = " AND (level_start + net = 0 OR EXISTS (
+    SELECT 1 FROM rs_conc_bin AS n WHERE n.gran = b.gran AND n.dim = b.dim AND n.dim_id = b.dim_id
+      AND n.measure = b.measure AND n.sub = b.sub AND n.bin_ms > b.bin_ms AND n.bin_ms < ?2))";
 /// Reports of voice applications are events with such a label.
 const REPORT: &str = "label GLOB 'com.genesyslab.var.*'";
 
@@ -45,24 +51,25 @@ fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result
     let transaction = db.transaction()?;
     let (whose, [tenant, profile]) = of(which);
     let sql = format!(
-        "SELECT c.call_key, c.component_id, c.session_id, c.ended_ms FROM rs_call AS c
+        "SELECT c.call_key, c.component_id, c.session_id, c.started_ms, c.ended_ms
+         FROM rs_call AS c
          WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2"
     );
     let mut statement = transaction.prepare_cached(&sql)?;
     let rows = statement.query_map(params![before_ms, most, tenant, profile], |row| {
-        Ok((row.get::<_, rs::Key>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        Ok((row.get::<_, rs::Key>(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
     })?;
-    let found: Vec<(rs::Key, i64, String, i64)> = rows.collect::<Result<_, _>>()?;
+    let found: Vec<(rs::Key, i64, String, i64, i64)> = rows.collect::<Result<_, _>>()?;
     drop(statement);
     let mut gone = 0;
-    for (key, component, session, ended_ms) in found {
-        let last = ended_ms + AFTER_END_MS;
+    for (key, component, session, started_ms, ended_ms) in found {
+        let (first, last) = (started_ms - AROUND_MS, ended_ms + AROUND_MS);
         for (table, by) in FACTS {
-            let of_session = "component_id = ?1 AND session_id = ?2 AND time_ms <= ?3";
+            let of_session = "component_id = ?1 AND session_id = ?2 AND time_ms BETWEEN ?3 AND ?4";
             let values: &[&dyn ToSql] = match *by.first().unwrap_or(&"") {
                 "call_key" => &[&key],
                 _ if table == "rs_kept_record" => continue,
-                _ => &[&component, &session, &last],
+                _ => &[&component, &session, &first, &last],
             };
             let by_key = values.len() == 1;
             let which = if by_key { "call_key = ?1" } else { of_session };
@@ -198,7 +205,13 @@ pub(super) fn aged_of_main(
         Aged::Minutes => {
             older("rs_integrity_minute", &["producer", "boot", "minute_ms"], "minute_ms")
         }
+        Aged::Streams => {
+            let last = "boot < (SELECT max(n.boot) FROM rs_producer_stream AS n
+                WHERE n.producer = rs_producer_stream.producer) AND last_ms";
+            older("rs_producer_stream", &["producer", "boot", "stream"], last)
+        }
         Aged::Failures => Ok(0),
+        Aged::Bins(table, of) => bins(db, table, of, before_ms, most),
         Aged::Apart => {
             let seconds = u32::try_from(before_ms / 1000).unwrap_or(0);
             let which = format!("id_key < x'{seconds:08x}'");
@@ -218,9 +231,46 @@ pub(super) fn aged_of_day(
     let (table, by, column) = match aged {
         Aged::Letters => ("rs_dead_letter", ["no"], "received_ms"),
         Aged::Failures => ("rs_sq_failure", ["failure_key"], "time_ms"),
-        Aged::Audit | Aged::Minutes | Aged::Apart => return Ok(0),
+        Aged::Audit | Aged::Minutes | Aged::Streams | Aged::Apart | Aged::Bins(..) => return Ok(0),
     };
     slice(db, table, &by, &format!("{column} < {before_ms}"), most)
+}
+
+/// A slice of the bins of one length, the oldest first.
+fn bins(
+    db: &Connection,
+    table: Table,
+    of: Granularity,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let name = bin_rows::name(table);
+    let key = match table {
+        Table::Counts => "gran, dim, dim_id, bin_ms, measure, sub, call_type",
+        Table::Levels => "gran, dim, dim_id, measure, sub, bin_ms",
+        Table::Outcomes => "gran, dim, dim_id, bin_ms, result, reason_key",
+        Table::Actions => "gran, dim, dim_id, bin_ms, action_key, result",
+        Table::Quality => "gran, dim, dim_id, bin_ms",
+        Table::Latencies => "gran, component_id, bin_ms, type",
+    };
+    let of_level = if table == Table::Levels { IS_FOLLOWED } else { "" };
+    let sql = format!(
+        "DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} AS b
+         WHERE gran = ?1 AND bin_ms < ?2{of_level} ORDER BY bin_ms LIMIT ?3)"
+    );
+    let values = params![of.number(), before_ms, most];
+    Ok(rows_of(db.prepare_cached(&sql)?.execute(values)?))
+}
+
+/// A slice of what the rollup job keeps of a day.
+pub(super) fn of_job(db: &Connection, day: Day, most: u32) -> Result<u64, StoreError> {
+    for (table, by) in [("rs_day_number", &["day", "dim_id"][..]), ("rs_fact_span", &["day"])] {
+        let rows = slice(db, table, by, &format!("day = {day}"), most)?;
+        if rows > 0 {
+            return Ok(rows);
+        }
+    }
+    Ok(0)
 }
 
 /// `which` is made of constants and numbers of the program.

@@ -1,11 +1,13 @@
 //! Removes a day's file (spec rs.md §10), so that a kill at any moment changes nothing but when:
 //!
 //! ```text
-//! nobody has it open, no log ─► main file: its figures added, day marked gone ─► file removed
-//!                                                                        ─► mark taken away
+//! nobody has it open, no log ─► file renamed ─► main file: its figures added, day marked gone
+//!                                            ─► file removed ─► mark taken away
 //! ```
-//! At a start what is marked is removed first, before any day is read.
+//! What is left half done is ended at the next start, before any day is read, and before the day
+//! goes again. A record that comes meanwhile makes a new file, which is another one.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use rusqlite::{Connection, params};
@@ -13,6 +15,7 @@ use rusqlite::{Connection, params};
 use super::Sqlite;
 use super::files::Layout;
 use super::purge::held;
+use super::write::Writer;
 use crate::store::{Day, StoreError};
 
 impl Sqlite {
@@ -32,22 +35,30 @@ impl Sqlite {
         })?;
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let layout = self.layout.clone();
+        end(&mut writer.main, &layout, day)?;
         let removed = layout.alone(day, |db| {
             if held(&db)? {
                 return Ok(false);
             }
-            let figures = figures(&db)?;
             drop(db);
-            mark(&mut writer.main, day, &figures)?;
-            writer.survive()?;
-            layout.remove(day)?;
-            writer.survive()?;
-            unmark(&writer.main, day)?;
-            // a late record that makes it again adds it again
-            self.marked.forget(day);
+            layout.take_away(day)?;
+            self.go(&mut writer, day)?;
             Ok(true)
         })?;
         Ok(removed == Some(true))
+    }
+
+    /// What is to be done of [`end`], with the places at which a test lets the power go.
+    fn go(&self, writer: &mut Writer, day: Day) -> Result<(), StoreError> {
+        writer.survive()?;
+        mark(&mut writer.main, &self.layout, day)?;
+        writer.survive()?;
+        self.layout.remove(day)?;
+        writer.survive()?;
+        unmark(&writer.main, day)?;
+        // a late record that makes it again adds it again
+        self.marked.forget(day);
+        Ok(())
     }
 }
 
@@ -60,7 +71,9 @@ fn figures(db: &Connection) -> Result<Figures, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn mark(main: &mut Connection, day: Day, figures: &Figures) -> Result<(), StoreError> {
+/// Adds the figures of a file that was renamed, once.
+fn mark(main: &mut Connection, layout: &Layout, day: Day) -> Result<(), StoreError> {
+    let figures = figures(&layout.taken_away(day)?)?;
     let transaction = main.transaction()?;
     let insert = "INSERT OR IGNORE INTO rs_day_gone VALUES (?1, ?2)";
     let rows = i64::try_from(figures.len()).unwrap_or(i64::MAX);
@@ -76,8 +89,11 @@ fn mark(main: &mut Connection, day: Day, figures: &Figures) -> Result<(), StoreE
             )?
             .execute(params![name, producer, value])?;
     }
-    for table in ["rs_day_span", "rs_call_day", "rs_live_key"] {
-        transaction.execute(&format!("DELETE FROM {table} WHERE day = ?1"), [day])?;
+    // those of a new file stay
+    if !layout.has_day(day) {
+        for table in ["rs_day_span", "rs_call_day", "rs_live_key"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE day = ?1"), [day])?;
+        }
     }
     Ok(transaction.commit()?)
 }
@@ -87,14 +103,21 @@ fn unmark(main: &Connection, day: Day) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends what a kill has left half done.
-pub(super) fn finish(main: &Connection, layout: &Layout) -> Result<(), StoreError> {
-    let mut statement = main.prepare("SELECT day FROM rs_day_gone")?;
-    let days = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<Day>, _>>()?;
-    drop(statement);
-    for day in days {
+/// Ends what was left half done of a day.
+fn end(main: &mut Connection, layout: &Layout, day: Day) -> Result<(), StoreError> {
+    if layout.is_taken_away(day) {
+        mark(main, layout, day)?;
         layout.remove(day)?;
-        unmark(main, day)?;
     }
-    Ok(())
+    unmark(main, day)
+}
+
+/// Ends what a kill has left half done.
+pub(super) fn finish(main: &mut Connection, layout: &Layout) -> Result<(), StoreError> {
+    let mut statement = main.prepare("SELECT day FROM rs_day_gone")?;
+    let marked = statement.query_map([], |row| row.get(0))?;
+    let mut days = marked.collect::<Result<BTreeSet<Day>, _>>()?;
+    drop(statement);
+    days.extend(layout.days_taken_away()?);
+    days.into_iter().try_for_each(|day| end(main, layout, day))
 }

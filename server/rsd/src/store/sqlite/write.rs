@@ -60,8 +60,8 @@ impl Writer {
         marked: Arc<Marked>,
         now_ms: i64,
     ) -> Result<Self, StoreError> {
-        let main = layout.open_main(now_ms)?;
-        remove::finish(&main, &layout)?;
+        let mut main = layout.open_main(now_ms)?;
+        remove::finish(&mut main, &layout)?;
         let all = layout.days()?;
         let secret = secret::read_or_make(&layout, &main)?;
         let erased = erasing::erased(&main, &secret)?;

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::{int, keys};
 use super::statement::{Statement, keeping as sql};
+use crate::store::bins::Table;
 use crate::store::keeping::Aged;
 
 /// A slice of what is due.
@@ -117,10 +118,23 @@ pub(super) async fn aged(
     let statements: &[Statement] = match aged {
         Aged::Letters => &[sql::AGED_LETTER],
         Aged::Minutes => &[sql::AGED_MINUTE, sql::AGED_STORED],
+        Aged::Streams => &[sql::AGED_STREAM],
         Aged::Failures => &[sql::AGED_FAILURE],
         Aged::Audit => &[sql::AGED_AUDIT],
         // they are in the days
         Aged::Apart => &[],
+        Aged::Bins(table, of) => {
+            let statement = match table {
+                Table::Counts => sql::AGED_COUNTS,
+                Table::Levels => sql::AGED_LEVELS,
+                Table::Outcomes => sql::AGED_OUTCOMES,
+                Table::Actions => sql::AGED_ACTIONS,
+                Table::Quality => sql::AGED_QUALITY,
+                Table::Latencies => sql::AGED_LATENCIES,
+            };
+            let values: [&dyn ToSql; 3] = [&before_ms, &i64::from(most), &of.number()];
+            return link.run(statement, &values).await;
+        }
     };
     let mut gone = 0;
     for statement in statements {

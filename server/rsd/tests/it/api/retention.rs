@@ -95,6 +95,35 @@ fn old_calls_go_and_do_not_come_back() {
 }
 
 #[test]
+fn a_clock_that_has_jumped_purges_nothing_until_an_operator_says_so() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let db = rusqlite::Connection::open(dir.path().join("rs/rs.db")).unwrap();
+    let long_ago = super::house::now().0 - 30 * 86_400_000;
+    let sql = "INSERT OR REPLACE INTO rs_meta VALUES ('rollup.purged_ms', ?1)";
+    db.execute(sql, [long_ago.to_string()]).unwrap();
+    drop(db);
+    // at any time of the day it is time for it
+    let house = House::in_dir(dir, |settings| {
+        settings.rs.retention.cdr = 1;
+        settings.rs.retention.at = 0;
+        settings.rs.retention.window = Duration::from_secs(86_400);
+    });
+    let up = |house: &House| house.metric("rs_alarm{name=\"RS-PURGE-BLOCKED\"}") == "1";
+    house.until(up);
+    let alarms = house.json("/api/v1/alarms").to_string();
+    assert!(alarms.contains("the clock is 30 days ahead of the last purge"), "{alarms}");
+    assert!(!house.json(SINCE)["items"].as_array().unwrap().is_empty());
+    assert_eq!(house.json("/api/v1/retention")["last_run"], Value::Null);
+    house.until(|house| {
+        assert_eq!(house.post("/api/v1/retention/run", &[], b"").status, 202);
+        house.json(SINCE)["items"].as_array().unwrap().is_empty()
+    });
+    house.until(|house| !up(house));
+}
+
+#[test]
 fn an_orphan_is_closed_and_its_true_end_comes_late() {
     let mut house = House::open();
     house.send(&golden(&RM[..1]));

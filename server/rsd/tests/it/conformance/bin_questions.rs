@@ -45,7 +45,7 @@ fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64)
     settle(bins, rules);
     assert_eq!(rows(bins), made);
     let mut answers = vec![format!("{:?}", bins.meta().unwrap())];
-    bins.note(marks, &State::freeze(at_ms), None, rules.now_ms).unwrap();
+    bins.note(marks, &State::default().freeze(at_ms), None, rules.now_ms).unwrap();
     settle(bins, rules);
     assert_eq!(rows(bins), made);
     answers.push(format!("{:?}", bins.meta().unwrap()));

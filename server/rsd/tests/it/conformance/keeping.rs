@@ -8,9 +8,9 @@ use model::time::Millis;
 use rs::Filter;
 use rs::retention::{Due, Holder, Wanted, What, Which};
 use rs::rollup::Zone;
-use rsd::retention::{Ages, Report, emergency, in_force, purge};
+use rsd::retention::{Ages, Figures, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
-use rsd::store::keeping::{Keeping, Lease, Override};
+use rsd::store::keeping::{Aged, Keeping, Lease, Override};
 use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
 
 use super::made::{self, Made, arrivals, at, event, mcp, rm};
@@ -80,7 +80,8 @@ fn run(store: &dyn Store, slices: usize, clean: bool) -> Report {
         Some(1000)
     };
     let is_clean = |_: Day, _: i64| Ok(clean);
-    purge(store.keeping(), &terms, &held, AGES, now_ms, &is_clean, &mut next).unwrap()
+    let figures = Figures { clean: &is_clean, forget: &|| Ok(Vec::new()) };
+    purge(store.keeping(), &terms, &held, AGES, now_ms, figures, &mut next).unwrap()
 }
 
 /// Calls by tenant, and all of them.
@@ -110,6 +111,7 @@ pub(super) fn sixty_days(store: &dyn Store) {
     let waiting = run(store, usize::MAX, false);
     assert_eq!(waiting.blocked.len(), 20, "figures are not made: {waiting:?}");
     assert_eq!(waiting.rows, 26, "so no call goes; of the days after them, events");
+    assert!(!waiting.finished, "those days are left");
 
     let report = run(store, usize::MAX, true);
     assert!(report.finished && report.blocked.is_empty() && report.gone.is_empty(), "{report:?}");
@@ -252,6 +254,47 @@ pub(super) fn orphans(store: &dyn Store) {
     let ended = Filter { session_id: Some("S1".to_owned()), ..Filter::default() };
     let found = store.page(&ended, 1, 10, at(90_000)).unwrap().calls;
     assert_eq!(found[0].ended.unwrap(), at(90_000), "the true end");
+}
+
+/// A session that was used twice, ids of a day with calls, and books of a former start.
+pub(super) fn only_its_own(store: &dyn Store) {
+    let call = |tenant, start| mcp("S1", start).tenant("one", Some(tenant));
+    let of_boot = |boot: u64, seq: u64| {
+        let producer =
+            format!(r#""producer":{{"boot":{boot},"name":"mcp-1","seq":{seq},"stream":"event"}}"#);
+        let body = event("S1", 20_000 + boot, "incall_begin").body();
+        let changed = body.replace(r#""producer":{"name":"mcp-1"}"#, &producer);
+        assert_ne!(changed, body);
+        Made::text(&changed)
+    };
+    let story = [
+        call(102, 1000).end(1060),
+        event("S1", 1010, "incall_begin"),
+        call(104, 9000).end(9060),
+        event("S1", 9010, "incall_begin"),
+        of_boot(7, 1),
+        of_boot(8, 1),
+    ];
+    assert_eq!(store.apply(&arrivals(&story, 1, 10), at(30_000)).unwrap().stored, 6);
+    let keeping = store.keeping();
+    let now_ms = ms(at(200_000));
+    let held = lease(keeping, "a", now_ms).unwrap();
+    let which = Which::Of { tenant: Some(104), profile: None };
+    let due = Due { what: What::Cdr, which, before_ms: now_ms };
+    while keeping.delete(&held, 20_261_122, &due, 10).unwrap() > 0 {}
+    let filter = Filter { session_id: Some("S1".to_owned()), ..Filter::default() };
+    let calls = store.page(&filter, 1, 10, at(0)).unwrap().calls;
+    assert_eq!(calls.len(), 1);
+    let leg = store.call(&CallName::Key(calls[0].key), true).unwrap().remove(0);
+    let times: Vec<_> = leg.events.iter().map(|event| event.time_ms).collect();
+    assert_eq!(times[0], ms(at(1010)), "of the call that stays: {times:?}");
+    assert!(!times.contains(&ms(at(9010))), "of the one that went: {times:?}");
+    assert_eq!(keeping.delete_ledger(&held, 20_261_122, 10).unwrap(), 0, "there is a call");
+    let again = store.apply(&arrivals(&story[..2], 50, 10), at(30_000)).unwrap();
+    assert_eq!((again.stored, again.duplicates), (0, 2));
+    let streams = |before_ms| keeping.delete_aged(&held, Aged::Streams, before_ms, 10).unwrap();
+    assert_eq!(streams(ms(at(0))), 0, "too young");
+    assert_eq!((streams(i64::MAX), streams(i64::MAX)), (1, 0), "the newest start stays");
 }
 
 /// Reports of voice applications and quality of a tenant go with its days.

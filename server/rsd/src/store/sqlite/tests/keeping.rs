@@ -31,14 +31,14 @@ fn figures(store: &Sqlite) -> BTreeMap<(String, String), u64> {
 
 #[test]
 fn a_file_goes_once_wherever_the_power_goes() {
-    for commits in 0..3 {
+    for commits in 0..4 {
         let dir = tempfile::tempdir().unwrap();
         let store = emptied(dir.path());
         let before = figures(&store);
         assert!(before.values().sum::<u64>() > 10, "{before:?}");
         store.writer().fault = Some(commits);
         let cut = store.delete_ledger(&lease(&store), DAY, 10);
-        assert_eq!(cut.is_err(), commits < 2, "{commits}: {cut:?}");
+        assert_eq!(cut.is_err(), commits < 3, "{commits}: {cut:?}");
         drop(store);
         let store = open(dir.path());
         let held = lease(&store);
@@ -49,6 +49,35 @@ fn a_file_goes_once_wherever_the_power_goes() {
         assert_eq!(store.apply(&late, NOW).unwrap().stored, 1, "a late record makes it again");
         drop(store);
         assert!(open(dir.path()).days().unwrap().contains(&DAY), "and a start leaves it");
+    }
+}
+
+#[test]
+fn what_comes_while_a_file_cannot_be_removed_is_in_a_new_one() {
+    for commits in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = emptied(dir.path());
+        let before = figures(&store)[&("stored".to_owned(), "rm-1".to_owned())];
+        store.writer().fault = Some(commits);
+        store.delete_ledger(&lease(&store), DAY, 10).unwrap_err();
+        // the process goes on, and a record comes
+        store.writer().fault = None;
+        let late = arrivals(&[rm(7, 500).end(600)], 90, 1);
+        assert_eq!(store.apply(&late, NOW).unwrap().stored, 1);
+        let stored = || store.count(&Filter::default(), Unit::Leg, NOW).unwrap();
+        assert_eq!(stored(), 1);
+        assert_eq!(store.delete_ledger(&lease(&store), DAY, 10).unwrap(), 0, "the call keeps it");
+        drop(store);
+        let store = open(dir.path());
+        assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 1, "{commits}");
+        let after = figures(&store)[&("stored".to_owned(), "rm-1".to_owned())];
+        assert_eq!(after, before + 1, "{commits}");
+        let files = std::fs::read_dir(dir.path().join("days")).unwrap();
+        let gone = files.filter(|file| {
+            let path = file.as_ref().unwrap().path();
+            path.extension().is_some_and(|ending| ending == "gone")
+        });
+        assert_eq!(gone.count(), 0, "{commits}");
     }
 }
 

@@ -34,6 +34,19 @@ macro_rules! aged {
     };
 }
 
+/// A slice of the bins of one length, the oldest first.
+macro_rules! bins {
+    ($table:literal, $more:literal) => {
+        concat!(
+            "WITH t AS (SELECT TOP (@P2) bin_ms FROM ",
+            $table,
+            " WHERE gran = @P3 AND bin_ms < @P1",
+            $more,
+            " ORDER BY bin_ms)\nDELETE FROM t"
+        )
+    };
+}
+
 /// What hangs on calls, by their keys.
 macro_rules! of_calls {
     ($table:literal) => {
@@ -47,7 +60,7 @@ JOIN OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j ON t.day = j.d
     };
 }
 
-/// What names a call by its session, up to a minute after its end.
+/// What names a call by its session, from a minute before its start to one after its end.
 macro_rules! of_sessions {
     ($table:literal) => {
         concat!(
@@ -63,7 +76,7 @@ macro_rules! of_sessions {
             ".session_id
     AND ",
             $table,
-            ".time_ms <= c.ended_ms + 60000)"
+            ".time_ms BETWEEN c.started_ms - 60000 AND c.ended_ms + 60000)"
         )
     };
 }
@@ -210,8 +223,15 @@ WHERE day = @P1 AND (live = 1 OR ended_ms > @P2)";
     FACTS_CALL = slice!("rs_call");
     /// GUIDs that do not carry their time.
     FACTS_GUID = slice!("rs_call_day");
-    /// The ledger.
-    LEDGER_SLICE = slice!("rs_fact_ledger");
+    /// Numbers that have figures.
+    FACTS_NUMBER = slice!("rs_day_number");
+    /// Bins that the day touched.
+    FACTS_SPAN = slice!("rs_fact_span");
+    /// The ledger of a day without calls.
+    LEDGER_SLICE = "WITH t AS (SELECT TOP (@P2) day FROM rs_fact_ledger WHERE day = @P1
+  AND NOT EXISTS (SELECT 1 FROM rs_call AS c WITH (UPDLOCK, HOLDLOCK)
+    WHERE c.day = rs_fact_ledger.day))
+DELETE FROM t";
 
     /// Dead letters.
     AGED_LETTER = aged!("rs_dead_letter", "received_ms");
@@ -221,8 +241,30 @@ WHERE day = @P1 AND (live = 1 OR ended_ms > @P2)";
     AGED_MINUTE = aged!("rs_integrity_minute", "minute_ms");
     /// What was stored of them.
     AGED_STORED = aged!("rs_stored_minute", "minute_ms");
+    /// Books of streams, but for those of a producer's newest boot.
+    AGED_STREAM = "WITH t AS (SELECT TOP (@P2) last_ms FROM rs_producer_stream WHERE last_ms < @P1
+  AND boot < (SELECT MAX(n.boot) FROM rs_producer_stream AS n
+    WHERE n.producer = rs_producer_stream.producer))
+DELETE FROM t";
     /// Failures of quality.
     AGED_FAILURE = aged!("rs_sq_failure", "time_ms");
+
+    /// Counts.
+    AGED_COUNTS = bins!("rs_or_bin", "");
+    /// Levels, but for one that is the one before of none that stays.
+    AGED_LEVELS = bins!("rs_conc_bin", "
+  AND (level_start + net = 0 OR EXISTS (SELECT 1 FROM rs_conc_bin AS n
+    WHERE n.gran = rs_conc_bin.gran AND n.dim = rs_conc_bin.dim AND n.dim_id = rs_conc_bin.dim_id
+      AND n.measure = rs_conc_bin.measure AND n.sub = rs_conc_bin.sub
+      AND n.bin_ms > rs_conc_bin.bin_ms AND n.bin_ms < @P1))");
+    /// Outcomes.
+    AGED_OUTCOMES = bins!("rs_var_bin", "");
+    /// Actions.
+    AGED_ACTIONS = bins!("rs_var_action_bin", "");
+    /// Quality.
+    AGED_QUALITY = bins!("rs_sq_bin", "");
+    /// Response times.
+    AGED_LATENCIES = bins!("rs_latency_bin", "");
 
     /// Calls in progress after one.
     LIVE = "SELECT TOP (@P3) day, call_key, component_type, last_fact_ms, component_id
@@ -243,7 +285,7 @@ WHERE o.name LIKE N'rs[_]%' GROUP BY o.name ORDER BY o.name";
 }
 
 /// The facts of a day, those that hang on calls first.
-pub(in crate::store::sqlserver) const FACTS: [Statement; 12] = [
+pub(in crate::store::sqlserver) const FACTS: [Statement; 14] = [
     FACTS_EVENT,
     FACTS_QUALITY,
     FACTS_KEPT,
@@ -256,6 +298,8 @@ pub(in crate::store::sqlserver) const FACTS: [Statement; 12] = [
     FACTS_STATE,
     FACTS_CALL,
     FACTS_GUID,
+    FACTS_NUMBER,
+    FACTS_SPAN,
 ];
 
 /// What hangs on calls, and they themselves.
