@@ -77,7 +77,11 @@ fn what_was_committed_before_a_kill_is_passed_over_after_it() {
     assert_eq!(metric("rsQueueSize"), 0.0);
     send(CALLS);
     eventually("the next is stored", || metric("rs_apply_records_total"), |n| *n == 2.0);
-    assert_eq!(metric("rs_apply_duplicates_total"), 0.0, "frames are passed over, not judged");
+    assert_eq!(
+        http::summed(site.rs_http(), "rs_apply_duplicates_total"),
+        0.0,
+        "frames are passed over, not judged"
+    );
     let calls = CALLS + 1;
     for (table, rows) in [("rs_call", calls), ("rs_fact_ledger", 2 * calls)] {
         let found = database.sql(&format!("SELECT count(*) FROM {table}"));
@@ -87,7 +91,7 @@ fn what_was_committed_before_a_kill_is_passed_over_after_it() {
     assert_eq!(list["items"].as_array().unwrap().len(), usize::try_from(calls).unwrap());
     // and what is sent again is a duplicate, as ever
     send(1);
-    let again = || metric("rs_apply_duplicates_total");
+    let again = || http::summed(site.rs_http(), "rs_apply_duplicates_total");
     eventually("known", again, |duplicates| *duplicates >= 1.0);
     assert_eq!(database.sql("SELECT count(*) FROM rs_call"), calls.to_string());
     drop(rs);

@@ -64,6 +64,13 @@ pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
     counted(address, name).unwrap_or_else(|| panic!("{name} is not in /metrics of {address}"))
 }
 
+/// The sum of a metric over its labels; of no series 0.
+pub(crate) fn summed(address: SocketAddr, name: &str) -> f64 {
+    let body = get(address, "/metrics").unwrap().body;
+    let own = body.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    own.map(|sample| sample.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
 /// The same of a series that appears with the first thing that it counts.
 pub(crate) fn counted(address: SocketAddr, name: &str) -> Option<f64> {
     let body = get(address, "/metrics").unwrap().body;

@@ -139,7 +139,7 @@ pub(crate) fn arrived(site: &Site, told: &Told) -> BTreeMap<String, String> {
     let names: BTreeSet<String> = found.keys().cloned().collect();
     assert_eq!(names, told.sent);
     assert!(told.never.is_disjoint(&names));
-    let dead = http::metric(rs, "rs_dead_letters_total");
+    let dead = http::summed(rs, "rs_dead_letters_total");
     assert_eq!(dead, f64::from(u32::try_from(told.dead).unwrap()), "dead letters");
     found
 }

@@ -25,6 +25,7 @@ mod letters;
 mod marks;
 mod objects;
 mod sessions;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,7 @@ pub use changes::{
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
+pub use tally::Tally;
 
 /// A share under way.
 #[derive(Clone, Debug)]
@@ -308,7 +310,11 @@ impl<'b> Share<'b> {
         changes.minutes = books.minutes;
         let Sorted { rows, settled, again } = letters.finish();
         changes.counts.dead = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        changes.counts.duplicates += again;
+        changes.counts.duplicates += u64::try_from(again.len()).unwrap_or(u64::MAX);
+        again.into_iter().for_each(|producer| changes.tally.duplicate(producer));
+        for row in &rows {
+            *changes.tally.dead.entry(row.code).or_default() += 1;
+        }
         (changes.letters, changes.settled) = (rows, settled);
         changes.wipe(batch.erased());
         changes
@@ -367,9 +373,10 @@ impl<'b> Share<'b> {
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
         match self.ledger.judge(at, &good.fact.content_hash) {
-            Verdict::New => self.count_new(good),
+            Verdict::New => self.count_new(item, good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
+                self.changes.tally.duplicate(Some(good.producer().to_owned()));
                 self.figure("duplicate", good.producer());
                 self.letters.stored(item);
                 return Ok(());
@@ -403,8 +410,9 @@ impl<'b> Share<'b> {
         Ok(())
     }
 
-    fn count_new(&mut self, good: &Good) {
+    fn count_new(&mut self, item: &Item<'_>, good: &Good) {
         self.changes.counts.stored += 1;
+        self.changes.tally.stored(item, good);
         self.figure("stored", good.producer());
         if good.misrouted {
             self.figure("misrouted", good.producer());

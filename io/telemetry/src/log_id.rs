@@ -186,6 +186,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(34005, Level::Error, "integrity", "records missing"),
     row(34006, Level::Error, "integrity", "minutes out of balance"),
     row(34007, Level::Warn, "integrity", "producer silent"),
+    row(34008, Level::Warn, "integrity", "clock wrong"),
     row(35001, Level::Notice, "retention", "purged"),
     row(35002, Level::Warn, "retention", "events purged early"),
     row(35003, Level::Warn, "retention", "purge blocked"),

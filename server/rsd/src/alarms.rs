@@ -50,6 +50,8 @@ pub(crate) enum Name {
     DbSpace,
     /// A certificate expires soon.
     Certificate,
+    /// The clock of a producer is wrong.
+    ClockSkew,
 }
 
 /// What is fixed of an alarm.
@@ -63,7 +65,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -81,6 +83,7 @@ impl Name {
         Self::PurgeBlocked,
         Self::DbSpace,
         Self::Certificate,
+        Self::ClockSkew,
     ];
 
     const fn row(self) -> Row {
@@ -97,6 +100,7 @@ impl Name {
             Self::Unbalanced => ("RS-UNBALANCED", "major", 34006, false),
             Self::ProducerSilent => ("RS-PRODUCER-SILENT", "minor", 34007, false),
             Self::Certificate => ("RS-CERT", "minor", 36005, false),
+            Self::ClockSkew => ("RS-CLOCK-SKEW", "minor", 34008, false),
             Self::RollupLag => ("RS-ROLLUP-LAG", "minor", 35101, false),
             Self::RollupDrift => ("RS-ROLLUP-DRIFT", "major", 35102, true),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),

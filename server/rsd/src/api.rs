@@ -28,6 +28,7 @@ mod secure;
 mod stream;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,7 +38,6 @@ use model::time::Millis;
 use net::Clock;
 use telemetry::Log;
 use telemetry::door::{self, Door};
-use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
@@ -103,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) anonymous: bool,
     /// `rs.http_metrics_auth`.
     pub(crate) metrics_auth: bool,
+    /// Directories whose volumes have a metric.
+    pub(crate) volumes: Vec<(&'static str, PathBuf)>,
     /// Bytes that records which come by HTTP may take in memory: half of `rs.broker_memory`.
     pub(crate) memory: usize,
 }
@@ -124,7 +126,7 @@ struct Shared {
     cursor_key: [u8; 32],
     requests: metrics::Requests,
     /// Time of the database for a question.
-    questions: Histogram,
+    questions: metrics::Questions,
 }
 
 impl Shared {
@@ -170,7 +172,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         retrying: letters::Retrying::default(),
         cursor_key,
         requests: metrics::Requests::default(),
-        questions: Histogram::new(LATENCY_SECONDS),
+        questions: metrics::Questions::default(),
     });
     erasures::go_on(Arc::clone(&shared));
     let mut router = Router::new()

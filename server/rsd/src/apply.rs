@@ -8,6 +8,8 @@
 mod backoff;
 mod bell;
 mod figures;
+mod skew;
+mod tallied;
 #[cfg(test)]
 mod tests;
 
@@ -309,10 +311,11 @@ impl Work {
         }
     }
 
-    fn stored(&mut self, batch: &[Arrival], applied: Applied, took: Duration) {
+    fn stored(&mut self, batch: &[Arrival], mut applied: Applied, took: Duration) {
         let Parts { spool, store, figures, backlog, log, changed, .. } = &self.parts;
-        figures.add(&applied, took);
-        let now = self.parts.clock.now().wall;
+        let now = self.parts.clock.now();
+        figures.add(&mut applied, (took, now.mono));
+        let now = now.wall;
         for entry in batch.iter().filter_map(|arrival| arrival.entry.as_ref()) {
             backlog.went(now, &entry.parts());
         }

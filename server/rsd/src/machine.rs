@@ -98,6 +98,12 @@ pub(crate) fn free_percent(dir: &Path) -> Option<u64> {
     volume.f_bavail.saturating_mul(100).checked_div(volume.f_blocks)
 }
 
+/// The same in bytes.
+pub(crate) fn free(dir: &Path) -> Option<u64> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    Some(volume.f_bavail.saturating_mul(volume.f_frsize))
+}
+
 /// Bytes of the volume that the directory lies on.
 fn volume(dir: &Path) -> Option<u64> {
     let at = dir.ancestors().find(|dir| dir.exists())?;

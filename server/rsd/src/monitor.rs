@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use model::record::ComponentType;
 use model::time::Millis;
 use net::Clock;
+use rs::Filter;
+use rs::query::Progress;
 use spool::{Damage, Spool, State, Status};
 use telemetry::Log;
 use telemetry::health::Health;
@@ -21,8 +24,8 @@ use crate::backlog::Backlog;
 use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
-use crate::store::Store;
 use crate::store::custody::ms;
+use crate::store::{Store, StoreError, Unit};
 use crate::users::Users;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -51,6 +54,27 @@ pub(crate) struct Watched {
     pub(crate) store: Arc<dyn Store>,
 }
 
+/// What is in the database.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stock {
+    /// Open dead letters.
+    pub(crate) letters: u64,
+    /// Calls in progress.
+    pub(crate) live: BTreeMap<ComponentType, u64>,
+}
+
+impl Stock {
+    fn of(store: &dyn Store, now: Millis) -> Result<Self, StoreError> {
+        let mut stock = Self { letters: store.dead_letters()?.values().sum(), ..Self::default() };
+        for kind in ComponentType::ALL {
+            let progress = Progress::Live;
+            let filter = Filter { progress, component_type: Some(*kind), ..Filter::default() };
+            stock.live.insert(*kind, store.count(&filter, Unit::Leg, now)?);
+        }
+        Ok(stock)
+    }
+}
+
 /// Looks after the checks and the alarms.
 pub(crate) struct Monitor {
     pub(crate) health: Health,
@@ -58,6 +82,7 @@ pub(crate) struct Monitor {
     watched: Watched,
     watch: Mutex<Watch>,
     standings: Mutex<BTreeMap<String, Standing>>,
+    stock: Mutex<Stock>,
     /// Failed syncs that the log knows.
     failed_syncs: AtomicU64,
     log: Log,
@@ -68,8 +93,9 @@ impl Monitor {
     pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
         let (alarms, watch) = (Alarms::default(), Mutex::default());
-        let (standings, failed_syncs) = (Mutex::default(), AtomicU64::new(0));
-        Self { health, alarms, watched, watch, standings, failed_syncs, log, clock }
+        let (standings, stock) = (Mutex::default(), Mutex::default());
+        let failed_syncs = AtomicU64::new(0);
+        Self { health, alarms, watched, watch, standings, stock, failed_syncs, log, clock }
     }
 
     /// Everything listens.
@@ -112,6 +138,7 @@ impl Monitor {
             outage: figures.outage(),
             letters: figures.dead(),
             certificate: self.certificates_left(),
+            skewed: figures.tallied().skews.wrong(now.mono),
         });
     }
 
@@ -212,6 +239,11 @@ impl Monitor {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What was in the database when it was last looked at.
+    pub(crate) fn stock(&self) -> Stock {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Looks at the books of the producers again and again until the end. While the database is
     /// away everything stays as it was found.
     pub(crate) async fn keep_books(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
@@ -221,8 +253,10 @@ impl Monitor {
             let to = self.clock.now().wall;
             let back = u64::try_from(BACK_MS).unwrap_or_default();
             let from = Millis(to.0.saturating_sub(back));
-            let asked = tokio::task::spawn_blocking(move || store.books(from, to)).await;
-            if let Ok(Ok(books)) = asked {
+            let asked =
+                move || Ok::<_, StoreError>((store.books(from, to)?, Stock::of(&*store, to)?));
+            if let Ok(Ok((books, stock))) = tokio::task::spawn_blocking(asked).await {
+                *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
                 let now_ms = ms(to);
                 let found = standings(&books, now_ms);
                 let of_conflicts = books.figures.iter().filter(|((name, _), _)| name == CONFLICT);

@@ -1,6 +1,7 @@
 //! From boot settings to what each part is told; what cannot work is refused here.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::Settings as BootSettings;
@@ -124,6 +125,7 @@ pub(crate) fn api(
         users,
         anonymous: anonymous(settings),
         metrics_auth: rs.http_metrics_auth,
+        volumes: volumes(settings),
     }
 }
 
@@ -133,4 +135,12 @@ pub(crate) fn count(number: u32) -> usize {
 
 pub(crate) fn bytes(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Where the ingest queue and the files of the database are.
+fn volumes(settings: &BootSettings) -> Vec<(&'static str, PathBuf)> {
+    let spool = ("spool", settings.rs_spool_dir());
+    let files = settings.rs.database.url.is_none();
+    let database = files.then(|| ("database", settings.data_dir.join("rs")));
+    [Some(spool), database].into_iter().flatten().collect()
 }

@@ -26,7 +26,7 @@ use rs::{Filter, Intervals, Key, key};
 use crate::entry::Entry;
 
 pub use rs::Day;
-pub use rs::share::ObjectKind;
+pub use rs::share::{ObjectKind, Tally};
 
 /// A durable frame of the ingest spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Applied {
     pub dead: u64,
     /// Reports of voice applications that broke a rule, by the rule's place in [`Rule::ALL`].
     pub ignored: [u64; Rule::ALL.len()],
+    /// The same by kind, for metrics.
+    pub tally: Tally,
 }
 
 /// Which row of a list comes before another: newest start first, then the greater key.

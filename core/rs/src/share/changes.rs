@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::latest::Latest;
 use super::objects::Mention;
+use super::tally::Tally;
 use crate::erase::Erased;
 use crate::fact::EventFact;
 use crate::integrity::Gap;
@@ -155,6 +156,8 @@ pub struct Changes {
     pub unseen: Vec<usize>,
     /// What was done.
     pub counts: Counts,
+    /// The same by kind.
+    pub tally: Tally,
 }
 
 impl Changes {

@@ -29,8 +29,8 @@ pub(super) struct Letters {
 pub(super) struct Sorted {
     pub(super) rows: Vec<LetterRow>,
     pub(super) settled: Vec<Settled>,
-    /// Letters that were there already.
-    pub(super) again: u64,
+    /// Letters that were there already, by their producers.
+    pub(super) again: Vec<Option<String>>,
 }
 
 impl Letters {
@@ -98,9 +98,9 @@ impl Letters {
 
     pub(super) fn finish(self) -> Sorted {
         let Self { rows, mut known, settled, .. } = self;
-        let all = rows.len();
-        let rows: Vec<_> = rows.into_iter().filter(|row| known.insert(row.letter_key)).collect();
-        let again = u64::try_from(all - rows.len()).unwrap_or_default();
+        let (rows, again): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| known.insert(row.letter_key));
+        let again = again.into_iter().map(|row| row.producer).collect();
         Sorted { rows, settled: settled.into_values().collect(), again }
     }
 

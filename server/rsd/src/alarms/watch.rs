@@ -31,7 +31,7 @@ pub(crate) struct Outage {
 }
 
 /// The figures of one moment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sight {
     /// Monotonic.
     pub(crate) now: Duration,
@@ -49,6 +49,8 @@ pub(crate) struct Sight {
     pub(crate) letters: u64,
     /// How long the certificates are still valid, where there are any.
     pub(crate) certificate: Option<Duration>,
+    /// Producers whose clocks are wrong, and by how many ms: the worst first.
+    pub(crate) skewed: Vec<(String, i64)>,
 }
 
 /// An alarm goes up, and why; or down.
@@ -69,6 +71,7 @@ pub(crate) struct Watch {
     queue_below: Option<Duration>,
     letters: Letters,
     certificate: bool,
+    skewed: bool,
 }
 
 /// Dead letters lately: when so many came, oldest first; at most one a look.
@@ -127,6 +130,12 @@ impl Watch {
         turn(&mut turns, &mut self.certificate, soon.is_some(), Name::Certificate, || {
             format!("{} days are left", soon.unwrap_or_default().as_secs() / 86_400)
         });
+        let skewed = &sight.skewed;
+        turn(&mut turns, &mut self.skewed, !skewed.is_empty(), Name::ClockSkew, || {
+            let (name, ms) = skewed.first().map_or(("", 0), |(name, ms)| (&**name, *ms));
+            let more = skewed.len().saturating_sub(1);
+            format!("the clock of {name} is {ms} ms behind; {more} more")
+        });
         turns
     }
 
@@ -175,6 +184,7 @@ mod tests {
         outage: None,
         letters: 0,
         certificate: None,
+        skewed: Vec::new(),
     };
 
     /// `+NAME` and `-NAME` of each sight, one after the other.
@@ -243,6 +253,15 @@ mod tests {
         let left = [None, days(14), days(13), days(0), days(365)];
         let sights = left.map(|certificate| Sight { certificate, ..CALM });
         assert_eq!(play(sights), ["", "", "+RS-CERT", "", "-RS-CERT"]);
+    }
+
+    #[test]
+    fn clocks_that_are_wrong_until_none_is() {
+        let sights = [0, 2, 1, 0].map(|count| {
+            let skewed = (0..count).map(|n| (format!("p-{n}"), -3000)).collect();
+            Sight { skewed, ..CALM }
+        });
+        assert_eq!(play(sights), ["", "+RS-CLOCK-SKEW", "", "-RS-CLOCK-SKEW"]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(super) const JSON: &str = "application/json";
 tokio::task_local! {
     /// Differs for each request of a process; the log and the refusal both name it.
     pub(super) static REQUEST_ID: String;
+    /// The route of a request, as the router has it; empty where there is none.
+    pub(super) static REPORT: String;
 }
 
 /// Which document a request wants (rs.md §5.1).
@@ -145,12 +147,13 @@ pub(super) async fn ask<T: Send + 'static>(
         // a question that is given up holds its place until the database has answered it
         let place = Arc::clone(&shared.readers).acquire_owned().await.map_err(|_| internal())?;
         let held = Arc::clone(shared);
+        let report = REPORT.try_with(Clone::clone).unwrap_or_default();
         let asked = tokio::task::spawn_blocking(move || {
             let _place = place;
             let clock = held.parts.clock;
             let began = clock.mono();
             let answer = question(&*held.parts.store);
-            held.questions.observe(clock.mono().saturating_sub(began));
+            held.questions.observe(report, clock.mono().saturating_sub(began));
             answer
         });
         match asked.await {

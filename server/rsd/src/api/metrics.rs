@@ -1,11 +1,15 @@
 //! `/metrics`: the figures of RS as text (ops.md §5.2), of what is built.
 
+mod applied;
 mod producers;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::middleware::Next;
@@ -17,10 +21,11 @@ use telemetry::process;
 use telemetry::prometheus::{Exposition, Format, Histogram, Kind, LATENCY_SECONDS};
 
 use super::Shared;
-use super::answer::{REQUEST_ID, document};
+use super::answer::{REPORT, REQUEST_ID, document};
 use crate::alarms::Name;
 use crate::entry::Transport;
 use crate::ingest::Priority;
+use crate::machine;
 use crate::store::Connections;
 use crate::store::custody::ms;
 
@@ -47,6 +52,33 @@ impl Default for Requests {
     }
 }
 
+/// Time of the database for questions.
+#[derive(Debug)]
+pub(super) struct Questions {
+    all: Histogram,
+    /// By the route, of which there are a few dozen.
+    reports: Mutex<BTreeMap<String, Histogram>>,
+}
+
+impl Default for Questions {
+    fn default() -> Self {
+        Self { all: Histogram::new(LATENCY_SECONDS), reports: Mutex::default() }
+    }
+}
+
+impl Questions {
+    /// One was answered.
+    pub(super) fn observe(&self, report: String, took: Duration) {
+        self.all.observe(took);
+        let fresh = || Histogram::new(LATENCY_SECONDS);
+        self.by_report().entry(report).or_insert_with(fresh).observe(took);
+    }
+
+    fn by_report(&self) -> MutexGuard<'_, BTreeMap<String, Histogram>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 fn group(path: &str) -> usize {
     match path {
         "/live" | "/ready" | "/metrics" | "/ems-rs/readiness" | "/api/v1/health" => 2,
@@ -66,7 +98,9 @@ pub(super) async fn count(
     let begun = shared.parts.clock.mono();
     let number = shared.requests.last.fetch_add(1, Ordering::Relaxed) + 1;
     let id = format!("{:011X}-{number:08X}", shared.parts.started.0);
-    let response = REQUEST_ID.scope(id, next.run(request)).await;
+    let report = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let answer = REPORT.scope(report.unwrap_or_default(), next.run(request));
+    let response = REQUEST_ID.scope(id, answer).await;
     let class = usize::from(response.status().as_u16() / 100).clamp(2, 5) - 2;
     if let Some(counter) = shared.requests.counts.get(group).and_then(|of| of.get(class)) {
         counter.fetch_add(1, Ordering::Relaxed);
@@ -99,12 +133,23 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
         let up = u8::from(parts.monitor.alarms.is_up(name));
         out.sample(&[("name", name.as_str())], f64::from(up));
     }
+    out.family(names::RS_VOLUME_FREE_BYTES, Kind::Gauge, "room on the disk");
+    for (volume, dir) in &parts.settings.volumes {
+        if let Some(bytes) = free_bytes(dir) {
+            out.sample(&[("volume", volume)], bytes);
+        }
+    }
     if let Some(age) = parts.retention.since_success(shared.now()) {
         let help = "since the last purge that left nothing to do";
         out.family(names::RS_RETENTION_LAST_SUCCESS_SECONDS, Kind::Gauge, help);
         out.sample(&[], age.as_secs_f64());
     }
     document(200, format.content_type(), "no-store", out.finish())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn free_bytes(dir: &Path) -> Option<f64> {
+    machine::free(dir).map(|bytes| bytes as f64)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
@@ -187,8 +232,8 @@ fn ingest(out: &mut Exposition, shared: &Shared) {
 fn apply(out: &mut Exposition, shared: &Shared) {
     let figures = &shared.parts.applied;
     counter(out, names::RS_APPLY_RECORDS_TOTAL, "records stored", figures.stored());
-    counter(out, names::RS_APPLY_DUPLICATES_TOTAL, "records known already", figures.duplicates());
-    counter(out, names::RS_DEAD_LETTERS_TOTAL, "records that became dead letters", figures.dead());
+    let now = shared.parts.clock.mono();
+    applied::families(out, figures, &shared.parts.monitor.stock(), now);
     let help = "reports of voice applications that broke a rule";
     out.family(names::RS_VAR_IGNORED_TOTAL, Kind::Counter, help);
     for (rule, count) in figures.ignored() {
@@ -204,7 +249,11 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     }
     out.family(names::RS_DATABASE_SECONDS, Kind::Histogram, "time of the database");
     out.histogram(&[("statement", "batch")], figures.batch_seconds());
-    out.histogram(&[("statement", "question")], &shared.questions);
+    out.histogram(&[("statement", "question")], &shared.questions.all);
+    out.family(names::RS_QUERY_SECONDS, Kind::Histogram, "time of the database for a report");
+    for (report, seconds) in &*shared.questions.by_report() {
+        out.histogram(&[("report", report)], seconds);
+    }
     let help = "age of the oldest record not yet applied";
     out.family(names::RS_APPLY_LAG_SECONDS, Kind::Gauge, help);
     out.sample(&[], shared.parts.ingest.backlog.age(shared.now()).as_secs_f64());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rs::var::Rule;
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
+use super::tallied::Tallied;
 use crate::alarms::Outage;
 use crate::store::Applied;
 
@@ -14,12 +15,12 @@ use crate::store::Applied;
 #[derive(Debug)]
 pub struct Figures {
     stored: AtomicU64,
-    duplicates: AtomicU64,
     dead: AtomicU64,
     ignored: [AtomicU64; Rule::ALL.len()],
     failures: AtomicU64,
     up: AtomicBool,
     outage: Mutex<Option<Outage>>,
+    tallied: Mutex<Tallied>,
     batch_seconds: Histogram,
     /// Last turn of the loop, monotonic ms.
     turned: AtomicU64,
@@ -29,12 +30,12 @@ impl Default for Figures {
     fn default() -> Self {
         Self {
             stored: AtomicU64::new(0),
-            duplicates: AtomicU64::new(0),
             dead: AtomicU64::new(0),
             ignored: [const { AtomicU64::new(0) }; Rule::ALL.len()],
             failures: AtomicU64::new(0),
             up: AtomicBool::new(true),
             outage: Mutex::default(),
+            tallied: Mutex::default(),
             batch_seconds: Histogram::new(LATENCY_SECONDS),
             turned: AtomicU64::new(0),
         }
@@ -42,13 +43,14 @@ impl Default for Figures {
 }
 
 impl Figures {
-    pub(super) fn add(&self, applied: &Applied, took: Duration) {
+    /// A batch was stored, at this monotonic time.
+    pub(super) fn add(&self, applied: &mut Applied, (took, now): (Duration, Duration)) {
         self.stored.fetch_add(applied.stored, Ordering::Relaxed);
-        self.duplicates.fetch_add(applied.duplicates, Ordering::Relaxed);
         self.dead.fetch_add(applied.dead, Ordering::Relaxed);
         for (counter, count) in self.ignored.iter().zip(applied.ignored) {
             counter.fetch_add(count, Ordering::Relaxed);
         }
+        self.tallied().add(std::mem::take(&mut applied.tally), now);
         self.up.store(true, Ordering::Relaxed);
         *self.current() = None;
         self.batch_seconds.observe(took);
@@ -96,10 +98,9 @@ impl Figures {
         self.stored.load(Ordering::Relaxed)
     }
 
-    /// Records that were there already.
-    #[must_use]
-    pub fn duplicates(&self) -> u64 {
-        self.duplicates.load(Ordering::Relaxed)
+    /// What was counted by kind.
+    pub(crate) fn tallied(&self) -> MutexGuard<'_, Tallied> {
+        self.tallied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that became dead letters.

@@ -223,7 +223,7 @@ impl Store for SqlServer {
         let (changes, seq) = self.store(&mut work)?;
         let changed = changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
         let Counts { stored, duplicates, dead, ignored } = changes.counts;
-        Ok(Applied { seq, changed, stored, duplicates, dead, ignored })
+        Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally: changes.tally })
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

@@ -81,7 +81,7 @@ fn what_comes_again_is_answered_and_counts_once() {
     found.sort_unstable();
     expected.sort();
     assert_eq!(found, expected);
-    assert_eq!(house.metric("rs_dead_letters_total"), "0");
+    assert_eq!(house.sum("rs_dead_letters_total"), 0);
 }
 
 fn applied(house: &House) -> bool {

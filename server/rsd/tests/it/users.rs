@@ -198,7 +198,7 @@ fn producers_log_in_with_the_same_users() {
     let letter = "{\"kind\":\"cdr\"}".as_bytes();
     let json = [("Authorization", &*basic("rm", "secret")), ("Content-Type", "application/json")];
     assert_eq!(house.post("/api/v1/records", &json, letter).status, 200);
-    house.until(|house| house.metric("rs_dead_letters_total") == "1");
+    house.until(|house| house.sum("rs_dead_letters_total") == 1);
     let letters = asked(&house, "root", "GET", "/api/v1/dead-letters").body;
     assert!(letters.contains("\"user\":\"rm\""), "{letters}");
     // where nobody in particular may send, a name is still what it says it is

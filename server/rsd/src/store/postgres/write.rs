@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
-use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, bisect};
+use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, Tally, bisect};
 use rs::{Day, Key, key};
 
 use super::link::{Link, Uid};
@@ -81,9 +81,9 @@ impl Writer {
             }
             done => done?,
         };
-        let Done { counts: Counts { stored, duplicates, dead, ignored }, changed } = done;
+        let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, changed } = done;
         let changed = changed.into_iter().collect();
-        Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored })
+        Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored, tally })
     }
 
     /// Waits until no other writer is at what this batch may make or see. The gates are held until
@@ -176,6 +176,7 @@ impl Writer {
 #[derive(Default)]
 struct Done {
     counts: Counts,
+    tally: Tally,
     changed: BTreeSet<(Day, Key)>,
 }
 
@@ -203,6 +204,7 @@ impl Part<'_> {
         save(self.link, &changes, self.now_ms)?;
         self.done.counts.add(changes.counts);
         self.done.changed.extend(changes.calls.iter().map(|call| (call.day, call.row.call_key)));
+        self.done.tally.add(changes.tally);
         Ok(())
     }
 

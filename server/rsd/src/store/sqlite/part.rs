@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Key;
 use rs::erase::Numbers;
-use rs::share::{Attempt, Batch, Changes, Counts, Objects, SessionKey, Settled, Share, bisect};
+use rs::share::{
+    Attempt, Batch, Changes, Counts, Objects, SessionKey, Settled, Share, Tally, bisect,
+};
 use rusqlite::{Connection, Transaction};
 
 use super::dims;
@@ -40,6 +42,7 @@ pub(super) enum Names<'p> {
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) counts: Counts,
+    pub(super) tally: Tally,
     /// What hangs on calls of other days, and is to be made again.
     pub(super) beside: BTreeMap<Day, BTreeSet<SessionKey>>,
     /// Dead letters that were tried again.
@@ -57,6 +60,7 @@ impl Done {
 
     pub(super) fn add(&mut self, other: Self) {
         self.counts.add(other.counts);
+        self.tally.add(other.tally);
         for (day, sessions) in other.beside {
             self.beside.entry(day).or_default().extend(sessions);
         }
@@ -136,12 +140,13 @@ impl<'p> Part<'p> {
     }
 
     fn run(&mut self, tell: impl Fn(&mut Share<'_>)) -> Result<(), StoreError> {
-        let changes = self.made(tell)?;
+        let mut changes = self.made(tell)?;
         save(&self.transaction, self.day, &changes, self.now_ms)?;
         if let Some(day) = self.day {
             self.news.add(day, &changes.calls);
         }
         self.done.counts.add(changes.counts);
+        self.done.tally.add(std::mem::take(&mut changes.tally));
         self.done.follows(changes);
         Ok(())
     }

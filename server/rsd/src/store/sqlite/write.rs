@@ -116,14 +116,15 @@ impl Writer {
             self.marked.add(day);
             self.survive()?;
         }
-        let counts =
+        let main =
             careful(|careful| self.apply_main(&batch, &mentioned, (last, now_ms), &done, careful))?;
+        done.add(main);
         self.survive()?;
         let changed = std::mem::take(&mut self.news).calls;
         let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
-        let Counts { stored, duplicates, dead, ignored } = counts;
+        let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, .. } = done;
         let seq = self.applied_seq()?;
-        Ok(Applied { seq, changed, stored, duplicates, dead, ignored })
+        Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally })
     }
 
     fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {
@@ -222,7 +223,7 @@ impl Writer {
         (last, now_ms): (u64, i64),
         before: &Done,
         careful: bool,
-    ) -> Result<Counts, StoreError> {
+    ) -> Result<Done, StoreError> {
         // more names than are remembered: those of the batch again
         self.learn(mentioned, now_ms)?;
         let Self { main, days, beside, objects, news, .. } = self;
@@ -232,8 +233,7 @@ impl Writer {
         let (items, _known) = above(applied, &all, batch);
         let mut part = Part::new(transaction, None, batch, Names::Known, beside, objects, now_ms);
         part.apply(&items, careful)?;
-        let Part { transaction, mut done, objects, .. } = part;
-        done.counts.add(before.counts);
+        let Part { transaction, done, objects, .. } = part;
         // of several tries of one letter in a batch the last one counts
         let mut settled: Vec<_> = before.settled.iter().chain(&done.settled).collect();
         settled.sort_by_key(|settled| settled.retries);
@@ -253,7 +253,7 @@ impl Writer {
             set_applied(&transaction, last, now_ms)?;
         }
         transaction.commit()?;
-        Ok(done.counts)
+        Ok(done)
     }
 
     /// The days of calls that are stored.

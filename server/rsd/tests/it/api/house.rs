@@ -166,6 +166,13 @@ impl House {
         sample.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
     }
 
+    /// The sum of a metric over its labels; of no series 0.
+    pub(crate) fn sum(&self, name: &str) -> u64 {
+        let text = self.get("/metrics").body;
+        let own = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        own.map(|sample| sample.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
     /// A live stream, at its first message.
     pub(crate) fn stream(&self, headers: &[(&str, &str)]) -> Stream {
         let mut socket = TcpStream::connect(self.rs.addresses().http).unwrap();

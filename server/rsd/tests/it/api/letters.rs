@@ -127,7 +127,7 @@ fn a_record_that_was_stored_meanwhile_is_not_stored_twice() {
     let body = house.json(&at(&letter))["body"].as_str().unwrap().replace("SIDEWAYS", "INBOUND");
     let tried = post(&house, &format!("{}/retry", at(&letter)), &json!({ "body": body }));
     assert_eq!(tried, json!({"stored": 1, "failed": 0}), "it is there");
-    house.until(|house| house.metric("rs_apply_duplicates_total") == "1");
+    house.until(|house| house.sum("rs_apply_duplicates_total") == 1);
     // another content under a stored id: the conflict is a letter of its own
     let letter = letters.remove(0);
     let body = house.json(&at(&letter))["body"].as_str().unwrap().replace("SIDEWAYS", "OUTBOUND");

@@ -48,7 +48,7 @@ fn an_object_an_array_and_lines_packed_or_not_are_stored_once() {
     assert_eq!(receipt(&house, &packed, &body), accepted(3));
     stored(&house, 6);
     assert_eq!(receipt(&house, &[LINES], all.join("\n").as_bytes()), accepted(6));
-    house.until(|house| house.metric("rs_apply_duplicates_total") == "6");
+    house.until(|house| house.sum("rs_apply_duplicates_total") == 6);
     stored(&house, 6);
     let calls = house.json("/api/v1/calls?from=2026-11-22&legs=true");
     assert_eq!(calls["items"].as_array().unwrap().len(), 4);
@@ -111,9 +111,9 @@ fn ten_thousand_lines_with_three_bad_ones_twice() {
         );
         assert_eq!(first["dead_letter"], Value::Null);
     }
-    house.until(|house| house.metric("rs_apply_duplicates_total") == "9997");
+    house.until(|house| house.sum("rs_apply_duplicates_total") == 9997);
     stored(&house, 9_997);
-    assert_eq!(house.metric("rs_dead_letters_total"), "6");
+    assert_eq!(house.sum("rs_dead_letters_total"), 6);
 }
 
 #[test]

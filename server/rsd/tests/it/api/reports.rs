@@ -166,10 +166,26 @@ fn probes_and_metrics() {
     assert_eq!(house.metric("rs_database_up"), "1");
     house.send(&golden(&[2]));
     assert_eq!(house.metric("rs_apply_records_total"), "6");
-    assert_eq!(house.metric("rs_apply_duplicates_total"), "1");
+    assert_eq!(house.sum("rs_apply_duplicates_total"), 1);
     house.get("/api/v1/calls?wrong=1");
     let failed = r#"rs_http_requests_total{path_group="api",status="4xx"}"#;
     assert_eq!(house.metric(failed), "1");
+    // by kind, those of closed lists from the start
+    assert_eq!(house.metric(r#"rs_apply_duplicates_total{producer="rm-1"}"#), "1");
+    assert_eq!(house.metric(r#"rs_dead_letters_total{code="bad_time"}"#), "0");
+    assert_eq!(house.metric(r#"rs_misrouted_total{kind="call.event"}"#), "0");
+    assert_eq!(house.sum("rs_calls_total"), 4, "the ends");
+    let refused = r#"rs_calls_total{call_type="INBOUND",end_state="REJECTED"}"#;
+    assert_eq!(house.metric(refused), "1");
+    assert_eq!(house.get(RM_HIST).status, 200);
+    assert_ne!(house.metric(r#"rs_query_seconds_count{report="/ems-rs/{*report}"}"#), "0");
+    assert_ne!(house.metric(r#"rs_volume_free_bytes{volume="spool"}"#), "0");
+    let skew = house.metric(r#"rs_producer_skew_seconds{producer="rm-1"}"#);
+    assert!(skew.parse::<f64>().is_ok(), "{skew}");
+    let bad = br#"{"schema":1,"kind":"cdr","id":"t/1","producer":{"name":"t"}}"#;
+    house.post("/api/v1/records", &[("Content-Type", "application/json")], bad);
+    house.until(|house| house.metric(r#"rs_dead_letters_total{code="missing_field"}"#) == "1");
+    house.until(|house| house.metric("rs_dead_letters_open") == "1");
     let open = house.ask("GET", "/metrics", &[("Accept", "application/openmetrics-text")]);
     assert!(open.body.ends_with("# EOF\n"), "{}", open.body);
 }

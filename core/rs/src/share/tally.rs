@@ -1,0 +1,71 @@
+//! What a share counts by kind, for the metrics of whoever runs it (ops.md §5.2): nothing of it is
+//! stored. The totals are [`super::Counts`].
+
+use std::collections::BTreeMap;
+
+use model::record::{Body, CallType, EndState, Kind};
+
+use super::item::{Good, Item};
+use crate::fact::ms;
+
+/// Counts of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records that were there already, by producer; `None`: of what is no record.
+    pub duplicates: BTreeMap<Option<String>, u64>,
+    /// Dead letters by code.
+    pub dead: BTreeMap<&'static str, u64>,
+    /// Records on another kind's queue, by their own kind.
+    pub misrouted: BTreeMap<Kind, u64>,
+    /// Ends that were stored.
+    pub ended: BTreeMap<(CallType, EndState), u64>,
+    /// The smallest of *received − time* of each producer, ms: what its clock is behind ours, and
+    /// the way here.
+    pub skew_ms: BTreeMap<String, i64>,
+}
+
+impl Tally {
+    /// Adds what another share counted.
+    pub fn add(&mut self, other: Self) {
+        fn sum<K: Ord>(all: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+            for (key, count) in more {
+                *all.entry(key).or_default() += count;
+            }
+        }
+        let Self { duplicates, dead, misrouted, ended, skew_ms } = other;
+        sum(&mut self.duplicates, duplicates);
+        sum(&mut self.dead, dead);
+        sum(&mut self.misrouted, misrouted);
+        sum(&mut self.ended, ended);
+        for (producer, ms) in skew_ms {
+            self.skew(producer, ms);
+        }
+    }
+
+    /// A record is stored for the first time.
+    pub(super) fn stored(&mut self, item: &Item<'_>, good: &Good) {
+        if good.misrouted {
+            *self.misrouted.entry(good.record.kind()).or_default() += 1;
+        }
+        if let Body::Cdr(cdr) = &good.record.body
+            && good.end_minute().is_some()
+        {
+            let state = cdr.end_state.unwrap_or(EndState::Unknown);
+            *self.ended.entry((cdr.call_type, state)).or_default() += 1;
+        }
+        // a retry comes when somebody wants it
+        if item.origin.letter.is_none() {
+            let late_ms = item.origin.received_ms.saturating_sub(ms(good.record.time));
+            self.skew(good.producer().to_owned(), late_ms);
+        }
+    }
+
+    pub(super) fn duplicate(&mut self, producer: Option<String>) {
+        *self.duplicates.entry(producer).or_default() += 1;
+    }
+
+    fn skew(&mut self, producer: String, ms: i64) {
+        let least = self.skew_ms.entry(producer).or_insert(ms);
+        *least = ms.min(*least);
+    }
+}
