@@ -4,6 +4,8 @@ mod alarms;
 mod damage;
 mod database;
 mod erasures;
+mod figures;
+mod figures_house;
 pub(crate) mod house;
 mod letters;
 mod lists;
