@@ -110,9 +110,16 @@ impl Base {
             place: Arc::clone(&self.place),
             settings: settings.rs.rollup.clone(),
             monitor: Arc::clone(monitor),
+            holder: self.holder(settings),
             log: log.clone(),
             clock,
         })
+    }
+
+    /// Name of this process as the holder of leases.
+    fn holder(&self, settings: &BootSettings) -> String {
+        let [a, b, ..] = self.seed;
+        format!("{}/{a:016x}{b:016x}", settings.rs.name)
     }
 
     /// How producers come in, and what handshakes of HTTP are made of, where TLS is set.
@@ -182,7 +189,6 @@ impl Base {
         clock: Clock,
     ) -> Result<retention::Keeper, StartError> {
         let rs = &settings.rs;
-        let [a, b, ..] = self.seed;
         let ours = rs.database.url.is_none();
         let started = retention::Keeper::start(retention::Parts {
             store: Arc::clone(&self.store),
@@ -190,7 +196,7 @@ impl Base {
             ingest: taking.clone(),
             backlog: Arc::clone(&taking.backlog),
             monitor: Arc::clone(monitor),
-            holder: format!("{}/{a:016x}{b:016x}", rs.name),
+            holder: self.holder(settings),
             name: rs.name.clone(),
             volume: ours.then(|| self.dir.path().to_owned()),
             log: taking.log.clone(),

@@ -3,6 +3,7 @@
 //! tells when it falls behind. It has connections of its own, so the applier never waits for it
 //! longer than for a transaction.
 
+mod lease;
 mod zone;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::store::bins::Bins;
 use crate::store::custody::ms;
 use crate::store::{Day, Store, StoreError};
 
+use self::lease::Tenure;
 pub(crate) use self::zone::Place;
 
 /// Shortest time between two turns.
@@ -46,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) place: Arc<Place>,
     pub(crate) settings: config::settings::Rollup,
     pub(crate) monitor: Arc<Monitor>,
+    /// Of this process alone.
+    pub(crate) holder: String,
     pub(crate) log: Log,
     pub(crate) clock: Clock,
 }
@@ -60,8 +64,10 @@ impl Rollup {
     /// Starts the thread.
     pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
         let bell = Arc::<Bell>::default();
+        let tenure = Tenure::new(Arc::clone(&parts.store), parts.holder.clone(), parts.clock);
         let work = Work {
             parts,
+            tenure,
             bell: Arc::clone(&bell),
             objects: Objects::default(),
             checked: None,
@@ -87,6 +93,7 @@ impl Rollup {
 
 struct Work {
     parts: Parts,
+    tenure: Tenure,
     bell: Arc<Bell>,
     objects: Objects,
     /// Start of the day whose levels were checked last.
@@ -111,6 +118,9 @@ impl Work {
             let more = match self.turn(bins) {
                 Ok(more) => more,
                 Err(error) => {
+                    if matches!(error, StoreError::Fenced(_)) {
+                        self.tenure.lost();
+                    }
                     self.failed(&error);
                     false
                 }
@@ -120,11 +130,19 @@ impl Work {
             let pause = if more { took } else { (4 * took).max(TURN) };
             self.bell.wait(pause.min(LONGEST));
         }
+        if let Err(error) = self.tenure.end() {
+            self.failed(&error);
+        }
     }
 
     /// One turn; true: there is more to do.
     fn turn(&mut self, bins: &dyn Bins) -> Result<bool, StoreError> {
         let now_ms = ms(self.parts.clock.now().wall);
+        let Some(fence) = self.tenure.take()? else {
+            // another RS makes them; whether it does is seen by all
+            self.behind(bins, now_ms)?;
+            return Ok(false);
+        };
         if !self.laid {
             let Parts { place, settings, log, .. } = &self.parts;
             if let Err(refused) = lay(bins, place, settings.time_zone_rebuild, now_ms)? {
@@ -136,21 +154,27 @@ impl Work {
         }
         let place = Arc::clone(&self.parts.place);
         let settings = self.parts.settings.clone();
-        let rules = rules(&place.zone, &settings, now_ms);
-        let done = work(bins, &mut self.objects, &rules, || self.bell.stopping().is_none())?;
+        let rules = rules(&place.zone, &settings, fence, now_ms);
+        let goes_on = || self.bell.stopping().is_none() && self.tenure.lasts(fence);
+        let done = work(bins, &mut self.objects, &rules, goes_on)?;
         if done.left_out > 0 {
             let (left_out, limit) = (done.left_out.to_string(), settings.dn_limit.to_string());
             let fields = [("left_out", &*left_out), ("limit", &*limit)];
             self.parts.log.emit(35104, None, &fields);
         }
-        let oldest_ms = bins.oldest_mark()?.map_or(0, |since_ms| (now_ms - since_ms).max(0));
-        let behind = oldest_ms > LAG_MS;
-        let why = || format!("the oldest mark is {} s old", oldest_ms / 1000);
-        self.parts.monitor.turn(Name::RollupLag, behind.then(why));
+        self.behind(bins, now_ms)?;
         if !done.more {
             self.nightly(bins, &rules)?;
         }
         Ok(done.more)
+    }
+
+    /// Tells when what is marked waits too long.
+    fn behind(&self, bins: &dyn Bins, now_ms: i64) -> Result<(), StoreError> {
+        let oldest_ms = bins.oldest_mark()?.map_or(0, |since_ms| (now_ms - since_ms).max(0));
+        let why = || format!("the oldest mark is {} s old", oldest_ms / 1000);
+        self.parts.monitor.turn(Name::RollupLag, (oldest_ms > LAG_MS).then(why));
+        Ok(())
     }
 
     /// Once a day: levels against facts, and lists of changes that are no longer kept.
@@ -168,7 +192,7 @@ impl Work {
 
     fn forget(&mut self, bins: &dyn Bins, rules: &Rules<'_>, today: i64) -> Result<(), StoreError> {
         if self.forgot != Some(today) {
-            bins.forget_deltas(rules.now_ms.saturating_sub(rules.deltas_ms))?;
+            bins.forget_deltas(rules.fence, rules.now_ms.saturating_sub(rules.deltas_ms))?;
             self.forgot = Some(today);
         }
         Ok(())
@@ -198,10 +222,16 @@ impl Work {
     }
 }
 
-fn rules<'z>(zone: &'z Zone, settings: &config::settings::Rollup, now_ms: i64) -> Rules<'z> {
+fn rules<'z>(
+    zone: &'z Zone,
+    settings: &config::settings::Rollup,
+    fence: u64,
+    now_ms: i64,
+) -> Rules<'z> {
     let delay_ms = i64::try_from(settings.delay.as_millis()).unwrap_or(i64::MAX);
     let deltas_ms = i64::from(settings.delta_days) * DAY_MS;
-    Rules { zone, delay_ms, deltas_ms, numbers: crate::settings::count(settings.dn_limit), now_ms }
+    let numbers = crate::settings::count(settings.dn_limit);
+    Rules { zone, delay_ms, deltas_ms, numbers, fence, now_ms }
 }
 
 /// Larger bins are of the zone of the settings, from now on; else why they cannot be.

@@ -38,6 +38,8 @@ pub struct Rules<'r> {
     pub deltas_ms: i64,
     /// Numbers that get figures on one day (`rs.rollup.dn_limit`).
     pub numbers: usize,
+    /// Of the lease under which it works.
+    pub fence: u64,
     /// Now, UTC ms.
     pub now_ms: i64,
 }
@@ -79,7 +81,8 @@ struct Work<'w, T: Tables + ?Sized> {
 /// Between two bins it asks whether to go on; what is left has its marks.
 ///
 /// # Errors
-/// As of the database; the same again goes on where it stopped.
+/// As of the database, also when another has taken the lease; the same again goes on where it
+/// stopped.
 pub fn work<T: Tables + ?Sized>(
     tables: &T,
     objects: &mut Objects,
@@ -138,6 +141,7 @@ impl<T: Tables + ?Sized> Work<'_, T> {
             Job::Make(of) => self.larger(of, bin_ms)?,
         };
         changes.guard = self.state.guard();
+        changes.fence = self.rules.fence;
         changes.clear = marks.to_vec();
         let touched = marks.iter().filter(|row| row.day != 0);
         let of_marks = touched.map(|row| Span { day: row.day, first_ms: bin_ms, last_ms: bin_ms });

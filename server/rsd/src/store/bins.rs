@@ -8,6 +8,9 @@ use rs::rollup::{BinRows, Dim, Granularity, Mark, Meta, Tables};
 
 use super::{Day, StoreError};
 
+/// Name of the lease under which bins are made.
+pub const LEASE: &str = "rollup";
+
 /// A table of bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
@@ -71,6 +74,7 @@ pub trait Bins: Tables<Error = StoreError> + Sync {
     /// First and last start of the five-minute bins that have rows.
     fn extent(&self) -> Result<Option<(i64, i64)>, StoreError>;
 
-    /// Takes the lists of changes out of levels of bins that begin before this.
-    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError>;
+    /// Takes the lists of changes out of levels of bins that begin before this, under the lease
+    /// of this fence.
+    fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError>;
 }

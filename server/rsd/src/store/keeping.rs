@@ -193,6 +193,6 @@ pub(super) fn no_ports(log_id: &str) -> String {
 }
 
 /// A refusal of a change whose lease another has taken.
-pub(super) fn fenced(lease: &Lease) -> StoreError {
-    StoreError::Fenced(lease.name)
+pub(super) const fn fenced(name: &'static str) -> StoreError {
+    StoreError::Fenced(name)
 }

@@ -84,7 +84,7 @@ impl Rolled {
 const OWN_MS: i64 = 1_795_341_600_000;
 
 fn rules(zone: &Zone) -> Rules<'_> {
-    Rules { zone, delay_ms: 0, deltas_ms: i64::MAX, numbers: 1000, now_ms: NOW_MS }
+    Rules { zone, delay_ms: 0, deltas_ms: i64::MAX, numbers: 1000, fence: 1, now_ms: NOW_MS }
 }
 
 impl Inside {

@@ -14,8 +14,9 @@ use super::bin_rows::{self, ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, QUALIT
 use super::link::{Link, Values};
 use super::load::{signed, unsigned};
 use super::save::column;
-use super::{Busy, Postgres, WRITE, facts, lock, marks, objects};
-use crate::store::bins::{Bins, Series, Table};
+use super::{Busy, Postgres, WRITE, facts, keeping, lock, marks, objects};
+use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::keeping::{Lease, fenced};
 use crate::store::{Day, StoreError};
 
 /// One job or operator at a time writes bins.
@@ -153,7 +154,7 @@ impl Tables for Postgres {
 
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|link| {
-            link.batch(&format!("BEGIN; {LOCK}"))?;
+            begin(link, changes.fence)?;
             let (key, expected) = &changes.guard;
             let rows = link.query("SELECT value FROM rs_meta WHERE key = $1", &[key])?;
             let value: Option<String> = rows.first().map(|row| row.get(0));
@@ -172,6 +173,17 @@ impl Tables for Postgres {
             Ok(true)
         })
     }
+}
+
+/// Begins a transaction of the job, which nobody else writes bins beside; refused when another
+/// holds its lease.
+fn begin(link: &mut Link, fence: u64) -> Result<(), StoreError> {
+    link.batch(&format!("BEGIN; {LOCK}"))?;
+    if keeping::holds(link, &Lease { name: LEASE, fence })? {
+        return Ok(());
+    }
+    link.batch("ROLLBACK")?;
+    Err(fenced(LEASE))
 }
 
 /// Levels of these keys.
@@ -325,7 +337,7 @@ impl Bins for Postgres {
         Ok(rows.first().and_then(ends))
     }
 
-    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError> {
+    fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError> {
         let first = "SELECT min(bin_ms) FROM rs_conc_bin
             WHERE gran = 1 AND bin_ms < $1 AND deltas IS NOT NULL";
         let forget = "UPDATE rs_conc_bin SET deltas = NULL
@@ -338,7 +350,9 @@ impl Bins for Postgres {
                     return Ok(());
                 };
                 // a slice at a time, so that nobody waits long
+                begin(link, fence)?;
                 link.execute(forget, &[&from_ms, &before_ms.min(from_ms + SLICE_MS)])?;
+                link.batch("COMMIT")?;
             }
         })
     }

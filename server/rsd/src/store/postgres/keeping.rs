@@ -40,16 +40,21 @@ impl Postgres {
     ) -> Result<u64, StoreError> {
         self.job(|link| {
             link.batch("BEGIN")?;
-            let sql = "SELECT 1 FROM rs_lease WHERE name = $1 AND fence = $2 FOR SHARE";
-            if link.query(sql, &[&lease.name, &lease.fence.cast_signed()])?.is_empty() {
+            if !holds(link, lease)? {
                 link.batch("ROLLBACK")?;
-                return Err(fenced(lease));
+                return Err(fenced(lease.name));
             }
             let rows = work(link)?;
             link.batch("COMMIT")?;
             Ok(rows)
         })
     }
+}
+
+/// Whether a lease is still this one's; then it is until the transaction ends.
+pub(super) fn holds(link: &mut Link, lease: &Lease) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM rs_lease WHERE name = $1 AND fence = $2 FOR SHARE";
+    Ok(!link.query(sql, &[&lease.name, &lease.fence.cast_signed()])?.is_empty())
 }
 
 const fn place(holder: Holder) -> (i16, i64) {

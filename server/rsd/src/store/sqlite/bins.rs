@@ -16,8 +16,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::bin_rows::{self, Where};
 use super::files::{Days, Layout};
 use super::write::begin;
-use super::{Sqlite, dims, marks, secret};
-use crate::store::bins::{Bins, Series, Table};
+use super::{Sqlite, dims, keeping, marks, secret};
+use crate::store::bins::{Bins, LEASE, Series, Table};
 use crate::store::{Day, StoreError};
 
 /// The connections of the job.
@@ -188,6 +188,7 @@ impl Tables for Sqlite {
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|roller| {
             let transaction = begin(&mut roller.main)?;
+            keeping::check(&transaction, LEASE, changes.fence)?;
             let (key, expected) = &changes.guard;
             let sql = "SELECT value FROM rs_meta WHERE key = ?1";
             let value: Option<String> =
@@ -385,7 +386,7 @@ impl Bins for Sqlite {
         })
     }
 
-    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError> {
+    fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError> {
         self.roll(|roller| {
             // an hour at a time, so that nobody waits long
             let sql = "SELECT min(bin_ms) FROM rs_conc_bin
@@ -396,11 +397,14 @@ impl Bins for Sqlite {
                 let first: Option<i64> = roller.main.query_row(sql, first, |row| row.get(0))?;
                 let Some(first) = first else { return Ok(()) };
                 to_ms = before_ms.min(first + 3_600_000);
-                roller.main.execute(
+                let transaction = begin(&mut roller.main)?;
+                keeping::check(&transaction, LEASE, fence)?;
+                transaction.execute(
                     "UPDATE rs_conc_bin SET deltas = NULL
                      WHERE gran = 1 AND bin_ms >= ?1 AND bin_ms < ?2 AND deltas IS NOT NULL",
                     params![first, to_ms],
                 )?;
+                transaction.commit()?;
             }
         })
     }

@@ -25,6 +25,8 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
         let main = layout.open_main(now_ms)?;
+        // the directory is ours alone: whoever had a lease is gone
+        main.execute("UPDATE rs_lease SET until_ms = 0", [])?;
         Ok(Self { main, days: Days::new(layout, 1), now_ms })
     }
 
@@ -35,10 +37,7 @@ impl Keeper {
 
     /// Refuses what comes after another has taken the lease.
     fn check(&self, lease: &Lease) -> Result<(), StoreError> {
-        let sql = "SELECT 1 FROM rs_lease WHERE name = ?1 AND fence = ?2";
-        let fence = lease.fence.cast_signed();
-        let ours = self.main.prepare_cached(sql)?.exists(params![lease.name, fence])?;
-        if ours { Ok(()) } else { Err(fenced(lease)) }
+        check(&self.main, lease.name, lease.fence)
     }
 
     /// What is known of the component of a call in progress.
@@ -62,6 +61,13 @@ impl Keeper {
         let waiting = Waiting { component_type, last_fact_ms, last_sent_ms, booted_ms };
         Ok(Some(Live { day, call_key, waiting }))
     }
+}
+
+/// Refuses what comes after another has taken the lease.
+pub(super) fn check(main: &Connection, name: &'static str, fence: u64) -> Result<(), StoreError> {
+    let sql = "SELECT 1 FROM rs_lease WHERE name = ?1 AND fence = ?2";
+    let ours = main.prepare_cached(sql)?.exists(params![name, fence.cast_signed()])?;
+    if ours { Ok(()) } else { Err(fenced(name)) }
 }
 
 /// Column and id of an object with an override.

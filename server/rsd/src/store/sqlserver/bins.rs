@@ -18,9 +18,10 @@ use super::link::{Cells, Link};
 use super::row::{int, numbers};
 use super::save::one;
 use super::statement::{accounts, bins as sql};
-use super::{SqlServer, dims, facts, marks};
+use super::{SqlServer, dims, facts, keeping, marks};
 use crate::store::StoreError;
-use crate::store::bins::{Bins, Series, Table};
+use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::keeping::fenced;
 
 /// What is forgotten at once, ms.
 const SLICE_MS: i64 = 3_600_000;
@@ -108,13 +109,14 @@ impl Tables for SqlServer {
     }
 
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
-        Ok(Self::write(self, async |link| {
-            link.begin().await?;
-            link.batch(sql::BINS_LOCK).await?;
+        let done = Self::write(self, async |link| {
+            if !begin(link, changes.fence).await? {
+                return Ok(None);
+            }
             let (key, expected) = &changes.guard;
             if meta(link).await?.get(key) != expected.as_ref() {
                 link.rollback().await?;
-                return Ok(false);
+                return Ok(Some(false));
             }
             marks::hold(link, &changes.clear).await?;
             bin_rows::delete(link, &changes.gone).await?;
@@ -125,9 +127,22 @@ impl Tables for SqlServer {
             set_meta(link, &changes.meta).await?;
             marks::clear(link, &changes.clear).await?;
             link.commit().await?;
-            Ok(true)
-        })?)
+            Ok(Some(true))
+        });
+        done?.ok_or_else(|| fenced(LEASE))
     }
+}
+
+/// Begins a transaction of the job, which nobody else writes bins beside; false, and none: another
+/// holds its lease.
+async fn begin(link: &mut Link, fence: u64) -> Result<bool, Failure> {
+    link.begin().await?;
+    link.batch(sql::BINS_LOCK).await?;
+    let ours = keeping::holds(link, LEASE, fence).await?;
+    if !ours {
+        link.rollback().await?;
+    }
+    Ok(ours)
 }
 
 async fn meta(link: &mut Link) -> Result<Meta, Failure> {
@@ -253,7 +268,7 @@ impl Bins for SqlServer {
         Ok(found.into_iter().flatten().next())
     }
 
-    fn forget_deltas(&self, before_ms: i64) -> Result<(), StoreError> {
+    fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError> {
         loop {
             let first = |cells: &Cells<'_>| cells.number(0);
             let found =
@@ -261,7 +276,17 @@ impl Bins for SqlServer {
             let Some(from_ms) = found.into_iter().flatten().next() else { return Ok(()) };
             // a slice at a time, so that nobody waits long
             let values: [&dyn ToSql; 2] = [&from_ms, &before_ms.min(from_ms + SLICE_MS)];
-            Self::write(self, async |link| link.run(sql::DELTAS_FORGET, &values).await)?;
+            let done = Self::write(self, async |link| {
+                let ours = begin(link, fence).await?;
+                if ours {
+                    link.run(sql::DELTAS_FORGET, &values).await?;
+                    link.commit().await?;
+                }
+                Ok(ours)
+            });
+            if !done? {
+                return Err(fenced(LEASE));
+            }
         }
     }
 }

@@ -25,9 +25,7 @@ impl SqlServer {
     ) -> Result<u64, StoreError> {
         let done = self.write(async |link| {
             link.begin().await?;
-            let fence = lease.fence.cast_signed();
-            let held = link.ask(sql::LEASE_CHECK, &[&lease.name, &fence], |_| Ok(())).await?;
-            if held.is_empty() {
+            if !holds(link, lease.name, lease.fence).await? {
                 link.rollback().await?;
                 return Ok(None);
             }
@@ -35,8 +33,15 @@ impl SqlServer {
             link.commit().await?;
             Ok(Some(rows))
         });
-        done?.ok_or_else(|| fenced(lease))
+        done?.ok_or_else(|| fenced(lease.name))
     }
+}
+
+/// Whether a lease is still this one's; then it is until the transaction ends.
+pub(super) async fn holds(link: &mut Link, name: &str, fence: u64) -> Result<bool, Failure> {
+    let fence = fence.cast_signed();
+    let held = link.ask(sql::LEASE_CHECK, &[&name, &fence], |_| Ok(())).await?;
+    Ok(!held.is_empty())
 }
 
 const fn place(holder: Holder) -> (u8, i64) {

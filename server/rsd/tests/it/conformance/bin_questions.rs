@@ -9,6 +9,7 @@ use rsd::store::Store;
 use rsd::store::bins::{Bins, Series, Table};
 
 use super::NOW;
+use super::bins::lease;
 use super::made::at;
 
 const DAY_MS: i64 = 86_400_000;
@@ -28,7 +29,9 @@ pub(super) fn answers(store: &dyn Store) -> Vec<String> {
     let bins = store.bins().unwrap();
     let zone = Zone::new(3600, [], Weekday::Monday);
     let now_ms = i64::try_from(NOW.0).unwrap() + DAY_MS;
-    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 50_000, now_ms };
+    let fence = lease(store);
+    let rules =
+        Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 50_000, fence, now_ms };
     let mut answers = questions(bins);
     let Some((first_ms, last_ms)) = bins.extent().unwrap() else { return answers };
     if last_ms - first_ms < MOST_MS {
@@ -49,7 +52,7 @@ fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64)
     settle(bins, rules);
     assert_eq!(rows(bins), made);
     answers.push(format!("{:?}", bins.meta().unwrap()));
-    bins.forget_deltas(at_ms).unwrap();
+    bins.forget_deltas(rules.fence, at_ms).unwrap();
     answers.extend(rows(bins));
     answers
 }

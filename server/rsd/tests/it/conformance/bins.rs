@@ -3,8 +3,14 @@
 use rs::rollup::{Granularity, Rules, Weekday, Zone, work};
 use rs::share::Objects;
 use rsd::store::Store;
+use rsd::store::bins::LEASE;
 
 use super::NOW;
+
+/// The fence of the job's lease.
+pub(super) fn lease(store: &dyn Store) -> u64 {
+    store.keeping().take_lease(LEASE, "a test", 0, i64::MAX).unwrap().unwrap().fence
+}
 
 /// All bins, as text; empty where the database has not learned them.
 pub(super) fn answers(store: &dyn Store) -> Vec<String> {
@@ -12,7 +18,9 @@ pub(super) fn answers(store: &dyn Store) -> Vec<String> {
     let zone = Zone::new(3600, [], Weekday::Monday);
     // a day later: everything is due
     let now_ms = i64::try_from(NOW.0).unwrap() + 86_400_000;
-    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 50_000, now_ms };
+    let fence = lease(store);
+    let rules =
+        Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 50_000, fence, now_ms };
     let mut objects = Objects::default();
     let mut turns = 0;
     while {

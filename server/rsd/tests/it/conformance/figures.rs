@@ -11,6 +11,7 @@ use rsd::store::bins::{Bins, Table};
 use rsd::store::keeping::Aged;
 use rsd::store::{Arrival, Day, Store};
 
+use super::bins::lease;
 use super::made::{Made, arrivals, at, rm};
 use super::stories::{Step, stories};
 
@@ -34,10 +35,11 @@ fn frames(records: &[Made], first_seq: u64) -> Vec<Arrival> {
     frames
 }
 
-fn roll(bins: &dyn Bins) {
+fn roll(store: &dyn Store) {
+    let (bins, fence) = (store.bins().unwrap(), lease(store));
     let now_ms = ms(at(NIGHT));
     let zone = Zone::utc();
-    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, fence, now_ms };
     let mut objects = Objects::default();
     while work(bins, &mut objects, &rules, || true).unwrap().bins > 0 {}
 }
@@ -86,7 +88,7 @@ pub(super) fn figures(store: &dyn Store) {
     }
     assert_eq!(store.apply(&frames(&story, 1), at(NIGHT)).unwrap().stored, 61);
     let bins = store.bins().unwrap();
-    roll(bins);
+    roll(store);
     let larger = [Granularity::Day, Granularity::Week, Granularity::Month];
     let made = larger.map(|of| format!("{:?}", bins.rows(of, 0, i64::MAX).unwrap()));
     assert_eq!(starts(bins, Granularity::Hour).len(), 61);
@@ -124,11 +126,11 @@ pub(super) fn figures(store: &dyn Store) {
     let mut marks = rebuild(&Zone::utc(), ms(at(0)), ms(at(60 * DAY)));
     marks.retain(|mark| mark.job.number() >= Granularity::Day.number());
     bins.note(&marks, &rs::rollup::Meta::new(), None, 0).unwrap();
-    roll(bins);
+    roll(store);
     assert_eq!(kept(), made);
     // and the end of the call in progress finds its level
     store.apply(&frames(&[long.end(NIGHT - 900)], 100), at(NIGHT)).unwrap();
-    roll(bins);
+    roll(store);
     let last = levels(bins, Granularity::FiveMinutes).pop().unwrap();
     assert_eq!((last.level_start, last.net), (1, -1), "{last:?}");
 }
@@ -141,7 +143,7 @@ pub(super) fn tables(store: &dyn Store) {
         store.apply(&batch, at(NIGHT)).unwrap();
     }
     let (bins, keeping) = (store.bins().unwrap(), store.keeping());
-    roll(bins);
+    roll(store);
     let held = keeping.take_lease("retention", "a", 0, i64::MAX).unwrap().unwrap();
     let rows = |of| {
         let rows = bins.rows(of, 0, i64::MAX).unwrap();

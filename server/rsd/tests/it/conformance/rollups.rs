@@ -14,6 +14,7 @@ use rsd::store::bins::Bins as _;
 use rsd::store::sqlite::Sqlite;
 
 use super::NOW;
+use super::bins::lease;
 use super::made::{Made, arrivals, mcp, rm};
 use crate::api::house::{House, golden, settings, start};
 
@@ -26,7 +27,8 @@ fn open(dir: &std::path::Path) -> Sqlite {
 fn roll(store: &Sqlite) {
     let zone = Zone::new(3600, [], Weekday::Monday);
     let now_ms = i64::try_from(NOW.0).unwrap() + 30 * DAY_MS;
-    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
+    let fence = lease(store);
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, fence, now_ms };
     let mut objects = Objects::default();
     while work(store, &mut objects, &rules, || true).unwrap().bins > 0 {}
 }
@@ -92,7 +94,8 @@ fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
     let read = store.marks(five, i64::MIN, i64::MAX, 100).unwrap();
     store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
     let guard = State::of(&store.meta().unwrap()).guard();
-    let changes = Changes { guard, clear: read.clone(), ..Changes::default() };
+    let fence = lease(&store);
+    let changes = Changes { fence, guard, clear: read.clone(), ..Changes::default() };
     assert!(store.write(&changes, 0).unwrap());
     assert_eq!(store.marks(five, i64::MIN, i64::MAX, 100).unwrap().len(), read.len());
 }

@@ -13,7 +13,7 @@ use crate::conformance::{NOW, answers, birth};
 /// Looks at whether both wait; a test that needs more fails.
 const LOOKS: u32 = 3000;
 
-fn rs(server: &Server, name: &str) -> Postgres {
+pub(super) fn rs(server: &Server, name: &str) -> Postgres {
     let target = Target::read(&server.url(), Beside::default()).unwrap();
     let (rs_name, spool_id) = (name.to_owned(), name.to_owned());
     Postgres::new(Parts { target, rs_name, spool_id, readers: 2 }, NOW).unwrap()

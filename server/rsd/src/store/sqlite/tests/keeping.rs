@@ -6,7 +6,7 @@ use rs::share::Objects;
 
 use super::*;
 use crate::rollup::let_go;
-use crate::store::bins::Bins as _;
+use crate::store::bins::{Bins as _, LEASE};
 use crate::store::keeping::{Aged, Keeping as _, Lease};
 
 const DAY: Day = 20_261_122;
@@ -103,7 +103,8 @@ fn a_file_goes_though_the_rollup_job_has_had_it_open() {
     store.apply(&arrivals(&story(), 1, 3), NOW).unwrap();
     let zone = Zone::utc();
     let now_ms = i64::try_from(NOW.0).unwrap();
-    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, now_ms };
+    let fence = store.take_lease(LEASE, "a", 0, i64::MAX).unwrap().unwrap().fence;
+    let rules = Rules { zone: &zone, delay_ms: 0, deltas_ms: now_ms, numbers: 100, fence, now_ms };
     let mut objects = Objects::default();
     while work(&store, &mut objects, &rules, || true).unwrap().bins > 0 {}
     let held = lease(&store);
