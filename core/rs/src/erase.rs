@@ -8,6 +8,7 @@
 //! a record that is sent again is known.
 
 mod numbers;
+mod seal;
 mod text;
 
 use model::record::{Body, CallType, Record};
@@ -16,6 +17,7 @@ use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
 pub use self::numbers::{DIGITS, Erased, Number, NumberHash, Numbers, Secret};
+pub use self::seal::{OtherSecret, SEAL, newest, seal};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";

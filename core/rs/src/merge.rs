@@ -138,7 +138,7 @@ impl CallState {
 
     /// Erases the call if a fact of it tells one of these numbers; true: it did.
     pub fn erase_of(&mut self, numbers: &Numbers) -> bool {
-        let tells = self.facts.iter().any(|fact| fact.tells(numbers));
+        let tells = self.tells(numbers);
         if tells {
             self.erase();
             for fact in &mut self.facts {
@@ -146,6 +146,12 @@ impl CallState {
             }
         }
         tells
+    }
+
+    /// Whether a fact of it tells one of these numbers.
+    #[must_use]
+    pub fn tells(&self, numbers: &Numbers) -> bool {
+        self.facts.iter().any(|fact| fact.tells(numbers))
     }
 
     /// Whether it was erased.

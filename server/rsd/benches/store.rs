@@ -71,6 +71,7 @@ impl Desk {
                 rs_name: "bench".to_owned(),
                 spool_id: "bench".to_owned(),
                 readers: 1,
+                secret: [7; 32],
             };
             Arc::new(Postgres::new(parts, wall()).unwrap())
         } else {

@@ -53,8 +53,8 @@ use crate::store::Store;
 use crate::users::Users;
 
 /// Threads that may block: one for each question at once, those that judge records that come by
-/// HTTP, and a few for the runtime's own use.
-pub(crate) const BLOCKING: usize = limits::READERS + limits::JUDGES + 2;
+/// HTTP, one that erases, and a few for the runtime's own use.
+pub(crate) const BLOCKING: usize = limits::READERS + limits::JUDGES + 3;
 
 /// What is asked over HTTP is answered from these parts.
 pub(crate) struct Parts {

@@ -20,7 +20,7 @@ use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlserver::{self, SqlServer};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, secret};
 
 pub use init::init_database;
 
@@ -48,14 +48,17 @@ pub(crate) fn open(
     let (name, readers) = (settings.rs.name.clone(), count(given.readers));
     let spool = spool_id(&settings.rs_spool_dir(), seed)?;
     let unread = |source| StartError::File { path: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(unread)?;
+    let secret = secret::read_or_make(&dir.join(secret::FILE), false).map_err(failed)?;
     let store: Arc<dyn Store> = if is_sqlserver(url) {
         let (target, times) = (sql_server(given, url)?, sqlserver::Times::default());
         let (writers, clock) = (SQL_SERVER_WRITERS, Clock::start());
-        let parts = sqlserver::Parts { target, times, writers, readers, name, spool, clock };
+        let parts =
+            sqlserver::Parts { target, times, writers, readers, name, spool, clock, secret };
         Arc::new(SqlServer::new(parts).map_err(unread)?)
     } else {
         let target = postgres(given, url)?;
-        let parts = Parts { target, rs_name: name, spool_id: spool, readers };
+        let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
         Arc::new(Postgres::new(parts, now).map_err(unread)?)
     };
     let floor = match store.highest_seq() {

@@ -112,6 +112,7 @@ impl StartError {
             StoreError::Unavailable(_)
             | StoreError::Rejected(_)
             | StoreError::State(_)
+            | StoreError::Secret(_)
             | StoreError::Fenced(_) => Self::Database { path, source: error },
         }
     }

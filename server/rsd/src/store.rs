@@ -8,6 +8,7 @@ pub mod erasing;
 pub mod keeping;
 pub mod postgres;
 mod prepare;
+pub(crate) mod secret;
 pub mod sqlite;
 pub mod sqlserver;
 
@@ -16,6 +17,7 @@ use std::io;
 
 use model::record::{CallGuid, Phase};
 use model::time::Millis;
+use rs::erase::OtherSecret;
 use rs::integrity::{Gap, Stored, Told};
 use rs::key::{after, before};
 use rs::merge::DecodeError;
@@ -239,6 +241,9 @@ pub enum StoreError {
     /// A job's change came after another holder had taken its lease.
     #[error("the lease {0} is another's now")]
     Fenced(&'static str),
+    /// Its erasures were made with another secret than ours.
+    #[error(transparent)]
+    Secret(#[from] OtherSecret),
     /// A file of the database cannot be made or listed.
     #[error("a file of the database cannot be reached")]
     Files(#[source] io::Error),
@@ -291,10 +296,8 @@ pub trait Store: Send + Sync {
         None
     }
 
-    /// Erasure of numbers; `None`: this database has not learned it.
-    fn erasing(&self) -> Option<&dyn erasing::Erasing> {
-        None
-    }
+    /// Erasure of numbers.
+    fn erasing(&self) -> &dyn erasing::Erasing;
 
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;

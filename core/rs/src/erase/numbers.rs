@@ -6,6 +6,7 @@
 //! so that nothing around it moves and JSON stays JSON.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::text;
 use crate::key::Key;
@@ -52,9 +53,8 @@ pub struct NumberHash {
 /// Numbers that are erased, and until when: what comes of a call that began later is of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    all: Vec<(NumberHash, i64)>,
+    numbers: Numbers,
     latest_ms: i64,
-    secret: Secret,
 }
 
 impl Erased {
@@ -62,13 +62,13 @@ impl Erased {
     #[must_use]
     pub fn of(all: Vec<(NumberHash, i64)>, secret: Secret) -> Self {
         let latest_ms = all.iter().map(|(_, until_ms)| *until_ms).max().unwrap_or(i64::MIN);
-        Self { all, latest_ms, secret }
+        Self { numbers: Numbers::until(all, secret), latest_ms }
     }
 
     /// All numbers.
     #[must_use]
     pub fn numbers(&self) -> Numbers {
-        Numbers::of(self.all.iter().map(|(number, _)| *number), self.secret)
+        self.numbers.clone()
     }
 
     /// Those that something of this time must not tell.
@@ -77,28 +77,41 @@ impl Erased {
         if time_ms > self.latest_ms {
             return Numbers::default();
         }
-        let all = self.all.iter().filter(|(_, until_ms)| time_ms <= *until_ms);
-        Numbers::of(all.map(|(number, _)| *number), self.secret)
+        Numbers { from_ms: time_ms, ..self.numbers.clone() }
     }
 }
 
-/// A set of numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A set of numbers. A copy is cheap.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// By their count of digits.
-    all: BTreeMap<usize, Vec<Key>>,
+    /// By their count of digits, each with the time until which it is meant.
+    all: Arc<BTreeMap<usize, BTreeMap<Key, i64>>>,
     secret: Secret,
+    /// Of those, the ones that are meant at least until then.
+    from_ms: i64,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { all: Arc::default(), secret: Secret::default(), from_ms: i64::MIN }
+    }
 }
 
 impl Numbers {
     /// Of these, whose hashes are made with the secret.
     #[must_use]
     pub fn of(all: impl IntoIterator<Item = NumberHash>, secret: Secret) -> Self {
-        let mut numbers: BTreeMap<usize, Vec<Key>> = BTreeMap::new();
-        for NumberHash { digits, hash } in all {
-            numbers.entry(usize::from(digits)).or_default().push(hash);
+        Self::until(all.into_iter().map(|number| (number, i64::MAX)), secret)
+    }
+
+    fn until(all: impl IntoIterator<Item = (NumberHash, i64)>, secret: Secret) -> Self {
+        let mut numbers: BTreeMap<usize, BTreeMap<Key, i64>> = BTreeMap::new();
+        for (NumberHash { digits, hash }, until_ms) in all {
+            let until = numbers.entry(usize::from(digits)).or_default();
+            let until = until.entry(hash).or_insert(until_ms);
+            *until = until_ms.max(*until);
         }
-        Self { all: numbers, secret }
+        Self { all: Arc::new(numbers), secret, from_ms: i64::MIN }
     }
 
     /// Whether there is none.
@@ -196,7 +209,8 @@ impl Numbers {
     fn are(&self, text: &[u8], places: &[usize], count: usize) -> bool {
         let digits: Vec<u8> = places.iter().filter_map(|at| text.get(*at).copied()).collect();
         let hash = hash(&self.secret, &digits);
-        self.all.get(&count).is_some_and(|hashes| hashes.contains(&hash))
+        let until_ms = self.all.get(&count).and_then(|hashes| hashes.get(&hash));
+        until_ms.is_some_and(|until_ms| self.from_ms <= *until_ms)
     }
 }
 
@@ -291,6 +305,22 @@ mod tests {
         assert!(short.are_user_of("SIPS:10001;a=b:pw@gw") && !short.are_user_of("sips:10001"));
         assert!(short.are_user_of("10001") && !short.are_user_of("sip:10001"));
         assert!(!short.are_user_of("sip:alice@10001") && !short.are_user_of("sip:a:10001@gw"));
+    }
+
+    #[test]
+    fn a_number_is_meant_until_its_time_also_when_it_is_asked_for_again() {
+        let hash = |number: &str| Number::of(number).unwrap().hash(&SECRET);
+        let (one, other) = (hash("4930123456"), hash("4930654321"));
+        let all = Erased::of(vec![(one, 10), (one, 30), (other, 20)], SECRET);
+        for (time_ms, expected) in [
+            (20, "9999999999, 9999999999"),
+            (21, "9999999999, 4930654321"),
+            (31, "4930123456, 4930654321"),
+        ] {
+            let text = "4930123456, 4930654321";
+            let told = all.at(time_ms).without(text);
+            assert_eq!(told.as_deref().unwrap_or(text), expected, "{time_ms}");
+        }
     }
 
     #[test]

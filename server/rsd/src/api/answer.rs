@@ -168,7 +168,7 @@ pub(super) async fn ask<T: Send + 'static>(
 }
 
 /// Never tells SQL or a file name to the asker; the log has it.
-fn failed(log: &Log, error: &StoreError) -> Refused {
+pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
     let mut text = error.to_string();
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -183,6 +183,7 @@ fn failed(log: &Log, error: &StoreError) -> Refused {
         StoreError::Rejected(_)
         | StoreError::State(_)
         | StoreError::Files(_)
+        | StoreError::Secret(_)
         | StoreError::Fenced(_)
         | StoreError::Newer { .. }
         | StoreError::Changed { .. } => internal(),

@@ -13,6 +13,7 @@ use rs::Refused;
 use rs::erase::{DIGITS, Number};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Shared;
@@ -20,8 +21,7 @@ use super::access::Asker;
 use super::answer::{self, Shape, ask, refusal, respond};
 use super::audit::note;
 use crate::store::custody::ms;
-use crate::store::erasing::{Erasing, Erasure};
-use crate::store::{Store, StoreError};
+use crate::store::erasing::Erasure;
 
 /// Of the body of a request.
 const BYTES: usize = 4096;
@@ -41,7 +41,7 @@ struct Request {
 /// All of them, newest first.
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
     let listed = async {
-        let all = erasing(&shared, |erasing| erasing.erasures(MOST)).await?;
+        let all = ask(&shared, |store| store.erasing().erasures(MOST)).await?;
         let items: Vec<Value> = all.iter().map(summary).collect();
         answer::written(&json!({ "items": items }))
     };
@@ -57,7 +57,7 @@ pub(super) async fn begin(
     let begun = async {
         let number = number(body).await?;
         let now_ms = ms(shared.now());
-        let no = erasing(&shared, move |erasing| erasing.begin(&number, now_ms)).await?;
+        let no = ask(&shared, move |store| store.erasing().begin(&number, now_ms)).await?;
         // neither the number stands anywhere, nor what it could be found by
         note(&shared, &asker, "erasure", &no.to_string(), &json!({}), "done").await?;
         go_on(Arc::clone(&shared));
@@ -78,27 +78,19 @@ pub(super) fn go_on(shared: Arc<Shared>) {
         let Ok(_one) = shared.erasing.try_acquire() else { return };
         while !*closed.borrow_and_update() {
             let now_ms = ms(shared.now());
-            let slice = ask(&shared, move |store| match store.erasing() {
-                Some(erasing) => erasing.go_on(now_ms),
-                None => Ok(false),
-            });
+            let held = Arc::clone(&shared);
+            // no question: what is written anew at the end may take minutes
+            let slice = spawn_blocking(move || held.parts.store.erasing().go_on(now_ms));
             match slice.await {
-                Ok(true) => sleep(PAUSE).await,
-                Ok(false) => return,
-                Err(_) => sleep(AWAY).await,
+                Ok(Ok(true)) => sleep(PAUSE).await,
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(error)) => {
+                    answer::failed(&shared.parts.log, &error);
+                    sleep(AWAY).await;
+                }
             }
         }
     });
-}
-
-async fn erasing<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    question: impl FnOnce(&dyn Erasing) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, Refused> {
-    let answer = ask(shared, move |store: &dyn Store| store.erasing().map(question).transpose());
-    answer.await?.ok_or_else(|| {
-        Refused::other(501, "not-on-this-database", "this database does not erase yet")
-    })
 }
 
 async fn number(body: HttpBody) -> Result<Number, Refused> {

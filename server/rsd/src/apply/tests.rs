@@ -14,6 +14,7 @@ use super::*;
 use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
 use crate::store::custody::Custody;
+use crate::store::erasing::Erasing;
 use crate::store::keeping::Keeping;
 use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
@@ -51,6 +52,10 @@ impl Store for Remembering {
 
     fn keeping(&self) -> &dyn Keeping {
         unreachable!("the applier keeps nothing")
+    }
+
+    fn erasing(&self) -> &dyn Erasing {
+        unreachable!("the applier begins no erasure")
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -59,7 +59,6 @@ fn at_sql_server(target: sqlserver::Target, asked: &InitDatabase) -> Result<(), 
     let admin = read(asked.admin_password_file.as_deref())?;
     let admin = admin.map(|password| Login { user: ADMINS.1.to_owned(), password });
     let reader = reader(asked, admin.is_some(), READERS.1);
-    let reader = reader.map(|user| Login { user, password: owner.password.clone() });
     let place = PathBuf::from(format!("{target:?}"));
     let Login { user, password } = owner;
     let owner = sqlserver::Target { user, password, ..target };

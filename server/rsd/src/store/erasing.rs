@@ -1,8 +1,8 @@
 //! Erasure of a caller's number on request (spec rs.md §8): jobs that survive the process. The
-//! number itself is kept nowhere, only its hash under a secret. A part of [`super::Store`]; a
-//! database that has not learned it says so.
+//! number itself is kept nowhere, only its hash under a secret. A part of [`super::Store`].
 
-use rs::erase::Number;
+use rs::Day;
+use rs::erase::{Erased, Number, NumberHash};
 
 use super::StoreError;
 
@@ -25,6 +25,43 @@ pub struct Erasure {
     pub rows: i64,
     /// The day that is searched (`yyyymmdd`); 0: what is not by day.
     pub day: i64,
+}
+
+/// How far an erasure has come. A store writes it behind each slice: one that is done twice
+/// changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) no: i64,
+    pub(super) number: NumberHash,
+    /// 0: what is not by day.
+    pub(super) day: Day,
+    /// Tables of the day that are done; behind them what the store does with calls, traces and
+    /// what it has changed.
+    pub(super) stage: usize,
+    /// The last key that is done.
+    pub(super) after: Vec<u8>,
+    /// What of this day was changed, in bits that the store gives a meaning; 0: nothing.
+    pub(super) changed: i64,
+}
+
+impl Place {
+    /// This table is done.
+    pub(super) fn next(&mut self) {
+        self.stage += 1;
+        self.after.clear();
+    }
+
+    /// This day is done.
+    pub(super) fn turn(&mut self, day: Day) {
+        *self = Self { day, stage: 0, after: Vec::new(), changed: 0, ..*self };
+    }
+}
+
+/// Texts of figures without the numbers: their facts may have been read before an erasure began.
+pub(super) fn untold(texts: &[(i64, String)], erased: &Erased) -> Vec<(i64, String)> {
+    let numbers = erased.numbers();
+    let text = |text: &String| numbers.without(text).unwrap_or_else(|| text.clone());
+    texts.iter().map(|(key, value)| (*key, text(value))).collect()
 }
 
 /// What a database does to erase.

@@ -11,6 +11,7 @@ mod bins;
 mod call;
 mod custody;
 mod detail;
+mod erasing;
 mod facts;
 mod failure;
 mod filter;
@@ -19,6 +20,7 @@ mod keeping;
 mod link;
 mod load;
 mod marks;
+mod masking;
 mod migrate;
 mod objects;
 mod purge;
@@ -35,15 +37,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::time::Millis;
+use rs::erase::Secret;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
 use tokio::runtime::Runtime;
 
+use self::erasing::Eraser;
 use self::link::Link;
 use self::read::Reader;
 use self::write::{Place, Writer};
 use super::bins::Bins;
 use super::custody::Custody;
+use super::erasing::Erasing;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
@@ -72,6 +77,8 @@ pub struct Parts {
     pub spool_id: String,
     /// Connections kept for questions.
     pub readers: usize,
+    /// What hashes of erased numbers are made with: the same for all of one database.
+    pub secret: Secret,
 }
 
 /// The store.
@@ -87,6 +94,9 @@ pub struct Postgres {
     judge: Judge,
     /// The connection of the rollup job, which writes beside the applier.
     job: Mutex<Option<Link>>,
+    secret: Secret,
+    /// The connections of who erases.
+    eraser: Mutex<Option<Eraser>>,
     busy: AtomicUsize,
     /// Drives the connections; away only while it is dropped.
     runtime: Option<Runtime>,
@@ -99,7 +109,7 @@ impl Postgres {
     /// # Errors
     /// Certificates that cannot be read; no thread.
     pub fn new(parts: Parts, now: Millis) -> io::Result<Self> {
-        let Parts { target, rs_name, spool_id, readers } = parts;
+        let Parts { target, rs_name, spool_id, readers, secret } = parts;
         let tls = tls::client(target.authorities.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -116,6 +126,8 @@ impl Postgres {
             jobs: Mutex::new(None),
             judge: Judge::default(),
             job: Mutex::new(None),
+            secret,
+            eraser: Mutex::new(None),
             busy: AtomicUsize::new(0),
             runtime: Some(runtime),
             now: Mutex::new(i64::try_from(now.0).unwrap_or(i64::MAX)),
@@ -140,7 +152,8 @@ impl Postgres {
             None => {
                 let mut link = self.connect(STEP)?;
                 migrate::migrate(&mut link, &self.target.schema, *lock(&self.now))?;
-                Writer::new(self.connect(WRITE)?, self.connect(WRITE)?, self.place.clone())
+                let (link, second) = (self.connect(WRITE)?, self.connect(WRITE)?);
+                Writer::new(link, second, self.place.clone(), self.secret)
             }
         };
         let _busy = Busy::new(&self.busy, WRITERS);
@@ -215,6 +228,10 @@ impl Store for Postgres {
     }
 
     fn keeping(&self) -> &dyn Keeping {
+        self
+    }
+
+    fn erasing(&self) -> &dyn Erasing {
         self
     }
 

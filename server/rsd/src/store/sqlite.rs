@@ -21,7 +21,6 @@ mod purge;
 mod read;
 mod remove;
 mod save;
-mod secret;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -137,8 +136,8 @@ impl Store for Sqlite {
         self
     }
 
-    fn erasing(&self) -> Option<&dyn Erasing> {
-        Some(self)
+    fn erasing(&self) -> &dyn Erasing {
+        self
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

@@ -13,6 +13,7 @@ mod check;
 mod custody;
 mod detail;
 mod dims;
+mod erasing;
 mod facts;
 mod failure;
 mod filter;
@@ -35,6 +36,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
 use net::Clock;
+use rs::erase::{Erased, Secret};
 use rs::report::Call;
 use rs::share::{Changes, Counts, ObjectKind, Objects};
 use rs::{Day, Filter, Key};
@@ -44,6 +46,7 @@ use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
 use super::bins::Bins;
 use super::custody::Custody;
+use super::erasing::Erasing;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
@@ -75,6 +78,8 @@ pub struct Parts {
     pub spool: String,
     /// The process's clock.
     pub clock: Clock,
+    /// What hashes of erased numbers are made with: the same for all of one database.
+    pub secret: Secret,
 }
 
 /// The store.
@@ -88,6 +93,9 @@ pub struct SqlServer {
     name: String,
     spool: String,
     clock: Clock,
+    secret: Secret,
+    /// What records that come must not tell, and the newest erasure of it.
+    erased: Mutex<(Erased, i64)>,
 }
 
 impl SqlServer {
@@ -96,12 +104,22 @@ impl SqlServer {
     /// # Errors
     /// The machine has no descriptor left.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { target, times, writers, readers, name, spool, clock } = parts;
+        let Parts { target, times, writers, readers, name, spool, clock, secret } = parts;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let pool = |most| Pool::new(target.clone(), times, clock, most);
         let (writers, readers) = (pool(writers), pool(readers));
-        let (objects, judge) = (Mutex::default(), Judge::default());
-        Ok(Self { runtime: Some(runtime), writers, readers, objects, judge, name, spool, clock })
+        Ok(Self {
+            runtime: Some(runtime),
+            writers,
+            readers,
+            objects: Mutex::default(),
+            judge: Judge::default(),
+            name,
+            spool,
+            clock,
+            secret,
+            erased: Mutex::default(),
+        })
     }
 
     fn runtime(&self) -> Result<&Runtime, Failure> {
@@ -133,6 +151,23 @@ impl SqlServer {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn erased(&self) -> MutexGuard<'_, (Erased, i64)> {
+        self.erased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the numbers out of the batch that are erased since.
+    fn erase(&self, work: &mut Work<'_>) -> Result<(), Failure> {
+        let secret = &self.secret;
+        let known = self.read(async |link| {
+            let newest = erasing::held(link, secret).await?;
+            Ok((erasing::erased(link, secret).await?, newest))
+        })?;
+        work.batch.erase(&known.0);
+        work.erased = known.1;
+        *self.erased() = known;
+        Ok(())
+    }
+
     fn applied(&self) -> Result<u64, Failure> {
         let statement = statement::load::APPLIED;
         self.read(async |link| load::cursor(link, statement, &self.name, &self.spool).await)
@@ -147,6 +182,7 @@ impl SqlServer {
                 Ok(Attempt::Learn(wanted)) => {
                     self.write(async |link| work.learn(link, wanted).await)?;
                 }
+                Ok(Attempt::Erase) => self.erase(work)?,
                 Err(failure) if failure.is_poison() => self.refuse(work, failure)?,
                 Err(failure) => return Err(failure),
             }
@@ -164,6 +200,7 @@ impl SqlServer {
                 Ok(Attempt::Learn(wanted)) => {
                     self.write(async |link| work.learn(link, wanted).await)?;
                 }
+                Ok(Attempt::Erase) => self.erase(work)?,
                 Err(again) if again.is_poison() => (bad, failure) = (middle, again),
                 Err(failure) => return Err(failure),
             }
@@ -200,6 +237,10 @@ impl Store for SqlServer {
         self
     }
 
+    fn erasing(&self) -> &dyn Erasing {
+        self
+    }
+
     fn applied_seq(&self) -> Result<u64, StoreError> {
         Ok(self.applied()?)
     }
@@ -211,14 +252,19 @@ impl Store for SqlServer {
     fn apply(&self, arrivals: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
         let mut objects = self.objects();
+        let (known, erased) = self.erased().clone();
+        let mut batch = prepare::batch(arrivals, &self.judge);
+        batch.erase(&known);
         let mut work = Work {
-            batch: prepare::batch(arrivals, &self.judge),
+            batch,
             objects: &mut objects,
             last,
             now_ms: ms(now),
             name: &self.name,
             spool: &self.spool,
             refused: BTreeMap::new(),
+            secret: &self.secret,
+            erased,
         };
         let (changes, seq) = self.store(&mut work)?;
         let changed = changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();

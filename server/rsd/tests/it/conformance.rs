@@ -8,6 +8,7 @@ mod made;
 mod bin_questions;
 mod bins;
 mod custody;
+pub(crate) mod erasing;
 mod figures;
 mod keeping;
 mod questions;
@@ -26,6 +27,8 @@ use crate::sqlserver::suite::sql_server;
 use crate::tds::StandIn;
 
 pub(crate) const NOW: Millis = Millis(1_795_344_000_000);
+/// Of erased numbers.
+pub(crate) const SECRET: rs::erase::Secret = [7; 32];
 
 /// Opens the same database, each time anew.
 type Open<'o> = &'o dyn Fn() -> Box<dyn Store>;
@@ -89,6 +92,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
         rs_name: "rs-1".to_owned(),
         spool_id: "1".to_owned(),
         readers: 8,
+        secret: SECRET,
     };
     Box::new(Postgres::new(parts, NOW).unwrap())
 }
@@ -96,7 +100,8 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 7] = [
+const KEPT: [Kept; 8] = [
+    ("erased", erasing::a_number),
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
@@ -176,7 +181,6 @@ fn the_dialects_have_the_same_tables_and_columns() {
     }
     // what files by day need instead of a column, and what a server needs beside it
     let files = [
-        "rs_erasure.",
         "rs_live_key.",
         "rs_day_span.",
         "rs_day_gone.",
@@ -189,6 +193,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
     let servers = postgres.clone();
     let by_day = |column: &str| {
         let kept = ["rs_call_day", "rs_audit_log", "rs_dirty_bin", "rs_fact_span", "rs_day_number"];
+        let kept = [&kept[..], &["rs_erasure"]].concat();
         column.strip_suffix(".day").is_some_and(|table| !kept.contains(&table))
     };
     let postgres: std::collections::BTreeSet<String> = postgres
@@ -270,6 +275,7 @@ fn an_account_that_may_not_create_waits_for_the_schema_and_works_then() {
         rs_name: "rs-1".to_owned(),
         spool_id: "1".to_owned(),
         readers: 8,
+        secret: SECRET,
     };
     let writer = Postgres::new(parts, NOW).unwrap();
     let missing = writer.applied_seq().unwrap_err();

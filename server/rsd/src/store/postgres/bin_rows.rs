@@ -341,8 +341,13 @@ pub(super) fn put(link: &mut Link, rows: &BinRows) -> Result<(), StoreError> {
         |row| i16::from(row.at.gran), |row| row.at.bin_ms, |row| row.component_id,
         |row| &*row.kind, |row| row.count, |row| row.sum, |row| row.sumsq.0, |row| row.sumsq.1,
         |row| row.min, |row| row.max, |row| &*row.hist);
+    Ok(())
+}
+
+/// Puts texts of figures, where they are missing.
+pub(super) fn put_texts(link: &mut Link, texts: &[(i64, String)]) -> Result<(), StoreError> {
     let insert = "INSERT INTO rs_text_dim SELECT * FROM unnest($1::bigint[], $2::text[])
         ON CONFLICT DO NOTHING";
-    run!(link, insert, &rows.texts; |(key, _)| *key, |(_, text)| &**text);
+    run!(link, insert, texts; |(key, _)| *key, |(_, text)| &**text);
     Ok(())
 }

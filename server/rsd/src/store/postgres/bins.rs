@@ -14,8 +14,9 @@ use super::bin_rows::{self, ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, QUALIT
 use super::link::{Link, Values};
 use super::load::{signed, unsigned};
 use super::save::column;
-use super::{Busy, Postgres, WRITE, facts, keeping, lock, marks, objects};
+use super::{Busy, Postgres, WRITE, erasing, facts, keeping, lock, marks, objects};
 use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::erasing::untold;
 use crate::store::keeping::{Lease, fenced};
 use crate::store::{Day, StoreError};
 
@@ -155,6 +156,7 @@ impl Tables for Postgres {
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|link| {
             begin(link, changes.fence)?;
+            link.query(erasing::BESIDE, &[])?;
             let (key, expected) = &changes.guard;
             let rows = link.query("SELECT value FROM rs_meta WHERE key = $1", &[key])?;
             let value: Option<String> = rows.first().map(|row| row.get(0));
@@ -165,6 +167,11 @@ impl Tables for Postgres {
             marks::hold(link, &changes.clear)?;
             bin_rows::delete(link, &changes.gone)?;
             bin_rows::put(link, &changes.put)?;
+            let texts = &changes.put.texts;
+            if !texts.is_empty() {
+                let erased = erasing::erased(link, &self.secret)?;
+                bin_rows::put_texts(link, &untold(texts, &erased))?;
+            }
             marks::put(link, changes.marks.iter().map(|mark| (0, *mark)), now_ms)?;
             widen(link, changes)?;
             set_meta(link, &changes.meta)?;

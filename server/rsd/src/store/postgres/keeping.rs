@@ -57,6 +57,14 @@ pub(super) fn holds(link: &mut Link, lease: &Lease) -> Result<bool, StoreError> 
     Ok(!link.query(sql, &[&lease.name, &lease.fence.cast_signed()])?.is_empty())
 }
 
+/// The next day that has facts or their ledger.
+pub(super) fn next_day(link: &mut Link, after: i32) -> Result<Option<i32>, StoreError> {
+    let sql = "SELECT least((SELECT min(day) FROM rs_fact_ledger WHERE day > $1),
+          (SELECT min(day) FROM rs_call WHERE day > $1),
+          (SELECT min(day) FROM rs_sq_failure WHERE day > $1))";
+    Ok(link.query(sql, &[&after])?.first().and_then(|row| row.get(0)))
+}
+
 const fn place(holder: Holder) -> (i16, i64) {
     match holder {
         Holder::Tenant(id) => (0, id),
@@ -151,13 +159,8 @@ impl Keeping for Postgres {
     fn days(&self) -> Result<Vec<Day>, StoreError> {
         self.job(|link| {
             let mut days = Vec::new();
-            let sql = "SELECT least((SELECT min(day) FROM rs_fact_ledger WHERE day > $1),
-                  (SELECT min(day) FROM rs_call WHERE day > $1),
-                  (SELECT min(day) FROM rs_sq_failure WHERE day > $1))";
             let mut after = 0_i32;
-            while let Some(day) =
-                link.query(sql, &[&after])?.first().and_then(|row| row.get::<_, Option<i32>>(0))
-            {
+            while let Some(day) = next_day(link, after)? {
                 days.push(unsigned(day));
                 after = day;
             }

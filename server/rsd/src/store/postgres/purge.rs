@@ -223,7 +223,12 @@ pub(super) fn aged(
 ) -> Result<u64, StoreError> {
     let tables: &[(&str, &str, &str)] = match aged {
         Aged::Letters => &[("rs_dead_letter", "no", "received_ms")],
-        Aged::Audit => &[("rs_audit_log", "no", "time_ms")],
+        Aged::Audit => {
+            // a writer may not delete what operators did
+            let gone =
+                link.query("SELECT rs_trim_audit($1, $2)", &[&before_ms, &i64::from(most)])?;
+            return Ok(gone.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()));
+        }
         Aged::Minutes => &[
             ("rs_integrity_minute", "producer, boot, minute_ms", "minute_ms"),
             ("rs_stored_minute", "producer, boot, minute_ms", "minute_ms"),

@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::time::Millis;
+use rs::erase::{Erased, Secret};
 use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, Tally, bisect};
 use rs::{Day, Key, key};
 
+use super::erasing;
 use super::link::{Link, Uid};
 use super::load::{ask, signed, uid};
 use super::objects;
@@ -41,12 +43,16 @@ pub(super) struct Writer {
     /// Days that have their partitions.
     days: BTreeSet<Day>,
     place: Place,
+    /// What hashes of erased numbers are made with.
+    secret: Secret,
+    /// What records that come must not tell, and the newest erasure of it.
+    erased: (Erased, i64),
 }
 
 impl Writer {
-    pub(super) fn new(link: Link, second: Link, place: Place) -> Self {
-        let (objects, days) = (Objects::default(), BTreeSet::new());
-        Self { link, second, objects, days, place }
+    pub(super) fn new(link: Link, second: Link, place: Place, secret: Secret) -> Self {
+        let (objects, days, erased) = Default::default();
+        Self { link, second, objects, days, place, secret, erased }
     }
 
     /// Waits for what a process before this one may have left under way.
@@ -68,6 +74,10 @@ impl Writer {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut batch = prepare::batch(arrivals, judge);
         self.pass_gates(&batch)?;
+        if let Some(news) = erasing::news(&mut self.link, &self.secret, self.erased.1)? {
+            self.erased = news;
+        }
+        batch.erase(&self.erased.0);
         let homes = self.homes(&batch.homeless())?;
         batch.settle(homes);
         let mentioned = batch.mentions();
@@ -86,9 +96,11 @@ impl Writer {
         Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored, tally })
     }
 
-    /// Waits until no other writer is at what this batch may make or see. The gates are held until
-    /// the batch is stored, or this connection ends: what an error leaves is dropped.
+    /// Waits until no other writer is at what this batch may make or see, and nobody erases. The
+    /// gates are held until the batch is stored, or this connection ends: what an error leaves is
+    /// dropped.
     fn pass_gates(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        self.link.query(erasing::TOGETHER, &[])?;
         let gates: Vec<i32> = batch.gates(GATES).into_iter().map(u32::cast_signed).collect();
         if !gates.is_empty() {
             let sql = "SELECT pg_advisory_lock(7237406, gate) FROM unnest($1::integer[]) gate";
@@ -112,7 +124,7 @@ impl Writer {
             |item: &usize| batch.items().get(*item).is_some_and(|item| item.origin.seq > applied);
         let items: Vec<usize> = (0..batch.items().len()).filter(fresh).collect();
         let Self { link, second, objects, place, .. } = self;
-        let mut part = Part { link, second, objects, batch, now_ms, done: Done::default() };
+        let mut part = Part::new(link, second, objects, batch, now_ms);
         match careful {
             true => bisect(&mut part, &items)?,
             false => part.run(|share| tell(share, &items))?,
@@ -180,7 +192,7 @@ struct Done {
     changed: BTreeSet<(Day, Key)>,
 }
 
-struct Part<'p> {
+pub(super) struct Part<'p> {
     link: &'p mut Link,
     second: &'p mut Link,
     objects: &'p mut Objects,
@@ -189,8 +201,18 @@ struct Part<'p> {
     done: Done,
 }
 
-impl Part<'_> {
-    fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
+impl<'p> Part<'p> {
+    pub(super) fn new(
+        link: &'p mut Link,
+        second: &'p mut Link,
+        objects: &'p mut Objects,
+        batch: &'p Batch<'p>,
+        now_ms: i64,
+    ) -> Self {
+        Self { link, second, objects, batch, now_ms, done: Done::default() }
+    }
+
+    pub(super) fn run(&mut self, tell: impl FnOnce(&mut Share<'_>)) -> Result<(), StoreError> {
         let mut share = Share::new(self.batch, None);
         tell(&mut share);
         loop {

@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
 use super::erasing;
 use crate::store::StoreError;
 use crate::store::bins::Table;
+use crate::store::erasing::untold;
 
 /// Which rows: a condition over the columns, and its values.
 pub(super) struct Where {
@@ -212,11 +213,8 @@ pub(super) fn put(db: &Connection, rows: &BinRows, secret: &Secret) -> Result<()
     if rows.texts.is_empty() {
         return Ok(());
     }
-    // what is made of a call that is erased meanwhile
-    let erased = erasing::erased(db, secret)?.numbers();
-    for (key, value) in &rows.texts {
+    for (key, value) in untold(&rows.texts, &erasing::erased(db, secret)?) {
         let insert = "INSERT OR IGNORE INTO rs_text_dim VALUES (?1, ?2)";
-        let value = erased.without(value).unwrap_or_else(|| value.clone());
         db.prepare_cached(insert)?.execute(params![key, value])?;
     }
     Ok(())

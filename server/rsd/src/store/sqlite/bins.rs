@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::bin_rows::{self, Where};
 use super::files::{Days, Layout};
 use super::write::begin;
-use super::{Sqlite, dims, keeping, marks, secret};
+use super::{Sqlite, dims, erasing, keeping, marks};
 use crate::store::bins::{Bins, LEASE, Series, Table};
 use crate::store::{Day, StoreError};
 
@@ -33,7 +33,7 @@ const OPEN_DAYS: usize = 4;
 impl Roller {
     fn open(layout: Layout, now_ms: i64) -> Result<Self, StoreError> {
         let main = layout.open_main(now_ms)?;
-        let secret = secret::read_or_make(&layout, &main)?;
+        let (secret, _) = erasing::known(&main, &layout)?;
         Ok(Self { main, days: Days::new(layout, OPEN_DAYS), secret })
     }
 }

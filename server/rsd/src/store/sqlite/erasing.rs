@@ -5,16 +5,17 @@
 
 use std::time::Duration;
 
-use rs::erase::{Erased, Number, NumberHash, Numbers, Secret};
+use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
 use rs::quality::QualityFact;
 use rs::{Day, Key};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
+use super::Sqlite;
+use super::files::{self, Layout};
 use super::write::Writer;
-use super::{Sqlite, files};
-use crate::store::StoreError;
-use crate::store::erasing::{Erasing, Erasure, LATE_MS};
+use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
+use crate::store::{StoreError, secret};
 
 /// Calls of a slice.
 const CALLS: i64 = 100;
@@ -47,27 +48,17 @@ const DAY: &[Table] = &[
     Table { name: "rs_sq_failure", key: &["failure_key"], texts: &["text"] },
 ];
 
-/// How far an erasure has come.
-struct Place {
-    no: i64,
-    number: NumberHash,
-    /// 0: the main file.
-    day: Day,
-    /// Tables of the file that are done; behind them its calls, traces and the file itself.
-    stage: usize,
-    /// The last key that is done.
-    after: Vec<u8>,
-    /// Something of this file was changed.
-    changed: bool,
-}
-
 impl Erasing for Sqlite {
     fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
         let mut writer = self.writer();
         let number = number.hash(&writer.secret);
+        let transaction = writer.main.unchecked_transaction()?;
         let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
-        writer.main.execute(insert, params![number.digits, number.hash, now_ms])?;
-        let no = writer.main.last_insert_rowid();
+        transaction.execute(insert, params![number.digits, number.hash, now_ms])?;
+        let no = transaction.last_insert_rowid();
+        let note = "INSERT OR REPLACE INTO rs_meta VALUES (?1, ?2)";
+        transaction.execute(note, params![SEAL, seal(&writer.secret, no)])?;
+        transaction.commit()?;
         writer.erased = erased(&writer.main, &writer.secret)?;
         Ok(no)
     }
@@ -95,6 +86,17 @@ impl Erasing for Sqlite {
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError> {
         self.writer().erase_some(now_ms)
     }
+}
+
+/// The secret, which must be that of the erasures, and what records that come must not tell.
+pub(super) fn known(main: &Connection, layout: &Layout) -> Result<(Secret, Erased), StoreError> {
+    let any = "SELECT EXISTS (SELECT 1 FROM rs_erasure)";
+    let any = main.query_row(any, [], |row| row.get(0))?;
+    let secret = secret::read_or_make(&layout.secret_path(), any)?;
+    let sealed = "SELECT value FROM rs_meta WHERE key = ?1";
+    let sealed: Option<String> = main.query_row(sealed, [SEAL], |row| row.get(0)).optional()?;
+    newest(&secret, sealed.as_deref())?;
+    Ok((secret, erased(main, &secret)?))
 }
 
 /// What records that come must not tell.
@@ -129,7 +131,7 @@ impl Writer {
             None if place.day != 0 && place.stage == tables.len() + 1 => {
                 (0, self.erase_traces(&mut place, &numbers, now_ms)?)
             }
-            None if place.changed && place.stage <= tables.len() + 2 => {
+            None if place.changed != 0 && place.stage <= tables.len() + 2 => {
                 if let Some(db) = self.file(place.day, now_ms)? {
                     files::write_anew(db)?;
                 }
@@ -137,13 +139,12 @@ impl Writer {
                 (0, 0)
             }
             None => {
-                if let Some(db) = self.file(place.day, now_ms)?.filter(|_| place.changed) {
+                if let Some(db) = self.file(place.day, now_ms)?.filter(|_| place.changed != 0) {
                     empty_log(db)?;
                 }
                 let next = self.days.all()?.into_iter().find(|day| *day > place.day);
-                place = Place { stage: 0, after: Vec::new(), changed: false, ..place };
                 match next {
-                    Some(day) => place.day = day,
+                    Some(day) => place.turn(day),
                     None => {
                         let end = "UPDATE rs_erasure SET ended_ms = ?2 WHERE no = ?1";
                         self.main.execute(end, params![place.no, now_ms])?;
@@ -191,11 +192,11 @@ impl Writer {
             0 => &*main,
             day => match days.find(day, now_ms)? {
                 Some(db) => &*db,
-                None => return Ok(place.next()),
+                None => return Ok(done(place)),
             },
         };
         let Table { name, key, texts } = table;
-        let Some(first) = key.first() else { return Ok(place.next()) };
+        let Some(first) = key.first() else { return Ok(done(place)) };
         let after = match (*first, <[u8; 8]>::try_from(&*place.after)) {
             ("no" | "key", Ok(no)) => Value::from(i64::from_be_bytes(no)),
             ("no" | "key", Err(_)) => Value::from(i64::MIN),
@@ -210,13 +211,13 @@ impl Writer {
         place.after = match &upto {
             Value::Integer(no) => no.to_be_bytes().to_vec(),
             Value::Blob(key) => key.clone(),
-            _ => return Ok(place.next()),
+            _ => return Ok(done(place)),
         };
         let transaction = db.unchecked_transaction()?;
         let found = told(&transaction, table, (&after, &upto), numbers)?;
         if !found.is_empty() {
             changing(main)?;
-            place.changed = true;
+            place.changed = 1;
         }
         let which: Vec<String> = key.iter().map(|column| format!("{column} = ?")).collect();
         let which = which.join(" AND ");
@@ -242,10 +243,10 @@ impl Writer {
             Some(db) => keys(db, "rs_call", &place.after)?,
             None => Vec::new(),
         };
-        let Some(last) = keys.last() else { return Ok(place.next()) };
+        let Some(last) = keys.last() else { return Ok(done(place)) };
         place.after = last.to_vec();
         let erased = self.erase_calls(place.day, &keys, numbers, now_ms)?;
-        place.changed |= !erased.is_empty();
+        place.changed |= i64::from(!erased.is_empty());
         Ok(i64::try_from(erased.len()).unwrap_or(i64::MAX))
     }
 
@@ -257,9 +258,9 @@ impl Writer {
         now_ms: i64,
     ) -> Result<i64, StoreError> {
         let Self { main, days, .. } = self;
-        let Some(db) = days.find(place.day, now_ms)? else { return Ok(place.next()) };
+        let Some(db) = days.find(place.day, now_ms)? else { return Ok(done(place)) };
         let keys = keys(db, "rs_call_trace", &place.after)?;
-        let Some(last) = keys.last() else { return Ok(place.next()) };
+        let Some(last) = keys.last() else { return Ok(done(place)) };
         place.after = last.to_vec();
         let transaction = db.transaction()?;
         let mut gone = 0;
@@ -275,7 +276,7 @@ impl Writer {
         }
         if gone > 0 {
             changing(main)?;
-            place.changed = true;
+            place.changed = 1;
         }
         transaction.commit()?;
         Ok(gone)
@@ -337,13 +338,10 @@ fn fact(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
     fact.wipe(numbers).then(|| Value::from(fact.encode()))
 }
 
-impl Place {
-    /// This table is done.
-    fn next(&mut self) -> i64 {
-        self.stage += 1;
-        self.after.clear();
-        0
-    }
+/// This table is done, and nothing of it was changed.
+fn done(place: &mut Place) -> i64 {
+    place.next();
+    0
 }
 
 /// The next keys of calls.

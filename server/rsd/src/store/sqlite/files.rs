@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::migrate::{DAY, MAIN, migrate};
-use crate::store::{Day, StoreError};
+use crate::store::{Day, StoreError, secret};
 
 /// How the name of a day's file ends that is to be removed.
 const GONE: &str = ".gone";
@@ -155,7 +155,7 @@ impl Layout {
     }
 
     pub(super) fn secret_path(&self) -> PathBuf {
-        self.dir.join("erasure.key")
+        self.dir.join(secret::FILE)
     }
 
     fn gone_path(&self, day: Day) -> PathBuf {

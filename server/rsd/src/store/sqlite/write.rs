@@ -19,7 +19,6 @@ use super::news::News;
 use super::part::{Done, Names, Part};
 use super::remove;
 use super::save::{day_of, settle};
-use super::secret;
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
@@ -63,8 +62,7 @@ impl Writer {
         let mut main = layout.open_main(now_ms)?;
         remove::finish(&mut main, &layout)?;
         let all = layout.days()?;
-        let secret = secret::read_or_make(&layout, &main)?;
-        let erased = erasing::erased(&main, &secret)?;
+        let (secret, erased) = erasing::known(&main, &layout)?;
         let mut writer = Self {
             main,
             days: Days::to_write(layout.clone(), OPEN_DAYS),

@@ -30,8 +30,8 @@ pub struct Accounts {
     pub admin: Option<Login>,
     /// Reporting Servers.
     pub writer: Option<Login>,
-    /// Whoever reads with SQL.
-    pub reader: Option<Login>,
+    /// Whoever reads with SQL; made with a password by chance, and gets one of its own later.
+    pub reader: Option<String>,
 }
 
 /// The database of a server that has no other.
@@ -55,10 +55,11 @@ pub fn init(accounts: &Accounts, clock: Clock) -> Result<(), Failure> {
                 set_password(&mut link, &login).await?;
             }
         }
-        for (login, role) in [(&accounts.writer, "rs_writer"), (&accounts.reader, "rs_reader")] {
-            if let Some(login) = login.as_ref().filter(|login| login.user != accounts.owner.user) {
-                link.run(sql::USER, &[&login.user]).await?;
-                link.run(sql::MEMBER, &[&login.user, &role]).await?;
+        let writer = accounts.writer.as_ref().map(|login| &login.user);
+        for (user, role) in [(writer, "rs_writer"), (accounts.reader.as_ref(), "rs_reader")] {
+            if let Some(user) = user.filter(|user| **user != accounts.owner.user) {
+                link.run(sql::USER, &[user]).await?;
+                link.run(sql::MEMBER, &[user, &role]).await?;
             }
         }
         Ok(())
@@ -66,12 +67,24 @@ pub fn init(accounts: &Accounts, clock: Clock) -> Result<(), Failure> {
 }
 
 impl Accounts {
+    /// Those whose passwords are ours to set.
     fn logins(&self) -> Vec<Login> {
         let Target { user, password, .. } = &self.owner;
         let owner = Login { user: user.clone(), password: password.clone() };
-        let others = [&self.writer, &self.reader].into_iter().flatten();
-        let others = others.filter(|login| login.user != owner.user).cloned();
-        std::iter::once(owner.clone()).chain(others.collect::<Vec<_>>()).collect()
+        let writer = self.writer.clone().filter(|login| login.user != owner.user);
+        std::iter::once(owner).chain(writer).collect()
+    }
+
+    /// One that nobody knows: an administrator gives it another.
+    fn reader(&self) -> Result<Option<Login>, Failure> {
+        let known = self.logins();
+        let user = self.reader.as_ref().filter(|user| known.iter().all(|of| of.user != **user));
+        let Some(user) = user else { return Ok(None) };
+        let mut bytes = [0; 24];
+        getrandom::fill(&mut bytes).map_err(|error| Failure::Unfit(error.to_string()))?;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        // of all kinds of signs, as a policy may want
+        Ok(Some(Login { user: user.clone(), password: format!("R!{hex}") }))
     }
 }
 
@@ -87,7 +100,7 @@ async fn make(accounts: &Accounts, admin: &Login, clock: Clock) -> Result<Link, 
     let mut link = Link::open(&as_user(owner, admin, MASTER), Times::default(), clock).await?;
     link.run(sql::DATABASE, &[&owner.database]).await?;
     link.run(sql::SNAPSHOT, &[&owner.database]).await?;
-    for login in accounts.logins() {
+    for login in accounts.logins().into_iter().chain(accounts.reader()?) {
         link.run(sql::LOGIN, &[&login.user, &login.password]).await?;
     }
     let target = as_user(owner, admin, &owner.database);

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rs::erase::Secret;
 use rs::share::{Batch, Changes, Mention, Objects, Share};
 use rs::{Day, Key};
 
 use super::failure::Failure;
 use super::link::Link;
 use super::statement::load::CURSOR;
-use super::{dims, load, save};
+use super::{dims, erasing, load, save};
 
 /// A batch on its way.
 pub(super) struct Work<'w> {
@@ -26,6 +27,9 @@ pub(super) struct Work<'w> {
     pub(super) spool: &'w str,
     /// Items that the database refuses, and what it said.
     pub(super) refused: BTreeMap<usize, String>,
+    pub(super) secret: &'w Secret,
+    /// The newest erasure whose number was taken out of the batch.
+    pub(super) erased: i64,
 }
 
 /// What an attempt came to.
@@ -34,6 +38,8 @@ pub(super) enum Attempt {
     Done(Box<Changes>, u64),
     /// Objects are to be learned first; nothing was stored.
     Learn(BTreeSet<Mention>),
+    /// Another number is erased since: it is to be taken out first; nothing was stored.
+    Erase,
 }
 
 /// What happens with what an attempt has written.
@@ -82,6 +88,10 @@ impl Work<'_> {
     ) -> Result<Attempt, Failure> {
         link.begin().await?;
         let applied = load::cursor(link, CURSOR, self.name, self.spool).await?;
+        if erasing::held(link, self.secret).await? != self.erased {
+            link.rollback().await?;
+            return Ok(Attempt::Erase);
+        }
         let mut share = Share::new(&self.batch, None);
         for index in self.items(applied).into_iter().take(most) {
             share.book(index);
@@ -90,13 +100,9 @@ impl Work<'_> {
                 None => share.store(index),
             }
         }
-        while let Some(wants) = share.wants(self.objects) {
-            if !wants.mentions.is_empty() {
-                link.rollback().await?;
-                return Ok(Attempt::Learn(wants.mentions));
-            }
-            let found = load::load(link, &wants).await?;
-            share.found(found, self.objects).map_err(Failure::State)?;
+        if let Some(wanted) = ask(link, &mut share, self.objects).await? {
+            link.rollback().await?;
+            return Ok(Attempt::Learn(wanted));
         }
         let changes = share.finish(self.objects);
         save::save(link, &changes, self.now_ms).await?;
@@ -111,4 +117,20 @@ impl Work<'_> {
         link.commit().await?;
         Ok(Attempt::Done(Box::new(changes), applied.max(self.last)))
     }
+}
+
+/// Reads until the share wants nothing more; else the objects that it wants to be learned first.
+pub(super) async fn ask(
+    link: &mut Link,
+    share: &mut Share<'_>,
+    objects: &Objects,
+) -> Result<Option<BTreeSet<Mention>>, Failure> {
+    while let Some(wants) = share.wants(objects) {
+        if !wants.mentions.is_empty() {
+            return Ok(Some(wants.mentions));
+        }
+        let found = load::load(link, &wants).await?;
+        share.found(found, objects).map_err(Failure::State)?;
+    }
+    Ok(None)
 }

@@ -261,7 +261,12 @@ pub(super) async fn write(link: &mut Link, rows: &BinRows) -> Result<(), Failure
     put(link, &save::ACTION_BIN, rows.actions.iter().map(of_action)).await?;
     put(link, &save::SQ_BIN, rows.quality.iter().map(of_quality)).await?;
     put(link, &save::LATENCY_BIN, rows.latencies.iter().map(of_latency)).await?;
-    for (key, text) in &rows.texts {
+    Ok(())
+}
+
+/// Puts texts of figures, where they are missing.
+pub(super) async fn write_texts(link: &mut Link, texts: &[(i64, String)]) -> Result<(), Failure> {
+    for (key, text) in texts {
         link.run(sql::TEXT_INSERT, &[key, text]).await?;
     }
     Ok(())

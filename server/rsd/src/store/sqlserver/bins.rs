@@ -18,9 +18,10 @@ use super::link::{Cells, Link};
 use super::row::{int, numbers};
 use super::save::one;
 use super::statement::{accounts, bins as sql};
-use super::{SqlServer, dims, facts, keeping, marks};
+use super::{SqlServer, dims, erasing, facts, keeping, marks};
 use crate::store::StoreError;
 use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::erasing::untold;
 use crate::store::keeping::fenced;
 
 /// What is forgotten at once, ms.
@@ -113,6 +114,7 @@ impl Tables for SqlServer {
             if !begin(link, changes.fence).await? {
                 return Ok(None);
             }
+            erasing::held(link, &self.secret).await?;
             let (key, expected) = &changes.guard;
             if meta(link).await?.get(key) != expected.as_ref() {
                 link.rollback().await?;
@@ -121,6 +123,11 @@ impl Tables for SqlServer {
             marks::hold(link, &changes.clear).await?;
             bin_rows::delete(link, &changes.gone).await?;
             bin_rows::write(link, &changes.put).await?;
+            let texts = &changes.put.texts;
+            if !texts.is_empty() {
+                let erased = erasing::erased(link, &self.secret).await?;
+                bin_rows::write_texts(link, &untold(texts, &erased)).await?;
+            }
             let of_job = changes.marks.iter().map(|mark| (0, *mark));
             marks::put(link, of_job, now_ms).await?;
             widen(link, changes).await?;

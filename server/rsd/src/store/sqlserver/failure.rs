@@ -1,5 +1,6 @@
 //! What SQL Server said no to, sorted by blame: the record's value, or the moment.
 
+use rs::erase::OtherSecret;
 use rs::merge::DecodeError;
 use tiberius::error::Error;
 
@@ -49,6 +50,9 @@ pub enum Failure {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[source] DecodeError),
+    /// Its erasures were made with another secret than ours.
+    #[error(transparent)]
+    Secret(OtherSecret),
     /// A later version has made the schema.
     #[error("the database has schema version {0}, which this version does not know")]
     Newer(i64),
@@ -74,6 +78,7 @@ impl From<Failure> for StoreError {
             Failure::Rejected(error) => Self::Rejected(error.into()),
             Failure::State(error) => Self::State(error),
             Failure::Unavailable(error) => Self::Unavailable(error.into()),
+            Failure::Secret(other) => Self::Secret(other),
             Failure::Newer(version) => Self::Newer { file: PLACE.to_owned(), version },
             Failure::Changed(version) => Self::Changed { file: PLACE.to_owned(), version },
             Failure::TimeOut(_) | Failure::Unexpected(_) | Failure::Unfit(_) => {

@@ -44,6 +44,16 @@ pub(super) async fn holds(link: &mut Link, name: &str, fence: u64) -> Result<boo
     Ok(!held.is_empty())
 }
 
+/// The next day that has facts or their ledger.
+pub(super) async fn next_day(link: &mut Link, after: i32) -> Result<Option<Day>, Failure> {
+    let mut next = None;
+    for statement in [sql::DAY_LEDGER, sql::DAY_CALL, sql::DAY_FAILURE] {
+        let found = link.ask(statement, &[&after], |cells| cells.id(0)).await?;
+        next = next.into_iter().chain(found.into_iter().flatten()).min();
+    }
+    Ok(next)
+}
+
 const fn place(holder: Holder) -> (u8, i64) {
     match holder {
         Holder::Tenant(id) => (0, id),
@@ -114,16 +124,11 @@ impl Keeping for SqlServer {
     fn days(&self) -> Result<Vec<Day>, StoreError> {
         let days = self.read(async |link| {
             let (mut days, mut after) = (Vec::new(), 0_i32);
-            loop {
-                let mut next = None;
-                for statement in [sql::DAY_LEDGER, sql::DAY_CALL, sql::DAY_FAILURE] {
-                    let found = link.ask(statement, &[&after], |cells| cells.id(0)).await?;
-                    next = next.into_iter().chain(found.into_iter().flatten()).min();
-                }
-                let Some(day) = next else { return Ok(days) };
+            while let Some(day) = next_day(link, after).await? {
                 days.push(day);
                 after = int(day);
             }
+            Ok(days)
         });
         Ok(days?)
     }

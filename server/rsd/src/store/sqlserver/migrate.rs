@@ -23,6 +23,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 4, sql: include_str!("../../../migrations/sqlserver/0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlserver/0005.sql") },
     Migration { version: 6, sql: include_str!("../../../migrations/sqlserver/0006.sql") },
+    Migration { version: 7, sql: include_str!("../../../migrations/sqlserver/0007.sql") },
 ];
 
 impl Migration {

@@ -25,7 +25,13 @@ impl Statement {
     pub fn all() -> impl Iterator<Item = &'static Self> {
         let staged = save::STAGED.iter().flat_map(|staged| staged.statements());
         let all = [schema::ALL, accounts::ALL, save::ALL, load::ALL, ask::ALL, custody::ALL];
-        let all = all.into_iter().chain([keeping::ALL, bins::ALL, bins_gone::ALL, facts::ALL]);
+        let all = all.into_iter().chain([
+            keeping::ALL,
+            bins::ALL,
+            bins_gone::ALL,
+            facts::ALL,
+            erasing::ALL,
+        ]);
         all.flatten().chain(staged)
     }
 }
@@ -44,6 +50,7 @@ pub(super) mod ask;
 pub(super) mod bins;
 pub(super) mod bins_gone;
 pub(super) mod custody;
+pub(super) mod erasing;
 pub(super) mod facts;
 pub(super) mod keeping;
 pub(super) mod load;

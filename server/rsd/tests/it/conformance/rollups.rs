@@ -190,7 +190,7 @@ fn no_figure_tells_an_erased_number_and_its_key_stays() {
     let mut found = texts();
     found.sort();
     assert_eq!(found, ["4930123", "4930124"]);
-    let erasing = store.erasing().unwrap();
+    let erasing = store.erasing();
     for number in ["+49 30 123", "+49 30 125"] {
         erasing.begin(&Number::of(number).unwrap(), 0).unwrap();
     }

@@ -11,10 +11,10 @@ use rsd::store::postgres::{Account, Accounts, Beside, Parts, Postgres, Target, i
 
 use super::Server;
 use crate::api::house::{House, RM, golden, settings};
-use crate::conformance::{NOW, postgres, run};
+use crate::conformance::{NOW, SECRET, postgres, run};
 
-/// Tables that hold whole messages, what operators did, and notes.
-const KEPT_BACK: [&str; 3] = ["rs_dead_letter", "rs_audit_log", "rs_meta"];
+/// Tables that hold whole messages, what operators did, who is forgotten, and notes.
+const KEPT_BACK: [&str; 4] = ["rs_dead_letter", "rs_audit_log", "rs_erasure", "rs_meta"];
 
 fn account(user: &str) -> Account {
     Account { user: user.to_owned(), password: None }
@@ -26,7 +26,7 @@ fn target(server: &Server, user: &str, schema: &str) -> Target {
 }
 
 /// As often as it is called.
-fn make(server: &Server, schema: &str) {
+pub(super) fn make(server: &Server, schema: &str) {
     let accounts = Accounts {
         owner: target(server, "owner", schema),
         admin: Some(account("rs")),
@@ -38,7 +38,8 @@ fn make(server: &Server, schema: &str) {
 
 fn open(target: Target) -> Box<dyn Store> {
     let (rs_name, spool_id) = ("rs-1".to_owned(), "1".to_owned());
-    Box::new(Postgres::new(Parts { target, rs_name, spool_id, readers: 8 }, NOW).unwrap())
+    let parts = Parts { target, rs_name, spool_id, readers: 8, secret: SECRET };
+    Box::new(Postgres::new(parts, NOW).unwrap())
 }
 
 #[test]
@@ -74,10 +75,22 @@ fn a_reader_sees_all_but_what_is_kept_back_and_nobody_makes_tables() {
         "DROP TABLE rs_call",
         "DELETE FROM rs_schema_version",
         "UPDATE rs_audit_log SET user_name = 'somebody'",
+        "DELETE FROM rs_audit_log",
+        "SELECT rs_write_anew('pg_class', 0, 0)",
     ] {
         assert!(may("writer", sql).unwrap_err().contains("ERROR"), "{sql}");
     }
     assert!(may("reader", "SELECT rs_make_day(20261122)").is_err());
+    // a line goes when it is old enough by the server's clock, whatever a writer asks for
+    may(
+        "owner",
+        "INSERT INTO rs_audit_log (day, time_ms, address, action, object, detail, outcome)
+         SELECT 0, (extract(epoch FROM now() - days * interval '1 day') * 1000)::bigint,
+           '', '', '', '', '' FROM unnest(ARRAY[1, 398, 401]) days",
+    )
+    .unwrap();
+    assert_eq!(may("writer", "SELECT rs_trim_audit(9223372036854775807, 5000)").unwrap(), "1");
+    assert_eq!(may("writer", "SELECT count(*) FROM rs_audit_log").unwrap(), "2");
     // what a later step makes is theirs as well
     may("owner", "CREATE TABLE rs_later (a int)").unwrap();
     assert!(may("writer", "INSERT INTO rs_later VALUES (1)").is_ok());

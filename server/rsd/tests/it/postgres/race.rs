@@ -8,7 +8,7 @@ use rsd::store::sqlite::Sqlite;
 use rsd::store::{Arrival, Store};
 
 use super::Server;
-use crate::conformance::{NOW, answers, birth};
+use crate::conformance::{NOW, SECRET, answers, birth};
 
 /// Looks at whether both wait; a test that needs more fails.
 const LOOKS: u32 = 3000;
@@ -16,7 +16,7 @@ const LOOKS: u32 = 3000;
 pub(super) fn rs(server: &Server, name: &str) -> Postgres {
     let target = Target::read(&server.url(), Beside::default()).unwrap();
     let (rs_name, spool_id) = (name.to_owned(), name.to_owned());
-    Postgres::new(Parts { target, rs_name, spool_id, readers: 2 }, NOW).unwrap()
+    Postgres::new(Parts { target, rs_name, spool_id, readers: 2, secret: SECRET }, NOW).unwrap()
 }
 
 /// Stores both at once: whoever comes to the end of its transaction waits there until the other

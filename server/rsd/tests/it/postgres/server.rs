@@ -66,7 +66,7 @@ impl Server {
             .args(["-c", "max_locks_per_transaction=256"])
             .args(self.more.iter().flat_map(|setting| ["-c", setting]))
             .args(["-p", &self.port.to_string(), "-D"])
-            .arg(self.dir.path().join("data"))
+            .arg(self.data())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -89,12 +89,17 @@ impl Server {
     pub(crate) fn stop(&mut self) {
         let stopped = command("pg_ctl")
             .args(["stop", "-s", "-m", "immediate", "-D"])
-            .arg(self.dir.path().join("data"))
+            .arg(self.data())
             .status();
         assert!(stopped.unwrap().success());
         self.running.take().unwrap().wait().unwrap();
         let there = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         assert!(there.is_err(), "nobody listens");
+    }
+
+    /// Its files.
+    pub(super) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -129,7 +134,7 @@ impl Drop for Server {
         if let Some(mut running) = self.running.take() {
             let _gone = command("pg_ctl")
                 .args(["stop", "-s", "-m", "immediate", "-D"])
-                .arg(self.dir.path().join("data"))
+                .arg(self.data())
                 .status();
             let _killed = running.kill();
             let _ended = running.wait();

@@ -8,7 +8,7 @@ use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::{Store, StoreError};
 
 use super::Server;
-use crate::conformance::NOW;
+use crate::conformance::{NOW, SECRET};
 use crate::tds::Identity;
 
 /// A server that takes accounts over TLS only, at two addresses; its certificate names one.
@@ -30,7 +30,7 @@ fn open(server: &Server, host: &str, mode: &str) -> Postgres {
     let url = format!("postgres://rs@{host}:{}/postgres?sslmode={mode}", server.port);
     let target = Target::read(&url, Beside::default()).unwrap();
     let (rs_name, spool_id) = ("rs-1".to_owned(), "1".to_owned());
-    Postgres::new(Parts { target, rs_name, spool_id, readers: 1 }, NOW).unwrap()
+    Postgres::new(Parts { target, rs_name, spool_id, readers: 1, secret: SECRET }, NOW).unwrap()
 }
 
 fn encrypted(server: &Server, host: &str, mode: &str) {

@@ -10,13 +10,13 @@ use rsd::store::Store;
 use rsd::store::sqlserver::{Accounts, Encrypt, Login, Parts, SqlServer, Target, Times, init};
 
 use super::link::target;
-use crate::conformance::run;
+use crate::conformance::{SECRET, run};
 use crate::tds::{Endpoint, Settings, StandIn};
 
 fn open(target: Target) -> Box<dyn Store> {
     let (name, spool, clock) = ("rs-1".to_owned(), "1".to_owned(), Clock::start());
     let times = Times::default();
-    let parts = Parts { target, times, writers: 2, readers: 2, name, spool, clock };
+    let parts = Parts { target, times, writers: 2, readers: 2, name, spool, clock, secret: SECRET };
     Box::new(SqlServer::new(parts).unwrap())
 }
 

@@ -74,3 +74,22 @@ fn a_log_that_is_read_is_emptied_before_an_erasure_ends() {
     to_its_end(&store);
     assert!(!has_it(&path) && store.erasures(9).unwrap()[0].ended_ms.is_some());
 }
+
+/// Another key would find none of the numbers that are erased.
+#[test]
+fn without_the_key_of_its_erasures_a_database_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("erasure.key");
+    let own = {
+        let store = open(dir.path());
+        begin(&store);
+        std::fs::read(&key).unwrap()
+    };
+    let again = || Sqlite::open(dir.path().to_owned(), NOW).err().map(|error| error.reason());
+    std::fs::remove_file(&key).unwrap();
+    assert!(again().unwrap().contains("erasure.key is missing"));
+    std::fs::write(&key, format!("{}\n", "0a".repeat(32))).unwrap();
+    assert!(again().unwrap().contains("copy it from another Reporting Server"));
+    std::fs::write(&key, own).unwrap();
+    assert_eq!(again(), None);
+}

@@ -235,8 +235,8 @@ DELETE FROM t";
 
     /// Dead letters.
     AGED_LETTER = aged!("rs_dead_letter", "received_ms");
-    /// The audit log.
-    AGED_AUDIT = aged!("rs_audit_log", "time_ms");
+    /// The audit log, of which a writer deletes nothing itself.
+    AGED_AUDIT = "EXEC rs_trim_audit @P1, @P2";
     /// What producers told of their minutes.
     AGED_MINUTE = aged!("rs_integrity_minute", "minute_ms");
     /// What was stored of them.

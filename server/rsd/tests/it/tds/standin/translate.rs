@@ -6,6 +6,13 @@ use super::Type;
 const WORDS: &[(&str, &str)] = &[
     (" WITH (UPDLOCK, HOLDLOCK)", ""),
     (" WITH (TABLOCKX, HOLDLOCK)", ""),
+    (" WITH (XLOCK, HOLDLOCK)", ""),
+    (" WITH (HOLDLOCK)", ""),
+    (
+        "EXEC rs_trim_audit @P1, @P2",
+        "DELETE FROM rs_audit_log WHERE no IN
+          (SELECT no FROM rs_audit_log WHERE time_ms < ?1 LIMIT ?2)",
+    ),
     ("\nOPTION (FORCE ORDER, LOOP JOIN)", ""),
     ("\nOPTION (RECOMPILE)", ""),
     (" COLLATE Latin1_General_100_BIN2", ""),
@@ -71,6 +78,7 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
         "CREATE VIEW",
         "CREATE ROLE",
         "GRANT ",
+        "CREATE PROCEDURE",
         // of rows that were stored before the step: there are none
         "UPDATE rs_kept_record SET bin_ms",
     ];
@@ -92,7 +100,7 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
-    for most in ["1", "?3", "?4", "?5", "?6", "?7", "?8"] {
+    for most in ["1", "?1", "?3", "?4", "?5", "?6", "?7", "?8"] {
         if let Some(rest) = sql.strip_prefix(&format!("SELECT TOP ({most}) ")) {
             sql = format!("SELECT {rest}\nLIMIT {most}");
         }

@@ -1,0 +1,163 @@
+//! A number is erased in any store, wherever it stands: nothing that can be asked for tells it any
+//! more, no figure changes, and what comes later of its calls does not bring it back.
+
+use rs::Filter;
+use rs::erase::Number;
+use rs::report::Call;
+use rsd::store::custody::LetterFilter;
+use rsd::store::{CallName, Store, Unit};
+
+use super::made::{Made, arrivals, at, event, mcp, rm, var};
+use super::{NOW, bins};
+
+pub(crate) const NUMBER: &str = "4930654321";
+/// As somebody else writes it.
+const WRITTEN: &str = "+49 (30) 654-321";
+/// When it is asked for.
+const ASKED: u64 = 86_400;
+/// Longer than all of it takes.
+const SLICES: u32 = 500;
+
+/// A record of the caller.
+fn told(made: &Made) -> Made {
+    Made::text(&made.body().replace("+4930123@", &format!("+{NUMBER}@")))
+}
+
+/// A record with one field more.
+fn with(made: &Made, field: &str, value: &str) -> Made {
+    Made::text(&made.body().replacen('{', &format!(r#"{{"{field}":"{value}","#), 1))
+}
+
+/// More than a slice of others' calls and events, and everywhere a number may stand.
+fn story() -> Vec<Made> {
+    let mut all = Vec::new();
+    for n in 1..=120 {
+        let call = rm(n, 10 * n);
+        all.extend([call.start(), call.end(10 * n + 5)]);
+    }
+    all.extend((0..550).map(|n| event("BUSY", 2000 + n, "log")));
+    let own = rm(130, 1300).dn(NUMBER);
+    let late = rm(131, 86_400 + 60);
+    let traced = rm(132, 1320).start().body().replace("least-used", &format!("asked {NUMBER}"));
+    let report = |time, label: &str, text: &str| {
+        let label = format!("com.genesyslab.var.{label}");
+        with(&with(&event("E1DE", time, "log"), "label", &label), "text", text)
+    };
+    let failures = format!(
+        r#"{{"schema":1,"kind":"sq.call","id":"mcp-1:E1DE/sq/0.9","time":{:?},
+          "producer":{{"name":"mcp-1"}},"failed":true,"session_id":"E1DE",
+          "component":{{"name":"mcp-1","type":"MCP"}},
+          "failures":[{{"time":{:?},"type":"MRCP","text":"no {NUMBER}"}}]}}"#,
+        at(1310).to_string(),
+        at(1310).to_string(),
+    );
+    all.extend([
+        with(&told(&own.start()), "x_caller", "tel:+49-30-654321"),
+        told(&own.end(1370)),
+        told(&mcp("E1DE", 1301).guid(130).start()),
+        told(&mcp("E1DE", 1301).guid(130).end(1369)),
+        with(&event("E1DE", 1302, "log"), "text", &format!("said {NUMBER}")),
+        report(1303, "CallNotes", &format!("call back {NUMBER}")),
+        report(1304, "CustomVar", &format!("ani|{NUMBER}")),
+        report(1305, "ActionStart", "login"),
+        report(1306, "ActionEnd", &format!("login|FAILED|{NUMBER} unknown")),
+        var("E1DE", 1307),
+        Made::text(&failures),
+        Made::text(&traced),
+        Made::text(&format!(r#"{{"kind":"nonsense","id":"n","from":"sip:{NUMBER}@gw"}}"#)),
+        told(&late.start()),
+    ]);
+    all
+}
+
+/// What comes of its calls when it is erased already, and what never had to do with it.
+fn more() -> Vec<Made> {
+    vec![
+        told(&rm(131, 86_400 + 60).end(86_400 + 90)),
+        told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
+        with(&event("E1DE", 1340, "log"), "text", &format!("again {NUMBER}")),
+        Made::text(&format!("again {NUMBER}")),
+        rm(3, 30).leg(2, 32).end(34),
+    ]
+}
+
+/// All that is asked of calls and letters.
+pub(crate) fn shown(store: &dyn Store) -> String {
+    let mut shown = String::new();
+    for call in calls(store) {
+        shown += &format!("{:?}", store.call(&CallName::Key(call.key), true).unwrap());
+    }
+    let letters = store.custody().letters(&LetterFilter::default(), true, None, 1000).unwrap();
+    for letter in letters {
+        shown += &format!("{} {}", String::from_utf8_lossy(&letter.body), letter.text);
+    }
+    shown
+}
+
+fn calls(store: &dyn Store) -> Vec<Call> {
+    let items = store.list(&Filter::default(), Unit::Leg, None, 1000, at(7 * 86_400)).unwrap();
+    items.into_iter().flat_map(|item| item.legs).collect()
+}
+
+/// What reports count of calls, and what lies by day beside them.
+fn figures(store: &dyn Store) -> Vec<String> {
+    let counted = |call: &Call| {
+        format!("{:?} {:?} {:?} {:?}", call.key, call.started, call.ended, call.tenants)
+    };
+    calls(store).iter().map(counted).collect()
+}
+
+pub(crate) fn fill(store: &dyn Store) {
+    let applied = store.apply(&arrivals(&story(), 1, 40), NOW).unwrap();
+    assert_eq!((applied.duplicates, applied.dead), (0, 1));
+    // texts of figures
+    let _rolled = bins::answers(store);
+}
+
+pub(crate) fn begin(store: &dyn Store) -> i64 {
+    let asked_ms = i64::try_from(at(ASKED).0).unwrap();
+    store.erasing().begin(&Number::of(WRITTEN).unwrap(), asked_ms).unwrap()
+}
+
+/// Slice by slice; gives how many.
+pub(crate) fn to_its_end(store: &dyn Store) -> u32 {
+    let more = |_: &u32| store.erasing().go_on(i64::try_from(at(ASKED + 60).0).unwrap()).unwrap();
+    let slices = (0..SLICES).take_while(more).count();
+    u32::try_from(slices).unwrap()
+}
+
+pub(super) fn a_number(store: &dyn Store) {
+    fill(store);
+    assert!(shown(store).contains(NUMBER));
+    let before = figures(store);
+    let no = begin(store);
+    let slices = to_its_end(store);
+    assert!((20..SLICES).contains(&slices), "{slices}");
+    assert!(!shown(store).contains(NUMBER), "{}", shown(store));
+    assert_eq!(figures(store), before);
+    let done = store.erasing().erasures(9).unwrap().remove(0);
+    assert_eq!((done.no, done.calls), (no, 3), "{done:?}");
+    assert!(done.ended_ms.is_some() && done.rows >= 8, "{done:?}");
+
+    // the same again is known, what is late is erased
+    let stored = store.apply(&arrivals(&story(), 1000, 40), NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (0, 0));
+    let stored = store.apply(&arrivals(&more(), 2000, 40), NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (4, 1));
+    assert!(!shown(store).contains(NUMBER), "{}", shown(store));
+    assert_eq!(figures(store).len(), before.len() + 2);
+
+    // a call that began later is another's matter, until it is asked for again
+    let later = rm(140, 190_000);
+    let stored = store.apply(&arrivals(&[told(&later.start())], 3000, 40), NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (1, 0));
+    assert!(shown(store).contains(NUMBER));
+    let again = i64::try_from(at(195_000).0).unwrap();
+    let second = store.erasing().begin(&Number::of(NUMBER).unwrap(), again).unwrap();
+    to_its_end(store);
+    assert!(second > no && !shown(store).contains(NUMBER));
+    let all = store.erasing().erasures(9).unwrap();
+    assert_eq!((all[0].no, all[0].calls, all[1].no), (second, 1, no), "{all:?}");
+    assert_eq!(store.erasing().erasures(1).unwrap().len(), 1);
+    assert!(!store.erasing().go_on(again).unwrap());
+}
