@@ -64,7 +64,8 @@ pub fn check<T: Tables + ?Sized>(
         level.shift(wrong.get(&key)?);
         Some(LevelRow::of(row.at, key, &level))
     });
-    let mut changes = Changes { fence: rules.fence, guard: state.guard(), ..Changes::default() };
+    let mut changes =
+        Changes { fence: Some(rules.fence), guard: state.guard(), ..Changes::default() };
     changes.put.levels.extend(repaired);
     let written = tables.write(&changes, rules.now_ms)?;
     Ok(written.then_some(drifted))

@@ -21,8 +21,9 @@ pub type Meta = BTreeMap<String, String>;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
     /// Of the lease `rollup` under which they were made: when another holder has taken it since,
-    /// nothing is written, and the database says so.
-    pub fence: u64,
+    /// nothing is written, and the database says so. `None`: they make no bin, but say what is
+    /// known of all of them.
+    pub fence: Option<u64>,
     /// Unless `meta` has this value of this key (`None`: no such row) nothing is written at all:
     /// something else has been decided meanwhile.
     pub guard: (String, Option<String>),

@@ -141,7 +141,7 @@ impl<T: Tables + ?Sized> Work<'_, T> {
             Job::Make(of) => self.larger(of, bin_ms)?,
         };
         changes.guard = self.state.guard();
-        changes.fence = self.rules.fence;
+        changes.fence = Some(self.rules.fence);
         changes.clear = marks.to_vec();
         let touched = marks.iter().filter(|row| row.day != 0);
         let of_marks = touched.map(|row| Span { day: row.day, first_ms: bin_ms, last_ms: bin_ms });

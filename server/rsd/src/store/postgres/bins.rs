@@ -184,8 +184,9 @@ impl Tables for Postgres {
 
 /// Begins a transaction of the job, which nobody else writes bins beside; refused when another
 /// holds its lease.
-fn begin(link: &mut Link, fence: u64) -> Result<(), StoreError> {
+fn begin(link: &mut Link, fence: Option<u64>) -> Result<(), StoreError> {
     link.batch(&format!("BEGIN; {LOCK}"))?;
+    let Some(fence) = fence else { return Ok(()) };
     if keeping::holds(link, &Lease { name: LEASE, fence })? {
         return Ok(());
     }
@@ -357,7 +358,7 @@ impl Bins for Postgres {
                     return Ok(());
                 };
                 // a slice at a time, so that nobody waits long
-                begin(link, fence)?;
+                begin(link, Some(fence))?;
                 link.execute(forget, &[&from_ms, &before_ms.min(from_ms + SLICE_MS)])?;
                 link.batch("COMMIT")?;
             }

@@ -188,7 +188,9 @@ impl Tables for Sqlite {
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|roller| {
             let transaction = begin(&mut roller.main)?;
-            keeping::check(&transaction, LEASE, changes.fence)?;
+            if let Some(fence) = changes.fence {
+                keeping::check(&transaction, LEASE, fence)?;
+            }
             let (key, expected) = &changes.guard;
             let sql = "SELECT value FROM rs_meta WHERE key = ?1";
             let value: Option<String> =

@@ -142,9 +142,10 @@ impl Tables for SqlServer {
 
 /// Begins a transaction of the job, which nobody else writes bins beside; false, and none: another
 /// holds its lease.
-async fn begin(link: &mut Link, fence: u64) -> Result<bool, Failure> {
+async fn begin(link: &mut Link, fence: Option<u64>) -> Result<bool, Failure> {
     link.begin().await?;
     link.batch(sql::BINS_LOCK).await?;
+    let Some(fence) = fence else { return Ok(true) };
     let ours = keeping::holds(link, LEASE, fence).await?;
     if !ours {
         link.rollback().await?;
@@ -284,7 +285,7 @@ impl Bins for SqlServer {
             // a slice at a time, so that nobody waits long
             let values: [&dyn ToSql; 2] = [&from_ms, &before_ms.min(from_ms + SLICE_MS)];
             let done = Self::write(self, async |link| {
-                let ours = begin(link, fence).await?;
+                let ours = begin(link, Some(fence)).await?;
                 if ours {
                     link.run(sql::DELTAS_FORGET, &values).await?;
                     link.commit().await?;

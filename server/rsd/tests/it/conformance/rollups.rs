@@ -94,7 +94,7 @@ fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
     let read = store.marks(five, i64::MIN, i64::MAX, 100).unwrap();
     store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
     let guard = State::of(&store.meta().unwrap()).guard();
-    let fence = lease(&store);
+    let fence = Some(lease(&store));
     let changes = Changes { fence, guard, clear: read.clone(), ..Changes::default() };
     assert!(store.write(&changes, 0).unwrap());
     assert_eq!(store.marks(five, i64::MIN, i64::MAX, 100).unwrap().len(), read.len());
