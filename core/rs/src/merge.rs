@@ -10,7 +10,6 @@
 //! ```
 
 mod order;
-mod told;
 mod values;
 
 use std::collections::BTreeMap;

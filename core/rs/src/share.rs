@@ -372,13 +372,8 @@ impl<'b> Share<'b> {
         }
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
-<<<<<<< HEAD
         match self.ledger.judge(at, &good.fact.content_hash) {
             Verdict::New => self.count_new(item, good),
-=======
-        match self.ledger.judge(at, good) {
-            Verdict::New => self.count_new(good),
->>>>>>> 82b7261 (What goes is written into files before)
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
                 self.changes.tally.duplicate(Some(good.producer().to_owned()));

@@ -14,11 +14,7 @@ use super::*;
 use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
 use crate::store::custody::Custody;
-<<<<<<< HEAD
 use crate::store::erasing::Erasing;
-=======
-use crate::store::exporting::Exporting;
->>>>>>> 82b7261 (What goes is written into files before)
 use crate::store::keeping::Keeping;
 use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
@@ -58,13 +54,8 @@ impl Store for Remembering {
         unreachable!("the applier keeps nothing")
     }
 
-<<<<<<< HEAD
     fn erasing(&self) -> &dyn Erasing {
         unreachable!("the applier begins no erasure")
-=======
-    fn exporting(&self) -> &dyn Exporting {
-        unreachable!("the applier writes nothing down")
->>>>>>> 82b7261 (What goes is written into files before)
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

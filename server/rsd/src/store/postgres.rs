@@ -11,11 +11,7 @@ mod bins;
 mod call;
 mod custody;
 mod detail;
-<<<<<<< HEAD
 mod erasing;
-=======
-mod exporting;
->>>>>>> 82b7261 (What goes is written into files before)
 mod facts;
 mod failure;
 mod filter;
@@ -52,11 +48,7 @@ use self::read::Reader;
 use self::write::{Place, Writer};
 use super::bins::Bins;
 use super::custody::Custody;
-<<<<<<< HEAD
 use super::erasing::Erasing;
-=======
-use super::exporting::Exporting;
->>>>>>> 82b7261 (What goes is written into files before)
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
@@ -239,11 +231,7 @@ impl Store for Postgres {
         self
     }
 
-<<<<<<< HEAD
     fn erasing(&self) -> &dyn Erasing {
-=======
-    fn exporting(&self) -> &dyn Exporting {
->>>>>>> 82b7261 (What goes is written into files before)
         self
     }
 

@@ -7,7 +7,6 @@ mod custody;
 mod detail;
 mod dims;
 mod erasing;
-mod exporting;
 mod facts;
 mod files;
 mod filter;
@@ -43,7 +42,6 @@ use self::write::Writer;
 use super::bins::Bins;
 use super::custody::Custody;
 use super::erasing::Erasing;
-use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
@@ -138,17 +136,8 @@ impl Store for Sqlite {
         self
     }
 
-<<<<<<< HEAD
     fn erasing(&self) -> &dyn Erasing {
         self
-=======
-    fn exporting(&self) -> &dyn Exporting {
-        self
-    }
-
-    fn erasing(&self) -> Option<&dyn Erasing> {
-        Some(self)
->>>>>>> 82b7261 (What goes is written into files before)
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

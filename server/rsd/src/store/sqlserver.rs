@@ -13,11 +13,7 @@ mod check;
 mod custody;
 mod detail;
 mod dims;
-<<<<<<< HEAD
 mod erasing;
-=======
-mod exporting;
->>>>>>> 82b7261 (What goes is written into files before)
 mod facts;
 mod failure;
 mod filter;
@@ -50,11 +46,7 @@ use self::apply::{Attempt, End, Work};
 use self::pool::Pool;
 use super::bins::Bins;
 use super::custody::Custody;
-<<<<<<< HEAD
 use super::erasing::Erasing;
-=======
-use super::exporting::Exporting;
->>>>>>> 82b7261 (What goes is written into files before)
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
@@ -245,11 +237,7 @@ impl Store for SqlServer {
         self
     }
 
-<<<<<<< HEAD
     fn erasing(&self) -> &dyn Erasing {
-=======
-    fn exporting(&self) -> &dyn Exporting {
->>>>>>> 82b7261 (What goes is written into files before)
         self
     }
 

@@ -8,11 +8,7 @@ mod made;
 mod bin_questions;
 mod bins;
 mod custody;
-<<<<<<< HEAD
 pub(crate) mod erasing;
-=======
-mod export;
->>>>>>> 82b7261 (What goes is written into files before)
 mod figures;
 mod keeping;
 mod questions;
@@ -104,12 +100,8 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-<<<<<<< HEAD
 const KEPT: [Kept; 8] = [
     ("erased", erasing::a_number),
-=======
-const KEPT: [Kept; 9] = [
->>>>>>> 82b7261 (What goes is written into files before)
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
@@ -117,8 +109,6 @@ const KEPT: [Kept; 9] = [
     ("pressure", keeping::pressure),
     ("figures", figures::figures),
     ("tables", figures::tables),
-    ("round_trip", export::round_trip),
-    ("export_days", export::days),
 ];
 
 #[test]
