@@ -5,6 +5,7 @@
 //! [`zlib_stream`], inflates, and calls [`Body::from_content`] with the result. Java objects stay
 //! opaque and are never deserialised.
 
+use crate::limits::MAX_SKIPPED;
 use crate::text;
 use crate::wire::{Reader, kind};
 
@@ -82,6 +83,8 @@ pub enum Body {
         /// The content as it came.
         raw: Vec<u8>,
     },
+    /// The first bytes of text or bytes that are too large.
+    Cut(Vec<u8>),
     /// Nothing that could hold a record.
     Unreadable {
         /// The word for the message's kind.
@@ -117,14 +120,33 @@ impl Body {
         }
     }
 
+    /// The body of a message that is too large, from the first bytes of its content.
+    #[must_use]
+    pub(crate) fn from_cut(kind: MessageKind, content: Option<&[u8]>) -> Self {
+        let content = content.unwrap_or_default();
+        // in front of a text stands its length, unless it is compressed: a zlib stream begins with
+        // a greater number than any length that is run over
+        let text = content.split_first_chunk::<4>().filter(|(length, _)| {
+            let length = usize::try_from(u32::from_be_bytes(**length));
+            kind == MessageKind::Text && length.is_ok_and(|length| length <= MAX_SKIPPED)
+        });
+        match kind {
+            MessageKind::Text | MessageKind::Bytes => {
+                Self::Cut(text.map_or(content, |(_, text)| text).to_vec())
+            }
+            _ => Self::Unreadable { kind: kind.as_str(), raw: content.to_vec() },
+        }
+    }
+
     /// Bytes that it holds in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Bytes(raw) | Self::Compressed { raw, .. } | Self::Unreadable { raw, .. } => {
-                raw.len()
-            }
+            Self::Bytes(raw)
+            | Self::Cut(raw)
+            | Self::Compressed { raw, .. }
+            | Self::Unreadable { raw, .. } => raw.len(),
         }
     }
 

@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use crate::body::Body;
 use crate::command::{self, Command, Header, Secret};
-use crate::frame::{self, Inbox};
-use crate::limits::{Limits, MAX_GREETING, MAX_WAITING};
+use crate::frame::{self, Inbox, Skip};
+use crate::limits::{Limits, MAX_GREETING, MAX_WAITING, MESSAGE_OVERHEAD};
 use crate::link::{CloseReason, earliest};
-use crate::map::Map;
+use crate::map::{self, Map};
 use crate::negotiation::Agreed;
 use crate::refusal::{Class, Refusal};
 use crate::ticket::Ticket;
+use crate::wire::Malformed;
 
 mod desk;
 mod open;
@@ -71,6 +72,16 @@ pub struct Inbound {
     pub body: Body,
 }
 
+impl Inbound {
+    /// Bytes of memory that it takes, its body as it is now: a compressed one is not inflated here.
+    pub(crate) fn weight(&self) -> usize {
+        let ids = [&self.correlation_id, &self.record_id].into_iter().flatten();
+        let texts = ids.chain([&self.queue, &self.message_id]).map(String::len);
+        let properties = map::weight(&self.properties);
+        MESSAGE_OVERHEAD + texts.sum::<usize>() + properties + self.body.len()
+    }
+}
+
 /// What happened that the shell acts on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BrokerEvent {
@@ -115,6 +126,8 @@ pub enum Note {
     Refused(Refusal),
     /// A transaction was rolled back by its age, with that many messages.
     Expired(usize),
+    /// The properties of a message cannot be read: it goes on without them.
+    PropertiesLost(Malformed),
 }
 
 /// The receiving end of one connection.
@@ -122,6 +135,8 @@ pub enum Note {
 pub struct Broker {
     desk: Desk,
     phase: Phase,
+    /// A frame above the limit, of which more is to come.
+    skip: Option<Skip>,
     started: Duration,
 }
 
@@ -143,7 +158,8 @@ impl Broker {
     /// A connection that was just accepted (and whose first bytes say OpenWire).
     #[must_use]
     pub fn new(settings: BrokerSettings, now: Duration) -> Self {
-        Self { desk: Desk::new(settings, now), phase: Phase::Greeting, started: now }
+        let desk = Desk::new(settings, now);
+        Self { desk, phase: Phase::Greeting, skip: None, started: now }
     }
 
     /// Bytes from the socket, in any chunks. Ignored after the end.
@@ -239,11 +255,13 @@ impl Broker {
     /// The messages of that ticket are on disk: the Response or ProducerAck leaves.
     pub fn stored(&mut self, ticket: Ticket) {
         self.desk.stored(ticket);
+        self.go_on();
     }
 
     /// The messages of that ticket are not stored and will not be: the exception leaves.
     pub fn failed(&mut self, ticket: Ticket, class: Class, text: &str) {
         self.desk.failed(ticket, class, text);
+        self.go_on();
     }
 
     /// Messages and bytes that were given out to be stored and have no answer yet.
@@ -266,19 +284,31 @@ impl Broker {
             Phase::Open(open) => open.held(),
             Phase::Greeting | Phase::Login | Phase::Deciding { .. } | Phase::Closed => 0,
         };
-        transactions + self.desk.link.inbox.held()
+        let skipped = self.skip.as_ref().map_or(0, Skip::held);
+        transactions + skipped + self.desk.link.inbox.held()
     }
 
     /// False while the socket is not to be read: too much is unanswered, or a login is being
     /// decided and enough waits behind it. Tell [`Broker::set_reading`] about the change.
     #[must_use]
     pub fn wants_input(&self) -> bool {
+        let deciding = matches!(self.phase, Phase::Deciding { .. });
+        let waits = deciding && self.desk.link.inbox.len() >= MAX_WAITING;
+        !self.is_full() && !waits
+    }
+
+    /// As much is unanswered as may be; what came behind it waits as it came.
+    fn is_full(&self) -> bool {
         let (messages, bytes) = self.unanswered();
         let limits = &self.desk.settings.limits;
-        let deciding = matches!(self.phase, Phase::Deciding { .. });
-        messages < limits.unanswered_messages
-            && bytes < limits.unanswered_bytes
-            && !(deciding && self.desk.link.inbox.len() >= MAX_WAITING)
+        messages >= limits.unanswered_messages || bytes >= limits.unanswered_bytes
+    }
+
+    /// Something was answered: there may be room for what waits.
+    fn go_on(&mut self) {
+        if matches!(self.phase, Phase::Open(_)) && !self.desk.link.inbox.is_empty() {
+            self.run_inbox();
+        }
     }
 
     /// The shell stopped or resumed reading: the peer's silence does not count meanwhile.
@@ -304,9 +334,17 @@ impl Broker {
     fn run(&mut self, bytes: &[u8]) -> usize {
         let mut rest = bytes;
         loop {
+            if let Some(skip) = &mut self.skip {
+                rest = skip.take(rest);
+                if !skip.is_over() {
+                    return bytes.len();
+                }
+                self.handle_skipped();
+            }
             let limit = match self.phase {
                 Phase::Greeting => MAX_GREETING,
                 Phase::Login => self.desk.settings.limits.frame_before_login,
+                Phase::Open(_) if self.is_full() => return bytes.len() - rest.len(),
                 Phase::Open(_) => self.desk.settings.limits.frame,
                 Phase::Deciding { .. } => return bytes.len() - rest.len(),
                 Phase::Closed => return bytes.len(),
@@ -319,8 +357,44 @@ impl Broker {
                         self.close(why);
                     }
                 }
-                Err(error) => self.close(error.into()),
+                Err(error) => match Skip::begin(rest, limit) {
+                    Some((skip, behind)) if matches!(self.phase, Phase::Open(_)) => {
+                        rest = behind;
+                        self.skip = Some(skip);
+                    }
+                    _ => self.close(error.into()),
+                },
             }
+        }
+    }
+
+    /// A frame above the limit has come to its end. A message is stored with its head, so that
+    /// whoever waits for the answer gets one; anything else is refused.
+    fn handle_skipped(&mut self) {
+        let (Some(skip), Phase::Open(open)) = (self.skip.take(), &mut self.phase) else { return };
+        let (head, size) = (skip.head(), skip.size());
+        let error = Malformed { what: "a frame above the limit", at: 0 };
+        match command::decode_cut(head, self.desk.link.version()) {
+            Some((header, message)) => {
+                open.handle_message(header, &message, Some(size), &mut self.desk);
+            }
+            None => {
+                if let Err(why) = self.handle_unreadable(head, error) {
+                    self.close(why);
+                }
+            }
+        }
+    }
+
+    /// A frame whose end is known and whose content is not: its command is refused, so that nobody
+    /// sends it again for ever.
+    fn handle_unreadable(&mut self, frame: &[u8], error: Malformed) -> Result<(), CloseReason> {
+        match (&mut self.phase, command::header(frame)) {
+            (Phase::Open(open), Some((kind, header))) => {
+                open.refuse_unreadable(kind, header, error, &mut self.desk);
+                Ok(())
+            }
+            _ => Err(error.into()),
         }
     }
 
@@ -331,8 +405,10 @@ impl Broker {
             self.phase = Phase::Login;
             return Ok(());
         }
-        let Some((header, command)) = command::decode(frame, self.desk.link.version())? else {
-            return Ok(());
+        let (header, command) = match command::decode(frame, self.desk.link.version()) {
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.handle_unreadable(frame, error),
         };
         match command {
             Command::KeepAliveInfo => {
@@ -344,7 +420,7 @@ impl Broker {
             Command::ShutdownInfo => Err(CloseReason::Goodbye),
             command => match &mut self.phase {
                 Phase::Open(open) => {
-                    open.handle(header, command, &mut self.desk)?;
+                    open.handle(header, command, &mut self.desk);
                     Ok(())
                 }
                 _ => self.handle_login(header, command),
@@ -375,6 +451,7 @@ impl Broker {
 
     fn close(&mut self, why: CloseReason) {
         self.phase = Phase::Closed;
+        self.skip = None;
         self.desk.pending.clear();
         self.desk.events.push_back(BrokerEvent::Closed { why });
     }

@@ -203,6 +203,21 @@ pub fn decode(frame: &[u8], version: i32) -> Result<Option<(Header, Command<'_>)
     Ok(Some((header, fields(kind, &mut reader)?)))
 }
 
+/// Type and header of a frame whose content cannot be read; `None`: not even they can.
+pub(crate) fn header(frame: &[u8]) -> Option<(u8, Header)> {
+    let mut reader = Reader::new(frame, 1);
+    let kind = reader.byte().ok()?;
+    Some((kind, Header { id: reader.int().ok()?, respond: reader.boolean().ok()? }))
+}
+
+/// Reads a message whose end is not there; `None`: it is none, or its fields cannot be read.
+pub(crate) fn decode_cut(head: &[u8], version: i32) -> Option<(Header, Message<'_>)> {
+    let mut reader = Reader::new(head, version);
+    let kind = MessageKind::from_type(reader.byte().ok()?)?;
+    let header = Header { id: reader.int().ok()?, respond: reader.boolean().ok()? };
+    Some((header, Message::read_cut(kind, &mut reader).ok()?))
+}
+
 fn fields<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Command<'a>, Malformed> {
     if let Some(kind) = MessageKind::from_type(kind) {
         return Ok(Command::Message(Box::new(Message::read(kind, reader)?)));

@@ -1,11 +1,11 @@
 //! `int32 size | type | body`: cuts a byte stream into frames.
 //!
-//! First stage of both ends. Looks at nothing but the size; a size out of range is refused before
-//! a byte of the frame is waited for, and nothing is allocated by a size that was only announced.
+//! First stage of both ends. Looks at nothing but the size; a size out of range is told before a
+//! byte of the frame is waited for, and nothing is allocated by a size that was only announced.
 
 use std::time::Duration;
 
-use crate::limits::FRAME_TIME;
+use crate::limits::{FRAME_TIME, MAX_SKIPPED, SKIPPED_HEAD};
 use crate::link::CloseReason;
 use crate::wire::Malformed;
 
@@ -68,6 +68,53 @@ impl Inbox {
     }
 }
 
+/// A frame above the limit: its head is kept, the rest is run over.
+#[derive(Debug)]
+pub(crate) struct Skip {
+    size: usize,
+    left: usize,
+    head: Vec<u8>,
+}
+
+impl Skip {
+    /// Begins one where [`split`] has failed, and what follows its size; `None` when that is no
+    /// size that can be run over.
+    pub(crate) fn begin(bytes: &[u8], limit: usize) -> Option<(Self, &[u8])> {
+        let (size, rest) = bytes.split_first_chunk::<4>()?;
+        let size = usize::try_from(i32::from_be_bytes(*size)).ok()?;
+        let skip = Self { size, left: size, head: Vec::new() };
+        (size > limit && size <= MAX_SKIPPED).then_some((skip, rest))
+    }
+
+    /// Takes what has come of it; gives what follows its end.
+    pub(crate) fn take<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let (own, behind) = bytes.split_at(self.left.min(bytes.len()));
+        self.left -= own.len();
+        let room = SKIPPED_HEAD - self.head.len();
+        self.head.extend_from_slice(own.get(..room).unwrap_or(own));
+        behind
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Its announced size, bytes.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Its first bytes, at most [`SKIPPED_HEAD`].
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) const fn held(&self) -> usize {
+        self.head.capacity()
+    }
+}
+
 /// Since when the frame that is not whole yet has been coming. Time in which the shell does not
 /// read is not counted.
 #[derive(Debug, Default)]
@@ -119,5 +166,22 @@ mod tests {
         assert!(split(b"\0\0\0\x0a", 9).is_err());
         assert!(split(b"\0\0\0\0", 9).is_err());
         assert!(split(b"\xff\xff\xff\xff", 9).is_err());
+    }
+
+    #[test]
+    fn runs_over() {
+        for none in [&b"\0\0\0\x09a"[..], b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x10\0\0\x01"] {
+            assert!(Skip::begin(none, 9).is_none(), "{none:?}");
+        }
+        let size = SKIPPED_HEAD + 3;
+        let announced = u32::try_from(size).unwrap().to_be_bytes();
+        let (mut skip, behind) = Skip::begin(&announced, 9).unwrap();
+        assert_eq!((behind, skip.size()), (&b""[..], size));
+        assert_eq!(skip.take(b"ab"), b"");
+        assert!(!skip.is_over());
+        let rest = [&vec![b'x'; size - 2][..], b"next"].concat();
+        assert_eq!(skip.take(&rest), b"next");
+        assert!(skip.is_over());
+        assert_eq!((&skip.head()[..3], skip.head().len()), (&b"abx"[..], SKIPPED_HEAD));
     }
 }

@@ -25,6 +25,17 @@ pub const MAX_GREETING: usize = 4096;
 /// Characters of a foreign name that are repeated in a refusal's text.
 pub const MAX_QUOTED: usize = 128;
 
+/// Memory of a message beside its texts, properties and body; also the least that the Java client
+/// counts for one in its window.
+pub const MESSAGE_OVERHEAD: usize = 1024;
+
+/// Largest frame above the limit that is run over, its head kept: in text that is taken for a size
+/// the first byte alone says more.
+pub const MAX_SKIPPED: usize = 256 * 1024 * 1024;
+
+/// What is kept of a frame above the limit: the fields of a message, and 64 KiB of its content.
+pub const SKIPPED_HEAD: usize = 128 * 1024;
+
 /// Headers of one STOMP frame: a record has a handful of properties.
 pub const MAX_HEADERS: usize = 128;
 

@@ -38,6 +38,33 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     pub(crate) fn read(kind: MessageKind, reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let mut message = Self::read_fields(kind, reader)?;
+        message.content = reader.bytes()?;
+        message.properties = reader.bytes()?;
+        if reader.boolean()? {
+            return Err(reader.malformed("a data structure, which clients do not send"));
+        }
+        if reader.boolean()? {
+            return Err(reader.malformed("a target consumer, which clients do not send"));
+        }
+        message.compressed = reader.boolean()?;
+        // What follows is filled by brokers: redelivery counter, path, arrival, user and times.
+        Ok(message)
+    }
+
+    /// Of a frame whose end is not there: what stands before the content, and of the content as
+    /// much as there is.
+    pub(crate) fn read_cut(kind: MessageKind, reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let mut message = Self::read_fields(kind, reader)?;
+        if reader.boolean()? {
+            let length = usize::try_from(reader.int()?).unwrap_or(0);
+            message.content = Some(reader.take(length.min(reader.left()))?);
+        }
+        Ok(message)
+    }
+
+    /// Up to the content.
+    fn read_fields(kind: MessageKind, reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let producer = read_producer(reader)?;
         let destination = Destination::read(reader)?;
         let transaction = TransactionId::read(reader)?;
@@ -53,16 +80,6 @@ impl<'a> Message<'a> {
         Destination::read(reader)?; // reply to
         let timestamp = reader.long()?;
         reader.string()?; // type
-        let content = reader.bytes()?;
-        let properties = reader.bytes()?;
-        if reader.boolean()? {
-            return Err(reader.malformed("a data structure, which clients do not send"));
-        }
-        if reader.boolean()? {
-            return Err(reader.malformed("a target consumer, which clients do not send"));
-        }
-        let compressed = reader.boolean()?;
-        // What follows is filled by brokers: redelivery counter, path, arrival, user and times.
         Ok(Self {
             kind,
             producer,
@@ -73,9 +90,9 @@ impl<'a> Message<'a> {
             persistent,
             priority,
             timestamp,
-            content,
-            properties,
-            compressed,
+            content: None,
+            properties: None,
+            compressed: false,
         })
     }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::id::Destination;
+use crate::wire::Malformed;
 
 /// The exception that the peer's application sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub enum Refusal {
     Frame(&'static str),
     /// A command that this end does not know.
     UnknownCommand(u8),
+    /// A command that does not hold what its type says, or is too large.
+    Unreadable(Malformed),
 }
 
 impl Refusal {
@@ -95,7 +98,8 @@ impl Refusal {
             | Self::Xa
             | Self::SecondLogin
             | Self::Frame(_)
-            | Self::UnknownCommand(_) => Class::Jms,
+            | Self::UnknownCommand(_)
+            | Self::Unreadable(_) => Class::Jms,
             Self::UnknownTransaction | Self::TransactionRefused(_) => Class::TransactionRolledBack,
             Self::TooMany(..) => Class::ResourceAllocation,
         }
@@ -121,6 +125,7 @@ impl fmt::Display for Refusal {
             Self::SecondLogin => f.write_str("the connection is already logged in"),
             Self::Frame(command) => write!(f, "{command}: {OFFER}"),
             Self::UnknownCommand(kind) => write!(f, "command type {kind} is not known; {OFFER}"),
+            Self::Unreadable(why) => write!(f, "the command cannot be read: {why}"),
         }
     }
 }

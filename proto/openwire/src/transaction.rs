@@ -61,7 +61,8 @@ impl<K: Ord> Transactions<K> {
     }
 
     /// Adds to an open transaction; breaking a limit refuses it. False when it is refused.
-    pub(crate) fn add(&mut self, id: &K, message: Inbound, bytes: usize, limits: &Limits) -> bool {
+    pub(crate) fn add(&mut self, id: &K, message: Inbound, limits: &Limits) -> bool {
+        let bytes = message.weight();
         let Some(open) = self.open.get_mut(id) else { return false };
         let Content::Messages(messages) = &mut open.content else { return false };
         if messages.len() >= limits.transaction_messages {
@@ -87,6 +88,17 @@ impl<K: Ord> Transactions<K> {
             open.bytes = 0;
             open.content = Content::Refused(why.to_owned());
         }
+    }
+
+    /// Refuses all: a message was lost, and it may have been part of any.
+    pub(crate) fn refuse_all(&mut self, why: &str) {
+        for open in self.open.values_mut() {
+            if matches!(open.content, Content::Messages(_)) {
+                open.bytes = 0;
+                open.content = Content::Refused(why.to_owned());
+            }
+        }
+        self.bytes = 0;
     }
 
     pub(crate) fn commit(&mut self, id: &K) -> Committed {

@@ -85,7 +85,7 @@ pub struct Message {
 pub enum Body {
     /// UTF-8 text, at most 1 MiB: to be read as a record.
     Text(String),
-    /// Bytes that are no UTF-8, first 64 KiB: dead letter `not_utf8`.
+    /// Bytes that are no UTF-8, at most 1 MiB: to be mended and read; `not_utf8` if that fails.
     NotUtf8(Raw),
     /// Above 1 MiB, first 64 KiB of it: dead letter `too_large`.
     TooLarge(Raw),
@@ -96,6 +96,17 @@ pub enum Body {
         /// Its content.
         raw: Raw,
     },
+}
+
+impl Body {
+    /// Its length, bytes.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::NotUtf8(raw) | Self::TooLarge(raw) | Self::Unreadable { raw, .. } => raw.0.len(),
+        }
+    }
 }
 
 /// Bytes, written in one piece (serde's own way is one by one).
@@ -159,11 +170,7 @@ impl Entry {
     /// Its records by queue.
     #[must_use]
     pub(crate) fn parts(&self) -> Vec<Part> {
-        let bytes = |body: &Body| match body {
-            Body::Text(text) => text.len(),
-            Body::NotUtf8(raw) | Body::TooLarge(raw) | Body::Unreadable { raw, .. } => raw.0.len(),
-        };
-        parts(self.messages.iter().map(|message| (&*message.queue, bytes(&message.body))))
+        parts(self.messages.iter().map(|message| (&*message.queue, message.body.bytes())))
     }
 
     /// How many records it brought: one a message.

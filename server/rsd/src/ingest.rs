@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 mod accept;
+mod arrival;
 mod connection;
 mod counters;
 mod desk;

@@ -12,15 +12,12 @@ use crate::body::{Body, MessageKind};
 use crate::command::{Command, Header, Step};
 use crate::id::TransactionId;
 use crate::id::{ConsumerId, Destination, DestinationKind, ObjectId, ProducerId, SessionId};
+use crate::limits::MESSAGE_OVERHEAD;
 use crate::map::{self, Map, Value};
 use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::transaction::{Committed, Transactions};
 use crate::wire::{Malformed, Reader, kind};
-
-/// Memory of a message beside its content and properties; also the least that the Java client
-/// counts for one in its window.
-const MESSAGE_OVERHEAD: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Open {
@@ -57,17 +54,13 @@ impl Open {
         }
     }
 
-    pub(super) fn handle(
-        &mut self,
-        header: Header,
-        command: Command<'_>,
-        desk: &mut Desk,
-    ) -> Result<(), Malformed> {
+    pub(super) fn handle(&mut self, header: Header, command: Command<'_>, desk: &mut Desk) {
         let handled = match command {
-            Command::Message(message) => return self.handle_message(header, &message, desk),
+            Command::Message(message) => {
+                return self.handle_message(header, &message, None, desk);
+            }
             Command::TransactionInfo { transaction, step, .. } => {
-                self.handle_step(header, transaction, step, desk);
-                return Ok(());
+                return self.handle_step(header, transaction, step, desk);
             }
             Command::ConnectionInfo(info) if info.connection.0 == self.connection => Ok(()),
             Command::ConnectionInfo(_) => Err(Refusal::SecondLogin),
@@ -95,7 +88,22 @@ impl Open {
             Ok(()) => desk.answer_if_wanted(header),
             Err(refusal) => desk.refuse(header, refusal),
         }
-        Ok(())
+    }
+
+    /// Refuses a command that cannot be read. If it was a message for whose answer nobody waits,
+    /// no transaction that is open can be shown to be whole any more.
+    pub(super) fn refuse_unreadable(
+        &mut self,
+        kind: u8,
+        header: Header,
+        error: Malformed,
+        desk: &mut Desk,
+    ) {
+        let refusal = Refusal::Unreadable(error);
+        if MessageKind::from_type(kind).is_some() && !header.respond {
+            self.transactions.refuse_all(&refusal.to_string());
+        }
+        desk.refuse(header, refusal);
     }
 
     fn open_session(&mut self, id: SessionId, desk: &Desk) -> Result<(), Refusal> {
@@ -164,42 +172,42 @@ impl Open {
         }
     }
 
-    fn handle_message(
+    /// `cut`: the bytes that its frame announced, when only its head is here.
+    pub(super) fn handle_message(
         &mut self,
         header: Header,
         message: &Message<'_>,
+        cut: Option<usize>,
         desk: &mut Desk,
-    ) -> Result<(), Malformed> {
+    ) {
         let refused = match &message.destination {
             Some(destination) if is_ingest(destination, desk) => None,
             other => Some(Refusal::Destination(other.clone())),
         };
-        let window = self.window(header, message);
+        let window = self.window(header, message, cut);
         let Some(transaction) = &message.transaction else {
             if let Some(refusal) = refused {
-                desk.refuse(header, refusal);
-                return Ok(());
+                return desk.refuse(header, refusal);
             }
             if message.persistent && !header.respond {
                 desk.events.push_back(BrokerEvent::Note(Note::UnconfirmedSend));
             }
-            desk.store(vec![inbound(message)?], weight(message), Answer { header, window });
-            return Ok(());
+            let inbound = inbound(message, cut.is_some(), desk);
+            let bytes = inbound.weight();
+            return desk.store(vec![inbound], bytes, Answer { header, window });
         };
         if *transaction == TransactionId::Xa {
-            desk.refuse(header, Refusal::Xa);
-            return Ok(());
+            return desk.refuse(header, Refusal::Xa);
         }
         if !self.transactions.contains(transaction) {
-            desk.refuse(header, Refusal::UnknownTransaction);
-            return Ok(());
+            return desk.refuse(header, Refusal::UnknownTransaction);
         }
         if let Some(refusal) = refused {
             self.transactions.refuse(transaction, &refusal.to_string());
             desk.events.push_back(BrokerEvent::Note(Note::Refused(refusal)));
         } else {
-            let limits = desk.settings.limits;
-            self.transactions.add(transaction, inbound(message)?, weight(message), &limits);
+            let inbound = inbound(message, cut.is_some(), desk);
+            self.transactions.add(transaction, inbound, &desk.settings.limits);
         }
         // Inside a transaction an answer promises nothing: the commit's does. The window opens at
         // once, for a transaction may be larger than it.
@@ -207,14 +215,18 @@ impl Open {
         if let Some((producer, size)) = window {
             desk.link.say(&Command::ProducerAck { producer, size });
         }
-        Ok(())
     }
 
     /// What its ProducerAck will free: only a send without Response counts in the window.
-    fn window(&self, header: Header, message: &Message<'_>) -> Option<(ProducerId, i32)> {
+    fn window(
+        &self,
+        header: Header,
+        message: &Message<'_>,
+        cut: Option<usize>,
+    ) -> Option<(ProducerId, i32)> {
         let producer = message.producer.as_ref().filter(|_| !header.respond)?;
         let window = self.producers.get(producer).filter(|window| **window > 0)?;
-        let size = i32::try_from(window_size(message)).unwrap_or(*window);
+        let size = i32::try_from(window_size(message, cut)).unwrap_or(*window);
         Some((producer.clone(), size))
     }
 
@@ -287,13 +299,15 @@ fn other(kind: u8) -> Result<(), Refusal> {
     }
 }
 
-fn inbound(message: &Message<'_>) -> Result<Inbound, Malformed> {
-    let properties = match message.properties {
-        None => Map::new(),
-        Some(bytes) => map::read(&mut Reader::new(bytes, 1))?,
-    };
+fn inbound(message: &Message<'_>, is_cut: bool, desk: &mut Desk) -> Inbound {
+    let properties = message.properties.map(|bytes| map::read(&mut Reader::new(bytes, 1)));
+    let properties = properties.unwrap_or_else(|| Ok(Map::new())).unwrap_or_else(|error| {
+        desk.events.push_back(BrokerEvent::Note(Note::PropertiesLost(error)));
+        Map::new()
+    });
     let queue = message.destination.as_ref().map(|queue| queue.name.clone());
-    Ok(Inbound {
+    let (kind, content) = (message.kind, message.content);
+    Inbound {
         queue: queue.unwrap_or_default(),
         message_id: message.id.to_string(),
         correlation_id: message.correlation_id.clone(),
@@ -301,22 +315,19 @@ fn inbound(message: &Message<'_>) -> Result<Inbound, Malformed> {
         persistent: message.persistent,
         timestamp: message.timestamp,
         properties,
-        body: Body::from_message(message.kind, message.compressed, message.content),
-    })
-}
-
-fn weight(message: &Message<'_>) -> usize {
-    MESSAGE_OVERHEAD
-        + message.content.map_or(0, <[u8]>::len)
-        + message.properties.map_or(0, <[u8]>::len)
+        body: match is_cut {
+            true => Body::from_cut(kind, content),
+            false => Body::from_message(kind, message.compressed, content),
+        },
+    }
 }
 
 /// At least the client's own estimate. Java counts a text that it has not encoded yet by its
 /// UTF-16 units, two bytes each.
-fn window_size(message: &Message<'_>) -> usize {
-    let text = match (message.kind, message.content) {
-        (MessageKind::Text, Some(content)) => content.len(),
-        _ => 0,
-    };
-    weight(message) + text
+fn window_size(message: &Message<'_>, cut: Option<usize>) -> usize {
+    let content = message.content.map_or(0, <[u8]>::len);
+    let text = if message.kind == MessageKind::Text { content } else { 0 };
+    let properties = message.properties.map_or(0, <[u8]>::len);
+    let whole = MESSAGE_OVERHEAD + content + properties + text;
+    cut.map_or(whole, |size| MESSAGE_OVERHEAD + 2 * size)
 }

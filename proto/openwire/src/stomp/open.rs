@@ -12,9 +12,6 @@ use crate::map::{Map, Value};
 use crate::refusal::Refusal;
 use crate::transaction::{Committed, Transactions};
 
-/// Memory of a message beside its body and headers.
-const MESSAGE_OVERHEAD: usize = 1024;
-
 /// Headers that mean something to the protocol; the others are properties of the message.
 const PROTOCOL: [&str; 6] =
     ["destination", "content-length", "content-type", "receipt", "transaction", "correlation-id"];
@@ -95,7 +92,8 @@ impl Open {
             match queue {
                 Err(refusal) => desk.refuse(receipt.as_deref(), refusal),
                 Ok(queue) => {
-                    let (message, bytes) = self.inbound(queue, frame);
+                    let message = self.inbound(queue, frame);
+                    let bytes = message.weight();
                     desk.store(vec![message], bytes, receipt);
                 }
             }
@@ -110,8 +108,8 @@ impl Open {
                 desk.note(Note::Refused(refusal));
             }
             Ok(queue) => {
-                let (message, bytes) = self.inbound(queue, frame);
-                self.transactions.add(&transaction, message, bytes, &desk.settings.limits);
+                let message = self.inbound(queue, frame);
+                self.transactions.add(&transaction, message, &desk.settings.limits);
             }
         }
         // Inside a transaction a receipt promises nothing: the commit's does.
@@ -140,17 +138,14 @@ impl Open {
         }
     }
 
-    /// The message, and what it weighs.
-    fn inbound(&mut self, queue: String, frame: Frame) -> (Inbound, usize) {
+    fn inbound(&mut self, queue: String, frame: Frame) -> Inbound {
         self.sent += 1;
         let own = |name: &str| frame.raw(name).map(str::to_owned);
         let properties = frame.headers().filter(|(name, _)| !PROTOCOL.contains(name));
         let properties: Map = properties
             .map(|(name, value)| (name.to_owned(), Value::Text(value.to_owned())))
             .collect();
-        let heads: usize = frame.headers().map(|(name, value)| name.len() + value.len()).sum();
-        let bytes = MESSAGE_OVERHEAD + heads + frame.body.len();
-        let message = Inbound {
+        Inbound {
             queue,
             message_id: format!("{}:{}", self.session, self.sent),
             correlation_id: own("correlation-id"),
@@ -159,8 +154,7 @@ impl Open {
             timestamp: 0,
             properties,
             body: Body::Bytes(frame.body),
-        };
-        (message, bytes)
+        }
     }
 }
 

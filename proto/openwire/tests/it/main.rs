@@ -8,3 +8,4 @@ mod peer;
 mod raw;
 mod session;
 mod stomp;
+mod unreadable;

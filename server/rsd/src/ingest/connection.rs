@@ -17,6 +17,8 @@ use tokio::io::{Interest, Ready};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::Shared;
+use super::arrival::{Arrival, Sender};
 use super::desk::NotTaken;
 use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, RETRY, STOP};
 use super::login::{Deciding, Login};
@@ -24,9 +26,7 @@ use super::memory::Member;
 use super::registry::Place;
 use super::socket::Socket;
 use super::wire::Wire;
-use super::{Shared, message};
 use crate::backlog::Part;
-use crate::entry::Entry;
 
 thread_local! {
     /// One read buffer per worker thread, not per connection: ten thousand may be idle.
@@ -67,7 +67,7 @@ struct Waiting {
 struct Parked {
     ticket: Ticket,
     since: Duration,
-    entry: Entry,
+    arrival: Arrival,
 }
 
 impl Connection {
@@ -181,7 +181,7 @@ impl Connection {
 
     /// What is held back is not tried any more.
     fn abandon(&mut self) {
-        let messages: usize = self.parked.drain(..).map(|one| one.entry.messages.len()).sum();
+        let messages: usize = self.parked.drain(..).map(|one| one.arrival.messages()).sum();
         if messages > 0 {
             self.shared.parts.counters.abandon(messages);
             let what = "were held back and are not stored: whoever waits for an answer resends";
@@ -214,6 +214,9 @@ impl Connection {
             BrokerEvent::Note(Note::Refused(refusal)) => {
                 self.log(32002, &refusal.to_string());
             }
+            BrokerEvent::Note(Note::PropertiesLost(why)) => {
+                self.log(32002, &format!("properties of a message are left out: {why}"));
+            }
             BrokerEvent::Closed { why } => {
                 match why {
                     CloseReason::Goodbye => {}
@@ -231,15 +234,9 @@ impl Connection {
 
     fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {
         let now = self.shared.parts.clock.now();
-        let entry = Entry {
-            received: now.wall.0,
-            transport: self.wire.transport(),
-            user: self.user.clone(),
-            peer: self.peer,
-            messages: messages.into_iter().map(message::message).collect(),
-            letters: Vec::new(),
-        };
-        let parked = Parked { ticket, since: now.mono, entry };
+        let (transport, user, peer) = (self.wire.transport(), self.user.clone(), self.peer);
+        let sender = Sender { received: now.wall, transport, user, peer };
+        let parked = Parked { ticket, since: now.mono, arrival: Arrival::new(sender, messages) };
         if !self.parked.is_empty() {
             self.parked.push_back(parked);
         } else if let Some(parked) = self.append(parked) {
@@ -257,11 +254,11 @@ impl Connection {
     }
 
     /// Hands one arrival to the spool; gives it back when there is no room.
-    fn append(&mut self, parked: Parked) -> Option<Parked> {
-        match self.shared.parts.store(&parked.entry) {
+    fn append(&mut self, mut parked: Parked) -> Option<Parked> {
+        match parked.arrival.hand(&self.shared.parts) {
             Ok(seq) => {
-                let Parked { ticket, since, entry } = parked;
-                let parts = entry.parts();
+                let Parked { ticket, since, arrival } = parked;
+                let parts = arrival.parts();
                 self.waiting.push_back(Waiting { seq, ticket, since, parts });
                 None
             }
@@ -293,9 +290,7 @@ impl Connection {
         let mut held = self.wire.held();
         if self.leaving.is_some() {
             // a machine that is closed has forgotten them
-            let parts = self.parked.iter().flat_map(|parked| parked.entry.parts());
-            let parked: u64 = parts.map(|part| part.bytes).sum();
-            held = held.max(usize::try_from(parked).unwrap_or(usize::MAX));
+            held = held.max(self.parked.iter().map(|parked| parked.arrival.held()).sum());
         }
         let unfinished = self.wire.unfinished();
         self.shared.memory.account(&self.member, self.held, held, unfinished);

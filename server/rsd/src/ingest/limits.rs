@@ -38,6 +38,10 @@ pub(super) const STOP: Duration = Duration::from_secs(10);
 /// Largest body of a record, bytes; a larger one is a dead letter.
 pub(super) const BODY_BYTES: usize = 1 << 20;
 
+/// Bodies of one arrival that came compressed, inflated, bytes in all: no more than a frame of the
+/// spool holds.
+pub(super) const INFLATED_BYTES: usize = spool::limits::FRAME_BYTES;
+
 /// What is kept of a body that cannot be a record, bytes.
 pub(super) const DEAD_BYTES: usize = 64 * 1024;
 

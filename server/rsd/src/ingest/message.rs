@@ -1,5 +1,6 @@
-//! From a message of the protocol to a message of the spool: bodies inflated and bounded,
-//! properties as text. What cannot be a record is kept for the dead letters, cut.
+//! From a message of the protocol to a message of the spool: bodies bounded, properties as text.
+//! What cannot be a record is kept for the dead letters, cut. A compressed body is not touched: it
+//! is inflated when its turn comes (`arrival.rs`).
 
 use std::io::Read;
 
@@ -9,69 +10,78 @@ use openwire::{Inbound, MessageKind, Value, inflated_len, text, zlib_stream};
 use super::limits::{BODY_BYTES, DEAD_BYTES, ID_BYTES, PROPERTY_BYTES};
 use crate::entry::{Body, Message, Raw};
 
-/// The spool's form of it.
-pub(super) fn message(inbound: Inbound) -> Message {
+/// The spool's form of it; a body that came compressed is beside it.
+pub(super) fn message(inbound: Inbound) -> (Message, Option<(MessageKind, Vec<u8>)>) {
     let fallback_id = inbound.record_id.or(inbound.correlation_id);
-    Message {
+    let (body, packed) = match inbound.body {
+        openwire::Body::Compressed { kind, raw } => (Body::Text(String::new()), Some((kind, raw))),
+        openwire::Body::Text(text) => (of_text(text), None),
+        openwire::Body::Bytes(bytes) => (of_bytes(bytes), None),
+        openwire::Body::Cut(head) => (Body::TooLarge(self::head(&head)), None),
+        openwire::Body::Unreadable { kind, raw } => (unreadable(kind.to_owned(), &raw), None),
+    };
+    let message = Message {
         queue: inbound.queue,
         message_id: Some(cut(&inbound.message_id)),
         fallback_id: fallback_id.as_deref().map(cut),
         properties: properties(&inbound.properties),
-        body: body(inbound.body),
-    }
+        body,
+    };
+    (message, packed)
 }
 
 fn cut(id: &str) -> String {
     text::prefix(id, ID_BYTES).to_owned()
 }
 
-fn body(body: openwire::Body) -> Body {
-    match body {
-        openwire::Body::Text(text) if text.len() > BODY_BYTES => {
-            Body::TooLarge(head(text.into_bytes()))
-        }
-        openwire::Body::Text(text) => Body::Text(text),
-        openwire::Body::Bytes(bytes) if bytes.len() > BODY_BYTES => Body::TooLarge(head(bytes)),
-        openwire::Body::Bytes(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Body::Text(text),
-            Err(error) => Body::NotUtf8(head(error.into_bytes())),
-        },
-        openwire::Body::Compressed { kind, raw } => inflated(kind, raw),
-        openwire::Body::Unreadable { kind, raw } => {
-            Body::Unreadable { kind: kind.to_owned(), raw: head(raw) }
-        }
+fn of_text(text: String) -> Body {
+    if text.len() > BODY_BYTES { Body::TooLarge(head(text.as_bytes())) } else { Body::Text(text) }
+}
+
+/// Bytes that are no UTF-8 are kept as they are: the reader of records mends them.
+fn of_bytes(bytes: Vec<u8>) -> Body {
+    if bytes.len() > BODY_BYTES {
+        return Body::TooLarge(head(&bytes));
     }
+    String::from_utf8(bytes).map_or_else(|raw| Body::NotUtf8(Raw(raw.into_bytes())), Body::Text)
+}
+
+fn unreadable(kind: String, raw: &[u8]) -> Body {
+    Body::Unreadable { kind, raw: head(raw) }
 }
 
 /// Inflates at most what a record may have: a bomb costs no more than that.
-fn inflated(kind: MessageKind, raw: Vec<u8>) -> Body {
+pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> Body {
     // a text has four bytes of length in front, and its characters up to half as many again
     let limit = BODY_BYTES + BODY_BYTES / 2 + 4;
     let mut content = Vec::new();
-    let stream = zlib_stream(kind, &raw).unwrap_or_default();
+    let stream = zlib_stream(kind, raw).unwrap_or_default();
     let room = u64::try_from(limit + 1).unwrap_or(u64::MAX);
     match ZlibDecoder::new(stream).take(room).read_to_end(&mut content) {
-        Ok(_) if content.len() > limit => Body::TooLarge(head(content)),
+        Ok(_) if content.len() > limit => Body::TooLarge(head(&content)),
         Ok(_) => {
-            content.truncate(inflated_len(kind, &raw).unwrap_or(limit));
-            body(openwire::Body::from_content(kind, Some(&content)))
+            content.truncate(inflated_len(kind, raw).unwrap_or(limit));
+            match openwire::Body::from_content(kind, Some(&content)) {
+                openwire::Body::Text(text) => of_text(text),
+                openwire::Body::Bytes(bytes) => of_bytes(bytes),
+                _ => unreadable(kind.as_str().to_owned(), &content),
+            }
         }
-        Err(_) => {
-            Body::Unreadable { kind: format!("compressed {}", kind.as_str()), raw: head(raw) }
-        }
+        Err(_) => unreadable(format!("compressed {}", kind.as_str()), raw),
     }
 }
 
-fn head(mut bytes: Vec<u8>) -> Raw {
-    bytes.truncate(DEAD_BYTES);
-    bytes.shrink_to_fit();
-    Raw(bytes)
+fn head(bytes: &[u8]) -> Raw {
+    Raw(bytes.get(..DEAD_BYTES).unwrap_or(bytes).to_vec())
 }
 
 fn properties(properties: &openwire::Map) -> Vec<(String, String)> {
     let mut room = PROPERTY_BYTES;
     let mut kept = Vec::new();
-    for (name, value) in properties {
+    // what gives a record its id is not what finds no room
+    let (ids, others): (Vec<_>, Vec<_>) =
+        properties.iter().partition(|(name, _)| name == "recordId");
+    for (name, value) in ids.into_iter().chain(others) {
         let value = shown(value);
         let Some(left) = room.checked_sub(name.len() + value.len()) else { break };
         room = left;
@@ -99,29 +109,30 @@ fn shown(value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) fn deflated(content: &[u8]) -> Vec<u8> {
     use std::io::Write;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
 
+#[cfg(test)]
+mod tests {
     use super::*;
 
-    fn deflated(content: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(content).unwrap();
-        encoder.finish().unwrap()
-    }
-
     fn compressed(kind: MessageKind, raw: Vec<u8>) -> Body {
-        body(openwire::Body::Compressed { kind, raw })
+        inflated(kind, &raw)
     }
 
     #[test]
     fn bodies() {
         let large = vec![b' '; BODY_BYTES + 1];
         let cut = Body::TooLarge(Raw(vec![b' '; DEAD_BYTES]));
-        assert_eq!(body(openwire::Body::Bytes(b"{}".to_vec())), Body::Text("{}".to_owned()));
-        assert_eq!(body(openwire::Body::Bytes(vec![0xff])), Body::NotUtf8(Raw(vec![0xff])));
-        assert_eq!(body(openwire::Body::Bytes(large.clone())), cut);
-        assert_eq!(body(openwire::Body::Text(String::from_utf8(large).unwrap())), cut);
+        assert_eq!(of_bytes(b"{}".to_vec()), Body::Text("{}".to_owned()));
+        let odd = [b"{}\xff", &vec![b' '; DEAD_BYTES][..]].concat();
+        assert_eq!(of_bytes(odd.clone()), Body::NotUtf8(Raw(odd)), "whole: it is to be mended");
+        assert_eq!(of_bytes(large.clone()), cut);
+        assert_eq!(of_text(String::from_utf8(large).unwrap()), cut);
     }
 
     #[test]
@@ -157,6 +168,9 @@ mod tests {
         let many = vec![("name".to_owned(), Value::Text("x".repeat(1000))); 100];
         let kept = properties(&many);
         assert_eq!(kept.len(), PROPERTY_BYTES / 1004);
+        let id = ("recordId".to_owned(), Value::Text("r".to_owned()));
+        let kept = properties(&[&many[..], &[id]].concat());
+        assert_eq!(kept[0], ("recordId".to_owned(), "r".to_owned()), "whatever else there is");
         let map = vec![("n".to_owned(), Value::Int(7)), ("l".to_owned(), Value::List(vec![]))];
         let expected = [("n", "7"), ("l", "(list of 0)")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));

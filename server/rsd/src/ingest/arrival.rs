@@ -1,0 +1,171 @@
+//! What one send or one commit brought, as it waits for the spool.
+//!
+//! Bodies that came compressed stay so until it is handed over: what waits takes the memory that
+//! came over the wire, and inflated is at most one arrival a thread, within what the spool takes
+//! at once. A mebibyte of blanks comes as one kibibyte.
+
+use std::net::SocketAddr;
+
+use model::time::Millis;
+use openwire::{Inbound, MessageKind};
+
+use super::desk::NotTaken;
+use super::gate::Priority;
+use super::limits::INFLATED_BYTES;
+use super::{Parts, message};
+use crate::backlog::Part;
+use crate::entry::{Body, Entry, Transport};
+
+/// Who sent it, how and when.
+pub(super) struct Sender {
+    pub(super) received: Millis,
+    pub(super) transport: Transport,
+    pub(super) user: Option<String>,
+    pub(super) peer: SocketAddr,
+}
+
+pub(super) struct Arrival {
+    /// The bodies in `packed` are empty here while it waits.
+    entry: Entry,
+    packed: Vec<Packed>,
+    /// Bytes that the packed bodies had when they were inflated last.
+    inflated: usize,
+}
+
+/// A compressed body.
+pub(super) struct Packed {
+    pub(super) kind: MessageKind,
+    pub(super) raw: Vec<u8>,
+    /// Whose it is.
+    at: usize,
+}
+
+impl Arrival {
+    pub(super) fn new(sender: Sender, messages: Vec<Inbound>) -> Self {
+        let Sender { received, transport, user, peer } = sender;
+        let mut packed = Vec::new();
+        let messages = messages.into_iter().enumerate().map(|(at, inbound)| {
+            let (message, body) = message::message(inbound);
+            packed.extend(body.map(|(kind, raw)| Packed { kind, raw, at }));
+            message
+        });
+        let messages = messages.collect();
+        let received = received.0;
+        let entry = Entry { received, transport, user, peer, messages, letters: Vec::new() };
+        Self { entry, packed, inflated: 0 }
+    }
+
+    /// Hands it to the spool, and gives the sequence with which it is durable.
+    ///
+    /// # Errors
+    /// [`NotTaken`]; after [`NotTaken::Later`] it may be handed again.
+    pub(super) fn hand(&mut self, parts: &Parts) -> Result<u64, NotTaken> {
+        if self.packed.is_empty() {
+            return parts.store(&self.entry);
+        }
+        let priority = Priority::of_all(&self.entry.messages);
+        // nothing is inflated in vain
+        if !parts.gate.lets_in(priority) {
+            return Err(NotTaken::Later);
+        }
+        if self.inflated > 0 {
+            parts.gate.fits(priority, self.inflated)?;
+        }
+        self.inflate()?;
+        let taken = parts.store(&self.entry);
+        if taken.is_err() {
+            self.empty();
+        }
+        taken
+    }
+
+    /// Its records by queue, as far as they are inflated.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        self.entry.parts()
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        self.entry.messages.len()
+    }
+
+    /// Bytes of its bodies in memory.
+    pub(super) fn held(&self) -> usize {
+        let bodies: u64 = self.parts().iter().map(|part| part.bytes).sum();
+        let packed: usize = self.packed.iter().map(|packed| packed.raw.len()).sum();
+        usize::try_from(bodies).unwrap_or(usize::MAX).saturating_add(packed)
+    }
+
+    fn inflate(&mut self) -> Result<(), NotTaken> {
+        self.inflated = 0;
+        for packed in &self.packed {
+            let body = message::inflated(packed.kind, &packed.raw);
+            self.inflated += body.bytes();
+            if let Some(message) = self.entry.messages.get_mut(packed.at) {
+                message.body = body;
+            }
+            if self.inflated > INFLATED_BYTES {
+                self.empty();
+                return Err(NotTaken::Never);
+            }
+        }
+        Ok(())
+    }
+
+    fn empty(&mut self) {
+        for packed in &self.packed {
+            if let Some(message) = self.entry.messages.get_mut(packed.at) {
+                message.body = Body::Text(String::new());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message::deflated;
+    use super::*;
+
+    /// So many bodies of just under a mebibyte, each in a kibibyte.
+    fn bombs(count: usize) -> Arrival {
+        let mut raw = vec![0, 0x0f, 0xff, 0xff];
+        raw.extend(deflated(&vec![b' '; 0x0f_ffff]));
+        assert!(raw.len() < 2048);
+        let body = openwire::Body::Compressed { kind: MessageKind::Bytes, raw };
+        let inbound = Inbound {
+            queue: "ringmaster.sq".to_owned(),
+            message_id: String::new(),
+            correlation_id: None,
+            record_id: None,
+            persistent: true,
+            timestamp: 0,
+            properties: Vec::new(),
+            body,
+        };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let (received, transport) = (Millis(1), Transport::Openwire);
+        Arrival::new(Sender { received, transport, user: None, peer }, vec![inbound; count])
+    }
+
+    fn bodies(arrival: &Arrival) -> usize {
+        arrival.entry.messages.iter().map(|message| message.body.bytes()).sum()
+    }
+
+    #[test]
+    fn a_transaction_of_bombs_is_refused_before_it_fills_the_memory() {
+        let mut arrival = bombs(8000);
+        assert!(arrival.held() < 16 << 20, "{}", arrival.held());
+        assert_eq!(bodies(&arrival), 0);
+        assert_eq!(arrival.inflate(), Err(NotTaken::Never));
+        assert!(arrival.inflated < INFLATED_BYTES + (2 << 20), "{}", arrival.inflated);
+        assert_eq!(bodies(&arrival), 0, "nothing of it stays inflated");
+    }
+
+    #[test]
+    fn what_fits_is_inflated_whole() {
+        let mut arrival = bombs(3);
+        assert_eq!(arrival.inflate(), Ok(()));
+        assert_eq!((bodies(&arrival), arrival.inflated), (3 * 0x0f_ffff, 3 * 0x0f_ffff));
+        arrival.empty();
+        assert!(bodies(&arrival) == 0 && arrival.held() < 8192);
+    }
+}
