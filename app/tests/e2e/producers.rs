@@ -158,9 +158,10 @@ fn java_bodies_of_all_kinds_are_taken() {
     let site = Site::new(OBJECTS);
     let rs = site.start_rs();
     let told = checks(&site, &["bodies"], none);
-    assert_eq!((told.passed.len(), told.dead), (21, 10), "{told:#?}");
+    assert_eq!((told.passed.len(), told.dead), (23, 11), "{told:#?}");
     let calls = arrived(&site, &told);
     assert_eq!(note(&site, &calls["unicode"]), " \u{1F600} € \" \u{10000}");
+    assert_eq!(note(&site, &calls["bytes-with-a-bad-one"]), "\u{fffd}");
     for kind in ["text", "bytes"] {
         for size in [0, 200_000] {
             let name = format!("compressed-{size}-{kind}");

@@ -56,6 +56,7 @@ pub use changes::{
 };
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
+pub use letters::fallback_id;
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
 pub use tally::Tally;
 
@@ -300,7 +301,7 @@ impl<'b> Share<'b> {
                     time_ms: i64::try_from(good.record.time.0).unwrap_or(i64::MAX),
                     received_ms: item.origin.received_ms,
                     bin_ms: own_bin_ms(&good.record),
-                    body: item.text().to_owned(),
+                    body: item.text().into_owned(),
                 })
             })
             .collect();

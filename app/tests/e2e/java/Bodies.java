@@ -18,6 +18,13 @@ final class Bodies {
         send("bytes", session -> bytes(session, Producer.record("bytes", 0)));
         send("bytes-of-200-kB", session ->
             bytes(session, Producer.record("bytes-of-200-kB", 200_000)));
+        send("bytes-with-a-bad-one", session -> {
+            byte[] body = noted("bytes-with-a-bad-one", "#").getBytes(StandardCharsets.UTF_8);
+            body[body.length - 3] = (byte) 0xFF;
+            BytesMessage message = session.createBytesMessage();
+            message.writeBytes(body);
+            return message;
+        });
         send("record-id-by-property", session -> {
             Message message = session.createTextMessage(withoutId("record-id-by-property"));
             message.setStringProperty("recordId", "java-1:by-property");
@@ -48,6 +55,16 @@ final class Bodies {
         });
         dead("above-1-MiB", session ->
             session.createTextMessage(Producer.record("large", 1_100_000)));
+        Checks.check("above-8-MiB", () -> {
+            // larger than a frame may be: whoever comes back would send it for ever
+            String url = "failover:(" + Checks.url("") + ")";
+            try (Producer producer = new Producer(url, Checks.CDR, false)) {
+                producer.send(Producer.record("above-8-MiB", 9_000_000));
+                Checks.dead("above-8-MiB");
+                producer.send(Producer.record("after-above-8-MiB", 0));
+                Checks.sent("after-above-8-MiB");
+            }
+        });
         dead("a-map", session -> {
             MapMessage message = session.createMapMessage();
             message.setString("id", "1");

@@ -1,5 +1,6 @@
 //! One message of a batch as it came, and what was read in it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use model::record::{Body, Record, Refusal};
@@ -39,6 +40,8 @@ pub struct Origin<'b> {
     pub peer: SocketAddr,
     /// JMSMessageID.
     pub message_id: Option<&'b str>,
+    /// The id that a record without one takes: property `recordId`, else JMSCorrelationID.
+    pub fallback_id: Option<&'b str>,
     /// Properties as text.
     pub properties: &'b [(String, String)],
     /// The body, or its first part where it was too large.
@@ -70,9 +73,9 @@ pub struct Good {
 }
 
 impl Item<'_> {
-    /// The body of a record as it came; empty where it is no text.
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(self.origin.body).unwrap_or_default()
+    /// The body of a record as it came, bytes that are no UTF-8 replaced as its reader did.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.origin.body)
     }
 }
 

@@ -13,6 +13,10 @@ use super::item::{Good, Item, Origin};
 use crate::key::{self, Key};
 use crate::limits::LETTER_BYTES;
 
+/// The property of a message that gives its record an id, and the JMS header that is next in rank.
+const RECORD_ID: &str = "recordId";
+const CORRELATION_ID: &str = "JMSCorrelationID";
+
 /// The letters of a share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Letters {
@@ -126,9 +130,7 @@ impl Letters {
 fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
     let origin = &item.origin;
     let own = || origin.body.iter().take(LETTER_BYTES).copied().collect();
-    let properties: Vec<_> =
-        origin.properties.iter().map(|(key, value)| (clean(key), clean(value))).collect();
-    let properties = serde_json::to_string(&properties);
+    let properties = serde_json::to_string(&properties(origin));
     LetterRow {
         letter_key,
         seq: i64::try_from(origin.seq).unwrap_or(i64::MAX),
@@ -145,6 +147,22 @@ fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) ->
         text: clean(&cause.text),
         producer: item.read.as_ref().ok().map(|good| good.producer().to_owned()),
     }
+}
+
+/// Those of the message, and in front the id that its record takes if it has none and no property
+/// tells it: a retry finds it there.
+fn properties(origin: &Origin<'_>) -> Vec<(String, String)> {
+    let own = origin.properties.iter().map(|(key, value)| (clean(key), clean(value)));
+    let told = fallback_id(origin.properties);
+    let id = origin.fallback_id.filter(|id| told != Some(*id));
+    id.map(|id| (CORRELATION_ID.to_owned(), clean(id))).into_iter().chain(own).collect()
+}
+
+/// The id among a letter's properties that a record without one takes.
+#[must_use]
+pub fn fallback_id(properties: &[(String, String)]) -> Option<&str> {
+    let found = properties.iter().find(|(name, _)| name == RECORD_ID || name == CORRELATION_ID);
+    found.map(|(_, value)| &**value)
 }
 
 /// By the message id and the body, where a client sends the message again with its id; else by
@@ -183,4 +201,50 @@ pub(super) const fn rejected(text: String) -> Cause {
 /// Without U+0000, which no text column of PostgreSQL takes.
 fn clean(text: &str) -> String {
     text.replace('\0', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use model::record::Refusal;
+
+    use super::*;
+
+    fn letter_of(id: Option<&str>, properties: &[(String, String)]) -> LetterRow {
+        let origin = Origin {
+            seq: 1,
+            at: 0,
+            letter: None,
+            received_ms: 1,
+            queue: "ringmaster.cdr",
+            transport: "openwire",
+            user: None,
+            peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            message_id: None,
+            fallback_id: id,
+            properties,
+            body: b"{}",
+        };
+        let refusal = Refusal { code: "not_json", field: String::new(), text: String::new() };
+        row(&Item { origin, read: Err(refusal) }, rejected(String::new()), [0; 16], None)
+    }
+
+    /// A retry needs the id that the record had when it came (rs.md §2.1, §2.8).
+    #[test]
+    fn a_letter_keeps_the_id_that_its_record_takes() {
+        let own = [("a".to_owned(), "b".to_owned()), ("recordId".to_owned(), "r-1".to_owned())];
+        for (id, own, kept) in [
+            (Some("r-1"), &own[..], 2),
+            (Some("c-1"), &own[..1], 2),
+            (Some("c-1"), &own[..], 3),
+            (None, &own[..1], 1),
+        ] {
+            let letter = letter_of(id, own);
+            let told: Vec<(String, String)> = serde_json::from_str(&letter.properties).unwrap();
+            assert_eq!((fallback_id(&told), told.len()), (id, kept), "{told:?}");
+            let again = letter_of(fallback_id(&told), &told);
+            assert_eq!(again.properties, letter.properties, "the same after every retry");
+        }
+    }
 }

@@ -44,6 +44,7 @@ impl Message {
                 user: Some("bil\0ling"),
                 peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
                 message_id: None,
+                fallback_id: None,
                 properties: &[],
                 body: self.0.as_bytes(),
             },

@@ -36,6 +36,7 @@ fn origin<'b>(seq: u64, at: usize, entry: &'b Entry, message: &'b Message) -> Or
         user: entry.user.as_deref(),
         peer: entry.peer,
         message_id: message.message_id.as_deref(),
+        fallback_id: message.fallback_id.as_deref(),
         properties: &message.properties,
         body: match &message.body {
             Body::Text(text) => text.as_bytes(),
@@ -46,9 +47,9 @@ fn origin<'b>(seq: u64, at: usize, entry: &'b Entry, message: &'b Message) -> Or
 
 fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good, Refusal> {
     let refusal = |code, text: String| Refusal { code, field: String::new(), text };
-    let text = match &message.body {
-        Body::Text(text) => text,
-        Body::NotUtf8(_) => return Err(refusal("not_utf8", "the body is no UTF-8".to_owned())),
+    let body = match &message.body {
+        Body::Text(text) => text.as_bytes(),
+        Body::NotUtf8(raw) => &raw.0,
         Body::TooLarge(_) => {
             return Err(refusal("too_large", "a record has at most 1 MiB".to_owned()));
         }
@@ -58,7 +59,7 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     };
     let arrived =
         Arrived { at: Millis(entry.received), message_id: message.fallback_id.as_deref() };
-    let (record, notes) = Record::read(text.as_bytes(), &arrived)?;
+    let (record, notes) = Record::read(body, &arrived)?;
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
     let fact = Fact::of(&record, &notes);
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));

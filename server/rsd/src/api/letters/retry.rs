@@ -13,7 +13,7 @@ use axum::response::Response;
 use model::record::{Arrived, Record, Stream};
 use model::time::Millis;
 use rs::Refused;
-use rs::share::LetterNo;
+use rs::share::{LetterNo, fallback_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -224,8 +224,7 @@ impl Drop for UnderWay<'_> {
 fn message(letter: Letter, now: Millis) -> Message {
     let Letter { queue, message_id, properties, body, .. } = letter;
     let properties: Vec<(String, String)> = serde_json::from_str(&properties).unwrap_or_default();
-    let own = properties.iter().find(|(name, _)| name == "recordId");
-    let fallback_id = own.map(|(_, value)| value.clone());
+    let fallback_id = fallback_id(&properties).map(str::to_owned);
     let arrived = Arrived { at: now, message_id: fallback_id.as_deref() };
     let known = Stream::of_queue(&queue).is_some();
     let queue = match Record::read(&body, &arrived) {

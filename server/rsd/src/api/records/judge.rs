@@ -49,33 +49,32 @@ pub(super) fn judge(body: &[u8], form: Form, at: Millis) -> Result<Judged, Refus
 }
 
 fn read(body: &Body, at: Millis) -> Result<Kind, Refusal> {
-    let refusal = |code, text: &str| Refusal { code, field: String::new(), text: text.to_owned() };
-    match body {
-        Body::Text(text) => {
-            let arrived = Arrived { at, message_id: None };
-            Record::read(text.as_bytes(), &arrived).map(|(record, _)| record.kind())
-        }
-        Body::NotUtf8(_) => Err(refusal("not_utf8", "the record is no UTF-8")),
+    let body = match body {
+        Body::Text(text) => text.as_bytes(),
+        Body::NotUtf8(raw) => &raw.0,
         Body::TooLarge(_) | Body::Unreadable { .. } => {
-            Err(refusal("too_large", "a record has at most 1 MiB"))
+            let (code, text) = ("too_large", "a record has at most 1 MiB".to_owned());
+            return Err(Refusal { code, field: String::new(), text });
         }
-    }
+    };
+    let arrived = Arrived { at, message_id: None };
+    Record::read(body, &arrived).map(|(record, _)| record.kind())
 }
 
 fn kept(record: &[u8]) -> Body {
-    let head = || Raw(record.get(..RECORD_HEAD).unwrap_or(record).to_vec());
     if record.len() > RECORD_BYTES {
-        return Body::TooLarge(head());
+        return Body::TooLarge(Raw(record.get(..RECORD_HEAD).unwrap_or(record).to_vec()));
     }
     match std::str::from_utf8(record) {
         Ok(text) => Body::Text(text.to_owned()),
-        Err(_) => Body::NotUtf8(head()),
+        Err(_) => Body::NotUtf8(Raw(record.to_vec())),
     }
 }
 
 /// Kind and id of a record that is no good, if it says them.
 fn told(record: &[u8]) -> (Option<Kind>, Option<String>) {
-    let value: Value = serde_json::from_slice(record).unwrap_or_default();
+    let text = String::from_utf8_lossy(record);
+    let value: Value = serde_json::from_str(&text).unwrap_or_default();
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let id = text("id").map(|id| openwire::text::prefix(id, 300).to_owned());
     (text("kind").and_then(Kind::parse), id)
@@ -127,6 +126,20 @@ mod tests {
         let expected = [(1, None, "not_utf8", ""), (2, Some("x"), "missing_field", "schema")];
         assert_eq!(dead(&judged), expected);
         assert_eq!(judged.messages[2].queue, "ringmaster.cdr");
+    }
+
+    /// One bad byte within a text costs that byte, not the record (rs.md §2.1).
+    #[test]
+    fn a_bad_byte_is_mended() {
+        let at = event("b").find("\"t\"}").unwrap() + 1;
+        let mut bad = event("b").into_bytes();
+        bad.insert(at, 0xff);
+        let worse = event("c").replace("\"producer\"", "\"producers\"").into_bytes();
+        let worse = [&worse[..worse.len() - 3], b"\xff\"}"].concat();
+        let body = [&b"["[..], &bad, b",", &worse, b"]"].concat();
+        let judged = judge(&body, Form::Json, NOW).unwrap();
+        assert_eq!(dead(&judged), [(1, Some("c"), "missing_field", "producer")]);
+        assert_eq!(judged.messages[0].body, Body::NotUtf8(Raw(bad)));
     }
 
     #[test]

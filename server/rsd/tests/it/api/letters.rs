@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::database;
 use super::house::{House, RM, golden};
+use crate::ingest::frames::Frames;
 use crate::postgres::Server;
 use crate::sqlserver::daemon;
 use crate::tds::{Endpoint, Identity, Settings, StandIn};
@@ -241,4 +242,43 @@ fn what_is_missing_is_known_until_it_comes() {
         assert_eq!(house.refusal(&format!("/api/v1/integrity{query}")), (400, code.to_owned()));
     }
     assert_eq!(house.refusal("/api/v1/integrity/proof"), (400, "bad-datetime".to_owned()));
+}
+
+/// The id that a record without one takes of its message stays with the letter.
+#[test]
+fn tried_again_with_the_id_that_the_message_had() {
+    let house = House::open();
+    let mut record: Value = serde_json::from_str(&golden(&RM)[0]).unwrap();
+    record["call_type"] = json!("SIDEWAYS");
+    record.as_object_mut().unwrap().remove("id");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut peer = Frames::login(house.rs.addresses().broker.unwrap()).await;
+        let head = "SEND\ndestination:ringmaster.cdr\nreceipt:1\ncorrelation-id:of-the-message";
+        peer.say(&format!("{head}\n\n{record}\0")).await;
+        assert_eq!(peer.next().await, "RECEIPT\nreceipt-id:1\n\n");
+    });
+    house.until(|house| items(house, LETTERS).len() == 1);
+    let letter = items(&house, LETTERS).remove(0);
+    assert_eq!(letter["properties"], json!([["JMSCorrelationID", "of-the-message"]]));
+    record["call_type"] = json!("INBOUND");
+    let tried = post(&house, &format!("{}/retry", at(&letter)), &json!({ "body": record }));
+    assert_eq!(tried, json!({"stored": 1, "failed": 0}));
+}
+
+/// A bad byte within a text costs that byte, over HTTP as over the others (rs.md §2.1).
+#[test]
+fn a_record_with_a_bad_byte_is_stored() {
+    let house = House::open();
+    let record = golden(&RM)[0].replacen("\"local_uri\":\"sip:", "\"local_uri\":\"sip:#", 1);
+    let mut record = record.into_bytes();
+    let bad = record.iter().position(|byte| *byte == b'#').unwrap();
+    record[bad] = 0xff;
+    let answer = house.post("/api/v1/records", &[JSON], &record);
+    assert_eq!(answer.body, "{\"accepted\":1,\"dead_lettered\":[]}\n");
+    house.until(|house| house.metric("rs_apply_records_total") == "1");
+    let calls = house.json("/api/v1/calls?from=2026-11-22&legs=true");
+    let uri = calls["items"][0]["local_uri"].as_str().unwrap();
+    assert!(uri.starts_with("sip:\u{fffd}"), "{calls}");
+    assert_eq!(items(&house, LETTERS), [Value::Null; 0]);
 }
