@@ -2,9 +2,9 @@
 //!
 //! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`, `var`,
 //! `quality`), a batch of them becomes the rows that change (`share`), calls become figures of
-//! hours and days (`rollup`, response times by `sketch`), a question becomes a plan (`query`), and
-//! an answer becomes a document (`report`). No database, clock or socket: `server/rsd` carries the
-//! plans out in SQL, and the simulator does without.
+//! hours and days (`rollup`, response times by `sketch` and `latency`), a question becomes a plan
+//! (`query`), and an answer becomes a document (`report`). No database, clock or socket:
+//! `server/rsd` carries the plans out in SQL, and the simulator does without.
 //! On the call's way these are stages 13 (apply), 14 (roll up) and 15 (report).
 #![warn(missing_docs)]
 
@@ -26,6 +26,7 @@ pub mod retention;
 pub mod orphan;
 pub mod integrity;
 pub mod sketch;
+pub mod latency;
 pub mod invariant;
 pub mod limits;
 

@@ -32,6 +32,7 @@ mod work;
 mod zone;
 
 pub use call::{Call, Ports, Run};
+pub use change::regrouped;
 pub use check::check;
 pub use figures::{Count, Figures};
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod reports;
 mod retention;
 mod rollups;
 mod secure;
+mod series;
 mod stream;
 
 use std::net::TcpListener;
@@ -201,7 +202,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/integrity/minutes", get(integrity::minutes))
             .route("/api/v1/integrity/proof", get(integrity::proof))
             .route("/api/v1/rollups/rebuild", post(rollups::remake))
-            .route("/api/v1/series/{figure}", get(rollups::series))
+            .route("/api/v1/series/{figure}", get(series::series))
             .route("/api/v1/audit", get(audit::list))
             .route("/api/v1/retention", get(retention::show).put(retention::set))
             .route("/api/v1/retention/run", post(retention::run))

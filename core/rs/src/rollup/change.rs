@@ -81,6 +81,26 @@ pub(super) fn joined(at: At, old: &BinRows, children: &BinRows) -> Changes {
     difference(old, &Figures::join(at.bin_ms, &children).rows(at))
 }
 
+/// Rows of smaller bins as those of larger ones, of whichever zone, each of which is made of whole
+/// smaller ones.
+#[must_use]
+pub fn regrouped(rows: &BinRows, of: Granularity, bins: &[Bin]) -> BinRows {
+    let mut small = Figures::of_rows(rows);
+    let mut large = BinRows::default();
+    for bin in bins {
+        let later = small.split_off(&bin.end_ms);
+        let children: Vec<_> = std::mem::replace(&mut small, later).into_iter().collect();
+        let mut made = Figures::join(bin.start_ms, &children).rows(At::new(of, bin.start_ms));
+        large.counts.append(&mut made.counts);
+        large.levels.append(&mut made.levels);
+        large.outcomes.append(&mut made.outcomes);
+        large.actions.append(&mut made.actions);
+        large.quality.append(&mut made.quality);
+        large.latencies.append(&mut made.latencies);
+    }
+    large
+}
+
 /// What is to be written where `new` takes the place of `old`.
 fn difference(old: &BinRows, new: &BinRows) -> Changes {
     let mut changes = Changes::default();

@@ -56,6 +56,22 @@ impl LevelRow {
     }
 }
 
+impl LatencyRow {
+    /// What the row says; `None`: damaged.
+    #[must_use]
+    pub fn sketch(&self) -> Option<Sketch> {
+        let (high, low) = self.sumsq;
+        Some(Sketch {
+            count: self.count.unsigned_abs(),
+            sum: u128::from(self.sum.unsigned_abs()),
+            sumsq: (u128::from(high.unsigned_abs()) << 63) | u128::from(low.unsigned_abs()),
+            min: self.min.unsigned_abs(),
+            max: self.max.unsigned_abs(),
+            hist: Sketch::decode(&self.hist)?,
+        })
+    }
+}
+
 impl Figures {
     /// The rows of these figures.
     #[must_use]
@@ -102,7 +118,7 @@ impl Figures {
             }
         }
         for row in &rows.latencies {
-            if let Some(sketch) = sketch(row) {
+            if let Some(sketch) = row.sketch() {
                 let key = (row.component_id, row.kind.clone());
                 bins.entry(row.at.bin_ms).or_default().latencies.insert(key, sketch);
             }
@@ -206,18 +222,6 @@ fn latency_row(at: At, (component_id, kind): &(i64, String), sketch: &Sketch) ->
         max: whole(sketch.max),
         hist: sketch.encode(),
     }
-}
-
-fn sketch(row: &LatencyRow) -> Option<Sketch> {
-    let (high, low) = row.sumsq;
-    Some(Sketch {
-        count: row.count.unsigned_abs(),
-        sum: u128::from(row.sum.unsigned_abs()),
-        sumsq: (u128::from(high.unsigned_abs()) << 63) | u128::from(low.unsigned_abs()),
-        min: row.min.unsigned_abs(),
-        max: row.max.unsigned_abs(),
-        hist: Sketch::decode(&row.hist)?,
-    })
 }
 
 fn target(dim: u8, id: i64, sub: u8) -> Option<Target> {

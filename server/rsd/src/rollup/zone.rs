@@ -17,6 +17,7 @@ pub(crate) struct Place {
     /// Name of the zone alone, as answers show it.
     pub(crate) zone_name: String,
     pub(crate) zone: Zone,
+    pub(crate) week_start: Weekday,
 }
 
 impl Place {
@@ -41,7 +42,8 @@ impl Place {
             .map(|change| (change.timestamp().as_millisecond(), change.offset().seconds()))
             .collect();
         let zone = Zone::new(first, changes, week_start);
-        Ok(Self { name: format!("{zone_name}, weeks from {week_start:?}"), zone_name, zone })
+        let name = format!("{zone_name}, weeks from {week_start:?}");
+        Ok(Self { name, zone_name, zone, week_start })
     }
 }
 

@@ -6,6 +6,7 @@ mod database;
 mod erasures;
 mod figures;
 mod figures_house;
+mod figures_media;
 pub(crate) mod house;
 mod letters;
 mod lists;
