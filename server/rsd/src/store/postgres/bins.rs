@@ -22,6 +22,9 @@ use crate::store::{Day, StoreError};
 
 /// One job or operator at a time writes bins.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7237405, 4)";
+/// A plan for the very keys of a bin takes longer to make than its questions take, and reads whole
+/// partitions for many keys; a plan for any keys goes by their indexes.
+const PLAN: &str = "SET plan_cache_mode = force_generic_plan";
 /// What is forgotten at once, ms.
 const SLICE_MS: i64 = 3_600_000;
 
@@ -34,7 +37,11 @@ impl Postgres {
         let mut place = lock(&self.job);
         let mut link = match place.take() {
             Some(link) if link.is_open() => link,
-            _ => self.connect(WRITE)?,
+            _ => {
+                let mut link = self.connect(WRITE)?;
+                link.batch(PLAN)?;
+                link
+            }
         };
         let _busy = Busy::new(&self.busy, 1);
         let done = work(&mut link)?;
