@@ -1,5 +1,8 @@
 //! Facts for the rollup job: the calls that touch a bin with what hangs on them, each table in one
 //! question.
+//!
+//! Parents of partitions have no statistics, so that the planner would rather read all days than
+//! look up a thousand keys. `LATERAL … OFFSET 0` is not flattened: each key is looked up in its day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,14 +65,16 @@ fn touching(
                   FROM (SELECT DISTINCT component_id, session_id FROM rs_call_event
                     WHERE day = ANY($1) AND log_id = ANY($4) AND time_ms >= $2 AND time_ms < $3
                       AND (session_id <> '' OR guid IS NULL)) e
-                  JOIN rs_call c ON c.day = ANY($1) AND c.component_id = e.component_id
-                    AND c.session_id = e.session_id
+                  CROSS JOIN LATERAL (SELECT day, call_key FROM rs_call c
+                    WHERE c.day = ANY($1) AND c.component_id = e.component_id
+                      AND c.session_id = e.session_id OFFSET 0) c
                 UNION SELECT c.day, c.call_key
                   FROM (SELECT DISTINCT component_id, guid FROM rs_call_event
                     WHERE day = ANY($1) AND log_id = ANY($4) AND time_ms >= $2 AND time_ms < $3
                       AND session_id = '') e
-                  JOIN rs_call c ON c.day = ANY($1) AND c.component_id = e.component_id
-                    AND c.guid = e.guid";
+                  CROSS JOIN LATERAL (SELECT day, call_key FROM rs_call c
+                    WHERE c.day = ANY($1) AND c.component_id = e.component_id
+                      AND c.guid = e.guid OFFSET 0) c";
             let events: Values<'_> = &[&days, &bin.start_ms, &bin.end_ms, &&PORT_EVENTS[..]];
             link.query(sql, events)?
         }
@@ -84,13 +89,16 @@ fn other_legs(
     keys: &BTreeSet<(Day, Key)>,
 ) -> Result<BTreeSet<(Day, Key)>, StoreError> {
     let sql = "WITH found AS (
-          SELECT DISTINCT c.day, c.guid FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-          JOIN rs_call c USING (day, call_key)
-          WHERE c.component_type = $3 AND c.guid IS NOT NULL)
-        SELECT c.day, c.call_key FROM (
+          SELECT DISTINCT k.day, c.guid FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
+          CROSS JOIN LATERAL (SELECT guid FROM rs_call c
+            WHERE c.day = k.day AND c.call_key = k.call_key
+              AND c.component_type = $3 AND c.guid IS NOT NULL OFFSET 0) c)
+        SELECT f.day, c.call_key FROM (
           SELECT day, guid FROM found
-          UNION SELECT o.day, o.guid FROM found JOIN rs_call_day o ON o.guid = found.guid) f
-        JOIN rs_call c ON c.day = f.day AND c.guid = f.guid AND c.component_type = $3";
+          UNION SELECT o.day, o.guid FROM found CROSS JOIN LATERAL (
+            SELECT day, guid FROM rs_call_day o WHERE o.guid = found.guid OFFSET 0) o) f
+        CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
+          WHERE c.day = f.day AND c.guid = f.guid AND c.component_type = $3 OFFSET 0) c";
     let rm = i16::from(ComponentType::Rm.number());
     let (days, keys) = arrays(keys);
     let rows = link.query(sql, &[&days, &keys, &rm])?;
@@ -119,11 +127,12 @@ fn each(
 }
 
 fn calls(link: &mut Link, keys: &[(Day, Key)]) -> Result<Calls, StoreError> {
-    let sql = "SELECT c.day, c.call_key, component_type, component_id, guid, call_type, profile_id,
+    let sql = "SELECT k.day, k.call_key, component_type, component_id, guid, call_type, profile_id,
           service, dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used,
           media::text, sq_failed
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_call c USING (day, call_key)";
+        CROSS JOIN LATERAL (SELECT * FROM rs_call c
+          WHERE c.day = k.day AND c.call_key = k.call_key OFFSET 0) c";
     let (days, keys) = arrays(keys);
     let rows = link.query(sql, &[&days, &keys])?;
     let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
@@ -152,27 +161,34 @@ fn calls(link: &mut Link, keys: &[(Day, Key)]) -> Result<Calls, StoreError> {
 
 /// What hangs on calls.
 fn hang(link: &mut Link, keys: &[(Day, Key)], calls: &mut Calls) -> Result<(), StoreError> {
-    let tenants = "SELECT day, call_key, tenant_id
+    let tenants = "SELECT k.day, k.call_key, tenant_id
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_call_tenant USING (day, call_key) ORDER BY day, call_key, depth";
+        CROSS JOIN LATERAL (SELECT * FROM rs_call_tenant t
+          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
+        ORDER BY 1, 2, depth";
     each(link, keys, tenants, calls, |call, row| call.tenants.push(row.get(2)))?;
-    let owners = "SELECT day, call_key, component_id, from_ms
+    let owners = "SELECT k.day, k.call_key, component_id, from_ms
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_call_owner USING (day, call_key) ORDER BY day, call_key, n";
+        CROSS JOIN LATERAL (SELECT * FROM rs_call_owner t
+          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
+        ORDER BY 1, 2, n";
     each(link, keys, owners, calls, |call, row| call.owners.push((row.get(2), row.get(3))))?;
     let rm = ComponentType::Rm.number();
     let of_others = |key: &&(Day, Key)| calls.get(*key).is_some_and(|of| of.component_type != rm);
     let others: Vec<(Day, Key)> = keys.iter().filter(of_others).copied().collect();
     let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
-    let told = "SELECT day, call_key, result, reason
+    let told = "SELECT k.day, k.call_key, result, reason
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_var_call USING (day, call_key)";
+        CROSS JOIN LATERAL (SELECT * FROM rs_var_call t
+          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t";
     each(link, &others, told, calls, |call, row| {
         (call.result, call.reason) = (word(row, 2), row.get(3));
     })?;
-    let actions = "SELECT day, call_key, action, started_ms, ended_ms, result, is_last
+    let actions = "SELECT k.day, k.call_key, action, started_ms, ended_ms, result, is_last
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_var_action USING (day, call_key) ORDER BY day, call_key, n";
+        CROSS JOIN LATERAL (SELECT * FROM rs_var_action t
+          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
+        ORDER BY 1, 2, n";
     each(link, &others, actions, calls, |call, row| {
         call.actions.push(ActionFacts {
             action: row.get(2),
@@ -183,12 +199,14 @@ fn hang(link: &mut Link, keys: &[(Day, Key)], calls: &mut Calls) -> Result<(), S
         });
     })?;
     // a failure names the session, or the GUID alone
-    let failures = "SELECT c.day, c.call_key, f.time_ms, f.type
+    let failures = "SELECT k.day, k.call_key, f.time_ms, f.type
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_call c USING (day, call_key)
-        JOIN rs_sq_failure f ON f.day = c.day AND f.component_id = c.component_id
-          AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid)
-        WHERE c.sq_failed ORDER BY f.time_ms, f.type";
+        CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
+          WHERE c.day = k.day AND c.call_key = k.call_key AND c.sq_failed OFFSET 0) c
+        CROSS JOIN LATERAL (SELECT time_ms, type FROM rs_sq_failure f
+          WHERE f.day = k.day AND f.component_id = c.component_id
+            AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid) OFFSET 0) f
+        ORDER BY f.time_ms, f.type";
     each(link, &others, failures, calls, |call, row| {
         call.failures.push((row.get(2), small(row, 3)));
     })
@@ -207,12 +225,14 @@ fn ports(
         of.is_some_and(|of| of.component_type != rm && (all || of.media.is_none()))
     };
     let keys: Vec<(Day, Key)> = keys.iter().filter(wanted).copied().collect();
-    let sql = "SELECT c.day, c.call_key, e.time_ms, e.log_id
+    let sql = "SELECT k.day, k.call_key, e.time_ms, e.log_id
         FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        JOIN rs_call c USING (day, call_key)
-        JOIN rs_call_event e ON e.day = ANY($3) AND e.component_id = c.component_id
-          AND (e.session_id = c.session_id OR e.session_id = '' AND e.guid = c.guid)
-        WHERE e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close')
+        CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
+          WHERE c.day = k.day AND c.call_key = k.call_key OFFSET 0) c
+        CROSS JOIN LATERAL (SELECT time_ms, log_id, seq FROM rs_call_event e
+          WHERE e.day = ANY($3) AND e.component_id = c.component_id
+            AND (e.session_id = c.session_id OR e.session_id = '' AND e.guid = c.guid)
+            AND e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') OFFSET 0) e
         ORDER BY e.time_ms, e.seq";
     let values: Values<'_> =
         &[&column(&keys, |(day, _)| signed(*day)), &column(&keys, |(_, key)| Uid(*key)), &days];
