@@ -36,10 +36,22 @@ impl Keys {
         let fields = [record.id.as_bytes()];
         Self {
             day: day(at.session()),
-            id_key: key(at.prefix(), &fields),
+            id_key: named(&record.id).unwrap_or_else(|| key(at.prefix(), &fields)),
             call_key: call_key(record),
         }
     }
+}
+
+/// How an id begins that names its key, where only that was stored: 32 hexadecimal digits, `/` and
+/// the number in the id follow.
+pub const KEY_ID: &str = "key:";
+
+/// The key that an id names.
+fn named(id: &str) -> Option<Key> {
+    let (digits, _) = id.strip_prefix(KEY_ID)?.split_once('/')?;
+    let whole = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = whole.then(|| u128::from_str_radix(digits, 16).ok()).flatten();
+    number.map(u128::to_be_bytes)
 }
 
 /// The day of a time as `yyyymmdd` in UTC.

@@ -23,6 +23,7 @@ pub mod query;
 pub mod report;
 pub mod rollup;
 pub mod retention;
+pub mod export;
 pub mod orphan;
 pub mod integrity;
 pub mod sketch;

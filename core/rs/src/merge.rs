@@ -10,6 +10,7 @@
 //! ```
 
 mod order;
+mod told;
 mod values;
 
 use std::collections::BTreeMap;

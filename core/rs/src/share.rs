@@ -373,7 +373,7 @@ impl<'b> Share<'b> {
         }
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
-        match self.ledger.judge(at, &good.fact.content_hash) {
+        match self.ledger.judge(at, good) {
             Verdict::New => self.count_new(item, good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;

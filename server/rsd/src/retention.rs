@@ -2,6 +2,8 @@
 //! its lease, and carries out what `core/rs` has decided. Time is an argument of all that it does;
 //! only the thread looks at the clock.
 
+mod export;
+mod file;
 mod orphans;
 mod pace;
 mod purge;
@@ -34,7 +36,8 @@ use crate::store::{Day, Store, StoreError};
 use self::pace::Pace;
 use self::signs::Waiting;
 
-pub use purge::{Ages, Figures, Report, emergency, purge};
+pub use export::{Export, Kept, Leaving};
+pub use purge::{Ages, Before, Keep, Report, Why, emergency, purge};
 pub use terms::in_force;
 pub(crate) use terms::judge_by;
 
@@ -327,12 +330,27 @@ impl Work {
             let bins = store.bins();
             bins.map_or(Ok(Vec::new()), |bins| forget(bins, &desk.zone, &days, now_ms))
         };
-        let figures = Figures { clean: &clean, forget: &gone };
-        let report = purge(keeping, terms, &lease, ages, now_ms, figures, &mut next);
+        let keep = self.keeper();
+        let before = Before { clean: &clean, keep: &keep, forget: &gone };
+        let report = purge(keeping, terms, &lease, ages, now_ms, before, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);
         }
         report.map(Some)
+    }
+
+    /// Writes down what goes, where that is wanted.
+    fn keeper(
+        &self,
+    ) -> impl Fn(&Leaving<'_>, &mut dyn FnMut() -> Option<u32>) -> Result<Kept, StoreError> {
+        let Parts { store, desk, name, .. } = &self.parts;
+        let settings = desk.settings.export.clone();
+        let export = settings.map(|settings| Export { settings, name: name.clone() });
+        let store = Arc::clone(store);
+        move |leaving, next| match &export {
+            Some(export) => export.keep(&*store, leaving, next),
+            None => Ok(Kept::Whole),
+        }
     }
 
     fn ran(&mut self, report: Report, now_ms: i64) {
@@ -406,7 +424,7 @@ impl Work {
             pace.next(|_| true).filter(|_| go_on)
         };
         let today_ms = desk.zone.day_start(now_ms, 0);
-        let rows = emergency(keeping, &lease, today_ms, &mut next)?;
+        let rows = emergency(keeping, &lease, today_ms, &self.keeper(), &mut next)?;
         keeping.end_lease(&lease)?;
         Ok(rows)
     }

@@ -5,6 +5,7 @@
 pub mod bins;
 pub mod custody;
 pub mod erasing;
+pub mod exporting;
 pub mod keeping;
 pub mod postgres;
 mod prepare;
@@ -291,6 +292,10 @@ pub trait Store: Send + Sync {
 
     /// Retention, leases and what goes.
     fn keeping(&self) -> &dyn keeping::Keeping;
+
+    /// What is written down before it goes.
+    fn exporting(&self) -> &dyn exporting::Exporting;
+
     /// Rollups; `None`: this database has not learned it.
     fn bins(&self) -> Option<&dyn bins::Bins> {
         None

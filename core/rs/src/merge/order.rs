@@ -47,6 +47,11 @@ impl Early {
     pub(super) fn of(fact: &CallFact) -> Self {
         Self { epoch: fact.epoch, phase: fact.phase, number: fact.number, id: fact.id.clone() }
     }
+
+    /// Id, phase, epoch and number of the fact.
+    pub(super) fn parts(&self) -> (&str, u8, u64, u64) {
+        (&self.id, self.phase, self.epoch, self.number)
+    }
 }
 
 impl<'f> Verdict<'f> {

@@ -14,9 +14,9 @@ const GUID: &str = "01A202B2-C578-7487-A7D5-BA32B23886C4";
 
 fn fact_of(body: &str) -> (Fact, CallFact) {
     let arrived = Arrived { at: Millis::parse("2026-11-23T12:00:00Z").unwrap(), message_id: None };
-    let (record, notes) = Record::read(body.as_bytes(), &arrived).unwrap();
+    let (mut record, notes) = Record::read(body.as_bytes(), &arrived).unwrap();
     assert!(matches!(record.body, Body::Cdr(_)));
-    let fact = Fact::of(&record, &notes);
+    let (fact, _) = crate::export::fact(&mut record, &notes);
     let Told::Call(call) = fact.told.clone() else { panic!("a call") };
     (fact, *call)
 }
@@ -101,6 +101,26 @@ fn the_golden_call_of_rm() {
     );
     assert_eq!(row.flags, flag::HAS_START | flag::HAS_END);
     assert_eq!((row.owners.len(), row.config_rev), (0, Some(77)));
+}
+
+#[test]
+fn golden_records_are_told_again_but_for_their_producer() {
+    let lines = include_str!("../../../model/tests/it/testdata/records.ndjson").lines();
+    let mut told = 0;
+    for line in lines.filter(|line| line.contains(r#""kind":"cdr""#)) {
+        let (fact, call) = fact_of(line);
+        let mut state = CallState::new(fact.keys.call_key.unwrap());
+        state.apply(&call);
+        let records = state.records(call.trace.as_deref(), "rs-1");
+        let mut expected: Value = serde_json::from_str(line).unwrap();
+        expected["producer"] = json!({"name": "rs-1"});
+        expected["_again"] = json!(call.flags);
+        let (again, again_call) = fact_of(&records[0].to_string());
+        assert_eq!((records.len(), again.keys), (1, fact.keys), "{line}");
+        assert_eq!(again_call, call, "{line}");
+        told += usize::from(records[0] == expected);
+    }
+    assert!(told > 0, "word by word where all is kept");
 }
 
 #[test]
@@ -408,5 +428,27 @@ proptest! {
         }
         let whole = CallState { call_key: [7; 16], facts, ..CallState::default() };
         prop_assert_eq!(state.row(None), whole.row(None));
+    }
+
+    /// Written down as records and read again it is the same, in any order.
+    #[test]
+    fn its_records_tell_all_of_it((facts, _) in any_history(), backwards in any::<bool>()) {
+        let mut state = CallState::new([7; 16]);
+        for fact in &facts {
+            state.apply(fact);
+        }
+        let steps =
+            r#"[{"stage":"select","candidate":"a","verdict":"chosen","reason":"least-used"}]"#;
+        let mut records = state.records(Some(steps), "rs-1");
+        if backwards {
+            records.reverse();
+        }
+        let mut again = CallState::new([7; 16]);
+        for record in &records {
+            again.apply(&fact_of(&record.to_string()).1);
+        }
+        prop_assert_eq!(again.row(None), state.row(None));
+        prop_assert_eq!(again.missing(), state.missing());
+        prop_assert_eq!(again.last_known(), state.last_known());
     }
 }

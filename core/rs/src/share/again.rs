@@ -39,7 +39,7 @@ impl Share<'_> {
     /// Neither in the ledger nor among the dead letters. A retry that was refused has no letter of
     /// its own: it is refused again.
     fn is_unseen(&self, item: &Item<'_>, good: &Good, day: Day) -> bool {
-        let verdict = self.ledger.judge((day, good.fact.keys.id_key), &good.fact.content_hash);
+        let verdict = self.ledger.judge((day, good.fact.keys.id_key), good);
         match verdict {
             Verdict::Duplicate => false,
             Verdict::New | Verdict::Replaces(_) => !self.letters.has(item, good),

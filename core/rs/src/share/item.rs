@@ -64,6 +64,8 @@ pub struct Good {
     pub record: Record,
     /// What it tells.
     pub fact: Fact,
+    /// It was stored before ([`crate::export::AGAIN`]): where its id is known, nothing changes.
+    pub again: bool,
     /// It came on another kind's queue.
     pub misrouted: bool,
     /// Why it is not stored although it can be read: its time is over ([`Terms::judge`]).

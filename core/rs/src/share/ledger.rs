@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::record::ContentHash;
 
 use super::changes::{DayKey, LedgerRow};
+use super::item::Good;
 use crate::key::{self, Day};
 
 /// The ledger, as far as it was asked.
@@ -47,7 +48,15 @@ impl Ledger {
         self.holders.get(&at).map(|(index, _)| *index)
     }
 
-    pub(super) fn judge(&self, at: DayKey, hash: &ContentHash) -> Verdict {
+    /// Of a record that says so itself ([`crate::export::AGAIN`]) only the id counts.
+    pub(super) fn judge(&self, at: DayKey, good: &Good) -> Verdict {
+        match self.judge_content(at, &good.fact.content_hash) {
+            Verdict::Loses | Verdict::Replaces(_) if good.again => Verdict::Duplicate,
+            verdict => verdict,
+        }
+    }
+
+    fn judge_content(&self, at: DayKey, hash: &ContentHash) -> Verdict {
         let here = self.holders.get(&at).map(|(_, row)| &row.content_hash);
         match here.or_else(|| self.stored.get(&at)) {
             None => self.judge_beside(at, hash),

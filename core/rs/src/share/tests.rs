@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use self::tables::Tables;
 use super::*;
-use crate::fact::Fact;
 use crate::key::{Day, Key};
 use crate::var::{PREFIX, Report};
 
@@ -54,10 +53,11 @@ impl Message {
 
     fn read(&self) -> Result<Good, Refusal> {
         let at = Millis(RECEIVED_MS.cast_unsigned());
-        let (record, notes) = Record::read(self.0.as_bytes(), &Arrived { at, message_id: None })?;
-        let fact = Fact::of(&record, &notes);
+        let arrived = Arrived { at, message_id: None };
+        let (mut record, notes) = Record::read(self.0.as_bytes(), &arrived)?;
+        let (fact, again) = crate::export::fact(&mut record, &notes);
         let misrouted = record.kind().stream() != Stream::Cdr;
-        Ok(Good { record, fact, misrouted, refused: None })
+        Ok(Good { record, fact, again, misrouted, refused: None })
     }
 }
 
@@ -244,6 +244,23 @@ fn the_loser_of_a_conflict_is_kept_as_it_came_or_as_it_was_stored() {
             }
         }
     }
+}
+
+#[test]
+fn what_was_stored_before_changes_nothing_when_it_comes_again() {
+    let told = event(4, json!({"label": "x", "text": "t"}));
+    let good = told.read().unwrap();
+    let row = stored(&[&told], 1).events.into_values().next().unwrap();
+    let kind = Some(model::record::ComponentType::Mcp.number());
+    let component = crate::export::Component { name: "mcp-1".to_owned(), dbid: None, kind };
+    let line = Message(crate::export::event(&row, &component, "rs-1").to_string());
+    let again = line.read().unwrap();
+    assert_eq!((again.fact.keys, again.again), (good.fact.keys, true));
+    assert_eq!(again.fact.told, good.fact.told);
+    assert_eq!(again.record.extra.len(), 0);
+    let [first, whole] = [stored(&[&line], 1), stored(&[&told, &line], 2)];
+    assert_eq!(first.events, whole.events);
+    assert_eq!((whole.letters.len(), stored(&[&line, &line], 1).events.len()), (0, 1));
 }
 
 #[test]

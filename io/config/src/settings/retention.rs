@@ -1,9 +1,10 @@
-//! `rs.retention` and `rs.cdr`: how long what is kept (rs.md §10).
+//! `rs.retention`, `rs.export` and `rs.cdr`: how long what is kept (rs.md §10).
 
 use std::time::Duration;
 
 use model::schema::{Field, Object};
 
+use super::export::{self, Export};
 use super::rs::put;
 
 /// Days at most.
@@ -27,6 +28,8 @@ pub struct Retention {
     pub window: Duration,
     /// `emergency`: whether events go early when the volume is nearly full.
     pub emergency: bool,
+    /// `rs.export.before_purge`: what is written into files before it goes.
+    pub export: Option<Export>,
     /// `rs.cdr.timeout`: silence after which a call in progress is closed.
     pub timeout: Duration,
 }
@@ -68,18 +71,20 @@ impl Default for Retention {
             at: 3 * 60 + 10,
             window: Duration::from_secs(4 * 3600),
             emergency: false,
+            export: None,
             timeout: DAY,
         }
     }
 }
 
-/// Reads both sections of `rs`.
+/// Reads these sections of `rs`.
 pub(super) fn read(rs: &Object<'_>) -> Retention {
     let mut settings = Retention::default();
     if let Some(object) = rs.get("retention").and_then(|field| field.object()) {
         retention(&object, &mut settings);
         object.finish();
     }
+    settings.export = export::read(rs);
     if let Some(object) = rs.get("cdr").and_then(|field| field.object()) {
         let least = Duration::from_secs(600);
         let timeout = object.get("timeout").and_then(|field| field.duration(least, DAY * 400));

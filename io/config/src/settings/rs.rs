@@ -197,7 +197,7 @@ impl Default for BrokerLimits {
 }
 
 /// Sections with a reader of their own.
-const BUILT: [&str; 10] = [
+const BUILT: [&str; 11] = [
     "rollup",
     "tls",
     "auth",
@@ -208,6 +208,7 @@ const BUILT: [&str; 10] = [
     "database_pool",
     "retention",
     "cdr",
+    "export",
 ];
 
 pub(super) fn read(rs: Object<'_>) -> Option<Rs> {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use model::id::NodeId;
 
-use super::{Access, HostPort, Level, PeerMatch, Redact, Role, Settings, Transport, later};
+use super::{
+    Access, ExportFormat, ExportKind, HostPort, Level, PeerMatch, Redact, Role, Settings,
+    Transport, later,
+};
 
 fn read(text: &str) -> Result<Settings, String> {
     with_env(text, &[])
@@ -291,6 +294,31 @@ fn the_environment_wins_and_is_named() {
     ];
     for (pair, expected) in cases {
         assert_eq!(with_env("", &[pair]).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn what_is_written_down_before_it_goes() {
+    let export = |text: &str| {
+        let read = read(&format!("rs: {{ export: {{ before_purge: {text} }} }}"));
+        read.map(|settings| settings.rs.retention.export)
+    };
+    assert_eq!(export("null").unwrap(), None);
+    let plain = export("{ dir: /e }").unwrap().unwrap();
+    assert_eq!((plain.format, plain.zstd), (ExportFormat::Ndjson, false));
+    assert_eq!(plain.kinds, ExportKind::ALL);
+    let csv = "{ dir: /e, format: csv, kinds: [cdr, dead_letters], compress: zstd }";
+    let csv = export(csv).unwrap().unwrap();
+    assert_eq!((csv.format, csv.zstd), (ExportFormat::Csv, true));
+    assert_eq!(csv.kinds, [ExportKind::Cdr, ExportKind::DeadLetters]);
+    for (wrong, told) in [
+        ("{ format: csv }", "E103"),
+        ("{ dir: /e, format: xml }", "must be one of ndjson, csv"),
+        ("{ dir: /e, kinds: [calls] }", "must be one of cdr, events, var, dead_letters"),
+        ("{ dir: /e, compress: gzip }", "must be one of zstd, none"),
+    ] {
+        let refused = export(wrong).unwrap_err();
+        assert!(refused.contains(told), "{wrong}: {refused}");
     }
 }
 

@@ -71,7 +71,7 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
     let last = desk.last().map(|(at, report)| {
         json!({
             "at": time(at), "rows": report.rows, "days": report.gone,
-            "blocked": report.blocked, "finished": report.finished,
+            "blocked": report.blocked.keys().collect::<Vec<_>>(), "finished": report.finished,
         })
     });
     let rooms: Vec<Value> =

@@ -15,6 +15,7 @@ use crate::backlog::Part;
 use crate::entry::{Body, Message, Transport};
 use crate::store::custody::Custody;
 use crate::store::erasing::Erasing;
+use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
 use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
 
@@ -56,6 +57,10 @@ impl Store for Remembering {
 
     fn erasing(&self) -> &dyn Erasing {
         unreachable!("the applier begins no erasure")
+    }
+
+    fn exporting(&self) -> &dyn Exporting {
+        unreachable!("the applier writes nothing down")
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {

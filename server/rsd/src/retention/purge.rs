@@ -1,10 +1,15 @@
 //! One run of the purge: what is older than its time goes, slice by slice. A run that is stopped
 //! anywhere, also by a kill, is taken up by the next one.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use model::time::Millis;
 use rs::key;
 use rs::retention::{Due, Terms, What, Which};
 use rs::rollup::{Gone, Sort};
 
+use super::export::{Kept, Leaving};
 use crate::store::bins::Table;
 use crate::store::keeping::{Aged, Keeping, Lease};
 use crate::store::{Day, StoreError};
@@ -28,20 +33,44 @@ pub struct Report {
     pub rows: u64,
     /// Days whose facts are gone and were not before.
     pub gone: Vec<Day>,
-    /// Days that wait for their figures.
-    pub blocked: Vec<Day>,
+    /// Days that may not go yet, and why.
+    pub blocked: BTreeMap<Day, Why>,
     /// Nothing was left to do.
     pub finished: bool,
 }
 
-/// What a run asks about figures.
+/// What a day waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its figures are not made.
+    Figures,
+    /// It could not be written down.
+    Export(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Figures => f.write_str("waits for its figures"),
+            Self::Export(why) => write!(f, "cannot be written down: {why}"),
+        }
+    }
+}
+
+/// What a run asks before something goes.
 #[derive(Clone, Copy)]
-pub struct Figures<'f> {
-    /// Whether those of a day are made, and what of it is before this instant may go.
+pub struct Before<'f> {
+    /// Whether the figures of a day are made, and what of it is before this instant may go.
     pub clean: &'f dyn Fn(Day, i64) -> Result<bool, StoreError>,
+    /// Writes down what is about to go.
+    pub keep: Keep<'f>,
     /// Which bins may go now.
     pub forget: &'f dyn Fn() -> Result<Vec<Gone>, StoreError>,
 }
+
+/// Writes down what is about to go, page by page.
+pub type Keep<'f> =
+    &'f dyn Fn(&Leaving<'_>, &mut dyn FnMut() -> Option<u32>) -> Result<Kept, StoreError>;
 
 /// Carries out what is due at this time. `next`: rows of the next slice, `None` = the run ends
 /// here.
@@ -54,7 +83,7 @@ pub fn purge(
     lease: &Lease,
     ages: Ages,
     now_ms: i64,
-    figures: Figures<'_>,
+    before: Before<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<Report, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
@@ -69,17 +98,20 @@ pub fn purge(
             Aged::Bins(..) => continue,
         };
         let before_ms = terms.cutoff(days, now_ms);
-        run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
+        let day = key::day(Millis(u64::try_from(before_ms).unwrap_or_default()));
+        if aged != Aged::Letters || run.keep(day, &Leaving::Letters(before_ms), before.keep)? {
+            run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
+        }
     }
     for day in keeping.days()? {
         if run.ended {
             break;
         }
         if terms.is_old(day, now_ms) {
-            run.day(keeping, terms, lease, day, now_ms, figures.clean)?;
+            run.day(keeping, terms, lease, day, now_ms, before)?;
         }
     }
-    let gone = if run.ended { Vec::new() } else { (figures.forget)()? };
+    let gone = if run.ended { Vec::new() } else { (before.forget)()? };
     for Gone { sort, of, before_ms } in gone {
         for table in tables(sort) {
             let aged = Aged::Bins(*table, of);
@@ -99,12 +131,13 @@ pub fn emergency(
     keeping: &dyn Keeping,
     lease: &Lease,
     before_ms: i64,
+    keep: Keep<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
 ) -> Result<u64, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
     let due = Due { what: What::Events, which: Which::All, before_ms };
     for day in keeping.days()? {
-        if key::start_ms(day) >= before_ms {
+        if key::start_ms(day) >= before_ms || !run.keep(day, &Leaving::Due(day, &[due]), keep)? {
             break;
         }
         run.slices(|most| keeping.delete(lease, day, &due, most))?;
@@ -150,6 +183,23 @@ impl Run<'_> {
         Ok(gone)
     }
 
+    /// Has it written down; false: it stays.
+    fn keep(
+        &mut self,
+        day: Day,
+        leaving: &Leaving<'_>,
+        keep: Keep<'_>,
+    ) -> Result<bool, StoreError> {
+        match keep(leaving, self.next)? {
+            Kept::Whole => return Ok(true),
+            Kept::CutOff => self.ended = true,
+            Kept::Not(why) => {
+                self.report.blocked.insert(day, Why::Export(why));
+            }
+        }
+        Ok(false)
+    }
+
     fn day(
         &mut self,
         keeping: &dyn Keeping,
@@ -157,7 +207,7 @@ impl Run<'_> {
         lease: &Lease,
         day: Day,
         now_ms: i64,
-        clean: &dyn Fn(Day, i64) -> Result<bool, StoreError>,
+        before: Before<'_>,
     ) -> Result<(), StoreError> {
         let groups = keeping.groups(day)?;
         let plan = terms.plan(day, &groups, now_ms);
@@ -166,9 +216,13 @@ impl Run<'_> {
         let last_ms = facts.map(|due| due.before_ms).max();
         let before_ms = if plan.facts { Some(i64::MAX) } else { last_ms };
         if let Some(before_ms) = before_ms
-            && !clean(day, before_ms)?
+            && !(before.clean)(day, before_ms)?
         {
-            self.report.blocked.push(day);
+            self.report.blocked.insert(day, Why::Figures);
+            return Ok(());
+        }
+        let leaving = if plan.facts { Leaving::Facts(day) } else { Leaving::Due(day, &plan.due) };
+        if !self.keep(day, &leaving, before.keep)? {
             return Ok(());
         }
         for due in &plan.due {

@@ -3,32 +3,34 @@
 
 use std::collections::BTreeMap;
 
+use super::purge::Why;
 use crate::store::Day;
 
-/// A day that waits so long for its figures raises the alarm, ms.
+/// A day that waits so long raises the alarm, ms.
 const BLOCKED_MS: i64 = 86_400_000;
 /// Free part of the volume below which the alarm is raised, percent.
 const SHORT: u64 = 10;
 /// Free part of the volume at which it is over, percent.
 pub(super) const ENOUGH: u64 = 12;
 
-/// Days that may go but wait for their figures, and since when.
+/// Days that may not go, since when, and why.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(BTreeMap<Day, i64>);
+pub(super) struct Waiting(BTreeMap<Day, (i64, Why)>);
 
 impl Waiting {
     /// These wait now, and no others.
-    pub(super) fn are(&mut self, blocked: &[Day], now_ms: i64) {
-        self.0.retain(|day, _| blocked.contains(day));
-        for day in blocked {
-            self.0.entry(*day).or_insert(now_ms);
+    pub(super) fn are(&mut self, blocked: &BTreeMap<Day, Why>, now_ms: i64) {
+        self.0.retain(|day, _| blocked.contains_key(day));
+        for (day, why) in blocked {
+            let waiting = self.0.entry(*day).or_insert_with(|| (now_ms, why.clone()));
+            waiting.1.clone_from(why);
         }
     }
 
     /// Why the alarm is up; `None`: it is not.
     pub(super) fn late(&self, now_ms: i64) -> Option<String> {
-        let late = self.0.iter().find(|(_, since)| now_ms - **since >= BLOCKED_MS);
-        late.map(|(day, _)| format!("day {day} waits for its figures"))
+        let late = self.0.iter().find(|(_, (since, _))| now_ms - since >= BLOCKED_MS);
+        late.map(|(day, (_, why))| format!("day {day} {why}"))
     }
 }
 
@@ -48,15 +50,18 @@ mod tests {
     #[test]
     fn a_day_that_waits_for_a_day_raises_the_alarm_until_its_figures_are_made() {
         let mut waiting = Waiting::default();
-        waiting.are(&[DAY, DAY + 1], START);
-        waiting.are(&[DAY + 1, DAY + 2], START + 1000);
+        let figures = |days: &[Day]| days.iter().map(|day| (*day, Why::Figures)).collect();
+        waiting.are(&figures(&[DAY, DAY + 1]), START);
+        waiting.are(&figures(&[DAY + 1, DAY + 2]), START + 1000);
         assert_eq!(waiting.late(START + BLOCKED_MS - 1), None, "not yet");
         let late = waiting.late(START + BLOCKED_MS).unwrap();
         assert_eq!(late, "day 20261123 waits for its figures", "since it was first seen");
-        waiting.are(&[DAY + 2], START + 2000);
+        let full = Why::Export("/e: no room".to_owned());
+        waiting.are(&[(DAY + 2, full)].into(), START + 2000);
         assert_eq!(waiting.late(START + BLOCKED_MS), None, "made");
-        assert!(waiting.late(START + BLOCKED_MS + 1000).is_some());
-        waiting.are(&[], START + 5000);
+        let late = waiting.late(START + BLOCKED_MS + 1000).unwrap();
+        assert_eq!(late, "day 20261124 cannot be written down: /e: no room");
+        waiting.are(&BTreeMap::new(), START + 5000);
         assert_eq!(waiting.late(i64::MAX), None);
     }
 

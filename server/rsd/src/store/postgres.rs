@@ -12,6 +12,7 @@ mod call;
 mod custody;
 mod detail;
 mod erasing;
+mod exporting;
 mod facts;
 mod failure;
 mod filter;
@@ -49,6 +50,7 @@ use self::write::{Place, Writer};
 use super::bins::Bins;
 use super::custody::Custody;
 use super::erasing::Erasing;
+use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
@@ -232,6 +234,10 @@ impl Store for Postgres {
     }
 
     fn erasing(&self) -> &dyn Erasing {
+        self
+    }
+
+    fn exporting(&self) -> &dyn Exporting {
         self
     }
 

@@ -3,7 +3,7 @@
 
 use model::record::{Arrived, Record, Refusal, Stream};
 use model::time::Millis;
-use rs::Fact;
+use rs::export;
 use rs::retention::Terms;
 use rs::share::{Batch, Good, Item, Origin};
 
@@ -59,9 +59,9 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     };
     let arrived =
         Arrived { at: Millis(entry.received), message_id: message.fallback_id.as_deref() };
-    let (record, notes) = Record::read(body, &arrived)?;
+    let (mut record, notes) = Record::read(body, &arrived)?;
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
-    let fact = Fact::of(&record, &notes);
+    let (fact, again) = export::fact(&mut record, &notes);
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
-    Ok(Good { record, fact, misrouted, refused })
+    Ok(Good { record, fact, again, misrouted, refused })
 }

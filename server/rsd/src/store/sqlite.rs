@@ -7,6 +7,7 @@ mod custody;
 mod detail;
 mod dims;
 mod erasing;
+mod exporting;
 mod facts;
 mod files;
 mod filter;
@@ -42,6 +43,7 @@ use self::write::Writer;
 use super::bins::Bins;
 use super::custody::Custody;
 use super::erasing::Erasing;
+use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
@@ -137,6 +139,10 @@ impl Store for Sqlite {
     }
 
     fn erasing(&self) -> &dyn Erasing {
+        self
+    }
+
+    fn exporting(&self) -> &dyn Exporting {
         self
     }
 

@@ -14,6 +14,7 @@ mod custody;
 mod detail;
 mod dims;
 mod erasing;
+mod exporting;
 mod facts;
 mod failure;
 mod filter;
@@ -47,6 +48,7 @@ use self::pool::Pool;
 use super::bins::Bins;
 use super::custody::Custody;
 use super::erasing::Erasing;
+use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
@@ -238,6 +240,10 @@ impl Store for SqlServer {
     }
 
     fn erasing(&self) -> &dyn Erasing {
+        self
+    }
+
+    fn exporting(&self) -> &dyn Exporting {
         self
     }
 

@@ -9,6 +9,7 @@ mod bin_questions;
 mod bins;
 mod custody;
 pub(crate) mod erasing;
+mod export;
 mod figures;
 mod keeping;
 mod questions;
@@ -100,7 +101,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 8] = [
+const KEPT: [Kept; 10] = [
     ("erased", erasing::a_number),
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
@@ -109,6 +110,8 @@ const KEPT: [Kept; 8] = [
     ("pressure", keeping::pressure),
     ("figures", figures::figures),
     ("tables", figures::tables),
+    ("round_trip", export::round_trip),
+    ("export_days", export::days),
 ];
 
 #[test]

@@ -14,7 +14,7 @@ use crate::store::keeping::{Aged, Keeping, Lease, Live, Override, Room, fenced};
 
 impl Postgres {
     /// Lends the jobs' connection; one that met an error is made anew next time.
-    fn job<T>(
+    pub(super) fn job<T>(
         &self,
         work: impl FnOnce(&mut Link) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

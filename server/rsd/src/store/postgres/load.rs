@@ -140,7 +140,7 @@ pub(super) fn calls(
     Ok(())
 }
 
-fn event(day: Day, row: &Row) -> EventRow {
+pub(super) fn event(day: Day, row: &Row) -> EventRow {
     EventRow {
         day,
         id_key: uid(row, 0),

@@ -19,20 +19,18 @@ const IS_FOLLOWED: &str = " AND (b.level_start + b.net = 0 OR EXISTS (
     SELECT FROM rs_conc_bin n WHERE n.gran = b.gran AND n.dim = b.dim AND n.dim_id = b.dim_id
       AND n.measure = b.measure AND n.sub = b.sub AND n.bin_ms > b.bin_ms AND n.bin_ms < $2))";
 /// Reports of voice applications are events with such a label.
-const REPORT: &str = "coalesce(e.label LIKE 'com.genesyslab.var.%', false)";
+pub(super) const REPORT: &str = "coalesce(e.label LIKE 'com.genesyslab.var.%', false)";
 
 /// A slice of what is due.
 pub(super) fn due(link: &mut Link, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
     let Due { what, which, before_ms } = *due;
     match what {
         What::Cdr => calls(link, day, which, before_ms, most),
-        What::Events => {
-            let kind = format!("NOT {REPORT} AND {}", no_ports("e.log_id"));
-            events(link, day, (which, before_ms, most), &kind)
-        }
+        What::Events => events(link, day, (which, before_ms, most), &plain(which)),
         What::Var => {
             let calls = reports(link, day, which, before_ms, most)?;
-            Ok(calls + events(link, day, (which, before_ms, most), REPORT)?)
+            let reports = which_events(REPORT, which);
+            Ok(calls + events(link, day, (which, before_ms, most), &reports)?)
         }
     }
 }
@@ -94,14 +92,14 @@ fn calls(
     Ok(gone)
 }
 
-/// Events whose label is as `kind` says.
-fn events(
-    link: &mut Link,
-    day: Day,
-    (which, before_ms, most): (Which, i64, u32),
-    kind: &str,
-) -> Result<u64, StoreError> {
-    let (whose, [tenant, profile]) = of(which);
+/// Keys of events that are no reports, nor of ports.
+fn plain(which: Which) -> String {
+    which_events(&format!("NOT {REPORT} AND {}", no_ports("e.log_id")), which)
+}
+
+/// Keys of events whose label is as `kind` says.
+fn which_events(kind: &str, which: Which) -> String {
+    let (whose, _) = of(which);
     let of_call = "SELECT 1 FROM rs_call c WHERE c.day = e.day
         AND c.component_id = e.component_id AND c.session_id = e.session_id";
     let hangs = match which {
@@ -109,12 +107,43 @@ fn events(
         Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
         Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
     };
-    let sql = format!(
-        "DELETE FROM rs_call_event WHERE day = $1 AND id_key IN (
-           SELECT e.id_key FROM rs_call_event e
-           WHERE e.day = $1 AND e.time_ms < $2 AND {kind} AND {hangs} LIMIT $3)"
-    );
+    format!(
+        "SELECT e.id_key FROM rs_call_event e
+         WHERE e.day = $1 AND e.time_ms < $2 AND {kind} AND {hangs} LIMIT $3"
+    )
+}
+
+fn events(
+    link: &mut Link,
+    day: Day,
+    (which, before_ms, most): (Which, i64, u32),
+    keys: &str,
+) -> Result<u64, StoreError> {
+    let (_, [tenant, profile]) = of(which);
+    let sql = format!("DELETE FROM rs_call_event WHERE day = $1 AND id_key IN ({keys})");
     link.execute(&sql, &[&signed(day), &before_ms, &i64::from(most), &tenant, &profile])
+}
+
+/// Whether a slice of it would delete anything.
+pub(super) fn is_due(link: &mut Link, day: Day, due: &Due) -> Result<bool, StoreError> {
+    let Due { what, which, before_ms } = *due;
+    let (whose, [tenant, profile]) = of(which);
+    let mut found = |sql: &str| {
+        let rows = link.query(sql, &[&signed(day), &before_ms, &1_i64, &tenant, &profile])?;
+        Ok::<_, StoreError>(!rows.is_empty())
+    };
+    let calls = |of: &str| {
+        let over = "c.day = $1 AND NOT c.live AND c.ended_ms < $2";
+        format!("SELECT 1 FROM {of} WHERE {over}{whose} LIMIT $3")
+    };
+    Ok(match what {
+        What::Cdr => found(&calls("rs_call c"))?,
+        What::Events => found(&plain(which))?,
+        What::Var => {
+            let of = "rs_var_call v JOIN rs_call c ON c.day = v.day AND c.call_key = v.call_key";
+            which != Which::Loose && found(&calls(of))? || found(&which_events(REPORT, which))?
+        }
+    })
 }
 
 /// What voice applications reported of calls that are over.

@@ -10,7 +10,7 @@ use rs::share::{
 };
 use rs::var::{self, Report};
 use rs::{CallState, Intervals, Key};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::files::Days;
 use crate::store::{Day, StoreError};
@@ -208,26 +208,33 @@ fn has_ports(db: &Connection, session: &SessionKey) -> Result<bool, StoreError> 
     Ok(found.optional()?.is_some())
 }
 
+/// Columns of an event.
+pub(super) const EVENT: &str =
+    "call_ref, guid, component_id, session_id, time_ms, seq, level, log_id, label, text";
+
+pub(super) fn event_of(day: Day, id_key: Key, row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        day,
+        id_key,
+        call_ref: row.get(0)?,
+        guid: row.get(1)?,
+        component_id: row.get(2)?,
+        session_id: row.get(3)?,
+        time_ms: row.get(4)?,
+        seq: row.get(5)?,
+        level: row.get(6)?,
+        log_id: row.get(7)?,
+        label: row.get(8)?,
+        text: row.get(9)?,
+    })
+}
+
 fn event(db: &Connection, day: Day, id_key: &Key) -> Result<Option<EventRow>, StoreError> {
-    let sql = "SELECT call_ref, guid, component_id, session_id, time_ms, seq, level, log_id,
-        label, text FROM rs_call_event WHERE id_key = ?1
-        AND no = (SELECT event_no FROM rs_fact_ledger WHERE id_key = ?1)";
-    let event = db.prepare_cached(sql)?.query_row([id_key], |row| {
-        Ok(EventRow {
-            day,
-            id_key: *id_key,
-            call_ref: row.get(0)?,
-            guid: row.get(1)?,
-            component_id: row.get(2)?,
-            session_id: row.get(3)?,
-            time_ms: row.get(4)?,
-            seq: row.get(5)?,
-            level: row.get(6)?,
-            log_id: row.get(7)?,
-            label: row.get(8)?,
-            text: row.get(9)?,
-        })
-    });
+    let sql = format!(
+        "SELECT {EVENT} FROM rs_call_event WHERE id_key = ?1
+         AND no = (SELECT event_no FROM rs_fact_ledger WHERE id_key = ?1)"
+    );
+    let event = db.prepare_cached(&sql)?.query_row([id_key], |row| event_of(day, *id_key, row));
     Ok(event.optional()?)
 }
 

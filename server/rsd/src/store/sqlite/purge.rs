@@ -19,20 +19,17 @@ const IS_FOLLOWED: &str = " AND (level_start + net = 0 OR EXISTS (
     SELECT 1 FROM rs_conc_bin AS n WHERE n.gran = b.gran AND n.dim = b.dim AND n.dim_id = b.dim_id
       AND n.measure = b.measure AND n.sub = b.sub AND n.bin_ms > b.bin_ms AND n.bin_ms < ?2))";
 /// Reports of voice applications are events with such a label.
-const REPORT: &str = "label GLOB 'com.genesyslab.var.*'";
+pub(super) const REPORT: &str = "label GLOB 'com.genesyslab.var.*'";
 
 /// A slice of what is due.
 pub(super) fn due(db: &mut Connection, due: &Due, most: u32) -> Result<u64, StoreError> {
     let Due { what, which, before_ms } = *due;
     match what {
         What::Cdr => calls(db, which, before_ms, most),
-        What::Events => {
-            let kind = format!("(label IS NULL OR NOT {{}}) AND {}", no_ports("log_id"));
-            events(db, &kind, which, before_ms, most)
-        }
+        What::Events => events(db, &plain(which), which, before_ms, most),
         What::Var => {
             let calls = reports(db, which, before_ms, most)?;
-            Ok(calls + events(db, "{}", which, before_ms, most)?)
+            Ok(calls + events(db, &which_events(REPORT, which), which, before_ms, most)?)
         }
     }
 }
@@ -45,6 +42,25 @@ fn of(which: Which) -> (&'static str, [Option<i64>; 2]) {
         }
         Which::All | Which::Loose => (" AND ?3 IS NULL AND ?4 IS NULL", [None, None]),
     }
+}
+
+/// Whether a slice of it would delete anything.
+pub(super) fn is_due(db: &Connection, due: &Due) -> Result<bool, StoreError> {
+    let Due { what, which, before_ms } = *due;
+    let (whose, [tenant, profile]) = of(which);
+    let values = params![before_ms, 1, tenant, profile];
+    let found = |sql: &str| Ok::<_, StoreError>(db.prepare_cached(sql)?.exists(values)?);
+    let calls = |of: &str| {
+        format!("SELECT 1 FROM {of} WHERE c.live = 0 AND c.ended_ms < ?1{whose} LIMIT ?2")
+    };
+    Ok(match what {
+        What::Cdr => found(&calls("rs_call AS c"))?,
+        What::Events => found(&plain(which))?,
+        What::Var => {
+            let of = "rs_var_call AS v JOIN rs_call AS c ON c.call_key = v.call_key";
+            which != Which::Loose && found(&calls(of))? || found(&which_events(REPORT, which))?
+        }
+    })
 }
 
 fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result<u64, StoreError> {
@@ -81,16 +97,14 @@ fn calls(db: &mut Connection, which: Which, before_ms: i64, most: u32) -> Result
     Ok(rows_of(gone))
 }
 
-/// Events; `kind` says which labels, with `{}` for those of reports.
-fn events(
-    db: &Connection,
-    kind: &str,
-    which: Which,
-    before_ms: i64,
-    most: u32,
-) -> Result<u64, StoreError> {
-    let kind = kind.replace("{}", REPORT);
-    let (whose, [tenant, profile]) = of(which);
+/// The numbers of events that are no reports, nor of ports.
+fn plain(which: Which) -> String {
+    which_events(&format!("(label IS NULL OR NOT {REPORT}) AND {}", no_ports("log_id")), which)
+}
+
+/// The numbers of events; `kind` says which labels.
+fn which_events(kind: &str, which: Which) -> String {
+    let (whose, _) = of(which);
     let of_call = "SELECT 1 FROM rs_call AS c
         WHERE c.component_id = e.component_id AND c.session_id = e.session_id";
     let hangs = match which {
@@ -98,10 +112,20 @@ fn events(
         Which::Of { .. } => format!("EXISTS ({of_call}{whose})"),
         Which::Loose => format!("NOT EXISTS ({of_call}){whose}"),
     };
-    let sql = format!(
-        "DELETE FROM rs_call_event WHERE no IN (SELECT e.no FROM rs_call_event AS e
-         WHERE e.time_ms < ?1 AND {kind} AND {hangs} LIMIT ?2)"
-    );
+    format!(
+        "SELECT e.no FROM rs_call_event AS e WHERE e.time_ms < ?1 AND {kind} AND {hangs} LIMIT ?2"
+    )
+}
+
+fn events(
+    db: &Connection,
+    numbers: &str,
+    which: Which,
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let (_, [tenant, profile]) = of(which);
+    let sql = format!("DELETE FROM rs_call_event WHERE no IN ({numbers})");
     let values = params![before_ms, most, tenant, profile];
     Ok(rows_of(db.prepare_cached(&sql)?.execute(values)?))
 }

@@ -174,7 +174,7 @@ async fn calls(
     link.ask(statement, &[&which], stored_call).await
 }
 
-fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {
+pub(super) fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {
     Ok(EventRow {
         day: cells.day(0)?,
         id_key: cells.key(1)?,

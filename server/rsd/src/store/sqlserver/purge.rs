@@ -33,6 +33,19 @@ pub(super) async fn due(link: &mut Link, day: Day, due: &Due, most: u32) -> Resu
     }
 }
 
+/// Whether a slice of it would delete anything.
+pub(super) async fn is_due(link: &mut Link, day: Day, due: &Due) -> Result<bool, Failure> {
+    let what = Whose::of(day, due, 1);
+    Ok(match due.what {
+        What::Cdr => what.over(link, sql::OVER).await?.is_some(),
+        What::Events => what.any(link, sql::DUE_EVENTS).await?,
+        What::Var => {
+            what.over(link, sql::OVER_REPORTED).await?.is_some()
+                || what.any(link, sql::DUE_REPORTS).await?
+        }
+    })
+}
+
 /// What is due as the statements take it.
 struct Whose {
     day: i32,
@@ -61,6 +74,10 @@ impl Whose {
 
     async fn run(&self, link: &mut Link, statement: Statement) -> Result<u64, Failure> {
         link.run(statement, &self.values()).await
+    }
+
+    async fn any(&self, link: &mut Link, statement: Statement) -> Result<bool, Failure> {
+        Ok(!link.ask(statement, &self.values(), |_| Ok(())).await?.is_empty())
     }
 
     /// Calls that are over, as JSON; `None`: there is none.

@@ -5,7 +5,7 @@ use config::settings::Retention;
 use model::time::Millis;
 use rs::rollup::{BinDays, Granularity, LevelRow, Rules, State, Zone, forget, rebuild, work};
 use rs::share::Objects;
-use rsd::retention::{Ages, Figures, Report, in_force, purge};
+use rsd::retention::{Ages, Before, Kept, Leaving, Report, in_force, purge};
 use rsd::rollup::let_go;
 use rsd::store::bins::{Bins, Table};
 use rsd::store::keeping::Aged;
@@ -57,9 +57,10 @@ fn run(store: &dyn Store, slices: usize) -> Report {
     };
     let clean = |day: Day, before_ms: i64| let_go(bins, day, before_ms, now_ms);
     let gone = || forget(bins, &zone, &KEPT, now_ms);
-    let figures = Figures { clean: &clean, forget: &gone };
+    let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
+    let before = Before { clean: &clean, keep: &whole, forget: &gone };
     let ages = Ages { failures: 365 };
-    purge(keeping, &terms, &held, ages, now_ms, figures, &mut next).unwrap()
+    purge(keeping, &terms, &held, ages, now_ms, before, &mut next).unwrap()
 }
 
 /// Levels of everything, by start.

@@ -8,7 +8,7 @@ use model::time::Millis;
 use rs::Filter;
 use rs::retention::{Due, Holder, Wanted, What, Which};
 use rs::rollup::Zone;
-use rsd::retention::{Ages, Figures, Report, emergency, in_force, purge};
+use rsd::retention::{Ages, Before, Kept, Leaving, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
 use rsd::store::keeping::{Aged, Keeping, Lease, Override};
 use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
@@ -17,10 +17,10 @@ use super::made::{self, Made, arrivals, at, event, mcp, rm};
 
 const DAY: u64 = 86_400;
 /// Ten past three on the day after the sixtieth.
-const NIGHT: u64 = 60 * DAY + 3 * 3600 + 600;
+pub(super) const NIGHT: u64 = 60 * DAY + 3 * 3600 + 600;
 const AGES: Ages = Ages { failures: 365 };
 
-fn ms(time: Millis) -> i64 {
+pub(super) fn ms(time: Millis) -> i64 {
     i64::try_from(time.0).unwrap()
 }
 
@@ -48,7 +48,7 @@ fn history() -> Vec<(u64, Vec<Made>)> {
 }
 
 /// Frames that were received at the end of their day.
-fn frames(day: u64, records: &[Made], received: u64) -> Vec<Arrival> {
+pub(super) fn frames(day: u64, records: &[Made], received: u64) -> Vec<Arrival> {
     let mut frames = arrivals(records, day + 1, records.len());
     for frame in &mut frames {
         frame.entry.as_mut().unwrap().received = at(received).0;
@@ -56,7 +56,7 @@ fn frames(day: u64, records: &[Made], received: u64) -> Vec<Arrival> {
     frames
 }
 
-fn fill(store: &dyn Store) {
+pub(super) fn fill(store: &dyn Store) {
     for (day, records) in history() {
         let batch = frames(day, &records, (day + 1) * DAY);
         assert_eq!(store.apply(&batch, at((day + 1) * DAY)).unwrap().dead, 0);
@@ -79,13 +79,14 @@ fn run(store: &dyn Store, slices: usize, clean: bool) -> Report {
         left = left.checked_sub(1)?;
         Some(1000)
     };
+    let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
     let is_clean = |_: Day, _: i64| Ok(clean);
-    let figures = Figures { clean: &is_clean, forget: &|| Ok(Vec::new()) };
-    purge(store.keeping(), &terms, &held, AGES, now_ms, figures, &mut next).unwrap()
+    let before = Before { clean: &is_clean, keep: &whole, forget: &|| Ok(Vec::new()) };
+    purge(store.keeping(), &terms, &held, AGES, now_ms, before, &mut next).unwrap()
 }
 
 /// Calls by tenant, and all of them.
-fn counts(store: &dyn Store) -> (u64, u64, u64) {
+pub(super) fn counts(store: &dyn Store) -> (u64, u64, u64) {
     let count = |filter: &Filter| store.count(filter, Unit::Leg, at(NIGHT)).unwrap();
     let of = |tenant| Filter { tenants: vec![tenant], ..Filter::default() };
     (count(&of(102)), count(&of(104)), count(&Filter::default()))
@@ -206,7 +207,8 @@ pub(super) fn pressure(store: &dyn Store) {
             left = left.checked_sub(1)?;
             Some(1000)
         };
-        emergency(keeping, &held, today_ms, &mut next).unwrap()
+        let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
+        emergency(keeping, &held, today_ms, &whole, &mut next).unwrap()
     };
     assert_eq!(relieve(20), 10);
     assert_eq!((events(0..10), events(10..60)), (0, 50), "the oldest, until there is room");

@@ -82,10 +82,10 @@ macro_rules! of_sessions {
 }
 
 /// Events of calls, or of none, by label.
-macro_rules! events {
+macro_rules! some_events {
     ($label:literal) => {
         concat!(
-            "WITH t AS (SELECT TOP (@P3) day FROM rs_call_event WHERE day = @P1 AND time_ms < @P2
+            "day FROM rs_call_event WHERE day = @P1 AND time_ms < @P2
   AND ",
             $label,
             "
@@ -96,7 +96,35 @@ macro_rules! events {
             "))
     OR (@P4 = 2 AND NOT EXISTS (SELECT 1 FROM rs_call AS c
       WHERE c.day = rs_call_event.day AND c.component_id = rs_call_event.component_id
-        AND c.session_id = rs_call_event.session_id))))\nDELETE FROM t"
+        AND c.session_id = rs_call_event.session_id)))"
+        )
+    };
+}
+
+/// They go.
+macro_rules! events {
+    ($label:literal) => {
+        concat!("WITH t AS (SELECT TOP (@P3) ", some_events!($label), ")\nDELETE FROM t")
+    };
+}
+
+/// Whether there are any.
+macro_rules! events_due {
+    ($label:literal) => {
+        concat!("SELECT TOP (@P3) ", some_events!($label), "\nOPTION (RECOMPILE)")
+    };
+}
+
+/// Events of a day after one, by label.
+macro_rules! told_events {
+    ($label:literal) => {
+        concat!(
+            "SELECT TOP (@P3) day, id_key, call_ref, guid, component_id, session_id, time_ms, seq,
+  level, log_id, label, text
+FROM rs_call_event WHERE day = @P1 AND id_key > @P2 AND ",
+            $label,
+            "
+ORDER BY id_key"
         )
     };
 }
@@ -195,6 +223,21 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
   AND log_id NOT IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')");
     /// Events that are.
     EVENTS_REPORT = events!("label LIKE N'com.genesyslab.var.%'");
+
+    /// Whether there are events that are no reports.
+    DUE_EVENTS = events_due!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))
+  AND log_id NOT IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')");
+    /// Whether there are events that are.
+    DUE_REPORTS = events_due!("label LIKE N'com.genesyslab.var.%'");
+    /// Events that are no reports, to be written down.
+    TOLD_EVENTS = told_events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))");
+    /// Events that are.
+    TOLD_REPORTS = told_events!("label LIKE N'com.genesyslab.var.%'");
+    /// Calls of a day after one, to be written down.
+    TOLD_CALLS = "SELECT TOP (@P3) s.call_key, s.state, t.steps FROM rs_call_fact_state AS s
+LEFT JOIN rs_call_trace AS t ON t.day = s.day AND t.call_key = s.call_key
+WHERE s.day = @P1 AND s.call_key > @P2
+ORDER BY s.call_key";
 
     /// A call that keeps its day.
     FACTS_LATE = "SELECT TOP (1) day FROM rs_call WITH (UPDLOCK, HOLDLOCK)

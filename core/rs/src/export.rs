@@ -1,0 +1,76 @@
+//! What goes is written down before, as records where it can be (rs.md §10).
+//!
+//! An event's id is not stored, only the key that was made of it; so its record has an id that
+//! names the key ([`crate::key::Keys::of`]). Records that are written here say that they were
+//! stored before ([`AGAIN`]): where their id is known they change nothing.
+
+use model::record::{ComponentType, Level, Notes, Record};
+use model::time::Millis;
+use serde_json::{Value, json};
+
+use crate::fact::{Fact, Told};
+use crate::key::KEY_ID;
+use crate::row::flag;
+use crate::share::EventRow;
+
+/// A member of a record that was stored before: what was noted when it was read, as bits of
+/// [`flag`].
+pub const AGAIN: &str = "_again";
+/// These bits. The others follow from the record.
+const OF_READING: u32 = flag::TRUNCATED
+    | flag::END_CORRECTED
+    | flag::BAD_FIELDS
+    | flag::EXTRA_CUT
+    | flag::REPAIRED
+    | flag::ERASED;
+
+/// A component, as records name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Component {
+    /// Its name.
+    pub name: String,
+    /// Its DBID, if it is known.
+    pub dbid: Option<u32>,
+    /// Number of its type.
+    pub kind: Option<u8>,
+}
+
+/// An event as a record. `by`: who writes it.
+#[must_use]
+pub fn event(event: &EventRow, component: &Component, by: &str) -> Value {
+    let key: String = event.id_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let kind = component.kind.and_then(ComponentType::from_number);
+    let known = json!({
+        "schema": 1, "kind": "call.event", "id": format!("{KEY_ID}{key}/{}", event.seq.max(0)),
+        "time": Millis(u64::try_from(event.time_ms).unwrap_or_default()),
+        "producer": {"name": by},
+        "component": {
+            "name": component.name, "dbid": component.dbid,
+            "type": kind.unwrap_or(ComponentType::Other).as_str(),
+        },
+        "guid": event.guid,
+        "session_id": Some(&event.session_id).filter(|id| !id.is_empty()),
+        "level": Level::from_number(event.level).map(Level::as_str),
+        "log_id": event.log_id, "label": event.label, "text": event.text,
+    });
+    let Value::Object(mut known) = known else { return Value::Null };
+    for inner in known.values_mut().filter_map(Value::as_object_mut) {
+        inner.retain(|_, value| !value.is_null());
+    }
+    known.retain(|_, value| !value.is_null());
+    known.insert(AGAIN.to_owned(), 0.into());
+    Value::Object(known)
+}
+
+/// The fact of a record as it was read, and whether the record says that it was stored before. The
+/// word goes, and what it told of the first reading counts.
+#[must_use]
+pub fn fact(record: &mut Record, notes: &Notes) -> (Fact, bool) {
+    let told = record.extra.remove(AGAIN);
+    let mut fact = Fact::of(record, notes);
+    if let (Some(flags), Told::Call(call)) = (&told, &mut fact.told) {
+        let flags = flags.as_u64().and_then(|flags| u32::try_from(flags).ok());
+        call.flags |= flags.unwrap_or_default() & OF_READING;
+    }
+    (fact, told.is_some())
+}

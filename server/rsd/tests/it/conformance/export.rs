@@ -1,0 +1,170 @@
+//! What goes is written down before, in any store; and what is read back is the same.
+
+use std::path::Path;
+
+use config::settings::{Export as Settings, ExportFormat, ExportKind, Retention};
+use rs::Filter;
+use rs::rollup::Zone;
+use rsd::retention::{Ages, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
+use rsd::store::sqlite::Sqlite;
+use rsd::store::{CallName, Day, Store, Unit};
+use serde_json::Value;
+
+use super::NOW;
+use super::keeping::{NIGHT, counts, fill, frames, ms};
+use super::made::{Made, arrivals, at};
+use super::stories::{Step, stories};
+
+fn export(dir: &Path, zstd: bool) -> Export {
+    let kinds = ExportKind::ALL.to_vec();
+    let settings = Settings { dir: dir.to_owned(), format: ExportFormat::Ndjson, kinds, zstd };
+    Export { settings, name: "rs-1".to_owned() }
+}
+
+/// Files with their manifests, by name, and the lines of those that hold records.
+fn read(dir: &Path) -> (Vec<String>, Vec<Made>) {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let mut lines = Vec::new();
+    for name in names.iter().filter(|name| !name.ends_with(".json")) {
+        let bytes = std::fs::read(dir.join(name)).unwrap();
+        let manifest = std::fs::read(dir.join(format!("{name}.manifest.json"))).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        assert_eq!(manifest["blake3"], blake3::hash(&bytes).to_hex().as_str(), "{name}");
+        let text =
+            if name.ends_with(".zst") { zstd::stream::decode_all(&*bytes).unwrap() } else { bytes };
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(manifest["rows"], text.lines().count(), "{name}");
+        if !name.starts_with("dead_letters") {
+            lines.extend(text.lines().map(Made::text));
+        }
+    }
+    (names, lines)
+}
+
+/// All legs with what hangs on them; ids that a database gives by itself are its own matter.
+fn legs(store: &dyn Store) -> Vec<String> {
+    let calls = store.page(&Filter::default(), 1, 1000, NOW).unwrap().calls;
+    let mut legs: Vec<String> = calls
+        .iter()
+        .flat_map(|call| store.call(&CallName::Key(call.key), true).unwrap())
+        .map(|leg| {
+            let text = format!("{leg:?}");
+            let parts = text.split("300000").enumerate();
+            parts.map(|(n, part)| if n == 0 { part } else { &part[4..] }).collect()
+        })
+        .collect();
+    legs.sort();
+    legs
+}
+
+/// Everything that a story has left is written down, read back into an empty database, and into
+/// the same one.
+pub(super) fn round_trip(store: &dyn Store) {
+    for (first_seq, wanted) in [(0, "golden"), (10_000, "day"), (20_000, "days")] {
+        let (_, steps) = stories().into_iter().find(|(name, _)| *name == wanted).unwrap();
+        for step in steps {
+            let Step::Apply(mut batch) = step else { continue };
+            batch.iter_mut().for_each(|frame| frame.seq += first_seq);
+            store.apply(&batch, NOW).unwrap();
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let export = export(dir.path(), false);
+    for day in store.keeping().days().unwrap() {
+        let kept = export.keep(store, &Leaving::Facts(day), &mut || Some(2)).unwrap();
+        assert_eq!(kept, Kept::Whole);
+    }
+    let letters = export.keep(store, &Leaving::Letters(i64::MAX), &mut || Some(2)).unwrap();
+    assert_eq!(letters, Kept::Whole);
+    let (names, lines) = read(dir.path());
+    for kind in ["cdr", "events", "var", "dead_letters"] {
+        assert!(names.iter().any(|name| name.starts_with(kind)), "{kind}: {names:?}");
+    }
+    let before = legs(store);
+    assert!(before.len() > 30, "{}", before.len());
+
+    let fresh = tempfile::tempdir().unwrap();
+    let empty = Sqlite::open(fresh.path().to_owned(), NOW).unwrap();
+    let applied = empty.apply(&arrivals(&lines, 1, 50), NOW).unwrap();
+    assert_eq!((applied.stored, applied.dead), (lines.len() as u64, 0));
+    for (again, before) in legs(&empty).iter().zip(&before) {
+        assert_eq!(again, before);
+    }
+    assert_eq!(legs(&empty).len(), before.len());
+
+    let applied = store.apply(&arrivals(&lines, 50_000, 50), NOW).unwrap();
+    let covered = lines.iter().filter(|line| line.body().contains("/cdr.covered/")).count();
+    assert_eq!((applied.stored, applied.dead), (covered as u64, 0), "nothing is there twice");
+    assert_eq!(legs(store), before);
+}
+
+fn run(store: &dyn Store, export: &Export, slices: usize) -> Report {
+    let terms = in_force(store, &Retention::default(), &Zone::utc()).unwrap();
+    let now_ms = ms(at(NIGHT));
+    let keeping = store.keeping();
+    let held = keeping.take_lease("retention", "a", now_ms, now_ms + 30_000).unwrap().unwrap();
+    let mut left = slices;
+    let mut next = || {
+        left = left.checked_sub(1)?;
+        Some(1000)
+    };
+    let clean = |_: Day, _: i64| Ok(true);
+    let keep = |leaving: &Leaving<'_>, next: &mut dyn FnMut() -> Option<u32>| {
+        export.keep(store, leaving, next)
+    };
+    let before = Before { clean: &clean, keep: &keep, forget: &|| Ok(Vec::new()) };
+    let ages = Ages { failures: 365 };
+    purge(keeping, &terms, &held, ages, now_ms, before, &mut next).unwrap()
+}
+
+/// Days go only when they are written down, wherever a run is cut off (scenario 38).
+pub(super) fn days(store: &dyn Store) {
+    fill(store);
+    let dir = tempfile::tempdir().unwrap();
+    let no_dir = dir.path().join("file");
+    std::fs::write(&no_dir, "").unwrap();
+    let refused = run(store, &export(&no_dir, true), usize::MAX);
+    assert!(!refused.finished && refused.gone.is_empty(), "{refused:?}");
+    let told = |why: &Why| why.to_string().contains("cannot be written down");
+    assert!(refused.blocked.len() > 40 && refused.blocked.values().all(told), "{refused:?}");
+    assert_eq!(counts(store), (60, 60, 180));
+
+    let dir = dir.path().join("made/by/us");
+    for slices in (3..).step_by(7) {
+        let report = run(store, &export(&dir, true), slices);
+        assert!(slices < 2000, "it comes to an end: {report:?}");
+        if report.finished {
+            break;
+        }
+    }
+    assert_eq!(counts(store), (40, 40, 120));
+    let (names, lines) = read_whole(&dir);
+    assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
+    assert!(names.contains(&"cdr-20261122.ndjson.zst".to_owned()), "{names:?}");
+    let fresh = tempfile::tempdir().unwrap();
+    let empty = Sqlite::open(fresh.path().to_owned(), NOW).unwrap();
+    let applied = empty.apply(&frames(0, &lines, NIGHT), at(NIGHT)).unwrap();
+    assert_eq!(applied.dead, 0);
+    assert_eq!(counts(&empty), (20, 20, 60), "all that has gone");
+    let filter = Filter::default();
+    let ours = store.count(&filter, Unit::Leg, at(NIGHT)).unwrap();
+    let theirs = empty.count(&filter, Unit::Leg, at(NIGHT)).unwrap();
+    assert_eq!(ours + theirs, 180);
+    assert_eq!(run(store, &export(&dir, true), usize::MAX).rows, 0);
+    assert_eq!(read_whole(&dir).0, names, "what has gone is not written again");
+}
+
+/// A part that a cut run has left is no file.
+fn read_whole(dir: &Path) -> (Vec<String>, Vec<Made>) {
+    for file in std::fs::read_dir(dir).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "part") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    read(dir)
+}
