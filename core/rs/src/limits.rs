@@ -1,8 +1,8 @@
 //! All limits of this crate: value, unit, reason.
 
 /// Facts of one call that are kept apart. RM sends three and an update now and then, and updates
-/// that a later one covers are dropped, so only a faulty producer comes here: its oldest updates
-/// go first.
+/// that a later one covers are dropped, so only a faulty producer comes here: of its lowest updates
+/// only the highest values stay.
 pub const FACTS_PER_CALL: usize = 256;
 /// Epochs of one call of which the last sign of life is kept.
 pub const EPOCHS_PER_CALL: usize = 64;

@@ -3,12 +3,14 @@
 //! The state is the set of the call's facts; the row is a pure function of that set. So any
 //! permutation, repetition or split of the facts gives the same row, byte for byte. Updates that
 //! a higher update covers in every value can never show again and are dropped, all but what
-//! the rules still ask of them (`Dropped`). The state is stored as `call_fact_state`:
+//! the rules still ask of them (`Dropped`); of those for which there is no room the values stay
+//! (`leftover`). The state is stored as `call_fact_state`:
 //!
 //! ```text
-//! u8 version (1) · postcard of CallState
+//! u8 version (2) · postcard of CallState
 //! ```
 
+mod leftover;
 mod order;
 mod told;
 mod values;
@@ -28,7 +30,9 @@ use model::time::Millis;
 use order::{Early, Rank, Verdict};
 use values::Shown;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Without leftovers at the end.
+const VERSION_BEFORE: u8 = 1;
 const START: u8 = 0;
 const UPDATE: u8 = 1;
 const END: u8 = 2;
@@ -42,6 +46,8 @@ pub struct CallState {
     dropped: Dropped,
     /// The fact whose trace is in `call_trace`.
     trace: Option<Rank>,
+    /// Updates that found no room.
+    leftovers: Vec<CallFact>,
 }
 
 /// What the rules need of updates that are covered by higher ones.
@@ -70,7 +76,7 @@ pub struct Change {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecodeError {
     /// Written by a later version.
-    #[error("state of version {0}, this program knows 1")]
+    #[error("state of version {0}, this program knows 2")]
     Version(u8),
     /// Not a state.
     #[error("damaged state: {0}")]
@@ -89,10 +95,12 @@ impl CallState {
     /// # Errors
     /// If the bytes are of a later version or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let read = |bytes: &[u8]| {
+            postcard::from_bytes(bytes).map_err(|error| DecodeError::Damaged(error.to_string()))
+        };
         match bytes.split_first() {
-            Some((&VERSION, rest)) => {
-                postcard::from_bytes(rest).map_err(|error| DecodeError::Damaged(error.to_string()))
-            }
+            Some((&VERSION, rest)) => read(rest),
+            Some((&VERSION_BEFORE, rest)) => read(&[rest, &[0]].concat()),
             Some((version, _)) => Err(DecodeError::Version(*version)),
             None => Err(DecodeError::Damaged("empty".into())),
         }
@@ -110,12 +118,13 @@ impl CallState {
     /// decided for its content (`id_conflict`, rs.md §2.8).
     pub fn apply(&mut self, fact: &CallFact) -> Change {
         if self.is_erased() {
-            return self.take(&fact.clone().erased());
+            return self.take(&fact.clone().erased(), FACTS_PER_CALL);
         }
-        self.take(fact)
+        self.take(fact, FACTS_PER_CALL)
     }
 
-    fn take(&mut self, fact: &CallFact) -> Change {
+    /// `most`: how many facts are kept apart.
+    fn take(&mut self, fact: &CallFact, most: usize) -> Change {
         let lent = self.lender();
         match self.facts.binary_search_by(|known| known.id.cmp(&fact.id)) {
             Ok(at) => self.facts[at] = fact.clone(),
@@ -126,7 +135,7 @@ impl CallState {
         if trace {
             self.trace = Some(rank);
         }
-        self.compact();
+        self.compact(most);
         debug_assert_eq!(crate::invariant::check(&self.row(None)), Ok(()));
         Change { trace, lends: self.lender() != lent }
     }
@@ -134,7 +143,9 @@ impl CallState {
     /// Forgets what the call tells of a person, and will whenever a fact comes (rs.md §8).
     pub fn erase(&mut self) {
         self.dropped.flags |= flag::ERASED;
-        self.facts = std::mem::take(&mut self.facts).into_iter().map(CallFact::erased).collect();
+        for facts in [&mut self.facts, &mut self.leftovers] {
+            *facts = std::mem::take(facts).into_iter().map(CallFact::erased).collect();
+        }
     }
 
     /// Erases the call if a fact of it tells one of these numbers; true: it did.
@@ -142,7 +153,7 @@ impl CallState {
         let tells = self.tells(numbers);
         if tells {
             self.erase();
-            for fact in &mut self.facts {
+            for fact in self.facts.iter_mut().chain(&mut self.leftovers) {
                 fact.wipe(numbers);
             }
         }
@@ -152,7 +163,7 @@ impl CallState {
     /// Whether a fact of it tells one of these numbers.
     #[must_use]
     pub fn tells(&self, numbers: &Numbers) -> bool {
-        self.facts.iter().any(|fact| fact.tells(numbers))
+        self.facts.iter().chain(&self.leftovers).any(|fact| fact.tells(numbers))
     }
 
     /// Whether it was erased.
@@ -186,9 +197,12 @@ impl CallState {
     #[must_use]
     pub fn row(&self, lender: Option<&Lender>) -> CallRow {
         let verdict = Verdict::of(&self.facts, &self.dropped.alive);
-        let order = verdict.order(&self.facts);
-        let shown = Shown::of(&order);
+        let order = verdict.order(self.facts.iter());
         let own = Shown::identity(&order);
+        let shown = match self.leftovers.is_empty() {
+            true => Shown::of(&order),
+            false => Shown::of(&verdict.order(self.facts.iter().chain(&self.leftovers))),
+        };
         let end = verdict.end();
         let lender = lender.filter(|_| own.component_type != ComponentType::Rm.number());
         let path = correlate::tenant(self.tenant(), lender);
@@ -327,8 +341,8 @@ impl CallState {
         facts | double | reopened
     }
 
-    /// Drops updates that a higher update covers.
-    fn compact(&mut self) {
+    /// Drops updates that a higher update covers, and the lowest when there are too many.
+    fn compact(&mut self, most: usize) {
         let covered = |at: usize| {
             let fact = &self.facts[at];
             fact.phase == UPDATE
@@ -343,13 +357,16 @@ impl CallState {
             let fact = self.facts.remove(at);
             self.dropped.take(fact);
         }
-        while self.facts.len() > FACTS_PER_CALL {
+        while self.facts.len() > most {
             let updates = self.facts.iter().enumerate().filter(|(_, fact)| fact.phase == UPDATE);
             let all = self.facts.iter().enumerate();
             let lowest = updates.min_by_key(|(_, fact)| Rank::of(fact));
             let lowest = lowest.or_else(|| all.min_by_key(|(_, fact)| Rank::of(fact)));
             let Some((at, _)) = lowest else { return };
             let fact = self.facts.remove(at);
+            if fact.phase == UPDATE {
+                leftover::add(&mut self.leftovers, fact.clone());
+            }
             self.dropped.take(fact);
         }
     }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::fs::{File, FileSystem};
+use crate::fs::{File, FileSystem, make_dir};
 use crate::limits::{DAMAGE_AREAS, QUARANTINE_FILES};
 use crate::spool::Damage;
 
@@ -98,7 +98,7 @@ fn quarantine(
 ) -> io::Result<()> {
     const PIECE: u64 = 64 << 10;
     let dir = dir.join("quarantine");
-    fs.create_dir(&dir)?;
+    make_dir(fs, &dir)?;
     if fs.list(&dir)?.iter().any(|name| name == copy) {
         return Ok(());
     }

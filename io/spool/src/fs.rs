@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 /// A directory tree. All calls may be made from several threads.
 pub trait FileSystem: Send + Sync {
-    /// Makes the directory and its parents; present is fine.
+    /// Makes the directory and its parents; present is fine. The parents are durable then, its own
+    /// name when its parent is synced.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the directory for this process until the guard is dropped; an error if it is taken.
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn Send + Sync>>;
@@ -24,6 +25,22 @@ pub trait FileSystem: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes what was created and removed in the directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A directory that is found again after a crash. One that is there may have been made by a process
+/// that ended before it was durable.
+pub(crate) fn make_dir(fs: &dyn FileSystem, dir: &Path) -> io::Result<()> {
+    fs.create_dir(dir)?;
+    fs.sync_dir(parent(dir))
+}
+
+/// Where the name of a path stands; a bare name stands in the directory of the process.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
 }
 
 /// One open file.

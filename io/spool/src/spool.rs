@@ -16,7 +16,7 @@ use crate::damage::Ward;
 use crate::driver::{Driver, Shared};
 use crate::entry::{Entry, Frame};
 use crate::format::{FRAMES_AT, frame_bytes};
-use crate::fs::FileSystem;
+use crate::fs::{FileSystem, make_dir};
 use crate::intake::Intake;
 use crate::limits;
 use crate::machine::{Config, Machine};
@@ -257,7 +257,7 @@ impl Spool {
     ) -> Result<(Arc<Shared>, Driver, Recovered), OpenError> {
         settings.check()?;
         let dir = settings.dir.clone();
-        fs.create_dir(&dir).map_err(OpenError::Io)?;
+        make_dir(&*fs, &dir).map_err(OpenError::Io)?;
         let lock = fs.lock(&dir).map_err(OpenError::Locked)?;
         let ward = Ward::new(Arc::clone(&fs), dir.clone());
         let found = recover(&*fs, &dir, settings.floor, &ward)?;

@@ -89,9 +89,8 @@ impl<'f> Verdict<'f> {
     }
 
     /// All facts, the one whose values go first at the head.
-    pub(super) fn order(&self, facts: &'f [CallFact]) -> Vec<&'f CallFact> {
-        let (mut ends, mut signs): (Vec<_>, Vec<_>) =
-            facts.iter().partition(|fact| fact.end.is_some());
+    pub(super) fn order(&self, facts: impl Iterator<Item = &'f CallFact>) -> Vec<&'f CallFact> {
+        let (mut ends, mut signs): (Vec<_>, Vec<_>) = facts.partition(|fact| fact.end.is_some());
         ends.sort_by_cached_key(|fact| Reverse(end_rank(fact)));
         signs.sort_by_cached_key(|fact| Reverse(Rank::of(fact)));
         if self.reopened { [signs, ends].concat() } else { [ends, signs].concat() }

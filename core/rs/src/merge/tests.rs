@@ -290,9 +290,30 @@ fn of_two_contents_of_one_id_the_last_applied_counts() {
     assert_eq!(state.row(None), row(&[&two]));
 }
 
+/// What an update that found no room tells of a person goes with the rest.
+#[test]
+fn what_found_no_room_is_erased_as_well() {
+    let update = |n: u64, more: Value| {
+        let mut all = json!({"id": format!("x/{n}")});
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rm("update", 1, 1, 60, all)
+    };
+    let mut state = CallState::new([7; 16]);
+    state.take(&update(1, json!({"notes": "of 4930123", "x": "4930123", "dn": "1"})), 1);
+    state.take(&update(2, json!({"notes": "later", "sip_status": 200})), 1);
+    let row = state.row(None);
+    assert_eq!((row.dn.as_deref(), row.sip_status, state.facts.len()), (Some("1"), Some(200), 1));
+    assert_eq!(row.extra.as_deref(), Some(r#"{"x":"4930123"}"#));
+    let notes = |state: &CallState| state.leftovers[0].values.notes.clone();
+    assert_eq!(notes(&state).as_deref(), Some("of 4930123"), "the later one may be replaced");
+    state.erase();
+    assert!(!String::from_utf8_lossy(&state.encode()).contains("4930123"));
+    assert_eq!((state.row(None).extra, notes(&state)), (None, None));
+}
+
 #[test]
 fn states_of_other_versions_are_refused() {
-    assert_eq!(CallState::decode(&[2, 0]), Err(DecodeError::Version(2)));
+    assert_eq!(CallState::decode(&[3, 0]), Err(DecodeError::Version(3)));
     assert!(matches!(CallState::decode(&[]), Err(DecodeError::Damaged(_))));
     assert!(matches!(CallState::decode(&[1, 0xFF]), Err(DecodeError::Damaged(_))));
     let states: Vec<_> = EndState::ALL.iter().filter(|state| state.is_presumed()).collect();
@@ -417,6 +438,30 @@ proptest! {
         prop_assert_eq!(other.encode(), plain.encode());
         prop_assert_eq!(other_trace, trace);
         prop_assert_eq!(crate::invariant::check(&plain.row(None)), Ok(()));
+    }
+
+    /// Rule 8 holds when a call has more facts than are kept apart, too.
+    #[test]
+    fn rule_8_holds_beyond_the_room_for_facts(
+        (facts, order) in any_history(),
+        most in 1_usize..6,
+    ) {
+        let mut plain = CallState::new([7; 16]);
+        for fact in &facts {
+            plain.take(fact, most);
+        }
+        let mut other = CallState::new([7; 16]);
+        for at in &order {
+            other = CallState::decode(&other.encode()).unwrap();
+            other.take(&facts[*at], most);
+        }
+        prop_assert!(plain.facts.len() <= most && other.facts.len() <= most);
+        prop_assert_eq!(other.row(None), plain.row(None));
+        // starts and ends of more owners than there is room for are beyond this
+        if facts.iter().filter(|fact| fact.phase != super::UPDATE).count() < most {
+            let whole = CallState { call_key: [7; 16], facts, ..CallState::default() };
+            prop_assert_eq!(plain.row(None), whole.row(None));
+        }
     }
 
     /// Dropping covered updates is never seen.

@@ -145,6 +145,39 @@ impl<'f> Shown<'f> {
 }
 
 impl Values {
+    /// Forgets every value that `other`, ranking higher, has.
+    pub(super) fn strip(&mut self, other: &Self) {
+        fn let_go<T>(own: &mut Option<T>, is_there: bool) {
+            if is_there {
+                *own = None;
+            }
+        }
+        let_go(&mut self.guid, other.guid.is_some());
+        let_go(&mut self.answered_ms, other.answered_ms.is_some());
+        let_go(&mut self.service, other.service.is_some());
+        let_go(&mut self.dn, other.dn.is_some());
+        let_go(&mut self.call_id, other.call_id.is_some());
+        let_go(&mut self.call_uuid, other.call_uuid.is_some());
+        let_go(&mut self.resource, other.resource.is_some());
+        let_go(&mut self.sip_status, other.sip_status.is_some());
+        let_go(&mut self.reason, other.reason.is_some());
+        let_go(&mut self.policy, other.policy.is_some());
+        let_go(&mut self.media, other.media.is_some());
+        let_go(&mut self.result, other.result.is_some());
+        let_go(&mut self.result_reason, other.result_reason.is_some());
+        let_go(&mut self.notes, other.notes.is_some());
+        let_go(&mut self.origin, other.origin.is_some());
+        let_go(&mut self.parent, other.parent.is_some());
+        let_go(&mut self.sq_failed, other.sq_failed.is_some());
+        let_go(&mut self.config_rev, other.config_rev.is_some());
+        let_go(&mut self.owners, other.owners.is_some());
+        self.extra.retain(|key, _| !other.extra.contains_key(key));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether every value that `other` has is here too, so that `other`, ranking lower, can
     /// never show.
     pub(super) fn covers(&self, other: &Self) -> bool {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{File, FileSystem};
+use super::{File, FileSystem, parent};
 
 /// What the disk writes whole or not at all, bytes.
 const SECTOR: usize = 512;
@@ -24,6 +24,8 @@ struct World {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
+    durable_dirs: BTreeSet<PathBuf>,
     locked: BTreeSet<PathBuf>,
     chance: u64,
     operations: u64,
@@ -83,8 +85,13 @@ impl FaultyFs {
         let mut old = self.world();
         let mut chance = old.next();
         let mut new = World { chance: old.next(), capacity: old.capacity, ..World::default() };
+        let kept = |dir: &&PathBuf| old.durable_dirs.contains(*dir) || coin(&mut chance);
+        new.dirs = old.dirs.iter().filter(kept).cloned().collect();
         let paths: BTreeSet<_> = old.names.keys().chain(old.durable_names.keys()).collect();
         for path in paths {
+            if !new.dirs.contains(parent(path)) {
+                continue;
+            }
             let (seen, safe) = (old.names.get(path), old.durable_names.get(path));
             let kept = if seen == safe || coin(&mut chance) { seen } else { safe };
             let Some(inode) = kept.and_then(|inode| old.inodes.get(*inode)) else { continue };
@@ -93,6 +100,7 @@ impl FaultyFs {
             new.inodes.push(Inode { cache: disk.clone(), disk, unsynced: Vec::new() });
         }
         new.durable_names = new.names.clone();
+        new.durable_dirs = new.dirs.clone();
         Self { world: Arc::new(Mutex::new(new)) }
     }
 
@@ -107,6 +115,8 @@ impl FaultyFs {
             new.inodes.push(Inode { cache: disk.clone(), disk, unsynced: Vec::new() });
         }
         new.durable_names = new.names.clone();
+        new.dirs = old.dirs.clone();
+        new.durable_dirs = new.dirs.clone();
         Self { world: Arc::new(Mutex::new(new)) }
     }
 
@@ -115,13 +125,16 @@ impl FaultyFs {
     pub fn safe(&self) -> Self {
         let old = self.world();
         let mut new = World { chance: old.chance, ..World::default() };
-        for (path, inode) in &old.durable_names {
+        let durable = old.durable_names.iter();
+        for (path, inode) in durable.filter(|(path, _)| old.durable_dirs.contains(parent(path))) {
             let Some(inode) = old.inodes.get(*inode) else { continue };
             let disk = inode.disk.clone();
             new.names.insert(path.clone(), new.inodes.len());
             new.inodes.push(Inode { cache: disk.clone(), disk, unsynced: Vec::new() });
         }
         new.durable_names = new.names.clone();
+        new.dirs = old.durable_dirs.clone();
+        new.durable_dirs = new.dirs.clone();
         Self { world: Arc::new(Mutex::new(new)) }
     }
 
@@ -218,7 +231,15 @@ impl Drop for Taken {
 }
 
 impl FileSystem for FaultyFs {
-    fn create_dir(&self, _dir: &Path) -> io::Result<()> {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        if !world.dirs.contains(dir) {
+            world.operation()?;
+            world.dirs.insert(dir.to_owned());
+            let above: Vec<_> = dir.ancestors().skip(1).map(Path::to_owned).collect();
+            world.dirs.extend(above.iter().cloned());
+            world.durable_dirs.extend(above);
+        }
         Ok(())
     }
 
@@ -246,6 +267,9 @@ impl FileSystem for FaultyFs {
         if world.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        if !world.dirs.contains(parent(path)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let inode = world.inodes.len();
         world.inodes.push(Inode::default());
         world.names.insert(path.to_owned(), inode);
@@ -262,7 +286,8 @@ impl FileSystem for FaultyFs {
         let mut world = self.world();
         world.operation()?;
         world.durable_names.retain(|path, _| path.parent() != Some(dir));
-        let World { names, durable_names, .. } = &mut *world;
+        let World { names, durable_names, dirs, durable_dirs, .. } = &mut *world;
+        durable_dirs.extend(dirs.iter().filter(|one| one.parent() == Some(dir)).cloned());
         let here = names.iter().filter(|(path, _)| path.parent() == Some(dir));
         durable_names.extend(here.map(|(path, inode)| (path.clone(), *inode)));
         Ok(())

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{File, FileSystem};
+use super::{File, FileSystem, parent};
 
 /// The host's own file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,7 +13,11 @@ pub struct RealFs;
 
 impl FileSystem for RealFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        let above = parent(dir);
+        let missing: Vec<&Path> = above.ancestors().take_while(|one| !one.exists()).collect();
+        fs::create_dir_all(dir)?;
+        // a name is safe only in a directory whose own name is
+        missing.into_iter().rev().try_for_each(|made| self.sync_dir(parent(made)))
     }
 
     fn lock(&self, dir: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -18,9 +18,16 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Inner {
     last: u64,
-    by_connection: HashMap<String, (u64, Arc<Member>)>,
+    by_connection: HashMap<String, Login>,
     /// Client id → connection id.
     by_client: HashMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Login {
+    number: u64,
+    member: Arc<Member>,
+    client: Option<String>,
 }
 
 /// A place in the registry; given back by [`Registry::leave`].
@@ -28,7 +35,6 @@ struct Inner {
 pub(super) struct Place {
     number: u64,
     connection: String,
-    client: Option<String>,
 }
 
 /// Another connection has the client id.
@@ -50,38 +56,47 @@ impl Registry {
             && let Some(owner) = inner.by_client.get(client).filter(|owner| *owner != connection)
         {
             let owner = owner.clone();
-            match inner.by_connection.get(&owner) {
-                Some((_, old)) if !old.is_silent(now) => return Err(ClientIdTaken),
-                Some((_, old)) => old.go(),
-                None => {}
+            if inner.by_connection.get(&owner).is_some_and(|old| !old.member.is_silent(now)) {
+                return Err(ClientIdTaken);
             }
-            inner.by_connection.remove(&owner);
+            inner.end(&owner);
         }
+        inner.end(connection);
         inner.last += 1;
         let number = inner.last;
-        if let Some((_, old)) = inner.by_connection.insert(connection.to_owned(), (number, member))
-        {
-            old.go();
-        }
+        let login = Login { number, member, client: client.map(str::to_owned) };
+        inner.by_connection.insert(connection.to_owned(), login);
         if let Some(client) = client {
             inner.by_client.insert(client.to_owned(), connection.to_owned());
         }
-        Ok(Place { number, connection: connection.to_owned(), client: client.map(str::to_owned) })
+        Ok(Place { number, connection: connection.to_owned() })
     }
 
     /// Gives a place back, unless a newcomer has it.
     pub(super) fn leave(&self, place: &Place) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = inner
-            .by_connection
-            .get(&place.connection)
-            .is_some_and(|(number, _)| *number == place.number);
-        if mine {
-            inner.by_connection.remove(&place.connection);
-            if let Some(client) = &place.client {
-                inner.by_client.remove(client);
-            }
+        let login = inner.by_connection.get(&place.connection);
+        if login.is_some_and(|login| login.number == place.number) {
+            inner.remove(&place.connection);
         }
+    }
+}
+
+impl Inner {
+    /// Tells the login of that connection to go, if there is one.
+    fn end(&mut self, connection: &str) {
+        if let Some(old) = self.remove(connection) {
+            old.member.go();
+        }
+    }
+
+    /// With its client id, which the next login of the connection may not have.
+    fn remove(&mut self, connection: &str) -> Option<Login> {
+        let login = self.by_connection.remove(connection)?;
+        if let Some(client) = &login.client {
+            self.by_client.remove(client);
+        }
+        Some(login)
     }
 }
 
@@ -119,6 +134,23 @@ mod tests {
         assert_eq!(enter("ID:c", Some("rm-1")).1.unwrap_err(), ClientIdTaken);
         registry.leave(&second);
         assert!(enter("ID:c", Some("rm-1")).1.is_ok());
+    }
+
+    /// A newcomer on a connection id may have another client id, or none: the old one is free.
+    #[test]
+    fn a_client_id_goes_with_its_login() {
+        let (registry, memory) = (Registry::default(), Memory::new(1));
+        let enter =
+            |connection: &str, client| registry.enter(connection, client, memory.join(NOW), NOW);
+        enter("ID:a", Some("rm-1")).unwrap();
+        enter("ID:a", Some("rm-2")).unwrap();
+        let other = enter("ID:b", Some("rm-1")).unwrap();
+        let last = enter("ID:a", None).unwrap();
+        registry.leave(&enter("ID:c", Some("rm-2")).unwrap());
+        registry.leave(&other);
+        registry.leave(&last);
+        let inner = registry.inner.lock().unwrap();
+        assert_eq!((inner.by_client.len(), inner.by_connection.len()), (0, 0), "{inner:?}");
     }
 
     #[test]
