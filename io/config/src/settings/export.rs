@@ -22,7 +22,7 @@ pub struct Export {
 /// How files are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExportFormat {
-    /// A record a line, which `ringmaster rs import` reads.
+    /// A record a line, as `POST /api/v1/records` takes them.
     Ndjson,
     /// A table, for spreadsheets.
     Csv,
