@@ -8,6 +8,7 @@
 //! a record that is sent again is known.
 
 mod numbers;
+mod said;
 mod seal;
 mod text;
 
@@ -16,7 +17,8 @@ use model::record::{Body, CallType, Record};
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
-pub use self::numbers::{DIGITS, Erased, Number, NumberHash, Numbers, Secret};
+pub use self::numbers::{DIGITS, Erased, Named, Number, NumberHash, Numbers, Secret};
+pub use self::said::unsaid;
 pub use self::seal::{OtherSecret, SEAL, newest, seal};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
@@ -81,6 +83,13 @@ impl EventFact {
 }
 
 impl QualityFact {
+    /// The fact without the texts of its failures; `None`: it has none.
+    #[must_use]
+    pub fn unsaid(mut self) -> Option<Self> {
+        let texts = self.failures.iter_mut().map(|failure| failure.text.take());
+        (texts.flatten().count() > 0).then_some(self)
+    }
+
     /// Takes the numbers out of the texts of its failures; true: there was one.
     pub fn wipe(&mut self, numbers: &Numbers) -> bool {
         let texts = self.failures.iter_mut().filter_map(|failure| failure.text.as_mut());
@@ -93,17 +102,35 @@ fn wipe_each<'t>(numbers: &Numbers, texts: impl Iterator<Item = &'t mut String>)
     texts.map(|text| usize::from(numbers.wipe(text))).sum::<usize>() > 0
 }
 
+/// By what a record names its call; `None`: it hangs on none.
+pub(crate) fn named(record: &Record) -> Option<(Option<String>, Option<&str>)> {
+    let (guid, session_id) = match &record.body {
+        Body::Cdr(cdr) => (&cdr.guid, Some(&*cdr.session_id)),
+        Body::Event(event) => (&event.guid, event.session_id.as_deref()),
+        Body::Var(var) => (&var.guid, var.session_id.as_deref()),
+        Body::SqCall(call) => (&call.guid, Some(&*call.session_id)),
+        _ => return None,
+    };
+    Some((guid.as_ref().map(ToString::to_string), session_id))
+}
+
 /// Takes the numbers out of what is read from a record again: texts of failures.
 pub(crate) fn wipe_record(record: &mut Record, numbers: &Numbers) {
-    let failures = match &mut record.body {
-        Body::SqCall(call) => &mut call.failures,
-        Body::Cdr(cdr) => match &mut cdr.sq {
-            Some(sq) => &mut sq.failures,
-            None => return,
-        },
-        _ => return,
-    };
-    for text in failures.iter_mut().filter_map(|failure| failure.text.as_mut()) {
+    for text in failure_texts(record).flatten() {
         numbers.wipe(text);
     }
+}
+
+/// All such texts go.
+pub(crate) fn unsay_record(record: &mut Record) {
+    failure_texts(record).for_each(|text| *text = None);
+}
+
+fn failure_texts(record: &mut Record) -> impl Iterator<Item = &mut Option<String>> {
+    let failures = match &mut record.body {
+        Body::SqCall(call) => Some(&mut call.failures),
+        Body::Cdr(cdr) => cdr.sq.as_mut().map(|sq| &mut sq.failures),
+        _ => None,
+    };
+    failures.into_iter().flatten().map(|failure| &mut failure.text)
 }

@@ -93,7 +93,7 @@ enum Task {
     Book(usize),
     Reject(usize, String),
     Touch(usize),
-    Erase(DayKey, Numbers),
+    Erase(DayKey, Option<Numbers>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,9 +151,9 @@ impl<'b> Share<'b> {
         self.sessions.revisit(sessions);
     }
 
-    /// To erase a call if it tells one of these numbers.
-    pub fn erase(&mut self, at: DayKey, numbers: &Numbers) {
-        self.tasks.push(Task::Erase(at, numbers.clone()));
+    /// To erase a call if it tells one of these numbers; without them whatever it tells.
+    pub fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) {
+        self.tasks.push(Task::Erase(at, numbers.cloned()));
     }
 
     /// What is to be read now; `None`: [`Share::finish`] has all it needs.
@@ -197,7 +197,7 @@ impl<'b> Share<'b> {
                         Task::Book(index) => self.enter(index),
                         Task::Reject(index, text) => self.bury_rejected(index, text),
                         Task::Touch(index) => self.touched(index),
-                        Task::Erase(at, numbers) => self.calls.erase(at, &numbers),
+                        Task::Erase(at, numbers) => self.calls.erase(at, numbers.as_ref()),
                     }
                 }
                 self.stage = Stage::Gather;

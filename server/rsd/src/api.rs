@@ -185,7 +185,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
     if api {
         router = router
             .route("/api/v1/calls", get(calls::list))
-            .route("/api/v1/calls/{name}", get(call::one))
+            .route("/api/v1/calls/{name}", get(call::one).delete(call::erase))
             .route("/api/v1/live/calls", get(calls::live))
             .route("/api/v1/live/stream", get(stream::stream))
             .route("/api/v1/queues", get(queues::list))

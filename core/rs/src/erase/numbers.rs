@@ -41,19 +41,56 @@ impl Number {
     }
 }
 
-/// A number by its hash.
+/// A number by its hash, or what names a call that is erased whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NumberHash {
-    /// How many digits it has.
+    /// How many digits it has; 0: it names a call.
     pub digits: u8,
-    /// Of these digits.
+    /// Of these digits, or of this name.
     pub hash: Key,
+}
+
+impl NumberHash {
+    /// All calls of a GUID.
+    fn of_guid(guid: &str, secret: &Secret) -> Self {
+        Self { digits: 0, hash: hash(secret, &[b"guid ", guid.as_bytes()].concat()) }
+    }
+
+    /// What a component tells of a session.
+    fn of_session(component: &str, session_id: &str, secret: &Secret) -> Self {
+        let text = [b"session ", component.as_bytes(), b"\0", session_id.as_bytes()];
+        Self { digits: 0, hash: hash(secret, &text.concat()) }
+    }
+}
+
+/// By what a record names the call that it is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Named<'n> {
+    /// Its GUID.
+    pub guid: Option<&'n str>,
+    /// Name of the component.
+    pub component: &'n str,
+    /// Session there.
+    pub session_id: Option<&'n str>,
+}
+
+impl Named<'_> {
+    /// Under what the call is known when it is erased whole.
+    pub fn hashes(&self, secret: &Secret) -> impl Iterator<Item = NumberHash> + use<> {
+        let session_id = self.session_id.filter(|session_id| !session_id.is_empty());
+        let session =
+            session_id.map(|session| NumberHash::of_session(self.component, session, secret));
+        let guid = self.guid.map(|guid| NumberHash::of_guid(guid, secret));
+        guid.into_iter().chain(session)
+    }
 }
 
 /// Numbers that are erased, and until when: what comes of a call that began later is of another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Erased {
     numbers: Numbers,
+    /// Calls that are erased whole, by their names.
+    calls: Arc<BTreeMap<Key, i64>>,
     latest_ms: i64,
 }
 
@@ -62,7 +99,31 @@ impl Erased {
     #[must_use]
     pub fn of(all: Vec<(NumberHash, i64)>, secret: Secret) -> Self {
         let latest_ms = all.iter().map(|(_, until_ms)| *until_ms).max().unwrap_or(i64::MIN);
-        Self { numbers: Numbers::until(all, secret), latest_ms }
+        let (numbers, calls): (Vec<_>, Vec<_>) = all.into_iter().partition(|(of, _)| of.digits > 0);
+        let mut names = BTreeMap::new();
+        for (NumberHash { hash, .. }, until_ms) in calls {
+            let until = names.entry(hash).or_insert(until_ms);
+            *until = until_ms.max(*until);
+        }
+        Self { numbers: Numbers::until(numbers, secret), calls: Arc::new(names), latest_ms }
+    }
+
+    /// Whether nothing is erased.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.calls.is_empty()
+    }
+
+    /// Whether a call that is erased whole may be of this time.
+    pub(crate) fn has_calls(&self, time_ms: i64) -> bool {
+        !self.calls.is_empty() && time_ms <= self.latest_ms
+    }
+
+    /// Whether something of this time belongs to a call that is erased whole.
+    pub(crate) fn has_call(&self, call: &Named<'_>, time_ms: i64) -> bool {
+        let secret = &self.numbers.secret;
+        let until_ms = call.hashes(secret).filter_map(|name| self.calls.get(&name.hash).copied());
+        until_ms.max().is_some_and(|until_ms| time_ms <= until_ms)
     }
 
     /// All numbers.

@@ -33,7 +33,7 @@ impl<'b> Batch<'b> {
     /// Takes erased numbers out of its records; of what is no record they go when it is stored.
     pub fn erase(&mut self, erased: &Erased) {
         self.erased = erased.clone();
-        if !erased.numbers().is_empty() {
+        if !erased.is_empty() {
             let goods = self.items.iter_mut().filter_map(|item| item.read.as_mut().ok());
             goods.for_each(|good| good.erase(erased));
         }

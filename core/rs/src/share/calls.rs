@@ -87,10 +87,18 @@ impl Calls {
         Ok(())
     }
 
-    /// Erases a call that tells one of these numbers; one that cannot be read stays.
-    pub(super) fn erase(&mut self, at: DayKey, numbers: &Numbers) {
+    /// Erases a call if it tells one of these numbers, or without them whatever it tells; one that
+    /// cannot be read stays.
+    pub(super) fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) {
         let Some(Ok(mut touched)) = self.stored.get(&at).map(Touched::known) else { return };
-        if touched.state.erase_of(numbers) {
+        let erased = match numbers {
+            Some(numbers) => touched.state.erase_of(numbers),
+            None => {
+                touched.state.erase();
+                true
+            }
+        };
+        if erased {
             self.touched.insert(at, touched);
         }
     }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use model::record::{Body, Record, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::erase::{Erased, wipe_record};
-use crate::fact::{Fact, Told, ms};
+use crate::erase::{Erased, Named, named, unsaid, unsay_record, wipe_record};
+use crate::fact::{EventFact, Fact, Told, ms};
 use crate::row::flag;
 
 /// A dead letter that is tried again.
@@ -105,6 +105,7 @@ impl Good {
             Told::Event(event) => event.time_ms,
             Told::Quality | Told::Later => ms(self.record.time),
         };
+        self.unsay(erased, time_ms);
         let numbers = erased.at(time_ms);
         if numbers.is_empty() {
             return;
@@ -122,6 +123,31 @@ impl Good {
             // a trace tells of all candidates; that of another's call goes whole
             Told::Call(call) => {
                 call.trace.take_if(|trace| numbers.are_in(trace.as_bytes()));
+            }
+            Told::Quality | Told::Later => {}
+        }
+    }
+
+    /// Nothing is left of what it tells of a person, if its call is erased whole.
+    fn unsay(&mut self, erased: &Erased, time_ms: i64) {
+        if !erased.has_calls(time_ms) {
+            return;
+        }
+        let component = self.record.component.name.clone();
+        let Some((guid, session_id)) = named(&self.record) else { return };
+        let call = Named { guid: guid.as_deref(), component: &component, session_id };
+        if !erased.has_call(&call, time_ms) {
+            return;
+        }
+        unsay_record(&mut self.record);
+        match &mut self.fact.told {
+            Told::Call(call) => {
+                **call = call.as_ref().clone().erased();
+                call.flags |= flag::ERASED;
+            }
+            Told::Event(event) => {
+                let EventFact { label, text, .. } = &mut **event;
+                *text = text.as_ref().and_then(|text| unsaid(label.as_deref(), text));
             }
             Told::Quality | Told::Later => {}
         }

@@ -14,8 +14,11 @@ use rs::{Key, Refused};
 use serde_json::{Value, json};
 
 use super::Shared;
+use super::access::Asker;
 use super::answer::{self, respond};
+use super::audit::note;
 use super::native::pairs;
+use crate::store::custody::ms;
 use crate::store::{CallName, Event, Leg};
 
 /// One call with its legs.
@@ -28,16 +31,48 @@ pub(super) async fn one(
     respond(call(&shared, &name, query.as_deref().unwrap_or_default()).await)
 }
 
+/// Erases what the call tells of a person; figures stay. Once more is as good.
+pub(super) async fn erase(
+    State(shared): State<Arc<Shared>>,
+    asker: Asker,
+    name: Result<Path<String>, PathRejection>,
+) -> Response {
+    let erased = async {
+        let Path(name) = name.map_err(|_| unknown())?;
+        let wanted = named(&name);
+        let now_ms = ms(shared.now());
+        let legs = answer::ask(&shared, move |store| {
+            let legs: Vec<Call> =
+                store.call(&wanted, false)?.into_iter().map(|leg| leg.call).collect();
+            if !legs.is_empty() {
+                store.erasing().forget(&legs, now_ms)?;
+            }
+            Ok(legs.len())
+        });
+        let legs = legs.await?;
+        if legs == 0 {
+            return Err(unknown());
+        }
+        note(&shared, &asker, "call-erasure", &name, &json!({ "legs": legs }), "done").await?;
+        answer::written(&json!({ "legs": legs }))
+    };
+    respond(erased.await)
+}
+
+fn named(name: &str) -> CallName {
+    match key(name) {
+        Some(key) => CallName::Key(key),
+        None => CallName::Guid(CallGuid::new(name)),
+    }
+}
+
 fn unknown() -> Refused {
     Refused::other(404, "no-such-call", "no call of this name is known")
 }
 
 async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<String, Refused> {
     let include = Include::read(query)?;
-    let wanted = match key(name) {
-        Some(key) => CallName::Key(key),
-        None => CallName::Guid(CallGuid::new(name)),
-    };
+    let wanted = named(name);
     let mut legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
     shared.parts.known.name(legs.iter_mut().map(|leg| &mut leg.call));
     let now = shared.now();

@@ -1,10 +1,13 @@
 //! Erasure of a caller's number on request (spec rs.md §8): jobs that survive the process. The
 //! number itself is kept nowhere, only its hash under a secret. A part of [`super::Store`].
 
-use rs::Day;
-use rs::erase::{Erased, Number, NumberHash};
+use std::collections::BTreeSet;
 
-use super::StoreError;
+use rs::Day;
+use rs::erase::{Erased, Named, Number, NumberHash, Secret};
+use rs::report::Call;
+
+use super::{StoreError, days_of_key};
 
 /// Records of calls that began until so long after the request are searched for the number, too:
 /// a call may be in progress.
@@ -64,6 +67,20 @@ pub(super) fn untold(texts: &[(i64, String)], erased: &Erased) -> Vec<(i64, Stri
     texts.iter().map(|(key, value)| (*key, text(value))).collect()
 }
 
+/// By what calls that are erased whole are known.
+pub(super) fn names(legs: &[Call], secret: &Secret) -> BTreeSet<NumberHash> {
+    let named = |leg: &Call| {
+        let (guid, session_id) = (leg.guid.as_deref(), Some(&*leg.session_id));
+        Named { guid, component: &leg.component.name, session_id }.hashes(secret)
+    };
+    legs.iter().flat_map(named).collect()
+}
+
+/// Days where they and what hangs on them may be.
+pub(super) fn days(legs: &[Call]) -> BTreeSet<Day> {
+    legs.iter().flat_map(|leg| days_of_key(&leg.key)).collect()
+}
+
 /// What a database does to erase.
 pub trait Erasing {
     /// Begins one; what comes from now on is searched for the number. Gives its number.
@@ -71,6 +88,9 @@ pub trait Erasing {
 
     /// All of them, newest first, at most so many.
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
+
+    /// Erases these calls whole, with what was said in them; what comes of them later, too.
+    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError>;
 
     /// A slice of the oldest one that is not at its end; false: there is none.
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError>;

@@ -16,6 +16,7 @@ mod exporting;
 mod facts;
 mod failure;
 mod filter;
+mod forgetting;
 mod hanging;
 mod keeping;
 mod link;

@@ -11,6 +11,7 @@ mod exporting;
 mod facts;
 mod files;
 mod filter;
+mod forgetting;
 mod hanging;
 mod keeping;
 mod load;

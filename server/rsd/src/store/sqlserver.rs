@@ -18,6 +18,7 @@ mod exporting;
 mod facts;
 mod failure;
 mod filter;
+mod forgetting;
 mod keeping;
 mod link;
 mod load;

@@ -101,8 +101,9 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 10] = [
+const KEPT: [Kept; 11] = [
     ("erased", erasing::a_number),
+    ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),

@@ -3,6 +3,7 @@
 //! changed is written anew at the end of its day, so that no dead row has the number.
 
 use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
+use rs::report::Call;
 use rs::share::{Batch, Objects};
 use rs::{CallState, Key};
 use tokio_postgres::Row;
@@ -21,16 +22,16 @@ use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
 pub(super) const TOGETHER: &str = "SELECT pg_advisory_lock_shared(7237405, 5)";
 /// The same until a transaction ends.
 pub(super) const BESIDE: &str = "SELECT pg_advisory_xact_lock_shared(7237405, 5)";
-const ALONE: &str = "SELECT pg_advisory_xact_lock(7237405, 5)";
+pub(super) const ALONE: &str = "SELECT pg_advisory_xact_lock(7237405, 5)";
 /// Others wait behind who waits for it: no longer than this.
 const PATIENCE: &str = "SET lock_timeout TO '10s'";
 
 /// The connections of who erases.
 pub(super) struct Eraser {
-    link: Link,
+    pub(super) link: Link,
     /// Where objects are learned.
-    second: Link,
-    objects: Objects,
+    pub(super) second: Link,
+    pub(super) objects: Objects,
 }
 
 /// What a slice found.
@@ -57,17 +58,20 @@ impl Erasing for Postgres {
                 VALUES ($1, $2, $3) RETURNING no";
             let rows = link.query(insert, &[&i16::from(digits), &Uid(hash), &now_ms])?;
             let no = rows.first().map_or(0, |row| row.get(0));
-            let note = "INSERT INTO rs_meta VALUES ($1, $2)
-                ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-            link.execute(note, &[&SEAL, &seal(&self.secret, no)])?;
+            put_seal(link, &self.secret, no)?;
             link.batch("COMMIT")?;
             Ok(no)
         })
     }
 
+    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+        let _busy = Busy::new(&self.busy, 2);
+        self.eraser()?.forget(&self.secret, legs, now_ms)
+    }
+
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         let sql = "SELECT no, requested_ms, ended_ms, calls, rows, day FROM rs_erasure
-            ORDER BY no DESC LIMIT $1";
+            WHERE digits > 0 ORDER BY no DESC LIMIT $1";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.read(|reader| reader.link.query(sql, &[&limit]))?;
         let erasure = |row: &Row| Erasure {
@@ -85,12 +89,7 @@ impl Erasing for Postgres {
         let mut held = lock(&self.eraser);
         let mut eraser = match held.take() {
             Some(eraser) if eraser.link.is_open() && eraser.second.is_open() => eraser,
-            _ => {
-                self.write(|_| Ok(()))?;
-                let (mut link, second) = (self.connect(STEP)?, self.connect(STEP)?);
-                link.batch(PATIENCE)?;
-                Eraser { link, second, objects: Objects::default() }
-            }
+            _ => self.eraser()?,
         };
         let _busy = Busy::new(&self.busy, 2);
         let more = eraser.slice(&self.secret, now_ms)?;
@@ -102,11 +101,27 @@ impl Erasing for Postgres {
     }
 }
 
+impl Postgres {
+    fn eraser(&self) -> Result<Eraser, StoreError> {
+        self.write(|_| Ok(()))?;
+        let (mut link, second) = (self.connect(STEP)?, self.connect(STEP)?);
+        link.batch(PATIENCE)?;
+        Ok(Eraser { link, second, objects: Objects::default() })
+    }
+}
+
 /// The newest erasure; an error if its secret is another.
-fn known(link: &mut Link, secret: &Secret) -> Result<i64, StoreError> {
+pub(super) fn known(link: &mut Link, secret: &Secret) -> Result<i64, StoreError> {
     let sealed = link.query("SELECT value FROM rs_meta WHERE key = $1", &[&SEAL])?;
     let sealed = sealed.first().map(|row| row.get::<_, String>(0));
     Ok(newest(secret, sealed.as_deref())?)
+}
+
+pub(super) fn put_seal(link: &mut Link, secret: &Secret, newest: i64) -> Result<(), StoreError> {
+    let note = "INSERT INTO rs_meta VALUES ($1, $2)
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    link.execute(note, &[&SEAL, &seal(secret, newest)])?;
+    Ok(())
 }
 
 /// What records that come must not tell, and the newest erasure of it, unless it is `have`.
@@ -200,7 +215,7 @@ impl Eraser {
         let Self { link, second, objects } = self;
         let day = place.day;
         let mut part = Part::new(link, second, objects, &batch, now_ms);
-        part.run(|share| keys.iter().for_each(|key| share.erase((day, *key), numbers)))?;
+        part.run(|share| keys.iter().for_each(|key| share.erase((day, *key), Some(numbers))))?;
         let gone = "DELETE FROM rs_call_trace WHERE day = $1 AND call_key = ANY($2)";
         let uids: Vec<Uid> = keys.into_iter().map(Uid).collect();
         link.execute(gone, &[&signed(day), &uids])?;

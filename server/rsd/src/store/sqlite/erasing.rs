@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
 use rs::quality::QualityFact;
+use rs::report::Call;
 use rs::{Day, Key};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
@@ -63,10 +64,14 @@ impl Erasing for Sqlite {
         Ok(no)
     }
 
+    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+        self.writer().forget(legs, now_ms)
+    }
+
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
         self.read(|reader| {
             let sql = "SELECT no, requested_ms, ended_ms, calls, rows, day
-                FROM rs_erasure ORDER BY no DESC LIMIT ?1";
+                FROM rs_erasure WHERE digits > 0 ORDER BY no DESC LIMIT ?1";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut all = reader.main.prepare_cached(sql)?;
             let all = all.query_map([limit], |row| {
@@ -245,7 +250,7 @@ impl Writer {
         };
         let Some(last) = keys.last() else { return Ok(done(place)) };
         place.after = last.to_vec();
-        let erased = self.erase_calls(place.day, &keys, numbers, now_ms)?;
+        let erased = self.erase_calls(place.day, &keys, Some(numbers), now_ms)?;
         place.changed |= i64::from(!erased.is_empty());
         Ok(i64::try_from(erased.len()).unwrap_or(i64::MAX))
     }

@@ -104,12 +104,12 @@ impl<'p> Part<'p> {
         })
     }
 
-    /// Erases those of these calls that tell one of the numbers.
+    /// Erases those of these calls that tell one of the numbers; without numbers all of them.
     pub(super) fn erase(
         &mut self,
         day: Day,
         keys: &[Key],
-        numbers: &Numbers,
+        numbers: Option<&Numbers>,
     ) -> Result<(), StoreError> {
         self.run(|share| keys.iter().for_each(|key| share.erase((day, *key), numbers)))
     }

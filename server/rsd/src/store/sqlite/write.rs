@@ -163,12 +163,13 @@ impl Writer {
         Ok(done)
     }
 
-    /// Erases those of a day's calls that tell one of the numbers; gives their keys.
+    /// Erases those of a day's calls that tell one of the numbers, without numbers all of them;
+    /// gives their keys.
     pub(super) fn erase_calls(
         &mut self,
         day: Day,
         keys: &[Key],
-        numbers: &Numbers,
+        numbers: Option<&Numbers>,
         now_ms: i64,
     ) -> Result<Vec<Key>, StoreError> {
         let Self { main, days, beside, objects, erased, .. } = self;

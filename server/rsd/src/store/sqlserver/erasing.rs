@@ -5,11 +5,13 @@ use std::borrow::Cow;
 
 use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
 use rs::quality::QualityFact;
+use rs::report::Call;
 use rs::share::{Batch, Objects, Share};
 use rs::{CallState, Day, Key};
 use tiberius::{ColumnData, ToSql};
 
 use super::failure::Failure;
+use super::forgetting::forget;
 use super::keeping::next_day;
 use super::link::{Cells, Link};
 use super::row::{int, keys};
@@ -84,13 +86,14 @@ impl Erasing for SqlServer {
             known(link, sql::SEAL_ALONE, &self.secret).await?;
             let values: [&dyn ToSql; 4] = [&digits, &&hash[..], &now_ms, &&[][..]];
             link.run(sql::ERASURE_INSERT, &values).await?;
-            let no = link.ask(sql::ERASURE_NEWEST, &[], |cells| cells.some(0, Cells::number));
-            let no = no.await?.first().copied().unwrap_or(0);
-            let values: [&dyn ToSql; 2] = [&SEAL, &seal(&self.secret, no)];
-            one(link, [accounts::NOTE_UPDATE, accounts::NOTE_INSERT], &values).await?;
+            let no = put_seal(link, &self.secret).await?;
             link.commit().await?;
             Ok(no)
         })?)
+    }
+
+    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+        Ok(self.write(async |link| forget(link, &self.secret, legs, now_ms).await)?)
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
@@ -115,9 +118,22 @@ impl Erasing for SqlServer {
 }
 
 /// The newest erasure; an error if its secret is another.
-async fn known(link: &mut Link, statement: Statement, secret: &Secret) -> Result<i64, Failure> {
+pub(super) async fn known(
+    link: &mut Link,
+    statement: Statement,
+    secret: &Secret,
+) -> Result<i64, Failure> {
     let sealed = link.ask(statement, &[&SEAL], |cells| cells.some(0, Cells::text)).await?;
     newest(secret, sealed.first().map(String::as_str)).map_err(Failure::Secret)
+}
+
+/// Seals the newest erasure; gives its number.
+pub(super) async fn put_seal(link: &mut Link, secret: &Secret) -> Result<i64, Failure> {
+    let no = link.ask(sql::ERASURE_NEWEST, &[], |cells| cells.some(0, Cells::number)).await?;
+    let no = no.first().copied().unwrap_or(0);
+    let values: [&dyn ToSql; 2] = [&SEAL, &seal(secret, no)];
+    one(link, [accounts::NOTE_UPDATE, accounts::NOTE_INSERT], &values).await?;
+    Ok(no)
 }
 
 /// The newest erasure, held until the transaction ends.
@@ -263,24 +279,38 @@ async fn calls(
     let told: Vec<Key> = told.map(|(key, _)| *key).collect();
     let found = Found { calls: count(told.len()), ..Found::default() };
     let (Some(erased), false) = (&work.erased, told.is_empty()) else { return Ok(Some(found)) };
+    let at: Vec<(Day, Key)> = told.iter().map(|key| (place.day, *key)).collect();
+    let done = put(link, &at, (erased, Some(work.numbers)), objects, work.now_ms).await?;
+    Ok(done.then_some(found))
+}
+
+/// Erases calls that tell one of the numbers, without numbers all of them, with their traces;
+/// false: objects had to be learned first, and the transaction is undone.
+pub(super) async fn put(
+    link: &mut Link,
+    at: &[(Day, Key)],
+    (erased, numbers): (&Erased, Option<&Numbers>),
+    objects: &mut Objects,
+    now_ms: i64,
+) -> Result<bool, Failure> {
     let mut batch = Batch::default();
     batch.erase(erased);
     let mut share = Share::new(&batch, None);
-    told.iter().for_each(|key| share.erase((place.day, *key), work.numbers));
+    at.iter().for_each(|at| share.erase(*at, numbers));
     if let Some(wanted) = apply::ask(link, &mut share, objects).await? {
         link.rollback().await?;
-        dims::learn(link, objects, &wanted, work.now_ms).await?;
-        return Ok(None);
+        dims::learn(link, objects, &wanted, now_ms).await?;
+        return Ok(false);
     }
-    save::save(link, &share.finish(objects), work.now_ms).await?;
-    gone(link, place.day, &told).await?;
-    Ok(Some(found))
+    save::save(link, &share.finish(objects), now_ms).await?;
+    gone(link, at).await?;
+    Ok(true)
 }
 
 /// Takes traces away.
-async fn gone(link: &mut Link, day: Day, of: &[Key]) -> Result<(), Failure> {
+async fn gone(link: &mut Link, of: &[(Day, Key)]) -> Result<(), Failure> {
     if !of.is_empty() {
-        let of = keys(of.iter().map(|key| (day, key)));
+        let of = keys(of.iter().map(|(day, key)| (*day, key)));
         link.run(keeping::CALLS_TRACE, &[&of]).await?;
     }
     Ok(())
@@ -293,9 +323,10 @@ async fn traces(link: &mut Link, place: &mut Place, work: &Work<'_>) -> Result<F
         // one that cannot be read any more is of no use to anybody
         zstd::stream::decode_all(&**steps).map_or(true, |steps| work.numbers.are_in(&steps))
     };
-    let told: Vec<Key> = rows.iter().filter(tells).map(|(key, _)| *key).collect();
+    let told = rows.iter().filter(tells).map(|(key, _)| (place.day, *key));
+    let told: Vec<(Day, Key)> = told.collect();
     if work.erased.is_some() {
-        gone(link, place.day, &told).await?;
+        gone(link, &told).await?;
     }
     Ok(Found { rows: count(told.len()), ..Found::default() })
 }

@@ -132,7 +132,7 @@ fn the_page_works_as_it_is_written() {
         .skip(1)
         .flat_map(|block| block.split("```").next().unwrap().lines())
         .collect();
-    let [begin, list, remove] = commands[..] else { panic!("{commands:?}") };
+    let [begin, list, forget, remove] = commands[..] else { panic!("{commands:?}") };
     let address = house.rs.addresses().http.to_string();
     let run = |command: &str| {
         let done = std::process::Command::new("sh").args(["-c", command]).output().unwrap();
@@ -146,6 +146,8 @@ fn the_page_works_as_it_is_written() {
     let no = serde_json::from_str::<Value>(&begun).unwrap()["no"].clone();
     let items = serde_json::from_str::<Value>(&listed).unwrap()["items"].clone();
     assert_eq!((&items[0]["no"], items[0]["ended_at"].is_null()), (&no, false));
+    let forgotten = run(&at_home(forget));
+    assert!(forgotten.starts_with(r#"{"legs":"#), "{forgotten}");
     let dir = stopped(house);
     assert!(dir.path().join("rs/spool").exists());
     run(&remove.replace("/var/lib/ringmaster", &dir.path().display().to_string()));
@@ -218,4 +220,28 @@ fn what_cannot_be_erased_is_refused() {
         assert!(!answer.body.contains("4930123"), "{}", answer.body);
     }
     assert_eq!(house.json(ERASURES), json!({"items": []}));
+}
+
+#[test]
+fn a_call_is_erased_by_its_guid_and_nothing_is_counted_otherwise() {
+    let mut house = House::open();
+    house.send(&records());
+    let before = figures(&house);
+    let first: Value = serde_json::from_str(&golden(&[RM[0]])[0]).unwrap();
+    let path = format!("/api/v1/calls/{}", first["guid"].as_str().unwrap());
+    let shown = format!("{path}?include=events,trace,var");
+    assert!(house.json(&shown).to_string().contains("4930123"));
+    for _ in 0..2 {
+        let answer = house.ask("DELETE", &path, &[]);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let legs = serde_json::from_str::<Value>(&answer.body).unwrap()["legs"].clone();
+        assert_eq!(legs, json!(house.json(&path)["legs"].as_array().unwrap().len()));
+    }
+    let told = house.json(&shown).to_string();
+    assert!(!told.contains("4930123") && told.contains("anonymous.invalid"), "{told}");
+    assert_eq!(figures(&house), before);
+    let audit = house.json("/api/v1/audit?action=call-erasure");
+    assert_eq!(audit["items"].as_array().unwrap().len(), 2, "{audit}");
+    let unknown = house.ask("DELETE", "/api/v1/calls/00000000-0000-7000-8000-000000000000", &[]);
+    assert_eq!((unknown.status, &*unknown.code()), (404, "no-such-call"));
 }

@@ -161,3 +161,60 @@ pub(super) fn a_number(store: &dyn Store) {
     assert_eq!(store.erasing().erasures(1).unwrap().len(), 1);
     assert!(!store.erasing().go_on(again).unwrap());
 }
+
+/// A call is erased whole, with what was said in it: no figure changes, no other call does, and
+/// what comes late of it is erased before it is stored.
+pub(super) fn a_call(store: &dyn Store) {
+    fill(store);
+    let said = |store: &dyn Store, key| {
+        let legs = store.call(&CallName::Key(key), true).unwrap();
+        (format!("{legs:?}"), legs[0].events.len(), legs[0].var.actions.len())
+    };
+    let all = calls(store);
+    let of_session = |call: &&Call| call.session_id == "E1DE";
+    let media = all.iter().find(of_session).unwrap().clone();
+    let of_guid = |call: &&Call| call.guid == media.guid;
+    let legs: Vec<Call> = all.iter().filter(of_guid).cloned().collect();
+    assert_eq!(legs.len(), 2);
+    let before = (figures(store), said(store, media.key));
+    assert!(before.1.0.contains("call back") && before.1.0.contains("FAILED"));
+    let now_ms = i64::try_from(at(ASKED).0).unwrap();
+    // once more is as good
+    for _ in 0..2 {
+        store.erasing().forget(&legs, now_ms).unwrap();
+        for leg in &legs {
+            let (text, ..) = said(store, leg.key);
+            // what an inbound call dialled is the service's own
+            for gone in [
+                "+4930654321",
+                "back 4930",
+                "call back",
+                "said",
+                "unknown",
+                "x_caller",
+                "least-used",
+            ] {
+                assert!(!text.contains(gone), "{gone} in {text}");
+            }
+        }
+    }
+    let after = said(store, media.key);
+    assert_eq!((&figures(store), after.1, after.2), (&before.0, before.1.1, before.1.2));
+    assert!(after.0.contains("login|FAILED\""), "{}", after.0);
+    assert!(shown(store).contains(NUMBER), "a call of another GUID stays");
+    assert_eq!(store.erasing().erasures(9).unwrap(), [], "no number was erased");
+    let late = [
+        told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
+        with(&event("E1DE", 1340, "log"), "text", "Smith again"),
+        with(&event("OTHER", 1341, "log"), "text", "Jones again"),
+    ];
+    let stored = store.apply(&arrivals(&late, 2000, 40), NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (3, 0));
+    let again = store.apply(&arrivals(&story(), 3000, 40), NOW).unwrap();
+    assert_eq!((again.stored, again.dead), (0, 0));
+    let of = |call: &Call| call.guid == media.guid;
+    for leg in calls(store).iter().filter(|call| of(call)) {
+        let (text, ..) = said(store, leg.key);
+        assert!(!text.contains("+4930654321") && !text.contains("Smith"), "{text}");
+    }
+}

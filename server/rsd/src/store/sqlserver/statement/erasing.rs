@@ -49,6 +49,20 @@ macro_rules! keyed {
     };
 }
 
+/// What hangs on a session of a component.
+macro_rules! said {
+    ($columns:literal, $table:literal, $which:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $table,
+            " WHERE day = @P1 AND component_id = @P2 AND ",
+            $which
+        )
+    };
+}
+
 statements! {
     /// The seal; whoever stores a batch holds it together until the transaction ends.
     SEAL_TOGETHER = "SELECT value FROM rs_meta WITH (HOLDLOCK) WHERE name = @P1";
@@ -58,11 +72,31 @@ statements! {
     ERASURE_INSERT = "INSERT INTO rs_erasure
   (digits, hash, requested_ms, calls, rows, day, stage, after, changed)
 VALUES (@P1, @P2, @P3, 0, 0, 0, 0, @P4, 0)";
+    /// Notes by what a call is known that is erased whole.
+    ERASURE_CALL = "INSERT INTO rs_erasure
+  (digits, hash, requested_ms, ended_ms, calls, rows, day, stage, after, changed)
+VALUES (@P1, @P2, @P3, @P3, 0, 0, 0, 0, @P4, 0)";
+    /// Calls by their keys.
+    FORGET_CALLS = "SELECT t.day, t.call_key, t.component_id, t.session_id, t.guid
+FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
+JOIN rs_call AS t ON t.day = j.d AND t.call_key = CONVERT(binary(16), j.k, 2)";
+    /// What was said in a session.
+    FORGET_EVENTS = said!("id_key, label, text", "rs_call_event", "session_id = @P3
+  AND session_id <> N'' AND text IS NOT NULL");
+    /// What was said beside a session.
+    FORGET_EVENTS_BY_GUID = said!("id_key, label, text", "rs_call_event", "session_id = N''
+  AND guid = @P3 AND text IS NOT NULL");
+    /// Quality of a session.
+    FORGET_QUALITY = said!("id_key, fact", "rs_sq_call", "session_id = @P3
+  AND session_id <> N''");
+    /// Quality beside a session.
+    FORGET_QUALITY_BY_GUID = said!("id_key, fact", "rs_sq_call", "session_id = N''
+  AND guid = @P3");
     /// The newest one.
     ERASURE_NEWEST = "SELECT MAX(no) FROM rs_erasure";
     /// All of them, newest first, at most so many.
     ERASURES = "SELECT TOP (@P1) no, requested_ms, ended_ms, calls, rows, day FROM rs_erasure
-ORDER BY no DESC";
+WHERE digits > 0 ORDER BY no DESC";
     /// What records that come must not tell.
     ERASED = "SELECT digits, hash, requested_ms FROM rs_erasure";
     /// The oldest one that is not at its end.
