@@ -2,7 +2,7 @@
 //! question.
 //!
 //! Parents of partitions have no statistics, so that the planner would rather read all days than
-//! look up a thousand keys. `LATERAL … OFFSET 0` is not flattened: each key is looked up in its day.
+//! look up a thousand keys. `LATERAL … OFFSET 0` is not flattened: each key is sought in its day.
 
 use std::collections::{BTreeMap, BTreeSet};
 
