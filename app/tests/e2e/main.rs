@@ -52,6 +52,7 @@ mod hops;
 mod kill;
 mod ladder;
 mod loss;
+mod missing;
 mod names;
 mod operate;
 mod oracle;

@@ -9,7 +9,7 @@ mod gap;
 mod minute;
 
 pub use gap::{Gap, follow};
-pub use minute::{Fault, Judged, Stored, Told, Total, judge, total};
+pub use minute::{Fault, Judged, Stored, Told, Total, beginnings, judge, total};
 
 /// A gap counts when it has been open longer than this: records of two connections overtake.
 pub const GAP_AFTER_MS: i64 = 60_000;

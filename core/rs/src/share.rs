@@ -277,6 +277,7 @@ impl<'b> Share<'b> {
             id.unwrap_or(0)
         };
         marks::calls(&calls, objects, &mut changes.marks);
+        calls.count_doubled(&mut changes.figures);
         changes.calls = calls.lines(hanging.var, objects);
         changes.events = events
             .into_iter()

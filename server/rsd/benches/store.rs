@@ -156,6 +156,7 @@ impl Desk {
             peer: "127.0.0.1:1".parse().unwrap(),
             messages,
             letters: Vec::new(),
+            produces: Vec::new(),
         };
         Arrival { seq: self.seq, entry: Some(entry) }
     }

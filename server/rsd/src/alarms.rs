@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::time::Millis;
 use serde::Serialize;
 
-pub(crate) use self::books::{BACK_MS, BookWatch, Standing, standings};
+pub(crate) use self::books::{BookWatch, GONE_MS, SLICE_MS, Slices, Standing, standings};
 pub(crate) use self::watch::{Outage, Sight, Turn, Watch};
 
 /// Which; in the order of the table.

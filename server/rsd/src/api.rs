@@ -48,6 +48,7 @@ use crate::dashboard;
 use crate::ingest;
 use crate::live::Live;
 use crate::monitor::Monitor;
+use crate::proof::ProofKey;
 use crate::retention::Desk;
 use crate::rollup::Place;
 use crate::store::Store;
@@ -104,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) anonymous: bool,
     /// `rs.http_metrics_auth`.
     pub(crate) metrics_auth: bool,
+    /// `rs.proof_key_file`.
+    pub(crate) proof_key: Option<Arc<ProofKey>>,
     /// Directories whose volumes have a metric.
     pub(crate) volumes: Vec<(&'static str, PathBuf)>,
     /// Bytes that records which come by HTTP may take in memory: half of `rs.broker_memory`.

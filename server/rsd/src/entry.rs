@@ -3,13 +3,14 @@
 //! Written by ingest before anything is answered, read by the applier, and by a later version
 //! after an update. Layout: one byte [`VERSION`], then [`Entry`] in postcard (integers as varints,
 //! sequences and texts with their length in front, enums by index); retries of dead letters have
-//! version 2, and their letters behind it. Fields and variants are only ever appended, and then
+//! version 2, and their letters behind it; what a user sent who is bound to names of producers has
+//! version 3, and these behind it. Fields and variants are only ever appended, and then
 //! with a new version. What a body means is not looked at here. Stages 12
 //! and 13 of the call's way.
 
 use std::net::SocketAddr;
 
-use model::record::Stream;
+use model::record::{Record, Refusal, Stream};
 use model::time::Millis;
 use rs::share::LetterNo;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use crate::backlog::Part;
 pub const VERSION: u8 = 1;
 /// That of a payload with the letters that it is a retry of.
 const VERSION_OF_RETRY: u8 = 2;
+/// That of a payload with the names that its user is bound to.
+const VERSION_OF_BOUND: u8 = 3;
 
 /// One indivisible arrival: all of its messages are stored or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,10 @@ pub struct Entry {
     /// The dead letters that the messages are retries of, one each; empty: they are none.
     #[serde(skip)]
     pub letters: Vec<LetterNo>,
+    /// Names of producers that its user is bound to, as they were when it came; one that ends with
+    /// `*` is the beginning of names. Empty: all. A retry is bound to none.
+    #[serde(skip)]
+    pub produces: Vec<String>,
 }
 
 /// How a record came in. The names are those of the metrics' label `transport`.
@@ -155,7 +162,11 @@ impl Entry {
     /// None that a value of this type can cause; the serialiser's signature has one.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         if self.letters.is_empty() {
-            return postcard::to_extend(self, vec![VERSION]);
+            if self.produces.is_empty() {
+                return postcard::to_extend(self, vec![VERSION]);
+            }
+            let payload = postcard::to_extend(self, vec![VERSION_OF_BOUND])?;
+            return postcard::to_extend(&self.produces, payload);
         }
         let payload = postcard::to_extend(self, vec![VERSION_OF_RETRY])?;
         postcard::to_extend(&self.letters, payload)
@@ -192,9 +203,32 @@ impl Entry {
                 let letters = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
                 Ok(Self { letters, ..entry })
             }
+            Some((&VERSION_OF_BOUND, rest)) => {
+                let (entry, rest): (Self, _) =
+                    postcard::take_from_bytes(rest).map_err(Unreadable::Layout)?;
+                let produces = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
+                Ok(Self { produces, ..entry })
+            }
             other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
         }
     }
+}
+
+/// Whether a user who is bound to these names may send a record (rs.md §8).
+///
+/// # Errors
+/// The record is of another producer.
+pub(crate) fn is_bound(produces: &[String], record: &Record) -> Result<(), Refusal> {
+    let name = &*record.producer.name;
+    let fits = |own: &String| match own.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => own == name,
+    };
+    if produces.is_empty() || produces.iter().any(fits) {
+        return Ok(());
+    }
+    let text = format!("this user sends for {} only", produces.join(", "));
+    Err(Refusal { code: "bad_value", field: "producer.name".to_owned(), text })
 }
 
 /// What a payload tells without being read whole.
@@ -211,7 +245,8 @@ pub(crate) struct Glance {
 /// # Errors
 /// Another version or damaged bytes.
 pub(crate) fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
-    let Some((&(VERSION | VERSION_OF_RETRY), rest)) = payload.split_first() else {
+    let Some((&(VERSION | VERSION_OF_RETRY | VERSION_OF_BOUND), rest)) = payload.split_first()
+    else {
         return Err(Unreadable::Version(payload.first().copied()));
     };
     let seen: Seen<'_> = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
@@ -300,6 +335,7 @@ mod tests {
                 message(Body::Unreadable { kind: "map message".to_owned(), raw: Raw(vec![0]) }),
             ],
             letters: Vec::new(),
+            produces: Vec::new(),
         }
     }
 
@@ -321,6 +357,10 @@ mod tests {
         assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&2), Ok(retry)));
         assert_eq!(glance(&payload).unwrap().parts, entry().parts());
         assert!(Entry::decode(&payload[..payload.len() - 1]).is_err());
+        let bound = Entry { produces: vec!["mcp-*".to_owned(), "rm-1".to_owned()], ..entry() };
+        let payload = bound.encode().unwrap();
+        assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&3), Ok(bound)));
+        assert_eq!(glance(&payload).unwrap().parts, entry().parts());
     }
 
     #[test]
@@ -339,10 +379,10 @@ mod tests {
             assert_eq!(entry.parts(), expected.parts);
             assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
         }
-        assert_eq!(glance(b"\x03abc"), Err(Unreadable::Version(Some(3))));
+        assert_eq!(glance(b"\x04abc"), Err(Unreadable::Version(Some(4))));
         assert!(glance(b"\x01\xac").is_err());
         assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
-        assert_eq!(Entry::decode(b"\x03abc"), Err(Unreadable::Version(Some(3))));
+        assert_eq!(Entry::decode(b"\x04abc"), Err(Unreadable::Version(Some(4))));
         for end in 1..payload.len() {
             assert!(Entry::decode(&payload[..end]).is_err(), "cut at {end}");
         }

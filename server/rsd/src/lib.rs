@@ -31,6 +31,7 @@ mod machine;
 mod monitor;
 mod parts;
 mod priority;
+mod proof;
 pub mod retention;
 pub mod rollup;
 mod running;
@@ -110,7 +111,7 @@ impl Rs {
             log: log.clone(),
             clock,
             started,
-            settings: settings::api(&settings, &base.clamped, base.users.clone()),
+            settings: settings::api(&settings, &base.clamped, base.users.clone())?,
             live: own.live(),
             retention: retention.desk(),
             place: Arc::clone(&base.place),

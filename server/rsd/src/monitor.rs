@@ -3,36 +3,32 @@
 //!
 //! What was found is in memory: a probe never waits for a disk or the database.
 
+mod books;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::record::ComponentType;
 use model::time::Millis;
 use net::Clock;
-use rs::Filter;
-use rs::query::Progress;
 use spool::{Damage, Spool, State, Status};
 use telemetry::Log;
 use telemetry::health::Health;
 use tokio::sync::watch;
 
-use crate::alarms::{Alarms, BACK_MS, BookWatch, Name, Sight, Standing, Turn, Watch, standings};
+use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
 use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
-use crate::store::custody::ms;
-use crate::store::{Store, StoreError, Unit};
+use crate::store::Store;
 use crate::users::Users;
 
+pub(crate) use self::books::Stock;
+
 const PERIOD: Duration = Duration::from_secs(1);
-/// Between two looks at the books of the producers.
-const BOOKS: Duration = Duration::from_secs(10);
-/// The figure of the books that counts ids with two contents.
-const CONFLICT: &str = "id_conflict";
 
 /// Which checks there are, and which of them readiness needs.
 const CHECKS: [(&str, bool); 4] =
@@ -52,27 +48,6 @@ pub(crate) struct Watched {
     pub(crate) users: Option<Arc<Users>>,
     /// Where the books of the producers are.
     pub(crate) store: Arc<dyn Store>,
-}
-
-/// What is in the database.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stock {
-    /// Open dead letters.
-    pub(crate) letters: u64,
-    /// Calls in progress.
-    pub(crate) live: BTreeMap<ComponentType, u64>,
-}
-
-impl Stock {
-    fn of(store: &dyn Store, now: Millis) -> Result<Self, StoreError> {
-        let mut stock = Self { letters: store.dead_letters()?.values().sum(), ..Self::default() };
-        for kind in ComponentType::ALL {
-            let progress = Progress::Live;
-            let filter = Filter { progress, component_type: Some(*kind), ..Filter::default() };
-            stock.live.insert(*kind, store.count(&filter, Unit::Leg, now)?);
-        }
-        Ok(stock)
-    }
 }
 
 /// Looks after the checks and the alarms.
@@ -242,33 +217,6 @@ impl Monitor {
     /// What was in the database when it was last looked at.
     pub(crate) fn stock(&self) -> Stock {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Looks at the books of the producers again and again until the end. While the database is
-    /// away everything stays as it was found.
-    pub(crate) async fn keep_books(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
-        let (mut watch, started_ms) = (BookWatch::default(), ms(self.clock.now().wall));
-        loop {
-            let store = Arc::clone(&self.watched.store);
-            let to = self.clock.now().wall;
-            let back = u64::try_from(BACK_MS).unwrap_or_default();
-            let from = Millis(to.0.saturating_sub(back));
-            let asked =
-                move || Ok::<_, StoreError>((store.books(from, to)?, Stock::of(&*store, to)?));
-            if let Ok(Ok((books, stock))) = tokio::task::spawn_blocking(asked).await {
-                *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
-                let now_ms = ms(to);
-                let found = standings(&books, now_ms);
-                let of_conflicts = books.figures.iter().filter(|((name, _), _)| name == CONFLICT);
-                let conflicts = of_conflicts.map(|(_, count)| count).sum();
-                self.tell(watch.look(&found, conflicts, (started_ms, now_ms)));
-                *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = found;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(BOOKS) => {}
-                _ = closed.changed() => return,
-            }
-        }
     }
 
     /// Why an alarm is up; `None`: it is not, unless an operator has to end it.

@@ -12,6 +12,7 @@ use crate::certificates::Newest;
 use crate::error::StartError;
 use crate::ingest;
 use crate::machine::Clamped;
+use crate::proof::ProofKey;
 use crate::users::Users;
 
 /// Refuses what this version cannot do (exit code 78).
@@ -110,11 +111,13 @@ pub(crate) fn api(
     settings: &BootSettings,
     clamped: &Clamped,
     users: Option<Arc<Users>>,
-) -> api::Settings {
+) -> Result<api::Settings, StartError> {
     let rs = &settings.rs;
+    let key = rs.proof_key_file.as_deref().map(ProofKey::read).transpose();
+    let key = key.map_err(|error| StartError::Settings(format!("rs.proof_key_file: {error}")))?;
     let (name, memory) = (rs.name.clone(), clamped.memory / 2);
     let required = |block: &Tls| block.client_auth == ClientAuth::Required;
-    api::Settings {
+    Ok(api::Settings {
         name,
         api: rs.api,
         ui: rs.ui,
@@ -126,7 +129,8 @@ pub(crate) fn api(
         anonymous: anonymous(settings),
         metrics_auth: rs.http_metrics_auth,
         volumes: volumes(settings),
-    }
+        proof_key: key.map(Arc::new),
+    })
 }
 
 pub(crate) fn count(number: u32) -> usize {

@@ -19,7 +19,7 @@ use std::io;
 use model::record::{CallGuid, Phase};
 use model::time::Millis;
 use rs::erase::OtherSecret;
-use rs::integrity::{Gap, Stored, Told};
+use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
 use rs::merge::DecodeError;
 use rs::report::Call;
@@ -206,13 +206,45 @@ pub struct Books {
     pub told: Vec<Told>,
     /// Ends that are stored of these minutes.
     pub stored: Vec<Stored>,
-    /// The first minute that each start of a producer told.
+    /// The first minute of starts that are [`beginnings`].
+    ///
+    /// [`beginnings`]: rs::integrity::beginnings
     pub first: BTreeMap<(String, i64), i64>,
-    /// Figures by name and producer: `stored`, `duplicate`, `id_conflict`, `misrouted`,
-    /// `unsequenced`, `db_rejected`, `replaced`.
+    /// Figures by name and producer.
     pub figures: BTreeMap<(String, String), u64>,
-    /// Calls with two ends of one epoch.
-    pub double_end: u64,
+}
+
+/// Names of figures that are shown.
+pub const FIGURES: [&str; 9] = [
+    "stored",
+    "duplicate",
+    "id_conflict",
+    "misrouted",
+    "unsequenced",
+    "db_rejected",
+    "expired_partition",
+    "bad_time",
+    "double_end",
+];
+
+/// Which books are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BooksAsked {
+    /// Those of this producer; `None`: of all.
+    pub producer: Option<String>,
+    /// Minutes in `[from, to)`, ms.
+    pub minutes: (i64, i64),
+    /// Streams that were heard since then, ms, or of which something is missing; `None`: none.
+    pub heard_ms: Option<i64>,
+    /// These of [`FIGURES`].
+    pub figures: &'static [&'static str],
+}
+
+impl BooksAsked {
+    /// The minutes told that belong to it: from one before, with which the first is compared.
+    pub(crate) const fn told(&self) -> [i64; 2] {
+        [self.minutes.0.saturating_sub(MINUTE_MS), self.minutes.1]
+    }
 }
 
 /// Connections to a database server.
@@ -348,8 +380,15 @@ pub trait Store: Send + Sync {
     /// Open dead letters by code.
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError>;
 
-    /// The books, of minutes in `[from, to)`.
-    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError>;
+    /// The books.
+    fn books(&self, asked: &BooksAsked) -> Result<Books, StoreError>;
+
+    /// What all producers together told of each minute in `[from, to)`, ms: rows without a name.
+    fn sums(&self, minutes: (i64, i64)) -> Result<Vec<Told>, StoreError>;
+
+    /// Names of producers after this one, in their order: those that number their records, and
+    /// those of which something is stored.
+    fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError>;
 
     /// Moves what the write-ahead logs hold into the files. Called between batches.
     fn checkpoint(&self) -> Result<(), StoreError>;

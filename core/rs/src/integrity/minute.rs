@@ -89,8 +89,21 @@ pub struct Total {
     pub difference: i64,
 }
 
+/// The starts of producers of which [`judge`] has to know the first minute: those that told a
+/// minute from `from_ms` on and not the one before.
+#[must_use]
+pub fn beginnings(told: &[Told], from_ms: i64) -> BTreeSet<(String, i64)> {
+    let all: BTreeSet<_> =
+        told.iter().map(|row| (&*row.producer, row.boot, row.minute_ms)).collect();
+    let begins = |row: &&Told| {
+        let before = (&*row.producer, row.boot, row.minute_ms.saturating_sub(MINUTE_MS));
+        row.minute_ms >= from_ms && !all.contains(&before)
+    };
+    told.iter().filter(begins).map(|row| (row.producer.clone(), row.boot)).collect()
+}
+
 /// Judges the minutes from `from_ms` on. `told` begins a minute earlier; `first`: the first minute
-/// that each start of a producer told, whenever that was.
+/// that each start told, whenever that was, of those that are [`beginnings`] at least.
 #[must_use]
 pub fn judge(
     told: &[Told],

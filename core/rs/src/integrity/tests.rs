@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{Fault, Gap, Judged, Stored, Told, follow, judge, total};
+use super::{Fault, Gap, Judged, Stored, Told, beginnings, follow, judge, total};
 
 const LATE: i64 = 1 << 40;
 
@@ -68,6 +68,14 @@ fn calls_in_progress_follow_from_the_minute_before() {
     let begins = [told(1, 10, [5, 2, 4, 0, 7])];
     let judged = judge(&begins, &ends[..1], &first(&[(1, 10)]), 0, LATE);
     assert_eq!(judged[0].fault, None, "a start rebuilds its calls: they are adopted");
+}
+
+#[test]
+fn the_first_minute_is_asked_of_those_that_may_begin() {
+    let books = [told(1, 9, [0; 5]), told(1, 10, [0; 5]), told(2, 10, [0; 5]), told(3, 5, [0; 5])];
+    let starts: Vec<_> =
+        beginnings(&books, 10 * 60_000).into_iter().map(|(_, boot)| boot).collect();
+    assert_eq!(starts, [2], "the one before is told, or it is not asked for");
 }
 
 #[test]

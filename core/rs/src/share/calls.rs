@@ -14,7 +14,7 @@ use crate::erase::Numbers;
 use crate::fact::CallFact;
 use crate::key::{self, Day};
 use crate::merge::{CallState, DecodeError};
-use crate::row::{CallRow, Named};
+use crate::row::{CallRow, Named, flag};
 use crate::var::VarRows;
 
 /// A GUID on a day.
@@ -146,6 +146,20 @@ impl Calls {
                 borrows_anew: what(of(&lent)) != what(of(&lends)),
             })
         })
+    }
+
+    /// Counts calls that have two ends of one epoch now and had not before, or the other way
+    /// round, by the names of their components.
+    pub(super) fn count_doubled(&self, figures: &mut BTreeMap<(&'static str, String), i64>) {
+        let is = |row: &CallRow| i64::from(row.flags & flag::DOUBLE_END != 0);
+        for (at, row) in &self.rows {
+            let Some(touched) = self.touched.get(at) else { continue };
+            let more = is(row) - touched.before.as_deref().map_or(0, is);
+            if more != 0 {
+                let name = row.component.name.clone().unwrap_or_default();
+                *figures.entry(("double_end", name)).or_default() += more;
+            }
+        }
     }
 
     /// The legs of RM of each GUID of which one changes: as they were, and as they are.

@@ -51,6 +51,8 @@ pub struct Rs {
     pub http_metrics_auth: bool,
     /// `rs.auth`
     pub auth: Auth,
+    /// `rs.proof_key_file`: signs the statements of complete days.
+    pub proof_key_file: Option<PathBuf>,
     /// `rs.tls`: of both ports.
     pub tls: Option<Tls>,
     /// `rs.database`
@@ -161,6 +163,7 @@ impl Default for Rs {
             reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
             http_metrics_auth: false,
             auth: Auth::default(),
+            proof_key_file: None,
             database: Database {
                 url: None,
                 user: None,
@@ -246,6 +249,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     put(&mut settings.http, rs.get("http").and_then(|field| listen(&field)));
     put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
     put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
+    settings.proof_key_file = rs.get("proof_key_file").and_then(|field| path(&field));
     let metrics = rs.get("http_metrics_auth").and_then(|field| field.boolean());
     put(&mut settings.http_metrics_auth, metrics);
     database(&rs, &mut settings.database);

@@ -1,16 +1,21 @@
 //! What the books of the producers raise and clear (rs.md §6, §12): gaps, minutes out of balance,
 //! producers that are silent, ids with two contents. Pure: books and time in, turns out.
+//!
+//! With thousands of producers six hours of minutes are too many to be read at once, so minutes are
+//! looked at by slices: the newest always, those with a fault often, the others in turn.
 
 use std::collections::BTreeMap;
 
-use rs::integrity::{MINUTE_MS, judge};
+use rs::integrity::{Judged, MINUTE_MS};
 
 use super::Name;
 use super::watch::{Turn, turn};
-use crate::store::Books;
+use crate::store::StreamBooks;
 
 /// How far back minutes are looked at.
-pub(crate) const BACK_MS: i64 = 6 * 3_600_000;
+const BACK_MS: i64 = 6 * 3_600_000;
+/// Minutes that are looked at together.
+pub(crate) const SLICE_MS: i64 = 15 * MINUTE_MS;
 /// A gap that is open longer is told.
 const GAP_MS: i64 = 5 * MINUTE_MS;
 /// So is a minute that is out of balance longer.
@@ -18,7 +23,7 @@ const UNBALANCED_MS: i64 = 10 * MINUTE_MS;
 /// And a producer without a record for so long; gone for a day, it is no longer waited for.
 const SILENT_MS: i64 = 5 * MINUTE_MS;
 /// See [`SILENT_MS`].
-const GONE_MS: i64 = 24 * 60 * MINUTE_MS;
+pub(crate) const GONE_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Time without another conflict after which that alarm is over.
 const CONFLICT_OVER_MS: i64 = 15 * MINUTE_MS;
 
@@ -38,9 +43,13 @@ pub(crate) struct Standing {
 }
 
 /// Every producer that numbers its records.
-pub(crate) fn standings(books: &Books, now_ms: i64) -> BTreeMap<String, Standing> {
+pub(crate) fn standings(
+    streams: &[StreamBooks],
+    slices: &Slices,
+    now_ms: i64,
+) -> BTreeMap<String, Standing> {
     let mut all: BTreeMap<String, Standing> = BTreeMap::new();
-    for stream in &books.streams {
+    for stream in streams {
         let own = all.entry(stream.producer.clone()).or_default();
         own.last_ms = own.last_ms.max(stream.seen_ms.1);
         for gap in stream.gaps.iter().filter(|gap| gap.is_open(now_ms)) {
@@ -49,14 +58,68 @@ pub(crate) fn standings(books: &Books, now_ms: i64) -> BTreeMap<String, Standing
             own.gap_since_ms = Some(since);
         }
     }
-    let judged = judge(&books.told, &books.stored, &books.first, now_ms - BACK_MS, now_ms);
-    for row in judged.iter().filter(|row| row.fault.is_some()) {
-        let own = all.entry(row.told.producer.clone()).or_default();
-        own.unbalanced += 1;
-        let minute_ms = row.told.minute_ms;
-        own.unbalanced_ms = Some(own.unbalanced_ms.map_or(minute_ms, |ms| ms.min(minute_ms)));
+    for (producer, (count, first_ms)) in slices.slices.values().flat_map(|slice| &slice.faults) {
+        let own = all.entry(producer.clone()).or_default();
+        own.unbalanced += count;
+        own.unbalanced_ms = Some(own.unbalanced_ms.map_or(*first_ms, |ms| ms.min(*first_ms)));
     }
     all
+}
+
+/// Minutes out of balance, as they were when they were looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Slices {
+    slices: BTreeMap<i64, Slice>,
+    /// Looks so far.
+    looks: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slice {
+    /// By producer: how many, and the first of them.
+    faults: BTreeMap<String, (u64, i64)>,
+    /// When it was looked at last.
+    look: u64,
+}
+
+impl Slices {
+    /// Starts of the slices in the order in which they are to be looked at; older ones are
+    /// forgotten.
+    pub(crate) fn order(&mut self, now_ms: i64) -> Vec<i64> {
+        let start = |ms: i64| ms - ms.rem_euclid(SLICE_MS);
+        let (newest, oldest) = (start(now_ms), start(now_ms - BACK_MS));
+        self.slices.retain(|at, _| *at >= oldest);
+        let before = newest - SLICE_MS;
+        let mut order = vec![newest, before];
+        let rest = (0..).map(|n| oldest + n * SLICE_MS).take_while(|at| *at < before);
+        let look = |at: &i64| self.slices.get(at).map_or(0, |slice| slice.look);
+        let is_wrong = |at: &i64| self.slices.get(at).is_some_and(|it| !it.faults.is_empty());
+        let (mut wrong, mut right): (Vec<i64>, Vec<i64>) = rest.partition(is_wrong);
+        wrong.sort_by_key(look);
+        right.sort_by_key(look);
+        let (mut wrong, mut right) = (wrong.into_iter(), right.into_iter());
+        loop {
+            let both = [wrong.next(), right.next()];
+            if both == [None, None] {
+                return order;
+            }
+            order.extend(both.into_iter().flatten());
+        }
+    }
+
+    /// One was looked at.
+    pub(crate) fn judged(&mut self, at: i64, judged: &[Judged]) {
+        self.looks += 1;
+        let slice = self.slices.entry(at).or_default();
+        (slice.look, slice.faults) = (self.looks, BTreeMap::new());
+        for row in judged.iter().filter(|row| row.fault.is_some()) {
+            let minute_ms = row.told.minute_ms;
+            let fresh = || (0, minute_ms);
+            let (count, first) =
+                slice.faults.entry(row.told.producer.clone()).or_insert_with(fresh);
+            (*count, *first) = (*count + 1, minute_ms.min(*first));
+        }
+    }
 }
 
 /// What is raised, and what was counted.
@@ -127,7 +190,7 @@ fn named(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rs::integrity::{Gap, Stored, Told};
+    use rs::integrity::{Gap, Stored, Told, judge};
 
     use super::*;
     use crate::store::StreamBooks;
@@ -152,7 +215,7 @@ mod tests {
         }
     }
 
-    fn told(turns: Vec<Turn>) -> String {
+    fn say(turns: Vec<Turn>) -> String {
         let word = |turn: Turn| match turn {
             Turn::Raise(name, why) => format!("+{} {why}", name.as_str()),
             Turn::Clear(name) => format!("-{}", name.as_str()),
@@ -167,10 +230,9 @@ mod tests {
         let mut watch = BookWatch::default();
         let mut at = |gaps: &[Gap], minute: i64| {
             let streams = vec![stream("rm-1", gaps, minutes(minute)), stream("rm-2", &[], NOON)];
-            let books = Books { streams, ..Books::default() };
-            let own = standings(&books, minutes(minute) + 1);
+            let own = standings(&streams, &Slices::default(), minutes(minute) + 1);
             let gaps = own["rm-1"].gaps;
-            (gaps, told(watch.look(&own, 0, (minutes(100), minutes(minute) + 1))))
+            (gaps, say(watch.look(&own, 0, (minutes(100), minutes(minute) + 1))))
         };
         assert_eq!(at(&[gap], 1), (1, String::new()));
         assert_eq!(at(&[gap], 4), (1, String::new()));
@@ -197,15 +259,13 @@ mod tests {
         };
         let mut watch = BookWatch::default();
         let mut at = |stored: i64, minute: i64| {
-            let books = Books {
-                told: vec![row(0, 5), row(1, 5)],
-                stored: vec![kept(0, 5), kept(1, stored)],
-                first: BTreeMap::from([(("rm-1".to_owned(), 1), NOON)]),
-                ..Books::default()
-            };
-            let own = standings(&books, minutes(minute));
+            let first = BTreeMap::from([(("rm-1".to_owned(), 1), NOON)]);
+            let (told, stored) = ([row(0, 5), row(1, 5)], [kept(0, 5), kept(1, stored)]);
+            let mut slices = Slices::default();
+            slices.judged(NOON, &judge(&told, &stored, &first, NOON, minutes(minute)));
+            let own = standings(&[], &slices, minutes(minute));
             let count = own.get("rm-1").map_or(0, |own| own.unbalanced);
-            (count, told(watch.look(&own, 0, (NOON, minutes(minute)))))
+            (count, say(watch.look(&own, 0, (NOON, minutes(minute)))))
         };
         assert_eq!(at(3, 3), (0, String::new()), "too early to say");
         assert_eq!(at(3, 12), (1, String::new()));
@@ -219,8 +279,8 @@ mod tests {
         let mut watch = BookWatch::default();
         let mut at = |last: i64, minute: i64, started: i64| {
             let streams = vec![stream("a", &[], minutes(last)), stream("b", &[], minutes(last))];
-            let own = standings(&Books { streams, ..Books::default() }, minutes(minute));
-            told(watch.look(&own, 0, (minutes(started), minutes(minute))))
+            let own = standings(&streams, &Slices::default(), minutes(minute));
+            say(watch.look(&own, 0, (minutes(started), minutes(minute))))
         };
         assert_eq!(at(0, 5, 0), "");
         assert_eq!(at(0, 8, 4), "", "RS itself was not there");
@@ -233,12 +293,35 @@ mod tests {
     fn conflicts_are_told_from_the_first_look_on_for_a_quarter_of_an_hour() {
         let mut watch = BookWatch::default();
         let mut at = |count: u64, minute: i64| {
-            told(watch.look(&BTreeMap::new(), count, (NOON, minutes(minute))))
+            say(watch.look(&BTreeMap::new(), count, (NOON, minutes(minute))))
         };
         assert_eq!(at(7, 0), "", "those of before have been told");
         assert_eq!(at(9, 1), "+RS-ID-CONFLICT 2 ids came with another content");
         assert_eq!(at(10, 15), "");
         assert_eq!(at(10, 29), "");
         assert_eq!(at(10, 30), "-RS-ID-CONFLICT");
+    }
+
+    #[test]
+    fn slices_with_a_fault_are_looked_at_often_and_the_others_in_turn() {
+        let mut slices = Slices::default();
+        let at = |n: i64| NOON - n * SLICE_MS;
+        let fault = |minute_ms| Judged {
+            told: Told { producer: "rm-1".to_owned(), minute_ms, ..Told::default() },
+            stored: 0,
+            difference: 1,
+            fault: Some(rs::integrity::Fault::Records),
+        };
+        let order = slices.order(NOON);
+        assert_eq!((order.len(), &order[..3]), (25, &[at(0), at(1), at(24)][..]));
+        slices.judged(at(24), &[]);
+        slices.judged(at(20), &[fault(at(20)), fault(at(20) + MINUTE_MS)]);
+        assert_eq!(&slices.order(NOON)[..4], [at(0), at(1), at(20), at(23)]);
+        assert_eq!(slices.order(NOON).last(), Some(&at(24)), "it was looked at last");
+        let own = &standings(&[], &slices, NOON)["rm-1"];
+        assert_eq!((own.unbalanced, own.unbalanced_ms), (2, Some(at(20))));
+        let later = NOON + 21 * SLICE_MS;
+        assert_eq!(slices.order(later).len(), 25);
+        assert_eq!(standings(&[], &slices, later), BTreeMap::new(), "too old to be told");
     }
 }

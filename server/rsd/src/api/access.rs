@@ -27,6 +27,8 @@ pub(super) struct Asker {
     /// Where from.
     pub(super) address: SocketAddr,
     roles: Roles,
+    /// Names of producers that they are bound to.
+    pub(super) produces: Vec<String>,
 }
 
 impl Asker {
@@ -35,8 +37,13 @@ impl Asker {
         self.roles.have(role)
     }
 
+    const fn nobody(address: SocketAddr, roles: Roles) -> Self {
+        Self { user: None, address, roles, produces: Vec::new() }
+    }
+
     fn user(user: &User, address: SocketAddr) -> Self {
-        Self { user: Some(user.name.clone()), address, roles: user.roles }
+        let produces = user.produces.clone();
+        Self { user: Some(user.name.clone()), address, roles: user.roles, produces }
     }
 }
 
@@ -110,7 +117,7 @@ pub(super) async fn check(
     let metrics = if settings.metrics_auth && !local { MONITORS } else { Need::Nothing };
     let need = need(request.method(), request.uri().path(), metrics);
     let shape = Shape::of_path(request.uri());
-    let nobody = Asker { user: None, address: source.address, roles: Roles::default() };
+    let nobody = Asker::nobody(source.address, Roles::default());
     let found = match need {
         Need::Nothing => Ok(nobody.clone()),
         _ => identify(&shared, &source, request.headers()).await,
@@ -148,7 +155,7 @@ async fn identify(shared: &Shared, source: &Source, headers: &HeaderMap) -> Resu
     let settings = &shared.parts.settings;
     let address = source.address;
     let roles = if settings.anonymous { Roles::ADMIN } else { Roles::default() };
-    let nobody = Asker { user: None, address, roles };
+    let nobody = Asker::nobody(address, roles);
     let Some(users) = &settings.users else { return Ok(nobody) };
     if let Some(value) = headers.get(AUTHORIZATION) {
         let verdict = match basic(value) {

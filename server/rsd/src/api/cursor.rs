@@ -1,7 +1,8 @@
 //! Cursors of lists: where the last page ended, bound to its filter and signed (rs.md §6).
 //!
-//! 52 bytes as hex: time made (8) ‖ start of the last item (8) ‖ its key (16) ‖ first 20 bytes of a
-//! keyed BLAKE3 over these and the filter. The key is made at start, so cursors end with it.
+//! As hex: time made (8) ‖ where the last item stands ‖ first 20 bytes of a keyed BLAKE3 over
+//! these and the filter. Calls stand at their start (8) and key (16), producers at their names.
+//! The key is made at start, so cursors end with it.
 
 use model::time::Millis;
 use rs::Refused;
@@ -15,15 +16,27 @@ pub(super) fn key(seed: [u64; 4]) -> [u8; 32] {
     blake3::derive_key("ringmaster rs 2026 cursors", words.as_flattened())
 }
 
-const BODY: usize = 32;
+/// Bytes of the time.
+const TIME: usize = 8;
 const SEAL: usize = 20;
+/// Bytes of a cursor, at most: a name of 128 characters is in it.
+const MOST: usize = TIME + 512 + SEAL;
 
 /// A cursor behind `position`, for this filter only.
 pub(super) fn seal(key: &[u8; 32], filter: &str, position: Position, now: Millis) -> String {
-    let mut bytes = Vec::with_capacity(BODY + SEAL);
-    bytes.extend_from_slice(&now.0.to_be_bytes());
-    bytes.extend_from_slice(&position.started_ms.to_be_bytes());
-    bytes.extend_from_slice(&position.call_key);
+    let mut place = position.started_ms.to_be_bytes().to_vec();
+    place.extend_from_slice(&position.call_key);
+    seal_place(key, filter, &place, now)
+}
+
+/// The same behind a name.
+pub(super) fn seal_name(key: &[u8; 32], filter: &str, name: &str, now: Millis) -> String {
+    seal_place(key, filter, name.as_bytes(), now)
+}
+
+fn seal_place(key: &[u8; 32], filter: &str, place: &[u8], now: Millis) -> String {
+    let mut bytes = now.0.to_be_bytes().to_vec();
+    bytes.extend_from_slice(place);
     let seal = sign(key, filter, &bytes);
     bytes.extend_from_slice(&seal);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -36,24 +49,41 @@ pub(super) fn open(
     cursor: &str,
     now: Millis,
 ) -> Result<Position, Refused> {
-    read(key, filter, cursor, now).ok_or_else(|| {
-        let message = "this cursor is not of this list, or is too old: begin again without it";
-        Refused::parameter("cursor-mismatch", message, &["cursor"])
-    })
+    let place = read(key, filter, cursor, now);
+    place.and_then(|place| position(&place)).ok_or_else(mismatch)
 }
 
-fn read(key: &[u8; 32], filter: &str, cursor: &str, now: Millis) -> Option<Position> {
-    let bytes = unhex(cursor)?;
-    let (body, seal) = bytes.split_at_checked(BODY)?;
-    let (made, rest) = body.split_first_chunk::<8>()?;
-    let (started, call_key) = rest.split_first_chunk::<8>()?;
-    let expected = sign(key, filter, body);
-    let age = now.0.checked_sub(u64::from_be_bytes(*made))?;
-    if seal.len() != SEAL || !same(&expected, seal) || age > CURSOR_MS {
-        return None;
-    }
+/// The name that a cursor says.
+pub(super) fn open_name(
+    key: &[u8; 32],
+    filter: &str,
+    cursor: &str,
+    now: Millis,
+) -> Result<String, Refused> {
+    let place = read(key, filter, cursor, now);
+    place.and_then(|place| String::from_utf8(place).ok()).ok_or_else(mismatch)
+}
+
+fn mismatch() -> Refused {
+    let message = "this cursor is not of this list, or is too old: begin again without it";
+    Refused::parameter("cursor-mismatch", message, &["cursor"])
+}
+
+fn position(place: &[u8]) -> Option<Position> {
+    let (started, call_key) = place.split_first_chunk()?;
     let started_ms = i64::from_be_bytes(*started);
     Some(Position { started_ms, call_key: call_key.try_into().ok()? })
+}
+
+fn read(key: &[u8; 32], filter: &str, cursor: &str, now: Millis) -> Option<Vec<u8>> {
+    let bytes = unhex(cursor)?;
+    let (body, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;
+    if !same(&sign(key, filter, body), seal) {
+        return None;
+    }
+    let (made, place) = body.split_first_chunk::<TIME>()?;
+    let age = now.0.checked_sub(u64::from_be_bytes(*made))?;
+    (age <= CURSOR_MS).then(|| place.to_vec())
 }
 
 fn sign(key: &[u8; 32], filter: &str, body: &[u8]) -> [u8; SEAL] {
@@ -70,7 +100,7 @@ fn same(a: &[u8; SEAL], b: &[u8]) -> bool {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 2 * (BODY + SEAL) || !text.is_ascii() {
+    if text.len() > 2 * MOST || !text.len().is_multiple_of(2) || !text.is_ascii() {
         return None;
     }
     let pairs = text.as_bytes().chunks_exact(2);

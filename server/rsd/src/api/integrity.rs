@@ -1,7 +1,9 @@
 //! `/api/v1/integrity`: is every record there, and does every call have its end (rs.md §6)? What is
-//! judged here is `core/rs`'s matter; this asks the store for the books and shows the verdicts.
+//! judged here is `core/rs`'s matter; this asks the store for the books and shows the verdicts,
+//! producer by producer, so that no answer is larger than its page.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod proof;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,14 +12,17 @@ use axum::response::Response;
 use model::record::Stream;
 use model::time::Millis;
 use rs::Refused;
-use rs::integrity::{Gap, Judged, judge, total};
+use rs::integrity::{Gap, Judged, MINUTE_MS, Told, judge, total};
 use serde_json::{Value, json};
 
 use super::answer::{self, respond, written};
 use super::audit::time;
-use super::{Shared, native};
+use super::limits::{ITEMS, ITEMS_MOST};
+use super::{Shared, cursor, native};
 use crate::store::custody::ms;
-use crate::store::{Books, StreamBooks};
+use crate::store::{Books, BooksAsked, FIGURES, Store, StoreError, StreamBooks};
+
+pub(super) use self::proof::proof;
 
 const DAY_MS: i64 = 86_400_000;
 /// Longest span of minutes at once: a day of them is read in a moment.
@@ -27,95 +32,131 @@ const SPAN_MS: i64 = 7 * DAY_MS;
 struct Question {
     from_ms: i64,
     to_ms: i64,
+    /// This one only.
     producer: Option<String>,
+    /// Producers after this name.
+    after: String,
+    limit: u32,
+    /// What a cursor is bound to.
+    bound: String,
     now_ms: i64,
 }
 
-/// Streams with their gaps, minutes out of balance, and figures of each producer.
+/// One producer's books, judged.
+struct Own {
+    name: String,
+    books: Books,
+    judged: Vec<Judged>,
+}
+
+/// Streams with their gaps, minutes out of balance, and figures of each producer. The first page
+/// has what concerns all of them.
 pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     let answer = async {
-        let question = Question::read(&uri, shared.now())?;
-        let books = question.ask(&shared).await?;
-        let judged = question.judge(&books);
-        let mut names: BTreeSet<&str> =
-            books.streams.iter().map(|stream| &*stream.producer).collect();
-        names.extend(judged.iter().map(|row| &*row.told.producer));
-        names.extend(books.figures.keys().map(|(_, producer)| &**producer));
-        names.retain(|name| question.wants(name));
-        let items = names.iter().map(|name| producer(name, &question, &books, &judged));
-        let items: Vec<Value> = items.collect();
-        let sum = total(&books.told, question.from_ms);
-        let late_lost = answer::ask(&shared, |store| {
-            let meta = store.bins().map(|bins| bins.meta()).transpose()?;
-            Ok(meta.map_or(0, |meta| rs::rollup::State::of(&meta).late_lost))
+        let question = Question::read(&shared, &uri)?;
+        let (minutes, now_ms) = ((question.from_ms, question.to_ms), question.now_ms);
+        let is_first = question.after.is_empty();
+        let found = answer::ask(&shared, move |store| {
+            let all = if is_first { Some(of_all(store, minutes)?) } else { None };
+            let (names, more) = question.names(store)?;
+            let own = |name: &String| question.own(store, name, &FIGURES);
+            let items = names.iter().map(own).collect::<Result<Vec<_>, _>>()?;
+            Ok((items, more.then_some(question.bound), all))
         });
-        let late_lost = late_lost.await?;
-        written(&json!({
-            "items": items,
-            "total": {
+        let (items, more, all) = found.await?;
+        let shown: Vec<Value> = items.iter().map(|own| producer(own, now_ms)).collect();
+        let next = next(&shared, more, items.last().map(|own| &*own.name));
+        let mut answer = json!({ "items": shown, "next": next });
+        if let Some((told, double_end, late_lost)) = all {
+            let sum = total(&told, minutes.0);
+            answer["total"] = json!({
                 "calls_in": sum.calls_in, "records_out": sum.records_out,
                 "in_progress_before": sum.in_progress.0, "in_progress_after": sum.in_progress.1,
                 "difference": sum.difference,
-            },
-            "double_end": books.double_end, "late_lost": late_lost,
-        }))
+            });
+            answer["double_end"] = double_end.into();
+            answer["late_lost"] = late_lost.into();
+        }
+        written(&answer)
     };
     respond(answer.await)
 }
 
-/// What each producer told of each minute, and what is stored.
+/// What all producers together told of the minutes; calls with two ends; facts that came too late.
+fn of_all(store: &dyn Store, minutes: (i64, i64)) -> Result<(Vec<Told>, u64, u64), StoreError> {
+    let told = store.sums((minutes.0 - MINUTE_MS, minutes.1))?;
+    let figures = &["double_end"];
+    let asked = BooksAsked { producer: None, minutes: (0, 0), heard_ms: None, figures };
+    let doubled = store.books(&asked)?.figures.values().sum();
+    let meta = store.bins().map(|bins| bins.meta()).transpose()?;
+    Ok((told, doubled, meta.map_or(0, |meta| rs::rollup::State::of(&meta).late_lost)))
+}
+
+/// What each producer told of each minute, and what is stored. A page ends with a producer: it has
+/// `limit` minutes or more, if there are so many.
 pub(super) async fn minutes(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     let answer = async {
-        let question = Question::read(&uri, shared.now())?;
-        let books = question.ask(&shared).await?;
-        let judged = question.judge(&books);
-        let items: Vec<Value> = judged.iter().map(minute).collect();
-        written(&json!({ "items": items }))
+        let question = Question::read(&shared, &uri)?;
+        let found = answer::ask(&shared, move |store| {
+            let (names, mut more) = question.names(store)?;
+            let most = usize::try_from(question.limit).unwrap_or(usize::MAX);
+            let (mut items, mut last) = (Vec::new(), None);
+            for name in names {
+                if items.len() >= most {
+                    more = true;
+                    break;
+                }
+                items.extend(question.own(store, &name, &[])?.judged);
+                last = Some(name);
+            }
+            Ok((items, more.then_some(question.bound), last))
+        });
+        let (items, more, last) = found.await?;
+        let items: Vec<Value> = items.iter().map(minute).collect();
+        written(&json!({ "items": items, "next": next(&shared, more, last.as_deref()) }))
     };
     respond(answer.await)
 }
 
-/// Whether a day is complete, for each producer: what billing may rely on. The digest is over the
-/// figures that the answer shows, so that two answers are compared by one line.
-pub(super) async fn proof(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
-    let answer = async {
-        let now = shared.now();
-        let day = day(&uri)?;
-        let (from_ms, now_ms) = (day_start(&day)?, ms(now));
-        let question = Question { from_ms, to_ms: from_ms + DAY_MS, producer: None, now_ms };
-        let books = question.ask(&shared).await?;
-        let judged = question.judge(&books);
-        let names: BTreeSet<&str> = judged.iter().map(|row| &*row.told.producer).collect();
-        let items: Vec<Value> = names.iter().map(|name| of_day(name, &books, &judged)).collect();
-        let all = items.iter().all(|item| item["complete"] == true);
-        // a day that is not over may still change
-        let over = now_ms >= question.to_ms + rs::integrity::JUDGED_AFTER_MS;
-        let counts = json!({"day": day, "items": items});
-        written(&json!({
-            "day": day, "complete": all && over && !items.is_empty(), "over": over,
-            "items": items,
-            "digest": blake3::hash(counts.to_string().as_bytes()).to_hex().as_str(),
-        }))
-    };
-    respond(answer.await)
+/// The cursor behind a name, where more follows.
+fn next(shared: &Shared, more: Option<String>, last: Option<&str>) -> Option<String> {
+    let (bound, last) = (more?, last?);
+    Some(cursor::seal_name(&shared.cursor_key, &bound, last, shared.now()))
 }
 
 impl Question {
     /// The last day unless told otherwise.
-    fn read(uri: &Uri, now: Millis) -> Result<Self, Refused> {
-        let now_ms = ms(now);
+    fn read(shared: &Shared, uri: &Uri) -> Result<Self, Refused> {
+        let now_ms = ms(shared.now());
         let (mut from, mut to, mut producer) = (None, None, None);
+        let (mut limit, mut at) = (ITEMS, None);
+        let mut filter = Vec::new();
         for (name, value) in native::pairs(uri.query().unwrap_or_default())? {
             match name.as_str() {
                 "from" => from = Some(time(&name, &value)?),
                 "to" => to = Some(time(&name, &value)?),
-                "producer" => producer = Some(value),
+                "producer" => producer = Some(value.clone()),
+                "limit" => {
+                    let number = value.parse().ok().filter(|n| (1..=ITEMS_MOST).contains(n));
+                    let message = || format!("limit is 1 to {ITEMS_MOST}");
+                    limit = number
+                        .ok_or_else(|| Refused::parameter("bad-integer", message(), &["limit"]))?;
+                    continue;
+                }
+                "cursor" => {
+                    at = Some(value);
+                    continue;
+                }
                 _ => return Err(native::unknown_parameter(&name)),
             }
+            filter.push(format!("{name}={value}"));
         }
+        filter.sort();
+        let bound = format!("{}?{}", uri.path(), filter.join("&"));
+        let open = |at: String| cursor::open_name(&shared.cursor_key, &bound, &at, shared.now());
+        let after = at.map(open).transpose()?.unwrap_or_default();
         let to_ms = to.unwrap_or(now_ms);
         let from_ms = from.unwrap_or_else(|| to_ms.saturating_sub(DAY_MS));
-        let minute = from_ms - from_ms.rem_euclid(rs::integrity::MINUTE_MS);
         if from_ms >= to_ms {
             let message = "from is not before to";
             return Err(Refused::parameter("from-not-before-to", message, &["from", "to"]));
@@ -124,38 +165,52 @@ impl Question {
             let message = "at most seven days at once";
             return Err(Refused::parameter("span-too-long", message, &["from", "to"]));
         }
-        Ok(Self { from_ms: minute, to_ms, producer, now_ms })
+        let from_ms = from_ms - from_ms.rem_euclid(MINUTE_MS);
+        Ok(Self { from_ms, to_ms, producer, after, limit, bound, now_ms })
     }
 
-    async fn ask(&self, shared: &Arc<Shared>) -> Result<Books, Refused> {
-        let time = |ms: i64| Millis(u64::try_from(ms).unwrap_or_default());
-        let (from, to) = (time(self.from_ms), time(self.to_ms));
-        answer::ask(shared, move |store| store.books(from, to)).await
+    /// The producers of this page, and whether more follow.
+    fn names(&self, store: &dyn Store) -> Result<(Vec<String>, bool), StoreError> {
+        if let Some(name) = &self.producer {
+            return Ok((vec![name.clone()], false));
+        }
+        let mut names = store.producers(&self.after, self.limit + 1)?;
+        let most = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = names.len() > most;
+        names.truncate(most);
+        Ok((names, more))
     }
 
-    fn judge(&self, books: &Books) -> Vec<Judged> {
-        let (told, stored) = (&books.told, &books.stored);
-        let mut judged = judge(told, stored, &books.first, self.from_ms, self.now_ms);
-        judged.retain(|row| self.wants(&row.told.producer));
-        judged.sort_by(|a, b| {
-            let key = |row: &Judged| (row.told.minute_ms, row.told.producer.clone(), row.told.boot);
-            key(a).cmp(&key(b))
-        });
-        judged
-    }
-
-    fn wants(&self, producer: &str) -> bool {
-        self.producer.as_deref().is_none_or(|wanted| wanted == producer)
+    fn own(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        figures: &'static [&'static str],
+    ) -> Result<Own, StoreError> {
+        let minutes = (self.from_ms, self.to_ms);
+        let heard_ms = Some(self.from_ms);
+        let producer = Some(name.to_owned());
+        let books = store.books(&BooksAsked { producer, minutes, heard_ms, figures })?;
+        Ok(Own::judge(name, books, minutes, self.now_ms))
     }
 }
 
-fn producer(name: &str, question: &Question, books: &Books, judged: &[Judged]) -> Value {
-    let streams = books.streams.iter().filter(|stream| stream.producer == name);
-    let streams: Vec<Value> = streams.map(|books| stream(books, question.now_ms)).collect();
-    let faults = judged.iter().filter(|row| row.told.producer == name && row.fault.is_some());
+impl Own {
+    fn judge(name: &str, books: Books, (from_ms, _): (i64, i64), now_ms: i64) -> Self {
+        let (told, stored) = (&books.told, &books.stored);
+        let mut judged = judge(told, stored, &books.first, from_ms, now_ms);
+        judged.sort_by_key(|row| (row.told.minute_ms, row.told.boot));
+        Self { name: name.to_owned(), books, judged }
+    }
+}
+
+fn producer(own: &Own, now_ms: i64) -> Value {
+    let Own { name, books, judged } = own;
+    let streams: Vec<Value> = books.streams.iter().map(|books| stream(books, now_ms)).collect();
+    let faults = judged.iter().filter(|row| row.fault.is_some());
     let faults: Vec<Value> = faults.map(minute).collect();
     let figure = |figure: &str| {
-        books.figures.get(&(figure.to_owned(), name.to_owned())).copied().unwrap_or_default()
+        books.figures.get(&(figure.to_owned(), name.clone())).copied().unwrap_or_default()
     };
     json!({
         "producer": name, "streams": streams, "minutes": faults,
@@ -189,47 +244,6 @@ fn minute(row: &Judged) -> Value {
     })
 }
 
-/// One producer's day. A gap counts whenever it began: records of that day may be in it.
-fn of_day(name: &str, books: &Books, judged: &[Judged]) -> Value {
-    let rows = || judged.iter().filter(|row| row.told.producer == name);
-    let streams = || books.streams.iter().filter(|stream| stream.producer == name);
-    let missing: u64 = streams().flat_map(|stream| &stream.gaps).map(Gap::records).sum();
-    let unbalanced = rows().filter(|row| row.fault.is_some()).count();
-    let sum = |figure: fn(&Judged) -> i64| rows().map(figure).sum::<i64>();
-    let mut last: BTreeMap<String, u64> = BTreeMap::new();
-    for books in streams() {
-        let stream = Stream::from_number(books.stream).map_or("", Stream::as_str);
-        last.insert(format!("{}/{stream}", books.boot), books.max_seq);
-    }
-    json!({
-        "producer": name, "complete": missing == 0 && unbalanced == 0,
-        "calls_in": sum(|row| row.told.calls_in), "records_out": sum(|row| row.told.records_out),
-        "stored": sum(|row| row.stored), "missing_records": missing,
-        "minutes_out_of_balance": unbalanced, "last_seq": last,
-    })
-}
-
 fn at(ms: i64) -> Millis {
     Millis(u64::try_from(ms).unwrap_or_default())
-}
-
-/// `day=2026-11-22`.
-fn day(uri: &Uri) -> Result<String, Refused> {
-    let mut day = None;
-    for (name, value) in native::pairs(uri.query().unwrap_or_default())? {
-        if name != "day" {
-            return Err(native::unknown_parameter(&name));
-        }
-        day = Some(value);
-    }
-    day.ok_or_else(|| bad_day("day names the UTC day, such as 2026-11-22"))
-}
-
-fn day_start(day: &str) -> Result<i64, Refused> {
-    let start = Millis::parse(&format!("{day}T00:00:00Z"));
-    start.map(ms).ok_or_else(|| bad_day("a day is written 2026-11-22"))
-}
-
-fn bad_day(message: &str) -> Refused {
-    Refused::parameter("bad-datetime", message, &["day"])
 }

@@ -94,9 +94,10 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
     let bytes = arriving.whole().await?;
     // its last byte is here
     let now = shared.parts.clock.now();
+    let names = asker.produces.clone();
     let judging = tokio::task::spawn_blocking(move || {
         let bytes = body::unpacked(bytes, packing)?;
-        judge(&bytes, form, now.wall)
+        judge(&bytes, (form, &names), now.wall)
     });
     let Judged { messages, dead } = judging.await.map_err(|_| internal())??;
     let receipt = Receipt { accepted: messages.len() - dead.len(), dead_lettered: dead };
@@ -104,9 +105,9 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
         return Ok(receipt);
     }
     let transport = Transport::Http;
-    let Asker { user, address: peer, .. } = asker;
-    let entry =
-        Entry { received: now.wall.0, transport, user, peer, messages, letters: Vec::new() };
+    let Asker { user, address: peer, produces, .. } = asker;
+    let (received, letters) = (now.wall.0, Vec::new());
+    let entry = Entry { received, transport, user, peer, messages, letters, produces };
     store(shared, &entry, now.mono).await?;
     drop((room, seat));
     Ok(receipt)

@@ -17,7 +17,9 @@ use crate::store::custody::Custody;
 use crate::store::erasing::Erasing;
 use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
-use crate::store::{Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit};
+use crate::store::{
+    Books, BooksAsked, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit,
+};
 
 /// Remembers what it was given; refuses the first so many batches.
 #[derive(Default)]
@@ -123,7 +125,15 @@ impl Store for Remembering {
         Err(away())
     }
 
-    fn books(&self, _: Millis, _: Millis) -> Result<Books, StoreError> {
+    fn books(&self, _: &BooksAsked) -> Result<Books, StoreError> {
+        Err(away())
+    }
+
+    fn sums(&self, _: (i64, i64)) -> Result<Vec<rs::integrity::Told>, StoreError> {
+        Err(away())
+    }
+
+    fn producers(&self, _: &str, _: u32) -> Result<Vec<String>, StoreError> {
         Err(away())
     }
 
@@ -147,6 +157,7 @@ fn frame(records: usize) -> Vec<SpoolEntry> {
         peer: ([127, 0, 0, 1], 1).into(),
         messages: vec![message; records],
         letters: Vec::new(),
+        produces: Vec::new(),
     };
     vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap() }]
 }

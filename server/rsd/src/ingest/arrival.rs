@@ -22,6 +22,8 @@ pub(super) struct Sender {
     pub(super) transport: Transport,
     pub(super) user: Option<String>,
     pub(super) peer: SocketAddr,
+    /// Names of producers that the user is bound to.
+    pub(super) produces: Vec<String>,
 }
 
 pub(super) struct Arrival {
@@ -42,7 +44,7 @@ pub(super) struct Packed {
 
 impl Arrival {
     pub(super) fn new(sender: Sender, messages: Vec<Inbound>) -> Self {
-        let Sender { received, transport, user, peer } = sender;
+        let Sender { received, transport, user, peer, produces } = sender;
         let mut packed = Vec::new();
         let messages = messages.into_iter().enumerate().map(|(at, inbound)| {
             let (message, body) = message::message(inbound);
@@ -51,7 +53,8 @@ impl Arrival {
         });
         let messages = messages.collect();
         let received = received.0;
-        let entry = Entry { received, transport, user, peer, messages, letters: Vec::new() };
+        let letters = Vec::new();
+        let entry = Entry { received, transport, user, peer, messages, letters, produces };
         Self { entry, packed, inflated: 0 }
     }
 
@@ -143,7 +146,9 @@ mod tests {
         };
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let (received, transport) = (Millis(1), Transport::Openwire);
-        Arrival::new(Sender { received, transport, user: None, peer }, vec![inbound; count])
+        let produces = Vec::new();
+        let sender = Sender { received, transport, user: None, peer, produces };
+        Arrival::new(sender, vec![inbound; count])
     }
 
     fn bodies(arrival: &Arrival) -> usize {

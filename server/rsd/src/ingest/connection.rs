@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) wire: Wire,
     pub(super) user: Option<String>,
+    /// Names of producers that the user is bound to.
+    pub(super) produces: Vec<String>,
     pub(super) deciding: Option<Deciding>,
     pub(super) place: Option<Place>,
     pub(super) member: Arc<Member>,
@@ -80,6 +82,7 @@ impl Connection {
             member,
             wire,
             user: None,
+            produces: Vec::new(),
             deciding: None,
             place: None,
             waiting: VecDeque::new(),
@@ -235,7 +238,8 @@ impl Connection {
     fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {
         let now = self.shared.parts.clock.now();
         let (transport, user, peer) = (self.wire.transport(), self.user.clone(), self.peer);
-        let sender = Sender { received: now.wall, transport, user, peer };
+        let produces = self.produces.clone();
+        let sender = Sender { received: now.wall, transport, user, peer, produces };
         let parked = Parked { ticket, since: now.mono, arrival: Arrival::new(sender, messages) };
         if !self.parked.is_empty() {
             self.parked.push_back(parked);

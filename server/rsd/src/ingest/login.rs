@@ -74,6 +74,7 @@ impl Connection {
 
     fn admit_user(&mut self, user: &Arc<User>, login: &Login) {
         if user.roles.have(Role::Producer) {
+            self.produces.clone_from(&user.produces);
             return self.admit(Some(user.name.clone()), login);
         }
         let role = Role::Producer.as_str();

@@ -45,6 +45,7 @@ pub(super) fn close(
                 peer,
                 messages: ends,
                 letters: Vec::new(),
+                produces: Vec::new(),
             };
             if ingest.store(&entry).is_err() {
                 return Ok(closed);

@@ -149,6 +149,12 @@ pub trait Custody: Send + Sync {
     /// Adds a line to the audit log.
     fn note(&self, line: &Audit) -> Result<(), StoreError>;
 
+    /// The statement that was made of this day (`2026-11-22`).
+    fn proof(&self, day: &str) -> Result<Option<String>, StoreError>;
+
+    /// Keeps a statement, unless the day has one.
+    fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError>;
+
     /// Lines of the audit log after a place, newest first.
     fn audit(
         &self,
@@ -166,4 +172,9 @@ pub fn ms(time: Millis) -> i64 {
 /// The day of a line of the audit log.
 pub(crate) fn audit_day(time_ms: i64) -> Day {
     key::day(Millis(u64::try_from(time_ms).unwrap_or_default()))
+}
+
+/// The name under which the statement of a day is kept.
+pub(super) fn proof_of(day: &str) -> String {
+    format!("proof.{day}")
 }

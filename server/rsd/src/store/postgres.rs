@@ -8,6 +8,7 @@
 mod accounts;
 mod bin_rows;
 mod bins;
+mod books;
 mod call;
 mod custody;
 mod detail;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use model::time::Millis;
 use rs::erase::Secret;
+use rs::integrity::Told;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
 use tokio::runtime::Runtime;
@@ -54,8 +56,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, ObjectKind, Page, Position,
-    Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Object, ObjectKind,
+    Page, Position, Store, StoreError, Unit,
 };
 
 pub use accounts::{Account, Accounts, init};
@@ -296,8 +298,16 @@ impl Store for Postgres {
         self.read(|reader| reader.dead_letters())
     }
 
-    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
-        self.read(|reader| reader.books(from, to))
+    fn books(&self, asked: &BooksAsked) -> Result<Books, StoreError> {
+        self.read(|reader| reader.books(asked))
+    }
+
+    fn sums(&self, minutes: (i64, i64)) -> Result<Vec<Told>, StoreError> {
+        self.read(|reader| reader.sums(minutes))
+    }
+
+    fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read(|reader| reader.producers(after, limit))
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use rs::export;
 use rs::retention::Terms;
 use rs::share::{Batch, Good, Item, Origin};
 
-use crate::entry::{Body, Entry, Message};
+use crate::entry::{Body, Entry, Message, is_bound};
 use crate::store::Arrival;
 use crate::store::keeping::Judge;
 
@@ -60,6 +60,7 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     let arrived =
         Arrived { at: Millis(entry.received), message_id: message.fallback_id.as_deref() };
     let (mut record, notes) = Record::read(body, &arrived)?;
+    is_bound(&entry.produces, &record)?;
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
     let (fact, again) = export::fact(&mut record, &notes);
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));

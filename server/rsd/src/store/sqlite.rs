@@ -3,6 +3,7 @@
 
 mod bin_rows;
 mod bins;
+mod books;
 mod custody;
 mod detail;
 mod dims;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
+use rs::integrity::Told;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
 
@@ -47,8 +49,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, CallName, Item, Leg, Object, ObjectKind, Page, Position, Store,
-    StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Object, ObjectKind, Page, Position,
+    Store, StoreError, Unit,
 };
 
 /// Sets of connections kept for questions.
@@ -200,8 +202,16 @@ impl Store for Sqlite {
         self.read(Reader::dead_letters)
     }
 
-    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
-        self.read(|reader| reader.books(from, to))
+    fn books(&self, asked: &BooksAsked) -> Result<Books, StoreError> {
+        self.read(|reader| reader.books(asked))
+    }
+
+    fn sums(&self, minutes: (i64, i64)) -> Result<Vec<Told>, StoreError> {
+        self.read(|reader| reader.sums(minutes))
+    }
+
+    fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.read(|reader| reader.producers(after, limit))
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {

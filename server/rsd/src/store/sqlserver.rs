@@ -39,6 +39,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use model::time::Millis;
 use net::Clock;
 use rs::erase::{Erased, Secret};
+use rs::integrity::Told;
 use rs::report::Call;
 use rs::share::{Changes, Counts, ObjectKind, Objects};
 use rs::{Day, Filter, Key};
@@ -52,8 +53,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, CallName, Connections, Item, Leg, Object, Page, Position, Store,
-    StoreError, Unit, prepare,
+    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Object, Page, Position,
+    Store, StoreError, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -320,8 +321,16 @@ impl Store for SqlServer {
         Ok(self.read(async |link| books::letters(link).await)?)
     }
 
-    fn books(&self, from: Millis, to: Millis) -> Result<Books, StoreError> {
-        Ok(self.read(async |link| books::books(link, ms(from), ms(to)).await)?)
+    fn books(&self, asked: &BooksAsked) -> Result<Books, StoreError> {
+        Ok(self.read(async |link| books::books(link, asked).await)?)
+    }
+
+    fn sums(&self, minutes: (i64, i64)) -> Result<Vec<Told>, StoreError> {
+        Ok(self.read(async |link| books::sums(link, minutes).await)?)
+    }
+
+    fn producers(&self, after: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        Ok(self.read(async |link| books::producers(link, after, limit).await)?)
     }
 
     fn connections(&self) -> Connections {

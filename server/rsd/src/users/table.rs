@@ -1,4 +1,5 @@
-//! The file of users, read (rs.md §8): one a line, `NAME ROLES HASH [certificate=NAME,…]`.
+//! The file of users, read (rs.md §8): one a line, `NAME ROLES HASH [certificate=NAME,…]
+//! [produces=NAME,…]`.
 //!
 //! Pure: text in, users out, or what is wrong with which line. No line's text is in an error: it
 //! holds a hash.
@@ -12,6 +13,8 @@ use super::password::Hash;
 const USERS: usize = 10_000;
 /// Bytes of a name.
 pub(super) const NAME: usize = 128;
+/// Names of producers that one user may be bound to.
+const PRODUCES: usize = 64;
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub(crate) struct User {
     pub(crate) roles: Roles,
     /// `None`: no password lets them in.
     pub(super) hash: Option<Hash>,
+    /// Names of producers that they may send for, or beginnings of such; empty: all.
+    pub(crate) produces: Vec<String>,
 }
 
 /// All users.
@@ -115,14 +120,14 @@ impl Table {
             "-" => None,
             text => Some(Hash::read(text).map_err(|why| format!("the password {why}"))?),
         };
-        let certificates = certificates(words)?;
+        let Behind { certificates, produces } = behind(words)?;
         if hash.is_none() && certificates.is_empty() {
             return Err("neither a password nor a certificate lets this user in".to_owned());
         }
         if hash.as_ref().map(Hash::cost) > self.dummy.as_ref().map(Hash::cost) {
             self.dummy.clone_from(&hash);
         }
-        let user = Arc::new(User { name: name.to_owned(), roles, hash });
+        let user = Arc::new(User { name: name.to_owned(), roles, hash, produces });
         for certificate in certificates {
             if self.certified.insert(certificate, Arc::clone(&user)).is_some() {
                 return Err("this certificate is that of a user above too".to_owned());
@@ -163,22 +168,40 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     fits.then_some(()).ok_or_else(text)
 }
 
-fn certificates<'w>(words: impl Iterator<Item = &'w str>) -> Result<BTreeSet<String>, String> {
-    let mut all = BTreeSet::new();
+/// What stands behind the password.
+#[derive(Default)]
+struct Behind {
+    certificates: BTreeSet<String>,
+    produces: Vec<String>,
+}
+
+fn behind<'w>(words: impl Iterator<Item = &'w str>) -> Result<Behind, String> {
+    let mut all = Behind::default();
     for word in words {
         let Some((key, value)) = word.split_once('=') else {
-            return Err("behind the password stands certificate=NAME or nothing".to_owned());
+            return Err("behind the password stand certificate= and produces=".to_owned());
         };
         match key {
             "certificate" => {
                 let names = value.split(',').map(|name| name.trim_end_matches('.'));
                 let names = names.filter(|name| !name.is_empty());
-                all.extend(names.map(str::to_ascii_lowercase));
+                all.certificates.extend(names.map(str::to_ascii_lowercase));
             }
-            "tenants" | "produces" => {
+            "produces" => {
+                all.produces.extend(value.split(',').map(str::to_owned));
+                let fits = |name: &String| {
+                    let body = name.strip_suffix('*').unwrap_or(name);
+                    name.len() <= NAME && !name.is_empty() && !body.contains('*')
+                };
+                if all.produces.len() > PRODUCES || !all.produces.iter().all(fits) {
+                    let text = "produces= has at most 64 names, each with a * at its end at most";
+                    return Err(text.to_owned());
+                }
+            }
+            "tenants" => {
                 return Err(format!("{key}= is not available in this version"));
             }
-            _ => return Err("of what stands behind the password only certificate= is known".into()),
+            _ => return Err("behind the password stand certificate= and produces= only".into()),
         }
     }
     Ok(all)
@@ -196,7 +219,7 @@ mod tests {
         let text = format!(
             "# ours\n\nrm-1 producer {HASH}\nanna reporter,monitor {HASH} \
              certificate=Anna.example.\n\
-             mcp producer - certificate=mcp-1.svc,mcp-2.svc\n"
+             mcp producer - certificate=mcp-1.svc,mcp-2.svc produces=mcp-*,rm-1\n"
         );
         let table = Table::read(&text).unwrap();
         let (rm, hash) = table.find("rm-1");
@@ -207,6 +230,8 @@ mod tests {
         assert!(anna.roles.have(Role::Monitor) && !anna.roles.have(Role::Admin));
         assert_eq!(table.certified(&["mcp-2.svc".into()]).unwrap().name, "mcp");
         assert_eq!(table.certified(&["mcp-3.svc".into()]), None);
+        assert_eq!(table.find("mcp").0.unwrap().produces, ["mcp-*", "rm-1"]);
+        assert_eq!(anna.produces, Vec::<String>::new());
         let (nobody, dummy) = table.find("nobody");
         assert!(nobody.is_none() && dummy.is_some(), "an unknown name costs the same");
         let (mcp, dummy) = table.find("mcp");
@@ -250,9 +275,10 @@ mod tests {
             (format!("{name} producer {HASH}"), 1, "a name is 1 to 128 bytes"),
             (format!("a producer {HASH}\n# x\na admin {HASH}"), 3, "this user stands in a line"),
             (format!("a producer {HASH} tenants=x"), 1, "tenants= is not available"),
-            (format!("a producer {HASH} produces=rm-*"), 1, "produces= is not available"),
-            (format!("a producer {HASH} shell=/bin/sh"), 1, "of what stands behind"),
-            (format!("a producer {HASH} more"), 1, "behind the password stands"),
+            (format!("a producer {HASH} produces=r*m"), 1, "produces= has at most 64 names"),
+            (format!("a producer {HASH} produces=a,,b"), 1, "produces= has at most 64 names"),
+            (format!("a producer {HASH} shell=/bin/sh"), 1, "behind the password stand"),
+            (format!("a producer {HASH} more"), 1, "behind the password stand"),
             (
                 "a producer - certificate=x\nb admin - certificate=X".to_owned(),
                 2,

@@ -8,6 +8,7 @@ mod figures;
 mod figures_house;
 mod figures_media;
 pub(crate) mod house;
+mod integrity;
 mod letters;
 mod lists;
 mod live;

@@ -19,7 +19,7 @@ mod stories;
 use model::time::Millis;
 use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::sqlite::Sqlite;
-use rsd::store::{Arrival, Store};
+use rsd::store::{Arrival, Books, BooksAsked, FIGURES, Store};
 
 pub(crate) use self::questions::answers;
 use self::stories::{Step, stories};
@@ -291,4 +291,11 @@ fn an_account_that_may_not_create_waits_for_the_schema_and_works_then() {
     server.sql("INSERT INTO rs_schema_version VALUES (99, 0, 'x', 'x')");
     let newer = postgres(&server.url(), "public").applied_seq().unwrap_err();
     assert!(newer.to_string().contains("schema version"), "{newer}");
+}
+
+/// All books, of minutes in `[from, to)`.
+fn books(store: &dyn Store, from: Millis, to: Millis) -> Books {
+    let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
+    let (minutes, heard_ms) = ((ms(from), ms(to)), Some(i64::MIN));
+    store.books(&BooksAsked { producer: None, minutes, heard_ms, figures: &FIGURES }).unwrap()
 }

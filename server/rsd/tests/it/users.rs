@@ -18,11 +18,13 @@ fn lines() -> String {
     let mut text = "# ours\n".to_owned();
     for (name, roles, password) in [
         ("rm", "producer", "secret"),
+        ("mcp", "producer", "secret"),
         ("anna", "reporter", PASSWORD),
         ("otto", "monitor", PASSWORD),
         ("root", "admin", PASSWORD),
     ] {
-        text += &(rsd::user_line(name, roles, password).unwrap() + "\n");
+        let bound = if name == "mcp" { " produces=mcp-*,other" } else { "" };
+        text += &(rsd::user_line(name, roles, password).unwrap() + bound + "\n");
     }
     text
 }
@@ -294,4 +296,50 @@ fn nobody_in_particular_may_do_everything_where_that_is_said() {
     let foreign =
         house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-SYNC", &[("Origin", "http://evil.example")]);
     assert_eq!((foreign.status, &*foreign.code()), (403, "foreign-origin"));
+}
+
+/// Golden records of `rm-1` and of `mcp-1`, sent by one who may send for media servers only.
+#[test]
+fn who_is_bound_to_names_sends_for_no_other() {
+    let house = open(|_| {});
+    let records = [golden(&RM[..1]), golden(&MCP)].concat();
+    let letters = |house: &House| {
+        let list = asked(house, "root", "GET", "/api/v1/dead-letters").body;
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let items = list["items"].as_array().unwrap().iter();
+        let told = |letter: &serde_json::Value| {
+            let text = |name: &str| letter[name].as_str().unwrap_or_default().to_owned();
+            [text("transport"), text("code"), text("field"), text("user")].join(" ")
+        };
+        let mut all: Vec<String> = items.map(told).collect();
+        all.sort();
+        all
+    };
+    let head = [("Authorization", &*basic("mcp", "secret")), ("Content-Type", "application/json")];
+    let answer =
+        house.post("/api/v1/records", &head, format!("[{}]", records.join(",")).as_bytes());
+    let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(answer["accepted"], 2, "{answer}");
+    assert_eq!(answer["dead_lettered"][0]["field"], "producer.name", "{answer}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut settings = house::settings(1, 0);
+        settings.user = Some("mcp".to_owned());
+        let mut sender = Sender::over(house.rs.addresses().broker.unwrap(), settings).await;
+        assert_eq!(sender.next().await, ClientEvent::Ready);
+        let (id, body) = ("rm-1-again", records[0].replace("cdr.start/1.1", "cdr.start/1.2"));
+        let outbound = openwire::Outbound {
+            record_id: id,
+            kind: "cdr",
+            schema: 1,
+            body: body.as_bytes(),
+            sequence: 1,
+        };
+        sender.client.send_transaction("ringmaster.cdr", 1, &[outbound]).unwrap();
+        assert_eq!(sender.next().await, ClientEvent::Acknowledged { tag: 1 });
+    });
+    let bound = "bad_value producer.name mcp";
+    let expected = [format!("http {bound}"), format!("openwire {bound}")];
+    house.until(|house| letters(house) == expected);
+    house.until(|house| house.metric("rs_apply_records_total") == "2");
 }

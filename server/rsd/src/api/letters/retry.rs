@@ -179,7 +179,8 @@ async fn again(
     }
     let (received, transport) = (now.wall.0, Transport::Http);
     let (user, peer) = (asker.user.clone(), asker.address);
-    let entry = Entry { received, transport, user, peer, messages, letters: sent.clone() };
+    let letters = sent.clone();
+    let entry = Entry { received, transport, user, peer, messages, letters, produces: Vec::new() };
     let under_way = UnderWay { shared, letters: sent };
     let seq = spooled(shared, &entry, now.mono).await?;
     if !applied(shared, seq).await? {

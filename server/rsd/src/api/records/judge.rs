@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Dead;
 use crate::api::limits::{RECORD_BYTES, RECORD_HEAD, RECORDS};
-use crate::entry::{Body, Message, Raw};
+use crate::entry::{Body, Message, Raw, is_bound};
 
 /// A whole body.
 #[derive(Debug)]
@@ -19,8 +19,12 @@ pub(super) struct Judged {
     pub(super) dead: Vec<Dead>,
 }
 
-/// Splits and reads.
-pub(super) fn judge(body: &[u8], form: Form, at: Millis) -> Result<Judged, Refused> {
+/// Splits and reads; `produces`: names of producers that the user is bound to.
+pub(super) fn judge(
+    body: &[u8],
+    (form, produces): (Form, &[String]),
+    at: Millis,
+) -> Result<Judged, Refused> {
     let records = split(body, form, RECORDS).map_err(|unsplit| match unsplit {
         Unsplit::TooMany(_) => Refused::other(413, "too-many-records", unsplit.to_string()),
         Unsplit::Broken { .. } => Refused::other(400, "bad-body", unsplit.to_string()),
@@ -28,7 +32,7 @@ pub(super) fn judge(body: &[u8], form: Form, at: Millis) -> Result<Judged, Refus
     let mut judged = Judged { messages: Vec::with_capacity(records.len()), dead: Vec::new() };
     for (index, record) in records.into_iter().enumerate() {
         let body = kept(record);
-        let read = read(&body, at);
+        let read = read(&body, produces, at);
         let queue = match &read {
             Ok(kind) => kind.stream(),
             Err(_) => told(record).0.map_or(Stream::Event, Kind::stream),
@@ -48,7 +52,7 @@ pub(super) fn judge(body: &[u8], form: Form, at: Millis) -> Result<Judged, Refus
     Ok(judged)
 }
 
-fn read(body: &Body, at: Millis) -> Result<Kind, Refusal> {
+fn read(body: &Body, produces: &[String], at: Millis) -> Result<Kind, Refusal> {
     let body = match body {
         Body::Text(text) => text.as_bytes(),
         Body::NotUtf8(raw) => &raw.0,
@@ -58,7 +62,8 @@ fn read(body: &Body, at: Millis) -> Result<Kind, Refusal> {
         }
     };
     let arrived = Arrived { at, message_id: None };
-    Record::read(body, &arrived).map(|(record, _)| record.kind())
+    let (record, _) = Record::read(body, &arrived)?;
+    is_bound(produces, &record).map(|()| record.kind())
 }
 
 fn kept(record: &[u8]) -> Body {
@@ -105,7 +110,7 @@ mod tests {
         let bad = event("b").replace("\"producer\"", "\"producers\"");
         let large = event("c").replace("\"t\"}", &format!("\"{}\"}}", "x".repeat(RECORD_BYTES)));
         let body = format!("[{}, {bad}, {large}, 7, {}]", event("a"), event("d"));
-        let judged = judge(body.as_bytes(), Form::Json, NOW).unwrap();
+        let judged = judge(body.as_bytes(), (Form::Json, &[]), NOW).unwrap();
         let expected = [
             (1, Some("b"), "missing_field", "producer"),
             (2, Some("c"), "too_large", ""),
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn lines_of_any_bytes() {
         let body = [event("a").as_bytes(), b"\n\xff{}\n{\"kind\":\"cdr\",\"id\":\"x\"}\n"].concat();
-        let judged = judge(&body, Form::Lines, NOW).unwrap();
+        let judged = judge(&body, (Form::Lines, &[]), NOW).unwrap();
         let expected = [(1, None, "not_utf8", ""), (2, Some("x"), "missing_field", "schema")];
         assert_eq!(dead(&judged), expected);
         assert_eq!(judged.messages[2].queue, "ringmaster.cdr");
@@ -137,7 +142,7 @@ mod tests {
         let worse = event("c").replace("\"producer\"", "\"producers\"").into_bytes();
         let worse = [&worse[..worse.len() - 3], b"\xff\"}"].concat();
         let body = [&b"["[..], &bad, b",", &worse, b"]"].concat();
-        let judged = judge(&body, Form::Json, NOW).unwrap();
+        let judged = judge(&body, (Form::Json, &[]), NOW).unwrap();
         assert_eq!(dead(&judged), [(1, Some("c"), "missing_field", "producer")]);
         assert_eq!(judged.messages[0].body, Body::NotUtf8(Raw(bad)));
     }
@@ -145,11 +150,11 @@ mod tests {
     #[test]
     fn bodies_without_records() {
         for (body, status, code) in [("nonsense", 400, "bad-body"), ("", 400, "bad-body")] {
-            let refused = judge(body.as_bytes(), Form::Json, NOW).unwrap_err();
+            let refused = judge(body.as_bytes(), (Form::Json, &[]), NOW).unwrap_err();
             assert_eq!((refused.status, refused.code), (status, code));
         }
         let many = "1\n".repeat(RECORDS + 1);
-        let refused = judge(many.as_bytes(), Form::Lines, NOW).unwrap_err();
+        let refused = judge(many.as_bytes(), (Form::Lines, &[]), NOW).unwrap_err();
         assert_eq!((refused.status, refused.code), (413, "too-many-records"));
     }
 }

@@ -8,7 +8,7 @@ use super::link::Link;
 use super::load::signed;
 use crate::store::StoreError;
 use crate::store::custody::{
-    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day, proof_of,
 };
 
 impl Custody for Postgres {
@@ -44,6 +44,18 @@ impl Custody for Postgres {
         let values: super::link::Values<'_> =
             &[&day, time_ms, user, address, action, object, detail, outcome];
         self.read(|reader| reader.link.execute(sql, values))?;
+        Ok(())
+    }
+
+    fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT value FROM rs_meta WHERE key = $1";
+        let rows = self.read(|reader| reader.link.query(sql, &[&proof_of(day)]))?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO rs_meta VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        self.read(|reader| reader.link.execute(sql, &[&proof_of(day), &statement]))?;
         Ok(())
     }
 

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{CallGuid, ComponentType};
-use model::time::Millis;
-use rs::integrity::{MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
 use rs::report::Call;
 use rs::{CallState, Day, Key, key};
@@ -12,9 +10,9 @@ use tokio_postgres::Row;
 
 use super::hanging;
 use super::link::Uid;
-use super::load::{signed, stream, uid, unsigned};
+use super::load::{signed, uid, unsigned};
 use super::read::{Reader, as_id};
-use crate::store::{Books, CallName, Event, Leg, StoreError, StreamBooks, days_of_key};
+use crate::store::{CallName, Event, Leg, StoreError, days_of_key};
 
 /// Events of one call and day that are given at once.
 const MOST_EVENTS: i64 = 1000;
@@ -124,75 +122,6 @@ impl Reader<'_> {
         let count = |row: &Row| (row.get(0), row.get::<_, i64>(1).cast_unsigned());
         Ok(rows.iter().map(count).collect())
     }
-
-    pub(super) fn books(&mut self, from: Millis, to: Millis) -> Result<Books, StoreError> {
-        let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
-        let (from, to) = (ms(from), ms(to));
-        let sql = "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
-              first_ms, last_ms, gaps
-            FROM rs_producer_stream ORDER BY producer, boot, stream";
-        let streams = self.link.query(sql, &[])?;
-        let sql = "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out,
-              rejected, in_progress
-            FROM rs_integrity_minute WHERE minute_ms >= $1 AND minute_ms < $2
-            ORDER BY minute_ms, producer, boot";
-        let told = self.link.query(sql, &[&from.saturating_sub(MINUTE_MS), &to])?;
-        let sql = "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
-            WHERE minute_ms >= $1 AND minute_ms < $2 ORDER BY producer, boot, minute_ms";
-        let stored = self.link.query(sql, &[&from, &to])?;
-        let sql = "SELECT producer, boot, min(minute_ms) FROM rs_integrity_minute
-            GROUP BY producer, boot";
-        let first = self.link.query(sql, &[])?;
-        let figures = self.link.query("SELECT name, producer, value FROM rs_figure", &[])?;
-        let figure = |row: &Row| ((row.get(0), row.get(1)), row.get::<_, i64>(2).cast_unsigned());
-        let sql = "SELECT count(*) FROM rs_call WHERE flags & $1 <> 0";
-        let double = self.link.query(sql, &[&i64::from(rs::row::flag::DOUBLE_END)])?;
-        Ok(Books {
-            streams: streams.iter().map(stream_books).collect(),
-            told: told.iter().map(minute).collect(),
-            stored: stored.iter().map(ends).collect(),
-            first: first.iter().map(begun).collect(),
-            figures: figures.iter().map(figure).collect(),
-            double_end: double.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()),
-        })
-    }
-}
-
-fn stream_books(row: &Row) -> StreamBooks {
-    let books = stream(row);
-    StreamBooks {
-        producer: row.get(0),
-        boot: row.get::<_, i64>(1).cast_unsigned(),
-        stream: u8::try_from(row.get::<_, i16>(2)).unwrap_or_default(),
-        received: books.received,
-        max_seq: books.max_seq,
-        announced_seq: books.announced_seq,
-        duplicates: books.duplicates,
-        seen_ms: (books.first_ms, books.last_ms),
-        gaps: books.gaps,
-    }
-}
-
-fn minute(row: &Row) -> Told {
-    Told {
-        producer: row.get(0),
-        boot: row.get(1),
-        minute_ms: row.get(2),
-        calls_in: row.get(3),
-        records_out: row.get(4),
-        adopted_in: row.get(5),
-        handed_out: row.get(6),
-        rejected: row.get(7),
-        in_progress: row.get(8),
-    }
-}
-
-fn ends(row: &Row) -> Stored {
-    Stored { producer: row.get(0), boot: row.get(1), minute_ms: row.get(2), stored: row.get(3) }
-}
-
-fn begun(row: &Row) -> ((String, i64), i64) {
-    ((row.get(0), row.get(1)), row.get(2))
 }
 
 /// JSON as it was before `jsonb` took it apart: without blanks, members sorted.

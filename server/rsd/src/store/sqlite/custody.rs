@@ -2,7 +2,7 @@
 //! those of a day with the day.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
 use super::Sqlite;
 use super::read::Reader;
@@ -10,7 +10,7 @@ use super::save::day_of;
 use super::write::Writer;
 use crate::store::StoreError;
 use crate::store::custody::{
-    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day, proof_of,
 };
 
 impl Custody for Sqlite {
@@ -34,6 +34,17 @@ impl Custody for Sqlite {
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
         self.writer().note(line)
+    }
+
+    fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT value FROM rs_meta WHERE key = ?1";
+            Ok(reader.main.query_row(sql, [proof_of(day)], |row| row.get(0)).optional()?)
+        })
+    }
+
+    fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
+        self.writer().keep_proof(day, statement)
     }
 
     fn audit(
@@ -105,6 +116,12 @@ impl Writer {
             },
         };
         Ok(changed > 0)
+    }
+
+    pub(super) fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO rs_meta VALUES (?1, ?2)";
+        self.main.execute(sql, params![proof_of(day), statement])?;
+        Ok(())
     }
 
     pub(super) fn note(&self, line: &Audit) -> Result<(), StoreError> {

@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::CallGuid;
-use model::time::Millis;
-use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
-use rs::{Intervals, Key, key};
+use rs::{Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims::name_of;
 use super::hanging;
 use super::load;
 use super::read::Reader;
-use crate::store::{
-    Books, CallName, Day, Event, Leg, ObjectKind, StoreError, StreamBooks, days_of_key,
-};
+use crate::store::{CallName, Day, Event, Leg, ObjectKind, StoreError, days_of_key};
 
 /// Events of one call that are given at once.
 const MOST_EVENTS: u32 = 1000;
@@ -135,120 +131,7 @@ impl Reader {
         Ok(letters)
     }
 
-    pub(super) fn books(&mut self, from: Millis, to: Millis) -> Result<Books, StoreError> {
-        let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
-        let bounds = [ms(from), ms(to)];
-        let mut books = Books {
-            streams: streams(&self.main)?,
-            told: told(&self.main, [bounds[0].saturating_sub(MINUTE_MS), bounds[1]])?,
-            first: first(&self.main)?,
-            ..Books::default()
-        };
-        let mut minutes = BTreeMap::new();
-        figures(&self.main, &mut books.figures)?;
-        for day in self.all_days()? {
-            let Some(db) = self.find_with(day)? else { continue };
-            figures(db, &mut books.figures)?;
-            stored(db, bounds, &mut minutes)?;
-            let double = "SELECT count(*) FROM rs_call WHERE flags & ?1 <> 0";
-            let double: i64 = db
-                .prepare_cached(double)?
-                .query_row([rs::row::flag::DOUBLE_END], |row| row.get(0))?;
-            books.double_end += double.cast_unsigned();
-        }
-        books.stored = minutes.into_values().collect();
-        Ok(books)
-    }
-
-    fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
+    pub(super) fn find_with(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
         Ok(self.find(day)?.map(|db| &*db))
     }
-}
-
-fn streams(main: &Connection) -> Result<Vec<StreamBooks>, StoreError> {
-    let mut statement = main.prepare_cached(
-        "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates, first_ms,
-           last_ms, gaps FROM rs_producer_stream ORDER BY producer, boot, stream",
-    )?;
-    let rows = statement.query_map([], |row| {
-        Ok(StreamBooks {
-            producer: row.get(0)?,
-            boot: row.get::<_, i64>(1)?.cast_unsigned(),
-            stream: row.get(2)?,
-            received: Intervals::decode(&row.get::<_, Vec<u8>>(3)?),
-            max_seq: row.get::<_, i64>(4)?.cast_unsigned(),
-            announced_seq: row.get::<_, i64>(5)?.cast_unsigned(),
-            duplicates: row.get::<_, i64>(6)?.cast_unsigned(),
-            seen_ms: (row.get(7)?, row.get(8)?),
-            gaps: Gap::decode(&row.get::<_, Vec<u8>>(9)?),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-type Minutes = BTreeMap<(String, i64, i64), Stored>;
-
-/// What the producers told of their minutes.
-fn told(main: &Connection, bounds: [i64; 2]) -> Result<Vec<Told>, StoreError> {
-    let mut statement = main.prepare_cached(
-        "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out, rejected,
-           in_progress FROM rs_integrity_minute WHERE minute_ms >= ?1 AND minute_ms < ?2
-         ORDER BY minute_ms, producer, boot",
-    )?;
-    let rows = statement.query_map(bounds, |row| {
-        Ok(Told {
-            producer: row.get(0)?,
-            boot: row.get(1)?,
-            minute_ms: row.get(2)?,
-            calls_in: row.get(3)?,
-            records_out: row.get(4)?,
-            adopted_in: row.get(5)?,
-            handed_out: row.get(6)?,
-            rejected: row.get(7)?,
-            in_progress: row.get(8)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The first minute that each start of a producer told.
-fn first(main: &Connection) -> Result<BTreeMap<(String, i64), i64>, StoreError> {
-    let mut statement = main.prepare_cached(
-        "SELECT producer, boot, min(minute_ms) FROM rs_integrity_minute GROUP BY producer, boot",
-    )?;
-    let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// What a day's file stored of them.
-fn stored(day: &Connection, bounds: [i64; 2], minutes: &mut Minutes) -> Result<(), StoreError> {
-    let mut statement = day.prepare_cached(
-        "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
-         WHERE minute_ms >= ?1 AND minute_ms < ?2",
-    )?;
-    let rows = statement.query_map(bounds, |row| {
-        let (producer, boot) = (row.get(0)?, row.get(1)?);
-        Ok(Stored { producer, boot, minute_ms: row.get(2)?, stored: row.get(3)? })
-    })?;
-    for row in rows {
-        let row = row?;
-        let key = (row.producer.clone(), row.boot, row.minute_ms);
-        let all = minutes.entry(key).or_insert_with(|| Stored { stored: 0, ..row.clone() });
-        all.stored += row.stored;
-    }
-    Ok(())
-}
-
-fn figures(
-    db: &Connection,
-    figures: &mut BTreeMap<(String, String), u64>,
-) -> Result<(), StoreError> {
-    let mut statement = db.prepare_cached("SELECT name, producer, value FROM rs_figure")?;
-    let rows =
-        statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)?)))?;
-    for row in rows {
-        let (key, value) = row?;
-        *figures.entry(key).or_default() += value.cast_unsigned();
-    }
-    Ok(())
 }

@@ -1,40 +1,80 @@
 //! The books: what came, what was told, what was stored; and the open dead letters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Intervals;
-use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
+use rs::integrity::{Gap, Stored, Told, beginnings};
 use tiberius::ToSql;
 
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::statement::ask as sql;
-use crate::store::{Books, StreamBooks};
+use crate::store::{Books, BooksAsked, StreamBooks};
 
-/// The books of minutes in `[from, to)`.
-pub(super) async fn books(link: &mut Link, from: i64, to: i64) -> Result<Books, Failure> {
-    let bounds: [&dyn ToSql; 2] = [&from, &to];
-    let before = from.saturating_sub(MINUTE_MS);
-    let with_before: [&dyn ToSql; 2] = [&before, &to];
-    let first = |cells: &Cells<'_>| {
-        let start = (cells.some(0, Cells::text)?, cells.some(1, Cells::number)?);
-        Ok((start, cells.some(2, Cells::number)?))
+/// The books.
+pub(super) async fn books(link: &mut Link, asked: &BooksAsked) -> Result<Books, Failure> {
+    let [before, to] = asked.told();
+    let from = asked.minutes.0;
+    let name = asked.producer.as_ref();
+    let streams = match (asked.heard_ms, name) {
+        (None, _) => Vec::new(),
+        (Some(since), None) => link.ask(sql::STREAMS, &[&since], stream).await?,
+        (Some(since), Some(name)) => link.ask(sql::STREAMS_OF, &[&since, name], stream).await?,
     };
+    let told = match name {
+        None => link.ask(sql::TOLD, &[&before, &to], told).await?,
+        Some(name) => link.ask(sql::TOLD_OF, &[&before, &to, name], told).await?,
+    };
+    let stored = match name {
+        None => link.ask(sql::STORED, &[&from, &to], stored).await?,
+        Some(name) => link.ask(sql::STORED_OF, &[&from, &to, name], stored).await?,
+    };
+    let mut first = BTreeMap::new();
+    for (producer, boot) in beginnings(&told, from) {
+        let values: [&dyn ToSql; 2] = [&producer, &boot];
+        let found = link.ask(sql::FIRST, &values, |cells| cells.some(0, Cells::number)).await?;
+        first.extend(found.first().map(|minute| ((producer, boot), *minute)));
+    }
     let figure = |cells: &Cells<'_>| {
-        let name = (cells.some(0, Cells::text)?, cells.some(1, Cells::text)?);
-        Ok((name, cells.some(2, Cells::number)?.cast_unsigned()))
+        let value = 0_u64.saturating_add_signed(cells.some(1, Cells::number)?);
+        Ok((cells.some(0, Cells::text)?, value))
     };
-    let figures = link.ask(sql::FIGURES, &[], figure).await?.into_iter().collect();
-    let flag = i64::from(rs::row::flag::DOUBLE_END);
-    let double = link.ask(sql::DOUBLE_ENDS, &[&flag], |cells| cells.some(0, Cells::number)).await?;
-    Ok(Books {
-        streams: link.ask(sql::STREAMS, &[], stream).await?,
-        told: link.ask(sql::TOLD, &with_before, told).await?,
-        stored: link.ask(sql::STORED, &bounds, stored).await?,
-        first: link.ask(sql::FIRST, &[], first).await?.into_iter().collect(),
-        figures,
-        double_end: double.first().copied().unwrap_or(0).cast_unsigned(),
-    })
+    let mut figures = BTreeMap::new();
+    for of in asked.figures {
+        let rows = match name {
+            None => link.ask(sql::FIGURES, &[of], figure).await?,
+            Some(name) => link.ask(sql::FIGURES_OF, &[of, name], figure).await?,
+        };
+        let rows = rows.into_iter();
+        figures.extend(rows.map(|(producer, value)| (((*of).to_owned(), producer), value)));
+    }
+    Ok(Books { streams, told, stored, first, figures })
+}
+
+/// What all producers together told of each minute.
+pub(super) async fn sums(link: &mut Link, (from, to): (i64, i64)) -> Result<Vec<Told>, Failure> {
+    let sum = |cells: &Cells<'_>| {
+        let number = |at| cells.some(at, Cells::number);
+        let (minute_ms, in_progress) = (number(0)?, number(3)?);
+        let (calls_in, records_out) = (number(1)?, number(2)?);
+        Ok(Told { minute_ms, calls_in, records_out, in_progress, ..Told::default() })
+    };
+    link.ask(sql::SUMS, &[&from, &to], sum).await
+}
+
+/// Names of producers after this one.
+pub(super) async fn producers(
+    link: &mut Link,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>, Failure> {
+    let values: [&dyn ToSql; 2] = [&after, &i64::from(limit)];
+    let name = |cells: &Cells<'_>| cells.some(0, Cells::text);
+    let mut names: BTreeSet<String> =
+        link.ask(sql::NUMBERED, &values, name).await?.into_iter().collect();
+    names.extend(link.ask(sql::COUNTED, &values, name).await?);
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(names.into_iter().take(most).collect())
 }
 
 /// Open dead letters by code.

@@ -6,10 +6,11 @@ use super::SqlServer;
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::int;
+use super::statement::accounts::{NOTE, NOTE_INSERT};
 use super::statement::custody as sql;
 use crate::store::StoreError;
 use crate::store::custody::{
-    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day,
+    Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day, proof_of,
 };
 
 impl Custody for SqlServer {
@@ -38,6 +39,18 @@ impl Custody for SqlServer {
         let values: [&dyn ToSql; 8] =
             [&day, time_ms, user, address, action, object, detail, outcome];
         self.write(async |link| link.run(sql::NOTE_AUDIT, &values).await)?;
+        Ok(())
+    }
+
+    fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
+        let text = |cells: &Cells<'_>| cells.some(0, Cells::text);
+        let found = self.read(async |link| link.ask(NOTE, &[&proof_of(day)], text).await)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
+        let name = proof_of(day);
+        self.write(async |link| link.run(NOTE_INSERT, &[&name, &statement]).await)?;
         Ok(())
     }
 

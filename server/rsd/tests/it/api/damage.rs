@@ -85,6 +85,7 @@ fn queue(dir: &Path, records: u32) {
             peer: ([127, 0, 0, 1], 1).into(),
             messages: vec![message],
             letters: Vec::new(),
+            produces: Vec::new(),
         };
         let frame = Frame { kind: Kind::Data, key: None, payload: entry.encode().unwrap() };
         let seq = spool.append(vec![frame], true).unwrap();

@@ -7,7 +7,7 @@ use model::record::{CallGuid, CallType, ComponentType, EndState};
 use model::time::Millis;
 use rs::Filter;
 use rs::query::{Number, Party, Progress, Uri};
-use rsd::store::{CallName, ObjectKind, Store, Unit};
+use rsd::store::{BooksAsked, CallName, FIGURES, ObjectKind, Store, Unit};
 
 use super::NOW;
 use super::made::{at, guid};
@@ -89,8 +89,24 @@ pub(crate) fn answers(store: &dyn Store) -> Vec<String> {
         answers.push(format!("{:?}", store.objects(kind).unwrap()));
     }
     answers.push(format!("{:?}", store.dead_letters().unwrap()));
-    let books = store.books(Millis(0), Millis(u64::MAX)).unwrap();
+    let books = super::books(store, Millis(0), Millis(u64::MAX));
     answers.push(format!("{books:?}"));
-    answers.push(format!("{:?}", store.books(at(0), at(60)).unwrap().told));
+    let names = store.producers("", 100).unwrap();
+    for name in &names {
+        answers.push(format!("{name} {:?}", store.producers(name, 1).unwrap()));
+        let minutes = (0, i64::MAX);
+        let (producer, heard_ms) = (Some(name.clone()), Some(0));
+        let asked = BooksAsked { producer, minutes, heard_ms, figures: &FIGURES };
+        let own = store.books(&asked).unwrap();
+        let of = |row: &&rs::integrity::Told| &row.producer == name;
+        assert_eq!(own.told, books.told.iter().filter(of).cloned().collect::<Vec<_>>());
+        answers.push(format!("{own:?}"));
+    }
+    answers.push(format!("{:?}", store.sums((0, i64::MAX)).unwrap()));
+    store.custody().keep_proof("2026-11-22", "one").unwrap();
+    store.custody().keep_proof("2026-11-22", "two").unwrap();
+    assert_eq!(store.custody().proof("2026-11-22").unwrap().as_deref(), Some("one"));
+    assert_eq!(store.custody().proof("2026-11-23").unwrap(), None);
+    answers.push(format!("{:?}", super::books(store, at(0), at(60)).told));
     answers
 }

@@ -28,6 +28,7 @@ fn arrival(queue: &str, records: usize, bytes: usize) -> Entry {
         peer,
         messages: vec![message; records],
         letters: Vec::new(),
+        produces: Vec::new(),
     }
 }
 

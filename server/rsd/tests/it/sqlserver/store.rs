@@ -15,7 +15,7 @@ use rsd::store::sqlite::Sqlite;
 use rsd::store::sqlserver::{
     Accounts, Encrypt, Failure, Login, Parts, SqlServer, Target, Times, batches, init,
 };
-use rsd::store::{CallName, Position, Store, StoreError, Unit};
+use rsd::store::{Books, BooksAsked, CallName, FIGURES, Position, Store, StoreError, Unit};
 
 use super::link::target;
 use super::story::{at, frame, guid, rm, story};
@@ -68,6 +68,13 @@ fn once(part: &'static str, answer: Answer) -> impl Fn(&Request) -> Option<Answe
     }
 }
 
+/// All books, of minutes in `[from, to)`.
+fn books(store: &dyn Store, from: Millis, to: Millis) -> Books {
+    let ms = |time: Millis| i64::try_from(time.0).unwrap_or(i64::MAX);
+    let (minutes, heard_ms) = ((ms(from), ms(to)), Some(i64::MIN));
+    store.books(&BooksAsked { producer: None, minutes, heard_ms, figures: &FIGURES }).unwrap()
+}
+
 /// All that the questions answer, as text.
 fn said(store: &dyn Store) -> Vec<String> {
     let mut said = Vec::new();
@@ -95,7 +102,7 @@ fn said(store: &dyn Store) -> Vec<String> {
         tell(format!("{:?}", store.objects(kind).unwrap()));
     }
     tell(format!("{:?}", store.dead_letters().unwrap()));
-    tell(format!("{:?}", store.books(at(0), NOW).unwrap()));
+    tell(format!("{:?}", books(store, at(0), NOW)));
     tell(format!("{:?}", store.applied_seq().unwrap()));
     said
 }

@@ -104,6 +104,7 @@ pub(crate) fn frame(seq: u64, bodies: &[String]) -> Arrival {
         peer: ([127, 0, 0, 1], 5000).into(),
         messages: bodies.iter().map(message).collect(),
         letters: Vec::new(),
+        produces: Vec::new(),
     };
     Arrival { seq, entry: Some(entry) }
 }

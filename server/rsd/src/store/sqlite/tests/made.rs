@@ -171,6 +171,7 @@ pub(super) fn arrivals(story: &[Made], first_seq: u64, per_frame: usize) -> Vec<
         peer: ([127, 0, 0, 1], 5000).into(),
         messages: messages.iter().map(message).collect(),
         letters: Vec::new(),
+        produces: Vec::new(),
     };
     let frames = story.chunks(per_frame).map(frame);
     (first_seq..).zip(frames).map(|(seq, entry)| Arrival { seq, entry: Some(entry) }).collect()

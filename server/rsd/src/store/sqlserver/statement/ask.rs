@@ -143,6 +143,28 @@ AND (@P26 = 0 OR c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call AS o
     };
 }
 
+macro_rules! streams {
+    () => {
+        "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
+  first_ms, last_ms, gaps FROM rs_producer_stream
+WHERE (last_ms >= @P1 OR DATALENGTH(gaps) > 0)"
+    };
+}
+
+macro_rules! told {
+    () => {
+        "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out,
+  rejected, in_progress FROM rs_integrity_minute WHERE minute_ms >= @P1 AND minute_ms < @P2"
+    };
+}
+
+macro_rules! stored {
+    () => {
+        "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
+WHERE minute_ms >= @P1 AND minute_ms < @P2"
+    };
+}
+
 statements! {
     /// Where the calls stand that a filter lets through, newest start first: behind a position
     /// (27, 28), and behind so many (29), at most so many (30).
@@ -226,21 +248,32 @@ FROM rs_dim_profile ORDER BY id";
     LETTERS = "SELECT code, COUNT_BIG(*) FROM rs_dead_letter WHERE state = N'open' GROUP BY code";
 
     /// Books of all streams.
-    STREAMS = "SELECT producer, boot, stream, received, max_seq, announced_seq, duplicates,
-  first_ms, last_ms, gaps FROM rs_producer_stream ORDER BY producer, boot, stream";
+    STREAMS = concat!(streams!(), " ORDER BY producer, boot, stream");
+    /// Those of one producer.
+    STREAMS_OF = concat!(streams!(), " AND producer = @P2 ORDER BY producer, boot, stream");
     /// What producers told of minutes.
-    TOLD = "SELECT producer, boot, minute_ms, calls_in, records_out, adopted_in, handed_out,
-  rejected, in_progress FROM rs_integrity_minute WHERE minute_ms >= @P1 AND minute_ms < @P2
-ORDER BY minute_ms, producer, boot";
-    /// The first minute of each start of a producer.
-    FIRST = "SELECT producer, boot, MIN(minute_ms) FROM rs_integrity_minute
-GROUP BY producer, boot";
+    TOLD = concat!(told!(), " ORDER BY minute_ms, producer, boot");
+    /// What one told.
+    TOLD_OF = concat!(told!(), " AND producer = @P3 ORDER BY minute_ms, producer, boot");
+    /// What all told together.
+    SUMS = "SELECT minute_ms, SUM(calls_in), SUM(records_out), SUM(in_progress)
+FROM rs_integrity_minute WHERE minute_ms >= @P1 AND minute_ms < @P2
+GROUP BY minute_ms ORDER BY minute_ms";
+    /// The first minute of a start of a producer.
+    FIRST = "SELECT TOP (1) minute_ms FROM rs_integrity_minute
+WHERE producer = @P1 AND boot = @P2 ORDER BY minute_ms";
     /// Ends that were stored of them.
-    STORED = "SELECT producer, boot, minute_ms, stored FROM rs_stored_minute
-WHERE minute_ms >= @P1 AND minute_ms < @P2
-ORDER BY producer, boot, minute_ms";
-    /// Figures.
-    FIGURES = "SELECT name, producer, value FROM rs_figure";
-    /// Calls with two ends of one epoch.
-    DOUBLE_ENDS = "SELECT COUNT_BIG(*) FROM rs_call WHERE flags & @P1 <> 0";
+    STORED = concat!(stored!(), " ORDER BY producer, boot, minute_ms");
+    /// Those of one producer.
+    STORED_OF = concat!(stored!(), " AND producer = @P3 ORDER BY producer, boot, minute_ms");
+    /// A figure of all producers.
+    FIGURES = "SELECT producer, value FROM rs_figure WHERE name = @P1";
+    /// Of one.
+    FIGURES_OF = "SELECT producer, value FROM rs_figure WHERE name = @P1 AND producer = @P2";
+    /// Producers that number their records.
+    NUMBERED = "SELECT TOP (@P2) producer FROM rs_producer_stream
+WHERE producer > @P1 GROUP BY producer ORDER BY producer";
+    /// Producers of which something is stored.
+    COUNTED = "SELECT TOP (@P2) producer FROM rs_figure
+WHERE name = N'stored' AND producer > @P1 ORDER BY producer";
 }

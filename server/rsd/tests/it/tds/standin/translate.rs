@@ -100,7 +100,7 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
     if let Some((before, behind)) = sql.split_once("\nOUTPUT inserted.day, inserted.id_key") {
         sql = format!("{before}{behind}\nRETURNING day, id_key");
     }
-    for most in ["1", "?1", "?3", "?4", "?5", "?6", "?7", "?8"] {
+    for most in ["1", "?1", "?2", "?3", "?4", "?5", "?6", "?7", "?8"] {
         if let Some(rest) = sql.strip_prefix(&format!("SELECT TOP ({most}) ")) {
             sql = format!("SELECT {rest}\nLIMIT {most}");
         }
