@@ -7,6 +7,7 @@ mod file;
 mod orphans;
 mod pace;
 mod purge;
+mod relief;
 mod signs;
 mod terms;
 
@@ -29,7 +30,6 @@ use telemetry::Log;
 use crate::alarms::Name;
 use crate::backlog::Backlog;
 use crate::ingest;
-use crate::machine;
 use crate::monitor::Monitor;
 use crate::store::{Day, Store, StoreError};
 
@@ -153,8 +153,11 @@ impl Keeper {
     pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
         let desk = Arc::clone(&parts.desk);
         let now = parts.clock.now().wall;
+        let export = parts.desk.settings.export.clone();
+        let export = export.map(|to| Export::new(to, parts.name.clone(), parts.holder.clone()));
         let mut work = Work {
             parts,
+            export,
             terms: None,
             round_ms: 0,
             since_ms: ms(now),
@@ -162,6 +165,7 @@ impl Keeper {
             ran: None,
             waiting: Waiting::default(),
             ahead: None,
+            stuck: None,
         };
         work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
@@ -187,6 +191,8 @@ impl Keeper {
 
 struct Work {
     parts: Parts,
+    /// Where what goes is written down before; it knows what it has written.
+    export: Option<Export>,
     /// In force.
     terms: Option<Terms>,
     /// When the last round was.
@@ -200,6 +206,8 @@ struct Work {
     waiting: Waiting,
     /// Why the clock is not believed.
     ahead: Option<String>,
+    /// Why the volume stays nearly full.
+    stuck: Option<String>,
 }
 
 impl Work {
@@ -221,8 +229,8 @@ impl Work {
             if self.refresh() {
                 self.orphans(now_ms);
             }
-            self.blocked(now_ms);
             self.space(now_ms);
+            self.blocked(now_ms);
         }
         let begins = self.parts.desk.begins_ms(now_ms);
         let window = self.parts.desk.settings.window.as_millis();
@@ -343,12 +351,8 @@ impl Work {
     fn keeper(
         &self,
     ) -> impl Fn(&Leaving<'_>, &mut dyn FnMut() -> Option<u32>) -> Result<Kept, StoreError> {
-        let Parts { store, desk, name, .. } = &self.parts;
-        let settings = desk.settings.export.clone();
-        let export = settings.map(|settings| Export { settings, name: name.clone() });
-        let store = Arc::clone(store);
-        move |leaving, next| match &export {
-            Some(export) => export.keep(&*store, leaving, next),
+        move |leaving, next| match &self.export {
+            Some(export) => export.keep(&*self.parts.store, leaving, next),
             None => Ok(Kept::Whole),
         }
     }
@@ -386,47 +390,12 @@ impl Work {
         Ok(None)
     }
 
-    /// Days that wait for their figures longer than a day raise the alarm, and a clock that is not
-    /// believed.
+    /// Days that wait longer than a day raise the alarm, a clock that is not believed, and a volume
+    /// that stays nearly full.
     fn blocked(&mut self, now_ms: i64) {
-        let why = self.ahead.clone().or_else(|| self.waiting.late(now_ms));
+        let why = self.ahead.clone().or_else(|| self.stuck.clone());
+        let why = why.or_else(|| self.waiting.late(now_ms));
         self.alarm(Name::PurgeBlocked, why);
-    }
-
-    /// The room of the volume.
-    fn space(&self, now_ms: i64) {
-        let Parts { desk, monitor, volume, log, .. } = &self.parts;
-        let Some(dir) = volume else { return };
-        let free = || machine::free_percent(dir).unwrap_or(100);
-        let short = signs::room(free(), monitor.alarms.is_up(Name::DbSpace));
-        let is_short = short.is_some();
-        self.alarm(Name::DbSpace, short);
-        if !is_short || !desk.settings.emergency {
-            return;
-        }
-        match self.relieve(&free, now_ms) {
-            Ok(0) => {}
-            Ok(rows) => log.emit(35002, None, &[("events", &rows.to_string())]),
-            Err(error) => tell(log, "emergency", &error),
-        }
-    }
-
-    /// Events of days that are over go until enough of the volume is free.
-    fn relieve(&self, free: &dyn Fn() -> u64, now_ms: i64) -> Result<u64, StoreError> {
-        let Parts { store, desk, holder, clock, .. } = &self.parts;
-        let keeping = store.keeping();
-        let until = now_ms.saturating_add(ROUND_MS);
-        let lease = keeping.take_lease("retention", holder, now_ms, now_ms + LEASE_MS)?;
-        let Some(lease) = lease else { return Ok(0) };
-        let mut pace = Pace::new(*clock, until);
-        let mut next = || {
-            let go_on = !desk.is_stopping() && free() < signs::ENOUGH;
-            pace.next(|_| true).filter(|_| go_on)
-        };
-        let today_ms = desk.zone.day_start(now_ms, 0);
-        let rows = emergency(keeping, &lease, today_ms, &self.keeper(), &mut next)?;
-        keeping.end_lease(&lease)?;
-        Ok(rows)
     }
 
     fn alarm(&self, name: Name, why: Option<String>) {

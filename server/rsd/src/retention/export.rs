@@ -1,13 +1,16 @@
 //! What goes is written into files before (spec rs.md §10): one for each kind and day.
 //!
 //! ```text
-//! pages ─► file.part ─► on disk ─► renamed ─► manifest.part ─► on disk ─► renamed
+//! pages ─► part ─► on disk ─► named ─► manifest likewise ─► did anything come since?
 //! ```
-//! What has a manifest is whole. A run that is stopped leaves a part, which the next one makes
-//! anew; what is written twice is in two files, and who reads both has it once.
+//! What has a manifest is whole. Of a run that is stopped nothing stays, and the next one begins
+//! anew; what is written twice is in two files, and who reads both has it once. What is written is
+//! known by the stamp of its day: a drop that fails is tried again without another file, and what
+//! came meanwhile is written before anything goes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use config::settings::{Export as Settings, ExportKind as Kind};
 use model::time::Millis;
@@ -18,12 +21,17 @@ use serde_json::{Value, json};
 
 use super::file::File;
 use crate::store::custody::{Letter, LetterFilter, Place};
+use crate::store::exporting::Stamp;
 use crate::store::{Day, ObjectKind, Store, StoreError};
 
 /// Calls, events or letters of one page.
 const PAGE: u32 = 500;
 /// Letters of one page, which have bodies of 64 KiB.
 const LETTERS: usize = 50;
+/// A day that gets records meanwhile is written so often in a run.
+const TRIES: u32 = 3;
+/// Days and kinds that are known to be written, at most.
+const WRITTEN: usize = 4096;
 
 /// What is about to go.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +56,13 @@ pub enum Kept {
 }
 
 /// The files.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Export {
-    /// `rs.export.before_purge`
-    pub settings: Settings,
-    /// `rs.name`, whom the records name as their producer.
-    pub name: String,
+    settings: Settings,
+    name: String,
+    holder: String,
+    /// What the days held when they were written.
+    written: Mutex<BTreeMap<(Day, Kind), Stamp>>,
 }
 
 /// Why a file is not whole.
@@ -61,6 +70,8 @@ enum Failed {
     CutOff,
     Store(StoreError),
     File(PathBuf, std::io::Error),
+    /// Records of the day still come.
+    Moves,
 }
 
 impl From<StoreError> for Failed {
@@ -72,10 +83,17 @@ impl From<StoreError> for Failed {
 type Next<'n> = &'n mut dyn FnMut() -> Option<u32>;
 
 impl Export {
+    /// Files as `rs.export.before_purge` says. `name`: `rs.name`, whom the records name as their
+    /// producer; `holder`: of this process alone.
+    #[must_use]
+    pub const fn new(settings: Settings, name: String, holder: String) -> Self {
+        Self { settings, name, holder, written: Mutex::new(BTreeMap::new()) }
+    }
+
     /// Writes down what is wanted of it, and has not gone yet. `next` as for a run.
     ///
     /// # Errors
-    /// As the database says.
+    /// The database is away, or another's. What it cannot read keeps only this day.
     pub fn keep(
         &self,
         store: &dyn Store,
@@ -84,27 +102,71 @@ impl Export {
     ) -> Result<Kept, StoreError> {
         let done = match leaving {
             Leaving::Facts(day) => {
-                let all = [Kind::Cdr, Kind::Events, Kind::Var];
-                all.into_iter().try_for_each(|kind| self.day(store, *day, kind, next))
+                let all = || Ok(vec![Kind::Cdr, Kind::Events, Kind::Var]);
+                self.settled(store, *day, all, next)
             }
-            Leaving::Due(day, due) => {
-                let kinds = kinds(store, *day, due)?;
-                kinds.into_iter().try_for_each(|kind| self.day(store, *day, kind, next))
-            }
+            Leaving::Due(day, due) => self.settled(store, *day, || kinds(store, *day, due), next),
             Leaving::Letters(before_ms) => self.letters(store, *before_ms, next),
         };
         match done {
             Ok(()) => Ok(Kept::Whole),
             Err(Failed::CutOff) => Ok(Kept::CutOff),
+            // one state or trace that cannot be read must not keep all other days
+            Err(Failed::Store(error @ (StoreError::State(_) | StoreError::Files(_)))) => {
+                Ok(Kept::Not(error.reason()))
+            }
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::File(path, error)) => Ok(Kept::Not(format!("{}: {error}", path.display()))),
+            Err(Failed::Moves) => Ok(Kept::Not("records of it still come".to_owned())),
+        }
+    }
+
+    /// Writes these kinds of a day until nothing comes meanwhile. What it held at the last look is
+    /// in files.
+    fn settled(
+        &self,
+        store: &dyn Store,
+        day: Day,
+        kinds: impl Fn() -> Result<Vec<Kind>, StoreError>,
+        next: Next<'_>,
+    ) -> Result<(), Failed> {
+        if self.settings.kinds.iter().all(|kind| *kind == Kind::DeadLetters) {
+            return Ok(());
+        }
+        for _ in 0..TRIES {
+            let stamp = store.exporting().stamp(day)?;
+            let missing = self.missing(day, kinds()?, stamp);
+            if missing.is_empty() {
+                return Ok(());
+            }
+            for kind in missing {
+                self.day(store, day, kind, next)?;
+                self.know(day, kind, stamp);
+            }
+        }
+        let stamp = store.exporting().stamp(day)?;
+        if self.missing(day, kinds()?, stamp).is_empty() { Ok(()) } else { Err(Failed::Moves) }
+    }
+
+    /// Which of these are wanted and not written as the day is now.
+    fn missing(&self, day: Day, kinds: Vec<Kind>, stamp: Stamp) -> Vec<Kind> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_missing = |kind: &Kind| {
+            self.settings.kinds.contains(kind) && written.get(&(day, *kind)) != Some(&stamp)
+        };
+        kinds.into_iter().filter(is_missing).collect()
+    }
+
+    fn know(&self, day: Day, kind: Kind, stamp: Stamp) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert((day, kind), stamp);
+        if written.len() > WRITTEN {
+            // the oldest day, which has gone first
+            written.pop_first();
         }
     }
 
     fn day(&self, store: &dyn Store, day: Day, kind: Kind, next: Next<'_>) -> Result<(), Failed> {
-        if !self.settings.kinds.contains(&kind) {
-            return Ok(());
-        }
         let mut file = self.open(kind, day)?;
         match kind {
             Kind::Cdr => self.calls(store, day, &mut file, next)?,
@@ -117,7 +179,7 @@ impl Export {
 
     fn open(&self, kind: Kind, day: Day) -> Result<File, Failed> {
         let Settings { dir, format, zstd, .. } = &self.settings;
-        File::create(dir, (kind, day), *format, *zstd)
+        File::create(dir, (kind, day), *format, *zstd, &self.holder)
             .map_err(|error| Failed::File(dir.clone(), error))
     }
 

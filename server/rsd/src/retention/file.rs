@@ -1,9 +1,11 @@
-//! A file of what goes: written beside its name, and renamed when it is on disk.
+//! A file of what goes: written as a part, which gets its name when it is on disk. A part goes when
+//! it is let go of; what a killed process has left goes before the next one of its kind and day.
 
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use config::settings::{ExportFormat as Format, ExportKind as Kind};
 use serde_json::{Value, json};
@@ -14,13 +16,19 @@ use crate::store::Day;
 const MOST: u32 = 10_000;
 /// Level of zstd: fast, as records repeat their words.
 const LEVEL: i32 = 3;
+/// Characters of a holder in the name of a part, at most.
+const HOLDER: usize = 64;
+/// What the name of a part ends with.
+const PART: &str = ".part";
+/// What follows the name of a file in that of its manifest.
+const MANIFEST: &str = ".manifest.json";
 
 /// A file on its way.
 pub(super) struct File {
     dir: PathBuf,
-    /// Its name in the end.
-    path: PathBuf,
-    part: PathBuf,
+    part: Part,
+    /// What its name ends with.
+    ending: String,
     of: (Kind, Day),
     format: Format,
     out: Out,
@@ -32,6 +40,35 @@ pub(super) struct File {
 enum Out {
     Plain(Hashed),
     Packed(zstd::Encoder<'static, Hashed>),
+}
+
+/// A name that is there only while it is written under.
+struct Part(PathBuf);
+
+impl Part {
+    /// Nothing that lies there, not even a link, is written into.
+    fn create(path: PathBuf) -> io::Result<(Self, fs::File)> {
+        let mut options = fs::OpenOptions::new();
+        // what people have said and dialled is in it
+        let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok((Self(path), file))
+    }
+
+    /// Gives what is written its name; false: that is taken.
+    fn is_named(&self, path: &Path) -> io::Result<bool> {
+        match fs::hard_link(&self.0, path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // where it cannot go it is no file either, and the next one sweeps it
+        let _gone = fs::remove_file(&self.0);
+    }
 }
 
 /// Bytes on their way to the disk, and their hash.
@@ -71,28 +108,24 @@ impl Out {
 }
 
 impl File {
-    /// The next file of this kind and day.
+    /// The next file of this kind and day, written by this holder.
     pub(super) fn create(
         dir: &Path,
         of: (Kind, Day),
         format: Format,
         packed: bool,
+        holder: &str,
     ) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let (kind, day) = of;
-        let ending = if packed { ".zst" } else { "" };
-        let name = |n: u32| {
-            let n = if n == 1 { String::new() } else { format!(".{n}") };
-            let name = format!("{}-{day:08}{n}.{}{ending}", kind.as_str(), format.as_str());
-            dir.join(name)
-        };
-        let free = (1..=MOST).map(name).find(|path| !path.exists());
-        let full = || io::Error::other(format!("{MOST} files of one kind and day"));
-        let path = free.ok_or_else(full)?;
-        let part = beside(&path, ".part");
-        let mut options = fs::OpenOptions::new();
-        // what people have said and dialled is in it
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let base = base(of);
+        sweep(dir, &base)?;
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        // its end is what tells processes apart
+        let from = holder.chars().count().saturating_sub(HOLDER);
+        let holder: String = holder.chars().skip(from).map(plain).collect();
+        let part = dir.join(format!("{base}.{holder}-{}{PART}", process::id()));
+        let (part, file) = Part::create(part)?;
+        let ending = format!(".{}{}", format.as_str(), if packed { ".zst" } else { "" });
         let hashed = Hashed { file: BufWriter::new(file), hash: blake3::Hasher::new(), bytes: 0 };
         let out = if packed {
             Out::Packed(zstd::Encoder::new(hashed, LEVEL)?)
@@ -101,11 +134,12 @@ impl File {
         };
         let dir = dir.to_owned();
         let (first, last) = (Value::Null, Value::Null);
-        Ok(Self { dir, path, part, of, format, out, rows: 0, first, last })
+        Ok(Self { dir, part, ending, of, format, out, rows: 0, first, last })
     }
 
+    /// Where it is written.
     pub(super) const fn path(&self) -> &PathBuf {
-        &self.path
+        &self.part.0
     }
 
     /// One line.
@@ -131,30 +165,71 @@ impl File {
         Ok(())
     }
 
-    /// On disk, with its manifest; one without lines is none.
+    /// On disk under the next free name, with its manifest; one without lines is none.
     pub(super) fn close(self) -> io::Result<()> {
-        let Self { dir, path, part, of: (kind, day), out, rows, first, last, .. } = self;
+        let Self { dir, part, ending, of, out, rows, first, last, .. } = self;
         let hashed = out.finish()?;
         if rows == 0 {
-            return fs::remove_file(&part);
+            return Ok(());
         }
         let file = hashed.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
-        fs::rename(&part, &path)?;
+        let path = named(&part, &dir, of, &ending)?;
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let manifest = json!({
-            "file": name, "kind": kind.as_str(), "day": day, "rows": rows,
+            "file": name, "kind": of.0.as_str(), "day": of.1, "rows": rows,
             "bytes": hashed.bytes, "blake3": hashed.hash.finalize().to_hex().as_str(),
             "first": first, "last": last,
         });
-        let (manifest_path, part) =
-            (beside(&path, ".manifest.json"), beside(&path, ".manifest.part"));
-        let mut file = fs::File::create(&part)?;
-        file.write_all(format!("{manifest}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&part, manifest_path)?;
+        let told = tell(&path, &beside(&part.0, ".manifest.part"), &manifest);
+        if told.is_err() {
+            // without its manifest it is nothing; it is written again
+            drop(Part(path));
+        }
+        told?;
         fs::File::open(dir)?.sync_all()
     }
+}
+
+/// What all names of a kind and day begin with.
+fn base((kind, day): (Kind, Day)) -> String {
+    format!("{}-{day:08}", kind.as_str())
+}
+
+/// Takes away what former runs have left. One that still writes has lost its lease, and finds
+/// nothing to name.
+fn sweep(dir: &Path, base: &str) -> io::Result<()> {
+    for file in fs::read_dir(dir)? {
+        let path = file?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&format!("{base}.")) && name.ends_with(PART) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a part the next free name; none is replaced.
+fn named(part: &Part, dir: &Path, of: (Kind, Day), ending: &str) -> io::Result<PathBuf> {
+    for n in 1..=MOST {
+        let n = if n == 1 { String::new() } else { format!(".{n}") };
+        let path = dir.join(format!("{}{n}{ending}", base(of)));
+        if !beside(&path, MANIFEST).exists() && part.is_named(&path)? {
+            return Ok(path);
+        }
+    }
+    Err(io::Error::other(format!("{MOST} files of one kind and day")))
+}
+
+/// The manifest of a file.
+fn tell(path: &Path, part: &Path, manifest: &Value) -> io::Result<()> {
+    let (part, mut file) = Part::create(part.to_owned())?;
+    file.write_all(format!("{manifest}\n").as_bytes())?;
+    file.sync_all()?;
+    if part.is_named(&beside(path, MANIFEST))? {
+        return Ok(());
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Columns of a table: members of a line.
@@ -262,7 +337,7 @@ mod tests {
     fn a_file_is_there_with_its_manifest_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let of = (Kind::Events, 20_261_122);
-        let open = |packed| File::create(dir.path(), of, Format::Ndjson, packed).unwrap();
+        let open = |packed| File::create(dir.path(), of, Format::Ndjson, packed, "rs/1").unwrap();
         open(false).close().unwrap();
         let names = || {
             let mut names: Vec<_> = fs::read_dir(dir.path())
@@ -276,6 +351,12 @@ mod tests {
         let mut cut = open(true);
         cut.write(&json!({"id": "lost"})).unwrap();
         drop(cut);
+        assert_eq!(names(), Vec::<String>::new(), "nothing of one that was cut off");
+        // what a killed process has left, in place of which somebody has put a link
+        let other = dir.path().join("other");
+        fs::write(&other, "kept").unwrap();
+        let left = dir.path().join(format!("events-20261122.rs_1-{}.part", process::id()));
+        std::os::unix::fs::symlink(&other, left).unwrap();
         let mut first = open(true);
         for id in ["a", "b", "c"] {
             first.write(&json!({"id": id})).unwrap();
@@ -284,6 +365,8 @@ mod tests {
         let mut second = open(true);
         second.write(&json!({"id": "d"})).unwrap();
         second.close().unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"kept");
+        fs::remove_file(other).unwrap();
         let base = "events-20261122.ndjson.zst";
         let other = "events-20261122.2.ndjson.zst";
         let all = [other, "events-20261122.2.ndjson.zst.manifest.json", base];

@@ -46,12 +46,15 @@ pub enum Why {
     Figures,
     /// It could not be written down.
     Export(String),
+    /// Calls came while it was written down.
+    Moves,
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Figures => f.write_str("waits for its figures"),
+            Self::Moves => f.write_str("still gets calls"),
             Self::Export(why) => write!(f, "cannot be written down: {why}"),
         }
     }
@@ -123,7 +126,8 @@ pub fn purge(
 }
 
 /// Deletes events of days before this instant, the oldest first, until told to stop: the volume is
-/// nearly full. No figure is made of those that go.
+/// nearly full. No figure is made of those that go. It is finished when there are no more such
+/// days.
 ///
 /// # Errors
 /// As the database says.
@@ -133,7 +137,7 @@ pub fn emergency(
     before_ms: i64,
     keep: Keep<'_>,
     next: &mut dyn FnMut() -> Option<u32>,
-) -> Result<u64, StoreError> {
+) -> Result<Report, StoreError> {
     let mut run = Run { next, report: Report::default(), ended: false };
     let due = Due { what: What::Events, which: Which::All, before_ms };
     for day in keeping.days()? {
@@ -146,7 +150,8 @@ pub fn emergency(
             break;
         }
     }
-    Ok(run.report.rows)
+    run.report.finished = !run.ended && run.report.blocked.is_empty();
+    Ok(run.report)
 }
 
 const fn tables(sort: Sort) -> &'static [Table] {
@@ -223,6 +228,11 @@ impl Run<'_> {
         }
         let leaving = if plan.facts { Leaving::Facts(day) } else { Leaving::Due(day, &plan.due) };
         if !self.keep(day, &leaving, before.keep)? {
+            return Ok(());
+        }
+        if plan.facts && keeping.groups(day)? != groups {
+            // they may be kept for longer, and their figures are not made
+            self.report.blocked.insert(day, Why::Moves);
             return Ok(());
         }
         for due in &plan.due {

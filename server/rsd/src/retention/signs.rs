@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::purge::Why;
+use super::purge::{Report, Why};
 use crate::store::Day;
 
 /// A day that waits so long raises the alarm, ms.
@@ -40,6 +40,15 @@ pub(super) fn room(free: u64, was_up: bool) -> Option<String> {
     (free < least).then(|| format!("{free} % of the volume is free"))
 }
 
+/// Why a volume stays nearly full after events have gone early; `None`: they still go.
+pub(super) fn stuck(report: &Report) -> Option<String> {
+    let blocked = report.blocked.first_key_value();
+    let blocked = blocked.map(|(day, why)| format!("day {day} {why}"));
+    let in_vain = !report.finished && report.rows == 0;
+    let late = || "no day was written down within the window".to_owned();
+    blocked.or_else(|| in_vain.then(late))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +72,20 @@ mod tests {
         assert_eq!(late, "day 20261124 cannot be written down: /e: no room");
         waiting.are(&BTreeMap::new(), START + 5000);
         assert_eq!(waiting.late(i64::MAX), None);
+    }
+
+    #[test]
+    fn a_volume_that_stays_full_tells_why() {
+        let why = |rows, finished, blocked: &[(Day, Why)]| {
+            let blocked = blocked.iter().cloned().collect();
+            stuck(&Report { rows, finished, blocked, ..Report::default() })
+        };
+        let full = [(DAY, Why::Export("/e: no room".to_owned()))];
+        let told = "day 20261122 cannot be written down: /e: no room";
+        assert_eq!(why(7, false, &full).as_deref(), Some(told));
+        assert!(why(0, false, &[]).is_some(), "the window was too short for one day");
+        assert_eq!(why(7, false, &[]), None, "they still go");
+        assert_eq!(why(0, true, &[]), None, "nothing is left that could go");
     }
 
     #[test]

@@ -18,10 +18,26 @@ pub struct Told {
     pub trace: Option<String>,
 }
 
+/// What a day holds, in short: another one, once a record has changed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Calls.
+    pub calls: i64,
+    /// Sum of their `row_version`, each of which grows with every record of its call.
+    pub versions: i64,
+    /// Events, reports included.
+    pub events: i64,
+    /// Sum of the times of both within 24 hours, ms: what goes and what comes may be as many.
+    pub times: i64,
+}
+
 /// What a database gives to be written down.
 pub trait Exporting: Send + Sync {
     /// Whether a slice of this would delete anything.
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError>;
+
+    /// What the day holds now; all zeros: nothing.
+    fn stamp(&self, day: Day) -> Result<Stamp, StoreError>;
 
     /// The calls of a day after one, in the order of their keys.
     fn calls_of(&self, day: Day, after: &Key, most: u32) -> Result<Vec<Told>, StoreError>;

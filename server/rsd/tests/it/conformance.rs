@@ -101,7 +101,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 11] = [
+const KEPT: [Kept; 12] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -113,6 +113,7 @@ const KEPT: [Kept; 11] = [
     ("tables", figures::tables),
     ("round_trip", export::round_trip),
     ("export_days", export::days),
+    ("export_once", export::once),
 ];
 
 #[test]

@@ -9,11 +9,30 @@ use super::link::{Uid, Values};
 use super::load::{self, signed, uid};
 use super::purge::{self, REPORT};
 use crate::store::StoreError;
-use crate::store::exporting::{Exporting, Told, unpacked};
+use crate::store::exporting::{Exporting, Stamp, Told, unpacked};
 
 impl Exporting for Postgres {
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
         self.job(|link| purge::is_due(link, day, due))
+    }
+
+    fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {
+        self.job(|link| {
+            let sql = "SELECT c.n, c.versions, e.n, c.times + e.times FROM
+                  (SELECT count(*) AS n, coalesce(sum(row_version), 0)::bigint AS versions,
+                     coalesce(sum(last_fact_ms % 86400000), 0)::bigint AS times
+                   FROM rs_call WHERE day = $1) AS c,
+                  (SELECT count(*) AS n, coalesce(sum(time_ms % 86400000), 0)::bigint AS times
+                   FROM rs_call_event WHERE day = $1) AS e";
+            let rows = link.query(sql, &[&signed(day)])?;
+            let stamp = rows.first().map(|row| Stamp {
+                calls: row.get(0),
+                versions: row.get(1),
+                events: row.get(2),
+                times: row.get(3),
+            });
+            Ok(stamp.unwrap_or_default())
+        })
     }
 
     fn calls_of(&self, day: Day, after: &Key, most: u32) -> Result<Vec<Told>, StoreError> {

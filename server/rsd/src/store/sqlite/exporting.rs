@@ -8,11 +8,27 @@ use rusqlite::params;
 use super::purge::{self, REPORT};
 use super::{Sqlite, load};
 use crate::store::StoreError;
-use crate::store::exporting::{Exporting, Told, unpacked};
+use crate::store::exporting::{Exporting, Stamp, Told, unpacked};
 
 impl Exporting for Sqlite {
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
         self.keep(|keeper| keeper.day(day)?.map_or(Ok(false), |db| purge::is_due(db, due)))
+    }
+
+    fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {
+        self.keep(|keeper| {
+            let Some(db) = keeper.day(day)? else { return Ok(Stamp::default()) };
+            let sql = "SELECT c.n, c.versions, e.n, c.times + e.times FROM
+                (SELECT count(*) AS n, coalesce(sum(row_version), 0) AS versions,
+                   coalesce(sum(last_fact_ms % 86400000), 0) AS times FROM rs_call) AS c,
+                (SELECT count(*) AS n, coalesce(sum(time_ms % 86400000), 0) AS times
+                 FROM rs_call_event) AS e";
+            let stamp = db.prepare_cached(sql)?.query_row([], |row| {
+                let [calls, versions] = [row.get(0)?, row.get(1)?];
+                Ok(Stamp { calls, versions, events: row.get(2)?, times: row.get(3)? })
+            })?;
+            Ok(stamp)
+        })
     }
 
     fn calls_of(&self, day: Day, after: &Key, most: u32) -> Result<Vec<Told>, StoreError> {

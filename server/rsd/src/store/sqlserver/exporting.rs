@@ -10,12 +10,24 @@ use super::row::{int, key};
 use super::statement::keeping as sql;
 use super::{SqlServer, load, purge};
 use crate::store::StoreError;
-use crate::store::exporting::{Exporting, Told, unpacked};
+use crate::store::exporting::{Exporting, Stamp, Told, unpacked};
 
 impl Exporting for SqlServer {
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
         // outside a transaction the locks of the questions are gone with them
         Ok(self.read(async |link| purge::is_due(link, day, due).await)?)
+    }
+
+    fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {
+        let day = int(day);
+        let values: [&dyn ToSql; 1] = [&day];
+        let read = |cells: &Cells<'_>| {
+            let number = |at| cells.some(at, Cells::number);
+            let [calls, versions] = [number(0)?, number(1)?];
+            Ok(Stamp { calls, versions, events: number(2)?, times: number(3)? })
+        };
+        let found = self.read(async |link| link.ask(sql::TOLD_STAMP, &values, read).await)?;
+        Ok(found.first().copied().unwrap_or_default())
     }
 
     fn calls_of(&self, day: Day, after: &Key, most: u32) -> Result<Vec<Told>, StoreError> {

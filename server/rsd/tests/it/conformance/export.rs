@@ -1,5 +1,6 @@
 //! What goes is written down before, in any store; and what is read back is the same.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use config::settings::{Export as Settings, ExportFormat, ExportKind, Retention};
@@ -12,13 +13,13 @@ use serde_json::Value;
 
 use super::NOW;
 use super::keeping::{NIGHT, counts, fill, frames, ms};
-use super::made::{Made, arrivals, at};
+use super::made::{Made, arrivals, at, rm};
 use super::stories::{Step, stories};
 
 fn export(dir: &Path, zstd: bool) -> Export {
     let kinds = ExportKind::ALL.to_vec();
     let settings = Settings { dir: dir.to_owned(), format: ExportFormat::Ndjson, kinds, zstd };
-    Export { settings, name: "rs-1".to_owned() }
+    Export::new(settings, "rs-1".to_owned(), "rs-1/1".to_owned())
 }
 
 /// Files with their manifests, by name, and the lines of those that hold records.
@@ -142,7 +143,7 @@ pub(super) fn days(store: &dyn Store) {
         }
     }
     assert_eq!(counts(store), (40, 40, 120));
-    let (names, lines) = read_whole(&dir);
+    let (names, lines) = read(&dir);
     assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
     assert!(names.contains(&"cdr-20261122.ndjson.zst".to_owned()), "{names:?}");
     let fresh = tempfile::tempdir().unwrap();
@@ -155,16 +156,73 @@ pub(super) fn days(store: &dyn Store) {
     let theirs = empty.count(&filter, Unit::Leg, at(NIGHT)).unwrap();
     assert_eq!(ours + theirs, 180);
     assert_eq!(run(store, &export(&dir, true), usize::MAX).rows, 0);
-    assert_eq!(read_whole(&dir).0, names, "what has gone is not written again");
+    assert_eq!(read(&dir).0, names, "what has gone is not written again");
 }
 
-/// A part that a cut run has left is no file.
-fn read_whole(dir: &Path) -> (Vec<String>, Vec<Made>) {
-    for file in std::fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "part") {
-            std::fs::remove_file(path).unwrap();
+/// A day is written once, however often it cannot go, and again when something came.
+pub(super) fn once(store: &dyn Store) {
+    fill(store);
+    let day = 20_261_122;
+    let dir = tempfile::tempdir().unwrap();
+    let files = export(dir.path(), false);
+    let keep = |next: &mut dyn FnMut() -> Option<u32>| {
+        files.keep(store, &Leaving::Facts(day), next).unwrap()
+    };
+    assert_eq!(keep(&mut || Some(2)), Kept::Whole);
+    let (names, lines) = read(dir.path());
+    assert_eq!(keep(&mut || Some(2)), Kept::Whole);
+    assert_eq!(read(dir.path()).0, names, "the drop alone is tried again");
+
+    let mut seq = 1000;
+    let mut come = |on: u64| {
+        seq += 1;
+        let late = rm(seq, on).end(on + 60);
+        assert_eq!(store.apply(&frames(seq, &[late], NIGHT), at(NIGHT)).unwrap().stored, 1);
+    };
+    come(7200);
+    let mut left = 1;
+    let mut one_comes = || {
+        if left > 0 {
+            left -= 1;
+            come(7300);
         }
-    }
-    read(dir)
+        Some(2)
+    };
+    assert_eq!(keep(&mut one_comes), Kept::Whole);
+    let again = read(dir.path()).1;
+    let ids: BTreeSet<String> = again.iter().map(Made::body).collect();
+    assert!(ids.len() >= lines.len() + 2, "what came before and meanwhile is written");
+    come(7350);
+    let mut at_s = 7400;
+    let mut all_come = || {
+        at_s += 10;
+        come(at_s);
+        Some(1000)
+    };
+    let Kept::Not(why) = keep(&mut all_come) else { panic!("it goes while records come") };
+    assert_eq!(why, "records of it still come");
+    assert_eq!(keep(&mut || None), Kept::CutOff);
+    let before = read(dir.path()).0;
+    assert_eq!(keep(&mut || Some(1000)), Kept::Whole);
+    assert!(read(dir.path()).0.len() > before.len());
+}
+
+/// One state that cannot be read keeps its own day, and no other.
+#[test]
+fn what_cannot_be_read_keeps_its_own_day() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(home.path().to_owned(), NOW).unwrap();
+    fill(&store);
+    let db = rusqlite::Connection::open(home.path().join("days/20261123.db")).unwrap();
+    let broken = db.execute("UPDATE rs_call_fact_state SET state = x'ff'", []).unwrap();
+    assert_eq!(broken, 3);
+    drop(db);
+    let dir = tempfile::tempdir().unwrap();
+    let report = run(&store, &export(dir.path(), true), usize::MAX);
+    let blocked: Vec<_> = report.blocked.iter().map(|(day, why)| format!("{day} {why}")).collect();
+    let told = "20261123 cannot be written down: stored facts of a call cannot be read";
+    assert!(blocked.len() == 1 && blocked[0].starts_with(told), "{blocked:?}");
+    assert_eq!(counts(&store), (41, 41, 123));
+    let names = read(dir.path()).0;
+    assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
 }

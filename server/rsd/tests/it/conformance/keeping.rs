@@ -208,7 +208,7 @@ pub(super) fn pressure(store: &dyn Store) {
             Some(1000)
         };
         let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
-        emergency(keeping, &held, today_ms, &whole, &mut next).unwrap()
+        emergency(keeping, &held, today_ms, &whole, &mut next).unwrap().rows
     };
     assert_eq!(relieve(20), 10);
     assert_eq!((events(0..10), events(10..60)), (0, 50), "the oldest, until there is room");

@@ -233,6 +233,13 @@ FROM rs_call WHERE day = @P1 GROUP BY tenant_id, profile_id";
     TOLD_EVENTS = told_events!("(label IS NULL OR NOT (label LIKE N'com.genesyslab.var.%'))");
     /// Events that are.
     TOLD_REPORTS = told_events!("label LIKE N'com.genesyslab.var.%'");
+    /// What a day holds, in short.
+    TOLD_STAMP = "SELECT c.n, c.versions, e.n, c.times + e.times FROM
+  (SELECT COUNT_BIG(*) AS n, COALESCE(SUM(row_version), 0) AS versions,
+     COALESCE(SUM(last_fact_ms % 86400000), 0) AS times FROM rs_call WHERE day = @P1) AS c
+CROSS JOIN
+  (SELECT COUNT_BIG(*) AS n, COALESCE(SUM(time_ms % 86400000), 0) AS times
+   FROM rs_call_event WHERE day = @P1) AS e";
     /// Calls of a day after one, to be written down.
     TOLD_CALLS = "SELECT TOP (@P3) s.call_key, s.state, t.steps FROM rs_call_fact_state AS s
 LEFT JOIN rs_call_trace AS t ON t.day = s.day AND t.call_key = s.call_key
