@@ -76,7 +76,9 @@ impl Question {
 
     /// Peaks; in a bin in which nothing changes it is what stood before.
     pub(super) fn peaks(&self, found: &Found) -> Vec<Value> {
-        let rows = found.rows.levels.iter().filter(|row| self.is_mine(row.measure));
+        let standing = found.before.iter().filter(|row| row.level_start + row.net != 0);
+        let rows = found.rows.levels.iter().chain(standing);
+        let rows = rows.filter(|row| self.is_mine(row.measure));
         let objects = self.objects(rows.map(|row| (row.dim_id, row.sub)));
         objects.into_iter().map(|of| self.peaks_of(of, found)).collect()
     }

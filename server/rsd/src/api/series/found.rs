@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::config::Service;
 use rs::Refused;
-use rs::rollup::{At, BinRows, LevelKey, LevelRow, Target, regrouped};
+use rs::rollup::{At, BinRows, Dim, LevelKey, LevelRow, Measure, Target, regrouped};
 
 use super::super::Shared;
 use super::super::rollups::learned;
@@ -81,7 +82,7 @@ struct Search {
     kinds: BTreeSet<String>,
     most_rows: usize,
     most_columns: usize,
-    question: (Figure, bool, rs::rollup::Measure),
+    question: (Figure, bool, Measure),
 }
 
 impl Search {
@@ -109,13 +110,9 @@ impl Search {
         let mut found = Found { rows, ..Found::default() };
         match figure {
             Figure::Peaks => {
-                let (dim, ids) = (self.asked.dim, self.asked.ids.iter().map(|id| (*id, 0)));
-                let there = found.rows.levels.iter().map(|row| (row.dim_id, row.sub));
-                let keys = ids
-                    .chain(there)
-                    .map(|(id, sub)| LevelKey { measure, target: Target { dim, id, sub } });
+                let keys = self.standing(measure, &found.rows.levels);
                 let at = At::new(self.asked.granularity, self.asked.from_ms);
-                found.before = bins.levels(at, &keys.collect(), &BTreeSet::new())?.before;
+                found.before = bins.levels(at, &keys, &BTreeSet::new())?.before;
                 found.before.sort_by_key(|row| (row.dim_id, row.sub));
             }
             Figure::Var | Figure::Actions => {
@@ -127,6 +124,22 @@ impl Search {
             _ => {}
         }
         Ok(Ok(found))
+    }
+
+    /// Whose levels may stand before the first bin: those with rows, and all that are asked for
+    /// though nothing of theirs changes in these bins.
+    fn standing(&self, measure: Measure, rows: &[LevelRow]) -> BTreeSet<LevelKey> {
+        let Series { dim, ref ids, .. } = self.asked;
+        let named: Vec<Target> = match dim {
+            Dim::All => vec![Target::new(dim, 0)],
+            Dim::Service => {
+                let each = |id: &i64| Service::ALL.map(|of| Target::service(of as u8, *id));
+                ids.iter().flat_map(each).collect()
+            }
+            _ => ids.iter().map(|id| Target::new(dim, *id)).collect(),
+        };
+        let there = rows.iter().map(|row| Target { dim, id: row.dim_id, sub: row.sub });
+        named.into_iter().chain(there).map(|target| LevelKey { measure, target }).collect()
     }
 }
 

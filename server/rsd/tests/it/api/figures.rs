@@ -94,6 +94,32 @@ fn peaks_of_a_tenant_over_two_nodes_are_those_of_its_intervals() {
     assert!(of_node(0).max(of_node(1)) < whole, "{nodes}");
 }
 
+#[test]
+fn a_level_stands_in_bins_in_which_nothing_changes() {
+    let house = berlin();
+    let leg = Leg::new(1, BASE_MS + 60_000);
+    send(&house, &[record_start(&leg), record_end(&leg, BASE_MS + 1_860_000)]);
+    let peaks = |of: &str, bin: i64| {
+        let span = (BASE_MS + bin * FIVE_MS, BASE_MS + (bin + 1) * FIVE_MS);
+        let found = series(&house, "peaks", &format!("FIVE_MINUTES&{of}"), span);
+        let all = found["series"].as_array().unwrap().clone();
+        all.into_iter().filter(|one| one["values"] != json!([0])).collect::<Vec<_>>()
+    };
+    // the bin of its end is there when those before it are
+    comes_to(&house, &1, |_| peaks("dim=all", 6).len());
+    for of in ["dim=all", "dim=all&count=legs", "dim=tenant&id=102", "dim=service&id=102"] {
+        for bin in [0, 3, 6] {
+            let found = peaks(of, bin);
+            assert_eq!(found.len(), 1, "{of}, bin {bin}: {found:?}");
+            assert_eq!(found[0]["values"], json!([1]), "{of}, bin {bin}");
+            assert_eq!(found[0]["by_type"], json!({"INBOUND": [1]}), "{of}, bin {bin}");
+        }
+        assert_eq!(peaks(of, 7), Vec::<Value>::new(), "{of}, after its end");
+    }
+    let service = peaks("dim=service&id=102", 3);
+    assert_eq!(service[0]["target"], json!({"dim": "service", "id": 102, "service": 1}));
+}
+
 /// Every value of a day's hours, by figure.
 fn hours(house: &House, figure: &str, of: (i64, i64)) -> (usize, Value) {
     let found = series(house, figure, "HOUR&dim=tenant&id=102", of);
