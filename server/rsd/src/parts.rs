@@ -11,7 +11,6 @@ use config::settings::Rollup;
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
-use model::time::Millis;
 use net::Clock;
 use rs::rollup::Weekday;
 use spool::fs::real::RealFs;
@@ -82,7 +81,7 @@ impl Base {
         let seed = seed()?;
         let users = users(settings, seed, log)?;
         let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
-        let place = Arc::new(place(settings, &*store, clock.now().wall)?);
+        let place = Arc::new(place(settings, &*store)?);
         Ok(Self {
             dir,
             clamped,
@@ -274,11 +273,11 @@ fn users(
 }
 
 /// The zone of larger bins, which must be that of the stored ones.
-fn place(settings: &BootSettings, store: &dyn Store, now: Millis) -> Result<Place, StartError> {
+fn place(settings: &BootSettings, store: &dyn Store) -> Result<Place, StartError> {
     let Rollup { time_zone, week_start, time_zone_rebuild, .. } = &settings.rs.rollup;
     let day = Weekday::ALL.into_iter().nth(usize::from(*week_start));
     let place = Place::of(time_zone.as_deref(), day.unwrap_or(Weekday::Monday))?;
-    rollup::check_zone(store, &place, *time_zone_rebuild, now)?;
+    rollup::check_zone(store, &place, *time_zone_rebuild)?;
     Ok(place)
 }
 

@@ -386,7 +386,7 @@ impl Work {
             return Ok(Some(format!("the clock is {days} days ahead of the last purge")));
         }
         let none = std::collections::BTreeSet::new();
-        bins.note(&none, &rs::rollup::State::purged(now_ms), None, now_ms)?;
+        bins.note(&none, &rs::rollup::State::purged(now_ms), now_ms)?;
         Ok(None)
     }
 

@@ -4,15 +4,15 @@
 //! longer than for a transaction.
 
 mod lease;
+mod lay;
 mod zone;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use model::time::Millis;
 use net::Clock;
-use rs::rollup::{Granularity, Job, Rules, State, Zone, check, rebuild, work};
+use rs::rollup::{Changes, Granularity, Job, Rules, State, Zone, check, work};
 use rs::share::Objects;
 use telemetry::Log;
 
@@ -25,6 +25,7 @@ use crate::store::bins::Bins;
 use crate::store::custody::ms;
 use crate::store::{Day, Store, StoreError};
 
+pub(crate) use self::lay::check_zone;
 use self::lease::Tenure;
 pub(crate) use self::zone::Place;
 
@@ -104,7 +105,8 @@ struct Work {
     again: Option<Duration>,
     /// When the log was told last that it does not work.
     told: Option<Duration>,
-    /// The zone of the bins is that of the settings.
+    /// The zone of the bins has been that of the settings: if it is not any more, another RS has
+    /// made them anew, and this one does not make them back.
     laid: bool,
 }
 
@@ -121,7 +123,7 @@ impl Work {
                     if matches!(error, StoreError::Fenced(_)) {
                         self.tenure.lost();
                     }
-                    self.failed(&error);
+                    self.failed(&error.reason());
                     false
                 }
             };
@@ -131,29 +133,33 @@ impl Work {
             self.bell.wait(pause.min(LONGEST));
         }
         if let Err(error) = self.tenure.end() {
-            self.failed(&error);
+            self.failed(&error.reason());
         }
     }
 
     /// One turn; true: there is more to do.
     fn turn(&mut self, bins: &dyn Bins) -> Result<bool, StoreError> {
         let now_ms = ms(self.parts.clock.now().wall);
+        let place = Arc::clone(&self.parts.place);
+        let settings = self.parts.settings.clone();
+        let state = State::of(&bins.meta()?);
+        self.laid |= state.zone.as_ref() == Some(&place.name);
+        if let Some(why) = lay::refused(&state, &place, settings.time_zone_rebuild && !self.laid) {
+            // not even marks: they would be of this zone
+            self.tenure.end()?;
+            self.failed(&why);
+            self.behind(bins, now_ms)?;
+            return Ok(false);
+        }
         let Some(fence) = self.tenure.take()? else {
             // another RS makes them; whether it does is seen by all
             self.behind(bins, now_ms)?;
             return Ok(false);
         };
-        if !self.laid {
-            let Parts { place, settings, log, .. } = &self.parts;
-            if let Err(refused) = lay(bins, place, settings.time_zone_rebuild, now_ms)? {
-                log.emit(35103, None, &[("error", &*refused)]);
-                self.bell.wait(Duration::from_secs(60));
-                return Ok(false);
-            }
-            self.laid = true;
+        if !lay::lay(bins, &state, &place, fence, now_ms)? {
+            return Ok(true);
         }
-        let place = Arc::clone(&self.parts.place);
-        let settings = self.parts.settings.clone();
+        self.laid = true;
         let rules = rules(&place.zone, &settings, fence, now_ms);
         let goes_on = || self.bell.stopping().is_none() && self.tenure.lasts(fence);
         let done = work(bins, &mut self.objects, &rules, goes_on)?;
@@ -212,11 +218,11 @@ impl Work {
         Ok(())
     }
 
-    fn failed(&mut self, error: &StoreError) {
+    fn failed(&mut self, why: &str) {
         let now = self.parts.clock.mono();
         let minute = Duration::from_secs(60);
         if self.told.is_none_or(|told| now.saturating_sub(told) >= minute) {
-            self.parts.log.emit(35103, None, &[("error", &*error.reason())]);
+            self.parts.log.emit(35103, None, &[("error", why)]);
             self.told = Some(now);
         }
     }
@@ -234,57 +240,9 @@ fn rules<'z>(
     Rules { zone, delay_ms, deltas_ms, numbers, fence, now_ms }
 }
 
-/// Larger bins are of the zone of the settings, from now on; else why they cannot be.
-fn lay(
-    bins: &dyn Bins,
-    place: &Place,
-    remake: bool,
-    now_ms: i64,
-) -> Result<Result<(), String>, StoreError> {
-    let state = State::of(&bins.meta()?);
-    let none = std::collections::BTreeSet::new();
-    match state.zone {
-        Some(zone) if zone == place.name => {}
-        None => bins.note(&none, &State::zoned(&place.name), None, now_ms)?,
-        Some(zone) if !remake => {
-            let text = format!(
-                "rs.time_zone, rs.week_start: the bins are of {zone}, not of {}; \
-                 rs.time_zone_rebuild: true makes them anew",
-                place.name
-            );
-            return Ok(Err(text));
-        }
-        Some(_) => {
-            // what cannot be made again of five minutes stays as it is
-            let kept_ms = state.kept_ms(Granularity::FiveMinutes);
-            let (first_ms, last_ms) = bins.extent()?.unwrap_or_default();
-            let mut marks = rebuild(&place.zone, first_ms.max(kept_ms), last_ms + 1);
-            marks.retain(|mark| mark.job.number() > Granularity::FiveMinutes.number());
-            bins.note(&marks, &State::zoned(&place.name), Some(kept_ms), now_ms)?;
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// Refuses a start whose zone is another than that of the bins. A server that is away is asked
-/// later.
-pub(crate) fn check_zone(
-    store: &dyn Store,
-    place: &Place,
-    remake: bool,
-    now: Millis,
-) -> Result<(), StartError> {
-    let Some(bins) = store.bins() else { return Ok(()) };
-    match lay(bins, place, remake, ms(now)) {
-        Ok(Err(refused)) => Err(StartError::Settings(refused)),
-        Ok(Ok(())) | Err(StoreError::Unavailable(_)) => Ok(()),
-        Err(error) => Err(StartError::database(std::path::PathBuf::from("rs"), error)),
-    }
-}
-
 /// Lets facts of a day go, those of calls that ended before `before_ms`: from now on the bins that
 /// they touch, and all before these, are frozen. False: some of them are to be made first, of
-/// whichever facts.
+/// whichever facts, or something else was decided meanwhile; it is asked again another time.
 pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
     if bins.marks_of_day(day)? > 0 {
         return Ok(false);
@@ -304,7 +262,7 @@ pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<
             return Ok(false);
         }
     }
-    let none = std::collections::BTreeSet::new();
-    bins.note(&none, &state.freeze(end_ms), None, now_ms)?;
-    Ok(true)
+    // a holder of the lease of retention that was held up freezes nothing any more
+    let meta = state.freeze(end_ms);
+    bins.write(&Changes { guard: state.guard(), meta, ..Changes::default() }, now_ms)
 }

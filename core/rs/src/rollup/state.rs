@@ -61,7 +61,7 @@ impl State {
     /// is not written any more.
     #[must_use]
     pub fn freeze(&self, before_ms: i64) -> Meta {
-        let guard = guarded(before_ms, self.kept_ms);
+        let guard = guarded(before_ms, self.kept_ms, self.zone.as_deref());
         [(FROZEN.to_owned(), before_ms.to_string()), guard].into()
     }
 
@@ -78,7 +78,7 @@ impl State {
             }
         }
         if !meta.is_empty() {
-            meta.extend([guarded(self.frozen_ms, kept_ms)]);
+            meta.extend([guarded(self.frozen_ms, kept_ms, self.zone.as_deref())]);
         }
         meta
     }
@@ -94,17 +94,19 @@ impl State {
         [(LOST.to_owned(), count.to_string())].into()
     }
 
-    /// The rows that say: larger bins are of this zone.
+    /// The rows that say: larger bins are of this zone. What was made under this state is not
+    /// written any more.
     #[must_use]
-    pub fn zoned(name: &str) -> Meta {
-        [(ZONE.to_owned(), name.to_owned())].into()
+    pub fn zoned(&self, name: &str) -> Meta {
+        let guard = guarded(self.frozen_ms, self.kept_ms, Some(name));
+        [(ZONE.to_owned(), name.to_owned()), guard].into()
     }
 }
 
-/// Another value whenever anything is frozen or forgotten.
-fn guarded(frozen_ms: i64, kept_ms: [i64; 6]) -> (String, String) {
+/// Another value whenever anything is frozen or forgotten, and with every change of the zone.
+fn guarded(frozen_ms: i64, kept_ms: [i64; 6], zone: Option<&str>) -> (String, String) {
     let kept = kept_ms.map(|at| at.to_string()).join(" ");
-    (GUARD.to_owned(), format!("{frozen_ms} {kept}"))
+    (GUARD.to_owned(), format!("{frozen_ms} {kept} {}", zone.unwrap_or_default()))
 }
 
 fn kept_key(of: Granularity) -> String {

@@ -27,6 +27,9 @@ pub struct Changes {
     /// Unless `meta` has this value of this key (`None`: no such row) nothing is written at all:
     /// something else has been decided meanwhile.
     pub guard: (String, Option<String>),
+    /// All rows of bins larger than five minutes that begin then or later go, and marks of such,
+    /// before anything else is written: they are made anew.
+    pub remake: Option<i64>,
     /// Rows that go, by key. Before new ones.
     pub gone: BinRows,
     /// Rows that are to be there, in place of those with their key. A text that is there stays.

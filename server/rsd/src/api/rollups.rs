@@ -47,7 +47,7 @@ pub(super) async fn remake(
         let marked = learned(&shared, move |bins| {
             let frozen_ms = rs::rollup::State::of(&bins.meta()?).frozen_ms;
             let marks = rebuild(&held.parts.place.zone, from_ms.max(frozen_ms), to_ms);
-            bins.note(&marks, &rs::rollup::Meta::new(), None, now_ms)?;
+            bins.note(&marks, &rs::rollup::Meta::new(), now_ms)?;
             Ok(marks.len())
         })
         .await?;

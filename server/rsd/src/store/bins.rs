@@ -61,15 +61,8 @@ pub trait Bins: Tables<Error = StoreError> + Sync {
     /// When the oldest mark was first written.
     fn oldest_mark(&self) -> Result<Option<i64>, StoreError>;
 
-    /// Writes marks of day 0 and rows of `meta`, in one transaction. `remake`: all rows of bins
-    /// larger than five minutes that begin then or later are deleted in it, and marks of such.
-    fn note(
-        &self,
-        marks: &BTreeSet<Mark>,
-        meta: &Meta,
-        remake: Option<i64>,
-        now_ms: i64,
-    ) -> Result<(), StoreError>;
+    /// Writes marks of day 0 and rows of `meta`, in one transaction.
+    fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError>;
 
     /// First and last start of the five-minute bins that have rows.
     fn extent(&self) -> Result<Option<(i64, i64)>, StoreError>;

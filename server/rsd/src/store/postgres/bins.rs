@@ -172,6 +172,9 @@ impl Tables for Postgres {
                 return Ok(false);
             }
             marks::hold(link, &changes.clear)?;
+            if let Some(from_ms) = changes.remake {
+                remake(link, from_ms)?;
+            }
             bin_rows::delete(link, &changes.gone)?;
             bin_rows::put(link, &changes.put)?;
             let texts = &changes.put.texts;
@@ -199,6 +202,15 @@ fn begin(link: &mut Link, fence: Option<u64>) -> Result<(), StoreError> {
     }
     link.batch("ROLLBACK")?;
     Err(fenced(LEASE))
+}
+
+fn remake(link: &mut Link, from_ms: i64) -> Result<(), StoreError> {
+    for Shape { table, .. } in bin_rows::ALL {
+        let sql = format!("DELETE FROM {table} WHERE gran > 1 AND bin_ms >= $1");
+        link.execute(&sql, &[&from_ms])?;
+    }
+    link.execute("DELETE FROM rs_dirty_bin WHERE job > 1 AND bin_ms >= $1", &[&from_ms])?;
+    Ok(())
 }
 
 /// Levels of these keys.
@@ -315,23 +327,9 @@ impl Bins for Postgres {
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
-    fn note(
-        &self,
-        marks: &BTreeSet<Mark>,
-        meta: &Meta,
-        remake: Option<i64>,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
+    fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError> {
         self.roll(|link| {
             link.batch(&format!("BEGIN; {LOCK}"))?;
-            if let Some(from_ms) = remake {
-                for Shape { table, .. } in bin_rows::ALL {
-                    let sql = format!("DELETE FROM {table} WHERE gran > 1 AND bin_ms >= $1");
-                    link.execute(&sql, &[&from_ms])?;
-                }
-                let sql = "DELETE FROM rs_dirty_bin WHERE job > 1 AND bin_ms >= $1";
-                link.execute(sql, &[&from_ms])?;
-            }
             marks::put(link, marks.iter().map(|mark| (0, *mark)), now_ms)?;
             set_meta(link, meta)?;
             link.batch("COMMIT")

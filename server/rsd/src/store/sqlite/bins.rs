@@ -198,6 +198,9 @@ impl Tables for Sqlite {
             if value != *expected {
                 return Ok(false);
             }
+            if let Some(from_ms) = changes.remake {
+                remake(&transaction, from_ms)?;
+            }
             bin_rows::delete(&transaction, &changes.gone)?;
             bin_rows::put(&transaction, &changes.put, &roller.secret)?;
             let marks: BTreeSet<_> = changes.marks.iter().map(|mark| (0, *mark)).collect();
@@ -227,6 +230,14 @@ impl Tables for Sqlite {
             Ok(true)
         })
     }
+}
+
+fn remake(db: &Connection, from_ms: i64) -> Result<(), StoreError> {
+    for table in bin_rows::TABLES {
+        db.execute(&format!("DELETE FROM {table} WHERE gran > 1 AND bin_ms >= ?1"), [from_ms])?;
+    }
+    db.execute("DELETE FROM rs_dirty_bin WHERE job > 1 AND bin_ms >= ?1", [from_ms])?;
+    Ok(())
 }
 
 fn set_meta(db: &Connection, meta: &Meta) -> Result<(), StoreError> {
@@ -346,22 +357,9 @@ impl Bins for Sqlite {
         })
     }
 
-    fn note(
-        &self,
-        marks: &BTreeSet<Mark>,
-        meta: &Meta,
-        remake: Option<i64>,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
+    fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError> {
         self.roll(|roller| {
             let transaction = begin(&mut roller.main)?;
-            if let Some(from_ms) = remake {
-                for table in bin_rows::TABLES {
-                    let sql = format!("DELETE FROM {table} WHERE gran > 1 AND bin_ms >= ?1");
-                    transaction.execute(&sql, [from_ms])?;
-                }
-                transaction.execute("DELETE FROM rs_dirty_bin WHERE job > 1", [])?;
-            }
             let marks: BTreeSet<_> = marks.iter().map(|mark| (0, *mark)).collect();
             marks::of_facts(&transaction, None, &marks, now_ms)?;
             set_meta(&transaction, meta)?;

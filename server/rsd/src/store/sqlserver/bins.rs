@@ -121,6 +121,9 @@ impl Tables for SqlServer {
                 return Ok(Some(false));
             }
             marks::hold(link, &changes.clear).await?;
+            if let Some(from_ms) = changes.remake {
+                remake(link, from_ms).await?;
+            }
             bin_rows::delete(link, &changes.gone).await?;
             bin_rows::write(link, &changes.put).await?;
             let texts = &changes.put.texts;
@@ -151,6 +154,22 @@ async fn begin(link: &mut Link, fence: Option<u64>) -> Result<bool, Failure> {
         link.rollback().await?;
     }
     Ok(ours)
+}
+
+async fn remake(link: &mut Link, from_ms: i64) -> Result<(), Failure> {
+    let larger = [
+        sql::COUNTS_LARGER_GONE,
+        sql::LEVELS_LARGER_GONE,
+        sql::OUTCOMES_LARGER_GONE,
+        sql::ACTIONS_LARGER_GONE,
+        sql::SQ_BINS_LARGER_GONE,
+        sql::LATENCIES_LARGER_GONE,
+        sql::MARKS_LARGER_GONE,
+    ];
+    for gone in larger {
+        link.run(gone, &[&from_ms]).await?;
+    }
+    Ok(())
 }
 
 async fn meta(link: &mut Link) -> Result<Meta, Failure> {
@@ -240,30 +259,10 @@ impl Bins for SqlServer {
         Ok(found.into_iter().flatten().next())
     }
 
-    fn note(
-        &self,
-        marks: &BTreeSet<Mark>,
-        meta: &Meta,
-        remake: Option<i64>,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        let larger = [
-            sql::COUNTS_LARGER_GONE,
-            sql::LEVELS_LARGER_GONE,
-            sql::OUTCOMES_LARGER_GONE,
-            sql::ACTIONS_LARGER_GONE,
-            sql::SQ_BINS_LARGER_GONE,
-            sql::LATENCIES_LARGER_GONE,
-            sql::MARKS_LARGER_GONE,
-        ];
+    fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError> {
         Ok(Self::write(self, async |link| {
             link.begin().await?;
             link.batch(sql::BINS_LOCK).await?;
-            if let Some(from_ms) = remake {
-                for gone in larger {
-                    link.run(gone, &[&from_ms]).await?;
-                }
-            }
             marks::put(link, marks.iter().map(|mark| (0, *mark)), now_ms).await?;
             set_meta(link, meta).await?;
             link.commit().await

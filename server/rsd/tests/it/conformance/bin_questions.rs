@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use rs::rollup::{BinRows, Dim, Granularity, Mark, Rules, State, Weekday, Zone, rebuild, work};
+use rs::rollup::{
+    BinRows, Changes, Dim, Granularity, Mark, Rules, State, Weekday, Zone, rebuild, work,
+};
 use rs::share::Objects;
 use rsd::store::Store;
 use rsd::store::bins::{Bins, Series, Table};
@@ -44,11 +46,16 @@ pub(super) fn answers(store: &dyn Store) -> Vec<String> {
 /// Made again from the facts it is figure by figure the same; and what is frozen stays.
 fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64) -> Vec<String> {
     let made = rows(bins);
-    bins.note(marks, &State::zoned("one hour monday"), Some(i64::MIN), rules.now_ms).unwrap();
+    let state = State::of(&bins.meta().unwrap());
+    let (fence, guard) = (Some(rules.fence), state.guard());
+    let (marks, meta) = (marks.clone(), state.zoned("one hour monday"));
+    let anew = Changes { fence, guard, meta, marks, remake: Some(i64::MIN), ..Changes::default() };
+    assert!(bins.write(&anew, rules.now_ms).unwrap());
+    assert!(!bins.write(&anew, rules.now_ms).unwrap(), "the guard is another one now");
     settle(bins, rules);
     assert_eq!(rows(bins), made);
     let mut answers = vec![format!("{:?}", bins.meta().unwrap())];
-    bins.note(marks, &State::default().freeze(at_ms), None, rules.now_ms).unwrap();
+    bins.note(&anew.marks, &state.freeze(at_ms), rules.now_ms).unwrap();
     settle(bins, rules);
     assert_eq!(rows(bins), made);
     answers.push(format!("{:?}", bins.meta().unwrap()));

@@ -126,7 +126,7 @@ pub(super) fn figures(store: &dyn Store) {
     // made again they are what can be made: what has lost its hours stays as it is
     let mut marks = rebuild(&Zone::utc(), ms(at(0)), ms(at(60 * DAY)));
     marks.retain(|mark| mark.job.number() >= Granularity::Day.number());
-    bins.note(&marks, &rs::rollup::Meta::new(), None, 0).unwrap();
+    bins.note(&marks, &rs::rollup::Meta::new(), 0).unwrap();
     roll(store);
     assert_eq!(kept(), made);
     // and the end of the call in progress finds its level

@@ -86,13 +86,13 @@ fn a_crash_between_the_bin_and_its_mark_changes_nothing() {
     assert_eq!(store.oldest_mark().unwrap(), None);
     // the marks are there still, as after a crash: all of it is done once more
     let again = marks.iter().map(|row| row.mark).collect();
-    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&again, &rs::rollup::Meta::new(), 0).unwrap();
     roll(&store);
     assert_eq!(rows(&store), made);
     // a mark that was written again while its bin was made stays
-    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&again, &rs::rollup::Meta::new(), 0).unwrap();
     let read = store.marks(five, i64::MIN, i64::MAX, 100).unwrap();
-    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&again, &rs::rollup::Meta::new(), 0).unwrap();
     let guard = State::of(&store.meta().unwrap()).guard();
     let fence = Some(lease(&store));
     let changes = Changes { fence, guard, clear: read.clone(), ..Changes::default() };
@@ -156,12 +156,12 @@ fn no_more_is_frozen_than_what_goes_and_nothing_that_is_to_be_made() {
     // calls of a tenant that ended until then go; one is in progress for days
     let before_ms = second(1000);
     let waiting = [Mark::five(second(300))].into();
-    store.note(&waiting, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&waiting, &rs::rollup::Meta::new(), 0).unwrap();
     assert!(!let_go(&store, day, before_ms, 0).unwrap(), "a mark of no day");
     assert_eq!(frozen_ms(), 0);
     roll(&store);
     let later = [Mark::five(second(1200))].into();
-    store.note(&later, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&later, &rs::rollup::Meta::new(), 0).unwrap();
     assert!(let_go(&store, day, before_ms, 0).unwrap(), "that one is not frozen");
     assert_eq!(frozen_ms(), second(1200), "whole bins, and what comes a minute after an end");
     assert!(!let_go(&store, day, i64::MAX, 0).unwrap());
@@ -170,7 +170,7 @@ fn no_more_is_frozen_than_what_goes_and_nothing_that_is_to_be_made() {
     assert_eq!(frozen_ms(), second(3 * 86_400 + 300));
     // bins from there on, made again, are none of the frozen ones
     let again = rebuild(&Zone::utc(), frozen_ms(), frozen_ms() + 1);
-    store.note(&again, &rs::rollup::Meta::new(), None, 0).unwrap();
+    store.note(&again, &rs::rollup::Meta::new(), 0).unwrap();
     roll(&store);
     assert_eq!(State::of(&store.meta().unwrap()).late_lost, 0);
 }
@@ -243,10 +243,55 @@ fn another_zone_is_refused_until_it_is_told_to_make_bins_anew() {
         settings.rs.rollup.time_zone_rebuild = rebuild;
         start(settings).0
     };
-    drop(with("Europe/Berlin", false).unwrap());
+    // the job lays it down, when it has its lease
+    let laid = |running: rsd::Rs, zone: &str| {
+        let db = rusqlite::Connection::open(dir.path().join("rs/rs.db")).unwrap();
+        let sql = "SELECT value FROM rs_meta WHERE key = 'rollup.zone'";
+        let found = || db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap_or_default();
+        let wait = || std::thread::sleep(std::time::Duration::from_millis(5));
+        let laid = |_| {
+            found().starts_with(zone) || {
+                wait();
+                false
+            }
+        };
+        assert!((0..10_000).any(laid), "{}", found());
+        drop(running);
+    };
+    laid(with("Europe/Berlin", false).unwrap(), "Europe/Berlin");
     let refused = with("America/New_York", false).err().unwrap();
     assert_eq!(refused.exit_code(), 78);
     assert!(refused.to_string().contains("rs.time_zone_rebuild"), "{refused}");
-    drop(with("America/New_York", true).unwrap());
+    laid(with("America/New_York", true).unwrap(), "America/New_York");
     drop(with("America/New_York", false).unwrap());
+}
+
+#[test]
+fn bins_that_another_server_made_anew_are_left_to_it() {
+    let mut house = House::in_dir(tempfile::tempdir().unwrap(), |settings| {
+        settings.rs.rollup.delay = std::time::Duration::from_millis(50);
+        settings.rs.rollup.time_zone = Some("UTC".to_owned());
+        // of a former change; now the other one has it
+        settings.rs.rollup.time_zone_rebuild = true;
+    });
+    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let leases = "SELECT count(*) FROM rs_lease WHERE name = 'rollup' AND until_ms > 0";
+    let zone = "SELECT count(*) FROM rs_meta WHERE key = 'rollup.zone' AND value LIKE ";
+    house.until(|_| number(&format!("{zone}'UTC%'")) == 1 && number(leases) == 1);
+    let moved = "UPDATE rs_meta SET value = 'Asia/Tokyo, weeks' WHERE key = 'rollup.zone'";
+    assert_eq!(db.execute(moved, []).unwrap(), 1);
+    house.until(|house| house.lines.lines().iter().any(|line| line.contains("Asia/Tokyo")));
+    house.send(&golden(&[0, 1, 2, 5]));
+    house.until(|house| {
+        house.json("/api/v1/calls?from=2026-11-22&legs=true")["items"][0] != serde_json::Value::Null
+    });
+    let bins = "SELECT count(*) FROM rs_or_bin";
+    assert_eq!((number(bins), number(&format!("{zone}'Asia%'"))), (0, 1));
+    assert_eq!(number(leases), 0, "it is free for the other one");
+    // what came meanwhile is marked still
+    let back = "UPDATE rs_meta SET value = ?1 WHERE key = 'rollup.zone'";
+    assert_eq!(db.execute(back, ["UTC, weeks from Monday"]).unwrap(), 1);
+    house.until(|_| number(bins) > 0 && number(leases) == 1);
 }
