@@ -119,9 +119,10 @@ pub(super) async fn series(
 }
 
 impl Question {
-    /// Values of one column in an answer: as many as the most ids have in the longest span.
-    fn most_points(&self) -> usize {
-        let of_bins = most_bins(self.span.granularity);
+    /// Values of one column of bins of this length: as many as the most ids have in the longest
+    /// span.
+    fn most_points(&self, of: Granularity) -> usize {
+        let of_bins = most_bins(of);
         let services = if self.dim == Dim::Service { usize::from(u8::MAX) } else { 1 };
         if self.ids.is_empty() { MOST_IDS * of_bins } else { MOST_IDS * of_bins * services }
     }

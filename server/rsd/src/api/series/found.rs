@@ -9,7 +9,7 @@ use rs::rollup::{At, BinRows, Dim, LevelKey, LevelRow, Measure, Target, regroupe
 
 use super::super::Shared;
 use super::super::rollups::learned;
-use super::span::not_available;
+use super::span::{Span, not_available};
 use super::{Figure, Question, too_many};
 use crate::store::StoreError;
 use crate::store::bins::{Bins, Series};
@@ -54,7 +54,7 @@ impl Question {
             at: At::new(self.span.granularity, from_ms),
             kinds: self.kinds.clone(),
             most_rows: self.most_rows(),
-            most_columns: self.most_points() / self.span.bins.len().max(1),
+            most_columns: self.most_points(self.span.granularity) / self.span.bins.len().max(1),
             question: (self.figure, self.by_reason, self.measure),
         };
         match learned(shared, move |bins| search.run(bins)).await? {
@@ -69,7 +69,9 @@ impl Question {
             Figure::Peaks | Figure::Quality | Figure::Latency => ROWS_OF_OTHERS,
             _ => ROWS_OF_COUNTS,
         };
-        self.most_points() * of_each
+        // what is made of smaller bins reads as many of these as may be shown of them
+        let Span { granularity, stored, .. } = self.span;
+        self.most_points(granularity).max(self.most_points(stored)) * of_each
     }
 }
 

@@ -191,6 +191,28 @@ fn days_of_other_zones_are_made_of_stored_hours_and_half_hours() {
 }
 
 #[test]
+fn months_of_another_zone_may_be_made_of_more_rows_than_are_shown_of_months() {
+    let house = over_midnight();
+    let midnight = BASE_MS - 10 * HOUR_MS;
+    let first = (midnight - 2 * HOUR_MS, midnight - HOUR_MS);
+    comes_to(&house, &json!([1]), |house| {
+        column(&series(house, "peaks", "HOUR&dim=all", first), 0, "values")
+    });
+    // a year and a half of hours like that one
+    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    let more = "WITH RECURSIVE n (h) AS (SELECT 0 UNION ALL SELECT h + 1 FROM n WHERE h < 13000)
+        INSERT OR IGNORE INTO rs_conc_bin
+        SELECT gran, bin_ms + h * 3600000, measure, dim, dim_id, sub, level_start, peak, peak_ms,
+          peak_by_type, net, types, deltas
+        FROM rs_conc_bin, n WHERE gran = 3 AND dim = 0 AND bin_ms = ?1";
+    assert!(db.execute(more, [first.0]).unwrap() > 25_000);
+    let months = (midnight, midnight + 12_000 * HOUR_MS);
+    let found = series(&house, "peaks", "MONTH&dim=all&tz=Asia/Tokyo", months);
+    assert_eq!(found["bins"].as_array().unwrap().len(), 18);
+}
+
+#[test]
 fn a_mean_reads_the_days_before() {
     let house = over_midnight();
     let midnight = BASE_MS - 10 * HOUR_MS;
