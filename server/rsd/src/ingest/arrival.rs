@@ -11,7 +11,7 @@ use openwire::{Inbound, MessageKind};
 
 use super::desk::NotTaken;
 use super::gate::Priority;
-use super::limits::INFLATED_BYTES;
+use super::limits::{DECODED_BYTES, INFLATED_BYTES};
 use super::{Parts, message};
 use crate::backlog::Part;
 use crate::entry::{Body, Entry, Transport};
@@ -100,13 +100,15 @@ impl Arrival {
 
     fn inflate(&mut self) -> Result<(), NotTaken> {
         self.inflated = 0;
+        let mut decoded = 0;
         for packed in &self.packed {
-            let body = message::inflated(packed.kind, &packed.raw);
+            let (body, out) = message::inflated(packed.kind, &packed.raw);
             self.inflated += body.bytes();
+            decoded += out;
             if let Some(message) = self.entry.messages.get_mut(packed.at) {
                 message.body = body;
             }
-            if self.inflated > INFLATED_BYTES {
+            if self.inflated > INFLATED_BYTES || decoded > DECODED_BYTES {
                 self.empty();
                 return Err(NotTaken::Never);
             }
@@ -128,11 +130,21 @@ mod tests {
     use super::message::deflated;
     use super::*;
 
-    /// So many bodies of just under a mebibyte, each in a kibibyte.
-    fn bombs(count: usize) -> Arrival {
-        let mut raw = vec![0, 0x0f, 0xff, 0xff];
-        raw.extend(deflated(&vec![b' '; 0x0f_ffff]));
+    const BOMB: usize = 0x0f_ffff;
+
+    /// A body of just under a mebibyte in a kibibyte, of which the sender says another length.
+    fn bomb(told: u32) -> Vec<u8> {
+        let raw = [&told.to_be_bytes()[..], &deflated(&vec![b' '; BOMB])].concat();
         assert!(raw.len() < 2048);
+        raw
+    }
+
+    /// So many of them.
+    fn bombs(count: usize) -> Arrival {
+        arrival(bomb(u32::try_from(BOMB).unwrap()), count)
+    }
+
+    fn arrival(raw: Vec<u8>, count: usize) -> Arrival {
         let body = openwire::Body::Compressed { kind: MessageKind::Bytes, raw };
         let inbound = Inbound {
             queue: "ringmaster.sq".to_owned(),
@@ -166,10 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn bombs_of_which_little_is_kept_are_refused_as_well() {
+        let broken = |raw: Vec<u8>| raw[..raw.len() - 1].to_vec();
+        let mut wrong = bomb(2);
+        *wrong.last_mut().unwrap() ^= 1;
+        for raw in [bomb(2), broken(bomb(2)), wrong] {
+            let most = DECODED_BYTES / BOMB;
+            let mut few = arrival(raw.clone(), most);
+            assert_eq!(few.inflate(), Ok(()));
+            assert!(few.inflated < most * 2048, "{}", few.inflated);
+            assert_eq!(arrival(raw, most + 1).inflate(), Err(NotTaken::Never));
+        }
+    }
+
+    #[test]
     fn what_fits_is_inflated_whole() {
         let mut arrival = bombs(3);
         assert_eq!(arrival.inflate(), Ok(()));
-        assert_eq!((bodies(&arrival), arrival.inflated), (3 * 0x0f_ffff, 3 * 0x0f_ffff));
+        assert_eq!((bodies(&arrival), arrival.inflated), (3 * BOMB, 3 * BOMB));
         arrival.empty();
         assert!(bodies(&arrival) == 0 && arrival.held() < 8192);
     }

@@ -42,6 +42,10 @@ pub(super) const BODY_BYTES: usize = 1 << 20;
 /// spool holds.
 pub(super) const INFLATED_BYTES: usize = spool::limits::FRAME_BYTES;
 
+/// What may come out of the decoder for one arrival, bytes in all, kept or not: a text may be half
+/// as long again as what is kept of it, and a Java client sends the unused half of its buffer too.
+pub(super) const DECODED_BYTES: usize = 2 * INFLATED_BYTES;
+
 /// What is kept of a body that cannot be a record, bytes.
 pub(super) const DEAD_BYTES: usize = 64 * 1024;
 

@@ -50,14 +50,17 @@ fn unreadable(kind: String, raw: &[u8]) -> Body {
     Body::Unreadable { kind, raw: head(raw) }
 }
 
-/// Inflates at most what a record may have: a bomb costs no more than that.
-pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> Body {
+/// Inflates at most what a record may have: a bomb costs no more than that. Also gives how many
+/// bytes came out, of which a false length or a broken end leaves fewer.
+pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> (Body, usize) {
     // a text has four bytes of length in front, and its characters up to half as many again
     let limit = BODY_BYTES + BODY_BYTES / 2 + 4;
     let mut content = Vec::new();
-    let stream = zlib_stream(kind, raw).unwrap_or_default();
     let room = u64::try_from(limit + 1).unwrap_or(u64::MAX);
-    match ZlibDecoder::new(stream).take(room).read_to_end(&mut content) {
+    let mut decoder = ZlibDecoder::new(zlib_stream(kind, raw).unwrap_or_default());
+    let read = decoder.by_ref().take(room).read_to_end(&mut content);
+    let out = usize::try_from(decoder.total_out()).unwrap_or(usize::MAX);
+    let body = match read {
         Ok(_) if content.len() > limit => Body::TooLarge(head(&content)),
         Ok(_) => {
             content.truncate(inflated_len(kind, raw).unwrap_or(limit));
@@ -68,7 +71,8 @@ pub(super) fn inflated(kind: MessageKind, raw: &[u8]) -> Body {
             }
         }
         Err(_) => unreadable(format!("compressed {}", kind.as_str()), raw),
-    }
+    };
+    (body, out)
 }
 
 fn head(bytes: &[u8]) -> Raw {
@@ -121,7 +125,7 @@ mod tests {
     use super::*;
 
     fn compressed(kind: MessageKind, raw: Vec<u8>) -> Body {
-        inflated(kind, &raw)
+        inflated(kind, &raw).0
     }
 
     #[test]
