@@ -8,7 +8,6 @@ use model::record::{CallType, ComponentType, EndState, Kind as RecordKind};
 use telemetry::names;
 use telemetry::prometheus::{Exposition, Kind};
 
-use super::producers::VALUES;
 use crate::apply::Figures;
 use crate::monitor::Stock;
 
@@ -64,13 +63,7 @@ pub(super) fn families(out: &mut Exposition, figures: &Figures, stock: &Stock, n
         out.sample(&[("component_type", component.as_str())], count as f64);
     }
     out.family(names::RS_PRODUCER_SKEW_SECONDS, Kind::Gauge, "its clock is behind ours");
-    let skews = tallied.skews.all(now);
-    let seconds = |ms: i64| ms as f64 / 1000.0;
-    for (producer, ms) in skews.iter().take(VALUES) {
-        out.sample(&[("producer", producer)], seconds(*ms));
-    }
-    let rest = skews.values().skip(VALUES).max_by_key(|ms| ms.unsigned_abs());
-    if let Some(ms) = rest {
-        out.sample(&[("producer", "other")], seconds(*ms));
+    for (producer, ms) in tallied.skews.figures(now) {
+        out.sample(&[("producer", producer)], ms as f64 / 1000.0);
     }
 }

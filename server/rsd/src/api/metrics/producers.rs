@@ -9,7 +9,7 @@ use telemetry::prometheus::{Exposition, Kind};
 use crate::alarms::Standing;
 
 /// Values of a label.
-pub(super) const VALUES: usize = 200;
+const VALUES: usize = 200;
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
 pub(super) fn families(out: &mut Exposition, standings: &BTreeMap<String, Standing>, now_ms: i64) {
