@@ -7,8 +7,11 @@
 //! (`leftover`). The state is stored as `call_fact_state`:
 //!
 //! ```text
-//! u8 version (2) · postcard of CallState
+//! u8 version · postcard of CallState
 //! ```
+//!
+//! Version 1 has no leftovers at the end; version 2, which versions of RS before them cannot read,
+//! is written only where there are some.
 
 mod leftover;
 mod order;
@@ -109,9 +112,16 @@ impl CallState {
     /// The bytes of `call_fact_state`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let bytes = postcard::to_extend(self, vec![VERSION]);
+        let plain = self.leftovers.is_empty();
+        let version = if plain { VERSION_BEFORE } else { VERSION };
+        let bytes = postcard::to_extend(self, vec![version]);
         debug_assert!(bytes.is_ok(), "a state is plain data: {bytes:?}");
-        bytes.unwrap_or_default()
+        let mut bytes = bytes.unwrap_or_default();
+        if plain {
+            // the length of none
+            bytes.pop();
+        }
+        bytes
     }
 
     /// Takes one fact. One with the id of an earlier fact takes its place: the ledger has then

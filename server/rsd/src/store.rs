@@ -299,9 +299,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The same again would fail again, and it is the record's fault.
+    /// The same again would fail again, and it is the record's fault. A state of a later version
+    /// is nobody's: the record waits for an RS that can read it.
     pub const fn is_poison(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::State(_))
+        matches!(self, Self::Rejected(_) | Self::State(DecodeError::Damaged(_)))
     }
 
     /// What it says, with its cause, in one line.

@@ -20,7 +20,9 @@ pub(super) fn add(leftovers: &mut Vec<CallFact>, mut fact: CallFact) {
     leftovers.retain(|known| !known.values.is_empty());
 }
 
-/// Of the unknown fields as many as a row shows, the first by name as there; each value once.
+/// Of the unknown fields as many as a row shows, the first by name; each value once. Where those
+/// of a call exceed [`EXTRA_BYTES`] together, which of them its row shows depends on what was there
+/// when: rule 8 is for all other values, and for these up to that size.
 fn bound(leftovers: &mut [CallFact]) {
     let extra = leftovers.iter().flat_map(|known| &known.values.extra);
     let mut sizes: Vec<_> =

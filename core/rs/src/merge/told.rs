@@ -15,7 +15,8 @@ use crate::row::flag;
 
 impl CallState {
     /// One record for each fact, with its id, in the order of ids; then what is still known of
-    /// updates that others cover. `trace`: what `call_trace` has. `by`: whom they name as producer.
+    /// updates that others cover or that found no room. `trace`: what `call_trace` has. `by`: whom
+    /// they name as producer.
     #[must_use]
     pub fn records(&self, trace: Option<&str>, by: &str) -> Vec<Value> {
         let traced = self.trace.as_ref();
@@ -27,11 +28,12 @@ impl CallState {
                 record(fact, trace.filter(|_| own), self.dropped.flags & flag::ERASED, by)
             })
             .collect();
-        records.extend(self.covered().iter().map(|fact| record(fact, None, 0, by)));
+        let erased = self.dropped.flags & flag::ERASED;
+        records.extend(self.covered().iter().map(|fact| record(fact, None, erased, by)));
         records
     }
 
-    /// Updates of which only this is left.
+    /// Updates of which only a part is left.
     fn covered(&self) -> Vec<CallFact> {
         let Some(any) = self.facts.first() else { return Vec::new() };
         let dropped = &self.dropped;
@@ -52,7 +54,12 @@ impl CallState {
             trace: None,
             ..any.clone()
         };
+        // one that found no room keeps its id, and what is known of it besides
         let mut covered: BTreeMap<String, CallFact> = BTreeMap::new();
+        for mut fact in self.leftovers.iter().cloned() {
+            fact.values.guid = fact.values.guid.or_else(|| any.values.guid.clone());
+            covered.insert(fact.id.clone(), fact);
+        }
         for (epoch, time_ms) in &dropped.alive {
             let id = format!("{key}/cdr.covered/{epoch}.0");
             covered.insert(id.clone(), bare(id, super::UPDATE, *epoch, 0, *time_ms));

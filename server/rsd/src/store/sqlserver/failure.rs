@@ -65,10 +65,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The same again would fail again, and it is the record's fault.
+    /// The same again would fail again, and it is the record's fault
+    /// (as [`StoreError::is_poison`]).
     #[must_use]
     pub const fn is_poison(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::State(_))
+        matches!(self, Self::Rejected(_) | Self::State(DecodeError::Damaged(_)))
     }
 }
 
@@ -115,6 +116,14 @@ mod tests {
         assert!(long.is_poison(), "{long:?}");
         let torn = Failure::from(Error::Protocol("torn".into()));
         assert!(!torn.is_poison(), "{torn:?}");
+    }
+
+    #[test]
+    fn a_state_of_a_later_version_is_no_record_s_fault() {
+        let later = Failure::State(DecodeError::Version(9));
+        assert!(!later.is_poison() && !StoreError::from(later).is_poison());
+        let damaged = Failure::State(DecodeError::Damaged("torn".into()));
+        assert!(damaged.is_poison() && StoreError::from(damaged).is_poison());
     }
 
     #[test]
