@@ -72,6 +72,8 @@ pub struct Good {
     ///
     /// [`Terms::judge`]: crate::retention::Terms::judge
     pub refused: Option<Refusal>,
+    /// Its call is erased whole, so its body is not kept as it came.
+    pub unsaid: bool,
 }
 
 impl Item<'_> {
@@ -139,6 +141,7 @@ impl Good {
         if !erased.has_call(&call, time_ms) {
             return;
         }
+        self.unsaid = true;
         unsay_record(&mut self.record);
         match &mut self.fact.told {
             Told::Call(call) => {

@@ -126,10 +126,13 @@ impl Letters {
     }
 }
 
-/// The letter of a message. `body`: another than its own, of one that had been stored before.
+/// The letter of a message. `body`: another than its own, of one that had been stored before. Of a
+/// call that is erased whole the message leaves none.
 fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
     let origin = &item.origin;
-    let own = || origin.body.iter().take(LETTER_BYTES).copied().collect();
+    let unsaid = item.read.as_ref().is_ok_and(|good| good.unsaid);
+    let most = if unsaid { 0 } else { LETTER_BYTES };
+    let own = || origin.body.iter().take(most).copied().collect();
     let properties = serde_json::to_string(&properties(origin));
     LetterRow {
         letter_key,

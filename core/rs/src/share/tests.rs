@@ -57,7 +57,7 @@ impl Message {
         let (mut record, notes) = Record::read(self.0.as_bytes(), &arrived)?;
         let (fact, again) = crate::export::fact(&mut record, &notes);
         let misrouted = record.kind().stream() != Stream::Cdr;
-        Ok(Good { record, fact, again, misrouted, refused: None })
+        Ok(Good { record, fact, again, misrouted, refused: None, unsaid: false })
     }
 }
 

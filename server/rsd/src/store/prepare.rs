@@ -64,5 +64,5 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
     let (fact, again) = export::fact(&mut record, &notes);
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
-    Ok(Good { record, fact, again, misrouted, refused })
+    Ok(Good { record, fact, again, misrouted, refused, unsaid: false })
 }

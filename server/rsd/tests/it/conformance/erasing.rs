@@ -221,10 +221,14 @@ pub(super) fn a_call(store: &dyn Store) {
     let late = [
         told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
         with(&event("E1DE", 1340, "log"), "text", "Smith again"),
+        // one of both loses the id, and becomes a dead letter
+        with(&event("E1DE", 1340, "log"), "text", "Miller again"),
         with(&event("OTHER", 1341, "log"), "text", "Jones again"),
     ];
     let stored = store.apply(&arrivals(&late, 2000, 40), NOW).unwrap();
-    assert_eq!((stored.stored, stored.dead), (3, 0));
+    assert_eq!((stored.stored, stored.dead), (3, 1));
+    let text = shown(store);
+    assert!(!text.contains("Smith") && !text.contains("Miller"), "{text}");
     let again = store.apply(&arrivals(&story(), 3000, 40), NOW).unwrap();
     assert_eq!((again.stored, again.dead), (0, 0));
     let of = |call: &Call| call.guid == media.guid;
