@@ -126,6 +126,7 @@ impl Init<'_> {
                 $1::text, $2::text)";
             built(&mut link, make, &[&database, &named])?;
         }
+        built(&mut link, TEMPORARY, &[&database])?;
         let mut there = self.connect(&owner.of(admin))?;
         for make in SCHEMA {
             built(&mut there, make, &[&owner.schema, &named])?;
@@ -134,6 +135,8 @@ impl Init<'_> {
     }
 }
 
+/// Nobody but the owner, and whom it is given to, makes temporary tables beside ours.
+const TEMPORARY: &str = "SELECT format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', $1::text)";
 /// The schema is the owner's, and nobody else makes anything in it.
 const SCHEMA: [&str; 3] = [
     "SELECT format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', $1::text, $2::text)",

@@ -16,6 +16,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0005.sql"),
     include_str!("../../../migrations/postgres/0006.sql"),
     include_str!("../../../migrations/postgres/0007.sql"),
+    include_str!("../../../migrations/postgres/0008.sql"),
 ];
 
 /// The lock that one runner holds.

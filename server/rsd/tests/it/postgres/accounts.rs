@@ -101,6 +101,31 @@ fn a_reader_sees_all_but_what_is_kept_back_and_nobody_makes_tables() {
     assert_eq!(server.sql(open), "", "what runs as the owner is not for everybody");
 }
 
+/// What runs as the owner must not find a table that its caller has made.
+#[test]
+fn nothing_of_a_writer_s_own_runs_as_the_owner() {
+    const TRAP: &str = "CREATE TEMP TABLE rs_audit_log AS SELECT 1 AS no, 0 AS time_ms;
+        CREATE FUNCTION pg_temp.trap() RETURNS trigger LANGUAGE plpgsql
+          AS $$ BEGIN RAISE EXCEPTION 'as %', current_user; END $$;
+        CREATE TRIGGER trap BEFORE DELETE ON rs_audit_log
+          FOR EACH ROW EXECUTE FUNCTION pg_temp.trap();
+        GRANT ALL ON rs_audit_log TO PUBLIC;
+        SELECT rs_trim_audit(9223372036854775807, 5000)";
+    let server = Server::start();
+    make(&server, "public");
+    let trapped = || server.sql_as(("writer", ""), "postgres", TRAP);
+    let refused = trapped().unwrap_err();
+    assert!(refused.contains("permission denied to create temporary tables"), "{refused}");
+    server.sql("GRANT TEMPORARY ON DATABASE postgres TO writer");
+    let answer = trapped().unwrap();
+    assert!(answer.ends_with('0'), "{answer}");
+    let first = "SELECT proname FROM pg_proc WHERE prosecdef AND proname LIKE 'rs\\_%'
+        AND NOT coalesce('search_path=public, pg_temp' = ANY(proconfig), false)";
+    assert_eq!(server.sql(first), "", "each has the caller's own last");
+    let owners = "SELECT count(*) FROM pg_proc WHERE prosecdef AND proname LIKE 'rs\\_%'";
+    assert_ne!(server.sql(owners), "0");
+}
+
 /// The first two steps, and rights as the documents of that time gave them.
 #[test]
 fn accounts_of_an_older_schema_keep_their_rights_and_get_the_new_ones() {
