@@ -20,13 +20,14 @@ use tokio::time::{sleep, timeout};
 use super::Shared;
 use super::arrival::{Arrival, Sender};
 use super::desk::NotTaken;
-use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, RETRY, STOP};
+use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, REFUSED, RETRY, STOP};
 use super::login::{Deciding, Login};
 use super::memory::Member;
 use super::registry::Place;
 use super::socket::Socket;
 use super::wire::Wire;
 use crate::backlog::Part;
+use crate::entry::Transport;
 
 thread_local! {
     /// One read buffer per worker thread, not per connection: ten thousand may be idle.
@@ -56,6 +57,8 @@ pub(super) struct Connection {
     leaving: Option<Duration>,
     /// The socket takes nothing more.
     is_gone: bool,
+    /// Before we end it the peer may do so itself.
+    grace: Duration,
 }
 
 struct Waiting {
@@ -93,6 +96,7 @@ impl Connection {
             reading: true,
             leaving: None,
             is_gone: false,
+            grace: Duration::ZERO,
         }
     }
 
@@ -221,9 +225,12 @@ impl Connection {
                 self.log(32002, &format!("properties of a message are left out: {why}"));
             }
             BrokerEvent::Closed { why } => {
-                match why {
-                    CloseReason::Goodbye => {}
-                    why => self.log(32002, &why.to_string()),
+                if why != CloseReason::Goodbye {
+                    self.log(32002, &why.to_string());
+                }
+                let is_openwire = self.wire.transport() == Transport::Openwire;
+                if is_openwire && why == CloseReason::LoginRefused {
+                    self.grace = REFUSED;
                 }
                 self.leave();
             }
@@ -377,9 +384,9 @@ impl Connection {
         if self.is_gone {
             return;
         }
-        let Self { socket, out, written, wire, .. } = self;
+        let Self { socket, out, written, wire, grace, .. } = self;
         drop(wire);
         // Whoever does not take the last answers in time goes without them.
-        let _ = timeout(FAREWELL, socket.leave(&out[written..])).await;
+        let _ = timeout(grace + FAREWELL, socket.leave(&out[written..], grace)).await;
     }
 }

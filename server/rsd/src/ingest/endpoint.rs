@@ -6,6 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openwire::detect::{ENOUGH, Protocol, detect, refusal};
 use openwire::{Broker, BrokerSettings, Stomp};
@@ -57,7 +58,7 @@ pub(super) async fn serve(
     turned_away(&shared, peer, what);
     let answer = refusal(protocol, &shared.settings.http);
     // Whoever does not take the answer in time goes without it.
-    let _ = timeout(FAREWELL, socket.leave(&answer)).await;
+    let _ = timeout(FAREWELL, socket.leave(&answer, Duration::ZERO)).await;
 }
 
 /// What is spoken; under TLS, where a certificate is configured, inside it. `None`: the peer

@@ -26,6 +26,10 @@ pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 /// How long the last answers may take to reach the peer when a connection ends.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+/// Whoever is refused at the login may end the connection itself for so long, as at ActiveMQ: its
+/// client behind `failover:` does not notice an end while it still restores what it had, and
+/// waits for ever.
+pub(super) const REFUSED: Duration = Duration::from_secs(2);
 
 /// Time of a TLS handshake, and how many are under way at once (ops.md §13).
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(5);

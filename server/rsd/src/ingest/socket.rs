@@ -6,11 +6,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// Reads from the kernel for one read of ours: records without content end it too.
 const TURNS: usize = 64;
@@ -120,9 +122,9 @@ impl Socket {
         }
     }
 
-    /// Says the last words, ends our direction and runs the peer's dry: closing with unread bytes
-    /// would take the words back by a reset.
-    pub(super) async fn leave(mut self, mut last: &[u8]) -> io::Result<()> {
+    /// Says the last words, gives the peer so long to end it itself, ends our direction and runs
+    /// the peer's dry: closing with unread bytes would take the words back by a reset.
+    pub(super) async fn leave(mut self, mut last: &[u8], grace: Duration) -> io::Result<()> {
         while !last.is_empty() {
             match self.try_write(last) {
                 Ok(count) => last = last.get(count..).unwrap_or_default(),
@@ -132,6 +134,11 @@ impl Socket {
                 Err(error) => return Err(error),
             }
         }
+        if !grace.is_zero()
+            && let Ok(ended) = timeout(grace, run_dry(&self.tcp)).await
+        {
+            return ended;
+        }
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             while tls.wants_write() {
@@ -140,15 +147,20 @@ impl Socket {
             }
         }
         self.tcp.shutdown().await?;
-        let mut bytes = [0; 4096];
-        loop {
-            self.tcp.readable().await?;
-            match self.tcp.try_read(&mut bytes) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
+        run_dry(&self.tcp).await
+    }
+}
+
+/// Reads until the peer sends nothing more.
+async fn run_dry(tcp: &TcpStream) -> io::Result<()> {
+    let mut bytes = [0; 4096];
+    loop {
+        tcp.readable().await?;
+        match tcp.try_read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }
