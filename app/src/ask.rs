@@ -13,7 +13,7 @@ use config::settings::{Certificate, ConfigClient, ServerUrl};
 use config::source::trust;
 use net::Clock;
 
-use crate::cli::{FromRm, FromServer};
+use crate::cli::{FromRm, FromRs, FromServer};
 use crate::exit::{Exit, Failure};
 use refusal::refused;
 pub(crate) use refusal::{fault, told};
@@ -22,6 +22,8 @@ pub(crate) use refusal::{fault, told};
 pub(crate) struct Daemon<'a> {
     base: Url,
     token: Option<String>,
+    /// A user's name and password.
+    login: Option<(String, String)>,
     /// Whom one trusts, and what one shows.
     trust: ConfigClient,
     timeout: Duration,
@@ -41,6 +43,14 @@ const PAGE: &str = "1000";
 impl<'a> Daemon<'a> {
     pub(crate) fn new(from: &'a FromRm) -> Result<Self, Failure> {
         Self::at(&from.rm, from.token_file.as_deref(), from.timeout, "a Resource Manager")
+    }
+
+    /// The Reporting Server.
+    pub(crate) fn reporting_server(from: &'a FromRs) -> Result<Self, Failure> {
+        let trust = ConfigClient { ca_file: from.ca_file.clone(), ..ConfigClient::default() };
+        let password = from.password_file.as_deref().map(first_line).transpose()?;
+        let asked = Self::at(&from.rs, None, from.timeout, "a Reporting Server")?;
+        Self { login: from.user.clone().zip(password), ..asked }.trusting(trust)
     }
 
     /// The Config Server.
@@ -88,7 +98,7 @@ impl<'a> Daemon<'a> {
             .map_err(|error| Failure::new(Exit::Usage, format!("{text}: {error}")))?;
         let clock = Clock::start();
         let trust = ConfigClient::default();
-        Ok(Self { base, token, trust, timeout, clock, shown: text, what })
+        Ok(Self { base, token, login: None, trust, timeout, clock, shown: text, what })
     }
 
     /// GETs JSON that has this member. `query` pairs whose value is absent are left out.
@@ -229,6 +239,9 @@ impl<'a> Daemon<'a> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
+        if let Some((user, password)) = &self.login {
+            request = request.basic_auth(user, Some(password));
+        }
         match question.body {
             Some((kind, body)) => request.header(header::CONTENT_TYPE, kind).body(body),
             None => request,
@@ -284,6 +297,12 @@ fn read_token(path: &Path) -> Result<String, Failure> {
         return Err(unusable(text));
     }
     Ok(token.to_owned())
+}
+
+fn first_line(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Settings, format!("{}: {error}", path.display())))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// A name as one part of a path. Dots alone would lead elsewhere, and are nobody's name.

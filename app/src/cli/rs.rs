@@ -1,8 +1,11 @@
 //! What can be asked of the Reporting Server's command.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
-use super::Daemon;
+use super::{Daemon, duration};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -15,8 +18,42 @@ pub(crate) struct Rs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RsCommand {
+    /// Reads files of rs.export.before_purge back, in NDJSON; what is there changes nothing
+    Import(RsImport),
     /// A line for rs.auth.users_file; the password is the first line of stdin
     User(RsUser),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RsImport {
+    /// Files, also packed with zstd
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Sends what the server no longer keeps by its default, too
+    #[arg(long)]
+    pub(crate) older: bool,
+    #[command(flatten)]
+    pub(crate) from: FromRs,
+}
+
+/// Where RS answers.
+#[derive(Debug, Args)]
+pub(crate) struct FromRs {
+    /// RS's HTTP address
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub(crate) rs: String,
+    /// Name of a user with the role admin
+    #[arg(long, requires = "password_file", value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// File whose first line is the password
+    #[arg(long, requires = "user", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// File with the certificates that RS's is checked against
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Longest wait for an answer, and for room
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Args)]

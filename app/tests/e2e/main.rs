@@ -49,6 +49,7 @@ mod docs_tenants;
 mod flows;
 mod handlers;
 mod hops;
+mod import;
 mod kill;
 mod ladder;
 mod loss;

@@ -10,6 +10,7 @@ mod purge;
 mod relief;
 mod signs;
 mod terms;
+mod written;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,7 @@ pub use export::{Export, Kept, Leaving};
 pub use purge::{Ages, Before, Keep, Report, Why, emergency, purge};
 pub use terms::in_force;
 pub(crate) use terms::judge_by;
+pub use written::{Unread, Written};
 
 /// Between two looks at the time.
 const NAP: Duration = Duration::from_secs(1);

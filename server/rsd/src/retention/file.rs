@@ -21,7 +21,7 @@ const HOLDER: usize = 64;
 /// What the name of a part ends with.
 const PART: &str = ".part";
 /// What follows the name of a file in that of its manifest.
-const MANIFEST: &str = ".manifest.json";
+pub(super) const MANIFEST: &str = ".manifest.json";
 
 /// A file on its way.
 pub(super) struct File {
@@ -299,7 +299,7 @@ const fn columns(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

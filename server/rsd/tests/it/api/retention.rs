@@ -11,10 +11,11 @@ use super::house::{House, MCP, RM, golden};
 const PAGE: &str = include_str!("../../../../../docs/operate/retention.md");
 const SINCE: &str = "/api/v1/calls?from=2026-11-22T00:00:00Z";
 
-/// The commands of the page, in order.
+/// The requests of the page, in order; its other commands are run with the executable.
 fn commands() -> Vec<&'static str> {
     let blocks = PAGE.split("```sh\n").skip(1);
-    blocks.flat_map(|block| block.split("```").next().unwrap().lines()).collect()
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    lines.filter(|line| !line.starts_with("ringmaster rs import ")).collect()
 }
 
 fn run(house: &House, line: &str) -> String {
