@@ -1,5 +1,6 @@
 //! `cargo xtask kill [--kills N] [--seed N] [--database URL]`: RS is killed at random moments while
-//! producers send; the end-to-end test of CI, with as many kills as told.
+//! producers send; the end-to-end tests of CI with as many kills as told, on files and on a
+//! PostgreSQL of their own, or on the server of the URL.
 
 use std::path::Path;
 
@@ -8,15 +9,18 @@ use anyhow::{Context, Result, bail};
 use crate::{cargo, run as step};
 
 const USAGE: &str = "usage: cargo xtask kill [--kills N] [--seed N] [--database URL]";
-/// The test; its fellow on PostgreSQL has kills of its own number.
-const TEST: &str = "kill::what_was_acknowledged_survives_every_kill";
+/// On files and on a PostgreSQL of their own.
+const TESTS: &str = "kill::";
+/// On the server of the URL.
+const ON_URL: &str = "kill::what_was_acknowledged_survives_every_kill";
 /// Kills unless told otherwise (rs.md §14, 6).
 const KILLS: &str = "50";
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
-    let test = ["test", "--locked", "--package", "ringmaster", "--test", "e2e", "--", TEST];
+    let tests = if args.iter().any(|arg| arg == "--database") { ON_URL } else { TESTS };
+    let test = ["test", "--locked", "--package", "ringmaster", "--test", "e2e", "--", tests];
     let mut command = cargo(root, &test);
-    command.args(["--exact", "--nocapture"]).env("RINGMASTER_KILLS", KILLS);
+    command.arg("--nocapture").env("RINGMASTER_KILLS", KILLS);
     let mut args = args.iter();
     while let Some(name) = args.next() {
         let value = args.next().context(USAGE)?;

@@ -53,15 +53,19 @@ fn say(what: std::fmt::Arguments<'_>) {
 
 #[test]
 fn what_was_acknowledged_survives_every_kill() {
-    let kills: u32 = told("RINGMASTER_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
-    killed(kills, told("RINGMASTER_KILL_DATABASE"));
+    killed(kills(KILLS), told("RINGMASTER_KILL_DATABASE"));
 }
 
 #[test]
 fn so_it_does_on_postgresql() {
     let database = Server::start();
-    killed(KILLS_OF_SERVER, Some(database.url()));
+    killed(kills(KILLS_OF_SERVER), Some(database.url()));
     assert_eq!(database.sql("SELECT count(*) FROM rs_dead_letter"), "0");
+}
+
+/// How many there are to be, unless told otherwise.
+fn kills(usual: u32) -> u32 {
+    told("RINGMASTER_KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 
 /// So many kills under load, on files or on the server of a URL.
