@@ -306,7 +306,8 @@ fn who_is_bound_to_names_sends_for_no_other() {
     let letters = |house: &House| {
         let list = asked(house, "root", "GET", "/api/v1/dead-letters").body;
         let list: serde_json::Value = serde_json::from_str(&list).unwrap();
-        let items = list["items"].as_array().unwrap().iter();
+        // asked too often it says so, and is asked again
+        let items = list["items"].as_array().into_iter().flatten();
         let told = |letter: &serde_json::Value| {
             let text = |name: &str| letter[name].as_str().unwrap_or_default().to_owned();
             [text("transport"), text("code"), text("field"), text("user")].join(" ")
