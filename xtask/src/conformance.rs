@@ -21,14 +21,17 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
             _ => bail!("{name}: {USAGE}"),
         }
     }
-    let tests = ["conformance::", "database::"];
-    let wanted = match (database, outage) {
-        (Some(_), None) => &tests[..1],
-        (None, Some(_)) => &tests[1..],
-        _ => &tests[..],
-    };
-    for test in wanted {
-        let test = ["test", "--locked", "--package", "ringmaster-rsd", "--test", "it", "--", test];
+    let suite = ["ringmaster-rsd", "it", "conformance::"];
+    let away = [["ringmaster-rsd", "it", "database::"], ["ringmaster", "e2e", "outage::"]];
+    let mut wanted = Vec::new();
+    if database.is_some() || outage.is_none() {
+        wanted.push(suite);
+    }
+    if outage.is_some() || database.is_none() {
+        wanted.extend(away);
+    }
+    for [package, binary, test] in wanted {
+        let test = ["test", "--locked", "--package", package, "--test", binary, "--", test];
         let mut command = cargo(root, &test);
         command.arg("--nocapture");
         let told =

@@ -3,11 +3,14 @@
 //!
 //! A send is a set of events that are stored together: one message, a transaction, or an HTTP
 //! request. The text of each event is `SEND/NUMBER`; a producer groups its sends into sessions, so
-//! that the events of each can be asked for.
+//! that the events of each can be asked for. Where figures are to come of them, each send is a call
+//! of its own, from its start to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::time::Millis;
 
 use crate::http;
 use crate::platform::{eventually, wall};
@@ -22,6 +25,22 @@ pub(crate) struct Send {
     session: String,
     /// Id and JSON of each.
     pub(crate) records: Vec<(String, String)>,
+}
+
+/// How long each whole call takes, ms.
+pub(crate) const CALL_MS: u64 = 9_000;
+
+/// What whole calls come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    /// GUIDs.
+    pub(crate) sessions: BTreeSet<String>,
+    /// Texts of their events.
+    pub(crate) texts: BTreeSet<String>,
+    /// Those with the outcome of a dialogue.
+    pub(crate) outcomes: usize,
+    /// Records of all.
+    pub(crate) records: usize,
 }
 
 #[derive(Default)]
@@ -70,6 +89,19 @@ impl Book {
         sends.map(|(name, _)| name).filter(own).count()
     }
 
+    /// What was sent, all of it whole calls that were acknowledged.
+    pub(crate) fn calls(&self) -> Calls {
+        let pages = self.pages();
+        let mut calls = Calls { sessions: pages.sessions.clone(), ..Calls::default() };
+        for (send, (events, acknowledged)) in &pages.sends {
+            assert!(acknowledged, "{send}");
+            calls.texts.extend((0..*events).map(|event| format!("{send}/{event}")));
+            calls.outcomes += usize::from(*events > 0);
+            calls.records += if *events > 0 { usize::try_from(*events).unwrap() + 4 } else { 1 };
+        }
+        calls
+    }
+
     /// Compares with the report, when everything is applied. Gives how many sends were
     /// acknowledged, and how many were not and are there all the same.
     pub(crate) fn check(&self, rs: SocketAddr) -> (usize, usize) {
@@ -116,6 +148,8 @@ fn events(rs: SocketAddr, session: &str) -> Vec<String> {
 pub(crate) struct Pen {
     producer: String,
     number: u32,
+    /// Each send is a whole call.
+    whole: bool,
     session: String,
     /// Start of its call, until it was acknowledged.
     start: Option<(String, String)>,
@@ -125,9 +159,9 @@ pub(crate) struct Pen {
 
 impl Pen {
     /// `number`: no other producer has it.
-    pub(crate) fn new(producer: &str, number: u32) -> Self {
+    pub(crate) fn new(producer: &str, number: u32, whole: bool) -> Self {
         let producer = producer.to_owned();
-        Self { producer, number, session: String::new(), start: None, left: 0, sends: 0 }
+        Self { producer, number, whole, session: String::new(), start: None, left: 0, sends: 0 }
     }
 
     /// The next send, of so many events, written into the book. The first ones of a session have
@@ -135,24 +169,56 @@ impl Pen {
     pub(crate) fn send(&mut self, book: &Book, events: u32) -> Send {
         self.sends += 1;
         let name = format!("{}.{}", self.producer, self.sends);
-        let mut records = Vec::new();
+        if self.whole {
+            return self.call(book, name, events);
+        }
         if self.left == 0 {
             self.left = SENDS;
-            let (ms, Self { number, sends, .. }) = (wall().0, &*self);
-            let (high, low) = (ms >> 16, ms & 0xffff);
-            self.session = format!("{high:08X}-{low:04X}-7000-8000-{number:04X}{sends:08X}");
-            self.start = Some(self.record("cdr.start/0", &Self::start()));
+            let now = wall();
+            self.open(now);
+            self.start = Some(self.record("cdr.start/0", now, &cdr("start", now)));
         }
         self.left -= 1;
-        records.extend(self.start.clone());
-        for event in 0..events {
-            let id = format!("ev/0.{}", self.sends * RECORDS + event);
-            let text =
-                format!("\"level\":\"INFO\",\"log_id\":\"kill\",\"text\":\"{name}/{event}\"");
-            records.push(self.record(&id, &format!("\"kind\":\"call.event\",{text}")));
-        }
+        let mut records = Vec::from_iter(self.start.clone());
+        records.extend((0..events).map(|event| self.event(wall(), &name, event)));
         book.offered(&self.session, &name, events);
         Send { name, session: self.session.clone(), records }
+    }
+
+    /// A whole call of the last half hour; one event: its end alone, which tells all of it.
+    fn call(&mut self, book: &Book, name: String, events: u32) -> Send {
+        let began = Millis(wall().0 - 60_000 * u64::from(1 + self.sends % 30));
+        let ended = Millis(began.0 + CALL_MS);
+        self.open(began);
+        let events = if events > 1 { events } else { 0 };
+        let mut records = Vec::new();
+        if events > 0 {
+            records.push(self.record("cdr.start/0", began, &cdr("start", began)));
+            records.extend((0..events).map(|event| self.event(began, &name, event)));
+            let action = "\"label\":\"com.genesyslab.var.ActionStart\",\"text\":\"menu\"";
+            let result = "\"verb\":\"call_result\",\"result\":\"SUCCESS\",\"reason\":\"told\"";
+            for (id, fields) in [("var/0.1", action), ("var/0.2", result)] {
+                records.push(self.record(id, began, &format!("\"kind\":\"var\",{fields}")));
+            }
+        }
+        let end =
+            format!("{},\"ended_at\":\"{ended}\",\"end_state\":\"USER_END\"", cdr("end", began));
+        records.push(self.record("cdr.end/0", ended, &end));
+        book.offered(&self.session, &name, events);
+        Send { name, session: self.session.clone(), records }
+    }
+
+    /// A new session, whose GUID tells its time.
+    fn open(&mut self, at: Millis) {
+        let (ms, Self { number, sends, .. }) = (at.0, &*self);
+        let (high, low) = (ms >> 16, ms & 0xffff);
+        self.session = format!("{high:08X}-{low:04X}-7000-8000-{number:04X}{sends:08X}");
+    }
+
+    fn event(&self, at: Millis, send: &str, event: u32) -> (String, String) {
+        let id = format!("ev/0.{}", self.sends * RECORDS + event);
+        let text = format!("\"level\":\"INFO\",\"log_id\":\"sent\",\"text\":\"{send}/{event}\"");
+        self.record(&id, at, &format!("\"kind\":\"call.event\",{text}"))
     }
 
     /// A send was acknowledged.
@@ -163,18 +229,9 @@ impl Pen {
         }
     }
 
-    fn start() -> String {
-        let at = wall();
-        format!(
-            "\"kind\":\"cdr\",\"phase\":\"start\",\"started_at\":\"{at}\",\
-             \"call_type\":\"INBOUND\",\"local_uri\":\"sip:a\",\"remote_uri\":\"sip:b\""
-        )
-    }
-
-    fn record(&self, part: &str, fields: &str) -> (String, String) {
+    fn record(&self, part: &str, at: Millis, fields: &str) -> (String, String) {
         let Self { producer, session, .. } = self;
         let id = format!("{producer}:{session}/{part}");
-        let at = wall();
         let record = format!(
             "{{\"schema\":1,\"id\":\"{id}\",\"time\":\"{at}\",{fields},\
              \"producer\":{{\"name\":\"{producer}\"}},\
@@ -183,4 +240,12 @@ impl Pen {
         );
         (id, record)
     }
+}
+
+/// What a part of a call has besides the fields of all records.
+fn cdr(phase: &str, began: Millis) -> String {
+    format!(
+        "\"kind\":\"cdr\",\"phase\":\"{phase}\",\"started_at\":\"{began}\",\
+         \"call_type\":\"INBOUND\",\"local_uri\":\"sip:a\",\"remote_uri\":\"sip:b\""
+    )
 }

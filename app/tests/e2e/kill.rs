@@ -3,19 +3,18 @@
 //!
 //! `cargo xtask kill` runs many of them, on files or against the server of a URL.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use model::chance::Chance;
 
 use crate::book::Book;
 use crate::calls::{healthy, objects};
-use crate::platform::{Process, Site, eventually, now, wall};
+use crate::platform::{Process, Site, eventually, now, say, told, wall};
 use crate::postgres::Server;
-use crate::senders::{self, Order};
+use crate::senders::{self, Order, Over};
 use crate::sipp::{Media, Plan};
 use crate::{http, report};
 
@@ -30,26 +29,6 @@ const KINDS: [&str; 4] = ["wire", "http", "stomp", "java"];
 const JAVA: usize = 10;
 /// Calls of RM for each kill.
 const CALLS: u32 = 6;
-
-/// From the environment: what `cargo xtask kill` was told.
-#[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
-fn told(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Nothing new is sent when the test ends, in whichever way.
-struct Over(Arc<AtomicBool>);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn say(what: std::fmt::Arguments<'_>) {
-    // the run goes on also when nobody listens
-    let _ = writeln!(std::io::stderr(), "{what}");
-}
 
 #[test]
 fn what_was_acknowledged_survives_every_kill() {
@@ -91,6 +70,7 @@ fn killed(kills: u32, database: Option<String>) {
         http: site.rs_http(),
         seed,
         over: Arc::new(AtomicBool::new(false)),
+        steady: false,
     };
     let over = Over(Arc::clone(&order.over));
     let producers: Vec<_> = (1..=PRODUCERS)

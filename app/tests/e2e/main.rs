@@ -57,6 +57,7 @@ mod missing;
 mod names;
 mod operate;
 mod oracle;
+mod outage;
 mod pools;
 mod producers;
 mod publisher;

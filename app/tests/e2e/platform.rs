@@ -298,6 +298,18 @@ pub(crate) fn wall() -> Millis {
     Millis(u64::try_from(since.as_millis()).unwrap())
 }
 
+/// From the environment: what a command of `cargo xtask` was told.
+#[expect(clippy::disallowed_methods, reason = "not a setting of the product")]
+pub(crate) fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// What a long test tells beside its outcome.
+pub(crate) fn say(what: std::fmt::Arguments<'_>) {
+    // the run goes on also when nobody listens
+    let _ = writeln!(std::io::stderr(), "{what}");
+}
+
 /// Longest wait for what must come: long enough for a machine whose cores are all taken, on which
 /// the applier, at the lowest priority, gets little.
 const PATIENCE: Duration = Duration::from_secs(180);

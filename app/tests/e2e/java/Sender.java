@@ -1,7 +1,8 @@
 // Stock ActiveMQ clients that send what they are told on standard input: a line `NAME COUNT`, then
 // so many records, one a line. One record is a message that is sent synchronously, several are a
 // transaction. When the client says that it is stored, so does a line `stored NAME`; when it
-// gives up, `failed NAME`. Each of the given number of threads has a connection of its own.
+// gives up, `failed NAME`; `broken WHY` when it is told of an error outside a call. Each of the given
+// number of threads has a connection of its own, to the URLs in turn.
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -22,11 +23,12 @@ public class Sender {
     static final BlockingQueue<Task> TASKS = new LinkedBlockingQueue<>();
     static final Task END = new Task("", List.of());
 
-    /** URL, queue, number of threads. */
+    /** Queue, number of threads, URLs. */
     public static void main(String[] arguments) throws Exception {
         List<Thread> threads = new ArrayList<>();
-        for (int i = 0; i < Integer.parseInt(arguments[2]); i++) {
-            Thread thread = new Thread(() -> work(arguments[0], arguments[1]));
+        for (int i = 0; i < Integer.parseInt(arguments[1]); i++) {
+            String url = arguments[2 + i % (arguments.length - 2)];
+            Thread thread = new Thread(() -> work(url, arguments[0]));
             thread.start();
             threads.add(thread);
         }
@@ -50,6 +52,9 @@ public class Sender {
     static void work(String url, String queue) {
         try {
             Connection connection = new ActiveMQConnectionFactory(url).createConnection();
+            if (!url.startsWith("failover:")) {
+                connection.setExceptionListener(error -> say("broken " + error));
+            }
             connection.start();
             Session plain = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
             Session transacted = connection.createSession(true, Session.SESSION_TRANSACTED);
