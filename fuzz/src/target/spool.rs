@@ -56,7 +56,7 @@ fn read(mut data: &[u8]) -> (Vec<Entry>, &[u8]) {
         let key = (kind != Kind::Data).then(|| Key::new(&payload[..payload.len().min(2)]));
         // long enough to fill more than one segment
         let payload = payload.repeat(1 + usize::from(*length % 64));
-        entries.push(Entry { kind, key: key.flatten(), payload });
+        entries.push(Entry { kind, key: key.flatten(), payload, records: 1 });
     }
     (entries, &[])
 }

@@ -306,6 +306,7 @@ impl Driver {
                 kind: Kind::Carried,
                 key: Some(*key),
                 payload,
+                records: 0,
             }));
         }
         let now = (self.hooks.clock)();

@@ -56,6 +56,8 @@ pub struct Entry {
     pub key: Option<Key>,
     /// The user's own encoding.
     pub payload: Vec<u8>,
+    /// Records in it, of which a group has so many at most (`spec/rs.md` §1.4.2); not kept.
+    pub records: usize,
 }
 
 /// One thing as it was kept.

@@ -15,6 +15,8 @@ pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
     /// Bytes on disk.
     pub(crate) bytes: usize,
+    /// Records in the entries.
+    pub(crate) records: usize,
     pub(crate) urgent: bool,
 }
 
@@ -146,7 +148,8 @@ impl Intake {
         self.status.pending += 1;
         self.status.pending_bytes += bytes;
         self.largest = self.largest.max(bytes);
-        self.queue.push_back(Batch { first_seq, entries, bytes, urgent });
+        let records = entries.iter().map(|entry| entry.records).sum();
+        self.queue.push_back(Batch { first_seq, entries, bytes, records, urgent });
         self.dirty = true;
         self.status.last_seq
     }
@@ -156,7 +159,7 @@ impl Intake {
 fn cursor_entry(id: usize, seq: u64) -> Entry {
     let mut payload = vec![u8::try_from(id).unwrap_or(u8::MAX)];
     payload.extend_from_slice(&seq.to_le_bytes());
-    Entry { kind: Kind::Cursor, key: None, payload }
+    Entry { kind: Kind::Cursor, key: None, payload, records: 0 }
 }
 
 /// What a cursor frame says.
@@ -189,7 +192,7 @@ mod tests {
     use crate::entry::Key;
 
     fn data(bytes: usize) -> Entry {
-        Entry { kind: Kind::Data, key: None, payload: vec![7; bytes] }
+        Entry { kind: Kind::Data, key: None, payload: vec![7; bytes], records: 1 }
     }
 
     fn intake(limit: u64, pending: usize) -> Intake {
@@ -225,15 +228,31 @@ mod tests {
 
     #[test]
     fn what_is_refused_and_why() {
-        let open = |key: &[u8]| Entry { kind: Kind::Open, key: Key::new(key), payload: vec![] };
+        let open = |key: &[u8]| Entry {
+            kind: Kind::Open,
+            key: Key::new(key),
+            payload: vec![],
+            records: 1,
+        };
         let cases = [
             (vec![], Full::Entry),
             (vec![data(FRAME_BYTES)], Full::Entry),
             (vec![open(b"")], Full::Entry),
-            (vec![Entry { kind: Kind::Close, key: None, payload: vec![] }], Full::Entry),
-            (vec![Entry { kind: Kind::Cursor, key: None, payload: vec![0; 9] }], Full::Entry),
             (
-                vec![Entry { kind: Kind::Carried, key: Key::new(b"k"), payload: vec![] }],
+                vec![Entry { kind: Kind::Close, key: None, payload: vec![], records: 1 }],
+                Full::Entry,
+            ),
+            (
+                vec![Entry { kind: Kind::Cursor, key: None, payload: vec![0; 9], records: 1 }],
+                Full::Entry,
+            ),
+            (
+                vec![Entry {
+                    kind: Kind::Carried,
+                    key: Key::new(b"k"),
+                    payload: vec![],
+                    records: 1,
+                }],
                 Full::Entry,
             ),
             (vec![data(3000)], Full::Disk),

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Longest key of a frame, bytes: GUID 16, leg 4, epoch 8.
 pub const KEY_BYTES: usize = 28;
 
-/// Records of one group (`spec/rs.md` §1.4.2): bounds what one sync answers.
+/// Records of one group (`spec/rs.md` §1.4.2): bounds what one sync answers. A frame has as many as
+/// its [`Entry`](crate::Entry) tells.
 pub const GROUP_RECORDS: usize = 4096;
 
 /// Bytes of one group (`spec/rs.md` §1.4.2); a larger append is a group of its own.

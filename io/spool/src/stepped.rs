@@ -111,7 +111,8 @@ mod tests {
         let (fs, clock) = (FaultyFs::new(7), Arc::new(AtomicU64::new(0)));
         let (mut stepped, _) = open(&fs, &clock);
         stepped.set_sync(Duration::from_millis(40));
-        let entry = || vec![Entry { kind: Kind::Data, key: None, payload: vec![1; 4000] }];
+        let entry =
+            || vec![Entry { kind: Kind::Data, key: None, payload: vec![1; 4000], records: 1 }];
         let first = stepped.spool().append(entry(), true).unwrap();
         assert_eq!(stepped.poll_timeout(), Some(Duration::ZERO));
         stepped.turn();

@@ -47,7 +47,12 @@ fn entry(frame: Frame) -> Entry {
         FrameKind::Open => Kind::Open,
         FrameKind::Close => Kind::Close,
     };
-    Entry { kind, key: frame.key.and_then(|key| Key::new(&key)), payload: frame.payload }
+    Entry {
+        kind,
+        key: frame.key.and_then(|key| Key::new(&key)),
+        payload: frame.payload,
+        records: 1,
+    }
 }
 
 fn full(full: spool::Full) -> Full {

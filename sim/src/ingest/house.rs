@@ -113,7 +113,12 @@ impl House {
         let pad = "x".repeat(700);
         let payload = ids.iter().map(|id| format!("{id} {pad}")).collect::<Vec<_>>().join("\n");
         let name = ids.first().and_then(|id| id.split('/').next()).unwrap_or_default().to_owned();
-        let entry = Entry { kind: Kind::Data, key: None, payload: payload.into_bytes() };
+        let entry = Entry {
+            kind: Kind::Data,
+            key: None,
+            payload: payload.into_bytes(),
+            records: ids.len(),
+        };
         match self.stepped.spool().append(vec![entry], true) {
             Ok(seq) => {
                 let sent = book.get_mut(&name).ok_or("a send that nobody has sent")?;

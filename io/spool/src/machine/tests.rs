@@ -16,8 +16,8 @@ fn machine() -> Machine {
 }
 
 fn batch(first_seq: u64, records: usize, urgent: bool) -> Batch {
-    let entry = Entry { kind: Kind::Data, key: None, payload: vec![1; 4] };
-    Batch { first_seq, entries: vec![entry; records], bytes: 32 * records, urgent }
+    let entry = Entry { kind: Kind::Data, key: None, payload: vec![1; 4], records: 1 };
+    Batch { first_seq, entries: vec![entry; records], bytes: 32 * records, records, urgent }
 }
 
 /// `poll_write` without looking at the bytes.

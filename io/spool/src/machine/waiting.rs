@@ -73,7 +73,7 @@ impl Waiting {
         let mut group = Vec::new();
         let (mut records, mut bytes) = (0, 0);
         while let Some(item) = self.items.front() {
-            records += item.batch.entries.len();
+            records += item.batch.records;
             bytes += item.batch.bytes;
             let large = records > GROUP_RECORDS || bytes > GROUP_BYTES;
             if bytes as u64 > room || large && !group.is_empty() {
@@ -91,7 +91,7 @@ impl Waiting {
     }
 
     fn count(&mut self, batch: &Batch, arrived: Duration) {
-        self.records += batch.entries.len();
+        self.records += batch.records;
         self.bytes += batch.bytes;
         if batch.urgent {
             self.urgent += 1;
@@ -112,8 +112,8 @@ mod tests {
     }
 
     fn batch(records: usize, bytes: usize, urgent: bool) -> Batch {
-        let entry = Entry { kind: Kind::Data, key: None, payload: vec![] };
-        Batch { first_seq: 1, entries: vec![entry; records], bytes, urgent }
+        let entry = Entry { kind: Kind::Data, key: None, payload: vec![], records };
+        Batch { first_seq: 1, entries: vec![entry], bytes, records, urgent }
     }
 
     #[test]
@@ -153,5 +153,18 @@ mod tests {
         assert_eq!(lens(waiting.take(40)), [0; 0]);
         assert_eq!(lens(waiting.take(109)), [50]);
         assert_eq!((waiting.urgent, waiting.records, waiting.bytes), (1, 1, 60));
+    }
+
+    #[test]
+    fn a_frame_counts_with_all_its_records() {
+        let mut waiting = Waiting::default();
+        for records in [GROUP_RECORDS - 1, 1, 1, GROUP_RECORDS + 1, 1] {
+            waiting.push(ms(1), batch(records, 32, true));
+        }
+        let lens = |group: Vec<Batch>| group.iter().map(|batch| batch.records).collect::<Vec<_>>();
+        assert_eq!(lens(waiting.take(u64::MAX)), [GROUP_RECORDS - 1, 1]);
+        assert_eq!(lens(waiting.take(u64::MAX)), [1]);
+        assert_eq!(lens(waiting.take(u64::MAX)), [GROUP_RECORDS + 1], "alone");
+        assert_eq!(lens(waiting.take(u64::MAX)), [1]);
     }
 }

@@ -17,11 +17,11 @@ use crate::fs::real::RealFs;
 use crate::recovery::file_name;
 
 fn data(payload: &[u8]) -> Entry {
-    Entry { kind: Kind::Data, key: None, payload: payload.to_vec() }
+    Entry { kind: Kind::Data, key: None, payload: payload.to_vec(), records: 1 }
 }
 
 fn keyed(kind: Kind, key: &[u8], payload: &[u8]) -> Entry {
-    Entry { kind, key: Key::new(key), payload: payload.to_vec() }
+    Entry { kind, key: Key::new(key), payload: payload.to_vec(), records: 1 }
 }
 
 fn hooks(on_durable: impl Fn(u64) + Send + 'static) -> Hooks {

@@ -159,7 +159,7 @@ fn frame(records: usize) -> Vec<SpoolEntry> {
         letters: Vec::new(),
         produces: Vec::new(),
     };
-    vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap() }]
+    vec![SpoolEntry { kind: Kind::Data, key: None, payload: entry.encode().unwrap(), records: 1 }]
 }
 
 fn cdrs(records: u64) -> [Part; 1] {

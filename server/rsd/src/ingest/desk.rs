@@ -31,7 +31,8 @@ impl Parts {
         let Ok(payload) = entry.encode() else { return Err(NotTaken::Never) };
         let bytes = payload.len();
         self.gate.fits(priority, bytes)?;
-        let frame = Frame { kind: Kind::Data, key: None, payload };
+        let records = entry.messages.len();
+        let frame = Frame { kind: Kind::Data, key: None, payload, records };
         let (parts, received) = (entry.parts(), entry.received_at());
         // before the applier can take it away
         self.backlog.came(received, &parts);

@@ -37,7 +37,7 @@ fn entry(chance: &mut Chance) -> Entry {
     let size = if chance.below(30) == 0 { 20_000 } else { chance.below(2500) as usize };
     let mut payload = format!("{}|", chance.below(1 << 30)).into_bytes();
     payload.resize(payload.len() + size, b'.');
-    Entry { kind, key: key.filter(|_| kind != Kind::Data), payload }
+    Entry { kind, key: key.filter(|_| kind != Kind::Data), payload, records: 1 }
 }
 
 /// Some turns of work; ends early when the power goes.
@@ -173,7 +173,12 @@ fn quiet(seed: u64) -> (World, Vec<Vec<u8>>) {
         for number in 0..=chance.below(6) {
             let size = chance.below(300) as usize;
             let payload = format!("<{seed}.{round}.{number}>{}", ".".repeat(size)).into_bytes();
-            world.append(vec![Entry { kind: Kind::Data, key: None, payload: payload.clone() }]);
+            world.append(vec![Entry {
+                kind: Kind::Data,
+                key: None,
+                payload: payload.clone(),
+                records: 1,
+            }]);
             appended.push(payload);
         }
         world.turn();
@@ -233,7 +238,8 @@ fn a_start_on_a_full_disk_reads_what_is_there_and_takes_records_when_there_is_ro
         }
         let mut world = World::new(fs.killed(), seed + 5);
         assert_eq!(world.shared.intake().status.state, State::DiskFull);
-        let entry = || vec![Entry { kind: Kind::Data, key: None, payload: b"later".to_vec() }];
+        let entry =
+            || vec![Entry { kind: Kind::Data, key: None, payload: b"later".to_vec(), records: 1 }];
         assert_eq!(world.shared.intake().append(entry(), true), Err(Full::Disk));
         assert_eq!(world.payloads(0), appended, "seed {seed}");
         world.advance(Duration::from_secs(1));

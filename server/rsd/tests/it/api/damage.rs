@@ -87,7 +87,8 @@ fn queue(dir: &Path, records: u32) {
             letters: Vec::new(),
             produces: Vec::new(),
         };
-        let frame = Frame { kind: Kind::Data, key: None, payload: entry.encode().unwrap() };
+        let frame =
+            Frame { kind: Kind::Data, key: None, payload: entry.encode().unwrap(), records: 1 };
         let seq = spool.append(vec![frame], true).unwrap();
         while durable.recv().unwrap() < seq {}
     }
