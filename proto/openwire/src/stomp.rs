@@ -245,6 +245,10 @@ impl Stomp {
                 Ok(Cut::Frame(frame, used)) => (used, self.handle_frame(frame)),
                 Err(error) => (0, Err(CloseReason::Malformed(error))),
             };
+            let receipt = match &handled {
+                Err(CloseReason::Malformed(_)) => self.cutter.receipt(self.desk.version),
+                _ => None,
+            };
             rest = rest.get(used..).unwrap_or_default();
             match handled {
                 Ok(()) => {}
@@ -253,7 +257,7 @@ impl Stomp {
                     self.close(why);
                 }
                 Err(why) => {
-                    self.desk.error(None, &why.to_string());
+                    self.desk.error(receipt.as_deref(), &why.to_string());
                     self.close(why);
                 }
             }

@@ -97,6 +97,13 @@ impl Cutter {
         Ok(Cut::Frame(frame, used))
     }
 
+    /// The receipt that the frame under way wants, as far as its head has come: what is too large
+    /// is told with it.
+    pub(super) fn receipt(&self, version: Option<Version>) -> Option<String> {
+        let version = version.unwrap_or(Version::V1_0);
+        Some(version.read(self.frame.raw("receipt")?).ok()?.into_owned())
+    }
+
     fn more(&self, bytes: &[u8], limit: usize) -> Result<Cut, Malformed> {
         if bytes.len() > limit {
             return Err(self.malformed("a frame above the limit"));

@@ -280,6 +280,13 @@ fn what_is_no_stomp_is_the_end() {
         let closed = peer.closed.as_ref().unwrap();
         assert!(closed.contains(text) && !closed.contains("byte 0"), "{closed}");
     }
+    for head in ["content-length:8388609\n\n", &format!("\n{}", "x".repeat(8 << 20))] {
+        let mut peer = Peer::open("1.2");
+        peer.say(&format!("SEND\ndestination:{CDR}\nreceipt:a\\cb\n{head}"));
+        let (said, text) = (peer.said(), "a frame above the limit");
+        assert!(said.starts_with("ERROR\n") && said.contains(text), "{said}");
+        assert!(said.contains("\nreceipt-id:a\\cb\n"), "whose it is: {said}");
+    }
     let mut peer = Peer::open("1.2");
     let most = format!("SEND\ndestination:{CDR}\n\n{}\0", "x".repeat((8 << 20) - 64));
     peer.say(&most);
