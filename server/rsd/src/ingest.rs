@@ -33,12 +33,14 @@ mod memory;
 mod message;
 mod registry;
 mod socket;
+mod unpack;
 mod wire;
 
 pub use counters::Counters;
 pub use desk::NotTaken;
 pub use gate::{Gate, Priority};
 pub use limits::Limits;
+pub(crate) use limits::UNPACKERS;
 
 use crate::backlog::Backlog;
 use crate::users::Users;
@@ -125,6 +127,8 @@ struct Shared {
     sessions: AtomicU64,
     /// TLS handshakes that may still begin.
     handshakes: Semaphore,
+    /// Arrivals that may still be inflated beside the others.
+    unpackers: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -161,6 +165,7 @@ impl Ingest {
             registry: Registry::default(),
             sessions: AtomicU64::new(0),
             handshakes: Semaphore::new(limits::HANDSHAKES),
+            unpackers: Arc::new(Semaphore::new(UNPACKERS)),
         });
         let task = tokio::spawn(accept::run(listener, shared, stopped));
         Ok(Self { local, stop, task })

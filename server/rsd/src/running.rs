@@ -196,7 +196,7 @@ impl Drop for Rs {
 pub(crate) fn runtime() -> Result<Runtime, StartError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
-        .max_blocking_threads(crate::api::BLOCKING)
+        .max_blocking_threads(crate::api::BLOCKING + crate::ingest::UNPACKERS)
         .thread_name("rs")
         .enable_all()
         .build()

@@ -1,7 +1,7 @@
 //! What one send or one commit brought, as it waits for the spool.
 //!
 //! Bodies that came compressed stay so until it is handed over: what waits takes the memory that
-//! came over the wire, and inflated is at most one arrival a thread, within what the spool takes
+//! came over the wire, and inflated are few at once (`unpack.rs`), each within what the spool takes
 //! at once. A mebibyte of blanks comes as one kibibyte.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use openwire::{Inbound, MessageKind};
 
 use super::desk::NotTaken;
 use super::gate::Priority;
-use super::limits::{DECODED_BYTES, INFLATED_BYTES};
+use super::limits::{DECODED_BYTES, INFLATED_BYTES, INLINE_BYTES};
 use super::{Parts, message};
 use crate::backlog::Part;
 use crate::entry::{Body, Entry, Transport};
@@ -58,28 +58,40 @@ impl Arrival {
         Self { entry, packed, inflated: 0 }
     }
 
+    /// So much may come of it that it is inflated beside the others (`unpack.rs`).
+    pub(super) fn is_heavy(&self) -> bool {
+        self.packed.iter().map(|packed| packed.raw.len()).sum::<usize>() > INLINE_BYTES
+    }
+
     /// Hands it to the spool, and gives the sequence with which it is durable.
     ///
     /// # Errors
     /// [`NotTaken`]; after [`NotTaken::Later`] it may be handed again.
     pub(super) fn hand(&mut self, parts: &Parts) -> Result<u64, NotTaken> {
-        if self.packed.is_empty() {
-            return parts.store(&self.entry);
+        if !self.packed.is_empty() {
+            self.may_come(parts)?;
+            self.inflate()?;
         }
+        let taken = parts.store(&self.entry);
+        if taken.is_err() {
+            self.empty();
+        }
+        taken
+    }
+
+    /// Nothing is inflated in vain.
+    ///
+    /// # Errors
+    /// [`NotTaken`], as far as it is known by now.
+    pub(super) fn may_come(&self, parts: &Parts) -> Result<(), NotTaken> {
         let priority = Priority::of_all(&self.entry.messages);
-        // nothing is inflated in vain
         if !parts.gate.lets_in(priority) {
             return Err(NotTaken::Later);
         }
         if self.inflated > 0 {
             parts.gate.fits(priority, self.inflated)?;
         }
-        self.inflate()?;
-        let taken = parts.store(&self.entry);
-        if taken.is_err() {
-            self.empty();
-        }
-        taken
+        Ok(())
     }
 
     /// Its records by queue, as far as they are inflated.

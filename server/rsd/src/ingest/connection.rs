@@ -25,6 +25,7 @@ use super::login::{Deciding, Login};
 use super::memory::Member;
 use super::registry::Place;
 use super::socket::Socket;
+use super::unpack::{Unpacked, Unpacking};
 use super::wire::Wire;
 use crate::backlog::Part;
 use crate::entry::Transport;
@@ -49,6 +50,8 @@ pub(super) struct Connection {
     waiting: VecDeque<Waiting>,
     /// Not taken by the spool yet.
     parked: VecDeque<Parked>,
+    /// What stands before them.
+    unpacking: Option<Unpacking>,
     out: Vec<u8>,
     written: usize,
     held: usize,
@@ -69,10 +72,10 @@ struct Waiting {
     parts: Vec<Part>,
 }
 
-struct Parked {
+pub(super) struct Parked {
     ticket: Ticket,
     since: Duration,
-    arrival: Arrival,
+    pub(super) arrival: Arrival,
 }
 
 impl Connection {
@@ -90,6 +93,7 @@ impl Connection {
             place: None,
             waiting: VecDeque::new(),
             parked: VecDeque::new(),
+            unpacking: None,
             out: Vec::new(),
             written: 0,
             held: 0,
@@ -116,6 +120,7 @@ impl Connection {
             let interest = self.interest();
             tokio::select! {
                 verdict = Deciding::decided(&mut self.deciding) => self.decide(verdict),
+                unpacked = Unpacking::done(&mut self.unpacking) => self.unpacked(unpacked),
                 ready = self.socket.ready(interest) => self.handle_ready(ready),
                 _ = durable.changed(), if !self.waiting.is_empty() => {}
                 () = sleep(deadline.unwrap_or(RETRY)), if deadline.is_some() => {
@@ -181,14 +186,16 @@ impl Connection {
     }
 
     fn is_over(&self, now: Duration) -> bool {
-        let stored = self.waiting.is_empty() && self.parked.is_empty();
-        let done = stored && self.deciding.is_none();
+        let taken = self.parked.is_empty() && self.unpacking.is_none();
+        let done = self.waiting.is_empty() && taken && self.deciding.is_none();
         self.leaving.is_some_and(|until| done || now >= until)
     }
 
     /// What is held back is not tried any more.
     fn abandon(&mut self) {
-        let messages: usize = self.parked.drain(..).map(|one| one.arrival.messages()).sum();
+        let parked = self.parked.drain(..).map(|one| one.arrival.messages());
+        let unpacking = self.unpacking.take().map(|one| one.messages);
+        let messages: usize = parked.chain(unpacking).sum();
         if messages > 0 {
             self.shared.parts.counters.abandon(messages);
             let what = "were held back and are not stored: whoever waits for an answer resends";
@@ -248,7 +255,7 @@ impl Connection {
         let produces = self.produces.clone();
         let sender = Sender { received: now.wall, transport, user, peer, produces };
         let parked = Parked { ticket, since: now.mono, arrival: Arrival::new(sender, messages) };
-        if !self.parked.is_empty() {
+        if !self.parked.is_empty() || self.unpacking.is_some() {
             self.parked.push_back(parked);
         } else if let Some(parked) = self.append(parked) {
             self.parked.push_back(parked);
@@ -257,16 +264,47 @@ impl Connection {
 
     /// Tries the oldest parked sends again, in order.
     fn unpark(&mut self) {
-        while let Some(parked) = self.parked.pop_front() {
+        while self.unpacking.is_none()
+            && let Some(parked) = self.parked.pop_front()
+        {
             if let Some(parked) = self.append(parked) {
                 return self.parked.push_front(parked);
             }
         }
     }
 
-    /// Hands one arrival to the spool; gives it back when there is no room.
+    /// Hands one arrival to the spool, or has it inflated before; gives it back when there is no
+    /// room.
     fn append(&mut self, mut parked: Parked) -> Option<Parked> {
-        match parked.arrival.hand(&self.shared.parts) {
+        let parts = &self.shared.parts;
+        if !parked.arrival.is_heavy() {
+            let taken = parked.arrival.hand(parts);
+            return self.handed(parked, taken);
+        }
+        match parked.arrival.may_come(parts) {
+            Ok(()) => {
+                let places = &self.shared.unpackers;
+                self.unpacking = Some(Unpacking::begin(parked, places, parts.clone()));
+                None
+            }
+            Err(why) => self.handed(parked, Err(why)),
+        }
+    }
+
+    /// One was inflated and handed to the spool.
+    fn unpacked(&mut self, unpacked: Option<Unpacked>) {
+        self.unpacking = None;
+        let Some(Unpacked { parked, taken }) = unpacked else {
+            self.log(32002, "an arrival is lost with the thread that inflated it");
+            return self.lose();
+        };
+        if let Some(parked) = self.handed(parked, taken) {
+            self.parked.push_front(parked);
+        }
+    }
+
+    fn handed(&mut self, parked: Parked, taken: Result<u64, NotTaken>) -> Option<Parked> {
+        match taken {
             Ok(seq) => {
                 let Parked { ticket, since, arrival } = parked;
                 let parts = arrival.parts();
@@ -301,7 +339,9 @@ impl Connection {
         let mut held = self.wire.held();
         if self.leaving.is_some() {
             // a machine that is closed has forgotten them
-            held = held.max(self.parked.iter().map(|parked| parked.arrival.held()).sum());
+            let parked = self.parked.iter().map(|parked| parked.arrival.held());
+            let unpacking = self.unpacking.iter().map(|unpacking| unpacking.held);
+            held = held.max(parked.chain(unpacking).sum());
         }
         let unfinished = self.wire.unfinished();
         self.shared.memory.account(&self.member, self.held, held, unfinished);

@@ -46,6 +46,13 @@ pub(super) const BODY_BYTES: usize = 1 << 20;
 /// spool holds.
 pub(super) const INFLATED_BYTES: usize = spool::limits::FRAME_BYTES;
 
+/// Compressed bodies of one arrival, bytes in all, that are inflated where they come: two mebibytes
+/// at most come of them, in a few milliseconds. A single record has less.
+pub(super) const INLINE_BYTES: usize = 2 << 10;
+
+/// Arrivals with more that are inflated at once, each with up to [`INFLATED_BYTES`] in memory.
+pub(crate) const UNPACKERS: usize = 2;
+
 /// What may come out of the decoder for one arrival, bytes in all, kept or not: a text may be half
 /// as long again as what is kept of it, and a Java client sends the unused half of its buffer too.
 pub(super) const DECODED_BYTES: usize = 2 * INFLATED_BYTES;

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) mod frames;
+mod heavy;
 pub(crate) mod house;
 mod leaving;
 mod raw;

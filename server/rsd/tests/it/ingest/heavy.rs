@@ -1,0 +1,76 @@
+//! Sends that are much larger than they look, and those that are larger than they may be.
+
+use openwire::{ClientEvent, Command, MessageKind};
+use rsd::entry::Transport;
+
+use super::frames::Frames;
+use super::house::{House, Options, Sender, record, within};
+use super::raw::Raw;
+use super::{CDR, EVENT};
+
+/// Of some kibibytes come 24 MiB: whoever sends a small record meanwhile does not wait for them.
+#[tokio::test]
+async fn a_small_record_overtakes_what_is_inflated() {
+    let house = House::open(Options { segment: 32 << 20, ..Options::default() }).await;
+    let mut heavy = Raw::login(house.address(), 1).await;
+    let mut small = Sender::connect(house.address(), 2, 0).await;
+    let last = || house.parts.spool.status().last_seq;
+    let mut overtaken = 0;
+    for round in 1..=4 {
+        let before = last();
+        heavy.blanks(round, 24);
+        heavy.flush().await;
+        let tag = u64::try_from(round).unwrap();
+        small.client.send(CDR, tag, &record("r1", tag)).unwrap();
+        assert_eq!(small.next().await, ClientEvent::Acknowledged { tag });
+        overtaken += u32::from(last() == before + 1);
+        assert_eq!(heavy.answers(1).await, [round]);
+        assert_eq!(last(), before + 2);
+    }
+    assert!(overtaken > 0);
+}
+
+/// What is sent behind it on the same connection stays behind it, and is stored with it when the
+/// sender goes at once.
+#[tokio::test]
+async fn what_is_inflated_keeps_its_place() {
+    let house = House::open(Options::default()).await;
+    let mut heavy = Raw::login(house.address(), 1).await;
+    for commit in [2, 4] {
+        heavy.blanks(commit, 3);
+        let light = heavy.message(9, MessageKind::Bytes, b"{}");
+        heavy.tell(commit + 1, true, &Command::Message(Box::new(light)));
+    }
+    assert_eq!(heavy.answers(4).await, [2, 3, 4, 5]);
+    heavy.blanks(6, 3);
+    heavy.flush().await;
+    drop(heavy);
+    let counters = &house.parts.counters;
+    within(|| counters.connections(Transport::Openwire) == 0).await;
+    let entries = house.entries();
+    let lens: Vec<_> = entries.iter().map(|entry| entry.messages.len()).collect();
+    assert_eq!(lens, [3, 1, 3, 1, 3]);
+    assert_eq!(counters.abandoned(), 0);
+}
+
+/// A frame above the limit ends a connection of STOMP, as 1.2 demands: its sender is told which
+/// one it was and why, the log too, and what was sent before it is stored.
+#[tokio::test]
+async fn a_frame_above_the_limit_is_told_before_the_end() {
+    let house = House::open(Options::default()).await;
+    for (round, tail) in (1..).zip(["content-length:9000000\n\n", "\n"]) {
+        let mut peer = Frames::login(house.address()).await;
+        peer.say(&format!("SEND\ndestination:{EVENT}\nreceipt:first\n\n{{}}\0")).await;
+        assert_eq!(peer.next().await, "RECEIPT\nreceipt-id:first\n\n");
+        let body = "x".repeat(9_000_000);
+        peer.try_say(&format!("SEND\ndestination:{EVENT}\nreceipt:large\n{tail}{body}\0")).await;
+        let told = peer.next().await;
+        assert!(told.starts_with("ERROR\n") && told.contains("a frame above the limit"), "{told}");
+        assert!(told.contains("\nreceipt-id:large\n"), "{told}");
+        assert_eq!(peer.next().await, "", "closed");
+        let lines = house.log_lines();
+        let told = lines.iter().filter(|line| line.contains("a frame above the limit")).count();
+        assert_eq!(told, round, "{lines:?}");
+    }
+    assert_eq!(house.entries().len(), 2);
+}
