@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::record::ContentHash;
 use model::time::Millis;
 
+use super::changes::DayKey;
 use super::item::{Good, Item};
 use super::objects::{Mention, mentions};
 use crate::erase::Erased;
-use crate::fact::Told;
+use crate::fact::{Fact, Told};
 use crate::key::{self, Day, Key};
 
 /// The messages of a batch, in order.
@@ -41,6 +43,37 @@ impl<'b> Batch<'b> {
 
     pub(super) const fn erased(&self) -> &Erased {
         &self.erased
+    }
+
+    /// Of each record that is refused the sequence of its frame, and the rows of the ledger of
+    /// which one is there if an earlier try of the batch has stored it, by the values of retention
+    /// then in force.
+    #[must_use]
+    pub fn refused(&self) -> Vec<(u64, BTreeSet<DayKey>)> {
+        let refused = self.items.iter().filter_map(|item| {
+            let good = item.read.as_ref().ok().filter(|good| good.refused.is_some())?;
+            let keys = &good.fact.keys;
+            let started = started(good).map_or(keys.day, |(_, day)| day);
+            let days = [keys.day, started, key::before(started), key::after(started)];
+            Some((item.origin.seq, days.map(|day| (day, keys.id_key)).into()))
+        });
+        refused.collect()
+    }
+
+    /// What an earlier try has stored is stored, and is not refused any more.
+    pub fn relent(&mut self, stored: &[(DayKey, ContentHash)]) {
+        if stored.is_empty() {
+            return;
+        }
+        for good in self.items.iter_mut().filter_map(|item| item.read.as_mut().ok()) {
+            let Fact { keys, content_hash, .. } = &good.fact;
+            let own = |((_, id), hash): &(DayKey, ContentHash)| {
+                *id == keys.id_key && hash == content_hash
+            };
+            if stored.iter().any(own) {
+                good.refused = None;
+            }
+        }
     }
 
     /// Its items, in order.
@@ -127,12 +160,14 @@ impl<'b> Batch<'b> {
     }
 }
 
-/// A call that is no leg of RM, and the day of its start.
+/// A call that is no leg of RM, and the day of its start; not of a record that is refused.
 fn wanderer(good: &Good) -> Option<(Key, Day)> {
+    started(good).filter(|_| good.refused.is_none())
+}
+
+/// The same, refused or not.
+fn started(good: &Good) -> Option<(Key, Day)> {
     let Told::Call(call) = &good.fact.told else { return None };
-    if good.refused.is_some() {
-        return None;
-    }
     let key = good.fact.keys.call_key.filter(|_| call.leg.is_none())?;
     Some((key, key::day(Millis(u64::try_from(call.started_ms).unwrap_or_default()))))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use model::record::ContentHash;
 use rs::integrity::Gap;
 use rs::limits::REPORTS_PER_CALL;
 use rs::share::{
@@ -49,13 +50,17 @@ pub(super) fn ask(
     Ok(BTreeSet::new())
 }
 
+/// The hash of the content that holds an id in this file.
+pub(super) fn content(db: &Connection, id: &Key) -> Result<Option<ContentHash>, StoreError> {
+    let hash = "SELECT content_hash FROM rs_fact_ledger WHERE id_key = ?1";
+    Ok(db.prepare_cached(hash)?.query_row([id], |row| row.get(0)).optional()?)
+}
+
 fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for at in &wants.ledger {
         let Some(db) = files.of(at.0)? else { continue };
-        let hash = "SELECT content_hash FROM rs_fact_ledger WHERE id_key = ?1";
-        let hash = db.prepare_cached(hash)?.query_row([at.1], |row| row.get(0)).optional()?;
-        found.ledger.extend(hash.map(|hash| (*at, hash)));
+        found.ledger.extend(content(db, &at.1)?.map(|hash| (*at, hash)));
     }
     for (day, key) in &wants.calls {
         calls(files.db, *day, "call_key = ?1", &[key], &mut found.calls)?;

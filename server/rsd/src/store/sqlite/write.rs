@@ -5,15 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::record::ContentHash;
 use model::time::Millis;
 use rs::Key;
 use rs::erase::{Erased, Numbers, Secret};
-use rs::share::{Batch, Counts, Mention, Objects, SessionKey};
+use rs::share::{Batch, Counts, DayKey, Mention, Objects, SessionKey};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::dims;
 use super::erasing;
 use super::files::{Days, Layout};
+use super::load::content;
 use super::marks::Marked;
 use super::news::News;
 use super::part::{Done, Names, Part};
@@ -35,7 +37,7 @@ pub(super) struct Writer {
     pub(super) secret: Secret,
     /// What could not be told to the main file yet.
     news: News,
-    /// Highest `applied_seq` of all day files at the start.
+    /// Highest `applied_seq` of all day files.
     days_seq: u64,
     /// The days whose files may have marks.
     marked: Arc<Marked>,
@@ -96,6 +98,7 @@ impl Writer {
     ) -> Result<Applied, StoreError> {
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
         let mut batch = prepare::batch(arrivals, judge);
+        batch.relent(&self.kept(&batch, now_ms)?);
         batch.erase(&self.erased);
         batch.settle(self.homes(&batch.homeless(), now_ms)?);
         let mentioned = batch.mentions();
@@ -106,6 +109,7 @@ impl Writer {
             done.add(careful(|careful| {
                 self.apply_day(*day, items, &batch, (last, now_ms), careful)
             })?);
+            self.days_seq = self.days_seq.max(last);
             self.marked.add(*day);
             self.survive()?;
         }
@@ -253,6 +257,26 @@ impl Writer {
         }
         transaction.commit()?;
         Ok(done)
+    }
+
+    /// Of what is refused now, what an earlier try of the batch has stored: the main file does not
+    /// have the batch, and a day's file has.
+    fn kept(
+        &mut self,
+        batch: &Batch<'_>,
+        now_ms: i64,
+    ) -> Result<Vec<(DayKey, ContentHash)>, StoreError> {
+        let tried = self.applied_seq()? + 1..=self.days_seq;
+        let mut kept = Vec::new();
+        for (seq, rows) in batch.refused() {
+            for at in rows.iter().filter(|_| tried.contains(&seq)) {
+                let Some(db) = self.days.find(at.0, now_ms)? else { continue };
+                if applied_seq(db)? >= seq {
+                    kept.extend(content(db, &at.1)?.map(|hash| (*at, hash)));
+                }
+            }
+        }
+        Ok(kept)
     }
 
     /// The days of calls that are stored.

@@ -181,6 +181,36 @@ fn a_record_that_is_accepted_at_the_second_try_is_stored() {
 }
 
 #[test]
+fn a_record_that_is_refused_at_the_second_try_is_stored_and_no_letter() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let judge = |cdr| store.judge_by(Terms::new(Zone::utc(), Defaults { cdr, events: 1 }));
+    let story = [rm(1, 10).end(250_000), rm(2, 20).end(200), mcp("S1", 30).end(200)];
+    let mut batch = arrivals(&story, 1, 1);
+    for arrival in &mut batch {
+        arrival.entry.as_mut().unwrap().received = made::at(260_000).0;
+    }
+    judge(40);
+    // the day's commit succeeds, then the power goes before the main file's
+    store.writer().fault = Some(1);
+    store.apply(&batch, NOW).unwrap_err();
+    store.writer().fault = None;
+    judge(1);
+    // another frame, which came too late by what is in force now
+    let mut late = arrivals(&[rm(3, 40).end(300)], 4, 1);
+    late[0].entry.as_mut().unwrap().received = made::at(260_000).0;
+    batch.extend(late);
+    let applied = store.apply(&batch, NOW).unwrap();
+    assert_eq!((applied.stored, applied.dead), (0, 1));
+    assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 3);
+    let letters = store.dead_letters().unwrap().into_iter().collect::<Vec<_>>();
+    assert_eq!(letters, [("expired_partition".to_owned(), 1)]);
+    let books = figures(&store);
+    let stored = ["rm-1", "mcp-1"].map(|name| books[&("stored".to_owned(), name.to_owned())]);
+    assert_eq!(stored, [2, 1], "each is counted once");
+}
+
+#[test]
 fn a_producer_with_wild_guids_makes_few_files() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
