@@ -18,6 +18,8 @@ pub(crate) struct Rs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RsCommand {
+    /// Takes a caller's number out of all that the server has stored
+    Erase(RsErase),
     /// Reads files of rs.export.before_purge back, in NDJSON; what is there changes nothing
     Import(RsImport),
     /// A line for rs.auth.users_file; the password is the first line of stdin
@@ -32,6 +34,18 @@ pub(crate) struct RsImport {
     /// Sends what the server no longer keeps by its default, too
     #[arg(long)]
     pub(crate) older: bool,
+    #[command(flatten)]
+    pub(crate) from: FromRs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RsErase {
+    /// 5 to 20 digits, as people write them; -: the first line of stdin
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) number: String,
+    /// Comes back when it has come to its end
+    #[arg(long)]
+    pub(crate) wait: bool,
     #[command(flatten)]
     pub(crate) from: FromRs,
 }

@@ -1,5 +1,6 @@
 //! `ringmaster rs`: the Reporting Server as a daemon, or a question to the running one.
 
+mod erase;
 mod import;
 mod user;
 
@@ -14,6 +15,7 @@ use crate::{settings, signals};
 
 pub(crate) fn run(args: &cli::Rs) -> Result<(), Failure> {
     match &args.command {
+        Some(RsCommand::Erase(args)) => erase::run(args),
         Some(RsCommand::Import(args)) => import::run(args),
         Some(RsCommand::User(args)) => user::run(args),
         None => serve(&args.daemon),

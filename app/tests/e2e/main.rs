@@ -46,6 +46,7 @@ mod daemon;
 mod demo;
 mod docs;
 mod docs_tenants;
+mod erase;
 mod flows;
 mod handlers;
 mod hops;

@@ -7,6 +7,7 @@
 //! services, the dialled number of an inbound call and all ids stay, so that no figure changes and
 //! a record that is sent again is known.
 
+mod letter;
 mod numbers;
 mod said;
 mod seal;
@@ -17,9 +18,12 @@ use model::record::{Body, CallType, Record};
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
+pub use self::letter::CallNames;
+pub(crate) use self::numbers::masked;
 pub use self::numbers::{DIGITS, Erased, Named, Number, NumberHash, Numbers, Secret};
 pub use self::said::unsaid;
 pub use self::seal::{OtherSecret, SEAL, newest, seal};
+pub(crate) use self::text::{telephone, user_range};
 
 /// Who nobody is (RFC 3323 §4.1.1.3).
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";

@@ -25,6 +25,7 @@ pub mod rollup;
 pub mod retention;
 pub mod export;
 pub mod orphan;
+pub mod privacy;
 pub mod integrity;
 pub mod sketch;
 pub mod latency;

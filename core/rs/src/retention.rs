@@ -14,6 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use crate::key::Day;
+use crate::privacy::Hush;
 use crate::rollup::Zone;
 
 pub use clock::ahead;
@@ -93,6 +94,7 @@ pub struct Terms {
     names: BTreeMap<(bool, String), i64>,
     /// First day of a call that is still in progress.
     oldest_live: Option<Day>,
+    hush: Hush,
 }
 
 impl Wanted {
@@ -117,6 +119,7 @@ impl Terms {
             profiles: BTreeMap::new(),
             names: BTreeMap::new(),
             oldest_live: None,
+            hush: Hush::of(Vec::new()),
         }
     }
 
@@ -143,6 +146,13 @@ impl Terms {
     #[must_use]
     pub const fn with_live(mut self, oldest: Option<Day>) -> Self {
         self.oldest_live = oldest;
+        self
+    }
+
+    /// With events whose texts are not stored.
+    #[must_use]
+    pub fn with_hush(mut self, hush: Hush) -> Self {
+        self.hush = hush;
         self
     }
 

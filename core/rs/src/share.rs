@@ -56,7 +56,7 @@ pub use changes::{
 };
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
-pub use letters::fallback_id;
+pub use letters::{fallback_id, unsaid_properties};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
 pub use tally::Tally;
 

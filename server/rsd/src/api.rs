@@ -18,6 +18,7 @@ mod limits;
 mod metrics;
 mod native;
 mod page;
+mod privacy;
 mod probe;
 mod queues;
 mod records;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
+use config::settings::Mask;
 use model::time::Millis;
 use net::Clock;
 use telemetry::Log;
@@ -105,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) anonymous: bool,
     /// `rs.http_metrics_auth`.
     pub(crate) metrics_auth: bool,
+    /// `rs.privacy.mask`.
+    pub(crate) mask: Mask,
     /// `rs.proof_key_file`.
     pub(crate) proof_key: Option<Arc<ProofKey>>,
     /// Directories whose volumes have a metric.

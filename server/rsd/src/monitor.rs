@@ -48,6 +48,8 @@ pub(crate) struct Watched {
     pub(crate) users: Option<Arc<Users>>,
     /// Where the books of the producers are.
     pub(crate) store: Arc<dyn Store>,
+    /// Name of this process as the holder of leases.
+    pub(crate) holder: String,
 }
 
 /// Looks after the checks and the alarms.
@@ -58,6 +60,8 @@ pub(crate) struct Monitor {
     watch: Mutex<Watch>,
     standings: Mutex<BTreeMap<String, Standing>>,
     stock: Mutex<Stock>,
+    /// Levels that were not those of the facts, since the start.
+    drifted: AtomicU64,
     /// Failed syncs that the log knows.
     failed_syncs: AtomicU64,
     log: Log,
@@ -69,8 +73,8 @@ impl Monitor {
         let health = Health::new(name, clock.now().wall, &CHECKS);
         let (alarms, watch) = (Alarms::default(), Mutex::default());
         let (standings, stock) = (Mutex::default(), Mutex::default());
-        let failed_syncs = AtomicU64::new(0);
-        Self { health, alarms, watched, watch, standings, stock, failed_syncs, log, clock }
+        let (drifted, failed_syncs) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { health, alarms, watched, watch, standings, stock, drifted, failed_syncs, log, clock }
     }
 
     /// Everything listens.
@@ -217,6 +221,21 @@ impl Monitor {
     /// What was in the database when it was last looked at.
     pub(crate) fn stock(&self) -> Stock {
         self.stock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// So many levels were not those of the facts, and are now.
+    pub(crate) fn drifted(&self, levels: usize) {
+        if levels > 0 {
+            let more = u64::try_from(levels).unwrap_or(u64::MAX);
+            self.drifted.fetch_add(more, Ordering::Relaxed);
+            let why = format!("{levels} levels were not those of the facts; repaired");
+            self.turn(Name::RollupDrift, Some(why));
+        }
+    }
+
+    /// Levels that were not those of the facts, since the start.
+    pub(crate) fn drift(&self) -> u64 {
+        self.drifted.load(Ordering::Relaxed)
     }
 
     /// Why an alarm is up; `None`: it is not, unless an operator has to end it.

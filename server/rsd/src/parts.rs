@@ -12,6 +12,7 @@ use config::source::Source;
 use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
 use net::Clock;
+use rs::privacy::Hush;
 use rs::rollup::Weekday;
 use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
@@ -145,6 +146,7 @@ impl Base {
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),
             queue_high: (high.size, high.long),
+            holder: self.holder(settings),
         }
     }
 
@@ -161,8 +163,8 @@ impl Base {
         (bell, changed, figures): (Arc<Bell>, &broadcast::Sender<Changed>, &Arc<Figures>),
     ) -> Result<Applier, StartError> {
         let (store, zone) = (Arc::clone(&self.store), self.place.zone.clone());
-        let days = settings.rs.retention.clone();
-        let values = move || retention::judge_by(&*store, &days, &zone).map(drop);
+        let (days, hush) = (settings.rs.retention.clone(), hush(settings));
+        let values = move || retention::judge_by(&*store, &days, &zone, &hush).map(drop);
         let started = Applier::start(apply::Parts {
             values: Box::new(values),
             spool: taking.spool.clone(),
@@ -191,7 +193,11 @@ impl Base {
         let ours = rs.database.url.is_none();
         let started = retention::Keeper::start(retention::Parts {
             store: Arc::clone(&self.store),
-            desk: Arc::new(retention::Desk::new(rs.retention.clone(), self.place.zone.clone())),
+            desk: Arc::new(retention::Desk::new(
+                rs.retention.clone(),
+                self.place.zone.clone(),
+                hush(settings),
+            )),
             ingest: taking.clone(),
             backlog: Arc::clone(&taking.backlog),
             monitor: Arc::clone(monitor),
@@ -247,6 +253,11 @@ impl Base {
         let found = spool.status().last_seq;
         Ok((spool, found, recovered.damage))
     }
+}
+
+/// Events whose texts are not stored.
+fn hush(settings: &BootSettings) -> Hush {
+    Hush::of(settings.rs.privacy.drop_events.clone())
 }
 
 fn certificates(

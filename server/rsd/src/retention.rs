@@ -22,6 +22,7 @@ use model::time::Millis;
 use net::Clock;
 use rs::key;
 use rs::orphan::Patience;
+use rs::privacy::Hush;
 use rs::retention::{Terms, ahead};
 use rs::rollup::{Zone, forget};
 
@@ -59,6 +60,8 @@ pub(crate) struct Desk {
     pub(crate) settings: Retention,
     /// Zone of the days.
     pub(crate) zone: Zone,
+    /// `rs.privacy.drop_events`
+    hush: Hush,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -71,13 +74,11 @@ struct State {
     /// The overrides have changed.
     stale: bool,
     last: Option<(i64, Report)>,
-    /// When the last run that left nothing to do began.
-    succeeded: Option<Millis>,
 }
 
 impl Desk {
-    pub(crate) fn new(settings: Retention, zone: Zone) -> Self {
-        Self { settings, zone, state: Mutex::default(), wake: Condvar::new() }
+    pub(crate) fn new(settings: Retention, zone: Zone, hush: Hush) -> Self {
+        Self { settings, zone, hush, state: Mutex::default(), wake: Condvar::new() }
     }
 
     /// The overrides have changed: what comes is judged by the new ones.
@@ -94,11 +95,6 @@ impl Desk {
     /// When the last run of this process began, and what it did.
     pub(crate) fn last(&self) -> Option<(i64, Report)> {
         self.state().last.clone()
-    }
-
-    /// How long ago a run began that left nothing to do.
-    pub(crate) fn since_success(&self, now: Millis) -> Option<Duration> {
-        self.state().succeeded.map(|at| now.since(at))
     }
 
     /// The next moment at which the purge begins.
@@ -253,7 +249,7 @@ impl Work {
     /// Reads the overrides, and has what comes judged by them; false: the database is away.
     fn refresh(&mut self) -> bool {
         let Parts { store, desk, log, .. } = &self.parts;
-        match judge_by(&**store, &desk.settings, &desk.zone) {
+        match judge_by(&**store, &desk.settings, &desk.zone, &desk.hush) {
             Ok(terms) => {
                 self.terms = Some(terms);
                 true
@@ -365,12 +361,16 @@ impl Work {
         self.parts.log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
         self.waiting.are(&report.blocked, now_ms);
         self.blocked(now_ms);
-        let mut state = self.parts.desk.state();
         if report.finished {
-            state.succeeded = Some(Millis(now_ms.cast_unsigned()));
+            let none = std::collections::BTreeSet::new();
+            let bins = self.parts.store.bins();
+            let noted =
+                bins.map(|bins| bins.note(&none, &rs::rollup::State::retained(now_ms), now_ms));
+            if let Err(error) = noted.transpose() {
+                tell(&self.parts.log, "success", &error);
+            }
         }
-        state.last = Some((now_ms, report));
-        drop(state);
+        self.parts.desk.state().last = Some((now_ms, report));
         self.refresh();
     }
 

@@ -209,10 +209,7 @@ impl Work {
             return Ok(());
         }
         if let Some(drifted) = check(bins, &mut self.objects, rules, today)? {
-            if drifted > 0 {
-                let why = format!("{drifted} levels were not those of the facts; repaired");
-                self.parts.monitor.turn(Name::RollupDrift, Some(why));
-            }
+            self.parts.monitor.drifted(drifted);
             self.checked = Some(today);
         }
         Ok(())

@@ -128,6 +128,7 @@ pub(crate) fn api(
         users,
         anonymous: anonymous(settings),
         metrics_auth: rs.http_metrics_auth,
+        mask: rs.privacy.mask,
         volumes: volumes(settings),
         proof_key: key.map(Arc::new),
     })

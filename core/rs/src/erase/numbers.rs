@@ -18,6 +18,9 @@ const ENDS: usize = 7;
 /// Digits of a prefix: `00` and a country, at most.
 const PREFIX: usize = 5;
 
+/// What stands in place of a digit that is erased.
+const NINE: u8 = b'9';
+
 /// What hashes of numbers are made with.
 pub type Secret = [u8; 32];
 
@@ -204,7 +207,7 @@ impl Numbers {
     /// The same for bytes that need not be text.
     #[must_use]
     pub fn without_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
-        masked(text, &self.places(text))
+        masked(text, &self.places(text), NINE)
     }
 
     /// Replaces a value that holds one; true: it did.
@@ -219,7 +222,7 @@ impl Numbers {
 
     /// The same wherever their digits stand in a row: for texts of a call that is one of theirs.
     pub(crate) fn wipe_all(&self, text: &mut String) {
-        let without = masked(text.as_bytes(), &self.all_places(text.as_bytes()));
+        let without = masked(text.as_bytes(), &self.all_places(text.as_bytes()), NINE);
         if let Some(without) = without.and_then(|bytes| String::from_utf8(bytes).ok()) {
             *text = without;
         }
@@ -275,14 +278,15 @@ impl Numbers {
     }
 }
 
-fn masked(text: &[u8], places: &[usize]) -> Option<Vec<u8>> {
+/// The text with a sign at these places; `None`: there are none.
+pub(crate) fn masked(text: &[u8], places: &[usize], sign: u8) -> Option<Vec<u8>> {
     if places.is_empty() {
         return None;
     }
     let mut text = text.to_vec();
     for at in places {
         if let Some(byte) = text.get_mut(*at) {
-            *byte = b'9';
+            *byte = sign;
         }
     }
     Some(text)

@@ -24,7 +24,7 @@ pub(super) fn rows(text: &[u8]) -> Vec<Vec<usize>> {
 }
 
 /// Rows of digits that may be a telephone number, each by its unbroken groups.
-pub(super) fn telephone(text: &[u8]) -> Vec<Vec<Range<usize>>> {
+pub(crate) fn telephone(text: &[u8]) -> Vec<Vec<Range<usize>>> {
     let all = solid(text);
     let spared = spared(text, &all);
     let mut rows: Vec<Vec<Range<usize>>> = Vec::new();
@@ -43,8 +43,13 @@ pub(super) fn telephone(text: &[u8]) -> Vec<Vec<Range<usize>>> {
     rows
 }
 
-/// The user part of a URI; a text without a scheme and a host is all of it.
+/// The user part of a URI.
 pub(super) fn user(uri: &str) -> &str {
+    uri.get(user_range(uri)).unwrap_or_default()
+}
+
+/// Where the user part of a URI stands; a text without a scheme and a host is all of it.
+pub(crate) fn user_range(uri: &str) -> Range<usize> {
     let named = uri.split_once(':').filter(|(scheme, _)| {
         ["sip", "sips", "tel"].iter().any(|name| scheme.eq_ignore_ascii_case(name))
     });
@@ -54,7 +59,9 @@ pub(super) fn user(uri: &str) -> &str {
         None if scheme.is_empty() || scheme.eq_ignore_ascii_case("tel") => rest,
         None => "",
     };
-    user.split([':', ';']).next().unwrap_or_default()
+    let user = user.split([':', ';']).next().unwrap_or_default();
+    let begin = uri.len() - rest.len();
+    begin..begin + user.len()
 }
 
 pub(super) const fn is_between(byte: u8) -> bool {

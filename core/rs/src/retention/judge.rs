@@ -47,6 +47,14 @@ impl Terms {
         None
     }
 
+    /// Takes away the text of an event that is not stored; true: there was one.
+    pub fn hush(&self, fact: &mut Fact) -> bool {
+        match &mut fact.told {
+            Told::Event(event) => self.hush.quiet(event),
+            Told::Call(_) | Told::Quality | Told::Later => false,
+        }
+    }
+
     /// Days in force for what a record names; one that names neither tenant nor profile may hang
     /// on a call of any.
     fn days_of(&self, fact: &Fact) -> u32 {

@@ -77,6 +77,15 @@ impl Job {
         }
     }
 
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spread => "SPREAD",
+            Self::Make(granularity) => granularity.as_str(),
+        }
+    }
+
     /// The job of this number, if it is one.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {

@@ -10,6 +10,7 @@ const LOST: &str = "rollup.late_lost";
 const ZONE: &str = "rollup.zone";
 const GUARD: &str = "rollup.guard";
 const PURGED: &str = "rollup.purged_ms";
+const RETAINED: &str = "rollup.retained_ms";
 
 /// It, as `meta` has it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct State {
     pub zone: Option<String>,
     /// When the last purge of facts and bins began; `None`: there was none.
     pub purged_ms: Option<i64>,
+    /// When the last purge began that left nothing to do.
+    pub retained_ms: Option<i64>,
     guard: Option<String>,
 }
 
@@ -40,6 +43,7 @@ impl State {
             late_lost: meta.get(LOST).and_then(|text| text.parse().ok()).unwrap_or_default(),
             zone: meta.get(ZONE).cloned(),
             purged_ms: number(PURGED),
+            retained_ms: number(RETAINED),
             guard: meta.get(GUARD).cloned(),
         }
     }
@@ -87,6 +91,12 @@ impl State {
     #[must_use]
     pub fn purged(at_ms: i64) -> Meta {
         [(PURGED.to_owned(), at_ms.to_string())].into()
+    }
+
+    /// The rows that say: a purge that began then has left nothing to do.
+    #[must_use]
+    pub fn retained(at_ms: i64) -> Meta {
+        [(RETAINED.to_owned(), at_ms.to_string())].into()
     }
 
     /// The rows that say: so many facts were lost.

@@ -72,7 +72,7 @@ pub struct Good {
     ///
     /// [`Terms::judge`]: crate::retention::Terms::judge
     pub refused: Option<Refusal>,
-    /// Its call is erased whole, so its body is not kept as it came.
+    /// Its call is erased whole, or its text is not stored, so its body is not kept as it came.
     pub unsaid: bool,
 }
 

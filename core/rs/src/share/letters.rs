@@ -127,13 +127,13 @@ impl Letters {
 }
 
 /// The letter of a message. `body`: another than its own, of one that had been stored before. Of a
-/// call that is erased whole the message leaves none.
+/// call that is erased whole the message leaves none, and of its properties the id.
 fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
     let origin = &item.origin;
     let unsaid = item.read.as_ref().is_ok_and(|good| good.unsaid);
     let most = if unsaid { 0 } else { LETTER_BYTES };
     let own = || origin.body.iter().take(most).copied().collect();
-    let properties = serde_json::to_string(&properties(origin));
+    let all = serde_json::to_string(&properties(origin)).unwrap_or_default();
     LetterRow {
         letter_key,
         seq: i64::try_from(origin.seq).unwrap_or(i64::MAX),
@@ -143,7 +143,7 @@ fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) ->
         user: origin.user.map(clean),
         peer: origin.peer.to_string(),
         message_id: origin.message_id.map(clean),
-        properties: properties.unwrap_or_default(),
+        properties: if unsaid { unsaid_properties(&all) } else { all },
         body: body.unwrap_or_else(own),
         code: cause.code,
         field: clean(&cause.field),
@@ -159,6 +159,14 @@ fn properties(origin: &Origin<'_>) -> Vec<(String, String)> {
     let told = fallback_id(origin.properties);
     let id = origin.fallback_id.filter(|id| told != Some(*id));
     id.map(|id| (CORRELATION_ID.to_owned(), clean(id))).into_iter().chain(own).collect()
+}
+
+/// What is left of a letter's properties when its call is erased whole: the id of its record.
+#[must_use]
+pub fn unsaid_properties(properties: &str) -> String {
+    let all: Vec<(String, String)> = serde_json::from_str(properties).unwrap_or_default();
+    let id = fallback_id(&all).map(|id| (CORRELATION_ID, id));
+    serde_json::to_string(id.as_slice()).unwrap_or_default()
 }
 
 /// The id among a letter's properties that a record without one takes.
@@ -248,6 +256,9 @@ mod tests {
             assert_eq!((fallback_id(&told), told.len()), (id, kept), "{told:?}");
             let again = letter_of(fallback_id(&told), &told);
             assert_eq!(again.properties, letter.properties, "the same after every retry");
+            let left: Vec<(String, String)> =
+                serde_json::from_str(&unsaid_properties(&letter.properties)).unwrap();
+            assert_eq!((fallback_id(&left), left.len()), (id, usize::from(id.is_some())));
         }
     }
 }

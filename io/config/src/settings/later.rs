@@ -48,8 +48,6 @@ const ROWS: &[Row] = &[
     ("rs.reports.max_bins", "daily", "1100"),
     ("rs.reports.max_bins", "weekly", "520"),
     ("rs.reports.max_bins", "monthly", "240"),
-    ("rs.privacy", "mask", "none"),
-    ("rs.privacy", "drop_events", "[]"),
     ("rs_init.database", "name", "null"),
     ("rs_init.database", "host", "null"),
     ("rs_init.database", "port", "null"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::schema::{Field, Object};
 
 use super::address::listen;
+use super::privacy::{self, Privacy};
 use super::retention::{self, Retention};
 use super::rollup::{self, Rollup};
 use super::tls::{self, Tls};
@@ -59,6 +60,8 @@ pub struct Rs {
     pub database: Database,
     /// `rs.retention` and `rs.cdr`
     pub retention: Retention,
+    /// `rs.privacy`
+    pub privacy: Privacy,
 }
 
 /// `rs.database` and what stands beside it.
@@ -173,6 +176,7 @@ impl Default for Rs {
             },
             tls: None,
             retention: Retention::default(),
+            privacy: Privacy::default(),
         }
     }
 }
@@ -200,7 +204,7 @@ impl Default for BrokerLimits {
 }
 
 /// Sections with a reader of their own.
-const BUILT: [&str; 11] = [
+const BUILT: [&str; 12] = [
     "rollup",
     "tls",
     "auth",
@@ -212,6 +216,7 @@ const BUILT: [&str; 11] = [
     "retention",
     "cdr",
     "export",
+    "privacy",
 ];
 
 pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
@@ -265,6 +270,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
         block.finish();
     }
     settings.retention = retention::read(&rs);
+    settings.privacy = privacy::read(&rs);
     later::refuse(&rs, "rs", &BUILT);
     rs.finish();
     Some(settings)

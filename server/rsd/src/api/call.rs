@@ -19,16 +19,18 @@ use super::answer::{self, respond};
 use super::audit::note;
 use super::native::pairs;
 use crate::store::custody::ms;
+use crate::store::erasing::forget;
 use crate::store::{CallName, Event, Leg};
 
 /// One call with its legs.
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
+    asker: Asker,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let Ok(Path(name)) = name else { return respond(Err(unknown())) };
-    respond(call(&shared, &name, query.as_deref().unwrap_or_default()).await)
+    respond(call(&shared, &asker, &name, query.as_deref().unwrap_or_default()).await)
 }
 
 /// Erases what the call tells of a person; figures stay. Once more is as good.
@@ -45,7 +47,7 @@ pub(super) async fn erase(
             let legs: Vec<Call> =
                 store.call(&wanted, false)?.into_iter().map(|leg| leg.call).collect();
             if !legs.is_empty() {
-                store.erasing().forget(&legs, now_ms)?;
+                forget(store, &legs, now_ms)?;
             }
             Ok(legs.len())
         });
@@ -70,11 +72,16 @@ fn unknown() -> Refused {
     Refused::other(404, "no-such-call", "no call of this name is known")
 }
 
-async fn call(shared: &Arc<Shared>, name: &str, query: &str) -> Result<String, Refused> {
+async fn call(
+    shared: &Arc<Shared>,
+    asker: &Asker,
+    name: &str,
+    query: &str,
+) -> Result<String, Refused> {
     let include = Include::read(query)?;
     let wanted = named(name);
     let mut legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
-    shared.parts.known.name(legs.iter_mut().map(|leg| &mut leg.call));
+    shared.show_legs(asker, &mut legs);
     let now = shared.now();
     let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();
     let session = of_session(&calls, now).ok_or_else(unknown)?;

@@ -10,23 +10,30 @@ use rs::query::Progress;
 use rs::report::{Item, of_session};
 use serde::Serialize;
 
+use super::access::Asker;
 use super::answer::{self, respond};
 use super::native::{self, Question};
 use super::{Shared, cursor};
 
 /// The list: newest start first, one item per GUID unless legs are asked for.
-pub(super) async fn list(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
-    respond(items(&shared, &uri, Progress::All).await)
+pub(super) async fn list(State(shared): State<Arc<Shared>>, asker: Asker, uri: Uri) -> Response {
+    respond(items(&shared, &asker, &uri, Progress::All).await)
 }
 
 /// Calls in progress, with their total.
-pub(super) async fn live(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
-    respond(items(&shared, &uri, Progress::Live).await)
+pub(super) async fn live(State(shared): State<Arc<Shared>>, asker: Asker, uri: Uri) -> Response {
+    respond(items(&shared, &asker, &uri, Progress::Live).await)
 }
 
-async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<String, Refused> {
+async fn items(
+    shared: &Arc<Shared>,
+    asker: &Asker,
+    uri: &Uri,
+    which: Progress,
+) -> Result<String, Refused> {
     let now = shared.now();
     let mut question = native::question(uri, which, now)?;
+    shared.allow(asker, &question.filter)?;
     let after = match &question.cursor {
         Some(text) => Some(cursor::open(&shared.cursor_key, &question.bound, text, now)?),
         None => None,
@@ -49,7 +56,7 @@ async fn items(shared: &Arc<Shared>, uri: &Uri, which: Progress) -> Result<Strin
         .last()
         .filter(|_| more)
         .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
-    shared.parts.known.name(found.iter_mut().flat_map(|item| &mut item.legs));
+    shared.show(asker, found.iter_mut().flat_map(|item| &mut item.legs));
     let items: Vec<Item<'_>> =
         found.iter().filter_map(|item| of_session(&item.legs, now)).collect();
     answer::written(&List { items, next, total })

@@ -1,6 +1,7 @@
 //! `/metrics`: the figures of RS as text (ops.md §5.2), of what is built.
 
 mod applied;
+mod jobs;
 mod producers;
 
 use std::collections::BTreeMap;
@@ -139,11 +140,8 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
             out.sample(&[("volume", volume)], bytes);
         }
     }
-    if let Some(age) = parts.retention.since_success(shared.now()) {
-        let help = "since the last purge that left nothing to do";
-        out.family(names::RS_RETENTION_LAST_SUCCESS_SECONDS, Kind::Gauge, help);
-        out.sample(&[], age.as_secs_f64());
-    }
+    let help = "levels that were not those of the facts, repaired";
+    counter(&mut out, names::RS_ROLLUP_DRIFT_TOTAL, help, parts.monitor.drift());
     document(200, format.content_type(), "no-store", out.finish())
 }
 
@@ -233,7 +231,9 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     let figures = &shared.parts.applied;
     counter(out, names::RS_APPLY_RECORDS_TOTAL, "records stored", figures.stored());
     let now = shared.parts.clock.mono();
-    applied::families(out, figures, &shared.parts.monitor.stock(), now);
+    let stock = shared.parts.monitor.stock();
+    applied::families(out, figures, &stock, now);
+    jobs::families(out, &stock, ms(shared.now()));
     let help = "reports of voice applications that broke a rule";
     out.family(names::RS_VAR_IGNORED_TOTAL, Kind::Counter, help);
     for (rule, count) in figures.ignored() {

@@ -11,11 +11,13 @@ use rs::report::{Manifest, Pages};
 use rs::{Details, Refused, report};
 
 use super::Shared;
+use super::access::Asker;
 use super::answer::{self, Shape};
 
 /// Any report.
 pub(super) async fn report(
     State(shared): State<Arc<Shared>>,
+    asker: Asker,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
@@ -38,7 +40,7 @@ pub(super) async fn report(
         let message = "this report is text/xml; /api/v1/calls has the same calls as JSON";
         return answer::refusal(shape, &Refused::other(406, "no-such-format", message));
     }
-    match details(&shared, &uri, &headers, live).await {
+    match details(&shared, &asker, (&uri, &headers), live).await {
         Ok(document) => {
             let cache = if live { "no-store" } else { "private, max-age=5" };
             answer::document(200, answer::XML, cache, document)
@@ -49,8 +51,8 @@ pub(super) async fn report(
 
 async fn details(
     shared: &Arc<Shared>,
-    uri: &Uri,
-    headers: &HeaderMap,
+    asker: &Asker,
+    (uri, headers): (&Uri, &HeaderMap),
     live: bool,
 ) -> Result<String, Refused> {
     let begun = shared.parts.clock.now();
@@ -58,13 +60,14 @@ async fn details(
     let settings = Settings { now: begun.wall, page_size_max: own.page_size_max };
     let kind = ComponentType::Rm;
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;
+    shared.allow(asker, &plan.filter)?;
     if !plan.parameters.iter().any(|(name, _)| name == "page-size") {
         plan.page_size = own.page_size;
     }
     let (filter, page, size) = (plan.filter.clone(), plan.page, plan.page_size);
     let mut found =
         answer::ask(shared, move |store| store.page(&filter, page, size, begun.wall)).await?;
-    shared.parts.known.name(&mut found.calls);
+    shared.show(asker, &mut found.calls);
     let total = plan.pages(found.records)?;
     let now = shared.parts.clock.now();
     let manifest = Manifest {

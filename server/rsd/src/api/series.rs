@@ -22,7 +22,9 @@ use serde_json::{Value, json};
 use self::found::Found;
 use self::span::Span;
 use super::Shared;
+use super::access::Asker;
 use super::answer::{respond, written};
+use super::privacy::hide;
 use crate::store::bins::Table;
 
 /// Bins of one question (rs.md §5.1), by granularity.
@@ -107,12 +109,17 @@ impl Figure {
 /// One figure, by object and bin.
 pub(super) async fn series(
     State(shared): State<Arc<Shared>>,
+    asker: Asker,
     Path(figure): Path<String>,
     uri: Uri,
 ) -> Response {
     let answer = async {
         let question = Question::read(&shared, &figure, &uri)?;
-        let found = question.ask(&shared).await?;
+        let mut found = question.ask(&shared).await?;
+        if shared.hides(&asker) {
+            // reasons and actions
+            hide(found.texts.values_mut());
+        }
         written(&question.shown(&found))
     };
     respond(answer.await)

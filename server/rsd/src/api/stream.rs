@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::access::Asker;
 use super::answer::{self, Shape};
 use super::call::leg;
 use super::native::pairs;
@@ -27,6 +28,7 @@ use crate::apply::Changed;
 
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
+    asker: Asker,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -45,7 +47,7 @@ pub(super) async fn stream(
         let _place = place;
         let mut closed = shared.parts.closed.clone();
         tokio::select! {
-            () = feed(&shared, changes, resumes, &sender) => {}
+            () = feed((&shared, &asker), changes, resumes, &sender) => {}
             () = sender.closed() => {}
             // one that cannot be followed any more has ended too
             _ = closed.wait_for(|closed| *closed) => {}
@@ -73,7 +75,7 @@ fn topics(query: &str) -> Result<(), Refused> {
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 async fn feed(
-    shared: &Shared,
+    (shared, asker): (&Shared, &Asker),
     mut changes: broadcast::Receiver<Changed>,
     resumes: bool,
     sender: &Sender,
@@ -103,7 +105,7 @@ async fn feed(
             event(&mut id, "reset", "{}")
         } else {
             let now = shared.now();
-            shared.parts.known.name(newest.values_mut());
+            shared.show(asker, newest.values_mut());
             let items: Vec<Value> = newest.values().map(|call| leg(call, now)).collect();
             event(&mut id, "calls", &json!({ "items": items }).to_string())
         };

@@ -12,11 +12,13 @@ use model::time::Millis;
 use rs::Filter;
 use rs::integrity::judge;
 use rs::query::Progress;
+use rs::rollup::State;
 use tokio::sync::watch;
 
 use super::Monitor;
 use crate::alarms::{BookWatch, GONE_MS, SLICE_MS, Slices, standings};
 use crate::store::custody::ms;
+use crate::store::keeping::Jobs;
 use crate::store::{BooksAsked, Store, StoreError, StreamBooks, Unit};
 
 /// Between two looks, at least.
@@ -37,11 +39,21 @@ pub(crate) struct Stock {
     pub(crate) letters: u64,
     /// Calls in progress.
     pub(crate) live: BTreeMap<ComponentType, u64>,
+    /// What its jobs are at, those of this process among them.
+    pub(crate) jobs: Jobs,
+    /// When the last purge began that left nothing to do, of whichever process.
+    pub(crate) retained_ms: Option<i64>,
 }
 
 impl Stock {
-    fn of(store: &dyn Store, now: Millis) -> Result<Self, StoreError> {
-        let mut stock = Self { letters: store.dead_letters()?.values().sum(), ..Self::default() };
+    fn of(store: &dyn Store, holder: &str, now: Millis) -> Result<Self, StoreError> {
+        let state = store.bins().map(|bins| bins.meta()).transpose()?;
+        let mut stock = Self {
+            letters: store.dead_letters()?.values().sum(),
+            live: BTreeMap::new(),
+            jobs: store.keeping().jobs(holder, ms(now))?,
+            retained_ms: state.and_then(|meta| State::of(&meta).retained_ms),
+        };
         for kind in ComponentType::ALL {
             let progress = Progress::Live;
             let filter = Filter { progress, component_type: Some(*kind), ..Filter::default() };
@@ -108,7 +120,7 @@ impl Monitor {
             let judged = judge(&books.told, &books.stored, &books.first, from_ms, now_ms);
             slices.judged(from_ms, &judged);
         }
-        let stock = Stock::of(store, now.wall)?;
+        let stock = Stock::of(store, &self.watched.holder, now.wall)?;
         *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
         Ok((books.streams, books.figures.values().sum(), now.wall))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use config::settings::{BinRetention, Retention};
+use rs::privacy::Hush;
 use rs::retention::{Defaults, Known, Terms};
 use rs::rollup::{BinDays, Zone};
 
@@ -41,8 +42,9 @@ pub(crate) fn judge_by(
     store: &dyn Store,
     settings: &Retention,
     zone: &Zone,
+    hush: &Hush,
 ) -> Result<Terms, StoreError> {
-    let terms = in_force(store, settings, zone)?;
+    let terms = in_force(store, settings, zone)?.with_hush(hush.clone());
     store.keeping().judge_by(terms.clone());
     Ok(terms)
 }

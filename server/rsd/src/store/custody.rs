@@ -142,6 +142,12 @@ pub trait Custody: Send + Sync {
     /// One dead letter.
     fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError>;
 
+    /// Letters behind a number, by their numbers, with their bodies, at most so many.
+    fn letters_behind(&self, no: i64, limit: usize) -> Result<Vec<Letter>, StoreError>;
+
+    /// Leaves nothing of a letter but these properties, its code and its field.
+    fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError>;
+
     /// Throws a letter away: its state is `deleted`. False: there is none. What comes of a retry
     /// is written with the batch that brings it (`rs::share::Settled`).
     fn delete(&self, no: i64) -> Result<bool, StoreError>;

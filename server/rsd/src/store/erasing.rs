@@ -4,14 +4,19 @@
 use std::collections::BTreeSet;
 
 use rs::Day;
-use rs::erase::{Erased, Named, Number, NumberHash, Secret};
+use rs::erase::{CallNames, Erased, Named, Number, NumberHash, Secret};
 use rs::report::Call;
+use rs::share::unsaid_properties;
 
-use super::{StoreError, days_of_key};
+use super::custody::Letter;
+use super::{Store, StoreError, days_of_key};
 
 /// Records of calls that began until so long after the request are searched for the number, too:
 /// a call may be in progress.
 pub const LATE_MS: i64 = 86_400_000;
+
+/// Dead letters that are looked at together, of at most 64 KiB each.
+const LETTERS: usize = 100;
 
 /// One erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +86,27 @@ pub(super) fn days(legs: &[Call]) -> BTreeSet<Day> {
     legs.iter().flat_map(|leg| days_of_key(&leg.key)).collect()
 }
 
+/// Erases these calls whole, with what was said in them, and dead letters that name them; what
+/// comes of them later, too. After an error the same again does what is left.
+///
+/// # Errors
+/// The database does not do it.
+pub fn forget(store: &dyn Store, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+    store.erasing().forget(legs, now_ms)?;
+    // letters that come from now on are made without
+    let (names, custody) = (CallNames::of(legs), store.custody());
+    let mut last = 0;
+    loop {
+        let letters = custody.letters_behind(last, LETTERS)?;
+        let Some(newest) = letters.last() else { return Ok(()) };
+        last = newest.no;
+        let named = |of: &&Letter| names.are_in(&of.body, &of.properties, of.producer.as_deref());
+        for letter in letters.iter().filter(named) {
+            custody.unsay(letter.no, &unsaid_properties(&letter.properties))?;
+        }
+    }
+}
+
 /// What a database does to erase.
 pub trait Erasing {
     /// Begins one; what comes from now on is searched for the number. Gives its number.
@@ -89,7 +115,8 @@ pub trait Erasing {
     /// All of them, newest first, at most so many.
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Erases these calls whole, with what was said in them; what comes of them later, too.
+    /// Erases these calls whole, with what was said in them; what comes of them later, too. See
+    /// [`forget`] for their dead letters.
     fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError>;
 
     /// A slice of the oldest one that is not at its end; false: there is none.

@@ -5,11 +5,12 @@
 //! Every change of a job names its lease and is refused when another holder has it: a process that
 //! was held up and wakes again changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rs::orphan::Waiting;
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
-use rs::rollup::{Granularity, PORT_EVENTS};
+use rs::rollup::{Granularity, Job, PORT_EVENTS};
 use rs::{CallState, Day, Key};
 
 use super::StoreError;
@@ -81,6 +82,26 @@ pub struct Room {
     pub bytes: u64,
 }
 
+/// What the jobs of a database are at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Jobs {
+    /// Names of the leases that a holder has.
+    pub held: BTreeSet<String>,
+    /// Marks that wait, by what they ask for: how many, and when the oldest was first written, ms.
+    pub marked: BTreeMap<Job, (u64, i64)>,
+}
+
+impl Jobs {
+    /// Counts more marks of a job; an unknown one is of a later version.
+    pub(super) fn mark(&mut self, job: u8, (count, since_ms): (i64, i64)) {
+        if let Some(job) = Job::from_number(job) {
+            let (marks, oldest_ms) = self.marked.entry(job).or_insert((0, i64::MAX));
+            *marks += count.cast_unsigned();
+            *oldest_ms = since_ms.min(*oldest_ms);
+        }
+    }
+}
+
 /// What a database does for the jobs that keep it.
 pub trait Keeping: Send + Sync {
     /// By these values records are judged from now on.
@@ -97,6 +118,9 @@ pub trait Keeping: Send + Sync {
 
     /// Gives a lease back.
     fn end_lease(&self, lease: &Lease) -> Result<(), StoreError>;
+
+    /// What this holder has, and what waits for whoever holds it.
+    fn jobs(&self, holder: &str, now_ms: i64) -> Result<Jobs, StoreError>;
 
     /// All overrides.
     fn overrides(&self) -> Result<Vec<Override>, StoreError>;

@@ -62,7 +62,8 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     let (mut record, notes) = Record::read(body, &arrived)?;
     is_bound(&entry.produces, &record)?;
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
-    let (fact, again) = export::fact(&mut record, &notes);
+    let (mut fact, again) = export::fact(&mut record, &notes);
+    let unsaid = terms.is_some_and(|terms| terms.hush(&mut fact));
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
-    Ok(Good { record, fact, again, misrouted, refused, unsaid: false })
+    Ok(Good { record, fact, again, misrouted, refused, unsaid })
 }

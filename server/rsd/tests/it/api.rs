@@ -13,6 +13,7 @@ mod letters;
 mod lists;
 mod live;
 mod outage;
+mod privacy;
 mod records;
 mod reports;
 mod retention;

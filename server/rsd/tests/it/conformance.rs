@@ -101,7 +101,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 12] = [
+const KEPT: [Kept; 13] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -109,6 +109,7 @@ const KEPT: [Kept; 12] = [
     ("of_one_tenant", keeping::of_one_tenant),
     ("only_its_own", keeping::only_its_own),
     ("pressure", keeping::pressure),
+    ("at_work", keeping::at_work),
     ("figures", figures::figures),
     ("tables", figures::tables),
     ("round_trip", export::round_trip),

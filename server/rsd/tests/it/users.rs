@@ -123,6 +123,17 @@ fn http_asks_who_it_is_and_each_does_what_its_roles_allow() {
 }
 
 #[test]
+fn numbers_are_hidden_from_reporters() {
+    let mut house = open(|settings| settings.rs.privacy.mask = config::settings::Mask::Reporter);
+    house.send(&golden(&RM));
+    let calls = |user| asked(&house, user, "GET", "/api/v1/calls?from=2026-11-22").body;
+    assert!(calls("anna").contains("+4*****3") && !calls("anna").contains("4930123"));
+    assert!(calls("root").contains("+4930123"));
+    let part = asked(&house, "anna", "GET", "/api/v1/calls?from=2026-11-22&dn=18*");
+    assert_eq!((part.status, &*part.code()), (403, "numbers-hidden"));
+}
+
+#[test]
 fn a_wrong_password_and_an_unknown_name_are_answered_alike_and_counted() {
     let house = open(|_| {});
     let wrong = |name: &str| {

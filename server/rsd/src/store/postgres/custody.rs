@@ -11,6 +11,10 @@ use crate::store::custody::{
     Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day, proof_of,
 };
 
+const WHOLE: &str = "SELECT no, received_ms, queue, transport, user_name, peer, message_id,
+    properties, body, code, field, text, producer, retries, state, octet_length(body)
+    FROM rs_dead_letter";
+
 impl Custody for Postgres {
     fn letters(
         &self,
@@ -23,11 +27,21 @@ impl Custody for Postgres {
     }
 
     fn letter(&self, no: i64) -> Result<Option<Letter>, StoreError> {
-        let sql = "SELECT no, received_ms, queue, transport, user_name, peer, message_id,
-            properties, body, code, field, text, producer, retries, state, octet_length(body)
-            FROM rs_dead_letter WHERE no = $1";
-        let rows = self.read(|reader| reader.link.query(sql, &[&no]))?;
+        let sql = format!("{WHOLE} WHERE no = $1");
+        let rows = self.read(|reader| reader.link.query(&sql, &[&no]))?;
         Ok(rows.first().map(letter))
+    }
+
+    fn letters_behind(&self, no: i64, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        let sql = format!("{WHOLE} WHERE no > $1 ORDER BY no LIMIT $2");
+        let rows = self.read(|reader| reader.link.query(&sql, &[&no, &most(limit)]))?;
+        Ok(rows.iter().map(letter).collect())
+    }
+
+    fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE rs_dead_letter SET properties = $2, body = '', text = '' WHERE no = $1";
+        self.read(|reader| reader.link.execute(sql, &[&no, &properties]))?;
+        Ok(())
     }
 
     fn delete(&self, no: i64) -> Result<bool, StoreError> {

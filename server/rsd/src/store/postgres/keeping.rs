@@ -10,7 +10,7 @@ use super::load::{signed, uid, unsigned};
 use super::purge;
 use super::{Postgres, WRITE, lock};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl Postgres {
     /// Lends the jobs' connection; one that met an error is made anew next time.
@@ -109,6 +109,21 @@ impl Keeping for Postgres {
             let sql = "UPDATE rs_lease SET until_ms = 0 WHERE name = $1 AND fence = $2";
             link.execute(sql, &[&lease.name, &lease.fence.cast_signed()])?;
             Ok(())
+        })
+    }
+
+    fn jobs(&self, holder: &str, now_ms: i64) -> Result<Jobs, StoreError> {
+        self.read(|reader| {
+            let sql = "SELECT name FROM rs_lease WHERE holder = $1 AND until_ms > $2";
+            let held = reader.link.query(sql, &[&holder, &now_ms])?;
+            let held = held.iter().map(|row| row.get(0)).collect();
+            let sql = "SELECT job, count(*), min(since_ms) FROM rs_dirty_bin GROUP BY job";
+            let mut jobs = Jobs { held, ..Jobs::default() };
+            for row in reader.link.query(sql, &[])? {
+                let job = u8::try_from(row.get::<_, i16>(0)).unwrap_or(u8::MAX);
+                jobs.mark(job, (row.get(1), row.get(2)));
+            }
+            Ok(jobs)
         })
     }
 

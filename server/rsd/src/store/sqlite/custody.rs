@@ -2,7 +2,7 @@
 //! those of a day with the day.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 
 use super::Sqlite;
 use super::read::Reader;
@@ -28,8 +28,18 @@ impl Custody for Sqlite {
         self.read(|reader| reader.letter(no))
     }
 
+    fn letters_behind(&self, no: i64, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        self.read(|reader| reader.letters_behind(no, limit))
+    }
+
+    fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError> {
+        let set = "properties = ?2, body = x'', text = ''";
+        self.writer().set(no, set, params![no, properties], self.opened_ms)?;
+        Ok(())
+    }
+
     fn delete(&self, no: i64) -> Result<bool, StoreError> {
-        self.writer().delete(no, self.opened_ms)
+        self.writer().set(no, "state = 'deleted'", params![no], self.opened_ms)
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
@@ -91,6 +101,26 @@ impl Reader {
         Ok(all)
     }
 
+    /// Numbers go up from file to file.
+    fn letters_behind(&mut self, no: i64, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        let mut question = Question::new(LETTERS);
+        question.add("no > ?", Value::from(no));
+        question.sql.push_str(" ORDER BY no LIMIT ?");
+        question.values.push(Value::from(i64::try_from(limit).unwrap_or(i64::MAX)));
+        let mut all = question.ask(&self.main, letter)?;
+        let first = day_of(no).unwrap_or_default();
+        for day in self.all_days()?.into_iter().filter(|day| *day >= first) {
+            if all.len() >= limit {
+                break;
+            }
+            if let Some(db) = self.find(day)? {
+                all.extend(question.ask(db, letter)?);
+            }
+        }
+        all.truncate(limit);
+        Ok(all)
+    }
+
     fn letter(&mut self, no: i64) -> Result<Option<Letter>, StoreError> {
         let mut question = Question::new(LETTERS);
         question.add("no = ?", Value::from(no));
@@ -106,12 +136,19 @@ impl Reader {
 }
 
 impl Writer {
-    fn delete(&mut self, no: i64, now_ms: i64) -> Result<bool, StoreError> {
-        let sql = "UPDATE rs_dead_letter SET state = 'deleted' WHERE no = ?1";
+    /// Changes a letter, whose number is the first of the values; false: there is none.
+    fn set(
+        &mut self,
+        no: i64,
+        what: &str,
+        values: &[&dyn ToSql],
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let sql = format!("UPDATE rs_dead_letter SET {what} WHERE no = ?1");
         let changed = match day_of(no) {
-            None => self.main.execute(sql, [no])?,
+            None => self.main.execute(&sql, values)?,
             Some(day) => match self.days.find(day, now_ms)? {
-                Some(db) => db.execute(sql, [no])?,
+                Some(db) => db.execute(&sql, values)?,
                 None => 0,
             },
         };

@@ -2,7 +2,7 @@
 //! slice holds up nobody but a late record of the same day; only the removal of a file waits for
 //! the writer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rs::orphan::Waiting;
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
@@ -13,7 +13,7 @@ use super::Sqlite;
 use super::files::{Days, Layout};
 use super::{load, purge};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 /// Connections of the jobs: the main file and one day at a time.
 pub(super) struct Keeper {
@@ -70,6 +70,26 @@ pub(super) fn check(main: &Connection, name: &'static str, fence: u64) -> Result
     if ours { Ok(()) } else { Err(fenced(name)) }
 }
 
+/// Names of the leases that a holder has.
+fn held(main: &Connection, holder: &str, now_ms: i64) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "SELECT name FROM rs_lease WHERE holder = ?1 AND until_ms > ?2";
+    let mut held = main.prepare_cached(sql)?;
+    let held = held.query_map(params![holder, now_ms], |row| row.get(0))?;
+    Ok(held.collect::<Result<_, _>>()?)
+}
+
+/// Counts the marks of a file.
+fn marked(db: &Connection, jobs: &mut Jobs) -> Result<(), StoreError> {
+    let sql = "SELECT job, count(*), min(since_ms) FROM rs_dirty_bin GROUP BY job";
+    let mut marks = db.prepare_cached(sql)?;
+    let marks = marks.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    for row in marks {
+        let (job, marks) = row?;
+        jobs.mark(job, marks);
+    }
+    Ok(())
+}
+
 /// Column and id of an object with an override.
 const fn place(holder: Holder) -> (i64, i64) {
     match holder {
@@ -108,6 +128,21 @@ impl Keeping for Sqlite {
             let sql = "UPDATE rs_lease SET until_ms = 0 WHERE name = ?1 AND fence = ?2";
             keeper.main.execute(sql, params![lease.name, lease.fence.cast_signed()])?;
             Ok(())
+        })
+    }
+
+    fn jobs(&self, holder: &str, now_ms: i64) -> Result<Jobs, StoreError> {
+        let days = self.marked.seen();
+        self.read(|reader| {
+            let held = held(&reader.main, holder, now_ms)?;
+            let mut jobs = Jobs { held, ..Jobs::default() };
+            marked(&reader.main, &mut jobs)?;
+            for day in days {
+                if let Some(db) = reader.find(day)? {
+                    marked(db, &mut jobs)?;
+                }
+            }
+            Ok(jobs)
         })
     }
 

@@ -29,6 +29,17 @@ impl Custody for SqlServer {
         Ok(found.into_iter().next())
     }
 
+    fn letters_behind(&self, no: i64, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        let values: [&dyn ToSql; 2] = [&no, &most(limit)];
+        Ok(self.read(async |link| link.ask(sql::LETTERS_BEHIND, &values, letter).await)?)
+    }
+
+    fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError> {
+        let values: [&dyn ToSql; 3] = [&no, &properties, &&[][..]];
+        self.write(async |link| link.run(sql::LETTER_UNSAY, &values).await)?;
+        Ok(())
+    }
+
     fn delete(&self, no: i64) -> Result<bool, StoreError> {
         Ok(self.write(async |link| link.run(sql::LETTER_DELETE, &[&no]).await)? > 0)
     }

@@ -14,7 +14,7 @@ use super::row::{int, key};
 use super::statement::keeping as sql;
 use super::{SqlServer, purge, save};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl SqlServer {
     /// A change of a job, which is undone where another holds its lease.
@@ -89,6 +89,24 @@ impl Keeping for SqlServer {
         let values: [&dyn ToSql; 2] = [&lease.name, &fence];
         self.write(async |link| link.run(sql::LEASE_END, &values).await)?;
         Ok(())
+    }
+
+    fn jobs(&self, holder: &str, now_ms: i64) -> Result<Jobs, StoreError> {
+        let mark = |cells: &Cells<'_>| {
+            let marks = (cells.some(1, Cells::number)?, cells.some(2, Cells::number)?);
+            Ok((cells.some(0, Cells::word)?, marks))
+        };
+        let values: [&dyn ToSql; 2] = [&holder, &now_ms];
+        let (held, marks) = self.read(async |link| {
+            let name = |cells: &Cells<'_>| cells.some(0, Cells::text);
+            Ok((
+                link.ask(sql::LEASES, &values, name).await?,
+                link.ask(sql::MARKED, &[], mark).await?,
+            ))
+        })?;
+        let mut jobs = Jobs { held: held.into_iter().collect(), ..Jobs::default() };
+        marks.into_iter().for_each(|(job, marks)| jobs.mark(job, marks));
+        Ok(jobs)
     }
 
     fn overrides(&self) -> Result<Vec<Override>, StoreError> {

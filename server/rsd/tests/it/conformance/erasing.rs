@@ -8,6 +8,7 @@ use rs::Filter;
 use rs::erase::Number;
 use rs::report::Call;
 use rsd::store::custody::LetterFilter;
+use rsd::store::erasing::forget;
 use rsd::store::{CallName, Store, StoreError, Unit};
 
 use super::made::{Made, arrivals, at, event, mcp, rm, var};
@@ -177,6 +178,36 @@ pub(super) fn a_number(store: &dyn Store) {
     assert!(!further(store, again));
 }
 
+/// Dead letters of the call, as they were there before, and two of others.
+fn letters(guid: &str) -> Vec<Made> {
+    let by_session = |component: &str| {
+        let named = format!(r#""component":{{"name":"{component}"}},"session_id":"E1DE""#);
+        Made::text(&format!(r#"{{"kind":"nonsense",{named},"text":"Carter of {component}"}}"#))
+    };
+    vec![
+        // it, or what it meets, loses the id of an event of the call
+        with(&event("E1DE", 1302, "log"), "text", "Baker"),
+        Made::text(&format!("torn {} Cooper", guid.to_lowercase())),
+        by_session("mcp-1"),
+        by_session("mcp-2"),
+        Made::text("torn Fisher"),
+    ]
+}
+
+/// What all letters tell, one page behind another.
+fn letters_told(store: &dyn Store) -> String {
+    let (mut told, mut last) = (String::new(), 0);
+    loop {
+        let page = store.custody().letters_behind(last, 2).unwrap();
+        let Some(newest) = page.last() else { return told };
+        assert!(page.is_sorted_by_key(|letter| letter.no) && page[0].no > last);
+        last = newest.no;
+        for letter in &page {
+            told += &format!("{} {}\n", letter.code, String::from_utf8_lossy(&letter.body));
+        }
+    }
+}
+
 /// A call is erased whole, with what was said in it: no figure changes, no other call does, and
 /// what comes late of it is erased before it is stored.
 pub(super) fn a_call(store: &dyn Store) {
@@ -191,12 +222,22 @@ pub(super) fn a_call(store: &dyn Store) {
     let of_guid = |call: &&Call| call.guid == media.guid;
     let legs: Vec<Call> = all.iter().filter(of_guid).cloned().collect();
     assert_eq!(legs.len(), 2);
+    let letters = letters(media.guid.as_deref().unwrap());
+    let stored = store.apply(&arrivals(&letters, 900, 40), NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (0, 5));
+    let names = ["Cooper", "Carter of mcp-1", "Baker", "said"];
+    let count = |told: &str| names.iter().filter(|name| told.contains(*name)).count();
+    assert_eq!(count(&letters_told(store)), 3, "{}", letters_told(store));
     let before = (figures(store), said(store, media.key));
     assert!(before.1.0.contains("call back") && before.1.0.contains("FAILED"));
     let now_ms = i64::try_from(at(ASKED).0).unwrap();
     // once more is as good
     for _ in 0..2 {
-        store.erasing().forget(&legs, now_ms).unwrap();
+        forget(store, &legs, now_ms).unwrap();
+        let told = letters_told(store);
+        assert_eq!(count(&told), 0, "{told}");
+        assert!(told.contains("Fisher") && told.contains("Carter of mcp-2"), "{told}");
+        assert_eq!(told.lines().count(), 6, "{told}");
         for leg in &legs {
             let (text, ..) = said(store, leg.key);
             // what an inbound call dialled is the service's own

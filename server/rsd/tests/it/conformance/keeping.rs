@@ -7,7 +7,7 @@ use config::settings::Retention;
 use model::time::Millis;
 use rs::Filter;
 use rs::retention::{Due, Holder, Wanted, What, Which};
-use rs::rollup::Zone;
+use rs::rollup::{Granularity, Job, Zone};
 use rsd::retention::{Ages, Before, Kept, Leaving, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
 use rsd::store::keeping::{Aged, Keeping, Lease, Override};
@@ -340,4 +340,34 @@ pub(super) fn of_one_tenant(store: &dyn Store) {
     assert!(delete(What::Cdr, of(102)) > 3);
     let groups = keeping.groups(20_261_122).unwrap();
     assert_eq!((groups.len(), groups[0].tenant), (1, Some(101)), "{groups:?}");
+}
+
+/// Who has which lease, and what waits for the rollup job.
+pub(super) fn at_work(store: &dyn Store) {
+    let keeping = store.keeping();
+    let held = |holder: &str, now_ms| {
+        let jobs = keeping.jobs(holder, now_ms).unwrap();
+        jobs.held.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let rollup = keeping.take_lease("rollup", "a", 1_000, 2_000).unwrap().unwrap();
+    let orphan = keeping.take_lease("orphan", "b", 1_000, 2_000).unwrap().unwrap();
+    assert!(keeping.take_lease("retention", "a", 1_000, 1_500).unwrap().is_some());
+    assert_eq!((held("a", 1_499), held("b", 1_499)), ("retention rollup".into(), "orphan".into()));
+    assert_eq!((held("a", 1_500), held("b", 2_000)), ("rollup".into(), String::new()));
+    keeping.end_lease(&orphan).unwrap();
+    keeping.end_lease(&rollup).unwrap();
+    assert_eq!((held("a", 1_000), held("b", 1_000)), ("retention".into(), String::new()));
+
+    let before = keeping.jobs("a", 0).unwrap().marked;
+    let five = Job::Make(Granularity::FiveMinutes);
+    assert!(!before.contains_key(&five), "{before:?}");
+    let call = rm(1, 100);
+    store.apply(&arrivals(&[call.start(), call.end(1_000)], 1, 2), at(2_000)).unwrap();
+    // the same bins again, and one more
+    store.apply(&arrivals(&[rm(2, 1_000).end(1_300)], 2, 2), at(3_000)).unwrap();
+    let marked = keeping.jobs("a", 0).unwrap().marked;
+    // those that begin at 0, 300, 600, 900 and 1200 s, as far as something begins or ends there
+    let (count, since_ms) = marked[&five];
+    assert!((3..=5).contains(&count), "{marked:?}");
+    assert_eq!(since_ms, ms(at(2_000)), "{marked:?}");
 }

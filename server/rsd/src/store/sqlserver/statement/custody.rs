@@ -42,6 +42,13 @@ statements! {
     LETTER_HEADS = letters!("CAST(0x AS varbinary(max))");
     /// One.
     LETTER = concat!("SELECT l.", letter!("l.body"), "\nWHERE l.no = @P1");
+    /// Those behind a number, at most so many (2).
+    LETTERS_BEHIND = concat!("SELECT TOP (@P2) l.", letter!("l.body"), "
+WHERE l.no > @P1
+ORDER BY l.no");
+    /// Leaves nothing of one but its properties.
+    LETTER_UNSAY = "UPDATE rs_dead_letter SET properties = @P2, body = @P3, text = N''
+WHERE no = @P1";
     /// Throws one away.
     LETTER_DELETE = "UPDATE rs_dead_letter SET state = N'deleted' WHERE no = @P1";
     /// One whose record is stored after all.

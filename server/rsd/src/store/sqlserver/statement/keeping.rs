@@ -162,6 +162,12 @@ WHERE name = @P1 AND fence = @P2";
     /// Gives it back.
     LEASE_END = "UPDATE rs_lease SET until_ms = 0 WHERE name = @P1 AND fence = @P2";
 
+    /// Those that a holder has.
+    LEASES = "SELECT name FROM rs_lease WHERE holder = @P1 AND until_ms > @P2";
+    /// Marks by their job.
+    MARKED = "SELECT job, COUNT_BIG(*) AS marks, MIN(since_ms) AS since_ms
+FROM rs_dirty_bin GROUP BY job";
+
     /// All overrides.
     OVERRIDES = "SELECT scope, id, cdr, events, var, set_ms FROM rs_retention_override
 ORDER BY scope, id";

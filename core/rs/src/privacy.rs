@@ -1,0 +1,208 @@
+//! What is not shown, and what is not kept, of who called whom (rs.md §8): numbers with their
+//! middle digits replaced in answers, and events whose texts are not stored. What is searched for,
+//! counted and merged is never changed by it.
+
+use serde_json::Value;
+
+use crate::erase::{masked, telephone, unsaid, user_range};
+use crate::fact::EventFact;
+use crate::query::{Filter, Number};
+use crate::report::Call;
+
+/// What stands in place of a digit.
+const SIGN: u8 = b'*';
+/// In a number of JSON, which knows no other signs.
+const DIGIT: u8 = b'0';
+/// Digits of a number in a text: a shorter row of digits is taken for something else.
+const LEAST: usize = 5;
+
+/// A URI, or a number, without the middle digits of its user, and of numbers elsewhere in it.
+#[must_use]
+pub fn masked_uri(uri: &str) -> String {
+    let user = user_range(uri);
+    let mut places = Vec::new();
+    let mut at = user.start;
+    while let Some(byte) = uri.as_bytes().get(at).filter(|_| at < user.end) {
+        match byte {
+            // an escaped byte
+            b'%' => at += 2,
+            byte if byte.is_ascii_digit() => places.push(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    let mut hidden = middle(&places).to_vec();
+    hidden.extend(numbers(uri).into_iter().filter(|at| !user.contains(at)));
+    text(uri, &hidden, SIGN)
+}
+
+/// A text without the middle digits of telephone numbers. Dates, times, addresses, ports, ids and
+/// what is glued to letters are none.
+#[must_use]
+pub fn masked_text(of: &str) -> String {
+    text(of, &numbers(of), SIGN)
+}
+
+/// The same of texts in JSON, which stays JSON; what is none shows nothing.
+#[must_use]
+pub fn masked_json(of: &str) -> String {
+    let hidden = numbers(of);
+    let tried = [SIGN, DIGIT].map(|sign| text(of, &hidden, sign));
+    let fits = |text: &String| serde_json::from_str::<Value>(text).is_ok();
+    tried.into_iter().find(fits).unwrap_or_else(|| "null".to_owned())
+}
+
+/// At least half of the digits are hidden, and at most two are shown on each side.
+fn middle(places: &[usize]) -> &[usize] {
+    let shown = (places.len() / 4).min(2);
+    places.get(shown..places.len() - shown).unwrap_or_default()
+}
+
+/// Places of the digits that are hidden in a text.
+fn numbers(text: &str) -> Vec<usize> {
+    let rows = telephone(text.as_bytes()).into_iter();
+    let rows = rows.map(|row| row.into_iter().flatten().collect::<Vec<usize>>());
+    let numbers = rows.filter(|digits| digits.len() >= LEAST);
+    numbers.flat_map(|digits| middle(&digits).to_vec()).collect()
+}
+
+fn text(of: &str, places: &[usize], sign: u8) -> String {
+    let text = masked(of.as_bytes(), places, sign);
+    text.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| of.to_owned())
+}
+
+impl Call {
+    /// Hides the middle digits of its numbers.
+    pub fn mask(&mut self) {
+        for uri in [&mut self.local_uri, &mut self.remote_uri].into_iter().chain(&mut self.dn) {
+            *uri = masked_uri(uri);
+        }
+        if let Some(reason) = &mut self.reason {
+            *reason = masked_text(reason);
+        }
+    }
+}
+
+impl Filter {
+    /// Whether it asks for parts of numbers: whoever may see none of them would learn one, digit
+    /// by digit.
+    #[must_use]
+    pub fn asks_for_parts(&self) -> bool {
+        let number = |number: &Number| match number {
+            Number::Exact(_) => false,
+            Number::Prefix(prefix) => !prefix.is_empty(),
+            Number::Range { from, to } => from != to,
+        };
+        self.numbers.iter().any(number)
+            || self.remote_uris.iter().chain(&self.local_uris).any(|uri| uri.prefix)
+            || self.party.as_ref().is_some_and(|party| party.prefix)
+    }
+}
+
+/// Events whose texts are not stored, by the name of the event or its label.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hush(Vec<String>);
+
+impl Hush {
+    /// Of these names; a `*` at the end stands for any rest.
+    #[must_use]
+    pub const fn of(patterns: Vec<String>) -> Self {
+        Self(patterns)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(begin) => name.starts_with(begin),
+            None => name == pattern,
+        })
+    }
+
+    /// Takes the text away from an event that is meant; true: there was one. Of a report of a voice
+    /// application stays what is counted.
+    pub(crate) fn quiet(&self, event: &mut EventFact) -> bool {
+        let EventFact { log_id, label, text, .. } = event;
+        let meant = self.has(log_id) || label.as_deref().is_some_and(|label| self.has(label));
+        let Some(said) = text.take_if(|_| meant) else { return false };
+        *text = unsaid(label.as_deref(), &said);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::{Party, Uri};
+
+    #[test]
+    fn the_middle_digits_of_a_user_are_hidden() {
+        for (uri, expected) in [
+            ("sip:+4930123456@gw.example:5060", "sip:+49******56@gw.example:5060"),
+            ("sip:%2B4930123456@10.0.0.12", "sip:%2B49******56@10.0.0.12"),
+            ("18005550100", "18*******00"),
+            ("tel:+49-30-123;phone-context=+4930123", "tel:+4*-**-**3;phone-context=+4*****3"),
+            ("sip:1234@gw", "sip:1**4@gw"),
+            ("sip:123@gw", "sip:***@gw"),
+            ("sip:alice@gw", "sip:alice@gw"),
+            ("sip:agent7.4930123456@gw", "sip:agent7.4*******56@gw"),
+            ("sip:gw.example", "sip:gw.example"),
+            ("sip:100%", "sip:100%"),
+            ("sip:1%2@gw", "sip:*%2@gw"),
+            ("sip:anonymous@anonymous.invalid", "sip:anonymous@anonymous.invalid"),
+            ("", ""),
+        ] {
+            assert_eq!(masked_uri(uri), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_texts_are_hidden_and_nothing_else() {
+        for (text, expected) in [
+            ("call back +49 30 123456", "call back +49 ** ****56"),
+            ("asked for 4930123456, room 1234", "asked for 49******56, room 1234"),
+            ("2026-11-22T10:00:00Z 10.0.0.12:5060", "2026-11-22T10:00:00Z 10.0.0.12:5060"),
+        ] {
+            assert_eq!(masked_text(text), expected);
+        }
+        let json = r#"{"ani":"4930123456","n":4930123456,"id":"4930123456"}"#;
+        assert_eq!(masked_json(json), r#"{"ani":"4900000056","n":4900000056,"id":"4930123456"}"#);
+        let json = r#"[{"reason":"asked 4930123456"}]"#;
+        assert_eq!(masked_json(json), r#"[{"reason":"asked 49******56"}]"#);
+        assert_eq!(masked_json("4930123456 torn"), "null");
+    }
+
+    #[test]
+    fn whole_numbers_only_are_asked_for() {
+        let asks = |filter: Filter| filter.asks_for_parts();
+        let dn = |number| asks(Filter { numbers: vec![number], ..Filter::default() });
+        let text = || "4930".to_owned();
+        assert!(!asks(Filter::default()) && !dn(Number::Exact(text())));
+        assert!(!dn(Number::Prefix(String::new())) && dn(Number::Prefix(text())));
+        assert!(!dn(Number::Range { from: text(), to: text() }));
+        assert!(dn(Number::Range { from: text(), to: "4931".to_owned() }));
+        for prefix in [false, true] {
+            let uris = vec![Uri { text: text(), prefix }];
+            assert_eq!(asks(Filter { local_uris: uris.clone(), ..Filter::default() }), prefix);
+            assert_eq!(asks(Filter { remote_uris: uris, ..Filter::default() }), prefix);
+            let party = Some(Party { number: text(), prefix });
+            assert_eq!(asks(Filter { party, ..Filter::default() }), prefix);
+        }
+    }
+
+    #[test]
+    fn events_are_meant_by_name_or_label() {
+        let hush =
+            Hush::of(["asr_*", "com.genesyslab.var.CallNotes", "log"].map(str::to_owned).into());
+        for (name, meant) in [
+            ("asr_trace", true),
+            ("asr_", true),
+            ("asr", false),
+            ("com.genesyslab.var.CallNotes", true),
+            ("com.genesyslab.var.CallNotes2", false),
+            ("log", true),
+        ] {
+            assert_eq!(hush.has(name), meant, "{name}");
+        }
+        assert!(!Hush::default().has(""));
+        assert!(Hush::of(vec!["*".to_owned()]).has("anything"));
+    }
+}
