@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::shape::clean;
+use super::shape::{clean, without_nul};
 use crate::record::limits::EXTRA_BYTES;
 use crate::record::refusal::{Notes, Refusal};
 use crate::time::Millis;
@@ -80,7 +80,8 @@ impl<'v> Fields<'v> {
         }
         for (key, value) in self.map {
             if !value.is_null() && !self.asked.contains(&key.as_str()) {
-                let path = log.path_of(key);
+                let key = without_nul(key, log);
+                let path = log.path_of(&key);
                 let value = clean(value, log);
                 log.unknown.push((path, value));
             }

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::fields::{Fields, Log};
-use super::shape::{any_int, dbid, int, minute, name, object_ref, strict_list, text, time, word};
-use crate::record::limits::{DELTAS, NAME_CHARS, VALUE_CHARS, VALUES};
+use super::shape::{
+    dbid, int, minute, name, object_ref, strict_list, text, time, up_to, within, word,
+};
+use crate::record::limits::{COUNT, DELTAS, DURATIONS_MS, NAME_CHARS, VALUE_CHARS, VALUES};
 use crate::record::or::{
     Arrival, Arrivals, Integrity, Outbound, OutboundTotal, Peak, Peaks, Snmp, SnmpValue, Streams,
 };
@@ -66,9 +68,9 @@ fn arrival(value: &Value, log: &mut Log) -> Result<Arrival, Refusal> {
         dbid: fields.optional(log, "dbid", dbid),
         name: fields.optional(log, "name", name(NAME_CHARS)),
         call_type: fields.optional(log, "call_type", word(CallType::parse)),
-        count: fields.required(log, "count", int)?,
-        rejected: fields.optional(log, "rejected", int).unwrap_or_default(),
-        duration_ms: fields.optional(log, "duration_ms", int).unwrap_or_default(),
+        count: fields.required(log, "count", up_to(COUNT))?,
+        rejected: fields.optional(log, "rejected", up_to(COUNT)).unwrap_or_default(),
+        duration_ms: fields.optional(log, "duration_ms", up_to(DURATIONS_MS)).unwrap_or_default(),
     };
     fields.finish(log);
     Ok(arrival)
@@ -82,8 +84,8 @@ fn peak(value: &Value, log: &mut Log) -> Result<Peak, Refusal> {
         dbid: fields.optional(log, "dbid", dbid),
         name: fields.optional(log, "name", name(NAME_CHARS)),
         call_type: fields.optional(log, "call_type", word(CallType::parse)),
-        level_start: fields.required(log, "level_start", int)?,
-        peak: fields.required(log, "peak", int)?,
+        level_start: fields.required(log, "level_start", up_to(COUNT))?,
+        peak: fields.required(log, "peak", up_to(COUNT))?,
         peak_time: fields.optional(log, "peak_time", time),
         deltas: deltas.unwrap_or_default(),
     };
@@ -93,7 +95,7 @@ fn peak(value: &Value, log: &mut Log) -> Result<Peak, Refusal> {
 
 fn delta(value: &Value, log: &mut Log) -> Result<(u64, i64), Refusal> {
     match value.as_array().map(Vec::as_slice) {
-        Some([offset, change]) => Ok((int(offset, log)?, any_int(change, log)?)),
+        Some([offset, change]) => Ok((up_to(COUNT)(offset, log)?, within(COUNT)(change, log)?)),
         _ => Err(log.fault("bad_type", "[ms offset, change]")),
     }
 }

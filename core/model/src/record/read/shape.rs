@@ -52,7 +52,8 @@ fn any_text(value: &Value, log: &mut Log) -> Result<String, Refusal> {
     Ok(without_nul(text, log))
 }
 
-fn without_nul(text: &str, log: &mut Log) -> String {
+/// Text without U+0000.
+pub(super) fn without_nul(text: &str, log: &mut Log) -> String {
     if text.contains('\0') {
         log.notes.repaired = true;
         text.replace('\0', "")
@@ -69,10 +70,25 @@ pub(super) fn int(value: &Value, log: &mut Log) -> Result<u64, Refusal> {
     })
 }
 
-/// A whole number, as a number or as text.
-pub(super) fn any_int(value: &Value, log: &mut Log) -> Result<i64, Refusal> {
-    let number = signed(value).and_then(|n| i64::try_from(n).ok());
-    number.ok_or_else(|| log.fault("bad_type", "a whole number"))
+/// A whole number from 0 up to a limit, as a number or as text.
+pub(super) fn up_to(most: u64) -> impl Fn(&Value, &mut Log) -> Result<u64, Refusal> {
+    move |value, log| {
+        let number = int(value, log)?;
+        if number > most {
+            Err(log.fault("bad_value", &format!("at most {most}")))
+        } else {
+            Ok(number)
+        }
+    }
+}
+
+/// A whole number between a limit and its negative, as a number or as text.
+pub(super) fn within(most: u64) -> impl Fn(&Value, &mut Log) -> Result<i64, Refusal> {
+    move |value, log| {
+        let number = signed(value).ok_or_else(|| log.fault("bad_type", "a whole number"))?;
+        let number = i64::try_from(number).ok().filter(|number| number.unsigned_abs() <= most);
+        number.ok_or_else(|| log.fault("bad_value", &format!("at most {most} more or less")))
+    }
 }
 
 fn signed(value: &Value) -> Option<i128> {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Arrived;
+use crate::record::limits::{COUNT, DURATIONS_MS};
 use crate::record::{Body, Cdr, EndState, Notes, Record, Refusal};
 use crate::time::Millis;
 
@@ -223,6 +224,18 @@ fn the_last_of_a_doubled_key_wins() {
 }
 
 #[test]
+fn names_of_unknown_fields_have_no_nul_either() {
+    let (record, _, notes) = good(json!({
+        "a\u{0}b": 1, "_\u{0}bad": 2,
+        "media": {"asr": {"used": true, "\u{0}": {"c\u{0}": "d\u{0}"}}},
+    }));
+    assert!(notes.repaired);
+    let extra = serde_json::to_string(&record.extra).unwrap();
+    assert!(!extra.contains("u0000"), "no jsonb takes it: {extra}");
+    assert_eq!((&record.extra["ab"], &record.extra["media.asr."]), (&json!(1), &json!({"c": "d"})));
+}
+
+#[test]
 fn lists_that_are_the_record_must_be_right() {
     let bin = |values: Value| {
         json!({
@@ -238,6 +251,17 @@ fn lists_that_are_the_record_must_be_right() {
     let bad = json!([{"dim": "component", "count": 6}, {"dim": "dn"}]);
     refused(bin(bad), "missing_field", "values.1.count");
     refused(bin(json!(vec![json!({"dim": "dn", "count": 1}); 1001])), "bad_value", "values");
+    for (field, most) in [("count", COUNT), ("duration_ms", DURATIONS_MS)] {
+        let with = |value: u64| {
+            let mut value = json!({"dim": "component", "count": 6, field: value});
+            value["name"] = json!("a");
+            read(bin(json!([value])))
+        };
+        let kept = |of: u64| with(of).map(|(_, notes)| notes.bad_fields).map_err(|why| why.code);
+        assert_eq!(kept(most), Ok(0));
+        let beyond = if field == "count" { Err("bad_value") } else { Ok(1) };
+        assert_eq!(kept(most + 1), beyond, "{field}: sums of it stay numbers");
+    }
     refused(bin(json!([])).replace("10:00:00Z", "10:00:01Z"), "bad_value", "bin_start");
     refused(bin(json!([])).replace(":60", ":61"), "bad_value", "bin_seconds");
 }
