@@ -48,6 +48,8 @@ pub(crate) enum Name {
     PurgeBlocked,
     /// The volume of the database is nearly full.
     DbSpace,
+    /// A day of the database can be neither read nor written.
+    DbDamaged,
     /// A certificate expires soon.
     Certificate,
     /// The clock of a producer is wrong.
@@ -65,7 +67,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -82,6 +84,7 @@ impl Name {
         Self::ConfigLost,
         Self::PurgeBlocked,
         Self::DbSpace,
+        Self::DbDamaged,
         Self::Certificate,
         Self::ClockSkew,
     ];
@@ -106,6 +109,7 @@ impl Name {
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),
             Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),
             Self::DbSpace => ("RS-DB-SPACE", "major", 33104, false),
+            Self::DbDamaged => ("RS-DB-DAMAGED", "critical", 33105, false),
         };
         Row { text, severity, log_id, by_operator }
     }

@@ -106,6 +106,7 @@ impl Monitor {
         let detail = if up { "open" } else { "the last batch was not stored" };
         self.health.set(now.wall, "database", up, detail);
         self.damaged(&spool.take_damage());
+        self.damaged_days();
         self.synced(now.wall, &status);
         self.judge(&Sight {
             now: now.mono,
@@ -167,6 +168,14 @@ impl Monitor {
             fields.extend(alarm);
             self.log.emit(Name::SpoolDamaged.log_id(), None, &fields);
         }
+    }
+
+    /// Days of the database can be neither read nor written.
+    fn damaged_days(&self) {
+        let days = self.watched.store.damaged();
+        let told = days.iter().map(|(day, why)| format!("day {day}: {why}"));
+        let told = told.collect::<Vec<_>>().join("; ");
+        self.turn(Name::DbDamaged, (!told.is_empty()).then_some(told));
     }
 
     /// A sync failed: the group went into a new segment, or, the second in a row, nowhere.

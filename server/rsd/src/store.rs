@@ -271,6 +271,9 @@ pub enum StoreError {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[from] DecodeError),
+    /// A file of the database is damaged: the same again fails until somebody mends it.
+    #[error("a file of the database is damaged")]
+    Damaged(#[source] Cause),
     /// A job's change came after another holder had taken its lease.
     #[error("the lease {0} is another's now")]
     Fenced(&'static str),
@@ -393,6 +396,12 @@ pub trait Store: Send + Sync {
 
     /// Moves what the write-ahead logs hold into the files. Called between batches.
     fn checkpoint(&self) -> Result<(), StoreError>;
+
+    /// Days whose facts can be neither read nor written, and why; their records become dead
+    /// letters. A server has none.
+    fn damaged(&self) -> BTreeMap<Day, String> {
+        BTreeMap::new()
+    }
 
     /// Connections to a server; files have none.
     fn connections(&self) -> Connections {

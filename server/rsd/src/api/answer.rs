@@ -180,6 +180,10 @@ pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
         StoreError::Unavailable(_) => {
             Refused::other(503, "database-unavailable", "the database is away")
         }
+        StoreError::Damaged(_) => {
+            let text = "a day of the database is damaged; the alarm RS-DB-DAMAGED tells which";
+            Refused::other(503, "database-damaged", text)
+        }
         StoreError::Rejected(_)
         | StoreError::State(_)
         | StoreError::Files(_)

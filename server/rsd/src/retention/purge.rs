@@ -48,6 +48,8 @@ pub enum Why {
     Export(String),
     /// Calls came while it was written down.
     Moves,
+    /// It cannot be read.
+    Damaged(String),
 }
 
 impl fmt::Display for Why {
@@ -55,6 +57,7 @@ impl fmt::Display for Why {
         match self {
             Self::Figures => f.write_str("waits for its figures"),
             Self::Moves => f.write_str("still gets calls"),
+            Self::Damaged(why) => f.write_str(why),
             Self::Export(why) => write!(f, "cannot be written down: {why}"),
         }
     }
@@ -111,7 +114,12 @@ pub fn purge(
             break;
         }
         if terms.is_old(day, now_ms) {
-            run.day(keeping, terms, lease, day, now_ms, before)?;
+            match run.day(keeping, terms, lease, day, now_ms, before) {
+                Err(error @ StoreError::Damaged(_)) => {
+                    run.report.blocked.insert(day, Why::Damaged(error.reason()));
+                }
+                done => done?,
+            }
         }
     }
     let gone = if run.ended { Vec::new() } else { (before.forget)()? };

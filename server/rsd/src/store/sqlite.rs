@@ -1,6 +1,7 @@
 //! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
 //! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
 
+mod aside;
 mod bin_rows;
 mod bins;
 mod books;
@@ -37,6 +38,7 @@ use rs::integrity::Told;
 use rs::report::Call;
 use rs::{Day, Filter, Key};
 
+use self::aside::Aside;
 use self::bins::Roller;
 use self::files::Layout;
 use self::keeping::Keeper;
@@ -75,9 +77,9 @@ impl Sqlite {
     /// Opens or makes the files below `dir` (`{data_dir}/rs`).
     pub fn open(dir: PathBuf, now: Millis) -> Result<Self, StoreError> {
         let opened_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
-        let layout = Layout::make(dir)?;
-        layout.check_whole()?;
         let marked = Arc::<Marked>::default();
+        let layout = Layout::make(dir, Aside::new(Arc::clone(&marked)))?;
+        layout.check_whole()?;
         let writer = Mutex::new(Writer::open(layout.clone(), Arc::clone(&marked), opened_ms)?);
         let keeper = Mutex::new(Keeper::open(layout.clone(), opened_ms)?);
         let (readers, judge, job) = (Mutex::new(Vec::new()), Judge::default(), Mutex::default());
@@ -119,7 +121,11 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         let refused = [Code::ConstraintViolation, Code::TypeMismatch, Code::TooBig];
+        let damaged = [Code::DatabaseCorrupt, Code::NotADatabase];
         match &error {
+            rusqlite::Error::SqliteFailure(failure, _) if damaged.contains(&failure.code) => {
+                Self::Damaged(error.into())
+            }
             rusqlite::Error::SqliteFailure(failure, _) if !refused.contains(&failure.code) => {
                 Self::Unavailable(error.into())
             }
@@ -216,5 +222,9 @@ impl Store for Sqlite {
 
     fn checkpoint(&self) -> Result<(), StoreError> {
         self.writer().checkpoint()
+    }
+
+    fn damaged(&self) -> BTreeMap<Day, String> {
+        self.layout.aside.all()
     }
 }

@@ -190,6 +190,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
         "rs_live_key.",
         "rs_day_span.",
         "rs_day_gone.",
+        "rs_day_going.",
         "rs_call_event.no",
         "rs_fact_ledger.event_no",
         "rs_kept_record.no",

@@ -22,9 +22,10 @@ impl Reader {
         let mut minutes = BTreeMap::new();
         figures(&self.main, asked, &mut books.figures)?;
         for day in self.all_days()? {
-            let Some(db) = self.find_with(day)? else { continue };
-            figures(db, asked, &mut books.figures)?;
-            stored(db, asked, &mut minutes)?;
+            self.days.ask(day, self.now_ms, |db| {
+                figures(db, asked, &mut books.figures)?;
+                stored(db, asked, &mut minutes)
+            })?;
         }
         books.stored = minutes.into_values().collect();
         Ok(books)
@@ -52,9 +53,8 @@ impl Reader {
              ORDER BY producer LIMIT ?2";
         names_of(&self.main, counted, after, limit, &mut names)?;
         for day in self.all_days()? {
-            if let Some(db) = self.find_with(day)? {
-                names_of(db, counted, after, limit, &mut names)?;
-            }
+            self.days
+                .ask(day, self.now_ms, |db| names_of(db, counted, after, limit, &mut names))?;
         }
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(names.into_iter().take(most).collect())

@@ -92,9 +92,8 @@ impl Reader {
         question.page("received_ms", after, limit);
         let mut all = question.ask(&self.main, letter)?;
         for day in self.all_days()? {
-            if let Some(db) = self.find(day)? {
-                all.extend(question.ask(db, letter)?);
-            }
+            let of_day = self.days.ask(day, self.now_ms, |db| question.ask(db, letter))?;
+            all.extend(of_day.into_iter().flatten());
         }
         all.sort_by_key(|letter| std::cmp::Reverse((letter.received_ms, letter.no)));
         all.truncate(limit);

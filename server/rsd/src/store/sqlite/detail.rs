@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::dims::name_of;
 use super::hanging;
 use super::load;
+use super::purge;
 use super::read::Reader;
 use crate::store::{CallName, Day, Event, Leg, ObjectKind, StoreError, days_of_key};
 
@@ -23,6 +24,9 @@ impl Reader {
         match name {
             CallName::Guid(guid) => {
                 for day in self.days_of_guid(guid)? {
+                    if self.is_hidden(day)? {
+                        continue;
+                    }
                     for key in self.keys_of_guid(day, &guid.to_string())? {
                         legs.extend(self.leg(day, &key, events)?);
                     }
@@ -30,6 +34,9 @@ impl Reader {
             }
             CallName::Key(key) => {
                 for day in days_of_key(key) {
+                    if self.is_hidden(day)? {
+                        continue;
+                    }
                     legs.extend(self.leg(day, key, events)?);
                 }
             }
@@ -47,6 +54,11 @@ impl Reader {
         let mut statement = self.main.prepare_cached(days)?;
         let days = statement.query_map([guid.to_string()], |row| row.get(0))?;
         Ok(days.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the day is going, and so none of its calls is shown.
+    fn is_hidden(&mut self, day: Day) -> Result<bool, StoreError> {
+        self.find_with(day)?.map_or(Ok(false), purge::is_hidden)
     }
 
     fn leg(&mut self, day: Day, key: &Key, events: bool) -> Result<Option<Leg>, StoreError> {
@@ -124,9 +136,7 @@ impl Reader {
         };
         add(&self.main)?;
         for day in self.all_days()? {
-            if let Some(db) = self.find_with(day)? {
-                add(db)?;
-            }
+            self.days.ask(day, self.now_ms, |db| add(db))?;
         }
         Ok(letters)
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
+use super::aside::Aside;
 use super::migrate::{DAY, MAIN, migrate};
 use crate::store::{Day, StoreError, secret};
 
@@ -20,17 +21,19 @@ const GONE: &str = ".gone";
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     dir: PathBuf,
-    /// Held by whoever opens a day's file, and alone by who removes one.
+    /// Held by whoever opens a day's file, and alone by who makes or removes one.
     opening: Arc<RwLock<()>>,
+    /// Days that are left alone.
+    pub(super) aside: Arc<Aside>,
 }
 
 impl Layout {
     /// Makes the directories.
-    pub(super) fn make(dir: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn make(dir: PathBuf, aside: Aside) -> Result<Self, StoreError> {
         fs::create_dir_all(dir.join("days"))
             .and_then(|()| fs::File::open(&dir)?.sync_all())
             .map_err(StoreError::Files)?;
-        Ok(Self { dir, opening: Arc::default() })
+        Ok(Self { dir, opening: Arc::default(), aside: Arc::new(aside) })
     }
 
     /// The names of all days' objects are in the main file: a new one beside old days would show
@@ -50,8 +53,12 @@ impl Layout {
     }
 
     pub(super) fn open_day(&self, day: Day, now_ms: i64) -> Result<Connection, StoreError> {
-        let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
         let path = self.day_path(day);
+        // a file that is being made is not open to others: SQLite refuses them instead of waiting
+        let alone = || self.opening.write().unwrap_or_else(PoisonError::into_inner);
+        let alone = (!path.exists()).then(alone);
+        let beside = || self.opening.read().unwrap_or_else(PoisonError::into_inner);
+        let _beside = alone.is_none().then(beside);
         let new = !path.exists();
         let mut db = self.open(&path)?;
         migrate(&mut db, DAY, &format!("{day}.db"), now_ms)?;
@@ -227,6 +234,7 @@ impl Days {
 
     /// The day's file; made if it is missing.
     pub(super) fn get(&mut self, day: Day, now_ms: i64) -> Result<&mut Connection, StoreError> {
+        self.layout.aside.check(day)?;
         self.uses += 1;
         if !self.open.contains_key(&day) {
             while self.open.len() >= self.most {
@@ -261,6 +269,44 @@ impl Days {
     /// All days that have a file, oldest first.
     pub(super) fn all(&self) -> Result<Vec<Day>, StoreError> {
         self.layout.days()
+    }
+
+    /// Days that have a file which is not known to be damaged, oldest first.
+    pub(super) fn whole(&self) -> Result<Vec<Day>, StoreError> {
+        let aside = self.layout.aside.all();
+        let mut days = self.all()?;
+        days.retain(|day| !aside.contains_key(day));
+        Ok(days)
+    }
+
+    /// Those that are set aside, as a list of SQL.
+    pub(super) fn aside(&self) -> String {
+        let days = self.layout.aside.all();
+        days.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Asks a day's file; `None`: there is none, or it is damaged, and set aside.
+    pub(super) fn ask<T>(
+        &mut self,
+        day: Day,
+        now_ms: i64,
+        ask: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let answer = match self.find(day, now_ms) {
+            Ok(Some(db)) => ask(db).map(Some),
+            other => other.map(|_| None),
+        };
+        match answer {
+            Err(error) if self.set_aside(day, &error).is_some() => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// Closes a day's file and leaves it alone, if this says that it is damaged; gives back why.
+    pub(super) fn set_aside(&mut self, day: Day, error: &StoreError) -> Option<String> {
+        let why = self.layout.aside.put(day, error)?;
+        self.close(day);
+        Some(why)
     }
 
     /// Those that are open now.

@@ -230,10 +230,9 @@ impl Keeping for Sqlite {
         self.keep(|keeper| {
             keeper.check(lease)?;
             let Some(db) = keeper.day(day)? else { return Ok(0) };
-            if purge::came_late(db, last_ms)? {
+            if !purge::hide(db, last_ms)? {
                 return Ok(0);
             }
-            // a list finds no day that is half there
             for table in ["rs_day_span", "rs_call_day"] {
                 let sql = format!("DELETE FROM {table} WHERE day = ?1");
                 keeper.main.prepare_cached(&sql)?.execute([day])?;
@@ -272,14 +271,14 @@ impl Keeping for Sqlite {
         before_ms: i64,
         most: u32,
     ) -> Result<u64, StoreError> {
-        let all = self.layout.days()?;
         self.keep(|keeper| {
             keeper.check(lease)?;
+            let all = keeper.days.whole()?;
             let mut rows = purge::aged_of_main(&keeper.main, aged, before_ms, most)?;
             if matches!(aged, Aged::Letters | Aged::Failures) {
                 for day in all.into_iter().filter(|day| key::start_ms(*day) < before_ms) {
-                    let Some(db) = keeper.day(day)? else { continue };
-                    rows += purge::aged_of_day(db, aged, before_ms, most)?;
+                    let older = |db: &mut _| purge::aged_of_day(db, aged, before_ms, most);
+                    rows += keeper.days.ask(day, keeper.now_ms, older)?.unwrap_or(0);
                 }
             }
             Ok(rows)

@@ -26,11 +26,16 @@ pub(super) struct Files<'f> {
 }
 
 impl Files<'_> {
-    /// The file with the rows of a day.
-    fn of(&mut self, day: Day) -> Result<Option<&Connection>, StoreError> {
+    /// Asks the file with the rows of a day; `None`: there is none, or it is damaged, and the rest
+    /// is decided without it.
+    fn of<T>(
+        &mut self,
+        day: Day,
+        ask: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
         match self.day {
-            Some(own) if own != day => Ok(self.beside.find(day, self.now_ms)?.map(|db| &*db)),
-            _ => Ok(Some(self.db)),
+            Some(own) if own != day => self.beside.ask(day, self.now_ms, |db| ask(db)),
+            _ => ask(self.db).map(Some),
         }
     }
 }
@@ -59,23 +64,23 @@ pub(super) fn content(db: &Connection, id: &Key) -> Result<Option<ContentHash>, 
 fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     let mut found = Found::default();
     for at in &wants.ledger {
-        let Some(db) = files.of(at.0)? else { continue };
-        found.ledger.extend(content(db, &at.1)?.map(|hash| (*at, hash)));
+        let hash = files.of(at.0, |db| content(db, &at.1))?;
+        found.ledger.extend(hash.flatten().map(|hash| (*at, hash)));
     }
     for (day, key) in &wants.calls {
         calls(files.db, *day, "call_key = ?1", &[key], &mut found.calls)?;
     }
     for (day, guid) in &wants.guids {
-        let Some(db) = files.of(*day)? else { continue };
-        calls(db, *day, "guid = ?1", &[guid], &mut found.calls)?;
+        files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], &mut found.calls))?;
     }
     for session in &wants.sessions {
-        if let Some(db) = files.of(session.0)? {
+        files.of(session.0, |db| {
             of_session(db, session, &mut found)?;
             if has_ports(db, session)? {
                 found.ports.push(session.clone());
             }
-        }
+            Ok(())
+        })?;
     }
     let db = files.db;
     for key in &wants.letters {

@@ -28,6 +28,7 @@ pub(super) const DAY: &[Migration] = &[
     Migration { version: 3, sql: include_str!("../../../migrations/sqlite/day-0003.sql") },
     Migration { version: 4, sql: include_str!("../../../migrations/sqlite/day-0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlite/day-0005.sql") },
+    Migration { version: 6, sql: include_str!("../../../migrations/sqlite/day-0006.sql") },
 ];
 
 /// Takes the steps that the file lacks.

@@ -28,7 +28,12 @@ pub(super) struct Part<'p> {
     now_ms: i64,
     pub(super) done: Done,
     pub(super) news: News,
+    /// Items that the files of their days cannot take, and why.
+    pub(super) lost: &'p BTreeMap<usize, String>,
 }
+
+/// No item.
+static NONE: BTreeMap<usize, String> = BTreeMap::new();
 
 /// Where names of objects are learned.
 pub(super) enum Names<'p> {
@@ -47,6 +52,8 @@ pub(super) struct Done {
     pub(super) beside: BTreeMap<Day, BTreeSet<SessionKey>>,
     /// Dead letters that were tried again.
     pub(super) settled: Vec<Settled>,
+    /// Items whose days are damaged, and what is said of them: they become dead letters.
+    pub(super) lost: BTreeMap<usize, String>,
 }
 
 impl Done {
@@ -79,7 +86,8 @@ impl<'p> Part<'p> {
         now_ms: i64,
     ) -> Self {
         let (done, news) = (Done::default(), News::default());
-        Self { transaction, day, batch, names, beside, objects, now_ms, done, news }
+        let lost = &NONE;
+        Self { transaction, day, batch, names, beside, objects, now_ms, done, news, lost }
     }
 
     /// What was stored or refused before a crash: nothing of this file changes, but what is to
@@ -120,8 +128,8 @@ impl<'p> Part<'p> {
         if careful {
             return bisect(self, items);
         }
-        let (day, batch) = (self.day, self.batch);
-        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
+        let (day, batch, lost) = (self.day, self.batch, self.lost);
+        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))
     }
 
     /// All or nothing of a share.
@@ -189,11 +197,19 @@ fn one_by_one<T>(
 }
 
 /// A day's file has the records of its calls; the main one the books of all, and the rest.
-fn tell(share: &mut Share<'_>, day: Option<Day>, batch: &Batch<'_>, item: usize) {
+fn tell(
+    share: &mut Share<'_>,
+    day: Option<Day>,
+    batch: &Batch<'_>,
+    lost: &BTreeMap<usize, String>,
+    item: usize,
+) {
     if day.is_none() {
         share.book(item);
     }
-    if day.is_some() || !batch.is_of_a_call(item) {
+    if let Some(why) = lost.get(&item) {
+        share.reject(item, why.clone());
+    } else if day.is_some() || !batch.is_of_a_call(item) {
         share.store(item);
     }
 }
@@ -206,8 +222,8 @@ impl Attempt for Part<'_> {
     }
 
     fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
-        let (day, batch) = (self.day, self.batch);
-        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, *item)))
+        let (day, batch, lost) = (self.day, self.batch, self.lost);
+        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))
     }
 
     fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {

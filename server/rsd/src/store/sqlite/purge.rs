@@ -162,6 +162,30 @@ fn reports(
     Ok(rows_of(gone))
 }
 
+/// Has no call of the day shown from now on, whatever the power does; false: one has come that
+/// keeps them. A question finds no day that is half there.
+pub(super) fn hide(db: &mut Connection, last_ms: i64) -> Result<bool, StoreError> {
+    let transaction = begin(db)?;
+    if came_late(&transaction, last_ms)? {
+        return Ok(false);
+    }
+    let going = "INSERT OR IGNORE INTO rs_day_going SELECT 1 WHERE EXISTS (SELECT 1 FROM rs_call)";
+    transaction.execute(going, [])?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// A call that comes is shown, and with it what is left of its day.
+pub(super) fn show(db: &Connection) -> Result<(), StoreError> {
+    db.prepare_cached("DELETE FROM rs_day_going")?.execute([])?;
+    Ok(())
+}
+
+/// Whether no call of the day is shown.
+pub(super) fn is_hidden(db: &Connection) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM rs_day_going")?.exists([])?)
+}
+
 /// A slice of all facts, unless a call has come that keeps them.
 pub(super) fn facts(db: &mut Connection, last_ms: i64, most: u32) -> Result<u64, StoreError> {
     let transaction = begin(db)?;
@@ -177,6 +201,8 @@ pub(super) fn facts(db: &mut Connection, last_ms: i64, most: u32) -> Result<u64,
             return Ok(rows);
         }
     }
+    show(&transaction)?;
+    transaction.commit()?;
     Ok(0)
 }
 

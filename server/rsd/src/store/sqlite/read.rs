@@ -190,9 +190,9 @@ impl Reader {
         Ok(records)
     }
 
-    /// All days that have a file.
+    /// All days that have a file which can be read.
     pub(super) fn all_days(&self) -> Result<Vec<Day>, StoreError> {
-        self.days.all()
+        self.days.whole()
     }
 
     /// The days that may hold what a filter asks for, the newest last start first.

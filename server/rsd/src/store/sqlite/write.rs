@@ -10,7 +10,7 @@ use model::time::Millis;
 use rs::Key;
 use rs::erase::{Erased, Numbers, Secret};
 use rs::share::{Batch, Counts, DayKey, Mention, Objects, SessionKey};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::dims;
 use super::erasing;
@@ -19,6 +19,7 @@ use super::load::content;
 use super::marks::Marked;
 use super::news::News;
 use super::part::{Done, Names, Part};
+use super::purge;
 use super::remove;
 use super::save::{day_of, settle};
 use crate::store::keeping::Judge;
@@ -106,15 +107,26 @@ impl Writer {
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
         let mut done = Done::default();
         for (day, items) in &batch.days() {
-            done.add(careful(|careful| {
-                self.apply_day(*day, items, &batch, (last, now_ms), careful)
-            })?);
+            let stored =
+                careful(|careful| self.apply_day(*day, items, &batch, (last, now_ms), careful));
+            match stored {
+                Ok(stored) => done.add(stored),
+                Err(error) => {
+                    let why = self.days.set_aside(*day, &error).ok_or(error)?;
+                    let why = format!("the file of day {day} is damaged: {why}");
+                    done.lost.extend(items.iter().map(|item| (*item, why.clone())));
+                    continue;
+                }
+            }
             self.days_seq = self.days_seq.max(last);
             self.marked.add(*day);
             self.survive()?;
         }
         for (day, sessions) in std::mem::take(&mut done.beside) {
-            done.add(self.revisit(day, sessions, now_ms)?);
+            match self.revisit(day, sessions, now_ms) {
+                Err(error) if self.days.set_aside(day, &error).is_some() => continue,
+                made => done.add(made?),
+            }
             self.marked.add(day);
             self.survive()?;
         }
@@ -235,6 +247,7 @@ impl Writer {
         let all: Vec<usize> = (0..batch.items().len()).collect();
         let (items, _known) = above(applied, &all, batch);
         let mut part = Part::new(transaction, None, batch, Names::Known, beside, objects, now_ms);
+        part.lost = &before.lost;
         part.apply(&items, careful)?;
         let Part { transaction, done, objects, .. } = part;
         // of several tries of one letter in a batch the last one counts
@@ -244,9 +257,7 @@ impl Writer {
             match day_of(settled.no) {
                 None => settle(&transaction, settled)?,
                 Some(day) => {
-                    if let Some(db) = days.find(day, now_ms)? {
-                        settle(db, settled)?;
-                    }
+                    days.ask(day, now_ms, |db| settle(db, settled))?;
                 }
             }
         }
@@ -270,10 +281,11 @@ impl Writer {
         let mut kept = Vec::new();
         for (seq, rows) in batch.refused() {
             for at in rows.iter().filter(|_| tried.contains(&seq)) {
-                let Some(db) = self.days.find(at.0, now_ms)? else { continue };
-                if applied_seq(db)? >= seq {
-                    kept.extend(content(db, &at.1)?.map(|hash| (*at, hash)));
-                }
+                let hash = self.days.ask(at.0, now_ms, |db| match applied_seq(db)? >= seq {
+                    true => content(db, &at.1),
+                    false => Ok(None),
+                });
+                kept.extend(hash?.flatten().map(|hash| (*at, hash)));
             }
         }
         Ok(kept)
@@ -288,10 +300,11 @@ impl Writer {
         let mut homes = BTreeMap::new();
         for (key, days) in homeless {
             for day in days {
-                let Some(db) = self.days.find(*day, now_ms)? else { continue };
-                let known = "SELECT 1 FROM rs_call WHERE call_key = ?1";
-                let known = db.prepare_cached(known)?.query_row([key], |_| Ok(())).optional()?;
-                if known.is_some() {
+                let known = self.days.ask(*day, now_ms, |db| {
+                    let known = "SELECT 1 FROM rs_call WHERE call_key = ?1";
+                    Ok(db.prepare_cached(known)?.exists([key])?)
+                });
+                if known? == Some(true) {
                     homes.insert(*key, *day);
                     break;
                 }
@@ -304,22 +317,18 @@ impl Writer {
         let mut news = News::default();
         for day in days {
             self.marked.add(*day);
-            let db = self.days.get(*day, now_ms)?;
-            self.days_seq = self.days_seq.max(applied_seq(db)?);
-            // two looks into an index each, however many calls there are
-            let span = "SELECT (SELECT min(started_ms) FROM rs_call),
-                (SELECT max(started_ms) FROM rs_call)";
-            let (first, last): (Option<i64>, Option<i64>) =
-                db.query_row(span, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            news.spans.extend(first.zip(last).map(|span| (*day, span)));
-            let mut live = db.prepare("SELECT call_key FROM rs_call WHERE live = 1")?;
-            for key in live.query_map([], |row| row.get::<_, Key>(0))? {
-                news.calls.insert(key?, (*day, true));
-            }
+            let lists = self.days.ask(*day, now_ms, |db| lists(db))?;
+            let Some(Lists { seq, span, live }) = lists else { continue };
+            self.days_seq = self.days_seq.max(seq);
+            news.spans.extend(span.map(|span| (*day, span)));
+            news.calls.extend(live.into_iter().map(|key| (key, (*day, true))));
         }
         let transaction = begin(&mut self.main)?;
-        transaction.execute("DELETE FROM rs_live_key", [])?;
-        transaction.execute("DELETE FROM rs_day_span", [])?;
+        // whoever asks for a day that cannot be read is to be told
+        let kept = self.days.aside();
+        for table in ["rs_live_key", "rs_day_span"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE day NOT IN ({kept})"), [])?;
+        }
         news.write(&transaction)?;
         Ok(transaction.commit()?)
     }
@@ -350,6 +359,30 @@ impl Writer {
     pub(super) const fn survive(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// What a day's file tells the main one at a start.
+struct Lists {
+    seq: u64,
+    /// Starts of its first and its last call.
+    span: Option<(i64, i64)>,
+    /// Calls in progress.
+    live: Vec<Key>,
+}
+
+fn lists(db: &Connection) -> Result<Lists, StoreError> {
+    let seq = applied_seq(db)?;
+    if purge::is_hidden(db)? {
+        return Ok(Lists { seq, span: None, live: Vec::new() });
+    }
+    // two looks into an index each, however many calls there are
+    let span = "SELECT (SELECT min(started_ms) FROM rs_call),
+        (SELECT max(started_ms) FROM rs_call)";
+    let (first, last): (Option<i64>, Option<i64>) =
+        db.query_row(span, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut live = db.prepare("SELECT call_key FROM rs_call WHERE live = 1")?;
+    let live = live.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Lists { seq, span: first.zip(last), live })
 }
 
 /// Once as if nothing was refused; what is refused is searched only then.

@@ -1,5 +1,6 @@
 //! Bytes of the queue on disk that change (rs.md §14, 8): told, copied, counted, an alarm until
-//! somebody ends it, and nothing else is lost by them.
+//! somebody ends it, and nothing else is lost by them. Bytes of a day of the database: the other
+//! days go on, and nothing is lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,4 +142,58 @@ fn what_is_damaged_while_it_waits_is_told_when_it_is_met() {
     assert_eq!(house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-DAMAGED", &[]).status, 204);
     assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "0");
     assert_eq!(house.metric("rs_spool_damaged_total"), "1", "the figure stays");
+}
+
+/// A call of a day of November.
+fn call(day: u32, session: &str) -> String {
+    let of = |time: &str| format!("2026-11-{day}T{time}Z");
+    json!({
+        "schema": 1, "kind": "cdr", "phase": "end", "id": format!("mcp-9:{session}/cdr.end/0"),
+        "time": of("10:01:00"), "producer": {"name": "mcp-9"},
+        "component": {"name": "mcp-9", "type": "MCP"}, "session_id": session,
+        "started_at": of("10:00:00"), "ended_at": of("10:01:00"), "call_type": "INBOUND",
+        "end_state": "USER_END", "local_uri": "sip:dialog@mcp-9", "remote_uri": "sip:a@b",
+    })
+    .to_string()
+}
+
+#[test]
+fn records_of_a_damaged_day_are_dead_letters_until_its_file_is_mended() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let file = dir.path().join("rs/days/20261122.db");
+    let whole = std::fs::read(&file).unwrap();
+    let mut spoilt = whole.clone();
+    spoilt[8192..].fill(0xA5);
+    std::fs::write(&file, spoilt).unwrap();
+
+    let house = House::in_dir(dir, |_| {});
+    assert!(house.rs.ready(), "a damaged day stops no start");
+    house.until(|house| house.metric("rs_alarm{name=\"RS-DB-DAMAGED\"}") == "1");
+    assert!(house.json("/api/v1/alarms").to_string().contains("day 20261122: "));
+    let headers = [("Content-Type", "application/x-ndjson")];
+    let both = [call(22, "A"), call(23, "B")].join("\n");
+    assert_eq!(house.post("/api/v1/records", &headers, both.as_bytes()).status, 200);
+    let lost = |house: &House| house.json("/api/v1/dead-letters?code=db_rejected")["items"].clone();
+    house.until(|house| lost(house).as_array().unwrap().len() == 1);
+    let why = lost(&house)[0]["text"].as_str().unwrap().to_owned();
+    assert!(why.starts_with("the file of day 20261122 is damaged: "), "{why}");
+    let since = |day: u32| format!("/api/v1/calls?from=2026-11-{day}T00:00:00Z&legs=true");
+    assert_eq!(house.json(&since(23))["items"][0]["session_id"], json!("B"));
+    let asked = house.get(&since(22));
+    assert_eq!((asked.status, asked.code()), (503, "database-damaged".to_owned()));
+
+    let House { rs, dir, .. } = house;
+    rs.stop();
+    assert!(!rs.wait().failed);
+    std::fs::write(&file, whole).unwrap();
+    let house = House::in_dir(dir, |_| {});
+    let headers = [("Content-Type", "application/json")];
+    let retried = house.post("/api/v1/dead-letters/retry", &headers, br#"{"code": "db_rejected"}"#);
+    assert_eq!(retried.status, 200, "{}", retried.body);
+    let sessions = |house: &House| house.json(&since(22)).to_string();
+    house.until(|house| sessions(house).contains("\"session_id\":\"A\""));
+    assert_eq!(lost(&house)[0]["state"], json!("retried"));
+    assert_eq!(house.metric("rs_alarm{name=\"RS-DB-DAMAGED\"}"), "0");
 }

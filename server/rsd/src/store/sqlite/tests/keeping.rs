@@ -53,6 +53,41 @@ fn a_file_goes_once_wherever_the_power_goes() {
 }
 
 #[test]
+fn a_day_that_is_half_gone_does_not_come_back_by_a_start() {
+    let shown = |store: &Sqlite| {
+        let listed = store.count(&Filter::default(), Unit::Leg, NOW).unwrap();
+        let legs = store.call(&CallName::Guid(CallGuid::new(&made::guid(1))), true).unwrap();
+        (listed, legs.len())
+    };
+    let begun = || {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        store.apply(&arrivals(&story(), 1, 3), NOW).unwrap();
+        assert_eq!(shown(&store), (5, 2));
+        (dir, store)
+    };
+    for slices in 1.. {
+        let (dir, store) = begun();
+        let held = lease(&store);
+        let gone = (0..slices).map(|_| store.delete_facts(&held, DAY, i64::MAX, 3).unwrap());
+        let is_over = gone.last() == Some(0);
+        assert_eq!(shown(&store), (0, 0), "{slices}");
+        drop(store);
+        let store = open(dir.path());
+        assert_eq!(shown(&store), (0, 0), "{slices}: after a kill");
+        let late = arrivals(&[rm(7, 500).end(600)], 90, 1);
+        assert_eq!(store.apply(&late, NOW).unwrap().stored, 1);
+        assert!(shown(&store).0 > 0, "{slices}: a late call is shown");
+        drop(store);
+        assert!(shown(&open(dir.path())).0 > 0, "{slices}: and after another start");
+        if is_over {
+            assert!(slices > 8, "{slices}");
+            return;
+        }
+    }
+}
+
+#[test]
 fn what_comes_while_a_file_cannot_be_removed_is_in_a_new_one() {
     for commits in 0..3 {
         let dir = tempfile::tempdir().unwrap();
@@ -117,6 +152,20 @@ fn a_file_goes_though_the_rollup_job_has_had_it_open() {
     assert_eq!(store.apply(&late, NOW).unwrap().stored, 1);
     let marks = store.marks(Job::Make(Granularity::FiveMinutes), i64::MIN, i64::MAX, 9).unwrap();
     assert!(marks.iter().any(|row| row.file == DAY), "of the new file: {marks:?}");
+}
+
+#[test]
+fn whoever_opens_a_day_while_it_is_made_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for day in 1..=40 {
+        std::thread::scope(|scope| {
+            let made = (0..6).map(|_| scope.spawn(|| store.layout.open_day(day, 0).map(drop)));
+            for made in made.collect::<Vec<_>>() {
+                made.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[test]

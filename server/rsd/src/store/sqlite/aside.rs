@@ -1,0 +1,48 @@
+//! Files of days that are damaged: each is left alone until the next start, so that nothing makes
+//! it worse, and the other days go on. What comes for it becomes dead letters; whoever asks for it
+//! is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::marks::Marked;
+use crate::store::{Day, StoreError};
+
+/// The days whose files are damaged, and what was said of them.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    days: Mutex<BTreeMap<Day, String>>,
+    /// The job does not look for marks in them.
+    marked: Arc<Marked>,
+}
+
+impl Aside {
+    pub(super) fn new(marked: Arc<Marked>) -> Self {
+        Self { days: Mutex::default(), marked }
+    }
+
+    /// Leaves a day's file alone from now on, if this says that it is damaged; gives back why.
+    pub(super) fn put(&self, day: Day, error: &StoreError) -> Option<String> {
+        let StoreError::Damaged(cause) = error else { return None };
+        let why = self.days().entry(day).or_insert_with(|| cause.to_string()).clone();
+        self.marked.forget(day);
+        Some(why)
+    }
+
+    /// Refuses a day that is set aside.
+    pub(super) fn check(&self, day: Day) -> Result<(), StoreError> {
+        match self.days().get(&day) {
+            Some(why) => Err(StoreError::Damaged(why.clone().into())),
+            None => Ok(()),
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> BTreeMap<Day, String> {
+        self.days().clone()
+    }
+
+    fn days(&self) -> MutexGuard<'_, BTreeMap<Day, String>> {
+        self.days.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

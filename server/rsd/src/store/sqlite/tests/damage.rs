@@ -1,0 +1,124 @@
+//! Files of days that the disk has spoilt: the other days go on, nothing is lost, and whoever mends
+//! the file has it all again.
+
+use std::path::PathBuf;
+
+use rs::share::LetterNo;
+
+use super::*;
+use crate::retention::{Ages, Before, Kept, purge};
+use crate::store::custody::{Custody as _, LetterFilter, LetterState};
+use crate::store::keeping::Keeping as _;
+
+const DAY: Day = 20_261_122;
+const NEXT: Day = 20_261_123;
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join(format!("days/{DAY}.db"))
+}
+
+/// Leaves the first page, by which the file is one of SQLite's, and nothing else; gives what it
+/// was.
+fn spoil(dir: &Path) -> Vec<u8> {
+    let whole = std::fs::read(path(dir)).unwrap();
+    let mut bytes = whole.clone();
+    bytes[8192..].fill(0xA5);
+    std::fs::write(path(dir), bytes).unwrap();
+    whole
+}
+
+/// A store that has the story, with nobody at the file of its day.
+fn told(dir: &Path) -> Sqlite {
+    let store = open(dir);
+    store.apply(&arrivals(&story(), 1, 1), NOW).unwrap();
+    let mut writer = store.writer();
+    writer.days.close(DAY);
+    writer.beside.close(DAY);
+    drop(writer);
+    assert!(!path(dir).with_extension("db-wal").exists());
+    store
+}
+
+/// What comes then: a call of each day, and an event that the day before may have.
+fn later() -> Vec<Made> {
+    vec![rm(8, 600).end(700), rm(9, 86_400 + 5).end(86_400 + 9), event("X", 86_400 + 7, "stray")]
+}
+
+fn listed(store: &Sqlite, after: u64) -> u64 {
+    let filter = Filter { started_after: Some(made::at(after)), ..Filter::default() };
+    store.count(&filter, Unit::Leg, NOW).unwrap()
+}
+
+fn letters(store: &Sqlite) -> Vec<(String, LetterState, i64)> {
+    let all = store.letters(&LetterFilter::default(), false, None, 100).unwrap();
+    let lost = all.into_iter().filter(|letter| letter.code == "db_rejected");
+    lost.map(|letter| (letter.text, letter.state, letter.no)).collect()
+}
+
+/// The day is set aside, the other one has its call, and the letter of the lost one tells why.
+fn goes_on(store: &Sqlite) -> i64 {
+    let applied = store.apply(&arrivals(&later(), 15, 1), NOW).unwrap();
+    assert_eq!((applied.seq, applied.stored, applied.dead), (17, 2, 1));
+    assert_eq!(store.damaged().into_keys().collect::<Vec<_>>(), [DAY]);
+    assert_eq!(listed(store, 86_400), 1);
+    let asked = store.count(&Filter::default(), Unit::Leg, NOW);
+    assert!(matches!(asked, Err(StoreError::Damaged(_))), "no list without it: {asked:?}");
+    let [(text, LetterState::Open, no)] = &letters(store)[..] else { panic!("one") };
+    assert!(text.starts_with("the file of day 20261122 is damaged: "), "{text}");
+    all_books(store, Millis(0), NOW);
+    store.checkpoint().unwrap();
+    *no
+}
+
+#[test]
+fn a_day_that_is_spoilt_costs_no_other_and_no_record() {
+    for restarted in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = told(dir.path());
+        let whole = spoil(dir.path());
+        if restarted {
+            drop(store);
+            store = open(dir.path());
+            assert_eq!(store.damaged().len(), 1, "a start finds it");
+        }
+        let no = goes_on(&store);
+        let again = store.apply(&arrivals(&later(), 15, 1), NOW).unwrap();
+        assert_eq!((again.stored, again.dead), (0, 0), "a replay changes nothing");
+        assert_eq!(letters(&store).len(), 1);
+        drop(store);
+
+        std::fs::write(path(dir.path()), whole).unwrap();
+        let store = open(dir.path());
+        assert!(store.damaged().is_empty());
+        let mut retry = arrivals(&later()[..1], 18, 1);
+        retry[0].entry.as_mut().unwrap().letters = vec![LetterNo { no, retries: 1 }];
+        assert_eq!(store.apply(&retry, NOW).unwrap().stored, 1);
+        assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 7);
+        let [(_, LetterState::Retried, _)] = &letters(&store)[..] else { panic!("retried") };
+    }
+}
+
+#[test]
+fn the_purge_goes_on_with_the_other_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = told(dir.path());
+    store.apply(&arrivals(&later()[1..], 15, 1), NOW).unwrap();
+    store.writer().beside.close(DAY);
+    spoil(dir.path());
+    let held = store.take_lease("retention", "a", 0, i64::MAX).unwrap().unwrap();
+    let terms = rs::retention::Terms::new(
+        rs::rollup::Zone::utc(),
+        rs::retention::Defaults { cdr: 1, events: 1 },
+    );
+    let before = Before {
+        clean: &|_, _| Ok(true),
+        keep: &|_, _| Ok(Kept::Whole),
+        forget: &|| Ok(Vec::new()),
+    };
+    let now_ms = i64::try_from(made::at(30 * 86_400).0).unwrap();
+    let ages = Ages { failures: 1 };
+    let report = purge(&store, &terms, &held, ages, now_ms, before, &mut || Some(100)).unwrap();
+    assert_eq!(report.gone, [NEXT]);
+    assert_eq!(report.blocked.into_keys().collect::<Vec<_>>(), [DAY]);
+    assert!(path(dir.path()).exists());
+}
