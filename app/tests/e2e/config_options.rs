@@ -123,7 +123,19 @@ fn what_rs_takes_at_once() {
     eventually("no reports", || page().status, |status| *status == 404);
     eventually("the limit of the settings", limit, |bytes| (*bytes - usual).abs() < 1.0);
     assert_eq!(http::get(site.rs_http(), "/ems-rs/readiness").unwrap().status, 200);
+    stand.change(&application(
+        "rs",
+        "reporting-server",
+        "{ dbmp: { rs.db.retention.cdr.default: 90, schedule: \"04:15\" } }",
+    ));
+    let kept = || {
+        let shown = http::json(site.rs_http(), "/api/v1/retention");
+        let at = shown["next_run"].as_str().unwrap().ends_with("T04:15:00.000Z");
+        (shown["cdr"].as_u64(), at)
+    };
+    eventually("other days", kept, |kept| *kept == (Some(90), true));
     stand.delete("Application", "rs");
+    eventually("the days of the settings", kept, |kept| *kept == (Some(40), false));
     assert!(rs.line_with(" 31209 ").contains("application=rs"));
     eventually("reports again", || page().status, |status| *status == 200);
     assert_eq!(calls(&page().body), 7);

@@ -12,6 +12,7 @@ mod call;
 mod calls;
 mod cursor;
 mod integrity;
+mod jobs;
 mod erasures;
 mod letters;
 mod limits;
@@ -48,6 +49,7 @@ use crate::certificates::Newest;
 use crate::configuration::Known;
 use crate::dashboard;
 use crate::ingest;
+use crate::jobs::Jobs;
 use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::proof::ProofKey;
@@ -80,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     /// How long what is kept.
     pub(crate) retention: Arc<Desk>,
+    /// What was asked for and is not done at once.
+    pub(crate) jobs: Arc<Jobs>,
     /// The zone of larger bins.
     pub(crate) place: Arc<Place>,
     /// Turns true when HTTP is to end.
@@ -213,6 +217,8 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/audit", get(audit::list))
             .route("/api/v1/retention", get(retention::show).put(retention::set))
             .route("/api/v1/retention/run", post(retention::run))
+            .route("/api/v1/jobs", get(jobs::list))
+            .route("/api/v1/jobs/{id}", get(jobs::one))
             .route("/api/v1/retention/{scope}/{id}", delete(retention::drop_one))
             .route("/api/v1/health", get(probe::health));
     }

@@ -26,6 +26,7 @@ mod database;
 pub mod entry;
 mod error;
 pub mod ingest;
+mod jobs;
 mod live;
 mod machine;
 mod monitor;
@@ -55,6 +56,7 @@ pub use users::{Users, check_users, user_line};
 use apply::{Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate};
+use jobs::Jobs;
 use live::Application;
 use monitor::Monitor;
 use parts::Base;
@@ -97,10 +99,13 @@ impl Rs {
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);
         let ingest = base.listen(&settings, &runtime, &taking, doors)?;
-        let applier = base.apply(&settings, (&taking, found), (bell, &changed, &figures))?;
+        let jobs = Arc::<Jobs>::default();
+        let desk = base.desk(&settings, &jobs);
+        let own = Application::new(&settings, (&spool, &gate), &desk, &log);
+        let own = own.at_start(known.snapshot().as_deref());
+        let applier = base.apply(&desk, (&taking, found), (bell, &changed, &figures))?;
         let rollup = base.rollup(&settings, &monitor, &log, clock)?;
-        let own = Application::new(&settings, (&spool, &gate), &log);
-        let retention = base.keep(&settings, &taking, &monitor, clock)?;
+        let retention = base.keep((&settings, &desk), &taking, &monitor, clock)?;
         let api = api::Parts {
             store: Arc::clone(&base.store),
             changed,
@@ -113,7 +118,8 @@ impl Rs {
             started,
             settings: settings::api(&settings, &base.clamped, base.users.clone())?,
             live: own.live(),
-            retention: retention.desk(),
+            retention: desk,
+            jobs,
             place: Arc::clone(&base.place),
             closed,
         };

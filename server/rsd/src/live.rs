@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use config::Settings as BootSettings;
-use config::settings::Reports;
+use config::settings::{BinRetention, Reports, Retention};
 use model::config::ApplicationType;
+use model::config::options::Keeping;
 use model::snapshot::Snapshot;
 use spool::Spool;
 use telemetry::Log;
@@ -14,6 +15,7 @@ use telemetry::log::Verbosity;
 
 use crate::ingest::Gate;
 use crate::machine;
+use crate::retention::Desk;
 
 /// What is in force.
 #[derive(Debug)]
@@ -35,14 +37,42 @@ pub(crate) struct Application {
     missed: bool,
     /// The boot settings.
     reports: Reports,
+    keeping: Retention,
     spool_limit: u64,
     spool_dir: PathBuf,
     /// What is in force.
     live: Arc<Live>,
+    desk: Arc<Desk>,
     spool: Spool,
     gate: Arc<Gate>,
     verbosity: Verbosity,
     log: Log,
+}
+
+/// What options say of retention, over what the boot settings say.
+fn lain_over(boot: &Retention, said: &Keeping) -> Retention {
+    let days = |boot: u32, said: Option<u32>| said.unwrap_or(boot);
+    let Keeping { cdr, events, failures, operations, var, latencies, sq, at } = *said;
+    Retention {
+        cdr: days(boot.cdr, cdr),
+        events: days(boot.events, events),
+        failures: days(boot.failures, failures),
+        bins: BinRetention {
+            operations: each(boot.bins.operations, operations),
+            var: each(boot.bins.var, var),
+            latencies: each(boot.bins.latencies, latencies),
+            sq: each(boot.bins.sq, sq),
+        },
+        at: days(boot.at, at),
+        ..boot.clone()
+    }
+}
+
+fn each<const N: usize>(mut boot: [u32; N], said: [Option<u32>; N]) -> [u32; N] {
+    for (days, said) in boot.iter_mut().zip(said) {
+        *days = said.unwrap_or(*days);
+    }
+    boot
 }
 
 impl Application {
@@ -50,6 +80,7 @@ impl Application {
     pub(crate) fn new(
         settings: &BootSettings,
         (spool, gate): (&Spool, &Arc<Gate>),
+        desk: &Arc<Desk>,
         log: &Log,
     ) -> Self {
         Self {
@@ -57,14 +88,24 @@ impl Application {
             found: false,
             missed: false,
             reports: settings.rs.reports.clone(),
+            keeping: settings.rs.retention.clone(),
             spool_limit: settings.rs.spool_limit,
             spool_dir: settings.rs_spool_dir(),
             live: Arc::new(Live(RwLock::new(settings.rs.reports.clone()))),
+            desk: Arc::clone(desk),
             spool: spool.clone(),
             gate: Arc::clone(gate),
             verbosity: Verbosity::new(log.clone()),
             log: log.clone(),
         }
+    }
+
+    /// What is known at the start is in force before anything is judged by it.
+    pub(crate) fn at_start(mut self, snapshot: Option<&Snapshot>) -> Self {
+        if let Some(snapshot) = snapshot {
+            self.take(snapshot);
+        }
+        self
     }
 
     /// For whoever needs what is in force.
@@ -86,6 +127,7 @@ impl Application {
             page_size_max,
         };
         *self.live.0.write().unwrap_or_else(PoisonError::into_inner) = reports;
+        self.desk.set(lain_over(&self.keeping, &said.keeping));
         self.limit(said.spool_limit.unwrap_or(self.spool_limit));
     }
 

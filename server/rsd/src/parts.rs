@@ -26,9 +26,10 @@ use crate::configuration;
 use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
+use crate::jobs::Jobs;
 use crate::machine::Clamped;
 use crate::monitor::{Monitor, Watched};
-use crate::retention;
+use crate::retention::{self, Desk};
 use crate::rollup::{self, Place};
 use crate::running::Addresses;
 use crate::settings::{self, Doors};
@@ -158,13 +159,12 @@ impl Base {
     /// Starts the applier; `found`: the last sequence of what was in the queue at the start.
     pub(crate) fn apply(
         &self,
-        settings: &BootSettings,
+        desk: &Arc<Desk>,
         (taking, found): (&ingest::Parts, u64),
         (bell, changed, figures): (Arc<Bell>, &broadcast::Sender<Changed>, &Arc<Figures>),
     ) -> Result<Applier, StartError> {
-        let (store, zone) = (Arc::clone(&self.store), self.place.zone.clone());
-        let (days, hush) = (settings.rs.retention.clone(), hush(settings));
-        let values = move || retention::judge_by(&*store, &days, &zone, &hush).map(drop);
+        let (store, desk) = (Arc::clone(&self.store), Arc::clone(desk));
+        let values = move || retention::judge_by(&*store, &desk).map(drop);
         let started = Applier::start(apply::Parts {
             values: Box::new(values),
             spool: taking.spool.clone(),
@@ -181,10 +181,16 @@ impl Base {
         started.map_err(|error| StartError::database(self.dir.path().to_owned(), error))
     }
 
+    /// The values of retention, for whoever judges by them.
+    pub(crate) fn desk(&self, settings: &BootSettings, jobs: &Arc<Jobs>) -> Arc<Desk> {
+        let (own, zone) = (settings.rs.retention.clone(), self.place.zone.clone());
+        Arc::new(Desk::new(own, zone, hush(settings), Arc::clone(jobs)))
+    }
+
     /// Starts the job of retention.
     pub(crate) fn keep(
         &self,
-        settings: &BootSettings,
+        (settings, desk): (&BootSettings, &Arc<Desk>),
         taking: &ingest::Parts,
         monitor: &Arc<Monitor>,
         clock: Clock,
@@ -193,11 +199,7 @@ impl Base {
         let ours = rs.database.url.is_none();
         let started = retention::Keeper::start(retention::Parts {
             store: Arc::clone(&self.store),
-            desk: Arc::new(retention::Desk::new(
-                rs.retention.clone(),
-                self.place.zone.clone(),
-                hush(settings),
-            )),
+            desk: Arc::clone(desk),
             ingest: taking.clone(),
             backlog: Arc::clone(&taking.backlog),
             monitor: Arc::clone(monitor),

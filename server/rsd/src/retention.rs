@@ -2,6 +2,7 @@
 //! its lease, and carries out what `core/rs` has decided. Time is an argument of all that it does;
 //! only the thread looks at the clock.
 
+mod dry;
 mod export;
 mod file;
 mod orphans;
@@ -13,7 +14,7 @@ mod terms;
 mod written;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -26,12 +27,15 @@ use rs::privacy::Hush;
 use rs::retention::{Terms, ahead};
 use rs::rollup::{Zone, forget};
 
+use serde_json::Value;
+
 use crate::rollup::let_go;
 use telemetry::Log;
 
 use crate::alarms::Name;
 use crate::backlog::Backlog;
 use crate::ingest;
+use crate::jobs::{Jobs, Kind};
 use crate::monitor::Monitor;
 use crate::store::{Day, Store, StoreError};
 
@@ -56,12 +60,14 @@ const LAG: Duration = Duration::from_secs(3600);
 
 /// What the job and the API share.
 pub(crate) struct Desk {
-    /// `rs.retention`
-    pub(crate) settings: Retention,
+    /// `rs.retention`, with what options of the Application object lay over it.
+    settings: RwLock<Retention>,
     /// Zone of the days.
     pub(crate) zone: Zone,
     /// `rs.privacy.drop_events`
     hush: Hush,
+    /// Where runs are asked for.
+    jobs: Arc<Jobs>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -69,27 +75,36 @@ pub(crate) struct Desk {
 #[derive(Debug, Default)]
 struct State {
     stopping: bool,
-    /// A run was asked for.
-    asked: bool,
     /// The overrides have changed.
     stale: bool,
     last: Option<(i64, Report)>,
 }
 
 impl Desk {
-    pub(crate) fn new(settings: Retention, zone: Zone, hush: Hush) -> Self {
-        Self { settings, zone, hush, state: Mutex::default(), wake: Condvar::new() }
+    pub(crate) fn new(settings: Retention, zone: Zone, hush: Hush, jobs: Arc<Jobs>) -> Self {
+        let settings = RwLock::new(settings);
+        Self { settings, zone, hush, jobs, state: Mutex::default(), wake: Condvar::new() }
     }
 
-    /// The overrides have changed: what comes is judged by the new ones.
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Retention {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Others are in force from now on.
+    pub(crate) fn set(&self, settings: Retention) {
+        let mut own = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+        if *own != settings {
+            *own = settings;
+            drop(own);
+            self.changed();
+        }
+    }
+
+    /// The values have changed: what comes is judged by the new ones.
     pub(crate) fn changed(&self) {
         self.state().stale = true;
         self.wake.notify_all();
-    }
-
-    /// A run within a second.
-    pub(crate) fn ask(&self) {
-        self.state().asked = true;
     }
 
     /// When the last run of this process began, and what it did.
@@ -110,7 +125,7 @@ impl Desk {
 
     /// When it begins on the day of an instant.
     fn begins_ms(&self, at_ms: i64) -> i64 {
-        self.zone.day_start(at_ms, 0) + i64::from(self.settings.at) * 60_000
+        self.zone.day_start(at_ms, 0) + i64::from(self.settings().at) * 60_000
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -151,7 +166,7 @@ impl Keeper {
     pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
         let desk = Arc::clone(&parts.desk);
         let now = parts.clock.now().wall;
-        let export = parts.desk.settings.export.clone();
+        let export = parts.desk.settings().export.clone();
         let export = export.map(|to| Export::new(to, parts.name.clone(), parts.holder.clone()));
         let mut work = Work {
             parts,
@@ -169,11 +184,6 @@ impl Keeper {
         let thread = thread::Builder::new().name("retention".to_owned());
         let thread = thread.spawn(move || work.run())?;
         Ok(Self { desk, thread: Some(thread) })
-    }
-
-    /// What the API asks.
-    pub(crate) fn desk(&self) -> Arc<Desk> {
-        Arc::clone(&self.desk)
     }
 
     /// Ends it at the next slice.
@@ -231,25 +241,44 @@ impl Work {
             self.blocked(now_ms);
         }
         let begins = self.parts.desk.begins_ms(now_ms);
-        let window = self.parts.desk.settings.window.as_millis();
+        let window = self.parts.desk.settings().window.as_millis();
         let ends = begins.saturating_add(i64::try_from(window).unwrap_or(i64::MAX));
         let due = (begins..ends).contains(&now_ms) && self.ran != Some(begins);
-        let asked = self.parts.desk.state().asked;
-        if (due || asked) && now_ms >= self.again_ms {
-            let until = if due { ends } else { now_ms.saturating_add(ends - begins) };
-            if self.purge(now_ms, until) {
-                self.ran = Some(begins);
-                self.parts.desk.state().asked = false;
-            } else {
-                self.again_ms = now_ms + ROUND_MS;
+        if now_ms < self.again_ms {
+            return;
+        }
+        let jobs = Arc::clone(&self.parts.desk.jobs);
+        let dry = jobs.begin(Kind::Retention, true);
+        if !dry.is_empty() {
+            match self.dry_run(now_ms) {
+                Ok(Some(told)) => jobs.end(&dry, &told, ms(self.parts.clock.now().wall)),
+                Ok(None) => return,
+                Err(error) => self.later((&jobs, &dry), now_ms, &error.reason()),
             }
         }
+        let asked = jobs.begin(Kind::Retention, false);
+        if due || !asked.is_empty() {
+            let until = if due { ends } else { now_ms.saturating_add(ends - begins) };
+            match self.purge(!asked.is_empty(), now_ms, until) {
+                Ok(report) => {
+                    self.ran = Some(begins);
+                    jobs.end(&asked, &report, ms(self.parts.clock.now().wall));
+                }
+                Err(why) => self.later((&jobs, &asked), now_ms, &why),
+            }
+        }
+    }
+
+    /// What could not be is tried again in a while.
+    fn later(&mut self, (jobs, ids): (&Jobs, &[u64]), now_ms: i64, why: &str) {
+        jobs.wait(ids, why);
+        self.again_ms = now_ms + ROUND_MS;
     }
 
     /// Reads the overrides, and has what comes judged by them; false: the database is away.
     fn refresh(&mut self) -> bool {
         let Parts { store, desk, log, .. } = &self.parts;
-        match judge_by(&**store, &desk.settings, &desk.zone, &desk.hush) {
+        match judge_by(&**store, desk) {
             Ok(terms) => {
                 self.terms = Some(terms);
                 true
@@ -271,7 +300,7 @@ impl Work {
         let done = keeping.take_lease("orphan", holder, now_ms, now_ms + LEASE_MS);
         let closed = done.and_then(|lease| {
             let Some(lease) = lease else { return Ok(0) };
-            let timeout = i64::try_from(desk.settings.timeout.as_millis());
+            let timeout = i64::try_from(desk.settings().timeout.as_millis());
             let timeout_ms = timeout.unwrap_or(i64::MAX);
             let patience = Patience { since_ms: self.since_ms, timeout_ms };
             let closed = orphans::close(keeping, ingest, name, patience, clock.now().wall)?;
@@ -285,33 +314,32 @@ impl Work {
         }
     }
 
-    /// One run; false: it is to be tried again.
-    fn purge(&mut self, now_ms: i64, until_ms: i64) -> bool {
-        let Parts { backlog, clock, log, .. } = &self.parts;
-        if self.terms.is_none() || backlog.age(clock.now().wall) > LAG {
-            return false;
+    /// One run, and what it did; else why it is to be tried again.
+    fn purge(&mut self, asked: bool, now_ms: i64, until_ms: i64) -> Result<Value, String> {
+        let Parts { backlog, clock, .. } = &self.parts;
+        if self.terms.is_none() {
+            return Err("the database is away".to_owned());
         }
-        let ahead = match self.is_ahead(now_ms) {
-            Ok(ahead) => ahead,
-            Err(error) => {
-                tell(log, "clock", &error);
-                return false;
-            }
+        if backlog.age(clock.now().wall) > LAG {
+            return Err("records have waited for the database for an hour".to_owned());
+        }
+        let failed = |part: &str, error: &StoreError| {
+            tell(&self.parts.log, part, error);
+            error.reason()
         };
-        let report = if ahead.is_some() { None } else { Some(self.run_once(now_ms, until_ms)) };
-        self.ahead = ahead;
-        match report {
+        let ahead = self.is_ahead(asked, now_ms).map_err(|error| failed("clock", &error))?;
+        if ahead.is_some() {
             // the next night, unless an operator says that the clock is right
-            None => self.blocked(now_ms),
-            Some(Ok(Some(report))) => self.ran(report, now_ms),
-            // another RS is at it
-            Some(Ok(None)) => return false,
-            Some(Err(error)) => {
-                tell(&self.parts.log, "purge", &error);
-                return false;
-            }
+            self.ahead = ahead;
+            self.blocked(now_ms);
+            return Ok(Value::Null);
         }
-        true
+        let report = self.run_once(now_ms, until_ms).map_err(|error| failed("purge", &error));
+        self.ahead = None;
+        let report = report?.ok_or("another Reporting Server is at it")?;
+        let shown = report.shown();
+        self.ran(report, now_ms);
+        Ok(shown)
     }
 
     /// `None`: another RS has the lease.
@@ -327,11 +355,11 @@ impl Work {
             let go_on = !desk.is_stopping();
             pace.next(same).filter(|_| go_on)
         };
-        let ages = Ages { failures: desk.settings.failures };
+        let ages = Ages { failures: desk.settings().failures };
         let clean = |day: Day, before_ms: i64| {
             store.bins().map_or(Ok(true), |bins| let_go(bins, day, before_ms, now_ms))
         };
-        let days = terms::bin_days(&desk.settings.bins);
+        let days = terms::bin_days(&desk.settings().bins);
         let gone = || {
             let bins = store.bins();
             bins.map_or(Ok(Vec::new()), |bins| forget(bins, &desk.zone, &days, now_ms))
@@ -375,15 +403,14 @@ impl Work {
     }
 
     /// Why the clock is not believed; in a run that was asked for it is. This is the last run now.
-    fn is_ahead(&self, now_ms: i64) -> Result<Option<String>, StoreError> {
-        let Parts { store, desk, .. } = &self.parts;
+    fn is_ahead(&self, asked: bool, now_ms: i64) -> Result<Option<String>, StoreError> {
+        let store = &self.parts.store;
         let Some(bins) = store.bins() else { return Ok(None) };
         let mut last_ms = rs::rollup::State::of(&bins.meta()?).purged_ms;
         if last_ms.is_none() {
             let newest = store.keeping().days()?.last().copied();
             last_ms = newest.map(|day| key::start_ms(key::after(day)));
         }
-        let asked = desk.state().asked;
         if let Some(days) = last_ms.and_then(|last_ms| ahead(now_ms, last_ms)).filter(|_| !asked) {
             return Ok(Some(format!("the clock is {days} days ahead of the last purge")));
         }

@@ -107,6 +107,31 @@ pub struct Reporting {
     pub page_size_max: Option<u32>,
     /// `messaging/activemq.diskStoreUsageLimit`, for `rs.spool.limit`: bytes.
     pub spool_limit: Option<u64>,
+    /// `dbmp`, for `rs.retention`.
+    pub keeping: Keeping,
+}
+
+/// Options `dbmp/rs.db.retention.….default` of a Reporting Server, in days; `None`: the boot
+/// setting holds. Bins by their length: five minutes and half hours where they are, then hours,
+/// days, weeks, months.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Keeping {
+    /// `cdr`
+    pub cdr: Option<u32>,
+    /// `events`
+    pub events: Option<u32>,
+    /// `sq.failures`
+    pub failures: Option<u32>,
+    /// `operations.…`
+    pub operations: [Option<u32>; 6],
+    /// `var.…`
+    pub var: [Option<u32>; 6],
+    /// `latencies.…`
+    pub latencies: [Option<u32>; 4],
+    /// `sq.…`
+    pub sq: [Option<u32>; 4],
+    /// `dbmp/schedule`: minutes after midnight of the RS zone.
+    pub at: Option<u32>,
 }
 
 /// What is logged, in GVP's words.

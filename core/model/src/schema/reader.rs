@@ -186,6 +186,22 @@ impl<'n> Field<'n> {
         }
     }
 
+    /// A time of day, `03:10`: minutes after midnight.
+    #[must_use]
+    pub fn time_of_day(&self) -> Option<u32> {
+        let text = self.text()?;
+        let two = |text: &str| (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten();
+        let read = text.split_once(':').and_then(|(hour, minute)| {
+            let (hour, minute) = (two(hour)?, two(minute)?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        });
+        if read.is_none() {
+            let name = self.name();
+            self.note("E104", format!("\"{name}\" must be a time of day such as 03:10"));
+        }
+        read
+    }
+
     /// A number from `min` to `max`.
     #[must_use]
     pub fn number(&self, min: f64, max: f64) -> Option<f64> {

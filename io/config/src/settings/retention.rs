@@ -114,7 +114,7 @@ fn retention(object: &Object<'_>, settings: &mut Retention) {
             of.finish();
         }
     }
-    put(&mut settings.at, object.get("at").and_then(|field| clock(&field)));
+    put(&mut settings.at, object.get("at").and_then(|field| field.time_of_day()));
     let window =
         object.get("window").and_then(|field| field.duration(Duration::from_secs(60), DAY));
     put(&mut settings.window, window);
@@ -130,18 +130,4 @@ fn lengths(object: &Object<'_>, keys: &[&'static str], kept: &mut [u32]) {
 
 fn days(field: &Field<'_>) -> Option<u32> {
     field.whole(1, DAYS).and_then(|days| u32::try_from(days).ok())
-}
-
-/// A time of day, `03:10`: minutes after midnight.
-fn clock(field: &Field<'_>) -> Option<u32> {
-    let text = field.text()?;
-    let two = |text: &str| (text.len() == 2).then(|| text.parse::<u32>().ok()).flatten();
-    let read = text.split_once(':').and_then(|(hour, minute)| {
-        let (hour, minute) = (two(hour)?, two(minute)?);
-        (hour < 24 && minute < 60).then_some(hour * 60 + minute)
-    });
-    if read.is_none() {
-        field.note("E104", "\"at\" must be a time of day such as 03:10".to_owned());
-    }
-    read
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::config::options::{DnisHeader, Timers};
+use model::config::options::{DnisHeader, Keeping, Timers};
 use model::config::{CtiAction, Options, StatusSet};
 use model::did::Pattern;
 
@@ -63,6 +63,42 @@ fn values_are_read_in_any_form() {
 }
 
 #[test]
+fn days_of_a_reporting_server_by_the_names_of_gvp() {
+    let lengths = ["5min", "30min", "hourly", "daily", "weekly", "monthly"];
+    let of = |first: &str, lengths: &[&str]| -> Vec<String> {
+        lengths.iter().map(|length| format!("{first}.{length}")).collect()
+    };
+    let names = [
+        vec!["cdr".to_owned(), "events".to_owned(), "sq.failures".to_owned()],
+        of("operations", &lengths),
+        of("var", &lengths),
+        of("latencies", &lengths[2..]),
+        of("sq", &lengths[2..]),
+    ];
+    let days = names.concat().into_iter().zip(1..);
+    let days = days.map(|(name, days)| format!("rs.db.retention.{name}.default: \"{days}\""));
+    let days = days.collect::<Vec<_>>().join(", ");
+    let text = format!("dbmp: {{ schedule: \"04:15\", {days} }}");
+    let (snapshot, warnings) = build(&application("reporting-server", &text)).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let expected = Keeping {
+        cdr: Some(1),
+        events: Some(2),
+        failures: Some(3),
+        operations: [4, 5, 6, 7, 8, 9].map(Some),
+        var: [10, 11, 12, 13, 14, 15].map(Some),
+        latencies: [16, 17, 18, 19].map(Some),
+        sq: [20, 21, 22, 23].map(Some),
+        at: Some(255),
+    };
+    assert_eq!(snapshot.application("rm").unwrap().options.reporting.keeping, expected);
+    let faulty = "dbmp: { rs.db.retention.cdr.default: 0, schedule: \"24:00\" }";
+    assert_eq!(faults(&application("reporting-server", faulty)).len(), 2);
+    let (_, warnings) = build(&application("reporting-server", "dbmp: { x: 1 }")).unwrap();
+    assert!(line(&warnings[0]).contains("W602: unknown option \"dbmp/x\""));
+}
+
+#[test]
 fn what_cannot_work_is_refused_with_its_place() {
     let cases = [
         ("priority-numbers: [\"9*1\"]", "\"*\" is only allowed at the end"),
@@ -111,10 +147,10 @@ fn unknown_and_absent_options_are_warnings() {
 
 #[test]
 fn other_applications_keep_their_options() {
-    let (_, warnings) = build(&application("reporting-server", "dbmp: { x: 1 }")).unwrap();
+    let (_, warnings) = build(&application("reporting-server", "latency: { x: 1 }")).unwrap();
     assert_eq!(
         line(&warnings[0]),
-        "o.yaml:3:52: W603: option \"dbmp/x\" has no effect in this version"
+        "o.yaml:3:55: W603: option \"latency/x\" has no effect in this version"
     );
     let (_, warnings) = build(&application("media-server", "vxmli: { x: 1 }")).unwrap();
     assert!(warnings.is_empty());

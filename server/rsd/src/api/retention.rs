@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use model::time::Millis;
 use rs::Refused;
@@ -17,6 +17,8 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, refusal, respond, written};
 use super::audit::note;
+use super::jobs;
+use crate::jobs::Kind;
 use crate::retention::{in_force, ms};
 use crate::store::keeping::{Override, Room};
 use crate::store::{Day, ObjectKind, Store, StoreError};
@@ -43,7 +45,7 @@ struct Found {
 async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
     let desk = Arc::clone(&shared.parts.retention);
     let now_ms = ms(shared.now());
-    let (settings, zone) = (desk.settings.clone(), desk.zone.clone());
+    let (settings, zone) = (desk.settings(), desk.zone.clone());
     let found = answer::ask(shared, move |store| -> Result<Found, StoreError> {
         let keeping = store.keeping();
         Ok(Found {
@@ -55,7 +57,7 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
         })
     });
     let Found { terms, overrides, names, days, rooms } = found.await?;
-    let settings = &desk.settings;
+    let settings = desk.settings();
     let bins = settings.bins;
     let overrides: Vec<Value> = overrides
         .iter()
@@ -69,10 +71,11 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
         })
         .collect();
     let last = desk.last().map(|(at, report)| {
-        json!({
-            "at": time(at), "rows": report.rows, "days": report.gone,
-            "blocked": report.blocked.keys().collect::<Vec<_>>(), "finished": report.finished,
-        })
+        let mut last = report.shown();
+        if let Some(members) = last.as_object_mut() {
+            members.insert("at".to_owned(), json!(time(at)));
+        }
+        last
     });
     let rooms: Vec<Value> =
         rooms.iter().map(|room| json!({"name": room.name, "bytes": room.bytes})).collect();
@@ -173,16 +176,17 @@ pub(super) async fn drop_one(
     told(done.await)
 }
 
-/// Has the purge run now.
-pub(super) async fn run(State(shared): State<Arc<Shared>>, asker: Asker) -> Response {
-    let noted = note(&shared, &asker, "retention.run", "", &json!({}), "done").await;
-    match noted {
-        Ok(()) => {
-            shared.parts.retention.ask();
-            StatusCode::ACCEPTED.into_response()
+/// Has the purge run now, or tell what it would do.
+pub(super) async fn run(State(shared): State<Arc<Shared>>, asker: Asker, uri: Uri) -> Response {
+    let done = async {
+        let dry_run = jobs::dry_run(&uri)?;
+        if !dry_run {
+            note(&shared, &asker, "retention.run", "", &json!({}), "done").await?;
         }
-        Err(refused) => refusal(Shape::Json, &refused),
-    }
+        let known = (Value::Null, ms(shared.now()));
+        jobs::begun(&shared, &asker, (Kind::Retention, dry_run), known)
+    };
+    jobs::accepted(done.await)
 }
 
 async fn changed(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::http::Uri;
 use axum::response::Response;
 use rs::Refused;
 use rs::rollup::rebuild;
@@ -13,8 +14,10 @@ use serde_json::json;
 
 use super::Shared;
 use super::access::Asker;
-use super::answer::{self, Shape, refusal, written};
+use super::answer;
 use super::audit::{note, time};
+use super::jobs;
+use crate::jobs::Kind;
 use crate::store::bins::Bins;
 use crate::store::custody::ms;
 use crate::store::{Store, StoreError};
@@ -33,9 +36,11 @@ pub(super) struct Span {
 pub(super) async fn remake(
     State(shared): State<Arc<Shared>>,
     asker: Asker,
+    uri: Uri,
     body: Result<Json<Span>, JsonRejection>,
 ) -> Response {
     let done = async {
+        let dry_run = jobs::dry_run(&uri)?;
         let Json(span) =
             body.map_err(|error| Refused::other(400, "bad-body", error.body_text()))?;
         let (from_ms, to_ms) = (time("from", &span.from)?, time("to", &span.to)?);
@@ -47,18 +52,19 @@ pub(super) async fn remake(
         let marked = learned(&shared, move |bins| {
             let frozen_ms = rs::rollup::State::of(&bins.meta()?).frozen_ms;
             let marks = rebuild(&held.parts.place.zone, from_ms.max(frozen_ms), to_ms);
-            bins.note(&marks, &rs::rollup::Meta::new(), now_ms)?;
+            if !dry_run {
+                bins.note(&marks, &rs::rollup::Meta::new(), now_ms)?;
+            }
             Ok(marks.len())
         })
         .await?;
         let detail = json!({"from": span.from, "to": span.to, "marked": marked});
-        note(&shared, &asker, "rollup.rebuild", "bins", &detail, "done").await?;
-        written(&json!({"marked": marked}))
+        if !dry_run {
+            note(&shared, &asker, "rollup.rebuild", "bins", &detail, "done").await?;
+        }
+        jobs::begun(&shared, &asker, (Kind::Rebuild, dry_run), (detail, now_ms))
     };
-    match done.await {
-        Ok(text) => answer::document(202, "application/json", "no-store", text),
-        Err(refused) => refusal(Shape::Json, &refused),
-    }
+    jobs::accepted(done.await)
 }
 
 /// Asks for bins of a database that has them.

@@ -8,6 +8,7 @@ use model::time::Millis;
 use rs::key;
 use rs::retention::{Due, Terms, What, Which};
 use rs::rollup::{Gone, Sort};
+use serde_json::{Value, json};
 
 use super::export::{Kept, Leaving};
 use crate::store::bins::Table;
@@ -37,6 +38,18 @@ pub struct Report {
     pub blocked: BTreeMap<Day, Why>,
     /// Nothing was left to do.
     pub finished: bool,
+}
+
+impl Report {
+    /// As the API shows it.
+    pub(crate) fn shown(&self) -> Value {
+        let blocked = self.blocked.iter();
+        let blocked: Vec<Value> =
+            blocked.map(|(day, why)| json!({"day": day, "why": why.to_string()})).collect();
+        json!({
+            "rows": self.rows, "days": self.gone, "blocked": blocked, "finished": self.finished,
+        })
+    }
 }
 
 /// What a day waits for.

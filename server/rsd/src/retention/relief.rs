@@ -14,7 +14,7 @@ impl Work {
         let short = signs::room(free(), monitor.alarms.is_up(Name::DbSpace));
         let is_short = short.is_some();
         self.alarm(Name::DbSpace, short);
-        if !is_short || !desk.settings.emergency {
+        if !is_short || !desk.settings().emergency {
             self.stuck = None;
             return;
         }
@@ -41,7 +41,7 @@ impl Work {
         let Some(lease) = take(now_ms)? else { return Ok(None) };
         let same = |now_ms| take(now_ms).is_ok_and(|ours| ours.as_ref() == Some(&lease));
         // a day is written down whole, or all of it was in vain
-        let window = i64::try_from(desk.settings.window.as_millis()).unwrap_or(i64::MAX);
+        let window = i64::try_from(desk.settings().window.as_millis()).unwrap_or(i64::MAX);
         let window = if self.export.is_some() { window.max(ROUND_MS) } else { ROUND_MS };
         let mut pace = Pace::new(*clock, now_ms.saturating_add(window));
         let mut next = || {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use config::settings::{BinRetention, Retention};
-use rs::privacy::Hush;
 use rs::retention::{Defaults, Known, Terms};
 use rs::rollup::{BinDays, Zone};
 
+use super::Desk;
 use crate::store::{ObjectKind, Store, StoreError};
 
 /// What is in force now.
@@ -38,13 +38,8 @@ pub fn in_force(store: &dyn Store, settings: &Retention, zone: &Zone) -> Result<
 ///
 /// # Errors
 /// As the database says; what was in force stays so.
-pub(crate) fn judge_by(
-    store: &dyn Store,
-    settings: &Retention,
-    zone: &Zone,
-    hush: &Hush,
-) -> Result<Terms, StoreError> {
-    let terms = in_force(store, settings, zone)?.with_hush(hush.clone());
+pub(crate) fn judge_by(store: &dyn Store, desk: &Desk) -> Result<Terms, StoreError> {
+    let terms = in_force(store, &desk.settings(), &desk.zone)?.with_hush(desk.hush.clone());
     store.keeping().judge_by(terms.clone());
     Ok(terms)
 }

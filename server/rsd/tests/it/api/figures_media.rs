@@ -273,7 +273,7 @@ fn the_commands_of_the_page() {
             let output = Command::new("sh").args(["-c", &line]).output().unwrap();
             assert!(output.status.success(), "{line}: {output:?}");
             let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-            answer["marked"].is_u64()
+            answer["result"]["marked"].is_u64()
                 || answer["series"].as_array().is_some_and(|series| {
                     series.iter().any(|one| {
                         let values = one["values"].as_array().unwrap();

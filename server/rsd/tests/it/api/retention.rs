@@ -29,7 +29,9 @@ fn run(house: &House, line: &str) -> String {
 #[test]
 fn the_commands_of_the_page() {
     let house = House::with_golden_records();
-    let [show, tenant, profile, delete, purge] = commands()[..] else { panic!("five commands") };
+    let [show, tenant, profile, delete, purge, dry, jobs] = commands()[..] else {
+        panic!("seven commands")
+    };
     let first: Value = serde_json::from_str(&run(&house, show)).unwrap();
     assert_eq!((&first["cdr"], &first["events"]), (&json!(36_500), &json!(14)));
     assert_eq!((&first["overrides"], &first["last_run"]), (&json!([]), &Value::Null));
@@ -43,7 +45,14 @@ fn the_commands_of_the_page() {
     assert_eq!(run(&house, delete), "");
     let left = house.json("/api/v1/retention")["overrides"].clone();
     assert_eq!(left.as_array().unwrap().len(), 1);
-    assert_eq!(run(&house, purge), "");
+    let told = |line| serde_json::from_str::<Value>(&run(&house, line)).unwrap();
+    let (purge, dry) = (told(purge), told(dry));
+    assert_eq!((&purge["kind"], &purge["dry_run"]), (&json!("retention"), &json!(false)));
+    assert_eq!((&dry["id"], &dry["dry_run"]), (&json!(2), &json!(true)));
+    house.until(|_| {
+        let items = told(jobs)["items"].clone();
+        items.as_array().unwrap().iter().all(|job| job["state"] == json!("done"))
+    });
     house.until(|house| house.json("/api/v1/retention")["last_run"]["finished"] == json!(true));
     let audit = house.json("/api/v1/audit");
     let mut actions: Vec<_> =
@@ -70,6 +79,51 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(put(r#"{"scope":"house","id":1,"cdr":5}"#), bad("bad-scope"));
     let gone = house.ask("DELETE", "/api/v1/retention/tenant/5", &[]);
     assert_eq!((gone.status, gone.code()), (404, "no-such-override".to_owned()));
+}
+
+/// Asks for a job, and gives it when it is over.
+fn job(house: &House, path: &str, body: &[u8]) -> Value {
+    let headers = [("Content-Type", "application/json")];
+    let answer = house.post(path, &headers, body);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let begun: Value = serde_json::from_str(&answer.body).unwrap();
+    let shown = || house.json(&format!("/api/v1/jobs/{}", begun["id"]));
+    house.until(|_| shown()["state"] == json!("done"));
+    shown()
+}
+
+#[test]
+fn a_dry_run_tells_what_would_go_and_nothing_goes() {
+    let House { rs, dir, .. } = House::with_golden_records();
+    rs.stop();
+    assert!(!rs.wait().failed);
+    let house = House::in_dir(dir, |settings| settings.rs.retention.cdr = 1);
+    let before = house.json(SINCE)["items"].clone();
+    let dry = job(&house, "/api/v1/retention/run?dry_run", b"");
+    let day = json!({"day": 20_261_122, "all_calls": true, "ids": false, "due": []});
+    assert_eq!(dry["result"]["days"], json!([day]));
+    assert!(dry["ended_at"].is_string());
+    assert_eq!(house.json(SINCE)["items"], before);
+    let span = br#"{"from":"2026-11-22T00:00:00Z","to":"2026-11-23T00:00:00Z"}"#;
+    let rebuilt = job(&house, "/api/v1/rollups/rebuild?dry_run=true", span);
+    assert!(rebuilt["result"]["marked"].as_u64() > Some(300), "{rebuilt}");
+    assert_eq!(house.json("/api/v1/audit")["items"], json!([]), "nothing was done");
+
+    let rebuilt = job(&house, "/api/v1/rollups/rebuild", span);
+    assert_eq!((&rebuilt["kind"], &rebuilt["user"]), (&json!("rollup-rebuild"), &Value::Null));
+    house.until(|house| {
+        let done = job(house, "/api/v1/retention/run", b"")["result"]["finished"] == json!(true);
+        assert!(!done || house.json(SINCE)["items"] == json!([]));
+        done
+    });
+    let dry = job(&house, "/api/v1/retention/run?dry_run=true", b"");
+    assert_eq!(dry["result"], json!({"days": []}), "nothing is left");
+
+    let refused = |path: &str| house.post(path, &[], b"").code();
+    assert_eq!(refused("/api/v1/retention/run?dry_run=maybe"), "bad-enum");
+    assert_eq!(refused("/api/v1/retention/run?dry"), "unknown-parameter");
+    let gone = house.get("/api/v1/jobs/4711");
+    assert_eq!((gone.status, gone.code()), (404, "no-such-job".to_owned()));
 }
 
 #[test]

@@ -6,6 +6,17 @@ use crate::schema::Field;
 use crate::tree::{Node, Value};
 
 const MIB: u64 = 1 << 20;
+/// Days at most.
+const DAYS: u32 = 36_500;
+
+/// How long something is kept, by GVP's name for it.
+macro_rules! days {
+    ($what:literal, $($cell:tt)+) => {
+        ("dbmp", concat!("rs.db.retention.", $what, ".default"), |o, f| {
+            put_some(&mut o.reporting.keeping.$($cell)+, f.whole(1, DAYS))
+        })
+    };
+}
 
 /// What RS acts on.
 pub(super) const BUILT: &[(&str, &str, Set)] = &[
@@ -16,13 +27,36 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
         put_some(&mut o.reporting.spool_limit, size(f, 64 * MIB, 1 << 50))
     }),
     ("log", "verbose", |o, f| put_some(&mut o.verbose, f.choice(&VERBOSE))),
+    ("dbmp", "schedule", |o, f| put_some(&mut o.reporting.keeping.at, f.time_of_day())),
+    days!("cdr", cdr),
+    days!("events", events),
+    days!("operations.5min", operations[0]),
+    days!("operations.30min", operations[1]),
+    days!("operations.hourly", operations[2]),
+    days!("operations.daily", operations[3]),
+    days!("operations.weekly", operations[4]),
+    days!("operations.monthly", operations[5]),
+    days!("var.5min", var[0]),
+    days!("var.30min", var[1]),
+    days!("var.hourly", var[2]),
+    days!("var.daily", var[3]),
+    days!("var.weekly", var[4]),
+    days!("var.monthly", var[5]),
+    days!("latencies.hourly", latencies[0]),
+    days!("latencies.daily", latencies[1]),
+    days!("latencies.weekly", latencies[2]),
+    days!("latencies.monthly", latencies[3]),
+    days!("sq.hourly", sq[0]),
+    days!("sq.daily", sq[1]),
+    days!("sq.weekly", sq[2]),
+    days!("sq.monthly", sq[3]),
+    days!("sq.failures", failures),
 ];
 
 pub(super) const KNOWN: Known = Known {
     built: BUILT,
     later: &[],
     families: &[
-        ("dbmp", ""),
         ("reporting", "rs.query.limit."),
         ("persistence", "rs."),
         ("latency", ""),
