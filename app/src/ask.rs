@@ -49,7 +49,8 @@ impl<'a> Daemon<'a> {
     pub(crate) fn reporting_server(from: &'a FromRs) -> Result<Self, Failure> {
         let trust = ConfigClient { ca_file: from.ca_file.clone(), ..ConfigClient::default() };
         let password = from.password_file.as_deref().map(first_line).transpose()?;
-        let asked = Self::at(&from.rs, None, from.timeout, "a Reporting Server")?;
+        let asked =
+            Self::at(&from.rs, from.token_file.as_deref(), from.timeout, "a Reporting Server")?;
         Self { login: from.user.clone().zip(password), ..asked }.trusting(trust)
     }
 

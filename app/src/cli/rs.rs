@@ -22,6 +22,8 @@ pub(crate) enum RsCommand {
     Erase(RsErase),
     /// Reads files of rs.export.before_purge back, in NDJSON; what is there changes nothing
     Import(RsImport),
+    /// A new token, into a file of its own, and on stdout its line for rs.auth.tokens_file
+    Token(RsToken),
     /// A line for rs.auth.users_file; the password is the first line of stdin
     User(RsUser),
 }
@@ -62,6 +64,9 @@ pub(crate) struct FromRs {
     /// File whose first line is the password
     #[arg(long, requires = "user", value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+    /// File with a token, in place of a user
+    #[arg(long, conflicts_with = "user", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// File with the certificates that RS's is checked against
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -77,4 +82,19 @@ pub(crate) struct RsUser {
     /// admin, reporter, producer, monitor; several with commas between them
     #[arg(long, value_name = "ROLE,…")]
     pub(crate) roles: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RsToken {
+    /// Name of who has it
+    pub(crate) name: String,
+    /// admin, reporter, producer, monitor; several with commas between them
+    #[arg(long, value_name = "ROLE,…")]
+    pub(crate) roles: String,
+    /// How long it is good; without, until its line is taken away
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub(crate) expires: Option<Duration>,
+    /// New file for the token, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
 }

@@ -59,7 +59,7 @@ fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: 
     let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
     let server = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
     let rs = settings.rs.tls.as_ref().map(|block| rsd::check_tls(block, now));
-    let users = settings.rs.auth.users_file.as_deref().map(rsd::check_users);
+    let users = Some(rsd::check_users(&settings.rs.auth));
     let client = Some(trust::check(&settings.config, now));
     let reporting = Some(rmd::check_reporting(&settings.rm));
     let all = [

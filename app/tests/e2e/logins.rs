@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use crate::http;
 use crate::platform::{Site, eventually, run};
 use crate::producers::{SESSION, Secured, arrived, checks, frames};
 
@@ -112,4 +113,39 @@ fn a_certificate_is_as_good_as_a_password() {
         let text = said(name, http);
         assert!(text.contains(expected), "{name} {http}: {text}");
     }
+}
+
+#[test]
+fn a_token_is_made_and_lets_in() {
+    let site = Site::new(OBJECTS);
+    add_users(&site);
+    add_user(&site, "anna", "reporter");
+    let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+    site.write("settings.yaml", &format!("{settings}    tokens_file: tokens\n"));
+    let line = PAGE.lines().find(|line| line.starts_with("ringmaster rs token ")).unwrap();
+    let line = line.replace("ringmaster ", &format!("{} ", env!("CARGO_BIN_EXE_ringmaster")));
+    let make = || {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("umask 077; {line}")]).current_dir(site.path("."));
+        command.output().unwrap()
+    };
+    let made = make();
+    assert!(made.status.success(), "{made:?}");
+    // the file that is there is not written over
+    assert!(!make().status.success());
+    let token = std::fs::read_to_string(site.path("billing.token")).unwrap();
+    let tokens = std::fs::read_to_string(site.path("tokens")).unwrap();
+    assert!(tokens.starts_with("billing reporter sha256:") && tokens.contains(" expires=20"));
+    assert!(!tokens.contains(token.trim()) && token.len() == 69, "{token}");
+    assert_eq!(run(&site.path("."), &["check", "--strict", "settings.yaml"]).0, 0);
+    let _rs = site.start_rs();
+    let ask = |token: &str| {
+        let header = format!("Authorization: Bearer {token}\r\n");
+        http::ask(site.rs_http(), "GET", "/api/v1/calls", &header, "").unwrap().status
+    };
+    assert_eq!((ask(token.trim()), ask("rst_x")), (200, 401));
+    let url = format!("http://{}", site.rs_http());
+    let erase = ["rs", "erase", "123456", "--rs", &url, "--token-file", "billing.token"];
+    let (code, _, why) = run(&site.path("."), &erase);
+    assert!(code != 0 && why.contains("a role that user billing has not"), "{why}");
 }

@@ -59,8 +59,8 @@ use crate::store::Store;
 use crate::users::Users;
 
 /// Threads that may block: one for each question at once, those that judge records that come by
-/// HTTP, one that erases, and a few for the runtime's own use.
-pub(crate) const BLOCKING: usize = limits::READERS + limits::JUDGES + 3;
+/// HTTP, one that erases, one that writes logins down, and a few for the runtime's own use.
+pub(crate) const BLOCKING: usize = limits::READERS + limits::JUDGES + 4;
 
 /// What is asked over HTTP is answered from these parts.
 pub(crate) struct Parts {

@@ -51,7 +51,7 @@ pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
 pub use parts::RsParts;
 pub use running::{Addresses, Ended, Rs, Stopper};
-pub use users::{Users, check_users, user_line};
+pub use users::{Users, check_users, token_line, user_line};
 
 use apply::{Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};

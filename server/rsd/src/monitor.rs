@@ -4,6 +4,7 @@
 //! What was found is in memory: a probe never waits for a disk or the database.
 
 mod books;
+mod logins;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -277,12 +277,10 @@ fn users(
     seed: [u64; 4],
     log: &Log,
 ) -> Result<Option<Arc<Users>>, StartError> {
-    let Some(path) = &settings.rs.auth.users_file else { return Ok(None) };
     // another key than that of the cursors, which is made of the same chance
     let bytes: Vec<u8> = seed.iter().flat_map(|word| word.to_le_bytes()).collect();
     let key = blake3::derive_key("ringmaster rs logins", &bytes);
-    let opened = Users::open(path, key, log);
-    opened.map(Some).map_err(|error| StartError::Settings(format!("rs.auth.users_file: {error}")))
+    Users::open(&settings.rs.auth, key, log).map_err(StartError::Settings)
 }
 
 /// The zone of larger bins, which must be that of the stored ones.

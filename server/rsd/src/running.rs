@@ -102,6 +102,7 @@ impl Rs {
         let stopper = Stopper::default();
         let (reload, closed) = (stopper.reload.subscribe(), running.closing.subscribe());
         running.runtime.spawn(Arc::clone(&monitor).keep_books(closed.clone()));
+        running.runtime.spawn(Arc::clone(&monitor).keep_logins(closed.clone()));
         running.runtime.spawn(Arc::clone(&monitor).run(reload, closed));
         Self { addresses, stopper, monitor, log, running: Some(running), _dir: dir }
     }

@@ -1,44 +1,53 @@
-//! Who may do what: users of a file, by password or by the certificate that TLS has shown (rs.md
-//! §8). Producers and whoever asks over HTTP are let in by the same lines.
+//! Who may do what: users of a file, by password or by the certificate that TLS has shown, and
+//! tokens of another (rs.md §8). Producers and whoever asks over HTTP are let in by the same lines.
 //!
 //! Must not know what a request is for: it tells who it is, and what that one may do is asked of
 //! [`Roles`]. No password and no hash is in a log, an error or an answer.
 
+mod book;
+mod diary;
 mod judge;
 mod limits;
 mod password;
 mod table;
+mod tokens;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use config::settings::Auth;
+use model::time::Now;
 use net::tls::dns_names;
 use openwire::Secret;
 use rustls::pki_types::CertificateDer;
 use telemetry::Log;
 use tokio::sync::oneshot;
 
+use self::book::Book;
+use self::diary::Diary;
 use self::judge::{Judge, Question};
 use self::limits::{Limits, Source};
 use self::password::Hash;
 use self::table::{NAME, Table};
-pub(crate) use self::table::{Role, Roles, User};
+use self::tokens::Tokens;
 
-/// Bytes of the file.
-const FILE: u64 = 4 << 20;
+pub(crate) use self::diary::Entry;
+pub(crate) use self::table::{Role, Roles, User};
+pub use self::tokens::token_line;
+
 /// Bytes of a password; a longer one is wrong.
 const PASSWORD: usize = 1 << 10;
+/// Under this name wrong tokens are counted; no user has it.
+const TOKEN: &str = "token:";
 
 /// Why somebody is not let in. The same for a name that nobody has and a wrong password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotIn {
     /// No such user, or another password.
     Wrong,
+    /// No such token, or it has run out.
+    Token,
     /// Failed too often: so many seconds have to pass.
     TooOften(u32),
     /// Too many logins wait to be checked.
@@ -49,6 +58,7 @@ impl std::fmt::Display for NotIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Wrong => f.write_str("the user name or the password is wrong"),
+            Self::Token => f.write_str("the token is unknown, or has run out"),
             Self::TooOften(seconds) => {
                 write!(f, "too many failed logins: come again in {seconds} s")
             }
@@ -60,65 +70,46 @@ impl std::fmt::Display for NotIn {
 /// Who it is, or why nobody.
 pub(crate) type Verdict = Result<Arc<User>, NotIn>;
 
-/// The users of `rs.auth.users_file`, as they are now.
+/// The users of `rs.auth.users_file` and the tokens of `rs.auth.tokens_file`, as they are now.
 pub struct Users {
-    path: PathBuf,
-    state: Mutex<State>,
+    users: Book<Table>,
+    tokens: Option<Book<Tokens>>,
     judge: Judge,
     limits: Limits,
+    diary: Diary,
     log: Log,
 }
 
 impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Users").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Users").field("path", &self.users.path()).finish_non_exhaustive()
     }
 }
-
-struct State {
-    table: Table,
-    /// Of the file when it was last read, well or not.
-    stamp: Stamp,
-}
-
-/// What tells one state of the file from another.
-type Stamp = Option<(i64, i64, u64, u64)>;
 
 impl Users {
-    /// Reads the file; `key` is chance.
+    /// Reads the files; `key` is chance. `None`: there is no file of users.
     ///
     /// # Errors
-    /// The file and what is wrong with it.
-    pub(crate) fn open(path: &Path, key: [u8; 32], log: &Log) -> Result<Arc<Self>, String> {
-        let stamp = stamp(path);
-        let (table, readable) = read(path)?;
-        warn(path, readable, log);
+    /// The setting, the file and what is wrong with it.
+    pub(crate) fn open(auth: &Auth, key: [u8; 32], log: &Log) -> Result<Option<Arc<Self>>, String> {
+        let Some(path) = &auth.users_file else { return Ok(None) };
+        let users = Book::open(path, Table::read, log);
+        let users = users.map_err(|error| format!("rs.auth.users_file: {error}"))?;
+        let tokens = auth.tokens_file.as_deref();
+        let tokens = tokens.map(|path| Book::open(path, Tokens::read, log)).transpose();
+        let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
         let judge = Judge::start(key).map_err(|error| error.to_string())?;
-        let state = Mutex::new(State { table, stamp });
-        let limits = Limits::new();
-        let (path, log) = (path.to_owned(), log.clone());
-        Ok(Arc::new(Self { path, state, judge, limits, log }))
+        let (limits, diary, log) = (Limits::new(), Diary::default(), log.clone());
+        Ok(Some(Arc::new(Self { users, tokens, judge, limits, diary, log })))
     }
 
-    /// Looks whether the file has changed; `asked`: reads it anyway. One that cannot be read leaves
-    /// the users as they were.
+    /// Looks whether the files have changed; `asked`: reads them anyway.
     pub(crate) fn look(&self, asked: bool) {
-        let now = stamp(&self.path);
-        let mut state = self.state();
-        if !asked && state.stamp == now {
-            return;
-        }
-        state.stamp = now;
-        let file = self.path.display().to_string();
-        match read(&self.path) {
-            Ok((table, readable)) => {
-                state.table = table;
-                // a password that was wrong may be right now
-                self.limits.forget();
-                warn(&self.path, readable, &self.log);
-                self.log.emit(36003, None, &[("file", &file)]);
-            }
-            Err(error) => self.log.emit(36004, None, &[("file", &file), ("error", &error)]),
+        let users = self.users.look(asked, &self.log);
+        let tokens = self.tokens.as_ref().is_some_and(|tokens| tokens.look(asked, &self.log));
+        if users || tokens {
+            // what was wrong may be right now
+            self.limits.forget();
         }
     }
 
@@ -137,11 +128,12 @@ impl Users {
         let who = (Source::of(from), name.clone());
         let (user, hash) = self.find(&name);
         if let Some(seconds) = self.limits.waits(&who, now) {
-            tell(Err(self.refused(from, user.as_deref(), NotIn::TooOften(seconds))));
+            let why = NotIn::TooOften(seconds);
+            tell(Err(self.refused(from, user.as_deref(), why, now)));
             return verdict;
         }
         let Some(hash) = hash.filter(|_| password.reveal().len() <= PASSWORD) else {
-            tell(Err(self.failed(from, who, user.as_deref(), now)));
+            tell(Err(self.failed((from, who), user.as_deref(), now, NotIn::Wrong)));
             return verdict;
         };
         // one who has no password is checked against another's, and is not let in
@@ -149,7 +141,7 @@ impl Users {
         if let Some(user) =
             user.clone().filter(|_| may && self.judge.knows(&name, &password, &hash))
         {
-            tell(Ok(user));
+            tell(Ok(self.let_in(&user, from, now)));
             return verdict;
         }
         let (own, source) = (Arc::clone(self), who.0);
@@ -158,12 +150,12 @@ impl Users {
             // others that were asked before may have failed meanwhile
             let waits = own.limits.waits(&who, now);
             tell(match (&user, right, waits) {
-                (_, None, _) => Err(own.refused(from, user_name, NotIn::Busy)),
-                (Some(user), Some(true), None) if may => Ok(Arc::clone(user)),
+                (_, None, _) => Err(own.refused(from, user_name, NotIn::Busy, now)),
+                (Some(user), Some(true), None) if may => Ok(own.let_in(user, from, now)),
                 (_, Some(_), Some(seconds)) => {
-                    Err(own.refused(from, user_name, NotIn::TooOften(seconds)))
+                    Err(own.refused(from, user_name, NotIn::TooOften(seconds), now))
                 }
-                (_, Some(_), None) => Err(own.failed(from, who, user_name, now)),
+                (_, Some(_), None) => Err(own.failed((from, who), user_name, now, NotIn::Wrong)),
             });
         });
         self.judge.ask(Question { source, name, password, hash, answer });
@@ -171,54 +163,107 @@ impl Users {
     }
 
     /// Whose certificate it is; it was found genuine before.
-    pub(crate) fn certified(&self, certificate: &CertificateDer<'_>) -> Option<Arc<User>> {
-        self.state().table.certified(&dns_names(certificate))
+    pub(crate) fn certified(
+        &self,
+        certificate: &CertificateDer<'_>,
+        from: IpAddr,
+        now: Duration,
+    ) -> Option<Arc<User>> {
+        let hosts = dns_names(certificate);
+        let user = self.users.ask(|table| table.certified(&hosts))?;
+        Some(self.let_in(&user, from, now))
+    }
+
+    /// Whose token it is. One that is right is never made to wait: nobody finds one by trying.
+    pub(crate) fn bearer(&self, token: &Secret, from: IpAddr, now: Now) -> Verdict {
+        let find = |tokens: &Tokens| tokens.find(token.reveal(), now.wall);
+        if let Some(user) = self.tokens.as_ref().and_then(|tokens| tokens.ask(find)) {
+            return Ok(self.let_in(&user, from, now.mono));
+        }
+        let who = (Source::of(from), TOKEN.to_owned());
+        Err(match self.limits.waits(&who, now.mono) {
+            Some(seconds) => self.refused(from, None, NotIn::TooOften(seconds), now.mono),
+            None => self.failed((from, who), None, now.mono, NotIn::Token),
+        })
     }
 
     fn find(&self, name: &str) -> (Option<Arc<User>>, Option<Hash>) {
-        let state = self.state();
-        let (user, hash) = state.table.find(name);
-        (user.map(Arc::clone), hash.cloned())
+        self.users.ask(|table| {
+            let (user, hash) = table.find(name);
+            (user.map(Arc::clone), hash.cloned())
+        })
     }
 
-    /// What is no login at all, such as a token, is told as a wrong one.
-    pub(crate) fn unreadable(&self, from: IpAddr) -> NotIn {
-        self.refused(from, None, NotIn::Wrong)
+    /// What is no login at all is told as a wrong one.
+    pub(crate) fn unreadable(&self, from: IpAddr, now: Duration) -> NotIn {
+        self.refused(from, None, NotIn::Wrong, now)
+    }
+
+    /// The oldest login that the audit log has not told; it stays until it is [`Self::noted`].
+    pub(crate) fn to_note(&self) -> Option<Entry> {
+        self.diary.next()
+    }
+
+    /// The audit log has the oldest.
+    pub(crate) fn noted(&self) {
+        self.diary.written();
+    }
+
+    /// How many the audit log does not tell, since this was asked last.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.diary.left_out()
+    }
+
+    fn let_in(&self, user: &Arc<User>, from: IpAddr, now: Duration) -> Arc<User> {
+        self.diary.note(Some(&user.name), from, None, now);
+        Arc::clone(user)
     }
 
     fn failed(
         &self,
-        from: IpAddr,
-        who: (Source, String),
+        (from, who): (IpAddr, (Source, String)),
         user: Option<&User>,
         now: Duration,
+        wrong: NotIn,
     ) -> NotIn {
-        let why = self.limits.note(who, now).map_or_else(NotIn::TooOften, |()| NotIn::Wrong);
-        self.refused(from, user, why)
+        let why = self.limits.note(who, now).map_or_else(NotIn::TooOften, |()| wrong);
+        self.refused(from, user, why, now)
     }
 
     /// A name that nobody has is not told: somebody may have typed a password there.
-    fn refused(&self, from: IpAddr, user: Option<&User>, why: NotIn) -> NotIn {
+    fn refused(&self, from: IpAddr, user: Option<&User>, why: NotIn, now: Duration) -> NotIn {
         let (peer, why_text) = (from.to_string(), why.to_string());
-        let user = user.map_or("-", |user| &*user.name);
+        let user = user.map(|user| &*user.name);
+        if why != NotIn::Busy {
+            self.diary.note(user, from, Some(why_text.clone()), now);
+        }
+        let user = user.unwrap_or("-");
         self.log.emit(36002, None, &[("peer", &peer), ("user", user), ("why", &why_text)]);
         why
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// What a start would say of the file: why it cannot work, or what is strange.
+/// What a start would say of the files of `rs.auth`: why they cannot work, or what is strange.
 ///
 /// # Errors
 /// The setting, the file and what is wrong with it.
-pub fn check_users(path: &Path) -> Result<Vec<String>, String> {
-    let (_, readable) = read(path).map_err(|error| format!("rs.auth.users_file: {error}"))?;
-    let text =
-        format!("rs.auth.users_file: {}: everybody on this machine may read it", path.display());
-    Ok(if readable { vec![text] } else { Vec::new() })
+pub fn check_users(auth: &Auth) -> Result<Vec<String>, String> {
+    let users = auth.users_file.as_deref().map(|path| {
+        let readable = book::read(path, Table::read).map(|(_, readable)| readable);
+        ("rs.auth.users_file", path, readable)
+    });
+    let tokens = auth.tokens_file.as_deref().map(|path| {
+        let readable = book::read(path, Tokens::read).map(|(_, readable)| readable);
+        ("rs.auth.tokens_file", path, readable)
+    });
+    let mut strange = Vec::new();
+    for (key, path, readable) in users.into_iter().chain(tokens) {
+        if readable.map_err(|error| format!("{key}: {error}"))? {
+            let path = path.display();
+            strange.push(format!("{key}: {path}: everybody on this machine may read it"));
+        }
+    }
+    Ok(strange)
 }
 
 /// A line of the file for a new user.
@@ -227,7 +272,7 @@ pub fn check_users(path: &Path) -> Result<Vec<String>, String> {
 /// What is wrong with the name, the roles or the password, or no chance is to be had.
 pub fn user_line(name: &str, roles: &str, password: &str) -> Result<String, String> {
     table::check_name(name)?;
-    Roles::read(roles).ok_or("roles are admin, reporter, producer and monitor")?;
+    Roles::of_line(roles)?;
     if password.is_empty() || password.len() > PASSWORD {
         return Err(format!("a password is 1 to {PASSWORD} bytes"));
     }
@@ -237,38 +282,10 @@ pub fn user_line(name: &str, roles: &str, password: &str) -> Result<String, Stri
     Ok(format!("{name} {roles} {hash}"))
 }
 
-/// The users, and whether everybody on the machine may read them.
-fn read(path: &Path) -> Result<(Table, bool), String> {
-    let told = |error: io::Error| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(told)?;
-    let mode = file.metadata().map_err(told)?.mode();
-    if mode & 0o022 != 0 {
-        let why = format!("others than its owner may write it (mode {:03o})", mode & 0o777);
-        return Err(format!("{}: {why}", path.display()));
-    }
-    let mut text = String::new();
-    file.take(FILE + 1).read_to_string(&mut text).map_err(told)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE {
-        return Err(told(io::ErrorKind::FileTooLarge.into()));
-    }
-    let table = Table::read(&text).map_err(|why| format!("{}: {why}", path.display()))?;
-    Ok((table, mode & 0o004 != 0))
-}
-
-fn warn(path: &Path, readable: bool, log: &Log) {
-    if readable {
-        log.emit(10504, None, &[("file", &path.display().to_string())]);
-    }
-}
-
-fn stamp(path: &Path) -> Stamp {
-    let found = fs::metadata(path).ok()?;
-    Some((found.mtime(), found.mtime_nsec(), found.size(), found.ino()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// All are asked before the first is answered: the limit holds for what waits too.
     #[test]
@@ -277,7 +294,8 @@ mod tests {
         let path = dir.path().join("users");
         fs::write(&path, user_line("anna", "reporter", "open sesame").unwrap()).unwrap();
         let log = Log::silent(|| model::time::Millis(0));
-        let users = Users::open(&path, [7; 32], &log).unwrap();
+        let auth = Auth { users_file: Some(path), ..Auth::default() };
+        let users = Users::open(&auth, [7; 32], &log).unwrap().unwrap();
         let ask = |password: &str| {
             let from = IpAddr::from([192, 0, 2, 1]);
             users.login(from, "anna", Secret::new(password.to_owned()), Duration::ZERO)

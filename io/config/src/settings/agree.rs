@@ -19,7 +19,7 @@ pub(super) fn check(root: &Field<'_>, settings: &Settings) {
 
 /// Files that parts which are built will read: they must be there and be files.
 pub(super) fn files(root: &Field<'_>) {
-    let keys: [&[&'static str]; 17] = [
+    let keys: [&[&'static str]; 18] = [
         &["config", "token_file"],
         &["config", "ca_file"],
         &["config", "cert_file"],
@@ -37,6 +37,7 @@ pub(super) fn files(root: &Field<'_>) {
         &["rm", "sip", "tls", "key_file"],
         &["rm", "sip", "tls", "ca_file"],
         &["rs", "auth", "users_file"],
+        &["rs", "auth", "tokens_file"],
     ];
     let lists: [&[&'static str]; 2] =
         [&["rm", "sip", "tls", "certificates"], &["config_server", "tls", "certificates"]];

@@ -84,6 +84,8 @@ pub struct Database {
 pub struct Auth {
     /// `rs.auth.users_file`: who has a password or a certificate.
     pub users_file: Option<PathBuf>,
+    /// `rs.auth.tokens_file`: who has a token, for HTTP.
+    pub tokens_file: Option<PathBuf>,
     /// `rs.auth.anonymous`: nobody in particular, over HTTP; and whether a listener may be other
     /// than loopback without users. `None`: over loopback, where there are no users.
     pub anonymous: Option<bool>,
@@ -313,6 +315,10 @@ fn database_url(field: &Field<'_>) -> Option<String> {
 
 fn auth(object: &Object<'_>, auth: &mut Auth) {
     auth.users_file = object.get("users_file").and_then(|field| path(&field));
+    auth.tokens_file = object.get("tokens_file").and_then(|field| path(&field));
+    if auth.tokens_file.is_some() && auth.users_file.is_none() {
+        object.note("E103", "rs.auth.tokens_file needs users beside it: set rs.auth.users_file");
+    }
     let flag = |key| object.get(key).and_then(|field| field.boolean());
     auth.anonymous = flag("anonymous");
     auth.anonymous_broker = flag("anonymous_broker");

@@ -1,5 +1,6 @@
-//! Who asks, and whether they may (rs.md §6, §8): by HTTP Basic, by certificate, or nobody in
-//! particular. The table of what needs which role is here, and what it does not know is an admin's.
+//! Who asks, and whether they may (rs.md §6, §8): by HTTP Basic, a token, a certificate, or nobody
+//! in particular. The table of what needs which role is here, and what it does not know is an
+//! admin's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -157,39 +158,53 @@ async fn identify(shared: &Shared, source: &Source, headers: &HeaderMap) -> Resu
     let roles = if settings.anonymous { Roles::ADMIN } else { Roles::default() };
     let nobody = Asker::nobody(address, roles);
     let Some(users) = &settings.users else { return Ok(nobody) };
+    let now = shared.parts.clock.now();
     if let Some(value) = headers.get(AUTHORIZATION) {
-        let verdict = match basic(value) {
-            Some((name, password)) => {
-                let now = shared.parts.clock.mono();
-                let verdict = users.login(address.ip(), &name, password, now);
+        let verdict = match Shown::read(value) {
+            Some(Shown::Password(name, password)) => {
+                let verdict = users.login(address.ip(), &name, password, now.mono);
                 verdict.await.unwrap_or(Err(NotIn::Busy))
             }
-            None => Err(users.unreadable(address.ip())),
+            Some(Shown::Token(token)) => users.bearer(&token, address.ip(), now),
+            None => Err(users.unreadable(address.ip(), now.mono)),
         };
         if verdict.is_err() {
             shared.parts.ingest.counters.login_failed();
         }
         return verdict.map(|user| Asker::user(&user, address));
     }
-    let certified = source.certificate().and_then(|shown| users.certified(shown));
+    let certified = |shown| users.certified(shown, address.ip(), now.mono);
+    let certified = source.certificate().and_then(certified);
     Ok(certified.map_or(nobody, |user| Asker::user(&user, address)))
 }
 
-/// Name and password of HTTP Basic (RFC 7617).
-fn basic(value: &HeaderValue) -> Option<(String, Secret)> {
-    let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+/// What a request shows of who asks.
+enum Shown {
+    /// Name and password of HTTP Basic (RFC 7617).
+    Password(String, Secret),
+    /// RFC 6750.
+    Token(Secret),
+}
+
+impl Shown {
+    fn read(value: &HeaderValue) -> Option<Self> {
+        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Token(Secret::new(rest.trim().to_owned())));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(base64::decode(rest.trim())?).ok()?;
+        let (name, password) = text.split_once(':')?;
+        Some(Self::Password(name.to_owned(), Secret::new(password.to_owned())))
     }
-    let text = String::from_utf8(base64::decode(rest.trim())?).ok()?;
-    let (name, password) = text.split_once(':')?;
-    Some((name.to_owned(), Secret::new(password.to_owned())))
 }
 
 fn turned_away(shape: Shape, why: NotIn) -> Response {
     let text = why.to_string();
     let (status, code, again) = match why {
-        NotIn::Wrong => return login_required(shape, &text),
+        NotIn::Wrong | NotIn::Token => return login_required(shape, &text),
         NotIn::TooOften(seconds) => (429, "rate-limit", seconds),
         NotIn::Busy => (503, "busy", 1),
     };
@@ -255,17 +270,22 @@ mod tests {
     }
 
     #[test]
-    fn logins_of_http_basic() {
+    fn what_a_request_shows() {
         for (value, expected) in [
-            ("Basic cm0tMTpzZWNyZXQ=", Some(("rm-1", "secret"))),
-            ("bASIC cm0tMTpzZWM6cmV0", Some(("rm-1", "sec:ret"))),
-            ("Basic cm0tMQ==", None),
-            ("Basic !!!", None),
-            ("Bearer cm0tMTpzZWNyZXQ=", None),
-            ("Basic", None),
+            ("Basic cm0tMTpzZWNyZXQ=", "rm-1 secret"),
+            ("bASIC cm0tMTpzZWM6cmV0", "rm-1 sec:ret"),
+            ("Basic cm0tMQ==", ""),
+            ("Basic !!!", ""),
+            ("bearer  rst_1 ", "token rst_1"),
+            ("Bearer", ""),
+            ("Digest a", ""),
+            ("Basic", ""),
         ] {
-            let read = basic(&HeaderValue::from_static(value));
-            let read = read.as_ref().map(|(name, password)| (&**name, password.reveal()));
+            let read = match Shown::read(&HeaderValue::from_static(value)) {
+                Some(Shown::Password(name, password)) => format!("{name} {}", password.reveal()),
+                Some(Shown::Token(token)) => format!("token {}", token.reveal()),
+                None => String::new(),
+            };
             assert_eq!(read, expected, "{value}");
         }
     }

@@ -52,7 +52,9 @@ impl Connection {
             return;
         }
         let certificate = self.socket.certificate();
-        match certificate.and_then(|certificate| users.certified(certificate)) {
+        let now = self.shared.parts.clock.mono();
+        let certified = |certificate| users.certified(certificate, from, now);
+        match certificate.and_then(certified) {
             Some(user) => self.admit_user(&user, &login),
             None if self.shared.settings.anonymous => self.admit(None, &login),
             None => self.turn_away("this listener needs a user name and a password"),

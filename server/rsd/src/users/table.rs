@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use model::time::Millis;
+
 use super::password::Hash;
 
 /// Users of a file, at most.
@@ -56,12 +58,16 @@ impl Roles {
         self.0 & (1 << role as u8 | Self::ADMIN.0) != 0
     }
 
-    /// Reads names with commas between them; `None`: one of them is no role.
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        text.split(',').try_fold(Self::default(), |roles, word| {
+    /// Reads names with commas between them.
+    ///
+    /// # Errors
+    /// One of them is no role.
+    pub(super) fn of_line(text: &str) -> Result<Self, &'static str> {
+        let roles = text.split(',').try_fold(Self::default(), |roles, word| {
             let (_, role) = Role::ALL.iter().find(|(name, _)| *name == word)?;
             Some(Self(roles.0 | 1 << *role as u8))
-        })
+        });
+        roles.ok_or("roles are admin, reporter, producer and monitor, with commas between them")
     }
 }
 
@@ -114,13 +120,12 @@ impl Table {
             return Err("expected a name, roles and a password's hash or -".to_owned());
         };
         check_name(name)?;
-        let roles = Roles::read(roles)
-            .ok_or("roles are admin, reporter, producer and monitor, with commas between them")?;
+        let roles = Roles::of_line(roles)?;
         let hash = match hash {
             "-" => None,
             text => Some(Hash::read(text).map_err(|why| format!("the password {why}"))?),
         };
-        let Behind { certificates, produces } = behind(words)?;
+        let Behind { certificates, produces, .. } = behind(words, &["certificate", "produces"])?;
         if hash.is_none() && certificates.is_empty() {
             return Err("neither a password nor a certificate lets this user in".to_owned());
         }
@@ -168,43 +173,60 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     fits.then_some(()).ok_or_else(text)
 }
 
-/// What stands behind the password.
+/// What stands behind the hash.
 #[derive(Default)]
-struct Behind {
+pub(super) struct Behind {
     certificates: BTreeSet<String>,
-    produces: Vec<String>,
+    pub(super) produces: Vec<String>,
+    pub(super) expires: Option<Millis>,
 }
 
-fn behind<'w>(words: impl Iterator<Item = &'w str>) -> Result<Behind, String> {
+/// Reads words of these kinds.
+///
+/// # Errors
+/// What is wrong with the first that is none.
+pub(super) fn behind<'w>(
+    words: impl Iterator<Item = &'w str>,
+    kinds: &[&str],
+) -> Result<Behind, String> {
     let mut all = Behind::default();
     for word in words {
-        let Some((key, value)) = word.split_once('=') else {
-            return Err("behind the password stand certificate= and produces=".to_owned());
-        };
-        match key {
+        let (kind, value) = word.split_once('=').unwrap_or((word, ""));
+        if kind == "tenants" {
+            return Err(format!("{kind}= is not available in this version"));
+        }
+        if !kinds.contains(&kind) || !word.contains('=') {
+            return Err(format!("behind it stand {}= only", kinds.join("= and ")));
+        }
+        match kind {
             "certificate" => {
                 let names = value.split(',').map(|name| name.trim_end_matches('.'));
                 let names = names.filter(|name| !name.is_empty());
                 all.certificates.extend(names.map(str::to_ascii_lowercase));
             }
-            "produces" => {
-                all.produces.extend(value.split(',').map(str::to_owned));
-                let fits = |name: &String| {
-                    let body = name.strip_suffix('*').unwrap_or(name);
-                    name.len() <= NAME && !name.is_empty() && !body.contains('*')
-                };
-                if all.produces.len() > PRODUCES || !all.produces.iter().all(fits) {
-                    let text = "produces= has at most 64 names, each with a * at its end at most";
-                    return Err(text.to_owned());
-                }
+            "produces" => all.produce(value)?,
+            _ => {
+                let at = Millis::parse(value);
+                let at = at.ok_or("expires= is a time such as 2027-01-31T00:00:00Z")?;
+                all.expires = Some(at);
             }
-            "tenants" => {
-                return Err(format!("{key}= is not available in this version"));
-            }
-            _ => return Err("behind the password stand certificate= and produces= only".into()),
         }
     }
     Ok(all)
+}
+
+impl Behind {
+    fn produce(&mut self, names: &str) -> Result<(), String> {
+        self.produces.extend(names.split(',').map(str::to_owned));
+        let fits = |name: &String| {
+            let body = name.strip_suffix('*').unwrap_or(name);
+            name.len() <= NAME && !name.is_empty() && !body.contains('*')
+        };
+        if self.produces.len() > PRODUCES || !self.produces.iter().all(fits) {
+            return Err("produces= has at most 64 names, each with a * at its end at most".into());
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +260,7 @@ mod tests {
         assert!(mcp.unwrap().hash.is_none() && dummy.is_some());
         for role in [Role::Admin, Role::Reporter, Role::Producer, Role::Monitor] {
             assert!(Roles::ADMIN.have(role) && !Roles::default().have(role));
-            assert!(Roles::read(role.as_str()).unwrap().have(role));
+            assert!(Roles::of_line(role.as_str()).unwrap().have(role));
         }
     }
 
@@ -277,8 +299,8 @@ mod tests {
             (format!("a producer {HASH} tenants=x"), 1, "tenants= is not available"),
             (format!("a producer {HASH} produces=r*m"), 1, "produces= has at most 64 names"),
             (format!("a producer {HASH} produces=a,,b"), 1, "produces= has at most 64 names"),
-            (format!("a producer {HASH} shell=/bin/sh"), 1, "behind the password stand"),
-            (format!("a producer {HASH} more"), 1, "behind the password stand"),
+            (format!("a producer {HASH} shell=/bin/sh"), 1, "behind it stand"),
+            (format!("a producer {HASH} more"), 1, "behind it stand"),
             (
                 "a producer - certificate=x\nb admin - certificate=X".to_owned(),
                 2,

@@ -355,3 +355,58 @@ fn who_is_bound_to_names_sends_for_no_other() {
     house.until(|house| letters(house) == expected);
     house.until(|house| house.metric("rs_apply_records_total") == "2");
 }
+
+/// A token is as good as a login on every path, until it runs out or its line is gone; and who was
+/// let in and who was not is in the audit, once.
+#[test]
+fn tokens_let_in_and_logins_are_in_the_audit() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = write(dir.path(), &lines());
+    let made = |name: &str, roles: &str, expires| rsd::token_line(name, roles, expires).unwrap();
+    let (good, line) = made("billing", "reporter", None);
+    let (late, past) = made("billing", "reporter", Some(crate::api::house::now()));
+    let (sender, third) = made("ivr", "producer", None);
+    let tokens = dir.path().join("tokens");
+    let fill = |text: &str| {
+        fs::write(&tokens, text).unwrap();
+        fs::set_permissions(&tokens, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    fill(&format!("{line}\n{past}\n{third}\n"));
+    let house = House::in_dir(dir, |settings| {
+        settings.rs.auth.users_file = Some(users);
+        settings.rs.auth.tokens_file = Some(tokens.clone());
+    });
+    let ask = |token: &str, path: &str| {
+        house.ask("GET", path, &[("Authorization", &format!("Bearer {token}"))]).status
+    };
+    for path in ["/api/v1/calls", "/ems-rs/HIST/CDRs/RM/details", "/"] {
+        assert_eq!((ask(&good, path), ask(&late, path), ask("rst_x", path)), (200, 401, 401));
+    }
+    assert_eq!((ask(&good, "/api/v1/audit"), ask(&sender, "/api/v1/calls")), (403, 403));
+    let head =
+        [("Authorization", &*format!("Bearer {sender}")), ("Content-Type", "application/json")];
+    assert_eq!(house.post("/api/v1/records", &head, golden(&RM[..1])[0].as_bytes()).status, 200);
+    assert_eq!(asked(&house, "anna", "GET", "/api/v1/calls").status, 200);
+    let logins = |house: &House| {
+        let list = asked(house, "root", "GET", "/api/v1/audit?action=login").body;
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let items = list["items"].as_array().into_iter().flatten();
+        let told = |line: &serde_json::Value| {
+            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            [text("user"), text("object"), text("outcome"), text("address")].join(" ")
+        };
+        let mut all: Vec<String> = items.map(told).collect();
+        all.sort();
+        all
+    };
+    let own = |name: &str| format!("{name} {name} done 127.0.0.1");
+    let refused = " - refused 127.0.0.1".to_owned();
+    let mut expected = vec![refused, own("anna"), own("billing"), own("ivr"), own("root")];
+    expected.sort();
+    // however often they came
+    house.until(|house| logins(house).len() >= expected.len());
+    assert_eq!(logins(&house), expected);
+    fill(&format!("{third}\n"));
+    house.until(|_| ask(&good, "/api/v1/calls") == 401);
+    assert!(!house.lines.lines().iter().any(|line| line.contains("rst_")));
+}

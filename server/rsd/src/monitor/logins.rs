@@ -1,0 +1,88 @@
+//! Logins become lines of the audit log (rs.md §8), behind the requests: nobody waits for the
+//! database to be let in, and what it does not take now waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::time::{Millis, Now};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::Monitor;
+use crate::store::StoreError;
+use crate::store::custody::{Audit, ms};
+use crate::users::Entry;
+
+/// Between two looks at what waits,
+const PAUSE: Duration = Duration::from_secs(1);
+/// and while the database is away.
+const AWAY: Duration = Duration::from_secs(10);
+
+impl Monitor {
+    /// Writes down who was let in, and who was not, until the end.
+    pub(crate) async fn keep_logins(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
+        if self.watched.users.is_none() {
+            return;
+        }
+        let mut pause = PAUSE;
+        loop {
+            let over = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                _ = closed.changed() => true,
+            };
+            let own = Arc::clone(&self);
+            let written = tokio::task::spawn_blocking(move || own.write_logins());
+            pause = if matches!(written.await, Ok(Ok(()))) { PAUSE } else { AWAY };
+            if over {
+                return;
+            }
+        }
+    }
+
+    fn write_logins(&self) -> Result<(), StoreError> {
+        let Some(users) = &self.watched.users else { return Ok(()) };
+        let custody = self.watched.store.custody();
+        let now = self.clock.now();
+        while let Some(entry) = users.to_note() {
+            custody.note(&line(entry, now))?;
+            users.noted();
+        }
+        match users.left_out() {
+            0 => Ok(()),
+            more => custody.note(&Audit {
+                detail: json!({ "more": more }).to_string(),
+                outcome: "refused".to_owned(),
+                ..blank(ms(now.wall))
+            }),
+        }
+    }
+}
+
+/// The user of a refusal was not proved to be one: it is what was asked for, not who did it.
+fn line(entry: Entry, now: Now) -> Audit {
+    let ago = now.mono.saturating_sub(entry.at);
+    let at = now.wall.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+    let object = entry.user.clone().unwrap_or_else(|| "-".to_owned());
+    let blank = Audit { address: entry.from.to_string(), object, ..blank(ms(Millis(at))) };
+    match entry.refused {
+        None => Audit { user: entry.user, ..blank },
+        Some(why) => Audit {
+            detail: json!({ "why": why }).to_string(),
+            outcome: "refused".to_owned(),
+            ..blank
+        },
+    }
+}
+
+fn blank(time_ms: i64) -> Audit {
+    Audit {
+        no: 0,
+        time_ms,
+        user: None,
+        address: "-".to_owned(),
+        action: "login".to_owned(),
+        object: "-".to_owned(),
+        detail: "{}".to_owned(),
+        outcome: "done".to_owned(),
+    }
+}

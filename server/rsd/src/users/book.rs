@@ -1,0 +1,109 @@
+//! A file of users or tokens, as it is now: read again when it has changed. One that cannot be
+//! read leaves what was there before.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use telemetry::Log;
+
+/// Bytes of the file.
+const FILE: u64 = 4 << 20;
+
+/// What tells one state of the file from another.
+type Stamp = Option<(i64, i64, u64, u64)>;
+
+/// Makes what is asked of it out of the text of a file, or says what is wrong with which line.
+type Parse<T> = fn(&str) -> Result<T, String>;
+
+/// The file and what is in it.
+pub(super) struct Book<T> {
+    path: PathBuf,
+    parse: Parse<T>,
+    /// With the stamp of the file when it was last read, well or not.
+    state: Mutex<(T, Stamp)>,
+}
+
+impl<T> Book<T> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The file and what is wrong with it.
+    pub(super) fn open(path: &Path, parse: Parse<T>, log: &Log) -> Result<Self, String> {
+        let stamp = stamp(path);
+        let (table, readable) = read(path, parse)?;
+        warn(path, readable, log);
+        Ok(Self { path: path.to_owned(), parse, state: Mutex::new((table, stamp)) })
+    }
+
+    /// Looks whether the file has changed; `asked`: reads it anyway. True: there is another table.
+    pub(super) fn look(&self, asked: bool, log: &Log) -> bool {
+        let now = stamp(&self.path);
+        let mut state = self.lock();
+        if !asked && state.1 == now {
+            return false;
+        }
+        state.1 = now;
+        let file = self.path.display().to_string();
+        match read(&self.path, self.parse) {
+            Ok((table, readable)) => {
+                state.0 = table;
+                warn(&self.path, readable, log);
+                log.emit(36003, None, &[("file", &file)]);
+                true
+            }
+            Err(error) => {
+                log.emit(36004, None, &[("file", &file), ("error", &error)]);
+                false
+            }
+        }
+    }
+
+    /// Asks what is in it now.
+    pub(super) fn ask<A>(&self, question: impl FnOnce(&T) -> A) -> A {
+        question(&self.lock().0)
+    }
+
+    /// Which file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (T, Stamp)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is in a file, and whether everybody on the machine may read it.
+///
+/// # Errors
+/// The file and what is wrong with it.
+pub(super) fn read<T>(path: &Path, parse: Parse<T>) -> Result<(T, bool), String> {
+    let told = |error: io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(told)?;
+    let mode = file.metadata().map_err(told)?.mode();
+    if mode & 0o022 != 0 {
+        let why = format!("others than its owner may write it (mode {:03o})", mode & 0o777);
+        return Err(format!("{}: {why}", path.display()));
+    }
+    let mut text = String::new();
+    file.take(FILE + 1).read_to_string(&mut text).map_err(told)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > FILE {
+        return Err(told(io::ErrorKind::FileTooLarge.into()));
+    }
+    let table = parse(&text).map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok((table, mode & 0o004 != 0))
+}
+
+fn warn(path: &Path, readable: bool, log: &Log) {
+    if readable {
+        log.emit(10504, None, &[("file", &path.display().to_string())]);
+    }
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let found = fs::metadata(path).ok()?;
+    Some((found.mtime(), found.mtime_nsec(), found.size(), found.ino()))
+}

@@ -1,0 +1,135 @@
+//! Which logins become lines of the audit log (rs.md §8): the first of a user from an address, and
+//! the first refusal, of each hour. HTTP logs in with every request, so that more would bury what
+//! operators did. Bounded: what there is no room for is counted, and told in one line.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// After so long the same is told again.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// Users with their addresses that are told of within that time; and refusals.
+const KNOWN: [usize; 2] = [10_000, 1_000];
+/// Lines that wait to be written.
+const WAITING: usize = 1_000;
+
+/// A login, or a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// A known user; of a refusal whose name was given, if there is such a user.
+    pub(crate) user: Option<String>,
+    pub(crate) from: IpAddr,
+    /// Why they were not let in.
+    pub(crate) refused: Option<String>,
+    /// Monotonic.
+    pub(crate) at: Duration,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(super) struct Diary(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of logins and of refusals, when each was told last.
+    told: [HashMap<(Option<String>, IpAddr), Duration>; 2],
+    waiting: VecDeque<Entry>,
+    left_out: u64,
+}
+
+impl Diary {
+    pub(super) fn note(
+        &self,
+        user: Option<&str>,
+        from: IpAddr,
+        refused: Option<String>,
+        at: Duration,
+    ) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { told, waiting, left_out } = &mut *state;
+        let kind = usize::from(refused.is_some());
+        let (Some(told), Some(known)) = (told.get_mut(kind), KNOWN.get(kind)) else { return };
+        let key = (user.map(str::to_owned), from);
+        let lately = |then: &Duration| at.saturating_sub(*then) < AGAIN;
+        if told.get(&key).is_some_and(lately) {
+            return;
+        }
+        if told.len() >= *known {
+            told.retain(|_, then| lately(then));
+        }
+        if told.len() >= *known || waiting.len() >= WAITING {
+            *left_out += 1;
+            return;
+        }
+        waiting.push_back(Entry { user: key.0.clone(), from, refused, at });
+        told.insert(key, at);
+    }
+
+    /// The oldest that waits; it stays until it is [`Self::written`].
+    pub(super) fn next(&self) -> Option<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.front().cloned()
+    }
+
+    /// The oldest is written.
+    pub(super) fn written(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_front();
+    }
+
+    /// How many there was no room for since this was asked last.
+    pub(super) fn left_out(&self) -> u64 {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u32) -> IpAddr {
+        std::net::Ipv4Addr::from_bits(n).into()
+    }
+
+    fn all(diary: &Diary) -> Vec<(Option<String>, bool, u64)> {
+        let mut all = Vec::new();
+        while let Some(entry) = diary.next() {
+            all.push((entry.user, entry.refused.is_some(), entry.at.as_secs()));
+            diary.written();
+        }
+        all
+    }
+
+    #[test]
+    fn one_line_an_hour_of_each_user_address_and_outcome() {
+        let diary = Diary::default();
+        let wrong = || Some("wrong".to_owned());
+        for second in [0, 1, 3599, 3600, 3601] {
+            let at = Duration::from_secs(second);
+            diary.note(Some("anna"), address(1), None, at);
+            diary.note(Some("anna"), address(1), wrong(), at);
+        }
+        diary.note(Some("anna"), address(2), None, Duration::from_secs(3601));
+        diary.note(None, address(1), wrong(), Duration::from_secs(3602));
+        let anna = |refused, at| (Some("anna".to_owned()), refused, at);
+        let first = [anna(false, 0), anna(true, 0), anna(false, 3600), anna(true, 3600)];
+        let expected = [&first[..], &[anna(false, 3601), (None, true, 3602)]].concat();
+        assert_eq!(all(&diary), expected);
+        assert_eq!(diary.left_out(), 0);
+    }
+
+    #[test]
+    fn a_flood_of_refusals_is_counted_and_takes_no_room_of_logins() {
+        let diary = Diary::default();
+        let wrong = || Some("wrong".to_owned());
+        for n in 0..2_000 {
+            diary.note(None, address(n), wrong(), Duration::ZERO);
+        }
+        assert_eq!(all(&diary).len(), 1_000);
+        assert_eq!((diary.left_out(), diary.left_out()), (1_000, 0));
+        diary.note(Some("anna"), address(1), None, Duration::ZERO);
+        assert_eq!(all(&diary).len(), 1);
+        // an hour later there is room again
+        diary.note(None, address(5_000), wrong(), AGAIN);
+        assert_eq!(all(&diary).len(), 1);
+    }
+}
