@@ -88,7 +88,7 @@ impl Applier {
     pub fn start(parts: Parts) -> Result<Self, StoreError> {
         let begun = match parts.store.applied_seq() {
             Ok(applied) => Some(applied),
-            Err(StoreError::Unavailable(_)) => None,
+            Err(error) if error.passes() => None,
             Err(error) => return Err(error),
         };
         // who cannot read the values now asks again before the first batch

@@ -20,7 +20,7 @@ use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlserver::{self, SqlServer};
-use crate::store::{Store, StoreError, secret};
+use crate::store::{Store, secret};
 
 pub use init::init_database;
 
@@ -64,7 +64,7 @@ pub(crate) fn open(
     let floor = match store.highest_seq() {
         Ok(seq) => seq,
         // the applier finds out later
-        Err(StoreError::Unavailable(_)) => 0,
+        Err(error) if error.passes() => 0,
         Err(error) => return Err(failed(error)),
     };
     Ok((store, floor))

@@ -110,6 +110,7 @@ impl StartError {
             StoreError::Newer { .. } | StoreError::Changed { .. } => Self::Newer(error.to_string()),
             StoreError::Files(source) => Self::File { path, source },
             StoreError::Unavailable(_)
+            | StoreError::Busy(_)
             | StoreError::Damaged(_)
             | StoreError::Rejected(_)
             | StoreError::State(_)

@@ -1,5 +1,6 @@
 //! Limits that are too large for this machine are clamped, and the log tells (rs.md §9).
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use config::Settings;
@@ -104,6 +105,16 @@ pub(crate) fn free(dir: &Path) -> Option<u64> {
     Some(volume.f_bavail.saturating_mul(volume.f_frsize))
 }
 
+/// Whether two directories, or what there is of the paths to them, lie on one volume.
+pub(crate) fn is_same_volume(one: &Path, other: &Path) -> bool {
+    let device = |dir: &Path| {
+        let there = dir.ancestors().find_map(|dir| std::fs::metadata(dir).ok());
+        there.map(|there| there.dev())
+    };
+    let device = device(one).zip(device(other));
+    device.is_some_and(|(one, other)| one == other)
+}
+
 /// Bytes of the volume that the directory lies on.
 fn volume(dir: &Path) -> Option<u64> {
     let at = dir.ancestors().find(|dir| dir.exists())?;
@@ -114,6 +125,13 @@ fn volume(dir: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_of_one_volume_also_where_they_are_to_be_made() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(is_same_volume(dir.path(), &dir.path().join("not/there")));
+        assert!(!is_same_volume(dir.path(), Path::new("/proc/self")));
+    }
 
     #[test]
     fn what_is_too_large_is_cut_and_told() {

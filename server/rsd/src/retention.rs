@@ -132,6 +132,12 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Leaves the database to others for a while.
+    fn rest(&self, pause: Duration) {
+        let calm = |state: &mut State| !state.stopping;
+        drop(self.wake.wait_timeout_while(self.state(), pause, calm));
+    }
+
     fn is_stopping(&self) -> bool {
         self.state().stopping
     }
@@ -337,9 +343,9 @@ impl Work {
         let report = self.run_once(now_ms, until_ms).map_err(|error| failed("purge", &error));
         self.ahead = None;
         let report = report?.ok_or("another Reporting Server is at it")?;
-        let shown = report.shown();
+        let (shown, busy) = (report.shown(), report.busy());
         self.ran(report, now_ms);
-        Ok(shown)
+        busy.map_or(Ok(shown), Err)
     }
 
     /// `None`: another RS has the lease.
@@ -352,6 +358,7 @@ impl Work {
         let same = |now_ms| take(now_ms).is_ok_and(|ours| ours.as_ref() == Some(&lease));
         let mut pace = Pace::new(*clock, until_ms);
         let mut next = || {
+            desk.rest(pace.pause());
             let go_on = !desk.is_stopping();
             pace.next(same).filter(|_| go_on)
         };

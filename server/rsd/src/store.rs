@@ -265,6 +265,9 @@ pub enum StoreError {
     /// It is away, busy or full: the same again later.
     #[error("the database is not available")]
     Unavailable(#[source] Cause),
+    /// Somebody has held what is to be changed for too long: other things can be done meanwhile.
+    #[error("somebody holds what is to be changed")]
+    Busy(#[source] Cause),
     /// It refuses a value: the same again would fail again.
     #[error("the database refuses a record")]
     Rejected(#[source] Cause),
@@ -306,6 +309,11 @@ impl StoreError {
     /// is nobody's: the record waits for an RS that can read it.
     pub const fn is_poison(&self) -> bool {
         matches!(self, Self::Rejected(_) | Self::State(DecodeError::Damaged(_)))
+    }
+
+    /// The same again later may be done.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Busy(_))
     }
 
     /// What it says, with its cause, in one line.

@@ -177,7 +177,7 @@ pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
     }
     log.emit(36001, None, &[("request", &request_id()), ("error", &text)]);
     match error {
-        StoreError::Unavailable(_) => {
+        StoreError::Unavailable(_) | StoreError::Busy(_) => {
             Refused::other(503, "database-unavailable", "the database is away")
         }
         StoreError::Damaged(_) => {

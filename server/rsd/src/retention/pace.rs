@@ -10,6 +10,8 @@ const ROWS: (u32, u32, u32) = (500, 50, 5000);
 const LONG: Duration = Duration::from_millis(120);
 /// One that takes less, by a larger one.
 const SHORT: Duration = Duration::from_millis(40);
+/// Longest pause after a slice.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The lease is renewed so often.
 const RENEW: Duration = Duration::from_secs(10);
 
@@ -19,13 +21,22 @@ pub(super) struct Pace {
     until_ms: i64,
     rows: u32,
     began: Option<Duration>,
+    /// Of the last slice, when it has been measured.
+    took: Option<Duration>,
     renewed: Duration,
 }
 
 impl Pace {
     pub(super) fn new(clock: Clock, until_ms: i64) -> Self {
         let renewed = clock.mono();
-        Self { clock, until_ms, rows: ROWS.0, began: None, renewed }
+        Self { clock, until_ms, rows: ROWS.0, began: None, took: None, renewed }
+    }
+
+    /// The slice is over: others have the database for as long as it took.
+    pub(super) fn pause(&mut self) -> Duration {
+        let now = self.clock.mono();
+        self.took = self.began.take().map(|began| now.saturating_sub(began));
+        self.took.unwrap_or_default().min(PAUSE)
     }
 
     /// Rows of the next slice; `None`: the window is over, or the lease is lost.
@@ -41,7 +52,8 @@ impl Pace {
             }
             self.renewed = now.mono;
         }
-        self.rows = resized(self.rows, self.began.map(|began| now.mono.saturating_sub(began)));
+        let since = self.began.map(|began| now.mono.saturating_sub(began));
+        self.rows = resized(self.rows, self.took.take().or(since));
         self.began = Some(self.clock.mono());
         Some(self.rows)
     }
@@ -59,6 +71,19 @@ fn resized(rows: u32, took: Option<Duration>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn others_have_the_database_as_long_as_a_slice_had_it() {
+        let clock = Clock::start();
+        let mut pace = Pace::new(clock, i64::MAX);
+        assert_eq!(pace.pause(), Duration::ZERO, "before the first");
+        assert_eq!(pace.next(|_| true), Some(500));
+        let began = clock.mono();
+        while clock.mono() - began < Duration::from_millis(5) {}
+        let pause = pace.pause();
+        assert!((Duration::from_millis(5)..=PAUSE).contains(&pause), "{pause:?}");
+        assert_eq!(pace.pause(), Duration::ZERO, "once");
+    }
 
     #[test]
     fn slices_grow_and_shrink_within_their_bounds() {

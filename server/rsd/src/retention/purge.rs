@@ -41,6 +41,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// A day that somebody holds: it may go in a while.
+    pub(crate) fn busy(&self) -> Option<String> {
+        let held = |(_, why): &(&Day, &Why)| matches!(why, Why::Busy(_));
+        let (day, why) = self.blocked.iter().find(held)?;
+        Some(format!("day {day}: {why}"))
+    }
+
     /// As the API shows it.
     pub(crate) fn shown(&self) -> Value {
         let blocked = self.blocked.iter();
@@ -63,6 +70,8 @@ pub enum Why {
     Moves,
     /// It cannot be read.
     Damaged(String),
+    /// Somebody holds it, or reads it for long.
+    Busy(String),
 }
 
 impl fmt::Display for Why {
@@ -70,7 +79,7 @@ impl fmt::Display for Why {
         match self {
             Self::Figures => f.write_str("waits for its figures"),
             Self::Moves => f.write_str("still gets calls"),
-            Self::Damaged(why) => f.write_str(why),
+            Self::Damaged(why) | Self::Busy(why) => f.write_str(why),
             Self::Export(why) => write!(f, "cannot be written down: {why}"),
         }
     }
@@ -130,6 +139,9 @@ pub fn purge(
             match run.day(keeping, terms, lease, day, now_ms, before) {
                 Err(error @ StoreError::Damaged(_)) => {
                     run.report.blocked.insert(day, Why::Damaged(error.reason()));
+                }
+                Err(error @ StoreError::Busy(_)) => {
+                    run.report.blocked.insert(day, Why::Busy(error.reason()));
                 }
                 done => done?,
             }

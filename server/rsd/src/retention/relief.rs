@@ -1,6 +1,7 @@
 //! A volume that is nearly full: the alarm, and events that go early to relieve it.
 
-use super::purge::{Report, emergency};
+use super::export::{Kept, Leaving};
+use super::purge::{Keep, Report, emergency};
 use super::{LEASE_MS, Pace, Parts, ROUND_MS, Work, signs, tell};
 use crate::alarms::Name;
 use crate::machine;
@@ -32,6 +33,13 @@ impl Work {
         }
     }
 
+    /// Whether the files would go onto the volume of the database.
+    fn is_same_volume(&self) -> bool {
+        let Parts { desk, volume, .. } = &self.parts;
+        let dir = desk.settings().export.map(|export| export.dir);
+        volume.as_ref().zip(dir).is_some_and(|(one, other)| machine::is_same_volume(one, &other))
+    }
+
     /// Events of days that are over go until enough of the volume is free; `None`: another RS has
     /// the lease.
     fn relieve(&self, free: &dyn Fn() -> u64, now_ms: i64) -> Result<Option<Report>, StoreError> {
@@ -49,7 +57,12 @@ impl Work {
             pace.next(same).filter(|_| go_on)
         };
         let today_ms = desk.zone.day_start(now_ms, 0);
-        let report = emergency(keeping, &lease, today_ms, &self.keeper(), &mut next)?;
+        let keeper = self.keeper();
+        let never = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| {
+            Ok(Kept::Not("its files would fill the same volume".to_owned()))
+        };
+        let written: Keep<'_> = if self.is_same_volume() { &never } else { &keeper };
+        let report = emergency(keeping, &lease, today_ms, written, &mut next)?;
         keeping.end_lease(&lease)?;
         Ok(Some(report))
     }

@@ -54,7 +54,7 @@ pub(crate) fn check_zone(store: &dyn Store, place: &Place, remake: bool) -> Resu
     match bins.meta() {
         Ok(meta) => refused(&State::of(&meta), place, remake)
             .map_or(Ok(()), |why| Err(StartError::Settings(why))),
-        Err(StoreError::Unavailable(_)) => Ok(()),
+        Err(error) if error.passes() => Ok(()),
         Err(error) => Err(StartError::database(std::path::PathBuf::from("rs"), error)),
     }
 }

@@ -11,7 +11,7 @@ mod custody;
 pub(crate) mod erasing;
 mod export;
 mod figures;
-mod keeping;
+pub(crate) mod keeping;
 mod questions;
 mod rollups;
 mod stories;

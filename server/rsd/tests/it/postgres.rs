@@ -1,6 +1,7 @@
 //! PostgreSQL of Debian, started by the test in a directory of its own, on a port of its own.
 
 mod accounts;
+mod busy;
 mod erasing;
 mod lease;
 mod race;

@@ -28,6 +28,7 @@ impl From<Error> for StoreError {
             Some(code) if REFUSED.iter().any(|class| code.starts_with(class)) => {
                 Self::Rejected(said)
             }
+            Some(code) if code == SqlState::LOCK_NOT_AVAILABLE.code() => Self::Busy(said),
             _ => Self::Unavailable(said),
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn frames(day: u64, records: &[Made], received: u64) -> Vec<Arrival> 
     frames
 }
 
-pub(super) fn fill(store: &dyn Store) {
+pub(crate) fn fill(store: &dyn Store) {
     for (day, records) in history() {
         let batch = frames(day, &records, (day + 1) * DAY);
         assert_eq!(store.apply(&batch, at((day + 1) * DAY)).unwrap().dead, 0);
@@ -65,6 +65,11 @@ pub(super) fn fill(store: &dyn Store) {
 
 fn lease(keeping: &dyn Keeping, holder: &str, now_ms: i64) -> Option<Lease> {
     keeping.take_lease("retention", holder, now_ms, now_ms + 30_000).unwrap()
+}
+
+/// A run of whose days all figures are made.
+pub(crate) fn whole_run(store: &dyn Store) -> Report {
+    run(store, usize::MAX, true)
 }
 
 /// A run that is cut off after so many slices.
