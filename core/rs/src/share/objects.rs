@@ -130,6 +130,8 @@ impl Objects {
 pub struct Learning {
     mentions: BTreeSet<Mention>,
     rows: BTreeMap<(ObjectKind, i64), ObjectRow>,
+    /// Their ids by their names: one record names a tenant's whole path, and a batch many records.
+    named: BTreeMap<(ObjectKind, String), BTreeSet<i64>>,
     next: BTreeMap<ObjectKind, i64>,
     changed: BTreeSet<(ObjectKind, i64)>,
     ids: Vec<(ObjectKind, i64, String)>,
@@ -140,8 +142,8 @@ impl Learning {
     /// Of these mentions.
     #[must_use]
     pub fn new(mentions: BTreeSet<Mention>, now_ms: i64) -> Self {
-        let (rows, next, changed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { mentions, rows, next, changed, ids: Vec::new(), now_ms }
+        let (rows, named, next) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { mentions, rows, named, next, changed: BTreeSet::new(), ids: Vec::new(), now_ms }
     }
 
     /// The rows to be read of a kind: those with one of these names or ids.
@@ -161,7 +163,10 @@ impl Learning {
 
     /// What was found, and the greatest id of the kind.
     pub fn known(&mut self, kind: ObjectKind, rows: Vec<ObjectRow>, greatest: Option<i64>) {
-        self.rows.extend(rows.into_iter().map(|row| ((kind, row.id), row)));
+        for row in rows {
+            self.named.entry((kind, row.name.clone())).or_default().insert(row.id);
+            self.rows.insert((kind, row.id), row);
+        }
         self.next.insert(kind, greatest.map_or(SYNTHETIC, |id| SYNTHETIC.max(id + 1)));
     }
 
@@ -192,14 +197,16 @@ impl Learning {
         if let Some(dbid) = mention.dbid {
             let id = i64::from(dbid);
             self.write(mention, id, name, false);
-            let same = |row: &&mut ObjectRow| row.kind == kind && row.synthetic && row.name == name;
-            for row in self.rows.values_mut().filter(same) {
-                row.alias_of = Some(id);
-                self.changed.insert((kind, row.id));
+            for same in self.ids_of(kind, name) {
+                if let Some(row) = self.rows.get_mut(&(kind, same)).filter(|row| row.synthetic) {
+                    row.alias_of = Some(id);
+                    self.changed.insert((kind, same));
+                }
             }
             return Some(id);
         }
-        let same = self.rows.values().filter(|row| row.kind == kind && row.name == name);
+        let same = self.ids_of(kind, name).into_iter();
+        let same = same.filter_map(|id| self.rows.get(&(kind, id)));
         if let Some(known) = same.min_by_key(|row| (row.synthetic, row.id)) {
             return Some(known.id);
         }
@@ -208,6 +215,10 @@ impl Learning {
         *next += 1;
         self.write(mention, id, name, true);
         Some(id)
+    }
+
+    fn ids_of(&self, kind: ObjectKind, name: &str) -> BTreeSet<i64> {
+        self.named.get(&(kind, name.to_owned())).cloned().unwrap_or_default()
     }
 
     fn write(&mut self, mention: &Mention, id: i64, name: &str, synthetic: bool) {
@@ -231,7 +242,11 @@ impl Learning {
             first_ms: now_ms,
             last_ms: now_ms,
         });
+        if let Some(old) = self.named.get_mut(&(kind, row.name.clone())) {
+            old.remove(&id);
+        }
         name.clone_into(&mut row.name);
+        self.named.entry((kind, name.to_owned())).or_default().insert(id);
         row.last_ms = now_ms;
         row.parent = parent.or(row.parent);
         let is_known = |detail: &u8| kind != ObjectKind::Component || *detail != 0;
@@ -284,5 +299,70 @@ fn of_call(call: &CallFact, all: &mut Vec<Mention>) {
             detail: Some(ComponentType::Rm.number()),
             ..Mention::plain(ObjectKind::Component, dbid, name)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(kind: ObjectKind, id: i64, name: &str) -> ObjectRow {
+        let (name, path) = (name.to_owned(), String::new());
+        let (detail, parent, alias_of) = (None, None, None);
+        let synthetic = id >= SYNTHETIC;
+        ObjectRow {
+            kind,
+            id,
+            name,
+            detail,
+            parent,
+            path,
+            synthetic,
+            alias_of,
+            first_ms: 1,
+            last_ms: 1,
+        }
+    }
+
+    fn named(kind: ObjectKind, dbid: Option<u32>, name: &str) -> Mention {
+        Mention::plain(kind, dbid, Some(name.to_owned()))
+    }
+
+    #[test]
+    fn names_that_change_hands_are_found_where_they_are_now() {
+        let tenant = ObjectKind::Tenant;
+        let profile = Mention {
+            parent: Some((None, Some("a".to_owned()))),
+            ..named(ObjectKind::Profile, None, "p")
+        };
+        let mentions = [named(tenant, Some(102), "b"), named(tenant, Some(103), "a"), profile];
+        let mut learning = Learning::new(mentions.into(), 5);
+        let rows =
+            [(102, "a"), (103, "b"), (SYNTHETIC, "a")].map(|(id, name)| row(tenant, id, name));
+        learning.known(tenant, rows.into(), Some(SYNTHETIC));
+        learning.known(ObjectKind::Profile, Vec::new(), None);
+        let rows = learning.finish();
+        let told = |row: &ObjectRow| (row.id, row.name.clone(), row.parent, row.alias_of);
+        let expected = [
+            (102, "b".to_owned(), None, None),
+            (103, "a".to_owned(), None, None),
+            (SYNTHETIC, "a".to_owned(), None, Some(103)),
+            (SYNTHETIC, "p".to_owned(), Some(103), None),
+        ];
+        assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_batch_may_name_very_many() {
+        let name = |number: u32| format!("t{number}");
+        let mentions: BTreeSet<_> =
+            (0..50_000).map(|number| named(ObjectKind::Tenant, None, &name(number))).collect();
+        let mut learning = Learning::new(mentions.clone(), 5);
+        learning.known(ObjectKind::Tenant, Vec::new(), None);
+        let ids: BTreeSet<i64> = learning.finish().iter().map(|row| row.id).collect();
+        assert_eq!(ids, (SYNTHETIC..SYNTHETIC + 50_000).collect());
+        let mut objects = Objects::default();
+        learning.committed(&mut objects);
+        assert_eq!(objects.unknown(&mentions), BTreeSet::new());
     }
 }
