@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use config::certificates::{self, SOON};
+use config::settings::Tls;
 use config::source::trust;
 use config::{FileKind, Settings, kind_of, objects};
 use model::id::Revision;
@@ -57,8 +59,11 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
 fn tls(file: &Path, settings: &Settings, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
     let now = Clock::start().now().wall;
     let sip = settings.rm.sip.tls.as_ref().map(|block| rmd::check_tls(block, now));
-    let server = settings.config_server.tls.as_ref().map(|block| configd::check_tls(block, now));
-    let rs = settings.rs.tls.as_ref().map(|block| rsd::check_tls(block, now));
+    let block = |name: &str, block: &Option<Tls>| {
+        block.as_ref().map(|block| certificates::check(name, block, now, SOON))
+    };
+    let server = block("config_server.tls", &settings.config_server.tls);
+    let rs = block("rs.tls", &settings.rs.tls);
     let users = Some(rsd::check_users(&settings.rs.auth));
     let client = Some(trust::check(&settings.config, now));
     let reporting = Some(rmd::check_reporting(&settings.rm));

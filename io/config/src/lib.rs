@@ -3,6 +3,7 @@
 //! Reads files and the environment into the neutral tree of `core/model`, and settings into typed
 //! structs; knows nothing of calls, and is never on a call's way. YAML stays behind `yaml`.
 
+pub mod certificates;
 pub mod embedded;
 pub mod home;
 pub mod kind;

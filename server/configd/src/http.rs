@@ -50,9 +50,9 @@ use telemetry::health::Health;
 use tokio::sync::{Semaphore, watch as changing};
 
 use crate::books::Books;
-use crate::certificates::Certificates;
 use crate::error::StartError;
 use crate::refusal::Refusal;
+use config::certificates::Certificates;
 use counters::Counters;
 use streams::Streams;
 

@@ -10,7 +10,6 @@
 //! ```
 
 pub mod books;
-mod certificates;
 pub mod change;
 mod error;
 mod http;
@@ -25,13 +24,13 @@ pub mod who;
 use std::path::PathBuf;
 
 use config::Settings;
+use config::settings::{ClientAuth, Tls};
 use net::Clock;
 use telemetry::Log;
 use telemetry::health::Health;
 use tokio::sync::watch;
 
 pub use books::Books;
-pub use certificates::check_tls;
 pub use error::StartError;
 pub use parts::Parts;
 pub use refusal::Refusal;
@@ -73,7 +72,8 @@ impl ConfigServer {
         let (closing, closed) = watch::channel(false);
         let tls = certificates
             .as_ref()
-            .map(|own| own.lock().unwrap_or_else(std::sync::PoisonError::into_inner).material());
+            .map(|own| own.lock().unwrap_or_else(std::sync::PoisonError::into_inner).lenient());
+        let required = |block: &Tls| block.client_auth == ClientAuth::Required;
         let http = http::Parts {
             books: books.clone(),
             health: health.clone(),
@@ -84,7 +84,7 @@ impl ConfigServer {
                 client_roles: given.client_roles.clone(),
                 http_metrics_auth: given.http_metrics_auth,
                 require_if_match: given.require_if_match,
-                certificate_required: given.tls.as_ref().is_some_and(certificates::is_required),
+                certificate_required: given.tls.as_ref().is_some_and(required),
             },
             certificates: certificates.clone(),
             home: home.to_owned(),

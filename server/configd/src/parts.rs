@@ -14,11 +14,11 @@ use net::Clock;
 use telemetry::Log;
 
 use crate::books::{self, AdminError, Books, FirstAdmin, History, OpenError};
-use crate::certificates::Certificates;
 use crate::error::StartError;
 use crate::http;
 use crate::refusal::Refusal;
 use crate::store::sqlite::Sqlite;
+use config::certificates::Certificates;
 
 /// What a Config Server is made of.
 pub struct Parts {
@@ -48,7 +48,7 @@ impl Base {
         let given = &settings.config_server;
         let dir = Home::lock(&settings.data_dir, "config")?;
         let (listener, address) = http::bind(given.listen)?;
-        let open = |block| Certificates::open(block, clock.now().wall, log);
+        let open = |block| Certificates::open("config", block, clock.now().wall, log);
         let certificates = given.tls.as_ref().map(open).transpose();
         let certificates = certificates
             .map_err(|fault| StartError::Settings(format!("config_server.tls: {fault}")))?;

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::books::Books;
-use crate::certificates::Certificates;
 use crate::error::StartError;
 use crate::refusal::Refusal;
 use crate::transaction::{Operation, Transaction, When};
 use crate::who::Who;
+use config::certificates::Certificates;
 
 /// Time that changes and requests under way get at the end (ops.md §4).
 const FAREWELL: Duration = Duration::from_secs(10);

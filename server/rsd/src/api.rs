@@ -37,6 +37,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
+use config::certificates::Newest;
 use config::settings::Mask;
 use model::time::Millis;
 use net::Clock;
@@ -45,7 +46,6 @@ use telemetry::door::{self, Door};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::apply::{Changed, Figures};
-use crate::certificates::Newest;
 use crate::configuration::Known;
 use crate::dashboard;
 use crate::ingest;

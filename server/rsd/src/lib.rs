@@ -19,7 +19,6 @@ mod alarms;
 mod api;
 pub mod apply;
 mod backlog;
-mod certificates;
 mod configuration;
 mod dashboard;
 mod database;
@@ -45,7 +44,6 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
 pub use backlog::{Backlog, Part};
-pub use certificates::check_tls;
 pub use database::init_database;
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use config::certificates::Certificates;
 use model::time::Millis;
 use net::Clock;
 use spool::{Damage, Spool, State, Status};
@@ -21,7 +22,6 @@ use tokio::sync::watch;
 use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
-use crate::certificates::Certificates;
 use crate::ingest::{Gate, Priority};
 use crate::running::Addresses;
 use crate::store::Store;

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
+use config::certificates::{Certificates, Newest};
 use config::settings::Rollup;
 use config::source::Source;
 use config::{Home, Settings as BootSettings};
@@ -21,7 +22,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
 use crate::apply::{self, Applier, Bell, Changed, Figures};
-use crate::certificates::{Certificates, Newest};
 use crate::configuration;
 use crate::database;
 use crate::error::StartError;
@@ -125,7 +125,7 @@ impl Base {
 
     /// How producers come in, and what handshakes of HTTP are made of, where TLS is set.
     pub(crate) fn doors(&self) -> (Doors, Option<Newest>) {
-        let both = |own: &Certificates| (own.broker(), own.http());
+        let both = |own: &Certificates| (own.strict(), own.lenient());
         let (tls, http) = self.certificates.as_ref().map(both).unzip();
         (Doors { tls, users: self.users.clone() }, http)
     }
@@ -267,7 +267,7 @@ fn certificates(
     log: &Log,
     clock: Clock,
 ) -> Result<Option<Certificates>, StartError> {
-    let open = |block| Certificates::open(block, clock.now().wall, log);
+    let open = |block| Certificates::open("rs", block, clock.now().wall, log);
     let opened = settings.rs.tls.as_ref().map(open).transpose();
     opened.map_err(|fault| StartError::Settings(format!("rs.tls: {fault}")))
 }

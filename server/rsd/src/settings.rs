@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::Settings as BootSettings;
+use config::certificates::Newest;
 use config::settings::{BrokerLimits, ClientAuth, Tls};
 
 use crate::api;
-use crate::certificates::Newest;
 use crate::error::StartError;
 use crate::ingest;
 use crate::machine::Clamped;

@@ -37,11 +37,12 @@ const IO_EDGES: &[(&str, &str)] =
 /// `sim/` sees of `io/` only this, and nothing of `server/` and `app/`.
 const SIM_MAY_SEE: &[&str] = &["ringmaster-spool"];
 
-/// Fixed edges inside a room: who may see whom. The client of the Config Server connects as all do.
+/// Fixed edges inside a room: who may see whom. The client of the Config Server connects as all do,
+/// and the log is told of certificates that the settings name.
 const INSIDE: &[(&str, &[&str])] = &[
     ("ringmaster-rm", &["ringmaster-model"]),
     ("ringmaster-rs", &["ringmaster-model"]),
-    ("ringmaster-config", &["ringmaster-net"]),
+    ("ringmaster-config", &["ringmaster-net", "ringmaster-telemetry"]),
 ];
 
 /// The only package that lies in no room.

@@ -6,9 +6,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use model::time::Millis;
 use net::tls::{ClientAuth, Fault, Files, Material, Pair};
@@ -22,10 +21,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::limits::AUTHORITIES;
+use crate::certificates::{SOON, strange};
 use crate::settings::{Certificate, ConfigClient};
-
-/// A certificate is told about when it is valid for less.
-const SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// A client of the server at `url`, and the URL under which it has to ask: with a name that the
 /// certificate has to show, that name stands in it.
@@ -67,15 +64,7 @@ pub fn check(settings: &ConfigClient, now: Millis) -> Result<Vec<String>, String
     }
     let Some(certificate) = &settings.certificate else { return Ok(Vec::new()) };
     let own = own(certificate, now).map_err(|fault| in_config(fault.to_string()))?;
-    let readable = |key: &PathBuf| {
-        format!("config: {}: everybody on this machine may read this key", key.display())
-    };
-    let mut strange: Vec<String> = own.readable_keys().iter().map(readable).collect();
-    if own.left(now) < SOON {
-        let (file, at) = (own.expires_first().display(), own.expires());
-        strange.push(format!("config: {file}: expires at {at}"));
-    }
-    Ok(strange)
+    Ok(strange("config", &own, now, SOON))
 }
 
 /// Every name leads to this host.

@@ -3,10 +3,10 @@
 
 use crate::error::StartError;
 use crate::limits::{CERTIFICATE_SOON, CERTIFICATES_LOOK};
+use config::certificates::{check, files};
 use config::settings as given;
 use model::time::{Millis, Now};
-use net::tls::{ClientAuth, Files, Material, Pair, Stamp};
-use std::path::PathBuf;
+use net::tls::{Files, Material, Stamp};
 use std::time::Duration;
 use telemetry::Log;
 
@@ -74,37 +74,12 @@ impl Certificates {
 /// # Errors
 /// The setting, the file and what is wrong with it.
 pub fn check_tls(block: &given::Tls, now: Millis) -> Result<Vec<String>, String> {
-    let material = files(block).load(now).map_err(|fault| format!("rm.sip.tls: {fault}"))?;
-    let readable = |key: &PathBuf| {
-        format!("rm.sip.tls: {}: everybody on this machine may read this key", key.display())
-    };
-    let mut strange: Vec<String> = material.readable_keys().iter().map(readable).collect();
-    if material.left(now) < CERTIFICATE_SOON {
-        let (file, at) = (material.expires_first().display(), material.expires());
-        strange.push(format!("rm.sip.tls: {file}: expires at {at}"));
-    }
-    Ok(strange)
+    check("rm.sip.tls", block, now, CERTIFICATE_SOON)
 }
 
 /// Keys that everybody on the machine may read.
 fn warn(material: &Material, log: &Log) {
     for key in material.readable_keys() {
         log.emit(20124, None, &[("file", &key.display().to_string())]);
-    }
-}
-
-fn files(block: &given::Tls) -> Files {
-    let pair = |one: &given::Certificate| Pair {
-        certificates: one.cert_file.clone(),
-        key: one.key_file.clone(),
-    };
-    Files {
-        pairs: block.certificates.iter().map(pair).collect(),
-        authorities: block.ca_file.clone(),
-        client_auth: match block.client_auth {
-            given::ClientAuth::None => ClientAuth::None,
-            given::ClientAuth::Optional => ClientAuth::Optional,
-            given::ClientAuth::Required => ClientAuth::Required,
-        },
     }
 }
