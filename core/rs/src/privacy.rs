@@ -2,12 +2,14 @@
 //! middle digits replaced in answers, and events whose texts are not stored. What is searched for,
 //! counted and merged is never changed by it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::erase::{masked, telephone, unsaid, user_range};
 use crate::fact::EventFact;
 use crate::query::{Filter, Number};
-use crate::report::Call;
+use crate::report::{Call, TenantOf};
 
 /// What stands in place of a digit.
 const SIGN: u8 = b'*';
@@ -80,6 +82,17 @@ impl Call {
         if let Some(reason) = &mut self.reason {
             *reason = masked_text(reason);
         }
+    }
+}
+
+impl Call {
+    /// Shows it to whoever may see these tenants only: those above them in its path lose their
+    /// names, not their places. False: none of these is in the path, and it is not to be shown.
+    pub fn narrow(&mut self, scope: &BTreeSet<u32>) -> bool {
+        let first = self.tenants.iter().position(|tenant| scope.contains(&tenant.id));
+        let above = self.tenants.iter_mut().take(first.unwrap_or_default());
+        above.for_each(|tenant| *tenant = TenantOf::default());
+        first.is_some()
     }
 }
 

@@ -26,6 +26,7 @@ mod records;
 mod reports;
 mod retention;
 mod rollups;
+mod scope;
 mod secure;
 mod series;
 mod stream;

@@ -85,7 +85,7 @@ pub struct Application {
 }
 
 /// One tenant of a call's path.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TenantOf {
     /// DBID or synthetic id.
     pub id: u32,

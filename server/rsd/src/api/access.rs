@@ -9,7 +9,7 @@ use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use openwire::Secret;
@@ -30,6 +30,8 @@ pub(super) struct Asker {
     roles: Roles,
     /// Names of producers that they are bound to.
     pub(super) produces: Vec<String>,
+    /// Tenants that they may read of, by name or DBID; empty: all.
+    pub(super) tenants: Vec<String>,
 }
 
 impl Asker {
@@ -39,12 +41,12 @@ impl Asker {
     }
 
     const fn nobody(address: SocketAddr, roles: Roles) -> Self {
-        Self { user: None, address, roles, produces: Vec::new() }
+        Self { user: None, address, roles, produces: Vec::new(), tenants: Vec::new() }
     }
 
     fn user(user: &User, address: SocketAddr) -> Self {
-        let produces = user.produces.clone();
-        Self { user: Some(user.name.clone()), address, roles: user.roles, produces }
+        let (produces, tenants) = (user.produces.clone(), user.tenants.clone());
+        Self { user: Some(user.name.clone()), address, roles: user.roles, produces, tenants }
     }
 }
 
@@ -140,12 +142,30 @@ pub(super) async fn check(
         let text = format!("this needs a role that user {} has not", named(&asker));
         return refusal(shape, &Refused::other(403, "role-needed", text));
     }
+    if !asker.tenants.is_empty() && !may_be_narrow(need, asker.is(Role::Monitor), request.uri()) {
+        let text = "this is for whoever may see all tenants";
+        return refusal(shape, &Refused::other(403, "scope-too-narrow", text));
+    }
     if is_foreign(request.method(), request.headers()) {
         let text = "a page of another origin changes nothing here";
         return refusal(shape, &Refused::other(403, "foreign-origin", text));
     }
     request.extensions_mut().insert(asker);
     next.run(request).await
+}
+
+/// Whether it is answered to one who may see some tenants only: what of it is of a tenant is
+/// narrowed to theirs.
+fn may_be_narrow(need: Need, monitor: bool, uri: &Uri) -> bool {
+    const NARROWED: [&str; 4] =
+        ["/api/v1/calls", "/api/v1/live/", "/api/v1/series/", "/api/v1/health"];
+    let path = uri.path();
+    let narrowed = !path.starts_with("/api/") || NARROWED.iter().any(|of| path.starts_with(of));
+    match need {
+        READERS => narrowed,
+        WATCHERS => monitor,
+        _ => true,
+    }
 }
 
 fn named(asker: &Asker) -> &str {

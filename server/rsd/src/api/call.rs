@@ -81,6 +81,9 @@ async fn call(
     let include = Include::read(query)?;
     let wanted = named(name);
     let mut legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
+    if let Some(scope) = shared.scope(asker).await? {
+        legs.retain_mut(|leg| leg.call.narrow(scope.roots()));
+    }
     shared.show_legs(asker, &mut legs);
     let now = shared.now();
     let calls: Vec<Call> = legs.iter().map(|leg| leg.call.clone()).collect();

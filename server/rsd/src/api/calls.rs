@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::access::Asker;
 use super::answer::{self, respond};
 use super::native::{self, Question};
+use super::scope::Scope;
 use super::{Shared, cursor};
 
 /// The list: newest start first, one item per GUID unless legs are asked for.
@@ -34,6 +35,8 @@ async fn items(
     let now = shared.now();
     let mut question = native::question(uri, which, now)?;
     shared.allow(asker, &question.filter)?;
+    let scope = shared.scope(asker).await?;
+    Scope::narrow(scope.as_ref(), &mut question.filter);
     let after = match &question.cursor {
         Some(text) => Some(cursor::open(&shared.cursor_key, &question.bound, text, now)?),
         None => None,
@@ -56,6 +59,10 @@ async fn items(
         .last()
         .filter(|_| more)
         .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
+    if let Some(scope) = &scope {
+        // legs of others
+        found.iter_mut().for_each(|item| item.legs.retain_mut(|leg| leg.narrow(scope.roots())));
+    }
     shared.show(asker, found.iter_mut().flat_map(|item| &mut item.legs));
     let items: Vec<Item<'_>> =
         found.iter().filter_map(|item| of_session(&item.legs, now)).collect();

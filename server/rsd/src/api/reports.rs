@@ -13,6 +13,7 @@ use rs::{Details, Refused, report};
 use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape};
+use super::scope::Scope;
 
 /// Any report.
 pub(super) async fn report(
@@ -61,12 +62,17 @@ async fn details(
     let kind = ComponentType::Rm;
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;
     shared.allow(asker, &plan.filter)?;
+    let scope = shared.scope(asker).await?;
+    Scope::narrow(scope.as_ref(), &mut plan.filter);
     if !plan.parameters.iter().any(|(name, _)| name == "page-size") {
         plan.page_size = own.page_size;
     }
     let (filter, page, size) = (plan.filter.clone(), plan.page, plan.page_size);
     let mut found =
         answer::ask(shared, move |store| store.page(&filter, page, size, begun.wall)).await?;
+    if let Some(scope) = &scope {
+        found.calls.retain_mut(|call| call.narrow(scope.roots()));
+    }
     shared.show(asker, &mut found.calls);
     let total = plan.pages(found.records)?;
     let now = shared.parts.clock.now();

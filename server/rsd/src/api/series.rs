@@ -23,8 +23,9 @@ use self::found::Found;
 use self::span::Span;
 use super::Shared;
 use super::access::Asker;
-use super::answer::{respond, written};
+use super::answer::{ask, respond, written};
 use super::privacy::hide;
+use crate::store::ObjectKind;
 use crate::store::bins::Table;
 
 /// Bins of one question (rs.md §5.1), by granularity.
@@ -114,7 +115,14 @@ pub(super) async fn series(
     uri: Uri,
 ) -> Response {
     let answer = async {
-        let question = Question::read(&shared, &figure, &uri)?;
+        let mut question = Question::read(&shared, &figure, &uri)?;
+        if let Some(scope) = shared.scope(&asker).await? {
+            let profiles = ask(&shared, |store| store.objects(ObjectKind::Profile)).await?;
+            question.ids = scope.ids(question.dim, &question.ids, &profiles)?;
+            if question.ids.len() > MOST_IDS {
+                return Err(too_many());
+            }
+        }
         let mut found = question.ask(&shared).await?;
         if shared.hides(&asker) {
             // reasons and actions

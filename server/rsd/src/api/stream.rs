@@ -23,6 +23,7 @@ use super::access::Asker;
 use super::answer::{self, Shape};
 use super::call::leg;
 use super::native::pairs;
+use super::scope::Scope;
 use super::{Shared, limits};
 use crate::apply::Changed;
 
@@ -35,6 +36,10 @@ pub(super) async fn stream(
     if let Err(refused) = topics(query.as_deref().unwrap_or_default()) {
         return answer::refusal(Shape::Json, &refused);
     }
+    let scope = match shared.scope(&asker).await {
+        Ok(scope) => scope,
+        Err(refused) => return answer::refusal(Shape::Json, &refused),
+    };
     let Ok(place) = Arc::clone(&shared.streams).try_acquire_owned() else {
         let refused = Refused::other(503, "too-many-streams", "too many live streams are open");
         return answer::refusal(Shape::Json, &refused);
@@ -47,7 +52,7 @@ pub(super) async fn stream(
         let _place = place;
         let mut closed = shared.parts.closed.clone();
         tokio::select! {
-            () = feed((&shared, &asker), changes, resumes, &sender) => {}
+            () = feed((&shared, &asker, scope.as_ref()), changes, resumes, &sender) => {}
             () = sender.closed() => {}
             // one that cannot be followed any more has ended too
             _ = closed.wait_for(|closed| *closed) => {}
@@ -75,7 +80,7 @@ fn topics(query: &str) -> Result<(), Refused> {
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 async fn feed(
-    (shared, asker): (&Shared, &Asker),
+    (shared, asker, scope): (&Shared, &Asker, Option<&Scope>),
     mut changes: broadcast::Receiver<Changed>,
     resumes: bool,
     sender: &Sender,
@@ -105,6 +110,12 @@ async fn feed(
             event(&mut id, "reset", "{}")
         } else {
             let now = shared.now();
+            if let Some(scope) = scope {
+                newest.retain(|_, call| call.narrow(scope.roots()));
+            }
+            if newest.is_empty() && !lost {
+                continue;
+            }
             shared.show(asker, newest.values_mut());
             let items: Vec<Value> = newest.values().map(|call| leg(call, now)).collect();
             event(&mut id, "calls", &json!({ "items": items }).to_string())

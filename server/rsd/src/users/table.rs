@@ -15,8 +15,8 @@ use super::password::Hash;
 const USERS: usize = 10_000;
 /// Bytes of a name.
 pub(super) const NAME: usize = 128;
-/// Names of producers that one user may be bound to.
-const PRODUCES: usize = 64;
+/// Names of producers, or of tenants, that one user may be bound to.
+const BOUND: usize = 64;
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,19 @@ pub(crate) struct User {
     pub(super) hash: Option<Hash>,
     /// Names of producers that they may send for, or beginnings of such; empty: all.
     pub(crate) produces: Vec<String>,
+    /// Tenants that they may read of, with their descendants, by name or DBID; empty: all.
+    pub(crate) tenants: Vec<String>,
+}
+
+impl User {
+    /// What is wrong with it as a whole.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let bound = !self.tenants.is_empty();
+        if bound && (self.roles.have(Role::Admin) || !self.roles.have(Role::Reporter)) {
+            return Err("tenants= is for a reporter, who is no admin".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// All users.
@@ -125,14 +138,17 @@ impl Table {
             "-" => None,
             text => Some(Hash::read(text).map_err(|why| format!("the password {why}"))?),
         };
-        let Behind { certificates, produces, .. } = behind(words, &["certificate", "produces"])?;
+        let kinds = ["certificate", "produces", "tenants"];
+        let Behind { certificates, produces, tenants, .. } = behind(words, &kinds)?;
         if hash.is_none() && certificates.is_empty() {
             return Err("neither a password nor a certificate lets this user in".to_owned());
         }
         if hash.as_ref().map(Hash::cost) > self.dummy.as_ref().map(Hash::cost) {
             self.dummy.clone_from(&hash);
         }
-        let user = Arc::new(User { name: name.to_owned(), roles, hash, produces });
+        let user = User { name: name.to_owned(), roles, hash, produces, tenants };
+        user.check()?;
+        let user = Arc::new(user);
         for certificate in certificates {
             if self.certified.insert(certificate, Arc::clone(&user)).is_some() {
                 return Err("this certificate is that of a user above too".to_owned());
@@ -178,6 +194,7 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 pub(super) struct Behind {
     certificates: BTreeSet<String>,
     pub(super) produces: Vec<String>,
+    pub(super) tenants: Vec<String>,
     pub(super) expires: Option<Millis>,
 }
 
@@ -192,9 +209,6 @@ pub(super) fn behind<'w>(
     let mut all = Behind::default();
     for word in words {
         let (kind, value) = word.split_once('=').unwrap_or((word, ""));
-        if kind == "tenants" {
-            return Err(format!("{kind}= is not available in this version"));
-        }
         if !kinds.contains(&kind) || !word.contains('=') {
             return Err(format!("behind it stand {}= only", kinds.join("= and ")));
         }
@@ -205,6 +219,13 @@ pub(super) fn behind<'w>(
                 all.certificates.extend(names.map(str::to_ascii_lowercase));
             }
             "produces" => all.produce(value)?,
+            "tenants" => {
+                all.tenants.extend(value.split(',').map(str::to_owned));
+                let fits = |name: &String| (1..=NAME).contains(&name.len());
+                if all.tenants.len() > BOUND || !all.tenants.iter().all(fits) {
+                    return Err("tenants= has at most 64 names or DBIDs".to_owned());
+                }
+            }
             _ => {
                 let at = Millis::parse(value);
                 let at = at.ok_or("expires= is a time such as 2027-01-31T00:00:00Z")?;
@@ -222,7 +243,7 @@ impl Behind {
             let body = name.strip_suffix('*').unwrap_or(name);
             name.len() <= NAME && !name.is_empty() && !body.contains('*')
         };
-        if self.produces.len() > PRODUCES || !self.produces.iter().all(fits) {
+        if self.produces.len() > BOUND || !self.produces.iter().all(fits) {
             return Err("produces= has at most 64 names, each with a * at its end at most".into());
         }
         Ok(())
@@ -240,7 +261,7 @@ mod tests {
     fn lines_become_users() {
         let text = format!(
             "# ours\n\nrm-1 producer {HASH}\nanna reporter,monitor {HASH} \
-             certificate=Anna.example.\n\
+             certificate=Anna.example. tenants=acme,102\n\
              mcp producer - certificate=mcp-1.svc,mcp-2.svc produces=mcp-*,rm-1\n"
         );
         let table = Table::read(&text).unwrap();
@@ -254,6 +275,7 @@ mod tests {
         assert_eq!(table.certified(&["mcp-3.svc".into()]), None);
         assert_eq!(table.find("mcp").0.unwrap().produces, ["mcp-*", "rm-1"]);
         assert_eq!(anna.produces, Vec::<String>::new());
+        assert_eq!(anna.tenants, ["acme", "102"]);
         let (nobody, dummy) = table.find("nobody");
         assert!(nobody.is_none() && dummy.is_some(), "an unknown name costs the same");
         let (mcp, dummy) = table.find("mcp");
@@ -296,7 +318,9 @@ mod tests {
             (format!("a:b producer {HASH}"), 1, "a name is 1 to 128 bytes"),
             (format!("{name} producer {HASH}"), 1, "a name is 1 to 128 bytes"),
             (format!("a producer {HASH}\n# x\na admin {HASH}"), 3, "this user stands in a line"),
-            (format!("a producer {HASH} tenants=x"), 1, "tenants= is not available"),
+            (format!("a producer {HASH} tenants=x"), 1, "tenants= is for a reporter"),
+            (format!("a admin,reporter {HASH} tenants=x"), 1, "tenants= is for a reporter"),
+            (format!("a reporter {HASH} tenants=x,"), 1, "tenants= has at most 64"),
             (format!("a producer {HASH} produces=r*m"), 1, "produces= has at most 64 names"),
             (format!("a producer {HASH} produces=a,,b"), 1, "produces= has at most 64 names"),
             (format!("a producer {HASH} shell=/bin/sh"), 1, "behind it stand"),

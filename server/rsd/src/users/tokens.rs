@@ -1,4 +1,4 @@
-//! The file of tokens, read (rs.md §8): one a line, `NAME ROLES sha256:HASH
+//! The file of tokens, read (rs.md §8): one a line, `NAME ROLES sha256:HASH [tenants=NAME,…]
 //! [produces=NAME,…] [expires=TIME]`. A token is 256 bits of chance, so a plain hash of it will do,
 //! and it is found by it: nobody comes near one by trying.
 //!
@@ -58,8 +58,10 @@ impl Tokens {
         let roles = Roles::of_line(roles)?;
         let hash = hash.strip_prefix(SCHEME).and_then(unhex);
         let hash = hash.ok_or("the hash is sha256: and 64 hex digits")?;
-        let Behind { produces, expires, .. } = behind(words, &["produces", "expires"])?;
-        let user = User { name: name.to_owned(), roles, hash: None, produces };
+        let kinds = ["tenants", "produces", "expires"];
+        let Behind { produces, tenants, expires, .. } = behind(words, &kinds)?;
+        let user = User { name: name.to_owned(), roles, hash: None, produces, tenants };
+        user.check()?;
         let token = Token { user: Arc::new(user), expires };
         if self.0.insert(hash, token).is_some() {
             return Err("this token stands in a line above too".to_owned());

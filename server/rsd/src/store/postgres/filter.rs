@@ -60,8 +60,8 @@ impl Condition {
         }
         all.ids("c.profile_id", link, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", link, ObjectKind::Component, &filter.components)?;
-        if !filter.tenants.is_empty() {
-            let ids = with_aliases(link, ObjectKind::Tenant, &filter.tenants)?;
+        for tenants in [&filter.tenants, &filter.scope].into_iter().filter(|of| !of.is_empty()) {
+            let ids = with_aliases(link, ObjectKind::Tenant, tenants)?;
             all.parts.push(
                 "EXISTS (SELECT 1 FROM rs_call_tenant t WHERE t.day = c.day
                    AND t.call_key = c.call_key AND t.tenant_id = ANY(?))"

@@ -50,8 +50,8 @@ impl Condition {
         }
         all.ids("c.profile_id", main, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", main, ObjectKind::Component, &filter.components)?;
-        if !filter.tenants.is_empty() {
-            let ids = with_aliases(main, ObjectKind::Tenant, &filter.tenants)?;
+        for tenants in [&filter.tenants, &filter.scope].into_iter().filter(|of| !of.is_empty()) {
+            let ids = with_aliases(main, ObjectKind::Tenant, tenants)?;
             all.any(
                 "c.call_key IN (SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (",
                 &ids,

@@ -1,4 +1,4 @@
-//! A filter as the 26 values of its statement: null is no condition, lists are JSON.
+//! A filter as the 27 values of its statement: null is no condition, lists are JSON.
 
 use model::record::CallGuid;
 use model::time::Millis;
@@ -51,6 +51,7 @@ impl Values {
         all.push(bound(filter.duration_min));
         all.push(bound(filter.duration_max));
         all.push(unit == Unit::Guid);
+        all.push(ids(&filter.scope));
         all
     }
 

@@ -79,7 +79,7 @@ macro_rules! before {
     };
 }
 
-/// The filter over `rs_call AS c`: 26 values.
+/// The filter over `rs_call AS c`: 27 values.
 macro_rules! filter {
     () => {
         concat!(
@@ -138,6 +138,10 @@ AND (@P25 IS NULL OR ISNULL(c.duration_ms,
 AND (@P26 = 0 OR c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call AS o
   WHERE o.guid = c.guid AND o.day = c.day AND ",
             before!(),
+            "))
+AND (@P27 IS NULL OR EXISTS (SELECT 1 FROM rs_call_tenant AS t
+  WHERE t.day = c.day AND t.call_key = c.call_key AND ",
+            ids!("t.tenant_id", "@P27", "rs_dim_tenant"),
             "))"
         )
     };
@@ -170,9 +174,9 @@ statements! {
     /// (27, 28), and behind so many (29), at most so many (30).
     HITS = concat!("SELECT c.started_ms, c.call_key, c.day FROM rs_call AS c
 ", filter!(), "
-AND (@P27 IS NULL OR c.started_ms < @P27 OR c.started_ms = @P27 AND c.call_key < @P28)
+AND (@P28 IS NULL OR c.started_ms < @P28 OR c.started_ms = @P28 AND c.call_key < @P29)
 ORDER BY c.started_ms DESC, c.call_key DESC
-OFFSET @P29 ROWS FETCH NEXT @P30 ROWS ONLY
+OFFSET @P30 ROWS FETCH NEXT @P31 ROWS ONLY
 OPTION (RECOMPILE)");
 
     /// How many there are.

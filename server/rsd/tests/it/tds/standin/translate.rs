@@ -105,8 +105,8 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
             sql = format!("SELECT {rest}\nLIMIT {most}");
         }
     }
-    let fetch = "OFFSET ?29 ROWS FETCH NEXT ?30 ROWS ONLY";
-    Some(sql.replace(fetch, "LIMIT ?30 OFFSET ?29"))
+    let fetch = "OFFSET ?30 ROWS FETCH NEXT ?31 ROWS ONLY";
+    Some(sql.replace(fetch, "LIMIT ?31 OFFSET ?30"))
 }
 
 /// Without comments in front.
