@@ -69,6 +69,8 @@ const QUESTION: Duration = Duration::from_secs(30);
 const WRITERS: usize = 2;
 /// A statement of a batch.
 const WRITE: Duration = Duration::from_secs(120);
+/// For thousands of keys the planner would rather read the whole day, with every batch again.
+const INDEXED: &str = "SET enable_seqscan TO off; SET random_page_cost TO 1";
 /// A step of the schema, which may make indexes of all that is stored.
 const STEP: Duration = Duration::from_secs(7200);
 
@@ -146,6 +148,13 @@ impl Postgres {
         Link::open(runtime.handle(), &self.target, &self.tls, limit)
     }
 
+    /// Connects for what asks by key, of a table of any size.
+    fn connect_indexed(&self) -> Result<Link, StoreError> {
+        let mut link = self.connect(WRITE)?;
+        link.batch(INDEXED)?;
+        Ok(link)
+    }
+
     /// Lends the writer; one that met an error is made anew next time.
     fn write<T>(
         &self,
@@ -157,7 +166,7 @@ impl Postgres {
             None => {
                 let mut link = self.connect(STEP)?;
                 migrate::migrate(&mut link, &self.target.schema, *lock(&self.now))?;
-                let (link, second) = (self.connect(WRITE)?, self.connect(WRITE)?);
+                let (link, second) = (self.connect_indexed()?, self.connect_indexed()?);
                 Writer::new(link, second, self.place.clone(), self.secret)
             }
         };

@@ -161,7 +161,7 @@ public class Producers {
                     + ",\"call_type\":\"INBOUND\",\"tenant\":{\"name\":\"acme\",\"dbid\":102,\"path\":["
                     + "{\"name\":\"Environment\",\"dbid\":1},{\"name\":\"acme\",\"dbid\":102}]},"
                     + "\"profile\":{\"name\":\"acme-main\",\"dbid\":189,\"service\":\"voicexml\"},"
-                    + "\"service\":\"voicexml\",\"dn\":\"1800555" + String.format("%04d", cdrs % 10000)
+                    + "\"service\":\"voicexml\",\"dn\":\"1800555" + String.format("%04d", (cdrs - 1) / 2 % 10000)
                     + "\",\"local_uri\":\"sip:18005550100@gvp.example\","
                     + "\"remote_uri\":\"sip:+4930123@gw.example\",\"call_id\":\"" + guid + "@gw\","
                     + "\"resource\":{\"group\":\"mcp\",\"name\":\"mcp-1\",\"dbid\":310,"
@@ -172,8 +172,13 @@ public class Producers {
         String event(String guid, int i) {
             String head = head("call.event", guid + "/ev/" + i, "event", ++events)
                     + "\"guid\":\"" + guid + "\",\"session_id\":\"" + guid
-                    + ".00690001\",\"level\":\"METRIC\",\"log_id\":\"asr_open\",\"text\":\"";
+                    + ".00690001\",\"level\":\"METRIC\",\"log_id\":\"" + logId(i) + "\",\"text\":\"";
             return head + "x".repeat(Math.max(1, BYTES - head.length() - 2)) + "\"}";
+        }
+
+        /// One port of a recogniser, and what an application plays and hears.
+        static String logId(int i) {
+            return i == 1 ? "asr_open" : i == EVENTS - 2 ? "asr_close" : i % 2 == 0 ? "prompt_play" : "input_end";
         }
     }
 }

@@ -14,7 +14,7 @@ use super::bin_rows::{self, ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, QUALIT
 use super::link::{Link, Values};
 use super::load::{signed, unsigned};
 use super::save::column;
-use super::{Busy, Postgres, WRITE, erasing, facts, keeping, lock, marks, objects};
+use super::{Busy, Postgres, erasing, facts, keeping, lock, marks, objects};
 use crate::store::bins::{Bins, LEASE, Series, Table};
 use crate::store::erasing::untold;
 use crate::store::keeping::{Lease, fenced};
@@ -38,7 +38,7 @@ impl Postgres {
         let mut link = match place.take() {
             Some(link) if link.is_open() => link,
             _ => {
-                let mut link = self.connect(WRITE)?;
+                let mut link = self.connect_indexed()?;
                 link.batch(PLAN)?;
                 link
             }

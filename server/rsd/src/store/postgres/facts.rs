@@ -1,35 +1,45 @@
 //! Facts for the rollup job: the calls that touch a bin with what hangs on them, each table in one
-//! question.
+//! question for each day.
 //!
 //! Parents of partitions have no statistics, so that the planner would rather read all days than
-//! look up a thousand keys. `LATERAL … OFFSET 0` is not flattened: each key is sought in its day.
+//! look up a thousand keys: one day is asked at a time, which leaves one partition when the
+//! statement begins, and `LATERAL … OFFSET 0` is not flattened: each key is sought.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 use rs::Key;
 use rs::rollup::{
-    ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which, own_kinds,
+    ActionFacts, Bin, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which,
+    own_kinds,
 };
 use tokio_postgres::Row;
 
 use super::bin_rows::small;
-use super::link::{Link, Uid, Values};
-use super::load::{signed, uid, unsigned};
-use super::save::column;
+use super::link::{Link, Values};
+use super::load::{by_day, signed, uid, unsigned};
 use crate::store::{Day, StoreError};
 
 type Calls = BTreeMap<(Day, Key), CallFacts>;
+type Keys = BTreeSet<(Day, Key)>;
 
 /// What is found of a question.
 pub(super) fn facts(link: &mut Link, question: &Question) -> Result<Stored, StoreError> {
-    let days: Vec<i32> = question.days.iter().map(|day| signed(*day)).collect();
-    let mut keys = touching(link, &days, &question.which)?;
-    keys.extend(other_legs(link, &keys)?);
-    let keys: Vec<(Day, Key)> = keys.into_iter().collect();
-    let mut calls = calls(link, &keys)?;
-    hang(link, &keys, &mut calls)?;
-    ports(link, &keys, (&days, question.all_ports), &mut calls)?;
+    let mut calls = Calls::new();
+    for day in &question.days {
+        match &question.which {
+            Which::Covering(at_ms) => covering(link, *day, *at_ms, &mut calls)?,
+            Which::Touching(bin) => touching(link, *day, *bin, &mut calls)?,
+        }
+    }
+    if let Which::Touching(bin) = &question.which {
+        let keys = elsewhere(link, &question.days, *bin)?;
+        of_keys(link, &keys, &mut calls)?;
+    }
+    let legs = other_legs(link, &calls)?;
+    of_keys(link, &legs, &mut calls)?;
+    hang(link, &mut calls)?;
+    ports(link, question, &mut calls)?;
     let kept = kept(link, &question.which)?;
     let calls = calls.into_values().map(|mut call| {
         call.ports.sort();
@@ -38,207 +48,226 @@ pub(super) fn facts(link: &mut Link, question: &Question) -> Result<Stored, Stor
     Ok(Stored { calls: calls.collect(), kept })
 }
 
-/// Keys of the calls of these days that touch a bin, or are there at an instant.
-fn touching(
-    link: &mut Link,
-    days: &[i32],
-    which: &Which,
-) -> Result<BTreeSet<(Day, Key)>, StoreError> {
-    let rows = match which {
-        Which::Covering(at_ms) => {
-            // each half has an index
-            let sql = "SELECT day, call_key FROM rs_call
-                  WHERE day = ANY($1) AND ended_ms >= $2 AND started_ms < $2
-                UNION ALL SELECT day, call_key FROM rs_call
-                  WHERE day = ANY($1) AND live AND started_ms < $2";
-            link.query(sql, &[&days, at_ms])?
-        }
-        Which::Touching(bin) => {
-            let sql = "
-                SELECT day, call_key FROM rs_call
-                  WHERE day = ANY($1) AND started_ms >= $2 AND started_ms < $3
-                UNION SELECT day, call_key FROM rs_call
-                  WHERE day = ANY($1) AND ended_ms >= $2 AND ended_ms < $3
-                UNION SELECT day, call_key FROM rs_call_owner
-                  WHERE day = ANY($1) AND from_ms >= $2 AND from_ms < $3
-                UNION SELECT c.day, c.call_key
-                  FROM (SELECT DISTINCT component_id, session_id FROM rs_call_event
-                    WHERE day = ANY($1) AND log_id = ANY($4) AND time_ms >= $2 AND time_ms < $3
-                      AND (session_id <> '' OR guid IS NULL)) e
-                  CROSS JOIN LATERAL (SELECT day, call_key FROM rs_call c
-                    WHERE c.day = ANY($1) AND c.component_id = e.component_id
-                      AND c.session_id = e.session_id OFFSET 0) c
-                UNION SELECT c.day, c.call_key
-                  FROM (SELECT DISTINCT component_id, guid FROM rs_call_event
-                    WHERE day = ANY($1) AND log_id = ANY($4) AND time_ms >= $2 AND time_ms < $3
-                      AND session_id = '') e
-                  CROSS JOIN LATERAL (SELECT day, call_key FROM rs_call c
-                    WHERE c.day = ANY($1) AND c.component_id = e.component_id
-                      AND c.guid = e.guid OFFSET 0) c";
-            let events: Values<'_> = &[&days, &bin.start_ms, &bin.end_ms, &&PORT_EVENTS[..]];
-            link.query(sql, events)?
-        }
+/// Columns of a call.
+const CALL: &str = "call_key, component_type, component_id, guid, call_type, profile_id, service,
+    dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used, media::text, sq_failed";
+
+fn put_calls(day: Day, rows: &[Row], calls: &mut Calls) {
+    let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
+    let call = |row: &Row| CallFacts {
+        day,
+        call_key: uid(row, 0),
+        component_type: small(row, 1),
+        component_id: row.get(2),
+        guid: row.get(3),
+        call_type: small(row, 4),
+        profile_id: row.get(5),
+        service: word(row, 6),
+        dn: row.get(7),
+        started_ms: row.get(8),
+        answered_ms: row.get(9),
+        ended_ms: row.get(10),
+        end_state: word(row, 11),
+        asr_used: row.get(12),
+        tts_used: row.get(13),
+        media: row.get(14),
+        sq_failed: row.get(15),
+        ..CallFacts::default()
     };
-    Ok(rows.iter().map(|row| (unsigned(row.get(0)), uid(row, 1))).collect())
+    calls.extend(rows.iter().map(call).map(|call| ((day, call.call_key), call)));
+}
+
+/// The calls of a day that are there at an instant.
+fn covering(link: &mut Link, day: Day, at_ms: i64, calls: &mut Calls) -> Result<(), StoreError> {
+    // each half has an index
+    for half in ["ended_ms >= $2", "live"] {
+        let sql =
+            format!("SELECT {CALL} FROM rs_call WHERE day = $1 AND started_ms < $2 AND {half}");
+        put_calls(day, &link.query(&sql, &[&signed(day), &at_ms])?, calls);
+    }
+    Ok(())
+}
+
+/// The calls of a day that begin or end in a bin.
+fn touching(link: &mut Link, day: Day, bin: Bin, calls: &mut Calls) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {CALL} FROM rs_call WHERE day = $1
+           AND (started_ms >= $2 AND started_ms < $3 OR ended_ms >= $2 AND ended_ms < $3)"
+    );
+    let rows = link.query(&sql, &[&signed(day), &bin.start_ms, &bin.end_ms])?;
+    put_calls(day, &rows, calls);
+    Ok(())
+}
+
+/// Keys of the calls of these days that change their owner in a bin, or have events of ports there.
+fn elsewhere(link: &mut Link, days: &BTreeSet<Day>, bin: Bin) -> Result<Keys, StoreError> {
+    let mut keys = Keys::new();
+    for day in days {
+        let owners = "SELECT call_key FROM rs_call_owner
+            WHERE day = $1 AND from_ms >= $2 AND from_ms < $3";
+        let rows = link.query(owners, &[&signed(*day), &bin.start_ms, &bin.end_ms])?;
+        keys.extend(rows.iter().map(|row| (*day, uid(row, 0))));
+        // events of one day may tell of calls of another one
+        for event_day in days {
+            let sql = "SELECT c.call_key
+                  FROM (SELECT DISTINCT component_id, session_id FROM rs_call_event
+                    WHERE day = $2 AND log_id = ANY($5) AND time_ms >= $3 AND time_ms < $4
+                      AND (session_id <> '' OR guid IS NULL)) e
+                  CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
+                    WHERE c.day = $1 AND c.component_id = e.component_id
+                      AND c.session_id = e.session_id OFFSET 0) c
+                UNION SELECT c.call_key
+                  FROM (SELECT DISTINCT component_id, guid FROM rs_call_event
+                    WHERE day = $2 AND log_id = ANY($5) AND time_ms >= $3 AND time_ms < $4
+                      AND session_id = '') e
+                  CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
+                    WHERE c.day = $1 AND c.component_id = e.component_id
+                      AND c.guid = e.guid OFFSET 0) c";
+            let (of, at) = (signed(*day), signed(*event_day));
+            let values: Values<'_> = &[&of, &at, &bin.start_ms, &bin.end_ms, &&PORT_EVENTS[..]];
+            let rows = link.query(sql, values)?;
+            keys.extend(rows.iter().map(|row| (*day, uid(row, 0))));
+        }
+    }
+    Ok(keys)
 }
 
 /// Keys of all legs of RM of the sessions of these legs: of the same day, and of others where the
 /// GUID does not say its time.
-fn other_legs(
-    link: &mut Link,
-    keys: &BTreeSet<(Day, Key)>,
-) -> Result<BTreeSet<(Day, Key)>, StoreError> {
-    let sql = "WITH found AS (
-          SELECT DISTINCT k.day, c.guid FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-          CROSS JOIN LATERAL (SELECT guid FROM rs_call c
-            WHERE c.day = k.day AND c.call_key = k.call_key
-              AND c.component_type = $3 AND c.guid IS NOT NULL OFFSET 0) c)
-        SELECT f.day, c.call_key FROM (
-          SELECT day, guid FROM found
-          UNION SELECT o.day, o.guid FROM found CROSS JOIN LATERAL (
-            SELECT day, guid FROM rs_call_day o WHERE o.guid = found.guid OFFSET 0) o) f
-        CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
-          WHERE c.day = f.day AND c.guid = f.guid AND c.component_type = $3 OFFSET 0) c";
-    let rm = i16::from(ComponentType::Rm.number());
-    let (days, keys) = arrays(keys);
-    let rows = link.query(sql, &[&days, &keys, &rm])?;
-    Ok(rows.iter().map(|row| (unsigned(row.get(0)), uid(row, 1))).collect())
+fn other_legs(link: &mut Link, calls: &Calls) -> Result<Keys, StoreError> {
+    let rm = ComponentType::Rm.number();
+    let mut guids: BTreeMap<Day, BTreeSet<String>> = BTreeMap::new();
+    for call in calls.values().filter(|call| call.component_type == rm) {
+        if let Some(guid) = &call.guid {
+            guids.entry(call.day).or_default().insert(guid.clone());
+        }
+    }
+    let all: BTreeSet<&str> = guids.values().flatten().map(|guid| &**guid).collect();
+    let named = "SELECT o.day, o.guid FROM unnest($1::text[]) g (guid)
+        CROSS JOIN LATERAL (SELECT day, guid FROM rs_call_day o
+          WHERE o.guid = g.guid COLLATE \"C\" OFFSET 0) o";
+    let rows = match all.is_empty() {
+        true => Vec::new(),
+        false => link.query(named, &[&all.into_iter().collect::<Vec<_>>()])?,
+    };
+    for row in &rows {
+        guids.entry(unsigned(row.get(0))).or_default().insert(row.get(1));
+    }
+    let mut keys = Keys::new();
+    for (day, guids) in guids {
+        let sql = "SELECT c.call_key FROM unnest($2::text[]) g (guid)
+            CROSS JOIN LATERAL (SELECT call_key FROM rs_call c
+              WHERE c.day = $1 AND c.guid = g.guid COLLATE \"C\" AND c.component_type = $3
+              OFFSET 0) c";
+        let guids: Vec<String> = guids.into_iter().collect();
+        let rows = link.query(sql, &[&signed(day), &guids, &i16::from(rm)])?;
+        keys.extend(rows.iter().map(|row| (day, uid(row, 0))));
+    }
+    Ok(keys)
 }
 
-fn arrays<'k>(keys: impl IntoIterator<Item = &'k (Day, Key)>) -> (Vec<i32>, Vec<Uid>) {
-    keys.into_iter().map(|(day, key)| (signed(*day), Uid(*key))).unzip()
+/// Adds the calls of these keys that are not known yet.
+fn of_keys(link: &mut Link, keys: &Keys, calls: &mut Calls) -> Result<(), StoreError> {
+    let missing: Keys = keys.iter().filter(|key| !calls.contains_key(*key)).copied().collect();
+    for (day, keys) in by_day(&missing) {
+        let sql = format!(
+            "SELECT c.* FROM unnest($2::uuid[]) k (call_key)
+             CROSS JOIN LATERAL (SELECT {CALL} FROM rs_call c
+               WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c"
+        );
+        put_calls(day, &link.query(&sql, &[&signed(day), &keys])?, calls);
+    }
+    Ok(())
 }
 
-/// Rows that hang on calls: each begins with the call's day and key.
+/// Rows that hang on calls: each begins with the call's key.
 fn each(
     link: &mut Link,
-    keys: &[(Day, Key)],
+    keys: &Keys,
     sql: &str,
     calls: &mut Calls,
     put: impl Fn(&mut CallFacts, &Row),
 ) -> Result<(), StoreError> {
-    let (days, keys) = arrays(keys);
-    for row in link.query(sql, &[&days, &keys])? {
-        if let Some(call) = calls.get_mut(&(unsigned(row.get(0)), uid(&row, 1))) {
-            put(call, &row);
+    for (day, keys) in by_day(keys) {
+        for row in link.query(sql, &[&signed(day), &keys])? {
+            if let Some(call) = calls.get_mut(&(day, uid(&row, 0))) {
+                put(call, &row);
+            }
         }
     }
     Ok(())
 }
 
-fn calls(link: &mut Link, keys: &[(Day, Key)]) -> Result<Calls, StoreError> {
-    let sql = "SELECT k.day, k.call_key, component_type, component_id, guid, call_type, profile_id,
-          service, dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used,
-          media::text, sq_failed
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        CROSS JOIN LATERAL (SELECT * FROM rs_call c
-          WHERE c.day = k.day AND c.call_key = k.call_key OFFSET 0) c";
-    let (days, keys) = arrays(keys);
-    let rows = link.query(sql, &[&days, &keys])?;
-    let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
-    let call = |row: &Row| CallFacts {
-        day: unsigned(row.get(0)),
-        call_key: uid(row, 1),
-        component_type: small(row, 2),
-        component_id: row.get(3),
-        guid: row.get(4),
-        call_type: small(row, 5),
-        profile_id: row.get(6),
-        service: word(row, 7),
-        dn: row.get(8),
-        started_ms: row.get(9),
-        answered_ms: row.get(10),
-        ended_ms: row.get(11),
-        end_state: word(row, 12),
-        asr_used: row.get(13),
-        tts_used: row.get(14),
-        media: row.get(15),
-        sq_failed: row.get(16),
-        ..CallFacts::default()
-    };
-    Ok(rows.iter().map(call).map(|call| ((call.day, call.call_key), call)).collect())
-}
-
 /// What hangs on calls.
-fn hang(link: &mut Link, keys: &[(Day, Key)], calls: &mut Calls) -> Result<(), StoreError> {
-    let tenants = "SELECT k.day, k.call_key, tenant_id
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        CROSS JOIN LATERAL (SELECT * FROM rs_call_tenant t
-          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
-        ORDER BY 1, 2, depth";
-    each(link, keys, tenants, calls, |call, row| call.tenants.push(row.get(2)))?;
-    let owners = "SELECT k.day, k.call_key, component_id, from_ms
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        CROSS JOIN LATERAL (SELECT * FROM rs_call_owner t
-          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
-        ORDER BY 1, 2, n";
-    each(link, keys, owners, calls, |call, row| call.owners.push((row.get(2), row.get(3))))?;
-    let rm = ComponentType::Rm.number();
-    let of_others = |key: &&(Day, Key)| calls.get(*key).is_some_and(|of| of.component_type != rm);
-    let others: Vec<(Day, Key)> = keys.iter().filter(of_others).copied().collect();
+fn hang(link: &mut Link, calls: &mut Calls) -> Result<(), StoreError> {
+    let all: Keys = calls.keys().copied().collect();
+    let tenants = "SELECT k.call_key, tenant_id FROM unnest($2::uuid[]) k (call_key)
+        CROSS JOIN LATERAL (SELECT tenant_id FROM rs_call_tenant t
+          WHERE t.day = $1 AND t.call_key = k.call_key ORDER BY depth OFFSET 0) t";
+    each(link, &all, tenants, calls, |call, row| call.tenants.push(row.get(1)))?;
+    let owners = "SELECT k.call_key, component_id, from_ms FROM unnest($2::uuid[]) k (call_key)
+        CROSS JOIN LATERAL (SELECT component_id, from_ms FROM rs_call_owner t
+          WHERE t.day = $1 AND t.call_key = k.call_key ORDER BY n OFFSET 0) t";
+    each(link, &all, owners, calls, |call, row| call.owners.push((row.get(1), row.get(2))))?;
+    let others = of_others(calls, |_| true);
     let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
-    let told = "SELECT k.day, k.call_key, result, reason
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
-        CROSS JOIN LATERAL (SELECT * FROM rs_var_call t
-          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t";
+    let told = "SELECT k.call_key, result, reason FROM unnest($2::uuid[]) k (call_key)
+        CROSS JOIN LATERAL (SELECT result, reason FROM rs_var_call t
+          WHERE t.day = $1 AND t.call_key = k.call_key OFFSET 0) t";
     each(link, &others, told, calls, |call, row| {
-        (call.result, call.reason) = (word(row, 2), row.get(3));
+        (call.result, call.reason) = (word(row, 1), row.get(2));
     })?;
-    let actions = "SELECT k.day, k.call_key, action, started_ms, ended_ms, result, is_last
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
+    let actions = "SELECT k.call_key, action, started_ms, ended_ms, result, is_last
+        FROM unnest($2::uuid[]) k (call_key)
         CROSS JOIN LATERAL (SELECT * FROM rs_var_action t
-          WHERE t.day = k.day AND t.call_key = k.call_key OFFSET 0) t
-        ORDER BY 1, 2, n";
+          WHERE t.day = $1 AND t.call_key = k.call_key ORDER BY n OFFSET 0) t";
     each(link, &others, actions, calls, |call, row| {
         call.actions.push(ActionFacts {
-            action: row.get(2),
-            started_ms: row.get(3),
-            ended_ms: row.get(4),
-            result: word(row, 5),
-            is_last: row.get(6),
+            action: row.get(1),
+            started_ms: row.get(2),
+            ended_ms: row.get(3),
+            result: word(row, 4),
+            is_last: row.get(5),
         });
     })?;
     // a failure names the session, or the GUID alone
-    let failures = "SELECT k.day, k.call_key, f.time_ms, f.type
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
+    let failures = "SELECT k.call_key, f.time_ms, f.type FROM unnest($2::uuid[]) k (call_key)
         CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
-          WHERE c.day = k.day AND c.call_key = k.call_key AND c.sq_failed OFFSET 0) c
+          WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c
         CROSS JOIN LATERAL (SELECT time_ms, type FROM rs_sq_failure f
-          WHERE f.day = k.day AND f.component_id = c.component_id
-            AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid) OFFSET 0) f
-        ORDER BY f.time_ms, f.type";
-    each(link, &others, failures, calls, |call, row| {
-        call.failures.push((row.get(2), small(row, 3)));
+          WHERE f.day = $1 AND f.component_id = c.component_id
+            AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid)
+          ORDER BY time_ms, type OFFSET 0) f";
+    let failed = of_others(calls, |call| call.sq_failed == Some(true));
+    each(link, &failed, failures, calls, |call, row| {
+        call.failures.push((row.get(1), small(row, 2)));
     })
 }
 
-/// Events of ports, of the days that are asked for.
-fn ports(
-    link: &mut Link,
-    keys: &[(Day, Key)],
-    (days, all): (&[i32], bool),
-    calls: &mut Calls,
-) -> Result<(), StoreError> {
+/// Keys of those that are not RM's.
+fn of_others(calls: &Calls, which: impl Fn(&CallFacts) -> bool) -> Keys {
     let rm = ComponentType::Rm.number();
-    let wanted = |key: &&(Day, Key)| {
-        let of = calls.get(*key);
-        of.is_some_and(|of| of.component_type != rm && (all || of.media.is_none()))
-    };
-    let keys: Vec<(Day, Key)> = keys.iter().filter(wanted).copied().collect();
-    let sql = "SELECT k.day, k.call_key, e.time_ms, e.log_id
-        FROM unnest($1::integer[], $2::uuid[]) k (day, call_key)
+    let others = calls.iter().filter(|(_, call)| call.component_type != rm && which(call));
+    others.map(|(key, _)| *key).collect()
+}
+
+/// Events of ports, of the days that are asked for.
+fn ports(link: &mut Link, question: &Question, calls: &mut Calls) -> Result<(), StoreError> {
+    let wanted = of_others(calls, |call| question.all_ports || call.media.is_none());
+    let sql = "SELECT k.call_key, e.time_ms, e.log_id FROM unnest($2::uuid[]) k (call_key)
         CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
-          WHERE c.day = k.day AND c.call_key = k.call_key OFFSET 0) c
-        CROSS JOIN LATERAL (SELECT time_ms, log_id, seq FROM rs_call_event e
-          WHERE e.day = ANY($3) AND e.component_id = c.component_id
+          WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c
+        CROSS JOIN LATERAL (SELECT time_ms, log_id FROM rs_call_event e
+          WHERE e.day = $3 AND e.component_id = c.component_id
             AND (e.session_id = c.session_id OR e.session_id = '' AND e.guid = c.guid)
-            AND e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') OFFSET 0) e
-        ORDER BY e.time_ms, e.seq";
-    let values: Values<'_> =
-        &[&column(&keys, |(day, _)| signed(*day)), &column(&keys, |(_, key)| Uid(*key)), &days];
-    for row in link.query(sql, values)? {
-        if let Some(call) = calls.get_mut(&(unsigned(row.get(0)), uid(&row, 1))) {
-            call.ports.push((row.get(2), row.get(3)));
+            AND e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') OFFSET 0) e";
+    for (day, keys) in by_day(&wanted) {
+        for event_day in &question.days {
+            for row in link.query(sql, &[&signed(day), &keys, &signed(*event_day)])? {
+                if let Some(call) = calls.get_mut(&(day, uid(&row, 0))) {
+                    call.ports.push((row.get(1), row.get(2)));
+                }
+            }
         }
     }
     Ok(())
