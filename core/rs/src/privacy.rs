@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::erase::{masked, telephone, unsaid, user_range};
+use crate::erase::{Ids, masked, telephone, unsaid, user_range};
 use crate::fact::EventFact;
 use crate::query::{Filter, Number};
 use crate::report::{Call, TenantOf};
@@ -62,7 +62,7 @@ fn middle(places: &[usize]) -> &[usize] {
 
 /// Places of the digits that are hidden in a text.
 fn numbers(text: &str) -> Vec<usize> {
-    let rows = telephone(text.as_bytes()).into_iter();
+    let rows = telephone(text.as_bytes(), Ids::Ours).into_iter();
     let rows = rows.map(|row| row.into_iter().flatten().collect::<Vec<usize>>());
     let numbers = rows.filter(|digits| digits.len() >= LEAST);
     numbers.flat_map(|digits| middle(&digits).to_vec()).collect()
@@ -178,6 +178,10 @@ mod tests {
         }
         let json = r#"{"ani":"4930123456","n":4930123456,"id":"4930123456"}"#;
         assert_eq!(masked_json(json), r#"{"ani":"4900000056","n":4900000056,"id":"4930123456"}"#);
+        // what others call an id may be a number
+        let json = r#"{"caller_id":"+4930123456","session_id":"4930123456"}"#;
+        let shown = r#"{"caller_id":"+49******56","session_id":"4930123456"}"#;
+        assert_eq!(masked_json(json), shown);
         let json = r#"[{"reason":"asked 4930123456"}]"#;
         assert_eq!(masked_json(json), r#"[{"reason":"asked 49******56"}]"#);
         assert_eq!(masked_json("4930123456 torn"), "null");

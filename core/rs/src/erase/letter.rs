@@ -1,6 +1,7 @@
 //! Dead letters that were there before their call was erased whole. Nearly none can be read as a
-//! record, so what names the call is looked for in what came: its GUID anywhere, or its session
-//! beside the name of the component.
+//! record, so what names the call is looked for in what came: its GUID anywhere if it is a UUID,
+//! else as the value of `guid`, since `1` stands in every letter; or its session beside the name of
+//! the component.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,8 +13,10 @@ use crate::report::Call;
 /// By what dead letters of some calls are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallNames {
-    /// In lower case, a UUID also without hyphens.
-    guids: BTreeSet<String>,
+    /// UUIDs in lower case, with hyphens and without.
+    uuids: BTreeSet<String>,
+    /// Other GUIDs, in lower case and as JSON.
+    others: BTreeSet<String>,
     /// Component and session there.
     sessions: BTreeSet<(String, String)>,
 }
@@ -25,17 +28,21 @@ impl CallNames {
         let mut names = Self::default();
         for leg in legs {
             if let Some(guid) = leg.guid.as_deref().filter(|guid| !guid.is_empty()) {
-                let guid = guid.to_lowercase();
-                if guid.len() == 36 {
-                    names.guids.insert(guid.replace('-', ""));
-                }
-                names.guids.insert(guid);
+                names.add_guid(guid.to_lowercase());
             }
             if !leg.session_id.is_empty() {
                 names.sessions.insert((leg.component.name.clone(), leg.session_id.clone()));
             }
         }
         names
+    }
+
+    fn add_guid(&mut self, guid: String) {
+        if is_uuid(&guid) {
+            self.uuids.extend([guid.replace('-', ""), guid]);
+        } else {
+            self.others.insert(Value::from(guid).to_string());
+        }
     }
 
     /// Whether a letter with this body, which may be torn, and these properties is of one of them.
@@ -49,7 +56,8 @@ impl CallNames {
         };
         let has_guid = |text: &str| {
             let text = text.to_lowercase();
-            self.guids.iter().any(|guid| stands_in(&text, guid))
+            self.uuids.iter().any(|guid| stands_in(&text, guid))
+                || self.others.iter().any(|guid| stands_behind(&text, "\"guid\"", guid))
         };
         let has = |key, value: &str| values(&text, key).any(|found| found == value);
         has_guid(&text)
@@ -59,6 +67,23 @@ impl CallNames {
                 has("\"session_id\"", session) && is_theirs
             })
     }
+}
+
+/// With hyphens (RFC 9562 §4), or with none.
+fn is_uuid(guid: &str) -> bool {
+    let fits = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 if guid.len() == 36 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    [32, 36].contains(&guid.len()) && guid.bytes().enumerate().all(fits)
+}
+
+/// Whether a value of JSON stands behind a key of JSON, or behind the name of a property.
+fn stands_behind(text: &str, key: &str, value: &str) -> bool {
+    text.match_indices(key).any(|(at, _)| {
+        let rest = text.get(at + key.len()..).unwrap_or_default().trim_start();
+        rest.strip_prefix([':', ',']).is_some_and(|rest| rest.trim_start().starts_with(value))
+    })
 }
 
 /// Whether a word stands there, and is no part of a longer one.
@@ -88,7 +113,8 @@ mod tests {
     fn names() -> CallNames {
         let guid = GUID.to_lowercase();
         CallNames {
-            guids: BTreeSet::from([guid.replace('-', ""), guid]),
+            uuids: BTreeSet::from([guid.replace('-', ""), guid]),
+            others: BTreeSet::new(),
             sessions: BTreeSet::from([("mcp-1".to_owned(), "E1DE".to_owned())]),
         }
     }
@@ -123,5 +149,28 @@ mod tests {
             assert!(!names.are_in(body.as_bytes(), "[]", None), "{body}");
         }
         assert!(!CallNames::default().are_in(b"{}", "[]", None));
+    }
+
+    #[test]
+    fn a_guid_that_may_be_any_text_is_no_word_of_others() {
+        let names = |guid: &str| {
+            let mut names = CallNames::default();
+            names.add_guid(guid.to_lowercase());
+            names
+        };
+        for (guid, body, theirs) in [
+            ("1", r#"{"schema":1,"leg":"1","guid":"2"}"#, false),
+            ("1", r#"{"schema":1,"kind":"nonsense","guid" : "1"}"#, true),
+            ("1", r#"torn "guid": "1", 1"#, true),
+            ("1", r#"torn "guid": "11""#, false),
+            ("cdr", r#"{"kind":"cdr","guid":"x"}"#, false),
+            ("A\"b", r#"{"guid":"a\"B"}"#, true),
+            ("01A202B2C5787487A7D5BA32B23886C4", "torn 01a202b2c5787487a7d5ba32b23886c4", true),
+            ("01A202B2-C578-7487-A7D5-BA32B23886CX", "01A202B2-C578-7487-A7D5-BA32B23886CX", false),
+        ] {
+            assert_eq!(names(guid).are_in(body.as_bytes(), "[]", None), theirs, "{guid} in {body}");
+        }
+        assert!(names("7").are_in(b"torn", r#"[["guid","7"]]"#, None));
+        assert!(!names("7").are_in(b"torn", r#"[["priority","7"]]"#, None));
     }
 }

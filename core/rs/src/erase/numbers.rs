@@ -234,7 +234,7 @@ impl Numbers {
         if self.all.is_empty() {
             return places;
         }
-        for row in text::telephone(text) {
+        for row in text::telephone(text, text::Ids::Named) {
             let digits: Vec<usize> = row.iter().flat_map(Clone::clone).collect();
             let sums = row.iter().scan(0, |sum, group| {
                 let begin = *sum;

@@ -9,6 +9,15 @@ const BETWEEN: usize = 3;
 /// Of these a port has no more.
 const PORT: usize = 5;
 
+/// Which fields of JSON tell which record it is, and when: their digits are no telephone number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ids {
+    /// Whatever is named like one: to erase a number, digits of others must stay.
+    Named,
+    /// Our own: to hide numbers, `caller_id` of somebody else is one.
+    Ours,
+}
+
 /// Rows of digits, each by the places of its digits.
 pub(super) fn rows(text: &[u8]) -> Vec<Vec<usize>> {
     let all = solid(text);
@@ -24,9 +33,9 @@ pub(super) fn rows(text: &[u8]) -> Vec<Vec<usize>> {
 }
 
 /// Rows of digits that may be a telephone number, each by its unbroken groups.
-pub(crate) fn telephone(text: &[u8]) -> Vec<Vec<Range<usize>>> {
+pub(crate) fn telephone(text: &[u8], ids: Ids) -> Vec<Vec<Range<usize>>> {
     let all = solid(text);
-    let spared = spared(text, &all);
+    let spared = spared(text, &all, ids);
     let mut rows: Vec<Vec<Range<usize>>> = Vec::new();
     let mut last: Option<&Range<usize>> = None;
     for (group, spared) in all.iter().zip(spared) {
@@ -86,9 +95,9 @@ fn joins(text: &[u8], before: &Range<usize>, group: &Range<usize>) -> bool {
 }
 
 /// Which groups are no telephone number.
-fn spared(text: &[u8], all: &[Range<usize>]) -> Vec<bool> {
+fn spared(text: &[u8], all: &[Range<usize>], ids: Ids) -> Vec<bool> {
     let mut spared = vec![false; all.len()];
-    let quiet = quiet(text);
+    let quiet = quiet(text, ids);
     let mut quiet = quiet.iter().peekable();
     for n in 0..all.len() {
         let Some(group) = all.get(n) else { break };
@@ -162,14 +171,14 @@ fn is_port(text: &[u8], group: &Range<usize>) -> bool {
 }
 
 /// Hosts behind a user, and fields of JSON that tell which record it is, and when.
-fn quiet(text: &[u8]) -> Vec<Range<usize>> {
+fn quiet(text: &[u8], ids: Ids) -> Vec<Range<usize>> {
     let mut all: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
         let rest = text.get(at + 1..).unwrap_or_default();
         let many = match byte {
             b'@' => host(rest),
-            b'"' => field(rest),
+            b'"' => field(rest, ids),
             _ => None,
         };
         match many {
@@ -189,17 +198,40 @@ fn host(rest: &[u8]) -> Option<usize> {
 }
 
 /// How far a field reaches that is not to be changed, from its name on.
-fn field(rest: &[u8]) -> Option<usize> {
+fn field(rest: &[u8], ids: Ids) -> Option<usize> {
     /// Properties of a message, which are pairs.
     const PAIRS: &[&str] = &["recordId", "_AMQ_DUPL_ID"];
     const NAMES: &[&str] = &["id", "guid", "time", "seq", "boot", "epoch", "dbid", "leg"];
     const ENDS: &[&str] = &["_id", "_guid", "_uuid", "_at", "_ms", "_time", "_seq"];
+    /// Names of ours with these ends.
+    const OURS: &[&str] = &[
+        "session_id",
+        "call_id",
+        "conference_id",
+        "log_id",
+        "call_uuid",
+        "started_at",
+        "answered_at",
+        "ringing_at",
+        "ended_at",
+        "created_at",
+        "updated_at",
+        "duration_ms",
+        "jitter_ms",
+        "value_ms",
+        "threshold_ms",
+        "peak_time",
+    ];
     let name = rest.iter().take_while(|byte| **byte != b'"').take(65).count();
     let (name, value) = (rest.get(..name)?, rest.get(name + 1..)?);
     let is = |ends: &&str| name.ends_with(ends.as_bytes());
     let one_of = |names: &[&str]| names.iter().any(|of| of.as_bytes() == name);
     let pair = one_of(PAIRS);
-    if !pair && !one_of(NAMES) && !ENDS.iter().any(is) {
+    let ends = match ids {
+        Ids::Named => ENDS.iter().any(is),
+        Ids::Ours => one_of(OURS),
+    };
+    if !pair && !one_of(NAMES) && !ends {
         return None;
     }
     let blanks = |of: &[u8]| of.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
