@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::settings::Auth;
-use model::time::Now;
+use model::time::{Millis, Now};
 use net::tls::dns_names;
 use openwire::Secret;
 use rustls::pki_types::CertificateDer;
@@ -187,6 +187,13 @@ impl Users {
         })
     }
 
+    /// Whether the files still have a user or a token that was let in, as it was. One that is read
+    /// again is another.
+    pub(crate) fn still_have(&self, user: &Arc<User>, now: Millis) -> bool {
+        self.users.ask(|table| table.has(user))
+            || self.tokens.as_ref().is_some_and(|tokens| tokens.ask(|all| all.have(user, now)))
+    }
+
     fn find(&self, name: &str) -> (Option<Arc<User>>, Option<Hash>) {
         self.users.ask(|table| {
             let (user, hash) = table.find(name);
@@ -209,9 +216,15 @@ impl Users {
         self.diary.written();
     }
 
-    /// How many the audit log does not tell, since this was asked last.
-    pub(crate) fn left_out(&self) -> u64 {
-        self.diary.left_out()
+    /// Of one kind (true: refusals) how many the audit log does not tell, once an hour and when it
+    /// is `over`; they stay until they are [`Self::counted`].
+    pub(crate) fn left_out(&self, now: Duration, over: bool) -> Option<(bool, u64)> {
+        self.diary.left_out(now, over)
+    }
+
+    /// The audit log tells that so many of a kind are not there.
+    pub(crate) fn counted(&self, refused: bool, count: u64, now: Duration) {
+        self.diary.counted(refused, count, now);
     }
 
     fn let_in(&self, user: &Arc<User>, from: IpAddr, now: Duration) -> Arc<User> {
@@ -293,7 +306,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users");
         fs::write(&path, user_line("anna", "reporter", "open sesame").unwrap()).unwrap();
-        let log = Log::silent(|| model::time::Millis(0));
+        let log = Log::silent(|| Millis(0));
         let auth = Auth { users_file: Some(path), ..Auth::default() };
         let users = Users::open(&auth, [7; 32], &log).unwrap().unwrap();
         let ask = |password: &str| {

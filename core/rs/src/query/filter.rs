@@ -27,8 +27,9 @@ pub struct Filter {
     /// `call_tenant.tenant_id`, aliases included: calls carry the tenant's whole path, so
     /// descendants are included.
     pub tenants: Vec<u32>,
-    /// The same beside it: what the asker may see.
-    pub scope: Vec<u32>,
+    /// The same beside it: what the asker may see. `None` is everything, of an empty list it is
+    /// nothing.
+    pub scope: Option<Vec<u32>>,
     /// `dn`.
     pub numbers: Vec<Number>,
     /// `component_id`, aliases included.

@@ -55,6 +55,9 @@ pub struct Item<'b> {
     pub origin: Origin<'b>,
     /// The record in it, or why there is none.
     pub read: Result<Good, Refusal>,
+    /// Of one that is refused although it could be read: its text is not stored, so its body is
+    /// not kept as it came.
+    pub hushed: bool,
 }
 
 /// A message that holds a record.

@@ -127,10 +127,11 @@ impl Letters {
 }
 
 /// The letter of a message. `body`: another than its own, of one that had been stored before. Of a
-/// call that is erased whole the message leaves none, and of its properties the id.
+/// call that is erased whole, and of a text that is not stored, the message leaves none, and of its
+/// properties the id.
 fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
     let origin = &item.origin;
-    let unsaid = item.read.as_ref().is_ok_and(|good| good.unsaid);
+    let unsaid = item.hushed || item.read.as_ref().is_ok_and(|good| good.unsaid);
     let most = if unsaid { 0 } else { LETTER_BYTES };
     let own = || origin.body.iter().take(most).copied().collect();
     let all = serde_json::to_string(&properties(origin)).unwrap_or_default();
@@ -238,7 +239,8 @@ mod tests {
             body: b"{}",
         };
         let refusal = Refusal { code: "not_json", field: String::new(), text: String::new() };
-        row(&Item { origin, read: Err(refusal) }, rejected(String::new()), [0; 16], None)
+        let item = Item { origin, read: Err(refusal), hushed: false };
+        row(&item, rejected(String::new()), [0; 16], None)
     }
 
     /// A retry needs the id that the record had when it came (rs.md §2.1, §2.8).

@@ -48,6 +48,7 @@ impl Message {
                 body: self.0.as_bytes(),
             },
             read: self.read(),
+            hushed: false,
         }
     }
 

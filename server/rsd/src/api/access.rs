@@ -27,6 +27,8 @@ pub(super) struct Asker {
     pub(super) user: Option<String>,
     /// Where from.
     pub(super) address: SocketAddr,
+    /// As the file had them when they were let in.
+    entry: Option<Arc<User>>,
     roles: Roles,
     /// Names of producers that they are bound to.
     pub(super) produces: Vec<String>,
@@ -40,13 +42,23 @@ impl Asker {
         self.roles.have(role)
     }
 
-    const fn nobody(address: SocketAddr, roles: Roles) -> Self {
-        Self { user: None, address, roles, produces: Vec::new(), tenants: Vec::new() }
+    fn nobody(address: SocketAddr, roles: Roles) -> Self {
+        let (produces, tenants) = (Vec::new(), Vec::new());
+        Self { user: None, address, entry: None, roles, produces, tenants }
     }
 
-    fn user(user: &User, address: SocketAddr) -> Self {
+    fn user(user: &Arc<User>, address: SocketAddr) -> Self {
         let (produces, tenants) = (user.produces.clone(), user.tenants.clone());
-        Self { user: Some(user.name.clone()), address, roles: user.roles, produces, tenants }
+        let (name, entry) = (Some(user.name.clone()), Some(Arc::clone(user)));
+        Self { user: name, address, entry, roles: user.roles, produces, tenants }
+    }
+}
+
+impl Shared {
+    /// Whether one who was let in would be let in now, and as the same.
+    pub(super) fn still_knows(&self, asker: &Asker) -> bool {
+        let known = self.parts.settings.users.as_ref().zip(asker.entry.as_ref());
+        known.is_none_or(|(users, entry)| users.still_have(entry, self.now()))
     }
 }
 
@@ -157,8 +169,7 @@ pub(super) async fn check(
 /// Whether it is answered to one who may see some tenants only: what of it is of a tenant is
 /// narrowed to theirs.
 fn may_be_narrow(need: Need, monitor: bool, uri: &Uri) -> bool {
-    const NARROWED: [&str; 4] =
-        ["/api/v1/calls", "/api/v1/live/", "/api/v1/series/", "/api/v1/health"];
+    const NARROWED: [&str; 3] = ["/api/v1/calls", "/api/v1/live/", "/api/v1/series/"];
     let path = uri.path();
     let narrowed = !path.starts_with("/api/") || NARROWED.iter().any(|of| path.starts_with(of));
     match need {

@@ -56,17 +56,28 @@ pub(super) async fn note(
     detail: &Value,
     outcome: &str,
 ) -> Result<(), Refused> {
-    let line = Audit {
+    let line = Audit { detail: detail.to_string(), ..line(shared, asker, action, object, outcome) };
+    ask(shared, move |custody| custody.note(&line)).await
+}
+
+/// A line of now, without a detail.
+pub(super) fn line(
+    shared: &Shared,
+    asker: &Asker,
+    action: &str,
+    object: &str,
+    outcome: &str,
+) -> Audit {
+    Audit {
         no: 0,
         time_ms: ms(shared.now()),
         user: asker.user.clone(),
         address: asker.address.to_string(),
         action: action.to_owned(),
         object: object.to_owned(),
-        detail: detail.to_string(),
+        detail: "{}".to_owned(),
         outcome: outcome.to_owned(),
-    };
-    ask(shared, move |custody| custody.note(&line)).await
+    }
 }
 
 /// A time of a parameter as a column has it.

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::access::Asker;
 use super::answer::{self, respond};
-use super::audit::note;
+use super::audit::line;
 use super::native::pairs;
-use crate::store::custody::ms;
+use crate::store::custody::Audit;
 use crate::store::erasing::forget;
-use crate::store::{CallName, Event, Leg};
+use crate::store::{CallName, Event, Leg, Store, StoreError};
 
 /// One call with its legs.
 pub(super) async fn one(
@@ -42,23 +42,26 @@ pub(super) async fn erase(
     let erased = async {
         let Path(name) = name.map_err(|_| unknown())?;
         let wanted = named(&name);
-        let now_ms = ms(shared.now());
-        let legs = answer::ask(&shared, move |store| {
-            let legs: Vec<Call> =
-                store.call(&wanted, false)?.into_iter().map(|leg| leg.call).collect();
-            if !legs.is_empty() {
-                forget(store, &legs, now_ms)?;
-            }
-            Ok(legs.len())
-        });
-        let legs = legs.await?;
+        let line = line(&shared, &asker, "call-erasure", &name, "done");
+        let legs = answer::ask(&shared, move |store| erased_whole(store, &wanted, line)).await?;
         if legs == 0 {
             return Err(unknown());
         }
-        note(&shared, &asker, "call-erasure", &name, &json!({ "legs": legs }), "done").await?;
         answer::written(&json!({ "legs": legs }))
     };
     respond(erased.await)
+}
+
+/// Erases a call and writes it down, also when nobody waits for the answer any more. Gives how many
+/// legs it has.
+fn erased_whole(store: &dyn Store, wanted: &CallName, line: Audit) -> Result<usize, StoreError> {
+    let legs: Vec<Call> = store.call(wanted, false)?.into_iter().map(|leg| leg.call).collect();
+    if !legs.is_empty() {
+        forget(store, &legs, line.time_ms)?;
+        let detail = json!({ "legs": legs.len() }).to_string();
+        store.custody().note(&Audit { detail, ..line })?;
+    }
+    Ok(legs.len())
 }
 
 fn named(name: &str) -> CallName {
@@ -83,6 +86,8 @@ async fn call(
     let mut legs = answer::ask(shared, move |store| store.call(&wanted, include.events)).await?;
     if let Some(scope) = shared.scope(asker).await? {
         legs.retain_mut(|leg| leg.call.narrow(scope.roots()));
+        // it tells of the tenants above, and of candidates of others
+        legs.iter_mut().for_each(|leg| leg.trace = None);
     }
     shared.show_legs(asker, &mut legs);
     let now = shared.now();

@@ -44,9 +44,11 @@ async fn items(
     let (limit, bound) = (question.limit, question.bound.clone());
     let known = Arc::clone(&shared.parts.known);
     let (mut found, total) = answer::ask(shared, move |store| {
-        question.resolve(store, &known)?;
-        let Question { filter, unit, .. } = &question;
         let counted = which == Progress::Live;
+        if !question.resolve(store, &known)? {
+            return Ok((Vec::new(), counted.then_some(0)));
+        }
+        let Question { filter, unit, .. } = &question;
         let total = counted.then(|| store.count(filter, *unit, now)).transpose()?;
         // one more than asked for tells whether there is another page
         Ok((store.list(filter, *unit, after, limit + 1, now)?, total))

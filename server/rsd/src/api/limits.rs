@@ -26,7 +26,8 @@ pub(super) const QUESTION: Duration = Duration::from_secs(30);
 pub(super) const STREAM_PACE: Duration = Duration::from_millis(500);
 /// Items of one message of the live stream; more changes at once are a `reset`.
 pub(super) const STREAM_ITEMS: usize = 500;
-/// A comment is sent after this much silence, so that a lost connection is noticed.
+/// A comment is sent after this much silence, so that a lost connection is noticed; as often it is
+/// looked whether the reader may still see the same.
 pub(super) const STREAM_SILENCE: Duration = Duration::from_secs(10);
 /// Live streams at once. One whose reader does not read holds up to five messages of
 /// [`STREAM_ITEMS`] calls, 300 KB each: about 100 MB in all.

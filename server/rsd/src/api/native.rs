@@ -133,8 +133,8 @@ impl Question {
     }
 
     /// Puts the ids of the objects asked for into the filter: those that have the name now, and
-    /// those that records named so. An object that nobody has named finds nothing.
-    pub(super) fn resolve(&mut self, store: &dyn Store, known: &Known) -> Result<(), StoreError> {
+    /// those that records named so. False: nobody has named one of them, and nothing is found.
+    pub(super) fn resolve(&mut self, store: &dyn Store, known: &Known) -> Result<bool, StoreError> {
         for (kind, wanted) in std::mem::take(&mut self.objects) {
             let objects = store.objects(kind)?;
             let named = |object: &&Object| {
@@ -142,19 +142,18 @@ impl Question {
             };
             let mut ids: Vec<u32> = objects.iter().filter(named).map(|object| object.id).collect();
             ids.extend(known.ids(kind, &wanted));
-            let ids = if ids.is_empty() { vec![NOBODY] } else { ids };
+            if ids.is_empty() {
+                return Ok(false);
+            }
             match kind {
                 ObjectKind::Tenant => self.filter.tenants = ids,
                 ObjectKind::Profile => self.filter.profiles = ids,
                 ObjectKind::Component => self.filter.components = ids,
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
-
-/// An id that no object has: DBIDs begin with 1.
-const NOBODY: u32 = 0;
 
 fn progress(name: &str, value: &str) -> Result<Progress, Refused> {
     let read = |value: &str| match value {

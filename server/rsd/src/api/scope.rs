@@ -11,9 +11,6 @@ use super::access::Asker;
 use super::{Shared, answer};
 use crate::store::{Object, ObjectKind};
 
-/// An id that no object has: DBIDs begin with 1.
-const NOBODY: u32 = 0;
-
 /// The tenants of an asker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
@@ -60,15 +57,13 @@ impl Scope {
                 break;
             }
         }
-        // an empty list would be no condition
-        roots.insert(NOBODY);
         Self { roots, below }
     }
 
     /// Has the database find nothing else.
     pub(super) fn narrow(scope: Option<&Self>, filter: &mut Filter) {
         if let Some(scope) = scope {
-            filter.scope = scope.roots.iter().copied().collect();
+            filter.scope = Some(scope.roots.iter().copied().collect());
         }
     }
 
@@ -78,7 +73,7 @@ impl Scope {
     }
 
     /// The ids of which figures are shown, of those that are asked for; none is asked for: of all
-    /// that there are.
+    /// that there are; of an empty set there is none.
     ///
     /// # Errors
     /// One that is asked for is another's, or the figures are of more than tenants.
@@ -101,10 +96,7 @@ impl Scope {
             let text = "figures of your tenants and their profiles are shown to you";
             return Err(Refused::other(403, "scope-too-narrow", text));
         }
-        if !asked.is_empty() {
-            return Ok(asked.clone());
-        }
-        Ok(if mine.is_empty() { [i64::from(NOBODY)].into() } else { mine })
+        Ok(if asked.is_empty() { mine } else { asked.clone() })
     }
 }
 
@@ -130,12 +122,17 @@ mod tests {
         ];
         for wanted in ["acme", "102"] {
             let scope = Scope::of(&all, &[wanted.to_owned()], BTreeSet::new());
-            assert_eq!(scope.roots, BTreeSet::from([0, 102, 3_000_000_001]));
+            assert_eq!(scope.roots, BTreeSet::from([102, 3_000_000_001]));
             let below = BTreeSet::from([102, 103, 104, 3_000_000_001, 3_000_000_002]);
             assert_eq!(scope.below, below);
         }
         let nobody = Scope::of(&all, &["gone".to_owned()], BTreeSet::new());
-        assert_eq!((nobody.roots, nobody.below.len()), (BTreeSet::from([0]), 0));
+        assert_eq!((nobody.roots.len(), nobody.below.len()), (0, 0));
+        let mut filter = Filter::default();
+        Scope::narrow(None, &mut filter);
+        assert_eq!(filter.scope, None);
+        Scope::narrow(Some(&nobody), &mut filter);
+        assert_eq!(filter.scope, Some(Vec::new()), "nothing, not everything");
     }
 
     #[test]
@@ -155,5 +152,8 @@ mod tests {
             assert_eq!(ids(dim, &[asked]), Err(403), "{dim:?}");
         }
         assert_eq!(ids(Dim::All, &[]), Err(403));
+        let nobody = Scope::of(&all, &["gone".to_owned()], BTreeSet::new());
+        let none = BTreeSet::new();
+        assert_eq!(nobody.ids(Dim::Tenant, &none, &profiles), Ok(none));
     }
 }

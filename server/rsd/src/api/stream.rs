@@ -2,7 +2,8 @@
 //!
 //! At most two messages a second; what changed in between comes together, the newest state of each
 //! call. A reader that is too slow, or that comes back with an id that is not the newest, gets
-//! `reset` and reads the lists again.
+//! `reset` and reads the lists again. A stream ends when its reader would not be let in any
+//! more, or may see something else than at its beginning; whoever may, comes back by itself.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,6 +18,7 @@ use rs::report::Call;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::access::Asker;
@@ -80,7 +82,7 @@ fn topics(query: &str) -> Result<(), Refused> {
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
 async fn feed(
-    (shared, asker, scope): (&Shared, &Asker, Option<&Scope>),
+    (shared, asker, scope): (&Arc<Shared>, &Asker, Option<&Scope>),
     mut changes: broadcast::Receiver<Changed>,
     resumes: bool,
     sender: &Sender,
@@ -90,10 +92,23 @@ async fn feed(
     if resumes && sender.send(Ok(event(&mut id, "reset", "{}"))).await.is_err() {
         return;
     }
+    let mut looks = tokio::time::interval(limits::STREAM_SILENCE);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // the first is at once
+    looks.tick().await;
     loop {
+        let changed = tokio::select! {
+            changed = changes.recv() => changed,
+            _ = looks.tick() => {
+                if !goes_on(shared, asker, scope).await {
+                    return;
+                }
+                continue;
+            }
+        };
         let mut newest: BTreeMap<[u8; 16], Call> = BTreeMap::new();
         let mut lost = false;
-        match changes.recv().await {
+        match changed {
             Ok(changed) => lost |= !take(&mut newest, &changed),
             Err(RecvError::Lagged(_)) => lost = true,
             Err(RecvError::Closed) => return,
@@ -105,6 +120,9 @@ async fn feed(
                 Err(TryRecvError::Lagged(_)) => lost = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
+        }
+        if !shared.still_knows(asker) {
+            return;
         }
         let message = if lost || newest.len() > limits::STREAM_ITEMS {
             event(&mut id, "reset", "{}")
@@ -124,6 +142,12 @@ async fn feed(
             return;
         }
     }
+}
+
+/// Whether a reader may see what it might see when the stream began. A database that is away takes
+/// nothing from anybody.
+async fn goes_on(shared: &Arc<Shared>, asker: &Asker, scope: Option<&Scope>) -> bool {
+    shared.still_knows(asker) && shared.scope(asker).await.map_or(true, |now| now.as_ref() == scope)
 }
 
 /// False: something changed, and what could not be read.

@@ -31,7 +31,7 @@ impl Monitor {
                 _ = closed.changed() => true,
             };
             let own = Arc::clone(&self);
-            let written = tokio::task::spawn_blocking(move || own.write_logins());
+            let written = tokio::task::spawn_blocking(move || own.write_logins(over));
             pause = if matches!(written.await, Ok(Ok(()))) { PAUSE } else { AWAY };
             if over {
                 return;
@@ -39,7 +39,7 @@ impl Monitor {
         }
     }
 
-    fn write_logins(&self) -> Result<(), StoreError> {
+    fn write_logins(&self, over: bool) -> Result<(), StoreError> {
         let Some(users) = &self.watched.users else { return Ok(()) };
         let custody = self.watched.store.custody();
         let now = self.clock.now();
@@ -47,14 +47,16 @@ impl Monitor {
             custody.note(&line(entry, now))?;
             users.noted();
         }
-        match users.left_out() {
-            0 => Ok(()),
-            more => custody.note(&Audit {
+        while let Some((refused, more)) = users.left_out(now.mono, over) {
+            let outcome = if refused { "refused" } else { "done" };
+            custody.note(&Audit {
                 detail: json!({ "more": more }).to_string(),
-                outcome: "refused".to_owned(),
+                outcome: outcome.to_owned(),
                 ..blank(ms(now.wall))
-            }),
+            })?;
+            users.counted(refused, more, now.mono);
         }
+        Ok(())
     }
 }
 

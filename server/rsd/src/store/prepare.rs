@@ -17,9 +17,13 @@ pub(super) fn batch<'b>(arrivals: &'b [Arrival], judge: &Judge) -> Batch<'b> {
     let frames = arrivals.iter().filter_map(|arrival| Some((arrival.seq, arrival.entry.as_ref()?)));
     let items = frames.flat_map(|(seq, entry)| {
         let terms = terms.as_deref();
-        entry.messages.iter().enumerate().map(move |(at, message)| Item {
-            origin: origin(seq, at, entry, message),
-            read: read(entry, message, terms),
+        entry.messages.iter().enumerate().map(move |(at, message)| {
+            let (read, hushed) = match read(entry, message, terms) {
+                Ok((good, None)) => (Ok(good), false),
+                Ok((good, Some(refusal))) => (Err(refusal), good.unsaid),
+                Err(refusal) => (Err(refusal), false),
+            };
+            Item { origin: origin(seq, at, entry, message), read, hushed }
         })
     });
     Batch::new(items.collect())
@@ -45,7 +49,12 @@ fn origin<'b>(seq: u64, at: usize, entry: &'b Entry, message: &'b Message) -> Or
     }
 }
 
-fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good, Refusal> {
+/// The record of a message, and why it is not its sender's to send.
+fn read(
+    entry: &Entry,
+    message: &Message,
+    terms: Option<&Terms>,
+) -> Result<(Good, Option<Refusal>), Refusal> {
     let refusal = |code, text: String| Refusal { code, field: String::new(), text };
     let body = match &message.body {
         Body::Text(text) => text.as_bytes(),
@@ -60,10 +69,10 @@ fn read(entry: &Entry, message: &Message, terms: Option<&Terms>) -> Result<Good,
     let arrived =
         Arrived { at: Millis(entry.received), message_id: message.fallback_id.as_deref() };
     let (mut record, notes) = Record::read(body, &arrived)?;
-    is_bound(&entry.produces, &record)?;
+    let foreign = is_bound(&entry.produces, &record).err();
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
     let (mut fact, again) = export::fact(&mut record, &notes);
     let unsaid = terms.is_some_and(|terms| terms.hush(&mut fact));
     let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
-    Ok(Good { record, fact, again, misrouted, refused, unsaid })
+    Ok((Good { record, fact, again, misrouted, refused, unsaid }, foreign))
 }

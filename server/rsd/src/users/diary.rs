@@ -1,11 +1,14 @@
 //! Which logins become lines of the audit log (rs.md §8): the first of a user from an address, and
 //! the first refusal, of each hour. HTTP logs in with every request, so that more would bury what
-//! operators did. Bounded: what there is no room for is counted, and told in one line.
+//! operators did. Bounded: what there is no room for is counted, and told in one line an hour, of
+//! logins and of refusals.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use super::limits::Source;
 
 /// After so long the same is told again.
 const AGAIN: Duration = Duration::from_secs(3600);
@@ -33,9 +36,16 @@ pub(super) struct Diary(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     /// Of logins and of refusals, when each was told last.
-    told: [HashMap<(Option<String>, IpAddr), Duration>; 2],
+    told: [HashMap<(Option<String>, Source), Duration>; 2],
     waiting: VecDeque<Entry>,
-    left_out: u64,
+    left_out: [LeftOut; 2],
+}
+
+/// How many there was no room for, and since when.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeftOut {
+    count: u64,
+    since: Duration,
 }
 
 impl Diary {
@@ -50,7 +60,8 @@ impl Diary {
         let State { told, waiting, left_out } = &mut *state;
         let kind = usize::from(refused.is_some());
         let (Some(told), Some(known)) = (told.get_mut(kind), KNOWN.get(kind)) else { return };
-        let key = (user.map(str::to_owned), from);
+        let Some(left_out) = left_out.get_mut(kind) else { return };
+        let key = (user.map(str::to_owned), Source::of(from));
         let lately = |then: &Duration| at.saturating_sub(*then) < AGAIN;
         if told.get(&key).is_some_and(lately) {
             return;
@@ -59,7 +70,10 @@ impl Diary {
             told.retain(|_, then| lately(then));
         }
         if told.len() >= *known || waiting.len() >= WAITING {
-            *left_out += 1;
+            if left_out.count == 0 {
+                left_out.since = at;
+            }
+            left_out.count += 1;
             return;
         }
         waiting.push_back(Entry { user: key.0.clone(), from, refused, at });
@@ -76,9 +90,21 @@ impl Diary {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_front();
     }
 
-    /// How many there was no room for since this was asked last.
-    pub(super) fn left_out(&self) -> u64 {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).left_out)
+    /// Of one kind (true: refusals) how many there was no room for, if that began an hour ago, or
+    /// all comes to its end. They stay until they are [`Self::counted`].
+    pub(super) fn left_out(&self, now: Duration, over: bool) -> Option<(bool, u64)> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = |of: &LeftOut| of.count > 0 && (over || now.saturating_sub(of.since) >= AGAIN);
+        let mut kinds = [false, true].into_iter().zip(&state.left_out);
+        kinds.find(|(_, of)| due(of)).map(|(refused, of)| (refused, of.count))
+    }
+
+    /// So many of a kind are written.
+    pub(super) fn counted(&self, refused: bool, count: u64, now: Duration) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = state.left_out.get_mut(usize::from(refused)) {
+            *of = LeftOut { count: of.count.saturating_sub(count), since: now };
+        }
     }
 }
 
@@ -114,7 +140,7 @@ mod tests {
         let first = [anna(false, 0), anna(true, 0), anna(false, 3600), anna(true, 3600)];
         let expected = [&first[..], &[anna(false, 3601), (None, true, 3602)]].concat();
         assert_eq!(all(&diary), expected);
-        assert_eq!(diary.left_out(), 0);
+        assert_eq!(diary.left_out(AGAIN * 2, true), None);
     }
 
     #[test]
@@ -125,11 +151,34 @@ mod tests {
             diary.note(None, address(n), wrong(), Duration::ZERO);
         }
         assert_eq!(all(&diary).len(), 1_000);
-        assert_eq!((diary.left_out(), diary.left_out()), (1_000, 0));
+        // one line an hour, which stays until it is written
+        assert_eq!(diary.left_out(AGAIN - Duration::from_secs(1), false), None);
+        for (now, over) in [(Duration::ZERO, true), (AGAIN, false), (AGAIN, false)] {
+            assert_eq!(diary.left_out(now, over), Some((true, 1_000)));
+        }
+        diary.counted(true, 1_000, AGAIN);
+        assert_eq!(diary.left_out(AGAIN * 9, true), None);
         diary.note(Some("anna"), address(1), None, Duration::ZERO);
         assert_eq!(all(&diary).len(), 1);
         // an hour later there is room again
         diary.note(None, address(5_000), wrong(), AGAIN);
         assert_eq!(all(&diary).len(), 1);
+    }
+
+    #[test]
+    fn a_network_of_one_host_has_one_line_and_kinds_are_counted_apart() {
+        let diary = Diary::default();
+        for n in 0..20_u32 {
+            let from = format!("2001:db8::{n:x}").parse().unwrap();
+            diary.note(None, from, Some("wrong".to_owned()), Duration::ZERO);
+        }
+        assert_eq!(all(&diary), [(None, true, 0)]);
+        for n in 0..10_001 {
+            diary.note(Some("anna"), address(n), None, Duration::ZERO);
+            diary.next().into_iter().for_each(|_| diary.written());
+        }
+        assert_eq!(diary.left_out(AGAIN, false), Some((false, 1)));
+        diary.counted(false, 1, AGAIN);
+        assert_eq!(diary.left_out(AGAIN * 9, true), None);
     }
 }

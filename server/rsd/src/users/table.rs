@@ -171,6 +171,11 @@ impl Table {
         (user, hash.or(self.dummy.as_ref()))
     }
 
+    /// Whether this one is in it.
+    pub(super) fn has(&self, user: &Arc<User>) -> bool {
+        self.named.get(&user.name).is_some_and(|own| Arc::ptr_eq(own, user))
+    }
+
     /// The user whose certificate has one of these host names.
     pub(super) fn certified(&self, hosts: &[String]) -> Option<Arc<User>> {
         hosts.iter().find_map(|host| self.certified.get(host)).map(Arc::clone)

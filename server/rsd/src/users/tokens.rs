@@ -75,8 +75,18 @@ impl Tokens {
     /// Whose it is, unless it has run out.
     pub(super) fn find(&self, token: &str, now: Millis) -> Option<Arc<User>> {
         let token = self.0.get(&hash(token))?;
-        let alive = token.expires.is_none_or(|expires| now < expires);
-        alive.then(|| Arc::clone(&token.user))
+        token.is_good(now).then(|| Arc::clone(&token.user))
+    }
+
+    /// Whether one of them is this user's, and has not run out.
+    pub(super) fn have(&self, user: &Arc<User>, now: Millis) -> bool {
+        self.0.values().any(|token| Arc::ptr_eq(&token.user, user) && token.is_good(now))
+    }
+}
+
+impl Token {
+    fn is_good(&self, now: Millis) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
     }
 }
 
@@ -134,6 +144,8 @@ mod tests {
         let user = tokens.find(&token, Millis(59_999)).unwrap();
         assert!(user.name == "billing" && user.roles.have(Role::Reporter));
         assert!(!user.roles.have(Role::Producer));
+        assert!(tokens.have(&user, Millis(59_999)) && !tokens.have(&user, Millis(60_000)));
+        assert!(!Tokens::read(&line).unwrap().have(&user, Millis(0)), "read again it is another");
         assert_eq!(tokens.find(&token, Millis(60_000)), None);
         let user = tokens.find(&other, Millis(u64::MAX)).unwrap();
         assert!(user.roles.have(Role::Producer) && user.produces == ["mcp-*"]);

@@ -1,5 +1,7 @@
 //! Users of a file: who is let in, over OpenWire and over HTTP, and what they may do (rs.md §8).
 
+mod bound;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -409,56 +411,4 @@ fn tokens_let_in_and_logins_are_in_the_audit() {
     fill(&format!("{third}\n"));
     house.until(|_| ask(&good, "/api/v1/calls") == 401);
     assert!(!house.lines.lines().iter().any(|line| line.contains("rst_")));
-}
-
-/// Of two tenants one reader sees one: in lists, totals, single calls, reports and figures.
-#[test]
-fn a_reporter_of_some_tenants_sees_no_other() {
-    let dir = tempfile::tempdir().unwrap();
-    let line = rsd::user_line("eva", "reporter", PASSWORD).unwrap() + " tenants=acme\n";
-    let none = rsd::user_line("ned", "reporter", PASSWORD).unwrap() + " tenants=nobody\n";
-    let users = write(dir.path(), &(lines() + &line + &none));
-    let mut house = House::in_dir(dir, |settings| settings.rs.auth.users_file = Some(users));
-    let own = golden(&RM[..2]);
-    let path = "\"name\":\"Environment\"";
-    assert!(own[0].contains("\"acme\"") && own[0].contains(path), "{}", own[0]);
-    let other = |record: &String| {
-        let record = record.replace("01A202B2-C578-7487", "01A202B2-C578-7488");
-        record.replace("\"acme\"", "\"beta\"").replace("\"dbid\":102", "\"dbid\":200")
-    };
-    let others: Vec<String> = own.iter().map(other).collect();
-    house.send(&[own.clone(), others].concat());
-    let list = |user: &str| {
-        let answer = asked(&house, user, "GET", "/api/v1/calls?from=2026-11-22&legs=true");
-        let list: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-        list["items"].as_array().unwrap().clone()
-    };
-    assert_eq!((list("root").len(), list("eva").len(), list("ned").len()), (2, 1, 0));
-    let text = serde_json::to_string(&list("eva")).unwrap();
-    assert!(text.contains("acme") && !text.contains("beta"), "{text}");
-    for call in list("root") {
-        let path = format!("/api/v1/calls/{}", call["guid"].as_str().unwrap());
-        let mine = call["tenant"]["name"] == "acme";
-        let answer = asked(&house, "eva", "GET", &path);
-        assert_eq!(answer.status, if mine { 200 } else { 404 }, "{path}");
-        // who stands above is not named
-        assert!(!answer.body.contains("Environment"), "{}", answer.body);
-    }
-    let count = |user: &str| {
-        asked(&house, user, "GET", "/ems-rs/HIST/CDRs/RM/details?started-from=2026-11-22T00:00:00Z")
-            .body
-            .matches("<cdr ")
-            .count()
-    };
-    assert_eq!((count("root"), count("eva"), count("ned")), (2, 1, 0));
-    let series = |user: &str, dim: &str| {
-        let span = "granularity=HOUR&from=2026-11-22T00:00:00Z&to=2026-11-23T00:00:00Z";
-        asked(&house, user, "GET", &format!("/api/v1/series/arrivals?{span}&{dim}")).status
-    };
-    assert_eq!((series("eva", "dim=tenant"), series("eva", "dim=tenant&id=102")), (200, 200));
-    assert_eq!((series("eva", "dim=tenant&id=200"), series("eva", "dim=all")), (403, 403));
-    for path in ["/api/v1/integrity", "/api/v1/retention", "/api/v1/alarms"] {
-        let answer = asked(&house, "eva", "GET", path);
-        assert_eq!((answer.status, &*answer.code()), (403, "scope-too-narrow"), "{path}");
-    }
 }

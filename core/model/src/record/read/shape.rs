@@ -114,10 +114,11 @@ fn whole(number: f64) -> Option<i128> {
     (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i128)
 }
 
-/// A DBID.
+/// A DBID: they begin with 1, and other programs write 0 for none.
 pub(super) fn dbid(value: &Value, log: &mut Log) -> Result<u32, Refusal> {
     let number = int(value, log)?;
-    u32::try_from(number).map_err(|_| log.fault("bad_value", "a DBID is below 2^32"))
+    let dbid = u32::try_from(number).ok().filter(|dbid| *dbid > 0);
+    dbid.ok_or_else(|| log.fault("bad_value", "a DBID is from 1 to 2^32 - 1"))
 }
 
 /// A SIP status code.

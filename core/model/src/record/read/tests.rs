@@ -126,6 +126,17 @@ fn numbers_in_text_nulls_and_later_versions() {
 }
 
 #[test]
+fn a_dbid_of_none_is_set_aside() {
+    let (record, cdr, notes) = good(json!({
+        "component": {"name": "ccp-1", "type": "CCP", "dbid": 0},
+        "tenant": {"name": "acme", "dbid": "0", "path": [{"name": "acme", "dbid": 0}]},
+    }));
+    let tenant = cdr.tenant.unwrap();
+    assert_eq!((record.component.dbid, tenant.dbid, tenant.path[0].dbid), (None, None, None));
+    assert_eq!((&tenant.path[0].name, notes.bad_fields), (&Some("acme".to_owned()), 3));
+}
+
+#[test]
 fn bad_optional_fields_are_set_aside_and_counted() {
     let (record, cdr, notes) = good(json!({
         "sip_status": "two hundred", "answered_at": 7, "config_rev": -1, "resource": "mcp-1",

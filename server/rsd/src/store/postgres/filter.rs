@@ -60,7 +60,9 @@ impl Condition {
         }
         all.ids("c.profile_id", link, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", link, ObjectKind::Component, &filter.components)?;
-        for tenants in [&filter.tenants, &filter.scope].into_iter().filter(|of| !of.is_empty()) {
+        let tenants = Some(&filter.tenants).filter(|of| !of.is_empty());
+        // an empty scope finds nothing
+        for tenants in tenants.into_iter().chain(&filter.scope) {
             let ids = with_aliases(link, ObjectKind::Tenant, tenants)?;
             all.parts.push(
                 "EXISTS (SELECT 1 FROM rs_call_tenant t WHERE t.day = c.day

@@ -112,9 +112,8 @@ impl Reader {
             if all.len() >= limit {
                 break;
             }
-            if let Some(db) = self.find(day)? {
-                all.extend(question.ask(db, letter)?);
-            }
+            let of_day = self.days.ask(day, self.now_ms, |db| question.ask(db, letter))?;
+            all.extend(of_day.into_iter().flatten());
         }
         all.truncate(limit);
         Ok(all)

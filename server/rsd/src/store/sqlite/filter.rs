@@ -50,7 +50,9 @@ impl Condition {
         }
         all.ids("c.profile_id", main, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", main, ObjectKind::Component, &filter.components)?;
-        for tenants in [&filter.tenants, &filter.scope].into_iter().filter(|of| !of.is_empty()) {
+        let tenants = Some(&filter.tenants).filter(|of| !of.is_empty());
+        // an empty scope finds nothing
+        for tenants in tenants.into_iter().chain(&filter.scope) {
             let ids = with_aliases(main, ObjectKind::Tenant, tenants)?;
             all.any(
                 "c.call_key IN (SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (",

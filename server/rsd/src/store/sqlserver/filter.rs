@@ -51,7 +51,8 @@ impl Values {
         all.push(bound(filter.duration_min));
         all.push(bound(filter.duration_max));
         all.push(unit == Unit::Guid);
-        all.push(ids(&filter.scope));
+        // an empty one finds nothing
+        all.push(filter.scope.as_ref().map(|scope| json!(scope).to_string()));
         all
     }
 

@@ -247,3 +247,24 @@ fn a_call_is_erased_by_its_guid_and_nothing_is_counted_otherwise() {
     let unknown = house.ask("DELETE", "/api/v1/calls/00000000-0000-7000-8000-000000000000", &[]);
     assert_eq!((unknown.status, &*unknown.code()), (404, "no-such-call"));
 }
+
+/// The database keeps it waiting, and whoever asked has gone.
+#[test]
+fn an_erasure_is_in_the_audit_also_when_nobody_waits_for_its_answer() {
+    let house = House::with_golden_records();
+    let call = house.json("/api/v1/calls?from=2026-11-22&legs=true")["items"][0].clone();
+    let path = format!("/api/v1/calls/{}", call["guid"].as_str().unwrap());
+    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut socket = std::net::TcpStream::connect(house.rs.addresses().http).unwrap();
+    let request = format!("DELETE {path} HTTP/1.1\r\nHost: rs\r\n\r\n");
+    std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+    drop(socket);
+    for _ in 0..20 {
+        assert_eq!(house.get(&path).status, 200, "readers are not held up");
+    }
+    lock.execute_batch("ROLLBACK").unwrap();
+    let audit = |house: &House| house.json("/api/v1/audit?action=call-erasure");
+    house.until(|house| !audit(house)["items"].as_array().unwrap().is_empty());
+    assert!(audit(&house)["items"][0]["detail"]["legs"].as_u64().unwrap() > 0);
+}

@@ -273,6 +273,18 @@ impl Stream {
         }
     }
 
+    /// True when the other side closes, false when it sends a message.
+    pub(crate) fn is_over(&mut self) -> bool {
+        loop {
+            let mut line = String::new();
+            match self.lines.read_line(&mut line).unwrap() {
+                0 => return true,
+                _ if line.starts_with("data: ") => return false,
+                _ => {}
+            }
+        }
+    }
+
     /// True when the other side has closed.
     pub(crate) fn ends(&mut self) -> bool {
         let mut rest = Vec::new();

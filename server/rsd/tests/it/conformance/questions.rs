@@ -31,9 +31,10 @@ fn filters() -> Vec<Filter> {
         Filter { profiles: vec![189], ..base() },
         Filter { tenants: vec![1], ..base() },
         Filter { tenants: vec![102, 103], ..base() },
-        Filter { scope: vec![102], ..base() },
-        Filter { tenants: vec![1], scope: vec![103, 102], ..base() },
-        Filter { tenants: vec![102], scope: vec![103], ..base() },
+        Filter { scope: Some(vec![102]), ..base() },
+        Filter { tenants: vec![1], scope: Some(vec![103, 102]), ..base() },
+        Filter { tenants: vec![102], scope: Some(vec![103]), ..base() },
+        nothing(),
         Filter { components: vec![101], ..base() },
         number(Number::Exact("1900a".to_owned())),
         number(Number::Prefix("1800".to_owned())),
@@ -54,11 +55,21 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
+/// What somebody asks for who may see nothing.
+fn nothing() -> Filter {
+    Filter { scope: Some(Vec::new()), ..Filter::default() }
+}
+
 /// All answers, as text.
 pub(crate) fn answers(store: &dyn Store) -> Vec<String> {
     let mut answers = Vec::new();
     let mut keys = BTreeSet::new();
     let mut guids = BTreeSet::new();
+    for unit in [Unit::Leg, Unit::Guid] {
+        assert_eq!(store.count(&nothing(), unit, NOW).unwrap(), 0);
+        assert_eq!(store.list(&nothing(), unit, None, 3, NOW).unwrap(), []);
+    }
+    assert_eq!(store.page(&nothing(), 1, 2, NOW).unwrap().calls, []);
     for filter in filters() {
         for unit in [Unit::Leg, Unit::Guid] {
             let count = store.count(&filter, unit, NOW).unwrap();

@@ -123,6 +123,8 @@ fn filters() -> Vec<Filter> {
         Filter { ended_after: Some(at(69)), ended_before: Some(at(71)), ..all() },
         Filter { profiles: vec![189], ..all() },
         Filter { tenants: vec![1], ..all() },
+        Filter { scope: Some(vec![1]), ..all() },
+        Filter { scope: Some(Vec::new()), ..all() },
         Filter { tenants: vec![3_000_000_000], ..all() },
         Filter { components: vec![3_000_000_000, 5], ..all() },
         Filter { numbers: vec![Number::Exact("18005550100".to_owned()), range], ..all() },

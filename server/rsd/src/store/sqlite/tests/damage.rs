@@ -71,6 +71,17 @@ fn goes_on(store: &Sqlite) -> i64 {
 }
 
 #[test]
+fn letters_are_read_past_a_day_that_nobody_knows_is_spoilt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = told(dir.path());
+    store.apply(&arrivals(&[Made::text("torn")], 20, 1), NOW).unwrap();
+    spoil(dir.path());
+    let letters = store.letters_behind(0, 100).unwrap();
+    assert!(letters.iter().any(|letter| letter.body == b"torn"), "{letters:?}");
+    assert_eq!(store.damaged().len(), 1);
+}
+
+#[test]
 fn a_day_that_is_spoilt_costs_no_other_and_no_record() {
     for restarted in [false, true] {
         let dir = tempfile::tempdir().unwrap();

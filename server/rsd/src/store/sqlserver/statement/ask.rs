@@ -171,7 +171,7 @@ WHERE minute_ms >= @P1 AND minute_ms < @P2"
 
 statements! {
     /// Where the calls stand that a filter lets through, newest start first: behind a position
-    /// (27, 28), and behind so many (29), at most so many (30).
+    /// (28, 29), and behind so many (30), at most so many (31).
     HITS = concat!("SELECT c.started_ms, c.call_key, c.day FROM rs_call AS c
 ", filter!(), "
 AND (@P28 IS NULL OR c.started_ms < @P28 OR c.started_ms = @P28 AND c.call_key < @P29)
