@@ -15,7 +15,25 @@ fn table(kind: &str) -> Vec<[String; 4]> {
         let cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`'));
         cells.map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
     };
-    rows.map(row).collect()
+    rows.map(row).flat_map(each).collect()
+}
+
+/// A row may be of several options: what is written short behind the first, and for each `L`.
+fn each([options, meaning, default, counts]: [String; 4]) -> Vec<[String; 4]> {
+    const LENGTHS: [&str; 6] = ["5min", "30min", "hourly", "daily", "weekly", "monthly"];
+    let lengths = &LENGTHS[if meaning.contains("from `hourly` on") { 2 } else { 0 }..];
+    let mut parts = options.split("`, `");
+    let first = parts.next().unwrap().to_owned();
+    let whole = |end: &str| {
+        let kept = first.split('.').count() - end.matches('.').count();
+        first.split('.').take(kept).collect::<Vec<_>>().join(".") + end
+    };
+    let all: Vec<String> = [first.clone()].into_iter().chain(parts.map(whole)).collect();
+    let named = all.iter().flat_map(|option| match option.contains(".L.") {
+        true => lengths.iter().map(|l| option.replace(".L.", &format!(".{l}."))).collect(),
+        false => vec![option.clone()],
+    });
+    named.map(|option| [option, meaning.clone(), default.clone(), counts.clone()]).collect()
 }
 
 /// All types that have options, with the part of the page about them.
@@ -36,8 +54,11 @@ fn written(known: &Known, option: &str, value: &str) -> Option<Written> {
 #[test]
 fn every_option_that_acts_stands_in_the_table() {
     for (known, kind) in ALL {
-        let rows: Vec<String> = table(kind).into_iter().map(|[option, ..]| option).collect();
-        let built: Vec<String> = known.built.iter().map(|(s, k, _)| format!("{s}/{k}")).collect();
+        let mut rows: Vec<String> = table(kind).into_iter().map(|[option, ..]| option).collect();
+        let built = known.built.iter().map(|(s, k, _)| format!("{s}/{k}"));
+        let mut built: Vec<String> = built.collect();
+        rows.sort();
+        built.sort();
         assert_eq!(rows, built);
     }
 }
@@ -61,7 +82,7 @@ fn the_defaults_of_the_table_are_those_of_the_program() {
 fn what_counts_after_a_restart_is_told_and_nothing_else() {
     let others = [
         "1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200",
-        "debug", "2 gb",
+        "debug", "2 gb", "04:00",
     ];
     for (known, kind) in ALL {
         for [option, _, _, counts] in table(kind) {
