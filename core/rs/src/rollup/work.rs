@@ -20,10 +20,10 @@ use super::zone::{Bin, Granularity, Zone, five_of};
 use crate::key::{self, Day};
 use crate::share::Objects;
 
-/// Marks of one job that are taken at once.
-const MARKS: usize = 200;
-/// Of these, so many are of bins of now: they do not wait for a long past that is made again.
+/// Marks of one job that are taken at once, of bins of now,
 const FRESH: usize = 50;
+/// and of older ones: a long past that is made again does not keep those of now waiting.
+const OTHERS: usize = 20;
 /// How far back bins are of now, ms.
 const FRESH_MS: i64 = 3_600_000;
 
@@ -91,18 +91,14 @@ pub fn work<T: Tables + ?Sized>(
 ) -> Result<Done, T::Error> {
     let (state, spans) = (State::of(&tables.meta()?), tables.spans()?);
     let mut work = Work { tables, rules, objects, state, spans, done: Done::default() };
-    for job in Job::ALL {
-        let until_ms = rules.now_ms.saturating_sub(delay_ms(job, rules.delay_ms));
-        let fresh = tables.marks(job, fresh_ms(job, rules), until_ms, FRESH)?;
-        let mut others = tables.marks(job, i64::MIN, until_ms, MARKS)?;
-        work.done.more |= others.len() == MARKS;
-        others.retain(|row| !fresh.contains(row));
-        others.truncate(MARKS - fresh.len());
-        for marks in grouped(fresh).into_iter().chain(grouped(others)) {
-            // or something was decided meanwhile: with that in mind once more
-            if !goes_on() || !work.mark(&marks)? {
-                work.done.more = true;
-                return Ok(work.done);
+    for fresh in [true, false] {
+        for job in Job::ALL {
+            for marks in work.due(job, fresh)? {
+                // or something was decided meanwhile: with that in mind once more
+                if !goes_on() || !work.mark(&marks)? {
+                    work.done.more = true;
+                    return Ok(work.done);
+                }
             }
         }
     }
@@ -128,6 +124,18 @@ fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
 }
 
 impl<T: Tables + ?Sized> Work<'_, T> {
+    /// What is to be done of a job: of bins of now, or of older ones.
+    fn due(&mut self, job: Job, fresh: bool) -> Result<Vec<Vec<MarkRow>>, T::Error> {
+        let (now_ms, fresh_ms) = (self.rules.now_ms, fresh_ms(job, self.rules));
+        let until_ms = now_ms.saturating_sub(delay_ms(job, self.rules.delay_ms));
+        let (from_ms, most) = if fresh { (fresh_ms, FRESH) } else { (i64::MIN, OTHERS) };
+        // by time: the older ones come first
+        let mut marks = self.tables.marks(job, from_ms, until_ms, most)?;
+        self.done.more |= marks.len() == most;
+        marks.retain(|row| fresh || row.mark.bin_ms < fresh_ms);
+        Ok(grouped(marks))
+    }
+
     /// Does the marks of one bin; false: it was in vain.
     fn mark(&mut self, marks: &[MarkRow]) -> Result<bool, T::Error> {
         let Some(Mark { job, bin_ms }) = marks.first().map(|row| row.mark) else { return Ok(true) };

@@ -55,7 +55,11 @@ impl Tables for Postgres {
 
     fn meta(&self) -> Result<Meta, StoreError> {
         let sql = "SELECT key, value FROM rs_meta WHERE key LIKE 'rollup.%'";
-        let rows = self.roll(|link| link.query(sql, &[]))?;
+        let rows = self.roll(|link| {
+            // each turn begins with it: the plans of the last one may be of tables that were empty
+            link.batch("DISCARD PLANS")?;
+            link.query(sql, &[])
+        })?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -185,7 +189,7 @@ impl Tables for Postgres {
             marks::put(link, changes.marks.iter().map(|mark| (0, *mark)), now_ms)?;
             widen(link, changes)?;
             set_meta(link, &changes.meta)?;
-            marks::clear(link, &changes.clear)?;
+            marks::clear(link, &changes.clear, now_ms)?;
             link.batch("COMMIT")?;
             Ok(true)
         })

@@ -75,21 +75,23 @@ pub(super) fn hold(link: &mut Link, marks: &[MarkRow]) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Takes marks away that were not written again since they were read.
-pub(super) fn clear(link: &mut Link, marks: &[MarkRow]) -> Result<(), StoreError> {
-    let sql = "DELETE FROM rs_dirty_bin d
+/// Takes marks away that were not written again since they were read; the others count from this
+/// turn on: what they had told before is done.
+pub(super) fn clear(link: &mut Link, marks: &[MarkRow], now_ms: i64) -> Result<(), StoreError> {
+    let (jobs, bins, days) = (
+        column(marks, |row| i16::from(row.mark.job.number())),
+        column(marks, |row| row.mark.bin_ms),
+        column(marks, |row| signed(row.day)),
+    );
+    let done = "DELETE FROM rs_dirty_bin d
         USING unnest($1::smallint[], $2::bigint[], $3::integer[], $4::bigint[])
           n (job, bin_ms, day, version)
         WHERE d.job = n.job AND d.bin_ms = n.bin_ms AND d.day = n.day AND d.version = n.version";
-    link.execute(
-        sql,
-        &[
-            &column(marks, |row| i16::from(row.mark.job.number())),
-            &column(marks, |row| row.mark.bin_ms),
-            &column(marks, |row| signed(row.day)),
-            &column(marks, |row| row.version),
-        ],
-    )?;
+    link.execute(done, &[&jobs, &bins, &days, &column(marks, |row| row.version)])?;
+    let again = "UPDATE rs_dirty_bin d SET since_ms = $4
+        FROM unnest($1::smallint[], $2::bigint[], $3::integer[]) n (job, bin_ms, day)
+        WHERE d.job = n.job AND d.bin_ms = n.bin_ms AND d.day = n.day";
+    link.execute(again, &[&jobs, &bins, &days, &now_ms])?;
     Ok(())
 }
 

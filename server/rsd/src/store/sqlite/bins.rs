@@ -217,13 +217,13 @@ impl Tables for Sqlite {
             set_meta(&transaction, &changes.meta)?;
             let (own, of_days): (Vec<_>, Vec<_>) =
                 changes.clear.iter().copied().partition(|row| row.file == 0);
-            marks::clear(&transaction, None, &own)?;
+            marks::clear(&transaction, None, &own, now_ms)?;
             transaction.commit()?;
             for rows in of_days.chunk_by(|one, other| one.file == other.file) {
                 let Some(file) = rows.first().map(|row| row.file) else { continue };
                 if let Some(db) = roller.days.find(file, self.opened_ms)? {
                     let transaction = begin(db)?;
-                    marks::clear(&transaction, Some(file), rows)?;
+                    marks::clear(&transaction, Some(file), rows, now_ms)?;
                     transaction.commit()?;
                 }
             }

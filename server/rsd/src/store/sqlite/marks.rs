@@ -88,25 +88,25 @@ pub(super) fn read(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Takes marks away that were not written again since they were read.
+/// Takes marks away that were not written again since they were read; the others count from this
+/// turn on: what they had told before is done.
 pub(super) fn clear(
     db: &Connection,
     file: Option<Day>,
     marks: &[MarkRow],
+    now_ms: i64,
 ) -> Result<(), StoreError> {
+    let of_day = if file.is_some() { "?3 > 0" } else { "day = ?3" };
+    let which = format!("job = ?1 AND bin_ms = ?2 AND {of_day}");
+    let done = format!("DELETE FROM rs_dirty_bin WHERE {which} AND version = ?4");
+    let again = format!("UPDATE rs_dirty_bin SET since_ms = ?4 WHERE {which}");
     for row in marks {
         let Mark { job, bin_ms } = row.mark;
-        let sql = match file {
-            Some(_) => {
-                "DELETE FROM rs_dirty_bin
-                 WHERE job = ?1 AND bin_ms = ?2 AND version = ?3 AND ?4 > 0"
-            }
-            None => {
-                "DELETE FROM rs_dirty_bin
-                 WHERE job = ?1 AND bin_ms = ?2 AND version = ?3 AND day = ?4"
-            }
-        };
-        db.prepare_cached(sql)?.execute(params![job.number(), bin_ms, row.version, row.day])?;
+        let cleared = params![job.number(), bin_ms, row.day, row.version];
+        if db.prepare_cached(&done)?.execute(cleared)? == 0 {
+            let kept = params![job.number(), bin_ms, row.day, now_ms];
+            db.prepare_cached(&again)?.execute(kept)?;
+        }
     }
     Ok(())
 }

@@ -135,7 +135,7 @@ impl Tables for SqlServer {
             marks::put(link, of_job, now_ms).await?;
             widen(link, changes).await?;
             set_meta(link, &changes.meta).await?;
-            marks::clear(link, &changes.clear).await?;
+            marks::clear(link, &changes.clear, now_ms).await?;
             link.commit().await?;
             Ok(Some(true))
         });

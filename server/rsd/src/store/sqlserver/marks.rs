@@ -67,9 +67,12 @@ pub(super) async fn hold(link: &mut Link, marks: &[MarkRow]) -> Result<(), Failu
     Ok(())
 }
 
-/// Takes marks away that were not written again since they were read.
-pub(super) async fn clear(link: &mut Link, marks: &[MarkRow]) -> Result<(), Failure> {
-    link.run(sql::MARKS_CLEAR, &[&keys(marks)]).await?;
+/// Takes marks away that were not written again since they were read; the others count from this
+/// turn on: what they had told before is done.
+pub(super) async fn clear(link: &mut Link, marks: &[MarkRow], now_ms: i64) -> Result<(), Failure> {
+    let keys = keys(marks);
+    link.run(sql::MARKS_CLEAR, &[&keys]).await?;
+    link.run(sql::MARKS_AGAIN, &[&keys, &now_ms]).await?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rs::rollup::{
-    BinRows, Changes, Dim, Granularity, Mark, Rules, State, Weekday, Zone, rebuild, work,
+    BinRows, Changes, Dim, Granularity, Mark, Meta, Rules, State, Weekday, Zone, rebuild, work,
 };
 use rs::share::Objects;
 use rsd::store::Store;
@@ -54,6 +54,8 @@ fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64)
     assert!(!bins.write(&anew, rules.now_ms).unwrap(), "the guard is another one now");
     settle(bins, rules);
     assert_eq!(rows(bins), made);
+    now_goes_first(bins, rules);
+    assert_eq!(rows(bins), made);
     let mut answers = vec![format!("{:?}", bins.meta().unwrap())];
     bins.note(&anew.marks, &state.freeze(at_ms), rules.now_ms).unwrap();
     settle(bins, rules);
@@ -62,6 +64,37 @@ fn again(bins: &dyn Bins, marks: &BTreeSet<Mark>, rules: &Rules<'_>, at_ms: i64)
     bins.forget_deltas(rules.fence, at_ms).unwrap();
     answers.extend(rows(bins));
     answers
+}
+
+/// A long past that is made again does not keep the bin of now waiting.
+fn now_goes_first(bins: &dyn Bins, rules: &Rules<'_>) {
+    let now = Mark::five(rules.zone.bin(Granularity::FiveMinutes, rules.now_ms).start_ms);
+    let marks = (0..100).map(|bin| Mark::five(bin * 300_000)).chain([now]).collect();
+    bins.note(&marks, &Meta::new(), rules.now_ms).unwrap();
+    a_mark_that_is_written_again_is_younger(bins, now, rules);
+    let done = work(bins, &mut Objects::default(), rules, || true).unwrap();
+    let left = bins.marks(now.job, i64::MIN, i64::MAX, 1000).unwrap();
+    assert!(done.more && left.len() > 50, "{} of the past wait", left.len());
+    assert!(left.iter().all(|row| row.mark != now));
+    settle(bins, rules);
+}
+
+/// Else a bin that gets facts all the time would be told as one that waits.
+fn a_mark_that_is_written_again_is_younger(bins: &dyn Bins, mark: Mark, rules: &Rules<'_>) {
+    let since = |until_ms| bins.marks(mark.job, mark.bin_ms, until_ms, 9).unwrap();
+    let clear = since(rules.now_ms);
+    assert_eq!(clear.len(), 1);
+    bins.note(&BTreeSet::from([mark]), &Meta::new(), rules.now_ms).unwrap();
+    let guard = State::of(&bins.meta().unwrap()).guard();
+    let changes = Changes { fence: Some(rules.fence), guard, clear, ..Changes::default() };
+    assert!(bins.write(&changes, rules.now_ms + 1).unwrap());
+    assert_eq!(since(rules.now_ms), []);
+    let [left] = &since(rules.now_ms + 1)[..] else { panic!("one mark") };
+    assert_eq!((left.mark, left.since_ms), (mark, rules.now_ms + 1));
+    let (guard, clear) = (changes.guard, vec![*left]);
+    let changes = Changes { fence: Some(rules.fence), guard, clear, ..Changes::default() };
+    assert!(bins.write(&changes, rules.now_ms).unwrap());
+    bins.note(&BTreeSet::from([mark]), &Meta::new(), rules.now_ms).unwrap();
 }
 
 fn settle(bins: &dyn Bins, rules: &Rules<'_>) {

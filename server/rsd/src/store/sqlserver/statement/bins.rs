@@ -168,6 +168,10 @@ OPTION (FORCE ORDER, LOOP JOIN)");
     /// Marks that were not written again go.
     MARKS_CLEAR = concat!("DELETE t FROM rs_dirty_bin AS t
 JOIN ", marks!(), " ON t.job = m.j AND t.bin_ms = m.b AND t.day = m.d AND t.version = m.v");
+    /// Those that were count from then on (2).
+    MARKS_AGAIN = concat!("UPDATE t SET since_ms = @P2
+FROM rs_dirty_bin AS t WITH (UPDLOCK, HOLDLOCK)
+JOIN ", marks!(), " ON t.job = m.j AND t.bin_ms = m.b AND t.day = m.d");
     /// Marks of a day.
     MARKS_OF_DAY = "SELECT COUNT_BIG(*) FROM rs_dirty_bin WHERE day = @P1";
     /// When the oldest was first written.
