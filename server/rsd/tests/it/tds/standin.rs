@@ -5,7 +5,8 @@
 mod translate;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rsd::store::sqlserver::batches;
 use rusqlite::types::{ToSqlOutput, Value as Cell, ValueRef};
@@ -14,6 +15,9 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use super::request::{Request, What};
 use super::{Answer, Column, Type, Value};
 
+/// A transaction that lasts longer is of a connection that was lost.
+const LOST: Duration = Duration::from_secs(2);
+
 /// The engine of one endpoint; its connections share it, one transaction at a time.
 pub(crate) struct StandIn {
     db: Mutex<Connection>,
@@ -21,13 +25,17 @@ pub(crate) struct StandIn {
     types: BTreeMap<(String, String), Type>,
     /// Where the rows in bulk of a connection go.
     bulk: Mutex<BTreeMap<usize, String>>,
+    /// The connection whose transaction is open.
+    holder: Mutex<Option<usize>>,
+    freed: Condvar,
 }
 
 impl StandIn {
     pub(crate) fn new() -> Self {
         let types = batches().iter().flat_map(|(_, batch)| translate::columns(batch)).collect();
         let db = Connection::open_in_memory().unwrap();
-        Self { db: Mutex::new(db), types, bulk: Mutex::default() }
+        let (bulk, holder, freed) = Default::default();
+        Self { db: Mutex::new(db), types, bulk, holder, freed }
     }
 
     /// Tables with their columns, as the migrations declare them: `table.column`.
@@ -37,9 +45,16 @@ impl StandIn {
 
     /// What it says to a request.
     pub(crate) fn answer(&self, request: &Request) -> Option<Answer> {
+        if matches!(request.what, What::Begin { .. }) {
+            self.hold(request.connection);
+        }
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = |sql: &str| {
             db.execute_batch(sql).unwrap();
+            if sql != "BEGIN" {
+                *self.holder.lock().unwrap() = None;
+                self.freed.notify_one();
+            }
             None
         };
         match &request.what {
@@ -67,6 +82,14 @@ impl StandIn {
             What::Call { sql, values, .. } => Some(self.run(&db, sql, values)),
             What::Login(_) | What::Attention => None,
         }
+    }
+
+    /// Waits for the transaction of another connection.
+    fn hold(&self, connection: usize) {
+        let is_others = |holder: &mut Option<usize>| holder.is_some_and(|of| of != connection);
+        let holder = self.holder.lock().unwrap();
+        let (mut holder, _) = self.freed.wait_timeout_while(holder, LOST, is_others).unwrap();
+        *holder = Some(connection);
     }
 
     /// The next rows in bulk of this connection are for that table.
