@@ -18,7 +18,7 @@ use crate::retention::ms;
 /// The newest of this process, newest first.
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
     let done = async {
-        look(&shared).await?;
+        look(&shared).await;
         let items: Vec<Value> = shared.parts.jobs.all().iter().map(|job| job.shown()).collect();
         written(&json!({"items": items}))
     };
@@ -28,7 +28,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
 /// One of them.
 pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     let done = async {
-        look(&shared).await?;
+        look(&shared).await;
         let job = id.parse().ok().and_then(|id| shared.parts.jobs.one(id));
         let job = job.ok_or_else(|| {
             Refused::other(404, "no-such-job", "this process has no job of this number")
@@ -38,20 +38,21 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String
     respond(done.await)
 }
 
-/// Bins are made when no mark is left that is as old as the wish for them.
-async fn look(shared: &Arc<Shared>) -> Result<(), Refused> {
+/// Bins are made when no mark is left that is as old as the wish for them. While the database is
+/// away nobody knows: the job stays what it was.
+async fn look(shared: &Arc<Shared>) {
     let jobs = &shared.parts.jobs;
     let open = jobs.open(Kind::Rebuild, false);
     if open.is_empty() {
-        return Ok(());
+        return;
     }
     let oldest =
         answer::ask(shared, |store| store.bins().map_or(Ok(None), |bins| bins.oldest_mark()));
-    let oldest_ms = oldest.await?.unwrap_or(i64::MAX);
+    let Ok(oldest) = oldest.await else { return };
+    let oldest_ms = oldest.unwrap_or(i64::MAX);
     let made = open.iter().filter(|job| job.asked_ms < oldest_ms);
     let made: Vec<u64> = made.map(|job| job.id).collect();
     jobs.end(&made, &Value::Null, ms(shared.now()));
-    Ok(())
 }
 
 /// Adds one, and answers with it.

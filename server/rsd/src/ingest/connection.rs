@@ -52,6 +52,8 @@ pub(super) struct Connection {
     parked: VecDeque<Parked>,
     /// What stands before them.
     unpacking: Option<Unpacking>,
+    /// Those are not tried before: what was inflated in vain is not inflated again at once.
+    not_before: Duration,
     out: Vec<u8>,
     written: usize,
     held: usize,
@@ -94,6 +96,7 @@ impl Connection {
             waiting: VecDeque::new(),
             parked: VecDeque::new(),
             unpacking: None,
+            not_before: Duration::ZERO,
             out: Vec::new(),
             written: 0,
             held: 0,
@@ -264,6 +267,9 @@ impl Connection {
 
     /// Tries the oldest parked sends again, in order.
     fn unpark(&mut self) {
+        if self.shared.parts.clock.mono() < self.not_before {
+            return;
+        }
         while self.unpacking.is_none()
             && let Some(parked) = self.parked.pop_front()
         {
@@ -299,6 +305,7 @@ impl Connection {
             return self.lose();
         };
         if let Some(parked) = self.handed(parked, taken) {
+            self.not_before = self.shared.parts.clock.mono() + RETRY;
             self.parked.push_front(parked);
         }
     }

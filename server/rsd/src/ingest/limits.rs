@@ -47,7 +47,8 @@ pub(super) const BODY_BYTES: usize = 1 << 20;
 pub(super) const INFLATED_BYTES: usize = spool::limits::FRAME_BYTES;
 
 /// Compressed bodies of one arrival, bytes in all, that are inflated where they come: two mebibytes
-/// at most come of them, in a few milliseconds. A single record has less.
+/// at most come of them, in a few milliseconds. Most single records have less; a larger one is
+/// heavy, too.
 pub(super) const INLINE_BYTES: usize = 2 << 10;
 
 /// Arrivals with more that are inflated at once, each with up to [`INFLATED_BYTES`] in memory.

@@ -1,7 +1,7 @@
 //! What a run of the purge would do, without doing any of it (rs.md §6, `dry_run`).
 
 use model::time::Millis;
-use rs::retention::{Due, What, Which};
+use rs::retention::{Due, Terms, What, Which};
 use serde_json::{Value, json};
 
 use super::Work;
@@ -9,36 +9,44 @@ use crate::store::{Day, StoreError};
 
 impl Work {
     /// The days of which something is due now; `None`: told to stop.
+    ///
+    /// # Errors
+    /// As the database says; also when the terms could not be read yet.
     pub(super) fn dry_run(&self, now_ms: i64) -> Result<Option<Value>, StoreError> {
-        let Some(terms) = &self.terms else { return Ok(Some(Value::Null)) };
-        let store = &*self.parts.store;
-        let keeping = store.keeping();
+        let Some(terms) = &self.terms else {
+            return Err(StoreError::Unavailable("what is kept could not be read yet".into()));
+        };
+        let keeping = self.parts.store.keeping();
         let mut days = Vec::new();
         for day in keeping.days()?.into_iter().filter(|day| terms.is_old(*day, now_ms)) {
             if self.parts.desk.is_stopping() {
                 return Ok(None);
             }
-            let groups = match keeping.groups(day) {
+            match self.due(terms, day, now_ms) {
                 Err(error @ StoreError::Damaged(_)) => {
                     days.push(json!({"day": day, "blocked": error.reason()}));
-                    continue;
                 }
-                groups => groups?,
-            };
-            let mut plan = terms.plan(day, &groups, now_ms);
-            // the facts of a day that has no calls any more have gone
-            plan.facts &= !groups.is_empty();
-            let mut due = Vec::new();
-            for one in &plan.due {
-                if store.exporting().is_due(day, one)? {
-                    due.push(shown(one));
-                }
-            }
-            if plan.facts || plan.ledger || !due.is_empty() {
-                days.push(of_day(day, (plan.facts, plan.ledger), &due));
+                due => days.extend(due?),
             }
         }
         Ok(Some(json!({"days": days})))
+    }
+
+    /// What is due of a day; `None`: nothing.
+    fn due(&self, terms: &Terms, day: Day, now_ms: i64) -> Result<Option<Value>, StoreError> {
+        let store = &*self.parts.store;
+        let groups = store.keeping().groups(day)?;
+        let mut plan = terms.plan(day, &groups, now_ms);
+        // the facts of a day that has no calls any more have gone
+        plan.facts &= !groups.is_empty();
+        let mut due = Vec::new();
+        for one in &plan.due {
+            if store.exporting().is_due(day, one)? {
+                due.push(shown(one));
+            }
+        }
+        let any = plan.facts || plan.ledger || !due.is_empty();
+        Ok(any.then(|| of_day(day, (plan.facts, plan.ledger), &due)))
     }
 }
 

@@ -178,6 +178,8 @@ fn other_kinds() -> Vec<Row> {
         ("or.snmp", "/values/0/name", json!(null), "missing_field values.0.name", Agrees),
         ("or.snmp", "/values", json!({}), "bad_type values", Agrees),
         ("or.integrity", "/calls_in", json!(null), "missing_field calls_in", Agrees),
+        ("or.integrity", "/calls_in", json!(i64::MAX), "bad_value calls_in", Agrees),
+        ("or.integrity", "/in_progress", json!(1_u64 << 32), "bad_value in_progress", Agrees),
         ("or.integrity", "/streams", json!([]), "bad_type streams", Agrees),
         ("or.integrity", "/minute", json!("noon"), "bad_time minute", Agrees),
         ("sq.latency", "/type", json!(null), "missing_field type", Agrees),

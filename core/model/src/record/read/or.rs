@@ -44,12 +44,12 @@ pub(super) fn snmp(fields: &mut Fields<'_>, log: &mut Log) -> Result<Snmp, Refus
 pub(super) fn integrity(fields: &mut Fields<'_>, log: &mut Log) -> Result<Integrity, Refusal> {
     Ok(Integrity {
         minute: fields.required(log, "minute", minute)?,
-        calls_in: fields.required(log, "calls_in", int)?,
-        records_out: fields.required(log, "records_out", int)?,
-        adopted_in: fields.optional(log, "adopted_in", int).unwrap_or_default(),
-        handed_out: fields.optional(log, "handed_out", int).unwrap_or_default(),
-        in_progress: fields.required(log, "in_progress", int)?,
-        rejected: fields.required(log, "rejected", int)?,
+        calls_in: fields.required(log, "calls_in", up_to(COUNT))?,
+        records_out: fields.required(log, "records_out", up_to(COUNT))?,
+        adopted_in: fields.optional(log, "adopted_in", up_to(COUNT)).unwrap_or_default(),
+        handed_out: fields.optional(log, "handed_out", up_to(COUNT)).unwrap_or_default(),
+        in_progress: fields.required(log, "in_progress", up_to(COUNT))?,
+        rejected: fields.required(log, "rejected", up_to(COUNT))?,
         streams: fields.required(log, "streams", streams)?,
         spool_depth: fields.optional(log, "spool_depth", int),
         spool_oldest: fields.optional(log, "spool_oldest", time),

@@ -247,6 +247,28 @@ fn names_of_unknown_fields_have_no_nul_either() {
 }
 
 #[test]
+fn figures_of_an_integrity_can_be_added() {
+    for field in ["calls_in", "records_out", "in_progress", "rejected", "adopted_in", "handed_out"]
+    {
+        let with = |value: u64| {
+            let mut record = json!({
+                "schema": 1, "kind": "or.integrity", "id": "a", "time": "2026-11-22T10:01:00Z",
+                "producer": {"name": "a"}, "component": {"name": "a", "type": "RM"},
+                "minute": "2026-11-22T10:00:00Z", "calls_in": 1, "records_out": 1,
+                "in_progress": 0, "rejected": 0, "streams": {},
+            });
+            record[field] = json!(value);
+            let record = read(record.to_string());
+            record.map(|(_, notes)| notes.bad_fields).map_err(|why| why.code)
+        };
+        assert_eq!(with(COUNT), Ok(0), "{field}");
+        let is_optional = field.ends_with("ed_in") || field.starts_with("handed");
+        let beyond = if is_optional { Ok(1) } else { Err("bad_value") };
+        assert_eq!(with(COUNT + 1), beyond, "{field}");
+    }
+}
+
+#[test]
 fn lists_that_are_the_record_must_be_right() {
     let bin = |values: Value| {
         json!({

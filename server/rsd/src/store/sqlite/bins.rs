@@ -92,9 +92,8 @@ impl Tables for Sqlite {
             let mut rows = marks::read(&roller.main, None, job, asked)?;
             if small {
                 for day in self.marked.seen() {
-                    if let Some(db) = roller.days.find(day, self.opened_ms)? {
-                        rows.extend(marks::read(db, Some(day), job, asked)?);
-                    }
+                    let of_file = |db: &mut _| marks::read(db, Some(day), job, asked);
+                    rows.extend(roller.days.ask(day, self.opened_ms, of_file)?.unwrap_or_default());
                 }
             }
             rows.sort_by_key(|row| (row.mark, row.day));
@@ -221,11 +220,11 @@ impl Tables for Sqlite {
             transaction.commit()?;
             for rows in of_days.chunk_by(|one, other| one.file == other.file) {
                 let Some(file) = rows.first().map(|row| row.file) else { continue };
-                if let Some(db) = roller.days.find(file, self.opened_ms)? {
+                roller.days.ask(file, self.opened_ms, |db| {
                     let transaction = begin(db)?;
                     marks::clear(&transaction, Some(file), rows, now_ms)?;
-                    transaction.commit()?;
-                }
+                    Ok(transaction.commit()?)
+                })?;
             }
             Ok(true)
         })
@@ -328,10 +327,10 @@ impl Bins for Sqlite {
             let sql = "SELECT count(*) FROM rs_dirty_bin WHERE day = ?1";
             let own: i64 = roller.main.query_row(sql, [day], |row| row.get(0))?;
             let sql = "SELECT count(*) FROM rs_dirty_bin";
-            let of_file: i64 = match roller.days.find(day, self.opened_ms)? {
-                Some(db) => db.query_row(sql, [], |row| row.get(0))?,
-                None => 0,
-            };
+            let count = |db: &mut Connection| Ok(db.query_row(sql, [], |row| row.get(0))?);
+            let of_file: i64 = roller.days.ask(day, self.opened_ms, count)?.unwrap_or(0);
+            // of one that was set aside nobody knows
+            self.layout.aside.check(day)?;
             Ok(own.unsigned_abs() + of_file.unsigned_abs())
         })
     }
@@ -343,11 +342,8 @@ impl Bins for Sqlite {
             for day in self.marked.seen() {
                 // what the applier marks from here on makes it known again
                 self.marked.forget(day);
-                let since = match roller.days.find(day, self.opened_ms) {
-                    Ok(Some(db)) => db.query_row(sql, [], |row| row.get(0)).map_err(Into::into),
-                    Ok(None) => Ok(None),
-                    Err(error) => Err(error),
-                };
+                let first = |db: &mut Connection| Ok(db.query_row(sql, [], |row| row.get(0))?);
+                let since = roller.days.ask(day, self.opened_ms, first).map(Option::flatten);
                 if !matches!(since, Ok(None)) {
                     self.marked.add(day);
                 }

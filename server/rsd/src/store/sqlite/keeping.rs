@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Sqlite;
 use super::files::{Days, Layout};
+use super::write::begin;
 use super::{load, purge};
 use crate::store::StoreError;
 use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
@@ -78,6 +79,38 @@ fn held(main: &Connection, holder: &str, now_ms: i64) -> Result<BTreeSet<String>
     Ok(held.collect::<Result<_, _>>()?)
 }
 
+/// Takes a day out of the lists of the main file, unless a call has come that has it shown. Such a
+/// call is in the day's file before it is told to the main one: whoever holds the main one sees it,
+/// or it is told after this.
+fn forget_day(main: &mut Connection, db: &Connection, day: Day) -> Result<bool, StoreError> {
+    let transaction = begin(main)?;
+    if !purge::is_hidden(db)? && purge::has_calls(db)? {
+        return Ok(false);
+    }
+    for table in ["rs_day_span", "rs_call_day"] {
+        let sql = format!("DELETE FROM {table} WHERE day = ?1");
+        transaction.prepare_cached(&sql)?.execute([day])?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// A slice of what the rollup job keeps of a day that has no calls; the same holds for it.
+fn forget_figures(
+    main: &mut Connection,
+    db: &Connection,
+    day: Day,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let transaction = begin(main)?;
+    if purge::has_calls(db)? {
+        return Ok(0);
+    }
+    let rows = purge::of_job(&transaction, day, most)?;
+    transaction.commit()?;
+    Ok(rows)
+}
+
 /// Counts the marks of a file.
 fn marked(db: &Connection, jobs: &mut Jobs) -> Result<(), StoreError> {
     let sql = "SELECT job, count(*), min(since_ms) FROM rs_dirty_bin GROUP BY job";
@@ -138,9 +171,7 @@ impl Keeping for Sqlite {
             let mut jobs = Jobs { held, ..Jobs::default() };
             marked(&reader.main, &mut jobs)?;
             for day in days {
-                if let Some(db) = reader.find(day)? {
-                    marked(db, &mut jobs)?;
-                }
+                reader.days.ask(day, reader.now_ms, |db| marked(db, &mut jobs))?;
             }
             Ok(jobs)
         })
@@ -229,16 +260,13 @@ impl Keeping for Sqlite {
     ) -> Result<u64, StoreError> {
         self.keep(|keeper| {
             keeper.check(lease)?;
-            let Some(db) = keeper.day(day)? else { return Ok(0) };
-            if !purge::hide(db, last_ms)? {
+            let Keeper { main, days, now_ms } = keeper;
+            let Some(db) = days.find(day, *now_ms)? else { return Ok(0) };
+            if !purge::hide(db, last_ms)? || !forget_day(main, db, day)? {
                 return Ok(0);
             }
-            for table in ["rs_day_span", "rs_call_day"] {
-                let sql = format!("DELETE FROM {table} WHERE day = ?1");
-                keeper.main.prepare_cached(&sql)?.execute([day])?;
-            }
-            match keeper.day(day)?.map_or(Ok(0), |db| purge::facts(db, last_ms, most))? {
-                0 => purge::of_job(&keeper.main, day, most),
+            match purge::facts(db, last_ms, most)? {
+                0 => forget_figures(main, db, day, most),
                 rows => Ok(rows),
             }
         })

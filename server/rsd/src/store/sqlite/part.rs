@@ -13,6 +13,7 @@ use super::dims;
 use super::files::Days;
 use super::load::{Files, ask};
 use super::news::News;
+use super::purge;
 use super::save::save;
 use crate::store::{Day, StoreError};
 
@@ -129,7 +130,13 @@ impl<'p> Part<'p> {
             return bisect(self, items);
         }
         let (day, batch, lost) = (self.day, self.batch, self.lost);
-        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))
+        self.run(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))?;
+        self.show()
+    }
+
+    /// A call of the day was stored: it is shown.
+    fn show(&self) -> Result<(), StoreError> {
+        if self.news.calls.is_empty() { Ok(()) } else { purge::show(&self.transaction) }
     }
 
     /// All or nothing of a share.
@@ -223,7 +230,8 @@ impl Attempt for Part<'_> {
 
     fn store(&mut self, items: &[usize]) -> Result<(), StoreError> {
         let (day, batch, lost) = (self.day, self.batch, self.lost);
-        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))
+        self.attempt(|share| items.iter().for_each(|item| tell(share, day, batch, lost, *item)))?;
+        self.show()
     }
 
     fn bury(&mut self, item: usize, error: &StoreError) -> Result<(), StoreError> {

@@ -186,6 +186,11 @@ pub(super) fn is_hidden(db: &Connection) -> Result<bool, StoreError> {
     Ok(db.prepare_cached("SELECT 1 FROM rs_day_going")?.exists([])?)
 }
 
+/// Whether there are calls of the day.
+pub(super) fn has_calls(db: &Connection) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("SELECT 1 FROM rs_call LIMIT 1")?.exists([])?)
+}
+
 /// A slice of all facts, unless a call has come that keeps them.
 pub(super) fn facts(db: &mut Connection, last_ms: i64, most: u32) -> Result<u64, StoreError> {
     let transaction = begin(db)?;

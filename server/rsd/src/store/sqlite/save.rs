@@ -8,7 +8,7 @@ use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, EventRow, KeptRow, LetterRow, Settled};
 use rusqlite::{Connection, params};
 
-use super::{hanging, marks, purge};
+use super::{hanging, marks};
 use crate::store::{Day, StoreError};
 
 /// Room for the numbers of one day's letters; those of the main file begin with 1.
@@ -33,9 +33,6 @@ pub(super) fn save(
         db.execute("DELETE FROM rs_kept_record WHERE id_key = ?1", [id_key])?;
     }
     changes.calls.iter().try_for_each(|call| self::call(db, call))?;
-    if day.is_some() && !changes.calls.is_empty() {
-        purge::show(db)?;
-    }
     let events = changes.events.iter().map(|row| Ok((row.id_key, event(db, row)?)));
     let events: BTreeMap<Key, i64> = events.collect::<Result<_, StoreError>>()?;
     match day {

@@ -224,8 +224,11 @@ impl Writer {
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
         part.revisit(&sessions)?;
         let Part { transaction, done, news: told, .. } = part;
+        let hidden = purge::is_hidden(&transaction)?;
         transaction.commit()?;
-        news.join(told);
+        if !hidden {
+            news.join(told);
+        }
         Ok(Done { beside: BTreeMap::new(), ..done })
     }
 

@@ -3,10 +3,12 @@
 
 use std::path::PathBuf;
 
+use rs::rollup::{Granularity, Job, Tables as _};
 use rs::share::LetterNo;
 
 use super::*;
 use crate::retention::{Ages, Before, Kept, purge};
+use crate::store::bins::Bins as _;
 use crate::store::custody::{Custody as _, LetterFilter, LetterState};
 use crate::store::keeping::Keeping as _;
 
@@ -106,6 +108,34 @@ fn a_day_that_is_spoilt_costs_no_other_and_no_record() {
         assert_eq!(store.apply(&retry, NOW).unwrap().stored, 1);
         assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 7);
         let [(_, LetterState::Retried, _)] = &letters(&store)[..] else { panic!("retried") };
+    }
+}
+
+/// Whoever looks for marks first finds it: the others' marks are read, and the day is told.
+#[test]
+fn marks_of_the_other_days_are_read() {
+    let ways: [fn(&Sqlite); 3] = [
+        |store| {
+            let job = Job::Make(Granularity::FiveMinutes);
+            let marks = store.marks(job, i64::MIN, i64::MAX, 999).unwrap();
+            assert!(!marks.is_empty() && marks.iter().all(|row| row.file == NEXT), "{marks:?}");
+        },
+        |store| assert!(store.oldest_mark().unwrap().is_some()),
+        |store| {
+            store.jobs("a", 0).unwrap();
+        },
+    ];
+    for look in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let store = told(dir.path());
+        store.apply(&arrivals(&later()[1..2], 15, 1), NOW).unwrap();
+        store.writer().beside.close(DAY);
+        spoil(dir.path());
+        look(&store);
+        assert_eq!(store.damaged().into_keys().collect::<Vec<_>>(), [DAY]);
+        look(&store);
+        let asked = store.marks_of_day(DAY);
+        assert!(matches!(asked, Err(StoreError::Damaged(_))), "nobody knows: {asked:?}");
     }
 }
 

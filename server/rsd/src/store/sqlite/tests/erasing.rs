@@ -3,6 +3,7 @@
 use rs::erase::Number;
 
 use super::*;
+use crate::store::keeping::Keeping as _;
 
 const NUMBER: &str = "4930123456";
 const DAY: &str = "days/20261122.db";
@@ -73,6 +74,26 @@ fn a_log_that_is_read_is_emptied_before_an_erasure_ends() {
     reader.execute_batch("COMMIT").unwrap();
     to_its_end(&store);
     assert!(!has_it(&path) && store.erasures(9).unwrap()[0].ended_ms.is_some());
+}
+
+/// An erasure in a day of which a part has gone brings the rest back into no list.
+#[test]
+fn an_erasure_shows_no_day_that_is_going() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let calls = [1, 2].map(|no| rm(no, 10 * no).dn(NUMBER));
+    let story: Vec<Made> = calls.iter().flat_map(|call| [call.start(), call.end(40)]).collect();
+    store.apply(&arrivals(&story, 1, 1), NOW).unwrap();
+    let held = store.take_lease("retention", "a", 0, i64::MAX).unwrap().unwrap();
+    assert!(store.delete_facts(&held, 20_261_122, i64::MAX, 1).unwrap() > 0);
+    begin(&store);
+    to_its_end(&store);
+    let erased = store.erasures(1).unwrap()[0].calls;
+    assert!(erased > 0, "there was something to erase");
+    assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 0);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 0, "nor does a start");
 }
 
 /// Another key would find none of the numbers that are erased.
