@@ -333,7 +333,7 @@ fn how_long_what_is_kept() {
     assert_eq!((plain.at, plain.window.as_secs(), plain.emergency), (190, 14_400, false));
     for wrong in ["at: \"24:00\"", "at: \"3:10\"", "at: \"03:60\"", "at: midnight"] {
         let told = read(&format!("rs: {{ retention: {{ {wrong} }} }}")).unwrap_err();
-        assert!(told.contains("E104: \"at\" must be a time of day"), "{told}");
+        assert!(told.contains("E104: \"rs.retention.at\" must be a time of day"), "{told}");
     }
     assert_eq!(plain.bins.operations, [7, 31, 93, 400, 1095, 3650]);
     assert_eq!(plain.bins.sq, [93, 400, 1095, 3650]);
