@@ -8,6 +8,7 @@ use model::record::{CallType, ComponentType, EndState, Phase, Scope, VarResult};
 use model::time::Millis;
 use serde_json::{Map, Value, json};
 
+use super::order::Verdict;
 use super::{CallState, END};
 use crate::export::AGAIN;
 use crate::fact::{CallFact, Object, ProfileFact, UsageFact, Values};
@@ -35,8 +36,10 @@ impl CallState {
 
     /// Updates of which only a part is left.
     fn covered(&self) -> Vec<CallFact> {
-        let Some(any) = self.facts.first() else { return Vec::new() };
         let dropped = &self.dropped;
+        // whatever the rank of a covered one, the row shows whom it showed
+        let order = Verdict::of(&self.facts, &dropped.alive).order(self.facts.iter());
+        let Some(any) = order.first().copied() else { return Vec::new() };
         let key: String = self.call_key.iter().map(|byte| format!("{byte:02x}")).collect();
         let bare = |id: String, phase: u8, epoch: u64, number: u64, time_ms: i64| CallFact {
             id,

@@ -95,6 +95,21 @@ impl User {
     }
 }
 
+/// Reads the lines of a file that are neither empty nor comments.
+///
+/// # Errors
+/// The first that is wrong, with its number.
+pub(super) fn each_line(
+    text: &str,
+    mut read: impl FnMut(&str) -> Result<(), String>,
+) -> Result<(), String> {
+    let lines = text.lines().map(str::trim).enumerate();
+    for (index, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        read(line).map_err(|why| format!("line {}: {why}", index + 1))?;
+    }
+    Ok(())
+}
+
 /// All users.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
@@ -113,13 +128,7 @@ impl Table {
     /// The first line that is wrong, and why.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut table = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            table.add(line).map_err(|why| format!("line {}: {why}", index + 1))?;
-        }
+        each_line(text, |line| table.add(line))?;
         if table.named.is_empty() {
             return Err("there is no user in it".to_owned());
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use model::time::Millis;
 
-use super::table::{Behind, Roles, User, behind, check_name};
+use super::table::{Behind, Roles, User, behind, check_name, each_line};
 
 /// What a token begins with.
 const BEGIN: &str = "rst_";
@@ -38,13 +38,7 @@ impl Tokens {
     /// The first line that is wrong, and why. No line's text is in it.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut tokens = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            tokens.add(line).map_err(|why| format!("line {}: {why}", index + 1))?;
-        }
+        each_line(text, |line| tokens.add(line))?;
         Ok(tokens)
     }
 

@@ -160,3 +160,23 @@ proptest! {
         prop_assert_eq!(again.last_known(), state.last_known());
     }
 }
+
+/// A covered update is told in the name of the component that the row shows.
+#[test]
+fn a_covered_update_of_another_node_moves_no_call() {
+    let update = |node: u64| {
+        let id = format!("{GUID}/00690001/cdr.update/3.{node}.0");
+        rm("update", 3, node, 4, json!({"id": id}))
+    };
+    let mut state = CallState::new([7; 16]);
+    for fact in [rm("start", 3, 1, 1, json!({})), update(1), update(2)] {
+        state.apply(&fact);
+    }
+    let records = state.records(None, "rs-1");
+    let mut again = CallState::new([7; 16]);
+    for record in records.iter().rev() {
+        again.apply(&fact_of(&record.to_string()).1);
+    }
+    assert_eq!(state.row(None).component.name.as_deref(), Some("rm-2"));
+    assert_eq!(again.row(None), state.row(None));
+}
