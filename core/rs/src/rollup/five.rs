@@ -55,10 +55,7 @@ pub(super) struct Admitted {
 pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
     let mut figures = Figures::default();
     let mut deltas: BTreeMap<LevelKey, Deltas> = BTreeMap::new();
-    let parts = parts(&facts.calls);
-    let (admitted, left_out) = admit(bin, &parts, facts);
-    let counts = |part: &&Part| number(part).is_none_or(|number| !left_out.contains(&number));
-    for part in parts.iter().filter(counts) {
+    let mut add = |part: &Part| {
         count(bin, part, &mut figures.counts);
         if let Some(span) = part.span {
             let mut change = |at_ms: i64, by: i64| {
@@ -68,7 +65,16 @@ pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
             change(span.from_ms, 1);
             span.to_ms.into_iter().for_each(|to| change(to, -1));
         }
-    }
+    };
+    // numbers have to find room first
+    let mut numbered = Vec::new();
+    each_part(&facts.calls, |part| match number(&part) {
+        Some(number) => numbered.push((number, part)),
+        None => add(&part),
+    });
+    let (admitted, left_out) = admit(bin, &numbered, facts);
+    numbered.retain(|(number, _)| !left_out.contains(number));
+    numbered.iter().for_each(|(_, part)| add(part));
     own(bin, facts, &mut figures, &mut deltas);
     for (key, deltas) in deltas {
         let level = Level::of(bin.start_ms, Types::new(), deltas);
@@ -97,8 +103,9 @@ pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
 /// is known of each day, of which others have no figures.
 #[must_use]
 pub(super) fn covering(at_ms: i64, facts: &Facts) -> BTreeMap<LevelKey, Types> {
-    let known = |(day, id): (Day, i64)| {
-        facts.numbers.get(&day).is_none_or(|numbers| numbers.known.contains(&id))
+    let known = |part: &Part| {
+        let of_day = |(day, id)| facts.numbers.get(&day).map(|numbers| numbers.known.contains(&id));
+        number(part).and_then(of_day).unwrap_or(true)
     };
     let mut levels: BTreeMap<LevelKey, Types> = BTreeMap::new();
     let mut change = |key: LevelKey, call_type: u8, when_ms: i64, by: i64| {
@@ -106,13 +113,13 @@ pub(super) fn covering(at_ms: i64, facts: &Facts) -> BTreeMap<LevelKey, Types> {
             add(levels.entry(key).or_default(), call_type, by);
         }
     };
-    for part in parts(&facts.calls).iter().filter(|part| number(part).is_none_or(known)) {
-        if let Some(span) = part.span {
+    each_part(&facts.calls, |part| {
+        if let Some(span) = part.span.filter(|_| known(&part)) {
             let key = LevelKey { measure: part.measure, target: part.target };
             change(key, part.call_type, span.from_ms, 1);
             span.to_ms.into_iter().for_each(|to_ms| change(key, part.call_type, to_ms, -1));
         }
-    }
+    });
     for own in &facts.own_levels {
         for (when_ms, by) in own.changes() {
             change(own.key, own.call_type, when_ms, by);
@@ -122,20 +129,21 @@ pub(super) fn covering(at_ms: i64, facts: &Facts) -> BTreeMap<LevelKey, Types> {
     levels
 }
 
-/// Everything that the calls are in figures: each by itself, and sessions of the legs of RM.
-fn parts(calls: &[Call]) -> Vec<Part> {
+/// Everything that the calls are in figures, one after the other, since all of a bin would be too
+/// much at once: each call by itself, and sessions of the legs of RM.
+fn each_part(calls: &[Call], mut then: impl FnMut(Part)) {
     let mut sessions: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-    let mut parts = Vec::new();
     for call in calls {
-        parts.extend(part::of_call(call));
+        part::of_call(call).into_iter().for_each(&mut then);
         match call.guid.as_deref().filter(|_| call.is_rm()) {
             Some(guid) => sessions.entry(guid).or_default().push(call),
-            None if call.is_rm() => parts.extend(part::of_session(&[call])),
+            None if call.is_rm() => part::of_session(&[call]).into_iter().for_each(&mut then),
             None => {}
         }
     }
-    parts.extend(sessions.values().flat_map(|legs| part::of_session(legs)));
-    parts
+    for legs in sessions.values() {
+        part::of_session(legs).into_iter().for_each(&mut then);
+    }
 }
 
 fn count(bin: Bin, part: &Part, counts: &mut BTreeMap<CountKey, Count>) {
@@ -196,13 +204,12 @@ type DayNumbers = BTreeSet<(Day, i64)>;
 
 /// The new numbers of the bin that get figures, and those for which there is no room: the latest
 /// to appear.
-fn admit(bin: Bin, parts: &[Part], facts: &Facts) -> (DayNumbers, DayNumbers) {
+fn admit(bin: Bin, parts: &[((Day, i64), Part)], facts: &Facts) -> (DayNumbers, DayNumbers) {
     let mut first: BTreeMap<(Day, i64), i64> = BTreeMap::new();
-    for part in parts {
-        let Some(number) = number(part) else { continue };
+    for (number, part) in parts {
         let instants = part.effects().map(|effect| effect.at_ms());
         if let Some(at) = instants.filter(|at| bin.holds(*at)).min() {
-            let seen = first.entry(number).or_insert(at);
+            let seen = first.entry(*number).or_insert(at);
             *seen = at.min(*seen);
         }
     }
@@ -236,9 +243,11 @@ fn number(part: &Part) -> Option<(Day, i64)> {
 #[must_use]
 pub(super) fn numbers(facts: &Facts) -> BTreeMap<Day, BTreeSet<i64>> {
     let mut days: BTreeMap<Day, BTreeSet<i64>> = BTreeMap::new();
-    for (day, id) in parts(&facts.calls).iter().filter_map(number) {
-        days.entry(day).or_default().insert(id);
-    }
+    each_part(&facts.calls, |part| {
+        if let Some((day, id)) = number(&part) {
+            days.entry(day).or_default().insert(id);
+        }
+    });
     days
 }
 

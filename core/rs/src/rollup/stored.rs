@@ -140,11 +140,11 @@ impl Stored {
 
     /// All of it as figures take it, once each.
     #[must_use]
-    pub fn facts(&self, objects: &Objects) -> Facts {
-        let calls: BTreeMap<_, _> =
-            self.calls.iter().map(|call| ((call.day, call.call_key), call)).collect();
-        let mut facts =
-            Facts { calls: calls.into_values().map(CallFacts::call).collect(), ..Facts::default() };
+    pub fn facts(mut self, objects: &Objects) -> Facts {
+        self.calls.sort_unstable_by_key(|call| (call.day, call.call_key));
+        self.calls.dedup_by_key(|call| (call.day, call.call_key));
+        let calls = self.calls.into_iter().map(CallFacts::call).collect();
+        let mut facts = Facts { calls, ..Facts::default() };
         for kept in &self.kept {
             if let Some(record) = kept.read() {
                 own(kept.component_id, &record, objects, &mut facts);
@@ -182,33 +182,37 @@ impl KeptFacts {
 
 impl CallFacts {
     /// The call as figures see it.
-    fn call(&self) -> Call {
-        let mut owners = self.owners.clone();
+    fn call(self) -> Call {
+        let media = self.media.as_deref();
+        let asr = self.ports_of(Ports::told(self.asr_used, media, "asr"), PORT_EVENTS[0]);
+        let tts = self.ports_of(Ports::told(self.tts_used, media, "tts"), PORT_EVENTS[2]);
+        let runs = self.actions.iter().filter_map(|action| run(action, self.ended_ms)).collect();
+        let failures = self.failures_of();
+        let mut owners = self.owners;
         if owners.is_empty() {
             owners.push((self.component_id, self.started_ms));
         }
-        let media = self.media.as_deref();
         Call {
             call_key: self.call_key,
-            guid: self.guid.clone(),
+            guid: self.guid,
             kind: self.component_type,
             owners,
             call_type: self.call_type,
-            tenants: self.tenants.clone(),
+            tenants: self.tenants,
             profile: self.profile_id,
             service: self.service,
-            dn: self.dn.clone(),
+            dn: self.dn,
             started_ms: self.started_ms,
             answered_ms: self.answered_ms,
             ended_ms: self.ended_ms,
             end_state: self.end_state,
-            asr: self.ports_of(Ports::told(self.asr_used, media, "asr"), PORT_EVENTS[0]),
-            tts: self.ports_of(Ports::told(self.tts_used, media, "tts"), PORT_EVENTS[2]),
+            asr,
+            tts,
             result: self.result,
-            reason: self.reason.clone(),
-            runs: self.actions.iter().filter_map(|action| run(action, self.ended_ms)).collect(),
+            reason: self.reason,
+            runs,
             sq_failed: self.sq_failed == Some(true),
-            failures: self.failures_of(),
+            failures,
         }
     }
 

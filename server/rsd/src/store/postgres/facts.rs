@@ -52,7 +52,13 @@ pub(super) fn facts(link: &mut Link, question: &Question) -> Result<Stored, Stor
 const CALL: &str = "call_key, component_type, component_id, guid, call_type, profile_id, service,
     dn, started_ms, answered_ms, ended_ms, end_state, asr_used, tts_used, media::text, sq_failed";
 
-fn put_calls(day: Day, rows: &[Row], calls: &mut Calls) {
+fn put_calls(
+    link: &mut Link,
+    day: Day,
+    sql: &str,
+    values: Values<'_>,
+    calls: &mut Calls,
+) -> Result<(), StoreError> {
     let word = |row: &Row, at| row.get::<_, Option<i16>>(at).map(|_| small(row, at));
     let call = |row: &Row| CallFacts {
         day,
@@ -74,7 +80,10 @@ fn put_calls(day: Day, rows: &[Row], calls: &mut Calls) {
         sq_failed: row.get(15),
         ..CallFacts::default()
     };
-    calls.extend(rows.iter().map(call).map(|call| ((day, call.call_key), call)));
+    link.each(sql, values, |row| {
+        let call = call(row);
+        calls.insert((day, call.call_key), call);
+    })
 }
 
 /// The calls of a day that are there at an instant.
@@ -83,7 +92,7 @@ fn covering(link: &mut Link, day: Day, at_ms: i64, calls: &mut Calls) -> Result<
     for half in ["ended_ms >= $2", "live"] {
         let sql =
             format!("SELECT {CALL} FROM rs_call WHERE day = $1 AND started_ms < $2 AND {half}");
-        put_calls(day, &link.query(&sql, &[&signed(day), &at_ms])?, calls);
+        put_calls(link, day, &sql, &[&signed(day), &at_ms], calls)?;
     }
     Ok(())
 }
@@ -94,9 +103,7 @@ fn touching(link: &mut Link, day: Day, bin: Bin, calls: &mut Calls) -> Result<()
         "SELECT {CALL} FROM rs_call WHERE day = $1
            AND (started_ms >= $2 AND started_ms < $3 OR ended_ms >= $2 AND ended_ms < $3)"
     );
-    let rows = link.query(&sql, &[&signed(day), &bin.start_ms, &bin.end_ms])?;
-    put_calls(day, &rows, calls);
-    Ok(())
+    put_calls(link, day, &sql, &[&signed(day), &bin.start_ms, &bin.end_ms], calls)
 }
 
 /// Keys of the calls of these days that change their owner in a bin, or have events of ports there.
@@ -175,7 +182,7 @@ fn of_keys(link: &mut Link, keys: &Keys, calls: &mut Calls) -> Result<(), StoreE
              CROSS JOIN LATERAL (SELECT {CALL} FROM rs_call c
                WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c"
         );
-        put_calls(day, &link.query(&sql, &[&signed(day), &keys])?, calls);
+        put_calls(link, day, &sql, &[&signed(day), &keys], calls)?;
     }
     Ok(())
 }
@@ -189,11 +196,11 @@ fn each(
     put: impl Fn(&mut CallFacts, &Row),
 ) -> Result<(), StoreError> {
     for (day, keys) in by_day(keys) {
-        for row in link.query(sql, &[&signed(day), &keys])? {
-            if let Some(call) = calls.get_mut(&(day, uid(&row, 0))) {
-                put(call, &row);
+        link.each(sql, &[&signed(day), &keys], |row| {
+            if let Some(call) = calls.get_mut(&(day, uid(row, 0))) {
+                put(call, row);
             }
-        }
+        })?;
     }
     Ok(())
 }
@@ -263,11 +270,11 @@ fn ports(link: &mut Link, question: &Question, calls: &mut Calls) -> Result<(), 
             AND e.log_id IN ('asr_open', 'asr_close', 'tts_open', 'tts_close') OFFSET 0) e";
     for (day, keys) in by_day(&wanted) {
         for event_day in &question.days {
-            for row in link.query(sql, &[&signed(day), &keys, &signed(*event_day)])? {
-                if let Some(call) = calls.get_mut(&(day, uid(&row, 0))) {
+            link.each(sql, &[&signed(day), &keys, &signed(*event_day)], |row| {
+                if let Some(call) = calls.get_mut(&(day, uid(row, 0))) {
                     call.ports.push((row.get(1), row.get(2)));
                 }
-            }
+            })?;
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 use tokio_postgres::{Client, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_stream::StreamExt as _;
 
 use super::target::Target;
 use crate::store::StoreError;
@@ -67,6 +69,24 @@ impl Link {
     pub(super) fn query(&mut self, sql: &str, values: Values<'_>) -> Result<Vec<Row>, StoreError> {
         let statement = self.statement(sql)?;
         wait(&self.handle, self.limit, self.client.query(&statement, values))
+    }
+
+    /// Asks, and looks at one row after the other: of very many not all are kept.
+    pub(super) fn each(
+        &mut self,
+        sql: &str,
+        values: Values<'_>,
+        mut look: impl FnMut(&Row),
+    ) -> Result<(), StoreError> {
+        let statement = self.statement(sql)?;
+        wait(&self.handle, self.limit, async {
+            let rows = self.client.query_raw(&statement, values.iter().copied()).await?;
+            let mut rows = pin!(rows);
+            while let Some(row) = rows.next().await {
+                look(&row?);
+            }
+            Ok(())
+        })
     }
 
     /// Writes; tells how many rows.
