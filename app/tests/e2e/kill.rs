@@ -1,5 +1,6 @@
-//! kill -9 of RS at random moments while producers send (rs.md §14, 5 and 6): what was acknowledged
-//! is on the report once, and every transaction is whole or absent.
+//! kill -9 of RS at random moments while producers send whole calls (rs.md §14, 5 and 6): of what
+//! was acknowledged every record is in the database once and every call on the lists once, and
+//! every transaction is whole or absent.
 //!
 //! `cargo xtask kill` runs many of them, on files or against the server of a URL.
 
@@ -16,6 +17,7 @@ use crate::platform::{Process, Site, eventually, now, say, told, wall};
 use crate::postgres::Server;
 use crate::senders::{self, Order, Over};
 use crate::sipp::{Media, Plan};
+use crate::stored::Database;
 use crate::{http, report};
 
 /// Kills of a run in CI, on files and on PostgreSQL.
@@ -24,9 +26,12 @@ const KILLS_OF_SERVER: u32 = 4;
 /// Producers of each kind.
 const PRODUCERS: u32 = 4;
 /// Producers by the beginnings of their names.
-const KINDS: [&str; 4] = ["wire", "http", "stomp", "java"];
+const KINDS: [&str; 5] = ["wire", "http", "stomp", "java", "python"];
 /// Java clients, in one process.
 const JAVA: usize = 10;
+/// Clients of stomp.py, and sends that each has under way.
+const PYTHON: u32 = 2;
+const WINDOW: usize = 4;
 /// Calls of RM for each kill.
 const CALLS: u32 = 6;
 
@@ -39,7 +44,6 @@ fn what_was_acknowledged_survives_every_kill() {
 fn so_it_does_on_postgresql() {
     let database = Server::start();
     killed(kills(KILLS_OF_SERVER), Some(database.url()));
-    assert_eq!(database.sql("SELECT count(*) FROM rs_dead_letter"), "0");
 }
 
 /// How many there are to be, unless told otherwise.
@@ -53,10 +57,14 @@ fn killed(kills: u32, database: Option<String>) {
     say(format_args!("{kills} kills, RINGMASTER_KILL_SEED={seed}"));
     let media = Media::start();
     let site = Site::new(&objects(&[&media], "{}"));
-    if let Some(url) = database {
-        let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
-        site.write("settings.yaml", &format!("{settings}  database: \"{url}\"\n"));
-    }
+    let database = match database {
+        Some(url) => {
+            let settings = std::fs::read_to_string(site.path("settings.yaml")).unwrap();
+            site.write("settings.yaml", &format!("{settings}  database: \"{url}\"\n"));
+            Database::Server(url)
+        }
+        None => Database::Days(site.path("data/rs/days")),
+    };
     let rs = site.start_rs();
     let rm = site.start_rm();
     healthy(&site, 1);
@@ -82,6 +90,7 @@ fn killed(kills: u32, database: Option<String>) {
             ]
         })
         .chain([senders::java(order.clone(), 1 + 3 * PRODUCERS, JAVA)])
+        .chain((2..2 + PYTHON).map(|n| senders::python(order.clone(), n + 3 * PRODUCERS, WINDOW)))
         .collect();
     for kind in KINDS {
         eventually(kind, || order.book.count_of(kind), |count| *count > 0);
@@ -90,14 +99,17 @@ fn killed(kills: u32, database: Option<String>) {
     callers.finish();
     drop(over);
     producers.into_iter().for_each(|producer| producer.join().unwrap());
-    let (acknowledged, unasked) = order.book.check(site.rs_http());
+    let (acknowledged, unasked) = order.book.check(site.rs_http(), &database);
     say(format_args!(
-        "{acknowledged} sends acknowledged, {unasked} more whole without an answer; \
-         listening again after {slowest:?} at most"
+        "{} sends of {acknowledged} records acknowledged, {unasked} more records in sends that are \
+         whole without an answer; listening again after {slowest:?} at most",
+        order.book.count(),
     ));
     let by_kind = KINDS.map(|kind| format!("{kind} {}", order.book.count_of(kind)));
     say(format_args!("by kind: {}", by_kind.join(", ")));
     report::exactly(site.rm_http(), site.rs_http(), usize::try_from(calls).unwrap());
+    let letters = http::json(site.rs_http(), "/api/v1/dead-letters");
+    assert_eq!(letters["items"].as_array().map(Vec::len), Some(0), "{letters}");
     assert_eq!(http::metric(site.rs_http(), "rs_spool_damaged_total"), 0.0);
     assert!(!copies(&site.path("data/rs/spool/quarantine")), "a kill damages nothing");
     drop((rm, rs));

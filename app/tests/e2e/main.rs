@@ -29,6 +29,7 @@ mod report;
 mod script;
 mod senders;
 mod sipp;
+mod stored;
 mod tenants;
 mod wire;
 

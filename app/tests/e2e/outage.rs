@@ -5,7 +5,6 @@
 //! `cargo xtask conformance --outage SECONDS` tells how long it is away; in CI until every producer
 //! has sent some more.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -20,6 +19,7 @@ use crate::platform::{Site, eventually, now, say, told, wall};
 use crate::postgres::Server;
 use crate::senders::{self, Order, Over};
 use crate::sipp::{Media, Plan};
+use crate::stored::Database;
 use crate::{http, report};
 
 /// Producers by the beginnings of their names.
@@ -86,15 +86,16 @@ fn no_producer_sees_that_the_database_is_away_and_all_sums_are_right() {
     let calls = usize::try_from(calls).unwrap();
     report::exactly(site.rm_http(), site.rs_http(), calls);
     let sent = order.book.calls();
-    stored(&server, &sent);
+    let told = order.book.check(site.rs_http(), &Database::Server(server.url()));
+    assert_eq!(told, (sent.records, 0));
+    assert_eq!(server.sql("SELECT count(*) FROM rs_dead_letter"), "0");
     assert_eq!(http::summed(site.rs_http(), "rs_apply_duplicates_total"), 0.0);
     let ledger = server.sql("SELECT count(*) FROM rs_fact_ledger");
     assert_eq!(ledger, metric("rs_apply_records_total").to_string());
     figures(&site, &server, &sent, calls);
     say(format_args!(
         "away for {took:?}: {} calls of {} records and {calls} of RM, {waiting} records waited",
-        sent.sessions.len(),
-        sent.records,
+        sent.calls, sent.records,
     ));
     let by_kind = KINDS.map(|kind| format!("{kind} {}", order.book.count_of(kind)));
     say(format_args!("by kind: {}", by_kind.join(", ")));
@@ -126,28 +127,12 @@ fn grows(book: &Book, sends: usize) {
     }
 }
 
-/// Every record that was sent is there once, and no other.
-fn stored(server: &Server, sent: &Calls) {
-    let lines = |sql: &str| -> Vec<String> { server.sql(sql).lines().map(str::to_owned).collect() };
-    let sessions = lines("SELECT guid FROM rs_call WHERE component_type = 2");
-    let texts = lines("SELECT text FROM rs_call_event WHERE log_id = 'sent'");
-    for (what, found, sent) in [("calls", sessions, &sent.sessions), ("events", texts, &sent.texts)]
-    {
-        assert_eq!(found.len(), sent.len(), "{what}");
-        let found = BTreeSet::from_iter(found);
-        assert!(&found == sent, "{what}: {:?}", found.symmetric_difference(sent).next());
-    }
-    assert_eq!(server.sql("SELECT count(*) FROM rs_dead_letter"), "0");
-    let sum = server.sql("SELECT sum(duration_ms) FROM rs_call WHERE component_type = 2");
-    assert_eq!(sum, (CALL_MS * sent.sessions.len() as u64).to_string());
-}
-
 /// The sums of all bins of each length are those of what was sent, and bins that are made again of
 /// the facts are the same.
 fn figures(site: &Site, server: &Server, sent: &Calls, of_rm: usize) {
     let marks = || server.sql("SELECT count(*) FROM rs_dirty_bin");
     eventually("bins are made", marks, |marks| marks == "0");
-    let (calls, outcomes) = (sent.sessions.len(), sent.outcomes);
+    let Calls { calls, outcomes, .. } = *sent;
     let time = CALL_MS * calls as u64;
     let each = |expected: &str| (1..=6).map(|of| format!("{of}|{expected}\n")).collect::<String>();
     let sums = |what: &str, from: &str| {

@@ -11,9 +11,9 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::http;
 use crate::platform::{Process, Site, eventually, run};
 use crate::secure::Authority;
+use crate::{http, report};
 
 /// RS needs none.
 const OBJECTS: &str = "kind: Tenant\nname: acme\n";
@@ -75,13 +75,18 @@ pub(crate) fn checks(site: &Site, group: &[&str], asked: impl FnMut(&str)) -> To
 
 /// Runs the checks with stomp.py; with authorities by TLS.
 pub(crate) fn frames(site: &Site, authorities: Option<PathBuf>) -> Told {
+    frames_asked(site, authorities, none)
+}
+
+/// The same; `asked` does what it asks for.
+fn frames_asked(site: &Site, arguments: Option<PathBuf>, asked: impl FnMut(&str)) -> Told {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = tests.join("../target/stomp/bin/python");
     assert!(python.exists(), "stomp.py is installed there (test.sh does it)");
     let mut command = Command::new(python);
     command.arg(tests.join("tests/e2e/python/frames.py")).arg(site.broker().port().to_string());
-    command.args(authorities);
-    told(command, none)
+    command.args(arguments);
+    told(command, asked)
 }
 
 fn told(mut command: Command, mut asked: impl FnMut(&str)) -> Told {
@@ -111,19 +116,13 @@ fn told(mut command: Command, mut asked: impl FnMut(&str)) -> Told {
 
 /// Sessions of all calls, with the GUID of each.
 fn calls(rs: SocketAddr) -> BTreeMap<String, String> {
-    let (mut found, mut cursor) = (BTreeMap::new(), String::new());
-    loop {
-        let page = http::json(rs, &format!("/api/v1/calls?legs=true&limit=1000{cursor}"));
-        for item in page["items"].as_array().unwrap() {
-            let [session, guid] = ["session_id", "guid"].map(|key| text(&item[key]));
-            assert_eq!(item["state"], "completed", "{item}");
-            assert_eq!(found.insert(session, guid), None, "a call twice: {item}");
-        }
-        match page["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return found,
-        }
+    let mut found = BTreeMap::new();
+    for item in report::legs(rs, "") {
+        let [session, guid] = ["session_id", "guid"].map(|key| text(&item[key]));
+        assert_eq!(item["state"], "completed", "{item}");
+        assert_eq!(found.insert(session, guid), None, "a call twice: {item}");
     }
+    found
 }
 
 fn text(value: &Value) -> String {
@@ -225,6 +224,22 @@ fn stomp_clients_in_python_are_served_in_all_versions() {
     eventually("nobody is left", || metric(STOMP), |open| *open == 0.0);
     assert_eq!(metric("rs_unconfirmed_sends_total"), 0.0);
     rs.line_with(" 32002 ");
+}
+
+#[test]
+fn stomp_clients_in_python_come_back_and_count_once() {
+    let site = Site::new(OBJECTS);
+    let mut rs = Some(site.start_rs());
+    let told = frames_asked(&site, Some(PathBuf::from("restarts")), |what| {
+        assert_eq!(what, "restart");
+        if let Some(running) = rs.take() {
+            running.kill();
+        }
+        rs = Some(site.start_rs());
+    });
+    assert_eq!(told.passed.len(), 4, "{told:#?}");
+    assert!(told.sent.len() > 3 * 40 + 2 * 20, "{told:#?}");
+    arrived(&site, &told);
 }
 
 const STOMP: &str = "rs_connections{transport=\"stomp\"}";

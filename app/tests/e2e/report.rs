@@ -82,6 +82,20 @@ pub(crate) fn of_call(rs: SocketAddr, call_id: &str) -> Cdr {
     found.into_iter().next().unwrap()
 }
 
+/// All legs that the list of calls has, through all of its pages; `more`: further parameters.
+pub(crate) fn legs(rs: SocketAddr, more: &str) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/calls?legs=true&limit=1000{more}{cursor}");
+        let mut page = http::json(rs, &path);
+        all.append(page["items"].as_array_mut().unwrap());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
 fn cdrs(document: &str) -> impl Iterator<Item = Cdr> {
     document.split("<cdr ").skip(1).map(|text| {
         let text = text.split("</cdr>").next().unwrap();

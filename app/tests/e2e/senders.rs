@@ -27,8 +27,6 @@ const WINDOW: usize = 8;
 const BREATH: Duration = Duration::from_millis(20);
 /// Pause of a steady producer after each answer: the load is then bounded, however long it lasts.
 const PACE: Duration = Duration::from_millis(30);
-/// Where all of it is sent.
-const QUEUE: &str = "ringmaster.event";
 
 /// What all senders share.
 #[derive(Clone)]
@@ -39,15 +37,11 @@ pub(crate) struct Order {
     pub(crate) seed: u64,
     /// Told to send nothing new.
     pub(crate) over: Arc<AtomicBool>,
-    /// No connection breaks, nothing is refused, and every send is a call of its own.
+    /// No connection breaks, and nothing is refused.
     pub(crate) steady: bool,
 }
 
 impl Order {
-    fn pen(&self, name: &str, number: u32) -> Pen {
-        Pen::new(name, number, self.steady)
-    }
-
     fn breathe(&self) {
         if self.steady {
             std::thread::sleep(PACE);
@@ -56,6 +50,11 @@ impl Order {
 
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
+    }
+
+    /// There is more to send: a call that has begun is told to its end.
+    fn goes_on(&self, pen: &Pen) -> bool {
+        !self.is_over() || pen.within()
     }
 
     fn chance(&self, number: u32) -> Chance {
@@ -72,10 +71,10 @@ impl Drop for Over {
     }
 }
 
-/// How many events the next send has: half of all have one.
-fn events(chance: &mut Chance) -> u32 {
-    let events = if chance.below(2) == 0 { 1 } else { 2 + chance.below(u64::from(RECORDS) - 2) };
-    u32::try_from(events).unwrap()
+/// How many records the next send has at most: half of all have one.
+fn most(chance: &mut Chance) -> u32 {
+    let most = if chance.below(2) == 0 { 1 } else { 2 + chance.below(u64::from(RECORDS) - 2) };
+    u32::try_from(most).unwrap()
 }
 
 /// The number of a send.
@@ -85,6 +84,9 @@ fn tag_of(send: &Send) -> u64 {
 
 /// One connection of a protocol. `None` of each: it is gone.
 trait Line: Sized {
+    /// A transaction may go to several queues.
+    const MIXED: bool;
+
     fn connect(broker: SocketAddr, name: &str, attempt: u32) -> Option<Self>;
 
     /// Hands one over, as a message or as a transaction.
@@ -108,10 +110,10 @@ pub(crate) fn stomp(order: Order, number: u32) -> JoinHandle<()> {
 
 /// Messages one by one, several under way, and transactions.
 fn over<L: Line>(order: &Order, name: &str, number: u32) {
-    let (mut pen, mut chance) = (order.pen(name, number), order.chance(number));
+    let (mut pen, mut chance) = (Pen::new(name, number, L::MIXED), order.chance(number));
     let mut unanswered: Vec<Send> = Vec::new();
     for attempt in 0.. {
-        if order.is_over() && unanswered.is_empty() {
+        if !order.goes_on(&pen) && unanswered.is_empty() {
             return;
         }
         assert!(attempt == 0 || !order.steady, "{name}: its connection broke");
@@ -136,8 +138,8 @@ fn work(
         line.send(tag_of(send), send)?;
     }
     loop {
-        while !order.is_over() && unanswered.len() < WINDOW {
-            let send = pen.send(&order.book, events(chance));
+        while order.goes_on(pen) && unanswered.len() < WINDOW {
+            let send = pen.send(&order.book, most(chance));
             let sent = line.send(tag_of(&send), &send);
             unanswered.push(send);
             sent?;
@@ -148,7 +150,7 @@ fn work(
         if let Some(tag) = line.answer()? {
             let at = unanswered.iter().position(|send| tag_of(send) == tag);
             let Some(at) = at else { panic!("an answer to nothing: {tag}") };
-            pen.acknowledged(&order.book, &unanswered.remove(at));
+            order.book.acknowledged(&unanswered.remove(at));
             order.breathe();
         }
     }
@@ -158,10 +160,10 @@ fn work(
 pub(crate) fn http(order: Order, number: u32) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let name = format!("http-{number}");
-        let (mut pen, mut chance) = (order.pen(&name, number), order.chance(number));
-        while !order.is_over() {
-            let send = pen.send(&order.book, events(&mut chance));
-            let records: Vec<&str> = send.records.iter().map(|(_, body)| &**body).collect();
+        let (mut pen, mut chance) = (Pen::new(&name, number, true), order.chance(number));
+        while order.goes_on(&pen) {
+            let send = pen.send(&order.book, most(&mut chance));
+            let records: Vec<&str> = send.records.iter().map(|record| &*record.body).collect();
             let (kind, body) = match chance.below(2) {
                 0 => ("json", format!("[{}]", records.join(","))),
                 _ => ("x-ndjson", records.join("\n")),
@@ -174,7 +176,7 @@ pub(crate) fn http(order: Order, number: u32) -> JoinHandle<()> {
                 stored = posted(&order, &head, &body);
             }
             if stored {
-                pen.acknowledged(&order.book, &send);
+                order.book.acknowledged(&send);
             }
             order.breathe();
         }

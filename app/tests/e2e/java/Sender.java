@@ -1,5 +1,5 @@
 // Stock ActiveMQ clients that send what they are told on standard input: a line `NAME COUNT`, then
-// so many records, one a line. One record is a message that is sent synchronously, several are a
+// so many lines `QUEUE RECORD`. One record is a message that is sent synchronously, several are a
 // transaction. When the client says that it is stored, so does a line `stored NAME`; when it
 // gives up, `failed NAME`; `broken WHY` when it is told of an error outside a call. Each of the given
 // number of threads has a connection of its own, to the URLs in turn.
@@ -8,7 +8,9 @@ import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import javax.jms.Connection;
@@ -20,15 +22,36 @@ import org.apache.activemq.ActiveMQConnectionFactory;
 public class Sender {
     record Task(String name, List<String> records) {}
 
+    /** A session with a producer for each queue. */
+    static final class Lane {
+        final Session session;
+        private final Map<String, MessageProducer> producers = new HashMap<>();
+
+        Lane(Session session) {
+            this.session = session;
+        }
+
+        /** A line `QUEUE RECORD`. */
+        void send(String line) throws JMSException {
+            String[] parts = line.split(" ", 2);
+            MessageProducer producer = producers.get(parts[0]);
+            if (producer == null) {
+                producer = session.createProducer(session.createQueue(parts[0]));
+                producers.put(parts[0], producer);
+            }
+            producer.send(session.createTextMessage(parts[1]));
+        }
+    }
+
     static final BlockingQueue<Task> TASKS = new LinkedBlockingQueue<>();
     static final Task END = new Task("", List.of());
 
-    /** Queue, number of threads, URLs. */
+    /** Number of threads, URLs. */
     public static void main(String[] arguments) throws Exception {
         List<Thread> threads = new ArrayList<>();
-        for (int i = 0; i < Integer.parseInt(arguments[1]); i++) {
-            String url = arguments[2 + i % (arguments.length - 2)];
-            Thread thread = new Thread(() -> work(url, arguments[0]));
+        for (int i = 0; i < Integer.parseInt(arguments[0]); i++) {
+            String url = arguments[1 + i % (arguments.length - 1)];
+            Thread thread = new Thread(() -> work(url));
             thread.start();
             threads.add(thread);
         }
@@ -49,19 +72,17 @@ public class Sender {
         System.exit(0);
     }
 
-    static void work(String url, String queue) {
+    static void work(String url) {
         try {
             Connection connection = new ActiveMQConnectionFactory(url).createConnection();
             if (!url.startsWith("failover:")) {
                 connection.setExceptionListener(error -> say("broken " + error));
             }
             connection.start();
-            Session plain = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
-            Session transacted = connection.createSession(true, Session.SESSION_TRANSACTED);
-            MessageProducer single = plain.createProducer(plain.createQueue(queue));
-            MessageProducer several = transacted.createProducer(transacted.createQueue(queue));
+            Lane plain = new Lane(connection.createSession(false, Session.AUTO_ACKNOWLEDGE));
+            Lane transacted = new Lane(connection.createSession(true, Session.SESSION_TRANSACTED));
             for (Task task = TASKS.take(); task != END; task = TASKS.take()) {
-                say(send(task, plain, single, transacted, several) + " " + task.name());
+                say(send(task, plain, transacted) + " " + task.name());
             }
             connection.close();
         } catch (Exception error) {
@@ -69,26 +90,21 @@ public class Sender {
         }
     }
 
-    static String send(
-            Task task,
-            Session plain,
-            MessageProducer single,
-            Session transacted,
-            MessageProducer several) {
+    static String send(Task task, Lane plain, Lane transacted) {
         try {
             if (task.records().size() == 1) {
-                single.send(plain.createTextMessage(task.records().get(0)));
+                plain.send(task.records().get(0));
                 return "stored";
             }
             for (String record : task.records()) {
-                several.send(transacted.createTextMessage(record));
+                transacted.send(record);
             }
-            transacted.commit();
+            transacted.session.commit();
             return "stored";
         } catch (JMSException error) {
             // a transaction that a broken connection has rolled back, mostly
             try {
-                transacted.rollback();
+                transacted.session.rollback();
             } catch (JMSException ignored) {
                 // it is over in any case
             }

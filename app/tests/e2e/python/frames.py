@@ -1,14 +1,16 @@
 """What stomp.py does to the Reporting Server: one line `PASS name` or `FAIL name: why` a check.
 
 What has to be in the database once is told by `SENT id`, what must not be there by `NEVER id`.
-Usage: frames.py PORT [AUTHORITIES|logins]; with authorities everything goes by TLS, `logins` is about
-users and their passwords.
+Usage: frames.py PORT [AUTHORITIES|logins|restarts]; with authorities everything goes by TLS, `logins`
+is about users and their passwords, `restarts` about a server that is killed and comes back: `ASK what`
+waits for a line on standard input.
 """
 
 import datetime
 import json
 import sys
 import threading
+import time
 import uuid
 
 import stomp
@@ -184,13 +186,102 @@ def wrong_password(version):
     heard.until("the end", lambda: heard.lost)
 
 
+class Steady:
+    """A producer that connects again and sends again what has no receipt, until it has one."""
+
+    def __init__(self, version, several):
+        self.version, self.several, self.lost = version, several, 0
+        self.client = Client(version)
+
+    def deliver(self, names):
+        bodies = [record(name) for name in names]
+        while True:
+            try:
+                self.attempt(names[0], bodies)
+                break
+            except (AssertionError, OSError, stomp.exception.StompException):
+                self.lost += 1
+                self.again()
+        for name in names:
+            print("SENT", name)
+
+    def attempt(self, name, bodies):
+        """One message, or one transaction."""
+        heard, connection = self.client.heard, self.client.connection
+        receipt, more = f"{name}-{self.lost}", {}
+        if self.several:
+            more["transaction"] = connection.begin()
+        else:
+            more["receipt"] = receipt
+        for body in bodies:
+            connection.send(CDR, body, **more)
+        if self.several:
+            connection.commit(more["transaction"], receipt=receipt)
+        heard.until(receipt, lambda: receipt in heard.receipts or heard.lost)
+        assert receipt in heard.receipts
+
+    def again(self):
+        for _ in range(PATIENCE * 20):
+            try:
+                self.client = Client(self.version)
+                return
+            except stomp.exception.StompException:
+                time.sleep(0.05)
+        raise TimeoutError("no server comes")
+
+
+def restarted(version, several):
+    """Sends on through a kill of the server and its start, and for a while behind it."""
+    steady = Steady(version, several)
+    some, back = threading.Event(), threading.Event()
+    broken = []
+
+    def send():
+        try:
+            number = rest = 0
+            while rest < 20:
+                name = f"restarted-{version}-{several}-{number}"
+                steady.deliver([f"{name}-{part}" for part in range(several or 1)])
+                number += 1
+                rest += back.is_set()
+                if number == 20:
+                    some.set()
+        except Exception as why:
+            broken.append(why)
+            some.set()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    some.wait()
+    print("ASK restart", flush=True)
+    assert sys.stdin.readline() == "done\n"
+    back.set()
+    thread.join()
+    if broken:
+        raise broken[0]
+    assert steady.lost, "the connection broke"
+    steady.client.__exit__()
+
+
+def restarted_plain(version):
+    restarted(version, 0)
+
+
+def restarted_transactions(version):
+    restarted(version, 5)
+
+
 def main():
     checks = (bodies, transactions, without_receipts, heartbeats, refused)
-    if LOGINS:
+    if GROUP == "logins":
         checks = (right_password, wrong_password)
+    if GROUP == "restarts":
+        checks = (restarted_plain, restarted_transactions)
     for check in checks:
         for version in VERSIONS:
             if check is heartbeats and version == "1.0":
+                continue
+            if check is restarted_transactions and version != "1.2":
                 continue
             name = f"{check.__name__}-{version}"
             try:
@@ -202,6 +293,6 @@ def main():
 
 
 PORT = int(sys.argv[1])
-LOGINS = sys.argv[2:] == ["logins"]
-AUTHORITIES = sys.argv[2] if len(sys.argv) > 2 and not LOGINS else None
+GROUP = sys.argv[2] if sys.argv[2:] in (["logins"], ["restarts"]) else None
+AUTHORITIES = sys.argv[2] if len(sys.argv) > 2 and not GROUP else None
 main()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use net::Clock;
 use openwire::{Client, ClientEvent, ClientSettings, Limits, Outbound};
 
-use super::{Line, QUEUE, is_silence};
+use super::{Line, is_silence};
 use crate::book::Send;
 
 pub(super) struct Openwire {
@@ -18,6 +18,8 @@ pub(super) struct Openwire {
 }
 
 impl Line for Openwire {
+    const MIXED: bool = false;
+
     fn connect(broker: SocketAddr, name: &str, attempt: u32) -> Option<Self> {
         let stream = TcpStream::connect(broker).ok()?;
         stream.set_nodelay(true).ok()?;
@@ -44,14 +46,16 @@ impl Line for Openwire {
 
     fn send(&mut self, tag: u64, send: &Send) -> Option<()> {
         let mut all = Vec::new();
-        for (id, body) in &send.records {
+        for record in &send.records {
             self.sequence += 1;
-            let (sequence, body) = (self.sequence, body.as_bytes());
-            all.push(Outbound { record_id: id, kind: "call.event", schema: 1, body, sequence });
+            let (sequence, body, kind) = (self.sequence, record.body.as_bytes(), record.kind);
+            all.push(Outbound { record_id: &record.id, kind, schema: 1, body, sequence });
         }
+        // as RM does: all of a transaction to one queue
+        let queue = send.records[0].queue;
         match &all[..] {
-            [one] => self.client.send(QUEUE, tag, one).unwrap(),
-            all => self.client.send_transaction(QUEUE, tag, all).unwrap(),
+            [one] => self.client.send(queue, tag, one).unwrap(),
+            all => self.client.send_transaction(queue, tag, all).unwrap(),
         }
         Some(())
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use super::{Order, QUEUE, events};
+use super::{Order, most};
 use crate::activemq::jars;
-use crate::book::Send;
+use crate::book::{Pen, Send};
 
 /// Of a client that does not wait for each answer: how much it may be ahead, bytes.
 const AHEAD: &str = "jms.useAsyncSend=true&jms.producerWindowSize=65536";
@@ -30,7 +30,7 @@ impl Drop for Machine {
 pub(crate) fn java(order: Order, number: u32, clients: usize) -> JoinHandle<()> {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/java/Sender.java");
     let mut command = Command::new("java");
-    command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", &jars(), source, QUEUE]);
+    command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", &jars(), source]);
     command.arg(clients.to_string());
     if order.steady {
         let url = format!("tcp://{}", order.broker);
@@ -46,7 +46,7 @@ pub(crate) fn python(order: Order, number: u32, window: usize) -> JoinHandle<()>
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(tests.join("../target/stomp/bin/python"));
     command.arg(tests.join("tests/e2e/python/sender.py"));
-    command.args([order.broker.port().to_string(), QUEUE.to_owned()]);
+    command.arg(order.broker.port().to_string());
     told(order, ("python", number), window, command)
 }
 
@@ -74,11 +74,11 @@ fn work(
     window: usize,
     (mut input, mut output): (impl Write, impl Iterator<Item = String>),
 ) {
-    let (mut pen, mut chance) = (order.pen(name, number), order.chance(number));
+    let (mut pen, mut chance) = (Pen::new(name, number, true), order.chance(number));
     let mut unanswered: BTreeMap<String, Send> = BTreeMap::new();
     loop {
-        while !order.is_over() && unanswered.len() < window {
-            let send = pen.send(&order.book, events(&mut chance));
+        while order.goes_on(&pen) && unanswered.len() < window {
+            let send = pen.send(&order.book, most(&mut chance));
             hand_over(&mut input, &send);
             unanswered.insert(send.name.clone(), send);
         }
@@ -88,7 +88,7 @@ fn work(
         let line = output.next().expect("it answers everything");
         match line.split_once(' ') {
             Some(("stored", name)) => {
-                pen.acknowledged(&order.book, &unanswered.remove(name).unwrap());
+                order.book.acknowledged(&unanswered.remove(name).unwrap());
                 order.breathe();
             }
             Some(("failed", _)) if order.steady => panic!("{line}"),
@@ -104,9 +104,8 @@ fn work(
 
 fn hand_over(input: &mut impl Write, send: &Send) {
     let mut text = format!("{} {}\n", send.name, send.records.len());
-    for (_, body) in &send.records {
-        text.push_str(body);
-        text.push('\n');
+    for record in &send.records {
+        text.extend([record.queue, " ", &record.body, "\n"]);
     }
     input.write_all(text.as_bytes()).unwrap();
     input.flush().unwrap();

@@ -5,8 +5,8 @@ use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::{Line, QUEUE, is_silence};
-use crate::book::Send;
+use super::{Line, is_silence};
+use crate::book::{Record, Send};
 
 pub(super) struct Stomp {
     stream: TcpStream,
@@ -15,6 +15,8 @@ pub(super) struct Stomp {
 }
 
 impl Line for Stomp {
+    const MIXED: bool = true;
+
     fn connect(broker: SocketAddr, _: &str, _: u32) -> Option<Self> {
         let mut stream = TcpStream::connect(broker).ok()?;
         stream.set_nodelay(true).ok()?;
@@ -33,20 +35,21 @@ impl Line for Stomp {
     fn send(&mut self, tag: u64, send: &Send) -> Option<()> {
         let mut frames = String::new();
         let receipt = format!("receipt:{tag}");
-        let message = |frames: &mut String, header: &str, body: &str| {
+        let message = |frames: &mut String, header: &str, record: &Record| {
+            let Record { queue, body, .. } = record;
             let length = body.len();
             write!(
                 frames,
-                "SEND\ndestination:/queue/{QUEUE}\n{header}\ncontent-length:{length}\n\n{body}\0\n"
+                "SEND\ndestination:/queue/{queue}\n{header}\ncontent-length:{length}\n\n{body}\0\n"
             )
             .unwrap();
         };
         match &send.records[..] {
-            [(_, body)] => message(&mut frames, &receipt, body),
+            [one] => message(&mut frames, &receipt, one),
             all => {
                 let own = format!("transaction:{tag}");
                 write!(frames, "BEGIN\n{own}\n\n\0\n").unwrap();
-                all.iter().for_each(|(_, body)| message(&mut frames, &own, body));
+                all.iter().for_each(|record| message(&mut frames, &own, record));
                 write!(frames, "COMMIT\n{own}\n{receipt}\n\n\0\n").unwrap();
             }
         }
