@@ -11,6 +11,7 @@ use crate::rollup::{
     Tables as _, Weekday, Which, Zone, check, rebuild, work,
 };
 
+mod orders;
 mod turns;
 
 const NOW_MS: i64 = RECEIVED_MS + 86_400_000;
@@ -31,18 +32,29 @@ struct Inside {
 
 impl Rolled {
     fn apply(&self, messages: &[&Message]) {
+        self.apply_as(messages, false);
+    }
+
+    fn apply_as(&self, messages: &[&Message], by_day: bool) {
         let mut inside = self.0.borrow_mut();
-        inside.tables.apply(messages);
+        if by_day {
+            inside.tables.apply_days(messages);
+        } else {
+            inside.tables.apply(messages);
+        }
         for (day, mark) in std::mem::take(&mut inside.tables.marks) {
             inside.mark(mark, day);
         }
     }
 
     fn roll(&self, zone: &Zone, turns: usize) {
-        let rules = rules(zone);
+        self.roll_by(&rules(zone), turns);
+    }
+
+    fn roll_by(&self, rules: &Rules<'_>, turns: usize) {
         let mut objects = Objects::default();
         for _ in 0..turns {
-            if work(self, &mut objects, &rules, || true).unwrap() == rollup::Done::default() {
+            if work(self, &mut objects, rules, || true).unwrap() == rollup::Done::default() {
                 return;
             }
         }
@@ -51,6 +63,10 @@ impl Rolled {
 
     /// The same facts, all bins made anew.
     fn anew(&self, zone: &Zone) -> Self {
+        self.anew_by(&rules(zone))
+    }
+
+    fn anew_by(&self, rules: &Rules<'_>) -> Self {
         let fresh = self.clone();
         {
             let mut inside = fresh.0.borrow_mut();
@@ -58,11 +74,11 @@ impl Rolled {
             let first = inside.spans.values().map(|(first, _)| *first).min();
             let last = inside.spans.values().map(|(_, last)| *last).max();
             let (first, last) = first.zip(last).unwrap_or_default();
-            for mark in rebuild(zone, first.min(OWN_MS), last.max(OWN_MS) + 600_000) {
+            for mark in rebuild(rules.zone, first.min(OWN_MS), last.max(OWN_MS) + 600_000) {
                 inside.mark(mark, 0);
             }
         }
-        fresh.roll(zone, 1000);
+        fresh.roll_by(rules, 1000);
         fresh
     }
 
@@ -380,7 +396,7 @@ fn whole_story() -> Vec<Message> {
         let mut more = json!({"guid": guid, "leg": format!("0069000{leg}"), "time": time,
             "id": format!("{guid}/0069000{leg}/cdr.{phase}/1.1.1"), "session_id":
             format!("{guid}.{leg}"), "started_at": format!("2026-11-{day}T00:01:00Z"),
-            "tenant": {"name": "t", "dbid": 102}, "dn": "1800"});
+            "tenant": {"name": "acme", "dbid": 102}, "dn": "1800"});
         if phase == "end" {
             more["ended_at"] = json!(time);
         }
