@@ -172,6 +172,8 @@ pub struct Status {
     pub damaged: usize,
     /// Syncs that failed since the start.
     pub failed_syncs: u64,
+    /// A thread of its has panicked: nothing becomes durable any more, or soon.
+    pub is_dead: bool,
 }
 
 /// Why a spool could not be opened.
@@ -401,14 +403,15 @@ impl Settings {
     }
 }
 
-/// Says so when the driver ends in another way than by closing: a hook has panicked.
+/// Says so when a thread ends in another way than by closing: it has panicked.
 struct Ends(Arc<Shared>);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        let mut intake = self.0.intake();
-        if intake.status.state != State::Closed {
+        if thread::panicking() {
+            let mut intake = self.0.intake();
             intake.status.state = State::Broken;
+            intake.status.is_dead = true;
         }
     }
 }
@@ -418,7 +421,9 @@ fn start_threads(
     driver: Driver,
 ) -> std::io::Result<Mutex<Vec<JoinHandle<()>>>> {
     let make = Arc::clone(shared);
+    let ends = Ends(Arc::clone(shared));
     let maker = thread::Builder::new().name("spool-make".to_owned()).spawn(move || {
+        let _ends = ends;
         make.maker.run(&|| {
             let mut intake = make.intake();
             intake.dirty = true;

@@ -77,6 +77,7 @@ names! {
     RS_ROLLUP_LAG_SECONDS = "rs_rollup_lag_seconds",
     RS_DIRTY_BINS = "rs_dirty_bins",
     RS_ROLLUP_DRIFT_TOTAL = "rs_rollup_drift_total",
+    RS_WORKER_PANICS_TOTAL = "rs_worker_panics_total",
     RS_LEASE_HELD = "rs_lease_held",
     RS_RETENTION_LAST_SUCCESS_SECONDS = "rs_retention_last_success_seconds",
     LOOP_SECONDS = "ringmaster_loop_seconds",

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::time::Millis;
 use net::Clock;
-use rsd::Backlog;
 use rsd::ingest::{Counters, Durable, Gate, Ingest, Limits, Parts, Settings};
+use rsd::{Backlog, Crew};
 use spool::fs::real::RealFs;
 use spool::fs::{File, FileSystem};
 use spool::{Hooks, Spool};
@@ -63,6 +63,7 @@ fn main() {
         durable,
         counters: Arc::new(Counters::default()),
         backlog: Arc::new(Backlog::default()),
+        crew: Arc::new(Crew::new(log.clone(), clock)),
         log,
         clock,
     };

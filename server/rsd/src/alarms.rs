@@ -54,6 +54,8 @@ pub(crate) enum Name {
     Certificate,
     /// The clock of a producer is wrong.
     ClockSkew,
+    /// Something that works in the background has panicked.
+    WorkerFailed,
 }
 
 /// What is fixed of an alarm.
@@ -67,7 +69,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -87,6 +89,7 @@ impl Name {
         Self::DbDamaged,
         Self::Certificate,
         Self::ClockSkew,
+        Self::WorkerFailed,
     ];
 
     const fn row(self) -> Row {
@@ -104,6 +107,7 @@ impl Name {
             Self::ProducerSilent => ("RS-PRODUCER-SILENT", "minor", 34007, false),
             Self::Certificate => ("RS-CERT", "minor", 36005, false),
             Self::ClockSkew => ("RS-CLOCK-SKEW", "minor", 34008, false),
+            Self::WorkerFailed => ("RS-WORKER-FAILED", "major", 31401, false),
             Self::RollupLag => ("RS-ROLLUP-LAG", "minor", 35101, false),
             Self::RollupDrift => ("RS-ROLLUP-DRIFT", "major", 35102, true),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),

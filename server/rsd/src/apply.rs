@@ -28,6 +28,7 @@ use tokio::sync::broadcast;
 
 use self::backoff::Backoff;
 use crate::backlog::Backlog;
+use crate::crew::{Crew, Worker};
 use crate::entry::{Entry, Unreadable, glance};
 use crate::priority::{LOWEST, lower};
 use crate::store::{Applied, Arrival, Store, StoreError};
@@ -68,6 +69,8 @@ pub struct Parts {
     pub figures: Arc<Figures>,
     /// How much waits.
     pub backlog: Arc<Backlog>,
+    /// Watches over the thread.
+    pub crew: Arc<Crew>,
     /// The log.
     pub log: Log,
     /// The clock.
@@ -103,10 +106,11 @@ impl Applier {
         parts.backlog.found(found.frames());
         let waiting = VecDeque::new();
         let begun = begun.is_some();
-        let work = Work {
+        let mut work = Work {
             parts,
             begun,
             found,
+            counted: None,
             reader,
             waiting,
             backoff,
@@ -115,7 +119,12 @@ impl Applier {
             gathered: Duration::ZERO,
         };
         let thread = thread::Builder::new().name("apply".to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(StoreError::Files)?;
+        let (crew, watched) = (Arc::clone(&work.parts.crew), Arc::clone(&bell));
+        let work = move || {
+            lower(LOWEST);
+            crew.work(Worker::Apply, || work.run(), |pause| watched.pause(pause));
+        };
+        let thread = thread.spawn(work).map_err(StoreError::Files)?;
         Ok(Self { bell, thread: Some(thread) })
     }
 
@@ -123,7 +132,7 @@ impl Applier {
     pub fn stop(mut self, at_most: Duration) {
         self.bell.stop(at_most);
         if let Some(thread) = self.thread.take() {
-            // one that panicked has said so; the spool keeps what it did not store
+            // the spool keeps what it did not store
             let _ended = thread.join();
         }
     }
@@ -152,6 +161,8 @@ struct Work {
     /// Where the database is has been found, and the values of retention that it has.
     begun: bool,
     found: Found,
+    /// The last frame of those that is counted.
+    counted: Option<u64>,
     reader: Reader,
     /// Read, not stored.
     waiting: VecDeque<Frame>,
@@ -165,11 +176,13 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) {
-        lower(LOWEST);
+    /// Until told to stop. After a panic all is read anew from where the database is.
+    fn run(&mut self) {
         if !self.begun && !self.begin() {
             return;
         }
+        self.begun = false;
+        self.waiting.clear();
         self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
@@ -214,8 +227,10 @@ impl Work {
                     figures.reached();
                     spool.release(applied);
                     self.reader = spool.reader(applied);
-                    self.found = Found::from(applied, self.found.last);
-                    backlog.found(self.found.frames());
+                    if self.counted.is_none() {
+                        self.found = Found::from(applied, self.found.last);
+                        backlog.found(self.found.frames());
+                    }
                     if self.backoff.good() {
                         log.emit(33102, None, &[("seq", &applied.to_string())]);
                     }
@@ -232,10 +247,10 @@ impl Work {
 
     /// Counts the records of the frames that were there at the start, each of which has counted
     /// as one. What cannot be understood is met again, and told, when it is to be stored.
-    fn count_found(&self) {
+    fn count_found(&mut self) {
         let Parts { spool, backlog, bell, .. } = &self.parts;
         let Found { after, last } = self.found;
-        let mut reader = spool.reader(after);
+        let mut reader = spool.reader(self.counted.unwrap_or(after));
         let mut frames = 0;
         while let Ok(read) = reader.read(BATCH_RECORDS, READ_BYTES) {
             let before = read.iter().take_while(|frame| frame.seq <= last);
@@ -244,6 +259,7 @@ impl Work {
                 let received = glance.as_ref().map(|glance| glance.received);
                 let parts = glance.map(|glance| glance.parts).unwrap_or_default();
                 backlog.counted(received.unwrap_or_default(), &parts);
+                self.counted = Some(frame.seq);
                 frames += 1;
                 if frames == 1 {
                     backlog.next_is_of(received.map(|received| received.0));
@@ -254,6 +270,7 @@ impl Work {
             }
         }
         backlog.all_counted();
+        self.counted = Some(last);
     }
 
     /// Lets more come, if the last batch has just begun and there is less than another.

@@ -18,6 +18,7 @@ use telemetry::config_client::Source as CameFrom;
 use telemetry::{ConfigClient, Log};
 
 use crate::alarms::Name;
+use crate::crew::Worker;
 use crate::error::StartError;
 use crate::live::Application;
 use crate::monitor::Monitor;
@@ -120,6 +121,17 @@ pub(crate) struct Keeper {
     monitor: Arc<Monitor>,
     log: Log,
     clock: Clock,
+}
+
+/// The thread that has it has panicked: what is in force stays so.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.monitor
+                .crew()
+                .down(Worker::Configuration, "it panicked: no change comes any more");
+        }
+    }
 }
 
 impl Keeper {

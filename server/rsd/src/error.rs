@@ -112,6 +112,7 @@ impl StartError {
             StoreError::Unavailable(_)
             | StoreError::Busy(_)
             | StoreError::Damaged(_)
+            | StoreError::Main(_)
             | StoreError::Rejected(_)
             | StoreError::State(_)
             | StoreError::Secret(_)

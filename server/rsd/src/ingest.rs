@@ -43,6 +43,7 @@ pub use limits::Limits;
 pub(crate) use limits::UNPACKERS;
 
 use crate::backlog::Backlog;
+use crate::crew::Crew;
 use crate::users::Users;
 use memory::Memory;
 use registry::Registry;
@@ -108,6 +109,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     /// How much waits for the database.
     pub backlog: Arc<Backlog>,
+    /// Is told when something here panics.
+    pub crew: Arc<Crew>,
     /// The log.
     pub log: Log,
     /// The clock.
@@ -175,6 +178,14 @@ impl Ingest {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Waits until it has ended without being told to: why. It is gone then.
+    pub(crate) async fn broke(this: &mut Option<Self>) -> String {
+        let Some(ingest) = this else { return std::future::pending().await };
+        let ended = (&mut ingest.task).await;
+        *this = None;
+        ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string())
     }
 
     /// Closes the listener, lets what was handed to the spool be synced and answered, and closes

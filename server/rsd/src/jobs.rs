@@ -4,10 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use model::time::Millis;
+use rs::rollup::{Granularity, Job as Make, Zone};
 use serde_json::{Value, json};
 
-use model::time::Millis;
+use crate::store::{Store, StoreError};
 
+/// Clocks of two Reporting Servers differ by so much, at most.
+const SKEW_MS: i64 = 5000;
 /// Jobs that are remembered.
 const JOBS: usize = 100;
 
@@ -46,6 +50,49 @@ pub(crate) struct Job {
     pub(crate) state: State,
     /// What is known of it until now.
     pub(crate) result: Value,
+    /// The bins that are to be made, until they are.
+    span: Option<Remake>,
+}
+
+/// Bins of a span that are made again: each length of its own, then what came of it for the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Remake {
+    /// Of each length where the first bin begins, shortest first.
+    first_ms: Vec<(Make, i64)>,
+    to_ms: i64,
+    /// Marks that were written until then are to be done,
+    until_ms: i64,
+    /// of the lengths from this one on.
+    from: usize,
+}
+
+impl Remake {
+    /// The bins of `[from, to)`, marked now.
+    pub(crate) fn of(zone: &Zone, from_ms: i64, to_ms: i64, now_ms: i64) -> Self {
+        let first = |of: Granularity| (Make::Make(of), zone.bin(of, from_ms).start_ms);
+        let first_ms = Granularity::ALL.into_iter().map(first).collect();
+        Self { first_ms, to_ms, until_ms: now_ms, from: 0 }
+    }
+
+    /// Whether all is made. `marked` gives the first bin of a job that begins there or later and
+    /// has a mark of this time or before. A bin that is made marks longer ones anew: what is marked
+    /// by now is waited for once for each length.
+    fn is_made<E>(
+        &mut self,
+        now_ms: &dyn Fn() -> i64,
+        marked: &dyn Fn(Make, i64, i64) -> Result<Option<i64>, E>,
+    ) -> Result<bool, E> {
+        while self.from < self.first_ms.len() {
+            for (job, first_ms) in self.first_ms.iter().skip(self.from) {
+                let first = marked(*job, *first_ms, self.until_ms)?;
+                if first.is_some_and(|bin_ms| bin_ms < self.to_ms) {
+                    return Ok(false);
+                }
+            }
+            (self.from, self.until_ms) = (self.from + 1, now_ms().saturating_add(SKEW_MS));
+        }
+        Ok(true)
+    }
 }
 
 /// What a job is to be.
@@ -57,6 +104,8 @@ pub(crate) struct Wish {
     pub(crate) asked_ms: i64,
     /// What is known of it already.
     pub(crate) result: Value,
+    /// The bins that are to be made.
+    pub(crate) span: Option<Remake>,
 }
 
 impl Job {
@@ -87,12 +136,12 @@ pub(crate) struct Jobs(Mutex<(u64, VecDeque<Job>)>);
 impl Jobs {
     /// A new one; the oldest is forgotten for it, one that is over first.
     pub(crate) fn add(&self, wish: Wish) -> Job {
-        let Wish { kind, dry_run, user, asked_ms, result } = wish;
+        let Wish { kind, dry_run, user, asked_ms, result, span } = wish;
         let mut held = self.held();
         let (last, jobs) = &mut *held;
         *last += 1;
         let (id, state) = (*last, State::Waiting(None));
-        let job = Job { id, kind, dry_run, user, asked_ms, ended_ms: None, state, result };
+        let job = Job { id, kind, dry_run, user, asked_ms, ended_ms: None, state, result, span };
         if jobs.len() >= JOBS {
             let over = jobs.iter().position(|job| job.state == State::Done);
             jobs.remove(over.unwrap_or(0));
@@ -140,6 +189,26 @@ impl Jobs {
         });
     }
 
+    /// Looks which bins are made that were asked for; `marked` is that of [`Remake`].
+    ///
+    /// # Errors
+    /// As `marked`: nobody knows, and the jobs stay what they were.
+    pub(crate) fn look<E>(
+        &self,
+        now_ms: &dyn Fn() -> i64,
+        marked: &dyn Fn(Make, i64, i64) -> Result<Option<i64>, E>,
+    ) -> Result<(), E> {
+        for job in self.open(Kind::Rebuild, false) {
+            let Some(mut span) = job.span else { continue };
+            if span.is_made(now_ms, marked)? {
+                self.end(&[job.id], &Value::Null, now_ms());
+            } else {
+                self.each(&[job.id], |job| job.span = Some(span.clone()));
+            }
+        }
+        Ok(())
+    }
+
     fn each(&self, ids: &[u64], change: impl Fn(&mut Job)) {
         self.held().1.iter_mut().filter(|job| ids.contains(&job.id)).for_each(change);
     }
@@ -149,13 +218,29 @@ impl Jobs {
     }
 }
 
+/// Looks which bins are made that were asked for.
+///
+/// # Errors
+/// As the database says.
+pub(crate) fn look_at_bins(
+    jobs: &Jobs,
+    store: &dyn Store,
+    now_ms: &dyn Fn() -> i64,
+) -> Result<(), StoreError> {
+    let Some(bins) = store.bins() else { return Ok(()) };
+    jobs.look(now_ms, &|job, from_ms, until_ms| {
+        let first = bins.marks(job, from_ms, until_ms, 1)?;
+        Ok(first.first().map(|row| row.mark.bin_ms))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn add(jobs: &Jobs, dry_run: bool) -> u64 {
         let (kind, result) = (Kind::Retention, Value::Null);
-        jobs.add(Wish { kind, dry_run, user: None, asked_ms: 5, result }).id
+        jobs.add(Wish { kind, dry_run, user: None, asked_ms: 5, result, span: None }).id
     }
 
     #[test]
@@ -176,6 +261,42 @@ mod tests {
         let shown = jobs.one(first).unwrap().shown();
         assert_eq!((&shown["result"], &shown["state"]), (&result, &json!("done")));
         assert_eq!(shown["ended_at"], json!("1970-01-01T00:00:00.009Z"));
+    }
+
+    /// Marks (job, bin, since) of a job whose bins are made one after the other, while calls of now
+    /// mark the open ones again and again.
+    #[test]
+    fn bins_are_made_when_nothing_that_came_of_them_is_marked() {
+        let zone = Zone::utc();
+        let five = Make::Make(Granularity::FiveMinutes);
+        let (half, hour) = (Make::Make(Granularity::ThirtyMinutes), Make::Make(Granularity::Hour));
+        let day = Make::Make(Granularity::Day);
+        let day_ms = 86_400_000;
+        let jobs = Jobs::default();
+        let span = Some(Remake::of(&zone, day_ms + 600_000, day_ms + 1_200_000, 1000));
+        let (kind, result) = (Kind::Rebuild, Value::Null);
+        let wish = Wish { kind, dry_run: false, user: None, asked_ms: 1000, result, span };
+        let id = jobs.add(wish).id;
+        let done = |second: i64, marks: &[(Make, i64, i64)]| {
+            let marked = |job: Make, from_ms: i64, until_ms: i64| {
+                let of = marks.iter().filter(|(of, bin_ms, since)| {
+                    *of == job && *bin_ms >= from_ms && since * 1000 <= until_ms
+                });
+                Ok::<_, ()>(of.map(|(_, bin_ms, _)| *bin_ms).min())
+            };
+            jobs.look(&|| second * 1000, &marked).unwrap();
+            jobs.one(id).unwrap().state == State::Done
+        };
+        let other = (five, day_ms, 0);
+        assert!(!done(20, &[other, (five, day_ms + 900_000, 1), (hour, day_ms, 1)]));
+        // made, and what came of it is marked later than the wish
+        assert!(!done(30, &[other, (half, day_ms, 25), (hour, day_ms, 1)]));
+        assert!(!done(40, &[other, (half, day_ms, 25)]));
+        assert!(!done(60, &[other, (hour, day_ms, 55)]));
+        // calls of now mark bins of the span and all that are longer
+        let now = |since| [(five, day_ms + 900_000, since), (half, day_ms, since)];
+        assert!(!done(70, &[&now(69)[..], &[(day, day_ms, 68)]].concat()));
+        assert!(done(90, &now(89)), "what came of those of now is no part of it");
     }
 
     #[test]

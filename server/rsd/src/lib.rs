@@ -20,6 +20,7 @@ mod api;
 pub mod apply;
 mod backlog;
 mod configuration;
+mod crew;
 mod dashboard;
 mod database;
 pub mod entry;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
 pub use backlog::{Backlog, Part};
+pub use crew::Crew;
 pub use database::init_database;
 pub use error::StartError;
 pub use machine::{Beyond, limits_beyond};
@@ -73,8 +75,6 @@ impl Rs {
         let source = parts::source(&settings, fixed, clock)?;
         let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
-        log.emit(31000, None, &[("name", &settings.rs.name)]);
-
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
         let (counters, figures, backlog) =
             (Arc::<Counters>::default(), Arc::<Figures>::default(), Arc::<Backlog>::default());
@@ -90,14 +90,15 @@ impl Rs {
             gate: Arc::clone(&gate),
             counters,
             backlog,
+            crew: Arc::clone(&base.crew),
             log: log.clone(),
             clock,
         };
-        let watched = base.watched(&settings, &taking, &figures);
+        let jobs = Arc::<Jobs>::default();
+        let watched = base.watched(&settings, &taking, (&figures, &jobs));
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);
         let ingest = base.listen(&settings, &runtime, &taking, doors)?;
-        let jobs = Arc::<Jobs>::default();
         let desk = base.desk(&settings, &jobs);
         let own = Application::new(&settings, (&spool, &gate), &desk, &log);
         let own = own.at_start(known.snapshot().as_deref());

@@ -108,6 +108,8 @@ pub(crate) fn free(dir: &Path) -> Option<u64> {
 /// Whether two directories, or what there is of the paths to them, lie on one volume.
 pub(crate) fn is_same_volume(one: &Path, other: &Path) -> bool {
     let device = |dir: &Path| {
+        // the last of the ancestors of a relative one is no directory
+        let dir = std::path::absolute(dir).ok()?;
         let there = dir.ancestors().find_map(|dir| std::fs::metadata(dir).ok());
         there.map(|there| there.dev())
     };
@@ -117,6 +119,7 @@ pub(crate) fn is_same_volume(one: &Path, other: &Path) -> bool {
 
 /// Bytes of the volume that the directory lies on.
 fn volume(dir: &Path) -> Option<u64> {
+    let dir = std::path::absolute(dir).ok()?;
     let at = dir.ancestors().find(|dir| dir.exists())?;
     let volume = rustix::fs::statvfs(at).ok()?;
     Some(volume.f_blocks.saturating_mul(volume.f_frsize))
@@ -131,6 +134,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(is_same_volume(dir.path(), &dir.path().join("not/there")));
         assert!(!is_same_volume(dir.path(), Path::new("/proc/self")));
+        let here = std::env::current_dir().unwrap();
+        assert!(is_same_volume(&here, Path::new("not/there/yet")), "relative to where we are");
+        assert_eq!(volume(Path::new("not/there/yet")), volume(&here));
     }
 
     #[test]

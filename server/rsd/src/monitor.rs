@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use config::certificates::Certificates;
-use model::time::Millis;
+use model::time::{Millis, Now};
 use net::Clock;
 use spool::{Damage, Spool, State, Status};
 use telemetry::Log;
@@ -22,7 +22,9 @@ use tokio::sync::watch;
 use crate::alarms::{Alarms, Name, Sight, Standing, Turn, Watch};
 use crate::apply::Figures;
 use crate::backlog::Backlog;
+use crate::crew::{Crew, Worker};
 use crate::ingest::{Gate, Priority};
+use crate::jobs::Jobs;
 use crate::running::Addresses;
 use crate::store::Store;
 use crate::users::Users;
@@ -32,11 +34,12 @@ pub(crate) use self::books::Stock;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Which checks there are, and which of them readiness needs.
-const CHECKS: [(&str, bool); 4] =
-    [("spool", true), ("config", false), ("broker", true), ("database", false)];
+const CHECKS: [(&str, bool); 5] =
+    [("spool", true), ("config", false), ("broker", true), ("database", false), ("workers", false)];
 
 /// What the monitor looks at.
 pub(crate) struct Watched {
+    pub(crate) crew: Arc<Crew>,
     pub(crate) spool: Spool,
     pub(crate) gate: Arc<Gate>,
     pub(crate) figures: Arc<Figures>,
@@ -47,6 +50,8 @@ pub(crate) struct Watched {
     pub(crate) certificates: Option<Mutex<Certificates>>,
     /// `rs.auth.users_file`
     pub(crate) users: Option<Arc<Users>>,
+    /// What operators have asked for.
+    pub(crate) jobs: Arc<Jobs>,
     /// Where the books of the producers are.
     pub(crate) store: Arc<dyn Store>,
     /// Name of this process as the holder of leases.
@@ -72,10 +77,15 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
-        let (alarms, watch) = (Alarms::default(), Mutex::default());
+        let (alarms, watch) = (watched.crew.alarms.clone(), Mutex::default());
         let (standings, stock) = (Mutex::default(), Mutex::default());
         let (drifted, failed_syncs) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { health, alarms, watched, watch, standings, stock, drifted, failed_syncs, log, clock }
+    }
+
+    /// Who watches over all that works in the background.
+    pub(crate) fn crew(&self) -> &Arc<Crew> {
+        &self.watched.crew
     }
 
     /// Everything listens.
@@ -106,8 +116,12 @@ impl Monitor {
         let up = figures.up();
         let detail = if up { "open" } else { "the last batch was not stored" };
         self.health.set(now.wall, "database", up, detail);
+        if status.is_dead {
+            self.watched.crew.end(Worker::Spool, "a thread of the ingest queue has panicked");
+        }
+        self.workers(now);
         self.damaged(&spool.take_damage());
-        self.damaged_days();
+        self.damaged_files();
         self.synced(now.wall, &status);
         self.judge(&Sight {
             now: now.mono,
@@ -121,6 +135,16 @@ impl Monitor {
             certificate: self.certificates_left(),
             skewed: figures.tallied().skews.wrong(now.mono),
         });
+    }
+
+    /// Whether all that works in the background does.
+    fn workers(&self, now: Now) {
+        let trouble = self.watched.crew.trouble(now.mono);
+        let detail = trouble.as_deref().unwrap_or("all at work");
+        self.health.set(now.wall, "workers", trouble.is_none(), detail);
+        if trouble.is_none() {
+            self.clear(Name::WorkerFailed);
+        }
     }
 
     /// Looks whether files of certificates or users have changed; `asked`: reads them anyway.
@@ -171,11 +195,12 @@ impl Monitor {
         }
     }
 
-    /// Days of the database can be neither read nor written.
-    fn damaged_days(&self) {
-        let days = self.watched.store.damaged();
-        let told = days.iter().map(|(day, why)| format!("day {day}: {why}"));
-        let told = told.collect::<Vec<_>>().join("; ");
+    /// Files of the database can be neither read nor written.
+    fn damaged_files(&self) {
+        let store = &self.watched.store;
+        let main = store.damaged_main().map(|why| format!("the main file: {why}"));
+        let days = store.damaged().into_iter().map(|(day, why)| format!("day {day}: {why}"));
+        let told = main.into_iter().chain(days).collect::<Vec<_>>().join("; ");
         self.turn(Name::DbDamaged, (!told.is_empty()).then_some(told));
     }
 

@@ -23,6 +23,7 @@ use tokio::sync::broadcast;
 
 use crate::apply::{self, Applier, Bell, Changed, Figures};
 use crate::configuration;
+use crate::crew::Crew;
 use crate::database;
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
@@ -52,6 +53,8 @@ pub struct RsParts {
 /// What a node stands on.
 pub(crate) struct Base {
     pub(crate) dir: Home,
+    /// Watches over all that will work.
+    pub(crate) crew: Arc<Crew>,
     pub(crate) clamped: Clamped,
     /// `rs.tls`.
     pub(crate) certificates: Option<Certificates>,
@@ -81,11 +84,14 @@ impl Base {
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
-        let users = users(settings, seed, log)?;
+        let crew = Arc::new(Crew::new(log.clone(), clock));
+        let users = users(settings, seed, log, &crew)?;
         let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
         let place = Arc::new(place(settings, &*store)?);
+        log.emit(31000, None, &[("name", &settings.rs.name)]);
         Ok(Self {
             dir,
+            crew,
             clamped,
             certificates,
             users,
@@ -135,13 +141,15 @@ impl Base {
         &mut self,
         settings: &BootSettings,
         taking: &ingest::Parts,
-        figures: &Arc<Figures>,
+        (figures, jobs): (&Arc<Figures>, &Arc<Jobs>),
     ) -> Watched {
         let high = &settings.rs.queue_high;
         Watched {
             certificates: self.certificates.take().map(Mutex::new),
             users: self.users.clone(),
+            jobs: Arc::clone(jobs),
             store: Arc::clone(&self.store),
+            crew: Arc::clone(&self.crew),
             spool: taking.spool.clone(),
             gate: Arc::clone(&taking.gate),
             figures: Arc::clone(figures),
@@ -174,6 +182,7 @@ impl Base {
             changed: changed.clone(),
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),
+            crew: Arc::clone(&taking.crew),
             log: taking.log.clone(),
             clock: taking.clock,
             seed: self.seed[3],
@@ -276,11 +285,12 @@ fn users(
     settings: &BootSettings,
     seed: [u64; 4],
     log: &Log,
+    crew: &Arc<Crew>,
 ) -> Result<Option<Arc<Users>>, StartError> {
     // another key than that of the cursors, which is made of the same chance
     let bytes: Vec<u8> = seed.iter().flat_map(|word| word.to_le_bytes()).collect();
     let key = blake3::derive_key("ringmaster rs logins", &bytes);
-    Users::open(&settings.rs.auth, key, log).map_err(StartError::Settings)
+    Users::open(&settings.rs.auth, key, log, crew).map_err(StartError::Settings)
 }
 
 /// The zone of larger bins, which must be that of the stored ones.

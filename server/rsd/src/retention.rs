@@ -34,6 +34,7 @@ use telemetry::Log;
 
 use crate::alarms::Name;
 use crate::backlog::Backlog;
+use crate::crew::Worker;
 use crate::ingest;
 use crate::jobs::{Jobs, Kind};
 use crate::monitor::Monitor;
@@ -138,6 +139,14 @@ impl Desk {
         drop(self.wake.wait_timeout_while(self.state(), pause, calm));
     }
 
+    /// Rows of the next slice, when others have had the database for as long as the last one took;
+    /// `None`: the run ends.
+    fn next(&self, pace: &mut Pace, renew: impl FnOnce(i64) -> bool) -> Option<u32> {
+        self.rest(pace.pause());
+        let go_on = !self.is_stopping();
+        pace.next(renew).filter(|_| go_on)
+    }
+
     fn is_stopping(&self) -> bool {
         self.state().stopping
     }
@@ -188,7 +197,13 @@ impl Keeper {
         };
         work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
-        let thread = thread.spawn(move || work.run())?;
+        let (crew, watched) = (Arc::clone(&work.parts.ingest.crew), Arc::clone(&desk));
+        let rest = move |pause| {
+            watched.rest(pause);
+            !watched.is_stopping()
+        };
+        let work = move || crew.work(Worker::Retention, || work.run(), rest);
+        let thread = thread.spawn(work)?;
         Ok(Self { desk, thread: Some(thread) })
     }
 
@@ -197,7 +212,7 @@ impl Keeper {
         self.desk.state().stopping = true;
         self.desk.wake.notify_all();
         if let Some(thread) = self.thread.take() {
-            // one that panicked has said so
+            // what it did not do is done after the next start
             let _ended = thread.join();
         }
     }
@@ -225,7 +240,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) {
+    fn run(&mut self) {
         while !self.parts.desk.is_stopping() {
             let now_ms = ms(self.parts.clock.now().wall);
             self.turn(now_ms);
@@ -357,11 +372,7 @@ impl Work {
         let Some(lease) = take(now_ms)? else { return Ok(None) };
         let same = |now_ms| take(now_ms).is_ok_and(|ours| ours.as_ref() == Some(&lease));
         let mut pace = Pace::new(*clock, until_ms);
-        let mut next = || {
-            desk.rest(pace.pause());
-            let go_on = !desk.is_stopping();
-            pace.next(same).filter(|_| go_on)
-        };
+        let mut next = || desk.next(&mut pace, same);
         let ages = Ages { failures: desk.settings().failures };
         let clean = |day: Day, before_ms: i64| {
             store.bins().map_or(Ok(true), |bins| let_go(bins, day, before_ms, now_ms))
@@ -392,8 +403,8 @@ impl Work {
 
     fn ran(&mut self, report: Report, now_ms: i64) {
         let (rows, days) = (report.rows.to_string(), report.gone.len().to_string());
-        let left = if report.finished { "nothing" } else { "the rest, until tomorrow" };
-        self.parts.log.emit(35001, None, &[("rows", &rows), ("days", &days), ("left", left)]);
+        let fields = [("rows", &*rows), ("days", &*days), ("left", &*report.left())];
+        self.parts.log.emit(35001, None, &fields);
         self.waiting.are(&report.blocked, now_ms);
         self.blocked(now_ms);
         if report.finished {

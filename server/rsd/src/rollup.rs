@@ -18,6 +18,7 @@ use telemetry::Log;
 
 use crate::alarms::Name;
 use crate::apply::Bell;
+use crate::crew::Worker;
 use crate::error::StartError;
 use crate::monitor::Monitor;
 use crate::priority::{self, LOWEST};
@@ -66,7 +67,7 @@ impl Rollup {
     pub(crate) fn start(parts: Parts) -> Result<Self, StartError> {
         let bell = Arc::<Bell>::default();
         let tenure = Tenure::new(Arc::clone(&parts.store), parts.holder.clone(), parts.clock);
-        let work = Work {
+        let mut work = Work {
             parts,
             tenure,
             bell: Arc::clone(&bell),
@@ -78,7 +79,12 @@ impl Rollup {
             laid: false,
         };
         let thread = thread::Builder::new().name("rollup".to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(StartError::threads)?;
+        let (crew, watched) = (Arc::clone(work.parts.monitor.crew()), Arc::clone(&bell));
+        let work = move || {
+            priority::lower(LOWEST);
+            crew.work(Worker::Rollup, || work.run(), |pause| watched.pause(pause));
+        };
+        let thread = thread.spawn(work).map_err(StartError::threads)?;
         Ok(Self { bell, thread: Some(thread) })
     }
 
@@ -86,7 +92,7 @@ impl Rollup {
     pub(crate) fn stop(mut self) {
         self.bell.stop(Duration::ZERO);
         if let Some(thread) = self.thread.take() {
-            // one that panicked has said so; its marks are still there
+            // the marks of what it did not do are still there
             let _ended = thread.join();
         }
     }
@@ -111,8 +117,9 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) {
-        priority::lower(LOWEST);
+    /// Until told to stop. After a panic names are learned anew.
+    fn run(&mut self) {
+        self.objects = Objects::default();
         let store = Arc::clone(&self.parts.store);
         let Some(bins) = store.bins() else { return };
         while self.bell.stopping().is_none() {

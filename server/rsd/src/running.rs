@@ -15,6 +15,7 @@ use crate::apply::Applier;
 use config::Home;
 use config::source::Watched;
 
+use crate::crew::Worker;
 use crate::error::StartError;
 use crate::ingest::{Gate, Ingest};
 use crate::monitor::Monitor;
@@ -91,6 +92,30 @@ pub(crate) struct Running {
     pub(crate) watched: Watched,
 }
 
+impl Running {
+    /// Starts what the monitor does.
+    fn watch(
+        &self,
+        monitor: &Arc<Monitor>,
+        reload: &watch::Receiver<u64>,
+        closed: &watch::Receiver<bool>,
+    ) {
+        let parts = || (Arc::clone(monitor.crew()), Arc::clone(monitor), closed.clone());
+        let (crew, own, closed) = parts();
+        let until = closed.clone();
+        let books = move || Arc::clone(&own).keep_books(until.clone());
+        self.runtime.spawn(crew.keep(Worker::Books, closed, books));
+        let (crew, own, closed) = parts();
+        let until = closed.clone();
+        let logins = move || Arc::clone(&own).keep_logins(until.clone());
+        self.runtime.spawn(crew.keep(Worker::Audit, closed, logins));
+        let (crew, own, closed) = parts();
+        let (until, reload) = (closed.clone(), reload.clone());
+        let look = move || Arc::clone(&own).run(reload.clone(), until.clone());
+        self.runtime.spawn(crew.keep(Worker::Monitor, closed, look));
+    }
+}
+
 impl Rs {
     pub(crate) fn of(
         running: Running,
@@ -101,9 +126,7 @@ impl Rs {
     ) -> Self {
         let stopper = Stopper::default();
         let (reload, closed) = (stopper.reload.subscribe(), running.closing.subscribe());
-        running.runtime.spawn(Arc::clone(&monitor).keep_books(closed.clone()));
-        running.runtime.spawn(Arc::clone(&monitor).keep_logins(closed.clone()));
-        running.runtime.spawn(Arc::clone(&monitor).run(reload, closed));
+        running.watch(&monitor, &reload, &closed);
         Self { addresses, stopper, monitor, log, running: Some(running), _dir: dir }
     }
 
@@ -135,18 +158,27 @@ impl Rs {
     #[must_use]
     pub fn wait(mut self) -> Ended {
         let mut asked = self.stopper.asked.subscribe();
-        let mut broke = false;
+        let (mut broke, mut serving) = (false, true);
         if let Some(running) = &mut self.running {
-            let Running { runtime, http, .. } = running;
-            broke = runtime.block_on(async {
+            let (crew, Running { runtime, ingest, http, .. }) = (self.monitor.crew(), running);
+            (broke, serving) = runtime.block_on(async {
                 tokio::select! {
                     // its sender is in our own stopper
-                    _ = asked.wait_for(|asked| *asked) => false,
-                    _ = http => true,
+                    _ = asked.wait_for(|asked| *asked) => (false, true),
+                    ended = http => {
+                        let why = ended.err().map(|error| error.to_string());
+                        crew.end(Worker::Http, why.as_deref().unwrap_or("it ended by itself"));
+                        (true, false)
+                    }
+                    why = Ingest::broke(ingest) => {
+                        crew.end(Worker::Listener, &why);
+                        (true, true)
+                    }
+                    () = crew.broken() => (true, true),
                 }
             });
         }
-        Ended { failed: !self.end(!broke) || broke }
+        Ended { failed: !self.end(serving) || broke }
     }
 
     /// The end in its order (ops.md §4): not ready, ingest, applier, HTTP, spool. True: all parts

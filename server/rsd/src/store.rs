@@ -274,9 +274,12 @@ pub enum StoreError {
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[from] DecodeError),
-    /// A file of the database is damaged: the same again fails until somebody mends it.
+    /// The file of a day is damaged: the same again fails until somebody mends it.
     #[error("a file of the database is damaged")]
     Damaged(#[source] Cause),
+    /// The file that all others need is damaged: nothing is stored until somebody mends it.
+    #[error("the main file of the database is damaged")]
+    Main(#[source] Cause),
     /// A job's change came after another holder had taken its lease.
     #[error("the lease {0} is another's now")]
     Fenced(&'static str),
@@ -409,6 +412,11 @@ pub trait Store: Send + Sync {
     /// letters. A server has none.
     fn damaged(&self) -> BTreeMap<Day, String> {
         BTreeMap::new()
+    }
+
+    /// What is said of the main file, if that is damaged. A server has none.
+    fn damaged_main(&self) -> Option<String> {
+        None
     }
 
     /// Connections to a server; files have none.

@@ -31,6 +31,7 @@ use self::limits::{Limits, Source};
 use self::password::Hash;
 use self::table::{NAME, Table};
 use self::tokens::Tokens;
+use crate::crew::Crew;
 
 pub(crate) use self::diary::Entry;
 pub(crate) use self::table::{Role, Roles, User};
@@ -91,14 +92,19 @@ impl Users {
     ///
     /// # Errors
     /// The setting, the file and what is wrong with it.
-    pub(crate) fn open(auth: &Auth, key: [u8; 32], log: &Log) -> Result<Option<Arc<Self>>, String> {
+    pub(crate) fn open(
+        auth: &Auth,
+        key: [u8; 32],
+        log: &Log,
+        crew: &Arc<Crew>,
+    ) -> Result<Option<Arc<Self>>, String> {
         let Some(path) = &auth.users_file else { return Ok(None) };
         let users = Book::open(path, Table::read, log);
         let users = users.map_err(|error| format!("rs.auth.users_file: {error}"))?;
         let tokens = auth.tokens_file.as_deref();
         let tokens = tokens.map(|path| Book::open(path, Tokens::read, log)).transpose();
         let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
-        let judge = Judge::start(key).map_err(|error| error.to_string())?;
+        let judge = Judge::start(key, Arc::clone(crew)).map_err(|error| error.to_string())?;
         let (limits, diary, log) = (Limits::new(), Diary::default(), log.clone());
         Ok(Some(Arc::new(Self { users, tokens, judge, limits, diary, log })))
     }
@@ -206,14 +212,15 @@ impl Users {
         self.refused(from, None, NotIn::Wrong, now)
     }
 
-    /// The oldest login that the audit log has not told; it stays until it is [`Self::noted`].
+    /// The oldest that the audit log has not told, logins before refusals; it stays until it is
+    /// [`Self::noted`].
     pub(crate) fn to_note(&self) -> Option<Entry> {
         self.diary.next()
     }
 
-    /// The audit log has the oldest.
-    pub(crate) fn noted(&self) {
-        self.diary.written();
+    /// The audit log has this one.
+    pub(crate) fn noted(&self, entry: &Entry) {
+        self.diary.written(entry);
     }
 
     /// Of one kind (true: refusals) how many the audit log does not tell, once an hour and when it
@@ -308,7 +315,8 @@ mod tests {
         fs::write(&path, user_line("anna", "reporter", "open sesame").unwrap()).unwrap();
         let log = Log::silent(|| Millis(0));
         let auth = Auth { users_file: Some(path), ..Auth::default() };
-        let users = Users::open(&auth, [7; 32], &log).unwrap().unwrap();
+        let users =
+            Users::open(&auth, [7; 32], &log, &crate::crew::tests::idle()).unwrap().unwrap();
         let ask = |password: &str| {
             let from = IpAddr::from([192, 0, 2, 1]);
             users.login(from, "anna", Secret::new(password.to_owned()), Duration::ZERO)

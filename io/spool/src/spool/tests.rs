@@ -233,6 +233,7 @@ fn a_hook_that_panics_breaks_the_spool_instead_of_hanging_it() {
     while spool.status().state != State::Broken {
         thread::yield_now();
     }
+    assert!(spool.status().is_dead);
     assert_eq!(spool.append(vec![data(b"y")], true), Err(Full::Broken));
     spool.close();
 }

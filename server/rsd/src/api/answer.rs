@@ -11,8 +11,10 @@ use rs::Refused;
 use rs::report::{Problem, error_xml};
 use serde::Serialize;
 use telemetry::Log;
+use tokio::task::JoinError;
 
 use super::{Shared, limits};
+use crate::crew::Worker;
 use crate::store::{Store, StoreError};
 
 pub(super) const XML: &str = "text/xml; charset=UTF-8";
@@ -156,14 +158,19 @@ pub(super) async fn ask<T: Send + 'static>(
             held.questions.observe(report, clock.mono().saturating_sub(began));
             answer
         });
-        match asked.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(failed(&shared.parts.log, &error)),
-            Err(_) => Err(internal()),
-        }
+        let answer = joined(shared, asked.await)?;
+        answer.map_err(|error| failed(&shared.parts.log, &error))
     };
     tokio::time::timeout(limits::QUESTION, asking).await.unwrap_or_else(|_| {
         Err(Refused::other(504, "query-timeout", "the question took longer than 30 s"))
+    })
+}
+
+/// What blocks beside the questions to the database.
+pub(super) fn joined<T>(shared: &Shared, done: Result<T, JoinError>) -> Result<T, Refused> {
+    done.map_err(|error| {
+        shared.parts.ingest.crew.lost(Worker::Question, error);
+        internal()
     })
 }
 
@@ -180,8 +187,8 @@ pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
         StoreError::Unavailable(_) | StoreError::Busy(_) => {
             Refused::other(503, "database-unavailable", "the database is away")
         }
-        StoreError::Damaged(_) => {
-            let text = "a day of the database is damaged; the alarm RS-DB-DAMAGED tells which";
+        StoreError::Damaged(_) | StoreError::Main(_) => {
+            let text = "a file of the database is damaged; the alarm RS-DB-DAMAGED tells which";
             Refused::other(503, "database-damaged", text)
         }
         StoreError::Rejected(_)

@@ -20,6 +20,7 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, ask, refusal, respond};
 use super::audit::note;
+use crate::crew::Worker;
 use crate::store::custody::ms;
 use crate::store::erasing::Erasure;
 
@@ -83,7 +84,12 @@ pub(super) fn go_on(shared: Arc<Shared>) {
             let slice = spawn_blocking(move || held.parts.store.erasing().go_on(now_ms));
             match slice.await {
                 Ok(Ok(true)) => sleep(PAUSE).await,
-                Ok(Ok(false)) | Err(_) => return,
+                Ok(Ok(false)) => return,
+                Err(error) => {
+                    let crew = &shared.parts.ingest.crew;
+                    let Some(pause) = crew.failed(Worker::Erasure, error) else { return };
+                    sleep(pause).await;
+                }
                 Ok(Err(error)) => {
                     answer::failed(&shared.parts.log, &error);
                     sleep(AWAY).await;

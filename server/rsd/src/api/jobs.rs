@@ -12,7 +12,7 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, respond, written};
 use super::native::{pairs, unknown_parameter};
-use crate::jobs::{Kind, Wish};
+use crate::jobs::{Kind, Remake, Wish, look_at_bins};
 use crate::retention::ms;
 
 /// The newest of this process, newest first.
@@ -38,31 +38,26 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String
     respond(done.await)
 }
 
-/// Bins are made when no mark is left that is as old as the wish for them. While the database is
-/// away nobody knows: the job stays what it was.
+/// Looks which bins are made by now. While the database is away nobody knows.
 async fn look(shared: &Arc<Shared>) {
-    let jobs = &shared.parts.jobs;
-    let open = jobs.open(Kind::Rebuild, false);
-    if open.is_empty() {
+    if shared.parts.jobs.open(Kind::Rebuild, false).is_empty() {
         return;
     }
-    let oldest =
-        answer::ask(shared, |store| store.bins().map_or(Ok(None), |bins| bins.oldest_mark()));
-    let Ok(oldest) = oldest.await else { return };
-    let oldest_ms = oldest.unwrap_or(i64::MAX);
-    let made = open.iter().filter(|job| job.asked_ms < oldest_ms);
-    let made: Vec<u64> = made.map(|job| job.id).collect();
-    jobs.end(&made, &Value::Null, ms(shared.now()));
+    let (jobs, clock) = (Arc::clone(&shared.parts.jobs), shared.parts.clock);
+    let now_ms = move || ms(clock.now().wall);
+    let looked = answer::ask(shared, move |store| look_at_bins(&jobs, store, &now_ms));
+    // the log tells; the jobs stay what they were
+    let _known = looked.await;
 }
 
 /// Adds one, and answers with it.
 pub(super) fn begun(
     shared: &Arc<Shared>,
     asker: &Asker,
-    (kind, dry_run): (Kind, bool),
+    (kind, dry_run, span): (Kind, bool, Option<Remake>),
     (result, asked_ms): (Value, i64),
 ) -> Result<String, Refused> {
-    let wish = Wish { kind, dry_run, user: asker.user.clone(), asked_ms, result };
+    let wish = Wish { kind, dry_run, user: asker.user.clone(), asked_ms, result, span };
     let jobs = &shared.parts.jobs;
     let job = jobs.add(wish);
     if (kind, dry_run) == (Kind::Rebuild, true) {

@@ -24,6 +24,7 @@ use telemetry::prometheus::{Exposition, Format, Histogram, Kind, LATENCY_SECONDS
 use super::Shared;
 use super::answer::{REPORT, REQUEST_ID, document};
 use crate::alarms::Name;
+use crate::crew::Crew;
 use crate::entry::Transport;
 use crate::ingest::Priority;
 use crate::machine;
@@ -142,7 +143,17 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMa
     }
     let help = "levels that were not those of the facts, repaired";
     counter(&mut out, names::RS_ROLLUP_DRIFT_TOTAL, help, parts.monitor.drift());
+    workers(&mut out, &parts.ingest.crew);
     document(200, format.content_type(), "no-store", out.finish())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn workers(out: &mut Exposition, crew: &Crew) {
+    let help = "panics of what works in the background";
+    out.family(names::RS_WORKER_PANICS_TOTAL, Kind::Counter, help);
+    for (worker, panics) in crew.panics() {
+        out.sample(&[("worker", worker.as_str())], panics as f64);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]

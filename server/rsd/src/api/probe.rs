@@ -74,7 +74,8 @@ pub(super) async fn readiness(
     document(if ready { 200 } else { 503 }, XML, "no-store", body)
 }
 
-/// `?strict=true` wants the database too, and an applier that keeps up.
+/// `?strict=true` wants the database too, an applier that keeps up, and all that work in the
+/// background.
 fn is_ready(shared: &Shared, query: Option<&str>) -> bool {
     let parts = &shared.parts;
     parts.monitor.look();
@@ -82,9 +83,9 @@ fn is_ready(shared: &Shared, query: Option<&str>) -> bool {
     let strict =
         query.is_some_and(|query| query.split('&').any(|parameter| parameter == "strict=true"));
     if strict {
-        let database = parts.monitor.health.is_ok("database");
+        let is_ok = |check| parts.monitor.health.is_ok(check);
         let keeps_up = parts.ingest.backlog.age(shared.now()) < limits::STRICT_LAG;
-        return status != Status::Fail && database && keeps_up;
+        return status != Status::Fail && is_ok("database") && is_ok("workers") && keeps_up;
     }
     status != Status::Fail
 }

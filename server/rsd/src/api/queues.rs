@@ -14,7 +14,7 @@ use serde::Serialize;
 use spool::{Kind, Spool};
 
 use super::Shared;
-use super::answer::{internal, respond, written};
+use super::answer::{internal, joined, respond, written};
 use super::limits::{PEEK_BODY, PEEK_BYTES, PEEK_FRAMES, PEEKED};
 use super::native::pairs;
 use crate::entry::{Body, Entry, Message, Transport};
@@ -88,7 +88,7 @@ async fn peek(shared: &Shared, name: &str, uri: &Uri) -> Result<String, Refused>
         let _place = place;
         waiting(&spool, stream, limit)
     });
-    let items = reading.await.map_err(|_| internal())?.map_err(|_| internal())?;
+    let items = joined(shared, reading.await)?.map_err(|_| internal())?;
     written(&List { items })
 }
 

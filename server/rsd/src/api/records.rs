@@ -22,7 +22,7 @@ use self::body::Arriving;
 use self::judge::{Judged, judge};
 use super::Shared;
 use super::access::Asker;
-use super::answer::{Shape, internal, refusal, respond, written};
+use super::answer::{Shape, joined, refusal, respond, written};
 use super::limits::{ANSWER, WAIT};
 use crate::entry::{Entry, Transport};
 use crate::ingest::NotTaken;
@@ -99,7 +99,7 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
         let bytes = body::unpacked(bytes, packing)?;
         judge(&bytes, (form, &names), now.wall)
     });
-    let Judged { messages, dead } = judging.await.map_err(|_| internal())??;
+    let Judged { messages, dead } = joined(shared, judging.await)??;
     let receipt = Receipt { accepted: messages.len() - dead.len(), dead_lettered: dead };
     if messages.is_empty() {
         return Ok(receipt);

@@ -184,7 +184,7 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, asker: Asker, uri: Ur
             note(&shared, &asker, "retention.run", "", &json!({}), "done").await?;
         }
         let known = (Value::Null, ms(shared.now()));
-        jobs::begun(&shared, &asker, (Kind::Retention, dry_run), known)
+        jobs::begun(&shared, &asker, (Kind::Retention, dry_run, None), known)
     };
     jobs::accepted(done.await)
 }

@@ -17,7 +17,7 @@ use super::access::Asker;
 use super::answer;
 use super::audit::{note, time};
 use super::jobs;
-use crate::jobs::Kind;
+use crate::jobs::{Kind, Remake};
 use crate::store::bins::Bins;
 use crate::store::custody::ms;
 use crate::store::{Store, StoreError};
@@ -62,7 +62,9 @@ pub(super) async fn remake(
         if !dry_run {
             note(&shared, &asker, "rollup.rebuild", "bins", &detail, "done").await?;
         }
-        jobs::begun(&shared, &asker, (Kind::Rebuild, dry_run), (detail, now_ms))
+        let zone = &shared.parts.place.zone;
+        let span = (!dry_run).then(|| Remake::of(zone, from_ms, to_ms, now_ms));
+        jobs::begun(&shared, &asker, (Kind::Rebuild, dry_run, span), (detail, now_ms))
     };
     jobs::accepted(done.await)
 }

@@ -51,7 +51,7 @@ impl Bell {
     }
 
     /// Waits whether it rings or not; false: there is no time left, the applier is to end.
-    pub(super) fn pause(&self, length: Duration) -> bool {
+    pub(crate) fn pause(&self, length: Duration) -> bool {
         let waited =
             self.wake.wait_timeout_while(self.state(), length, |state| state.stopping.is_none());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;

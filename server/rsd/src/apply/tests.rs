@@ -1,7 +1,7 @@
 //! The applier between a real spool and a store that fails on demand.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use model::record::Stream;
@@ -33,6 +33,7 @@ struct State {
     records: usize,
     largest: usize,
     failures: u32,
+    panics: u32,
     batches: usize,
     /// How often calls were read for those who watch.
     told: usize,
@@ -40,7 +41,7 @@ struct State {
 
 impl Remembering {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +76,10 @@ impl Store for Remembering {
 
     fn apply(&self, batch: &[Arrival], _: Millis) -> Result<Applied, StoreError> {
         let mut state = self.state();
+        if state.panics > 0 {
+            state.panics -= 1;
+            panic!("a fault of the test");
+        }
         if state.failures > 0 {
             state.failures -= 1;
             return Err(away());
@@ -205,6 +210,7 @@ fn start_watched(
         changed,
         figures: Arc::clone(&figures),
         backlog: Arc::clone(backlog),
+        crew: crate::crew::tests::idle(),
         log: Log::silent(|| Millis(0)),
         clock: Clock::start(),
         seed: 1,
@@ -261,6 +267,28 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     until(|| store.applied_seq().unwrap() >= last);
     applier.stop(Duration::from_secs(10));
     assert_eq!(store.state().seqs, (1..=last).collect::<Vec<_>>());
+}
+
+/// Nothing is stored twice or passed over, and what waits is counted once.
+#[test]
+fn it_begins_again_after_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let bell = Arc::new(Bell::default());
+    let queue = spool(dir.path(), &bell);
+    let store = Arc::new(Remembering::default());
+    store.state().panics = 2;
+    queue.append(frame(1500), true).unwrap();
+    let last = queue.append(frame(1500), true).unwrap();
+    until(|| queue.durable() == last);
+    let backlog = Arc::new(Backlog::default());
+    let (applier, _) = start(&queue, &store, &bell, &backlog);
+    until(|| store.state().panics == 1);
+    assert_eq!(backlog.records(), 3000);
+    until(|| store.applied_seq().unwrap() == last);
+    until(|| backlog.records() == 0);
+    applier.stop(Duration::from_secs(10));
+    let state = store.state();
+    assert_eq!((&*state.seqs, state.records), (&[1, 2][..], 3000));
 }
 
 #[test]

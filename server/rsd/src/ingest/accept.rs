@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::limits::LOOK;
 use super::{Shared, endpoint};
+use crate::crew::Worker;
 
 /// Pause after a failed accept: out of file descriptors, mostly.
 const BREATH: Duration = Duration::from_millis(50);
@@ -43,7 +44,12 @@ pub(super) async fn run(
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
             _ = looks.tick() => shared.memory.look(shared.parts.clock.mono()),
-            Some(ended) = tasks.join_next() => addresses.ended(ended.ok()),
+            Some(ended) = tasks.join_next() => {
+                let ended = ended.map_err(|error| {
+                    shared.parts.crew.lost(Worker::Connection, error);
+                });
+                addresses.ended(ended.ok());
+            }
             _ = stop.changed() => break,
         }
     }

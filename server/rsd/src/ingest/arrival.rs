@@ -68,10 +68,27 @@ impl Arrival {
     /// # Errors
     /// [`NotTaken`]; after [`NotTaken::Later`] it may be handed again.
     pub(super) fn hand(&mut self, parts: &Parts) -> Result<u64, NotTaken> {
-        if !self.packed.is_empty() {
-            self.may_come(parts)?;
-            self.inflate()?;
+        self.unpack(parts)?;
+        self.store(parts)
+    }
+
+    /// Inflates it, if it may come.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing of it stays inflated.
+    pub(super) fn unpack(&mut self, parts: &Parts) -> Result<(), NotTaken> {
+        if self.packed.is_empty() {
+            return Ok(());
         }
+        self.may_come(parts)?;
+        self.inflate()
+    }
+
+    /// Hands over what is inflated.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: nothing of it stays inflated.
+    pub(super) fn store(&mut self, parts: &Parts) -> Result<u64, NotTaken> {
         let taken = parts.store(&self.entry);
         if taken.is_err() {
             self.empty();

@@ -115,7 +115,8 @@ impl Connection {
             self.turn(*durable.borrow_and_update(), stop_by.is_some());
             let now = self.shared.parts.clock.mono();
             let stopped = stop_by.is_some_and(|by| self.waiting.is_empty() || now >= by);
-            if stopped || self.is_over(now) {
+            // what is on its way into the spool is there in a moment, and counts
+            if (stopped || self.is_over(now)) && self.is_let_go() {
                 break;
             }
             let deadline = self.wire.poll_timeout().map(|due| due.saturating_sub(now));
@@ -194,11 +195,20 @@ impl Connection {
         self.leaving.is_some_and(|until| done || now >= until)
     }
 
-    /// What is held back is not tried any more.
+    /// What is held back is not tried any more; what is on its way into the spool stays.
     fn abandon(&mut self) {
-        let parked = self.parked.drain(..).map(|one| one.arrival.messages());
-        let unpacking = self.unpacking.take().map(|one| one.messages);
-        let messages: usize = parked.chain(unpacking).sum();
+        let parked: usize = self.parked.drain(..).map(|one| one.arrival.messages()).sum();
+        let given_up = self.unpacking.take_if(|one| one.give_up()).map(|one| one.messages);
+        self.abandoned(parked + given_up.unwrap_or(0));
+    }
+
+    /// Nothing is on its way into the spool any more.
+    fn is_let_go(&mut self) -> bool {
+        self.abandon();
+        self.unpacking.is_none()
+    }
+
+    fn abandoned(&self, messages: usize) {
         if messages > 0 {
             self.shared.parts.counters.abandon(messages);
             let what = "were held back and are not stored: whoever waits for an answer resends";
@@ -299,9 +309,10 @@ impl Connection {
 
     /// One was inflated and handed to the spool.
     fn unpacked(&mut self, unpacked: Option<Unpacked>) {
-        self.unpacking = None;
+        let messages = self.unpacking.take().map_or(0, |one| one.messages);
         let Some(Unpacked { parked, taken }) = unpacked else {
             self.log(32002, "an arrival is lost with the thread that inflated it");
+            self.abandoned(messages);
             return self.lose();
         };
         if let Some(parked) = self.handed(parked, taken) {

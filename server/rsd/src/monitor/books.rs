@@ -17,6 +17,8 @@ use tokio::sync::watch;
 
 use super::Monitor;
 use crate::alarms::{BookWatch, GONE_MS, SLICE_MS, Slices, standings};
+use crate::crew::Worker;
+use crate::jobs::look_at_bins;
 use crate::store::custody::ms;
 use crate::store::keeping::Jobs;
 use crate::store::{BooksAsked, Store, StoreError, StreamBooks, Unit};
@@ -76,13 +78,16 @@ impl Monitor {
                 let seen = own.look_at_books(&mut slices);
                 (slices, seen)
             });
-            // one that panicked has said so, and begins anew
-            let Ok((looked, seen)) = looking.await else {
-                slices = Slices::default();
-                tokio::time::sleep(PAUSE).await;
-                continue;
+            let seen;
+            (slices, seen) = match looking.await {
+                Ok(looked) => looked,
+                Err(error) => {
+                    slices = Slices::default();
+                    let pause = self.watched.crew.failed(Worker::Books, error);
+                    tokio::time::sleep(pause.unwrap_or(PAUSE)).await;
+                    continue;
+                }
             };
-            slices = looked;
             if let Ok((streams, conflicts, now)) = seen {
                 let now_ms = ms(now);
                 let found = standings(&streams, &slices, now_ms);
@@ -120,6 +125,7 @@ impl Monitor {
             let judged = judge(&books.told, &books.stored, &books.first, from_ms, now_ms);
             slices.judged(from_ms, &judged);
         }
+        look_at_bins(&self.watched.jobs, store, &|| ms(self.clock.now().wall))?;
         let stock = Stock::of(store, &self.watched.holder, now.wall)?;
         *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
         Ok((books.streams, books.figures.values().sum(), now.wall))

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::Monitor;
+use crate::crew::Worker;
 use crate::store::StoreError;
 use crate::store::custody::{Audit, ms};
 use crate::users::Entry;
@@ -31,8 +32,12 @@ impl Monitor {
                 _ = closed.changed() => true,
             };
             let own = Arc::clone(&self);
-            let written = tokio::task::spawn_blocking(move || own.write_logins(over));
-            pause = if matches!(written.await, Ok(Ok(()))) { PAUSE } else { AWAY };
+            let writing = tokio::task::spawn_blocking(move || own.write_logins(over));
+            pause = match writing.await {
+                Ok(Ok(())) => PAUSE,
+                Ok(Err(_)) => AWAY,
+                Err(error) => self.watched.crew.failed(Worker::Audit, error).unwrap_or(AWAY),
+            };
             if over {
                 return;
             }
@@ -44,8 +49,8 @@ impl Monitor {
         let custody = self.watched.store.custody();
         let now = self.clock.now();
         while let Some(entry) = users.to_note() {
-            custody.note(&line(entry, now))?;
-            users.noted();
+            custody.note(&line(&entry, now))?;
+            users.noted(&entry);
         }
         while let Some((refused, more)) = users.left_out(now.mono, over) {
             let outcome = if refused { "refused" } else { "done" };
@@ -61,13 +66,13 @@ impl Monitor {
 }
 
 /// The user of a refusal was not proved to be one: it is what was asked for, not who did it.
-fn line(entry: Entry, now: Now) -> Audit {
+fn line(entry: &Entry, now: Now) -> Audit {
     let ago = now.mono.saturating_sub(entry.at);
     let at = now.wall.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
     let object = entry.user.clone().unwrap_or_else(|| "-".to_owned());
     let blank = Audit { address: entry.from.to_string(), object, ..blank(ms(Millis(at))) };
-    match entry.refused {
-        None => Audit { user: entry.user, ..blank },
+    match &entry.refused {
+        None => Audit { user: entry.user.clone(), ..blank },
         Some(why) => Audit {
             detail: json!({ "why": why }).to_string(),
             outcome: "refused".to_owned(),

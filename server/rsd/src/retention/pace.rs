@@ -70,7 +70,13 @@ fn resized(rows: u32, took: Option<Duration>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use config::settings::Retention;
+
+    use super::super::Desk;
     use super::*;
+    use crate::jobs::Jobs;
 
     #[test]
     fn others_have_the_database_as_long_as_a_slice_had_it() {
@@ -83,6 +89,23 @@ mod tests {
         let pause = pace.pause();
         assert!((Duration::from_millis(5)..=PAUSE).contains(&pause), "{pause:?}");
         assert_eq!(pace.pause(), Duration::ZERO, "once");
+    }
+
+    /// Purge and emergency both ask here.
+    #[test]
+    fn the_next_slice_comes_after_that_pause() {
+        let (zone, hush) = (rs::rollup::Zone::utc(), rs::privacy::Hush::of(Vec::new()));
+        let desk = Desk::new(Retention::default(), zone, hush, Arc::<Jobs>::default());
+        let clock = Clock::start();
+        let mut pace = Pace::new(clock, i64::MAX);
+        assert_eq!(desk.next(&mut pace, |_| true), Some(500));
+        let began = clock.mono();
+        while clock.mono() - began < Duration::from_millis(20) {}
+        let over = clock.mono();
+        assert!(desk.next(&mut pace, |_| true).is_some());
+        assert!(clock.mono() - over >= Duration::from_millis(20), "as long as the slice");
+        desk.state().stopping = true;
+        assert_eq!(desk.next(&mut pace, |_| true), None);
     }
 
     #[test]

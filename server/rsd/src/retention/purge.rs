@@ -38,6 +38,8 @@ pub struct Report {
     pub blocked: BTreeMap<Day, Why>,
     /// Nothing was left to do.
     pub finished: bool,
+    /// It ended before its time: the window was over, or it was told to.
+    pub is_cut_off: bool,
 }
 
 impl Report {
@@ -46,6 +48,20 @@ impl Report {
         let held = |(_, why): &(&Day, &Why)| matches!(why, Why::Busy(_));
         let (day, why) = self.blocked.iter().find(held)?;
         Some(format!("day {day}: {why}"))
+    }
+
+    /// What it has left, for the log.
+    pub(crate) fn left(&self) -> String {
+        if self.finished {
+            return "nothing".to_owned();
+        }
+        let busy = self.blocked.values().filter(|why| matches!(why, Why::Busy(_))).count();
+        let waiting = self.blocked.len() - busy;
+        let of = |days: usize, what: &str| (days > 0).then(|| format!("{days} days {what}"));
+        let cut = self.is_cut_off.then(|| "the rest, until tomorrow".to_owned());
+        let busy = of(busy, "that somebody holds, for a minute");
+        let waiting = of(waiting, "that may not go yet");
+        cut.into_iter().chain(busy).chain(waiting).collect::<Vec<_>>().join("; ")
     }
 
     /// As the API shows it.
@@ -154,8 +170,7 @@ pub fn purge(
             run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
         }
     }
-    run.report.finished = !run.ended && run.report.blocked.is_empty();
-    Ok(run.report)
+    Ok(run.told())
 }
 
 /// Deletes events of days before this instant, the oldest first, until told to stop: the volume is
@@ -183,8 +198,7 @@ pub fn emergency(
             break;
         }
     }
-    run.report.finished = !run.ended && run.report.blocked.is_empty();
-    Ok(run.report)
+    Ok(run.told())
 }
 
 const fn tables(sort: Sort) -> &'static [Table] {
@@ -203,6 +217,12 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
+    fn told(mut self) -> Report {
+        self.report.is_cut_off = self.ended;
+        self.report.finished = !self.ended && self.report.blocked.is_empty();
+        self.report
+    }
+
     /// Slices until nothing is left; gives the rows.
     fn slices(
         &mut self,
@@ -284,5 +304,26 @@ impl Run<'_> {
             self.slices(|most| keeping.delete_ledger(lease, day, most))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_what_it_has_left() {
+        let left = |finished, is_cut_off, blocked: &[(Day, Why)]| {
+            let blocked = blocked.iter().cloned().collect();
+            Report { finished, is_cut_off, blocked, ..Report::default() }.left()
+        };
+        let busy = (20_261_122, Why::Busy("somebody holds it".to_owned()));
+        assert_eq!(left(true, false, &[]), "nothing");
+        assert_eq!(left(false, true, &[]), "the rest, until tomorrow");
+        let held = "1 days that somebody holds, for a minute";
+        assert_eq!(left(false, false, std::slice::from_ref(&busy)), held);
+        let moves = (20_261_123, Why::Moves);
+        let both = format!("{held}; 1 days that may not go yet");
+        assert_eq!(left(false, false, &[busy, moves]), both);
     }
 }

@@ -52,10 +52,7 @@ impl Work {
         let window = i64::try_from(desk.settings().window.as_millis()).unwrap_or(i64::MAX);
         let window = if self.export.is_some() { window.max(ROUND_MS) } else { ROUND_MS };
         let mut pace = Pace::new(*clock, now_ms.saturating_add(window));
-        let mut next = || {
-            let go_on = !desk.is_stopping() && free() < signs::ENOUGH;
-            pace.next(same).filter(|_| go_on)
-        };
+        let mut next = || desk.next(&mut pace, same).filter(|_| free() < signs::ENOUGH);
         let today_ms = desk.zone.day_start(now_ms, 0);
         let keeper = self.keeper();
         let never = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| {

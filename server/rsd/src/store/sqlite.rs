@@ -86,6 +86,11 @@ impl Sqlite {
         Ok(Self { layout, writer, readers, keeper, judge, opened_ms, marked, job })
     }
 
+    /// Remembers what it says of the main file.
+    fn told<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        done.inspect_err(|error| self.layout.aside.put_main(error))
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,7 +100,7 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&mut Keeper) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        work(&mut self.keeper.lock().unwrap_or_else(PoisonError::into_inner))
+        self.told(work(&mut self.keeper.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Lends a set of connections; one that met an error is not used again.
@@ -106,9 +111,9 @@ impl Sqlite {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = match idle {
             Some(reader) => reader,
-            None => Reader::open(self.layout.clone(), OPEN_DAYS, self.opened_ms)?,
+            None => self.told(Reader::open(self.layout.clone(), OPEN_DAYS, self.opened_ms))?,
         };
-        let answer = ask(&mut reader)?;
+        let answer = self.told(ask(&mut reader))?;
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < READERS {
             readers.push(reader);
@@ -156,7 +161,7 @@ impl Store for Sqlite {
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {
-        self.writer().applied_seq()
+        self.told(self.writer().applied_seq())
     }
 
     fn highest_seq(&self) -> Result<u64, StoreError> {
@@ -164,7 +169,7 @@ impl Store for Sqlite {
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
-        self.writer().apply(batch, &self.judge, now)
+        self.told(self.writer().apply(batch, &self.judge, now))
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
@@ -226,5 +231,9 @@ impl Store for Sqlite {
 
     fn damaged(&self) -> BTreeMap<Day, String> {
         self.layout.aside.all()
+    }
+
+    fn damaged_main(&self) -> Option<String> {
+        self.layout.aside.main()
     }
 }

@@ -14,7 +14,7 @@ use super::limits::Source;
 const AGAIN: Duration = Duration::from_secs(3600);
 /// Users with their addresses that are told of within that time; and refusals.
 const KNOWN: [usize; 2] = [10_000, 1_000];
-/// Lines that wait to be written.
+/// Lines of each kind that wait to be written.
 const WAITING: usize = 1_000;
 
 /// A login, or a refusal.
@@ -37,7 +37,8 @@ pub(super) struct Diary(Mutex<State>);
 struct State {
     /// Of logins and of refusals, when each was told last.
     told: [HashMap<(Option<String>, Source), Duration>; 2],
-    waiting: VecDeque<Entry>,
+    /// Each kind has room of its own.
+    waiting: [VecDeque<Entry>; 2],
     left_out: [LeftOut; 2],
 }
 
@@ -60,7 +61,10 @@ impl Diary {
         let State { told, waiting, left_out } = &mut *state;
         let kind = usize::from(refused.is_some());
         let (Some(told), Some(known)) = (told.get_mut(kind), KNOWN.get(kind)) else { return };
-        let Some(left_out) = left_out.get_mut(kind) else { return };
+        let (Some(waiting), Some(left_out)) = (waiting.get_mut(kind), left_out.get_mut(kind))
+        else {
+            return;
+        };
         let key = (user.map(str::to_owned), Source::of(from));
         let lately = |then: &Duration| at.saturating_sub(*then) < AGAIN;
         if told.get(&key).is_some_and(lately) {
@@ -80,14 +84,20 @@ impl Diary {
         told.insert(key, at);
     }
 
-    /// The oldest that waits; it stays until it is [`Self::written`].
+    /// The oldest that waits, logins first; it stays until it is [`Self::written`].
     pub(super) fn next(&self) -> Option<Entry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.front().cloned()
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.waiting.iter().find_map(|of| of.front()).cloned()
     }
 
-    /// The oldest is written.
-    pub(super) fn written(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_front();
+    /// This one, which was [`Self::next`], is written.
+    pub(super) fn written(&self, entry: &Entry) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = usize::from(entry.refused.is_some());
+        if let Some(of) = state.waiting.get_mut(kind) {
+            // another login may have come before it meanwhile, but none of its kind
+            of.pop_front_if(|first| *first == *entry);
+        }
     }
 
     /// Of one kind (true: refusals) how many there was no room for, if that began an hour ago, or
@@ -119,10 +129,25 @@ mod tests {
     fn all(diary: &Diary) -> Vec<(Option<String>, bool, u64)> {
         let mut all = Vec::new();
         while let Some(entry) = diary.next() {
-            all.push((entry.user, entry.refused.is_some(), entry.at.as_secs()));
-            diary.written();
+            all.push((entry.user.clone(), entry.refused.is_some(), entry.at.as_secs()));
+            diary.written(&entry);
         }
         all
+    }
+
+    /// While nothing is written down, as the database is away.
+    #[test]
+    fn waiting_refusals_leave_room_for_logins() {
+        let diary = Diary::default();
+        for n in 0..2_000 {
+            diary.note(None, address(n), Some("wrong".to_owned()), Duration::ZERO);
+        }
+        let refused = diary.next().unwrap();
+        diary.note(Some("anna"), address(1), None, Duration::from_secs(1));
+        diary.written(&refused);
+        let all = all(&diary);
+        assert_eq!((&all[0], all.len()), (&(Some("anna".to_owned()), false, 1), 1_000));
+        assert_eq!(diary.left_out(AGAIN, true), Some((true, 1_000)));
     }
 
     #[test]
@@ -137,8 +162,9 @@ mod tests {
         diary.note(Some("anna"), address(2), None, Duration::from_secs(3601));
         diary.note(None, address(1), wrong(), Duration::from_secs(3602));
         let anna = |refused, at| (Some("anna".to_owned()), refused, at);
-        let first = [anna(false, 0), anna(true, 0), anna(false, 3600), anna(true, 3600)];
-        let expected = [&first[..], &[anna(false, 3601), (None, true, 3602)]].concat();
+        let logins = [anna(false, 0), anna(false, 3600), anna(false, 3601)];
+        let refusals = [anna(true, 0), anna(true, 3600), (None, true, 3602)];
+        let expected = [logins, refusals].concat();
         assert_eq!(all(&diary), expected);
         assert_eq!(diary.left_out(AGAIN * 2, true), None);
     }
@@ -175,7 +201,7 @@ mod tests {
         assert_eq!(all(&diary), [(None, true, 0)]);
         for n in 0..10_001 {
             diary.note(Some("anna"), address(n), None, Duration::ZERO);
-            diary.next().into_iter().for_each(|_| diary.written());
+            diary.next().into_iter().for_each(|entry| diary.written(&entry));
         }
         assert_eq!(diary.left_out(AGAIN, false), Some((false, 1)));
         diary.counted(false, 1, AGAIN);

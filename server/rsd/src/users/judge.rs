@@ -13,6 +13,7 @@ use openwire::Secret;
 
 use super::limits::Source;
 use super::password::Hash;
+use crate::crew::{Crew, Worker};
 use crate::priority::{LOW, lower};
 
 /// Logins that may wait; more are told to come again.
@@ -57,16 +58,26 @@ impl std::fmt::Debug for Known {
 }
 
 impl Judge {
-    /// Starts the thread; `key` is chance.
+    /// Starts the thread, over which `crew` watches; `key` is chance.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn start(key: [u8; 32]) -> io::Result<Self> {
+    pub(super) fn start(key: [u8; 32], crew: Arc<Crew>) -> io::Result<Self> {
         let known = Arc::new(Known { key, right: Mutex::default() });
         let (questions, asked) = sync_channel(WAITING);
         let shares = Arc::new(Shares::default());
         let own = (Arc::clone(&known), Arc::clone(&shares));
-        let work = move || run(&asked, &own.0, &own.1);
+        // the question at which it panics is answered by nobody: who asked is told to come again
+        let work = move || {
+            crew.work(
+                Worker::Logins,
+                || run(&asked, &own.0, &own.1),
+                |pause| {
+                    thread::sleep(pause);
+                    true
+                },
+            );
+        };
         thread::Builder::new().name("rs-logins".to_owned()).spawn(work)?;
         Ok(Self { questions, known, shares })
     }
@@ -96,13 +107,22 @@ fn run(asked: &Receiver<Question>, known: &Known, shares: &Shares) {
     lower(LOW);
     // until the judge is dropped
     while let Ok(Question { source, name, password, hash, answer }) = asked.recv() {
+        let _share = Share(shares, source);
         let mark = known.mark(&name, &password, &hash);
         let right = known.has(&mark) || hash.fits(password.reveal());
         if right {
             known.put(mark);
         }
         answer(Some(right));
-        shares.give_back(source);
+    }
+}
+
+/// A place of a source; given back also by a panic.
+struct Share<'s>(&'s Shares, Source);
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.0.give_back(self.1);
     }
 }
 
@@ -175,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_right_is_known_from_then_on_and_what_is_wrong_never() {
-        let judge = Judge::start([7; 32]).unwrap();
+        let judge = Judge::start([7; 32], crate::crew::tests::idle()).unwrap();
         let (told, heard) = sync_channel(WAITING + 2);
         let [right, wrong] = ["password", "passwort"].map(|text| Secret::new(text.to_owned()));
         for (text, expected) in [("password", true), ("passwort", false)] {
@@ -191,7 +211,7 @@ mod tests {
     /// While one is checked, so many wait; the next is told at once, and nothing else has to wait.
     #[test]
     fn a_flood_of_logins_has_an_end() {
-        let judge = Judge::start([7; 32]).unwrap();
+        let judge = Judge::start([7; 32], crate::crew::tests::idle()).unwrap();
         let (told, heard) = sync_channel(WAITING + 2);
         let (release, held) = sync_channel(WAITING + 2);
         let (begin, begun) = sync_channel(WAITING + 2);

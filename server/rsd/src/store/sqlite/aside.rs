@@ -12,13 +12,15 @@ use crate::store::{Day, StoreError};
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     days: Mutex<BTreeMap<Day, String>>,
+    /// What was said of the main file, which cannot be left alone: all need it.
+    main: Mutex<Option<String>>,
     /// The job does not look for marks in them.
     marked: Arc<Marked>,
 }
 
 impl Aside {
     pub(super) fn new(marked: Arc<Marked>) -> Self {
-        Self { days: Mutex::default(), marked }
+        Self { days: Mutex::default(), main: Mutex::default(), marked }
     }
 
     /// Leaves a day's file alone from now on, if this says that it is damaged; gives back why.
@@ -37,6 +39,22 @@ impl Aside {
         }
     }
 
+    /// Remembers that the main file is damaged, if this says so.
+    pub(super) fn put_main(&self, error: &StoreError) {
+        if let StoreError::Main(cause) = error {
+            self.main_held().get_or_insert_with(|| cause.to_string());
+        }
+    }
+
+    /// What was said of the main file.
+    pub(super) fn main(&self) -> Option<String> {
+        self.main_held().clone()
+    }
+
+    fn main_held(&self) -> MutexGuard<'_, Option<String>> {
+        self.main.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> BTreeMap<Day, String> {
         self.days().clone()
@@ -45,4 +63,12 @@ impl Aside {
     fn days(&self) -> MutexGuard<'_, BTreeMap<Day, String>> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What was done with the main file: its damage is none of a day's.
+pub(super) fn of_main<T>(done: Result<T, StoreError>) -> Result<T, StoreError> {
+    done.map_err(|error| match error {
+        StoreError::Damaged(cause) => StoreError::Main(cause),
+        other => other,
+    })
 }

@@ -47,9 +47,9 @@ impl Sqlite {
         let mut job = self.job.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut roller = match job.take() {
             Some(roller) => roller,
-            None => Roller::open(self.layout.clone(), self.opened_ms)?,
+            None => self.told(Roller::open(self.layout.clone(), self.opened_ms))?,
         };
-        let done = work(&mut roller)?;
+        let done = self.told(work(&mut roller))?;
         *job = Some(roller);
         Ok(done)
     }

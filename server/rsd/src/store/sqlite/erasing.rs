@@ -13,6 +13,7 @@ use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::Sqlite;
+use super::aside::of_main;
 use super::files::{self, Layout};
 use super::write::Writer;
 use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
@@ -119,7 +120,8 @@ pub(super) fn erased(main: &Connection, secret: &Secret) -> Result<Erased, Store
 pub(super) fn changing(main: &Connection) -> Result<(), StoreError> {
     let note = "UPDATE rs_erasure SET changed = 1
         WHERE no = (SELECT min(no) FROM rs_erasure WHERE ended_ms IS NULL) AND changed = 0";
-    main.prepare_cached(note)?.execute([])?;
+    let note = || Ok(main.prepare_cached(note)?.execute([])?);
+    of_main(note())?;
     Ok(())
 }
 

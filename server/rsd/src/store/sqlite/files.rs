@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
-use super::aside::Aside;
+use super::aside::{Aside, of_main};
 use super::migrate::{DAY, MAIN, migrate};
 use crate::store::{Day, StoreError, secret};
 
@@ -47,9 +47,12 @@ impl Layout {
     }
 
     pub(super) fn open_main(&self, now_ms: i64) -> Result<Connection, StoreError> {
-        let mut db = self.open(&self.dir.join("rs.db"))?;
-        migrate(&mut db, MAIN, "rs.db", now_ms)?;
-        Ok(db)
+        let open = || {
+            let mut db = self.open(&self.dir.join("rs.db"))?;
+            migrate(&mut db, MAIN, "rs.db", now_ms)?;
+            Ok(db)
+        };
+        of_main(open())
     }
 
     pub(super) fn open_day(&self, day: Day, now_ms: i64) -> Result<Connection, StoreError> {

@@ -10,6 +10,7 @@ use rs::{CallState, Day, Key, key};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Sqlite;
+use super::aside::of_main;
 use super::files::{Days, Layout};
 use super::write::begin;
 use super::{load, purge};
@@ -67,7 +68,8 @@ impl Keeper {
 /// Refuses what comes after another has taken the lease.
 pub(super) fn check(main: &Connection, name: &'static str, fence: u64) -> Result<(), StoreError> {
     let sql = "SELECT 1 FROM rs_lease WHERE name = ?1 AND fence = ?2";
-    let ours = main.prepare_cached(sql)?.exists(params![name, fence.cast_signed()])?;
+    let ours = || Ok(main.prepare_cached(sql)?.exists(params![name, fence.cast_signed()])?);
+    let ours = of_main(ours())?;
     if ours { Ok(()) } else { Err(fenced(name)) }
 }
 
@@ -83,15 +85,18 @@ fn held(main: &Connection, holder: &str, now_ms: i64) -> Result<BTreeSet<String>
 /// call is in the day's file before it is told to the main one: whoever holds the main one sees it,
 /// or it is told after this.
 fn forget_day(main: &mut Connection, db: &Connection, day: Day) -> Result<bool, StoreError> {
-    let transaction = begin(main)?;
+    let transaction = of_main(begin(main))?;
     if !purge::is_hidden(db)? && purge::has_calls(db)? {
         return Ok(false);
     }
-    for table in ["rs_day_span", "rs_call_day"] {
-        let sql = format!("DELETE FROM {table} WHERE day = ?1");
-        transaction.prepare_cached(&sql)?.execute([day])?;
-    }
-    transaction.commit()?;
+    let forget = || {
+        for table in ["rs_day_span", "rs_call_day"] {
+            let sql = format!("DELETE FROM {table} WHERE day = ?1");
+            transaction.prepare_cached(&sql)?.execute([day])?;
+        }
+        Ok(transaction.commit()?)
+    };
+    of_main(forget())?;
     Ok(true)
 }
 
@@ -102,12 +107,12 @@ fn forget_figures(
     day: Day,
     most: u32,
 ) -> Result<u64, StoreError> {
-    let transaction = begin(main)?;
+    let transaction = of_main(begin(main))?;
     if purge::has_calls(db)? {
         return Ok(0);
     }
-    let rows = purge::of_job(&transaction, day, most)?;
-    transaction.commit()?;
+    let rows = of_main(purge::of_job(&transaction, day, most))?;
+    of_main(transaction.commit().map_err(StoreError::from))?;
     Ok(rows)
 }
 

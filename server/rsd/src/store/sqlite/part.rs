@@ -9,6 +9,7 @@ use rs::share::{
 };
 use rusqlite::{Connection, Transaction};
 
+use super::aside::of_main;
 use super::dims;
 use super::files::Days;
 use super::load::{Files, ask};
@@ -176,7 +177,7 @@ impl<'p> Part<'p> {
             let wanted = ask(&mut files, &mut share, objects)?;
             match names {
                 Names::Main(main) if !wanted.is_empty() => {
-                    dims::learn(objects, main, &wanted, *now_ms)?;
+                    of_main(dims::learn(objects, main, &wanted, *now_ms))?;
                 }
                 Names::Main(_) | Names::Known => break,
             }

@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
+use super::aside::of_main;
 use super::files::Layout;
 use super::purge::held;
 use super::write::Writer;
@@ -74,6 +75,15 @@ fn figures(db: &Connection) -> Result<Figures, StoreError> {
 /// Adds the figures of a file that was renamed, once.
 fn mark(main: &mut Connection, layout: &Layout, day: Day) -> Result<(), StoreError> {
     let figures = figures(&layout.taken_away(day)?)?;
+    of_main(add(main, layout, (day, figures)))
+}
+
+/// The main file's part of [`mark`].
+fn add(
+    main: &mut Connection,
+    layout: &Layout,
+    (day, figures): (Day, Figures),
+) -> Result<(), StoreError> {
     let transaction = main.transaction()?;
     let insert = "INSERT OR IGNORE INTO rs_day_gone VALUES (?1, ?2)";
     let rows = i64::try_from(figures.len()).unwrap_or(i64::MAX);
@@ -99,8 +109,8 @@ fn mark(main: &mut Connection, layout: &Layout, day: Day) -> Result<(), StoreErr
 }
 
 fn unmark(main: &Connection, day: Day) -> Result<(), StoreError> {
-    main.execute("DELETE FROM rs_day_gone WHERE day = ?1", [day])?;
-    Ok(())
+    let gone = main.execute("DELETE FROM rs_day_gone WHERE day = ?1", [day]);
+    of_main(gone.map(drop).map_err(StoreError::from))
 }
 
 /// Ends what was left half done of a day.

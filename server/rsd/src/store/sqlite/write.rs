@@ -12,6 +12,7 @@ use rs::erase::{Erased, Numbers, Secret};
 use rs::share::{Batch, Counts, DayKey, Mention, Objects, SessionKey};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::aside::of_main;
 use super::dims;
 use super::erasing;
 use super::files::{Days, Layout};
@@ -84,7 +85,7 @@ impl Writer {
     }
 
     pub(super) fn applied_seq(&self) -> Result<u64, StoreError> {
-        applied_seq(&self.main)
+        of_main(applied_seq(&self.main))
     }
 
     pub(super) fn highest_seq(&self) -> Result<u64, StoreError> {
@@ -130,8 +131,10 @@ impl Writer {
             self.marked.add(day);
             self.survive()?;
         }
-        let main =
-            careful(|careful| self.apply_main(&batch, &mentioned, (last, now_ms), &done, careful))?;
+        // of the days beside it nothing comes but answers
+        let main = of_main(careful(|careful| {
+            self.apply_main(&batch, &mentioned, (last, now_ms), &done, careful)
+        }))?;
         done.add(main);
         self.survive()?;
         let changed = std::mem::take(&mut self.news).calls;
@@ -142,7 +145,7 @@ impl Writer {
     }
 
     fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {
-        match dims::learn(&mut self.objects, &mut self.main, mentions, now_ms)? {
+        match of_main(dims::learn(&mut self.objects, &mut self.main, mentions, now_ms))? {
             true => self.survive(),
             false => Ok(()),
         }
@@ -326,6 +329,10 @@ impl Writer {
             news.spans.extend(span.map(|span| (*day, span)));
             news.calls.extend(live.into_iter().map(|key| (key, (*day, true))));
         }
+        of_main(self.tell_lists(&news))
+    }
+
+    fn tell_lists(&mut self, news: &News) -> Result<(), StoreError> {
         let transaction = begin(&mut self.main)?;
         // whoever asks for a day that cannot be read is to be told
         let kept = self.days.aside();

@@ -1,5 +1,7 @@
 //! Sends that are much larger than they look, and those that are larger than they may be.
 
+use std::time::Duration;
+
 use openwire::{ClientEvent, Command, MessageKind};
 use rsd::entry::Transport;
 
@@ -51,6 +53,85 @@ async fn what_is_inflated_keeps_its_place() {
     let lens: Vec<_> = entries.iter().map(|entry| entry.messages.len()).collect();
     assert_eq!(lens, [3, 1, 3, 1, 3]);
     assert_eq!(counters.abandoned(), 0);
+}
+
+/// At the stop what is being inflated is in the spool and answered, or counted as abandoned, and
+/// never both.
+#[tokio::test]
+async fn what_is_inflated_at_the_stop_counts_once() {
+    for pause in [0, 5, 10, 20, 40, 80, 160] {
+        let house = House::open(Options { segment: 32 << 20, ..Options::default() }).await;
+        let mut heavy = Raw::login(house.address(), 1).await;
+        heavy.blanks(2, 24);
+        heavy.flush().await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let (_dir, parts) = house.stop().await;
+        let stored = if parts.spool.status().last_seq > 0 { 24 } else { 0 };
+        let (answered, _) = parts.counters.stored("ringmaster.sq", Transport::Openwire);
+        let abandoned = parts.counters.abandoned();
+        assert_eq!(answered, stored, "after {pause} ms");
+        assert!(abandoned == 24 - stored || (abandoned, stored) == (0, 0), "after {pause} ms");
+    }
+}
+
+/// Two are inflated at once; the others wait for their turn, and all are answered.
+#[tokio::test]
+async fn more_than_there_are_places_wait_and_go_on() {
+    let house = House::open(Options { segment: 32 << 20, ..Options::default() }).await;
+    let mut peers = Vec::new();
+    for number in 1..=6 {
+        let mut peer = Raw::login(house.address(), number).await;
+        peer.blanks(2, 6);
+        peer.flush().await;
+        peers.push(peer);
+    }
+    for peer in &mut peers {
+        assert_eq!(peer.answers(1).await, [2]);
+    }
+    let entries = house.entries();
+    assert_eq!(entries.iter().map(|entry| entry.messages.len()).collect::<Vec<_>>(), [6; 6]);
+    assert_eq!(house.parts.counters.abandoned(), 0);
+}
+
+/// One that was inflated and finds no room waits with all that came behind it, while others are
+/// served; when there is room it goes on.
+#[tokio::test]
+async fn a_heavy_arrival_without_room_waits_and_goes_on() {
+    let limit = 16 << 20;
+    let house = House::open(Options { limit, ..Options::default() }).await;
+    let spool = &house.parts.spool;
+    let mut cdr = Sender::connect(house.address(), 9, 0).await;
+    let body = format!("{{\"pad\":\"{}\"}}", "x".repeat(500_000));
+    let mut sent = 0;
+    while spool.status().bytes < limit / 100 * 70 {
+        sent += 1;
+        let mut large = record("large", sent);
+        large.body = body.as_bytes();
+        cdr.client.send(CDR, sent, &large).unwrap();
+        cdr.next().await;
+    }
+    let mut heavy = Raw::login(house.address(), 1).await;
+    heavy.blanks(2, 8);
+    let light = heavy.message(9, MessageKind::Bytes, b"{}");
+    heavy.tell(3, true, &Command::Message(Box::new(light)));
+    heavy.is_read(4).await;
+    // it is tried again and again; whoever has room in the meantime is served
+    for _ in 0..10 {
+        sent += 1;
+        cdr.client.send(CDR, sent, &record("r1", sent)).unwrap();
+        assert_eq!(cdr.next().await, ClientEvent::Acknowledged { tag: sent });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let here = || -> Vec<usize> {
+        let mut entries = house.entries();
+        entries.retain(|entry| entry.messages[0].queue == "ringmaster.sq");
+        entries.iter().map(|entry| entry.messages.len()).collect()
+    };
+    assert!(here().is_empty());
+    spool.release(spool.durable());
+    assert_eq!(heavy.answers(2).await, [2, 3]);
+    assert_eq!(here(), [8, 1]);
+    assert_eq!(house.parts.counters.abandoned(), 0);
 }
 
 /// A frame above the limit ends a connection of STOMP, as 1.2 demands: its sender is told which

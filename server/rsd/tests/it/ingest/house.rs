@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::time::Millis;
 use net::clock::Clock;
 use openwire::{Client, ClientEvent, ClientSettings, Limits, Outbound, Secret};
+use rsd::Crew;
 use rsd::entry::Entry;
 use rsd::ingest::{Counters, Durable, Gate, Ingest, Parts, Settings};
 use spool::fs::real::RealFs;
@@ -76,6 +77,7 @@ impl House {
             durable,
             counters: Arc::default(),
             backlog: Arc::default(),
+            crew: Arc::new(Crew::new(log.clone(), clock)),
             log,
             clock,
         };
@@ -119,6 +121,14 @@ impl House {
     pub(crate) fn log_lines(&self) -> Vec<String> {
         self.parts.log.flush();
         self.lines.lines()
+    }
+
+    /// Stops as the daemon does, and waits until nothing that it began goes on.
+    pub(crate) async fn stop(self) -> (TempDir, Parts) {
+        let Self { dir, parts, ingest, .. } = self;
+        ingest.stop().await;
+        within(|| Arc::strong_count(&parts.counters) == 1).await;
+        (dir, parts)
     }
 
     /// Stops as the daemon does; gives the directory and what it holds.

@@ -111,6 +111,44 @@ fn a_day_that_is_spoilt_costs_no_other_and_no_record() {
     }
 }
 
+/// Spoils the first page of a table of the main file; nobody has that open.
+fn spoil_main(dir: &Path, table: &str) {
+    let path = dir.join("rs.db");
+    let root = {
+        let db = Connection::open(&path).unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        let root: u32 = db.query_row(sql, [table], |row| row.get(0)).unwrap();
+        usize::try_from(root).unwrap()
+    };
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(root - 1) * 8192..root * 8192].fill(0xA5);
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// A batch meets it in a day's share or in its own: no day is called damaged, nothing is stored,
+/// and nothing is lost when the file is whole again.
+#[test]
+fn a_spoilt_main_file_is_no_spoilt_day() {
+    for table in ["rs_spool_cursor", "rs_dim_tenant", "rs_producer_stream"] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(told(dir.path()));
+        let whole = std::fs::read(dir.path().join("rs.db")).unwrap();
+        spoil_main(dir.path(), table);
+        let store = open(dir.path());
+        let new = rm(8, 600).tenant("new", Some(4711)).end(700);
+        let failed = store.apply(&arrivals(std::slice::from_ref(&new), 15, 1), NOW);
+        assert!(matches!(failed, Err(StoreError::Main(_))), "{table}: {failed:?}");
+        assert!(store.damaged().is_empty(), "{table}");
+        assert!(store.damaged_main().is_some_and(|why| why.contains("malformed")), "{table}");
+        drop(store);
+        std::fs::write(dir.path().join("rs.db"), whole).unwrap();
+        let store = open(dir.path());
+        assert!(store.damaged_main().is_none());
+        assert_eq!(store.apply(&arrivals(&[new], 15, 1), NOW).unwrap().seq, 15);
+        assert_eq!(store.count(&Filter::default(), Unit::Leg, NOW).unwrap(), 6, "{table}");
+    }
+}
+
 /// Whoever looks for marks first finds it: the others' marks are read, and the day is told.
 #[test]
 fn marks_of_the_other_days_are_read() {
