@@ -24,6 +24,7 @@ mod quality;
 mod rows;
 mod state;
 mod stored;
+mod sum;
 mod tables;
 #[cfg(test)]
 mod tests;

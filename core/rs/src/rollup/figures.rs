@@ -6,6 +6,7 @@ use super::key::{CountKey, LevelKey, Target};
 use super::level::{Level, Types, difference};
 use super::outcome::{self, Action, ActionKey, Outcome, OutcomeKey};
 use super::quality::Quality;
+use super::sum::plus;
 use crate::sketch::Sketch;
 
 /// The figures of one bin. A row stands only where something happened.
@@ -50,14 +51,14 @@ pub struct Count {
 
 impl Count {
     pub(super) fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.rejected += other.rejected;
-        self.ended += other.ended;
-        self.duration_ms += other.duration_ms;
+        plus(&mut self.count, other.count);
+        plus(&mut self.rejected, other.rejected);
+        plus(&mut self.ended, other.ended);
+        plus(&mut self.duration_ms, other.duration_ms);
         self.max_duration_ms = self.max_duration_ms.max(other.max_duration_ms);
-        self.answered += other.answered;
-        self.answered_ms += other.answered_ms;
-        self.port_ms += other.port_ms;
+        plus(&mut self.answered, other.answered);
+        plus(&mut self.answered_ms, other.answered_ms);
+        plus(&mut self.port_ms, other.port_ms);
     }
 }
 

@@ -10,6 +10,7 @@ use super::key::{CountKey, Dim, LevelKey, Target, text_id};
 use super::level::{Deltas, Level, Types, add};
 use super::own::{OwnCount, OwnLevel};
 use super::part::{self, Part};
+use super::sum::plus;
 use super::zone::Bin;
 use super::{outcome, quality};
 use crate::key::{self, Day};
@@ -175,14 +176,14 @@ fn step(
 ) {
     if bin.holds(at_ms) {
         let offset = u32::try_from(at_ms - bin.start_ms).unwrap_or(u32::MAX);
-        *deltas.entry(key).or_default().entry((offset, call_type)).or_default() += by;
+        plus(deltas.entry(key).or_default().entry((offset, call_type)).or_default(), by);
     }
 }
 
 fn own(bin: Bin, facts: &Facts, figures: &mut Figures, deltas: &mut BTreeMap<LevelKey, Deltas>) {
     for own in facts.own_counts.iter().filter(|own| bin.holds(own.bin_ms)) {
         // how many ended was not told: as many as were let in
-        let ended = own.count - own.rejected;
+        let ended = own.count.saturating_sub(own.rejected);
         let OwnCount { count, rejected, duration_ms, .. } = *own;
         let sum = Count { count, rejected, ended, duration_ms, ..Count::default() };
         figures.counts.entry(own.key).or_default().merge(&sum);

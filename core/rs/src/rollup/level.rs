@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::sum::{plus, sum};
+
 /// How many of each call type (by number); none is 0.
 pub type Types = BTreeMap<u8, i64>;
 
@@ -72,7 +74,7 @@ impl Level {
         for (call_type, by) in by {
             add(&mut self.start, *call_type, *by);
             add(&mut self.peak_by_type, *call_type, *by);
-            self.peak += by;
+            plus(&mut self.peak, *by);
         }
     }
 
@@ -82,7 +84,7 @@ impl Level {
     pub fn merged(&self, other: &Self, bin_ms: i64) -> Option<Self> {
         let (mut deltas, more) = (self.deltas.clone()?, other.deltas.as_ref()?);
         for (at, by) in more {
-            *deltas.entry(*at).or_default() += by;
+            plus(deltas.entry(*at).or_default(), *by);
         }
         let mut start = self.start.clone();
         for (call_type, by) in &other.start {
@@ -143,13 +145,13 @@ impl Level {
 
 /// Sum over the types.
 pub(super) fn total(types: &Types) -> i64 {
-    types.values().sum()
+    sum(types.values().copied())
 }
 
 /// Adds, and keeps no zero.
 pub(super) fn add(types: &mut Types, call_type: u8, by: i64) {
     let count = types.entry(call_type).or_default();
-    *count += by;
+    plus(count, by);
     if *count == 0 {
         types.remove(&call_type);
     }
@@ -160,7 +162,7 @@ pub(super) fn add(types: &mut Types, call_type: u8, by: i64) {
 pub(super) fn difference(before: &Types, after: &Types) -> Types {
     let mut difference = after.clone();
     for (call_type, by) in before {
-        add(&mut difference, *call_type, -by);
+        add(&mut difference, *call_type, by.saturating_neg());
     }
     difference
 }

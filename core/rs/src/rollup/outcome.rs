@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::{Call, Run};
 use super::key::{Dim, Target, text_id};
+use super::sum::plus;
 use crate::limits::{ACTIONS_PER_OBJECT, REASONS_PER_OBJECT};
 
 /// Stands for the rarer reasons and actions of an object that has too many.
@@ -58,8 +59,8 @@ pub struct Action {
 
 impl Outcome {
     pub(super) const fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.duration_ms += other.duration_ms;
+        plus(&mut self.count, other.count);
+        plus(&mut self.duration_ms, other.duration_ms);
     }
 }
 
@@ -75,9 +76,9 @@ impl Action {
             *self = *other;
             return;
         }
-        self.count += other.count;
-        self.last_count += other.last_count;
-        self.duration_ms += other.duration_ms;
+        plus(&mut self.count, other.count);
+        plus(&mut self.last_count, other.last_count);
+        plus(&mut self.duration_ms, other.duration_ms);
         self.min_ms = self.min_ms.min(other.min_ms);
         self.max_ms = self.max_ms.max(other.max_ms);
     }
@@ -153,7 +154,7 @@ fn rarest(
 ) -> BTreeSet<(Target, i64)> {
     let mut by_target: BTreeMap<Target, BTreeMap<i64, i64>> = BTreeMap::new();
     for (target, text, count) in counts.filter(|(_, text, _)| *text != 0) {
-        *by_target.entry(target).or_default().entry(text).or_default() += count;
+        plus(by_target.entry(target).or_default().entry(text).or_default(), count);
     }
     let mut rare = BTreeSet::new();
     for (target, texts) in by_target.into_iter().filter(|(_, texts)| texts.len() > most) {

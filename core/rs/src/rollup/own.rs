@@ -2,6 +2,7 @@
 //! §2.6): one source of a bin among others.
 
 use super::key::{CountKey, LevelKey};
+use super::sum::plus;
 
 /// One value of `or.arrivals`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +46,9 @@ impl OwnLevel {
         for (at, by) in &self.deltas {
             let at = i64::try_from(*at).unwrap_or(i64::MAX).min(self.length_ms);
             changes.push((self.bin_ms + at, *by));
-            end += by;
+            plus(&mut end, *by);
         }
-        changes.push((self.bin_ms + self.length_ms, -end));
+        changes.push((self.bin_ms + self.length_ms, end.saturating_neg()));
         changes
     }
 }

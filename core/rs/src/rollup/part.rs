@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::{Call, Ports};
 use super::key::{Dim, Measure, Target, text_id};
+use super::sum::sum;
 
 /// What a call or session adds to the figures of one object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -146,7 +147,7 @@ fn ports(call: &Call, measure: Measure, ports: &Ports, whole: &Part, parts: &mut
     let profile = call.profile.map(|profile| Target::new(Dim::Profile, profile));
     let targets = [Target::default(), Target::new(Dim::Component, component)];
     let open = |(from, to): &(i64, Option<i64>)| Some(to.or(call.ended_ms)? - from);
-    let spans: i64 = ports.spans.iter().filter_map(open).sum();
+    let spans = sum(ports.spans.iter().filter_map(open));
     let port_ms = ports.total_ms.or((!ports.spans.is_empty()).then_some(spans));
     let port_ms = port_ms.or(whole.done.map(|done| done.duration_ms));
     let done = whole.done.map(|done| Done { port_ms, ..done });

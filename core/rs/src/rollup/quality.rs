@@ -7,6 +7,7 @@ use model::record::{EndState, FailureType, VarResult};
 use super::call::Call;
 use super::key::{Dim, Target};
 use super::outcome::targets;
+use super::sum::plus;
 
 /// Calls of one object.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,10 +22,10 @@ pub struct Quality {
 
 impl Quality {
     pub(super) fn merge(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.failed += other.failed;
+        plus(&mut self.calls, other.calls);
+        plus(&mut self.failed, other.failed);
         for (failure, count) in &other.by_type {
-            *self.by_type.entry(*failure).or_default() += count;
+            plus(self.by_type.entry(*failure).or_default(), *count);
         }
     }
 
