@@ -8,6 +8,9 @@ pub const FACTS_PER_CALL: usize = 256;
 pub const EPOCHS_PER_CALL: usize = 64;
 /// Bytes of the unknown fields of one call as JSON; as of one record (rs.md §2.1).
 pub const EXTRA_BYTES: usize = 16 << 10;
+/// Calls of one GUID on one day: with each of its records all of them are read. A conference of a
+/// thousand has as many.
+pub const LEGS_PER_SESSION: usize = 1000;
 /// Actions of one call (rs.md §2.5).
 pub const ACTIONS_PER_CALL: usize = 1000;
 /// Custom variables of one call (rs.md §2.5).

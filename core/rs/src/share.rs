@@ -7,8 +7,10 @@
 //! the same tables in any database, in any order and however they are split into batches.
 //!
 //! ```text
-//! wants: ledger, calls, streams ─► found ─► wants: GUIDs, sessions, ─► found ─► wants: names
-//!                               verdicts, merge   replaced rows, again and again    └► finish
+//! wants: ledger, calls, streams ─► found ─► wants: GUIDs of what is new ─► found
+//!                               verdicts                          limits, merge │
+//!                  finish ◄─ wants: names ◄─ found ◄─ wants: GUIDs, sessions, ◄─┘
+//!                                                     replaced rows, again and again
 //! ```
 
 mod again;
@@ -17,10 +19,12 @@ mod bisect;
 mod books;
 mod calls;
 mod changes;
+mod first;
 mod gates;
 mod item;
 mod latest;
 mod ledger;
+mod legs;
 mod letters;
 mod marks;
 mod objects;
@@ -36,6 +40,7 @@ use model::record::ContentHash;
 use self::books::Books;
 use self::calls::{Calls, DayGuid};
 use self::ledger::{Ledger, Verdict};
+use self::legs::Legs;
 use self::letters::{Letters, Sorted, conflict, rejected};
 use self::sessions::Sessions;
 use crate::erase::Numbers;
@@ -70,6 +75,7 @@ pub struct Share<'b> {
     stage: Stage,
     ledger: Ledger,
     calls: Calls,
+    legs: Legs,
     sessions: Sessions,
     asked: Asked,
     books: Books,
@@ -99,6 +105,7 @@ enum Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Begin,
+    Count,
     Gather,
     Name,
 }
@@ -115,6 +122,7 @@ impl<'b> Share<'b> {
             stage: Stage::Begin,
             ledger: Ledger::default(),
             calls: Calls::default(),
+            legs: Legs::default(),
             sessions: Sessions::default(),
             asked: Asked::default(),
             books: Books::default(),
@@ -160,6 +168,7 @@ impl<'b> Share<'b> {
     pub fn wants(&mut self, objects: &Objects) -> Option<Wants> {
         match self.stage {
             Stage::Begin => Some(self.first_wants()),
+            Stage::Count => Some(self.new_legs()),
             Stage::Gather => self.gather(objects).or_else(|| {
                 self.calls.lend();
                 self.stage = Stage::Name;
@@ -191,16 +200,18 @@ impl<'b> Share<'b> {
                 self.books.streams = found.streams.into_iter().collect();
                 self.calls.found(found.calls);
                 self.letters.found(found.letters);
-                for task in std::mem::take(&mut self.tasks) {
-                    match task {
-                        Task::Store(index) => self.take(index)?,
-                        Task::Book(index) => self.enter(index),
-                        Task::Reject(index, text) => self.bury_rejected(index, text),
-                        Task::Touch(index) => self.touched(index),
-                        Task::Erase(at, numbers) => self.calls.erase(at, numbers.as_ref()),
-                    }
+                if self.new_legs() == Wants::default() {
+                    self.work()?;
+                } else {
+                    self.stage = Stage::Count;
                 }
-                self.stage = Stage::Gather;
+            }
+            Stage::Count => {
+                self.legs.found(&found.calls);
+                self.asked.guids.extend(self.new_legs().guids);
+                self.work()?;
+                let changing = self.sessions.changing(objects);
+                self.calls.found_more(found.calls, &changing, self.only, objects);
             }
             Stage::Gather => {
                 for row in std::mem::take(&mut found.events) {
@@ -225,6 +236,21 @@ impl<'b> Share<'b> {
             }
             Stage::Name => {}
         }
+        Ok(())
+    }
+
+    /// Does what is to be done.
+    fn work(&mut self) -> Result<(), DecodeError> {
+        for task in std::mem::take(&mut self.tasks) {
+            match task {
+                Task::Store(index) => self.take(index)?,
+                Task::Book(index) => self.enter(index),
+                Task::Reject(index, text) => self.bury_rejected(index, text),
+                Task::Touch(index) => self.touched(index),
+                Task::Erase(at, numbers) => self.calls.erase(at, numbers.as_ref()),
+            }
+        }
+        self.stage = Stage::Gather;
         Ok(())
     }
 
@@ -322,45 +348,6 @@ impl<'b> Share<'b> {
         changes
     }
 
-    fn first_wants(&self) -> Wants {
-        let mut wants = Wants::default();
-        for task in &self.tasks {
-            let (index, store, book) = match task {
-                Task::Store(index) => (*index, true, false),
-                Task::Book(index) => (*index, false, true),
-                Task::Touch(index) => (*index, false, false),
-                Task::Reject(..) => continue,
-                Task::Erase(at, _) => {
-                    wants.calls.insert(*at);
-                    continue;
-                }
-            };
-            let (item, day) = (self.batch.items().get(index), self.batch.day(index));
-            let Some((Ok(good), day)) = item.map(|item| &item.read).zip(day) else { continue };
-            // what is refused has no rows
-            if good.refused.is_some() && !book {
-                continue;
-            }
-            let keys = &good.fact.keys;
-            if !book {
-                let days = self.batch.ledger_days(index);
-                wants.ledger.extend(days.into_iter().map(|day| (day, keys.id_key)));
-            }
-            if matches!(task, Task::Touch(_)) {
-                wants
-                    .letters
-                    .extend(item.map(|item| letters::keys(item, good)).into_iter().flatten());
-            }
-            if store {
-                wants.calls.extend(keys.call_key.map(|key| (day, key)));
-            }
-            if book || (store && !good.is_of_a_call()) {
-                wants.streams.extend(books::streams(good));
-            }
-        }
-        wants
-    }
-
     /// Stores one record.
     fn take(&mut self, index: usize) -> Result<(), DecodeError> {
         let Some((item, day)) = self.batch.items().get(index).zip(self.batch.day(index)) else {
@@ -375,6 +362,10 @@ impl<'b> Share<'b> {
         let at = (day, good.fact.keys.id_key);
         let call = good.fact.keys.call_key.map(|key| (day, key));
         match self.ledger.judge(at, good) {
+            Verdict::New if !self.has_room(good, day) => {
+                self.letters.refuse(item, legs::too_many());
+                return Ok(());
+            }
             Verdict::New => self.count_new(item, good),
             Verdict::Duplicate => {
                 self.changes.counts.duplicates += 1;
