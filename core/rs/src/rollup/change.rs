@@ -23,12 +23,18 @@ pub(super) struct Remade {
 }
 
 impl Remade {
-    /// Of all its facts, and of the rows that are there.
-    pub(super) fn of(bin: Bin, facts: &Facts, old: BinRows) -> Self {
-        let (new, admitted) = five(bin, facts);
-        let before = Figures::of_rows(&old).remove(&bin.start_ms).unwrap_or_default();
-        let moved = new.moved(&before);
-        let started = before.levels.into_iter().map(|(key, level)| (key, level.start)).collect();
+    /// Of all its facts, which are let go then, and of the rows that are there.
+    pub(super) fn of(bin: Bin, facts: Facts, old: BinRows) -> Self {
+        let (new, admitted) = five(bin, &facts);
+        drop(facts);
+        let (mut started, mut nets) = (BTreeMap::new(), BTreeMap::new());
+        for row in &old.levels {
+            if let Some((key, (start, net))) = row.key().zip(row.start_and_net()) {
+                started.insert(key, start);
+                nets.insert(key, net);
+            }
+        }
+        let moved = new.moved(&nets);
         Self { bin, old, new, started, moved, admitted }
     }
 

@@ -54,6 +54,12 @@ impl LevelRow {
         let peak_by_type = types(&self.peak_by_type)?;
         Some(Level { start, net, peak: self.peak, peak_ms: self.peak_ms, peak_by_type, deltas })
     }
+
+    /// The level just before the bin and the sum of its changes, without these; `None`: damaged.
+    pub(super) fn start_and_net(&self) -> Option<(Types, Types)> {
+        let (start, net, _) = Level::decode(&self.types, None)?;
+        Some((start, net))
+    }
 }
 
 impl LatencyRow {

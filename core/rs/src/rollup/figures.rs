@@ -122,15 +122,15 @@ impl Figures {
         }
     }
 
-    /// By how much the levels after the bin move when these figures take the place of others.
+    /// By how much the levels after the bin move when these figures take the place of others,
+    /// whose nets are given by key.
     #[must_use]
-    pub fn moved(&self, from: &Self) -> BTreeMap<LevelKey, Types> {
+    pub fn moved(&self, nets: &BTreeMap<LevelKey, Types>) -> BTreeMap<LevelKey, Types> {
         let mut moved = BTreeMap::new();
         let none = Types::new();
-        for key in self.levels.keys().chain(from.levels.keys()) {
-            let net = |figures: &'_ Self| figures.levels.get(key).map(|level| level.net.clone());
-            let before = net(from).unwrap_or_default();
-            let by = difference(&before, &net(self).unwrap_or_else(|| none.clone()));
+        for key in self.levels.keys().chain(nets.keys()) {
+            let net = self.levels.get(key).map_or(&none, |level| &level.net);
+            let by = difference(nets.get(key).unwrap_or(&none), net);
             if !by.is_empty() {
                 moved.insert(*key, by);
             }

@@ -198,7 +198,7 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         let question = Question { which: Which::Touching(bin), days, all_ports: false };
         let facts = self.facts(&question)?;
         let old = self.tables.rows(Granularity::FiveMinutes, bin.start_ms, bin.end_ms)?;
-        let remade = Remade::of(bin, &facts, old);
+        let remade = Remade::of(bin, facts, old);
         let (before, after) = (remade.before(), remade.after());
         let levels =
             self.tables.levels(At::new(Granularity::FiveMinutes, bin_ms), &before, &after)?;

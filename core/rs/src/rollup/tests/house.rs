@@ -81,7 +81,9 @@ impl Base {
             };
             let old = self.bins.remove(&(granularity, start)).unwrap_or_default();
             if granularity == Granularity::FiveMinutes {
-                self.shift(start, &figures.moved(&old));
+                let nets =
+                    old.levels.iter().map(|(key, level)| (*key, level.net.clone())).collect();
+                self.shift(start, &figures.moved(&nets));
             }
             if !figures.is_empty() {
                 self.bins.insert((granularity, start), figures);
