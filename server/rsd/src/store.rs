@@ -12,6 +12,7 @@ mod prepare;
 pub(crate) mod secret;
 pub mod sqlite;
 pub mod sqlserver;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

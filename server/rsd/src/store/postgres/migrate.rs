@@ -5,7 +5,7 @@
 //! has taken them. Several may try at once: one does it, under a lock.
 
 use super::link::Link;
-use crate::store::StoreError;
+use crate::store::{StoreError, words};
 
 /// Steps in order, from 1.
 pub(super) const STEPS: &[&str] = &[
@@ -17,6 +17,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0006.sql"),
     include_str!("../../../migrations/postgres/0007.sql"),
     include_str!("../../../migrations/postgres/0008.sql"),
+    include_str!("../../../migrations/postgres/0009.sql"),
 ];
 
 /// The lock that one runner holds.
@@ -59,6 +60,7 @@ pub(super) fn migrate(link: &mut Link, schema: &str, now_ms: i64) -> Result<(), 
             &[&number, &now_ms, &checksum(step), &env!("CARGO_PKG_VERSION")],
         )?;
     }
+    link.batch(&words::insert())?;
     link.batch("COMMIT")
 }
 

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, words};
 
 /// One step.
 pub(super) struct Migration {
@@ -19,6 +19,7 @@ pub(super) const MAIN: &[Migration] = &[
     Migration { version: 4, sql: include_str!("../../../migrations/sqlite/main-0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlite/main-0005.sql") },
     Migration { version: 6, sql: include_str!("../../../migrations/sqlite/main-0006.sql") },
+    Migration { version: 7, sql: include_str!("../../../migrations/sqlite/main-0007.sql") },
 ];
 
 /// Steps of a day's file.
@@ -29,6 +30,7 @@ pub(super) const DAY: &[Migration] = &[
     Migration { version: 4, sql: include_str!("../../../migrations/sqlite/day-0004.sql") },
     Migration { version: 5, sql: include_str!("../../../migrations/sqlite/day-0005.sql") },
     Migration { version: 6, sql: include_str!("../../../migrations/sqlite/day-0006.sql") },
+    Migration { version: 7, sql: include_str!("../../../migrations/sqlite/day-0007.sql") },
 ];
 
 /// Takes the steps that the file lacks.
@@ -64,6 +66,10 @@ pub(super) fn migrate(
                 db.pragma_update(None, "temp_store", "FILE")?;
                 let transaction = db.transaction()?;
                 transaction.execute_batch(step.sql)?;
+                let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'rs_word')";
+                if transaction.query_row(there, [], |row| row.get(0))? {
+                    transaction.execute_batch(&words::insert())?;
+                }
                 transaction.execute(
                     "INSERT INTO rs_schema_version VALUES (?1, ?2, ?3, ?4)",
                     params![step.version, now_ms, checksum.as_str(), env!("CARGO_PKG_VERSION")],

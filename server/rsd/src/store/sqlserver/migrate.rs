@@ -2,13 +2,10 @@
 //! each, with a checksum (spec rs.md §3.4). It is the owner's matter (`rs-init`); a Reporting
 //! Server that may not do it looks again and again whether it has been done.
 
-use model::config::Service;
-use model::record::{CallType, ComponentType, EndState, Level, VarResult};
-use rs::rollup::Granularity;
-
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::statement::schema as statement;
+use crate::store::words::words;
 
 /// One step.
 struct Migration {
@@ -24,6 +21,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 5, sql: include_str!("../../../migrations/sqlserver/0005.sql") },
     Migration { version: 6, sql: include_str!("../../../migrations/sqlserver/0006.sql") },
     Migration { version: 7, sql: include_str!("../../../migrations/sqlserver/0007.sql") },
+    Migration { version: 8, sql: include_str!("../../../migrations/sqlserver/0008.sql") },
 ];
 
 impl Migration {
@@ -113,33 +111,6 @@ async fn lacks(link: &mut Link, step: &Migration) -> Result<bool, Failure> {
         Some(_) => Err(Failure::Changed(version)),
     }
 }
-
-/// What the numbers of the enumerations mean: the rows of `rs_word`.
-fn words() -> Vec<(&'static str, u8, &'static str)> {
-    let mut all = Vec::new();
-    all.extend(ComponentType::ALL.iter().map(|w| ("component_type", w.number(), w.as_str())));
-    all.extend(CallType::ALL.iter().map(|w| ("call_type", w.number(), w.as_str())));
-    all.extend(EndState::ALL.iter().map(|w| ("end_state", w.number(), w.as_str())));
-    all.extend(Level::ALL.iter().map(|w| ("level", w.number(), w.as_str())));
-    all.extend(VarResult::ALL.iter().map(|w| ("result", w.number(), w.as_str())));
-    all.extend(Service::ALL.iter().map(|w| ("service", *w as u8, w.as_str())));
-    all.extend(Granularity::ALL.iter().map(|w| ("granularity", w.number(), w.as_str())));
-    all.extend(MEASURES.iter().map(|(number, word)| ("measure", *number, *word)));
-    all.extend(DIMENSIONS.iter().map(|(number, word)| ("dimension", *number, *word)));
-    all
-}
-
-/// Words of the views for what has no name in records.
-const MEASURES: [(u8, &str); 4] = [(1, "legs"), (2, "sessions"), (3, "asr"), (4, "tts")];
-const DIMENSIONS: [(u8, &str); 7] = [
-    (0, "all"),
-    (1, "kind"),
-    (2, "component"),
-    (3, "tenant"),
-    (4, "profile"),
-    (5, "dn"),
-    (6, "service"),
-];
 
 #[cfg(test)]
 mod tests {
