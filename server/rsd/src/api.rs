@@ -22,6 +22,7 @@ mod page;
 mod privacy;
 mod probe;
 mod queues;
+mod rates;
 mod records;
 mod reports;
 mod retention;
@@ -138,6 +139,8 @@ struct Shared {
     /// Signs cursors; of this process only.
     cursor_key: [u8; 32],
     requests: metrics::Requests,
+    /// Who asks how often.
+    rates: rates::Rates,
     /// Time of the database for a question.
     questions: metrics::Questions,
 }
@@ -185,6 +188,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         retrying: letters::Retrying::default(),
         cursor_key,
         requests: metrics::Requests::default(),
+        rates: rates::Rates::default(),
         questions: metrics::Questions::default(),
     });
     erasures::go_on(Arc::clone(&shared));

@@ -1,5 +1,6 @@
 //! Limits that are too large for this machine are clamped, and the log tells (rs.md §9).
 
+use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use config::Settings;
 use config::settings::Rs;
 use telemetry::Log;
 
+use crate::error::StartError;
 use crate::settings::{bytes, count};
 
 /// Descriptors that are not connections of producers: HTTP, files of the database, segments.
@@ -17,7 +19,7 @@ const MEMORY_PERCENT: u64 = 40;
 const VOLUME_PERCENT: u64 = 80;
 
 /// Limits as they are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clamped {
     /// Connections of producers at once.
     pub(crate) connections: usize,
@@ -25,20 +27,36 @@ pub(crate) struct Clamped {
     pub(crate) spool_bytes: u64,
     /// Bytes that all producers together may hold in memory.
     pub(crate) memory: usize,
+    /// What was asked for in vain.
+    pub(crate) beyond: Vec<Beyond>,
 }
 
 impl Clamped {
-    /// Looks at the volume of the spool and at the descriptors of this process. What cannot be
-    /// looked at is not clamped.
-    pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Self {
+    /// Looks at the volume of the spool, at the limit of memory and at the descriptors of this
+    /// process. What cannot be looked at is not clamped.
+    ///
+    /// # Errors
+    /// `rs.strict_limits`: something is too large.
+    pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Result<Self, StartError> {
         let asked = u64::from(rs.broker_limits.connections);
         let most =
             net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
-        let connections = clamp("rs.broker_limits.connections", asked, most.max(1), log);
-        let spool_bytes = spool_bytes(rs.spool_limit, spool, log);
+        let all = [
+            Beyond { key: "rs.broker_limits.connections", asked, most: most.max(1) },
+            Beyond { key: "rs.spool.limit", asked: rs.spool_limit, most: spool_most(spool) },
+            memory(rs.broker_memory, memory_limit()),
+        ];
+        let [connections, spool_bytes, memory] = all.map(|limit| limit.given());
+        let beyond: Vec<_> = all.into_iter().filter(|limit| limit.asked > limit.most).collect();
+        if rs.strict_limits && !beyond.is_empty() {
+            let texts: Vec<_> = beyond.iter().map(ToString::to_string).collect();
+            let text = format!("rs.strict_limits: {}", texts.join("; "));
+            return Err(StartError::Settings(text));
+        }
+        beyond.iter().for_each(|limit| limit.tell(log));
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
-        let memory = memory(rs.broker_memory, memory_limit(), log);
-        Self { connections: count(connections), spool_bytes, memory: bytes(memory) }
+        let (connections, memory) = (count(connections), bytes(memory));
+        Ok(Self { connections, spool_bytes, memory, beyond })
     }
 }
 
@@ -53,6 +71,24 @@ pub struct Beyond {
     pub most: u64,
 }
 
+impl Beyond {
+    fn given(&self) -> u64 {
+        self.asked.min(self.most)
+    }
+
+    fn tell(&self, log: &Log) {
+        let (asked, given) = (self.asked.to_string(), self.most.to_string());
+        log.emit(31105, None, &[("limit", self.key), ("asked", &asked), ("given", &given)]);
+    }
+}
+
+impl fmt::Display for Beyond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, asked, most } = self;
+        write!(f, "{key} is {asked}, and this machine has {most}")
+    }
+}
+
 /// Limits of these settings that are beyond the spool's volume. RS clamps them when it starts.
 #[must_use]
 pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
@@ -63,7 +99,11 @@ pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
 
 /// `rs.spool.limit` as the volume of the spool allows it.
 pub(crate) fn spool_bytes(asked: u64, spool: &Path, log: &Log) -> u64 {
-    clamp("rs.spool.limit", asked, spool_most(spool), log)
+    let limit = Beyond { key: "rs.spool.limit", asked, most: spool_most(spool) };
+    if asked > limit.most {
+        limit.tell(log);
+    }
+    limit.given()
 }
 
 /// Bytes that the spool may take of the volume that it lies on.
@@ -72,9 +112,9 @@ fn spool_most(spool: &Path) -> u64 {
 }
 
 /// `rs.broker_memory` as the limit of this process's memory allows it.
-fn memory(asked: u64, limit: Option<u64>, log: &Log) -> u64 {
+fn memory(asked: u64, limit: Option<u64>) -> Beyond {
     let most = limit.map_or(u64::MAX, |limit| limit / 100 * MEMORY_PERCENT);
-    clamp("rs.broker_memory", asked, most, log)
+    Beyond { key: "rs.broker_memory", asked, most }
 }
 
 /// The limit of the control group that this process is in, if it has one of its own.
@@ -83,14 +123,6 @@ fn memory_limit() -> Option<u64> {
     let path = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let file = Path::new("/sys/fs/cgroup").join(path).join("memory.max");
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
-}
-
-fn clamp(key: &str, asked: u64, most: u64, log: &Log) -> u64 {
-    if asked > most {
-        let (asked, given) = (asked.to_string(), most.to_string());
-        log.emit(31105, None, &[("limit", key), ("asked", &asked), ("given", &given)]);
-    }
-    asked.min(most)
 }
 
 /// What of the volume that a directory lies on may still be written, percent.
@@ -144,19 +176,28 @@ mod tests {
         let (log, lines) = Log::capture(|| model::time::Millis(0));
         let mut rs = Rs { spool_limit: u64::MAX, ..Rs::default() };
         rs.broker_limits.connections = u32::MAX;
-        let clamped = Clamped::of(&rs, Path::new("/tmp/not/there/yet"), &log);
+        let of = |rs: &Rs, spool: &str| Clamped::of(rs, Path::new(spool), &log);
+        let clamped = of(&rs, "/tmp/not/there/yet").unwrap();
         assert!(clamped.connections < 1 << 31 && clamped.connections > 0, "{clamped:?}");
         assert!(clamped.spool_bytes < 1 << 60 && clamped.spool_bytes > 0, "{clamped:?}");
-        rs = Rs { spool_limit: 1 << 20, ..Rs::default() };
+        let keys: Vec<_> = clamped.beyond.iter().map(|limit| limit.key).collect();
+        assert_eq!(keys, ["rs.broker_limits.connections", "rs.spool.limit"]);
+        rs.strict_limits = true;
+        let refused = of(&rs, "/tmp/not/there/yet").unwrap_err();
+        assert_eq!(refused.exit_code(), 78);
+        let text = refused.to_string();
+        assert!(keys.iter().all(|key| text.contains(key)), "{text}");
+        rs = Rs { spool_limit: 1 << 20, strict_limits: true, ..Rs::default() };
         rs.broker_limits.connections = 10;
-        let clamped = Clamped::of(&rs, Path::new("/"), &log);
+        let clamped = of(&rs, "/").unwrap();
         assert_eq!((clamped.connections, clamped.spool_bytes), (10, 1 << 20));
-        assert_eq!(memory(100, None, &log), 100);
-        assert_eq!(memory(100, Some(1000), &log), 100);
-        assert_eq!(memory(100, Some(200), &log), 80);
+        assert!(clamped.beyond.is_empty());
+        assert_eq!(memory(100, None).given(), 100);
+        assert_eq!(memory(100, Some(1000)).given(), 100);
+        assert_eq!(memory(100, Some(200)).given(), 80);
         log.flush();
         let lines = lines.lines();
-        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].contains("31105") && lines[0].contains("rs.broker_limits.connections"));
     }
 }

@@ -25,6 +25,7 @@ use crate::backlog::Backlog;
 use crate::crew::{Crew, Worker};
 use crate::ingest::{Gate, Priority};
 use crate::jobs::Jobs;
+use crate::machine::Beyond;
 use crate::running::Addresses;
 use crate::store::Store;
 use crate::users::Users;
@@ -34,8 +35,8 @@ pub(crate) use self::books::Stock;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Which checks there are, and which of them readiness needs.
-const CHECKS: [(&str, bool); 5] =
-    [("spool", true), ("config", false), ("broker", true), ("database", false), ("workers", false)];
+const CHECKS: [(&str, bool); 6] =
+    [("spool", true), ("config", false), ("broker", true), ("database", false), ("workers", false), ("limits", false)];
 
 /// What the monitor looks at.
 pub(crate) struct Watched {
@@ -86,6 +87,13 @@ impl Monitor {
     /// Who watches over all that works in the background.
     pub(crate) fn crew(&self) -> &Arc<Crew> {
         &self.watched.crew
+    }
+
+    /// These limits are smaller than asked for: that is told, and no failure.
+    pub(crate) fn clamped(&self, beyond: &[Beyond]) {
+        let texts: Vec<_> = beyond.iter().map(ToString::to_string).collect();
+        let detail = if texts.is_empty() { "as set".to_owned() } else { texts.join("; ") };
+        self.health.set(self.clock.now().wall, "limits", true, &detail);
     }
 
     /// Everything listens.

@@ -80,7 +80,7 @@ impl Base {
     ) -> Result<Self, StartError> {
         settings::check(settings)?;
         let dir = Home::lock(&settings.data_dir, "rs")?;
-        let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log);
+        let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log)?;
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;

@@ -27,13 +27,14 @@ use tokio::sync::oneshot;
 use self::book::Book;
 use self::diary::Diary;
 use self::judge::{Judge, Question};
-use self::limits::{Limits, Source};
+use self::limits::Limits;
 use self::password::Hash;
 use self::table::{NAME, Table};
 use self::tokens::Tokens;
 use crate::crew::Crew;
 
 pub(crate) use self::diary::Entry;
+pub(crate) use self::limits::Source;
 pub(crate) use self::table::{Role, Roles, User};
 pub use self::tokens::token_line;
 

@@ -26,7 +26,6 @@ const ROWS: &[Row] = &[
     ("rm.snmp", "base_oid", "1.3.6.1.4.1.32473.1"),
     ("rm.snmp", "context", "null"),
     ("rm.snmp", "compat_http", "null"),
-    ("rs", "strict_limits", "false"),
     ("rs.snmp", "master", "null"),
     ("rs.snmp", "base_oid", "1.3.6.1.4.1.32473.1"),
     ("rs.snmp", "context", "null"),

@@ -54,6 +54,8 @@ pub struct Rs {
     pub auth: Auth,
     /// `rs.proof_key_file`: signs the statements of complete days.
     pub proof_key_file: Option<PathBuf>,
+    /// `rs.strict_limits`: a limit that this machine cannot keep refuses the start.
+    pub strict_limits: bool,
     /// `rs.tls`: of both ports.
     pub tls: Option<Tls>,
     /// `rs.database`
@@ -169,6 +171,7 @@ impl Default for Rs {
             http_metrics_auth: false,
             auth: Auth::default(),
             proof_key_file: None,
+            strict_limits: false,
             database: Database {
                 url: None,
                 user: None,
@@ -257,6 +260,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     put(&mut settings.ui, rs.get("ui").and_then(|field| field.boolean()));
     put(&mut settings.api, rs.get("api").and_then(|field| field.boolean()));
     settings.proof_key_file = rs.get("proof_key_file").and_then(|field| path(&field));
+    put(&mut settings.strict_limits, rs.get("strict_limits").and_then(|field| field.boolean()));
     let metrics = rs.get("http_metrics_auth").and_then(|field| field.boolean());
     put(&mut settings.http_metrics_auth, metrics);
     database(&rs, &mut settings.database);

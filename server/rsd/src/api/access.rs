@@ -15,6 +15,7 @@ use axum::response::Response;
 use openwire::Secret;
 use rs::Refused;
 use telemetry::door::Source;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Shape, internal, refusal};
 use super::{Shared, base64};
@@ -162,8 +163,36 @@ pub(super) async fn check(
         let text = "a page of another origin changes nothing here";
         return refusal(shape, &Refused::other(403, "foreign-origin", text));
     }
+    let counted = !matches!(need, Need::Nothing | PRODUCERS) && (asker.user.is_some() || !local);
+    // nobody in particular on this machine may do everything
+    let place = match counted {
+        true => place(&shared, &asker, shape).await,
+        false => Ok(None),
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(too_often) => return too_often,
+    };
     request.extensions_mut().insert(asker);
-    next.run(request).await
+    let response = next.run(request).await;
+    drop(place);
+    response
+}
+
+/// Waits until it is their turn; or they ask too often.
+async fn place(
+    shared: &Shared,
+    asker: &Asker,
+    shape: Shape,
+) -> Result<Option<OwnedSemaphorePermit>, Response> {
+    let (user, from) = (asker.user.as_deref(), asker.address.ip());
+    match shared.rates.ask(user, from, shared.parts.clock.mono()) {
+        Ok(places) => Ok(places.acquire_owned().await.ok()),
+        Err(seconds) => {
+            let text = format!("too many requests: come again in {seconds} s");
+            Err(later(shape, &Refused::other(429, "rate-limit", text), seconds))
+        }
+    }
 }
 
 /// Whether it is answered to one who may see some tenants only: what of it is of a tenant is
@@ -239,7 +268,12 @@ fn turned_away(shape: Shape, why: NotIn) -> Response {
         NotIn::TooOften(seconds) => (429, "rate-limit", seconds),
         NotIn::Busy => (503, "busy", 1),
     };
-    let mut response = refusal(shape, &Refused::other(status, code, text));
+    later(shape, &Refused::other(status, code, text), again)
+}
+
+/// A refusal that says when to come again, s.
+fn later(shape: Shape, why: &Refused, again: u32) -> Response {
+    let mut response = refusal(shape, why);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again));
     response
 }

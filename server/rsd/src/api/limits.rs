@@ -14,6 +14,12 @@ pub(super) const HEADER_BYTES: usize = 32 << 10;
 /// more often.
 pub(super) const DOOR: Limits =
     Limits { connections: 10_000, request: Duration::from_secs(10), idle: Duration::from_secs(60) };
+/// Time for which a request counts: 50 a second of one user and address (rs.md §8),
+pub(super) const EACH: Duration = Duration::from_millis(20);
+/// and so many at once.
+pub(super) const BURST: u32 = 200;
+/// Questions of one user and address that are answered at once: half of the readers.
+pub(super) const AT_ONCE: usize = READERS / 2;
 /// Items of a list, unless asked, and at most (rs.md §6).
 pub(super) const ITEMS: u32 = 100;
 /// See [`ITEMS`].

@@ -17,10 +17,10 @@ const ALL: Allowed = Allowed { failures: 100, window: WINDOW, known: 10_000 };
 
 /// Whoever may be one: an address, or the 64 bits of a network of IPv6, which one host may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Source(IpAddr);
+pub(crate) struct Source(IpAddr);
 
 impl Source {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
             four @ IpAddr::V4(_) => four,

@@ -412,3 +412,28 @@ fn tokens_let_in_and_logins_are_in_the_audit() {
     house.until(|_| ask(&good, "/api/v1/calls") == 401);
     assert!(!house.lines.lines().iter().any(|line| line.contains("rst_")));
 }
+
+/// Each asks on a connection of its own, as fast as it goes.
+#[test]
+fn whoever_asks_without_end_is_told_to_wait_and_nobody_else_is() {
+    let house = open(|_| {});
+    let path = "/api/v1/alarms";
+    let answers = (0..20_000).map(|_| asked(&house, "root", "GET", path));
+    let (mut answered, mut refused) = (0, None);
+    for answer in answers {
+        match answer.status {
+            200 => answered += 1,
+            _ => refused = Some(answer),
+        }
+        if refused.is_some() {
+            break;
+        }
+    }
+    let refused = refused.expect("there is an end");
+    assert_eq!((refused.status, &*refused.code()), (429, "rate-limit"));
+    assert!(refused.head.contains("retry-after: 1"), "{}", refused.head);
+    assert!(answered >= 200, "{answered}");
+    // probes are not counted, nor are others
+    assert_eq!(asked(&house, "root", "GET", "/ready").status, 200);
+    assert_eq!(asked(&house, "anna", "GET", "/api/v1/calls").status, 200);
+}
