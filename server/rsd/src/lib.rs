@@ -97,7 +97,6 @@ impl Rs {
         let jobs = Arc::<Jobs>::default();
         let watched = base.watched(&settings, &taking, (&figures, &jobs));
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
-        monitor.clamped(&base.clamped.beyond);
         monitor.damaged(&damage);
         let ingest = base.listen(&settings, &runtime, &taking, doors)?;
         let desk = base.desk(&settings, &jobs);

@@ -35,8 +35,14 @@ pub(crate) use self::books::Stock;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Which checks there are, and which of them readiness needs.
-const CHECKS: [(&str, bool); 6] =
-    [("spool", true), ("config", false), ("broker", true), ("database", false), ("workers", false), ("limits", false)];
+const CHECKS: [(&str, bool); 6] = [
+    ("spool", true),
+    ("config", false),
+    ("broker", true),
+    ("database", false),
+    ("workers", false),
+    ("limits", false),
+];
 
 /// What the monitor looks at.
 pub(crate) struct Watched {
@@ -57,6 +63,8 @@ pub(crate) struct Watched {
     pub(crate) store: Arc<dyn Store>,
     /// Name of this process as the holder of leases.
     pub(crate) holder: String,
+    /// Limits that are smaller than asked for: that is told, and no failure.
+    pub(crate) beyond: Vec<Beyond>,
 }
 
 /// Looks after the checks and the alarms.
@@ -78,6 +86,9 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
+        let beyond: Vec<_> = watched.beyond.iter().map(ToString::to_string).collect();
+        let detail = if beyond.is_empty() { "as set".to_owned() } else { beyond.join("; ") };
+        health.set(clock.now().wall, "limits", true, &detail);
         let (alarms, watch) = (watched.crew.alarms.clone(), Mutex::default());
         let (standings, stock) = (Mutex::default(), Mutex::default());
         let (drifted, failed_syncs) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -87,13 +98,6 @@ impl Monitor {
     /// Who watches over all that works in the background.
     pub(crate) fn crew(&self) -> &Arc<Crew> {
         &self.watched.crew
-    }
-
-    /// These limits are smaller than asked for: that is told, and no failure.
-    pub(crate) fn clamped(&self, beyond: &[Beyond]) {
-        let texts: Vec<_> = beyond.iter().map(ToString::to_string).collect();
-        let detail = if texts.is_empty() { "as set".to_owned() } else { texts.join("; ") };
-        self.health.set(self.clock.now().wall, "limits", true, &detail);
     }
 
     /// Everything listens.

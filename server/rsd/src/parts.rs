@@ -156,6 +156,7 @@ impl Base {
             backlog: Arc::clone(&taking.backlog),
             queue_high: (high.size, high.long),
             holder: self.holder(settings),
+            beyond: self.clamped.beyond.clone(),
         }
     }
 
