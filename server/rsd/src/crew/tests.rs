@@ -137,6 +137,7 @@ impl House {
             jobs: Arc::default(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             holder: "a".to_owned(),
+            beyond: Vec::new(),
         };
         let monitor = Arc::new(Monitor::new("rs-1", watched, log, clock));
         Self { _dir: dir, store, taking, monitor }
