@@ -112,6 +112,17 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Of how many whole numbers or URIs any may be the one that is meant: one who sees no number
+    /// learns with each whether a guess was right.
+    #[must_use]
+    pub fn numbers_asked(&self) -> usize {
+        let party = usize::from(self.party.is_some());
+        let lists = [self.numbers.len(), self.remote_uris.len(), self.local_uris.len(), party];
+        lists.into_iter().max().unwrap_or_default()
+    }
+}
+
 /// Events whose texts are not stored, by the name of the event or its label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hush(Vec<String>);
@@ -203,6 +214,21 @@ mod tests {
             let party = Some(Party { number: text(), prefix });
             assert_eq!(asks(Filter { party, ..Filter::default() }), prefix);
         }
+    }
+
+    #[test]
+    fn numbers_of_one_field_are_counted() {
+        let asked = |filter: Filter| filter.numbers_asked();
+        let uris = |n| vec![Uri { text: "sip:a".to_owned(), prefix: false }; n];
+        let numbers = |n| vec![Number::Exact("1".to_owned()); n];
+        assert_eq!(asked(Filter::default()), 0);
+        assert_eq!(asked(Filter { numbers: numbers(200), ..Filter::default() }), 200);
+        // who called whom is one guess
+        let both = Filter { numbers: numbers(1), remote_uris: uris(1), ..Filter::default() };
+        assert_eq!(asked(both), 1);
+        assert_eq!(asked(Filter { local_uris: uris(3), ..Filter::default() }), 3);
+        let party = Some(Party { number: "1".to_owned(), prefix: false });
+        assert_eq!(asked(Filter { party, ..Filter::default() }), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod xml;
 pub use call::{Application, Call, Component, Resource, TenantOf};
 pub use details::details;
 pub use error::{Problem, error_xml};
-pub use item::{Item, ItemName, of_session};
+pub use item::{Item, ItemName, legs_of_session, of_session};
 pub use manifest::{Manifest, Pages};
 
 #[cfg(test)]

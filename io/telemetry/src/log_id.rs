@@ -202,6 +202,8 @@ pub const LOG_IDS: &[LogId] = &[
     row(36003, Level::Notice, "users", "users read"),
     row(36004, Level::Warn, "users", "users file refused"),
     row(36005, Level::Warn, "tls", "certificate expires soon"),
+    row(36006, Level::Warn, "users", "tenant unknown"),
+    row(36007, Level::Warn, "http", "too many searches by number"),
     row(40001, Level::Notice, "audit", "audit"),
     row(40002, Level::Warn, "http", "login failed"),
     row(40003, Level::Info, "config", "seed ignored"),

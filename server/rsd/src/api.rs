@@ -31,6 +31,7 @@ mod scope;
 mod secure;
 mod series;
 mod stream;
+mod tree;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -141,6 +142,10 @@ struct Shared {
     requests: metrics::Requests,
     /// Who asks how often.
     rates: rates::Rates,
+    /// Tenants and profiles.
+    tree: tree::Tree,
+    /// Searches for numbers that are hidden from those who search.
+    searches: privacy::Searches,
     /// Time of the database for a question.
     questions: metrics::Questions,
 }
@@ -189,9 +194,12 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         cursor_key,
         requests: metrics::Requests::default(),
         rates: rates::Rates::default(),
+        tree: tree::Tree::default(),
+        searches: privacy::Searches::new(limits::SEARCHES),
         questions: metrics::Questions::default(),
     });
     erasures::go_on(Arc::clone(&shared));
+    scope::keep_bound(Arc::clone(&shared));
     let mut router = Router::new()
         .route("/live", get(probe::live))
         .route("/ready", get(probe::ready))

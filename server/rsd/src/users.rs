@@ -4,6 +4,7 @@
 //! Must not know what a request is for: it tells who it is, and what that one may do is asked of
 //! [`Roles`]. No password and no hash is in a log, an error or an answer.
 
+mod bindings;
 mod book;
 mod diary;
 mod judge;
@@ -24,6 +25,7 @@ use rustls::pki_types::CertificateDer;
 use telemetry::Log;
 use tokio::sync::oneshot;
 
+use self::bindings::Bindings;
 use self::book::Book;
 use self::diary::Diary;
 use self::judge::{Judge, Question};
@@ -76,6 +78,7 @@ pub(crate) type Verdict = Result<Arc<User>, NotIn>;
 pub struct Users {
     users: Book<Table>,
     tokens: Option<Book<Tokens>>,
+    bindings: Bindings,
     judge: Judge,
     limits: Limits,
     diary: Diary,
@@ -107,7 +110,8 @@ impl Users {
         let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
         let judge = Judge::start(key, Arc::clone(crew)).map_err(|error| error.to_string())?;
         let (limits, diary, log) = (Limits::new(), Diary::default(), log.clone());
-        Ok(Some(Arc::new(Self { users, tokens, judge, limits, diary, log })))
+        let bindings = Bindings::default();
+        Ok(Some(Arc::new(Self { users, tokens, bindings, judge, limits, diary, log })))
     }
 
     /// Looks whether the files have changed; `asked`: reads them anyway.
@@ -117,6 +121,7 @@ impl Users {
         if users || tokens {
             // what was wrong may be right now
             self.limits.forget();
+            self.bindings.forget();
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Filter {
     /// descendants are included.
     pub tenants: Vec<u32>,
     /// The same beside it: what the asker may see. `None` is everything, of an empty list it is
-    /// nothing.
+    /// nothing. A session is shown by the first of its legs that meets it.
     pub scope: Option<Vec<u32>>,
     /// `dn`.
     pub numbers: Vec<Number>,

@@ -1,6 +1,6 @@
 //! The list item of `GET /api/v1/calls` (rs.md §6): one per session or one per leg.
 
-use model::record::{CallType, EndState};
+use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 use serde::Serialize;
 
@@ -86,6 +86,19 @@ impl<'c> Item<'c> {
             resource: call.resource.as_ref().and_then(|resource| resource.name.as_deref()),
             legs_count: 1,
         }
+    }
+}
+
+/// The legs by which a list shows a session, of all its records: those of RM, or all of them where
+/// RM has sent none. For one who may see some tenants only (`scope`): of the records whose path has
+/// one of these.
+pub fn legs_of_session(legs: &mut Vec<Call>, scope: Option<&[u32]>) {
+    if let Some(scope) = scope {
+        legs.retain(|leg| leg.tenants.iter().any(|tenant| scope.contains(&tenant.id)));
+    }
+    let is_rm = |leg: &Call| leg.component.kind == ComponentType::Rm;
+    if legs.iter().any(is_rm) {
+        legs.retain(is_rm);
     }
 }
 

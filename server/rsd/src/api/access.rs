@@ -195,14 +195,27 @@ async fn place(
     }
 }
 
-/// Whether it is answered to one who may see some tenants only: what of it is of a tenant is
-/// narrowed to theirs.
+/// What is narrowed to the tenants of one who may see some only, with all below it; what ends
+/// without a `/` is a path, or the beginning of one with a `/` behind it.
+const NARROWED: [&str; 6] = [
+    "/api/v1/calls",
+    "/api/v1/live/",
+    "/api/v1/series/",
+    "/ems-rs/RT/CDRs/RM/details",
+    "/ems-rs/HIST/CDRs/RM/details",
+    // the files of the page, which hold nobody's data
+    "/assets/",
+];
+
+/// Whether it is answered to one who may see some tenants only. What is not listed is not.
 fn may_be_narrow(need: Need, monitor: bool, uri: &Uri) -> bool {
-    const NARROWED: [&str; 3] = ["/api/v1/calls", "/api/v1/live/", "/api/v1/series/"];
     let path = uri.path();
-    let narrowed = !path.starts_with("/api/") || NARROWED.iter().any(|of| path.starts_with(of));
+    let is_of = |of: &str| match path.strip_prefix(of) {
+        Some(rest) => of.ends_with('/') || rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    };
     match need {
-        READERS => narrowed,
+        READERS => path == "/" || NARROWED.into_iter().any(is_of),
         WATCHERS => monitor,
         _ => true,
     }
@@ -331,6 +344,29 @@ mod tests {
             (&post, "/ems-rs/readiness2", ADMINS),
         ] {
             assert_eq!(need(method, path, MONITORS), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn bound_readers_get_what_is_listed_and_nothing_else() {
+        for (path, open) in [
+            ("/", true),
+            ("/assets/app.js", true),
+            ("/api/v1/calls", true),
+            ("/api/v1/calls/01A2?include=trace", true),
+            ("/api/v1/calls2", false),
+            ("/api/v1/live/stream", true),
+            ("/api/v1/series/peaks", true),
+            ("/api/v1/integrity", false),
+            ("/ems-rs/HIST/CDRs/RM/details?tenant-id=1", true),
+            ("/ems-rs/HIST/CDRs/MCP/details", false),
+            ("/ems-rs/HIST/CDRs/RM/summary", false),
+            ("/snmp", false),
+            ("//", false),
+        ] {
+            let uri = path.parse().unwrap();
+            assert_eq!(may_be_narrow(READERS, true, &uri), open, "{path}");
+            assert!(may_be_narrow(WATCHERS, true, &uri) && !may_be_narrow(WATCHERS, false, &uri));
         }
     }
 

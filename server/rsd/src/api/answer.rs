@@ -95,8 +95,14 @@ pub(super) fn refusal(shape: Shape, refused: &Refused) -> Response {
         }
     };
     let mut response = document(refused.status, kind, "no-store", body);
-    if refused.status == 503 {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("30"));
+    let again = match refused.status {
+        // whoever knows better says so
+        429 => Some("300"),
+        503 => Some("30"),
+        _ => None,
+    };
+    if let Some(again) = again {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(again));
     }
     response
 }

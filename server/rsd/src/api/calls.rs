@@ -35,6 +35,10 @@ async fn items(
     let now = shared.now();
     let mut question = native::question(uri, which, now)?;
     shared.allow(asker, &question.filter)?;
+    if question.cursor.is_none() {
+        // a page behind the first one tells nothing new
+        shared.count_search(asker, question.filter.numbers_asked())?;
+    }
     let scope = shared.scope(asker).await?;
     Scope::narrow(scope.as_ref(), &mut question.filter);
     let after = match &question.cursor {
@@ -42,10 +46,11 @@ async fn items(
         None => None,
     };
     let (limit, bound) = (question.limit, question.bound.clone());
-    let known = Arc::clone(&shared.parts.known);
+    let (known, own) = (Arc::clone(&shared.parts.known), scope.clone());
     let (mut found, total) = answer::ask(shared, move |store| {
         let counted = which == Progress::Live;
-        if !question.resolve(store, &known)? {
+        let named = question.resolve(store, &known)?;
+        if !named || !Scope::leaves(own.as_ref(), &mut question.filter.tenants) {
             return Ok((Vec::new(), counted.then_some(0)));
         }
         let Question { filter, unit, .. } = &question;
@@ -62,7 +67,7 @@ async fn items(
         .filter(|_| more)
         .map(|last| cursor::seal(&shared.cursor_key, &bound, last.position, now));
     if let Some(scope) = &scope {
-        // legs of others
+        // those above them are not named
         found.iter_mut().for_each(|item| item.legs.retain_mut(|leg| leg.narrow(scope.roots())));
     }
     shared.show(asker, found.iter_mut().flat_map(|item| &mut item.legs));

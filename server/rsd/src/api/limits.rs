@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use net::failures::Allowed;
 use telemetry::door::Limits;
 
 /// Questions at the database at once: as many as it has readers (rs.md §3.3).
@@ -35,6 +36,15 @@ pub(super) const STREAM_ITEMS: usize = 500;
 /// A comment is sent after this much silence, so that a lost connection is noticed; as often it is
 /// looked whether the reader may still see the same.
 pub(super) const STREAM_SILENCE: Duration = Duration::from_secs(10);
+/// How old may be what is known of tenants and profiles when somebody asks who is bound to some.
+pub(super) const OBJECTS_AGE: Duration = Duration::from_secs(1);
+/// Between two looks for tenants whose names are bound to none yet,
+pub(super) const BIND: Duration = Duration::from_secs(1);
+/// and while the database is away.
+pub(super) const BIND_AWAY: Duration = Duration::from_secs(10);
+/// Searches for a number by one from whom numbers are hidden: so many in so long a time.
+pub(super) const SEARCHES: Allowed =
+    Allowed { failures: 60, window: Duration::from_secs(300), known: 10_000 };
 /// Live streams at once. One whose reader does not read holds up to five messages of
 /// [`STREAM_ITEMS`] calls, 300 KB each: about 100 MB in all.
 pub(super) const STREAMS: usize = 64;

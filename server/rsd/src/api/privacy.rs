@@ -1,14 +1,19 @@
 //! Who sees numbers whole (rs.md §8): whatever shows calls goes through here.
 
 use config::settings::Mask;
+use net::failures::Failures;
 use rs::privacy::{masked_json, masked_text};
 use rs::report::Call;
 use rs::{Filter, Refused};
 
-use super::Shared;
 use super::access::Asker;
+use super::{Parts, Shared};
 use crate::store::Leg;
 use crate::users::Role;
+
+/// Searches for numbers by user, or by address where there is none: each tells one who sees no
+/// number whether a guess was right.
+pub(super) type Searches = Failures<String>;
 
 impl Shared {
     /// Whether numbers are hidden from this one.
@@ -37,14 +42,38 @@ impl Shared {
         self.show(asker, legs.iter_mut().map(|leg| &mut leg.call));
     }
 
-    /// Refuses to search for parts of numbers that are hidden.
+    /// Refuses to search for parts of numbers that are hidden, or for several at once.
     pub(super) fn allow(&self, asker: &Asker, filter: &Filter) -> Result<(), Refused> {
-        if !filter.asks_for_parts() || !self.hides(asker) {
+        if self.hides(asker) && (filter.asks_for_parts() || filter.numbers_asked() > 1) {
+            return Err(hidden());
+        }
+        Ok(())
+    }
+
+    /// Counts a search for so many whole numbers, of which one may be searched for at a time; and
+    /// refuses it to whoever has tried many.
+    pub(super) fn count_search(&self, asker: &Asker, numbers: usize) -> Result<(), Refused> {
+        if numbers == 0 || !self.hides(asker) {
             return Ok(());
         }
-        let text = "numbers are hidden here: only whole numbers and URIs can be searched for";
-        Err(Refused::other(403, "numbers-hidden", text))
+        if numbers > 1 {
+            return Err(hidden());
+        }
+        let peer = asker.address.ip().to_string();
+        let who = asker.user.as_ref().unwrap_or(&peer);
+        let Parts { clock, log, .. } = &self.parts;
+        self.searches.note(who.clone(), clock.mono()).map_err(|seconds| {
+            log.emit(36007, None, &[("user", who), ("peer", &peer)]);
+            let text =
+                format!("numbers are hidden here, and many were tried: again in {seconds} s");
+            Refused::other(429, "rate-limit", text)
+        })
     }
+}
+
+fn hidden() -> Refused {
+    let text = "numbers are hidden here: one whole number or URI can be searched for at a time";
+    Refused::other(403, "numbers-hidden", text)
 }
 
 /// What hangs on a call; the call itself is apart.

@@ -62,7 +62,9 @@ async fn details(
     let kind = ComponentType::Rm;
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;
     shared.allow(asker, &plan.filter)?;
+    shared.count_search(asker, plan.filter.numbers_asked())?;
     let scope = shared.scope(asker).await?;
+    Scope::covers(scope.as_ref(), &plan.filter.tenants)?;
     Scope::narrow(scope.as_ref(), &mut plan.filter);
     if !plan.parameters.iter().any(|(name, _)| name == "page-size") {
         plan.page_size = own.page_size;

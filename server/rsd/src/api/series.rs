@@ -23,7 +23,7 @@ use self::found::Found;
 use self::span::Span;
 use super::Shared;
 use super::access::Asker;
-use super::answer::{ask, respond, written};
+use super::answer::{respond, written};
 use super::privacy::hide;
 use crate::store::ObjectKind;
 use crate::store::bins::Table;
@@ -116,9 +116,12 @@ pub(super) async fn series(
 ) -> Response {
     let answer = async {
         let mut question = Question::read(&shared, &figure, &uri)?;
+        if question.dim == Dim::Dn {
+            shared.count_search(&asker, question.ids.len())?;
+        }
         let scope = shared.scope(&asker).await?;
         if let Some(scope) = &scope {
-            let profiles = ask(&shared, |store| store.objects(ObjectKind::Profile)).await?;
+            let profiles = shared.objects(ObjectKind::Profile).await?;
             question.ids = scope.ids(question.dim, &question.ids, &profiles)?;
             if question.ids.len() > MOST_IDS {
                 return Err(too_many());

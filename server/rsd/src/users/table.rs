@@ -185,6 +185,11 @@ impl Table {
         self.named.get(&user.name).is_some_and(|own| Arc::ptr_eq(own, user))
     }
 
+    /// Tenants that users are bound to, by name or DBID.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &String> {
+        self.named.values().flat_map(|user| &user.tenants)
+    }
+
     /// The user whose certificate has one of these host names.
     pub(super) fn certified(&self, hosts: &[String]) -> Option<Arc<User>> {
         hosts.iter().find_map(|host| self.certified.get(host)).map(Arc::clone)

@@ -72,6 +72,11 @@ impl Tokens {
         token.is_good(now).then(|| Arc::clone(&token.user))
     }
 
+    /// Tenants that they are bound to, by name or DBID.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &String> {
+        self.0.values().flat_map(|token| &token.user.tenants)
+    }
+
     /// Whether one of them is this user's, and has not run out.
     pub(super) fn have(&self, user: &Arc<User>, now: Millis) -> bool {
         self.0.values().any(|token| Arc::ptr_eq(&token.user, user) && token.is_good(now))

@@ -1,6 +1,7 @@
 //! Users of a file: who is let in, over OpenWire and over HTTP, and what they may do (rs.md §8).
 
 mod bound;
+mod scope;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -60,17 +60,13 @@ impl Condition {
         }
         all.ids("c.profile_id", link, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", link, ObjectKind::Component, &filter.components)?;
-        let tenants = Some(&filter.tenants).filter(|of| !of.is_empty());
-        // an empty scope finds nothing
-        for tenants in tenants.into_iter().chain(&filter.scope) {
-            let ids = with_aliases(link, ObjectKind::Tenant, tenants)?;
-            all.parts.push(
-                "EXISTS (SELECT 1 FROM rs_call_tenant t WHERE t.day = c.day
-                   AND t.call_key = c.call_key AND t.tenant_id = ANY(?))"
-                    .to_owned(),
-            );
-            all.values.push(Value::Numbers(ids));
+        let mut tenants = |ids: &Vec<u32>| with_aliases(link, ObjectKind::Tenant, ids);
+        if !filter.tenants.is_empty() {
+            all.of_tenants("c", tenants(&filter.tenants)?);
         }
+        let scope = filter.scope.as_ref().map(tenants).transpose()?;
+        // an empty scope finds nothing
+        scope.iter().for_each(|ids| all.of_tenants("c", ids.clone()));
         all.numbers(&filter.numbers);
         all.uris("c.remote_uri", &filter.remote_uris);
         all.uris("c.local_uri", &filter.local_uris);
@@ -104,7 +100,7 @@ impl Condition {
         }
         all.durations(filter, now);
         if unit == Unit::Guid {
-            all.first_leg();
+            all.first_leg(scope);
         }
         Ok(all)
     }
@@ -176,6 +172,15 @@ impl Condition {
             self.any(column, ids);
         }
         Ok(())
+    }
+
+    /// The path of the call has one of these.
+    fn of_tenants(&mut self, call: &str, ids: Vec<i64>) {
+        self.parts.push(format!(
+            "EXISTS (SELECT 1 FROM rs_call_tenant t WHERE t.day = {call}.day
+               AND t.call_key = {call}.call_key AND t.tenant_id = ANY(?))"
+        ));
+        self.values.push(Value::Numbers(ids));
     }
 
     fn numbers(&mut self, numbers: &[Number]) {
@@ -268,8 +273,9 @@ impl Condition {
         }
     }
 
-    /// The leg that shows its session: the first of RM's, else the first of all.
-    fn first_leg(&mut self) {
+    /// The leg that shows its session, of those in a scope: the first of RM's, else the first of
+    /// all.
+    fn first_leg(&mut self, scope: Option<Vec<i64>>) {
         let order = |of: &str| {
             let rm = ComponentType::Rm.number();
             format!(
@@ -277,12 +283,15 @@ impl Condition {
                    {of}.call_key)"
             )
         };
-        self.parts.push(format!(
-            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o
-               WHERE o.day = c.day AND o.guid = c.guid AND {} < {}))",
-            order("o"),
-            order("c")
+        let mut others = Self::default();
+        others.plain("o.day = c.day AND o.guid = c.guid");
+        others.plain(&format!("{} < {}", order("o"), order("c")));
+        scope.into_iter().for_each(|ids| others.of_tenants("o", ids));
+        let others_sql = others.parts.join(" AND ");
+        self.plain(&format!(
+            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o WHERE {others_sql}))"
         ));
+        self.values.extend(others.values);
     }
 }
 

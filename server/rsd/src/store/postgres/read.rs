@@ -7,7 +7,7 @@ use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
 use rs::{Day, Filter, Key};
 use tokio_postgres::Row;
 
@@ -60,7 +60,7 @@ impl<'l> Reader<'l> {
         let calls = self.calls(&keys)?;
         let sessions = match unit {
             Unit::Leg => BTreeMap::new(),
-            Unit::Guid => self.sessions(&hits, &calls)?,
+            Unit::Guid => self.sessions(&hits, &calls, filter.scope.as_deref())?,
         };
         let items = hits.into_iter().zip(calls).map(|((position, day), call)| {
             let session = call.guid.clone().and_then(|guid| sessions.get(&(day, guid)));
@@ -106,11 +106,12 @@ impl<'l> Reader<'l> {
         Ok(rows.iter().map(hit).collect())
     }
 
-    /// The legs of RM of each session, first one first; where there are none, all its records.
+    /// The legs that show each session, first one first.
     fn sessions(
         &mut self,
         hits: &[Hit],
         calls: &[Call],
+        scope: Option<&[u32]>,
     ) -> Result<BTreeMap<(Day, String), Vec<Call>>, StoreError> {
         let mut guids: BTreeMap<Day, BTreeSet<&str>> = BTreeMap::new();
         for ((_, day), call) in hits.iter().zip(calls) {
@@ -132,12 +133,7 @@ impl<'l> Reader<'l> {
                 sessions.entry((day, guid)).or_default().push(call);
             }
         }
-        for legs in sessions.values_mut() {
-            let is_rm = |call: &Call| call.component.kind == ComponentType::Rm;
-            if legs.iter().any(is_rm) {
-                legs.retain(is_rm);
-            }
-        }
+        sessions.values_mut().for_each(|legs| legs_of_session(legs, scope));
         Ok(sessions)
     }
 

@@ -50,16 +50,13 @@ impl Condition {
         }
         all.ids("c.profile_id", main, ObjectKind::Profile, &filter.profiles)?;
         all.ids("c.component_id", main, ObjectKind::Component, &filter.components)?;
-        let tenants = Some(&filter.tenants).filter(|of| !of.is_empty());
-        // an empty scope finds nothing
-        for tenants in tenants.into_iter().chain(&filter.scope) {
-            let ids = with_aliases(main, ObjectKind::Tenant, tenants)?;
-            all.any(
-                "c.call_key IN (SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (",
-                &ids,
-                "))",
-            );
+        let tenants = |ids: &Vec<u32>| with_aliases(main, ObjectKind::Tenant, ids);
+        if !filter.tenants.is_empty() {
+            all.of_tenants("c", &tenants(&filter.tenants)?);
         }
+        let scope = filter.scope.as_ref().map(tenants).transpose()?;
+        // an empty scope finds nothing
+        scope.iter().for_each(|ids| all.of_tenants("c", ids));
         all.numbers(&filter.numbers);
         all.uris("c.remote_uri", &filter.remote_uris);
         all.uris("c.local_uri", &filter.local_uris);
@@ -93,7 +90,7 @@ impl Condition {
         }
         all.durations(filter, now);
         if unit == Unit::Guid {
-            all.first_leg();
+            all.first_leg(scope.as_deref());
         }
         Ok(all)
     }
@@ -141,6 +138,12 @@ impl Condition {
             self.any(&format!("{column} IN ("), &ids, ")");
         }
         Ok(())
+    }
+
+    /// The path of the call has one of these.
+    fn of_tenants(&mut self, call: &str, ids: &[i64]) {
+        let paths = "SELECT call_key FROM rs_call_tenant WHERE tenant_id IN (";
+        self.any(&format!("{call}.call_key IN ({paths}"), ids, "))");
     }
 
     fn numbers(&mut self, numbers: &[Number]) {
@@ -232,20 +235,24 @@ impl Condition {
         }
     }
 
-    /// The leg that shows its session: the first of RM's, else the first of all.
-    fn first_leg(&mut self) {
+    /// The leg that shows its session, of those in a scope: the first of RM's, else the first of
+    /// all.
+    fn first_leg(&mut self, scope: Option<&[i64]>) {
         let order = |of: &str| {
             let rm = ComponentType::Rm.number();
             format!(
                 "({of}.component_type <> {rm}, {of}.started_ms, ifnull({of}.leg, 0), {of}.call_key)"
             )
         };
-        self.parts.push(format!(
-            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o
-               WHERE o.guid = c.guid AND {} < {}))",
-            order("o"),
-            order("c")
+        let mut others = Self::default();
+        others.plain("o.guid = c.guid");
+        others.plain(&format!("{} < {}", order("o"), order("c")));
+        scope.iter().for_each(|ids| others.of_tenants("o", ids));
+        let others_sql = others.sql();
+        self.plain(&format!(
+            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o{others_sql}))"
         ));
+        self.values.extend(others.values);
     }
 }
 

@@ -5,7 +5,7 @@ use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
 use rs::{Filter, Key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
@@ -68,7 +68,7 @@ impl Reader {
             let legs = match (unit, &call.guid) {
                 (Unit::Guid, Some(guid)) => {
                     let guid = guid.clone();
-                    self.session(day, &guid)?
+                    self.session(day, &guid, filter.scope.as_deref())?
                 }
                 _ => vec![call],
             };
@@ -121,16 +121,18 @@ impl Reader {
         Ok(calls)
     }
 
-    /// The legs of RM of a session, first one first; where there are none, all its records.
-    fn session(&mut self, day: Day, guid: &str) -> Result<Vec<Call>, StoreError> {
+    /// The legs that show a session, first one first.
+    fn session(
+        &mut self,
+        day: Day,
+        guid: &str,
+        scope: Option<&[u32]>,
+    ) -> Result<Vec<Call>, StoreError> {
         let mut legs = Vec::new();
         for key in self.keys_of_guid(day, guid)? {
             legs.extend(self.call(day, &key)?);
         }
-        let is_rm = |call: &Call| call.component.kind == ComponentType::Rm;
-        if legs.iter().any(is_rm) {
-            legs.retain(is_rm);
-        }
+        legs_of_session(&mut legs, scope);
         Ok(legs)
     }
 

@@ -6,7 +6,7 @@ use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
 use rs::{Day, Filter, Key};
 
 use super::failure::Failure;
@@ -49,7 +49,7 @@ pub(super) async fn list(
     let found = calls(link, hits.iter().map(|(at, day)| (*day, at.call_key))).await?;
     let mut sessions = match unit {
         Unit::Leg => BTreeMap::new(),
-        Unit::Guid => sessions(link, &hits, &found).await?,
+        Unit::Guid => sessions(link, &hits, &found, filter.scope.as_deref()).await?,
     };
     let mut found: BTreeMap<Key, Call> = found.into_iter().map(|call| (call.key, call)).collect();
     let mut items = Vec::new();
@@ -94,11 +94,12 @@ async fn hits(
     link.ask(sql::HITS, &values.all(), read).await
 }
 
-/// The legs of RM of each session, first one first; where there are none, all its records.
+/// The legs that show each session, first one first.
 async fn sessions(
     link: &mut Link,
     hits: &[Hit],
     found: &[Call],
+    scope: Option<&[u32]>,
 ) -> Result<BTreeMap<(Day, String), Vec<Call>>, Failure> {
     let days: BTreeMap<Key, Day> = hits.iter().map(|(at, day)| (at.call_key, *day)).collect();
     let guids =
@@ -111,12 +112,7 @@ async fn sessions(
     for (day, guid, key, _) in keys {
         sessions.entry((day, guid)).or_default().extend(legs.remove(&key));
     }
-    let is_rm = |call: &Call| call.component.kind == ComponentType::Rm;
-    for legs in sessions.values_mut() {
-        if legs.iter().any(is_rm) {
-            legs.retain(is_rm);
-        }
-    }
+    sessions.values_mut().for_each(|legs| legs_of_session(legs, scope));
     Ok(sessions)
 }
 

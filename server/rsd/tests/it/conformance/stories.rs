@@ -89,6 +89,8 @@ fn platform() -> Vec<Made> {
         event("E1DE", 11, "incall_begin"),
         event("E1DE", 12, "asr_open"),
         second.start(),
+        // a session of two tenants
+        rm(2, 20).leg(2, 25).tenant("acme", Some(102)).end(39),
         first.end(70),
         second.end(40),
         mcp("E1DE", 10).guid(1).end(69),

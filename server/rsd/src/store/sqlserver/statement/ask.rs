@@ -79,6 +79,22 @@ macro_rules! before {
     };
 }
 
+/// A call whose path has a tenant of the scope.
+macro_rules! in_scope {
+    ($call:literal) => {
+        concat!(
+            "(@P27 IS NULL OR EXISTS (SELECT 1 FROM rs_call_tenant AS t
+  WHERE t.day = ",
+            $call,
+            ".day AND t.call_key = ",
+            $call,
+            ".call_key AND ",
+            ids!("t.tenant_id", "@P27", "rs_dim_tenant"),
+            "))"
+        )
+    };
+}
+
 /// The filter over `rs_call AS c`: 27 values.
 macro_rules! filter {
     () => {
@@ -138,11 +154,12 @@ AND (@P25 IS NULL OR ISNULL(c.duration_ms,
 AND (@P26 = 0 OR c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call AS o
   WHERE o.guid = c.guid AND o.day = c.day AND ",
             before!(),
+            "
+  AND ",
+            in_scope!("o"),
             "))
-AND (@P27 IS NULL OR EXISTS (SELECT 1 FROM rs_call_tenant AS t
-  WHERE t.day = c.day AND t.call_key = c.call_key AND ",
-            ids!("t.tenant_id", "@P27", "rs_dim_tenant"),
-            "))"
+AND ",
+            in_scope!("c")
         )
     };
 }
