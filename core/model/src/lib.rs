@@ -16,3 +16,4 @@ pub mod config;
 pub mod did;
 pub mod snapshot;
 pub mod record;
+pub mod latency;

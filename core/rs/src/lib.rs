@@ -2,7 +2,7 @@
 //!
 //! Records come in (`fact`), merge into calls whatever their order (`merge`, `correlate`, `var`,
 //! `quality`), a batch of them becomes the rows that change (`share`), calls become figures of
-//! hours and days (`rollup`, response times by `sketch` and `latency`), a question becomes a plan
+//! hours and days (`rollup`, response times by `sketch`), a question becomes a plan
 //! (`query`), and an answer becomes a document (`report`). No database, clock or socket:
 //! `server/rsd` carries the plans out in SQL, and the simulator does without.
 //! On the call's way these are stages 13 (apply), 14 (roll up) and 15 (report).
@@ -28,7 +28,6 @@ pub mod orphan;
 pub mod privacy;
 pub mod integrity;
 pub mod sketch;
-pub mod latency;
 pub mod invariant;
 pub mod limits;
 

@@ -13,6 +13,7 @@ mod gvp;
 mod handlers;
 mod hep;
 mod export;
+mod latency;
 mod later;
 mod log;
 mod peer;

@@ -8,6 +8,7 @@ use config::Settings as BootSettings;
 use config::settings::{BinRetention, Reports, Retention};
 use model::config::ApplicationType;
 use model::config::options::Keeping;
+use model::latency::Acceptance;
 use model::snapshot::Snapshot;
 use spool::Spool;
 use telemetry::Log;
@@ -19,12 +20,20 @@ use crate::retention::Desk;
 
 /// What is in force.
 #[derive(Debug)]
-pub(crate) struct Live(RwLock<Reports>);
+pub(crate) struct Live {
+    reports: RwLock<Reports>,
+    latency: RwLock<Acceptance>,
+}
 
 impl Live {
     /// `rs.reports`.
     pub(crate) fn reports(&self) -> Reports {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reports.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `rs.latency`.
+    pub(crate) fn latency(&self) -> Acceptance {
+        self.latency.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -37,6 +46,7 @@ pub(crate) struct Application {
     missed: bool,
     /// The boot settings.
     reports: Reports,
+    latency: Acceptance,
     keeping: Retention,
     spool_limit: u64,
     spool_dir: PathBuf,
@@ -88,10 +98,14 @@ impl Application {
             found: false,
             missed: false,
             reports: settings.rs.reports.clone(),
+            latency: settings.rs.latency.clone(),
             keeping: settings.rs.retention.clone(),
             spool_limit: settings.rs.spool_limit,
             spool_dir: settings.rs_spool_dir(),
-            live: Arc::new(Live(RwLock::new(settings.rs.reports.clone()))),
+            live: Arc::new(Live {
+                reports: RwLock::new(settings.rs.reports.clone()),
+                latency: RwLock::new(settings.rs.latency.clone()),
+            }),
             desk: Arc::clone(desk),
             spool: spool.clone(),
             gate: Arc::clone(gate),
@@ -126,7 +140,9 @@ impl Application {
             page_size: said.page_size.unwrap_or(boot.page_size).min(page_size_max),
             page_size_max,
         };
-        *self.live.0.write().unwrap_or_else(PoisonError::into_inner) = reports;
+        *self.live.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
+        let latency = said.latency.over(&self.latency);
+        *self.live.latency.write().unwrap_or_else(PoisonError::into_inner) = latency;
         self.desk.set(lain_over(&self.keeping, &said.keeping));
         self.limit(said.spool_limit.unwrap_or(self.spool_limit));
     }

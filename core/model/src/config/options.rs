@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{CtiAction, StatusSet};
 use crate::did::Pattern;
+use crate::latency::Acceptance;
 
 /// Options of an `Application` object: of a Resource Manager, but for `verbose`, which everybody
 /// has, and `reporting`.
@@ -96,7 +97,7 @@ pub struct Options {
 }
 
 /// Options of a Reporting Server; `None`: the boot setting holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Reporting {
     /// `reporting/rs.exposerestapis`, for `rs.reports.enabled`: whether the reports in GVP's form
     /// are served.
@@ -109,6 +110,8 @@ pub struct Reporting {
     pub spool_limit: Option<u64>,
     /// `dbmp`, for `rs.retention`.
     pub keeping: Keeping,
+    /// `latency`, for `rs.latency`.
+    pub latency: Acceptance,
 }
 
 /// Options `dbmp/rs.db.retention.….default` of a Reporting Server, in days; `None`: the boot

@@ -37,8 +37,6 @@ const ROWS: &[Row] = &[
     ("rs.auth", "jwks_file", "null"),
     ("rs.database_pool", "writers", "2"),
     ("rs", "database_uri_indexes", "false"),
-    ("rs.latency", "threshold", "{}"),
-    ("rs.latency", "percentile", "0.95"),
     ("rs.reports", "events_page_size", "500"),
     ("rs.reports.max_bins", "5min", "2016"),
     ("rs.reports.max_bins", "30min", "1488"),

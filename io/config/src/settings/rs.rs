@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::latency::Acceptance;
 use model::schema::{Field, Object};
 
 use super::address::listen;
@@ -11,7 +12,7 @@ use super::privacy::{self, Privacy};
 use super::retention::{self, Retention};
 use super::rollup::{self, Rollup};
 use super::tls::{self, Tls};
-use super::{application, later, name, path};
+use super::{application, latency, later, name, path};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -64,6 +65,8 @@ pub struct Rs {
     pub retention: Retention,
     /// `rs.privacy`
     pub privacy: Privacy,
+    /// `rs.latency`
+    pub latency: Acceptance,
 }
 
 /// `rs.database` and what stands beside it.
@@ -182,6 +185,7 @@ impl Default for Rs {
             tls: None,
             retention: Retention::default(),
             privacy: Privacy::default(),
+            latency: Acceptance::default(),
         }
     }
 }
@@ -209,7 +213,7 @@ impl Default for BrokerLimits {
 }
 
 /// Sections with a reader of their own.
-const BUILT: [&str; 12] = [
+const BUILT: [&str; 13] = [
     "rollup",
     "tls",
     "auth",
@@ -222,6 +226,7 @@ const BUILT: [&str; 12] = [
     "cdr",
     "export",
     "privacy",
+    "latency",
 ];
 
 pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
@@ -277,6 +282,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     }
     settings.retention = retention::read(&rs);
     settings.privacy = privacy::read(&rs);
+    settings.latency = latency::read(&rs);
     later::refuse(&rs, "rs", &BUILT);
     rs.finish();
     Some(settings)

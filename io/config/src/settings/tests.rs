@@ -130,6 +130,35 @@ fn a_config_server_is_one_url_or_several() {
 }
 
 #[test]
+fn response_times_have_thresholds_by_kind() {
+    let text =
+        "rs: { latency: { threshold: { page_fetch: 1500, tts.open: 700 }, percentile: 0.9 } }";
+    let latency = read(text).unwrap().rs.latency;
+    let of = |kind| latency.threshold_ms(kind);
+    assert_eq!([of("PAGE_FETCH"), of("TTS_OPEN")], [Some(1500), Some(700)]);
+    assert_eq!([of("TTS_STOP"), of("HOME_MADE")], [Some(500), None]);
+    assert!((latency.part() - 0.9).abs() < 1e-12);
+    let variable = [("RINGMASTER_RS__LATENCY__THRESHOLD__PAGE_FETCH", "1600")];
+    assert_eq!(
+        with_env(text, &variable).unwrap().rs.latency.threshold_ms("PAGE_FETCH"),
+        Some(1600)
+    );
+    for (key, told) in [
+        (
+            "threshold: { page_fetches: 5 }",
+            "E101: unknown field \"rs.latency.threshold.page_fetches\"",
+        ),
+        ("threshold: { page_fetch: 0 }", "E106: \"rs.latency.threshold.page_fetch\" must be"),
+        ("threshold: 5", "E102: "),
+        ("percentile: 0.4", "E106: \"rs.latency.percentile\" must be between 0.5 and 0.999"),
+        ("percentiles: 0.9", "E101: unknown field \"percentiles\"; did you mean \"percentile\"?"),
+    ] {
+        let error = read(&format!("rs: {{ latency: {{ {key} }} }}")).unwrap_err();
+        assert!(error.contains(told), "{key}: {error}");
+    }
+}
+
+#[test]
 fn names_follow() {
     let settings = read("rm: { name: rm-0 }\nrs: { name: rs-9 }\n").unwrap();
     assert_eq!(settings.rm.application, "rm-0");

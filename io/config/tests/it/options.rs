@@ -147,11 +147,15 @@ fn unknown_and_absent_options_are_warnings() {
 
 #[test]
 fn other_applications_keep_their_options() {
-    let (_, warnings) = build(&application("reporting-server", "latency: { x: 1 }")).unwrap();
+    let (_, warnings) = build(&application("reporting-server", "agentx: { x: 1 }")).unwrap();
     assert_eq!(
         line(&warnings[0]),
-        "o.yaml:3:55: W603: option \"latency/x\" has no effect in this version"
+        "o.yaml:3:54: W603: option \"agentx/x\" has no effect in this version"
     );
+    let misspelt = "latency: { page.fetsch: 1 }";
+    let (_, warnings) = build(&application("reporting-server", misspelt)).unwrap();
+    let told = "unknown option \"latency/page.fetsch\"; did you mean \"latency/page.fetch\"?";
+    assert_eq!(line(&warnings[0]), format!("o.yaml:3:55: W602: {told}"));
     let (_, warnings) = build(&application("media-server", "vxmli: { x: 1 }")).unwrap();
     assert!(warnings.is_empty());
     let told = faults(&application("media", "a: {}"));

@@ -63,6 +63,11 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
     (&["log.level"], OPTIONS, "what_rm_takes_at_once_and_what_it_tells_to_wait"),
     (&["rs.reports", "rs.spool.limit"], OPTIONS, "what_rs_takes_at_once"),
     (
+        &["rs.latency"],
+        include_str!("../../../../server/rsd/tests/it/api/acceptance.rs"),
+        "thresholds_and_the_part_follow_their_options_at_once",
+    ),
+    (
         &["config.token_file"],
         include_str!("../../src/source/tests.rs"),
         "a_token_comes_from_its_file_again_and_again",

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
+use model::latency::Acceptance;
 use model::time::Millis;
 use rs::Refused;
 use rs::rollup::{Dim, Granularity, Measure};
@@ -42,6 +43,8 @@ struct Question {
     measure: Measure,
     /// Kinds of response times; empty: all.
     kinds: BTreeSet<String>,
+    /// What response times have to keep, as it is said now.
+    acceptance: Acceptance,
     /// Parts of all response times, as they were written.
     percentiles: Vec<(String, f64)>,
     /// Outcomes also by reason.

@@ -1,5 +1,6 @@
 //! The whole daemon: records go in over OpenWire, answers come out over HTTP.
 
+mod acceptance;
 mod alarms;
 mod damage;
 mod database;

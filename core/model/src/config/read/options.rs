@@ -21,6 +21,16 @@ use crate::tree::{Key, Node, Value};
 /// Reads one option into its cell; what is wrong has then been noted.
 type Set = fn(&mut Options, &Field<'_>) -> Option<()>;
 
+/// The same of a section whose keys all mean the same of different things: which keys there are,
+/// and what reads one.
+struct Named {
+    section: &'static str,
+    keys: fn() -> Vec<String>,
+    set: SetNamed,
+}
+
+type SetNamed = fn(&mut Options, &str, &Field<'_>) -> Option<()>;
+
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -120,6 +130,7 @@ const BOOT: &[(&str, &str, &str)] = &[("proxy", "sip.transport.", "rm.sip.listen
 /// The options that one type of application knows.
 struct Known {
     built: &'static [(&'static str, &'static str, Set)],
+    named: &'static [Named],
     /// With their defaults.
     later: &'static [(&'static str, &'static str, &'static str)],
     /// Beginnings of others whose part is not built.
@@ -129,6 +140,7 @@ struct Known {
 
 const RESOURCE_MANAGER: Known = Known {
     built: BUILT,
+    named: &[],
     later: LATER,
     families: &[("monitor", "sip."), ("registrar", "sip."), ("subscription", "sip.")],
     boot: BOOT,
@@ -137,15 +149,31 @@ const RESOURCE_MANAGER: Known = Known {
 /// One option that this version acts on, to be laid over those of templates.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
-    set: Set,
+    set: How,
     value: Node,
+}
+
+#[derive(Clone, Debug)]
+enum How {
+    Plain(Set),
+    /// With the key.
+    Named(SetNamed, String),
+}
+
+impl How {
+    fn read(&self, options: &mut Options, field: &Field<'_>) -> Option<()> {
+        match self {
+            Self::Plain(set) => set(options, field),
+            Self::Named(set, key) => set(options, key, field),
+        }
+    }
 }
 
 impl Written {
     /// Lays it over what stands there; it has been found right when it was read.
     pub(crate) fn lay_over(&self, options: &mut Options) {
         let problems = Problems::default();
-        (self.set)(options, &Field::root(&self.value, None, &problems));
+        self.set.read(options, &Field::root(&self.value, None, &problems));
     }
 }
 
@@ -187,13 +215,17 @@ fn one(
 ) -> Option<Written> {
     let is = |(s, k): (&str, &str)| s == section.text && k == key.text;
     let begins = |(s, k): (&str, &str)| s == section.text && key.text.starts_with(k);
-    if let Some((.., set)) = known.built.iter().find(|(s, k, _)| is((s, k))) {
+    let plain = known.built.iter().find(|(s, k, _)| is((s, k))).map(|(.., set)| How::Plain(*set));
+    let named = known.named.iter().find(|named| named.section == section.text);
+    let named = named.filter(|named| (named.keys)().contains(&key.text));
+    let named = named.map(|named| How::Named(named.set, key.text.clone()));
+    if let Some(set) = plain.or(named) {
         let node = field.node();
         let dialled = DIALLED.contains(&key.text.as_str());
         let value = if dialled { node.value.clone() } else { typed(&node.value) };
         let value = Node { value, at: node.at };
-        set(&mut Options::default(), &field.with(&value))?;
-        return Some(Written { set: *set, value });
+        set.read(&mut Options::default(), &field.with(&value))?;
+        return Some(Written { set, value });
     }
     let later = known.later.iter().find(|(s, k, _)| is((s, k))).map(|(.., default)| *default);
     if later.is_some_and(|default| is_default(field, default)) {
@@ -210,7 +242,10 @@ fn one(
     }
     let built = known.built.iter().map(|(s, k, _)| (*s, *k));
     let all = built.chain(known.later.iter().map(|(s, k, _)| (*s, *k)));
-    let all: Vec<String> = all.map(|(s, k)| format!("{s}/{k}")).collect();
+    let mut all: Vec<String> = all.map(|(s, k)| format!("{s}/{k}")).collect();
+    for Named { section, keys, .. } in known.named {
+        all.extend(keys().into_iter().map(|key| format!("{section}/{key}")));
+    }
     let name = format!("{}/{}", section.text, key.text);
     let text = match nearest(&name, all.iter().map(String::as_str)) {
         Some(near) => format!("unknown option \"{name}\"; did you mean \"{near}\"?"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::Uri;
+use model::latency::PARTS;
 use rs::Refused;
 use rs::rollup::{Dim, Granularity, Measure, text_id};
 
@@ -12,9 +13,7 @@ use super::span::Span;
 use super::{Figure, MOST_IDS, Question, dim_of, too_many};
 use crate::store::custody::ms;
 
-/// Parts of all response times that are shown unless others are asked for.
-const PERCENTILE: &str = "0.95";
-/// Of them at most.
+/// Parts of all response times that are shown, at most.
 const MOST_PERCENTILES: usize = 5;
 /// Kinds of response times that may be named.
 const MOST_KINDS: usize = 200;
@@ -40,7 +39,11 @@ struct Asked {
 
 impl Question {
     pub(super) fn read(shared: &Shared, figure: &str, uri: &Uri) -> Result<Self, Refused> {
-        let unknown = || Refused::other(404, "no-such-path", "there is no such series");
+        let text = match figure {
+            "usage" => "usage is of now and is not stored by bin: see series peaks and arrivals",
+            _ => "there is no such series",
+        };
+        let unknown = || Refused::other(404, "no-such-path", text);
         let figure = Figure::of(figure).ok_or_else(unknown)?;
         let mut asked = Asked::default();
         for (name, value) in native::pairs(uri.query().unwrap_or_default())? {
@@ -86,7 +89,7 @@ impl Asked {
             "percentiles" if figure == Figure::Latency => {
                 for part in value.split(',') {
                     let number: Option<f64> = part.trim().parse().ok();
-                    let number = number.filter(|number| (0.5..=0.999).contains(number));
+                    let number = number.filter(|number| (PARTS.0..=PARTS.1).contains(number));
                     self.percentiles.push((part.trim().to_owned(), number.ok_or_else(bad)?));
                 }
             }
@@ -123,8 +126,11 @@ impl Asked {
         let dim = self.dim.unwrap_or(usual);
         let measure = self.measured(figure, dim)?;
         let ids = self.ids(dim)?;
+        let acceptance = shared.parts.live.latency();
         if self.percentiles.is_empty() {
-            self.percentiles.push((PERCENTILE.to_owned(), 0.95));
+            // the one that is judged by
+            let part = acceptance.part();
+            self.percentiles.push((part.to_string(), part));
         }
         if self.percentiles.len() > MOST_PERCENTILES || self.kinds.len() > MOST_KINDS {
             let message = format!("at most {MOST_PERCENTILES} percentiles, {MOST_KINDS} types");
@@ -133,7 +139,18 @@ impl Asked {
         let before = self.sma.map_or(0, |days| days - 1);
         let span = Span::of(shared, self.zone, granularity, (from_ms, to_ms), before)?;
         let Self { kinds, percentiles, by_reason, sma, .. } = self;
-        Ok(Question { figure, span, dim, ids, measure, kinds, percentiles, by_reason, sma })
+        Ok(Question {
+            figure,
+            span,
+            dim,
+            ids,
+            measure,
+            kinds,
+            acceptance,
+            percentiles,
+            by_reason,
+            sma,
+        })
     }
 
     /// What is counted.

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rs::latency::{category, threshold_ms};
+use model::latency::category;
 use rs::rollup::Dim;
 use rs::sketch::Sketch;
 use serde_json::{Value, json};
 
 use super::found::Found;
 use super::{Question, rounded};
-
-/// The part that has to keep the threshold.
-const ACCEPTABLE: f64 = 0.95;
 
 impl Question {
     /// Of each component and kind; of `dim=all` those of all components together.
@@ -28,7 +25,7 @@ impl Question {
     }
 
     fn latency(&self, id: i64, kind: &str, bins: &BTreeMap<i64, Sketch>) -> Value {
-        let threshold = threshold_ms(kind);
+        let threshold = self.acceptance.threshold_ms(kind);
         let number = |value: fn(&Sketch) -> Option<f64>| {
             self.column(|bin| bins.get(&bin).and_then(value).map(rounded))
         };
@@ -41,8 +38,8 @@ impl Question {
         let percentiles: serde_json::Map<String, Value> =
             self.percentiles.iter().map(percentile).collect();
         let acceptable = self.column(|bin| {
-            let value = bins.get(&bin)?.quantile(ACCEPTABLE)?;
-            Some(threshold.is_none_or(|threshold| value <= threshold as f64))
+            let value = bins.get(&bin)?.quantile(self.acceptance.part())?;
+            Some(threshold.is_none_or(|threshold| value <= f64::from(threshold)))
         });
         let mut target = self.target((id, 0));
         target["type"] = json!(kind);

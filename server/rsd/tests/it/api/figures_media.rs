@@ -238,6 +238,8 @@ fn what_does_not_go_together_is_refused() {
     };
     let bad = |code: &str| (400, code.to_owned());
     assert_eq!(refused("latency", "granularity=HOUR&dim=tenant"), bad("dim-not-available"));
+    // utilisation is of now
+    assert_eq!(refused("usage", "granularity=HOUR"), (404, "no-such-path".to_owned()));
     assert_eq!(refused("var", "granularity=HOUR&dim=component"), bad("dim-not-available"));
     assert_eq!(
         refused("peaks", "granularity=HOUR&dim=dn&id=1&measure=asr"),

@@ -63,7 +63,7 @@ pub(crate) fn settings(dir: &Path) -> Settings {
 pub(crate) fn start(settings: Settings) -> (Result<Rs, StartError>, Captured) {
     let (log, lines) = Log::capture(now);
     let (nothing, _) = Snapshot::build(&[], Revision(1)).unwrap();
-    let fixed = Some(Arc::new(nothing));
+    let fixed = settings.config_file.is_none().then(|| Arc::new(nothing));
     (Rs::start(RsParts { settings, fixed, log, clock: Clock::start() }), lines)
 }
 

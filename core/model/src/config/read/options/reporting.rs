@@ -1,7 +1,8 @@
 //! The options of a Reporting Server (rs.md §9): those that lie over a boot setting while it runs,
 //! and those that only it could have.
 
-use super::{Known, Set, VERBOSE, put_some};
+use super::{Known, Named, Set, VERBOSE, put_some};
+use crate::latency::{self, MOST_MS, PARTS};
 use crate::schema::Field;
 use crate::tree::{Node, Value};
 
@@ -25,6 +26,10 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
     ("cdr", "page-size-max", |o, f| put_some(&mut o.reporting.page_size_max, f.whole(1, 100_000))),
     ("messaging", "activemq.diskStoreUsageLimit", |o, f| {
         put_some(&mut o.reporting.spool_limit, size(f, 64 * MIB, 1 << 50))
+    }),
+    ("latency", "percentile", |o, f| {
+        o.reporting.latency.set_part(part(f)?);
+        Some(())
     }),
     ("log", "verbose", |o, f| put_some(&mut o.verbose, f.choice(&VERBOSE))),
     ("dbmp", "schedule", |o, f| put_some(&mut o.reporting.keeping.at, f.time_of_day())),
@@ -53,13 +58,24 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
     days!("sq.failures", failures),
 ];
 
+/// Thresholds of response times, by kind.
+const LATENCY: Named = Named {
+    section: "latency",
+    keys: || latency::keys().collect(),
+    set: |o, key, f| {
+        let (kind, ms) = (latency::kind_of(key)?, f.whole(1, MOST_MS)?);
+        o.reporting.latency.set_threshold(kind, ms);
+        Some(())
+    },
+};
+
 pub(super) const KNOWN: Known = Known {
     built: BUILT,
+    named: &[LATENCY],
     later: &[],
     families: &[
         ("reporting", "rs.query.limit."),
         ("persistence", "rs."),
-        ("latency", ""),
         ("https", ""),
         ("agentx", ""),
     ],
@@ -70,6 +86,16 @@ pub(super) const KNOWN: Known = Known {
         ("log", "trace", "log.file"),
     ],
 };
+
+/// A part of all, also as text.
+fn part(field: &Field<'_>) -> Option<f64> {
+    let number = match &field.node().value {
+        Value::Text(text) => text.parse().ok().map(Value::Float),
+        _ => None,
+    };
+    let node = Node { value: number.unwrap_or(field.node().value.clone()), at: field.node().at };
+    field.with(&node).number(PARTS.0, PARTS.1)
+}
 
 /// A size, also as GVP writes it: `18 gb`, in steps of 1024.
 fn size(field: &Field<'_>, least: u64, most: u64) -> Option<u64> {

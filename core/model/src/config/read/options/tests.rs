@@ -82,7 +82,7 @@ fn the_defaults_of_the_table_are_those_of_the_program() {
 fn what_counts_after_a_restart_is_told_and_nothing_else() {
     let others = [
         "1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200",
-        "debug", "2 gb", "04:00",
+        "debug", "2 gb", "04:00", "0.9",
     ];
     for (known, kind) in ALL {
         for [option, _, _, counts] in table(kind) {
@@ -97,6 +97,39 @@ fn what_counts_after_a_restart_is_told_and_nothing_else() {
             assert_eq!(waits, expected, "{option}");
         }
     }
+}
+
+/// Of each kind of response times; what is no kind is told, with the nearest one.
+#[test]
+fn thresholds_are_named_by_their_kinds() {
+    let known = &reporting::KNOWN;
+    let mut options = Options::default();
+    for (option, value) in [("latency/page.fetch", "1500"), ("latency/percentile", "0.9")] {
+        written(known, option, value).unwrap().lay_over(&mut options);
+    }
+    let latency = &options.reporting.latency;
+    assert_eq!(latency.threshold_ms("PAGE_FETCH"), Some(1500));
+    assert!((latency.part() - 0.9).abs() < 1e-12);
+    for (option, value) in [
+        ("latency/page.fetch", "0"),
+        ("latency/page.fetch", "soon"),
+        ("latency/percentile", "0.4"),
+        ("latency/percentile", "1"),
+        ("latency/percentile", "NaN"),
+        ("latency/page.fetches", "1500"),
+    ] {
+        assert!(written(known, option, value).is_none(), "{option} {value}");
+    }
+    let node = Node { value: Value::Text("1500".to_owned()), at: Position::default() };
+    let key_of = |text: &str| Key { text: text.to_owned(), at: Position::default() };
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let field = Field::root(&node, None, &problems);
+    assert!(one(known, (&key_of("latency"), &key_of("page.fetches")), &field, &warnings).is_none());
+    let told = warnings.take()[0].to_string();
+    assert!(
+        told.contains("W602") && told.contains("did you mean \"latency/page.fetch\""),
+        "{told}"
+    );
 }
 
 /// What only the machine's own settings say is told with the setting, and changes nothing.
