@@ -7,7 +7,6 @@ mod access;
 mod alarms;
 mod answer;
 mod audit;
-mod base64;
 mod call;
 mod calls;
 mod cursor;

@@ -19,6 +19,7 @@ mod alarms;
 mod api;
 pub mod apply;
 mod backlog;
+mod base64;
 mod configuration;
 mod crew;
 mod dashboard;

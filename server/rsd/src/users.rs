@@ -8,6 +8,7 @@ mod bindings;
 mod book;
 mod diary;
 mod judge;
+mod jwt;
 mod limits;
 mod password;
 mod table;
@@ -29,6 +30,7 @@ use self::bindings::Bindings;
 use self::book::Book;
 use self::diary::Diary;
 use self::judge::{Judge, Question};
+use self::jwt::{Expected, Keys};
 use self::limits::Limits;
 use self::password::Hash;
 use self::table::{NAME, Table};
@@ -74,10 +76,14 @@ impl std::fmt::Display for NotIn {
 /// Who it is, or why nobody.
 pub(crate) type Verdict = Result<Arc<User>, NotIn>;
 
-/// The users of `rs.auth.users_file` and the tokens of `rs.auth.tokens_file`, as they are now.
+/// The users of `rs.auth.users_file`, the tokens of `rs.auth.tokens_file` and the keys of
+/// `rs.auth.jwks_file`, as they are now.
 pub struct Users {
     users: Book<Table>,
     tokens: Option<Book<Tokens>>,
+    keys: Option<Book<Arc<Keys>>>,
+    /// Whose tokens are taken that these keys have signed.
+    expected: Expected,
     bindings: Bindings,
     judge: Judge,
     limits: Limits,
@@ -108,20 +114,34 @@ impl Users {
         let tokens = auth.tokens_file.as_deref();
         let tokens = tokens.map(|path| Book::open(path, Tokens::read, log)).transpose();
         let tokens = tokens.map_err(|error| format!("rs.auth.tokens_file: {error}"))?;
-        let judge = Judge::start(key, Arc::clone(crew)).map_err(|error| error.to_string())?;
-        let (limits, diary, log) = (Limits::new(), Diary::default(), log.clone());
-        let bindings = Bindings::default();
-        Ok(Some(Arc::new(Self { users, tokens, bindings, judge, limits, diary, log })))
+        let keys = auth.jwks_file.as_deref();
+        let keys = keys.map(|path| Book::open_public(path, shared_keys)).transpose();
+        let keys = keys.map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
+        let (issuer, audience) = (auth.jwt_issuer.clone(), auth.jwt_audience.clone());
+        Ok(Some(Arc::new(Self {
+            users,
+            tokens,
+            keys,
+            expected: Expected { issuer, audience },
+            bindings: Bindings::default(),
+            judge: Judge::start(key, Arc::clone(crew)).map_err(|error| error.to_string())?,
+            limits: Limits::new(),
+            diary: Diary::default(),
+            log: log.clone(),
+        })))
     }
 
     /// Looks whether the files have changed; `asked`: reads them anyway.
     pub(crate) fn look(&self, asked: bool) {
         let users = self.users.look(asked, &self.log);
         let tokens = self.tokens.as_ref().is_some_and(|tokens| tokens.look(asked, &self.log));
+        let keys = self.keys.as_ref().is_some_and(|keys| keys.look(asked, &self.log));
         if users || tokens {
+            self.bindings.forget();
+        }
+        if users || tokens || keys {
             // what was wrong may be right now
             self.limits.forget();
-            self.bindings.forget();
         }
     }
 
@@ -188,8 +208,18 @@ impl Users {
 
     /// Whose token it is. One that is right is never made to wait: nobody finds one by trying.
     pub(crate) fn bearer(&self, token: &Secret, from: IpAddr, now: Now) -> Verdict {
-        let find = |tokens: &Tokens| tokens.find(token.reveal(), now.wall);
-        if let Some(user) = self.tokens.as_ref().and_then(|tokens| tokens.ask(find)) {
+        let found = match &self.keys {
+            Some(keys) if jwt::is_one(token.reveal()) => {
+                // nobody waits for the file while a signature is verified
+                let keys = keys.ask(Arc::clone);
+                jwt::user(token.reveal(), &keys, &self.expected, now.wall).map(Arc::new)
+            }
+            _ => {
+                let find = |tokens: &Tokens| tokens.find(token.reveal(), now.wall);
+                self.tokens.as_ref().and_then(|tokens| tokens.ask(find))
+            }
+        };
+        if let Some(user) = found {
             return Ok(self.let_in(&user, from, now.mono));
         }
         let who = (Source::of(from), TOKEN.to_owned());
@@ -202,6 +232,10 @@ impl Users {
     /// Whether the files still have a user or a token that was let in, as it was. One that is read
     /// again is another.
     pub(crate) fn still_have(&self, user: &Arc<User>, now: Millis) -> bool {
+        if let Some(shown) = &user.shown {
+            let keys = self.keys.as_ref();
+            return keys.is_some_and(|keys| keys.ask(|keys| shown.is_good(keys, now)));
+        }
         self.users.ask(|table| table.has(user))
             || self.tokens.as_ref().is_some_and(|tokens| tokens.ask(|all| all.have(user, now)))
     }
@@ -269,6 +303,10 @@ impl Users {
     }
 }
 
+fn shared_keys(text: &str) -> Result<Arc<Keys>, String> {
+    Keys::read(text).map(Arc::new)
+}
+
 /// What a start would say of the files of `rs.auth`: why they cannot work, or what is strange.
 ///
 /// # Errors
@@ -282,6 +320,10 @@ pub fn check_users(auth: &Auth) -> Result<Vec<String>, String> {
         let readable = book::read(path, Tokens::read).map(|(_, readable)| readable);
         ("rs.auth.tokens_file", path, readable)
     });
+    if let Some(path) = &auth.jwks_file {
+        // everybody may read it
+        book::read(path, Keys::read).map_err(|error| format!("rs.auth.jwks_file: {error}"))?;
+    }
     let mut strange = Vec::new();
     for (key, path, readable) in users.into_iter().chain(tokens) {
         if readable.map_err(|error| format!("{key}: {error}"))? {

@@ -34,7 +34,6 @@ const ROWS: &[Row] = &[
     ("rs", "source_consumers", "2"),
     ("rs", "source_password_file", "null"),
     ("rs", "http_cors_origins", "[]"),
-    ("rs.auth", "jwks_file", "null"),
     ("rs.database_pool", "writers", "2"),
     ("rs", "database_uri_indexes", "false"),
     ("rs.reports", "events_page_size", "500"),

@@ -91,6 +91,12 @@ pub struct Auth {
     pub users_file: Option<PathBuf>,
     /// `rs.auth.tokens_file`: who has a token, for HTTP.
     pub tokens_file: Option<PathBuf>,
+    /// `rs.auth.jwks_file`: public keys of whoever makes tokens for HTTP (JWT).
+    pub jwks_file: Option<PathBuf>,
+    /// `rs.auth.jwt_issuer`: who makes them; `None`: whoever has one of the keys.
+    pub jwt_issuer: Option<String>,
+    /// `rs.auth.jwt_audience`: for whom they are made; `None`: for nobody in particular.
+    pub jwt_audience: Option<String>,
     /// `rs.auth.anonymous`: nobody in particular, over HTTP; and whether a listener may be other
     /// than loopback without users. `None`: over loopback, where there are no users.
     pub anonymous: Option<bool>,
@@ -326,8 +332,17 @@ fn database_url(field: &Field<'_>) -> Option<String> {
 fn auth(object: &Object<'_>, auth: &mut Auth) {
     auth.users_file = object.get("users_file").and_then(|field| path(&field));
     auth.tokens_file = object.get("tokens_file").and_then(|field| path(&field));
-    if auth.tokens_file.is_some() && auth.users_file.is_none() {
-        object.note("E103", "rs.auth.tokens_file needs users beside it: set rs.auth.users_file");
+    auth.jwks_file = object.get("jwks_file").and_then(|field| path(&field));
+    for (key, file) in [("tokens_file", &auth.tokens_file), ("jwks_file", &auth.jwks_file)] {
+        if file.is_some() && auth.users_file.is_none() {
+            let text = format!("rs.auth.{key} needs users beside it: set rs.auth.users_file");
+            object.note("E103", text);
+        }
+    }
+    let text = |key| object.get(key).and_then(|field| field.text()).map(ToOwned::to_owned);
+    (auth.jwt_issuer, auth.jwt_audience) = (text("jwt_issuer"), text("jwt_audience"));
+    if auth.jwks_file.is_none() && (auth.jwt_issuer.is_some() || auth.jwt_audience.is_some()) {
+        object.note("E103", "rs.auth.jwt_issuer and jwt_audience need rs.auth.jwks_file");
     }
     let flag = |key| object.get(key).and_then(|field| field.boolean());
     auth.anonymous = flag("anonymous");

@@ -122,6 +122,11 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
         include_str!("../../../../server/rsd/tests/it/users.rs"),
         "tokens_let_in_and_logins_are_in_the_audit",
     ),
+    (
+        &["rs.auth.jwks_file"],
+        include_str!("../../../../server/rsd/tests/it/users/provider.rs"),
+        "the_file_of_keys_is_followed_and_a_bad_one_changes_nothing",
+    ),
 ];
 
 const OPTIONS: &str = include_str!("../../../../app/tests/e2e/config_options.rs");

@@ -17,8 +17,9 @@ use rs::Refused;
 use telemetry::door::Source;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::Shared;
 use super::answer::{Shape, internal, refusal};
-use super::{Shared, base64};
+use crate::base64;
 use crate::users::{NotIn, Role, Roles, User};
 
 /// Who asks.

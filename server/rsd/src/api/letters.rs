@@ -16,7 +16,8 @@ use super::access::Asker;
 use super::answer::{self, Shape, refusal, respond};
 use super::audit::{note, time};
 use super::page::{Paging, page};
-use super::{Shared, base64, native};
+use super::{Shared, native};
+use crate::base64;
 use crate::store::StoreError;
 use crate::store::custody::{Custody, Letter, LetterFilter, LetterState, Place};
 

@@ -22,6 +22,8 @@ type Parse<T> = fn(&str) -> Result<T, String>;
 pub(super) struct Book<T> {
     path: PathBuf,
     parse: Parse<T>,
+    /// What is in it is nobody else's business.
+    secret: bool,
     /// With the stamp of the file when it was last read, well or not.
     state: Mutex<(T, Stamp)>,
 }
@@ -35,7 +37,15 @@ impl<T> Book<T> {
         let stamp = stamp(path);
         let (table, readable) = read(path, parse)?;
         warn(path, readable, log);
-        Ok(Self { path: path.to_owned(), parse, state: Mutex::new((table, stamp)) })
+        let (path, state) = (path.to_owned(), Mutex::new((table, stamp)));
+        Ok(Self { path, parse, secret: true, state })
+    }
+
+    /// The same of what everybody may read.
+    pub(super) fn open_public(path: &Path, parse: Parse<T>) -> Result<Self, String> {
+        let stamp = stamp(path);
+        let (path, state) = (path.to_owned(), Mutex::new((read(path, parse)?.0, stamp)));
+        Ok(Self { path, parse, secret: false, state })
     }
 
     /// Looks whether the file has changed; `asked`: reads it anyway. True: there is another table.
@@ -50,7 +60,7 @@ impl<T> Book<T> {
         match read(&self.path, self.parse) {
             Ok((table, readable)) => {
                 state.0 = table;
-                warn(&self.path, readable, log);
+                warn(&self.path, readable && self.secret, log);
                 log.emit(36003, None, &[("file", &file)]);
                 true
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use model::time::Millis;
 
+use super::jwt::Shown;
 use super::password::Hash;
 
 /// Users of a file, at most.
@@ -82,6 +83,8 @@ pub(crate) struct User {
     pub(crate) produces: Vec<String>,
     /// Tenants that they may read of, with their descendants, by name or DBID; empty: all.
     pub(crate) tenants: Vec<String>,
+    /// Of whom no file knows: the token of somebody else's making that let them in.
+    pub(super) shown: Option<Shown>,
 }
 
 impl User {
@@ -155,7 +158,7 @@ impl Table {
         if hash.as_ref().map(Hash::cost) > self.dummy.as_ref().map(Hash::cost) {
             self.dummy.clone_from(&hash);
         }
-        let user = User { name: name.to_owned(), roles, hash, produces, tenants };
+        let user = User { name: name.to_owned(), roles, hash, produces, tenants, shown: None };
         user.check()?;
         let user = Arc::new(user);
         for certificate in certificates {

@@ -54,7 +54,8 @@ impl Tokens {
         let hash = hash.ok_or("the hash is sha256: and 64 hex digits")?;
         let kinds = ["tenants", "produces", "expires"];
         let Behind { produces, tenants, expires, .. } = behind(words, &kinds)?;
-        let user = User { name: name.to_owned(), roles, hash: None, produces, tenants };
+        let name = name.to_owned();
+        let user = User { name, roles, hash: None, produces, tenants, shown: None };
         user.check()?;
         let token = Token { user: Arc::new(user), expires };
         if self.0.insert(hash, token).is_some() {

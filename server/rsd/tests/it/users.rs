@@ -1,6 +1,7 @@
 //! Users of a file: who is let in, over OpenWire and over HTTP, and what they may do (rs.md §8).
 
 mod bound;
+mod provider;
 mod scope;
 
 use std::fs;
@@ -49,9 +50,13 @@ fn open(change: impl FnOnce(&mut Settings)) -> House {
 }
 
 fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", base64(format!("{name}:{password}").as_bytes()))
+}
+
+/// Without padding.
+fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes = format!("{name}:{password}").into_bytes();
-    let mut text = "Basic ".to_owned();
+    let mut text = String::new();
     for chunk in bytes.chunks(3) {
         let at = |n: usize| u32::from(chunk.get(n).copied().unwrap_or_default());
         let group = (at(0) << 16) | (at(1) << 8) | at(2);

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::{DAY_MS, Own};
 use crate::api::answer::{self, respond, written};
-use crate::api::{Shared, base64, native};
+use crate::api::{Shared, native};
+use crate::base64;
 use crate::store::custody::ms;
 use crate::store::{BooksAsked, Store, StoreError};
 
