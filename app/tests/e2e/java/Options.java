@@ -1,5 +1,7 @@
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.activemq.ActiveMQConnection;
+import org.apache.activemq.openwire.OpenWireFormat;
 
 /** What a client may ask for in its greeting: all of it is taken, or done without. */
 final class Options {
@@ -23,6 +25,7 @@ final class Options {
             String name = one.isEmpty() ? "defaults" : one.substring(1);
             Checks.check(name, () -> {
                 try (Producer producer = new Producer(Checks.url(one), Checks.CDR, true)) {
+                    agreed(producer, one);
                     String id = "option-" + options.indexOf(one);
                     producer.send(Producer.record(id, 0));
                     producer.session.commit();
@@ -42,5 +45,17 @@ final class Options {
                 }
             }
         });
+    }
+
+    /** Both speak the version that was asked for, the usual one if none was, loose and uncached. */
+    private static void agreed(Producer producer, String options) {
+        ActiveMQConnection connection = (ActiveMQConnection) producer.connection;
+        OpenWireFormat format = (OpenWireFormat) connection.getTransport().getWireFormat();
+        String asked = "wireFormat.version=";
+        int at = options.indexOf(asked);
+        int version = at < 0 ? 12 : Integer.parseInt(options.substring(at + asked.length()));
+        Checks.that("version " + format.getVersion(), format.getVersion() == version);
+        Checks.that("loose", !format.isTightEncodingEnabled());
+        Checks.that("without a cache", !format.isCacheEnabled());
     }
 }

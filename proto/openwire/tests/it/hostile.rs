@@ -72,16 +72,51 @@ fn the_conversation_is_understood() {
     assert_eq!(kinds, ["Login", "Store", "Store", "Note(Refused(Destination(Some(Destination"]);
 }
 
+/// Wherever in a message four bytes say that very much follows, or less than nothing: it cannot be
+/// read, or the bytes were no length, and what was read is no larger than what came.
 #[test]
 fn lengths_are_checked_before_they_are_used() {
     let body = golden::bytes(golden::MESSAGE);
-    for at in 0..body.len() - 8 {
-        for length in [[0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0x80, 0, 0, 0]] {
-            let mut body = body[4..].to_vec();
+    let whole = body[4..].to_vec();
+    let (header, command) = decode(&whole, 12).unwrap().unwrap();
+    let Command::Message(message) = &command else { panic!("{command:?}") };
+    let size = |header, command: &Command<'_>| {
+        let mut bytes = Vec::new();
+        openwire::encode(header, command, 12, &mut bytes);
+        bytes.len()
+    };
+    let usual = size(header, &command);
+    assert!(message.content.is_some_and(|content| !content.is_empty()));
+    let (mut refused, mut places) = (0, std::collections::BTreeSet::new());
+    for at in 0..whole.len() - 4 {
+        for length in [[0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0x80, 0, 0, 0], [0, 0xff, 0xff, 0xff]]
+        {
+            let mut body = whole.clone();
             body[at..at + 4].copy_from_slice(&length);
-            let _ = decode(&body, 12);
+            match decode(&body, 12) {
+                Ok(Some((header, command))) => {
+                    // of four bytes that are no text each is one of three instead
+                    assert!(size(header, &command) <= usual + 8, "{at}: {length:?}");
+                }
+                Ok(None) => {}
+                Err(_) => {
+                    refused += 1;
+                    places.insert(at);
+                }
+            }
         }
     }
+    // those of the content and of the properties among them, which are followed by that much
+    let lengths = (0..whole.len() - 4).filter(|at| {
+        let told = u32::from_be_bytes(whole[*at..*at + 4].try_into().unwrap());
+        let parts = [message.content, message.properties];
+        parts.iter().flatten().any(|part| {
+            part.len() == told as usize && whole[*at + 4..].starts_with(part) && !part.is_empty()
+        })
+    });
+    let lengths: Vec<usize> = lengths.collect();
+    assert!(!lengths.is_empty() && lengths.iter().all(|at| places.contains(at)), "{lengths:?}");
+    assert!(refused > 20, "{refused}");
 }
 
 /// A class name in an exception is text: it is read, and nothing comes of it.

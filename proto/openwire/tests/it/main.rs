@@ -9,3 +9,4 @@ mod raw;
 mod session;
 mod stomp;
 mod unreadable;
+mod versions;
