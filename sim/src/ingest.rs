@@ -2,9 +2,10 @@
 //! drops, reorders, fails and fills up, and a database that takes what is in the spool.
 //!
 //! Each life is lived once for every operation of the disk at which the power may go. What was
-//! acknowledged is in the database when all is over, or, where the disk rotted, in what the spool
-//! reports as lost; of what was not, a send is there whole or not at all.
+//! acknowledged is in the database once when all is over, or, where the disk rotted, in what the
+//! spool reports as lost; of what was not, a send is there whole or not at all.
 
+mod database;
 mod house;
 mod sender;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use model::chance::Chance;
 use spool::fs::faulty::FaultyFs;
 
+use self::database::Database;
 use self::house::House;
 use self::sender::Sender;
 use crate::seed;
@@ -67,15 +69,6 @@ impl fmt::Display for Story {
              {starts} starts ({cut} cut off), {failed_syncs} failed syncs, {damaged} areas damaged"
         )
     }
-}
-
-/// What is in the database, each send by its number in the whole life.
-#[derive(Debug, Default)]
-pub(crate) struct Database {
-    /// Committed together with what they stored.
-    pub(crate) applied: u64,
-    /// Record ids, each once, whatever came how often.
-    pub(crate) records: BTreeSet<String>,
 }
 
 /// A send, and where it may lie.
@@ -184,7 +177,7 @@ impl Life {
     fn start(&mut self, story: &mut Story) {
         story.starts += 1;
         let seed = self.chance.next_u64();
-        match House::open(&self.fs, self.now, self.database.applied, seed) {
+        match House::open(&self.fs, self.now, self.database.applied(), seed) {
             Ok(house) => {
                 self.lost.extend(house.lost());
                 // the last group has no frame behind it that says it was durable
@@ -272,7 +265,11 @@ impl Life {
         story.damaged += u64::try_from(self.lost.len()).unwrap_or(u64::MAX);
         let mut known = BTreeSet::new();
         for (name, sent) in &self.book {
-            let here = sent.records.iter().filter(|id| self.database.records.contains(*id)).count();
+            let times = |id: &String| self.database.times(id);
+            if let Some(id) = sent.records.iter().find(|id| times(id) > 1) {
+                return Err(format!("{id} was written {} times", times(id)));
+            }
+            let here = sent.records.iter().filter(|id| times(id) == 1).count();
             known.extend(&sent.records);
             let whole = here == sent.records.len();
             if !whole && here > 0 {
@@ -285,7 +282,7 @@ impl Life {
             story.acknowledged += u64::from(sent.acknowledged);
             story.unasked += u64::from(whole && !sent.acknowledged);
         }
-        match self.database.records.iter().find(|id| !known.contains(id)) {
+        match self.database.records().find(|id| !known.contains(id)) {
             Some(id) => Err(format!("nobody has sent {id}, seed {}", self.seed)),
             None => Ok(()),
         }

@@ -12,7 +12,8 @@ use spool::fs::FileSystem as _;
 use spool::fs::faulty::FaultyFs;
 use spool::{Entry, Full, Hooks, Kind, OpenError, Reader, Settings, State, Stepped};
 
-use super::{Book, Database};
+use super::Book;
+use super::database::{Database, record};
 
 const DIR: &str = "/rs/spool";
 /// Bytes of the whole spool, and of a segment: so few that a life has many, and meets the limit.
@@ -97,7 +98,7 @@ impl House {
 
     /// All that is durable is in the database, and nothing waits.
     pub(super) fn is_applied(&self, database: &Database) -> bool {
-        self.waiting.is_empty() && self.reader.next() > database.applied.max(self.durable())
+        self.waiting.is_empty() && self.reader.next() > database.applied().max(self.durable())
     }
 
     /// Takes a send; false: there is no room for it now.
@@ -110,8 +111,7 @@ impl House {
     ) -> Result<bool, String> {
         let ids = messages.iter().map(|message| message.record_id.as_deref());
         let ids: Vec<&str> = ids.collect::<Option<_>>().ok_or("a message without its id")?;
-        let pad = "x".repeat(700);
-        let payload = ids.iter().map(|id| format!("{id} {pad}")).collect::<Vec<_>>().join("\n");
+        let payload = ids.iter().map(|id| record(id)).collect::<Vec<_>>().join("\n");
         let name = ids.first().and_then(|id| id.split('/').next()).unwrap_or_default().to_owned();
         let entry = Entry {
             kind: Kind::Data,
@@ -175,24 +175,25 @@ impl House {
         let frames = self.reader.read(BATCH, 1 << 20).map_err(|error| error.to_string())?;
         let spool = self.stepped.spool();
         let found: Vec<_> = spool.take_damage().iter().map(|damage| damage.lost).collect();
+        let mut batch: Vec<(u64, String)> = Vec::new();
         for frame in frames {
-            let holes = database.applied + 1..frame.seq;
+            let applied = batch.last().map_or(database.applied(), |(seq, _)| *seq);
+            let holes = applied + 1..frame.seq;
             let told = |seq: u64| {
                 let mut all = lost.iter().chain(&found);
                 all.any(|(from, to)| (*from..=*to).contains(&seq))
             };
-            if frame.seq <= database.applied {
+            if frame.seq <= applied {
                 return Err(format!("{} is applied twice", frame.seq));
             }
             if let Some(hole) = holes.into_iter().find(|seq| !told(*seq)) {
                 return Err(format!("{hole} is missing, and nobody has said so"));
             }
             let text = String::from_utf8(frame.payload).map_err(|error| error.to_string())?;
-            let ids = text.lines().map(|line| line.split(' ').next().unwrap_or_default());
-            database.records.extend(ids.map(str::to_owned));
-            database.applied = frame.seq;
+            batch.push((frame.seq, text));
         }
-        spool.release(database.applied);
+        database.apply(&batch)?;
+        spool.release(database.applied());
         Ok(found)
     }
 }
