@@ -8,6 +8,7 @@ mod made;
 mod bin_questions;
 mod bins;
 mod custody;
+mod epochs;
 pub(crate) mod erasing;
 mod export;
 mod figures;
@@ -102,7 +103,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 13] = [
+const KEPT: [Kept; 14] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -111,6 +112,7 @@ const KEPT: [Kept; 13] = [
     ("only_its_own", keeping::only_its_own),
     ("pressure", keeping::pressure),
     ("at_work", keeping::at_work),
+    ("true_end", epochs::true_end),
     ("figures", figures::figures),
     ("tables", figures::tables),
     ("round_trip", export::round_trip),

@@ -16,6 +16,7 @@ pub(crate) mod house;
 mod leaving;
 mod raw;
 mod room;
+mod slow;
 
 use frames::Frames;
 use house::{House, Options, Sender, record, within};

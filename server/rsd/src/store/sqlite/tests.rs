@@ -6,6 +6,7 @@ mod erasing;
 mod hanging;
 mod keeping;
 mod made;
+mod orders;
 
 use std::collections::BTreeSet;
 use std::path::Path;

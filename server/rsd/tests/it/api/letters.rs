@@ -58,6 +58,45 @@ fn letters_are_edited_and_tried_again() {
     edited_and_tried_again(&with_letters());
 }
 
+/// Those that the database has refused are stored when it takes them, all at once; what is no
+/// record stays.
+#[test]
+fn all_that_can_be_stored_by_now_is_stored_with_one_question() {
+    let mut house = House::open();
+    house.send(&golden(&[3]));
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON rs_call
+        BEGIN SELECT RAISE(ABORT, 'not now'); END";
+    let day = house.dir.path().join("rs/days/20261122.db");
+    let db = rusqlite::Connection::open(day).unwrap();
+    db.execute_batch(refuse).unwrap();
+    let mut sent = golden(&RM);
+    sent.push(NO_KIND.to_owned());
+    house.send(&sent);
+    house.until(|house| items(house, &format!("{LETTERS}?code=db_rejected")).len() == 4);
+    db.execute_batch("DROP TRIGGER refuse").unwrap();
+    let tried = post(&house, &format!("{LETTERS}/retry"), &json!({}));
+    assert_eq!(tried, json!({"stored": 4, "failed": 1}));
+    let open = items(&house, &format!("{LETTERS}?state=open"));
+    assert_eq!((open.len(), &open[0]["code"]), (1, &json!("unknown_kind")));
+    let id = |body: &String| {
+        let record: Value = serde_json::from_str(body).unwrap();
+        record["guid"].as_str().unwrap().to_owned()
+    };
+    let guids: std::collections::BTreeSet<String> = golden(&RM).iter().map(id).collect();
+    let shown = items(&house, "/api/v1/calls?from=2026-11-22");
+    let shown: std::collections::BTreeSet<String> =
+        shown.iter().map(|call| call["guid"].as_str().unwrap().to_owned()).collect();
+    assert!(guids.is_subset(&shown), "under their own ids: {shown:?}");
+    // sent by their producer once more they are known
+    house.send(&golden(&RM));
+    house.until(|house| house.sum("rs_apply_duplicates_total") == 4);
+    let audit = items(&house, "/api/v1/audit?action=dead-letter.retry");
+    assert_eq!(
+        (&audit[0]["detail"]["stored"], &audit[0]["detail"]["failed"]),
+        (&json!(4), &json!(1))
+    );
+}
+
 #[test]
 fn so_they_are_on_postgresql() {
     let server = Server::start();

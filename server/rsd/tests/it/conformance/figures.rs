@@ -35,7 +35,8 @@ fn frames(records: &[Made], first_seq: u64) -> Vec<Arrival> {
     frames
 }
 
-fn roll(store: &dyn Store) {
+/// The job until nothing is marked.
+pub(super) fn roll(store: &dyn Store) {
     let (bins, fence) = (store.bins().unwrap(), lease(store));
     let now_ms = ms(at(NIGHT));
     let zone = Zone::utc();
