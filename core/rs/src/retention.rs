@@ -98,6 +98,13 @@ pub struct Terms {
 }
 
 impl Wanted {
+    /// These, and where they say nothing those below.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let Self { cdr, events, var } = self;
+        Self { cdr: cdr.or(below.cdr), events: events.or(below.events), var: var.or(below.var) }
+    }
+
     const fn of(&self, what: What) -> Option<u32> {
         match what {
             What::Cdr => self.cdr,

@@ -73,7 +73,7 @@ impl Rs {
         let RsParts { settings, fixed, log, clock } = parts;
         let log = log.for_node(&settings.rs.name, None);
         let started = clock.now().wall;
-        let source = parts::source(&settings, fixed, clock)?;
+        let source = parts::source(&settings, fixed, (&log, clock))?;
         let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
         let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));

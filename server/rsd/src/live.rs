@@ -16,7 +16,7 @@ use telemetry::log::Verbosity;
 
 use crate::ingest::Gate;
 use crate::machine;
-use crate::retention::Desk;
+use crate::retention::{Desk, annexes};
 
 /// What is in force.
 #[derive(Debug)]
@@ -144,6 +144,7 @@ impl Application {
         let latency = said.latency.over(&self.latency);
         *self.live.latency.write().unwrap_or_else(PoisonError::into_inner) = latency;
         self.desk.set(lain_over(&self.keeping, &said.keeping));
+        self.desk.annex(annexes(snapshot));
         self.limit(said.spool_limit.unwrap_or(self.spool_limit));
     }
 

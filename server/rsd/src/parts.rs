@@ -37,6 +37,9 @@ use crate::settings::{self, Doors};
 use crate::store::Store;
 use crate::users::Users;
 
+/// Days of a tenant or profile that are wrong, and ours alone to tell.
+const UNUSED_DAYS: &str = "W604";
+
 /// What a Reporting Server is made of.
 pub struct RsParts {
     /// Who it is and where, and where its configuration comes from; of the sections `data_dir`,
@@ -307,11 +310,14 @@ fn place(settings: &BootSettings, store: &dyn Store) -> Result<Place, StartError
 pub(crate) fn source(
     settings: &BootSettings,
     fixed: Option<Arc<Snapshot>>,
-    clock: Clock,
+    (log, clock): (&Log, Clock),
 ) -> Result<Source, StartError> {
     let setup = configuration::setup(settings, settings.data_dir.join("rs"), clock, seed()?);
     let opened = Source::open(settings, fixed, setup).map_err(StartError::Objects)?;
-    // what is strange in a file is said by RM, which acts on it
+    // what else is strange in a file is said by RM, which acts on it
+    for warning in opened.1.iter().filter(|warning| warning.code == UNUSED_DAYS) {
+        log.emit(31205, None, &[("warning", &warning.to_string())]);
+    }
     Ok(opened.0)
 }
 

@@ -2,6 +2,7 @@
 //! its lease, and carries out what `core/rs` has decided. Time is an argument of all that it does;
 //! only the thread looks at the clock.
 
+mod desk;
 mod dry;
 mod export;
 mod file;
@@ -14,18 +15,16 @@ mod terms;
 mod written;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use config::settings::Retention;
 use model::time::Millis;
 use net::Clock;
 use rs::key;
 use rs::orphan::Patience;
-use rs::privacy::Hush;
 use rs::retention::{Terms, ahead};
-use rs::rollup::{Zone, forget};
+use rs::rollup::{State as Bins, forget};
 
 use serde_json::Value;
 
@@ -40,13 +39,15 @@ use crate::jobs::{Jobs, Kind};
 use crate::monitor::Monitor;
 use crate::store::{Day, Store, StoreError};
 
+use self::desk::State;
 use self::pace::Pace;
 use self::signs::Waiting;
 
+pub(crate) use desk::Desk;
 pub use export::{Export, Kept, Leaving};
 pub use purge::{Ages, Before, Keep, Report, Why, emergency, purge};
-pub use terms::in_force;
 pub(crate) use terms::judge_by;
+pub use terms::{Annexes, annexes, in_force};
 pub use written::{Unread, Written};
 
 /// Between two looks at the time.
@@ -58,99 +59,6 @@ const LEASE_MS: i64 = 30_000;
 /// Records wait so long for the database, and the purge waits too: what is late for the ledger
 /// must not be late because of us.
 const LAG: Duration = Duration::from_secs(3600);
-
-/// What the job and the API share.
-pub(crate) struct Desk {
-    /// `rs.retention`, with what options of the Application object lay over it.
-    settings: RwLock<Retention>,
-    /// Zone of the days.
-    pub(crate) zone: Zone,
-    /// `rs.privacy.drop_events`
-    hush: Hush,
-    /// Where runs are asked for.
-    jobs: Arc<Jobs>,
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    stopping: bool,
-    /// The overrides have changed.
-    stale: bool,
-    last: Option<(i64, Report)>,
-}
-
-impl Desk {
-    pub(crate) fn new(settings: Retention, zone: Zone, hush: Hush, jobs: Arc<Jobs>) -> Self {
-        let settings = RwLock::new(settings);
-        Self { settings, zone, hush, jobs, state: Mutex::default(), wake: Condvar::new() }
-    }
-
-    /// The settings in force.
-    pub(crate) fn settings(&self) -> Retention {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Others are in force from now on.
-    pub(crate) fn set(&self, settings: Retention) {
-        let mut own = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        if *own != settings {
-            *own = settings;
-            drop(own);
-            self.changed();
-        }
-    }
-
-    /// The values have changed: what comes is judged by the new ones.
-    pub(crate) fn changed(&self) {
-        self.state().stale = true;
-        self.wake.notify_all();
-    }
-
-    /// When the last run of this process began, and what it did.
-    pub(crate) fn last(&self) -> Option<(i64, Report)> {
-        self.state().last.clone()
-    }
-
-    /// The next moment at which the purge begins.
-    pub(crate) fn next_ms(&self, now_ms: i64) -> i64 {
-        let today = self.begins_ms(now_ms);
-        if now_ms < today {
-            return today;
-        }
-        let day = Duration::from_secs(26 * 3600).as_millis();
-        let tomorrow = self.zone.day_start(now_ms, 0) + i64::try_from(day).unwrap_or_default();
-        self.begins_ms(tomorrow)
-    }
-
-    /// When it begins on the day of an instant.
-    fn begins_ms(&self, at_ms: i64) -> i64 {
-        self.zone.day_start(at_ms, 0) + i64::from(self.settings().at) * 60_000
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Leaves the database to others for a while.
-    fn rest(&self, pause: Duration) {
-        let calm = |state: &mut State| !state.stopping;
-        drop(self.wake.wait_timeout_while(self.state(), pause, calm));
-    }
-
-    /// Rows of the next slice, when others have had the database for as long as the last one took;
-    /// `None`: the run ends.
-    fn next(&self, pace: &mut Pace, renew: impl FnOnce(i64) -> bool) -> Option<u32> {
-        self.rest(pace.pause());
-        let go_on = !self.is_stopping();
-        pace.next(renew).filter(|_| go_on)
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.state().stopping
-    }
-}
 
 /// What the job works with.
 pub(crate) struct Parts {
@@ -194,6 +102,7 @@ impl Keeper {
             waiting: Waiting::default(),
             ahead: None,
             stuck: None,
+            annexed: None,
         };
         work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
@@ -237,6 +146,8 @@ struct Work {
     ahead: Option<String>,
     /// Why the volume stays nearly full.
     stuck: Option<String>,
+    /// What the database was told of Annexes.
+    annexed: Option<bool>,
 }
 
 impl Work {
@@ -302,6 +213,7 @@ impl Work {
         match judge_by(&**store, desk) {
             Ok(terms) => {
                 self.terms = Some(terms);
+                self.remember();
                 true
             }
             Err(error) => {
@@ -309,6 +221,29 @@ impl Work {
                 false
             }
         }
+    }
+
+    /// Whether tenants or profiles have days of their own is known to the database: a purge without
+    /// their configuration would take what they keep.
+    fn remember(&mut self) {
+        let Parts { store, desk, log, clock, .. } = &self.parts;
+        let (Some(annexes), Some(bins)) = (desk.annexes(), store.bins()) else { return };
+        let any = !annexes.is_empty();
+        if self.annexed != Some(any) {
+            let none = std::collections::BTreeSet::new();
+            match bins.note(&none, &Bins::annex(any), ms(clock.now().wall)) {
+                Ok(()) => self.annexed = Some(any),
+                Err(error) => tell(log, "values", &error),
+            }
+        }
+    }
+
+    /// Why nothing may go: who has days of its own is not known yet.
+    fn is_unknown(&self) -> Result<Option<&'static str>, StoreError> {
+        let Parts { store, desk, .. } = &self.parts;
+        let (None, Some(bins)) = (desk.annexes(), store.bins()) else { return Ok(None) };
+        let why = "the configuration is not known yet, which has days of tenants or profiles";
+        Ok(Bins::of(&bins.meta()?).annexed.then_some(why))
     }
 
     fn orphans(&self, now_ms: i64) {
@@ -348,6 +283,10 @@ impl Work {
             tell(&self.parts.log, part, error);
             error.reason()
         };
+        let unknown = self.is_unknown().map_err(|error| failed("values", &error))?;
+        if let Some(why) = unknown {
+            return Err(why.to_owned());
+        }
         let ahead = self.is_ahead(asked, now_ms).map_err(|error| failed("clock", &error))?;
         if ahead.is_some() {
             // the next night, unless an operator says that the clock is right
@@ -410,8 +349,7 @@ impl Work {
         if report.finished {
             let none = std::collections::BTreeSet::new();
             let bins = self.parts.store.bins();
-            let noted =
-                bins.map(|bins| bins.note(&none, &rs::rollup::State::retained(now_ms), now_ms));
+            let noted = bins.map(|bins| bins.note(&none, &Bins::retained(now_ms), now_ms));
             if let Err(error) = noted.transpose() {
                 tell(&self.parts.log, "success", &error);
             }
@@ -424,7 +362,7 @@ impl Work {
     fn is_ahead(&self, asked: bool, now_ms: i64) -> Result<Option<String>, StoreError> {
         let store = &self.parts.store;
         let Some(bins) = store.bins() else { return Ok(None) };
-        let mut last_ms = rs::rollup::State::of(&bins.meta()?).purged_ms;
+        let mut last_ms = Bins::of(&bins.meta()?).purged_ms;
         if last_ms.is_none() {
             let newest = store.keeping().days()?.last().copied();
             last_ms = newest.map(|day| key::start_ms(key::after(day)));
@@ -433,7 +371,7 @@ impl Work {
             return Ok(Some(format!("the clock is {days} days ahead of the last purge")));
         }
         let none = std::collections::BTreeSet::new();
-        bins.note(&none, &rs::rollup::State::purged(now_ms), now_ms)?;
+        bins.note(&none, &Bins::purged(now_ms), now_ms)?;
         Ok(None)
     }
 

@@ -3,7 +3,7 @@
 //! Plain data of a snapshot; stage select finds it, stage forward writes its page and parameters
 //! into the Request-URI.
 
-use super::{Capabilities, Parameter, Policy, Service, TenantIx};
+use super::{Capabilities, KeptDays, Parameter, Policy, Service, TenantIx};
 use crate::id::Dbid;
 
 /// A profile of a snapshot.
@@ -43,4 +43,6 @@ pub struct Profile {
     pub notes: String,
     /// Limits and permissions of this level.
     pub policy: Policy,
+    /// How long the Reporting Server keeps what is of it; RM does not look at it.
+    pub kept: KeptDays,
 }

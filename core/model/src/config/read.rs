@@ -4,6 +4,7 @@
 //! will hold indices. Fields of parts that this version does not build may only have their
 //! default (E107).
 
+mod annex;
 mod application;
 mod capability;
 mod did;
@@ -79,12 +80,15 @@ pub(crate) fn one(document: &Document, problems: &Problems, warnings: &Problems)
             None
         }
     };
+    let kept = annex::kept(&object, &head, warnings);
     object.finish();
     let spec = spec?;
     let draft = match head.kind {
-        Kind::Tenant => tenant::read(head, &spec).map(|draft| Draft::Tenant(Arc::new(draft))),
+        Kind::Tenant => {
+            tenant::read((head, kept), &spec).map(|draft| Draft::Tenant(Arc::new(draft)))
+        }
         Kind::IvrProfile => {
-            profile::read(head, &spec).map(|draft| Draft::IvrProfile(Arc::new(draft)))
+            profile::read((head, kept), &spec).map(|draft| Draft::IvrProfile(Arc::new(draft)))
         }
         Kind::DidGroup => did::read(head, &spec).map(|draft| Draft::DidGroup(Arc::new(draft))),
         Kind::ResourceGroup => {

@@ -2,7 +2,7 @@
 //!
 //! Plain data of a snapshot; stage select finds it, stage authorise walks from it to the root.
 
-use super::{Parameter, Policy, ProfileIx, TenantIx};
+use super::{KeptDays, Parameter, Policy, ProfileIx, TenantIx};
 use crate::id::Dbid;
 
 /// A tenant of a snapshot.
@@ -26,4 +26,6 @@ pub struct Tenant {
     pub laid_over: Option<Box<Policy>>,
     /// Parameters that its profiles inherit.
     pub parameters: Vec<Parameter>,
+    /// How long the Reporting Server keeps what is of it; RM does not look at it.
+    pub kept: KeptDays,
 }

@@ -100,6 +100,7 @@ impl Linking<'_> {
             policy: draft.map_or_else(Policy::default, |draft| draft.policy.settled(rules)),
             laid_over: self.laid_over(draft, parent),
             parameters: draft.map_or_else(Vec::new, |draft| draft.parameters.clone()),
+            kept: draft.map(|draft| draft.kept).unwrap_or_default(),
         }
     }
 
@@ -188,6 +189,7 @@ impl Linking<'_> {
             prefer: draft.prefer.iter().map(|name| name.value.clone()).collect(),
             notes: draft.notes.clone(),
             policy: draft.policy.settled(self.rules),
+            kept: draft.kept,
         }
     }
 

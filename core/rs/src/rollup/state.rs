@@ -11,6 +11,7 @@ const ZONE: &str = "rollup.zone";
 const GUARD: &str = "rollup.guard";
 const PURGED: &str = "rollup.purged_ms";
 const RETAINED: &str = "rollup.retained_ms";
+const ANNEXED: &str = "rollup.annexed";
 
 /// It, as `meta` has it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct State {
     pub purged_ms: Option<i64>,
     /// When the last purge began that left nothing to do.
     pub retained_ms: Option<i64>,
+    /// Tenants or profiles have days of their own in the configuration that was known last.
+    pub annexed: bool,
     guard: Option<String>,
 }
 
@@ -44,6 +47,7 @@ impl State {
             zone: meta.get(ZONE).cloned(),
             purged_ms: number(PURGED),
             retained_ms: number(RETAINED),
+            annexed: number(ANNEXED) == Some(1),
             guard: meta.get(GUARD).cloned(),
         }
     }
@@ -97,6 +101,12 @@ impl State {
     #[must_use]
     pub fn retained(at_ms: i64) -> Meta {
         [(RETAINED.to_owned(), at_ms.to_string())].into()
+    }
+
+    /// The row that says whether tenants or profiles have days of their own.
+    #[must_use]
+    pub fn annex(any: bool) -> Meta {
+        [(ANNEXED.to_owned(), u8::from(any).to_string())].into()
     }
 
     /// The rows that say: so many facts were lost.

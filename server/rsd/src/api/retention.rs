@@ -1,6 +1,6 @@
 //! `/api/v1/retention`: how long what is kept, and for whom otherwise (rs.md §6, §10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::{Body as HttpBody, to_bytes};
@@ -46,10 +46,12 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
     let desk = Arc::clone(&shared.parts.retention);
     let now_ms = ms(shared.now());
     let (settings, zone) = (desk.settings(), desk.zone.clone());
+    let annexes = desk.annexes().unwrap_or_default();
+    let said = Arc::clone(&annexes);
     let found = answer::ask(shared, move |store| -> Result<Found, StoreError> {
         let keeping = store.keeping();
         Ok(Found {
-            terms: in_force(store, &settings, &zone)?,
+            terms: in_force(store, (&settings, &said), &zone)?,
             overrides: keeping.overrides()?,
             names: names(store)?,
             days: keeping.days()?,
@@ -59,16 +61,12 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
     let Found { terms, overrides, names, days, rooms } = found.await?;
     let settings = desk.settings();
     let bins = settings.bins;
-    let overrides: Vec<Value> = overrides
-        .iter()
-        .map(|one| {
-            let (scope, id) = words(one.holder);
-            let Wanted { cdr, events, var } = one.wanted;
-            json!({
-                "scope": scope, "id": id, "name": names.get(&one.holder), "cdr": cdr,
-                "events": events, "var": var, "set_at": time(one.set_ms),
-            })
-        })
+    let set: BTreeMap<Holder, Override> =
+        overrides.into_iter().map(|one| (one.holder, one)).collect();
+    let holders: BTreeSet<Holder> = set.keys().chain(annexes.keys()).copied().collect();
+    let overrides: Vec<Value> = holders
+        .into_iter()
+        .map(|of| shown((of, names.get(&of)), set.get(&of), annexes.get(&of)))
         .collect();
     let last = desk.last().map(|(at, report)| {
         let mut last = report.shown();
@@ -92,6 +90,31 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
         "overrides": overrides, "next_run": time(desk.next_ms(now_ms)), "last_run": last,
         "oldest_day": days.first(), "days": days.len(), "bytes": rooms,
     }))
+}
+
+/// What is in force of one object, and who has said it.
+fn shown(
+    (holder, name): (Holder, Option<&String>),
+    set: Option<&Override>,
+    annex: Option<&Wanted>,
+) -> Value {
+    let (scope, id) = words(holder);
+    let own = set.map(|one| one.wanted).unwrap_or_default();
+    let annex = annex.copied().unwrap_or_default();
+    let Wanted { cdr, events, var } = own.over(annex);
+    let origin = |own: Option<u32>, annex: Option<u32>| match (own, annex) {
+        (Some(_), _) => Some("api"),
+        (None, Some(_)) => Some("annex"),
+        (None, None) => None,
+    };
+    json!({
+        "scope": scope, "id": id, "name": name, "cdr": cdr, "events": events, "var": var,
+        "origin": {
+            "cdr": origin(own.cdr, annex.cdr), "events": origin(own.events, annex.events),
+            "var": origin(own.var, annex.var),
+        },
+        "set_at": set.map(|one| time(one.set_ms)),
+    })
 }
 
 fn names(store: &dyn Store) -> Result<BTreeMap<Holder, String>, StoreError> {
@@ -168,7 +191,7 @@ pub(super) async fn drop_one(
         let holder = holder(&scope, &id)?;
         let there = answer::ask(&shared, move |store| store.keeping().drop_override(holder));
         if !there.await? {
-            return Err(Refused::other(404, "no-such-override", "it has no days of its own"));
+            return Err(Refused::other(404, "no-such-override", "nothing is set here"));
         }
         let object = format!("{scope}/{id}");
         changed(&shared, &asker, "retention.delete", &object, &json!({})).await

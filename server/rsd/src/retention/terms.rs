@@ -3,23 +3,46 @@
 use std::collections::BTreeMap;
 
 use config::settings::{BinRetention, Retention};
-use rs::retention::{Defaults, Known, Terms};
+use model::config::KeptDays;
+use model::snapshot::Snapshot;
+use rs::retention::{Defaults, Holder, Known, Terms, Wanted};
 use rs::rollup::{BinDays, Zone};
 
 use super::Desk;
 use crate::store::{ObjectKind, Store, StoreError};
 
-/// What is in force now.
+/// What the Annexes of tenants and profiles say of themselves.
+pub type Annexes = BTreeMap<Holder, Wanted>;
+
+/// Out of a configuration (rs.md §10).
+#[must_use]
+pub fn annexes(snapshot: &Snapshot) -> Annexes {
+    let tenants = snapshot.tenants().map(|(_, one)| (Holder::Tenant(one.dbid.0.into()), one.kept));
+    let profiles =
+        snapshot.profiles().map(|(_, one)| (Holder::Profile(one.dbid.0.into()), one.kept));
+    let said = tenants.chain(profiles).filter(|(_, kept)| *kept != KeptDays::default());
+    said.map(|(holder, KeptDays { cdr, events, var })| (holder, Wanted { cdr, events, var }))
+        .collect()
+}
+
+/// What is in force now: what the API has set is nearer than an Annex.
 ///
 /// # Errors
 /// As the database says.
-pub fn in_force(store: &dyn Store, settings: &Retention, zone: &Zone) -> Result<Terms, StoreError> {
+pub fn in_force(
+    store: &dyn Store,
+    (settings, annexes): (&Retention, &Annexes),
+    zone: &Zone,
+) -> Result<Terms, StoreError> {
     let Retention { cdr, events, failures: _, .. } = *settings;
     let terms = Terms::new(zone.clone(), Defaults { cdr, events });
     let keeping = store.keeping();
     let live = keeping.oldest_live()?;
-    let overrides: BTreeMap<_, _> =
-        keeping.overrides()?.into_iter().map(|one| (one.holder, one.wanted)).collect();
+    let mut overrides = annexes.clone();
+    for one in keeping.overrides()? {
+        let below = overrides.get(&one.holder).copied().unwrap_or_default();
+        overrides.insert(one.holder, one.wanted.over(below));
+    }
     if overrides.is_empty() {
         return Ok(terms.with_live(live));
     }
@@ -39,7 +62,9 @@ pub fn in_force(store: &dyn Store, settings: &Retention, zone: &Zone) -> Result<
 /// # Errors
 /// As the database says; what was in force stays so.
 pub(crate) fn judge_by(store: &dyn Store, desk: &Desk) -> Result<Terms, StoreError> {
-    let terms = in_force(store, &desk.settings(), &desk.zone)?.with_hush(desk.hush.clone());
+    let annexes = desk.annexes().unwrap_or_default();
+    let terms = in_force(store, (&desk.settings(), &annexes), &desk.zone)?;
+    let terms = terms.with_hush(desk.hush.clone());
     store.keeping().judge_by(terms.clone());
     Ok(terms)
 }

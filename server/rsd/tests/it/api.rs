@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod alarms;
+mod annex;
 mod damage;
 mod database;
 mod erasures;

@@ -5,6 +5,7 @@
 
 #[path = "../../src/store/sqlite/tests/made.rs"]
 mod made;
+mod annex;
 mod bin_questions;
 mod bins;
 mod custody;
@@ -103,10 +104,11 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 14] = [
+const KEPT: [Kept; 15] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
+    ("annexed", annex::annexed),
     ("orphans", keeping::orphans),
     ("of_one_tenant", keeping::of_one_tenant),
     ("only_its_own", keeping::only_its_own),

@@ -259,7 +259,14 @@ fn no_effect(section: &Key, key: &Key) -> String {
     format!("option \"{}/{}\" has no effect in this version", section.text, key.text)
 }
 
-fn warn(field: &Field<'_>, key: &Key, warnings: &Problems, code: &'static str, text: String) {
+/// Tells of an option at its key.
+pub(super) fn warn(
+    field: &Field<'_>,
+    key: &Key,
+    warnings: &Problems,
+    code: &'static str,
+    text: String,
+) {
     let mut problem = field.place().problem(code, text);
     problem.at = key.at;
     warnings.note(problem);

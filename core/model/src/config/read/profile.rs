@@ -5,13 +5,15 @@ use super::head::Head;
 use super::policy::{PolicyDraft, parameters, policy};
 use super::values::{service, url};
 use crate::config::limits::{MAX_CONFERENCE, MAX_LOCATION, MAX_NAME, MAX_PREFERRED};
-use crate::config::{Capabilities, Parameter, Service};
+use crate::config::{Capabilities, KeptDays, Parameter, Service};
 use crate::schema::{Field, Object, Placed};
 
 /// A profile as it was written.
 #[derive(Clone, Debug)]
 pub(crate) struct ProfileDraft {
     pub(crate) head: Head,
+    /// How long the Reporting Server keeps what is of it.
+    pub(crate) kept: KeptDays,
     pub(crate) service: Placed<Service>,
     pub(crate) initial_page_url: Option<String>,
     pub(crate) alternate_page_url: Option<String>,
@@ -29,7 +31,7 @@ pub(crate) struct ProfileDraft {
     pub(crate) policy: PolicyDraft,
 }
 
-pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
+pub(super) fn read((head, kept): (Head, KeptDays), spec: &Object<'_>) -> Option<ProfileDraft> {
     let kind = head.kind.as_str();
     let service = spec
         .require("service", kind)
@@ -47,6 +49,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<ProfileDraft> {
     let keep_tenant_id = spec.get("keep_tenant_id").and_then(|field| field.boolean());
     Some(ProfileDraft {
         head,
+        kept,
         service: service?,
         initial_page_url: initial,
         alternate_page_url: alternate,

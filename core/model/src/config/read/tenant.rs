@@ -2,14 +2,16 @@
 
 use super::head::Head;
 use super::policy::{PolicyDraft, parameters, policy};
-use crate::config::Parameter;
 use crate::config::limits::{MAX_ALIAS, MAX_NAME};
+use crate::config::{KeptDays, Parameter};
 use crate::schema::{Object, Placed};
 
 /// A tenant as it was written.
 #[derive(Clone, Debug)]
 pub(crate) struct TenantDraft {
     pub(crate) head: Head,
+    /// How long the Reporting Server keeps what is of it.
+    pub(crate) kept: KeptDays,
     /// `None`: not given.
     pub(crate) parent: Option<Placed<String>>,
     pub(crate) aliases: Vec<Placed<String>>,
@@ -18,7 +20,7 @@ pub(crate) struct TenantDraft {
     pub(crate) parameters: Vec<Parameter>,
 }
 
-pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<TenantDraft> {
+pub(super) fn read((head, kept): (Head, KeptDays), spec: &Object<'_>) -> Option<TenantDraft> {
     let name = |key| {
         let field = spec.get(key)?;
         field.text_up_to(MAX_NAME).map(|name| field.placed(name.to_owned()))
@@ -30,6 +32,7 @@ pub(super) fn read(head: Head, spec: &Object<'_>) -> Option<TenantDraft> {
         policy: policy(spec, head.kind.as_str()),
         parameters: parameters(spec),
         head,
+        kept,
     };
     if let (Some(parent), "Environment") = (&draft.parent, &*draft.head.name.value) {
         spec.report(parent.place.problem(

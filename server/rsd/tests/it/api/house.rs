@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Settings;
+use config::settings::ServerUrl;
 use model::id::Revision;
 use model::snapshot::Snapshot;
 use model::time::Millis;
@@ -56,6 +57,9 @@ pub(crate) fn settings(dir: &Path) -> Settings {
     settings.rs.broker = settings.rs.http;
     // the golden records are of a day that becomes older and older
     settings.rs.retention.cdr = 36_500;
+    // no purge but those that a test asks for, at whichever time of the day it runs
+    let minute = now().0 / 60_000 % 1440;
+    settings.rs.retention.at = u32::try_from((minute + 720) % 1440).unwrap();
     settings
 }
 
@@ -83,6 +87,15 @@ impl House {
         let mut settings = settings(dir.path());
         change(&mut settings);
         let (rs, lines) = start(settings);
+        Self { rs: rs.unwrap(), dir, lines, sequence: 0 }
+    }
+
+    /// With a Config Server that does not answer, of which it knows nothing.
+    pub(crate) fn without_configuration(dir: TempDir) -> Self {
+        let mut settings = settings(dir.path());
+        settings.config.servers = vec![ServerUrl::parse("http://127.0.0.1:9").unwrap()];
+        let (log, lines) = Log::capture(now);
+        let rs = Rs::start(RsParts { settings, fixed: None, log, clock: Clock::start() });
         Self { rs: rs.unwrap(), dir, lines, sequence: 0 }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use config::settings::{Export as Settings, ExportFormat, ExportKind, Retention};
 use rs::Filter;
 use rs::rollup::Zone;
-use rsd::retention::{Ages, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
+use rsd::retention::{Ages, Annexes, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{CallName, Day, Store, Unit};
 use serde_json::Value;
@@ -104,7 +104,7 @@ pub(super) fn round_trip(store: &dyn Store) {
 }
 
 fn run(store: &dyn Store, export: &Export, slices: usize) -> Report {
-    let terms = in_force(store, &Retention::default(), &Zone::utc()).unwrap();
+    let terms = in_force(store, (&Retention::default(), &Annexes::new()), &Zone::utc()).unwrap();
     let now_ms = ms(at(NIGHT));
     let keeping = store.keeping();
     let held = keeping.take_lease("retention", "a", now_ms, now_ms + 30_000).unwrap().unwrap();

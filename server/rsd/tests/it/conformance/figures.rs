@@ -5,7 +5,7 @@ use config::settings::Retention;
 use model::time::Millis;
 use rs::rollup::{BinDays, Granularity, LevelRow, Rules, State, Zone, forget, rebuild, work};
 use rs::share::Objects;
-use rsd::retention::{Ages, Before, Kept, Leaving, Report, in_force, purge};
+use rsd::retention::{Ages, Annexes, Before, Kept, Leaving, Report, in_force, purge};
 use rsd::rollup::let_go;
 use rsd::store::bins::{Bins, Table};
 use rsd::store::keeping::Aged;
@@ -49,7 +49,7 @@ pub(super) fn roll(store: &dyn Store) {
 fn run(store: &dyn Store, slices: usize) -> Report {
     let (bins, keeping) = (store.bins().unwrap(), store.keeping());
     let (zone, now_ms) = (Zone::utc(), ms(at(NIGHT)));
-    let terms = in_force(store, &Retention::default(), &zone).unwrap();
+    let terms = in_force(store, (&Retention::default(), &Annexes::new()), &zone).unwrap();
     let held = keeping.take_lease("retention", "a", now_ms, now_ms + 30_000).unwrap().unwrap();
     let mut left = slices;
     let mut next = || {

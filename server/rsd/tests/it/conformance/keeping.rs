@@ -8,7 +8,7 @@ use model::time::Millis;
 use rs::Filter;
 use rs::retention::{Due, Holder, Wanted, What, Which};
 use rs::rollup::{Granularity, Job, Zone};
-use rsd::retention::{Ages, Before, Kept, Leaving, Report, emergency, in_force, purge};
+use rsd::retention::{Ages, Annexes, Before, Kept, Leaving, Report, emergency, in_force, purge};
 use rsd::store::custody::LetterFilter;
 use rsd::store::keeping::{Aged, Keeping, Lease, Override};
 use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
@@ -74,8 +74,13 @@ pub(crate) fn whole_run(store: &dyn Store) -> Report {
 
 /// A run that is cut off after so many slices.
 fn run(store: &dyn Store, slices: usize, clean: bool) -> Report {
+    run_by(store, &Annexes::new(), slices, clean)
+}
+
+/// The same where a configuration has days of its own for tenants and profiles.
+pub(super) fn run_by(store: &dyn Store, annexes: &Annexes, slices: usize, clean: bool) -> Report {
     let settings = Retention::default();
-    let terms = in_force(store, &settings, &Zone::utc()).unwrap();
+    let terms = in_force(store, (&settings, annexes), &Zone::utc()).unwrap();
     store.keeping().judge_by(terms.clone());
     let now_ms = ms(at(NIGHT));
     let held = lease(store.keeping(), "a", now_ms).unwrap();
