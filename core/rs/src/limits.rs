@@ -34,5 +34,6 @@ pub const REASONS_PER_OBJECT: usize = 500;
 pub const ACTIONS_PER_OBJECT: usize = 2000;
 /// Names of objects whose ids are remembered; at the limit all are forgotten and read again.
 pub const OBJECTS: usize = 100_000;
-/// Bytes of a body that a dead letter keeps (rs.md §2.8).
+/// Bytes of a body that a dead letter keeps (rs.md §2.8), if there is no record in it: a record can
+/// be stored one day, and is kept whole.
 pub const LETTER_BYTES: usize = 64 << 10;

@@ -20,7 +20,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Compares the levels at an instant with a count of what is there then, and repairs those that
 /// differ. Gives how many did; `None`: marks before the instant are not done yet, or facts are
-/// gone.
+/// gone or cannot be read.
 ///
 /// # Errors
 /// As of the database.
@@ -31,7 +31,8 @@ pub fn check<T: Tables + ?Sized>(
     at_ms: i64,
 ) -> Result<Option<usize>, T::Error> {
     let state = State::of(&tables.meta()?);
-    if state.frozen_ms > at_ms || is_marked(tables, at_ms)? {
+    let unknown = state.frozen_ms > at_ms || !tables.unreadable().is_empty();
+    if unknown || is_marked(tables, at_ms)? {
         return Ok(None);
     }
     let expected = expected(tables, objects, rules, at_ms)?;

@@ -87,6 +87,16 @@ pub trait Tables {
     #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
     fn facts(&self, question: &Question) -> Result<Stored, Self::Error>;
 
+    /// Days whose facts cannot be read until somebody mends them.
+    fn unreadable(&self) -> BTreeSet<Day> {
+        BTreeSet::new()
+    }
+
+    /// Whether an error says that a day cannot be read.
+    fn is_damage(&self, _: &Self::Error) -> bool {
+        false
+    }
+
     /// Learns the ids of these names, as the applier does.
     #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
     fn learn(

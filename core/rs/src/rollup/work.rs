@@ -6,6 +6,7 @@
 //! mark of a larger bin: rows of its smaller bins ─► figures ─► the same
 //! ```
 //! What is done twice gives the same, so a crash anywhere leaves a mark, and the bin is made again.
+//! A bin with facts in a day that cannot be read waits, with its mark, and holds up no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,7 +75,20 @@ struct Work<'w, T: Tables + ?Sized> {
     objects: &'w mut Objects,
     state: State,
     spans: Vec<Span>,
+    /// Days whose facts cannot be read.
+    unreadable: BTreeSet<Day>,
     done: Done,
+}
+
+/// What came of the marks of a bin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// The bin is made.
+    Whole,
+    /// It was in vain: something was decided meanwhile.
+    Vain,
+    /// It waits for a day that cannot be read.
+    Waits,
 }
 
 /// Does what is due, as much as is taken at once; `objects` remembers names from turn to turn.
@@ -90,15 +104,14 @@ pub fn work<T: Tables + ?Sized>(
     goes_on: impl Fn() -> bool,
 ) -> Result<Done, T::Error> {
     let (state, spans) = (State::of(&tables.meta()?), tables.spans()?);
-    let mut work = Work { tables, rules, objects, state, spans, done: Done::default() };
+    let unreadable = tables.unreadable();
+    let done = Done::default();
+    let mut work = Work { tables, rules, objects, state, spans, unreadable, done };
     for fresh in [true, false] {
         for job in Job::ALL {
-            for marks in work.due(job, fresh)? {
-                // or something was decided meanwhile: with that in mind once more
-                if !goes_on() || !work.mark(&marks)? {
-                    work.done.more = true;
-                    return Ok(work.done);
-                }
+            if !work.job(job, fresh, &goes_on)? {
+                work.done.more = true;
+                return Ok(work.done);
             }
         }
     }
@@ -114,6 +127,9 @@ fn fresh_ms(job: Job, rules: &Rules<'_>) -> i64 {
     rules.zone.bin(of, rules.now_ms.saturating_sub(FRESH_MS)).start_ms
 }
 
+/// Marks bin by bin, whether there are more of them, and where those begin.
+type Page = (Vec<Vec<MarkRow>>, bool, Option<i64>);
+
 /// Marks of one bin, of whichever days, are done together.
 fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
     let mut groups: BTreeMap<Mark, Vec<MarkRow>> = BTreeMap::new();
@@ -124,21 +140,60 @@ fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
 }
 
 impl<T: Tables + ?Sized> Work<'_, T> {
-    /// What is to be done of a job: of bins of now, or of older ones.
-    fn due(&mut self, job: Job, fresh: bool) -> Result<Vec<Vec<MarkRow>>, T::Error> {
-        let (now_ms, fresh_ms) = (self.rules.now_ms, fresh_ms(job, self.rules));
-        let until_ms = now_ms.saturating_sub(delay_ms(job, self.rules.delay_ms));
-        let (from_ms, most) = if fresh { (fresh_ms, FRESH) } else { (i64::MIN, OTHERS) };
-        // by time: the older ones come first
-        let mut marks = self.tables.marks(job, from_ms, until_ms, most)?;
-        self.done.more |= marks.len() == most;
-        marks.retain(|row| fresh || row.mark.bin_ms < fresh_ms);
-        Ok(grouped(marks))
+    /// Does a page of what is due of a job: of bins of now, or of older ones; where all of it waits
+    /// for days that cannot be read, the next page. False: told to end, or something was decided
+    /// meanwhile, and with that in mind it is to be done once more.
+    fn job(
+        &mut self,
+        job: Job,
+        fresh: bool,
+        goes_on: &impl Fn() -> bool,
+    ) -> Result<bool, T::Error> {
+        let mut from_ms = if fresh { fresh_ms(job, self.rules) } else { i64::MIN };
+        loop {
+            let (marks, full, next_ms) = self.due(job, fresh, from_ms)?;
+            let mut waits = true;
+            for marks in marks {
+                if !goes_on() {
+                    return Ok(false);
+                }
+                match self.mark(&marks).or_else(|error| self.damage(error))? {
+                    Made::Whole => waits = false,
+                    Made::Vain => return Ok(false),
+                    Made::Waits => {}
+                }
+            }
+            match next_ms {
+                Some(next_ms) if waits => from_ms = next_ms,
+                _ => {
+                    self.done.more |= full;
+                    return Ok(true);
+                }
+            }
+        }
     }
 
-    /// Does the marks of one bin; false: it was in vain.
-    fn mark(&mut self, marks: &[MarkRow]) -> Result<bool, T::Error> {
-        let Some(Mark { job, bin_ms }) = marks.first().map(|row| row.mark) else { return Ok(true) };
+    /// A page of marks that are due, bin by bin; whether there are more; where the next one begins.
+    fn due(&self, job: Job, fresh: bool, from_ms: i64) -> Result<Page, T::Error> {
+        let (now_ms, fresh_ms) = (self.rules.now_ms, fresh_ms(job, self.rules));
+        let until_ms = now_ms.saturating_sub(delay_ms(job, self.rules.delay_ms));
+        let most = if fresh { FRESH } else { OTHERS };
+        // by time: the older ones come first
+        let mut marks = self.tables.marks(job, from_ms, until_ms, most)?;
+        let full = marks.len() == most;
+        let next_ms = marks.last().map(|row| row.mark.bin_ms + 1);
+        let next_ms = next_ms.filter(|next_ms| full && (fresh || *next_ms < fresh_ms));
+        marks.retain(|row| fresh || row.mark.bin_ms < fresh_ms);
+        Ok((grouped(marks), full, next_ms))
+    }
+
+    /// Does the marks of one bin.
+    fn mark(&mut self, marks: &[MarkRow]) -> Result<Made, T::Error> {
+        let Some(mark) = marks.first().map(|row| row.mark) else { return Ok(Made::Whole) };
+        if self.lacks(mark, marks) {
+            return Ok(Made::Waits);
+        }
+        let Mark { job, bin_ms } = mark;
         self.widen(marks, bin_ms);
         let mut changes = match job {
             Job::Spread | Job::Make(Granularity::FiveMinutes) if bin_ms < self.state.frozen_ms => {
@@ -157,7 +212,34 @@ impl<T: Tables + ?Sized> Work<'_, T> {
             changes.spans.extend(of_marks);
         }
         self.done.bins += 1;
-        self.tables.write(&changes, self.rules.now_ms)
+        let written = self.tables.write(&changes, self.rules.now_ms)?;
+        Ok(if written { Made::Whole } else { Made::Vain })
+    }
+
+    /// Whether a bin is made of facts of a day that cannot be read: one of that day, and one that
+    /// its facts are known to touch, by their marks too. It keeps what it has until they can be.
+    fn lacks(&self, Mark { job, bin_ms }: Mark, marks: &[MarkRow]) -> bool {
+        let of_facts = matches!(job, Job::Spread | Job::Make(Granularity::FiveMinutes));
+        let end_ms = self.rules.zone.bin(Granularity::FiveMinutes, bin_ms).end_ms;
+        let overlaps = |first_ms: i64, last_ms: i64| first_ms < end_ms && bin_ms <= last_ms;
+        let touches = |day: &Day| {
+            let mut spans = self.spans.iter().filter(|span| span.day == *day);
+            overlaps(key::start_ms(*day), key::start_ms(key::after(*day)) - 1)
+                || spans.any(|span| overlaps(span.first_ms, span.last_ms))
+                || marks.iter().any(|row| row.day == *day)
+        };
+        let frozen = bin_ms < self.state.frozen_ms;
+        of_facts && !frozen && self.unreadable.iter().any(touches)
+    }
+
+    /// What an error says of a day that cannot be read: that is known now, or the bin hangs
+    /// together with it.
+    fn damage(&self, error: T::Error) -> Result<Made, T::Error> {
+        let unreadable = self.tables.unreadable();
+        if unreadable.is_empty() || !self.tables.is_damage(&error) {
+            return Err(error);
+        }
+        Ok(if unreadable == self.unreadable { Made::Waits } else { Made::Vain })
     }
 
     /// From now on the days of these marks are known to touch the bin.
@@ -254,12 +336,13 @@ impl<T: Tables + ?Sized> Work<'_, T> {
     }
 
     /// The days that may have facts for a span of time; and the day before each, whose calls may
-    /// have what a later day tells of them.
+    /// have what a later day tells of them. Those that cannot be read have none for it.
     fn days(&self, from_ms: i64, to_ms: i64) -> BTreeSet<Day> {
         let from_ms = five_of(from_ms);
         let spans = self.spans.iter();
         let touching = spans.filter(|span| span.first_ms < to_ms && from_ms <= span.last_ms);
-        touching.flat_map(|span| [key::before(span.day), span.day]).collect()
+        let days = touching.flat_map(|span| [key::before(span.day), span.day]);
+        days.filter(|day| !self.unreadable.contains(day)).collect()
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         let (minutes, now_ms) = ((question.from_ms, question.to_ms), question.now_ms);
         let is_first = question.after.is_empty();
         let found = answer::ask(&shared, move |store| {
-            let all = if is_first { Some(of_all(store, minutes)?) } else { None };
+            let damaged = store.damaged().into_keys().collect::<Vec<_>>();
+            let all = if is_first { Some((of_all(store, minutes)?, damaged)) } else { None };
             let (names, more) = question.names(store)?;
             let own = |name: &String| question.own(store, name, &FIGURES);
             let items = names.iter().map(own).collect::<Result<Vec<_>, _>>()?;
@@ -67,7 +68,7 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
         let shown: Vec<Value> = items.iter().map(|own| producer(own, now_ms)).collect();
         let next = next(&shared, more, items.last().map(|own| &*own.name));
         let mut answer = json!({ "items": shown, "next": next });
-        if let Some((told, double_end, late_lost)) = all {
+        if let Some(((told, double_end, late_lost), damaged)) = all {
             let sum = total(&told, minutes.0);
             answer["total"] = json!({
                 "calls_in": sum.calls_in, "records_out": sum.records_out,
@@ -76,6 +77,7 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
             });
             answer["double_end"] = double_end.into();
             answer["late_lost"] = late_lost.into();
+            answer["damaged_days"] = json!(damaged);
         }
         written(&answer)
     };

@@ -90,7 +90,9 @@ pub(super) const PEEK_FRAMES: usize = 10_000;
 pub(super) const PEEK_BYTES: usize = 16 << 20;
 /// Dead letters that are tried again at once, at most and unless asked (rs.md §6).
 pub(super) const LETTERS_MOST: usize = 10_000;
-/// Of these in memory, and in one frame of the spool: 64 KiB each.
+/// Of these in memory, and in one frame of the spool: so many,
 pub(super) const RETRY_GROUP: usize = 100;
+/// and so many bytes of bodies, unless one alone has more.
+pub(super) const RETRY_GROUP_BYTES: u64 = 4 << 20;
 /// Bytes of a request to try one again: a record, written as JSON text.
 pub(super) const RETRY_BYTES: usize = 2 << 20;

@@ -26,8 +26,8 @@ use crate::store::{Day, ObjectKind, Store, StoreError};
 
 /// Calls, events or letters of one page.
 const PAGE: u32 = 500;
-/// Letters of one page, which have bodies of 64 KiB.
-const LETTERS: usize = 50;
+/// Letters of one page, which have bodies of up to 1 MiB.
+const LETTERS: usize = 16;
 /// A day that gets records meanwhile is written so often in a run.
 const TRIES: u32 = 3;
 /// Days and kinds that are known to be written, at most.

@@ -192,8 +192,13 @@ pub fn emergency(
         if key::start_ms(day) >= before_ms || !run.keep(day, &Leaving::Due(day, &[due]), keep)? {
             break;
         }
-        run.slices(|most| keeping.delete(lease, day, &due, most))?;
-        keeping.give_back(lease, day)?;
+        let gone = run.slices(|most| keeping.delete(lease, day, &due, most));
+        match gone.and_then(|_| keeping.give_back(lease, day)) {
+            Err(error @ StoreError::Damaged(_)) => {
+                run.report.blocked.insert(day, Why::Damaged(error.reason()));
+            }
+            done => done?,
+        }
         if run.ended {
             break;
         }

@@ -103,6 +103,21 @@ impl Sqlite {
         self.told(work(&mut self.keeper.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
+    /// Lends them for the file of a day, which is set aside when it proves to be damaged.
+    fn keep_day<T>(
+        &self,
+        day: Day,
+        work: impl FnOnce(&mut Keeper) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.keep(|keeper| {
+            let done = work(keeper);
+            if let Err(error) = &done {
+                keeper.days.set_aside(day, error);
+            }
+            done
+        })
+    }
+
     /// Lends a set of connections; one that met an error is not used again.
     fn read<T>(
         &self,

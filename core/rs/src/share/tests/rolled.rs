@@ -28,6 +28,7 @@ struct Inside {
     marks: BTreeMap<(Job, i64, Day), (i64, i64)>,
     spans: BTreeMap<Day, (i64, i64)>,
     numbers: BTreeSet<(Day, i64)>,
+    unreadable: BTreeSet<Day>,
 }
 
 impl Rolled {
@@ -208,8 +209,13 @@ impl rollup::Tables for Rolled {
         Ok(inside.spans.iter().map(span).collect())
     }
 
+    fn unreadable(&self) -> BTreeSet<Day> {
+        self.0.borrow().unreadable.clone()
+    }
+
     fn facts(&self, question: &Question) -> Result<Stored, Infallible> {
         let inside = self.0.borrow();
+        assert!(question.days.is_disjoint(&inside.unreadable), "{question:?}");
         let is_there = |call: &CallFacts| match &question.which {
             Which::Touching(bin) => {
                 let owners = call.owners.iter().map(|(_, from)| *from);

@@ -22,11 +22,11 @@ use super::{ask, find};
 use crate::api::access::Asker;
 use crate::api::answer::{self, respond};
 use crate::api::audit::{note, time};
-use crate::api::limits::{ANSWER, LETTERS_MOST, RETRY_BYTES, RETRY_GROUP};
+use crate::api::limits::{ANSWER, LETTERS_MOST, RETRY_BYTES, RETRY_GROUP, RETRY_GROUP_BYTES};
 use crate::api::{Shared, native};
 use crate::entry::{Body, Entry, Message, Raw, Transport};
-use crate::store::Store;
 use crate::store::custody::{Custody, Letter, LetterFilter, LetterState, Place};
+use crate::store::{Store, StoreError};
 
 /// How long an answer waits for the database; what is in the spool is stored later all the same.
 const APPLY: Duration = Duration::from_secs(10);
@@ -143,8 +143,7 @@ async fn again_all(
     let (mut tried, mut after, mut left) = (Tried::default(), None, limit);
     while left > 0 {
         let (filter, most) = (filter.clone(), left.min(RETRY_GROUP));
-        let letters = move |custody: &dyn Custody| custody.letters(&filter, true, after, most);
-        let letters = ask(shared, letters).await?;
+        let letters = ask(shared, move |custody| group(custody, &filter, after, most)).await?;
         let Some(last) = letters.last() else { break };
         after = Some(Place { time_ms: last.received_ms, no: last.no });
         left -= letters.len().min(left);
@@ -154,6 +153,25 @@ async fn again_all(
         tried.pending += group.pending;
     }
     Ok(tried)
+}
+
+/// The next letters with their bodies, which fit into one frame.
+fn group(
+    custody: &dyn Custody,
+    filter: &LetterFilter,
+    after: Option<Place>,
+    most: usize,
+) -> Result<Vec<Letter>, StoreError> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    for letter in custody.letters(filter, false, after, most)? {
+        bytes += letter.bytes;
+        if bytes > RETRY_GROUP_BYTES && !group.is_empty() {
+            break;
+        }
+        // one that was retried meanwhile has gone from the list, not from the table
+        group.extend(custody.letter(letter.no)?);
+    }
+    Ok(group)
 }
 
 /// Sends the records of letters the way of every record, and says what became of them: what the

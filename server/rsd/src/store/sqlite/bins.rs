@@ -113,6 +113,14 @@ impl Tables for Sqlite {
         })
     }
 
+    fn unreadable(&self) -> BTreeSet<Day> {
+        self.layout.aside.all().into_keys().collect()
+    }
+
+    fn is_damage(&self, error: &StoreError) -> bool {
+        matches!(error, StoreError::Damaged(_))
+    }
+
     fn facts(&self, question: &Question) -> Result<Stored, StoreError> {
         self.read(|reader| reader.facts(question))
     }

@@ -12,11 +12,11 @@ use crate::store::exporting::{Exporting, Stamp, Told, unpacked};
 
 impl Exporting for Sqlite {
     fn is_due(&self, day: Day, due: &Due) -> Result<bool, StoreError> {
-        self.keep(|keeper| keeper.day(day)?.map_or(Ok(false), |db| purge::is_due(db, due)))
+        self.keep_day(day, |keeper| keeper.day(day)?.map_or(Ok(false), |db| purge::is_due(db, due)))
     }
 
     fn stamp(&self, day: Day) -> Result<Stamp, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             let Some(db) = keeper.day(day)? else { return Ok(Stamp::default()) };
             let sql = "SELECT c.n, c.versions, e.n, c.times + e.times FROM
                 (SELECT count(*) AS n, coalesce(sum(row_version), 0) AS versions,
@@ -32,7 +32,7 @@ impl Exporting for Sqlite {
     }
 
     fn calls_of(&self, day: Day, after: &Key, most: u32) -> Result<Vec<Told>, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             let Some(db) = keeper.day(day)? else { return Ok(Vec::new()) };
             let sql = "SELECT s.call_key, s.state, t.steps FROM rs_call_fact_state AS s
                 LEFT JOIN rs_call_trace AS t ON t.call_key = s.call_key
@@ -59,7 +59,7 @@ impl Exporting for Sqlite {
         reports: bool,
         most: u32,
     ) -> Result<Vec<(Key, EventRow)>, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             let Some(db) = keeper.day(day)? else { return Ok(Vec::new()) };
             let which = if reports { "" } else { "NOT " };
             let sql = format!(

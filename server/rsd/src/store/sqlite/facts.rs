@@ -49,17 +49,22 @@ impl Reader {
         Ok(Stored { calls: calls.collect(), kept: kept(&self.main, &question.which)? })
     }
 
-    /// Asks a day's file, which is locked once for all questions.
+    /// Asks a day's file, which is locked once for all questions; one that is damaged is set aside.
     fn in_day(
         &mut self,
         day: Day,
         ask: impl FnOnce(&Connection) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let Some(db) = self.find(day)? else { return Ok(()) };
-        db.execute_batch("BEGIN")?;
-        ask(db)?;
-        db.execute_batch("COMMIT")?;
-        Ok(())
+        let asked = self.find(day).and_then(|db| {
+            let Some(db) = db else { return Ok(()) };
+            db.execute_batch("BEGIN")?;
+            ask(db)?;
+            Ok(db.execute_batch("COMMIT")?)
+        });
+        if let Err(error) = &asked {
+            self.days.set_aside(day, error);
+        }
+        asked
     }
 
     /// All legs of the sessions that were found: of the same day, and of others where the GUID

@@ -32,7 +32,7 @@ impl Keeper {
         Ok(Self { main, days: Days::new(layout, 1), now_ms })
     }
 
-    /// The day's file, if there is one.
+    /// The day's file, if there is one. Who finds it damaged sets it aside ([`Sqlite::keep_day`]).
     pub(super) fn day(&mut self, day: Day) -> Result<Option<&mut Connection>, StoreError> {
         self.days.find(day, self.now_ms)
     }
@@ -84,7 +84,11 @@ fn held(main: &Connection, holder: &str, now_ms: i64) -> Result<BTreeSet<String>
 /// Takes a day out of the lists of the main file, unless a call has come that has it shown. Such a
 /// call is in the day's file before it is told to the main one: whoever holds the main one sees it,
 /// or it is told after this.
-fn forget_day(main: &mut Connection, db: &Connection, day: Day) -> Result<bool, StoreError> {
+pub(super) fn forget_day(
+    main: &mut Connection,
+    db: &Connection,
+    day: Day,
+) -> Result<bool, StoreError> {
     let transaction = of_main(begin(main))?;
     if !purge::is_hidden(db)? && purge::has_calls(db)? {
         return Ok(false);
@@ -231,7 +235,7 @@ impl Keeping for Sqlite {
     }
 
     fn groups(&self, day: Day) -> Result<Vec<Group>, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             let Some(db) = keeper.day(day)? else { return Ok(Vec::new()) };
             let sql = "SELECT tenant_id, profile_id, sum(live), min(ended_ms), max(ended_ms)
                 FROM rs_call GROUP BY tenant_id, profile_id";
@@ -250,7 +254,7 @@ impl Keeping for Sqlite {
     }
 
     fn delete(&self, lease: &Lease, day: Day, due: &Due, most: u32) -> Result<u64, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             keeper.check(lease)?;
             keeper.day(day)?.map_or(Ok(0), |db| purge::due(db, due, most))
         })
@@ -263,7 +267,7 @@ impl Keeping for Sqlite {
         last_ms: i64,
         most: u32,
     ) -> Result<u64, StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             keeper.check(lease)?;
             let Keeper { main, days, now_ms } = keeper;
             let Some(db) = days.find(day, *now_ms)? else { return Ok(0) };
@@ -278,14 +282,14 @@ impl Keeping for Sqlite {
     }
 
     fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError> {
-        self.keep(|keeper| {
+        self.keep_day(day, |keeper| {
             keeper.check(lease)?;
             keeper.day(day)?.map_or(Ok(()), |db| purge::give_back(db))
         })
     }
 
     fn delete_ledger(&self, lease: &Lease, day: Day, most: u32) -> Result<u64, StoreError> {
-        let kept = self.keep(|keeper| {
+        let kept = self.keep_day(day, |keeper| {
             keeper.check(lease)?;
             let Some(db) = keeper.day(day)? else { return Ok(Some(0)) };
             let held = purge::held(db)?;
@@ -321,9 +325,13 @@ impl Keeping for Sqlite {
     fn live(&self, after: Option<(Day, Key)>, most: u32) -> Result<Vec<Live>, StoreError> {
         self.keep(|keeper| {
             let (day, key) = after.unwrap_or_default();
-            let sql = "SELECT day, call_key FROM rs_live_key
-                WHERE day > ?1 OR (day = ?1 AND call_key > ?2) ORDER BY day, call_key LIMIT ?3";
-            let mut statement = keeper.main.prepare(sql)?;
+            let sql = format!(
+                "SELECT day, call_key FROM rs_live_key
+                 WHERE (day > ?1 OR (day = ?1 AND call_key > ?2)) AND day NOT IN ({})
+                 ORDER BY day, call_key LIMIT ?3",
+                keeper.days.aside()
+            );
+            let mut statement = keeper.main.prepare(&sql)?;
             let rows = statement.query_map(params![day, key, most], |row| {
                 Ok((row.get::<_, Day>(0)?, row.get::<_, Key>(1)?))
             })?;
@@ -331,14 +339,18 @@ impl Keeping for Sqlite {
             drop(statement);
             let mut live = Vec::with_capacity(keys.len());
             for (day, key) in keys {
-                live.extend(keeper.live(day, key)?);
+                match keeper.live(day, key) {
+                    // those behind it are looked at next time
+                    Err(error) if keeper.days.set_aside(day, &error).is_some() => break,
+                    one => live.extend(one?),
+                }
             }
             Ok(live)
         })
     }
 
     fn state(&self, day: Day, key: &Key) -> Result<Option<CallState>, StoreError> {
-        self.keep(|keeper| match keeper.day(day)? {
+        self.keep_day(day, |keeper| match keeper.day(day)? {
             Some(db) => load::state(db, key),
             None => Ok(None),
         })

@@ -3,6 +3,7 @@
 
 mod damage;
 mod erasing;
+mod going;
 mod hanging;
 mod keeping;
 mod made;

@@ -173,12 +173,17 @@ fn records_of_a_damaged_day_are_dead_letters_until_its_file_is_mended() {
     house.until(|house| house.metric("rs_alarm{name=\"RS-DB-DAMAGED\"}") == "1");
     assert!(house.json("/api/v1/alarms").to_string().contains("day 20261122: "));
     let headers = [("Content-Type", "application/x-ndjson")];
-    let both = [call(22, "A"), call(23, "B")].join("\n");
+    // with a field that is not stored, but makes it larger than what is no record is kept
+    let large = call(22, "C").replacen('{', &format!(r#"{{"x":"{}","#, "x".repeat(200_000)), 1);
+    let both = [call(22, "A"), call(23, "B"), large.clone()].join("\n");
     assert_eq!(house.post("/api/v1/records", &headers, both.as_bytes()).status, 200);
     let lost = |house: &House| house.json("/api/v1/dead-letters?code=db_rejected")["items"].clone();
-    house.until(|house| lost(house).as_array().unwrap().len() == 1);
+    house.until(|house| lost(house).as_array().unwrap().len() == 2);
+    let largest = lost(&house).as_array().unwrap().iter().map(|one| one["bytes"].as_u64()).max();
+    assert_eq!(largest, Some(u64::try_from(large.len()).ok()), "it is kept whole");
     let why = lost(&house)[0]["text"].as_str().unwrap().to_owned();
     assert!(why.starts_with("the file of day 20261122 is damaged: "), "{why}");
+    assert_eq!(house.json("/api/v1/integrity")["damaged_days"], json!([20_261_122]));
     let since = |day: u32| format!("/api/v1/calls?from=2026-11-{day}T00:00:00Z&legs=true");
     assert_eq!(house.json(&since(23))["items"][0]["session_id"], json!("B"));
     let asked = house.get(&since(22));
@@ -193,7 +198,11 @@ fn records_of_a_damaged_day_are_dead_letters_until_its_file_is_mended() {
     let retried = house.post("/api/v1/dead-letters/retry", &headers, br#"{"code": "db_rejected"}"#);
     assert_eq!(retried.status, 200, "{}", retried.body);
     let sessions = |house: &House| house.json(&since(22)).to_string();
-    house.until(|house| sessions(house).contains("\"session_id\":\"A\""));
-    assert_eq!(lost(&house)[0]["state"], json!("retried"));
+    for session in ["A", "C"] {
+        house.until(|house| sessions(house).contains(&format!("\"session_id\":\"{session}\"")));
+    }
+    for letter in lost(&house).as_array().unwrap() {
+        assert_eq!(letter["state"], json!("retried"));
+    }
     assert_eq!(house.metric("rs_alarm{name=\"RS-DB-DAMAGED\"}"), "0");
 }

@@ -321,3 +321,30 @@ fn a_record_with_a_bad_byte_is_stored() {
     assert!(uri.starts_with("sip:\u{fffd}"), "{calls}");
     assert_eq!(items(&house, LETTERS), [Value::Null; 0]);
 }
+
+/// Records of 1 MiB that are refused for their age are kept whole, and go into the spool in groups
+/// that fit.
+#[test]
+fn letters_with_large_records_are_whole_and_tried_again() {
+    let house = House::in_dir(tempfile::tempdir().unwrap(), |settings| {
+        settings.rs.retention.cdr = 1;
+    });
+    let large = |n: u32| {
+        let mut record: Value = serde_json::from_str(&golden(&RM)[1]).unwrap();
+        record["id"] = json!(format!("{}{n}", record["id"].as_str().unwrap()));
+        record["x"] = json!("x".repeat(1_000_000));
+        record.to_string()
+    };
+    for n in 0..6 {
+        let answer = house.post("/api/v1/records", &[JSON], large(n).as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    let expired = format!("{LETTERS}?code=expired_partition");
+    house.until(|house| items(house, &expired).len() == 6);
+    let letter = house.json(&at(&items(&house, &expired)[0]));
+    assert!((0..6).any(|n| letter["body"] == json!(large(n))), "{}", letter["bytes"]);
+    let tried = post(&house, "/api/v1/dead-letters/retry", &json!({"limit": 6}));
+    assert_eq!((&tried["stored"], &tried["failed"]), (&json!(0), &json!(6)), "still too late");
+    let open = |letter: &Value| letter["state"] == json!("open") && letter["retries"] == json!(1);
+    assert!(items(&house, &expired).iter().all(open));
+}

@@ -10,6 +10,7 @@ use super::*;
 use crate::retention::{Ages, Before, Kept, purge};
 use crate::store::bins::Bins as _;
 use crate::store::custody::{Custody as _, LetterFilter, LetterState};
+use crate::store::exporting::Exporting as _;
 use crate::store::keeping::Keeping as _;
 
 const DAY: Day = 20_261_122;
@@ -200,4 +201,107 @@ fn the_purge_goes_on_with_the_other_days() {
     assert_eq!(report.gone, [NEXT]);
     assert_eq!(report.blocked.into_keys().collect::<Vec<_>>(), [DAY]);
     assert!(path(dir.path()).exists());
+}
+
+/// All that is due.
+fn roll(store: &Sqlite) {
+    let zone = rs::rollup::Zone::utc();
+    let now_ms = i64::try_from(NOW.0).unwrap() + 10 * 86_400_000;
+    let fence = store.take_lease("rollup", "a", 0, i64::MAX).unwrap().unwrap().fence;
+    let rules = rs::rollup::Rules {
+        zone: &zone,
+        delay_ms: 0,
+        deltas_ms: now_ms,
+        numbers: 100,
+        fence,
+        now_ms,
+    };
+    let mut objects = rs::share::Objects::default();
+    for _ in 0..100 {
+        if !rs::rollup::work(store, &mut objects, &rules, || true).unwrap().more {
+            return;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+/// Rows of hours, of the day or of what is behind its midnight hour.
+fn hours(store: &Sqlite, day: Day) -> Vec<String> {
+    let begin_ms = rs::key::start_ms(day);
+    let from_ms = if day == DAY { begin_ms } else { begin_ms + 3_600_000 };
+    let to_ms = begin_ms + 86_400_000;
+    let rows = store.rows(Granularity::Hour, from_ms, to_ms).unwrap();
+    rows.counts.iter().map(|row| format!("{row:?}")).collect()
+}
+
+#[test]
+fn figures_of_the_other_days_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = told(dir.path());
+    roll(&store);
+    let made = hours(&store, DAY);
+    assert!(!made.is_empty());
+    let call = rm(9, 86_400 + 3600).end(86_400 + 3660);
+    store.apply(&arrivals(&[call], 15, 1), NOW).unwrap();
+    assert!(hours(&store, NEXT).is_empty());
+    drop(store);
+    let whole = spoil(dir.path());
+    let store = open(dir.path());
+    // an operator wants all of it again
+    let (from_ms, zone) = (rs::key::start_ms(DAY), rs::rollup::Zone::utc());
+    let marks = rs::rollup::rebuild(&zone, from_ms, from_ms + 2 * 86_400_000);
+    store.bins().unwrap().note(&marks, &rs::rollup::Meta::new(), 1).unwrap();
+    roll(&store);
+    assert_eq!(store.damaged().into_keys().collect::<Vec<_>>(), [DAY]);
+    assert!(!hours(&store, NEXT).is_empty());
+    assert_eq!(hours(&store, DAY), made, "they keep what they have");
+    let left = |store: &Sqlite| {
+        let job = Job::Make(Granularity::FiveMinutes);
+        store.marks(job, i64::MIN, i64::MAX, 9999).unwrap()
+    };
+    let waiting = left(&store);
+    assert_eq!(waiting.len(), 289, "those of the day, and of its call over midnight");
+    assert!(waiting.iter().all(|row| row.mark.bin_ms <= from_ms + 86_400_000));
+    drop(store);
+    std::fs::write(path(dir.path()), whole).unwrap();
+    let store = open(dir.path());
+    roll(&store);
+    assert!(left(&store).is_empty());
+    assert_eq!(hours(&store, DAY), made);
+}
+
+/// Whoever of the jobs meets the damage first tells it, and goes on with the others.
+#[test]
+fn whoever_reads_a_spoilt_day_sets_it_aside() {
+    let days = [DAY].into();
+    let which = rs::rollup::Which::Covering(0);
+    let question = rs::rollup::Question { which, days, all_ports: true };
+    let ways: [&dyn Fn(&Sqlite) -> bool; 4] = [
+        &|store| matches!(store.facts(&question), Err(StoreError::Damaged(_))),
+        &|store| matches!(store.groups(DAY), Err(StoreError::Damaged(_))),
+        &|store| matches!(store.stamp(DAY), Err(StoreError::Damaged(_))),
+        &|store| store.live(None, 100).is_ok(),
+    ];
+    for look in ways {
+        let dir = tempfile::tempdir().unwrap();
+        let store = told(dir.path());
+        let live = [rm(8, 600).start(), rm(9, 86_400 + 5).start()];
+        store.apply(&arrivals(&live, 15, 1), NOW).unwrap();
+        assert!(store.live(None, 100).unwrap().iter().any(|live| live.day == DAY));
+        let closed = store.keep(|keeper| {
+            keeper.days.close(DAY);
+            Ok(())
+        });
+        closed.unwrap();
+        let mut writer = store.writer();
+        writer.days.close(DAY);
+        writer.beside.close(DAY);
+        drop(writer);
+        spoil(dir.path());
+        assert!(look(&store));
+        assert_eq!(store.damaged().into_keys().collect::<Vec<_>>(), [DAY]);
+        assert!(matches!(store.groups(DAY), Err(StoreError::Damaged(_))));
+        let live = store.live(None, 100).unwrap();
+        assert_eq!(live.iter().map(|live| live.day).collect::<Vec<_>>(), [NEXT]);
+    }
 }

@@ -145,7 +145,7 @@ fn an_event_in_the_place_of_another_leaves_one_row_and_two_letters() {
 }
 
 /// A call over midnight: its reports lie in the file of the day after.
-fn at_night() -> Vec<Made> {
+pub(super) fn at_night() -> Vec<Made> {
     let said = |time: u64, label: &str, text: &str, whose: (&str, &str)| {
         let mut record = json!({
             "schema": 1, "kind": "call.event", "id": format!("mcp-1:N/ev/0.{time}"),
