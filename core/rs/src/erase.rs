@@ -18,7 +18,8 @@ use model::record::{Body, CallType, Record};
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
-pub use self::letter::CallNames;
+pub(crate) use self::letter::gone;
+pub use self::letter::{CallNames, body_without};
 pub(crate) use self::numbers::masked;
 pub use self::numbers::{DIGITS, Erased, Named, Number, NumberHash, Numbers, Secret};
 pub use self::said::unsaid;

@@ -228,6 +228,17 @@ impl Numbers {
         }
     }
 
+    /// Whether their digits stand anywhere, also in what is no number where it can be read: of a
+    /// short one all digits of a row, of any other a part of one.
+    pub(super) fn stand_in(&self, text: &[u8]) -> bool {
+        let holds = |row: &Vec<usize>, count: usize| match count < ENDS {
+            true => row.len() == count && self.are(text, row, count),
+            false => row.windows(count).any(|window| self.are(text, window, count)),
+        };
+        let mut rows = text::rows(text).into_iter().filter(|_| !self.all.is_empty());
+        rows.any(|row| self.all.keys().any(|count| holds(&row, *count)))
+    }
+
     /// Where their digits stand.
     fn places(&self, text: &[u8]) -> Vec<usize> {
         let mut places = Vec::new();

@@ -163,6 +163,7 @@ pub struct Changes {
 impl Changes {
     /// Takes erased numbers out of what is kept as it came, and of what is made of stored rows.
     pub(super) fn wipe(&mut self, erased: &Erased) {
+        self.letters.iter_mut().for_each(|row| row.wipe(erased));
         let numbers = erased.numbers();
         if numbers.is_empty() {
             return;
@@ -182,14 +183,6 @@ impl Changes {
             line.row.text.iter_mut().for_each(|text| {
                 numbers.wipe(text);
             });
-        }
-        for row in &mut self.letters {
-            if let Some(body) = numbers.without_bytes(&row.body) {
-                row.body = body;
-            }
-            for text in [&mut row.properties, &mut row.text, &mut row.field] {
-                numbers.wipe(text);
-            }
         }
         for settled in &mut self.settled {
             if let Some(cause) = &mut settled.refused {

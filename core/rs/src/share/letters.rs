@@ -10,6 +10,7 @@ use model::record::ContentHash;
 
 use super::changes::{Cause, DayKey, LetterRow, Settled};
 use super::item::{Good, Item, Origin};
+use crate::erase::{Erased, body_without, gone};
 use crate::key::{self, Key};
 use crate::limits::LETTER_BYTES;
 
@@ -132,7 +133,12 @@ impl Letters {
 fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) -> LetterRow {
     let origin = &item.origin;
     let unsaid = item.hushed || item.read.as_ref().is_ok_and(|good| good.unsaid);
-    let most = if unsaid { 0 } else { LETTER_BYTES };
+    let most = match &item.read {
+        _ if unsaid => 0,
+        // what was taken as a record may be stored one day
+        Ok(_) => usize::MAX,
+        Err(_) => LETTER_BYTES,
+    };
     let own = || origin.body.iter().take(most).copied().collect();
     let all = serde_json::to_string(&properties(origin)).unwrap_or_default();
     LetterRow {
@@ -150,6 +156,26 @@ fn row(item: &Item<'_>, cause: Cause, letter_key: Key, body: Option<Vec<u8>>) ->
         field: clean(&cause.field),
         text: clean(&cause.text),
         producer: item.read.as_ref().ok().map(|good| good.producer().to_owned()),
+    }
+}
+
+impl LetterRow {
+    /// Nothing of it tells what is erased: of a call that is erased whole its id is left, of a
+    /// number its other digits.
+    pub(super) fn wipe(&mut self, erased: &Erased) {
+        let (came, producer) = ((&*self.body, &*self.properties), self.producer.as_deref());
+        if !self.body.is_empty() && erased.has_letter(came, producer, self.received_ms) {
+            self.body = gone(&self.body);
+            self.properties = unsaid_properties(&self.properties);
+            self.text.clear();
+        }
+        let numbers = erased.numbers();
+        if let Some(body) = body_without(&numbers, &self.body) {
+            self.body = body;
+        }
+        for text in [&mut self.properties, &mut self.text, &mut self.field] {
+            numbers.wipe(text);
+        }
     }
 }
 

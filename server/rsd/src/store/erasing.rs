@@ -15,8 +15,10 @@ use super::{Store, StoreError, days_of_key};
 /// a call may be in progress.
 pub const LATE_MS: i64 = 86_400_000;
 
-/// Dead letters that are looked at together, of at most 64 KiB each.
-const LETTERS: usize = 100;
+/// Dead letters that are looked at together, of at most 1 MiB each.
+const LETTERS: usize = 16;
+/// The same of a slice.
+pub(super) const LETTER_ROWS: i64 = 16;
 
 /// One erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]

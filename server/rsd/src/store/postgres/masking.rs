@@ -2,7 +2,7 @@
 //! their place.
 
 use rs::Key;
-use rs::erase::Numbers;
+use rs::erase::{Numbers, body_without};
 use rs::quality::QualityFact;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -11,7 +11,7 @@ use super::erasing::{Found, bit};
 use super::link::{Link, Uid};
 use super::load::{signed, uid};
 use crate::store::StoreError;
-use crate::store::erasing::Place;
+use crate::store::erasing::{LETTER_ROWS, Place};
 
 /// Rows of a slice.
 const ROWS: i64 = 500;
@@ -28,12 +28,13 @@ pub(super) struct Table {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
-    Bytes,
+    /// Of a dead letter.
+    Body,
     /// Of quality.
     Fact,
 }
 
-use Kind::{Bytes, Fact, Text};
+use Kind::{Body, Fact, Text};
 
 const ID: &[(&str, &str)] = &[("id_key", "uuid")];
 const CALL: (&str, &str) = ("call_key", "uuid");
@@ -43,7 +44,7 @@ pub(super) const WHOLE: &[Table] = &[
     Table {
         name: "rs_dead_letter",
         key: &[("no", "bigint")],
-        texts: &[("properties", Text), ("body", Bytes), ("text", Text)],
+        texts: &[("properties", Text), ("body", Body), ("text", Text)],
     },
     Table { name: "rs_text_dim", key: &[("key", "bigint")], texts: &[("value", Text)] },
 ];
@@ -119,9 +120,11 @@ pub(super) fn texts(
     let day = if place.day == 0 { "$1 = 0" } else { "day = $1" };
     let behind = |sign: &str, at: u8| format!("{first} {sign} ${at}::text::{kind}");
     let begins = if after.is_empty() { "$2 = ''".to_owned() } else { behind(">", 2) };
+    let letters = texts.iter().any(|(_, kind)| *kind == Body);
+    let rows = if letters { LETTER_ROWS } else { ROWS };
     let upto = format!(
         "SELECT k::text FROM (SELECT {first} AS k FROM {name} WHERE {day} AND {begins}
-         ORDER BY {first} LIMIT {ROWS}) slice ORDER BY k DESC LIMIT 1"
+         ORDER BY {first} LIMIT {rows}) slice ORDER BY k DESC LIMIT 1"
     );
     let upto = link.query(&upto, &[&signed(place.day), &after])?;
     let Some(upto) = upto.first().map(|row| row.get::<_, String>(0)) else {
@@ -166,7 +169,7 @@ fn without(row: &Row, at: usize, kind: Kind, numbers: &Numbers) -> Option<Value>
             let text = row.get::<_, Option<&str>>(at)?;
             numbers.without(text).map(Value::Text)
         }
-        Bytes => numbers.without_bytes(row.get::<_, &[u8]>(at)).map(Value::Bytes),
+        Body => body_without(numbers, row.get(at)).map(Value::Bytes),
         Fact => {
             // one that cannot be read stays
             let mut fact = QualityFact::decode(row.get(at))?;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
+use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, newest, seal};
 use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::{Day, Key};
@@ -16,13 +16,13 @@ use super::Sqlite;
 use super::aside::of_main;
 use super::files::{self, Layout};
 use super::write::Writer;
-use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
+use crate::store::erasing::{Erasing, Erasure, LATE_MS, LETTER_ROWS, Place};
 use crate::store::{StoreError, secret};
 
 /// Calls of a slice.
 const CALLS: i64 = 100;
 /// Rows of a slice.
-const ROWS: usize = 500;
+const ROWS: i64 = 500;
 /// So long a log waits for who reads it, before the next try.
 const READ: Duration = Duration::from_millis(200);
 
@@ -209,10 +209,11 @@ impl Writer {
             ("no" | "key", Err(_)) => Value::from(i64::MIN),
             _ => Value::from(place.after.clone()),
         };
+        let rows = if *name == LETTERS.name { LETTER_ROWS } else { ROWS };
         // up to a key, with all rows of it
         let upto = format!(
             "SELECT max(k) FROM (SELECT {first} AS k FROM {name} WHERE {first} > ?1
-             ORDER BY {first} LIMIT {ROWS})"
+             ORDER BY {first} LIMIT {rows})"
         );
         let upto: Value = db.query_row(&upto, [&after], |row| row.get(0))?;
         place.after = match &upto {
@@ -367,7 +368,8 @@ fn without(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
             let text = String::from_utf8(numbers.without_bytes(text)?).ok()?;
             Some(Value::from(text))
         }
-        ValueRef::Blob(bytes) => numbers.without_bytes(bytes).map(Value::from),
+        // of a dead letter
+        ValueRef::Blob(bytes) => body_without(numbers, bytes).map(Value::from),
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, newest, seal};
+use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, newest, seal};
 use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::share::{Batch, Objects, Share};
@@ -20,7 +20,7 @@ use super::statement::erasing as sql;
 use super::statement::{Statement, accounts, keeping};
 use super::{SqlServer, apply, dims};
 use crate::store::StoreError;
-use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
+use crate::store::erasing::{Erasing, Erasure, LATE_MS, LETTER_ROWS, Place};
 
 /// Rows of a slice.
 const ROWS: i64 = 500;
@@ -346,7 +346,8 @@ async fn texts(
         (_, _) => Cell::Bytes(Some(place.after.clone())),
     };
     let read = |cells: &Cells<'_>| Cell::read(cells, 0, first);
-    let upto = link.ask(table.keys, &[&day, &after, &ROWS], read).await?.pop();
+    let rows = if table.texts.contains(&Bytes) { LETTER_ROWS } else { ROWS };
+    let upto = link.ask(table.keys, &[&day, &after, &rows], read).await?.pop();
     let Some(upto) = upto else {
         place.next();
         return Ok(Found::default());
@@ -410,8 +411,9 @@ impl Cell {
                 let fact = fact.and_then(|mut fact| fact.wipe(numbers).then_some(fact));
                 fact.map(|fact| Self::Bytes(Some(fact.encode())))
             }
+            // of a dead letter
             Self::Bytes(Some(bytes)) => {
-                numbers.without_bytes(bytes).map(|bytes| Self::Bytes(Some(bytes)))
+                body_without(numbers, bytes).map(|bytes| Self::Bytes(Some(bytes)))
             }
             Self::Number(_) | Self::Text(None) | Self::Bytes(None) => None,
         };

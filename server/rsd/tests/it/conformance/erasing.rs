@@ -70,8 +70,14 @@ fn story() -> Vec<Made> {
         Made::text(&traced),
         Made::text(&format!(r#"{{"kind":"nonsense","id":"n","from":"sip:{NUMBER}@gw"}}"#)),
         told(&late.start()),
+        Made::text(&torn("before")),
     ]);
     all
+}
+
+/// What cannot be read, and has the number where none could stand.
+fn torn(what: &str) -> String {
+    format!(r#"{{"text":"{what}","session_id":"x{NUMBER}y","torn"#)
 }
 
 /// What comes of its calls when it is erased already, and what never had to do with it.
@@ -81,6 +87,7 @@ fn more() -> Vec<Made> {
         told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
         with(&event("E1DE", 1340, "log"), "text", &format!("again {NUMBER}")),
         Made::text(&format!("again {NUMBER}")),
+        Made::text(&torn("later")),
         rm(3, 30).leg(2, 32).end(34),
     ]
 }
@@ -113,7 +120,7 @@ fn figures(store: &dyn Store) -> Vec<String> {
 
 pub(crate) fn fill(store: &dyn Store) {
     let applied = store.apply(&arrivals(&story(), 1, 40), NOW).unwrap();
-    assert_eq!((applied.duplicates, applied.dead), (0, 1));
+    assert_eq!((applied.duplicates, applied.dead), (0, 2));
     // texts of figures
     let _rolled = bins::answers(store);
 }
@@ -159,7 +166,10 @@ pub(super) fn a_number(store: &dyn Store) {
     let stored = store.apply(&arrivals(&story(), 1000, 40), NOW).unwrap();
     assert_eq!((stored.stored, stored.dead), (0, 0));
     let stored = store.apply(&arrivals(&more(), 2000, 40), NOW).unwrap();
-    assert_eq!((stored.stored, stored.dead), (4, 1));
+    assert_eq!((stored.stored, stored.dead), (4, 2));
+    let gone = format!("({} bytes erased)", torn("later").len());
+    let left = letters_told(store);
+    assert!(left.contains(&gone) && !left.contains("later") && !left.contains("before"), "{left}");
     assert!(!shown(store).contains(NUMBER), "{}", shown(store));
     assert_eq!(figures(store).len(), before.len() + 2);
 
@@ -208,6 +218,32 @@ fn letters_told(store: &dyn Store) -> String {
     }
 }
 
+/// What comes of the call when it is erased: records are without what was said, letters that name
+/// it keep their length.
+fn late(store: &dyn Store, guid: &str) {
+    let late = [
+        told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
+        with(&event("E1DE", 1340, "log"), "text", "Smith again"),
+        // one of both loses the id, and becomes a dead letter
+        with(&event("E1DE", 1340, "log"), "text", "Miller again"),
+        with(&event("OTHER", 1341, "log"), "text", "Jones again"),
+        Made::text(&format!("torn {} Weaver", guid.replace('-', ""))),
+        Made::text(r#"{"session_id":"E1DE","component":{"name":"mcp-1"},"text":"Weaver"#),
+        Made::text(r#"{"session_id":"E1DE","component":{"name":"mcp-2"},"text":"Potter"#),
+    ];
+    let mut late = arrivals(&late, 2000, 40);
+    for frame in &mut late {
+        frame.entry.as_mut().unwrap().received = at(ASKED + 60).0;
+    }
+    let stored = store.apply(&late, NOW).unwrap();
+    assert_eq!((stored.stored, stored.dead), (3, 4));
+    let text = shown(store);
+    for gone in ["Smith", "Miller", "Weaver"] {
+        assert!(!text.contains(gone), "{gone} in {text}");
+    }
+    assert!(text.contains("Potter"), "of another component");
+}
+
 /// A call is erased whole, with what was said in it: no figure changes, no other call does, and
 /// what comes late of it is erased before it is stored.
 pub(super) fn a_call(store: &dyn Store) {
@@ -222,7 +258,8 @@ pub(super) fn a_call(store: &dyn Store) {
     let of_guid = |call: &&Call| call.guid == media.guid;
     let legs: Vec<Call> = all.iter().filter(of_guid).cloned().collect();
     assert_eq!(legs.len(), 2);
-    let letters = letters(media.guid.as_deref().unwrap());
+    let guid = media.guid.as_deref().unwrap();
+    let letters = letters(guid);
     let stored = store.apply(&arrivals(&letters, 900, 40), NOW).unwrap();
     assert_eq!((stored.stored, stored.dead), (0, 5));
     let names = ["Cooper", "Carter of mcp-1", "Baker", "said"];
@@ -237,7 +274,7 @@ pub(super) fn a_call(store: &dyn Store) {
         let told = letters_told(store);
         assert_eq!(count(&told), 0, "{told}");
         assert!(told.contains("Fisher") && told.contains("Carter of mcp-2"), "{told}");
-        assert_eq!(told.lines().count(), 6, "{told}");
+        assert_eq!(told.lines().count(), 7, "{told}");
         for leg in &legs {
             let (text, ..) = said(store, leg.key);
             // what an inbound call dialled is the service's own
@@ -259,17 +296,7 @@ pub(super) fn a_call(store: &dyn Store) {
     assert!(after.0.contains("login|FAILED\""), "{}", after.0);
     assert!(shown(store).contains(NUMBER), "a call of another GUID stays");
     assert_eq!(store.erasing().erasures(9).unwrap(), [], "no number was erased");
-    let late = [
-        told(&rm(130, 1300).dn(NUMBER).leg(2, 1310).start()),
-        with(&event("E1DE", 1340, "log"), "text", "Smith again"),
-        // one of both loses the id, and becomes a dead letter
-        with(&event("E1DE", 1340, "log"), "text", "Miller again"),
-        with(&event("OTHER", 1341, "log"), "text", "Jones again"),
-    ];
-    let stored = store.apply(&arrivals(&late, 2000, 40), NOW).unwrap();
-    assert_eq!((stored.stored, stored.dead), (3, 1));
-    let text = shown(store);
-    assert!(!text.contains("Smith") && !text.contains("Miller"), "{text}");
+    late(store, guid);
     let again = store.apply(&arrivals(&story(), 3000, 40), NOW).unwrap();
     assert_eq!((again.stored, again.dead), (0, 0));
     let of = |call: &Call| call.guid == media.guid;
