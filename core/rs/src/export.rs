@@ -1,15 +1,16 @@
 //! What goes is written down before, as records where it can be (rs.md §10).
 //!
 //! An event's id is not stored, only the key that was made of it; so its record has an id that
-//! names the key ([`crate::key::Keys::of`]). Records that are written here say that they were
-//! stored before ([`AGAIN`]): where their id is known they change nothing.
+//! names the key ([`fact`]). Records that are written here say that they were stored before
+//! ([`AGAIN`]): where their id is known they change nothing. Both are believed of what an RS has
+//! written alone: said by anybody else, such an id is one like any other.
 
 use model::record::{ComponentType, Level, Notes, Record};
 use model::time::Millis;
 use serde_json::{Value, json};
 
 use crate::fact::{Fact, Told};
-use crate::key::KEY_ID;
+use crate::key::{KEY_ID, named};
 use crate::row::flag;
 use crate::share::EventRow;
 
@@ -62,15 +63,24 @@ pub fn event(event: &EventRow, component: &Component, by: &str) -> Value {
     Value::Object(known)
 }
 
-/// The fact of a record as it was read, and whether the record says that it was stored before. The
-/// word goes, and what it told of the first reading counts.
+/// The fact of a record as it was read, and whether it was stored before. `own`: an RS has written
+/// it, so what it says of that counts, and the word goes; else it says nothing of the kind.
 #[must_use]
-pub fn fact(record: &mut Record, notes: &Notes) -> (Fact, bool) {
+pub fn fact(record: &mut Record, notes: &Notes, own: bool) -> (Fact, bool) {
+    if !own {
+        return (Fact::of(record, notes), false);
+    }
     let told = record.extra.remove(AGAIN);
     let mut fact = Fact::of(record, notes);
-    if let (Some(flags), Told::Call(call)) = (&told, &mut fact.told) {
-        let flags = flags.as_u64().and_then(|flags| u32::try_from(flags).ok());
-        call.flags |= flags.unwrap_or_default() & OF_READING;
+    match (&mut fact.told, &told) {
+        (Told::Call(call), Some(flags)) => {
+            let flags = flags.as_u64().and_then(|flags| u32::try_from(flags).ok());
+            call.flags |= flags.unwrap_or_default() & OF_READING;
+        }
+        (Told::Event(_), _) => {
+            fact.keys.id_key = named(&record.id).unwrap_or(fact.keys.id_key);
+        }
+        (Told::Call(_) | Told::Quality | Told::Later, _) => {}
     }
     (fact, told.is_some())
 }

@@ -36,7 +36,7 @@ impl Keys {
         let fields = [record.id.as_bytes()];
         Self {
             day: day(at.session()),
-            id_key: named(&record.id).unwrap_or_else(|| key(at.prefix(), &fields)),
+            id_key: key(at.prefix(), &fields),
             call_key: call_key(record),
         }
     }
@@ -44,10 +44,10 @@ impl Keys {
 
 /// How an id begins that names its key, where only that was stored: 32 hexadecimal digits, `/` and
 /// the number in the id follow.
-pub const KEY_ID: &str = "key:";
+pub(crate) const KEY_ID: &str = "key:";
 
-/// The key that an id names.
-fn named(id: &str) -> Option<Key> {
+/// The key that an id names. Whoever sends what was not written by an RS names none.
+pub(crate) fn named(id: &str) -> Option<Key> {
     let (digits, _) = id.strip_prefix(KEY_ID)?.split_once('/')?;
     let whole = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let number = whole.then(|| u128::from_str_radix(digits, 16).ok()).flatten();

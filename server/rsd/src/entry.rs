@@ -4,7 +4,8 @@
 //! after an update. Layout: one byte [`VERSION`], then [`Entry`] in postcard (integers as varints,
 //! sequences and texts with their length in front, enums by index); retries of dead letters have
 //! version 2, and their letters behind it; what a user sent who is bound to names of producers has
-//! version 3, and these behind it. Fields and variants are only ever appended, and then
+//! version 3, and these behind it; what an RS has written has version 4, and letters behind it
+//! like version 2. Fields and variants are only ever appended, and then
 //! with a new version. What a body means is not looked at here. Stages 12
 //! and 13 of the call's way.
 
@@ -23,6 +24,8 @@ pub const VERSION: u8 = 1;
 const VERSION_OF_RETRY: u8 = 2;
 /// That of a payload with the names that its user is bound to.
 const VERSION_OF_BOUND: u8 = 3;
+/// That of a payload of [`Transport::Own`], with letters, of which there may be none.
+const VERSION_OF_OWN: u8 = 4;
 
 /// One indivisible arrival: all of its messages are stored or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,11 +58,14 @@ pub enum Transport {
     Stomp,
     /// `POST /api/v1/records`.
     Http,
+    /// What an RS has written: the ends of orphans, and files that `ringmaster rs import` gives
+    /// back. Alone of these it is believed that they were stored before.
+    Own,
 }
 
 impl Transport {
     /// All of them, in the order of their index.
-    pub const ALL: [Self; 3] = [Self::Openwire, Self::Stomp, Self::Http];
+    pub const ALL: [Self; 4] = [Self::Openwire, Self::Stomp, Self::Http, Self::Own];
 
     /// Value of the label.
     #[must_use]
@@ -68,6 +74,7 @@ impl Transport {
             Self::Openwire => "openwire",
             Self::Stomp => "stomp",
             Self::Http => "http",
+            Self::Own => "own",
         }
     }
 }
@@ -161,6 +168,10 @@ impl Entry {
     /// # Errors
     /// None that a value of this type can cause; the serialiser's signature has one.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        if self.transport == Transport::Own {
+            let payload = postcard::to_extend(self, vec![VERSION_OF_OWN])?;
+            return postcard::to_extend(&self.letters, payload);
+        }
         if self.letters.is_empty() {
             if self.produces.is_empty() {
                 return postcard::to_extend(self, vec![VERSION]);
@@ -197,7 +208,7 @@ impl Entry {
     pub fn decode(payload: &[u8]) -> Result<Self, Unreadable> {
         match payload.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(Unreadable::Layout),
-            Some((&VERSION_OF_RETRY, rest)) => {
+            Some((&(VERSION_OF_RETRY | VERSION_OF_OWN), rest)) => {
                 let (entry, rest): (Self, _) =
                     postcard::take_from_bytes(rest).map_err(Unreadable::Layout)?;
                 let letters = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
@@ -245,9 +256,9 @@ pub(crate) struct Glance {
 /// # Errors
 /// Another version or damaged bytes.
 pub(crate) fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
-    let Some((&(VERSION | VERSION_OF_RETRY | VERSION_OF_BOUND), rest)) = payload.split_first()
-    else {
-        return Err(Unreadable::Version(payload.first().copied()));
+    let rest = match payload.split_first() {
+        Some((&(VERSION..=VERSION_OF_OWN), rest)) => rest,
+        other => return Err(Unreadable::Version(other.map(|(version, _)| *version))),
     };
     let seen: Seen<'_> = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
     let each = seen.messages.iter().map(|message| (message.queue, message.body.bytes()));
@@ -361,6 +372,12 @@ mod tests {
         let payload = bound.encode().unwrap();
         assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&3), Ok(bound)));
         assert_eq!(glance(&payload).unwrap().parts, entry().parts());
+        for letters in [Vec::new(), vec![LetterNo { no: 7, retries: 2 }; 4]] {
+            let own = Entry { transport: Transport::Own, letters, ..entry() };
+            let payload = own.encode().unwrap();
+            assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&4), Ok(own)));
+            assert_eq!(glance(&payload).unwrap().parts, entry().parts());
+        }
     }
 
     #[test]
@@ -379,10 +396,10 @@ mod tests {
             assert_eq!(entry.parts(), expected.parts);
             assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
         }
-        assert_eq!(glance(b"\x04abc"), Err(Unreadable::Version(Some(4))));
+        assert_eq!(glance(b"\x05abc"), Err(Unreadable::Version(Some(5))));
         assert!(glance(b"\x01\xac").is_err());
         assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
-        assert_eq!(Entry::decode(b"\x04abc"), Err(Unreadable::Version(Some(4))));
+        assert_eq!(Entry::decode(b"\x05abc"), Err(Unreadable::Version(Some(5))));
         for end in 1..payload.len() {
             assert!(Entry::decode(&payload[..end]).is_err(), "cut at {end}");
         }

@@ -17,6 +17,8 @@ use crate::exit::{Exit, Failure};
 use tally::Tally;
 
 const PATH: &str = "/api/v1/records";
+/// They are believed to have been stored before.
+const IMPORT: [(&str, Option<&str>); 1] = [("import", Some("true"))];
 /// Records and bytes of one request; a server takes 10,000 and 10 MiB.
 const RECORDS: usize = 2000;
 const BYTES: usize = 4 << 20;
@@ -97,7 +99,8 @@ fn post(from: &FromRs, body: String) -> Result<(), Failure> {
     let (clock, body) = (Clock::start(), body.into_bytes());
     loop {
         let body = Some(("application/x-ndjson", body.clone()));
-        let question = Question { method: Method::POST, path: PATH, body, ..Question::default() };
+        let (method, query) = (Method::POST, &IMPORT[..]);
+        let question = Question { method, path: PATH, query, body, ..Question::default() };
         let answer = Daemon::reporting_server(from)?.whole(question);
         let failure = match answer {
             Ok((200, _)) => return Ok(()),

@@ -17,7 +17,7 @@ fn fact_of(body: &str) -> (Fact, CallFact) {
     let arrived = Arrived { at: Millis::parse("2026-11-23T12:00:00Z").unwrap(), message_id: None };
     let (mut record, notes) = Record::read(body.as_bytes(), &arrived).unwrap();
     assert!(matches!(record.body, Body::Cdr(_)));
-    let (fact, _) = crate::export::fact(&mut record, &notes);
+    let (fact, _) = crate::export::fact(&mut record, &notes, true);
     let Told::Call(call) = fact.told.clone() else { panic!("a call") };
     (fact, *call)
 }

@@ -8,16 +8,21 @@ use crate::fact::{CallFact, Fact, Object, Told};
 use crate::key;
 
 /// Ids of the ends that RS itself gives to orphans: they end a call however long ago it fell
-/// silent (rs.md §4.9).
+/// silent (rs.md §4.9). From anybody else it is an id like any other.
 pub const TIMED_OUT: &str = "/cdr.timeout/";
 /// How far into the future a day may lie.
 const AHEAD_MS: u64 = 86_400_000;
 
 impl Terms {
     /// Why a record is not stored: its time is over, or its day lies outside those that are kept.
-    /// `None`: it is.
+    /// `None`: it is. `own`: an RS has written it.
     #[must_use]
-    pub fn judge(&self, record: &Record, fact: &Fact, received: Millis) -> Option<Refusal> {
+    pub fn judge(
+        &self,
+        (record, own): (&Record, bool),
+        fact: &Fact,
+        received: Millis,
+    ) -> Option<Refusal> {
         let refusal =
             |code, field: &str, text: String| Some(Refusal { code, field: field.to_owned(), text });
         let session = key::session_time(record);
@@ -33,7 +38,8 @@ impl Terms {
             },
             Told::Event(_) | Told::Quality | Told::Later => ("time", ms(record.time)),
         };
-        let of_ours = matches!(fact.told, Told::Call(_)) && record.id.contains(TIMED_OUT);
+        let is_call = matches!(fact.told, Told::Call(_));
+        let of_ours = own && is_call && record.id.contains(TIMED_OUT);
         if !of_ours && at < self.cutoff(days, received_ms) {
             let text = format!("more than the {days} days that such facts are kept");
             return refusal("expired_partition", field, text);

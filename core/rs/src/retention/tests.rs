@@ -124,6 +124,11 @@ fn events_go_before_the_rest() {
 
 /// Code and field of what is refused; empty: it is stored.
 fn judged(terms: &Terms, received: i64, more: &Value) -> String {
+    judged_of(terms, received, more, false)
+}
+
+/// `own`: an RS has written it.
+fn judged_of(terms: &Terms, received: i64, more: &Value, own: bool) -> String {
     let time = |ms: i64| Millis(ms.cast_unsigned()).to_string();
     let mut record = json!({
         "schema": 1, "kind": "cdr", "id": "a", "time": time(NOON), "phase": "end",
@@ -138,7 +143,7 @@ fn judged(terms: &Terms, received: i64, more: &Value) -> String {
     let arrived = Arrived { at: Millis(received.cast_unsigned()), message_id: None };
     let (record, notes) = Record::read(record.to_string().as_bytes(), &arrived).unwrap();
     let fact = Fact::of(&record, &notes);
-    let refusal = terms.judge(&record, &fact, arrived.at);
+    let refusal = terms.judge((&record, own), &fact, arrived.at);
     refusal.map(|refusal| format!("{} {}", refusal.code, refusal.field)).unwrap_or_default()
 }
 
@@ -177,7 +182,9 @@ fn what_is_older_is_refused_by_its_end_else_its_time() {
     let nobody = json!({"tenant": null});
     assert_eq!(judged(&terms, NOON + 80 * DAY_MS, &nobody), "", "it may be of any");
     let ours = json!({"id": format!("k{TIMED_OUT}1.2")});
-    assert_eq!(judged(&terms, NOON + 41 * DAY_MS, &ours), "", "however long it was silent");
+    let late = |own| judged_of(&terms, NOON + 41 * DAY_MS, &ours, own);
+    assert_eq!(late(true), "", "however long it was silent");
+    assert_eq!(late(false), expired("ended_at"), "an id like any other");
 }
 
 #[test]

@@ -24,8 +24,6 @@ pub struct LetterNo {
 pub struct Origin<'b> {
     /// Sequence of its frame in the spool.
     pub seq: u64,
-    /// Its place in the frame.
-    pub at: usize,
     /// The dead letter that it is a retry of.
     pub letter: Option<LetterNo>,
     /// When it was received, ms since 1970 UTC.

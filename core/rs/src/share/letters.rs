@@ -2,7 +2,7 @@
 //! those that were tried again.
 //!
 //! A letter has a key, so that it is one however often it comes: the loser of a conflict by the id
-//! and its content, any other by the frame that brought it, whose bytes never change.
+//! and its content, any other by the message, which is the same bytes whenever it is sent again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ impl Letters {
 
     /// An item that is no record, or that the database refuses.
     pub(super) fn refuse(&mut self, item: &Item<'_>, cause: Cause) {
-        let key = frame_key(&item.origin);
+        let key = message_key(&item.origin);
         self.bury(item, cause, key);
     }
 
@@ -203,22 +203,21 @@ pub fn fallback_id(properties: &[(String, String)]) -> Option<&str> {
     found.map(|(_, value)| &**value)
 }
 
-/// By the message id and the body, where a client sends the message again with its id; else by
-/// the frame and the place in it.
-fn frame_key(origin: &Origin<'_>) -> Key {
+/// By the message id and the body, where a client sends the message again with its id; else by the
+/// body and the id that is told beside it: so a replay over HTTP is one, too.
+fn message_key(origin: &Origin<'_>) -> Key {
     match origin.message_id.filter(|id| !id.is_empty()) {
         Some(id) => key::letter_key(&[b"message", id.as_bytes(), origin.body]),
         None => {
-            let (seq, at) = (origin.seq.to_be_bytes(), origin.at.to_be_bytes());
-            let (peer, received) = (origin.peer.to_string(), origin.received_ms.to_be_bytes());
-            key::letter_key(&[b"frame", &seq, &at, peer.as_bytes(), &received, origin.body])
+            let id = origin.fallback_id.unwrap_or_default();
+            key::letter_key(&[b"body", origin.queue.as_bytes(), id.as_bytes(), origin.body])
         }
     }
 }
 
 /// The letters that an item has if it was refused or has lost its id.
 pub(super) fn keys(item: &Item<'_>, good: &Good) -> [Key; 2] {
-    [frame_key(&item.origin), conflict_key(&good.fact.keys.id_key, &good.fact.content_hash)]
+    [message_key(&item.origin), conflict_key(&good.fact.keys.id_key, &good.fact.content_hash)]
 }
 
 fn conflict_key(id: &Key, hash: &ContentHash) -> Key {
@@ -252,7 +251,6 @@ mod tests {
     fn letter_of(id: Option<&str>, properties: &[(String, String)]) -> LetterRow {
         let origin = Origin {
             seq: 1,
-            at: 0,
             letter: None,
             received_ms: 1,
             queue: "ringmaster.cdr",

@@ -27,6 +27,9 @@ fn named(session_id: &str, guid: Option<&str>) -> SessionName {
     }
 }
 
+/// What has this producer, an RS has written.
+const OWN: &str = "rs-1";
+
 #[derive(Clone, Debug)]
 struct Message(String);
 
@@ -35,7 +38,6 @@ impl Message {
         Item {
             origin: Origin {
                 seq: 1,
-                at: 0,
                 letter: None,
                 received_ms: RECEIVED_MS,
                 queue: "ringmaster.cdr",
@@ -56,7 +58,8 @@ impl Message {
         let at = Millis(RECEIVED_MS.cast_unsigned());
         let arrived = Arrived { at, message_id: None };
         let (mut record, notes) = Record::read(self.0.as_bytes(), &arrived)?;
-        let (fact, again) = crate::export::fact(&mut record, &notes);
+        let own = record.producer.name == OWN;
+        let (fact, again) = crate::export::fact(&mut record, &notes, own);
         let misrouted = record.kind().stream() != Stream::Cdr;
         Ok(Good { record, fact, again, misrouted, refused: None, unsaid: false })
     }
@@ -282,7 +285,7 @@ fn what_was_stored_before_changes_nothing_when_it_comes_again() {
     let row = stored(&[&told], 1).events.into_values().next().unwrap();
     let kind = Some(model::record::ComponentType::Mcp.number());
     let component = crate::export::Component { name: "mcp-1".to_owned(), dbid: None, kind };
-    let line = Message(crate::export::event(&row, &component, "rs-1").to_string());
+    let line = Message(crate::export::event(&row, &component, OWN).to_string());
     let again = line.read().unwrap();
     assert_eq!((again.fact.keys, again.again), (good.fact.keys, true));
     assert_eq!(again.fact.told, good.fact.told);
@@ -290,6 +293,25 @@ fn what_was_stored_before_changes_nothing_when_it_comes_again() {
     let [first, whole] = [stored(&[&line], 1), stored(&[&told, &line], 2)];
     assert_eq!(first.events, whole.events);
     assert_eq!((whole.letters.len(), stored(&[&line, &line], 1).events.len()), (0, 1));
+}
+
+/// An id that names another's key takes nothing from it, and a conflict stays one.
+#[test]
+fn what_a_producer_says_of_itself_is_not_believed() {
+    let (told, row) = (event(4, json!({"label": "x", "text": "t"})), |message: &Message| {
+        stored(&[message], 1).events.into_values().next().unwrap()
+    });
+    let key: String = row(&told).id_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let forged = event(5, json!({"id": format!("key:{key}/9"), "text": "other"}));
+    for order in [[&told, &forged], [&forged, &told]] {
+        let tables = stored(&order, 1);
+        assert_eq!((tables.events.len(), tables.letters.len()), (2, 0));
+    }
+    let again = event(4, json!({"label": "x", "text": "other", "_again": 0}));
+    let tables = stored(&[&told, &again], 1);
+    let codes: Vec<&str> = tables.letters.iter().map(|letter| letter.code).collect();
+    assert_eq!((tables.events.len(), codes), (1, vec!["id_conflict"]));
+    assert!(again.read().unwrap().record.extra.contains_key("_again"), "a field like any other");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, respond, written};
-use super::native::{pairs, unknown_parameter};
+use super::native::switch;
 use crate::jobs::{Kind, Remake, Wish, look_at_bins};
 use crate::retention::ms;
 
@@ -76,17 +76,5 @@ pub(super) fn accepted(job: Result<String, Refused>) -> Response {
 
 /// Reads `dry_run`, the only parameter of what begins a job.
 pub(super) fn dry_run(uri: &Uri) -> Result<bool, Refused> {
-    let mut dry_run = false;
-    for (name, value) in pairs(uri.query().unwrap_or_default())? {
-        dry_run = match (name.as_str(), value.as_str()) {
-            ("dry_run", "" | "true") => true,
-            ("dry_run", "false") => false,
-            ("dry_run", _) => {
-                let text = "dry_run is true or false";
-                return Err(Refused::parameter("bad-enum", text, &["dry_run"]));
-            }
-            _ => return Err(unknown_parameter(&name)),
-        };
-    }
-    Ok(dry_run)
+    switch(uri, "dry_run")
 }

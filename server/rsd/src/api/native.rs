@@ -79,6 +79,25 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, Refused> {
     Ok(pairs)
 }
 
+/// Reads a parameter that is the only one, and is said or not: alone it is true.
+pub(super) fn switch(uri: &Uri, only: &str) -> Result<bool, Refused> {
+    let mut on = false;
+    for (name, value) in pairs(uri.query().unwrap_or_default())? {
+        if name != only {
+            return Err(unknown_parameter(&name));
+        }
+        on = match value.as_str() {
+            "" | "true" => true,
+            "false" => false,
+            _ => {
+                let text = format!("{only} is true or false");
+                return Err(Refused::parameter("bad-enum", text, &[only]));
+            }
+        };
+    }
+    Ok(on)
+}
+
 /// A parameter that the list does not have.
 pub(super) fn unknown_parameter(name: &str) -> Refused {
     let message = format!("{name} is no parameter of this list");

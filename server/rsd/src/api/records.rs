@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use rs::Refused;
 use serde::Serialize;
@@ -24,8 +24,10 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{Shape, joined, refusal, respond, written};
 use super::limits::{ANSWER, WAIT};
+use super::native;
 use crate::entry::{Entry, Transport};
 use crate::ingest::NotTaken;
+use crate::users::Role;
 
 pub(super) use self::body::Room;
 
@@ -84,7 +86,18 @@ fn seconds(time: Duration) -> String {
     time.as_secs().to_string()
 }
 
+/// Whether an RS has written these records: `?import`, which an admin may say.
+fn is_import(asker: &Asker, uri: &Uri) -> Result<bool, Refused> {
+    let own = native::switch(uri, "import")?;
+    if own && !asker.is(Role::Admin) {
+        let text = "import is for whoever has the role admin";
+        return Err(Refused::other(403, "role-needed", text));
+    }
+    Ok(own)
+}
+
 async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Receipt, Turned> {
+    let own = is_import(&asker, request.uri())?;
     let form = body::form(request.headers())?;
     let packing = body::packing(request.headers())?;
     let most = body::length(request.headers())?;
@@ -104,7 +117,7 @@ async fn receive(shared: &Shared, asker: Asker, request: Request) -> Result<Rece
     if messages.is_empty() {
         return Ok(receipt);
     }
-    let transport = Transport::Http;
+    let transport = if own { Transport::Own } else { Transport::Http };
     let Asker { user, address: peer, produces, .. } = asker;
     let (received, letters) = (now.wall.0, Vec::new());
     let entry = Entry { received, transport, user, peer, messages, letters, produces };

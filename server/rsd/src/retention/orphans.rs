@@ -40,7 +40,7 @@ pub(super) fn close(
             let (received, user) = (now.0, Some(name.to_owned()));
             let entry = Entry {
                 received,
-                transport: Transport::Http,
+                transport: Transport::Own,
                 user,
                 peer,
                 messages: ends,

@@ -5,9 +5,9 @@ use model::record::{Arrived, Record, Refusal, Stream};
 use model::time::Millis;
 use rs::export;
 use rs::retention::Terms;
-use rs::share::{Batch, Good, Item, Origin};
+use rs::share::{Batch, Good, Item, LetterNo, Origin};
 
-use crate::entry::{Body, Entry, Message, is_bound};
+use crate::entry::{Body, Entry, Message, Transport, is_bound};
 use crate::store::Arrival;
 use crate::store::keeping::Judge;
 
@@ -23,17 +23,22 @@ pub(super) fn batch<'b>(arrivals: &'b [Arrival], judge: &Judge) -> Batch<'b> {
                 Ok((good, Some(refusal))) => (Err(refusal), good.unsaid),
                 Err(refusal) => (Err(refusal), false),
             };
-            Item { origin: origin(seq, at, entry, message), read, hushed }
+            let letter = entry.letters.get(at).copied();
+            Item { origin: origin(seq, letter, entry, message), read, hushed }
         })
     });
     Batch::new(items.collect())
 }
 
-fn origin<'b>(seq: u64, at: usize, entry: &'b Entry, message: &'b Message) -> Origin<'b> {
+fn origin<'b>(
+    seq: u64,
+    letter: Option<LetterNo>,
+    entry: &'b Entry,
+    message: &'b Message,
+) -> Origin<'b> {
     Origin {
         seq,
-        at,
-        letter: entry.letters.get(at).copied(),
+        letter,
         received_ms: i64::try_from(entry.received).unwrap_or(i64::MAX),
         queue: &message.queue,
         transport: entry.transport.as_str(),
@@ -71,8 +76,10 @@ fn read(
     let (mut record, notes) = Record::read(body, &arrived)?;
     let foreign = is_bound(&entry.produces, &record).err();
     let misrouted = Stream::of_queue(&message.queue) != Some(record.kind().stream());
-    let (mut fact, again) = export::fact(&mut record, &notes);
+    let own = entry.transport == Transport::Own;
+    let (mut fact, again) = export::fact(&mut record, &notes, own);
     let unsaid = terms.is_some_and(|terms| terms.hush(&mut fact));
-    let refused = terms.and_then(|terms| terms.judge(&record, &fact, Millis(entry.received)));
+    let at = Millis(entry.received);
+    let refused = terms.and_then(|terms| terms.judge((&record, own), &fact, at));
     Ok((Good { record, fact, again, misrouted, refused, unsaid }, foreign))
 }

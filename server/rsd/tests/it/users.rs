@@ -3,6 +3,7 @@
 mod bound;
 mod provider;
 mod scope;
+mod import;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -213,9 +213,9 @@ impl Tables {
     fn settle<'b>(&mut self, messages: &[&'b Message]) -> (Batch<'b>, Objects) {
         self.frames += 1;
         let frame = self.frames;
-        let items = messages.iter().enumerate().map(|(at, message)| {
+        let items = messages.iter().map(|message| {
             let mut item = message.item();
-            (item.origin.seq, item.origin.at) = (frame, at);
+            item.origin.seq = frame;
             item
         });
         let mut batch = Batch::new(items.collect());
@@ -279,7 +279,7 @@ impl Tables {
         let figures: Vec<_> =
             self.figures.iter().filter(|((name, _), _)| !conflicts(name)).collect();
         let refused = self.letters.iter().filter(|letter| letter.code != "id_conflict");
-        let refused = refused.map(|row| LetterRow { letter_key: [0; 16], seq: 0, ..row.clone() });
+        let refused = refused.map(|row| LetterRow { seq: 0, ..row.clone() });
         let mut refused: Vec<_> = refused.map(|letter| format!("{letter:?}")).collect();
         refused.sort();
         let quality: Vec<_> = self.quality.values().map(|row| (row.id_key, &row.fact)).collect();

@@ -147,10 +147,15 @@ async fn again_all(
         let Some(last) = letters.last() else { break };
         after = Some(Place { time_ms: last.received_ms, no: last.no });
         left -= letters.len().min(left);
-        let group = again(shared, asker, letters).await?;
-        tried.stored += group.stored;
-        tried.failed += group.failed;
-        tried.pending += group.pending;
+        // a frame has one way on which its records came
+        let own = |letter: &Letter| letter.transport == Transport::Own.as_str();
+        let (own, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(own);
+        for letters in [own, others] {
+            let group = again(shared, asker, letters).await?;
+            tried.stored += group.stored;
+            tried.failed += group.failed;
+            tried.pending += group.pending;
+        }
     }
     Ok(tried)
 }
@@ -175,7 +180,8 @@ fn group(
 }
 
 /// Sends the records of letters the way of every record, and says what became of them: what the
-/// batch that brought them has written into the letters.
+/// batch that brought them has written into the letters. What an RS had written, all or none of
+/// them, is believed again.
 async fn again(
     shared: &Arc<Shared>,
     asker: &Asker,
@@ -184,6 +190,7 @@ async fn again(
     let mut tried = Tried::default();
     let now = shared.parts.clock.now();
     let (mut messages, mut sent) = (Vec::new(), Vec::new());
+    let own = letters.iter().any(|letter| letter.transport == Transport::Own.as_str());
     for letter in letters {
         if shared.retrying.begin(letter.no) {
             sent.push(LetterNo { no: letter.no, retries: letter.retries.saturating_add(1) });
@@ -195,7 +202,8 @@ async fn again(
     if messages.is_empty() {
         return Ok(tried);
     }
-    let (received, transport) = (now.wall.0, Transport::Http);
+    let received = now.wall.0;
+    let transport = if own { Transport::Own } else { Transport::Http };
     let (user, peer) = (asker.user.clone(), asker.address);
     let letters = sent.clone();
     let entry = Entry { received, transport, user, peer, messages, letters, produces: Vec::new() };

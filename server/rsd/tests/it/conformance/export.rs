@@ -6,6 +6,7 @@ use std::path::Path;
 use config::settings::{Export as Settings, ExportFormat, ExportKind, Retention};
 use rs::Filter;
 use rs::rollup::Zone;
+use rsd::entry::Transport;
 use rsd::retention::{Ages, Annexes, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{CallName, Day, Store, Unit};
@@ -90,14 +91,21 @@ pub(super) fn round_trip(store: &dyn Store) {
 
     let fresh = tempfile::tempdir().unwrap();
     let empty = Sqlite::open(fresh.path().to_owned(), NOW).unwrap();
-    let applied = empty.apply(&arrivals(&lines, 1, 50), NOW).unwrap();
+    // as `rs import` sends them
+    let imported = |first_seq| {
+        let mut frames = arrivals(&lines, first_seq, 50);
+        let entries = frames.iter_mut().filter_map(|frame| frame.entry.as_mut());
+        entries.for_each(|entry| entry.transport = Transport::Own);
+        frames
+    };
+    let applied = empty.apply(&imported(1), NOW).unwrap();
     assert_eq!((applied.stored, applied.dead), (lines.len() as u64, 0));
     for (again, before) in legs(&empty).iter().zip(&before) {
         assert_eq!(again, before);
     }
     assert_eq!(legs(&empty).len(), before.len());
 
-    let applied = store.apply(&arrivals(&lines, 50_000, 50), NOW).unwrap();
+    let applied = store.apply(&imported(50_000), NOW).unwrap();
     let covered = lines.iter().filter(|line| line.body().contains("/cdr.covered/")).count();
     assert_eq!((applied.stored, applied.dead), (covered as u64, 0), "nothing is there twice");
     assert_eq!(legs(store), before);
