@@ -63,7 +63,7 @@ pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
 pub use letters::{fallback_id, unsaid_properties};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC};
-pub use tally::Tally;
+pub use tally::{Tally, flaws};
 
 /// A share under way.
 #[derive(Clone, Debug)]

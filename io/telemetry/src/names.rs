@@ -58,6 +58,8 @@ names! {
     RS_DEAD_LETTERS_TOTAL = "rs_dead_letters_total",
     RS_DEAD_LETTERS_OPEN = "rs_dead_letters_open",
     RS_MISROUTED_TOTAL = "rs_misrouted_total",
+    RS_FIELDS_CUT_TOTAL = "rs_fields_cut_total",
+    RS_FIELDS_BAD_TOTAL = "rs_fields_bad_total",
     RS_CALLS_TOTAL = "rs_calls_total",
     RS_LIVE_CALLS = "rs_live_calls",
     RS_VAR_IGNORED_TOTAL = "rs_var_ignored_total",

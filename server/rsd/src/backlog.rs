@@ -166,6 +166,13 @@ impl Backlog {
         }
     }
 
+    /// Up to when everything that came is in the database; `None`: nobody knows.
+    pub(crate) fn stored_up_to(&self, now: Millis) -> Option<Millis> {
+        let firsts = Stream::ALL.iter().filter_map(|stream| oldest(&self.queue(*stream).waiting));
+        let first = firsts.min().map_or(now, |second| Millis(second * 1000).min(now));
+        (self.uncounted.load(Ordering::Relaxed) == 0).then_some(first)
+    }
+
     /// One queue as it is now.
     pub(crate) fn depth(&self, stream: Stream, now: Millis) -> Depth {
         let (queue, second) = (self.queue(stream), now.0 / 1000);
@@ -241,11 +248,18 @@ mod tests {
             (depth.records, depth.bytes, depth.age.map(|age| age.as_secs()))
         };
         assert_eq!((backlog.records(), depth(Stream::Cdr, 9_000)), (0, (0, 0, None)));
+        assert_eq!(backlog.stored_up_to(Millis(9_500)), Some(Millis(9_500)), "nothing waits");
         backlog.came(Millis(4_000), &part(Stream::Cdr, 5));
         backlog.came(Millis(6_500), &part(Stream::Cdr, 2));
         backlog.came(Millis(7_000), &part(Stream::Sq, 1));
         assert_eq!(depth(Stream::Cdr, 9_000), (7, 700, Some(5)));
         backlog.went(Millis(9_000), &part(Stream::Cdr, 6));
+        let stored = |frames: u64| {
+            backlog.found(frames);
+            backlog.stored_up_to(Millis(9_500))
+        };
+        assert_eq!((stored(0), stored(1)), (Some(Millis(6_000)), None));
+        backlog.all_counted();
         assert_eq!(depth(Stream::Cdr, 9_000), (1, 100, Some(3)));
         assert_eq!(depth(Stream::Sq, 9_000), (1, 100, Some(2)));
         // what the spool did not take leaves nothing behind

@@ -111,6 +111,7 @@ impl StartError {
             StoreError::Files(source) => Self::File { path, source },
             StoreError::Unavailable(_)
             | StoreError::Busy(_)
+            | StoreError::Taken(_)
             | StoreError::Damaged(_)
             | StoreError::Main(_)
             | StoreError::Rejected(_)

@@ -5,8 +5,10 @@
 
 mod books;
 mod logins;
+mod lost;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +33,7 @@ use crate::store::Store;
 use crate::users::Users;
 
 pub(crate) use self::books::Stock;
+pub(crate) use self::lost::Lost;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -48,6 +51,8 @@ const CHECKS: [(&str, bool); 6] = [
 pub(crate) struct Watched {
     pub(crate) crew: Arc<Crew>,
     pub(crate) spool: Spool,
+    /// Where that is.
+    pub(crate) spool_dir: PathBuf,
     pub(crate) gate: Arc<Gate>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) backlog: Arc<Backlog>,
@@ -71,6 +76,8 @@ pub(crate) struct Watched {
 pub(crate) struct Monitor {
     pub(crate) health: Health,
     pub(crate) alarms: Alarms,
+    /// What of the queue was lost.
+    pub(crate) lost: Lost,
     watched: Watched,
     watch: Mutex<Watch>,
     standings: Mutex<BTreeMap<String, Standing>>,
@@ -92,7 +99,24 @@ impl Monitor {
         let (alarms, watch) = (watched.crew.alarms.clone(), Mutex::default());
         let (standings, stock) = (Mutex::default(), Mutex::default());
         let (drifted, failed_syncs) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { health, alarms, watched, watch, standings, stock, drifted, failed_syncs, log, clock }
+        let lost = Lost::open(watched.spool_dir.clone());
+        let monitor = Self {
+            health,
+            alarms,
+            lost,
+            watched,
+            watch,
+            standings,
+            stock,
+            drifted,
+            failed_syncs,
+            log,
+            clock,
+        };
+        if !monitor.lost.all().is_empty() {
+            monitor.raise(Name::SpoolDamaged, "found at an earlier start");
+        }
+        monitor
     }
 
     /// Who watches over all that works in the background.
@@ -189,6 +213,9 @@ impl Monitor {
 
     /// Parts of the spool cannot be read: each is a line, all of them one alarm.
     pub(crate) fn damaged(&self, found: &[Damage]) {
+        if !found.is_empty() {
+            self.lost.add(found);
+        }
         for damage in found {
             let (offset, bytes) = (damage.offset.to_string(), damage.bytes.to_string());
             let lost = format!("{}-{}", damage.lost.0, damage.lost.1);
@@ -303,6 +330,9 @@ impl Monitor {
     /// The alarm is over; false: it was not raised.
     pub(crate) fn clear(&self, name: Name) -> bool {
         let was_up = self.alarms.clear(name);
+        if name == Name::SpoolDamaged {
+            self.lost.forget();
+        }
         if was_up {
             self.log.emit(31301, None, &[("alarm", name.as_str())]);
         }

@@ -154,6 +154,7 @@ impl Base {
             store: Arc::clone(&self.store),
             crew: Arc::clone(&self.crew),
             spool: taking.spool.clone(),
+            spool_dir: settings.rs_spool_dir(),
             gate: Arc::clone(&taking.gate),
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),

@@ -248,10 +248,9 @@ impl Work {
 
     fn orphans(&self, now_ms: i64) {
         let Parts { store, desk, ingest, backlog, holder, name, log, clock, .. } = &self.parts;
-        if backlog.records() > 0 {
-            // what a component has sent may be among them
-            return;
-        }
+        let now = clock.now().wall;
+        // what a component has sent may wait; of the time before that, nothing does
+        let Some(as_of) = backlog.stored_up_to(now) else { return };
         let keeping = store.keeping();
         let done = keeping.take_lease("orphan", holder, now_ms, now_ms + LEASE_MS);
         let closed = done.and_then(|lease| {
@@ -259,7 +258,7 @@ impl Work {
             let timeout = i64::try_from(desk.settings().timeout.as_millis());
             let timeout_ms = timeout.unwrap_or(i64::MAX);
             let patience = Patience { since_ms: self.since_ms, timeout_ms };
-            let closed = orphans::close(keeping, ingest, name, patience, clock.now().wall)?;
+            let closed = orphans::close(keeping, ingest, name, patience, (as_of, now))?;
             keeping.end_lease(&lease)?;
             Ok(closed)
         });

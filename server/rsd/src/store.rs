@@ -272,6 +272,10 @@ pub enum StoreError {
     /// It refuses a value: the same again would fail again.
     #[error("the database refuses a record")]
     Rejected(#[source] Cause),
+    /// It has a row of this key, which was not there a moment before: the same again finds the one
+    /// that another has made, and fails again where that is not why.
+    #[error("the database has another row of a key")]
+    Taken(#[source] Cause),
     /// Stored bytes of a call cannot be read.
     #[error("stored facts of a call cannot be read")]
     State(#[from] DecodeError),
@@ -310,14 +314,15 @@ pub enum StoreError {
 
 impl StoreError {
     /// The same again would fail again, and it is the record's fault. A state of a later version
-    /// is nobody's: the record waits for an RS that can read it.
+    /// is nobody's: the record waits for an RS that can read it. What was taken is tried again as
+    /// the first thing of the search.
     pub const fn is_poison(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::State(DecodeError::Damaged(_)))
+        matches!(self, Self::Rejected(_) | Self::Taken(_) | Self::State(DecodeError::Damaged(_)))
     }
 
     /// The same again later may be done.
     pub const fn passes(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Busy(_))
+        matches!(self, Self::Unavailable(_) | Self::Busy(_) | Self::Taken(_))
     }
 
     /// What it says, with its cause, in one line.

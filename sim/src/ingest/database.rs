@@ -59,10 +59,9 @@ impl Database {
 
     /// Applies frames, each of records one a line, as one transaction.
     pub(super) fn apply(&mut self, frames: &[(u64, String)]) -> Result<(), String> {
-        let lines = frames.iter().flat_map(|(seq, text)| {
-            text.lines().enumerate().map(move |(at, body)| (*seq, at, body))
-        });
-        let items = lines.map(|(seq, at, body)| item(seq, at, body));
+        let lines =
+            frames.iter().flat_map(|(seq, text)| text.lines().map(move |body| (*seq, body)));
+        let items = lines.map(|(seq, body)| item(seq, body));
         let mut batch = Batch::new(items.collect::<Result<_, _>>()?);
         batch.settle(BTreeMap::new());
         for Item { read, .. } in batch.items() {
@@ -131,15 +130,22 @@ impl Database {
     }
 }
 
-fn item(seq: u64, at: usize, body: &str) -> Result<Item<'_>, String> {
+fn item(seq: u64, body: &str) -> Result<Item<'_>, String> {
     let arrived = Arrived { at: Millis(NOW_MS), message_id: None };
     let read = Record::read(body.as_bytes(), &arrived);
     let (record, notes) = read.map_err(|refusal| format!("{refusal:?}: {body}"))?;
     let fact = Fact::of(&record, &notes);
-    let good = Good { record, fact, again: false, misrouted: false, refused: None, unsaid: false };
+    let good = Good {
+        record,
+        fact,
+        again: false,
+        misrouted: false,
+        flaws: (0, 0),
+        refused: None,
+        unsaid: false,
+    };
     let origin = Origin {
         seq,
-        at,
         letter: None,
         received_ms: i64::try_from(NOW_MS).map_err(|error| error.to_string())?,
         queue: "ringmaster.event",

@@ -69,6 +69,9 @@ pub struct Good {
     pub again: bool,
     /// It came on another kind's queue.
     pub misrouted: bool,
+    /// Texts and unknown fields that were cut, and optional fields of a wrong type: counted, and
+    /// never a reason to refuse it (rs.md §2.1).
+    pub flaws: (u32, u32),
     /// Why it is not stored although it can be read: its time is over ([`Terms::judge`]).
     ///
     /// [`Terms::judge`]: crate::retention::Terms::judge

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::record::{Body, CallType, EndState, Kind};
+use model::record::{Body, CallType, EndState, Kind, Notes};
 
 use super::item::{Good, Item};
 use crate::fact::ms;
@@ -17,11 +17,21 @@ pub struct Tally {
     pub dead: BTreeMap<&'static str, u64>,
     /// Records on another kind's queue, by their own kind.
     pub misrouted: BTreeMap<Kind, u64>,
+    /// Texts that were cut, one a record, and unknown fields that found no room.
+    pub cut: BTreeMap<Kind, u64>,
+    /// Optional fields of a wrong type, which are in `extra._bad` now.
+    pub bad: BTreeMap<Kind, u64>,
     /// Ends that were stored.
     pub ended: BTreeMap<(CallType, EndState), u64>,
     /// The smallest of *received − time* of each producer, ms: what its clock is behind ours, and
     /// the way here.
     pub skew_ms: BTreeMap<String, i64>,
+}
+
+/// What of a record as it was read was cut, and what was of a wrong type ([`super::Good::flaws`]).
+#[must_use]
+pub fn flaws(notes: &Notes) -> (u32, u32) {
+    (notes.extra_cut.saturating_add(u32::from(notes.truncated)), notes.bad_fields)
 }
 
 impl Tally {
@@ -32,10 +42,12 @@ impl Tally {
                 *all.entry(key).or_default() += count;
             }
         }
-        let Self { duplicates, dead, misrouted, ended, skew_ms } = other;
+        let Self { duplicates, dead, misrouted, cut, bad, ended, skew_ms } = other;
         sum(&mut self.duplicates, duplicates);
         sum(&mut self.dead, dead);
         sum(&mut self.misrouted, misrouted);
+        sum(&mut self.cut, cut);
+        sum(&mut self.bad, bad);
         sum(&mut self.ended, ended);
         for (producer, ms) in skew_ms {
             self.skew(producer, ms);
@@ -46,6 +58,11 @@ impl Tally {
     pub(super) fn stored(&mut self, item: &Item<'_>, good: &Good) {
         if good.misrouted {
             *self.misrouted.entry(good.record.kind()).or_default() += 1;
+        }
+        for (all, flaws) in [(&mut self.cut, good.flaws.0), (&mut self.bad, good.flaws.1)] {
+            if flaws > 0 {
+                *all.entry(good.record.kind()).or_default() += u64::from(flaws);
+            }
         }
         if let Body::Cdr(cdr) = &good.record.body
             && good.end_minute().is_some()

@@ -61,7 +61,8 @@ impl Message {
         let own = record.producer.name == OWN;
         let (fact, again) = crate::export::fact(&mut record, &notes, own);
         let misrouted = record.kind().stream() != Stream::Cdr;
-        Ok(Good { record, fact, again, misrouted, refused: None, unsaid: false })
+        let flaws = flaws(&notes);
+        Ok(Good { record, fact, again, misrouted, flaws, refused: None, unsaid: false })
     }
 }
 

@@ -190,7 +190,7 @@ pub(super) fn failed(log: &Log, error: &StoreError) -> Refused {
     }
     log.emit(36001, None, &[("request", &request_id()), ("error", &text)]);
     match error {
-        StoreError::Unavailable(_) | StoreError::Busy(_) => {
+        StoreError::Unavailable(_) | StoreError::Busy(_) | StoreError::Taken(_) => {
             Refused::other(503, "database-unavailable", "the database is away")
         }
         StoreError::Damaged(_) | StoreError::Main(_) => {

@@ -78,6 +78,7 @@ pub(super) async fn producers(State(shared): State<Arc<Shared>>, uri: Uri) -> Re
             answer["double_end"] = double_end.into();
             answer["late_lost"] = late_lost.into();
             answer["damaged_days"] = json!(damaged);
+            answer["spool_damage"] = json!(shared.parts.monitor.lost.all());
         }
         written(&answer)
     };

@@ -22,6 +22,10 @@ pub(crate) struct Tallied {
     pub(crate) dead: BTreeMap<&'static str, u64>,
     /// Records on another kind's queue.
     pub(crate) misrouted: BTreeMap<Kind, u64>,
+    /// Texts and fields that were cut.
+    pub(crate) cut: BTreeMap<Kind, u64>,
+    /// Fields of a wrong type.
+    pub(crate) bad: BTreeMap<Kind, u64>,
     /// Ends stored.
     pub(crate) ended: BTreeMap<(CallType, EndState), u64>,
     /// Clocks.
@@ -31,7 +35,7 @@ pub(crate) struct Tallied {
 impl Tallied {
     /// A batch was stored.
     pub(super) fn add(&mut self, tally: Tally, now: Duration) {
-        let Tally { duplicates, dead, misrouted, ended, skew_ms } = tally;
+        let Tally { duplicates, dead, misrouted, cut, bad, ended, skew_ms } = tally;
         for (producer, count) in duplicates {
             let name = producer.unwrap_or_else(|| "-".to_owned());
             let known = self.duplicates.contains_key(&name) || self.duplicates.len() < NAMES;
@@ -41,8 +45,11 @@ impl Tallied {
         for (code, count) in dead {
             *self.dead.entry(code).or_default() += count;
         }
-        for (kind, count) in misrouted {
-            *self.misrouted.entry(kind).or_default() += count;
+        let kinds = [(&mut self.misrouted, misrouted), (&mut self.cut, cut), (&mut self.bad, bad)];
+        for (all, more) in kinds {
+            for (kind, count) in more {
+                *all.entry(kind).or_default() += count;
+            }
         }
         for (end, count) in ended {
             *self.ended.entry(end).or_default() += count;

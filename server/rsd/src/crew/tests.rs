@@ -128,6 +128,7 @@ impl House {
         let watched = Watched {
             crew: Arc::clone(&taking.crew),
             spool: taking.spool.clone(),
+            spool_dir: dir.path().join("spool"),
             gate: Arc::clone(&taking.gate),
             figures: Arc::default(),
             backlog: Arc::clone(&taking.backlog),

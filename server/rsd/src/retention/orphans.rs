@@ -15,22 +15,23 @@ use crate::store::keeping::Keeping;
 /// Calls of one look, and ends of one frame.
 const PAGE: u32 = 200;
 
-/// Closes orphans; tells how many. What the spool does not take now is made again next time.
+/// Closes those that are orphans as of a moment up to which all that came is stored; tells how
+/// many. What the spool does not take now is made again next time.
 pub(super) fn close(
     keeping: &dyn Keeping,
     ingest: &ingest::Parts,
     name: &str,
     patience: Patience,
-    now: Millis,
+    (as_of, now): (Millis, Millis),
 ) -> Result<usize, StoreError> {
-    let now_ms = super::ms(now);
+    let as_of_ms = super::ms(as_of);
     let (mut after, mut closed) = (None, 0);
     loop {
         let live = keeping.live(after, PAGE)?;
         let Some(last) = live.last() else { return Ok(closed) };
         after = Some((last.day, last.call_key));
         let mut ends = Vec::new();
-        for call in live.iter().filter(|call| call.waiting.is_orphan(patience, now_ms)) {
+        for call in live.iter().filter(|call| call.waiting.is_orphan(patience, as_of_ms)) {
             let state = keeping.state(call.day, &call.call_key)?;
             ends.extend(state.and_then(|state| orphan::end(&state, name)).map(message));
         }

@@ -5,7 +5,7 @@ use model::record::{Arrived, Record, Refusal, Stream};
 use model::time::Millis;
 use rs::export;
 use rs::retention::Terms;
-use rs::share::{Batch, Good, Item, LetterNo, Origin};
+use rs::share::{Batch, Good, Item, LetterNo, Origin, flaws};
 
 use crate::entry::{Body, Entry, Message, Transport, is_bound};
 use crate::store::Arrival;
@@ -81,5 +81,6 @@ fn read(
     let unsaid = terms.is_some_and(|terms| terms.hush(&mut fact));
     let at = Millis(entry.received);
     let refused = terms.and_then(|terms| terms.judge((&record, own), &fact, at));
-    Ok((Good { record, fact, again, misrouted, refused, unsaid }, foreign))
+    let flaws = flaws(&notes);
+    Ok((Good { record, fact, again, misrouted, flaws, refused, unsaid }, foreign))
 }

@@ -250,6 +250,33 @@ fn one_record_that_postgresql_refuses_becomes_a_letter_and_the_rest_is_stored() 
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "59");
 }
 
+/// Another RS may have made the row in the same moment: the same again finds it. Where that is not
+/// why, the record is at fault like any other (rs.md §1.4).
+#[test]
+fn a_row_that_postgresql_has_already_is_looked_for_once_more() {
+    for (taken, stored) in [("nextval('tries') = 1", (59, 0)), ("true", (58, 1))] {
+        let server = Server::start();
+        let store = postgres(&server.url(), "public");
+        store.apply(&made::arrivals(&[made::rm(99, 5).start()], 1, 1), NOW).unwrap();
+        server.sql("CREATE SEQUENCE tries");
+        server.sql(&format!(
+            "CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               IF NEW.dn = '666' AND {taken} THEN
+                 RAISE unique_violation USING MESSAGE = 'another has it';
+               END IF;
+               RETURN NEW; END $$"
+        ));
+        server.sql(
+            "CREATE TRIGGER taken BEFORE INSERT ON rs_call FOR EACH ROW EXECUTE FUNCTION taken()",
+        );
+        let story: Vec<_> = (1..60)
+            .map(|n| made::rm(n, 10 + n).dn(if n == 42 { "666" } else { "1" }).start())
+            .collect();
+        let applied = store.apply(&made::arrivals(&story, 2, 30), NOW).unwrap();
+        assert_eq!((applied.stored, applied.dead), stored, "{taken}");
+    }
+}
+
 #[test]
 fn a_producer_with_a_wrong_clock_makes_no_partition_for_each_of_its_days() {
     let server = Server::start();

@@ -33,8 +33,9 @@ pub(in crate::api) async fn proof(State(shared): State<Arc<Shared>>, uri: Uri) -
         let day = day(&uri)?;
         let (from_ms, now_ms) = (day_start(&day)?, ms(shared.now()));
         let rs = shared.parts.settings.name.clone();
+        let lost = shared.parts.monitor.lost.all().len();
         let (found, statement) = answer::ask(&shared, move |store| {
-            let found = Day::look(store, &day, from_ms, now_ms)?;
+            let found = Day { lost, ..Day::look(store, &day, from_ms, now_ms)? };
             if found.is_complete() {
                 store.custody().keep_proof(&day, &found.statement(&rs))?;
             }
@@ -48,7 +49,8 @@ pub(in crate::api) async fn proof(State(shared): State<Arc<Shared>>, uri: Uri) -
         written(&json!({
             "day": found.day, "complete": found.is_complete(), "over": found.over,
             "items": found.items, "producers": found.producers, "digest": found.digest,
-            "statement": statement, "stands": stands, "signature": signature,
+            "spool_damage": found.lost, "statement": statement, "stands": stands,
+            "signature": signature,
         }))
     };
     respond(answer.await)
@@ -59,6 +61,8 @@ struct Day {
     day: String,
     /// It is over, and its last minute is judged.
     over: bool,
+    /// Areas of the queue that were lost: nobody knows of which day their records were.
+    lost: usize,
     /// Producers of which something is told or stored, and those that are not complete.
     producers: u64,
     incomplete: u64,
@@ -75,6 +79,7 @@ impl Day {
         let mut all = Self {
             day: day.to_owned(),
             over,
+            lost: 0,
             producers: 0,
             incomplete: 0,
             sums: [0; 3],
@@ -128,7 +133,7 @@ impl Day {
     }
 
     const fn is_complete(&self) -> bool {
-        self.over && self.producers > 0 && self.incomplete == 0
+        self.over && self.lost == 0 && self.producers > 0 && self.incomplete == 0
     }
 
     /// The figures of a day that is complete, as one line of JSON.

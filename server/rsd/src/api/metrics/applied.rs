@@ -44,10 +44,16 @@ pub(super) fn families(out: &mut Exposition, figures: &Figures, stock: &Stock, n
     }
     out.family(names::RS_DEAD_LETTERS_OPEN, Kind::Gauge, "dead letters that are open");
     out.sample(&[], stock.letters as f64);
-    out.family(names::RS_MISROUTED_TOTAL, Kind::Counter, "records on another kind's queue");
-    for kind in RecordKind::ALL {
-        let count = tallied.misrouted.get(kind).copied().unwrap_or_default();
-        out.sample(&[("kind", kind.as_str())], count as f64);
+    for (name, help, counts) in [
+        (names::RS_MISROUTED_TOTAL, "records on another kind's queue", &tallied.misrouted),
+        (names::RS_FIELDS_CUT_TOTAL, "texts and unknown fields that were cut", &tallied.cut),
+        (names::RS_FIELDS_BAD_TOTAL, "optional fields of a wrong type", &tallied.bad),
+    ] {
+        out.family(name, Kind::Counter, help);
+        for kind in RecordKind::ALL {
+            let count = counts.get(kind).copied().unwrap_or_default();
+            out.sample(&[("kind", kind.as_str())], count as f64);
+        }
     }
     out.family(names::RS_CALLS_TOTAL, Kind::Counter, "ends of calls that were stored");
     for call_type in CallType::ALL {

@@ -27,7 +27,7 @@ fn segments(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Changes one bit of the record with this number.
-fn flip(dir: &Path, number: u32) {
+pub(super) fn flip(dir: &Path, number: u32) {
     let needle = format!("E1DE00B6-{number:08}").into_bytes();
     for file in segments(dir) {
         let mut bytes = std::fs::read(&file).unwrap();
@@ -61,7 +61,7 @@ fn until_told(house: &House, areas: &str) {
 }
 
 /// A queue with records, as a crash left it.
-fn queue(dir: &Path, records: u32) {
+pub(super) fn queue(dir: &Path, records: u32) {
     let (sender, durable) = sync_channel(64);
     let hooks = Hooks {
         clock: Box::new(|| Duration::ZERO),

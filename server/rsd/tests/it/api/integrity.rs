@@ -10,11 +10,11 @@ use super::house::{House, now};
 const MANY: usize = 10_000;
 
 /// Streams and a minute of many producers, as if they had been stored.
-fn fill(db: &Connection, at: Millis) {
+fn fill(db: &Connection, at: Millis, producers: usize) {
     let minute = Millis::parse("2026-11-22T10:00:00Z").unwrap();
     let (at, minute) = (i64::try_from(at.0).unwrap(), i64::try_from(minute.0).unwrap());
     db.execute_batch("BEGIN").unwrap();
-    for number in 0..MANY {
+    for number in 0..producers {
         let name = format!("p-{number:05}");
         let stream = "INSERT INTO rs_producer_stream (producer, boot, stream, received, max_seq,
             announced_seq, duplicates, first_ms, last_ms, gaps)
@@ -33,7 +33,7 @@ fn ten_thousand_producers_come_in_pages_and_in_one_proof() {
     let House { rs, dir, .. } = House::open();
     drop(rs);
     let db = Connection::open(dir.path().join("rs/rs.db")).unwrap();
-    fill(&db, now());
+    fill(&db, now(), MANY);
     let house = House::in_dir(dir, |_| {});
     let day = "from=2026-11-22&to=2026-11-23&limit=1000";
     for path in ["/api/v1/integrity", "/api/v1/integrity/minutes"] {
@@ -70,4 +70,33 @@ fn ten_thousand_producers_come_in_pages_and_in_one_proof() {
     let wrong = |item: &&Value| item["complete"] == false;
     let wrong: Vec<_> = proof["items"].as_array().unwrap().iter().filter(wrong).collect();
     assert_eq!((wrong.len(), &wrong[0]["producer"]), (1, &json!("p-04711")));
+}
+
+/// Nobody knows of which day the records were that the queue has lost: no day is complete until an
+/// operator has seen to them, whatever starts lie between (rs.md §1.4.5).
+#[test]
+fn what_the_queue_has_lost_keeps_days_from_being_complete() {
+    let House { rs, dir, .. } = House::open();
+    drop(rs);
+    let db = Connection::open(dir.path().join("rs/rs.db")).unwrap();
+    fill(&db, now(), 1);
+    drop(db);
+    let spool = dir.path().join("rs/spool");
+    super::damage::queue(&spool, 3);
+    super::damage::flip(&spool, 2);
+    let complete = |house: &House| {
+        let proof = house.json("/api/v1/integrity/proof?day=2026-11-22");
+        (proof["complete"].clone(), proof["spool_damage"].clone())
+    };
+    let lost = |house: &House| house.json("/api/v1/integrity")["spool_damage"].clone();
+    let House { rs, dir, .. } = House::in_dir(dir, |_| {});
+    drop(rs);
+    let house = House::in_dir(dir, |_| {});
+    assert_eq!(house.metric("rs_alarm{name=\"RS-SPOOL-DAMAGED\"}"), "1");
+    let shown = lost(&house);
+    assert_eq!(shown.as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!((&shown[0]["from"], &shown[0]["to"]), (&json!(2), &json!(2)));
+    assert_eq!(complete(&house), (json!(false), json!(1)));
+    assert_eq!(house.ask("DELETE", "/api/v1/alarms/RS-SPOOL-DAMAGED", &[]).status, 204);
+    assert_eq!((lost(&house), complete(&house)), (json!([]), (json!(true), json!(0))));
 }

@@ -177,3 +177,28 @@ fn queues_and_alarms_without_anything_wrong() {
         assert_eq!((answer.status, &*answer.code()), expected);
     }
 }
+
+/// Whoever stands between cannot be made to see other requests than RS does (rs.md §8): with both
+/// lengths one request is answered and the connection is over, a bare CR is refused.
+#[test]
+fn no_request_is_smuggled() {
+    let house = House::open();
+    let answers = |request: &str| {
+        let mut socket = TcpStream::connect(house.rs.addresses().http).unwrap();
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut socket, &mut answer).unwrap();
+        let lines = answer.lines().filter(|line| line.starts_with("HTTP/1.1 "));
+        lines.map(|line| line[9..12].to_owned()).collect::<Vec<_>>()
+    };
+    let next = "GET /live HTTP/1.1\r\nHost: x\r\n\r\n";
+    let of = |headers: &str, body: &str| format!("GET /live HTTP/1.1\r\n{headers}\r\n{body}{next}");
+    let (length, chunked) = ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n");
+    for both in [format!("{length}{chunked}"), format!("{chunked}{length}")] {
+        assert_eq!(answers(&of(&format!("Host: x\r\n{both}"), "0\r\n\r\n")), ["200"], "{both:?}");
+    }
+    let two = "Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n";
+    for head in [two, "Host: x\rX: y\r\n", "Host: x\r\nX: y\rz\r\n", "Host: x\r\nX\r: y\r\n"] {
+        assert_eq!(answers(&of(head, "")), ["400"], "{head:?}");
+    }
+}

@@ -175,6 +175,18 @@ fn probes_and_metrics() {
     assert_eq!(house.metric(r#"rs_apply_duplicates_total{producer="rm-1"}"#), "1");
     assert_eq!(house.metric(r#"rs_dead_letters_total{code="bad_time"}"#), "0");
     assert_eq!(house.metric(r#"rs_misrouted_total{kind="call.event"}"#), "0");
+    // what is wrong in a record that is stored
+    let flawed = format!(
+        r#"{{"schema":1,"kind":"call.event","id":"t/2","time":"2026-11-22T10:00:00Z","label":{{}},
+            "producer":{{"name":"t"}},"component":{{"name":"t","type":"OTHER"}},"session_id":"s",
+            "level":"INFO","log_id":"1","text":"{}"}}"#,
+        "x".repeat(100_000)
+    );
+    house.send(&[flawed]);
+    for flaw in ["cut", "bad"] {
+        let of = |kind: &str| house.metric(&format!("rs_fields_{flaw}_total{{kind=\"{kind}\"}}"));
+        assert_eq!((of("call.event"), of("cdr")), ("1".to_owned(), "0".to_owned()), "{flaw}");
+    }
     assert_eq!(house.sum("rs_calls_total"), 4, "the ends");
     let refused = r#"rs_calls_total{call_type="INBOUND",end_state="REJECTED"}"#;
     assert_eq!(house.metric(refused), "1");

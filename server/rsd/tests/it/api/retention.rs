@@ -206,3 +206,45 @@ fn an_orphan_is_closed_and_its_true_end_comes_late() {
     assert_eq!(end(&house), json!("USER_END"));
     assert!(house.lines.lines().iter().any(|line| line.contains("34003")));
 }
+
+/// What waits may be of the component that is silent, but only as far back as it came: a platform
+/// whose records never cease closes its orphans, too.
+#[test]
+fn an_orphan_is_closed_while_records_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut house = House::in_dir(dir, |settings| {
+        settings.rs.retention.timeout = Duration::ZERO;
+    });
+    let of_another_day = |id: &str| {
+        json!({
+            "schema": 1, "kind": "call.event", "id": id, "time": "2026-11-23T10:00:00Z",
+            "producer": {"name": "tool"}, "component": {"name": "tool", "type": "OTHER"},
+            "session_id": "s", "level": "INFO", "log_id": "1", "text": "t",
+        })
+        .to_string()
+    };
+    house.send(&[golden(&RM[..1])[0].clone(), of_another_day("a")]);
+    let closed = |house: &House| house.lines.lines().iter().any(|line| line.contains("34003"));
+    assert!(!closed(&house));
+    let day = house.dir.path().join("rs/days/20261123.db");
+    let lock = rusqlite::Connection::open(day).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // what waits came later than all that is stored, to the second
+    let second = || super::house::now().0 / 1000;
+    let begun = second();
+    house.until(|_| second() > begun);
+    let headers = [("Content-Type", "application/json")];
+    let answer = house.post("/api/v1/records", &headers, of_another_day("b").as_bytes());
+    assert_eq!(answer.status, 200);
+    house.until(|house| house.metric("rsQueueSize") == "1");
+    // has the job look now
+    let override_of = "{\"scope\": \"tenant\", \"id\": 102, \"cdr\": 90}";
+    let at = house.rs.addresses().http;
+    let answer =
+        super::house::send(at, ("PUT", "/api/v1/retention"), &headers, override_of.as_bytes());
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    house.until(closed);
+    assert_eq!(house.metric("rs_apply_records_total"), "2", "it waits behind the other");
+    lock.execute_batch("ROLLBACK").unwrap();
+    house.until(|house| house.json(SINCE)["items"][0]["end_state"] == json!("TIMEOUT"));
+}
