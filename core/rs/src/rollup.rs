@@ -7,6 +7,7 @@
 //! touches is where its parts differ (`touched`). No clock and no list of time zones: a [`Zone`]
 //! is given. On the call's way this is stage 14.
 
+mod alias;
 mod call;
 mod change;
 mod check;
@@ -21,6 +22,7 @@ mod outcome;
 mod own;
 mod part;
 mod quality;
+mod read;
 mod rows;
 mod state;
 mod stored;
@@ -29,9 +31,11 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod touch;
+mod union;
 mod work;
 mod zone;
 
+pub use alias::Aliases;
 pub use call::{Call, Ports, Run};
 pub use change::regrouped;
 pub use check::check;
@@ -54,5 +58,6 @@ pub use stored::{
 };
 pub use tables::{Changes, Levels, Meta, Numbered, Tables};
 pub use touch::{touched, touched_session};
+pub use union::{United, standing, united};
 pub use work::{Done, Rules, rebuild, work};
 pub use zone::{Bin, Granularity, Weekday, Zone, five_of};

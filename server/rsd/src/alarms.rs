@@ -40,6 +40,8 @@ pub(crate) enum Name {
     ProducerSilent,
     /// Bins wait long to be made again.
     RollupLag,
+    /// Numbers of today have found no room in figures.
+    DnLimit,
     /// Levels were not those of the facts.
     RollupDrift,
     /// No Config Server is listened to.
@@ -69,7 +71,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -82,6 +84,7 @@ impl Name {
         Self::Unbalanced,
         Self::ProducerSilent,
         Self::RollupLag,
+        Self::DnLimit,
         Self::RollupDrift,
         Self::ConfigLost,
         Self::PurgeBlocked,
@@ -109,6 +112,7 @@ impl Name {
             Self::ClockSkew => ("RS-CLOCK-SKEW", "minor", 34008, false),
             Self::WorkerFailed => ("RS-WORKER-FAILED", "major", 31401, false),
             Self::RollupLag => ("RS-ROLLUP-LAG", "minor", 35101, false),
+            Self::DnLimit => ("RS-DN-LIMIT", "minor", 35104, false),
             Self::RollupDrift => ("RS-ROLLUP-DRIFT", "major", 35102, true),
             Self::ConfigLost => ("RS-CONFIG-LOST", "minor", 31201, false),
             Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),

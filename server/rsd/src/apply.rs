@@ -20,6 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model::chance::Chance;
+use model::snapshot::Snapshot;
 use net::Clock;
 use rs::report::Call;
 use spool::{Frame, Kind, Reader, Spool};
@@ -61,6 +62,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Has what is stored judged by the values of retention in force: before the first batch.
     pub values: Box<dyn Fn() -> Result<(), StoreError> + Send>,
+    /// The configuration in force, whose names the database learns.
+    pub platform: Box<dyn Fn() -> Option<Arc<Snapshot>> + Send>,
     /// Rung when there is something to read.
     pub bell: Arc<Bell>,
     /// Who watches.
@@ -111,6 +114,7 @@ impl Applier {
             begun,
             found,
             counted: None,
+            platform: None,
             reader,
             waiting,
             backoff,
@@ -163,6 +167,8 @@ struct Work {
     found: Found,
     /// The last frame of those that is counted.
     counted: Option<u64>,
+    /// The configuration whose names the database has.
+    platform: Option<Arc<Snapshot>>,
     reader: Reader,
     /// Read, not stored.
     waiting: VecDeque<Frame>,
@@ -186,6 +192,7 @@ impl Work {
         self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
+            self.know();
             self.gather();
             let batch = match self.next_batch() {
                 Ok(batch) => batch,
@@ -215,6 +222,23 @@ impl Work {
             }
             self.parts.bell.wait(NAP);
         }
+    }
+
+    /// Has the database learn the names of the configuration. Records do not wait for that: what
+    /// is stored under a name alone is found by its id later.
+    fn know(&mut self) {
+        let Some(platform) = (self.parts.platform)() else { return };
+        if self.platform.as_ref().is_some_and(|known| Arc::ptr_eq(known, &platform)) {
+            return;
+        }
+        let names = rs::share::platform(&platform);
+        match self.parts.store.know(&names, self.parts.clock.now().wall) {
+            // a batch tells that it is away
+            Err(error) if error.passes() => return,
+            Err(error) => self.tell("names", &error),
+            Ok(()) => {}
+        }
+        self.platform = Some(platform);
     }
 
     /// Asks where the database is, however long it takes; false: told to stop before it was known.
@@ -360,14 +384,18 @@ impl Work {
         now.saturating_sub(*self.asked.get_or_insert(now)) >= at_most
     }
 
+    fn tell(&self, part: &str, error: &dyn std::error::Error) {
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        let fields = [("part", part), ("error", &error.to_string()), ("cause", &cause)];
+        self.parts.log.emit(33101, None, &fields);
+    }
+
     /// Tells, and pauses; false: told to stop.
     fn failed(&mut self, part: &str, error: &dyn std::error::Error) -> bool {
         let now = self.parts.clock.mono();
         self.parts.figures.turned(now);
         if self.backoff.is_to_be_told(now) {
-            let cause = error.source().map(ToString::to_string).unwrap_or_default();
-            let fields = [("part", part), ("error", &error.to_string()), ("cause", &cause)];
-            self.parts.log.emit(33101, None, &fields);
+            self.tell(part, error);
         }
         let pause = self.backoff.pause();
         self.parts.bell.pause(pause)

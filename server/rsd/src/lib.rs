@@ -103,7 +103,7 @@ impl Rs {
         let desk = base.desk(&settings, &jobs);
         let own = Application::new(&settings, (&spool, &gate), &desk, &log);
         let own = own.at_start(known.snapshot().as_deref());
-        let applier = base.apply(&desk, (&taking, found), (bell, &changed, &figures))?;
+        let applier = base.apply((&desk, &known), (&taking, found), (bell, &changed, &figures))?;
         let rollup = base.rollup(&settings, &monitor, &log, clock)?;
         let retention = base.keep((&settings, &desk), &taking, &monitor, clock)?;
         let api = api::Parts {

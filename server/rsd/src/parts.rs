@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
 use crate::apply::{self, Applier, Bell, Changed, Figures};
-use crate::configuration;
+use crate::configuration::{self, Known};
 use crate::crew::Crew;
 use crate::database;
 use crate::error::StartError;
@@ -172,14 +172,16 @@ impl Base {
     /// Starts the applier; `found`: the last sequence of what was in the queue at the start.
     pub(crate) fn apply(
         &self,
-        desk: &Arc<Desk>,
+        (desk, known): (&Arc<Desk>, &Arc<Known>),
         (taking, found): (&ingest::Parts, u64),
         (bell, changed, figures): (Arc<Bell>, &broadcast::Sender<Changed>, &Arc<Figures>),
     ) -> Result<Applier, StartError> {
         let (store, desk) = (Arc::clone(&self.store), Arc::clone(desk));
         let values = move || retention::judge_by(&*store, &desk).map(drop);
+        let known = Arc::clone(known);
         let started = Applier::start(apply::Parts {
             values: Box::new(values),
+            platform: Box::new(move || known.snapshot()),
             spool: taking.spool.clone(),
             found,
             store: Arc::clone(&self.store),

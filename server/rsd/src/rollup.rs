@@ -150,6 +150,9 @@ impl Work {
         let place = Arc::clone(&self.parts.place);
         let settings = self.parts.settings.clone();
         let state = State::of(&bins.meta()?);
+        let full = state.is_full(rs::key::day(self.parts.clock.now().wall));
+        let why = || format!("more than {} numbers today", settings.dn_limit);
+        self.parts.monitor.turn(Name::DnLimit, full.then(why));
         self.laid |= state.zone.as_ref() == Some(&place.name);
         if let Some(why) = lay::refused(&state, &place, settings.time_zone_rebuild && !self.laid) {
             // not even marks: they would be of this zone
@@ -170,11 +173,6 @@ impl Work {
         let rules = rules(&place.zone, &settings, fence, now_ms);
         let goes_on = || self.bell.stopping().is_none() && self.tenure.lasts(fence);
         let done = work(bins, &mut self.objects, &rules, goes_on)?;
-        if done.left_out > 0 {
-            let (left_out, limit) = (done.left_out.to_string(), settings.dn_limit.to_string());
-            let fields = [("left_out", &*left_out), ("limit", &*limit)];
-            self.parts.log.emit(35104, None, &fields);
-        }
         self.behind(bins, now_ms)?;
         if !done.more {
             self.nightly(bins, &rules)?;

@@ -30,7 +30,7 @@ use rs::{Filter, Intervals, Key, key};
 use crate::entry::Entry;
 
 pub use rs::Day;
-pub use rs::share::{ObjectKind, Tally};
+pub use rs::share::{Mention, ObjectKind, Tally};
 
 /// A durable frame of the ingest spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -366,6 +366,10 @@ pub trait Store: Send + Sync {
     /// Stores a batch, in order. After an error nothing is lost: the same batch again goes on
     /// where it stopped.
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError>;
+
+    /// Takes over what the configuration says of objects: names mean these ids from now on, and
+    /// what is stored of a name alone is found by its id. Called between batches.
+    fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError>;
 
     /// These calls as they are now; who watches is told of them.
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError>;

@@ -10,6 +10,7 @@ use super::level::Types;
 use super::rows::{At, BinRows, LevelRow};
 use super::tables::{Changes, Levels};
 use super::zone::{Bin, Granularity};
+use crate::key::Day;
 
 /// A five-minute bin on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,9 +24,15 @@ pub(super) struct Remade {
 }
 
 impl Remade {
-    /// Of all its facts, which are let go then, and of the rows that are there.
-    pub(super) fn of(bin: Bin, facts: Facts, old: BinRows) -> Self {
-        let (new, admitted) = five(bin, &facts);
+    /// Of all its facts, which are let go then, of what its first instant adds, and of the rows
+    /// that are there.
+    pub(super) fn of(
+        bin: Bin,
+        facts: Facts,
+        old: BinRows,
+        entering: &BTreeMap<LevelKey, Types>,
+    ) -> Self {
+        let (new, admitted) = five(bin, &facts, entering);
         drop(facts);
         let (mut started, mut nets) = (BTreeMap::new(), BTreeMap::new());
         for row in &old.levels {
@@ -49,9 +56,9 @@ impl Remade {
         self.moved.keys().copied().collect()
     }
 
-    /// How many numbers were left out.
-    pub(super) const fn left_out(&self) -> usize {
-        self.admitted.left_out
+    /// Numbers that were left out, by day.
+    pub(super) const fn left_out(&self) -> &BTreeSet<(Day, i64)> {
+        &self.admitted.left_out
     }
 
     /// The rows that change. `deltas`: whether the bin still keeps its list of changes.

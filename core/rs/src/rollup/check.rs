@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::five::{Numbers, covering, numbers};
+use super::five::covering;
 use super::key::LevelKey;
 use super::level::{Types, difference};
 use super::mark::Job;
+use super::read::read;
 use super::rows::{At, LevelRow};
 use super::state::State;
 use super::stored::{Question, Which};
@@ -30,12 +31,17 @@ pub fn check<T: Tables + ?Sized>(
     rules: &Rules<'_>,
     at_ms: i64,
 ) -> Result<Option<usize>, T::Error> {
-    let state = State::of(&tables.meta()?);
-    let unknown = state.frozen_ms > at_ms || !tables.unreadable().is_empty();
+    let (state, aliases) = (State::of(&tables.meta()?), tables.aliases()?);
+    let adopted = state.aliases == aliases.digest();
+    let unknown = state.frozen_ms > at_ms || !adopted || !tables.unreadable().is_empty();
     if unknown || is_marked(tables, at_ms)? {
         return Ok(None);
     }
-    let expected = expected(tables, objects, rules, at_ms)?;
+    let days = tables.spans()?.iter().map(|span| span.day).collect();
+    let question = Question { which: Which::Covering(at_ms), days, all_ports: false };
+    let known = (rules, &state, &aliases);
+    let facts = read((tables, &mut *objects), known, &question, false)?;
+    let (expected, _) = covering(at_ms, &facts);
     let day = rules.zone.bin(Granularity::Day, at_ms - 1);
     let of_day = tables.rows(Granularity::Day, day.start_ms - DAY_MS, at_ms)?;
     let mut keys: BTreeSet<_> = of_day.levels.iter().filter_map(LevelRow::key).collect();
@@ -81,24 +87,4 @@ fn is_marked<T: Tables + ?Sized>(tables: &T, at_ms: i64) -> Result<bool, T::Erro
         }
     }
     Ok(false)
-}
-
-/// The levels just before the instant, of facts.
-fn expected<T: Tables + ?Sized>(
-    tables: &T,
-    objects: &mut Objects,
-    rules: &Rules<'_>,
-    at_ms: i64,
-) -> Result<BTreeMap<LevelKey, Types>, T::Error> {
-    let days = tables.spans()?.iter().map(|span| span.day).collect();
-    let question = Question { which: Which::Covering(at_ms), days, all_ports: false };
-    let stored = tables.facts(&question)?;
-    let unknown = objects.unknown(&stored.mentions());
-    if !unknown.is_empty() {
-        tables.learn(objects, &unknown, rules.now_ms)?;
-    }
-    let mut facts = stored.facts(objects);
-    let found = tables.numbers(&numbers(&facts))?.into_iter();
-    facts.numbers = found.map(|(day, (known, _))| (day, Numbers { known, room: 0 })).collect();
-    Ok(covering(at_ms, &facts))
 }

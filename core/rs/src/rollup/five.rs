@@ -9,7 +9,7 @@ use super::figures::{Count, Figures};
 use super::key::{CountKey, Dim, LevelKey, Target, text_id};
 use super::level::{Deltas, Level, Types, add};
 use super::own::{OwnCount, OwnLevel};
-use super::part::{self, Part};
+use super::part::{self, Part, Span};
 use super::sum::plus;
 use super::zone::Bin;
 use super::{outcome, quality};
@@ -41,21 +41,45 @@ pub struct Numbers {
     pub room: usize,
 }
 
+impl Facts {
+    /// Goes on where others have found room or none.
+    pub(super) fn after(&mut self, admitted: &Admitted) {
+        for (day, id) in &admitted.numbers {
+            if let Some(numbers) = self.numbers.get_mut(day) {
+                numbers.room = numbers.room.saturating_sub(usize::from(numbers.known.insert(*id)));
+            }
+        }
+        for (day, _) in &admitted.left_out {
+            self.numbers.entry(*day).or_default().room = 0;
+        }
+    }
+}
+
 /// What became of new numbers.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Admitted {
     /// Those that have figures from now on.
-    pub numbers: BTreeSet<(Day, i64)>,
-    /// How many were left out for want of room.
-    pub left_out: usize,
+    pub numbers: DayNumbers,
+    /// Those that were left out for want of room.
+    pub left_out: DayNumbers,
 }
 
 /// The figures of a five-minute bin, as if there had been nothing before ([`Figures::carry`] puts
-/// that right), and the numbers that are new.
+/// that right), and the numbers that are new. `entering`: what its first instant adds beside its
+/// facts.
 #[must_use]
-pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
+pub(super) fn five(
+    bin: Bin,
+    facts: &Facts,
+    entering: &BTreeMap<LevelKey, Types>,
+) -> (Figures, Admitted) {
     let mut figures = Figures::default();
     let mut deltas: BTreeMap<LevelKey, Deltas> = BTreeMap::new();
+    for (key, types) in entering {
+        for (call_type, by) in types {
+            step(bin, bin.start_ms, (*key, *call_type, *by), &mut deltas);
+        }
+    }
     let mut add = |part: &Part| {
         count(bin, part, &mut figures.counts);
         if let Some(span) = part.span {
@@ -73,8 +97,8 @@ pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
         Some(number) => numbered.push((number, part)),
         None => add(&part),
     });
-    let (admitted, left_out) = admit(bin, &numbered, facts);
-    numbered.retain(|(number, _)| !left_out.contains(number));
+    let admitted = admit(first_in(bin, &numbered), facts);
+    numbered.retain(|(number, _)| !admitted.left_out.contains(number));
     numbered.iter().for_each(|(_, part)| add(part));
     own(bin, facts, &mut figures, &mut deltas);
     for (key, deltas) in deltas {
@@ -97,37 +121,48 @@ pub(super) fn five(bin: Bin, facts: &Facts) -> (Figures, Admitted) {
         }
     }
     figures.limit();
-    (figures, Admitted { numbers: admitted, left_out: left_out.len() })
+    (figures, admitted)
 }
 
-/// The levels of all objects just before an instant, of facts that are there then; `numbers`: what
-/// is known of each day, of which others have no figures.
+/// The levels of all objects just before an instant, of facts that are there then, and the numbers
+/// that are new.
 #[must_use]
-pub(super) fn covering(at_ms: i64, facts: &Facts) -> BTreeMap<LevelKey, Types> {
-    let known = |part: &Part| {
-        let of_day = |(day, id)| facts.numbers.get(&day).map(|numbers| numbers.known.contains(&id));
-        number(part).and_then(of_day).unwrap_or(true)
-    };
+pub(super) fn covering(at_ms: i64, facts: &Facts) -> (BTreeMap<LevelKey, Types>, Admitted) {
     let mut levels: BTreeMap<LevelKey, Types> = BTreeMap::new();
     let mut change = |key: LevelKey, call_type: u8, when_ms: i64, by: i64| {
         if when_ms < at_ms {
             add(levels.entry(key).or_default(), call_type, by);
         }
     };
+    let mut numbered: Vec<((Day, i64), Part)> = Vec::new();
+    let mut first: BTreeMap<(Day, i64), i64> = BTreeMap::new();
     each_part(&facts.calls, |part| {
-        if let Some(span) = part.span.filter(|_| known(&part)) {
-            let key = LevelKey { measure: part.measure, target: part.target };
-            change(key, part.call_type, span.from_ms, 1);
-            span.to_ms.into_iter().for_each(|to_ms| change(key, part.call_type, to_ms, -1));
+        let there = |span: &Span| span.from_ms < at_ms && span.to_ms.is_none_or(|to| to >= at_ms);
+        let Some(span) = part.span.filter(there) else { return };
+        match number(&part) {
+            Some(number) => {
+                let seen = first.entry(number).or_insert(span.from_ms);
+                *seen = span.from_ms.min(*seen);
+                numbered.push((number, part));
+            }
+            None => {
+                let key = LevelKey { measure: part.measure, target: part.target };
+                change(key, part.call_type, span.from_ms, 1);
+            }
         }
     });
+    let admitted = admit(first, facts);
+    for (_, part) in numbered.iter().filter(|(of, _)| !admitted.left_out.contains(of)) {
+        let key = LevelKey { measure: part.measure, target: part.target };
+        change(key, part.call_type, i64::MIN, 1);
+    }
     for own in &facts.own_levels {
         for (when_ms, by) in own.changes() {
             change(own.key, own.call_type, when_ms, by);
         }
     }
     levels.retain(|_, types| !types.is_empty());
-    levels
+    (levels, admitted)
 }
 
 /// Everything that the calls are in figures, one after the other, since all of a bin would be too
@@ -203,9 +238,8 @@ fn own(bin: Bin, facts: &Facts, figures: &mut Figures, deltas: &mut BTreeMap<Lev
 /// Numbers by their days.
 type DayNumbers = BTreeSet<(Day, i64)>;
 
-/// The new numbers of the bin that get figures, and those for which there is no room: the latest
-/// to appear.
-fn admit(bin: Bin, parts: &[((Day, i64), Part)], facts: &Facts) -> (DayNumbers, DayNumbers) {
+/// When each number first does something in the bin.
+fn first_in(bin: Bin, parts: &[((Day, i64), Part)]) -> BTreeMap<(Day, i64), i64> {
     let mut first: BTreeMap<(Day, i64), i64> = BTreeMap::new();
     for (number, part) in parts {
         let instants = part.effects().map(|effect| effect.at_ms());
@@ -214,10 +248,16 @@ fn admit(bin: Bin, parts: &[((Day, i64), Part)], facts: &Facts) -> (DayNumbers, 
             *seen = at.min(*seen);
         }
     }
+    first
+}
+
+/// Those of these numbers, by when they appear, that get figures, and those for which there is no
+/// room: the latest.
+fn admit(first: BTreeMap<(Day, i64), i64>, facts: &Facts) -> Admitted {
     let mut new: Vec<_> = first.into_iter().map(|(number, at)| (at, number)).collect();
     new.sort_unstable();
     let mut room: BTreeMap<Day, usize> = BTreeMap::new();
-    let (mut admitted, mut left_out) = (BTreeSet::new(), BTreeSet::new());
+    let mut admitted = Admitted::default();
     for (_, (day, id)) in new {
         let Some(numbers) = facts.numbers.get(&day) else { continue };
         if numbers.known.contains(&id) {
@@ -226,12 +266,12 @@ fn admit(bin: Bin, parts: &[((Day, i64), Part)], facts: &Facts) -> (DayNumbers, 
         let room = room.entry(day).or_insert(numbers.room);
         if *room > 0 {
             *room -= 1;
-            admitted.insert((day, id));
+            admitted.numbers.insert((day, id));
         } else {
-            left_out.insert((day, id));
+            admitted.left_out.insert((day, id));
         }
     }
-    (admitted, left_out)
+    admitted
 }
 
 /// The number that a part is about, and the day on which that has to find room.

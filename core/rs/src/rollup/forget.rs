@@ -47,6 +47,12 @@ pub struct Gone {
     pub before_ms: i64,
 }
 
+impl Sort {
+    /// All, in the order of their numbers in `meta`.
+    pub(super) const ALL: [Self; 4] =
+        [Self::Operations, Self::Outcomes, Self::Latencies, Self::Quality];
+}
+
 impl BinDays {
     fn all(&self) -> [(Sort, [u32; 6]); 4] {
         [
@@ -88,8 +94,7 @@ pub fn forget<T: Tables + ?Sized>(
         }
     }
     gone.retain(|gone| gone.before_ms > 0);
-    let before: Vec<_> = gone.iter().map(|gone| (gone.of, gone.before_ms)).collect();
-    let meta = state.forget(&before);
+    let meta = state.forget(&gone);
     if meta.is_empty() {
         return Ok(gone);
     }

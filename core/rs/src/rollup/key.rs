@@ -1,6 +1,9 @@
 //! What a figure is about: measure, dimension, object (rs.md §4.2).
 
+use model::config::Service;
 use serde::{Deserialize, Serialize};
+
+use crate::share::ObjectKind;
 
 /// What is counted (rs.md §4.3); the numbers are those in tables and of [`model::record::Measure`].
 pub use model::record::Measure;
@@ -56,6 +59,24 @@ pub struct LevelKey {
     pub measure: Measure,
     /// Of what.
     pub target: Target,
+}
+
+impl LevelKey {
+    /// All that an object may be counted as.
+    pub(super) fn of_object(kind: ObjectKind, id: i64) -> impl Iterator<Item = Self> {
+        let targets = match kind {
+            ObjectKind::Component => vec![Target::new(Dim::Component, id)],
+            ObjectKind::Profile => vec![Target::new(Dim::Profile, id)],
+            ObjectKind::Tenant => {
+                let services = Service::ALL.map(|service| Target::service(service as u8, id));
+                services.into_iter().chain([Target::new(Dim::Tenant, id)]).collect()
+            }
+        };
+        let measures = [Measure::Calls, Measure::Sessions, Measure::Asr, Measure::Tts];
+        let of =
+            move |measure| targets.clone().into_iter().map(move |target| Self { measure, target });
+        measures.into_iter().flat_map(of)
+    }
 }
 
 impl Dim {

@@ -78,21 +78,6 @@ impl Level {
         }
     }
 
-    /// Merges another source of the same five-minute bin; without both lists of changes there is
-    /// no exact answer, and none is given.
-    #[must_use]
-    pub fn merged(&self, other: &Self, bin_ms: i64) -> Option<Self> {
-        let (mut deltas, more) = (self.deltas.clone()?, other.deltas.as_ref()?);
-        for (at, by) in more {
-            plus(deltas.entry(*at).or_default(), *by);
-        }
-        let mut start = self.start.clone();
-        for (call_type, by) in &other.start {
-            add(&mut start, *call_type, *by);
-        }
-        Some(Self::of(bin_ms, start, deltas))
-    }
-
     /// The level of a larger bin that begins at `bin_ms`, of those of its smaller bins in which
     /// something happened, by their starts. `None` without any.
     #[must_use]

@@ -9,6 +9,7 @@ use model::config::Service;
 use model::record::{Arrived, Basis, Body, Dimension, Kind, Record};
 use model::time::Millis;
 
+use super::alias::Aliases;
 use super::call::{Call, Ports, Run};
 use super::five::Facts;
 use super::key::{CountKey, Dim, LevelKey, Measure, Target, text_id};
@@ -138,16 +139,17 @@ impl Stored {
         mentions
     }
 
-    /// All of it as figures take it, once each.
+    /// All of it as figures take it, once each, under the ids that objects have now.
     #[must_use]
-    pub fn facts(mut self, objects: &Objects) -> Facts {
+    pub fn facts(mut self, objects: &Objects, aliases: &Aliases) -> Facts {
         self.calls.sort_unstable_by_key(|call| (call.day, call.call_key));
         self.calls.dedup_by_key(|call| (call.day, call.call_key));
-        let calls = self.calls.into_iter().map(CallFacts::call).collect();
+        let calls = self.calls.into_iter().map(|call| call.call(aliases)).collect();
         let mut facts = Facts { calls, ..Facts::default() };
         for kept in &self.kept {
             if let Some(record) = kept.read() {
-                own(kept.component_id, &record, objects, &mut facts);
+                let component = aliases.meant(ObjectKind::Component, kept.component_id);
+                own(component, &record, (objects, aliases), &mut facts);
             }
         }
         facts
@@ -182,7 +184,7 @@ impl KeptFacts {
 
 impl CallFacts {
     /// The call as figures see it.
-    fn call(self) -> Call {
+    fn call(self, aliases: &Aliases) -> Call {
         let media = self.media.as_deref();
         let asr = self.ports_of(Ports::told(self.asr_used, media, "asr"), PORT_EVENTS[0]);
         let tts = self.ports_of(Ports::told(self.tts_used, media, "tts"), PORT_EVENTS[2]);
@@ -192,14 +194,17 @@ impl CallFacts {
         if owners.is_empty() {
             owners.push((self.component_id, self.started_ms));
         }
+        let meant = |kind| move |id: i64| aliases.meant(kind, id);
+        let component = meant(ObjectKind::Component);
+        owners.iter_mut().for_each(|(owner, _)| *owner = component(*owner));
         Call {
             call_key: self.call_key,
             guid: self.guid,
             kind: self.component_type,
             owners,
             call_type: self.call_type,
-            tenants: self.tenants,
-            profile: self.profile_id,
+            tenants: self.tenants.into_iter().map(meant(ObjectKind::Tenant)).collect(),
+            profile: self.profile_id.map(meant(ObjectKind::Profile)),
             service: self.service,
             dn: self.dn,
             started_ms: self.started_ms,
@@ -316,7 +321,10 @@ fn own_values(record: &Record) -> impl Iterator<Item = Value<'_>> {
     arrivals.chain(peaks.iter().map(|value| (value.dim, value.dbid, value.name.as_deref())))
 }
 
-fn own(component: i64, record: &Record, objects: &Objects, facts: &mut Facts) {
+/// Who is who.
+type Known<'o> = (&'o Objects, &'o Aliases);
+
+fn own(component: i64, record: &Record, objects: Known<'_>, facts: &mut Facts) {
     let kind = i64::from(record.component.kind.number());
     match &record.body {
         Body::Arrivals(bin) if bin.basis == Basis::Own => {
@@ -366,9 +374,9 @@ const fn measure(dim: Dim) -> Measure {
 fn own_targets(
     (dim, dbid, name): Value<'_>,
     (component, kind): (i64, i64),
-    objects: &Objects,
+    (objects, aliases): Known<'_>,
 ) -> impl Iterator<Item = Target> {
-    let id = |kind| objects.id(kind, dbid, name);
+    let id = |kind| Some(aliases.meant(kind, objects.id(kind, dbid, name)?));
     let target = match dim {
         Dimension::Component if dbid.is_none() && name.is_none() => Some(component),
         Dimension::Component => id(ObjectKind::Component),

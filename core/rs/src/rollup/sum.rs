@@ -57,7 +57,6 @@ mod tests {
         assert_eq!((level.peak, level.net[&1]), (MOST, MOST));
         assert_eq!(joined.quality.values().next().unwrap().by_type[&0], MOST);
         let one = full().levels[&LEVEL].clone();
-        assert_eq!(one.merged(&one, 0).unwrap().peak, MOST);
         let mut shifted = one.clone();
         shifted.shift(&one.start);
         assert_eq!((shifted.peak, shifted.end()[&0]), (MOST, MOST));

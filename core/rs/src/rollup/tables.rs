@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alias::Aliases;
 use super::key::LevelKey;
 use super::mark::{Job, Mark, MarkRow, Span};
 use super::rows::{At, BinRows, LevelRow};
@@ -66,6 +67,14 @@ pub trait Tables {
     /// # Errors
     /// As of the database; so all methods.
     fn meta(&self) -> Result<Meta, Self::Error>;
+
+    /// Which ids of objects are those of another one.
+    #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
+    fn aliases(&self) -> Result<Aliases, Self::Error>;
+
+    /// First and last start of the five-minute bins that have rows.
+    #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
+    fn extent(&self) -> Result<Option<(i64, i64)>, Self::Error>;
 
     /// Marks of a job whose bins begin then or later and that were first written at this time or
     /// before, by start of their bin, at most so many.

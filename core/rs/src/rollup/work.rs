@@ -10,10 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alias::Aliases;
 use super::change::{Remade, joined};
-use super::five::{Facts, Numbers, numbers};
+use super::five::{Admitted, Facts, covering};
+use super::key::LevelKey;
+use super::level::{Types, difference};
 use super::mark::{Job, Mark, MarkRow, Span};
-use super::rows::At;
+use super::read::read;
+use super::rows::{At, BinRows, LevelRow};
 use super::state::State;
 use super::stored::{Question, Which};
 use super::tables::{Changes, Tables};
@@ -25,6 +29,10 @@ use crate::share::Objects;
 const FRESH: usize = 50;
 /// and of older ones: a long past that is made again does not keep those of now waiting.
 const OTHERS: usize = 20;
+/// Marks that are written at once.
+const MARKS: usize = 10_000;
+/// Length of the smallest bins, ms.
+const FIVE_MS: usize = 300_000;
 /// How far back bins are of now, ms.
 const FRESH_MS: i64 = 3_600_000;
 
@@ -52,8 +60,6 @@ pub struct Done {
     pub bins: u64,
     /// Facts that came for frozen bins.
     pub late_lost: u64,
-    /// Numbers that were left out, counted in each bin.
-    pub left_out: u64,
     /// More is to be done at once.
     pub more: bool,
 }
@@ -74,6 +80,7 @@ struct Work<'w, T: Tables + ?Sized> {
     rules: &'w Rules<'w>,
     objects: &'w mut Objects,
     state: State,
+    aliases: Aliases,
     spans: Vec<Span>,
     /// Days whose facts cannot be read.
     unreadable: BTreeSet<Day>,
@@ -103,10 +110,14 @@ pub fn work<T: Tables + ?Sized>(
     rules: &Rules<'_>,
     goes_on: impl Fn() -> bool,
 ) -> Result<Done, T::Error> {
-    let (state, spans) = (State::of(&tables.meta()?), tables.spans()?);
+    let (state, spans, aliases) = (State::of(&tables.meta()?), tables.spans()?, tables.aliases()?);
     let unreadable = tables.unreadable();
     let done = Done::default();
-    let mut work = Work { tables, rules, objects, state, spans, unreadable, done };
+    let mut work = Work { tables, rules, objects, state, aliases, spans, unreadable, done };
+    if !work.adopt()? {
+        work.done.more = true;
+        return Ok(work.done);
+    }
     for fresh in [true, false] {
         for job in Job::ALL {
             if !work.job(job, fresh, &goes_on)? {
@@ -140,6 +151,33 @@ fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
 }
 
 impl<T: Tables + ?Sized> Work<'_, T> {
+    /// Ids have become those of other objects: all bins that are not frozen are made again, each
+    /// by its turn, under the ids that objects have now. False: it was in vain.
+    fn adopt(&mut self) -> Result<bool, T::Error> {
+        let digest = self.aliases.digest();
+        if self.state.aliases == digest {
+            return Ok(true);
+        }
+        let mut changes = Changes {
+            fence: Some(self.rules.fence),
+            guard: self.state.guard(),
+            ..Changes::default()
+        };
+        let (first_ms, last_ms) = self.tables.extent()?.unwrap_or((i64::MAX, i64::MIN));
+        let first_ms = first_ms.max(self.state.frozen_ms);
+        let mut bins = (first_ms..=last_ms).step_by(FIVE_MS).peekable();
+        while bins.peek().is_some() {
+            changes.marks = bins.by_ref().take(MARKS).map(Mark::five).collect();
+            if !self.tables.write(&changes, self.rules.now_ms)? {
+                return Ok(false);
+            }
+        }
+        changes.marks = self.state.boundary().map(Mark::five).into_iter().collect();
+        changes.meta = State::aliased(&digest);
+        self.state.aliases = digest;
+        self.tables.write(&changes, self.rules.now_ms)
+    }
+
     /// Does a page of what is due of a job: of bins of now, or of older ones; where all of it waits
     /// for days that cannot be read, the next page. False: told to end, or something was decided
     /// meanwhile, and with that in mind it is to be done once more.
@@ -207,10 +245,10 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         changes.fence = Some(self.rules.fence);
         changes.clear = marks.to_vec();
         let touched = marks.iter().filter(|row| row.day != 0);
-        let of_marks = touched.map(|row| Span { day: row.day, first_ms: bin_ms, last_ms: bin_ms });
-        if bin_ms >= self.state.frozen_ms {
-            changes.spans.extend(of_marks);
-        }
+        // what is there before the first bin that is made is still there in it
+        let at_ms = bin_ms.max(self.state.frozen_ms);
+        let span = |row: &MarkRow| Span { day: row.day, first_ms: at_ms, last_ms: at_ms };
+        changes.spans.extend(touched.map(span));
         self.done.bins += 1;
         let written = self.tables.write(&changes, self.rules.now_ms)?;
         Ok(if written { Made::Whole } else { Made::Vain })
@@ -245,17 +283,20 @@ impl<T: Tables + ?Sized> Work<'_, T> {
     /// From now on the days of these marks are known to touch the bin.
     fn widen(&mut self, marks: &[MarkRow], bin_ms: i64) {
         for row in marks.iter().filter(|row| row.day != 0) {
-            let (first_ms, last_ms) = (bin_ms, bin_ms);
+            let at_ms = bin_ms.max(self.state.frozen_ms);
+            let (first_ms, last_ms) = (at_ms, at_ms);
             self.spans.push(Span { day: row.day, first_ms, last_ms });
         }
     }
 
-    /// Facts came for a bin whose other facts are gone.
+    /// Facts came for a bin whose other facts are gone. What they tell of is in the first bin that
+    /// is made, if it lasts until then.
     fn lose(&mut self, marks: &[MarkRow]) -> Changes {
         let count: u64 = marks.iter().map(|row| row.version.unsigned_abs()).sum();
         self.state.late_lost += count;
         self.done.late_lost += count;
-        Changes { meta: State::lost(self.state.late_lost), ..Changes::default() }
+        let marks = self.state.boundary().map(Mark::five).into_iter().collect();
+        Changes { meta: State::lost(self.state.late_lost), marks, ..Changes::default() }
     }
 
     /// Marks what hangs together with what is in the bin.
@@ -278,15 +319,22 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         let bin = self.rules.zone.bin(Granularity::FiveMinutes, bin_ms);
         let days = self.days(bin_ms, bin.end_ms);
         let question = Question { which: Which::Touching(bin), days, all_ports: false };
-        let facts = self.facts(&question)?;
+        let mut facts = self.facts(&question)?;
         let old = self.tables.rows(Granularity::FiveMinutes, bin.start_ms, bin.end_ms)?;
-        let remade = Remade::of(bin, facts, old);
+        let (mut entering, mut new) = Default::default();
+        if self.state.boundary() == Some(bin_ms) {
+            (entering, new) = self.entering(bin_ms, &old)?;
+            facts.after(&new);
+        }
+        let remade = Remade::of(bin, facts, old, &entering);
         let (before, after) = (remade.before(), remade.after());
         let levels =
             self.tables.levels(At::new(Granularity::FiveMinutes, bin_ms), &before, &after)?;
-        self.done.left_out += remade.left_out() as u64;
+        new.left_out.extend(remade.left_out());
         let deltas = bin_ms >= self.rules.now_ms.saturating_sub(self.rules.deltas_ms);
         let mut changes = remade.finish(&levels, deltas);
+        changes.numbers.extend(new.numbers);
+        changes.meta = self.state.filled(new.left_out.into_iter().map(|(day, _)| day));
         self.mark_parents(Granularity::FiveMinutes, bin_ms, &mut changes);
         Ok(changes)
     }
@@ -315,24 +363,34 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         }
     }
 
-    /// Facts with the ids of their objects, and what is known of their numbers.
+    /// By how much the levels at the first bin that is made differ from those after the frozen
+    /// ones: by what came too late for these, and what was counted under another id in them.
+    fn entering(
+        &mut self,
+        at_ms: i64,
+        old: &BinRows,
+    ) -> Result<(BTreeMap<LevelKey, Types>, Admitted), T::Error> {
+        let began = self.spans.iter().filter(|span| span.first_ms <= at_ms);
+        let days = began.flat_map(|span| [key::before(span.day), span.day]).collect();
+        let question = Question { which: Which::Covering(at_ms), days, all_ports: false };
+        let (mut levels, admitted) = covering(at_ms, &self.facts(&question)?);
+        let mut keys: BTreeSet<LevelKey> = levels.keys().copied().collect();
+        keys.extend(old.levels.iter().filter_map(LevelRow::key));
+        keys.extend(self.aliases.ids().flat_map(|(kind, id)| LevelKey::of_object(kind, id)));
+        let at = At::new(Granularity::FiveMinutes, at_ms);
+        for row in &self.tables.levels(at, &keys, &BTreeSet::new())?.before {
+            let Some((key, level)) = row.key().zip(row.level()) else { continue };
+            let by = difference(&level.end(), &levels.remove(&key).unwrap_or_default());
+            levels.insert(key, by);
+        }
+        levels.retain(|_, by| !by.is_empty());
+        Ok((levels, admitted))
+    }
+
+    /// Facts, under the ids that objects have now, and what is known of their numbers.
     fn facts(&mut self, question: &Question) -> Result<Facts, T::Error> {
-        let stored = self.tables.facts(question)?;
-        let unknown = self.objects.unknown(&stored.mentions());
-        if !unknown.is_empty() {
-            self.tables.learn(self.objects, &unknown, self.rules.now_ms)?;
-        }
-        let mut facts = stored.facts(self.objects);
-        let asked = numbers(&facts);
-        if !asked.is_empty() {
-            let of_day = |(known, all): (BTreeSet<i64>, usize)| {
-                let room = self.rules.numbers.saturating_sub(all);
-                Numbers { known, room }
-            };
-            let found = self.tables.numbers(&asked)?;
-            facts.numbers = found.into_iter().map(|(day, found)| (day, of_day(found))).collect();
-        }
-        Ok(facts)
+        let known = (self.rules, &self.state, &self.aliases);
+        read((self.tables, &mut *self.objects), known, question, true)
     }
 
     /// The days that may have facts for a span of time; and the day before each, whose calls may

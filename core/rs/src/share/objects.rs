@@ -4,12 +4,17 @@
 //! store reads the rows of these names and ids, and writes the rows that come out. New ids are
 //! committed before anything that uses them.
 
+mod platform;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::{ComponentType, Record};
 
 use crate::fact::{CallFact, Fact, Object as FactObject, Told};
 use crate::limits::OBJECTS;
+
+pub use self::platform::platform;
 
 /// Synthetic ids begin here; DBIDs stay below 2³¹.
 pub const SYNTHETIC: i64 = 3_000_000_000;
@@ -41,13 +46,15 @@ pub struct Mention {
     /// Names of the path, root first, and the parent's name and DBID.
     path: Vec<String>,
     parent: Option<(Option<u32>, Option<String>)>,
+    /// It is the object of this DBID under another one.
+    alias_of: Option<u32>,
 }
 
 impl Mention {
     /// An object of which no more is said.
     #[must_use]
     pub const fn plain(kind: ObjectKind, dbid: Option<u32>, name: Option<String>) -> Self {
-        Self { kind, dbid, name, detail: None, path: Vec::new(), parent: None }
+        Self { kind, dbid, name, detail: None, path: Vec::new(), parent: None, alias_of: None }
     }
 }
 
@@ -68,7 +75,7 @@ pub struct ObjectRow {
     pub path: String,
     /// Only the name is known.
     pub synthetic: bool,
-    /// The DBID that has this name now.
+    /// The object that it is: of a synthetic id the first one of its name that had a DBID.
     pub alias_of: Option<i64>,
     /// First record that named it.
     pub first_ms: i64,
@@ -110,6 +117,17 @@ impl Objects {
         ids.collect()
     }
 
+    /// Those of these mentions whose name means something else by now are to be learned again.
+    pub fn doubt(&mut self, mentions: &BTreeSet<Mention>) {
+        for Mention { kind, dbid, name, alias_of, .. } in mentions {
+            let Some((dbid, name)) = dbid.zip(name.as_ref()) else { continue };
+            let meant = self.id(*kind, None, Some(name));
+            if meant != Some(i64::from(alias_of.unwrap_or(dbid))) {
+                self.named.remove(&(*kind, i64::from(dbid)));
+            }
+        }
+    }
+
     fn knows(&self, mention: &Mention) -> bool {
         // a DBID alone needs no row: it is its own id
         let Some(name) = &mention.name else { return true };
@@ -119,9 +137,9 @@ impl Objects {
         }
     }
 
-    fn note(&mut self, kind: ObjectKind, id: i64, name: &str) {
-        self.by_name.entry(kind).or_default().insert(name.to_owned(), id);
-        self.named.insert((kind, id), name.to_owned());
+    fn note(&mut self, Noted { kind, id, name, meant }: Noted) {
+        self.by_name.entry(kind).or_default().insert(name.clone(), meant);
+        self.named.insert((kind, id), name);
     }
 }
 
@@ -134,8 +152,17 @@ pub struct Learning {
     named: BTreeMap<(ObjectKind, String), BTreeSet<i64>>,
     next: BTreeMap<ObjectKind, i64>,
     changed: BTreeSet<(ObjectKind, i64)>,
-    ids: Vec<(ObjectKind, i64, String)>,
+    ids: Vec<Noted>,
     now_ms: i64,
+}
+
+/// An id that is known from now on, and the one that its name means.
+#[derive(Clone, Debug)]
+struct Noted {
+    kind: ObjectKind,
+    id: i64,
+    name: String,
+    meant: i64,
 }
 
 impl Learning {
@@ -173,9 +200,9 @@ impl Learning {
     /// The rows to be written, whole, each in place of the one that has its id.
     pub fn finish(&mut self) -> Vec<ObjectRow> {
         for mention in std::mem::take(&mut self.mentions) {
-            if let (Some(id), Some(name)) = (self.take(&mention), mention.name) {
-                self.ids.push((mention.kind, id, name));
-            }
+            let Some((meant, name)) = self.take(&mention).zip(mention.name) else { continue };
+            let id = mention.dbid.map_or(meant, i64::from);
+            self.ids.push(Noted { kind: mention.kind, id, name, meant });
         }
         self.changed.iter().filter_map(|key| self.rows.get(key).cloned()).collect()
     }
@@ -185,30 +212,35 @@ impl Learning {
         if objects.named.len() >= OBJECTS {
             *objects = Objects::default();
         }
-        for (kind, id, name) in self.ids {
-            objects.note(kind, id, &name);
-        }
+        self.ids.into_iter().for_each(|noted| objects.note(noted));
     }
 
-    /// The row of an object, made or brought up to date; gives its id.
+    /// The row of an object, made or brought up to date; gives the id that its name means.
     fn take(&mut self, mention: &Mention) -> Option<i64> {
         let name = mention.name.as_deref()?;
         let kind = mention.kind;
         if let Some(dbid) = mention.dbid {
             let id = i64::from(dbid);
             self.write(mention, id, name, false);
+            let row = self.rows.get_mut(&(kind, id))?;
+            row.alias_of = mention.alias_of.map(i64::from).or(row.alias_of);
+            let meant = row.alias_of.unwrap_or(id);
             for same in self.ids_of(kind, name) {
-                if let Some(row) = self.rows.get_mut(&(kind, same)).filter(|row| row.synthetic) {
-                    row.alias_of = Some(id);
+                let Some(row) = self.rows.get_mut(&(kind, same)) else { continue };
+                // what was counted for one object is not taken away by the next one of its name
+                if row.synthetic && row.alias_of.is_none_or(|of| of == id) {
+                    row.alias_of = Some(meant);
                     self.changed.insert((kind, same));
                 }
             }
-            return Some(id);
+            return Some(meant);
         }
         let same = self.ids_of(kind, name).into_iter();
         let same = same.filter_map(|id| self.rows.get(&(kind, id)));
-        if let Some(known) = same.min_by_key(|row| (row.synthetic, row.id)) {
-            return Some(known.id);
+        // of those of a name the one that was named last: others may be gone
+        let order = |row: &&ObjectRow| (row.synthetic, Reverse(row.last_ms), row.id);
+        if let Some(known) = same.min_by_key(order) {
+            return Some(known.alias_of.filter(|_| !known.synthetic).unwrap_or(known.id));
         }
         let next = self.next.entry(kind).or_insert(SYNTHETIC);
         let id = *next;

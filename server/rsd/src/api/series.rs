@@ -8,7 +8,7 @@ mod latency;
 mod outcomes;
 mod span;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -16,8 +16,8 @@ use axum::http::Uri;
 use axum::response::Response;
 use model::latency::Acceptance;
 use model::time::Millis;
-use rs::Refused;
-use rs::rollup::{Dim, Granularity, Measure};
+use rs::rollup::{Bin, Dim, Granularity, Measure, Sort};
+use rs::{Day, Refused};
 use serde_json::{Value, json};
 
 use self::found::Found;
@@ -51,6 +51,10 @@ struct Question {
     by_reason: bool,
     /// Days whose mean is shown.
     sma: Option<usize>,
+    /// Objects that may be shown; `None`: all.
+    allowed: Option<BTreeSet<i64>>,
+    /// Numbers as they were asked for, by their ids.
+    asked: BTreeMap<i64, String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,6 +94,22 @@ impl Figure {
         }
     }
 
+    /// What it is kept with.
+    const fn sort(self) -> Sort {
+        match self {
+            Self::Arrivals | Self::Peaks | Self::Durations => Sort::Operations,
+            Self::Quality => Sort::Quality,
+            Self::Latency => Sort::Latencies,
+            Self::Var | Self::Actions => Sort::Outcomes,
+        }
+    }
+
+    /// Whether it is shown by bins of this length: of few calls these two say little.
+    const fn has_bins(self, of: Granularity) -> bool {
+        let small = matches!(of, Granularity::FiveMinutes | Granularity::ThirtyMinutes);
+        !small || !matches!(self, Self::Quality | Self::Latency)
+    }
+
     /// Whether it counts calls of whichever kind, not records of media servers.
     const fn is_of_calls(self) -> bool {
         matches!(self, Self::Arrivals | Self::Peaks | Self::Durations)
@@ -125,7 +145,9 @@ pub(super) async fn series(
         let scope = shared.scope(&asker).await?;
         if let Some(scope) = &scope {
             let profiles = shared.objects(ObjectKind::Profile).await?;
+            let mine = scope.ids(question.dim, &BTreeSet::new(), &profiles)?;
             question.ids = scope.ids(question.dim, &question.ids, &profiles)?;
+            question.allowed = Some(mine);
             if question.ids.len() > MOST_IDS {
                 return Err(too_many());
             }
@@ -136,8 +158,13 @@ pub(super) async fn series(
         } else {
             question.ask(&shared).await?
         };
+        if let Some(meant) = found.meant.take() {
+            question.ids = meant;
+        }
+        let asked = question.asked.iter().map(|(id, text)| (*id, text.clone()));
+        found.texts.extend(asked);
         if shared.hides(&asker) {
-            // reasons and actions
+            // numbers, reasons and actions
             hide(found.texts.values_mut());
         }
         written(&question.shown(&found))
@@ -163,8 +190,19 @@ impl Question {
             Figure::Var => self.outcomes(found),
             Figure::Actions => self.actions(found),
         };
+        let gone = self.span.bins.iter().take_while(|bin| bin.start_ms < found.gone_ms).count();
+        for one in &mut series {
+            let unknown = self.beyond_limit(one, found);
+            each_column(one, &mut |column| {
+                let gone = (0..gone).chain(unknown.iter().copied());
+                gone.for_each(|at| column.get_mut(at).into_iter().for_each(|it| *it = Value::Null));
+            });
+        }
         if let Some(days) = self.sma {
             series.iter_mut().for_each(|one| average(one, days, self.span.lead));
+        }
+        if self.dim == Dim::Dn {
+            series.iter_mut().for_each(|one| self.number(one, found));
         }
         let starts: Vec<Millis> = self.span.shown().map(|bin| at(bin.start_ms)).collect();
         let count = match self.measure {
@@ -183,6 +221,28 @@ impl Question {
         self.span.bins.iter().map(|bin| value(bin.start_ms).into()).collect()
     }
 
+    /// The bins of an object that is a number which found no room on one of their days.
+    fn beyond_limit(&self, of: &Value, found: &Found) -> Vec<usize> {
+        let days = of["target"]["id"].as_i64().and_then(|id| found.left_out.get(&id));
+        let Some(days) = days.filter(|_| self.dim == Dim::Dn) else { return Vec::new() };
+        let bins = self.span.bins.iter().enumerate();
+        let out = bins.filter(|(_, bin)| days.iter().any(|day| touches(**bin, *day)));
+        out.map(|(at, _)| at).collect()
+    }
+
+    /// Shows a number as it is, and the days on which it found no room.
+    fn number(&self, one: &mut Value, found: &Found) {
+        let Some(id) = one["target"]["id"].as_i64() else { return };
+        if let Some(text) = found.texts.get(&id) {
+            one["target"]["id"] = json!(text);
+        }
+        if let Some(days) = found.left_out.get(&id) {
+            let name =
+                |day: &Day| format!("{}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100);
+            one["beyond_limit"] = days.iter().map(name).collect();
+        }
+    }
+
     fn target(&self, (id, sub): (i64, u8)) -> Value {
         let mut target = json!({"dim": dim_name(self.dim), "id": id});
         if self.dim == Dim::Service {
@@ -195,26 +255,26 @@ impl Question {
 /// Adds the mean of each day's value and those of the days before it, and takes away what was
 /// read for that only.
 fn average(series: &mut Value, days: usize, lead: usize) {
-    let values: Vec<f64> = match &series["values"] {
-        Value::Array(values) => values.iter().map(|one| one.as_f64().unwrap_or(0.0)).collect(),
+    let values: Vec<Option<f64>> = match &series["values"] {
+        Value::Array(values) => values.iter().map(Value::as_f64).collect(),
         _ => Vec::new(),
     };
-    let mean = |last: &[f64]| rounded(last.iter().sum::<f64>() / last.len().max(1) as f64);
-    series["sma"] = values.windows(days).map(mean).collect();
-    let Some(columns) = series.as_object_mut() else { return };
-    for (_, column) in columns.iter_mut().filter(|(name, _)| *name != "sma") {
-        cut(column, lead);
-    }
+    // of days of which one is not known it is not either
+    let sum = |last: &[Option<f64>]| last.iter().copied().sum::<Option<f64>>();
+    let mean = |last: &[Option<f64>]| sum(last).map(|sum| rounded(sum / last.len().max(1) as f64));
+    let sma: Value = values.windows(days).map(mean).collect();
+    each_column(series, &mut |column| drop(column.drain(..lead.min(column.len()))));
+    series["sma"] = sma;
 }
 
-/// Takes away the first values of every column.
-fn cut(column: &mut Value, lead: usize) {
-    match column {
-        Value::Array(of) if of.iter().any(Value::is_object) => {
-            of.iter_mut().for_each(|one| cut(one, lead));
+/// All columns of an object of the answer.
+fn each_column(of: &mut Value, then: &mut impl FnMut(&mut Vec<Value>)) {
+    match of {
+        Value::Array(many) if many.iter().any(Value::is_object) => {
+            many.iter_mut().for_each(|one| each_column(one, then));
         }
-        Value::Array(values) => drop(values.drain(..lead.min(values.len()))),
-        Value::Object(columns) => columns.values_mut().for_each(|one| cut(one, lead)),
+        Value::Array(column) => then(column),
+        Value::Object(columns) => columns.values_mut().for_each(|one| each_column(one, then)),
         _ => {}
     }
 }
@@ -226,6 +286,12 @@ fn rounded(value: f64) -> f64 {
 
 const fn most_bins(of: Granularity) -> usize {
     MOST_BINS[of.number() as usize - 1]
+}
+
+/// Whether a bin has an instant of a day, UTC.
+fn touches(bin: Bin, day: Day) -> bool {
+    let of = |at_ms: i64| rs::key::day(at(at_ms));
+    (of(bin.start_ms)..=of(bin.end_ms - 1)).contains(&day)
 }
 
 fn too_many() -> Refused {

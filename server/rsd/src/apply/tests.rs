@@ -1,6 +1,6 @@
 //! The applier between a real spool and a store that fails on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::store::erasing::Erasing;
 use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
 use crate::store::{
-    Books, BooksAsked, CallName, Item, Leg, Object, ObjectKind, Page, Position, Unit,
+    Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page, Position, Unit,
 };
 
 /// Remembers what it was given; refuses the first so many batches.
@@ -92,6 +92,10 @@ impl Store for Remembering {
         state.batches += 1;
         let changed = vec![(20_260_101, Key::default())];
         Ok(Applied { seq: batch.last().unwrap().seq, changed, ..Applied::default() })
+    }
+
+    fn know(&self, _: &BTreeSet<Mention>, _: Millis) -> Result<(), StoreError> {
+        unreachable!("there is no configuration")
     }
 
     fn calls(&self, _: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
@@ -203,6 +207,7 @@ fn start_watched(
     let figures = Arc::new(Figures::default());
     let parts = Parts {
         values: Box::new(|| Ok(())),
+        platform: Box::new(|| None),
         spool: spool.clone(),
         found: spool.status().last_seq,
         store: Arc::clone(store) as Arc<dyn Store>,

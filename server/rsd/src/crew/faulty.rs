@@ -1,7 +1,7 @@
 //! A store on files at which whoever asks for what is kept or rolled up panics, as long as a test
 //! wants it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,8 +17,8 @@ use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
 use crate::store::sqlite::Sqlite;
 use crate::store::{
-    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Object, ObjectKind, Page, Position,
-    Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page,
+    Position, Store, StoreError, Unit,
 };
 
 pub(super) struct Faulty {
@@ -87,6 +87,10 @@ impl Store for Faulty {
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         self.inner.apply(batch, now)
+    }
+
+    fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
+        self.inner.know(platform, now)
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

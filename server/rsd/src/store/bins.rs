@@ -64,9 +64,6 @@ pub trait Bins: Tables<Error = StoreError> + Sync {
     /// Writes marks of day 0 and rows of `meta`, in one transaction.
     fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError>;
 
-    /// First and last start of the five-minute bins that have rows.
-    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError>;
-
     /// Takes the lists of changes out of levels of bins that begin before this, under the lease
     /// of this fence.
     fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError>;

@@ -33,7 +33,7 @@ mod target;
 mod tls;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,8 +56,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Object, ObjectKind,
-    Page, Position, Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Mention, Object,
+    ObjectKind, Page, Position, Store, StoreError, Unit,
 };
 
 pub use accounts::{Account, Accounts, init};
@@ -264,6 +264,10 @@ impl Store for Postgres {
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         *lock(&self.now) = i64::try_from(now.0).unwrap_or(i64::MAX);
         self.write(|writer| writer.apply(batch, &self.judge, now))
+    }
+
+    fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
+        self.write(|writer| writer.know(platform, now))
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

@@ -29,7 +29,7 @@ mod save;
 mod tests;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,8 +51,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Object, ObjectKind, Page, Position,
-    Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page,
+    Position, Store, StoreError, Unit,
 };
 
 /// Sets of connections kept for questions.
@@ -185,6 +185,10 @@ impl Store for Sqlite {
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         self.told(self.writer().apply(batch, &self.judge, now))
+    }
+
+    fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
+        self.writer().know(platform, now)
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

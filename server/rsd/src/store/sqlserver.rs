@@ -32,7 +32,7 @@ mod save;
 mod statement;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -41,7 +41,7 @@ use net::Clock;
 use rs::erase::{Erased, Secret};
 use rs::integrity::Told;
 use rs::report::Call;
-use rs::share::{Changes, Counts, ObjectKind, Objects};
+use rs::share::{Changes, Counts, Mention, ObjectKind, Objects};
 use rs::{Day, Filter, Key};
 use tokio::runtime::{Builder, Runtime};
 
@@ -278,6 +278,13 @@ impl Store for SqlServer {
         let changed = changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
         let Counts { stored, duplicates, dead, ignored } = changes.counts;
         Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally: changes.tally })
+    }
+
+    fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
+        let mut objects = self.objects();
+        objects.doubt(platform);
+        let known = &mut *objects;
+        Ok(self.write(async |link| dims::learn(link, known, platform, ms(now)).await)?)
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

@@ -10,6 +10,7 @@ mod figures;
 mod figures_house;
 mod figures_media;
 pub(crate) mod house;
+mod identities;
 mod integrity;
 mod letters;
 mod lists;

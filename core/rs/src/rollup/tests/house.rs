@@ -97,7 +97,7 @@ impl Base {
     fn five(&self, bin: Bin) -> Figures {
         let calls = self.calls.values().cloned().collect();
         let facts = Facts { calls, ..Facts::default() };
-        let (mut figures, _) = five(bin, &facts);
+        let (mut figures, _) = five(bin, &facts, &BTreeMap::new());
         let before: BTreeMap<_, _> =
             figures.levels.keys().map(|key| (*key, self.level_at(*key, bin.start_ms))).collect();
         figures.carry(&before);

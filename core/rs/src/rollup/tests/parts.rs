@@ -26,7 +26,7 @@ fn figures(calls: Vec<Call>) -> Figures {
 }
 
 fn made(facts: Facts) -> Figures {
-    five(Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE }, &facts).0
+    five(Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE }, &facts, &BTreeMap::new()).0
 }
 
 fn arrived(figures: &Figures, measure: Measure, target: Target, call_type: u8) -> (i64, i64) {
@@ -136,27 +136,6 @@ fn a_call_that_ends_when_another_begins_was_never_there_with_it() {
     level.shift(&Types::from([(1, 2)]));
     assert_eq!((level.peak, level.peak_ms), (1, TEN));
     assert!(level.end().is_empty());
-}
-
-#[test]
-fn sources_merge_by_their_changes_in_any_grouping() {
-    let level = |start: i64, deltas: &[(u32, i64)]| {
-        let deltas: Deltas = deltas.iter().map(|(ms, by)| ((*ms, 1), *by)).collect();
-        Level::of(TEN, Types::from([(1, start)]), deltas)
-    };
-    let [a, b, c] = [
-        level(2, &[(10, 3), (20, -5)]),
-        level(1, &[(20, 4), (30, -1)]),
-        level(0, &[(5, 1), (25, -1)]),
-    ];
-    let merge = |a: &Level, b: &Level| a.merged(b, TEN).unwrap();
-    let all = merge(&merge(&a, &b), &c);
-    assert_eq!(all, merge(&a, &merge(&b, &c)));
-    assert_eq!(all, merge(&merge(&c, &b), &a));
-    // 5 + 1 + 1, not 5 + 5 + 1, which the maxima add up to
-    assert_eq!((all.peak, all.peak_ms), (7, TEN + 10));
-    let old = Level { deltas: None, ..a };
-    assert_eq!(old.merged(&b, TEN), None, "never estimated");
 }
 
 #[test]
@@ -290,8 +269,9 @@ fn new_numbers_beyond_the_limit_get_no_figures() {
     let known = [text_id("known")].into();
     let numbers = [(day(TEN), Numbers { known, room: 1 })].into();
     let facts = Facts { calls, numbers, ..Facts::default() };
-    let (figures, admitted) = five(Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE }, &facts);
-    assert_eq!((admitted.left_out, admitted.numbers), (2, [(day(TEN), text_id("3"))].into()));
+    let bin = Bin { start_ms: TEN, end_ms: TEN + 5 * MINUTE };
+    let (figures, admitted) = five(bin, &facts, &BTreeMap::new());
+    assert_eq!((admitted.left_out.len(), admitted.numbers), (2, [(day(TEN), text_id("3"))].into()));
     let dns = figures.levels.keys().filter(|key| key.target.dim == Dim::Dn);
     let dns: std::collections::BTreeSet<_> = dns.map(|key| key.target.id).collect();
     assert_eq!(dns, [text_id("3"), text_id("known")].into(), "the first to call");

@@ -6,11 +6,12 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::rollup::{
-    self, ActionFacts, At, BinRows, CallFacts, Granularity, Job, KeptFacts, LevelKey, LevelRow,
-    Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules, Span, Stored,
-    Tables as _, Weekday, Which, Zone, check, rebuild, work,
+    self, ActionFacts, Aliases, At, BinRows, CallFacts, Granularity, Job, KeptFacts, LevelKey,
+    LevelRow, Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules,
+    Span, Stored, Tables as _, Weekday, Which, Zone, check, rebuild, work,
 };
 
+mod bounds;
 mod orders;
 mod turns;
 
@@ -29,6 +30,7 @@ struct Inside {
     spans: BTreeMap<Day, (i64, i64)>,
     numbers: BTreeSet<(Day, i64)>,
     unreadable: BTreeSet<Day>,
+    aliases: Vec<(ObjectKind, i64, i64)>,
 }
 
 impl Rolled {
@@ -176,6 +178,20 @@ impl rollup::Tables for Rolled {
 
     fn meta(&self) -> Result<Meta, Infallible> {
         Ok(self.0.borrow().meta.clone())
+    }
+
+    fn aliases(&self) -> Result<Aliases, Infallible> {
+        Ok(self.0.borrow().aliases.iter().copied().collect())
+    }
+
+    fn extent(&self) -> Result<Option<(i64, i64)>, Infallible> {
+        let inside = self.0.borrow();
+        let bins = &inside.bins;
+        let levels = bins.levels.iter().map(|row| row.at);
+        let all = bins.counts.iter().map(|row| row.at).chain(levels);
+        let all = all.chain(bins.latencies.iter().map(|row| row.at));
+        let of = all.filter(|at| at.gran == Granularity::FiveMinutes.number()).map(|at| at.bin_ms);
+        Ok(of.clone().min().zip(of.max()))
     }
 
     fn marks(
@@ -485,21 +501,4 @@ fn a_level_that_is_wrong_is_found_and_repaired() {
             .collect()
     };
     assert_eq!(five(rolled.rows()), five(right));
-}
-
-#[test]
-fn a_frozen_bin_is_never_made_to_less_and_late_facts_are_counted() {
-    let (story, zone) = (whole_story(), zone());
-    let rolled = Rolled::default();
-    rolled.apply(&story[..20].iter().collect::<Vec<_>>());
-    rolled.roll(&zone, 1000);
-    let before = rolled.rows();
-    rolled.0.borrow_mut().meta.extend(rollup::State::default().freeze(NOW_MS));
-    // the facts are gone, and others come
-    rolled.0.borrow_mut().tables.calls.clear();
-    rolled.apply(&[&mcp("end", "late", 40, json!({}))]);
-    rolled.roll(&zone, 1000);
-    assert_eq!(rolled.rows(), before);
-    let lost = rollup::State::of(&rolled.meta().unwrap()).late_lost;
-    assert!(lost > 0);
 }

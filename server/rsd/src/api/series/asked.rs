@@ -112,6 +112,10 @@ impl Asked {
 
     fn question(mut self, shared: &Shared, figure: Figure) -> Result<Question, Refused> {
         let granularity = self.granularity.ok_or_else(|| missing("granularity"))?;
+        if !figure.has_bins(granularity) {
+            let message = "this figure is shown by HOUR and longer";
+            return Err(Refused::parameter("bad-enum", message, &["granularity"]));
+        }
         let from_ms = self.from_ms.ok_or_else(|| missing("from"))?;
         let to_ms = self.to_ms.unwrap_or_else(|| ms(shared.now()));
         if from_ms >= to_ms {
@@ -138,7 +142,10 @@ impl Asked {
         }
         let before = self.sma.map_or(0, |days| days - 1);
         let span = Span::of(shared, self.zone, granularity, (from_ms, to_ms), before)?;
-        let Self { kinds, percentiles, by_reason, sma, .. } = self;
+        let Self { kinds, percentiles, by_reason, sma, ids: texts, .. } = self;
+        let numbers = texts.into_iter().filter(|_| dim == Dim::Dn);
+        let asked = numbers.map(|text| (text_id(&text), text)).collect();
+        let allowed = None;
         Ok(Question {
             figure,
             span,
@@ -150,6 +157,8 @@ impl Asked {
             percentiles,
             by_reason,
             sma,
+            allowed,
+            asked,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::CallType;
-use rs::rollup::{Dim, LevelRow, Measure};
+use rs::rollup::{Bin, Deltas, Dim, Level, LevelRow, Measure, SqRow, standing};
 use serde_json::{Value, json};
 
 use super::found::Found;
@@ -86,32 +86,42 @@ impl Question {
     fn peaks_of(&self, of: (i64, u8), found: &Found) -> Value {
         let mine = |row: &&LevelRow| self.is_mine(row.measure);
         let key = |row: &LevelRow| (row.dim_id, row.sub);
-        let before = of_target(&found.before, key, of);
+        let before = of_target(&found.before, key, of).iter().filter(mine);
+        let mut stands = standing(&before.collect::<Vec<_>>());
         let rows = of_target(&found.rows.levels, key, of).iter().filter(mine);
         let rows: BTreeMap<i64, &LevelRow> = rows.map(|row| (row.at.bin_ms, row)).collect();
-        let end = |row: &LevelRow| (row.level_start + row.net, row.level().map(|it| it.end()));
-        let mut standing = before.iter().find(mine).map_or((0, None), end);
-        let (mut values, mut times) = (Vec::new(), Vec::new());
-        let mut by_type: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        for (n, bin) in self.span.bins.iter().enumerate() {
-            let (peak, peak_ms, types) = match rows.get(&bin.start_ms) {
-                Some(row) => {
-                    standing = end(row);
-                    let types = row.level().map(|level| level.peak_by_type);
-                    (row.peak, row.peak_ms, types.unwrap_or_default())
+        let mut bin = |bin: &Bin| match found.united.get(&of) {
+            Some(bins) => match bins.get(&bin.start_ms) {
+                Some(united) => {
+                    stands.clone_from(&united.end);
+                    united.level.clone()
                 }
-                None => (standing.0, bin.start_ms, standing.1.clone().unwrap_or_default()),
-            };
-            values.push(peak);
-            times.push(at(peak_ms));
-            for (call_type, level) in types {
-                let column = by_type.entry(type_name(call_type)).or_default();
-                column.resize(n, 0);
-                column.push(level);
-            }
-        }
-        by_type.values_mut().for_each(|column| column.resize(self.span.bins.len(), 0));
-        json!({"target": self.target(of), "values": values, "times": times, "by_type": by_type})
+                None => Some(Level::of(bin.start_ms, stands.clone(), Deltas::new())),
+            },
+            None => match rows.get(&bin.start_ms) {
+                Some(row) => {
+                    let level = row.level().unwrap_or_default();
+                    stands = level.end();
+                    Some(Level { peak: row.peak, peak_ms: row.peak_ms, ..level })
+                }
+                None => Some(Level::of(bin.start_ms, stands.clone(), Deltas::new())),
+            },
+        };
+        let levels: Vec<Option<Level>> = self.span.bins.iter().map(&mut bin).collect();
+        let column = |value: &dyn Fn(&Level) -> Value| -> Value {
+            levels.iter().map(|level| level.as_ref().map_or(Value::Null, value)).collect()
+        };
+        let there = levels.iter().flatten().flat_map(|level| level.peak_by_type.keys());
+        let types: BTreeSet<u8> = there.copied().collect();
+        let of_type = |of: &u8| {
+            let count = |level: &Level| json!(level.peak_by_type.get(of).copied().unwrap_or(0));
+            (type_name(*of), column(&count))
+        };
+        let by_type: BTreeMap<String, Value> = types.iter().map(of_type).collect();
+        json!({
+            "target": self.target(of), "values": column(&|level| json!(level.peak)),
+            "times": column(&|level| json!(at(level.peak_ms))), "by_type": by_type,
+        })
     }
 
     /// Calls of media servers that ended, and those that were served badly.
@@ -119,8 +129,14 @@ impl Question {
         let objects = self.objects(found.rows.quality.iter().map(|row| (row.dim_id, 0)));
         let of_object = |of: (i64, u8)| {
             let rows = of_target(&found.rows.quality, |row| (row.dim_id, 0), of);
-            let calls = rows.iter().map(|row| (row.at.bin_ms, row.calls)).collect();
-            let failed = rows.iter().map(|row| (row.at.bin_ms, row.failed)).collect();
+            let sum = |value: fn(&SqRow) -> i64| {
+                let mut sums: BTreeMap<i64, i64> = BTreeMap::new();
+                for row in rows {
+                    *sums.entry(row.at.bin_ms).or_default() += value(row);
+                }
+                sums
+            };
+            let (calls, failed) = (sum(|row| row.calls), sum(|row| row.failed));
             let (values, failed) = (self.numbers(&calls), self.numbers(&failed));
             json!({"target": self.target(of), "values": values, "failed": failed})
         };

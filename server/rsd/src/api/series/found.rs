@@ -4,19 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::config::Service;
-use rs::Refused;
-use rs::rollup::{At, BinRows, Dim, LevelKey, LevelRow, Measure, Target, regrouped};
+use model::time::Millis;
+use rs::key::day;
+use rs::rollup::{
+    Aliases, At, BinRows, Dim, LevelKey, LevelRow, Measure, State, Target, United, regrouped,
+    united,
+};
+use rs::{Day, Refused};
 
 use super::super::Shared;
 use super::super::rollups::learned;
 use super::span::{Span, not_available};
 use super::{Figure, Question, too_many};
-use crate::store::StoreError;
 use crate::store::bins::{Bins, Series};
+use crate::store::{ObjectKind, StoreError};
 
 /// Rows of one target and bin at most, for both ways to count: of each call type one, or one.
 const ROWS_OF_COUNTS: usize = 16;
 const ROWS_OF_OTHERS: usize = 2;
+
+/// No object has this id.
+const NOBODY: i64 = -1;
 
 /// What is found.
 #[derive(Default)]
@@ -27,6 +35,14 @@ pub(super) struct Found {
     pub(super) before: Vec<LevelRow>,
     /// The texts of keys.
     pub(super) texts: BTreeMap<i64, String>,
+    /// The objects that were asked for, under the ids that they have now.
+    pub(super) meant: Option<BTreeSet<i64>>,
+    /// Peaks of objects with rows under several ids.
+    pub(super) united: Levels,
+    /// Bins that begin before it are gone.
+    pub(super) gone_ms: i64,
+    /// Numbers that found no room, and when.
+    pub(super) left_out: BTreeMap<i64, BTreeSet<Day>>,
 }
 
 /// Why there is no answer.
@@ -56,6 +72,7 @@ impl Question {
             most_rows: self.most_rows(),
             most_columns: self.most_points(self.span.granularity) / self.span.bins.len().max(1),
             question: (self.figure, self.by_reason, self.measure),
+            allowed: self.allowed.clone(),
         };
         match learned(shared, move |bins| search.run(bins)).await? {
             Ok(found) => Ok(found),
@@ -85,47 +102,104 @@ struct Search {
     most_rows: usize,
     most_columns: usize,
     question: (Figure, bool, Measure),
+    allowed: Option<BTreeSet<i64>>,
 }
 
 impl Search {
-    fn run(self, bins: &dyn Bins) -> Result<Result<Found, Out>, StoreError> {
+    fn run(mut self, bins: &dyn Bins) -> Result<Result<Found, Out>, StoreError> {
         let (figure, by_reason, measure) = self.question;
+        let (state, aliases) = (State::of(&bins.meta()?), bins.aliases()?);
+        let meant = self.widen(&aliases);
         let mut rows = bins.series(&self.asked)?;
         if count(&rows) > self.most_rows {
             return Ok(Err(Out::TooMany));
         }
+        let stored_ms = state.gone_ms(figure.sort(), self.asked.granularity);
+        if self.made.is_some() && self.asked.from_ms < stored_ms {
+            return Ok(Err(Out::Gone));
+        }
+        let mut before = Vec::new();
+        if figure == Figure::Peaks {
+            let keys = self.standing(measure, &rows.levels);
+            let at = At::new(self.asked.granularity, self.asked.from_ms);
+            before = bins.levels(at, &keys, &BTreeSet::new())?.before;
+        }
         if let Some(made) = &self.made {
-            let kept_ms = rs::rollup::State::of(&bins.meta()?).kept_ms(self.asked.granularity);
-            if self.asked.from_ms < kept_ms {
-                return Ok(Err(Out::Gone));
-            }
             let of = rs::rollup::Granularity::from_number(self.at.gran);
             rows = of.map(|of| regrouped(&rows, of, made)).unwrap_or_default();
+        }
+        rows.levels.retain(|row| row.measure == measure.number());
+        let mut united = BTreeMap::new();
+        if let Some(kind) = kind(self.asked.dim) {
+            let meant = |id| aliases.meant(kind, id);
+            united = unite(&before, &rows.levels, meant);
+            rename(&mut rows, meant);
+            before.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
         }
         if !self.kinds.is_empty() {
             rows.latencies.retain(|row| self.kinds.contains(&row.kind));
         }
         sort(&mut rows);
+        before.sort_by_key(|row| (row.dim_id, row.sub));
         if columns(&rows, by_reason) > self.most_columns {
             return Ok(Err(Out::TooMany));
         }
-        let mut found = Found { rows, ..Found::default() };
+        let gone_ms = stored_ms;
+        let mut found = Found { rows, before, meant, united, gone_ms, ..Found::default() };
         match figure {
-            Figure::Peaks => {
-                let keys = self.standing(measure, &found.rows.levels);
-                let at = At::new(self.asked.granularity, self.asked.from_ms);
-                found.before = bins.levels(at, &keys, &BTreeSet::new())?.before;
-                found.before.sort_by_key(|row| (row.dim_id, row.sub));
-            }
             Figure::Var | Figure::Actions => {
                 let reasons = found.rows.outcomes.iter().map(|row| row.reason_key);
                 let reasons = reasons.filter(|key| by_reason && *key != 0);
                 let actions = found.rows.actions.iter().map(|row| row.action_key);
                 found.texts = bins.texts(&reasons.chain(actions).collect())?;
             }
+            _ if self.asked.dim == Dim::Dn => {
+                found.left_out = self.left_out(bins, &state, &found.rows)?;
+            }
             _ => {}
         }
         Ok(Ok(found))
+    }
+
+    /// Has also rows under other ids of the objects found; gives the ids that these have now.
+    fn widen(&mut self, aliases: &Aliases) -> Option<BTreeSet<i64>> {
+        let kind = kind(self.asked.dim).filter(|_| !self.asked.ids.is_empty())?;
+        let mut meant: BTreeSet<i64> =
+            self.asked.ids.iter().map(|id| aliases.meant(kind, *id)).collect();
+        if let Some(allowed) = &self.allowed {
+            meant.retain(|id| allowed.contains(id));
+        }
+        self.asked.ids = meant.iter().flat_map(|id| aliases.of(kind, *id)).collect();
+        if meant.is_empty() {
+            // the database would take none for all
+            self.asked.ids.insert(NOBODY);
+        }
+        Some(meant)
+    }
+
+    /// The days on which numbers that were asked for found no room, and have no row.
+    fn left_out(
+        &self,
+        bins: &dyn Bins,
+        state: &State,
+        rows: &BinRows,
+    ) -> Result<BTreeMap<i64, BTreeSet<Day>>, StoreError> {
+        let Series { from_ms, to_ms, ids, .. } = &self.asked;
+        let full = state.full_days(*from_ms, *to_ms);
+        let asked = full.iter().map(|day| (*day, ids.clone())).collect();
+        let known = bins.numbers(&asked)?;
+        let at = rows.counts.iter().map(|row| (row.dim_id, row.at.bin_ms));
+        let at = at.chain(rows.levels.iter().map(|row| (row.dim_id, row.at.bin_ms)));
+        let there: BTreeSet<(i64, Day)> =
+            at.map(|(id, at_ms)| (id, day(Millis(at_ms.cast_unsigned())))).collect();
+        let mut left_out: BTreeMap<i64, BTreeSet<Day>> = BTreeMap::new();
+        for (day, id) in full.iter().flat_map(|day| ids.iter().map(move |id| (*day, *id))) {
+            let known = known.get(&day).is_some_and(|(known, _)| known.contains(&id));
+            if !known && !there.contains(&(id, day)) {
+                left_out.entry(id).or_default().insert(day);
+            }
+        }
+        Ok(left_out)
     }
 
     /// Whose levels may stand before the first bin: those with rows, and all that are asked for
@@ -143,6 +217,45 @@ impl Search {
         let there = rows.iter().map(|row| Target { dim, id: row.dim_id, sub: row.sub });
         named.into_iter().chain(there).map(|target| LevelKey { measure, target }).collect()
     }
+}
+
+/// The kind of objects that have several ids.
+const fn kind(dim: Dim) -> Option<ObjectKind> {
+    match dim {
+        Dim::Component => Some(ObjectKind::Component),
+        Dim::Tenant | Dim::Service => Some(ObjectKind::Tenant),
+        Dim::Profile => Some(ObjectKind::Profile),
+        Dim::All | Dim::Kind | Dim::Dn => None,
+    }
+}
+
+/// Levels of objects by object and service.
+type Levels = BTreeMap<(i64, u8), BTreeMap<i64, United>>;
+
+/// Those of objects that have rows under several ids.
+fn unite(before: &[LevelRow], rows: &[LevelRow], meant: impl Fn(i64) -> i64) -> Levels {
+    let mut ids: BTreeMap<(i64, u8), BTreeSet<i64>> = BTreeMap::new();
+    for row in before.iter().chain(rows) {
+        ids.entry((meant(row.dim_id), row.sub)).or_default().insert(row.dim_id);
+    }
+    ids.retain(|_, ids| ids.len() > 1);
+    let mut all = Levels::new();
+    for ((object, sub), ids) in ids {
+        let mine = |row: &&LevelRow| row.sub == sub && ids.contains(&row.dim_id);
+        let first: Vec<_> = before.iter().filter(mine).collect();
+        all.insert((object, sub), united(&first, &rows.iter().filter(mine).collect::<Vec<_>>()));
+    }
+    all
+}
+
+/// Puts rows under the ids that their objects have now.
+fn rename(rows: &mut BinRows, meant: impl Fn(i64) -> i64) {
+    rows.counts.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
+    rows.levels.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
+    rows.outcomes.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
+    rows.actions.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
+    rows.quality.iter_mut().for_each(|row| row.dim_id = meant(row.dim_id));
+    rows.latencies.iter_mut().for_each(|row| row.component_id = meant(row.component_id));
 }
 
 fn count(rows: &BinRows) -> usize {

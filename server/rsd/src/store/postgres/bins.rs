@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rs::rollup::{
-    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
-    Numbered, Question, Span, Stored, Tables,
+    Aliases, At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark,
+    MarkRow, Meta, Numbered, Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, Objects};
 use tokio_postgres::Row;
@@ -61,6 +61,24 @@ impl Tables for Postgres {
             link.query(sql, &[])
         })?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    fn aliases(&self) -> Result<Aliases, StoreError> {
+        self.read(|reader| objects::aliases(reader.link))
+    }
+
+    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        let of = |shape: &&Shape| {
+            format!("SELECT min(bin_ms), max(bin_ms) FROM {} WHERE gran = 1", shape.table)
+        };
+        let tables: Vec<_> = bin_rows::ALL.iter().map(of).collect();
+        let sql = format!(
+            "SELECT min(first), max(last) FROM ({}) e (first, last)",
+            tables.join(" UNION ALL ")
+        );
+        let rows = self.read(|reader| reader.link.query(&sql, &[]))?;
+        let ends = |row: &Row| Some((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        Ok(rows.first().and_then(ends))
     }
 
     fn marks(
@@ -338,20 +356,6 @@ impl Bins for Postgres {
             set_meta(link, meta)?;
             link.batch("COMMIT")
         })
-    }
-
-    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        let of = |shape: &&Shape| {
-            format!("SELECT min(bin_ms), max(bin_ms) FROM {} WHERE gran = 1", shape.table)
-        };
-        let tables: Vec<_> = bin_rows::ALL.iter().map(of).collect();
-        let sql = format!(
-            "SELECT min(first), max(last) FROM ({}) e (first, last)",
-            tables.join(" UNION ALL ")
-        );
-        let rows = self.read(|reader| reader.link.query(&sql, &[]))?;
-        let ends = |row: &Row| Some((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
-        Ok(rows.first().and_then(ends))
     }
 
     fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rs::rollup::Aliases;
 use rs::share::{Learning, Mention, ObjectRow, Objects};
 use tokio_postgres::Row;
 
@@ -125,6 +126,17 @@ pub(super) fn objects(link: &mut Link, kind: ObjectKind) -> Result<Vec<Object>, 
         last_ms: row.last_ms,
     });
     Ok(rows.collect())
+}
+
+/// Which ids are those of other objects.
+pub(super) fn aliases(link: &mut Link) -> Result<Aliases, StoreError> {
+    let mut all = Vec::new();
+    for kind in ObjectKind::ALL {
+        let sql = format!("SELECT id, alias_of FROM {} WHERE alias_of IS NOT NULL", table(kind));
+        let rows = link.query(&sql, &[])?;
+        all.extend(rows.iter().map(|row| (kind, row.get(0), row.get(1))));
+    }
+    Ok(all.into_iter().collect())
 }
 
 /// The ids and all synthetic ids whose name they have now.

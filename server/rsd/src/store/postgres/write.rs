@@ -64,6 +64,16 @@ impl Writer {
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()))
     }
 
+    pub(super) fn know(
+        &mut self,
+        platform: &BTreeSet<Mention>,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.objects.doubt(platform);
+        let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
+        objects::learn(&mut self.second, &mut self.objects, platform, now_ms)
+    }
+
     /// Stores a batch.
     pub(super) fn apply(
         &mut self,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::erase::Secret;
 use rs::rollup::{
-    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark, MarkRow, Meta,
-    Numbered, Question, Span, Stored, Tables,
+    Aliases, At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark,
+    MarkRow, Meta, Numbered, Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, Objects};
 use rusqlite::types::Value;
@@ -76,6 +76,29 @@ impl Tables for Sqlite {
             let mut statement = reader.main.prepare_cached(sql)?;
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn aliases(&self) -> Result<Aliases, StoreError> {
+        self.read(|reader| dims::aliases(&reader.main))
+    }
+
+    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        self.read(|reader| {
+            let mut extent: Option<(i64, i64)> = None;
+            for table in bin_rows::TABLES {
+                let of = |order: &str| {
+                    let sql = format!(
+                        "SELECT bin_ms FROM {table} WHERE gran = 1 ORDER BY bin_ms {order} LIMIT 1"
+                    );
+                    reader.main.query_row(&sql, [], |row| row.get::<_, i64>(0)).optional()
+                };
+                if let (Some(first), Some(last)) = (of("ASC")?, of("DESC")?) {
+                    let (from, to) = extent.unwrap_or((first, last));
+                    extent = Some((from.min(first), to.max(last)));
+                }
+            }
+            Ok(extent)
         })
     }
 
@@ -368,25 +391,6 @@ impl Bins for Sqlite {
             marks::of_facts(&transaction, None, &marks, now_ms)?;
             set_meta(&transaction, meta)?;
             Ok(transaction.commit()?)
-        })
-    }
-
-    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        self.read(|reader| {
-            let mut extent: Option<(i64, i64)> = None;
-            for table in bin_rows::TABLES {
-                let of = |order: &str| {
-                    let sql = format!(
-                        "SELECT bin_ms FROM {table} WHERE gran = 1 ORDER BY bin_ms {order} LIMIT 1"
-                    );
-                    reader.main.query_row(&sql, [], |row| row.get::<_, i64>(0)).optional()
-                };
-                if let (Some(first), Some(last)) = (of("ASC")?, of("DESC")?) {
-                    let (from, to) = extent.unwrap_or((first, last));
-                    extent = Some((from.min(first), to.max(last)));
-                }
-            }
-            Ok(extent)
         })
     }
 

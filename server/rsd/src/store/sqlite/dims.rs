@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rs::rollup::Aliases;
 use rs::share::{Learning, Mention, ObjectRow, Objects};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 
@@ -153,6 +154,18 @@ pub(super) fn objects(db: &Connection, kind: ObjectKind) -> Result<Vec<Object>, 
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Which ids are those of other objects.
+pub(super) fn aliases(db: &Connection) -> Result<Aliases, StoreError> {
+    let mut all = Vec::new();
+    for kind in ObjectKind::ALL {
+        let sql = format!("SELECT id, alias_of FROM {} WHERE alias_of IS NOT NULL", table(kind));
+        let mut statement = db.prepare_cached(&sql)?;
+        let rows = statement.query_map([], |row| Ok((kind, row.get(0)?, row.get(1)?)))?;
+        all.extend(rows.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(all.into_iter().collect())
 }
 
 /// The ids and all synthetic ids whose name they have now.

@@ -144,6 +144,15 @@ impl Writer {
         Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally })
     }
 
+    pub(super) fn know(
+        &mut self,
+        platform: &BTreeSet<Mention>,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.objects.doubt(platform);
+        self.learn(platform, i64::try_from(now.0).unwrap_or(i64::MAX))
+    }
+
     fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {
         match of_main(dims::learn(&mut self.objects, &mut self.main, mentions, now_ms))? {
             true => self.survive(),

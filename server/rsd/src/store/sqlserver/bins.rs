@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Day;
 use rs::rollup::{
-    At, BinRows, Changes, Dim, Granularity, Job, LevelKey, Levels, Mark, MarkRow, Meta, Numbered,
-    Question, Span, Stored, Tables,
+    Aliases, At, BinRows, Changes, Dim, Granularity, Job, LevelKey, Levels, Mark, MarkRow, Meta,
+    Numbered, Question, Span, Stored, Tables,
 };
-use rs::share::{Mention, Objects};
+use rs::share::{Mention, ObjectKind, Objects};
 use serde_json::{Value, json};
 use tiberius::ToSql;
 
@@ -32,6 +32,23 @@ impl Tables for SqlServer {
 
     fn meta(&self) -> Result<Meta, StoreError> {
         Ok(self.read(async |link| meta(link).await)?)
+    }
+
+    fn aliases(&self) -> Result<Aliases, StoreError> {
+        let mut all = Vec::new();
+        for kind in ObjectKind::ALL {
+            let objects = self.read(async |link| dims::all(link, kind).await)?;
+            all.extend(objects.into_iter().filter_map(|object| {
+                Some((kind, i64::from(object.id), i64::from(object.alias_of?)))
+            }));
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
+        let ends = |cells: &Cells<'_>| Ok(cells.number(0)?.zip(cells.number(1)?));
+        let found = self.read(async |link| link.ask(sql::EXTENT, &[], ends).await)?;
+        Ok(found.into_iter().flatten().next())
     }
 
     fn marks(
@@ -267,12 +284,6 @@ impl Bins for SqlServer {
             set_meta(link, meta).await?;
             link.commit().await
         })?)
-    }
-
-    fn extent(&self) -> Result<Option<(i64, i64)>, StoreError> {
-        let ends = |cells: &Cells<'_>| Ok(cells.number(0)?.zip(cells.number(1)?));
-        let found = self.read(async |link| link.ask(sql::EXTENT, &[], ends).await)?;
-        Ok(found.into_iter().flatten().next())
     }
 
     fn forget_deltas(&self, fence: u64, before_ms: i64) -> Result<(), StoreError> {

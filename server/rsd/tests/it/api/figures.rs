@@ -107,6 +107,7 @@ fn a_level_stands_in_bins_in_which_nothing_changes() {
     };
     // the bin of its end is there when those before it are
     comes_to(&house, &1, |_| peaks("dim=all", 6).len());
+    comes_to(&house, &0, |_| peaks("dim=all", 7).len());
     for of in ["dim=all", "dim=all&count=legs", "dim=tenant&id=102", "dim=service&id=102"] {
         for bin in [0, 3, 6] {
             let found = peaks(of, bin);

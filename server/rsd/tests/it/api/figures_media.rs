@@ -181,7 +181,7 @@ fn days_of_other_zones_are_made_of_stored_hours_and_half_hours() {
     // when the hours are gone there is nothing to make them of
     let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
     db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
-    let gone = "INSERT INTO rs_meta VALUES ('rollup.kept_ms.3', ?1)";
+    let gone = "INSERT INTO rs_meta VALUES ('rollup.gone_ms.0.3', ?1)";
     db.execute(gone, [BASE_MS.to_string()]).unwrap();
     let asked = "/api/v1/series/peaks?granularity=DAY&tz=UTC&from=2026-11-21T00:00:00Z\
                  &to=2026-11-23T00:00:00Z";

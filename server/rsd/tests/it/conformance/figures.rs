@@ -3,7 +3,7 @@
 
 use config::settings::Retention;
 use model::time::Millis;
-use rs::rollup::{BinDays, Granularity, LevelRow, Rules, State, Zone, forget, rebuild, work};
+use rs::rollup::{BinDays, Granularity, LevelRow, Rules, Sort, State, Zone, forget, rebuild, work};
 use rs::share::Objects;
 use rsd::retention::{Ages, Annexes, Before, Kept, Leaving, Report, in_force, purge};
 use rsd::rollup::let_go;
@@ -108,7 +108,10 @@ pub(super) fn figures(store: &dyn Store) {
     assert!(rows > 200, "{rows}");
     assert_eq!(run(store, usize::MAX).rows, 0, "nothing is left");
     // facts of twenty days have gone, and the bins that are kept shorter than they with them
-    let frozen_ms = State::of(&bins.meta().unwrap()).frozen_ms;
+    let state = State::of(&bins.meta().unwrap());
+    let frozen_ms = state.frozen_ms;
+    let gone_ms = state.gone_ms(Sort::Operations, Granularity::Hour);
+    assert_eq!(gone_ms, ms(at(19 * DAY)) / 86_400_000 * 86_400_000, "whole days");
     assert_eq!(frozen_ms, ms(at(19 * DAY + 3900)), "the last bin of the twentieth day");
     for of in [Granularity::FiveMinutes, Granularity::Hour] {
         let starts = starts(bins, of);
