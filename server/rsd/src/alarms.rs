@@ -52,6 +52,8 @@ pub(crate) enum Name {
     DbSpace,
     /// A day of the database can be neither read nor written.
     DbDamaged,
+    /// The next frame of the spool cannot be read, so that nothing is stored.
+    ApplyStuck,
     /// A certificate expires soon.
     Certificate,
     /// The clock of a producer is wrong.
@@ -71,7 +73,7 @@ struct Row {
 }
 
 impl Name {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::DbDown,
         Self::SpoolHigh,
         Self::SpoolFull,
@@ -90,6 +92,7 @@ impl Name {
         Self::PurgeBlocked,
         Self::DbSpace,
         Self::DbDamaged,
+        Self::ApplyStuck,
         Self::Certificate,
         Self::ClockSkew,
         Self::WorkerFailed,
@@ -118,6 +121,7 @@ impl Name {
             Self::PurgeBlocked => ("RS-PURGE-BLOCKED", "minor", 35003, false),
             Self::DbSpace => ("RS-DB-SPACE", "major", 33104, false),
             Self::DbDamaged => ("RS-DB-DAMAGED", "critical", 33105, false),
+            Self::ApplyStuck => ("RS-APPLY-STUCK", "critical", 33106, false),
         };
         Row { text, severity, log_id, by_operator }
     }

@@ -195,8 +195,12 @@ impl Work {
             self.know();
             self.gather();
             let batch = match self.next_batch() {
-                Ok(batch) => batch,
+                Ok(batch) => {
+                    self.parts.figures.read(None);
+                    batch
+                }
                 Err(error) => {
+                    self.parts.figures.read(Some(error.reason()));
                     self.failed("spool", &error);
                     Vec::new()
                 }
@@ -413,6 +417,14 @@ enum ReadError {
         #[source]
         error: Unreadable,
     },
+}
+
+impl ReadError {
+    /// With its cause, in one line.
+    fn reason(&self) -> String {
+        let source = std::error::Error::source(self).map(ToString::to_string);
+        source.map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
+    }
 }
 
 /// A frame as the store takes it. One that a newer version wrote stops the applier, for it must

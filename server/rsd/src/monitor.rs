@@ -149,9 +149,11 @@ impl Monitor {
         gate.look();
         let full = gate.held_back(Priority::First);
         self.check_spool(now.wall, &status, full);
-        let up = figures.up();
-        let detail = if up { "open" } else { "the last batch was not stored" };
-        self.health.set(now.wall, "database", up, detail);
+        let stuck = figures.stuck();
+        let detail = if figures.up() { "open" } else { "the last batch was not stored" };
+        let up = figures.up() && stuck.is_none();
+        self.health.set(now.wall, "database", up, stuck.as_deref().unwrap_or(detail));
+        self.turn(Name::ApplyStuck, stuck);
         if status.is_dead {
             self.watched.crew.end(Worker::Spool, "a thread of the ingest queue has panicked");
         }

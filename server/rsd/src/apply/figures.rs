@@ -22,6 +22,8 @@ pub struct Figures {
     outage: Mutex<Option<Outage>>,
     tallied: Mutex<Tallied>,
     batch_seconds: Histogram,
+    /// Why the next frame of the spool cannot be read.
+    stuck: Mutex<Option<String>>,
     /// Last turn of the loop, monotonic ms.
     turned: AtomicU64,
 }
@@ -37,6 +39,7 @@ impl Default for Figures {
             outage: Mutex::default(),
             tallied: Mutex::default(),
             batch_seconds: Histogram::new(LATENCY_SECONDS),
+            stuck: Mutex::default(),
             turned: AtomicU64::new(0),
         }
     }
@@ -54,6 +57,17 @@ impl Figures {
         self.up.store(true, Ordering::Relaxed);
         *self.current() = None;
         self.batch_seconds.observe(took);
+    }
+
+    /// The next frame of the spool can be read, or why it cannot.
+    pub(super) fn read(&self, stuck: Option<String>) {
+        self.failures.fetch_add(u64::from(stuck.is_some()), Ordering::Relaxed);
+        *self.stuck.lock().unwrap_or_else(PoisonError::into_inner) = stuck;
+    }
+
+    /// Why the next frame of the spool cannot be read, so that nothing is stored.
+    pub(crate) fn stuck(&self) -> Option<String> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The database answers.

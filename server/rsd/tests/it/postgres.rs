@@ -6,6 +6,7 @@ mod erasing;
 mod lease;
 mod race;
 mod server;
+mod steps;
 mod tls;
 
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -46,22 +46,29 @@ pub(super) fn migrate(link: &mut Link, schema: &str, now_ms: i64) -> Result<(), 
             rs-init does, as the owner";
         return Err(StoreError::Unavailable(text.into()));
     }
-    link.batch(&format!("BEGIN; {LOCK}"))?;
-    if !there {
-        link.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+    loop {
+        link.batch(&format!("BEGIN; {LOCK}"))?;
+        if !there {
+            link.batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+        }
+        link.batch(VERSIONS)?;
+        // another may have taken some in the meantime
+        let next = (1_i32..).zip(STEPS).nth(version(link)?);
+        match next {
+            Some((number, step)) => {
+                link.batch(step)?;
+                link.execute(
+                    "INSERT INTO rs_schema_version VALUES ($1, $2, $3, $4)",
+                    &[&number, &now_ms, &checksum(step), &env!("CARGO_PKG_VERSION")],
+                )?;
+            }
+            None => link.batch(&words::insert())?,
+        }
+        link.batch("COMMIT")?;
+        if next.is_none() {
+            return Ok(());
+        }
     }
-    link.batch(VERSIONS)?;
-    // another may have taken some in the meantime
-    let taken = version(link)?;
-    for (number, step) in (1_i32..).zip(STEPS).skip(taken) {
-        link.batch(step)?;
-        link.execute(
-            "INSERT INTO rs_schema_version VALUES ($1, $2, $3, $4)",
-            &[&number, &now_ms, &checksum(step), &env!("CARGO_PKG_VERSION")],
-        )?;
-    }
-    link.batch(&words::insert())?;
-    link.batch("COMMIT")
 }
 
 /// How many steps the database has taken.

@@ -62,16 +62,7 @@ fn until_told(house: &House, areas: &str) {
 
 /// A queue with records, as a crash left it.
 pub(super) fn queue(dir: &Path, records: u32) {
-    let (sender, durable) = sync_channel(64);
-    let hooks = Hooks {
-        clock: Box::new(|| Duration::ZERO),
-        on_durable: Box::new(move |seq| sender.send(seq).unwrap()),
-        on_sync: Box::new(|_| {}),
-        carry: Box::new(<[u8]>::to_vec),
-    };
-    let settings = Settings::new(dir.to_owned(), 64 << 20, 1);
-    let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
-    for number in 1..=records {
+    let payloads = (1..=records).map(|number| {
         let message = Message {
             queue: "ringmaster.cdr".to_owned(),
             message_id: None,
@@ -88,12 +79,48 @@ pub(super) fn queue(dir: &Path, records: u32) {
             letters: Vec::new(),
             produces: Vec::new(),
         };
-        let frame =
-            Frame { kind: Kind::Data, key: None, payload: entry.encode().unwrap(), records: 1 };
+        entry.encode().unwrap()
+    });
+    queue_of(dir, payloads);
+}
+
+/// A queue with these frames.
+fn queue_of(dir: &Path, payloads: impl Iterator<Item = Vec<u8>>) {
+    let (sender, durable) = sync_channel(64);
+    let hooks = Hooks {
+        clock: Box::new(|| Duration::ZERO),
+        on_durable: Box::new(move |seq| sender.send(seq).unwrap()),
+        on_sync: Box::new(|_| {}),
+        carry: Box::new(<[u8]>::to_vec),
+    };
+    let settings = Settings::new(dir.to_owned(), 64 << 20, 1);
+    let (spool, _) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
+    for payload in payloads {
+        let frame = Frame { kind: Kind::Data, key: None, payload, records: 1 };
         let seq = spool.append(vec![frame], true).unwrap();
         while durable.recv().unwrap() < seq {}
     }
     spool.close();
+}
+
+/// What a later version wrote is not passed over, and does not stand there unnoticed.
+#[test]
+fn a_frame_that_nobody_understands_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    queue_of(&dir.path().join("rs/spool"), std::iter::once(b"\xfflater".to_vec()));
+    let house = House::in_dir(dir, |_| {});
+    house.until(|house| house.metric("rs_alarm{name=\"RS-APPLY-STUCK\"}") == "1");
+    let alarms = house.json("/api/v1/alarms").to_string();
+    let why = "frame 1 of the spool cannot be understood";
+    assert!(alarms.contains(why), "{alarms}");
+    assert_eq!((house.get("/ready?strict=true").status, house.get("/ready").status), (503, 200));
+    let health = house.json("/api/v1/health");
+    assert!(health.to_string().contains(why), "{health}");
+    let headers = [("Content-Type", "application/json")];
+    let answer = house.post("/api/v1/records", &headers, record(1).as_bytes());
+    assert_eq!(answer.status, 200, "records are taken");
+    assert_eq!(house.metric("rsQueueSize"), "1");
+    assert_eq!(house.metric("rs_apply_records_total"), "0");
 }
 
 #[test]

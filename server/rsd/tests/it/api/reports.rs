@@ -153,7 +153,8 @@ fn probes_and_metrics() {
          <check name=\"config\" ok=\"true\" required=\"false\"/>\
          <check name=\"broker\" ok=\"true\"/>\
          <check name=\"database\" ok=\"true\" required=\"false\"/>\
-         <check name=\"workers\" ok=\"true\" required=\"false\"/></readiness>"
+         <check name=\"workers\" ok=\"true\" required=\"false\"/>\
+         <check name=\"limits\" ok=\"true\" required=\"false\"/></readiness>"
     );
     assert_eq!(house.get("/ready?strict=true").status, 200);
     let json = house.ask("GET", "/ems-rs/readiness", &[("Accept", "application/json")]);

@@ -114,7 +114,7 @@ impl Raw {
                 let used = frame.len() + 4;
                 match decode(frame, 12).unwrap() {
                     Some((_, Command::Response { correlation })) => answered.push(correlation),
-                    Some((_, Command::BrokerInfo { .. })) | None => {}
+                    Some((_, Command::BrokerInfo { .. } | Command::KeepAliveInfo)) | None => {}
                     Some(other) => panic!("{other:?}"),
                 }
                 self.heard.drain(..used);

@@ -76,6 +76,7 @@ pub(super) fn sqlite(sql: &str) -> Option<String> {
         "EXEC sp_getapplock",
         "DECLARE @text",
         "CREATE VIEW",
+        "DROP VIEW",
         "CREATE ROLE",
         "GRANT ",
         "CREATE PROCEDURE",
