@@ -124,13 +124,15 @@ impl Gate {
     }
 
     /// A payload that was let in found no room. One no larger than a record shows that its priority
-    /// has none until space is free again; a larger one waits alone.
+    /// has none until space is free again; a larger one waits alone, and so does one beside others on
+    /// their way to the disk: what these may use is the worst case, which is over in a moment.
     pub(crate) fn refused(&self, priority: Priority, payload: usize) {
-        if payload > BODY_BYTES {
+        let status = self.spool.status();
+        if payload > BODY_BYTES || status.pending_bytes > 0 {
             return;
         }
         // an empty spool has room for a record: it must not shut the gate for good
-        let at = used(&self.spool.status()).max(1);
+        let at = used(&status).max(1);
         if priority == Priority::First {
             self.full_at.store(at, Ordering::Relaxed);
             self.note(&self.full, true, "everything");

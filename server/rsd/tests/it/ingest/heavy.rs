@@ -93,6 +93,47 @@ async fn more_than_there_are_places_wait_and_go_on() {
     assert_eq!(house.parts.counters.abandoned(), 0);
 }
 
+/// One that was inflated and finds no room waits with all that came behind it, while others are
+/// served; when there is room it goes on.
+#[tokio::test]
+async fn a_heavy_arrival_without_room_waits_and_goes_on() {
+    let limit = 16 << 20;
+    let house = House::open(Options { limit, ..Options::default() }).await;
+    let spool = &house.parts.spool;
+    let mut cdr = Sender::connect(house.address(), 9, 0).await;
+    let body = format!("{{\"pad\":\"{}\"}}", "x".repeat(500_000));
+    let mut sent = 0;
+    while spool.status().bytes < limit / 100 * 70 {
+        sent += 1;
+        let mut large = record("large", sent);
+        large.body = body.as_bytes();
+        cdr.client.send(CDR, sent, &large).unwrap();
+        cdr.next().await;
+    }
+    let mut heavy = Raw::login(house.address(), 1).await;
+    heavy.blanks(2, 8);
+    let light = heavy.message(9, MessageKind::Bytes, b"{}");
+    heavy.tell(3, true, &Command::Message(Box::new(light)));
+    heavy.is_read(4).await;
+    // it is tried again and again; whoever has room in the meantime is served
+    for _ in 0..10 {
+        sent += 1;
+        cdr.client.send(CDR, sent, &record("r1", sent)).unwrap();
+        assert_eq!(cdr.next().await, ClientEvent::Acknowledged { tag: sent });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let here = || -> Vec<usize> {
+        let mut entries = house.entries();
+        entries.retain(|entry| entry.messages[0].queue == "ringmaster.sq");
+        entries.iter().map(|entry| entry.messages.len()).collect()
+    };
+    assert!(here().is_empty());
+    spool.release(spool.durable());
+    assert_eq!(heavy.answers(2).await, [2, 3]);
+    assert_eq!(here(), [8, 1]);
+    assert_eq!(house.parts.counters.abandoned(), 0);
+}
+
 /// A frame above the limit ends a connection of STOMP, as 1.2 demands: its sender is told which
 /// one it was and why, the log too, and what was sent before it is stored.
 #[tokio::test]

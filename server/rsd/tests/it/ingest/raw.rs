@@ -89,6 +89,16 @@ impl Raw {
         self.tell(commit, true, &step(Step::Commit));
     }
 
+    /// Begins another transaction, which is answered at once: all before it has been read.
+    pub(crate) async fn is_read(&mut self, id: i32) {
+        let connection = ConnectionId(self.connection.clone());
+        let transaction =
+            TransactionId::Local { connection: self.connection.clone(), value: id.into() };
+        let (transaction, step) = (Some(transaction), Step::Begin);
+        self.tell(id, true, &Command::TransactionInfo { connection, transaction, step });
+        assert_eq!(self.answers(1).await, [id]);
+    }
+
     pub(crate) async fn flush(&mut self) {
         self.stream.write_all(&std::mem::take(&mut self.said)).await.unwrap();
     }
