@@ -271,10 +271,11 @@ impl Work {
 
     /// One run, and what it did; else why it is to be tried again.
     fn purge(&mut self, asked: bool, now_ms: i64, until_ms: i64) -> Result<Value, String> {
-        let Parts { backlog, clock, .. } = &self.parts;
-        if self.terms.is_none() {
+        // days of tenants may have become known since the last look
+        if !self.refresh() {
             return Err("the database is away".to_owned());
         }
+        let Parts { backlog, clock, .. } = &self.parts;
         if backlog.age(clock.now().wall) > LAG {
             return Err("records have waited for the database for an hour".to_owned());
         }
@@ -285,6 +286,9 @@ impl Work {
         let unknown = self.is_unknown().map_err(|error| failed("values", &error))?;
         if let Some(why) = unknown {
             return Err(why.to_owned());
+        }
+        if self.parts.desk.state().stale {
+            return Err("the configuration has changed meanwhile".to_owned());
         }
         let ahead = self.is_ahead(asked, now_ms).map_err(|error| failed("clock", &error))?;
         if ahead.is_some() {

@@ -33,7 +33,8 @@ pub fn check<T: Tables + ?Sized>(
 ) -> Result<Option<usize>, T::Error> {
     let (state, aliases) = (State::of(&tables.meta()?), tables.aliases()?);
     let adopted = state.aliases == aliases.digest();
-    let unknown = state.frozen_ms > at_ms || !adopted || !tables.unreadable().is_empty();
+    // at the first bin that is made the job itself compares
+    let unknown = state.frozen_ms >= at_ms || !adopted || !tables.unreadable().is_empty();
     if unknown || is_marked(tables, at_ms)? {
         return Ok(None);
     }

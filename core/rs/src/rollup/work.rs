@@ -204,7 +204,8 @@ impl<T: Tables + ?Sized> Work<'_, T> {
             match next_ms {
                 Some(next_ms) if waits => from_ms = next_ms,
                 _ => {
-                    self.done.more |= full;
+                    // what waits is not to be had sooner
+                    self.done.more |= full && !waits;
                     return Ok(true);
                 }
             }

@@ -8,19 +8,15 @@ CREATE TABLE rs_word (
   PRIMARY KEY (kind, number)
 );
 
--- who reads it now, reads them after it
+-- who reads one now, reads it after this, and what an operator has made of one goes on
 ALTER VIEW v_calls RENAME TO rs_former_calls;
-
-DROP VIEW v_call_tenants;
-DROP VIEW v_events;
-DROP VIEW v_var_calls;
-DROP VIEW v_var_actions;
-DROP VIEW v_arrivals;
-DROP VIEW v_peaks;
-DROP VIEW v_latencies;
-DROP VIEW rs_granularity;
-DROP VIEW rs_dimension;
-DROP VIEW rs_measure;
+ALTER VIEW v_call_tenants RENAME TO rs_former_call_tenants;
+ALTER VIEW v_events RENAME TO rs_former_events;
+ALTER VIEW v_var_calls RENAME TO rs_former_var_calls;
+ALTER VIEW v_var_actions RENAME TO rs_former_var_actions;
+ALTER VIEW v_arrivals RENAME TO rs_former_arrivals;
+ALTER VIEW v_peaks RENAME TO rs_former_peaks;
+ALTER VIEW v_latencies RENAME TO rs_former_latencies;
 
 CREATE VIEW v_calls AS
 SELECT c.day, c.call_key, c.live, to_timestamp(c.started_ms / 1000.0) AS started_at,
@@ -112,21 +108,29 @@ SELECT 1 AS version;
 
 DO $$
 DECLARE
-  one text;
-  reader oid;
+  views text[];
+  reader text;
+  former text;
 BEGIN
-  FOR reader IN SELECT DISTINCT a.grantee
-    FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-    WHERE c.oid = 'rs_former_calls'::regclass AND a.privilege_type = 'SELECT' LOOP
-    FOREACH one IN ARRAY ARRAY['v_calls', 'v_call_tenants', 'v_events',
-      'v_var_calls', 'v_var_actions', 'v_arrivals',
-      'v_peaks', 'v_latencies', 'v_var_action_bins', 'v_version'] LOOP
-      IF reader = 0 THEN
-        EXECUTE format('GRANT SELECT ON %I TO PUBLIC', one);
-      ELSE
-        EXECUTE format('GRANT SELECT ON %I TO %I', one, pg_get_userbyid(reader));
-      END IF;
+  FOREACH views SLICE 1 IN ARRAY ARRAY[
+    ['calls', 'v_calls'], ['call_tenants', 'v_call_tenants'], ['events', 'v_events'],
+    ['var_calls', 'v_var_calls'], ['var_actions', 'v_var_action_bins'],
+    ['arrivals', 'v_arrivals'], ['peaks', 'v_peaks'], ['latencies', 'v_latencies']] LOOP
+    FOR reader IN
+      SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+      FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+      WHERE c.oid = ('rs_former_' || views[1])::regclass AND a.privilege_type = 'SELECT'
+        AND a.grantee <> c.relowner LOOP
+      EXECUTE format('GRANT SELECT ON %I, v_version TO %s', views[2], reader);
     END LOOP;
   END LOOP;
+  FOREACH former IN ARRAY ARRAY['rs_former_calls', 'rs_former_call_tenants', 'rs_former_events',
+    'rs_former_var_calls', 'rs_former_var_actions', 'rs_former_arrivals', 'rs_former_peaks',
+    'rs_former_latencies', 'rs_granularity', 'rs_dimension', 'rs_measure'] LOOP
+    BEGIN
+      EXECUTE format('DROP VIEW %I', former);
+    EXCEPTION WHEN dependent_objects_still_exist THEN
+      NULL;
+    END;
+  END LOOP;
 END $$;
-DROP VIEW rs_former_calls;
