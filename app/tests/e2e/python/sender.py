@@ -85,7 +85,7 @@ def connected(port):
     while True:
         try:
             return Line(port)
-        except stomp.exception.StompException:
+        except (stomp.exception.StompException, OSError):  # it may go while we greet it
             time.sleep(BREATH)
 
 

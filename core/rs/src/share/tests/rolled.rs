@@ -74,10 +74,9 @@ impl Rolled {
         {
             let mut inside = fresh.0.borrow_mut();
             inside.bins = BinRows::default();
-            let first = inside.spans.values().map(|(first, _)| *first).min();
-            let last = inside.spans.values().map(|(_, last)| *last).max();
-            let (first, last) = first.zip(last).unwrap_or_default();
-            for mark in rebuild(rules.zone, first.min(OWN_MS), last.max(OWN_MS) + 600_000) {
+            let first = inside.spans.values().map(|(first, _)| *first).fold(OWN_MS, i64::min);
+            let last = inside.spans.values().map(|(_, last)| *last).fold(OWN_MS, i64::max);
+            for mark in rebuild(rules.zone, first, last + 600_000) {
                 inside.mark(mark, 0);
             }
         }
