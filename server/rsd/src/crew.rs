@@ -42,6 +42,8 @@ pub(crate) enum Worker {
     Monitor,
     /// Passwords are checked.
     Logins,
+    /// Names of tenants in the files of users get their numbers.
+    Names,
     /// One connection of a producer; the others go on.
     Connection,
     /// One question over HTTP.
@@ -91,7 +93,7 @@ pub struct Crew {
 }
 
 impl Worker {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Apply,
         Self::Rollup,
         Self::Retention,
@@ -100,6 +102,7 @@ impl Worker {
         Self::Audit,
         Self::Monitor,
         Self::Logins,
+        Self::Names,
         Self::Connection,
         Self::Question,
         Self::Listener,
@@ -119,6 +122,7 @@ impl Worker {
             Self::Audit => "audit",
             Self::Monitor => "monitor",
             Self::Logins => "logins",
+            Self::Names => "names",
             Self::Connection => "connection",
             Self::Question => "question",
             Self::Listener => "listener",

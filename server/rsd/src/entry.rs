@@ -5,8 +5,8 @@
 //! sequences and texts with their length in front, enums by index); retries of dead letters have
 //! version 2, and their letters behind it; what a user sent who is bound to names of producers has
 //! version 3, and these behind it; what an RS has written has version 4, and letters behind it
-//! like version 2. Fields and variants are only ever appended, and then
-//! with a new version. What a body means is not looked at here. Stages 12
+//! like version 2, or version 5 with such names behind the letters. Fields and variants are only
+//! ever appended, and then with a new version. What a body means is not looked at here. Stages 12
 //! and 13 of the call's way.
 
 use std::net::SocketAddr;
@@ -26,6 +26,8 @@ const VERSION_OF_RETRY: u8 = 2;
 const VERSION_OF_BOUND: u8 = 3;
 /// That of a payload of [`Transport::Own`], with letters, of which there may be none.
 const VERSION_OF_OWN: u8 = 4;
+/// That of one which a user has sent who is bound to names: these stand behind the letters.
+const VERSION_OF_BOUND_OWN: u8 = 5;
 
 /// One indivisible arrival: all of its messages are stored or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,8 +171,12 @@ impl Entry {
     /// None that a value of this type can cause; the serialiser's signature has one.
     pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         if self.transport == Transport::Own {
-            let payload = postcard::to_extend(self, vec![VERSION_OF_OWN])?;
-            return postcard::to_extend(&self.letters, payload);
+            if self.produces.is_empty() {
+                let payload = postcard::to_extend(self, vec![VERSION_OF_OWN])?;
+                return postcard::to_extend(&self.letters, payload);
+            }
+            let payload = postcard::to_extend(self, vec![VERSION_OF_BOUND_OWN])?;
+            return postcard::to_extend(&(&self.letters, &self.produces), payload);
         }
         if self.letters.is_empty() {
             if self.produces.is_empty() {
@@ -220,6 +226,12 @@ impl Entry {
                 let produces = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
                 Ok(Self { produces, ..entry })
             }
+            Some((&VERSION_OF_BOUND_OWN, rest)) => {
+                let (entry, rest): (Self, _) =
+                    postcard::take_from_bytes(rest).map_err(Unreadable::Layout)?;
+                let (letters, produces) = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
+                Ok(Self { letters, produces, ..entry })
+            }
             other => Err(Unreadable::Version(other.map(|(version, _)| *version))),
         }
     }
@@ -257,7 +269,7 @@ pub(crate) struct Glance {
 /// Another version or damaged bytes.
 pub(crate) fn glance(payload: &[u8]) -> Result<Glance, Unreadable> {
     let rest = match payload.split_first() {
-        Some((&(VERSION..=VERSION_OF_OWN), rest)) => rest,
+        Some((&(VERSION..=VERSION_OF_BOUND_OWN), rest)) => rest,
         other => return Err(Unreadable::Version(other.map(|(version, _)| *version))),
     };
     let seen: Seen<'_> = postcard::from_bytes(rest).map_err(Unreadable::Layout)?;
@@ -375,7 +387,11 @@ mod tests {
         for letters in [Vec::new(), vec![LetterNo { no: 7, retries: 2 }; 4]] {
             let own = Entry { transport: Transport::Own, letters, ..entry() };
             let payload = own.encode().unwrap();
-            assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&4), Ok(own)));
+            assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&4), Ok(own.clone())));
+            assert_eq!(glance(&payload).unwrap().parts, entry().parts());
+            let bound = Entry { produces: vec!["mcp-*".to_owned()], ..own };
+            let payload = bound.encode().unwrap();
+            assert_eq!((payload.first(), Entry::decode(&payload)), (Some(&5), Ok(bound)));
             assert_eq!(glance(&payload).unwrap().parts, entry().parts());
         }
     }
@@ -396,10 +412,10 @@ mod tests {
             assert_eq!(entry.parts(), expected.parts);
             assert_eq!(glance(&entry.encode().unwrap()), Ok(expected));
         }
-        assert_eq!(glance(b"\x05abc"), Err(Unreadable::Version(Some(5))));
+        assert_eq!(glance(b"\x06abc"), Err(Unreadable::Version(Some(6))));
         assert!(glance(b"\x01\xac").is_err());
         assert_eq!(Entry::decode(b""), Err(Unreadable::Version(None)));
-        assert_eq!(Entry::decode(b"\x05abc"), Err(Unreadable::Version(Some(5))));
+        assert_eq!(Entry::decode(b"\x06abc"), Err(Unreadable::Version(Some(6))));
         for end in 1..payload.len() {
             assert!(Entry::decode(&payload[..end]).is_err(), "cut at {end}");
         }

@@ -9,6 +9,7 @@ use rs::{Filter, Refused};
 
 use super::access::Asker;
 use super::{Shared, answer, limits};
+use crate::crew::Worker;
 use crate::store::{Object, ObjectKind};
 use crate::users::Users;
 
@@ -63,18 +64,22 @@ fn last_of_name(all: &[Object], name: &str) -> Option<u32> {
 /// somebody has them.
 pub(super) fn keep_bound(shared: Arc<Shared>) {
     let Some(users) = shared.parts.settings.users.clone() else { return };
-    tokio::spawn(async move {
-        let mut closed = shared.parts.closed.clone();
-        loop {
-            let bound = shared.bind(&users).await;
-            let pause = if bound.is_ok() { limits::BIND } else { limits::BIND_AWAY };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // one that cannot be followed any more has ended too
-                _ = closed.wait_for(|closed| *closed) => return,
-            }
+    let (crew, closed) = (Arc::clone(&shared.parts.ingest.crew), shared.parts.closed.clone());
+    let bind = move || bind_always(Arc::clone(&shared), Arc::clone(&users));
+    tokio::spawn(crew.keep(Worker::Names, closed, bind));
+}
+
+async fn bind_always(shared: Arc<Shared>, users: Arc<Users>) {
+    let mut closed = shared.parts.closed.clone();
+    loop {
+        let bound = shared.bind(&users).await;
+        let pause = if bound.is_ok() { limits::BIND } else { limits::BIND_AWAY };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // one that cannot be followed any more has ended too
+            _ = closed.wait_for(|closed| *closed) => return,
         }
-    });
+    }
 }
 
 impl Scope {

@@ -5,6 +5,7 @@ mod alarms;
 mod annex;
 mod damage;
 mod database;
+mod dialects;
 mod erasures;
 mod figures;
 mod figures_house;

@@ -75,8 +75,10 @@ impl Rolled {
             let mut inside = fresh.0.borrow_mut();
             inside.bins = BinRows::default();
             let first = inside.spans.values().map(|(first, _)| *first).fold(OWN_MS, i64::min);
-            let last = inside.spans.values().map(|(_, last)| *last).fold(OWN_MS, i64::max);
-            for mark in rebuild(rules.zone, first, last + 600_000) {
+            let last = inside.spans.values().map(|(_, last)| last + 600_000);
+            // what producers counted themselves has no span; all of it is of that hour
+            let last = last.fold(OWN_MS + 3_600_000, i64::max);
+            for mark in rebuild(rules.zone, first, last) {
                 inside.mark(mark, 0);
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{PASSWORD, asked, basic, open};
+use super::{PASSWORD, asked, basic, lines, open, write};
 use crate::api::house::House;
 
 const RECORDS: &str = "/api/v1/records";
@@ -67,4 +67,20 @@ fn that_records_were_stored_before_is_believed_of_an_admin() {
     let path = format!("/api/v1/dead-letters/{no}/retry");
     let answer = house.post(&path, &headers, json!({"body": again}).to_string().as_bytes());
     assert_eq!(answer.body, "{\"stored\":1,\"failed\":0}\n");
+}
+
+#[test]
+fn an_admin_who_is_bound_to_producers_gives_back_theirs_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let boss = rsd::user_line("boss", "admin", PASSWORD).unwrap();
+    let users = write(dir.path(), &format!("{}{boss} produces=mcp-*\n", lines()));
+    let house = House::in_dir(dir, |settings| settings.rs.auth.users_file = Some(users));
+    for name in ["tool", "mcp-1"] {
+        let theirs = event(json!({"id": format!("{name}:s/ev/1.1"), "producer": {"name": name}}));
+        assert_eq!(post(&house, ("boss", PASSWORD), IMPORT, &theirs), 200);
+    }
+    house.until(|house| house.metric("rs_apply_records_total") == "1");
+    house.until(|house| letters(house).len() == 1);
+    let (code, transport, _) = letters(&house).remove(0);
+    assert_eq!((&*code, &*transport), ("bad_value", "own"));
 }
