@@ -81,9 +81,10 @@ impl CallFact {
 }
 
 impl EventFact {
-    /// Takes the numbers out of its text and label; true: there was one.
+    /// Takes the numbers out of its texts; true: there was one.
     pub fn wipe(&mut self, numbers: &Numbers) -> bool {
-        wipe_each(numbers, [&mut self.text, &mut self.label].into_iter().flatten())
+        let Self { text, label, extra, .. } = self;
+        wipe_each(numbers, [text, label, extra].into_iter().flatten())
     }
 }
 

@@ -7,7 +7,7 @@
 
 use model::record::{ComponentType, Level, Notes, Record};
 use model::time::Millis;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::fact::{Fact, Told};
 use crate::key::{KEY_ID, named};
@@ -59,6 +59,12 @@ pub fn event(event: &EventRow, component: &Component, by: &str) -> Value {
         inner.retain(|_, value| !value.is_null());
     }
     known.retain(|_, value| !value.is_null());
+    let extra = event.extra.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let extra: Map<String, Value> = extra.unwrap_or_default();
+    for (name, value) in extra {
+        // a field that a `var` does not know may be one of an event
+        known.entry(name).or_insert(value);
+    }
     known.insert(AGAIN.to_owned(), 0.into());
     Value::Object(known)
 }

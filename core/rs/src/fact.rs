@@ -10,6 +10,7 @@ use model::record::{
 };
 use model::time::Millis;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::key::{self, Keys};
 use crate::row::{Named, flag};
@@ -236,6 +237,8 @@ pub struct EventFact {
     pub label: Option<String>,
     /// Payload.
     pub text: Option<String>,
+    /// Fields that nobody knows, a JSON object with sorted keys; `None`: there is none.
+    pub extra: Option<String>,
 }
 
 impl CallFact {
@@ -319,6 +322,7 @@ impl EventFact {
             log_id: String::new(),
             label: None,
             text: None,
+            extra: Some(&record.extra).filter(|extra| !extra.is_empty()).map(unknown),
         }
     }
 
@@ -340,6 +344,10 @@ impl EventFact {
             text: self.text.clone().unwrap_or_default(),
         })
     }
+}
+
+fn unknown(extra: &Map<String, Value>) -> String {
+    record::canonical(&Value::Object(extra.clone()))
 }
 
 fn values(record: &Record, cdr: &Cdr) -> Values {

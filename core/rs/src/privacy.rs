@@ -141,12 +141,13 @@ impl Hush {
         })
     }
 
-    /// Takes the text away from an event that is meant; true: there was one. Of a report of a voice
-    /// application stays what is counted.
+    /// Takes the text away from an event that is meant, and fields that nobody knows; true: there
+    /// were some. Of a report of a voice application stays what is counted.
     pub(crate) fn quiet(&self, event: &mut EventFact) -> bool {
-        let EventFact { log_id, label, text, .. } = event;
+        let EventFact { log_id, label, text, extra, .. } = event;
         let meant = self.has(log_id) || label.as_deref().is_some_and(|label| self.has(label));
-        let Some(said) = text.take_if(|_| meant) else { return false };
+        let more = extra.take_if(|_| meant).is_some();
+        let Some(said) = text.take_if(|_| meant) else { return more };
         *text = unsaid(label.as_deref(), &said);
         true
     }

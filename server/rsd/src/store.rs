@@ -129,6 +129,8 @@ pub struct Event {
     pub label: Option<String>,
     /// Payload.
     pub text: Option<String>,
+    /// Fields that nobody knows, a JSON object.
+    pub extra: Option<String>,
     /// Component.
     pub component_id: u32,
     /// Its name.

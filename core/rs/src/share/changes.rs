@@ -343,6 +343,8 @@ pub struct EventRow {
     pub label: Option<String>,
     /// `text`.
     pub text: Option<String>,
+    /// `extra`: a JSON object with sorted keys.
+    pub extra: Option<String>,
 }
 
 /// A record whose kind has no table of its own, kept whole.
@@ -470,14 +472,15 @@ impl EventRow {
             log_id: event.log_id.clone(),
             label: event.label.clone(),
             text: event.text.clone(),
+            extra: event.extra.clone(),
         }
     }
 
     /// What is left of the record, for its dead letter.
     pub(super) fn body(&self) -> Vec<u8> {
-        let Self { time_ms, level, log_id, label, text, session_id, .. } = self;
+        let Self { time_ms, level, log_id, label, text, session_id, extra, .. } = self;
         let body = json!({"log_id": log_id, "time_ms": time_ms, "level": level, "label": label,
-            "text": text, "session_id": session_id});
+            "text": text, "session_id": session_id, "extra": extra});
         body.to_string().into_bytes()
     }
 }

@@ -153,7 +153,8 @@ impl Good {
                 call.flags |= flag::ERASED;
             }
             Told::Event(event) => {
-                let EventFact { label, text, .. } = &mut **event;
+                let EventFact { label, text, extra, .. } = &mut **event;
+                *extra = None;
                 *text = text.as_ref().and_then(|text| unsaid(label.as_deref(), text));
             }
             Told::Quality | Told::Later => {}

@@ -281,16 +281,17 @@ fn the_loser_of_a_conflict_is_kept_as_it_came_or_as_it_was_stored() {
 
 #[test]
 fn what_was_stored_before_changes_nothing_when_it_comes_again() {
-    let told = event(4, json!({"label": "x", "text": "t"}));
+    let told = event(4, json!({"label": "x", "text": "t", "x_b": [2], "x_a": {"d": 1, "c": "+"}}));
     let good = told.read().unwrap();
     let row = stored(&[&told], 1).events.into_values().next().unwrap();
+    assert_eq!(row.extra.as_deref(), Some(r#"{"x_a":{"c":"+","d":1},"x_b":[2]}"#));
     let kind = Some(model::record::ComponentType::Mcp.number());
     let component = crate::export::Component { name: "mcp-1".to_owned(), dbid: None, kind };
     let line = Message(crate::export::event(&row, &component, OWN).to_string());
     let again = line.read().unwrap();
     assert_eq!((again.fact.keys, again.again), (good.fact.keys, true));
     assert_eq!(again.fact.told, good.fact.told);
-    assert_eq!(again.record.extra.len(), 0);
+    assert_eq!(again.record.extra, good.record.extra);
     let [first, whole] = [stored(&[&line], 1), stored(&[&told, &line], 2)];
     assert_eq!(first.events, whole.events);
     assert_eq!((whole.letters.len(), stored(&[&line, &line], 1).events.len()), (0, 1));

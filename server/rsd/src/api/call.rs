@@ -170,11 +170,15 @@ fn action(row: &VarActionRow) -> Value {
 }
 
 fn event(event: &Event) -> Value {
-    json!({
+    let mut told = json!({
         "time": Millis(u64::try_from(event.time_ms).unwrap_or_default()),
         "log_id": event.log_id, "label": event.label, "text": event.text,
         "component": event.component, "session_id": event.session_id,
-    })
+    });
+    if event.extra.is_some() {
+        told["extra"] = parsed(event.extra.as_deref());
+    }
+    told
 }
 
 /// JSON that the store keeps as text.

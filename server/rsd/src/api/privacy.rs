@@ -82,6 +82,7 @@ fn mask(leg: &mut Leg) {
         *json = masked_json(json);
     }
     for event in &mut leg.events {
+        event.extra = event.extra.as_deref().map(masked_json);
         hide([&mut event.text, &mut event.label].into_iter().flatten());
     }
     if let Some(call) = &mut leg.var.call {

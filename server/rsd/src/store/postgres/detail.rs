@@ -93,7 +93,7 @@ impl Reader<'_> {
 
     fn events(&mut self, day: Day, call: &Call) -> Result<Vec<Event>, StoreError> {
         // events of RM that name no session hang on the GUID alone
-        let sql = "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+        let sql = "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id, extra
             FROM rs_call_event WHERE day = $1 AND component_id = $2
               AND (session_id = $3 AND session_id <> '' OR guid = $4 AND session_id = '')
             ORDER BY time_ms, seq LIMIT $5";
@@ -112,6 +112,7 @@ impl Reader<'_> {
             component_id: as_id(row.get(6)),
             component: Some(call.component.name.clone()),
             session_id: row.get(7),
+            extra: row.get(8),
         };
         Ok(rows.iter().map(event).collect())
     }

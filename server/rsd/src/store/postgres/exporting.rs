@@ -66,7 +66,7 @@ impl Exporting for Postgres {
             let which = if reports { "" } else { "NOT " };
             let sql = format!(
                 "SELECT e.id_key, e.call_ref, e.guid, e.component_id, e.session_id, e.time_ms,
-                   e.seq, e.level, e.log_id, e.label, e.text FROM rs_call_event e
+                   e.seq, e.level, e.log_id, e.label, e.text, e.extra FROM rs_call_event e
                  WHERE e.day = $1 AND e.id_key > $2 AND {which}{REPORT}
                  ORDER BY e.id_key LIMIT $3"
             );

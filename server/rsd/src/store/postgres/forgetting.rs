@@ -62,6 +62,11 @@ fn unsay(
     (which, name): (&str, &str),
 ) -> Result<(), StoreError> {
     let sql = format!(
+        "UPDATE rs_call_event SET extra = NULL
+         WHERE day = ANY($1) AND component_id = $2 AND {which} AND extra IS NOT NULL"
+    );
+    link.execute(&sql, &[&days, &component, &name])?;
+    let sql = format!(
         "SELECT day, id_key, label, text FROM rs_call_event
          WHERE day = ANY($1) AND component_id = $2 AND {which} AND text IS NOT NULL"
     );

@@ -55,7 +55,7 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
     }
     for (day, keys) in by_day(&wants.events) {
         let sql = "SELECT id_key, call_ref, guid, component_id, session_id, time_ms, seq, level,
-            log_id, label, text FROM rs_call_event WHERE day = $1 AND id_key = ANY($2)";
+            log_id, label, text, extra FROM rs_call_event WHERE day = $1 AND id_key = ANY($2)";
         let rows = link.query(sql, &[&signed(day), &keys])?;
         found.events.extend(rows.iter().map(|row| event(day, row)));
     }
@@ -154,6 +154,7 @@ pub(super) fn event(day: Day, row: &Row) -> EventRow {
         log_id: row.get(8),
         label: row.get(9),
         text: row.get(10),
+        extra: row.get(11),
     }
 }
 

@@ -50,7 +50,11 @@ pub(super) const WHOLE: &[Table] = &[
 ];
 pub(super) const BY_DAY: &[Table] = &[
     Table { name: "rs_kept_record", key: ID, texts: &[("body", Text)] },
-    Table { name: "rs_call_event", key: ID, texts: &[("label", Text), ("text", Text)] },
+    Table {
+        name: "rs_call_event",
+        key: ID,
+        texts: &[("label", Text), ("text", Text), ("extra", Text)],
+    },
     Table { name: "rs_var_call", key: &[CALL], texts: &[("reason", Text), ("notes", Text)] },
     Table {
         name: "rs_var_action",

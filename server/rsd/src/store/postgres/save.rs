@@ -172,7 +172,7 @@ fn events(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
     link.execute(
         "INSERT INTO rs_call_event SELECT * FROM unnest($1::integer[], $2::uuid[], $3::uuid[],
            $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::smallint[],
-           $10::text[], $11::text[], $12::text[])",
+           $10::text[], $11::text[], $12::text[], $13::text[])",
         &[
             &column(rows, |row| signed(row.day)),
             &column(rows, |row| Uid(row.id_key)),
@@ -186,6 +186,7 @@ fn events(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
             &column(rows, |row| &*row.log_id),
             &column(rows, |row| row.label.as_deref()),
             &column(rows, |row| row.text.as_deref()),
+            &column(rows, |row| row.extra.as_deref()),
         ],
     )?;
     Ok(())

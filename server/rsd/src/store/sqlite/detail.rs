@@ -94,10 +94,12 @@ impl Reader {
         let Some(db) = self.find(day)? else { return Ok(Vec::new()) };
         // events of RM that name no session hang on the GUID alone
         let mut statement = db.prepare_cached(
-            "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+            "SELECT time_ms, seq, level, log_id, label, text, component_id, session_id,
+               extra
              FROM rs_call_event WHERE component_id = ?1 AND session_id = ?2 AND session_id <> ''
              UNION ALL
-             SELECT time_ms, seq, level, log_id, label, text, component_id, session_id
+             SELECT time_ms, seq, level, log_id, label, text, component_id, session_id,
+               extra
              FROM rs_call_event WHERE guid = ?3 AND session_id = '' AND component_id = ?1
              ORDER BY time_ms, seq LIMIT ?4",
         )?;
@@ -113,6 +115,7 @@ impl Reader {
                 component_id: row.get(6)?,
                 component: name.clone(),
                 session_id: row.get(7)?,
+                extra: row.get(8)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

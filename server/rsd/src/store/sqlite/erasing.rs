@@ -42,7 +42,7 @@ const MAIN: &[Table] = &[KEPT, LETTERS, NAMES];
 const DAY: &[Table] = &[
     KEPT,
     LETTERS,
-    Table { name: "rs_call_event", key: &["no"], texts: &["label", "text"] },
+    Table { name: "rs_call_event", key: &["no"], texts: &["label", "text", "extra"] },
     Table { name: "rs_var_call", key: &["call_key"], texts: &["reason", "notes"] },
     Table { name: "rs_var_action", key: &["call_key", "n"], texts: &["action", "reason", "notes"] },
     Table { name: "rs_var_custom", key: &["call_key", "name"], texts: &["value"] },

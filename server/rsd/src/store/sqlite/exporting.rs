@@ -70,10 +70,10 @@ impl Exporting for Sqlite {
             let mut statement = db.prepare_cached(&sql)?;
             let after = i64::from_be_bytes(*after.last_chunk().unwrap_or(&[0; 8]));
             let rows = statement.query_map(params![after, most], |row| {
-                let id_key: Key = row.get(10)?;
+                let id_key: Key = row.get(11)?;
                 let mut place = Key::default();
                 if let Some(place) = place.last_chunk_mut() {
-                    *place = row.get::<_, i64>(11)?.to_be_bytes();
+                    *place = row.get::<_, i64>(12)?.to_be_bytes();
                 }
                 Ok((place, load::event_of(day, id_key, row)?))
             })?;

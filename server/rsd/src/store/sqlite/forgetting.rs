@@ -76,6 +76,11 @@ fn unsay(db: &Connection, (component, session, guid): &Session) -> Result<(), St
     ];
     for (which, name) in named {
         let sql = format!(
+            "UPDATE rs_call_event SET extra = NULL
+             WHERE component_id = ?1 AND {which} AND extra IS NOT NULL"
+        );
+        db.execute(&sql, params![component, name])?;
+        let sql = format!(
             "SELECT no, label, text FROM rs_call_event
              WHERE component_id = ?1 AND {which} AND text IS NOT NULL"
         );

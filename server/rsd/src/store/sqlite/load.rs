@@ -220,7 +220,7 @@ fn has_ports(db: &Connection, session: &SessionKey) -> Result<bool, StoreError> 
 
 /// Columns of an event.
 pub(super) const EVENT: &str =
-    "call_ref, guid, component_id, session_id, time_ms, seq, level, log_id, label, text";
+    "call_ref, guid, component_id, session_id, time_ms, seq, level, log_id, label, text, extra";
 
 pub(super) fn event_of(day: Day, id_key: Key, row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok(EventRow {
@@ -236,6 +236,7 @@ pub(super) fn event_of(day: Day, id_key: Key, row: &Row<'_>) -> rusqlite::Result
         log_id: row.get(7)?,
         label: row.get(8)?,
         text: row.get(9)?,
+        extra: row.get(10)?,
     })
 }
 

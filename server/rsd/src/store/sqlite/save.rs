@@ -176,8 +176,8 @@ fn event(db: &Connection, row: &EventRow) -> Result<i64, StoreError> {
     let number = db
         .prepare_cached(
             "INSERT INTO rs_call_event (id_key, call_ref, guid, component_id, session_id, time_ms,
-           seq, level, log_id, label, text)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           seq, level, log_id, label, text, extra)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .insert(params![
             row.id_key,
@@ -191,6 +191,7 @@ fn event(db: &Connection, row: &EventRow) -> Result<i64, StoreError> {
             row.log_id,
             row.label,
             row.text,
+            row.extra,
         ])?;
     Ok(number)
 }

@@ -145,6 +145,7 @@ async fn events_of(link: &mut Link, day: Day, call: &Call) -> Result<Vec<Event>,
             component_id: cells.some(6, Cells::id)?,
             component: cells.text(7)?,
             session_id: cells.text(8)?,
+            extra: cells.text(9)?,
         })
     };
     link.ask(sql::EVENTS, &values, read).await

@@ -60,7 +60,7 @@ const WHOLE: &[Table] = &[
 ];
 const BY_DAY: &[Table] = &[
     table!(KEPT_KEYS, KEPT_ROWS, KEPT_MASK, &[Bytes], &[Text]),
-    table!(EVENT_KEYS, EVENT_ROWS, EVENT_MASK, &[Bytes], &[Text, Text]),
+    table!(EVENT_KEYS, EVENT_ROWS, EVENT_MASK, &[Bytes], &[Text, Text, Text]),
     table!(OUTCOME_KEYS, OUTCOME_ROWS, OUTCOME_MASK, &[Bytes], &[Text, Text]),
     table!(ACTION_KEYS, ACTION_ROWS, ACTION_MASK, &[Bytes, Kind::Number], &[Text, Text, Text]),
     table!(CUSTOM_KEYS, CUSTOM_ROWS, CUSTOM_MASK, &[Bytes, Text], &[Text]),

@@ -68,11 +68,12 @@ async fn unsay(
 ) -> Result<(), Failure> {
     let day = int(day);
     let values: [&dyn ToSql; 3] = [&day, &component, &name];
-    let read = |cells: &Cells<'_>| Ok((cells.key(0)?, cells.text(1)?, cells.some(2, Cells::text)?));
-    for (key, label, text) in link.ask(events, &values, read).await? {
-        let left = unsaid(label.as_deref(), &text);
-        if left.as_ref() != Some(&text) {
-            let values: [&dyn ToSql; 4] = [&day, &&key[..], &label, &left];
+    let read =
+        |cells: &Cells<'_>| Ok((cells.key(0)?, cells.text(1)?, cells.text(2)?, cells.text(3)?));
+    for (key, label, text, extra) in link.ask(events, &values, read).await? {
+        let left = text.as_ref().and_then(|text| unsaid(label.as_deref(), text));
+        if left != text || extra.is_some() {
+            let values: [&dyn ToSql; 5] = [&day, &&key[..], &label, &left, &None::<String>];
             link.run(sql::EVENT_MASK, &values).await?;
         }
     }

@@ -188,6 +188,7 @@ pub(super) fn event(cells: &Cells<'_>) -> Result<EventRow, Failure> {
         log_id: cells.some(9, Cells::text)?,
         label: cells.text(10)?,
         text: cells.text(11)?,
+        extra: cells.text(12)?,
     })
 }
 

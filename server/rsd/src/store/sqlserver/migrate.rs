@@ -22,6 +22,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 6, sql: include_str!("../../../migrations/sqlserver/0006.sql") },
     Migration { version: 7, sql: include_str!("../../../migrations/sqlserver/0007.sql") },
     Migration { version: 8, sql: include_str!("../../../migrations/sqlserver/0008.sql") },
+    Migration { version: 9, sql: include_str!("../../../migrations/sqlserver/0009.sql") },
 ];
 
 impl Migration {

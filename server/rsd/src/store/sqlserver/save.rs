@@ -277,6 +277,7 @@ fn event(of: &EventRow) -> TokenRow<'_> {
         of.log_id.as_str(),
         of.label.as_deref(),
         of.text.as_deref(),
+        of.extra.as_deref(),
     ]
 }
 

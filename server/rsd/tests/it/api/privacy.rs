@@ -15,7 +15,7 @@ fn event(id: u64, log_id: &str, text: &str) -> String {
         "schema": 1, "kind": "call.event", "id": format!("mcp-1:E1DE00B6-1001D4A8/ev/0.{id}"),
         "time": "2026-11-22T10:00:20Z", "producer": {"name": "mcp-1"}, "level": "METRIC",
         "component": {"name": "mcp-1", "type": "MCP", "dbid": 310}, "log_id": log_id,
-        "session_id": "E1DE00B6-1001D4A8", "text": text,
+        "session_id": "E1DE00B6-1001D4A8", "text": text, "x_said": text,
     })
     .to_string()
 }
@@ -76,6 +76,7 @@ fn texts_of_some_events_are_not_stored() {
     let house = open(Mask::None);
     let call = shown(&house).remove(2);
     assert!(call.contains("said 4930123") && call.contains("asr_trace"), "{call}");
+    assert!(call.contains(r#""extra":{"x_said":"said 4930123"}"#), "{call}");
     assert!(!call.contains("Smith"), "{call}");
     let House { rs, dir, .. } = house;
     rs.stop();

@@ -60,7 +60,12 @@ fn story() -> Vec<Made> {
         told(&own.end(1370)),
         told(&mcp("E1DE", 1301).guid(130).start()),
         told(&mcp("E1DE", 1301).guid(130).end(1369)),
-        with(&event("E1DE", 1302, "log"), "text", &format!("said {NUMBER}")),
+        with(
+            &with(&event("E1DE", 1302, "log"), "text", &format!("said {NUMBER}")),
+            "x_ani",
+            NUMBER,
+        ),
+        with(&event("E1DE", 1308, "log"), "x_ani", NUMBER),
         report(1303, "CallNotes", &format!("call back {NUMBER}")),
         report(1304, "CustomVar", &format!("ani|{NUMBER}")),
         report(1305, "ActionStart", "login"),
@@ -285,6 +290,7 @@ pub(super) fn a_call(store: &dyn Store) {
                 "said",
                 "unknown",
                 "x_caller",
+                "x_ani",
                 "least-used",
             ] {
                 assert!(!text.contains(gone), "{gone} in {text}");

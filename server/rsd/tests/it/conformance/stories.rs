@@ -86,7 +86,11 @@ fn platform() -> Vec<Made> {
     vec![
         first.start(),
         mcp("E1DE", 10).guid(1).profile("acme-main", None).start(),
-        event("E1DE", 11, "incall_begin"),
+        Made::text(&event("E1DE", 11, "incall_begin").body().replacen(
+            '{',
+            r#"{"x_more":{"b":[1]},"#,
+            1,
+        )),
         event("E1DE", 12, "asr_open"),
         second.start(),
         // a session of two tenants

@@ -247,7 +247,7 @@ WHERE day = @P1 AND call_key = @P2 ORDER BY name";
 
     /// Events of a call; those of RM that name no session hang on the GUID alone.
     EVENTS = "SELECT TOP (@P5) e.time_ms, e.seq, e.level, e.log_id, e.label, e.text, e.component_id,
-  m.name, e.session_id
+  m.name, e.session_id, e.extra
 FROM rs_call_event AS e
 LEFT JOIN rs_dim_component AS m ON m.id = e.component_id
 WHERE e.day = @P1 AND e.component_id = @P2

@@ -81,11 +81,11 @@ VALUES (@P1, @P2, @P3, @P3, 0, 0, 0, 0, @P4, 0)";
 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
 JOIN rs_call AS t ON t.day = j.d AND t.call_key = CONVERT(binary(16), j.k, 2)";
     /// What was said in a session.
-    FORGET_EVENTS = said!("id_key, label, text", "rs_call_event", "session_id = @P3
-  AND session_id <> N'' AND text IS NOT NULL");
+    FORGET_EVENTS = said!("id_key, label, text, extra", "rs_call_event", "session_id = @P3
+  AND session_id <> N'' AND (text IS NOT NULL OR extra IS NOT NULL)");
     /// What was said beside a session.
-    FORGET_EVENTS_BY_GUID = said!("id_key, label, text", "rs_call_event", "session_id = N''
-  AND guid = @P3 AND text IS NOT NULL");
+    FORGET_EVENTS_BY_GUID = said!("id_key, label, text, extra", "rs_call_event", "session_id = N''
+  AND guid = @P3 AND (text IS NOT NULL OR extra IS NOT NULL)");
     /// Quality of a session.
     FORGET_QUALITY = said!("id_key, fact", "rs_sq_call", "session_id = @P3
   AND session_id <> N''");
@@ -132,9 +132,9 @@ ORDER BY id";
     /// Events.
     EVENT_KEYS = keys!("rs_call_event", "id_key");
     /// Events.
-    EVENT_ROWS = rows!("id_key, label, text", "rs_call_event", "id_key");
+    EVENT_ROWS = rows!("id_key, label, text, extra", "rs_call_event", "id_key");
     /// An event.
-    EVENT_MASK = "UPDATE rs_call_event SET label = @P3, text = @P4
+    EVENT_MASK = "UPDATE rs_call_event SET label = @P3, text = @P4, extra = @P5
 WHERE day = @P1 AND id_key = @P2";
     /// What voice applications reported.
     OUTCOME_KEYS = keys!("rs_var_call", "call_key");

@@ -120,7 +120,7 @@ macro_rules! told_events {
     ($label:literal) => {
         concat!(
             "SELECT TOP (@P3) day, id_key, call_ref, guid, component_id, session_id, time_ms, seq,
-  level, log_id, label, text
+  level, log_id, label, text, extra
 FROM rs_call_event WHERE day = @P1 AND id_key > @P2 AND ",
             $label,
             "

@@ -162,7 +162,7 @@ OPTION (FORCE ORDER, LOOP JOIN)";
 
     /// Events by the key of their record.
     EVENTS_BY_KEY = by_key!("t.day, t.id_key, t.call_ref, t.guid, t.component_id, t.session_id,
-  t.time_ms, t.seq, t.level, t.log_id, t.label, t.text", "rs_call_event", "id_key", "");
+  t.time_ms, t.seq, t.level, t.log_id, t.label, t.text, t.extra", "rs_call_event", "id_key", "");
 
     /// Records that are kept whole.
     KEPT_BY_KEY = by_key!("t.day, t.id_key, t.body", "rs_kept_record", "id_key", "");

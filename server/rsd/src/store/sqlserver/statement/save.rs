@@ -135,7 +135,7 @@ staged! {
         sumsq_low, min, max, hist);
     /// Events.
     EVENT = "rs_call_event" (day, id_key) (call_ref, guid, component_id, session_id, time_ms, seq,
-        level, log_id, label, text);
+        level, log_id, label, text, extra);
 }
 
 /// What hangs on calls that are written again.
