@@ -21,6 +21,7 @@ pub mod share;
 pub mod split;
 pub mod query;
 pub mod report;
+pub mod live;
 pub mod rollup;
 pub mod retention;
 pub mod export;

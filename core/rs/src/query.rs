@@ -7,12 +7,13 @@
 mod datetime;
 mod details;
 mod filter;
+mod meets;
 mod parameters;
 mod refused;
 
 pub use datetime::datetime;
 pub use details::{Details, Settings, details};
-pub use filter::{Filter, Number, Party, Progress, Uri};
+pub use filter::{Filter, Number, Party, Progress, Unit, Uri};
 pub use parameters::Parameters;
 pub use refused::Refused;
 

@@ -10,7 +10,7 @@ mod item;
 mod manifest;
 mod xml;
 
-pub use call::{Application, Call, Component, Resource, TenantOf};
+pub use call::{Application, Call, Component, Resource, TenantOf, service};
 pub use details::details;
 pub use error::{Problem, error_xml};
 pub use item::{Item, ItemName, legs_of_session, of_session};

@@ -304,6 +304,7 @@ impl<'b> Share<'b> {
         };
         marks::calls(&calls, objects, &mut changes.marks);
         calls.count_doubled(&mut changes.figures);
+        changes.ended = calls.ended_beside();
         changes.calls = calls.lines(hanging.var, objects);
         changes.events = events
             .into_iter()

@@ -62,6 +62,8 @@ names! {
     RS_FIELDS_BAD_TOTAL = "rs_fields_bad_total",
     RS_CALLS_TOTAL = "rs_calls_total",
     RS_LIVE_CALLS = "rs_live_calls",
+    RS_LIVE_VIEW_LEGS = "rs_live_view_legs",
+    RS_LIVE_VIEW_COMPLETE = "rs_live_view_complete",
     RS_VAR_IGNORED_TOTAL = "rs_var_ignored_total",
     RS_STORE_BATCH_FAILURES_TOTAL = "rs_store_batch_failures_total",
     RS_DATABASE_UP = "rs_database_up",

@@ -29,6 +29,7 @@ mod rollups;
 mod scope;
 mod secure;
 mod series;
+mod source;
 mod stream;
 mod tree;
 
@@ -59,6 +60,7 @@ use crate::retention::Desk;
 use crate::rollup::Place;
 use crate::store::Store;
 use crate::users::Users;
+use crate::view::View;
 
 /// Threads that may block: one for each question at once, those that judge records that come by
 /// HTTP, one that erases, one that writes logins down, and a few for the runtime's own use.
@@ -69,6 +71,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     /// Calls as the applier changes them.
     pub(crate) changed: broadcast::Sender<Changed>,
+    /// Those in progress, for when the database is away.
+    pub(crate) view: Arc<View>,
     pub(crate) monitor: Arc<Monitor>,
     /// Where records go, and how many there are.
     pub(crate) ingest: ingest::Parts,

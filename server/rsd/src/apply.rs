@@ -33,6 +33,7 @@ use crate::crew::{Crew, Worker};
 use crate::entry::{Entry, Unreadable, glance};
 use crate::priority::{LOWEST, lower};
 use crate::store::{Applied, Arrival, Store, StoreError};
+use crate::view::View;
 
 pub use self::bell::Bell;
 pub use self::figures::Figures;
@@ -49,7 +50,7 @@ const NAP: Duration = Duration::from_secs(1);
 /// Calls that watchers may lag behind, in batches; who lags more begins anew.
 pub const WATCHED_BATCHES: usize = 256;
 
-/// Calls that a batch changed, as they are now; none: they could not be read.
+/// Calls that a batch changed, as they are now.
 pub type Changed = Arc<Vec<Call>>;
 
 /// What the applier works with.
@@ -68,6 +69,8 @@ pub struct Parts {
     pub bell: Arc<Bell>,
     /// Who watches.
     pub changed: broadcast::Sender<Changed>,
+    /// Calls in progress in memory.
+    pub view: Arc<View>,
     /// What is counted.
     pub figures: Arc<Figures>,
     /// How much waits.
@@ -189,10 +192,12 @@ impl Work {
         }
         self.begun = false;
         self.waiting.clear();
+        self.parts.view.doubt();
         self.count_found();
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
             self.know();
+            self.parts.view.refresh(&*self.parts.store, self.parts.clock.mono());
             self.gather();
             let batch = match self.next_batch() {
                 Ok(batch) => {
@@ -240,7 +245,7 @@ impl Work {
             // a batch tells that it is away
             Err(error) if error.passes() => return,
             Err(error) => self.tell("names", &error),
-            Ok(()) => {}
+            Ok(()) => self.parts.view.renamed(),
         }
         self.platform = Some(platform);
     }
@@ -347,6 +352,7 @@ impl Work {
                     return true;
                 }
                 Err(error) => {
+                    self.parts.view.doubt();
                     self.parts.figures.failed(self.parts.clock.mono());
                     if !self.failed("database", &error) {
                         return false;
@@ -357,7 +363,7 @@ impl Work {
     }
 
     fn stored(&mut self, batch: &[Arrival], mut applied: Applied, took: Duration) {
-        let Parts { spool, store, figures, backlog, log, changed, .. } = &self.parts;
+        let Parts { spool, store, figures, backlog, log, changed, view, .. } = &self.parts;
         let now = self.parts.clock.now();
         figures.add(&mut applied, (took, now.mono));
         let now = now.wall;
@@ -373,9 +379,10 @@ impl Work {
             log.emit(34001, None, &[("count", &applied.dead.to_string())]);
         }
         // who begins to watch after this reads what is stored by now
-        if !applied.changed.is_empty() && changed.receiver_count() > 0 {
-            // the batch is stored: where its calls cannot be read, watchers begin anew
-            let calls = store.calls(&applied.changed).unwrap_or_default();
+        let watched = !applied.changed.is_empty() && changed.receiver_count() > 0;
+        let calls = watched.then(|| view.named(&applied.changed));
+        view.take(&**store, applied);
+        if let Some(calls) = calls {
             // the last one may have gone
             let _watchers = changed.send(Arc::new(calls));
         }

@@ -40,6 +40,7 @@ mod running;
 mod settings;
 pub mod store;
 mod users;
+pub mod view;
 
 use std::sync::Arc;
 
@@ -76,9 +77,8 @@ impl Rs {
         let source = parts::source(&settings, fixed, (&log, clock))?;
         let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
-        let (durable, bell) = (Durable::default(), Arc::new(Bell::default()));
-        let (counters, figures, backlog) =
-            (Arc::<Counters>::default(), Arc::<Figures>::default(), Arc::<Backlog>::default());
+        let (durable, bell, counters) = <(Durable, Arc<Bell>, Arc<Counters>)>::default();
+        let (figures, backlog) = <(Arc<Figures>, Arc<Backlog>)>::default();
         let (spool, found, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
         let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
@@ -109,6 +109,7 @@ impl Rs {
         let api = api::Parts {
             store: Arc::clone(&base.store),
             changed,
+            view: Arc::clone(&base.view),
             monitor: Arc::clone(&monitor),
             ingest: taking,
             applied: figures,

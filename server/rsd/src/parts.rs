@@ -36,6 +36,7 @@ use crate::running::Addresses;
 use crate::settings::{self, Doors};
 use crate::store::Store;
 use crate::users::Users;
+use crate::view::{self, View};
 
 /// Days of a tenant or profile that are wrong, and ours alone to tell.
 const UNUSED_DAYS: &str = "W604";
@@ -66,6 +67,8 @@ pub(crate) struct Base {
     pub(crate) http: TcpListener,
     pub(crate) http_address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
+    /// Calls in progress in memory.
+    pub(crate) view: Arc<View>,
     /// The zone of larger bins, which is that of the stored ones.
     pub(crate) place: Arc<Place>,
     /// Sequences of the spool go on above this.
@@ -101,6 +104,7 @@ impl Base {
             http,
             http_address,
             store,
+            view: Arc::new(View::new(view::LEGS)),
             place,
             floor,
             seed,
@@ -187,6 +191,7 @@ impl Base {
             store: Arc::clone(&self.store),
             bell,
             changed: changed.clone(),
+            view: Arc::clone(&self.view),
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),
             crew: Arc::clone(&taking.crew),

@@ -30,6 +30,8 @@ use rs::{Filter, Intervals, Key, key};
 use crate::entry::Entry;
 
 pub use rs::Day;
+pub use rs::live::Leg as Turned;
+pub use rs::query::Unit;
 pub use rs::share::{Mention, ObjectKind, Tally};
 
 /// A durable frame of the ingest spool.
@@ -54,8 +56,10 @@ impl Arrival {
 pub struct Applied {
     /// Everything up to this sequence of the spool is in the database for good.
     pub seq: u64,
-    /// Calls whose rows changed, by their days.
-    pub changed: Vec<(Day, Key)>,
+    /// Calls whose rows changed, as they are now, with names as records told them.
+    pub changed: Vec<Turned>,
+    /// Ended legs of sessions of which one of these is in progress.
+    pub ended: Vec<(Day, Key)>,
     /// Records stored for the first time.
     pub stored: u64,
     /// Records that were there already.
@@ -75,15 +79,6 @@ pub struct Position {
     pub started_ms: i64,
     /// Its key.
     pub call_key: Key,
-}
-
-/// What is one item of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A session: all legs of one GUID, shown by the first of them.
-    Guid,
-    /// A leg: one record.
-    Leg,
 }
 
 /// An item of a list: the legs that it stands for.
@@ -373,8 +368,12 @@ pub trait Store: Send + Sync {
     /// what is stored of a name alone is found by its id. Called between batches.
     fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError>;
 
-    /// These calls as they are now; who watches is told of them.
+    /// These calls as they are now, with the names of their objects.
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError>;
+
+    /// The calls in progress and the ended legs of their sessions: so many at most, of which none
+    /// is more worth than another.
+    fn in_progress(&self, most: usize) -> Result<Vec<(Day, Key)>, StoreError>;
 
     /// A page of a report, newest start first; pages begin with 1.
     fn page(

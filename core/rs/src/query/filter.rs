@@ -74,6 +74,15 @@ pub enum Progress {
     Completed,
 }
 
+/// What is one item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A session: all legs of one GUID, shown by the first of them.
+    Guid,
+    /// A leg: one record.
+    Leg,
+}
+
 /// A condition on a dialled number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Number {

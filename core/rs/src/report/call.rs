@@ -110,6 +110,12 @@ pub struct Resource {
     pub attempts: Option<u64>,
 }
 
+/// The service of a number in a row; `None`: one that a later version has written.
+#[must_use]
+pub fn service(number: u8) -> Option<Service> {
+    Service::ALL.into_iter().find(|service| *service as u8 == number)
+}
+
 impl Call {
     /// Its duration in ms, of a call in progress up to now.
     #[must_use]

@@ -282,6 +282,18 @@ impl Calls {
         (&mut self.rows, idle)
     }
 
+    /// Ended legs that do not change, of sessions of which one that does is in progress.
+    pub(super) fn ended_beside(&self) -> BTreeSet<DayKey> {
+        let of = |at: &DayKey, row: &CallRow| Some((at.0, row.guid.clone()?));
+        let live = self.rows.iter().filter(|(_, row)| row.is_live());
+        let live: BTreeSet<DayGuid> = live.filter_map(|(at, row)| of(at, row)).collect();
+        let ended = self.idle.iter().filter(|(_, (_, row))| !row.is_live());
+        let beside = |(at, (_, row)): &(&DayKey, &(Touched, CallRow))| {
+            of(at, row).is_some_and(|session| live.contains(&session))
+        };
+        ended.filter(beside).map(|(at, _)| *at).collect()
+    }
+
     /// The rows with the ids of their objects.
     pub(super) fn lines(
         self,

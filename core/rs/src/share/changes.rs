@@ -119,6 +119,9 @@ pub struct Changes {
     pub gone: BTreeSet<DayKey>,
     /// `call` and what hangs on it: in place of what is there.
     pub calls: Vec<CallLine>,
+    /// Nothing of these is written: ended legs of sessions of which one of [`Self::calls`] is in
+    /// progress.
+    pub ended: BTreeSet<DayKey>,
     /// `call_event`: new rows.
     pub events: Vec<EventRow>,
     /// `sq_call`: new rows.

@@ -21,6 +21,7 @@ use super::native::pairs;
 use crate::store::custody::Audit;
 use crate::store::erasing::forget;
 use crate::store::{CallName, Event, Leg, Store, StoreError};
+use crate::view::View;
 
 /// One call with its legs.
 pub(super) async fn one(
@@ -43,7 +44,9 @@ pub(super) async fn erase(
         let Path(name) = name.map_err(|_| unknown())?;
         let wanted = named(&name);
         let line = line(&shared, &asker, "call-erasure", &name, "done");
-        let legs = answer::ask(&shared, move |store| erased_whole(store, &wanted, line)).await?;
+        let view = Arc::clone(&shared.parts.view);
+        let erased = move |store: &dyn Store| erased_whole((store, &*view), &wanted, line);
+        let legs = answer::ask(&shared, erased).await?;
         if legs == 0 {
             return Err(unknown());
         }
@@ -54,10 +57,19 @@ pub(super) async fn erase(
 
 /// Erases a call and writes it down, also when nobody waits for the answer any more. Gives how many
 /// legs it has.
-fn erased_whole(store: &dyn Store, wanted: &CallName, line: Audit) -> Result<usize, StoreError> {
+fn erased_whole(
+    (store, view): (&dyn Store, &View),
+    wanted: &CallName,
+    line: Audit,
+) -> Result<usize, StoreError> {
     let legs: Vec<Call> = store.call(wanted, false)?.into_iter().map(|leg| leg.call).collect();
     if !legs.is_empty() {
-        forget(store, &legs, line.time_ms)?;
+        let keys: Vec<Key> = legs.iter().map(|leg| leg.key).collect();
+        view.leave(&keys);
+        let forgotten = forget(store, &legs, line.time_ms);
+        // also what it got done before an error
+        view.again(&keys);
+        forgotten?;
         let detail = json!({ "legs": legs.len() }).to_string();
         store.custody().note(&Audit { detail, ..line })?;
     }

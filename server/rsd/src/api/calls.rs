@@ -14,6 +14,7 @@ use super::access::Asker;
 use super::answer::{self, respond};
 use super::native::{self, Question};
 use super::scope::Scope;
+use super::source::{From, Source};
 use super::{Shared, cursor};
 
 /// The list: newest start first, one item per GUID unless legs are asked for.
@@ -47,18 +48,22 @@ async fn items(
     };
     let (limit, bound) = (question.limit, question.bound.clone());
     let (known, own) = (Arc::clone(&shared.parts.known), scope.clone());
-    let (mut found, total) = answer::ask(shared, move |store| {
+    let ask = move |source: &dyn Source| {
+        let mut question = question.clone();
         let counted = which == Progress::Live;
-        let named = question.resolve(store, &known)?;
+        let named = question.resolve(source, &known)?;
         if !named || !Scope::leaves(own.as_ref(), &mut question.filter.tenants) {
             return Ok((Vec::new(), counted.then_some(0)));
         }
         let Question { filter, unit, .. } = &question;
-        let total = counted.then(|| store.count(filter, *unit, now)).transpose()?;
+        let total = counted.then(|| source.count(filter, *unit, now)).transpose()?;
         // one more than asked for tells whether there is another page
-        Ok((store.list(filter, *unit, after, limit + 1, now)?, total))
-    })
-    .await?;
+        Ok((source.list(filter, *unit, after, limit + 1, now)?, total))
+    };
+    let ((mut found, total), from) = match which {
+        Progress::Live => shared.either(ask).await?,
+        Progress::All | Progress::Completed => (shared.stored(ask).await?, From::Database),
+    };
     let asked = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > asked;
     found.truncate(asked);
@@ -73,7 +78,12 @@ async fn items(
     shared.show(asker, found.iter_mut().flat_map(|item| &mut item.legs));
     let items: Vec<Item<'_>> =
         found.iter().filter_map(|item| of_session(&item.legs, now)).collect();
-    answer::written(&List { items, next, total })
+    let view = &shared.parts.view;
+    let live = total.map(|total| match from {
+        From::Database => Total { total, source: "database", complete: true },
+        From::Memory => Total { total, source: "memory", complete: view.is_whole() },
+    });
+    answer::written(&List { items, next, live })
 }
 
 /// Members in the order of the specification.
@@ -81,6 +91,16 @@ async fn items(
 struct List<'f> {
     items: Vec<Item<'f>>,
     next: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<u64>,
+    #[serde(flatten)]
+    live: Option<Total>,
+}
+
+/// What is told of calls in progress beside them.
+#[derive(Serialize)]
+struct Total {
+    total: u64,
+    /// `database`, or `memory` while that is away.
+    source: &'static str,
+    /// False: there are more, which memory has no room for.
+    complete: bool,
 }

@@ -23,6 +23,7 @@ use super::audit::note;
 use crate::crew::Worker;
 use crate::store::custody::ms;
 use crate::store::erasing::Erasure;
+use crate::view::View;
 
 /// Of the body of a request.
 const BYTES: usize = 4096;
@@ -77,6 +78,7 @@ pub(super) fn go_on(shared: Arc<Shared>) {
     tokio::spawn(async move {
         let mut closed = shared.parts.closed.clone();
         let Ok(_one) = shared.erasing.try_acquire() else { return };
+        let _nothing_told = Erasing::of(&shared.parts.view);
         while !*closed.borrow_and_update() {
             let now_ms = ms(shared.now());
             let held = Arc::clone(&shared);
@@ -97,6 +99,22 @@ pub(super) fn go_on(shared: Arc<Shared>) {
             }
         }
     });
+}
+
+/// While it lives nothing is told from memory, of which nobody knows whether it is erased yet.
+struct Erasing<'v>(&'v View);
+
+impl<'v> Erasing<'v> {
+    fn of(view: &'v View) -> Self {
+        view.erasing();
+        Self(view)
+    }
+}
+
+impl Drop for Erasing<'_> {
+    fn drop(&mut self) {
+        self.0.erased();
+    }
 }
 
 async fn number(body: HttpBody) -> Result<Number, Refused> {

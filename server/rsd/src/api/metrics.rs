@@ -245,6 +245,11 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     let stock = shared.parts.monitor.stock();
     applied::families(out, figures, &stock, now);
     jobs::families(out, &stock, ms(shared.now()));
+    let view = &shared.parts.view;
+    let legs = u64::try_from(view.legs()).unwrap_or(u64::MAX);
+    gauge(out, names::RS_LIVE_VIEW_LEGS, "legs of calls in progress in memory", legs);
+    let help = "1: all calls in progress are in memory";
+    gauge(out, names::RS_LIVE_VIEW_COMPLETE, help, u64::from(view.is_whole()));
     let help = "reports of voice applications that broke a rule";
     out.family(names::RS_VAR_IGNORED_TOTAL, Kind::Counter, help);
     for (rule, count) in figures.ignored() {

@@ -11,8 +11,9 @@ use rs::Refused;
 use rs::query::{Filter, Number, Party, Progress, datetime};
 
 use super::limits::{ITEMS, ITEMS_MOST};
+use super::source::Source;
 use crate::configuration::Known;
-use crate::store::{Object, ObjectKind, Store, StoreError, Unit};
+use crate::store::{Object, ObjectKind, StoreError, Unit};
 
 /// A question for a list.
 #[derive(Clone, Debug)]
@@ -153,9 +154,13 @@ impl Question {
 
     /// Puts the ids of the objects asked for into the filter: those that have the name now, and
     /// those that records named so. False: nobody has named one of them, and nothing is found.
-    pub(super) fn resolve(&mut self, store: &dyn Store, known: &Known) -> Result<bool, StoreError> {
+    pub(super) fn resolve(
+        &mut self,
+        source: &dyn Source,
+        known: &Known,
+    ) -> Result<bool, StoreError> {
         for (kind, wanted) in std::mem::take(&mut self.objects) {
-            let objects = store.objects(kind)?;
+            let objects = source.objects(kind)?;
             let named = |object: &&Object| {
                 object.name == wanted || wanted.parse().is_ok_and(|id: u32| id == object.id)
             };

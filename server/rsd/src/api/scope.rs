@@ -8,6 +8,7 @@ use rs::rollup::Dim;
 use rs::{Filter, Refused};
 
 use super::access::Asker;
+use super::source::is_away;
 use super::{Shared, answer, limits};
 use crate::crew::Worker;
 use crate::store::{Object, ObjectKind};
@@ -30,7 +31,11 @@ impl Shared {
             return Ok(None);
         };
         if asker.tenants.iter().any(|named| users.tenant(named).is_none()) {
-            self.bind(users).await?;
+            match self.bind(users).await {
+                // a name that is not bound yet stays nobody's
+                Err(refused) if is_away(&refused) => {}
+                bound => bound?,
+            }
         }
         let all = self.objects(ObjectKind::Tenant).await?;
         let roots = asker.tenants.iter().filter_map(|named| users.tenant(named));

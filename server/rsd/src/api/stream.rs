@@ -109,14 +109,14 @@ async fn feed(
         let mut newest: BTreeMap<[u8; 16], Call> = BTreeMap::new();
         let mut lost = false;
         match changed {
-            Ok(changed) => lost |= !take(&mut newest, &changed),
+            Ok(changed) => take(&mut newest, &changed),
             Err(RecvError::Lagged(_)) => lost = true,
             Err(RecvError::Closed) => return,
         }
         tokio::time::sleep(limits::STREAM_PACE).await;
         loop {
             match changes.try_recv() {
-                Ok(changed) => lost |= !take(&mut newest, &changed),
+                Ok(changed) => take(&mut newest, &changed),
                 Err(TryRecvError::Lagged(_)) => lost = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -150,12 +150,10 @@ async fn goes_on(shared: &Arc<Shared>, asker: &Asker, scope: Option<&Scope>) -> 
     shared.still_knows(asker) && shared.scope(asker).await.map_or(true, |now| now.as_ref() == scope)
 }
 
-/// False: something changed, and what could not be read.
-fn take(newest: &mut BTreeMap<[u8; 16], Call>, changed: &Changed) -> bool {
+fn take(newest: &mut BTreeMap<[u8; 16], Call>, changed: &Changed) {
     for call in changed.iter() {
         newest.insert(call.key, call.clone());
     }
-    !changed.is_empty()
 }
 
 fn event(id: &mut u64, name: &str, data: &str) -> Event {

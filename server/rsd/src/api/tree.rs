@@ -35,7 +35,9 @@ impl Shared {
         {
             return Ok(all);
         }
-        let all: Arc<[Object]> = answer::ask(self, move |store| store.objects(kind)).await?.into();
+        // as they were last, while the database is away
+        let (all, _) = self.either(move |source| source.objects(kind)).await?;
+        let all: Arc<[Object]> = all.into();
         *place.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(Read { at: now, all: Arc::clone(&all) });
         Ok(all)

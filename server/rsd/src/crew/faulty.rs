@@ -97,6 +97,10 @@ impl Store for Faulty {
         self.inner.calls(keys)
     }
 
+    fn in_progress(&self, most: usize) -> Result<Vec<(Day, Key)>, StoreError> {
+        self.inner.in_progress(most)
+    }
+
     fn page(&self, of: &Filter, page: u32, most: u32, now: Millis) -> Result<Page, StoreError> {
         self.inner.page(of, page, most, now)
     }

@@ -195,6 +195,10 @@ impl Store for Sqlite {
         self.read(|reader| reader.calls(keys))
     }
 
+    fn in_progress(&self, most: usize) -> Result<Vec<(Day, Key)>, StoreError> {
+        self.read(|reader| reader.in_progress(most))
+    }
+
     fn page(
         &self,
         filter: &Filter,

@@ -54,7 +54,7 @@ use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Object, Page, Position,
-    Store, StoreError, Unit, prepare,
+    Store, StoreError, Turned, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -275,9 +275,11 @@ impl Store for SqlServer {
             erased,
         };
         let (changes, seq) = self.store(&mut work)?;
-        let changed = changes.calls.iter().map(|call| (call.day, call.row.call_key)).collect();
+        let changed = changes.calls.iter().map(Turned::of).collect();
+        let ended = changes.ended.iter().copied().collect();
         let Counts { stored, duplicates, dead, ignored } = changes.counts;
-        Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally: changes.tally })
+        let tally = changes.tally;
+        Ok(Applied { seq, changed, ended, stored, duplicates, dead, ignored, tally })
     }
 
     fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
@@ -289,6 +291,10 @@ impl Store for SqlServer {
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
         Ok(self.read(async |link| read::calls(link, keys.iter().copied()).await)?)
+    }
+
+    fn in_progress(&self, most: usize) -> Result<Vec<(Day, Key)>, StoreError> {
+        Ok(self.read(async |link| read::in_progress(link, most).await)?)
     }
 
     fn page(

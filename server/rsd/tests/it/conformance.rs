@@ -13,6 +13,7 @@ mod epochs;
 pub(crate) mod erasing;
 mod export;
 mod figures;
+mod follower;
 pub(crate) mod keeping;
 mod questions;
 mod rollups;
@@ -24,6 +25,8 @@ use rsd::store::postgres::{Beside, Parts, Postgres, Target};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{Arrival, Books, BooksAsked, FIGURES, Store};
 
+use self::follower::Follower;
+pub(crate) use self::follower::changed;
 pub(crate) use self::questions::answers;
 use self::stories::{Step, stories};
 use crate::postgres::Server;
@@ -40,23 +43,26 @@ type Open<'o> = &'o dyn Fn() -> Box<dyn Store>;
 /// Answers, and rows of bins.
 fn told(steps: &[Step], open: Open<'_>) -> (Vec<String>, Vec<String>) {
     let mut store = open();
+    let mut follower = Follower::of(&*store);
     let mut told = Vec::new();
     for step in steps {
         match step {
             Step::Apply(batch) => {
                 let applied = store.apply(batch, NOW).unwrap();
-                let mut changed = store.calls(&applied.changed).unwrap();
-                changed.sort_by_key(|call| call.key);
+                let changed = changed(&*store, &applied);
                 let counts = (applied.seq, applied.stored, applied.duplicates, applied.dead);
                 told.push(format!("{counts:?} {changed:?}"));
+                follower.follow(&*store, applied);
             }
             Step::Restart => {
                 drop(store);
                 store = open();
+                follower = Follower::of(&*store);
                 told.push(format!("at {}", store.applied_seq().unwrap()));
             }
         }
     }
+    follower.answers_as(&*store);
     told.extend(answers(&*store));
     let mut rolled = bins::answers(&*store);
     rolled.extend(bin_questions::answers(&*store));

@@ -1,5 +1,6 @@
 //! Users of a file: who is let in, over OpenWire and over HTTP, and what they may do (rs.md §8).
 
+mod away;
 mod bound;
 mod provider;
 mod scope;

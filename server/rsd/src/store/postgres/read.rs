@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
 use rs::{Day, Filter, Key};
 use tokio_postgres::Row;
 
@@ -78,6 +77,16 @@ impl<'l> Reader<'l> {
     ) -> Result<u64, StoreError> {
         let condition = Condition::of(self.link, filter, unit, now)?;
         self.count_of(&condition)
+    }
+
+    /// Calls in progress and the ended legs of their sessions, at most so many.
+    pub(super) fn in_progress(&mut self, most: usize) -> Result<Vec<(Day, Key)>, StoreError> {
+        let sql = "SELECT day, call_key FROM rs_call WHERE live
+            UNION SELECT o.day, o.call_key FROM rs_call c
+              JOIN rs_call o ON o.day = c.day AND o.guid = c.guid WHERE c.live
+            LIMIT $1";
+        let rows = self.link.query(sql, &[&i64::try_from(most).unwrap_or(i64::MAX)])?;
+        Ok(rows.iter().map(|row| (unsigned(row.get(0)), uid(row, 1))).collect())
     }
 
     fn count_of(&mut self, condition: &Condition) -> Result<u64, StoreError> {
@@ -286,8 +295,4 @@ fn small(number: Option<i16>) -> Option<u8> {
 
 pub(super) fn as_id(id: i64) -> u32 {
     u32::try_from(id).unwrap_or(u32::MAX)
-}
-
-fn service(number: u8) -> Option<Service> {
-    Service::ALL.into_iter().find(|service| *service as u8 == number)
 }

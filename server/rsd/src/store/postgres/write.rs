@@ -15,7 +15,7 @@ use super::load::{ask, signed, uid};
 use super::objects;
 use super::save::save;
 use crate::store::keeping::Judge;
-use crate::store::{Applied, Arrival, StoreError, prepare};
+use crate::store::{Applied, Arrival, StoreError, Turned, prepare};
 
 /// Days whose partitions are made ahead.
 const DAYS_AHEAD: u32 = 3;
@@ -101,9 +101,10 @@ impl Writer {
             }
             done => done?,
         };
-        let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, changed } = done;
-        let changed = changed.into_iter().collect();
-        Ok(Applied { seq: last, changed, stored, duplicates, dead, ignored, tally })
+        let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, .. } = done;
+        let changed = done.changed.into_values().collect();
+        let ended = done.ended.into_iter().collect();
+        Ok(Applied { seq: last, changed, ended, stored, duplicates, dead, ignored, tally })
     }
 
     /// Waits until no other writer is at what this batch may make or see, and nobody erases. The
@@ -199,7 +200,8 @@ impl Writer {
 struct Done {
     counts: Counts,
     tally: Tally,
-    changed: BTreeSet<(Day, Key)>,
+    changed: BTreeMap<Key, Turned>,
+    ended: BTreeSet<(Day, Key)>,
 }
 
 pub(super) struct Part<'p> {
@@ -235,7 +237,9 @@ impl<'p> Part<'p> {
         let changes = share.finish(self.objects);
         save(self.link, &changes, self.now_ms)?;
         self.done.counts.add(changes.counts);
-        self.done.changed.extend(changes.calls.iter().map(|call| (call.day, call.row.call_key)));
+        let changed = changes.calls.iter().map(|line| (line.row.call_key, Turned::of(line)));
+        self.done.changed.extend(changed);
+        self.done.ended.extend(&changes.ended);
         self.done.tally.add(changes.tally);
         Ok(())
     }

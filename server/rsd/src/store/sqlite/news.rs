@@ -1,27 +1,34 @@
 //! What the day files have committed and the main file is to know: live keys and the days' spans
 //! (spec rs.md §3.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Key;
-use rs::share::CallLine;
+use rs::share::Changes;
 use rusqlite::{Transaction, params};
 
-use crate::store::{Day, StoreError};
+use crate::store::{Day, StoreError, Turned};
 
 /// What day files have committed and the main file does not know yet.
 #[derive(Default)]
 pub(super) struct News {
     /// Calls that changed: their day, and whether they are live.
     pub(super) calls: BTreeMap<Key, (Day, bool)>,
+    /// The same for who watches.
+    pub(super) turned: BTreeMap<Key, Turned>,
+    /// Ended legs of their sessions.
+    pub(super) ended: BTreeSet<(Day, Key)>,
     /// Start of the first and the last call of a day, among those that changed.
     pub(super) spans: BTreeMap<Day, (i64, i64)>,
 }
 
 impl News {
-    pub(super) fn add(&mut self, day: Day, calls: &[CallLine]) {
-        for CallLine { row, .. } in calls {
+    pub(super) fn add(&mut self, day: Day, changes: &Changes) {
+        self.ended.extend(&changes.ended);
+        for line in &changes.calls {
+            let row = &line.row;
             self.calls.insert(row.call_key, (day, row.is_live()));
+            self.turned.insert(row.call_key, Turned::of(line));
             let span = self.spans.entry(day).or_insert((row.started_ms, row.started_ms));
             *span = (span.0.min(row.started_ms), span.1.max(row.started_ms));
         }
@@ -30,6 +37,8 @@ impl News {
     /// What another transaction has committed after this.
     pub(super) fn join(&mut self, later: Self) {
         self.calls.extend(later.calls);
+        self.turned.extend(later.turned);
+        self.ended.extend(later.ended);
         for (day, (first, last)) in later.spans {
             let span = self.spans.entry(day).or_insert((first, last));
             *span = (span.0.min(first), span.1.max(last));

@@ -159,7 +159,7 @@ impl<'p> Part<'p> {
         let mut changes = self.made(tell)?;
         save(&self.transaction, self.day, &changes, self.now_ms)?;
         if let Some(day) = self.day {
-            self.news.add(day, &changes.calls);
+            self.news.add(day, &changes);
         }
         self.done.counts.add(changes.counts);
         self.done.tally.add(std::mem::take(&mut changes.tally));

@@ -1,11 +1,10 @@
 //! Answers questions over the day files, newest first. Each reader has connections of its own, so
 //! it never blocks the writer and is never blocked by it (spec rs.md §3.3).
 
-use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
 use rs::{Filter, Key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
@@ -121,6 +120,31 @@ impl Reader {
         Ok(calls)
     }
 
+    /// Calls in progress and the ended legs of their sessions, at most so many.
+    pub(super) fn in_progress(&mut self, most: usize) -> Result<Vec<(Day, Key)>, StoreError> {
+        let sql = format!(
+            "SELECT call_key FROM rs_call WHERE live = 1
+             UNION SELECT o.call_key FROM rs_call c JOIN rs_call o ON o.guid = c.guid
+               WHERE c.live = 1 LIMIT {most}"
+        );
+        let mut keys = Vec::new();
+        for day in self.live_days()? {
+            let Some(db) = self.days.find(day, self.now_ms)? else { continue };
+            let mut statement = db.prepare(&sql)?;
+            for key in statement.query_map([], |row| row.get(0))? {
+                keys.push((day, key?));
+            }
+            keys.truncate(most);
+        }
+        Ok(keys)
+    }
+
+    fn live_days(&self) -> Result<Vec<Day>, StoreError> {
+        let mut statement = self.main.prepare_cached("SELECT DISTINCT day FROM rs_live_key")?;
+        let days = statement.query_map([], |row| row.get(0))?;
+        Ok(days.collect::<Result<_, _>>()?)
+    }
+
     /// The legs that show a session, first one first.
     fn session(
         &mut self,
@@ -215,10 +239,7 @@ impl Reader {
             spans.retain(|span| span.first_ms < ms(before));
         }
         if filter.progress == rs::query::Progress::Live {
-            let live = "SELECT DISTINCT day FROM rs_live_key";
-            let mut statement = self.main.prepare_cached(live)?;
-            let live = statement.query_map([], |row| row.get(0))?;
-            let live: Vec<Day> = live.collect::<Result<_, _>>()?;
+            let live = self.live_days()?;
             spans.retain(|span| live.contains(&span.day));
         }
         if let Some(guid) = &filter.guid {
@@ -339,8 +360,4 @@ impl Raw {
 
 fn as_id(id: i64) -> u32 {
     u32::try_from(id).unwrap_or(u32::MAX)
-}
-
-fn service(number: u8) -> Option<Service> {
-    Service::ALL.into_iter().find(|service| *service as u8 == number)
 }

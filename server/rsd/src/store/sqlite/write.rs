@@ -137,11 +137,11 @@ impl Writer {
         }))?;
         done.add(main);
         self.survive()?;
-        let changed = std::mem::take(&mut self.news).calls;
-        let changed = changed.into_iter().map(|(key, (day, _))| (day, key)).collect();
+        let News { turned, ended, .. } = std::mem::take(&mut self.news);
+        let (changed, ended) = (turned.into_values().collect(), ended.into_iter().collect());
         let Done { counts: Counts { stored, duplicates, dead, ignored }, tally, .. } = done;
         let seq = self.applied_seq()?;
-        Ok(Applied { seq, changed, stored, duplicates, dead, ignored, tally })
+        Ok(Applied { seq, changed, ended, stored, duplicates, dead, ignored, tally })
     }
 
     pub(super) fn know(

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::config::Service;
 use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
-use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session};
+use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
 use rs::{Day, Filter, Key};
 
 use super::failure::Failure;
@@ -59,6 +58,12 @@ pub(super) async fn list(
         items.push(Item { position, legs: session.unwrap_or_else(|| vec![call]) });
     }
     Ok(items)
+}
+
+/// Calls in progress and the ended legs of their sessions, at most so many.
+pub(super) async fn in_progress(link: &mut Link, most: usize) -> Result<Vec<(Day, Key)>, Failure> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    link.ask(sql::IN_PROGRESS, &[&most], |cells| Ok((cells.day(0)?, cells.key(1)?))).await
 }
 
 /// How many items there are.
@@ -209,8 +214,4 @@ fn application(cells: &Cells<'_>) -> Result<Option<Application>, Failure> {
         usage: cells.number(26)?.map(i64::cast_unsigned),
         burst: cells.word(27)?,
     }))
-}
-
-fn service(number: u8) -> Option<Service> {
-    Service::ALL.into_iter().find(|service| *service as u8 == number)
 }

@@ -12,7 +12,7 @@ use rsd::store::{BooksAsked, CallName, FIGURES, ObjectKind, Store, Unit};
 use super::NOW;
 use super::made::{at, guid};
 
-fn filters() -> Vec<Filter> {
+pub(super) fn filters() -> Vec<Filter> {
     let base = Filter::default;
     let at = |seconds: u64| Some(at(seconds));
     let number = |number: Number| Filter { numbers: vec![number], ..base() };

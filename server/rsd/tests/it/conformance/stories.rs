@@ -24,6 +24,7 @@ pub(super) fn stories() -> Vec<(&'static str, Vec<Step>)> {
         ("numbers", whole(&numbers())),
         ("golden", whole(&golden())),
         ("retries", retries()),
+        ("sessions", one_by_one(&sessions())),
         ("nothing", vec![Step::Apply(Vec::new()), Step::Restart]),
     ];
     for (name, story) in
@@ -32,6 +33,31 @@ pub(super) fn stories() -> Vec<(&'static str, Vec<Step>)> {
         all.push((name, shuffled(story)));
     }
     all
+}
+
+/// Each record a batch of its own.
+fn one_by_one(story: &[Made]) -> Vec<Step> {
+    split(arrivals(story, 1, 1), 1).into_iter().map(Step::Apply).collect()
+}
+
+/// Legs that come when all others of their session have ended; objects that get other names, and
+/// ids instead of names alone.
+fn sessions() -> Vec<Made> {
+    let first = rm(1, 10).tenant("beta", None);
+    let media = mcp("E1DE", 11).guid(1).profile("acme-main", None);
+    vec![
+        first.start(),
+        media.start(),
+        first.end(20),
+        media.end(21),
+        rm(1, 10).leg(2, 30).tenant("beta", Some(103)).start(),
+        mcp("E2DE", 31).guid(1).tenant("acme", Some(102)).start(),
+        rm(2, 40).tenant("gamma", Some(103)).profile("acme-main", Some(189)).start(),
+        rm(1, 10).leg(2, 30).tenant("beta", Some(103)).end(50),
+        mcp("LATE", 60).start(),
+        mcp("LATE", 60).guid(2).start(),
+        rm(2, 40).leg(3, 39).tenant("acme", Some(102)).start(),
+    ]
 }
 
 /// Any order, with repetitions, restarts, and frames that come again below and above the place.

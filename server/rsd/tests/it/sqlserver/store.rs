@@ -19,7 +19,7 @@ use rsd::store::{Books, BooksAsked, CallName, FIGURES, Position, Store, StoreErr
 
 use super::link::target;
 use super::story::{at, frame, guid, rm, story};
-use crate::conformance::SECRET;
+use crate::conformance::{SECRET, changed};
 use crate::tds::{Answer, Endpoint, Identity, Request, Settings, StandIn, What};
 
 const NOW: Millis = Millis(1_795_520_000_000);
@@ -156,12 +156,15 @@ fn it_answers_as_sqlite_does() {
             (applied.seq, applied.stored, applied.duplicates, applied.dead)
         };
         assert_eq!(counts(&here), counts(&there));
-        let sorted = |store: &dyn Store, applied: rsd::store::Applied| {
-            let mut changed = store.calls(&applied.changed).unwrap();
-            changed.sort_by_key(|call| call.key);
-            changed
+        assert_eq!(changed(&store, &here), changed(&sqlite, &there));
+        assert_eq!(here.ended, there.ended);
+        let in_progress = |store: &dyn Store| {
+            let mut keys = store.in_progress(100).unwrap();
+            keys.sort_unstable();
+            keys
         };
-        assert_eq!(sorted(&store, here), sorted(&sqlite, there));
+        assert_eq!(in_progress(&store), in_progress(&sqlite));
+        assert!(!in_progress(&store).is_empty() && store.in_progress(1).unwrap().len() == 1);
     }
     let (here, there) = (said(&store), said(&sqlite));
     for (here, there) in here.iter().zip(&there) {

@@ -39,7 +39,8 @@ fn a_reporter_of_some_tenants_sees_no_other() {
     assert_eq!((list("root").len(), list("eva").len(), list("ned").len()), (3, 1, 0));
     for wanted in ["tenant=unknown", "profile=unknown", "component=unknown"] {
         let found = asked(&house, "root", "GET", &format!("/api/v1/live/calls?{wanted}")).body;
-        assert_eq!(found, "{\"items\":[],\"next\":null,\"total\":0}\n");
+        let nothing = "{\"items\":[],\"next\":null,\"total\":0,";
+        assert!(found.starts_with(nothing), "{found}");
         let path = format!("/api/v1/calls?from=2026-11-22&{wanted}");
         assert!(asked(&house, "root", "GET", &path).body.starts_with("{\"items\":[],"), "{wanted}");
     }

@@ -16,11 +16,11 @@ fn house() -> House {
     House::in_dir(dir, |settings| settings.rs.auth.users_file = Some(users))
 }
 
-const ACME: (&str, u32) = ("acme", 102);
-const BETA: (&str, u32) = ("beta", 200);
+pub(super) const ACME: (&str, u32) = ("acme", 102);
+pub(super) const BETA: (&str, u32) = ("beta", 200);
 
 /// Start and end of a leg of a session, of a tenant below `Environment`.
-fn leg(session: u32, leg: u32, (tenant, dbid): (&str, u32), second: u32) -> [String; 2] {
+pub(super) fn leg(session: u32, leg: u32, (tenant, dbid): (&str, u32), second: u32) -> [String; 2] {
     [0, 1].map(|line| {
         let mut record: Value = serde_json::from_str(&golden(&[line])[0]).unwrap();
         let guid = format!("01A202B2-C578-7487-A7D5-{session:012X}");

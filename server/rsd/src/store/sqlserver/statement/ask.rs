@@ -226,6 +226,12 @@ JOIN rs_call AS c ON c.guid = j.g COLLATE Latin1_General_100_BIN2 AND c.day = j.
 ORDER BY c.day, CASE WHEN c.component_type = 1 THEN 0 ELSE 1 END, c.started_ms, ISNULL(c.leg, 0),
   c.call_key";
 
+    /// Calls in progress and the ended legs of their sessions.
+    IN_PROGRESS = "SELECT TOP (@P1) u.day, u.call_key FROM (
+  SELECT l.day, l.call_key FROM rs_call AS l WHERE l.live = 1
+  UNION SELECT o.day, o.call_key FROM rs_call AS c
+    JOIN rs_call AS o ON o.day = c.day AND o.guid = c.guid WHERE c.live = 1) AS u";
+
     /// Days of a GUID that does not carry its time.
     DAYS_OF_GUID = "SELECT day FROM rs_call_day WHERE guid = @P1 ORDER BY day";
 

@@ -1,0 +1,172 @@
+//! A board is what lists of the database would show.
+
+use super::*;
+use crate::query::{Number, Party, Progress};
+
+fn key(number: u8) -> Key {
+    [number; 16]
+}
+
+/// A leg of RM of a session.
+fn leg(number: u8, guid: Option<&str>, started: u64) -> Leg {
+    let component = Component { id: 101, name: String::new(), kind: ComponentType::Rm };
+    let tenants = vec![TenantOf { id: 1, ..TenantOf::default() }];
+    let call = Call {
+        key: key(number),
+        session_id: format!("S{number}"),
+        guid: guid.map(ToOwned::to_owned),
+        call_type: CallType::Inbound,
+        started: Millis(started),
+        answered: None,
+        ended: None,
+        dn: Some("18005550100".to_owned()),
+        local_uri: "sip:18005550100@platform".to_owned(),
+        remote_uri: "sip:+4930123@caller".to_owned(),
+        service: None,
+        end_state: None,
+        sip_status: None,
+        call_id: None,
+        call_uuid: None,
+        reason: None,
+        leg: Some(LegId(u32::from(number))),
+        epoch: 0,
+        config_rev: None,
+        component,
+        application: None,
+        tenants,
+        resource: None,
+    };
+    Leg { day: 20_261_122, call }
+}
+
+fn ended(leg: &Leg, at: u64) -> Leg {
+    let mut leg = leg.clone();
+    leg.call.ended = Some(Millis(at));
+    leg
+}
+
+/// A leg whose path has these tenants.
+fn of(leg: Leg, tenants: &[u32]) -> Leg {
+    let tenants = tenants.iter().map(|id| TenantOf { id: *id, ..TenantOf::default() }).collect();
+    Leg { call: Call { tenants, ..leg.call }, ..leg }
+}
+
+/// First byte of each item's key, with how many legs it is shown by.
+fn listed(board: &Board, filter: &Filter, unit: Unit) -> Vec<(u8, usize)> {
+    let items = board.list(filter, unit, None, 100, Millis(1000));
+    assert_eq!(board.count(filter, unit, Millis(1000)), items.len() as u64);
+    items.iter().map(|(place, legs)| (place.1[0], legs.len())).collect()
+}
+
+fn all(board: &Board, unit: Unit) -> Vec<(u8, usize)> {
+    listed(board, &Filter::default(), unit)
+}
+
+#[test]
+fn a_session_stays_with_its_ended_legs_until_the_last_one_ends() {
+    let mut board = Board::new(10);
+    let (first, second) = (leg(1, Some("G"), 5), leg(2, Some("G"), 6));
+    board.take(vec![first.clone(), second.clone(), leg(3, None, 7)]);
+    assert_eq!(all(&board, Unit::Guid), [(3, 1), (1, 2)], "newest start first");
+    assert_eq!(all(&board, Unit::Leg), [(3, 1), (2, 1), (1, 1)]);
+    board.take(vec![ended(&second, 9)]);
+    assert_eq!(all(&board, Unit::Guid), [(3, 1), (1, 2)]);
+    assert_eq!((all(&board, Unit::Leg), board.legs()), (vec![(3, 1), (1, 1)], 3));
+    // it is shown by its first leg, and that has ended
+    board.take(vec![ended(&first, 9), second.clone()]);
+    assert_eq!(all(&board, Unit::Guid), [(3, 1)]);
+    assert_eq!(all(&board, Unit::Leg), [(3, 1), (2, 1)]);
+    board.take(vec![ended(&second, 9), ended(&leg(3, None, 7), 9), ended(&leg(4, None, 1), 2)]);
+    assert_eq!((board.legs(), board.is_whole()), (0, true));
+}
+
+#[test]
+fn a_leg_that_moves_leaves_its_old_place() {
+    let mut board = Board::new(10);
+    board.take(vec![leg(1, None, 5), leg(2, Some("G"), 6), ended(&leg(3, Some("G"), 7), 8)]);
+    // its start, and its session, are known better by now
+    board.take(vec![leg(1, Some("H"), 4), leg(2, Some("H"), 6)]);
+    assert_eq!(all(&board, Unit::Guid), [(1, 2)]);
+    assert_eq!(board.legs(), 2, "nothing of G is in progress");
+}
+
+#[test]
+fn what_is_missing_is_asked_for() {
+    let mut board = Board::new(10);
+    let old = ended(&leg(1, Some("G"), 5), 6);
+    board.take(vec![leg(2, Some("G"), 7)]);
+    assert_eq!(board.lacks(&[old.at(), (20_261_122, key(2))]), [old.at()]);
+    board.take(vec![old]);
+    assert_eq!((all(&board, Unit::Guid), board.legs()), (vec![], 2), "its first leg has ended");
+    assert_eq!(board.leave(&[key(2), key(9)]), [(20_261_122, key(2))]);
+    assert_eq!(all(&board, Unit::Leg), []);
+}
+
+#[test]
+fn beyond_the_limit_it_says_so() {
+    let mut board = Board::new(2);
+    board.take(vec![leg(1, None, 1), leg(2, None, 2)]);
+    // what ends makes room, and needs none
+    board.take(vec![ended(&leg(1, None, 1), 3), leg(3, None, 3), ended(&leg(4, Some("G"), 3), 4)]);
+    assert!(board.is_whole());
+    board.take(vec![leg(5, None, 5)]);
+    assert!(!board.is_whole());
+    assert_eq!(all(&board, Unit::Leg), [(3, 1), (2, 1)]);
+}
+
+#[test]
+fn a_session_is_shown_by_the_first_leg_that_the_asker_may_see() {
+    let mut board = Board::new(10);
+    let media = |mut leg: Leg| {
+        leg.call.component.kind = ComponentType::Mcp;
+        leg
+    };
+    let (rm, own) = (of(leg(1, Some("G"), 5), &[1]), of(media(leg(2, Some("G"), 4)), &[1, 102]));
+    board.take(vec![rm.clone(), own, of(leg(3, Some("H"), 6), &[1, 200])]);
+    let scope = |ids: &[u32]| Filter { scope: Some(ids.to_vec()), ..Filter::default() };
+    assert_eq!(listed(&board, &scope(&[1]), Unit::Guid), [(3, 1), (1, 1)], "RM's legs show it");
+    assert_eq!(listed(&board, &scope(&[102]), Unit::Guid), [(2, 1)]);
+    assert_eq!(listed(&board, &scope(&[102]), Unit::Leg), [(2, 1)]);
+    assert_eq!(listed(&board, &scope(&[]), Unit::Guid), []);
+    board.take(vec![ended(&rm, 9)]);
+    assert_eq!(listed(&board, &scope(&[1]), Unit::Guid), [(3, 1)]);
+    assert_eq!(listed(&board, &scope(&[102]), Unit::Guid), [(2, 1)]);
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let mut board = Board::new(10);
+    board.take([1, 2, 3, 4].map(|number| leg(number, None, 5)).into());
+    let page = |after| {
+        let items = board.list(&Filter::default(), Unit::Guid, after, 2, Millis(9));
+        items.iter().map(|(place, _)| *place).collect::<Vec<_>>()
+    };
+    let first = page(None);
+    assert_eq!(first, [(5, key(4)), (5, key(3))]);
+    assert_eq!(page(Some(first[1])), [(5, key(2)), (5, key(1))]);
+    assert_eq!(page(Some((5, key(1)))), []);
+}
+
+#[test]
+fn numbers_are_found_wherever_they_stand() {
+    let call = leg(1, None, 1).call;
+    let party = |number: &str, prefix| {
+        let party = Some(Party { number: number.to_owned(), prefix });
+        Filter { party, ..Filter::default() }.meets(&call, Millis(5))
+    };
+    for (number, prefix, meets) in [
+        ("4930123", false, true),
+        ("493012", false, false),
+        ("493012", true, true),
+        ("18005550100", false, true),
+        ("caller", true, false),
+        ("", true, true),
+    ] {
+        assert_eq!(party(number, prefix), meets, "{number} {prefix}");
+    }
+    let silent = Call { dn: None, ..call };
+    let any = Filter { numbers: vec![Number::Prefix(String::new())], ..Filter::default() };
+    assert!(!any.meets(&silent, Millis(5)), "a call without a number");
+    let completed = Filter { progress: Progress::Completed, ..Filter::default() };
+    assert!(!completed.meets(&silent, Millis(5)));
+}

@@ -1,0 +1,120 @@
+//! Where lists of calls come from: the database, or what is in memory of calls in progress while
+//! that is away (rs.md §4.10). Whoever asks decides everything else, the same for both.
+
+use std::sync::Arc;
+
+use model::time::Millis;
+use rs::{Filter, Refused};
+
+use super::{Shared, answer};
+use crate::store::{Item, Object, ObjectKind, Position, Store, StoreError, Unit};
+use crate::view::View;
+
+/// What lists ask.
+pub(super) trait Source {
+    /// All objects of a kind, by id.
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError>;
+
+    /// The items after a position, newest start first.
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError>;
+
+    /// How many items there are.
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError>;
+}
+
+/// The database.
+struct Stored<'s>(&'s dyn Store);
+
+impl Source for Stored<'_> {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.0.objects(kind)
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.0.list(filter, unit, after, limit, now)
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.0.count(filter, unit, now)
+    }
+}
+
+/// Only of calls in progress.
+impl Source for View {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        Self::objects(self, kind)
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        Self::list(self, filter, unit, after, limit, now)
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        Self::count(self, filter, unit, now)
+    }
+}
+
+/// Which of the two answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    Database,
+    Memory,
+}
+
+impl Shared {
+    /// Asks the database.
+    pub(super) async fn stored<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&dyn Source) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        answer::ask(self, move |store| question(&Stored(store))).await
+    }
+
+    /// Asks the database, and what is in memory where that is away: whoever waits for one that
+    /// does not answer is answered all the same.
+    pub(super) async fn either<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl Fn(&dyn Source) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<(T, From), Refused> {
+        let mut refused = None;
+        // the applier knows that it is away before anybody has to wait for it
+        if self.parts.applied.up() {
+            match self.stored(question.clone()).await {
+                Err(why) if is_away(&why) => refused = Some(why),
+                answer => return answer.map(|answer| (answer, From::Database)),
+            }
+        }
+        let view = Arc::clone(&self.parts.view);
+        // many calls are looked at
+        let asked = tokio::task::spawn_blocking(move || question(&*view)).await;
+        let answer = answer::joined(self, asked)?;
+        let unknown = |error| refused.unwrap_or_else(|| answer::failed(&self.parts.log, &error));
+        Ok((answer.map_err(unknown)?, From::Memory))
+    }
+}
+
+/// Whether the database said nothing.
+pub(super) fn is_away(refused: &Refused) -> bool {
+    matches!(refused.code, "database-unavailable" | "query-timeout")
+}
