@@ -82,4 +82,18 @@ impl Catalog {
         let cut = later.iter().map(|segment| segment.first_seq).min().unwrap_or(u64::MAX);
         Some((self.all.get(at)?.clone(), cut))
     }
+
+    /// Sequences above `after`, up to `to`, that lie in segments.
+    pub(crate) fn count(&self, after: u64, to: u64) -> u64 {
+        let (mut next, mut count) = (after.saturating_add(1), 0);
+        while next <= to
+            && let Some((segment, cut)) = self.locate(next)
+        {
+            let last = to.min(cut.saturating_sub(1));
+            let first = next.max(segment.first_seq);
+            count += (last.min(segment.last_seq) + 1).saturating_sub(first);
+            next = first.max(last.saturating_add(1));
+        }
+        count
+    }
 }

@@ -313,6 +313,11 @@ impl Spool {
         Reader::new(Arc::clone(&self.inner.shared), after_seq)
     }
 
+    /// Frames above the sequence, up to `to`: sequences that were passed for a floor are none.
+    pub fn frames(&self, after_seq: u64, to: u64) -> u64 {
+        self.inner.shared.catalog().count(after_seq, to)
+    }
+
     /// A user's acknowledged position; written with the next group, never with its own sync.
     /// Goes only forward; an id beyond `limits::CURSORS` is ignored.
     pub fn set_cursor(&self, id: u8, seq: u64) {

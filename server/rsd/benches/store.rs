@@ -76,7 +76,7 @@ impl Desk {
             Arc::new(Postgres::new(parts, wall()).unwrap())
         } else {
             std::fs::create_dir_all(place).unwrap();
-            Arc::new(Sqlite::open(place.into(), wall()).unwrap())
+            Arc::new(Sqlite::new(place.into(), wall()))
         };
         let seq = store.applied_seq().unwrap();
         Self { store, seq, made: 0 }

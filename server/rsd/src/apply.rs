@@ -59,6 +59,8 @@ pub struct Parts {
     pub spool: Spool,
     /// Its last sequence before anything came: what is at or below it was found.
     pub found: u64,
+    /// Where the database was found to be; 0: it could not be looked at.
+    pub applied: u64,
     /// The database.
     pub store: Arc<dyn Store>,
     /// Has what is stored judged by the values of retention in force: before the first batch.
@@ -92,29 +94,22 @@ pub struct Applier {
 }
 
 impl Applier {
-    /// Starts the thread, from where the database is; where that is away, from where it is found
-    /// to be.
-    pub fn start(parts: Parts) -> Result<Self, StoreError> {
-        let begun = match parts.store.applied_seq() {
-            Ok(applied) => Some(applied),
-            Err(error) if error.passes() => None,
-            Err(error) => return Err(error),
-        };
-        // who cannot read the values now asks again before the first batch
-        let begun = begun.filter(|_| (parts.values)().is_ok());
-        let applied = begun.unwrap_or(parts.spool.status().released);
+    /// Starts the thread, which begins where it finds the database to be.
+    ///
+    /// # Errors
+    /// There are no threads.
+    pub fn start(parts: Parts) -> io::Result<Self> {
+        let applied = parts.applied;
         parts.spool.release(applied);
         let bell = Arc::clone(&parts.bell);
         let reader = parts.spool.reader(applied);
         let backoff = Backoff::new(Chance::new([parts.seed, 0, 0, 1]));
         parts.figures.turned(parts.clock.mono());
-        let found = Found::from(applied, parts.found);
-        parts.backlog.found(found.frames());
+        let found = Found { after: applied, last: parts.found };
+        parts.backlog.found(parts.spool.frames(found.after, found.last));
         let waiting = VecDeque::new();
-        let begun = begun.is_some();
         let mut work = Work {
             parts,
-            begun,
             found,
             counted: None,
             platform: None,
@@ -131,7 +126,7 @@ impl Applier {
             lower(LOWEST);
             crew.work(Worker::Apply, || work.run(), |pause| watched.pause(pause));
         };
-        let thread = thread.spawn(work).map_err(StoreError::Files)?;
+        let thread = thread.spawn(work)?;
         Ok(Self { bell, thread: Some(thread) })
     }
 
@@ -152,21 +147,8 @@ struct Found {
     last: u64,
 }
 
-impl Found {
-    const fn from(after: u64, last: u64) -> Self {
-        Self { after, last }
-    }
-
-    /// As many as their sequences say.
-    const fn frames(self) -> u64 {
-        self.last.saturating_sub(self.after)
-    }
-}
-
 struct Work {
     parts: Parts,
-    /// Where the database is has been found, and the values of retention that it has.
-    begun: bool,
     found: Found,
     /// The last frame of those that is counted.
     counted: Option<u64>,
@@ -187,10 +169,9 @@ struct Work {
 impl Work {
     /// Until told to stop. After a panic all is read anew from where the database is.
     fn run(&mut self) {
-        if !self.begun && !self.begin() {
+        if !self.begin() {
             return;
         }
-        self.begun = false;
         self.waiting.clear();
         self.parts.view.doubt();
         self.count_found();
@@ -261,8 +242,8 @@ impl Work {
                     spool.release(applied);
                     self.reader = spool.reader(applied);
                     if self.counted.is_none() {
-                        self.found = Found::from(applied, self.found.last);
-                        backlog.found(self.found.frames());
+                        self.found.after = applied;
+                        backlog.found(spool.frames(applied, self.found.last));
                     }
                     if self.backoff.good() {
                         log.emit(33102, None, &[("seq", &applied.to_string())]);
@@ -270,6 +251,7 @@ impl Work {
                     return true;
                 }
                 Err(error) => {
+                    self.parts.figures.failed(self.parts.clock.mono());
                     if !self.failed("database", &error) {
                         return false;
                     }

@@ -1,7 +1,8 @@
 //! From settings to the store: files of our own, or a server (spec rs.md §3.3).
 //!
-//! A server may be away when RS starts; its place in the spool is kept there, under the name of
-//! this RS and an id of the spool's directory, so that a spool made anew begins anew.
+//! A server may be away when RS starts, and files may be locked or damaged. The place of a server
+//! in the spool is kept there, under the name of this RS and an id of the spool's directory, so
+//! that a spool made anew begins anew; files know one spool, whose sequences only grow.
 
 mod init;
 
@@ -20,7 +21,7 @@ use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlserver::{self, SqlServer};
-use crate::store::{Store, secret};
+use crate::store::{Seen, Store, secret};
 
 pub use init::init_database;
 
@@ -28,46 +29,61 @@ pub use init::init_database;
 const PASSWORD_FILE: u64 = 4096;
 /// Connections to SQL Server for batches.
 const SQL_SERVER_WRITERS: usize = 2;
+/// Sequences for each millisecond since 1970, where files do not say which ones they have: more
+/// than ever come, so that what comes now is above all of them, whatever has become of the queue.
+const UNSEEN: u64 = 1000;
 /// File in the spool's directory.
 const SPOOL_ID: &str = "id";
 
-/// The store, and the sequence above which the spool goes on.
+/// A database at the start.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    /// What it says, if it can be looked at.
+    pub(crate) seen: Option<Seen>,
+    /// Sequences of the spool go on above this.
+    pub(crate) floor: u64,
+}
+
+/// The store, which may be away: records are taken all the same.
 pub(crate) fn open(
     settings: &Settings,
     dir: &Path,
     seed: [u64; 4],
     now: Millis,
-) -> Result<(Arc<dyn Store>, u64), StartError> {
-    let failed = |error| StartError::database(dir.to_owned(), error);
-    let Some(url) = &settings.rs.database.url else {
-        let store = Sqlite::open(dir.to_owned(), now).map_err(failed)?;
-        let floor = store.highest_seq().map_err(failed)?;
-        return Ok((Arc::new(store), floor));
+) -> Result<Opened, StartError> {
+    let (store, unseen): (Arc<dyn Store>, u64) = match &settings.rs.database.url {
+        Some(url) => (server(settings, url, dir, seed, now)?, 0),
+        None => (Arc::new(Sqlite::new(dir.to_owned(), now)), now.0.saturating_mul(UNSEEN)),
     };
+    let seen = store.seen().map_err(|error| StartError::database(dir.to_owned(), error))?;
+    let floor = seen.as_ref().map_or(unseen, |seen| seen.highest);
+    Ok(Opened { store, seen, floor })
+}
+
+fn server(
+    settings: &Settings,
+    url: &str,
+    dir: &Path,
+    seed: [u64; 4],
+    now: Millis,
+) -> Result<Arc<dyn Store>, StartError> {
+    let failed = |error| StartError::database(dir.to_owned(), error);
     let given = &settings.rs.database;
     let (name, readers) = (settings.rs.name.clone(), count(given.readers));
     let spool = spool_id(&settings.rs_spool_dir(), seed)?;
     let unread = |source| StartError::File { path: dir.to_owned(), source };
     fs::create_dir_all(dir).map_err(unread)?;
     let secret = secret::read_or_make(&dir.join(secret::FILE), false).map_err(failed)?;
-    let store: Arc<dyn Store> = if is_sqlserver(url) {
+    if is_sqlserver(url) {
         let (target, times) = (sql_server(given, url)?, sqlserver::Times::default());
         let (writers, clock) = (SQL_SERVER_WRITERS, Clock::start());
         let parts =
             sqlserver::Parts { target, times, writers, readers, name, spool, clock, secret };
-        Arc::new(SqlServer::new(parts).map_err(unread)?)
-    } else {
-        let target = postgres(given, url)?;
-        let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
-        Arc::new(Postgres::new(parts, now).map_err(unread)?)
-    };
-    let floor = match store.highest_seq() {
-        Ok(seq) => seq,
-        // the applier finds out later
-        Err(error) if error.passes() => 0,
-        Err(error) => return Err(failed(error)),
-    };
-    Ok((store, floor))
+        return Ok(Arc::new(SqlServer::new(parts).map_err(unread)?));
+    }
+    let target = postgres(given, url)?;
+    let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
+    Ok(Arc::new(Postgres::new(parts, now).map_err(unread)?))
 }
 
 fn is_sqlserver(url: &str) -> bool {

@@ -14,7 +14,7 @@ use config::{Home, Settings as BootSettings};
 use model::snapshot::Snapshot;
 use net::Clock;
 use rs::privacy::Hush;
-use rs::rollup::Weekday;
+use rs::rollup::{Meta, Weekday};
 use spool::fs::real::RealFs;
 use spool::{Damage, Hooks, Spool};
 use telemetry::Log;
@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 use crate::apply::{self, Applier, Bell, Changed, Figures};
 use crate::configuration::{self, Known};
 use crate::crew::Crew;
-use crate::database;
+use crate::database::{self, Opened};
 use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest};
 use crate::jobs::Jobs;
@@ -71,6 +71,8 @@ pub(crate) struct Base {
     pub(crate) view: Arc<View>,
     /// The zone of larger bins, which is that of the stored ones.
     pub(crate) place: Arc<Place>,
+    /// Where the database is in the spool, if it could be asked, else 0.
+    pub(crate) applied: u64,
     /// Sequences of the spool go on above this.
     pub(crate) floor: u64,
     /// Chance: cursor key, segments of the spool, jitter.
@@ -92,8 +94,10 @@ impl Base {
         let seed = seed()?;
         let crew = Arc::new(Crew::new(log.clone(), clock));
         let users = users(settings, seed, log, &crew)?;
-        let (store, floor) = database::open(settings, dir.path(), seed, clock.now().wall)?;
-        let place = Arc::new(place(settings, &*store)?);
+        let Opened { store, seen, floor } =
+            database::open(settings, dir.path(), seed, clock.now().wall)?;
+        let seen = seen.unwrap_or_default();
+        let place = Arc::new(place(settings, &seen.meta)?);
         log.emit(31000, None, &[("name", &settings.rs.name)]);
         Ok(Self {
             dir,
@@ -106,6 +110,7 @@ impl Base {
             store,
             view: Arc::new(View::new(view::LEGS)),
             place,
+            applied: seen.applied,
             floor,
             seed,
         })
@@ -186,6 +191,7 @@ impl Base {
         let started = Applier::start(apply::Parts {
             values: Box::new(values),
             platform: Box::new(move || known.snapshot()),
+            applied: self.applied,
             spool: taking.spool.clone(),
             found,
             store: Arc::clone(&self.store),
@@ -199,7 +205,7 @@ impl Base {
             clock: taking.clock,
             seed: self.seed[3],
         });
-        started.map_err(|error| StartError::database(self.dir.path().to_owned(), error))
+        started.map_err(StartError::threads)
     }
 
     /// The values of retention, for whoever judges by them.
@@ -273,8 +279,7 @@ impl Base {
         };
         let (spool, recovered) = Spool::open(wanted, Arc::new(RealFs), hooks)
             .map_err(|error| StartError::spool(dir, error))?;
-        let found = spool.status().last_seq;
-        Ok((spool, found, recovered.damage))
+        Ok((spool, recovered.last_seq, recovered.damage))
     }
 }
 
@@ -306,11 +311,11 @@ fn users(
 }
 
 /// The zone of larger bins, which must be that of the stored ones.
-fn place(settings: &BootSettings, store: &dyn Store) -> Result<Place, StartError> {
+fn place(settings: &BootSettings, meta: &Meta) -> Result<Place, StartError> {
     let Rollup { time_zone, week_start, time_zone_rebuild, .. } = &settings.rs.rollup;
     let day = Weekday::ALL.into_iter().nth(usize::from(*week_start));
     let place = Place::of(time_zone.as_deref(), day.unwrap_or(Weekday::Monday))?;
-    rollup::check_zone(store, &place, *time_zone_rebuild)?;
+    rollup::check_zone(meta, &place, *time_zone_rebuild)?;
     Ok(place)
 }
 

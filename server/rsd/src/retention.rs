@@ -85,7 +85,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. Overrides that can be read are in force when it returns.
+    /// Starts the thread, which begins with the overrides.
     pub(crate) fn start(parts: Parts) -> std::io::Result<Self> {
         let desk = Arc::clone(&parts.desk);
         let now = parts.clock.now().wall;
@@ -104,7 +104,6 @@ impl Keeper {
             stuck: None,
             annexed: None,
         };
-        work.refresh();
         let thread = thread::Builder::new().name("retention".to_owned());
         let (crew, watched) = (Arc::clone(&work.parts.ingest.crew), Arc::clone(&desk));
         let rest = move |pause| {

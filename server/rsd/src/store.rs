@@ -24,6 +24,7 @@ use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
 use rs::key::{after, before};
 use rs::merge::DecodeError;
 use rs::report::Call;
+use rs::rollup::Meta;
 use rs::var::{Rule, VarRows};
 use rs::{Filter, Intervals, Key, key};
 
@@ -329,6 +330,17 @@ impl StoreError {
     }
 }
 
+/// What a database says at a start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Everything up to this sequence is in it.
+    pub applied: u64,
+    /// The highest sequence that any part of it has: what comes now must be above it.
+    pub highest: u64,
+    /// What the rollups have laid down.
+    pub meta: Meta,
+}
+
 /// Days where the call of a key may be.
 pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
     let days = key::days_of(key);
@@ -357,8 +369,22 @@ pub trait Store: Send + Sync {
     /// Everything up to this sequence of the spool is in the database.
     fn applied_seq(&self) -> Result<u64, StoreError>;
 
-    /// The highest sequence of the spool that any file has: what comes now must be above it.
-    fn highest_seq(&self) -> Result<u64, StoreError>;
+    /// A look at it before anything works with it; `None`: it cannot be looked at now.
+    ///
+    /// # Errors
+    /// A later version has written it: nothing may begin.
+    fn seen(&self) -> Result<Option<Seen>, StoreError> {
+        let look = || -> Result<Seen, StoreError> {
+            let applied = self.applied_seq()?;
+            let meta = self.bins().map(|bins| bins.meta()).transpose()?.unwrap_or_default();
+            Ok(Seen { applied, highest: applied, meta })
+        };
+        match look() {
+            Ok(seen) => Ok(Some(seen)),
+            Err(error) if error.passes() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 
     /// Stores a batch, in order. After an error nothing is lost: the same batch again goes on
     /// where it stopped.

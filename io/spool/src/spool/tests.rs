@@ -220,6 +220,22 @@ fn a_start_above_the_floor_is_no_damage() {
 }
 
 #[test]
+fn sequences_that_were_passed_for_a_floor_are_no_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    for floor in [0, 1 << 50] {
+        let (ending, ended) = sync_channel(1);
+        let settings = Settings { floor, ..settings(dir.path()) };
+        let hooks = hooks(move |_| ending.send(()).unwrap());
+        let (spool, recovered) = Spool::open(settings, Arc::new(RealFs), hooks).unwrap();
+        let last = spool.append(vec![data(b"a"), data(b"b"), data(b"c")], true).unwrap();
+        assert_eq!(last, recovered.last_seq.max(floor) + 3);
+        ended.recv().unwrap();
+        let of = |after, to| spool.frames(after, to);
+        assert_eq!((of(0, last), of(last - 1, last + 9)), (recovered.last_seq + 3, 1));
+    }
+}
+
+#[test]
 fn a_hook_that_panics_breaks_the_spool_instead_of_hanging_it() {
     let dir = tempfile::tempdir().unwrap();
     let (ending, ended) = sync_channel(1);

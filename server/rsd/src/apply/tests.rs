@@ -70,10 +70,6 @@ impl Store for Remembering {
         Ok(self.state().seqs.last().copied().unwrap_or(0))
     }
 
-    fn highest_seq(&self) -> Result<u64, StoreError> {
-        self.applied_seq()
-    }
-
     fn apply(&self, batch: &[Arrival], _: Millis) -> Result<Applied, StoreError> {
         let mut state = self.state();
         if state.panics > 0 {
@@ -243,6 +239,7 @@ fn start_watched(
         platform: Box::new(|| None),
         spool: spool.clone(),
         found: spool.status().last_seq,
+        applied: 0,
         store: Arc::clone(store) as Arc<dyn Store>,
         bell: Arc::clone(bell),
         changed,

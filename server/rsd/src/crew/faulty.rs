@@ -30,7 +30,7 @@ pub(super) struct Faulty {
 
 impl Faulty {
     pub(super) fn open(dir: PathBuf) -> Self {
-        let inner = Sqlite::open(dir, Millis(1)).unwrap();
+        let inner = Sqlite::new(dir, Millis(1));
         Self { inner, panics: AtomicU32::new(0), answers: AtomicU32::new(0) }
     }
 
@@ -79,10 +79,6 @@ impl Store for Faulty {
 
     fn applied_seq(&self) -> Result<u64, StoreError> {
         self.inner.applied_seq()
-    }
-
-    fn highest_seq(&self) -> Result<u64, StoreError> {
-        self.inner.highest_seq()
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {

@@ -2,12 +2,12 @@
 //! and one whose zone is another makes no bins at all, since the marks of larger ones would be of
 //! its own zone.
 
-use rs::rollup::{Changes, Granularity, State, rebuild};
+use rs::rollup::{Changes, Granularity, Meta, State, rebuild};
 
 use super::Place;
 use crate::error::StartError;
+use crate::store::StoreError;
 use crate::store::bins::Bins;
-use crate::store::{Store, StoreError};
 
 /// Larger bins are of the zone of the settings from now on; those of another one are made anew.
 /// False: something else was decided meanwhile.
@@ -47,16 +47,11 @@ pub(super) fn refused(state: &State, place: &Place, remake: bool) -> Option<Stri
     })
 }
 
-/// Refuses a start whose zone is another than that of the bins. A server that is away is asked
-/// later.
-pub(crate) fn check_zone(store: &dyn Store, place: &Place, remake: bool) -> Result<(), StartError> {
-    let Some(bins) = store.bins() else { return Ok(()) };
-    match bins.meta() {
-        Ok(meta) => refused(&State::of(&meta), place, remake)
-            .map_or(Ok(()), |why| Err(StartError::Settings(why))),
-        Err(error) if error.passes() => Ok(()),
-        Err(error) => Err(StartError::database(std::path::PathBuf::from("rs"), error)),
-    }
+/// Refuses a start whose zone is another than that of the bins. A database that cannot be looked at
+/// is asked later.
+pub(crate) fn check_zone(meta: &Meta, place: &Place, remake: bool) -> Result<(), StartError> {
+    let why = refused(&State::of(meta), place, remake);
+    why.map_or(Ok(()), |why| Err(StartError::Settings(why)))
 }
 
 #[cfg(test)]
@@ -77,7 +72,7 @@ mod tests {
     #[test]
     fn a_zone_is_laid_by_the_holder_and_not_made_back() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(dir.path().to_owned(), Millis(1_795_341_600_000)).unwrap();
+        let store = Sqlite::new(dir.path().to_owned(), Millis(1_795_341_600_000));
         let take = |holder: &str, now_ms| {
             store.take_lease(LEASE, holder, now_ms, now_ms + 10).unwrap().unwrap().fence
         };

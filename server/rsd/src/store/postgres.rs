@@ -257,10 +257,6 @@ impl Store for Postgres {
         self.write(Writer::applied_seq)
     }
 
-    fn highest_seq(&self) -> Result<u64, StoreError> {
-        self.applied_seq()
-    }
-
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         *lock(&self.now) = i64::try_from(now.0).unwrap_or(i64::MAX);
         self.write(|writer| writer.apply(batch, &self.judge, now))

@@ -1,5 +1,8 @@
 //! The embedded store on SQLite: `{data_dir}/rs/rs.db` and `{data_dir}/rs/days/YYYYMMDD.db`
 //! (spec rs.md §3.3). One writer, a few readers, each with connections of its own.
+//!
+//! Files are opened by whoever needs them first, and by the applier until they can be: records are
+//! taken meanwhile. Nothing is read before the writer has ended what a kill left half done.
 
 mod aside;
 mod bin_rows;
@@ -14,6 +17,7 @@ mod facts;
 mod files;
 mod filter;
 mod forgetting;
+mod glance;
 mod hanging;
 mod keeping;
 mod load;
@@ -31,6 +35,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::time::Millis;
@@ -52,7 +57,7 @@ use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
     Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page,
-    Position, Store, StoreError, Unit,
+    Position, Seen, Store, StoreError, Unit,
 };
 
 /// Sets of connections kept for questions.
@@ -63,9 +68,14 @@ const OPEN_DAYS: usize = 6;
 /// The store.
 pub struct Sqlite {
     layout: Layout,
-    writer: Mutex<Writer>,
+    writer: Mutex<Option<Writer>>,
+    door: Mutex<Door>,
+    /// How often the files were opened: what was opened before is not used again.
+    opened: AtomicU64,
+    /// A batch has met the damage of the main file: the next one that is stored shows its end.
+    met: AtomicBool,
     readers: Mutex<Vec<Reader>>,
-    keeper: Mutex<Keeper>,
+    keeper: Mutex<Option<Keeper>>,
     judge: Judge,
     opened_ms: i64,
     marked: Arc<Marked>,
@@ -73,17 +83,36 @@ pub struct Sqlite {
     job: Mutex<Option<Roller>>,
 }
 
+/// Whether the files can be used.
+#[derive(Clone, Default)]
+enum Door {
+    /// Nobody has needed them yet.
+    #[default]
+    Untried,
+    Open,
+    /// Why not. The applier alone tries again; others would wait for what it waits for.
+    Shut(String),
+}
+
 impl Sqlite {
-    /// Opens or makes the files below `dir` (`{data_dir}/rs`).
-    pub fn open(dir: PathBuf, now: Millis) -> Result<Self, StoreError> {
-        let opened_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
+    /// The files below `dir` (`{data_dir}/rs`), which are opened or made when they are needed:
+    /// they may be away now.
+    #[must_use]
+    pub fn new(dir: PathBuf, now: Millis) -> Self {
         let marked = Arc::<Marked>::default();
-        let layout = Layout::make(dir, Aside::new(Arc::clone(&marked)))?;
-        layout.check_whole()?;
-        let writer = Mutex::new(Writer::open(layout.clone(), Arc::clone(&marked), opened_ms)?);
-        let keeper = Mutex::new(Keeper::open(layout.clone(), opened_ms)?);
-        let (readers, judge, job) = (Mutex::new(Vec::new()), Judge::default(), Mutex::default());
-        Ok(Self { layout, writer, readers, keeper, judge, opened_ms, marked, job })
+        Self {
+            layout: Layout::new(dir, Aside::new(Arc::clone(&marked))),
+            writer: Mutex::default(),
+            door: Mutex::default(),
+            opened: AtomicU64::default(),
+            met: AtomicBool::default(),
+            readers: Mutex::default(),
+            keeper: Mutex::default(),
+            judge: Judge::default(),
+            opened_ms: i64::try_from(now.0).unwrap_or(i64::MAX),
+            marked,
+            job: Mutex::default(),
+        }
     }
 
     /// Remembers what it says of the main file.
@@ -91,8 +120,80 @@ impl Sqlite {
         done.inspect_err(|error| self.layout.aside.put_main(error))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lends the writer to the applier, which opens the files whenever they are not.
+    fn apply_with<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let done = self.lend(lock(&self.writer), work);
+        if let Err(error @ StoreError::Main(_)) = &done {
+            self.close(error);
+        }
+        done
+    }
+
+    /// Lends the writer.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.ready()?;
+        self.lend(lock(&self.writer), work)
+    }
+
+    fn lend<T>(
+        &self,
+        mut lent: MutexGuard<'_, Option<Writer>>,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let writer = lent.take().map_or_else(|| self.open_files(), Ok)?;
+        self.told(work(lent.insert(writer)))
+    }
+
+    fn open_files(&self) -> Result<Writer, StoreError> {
+        let Self { layout, marked, .. } = self;
+        let opened = self.told(Writer::open(layout.clone(), Arc::clone(marked), self.opened_ms));
+        let door = match &opened {
+            Ok(_) => Door::Open,
+            Err(error) => Door::Shut(error.reason()),
+        };
+        if opened.is_ok() {
+            if !self.met.load(Ordering::Acquire) {
+                layout.aside.main_is_whole();
+            }
+            lock(&self.readers).clear();
+            self.opened.fetch_add(1, Ordering::AcqRel);
+        }
+        *lock(&self.door) = door;
+        opened
+    }
+
+    /// Closes all that is open, since the main file is damaged: another may lie there next time.
+    fn close(&self, error: &StoreError) {
+        self.met.store(true, Ordering::Release);
+        *lock(&self.door) = Door::Shut(error.reason());
+        *lock(&self.writer) = None;
+        lock(&self.readers).clear();
+        *lock(&self.keeper) = None;
+        *lock(&self.job) = None;
+    }
+
+    /// Has the files opened, if nobody has tried; refuses if that was in vain.
+    fn ready(&self) -> Result<(), StoreError> {
+        let untried = || matches!(*lock(&self.door), Door::Untried);
+        if untried() {
+            let lent = lock(&self.writer);
+            // somebody may have tried meanwhile
+            if untried() {
+                // what keeps it shut is told below
+                let _tried = self.lend(lent, |_| Ok(()));
+            }
+        }
+        let Door::Shut(why) = lock(&self.door).clone() else { return Ok(()) };
+        Err(match self.layout.aside.main() {
+            Some(why) => StoreError::Main(why.into()),
+            None => StoreError::Unavailable(why.into()),
+        })
     }
 
     /// Lends the jobs' connections.
@@ -100,7 +201,11 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&mut Keeper) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.told(work(&mut self.keeper.lock().unwrap_or_else(PoisonError::into_inner)))
+        self.ready()?;
+        let mut lent = lock(&self.keeper);
+        let open = || Keeper::open(self.layout.clone(), self.opened_ms);
+        let keeper = self.told(lent.take().map_or_else(open, Ok))?;
+        self.told(work(lent.insert(keeper)))
     }
 
     /// Lends them for the file of a day, which is set aside when it proves to be damaged.
@@ -123,18 +228,24 @@ impl Sqlite {
         &self,
         ask: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        self.ready()?;
+        let opened = self.opened.load(Ordering::Acquire);
+        let idle = lock(&self.readers).pop();
         let mut reader = match idle {
             Some(reader) => reader,
             None => self.told(Reader::open(self.layout.clone(), OPEN_DAYS, self.opened_ms))?,
         };
         let answer = self.told(ask(&mut reader))?;
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < READERS {
+        let mut readers = lock(&self.readers);
+        if readers.len() < READERS && opened == self.opened.load(Ordering::Acquire) {
             readers.push(reader);
         }
         Ok(answer)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -176,19 +287,28 @@ impl Store for Sqlite {
     }
 
     fn applied_seq(&self) -> Result<u64, StoreError> {
-        self.told(self.writer().applied_seq())
+        self.apply_with(|writer| writer.applied_seq())
     }
 
-    fn highest_seq(&self) -> Result<u64, StoreError> {
-        self.writer().highest_seq()
+    fn seen(&self) -> Result<Option<Seen>, StoreError> {
+        match glance::seen(&self.layout) {
+            Ok(seen) => Ok(Some(seen)),
+            Err(error @ (StoreError::Newer { .. } | StoreError::Changed { .. })) => Err(error),
+            // whoever opens them for work says why
+            Err(_) => Ok(None),
+        }
     }
 
     fn apply(&self, batch: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
-        self.told(self.writer().apply(batch, &self.judge, now))
+        let applied = self.apply_with(|writer| writer.apply(batch, &self.judge, now))?;
+        if self.met.swap(false, Ordering::AcqRel) {
+            self.layout.aside.main_is_whole();
+        }
+        Ok(applied)
     }
 
     fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
-        self.writer().know(platform, now)
+        self.write(|writer| writer.know(platform, now))
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {
@@ -249,7 +369,7 @@ impl Store for Sqlite {
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {
-        self.writer().checkpoint()
+        self.write(|writer| writer.checkpoint())
     }
 
     fn damaged(&self) -> BTreeMap<Day, String> {

@@ -253,10 +253,6 @@ impl Store for SqlServer {
         Ok(self.applied()?)
     }
 
-    fn highest_seq(&self) -> Result<u64, StoreError> {
-        Ok(self.applied()?)
-    }
-
     fn apply(&self, arrivals: &[Arrival], now: Millis) -> Result<Applied, StoreError> {
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
         let mut objects = self.objects();

@@ -3,6 +3,7 @@
 mod acceptance;
 mod alarms;
 mod annex;
+mod away;
 mod damage;
 mod database;
 mod dialects;

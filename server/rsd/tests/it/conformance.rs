@@ -132,7 +132,7 @@ const KEPT: [Kept; 15] = [
 fn files_keep_what_they_are_told_to_keep() {
     for (_, story) in KEPT {
         let dir = tempfile::tempdir().unwrap();
-        story(&Sqlite::open(dir.path().to_owned(), NOW).unwrap());
+        story(&Sqlite::new(dir.path().to_owned(), NOW));
     }
 }
 
@@ -140,8 +140,7 @@ fn files_keep_what_they_are_told_to_keep() {
 pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
     for (name, steps) in stories() {
         let dir = tempfile::tempdir().unwrap();
-        let sqlite =
-            || -> Box<dyn Store> { Box::new(Sqlite::open(dir.path().to_owned(), NOW).unwrap()) };
+        let sqlite = || -> Box<dyn Store> { Box::new(Sqlite::new(dir.path().to_owned(), NOW)) };
         let (expected, bins) = told(&steps, &sqlite);
         let (answers, rolled) = told(&steps, &|| database(name));
         assert_eq!(rolled.len(), bins.len(), "{name}");
@@ -185,7 +184,7 @@ fn the_dialects_have_the_same_tables_and_columns() {
     let postgres: std::collections::BTreeSet<String> =
         server.sql(sql).lines().map(ToOwned::to_owned).collect();
     let dir = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
     store.apply(&story(), NOW).unwrap();
     let mut sqlite = std::collections::BTreeSet::new();
     for file in ["rs.db", "days/20261122.db"] {

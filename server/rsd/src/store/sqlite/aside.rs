@@ -46,6 +46,11 @@ impl Aside {
         }
     }
 
+    /// The main file has been read and written: it is another one, or mended.
+    pub(super) fn main_is_whole(&self) {
+        *self.main_held() = None;
+    }
+
     /// What was said of the main file.
     pub(super) fn main(&self) -> Option<String> {
         self.main_held().clone()

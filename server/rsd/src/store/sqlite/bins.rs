@@ -44,7 +44,8 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&mut Roller) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut job = self.job.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.ready()?;
+        let mut job = super::lock(&self.job);
         let mut roller = match job.take() {
             Some(roller) => roller,
             None => self.told(Roller::open(self.layout.clone(), self.opened_ms))?,
@@ -67,16 +68,19 @@ impl Sqlite {
     }
 }
 
+/// What the rollups have laid down.
+pub(super) fn meta(main: &Connection) -> Result<Meta, StoreError> {
+    let sql = "SELECT key, value FROM rs_meta WHERE key LIKE 'rollup.%'";
+    let mut statement = main.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 impl Tables for Sqlite {
     type Error = StoreError;
 
     fn meta(&self) -> Result<Meta, StoreError> {
-        self.read(|reader| {
-            let sql = "SELECT key, value FROM rs_meta WHERE key LIKE 'rollup.%'";
-            let mut statement = reader.main.prepare_cached(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
+        self.read(|reader| meta(&reader.main))
     }
 
     fn aliases(&self) -> Result<Aliases, StoreError> {

@@ -34,16 +34,18 @@ impl Custody for Sqlite {
 
     fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError> {
         let set = "properties = ?2, body = x'', text = ''";
-        self.writer().set(no, set, params![no, properties], self.opened_ms)?;
+        let values = params![no, properties];
+        self.write(|writer| writer.set(no, set, values, self.opened_ms))?;
         Ok(())
     }
 
     fn delete(&self, no: i64) -> Result<bool, StoreError> {
-        self.writer().set(no, "state = 'deleted'", params![no], self.opened_ms)
+        let set = "state = 'deleted'";
+        self.write(|writer| writer.set(no, set, params![no], self.opened_ms))
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
-        self.writer().note(line)
+        self.write(|writer| writer.note(line))
     }
 
     fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
@@ -54,7 +56,7 @@ impl Custody for Sqlite {
     }
 
     fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
-        self.writer().keep_proof(day, statement)
+        self.write(|writer| writer.keep_proof(day, statement))
     }
 
     fn audit(

@@ -52,21 +52,22 @@ const DAY: &[Table] = &[
 
 impl Erasing for Sqlite {
     fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
-        let mut writer = self.writer();
-        let number = number.hash(&writer.secret);
-        let transaction = writer.main.unchecked_transaction()?;
-        let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
-        transaction.execute(insert, params![number.digits, number.hash, now_ms])?;
-        let no = transaction.last_insert_rowid();
-        let note = "INSERT OR REPLACE INTO rs_meta VALUES (?1, ?2)";
-        transaction.execute(note, params![SEAL, seal(&writer.secret, no)])?;
-        transaction.commit()?;
-        writer.erased = erased(&writer.main, &writer.secret)?;
-        Ok(no)
+        self.write(|writer| {
+            let number = number.hash(&writer.secret);
+            let transaction = writer.main.unchecked_transaction()?;
+            let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
+            transaction.execute(insert, params![number.digits, number.hash, now_ms])?;
+            let no = transaction.last_insert_rowid();
+            let note = "INSERT OR REPLACE INTO rs_meta VALUES (?1, ?2)";
+            transaction.execute(note, params![SEAL, seal(&writer.secret, no)])?;
+            transaction.commit()?;
+            writer.erased = erased(&writer.main, &writer.secret)?;
+            Ok(no)
+        })
     }
 
     fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
-        self.writer().forget(legs, now_ms)
+        self.write(|writer| writer.forget(legs, now_ms))
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {
@@ -90,7 +91,7 @@ impl Erasing for Sqlite {
     }
 
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError> {
-        self.writer().erase_some(now_ms)
+        self.write(|writer| writer.erase_some(now_ms))
     }
 }
 

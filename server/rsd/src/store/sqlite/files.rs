@@ -28,27 +28,30 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    pub(super) fn new(dir: PathBuf, aside: Aside) -> Self {
+        Self { dir, opening: Arc::default(), aside: Arc::new(aside) }
+    }
+
     /// Makes the directories.
-    pub(super) fn make(dir: PathBuf, aside: Aside) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir.join("days"))
-            .and_then(|()| fs::File::open(&dir)?.sync_all())
-            .map_err(StoreError::Files)?;
-        Ok(Self { dir, opening: Arc::default(), aside: Arc::new(aside) })
+    pub(super) fn make(&self) -> Result<(), StoreError> {
+        fs::create_dir_all(self.days_dir())
+            .and_then(|()| fs::File::open(&self.dir)?.sync_all())
+            .map_err(StoreError::Files)
     }
 
     /// The names of all days' objects are in the main file: a new one beside old days would show
     /// their calls under the names of others.
     pub(super) fn check_whole(&self) -> Result<(), StoreError> {
-        if self.dir.join("rs.db").exists() || self.days()?.is_empty() {
+        if self.has_main() || self.days()?.is_empty() {
             return Ok(());
         }
         let text = "rs.db is missing beside the files of days/: restore it, or move days/ away";
-        Err(StoreError::Files(std::io::Error::new(std::io::ErrorKind::NotFound, text)))
+        Err(StoreError::Unavailable(text.into()))
     }
 
     pub(super) fn open_main(&self, now_ms: i64) -> Result<Connection, StoreError> {
         let open = || {
-            let mut db = self.open(&self.dir.join("rs.db"))?;
+            let mut db = self.open(&self.main_path())?;
             migrate(&mut db, MAIN, "rs.db", now_ms)?;
             Ok(db)
         };
@@ -71,6 +74,10 @@ impl Layout {
         Ok(db)
     }
 
+    pub(super) fn has_main(&self) -> bool {
+        self.main_path().exists()
+    }
+
     pub(super) fn has_day(&self, day: Day) -> bool {
         self.day_path(day).exists()
     }
@@ -87,7 +94,7 @@ impl Layout {
 
     fn ending(&self, ending: &str) -> Result<Vec<Day>, StoreError> {
         let mut days = Vec::new();
-        for entry in fs::read_dir(self.dir.join("days")).map_err(StoreError::Files)? {
+        for entry in fs::read_dir(self.days_dir()).map_err(StoreError::Files)? {
             let name = entry.map_err(StoreError::Files)?.file_name();
             let day = name.to_str().and_then(|name| name.strip_suffix(ending));
             days.extend(day.and_then(|day| day.parse::<Day>().ok()));
@@ -143,7 +150,7 @@ impl Layout {
     }
 
     fn sync_days(&self) -> Result<(), StoreError> {
-        let dir = fs::File::open(self.dir.join("days"));
+        let dir = fs::File::open(self.days_dir());
         dir.and_then(|dir| dir.sync_all()).map_err(StoreError::Files)
     }
 
@@ -158,7 +165,7 @@ impl Layout {
             Ok(bytes)
         };
         let read = || -> std::io::Result<_> {
-            let days = sum(&self.dir.join("days"))?;
+            let days = sum(&self.days_dir())?;
             Ok(BTreeMap::from([("days", days), ("main", sum(&self.dir)?)]))
         };
         read().map_err(StoreError::Files)
@@ -169,11 +176,19 @@ impl Layout {
     }
 
     fn gone_path(&self, day: Day) -> PathBuf {
-        self.dir.join("days").join(format!("{day:08}{GONE}"))
+        self.days_dir().join(format!("{day:08}{GONE}"))
     }
 
-    fn day_path(&self, day: Day) -> PathBuf {
-        self.dir.join("days").join(format!("{day:08}.db"))
+    pub(super) fn days_dir(&self) -> PathBuf {
+        self.dir.join("days")
+    }
+
+    pub(super) fn main_path(&self) -> PathBuf {
+        self.dir.join("rs.db")
+    }
+
+    pub(super) fn day_path(&self, day: Day) -> PathBuf {
+        self.days_dir().join(format!("{day:08}.db"))
     }
 
     fn open(&self, path: &Path) -> Result<Connection, StoreError> {

@@ -46,41 +46,60 @@ pub(super) fn migrate(
            version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL,
            checksum TEXT NOT NULL, rs_version TEXT NOT NULL) STRICT",
     )?;
+    for step in check(db, steps, name)? {
+        // an index over a whole day is sorted on disk: memory has no bound
+        db.pragma_update(None, "temp_store", "FILE")?;
+        let transaction = db.transaction()?;
+        transaction.execute_batch(step.sql)?;
+        let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'rs_word')";
+        if transaction.query_row(there, [], |row| row.get(0))? {
+            transaction.execute_batch(&words::insert())?;
+        }
+        transaction.execute(
+            "INSERT INTO rs_schema_version VALUES (?1, ?2, ?3, ?4)",
+            params![step.version, now_ms, step.checksum(), env!("CARGO_PKG_VERSION")],
+        )?;
+        transaction.commit()?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+    }
+    Ok(())
+}
+
+impl Migration {
+    fn checksum(&self) -> String {
+        blake3::hash(self.sql.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// The steps that the file lacks.
+///
+/// # Errors
+/// It has a step that this version does not know, or knows otherwise.
+pub(super) fn check<'m>(
+    db: &Connection,
+    steps: &'m [Migration],
+    name: &str,
+) -> Result<Vec<&'m Migration>, StoreError> {
     let newest = "SELECT max(version) FROM rs_schema_version";
     let newest: i64 = db.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0);
     let known = steps.last().map_or(0, |step| step.version);
     if newest > known {
         return Err(StoreError::Newer { file: name.to_owned(), version: newest });
     }
+    let mut lacking = Vec::new();
     for step in steps {
         let taken = "SELECT checksum FROM rs_schema_version WHERE version = ?1";
         let taken: Option<String> =
             db.query_row(taken, [step.version], |row| row.get(0)).optional()?;
-        let checksum = blake3::hash(step.sql.as_bytes()).to_hex();
         match taken {
-            Some(taken) if taken == checksum.as_str() => {}
+            Some(taken) if taken == step.checksum() => {}
             Some(_) => {
                 return Err(StoreError::Changed { file: name.to_owned(), version: step.version });
             }
-            None => {
-                // an index over a whole day is sorted on disk: memory has no bound
-                db.pragma_update(None, "temp_store", "FILE")?;
-                let transaction = db.transaction()?;
-                transaction.execute_batch(step.sql)?;
-                let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'rs_word')";
-                if transaction.query_row(there, [], |row| row.get(0))? {
-                    transaction.execute_batch(&words::insert())?;
-                }
-                transaction.execute(
-                    "INSERT INTO rs_schema_version VALUES (?1, ?2, ?3, ?4)",
-                    params![step.version, now_ms, checksum.as_str(), env!("CARGO_PKG_VERSION")],
-                )?;
-                transaction.commit()?;
-                db.pragma_update(None, "temp_store", "MEMORY")?;
-            }
+            None => lacking.push(step),
         }
     }
-    Ok(())
+    Ok(lacking)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 //! goes again. A record that comes meanwhile makes a new file, which is another one.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 
 use rusqlite::{Connection, params};
 
@@ -27,14 +26,17 @@ impl Sqlite {
     }
 
     fn remove_closed(&self, day: Day) -> Result<bool, StoreError> {
-        let mut writer = self.writer();
+        self.write(|writer| self.remove_unwritten(writer, day))
+    }
+
+    fn remove_unwritten(&self, writer: &mut Writer, day: Day) -> Result<bool, StoreError> {
         writer.days.close(day);
         writer.beside.close(day);
         self.keep(|keeper| {
             keeper.days.close(day);
             Ok(())
         })?;
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        super::lock(&self.readers).clear();
         let layout = self.layout.clone();
         end(&mut writer.main, &layout, day)?;
         let removed = layout.alone(day, |db| {
@@ -43,7 +45,7 @@ impl Sqlite {
             }
             drop(db);
             layout.take_away(day)?;
-            self.go(&mut writer, day)?;
+            self.go(writer, day)?;
             Ok(true)
         })?;
         Ok(removed == Some(true))

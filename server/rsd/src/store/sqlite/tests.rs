@@ -24,7 +24,18 @@ use crate::store::FIGURES;
 const NOW: Millis = Millis(1_795_344_000_000);
 
 fn open(dir: &Path) -> Sqlite {
-    Sqlite::open(dir.to_owned(), NOW).unwrap()
+    let store = Sqlite::new(dir.to_owned(), NOW);
+    store.ready().unwrap();
+    store
+}
+
+/// Where the power goes.
+fn set_fault(store: &Sqlite, fault: write::Fault) {
+    let set = |writer: &mut Writer| {
+        writer.fault = fault;
+        Ok(())
+    };
+    store.write(set).unwrap();
 }
 
 /// Every row of every table of every file, as text.
@@ -148,7 +159,7 @@ fn a_crash_between_any_two_commits_changes_nothing() {
     for fault in 0..40 {
         let dir = tempfile::tempdir().unwrap();
         let mut store = open(dir.path());
-        store.writer().fault = Some(fault);
+        set_fault(&store, Some(fault));
         let mut crashes = 0;
         while store.applied_seq().unwrap() < 14 {
             let applied = store.applied_seq().unwrap();
@@ -178,9 +189,9 @@ fn a_failed_main_commit_without_a_restart_loses_no_live_call() {
     let batch = arrivals(&[rm(1, 10).start(), rm(1, 10).tenant("x", None).end(20)], 1, 1);
     store.apply(&batch[..1], NOW).unwrap();
     // the day's commit succeeds, then the power goes before the main file's
-    store.writer().fault = Some(1);
+    set_fault(&store, Some(1));
     store.apply(&batch[1..], NOW).unwrap_err();
-    store.writer().fault = None;
+    set_fault(&store, None);
     store.apply(&batch[1..], NOW).unwrap();
     let live = Filter { progress: Progress::Live, ..Filter::default() };
     assert_eq!(store.count(&live, Unit::Leg, NOW).unwrap(), 0);

@@ -63,6 +63,8 @@ impl Writer {
         marked: Arc<Marked>,
         now_ms: i64,
     ) -> Result<Self, StoreError> {
+        layout.make()?;
+        layout.check_whole()?;
         let mut main = layout.open_main(now_ms)?;
         remove::finish(&mut main, &layout)?;
         let all = layout.days()?;
@@ -86,10 +88,6 @@ impl Writer {
 
     pub(super) fn applied_seq(&self) -> Result<u64, StoreError> {
         of_main(applied_seq(&self.main))
-    }
-
-    pub(super) fn highest_seq(&self) -> Result<u64, StoreError> {
-        Ok(self.applied_seq()?.max(self.days_seq))
     }
 
     pub(super) fn apply(
@@ -424,7 +422,8 @@ fn above(applied: u64, items: &[usize], batch: &Batch<'_>) -> (Vec<usize>, Vec<u
     items.iter().partition(|index| seq(index) > applied)
 }
 
-fn applied_seq(db: &Connection) -> Result<u64, StoreError> {
+/// The place in the spool of a file.
+pub(super) fn applied_seq(db: &Connection) -> Result<u64, StoreError> {
     let seq = "SELECT spool_seq FROM rs_spool_cursor";
     let seq: i64 = db.prepare_cached(seq)?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(seq).unwrap_or(0))

@@ -149,7 +149,7 @@ fn a_flipped_byte_costs_its_record_and_a_torn_tail_is_cut_in_silence() {
 #[test]
 fn what_is_damaged_while_it_waits_is_told_when_it_is_met() {
     let house = House::open();
-    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let lock = house.main_file();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let headers = [("Content-Type", "application/json")];
     for number in 1..=3 {

@@ -117,6 +117,19 @@ impl House {
 
     /// Sends records as one transaction, and waits until they are answered and in the database.
     pub(crate) fn send(&mut self, records: &[String]) {
+        self.hand_over(records);
+        self.until(|house| house.metric("rsQueueSize") == "0");
+    }
+
+    /// The main file, as another program has it, when the server has it open.
+    pub(crate) fn main_file(&self) -> rusqlite::Connection {
+        // a question waits for the first try to open it
+        self.json("/api/v1/calls?from=2026-11-22");
+        rusqlite::Connection::open(self.dir.path().join("rs/rs.db")).unwrap()
+    }
+
+    /// Sends records as one transaction, and waits until they are answered.
+    pub(crate) fn hand_over(&mut self, records: &[String]) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let first = self.sequence + 1;
         self.sequence += u64::try_from(records.len()).unwrap();
@@ -136,7 +149,6 @@ impl House {
             sender.client.send_transaction("ringmaster.cdr", 1, &outbound).unwrap();
             assert_eq!(sender.next().await, ClientEvent::Acknowledged { tag: 1 });
         });
-        self.until(|house| house.metric("rsQueueSize") == "0");
     }
 
     pub(crate) fn until(&self, condition: impl Fn(&Self) -> bool) {

@@ -55,7 +55,7 @@ fn fill(house: &House, kind: &str, first: u32) -> u32 {
 #[test]
 fn a_batch_for_which_there_is_no_room_holds_up_no_others() {
     let house = House::in_dir(tempfile::tempdir().unwrap(), small);
-    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let lock = house.main_file();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let headers = [("Content-Type", "application/json")];
     let post = |body: String| house.post("/api/v1/records", &headers, body.as_bytes()).status;
@@ -78,7 +78,7 @@ fn alarm(house: &House, name: &str) -> bool {
 #[test]
 fn without_its_database_it_takes_what_it_can_keep_and_nothing_is_lost() {
     let house = House::in_dir(tempfile::tempdir().unwrap(), small);
-    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let lock = house.main_file();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let events = fill(&house, "call.event", 1);
     assert!(events > 50, "{events}");
@@ -138,7 +138,7 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn what_the_files_have_is_passed_over_where_segments_were_not_removed() {
     let house = House::in_dir(tempfile::tempdir().unwrap(), small);
-    let lock = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let lock = house.main_file();
     lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let calls = fill(&house, "cdr", 1);
     let spool = house.dir.path().join("rs/spool");

@@ -90,7 +90,7 @@ pub(super) fn round_trip(store: &dyn Store) {
     assert!(before.len() > 30, "{}", before.len());
 
     let fresh = tempfile::tempdir().unwrap();
-    let empty = Sqlite::open(fresh.path().to_owned(), NOW).unwrap();
+    let empty = Sqlite::new(fresh.path().to_owned(), NOW);
     // as `rs import` sends them
     let imported = |first_seq| {
         let mut frames = arrivals(&lines, first_seq, 50);
@@ -155,7 +155,7 @@ pub(super) fn days(store: &dyn Store) {
     assert!(names.iter().all(|name| !name.ends_with(".part")), "{names:?}");
     assert!(names.contains(&"cdr-20261122.ndjson.zst".to_owned()), "{names:?}");
     let fresh = tempfile::tempdir().unwrap();
-    let empty = Sqlite::open(fresh.path().to_owned(), NOW).unwrap();
+    let empty = Sqlite::new(fresh.path().to_owned(), NOW);
     let applied = empty.apply(&frames(0, &lines, NIGHT), at(NIGHT)).unwrap();
     assert_eq!(applied.dead, 0);
     assert_eq!(counts(&empty), (20, 20, 60), "all that has gone");
@@ -219,7 +219,7 @@ pub(super) fn once(store: &dyn Store) {
 #[test]
 fn what_cannot_be_read_keeps_its_own_day() {
     let home = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(home.path().to_owned(), NOW).unwrap();
+    let store = Sqlite::new(home.path().to_owned(), NOW);
     fill(&store);
     let db = rusqlite::Connection::open(home.path().join("days/20261123.db")).unwrap();
     let broken = db.execute("UPDATE rs_call_fact_state SET state = x'ff'", []).unwrap();

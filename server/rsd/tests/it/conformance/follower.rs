@@ -96,7 +96,7 @@ impl Follower {
 
 fn sqlite() -> (tempfile::TempDir, Sqlite) {
     let dir = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
     (dir, store)
 }
 

@@ -21,7 +21,7 @@ use crate::api::house::{House, golden, settings, start};
 const DAY_MS: i64 = 86_400_000;
 
 fn open(dir: &std::path::Path) -> Sqlite {
-    Sqlite::open(dir.to_owned(), NOW).unwrap()
+    Sqlite::new(dir.to_owned(), NOW)
 }
 
 fn roll(store: &Sqlite) {
@@ -280,7 +280,7 @@ fn bins_that_another_server_made_anew_are_left_to_it() {
         // of a former change; now the other one has it
         settings.rs.rollup.time_zone_rebuild = true;
     });
-    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let db = house.main_file();
     db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     let leases = "SELECT count(*) FROM rs_lease WHERE name = 'rollup' AND until_ms > 0";

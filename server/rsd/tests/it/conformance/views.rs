@@ -80,7 +80,7 @@ fn the_views_have_the_same_columns_in_all_dialects() {
     assert!(of_postgres.keys().map(|view| &**view).eq(all.split_whitespace()), "{of_postgres:?}");
     assert_eq!(of_sql_server(), of_postgres);
     let dir = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let store = Sqlite::new(dir.path().to_owned(), NOW);
     store.apply(&made::arrivals(&[made::rm(9, 5).start()], 1, 1), NOW).unwrap();
     let mut of_files = of_file(&Connection::open(dir.path().join("rs.db")).unwrap());
     let day = of_file(&Connection::open(dir.path().join("days/20261122.db")).unwrap());
@@ -114,7 +114,7 @@ fn the_views_show_the_same_times_and_words() {
     let of_server = server.sql(&format!("SELECT {started}, {ended}, {columns}"));
 
     let dir = tempfile::tempdir().unwrap();
-    Sqlite::open(dir.path().to_owned(), NOW).unwrap().apply(&story, NOW).unwrap();
+    Sqlite::new(dir.path().to_owned(), NOW).apply(&story, NOW).unwrap();
     let day = Connection::open(dir.path().join("days/20261122.db")).unwrap();
     let mut of_file = day.prepare(&format!("SELECT started_at, ended_at, {columns}")).unwrap();
     let rows = of_file.query_map([], |row| {

@@ -68,7 +68,7 @@ fn a_holder_that_was_held_up_writes_nothing_any_more() {
     assert!(matches!(refused, StoreError::Fenced(LEASE)), "{refused}");
     assert_eq!(rows(one), made);
     let dir = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let sqlite = Sqlite::new(dir.path().to_owned(), NOW);
     sqlite.apply(&story(), NOW).unwrap();
     all(&sqlite, sqlite.take_lease(LEASE, "a", 0, 1).unwrap().unwrap().fence);
     assert_eq!(made, rows(&sqlite));

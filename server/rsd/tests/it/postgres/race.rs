@@ -67,7 +67,7 @@ fn what_two_servers_bear_at_once_is_as_if_one_had_done_it() {
         );
         race(&server, &stores, batches.clone());
         let dir = tempfile::tempdir().unwrap();
-        let sqlite = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+        let sqlite = Sqlite::new(dir.path().to_owned(), NOW);
         let [first, mut second] = batches;
         let behind = first.len() as u64;
         second.iter_mut().for_each(|arrival| arrival.seq += behind);

@@ -149,7 +149,7 @@ fn it_answers_as_sqlite_does() {
     let (endpoint, _engine) = engine(Settings::secure(Identity::new()), |_| None);
     let store = open(&endpoint, Times::default());
     let dir = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(dir.path().to_owned(), NOW).unwrap();
+    let sqlite = Sqlite::new(dir.path().to_owned(), NOW);
     for batch in story() {
         let (here, there) = (store.apply(&batch, NOW).unwrap(), sqlite.apply(&batch, NOW).unwrap());
         let counts = |applied: &rsd::store::Applied| {

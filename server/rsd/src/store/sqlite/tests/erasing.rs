@@ -40,7 +40,7 @@ fn a_cut_between_a_slice_and_its_note_leaves_nothing_in_free_pages() {
         let story = [call.start(), call.end(40), said, Made::text(NUMBER)];
         store.apply(&arrivals(&story, 1, 1), NOW).unwrap();
         begin(&store);
-        store.writer().fault = Some(fault);
+        set_fault(&store, Some(fault));
         let cut = (0..200).find_map(|_| match store.go_on(1_795_344_000_000) {
             Ok(true) => None,
             done => Some(done.is_err()),
@@ -106,7 +106,10 @@ fn without_the_key_of_its_erasures_a_database_is_not_opened() {
         begin(&store);
         std::fs::read(&key).unwrap()
     };
-    let again = || Sqlite::open(dir.path().to_owned(), NOW).err().map(|error| error.reason());
+    let again = || {
+        let store = Sqlite::new(dir.path().to_owned(), NOW);
+        store.ready().err().map(|error| error.reason())
+    };
     std::fs::remove_file(&key).unwrap();
     assert!(again().unwrap().contains("erasure.key is missing"));
     std::fs::write(&key, format!("{}\n", "0a".repeat(32))).unwrap();

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::made::{self, Made, arrivals, mcp, rm};
-use super::{NOW, open};
+use super::{NOW, open, set_fault};
 use crate::store::{CallName, Store};
 
 fn said(time: u64, label: &str, text: &str) -> Made {
@@ -185,7 +185,7 @@ fn what_lies_in_the_file_of_the_day_after_meets_its_call() {
             for fault in 0..30 {
                 let dir = tempfile::tempdir().unwrap();
                 let mut store = open(dir.path());
-                store.writer().fault = Some(fault);
+                set_fault(&store, Some(fault));
                 let mut records = at_night();
                 records.rotate_left(turn);
                 let mut crashed = false;

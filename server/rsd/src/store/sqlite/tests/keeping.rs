@@ -36,7 +36,7 @@ fn a_file_goes_once_wherever_the_power_goes() {
         let store = emptied(dir.path());
         let before = figures(&store);
         assert!(before.values().sum::<u64>() > 10, "{before:?}");
-        store.writer().fault = Some(commits);
+        set_fault(&store, Some(commits));
         let cut = store.delete_ledger(&lease(&store), DAY, 10);
         assert_eq!(cut.is_err(), commits < 3, "{commits}: {cut:?}");
         drop(store);
@@ -93,10 +93,10 @@ fn what_comes_while_a_file_cannot_be_removed_is_in_a_new_one() {
         let dir = tempfile::tempdir().unwrap();
         let store = emptied(dir.path());
         let before = figures(&store)[&("stored".to_owned(), "rm-1".to_owned())];
-        store.writer().fault = Some(commits);
+        set_fault(&store, Some(commits));
         store.delete_ledger(&lease(&store), DAY, 10).unwrap_err();
         // the process goes on, and a record comes
-        store.writer().fault = None;
+        set_fault(&store, None);
         let late = arrivals(&[rm(7, 500).end(600)], 90, 1);
         assert_eq!(store.apply(&late, NOW).unwrap().stored, 1);
         let stored = || store.count(&Filter::default(), Unit::Leg, NOW).unwrap();
@@ -215,9 +215,9 @@ fn a_record_that_is_accepted_at_the_second_try_is_stored() {
     }
     judge(1);
     // the day's commit succeeds, then the power goes before the main file's
-    store.writer().fault = Some(1);
+    set_fault(&store, Some(1));
     store.apply(&batch, NOW).unwrap_err();
-    store.writer().fault = None;
+    set_fault(&store, None);
     let letters = || store.dead_letters().unwrap().into_iter().collect::<Vec<_>>();
     assert_eq!((store.days().unwrap(), letters()), (vec![DAY], Vec::new()));
     judge(40);
@@ -241,9 +241,9 @@ fn a_record_that_is_refused_at_the_second_try_is_stored_and_no_letter() {
     }
     judge(40);
     // the day's commit succeeds, then the power goes before the main file's
-    store.writer().fault = Some(1);
+    set_fault(&store, Some(1));
     store.apply(&batch, NOW).unwrap_err();
-    store.writer().fault = None;
+    set_fault(&store, None);
     judge(1);
     // another frame, which came too late by what is in force now
     let mut late = arrivals(&[rm(3, 40).end(300)], 4, 1);
