@@ -10,6 +10,7 @@ mod audit;
 mod call;
 mod calls;
 mod cursor;
+mod heavy;
 mod integrity;
 mod jobs;
 mod erasures;
@@ -145,6 +146,8 @@ struct Shared {
     requests: metrics::Requests,
     /// Who asks how often.
     rates: rates::Rates,
+    /// Who asks for much.
+    heavy: Arc<heavy::Heavy>,
     /// Tenants and profiles.
     tree: tree::Tree,
     /// Searches for numbers that are hidden from those who search.
@@ -197,6 +200,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
         cursor_key,
         requests: metrics::Requests::default(),
         rates: rates::Rates::default(),
+        heavy: Arc::default(),
         tree: tree::Tree::default(),
         searches: privacy::Searches::new(limits::SEARCHES),
         questions: metrics::Questions::default(),

@@ -7,6 +7,8 @@ use model::config::Service;
 use model::record::{CallGuid, CallType, ComponentType, EndState};
 use model::time::Millis;
 
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
 /// A filter of calls.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
@@ -124,6 +126,17 @@ impl Filter {
     #[must_use]
     pub fn names_a_call(&self) -> bool {
         self.session_id.is_some() || self.guid.is_some() || self.call_uuid.is_some()
+    }
+
+    /// Whether it may read the calls of more than a day: it has no such bounds, and neither names a
+    /// call nor asks for those in progress, of which there is a list.
+    #[must_use]
+    pub fn is_heavy(&self, now: Millis) -> bool {
+        let from = self.started_after.or(self.ended_after).map_or(0, |from| from.0);
+        let before = self.started_before.or(self.ended_before).unwrap_or(now);
+        // bounds are exclusive
+        let more = before.0.min(now.0).saturating_sub(from) > DAY_MS + 1;
+        more && self.progress != Progress::Live && !self.names_a_call()
     }
 
     /// Whether any bound of time is set.

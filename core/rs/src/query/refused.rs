@@ -12,6 +12,8 @@ pub struct Refused {
     pub message: String,
     /// Names of the parameters at fault.
     pub parameters: Vec<String>,
+    /// When to come again, s; `None`: as is usual for its status.
+    pub again: Option<u32>,
 }
 
 impl Refused {
@@ -19,12 +21,18 @@ impl Refused {
     #[must_use]
     pub fn parameter(code: &'static str, message: impl Into<String>, names: &[&str]) -> Self {
         let parameters = names.iter().map(|name| (*name).to_owned()).collect();
-        Self { status: 400, code, message: message.into(), parameters }
+        Self { status: 400, code, message: message.into(), parameters, again: None }
     }
 
     /// Any other refusal; it names no parameter.
     #[must_use]
     pub fn other(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), parameters: Vec::new() }
+        Self { status, code, message: message.into(), parameters: Vec::new(), again: None }
+    }
+
+    /// With the seconds after which to come again.
+    #[must_use]
+    pub fn in_seconds(self, again: u32) -> Self {
+        Self { again: Some(again), ..self }
     }
 }

@@ -187,3 +187,26 @@ fn hostile_queries_are_only_text() {
     let plan = rm("session-id=%27%3B+DROP%20TABLE%zz%&&=&=x&session-id2=%ff");
     assert_eq!(plan.filter.session_id.as_deref(), Some("'; DROP TABLE%zz%"));
 }
+
+#[test]
+fn more_than_a_day_of_calls_is_heavy() {
+    let day = 24 * 3600 * 1000;
+    let now = Millis(10 * day);
+    let at = |days: u64| Some(Millis(days * day));
+    let none = Filter::default;
+    for (filter, heavy) in [
+        (none(), true),
+        (Filter { started_after: Some(Millis(9 * day - 1)), ..none() }, false),
+        (Filter { started_after: Some(Millis(9 * day - 2)), ..none() }, true),
+        (Filter { started_after: at(2), started_before: at(3), ..none() }, false),
+        (Filter { started_after: at(2), started_before: at(4), ..none() }, true),
+        (Filter { started_after: at(9), started_before: at(40), ..none() }, false),
+        (Filter { ended_after: at(2), ended_before: at(3), ..none() }, false),
+        (Filter { started_before: at(4), ..none() }, true),
+        (Filter { started_after: at(2), progress: Progress::Completed, ..none() }, true),
+        (Filter { started_after: at(2), progress: Progress::Live, ..none() }, false),
+        (Filter { started_after: at(2), call_uuid: Some("x".to_owned()), ..none() }, false),
+    ] {
+        assert_eq!(filter.is_heavy(now), heavy, "{filter:?}");
+    }
+}

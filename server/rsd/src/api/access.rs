@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::middleware::Next;
@@ -191,7 +191,7 @@ async fn place(
         Ok(places) => Ok(places.acquire_owned().await.ok()),
         Err(seconds) => {
             let text = format!("too many requests: come again in {seconds} s");
-            Err(later(shape, &Refused::other(429, "rate-limit", text), seconds))
+            Err(refusal(shape, &Refused::other(429, "rate-limit", text).in_seconds(seconds)))
         }
     }
 }
@@ -282,14 +282,7 @@ fn turned_away(shape: Shape, why: NotIn) -> Response {
         NotIn::TooOften(seconds) => (429, "rate-limit", seconds),
         NotIn::Busy => (503, "busy", 1),
     };
-    later(shape, &Refused::other(status, code, text), again)
-}
-
-/// A refusal that says when to come again, s.
-fn later(shape: Shape, why: &Refused, again: u32) -> Response {
-    let mut response = refusal(shape, why);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again));
-    response
+    refusal(shape, &Refused::other(status, code, text).in_seconds(again))
 }
 
 fn login_required(shape: Shape, text: &str) -> Response {

@@ -95,14 +95,13 @@ pub(super) fn refusal(shape: Shape, refused: &Refused) -> Response {
         }
     };
     let mut response = document(refused.status, kind, "no-store", body);
-    let again = match refused.status {
-        // whoever knows better says so
-        429 => Some("300"),
-        503 => Some("30"),
+    let usual = match refused.status {
+        429 => Some(300),
+        503 => Some(30),
         _ => None,
     };
-    if let Some(again) = again {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(again));
+    if let Some(again) = refused.again.or(usual) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(again));
     }
     response
 }

@@ -40,6 +40,7 @@ async fn items(
         // a page behind the first one tells nothing new
         shared.count_search(asker, question.filter.numbers_asked())?;
     }
+    let heavy = shared.heavy_place(asker, &question.filter, now)?;
     let scope = shared.scope(asker).await?;
     Scope::narrow(scope.as_ref(), &mut question.filter);
     let after = match &question.cursor {
@@ -49,6 +50,8 @@ async fn items(
     let (limit, bound) = (question.limit, question.bound.clone());
     let (known, own) = (Arc::clone(&shared.parts.known), scope.clone());
     let ask = move |source: &dyn Source| {
+        // also when nobody waits for the answer any more
+        let _heavy = &heavy;
         let mut question = question.clone();
         let counted = which == Progress::Live;
         let named = question.resolve(source, &known)?;

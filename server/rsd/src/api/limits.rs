@@ -21,6 +21,12 @@ pub(super) const EACH: Duration = Duration::from_millis(20);
 pub(super) const BURST: u32 = 200;
 /// Questions of one user and address that are answered at once: half of the readers.
 pub(super) const AT_ONCE: usize = READERS / 2;
+/// Heavy questions at once, those that wait for a reader included: of one user (rs.md §8),
+pub(super) const HEAVY_EACH: u32 = 4;
+/// and of all.
+pub(super) const HEAVY: u32 = 16;
+/// When to come again with one that found no place, s: a question takes no longer.
+pub(super) const HEAVY_AGAIN: u32 = 30;
 /// Items of a list, unless asked, and at most (rs.md §6).
 pub(super) const ITEMS: u32 = 100;
 /// See [`ITEMS`].

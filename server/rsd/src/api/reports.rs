@@ -14,6 +14,7 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape};
 use super::scope::Scope;
+use crate::store::Store;
 
 /// Any report.
 pub(super) async fn report(
@@ -63,6 +64,7 @@ async fn details(
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;
     shared.allow(asker, &plan.filter)?;
     shared.count_search(asker, plan.filter.numbers_asked())?;
+    let heavy = shared.heavy_place(asker, &plan.filter, begun.wall)?;
     let scope = shared.scope(asker).await?;
     Scope::covers(scope.as_ref(), &plan.filter.tenants)?;
     Scope::narrow(scope.as_ref(), &mut plan.filter);
@@ -70,8 +72,12 @@ async fn details(
         plan.page_size = own.page_size;
     }
     let (filter, page, size) = (plan.filter.clone(), plan.page, plan.page_size);
-    let mut found =
-        answer::ask(shared, move |store| store.page(&filter, page, size, begun.wall)).await?;
+    let ask = move |store: &dyn Store| {
+        // also when nobody waits for the answer any more
+        let _heavy = heavy;
+        store.page(&filter, page, size, begun.wall)
+    };
+    let mut found = answer::ask(shared, ask).await?;
     if let Some(scope) = &scope {
         found.calls.retain_mut(|call| call.narrow(scope.roots()));
     }

@@ -26,7 +26,7 @@ impl Server {
     }
 
     /// Runs SQL as the owner in a session that stays.
-    fn session(&self, sql: &str) -> Session {
+    pub(crate) fn session(&self, sql: &str) -> Session {
         let mut psql = command("psql")
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "rs", "-AtXq"])
             .arg("postgres")
@@ -41,14 +41,14 @@ impl Server {
 }
 
 /// A session that stays as long as this does.
-struct Session {
+pub(crate) struct Session {
     psql: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl Session {
     /// What it says next.
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.said.read_line(&mut line).unwrap();
         line.trim_end().to_owned()

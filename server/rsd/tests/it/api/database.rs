@@ -134,3 +134,40 @@ fn away_at_the_start_it_takes_records_and_stores_them_when_the_database_comes() 
     assert_eq!(house.sum("rs_apply_duplicates_total"), 0);
     assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "6");
 }
+
+/// Nobody gets at the table of calls meanwhile, so whoever has a place keeps it.
+#[test]
+fn lists_of_many_days_have_few_places_and_others_are_answered_beside_them() {
+    let server = Server::start();
+    let house = House::in_dir(tempfile::tempdir().unwrap(), on(&server));
+    house.until(|house| house.get("/api/v1/calls").status == 200);
+    let mut holder = server.session("BEGIN; LOCK TABLE rs_call; SELECT 'held'");
+    assert_eq!(holder.line(), "held");
+    let (answers, asked) = (std::sync::Mutex::new(Vec::new()), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for number in 0..7 {
+            let (house, answers, asked) = (&house, &answers, &asked);
+            scope.spawn(move || {
+                let path = match number % 2 {
+                    0 => "/api/v1/calls?from=2026-11-20&to=2026-11-24",
+                    _ => "/ems-rs/HIST/CDRs/RM/details?started-from=2026-11-20",
+                };
+                let answer = house.get(path);
+                answers.lock().unwrap().push(answer);
+                asked.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        let light = scope.spawn(|| house.get("/api/v1/calls?from=2026-11-20&to=2026-11-21"));
+        house.until(|_| asked.load(Ordering::Relaxed) == 3);
+        drop(holder);
+        assert_eq!(light.join().unwrap().status, 200);
+    });
+    let mut answers = answers.into_inner().unwrap();
+    for refused in answers.drain(..3) {
+        assert_eq!((refused.status, &*refused.code()), (429, "rate-limit"));
+        assert!(refused.head.contains("retry-after: 30"), "{}", refused.head);
+    }
+    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200; 4]);
+    // places come free again
+    assert_eq!(house.get("/api/v1/calls?from=2026-11-20").status, 200);
+}

@@ -1,0 +1,110 @@
+//! Questions that read the calls of more than a day (rs.md §8): few of them at once, so that they
+//! leave readers of the database to all others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::time::Millis;
+use rs::{Filter, Refused};
+
+use super::Shared;
+use super::access::Asker;
+use super::limits::{HEAVY, HEAVY_AGAIN, HEAVY_EACH};
+
+/// How many each has under way: by user, or by address where there is none.
+#[derive(Debug, Default)]
+pub(super) struct Heavy(Mutex<HashMap<String, u32>>);
+
+/// One that is under way, as long as it lives.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    _one: Arc<One>,
+}
+
+#[derive(Debug)]
+struct One {
+    of: Arc<Heavy>,
+    who: String,
+}
+
+impl Heavy {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more; `None`: this one has as many as one may have, or all have.
+    fn place(self: &Arc<Self>, who: String) -> Option<Place> {
+        let mut under_way = self.under_way();
+        let (all, own) = (under_way.values().sum::<u32>(), under_way.get(&who));
+        let own = own.copied().unwrap_or_default();
+        if all >= HEAVY || own >= HEAVY_EACH {
+            return None;
+        }
+        under_way.insert(who.clone(), own + 1);
+        Some(Place { _one: Arc::new(One { of: Arc::clone(self), who }) })
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        let mut under_way = self.of.under_way();
+        if let Some(own) = under_way.get_mut(&self.who) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                under_way.remove(&self.who);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// A place for a question that reads much; others need none.
+    ///
+    /// # Errors
+    /// `rate-limit`: there is none.
+    pub(super) fn heavy_place(
+        &self,
+        asker: &Asker,
+        filter: &Filter,
+        now: Millis,
+    ) -> Result<Option<Place>, Refused> {
+        if !filter.is_heavy(now) {
+            return Ok(None);
+        }
+        let who = asker.user.clone().unwrap_or_else(|| asker.address.ip().to_string());
+        let place = self.heavy.place(who);
+        place.map(Some).ok_or_else(|| {
+            let text = format!(
+                "of lists of more than a day {HEAVY_EACH} of one user and {HEAVY} in all are \
+                 answered at once"
+            );
+            Refused::other(429, "rate-limit", text).in_seconds(HEAVY_AGAIN)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_of_one_and_sixteen_of_all() {
+        let heavy = Arc::<Heavy>::default();
+        let take = |who: u32, most: usize| -> Vec<Place> {
+            (0..most).map_while(|_| heavy.place(who.to_string())).collect()
+        };
+        let mut first = take(1, 10);
+        assert_eq!(first.len(), 4);
+        let others: Vec<_> = (2..5).flat_map(|who| take(who, 10)).collect();
+        assert_eq!((others.len(), take(5, 10).len()), (12, 0));
+        let last = first.pop().unwrap();
+        let shared = last.clone();
+        drop(last);
+        assert_eq!(take(5, 10).len(), 0, "somebody has it still");
+        drop(shared);
+        let fifth = take(5, 10);
+        assert_eq!((fifth.len(), take(1, 10).len()), (1, 0));
+        drop((first, others, fifth));
+        assert_eq!(heavy.under_way().len(), 0);
+    }
+}
