@@ -23,6 +23,7 @@ mod own;
 mod part;
 mod quality;
 mod read;
+mod recount;
 mod rows;
 mod state;
 mod stored;
@@ -32,6 +33,7 @@ mod tables;
 mod tests;
 mod touch;
 mod union;
+mod waits;
 mod work;
 mod zone;
 
@@ -50,6 +52,7 @@ pub use mark::{DayMark, Job, Mark, MarkRow, Span};
 pub use outcome::{Action, ActionKey, OTHER, Outcome, OutcomeKey};
 pub use own::{OwnCount, OwnLevel};
 pub use quality::Quality;
+pub use recount::{RECOUNTED_BINS, RECOUNTED_CALLS, Recounted, Whose, recount};
 pub use rows::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};
 pub use state::State;
 pub use stored::{
@@ -58,6 +61,7 @@ pub use stored::{
 };
 pub use tables::{Changes, Levels, Meta, Numbered, Tables};
 pub use touch::{touched, touched_session};
-pub use union::{United, standing, united};
+pub use union::{United, merged, standing, united};
+pub use waits::freezes;
 pub use work::{Done, Rules, rebuild, work};
 pub use zone::{Bin, Granularity, Weekday, Zone, five_of};

@@ -62,7 +62,7 @@ pub use changes::{
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
 pub use letters::{fallback_id, unsaid_properties};
-pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC, platform};
+pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC, news, platform};
 pub use tally::{Tally, flaws};
 
 /// A share under way.

@@ -16,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub struct Parts {
     pub values: Box<dyn Fn() -> Result<(), StoreError> + Send>,
     /// The configuration in force, whose names the database learns.
     pub platform: Box<dyn Fn() -> Option<Arc<Snapshot>> + Send>,
+    /// Counts how often it has.
+    pub learned: Arc<AtomicU64>,
     /// Rung when there is something to read.
     pub bell: Arc<Bell>,
     /// Who watches.
@@ -226,7 +229,10 @@ impl Work {
             // a batch tells that it is away
             Err(error) if error.passes() => return,
             Err(error) => self.tell("names", &error),
-            Ok(()) => self.parts.view.renamed(),
+            Ok(()) => {
+                self.parts.view.renamed();
+                self.parts.learned.fetch_add(1, Ordering::Release);
+            }
         }
         self.platform = Some(platform);
     }

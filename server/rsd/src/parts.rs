@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use config::certificates::{Certificates, Newest};
@@ -73,6 +74,8 @@ pub(crate) struct Base {
     pub(crate) place: Arc<Place>,
     /// Where the database is in the spool, if it could be asked, else 0.
     pub(crate) applied: u64,
+    /// How often the database has learned the names of a configuration.
+    pub(crate) learned: Arc<AtomicU64>,
     /// Sequences of the spool go on above this.
     pub(crate) floor: u64,
     /// Chance: cursor key, segments of the spool, jitter.
@@ -111,6 +114,7 @@ impl Base {
             view: Arc::new(View::new(view::LEGS)),
             place,
             applied: seen.applied,
+            learned: Arc::default(),
             floor,
             seed,
         })
@@ -127,6 +131,7 @@ impl Base {
         rollup::Rollup::start(rollup::Parts {
             store: Arc::clone(&self.store),
             place: Arc::clone(&self.place),
+            learned: Arc::clone(&self.learned),
             settings: settings.rs.rollup.clone(),
             monitor: Arc::clone(monitor),
             holder: self.holder(settings),
@@ -192,6 +197,7 @@ impl Base {
             values: Box::new(values),
             platform: Box::new(move || known.snapshot()),
             applied: self.applied,
+            learned: Arc::clone(&self.learned),
             spool: taking.spool.clone(),
             found,
             store: Arc::clone(&self.store),

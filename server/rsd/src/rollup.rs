@@ -8,11 +8,12 @@ mod lay;
 mod zone;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use net::Clock;
-use rs::rollup::{Changes, Granularity, Job, Rules, State, Zone, check, work};
+use rs::rollup::{Changes, Granularity, Rules, State, Zone, check, freezes, work};
 use rs::share::Objects;
 use telemetry::Log;
 
@@ -48,6 +49,8 @@ const AGAIN: Duration = Duration::from_secs(3600);
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) place: Arc<Place>,
+    /// How often the database has learned the names of a configuration.
+    pub(crate) learned: Arc<AtomicU64>,
     pub(crate) settings: config::settings::Rollup,
     pub(crate) monitor: Arc<Monitor>,
     /// Of this process alone.
@@ -72,6 +75,7 @@ impl Rollup {
             tenure,
             bell: Arc::clone(&bell),
             objects: Objects::default(),
+            learned: 0,
             checked: None,
             forgot: None,
             again: None,
@@ -103,6 +107,8 @@ struct Work {
     tenure: Tenure,
     bell: Arc<Bell>,
     objects: Objects,
+    /// Names were learned of this one of the database's configurations.
+    learned: u64,
     /// Start of the day whose levels were checked last.
     checked: Option<i64>,
     /// Start of the day in which lists of changes were forgotten last.
@@ -170,6 +176,7 @@ impl Work {
             return Ok(true);
         }
         self.laid = true;
+        self.doubt();
         let rules = rules(&place.zone, &settings, fence, now_ms);
         let goes_on = || self.bell.stopping().is_none() && self.tenure.lasts(fence);
         let done = work(bins, &mut self.objects, &rules, goes_on)?;
@@ -178,6 +185,14 @@ impl Work {
             self.nightly(bins, &rules)?;
         }
         Ok(done.more)
+    }
+
+    /// Names may be those of other objects since the database has learned a configuration.
+    fn doubt(&mut self) {
+        let learned = self.parts.learned.load(Ordering::Acquire);
+        if learned != self.learned {
+            (self.objects, self.learned) = (Objects::default(), learned);
+        }
     }
 
     /// Tells when what is marked waits too long.
@@ -244,25 +259,21 @@ fn rules<'z>(
 
 /// Lets facts of a day go, those of calls that ended before `before_ms`: from now on the bins that
 /// they touch, and all before these, are frozen. False: some of them are to be made first, of
-/// whichever facts, or something else was decided meanwhile; it is asked again another time.
+/// whichever facts, or something else was decided meanwhile; it is asked again another time. Bins
+/// that wait for an older day that cannot be read hold up none.
 pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
-    if bins.marks_of_day(day)? > 0 {
-        return Ok(false);
-    }
+    let marks = bins.marks_of_day(day)?;
     let span = bins.spans()?.into_iter().find(|span| span.day == day);
-    let Some(span) = span else { return Ok(true) };
-    let last_ms = span.last_ms.min(before_ms.saturating_add(AFTER_END_MS - 1));
-    let end_ms = Zone::utc().bin(Granularity::FiveMinutes, last_ms).end_ms;
     let state = State::of(&bins.meta()?);
+    let end_ms = span.map_or(i64::MIN, |span| {
+        let last_ms = span.last_ms.min(before_ms.saturating_add(AFTER_END_MS - 1));
+        Zone::utc().bin(Granularity::FiveMinutes, last_ms).end_ms
+    });
+    // larger bins are made of smaller ones, which stay
+    let asked_ms = if end_ms > state.frozen_ms { end_ms } else { i64::MIN };
+    let Some(end_ms) = freezes(bins, (day, marks), asked_ms)? else { return Ok(false) };
     if end_ms <= state.frozen_ms {
         return Ok(true);
-    }
-    // larger bins are made of smaller ones, which stay
-    for job in [Job::Spread, Job::Make(Granularity::FiveMinutes)] {
-        let first = bins.marks(job, i64::MIN, i64::MAX, 1)?;
-        if first.first().is_some_and(|row| row.mark.bin_ms < end_ms) {
-            return Ok(false);
-        }
     }
     // a holder of the lease of retention that was held up freezes nothing any more
     let meta = state.freeze(end_ms);

@@ -35,9 +35,9 @@ impl Aliases {
         ids.map(|(_, id)| *id).chain([meant]).collect()
     }
 
-    /// The ids that are another's.
-    pub(super) fn ids(&self) -> impl Iterator<Item = (ObjectKind, i64)> + '_ {
-        self.0.keys().copied()
+    /// Of each kind an id, and the one whose alias it is.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (ObjectKind, i64, i64)> + '_ {
+        self.0.iter().map(|((kind, id), of)| (*kind, *id, *of))
     }
 
     /// The same for the same aliases only.
@@ -46,8 +46,8 @@ impl Aliases {
             return String::new();
         }
         let mut hash = blake3::Hasher::new();
-        for ((kind, id), of) in &self.0 {
-            hash.update(&[*kind as u8]);
+        for (kind, id, of) in self.rows() {
+            hash.update(&[kind as u8]);
             hash.update(&id.to_be_bytes());
             hash.update(&of.to_be_bytes());
         }

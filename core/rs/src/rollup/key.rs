@@ -1,8 +1,8 @@
 //! What a figure is about: measure, dimension, object (rs.md §4.2).
 
-use model::config::Service;
 use serde::{Deserialize, Serialize};
 
+use super::alias::Aliases;
 use crate::share::ObjectKind;
 
 /// What is counted (rs.md §4.3); the numbers are those in tables and of [`model::record::Measure`].
@@ -62,20 +62,11 @@ pub struct LevelKey {
 }
 
 impl LevelKey {
-    /// All that an object may be counted as.
-    pub(super) fn of_object(kind: ObjectKind, id: i64) -> impl Iterator<Item = Self> {
-        let targets = match kind {
-            ObjectKind::Component => vec![Target::new(Dim::Component, id)],
-            ObjectKind::Profile => vec![Target::new(Dim::Profile, id)],
-            ObjectKind::Tenant => {
-                let services = Service::ALL.map(|service| Target::service(service as u8, id));
-                services.into_iter().chain([Target::new(Dim::Tenant, id)]).collect()
-            }
-        };
-        let measures = [Measure::Calls, Measure::Sessions, Measure::Asr, Measure::Tts];
-        let of =
-            move |measure| targets.clone().into_iter().map(move |target| Self { measure, target });
-        measures.into_iter().flat_map(of)
+    /// The same of the object that has this id now.
+    pub(super) fn meant(self, aliases: &Aliases) -> Self {
+        let Target { dim, id, .. } = self.target;
+        let id = dim.kind().map_or(id, |kind| aliases.meant(kind, id));
+        Self { target: Target { id, ..self.target }, ..self }
     }
 }
 
@@ -95,6 +86,17 @@ impl Dim {
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
+    }
+
+    /// The kind of its objects, where these may have several ids.
+    #[must_use]
+    pub const fn kind(self) -> Option<ObjectKind> {
+        match self {
+            Self::Component => Some(ObjectKind::Component),
+            Self::Tenant | Self::Service => Some(ObjectKind::Tenant),
+            Self::Profile => Some(ObjectKind::Profile),
+            Self::All | Self::Kind | Self::Dn => None,
+        }
     }
 
     /// The dimension of this number, if it is one.

@@ -16,6 +16,7 @@ const KEPT: &str = "rollup.kept_ms.";
 const LOST: &str = "rollup.late_lost";
 const ZONE: &str = "rollup.zone";
 const ALIASES: &str = "rollup.aliases";
+const WITHOUT: &str = "rollup.without";
 const FULL: &str = "rollup.full.";
 const GUARD: &str = "rollup.guard";
 const PURGED: &str = "rollup.purged_ms";
@@ -38,6 +39,8 @@ pub struct State {
     pub zone: Option<String>,
     /// Under which aliases figures are counted.
     pub(super) aliases: String,
+    /// Days that could not be read when the first bin was made that is not frozen.
+    pub(super) missing: BTreeSet<Day>,
     /// Days on which a number has found no room: none finds room any more.
     full: BTreeSet<Day>,
     /// When the last purge of facts and bins began; `None`: there was none.
@@ -64,6 +67,7 @@ impl State {
             late_lost: meta.get(LOST).and_then(|text| text.parse().ok()).unwrap_or_default(),
             zone: meta.get(ZONE).cloned(),
             aliases: meta.get(ALIASES).cloned().unwrap_or_default(),
+            missing: meta.get(WITHOUT).into_iter().flat_map(|text| days(text)).collect(),
             full: meta.keys().filter_map(|key| key.strip_prefix(FULL)?.parse().ok()).collect(),
             purged_ms: number(PURGED),
             retained_ms: number(RETAINED),
@@ -112,6 +116,18 @@ impl State {
         let new: BTreeSet<Day> = days.filter(|day| !self.full.contains(day)).collect();
         self.full.extend(&new);
         new.iter().map(|day| (format!("{FULL}{day}"), "1".to_owned())).collect()
+    }
+
+    /// The rows that say: the first bin was made without these days; none when that is so.
+    pub(super) fn without(&self, days: &BTreeSet<Day>) -> Meta {
+        if *days == self.missing { Meta::new() } else { Self::missing(days) }
+    }
+
+    /// The rows that say: the first bin is to be made again when days other than these can be
+    /// read.
+    pub(super) fn missing(days: &BTreeSet<Day>) -> Meta {
+        let days: Vec<String> = days.iter().map(Day::to_string).collect();
+        [(WITHOUT.to_owned(), days.join(" "))].into()
     }
 
     /// The rows that say: figures are counted under these aliases from now on.
@@ -184,6 +200,11 @@ impl State {
         let guard = guarded(self.frozen_ms, self.kept_ms, Some(name));
         [(ZONE.to_owned(), name.to_owned()), guard].into()
     }
+}
+
+/// The days of a list.
+fn days(text: &str) -> impl Iterator<Item = Day> + '_ {
+    text.split(' ').filter_map(|day| day.parse().ok())
 }
 
 /// Another value whenever anything is frozen or forgotten, and with every change of the zone.

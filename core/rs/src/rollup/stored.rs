@@ -155,6 +155,16 @@ impl Stored {
         facts
     }
 
+    /// What producers measured themselves.
+    pub(super) fn measured(&self) -> BTreeSet<Measure> {
+        let records = self.kept.iter().filter_map(KeptFacts::read);
+        let of = |record: Record| match record.body {
+            Body::Peaks(bin) if bin.basis == Basis::Own => Some(bin.measure),
+            _ => None,
+        };
+        records.filter_map(of).collect()
+    }
+
     /// The five-minute bins that the things in this one hang together with, by day: those of ports
     /// that events tell of, and of legs of one session that are stored under several days.
     #[must_use]

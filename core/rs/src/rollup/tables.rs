@@ -136,6 +136,11 @@ pub trait Tables {
         after: &BTreeSet<LevelKey>,
     ) -> Result<Levels, Self::Error>;
 
+    /// Of each key the last row of the granularity before the bin, of those after which a level
+    /// stands: whose `level_start` and `net` are not 0 together.
+    #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
+    fn standing(&self, at: At) -> Result<Vec<LevelRow>, Self::Error>;
+
     /// Writes them; false: the guard does not hold, and nothing was written.
     #[expect(clippy::missing_errors_doc, reason = "see `meta`")]
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, Self::Error>;

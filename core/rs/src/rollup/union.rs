@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::level::{Level, Types, add};
-use super::rows::LevelRow;
+use super::key::LevelKey;
+use super::level::{Deltas, Level, Types, add};
+use super::rows::{At, LevelRow};
+use super::sum::plus;
+use super::zone::{Bin, Granularity};
 
 /// An id of an object, of a measure and a service.
 type Id = (i64, u8, u8);
@@ -54,6 +57,39 @@ pub fn standing(rows: &[&LevelRow]) -> Types {
     sum(ends.iter())
 }
 
+/// Levels of members that share no call, in these bins and as those of one object, of rows of five
+/// minutes with their lists of changes, and the last rows before the first bin. `None`: a list is
+/// not kept any more.
+#[must_use]
+pub fn merged(
+    before: &[LevelRow],
+    rows: &[LevelRow],
+    (key, of, bins): (LevelKey, Granularity, &[Bin]),
+) -> Option<Vec<LevelRow>> {
+    let mut stands = standing(&before.iter().collect::<Vec<_>>());
+    let mut changes: BTreeMap<i64, Deltas> = BTreeMap::new();
+    for row in rows {
+        let all = changes.entry(row.at.bin_ms).or_default();
+        for (at, by) in row.level()?.deltas? {
+            plus(all.entry(at).or_default(), by);
+        }
+    }
+    let mut merged = Vec::new();
+    for bin in bins {
+        let still = Level::of(bin.start_ms, stands.clone(), Deltas::new());
+        let mut parts = Vec::new();
+        for (at_ms, deltas) in changes.range(bin.start_ms..bin.end_ms) {
+            let level = Level::of(*at_ms, stands, deltas.clone());
+            stands = level.end();
+            parts.push((*at_ms, level));
+        }
+        let parts = parts.iter().map(|(at_ms, level)| (*at_ms, level));
+        let level = Level::join(bin.start_ms, parts).unwrap_or(still);
+        merged.push(LevelRow::of(At::new(of, bin.start_ms), key, &level));
+    }
+    Some(merged)
+}
+
 fn sum<'t>(all: impl Iterator<Item = &'t Types>) -> Types {
     let mut sum = Types::new();
     for types in all {
@@ -65,7 +101,7 @@ fn sum<'t>(all: impl Iterator<Item = &'t Types>) -> Types {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollup::{At, Deltas, Granularity, LevelKey, Measure, Target};
+    use crate::rollup::{Measure, Target};
 
     fn row(id: i64, bin_ms: i64, start: i64, deltas: &[(u32, i64)]) -> LevelRow {
         let types: Types = [(1, start)].into_iter().filter(|(_, n)| *n != 0).collect();
@@ -93,6 +129,19 @@ mod tests {
         assert_eq!(told(600_000), Some((4, 600_000, [(1, 2)].into())));
         assert_eq!(told(900_000), None, "2 or 3 or 4 at once");
         assert_eq!(united[&900_000].end, [(1, 4)].into());
+        let (one, other) = ([row(1, 0, 0, &[(5, 2)])], [row(2, 0, 0, &[(1, 3)])]);
+        let before: Vec<_> = one.iter().chain(&other).cloned().collect();
+        let rows: Vec<_> = rows.iter().chain(&both).cloned().collect();
+        let key = LevelKey { measure: Measure::Calls, target: Target::default() };
+        let bins = [(300_000, 900_000), (900_000, 1_500_000)];
+        let bins = bins.map(|(start_ms, end_ms)| Bin { start_ms, end_ms });
+        let asked = (key, Granularity::FiveMinutes, &bins[..]);
+        let levels = merged(&before, &rows, asked).unwrap();
+        let told = levels.iter().map(|row| (row.level_start, row.net, row.peak, row.peak_ms));
+        let expected = [(5, 0, 8, 300_009), (5, 2, 7, 900_002)];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        let old = LevelRow { deltas: None, ..rows[0].clone() };
+        assert_eq!(merged(&before, &[old], asked), None);
         assert_eq!(standing(&both.iter().collect::<Vec<_>>()), [(1, 4)].into());
     }
 }

@@ -8,19 +8,21 @@
 //! What is done twice gives the same, so a crash anywhere leaves a mark, and the bin is made again.
 //! A bin with facts in a day that cannot be read waits, with its mark, and holds up no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod boundary;
 
+use std::collections::BTreeSet;
+
+use self::boundary::Entering;
 use super::alias::Aliases;
 use super::change::{Remade, joined};
-use super::five::{Admitted, Facts, covering};
-use super::key::LevelKey;
-use super::level::{Types, difference};
+use super::five::Facts;
 use super::mark::{Job, Mark, MarkRow, Span};
 use super::read::read;
-use super::rows::{At, BinRows, LevelRow};
+use super::rows::At;
 use super::state::State;
 use super::stored::{Question, Which};
 use super::tables::{Changes, Tables};
+use super::waits::{grouped, lacks};
 use super::zone::{Bin, Granularity, Zone, five_of};
 use crate::key::{self, Day};
 use crate::share::Objects;
@@ -114,7 +116,7 @@ pub fn work<T: Tables + ?Sized>(
     let unreadable = tables.unreadable();
     let done = Done::default();
     let mut work = Work { tables, rules, objects, state, aliases, spans, unreadable, done };
-    if !work.adopt()? {
+    if !work.adopt()? || !work.returned()? {
         work.done.more = true;
         return Ok(work.done);
     }
@@ -140,15 +142,6 @@ fn fresh_ms(job: Job, rules: &Rules<'_>) -> i64 {
 
 /// Marks bin by bin, whether there are more of them, and where those begin.
 type Page = (Vec<Vec<MarkRow>>, bool, Option<i64>);
-
-/// Marks of one bin, of whichever days, are done together.
-fn grouped(marks: Vec<MarkRow>) -> Vec<Vec<MarkRow>> {
-    let mut groups: BTreeMap<Mark, Vec<MarkRow>> = BTreeMap::new();
-    for row in marks {
-        groups.entry(row.mark).or_default().push(row);
-    }
-    groups.into_values().collect()
-}
 
 impl<T: Tables + ?Sized> Work<'_, T> {
     /// Ids have become those of other objects: all bins that are not frozen are made again, each
@@ -229,7 +222,8 @@ impl<T: Tables + ?Sized> Work<'_, T> {
     /// Does the marks of one bin.
     fn mark(&mut self, marks: &[MarkRow]) -> Result<Made, T::Error> {
         let Some(mark) = marks.first().map(|row| row.mark) else { return Ok(Made::Whole) };
-        if self.lacks(mark, marks) {
+        let known = (&self.spans[..], self.state.frozen_ms);
+        if lacks(marks, known, &self.unreadable) {
             return Ok(Made::Waits);
         }
         let Mark { job, bin_ms } = mark;
@@ -253,22 +247,6 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         self.done.bins += 1;
         let written = self.tables.write(&changes, self.rules.now_ms)?;
         Ok(if written { Made::Whole } else { Made::Vain })
-    }
-
-    /// Whether a bin is made of facts of a day that cannot be read: one of that day, and one that
-    /// its facts are known to touch, by their marks too. It keeps what it has until they can be.
-    fn lacks(&self, Mark { job, bin_ms }: Mark, marks: &[MarkRow]) -> bool {
-        let of_facts = matches!(job, Job::Spread | Job::Make(Granularity::FiveMinutes));
-        let end_ms = self.rules.zone.bin(Granularity::FiveMinutes, bin_ms).end_ms;
-        let overlaps = |first_ms: i64, last_ms: i64| first_ms < end_ms && bin_ms <= last_ms;
-        let touches = |day: &Day| {
-            let mut spans = self.spans.iter().filter(|span| span.day == *day);
-            overlaps(key::start_ms(*day), key::start_ms(key::after(*day)) - 1)
-                || spans.any(|span| overlaps(span.first_ms, span.last_ms))
-                || marks.iter().any(|row| row.day == *day)
-        };
-        let frozen = bin_ms < self.state.frozen_ms;
-        of_facts && !frozen && self.unreadable.iter().any(touches)
     }
 
     /// What an error says of a day that cannot be read: that is known now, or the bin hangs
@@ -322,11 +300,12 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         let question = Question { which: Which::Touching(bin), days, all_ports: false };
         let mut facts = self.facts(&question)?;
         let old = self.tables.rows(Granularity::FiveMinutes, bin.start_ms, bin.end_ms)?;
-        let (mut entering, mut new) = Default::default();
+        let mut first = Entering::default();
         if self.state.boundary() == Some(bin_ms) {
-            (entering, new) = self.entering(bin_ms, &old)?;
-            facts.after(&new);
+            first = self.entering(bin_ms, &old)?;
+            facts.after(&first.admitted);
         }
+        let Entering { levels: entering, admitted: mut new, meta } = first;
         let remade = Remade::of(bin, facts, old, &entering);
         let (before, after) = (remade.before(), remade.after());
         let levels =
@@ -336,6 +315,7 @@ impl<T: Tables + ?Sized> Work<'_, T> {
         let mut changes = remade.finish(&levels, deltas);
         changes.numbers.extend(new.numbers);
         changes.meta = self.state.filled(new.left_out.into_iter().map(|(day, _)| day));
+        changes.meta.extend(meta);
         self.mark_parents(Granularity::FiveMinutes, bin_ms, &mut changes);
         Ok(changes)
     }
@@ -362,30 +342,6 @@ impl<T: Tables + ?Sized> Work<'_, T> {
             });
             changes.marks.extend(parents);
         }
-    }
-
-    /// By how much the levels at the first bin that is made differ from those after the frozen
-    /// ones: by what came too late for these, and what was counted under another id in them.
-    fn entering(
-        &mut self,
-        at_ms: i64,
-        old: &BinRows,
-    ) -> Result<(BTreeMap<LevelKey, Types>, Admitted), T::Error> {
-        let began = self.spans.iter().filter(|span| span.first_ms <= at_ms);
-        let days = began.flat_map(|span| [key::before(span.day), span.day]).collect();
-        let question = Question { which: Which::Covering(at_ms), days, all_ports: false };
-        let (mut levels, admitted) = covering(at_ms, &self.facts(&question)?);
-        let mut keys: BTreeSet<LevelKey> = levels.keys().copied().collect();
-        keys.extend(old.levels.iter().filter_map(LevelRow::key));
-        keys.extend(self.aliases.ids().flat_map(|(kind, id)| LevelKey::of_object(kind, id)));
-        let at = At::new(Granularity::FiveMinutes, at_ms);
-        for row in &self.tables.levels(at, &keys, &BTreeSet::new())?.before {
-            let Some((key, level)) = row.key().zip(row.level()) else { continue };
-            let by = difference(&level.end(), &levels.remove(&key).unwrap_or_default());
-            levels.insert(key, by);
-        }
-        levels.retain(|_, by| !by.is_empty());
-        Ok((levels, admitted))
     }
 
     /// Facts, under the ids that objects have now, and what is known of their numbers.

@@ -14,7 +14,7 @@ use model::record::{ComponentType, Record};
 use crate::fact::{CallFact, Fact, Object as FactObject, Told};
 use crate::limits::OBJECTS;
 
-pub use self::platform::platform;
+pub use self::platform::{news, platform};
 
 /// Synthetic ids begin here; DBIDs stay below 2³¹.
 pub const SYNTHETIC: i64 = 3_000_000_000;
@@ -48,13 +48,25 @@ pub struct Mention {
     parent: Option<(Option<u32>, Option<String>)>,
     /// It is the object of this DBID under another one.
     alias_of: Option<u32>,
+    /// It is no longer another object.
+    alias_ends: bool,
 }
 
 impl Mention {
     /// An object of which no more is said.
     #[must_use]
     pub const fn plain(kind: ObjectKind, dbid: Option<u32>, name: Option<String>) -> Self {
-        Self { kind, dbid, name, detail: None, path: Vec::new(), parent: None, alias_of: None }
+        let path = Vec::new();
+        Self {
+            kind,
+            dbid,
+            name,
+            detail: None,
+            path,
+            parent: None,
+            alias_of: None,
+            alias_ends: false,
+        }
     }
 }
 
@@ -119,7 +131,9 @@ impl Objects {
 
     /// Those of these mentions whose name means something else by now are to be learned again.
     pub fn doubt(&mut self, mentions: &BTreeSet<Mention>) {
-        for Mention { kind, dbid, name, alias_of, .. } in mentions {
+        for Mention { kind, dbid, name, alias_of, alias_ends, .. } in mentions {
+            let ended = dbid.filter(|_| *alias_ends);
+            ended.into_iter().for_each(|id| drop(self.named.remove(&(*kind, i64::from(id)))));
             let Some((dbid, name)) = dbid.zip(name.as_ref()) else { continue };
             let meant = self.id(*kind, None, Some(name));
             if meant != Some(i64::from(alias_of.unwrap_or(dbid))) {
@@ -130,7 +144,7 @@ impl Objects {
 
     fn knows(&self, mention: &Mention) -> bool {
         // a DBID alone needs no row: it is its own id
-        let Some(name) = &mention.name else { return true };
+        let Some(name) = &mention.name else { return !mention.alias_ends };
         match mention.dbid {
             Some(dbid) => self.named.get(&(mention.kind, i64::from(dbid))) == Some(name),
             None => self.id(mention.kind, None, Some(name)).is_some(),
@@ -217,8 +231,15 @@ impl Learning {
 
     /// The row of an object, made or brought up to date; gives the id that its name means.
     fn take(&mut self, mention: &Mention) -> Option<i64> {
-        let name = mention.name.as_deref()?;
         let kind = mention.kind;
+        let ended = mention.dbid.filter(|_| mention.alias_ends).map(|id| (kind, i64::from(id)));
+        if let Some(key) = ended
+            && let Some(row) = self.rows.get_mut(&key)
+        {
+            row.alias_of = None;
+            self.changed.insert(key);
+        }
+        let name = mention.name.as_deref()?;
         if let Some(dbid) = mention.dbid {
             let id = i64::from(dbid);
             self.write(mention, id, name, false);
@@ -382,6 +403,50 @@ mod tests {
             (SYNTHETIC, "p".to_owned(), Some(103), None),
         ];
         assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), expected);
+    }
+
+    /// What is stored of these after a configuration.
+    fn after(
+        rows: Vec<ObjectRow>,
+        objects: &mut Objects,
+        all: &BTreeSet<Mention>,
+    ) -> Vec<ObjectRow> {
+        objects.doubt(all);
+        let mut learning = Learning::new(objects.unknown(all), 5);
+        let kind = ObjectKind::Component;
+        let (names, ids) = learning.wants(kind);
+        let wanted = |row: &&ObjectRow| names.contains(&row.name) || ids.contains(&row.id);
+        learning.known(kind, rows.iter().filter(wanted).cloned().collect(), None);
+        let written = learning.finish();
+        learning.committed(objects);
+        let kept = rows.into_iter().filter(|row| written.iter().all(|new| new.id != row.id));
+        kept.chain(written.clone()).collect()
+    }
+
+    #[test]
+    fn an_alias_lasts_as_long_as_the_configuration_has_it() {
+        let component = ObjectKind::Component;
+        let mcp = named(component, Some(310), "mcp-7");
+        let alias = Mention { alias_of: Some(310), ..named(component, Some(402), "mcp-7") };
+        let renamed = named(component, Some(402), "other");
+        let (mut rows, mut objects) = (Vec::new(), Objects::default());
+        for (platform, expected) in [
+            (vec![mcp.clone(), alias.clone()], Some(310)),
+            (vec![mcp.clone()], None),
+            (vec![mcp.clone(), alias.clone()], Some(310)),
+            (vec![mcp.clone(), renamed], None),
+            (vec![mcp, alias], Some(310)),
+        ] {
+            let known =
+                rows.iter().filter_map(|row: &ObjectRow| Some((component, row.id, row.alias_of?)));
+            let all = news(&known.collect(), &platform.into_iter().collect());
+            rows = after(rows, &mut objects, &all);
+            let app = rows.iter().find(|row| row.id == 402).unwrap();
+            assert_eq!(app.alias_of, expected, "{all:?}");
+            assert_eq!(rows.iter().find(|row| row.id == 310).unwrap().alias_of, None);
+            let of_name = objects.id(component, None, Some("mcp-7"));
+            assert_eq!(of_name, Some(310));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod asked;
 mod columns;
+mod counted;
 mod found;
 mod latency;
 mod outcomes;
@@ -49,6 +50,8 @@ struct Question {
     percentiles: Vec<(String, f64)>,
     /// Outcomes also by reason.
     by_reason: bool,
+    /// All ids as one object.
+    combine: bool,
     /// Days whose mean is shown.
     sma: Option<usize>,
     /// Objects that may be shown; `None`: all.
@@ -201,7 +204,9 @@ impl Question {
         if let Some(days) = self.sma {
             series.iter_mut().for_each(|one| average(one, days, self.span.lead));
         }
-        if self.dim == Dim::Dn {
+        if self.combine {
+            series.iter_mut().for_each(|one| one["target"] = self.members(found));
+        } else if self.dim == Dim::Dn {
             series.iter_mut().for_each(|one| self.number(one, found));
         }
         let starts: Vec<Millis> = self.span.shown().map(|bin| at(bin.start_ms)).collect();
@@ -221,11 +226,14 @@ impl Question {
         self.span.bins.iter().map(|bin| value(bin.start_ms).into()).collect()
     }
 
-    /// The bins of an object that is a number which found no room on one of their days.
+    /// The bins of an object that is a number which found no room on one of their days, and was not
+    /// counted.
     fn beyond_limit(&self, of: &Value, found: &Found) -> Vec<usize> {
-        let days = of["target"]["id"].as_i64().and_then(|id| found.left_out.get(&id));
-        let Some(days) = days.filter(|_| self.dim == Dim::Dn) else { return Vec::new() };
+        let id = of["target"]["id"].as_i64().filter(|_| self.dim == Dim::Dn);
+        let left_out = id.and_then(|id| Some((id, found.left_out.get(&id)?)));
+        let Some((id, days)) = left_out else { return Vec::new() };
         let bins = self.span.bins.iter().enumerate();
+        let bins = bins.filter(|(_, bin)| !found.counted.contains(&(id, bin.start_ms)));
         let out = bins.filter(|(_, bin)| days.iter().any(|day| touches(**bin, *day)));
         out.map(|(at, _)| at).collect()
     }
@@ -241,6 +249,12 @@ impl Question {
                 |day: &Day| format!("{}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100);
             one["beyond_limit"] = days.iter().map(name).collect();
         }
+    }
+
+    /// The members of a union, none = all of the dimension.
+    fn members(&self, found: &Found) -> Value {
+        let member = |id: &i64| found.texts.get(id).map_or_else(|| json!(id), |text| json!(text));
+        json!({"dim": dim_name(self.dim), "ids": self.ids.iter().map(member).collect::<Value>()})
     }
 
     fn target(&self, (id, sub): (i64, u8)) -> Value {

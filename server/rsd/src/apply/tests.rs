@@ -237,6 +237,7 @@ fn start_watched(
     let parts = Parts {
         values: Box::new(|| Ok(())),
         platform: Box::new(|| None),
+        learned: Arc::default(),
         spool: spool.clone(),
         found: spool.status().last_seq,
         applied: 0,

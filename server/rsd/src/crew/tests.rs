@@ -156,6 +156,7 @@ impl House {
         let parts = rollup::Parts {
             store: self.store(),
             place: Self::place(),
+            learned: Arc::default(),
             settings: RollupSettings::default(),
             monitor: Arc::clone(&self.monitor),
             holder: "a".to_owned(),

@@ -43,13 +43,15 @@ pub struct Series {
     pub dim: Dim,
     /// Of which ids; empty: of all.
     pub ids: BTreeSet<i64>,
+    /// Levels with their lists of changes.
+    pub changes: bool,
     /// Rows at most; more are left out.
     pub most: usize,
 }
 
 /// What a database does for rollups.
 pub trait Bins: Tables<Error = StoreError> + Sync {
-    /// Rows of one table, by key; without lists of changes.
+    /// Rows of one table, by key.
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError>;
 
     /// The texts of these keys.

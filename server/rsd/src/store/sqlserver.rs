@@ -279,10 +279,11 @@ impl Store for SqlServer {
     }
 
     fn know(&self, platform: &BTreeSet<Mention>, now: Millis) -> Result<(), StoreError> {
+        let news = rs::share::news(&rs::rollup::Tables::aliases(self)?, platform);
         let mut objects = self.objects();
-        objects.doubt(platform);
+        objects.doubt(&news);
         let known = &mut *objects;
-        Ok(self.write(async |link| dims::learn(link, known, platform, ms(now)).await)?)
+        Ok(self.write(async |link| dims::learn(link, known, &news, ms(now)).await)?)
     }
 
     fn calls(&self, keys: &[(Day, Key)]) -> Result<Vec<Call>, StoreError> {

@@ -4,6 +4,7 @@ mod acceptance;
 mod alarms;
 mod annex;
 mod away;
+mod combined;
 mod damage;
 mod database;
 mod dialects;

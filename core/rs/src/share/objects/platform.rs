@@ -8,7 +8,8 @@ use model::id::Dbid;
 use model::record::ComponentType;
 use model::snapshot::Snapshot;
 
-use super::{Mention, ObjectKind};
+use super::{Mention, ObjectKind, SYNTHETIC};
+use crate::rollup::Aliases;
 
 /// All objects of a snapshot, as if records had named them. A name that several objects of a kind
 /// have is left out: it says nothing of which of them a record means.
@@ -48,6 +49,21 @@ pub fn platform(snapshot: &Snapshot) -> BTreeSet<Mention> {
     }
     let is_one = |mention: &Mention| names.get(&(mention.kind, mention.name.clone())) == Some(&1);
     all.into_iter().filter(is_one).collect()
+}
+
+/// What a database with these aliases is to learn of a configuration: its objects, and which
+/// objects with a DBID are no longer another one. A synthetic id is another's for ever.
+#[must_use]
+pub fn news(aliases: &Aliases, platform: &BTreeSet<Mention>) -> BTreeSet<Mention> {
+    let key = |mention: &Mention| Some((mention.kind, mention.dbid?, mention.alias_of?));
+    let there: BTreeSet<_> = platform.iter().filter_map(key).collect();
+    let ended = aliases.rows().filter_map(|(kind, id, of)| {
+        let id = u32::try_from(id).ok().filter(|id| i64::from(*id) < SYNTHETIC)?;
+        let stays = u32::try_from(of).is_ok_and(|of| there.contains(&(kind, id, of)));
+        let plain = Mention::plain(kind, Some(id), None);
+        (!stays).then_some(Mention { alias_ends: true, ..plain })
+    });
+    platform.iter().cloned().chain(ended).collect()
 }
 
 fn named(kind: ObjectKind, dbid: Dbid, name: &str) -> Mention {

@@ -12,7 +12,9 @@ use crate::rollup::{
 };
 
 mod bounds;
+mod levels;
 mod orders;
+mod recounted;
 mod turns;
 
 const NOW_MS: i64 = RECEIVED_MS + 86_400_000;
@@ -319,21 +321,11 @@ impl rollup::Tables for Rolled {
         before: &BTreeSet<LevelKey>,
         after: &BTreeSet<LevelKey>,
     ) -> Result<Levels, Infallible> {
-        let inside = self.0.borrow();
-        let of = |keys: &BTreeSet<LevelKey>, row: &&LevelRow| {
-            row.key().is_some_and(|key| keys.contains(&key))
-        };
-        let mut last: BTreeMap<LevelKey, LevelRow> = BTreeMap::new();
-        let earlier = |row: &&LevelRow| row.at.gran == at.gran && row.at.bin_ms < at.bin_ms;
-        for row in inside.bins.levels.iter().filter(|row| of(before, row) && earlier(row)) {
-            let known = last.entry(row.key().unwrap()).or_insert_with(|| row.clone());
-            if known.at < row.at {
-                *known = row.clone();
-            }
-        }
-        let later = inside.bins.levels.iter();
-        let later = later.filter(|row| of(after, row) && row.at.bin_ms > at.bin_ms);
-        Ok(Levels { before: last.into_values().collect(), after: later.cloned().collect() })
+        Ok(self.around(at, before, after))
+    }
+
+    fn standing(&self, at: At) -> Result<Vec<LevelRow>, Infallible> {
+        Ok(self.stands(at))
     }
 
     fn write(&self, changes: &rollup::Changes, _: i64) -> Result<bool, Infallible> {

@@ -34,6 +34,7 @@ struct Asked {
     kinds: BTreeSet<String>,
     percentiles: Vec<(String, f64)>,
     by_reason: bool,
+    combine: bool,
     sma: Option<usize>,
 }
 
@@ -100,6 +101,14 @@ impl Asked {
                     _ => return Err(bad()),
                 };
             }
+            "combine" => {
+                self.combine = match value.as_str() {
+                    "true" if figure == Figure::Peaks => true,
+                    "true" => return Err(peaks_only()),
+                    "false" => false,
+                    _ => return Err(bad()),
+                };
+            }
             "sma" if figure != Figure::Latency => {
                 let days = if value.is_empty() { Some(SMA_DAYS.0) } else { value.parse().ok() };
                 let days = days.filter(|days| (1..=SMA_DAYS.1).contains(days));
@@ -129,6 +138,10 @@ impl Asked {
         let usual = if figure == Figure::Latency { Dim::Component } else { Dim::All };
         let dim = self.dim.unwrap_or(usual);
         let measure = self.measured(figure, dim)?;
+        if self.combine && dim == Dim::Service {
+            let message = "services are shown one by one";
+            return Err(Refused::parameter("combined-peak-unavailable", message, &["combine"]));
+        }
         let ids = self.ids(dim)?;
         let acceptance = shared.parts.live.latency();
         if self.percentiles.is_empty() {
@@ -142,6 +155,8 @@ impl Asked {
         }
         let before = self.sma.map_or(0, |days| days - 1);
         let span = Span::of(shared, self.zone, granularity, (from_ms, to_ms), before)?;
+        // the platform is one anyway
+        let combine = self.combine && dim != Dim::All;
         let Self { kinds, percentiles, by_reason, sma, ids: texts, .. } = self;
         let numbers = texts.into_iter().filter(|_| dim == Dim::Dn);
         let asked = numbers.map(|text| (text_id(&text), text)).collect();
@@ -156,6 +171,7 @@ impl Asked {
             acceptance,
             percentiles,
             by_reason,
+            combine,
             sma,
             allowed,
             asked,
@@ -197,6 +213,11 @@ impl Asked {
         };
         self.ids.iter().map(id).collect()
     }
+}
+
+fn peaks_only() -> Refused {
+    let message = "combine=true is of peaks: other figures are shown one object at a time";
+    Refused::parameter("combine-not-available", message, &["combine"])
 }
 
 fn missing(name: &str) -> Refused {

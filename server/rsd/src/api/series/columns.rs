@@ -13,6 +13,7 @@ impl Question {
     /// The objects that are shown: those that are named, and those that have rows.
     pub(super) fn objects(&self, found: impl Iterator<Item = (i64, u8)>) -> BTreeSet<(i64, u8)> {
         let mut ids: BTreeSet<(i64, u8)> = match self.dim {
+            _ if self.combine => [(0, 0)].into(),
             Dim::All => [(0, 0)].into(),
             _ => self.ids.iter().map(|id| (*id, 0)).collect(),
         };

@@ -7,8 +7,8 @@ use model::config::Service;
 use model::time::Millis;
 use rs::key::day;
 use rs::rollup::{
-    Aliases, At, BinRows, Dim, LevelKey, LevelRow, Measure, State, Target, United, regrouped,
-    united,
+    Aliases, At, BinRows, Dim, LevelKey, LevelRow, Measure, RECOUNTED_BINS, RECOUNTED_CALLS, State,
+    Target, United, regrouped, united,
 };
 use rs::{Day, Refused};
 
@@ -16,8 +16,8 @@ use super::super::Shared;
 use super::super::rollups::learned;
 use super::span::{Span, not_available};
 use super::{Figure, Question, too_many};
+use crate::store::StoreError;
 use crate::store::bins::{Bins, Series};
-use crate::store::{ObjectKind, StoreError};
 
 /// Rows of one target and bin at most, for both ways to count: of each call type one, or one.
 const ROWS_OF_COUNTS: usize = 16;
@@ -41,14 +41,20 @@ pub(super) struct Found {
     pub(super) united: Levels,
     /// Bins that begin before it are gone.
     pub(super) gone_ms: i64,
+    /// Bins of numbers that were counted of calls.
+    pub(super) counted: BTreeSet<(i64, i64)>,
     /// Numbers that found no room, and when.
     pub(super) left_out: BTreeMap<i64, BTreeSet<Day>>,
 }
 
 /// Why there is no answer.
-enum Out {
+pub(super) enum Out {
     TooMany,
     Gone,
+    /// More would have to be counted than may be.
+    TooManyCalls,
+    /// What they have together is not known.
+    NotOne,
 }
 
 impl Question {
@@ -62,6 +68,7 @@ impl Question {
             to_ms,
             dim: self.dim,
             ids: self.ids.clone(),
+            changes: false,
             most: self.most_rows() + 1,
         };
         let search = Search {
@@ -73,11 +80,15 @@ impl Question {
             most_columns: self.most_points(self.span.granularity) / self.span.bins.len().max(1),
             question: (self.figure, self.by_reason, self.measure),
             allowed: self.allowed.clone(),
+            combine: self.combine,
+            shown: self.span.bins.clone(),
         };
         match learned(shared, move |bins| search.run(bins)).await? {
             Ok(found) => Ok(found),
             Err(Out::TooMany) => Err(too_many()),
             Err(Out::Gone) => Err(not_available()),
+            Err(Out::TooManyCalls) => Err(too_many_calls()),
+            Err(Out::NotOne) => Err(not_one()),
         }
     }
 
@@ -93,16 +104,19 @@ impl Question {
 }
 
 /// What is asked of the database.
-struct Search {
-    asked: Series,
+pub(super) struct Search {
+    pub(super) asked: Series,
     /// The bins that are made of smaller ones here.
     made: Option<Vec<rs::rollup::Bin>>,
-    at: At,
+    pub(super) at: At,
     kinds: BTreeSet<String>,
     most_rows: usize,
     most_columns: usize,
     question: (Figure, bool, Measure),
     allowed: Option<BTreeSet<i64>>,
+    combine: bool,
+    /// The bins that are shown.
+    pub(super) shown: Vec<rs::rollup::Bin>,
 }
 
 impl Search {
@@ -110,6 +124,9 @@ impl Search {
         let (figure, by_reason, measure) = self.question;
         let (state, aliases) = (State::of(&bins.meta()?), bins.aliases()?);
         let meant = self.widen(&aliases);
+        if self.combine {
+            return self.combined(bins, (&state, measure), meant);
+        }
         let mut rows = bins.series(&self.asked)?;
         if count(&rows) > self.most_rows {
             return Ok(Err(Out::TooMany));
@@ -130,7 +147,7 @@ impl Search {
         }
         rows.levels.retain(|row| row.measure == measure.number());
         let mut united = BTreeMap::new();
-        if let Some(kind) = kind(self.asked.dim) {
+        if let Some(kind) = self.asked.dim.kind() {
             let meant = |id| aliases.meant(kind, id);
             united = unite(&before, &rows.levels, meant);
             rename(&mut rows, meant);
@@ -155,6 +172,10 @@ impl Search {
             }
             _ if self.asked.dim == Dim::Dn => {
                 found.left_out = self.left_out(bins, &state, &found.rows)?;
+                if let Some(out) = self.recounted(bins, (&state, measure), &mut found)? {
+                    return Ok(Err(out));
+                }
+                sort(&mut found.rows);
             }
             _ => {}
         }
@@ -163,7 +184,7 @@ impl Search {
 
     /// Has also rows under other ids of the objects found; gives the ids that these have now.
     fn widen(&mut self, aliases: &Aliases) -> Option<BTreeSet<i64>> {
-        let kind = kind(self.asked.dim).filter(|_| !self.asked.ids.is_empty())?;
+        let kind = self.asked.dim.kind().filter(|_| !self.asked.ids.is_empty())?;
         let mut meant: BTreeSet<i64> =
             self.asked.ids.iter().map(|id| aliases.meant(kind, *id)).collect();
         if let Some(allowed) = &self.allowed {
@@ -219,14 +240,18 @@ impl Search {
     }
 }
 
-/// The kind of objects that have several ids.
-const fn kind(dim: Dim) -> Option<ObjectKind> {
-    match dim {
-        Dim::Component => Some(ObjectKind::Component),
-        Dim::Tenant | Dim::Service => Some(ObjectKind::Tenant),
-        Dim::Profile => Some(ObjectKind::Profile),
-        Dim::All | Dim::Kind | Dim::Dn => None,
-    }
+fn too_many_calls() -> Refused {
+    let message = format!(
+        "this is counted of calls, of at most {RECOUNTED_BINS} bins of five minutes with at most \
+         {RECOUNTED_CALLS} calls"
+    );
+    Refused::parameter("too-many-bins", message, &["from", "to"])
+}
+
+fn not_one() -> Refused {
+    let message = "what these have together is not known: neither their lists of changes nor \
+                   their calls are there, or they were measured by others";
+    Refused::parameter("combined-peak-unavailable", message, &["combine"])
 }
 
 /// Levels of objects by object and service.

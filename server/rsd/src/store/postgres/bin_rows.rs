@@ -152,16 +152,16 @@ impl Shape {
     }
 }
 
-/// Rows of one table, by key; without lists of changes at most so many (6).
+/// Rows of one table, by key: whether with lists of changes, and whether at most so many (6).
 pub(super) fn read<T>(
     link: &mut Link,
     shape: &Shape,
-    deltas: bool,
+    (deltas, bounded): (bool, bool),
     (which, values): (&str, Values<'_>),
     row: impl Fn(&Row) -> T,
 ) -> Result<Vec<T>, StoreError> {
     let (columns, order) = (shape.columns(deltas), shape.order());
-    let (table, most) = (shape.table, if deltas { "" } else { "LIMIT $6" });
+    let (table, most) = (shape.table, if bounded { "LIMIT $6" } else { "" });
     let sql = format!("SELECT {columns} FROM {table} b WHERE {which} ORDER BY {order} {most}");
     Ok(link.query(&sql, values)?.iter().map(row).collect())
 }
@@ -171,14 +171,14 @@ pub(super) fn all(
     link: &mut Link,
     (which, values): (&str, Values<'_>),
 ) -> Result<BinRows, StoreError> {
-    let asked = (which, values);
+    let (asked, whole) = ((which, values), (true, false));
     Ok(BinRows {
-        counts: read(link, &COUNTS, true, asked, count)?,
-        levels: read(link, &LEVELS, true, asked, level)?,
-        outcomes: read(link, &OUTCOMES, true, asked, outcome)?,
-        actions: read(link, &ACTIONS, true, asked, action)?,
-        quality: read(link, &QUALITY, true, asked, quality)?,
-        latencies: read(link, &LATENCIES, true, asked, latency)?,
+        counts: read(link, &COUNTS, whole, asked, count)?,
+        levels: read(link, &LEVELS, whole, asked, level)?,
+        outcomes: read(link, &OUTCOMES, whole, asked, outcome)?,
+        actions: read(link, &ACTIONS, whole, asked, action)?,
+        quality: read(link, &QUALITY, whole, asked, quality)?,
+        latencies: read(link, &LATENCIES, whole, asked, latency)?,
         texts: Vec::new(),
     })
 }

@@ -182,6 +182,19 @@ impl Tables for Postgres {
         })
     }
 
+    fn standing(&self, at: At) -> Result<Vec<LevelRow>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM (
+               SELECT dim, dim_id, measure, sub, max(bin_ms) AS bin_ms FROM rs_conc_bin
+               WHERE gran = $1 AND bin_ms < $2 GROUP BY dim, dim_id, measure, sub) k
+             JOIN rs_conc_bin b USING (dim, dim_id, measure, sub, bin_ms)
+             WHERE b.gran = $1 AND b.level_start + b.net <> 0",
+            LEVELS.columns(true)
+        );
+        let values: Values<'_> = &[&i16::from(at.gran), &at.bin_ms];
+        self.roll(|link| Ok(link.query(&sql, values)?.iter().map(bin_rows::level).collect()))
+    }
+
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|link| {
             begin(link, changes.fence)?;
@@ -293,7 +306,7 @@ fn set_meta(link: &mut Link, meta: &Meta) -> Result<(), StoreError> {
 
 impl Bins for Postgres {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, changes, most } = asked;
         let id = if *table == Table::Latencies { "component_id" } else { "dim_id" };
         let of_dim =
             if *table == Table::Latencies { "$4::smallint >= 0" } else { "b.dim = $4::smallint" };
@@ -308,22 +321,27 @@ impl Bins for Postgres {
         let values: Values<'_> = &[&gran, from_ms, to_ms, &dim, &ids, &most];
         self.read(|reader| {
             use bin_rows::read;
+            let rows_only = (false, true);
             let (link, which, mut rows) =
                 (&mut *reader.link, (&*which, values), BinRows::default());
             match table {
-                Table::Counts => rows.counts = read(link, &COUNTS, false, which, bin_rows::count)?,
-                Table::Levels => rows.levels = read(link, &LEVELS, false, which, bin_rows::level)?,
+                Table::Counts => {
+                    rows.counts = read(link, &COUNTS, rows_only, which, bin_rows::count)?
+                }
+                Table::Levels => {
+                    rows.levels = read(link, &LEVELS, (*changes, true), which, bin_rows::level)?
+                }
                 Table::Outcomes => {
-                    rows.outcomes = read(link, &OUTCOMES, false, which, bin_rows::outcome)?;
+                    rows.outcomes = read(link, &OUTCOMES, rows_only, which, bin_rows::outcome)?;
                 }
                 Table::Actions => {
-                    rows.actions = read(link, &ACTIONS, false, which, bin_rows::action)?;
+                    rows.actions = read(link, &ACTIONS, rows_only, which, bin_rows::action)?;
                 }
                 Table::Quality => {
-                    rows.quality = read(link, &QUALITY, false, which, bin_rows::quality)?;
+                    rows.quality = read(link, &QUALITY, rows_only, which, bin_rows::quality)?;
                 }
                 Table::Latencies => {
-                    rows.latencies = read(link, &LATENCIES, false, which, bin_rows::latency)?;
+                    rows.latencies = read(link, &LATENCIES, rows_only, which, bin_rows::latency)?;
                 }
             }
             Ok(rows)

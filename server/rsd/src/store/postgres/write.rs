@@ -69,9 +69,10 @@ impl Writer {
         platform: &BTreeSet<Mention>,
         now: Millis,
     ) -> Result<(), StoreError> {
-        self.objects.doubt(platform);
+        let news = rs::share::news(&objects::aliases(&mut self.second)?, platform);
+        self.objects.doubt(&news);
         let now_ms = i64::try_from(now.0).unwrap_or(i64::MAX);
-        objects::learn(&mut self.second, &mut self.objects, platform, now_ms)
+        objects::learn(&mut self.second, &mut self.objects, &news, now_ms)
     }
 
     /// Stores a batch.

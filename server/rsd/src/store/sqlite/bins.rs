@@ -219,6 +219,16 @@ impl Tables for Sqlite {
         })
     }
 
+    fn standing(&self, at: At) -> Result<Vec<LevelRow>, StoreError> {
+        let last = "(dim, dim_id, measure, sub, bin_ms) IN (
+              SELECT dim, dim_id, measure, sub, max(bin_ms) FROM rs_conc_bin
+              WHERE gran = ?1 AND bin_ms < ?2 GROUP BY dim, dim_id, measure, sub)";
+        let sql = format!("gran = ?1 AND level_start + net <> 0 AND {last}");
+        let values = [i64::from(at.gran), at.bin_ms].map(Value::from).to_vec();
+        let which = Where { sql, values };
+        self.read(|reader| bin_rows::read(&reader.main, bin_rows::LEVELS, &which, bin_rows::level))
+    }
+
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         self.roll(|roller| {
             let transaction = begin(&mut roller.main)?;
@@ -311,7 +321,7 @@ fn levels_after(
 
 impl Bins for Sqlite {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, changes, most } = asked;
         let mut values: Vec<Value> =
             [i64::from(granularity.number()), *from_ms, *to_ms].map(Value::from).to_vec();
         let mut sql = "gran = ?1 AND bin_ms >= ?2 AND bin_ms < ?3".to_owned();
@@ -329,11 +339,12 @@ impl Bins for Sqlite {
         values.push(i64::try_from(*most).unwrap_or(i64::MAX).into());
         let which = Where { sql, values };
         self.read(|reader| {
-            use bin_rows::{ACTIONS, COUNTS, LATENCIES, OUTCOMES, PEAKS, QUALITY, read};
+            use bin_rows::{ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, PEAKS, QUALITY, read};
+            let levels = if *changes { LEVELS } else { PEAKS };
             let (db, mut rows) = (&reader.main, BinRows::default());
             match table {
                 Table::Counts => rows.counts = read(db, COUNTS, &which, bin_rows::count)?,
-                Table::Levels => rows.levels = read(db, PEAKS, &which, bin_rows::level)?,
+                Table::Levels => rows.levels = read(db, levels, &which, bin_rows::level)?,
                 Table::Outcomes => rows.outcomes = read(db, OUTCOMES, &which, bin_rows::outcome)?,
                 Table::Actions => rows.actions = read(db, ACTIONS, &which, bin_rows::action)?,
                 Table::Quality => rows.quality = read(db, QUALITY, &which, bin_rows::quality)?,

@@ -147,8 +147,9 @@ impl Writer {
         platform: &BTreeSet<Mention>,
         now: Millis,
     ) -> Result<(), StoreError> {
-        self.objects.doubt(platform);
-        self.learn(platform, i64::try_from(now.0).unwrap_or(i64::MAX))
+        let news = rs::share::news(&of_main(dims::aliases(&self.main))?, platform);
+        self.objects.doubt(&news);
+        self.learn(&news, i64::try_from(now.0).unwrap_or(i64::MAX))
     }
 
     fn learn(&mut self, mentions: &BTreeSet<Mention>, now_ms: i64) -> Result<(), StoreError> {

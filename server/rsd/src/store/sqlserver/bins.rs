@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Day;
 use rs::rollup::{
-    Aliases, At, BinRows, Changes, Dim, Granularity, Job, LevelKey, Levels, Mark, MarkRow, Meta,
-    Numbered, Question, Span, Stored, Tables,
+    Aliases, At, BinRows, Changes, Dim, Granularity, Job, LevelKey, LevelRow, Levels, Mark,
+    MarkRow, Meta, Numbered, Question, Span, Stored, Tables,
 };
 use rs::share::{Mention, ObjectKind, Objects};
 use serde_json::{Value, json};
@@ -126,6 +126,11 @@ impl Tables for SqlServer {
         })?)
     }
 
+    fn standing(&self, at: At) -> Result<Vec<LevelRow>, StoreError> {
+        let values: [&dyn ToSql; 2] = [&at.gran, &at.bin_ms];
+        Ok(self.read(async |link| link.ask(sql::LEVELS_STANDING, &values, level).await)?)
+    }
+
     fn write(&self, changes: &Changes, now_ms: i64) -> Result<bool, StoreError> {
         let done = Self::write(self, async |link| {
             if !begin(link, changes.fence).await? {
@@ -228,7 +233,7 @@ fn keys(keys: &BTreeSet<LevelKey>) -> String {
 
 impl Bins for SqlServer {
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
-        let Series { table, granularity, from_ms, to_ms, dim, ids, most } = asked;
+        let Series { table, granularity, from_ms, to_ms, dim, ids, changes, most } = asked;
         let all = ids.is_empty() || *dim == Dim::All;
         let ids = (!all).then(|| numbers(ids.iter().copied()));
         let (gran, dim) = (granularity.number(), dim.number());
@@ -239,7 +244,10 @@ impl Bins for SqlServer {
             let mut rows = BinRows::default();
             match table {
                 Table::Counts => rows.counts = link.ask(sql::COUNTS_OF, &values, count).await?,
-                Table::Levels => rows.levels = link.ask(sql::LEVELS_OF, &values, level).await?,
+                Table::Levels => {
+                    let of = if *changes { sql::CHANGES_OF } else { sql::LEVELS_OF };
+                    rows.levels = link.ask(of, &values, level).await?;
+                }
                 Table::Outcomes => {
                     rows.outcomes = link.ask(sql::OUTCOMES_OF, &values, outcome).await?;
                 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use model::time::Millis;
 use serde_json::{Value, json};
 
 use super::figures_house::{BASE_MS, Leg, comes_to, record_end, record_start, send, series};
@@ -167,6 +168,74 @@ fn figures_follow_a_name_to_its_dbid() {
     assert_eq!(all["series"].as_array().unwrap().len(), 1, "{all}");
 }
 
+/// What a producer counted of a tenant by its name, in an hour.
+fn counted(n: i64, count: u64) -> Value {
+    let at = |ms: i64| json!(Millis(ms.cast_unsigned()));
+    let begin_ms = BASE_MS + n * 3_600_000;
+    json!({
+        "schema": 1, "kind": "or.arrivals", "id": format!("ccp-1/1/or.arrivals/{n}"),
+        "time": at(begin_ms), "producer": {"name": "ccp-1"},
+        "component": {"name": "ccp-1", "type": "CCP"}, "basis": "own",
+        "bin_start": at(begin_ms), "bin_seconds": 300, "values": [{"dim": "tenant",
+            "name": "acme", "count": count, "rejected": 0, "duration_ms": 5}],
+    })
+}
+
+#[test]
+fn a_name_that_changes_hands_is_counted_for_its_new_object() {
+    let house = house(tempfile::tempdir().unwrap());
+    let hours = |house: &House, id| of_tenant(house, id, "arrivals", "HOUR", 7_200_000);
+    write(house.dir.path(), PLATFORM);
+    send(&house, &leg(1));
+    comes_to(&house, &2, |house| found(house, "component=401") + found(house, "tenant=102"));
+    send(&house, &[counted(0, 6)]);
+    comes_to(&house, &json!([1, 102, [7, 0]]), |house| hours(house, 102));
+    let other = PLATFORM.replace("dbid: 102", "dbid: 104");
+    let before = "kind: Tenant\nname: former\ndbid: 102\n---\n";
+    write(house.dir.path(), &format!("{before}{other}"));
+    comes_to(&house, &"former".to_owned(), |house| {
+        let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+        let sql = "SELECT name FROM rs_dim_tenant WHERE id = 102";
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    });
+    send(&house, &[counted(1, 4)]);
+    comes_to(&house, &json!([1, 104, [0, 4]]), |house| hours(house, 104));
+    assert_eq!(hours(&house, 102), json!([1, 102, [7, 0]]));
+}
+
+#[test]
+fn an_application_is_a_media_server_as_long_as_it_has_its_name() {
+    let house = house(tempfile::tempdir().unwrap());
+    write(house.dir.path(), PLATFORM);
+    let both = |n: u64, dbid: u32| {
+        media(n).map(|mut record| {
+            record["component"]["dbid"] = json!(dbid);
+            record
+        })
+    };
+    send(&house, &[&both(1, 310)[..], &both(2, 402), &both(3, 402)].concat());
+    let of = |house: &House| {
+        let legs = [310, 402].map(|id| found(house, &format!("component={id}")));
+        let arrivals = [310, 402].map(|id| {
+            let asked = format!("HOUR&dim=component&id={id}");
+            let answer = series(house, "arrivals", &asked, (BASE_MS, BASE_MS + 1));
+            answer["series"][0]["values"][0].clone()
+        });
+        json!([legs, arrivals])
+    };
+    let (one, two) = (json!([[3, 2], [3, 3]]), json!([[1, 2], [1, 2]]));
+    comes_to(&house, &one, of);
+    for platform in [
+        PLATFORM.replace("kind: Application\nname: mcp-7", "kind: Application\nname: mcp-8"),
+        PLATFORM.to_owned(),
+        PLATFORM.split("---\nkind: Application\nname: mcp-7").next().unwrap().to_owned(),
+        PLATFORM.to_owned(),
+    ] {
+        write(house.dir.path(), &platform);
+        comes_to(&house, if platform == PLATFORM { &one } else { &two }, of);
+    }
+}
+
 /// A leg to a number, which begins then.
 fn to(dn: &str, session: u64, start: i64) -> Value {
     let mut record = record_end(&Leg::new(session, start), start + 1000);
@@ -174,12 +243,17 @@ fn to(dn: &str, session: u64, start: i64) -> Value {
     record
 }
 
-#[test]
-fn a_number_beyond_the_limit_has_no_figures_and_says_so() {
-    let house = House::in_dir(tempfile::tempdir().unwrap(), |settings| {
-        settings.rs.rollup.dn_limit = 1;
+/// A Reporting Server with figures of so many numbers a day.
+fn limited(dn_limit: u32) -> House {
+    House::in_dir(tempfile::tempdir().unwrap(), |settings| {
+        settings.rs.rollup.dn_limit = dn_limit;
         settings.rs.rollup.delay = std::time::Duration::from_millis(50);
-    });
+    })
+}
+
+#[test]
+fn a_number_beyond_the_limit_is_counted_of_calls_and_says_so() {
+    let house = limited(1);
     let asked = "HOUR&dim=dn&id=18005550100&id=18005550199";
     let of = |house: &House| {
         let found = series(house, "arrivals", asked, (BASE_MS, BASE_MS + 1));
@@ -194,12 +268,73 @@ fn a_number_beyond_the_limit_has_no_figures_and_says_so() {
     let first = json!(["18005550100", [1], [0], null]);
     comes_to(&house, &json!([first, ["18005550199", [0], [0], null]]), of);
     send(&house, &[to("18005550199", 2, BASE_MS + 5000)]);
-    let beyond = json!(["18005550199", [null], [null], ["2026-11-22"]]);
+    let beyond = json!(["18005550199", [1], [0], ["2026-11-22"]]);
     comes_to(&house, &json!([first, beyond]), of);
+    // more than may be counted
+    let month = house.get(
+        "/api/v1/series/arrivals?granularity=MONTH&dim=dn&id=18005550199\
+         &from=2026-11-01T00:00:00Z&to=2026-11-30T00:00:00Z",
+    );
+    assert_eq!((month.status, month.body.contains("too-many-bins")), (400, true));
+    // its calls are gone
+    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let frozen = ["rollup.frozen_ms".to_owned(), (BASE_MS + 3_600_000).to_string()];
+    db.execute("INSERT INTO rs_meta VALUES (?1, ?2)", frozen).unwrap();
+    let unknown = json!(["18005550199", [null], [null], ["2026-11-22"]]);
+    assert_eq!(of(&house), json!([first, unknown]));
     assert!(!house.get("/api/v1/alarms").body.contains("RS-DN-LIMIT"), "not of today");
     let today = i64::try_from(super::house::now().0).unwrap();
     send(&house, &[to("1", 3, today), to("2", 4, today)]);
     house.until(|house| house.get("/api/v1/alarms").body.contains("RS-DN-LIMIT"));
+}
+
+#[test]
+fn a_number_beyond_the_limit_has_the_figures_that_it_would_have() {
+    let houses = [limited(1), limited(50_000)];
+    let lasting = |session: u64, from: i64, length: i64| {
+        let start = BASE_MS + from * 1000;
+        let mut record = record_end(&Leg::new(session, start), start + length * 1000);
+        record["dn"] = json!("18005550199");
+        record
+    };
+    let records = [
+        lasting(2, 5, 400),
+        lasting(3, 100, 100),
+        lasting(4, 3000, 4000),
+        lasting(5, 7200, 1),
+        lasting(6, 90_000, 30),
+    ];
+    let shown = |house: &House, figure: &str, granularity: &str, to_ms: i64| {
+        let asked = format!("{granularity}&dim=dn&id=18005550199");
+        let mut found = series(house, figure, &asked, (BASE_MS, BASE_MS + to_ms));
+        let one = found["series"][0].as_object_mut().unwrap();
+        one.remove("beyond_limit");
+        found["series"].clone()
+    };
+    for house in &houses {
+        send(house, &[to("18005550100", 1, BASE_MS)]);
+        comes_to(house, &1, |house| found(house, "dn=18005550100"));
+        comes_to(house, &json!([1]), |house| {
+            let asked = "DAY&dim=dn&id=18005550100";
+            series(house, "arrivals", asked, (BASE_MS, BASE_MS + 1))["series"][0]["values"].clone()
+        });
+        send(house, &records);
+        comes_to(house, &json!([4, 1]), |house| {
+            shown(house, "arrivals", "DAY", 100_000_000)[0]["values"].clone()
+        });
+        comes_to(house, &json!([5]), |house| {
+            series(house, "arrivals", "WEEK", (BASE_MS, BASE_MS + 1))["series"][0]["values"].clone()
+        });
+    }
+    let [limited, open] = &houses;
+    for figure in ["arrivals", "durations", "peaks"] {
+        for (granularity, to_ms) in
+            [("FIVE_MINUTES", 100_000_000), ("HOUR", 100_000_000), ("DAY", 100_000_000)]
+        {
+            let of = |house: &House| shown(house, figure, granularity, to_ms);
+            assert_eq!(of(limited), of(open), "{figure} {granularity}");
+        }
+    }
 }
 
 #[test]

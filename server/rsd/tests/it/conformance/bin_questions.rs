@@ -128,10 +128,11 @@ fn questions(bins: &dyn Bins) -> Vec<String> {
     let mut keys = BTreeSet::from([7]);
     for granularity in [Granularity::FiveMinutes, Granularity::Day] {
         for (table, dim) in TABLES.iter().flat_map(|table| Dim::ALL.map(|dim| (*table, dim))) {
-            for ids in [BTreeSet::new(), BTreeSet::from([1, 101, 189])] {
+            for (changes, ids) in [(false, BTreeSet::new()), (true, BTreeSet::from([1, 101, 189]))]
+            {
                 let (from_ms, to_ms) = (day - DAY_MS, day + DAY_MS);
                 let most = 1000;
-                let asked = Series { table, granularity, from_ms, to_ms, dim, ids, most };
+                let asked = Series { table, granularity, from_ms, to_ms, dim, ids, changes, most };
                 let rows = bins.series(&asked).unwrap();
                 keys.extend(rows.outcomes.iter().map(|row| row.reason_key));
                 keys.extend(rows.actions.iter().map(|row| row.action_key));

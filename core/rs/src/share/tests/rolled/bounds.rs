@@ -101,6 +101,82 @@ proptest! {
     }
 }
 
+/// An end that comes too late for its frozen bin, of an object that nothing else is heard of.
+#[test]
+fn what_ended_in_a_frozen_bin_stands_no_longer() {
+    let (rolled, zone) = (Rolled::default(), zone());
+    let frozen_ms = OWN_MS + 4 * FIVE_MS;
+    let [start, end] = call(1, 10, 500, json!({}));
+    apply(&rolled, &[start]);
+    apply(&rolled, &call(2, 20, 5000, json!({"tenant": {"name": "other"}})));
+    rolled.roll(&zone, 1000);
+    freeze(&rolled, frozen_ms);
+    apply(&rolled, &[end]);
+    rolled.roll(&zone, 1000);
+    let stand = |rolled: &Rolled| {
+        let at = At::new(Granularity::FiveMinutes, frozen_ms + FIVE_MS);
+        let sessions = sessions_of(Dim::Dn, 0).measure.number();
+        let is_one = |row: &LevelRow| row.dim == Dim::Dn.number() && row.measure == sessions;
+        let rows = rolled.stands(at).into_iter().filter(is_one);
+        rows.map(|row| (row.dim_id, row.level_start + row.net)).collect::<Vec<_>>()
+    };
+    assert_eq!(stand(&rolled), [(rollup::text_id("1802"), 1)], "the other one only");
+    let acme = sessions_of(Dim::Tenant, id_of(&rolled, "acme"));
+    assert_eq!(levels(&rolled, acme, frozen_ms), [(frozen_ms, 0, 0)]);
+    assert_eq!(drifted(&rolled, frozen_ms + 3 * FIVE_MS), Some(0));
+}
+
+/// A leg that never ends, of the day before.
+fn of_the_eve() -> Message {
+    let guid = "01A1FD8B-A400-7000-8000-000000000009";
+    let more = json!({"guid": guid, "session_id": format!("{guid}.1"), "dn": "1809",
+        "id": format!("{guid}/00000001/cdr.start/1.1")});
+    call(9, -86_400, 0, more)[0].clone()
+}
+
+#[test]
+fn the_first_bin_is_made_without_an_older_day_that_cannot_be_read() {
+    const EVE: Day = 20_261_121;
+    let (frozen_ms, zone) = (OWN_MS + 4 * FIVE_MS, zone());
+    for mended in [true, false] {
+        let rolled = Rolled::default();
+        apply(&rolled, &[of_the_eve()]);
+        assert!(rolled.0.borrow().tables.calls.values().all(|line| line.day == EVE));
+        rolled.roll(&zone, 1000);
+        freeze(&rolled, frozen_ms);
+        rolled.0.borrow_mut().unreadable = [EVE].into();
+        // comes too late, and lasts longer
+        apply(&rolled, &call(1, 10, 2000, json!({})));
+        rolled.roll(&zone, 1000);
+        let five = Job::Make(Granularity::FiveMinutes);
+        assert_eq!(rolled.marks(five, i64::MIN, i64::MAX, 9).unwrap(), [], "nothing waits");
+        let of = |n: u64| sessions_of(Dim::Dn, rollup::text_id(&format!("180{n}")));
+        let after = |rolled: &Rolled, key| {
+            let found = levels(rolled, key, frozen_ms);
+            found.into_iter().map(|(at, level, _)| ((at - frozen_ms) / FIVE_MS, level)).collect()
+        };
+        let ended: Vec<(i64, i64)> = vec![(0, 1), (2, 0)];
+        assert_eq!(after(&rolled, of(1)), ended);
+        assert_eq!(after(&rolled, of(9)), [], "what stood still stands");
+        let all: Vec<(i64, i64)> = after(&rolled, sessions_of(Dim::All, 0));
+        assert!(all.last().is_some_and(|(_, level)| [0, 1].contains(level)), "{all:?}");
+
+        // it is mended, or gone for good
+        if !mended {
+            rolled.0.borrow_mut().tables.calls.retain(|_, line| line.day != EVE);
+        }
+        rolled.0.borrow_mut().unreadable.clear();
+        rolled.roll(&zone, 1000);
+        // the late one takes the place of the one that is gone
+        let all: Vec<(i64, i64)> = if mended { vec![(0, 2), (2, 1)] } else { vec![(2, 0)] };
+        assert_eq!(after(&rolled, of(1)), ended);
+        assert_eq!(after(&rolled, sessions_of(Dim::All, 0)), all);
+        let eve: Vec<(i64, i64)> = if mended { Vec::new() } else { vec![(0, 0)] };
+        assert_eq!(after(&rolled, of(9)), eve);
+        assert_eq!(drifted(&rolled, frozen_ms + 3 * FIVE_MS), Some(0));
+    }
+}
+
 #[test]
 fn a_number_that_found_no_room_finds_none_later() {
     let (rolled, zone) = (Rolled::default(), zone());
@@ -158,6 +234,17 @@ fn figures_follow_an_object_to_its_new_id() {
         let left: Vec<_> = levels(&rolled, old, 0);
         assert_eq!(left[..kept.len()], kept);
         assert!(left[kept.len()..].iter().all(|it| (it.0, it.1) == (frozen_ms, 0)), "{left:?}");
+        assert_eq!(drifted(&rolled, OWN_MS + 5 * FIVE_MS), Some(0));
+        // and back again where bins are made, when it is no longer the same object
+        rolled.0.borrow_mut().aliases.clear();
+        rolled.roll(&zone, 1000);
+        let apart = Rolled::default();
+        apply(&apart, &(1..4).flat_map(|n| records(n, &json!({}))).collect::<Vec<_>>());
+        apply(&apart, &records(4, &dbid));
+        apart.roll(&zone, 1000);
+        for key in [old, new] {
+            assert_eq!(levels(&rolled, key, after), levels(&apart, key, after));
+        }
         assert_eq!(drifted(&rolled, OWN_MS + 5 * FIVE_MS), Some(0));
     }
 }

@@ -8,6 +8,7 @@ use rs::share::LetterNo;
 
 use super::*;
 use crate::retention::{Ages, Before, Kept, purge};
+use crate::rollup::let_go;
 use crate::store::bins::Bins as _;
 use crate::store::custody::{Custody as _, LetterFilter, LetterState};
 use crate::store::exporting::Exporting as _;
@@ -277,6 +278,43 @@ fn figures_of_the_other_days_are_made() {
     roll(&store);
     assert!(left(&store).is_empty());
     assert_eq!(hours(&store, DAY), made);
+}
+
+/// Bins that wait for it are frozen as they are when a later day goes, and it has its say where
+/// bins are made when it can be read again.
+#[test]
+fn a_spoilt_day_holds_up_no_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = told(dir.path());
+    let call = rm(9, 86_400 + 3600).end(86_400 + 3660);
+    store.apply(&arrivals(&[call], 15, 1), NOW).unwrap();
+    roll(&store);
+    let made = hours(&store, DAY);
+    drop(store);
+    let whole = spoil(dir.path());
+    let store = open(dir.path());
+    let from_ms = rs::key::start_ms(DAY);
+    let marks = rs::rollup::rebuild(&rs::rollup::Zone::utc(), from_ms, from_ms + 86_400_000);
+    store.bins().unwrap().note(&marks, &rs::rollup::Meta::new(), 1).unwrap();
+    roll(&store);
+    let left = || {
+        let job = Job::Make(Granularity::FiveMinutes);
+        store.marks(job, i64::MIN, i64::MAX, 9999).unwrap().len()
+    };
+    assert!(left() >= 288, "they wait");
+    assert!(let_go(&store, NEXT, i64::MAX, 1).unwrap());
+    let state = rs::rollup::State::of(&store.meta().unwrap());
+    assert!(state.frozen_ms > rs::key::start_ms(NEXT), "{}", state.frozen_ms);
+    // what they lose marks the first bin that is made
+    roll(&store);
+    roll(&store);
+    assert!(hours(&store, DAY) == made, "they stay as they are");
+    assert_eq!(left(), 0);
+    drop(store);
+    std::fs::write(path(dir.path()), whole).unwrap();
+    let store = open(dir.path());
+    roll(&store);
+    assert!(hours(&store, DAY) == made && store.damaged().is_empty());
 }
 
 /// Whoever of the jobs meets the damage first tells it, and goes on with the others.

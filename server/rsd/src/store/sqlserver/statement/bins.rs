@@ -111,6 +111,10 @@ statements! {
         "SELECT TOP (@P6) ", levels!("CAST(NULL AS varbinary(max))", columns),
         "\nFROM rs_conc_bin AS b", of_dim!()
     );
+    /// Levels with their lists of changes.
+    CHANGES_OF = concat!(
+        "SELECT TOP (@P6) ", levels!("b.deltas", columns), "\nFROM rs_conc_bin AS b", of_dim!()
+    );
     /// Outcomes.
     OUTCOMES_OF = concat!("SELECT TOP (@P6) ", outcomes!(), of_dim!());
     /// Actions.
@@ -129,6 +133,14 @@ JOIN rs_conc_bin AS b ON b.gran = @P2 AND b.dim = k.d AND b.dim_id = k.i AND b.m
   AND b.sub = k.s AND b.bin_ms = (SELECT MAX(o.bin_ms) FROM rs_conc_bin AS o
     WHERE o.gran = @P2 AND o.dim = k.d AND o.dim_id = k.i AND o.measure = k.m AND o.sub = k.s
       AND o.bin_ms < @P3)");
+    /// Of each key the last level of a granularity (1) before a bin (2), where something stands
+    /// after it.
+    LEVELS_STANDING = concat!(levels!("b.deltas"), "
+FROM (SELECT o.dim, o.dim_id, o.measure, o.sub, MAX(o.bin_ms) AS bin_ms FROM rs_conc_bin AS o
+  WHERE o.gran = @P1 AND o.bin_ms < @P2 GROUP BY o.dim, o.dim_id, o.measure, o.sub) AS k
+JOIN rs_conc_bin AS b ON b.gran = @P1 AND b.dim = k.dim AND b.dim_id = k.dim_id
+  AND b.measure = k.measure AND b.sub = k.sub AND b.bin_ms = k.bin_ms
+WHERE b.level_start + b.net <> 0");
     /// Of each key all levels of all granularities behind the start of a bin (2).
     LEVELS_AFTER = concat!(levels!("b.deltas"), "\nFROM ", level_keys!(), "
 JOIN rs_conc_bin AS b ON b.gran IN (1, 2, 3, 4, 5, 6) AND b.dim = k.d AND b.dim_id = k.i
