@@ -1,12 +1,15 @@
 //! Erasure (rs.md §8): what a call tells of a person goes, what is counted stays.
 //!
 //! A call that tells an erased number loses the other party's address, the number that the
-//! platform called, notes, reasons that an application gave, unknown fields and the decision
-//! trace, and keeps a mark: what comes later of it is erased before it is stored. Everywhere else
-//! ([`Numbers`]) the digits of the number go and the text stays. Times, states, tenants, profiles,
-//! services, the dialled number of an inbound call and all ids stay, so that no figure changes and
-//! a record that is sent again is known.
+//! platform called, notes, unknown fields and the decision trace, and keeps a mark: what comes
+//! later of it is erased before it is stored. Everywhere else ([`Numbers`]) the digits of the
+//! number go and the text stays; a reason that an application gave is such a text, and goes with a
+//! call that is erased whole. Times, states, tenants, profiles, services, another number that an
+//! inbound call dialled and all ids stay, so that no figure changes but those of the number itself,
+//! and a record that is sent again is known. Nothing is counted under a number of nines: where the
+//! erased one was dialled there is none any more.
 
+mod kept;
 mod letter;
 mod numbers;
 mod said;
@@ -18,6 +21,7 @@ use model::record::{Body, CallType, Record};
 use crate::fact::{CallFact, EventFact};
 use crate::quality::QualityFact;
 
+pub use self::kept::kept_without;
 pub(crate) use self::letter::gone;
 pub use self::letter::{CallNames, body_without};
 pub(crate) use self::numbers::masked;
@@ -30,7 +34,8 @@ pub(crate) use self::text::{Ids, telephone, user_range};
 pub const ANONYMOUS: &str = "sip:anonymous@anonymous.invalid";
 
 impl CallFact {
-    /// The fact without what it tells of a person.
+    /// The fact without what it tells of a person; a reason by which is counted stays for
+    /// [`Self::wipe`].
     #[must_use]
     pub fn erased(mut self) -> Self {
         ANONYMOUS.clone_into(&mut self.remote_uri);
@@ -39,10 +44,17 @@ impl CallFact {
             values.dn = None;
         }
         values.notes = None;
-        values.result_reason = None;
         values.extra.clear();
         self.trace = None;
         self
+    }
+
+    /// The same of a call that is erased whole: the application's reason is nobody's to judge.
+    #[must_use]
+    pub fn unsaid(self) -> Self {
+        let mut left = self.erased();
+        left.values.result_reason = None;
+        left
     }
 }
 
@@ -63,13 +75,10 @@ impl CallFact {
     pub fn wipe(&mut self, numbers: &Numbers) {
         let Self { local_uri, remote_uri, end, trace, values, .. } = self;
         let reason = end.as_mut().and_then(|end| end.reason.as_mut());
-        let own = [
-            &mut values.dn,
-            &mut values.reason,
-            &mut values.result_reason,
-            &mut values.notes,
-            &mut values.origin,
-        ];
+        // figures of several numbers would meet under one of nines
+        values.dn.take_if(|dn| numbers.stand_in_a_row(dn));
+        let own =
+            [&mut values.reason, &mut values.result_reason, &mut values.notes, &mut values.origin];
         let texts = own.into_iter().flatten().chain(reason).chain(values.extra.values_mut());
         texts.for_each(|text| numbers.wipe_all(text));
         let media = values.media.as_mut().map(|media| &mut media.json);

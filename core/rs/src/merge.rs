@@ -152,9 +152,14 @@ impl CallState {
 
     /// Forgets what the call tells of a person, and will whenever a fact comes (rs.md §8).
     pub fn erase(&mut self) {
+        self.leave(CallFact::unsaid);
+    }
+
+    /// Of each fact this is left.
+    fn leave(&mut self, left: impl Fn(CallFact) -> CallFact) {
         self.dropped.flags |= flag::ERASED;
         for facts in [&mut self.facts, &mut self.leftovers] {
-            *facts = std::mem::take(facts).into_iter().map(CallFact::erased).collect();
+            *facts = std::mem::take(facts).into_iter().map(&left).collect();
         }
     }
 
@@ -162,10 +167,11 @@ impl CallState {
     pub fn erase_of(&mut self, numbers: &Numbers) -> bool {
         let tells = self.tells(numbers);
         if tells {
-            self.erase();
-            for fact in self.facts.iter_mut().chain(&mut self.leftovers) {
+            self.leave(|fact| {
+                let mut fact = fact.erased();
                 fact.wipe(numbers);
-            }
+                fact
+            });
         }
         tells
     }

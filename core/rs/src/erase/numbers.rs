@@ -228,6 +228,11 @@ impl Numbers {
         }
     }
 
+    /// Whether their digits stand in a row of it: for texts of a call that is one of theirs.
+    pub(super) fn stand_in_a_row(&self, text: &str) -> bool {
+        !self.all_places(text.as_bytes()).is_empty()
+    }
+
     /// Whether their digits stand anywhere, also in what is no number where it can be read: of a
     /// short one all digits of a row, of any other a part of one.
     pub(super) fn stand_in(&self, text: &[u8]) -> bool {

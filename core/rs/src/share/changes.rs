@@ -9,7 +9,7 @@ use serde_json::json;
 use super::latest::Latest;
 use super::objects::Mention;
 use super::tally::Tally;
-use crate::erase::Erased;
+use crate::erase::{Erased, kept_without};
 use crate::fact::EventFact;
 use crate::integrity::Gap;
 use crate::intervals::Intervals;
@@ -193,7 +193,9 @@ impl Changes {
             }
         }
         for row in &mut self.kept {
-            numbers.wipe(&mut row.body);
+            if let Some(body) = kept_without(&numbers, &row.body) {
+                row.body = body;
+            }
         }
     }
 }

@@ -149,7 +149,7 @@ impl Good {
         unsay_record(&mut self.record);
         match &mut self.fact.told {
             Told::Call(call) => {
-                **call = call.as_ref().clone().erased();
+                **call = call.as_ref().clone().unsaid();
                 call.flags |= flag::ERASED;
             }
             Told::Event(event) => {

@@ -2,7 +2,7 @@
 //! their place.
 
 use rs::Key;
-use rs::erase::{Numbers, body_without};
+use rs::erase::{Numbers, body_without, kept_without};
 use rs::quality::QualityFact;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -32,9 +32,11 @@ pub(super) enum Kind {
     Body,
     /// Of quality.
     Fact,
+    /// A record that is kept whole.
+    Kept,
 }
 
-use Kind::{Body, Fact, Text};
+use Kind::{Body, Fact, Kept, Text};
 
 const ID: &[(&str, &str)] = &[("id_key", "uuid")];
 const CALL: (&str, &str) = ("call_key", "uuid");
@@ -49,7 +51,7 @@ pub(super) const WHOLE: &[Table] = &[
     Table { name: "rs_text_dim", key: &[("key", "bigint")], texts: &[("value", Text)] },
 ];
 pub(super) const BY_DAY: &[Table] = &[
-    Table { name: "rs_kept_record", key: ID, texts: &[("body", Text)] },
+    Table { name: "rs_kept_record", key: ID, texts: &[("body", Kept)] },
     Table {
         name: "rs_call_event",
         key: ID,
@@ -173,6 +175,7 @@ fn without(row: &Row, at: usize, kind: Kind, numbers: &Numbers) -> Option<Value>
             let text = row.get::<_, Option<&str>>(at)?;
             numbers.without(text).map(Value::Text)
         }
+        Kept => kept_without(numbers, row.get(at)).map(Value::Text),
         Body => body_without(numbers, row.get(at)).map(Value::Bytes),
         Fact => {
             // one that cannot be read stays

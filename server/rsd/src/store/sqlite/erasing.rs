@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, newest, seal};
+use rs::erase::{
+    Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, kept_without, newest, seal,
+};
 use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::{Day, Key};
@@ -332,7 +334,11 @@ fn told(
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         let values = texts.iter().enumerate().map(|(at, column)| {
             let value = row.get_ref(key.len() + at)?;
-            Ok(if *column == "fact" { fact(value, numbers) } else { without(value, numbers) })
+            Ok(match *column {
+                "fact" => fact(value, numbers),
+                "body" if *name == KEPT.name => kept(value, numbers),
+                _ => without(value, numbers),
+            })
         });
         Ok((keys, values.collect::<Result<Vec<_>, rusqlite::Error>>()?))
     })?;
@@ -345,6 +351,11 @@ fn told(
 fn fact(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
     let mut fact = QualityFact::decode(value.as_blob().ok()?)?;
     fact.wipe(numbers).then(|| Value::from(fact.encode()))
+}
+
+/// A record that is kept whole without the numbers; `None`: it holds none.
+fn kept(value: ValueRef<'_>, numbers: &Numbers) -> Option<Value> {
+    kept_without(numbers, value.as_str().ok()?).map(Value::from)
 }
 
 /// This table is done, and nothing of it was changed.

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use rs::erase::{Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, newest, seal};
+use rs::erase::{
+    Erased, Number, NumberHash, Numbers, SEAL, Secret, body_without, kept_without, newest, seal,
+};
 use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::share::{Batch, Objects, Share};
@@ -43,9 +45,11 @@ enum Kind {
     Bytes,
     /// Of quality.
     Fact,
+    /// A record that is kept whole.
+    Kept,
 }
 
-use Kind::{Bytes, Fact, Text};
+use Kind::{Bytes, Fact, Kept, Text};
 
 macro_rules! table {
     ($keys:ident, $rows:ident, $mask:ident, $key:expr, $texts:expr) => {
@@ -59,7 +63,7 @@ const WHOLE: &[Table] = &[
     table!(TEXT_KEYS, TEXT_ROWS, TEXT_MASK, &[Kind::Number], &[Text]),
 ];
 const BY_DAY: &[Table] = &[
-    table!(KEPT_KEYS, KEPT_ROWS, KEPT_MASK, &[Bytes], &[Text]),
+    table!(KEPT_KEYS, KEPT_ROWS, KEPT_MASK, &[Bytes], &[Kept]),
     table!(EVENT_KEYS, EVENT_ROWS, EVENT_MASK, &[Bytes], &[Text, Text, Text]),
     table!(OUTCOME_KEYS, OUTCOME_ROWS, OUTCOME_MASK, &[Bytes], &[Text, Text]),
     table!(ACTION_KEYS, ACTION_ROWS, ACTION_MASK, &[Bytes, Kind::Number], &[Text, Text, Text]),
@@ -389,7 +393,7 @@ impl Cell {
     fn read(cells: &Cells<'_>, at: usize, kind: Kind) -> Result<Self, Failure> {
         Ok(match kind {
             Kind::Number => Self::Number(cells.some(at, Cells::number)?),
-            Text => Self::Text(cells.text(at)?),
+            Text | Kept => Self::Text(cells.text(at)?),
             Bytes | Fact => Self::Bytes(cells.bytes(at)?),
         })
     }
@@ -404,6 +408,9 @@ impl Cell {
     /// Takes the numbers out of it; true: there was one.
     fn wipe(&mut self, kind: Kind, numbers: &Numbers) -> bool {
         let without = match self {
+            Self::Text(Some(text)) if kind == Kept => {
+                kept_without(numbers, text).map(|text| Self::Text(Some(text)))
+            }
             Self::Text(Some(text)) => numbers.without(text).map(|text| Self::Text(Some(text))),
             Self::Bytes(Some(bytes)) if kind == Fact => {
                 // one that cannot be read stays

@@ -1,5 +1,8 @@
 //! A number is erased in any store, wherever it stands: nothing that can be asked for tells it any
-//! more, no figure changes, and what comes later of its calls does not bring it back.
+//! more, no figure changes but those of the number, and what comes later of its calls does not
+//! bring it back.
+
+mod rolled;
 
 use std::thread;
 use std::time::Duration;
@@ -11,6 +14,7 @@ use rsd::store::custody::LetterFilter;
 use rsd::store::erasing::forget;
 use rsd::store::{CallName, Store, StoreError, Unit};
 
+use self::rolled::rolled;
 use super::made::{Made, arrivals, at, event, mcp, rm, var};
 use super::{NOW, bins};
 
@@ -42,6 +46,11 @@ fn story() -> Vec<Made> {
     all.extend((0..550).map(|n| event("BUSY", 2000 + n, "log")));
     let own = rm(130, 1300).dn(NUMBER);
     let late = rm(131, 86_400 + 60);
+    let called = rm(133, 1330).dn(NUMBER).end(1335).body().replace("INBOUND", "OUTBOUND");
+    let reasoned = |session: &str, start: u64, reason: &str| {
+        let end = told(&mcp(session, start).end(start + 5));
+        with(&with(&end, "result", "SUCCESS"), "result_reason", reason)
+    };
     let traced = rm(132, 1320).start().body().replace("least-used", &format!("asked {NUMBER}"));
     let report = |time, label: &str, text: &str| {
         let label = format!("com.genesyslab.var.{label}");
@@ -76,6 +85,11 @@ fn story() -> Vec<Made> {
         Made::text(&format!(r#"{{"kind":"nonsense","id":"n","from":"sip:{NUMBER}@gw"}}"#)),
         told(&late.start()),
         Made::text(&torn("before")),
+        told(&Made::text(&called)),
+        reasoned("E1DF", 1340, "balance told"),
+        reasoned("E1E0", 1350, &format!("balance told to {NUMBER}")),
+        rolled::own("or.arrivals", NUMBER),
+        rolled::own("or.peaks", NUMBER),
     ]);
     all
 }
@@ -157,14 +171,19 @@ fn further(store: &dyn Store, now_ms: i64) -> bool {
 pub(super) fn a_number(store: &dyn Store) {
     fill(store);
     assert!(shown(store).contains(NUMBER));
-    let before = figures(store);
+    let (before, bins) = (figures(store), rolled(store));
+    assert!(bins.of_number > 0, "{bins:?}");
     let no = begin(store);
     let slices = to_its_end(store);
     assert!((20..SLICES).contains(&slices), "{slices}");
     assert!(!shown(store).contains(NUMBER), "{}", shown(store));
     assert_eq!(figures(store), before);
+    assert_eq!(rolled(store).rows, bins.rows);
+    rolled::again(store);
+    let again = rolled(store);
+    assert_eq!((again.rows, again.of_number), (bins.rows, 0));
     let done = store.erasing().erasures(9).unwrap().remove(0);
-    assert_eq!((done.no, done.calls), (no, 3), "{done:?}");
+    assert_eq!((done.no, done.calls), (no, 6), "{done:?}");
     assert!(done.ended_ms.is_some() && done.rows >= 8, "{done:?}");
 
     // the same again is known, what is late is erased
@@ -271,6 +290,7 @@ pub(super) fn a_call(store: &dyn Store) {
     let count = |told: &str| names.iter().filter(|name| told.contains(*name)).count();
     assert_eq!(count(&letters_told(store)), 3, "{}", letters_told(store));
     let before = (figures(store), said(store, media.key));
+    let bins = rolled(store);
     assert!(before.1.0.contains("call back") && before.1.0.contains("FAILED"));
     let now_ms = i64::try_from(at(ASKED).0).unwrap();
     // once more is as good
@@ -300,6 +320,9 @@ pub(super) fn a_call(store: &dyn Store) {
     let after = said(store, media.key);
     assert_eq!((&figures(store), after.1, after.2), (&before.0, before.1.1, before.1.2));
     assert!(after.0.contains("login|FAILED\""), "{}", after.0);
+    assert_eq!(rolled(store).results, bins.results);
+    rolled::again(store);
+    assert_eq!(rolled(store).results, bins.results);
     assert!(shown(store).contains(NUMBER), "a call of another GUID stays");
     assert_eq!(store.erasing().erasures(9).unwrap(), [], "no number was erased");
     late(store, guid);
