@@ -55,7 +55,7 @@ fn broker(bytes: &[u8], size: usize) {
         while broker.poll_transmit(&mut out) {
             out.clear();
         }
-        let most = limits.frame + limits.transaction_bytes + limits.unanswered_bytes;
+        let most = limits.frame + limits.transactions_bytes() + limits.unanswered_bytes;
         assert!(broker.held() <= most, "memory has a bound");
         if broker.poll_timeout().is_some_and(|at| at <= now) {
             broker.handle_timeout(now);

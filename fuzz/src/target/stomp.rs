@@ -21,7 +21,7 @@ pub(super) fn run(data: &[u8]) {
         while stomp.poll_transmit(&mut out) {
             out.clear();
         }
-        let most = limits.frame + limits.transaction_bytes + limits.unanswered_bytes;
+        let most = limits.frame + limits.transactions_bytes() + limits.unanswered_bytes;
         assert!(stomp.held() <= most, "memory has a bound");
         if stomp.poll_timeout().is_some_and(|at| at <= now) {
             stomp.handle_timeout(now);

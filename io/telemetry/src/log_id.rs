@@ -169,6 +169,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(31401, Level::Error, "rs", "worker panicked"),
     row(32001, Level::Info, "ingest", "login"),
     row(32002, Level::Warn, "ingest", "refused"),
+    row(32003, Level::Notice, "ingest", "unconfirmed sends"),
     row(32101, Level::Warn, "ingest", "held back"),
     row(32102, Level::Notice, "ingest", "resumed"),
     row(33001, Level::Critical, "spool", "damaged frame"),

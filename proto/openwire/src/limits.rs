@@ -67,8 +67,7 @@ pub struct Limits {
     pub transactions: usize,
     /// Messages of one open transaction.
     pub transaction_messages: usize,
-    /// Bytes of all open transactions of one connection. The specification says it of one
-    /// transaction; for the sum it bounds the memory of a connection with many sessions.
+    /// Bytes of the bodies of one open transaction, compressed ones as they came.
     pub transaction_bytes: usize,
     /// Age of an open transaction; then it is rolled back.
     pub transaction_age: Duration,
@@ -80,6 +79,16 @@ pub struct Limits {
     pub login: Duration,
     /// Advertised `MaxInactivityDuration`; the agreed one is the smaller of both ends.
     pub inactivity: Duration,
+}
+
+impl Limits {
+    /// Memory of all open transactions of one connection: as much as one takes that is as large as
+    /// it may be. It bounds a connection with many sessions.
+    #[must_use]
+    pub fn transactions_bytes(&self) -> usize {
+        let overhead = self.transaction_messages.saturating_mul(MESSAGE_OVERHEAD);
+        self.transaction_bytes.saturating_add(overhead)
+    }
 }
 
 impl Default for Limits {

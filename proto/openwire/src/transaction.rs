@@ -1,6 +1,9 @@
 //! Open local transactions of one connection: messages are held back until the commit. `K` is how
 //! the protocol names one.
 //!
+//! What a transaction may hold is told by the content of its messages; what all of a connection
+//! take of memory is bounded beside that, by what as many messages and bytes of one take.
+//!
 //! A transaction that breaks a limit or holds a refused message keeps its place, empty, so that
 //! its commit is refused: whole or absent. The loss of the connection drops them all.
 
@@ -19,7 +22,10 @@ pub(crate) struct Transactions<K> {
 #[derive(Debug)]
 struct Open {
     begun: Duration,
+    /// What it takes of memory.
     bytes: usize,
+    /// Bodies, as they came.
+    content_bytes: usize,
     content: Content,
 }
 
@@ -37,6 +43,12 @@ pub(crate) enum Committed {
     Unknown,
 }
 
+impl Open {
+    const fn at(begun: Duration) -> Self {
+        Self { begun, bytes: 0, content_bytes: 0, content: Content::Messages(Vec::new()) }
+    }
+}
+
 impl<K> Default for Transactions<K> {
     fn default() -> Self {
         Self { open: BTreeMap::new(), bytes: 0 }
@@ -52,7 +64,7 @@ impl<K: Ord> Transactions<K> {
         if self.open.len() >= limits.transactions {
             return false;
         }
-        self.open.insert(id, Open { begun: now, bytes: 0, content: Content::Messages(Vec::new()) });
+        self.open.insert(id, Open::at(now));
         true
     }
 
@@ -69,11 +81,13 @@ impl<K: Ord> Transactions<K> {
             self.refuse(id, &format!("more than {} messages", limits.transaction_messages));
             return false;
         }
-        if self.bytes + bytes > limits.transaction_bytes {
+        let content = open.content_bytes + message.body.len();
+        if content > limits.transaction_bytes || self.bytes + bytes > limits.transactions_bytes() {
             self.refuse(id, &format!("more than {} bytes", limits.transaction_bytes));
             return false;
         }
         messages.push(message);
+        open.content_bytes = content;
         open.bytes += bytes;
         self.bytes += bytes;
         true

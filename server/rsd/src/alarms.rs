@@ -11,7 +11,7 @@ use model::time::Millis;
 use serde::Serialize;
 
 pub(crate) use self::books::{BookWatch, GONE_MS, SLICE_MS, Slices, Standing, standings};
-pub(crate) use self::watch::{Outage, Sight, Turn, Watch};
+pub(crate) use self::watch::{DOWN_AFTER, Outage, Sight, Turn, Watch};
 
 /// Which; in the order of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

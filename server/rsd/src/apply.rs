@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model::chance::Chance;
@@ -29,6 +28,7 @@ use telemetry::Log;
 use tokio::sync::broadcast;
 
 use self::backoff::Backoff;
+use crate::background::Background;
 use crate::backlog::Backlog;
 use crate::crew::{Crew, Worker};
 use crate::entry::{Entry, Unreadable, glance};
@@ -93,7 +93,7 @@ pub struct Parts {
 /// The running applier.
 pub struct Applier {
     bell: Arc<Bell>,
-    thread: Option<JoinHandle<()>>,
+    thread: Background,
 }
 
 impl Applier {
@@ -123,23 +123,19 @@ impl Applier {
             asked: None,
             gathered: Duration::ZERO,
         };
-        let thread = thread::Builder::new().name("apply".to_owned());
         let (crew, watched) = (Arc::clone(&work.parts.crew), Arc::clone(&bell));
         let work = move || {
             lower(LOWEST);
             crew.work(Worker::Apply, || work.run(), |pause| watched.pause(pause));
         };
-        let thread = thread.spawn(work)?;
-        Ok(Self { bell, thread: Some(thread) })
+        Ok(Self { bell, thread: Background::start("apply", work)? })
     }
 
     /// Lets it store what is in the spool, for at most so long, and ends the thread.
-    pub fn stop(mut self, at_most: Duration) {
+    pub fn stop(self, at_most: Duration) {
         self.bell.stop(at_most);
-        if let Some(thread) = self.thread.take() {
-            // the spool keeps what it did not store
-            let _ended = thread.join();
-        }
+        // the spool keeps what it did not store
+        let _ended = self.thread.end(at_most);
     }
 }
 
@@ -181,7 +177,7 @@ impl Work {
         loop {
             self.parts.figures.turned(self.parts.clock.mono());
             self.know();
-            self.parts.view.refresh(&*self.parts.store, self.parts.clock.mono());
+            self.ask(|store| self.parts.view.refresh(store, self.parts.clock.mono()));
             self.gather();
             let batch = match self.next_batch() {
                 Ok(batch) => {
@@ -210,7 +206,7 @@ impl Work {
             self.parts.backlog.forget_lost(|| spool.status().last_seq < reader.next());
             if !self.idle {
                 // what cannot be moved now is moved after the next batch
-                let _later = self.parts.store.checkpoint();
+                let _later = self.ask(|store| store.checkpoint());
                 self.idle = true;
             }
             self.parts.bell.wait(NAP);
@@ -225,7 +221,8 @@ impl Work {
             return;
         }
         let names = rs::share::platform(&platform);
-        match self.parts.store.know(&names, self.parts.clock.now().wall) {
+        let now = self.parts.clock.now().wall;
+        match self.ask(|store| store.know(&names, now)) {
             // a batch tells that it is away
             Err(error) if error.passes() => return,
             Err(error) => self.tell("names", &error),
@@ -240,8 +237,10 @@ impl Work {
     /// Asks where the database is, however long it takes; false: told to stop before it was known.
     fn begin(&mut self) -> bool {
         loop {
-            let asked = self.parts.store.applied_seq();
-            match asked.and_then(|applied| (self.parts.values)().map(|()| applied)) {
+            let asked = self.ask(|store| {
+                store.applied_seq().and_then(|applied| (self.parts.values)().map(|()| applied))
+            });
+            match asked {
                 Ok(applied) => {
                     let Parts { spool, backlog, figures, log, .. } = &self.parts;
                     figures.reached();
@@ -294,6 +293,12 @@ impl Work {
         self.counted = Some(last);
     }
 
+    /// Waits for the database, which may hang for as long as its own limits allow.
+    fn ask<T>(&self, ask: impl FnOnce(&dyn Store) -> T) -> T {
+        let _asking = self.parts.figures.asking(self.parts.clock);
+        ask(&*self.parts.store)
+    }
+
     /// Lets more come, if the last batch has just begun and there is less than another.
     fn gather(&self) {
         let Parts { spool, bell, clock, .. } = &self.parts;
@@ -333,7 +338,7 @@ impl Work {
     fn store(&mut self, batch: &[Arrival]) -> bool {
         loop {
             let now = self.parts.clock.now();
-            match self.parts.store.apply(batch, now.wall) {
+            match self.ask(|store| store.apply(batch, now.wall)) {
                 Ok(applied) => {
                     let took = self.parts.clock.mono().saturating_sub(now.mono);
                     self.stored(batch, applied, took);

@@ -9,7 +9,9 @@ mod init;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use config::Settings;
 use config::settings::Database;
@@ -21,7 +23,7 @@ use crate::settings::count;
 use crate::store::postgres::{Beside, Parts, Postgres, Target};
 use crate::store::sqlite::Sqlite;
 use crate::store::sqlserver::{self, SqlServer};
-use crate::store::{Seen, Store, secret};
+use crate::store::{Seen, Store, StoreError, secret};
 
 pub use init::init_database;
 
@@ -32,6 +34,8 @@ const SQL_SERVER_WRITERS: usize = 2;
 /// Sequences for each millisecond since 1970, where files do not say which ones they have: more
 /// than ever come, so that what comes now is above all of them, whatever has become of the queue.
 const UNSEEN: u64 = 1000;
+/// A server that is there says so within this.
+const SOON: Duration = Duration::from_secs(5);
 /// File in the spool's directory.
 const SPOOL_ID: &str = "id";
 
@@ -55,9 +59,25 @@ pub(crate) fn open(
         Some(url) => (server(settings, url, dir, seed, now)?, 0),
         None => (Arc::new(Sqlite::new(dir.to_owned(), now)), now.0.saturating_mul(UNSEEN)),
     };
-    let seen = store.seen().map_err(|error| StartError::database(dir.to_owned(), error))?;
+    let seen = match &settings.rs.database.url {
+        Some(_) => seen_soon(&store),
+        None => store.seen(),
+    };
+    let seen = seen.map_err(|error| StartError::database(dir.to_owned(), error))?;
     let floor = seen.as_ref().map_or(unseen, |seen| seen.highest);
     Ok(Opened { store, seen, floor })
+}
+
+/// What a server says within the time that records may be kept waiting: it may hang, or be at work
+/// on its schema. The applier meets what comes of that.
+fn seen_soon(store: &Arc<dyn Store>) -> Result<Option<Seen>, StoreError> {
+    let (tell, told) = mpsc::sync_channel(1);
+    let asked = Arc::clone(store);
+    // nobody listens any more when it comes late
+    let look = move || drop(tell.send(asked.seen()));
+    let looking = thread::Builder::new().name("database".to_owned()).spawn(look);
+    looking.map_err(StoreError::Files)?;
+    told.recv_timeout(SOON).unwrap_or(Ok(None))
 }
 
 fn server(

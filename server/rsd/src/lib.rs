@@ -18,6 +18,7 @@
 mod alarms;
 mod api;
 pub mod apply;
+mod background;
 mod backlog;
 mod base64;
 mod configuration;

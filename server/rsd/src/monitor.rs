@@ -150,8 +150,9 @@ impl Monitor {
         let full = gate.held_back(Priority::First);
         self.check_spool(now.wall, &status, full);
         let stuck = figures.stuck();
-        let detail = if figures.up() { "open" } else { "the last batch was not stored" };
-        let up = figures.up() && stuck.is_none();
+        let open = figures.up(now.mono);
+        let detail = if open { "open" } else { "the last batch was not stored" };
+        let up = open && stuck.is_none();
         self.health.set(now.wall, "database", up, stuck.as_deref().unwrap_or(detail));
         self.turn(Name::ApplyStuck, stuck);
         if status.is_dead {

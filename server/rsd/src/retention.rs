@@ -16,7 +16,6 @@ mod written;
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model::time::Millis;
@@ -28,6 +27,7 @@ use rs::rollup::{State as Bins, forget};
 
 use serde_json::Value;
 
+use crate::background::Background;
 use crate::rollup::let_go;
 use telemetry::Log;
 
@@ -81,7 +81,7 @@ pub(crate) struct Parts {
 /// The running job.
 pub(crate) struct Keeper {
     desk: Arc<Desk>,
-    thread: Option<JoinHandle<()>>,
+    thread: Background,
 }
 
 impl Keeper {
@@ -104,25 +104,21 @@ impl Keeper {
             stuck: None,
             annexed: None,
         };
-        let thread = thread::Builder::new().name("retention".to_owned());
         let (crew, watched) = (Arc::clone(&work.parts.ingest.crew), Arc::clone(&desk));
         let rest = move |pause| {
             watched.rest(pause);
             !watched.is_stopping()
         };
         let work = move || crew.work(Worker::Retention, || work.run(), rest);
-        let thread = thread.spawn(work)?;
-        Ok(Self { desk, thread: Some(thread) })
+        Ok(Self { desk, thread: Background::start("retention", work)? })
     }
 
     /// Ends it at the next slice.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
         self.desk.state().stopping = true;
         self.desk.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // what it did not do is done after the next start
-            let _ended = thread.join();
-        }
+        // what it did not do is done after the next start
+        let _ended = self.thread.end(Duration::ZERO);
     }
 }
 

@@ -9,7 +9,6 @@ mod zone;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use net::Clock;
@@ -19,6 +18,7 @@ use telemetry::Log;
 
 use crate::alarms::Name;
 use crate::apply::Bell;
+use crate::background::Background;
 use crate::crew::Worker;
 use crate::error::StartError;
 use crate::monitor::Monitor;
@@ -62,7 +62,7 @@ pub(crate) struct Parts {
 /// The running job.
 pub(crate) struct Rollup {
     bell: Arc<Bell>,
-    thread: Option<JoinHandle<()>>,
+    thread: Background,
 }
 
 impl Rollup {
@@ -82,23 +82,20 @@ impl Rollup {
             told: None,
             laid: false,
         };
-        let thread = thread::Builder::new().name("rollup".to_owned());
         let (crew, watched) = (Arc::clone(work.parts.monitor.crew()), Arc::clone(&bell));
         let work = move || {
             priority::lower(LOWEST);
             crew.work(Worker::Rollup, || work.run(), |pause| watched.pause(pause));
         };
-        let thread = thread.spawn(work).map_err(StartError::threads)?;
-        Ok(Self { bell, thread: Some(thread) })
+        let thread = Background::start("rollup", work).map_err(StartError::threads)?;
+        Ok(Self { bell, thread })
     }
 
     /// Ends the thread after its bin: what is marked is done after the next start.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(self) {
         self.bell.stop(Duration::ZERO);
-        if let Some(thread) = self.thread.take() {
-            // the marks of what it did not do are still there
-            let _ended = thread.join();
-        }
+        // the marks of what it did not do are still there
+        let _ended = self.thread.end(Duration::ZERO);
     }
 }
 

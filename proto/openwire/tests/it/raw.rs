@@ -248,11 +248,27 @@ fn distributed_transactions_are_refused() {
     assert_eq!(peer.closed, None);
 }
 
+/// As many records as a transaction may hold, each of a KiB.
+#[test]
+fn what_one_message_takes_of_memory_is_not_counted_as_its_content() {
+    static BODY: [u8; 1024] = [b' '; 1024];
+    let mut peer = Peer::with(BrokerSettings::new("test")).login(12, "5.17.2");
+    peer.tell(1, false, &step(1, Step::Begin));
+    for id in 0..10_000 {
+        let mut inside = message(CDR, 1, &BODY);
+        inside.transaction = Some(transaction(1));
+        peer.tell(2 + id, false, &send(inside));
+    }
+    peer.tell(20_000, true, &step(1, Step::Commit));
+    let stored = peer.store_all();
+    assert_eq!(stored.iter().map(Vec::len).collect::<Vec<_>>(), [10_000]);
+}
+
 #[test]
 fn limits_of_a_transaction() {
     let mut settings = BrokerSettings::new("test");
     settings.limits.transaction_messages = 3;
-    settings.limits.transaction_bytes = 8000;
+    settings.limits.transaction_bytes = 7999;
     settings.limits.transactions = 2;
     let mut peer = Peer::with(settings).login(12, "5.17.2");
     let inside = |value, content| {
@@ -286,7 +302,7 @@ fn limits_of_a_transaction() {
         })
         .collect();
     assert!(texts[0].ends_with("more than 3 messages"), "{texts:?}");
-    assert!(texts[1].ends_with("more than 8000 bytes"), "{texts:?}");
+    assert!(texts[1].ends_with("more than 7999 bytes"), "{texts:?}");
     // what was refused left room for the next
     peer.tell(8, false, &step(4, Step::Begin));
     peer.tell(9, false, &inside(4, &LARGE));
@@ -303,7 +319,7 @@ fn limits_of_a_transaction() {
     }
     assert_eq!(
         peer.notes.last(),
-        Some(&Note::Refused(Refusal::TransactionRefused("more than 8000 bytes".to_owned())))
+        Some(&Note::Refused(Refusal::TransactionRefused("more than 7999 bytes".to_owned())))
     );
     peer.wait(Duration::from_secs(29));
     peer.tell(13, false, &Command::KeepAliveInfo);

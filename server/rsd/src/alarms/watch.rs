@@ -12,7 +12,7 @@ const HIGH_OVER: u64 = 70;
 const FULL_OVER: u64 = 85;
 /// The database is down after so many failed attempts, or so long after the first.
 const ATTEMPTS: u32 = 3;
-const DOWN_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const DOWN_AFTER: Duration = Duration::from_secs(10);
 /// Time below the mark after which the queue is no longer high.
 const QUEUE_OVER: Duration = Duration::from_secs(300);
 /// More dead letters than so many within this time are told, until none has come for that time.
@@ -115,7 +115,10 @@ impl Watch {
             self.down || long || outage.attempts >= ATTEMPTS
         });
         turn(&mut turns, &mut self.down, down, Name::DbDown, || {
-            format!("{} attempts failed", outage.map_or(0, |outage| outage.attempts))
+            match outage.map_or(0, |outage| outage.attempts) {
+                0 => format!("no answer for {} s", DOWN_AFTER.as_secs()),
+                attempts => format!("{attempts} attempts failed"),
+            }
         });
         let queue = self.queue_is_high(sight);
         let waiting = sight.queue;

@@ -257,7 +257,7 @@ fn apply(out: &mut Exposition, shared: &Shared) {
     }
     let failures = figures.failures();
     counter(out, names::RS_STORE_BATCH_FAILURES_TOTAL, "batches the database refused", failures);
-    gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up()));
+    gauge(out, names::RS_DATABASE_UP, "1: the last batch was stored", u64::from(figures.up(now)));
     let Connections { busy, idle } = shared.parts.store.connections();
     out.family(names::RS_DATABASE_CONNECTIONS, Kind::Gauge, "connections to a database server");
     for (state, count) in [("busy", busy), ("idle", idle)] {

@@ -99,7 +99,7 @@ impl Shared {
     ) -> Result<(T, From), Refused> {
         let mut refused = None;
         // the applier knows that it is away before anybody has to wait for it
-        if self.parts.applied.up() {
+        if self.parts.applied.up(self.parts.clock.mono()) {
             match self.stored(question.clone()).await {
                 Err(why) if is_away(&why) => refused = Some(why),
                 answer => return answer.map(|answer| (answer, From::Database)),

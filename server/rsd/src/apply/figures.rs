@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use net::Clock;
 use rs::var::Rule;
 use telemetry::prometheus::{Histogram, LATENCY_SECONDS};
 
 use super::tallied::Tallied;
-use crate::alarms::Outage;
+use crate::alarms::{DOWN_AFTER, Outage};
 use crate::store::Applied;
 
 /// All figures of the applier.
@@ -26,6 +27,19 @@ pub struct Figures {
     stuck: Mutex<Option<String>>,
     /// Last turn of the loop, monotonic ms.
     turned: AtomicU64,
+    /// Since when the loop waits for the database, monotonic ms, plus 1; 0: it does not.
+    asking: AtomicU64,
+}
+
+/// The loop waits for the database as long as this is there.
+pub(super) struct Asking<'f>(&'f Figures, Clock);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        let Self(figures, clock) = self;
+        figures.turned(clock.mono());
+        figures.asking.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Default for Figures {
@@ -41,6 +55,7 @@ impl Default for Figures {
             batch_seconds: Histogram::new(LATENCY_SECONDS),
             stuck: Mutex::default(),
             turned: AtomicU64::new(0),
+            asking: AtomicU64::new(0),
         }
     }
 }
@@ -86,9 +101,21 @@ impl Figures {
         *outage = Some(Outage { attempts, since });
     }
 
-    /// Attempts that failed since the last that worked.
+    /// Attempts that failed since the last that worked; one that is under way counts from where it
+    /// began, should it be the first.
     pub(crate) fn outage(&self) -> Option<Outage> {
-        *self.current()
+        let waits = || Some(Outage { attempts: 0, since: self.waits_since()? });
+        self.current().or_else(waits)
+    }
+
+    /// The loop waits for the database from here on.
+    pub(super) fn asking(&self, clock: Clock) -> Asking<'_> {
+        self.asking.store(millis(clock.mono()).saturating_add(1), Ordering::Relaxed);
+        Asking(self, clock)
+    }
+
+    fn waits_since(&self) -> Option<Duration> {
+        self.asking.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_millis)
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Outage>> {
@@ -100,10 +127,12 @@ impl Figures {
         self.turned.store(millis(now), Ordering::Relaxed);
     }
 
-    /// Whether the loop has turned within that time.
+    /// Whether the loop has turned within that time, or waits for the database, whose calls have
+    /// limits of their own.
     #[must_use]
     pub fn turned_within(&self, now: Duration, span: Duration) -> bool {
-        millis(now).saturating_sub(self.turned.load(Ordering::Relaxed)) <= millis(span)
+        let since = millis(now).saturating_sub(self.turned.load(Ordering::Relaxed));
+        since <= millis(span) || self.waits_since().is_some()
     }
 
     /// Records stored for the first time.
@@ -135,10 +164,12 @@ impl Figures {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// The last attempt worked.
+    /// The last attempt worked, and none is under way for so long that the database is taken for
+    /// down. `now` is monotonic.
     #[must_use]
-    pub fn up(&self) -> bool {
-        self.up.load(Ordering::Relaxed)
+    pub fn up(&self, now: Duration) -> bool {
+        let hangs = |since| now.saturating_sub(since) >= DOWN_AFTER;
+        self.up.load(Ordering::Relaxed) && !self.waits_since().is_some_and(hangs)
     }
 
     /// Time of one batch.

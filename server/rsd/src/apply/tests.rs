@@ -260,7 +260,7 @@ fn until(what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
         assert!(start.elapsed() < Duration::from_secs(60), "it never came");
-        thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -281,7 +281,7 @@ fn all_frames_in_order_in_batches_through_an_outage_and_a_restart() {
     let (applier, figures) = start(&queue, &store, &bell, &backlog);
     until(|| store.applied_seq().unwrap() == queue.durable());
     assert_eq!(figures.failures(), 1);
-    assert!(figures.up());
+    assert!(figures.up(Duration::ZERO));
     until(|| queue.status().released == queue.durable());
     until(|| (backlog.records(), backlog.age(Millis(9_001))) == (0, Duration::ZERO));
     backlog.came(Millis(1), &cdrs(1));
@@ -347,7 +347,7 @@ fn it_stops_in_the_middle_of_an_outage() {
     backlog.came(Millis(1), &cdrs(3));
     queue.append(frame(3), true).unwrap();
     assert_eq!(backlog.records(), 14);
-    assert!(!figures.up());
+    assert!(!figures.up(Duration::ZERO));
     applier.stop(Duration::ZERO);
     assert_eq!(store.applied_seq().unwrap(), 0, "the spool keeps it");
 }

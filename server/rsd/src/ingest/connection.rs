@@ -57,6 +57,8 @@ pub(super) struct Connection {
     out: Vec<u8>,
     written: usize,
     held: usize,
+    /// It has been told that this peer asks for no answers.
+    unconfirmed: bool,
     reading: bool,
     /// The peer sends nothing more; until then what it sent is tried.
     leaving: Option<Duration>,
@@ -100,6 +102,7 @@ impl Connection {
             out: Vec::new(),
             written: 0,
             held: 0,
+            unconfirmed: false,
             reading: true,
             leaving: None,
             is_gone: false,
@@ -234,6 +237,9 @@ impl Connection {
             BrokerEvent::Store { ticket, messages } => self.take(ticket, messages),
             BrokerEvent::Note(Note::UnconfirmedSend) => {
                 self.shared.parts.counters.unconfirmed_send();
+                if !std::mem::replace(&mut self.unconfirmed, true) {
+                    self.log(32003, "persistent sends without the response flag");
+                }
             }
             BrokerEvent::Note(Note::Expired(_)) => {
                 self.log(32002, "a transaction that was open too long is rolled back");

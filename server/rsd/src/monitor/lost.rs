@@ -74,7 +74,9 @@ impl Lost {
         let new = self.path.with_extension("new");
         fs::write(&new, serde_json::to_vec(areas)?)?;
         fs::File::open(&new)?.sync_all()?;
-        fs::rename(&new, &self.path)
+        fs::rename(&new, &self.path)?;
+        let dir = self.path.parent().map(fs::File::open).transpose()?;
+        dir.map_or(Ok(()), |dir| dir.sync_all())
     }
 
     fn areas(&self) -> MutexGuard<'_, Vec<Area>> {

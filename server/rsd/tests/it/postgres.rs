@@ -3,6 +3,7 @@
 mod accounts;
 mod busy;
 mod erasing;
+mod hang;
 mod lease;
 mod race;
 mod server;

@@ -24,6 +24,9 @@ pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 const SOON_GONE: &str = "SET tcp_keepalives_idle TO 10; SET tcp_keepalives_interval TO 5;
     SET tcp_keepalives_count TO 3";
 
+/// Until a connection is logged in and set: no statement of ours takes part in it.
+const LOGIN: Duration = Duration::from_secs(15);
+
 /// A connection that is logged in and set.
 pub(super) struct Link {
     handle: Handle,
@@ -45,19 +48,19 @@ impl Link {
         limit: Duration,
     ) -> Result<Self, StoreError> {
         let tls = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
-        let (client, connection) = wait(handle, limit, target.config.connect(tls))?;
+        let (client, connection) = wait(handle, LOGIN.min(limit), target.config.connect(tls))?;
         handle.spawn(async move {
             // its end is met by the next question
             let _ended = connection.await;
         });
-        let mut link = Self { handle: handle.clone(), client, statements: BTreeMap::new(), limit };
-        let (schema, limit) = (&target.schema, limit.as_millis());
-        link.batch(&format!(
-            "SET search_path TO {schema}; SET statement_timeout TO {limit};
-             SET lock_timeout TO {limit}; SET synchronous_commit TO on; SET timezone TO 'UTC';
+        let (schema, millis) = (&target.schema, limit.as_millis());
+        let session = format!(
+            "SET search_path TO {schema}; SET statement_timeout TO {millis};
+             SET lock_timeout TO {millis}; SET synchronous_commit TO on; SET timezone TO 'UTC';
              SET jit TO off; {SOON_GONE}"
-        ))?;
-        Ok(link)
+        );
+        wait(handle, LOGIN.min(limit), client.batch_execute(&session))?;
+        Ok(Self { handle: handle.clone(), client, statements: BTreeMap::new(), limit })
     }
 
     /// Statements without values.

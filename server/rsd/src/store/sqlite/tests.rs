@@ -125,6 +125,23 @@ fn a_session_with_its_media_server() {
     assert_eq!(store.dead_letters().unwrap(), BTreeMap::from([("not_json".to_owned(), 1)]));
 }
 
+/// What is released from the spool has to outlast the power (rs.md §1.4.6).
+#[test]
+fn every_commit_of_the_writer_is_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert!(store.apply(&arrivals(&story(), 1, 5), NOW).unwrap().stored > 0);
+    let levels = |writer: &mut Writer| {
+        let level = |db: &Connection| {
+            let told = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, Value>(0));
+            (told("synchronous").unwrap(), told("journal_mode").unwrap())
+        };
+        Ok([&writer.main].into_iter().chain(writer.days.open()).map(level).collect::<Vec<_>>())
+    };
+    let full = (Value::Integer(2), Value::Text("wal".to_owned()));
+    assert_eq!(store.write(levels).unwrap(), vec![full; 3], "the main file and two days");
+}
+
 #[test]
 fn the_same_again_changes_nothing_but_the_counts() {
     let dir = tempfile::tempdir().unwrap();

@@ -171,3 +171,32 @@ fn lists_of_many_days_have_few_places_and_others_are_answered_beside_them() {
     // places come free again
     assert_eq!(house.get("/api/v1/calls?from=2026-11-20").status, 200);
 }
+
+#[test]
+fn one_that_hangs_keeps_neither_the_start_nor_records_nor_the_end_waiting() {
+    let server = Server::start();
+    let hang = server.hang();
+    let house = House::in_dir(tempfile::tempdir().unwrap(), on(&server));
+    let headers = [("Content-Type", "application/json")];
+    let send = |house: &House, number| {
+        let answer = house.post("/api/v1/records", &headers, call(1, number).as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    (0..5).for_each(|number| send(&house, number));
+    let down = |house: &House| house.metric("rs_alarm{name=\"RS-DB-DOWN\"}");
+    house.until(|house| down(house) == "1");
+    assert_eq!(house.get("/live").status, 200, "nobody is to kill it");
+    assert_eq!((house.get("/ready").status, house.get("/ready?strict=true").status), (200, 503));
+    drop(hang);
+    house.until(|house| house.metric("rsQueueSize") == "0" && down(house) == "0");
+    assert_eq!(server.sql("SELECT count(*) FROM rs_call"), "5");
+    let hang = server.hang();
+    send(&house, 5);
+    let House { rs, dir, .. } = house;
+    rs.stop();
+    assert!(!rs.wait().failed);
+    drop(hang);
+    let house = House::in_dir(dir, on(&server));
+    house.until(|house| house.metric("rsQueueSize") == "0");
+    house.until(|_| server.sql("SELECT count(*), sum(duration_ms) FROM rs_call") == "6|54000");
+}
