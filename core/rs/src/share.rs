@@ -219,9 +219,9 @@ impl<'b> Share<'b> {
                     marks::event(row.day, &row.log_id, row.time_ms, &mut self.changes.marks);
                     self.letters.put_body((row.day, row.id_key), row.body());
                 }
-                for (at, body) in std::mem::take(&mut found.kept) {
-                    marks::kept(own_bins_of(&body), &mut self.changes.marks);
-                    self.letters.put_body(at, body.into_bytes());
+                for (at, row) in std::mem::take(&mut found.kept) {
+                    marks::kept(own_bins_of(&row), &mut self.changes.marks);
+                    self.letters.put_body(at, row.body.into_bytes());
                 }
                 for row in &found.quality {
                     let fact = QualityFact::decode(&row.fact);

@@ -118,6 +118,8 @@ pub struct KeptFacts {
     pub component_id: i64,
     /// `received_ms`.
     pub received_ms: i64,
+    /// `id`: the body has none where the message told it.
+    pub id: String,
     /// `body`.
     pub body: String,
 }
@@ -187,7 +189,7 @@ impl Stored {
 impl KeptFacts {
     fn read(&self) -> Option<Record> {
         let at = Millis(u64::try_from(self.received_ms).unwrap_or_default());
-        let arrived = Arrived { at, message_id: None };
+        let arrived = Arrived { at, message_id: Some(&self.id) };
         Record::read(self.body.as_bytes(), &arrived).ok().map(|(record, _)| record)
     }
 }
@@ -297,8 +299,7 @@ pub fn own_bins(record: &Record) -> BTreeSet<i64> {
 
 /// The same of a record as it is kept.
 #[must_use]
-pub fn own_bins_of(body: &str) -> BTreeSet<i64> {
-    let kept = KeptFacts { body: body.to_owned(), ..KeptFacts::default() };
+pub fn own_bins_of(kept: &KeptFacts) -> BTreeSet<i64> {
     kept.read().map(|record| own_bins(&record)).unwrap_or_default()
 }
 

@@ -15,7 +15,7 @@ use crate::integrity::Gap;
 use crate::intervals::Intervals;
 use crate::key::{Day, Key};
 use crate::quality::FailureRow;
-use crate::rollup::DayMark;
+use crate::rollup::{DayMark, KeptFacts};
 use crate::row::CallRow;
 use crate::var::{Report, Rule, VarRows};
 
@@ -55,7 +55,7 @@ pub struct Wants {
     pub sessions: BTreeSet<SessionKey>,
     /// Rows of `call_event` by the id of their record.
     pub events: BTreeSet<DayKey>,
-    /// Bodies of `kept_record` by the id of the record.
+    /// Rows of `kept_record` by the id of the record.
     pub kept: BTreeSet<DayKey>,
     /// Which of these keys `dead_letter` has.
     pub letters: BTreeSet<Key>,
@@ -79,7 +79,7 @@ pub struct Found {
     /// Of [`Wants::events`].
     pub events: Vec<EventRow>,
     /// Of [`Wants::kept`].
-    pub kept: Vec<(DayKey, String)>,
+    pub kept: Vec<(DayKey, KeptFacts)>,
     /// Of [`Wants::letters`].
     pub letters: Vec<Key>,
     /// Of [`Wants::streams`].

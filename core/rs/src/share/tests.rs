@@ -30,8 +30,9 @@ fn named(session_id: &str, guid: Option<&str>) -> SessionName {
 /// What has this producer, an RS has written.
 const OWN: &str = "rs-1";
 
+/// A body, and the id that its message tells where the body has none.
 #[derive(Clone, Debug)]
-struct Message(String);
+struct Message(String, Option<&'static str>);
 
 impl Message {
     fn item(&self) -> Item<'_> {
@@ -45,7 +46,7 @@ impl Message {
                 user: Some("bil\0ling"),
                 peer: SocketAddr::from(([127, 0, 0, 1], 5000)),
                 message_id: None,
-                fallback_id: None,
+                fallback_id: self.1,
                 properties: &[],
                 body: self.0.as_bytes(),
             },
@@ -56,7 +57,7 @@ impl Message {
 
     fn read(&self) -> Result<Good, Refusal> {
         let at = Millis(RECEIVED_MS.cast_unsigned());
-        let arrived = Arrived { at, message_id: None };
+        let arrived = Arrived { at, message_id: self.1 };
         let (mut record, notes) = Record::read(self.0.as_bytes(), &arrived)?;
         let own = record.producer.name == OWN;
         let (fact, again) = crate::export::fact(&mut record, &notes, own);
@@ -74,7 +75,7 @@ fn made(mut record: Value, more: Value) -> Message {
     for (key, value) in more.as_object().unwrap() {
         record[key] = value.clone();
     }
-    Message(record.to_string())
+    Message(record.to_string(), None)
 }
 
 fn rm(phase: &str, epoch: u64, seq: u64, time: u64, more: Value) -> Message {
@@ -165,8 +166,8 @@ fn story() -> Vec<Message> {
         // the session id is used again
         mcp("end", "A", 500, json!({"id": "mcp-1:A/cdr.end/1", "started_at": at(400)})),
         event(450, json!({"label": "com.genesyslab.var.CustomVar", "text": "k|v"})),
-        Message("no json".to_owned()),
-        Message(r#"{"kind":"cdr"}"#.to_owned()),
+        Message("no json".to_owned(), None),
+        Message(r#"{"kind":"cdr"}"#.to_owned(), None),
     ];
     story.extend(night::records());
     story
@@ -287,7 +288,7 @@ fn what_was_stored_before_changes_nothing_when_it_comes_again() {
     assert_eq!(row.extra.as_deref(), Some(r#"{"x_a":{"c":"+","d":1},"x_b":[2]}"#));
     let kind = Some(model::record::ComponentType::Mcp.number());
     let component = crate::export::Component { name: "mcp-1".to_owned(), dbid: None, kind };
-    let line = Message(crate::export::event(&row, &component, OWN).to_string());
+    let line = Message(crate::export::event(&row, &component, OWN).to_string(), None);
     let again = line.read().unwrap();
     assert_eq!((again.fact.keys, again.again), (good.fact.keys, true));
     assert_eq!(again.fact.told, good.fact.told);
@@ -415,5 +416,5 @@ fn what_hangs_together_has_a_gate_in_common() {
     assert!(meet(&leg, &both) && meet(&both, &session) && !meet(&leg, &session));
     assert!(meet(&leg, &rm("end", 1, 2, 70, json!({}))));
     assert_eq!(gates(&both, 1), BTreeSet::from([0]));
-    assert_eq!(gates(&Message("no record".to_owned()), 1024), BTreeSet::new());
+    assert_eq!(gates(&Message("no record".to_owned(), None), 1024), BTreeSet::new());
 }

@@ -15,6 +15,7 @@ mod export;
 mod figures;
 mod follower;
 pub(crate) mod keeping;
+mod own;
 mod questions;
 mod rollups;
 mod stories;
@@ -110,7 +111,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 15] = [
+const KEPT: [Kept; 16] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -121,6 +122,7 @@ const KEPT: [Kept; 15] = [
     ("pressure", keeping::pressure),
     ("at_work", keeping::at_work),
     ("true_end", epochs::true_end),
+    ("own", own::figures),
     ("figures", figures::figures),
     ("tables", figures::tables),
     ("round_trip", export::round_trip),

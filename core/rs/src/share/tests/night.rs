@@ -29,7 +29,7 @@ fn said(id: u64, time: u64, label: &str, text: &str, whose: Value) -> Message {
     for (key, value) in whose.as_object().unwrap() {
         record[key] = value.clone();
     }
-    Message(record.to_string())
+    Message(record.to_string(), None)
 }
 
 fn served(id: u64, time: u64, whose: Value) -> Message {
@@ -41,7 +41,7 @@ fn served(id: u64, time: u64, whose: Value) -> Message {
     for (key, value) in whose.as_object().unwrap() {
         record[key] = value.clone();
     }
-    Message(record.to_string())
+    Message(record.to_string(), None)
 }
 
 const OTHER: &str = "7F000000-0000-4000-8000-000000000001";

@@ -6,12 +6,13 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::rollup::{
-    self, ActionFacts, Aliases, At, BinRows, CallFacts, Granularity, Job, KeptFacts, LevelKey,
-    LevelRow, Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules,
-    Span, Stored, Tables as _, Weekday, Which, Zone, check, rebuild, work,
+    self, ActionFacts, Aliases, At, BinRows, CallFacts, Granularity, Job, LevelKey, LevelRow,
+    Levels, Mark, MarkRow, Meta, Numbered, OWN_BIN_MS, PORT_EVENTS, Question, Rules, Span, Stored,
+    Tables as _, Weekday, Which, Zone, check, rebuild, work,
 };
 
 mod bounds;
+mod kept;
 mod levels;
 mod orders;
 mod recounted;
@@ -270,13 +271,7 @@ impl rollup::Tables for Rolled {
         let kept = kept.filter(|row| row.bin_ms.is_some_and(|at| from_ms <= at && at < to_ms));
         Ok(Stored {
             calls: calls.map(|line| inside.call(line, question.all_ports)).collect(),
-            kept: kept
-                .map(|row| KeptFacts {
-                    component_id: row.component_id,
-                    received_ms: row.received_ms,
-                    body: row.body.clone(),
-                })
-                .collect(),
+            kept: kept.map(tables::facts).collect(),
         })
     }
 
@@ -376,6 +371,13 @@ fn replace<R: Clone, K: Ord>(rows: &mut Vec<R>, with: &[R], put: bool, key: impl
     if put {
         rows.extend_from_slice(with);
     }
+}
+
+/// The same, but its message tells the id.
+fn named_by(message: &Message, id: &'static str) -> Message {
+    let mut record: Value = serde_json::from_str(&message.0).unwrap();
+    record.as_object_mut().unwrap().remove("id").unwrap();
+    Message(record.to_string(), Some(id))
 }
 
 fn own(n: u64, kind: &str, more: Value) -> Message {

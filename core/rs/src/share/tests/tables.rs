@@ -1,7 +1,17 @@
 //! Tables in memory, and a dialect that carries shares out on them.
 
 use super::*;
-use crate::rollup::PORT_EVENTS;
+use crate::rollup::{KeptFacts, PORT_EVENTS};
+
+/// A row of `kept_record` as it is read.
+pub(super) fn facts(row: &KeptRow) -> KeptFacts {
+    KeptFacts {
+        component_id: row.component_id,
+        received_ms: row.received_ms,
+        id: row.id.clone(),
+        body: row.body.clone(),
+    }
+}
 
 /// All tables, dumb.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +74,7 @@ impl Tables {
                 .filter(|key| wants.letters.contains(key))
                 .collect(),
             events: of(&self.events, &wants.events).into_iter().map(|(_, row)| row).collect(),
-            kept: kept.map(|(at, row)| (at, row.body)).collect(),
+            kept: kept.map(|(at, row)| (at, facts(&row))).collect(),
             streams: streams
                 .filter_map(|key| Some((key.clone(), self.streams.get(key)?.clone())))
                 .collect(),

@@ -286,14 +286,19 @@ fn kept(link: &mut Link, which: &Which) -> Result<Vec<KeptFacts>, StoreError> {
         Which::Touching(bin) => (bin.start_ms - OWN_BIN_MS, bin.end_ms),
         Which::Covering(at_ms) => (at_ms - OWN_BIN_MS, *at_ms),
     };
-    let sql = "SELECT component_id, received_ms, body FROM rs_kept_record
+    let sql = "SELECT component_id, received_ms, id, body FROM rs_kept_record
         WHERE bin_ms >= $1 AND bin_ms < $2 AND kind = ANY($3) ORDER BY received_ms, day, id_key";
     let kinds: Vec<i16> = own_kinds().map(i16::from).to_vec();
     let rows = link.query(sql, &[&from_ms, &to_ms, &kinds])?;
-    let kept = |row: &Row| KeptFacts {
+    Ok(rows.iter().map(kept_row).collect())
+}
+
+/// Component, time of arrival, id and body.
+pub(super) fn kept_row(row: &Row) -> KeptFacts {
+    KeptFacts {
         component_id: row.get::<_, Option<i64>>(0).unwrap_or(0),
         received_ms: row.get(1),
-        body: row.get(2),
-    };
-    Ok(rows.iter().map(kept).collect())
+        id: row.get(2),
+        body: row.get(3),
+    }
 }

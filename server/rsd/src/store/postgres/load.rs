@@ -9,6 +9,7 @@ use rs::{Day, Intervals, Key};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::facts::kept_row;
 use super::hanging;
 use super::link::{Link, Uid};
 use crate::store::StoreError;
@@ -60,9 +61,10 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
         found.events.extend(rows.iter().map(|row| event(day, row)));
     }
     for (day, keys) in by_day(&wants.kept) {
-        let sql = "SELECT id_key, body FROM rs_kept_record WHERE day = $1 AND id_key = ANY($2)";
+        let sql = "SELECT component_id, received_ms, id, body, id_key FROM rs_kept_record
+            WHERE day = $1 AND id_key = ANY($2)";
         let rows = link.query(sql, &[&signed(day), &keys])?;
-        found.kept.extend(rows.iter().map(|row| ((day, uid(row, 0)), row.get(1))));
+        found.kept.extend(rows.iter().map(|row| ((day, uid(row, 4)), kept_row(row))));
     }
     streams(link, wants, &mut found)?;
     Ok(found)

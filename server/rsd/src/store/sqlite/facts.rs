@@ -246,18 +246,22 @@ fn kept(main: &Connection, which: &Which) -> Result<Vec<KeptFacts>, StoreError> 
         Which::Touching(bin) => (bin.start_ms - OWN_BIN_MS, bin.end_ms),
         Which::Covering(at_ms) => (at_ms - OWN_BIN_MS, *at_ms),
     };
-    let sql = "SELECT component_id, received_ms, body, kind FROM rs_kept_record
+    let sql = "SELECT component_id, received_ms, id, body, kind FROM rs_kept_record
         WHERE bin_ms >= ?1 AND bin_ms < ?2 ORDER BY no";
     let mut statement = main.prepare_cached(sql)?;
-    let rows = statement.query_map(params![from_ms, to_ms], |row| {
-        let kept = KeptFacts {
-            component_id: row.get::<_, Option<i64>>(0)?.unwrap_or(0),
-            received_ms: row.get(1)?,
-            body: row.get(2)?,
-        };
-        Ok((row.get::<_, u8>(3)?, kept))
-    })?;
+    let rows = statement
+        .query_map(params![from_ms, to_ms], |row| Ok((row.get::<_, u8>(4)?, kept_row(row)?)))?;
     let rows: Vec<(u8, KeptFacts)> = rows.collect::<Result<_, _>>()?;
     let own = own_kinds();
     Ok(rows.into_iter().filter(|(kind, _)| own.contains(kind)).map(|(_, kept)| kept).collect())
+}
+
+/// Component, time of arrival, id and body.
+pub(super) fn kept_row(row: &Row<'_>) -> rusqlite::Result<KeptFacts> {
+    Ok(KeptFacts {
+        component_id: row.get::<_, Option<i64>>(0)?.unwrap_or(0),
+        received_ms: row.get(1)?,
+        id: row.get(2)?,
+        body: row.get(3)?,
+    })
 }

@@ -13,6 +13,7 @@ use rs::var::{self, Report};
 use rs::{CallState, Intervals, Key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::facts::kept_row;
 use super::files::Days;
 use crate::store::{Day, StoreError};
 
@@ -96,9 +97,10 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
         }
     }
     for at in &wants.kept {
-        let body = "SELECT body FROM rs_kept_record WHERE id_key = ?1";
-        let body = db.prepare_cached(body)?.query_row([at.1], |row| row.get(0)).optional()?;
-        found.kept.extend(body.map(|body| (*at, body)));
+        let kept = "SELECT component_id, received_ms, id, body FROM rs_kept_record
+            WHERE id_key = ?1";
+        let row = db.prepare_cached(kept)?.query_row([at.1], kept_row).optional()?;
+        found.kept.extend(row.map(|row| (*at, row)));
     }
     for key in &wants.streams {
         let read = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms,

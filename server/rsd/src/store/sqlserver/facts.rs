@@ -175,12 +175,15 @@ async fn kept(link: &mut Link, which: &Which) -> Result<Vec<KeptFacts>, Failure>
         Which::Covering(at_ms) => (at_ms - OWN_BIN_MS, *at_ms),
     };
     let kinds = numbers(own_kinds().map(i64::from));
-    let read = |cells: &Cells<'_>| {
-        Ok(KeptFacts {
-            component_id: cells.some(0, Cells::number)?,
-            received_ms: cells.some(1, Cells::number)?,
-            body: cells.some(2, Cells::text)?,
-        })
-    };
-    link.ask(sql::KEPT_FACTS, &[&from_ms, &to_ms, &kinds], read).await
+    link.ask(sql::KEPT_FACTS, &[&from_ms, &to_ms, &kinds], kept_row).await
+}
+
+/// Component, time of arrival, id and body.
+pub(super) fn kept_row(cells: &Cells<'_>) -> Result<KeptFacts, Failure> {
+    Ok(KeptFacts {
+        component_id: cells.some(0, Cells::number)?,
+        received_ms: cells.some(1, Cells::number)?,
+        id: cells.some(2, Cells::text)?,
+        body: cells.some(3, Cells::text)?,
+    })
 }

@@ -12,6 +12,7 @@ use rs::var::{self, Report};
 use rs::{Day, Intervals, Key};
 use tiberius::ToSql;
 
+use super::facts::kept_row;
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row;
@@ -44,8 +45,7 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
     }
     if !wants.kept.is_empty() {
         let keys = row::keys(wants.kept.iter().map(|(day, key)| (*day, key)));
-        let read =
-            |cells: &Cells<'_>| Ok(((cells.day(0)?, cells.key(1)?), cells.some(2, Cells::text)?));
+        let read = |cells: &Cells<'_>| Ok(((cells.day(4)?, cells.key(5)?), kept_row(cells)?));
         found.kept = link.ask(sql::KEPT_BY_KEY, &[&keys], read).await?;
     }
     for key in &wants.streams {

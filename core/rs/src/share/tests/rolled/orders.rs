@@ -10,10 +10,11 @@
 
 use std::sync::OnceLock;
 
+use model::record::CallType;
 use proptest::sample::{Index, subsequence};
 
 use super::*;
-use crate::rollup::Dim;
+use crate::rollup::{CountRow, Dim};
 
 /// Most records that come once more.
 const AGAIN: usize = 9;
@@ -88,7 +89,8 @@ fn leg(n: u64, phase: &str, epoch: u64, time: u64, more: Value) -> Message {
 
 /// All of the other story; a call that another node has adopted, one that was over and is heard of
 /// again, a media server's that borrows from the first; ports and response times that producers
-/// measured; figures of one id with two contents.
+/// measured, one in a record that its message names; figures of one id with two contents, also in
+/// other bins.
 fn rich_story() -> Vec<Message> {
     let mut story = whole_story();
     let owners = json!([{"component": {"name": "rm-1"}, "from": at(100)},
@@ -103,7 +105,15 @@ fn rich_story() -> Vec<Message> {
             "rejected": 0, "duration_ms": 5}]);
         own(7, "or.arrivals", json!({"basis": "own", "values": values, "bin_start": at(600)}))
     };
+    let other_bin = |n: u64, kind: &str, bin: Value| {
+        let values = json!([{"dim": "component", "count": 2, "rejected": 1, "level_start": 1,
+            "peak": 2, "deltas": [[500, 1]]}]);
+        let mut record = json!({"basis": "own", "measure": "calls", "values": values});
+        record.as_object_mut().unwrap().extend(bin.as_object().unwrap().clone());
+        own(n, kind, record)
+    };
     story.extend([
+        by_message(),
         leg(5, "start", 1, 100, json!({})),
         leg(5, "end", 2, 800, json!({ "owners": owners })),
         leg(6, "start", 1, 100, json!({})),
@@ -117,7 +127,29 @@ fn rich_story() -> Vec<Message> {
         counted(4),
         counted(5),
     ]);
+    // which content holds an id depends on the hash: each of the two does once at least
+    story.extend((0..4).flat_map(|n| {
+        let from = json!({"bin_start": at(1500 + 600 * n)});
+        let cdr = json!({"bin_start": at(1500 + 600 * n), "basis": "cdr"});
+        [other_bin(9 + n, "or.arrivals", from), other_bin(9 + n, "or.arrivals", cdr)]
+    }));
+    story.extend((0..4).flat_map(|n| {
+        let from = json!({"bin_start": at(1800 + 600 * n)});
+        let short = json!({"bin_start": at(1800 + 600 * n), "bin_seconds": 60});
+        [other_bin(9 + n, "or.peaks", from), other_bin(9 + n, "or.peaks", short)]
+    }));
     story
+}
+
+/// The only call of its type, counted in a record that its message names.
+fn by_message() -> Message {
+    let values = json!([{"dim": "component", "call_type": "CREATECCXML", "count": 1}]);
+    let told = own(8, "or.arrivals", json!({"basis": "own", "values": values}));
+    named_by(&told, "ccp-1/9/by-message")
+}
+
+fn is_by_message(row: &CountRow) -> bool {
+    row.call_type == CallType::CreateCcxml.number()
 }
 
 /// All objects that any record of the story names.
@@ -182,6 +214,10 @@ proptest! {
             // a day has no more of them than it may
             prop_assert!(numbers(&one) <= 1 && numbers(&other) <= 1);
         }
+        // what a message names counts as often as it was told: once or not at all
+        let told = set.iter().any(|message| message.0 == by_message().0);
+        let counted = one.0.borrow().bins.counts.iter().any(is_by_message);
+        prop_assert_eq!(counted, told);
         let anew = one.anew_by(&rules);
         prop_assert_eq!(differ(&one.rows(), &anew.rows()), None);
     }

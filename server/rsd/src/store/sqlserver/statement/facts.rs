@@ -98,7 +98,7 @@ WHERE e.log_id IN (N'asr_open', N'asr_close', N'tts_open', N'tts_close')
   AND e.day IN (SELECT j.id FROM OPENJSON(@P2) WITH (id bigint '$') AS j)
 ORDER BY e.time_ms, e.seq");
     /// Producers' own figures of a span (1, 2), of some kinds (3).
-    KEPT_FACTS = "SELECT component_id, received_ms, body FROM rs_kept_record
+    KEPT_FACTS = "SELECT component_id, received_ms, id, body FROM rs_kept_record
 WHERE bin_ms >= @P1 AND bin_ms < @P2
 AND kind IN (SELECT j.id FROM OPENJSON(@P3) WITH (id bigint '$') AS j)
 ORDER BY received_ms, day, id_key";

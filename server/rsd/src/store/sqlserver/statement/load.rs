@@ -165,7 +165,8 @@ OPTION (FORCE ORDER, LOOP JOIN)";
   t.time_ms, t.seq, t.level, t.log_id, t.label, t.text, t.extra", "rs_call_event", "id_key", "");
 
     /// Records that are kept whole.
-    KEPT_BY_KEY = by_key!("t.day, t.id_key, t.body", "rs_kept_record", "id_key", "");
+    KEPT_BY_KEY = by_key!("t.component_id, t.received_ms, t.id, t.body, t.day, t.id_key",
+  "rs_kept_record", "id_key", "");
 
     /// Books of a stream.
     STREAM = "SELECT received, max_seq, announced_seq, duplicates, first_ms, last_ms, gaps
