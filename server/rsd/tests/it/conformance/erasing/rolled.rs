@@ -18,7 +18,7 @@ pub(super) fn own(kind: &str, number: &str) -> Made {
     };
     let values = [value("dn", number), value("dn", "1800"), value("tenant", "acme")];
     Made::of(&json!({
-        "schema": 1, "kind": kind, "id": format!("ccp-1/9/{kind}/{number}"), "time": at(1800),
+        "schema": 1, "kind": kind, "id": format!("ccp-1/9/{kind}/1500/1"), "time": at(1800),
         "producer": {"name": "ccp-1"}, "component": {"name": "ccp-1", "type": "CCP"},
         "bin_start": at(1500), "bin_seconds": 300, "basis": "own", "measure": "sessions",
         "values": values,
