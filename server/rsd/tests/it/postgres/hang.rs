@@ -18,18 +18,19 @@ impl Server {
 }
 
 impl Hang {
-    /// To the server and all of its processes.
+    /// To the server, which makes no processes then, and to those that it has.
     fn signal(&self, signal: &str) {
-        let child = |entry: fs::DirEntry| {
-            let text = fs::read_to_string(entry.path().join("stat")).ok()?;
+        let told = |to: &str| Command::new("kill").args([signal, to]).output().unwrap();
+        assert!(told(&self.0).status.success());
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(text) = fs::read_to_string(entry.path().join("stat")) else { continue };
             // number, (name), state, number of the parent
-            let parent = text.rsplit_once(')')?.1.split_whitespace().nth(1)?;
-            (parent == self.0).then(|| entry.file_name().into_string().unwrap())
-        };
-        let children = fs::read_dir("/proc").unwrap().flatten().filter_map(child);
-        let all = [self.0.clone()].into_iter().chain(children);
-        let told = Command::new("kill").arg(signal).args(all).status();
-        assert!(told.unwrap().success());
+            let parent = text.rsplit_once(')').and_then(|it| it.1.split_whitespace().nth(1));
+            if parent == Some(&*self.0) {
+                // one that was at its end is gone
+                let _told = told(entry.file_name().to_str().unwrap());
+            }
+        }
     }
 }
 
