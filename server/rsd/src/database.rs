@@ -57,7 +57,11 @@ pub(crate) fn open(
 ) -> Result<Opened, StartError> {
     let (store, unseen): (Arc<dyn Store>, u64) = match &settings.rs.database.url {
         Some(url) => (server(settings, url, dir, seed, now)?, 0),
-        None => (Arc::new(Sqlite::new(dir.to_owned(), now)), now.0.saturating_mul(UNSEEN)),
+        None => {
+            let wanted = settings.rs.database.uri_indexes.unwrap_or(false);
+            let files = Sqlite::new(dir.to_owned(), now).with_uri_indexes(wanted);
+            (Arc::new(files), now.0.saturating_mul(UNSEEN))
+        }
     };
     let seen = match &settings.rs.database.url {
         Some(_) => seen_soon(&store),
@@ -103,11 +107,17 @@ fn server(
     }
     let target = postgres(given, url)?;
     let parts = Parts { target, rs_name: name, spool_id: spool, readers, secret };
-    Ok(Arc::new(Postgres::new(parts, now).map_err(unread)?))
+    let store = Postgres::new(parts, now).map_err(unread)?;
+    Ok(Arc::new(store.with_uri_indexes(has_uri_indexes(given))))
 }
 
 fn is_sqlserver(url: &str) -> bool {
     url.starts_with("sqlserver://")
+}
+
+/// Whether calls have indexes of their URIs at PostgreSQL.
+fn has_uri_indexes(given: &Database) -> bool {
+    given.uri_indexes.unwrap_or(true)
 }
 
 /// How PostgreSQL is reached.
@@ -123,6 +133,10 @@ fn sql_server(given: &Database, url: &str) -> Result<sqlserver::Target, StartErr
     if given.schema.as_ref().is_some_and(|schema| schema != "dbo") {
         let text = "SQL Server takes the default schema of the login";
         return Err(StartError::Settings(format!("rs.database_schema: {text}")));
+    }
+    if given.uri_indexes == Some(true) {
+        let text = "not at SQL Server, whose keys of an index are shorter than a URI may be";
+        return Err(StartError::Settings(format!("rs.database_uri_indexes: {text}")));
     }
     let password = given.password_file.as_deref().map(password).transpose()?;
     let target = sqlserver::Target::read(url, given.user.as_deref(), password.unwrap_or_default());

@@ -6,6 +6,7 @@ mod desk;
 mod dry;
 mod export;
 mod file;
+mod indexes;
 mod orphans;
 mod pace;
 mod purge;
@@ -40,6 +41,7 @@ use crate::monitor::Monitor;
 use crate::store::{Day, Store, StoreError};
 
 use self::desk::State;
+use self::indexes::Indexes;
 use self::pace::Pace;
 use self::signs::Waiting;
 
@@ -103,6 +105,7 @@ impl Keeper {
             ahead: None,
             stuck: None,
             annexed: None,
+            indexes: Indexes::default(),
         };
         let (crew, watched) = (Arc::clone(&work.parts.ingest.crew), Arc::clone(&desk));
         let rest = move |pause| {
@@ -143,6 +146,7 @@ struct Work {
     stuck: Option<String>,
     /// What the database was told of Annexes.
     annexed: Option<bool>,
+    indexes: Indexes,
 }
 
 impl Work {
@@ -167,6 +171,7 @@ impl Work {
             self.space(now_ms);
             self.blocked(now_ms);
         }
+        self.index(now_ms);
         let begins = self.parts.desk.begins_ms(now_ms);
         let window = self.parts.desk.settings().window.as_millis();
         let ends = begins.saturating_add(i64::try_from(window).unwrap_or(i64::MAX));

@@ -35,7 +35,6 @@ const ROWS: &[Row] = &[
     ("rs", "source_password_file", "null"),
     ("rs", "http_cors_origins", "[]"),
     ("rs.database_pool", "writers", "2"),
-    ("rs", "database_uri_indexes", "false"),
     ("rs.reports", "events_page_size", "500"),
     ("rs.reports.max_bins", "5min", "2016"),
     ("rs.reports.max_bins", "30min", "1488"),

@@ -80,6 +80,8 @@ pub struct Database {
     pub password_file: Option<PathBuf>,
     /// `rs.database_schema`
     pub schema: Option<String>,
+    /// `rs.database_uri_indexes`: whether calls have indexes of their URIs; `None`: at PostgreSQL.
+    pub uri_indexes: Option<bool>,
     /// `rs.database_pool.readers`: connections kept for questions.
     pub readers: u32,
 }
@@ -186,6 +188,7 @@ impl Default for Rs {
                 user: None,
                 password_file: None,
                 schema: None,
+                uri_indexes: None,
                 readers: 8,
             },
             tls: None,
@@ -307,6 +310,7 @@ fn database(rs: &Object<'_>, database: &mut Database) {
     let text = |key| rs.get(key).and_then(|field| field.text()).map(ToOwned::to_owned);
     database.user = text("database_user");
     database.schema = text("database_schema");
+    database.uri_indexes = rs.get("database_uri_indexes").and_then(|field| field.boolean());
     database.password_file = rs.get("database_password_file").and_then(|field| path(&field));
     if let Some(object) = rs.get("database_pool").and_then(|field| field.object()) {
         put(&mut database.readers, object.get("readers").and_then(|field| field.whole(1, 64)));

@@ -7,7 +7,7 @@ use config::Settings;
 use config::settings::InitDatabase;
 use net::Clock;
 
-use super::{is_sqlserver, password, postgres, sql_server};
+use super::{has_uri_indexes, is_sqlserver, password, postgres, sql_server};
 use crate::error::StartError;
 use crate::store::postgres as pg;
 use crate::store::sqlserver::{self, Login};
@@ -27,12 +27,18 @@ pub fn init_database(settings: &Settings) -> Result<bool, StartError> {
     match given.url.as_deref() {
         None => return Ok(false),
         Some(url) if is_sqlserver(url) => at_sql_server(sql_server(given, url)?, asked)?,
-        Some(url) => at_postgresql(postgres(given, url)?, asked)?,
+        Some(url) => {
+            at_postgresql(postgres(given, url)?, asked, has_uri_indexes(given))?;
+        }
     }
     Ok(true)
 }
 
-fn at_postgresql(writer: pg::Target, asked: &InitDatabase) -> Result<(), StartError> {
+fn at_postgresql(
+    writer: pg::Target,
+    asked: &InitDatabase,
+    uri_indexes: bool,
+) -> Result<(), StartError> {
     let account = |user: String, password| pg::Account { user, password };
     let admin = read(asked.admin_password_file.as_deref())?;
     let admin = admin.map(|password| account(ADMINS.0.to_owned(), Some(password)));
@@ -44,7 +50,8 @@ fn at_postgresql(writer: pg::Target, asked: &InitDatabase) -> Result<(), StartEr
     let reader = reader(asked, admin.is_some(), READERS.0);
     let reader = reader.map(|user| account(user, None));
     let place = PathBuf::from(format!("{writer:?}"));
-    let accounts = pg::Accounts { owner: writer.of(&owner), admin, writer: own, reader };
+    let owner = writer.of(&owner);
+    let accounts = pg::Accounts { owner, admin, writer: own, reader, uri_indexes };
     pg::init(&accounts, Clock::start().now().wall)
         .map_err(|error| StartError::database(place, error))
 }

@@ -25,6 +25,17 @@ pub struct Lease {
     pub fence: u64,
 }
 
+/// How far the indexes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Indexed {
+    /// A day was changed; there may be others.
+    More,
+    /// Another is at it.
+    Elsewhere,
+    /// All days are as they are wanted.
+    All,
+}
+
 /// An override.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
@@ -154,6 +165,11 @@ pub trait Keeping: Send + Sync {
         last_ms: i64,
         most: u32,
     ) -> Result<u64, StoreError>;
+
+    /// Makes, or drops, as the settings say, the indexes of URIs of one more day
+    /// (`rs.database_uri_indexes`, rs.md §3.2). It needs no lease: who is at it keeps others out by
+    /// itself, for as long as an index takes. What a crash has left half done is done again.
+    fn index_uris(&self) -> Result<Indexed, StoreError>;
 
     /// Gives back to the volume what was deleted of a day, where that is not done by itself.
     fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError>;

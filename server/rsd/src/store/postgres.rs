@@ -31,6 +31,7 @@ mod read;
 mod save;
 mod target;
 mod tls;
+mod uris;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,8 @@ pub struct Postgres {
     /// The connection of the rollup job, which writes beside the applier.
     job: Mutex<Option<Link>>,
     secret: Secret,
+    /// Whether calls have indexes of their URIs.
+    uri_indexes: bool,
     /// The connections of who erases.
     eraser: Mutex<Option<Eraser>>,
     busy: AtomicUsize,
@@ -134,6 +137,7 @@ impl Postgres {
             judge: Judge::default(),
             job: Mutex::new(None),
             secret,
+            uri_indexes: false,
             eraser: Mutex::new(None),
             busy: AtomicUsize::new(0),
             runtime: Some(runtime),

@@ -31,6 +31,7 @@ mod remove;
 mod save;
 #[cfg(test)]
 mod tests;
+mod uris;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,8 @@ pub struct Sqlite {
     marked: Arc<Marked>,
     /// The connections of the rollup job, which write beside the applier.
     job: Mutex<Option<Roller>>,
+    /// Up to this day the indexes of URIs are as they are wanted.
+    indexed: Mutex<Day>,
 }
 
 /// Whether the files can be used.
@@ -112,6 +115,7 @@ impl Sqlite {
             opened_ms: i64::try_from(now.0).unwrap_or(i64::MAX),
             marked,
             job: Mutex::default(),
+            indexed: Mutex::default(),
         }
     }
 

@@ -9,6 +9,7 @@ mod race;
 mod server;
 mod steps;
 mod tls;
+mod uris;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Stdio};

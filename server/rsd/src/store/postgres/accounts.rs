@@ -11,8 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use super::link::Link;
 use super::migrate::migrate;
 use super::target::Target;
-use super::{STEP, tls};
+use super::{STEP, tls, uris};
 use crate::store::StoreError;
+use crate::store::keeping::Indexed;
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,12 +62,17 @@ pub struct Accounts {
     pub writer: Account,
     /// Whoever reads with SQL; made with this password, which is its own later.
     pub reader: Option<Account>,
+    /// `rs.database_uri_indexes`: whether calls have indexes of their URIs.
+    pub uri_indexes: bool,
 }
 
 /// The database of a server that has no other.
 const MAINTENANCE: &str = "postgres";
 /// Runs of `rs-init` at one server follow each other; until the connection ends.
 const LOCK: &str = "SELECT pg_advisory_lock(7237405, 3)";
+
+/// How often a lock that is not to be had is asked for again.
+const INDEX_TRIES: u32 = 30;
 
 /// Makes what is missing.
 ///
@@ -86,7 +92,7 @@ pub fn init(accounts: &Accounts, now: Millis) -> Result<(), StoreError> {
     if let Some(reader) = &accounts.reader {
         owner.query("SELECT rs_grant_reader($1)", &[&reader.user])?;
     }
-    Ok(())
+    init.index(owner)
 }
 
 struct Init<'a> {
@@ -98,6 +104,24 @@ struct Init<'a> {
 impl Init<'_> {
     fn connect(&self, target: &Target) -> Result<Link, StoreError> {
         Link::open(self.runtime.handle(), target, &self.tls, STEP)
+    }
+
+    /// Makes or drops indexes of URIs. Who wants a table alone soon gives up where a question runs,
+    /// and tries again.
+    fn index(&self, mut owner: Link) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            match uris::step(&mut owner, self.accounts.uri_indexes) {
+                Ok(Indexed::More) => {}
+                // who is at it goes on
+                Ok(Indexed::All | Indexed::Elsewhere) => return Ok(()),
+                Err(error) if tries == INDEX_TRIES || error.is_poison() => return Err(error),
+                Err(_) => {
+                    tries += 1;
+                    owner = self.connect(&self.accounts.owner)?;
+                }
+            }
+        }
     }
 
     /// The accounts, the database, its schema; gives the connection that keeps others out.

@@ -10,7 +10,7 @@ use super::load::{signed, uid, unsigned};
 use super::purge;
 use super::{Postgres, WRITE, lock};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl Postgres {
     /// Lends the jobs' connection; one that met an error is made anew next time.
@@ -219,6 +219,10 @@ impl Keeping for Postgres {
         most: u32,
     ) -> Result<u64, StoreError> {
         self.change(lease, |link| purge::facts(link, day, last_ms, most))
+    }
+
+    fn index_uris(&self) -> Result<Indexed, StoreError> {
+        self.index()
     }
 
     /// A server gives room back by itself.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::aside::{Aside, of_main};
 use super::migrate::{DAY, MAIN, migrate};
+use super::uris;
 use crate::store::{Day, StoreError, secret};
 
 /// How the name of a day's file ends that is to be removed.
@@ -25,11 +26,13 @@ pub(super) struct Layout {
     opening: Arc<RwLock<()>>,
     /// Days that are left alone.
     pub(super) aside: Arc<Aside>,
+    /// Whether a new day has indexes of URIs.
+    pub(super) uri_indexes: bool,
 }
 
 impl Layout {
     pub(super) fn new(dir: PathBuf, aside: Aside) -> Self {
-        Self { dir, opening: Arc::default(), aside: Arc::new(aside) }
+        Self { dir, opening: Arc::default(), aside: Arc::new(aside), uri_indexes: false }
     }
 
     /// Makes the directories.
@@ -68,6 +71,9 @@ impl Layout {
         let new = !path.exists();
         let mut db = self.open(&path)?;
         migrate(&mut db, DAY, &format!("{day}.db"), now_ms)?;
+        if new {
+            uris::set(&db, self.uri_indexes)?;
+        }
         if new && let Some(dir) = path.parent() {
             fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::Files)?;
         }

@@ -15,7 +15,7 @@ use super::files::{Days, Layout};
 use super::write::begin;
 use super::{load, purge};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 /// Connections of the jobs: the main file and one day at a time.
 pub(super) struct Keeper {
@@ -279,6 +279,10 @@ impl Keeping for Sqlite {
                 rows => Ok(rows),
             }
         })
+    }
+
+    fn index_uris(&self) -> Result<Indexed, StoreError> {
+        self.index()
     }
 
     fn give_back(&self, lease: &Lease, day: Day) -> Result<(), StoreError> {

@@ -179,11 +179,7 @@ impl Reader {
         condition: &Condition,
         most: usize,
     ) -> Result<Vec<Hit>, StoreError> {
-        let sql = format!(
-            "SELECT c.started_ms, c.call_key FROM rs_call c{}
-             ORDER BY c.started_ms DESC, c.call_key DESC LIMIT {most}",
-            condition.sql()
-        );
+        let sql = newest(condition, most);
         let mut hits: Vec<Hit> = Vec::new();
         for span in days {
             let oldest = hits.get(most.saturating_sub(1));
@@ -248,6 +244,15 @@ impl Reader {
         }
         Ok(spans)
     }
+}
+
+/// The first hits of a day.
+pub(super) fn newest(condition: &Condition, most: usize) -> String {
+    format!(
+        "SELECT c.started_ms, c.call_key FROM rs_call c{}
+         ORDER BY c.started_ms DESC, c.call_key DESC LIMIT {most}",
+        condition.sql()
+    )
 }
 
 #[derive(Clone, Copy, Debug)]

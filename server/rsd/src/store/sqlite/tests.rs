@@ -8,6 +8,7 @@ mod hanging;
 mod keeping;
 mod made;
 mod orders;
+mod uris;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -14,7 +14,7 @@ use super::row::{int, key};
 use super::statement::keeping as sql;
 use super::{SqlServer, purge, save};
 use crate::store::StoreError;
-use crate::store::keeping::{Aged, Jobs, Keeping, Lease, Live, Override, Room, fenced};
+use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl SqlServer {
     /// A change of a job, which is undone where another holds its lease.
@@ -183,6 +183,11 @@ impl Keeping for SqlServer {
         most: u32,
     ) -> Result<u64, StoreError> {
         self.change(lease, async |link| purge::facts(link, day, last_ms, most).await)
+    }
+
+    /// The settings refuse them here.
+    fn index_uris(&self) -> Result<Indexed, StoreError> {
+        Ok(Indexed::All)
     }
 
     /// A server gives room back by itself.

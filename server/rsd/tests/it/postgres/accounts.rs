@@ -32,6 +32,7 @@ pub(super) fn make(server: &Server, schema: &str) {
         admin: Some(account("rs")),
         writer: account("writer"),
         reader: Some(account("reader")),
+        uri_indexes: true,
     };
     init(&accounts, NOW).unwrap();
 }

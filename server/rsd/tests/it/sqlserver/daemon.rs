@@ -78,4 +78,9 @@ fn rs_init_follows_the_settings() {
     let refused = init_database(&settings).unwrap_err();
     assert!(refused.to_string().contains("rs.database_schema"), "{refused}");
     assert_eq!(refused.exit_code(), 78);
+    settings.rs.database.schema = None;
+    settings.rs.database.uri_indexes = Some(true);
+    let refused = init_database(&settings).unwrap_err();
+    assert!(refused.to_string().contains("rs.database_uri_indexes"), "{refused}");
+    assert_eq!(refused.exit_code(), 78);
 }
