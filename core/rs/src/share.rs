@@ -220,7 +220,7 @@ impl<'b> Share<'b> {
                     self.letters.put_body((row.day, row.id_key), row.body());
                 }
                 for (at, row) in std::mem::take(&mut found.kept) {
-                    marks::kept(own_bins_of(&row), &mut self.changes.marks);
+                    marks::kept(at.0, own_bins_of(&row), &mut self.changes.marks);
                     self.letters.put_body(at, row.body.into_bytes());
                 }
                 for row in &found.quality {
@@ -397,7 +397,7 @@ impl<'b> Share<'b> {
             (Told::Quality, _) => self.sessions.told_quality(at, &good.record),
             (Told::Call(_) | Told::Later, _) => {
                 self.books.told(good);
-                marks::kept(own_bins(&good.record), &mut self.changes.marks);
+                marks::kept(at.0, own_bins(&good.record), &mut self.changes.marks);
                 self.kept.insert(at, index);
             }
         }

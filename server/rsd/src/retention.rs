@@ -29,7 +29,7 @@ use rs::rollup::{State as Bins, forget};
 use serde_json::Value;
 
 use crate::background::Background;
-use crate::rollup::let_go;
+use crate::rollup::{let_apart_go, let_go};
 use telemetry::Log;
 
 use crate::alarms::Name;
@@ -319,13 +319,16 @@ impl Work {
         let clean = |day: Day, before_ms: i64| {
             store.bins().map_or(Ok(true), |bins| let_go(bins, day, before_ms, now_ms))
         };
+        let apart = |before_ms: i64| {
+            store.bins().map_or(Ok(true), |bins| let_apart_go(bins, before_ms, now_ms))
+        };
         let days = terms::bin_days(&desk.settings().bins);
         let gone = || {
             let bins = store.bins();
             bins.map_or(Ok(Vec::new()), |bins| forget(bins, &desk.zone, &days, now_ms))
         };
         let keep = self.keeper();
-        let before = Before { clean: &clean, keep: &keep, forget: &gone };
+        let before = Before { clean: &clean, apart: &apart, keep: &keep, forget: &gone };
         let report = purge(keeping, terms, &lease, ages, now_ms, before, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
             tell(log, "lease", &error);

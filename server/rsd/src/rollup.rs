@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::time::Millis;
 use net::Clock;
-use rs::rollup::{Changes, Granularity, Rules, State, Zone, check, freezes, work};
+use rs::key;
+use rs::rollup::{Changes, Granularity, OWN_BIN_MS, Rules, State, Zone, check, freezes, work};
 use rs::share::Objects;
 use telemetry::Log;
 
@@ -153,7 +155,7 @@ impl Work {
         let place = Arc::clone(&self.parts.place);
         let settings = self.parts.settings.clone();
         let state = State::of(&bins.meta()?);
-        let full = state.is_full(rs::key::day(self.parts.clock.now().wall));
+        let full = state.is_full(key::day(self.parts.clock.now().wall));
         let why = || format!("more than {} numbers today", settings.dn_limit);
         self.parts.monitor.turn(Name::DnLimit, full.then(why));
         self.laid |= state.zone.as_ref() == Some(&place.name);
@@ -269,6 +271,28 @@ pub fn let_go(bins: &dyn Bins, day: Day, before_ms: i64, now_ms: i64) -> Result<
     // larger bins are made of smaller ones, which stay
     let asked_ms = if end_ms > state.frozen_ms { end_ms } else { i64::MIN };
     let Some(end_ms) = freezes(bins, (day, marks), asked_ms)? else { return Ok(false) };
+    freeze(bins, &state, end_ms, now_ms)
+}
+
+/// The same of what producers counted themselves in bins that begin before `before_ms`, where that
+/// lies apart from the days. Nothing comes for that time any more: its ledger goes, too.
+pub fn let_apart_go(bins: &dyn Bins, before_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
+    // the last ones reach over the end
+    let reach_ms = before_ms.saturating_add(OWN_BIN_MS);
+    let state = State::of(&bins.meta()?);
+    let day = key::day(Millis(u64::try_from(before_ms).unwrap_or_default()));
+    if freezes(bins, (day, 0), reach_ms)?.is_none() {
+        return Ok(false);
+    }
+    let mut spans = bins.spans()?;
+    spans.retain(|span| span.first_ms < before_ms);
+    let last_ms = spans.iter().map(|span| span.last_ms.min(reach_ms - 1)).max();
+    let end_ms = |at_ms| Zone::utc().bin(Granularity::FiveMinutes, at_ms).end_ms;
+    freeze(bins, &state, last_ms.map_or(i64::MIN, end_ms), now_ms)
+}
+
+/// False: something else was decided meanwhile.
+fn freeze(bins: &dyn Bins, state: &State, end_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
     if end_ms <= state.frozen_ms {
         return Ok(true);
     }

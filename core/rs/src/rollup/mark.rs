@@ -27,7 +27,7 @@ pub struct Mark {
     pub bin_ms: i64,
 }
 
-/// A mark that a fact of this day wrote; day 0: one that hangs on no call, or the job itself.
+/// A mark that a fact of this day wrote; day 0: the job itself, or whoever has bins made again.
 pub type DayMark = (Day, Mark);
 
 /// A row of `dirty_bin`.

@@ -59,9 +59,9 @@ pub(super) fn event(day: Day, log_id: &str, time_ms: i64, marks: &mut BTreeSet<D
     }
 }
 
-/// Of figures that a producer counted itself.
-pub(super) fn kept(bins: BTreeSet<i64>, marks: &mut BTreeSet<DayMark>) {
-    marks.extend(bins.into_iter().map(|bin_ms| (0, Mark::five(bin_ms))));
+/// Of figures that a producer counted itself: their day touches these bins, also without calls.
+pub(super) fn kept(day: Day, bins: BTreeSet<i64>, marks: &mut BTreeSet<DayMark>) {
+    marks.extend(bins.into_iter().map(|bin_ms| (day, Mark::five(bin_ms))));
 }
 
 /// Of a leg whose session may have others on other days, which are not known here.

@@ -106,6 +106,8 @@ impl fmt::Display for Why {
 pub struct Before<'f> {
     /// Whether the figures of a day are made, and what of it is before this instant may go.
     pub clean: &'f dyn Fn(Day, i64) -> Result<bool, StoreError>,
+    /// The same of what hangs on no call and is before this instant ([`Aged::Apart`]).
+    pub apart: &'f dyn Fn(i64) -> Result<bool, StoreError>,
     /// Writes down what is about to go.
     pub keep: Keep<'f>,
     /// Which bins may go now.
@@ -143,6 +145,10 @@ pub fn purge(
         };
         let before_ms = terms.cutoff(days, now_ms);
         let day = key::day(Millis(u64::try_from(before_ms).unwrap_or_default()));
+        if aged == Aged::Apart && !(before.apart)(before_ms)? {
+            run.report.blocked.insert(day, Why::Figures);
+            continue;
+        }
         if aged != Aged::Letters || run.keep(day, &Leaving::Letters(before_ms), before.keep)? {
             run.slices(|most| keeping.delete_aged(lease, aged, before_ms, most))?;
         }

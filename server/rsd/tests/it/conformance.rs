@@ -111,7 +111,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 16] = [
+const KEPT: [Kept; 17] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -124,6 +124,7 @@ const KEPT: [Kept; 16] = [
     ("true_end", epochs::true_end),
     ("own", own::figures),
     ("figures", figures::figures),
+    ("own_days", figures::own),
     ("tables", figures::tables),
     ("round_trip", export::round_trip),
     ("export_days", export::days),

@@ -316,6 +316,9 @@ impl Keeping for Sqlite {
             keeper.check(lease)?;
             let all = keeper.days.whole()?;
             let mut rows = purge::aged_of_main(&keeper.main, aged, before_ms, most)?;
+            if aged == Aged::Apart && rows == 0 {
+                rows += purge::of_apart(&keeper.main, &keeper.days.all()?, before_ms, most)?;
+            }
             if matches!(aged, Aged::Letters | Aged::Failures) {
                 for day in all.into_iter().filter(|day| key::start_ms(*day) < before_ms) {
                     let older = |db: &mut _| purge::aged_of_day(db, aged, before_ms, most);

@@ -1,5 +1,6 @@
 //! What goes from a file, slice by slice, each in a transaction of its own.
 
+use rs::key;
 use rs::retention::{Due, What, Which};
 use rs::rollup::Granularity;
 use rusqlite::{Connection, ToSql, params};
@@ -323,6 +324,27 @@ pub(super) fn of_job(db: &Connection, day: Day, most: u32) -> Result<u64, StoreE
         let rows = slice(db, table, by, &format!("day = {day}"), most)?;
         if rows > 0 {
             return Ok(rows);
+        }
+    }
+    Ok(0)
+}
+
+/// A slice of what the rollup job keeps of days that have had no file, or have none any more.
+pub(super) fn of_apart(
+    db: &Connection,
+    files: &[Day],
+    before_ms: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    let mut days = db.prepare_cached("SELECT DISTINCT day FROM rs_fact_span ORDER BY day")?;
+    let days = days.query_map([], |row| row.get::<_, Day>(0))?;
+    let is_over = |day: &Day| key::start_ms(key::after(*day)) <= before_ms;
+    for day in days.collect::<Result<Vec<_>, _>>()?.into_iter().filter(is_over) {
+        if !files.contains(&day) {
+            let rows = of_job(db, day, most)?;
+            if rows > 0 {
+                return Ok(rows);
+            }
         }
     }
     Ok(0)

@@ -125,7 +125,8 @@ fn run(store: &dyn Store, export: &Export, slices: usize) -> Report {
     let keep = |leaving: &Leaving<'_>, next: &mut dyn FnMut() -> Option<u32>| {
         export.keep(store, leaving, next)
     };
-    let before = Before { clean: &clean, keep: &keep, forget: &|| Ok(Vec::new()) };
+    let before =
+        Before { clean: &clean, apart: &|_| Ok(true), keep: &keep, forget: &|| Ok(Vec::new()) };
     let ages = Ages { failures: 365 };
     purge(keeping, &terms, &held, ages, now_ms, before, &mut next).unwrap()
 }

@@ -1,15 +1,20 @@
 //! Bins that go by their age, in any store: which do, which stay because something is made of them,
 //! and that what comes later is right nevertheless.
 
+use std::collections::BTreeSet;
+
 use config::settings::Retention;
 use model::time::Millis;
-use rs::rollup::{BinDays, Granularity, LevelRow, Rules, Sort, State, Zone, forget, rebuild, work};
+use rs::rollup::{
+    BinDays, BinRows, Granularity, LevelRow, Rules, Sort, State, Zone, forget, rebuild, work,
+};
 use rs::share::Objects;
 use rsd::retention::{Ages, Annexes, Before, Kept, Leaving, Report, in_force, purge};
-use rsd::rollup::let_go;
+use rsd::rollup::{let_apart_go, let_go};
 use rsd::store::bins::{Bins, Table};
 use rsd::store::keeping::Aged;
 use rsd::store::{Arrival, Day, Store};
+use serde_json::{Value, json};
 
 use super::bins::lease;
 use super::made::{Made, arrivals, at, rm};
@@ -57,9 +62,10 @@ fn run(store: &dyn Store, slices: usize) -> Report {
         Some(20)
     };
     let clean = |day: Day, before_ms: i64| let_go(bins, day, before_ms, now_ms);
+    let apart = |before_ms: i64| let_apart_go(bins, before_ms, now_ms);
     let gone = || forget(bins, &zone, &KEPT, now_ms);
     let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
-    let before = Before { clean: &clean, keep: &whole, forget: &gone };
+    let before = Before { clean: &clean, apart: &apart, keep: &whole, forget: &gone };
     let ages = Ages { failures: 365 };
     purge(keeping, &terms, &held, ages, now_ms, before, &mut next).unwrap()
 }
@@ -138,6 +144,76 @@ pub(super) fn figures(store: &dyn Store) {
     roll(store);
     let last = levels(bins, Granularity::FiveMinutes).pop().unwrap();
     assert_eq!((last.level_start, last.net), (1, -1), "{last:?}");
+}
+
+/// What producers counted themselves, and response times, once a day for sixty days and no call:
+/// they go when their bins are made, which stay as they are and go in their time.
+pub(super) fn own(store: &dyn Store) {
+    let record = |kind: &str, day: u64, more: Value| {
+        // the last one reaches into the next day
+        let start = at(day * DAY + DAY - 60 * (day % 3));
+        let mut record = json!({
+            "schema": 1, "kind": kind, "id": format!("ccp-1/9/{kind}/{day}"), "time": start,
+            "producer": {"name": "ccp-1"}, "component": {"name": "ccp-1", "type": "CCP"},
+            "bin_start": start, "bin_seconds": 300, "basis": "own",
+        });
+        record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Made::of(&record)
+    };
+    let sketch = json!({"count": 1, "sum": 15, "sumsq": 225, "min": 15, "max": 15,
+        "hist": {"15": 1}});
+    let story: Vec<Made> = (0..60)
+        .flat_map(|day| {
+            let counted = json!([{"dim": "tenant", "name": "acme", "count": 2}]);
+            let level = json!([{"dim": "component", "level_start": 1, "peak": 3,
+                "deltas": [[1000, 2], [200_000, -3]]}]);
+            [
+                record("or.arrivals", day, json!({ "values": counted })),
+                record("or.peaks", day, json!({"measure": "calls", "values": level})),
+                record("sq.latency", day, json!({"type": "CALL_ANSWER", "sketch": sketch})),
+            ]
+        })
+        .collect();
+    let stored = store.apply(&frames(&story, 1), at(NIGHT)).unwrap();
+    assert_eq!((stored.stored, stored.dead), (180, 0));
+    let bins = store.bins().unwrap();
+    let waits = run(store, usize::MAX);
+    assert!(!waits.blocked.is_empty(), "nothing goes before its bins: {waits:?}");
+    roll(store);
+    let told = |rows: BinRows, from_ms: i64| {
+        let BinRows { mut counts, mut levels, mut latencies, .. } = rows;
+        counts.retain(|row| row.at.bin_ms >= from_ms);
+        levels.retain(|row| row.at.bin_ms >= from_ms);
+        latencies.retain(|row| row.at.bin_ms >= from_ms);
+        counts.sort();
+        levels.sort();
+        latencies.sort();
+        format!("{:?}", (counts, levels, latencies))
+    };
+    let all = || Granularity::ALL.map(|of| bins.rows(of, 0, i64::MAX).unwrap());
+    let made = all();
+    while !run(store, usize::MAX).finished {}
+    let state = State::of(&bins.meta().unwrap());
+    assert!(state.frozen_ms > ms(at(18 * DAY)), "{state:?}");
+    assert!(state.frozen_ms <= ms(at(20 * DAY + 300)), "{state:?}");
+    let hours = starts(bins, Granularity::Hour);
+    assert!(hours.len() < 45 && hours[0] >= ms(at(17 * DAY)), "{hours:?}");
+    assert!(bins.spans().unwrap().iter().all(|span| span.last_ms >= ms(at(18 * DAY))));
+    // made again they are what they were: of what is frozen nothing is made
+    let there = made.iter().flat_map(|rows| &rows.levels);
+    let there: BTreeSet<_> = there.map(|row| (row.at.gran, row.at.bin_ms)).collect();
+    let mut again = rebuild(&Zone::utc(), ms(at(0)), ms(at(60 * DAY + 300)));
+    again.retain(|mark| there.contains(&(mark.job.number(), mark.bin_ms)));
+    assert!(again.len() > 300, "{}", again.len());
+    bins.note(&again, &rs::rollup::Meta::new(), 0).unwrap();
+    roll(store);
+    let state = State::of(&bins.meta().unwrap());
+    for ((of, made), now) in Granularity::ALL.into_iter().zip(made).zip(all()) {
+        let gone = [Sort::Operations, Sort::Latencies].map(|sort| state.gone_ms(sort, of));
+        let from_ms = gone[0].max(gone[1]);
+        assert_eq!(told(now, from_ms), told(made, from_ms), "{of:?}");
+    }
+    assert!(state.late_lost > 0, "{state:?}");
 }
 
 /// Each table has its own days, and nothing goes that is too young.

@@ -91,7 +91,8 @@ pub(super) fn run_by(store: &dyn Store, annexes: &Annexes, slices: usize, clean:
     };
     let whole = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| Ok(Kept::Whole);
     let is_clean = |_: Day, _: i64| Ok(clean);
-    let before = Before { clean: &is_clean, keep: &whole, forget: &|| Ok(Vec::new()) };
+    let before =
+        Before { clean: &is_clean, apart: &|_| Ok(true), keep: &whole, forget: &|| Ok(Vec::new()) };
     purge(store.keeping(), &terms, &held, AGES, now_ms, before, &mut next).unwrap()
 }
 

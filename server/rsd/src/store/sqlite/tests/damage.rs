@@ -202,6 +202,7 @@ fn the_purge_goes_on_with_the_other_days() {
     );
     let before = Before {
         clean: &|_, _| Ok(true),
+        apart: &|_| Ok(true),
         keep: &|_, _| Ok(Kept::Whole),
         forget: &|| Ok(Vec::new()),
     };
