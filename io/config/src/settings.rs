@@ -17,6 +17,7 @@ mod latency;
 mod later;
 mod log;
 mod peer;
+mod origin;
 mod privacy;
 mod route;
 mod rm;

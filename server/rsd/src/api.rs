@@ -18,6 +18,7 @@ mod letters;
 mod limits;
 mod metrics;
 mod native;
+mod origins;
 mod page;
 mod privacy;
 mod probe;
@@ -39,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{delete, get, post};
 use config::certificates::Newest;
 use config::settings::Mask;
@@ -118,6 +119,8 @@ pub(crate) struct Settings {
     pub(crate) anonymous: bool,
     /// `rs.http_metrics_auth`.
     pub(crate) metrics_auth: bool,
+    /// `rs.http_cors_origins`.
+    pub(crate) cors_origins: Vec<String>,
     /// `rs.privacy.mask`.
     pub(crate) mask: Mask,
     /// `rs.proof_key_file`.
@@ -248,12 +251,23 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
     if ui {
         router = dashboard::routes(router);
     }
-    router
-        .fallback(answer::nothing_here)
-        .method_not_allowed_fallback(answer::method)
-        .layer(from_fn_with_state(Arc::clone(&shared), access::check))
-        .layer(from_fn_with_state(Arc::clone(&shared), secure::check))
-        .layer(axum::middleware::from_fn(answer::bounded))
-        .layer(from_fn_with_state(Arc::clone(&shared), metrics::count))
-        .with_state(shared)
+    let router = router.fallback(answer::nothing_here).method_not_allowed_fallback(answer::method);
+    guarded(router, &shared).with_state(shared)
+}
+
+/// What every request passes on its way in, and its answer on its way out.
+fn guarded(router: Router<Arc<Shared>>, shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let settings = &shared.parts.settings;
+    let mut router = router
+        .layer(from_fn_with_state(Arc::clone(shared), access::check))
+        .layer(from_fn_with_state(Arc::clone(shared), secure::check))
+        .layer(from_fn(answer::bounded));
+    if !settings.cors_origins.is_empty() {
+        // around all refusals: a page reads those, too
+        router = router.layer(from_fn_with_state(Arc::clone(shared), origins::check));
+    }
+    if settings.tls {
+        router = router.layer(map_response(secure::told));
+    }
+    router.layer(from_fn_with_state(Arc::clone(shared), metrics::count))
 }

@@ -128,6 +128,7 @@ pub(crate) fn api(
         users,
         anonymous: anonymous(settings),
         metrics_auth: rs.http_metrics_auth,
+        cors_origins: rs.http_cors_origins.clone(),
         mask: rs.privacy.mask,
         volumes: volumes(settings),
         proof_key: key.map(Arc::new),

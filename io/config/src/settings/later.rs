@@ -33,7 +33,6 @@ const ROWS: &[Row] = &[
     ("rs", "source", "null"),
     ("rs", "source_consumers", "2"),
     ("rs", "source_password_file", "null"),
-    ("rs", "http_cors_origins", "[]"),
     ("rs.database_pool", "writers", "2"),
     ("rs.reports", "events_page_size", "500"),
     ("rs.reports.max_bins", "5min", "2016"),

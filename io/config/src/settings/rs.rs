@@ -12,7 +12,7 @@ use super::privacy::{self, Privacy};
 use super::retention::{self, Retention};
 use super::rollup::{self, Rollup};
 use super::tls::{self, Tls};
-use super::{application, latency, later, name, path};
+use super::{application, latency, later, name, origin, path};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -51,6 +51,9 @@ pub struct Rs {
     pub reports: Reports,
     /// `rs.http_metrics_auth`: whether `/metrics` asks for a login beyond this machine.
     pub http_metrics_auth: bool,
+    /// `rs.http_cors_origins`: origins whose pages may read the answers, `scheme://host[:port]`
+    /// as browsers send them; at most 64, none unless told otherwise.
+    pub http_cors_origins: Vec<String>,
     /// `rs.auth`
     pub auth: Auth,
     /// `rs.proof_key_file`: signs the statements of complete days.
@@ -180,6 +183,7 @@ impl Default for Rs {
             api: true,
             reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
             http_metrics_auth: false,
+            http_cors_origins: Vec::new(),
             auth: Auth::default(),
             proof_key_file: None,
             strict_limits: false,
@@ -277,6 +281,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     put(&mut settings.strict_limits, rs.get("strict_limits").and_then(|field| field.boolean()));
     let metrics = rs.get("http_metrics_auth").and_then(|field| field.boolean());
     put(&mut settings.http_metrics_auth, metrics);
+    settings.http_cors_origins = origin::read(&rs);
     database(&rs, &mut settings.database);
     if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
         reports(&object, &mut settings.reports);

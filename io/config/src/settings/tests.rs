@@ -87,6 +87,7 @@ fn every_key_is_read() {
     assert_eq!(rm.drain_timeout, Duration::from_secs(3600));
     assert_eq!(settings.rs.spool_limit, 2 << 30);
     assert_eq!((settings.rs.ui, settings.rs.reports.page_size), (false, 50));
+    assert_eq!(settings.rs.http_cors_origins, ["https://desk.example", "http://[::1]:3000"]);
     let auth = &settings.rs.auth;
     assert_eq!((auth.anonymous, auth.anonymous_broker), (Some(true), Some(true)));
     assert_eq!(settings.rs.broker_limits.frame, 2 << 20);
@@ -182,7 +183,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 63);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 65);
 }
 
 #[test]
@@ -248,6 +249,19 @@ fn a_settings_file_that_is_not_there_is_not_called_bad_yaml() {
 fn all_faults_are_told_at_once() {
     let told = read("rm: { htp: 1, sip: { dscp: x } }\nlog: { level: loud }\nx: 1\n").unwrap_err();
     assert_eq!(told.lines().count(), 4, "{told}");
+}
+
+#[test]
+fn origins_are_as_browsers_send_them_and_not_without_end() {
+    let listed = |origins: &[String]| read(&format!("rs: {{ http_cors_origins: {origins:?} }}"));
+    for good in ["https://a", "http://a-b.example:8443", "http://127.0.0.1:1", "http://[::1]"] {
+        let settings = listed(&[good.to_owned()]).unwrap();
+        assert_eq!(settings.rs.http_cors_origins, [good]);
+    }
+    let many: Vec<String> = (0..65).map(|n| format!("https://d{n}.example")).collect();
+    assert_eq!(listed(&many[1..]).unwrap().rs.http_cors_origins, many[1..]);
+    let told = listed(&many).unwrap_err();
+    assert!(told.ends_with("E106: \"rs.http_cors_origins\" must be at most 64 origins"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::middleware::Next;
@@ -19,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::answer::{Shape, internal, refusal};
+use super::origins::is_foreign;
 use crate::base64;
 use crate::users::{NotIn, Role, Roles, User};
 
@@ -160,7 +161,7 @@ pub(super) async fn check(
         let text = "this is for whoever may see all tenants";
         return refusal(shape, &Refused::other(403, "scope-too-narrow", text));
     }
-    if is_foreign(request.method(), request.headers()) {
+    if is_foreign(&settings.cors_origins, request.method(), request.headers()) {
         let text = "a page of another origin changes nothing here";
         return refusal(shape, &Refused::other(403, "foreign-origin", text));
     }
@@ -292,17 +293,6 @@ fn login_required(shape: Shape, text: &str) -> Response {
     response
 }
 
-/// Whether a browser sends it for a page of somebody else: it adds what it knows of its user,
-/// such as a password, by itself.
-fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return false;
-    }
-    let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
-    let Some(origin) = text(ORIGIN) else { return false };
-    origin.split_once("://").map(|(_, authority)| authority) != text(HOST)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,27 +372,6 @@ mod tests {
                 None => String::new(),
             };
             assert_eq!(read, expected, "{value}");
-        }
-    }
-
-    #[test]
-    fn pages_of_others_change_nothing() {
-        let headers = |origin: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(HOST, HeaderValue::from_static("rs.example:8080"));
-            if let Some(origin) = origin {
-                headers.insert(ORIGIN, HeaderValue::from_static(origin));
-            }
-            headers
-        };
-        for (method, origin, foreign) in [
-            (Method::POST, None, false),
-            (Method::POST, Some("http://rs.example:8080"), false),
-            (Method::POST, Some("http://evil.example"), true),
-            (Method::DELETE, Some("null"), true),
-            (Method::GET, Some("http://evil.example"), false),
-        ] {
-            assert_eq!(is_foreign(&method, &headers(origin)), foreign, "{method} {origin:?}");
         }
     }
 }

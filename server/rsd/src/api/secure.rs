@@ -31,15 +31,16 @@ pub(super) async fn check(
 ) -> Response {
     let settings = &shared.parts.settings;
     let shown = !settings.certificate_required || source.certificate().is_some();
-    let mut response = if shown || OPEN.contains(&request.uri().path()) {
-        next.run(request).await
-    } else {
-        let text = "only the probes answer without a certificate";
-        respond(Err(Refused::other(403, "certificate-required", text)))
-    };
-    if settings.tls {
-        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    if shown || OPEN.contains(&request.uri().path()) {
+        return next.run(request).await;
     }
+    let text = "only the probes answer without a certificate";
+    respond(Err(Refused::other(403, "certificate-required", text)))
+}
+
+/// Tells browsers to come by TLS only.
+pub(super) async fn told(mut response: Response) -> Response {
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
     response
 }
 

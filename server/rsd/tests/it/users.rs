@@ -2,6 +2,7 @@
 
 mod away;
 mod bound;
+mod origins;
 mod provider;
 mod scope;
 mod import;
