@@ -46,6 +46,8 @@ pub const TRACE_STEPS: usize = 64;
 pub const TRACE_BYTES: usize = 16 << 10;
 /// Levels of a tenant's path, owners of a call, codecs: no real call has so many.
 pub const LIST_LEN: usize = 64;
+/// Greatest DBID (rs.md §3.2): ids of objects that are known by name alone lie above.
+pub const DBID: u32 = i32::MAX as u32;
 /// Values of one `or.*` record (rs.md §2.6).
 pub const VALUES: usize = 1000;
 /// Calls, and levels, of one value of an `or.*` record, and figures of an `or.integrity`: no sum of

@@ -79,9 +79,10 @@ pub struct Peak {
     /// When it was first reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_time: Option<Millis>,
-    /// Changes of the level: (ms since the bin's start, how much); left out with basis `cdr`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deltas: Vec<(u64, i64)>,
+    /// Changes of the level: (ms since the bin's start, how much); empty where it did not change.
+    /// `None` with basis `cdr` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deltas: Option<Vec<(u64, i64)>>,
 }
 
 /// `or.outbound`: absolute totals of today.

@@ -360,7 +360,7 @@ fn own(component: i64, record: &Record, objects: Known<'_>, facts: &mut Facts) {
                     key: LevelKey { measure: bin.measure, target },
                     call_type: value.call_type.map_or(0, |of| of.number()),
                     start: whole(value.level_start),
-                    deltas: value.deltas.clone(),
+                    deltas: value.deltas.clone().unwrap_or_default(),
                 })
             }));
         }

@@ -202,7 +202,7 @@ impl Learning {
         (names, ids)
     }
 
-    /// What was found, and the greatest id of the kind.
+    /// What was found, and the greatest synthetic id of the kind.
     pub fn known(&mut self, kind: ObjectKind, rows: Vec<ObjectRow>, greatest: Option<i64>) {
         for row in rows {
             self.named.entry((kind, row.name.clone())).or_default().insert(row.id);

@@ -111,7 +111,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 17] = [
+const KEPT: [Kept; 18] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -123,6 +123,7 @@ const KEPT: [Kept; 17] = [
     ("at_work", keeping::at_work),
     ("true_end", epochs::true_end),
     ("own", own::figures),
+    ("own_ids", own::ids),
     ("figures", figures::figures),
     ("own_days", figures::own),
     ("tables", figures::tables),

@@ -23,13 +23,13 @@ pub(super) fn arrivals(fields: &mut Fields<'_>, log: &mut Log) -> Result<Arrival
 }
 
 pub(super) fn peaks(fields: &mut Fields<'_>, log: &mut Log) -> Result<Peaks, Refusal> {
-    Ok(Peaks {
-        bin_start: fields.required(log, "bin_start", minute)?,
-        bin_seconds: fields.required(log, "bin_seconds", bin_seconds)?,
-        basis: fields.required(log, "basis", word(Basis::parse))?,
-        measure: fields.required(log, "measure", word(Measure::parse))?,
-        values: fields.required(log, "values", strict_list(VALUES, peak))?,
-    })
+    let bin_start = fields.required(log, "bin_start", minute)?;
+    let bin_seconds = fields.required(log, "bin_seconds", bin_seconds)?;
+    let basis = fields.required(log, "basis", word(Basis::parse))?;
+    let measure = fields.required(log, "measure", word(Measure::parse))?;
+    let peak = |value: &Value, log: &mut Log| peak(basis, value, log);
+    let values = fields.required(log, "values", strict_list(VALUES, peak))?;
+    Ok(Peaks { bin_start, bin_seconds, basis, measure, values })
 }
 
 pub(super) fn outbound(fields: &mut Fields<'_>, log: &mut Log) -> Result<Outbound, Refusal> {
@@ -76,9 +76,14 @@ fn arrival(value: &Value, log: &mut Log) -> Result<Arrival, Refusal> {
     Ok(arrival)
 }
 
-fn peak(value: &Value, log: &mut Log) -> Result<Peak, Refusal> {
+/// Without its changes a level that is the only source would be a wrong figure.
+fn peak(basis: Basis, value: &Value, log: &mut Log) -> Result<Peak, Refusal> {
     let mut fields = Fields::of(value, log)?;
-    let deltas = fields.optional(log, "deltas", strict_list(DELTAS, delta));
+    let changes = strict_list(DELTAS, delta);
+    let deltas = match basis {
+        Basis::Own => Some(fields.required(log, "deltas", changes)?),
+        Basis::Cdr => fields.optional(log, "deltas", changes),
+    };
     let peak = Peak {
         dim: fields.required(log, "dim", word(Dimension::parse))?,
         dbid: fields.optional(log, "dbid", dbid),
@@ -87,7 +92,7 @@ fn peak(value: &Value, log: &mut Log) -> Result<Peak, Refusal> {
         level_start: fields.required(log, "level_start", up_to(COUNT))?,
         peak: fields.required(log, "peak", up_to(COUNT))?,
         peak_time: fields.optional(log, "peak_time", time),
-        deltas: deltas.unwrap_or_default(),
+        deltas,
     };
     fields.finish(log);
     Ok(peak)

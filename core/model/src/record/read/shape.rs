@@ -9,7 +9,7 @@ use super::fields::{Fields, Log};
 use crate::id::LegId;
 use crate::record::cdr::ObjectRef;
 use crate::record::guid::CallGuid;
-use crate::record::limits::{AHEAD_MS, EARLIEST_MS, GUID_CHARS, NAME_CHARS};
+use crate::record::limits::{AHEAD_MS, DBID, EARLIEST_MS, GUID_CHARS, NAME_CHARS};
 use crate::record::refusal::Refusal;
 use crate::time::Millis;
 
@@ -117,8 +117,8 @@ fn whole(number: f64) -> Option<i128> {
 /// A DBID: they begin with 1, and other programs write 0 for none.
 pub(super) fn dbid(value: &Value, log: &mut Log) -> Result<u32, Refusal> {
     let number = int(value, log)?;
-    let dbid = u32::try_from(number).ok().filter(|dbid| *dbid > 0);
-    dbid.ok_or_else(|| log.fault("bad_value", "a DBID is from 1 to 2^32 - 1"))
+    let dbid = u32::try_from(number).ok().filter(|dbid| (1..=DBID).contains(dbid));
+    dbid.ok_or_else(|| log.fault("bad_value", "a DBID is from 1 to 2^31 - 1"))
 }
 
 /// A SIP status code.

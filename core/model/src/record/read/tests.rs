@@ -136,6 +136,59 @@ fn a_dbid_of_none_is_set_aside() {
     assert_eq!((&tenant.path[0].name, notes.bad_fields), (&Some("acme".to_owned()), 3));
 }
 
+/// From 3,000,000,000 on lie the ids of objects that are known by name alone (rs.md §3.2).
+#[test]
+fn a_dbid_beyond_31_bits_is_none() {
+    for none in [json!(1_u64 << 31), json!("3000000000"), json!(u32::MAX), json!(u64::MAX)] {
+        let (record, cdr, notes) = good(json!({
+            "component": {"name": "ccp-1", "type": "CCP", "dbid": none},
+            "tenant": {"name": "acme", "dbid": none}, "profile": {"dbid": none},
+        }));
+        let tenant = cdr.tenant.unwrap();
+        assert_eq!((record.component.dbid, tenant.dbid, cdr.profile), (None, None, None));
+        assert_eq!((&tenant.name, notes.bad_fields), (&Some("acme".to_owned()), 3));
+        assert_eq!(record.extra["_bad"]["component.dbid"], none);
+    }
+    let (record, ..) = good(json!({
+        "component": {"name": "ccp-1", "type": "CCP", "dbid": i32::MAX},
+    }));
+    assert_eq!(record.component.dbid, Some(i32::MAX.cast_unsigned()));
+}
+
+/// With basis `own` the changes are the source of the level; with `cdr` nothing is made of them.
+#[test]
+fn peaks_that_are_a_source_tell_their_changes() {
+    let peaks = |basis: &str, deltas: &Value| {
+        let mut record: Value = serde_json::from_str(&with(json!({}))).unwrap();
+        record["kind"] = json!("or.peaks");
+        record["bin_start"] = json!("2026-11-22T10:00:00Z");
+        record["bin_seconds"] = json!(60);
+        record["basis"] = json!(basis);
+        record["measure"] = json!("calls");
+        let value = json!({"dim": "component", "level_start": 3, "peak": 3, "deltas": deltas});
+        record["values"] = json!([value]);
+        record.to_string()
+    };
+    let none = read(peaks("own", &json!([]))).unwrap().0;
+    let Body::Peaks(none) = &none.body else { panic!() };
+    assert_eq!(none.values[0].deltas.as_deref(), Some(&[][..]), "a level that did not change");
+    assert!(serde_json::to_string(none).unwrap().contains("\"deltas\":[]"));
+    let many: Vec<Value> = (0..20_001).map(|_| json!([0, 1])).collect();
+    let bad = [
+        (json!(null), "missing_field", "values.0.deltas"),
+        (json!("none"), "bad_type", "values.0.deltas"),
+        (json!([[0]]), "bad_type", "values.0.deltas.0"),
+        (json!(many), "bad_value", "values.0.deltas"),
+    ];
+    for (deltas, code, field) in bad {
+        refused(peaks("own", &deltas), code, field);
+        let (record, notes) = read(peaks("cdr", &deltas)).unwrap();
+        let Body::Peaks(peaks) = &record.body else { panic!() };
+        assert_eq!(peaks.values[0].deltas, None);
+        assert_eq!(notes.bad_fields, u32::from(!deltas.is_null()));
+    }
+}
+
 #[test]
 fn bad_optional_fields_are_set_aside_and_counted() {
     let (record, cdr, notes) = good(json!({

@@ -37,7 +37,8 @@ pub(super) fn learn(
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         let ids: Vec<i64> = ids.into_iter().collect();
         let rows = link.query(&sql, &[&names, &ids])?;
-        let greatest = link.query(&format!("SELECT max(id) FROM {table}"), &[])?;
+        let greatest = format!("SELECT max(id) FROM {table} WHERE synthetic");
+        let greatest = link.query(&greatest, &[])?;
         let greatest = greatest.first().and_then(|row| row.get(0));
         learning.known(kind, rows.iter().map(|row| stored(kind, row)).collect(), greatest);
     }

@@ -31,7 +31,7 @@ pub(super) fn learn(
         for id in &ids {
             rows.extend(stored(&transaction, kind, "id", id)?);
         }
-        let greatest = format!("SELECT max(id) FROM {}", table(kind));
+        let greatest = format!("SELECT max(id) FROM {} WHERE synthetic", table(kind));
         let greatest = transaction.query_row(&greatest, [], |row| row.get(0))?;
         learning.known(kind, rows, greatest);
     }

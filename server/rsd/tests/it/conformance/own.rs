@@ -2,13 +2,14 @@
 //! that lose their ids to another content.
 
 use rs::rollup::{Granularity, Meta, Zone, rebuild};
+use rs::share::{Mention, ObjectKind, SYNTHETIC};
 use rsd::store::Store;
 use rsd::store::bins::Bins;
 use serde_json::json;
 
 use super::NOW;
 use super::figures::roll;
-use super::made::{Made, arrivals, at};
+use super::made::{Made, arrivals, at, rm};
 
 const IDS: u64 = 8;
 const HOUR: u64 = 3600;
@@ -63,4 +64,23 @@ pub(super) fn figures(store: &dyn Store) {
     bins.note(&rebuild(&Zone::utc(), ms(0), ms(6 * HOUR)), &Meta::new(), 0).unwrap();
     roll(store);
     assert_eq!(counts(bins), second, "made of the facts they are the same");
+}
+
+/// A record takes no id of an object that is known by name alone, and no DBID, however high it is
+/// stored already, moves those ids on.
+pub(super) fn ids(store: &dyn Store) {
+    let high = Mention::plain(ObjectKind::Tenant, Some(u32::MAX), Some("high".to_owned()));
+    store.know(&[high].into(), NOW).unwrap();
+    let story = [rm(1, 10).tenant("named", None), rm(2, 20).tenant("thief", Some(3_000_000_000))];
+    for (seq, call) in (1..).zip(&story) {
+        store.apply(&arrivals(&[call.start()], seq, 1), NOW).unwrap();
+    }
+    let tenants = store.objects(ObjectKind::Tenant).unwrap();
+    let of = |name: &str| {
+        let known = tenants.iter().find(|tenant| tenant.name == name);
+        known.map(|tenant| (i64::from(tenant.id) - SYNTHETIC, tenant.synthetic))
+    };
+    let told = [of("named"), of("thief")];
+    assert!(told.iter().all(|of| of.is_some_and(|(id, known)| (0..9).contains(&id) && known)));
+    assert_ne!(told[0], told[1], "{tenants:?}");
 }

@@ -174,11 +174,14 @@ FROM rs_producer_stream WITH (UPDLOCK, HOLDLOCK)
 WHERE producer = @P1 AND boot = @P2 AND stream = @P3";
 
     /// The greatest id of the components; nobody else makes one until the transaction ends.
-    COMPONENT_LAST = "SELECT MAX(id) FROM rs_dim_component WITH (TABLOCKX, HOLDLOCK)";
+    COMPONENT_LAST = "SELECT MAX(id) FROM rs_dim_component WITH (TABLOCKX, HOLDLOCK)
+WHERE synthetic = 1";
     /// Of the tenants.
-    TENANT_LAST = "SELECT MAX(id) FROM rs_dim_tenant WITH (TABLOCKX, HOLDLOCK)";
+    TENANT_LAST = "SELECT MAX(id) FROM rs_dim_tenant WITH (TABLOCKX, HOLDLOCK)
+WHERE synthetic = 1";
     /// Of the profiles.
-    PROFILE_LAST = "SELECT MAX(id) FROM rs_dim_profile WITH (TABLOCKX, HOLDLOCK)";
+    PROFILE_LAST = "SELECT MAX(id) FROM rs_dim_profile WITH (TABLOCKX, HOLDLOCK)
+WHERE synthetic = 1";
 
     /// Components of a name, or of an id.
     COMPONENT_NAMED = "SELECT id, name, type, NULL, N'', synthetic, alias_of, first_ms, last_ms
