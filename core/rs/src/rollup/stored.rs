@@ -190,8 +190,19 @@ impl KeptFacts {
     fn read(&self) -> Option<Record> {
         let at = Millis(u64::try_from(self.received_ms).unwrap_or_default());
         let arrived = Arrived { at, message_id: Some(&self.id) };
-        Record::read(self.body.as_bytes(), &arrived).ok().map(|(record, _)| record)
+        let read = |body: &str| Record::read(body.as_bytes(), &arrived).ok();
+        let record = read(&self.body).or_else(|| read(&with_changes(&self.body)?));
+        record.map(|(record, _)| record)
     }
+}
+
+/// A body that was stored when a level that did not change was sent without a list of its changes.
+fn with_changes(body: &str) -> Option<String> {
+    let mut record: serde_json::Value = serde_json::from_str(body).ok()?;
+    for value in record.get_mut("values")?.as_array_mut()? {
+        value.as_object_mut()?.entry("deltas").or_insert_with(|| serde_json::json!([]));
+    }
+    Some(record.to_string())
 }
 
 impl CallFacts {

@@ -60,9 +60,9 @@ pub(super) async fn begin(
         let number = number(body).await?;
         let now_ms = ms(shared.now());
         let no = ask(&shared, move |store| store.erasing().begin(&number, now_ms)).await?;
+        go_on(Arc::clone(&shared));
         // neither the number stands anywhere, nor what it could be found by
         note(&shared, &asker, "erasure", &no.to_string(), &json!({}), "done").await?;
-        go_on(Arc::clone(&shared));
         answer::written(&json!({ "no": no }))
     };
     match begun.await {

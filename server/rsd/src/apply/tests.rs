@@ -389,3 +389,18 @@ fn those_who_watch_are_told_of_calls() {
     let told = watcher.try_recv().unwrap();
     assert_eq!((told.len(), told[0].component.name.as_str()), (1, "101"), "by its id");
 }
+
+/// Its calls have limits of their own: nobody is to end the process for that.
+#[test]
+fn waiting_for_the_database_is_an_outage_and_no_standstill() {
+    let (figures, clock) = (Figures::default(), Clock::start());
+    let span = Duration::from_secs(60);
+    let asking = figures.asking(clock);
+    let later = clock.mono() + 2 * span;
+    assert!(figures.turned_within(later, span) && !figures.up(later));
+    assert!(figures.up(clock.mono()), "not yet");
+    assert_eq!(figures.outage().map(|outage| outage.attempts), Some(0));
+    drop(asking);
+    assert!(!figures.turned_within(later, span) && figures.up(later));
+    assert_eq!(figures.outage(), None);
+}

@@ -24,7 +24,7 @@ const ROWS_OF_COUNTS: usize = 16;
 const ROWS_OF_OTHERS: usize = 2;
 
 /// No object has this id.
-const NOBODY: i64 = -1;
+pub(super) const NOBODY: i64 = -1;
 
 /// What is found.
 #[derive(Default)]

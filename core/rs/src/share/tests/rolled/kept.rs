@@ -71,3 +71,18 @@ fn the_loser_of_a_conflict_leaves_the_bins_that_it_has_marked() {
         assert_ne!(alone[0], alone[1]);
     }
 }
+
+/// Such a list was left out once where it was empty, and is required since.
+#[test]
+fn a_level_that_was_stored_without_a_list_of_changes_is_there_still() {
+    let still = json!([{"dim": "component", "level_start": 3, "peak": 3, "deltas": []}]);
+    let rolled = rolled(&[&peaks(1, json!({ "values": still }))]);
+    let expected = rolled.rows();
+    assert!(!expected.is_empty());
+    for row in rolled.0.borrow_mut().tables.kept.values_mut() {
+        let without = row.body.replace(r#""deltas":[],"#, "");
+        assert_ne!(without, row.body);
+        row.body = without;
+    }
+    assert_eq!(rolled.anew(&zone()).rows(), expected);
+}
