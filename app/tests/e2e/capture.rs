@@ -20,7 +20,8 @@ use crate::platform::{eventually, loopback};
 pub(crate) struct Watch {
     /// Addresses that say without TLS, and nothing else, what RM has said by TLS.
     pub(crate) clear: Vec<IpAddr>,
-    /// Call-IDs of messages that RM passes on, or answers line by line, though they are odd.
+    /// What messages have in them, Call-IDs for instance, that RM passes on, or answers line by
+    /// line, though they are odd.
     pub(crate) odd: &'static [&'static str],
 }
 

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::calls::{healthy, objects};
+use crate::capture::Watch;
 use crate::flows::nothing_is_left;
 use crate::http;
 use crate::platform::{Site, eventually};
@@ -55,12 +56,15 @@ fn sipsak_gets_the_answers_that_it_should() {
     assert!(ping.status.success(), "{text}");
 }
 
+/// The answer to what is malformed repeats its Via and the others as they came (RFC 3261 8.2.6.2).
+const REPEATED: &[&str] = &["\tStatus: 400 Bad Request"];
+
 #[test]
 fn sipsak_floods_and_garbles_and_calls_go_on() {
     let media = Media::start();
     let site = Site::new(&objects(&[&media], "{}"));
     let _rs = site.start_rs();
-    let _rm = site.start_rm();
+    let _rm = site.start_rm_watched(Watch { odd: REPEATED, ..Watch::default() });
     healthy(&site, 1);
     let hold = Duration::from_secs(10);
     let calls = Plan { hold, ..Plan::new(site.sip(), &["18005550100"], 20) }.start();

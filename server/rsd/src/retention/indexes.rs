@@ -1,8 +1,11 @@
 //! Indexes that the settings ask for, made or dropped beside the purge, a day in each turn
 //! (`rs.database_uri_indexes`, spec rs.md §3.2).
 
-use super::{ROUND_MS, Work, tell};
+use super::{Work, tell};
 use crate::store::keeping::Indexed;
+
+/// After a step that could not be taken: the schema may be in the making, or another one be at it.
+const AGAIN_MS: i64 = 10_000;
 
 /// How far it is.
 #[derive(Default)]
@@ -20,16 +23,16 @@ impl Work {
     pub(super) fn index(&mut self, now_ms: i64) {
         let Indexes { next_ms, ended, why } = &mut self.indexes;
         // a clock that was set back makes nobody wait for longer
-        let waits = now_ms < *next_ms && *next_ms - now_ms <= ROUND_MS;
+        let waits = now_ms < *next_ms && *next_ms - now_ms <= AGAIN_MS;
         if *ended || waits {
             return;
         }
         match self.parts.store.keeping().index_uris() {
             Ok(Indexed::More) => *why = None,
             Ok(Indexed::All) => *ended = true,
-            Ok(Indexed::Elsewhere) => *next_ms = now_ms + ROUND_MS,
+            Ok(Indexed::Elsewhere) => *next_ms = now_ms + AGAIN_MS,
             Err(error) => {
-                *next_ms = now_ms + ROUND_MS;
+                *next_ms = now_ms + AGAIN_MS;
                 let reason = error.reason();
                 if why.as_ref() != Some(&reason) {
                     tell(&self.parts.log, "indexes", &error);

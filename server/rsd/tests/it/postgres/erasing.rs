@@ -76,7 +76,7 @@ fn nothing_of_a_number_is_left_in_the_tables_and_files_of_a_server_that_dies_mea
     assert_eq!(telling(&server), Vec::<String>::new());
     assert!(!shown(&other).contains(NUMBER));
     let done = other.erasing().erasures(1).unwrap().remove(0);
-    assert_eq!((done.calls, done.ended_ms.is_some()), (3, true), "{done:?}");
+    assert_eq!((done.calls, done.ended_ms.is_some()), (6, true), "{done:?}");
     // dead samples are the server's, as the page for operators says
     server.sql("VACUUM FULL pg_statistic");
     server.sql("CHECKPOINT");
