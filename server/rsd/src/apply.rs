@@ -356,7 +356,7 @@ impl Work {
     }
 
     fn stored(&mut self, batch: &[Arrival], mut applied: Applied, took: Duration) {
-        let Parts { spool, store, figures, backlog, log, changed, view, .. } = &self.parts;
+        let Parts { spool, figures, backlog, log, changed, view, .. } = &self.parts;
         let now = self.parts.clock.now();
         figures.add(&mut applied, (took, now.mono));
         let now = now.wall;
@@ -374,7 +374,7 @@ impl Work {
         // who begins to watch after this reads what is stored by now
         let watched = !applied.changed.is_empty() && changed.receiver_count() > 0;
         let calls = watched.then(|| view.named(&applied.changed));
-        view.take(&**store, applied);
+        self.ask(|store| view.take(store, applied));
         if let Some(calls) = calls {
             // the last one may have gone
             let _watchers = changed.send(Arc::new(calls));

@@ -347,8 +347,27 @@ pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
     days.into_iter().flat_map(|day| [before(day), day, after(day)]).collect()
 }
 
+/// What lists of calls ask: of the database, or of what is in memory of calls in progress.
+pub trait Lists: Send + Sync {
+    /// All objects of a kind, by id.
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError>;
+
+    /// The items after a position, newest start first.
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError>;
+
+    /// How many items there are.
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError>;
+}
+
 /// The database.
-pub trait Store: Send + Sync {
+pub trait Store: Lists {
     /// Dead letters and audit.
     fn custody(&self) -> &dyn custody::Custody;
 
@@ -410,24 +429,8 @@ pub trait Store: Send + Sync {
         now: Millis,
     ) -> Result<Page, StoreError>;
 
-    /// The items after a position, newest start first.
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError>;
-
-    /// How many items there are.
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError>;
-
     /// A call with its legs, earliest first; empty: unknown.
     fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError>;
-
-    /// All objects of a kind, by id.
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError>;
 
     /// Open dead letters by code.
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError>;

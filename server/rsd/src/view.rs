@@ -19,7 +19,9 @@ use rs::report::Call;
 use rs::{Day, Filter, Key};
 
 use self::names::Names;
-use crate::store::{Applied, Item, Object, ObjectKind, Position, Store, StoreError, Turned, Unit};
+use crate::store::{
+    Applied, Item, Lists, Object, ObjectKind, Position, Store, StoreError, Turned, Unit,
+};
 
 /// Legs that are kept, ended ones of sessions in progress included: with 2 KB each 100 MB.
 pub const LEGS: usize = 50_000;
@@ -47,14 +49,23 @@ struct State {
     erased: u64,
     /// The database may have something else.
     doubtful: bool,
-    /// Legs that are being erased, and where those of them lie that are in progress.
-    leaving: BTreeMap<Key, Option<Day>>,
+    /// Legs that are being erased.
+    leaving: BTreeMap<Key, Leaving>,
     /// Legs that are read again.
     due: BTreeSet<(Day, Key)>,
     /// Somebody has another name than we know.
     renamed: bool,
     looked: Option<Duration>,
     tried: Option<Duration>,
+}
+
+/// A leg that is not told until it is erased.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leaving {
+    /// How many erase it.
+    erasing: u32,
+    /// Where it lies, if it is known to be in progress.
+    day: Option<Day>,
 }
 
 #[derive(Debug)]
@@ -69,7 +80,7 @@ impl State {
         let Some(Content { board, .. }) = &mut self.content else { return };
         let keys: Vec<Key> = self.leaving.keys().copied().collect();
         for (day, key) in board.leave(&keys) {
-            self.leaving.insert(key, Some(day));
+            self.leaving.entry(key).or_default().day = Some(day);
         }
     }
 }
@@ -102,8 +113,8 @@ impl View {
         let mut changed = applied.changed;
         *renamed |= changed.iter().any(|leg| !names.agree(&leg.call));
         changed.retain(|leg| match leaving.get_mut(&leg.call.key) {
-            Some(day) => {
-                *day = Some(leg.day);
+            Some(leaving) => {
+                leaving.day = Some(leg.day);
                 false
             }
             None => true,
@@ -145,16 +156,31 @@ impl View {
         let mut state = self.state();
         // what is being read may have them as they were
         state.erased += 1;
-        state.leaving.extend(keys.iter().map(|key| (*key, None)));
+        for key in keys {
+            state.leaving.entry(*key).or_default().erasing += 1;
+        }
         state.hide();
     }
 
-    /// They are erased.
+    /// They are erased. One that was not known to be in progress may have been stored just before,
+    /// and come as it was: all is read anew then.
     pub fn again(&self, keys: &[Key]) {
         let mut state = self.state();
         state.erased += 1;
-        let State { leaving, due, .. } = &mut *state;
-        due.extend(keys.iter().filter_map(|key| Some((leaving.remove(key).flatten()?, *key))));
+        let State { leaving, due, doubtful, .. } = &mut *state;
+        for key in keys {
+            let Some(left) = leaving.get_mut(key) else { continue };
+            left.erasing = left.erasing.saturating_sub(1);
+            if left.erasing > 0 {
+                continue;
+            }
+            match leaving.remove(key).and_then(|left| left.day) {
+                Some(day) => {
+                    due.insert((day, *key));
+                }
+                None => *doubtful = true,
+            }
+        }
     }
 
     /// Reads from the database what is to be read; the applier's work between two batches. What
@@ -175,51 +201,10 @@ impl View {
         self.read_due(store);
     }
 
-    /// The objects of a kind as the database had them last.
-    ///
-    /// # Errors
-    /// Nothing is known.
-    pub fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        self.with(|content| content.names.objects(kind))
-    }
-
-    /// What [`Store::list`] would answer of calls in progress.
-    ///
-    /// # Errors
-    /// Nothing is known.
-    pub fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        self.with(|Content { board, names }| {
-            let filter = names.with_aliases(filter);
-            let after = after.map(|at| (at.started_ms, at.call_key));
-            let most = usize::try_from(limit).unwrap_or(usize::MAX);
-            let items = board.list(&filter, unit, after, most, now).into_iter();
-            let items = items.map(|((started_ms, call_key), mut legs)| {
-                legs.iter_mut().for_each(|leg| names.name(leg));
-                Item { position: Position { started_ms, call_key }, legs }
-            });
-            items.collect()
-        })
-    }
-
-    /// What [`Store::count`] would answer of calls in progress.
-    ///
-    /// # Errors
-    /// Nothing is known.
-    pub fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        self.with(|Content { board, names }| board.count(&names.with_aliases(filter), unit, now))
-    }
-
     /// No leg is left out, of more than there is room for, or until it is read again.
     pub fn is_whole(&self) -> bool {
         let state = self.state();
-        let hidden = state.leaving.values().any(Option::is_some);
+        let hidden = state.leaving.values().any(|leaving| leaving.day.is_some());
         !hidden
             && state.due.is_empty()
             && state.content.as_ref().is_some_and(|it| it.board.is_whole())
@@ -313,6 +298,38 @@ impl View {
         if let Some(Content { board, names }) = &mut state.content {
             board.take(legs.into_iter().map(|leg| names.strip(leg)).collect());
         }
+    }
+}
+
+/// Of calls in progress, as the database had them last; an error where nothing is known.
+impl Lists for View {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.with(|content| content.names.objects(kind))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.with(|Content { board, names }| {
+            let filter = names.with_aliases(filter);
+            let after = after.map(|at| (at.started_ms, at.call_key));
+            let most = usize::try_from(limit).unwrap_or(usize::MAX);
+            let items = board.list(&filter, unit, after, most, now).into_iter();
+            let items = items.map(|((started_ms, call_key), mut legs)| {
+                legs.iter_mut().for_each(|leg| names.name(leg));
+                Item { position: Position { started_ms, call_key }, legs }
+            });
+            items.collect()
+        })
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.with(|Content { board, names }| board.count(&names.with_aliases(filter), unit, now))
     }
 }
 

@@ -14,8 +14,9 @@ use super::access::Asker;
 use super::answer::{self, respond};
 use super::native::{self, Question};
 use super::scope::Scope;
-use super::source::{From, Source};
+use super::source::From;
 use super::{Shared, cursor};
+use crate::store::Lists;
 
 /// The list: newest start first, one item per GUID unless legs are asked for.
 pub(super) async fn list(State(shared): State<Arc<Shared>>, asker: Asker, uri: Uri) -> Response {
@@ -49,7 +50,7 @@ async fn items(
     };
     let (limit, bound) = (question.limit, question.bound.clone());
     let (known, own) = (Arc::clone(&shared.parts.known), scope.clone());
-    let ask = move |source: &dyn Source| {
+    let ask = move |source: &dyn Lists| {
         // also when nobody waits for the answer any more
         let _heavy = &heavy;
         let mut question = question.clone();

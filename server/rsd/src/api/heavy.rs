@@ -1,5 +1,5 @@
-//! Questions that read the calls of more than a day (rs.md §8): few of them at once, so that they
-//! leave readers of the database to all others.
+//! Questions that read the calls of more than a day (rs.md §8): few of them at once, of one user
+//! and of all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,7 +58,7 @@ impl Drop for One {
 }
 
 impl Shared {
-    /// A place for a question that reads much; others need none.
+    /// A place for a list, if it reads much.
     ///
     /// # Errors
     /// `rate-limit`: there is none.
@@ -68,15 +68,20 @@ impl Shared {
         filter: &Filter,
         now: Millis,
     ) -> Result<Option<Place>, Refused> {
-        if !filter.is_heavy(now) {
-            return Ok(None);
-        }
+        if filter.is_heavy(now) { self.heavy_one(asker).map(Some) } else { Ok(None) }
+    }
+
+    /// A place for a question that reads much.
+    ///
+    /// # Errors
+    /// `rate-limit`: there is none.
+    pub(super) fn heavy_one(&self, asker: &Asker) -> Result<Place, Refused> {
         let who = asker.user.clone().unwrap_or_else(|| asker.address.ip().to_string());
         let place = self.heavy.place(who);
-        place.map(Some).ok_or_else(|| {
+        place.ok_or_else(|| {
             let text = format!(
-                "of lists of more than a day {HEAVY_EACH} of one user and {HEAVY} in all are \
-                 answered at once"
+                "of lists of more than a day and unions {HEAVY_EACH} of one user and {HEAVY} in \
+                 all are answered at once"
             );
             Refused::other(429, "rate-limit", text).in_seconds(HEAVY_AGAIN)
         })

@@ -11,8 +11,8 @@ use rs::Refused;
 use rs::query::{Filter, Number, Party, Progress, datetime};
 
 use super::limits::{ITEMS, ITEMS_MOST};
-use super::source::Source;
 use crate::configuration::Known;
+use crate::store::Lists;
 use crate::store::{Object, ObjectKind, StoreError, Unit};
 
 /// A question for a list.
@@ -156,7 +156,7 @@ impl Question {
     /// those that records named so. False: nobody has named one of them, and nothing is found.
     pub(super) fn resolve(
         &mut self,
-        source: &dyn Source,
+        source: &dyn Lists,
         known: &Known,
     ) -> Result<bool, StoreError> {
         for (kind, wanted) in std::mem::take(&mut self.objects) {

@@ -159,9 +159,12 @@ pub(super) async fn series(
             // the database would take it for all
             Found::default()
         } else {
-            question.ask(&shared).await?
+            let heavy = question.combine.then(|| shared.heavy_one(&asker)).transpose()?;
+            question.ask(&shared, heavy).await?
         };
         if let Some(meant) = found.meant.take() {
+            // of nothing there is no union
+            question.combine &= !meant.is_empty();
             question.ids = meant;
         }
         let asked = question.asked.iter().map(|(id, text)| (*id, text.clone()));

@@ -3,77 +3,10 @@
 
 use std::sync::Arc;
 
-use model::time::Millis;
-use rs::{Filter, Refused};
+use rs::Refused;
 
 use super::{Shared, answer};
-use crate::store::{Item, Object, ObjectKind, Position, Store, StoreError, Unit};
-use crate::view::View;
-
-/// What lists ask.
-pub(super) trait Source {
-    /// All objects of a kind, by id.
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError>;
-
-    /// The items after a position, newest start first.
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError>;
-
-    /// How many items there are.
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError>;
-}
-
-/// The database.
-struct Stored<'s>(&'s dyn Store);
-
-impl Source for Stored<'_> {
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        self.0.objects(kind)
-    }
-
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        self.0.list(filter, unit, after, limit, now)
-    }
-
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        self.0.count(filter, unit, now)
-    }
-}
-
-/// Only of calls in progress.
-impl Source for View {
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        Self::objects(self, kind)
-    }
-
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        Self::list(self, filter, unit, after, limit, now)
-    }
-
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        Self::count(self, filter, unit, now)
-    }
-}
+use crate::store::{Lists, StoreError};
 
 /// Which of the two answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +19,16 @@ impl Shared {
     /// Asks the database.
     pub(super) async fn stored<T: Send + 'static>(
         self: &Arc<Self>,
-        question: impl FnOnce(&dyn Source) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&dyn Lists) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refused> {
-        answer::ask(self, move |store| question(&Stored(store))).await
+        answer::ask(self, move |store| question(store)).await
     }
 
     /// Asks the database, and what is in memory where that is away: whoever waits for one that
     /// does not answer is answered all the same.
     pub(super) async fn either<T: Send + 'static>(
         self: &Arc<Self>,
-        question: impl Fn(&dyn Source) -> Result<T, StoreError> + Clone + Send + 'static,
+        question: impl Fn(&dyn Lists) -> Result<T, StoreError> + Clone + Send + 'static,
     ) -> Result<(T, From), Refused> {
         let mut refused = None;
         // the applier knows that it is away before anybody has to wait for it

@@ -19,8 +19,8 @@ use crate::store::erasing::Erasing;
 use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
 use crate::store::{
-    Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page, Position, Turned,
-    Unit,
+    Books, BooksAsked, CallName, Item, Leg, Lists, Mention, Object, ObjectKind, Page, Position,
+    Turned, Unit,
 };
 
 /// Remembers what it was given; refuses the first so many batches.
@@ -47,6 +47,27 @@ impl Remembering {
 
 fn away() -> StoreError {
     StoreError::Files(io::Error::other("away"))
+}
+
+impl Lists for Remembering {
+    fn objects(&self, _: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        Err(away())
+    }
+
+    fn list(
+        &self,
+        _: &Filter,
+        _: Unit,
+        _: Option<Position>,
+        _: u32,
+        _: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        Err(away())
+    }
+
+    fn count(&self, _: &Filter, _: Unit, _: Millis) -> Result<u64, StoreError> {
+        Err(away())
+    }
 }
 
 impl Store for Remembering {
@@ -106,26 +127,7 @@ impl Store for Remembering {
         Err(away())
     }
 
-    fn list(
-        &self,
-        _: &Filter,
-        _: Unit,
-        _: Option<Position>,
-        _: u32,
-        _: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        Err(away())
-    }
-
-    fn count(&self, _: &Filter, _: Unit, _: Millis) -> Result<u64, StoreError> {
-        Err(away())
-    }
-
     fn call(&self, _: &CallName, _: bool) -> Result<Vec<Leg>, StoreError> {
-        Err(away())
-    }
-
-    fn objects(&self, _: ObjectKind) -> Result<Vec<Object>, StoreError> {
         Err(away())
     }
 

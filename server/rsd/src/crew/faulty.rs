@@ -17,8 +17,8 @@ use crate::store::exporting::Exporting;
 use crate::store::keeping::Keeping;
 use crate::store::sqlite::Sqlite;
 use crate::store::{
-    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page,
-    Position, Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Lists, Mention, Object, ObjectKind,
+    Page, Position, Store, StoreError, Unit,
 };
 
 pub(super) struct Faulty {
@@ -51,6 +51,27 @@ impl Faulty {
             panic!("a fault of the test");
         }
         self.answers.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Lists for Faulty {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.inner.objects(kind)
+    }
+
+    fn list(
+        &self,
+        of: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.inner.list(of, unit, after, limit, now)
+    }
+
+    fn count(&self, of: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.inner.count(of, unit, now)
     }
 }
 
@@ -101,27 +122,8 @@ impl Store for Faulty {
         self.inner.page(of, page, most, now)
     }
 
-    fn list(
-        &self,
-        of: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        self.inner.list(of, unit, after, limit, now)
-    }
-
-    fn count(&self, of: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        self.inner.count(of, unit, now)
-    }
-
     fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
         self.inner.call(name, events)
-    }
-
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        self.inner.objects(kind)
     }
 
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {

@@ -57,7 +57,7 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Mention, Object,
+    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Lists, Mention, Object,
     ObjectKind, Page, Position, Store, StoreError, Unit,
 };
 
@@ -236,6 +236,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Lists for Postgres {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.read(|reader| objects::objects(reader.link, kind))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read(|reader| reader.list(filter, unit, after, limit, now))
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.read(|reader| reader.count(filter, unit, now))
+    }
+}
+
 impl Store for Postgres {
     fn bins(&self) -> Option<&dyn Bins> {
         Some(self)
@@ -288,27 +309,8 @@ impl Store for Postgres {
         self.read(|reader| reader.page(filter, page, page_size, now))
     }
 
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        self.read(|reader| reader.list(filter, unit, after, limit, now))
-    }
-
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        self.read(|reader| reader.count(filter, unit, now))
-    }
-
     fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
         self.read(|reader| reader.detail(name, events))
-    }
-
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        self.read(|reader| objects::objects(reader.link, kind))
     }
 
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {

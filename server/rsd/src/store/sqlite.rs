@@ -57,8 +57,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Mention, Object, ObjectKind, Page,
-    Position, Seen, Store, StoreError, Unit,
+    Applied, Arrival, Books, BooksAsked, CallName, Item, Leg, Lists, Mention, Object, ObjectKind,
+    Page, Position, Seen, Store, StoreError, Unit,
 };
 
 /// Sets of connections kept for questions.
@@ -269,6 +269,27 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl Lists for Sqlite {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        self.read(|reader| dims::objects(&reader.main, kind))
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.read(|reader| reader.list(filter, unit, after, limit, now))
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        self.read(|reader| reader.count(filter, unit, now))
+    }
+}
+
 impl Store for Sqlite {
     fn bins(&self) -> Option<&dyn Bins> {
         Some(self)
@@ -333,27 +354,8 @@ impl Store for Sqlite {
         self.read(|reader| reader.page(filter, page, page_size, now))
     }
 
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        self.read(|reader| reader.list(filter, unit, after, limit, now))
-    }
-
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        self.read(|reader| reader.count(filter, unit, now))
-    }
-
     fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
         self.read(|reader| reader.detail(name, events))
-    }
-
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        self.read(|reader| dims::objects(&reader.main, kind))
     }
 
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {

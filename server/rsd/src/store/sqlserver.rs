@@ -53,8 +53,8 @@ use super::erasing::Erasing;
 use super::exporting::Exporting;
 use super::keeping::{Judge, Keeping};
 use super::{
-    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Object, Page, Position,
-    Store, StoreError, Turned, Unit, prepare,
+    Applied, Arrival, Books, BooksAsked, CallName, Connections, Item, Leg, Lists, Object, Page,
+    Position, Store, StoreError, Turned, Unit, prepare,
 };
 
 pub use accounts::{Accounts, Login, init};
@@ -228,6 +228,27 @@ async fn ready(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
     Ok(())
 }
 
+impl Lists for SqlServer {
+    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
+        Ok(self.read(async |link| dims::all(link, kind).await)?)
+    }
+
+    fn list(
+        &self,
+        filter: &Filter,
+        unit: Unit,
+        after: Option<Position>,
+        limit: u32,
+        now: Millis,
+    ) -> Result<Vec<Item>, StoreError> {
+        Ok(self.read(async |link| read::list(link, filter, unit, after, limit, now).await)?)
+    }
+
+    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
+        Ok(self.read(async |link| read::count(link, filter, unit, now).await)?)
+    }
+}
+
 impl Store for SqlServer {
     fn bins(&self) -> Option<&dyn Bins> {
         Some(self)
@@ -304,27 +325,8 @@ impl Store for SqlServer {
         Ok(self.read(async |link| read::page(link, filter, page, page_size, now).await)?)
     }
 
-    fn list(
-        &self,
-        filter: &Filter,
-        unit: Unit,
-        after: Option<Position>,
-        limit: u32,
-        now: Millis,
-    ) -> Result<Vec<Item>, StoreError> {
-        Ok(self.read(async |link| read::list(link, filter, unit, after, limit, now).await)?)
-    }
-
-    fn count(&self, filter: &Filter, unit: Unit, now: Millis) -> Result<u64, StoreError> {
-        Ok(self.read(async |link| read::count(link, filter, unit, now).await)?)
-    }
-
     fn call(&self, name: &CallName, events: bool) -> Result<Vec<Leg>, StoreError> {
         Ok(self.read(async |link| detail::call(link, name, events).await)?)
-    }
-
-    fn objects(&self, kind: ObjectKind) -> Result<Vec<Object>, StoreError> {
-        Ok(self.read(async |link| dims::all(link, kind).await)?)
     }
 
     fn dead_letters(&self) -> Result<BTreeMap<String, u64>, StoreError> {

@@ -9,7 +9,7 @@ use rs::rollup::{
     Recounted, State, Target, Types, Whose, merged, recount,
 };
 
-use super::found::{Found, NOBODY, Out, Search};
+use super::found::{Found, Out, Search};
 use super::{MOST_IDS, touches};
 use crate::store::StoreError;
 use crate::store::bins::{Bins, Series};
@@ -39,12 +39,7 @@ impl Search {
         meant: Option<BTreeSet<i64>>,
     ) -> Result<Result<Found, Out>, StoreError> {
         let dim = self.asked.dim;
-        let members = match &meant {
-            // none would be all
-            Some(ids) if ids.is_empty() => BTreeSet::from([NOBODY]),
-            Some(ids) => ids.clone(),
-            None => self.asked.ids.clone(),
-        };
+        let members = meant.clone().unwrap_or_else(|| self.asked.ids.clone());
         let mut levels =
             if is_apart(dim, measure) { self.added(bins, state, measure)? } else { None };
         if levels.is_none() {

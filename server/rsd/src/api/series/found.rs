@@ -13,6 +13,7 @@ use rs::rollup::{
 use rs::{Day, Refused};
 
 use super::super::Shared;
+use super::super::heavy::Place;
 use super::super::rollups::learned;
 use super::span::{Span, not_available};
 use super::{Figure, Question, too_many};
@@ -22,9 +23,6 @@ use crate::store::bins::{Bins, Series};
 /// Rows of one target and bin at most, for both ways to count: of each call type one, or one.
 const ROWS_OF_COUNTS: usize = 16;
 const ROWS_OF_OTHERS: usize = 2;
-
-/// No object has this id.
-pub(super) const NOBODY: i64 = -1;
 
 /// What is found.
 #[derive(Default)]
@@ -59,7 +57,12 @@ pub(super) enum Out {
 
 impl Question {
     /// All of it.
-    pub(super) async fn ask(&self, shared: &Arc<Shared>) -> Result<Found, Refused> {
+    /// `heavy`: held until the database has answered, also when nobody waits for it any more.
+    pub(super) async fn ask(
+        &self,
+        shared: &Arc<Shared>,
+        heavy: Option<Place>,
+    ) -> Result<Found, Refused> {
         let (from_ms, to_ms) = self.span.ends();
         let asked = Series {
             table: self.figure.table(),
@@ -83,7 +86,11 @@ impl Question {
             combine: self.combine,
             shown: self.span.bins.clone(),
         };
-        match learned(shared, move |bins| search.run(bins)).await? {
+        let ask = move |bins: &dyn Bins| {
+            let _heavy = heavy;
+            search.run(bins)
+        };
+        match learned(shared, ask).await? {
             Ok(found) => Ok(found),
             Err(Out::TooMany) => Err(too_many()),
             Err(Out::Gone) => Err(not_available()),
@@ -124,6 +131,10 @@ impl Search {
         let (figure, by_reason, measure) = self.question;
         let (state, aliases) = (State::of(&bins.meta()?), bins.aliases()?);
         let meant = self.widen(&aliases);
+        if meant.as_ref().is_some_and(BTreeSet::is_empty) {
+            // the database would take none for all
+            return Ok(Ok(Found { meant, ..Found::default() }));
+        }
         if self.combine {
             return self.combined(bins, (&state, measure), meant);
         }
@@ -191,10 +202,6 @@ impl Search {
             meant.retain(|id| allowed.contains(id));
         }
         self.asked.ids = meant.iter().flat_map(|id| aliases.of(kind, *id)).collect();
-        if meant.is_empty() {
-            // the database would take none for all
-            self.asked.ids.insert(NOBODY);
-        }
         Some(meant)
     }
 

@@ -129,11 +129,13 @@ impl Reader {
         );
         let mut keys = Vec::new();
         for day in self.live_days()? {
-            let Some(db) = self.days.find(day, self.now_ms)? else { continue };
-            let mut statement = db.prepare(&sql)?;
-            for key in statement.query_map([], |row| row.get(0))? {
-                keys.push((day, key?));
-            }
+            // a damaged day holds up none of the others, as in lists
+            let found = self.days.ask(day, self.now_ms, |db| {
+                let mut statement = db.prepare(&sql)?;
+                let keys = statement.query_map([], |row| Ok((day, row.get(0)?)))?;
+                Ok(keys.collect::<Result<Vec<_>, _>>()?)
+            })?;
+            keys.extend(found.unwrap_or_default());
             keys.truncate(most);
         }
         Ok(keys)

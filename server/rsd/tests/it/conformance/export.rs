@@ -9,7 +9,7 @@ use rs::rollup::Zone;
 use rsd::entry::Transport;
 use rsd::retention::{Ages, Annexes, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
 use rsd::store::sqlite::Sqlite;
-use rsd::store::{CallName, Day, Store, Unit};
+use rsd::store::{CallName, Day, Lists as _, Store, Unit};
 use serde_json::Value;
 
 use super::NOW;

@@ -9,7 +9,7 @@ use rs::live::Leg;
 use rs::query::Progress;
 use rs::report::{Call, Component, TenantOf};
 use rsd::store::sqlite::Sqlite;
-use rsd::store::{Applied, ObjectKind, Store, StoreError, Unit};
+use rsd::store::{Applied, Lists as _, ObjectKind, Store, StoreError, Unit};
 use rsd::view::View;
 
 use super::NOW;
@@ -173,6 +173,31 @@ fn what_is_being_erased_is_not_told() {
     assert_eq!(view.list(&filter, Unit::Leg, None, 10, NOW).unwrap(), erased);
     assert_eq!((shown(&view).len(), view.is_whole()), (2, true));
     assert!(!shown(&view)[1].contains("4930123"), "{:?}", shown(&view));
+
+    // whoever erases it too is waited for
+    view.leave(&[leg.key]);
+    view.leave(&[leg.key]);
+    view.again(&[leg.key]);
+    view.refresh(&files, at(3));
+    assert_eq!((shown(&view).len(), view.is_whole()), (1, false));
+    view.again(&[leg.key]);
+    view.refresh(&files, at(4));
+    assert_eq!((shown(&view).len(), view.is_whole()), (2, true));
+
+    // what was stored just before, and is told just after, is as it was
+    let third = rm(3, 30);
+    let applied = files.apply(&arrivals(&[third.start()], 4, 1), NOW).unwrap();
+    let stored = files.list(&filter, Unit::Leg, None, 1, NOW).unwrap()[0].legs[0].clone();
+    view.leave(&[stored.key]);
+    rsd::store::erasing::forget(&files, std::slice::from_ref(&stored), 6).unwrap();
+    view.again(&[stored.key]);
+    view.take(&files, applied);
+    view.refresh(&files, at(30));
+    let erased = files.list(&filter, Unit::Leg, None, 10, NOW).unwrap();
+    assert_eq!(view.list(&filter, Unit::Leg, None, 10, NOW).unwrap(), erased);
+    files.apply(&arrivals(&[third.end(90)], 5, 1), NOW).unwrap();
+    view.doubt();
+    view.refresh(&files, at(50));
 
     view.erasing();
     view.refresh(&files, at(60));

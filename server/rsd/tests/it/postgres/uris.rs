@@ -5,7 +5,7 @@ use rs::Filter;
 use rs::query::{Party, Uri};
 use rsd::store::keeping::{Indexed, Keeping as _};
 use rsd::store::postgres::{Beside, Parts, Postgres, Target};
-use rsd::store::{Store as _, Unit};
+use rsd::store::{Lists as _, Unit};
 
 use super::Server;
 use super::accounts;

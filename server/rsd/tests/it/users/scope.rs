@@ -166,6 +166,37 @@ fn figures_of_a_bound_reader_are_those_of_the_tenant() {
     assert_eq!(figures("bea", "arrivals", "profile"), [(1200, 2)]);
 }
 
+/// A profile known by name alone has become another's: its figures are nobody's of the first any
+/// more, and a union of nothing is not one of everything.
+#[test]
+fn a_union_of_a_bound_reader_has_nothing_of_others() {
+    let mut house = house();
+    let of = |session, tenant, profile: &Value| {
+        leg(session, 1, tenant, 1).map(|line| {
+            let mut record: Value = serde_json::from_str(&line).unwrap();
+            record["profile"] = profile.clone();
+            record.to_string()
+        })
+    };
+    house.send(&of(1, ACME, &json!({"name": "shared"})));
+    house.send(&[2, 3].map(|n| of(n, BETA, &json!({"name": "shared", "dbid": 1500}))).concat());
+    let db = rusqlite::Connection::open(house.dir.path().join("rs/rs.db")).unwrap();
+    let sql = "SELECT id FROM rs_dim_profile WHERE name = 'shared' AND synthetic";
+    let id: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    let peaks = |user: &str, id: i64| {
+        let span = "granularity=FIVE_MINUTES&from=2026-11-22T10:00:00Z&to=2026-11-22T10:05:00Z";
+        let path = format!("/api/v1/series/peaks?dim=profile&id={id}&combine=true&{span}");
+        let answer = asked(&house, user, "GET", &path);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        serde_json::from_str::<Value>(&answer.body).unwrap()["series"].clone()
+    };
+    house.until(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        peaks("root", 1500)[0]["values"] == json!([3])
+    });
+    assert_eq!(peaks("eva", id), json!([]));
+}
+
 /// A tenant is its number: neither a rename nor a new tenant of the old name moves what is seen.
 #[test]
 fn a_name_in_the_file_stays_with_its_tenant() {

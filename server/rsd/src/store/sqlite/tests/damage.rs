@@ -162,6 +162,23 @@ fn a_spoilt_main_file_is_no_spoilt_day() {
 
 /// Whoever looks for marks first finds it: the others' marks are read, and the day is told.
 #[test]
+fn calls_in_progress_of_the_other_days_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let two = [rm(8, 600).start(), rm(9, 86_400 + 5).start()];
+    store.apply(&arrivals(&two, 1, 1), NOW).unwrap();
+    let days = |store: &Sqlite| -> Vec<Day> {
+        store.in_progress(9).unwrap().iter().map(|(day, _)| *day).collect()
+    };
+    assert_eq!(days(&store), [DAY, NEXT]);
+    close(&store);
+    drop(store);
+    spoil(dir.path());
+    let store = open(dir.path());
+    assert_eq!(days(&store), [NEXT]);
+}
+
+#[test]
 fn marks_of_the_other_days_are_read() {
     let ways: [fn(&Sqlite); 3] = [
         |store| {
