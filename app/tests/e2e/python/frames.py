@@ -225,7 +225,7 @@ class Steady:
             try:
                 self.client = Client(self.version)
                 return
-            except stomp.exception.StompException:
+            except (stomp.exception.StompException, OSError):  # it may go while we greet it
                 time.sleep(0.05)
         raise TimeoutError("no server comes")
 
