@@ -162,12 +162,11 @@ impl Record {
         read::bytes(body, arrived)
     }
 
-    /// Reads a JSON value that was cut out of a larger body (HTTP ingest, rs.md §1.7).
-    ///
-    /// # Errors
-    /// As [`Record::read`].
-    pub fn read_value(value: Value, arrived: &Arrived<'_>) -> Result<(Self, Notes), Refusal> {
-        read::value(value, arrived)
+    /// The JSON of a body as [`Record::read`] takes it, with what is no text or no number mended;
+    /// `None` if it is none.
+    #[must_use]
+    pub fn json_of(body: &[u8]) -> Option<Value> {
+        read::json_of(body)
     }
 
     fn write_body<B: Serialize>(&self, body: &B, out: &mut Vec<u8>) {

@@ -50,8 +50,8 @@ pub const LIST_LEN: usize = 64;
 pub const DBID: u32 = i32::MAX as u32;
 /// Values of one `or.*` record (rs.md §2.6).
 pub const VALUES: usize = 1000;
-/// Calls, and levels, of one value of an `or.*` record, and figures of an `or.integrity`: no sum of
-/// them leaves 64 bits.
+/// Calls, and levels, of one value of an `or.*` record, figures of an `or.integrity`, samples of a
+/// sketch, and milliseconds of each: no sum of them leaves 64 bits.
 pub const COUNT: u64 = u32::MAX as u64;
 /// Durations of one value of `or.arrivals`, ms: three million calls all through five minutes.
 pub const DURATIONS_MS: u64 = 1 << 40;

@@ -16,7 +16,7 @@ mod sq;
 use serde_json::Value;
 
 use super::hash::content_hash;
-use super::limits::{DEPTH, ID_BYTES, NAME_CHARS};
+use super::limits::{ID_BYTES, NAME_CHARS};
 use super::refusal::{Notes, Refusal};
 use super::word::{ComponentType, Kind, Stream};
 use super::{Body, Component, Producer, Record};
@@ -40,13 +40,9 @@ pub(super) fn bytes(body: &[u8], arrived: &Arrived<'_>) -> Result<(Record, Notes
     record(&value, arrived, log)
 }
 
-/// Reads a value that was cut out of a larger body.
-pub(super) fn value(value: Value, arrived: &Arrived<'_>) -> Result<(Record, Notes), Refusal> {
-    let log = Log::new(arrived.at);
-    if json::deeper_than(&value, DEPTH) {
-        return Err(log.fault("too_deep", "nested deeper than 32"));
-    }
-    record(&value, arrived, log)
+/// The JSON of a body.
+pub(super) fn json_of(body: &[u8]) -> Option<Value> {
+    json::parse(body, &mut Log::new(Millis::default())).ok()
 }
 
 fn record(value: &Value, arrived: &Arrived<'_>, mut log: Log) -> Result<(Record, Notes), Refusal> {
@@ -123,7 +119,7 @@ fn producer(value: &Value, log: &mut Log) -> Result<Producer, Refusal> {
     let producer = Producer {
         name: fields.required(log, "name", name(NAME_CHARS))?,
         boot: fields.optional(log, "boot", int),
-        seq: fields.optional(log, "seq", int),
+        seq: fields.optional(log, "seq", shape::from_one),
         stream: fields.optional(log, "stream", word(Stream::parse)),
     };
     fields.finish(log);

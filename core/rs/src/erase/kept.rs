@@ -1,6 +1,7 @@
 //! Records that are kept whole, of which figures are made again (rs.md §2.6): what a producer
 //! counted for an erased number goes, what it counted for all else stays as it is.
 
+use model::record::Record;
 use serde_json::Value;
 
 use super::numbers::Numbers;
@@ -20,7 +21,7 @@ pub fn kept_without(numbers: &Numbers, body: &str) -> Option<String> {
 
 /// `None`: no value is of one of them.
 fn without_values(numbers: &Numbers, body: &str) -> Option<String> {
-    let mut record: Value = serde_json::from_str(body).ok()?;
+    let mut record = Record::json_of(body.as_bytes())?;
     let values = record.get_mut("values")?.as_array_mut()?;
     let all = values.len();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -53,6 +54,8 @@ mod tests {
         assert_eq!(without(&left), None, "once is enough");
         assert_eq!(without(r#"{"x":"4930123456"}"#).as_deref(), Some(r#"{"x":"9999999999"}"#));
         assert_eq!(without(r#"{"values":[{"dim":"dn","name":"1800"}]}"#), None);
+        let odd = r#"{"x":1e999,"values":[{"dim":"dn","name":"4930123456"}]}"#;
+        assert_eq!(without(odd).as_deref(), Some(r#"{"values":[],"x":"1e999"}"#));
         let own = r#"{"values":[{"dim":"dn","name":"4930654321"}]}"#;
         assert_eq!(without(own).as_deref(), Some(r#"{"values":[]}"#));
     }

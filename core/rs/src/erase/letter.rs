@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use model::record::CallGuid;
+use model::record::{CallGuid, Record};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -128,9 +128,9 @@ impl Erased {
 
 /// As one writer writes it, without needless escapes, or as it came.
 fn written(body: &[u8]) -> Cow<'_, str> {
-    match serde_json::from_slice::<Value>(body) {
-        Ok(value) => Cow::from(value.to_string()),
-        Err(_) => String::from_utf8_lossy(body),
+    match Record::json_of(body) {
+        Some(value) => Cow::from(value.to_string()),
+        None => String::from_utf8_lossy(body),
     }
 }
 

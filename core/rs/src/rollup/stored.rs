@@ -198,7 +198,7 @@ impl KeptFacts {
 
 /// A body that was stored when a level that did not change was sent without a list of its changes.
 fn with_changes(body: &str) -> Option<String> {
-    let mut record: serde_json::Value = serde_json::from_str(body).ok()?;
+    let mut record = Record::json_of(body.as_bytes())?;
     for value in record.get_mut("values")?.as_array_mut()? {
         value.as_object_mut()?.entry("deltas").or_insert_with(|| serde_json::json!([]));
     }

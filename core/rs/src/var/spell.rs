@@ -7,11 +7,14 @@ use model::record::{Var, Verb};
 
 use super::PREFIX;
 
-/// Label and text of the record; the verb wins over a label.
+/// Label and text of the record; the verb wins over a label. The record's kind says that it is a
+/// report, so its label may leave out how those of events begin; one that then is none of the
+/// table is told as a report that breaks the rule.
 pub(crate) fn spell(var: &Var) -> (String, String) {
     let Some(verb) = var.verb else {
-        let label = var.label.clone().unwrap_or_default();
-        return (label, var.text.clone().unwrap_or_default());
+        let label = var.label.as_deref().unwrap_or_default();
+        let label = label.strip_prefix(PREFIX).unwrap_or(label);
+        return (format!("{PREFIX}{label}"), var.text.clone().unwrap_or_default());
     };
     let (action, text) = (field(var.action.as_deref()), var.text.as_deref().unwrap_or_default());
     let result = var.result.map(|result| result.as_str()).unwrap_or_default();

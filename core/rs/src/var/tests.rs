@@ -287,10 +287,14 @@ fn both_spellings_say_the_same() {
         (json!({"verb": "custom", "name": "k", "value": "v|v"}), label("CustomVar", "k|v|v")),
         (json!({"verb": "call_result"}), label("CallResult", "")),
         (json!({"verb": "action_start", "action": "a|b"}), label("ActionStart", "a / b")),
+        // the kind says that it is a report
+        (json!({"label": "ActionStart", "text": "a"}), label("ActionStart", "a")),
+        (json!({"label": "mine", "text": "a"}), label("mine", "a")),
     ];
     for (n, (fields, text)) in (1..).zip(pairs) {
         let (structured, text) = (record(n, fields), record(n, text));
         assert_eq!(structured, text);
+        assert!(structured.report([3; 16]).is_some());
         let mut both = json!({"verb": "call_notes", "text": "wins", "label": format!("{PREFIX}X")});
         both["result"] = json!("SUCCESS");
         assert_eq!(record(n, both).label.as_deref(), Some("com.genesyslab.var.CallNotes"));

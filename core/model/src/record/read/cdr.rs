@@ -50,7 +50,9 @@ pub(super) fn cdr(
     cdr.sip_status = fields.optional(log, "sip_status", status);
     cdr.policy = fields.optional(log, "policy", policy);
     cdr.media = fields.optional(log, "media", media);
-    cdr.result = fields.optional(log, "result", word(VarResult::parse));
+    // REJECTED is RS's to say
+    let result = |text: &str| VarResult::parse(text).filter(|of| *of != VarResult::Rejected);
+    cdr.result = fields.optional(log, "result", word(result));
     cdr.result_reason = fields.optional(log, "result_reason", text(REASON_CHARS));
     cdr.notes = fields.optional(log, "notes", text_bytes(NOTES_BYTES));
     cdr.sq = fields.optional(log, "sq", quality);

@@ -1,7 +1,9 @@
 //! A body of bytes becomes a JSON value, or the reason why not (rs.md §2.8).
 //!
 //! What cannot be text is mended before it is parsed: bytes that are no UTF-8, and halves of
-//! surrogate pairs, which a cut in the middle of an emoji leaves behind in many languages.
+//! surrogate pairs, which a cut in the middle of an emoji leaves behind in many languages. A number
+//! beyond what 64 bits can be becomes the text of its digits, so that it costs its field and not
+//! the record (rs.md §8).
 
 use std::borrow::Cow;
 
@@ -23,32 +25,16 @@ pub(super) fn parse(body: &[u8], log: &mut Log) -> Result<Value, Refusal> {
     if nesting(text) > DEPTH {
         return Err(log.fault("too_deep", "nested deeper than 32"));
     }
-    let parsed = match serde_json::from_str(text) {
-        Ok(value) => Ok(value),
-        Err(error) => match mend_surrogates(text) {
-            Some(mended) => {
-                log.notes.repaired = true;
-                serde_json::from_str(&mended)
-            }
-            None => Err(error),
-        },
-    };
+    let parsed = serde_json::from_str(text).or_else(|error| {
+        let mended = mend_surrogates(text);
+        log.notes.repaired |= mended.is_some();
+        let quoted = quote_numbers(mended.as_deref().unwrap_or(text));
+        quoted.or(mended).map_or(Err(error), |text| serde_json::from_str(&text))
+    });
     log.notes.repaired |= invalid;
     parsed.map_err(|error| {
         log.fault(if invalid { "not_utf8" } else { "not_json" }, &error.to_string())
     })
-}
-
-/// Whether objects and arrays are nested deeper than `levels`.
-pub(super) fn deeper_than(value: &Value, levels: usize) -> bool {
-    let Some(below) = levels.checked_sub(1) else {
-        return value.is_object() || value.is_array();
-    };
-    match value {
-        Value::Array(items) => items.iter().any(|item| deeper_than(item, below)),
-        Value::Object(map) => map.values().any(|item| deeper_than(item, below)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }
 
 /// The deepest nesting of a text, brackets inside of strings left out.
@@ -110,6 +96,37 @@ fn mend_surrogates(text: &str) -> Option<String> {
     }
     mended.push_str(text.get(copied..)?);
     Some(mended)
+}
+
+/// The text with every number beyond a float of 64 bits in quotes; `None` if there is none.
+fn quote_numbers(text: &str) -> Option<String> {
+    let mut quoted = String::new();
+    let mut copied = 0;
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'"' {
+            skip_string(&mut bytes);
+        } else if byte == b'-' || byte.is_ascii_digit() {
+            let from = text.len() - bytes.len() - 1;
+            let rest = text.get(from..)?;
+            let part = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+            let number = rest.split(|c| !part(c)).next()?;
+            let to = from + number.len();
+            if number.parse().is_ok_and(f64::is_infinite) {
+                quoted.push_str(text.get(copied..from)?);
+                quoted.push('"');
+                quoted.push_str(number);
+                quoted.push('"');
+                copied = to;
+            }
+            bytes = text.get(to..)?.bytes();
+        }
+    }
+    if copied == 0 {
+        return None;
+    }
+    quoted.push_str(text.get(copied..)?);
+    Some(quoted)
 }
 
 /// The UTF-16 unit that the escape `\u` and four hex digits at this place stands for.

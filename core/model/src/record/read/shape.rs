@@ -70,6 +70,14 @@ pub(super) fn int(value: &Value, log: &mut Log) -> Result<u64, Refusal> {
     })
 }
 
+/// A whole number from 1, as a number or as text.
+pub(super) fn from_one(value: &Value, log: &mut Log) -> Result<u64, Refusal> {
+    match int(value, log)? {
+        0 => Err(log.fault("bad_value", "numbers begin with 1")),
+        number => Ok(number),
+    }
+}
+
 /// A whole number from 0 up to a limit, as a number or as text.
 pub(super) fn up_to(most: u64) -> impl Fn(&Value, &mut Log) -> Result<u64, Refusal> {
     move |value, log| {

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::fields::{Fields, Log};
 use super::shape::{
-    flag, guid, int, list, minute, name, object_ref, strict_list, text, time, word,
+    flag, guid, int, list, minute, name, object_ref, strict_list, text, time, up_to, word,
 };
 use crate::record::limits::{
-    BUCKET, FAILURES, LATENCY_BIN_SECONDS, REASON_CHARS, SAMPLES, SESSION_CHARS, WORD_CHARS,
+    BUCKET, COUNT, FAILURES, LATENCY_BIN_SECONDS, REASON_CHARS, SAMPLES, SESSION_CHARS, WORD_CHARS,
 };
 use crate::record::refusal::Refusal;
 use crate::record::sq::{Failure, Latency, Sketch, SqCall};
@@ -24,8 +24,8 @@ pub(super) fn latency(fields: &mut Fields<'_>, log: &mut Log) -> Result<Latency,
     })?;
     let sketch = fields.optional(log, "sketch", sketch);
     let samples = match sketch {
-        Some(_) => fields.optional(log, "samples", strict_list(SAMPLES, int)),
-        None => Some(fields.required(log, "samples", strict_list(SAMPLES, int))?),
+        Some(_) => fields.optional(log, "samples", strict_list(SAMPLES, up_to(COUNT))),
+        None => Some(fields.required(log, "samples", strict_list(SAMPLES, up_to(COUNT)))?),
     };
     Ok(Latency {
         kind,
@@ -67,14 +67,21 @@ pub(super) fn failure(value: &Value, log: &mut Log) -> Result<Failure, Refusal> 
 fn sketch(value: &Value, log: &mut Log) -> Result<Sketch, Refusal> {
     let mut fields = Fields::of(value, log)?;
     let sketch = Sketch {
-        count: fields.required(log, "count", int)?,
+        count: fields.required(log, "count", up_to(COUNT))?,
         sum: fields.required(log, "sum", int)?,
         sumsq: fields.required(log, "sumsq", int)?,
-        min: fields.required(log, "min", int)?,
-        max: fields.required(log, "max", int)?,
+        min: fields.required(log, "min", up_to(COUNT))?,
+        max: fields.required(log, "max", up_to(COUNT))?,
         hist: fields.required(log, "hist", histogram)?,
     };
     fields.finish(log);
+    // at most 337 buckets of 32 bits
+    if sketch.hist.values().sum::<u64>() != sketch.count {
+        return Err(log.fault_at("hist", "bad_value", "all samples, each in one bucket"));
+    }
+    if sketch.min > sketch.max {
+        return Err(log.fault_at("min", "bad_value", "at most max"));
+    }
     Ok(sketch)
 }
 
@@ -84,7 +91,7 @@ fn histogram(value: &Value, log: &mut Log) -> Result<BTreeMap<u16, u64>, Refusal
     for (key, count) in buckets {
         let bucket = key.parse().ok().filter(|bucket| *bucket <= BUCKET);
         let bucket = bucket.ok_or_else(|| log.fault("bad_value", "buckets are 0 to 336"))?;
-        hist.insert(bucket, int(count, log)?);
+        hist.insert(bucket, up_to(COUNT)(count, log)?);
     }
     Ok(hist)
 }
