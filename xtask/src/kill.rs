@@ -1,6 +1,6 @@
-//! `cargo xtask kill [--kills N] [--seed N] [--database URL]`: RS is killed at random moments while
-//! producers send; the end-to-end tests of CI with as many kills as told, on files and on a
-//! PostgreSQL of their own, or on the server of the URL.
+//! `cargo xtask kill [--kills N] [--seed N] [--database URL]`: RS is killed, and its power cut, at
+//! random moments while producers send; the end-to-end tests of CI with as many as told, on files
+//! and on a PostgreSQL of their own, or on the server of the URL.
 
 use std::path::Path;
 

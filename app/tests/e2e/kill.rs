@@ -2,6 +2,8 @@
 //! was acknowledged every record is in the database once and every call on the lists once, and
 //! every transaction is whole or absent.
 //!
+//! The same after cuts of the power (`power`).
+//!
 //! `cargo xtask kill` runs many of them, on files or against the server of a URL.
 
 use std::path::Path;
@@ -15,6 +17,7 @@ use crate::book::Book;
 use crate::calls::{healthy, objects};
 use crate::platform::{Process, Site, eventually, now, say, told, wall};
 use crate::postgres::Server;
+use crate::power::Power;
 use crate::senders::{self, Order, Over};
 use crate::sipp::{Media, Plan};
 use crate::stored::Database;
@@ -23,6 +26,7 @@ use crate::{http, report};
 /// Kills of a run in CI, on files and on PostgreSQL.
 const KILLS: u32 = 8;
 const KILLS_OF_SERVER: u32 = 4;
+const CUTS: u32 = 4;
 /// Producers of each kind.
 const PRODUCERS: u32 = 4;
 /// Producers by the beginnings of their names.
@@ -37,13 +41,18 @@ const CALLS: u32 = 6;
 
 #[test]
 fn what_was_acknowledged_survives_every_kill() {
-    killed(kills(KILLS), told("RINGMASTER_KILL_DATABASE"));
+    killed(kills(KILLS), told("RINGMASTER_KILL_DATABASE"), false);
+}
+
+#[test]
+fn so_it_does_every_power_cut() {
+    killed(kills(CUTS), None, true);
 }
 
 #[test]
 fn so_it_does_on_postgresql() {
     let database = Server::start();
-    killed(kills(KILLS_OF_SERVER), Some(database.url()));
+    killed(kills(KILLS_OF_SERVER), Some(database.url()), false);
 }
 
 /// How many there are to be, unless told otherwise.
@@ -51,8 +60,8 @@ fn kills(usual: u32) -> u32 {
     told("RINGMASTER_KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 
-/// So many kills under load, on files or on the server of a URL.
-fn killed(kills: u32, database: Option<String>) {
+/// So many kills under load, on files or on the server of a URL; or as many cuts of the power.
+fn killed(kills: u32, database: Option<String>, cuts: bool) {
     let seed = told("RINGMASTER_KILL_SEED").map_or_else(|| wall().0, |seed| seed.parse().unwrap());
     say(format_args!("{kills} kills, RINGMASTER_KILL_SEED={seed}"));
     let media = Media::start();
@@ -65,7 +74,9 @@ fn killed(kills: u32, database: Option<String>) {
         }
         None => Database::Days(site.path("data/rs/days")),
     };
-    let rs = site.start_rs();
+    let power = cuts.then(|| Power::of(&site));
+    let rs = spawned(&site, power.as_ref());
+    rs.wait_for("ready");
     let rm = site.start_rm();
     healthy(&site, 1);
     let calls = CALLS * kills;
@@ -95,7 +106,7 @@ fn killed(kills: u32, database: Option<String>) {
     for kind in KINDS {
         eventually(kind, || order.book.count_of(kind), |count| *count > 0);
     }
-    let (rs, slowest) = kill_at_random(&site, rs, &order, kills);
+    let (rs, slowest) = kill_at_random(&site, (rs, power), &order, kills);
     callers.finish();
     drop(over);
     producers.into_iter().for_each(|producer| producer.join().unwrap());
@@ -117,25 +128,44 @@ fn killed(kills: u32, database: Option<String>) {
 
 /// Kills RS so often and starts it again, while the book grows; RS, and the slowest of
 /// these starts.
-fn kill_at_random(site: &Site, mut rs: Process, order: &Order, kills: u32) -> (Process, Duration) {
+fn kill_at_random(
+    site: &Site,
+    (mut rs, mut power): (Process, Option<Power>),
+    order: &Order,
+    kills: u32,
+) -> (Process, Duration) {
     let mut chance = Chance::new([order.seed, 1, 2, 3]);
     let mut slowest = Duration::ZERO;
+    let mut kill = |rs: Process, chance: &mut Chance| {
+        rs.kill();
+        if let Some(power) = &mut power {
+            power.cut(chance);
+        }
+        spawned(site, power.as_ref())
+    };
     for _ in 0..kills {
         let before = order.book.count();
         eventually("it goes on", || order.book.count(), |count| *count > before);
         std::thread::sleep(Duration::from_millis(chance.below(400)));
-        rs.kill();
+        rs = kill(rs, &mut chance);
         if chance.below(4) == 0 {
             // killed again before it is up
-            let early = Process::spawn(&site.path("."), &["rs", "-c", "settings.yaml"]);
             std::thread::sleep(Duration::from_millis(chance.below(300)));
-            early.kill();
+            rs = kill(rs, &mut chance);
         }
         let start = now();
-        rs = site.start_rs();
+        rs.wait_for("ready");
         slowest = slowest.max(start.elapsed());
     }
     (rs, slowest)
+}
+
+/// RS, not yet ready.
+fn spawned(site: &Site, power: Option<&Power>) -> Process {
+    match power {
+        Some(power) => power.spawn(site),
+        None => Process::spawn(&site.path("."), &["rs", "-c", "settings.yaml"]),
+    }
 }
 
 fn copies(quarantine: &Path) -> bool {

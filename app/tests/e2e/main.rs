@@ -25,6 +25,7 @@ mod platform;
 mod player;
 #[path = "../../../server/rsd/tests/it/postgres/server.rs"]
 mod postgres;
+mod power;
 mod report;
 mod script;
 mod senders;

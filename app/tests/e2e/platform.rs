@@ -275,7 +275,8 @@ pub(crate) fn run(dir: &Path, args: &[&str]) -> (i32, String, String) {
     )
 }
 
-fn command(dir: &Path, args: &[&str]) -> Command {
+/// The executable, to be run in this folder.
+pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringmaster"));
     command.current_dir(dir).args(args);
     command

@@ -40,7 +40,7 @@ impl Home {
     pub fn lock(data_dir: &Path, part: &str) -> Result<Self, Refused> {
         let refused = |path: &Path, source| Refused::File { path: path.to_owned(), source };
         let dir = data_dir.join(part);
-        fs::create_dir_all(&dir).map_err(|error| refused(&dir, error))?;
+        make(&dir).map_err(|error| refused(&dir, error))?;
         let path = dir.join("lock");
         let file = File::create(&path).map_err(|error| refused(&path, error))?;
         match file.try_lock() {
@@ -57,6 +57,19 @@ impl Home {
     }
 }
 
+/// Makes the directory, whose name survives a power cut, and with it what is made safe in it. One
+/// that is there may have been made by a process that ended before its name was safe.
+fn make(dir: &Path) -> io::Result<()> {
+    let is_new = |one: &&Path| !one.as_os_str().is_empty() && !one.exists();
+    let new: Vec<&Path> = dir.ancestors().skip(1).take_while(is_new).collect();
+    fs::create_dir_all(dir)?;
+    new.into_iter().rev().chain([dir]).try_for_each(|one| match one.parent() {
+        Some(above) if !above.as_os_str().is_empty() => File::open(above)?.sync_all(),
+        Some(_) => File::open(".")?.sync_all(),
+        None => Ok(()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Home, Refused};
@@ -65,7 +78,7 @@ mod tests {
     fn a_directory_has_one_user() {
         let dir = tempfile::tempdir().unwrap();
         let held = Home::lock(dir.path(), "rm").unwrap();
-        let other = Home::lock(dir.path(), "rs").unwrap();
+        let other = Home::lock(&dir.path().join("new/data"), "rs").unwrap();
         assert_ne!(held.path(), other.path());
         let refused = Home::lock(dir.path(), "rm").unwrap_err();
         assert!(matches!(refused, Refused::Locked(_)), "{refused}");
