@@ -20,7 +20,8 @@ pub type Day = u32;
 /// Where a fact belongs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Keys {
-    /// Day (`yyyymmdd`, UTC) of the fact and its ledger entry: of the session's start.
+    /// Day (`yyyymmdd`, UTC) of the fact and its ledger entry: of the session's start, of a call
+    /// that is no leg of RM of its own start.
     pub day: Day,
     /// Key in `fact_ledger`.
     pub id_key: Key,
@@ -34,11 +35,7 @@ impl Keys {
     pub fn of(record: &Record) -> Self {
         let at = Moments::of(record);
         let fields = [record.id.as_bytes()];
-        Self {
-            day: day(at.session()),
-            id_key: key(at.prefix(), &fields),
-            call_key: call_key(record),
-        }
+        Self { day: day(at.fact), id_key: key(at.prefix(), &fields), call_key: call_key(record) }
     }
 }
 
@@ -82,10 +79,27 @@ pub fn start_ms(of: Day) -> i64 {
     Millis::parse(&text).map_or(0, |start| i64::try_from(start.0).unwrap_or(i64::MAX))
 }
 
-/// Start of the session that a record belongs to: its day is that of the fact.
+/// The instants that say on which days a record lies and what it hangs together with, the earlier
+/// one first: that of its own day, and that of its session's start.
 #[must_use]
-pub fn session_time(record: &Record) -> Millis {
-    Moments::of(record).session()
+pub fn span(record: &Record) -> [Millis; 2] {
+    let at = Moments::of(record);
+    [at.fact.min(at.session()), at.fact.max(at.session())]
+}
+
+/// The day that a GUID tells: all legs of RM of its session lie there. `None`: it tells none, they
+/// lie where they begin.
+#[must_use]
+pub fn guid_day(guid: &CallGuid) -> Option<Day> {
+    guid.v7().and_then(|guid| guid.time()).map(day)
+}
+
+/// The day that a call lies on. All facts of one call have its key in common, so that is all that
+/// may say it: the GUID of a leg of RM, of any other call its start.
+#[must_use]
+pub fn call_day(guid: Option<&CallGuid>, is_leg: bool, started_at: Millis) -> Day {
+    let session = guid.filter(|_| is_leg).and_then(guid_day);
+    session.unwrap_or_else(|| day(started_at))
 }
 
 /// The days that the first four bytes of a key may mean: seconds, or the upper part of a v7 GUID.
@@ -168,16 +182,26 @@ pub fn of_rm_session(session_id: &str) -> Option<Key> {
 
 fn call_key(record: &Record) -> Option<Key> {
     let Body::Cdr(cdr) = &record.body else { return None };
-    Some(match (record.component.kind, &cdr.guid, cdr.leg) {
-        (ComponentType::Rm, Some(guid), Some(leg)) => leg_key(guid, leg, cdr.started_at),
-        _ => session_key(&record.component.name, &cdr.session_id, cdr.started_at),
+    Some(match leg_of(record) {
+        Some((guid, leg)) => leg_key(guid, leg, cdr.started_at),
+        None => session_key(&record.component.name, &cdr.session_id, cdr.started_at),
     })
+}
+
+/// The leg of RM that a record is of.
+fn leg_of(record: &Record) -> Option<(&CallGuid, LegId)> {
+    match (&record.body, record.component.kind) {
+        (Body::Cdr(cdr), ComponentType::Rm) => cdr.guid.as_ref().zip(cdr.leg),
+        _ => None,
+    }
 }
 
 /// The times that a record repeats unchanged whenever it is sent again (rs.md §3.3).
 struct Moments {
     guid: Option<Guid>,
     other: Millis,
+    /// What says the day.
+    fact: Millis,
 }
 
 impl Moments {
@@ -193,7 +217,10 @@ impl Moments {
             Body::Integrity(books) => (None, Some(books.minute)),
             Body::Outbound(_) | Body::Snmp(_) => (None, None),
         };
-        Self { guid: guid.and_then(CallGuid::v7), other: other.unwrap_or(record.time) }
+        let (guid, other) = (guid.and_then(CallGuid::v7), other.unwrap_or(record.time));
+        let at = Self { guid, other, fact: other };
+        let by_start = matches!(record.body, Body::Cdr(_)) && leg_of(record).is_none();
+        if by_start { at } else { Self { fact: at.session(), ..at } }
     }
 
     /// Start of the session.

@@ -31,7 +31,7 @@ use crate::row::{CallRow, Named, OutcomeRow, OwnerRow, ProfileName, TenantRow, f
 use model::record::{CallGuid, ComponentType, Phase, Scope};
 use model::time::Millis;
 use order::{Early, Rank, Verdict};
-use values::Shown;
+use values::{Identity, Shown};
 
 const VERSION: u8 = 2;
 /// Without leftovers at the end.
@@ -226,7 +226,7 @@ impl CallState {
         let (profile_usage, profile_burst) = self.usage_of(Scope::Profile, None);
         let started_ms = self.started_ms();
         CallRow {
-            day: day(shown.guid, started_ms),
+            day: day(shown.guid, &own, started_ms),
             call_key: self.call_key,
             started_ms,
             answered_ms: shown.answered_ms,
@@ -414,10 +414,11 @@ impl Dropped {
     }
 }
 
-/// The day of the session's start: of a v7 GUID, else of the call's.
-fn day(guid: Option<&str>, started_ms: i64) -> u32 {
-    let session = guid.map(CallGuid::new).and_then(|guid| guid.v7()).and_then(|guid| guid.time());
-    key::day(session.unwrap_or(Millis(u64::try_from(started_ms).unwrap_or_default())))
+/// The day of the call.
+fn day(guid: Option<&str>, own: &Identity<'_>, started_ms: i64) -> u32 {
+    let is_leg = own.component_type == ComponentType::Rm.number() && own.leg.is_some();
+    let started_at = Millis(u64::try_from(started_ms).unwrap_or_default());
+    key::call_day(guid.map(CallGuid::new).as_ref(), is_leg, started_at)
 }
 
 fn owners(shown: &Shown<'_>) -> Vec<OwnerRow> {

@@ -39,8 +39,7 @@ pub mod flag {
 /// A live call (`ended_ms` is `None`) is the same row in `call_live`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct CallRow {
-    /// `day` (`yyyymmdd`, UTC). It may change with a fact: then the row moves, and with it all
-    /// rows of its key.
+    /// `day` (`yyyymmdd`, UTC): the key says it ([`crate::key::call_day`]).
     pub day: u32,
     /// `call_key`.
     pub call_key: Key,

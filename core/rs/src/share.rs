@@ -25,6 +25,7 @@ mod item;
 mod latest;
 mod ledger;
 mod legs;
+mod lending;
 mod letters;
 mod marks;
 mod objects;
@@ -55,15 +56,15 @@ use crate::var::Rule;
 pub use batch::Batch;
 pub use bisect::{Attempt, bisect};
 pub use changes::{
-    CallLine, Cause, Changes, Counts, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow,
-    LetterRow, MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StoredCall, StreamKey,
+    CallLine, Cause, Changes, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow, LetterRow,
+    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, Settled, StoredCall, StreamKey,
     StreamRow, TenantLine, Wants,
 };
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
-pub use letters::{Retrier, Settled, fallback_id, unsaid_properties};
+pub use letters::{fallback_id, unsaid_properties};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC, news, platform};
-pub use tally::{Tally, flaws};
+pub use tally::{Counts, Tally, flaws};
 
 /// A share under way.
 #[derive(Clone, Debug)]
@@ -154,11 +155,6 @@ impl<'b> Share<'b> {
         self.tasks.push(Task::Touch(item));
     }
 
-    /// To make what hangs on the calls of these sessions again.
-    pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
-        self.sessions.revisit(sessions);
-    }
-
     /// To erase a call if it tells one of these numbers; without them whatever it tells.
     pub fn erase(&mut self, at: DayKey, numbers: Option<&Numbers>) {
         self.tasks.push(Task::Erase(at, numbers.cloned()));
@@ -230,6 +226,10 @@ impl<'b> Share<'b> {
                 }
                 self.letters.found(std::mem::take(&mut found.letters));
                 self.sessions.found(&mut found);
+                found
+                    .call_days
+                    .into_iter()
+                    .for_each(|(guid, day)| self.calls.lending.know(guid, [day]));
                 self.calls.have_ports(found.ports);
                 let changing = self.sessions.changing(objects);
                 self.calls.found_more(found.calls, &changing, self.only, objects);
@@ -257,7 +257,8 @@ impl<'b> Share<'b> {
     /// What hangs together with the calls that change, and was not asked for yet. Each answer may
     /// make more calls change; since nothing is asked for twice, it comes to an end.
     fn gather(&mut self, objects: &Objects) -> Option<Wants> {
-        let guids = self.calls.guids();
+        let guids = self.calls.guids(self.only);
+        let apart = self.calls.apart();
         self.sessions.touch(self.calls.told());
         let mentions = self.sessions.components(self.calls.sessions(), objects);
         if !mentions.is_empty() {
@@ -267,12 +268,17 @@ impl<'b> Share<'b> {
         let bodies = &self.letters.bodies() - &self.asked.bodies;
         let wants = Wants {
             guids: &guids - &self.asked.guids,
+            call_days: apart.clone(),
             sessions: &sessions - &self.asked.sessions,
             events: bodies.clone(),
             kept: bodies,
             letters: self.letters.wants(),
             ..Wants::default()
         };
+        for guid in apart {
+            let days = self.batch.apart(&guid);
+            self.calls.lending.know(guid, days);
+        }
         self.asked.guids.extend(wants.guids.iter().cloned());
         self.asked.sessions.extend(wants.sessions.iter().cloned());
         self.asked.bodies.extend(&wants.kept);
@@ -287,6 +293,7 @@ impl<'b> Share<'b> {
         let mut changes = self.changes;
         (changes.ledger, changes.replaced) = ledger.finish();
         let changed = sessions.changed(calls.sessions(), objects);
+        changes.lent = self.only.map(|only| calls.lending.beside(only)).unwrap_or_default();
         let (rows, idle) = calls.rows();
         if let Some(only) = self.only {
             changes.beside = sessions.beside((&changed, only), &idle, objects);

@@ -31,7 +31,6 @@ mod limits;
 mod login;
 mod memory;
 mod message;
-mod parked;
 mod registry;
 mod socket;
 mod unpack;

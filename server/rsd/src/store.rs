@@ -21,7 +21,6 @@ use model::record::{CallGuid, Phase};
 use model::time::Millis;
 use rs::erase::OtherSecret;
 use rs::integrity::{Gap, MINUTE_MS, Stored, Told};
-use rs::key::{after, before};
 use rs::merge::DecodeError;
 use rs::report::Call;
 use rs::rollup::Meta;
@@ -343,8 +342,20 @@ pub struct Seen {
 
 /// Days where the call of a key may be.
 pub(crate) fn days_of_key(key: &Key) -> BTreeSet<Day> {
-    let days = key::days_of(key);
-    days.into_iter().flat_map(|day| [before(day), day, after(day)]).collect()
+    key::days_of(key).into_iter().flat_map(key::beside).collect()
+}
+
+/// Days where calls of a GUID may be by the time that it carries; `call_day` has the others.
+pub(crate) fn days_of_guid(guid: &CallGuid) -> BTreeSet<Day> {
+    key::guid_day(guid).into_iter().flat_map(key::beside).collect()
+}
+
+/// Days where events of a call may be that lies on this one: those that name the GUID lie where
+/// that says, the others where they happened.
+pub(crate) fn days_of_events(day: Day, call: &Call) -> BTreeSet<Day> {
+    let end = call.ended.unwrap_or(call.started);
+    let told = call.guid.as_deref().and_then(|guid| key::guid_day(&CallGuid::new(guid)));
+    [day, key::day(call.started), key::day(end)].into_iter().chain(told).collect()
 }
 
 /// What lists of calls ask: of the database, or of what is in memory of calls in progress.

@@ -62,8 +62,7 @@ impl Database {
         let lines =
             frames.iter().flat_map(|(seq, text)| text.lines().map(move |body| (*seq, body)));
         let items = lines.map(|(seq, body)| item(seq, body));
-        let mut batch = Batch::new(items.collect::<Result<_, _>>()?);
-        batch.settle(BTreeMap::new());
+        let batch = Batch::new(items.collect::<Result<_, _>>()?);
         for Item { read, .. } in batch.items() {
             let Ok(Good { record, fact, .. }) = read else { continue };
             self.ids.insert(fact.keys.id_key, record.id.clone());

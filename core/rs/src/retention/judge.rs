@@ -25,9 +25,9 @@ impl Terms {
     ) -> Option<Refusal> {
         let refusal =
             |code, field: &str, text: String| Some(Refusal { code, field: field.to_owned(), text });
-        let session = key::session_time(record);
-        if session.0 > received.0.saturating_add(AHEAD_MS) {
-            return refusal("bad_time", "guid", format!("{session} is after tomorrow"));
+        let [first, latest] = key::span(record);
+        if latest.0 > received.0.saturating_add(AHEAD_MS) {
+            return refusal("bad_time", "guid", format!("{latest} is after tomorrow"));
         }
         let received_ms = ms(received);
         let days = self.days_of(fact);
@@ -44,10 +44,11 @@ impl Terms {
             let text = format!("more than the {days} days that such facts are kept");
             return refusal("expired_partition", field, text);
         }
-        let end_ms = key::start_ms(key::after(fact.keys.day));
+        let day = key::day(first);
+        let end_ms = key::start_ms(key::after(day));
         let is_gone = end_ms <= self.cutoff(self.ledger_days(), received_ms);
-        if is_gone && self.oldest_live.is_none_or(|oldest| fact.keys.day < oldest) {
-            let text = format!("day {} is no longer kept", fact.keys.day);
+        if is_gone && self.oldest_live.is_none_or(|oldest| day < oldest) {
+            let text = format!("day {day} is no longer kept");
             return refusal("expired_partition", "guid", text);
         }
         None

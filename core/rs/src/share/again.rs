@@ -1,13 +1,29 @@
-//! Records that a file is past: a batch is tried again after a crash, or since the database of
+//! What is made again: since another share has changed what hangs together with it, or since a
+//! file is past records of a batch that is tried again, after a crash, or since the database of
 //! what follows was away.
+
+use std::collections::BTreeSet;
+
+use model::record::ComponentType;
 
 use super::ledger::Verdict;
 use super::letters::{conflict, rejected};
-use super::{Good, Item, Share};
+use super::{Good, Item, SessionKey, Share};
 use crate::fact::Told;
 use crate::key::Day;
 
 impl Share<'_> {
+    /// To make what hangs on the calls of these sessions again.
+    pub fn revisit(&mut self, sessions: BTreeSet<SessionKey>) {
+        self.sessions.revisit(sessions);
+    }
+
+    /// To make the calls of these GUIDs again, since legs of RM on other days lend them something
+    /// else than before.
+    pub fn lend(&mut self, guids: BTreeSet<String>) {
+        self.calls.lending.change_elsewhere(guids);
+    }
+
     /// What hangs on a record that was stored or refused is made again, and what came of a retry
     /// is told. The file may be past a record that it has never seen: one that came too late by
     /// the values of retention then in force, and does not by those of now.
@@ -21,7 +37,15 @@ impl Share<'_> {
             return;
         }
         match &good.fact.told {
-            Told::Call(fact) => self.sessions.touch_call(day, fact),
+            Told::Call(fact) => {
+                self.sessions.touch_call(day, fact);
+                if let Some(guid) = fact.values.guid.clone() {
+                    match fact.component_type == ComponentType::Rm.number() {
+                        true => self.calls.lending.change(guid),
+                        false => self.calls.lending.borrow_again((day, guid)),
+                    }
+                }
+            }
             Told::Event(event) => self.sessions.touch_event(day, event),
             Told::Quality => self.sessions.touch_quality(day, &good.record),
             Told::Later => {}

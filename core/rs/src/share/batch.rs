@@ -1,20 +1,18 @@
 //! A batch before it meets the database: its items, and the day that each of them belongs to.
 //!
-//! The day of a fact is that of its session. A call without a leg that carries its time stays
-//! where its first fact put it, also when a GUID of the day before or after comes later; so the
-//! store is asked first where such calls are.
+//! The day of a fact is told by its record alone. Calls of one session may lie on several days:
+//! those of a GUID that carries no time, and those that begin on another day than it tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ContentHash;
-use model::time::Millis;
 
 use super::changes::DayKey;
 use super::item::{Good, Item};
 use super::objects::{Mention, mentions};
 use crate::erase::Erased;
 use crate::fact::{Fact, Told};
-use crate::key::{self, Day, Key};
+use crate::key::{self, Day};
 
 /// The messages of a batch, in order.
 #[derive(Clone, Debug, Default)]
@@ -22,14 +20,25 @@ pub struct Batch<'b> {
     items: Vec<Item<'b>>,
     /// Numbers that nothing of it may tell.
     erased: Erased,
-    homes: BTreeMap<Key, Day>,
+    /// GUIDs with calls on other days than they tell, and these days.
+    apart: BTreeMap<String, BTreeSet<Day>>,
 }
 
 impl<'b> Batch<'b> {
     /// A batch of these.
     #[must_use]
     pub fn new(items: Vec<Item<'b>>) -> Self {
-        Self { items, ..Self::default() }
+        let goods = items.iter().filter_map(|item| item.read.as_ref().ok());
+        let mut apart: BTreeMap<String, BTreeSet<Day>> = BTreeMap::new();
+        for (guid, days) in goods.filter_map(Good::apart) {
+            apart.entry(guid).or_default().extend(days);
+        }
+        Self { items, apart, ..Self::default() }
+    }
+
+    /// The days of calls of a GUID that lie on other ones than it tells.
+    pub(super) fn apart(&self, guid: &str) -> BTreeSet<Day> {
+        self.apart.get(guid).cloned().unwrap_or_default()
     }
 
     /// Takes erased numbers out of its records; of what is no record they go when it is stored.
@@ -45,17 +54,15 @@ impl<'b> Batch<'b> {
         &self.erased
     }
 
-    /// Of each record that is refused the sequence of its frame, and the rows of the ledger of
-    /// which one is there if an earlier try of the batch has stored it, by the values of retention
-    /// then in force.
+    /// Of each record that is refused the sequence of its frame, and the row of the ledger that is
+    /// there if an earlier try of the batch has stored it, by the values of retention then in
+    /// force.
     #[must_use]
-    pub fn refused(&self) -> Vec<(u64, BTreeSet<DayKey>)> {
+    pub fn refused(&self) -> Vec<(u64, DayKey)> {
         let refused = self.items.iter().filter_map(|item| {
             let good = item.read.as_ref().ok().filter(|good| good.refused.is_some())?;
             let keys = &good.fact.keys;
-            let started = started(good).map_or(keys.day, |(_, day)| day);
-            let days = [keys.day, started, key::before(started), key::after(started)];
-            Some((item.origin.seq, days.map(|day| (day, keys.id_key)).into()))
+            Some((item.origin.seq, (keys.day, keys.id_key)))
         });
         refused.collect()
     }
@@ -82,35 +89,10 @@ impl<'b> Batch<'b> {
         &self.items
     }
 
-    /// Calls that may be stored already, and the days to look for them; the first that has one is
-    /// its home.
-    #[must_use]
-    pub fn homeless(&self) -> BTreeMap<Key, BTreeSet<Day>> {
-        let mut homeless: BTreeMap<Key, BTreeSet<Day>> = BTreeMap::new();
-        for good in self.goods() {
-            let Some((key, started)) = wanderer(good) else { continue };
-            let days = [good.fact.keys.day, started, key::before(started), key::after(started)];
-            homeless.entry(key).or_default().extend(days);
-        }
-        homeless
-    }
-
-    /// Where the store found them; a call that is new is at home where its first fact says.
-    pub fn settle(&mut self, mut found: BTreeMap<Key, Day>) {
-        for good in self.items.iter().filter_map(|item| item.read.as_ref().ok()) {
-            if let Some((key, _)) = wanderer(good) {
-                found.entry(key).or_insert(good.fact.keys.day);
-            }
-        }
-        self.homes = found;
-    }
-
     /// The day that an item is stored under; `None`: what is no record.
     #[must_use]
     pub fn day(&self, index: usize) -> Option<Day> {
-        let good = self.items.get(index)?.read.as_ref().ok()?;
-        let home = good.fact.keys.call_key.and_then(|key| self.homes.get(&key));
-        Some(home.copied().unwrap_or(good.fact.keys.day))
+        Some(self.items.get(index)?.read.as_ref().ok()?.fact.keys.day)
     }
 
     /// The days whose ledger may have an item (rs.md §3.2): its own, and those beside it where the
@@ -119,14 +101,13 @@ impl<'b> Batch<'b> {
     pub fn ledger_days(&self, index: usize) -> BTreeSet<Day> {
         let good = self.items.get(index).and_then(|item| item.read.as_ref().ok());
         let (Some(good), Some(day)) = (good, self.day(index)) else { return BTreeSet::new() };
-        let beside = [day, key::before(day), key::after(day)];
-        match wanderer(good) {
-            Some(_) => beside.into(),
-            None => {
-                let could = key::days_of(&good.fact.keys.id_key);
-                beside.into_iter().filter(|at| *at == day || could.contains(at)).collect()
-            }
+        let beside = key::beside(day);
+        // its key may tell the day of its session, and it lies on that of its own start
+        if matches!(&good.fact.told, Told::Call(call) if call.leg.is_none()) {
+            return beside.into();
         }
+        let could = key::days_of(&good.fact.keys.id_key);
+        beside.into_iter().filter(|at| *at == day || could.contains(at)).collect()
     }
 
     /// Whether an item hangs on a call; the rest may be stored apart from the days.
@@ -158,16 +139,4 @@ impl<'b> Batch<'b> {
     fn goods(&self) -> impl Iterator<Item = &Good> {
         self.items.iter().filter_map(|item| item.read.as_ref().ok())
     }
-}
-
-/// A call that is no leg of RM, and the day of its start; not of a record that is refused.
-fn wanderer(good: &Good) -> Option<(Key, Day)> {
-    started(good).filter(|_| good.refused.is_none())
-}
-
-/// The same, refused or not.
-fn started(good: &Good) -> Option<(Key, Day)> {
-    let Told::Call(call) = &good.fact.told else { return None };
-    let key = good.fact.keys.call_key.filter(|_| call.leg.is_none())?;
-    Some((key, key::day(Millis(u64::try_from(call.started_ms).unwrap_or_default()))))
 }

@@ -87,10 +87,10 @@ impl Share<'_> {
         let Some(item) = self.batch.items().get(index) else { return };
         match &item.read {
             Ok(good) => {
-                let day = self.batch.day(index);
-                if let Some((guid, day)) = good.timeless_guid().zip(day) {
-                    self.changes.call_days.insert((guid, day));
-                    marks::apart(day, good, &mut self.changes.marks);
+                if let Some((guid, days)) = good.apart() {
+                    let days = days.into_iter().map(|day| (guid.clone(), day));
+                    self.changes.call_days.extend(days);
+                    marks::apart(good, &mut self.changes.marks);
                 }
                 if !self.books.received(good, item.origin.received_ms) {
                     self.figure("unsequenced", good.producer());

@@ -1,12 +1,13 @@
 //! The calls that a share touches: facts merge into their states, and at the end each becomes its
-//! row once. Calls of other components borrow from RM's of the same GUID and day (rs.md §2.9
-//! rule 7), whichever came first.
+//! row once. Calls of other components borrow from RM's of the same GUID (rs.md §2.9 rule 7),
+//! whichever came first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
 
 use super::changes::{CallLine, DayKey, SessionKey, StoredCall, TenantLine};
+use super::lending::Lending;
 use super::objects::{Mention, ObjectKind, Objects};
 use super::sessions::{self, Session};
 use crate::correlate::Lender;
@@ -29,8 +30,7 @@ pub(super) struct Calls {
     idle: BTreeMap<DayKey, (Touched, CallRow)>,
     /// Calls that a fact was told of.
     told: BTreeSet<DayKey>,
-    /// GUIDs whose RM calls lend something else than before.
-    lending: BTreeSet<DayGuid>,
+    pub(super) lending: Lending,
     /// What the touched calls are now.
     rows: BTreeMap<DayKey, CallRow>,
     /// Sessions with events of ports.
@@ -82,7 +82,7 @@ impl Calls {
             touched.trace.clone_from(&call.trace);
         }
         if change.lends {
-            self.lending.extend(call.values.guid.clone().map(|guid| (at.0, guid)));
+            call.values.guid.clone().into_iter().for_each(|guid| self.lending.change(guid));
         }
         Ok(())
     }
@@ -109,15 +109,33 @@ impl Calls {
         Ok(fact.and_then(Result::ok).unwrap_or_default())
     }
 
-    /// GUIDs whose calls are to be read: they borrow and lend, and legs of RM are one session.
-    pub(super) fn guids(&mut self) -> BTreeSet<DayGuid> {
+    /// GUIDs whose calls are to be read: they borrow and lend, and legs of RM are one session;
+    /// `only`: those that borrow are made again on that day alone.
+    pub(super) fn guids(&mut self, only: Option<Day>) -> BTreeSet<DayGuid> {
         for (at, touched) in &self.touched {
             self.rows.entry(*at).or_insert_with(|| touched.state.row(None));
         }
-        let beside = self.idle.iter().map(|(at, (_, row))| (at, row));
-        let rows = self.rows.iter().chain(beside.filter(|(_, row)| !is_rm(row)));
-        let guids = rows.filter_map(|(at, row)| Some((at.0, row.guid.clone()?)));
-        guids.chain(self.lending.iter().cloned()).collect()
+        let rows = self.rows.iter().map(|(at, row)| (at.0, row));
+        let here = rows.chain(self.borrowing());
+        let here = here.filter_map(|(day, row)| Some((day, row.guid.clone()?)));
+        let of = |guid: &String| {
+            self.lending.lenders(guid).into_iter().map(|day| (day, guid.clone())).collect()
+        };
+        let lenders = self.borrowing().filter_map(|(_, row)| row.guid.as_ref());
+        let lenders = lenders.flat_map(|guid| -> Vec<DayGuid> { of(guid) });
+        here.chain(lenders).chain(self.lending.borrowers(only)).collect()
+    }
+
+    /// GUIDs of which is to be asked where their calls lie.
+    pub(super) fn apart(&self) -> BTreeSet<String> {
+        self.lending.unknown(self.borrowing().filter_map(|(_, row)| row.guid.as_ref()))
+    }
+
+    /// The calls that may borrow, with their days.
+    fn borrowing(&self) -> impl Iterator<Item = (Day, &CallRow)> {
+        let beside = self.idle.iter().map(|(at, (_, row))| (at.0, row));
+        let rows = self.rows.iter().map(|(at, row)| (at.0, row));
+        rows.chain(beside).filter(|(_, row)| !is_rm(row))
     }
 
     /// These sessions have events of ports.
@@ -136,14 +154,15 @@ impl Calls {
         let lends = self.lenders(false);
         self.rows.iter().filter_map(move |(at, row)| {
             let touched = self.touched.get(at)?;
-            let guid = row.guid.clone().filter(|_| !is_rm(row)).map(|guid| (at.0, guid));
-            let of = |all: &BTreeMap<DayGuid, Lender>| Some(all.get(guid.as_ref()?)?.clone());
+            let guid = row.guid.as_ref().filter(|_| !is_rm(row));
+            let of = |all: &BTreeMap<String, Lender>| Some(all.get(guid?)?.clone());
             let what = |lender: Option<Lender>| lender.map(|it| (it.tenant, it.profile));
+            let unknown = guid.is_some_and(|guid| self.lending.is_of_another(guid));
             Some(Turn {
                 at: *at,
                 before: touched.before.as_deref(),
                 after: touched.plain.as_deref().unwrap_or(row),
-                borrows_anew: what(of(&lent)) != what(of(&lends)),
+                borrows_anew: unknown || what(of(&lent)) != what(of(&lends)),
             })
         })
     }
@@ -211,13 +230,11 @@ impl Calls {
                 self.idle.insert(at, (touched, row));
             }
         }
-        let borrows = |at: &DayKey, row: &CallRow| {
-            let guid = row.guid.clone().map(|guid| (at.0, guid));
-            guid.is_some_and(|guid| self.lending.contains(&guid))
-        };
+        let borrows =
+            |row: &CallRow| row.guid.as_ref().is_some_and(|guid| self.lending.has_changed(guid));
         let changes = |at: &DayKey, row: &CallRow| {
             let here = only.is_none_or(|day| day == at.0);
-            here && !is_rm(row) && (is_meant(changing, *at, row, objects) || borrows(at, row))
+            here && !is_rm(row) && (is_meant(changing, *at, row, objects) || borrows(row))
         };
         let idle = std::mem::take(&mut self.idle);
         for (at, (mut touched, row)) in idle {
@@ -235,31 +252,31 @@ impl Calls {
     /// that do not change, since what hangs on them may borrow from them.
     pub(super) fn lend(&mut self) {
         let lenders = self.lenders(false);
-        let lender = |at: &DayKey, row: &CallRow| lenders.get(&(at.0, row.guid.clone()?));
+        let lender = |row: &CallRow| lenders.get(row.guid.as_ref()?);
         for (at, row) in self.rows.iter_mut().filter(|(_, row)| !is_rm(row)) {
-            let lender = lender(at, row);
+            let lender = lender(row);
             if let Some(touched) = self.touched.get_mut(at).filter(|_| lender.is_some()) {
                 let lent = touched.state.row(lender);
                 touched.plain = Some(Box::new(std::mem::replace(row, lent)));
             }
         }
-        for (at, (touched, row)) in self.idle.iter_mut().filter(|(_, (_, row))| !is_rm(row)) {
-            if let Some(lender) = lender(at, row) {
+        for (touched, row) in self.idle.values_mut().filter(|(_, row)| !is_rm(row)) {
+            if let Some(lender) = lender(row) {
                 *row = touched.state.row(Some(lender));
             }
         }
     }
 
     /// Who lends to the calls of each GUID, or who did before.
-    fn lenders(&self, before: bool) -> BTreeMap<DayGuid, Lender> {
-        let mut lenders: BTreeMap<DayGuid, Vec<Lender>> = BTreeMap::new();
-        let idle = self.idle.iter().map(|(at, (touched, row))| (at, touched, row, false));
+    fn lenders(&self, before: bool) -> BTreeMap<String, Lender> {
+        let mut lenders: BTreeMap<String, Vec<Lender>> = BTreeMap::new();
+        let idle = self.idle.values().map(|(touched, row)| (touched, row, false));
         let rows = self.rows.iter();
-        let changing = rows.filter_map(|(at, row)| Some((at, self.touched.get(at)?, row, before)));
-        for (at, touched, row, before) in idle.chain(changing) {
+        let changing = rows.filter_map(|(at, row)| Some((self.touched.get(at)?, row, before)));
+        for (touched, row, before) in idle.chain(changing) {
             let lender = if before { touched.lent.clone() } else { touched.state.lender() };
             if let (Some(guid), Some(lender)) = (&row.guid, lender) {
-                lenders.entry((at.0, guid.clone())).or_default().push(lender);
+                lenders.entry(guid.clone()).or_default().push(lender);
             }
         }
         let picked = lenders.into_iter();

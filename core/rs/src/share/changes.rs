@@ -7,9 +7,8 @@ use model::record::{ContentHash, Refusal};
 use serde_json::json;
 
 use super::latest::Latest;
-use super::letters::Settled;
 use super::objects::Mention;
-use super::tally::Tally;
+use super::tally::{Counts, Tally};
 use crate::erase::{Erased, kept_without};
 use crate::fact::EventFact;
 use crate::integrity::Gap;
@@ -18,7 +17,7 @@ use crate::key::{Day, Key};
 use crate::quality::FailureRow;
 use crate::rollup::{DayMark, KeptFacts};
 use crate::row::CallRow;
-use crate::var::{Report, Rule, VarRows};
+use crate::var::{Report, VarRows};
 
 /// A row of a table "by day": its day and its key.
 pub type DayKey = (Day, Key);
@@ -51,6 +50,8 @@ pub struct Wants {
     pub calls: BTreeSet<DayKey>,
     /// All calls of these GUIDs on that day, with their state.
     pub guids: BTreeSet<(Day, String)>,
+    /// Rows of `call_day` of these GUIDs.
+    pub call_days: BTreeSet<String>,
     /// Calls of these sessions, with their state; reports, which are events with a label of
     /// [`crate::var::PREFIX`], and rows of `sq_call` of them.
     pub sessions: BTreeSet<SessionKey>,
@@ -73,6 +74,8 @@ pub struct Found {
     pub ledger: Vec<(DayKey, ContentHash)>,
     /// Of [`Wants::calls`], [`Wants::guids`] and [`Wants::sessions`]; one may come twice.
     pub calls: Vec<StoredCall>,
+    /// Of [`Wants::call_days`].
+    pub call_days: Vec<(String, Day)>,
     /// Of [`Wants::sessions`].
     pub reports: Vec<(SessionKey, Report)>,
     /// Of [`Wants::sessions`].
@@ -150,6 +153,11 @@ pub struct Changes {
     ///
     /// [`Share::revisit`]: super::Share::revisit
     pub beside: BTreeSet<(Day, SessionKey)>,
+    /// Days that another share writes, and GUIDs whose calls there borrow something else now: they
+    /// are to be made again ([`Share::lend`]), before [`Self::beside`] of all shares is.
+    ///
+    /// [`Share::lend`]: super::Share::lend
+    pub lent: BTreeSet<(Day, String)>,
     /// `dirty_bin`: a new one has version 1 and `since_ms` now; one that is there counts one
     /// version more.
     pub marks: BTreeSet<DayMark>,
@@ -197,33 +205,6 @@ impl Changes {
             if let Some(body) = kept_without(&numbers, &row.body) {
                 row.body = body;
             }
-        }
-    }
-}
-
-/// What a share did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Records stored for the first time.
-    pub stored: u64,
-    /// Records that were there already.
-    pub duplicates: u64,
-    /// Dead letters.
-    pub dead: u64,
-    /// Reports of voice applications that broke a rule: by the rule's place in [`Rule::ALL`].
-    pub ignored: [u64; Rule::ALL.len()],
-}
-
-impl Counts {
-    /// Adds what another share did.
-    pub const fn add(&mut self, other: Self) {
-        self.stored += other.stored;
-        self.duplicates += other.duplicates;
-        self.dead += other.dead;
-        let mut rule = 0;
-        while rule < self.ignored.len() {
-            self.ignored[rule] += other.ignored[rule];
-            rule += 1;
         }
     }
 }
@@ -407,6 +388,17 @@ pub struct LetterRow {
     pub text: String,
     /// `producer`.
     pub producer: Option<String>,
+}
+
+/// What came of the retry of a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// `no`.
+    pub no: i64,
+    /// `retries`: with this one.
+    pub retries: u32,
+    /// Why it is refused again; `None`: its record is stored, and `state` is `retried`.
+    pub refused: Option<Cause>,
 }
 
 /// Why a message became a dead letter.

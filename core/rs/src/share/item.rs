@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::erase::{Erased, Named, named, unsaid, unsay_record, wipe_record};
 use crate::fact::{EventFact, Fact, Told, ms};
+use crate::key::{self, Day};
 use crate::row::flag;
 
 /// A dead letter that is tried again.
@@ -161,13 +162,19 @@ impl Good {
         }
     }
 
-    /// The GUID of its call, if it does not carry its time.
-    pub(crate) fn timeless_guid(&self) -> Option<String> {
+    /// The GUID of its call, where that lies on another day than it tells or it tells none, and the
+    /// days of such calls that are known by that. The one that the GUID tells is one of them if it
+    /// is near: of a wrong one nothing is kept.
+    pub(crate) fn apart(&self) -> Option<(String, Vec<Day>)> {
         let Body::Cdr(cdr) = &self.record.body else { return None };
-        if self.refused.is_some() {
-            return None;
-        }
-        cdr.guid.as_ref().filter(|guid| guid.v7().is_none()).map(ToString::to_string)
+        let (guid, day) = (cdr.guid.as_ref()?, self.fact.keys.day);
+        let days = match key::guid_day(guid) {
+            None => vec![day],
+            Some(told) if told == day => return None,
+            Some(told) if key::beside(day).contains(&told) => vec![day, told],
+            Some(_) => vec![day],
+        };
+        self.refused.is_none().then(|| (guid.to_string(), days))
     }
 
     pub(crate) fn producer(&self) -> &str {

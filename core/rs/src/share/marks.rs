@@ -65,9 +65,9 @@ pub(super) fn kept(day: Day, bins: BTreeSet<i64>, marks: &mut BTreeSet<DayMark>)
 }
 
 /// Of a leg whose session may have others on other days, which are not known here.
-pub(super) fn apart(day: Day, good: &Good, marks: &mut BTreeSet<DayMark>) {
+pub(super) fn apart(good: &Good, marks: &mut BTreeSet<DayMark>) {
     if let Body::Cdr(cdr) = &good.record.body {
         let started_ms = i64::try_from(cdr.started_at.0).unwrap_or(i64::MAX);
-        marks.insert((day, Mark::spread(five_of(started_ms))));
+        marks.insert((good.fact.keys.day, Mark::spread(five_of(started_ms))));
     }
 }

@@ -1,5 +1,5 @@
 //! What a share counts by kind, for the metrics of whoever runs it (ops.md §5.2): nothing of it is
-//! stored. The totals are [`super::Counts`].
+//! stored. The totals are [`Counts`].
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,34 @@ use model::record::{Body, CallType, EndState, Kind, Notes};
 
 use super::item::{Good, Item};
 use crate::fact::ms;
+use crate::var::Rule;
+
+/// What a share did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records stored for the first time.
+    pub stored: u64,
+    /// Records that were there already.
+    pub duplicates: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Reports of voice applications that broke a rule: by the rule's place in [`Rule::ALL`].
+    pub ignored: [u64; Rule::ALL.len()],
+}
+
+impl Counts {
+    /// Adds what another share did.
+    pub const fn add(&mut self, other: Self) {
+        self.stored += other.stored;
+        self.duplicates += other.duplicates;
+        self.dead += other.dead;
+        let mut rule = 0;
+        while rule < self.ignored.len() {
+            self.ignored[rule] += other.ignored[rule];
+            rule += 1;
+        }
+    }
+}
 
 /// Counts of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

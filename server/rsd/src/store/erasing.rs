@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use rs::Day;
 use rs::erase::{CallNames, Erased, Named, Number, NumberHash, Secret};
 use rs::report::Call;
 use rs::share::unsaid_properties;
+use rs::{Day, key};
 
-use super::custody::{Audit, Letter};
-use super::{Store, StoreError, days_of_key};
+use super::custody::Letter;
+use super::{Store, StoreError, days_of_events, days_of_key};
 
 /// Records of calls that began until so long after the request are searched for the number, too:
 /// a call may be in progress.
@@ -85,7 +85,8 @@ pub(super) fn names(legs: &[Call], secret: &Secret) -> BTreeSet<NumberHash> {
 
 /// Days where they and what hangs on them may be.
 pub(super) fn days(legs: &[Call]) -> BTreeSet<Day> {
-    legs.iter().flat_map(|leg| days_of_key(&leg.key)).collect()
+    let at = |leg: &Call| days_of_events(key::day(leg.started), leg);
+    legs.iter().flat_map(|leg| &days_of_key(&leg.key) | &at(leg)).collect()
 }
 
 /// Erases these calls whole, with what was said in them, and dead letters that name them; what
@@ -93,8 +94,8 @@ pub(super) fn days(legs: &[Call]) -> BTreeSet<Day> {
 ///
 /// # Errors
 /// The database does not do it.
-pub fn forget(store: &dyn Store, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
-    store.erasing().forget(legs, line)?;
+pub fn forget(store: &dyn Store, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+    store.erasing().forget(legs, now_ms)?;
     // letters that come from now on are made without
     let (names, custody) = (CallNames::of(legs), store.custody());
     let mut last = 0;
@@ -111,16 +112,15 @@ pub fn forget(store: &dyn Store, legs: &[Call], line: &Audit) -> Result<(), Stor
 
 /// What a database does to erase.
 pub trait Erasing {
-    /// Begins one, with its line of the audit log, whose object is the number that it gives; what
-    /// comes from now on is searched for the number.
-    fn begin(&self, number: &Number, line: &Audit) -> Result<i64, StoreError>;
+    /// Begins one; what comes from now on is searched for the number. Gives its number.
+    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError>;
 
     /// All of them, newest first, at most so many.
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Erases these calls whole, with what was said in them; what comes of them later, too. The
-    /// line of the audit log is there with the first change. See [`forget`] for their dead letters.
-    fn forget(&self, legs: &[Call], line: &Audit) -> Result<(), StoreError>;
+    /// Erases these calls whole, with what was said in them; what comes of them later, too. See
+    /// [`forget`] for their dead letters.
+    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError>;
 
     /// A slice of the oldest one that is not at its end; false: there is none.
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError>;

@@ -179,7 +179,7 @@ impl SqlServer {
 
     /// Stores the batch; tells what changed, and how far the spool has been applied.
     fn store(&self, work: &mut Work<'_>) -> Result<(Changes, u64), Failure> {
-        self.write(async |link| work.settle(link).await)?;
+        self.write(async |link| work.meet(link).await)?;
         loop {
             match self.write(async |link| work.attempt(link, usize::MAX, End::Commit).await) {
                 Ok(Attempt::Done(changes, applied)) => return Ok((*changes, applied)),

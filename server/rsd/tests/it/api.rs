@@ -3,7 +3,6 @@
 mod acceptance;
 mod alarms;
 mod annex;
-mod audit;
 mod away;
 mod combined;
 mod damage;

@@ -8,12 +8,13 @@ mod made;
 mod annex;
 mod bin_questions;
 mod bins;
-pub(crate) mod custody;
+mod custody;
 mod epochs;
 pub(crate) mod erasing;
 mod export;
 mod figures;
 mod follower;
+mod midnight;
 pub(crate) mod keeping;
 mod own;
 mod questions;
@@ -138,6 +139,13 @@ fn files_keep_what_they_are_told_to_keep() {
         let dir = tempfile::tempdir().unwrap();
         story(&Sqlite::new(dir.path().to_owned(), NOW));
     }
+    let dirs = std::cell::RefCell::new(Vec::new());
+    midnight::in_any_order(&|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::new(dir.path().to_owned(), NOW);
+        dirs.borrow_mut().push(dir);
+        Box::new(store)
+    });
 }
 
 /// `database` opens the one of a story.
@@ -159,6 +167,7 @@ pub(crate) fn run(database: &dyn Fn(&str) -> Box<dyn Store>) {
     for (name, story) in KEPT {
         story(&*database(name));
     }
+    midnight::in_any_order(database);
 }
 
 #[test]

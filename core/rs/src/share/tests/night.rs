@@ -3,11 +3,11 @@
 use super::*;
 
 /// Seconds after 2026-11-22T23:59:00Z.
-fn night(second: u64) -> Millis {
+pub(super) fn night(second: u64) -> Millis {
     Millis(1_795_391_940_000 + second * 1000)
 }
 
-fn of(session: &str, phase: &str, started: u64, time: u64, more: Value) -> Message {
+pub(super) fn of(session: &str, phase: &str, started: u64, time: u64, more: Value) -> Message {
     let mut record = json!({"id": format!("mcp-1:{session}/cdr.{phase}/{started}"),
         "started_at": night(started), "time": night(time)});
     if phase == "end" {
@@ -19,7 +19,7 @@ fn of(session: &str, phase: &str, started: u64, time: u64, more: Value) -> Messa
     mcp(phase, session, 0, record)
 }
 
-fn said(id: u64, time: u64, label: &str, text: &str, whose: Value) -> Message {
+pub(super) fn said(id: u64, time: u64, label: &str, text: &str, whose: Value) -> Message {
     let mut record = json!({
         "schema": 1, "kind": "call.event", "id": format!("mcp-1:N/ev/0.{id}"),
         "time": night(time), "producer": {"name": "mcp-1"}, "level": "METRIC",
@@ -32,7 +32,7 @@ fn said(id: u64, time: u64, label: &str, text: &str, whose: Value) -> Message {
     Message(record.to_string(), None)
 }
 
-fn served(id: u64, time: u64, whose: Value) -> Message {
+pub(super) fn served(id: u64, time: u64, whose: Value) -> Message {
     let mut record = json!({
         "schema": 1, "kind": "sq.call", "id": format!("mcp-1:N/sq/0.{id}"), "time": night(time),
         "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
@@ -66,7 +66,7 @@ pub(super) fn records() -> Vec<Message> {
     ]
 }
 
-fn of_session(tables: &Tables, session: &str, started: u64) -> CallLine {
+pub(super) fn of_session(tables: &Tables, session: &str, started: u64) -> CallLine {
     let started = i64::try_from(night(started).0).unwrap();
     let is = |line: &&CallLine| line.row.session_id == session && line.row.started_ms == started;
     tables.calls.values().find(is).unwrap().clone()

@@ -65,6 +65,12 @@ impl Tables {
                     row_version: line.row_version,
                 })
                 .collect(),
+            call_days: self
+                .call_days
+                .iter()
+                .filter(|(guid, _)| wants.call_days.contains(guid))
+                .cloned()
+                .collect(),
             reports: self.reports(&wants.sessions),
             quality: self.quality_of(&wants.sessions),
             letters: self
@@ -185,22 +191,35 @@ impl Tables {
         counts
     }
 
-    /// As files by day do it: one share for each, then what hangs on calls of other days, then
-    /// the rest.
+    /// As files by day do it: one share for each, then what calls of other days borrow and what
+    /// hangs on them, then the rest.
     pub(super) fn apply_days(&mut self, messages: &[&Message]) {
         let (batch, mut objects) = self.settle(messages);
         let mut beside: BTreeMap<Day, BTreeSet<SessionKey>> = BTreeMap::new();
-        for (day, items) in batch.days() {
-            let share = Share::new(&batch, Some(day));
-            let mut changes = self.run(share, &mut objects, |share| {
-                items.into_iter().for_each(|item| share.store(item));
-            });
+        let mut lent: BTreeMap<Day, BTreeSet<String>> = BTreeMap::new();
+        let mut store = |tables: &mut Self, day: Day, mut changes: Changes| {
             for (day, session) in std::mem::take(&mut changes.beside) {
                 beside.entry(day).or_default().insert(session);
             }
             assert!(changes.calls.iter().all(|line| line.day == day));
             assert!(changes.failures.iter().all(|line| line.day == day));
-            self.save(changes);
+            let lent = std::mem::take(&mut changes.lent);
+            tables.save(changes);
+            lent
+        };
+        for (day, items) in batch.days() {
+            let share = Share::new(&batch, Some(day));
+            let changes = self.run(share, &mut objects, |share| {
+                items.into_iter().for_each(|item| share.store(item));
+            });
+            for (day, guid) in store(self, day, changes) {
+                lent.entry(day).or_default().insert(guid);
+            }
+        }
+        for (day, guids) in lent {
+            let share = Share::new(&batch, Some(day));
+            let changes = self.run(share, &mut objects, |share| share.lend(guids));
+            assert_eq!(store(self, day, changes), BTreeSet::new());
         }
         for (day, sessions) in beside {
             let share = Share::new(&batch, Some(day));
@@ -228,13 +247,7 @@ impl Tables {
             item.origin.seq = frame;
             item
         });
-        let mut batch = Batch::new(items.collect());
-        let mut homes = BTreeMap::new();
-        for (key, days) in batch.homeless() {
-            let day = days.into_iter().find(|day| self.calls.contains_key(&(*day, key)));
-            homes.extend(day.map(|day| (key, day)));
-        }
-        batch.settle(homes);
+        let batch = Batch::new(items.collect());
         let mut objects = Objects::default();
         self.learn(&mut objects, &batch.mentions());
         (batch, objects)

@@ -1,18 +1,17 @@
 //! One call with all that hangs on it, and the books: the reader's questions that are no list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::record::{CallGuid, ComponentType};
-use rs::key::{after, before};
 use rs::report::Call;
-use rs::{CallState, Day, Key, key};
+use rs::{CallState, Day, Key};
 use tokio_postgres::Row;
 
 use super::hanging;
 use super::link::Uid;
 use super::load::{signed, uid, unsigned};
 use super::read::{Reader, as_id};
-use crate::store::{CallName, Event, Leg, StoreError, days_of_key};
+use crate::store::{CallName, Event, Leg, StoreError, days_of_events, days_of_guid, days_of_key};
 
 /// Events of one call and day that are given at once.
 const MOST_EVENTS: i64 = 1000;
@@ -40,18 +39,11 @@ impl Reader<'_> {
 
     fn keys_of_guid(&mut self, guid: &CallGuid) -> Result<Vec<(Day, Key)>, StoreError> {
         let text = guid.to_string();
-        let days: Vec<i32> = match guid.v7().and_then(|guid| guid.time()) {
-            Some(time) => {
-                let day = key::day(time);
-                [before(day), day, after(day)].map(signed).to_vec()
-            }
-            None => {
-                let sql = "SELECT day FROM rs_call_day WHERE guid = $1";
-                self.link.query(sql, &[&text])?.iter().map(|row| row.get(0)).collect()
-            }
-        };
+        let mut days: Vec<i32> = days_of_guid(guid).into_iter().map(signed).collect();
+        let apart = "SELECT day FROM rs_call_day WHERE guid = $1";
+        days.extend(self.link.query(apart, &[&text])?.iter().map(|row| row.get::<_, i32>(0)));
         let sql = "SELECT day, call_key FROM rs_call WHERE day = ANY($1) AND guid = $2
-            ORDER BY day, component_type <> $3, started_ms, coalesce(leg, 0), call_key";
+            ORDER BY component_type <> $3, started_ms, coalesce(leg, 0), call_key";
         let rm = i16::from(ComponentType::Rm.number());
         let rows = self.link.query(sql, &[&days, &text, &rm])?;
         Ok(rows.iter().map(|row| (unsigned(row.get(0)), uid(row, 1))).collect())
@@ -82,8 +74,7 @@ impl Reader<'_> {
         let var = hanging::read(self.link, at)?;
         let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
         if events {
-            let end = leg.call.ended.unwrap_or(leg.call.started);
-            for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
+            for day in days_of_events(day, &leg.call) {
                 leg.events.extend(self.events(day, &leg.call)?);
             }
             leg.events.sort_by_key(|event| (event.time_ms, event.seq));

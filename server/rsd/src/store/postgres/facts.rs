@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
-use rs::Key;
 use rs::rollup::{
     ActionFacts, Bin, CallFacts, KeptFacts, OWN_BIN_MS, PORT_EVENTS, Question, Stored, Which,
     own_kinds,
 };
+use rs::{Key, key};
 use tokio_postgres::Row;
 
 use super::bin_rows::small;
@@ -237,18 +237,24 @@ fn hang(link: &mut Link, calls: &mut Calls) -> Result<(), StoreError> {
             is_last: row.get(5),
         });
     })?;
-    // a failure names the session, or the GUID alone
+    // a failure names the session, or the GUID alone, and may lie on the day beside
     let failures = "SELECT k.call_key, f.time_ms, f.type FROM unnest($2::uuid[]) k (call_key)
         CROSS JOIN LATERAL (SELECT component_id, session_id, guid FROM rs_call c
           WHERE c.day = $1 AND c.call_key = k.call_key OFFSET 0) c
         CROSS JOIN LATERAL (SELECT time_ms, type FROM rs_sq_failure f
-          WHERE f.day = $1 AND f.component_id = c.component_id
+          WHERE f.day = $3 AND f.component_id = c.component_id
             AND (f.session_id = c.session_id OR f.session_id = '' AND f.guid = c.guid)
           ORDER BY time_ms, type OFFSET 0) f";
-    let failed = of_others(calls, |call| call.sq_failed == Some(true));
-    each(link, &failed, failures, calls, |call, row| {
-        call.failures.push((row.get(1), small(row, 2)));
-    })
+    for (day, keys) in by_day(&of_others(calls, |call| call.sq_failed == Some(true))) {
+        for at in key::beside(day) {
+            link.each(failures, &[&signed(day), &keys, &signed(at)], |row| {
+                if let Some(call) = calls.get_mut(&(day, uid(row, 0))) {
+                    call.failures.push((row.get(1), small(row, 2)));
+                }
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Keys of those that are not RM's.

@@ -8,12 +8,10 @@ use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::share::Batch;
 
-use super::custody;
 use super::erasing::{ALONE, Eraser, erased, known, put_seal};
 use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
 use super::write::Part;
-use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
 use crate::store::{Day, StoreError};
 
@@ -23,9 +21,9 @@ impl Eraser {
         &mut self,
         secret: &Secret,
         legs: &[Call],
-        line: &Audit,
+        now_ms: i64,
     ) -> Result<(), StoreError> {
-        let (Self { link, second, objects }, now_ms) = (self, line.time_ms);
+        let Self { link, second, objects } = self;
         link.batch("BEGIN")?;
         link.query(ALONE, &[])?;
         let mut newest = known(link, secret)?;
@@ -52,7 +50,6 @@ impl Eraser {
         link.execute(gone, &[&days, &keys])?;
         note(link, &names(legs, secret), now_ms, &mut newest)?;
         put_seal(link, secret, newest)?;
-        custody::note(link, line)?;
         link.batch("COMMIT")
     }
 }

@@ -48,6 +48,12 @@ fn load(link: &mut Link, wants: &Wants) -> Result<Found, StoreError> {
     for (day, guids) in guids {
         calls(link, day, "guid = ANY($2)", &[&signed(day), &guids], &mut found.calls)?;
     }
+    if !wants.call_days.is_empty() {
+        let guids: Vec<&str> = wants.call_days.iter().map(|guid| &**guid).collect();
+        let sql = "SELECT guid, day FROM rs_call_day WHERE guid = ANY($1)";
+        let rows = link.query(sql, &[&guids])?;
+        found.call_days.extend(rows.iter().map(|row| (row.get(0), unsigned(row.get(1)))));
+    }
     hanging::load(link, &wants.sessions, &mut found)?;
     if !wants.letters.is_empty() {
         let keys: Vec<Uid> = wants.letters.iter().map(|key| Uid(*key)).collect();

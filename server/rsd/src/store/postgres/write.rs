@@ -10,8 +10,8 @@ use rs::share::{Attempt, Batch, Counts, Mention, Objects, Share, Tally, bisect};
 use rs::{Day, Key, key};
 
 use super::erasing;
-use super::link::{Link, Uid};
-use super::load::{ask, signed, uid};
+use super::link::Link;
+use super::load::{ask, signed};
 use super::objects;
 use super::save::save;
 use crate::store::keeping::Judge;
@@ -89,8 +89,6 @@ impl Writer {
             self.erased = news;
         }
         batch.erase(&self.erased.0);
-        let homes = self.homes(&batch.homeless())?;
-        batch.settle(homes);
         let mentioned = batch.mentions();
         objects::learn(&mut self.second, &mut self.objects, &mentioned, now_ms)?;
         self.make_days(&batch, now)?;
@@ -152,27 +150,6 @@ impl Writer {
         )?;
         link.batch("COMMIT; SELECT pg_advisory_unlock_all()")?;
         Ok(done)
-    }
-
-    /// The days of calls that are stored.
-    fn homes(
-        &mut self,
-        homeless: &BTreeMap<Key, BTreeSet<Day>>,
-    ) -> Result<BTreeMap<Key, Day>, StoreError> {
-        let mut days: BTreeMap<Day, Vec<Uid>> = BTreeMap::new();
-        for (key, candidates) in homeless {
-            for day in candidates {
-                days.entry(*day).or_default().push(Uid(*key));
-            }
-        }
-        let mut homes = BTreeMap::new();
-        for (day, keys) in days {
-            let sql = "SELECT call_key FROM rs_call WHERE day = $1 AND call_key = ANY($2)";
-            for row in self.link.query(sql, &[&signed(day), &keys])? {
-                homes.entry(uid(&row, 0)).or_insert(day);
-            }
-        }
-        Ok(homes)
     }
 
     /// Makes the partitions that the batch needs, and those of the days to come.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::record::CallGuid;
-use rs::key::{after, before};
-use rs::{Key, key};
+use model::record::{CallGuid, ComponentType};
+use rs::Key;
+use rs::report::Call;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::dims::name_of;
@@ -12,7 +12,9 @@ use super::hanging;
 use super::load;
 use super::purge;
 use super::read::Reader;
-use crate::store::{CallName, Day, Event, Leg, ObjectKind, StoreError, days_of_key};
+use crate::store::{
+    CallName, Day, Event, Leg, ObjectKind, StoreError, days_of_events, days_of_guid, days_of_key,
+};
 
 /// Events of one call that are given at once.
 const MOST_EVENTS: u32 = 1000;
@@ -41,19 +43,18 @@ impl Reader {
                 }
             }
         }
+        legs.sort_by_key(|Leg { call, .. }| {
+            let Call { component, started, leg, key, .. } = call;
+            (component.kind != ComponentType::Rm, *started, leg.map_or(0, |leg| leg.0), *key)
+        });
         Ok(legs)
     }
 
     /// The days where the records of a GUID may be.
-    pub(super) fn days_of_guid(&self, guid: &CallGuid) -> Result<Vec<Day>, StoreError> {
-        if let Some(time) = guid.v7().and_then(|guid| guid.time()) {
-            let day = key::day(time);
-            return Ok(vec![before(day), day, after(day)]);
-        }
-        let days = "SELECT day FROM rs_call_day WHERE guid = ?1 ORDER BY day";
-        let mut statement = self.main.prepare_cached(days)?;
-        let days = statement.query_map([guid.to_string()], |row| row.get(0))?;
-        Ok(days.collect::<Result<_, _>>()?)
+    pub(super) fn days_of_guid(&self, guid: &CallGuid) -> Result<BTreeSet<Day>, StoreError> {
+        let mut days = days_of_guid(guid);
+        days.extend(load::days_of(&self.main, &guid.to_string())?);
+        Ok(days)
     }
 
     /// Whether the day is going, and so none of its calls is shown.
@@ -79,8 +80,7 @@ impl Reader {
         let var = hanging::read_var(db, key)?;
         let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
         if events {
-            let end = leg.call.ended.unwrap_or(leg.call.started);
-            for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
+            for day in days_of_events(day, &leg.call) {
                 leg.events.extend(self.events(day, &leg)?);
             }
             leg.events.sort_by_key(|event| (event.time_ms, event.seq));

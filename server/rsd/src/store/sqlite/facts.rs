@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ComponentType;
-use rs::Key;
 use rs::rollup::{
     ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, Question, Stored, Which, own_kinds,
 };
+use rs::{Key, key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::load::days_of;
 use super::read::Reader;
 use crate::store::{Day, StoreError};
 
@@ -29,9 +30,7 @@ impl Reader {
         let days: BTreeSet<Day> = found.keys().map(|(day, _)| *day).collect();
         for day in days {
             let calls = found.iter_mut().filter(|((of, _), _)| *of == day);
-            self.in_day(day, |db| {
-                calls.into_iter().try_for_each(|(_, (call, session))| hang(db, call, session))
-            })?;
+            self.in_day(day, |db| calls.into_iter().try_for_each(|(_, (call, _))| hang(db, call)))?;
         }
         for day in &question.days {
             let calls = found.values_mut().filter(|(call, _)| {
@@ -42,11 +41,35 @@ impl Reader {
                 calls.into_iter().try_for_each(|(call, session)| ports(db, call, session))
             })?;
         }
+        self.failures(&mut found)?;
         let calls = found.into_values().map(|(mut call, _)| {
             call.ports.sort();
             call
         });
         Ok(Stored { calls: calls.collect(), kept: kept(&self.main, &question.which)? })
+    }
+
+    /// Failures of the calls that failed: one names the session, or the GUID alone, and may lie on
+    /// the day beside. What a damaged one has is not there.
+    fn failures(&mut self, found: &mut Found) -> Result<(), StoreError> {
+        let sql = "SELECT time_ms, type FROM rs_sq_failure WHERE component_id = ?1
+            AND (session_id = ?2 OR session_id = '' AND guid = ?3) ORDER BY time_ms, type";
+        for ((day, _), (call, session)) in found.iter_mut() {
+            let session = &*session;
+            if call.sq_failed != Some(true) {
+                continue;
+            }
+            for at in key::beside(*day) {
+                let failures = self.days.ask(at, self.now_ms, |db| {
+                    let mut statement = db.prepare_cached(sql)?;
+                    let values = params![call.component_id, session, call.guid];
+                    let rows = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    Ok(rows.collect::<Result<Vec<_>, _>>()?)
+                })?;
+                call.failures.extend(failures.into_iter().flatten());
+            }
+        }
+        Ok(())
     }
 
     /// Asks a day's file, which is locked once for all questions; one that is damaged is set aside.
@@ -76,10 +99,8 @@ impl Reader {
         {
             let Some(guid) = &call.guid else { continue };
             guids.entry(*day).or_default().insert(guid.clone());
-            let sql = "SELECT day FROM rs_call_day WHERE guid = ?1";
-            let mut statement = self.main.prepare_cached(sql)?;
-            for other in statement.query_map([guid], |row| row.get::<_, Day>(0))? {
-                guids.entry(other?).or_default().insert(guid.clone());
+            for other in days_of(&self.main, guid)? {
+                guids.entry(other).or_default().insert(guid.clone());
             }
         }
         for (day, guids) in guids {
@@ -176,7 +197,7 @@ fn call(day: Day, row: &Row<'_>) -> rusqlite::Result<(CallFacts, String)> {
 }
 
 /// What hangs on a call in its own file.
-fn hang(db: &Connection, call: &mut CallFacts, session: &str) -> Result<(), StoreError> {
+fn hang(db: &Connection, call: &mut CallFacts) -> Result<(), StoreError> {
     let key = call.call_key;
     let tenants = "SELECT tenant_id FROM rs_call_tenant WHERE call_key = ?1 ORDER BY depth";
     let mut statement = db.prepare_cached(tenants)?;
@@ -204,17 +225,6 @@ fn hang(db: &Connection, call: &mut CallFacts, session: &str) -> Result<(), Stor
         })
     })?;
     call.actions = actions.collect::<Result<_, _>>()?;
-    if call.sq_failed == Some(true) {
-        // a failure names the session, or the GUID alone
-        let failures = "SELECT time_ms, type FROM rs_sq_failure WHERE component_id = ?1
-            AND (session_id = ?2 OR session_id = '' AND guid = ?3) ORDER BY time_ms, type";
-        let mut statement = db.prepare_cached(failures)?;
-        let failures = statement
-            .query_map(params![call.component_id, session, call.guid], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        call.failures = failures.collect::<Result<_, _>>()?;
-    }
     Ok(())
 }
 

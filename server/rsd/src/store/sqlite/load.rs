@@ -13,6 +13,7 @@ use rs::var::{self, Report};
 use rs::{CallState, Intervals, Key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::aside::of_main;
 use super::facts::kept_row;
 use super::files::Days;
 use crate::store::{Day, StoreError};
@@ -20,6 +21,8 @@ use crate::store::{Day, StoreError};
 /// What a share may read: its own file, and the files of other days.
 pub(super) struct Files<'f> {
     pub(super) db: &'f Connection,
+    /// The main file, where another one is written.
+    pub(super) main: Option<&'f Connection>,
     /// `None`: the main file, which has the rows of all days that it has.
     pub(super) day: Option<Day>,
     pub(super) beside: &'f mut Days,
@@ -74,6 +77,10 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
     for (day, guid) in &wants.guids {
         files.of(*day, |db| calls(db, *day, "guid = ?1", &[guid], &mut found.calls))?;
     }
+    for guid in &wants.call_days {
+        let days = of_main(days_of(files.main.unwrap_or(files.db), guid))?;
+        found.call_days.extend(days.into_iter().map(|day| (guid.clone(), day)));
+    }
     for session in &wants.sessions {
         files.of(session.0, |db| {
             of_session(db, session, &mut found)?;
@@ -121,6 +128,14 @@ fn load(files: &mut Files<'_>, wants: &Wants) -> Result<Found, StoreError> {
         found.streams.extend(row.optional()?.map(|row| (key.clone(), row)));
     }
     Ok(found)
+}
+
+/// The days of a GUID whose calls lie on others than it tells.
+pub(super) fn days_of(main: &Connection, guid: &str) -> Result<Vec<Day>, StoreError> {
+    let days = "SELECT day FROM rs_call_day WHERE guid = ?1 ORDER BY day";
+    let mut statement = main.prepare_cached(days)?;
+    let days = statement.query_map([guid], |row| row.get(0))?;
+    Ok(days.collect::<Result<_, _>>()?)
 }
 
 fn calls(

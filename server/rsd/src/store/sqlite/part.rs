@@ -52,6 +52,8 @@ pub(super) struct Done {
     pub(super) tally: Tally,
     /// What hangs on calls of other days, and is to be made again.
     pub(super) beside: BTreeMap<Day, BTreeSet<SessionKey>>,
+    /// GUIDs whose calls of other days borrow something else now: they are made again before that.
+    pub(super) lent: BTreeMap<Day, BTreeSet<String>>,
     /// Dead letters that were tried again.
     pub(super) settled: Vec<Settled>,
     /// Items whose days are damaged, and what is said of them: they become dead letters.
@@ -64,6 +66,9 @@ impl Done {
         for (day, session) in changes.beside {
             self.beside.entry(day).or_default().insert(session);
         }
+        for (day, guid) in changes.lent {
+            self.lent.entry(day).or_default().insert(guid);
+        }
         self.settled.extend(changes.settled);
     }
 
@@ -72,6 +77,9 @@ impl Done {
         self.tally.add(other.tally);
         for (day, sessions) in other.beside {
             self.beside.entry(day).or_default().extend(sessions);
+        }
+        for (day, guids) in other.lent {
+            self.lent.entry(day).or_default().extend(guids);
         }
         self.settled.extend(other.settled);
     }
@@ -104,6 +112,14 @@ impl<'p> Part<'p> {
             Ok(())
         })?;
         Ok(unseen)
+    }
+
+    /// The calls of these GUIDs, with what they borrow now.
+    pub(super) fn lend(&mut self, guids: &BTreeSet<String>) -> Result<(), StoreError> {
+        let guids: Vec<String> = guids.iter().cloned().collect();
+        one_by_one(&guids, |guids| {
+            self.attempt(|share| share.lend(guids.iter().cloned().collect()))
+        })
     }
 
     /// What hangs on these sessions.
@@ -173,7 +189,11 @@ impl<'p> Part<'p> {
         let mut share = Share::new(batch, *day);
         tell(&mut share);
         loop {
-            let mut files = Files { db: transaction, day: *day, beside, now_ms: *now_ms };
+            let main = match names {
+                Names::Main(main) => Some(&**main),
+                Names::Known => None,
+            };
+            let mut files = Files { db: transaction, main, day: *day, beside, now_ms: *now_ms };
             let wanted = ask(&mut files, &mut share, objects)?;
             match names {
                 Names::Main(main) if !wanted.is_empty() => {

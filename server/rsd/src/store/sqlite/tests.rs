@@ -7,6 +7,7 @@ mod going;
 mod hanging;
 mod keeping;
 mod made;
+mod midnight;
 mod orders;
 mod uris;
 

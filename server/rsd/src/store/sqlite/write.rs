@@ -2,18 +2,17 @@
 //! new ids in the main file first, then each day's file, the main file last; each skips what it
 //! has, by its own `applied_seq`. What is written is `core/rs`'s matter ([`rs::share`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::record::ContentHash;
 use model::time::Millis;
 use rs::Key;
 use rs::erase::{Erased, Numbers, Secret};
-use rs::share::{Batch, Counts, DayKey, Mention, Objects, SessionKey};
+use rs::share::{Batch, Counts, DayKey, Mention, Objects};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::aside::of_main;
-use super::custody::note;
 use super::dims;
 use super::erasing;
 use super::files::{Days, Layout};
@@ -24,7 +23,6 @@ use super::part::{Done, Names, Part};
 use super::purge;
 use super::remove;
 use super::save::{day_of, settle};
-use crate::store::custody::retried;
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
@@ -102,7 +100,6 @@ impl Writer {
         let mut batch = prepare::batch(arrivals, judge);
         batch.relent(&self.kept(&batch, now_ms)?);
         batch.erase(&self.erased);
-        batch.settle(self.homes(&batch.homeless(), now_ms)?);
         let mentioned = batch.mentions();
         self.learn(&mentioned, now_ms)?;
         let last = arrivals.last().map_or(0, |arrival| arrival.seq);
@@ -123,13 +120,11 @@ impl Writer {
             self.marked.add(*day);
             self.survive()?;
         }
+        for (day, guids) in std::mem::take(&mut done.lent) {
+            self.make_again(day, now_ms, &mut done, |part| part.lend(&guids))?;
+        }
         for (day, sessions) in std::mem::take(&mut done.beside) {
-            match self.revisit(day, sessions, now_ms) {
-                Err(error) if self.days.set_aside(day, &error).is_some() => continue,
-                made => done.add(made?),
-            }
-            self.marked.add(day);
-            self.survive()?;
+            self.make_again(day, now_ms, &mut done, |part| part.revisit(&sessions))?;
         }
         // of the days beside it nothing comes but answers
         let main = of_main(careful(|careful| {
@@ -221,13 +216,29 @@ impl Writer {
         Ok(erased)
     }
 
-    /// Makes again what hangs on a day's calls, since something of the day beside has changed. A
-    /// crash before the main file has the batch brings it again, and so this.
-    fn revisit(
+    /// Makes again what hangs together with other days, since something of them has changed; a
+    /// damaged day stays as it is. A crash before the main file has the batch brings that again,
+    /// and so this.
+    fn make_again(
         &mut self,
         day: Day,
-        sessions: BTreeSet<SessionKey>,
         now_ms: i64,
+        done: &mut Done,
+        make: impl FnOnce(&mut Part<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        match self.made_again(day, now_ms, make) {
+            Err(error) if self.days.set_aside(day, &error).is_some() => return Ok(()),
+            made => done.add(made?),
+        }
+        self.marked.add(day);
+        self.survive()
+    }
+
+    fn made_again(
+        &mut self,
+        day: Day,
+        now_ms: i64,
+        make: impl FnOnce(&mut Part<'_>) -> Result<(), StoreError>,
     ) -> Result<Done, StoreError> {
         let Self { main, days, beside, objects, news, erased, .. } = self;
         let Some(db) = days.find(day, now_ms)? else { return Ok(Done::default()) };
@@ -235,14 +246,14 @@ impl Writer {
         batch.erase(erased);
         let transaction = begin(db)?;
         let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
-        part.revisit(&sessions)?;
+        make(&mut part)?;
         let Part { transaction, done, news: told, .. } = part;
         let hidden = purge::is_hidden(&transaction)?;
         transaction.commit()?;
         if !hidden {
             news.join(told);
         }
-        Ok(Done { beside: BTreeMap::new(), ..done })
+        Ok(done)
     }
 
     /// The main file's share, its last transaction: records that hang on no call, dead letters,
@@ -269,9 +280,6 @@ impl Writer {
         // of several tries of one letter in a batch the last one counts
         let mut settled: Vec<_> = before.settled.iter().chain(&done.settled).collect();
         settled.sort_by_key(|settled| settled.retries);
-        for line in retried(settled.iter().copied()) {
-            note(&transaction, &line)?;
-        }
         for settled in settled {
             match day_of(settled.no) {
                 None => settle(&transaction, settled)?,
@@ -298,38 +306,14 @@ impl Writer {
     ) -> Result<Vec<(DayKey, ContentHash)>, StoreError> {
         let tried = self.applied_seq()? + 1..=self.days_seq;
         let mut kept = Vec::new();
-        for (seq, rows) in batch.refused() {
-            for at in rows.iter().filter(|_| tried.contains(&seq)) {
-                let hash = self.days.ask(at.0, now_ms, |db| match applied_seq(db)? >= seq {
-                    true => content(db, &at.1),
-                    false => Ok(None),
-                });
-                kept.extend(hash?.flatten().map(|hash| (*at, hash)));
-            }
+        for (seq, at) in batch.refused().into_iter().filter(|(seq, _)| tried.contains(seq)) {
+            let hash = self.days.ask(at.0, now_ms, |db| match applied_seq(db)? >= seq {
+                true => content(db, &at.1),
+                false => Ok(None),
+            });
+            kept.extend(hash?.flatten().map(|hash| (at, hash)));
         }
         Ok(kept)
-    }
-
-    /// The days of calls that are stored.
-    fn homes(
-        &mut self,
-        homeless: &BTreeMap<Key, BTreeSet<Day>>,
-        now_ms: i64,
-    ) -> Result<BTreeMap<Key, Day>, StoreError> {
-        let mut homes = BTreeMap::new();
-        for (key, days) in homeless {
-            for day in days {
-                let known = self.days.ask(*day, now_ms, |db| {
-                    let known = "SELECT 1 FROM rs_call WHERE call_key = ?1";
-                    Ok(db.prepare_cached(known)?.exists([key])?)
-                });
-                if known? == Some(true) {
-                    homes.insert(*key, *day);
-                    break;
-                }
-            }
-        }
-        Ok(homes)
     }
 
     fn make_lists(&mut self, days: &[Day], now_ms: i64) -> Result<(), StoreError> {

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::erase::Secret;
 use rs::share::{Batch, Changes, Mention, Objects, Share};
-use rs::{Day, Key};
 
 use super::failure::Failure;
 use super::link::Link;
@@ -50,13 +49,8 @@ pub(super) enum End {
 }
 
 impl Work<'_> {
-    /// Finds where calls are at home, and learns what the records name.
-    pub(super) async fn settle(&mut self, link: &mut Link) -> Result<(), Failure> {
-        let homeless = self.batch.homeless();
-        let keys = homeless.iter().flat_map(|(key, days)| days.iter().map(|day| (*day, *key)));
-        let keys: Vec<(Day, Key)> = keys.collect();
-        let homes = load::homes(link, &keys).await?;
-        self.batch.settle(homes);
+    /// Learns what the records name.
+    pub(super) async fn meet(&mut self, link: &mut Link) -> Result<(), Failure> {
         let mentions = self.batch.mentions();
         dims::learn(link, self.objects, &mentions, self.now_ms).await
     }

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 
 use model::record::CallGuid;
-use model::time::Millis;
-use rs::key::{self, after, before};
 use rs::report::Call;
 use rs::var::{VarActionRow, VarCallRow, VarCustomRow, VarRows};
 use rs::{CallState, Day, Key};
@@ -15,7 +13,7 @@ use super::link::{Cells, Link};
 use super::read::{calls, keys_of_guids};
 use super::row::int;
 use super::statement::ask as sql;
-use crate::store::{CallName, Event, Leg};
+use crate::store::{CallName, Event, Leg, days_of_events, days_of_guid, days_of_key};
 
 /// Events of one call that are given at once.
 const MOST_EVENTS: i64 = 1000;
@@ -28,7 +26,7 @@ pub(super) async fn call(
 ) -> Result<Vec<Leg>, Failure> {
     let at: Vec<(Day, Key)> = match name {
         CallName::Guid(guid) => {
-            let (days, text) = (days_of_guid(link, guid).await?, guid.to_string());
+            let (days, text) = (all_days(link, guid).await?, guid.to_string());
             let guids = days.into_iter().map(|day| (day, text.as_str()));
             let keys = keys_of_guids(link, guids).await?;
             keys.into_iter().map(|(day, _, key, _)| (day, key)).collect()
@@ -45,21 +43,9 @@ pub(super) async fn call(
 }
 
 /// The days where the records of a GUID may be.
-async fn days_of_guid(link: &mut Link, guid: &CallGuid) -> Result<Vec<Day>, Failure> {
-    if let Some(time) = guid.v7().and_then(|guid| guid.time()) {
-        let day = key::day(time);
-        return Ok(vec![before(day), day, after(day)]);
-    }
-    link.ask(sql::DAYS_OF_GUID, &[&guid.to_string()], |cells| cells.day(0)).await
-}
-
-/// The days that a key's first four bytes may mean: seconds, or the upper part of a v7 GUID.
-fn days_of_key(key: &Key) -> BTreeSet<Day> {
-    let [a, b, c, d, ..] = *key;
-    let time = u64::from(u32::from_be_bytes([a, b, c, d]));
-    let ends = [time * 1000, time << 16, (time << 16) + 0xFFFF];
-    let days = ends.into_iter().map(|ms| key::day(Millis(ms)));
-    days.flat_map(|day| [before(day), day, after(day)]).collect()
+async fn all_days(link: &mut Link, guid: &CallGuid) -> Result<BTreeSet<Day>, Failure> {
+    let apart = link.ask(sql::DAYS_OF_GUID, &[&guid.to_string()], |cells| cells.day(0)).await?;
+    Ok(days_of_guid(guid).into_iter().chain(apart).collect())
 }
 
 async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg, Failure> {
@@ -83,8 +69,7 @@ async fn leg(link: &mut Link, day: Day, call: Call, events: bool) -> Result<Leg,
     let var = var(link, &values).await?;
     let mut leg = Leg { call, parent, extra, missing, trace, events: Vec::new(), var };
     if events {
-        let end = leg.call.ended.unwrap_or(leg.call.started);
-        for day in BTreeSet::from([day, key::day(leg.call.started), key::day(end)]) {
+        for day in days_of_events(day, &leg.call) {
             leg.events.extend(events_of(link, day, &leg.call).await?);
         }
         leg.events.sort_by_key(|event| (event.time_ms, event.seq));

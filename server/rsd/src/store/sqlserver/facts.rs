@@ -7,7 +7,7 @@ use model::record::ComponentType;
 use rs::rollup::{
     ActionFacts, CallFacts, KeptFacts, OWN_BIN_MS, Question, Stored, Which, own_kinds,
 };
-use rs::{Day, Key};
+use rs::{Day, Key, key};
 use tiberius::ToSql;
 
 use super::failure::Failure;
@@ -137,11 +137,28 @@ async fn hang(link: &mut Link, keys: &BTreeSet<At>, calls: &mut Calls) -> Result
         |of: &mut CallFacts, action| of.actions.push(action),
     );
     each(link, sql::ACTION_FACTS, &others, calls, action).await?;
-    let failure = (
-        |cells: &Cells<'_>| Ok((number(cells, 2)?, cells.some(3, Cells::word)?)),
-        |of: &mut CallFacts, failure| of.failures.push(failure),
-    );
-    each(link, sql::FAILURE_FACTS, &others, calls, failure).await
+    failures(link, calls).await
+}
+
+/// Failures of the calls that failed, which may lie on the day beside.
+async fn failures(link: &mut Link, calls: &mut Calls) -> Result<(), Failure> {
+    let failed = calls.iter().filter(|(_, call)| call.sq_failed == Some(true));
+    let keys: BTreeSet<At> = failed.map(|(at, _)| *at).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let days: BTreeSet<Day> = keys.iter().flat_map(|(day, _)| key::beside(*day)).collect();
+    let days = numbers(days.into_iter().map(i64::from));
+    let read = |cells: &Cells<'_>| {
+        let failure = (cells.some(2, Cells::number)?, cells.some(3, Cells::word)?);
+        Ok((at(cells)?, failure, cells.day(4)?))
+    };
+    for (at, failure, day) in link.ask(sql::FAILURE_FACTS, &[&of(&keys), &days], read).await? {
+        if let Some(call) = calls.get_mut(&at).filter(|_| key::beside(at.0).contains(&day)) {
+            call.failures.push(failure);
+        }
+    }
+    Ok(())
 }
 
 /// Events of ports, of the days that are asked for.

@@ -7,13 +7,11 @@ use rs::share::Objects;
 use rs::{Day, Key};
 use tiberius::ToSql;
 
-use super::custody;
 use super::erasing::{erased, known, put, put_seal};
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::{int, keys};
 use super::statement::{Statement, erasing as sql};
-use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
 
 /// A call, its component, its session there and its GUID.
@@ -24,9 +22,9 @@ pub(super) async fn forget(
     link: &mut Link,
     secret: &Secret,
     legs: &[Call],
-    line: &Audit,
+    now_ms: i64,
 ) -> Result<(), Failure> {
-    let (days, now_ms) = (days(legs), line.time_ms);
+    let days = days(legs);
     let candidates = days.iter().flat_map(|day| legs.iter().map(|leg| (*day, &leg.key)));
     let candidates = keys(candidates);
     let read = |cells: &Cells<'_>| {
@@ -59,7 +57,6 @@ pub(super) async fn forget(
         link.run(sql::ERASURE_CALL, &values).await?;
     }
     put_seal(link, secret).await?;
-    custody::note(link, line).await?;
     link.commit().await
 }
 

@@ -1,15 +1,15 @@
 //! What a share of a batch asks of the tables, read under locks in the order of keys; nothing is
 //! decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use rs::Intervals;
 use rs::integrity::Gap;
 use rs::limits::REPORTS_PER_CALL;
 use rs::share::{
     EventRow, Found, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow, Wants,
 };
 use rs::var::{self, Report};
-use rs::{Day, Intervals, Key};
 use tiberius::ToSql;
 
 use super::facts::kept_row;
@@ -34,6 +34,11 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         let guids = row::guids(wants.guids.iter().map(|(day, guid)| (*day, guid.as_str())));
         found.calls.extend(calls(link, sql::CALLS_BY_GUID, &guids).await?);
     }
+    if !wants.call_days.is_empty() {
+        let guids = row::guids(wants.call_days.iter().map(|guid| (0, guid.as_str())));
+        let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::text)?, cells.day(1)?));
+        found.call_days = link.ask(sql::DAYS_OF_GUIDS, &[&guids], read).await?;
+    }
     of_sessions(link, &wants.sessions, &mut found).await?;
     if !wants.letters.is_empty() {
         let keys = row::keys(wants.letters.iter().map(|key| (0, key)));
@@ -52,22 +57,6 @@ pub(super) async fn load(link: &mut Link, wants: &Wants) -> Result<Found, Failur
         found.streams.extend(stream(link, key).await?.map(|row| (key.clone(), row)));
     }
     Ok(found)
-}
-
-/// The days of calls that are stored; the first that has one is its home.
-pub(super) async fn homes(
-    link: &mut Link,
-    keys: &[(Day, Key)],
-) -> Result<BTreeMap<Key, Day>, Failure> {
-    let mut homes = BTreeMap::new();
-    if !keys.is_empty() {
-        let keys = row::keys(keys.iter().map(|(day, key)| (*day, key)));
-        let read = |cells: &Cells<'_>| Ok((cells.key(0)?, cells.day(1)?));
-        for (key, day) in link.ask(sql::HOMES, &[&keys], read).await? {
-            homes.entry(key).or_insert(day);
-        }
-    }
-    Ok(homes)
 }
 
 /// How far a spool has been applied.

@@ -89,14 +89,68 @@ pub(super) fn books(minute: u64) -> Made {
     }))
 }
 
+/// GUID without a time.
+pub(super) const TIMELESS: &str = "5F000000-0000-4000-8000-000000000002";
+
+/// The GUID that carries its time of [`midnight`].
+pub(super) fn timed() -> String {
+    guid_at(5, at(86_390).0)
+}
+
+/// Sessions over midnight, of a GUID that carries its time and of one that does not: calls of a
+/// media server on both sides of it, which borrow from RM's leg on the other side; what hangs on
+/// them on both days.
+pub(super) fn midnight() -> Vec<Made> {
+    let leg = rm(5, 86_390).tenant("acme", Some(102)).profile("acme-main", Some(189));
+    let timeless = |number, start| rm(6, start).told(TIMELESS).leg(number, start);
+    let mut all = vec![
+        leg.start(),
+        leg.tenant("gamma", Some(104)).end(86_500),
+        timeless(1, 86_405).tenant("acme", Some(102)).end(86_520),
+        timeless(2, 86_395).tenant("beta", Some(103)).profile("beta-main", Some(190)).end(86_530),
+    ];
+    for (n, guid) in [(1, &*timed()), (2, TIMELESS)] {
+        let quality = |session: &str, time: u64, whose: Option<&str>| {
+            Made::of(&json!({
+                "schema": 1, "kind": "sq.call", "id": format!("mcp-1:{session}/sq/0.1"),
+                "time": at(time), "producer": {"name": "mcp-1"},
+                "component": {"name": "mcp-1", "type": "MCP"}, "session_id": session,
+                "guid": whose, "failed": true,
+                "failures": [{"time": at(time), "type": "FETCH", "text": "t"}],
+            }))
+        };
+        let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| format!("{name}{n}"));
+        all.extend([
+            mcp(&a, 86_402).told(guid).start(),
+            mcp(&a, 86_402).told(guid).end(86_450),
+            mcp(&b, 86_403).start(),
+            mcp(&b, 86_403).told(guid).end(86_460),
+            mcp(&c, 86_404).told(guid).start(),
+            mcp(&c, 86_404).end(86_470),
+            mcp(&d, 86_393).start(),
+            mcp(&d, 86_393).told(guid).end(86_480),
+            var(&b, 86_410),
+            event(&b, 86_411, "asr_open"),
+            quality(&b, 86_420, Some(guid)),
+            quality(&d, 86_430, None),
+        ]);
+    }
+    all
+}
+
 impl Call {
+    /// With the GUID of a session.
+    fn told(self, guid: &str) -> Self {
+        self.set("guid", json!(guid))
+    }
+
     fn set(mut self, field: &str, value: Value) -> Self {
         self.record[field] = value;
         self
     }
 
     pub(super) fn guid(self, number: u64) -> Self {
-        self.set("guid", json!(guid(number)))
+        self.told(&guid(number))
     }
 
     pub(super) fn dn(self, dn: &str) -> Self {

@@ -223,7 +223,7 @@ ORDER BY t.day, t.call_key, t.depth";
     KEYS_OF_GUIDS = "SELECT c.day, c.guid, c.call_key, c.component_type
 FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
 JOIN rs_call AS c ON c.guid = j.g COLLATE Latin1_General_100_BIN2 AND c.day = j.d
-ORDER BY c.day, CASE WHEN c.component_type = 1 THEN 0 ELSE 1 END, c.started_ms, ISNULL(c.leg, 0),
+ORDER BY CASE WHEN c.component_type = 1 THEN 0 ELSE 1 END, c.started_ms, ISNULL(c.leg, 0),
   c.call_key";
 
     /// Calls in progress and the ended legs of their sessions.
@@ -232,7 +232,7 @@ ORDER BY c.day, CASE WHEN c.component_type = 1 THEN 0 ELSE 1 END, c.started_ms, 
   UNION SELECT o.day, o.call_key FROM rs_call AS c
     JOIN rs_call AS o ON o.day = c.day AND o.guid = c.guid WHERE c.live = 1) AS u";
 
-    /// Days of a GUID that does not carry its time.
+    /// Days of a GUID with calls on others than it tells.
     DAYS_OF_GUID = "SELECT day FROM rs_call_day WHERE guid = @P1 ORDER BY day";
 
     /// The rest of a call.

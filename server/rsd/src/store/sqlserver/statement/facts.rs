@@ -84,11 +84,12 @@ JOIN rs_call AS c ON c.day = g.day AND c.guid = g.guid AND c.component_type = @P
     /// Their actions, first one first.
     ACTION_FACTS = by_key!("t.action, t.started_ms, t.ended_ms, t.result, t.is_last",
         "rs_var_action", "\nORDER BY t.n");
-    /// Failures of those that failed: they name the session, or the GUID alone.
-    FAILURE_FACTS = by_key!("f.time_ms, f.type", "rs_call",
-        "\nJOIN rs_sq_failure AS f ON f.day = t.day AND f.component_id = t.component_id
+    /// Failures of those that failed, of days (2): they name the session, or the GUID alone.
+    FAILURE_FACTS = by_key!("f.time_ms, f.type, f.day", "rs_call",
+        "\nJOIN rs_sq_failure AS f ON f.component_id = t.component_id
   AND (f.session_id = t.session_id OR f.session_id = N'' AND f.guid = t.guid)
 WHERE t.sq_failed = 1
+  AND f.day IN (SELECT j.id FROM OPENJSON(@P2) WITH (id bigint '$') AS j)
 ORDER BY f.time_ms, f.type");
     /// Events of their ports, of days (2).
     PORT_FACTS = by_key!("e.time_ms, e.log_id", "rs_call",

@@ -115,10 +115,6 @@ WHERE rs_name = @P1 AND spool_id = @P2";
     /// The same for whoever only asks.
     APPLIED = "SELECT spool_seq FROM rs_spool_cursor WHERE rs_name = @P1 AND spool_id = @P2";
 
-    /// The days of calls that are stored.
-    HOMES = concat!("SELECT t.call_key, t.day\nFROM ", keys!(), "\nJOIN rs_call AS t ON t.day = j.d
-  AND t.call_key = CONVERT(binary(16), j.k, 2)\nORDER BY t.day");
-
     /// Content hashes.
     LEDGER = by_key!("t.day, t.id_key, t.content_hash", "rs_fact_ledger", "id_key", "");
 
@@ -134,6 +130,13 @@ FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
 JOIN rs_call AS t WITH (UPDLOCK, HOLDLOCK)
   ON t.guid = j.g COLLATE Latin1_General_100_BIN2 AND t.day = j.d
 JOIN rs_call_fact_state AS f ON f.day = t.day AND f.call_key = t.call_key
+OPTION (FORCE ORDER, LOOP JOIN)";
+
+    /// Days of GUIDs with calls on others than they tell.
+    DAYS_OF_GUIDS = "SELECT t.guid, t.day
+FROM OPENJSON(@P1) WITH (d int '$.d', g nvarchar(128) '$.g') AS j
+JOIN rs_call_day AS t WITH (UPDLOCK, HOLDLOCK)
+  ON t.guid = j.g COLLATE Latin1_General_100_BIN2
 OPTION (FORCE ORDER, LOOP JOIN)";
 
     /// Calls of sessions.

@@ -1,0 +1,58 @@
+//! Sessions over midnight: the same rows and bins in any order and split (rs.md §2.9 rules 7
+//! and 8).
+
+use model::record::CallGuid;
+use rsd::store::{CallName, Leg, Store};
+
+use super::made::{Made, TIMELESS, arrivals, midnight, split, timed};
+use super::{NOW, answers, bins};
+
+/// Records of a batch.
+const SPLITS: [usize; 3] = [1, 5, 100];
+
+/// `database` opens the one of a name.
+pub(super) fn in_any_order(database: &dyn Fn(&str) -> Box<dyn Store>) {
+    let forward = midnight();
+    let backward: Vec<Made> = forward.iter().rev().chain(&forward[..9]).cloned().collect();
+    let mut expected: Option<Vec<String>> = None;
+    for (name, story) in [("forward", &forward), ("backward", &backward)] {
+        for records in SPLITS {
+            let store = database(&format!("midnight_{name}_{records}"));
+            for batch in split(arrivals(story, 1, 1), records) {
+                store.apply(&batch, NOW).unwrap();
+            }
+            whole(&*store);
+            let mut told = of_calls(&*store);
+            told.extend(bins::answers(&*store));
+            let expected = expected.get_or_insert_with(|| told.clone());
+            let differs = told.iter().zip(&*expected).find(|(told, expected)| told != expected);
+            assert_eq!(differs, None, "{name} {records}");
+            assert_eq!(told.len(), expected.len());
+        }
+    }
+}
+
+/// Lists and calls, without what depends on the order by decision: the books count what comes
+/// again, and an object is what was told of it last (ADR 54).
+fn of_calls(store: &dyn Store) -> Vec<String> {
+    let mut told = answers(store);
+    let is_of_calls = |told: &str| told.starts_with("[Item") || told.starts_with("[Leg");
+    told.retain(|answer| is_of_calls(answer) || answer.starts_with("Page"));
+    told
+}
+
+/// All legs of a session are one call, RM's first, with what hangs on them on both days.
+fn whole(store: &dyn Store) {
+    for (guid, n, rm, lent) in [(timed(), 1, 1, 102), (TIMELESS.to_owned(), 2, 2, 103)] {
+        let found = store.call(&CallName::Guid(CallGuid::new(&guid)), true).unwrap();
+        let media: Vec<&Leg> = found.iter().skip(rm).collect();
+        let names: Vec<&str> = media.iter().map(|leg| &*leg.call.session_id).collect();
+        assert_eq!(names, ["D", "A", "B", "C"].map(|name| format!("{name}{n}")));
+        for Leg { call, .. } in &media {
+            assert_eq!(call.tenants.last().map(|tenant| tenant.id), Some(lent), "{call:?}");
+        }
+        let events: Vec<&str> = media[2].events.iter().map(|event| &*event.log_id).collect();
+        assert_eq!(events, ["var", "asr_open"]);
+        assert!(media[2].var.call.is_some());
+    }
+}
