@@ -57,12 +57,12 @@ pub use batch::Batch;
 pub use bisect::{Attempt, bisect};
 pub use changes::{
     CallLine, Cause, Changes, DayKey, EventRow, FailureLine, Found, KeptRow, LedgerRow, LetterRow,
-    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, Settled, StoredCall, StreamKey,
-    StreamRow, TenantLine, Wants,
+    MinuteKey, MinuteRow, QualityRow, SessionKey, SessionName, StoredCall, StreamKey, StreamRow,
+    TenantLine, Wants,
 };
 pub use item::{Good, Item, LetterNo, Origin};
 pub use latest::{Latest, OutboundRow, SnmpRow};
-pub use letters::{fallback_id, unsaid_properties};
+pub use letters::{Retrier, Settled, fallback_id, unsaid_properties};
 pub use objects::{Learning, Mention, ObjectKind, ObjectRow, Objects, SYNTHETIC, news, platform};
 pub use tally::{Counts, Tally, flaws};
 

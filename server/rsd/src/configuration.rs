@@ -14,15 +14,20 @@ use model::snapshot::Snapshot;
 use model::time::Millis;
 use net::Clock;
 use rs::report::Call;
+use serde_json::{Map, Value, json};
 use telemetry::config_client::Source as CameFrom;
 use telemetry::{ConfigClient, Log};
 
 use crate::alarms::Name;
 use crate::crew::Worker;
 use crate::error::StartError;
-use crate::live::Application;
+use crate::live::{Application, Change};
 use crate::monitor::Monitor;
 use crate::store::ObjectKind;
+use crate::store::custody::{Audit, ms};
+
+/// Settings that a line of the audit log shows as they were and as they are.
+const SHOWN: usize = 100;
 
 /// How the Config Server is asked for this RS.
 pub(crate) fn setup(settings: &Settings, dir: PathBuf, clock: Clock, seed: [u64; 4]) -> Setup {
@@ -147,7 +152,8 @@ impl Keeper {
         let mut keeper = Self { known, own, monitor, log, clock };
         match keeper.known.snapshot() {
             Some(snapshot) => {
-                keeper.own.take(&snapshot);
+                // the same as at the start
+                let _same = keeper.own.take(&snapshot);
                 keeper.in_force(snapshot.revision);
             }
             None => keeper.check(false, "no snapshot yet"),
@@ -157,6 +163,32 @@ impl Keeper {
 
     fn check(&self, ok: bool, detail: &str) {
         self.monitor.health.set(self.clock.now().wall, "config", ok, detail);
+    }
+
+    /// A line of the audit log, if it changes a setting of this RS.
+    fn note(&self, revision: Revision, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let shown: Map<String, Value> = changes
+            .iter()
+            .take(SHOWN)
+            .map(|(name, [before, now])| (name.clone(), json!([before, now])))
+            .collect();
+        let more = changes.len() - shown.len();
+        let detail = json!({"revision": revision.0, "changed": shown, "more": more});
+        let line = Audit {
+            no: 0,
+            time_ms: ms(self.clock.now().wall),
+            user: Some("configuration".to_owned()),
+            address: "-".to_owned(),
+            action: "settings".to_owned(),
+            object: self.own.name().to_owned(),
+            detail: detail.to_string(),
+            outcome: "done".to_owned(),
+        };
+        // it is in force in any case; where a thousand lines wait the log alone has it
+        let _room = self.monitor.deeds.add(line);
     }
 
     fn in_force(&self, revision: Revision) {
@@ -170,7 +202,8 @@ impl Daemon for Keeper {
     fn apply(&mut self, applied: Applied) -> Vec<String> {
         let Applied { snapshot, warnings, took } = applied;
         let revision = snapshot.revision;
-        self.own.take(&snapshot);
+        let changes = self.own.take(&snapshot);
+        self.note(revision, &changes);
         *self.known.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         self.known.figures.applied(revision, took);
         self.in_force(revision);

@@ -31,6 +31,7 @@ mod limits;
 mod login;
 mod memory;
 mod message;
+mod parked;
 mod registry;
 mod socket;
 mod unpack;

@@ -1,15 +1,18 @@
 //! Settings that options of the Application object lie over while RS runs (rs.md §9): whoever
 //! needs one asks here each time. Without an option the boot setting holds again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use config::Settings as BootSettings;
 use config::settings::{BinRetention, Reports, Retention};
 use model::config::ApplicationType;
-use model::config::options::Keeping;
-use model::latency::Acceptance;
+use model::config::options::{Keeping, Verbose};
+use model::latency::{self, Acceptance};
 use model::snapshot::Snapshot;
+use rs::retention::{Holder, Wanted};
+use serde_json::{Value, json};
 use spool::Spool;
 use telemetry::Log;
 use telemetry::log::Verbosity;
@@ -56,7 +59,26 @@ pub(crate) struct Application {
     spool: Spool,
     gate: Arc<Gate>,
     verbosity: Verbosity,
+    /// What the option says of it.
+    verbose: Option<Verbose>,
     log: Log,
+}
+
+/// A setting as it was and as it is; null: it is as the boot settings say.
+pub(crate) type Change = (String, [Value; 2]);
+
+fn changes(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Value>) -> Vec<Change> {
+    let value = |of: &BTreeMap<String, Value>, name| of.get(name).cloned().unwrap_or_default();
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let all = names.into_iter().map(|name| (name.clone(), [value(before, name), value(now, name)]));
+    all.filter(|(_, [before, now])| before != now).collect()
+}
+
+/// Thresholds in ms, and the part of the response times that has to keep them.
+fn accepted(latency: &Acceptance) -> Value {
+    let kinds = latency::keys().filter_map(|key| latency::kind_of(&key));
+    let kinds = kinds.filter_map(|kind| Some((kind.to_owned(), latency.threshold_ms(kind)?)));
+    json!({"thresholds": kinds.collect::<BTreeMap<String, u32>>(), "part": latency.part()})
 }
 
 /// What options say of retention, over what the boot settings say.
@@ -110,6 +132,7 @@ impl Application {
             spool: spool.clone(),
             gate: Arc::clone(gate),
             verbosity: Verbosity::new(log.clone()),
+            verbose: None,
             log: log.clone(),
         }
     }
@@ -117,9 +140,15 @@ impl Application {
     /// What is known at the start is in force before anything is judged by it.
     pub(crate) fn at_start(mut self, snapshot: Option<&Snapshot>) -> Self {
         if let Some(snapshot) = snapshot {
-            self.take(snapshot);
+            // before it nothing was in force
+            let _first = self.take(snapshot);
         }
         self
+    }
+
+    /// `rs.application`
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// For whoever needs what is in force.
@@ -127,11 +156,14 @@ impl Application {
         Arc::clone(&self.live)
     }
 
-    /// Another configuration is in force.
-    pub(crate) fn take(&mut self, snapshot: &Snapshot) {
+    /// Another configuration is in force: the settings that have changed by it, as they were and
+    /// as they are.
+    pub(crate) fn take(&mut self, snapshot: &Snapshot) -> Vec<Change> {
         let own = snapshot.application(&self.name);
         self.miss(snapshot, own.is_some());
         let options = own.map(|own| own.options.clone()).unwrap_or_default();
+        let before = self.in_force();
+        self.verbose = options.verbose;
         self.verbosity.ask(options.verbose);
         let (said, boot) = (options.reporting, &self.reports);
         let page_size_max = said.page_size_max.unwrap_or(boot.page_size_max);
@@ -146,6 +178,39 @@ impl Application {
         self.desk.set(lain_over(&self.keeping, &said.keeping));
         self.desk.annex(annexes(snapshot));
         self.limit(said.spool_limit.unwrap_or(self.spool_limit));
+        changes(&before, &self.in_force())
+    }
+
+    /// All settings that options lie over, by name.
+    fn in_force(&self) -> BTreeMap<String, Value> {
+        let Reports { enabled, page_size, page_size_max } = self.live.reports();
+        let Retention { cdr, events, failures, bins, at, .. } = self.desk.settings();
+        let BinRetention { operations, var, latencies, sq } = bins;
+        let verbose = self.verbose.map(|verbose| format!("{verbose:?}").to_lowercase());
+        let own = [
+            ("log.level", json!(verbose)),
+            ("rs.reports.enabled", json!(enabled)),
+            ("rs.reports.page_size", json!(page_size)),
+            ("rs.reports.page_size_max", json!(page_size_max)),
+            ("rs.latency", accepted(&self.live.latency())),
+            ("rs.spool.limit", json!(self.spool.status().limit)),
+            ("rs.retention.cdr", json!(cdr)),
+            ("rs.retention.events", json!(events)),
+            ("rs.retention.sq.failures", json!(failures)),
+            ("rs.retention.at", json!(at)),
+            ("rs.retention.operations", json!(operations)),
+            ("rs.retention.var", json!(var)),
+            ("rs.retention.latencies", json!(latencies)),
+            ("rs.retention.sq", json!(sq)),
+        ];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let annexes = self.desk.annexes().unwrap_or_default();
+        let of_objects = annexes.iter().map(|(holder, Wanted { cdr, events, var })| {
+            let (Holder::Tenant(id) | Holder::Profile(id)) = holder;
+            let days = json!({"cdr": cdr, "events": events, "var": var});
+            (format!("rs.db.retention.{id}"), days)
+        });
+        own.chain(of_objects).collect()
     }
 
     /// Tells once that the object is gone, or that another RS has one and this one has none.

@@ -4,6 +4,7 @@
 //! What was found is in memory: a probe never waits for a disk or the database.
 
 mod books;
+mod deeds;
 mod logins;
 mod lost;
 
@@ -33,6 +34,7 @@ use crate::store::Store;
 use crate::users::Users;
 
 pub(crate) use self::books::Stock;
+pub(crate) use self::deeds::Deeds;
 pub(crate) use self::lost::Lost;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -76,6 +78,8 @@ pub(crate) struct Watched {
 pub(crate) struct Monitor {
     pub(crate) health: Health,
     pub(crate) alarms: Alarms,
+    /// What is done beside the database, for the audit log.
+    pub(crate) deeds: Deeds,
     /// What of the queue was lost.
     pub(crate) lost: Lost,
     watched: Watched,
@@ -103,6 +107,7 @@ impl Monitor {
         let monitor = Self {
             health,
             alarms,
+            deeds: Deeds::default(),
             lost,
             watched,
             watch,

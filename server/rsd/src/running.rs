@@ -107,7 +107,7 @@ impl Running {
         self.runtime.spawn(crew.keep(Worker::Books, closed, books));
         let (crew, own, closed) = parts();
         let until = closed.clone();
-        let logins = move || Arc::clone(&own).keep_logins(until.clone());
+        let logins = move || Arc::clone(&own).keep_audit(until.clone());
         self.runtime.spawn(crew.keep(Worker::Audit, closed, logins));
         let (crew, own, closed) = parts();
         let (until, reload) = (closed.clone(), reload.clone());

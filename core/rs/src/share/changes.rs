@@ -7,6 +7,7 @@ use model::record::{ContentHash, Refusal};
 use serde_json::json;
 
 use super::latest::Latest;
+use super::letters::Settled;
 use super::objects::Mention;
 use super::tally::{Counts, Tally};
 use crate::erase::{Erased, kept_without};
@@ -388,17 +389,6 @@ pub struct LetterRow {
     pub text: String,
     /// `producer`.
     pub producer: Option<String>,
-}
-
-/// What came of the retry of a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// `no`.
-    pub no: i64,
-    /// `retries`: with this one.
-    pub retries: u32,
-    /// Why it is refused again; `None`: its record is stored, and `state` is `retried`.
-    pub refused: Option<Cause>,
 }
 
 /// Why a message became a dead letter.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::record::ContentHash;
 
-use super::changes::{Cause, DayKey, LetterRow, Settled};
+use super::changes::{Cause, DayKey, LetterRow};
 use super::item::{Good, Item, Origin};
 use crate::erase::{Erased, body_without, gone};
 use crate::key::{self, Key};
@@ -18,6 +18,32 @@ use crate::limits::LETTER_BYTES;
 const RECORD_ID: &str = "recordId";
 const CORRELATION_ID: &str = "JMSCorrelationID";
 
+/// What came of the retry of a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// `no`.
+    pub no: i64,
+    /// `retries`: with this one.
+    pub retries: u32,
+    /// Why it is refused again; `None`: its record is stored, and `state` is `retried`.
+    pub refused: Option<Cause>,
+    /// Who has tried it.
+    pub by: Retrier,
+}
+
+/// Who has tried dead letters again: all letters of one frame together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Retrier {
+    /// When, ms.
+    pub at_ms: i64,
+    /// The frame of the spool.
+    pub seq: u64,
+    /// The user; `None`: nobody was logged in.
+    pub user: Option<String>,
+    /// From where.
+    pub peer: String,
+}
+
 /// The letters of a share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Letters {
@@ -26,7 +52,8 @@ pub(super) struct Letters {
     bodies: BTreeMap<DayKey, usize>,
     asked: BTreeSet<Key>,
     known: BTreeSet<Key>,
-    settled: BTreeMap<i64, Settled>,
+    /// By letter, try, and frame.
+    settled: BTreeMap<(i64, u32, u64), Settled>,
 }
 
 /// What is left of a share's letters.
@@ -121,8 +148,14 @@ impl Letters {
 
     fn settle(&mut self, origin: &Origin<'_>, refused: Option<Cause>) {
         if let Some(letter) = origin.letter {
-            let settled = Settled { no: letter.no, retries: letter.retries, refused };
-            self.settled.insert(letter.no, settled);
+            let by = Retrier {
+                at_ms: origin.received_ms,
+                seq: origin.seq,
+                user: origin.user.map(clean),
+                peer: origin.peer.to_string(),
+            };
+            let settled = Settled { no: letter.no, retries: letter.retries, refused, by };
+            self.settled.insert((letter.no, letter.retries, origin.seq), settled);
         }
     }
 }

@@ -329,10 +329,9 @@ fn database_url(field: &Field<'_>) -> Option<String> {
     match field.text() {
         None | Some("sqlite") => None,
         Some(text) if forms.iter().any(|form| text.starts_with(form)) => Some(text.to_owned()),
-        Some("none") => field.unavailable_as("rs.database: none"),
         Some(_) => {
-            let list = "sqlite, postgres://…, sqlserver://…, none";
-            field.note("E104", format!("\"rs.database\" must be one of {list}"));
+            let list = "sqlite (files, which need no server), postgres://… or sqlserver://…";
+            field.note("E104", format!("\"rs.database\" must be {list}"));
             None
         }
     }

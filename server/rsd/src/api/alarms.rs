@@ -7,9 +7,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rs::Refused;
 use serde::Serialize;
+use serde_json::json;
 
 use super::Shared;
+use super::access::Asker;
 use super::answer::{Shape, refusal, respond, written};
+use super::audit::deed;
 use crate::alarms::{Alarm, Name};
 
 #[derive(Serialize)]
@@ -24,11 +27,20 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// 204 also when it is not raised: it is over either way.
-pub(super) async fn end(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
+pub(super) async fn end(
+    State(shared): State<Arc<Shared>>,
+    asker: Asker,
+    Path(name): Path<String>,
+) -> Response {
     let refused = match Name::parse(&name) {
-        Some(name) if name.is_by_operator() => {
-            shared.parts.monitor.clear(name);
-            return StatusCode::NO_CONTENT.into_response();
+        Some(known) if known.is_by_operator() => {
+            match deed(&shared, &asker, "alarm.end", &name, &json!({})) {
+                Ok(()) => {
+                    shared.parts.monitor.clear(known);
+                    return StatusCode::NO_CONTENT.into_response();
+                }
+                Err(refused) => refused,
+            }
         }
         Some(_) => Refused::other(409, "ends-by-itself", "this alarm is over when its cause is"),
         None => Refused::other(404, "no-such-alarm", "no alarm has this name"),

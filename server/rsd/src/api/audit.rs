@@ -47,26 +47,45 @@ async fn lines(shared: &Arc<Shared>, uri: &Uri) -> Result<String, Refused> {
     })
 }
 
-/// Adds a line.
+/// Adds a line about what is begun now and is not in the database.
 pub(super) async fn note(
     shared: &Arc<Shared>,
     asker: &Asker,
     action: &str,
     object: &str,
     detail: &Value,
-    outcome: &str,
 ) -> Result<(), Refused> {
-    let line = Audit { detail: detail.to_string(), ..line(shared, asker, action, object, outcome) };
+    let line = line(shared, asker, action, object, detail);
     ask(shared, move |custody| custody.note(&line)).await
 }
 
-/// A line of now, without a detail.
+/// Adds a line about what an operator does now, database or not: where that is away it is written
+/// when it is back.
+///
+/// # Errors
+/// Too many lines wait already: it may not be done.
+pub(super) fn deed(
+    shared: &Shared,
+    asker: &Asker,
+    action: &str,
+    object: &str,
+    detail: &Value,
+) -> Result<(), Refused> {
+    let line = line(shared, asker, action, object, detail);
+    if shared.parts.monitor.deeds.add(line) {
+        return Ok(());
+    }
+    let text = "too many lines of the audit log wait for the database";
+    Err(Refused::other(503, "audit-full", text))
+}
+
+/// A line of now: what it tells is done when it is written.
 pub(super) fn line(
     shared: &Shared,
     asker: &Asker,
     action: &str,
     object: &str,
-    outcome: &str,
+    detail: &Value,
 ) -> Audit {
     Audit {
         no: 0,
@@ -75,8 +94,8 @@ pub(super) fn line(
         address: asker.address.to_string(),
         action: action.to_owned(),
         object: object.to_owned(),
-        detail: "{}".to_owned(),
-        outcome: outcome.to_owned(),
+        detail: detail.to_string(),
+        outcome: "done".to_owned(),
     }
 }
 

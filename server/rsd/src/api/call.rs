@@ -43,7 +43,7 @@ pub(super) async fn erase(
     let erased = async {
         let Path(name) = name.map_err(|_| unknown())?;
         let wanted = named(&name);
-        let line = line(&shared, &asker, "call-erasure", &name, "done");
+        let line = line(&shared, &asker, "call-erasure", &name, &json!({}));
         let view = Arc::clone(&shared.parts.view);
         let erased = move |store: &dyn Store| erased_whole((store, &*view), &wanted, line);
         let legs = answer::ask(&shared, erased).await?;
@@ -66,12 +66,11 @@ fn erased_whole(
     if !legs.is_empty() {
         let keys: Vec<Key> = legs.iter().map(|leg| leg.key).collect();
         view.leave(&keys);
-        let forgotten = forget(store, &legs, line.time_ms);
+        let detail = json!({ "legs": legs.len() }).to_string();
+        let forgotten = forget(store, &legs, &Audit { detail, ..line });
         // also what it got done before an error
         view.again(&keys);
         forgotten?;
-        let detail = json!({ "legs": legs.len() }).to_string();
-        store.custody().note(&Audit { detail, ..line })?;
     }
     Ok(legs.len())
 }

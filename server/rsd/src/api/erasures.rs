@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, ask, refusal, respond};
-use super::audit::note;
+use super::audit::line;
 use crate::crew::Worker;
 use crate::store::custody::ms;
 use crate::store::erasing::Erasure;
@@ -58,11 +58,10 @@ pub(super) async fn begin(
 ) -> Response {
     let begun = async {
         let number = number(body).await?;
-        let now_ms = ms(shared.now());
-        let no = ask(&shared, move |store| store.erasing().begin(&number, now_ms)).await?;
-        go_on(Arc::clone(&shared));
         // neither the number stands anywhere, nor what it could be found by
-        note(&shared, &asker, "erasure", &no.to_string(), &json!({}), "done").await?;
+        let line = line(&shared, &asker, "erasure", "", &json!({}));
+        let no = ask(&shared, move |store| store.erasing().begin(&number, &line)).await?;
+        go_on(Arc::clone(&shared));
         answer::written(&json!({ "no": no }))
     };
     match begun.await {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::access::Asker;
 use super::answer::{self, Shape, refusal, respond};
-use super::audit::{note, time};
+use super::audit::{line, time};
 use super::page::{Paging, page};
 use super::{Shared, native};
 use crate::base64;
@@ -63,14 +63,12 @@ pub(super) async fn delete(
 ) -> Response {
     let done = async {
         let letter = find(&shared, &no).await?;
-        let no = letter.no;
-        ask(&shared, move |custody| custody.delete(no)).await?;
-        let object = no.to_string();
-        let detail = json!({"code": letter.code});
-        note(&shared, &asker, "dead-letter.delete", &object, &detail, "done").await
+        let (no, detail) = (letter.no, json!({"code": letter.code}));
+        let line = line(&shared, &asker, "dead-letter.delete", &no.to_string(), &detail);
+        ask(&shared, move |custody| custody.delete(no, &line)).await
     };
     match done.await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(refused) => refusal(Shape::Json, &refused),
     }
 }

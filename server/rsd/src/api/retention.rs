@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::access::Asker;
 use super::answer::{self, Shape, refusal, respond, written};
-use super::audit::note;
+use super::audit::{line, note};
 use super::jobs;
 use crate::jobs::Kind;
 use crate::retention::{in_force, ms};
@@ -159,7 +159,10 @@ pub(super) async fn set(
         if given.iter().all(Option::is_none) {
             return Err(bad("cdr, events or var is needed".to_owned()));
         }
-        let one = Override { holder, wanted, set_ms: ms(shared.now()) };
+        let object = format!("{}/{}", sent.scope, sent.id);
+        let detail = json!({"cdr": sent.cdr, "events": sent.events, "var": sent.var});
+        let line = line(&shared, &asker, "retention.set", &object, &detail);
+        let one = Override { holder, wanted, set_ms: line.time_ms };
         let room = answer::ask(&shared, move |store| {
             let keeping = store.keeping();
             let known = keeping.overrides()?;
@@ -167,16 +170,15 @@ pub(super) async fn set(
             if new && known.len() >= OVERRIDES {
                 return Ok(false);
             }
-            keeping.set_override(&one)?;
+            keeping.set_override(&one, &line)?;
             Ok(true)
         });
         if !room.await? {
             let text = format!("at most {OVERRIDES} tenants and profiles");
             return Err(Refused::other(409, "too-many", text));
         }
-        let object = format!("{}/{}", sent.scope, sent.id);
-        let detail = json!({"cdr": sent.cdr, "events": sent.events, "var": sent.var});
-        changed(&shared, &asker, "retention.set", &object, &detail).await
+        shared.parts.retention.changed();
+        Ok(())
     };
     told(done.await)
 }
@@ -189,12 +191,14 @@ pub(super) async fn drop_one(
 ) -> Response {
     let done = async {
         let holder = holder(&scope, &id)?;
-        let there = answer::ask(&shared, move |store| store.keeping().drop_override(holder));
-        if !there.await? {
+        let object = format!("{scope}/{id}");
+        let line = line(&shared, &asker, "retention.delete", &object, &json!({}));
+        let drop_it = move |store: &dyn Store| store.keeping().drop_override(holder, &line);
+        if !answer::ask(&shared, drop_it).await? {
             return Err(Refused::other(404, "no-such-override", "nothing is set here"));
         }
-        let object = format!("{scope}/{id}");
-        changed(&shared, &asker, "retention.delete", &object, &json!({})).await
+        shared.parts.retention.changed();
+        Ok(())
     };
     told(done.await)
 }
@@ -204,23 +208,12 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, asker: Asker, uri: Ur
     let done = async {
         let dry_run = jobs::dry_run(&uri)?;
         if !dry_run {
-            note(&shared, &asker, "retention.run", "", &json!({}), "done").await?;
+            note(&shared, &asker, "retention.run", "", &json!({})).await?;
         }
         let known = (Value::Null, ms(shared.now()));
         jobs::begun(&shared, &asker, (Kind::Retention, dry_run, None), known)
     };
     jobs::accepted(done.await)
-}
-
-async fn changed(
-    shared: &Arc<Shared>,
-    asker: &Asker,
-    action: &str,
-    object: &str,
-    detail: &Value,
-) -> Result<(), Refused> {
-    shared.parts.retention.changed();
-    note(shared, asker, action, object, detail, "done").await
 }
 
 fn told(done: Result<(), Refused>) -> Response {

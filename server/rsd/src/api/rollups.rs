@@ -15,11 +15,11 @@ use serde_json::json;
 use super::Shared;
 use super::access::Asker;
 use super::answer;
-use super::audit::{note, time};
+use super::audit::{line, time};
 use super::jobs;
 use crate::jobs::{Kind, Remake};
 use crate::store::bins::Bins;
-use crate::store::custody::ms;
+use crate::store::custody::Audit;
 use crate::store::{Store, StoreError};
 
 /// Longest span that is made again at once.
@@ -48,20 +48,19 @@ pub(super) async fn remake(
             let message = "from is before to, by at most 400 days";
             return Err(Refused::parameter("from-not-before-to", message, &["from", "to"]));
         }
-        let (held, now_ms) = (Arc::clone(&shared), ms(shared.now()));
-        let marked = learned(&shared, move |bins| {
+        let held = Arc::clone(&shared);
+        let line = line(&shared, &asker, "rollup.rebuild", "bins", &json!({}));
+        let now_ms = line.time_ms;
+        let detail = learned(&shared, move |bins| {
             let frozen_ms = rs::rollup::State::of(&bins.meta()?).frozen_ms;
             let marks = rebuild(&held.parts.place.zone, from_ms.max(frozen_ms), to_ms);
+            let detail = json!({"from": span.from, "to": span.to, "marked": marks.len()});
             if !dry_run {
-                bins.note(&marks, &rs::rollup::Meta::new(), now_ms)?;
+                bins.remake(&marks, &Audit { detail: detail.to_string(), ..line })?;
             }
-            Ok(marks.len())
+            Ok(detail)
         })
         .await?;
-        let detail = json!({"from": span.from, "to": span.to, "marked": marked});
-        if !dry_run {
-            note(&shared, &asker, "rollup.rebuild", "bins", &detail, "done").await?;
-        }
         let zone = &shared.parts.place.zone;
         let span = (!dry_run).then(|| Remake::of(zone, from_ms, to_ms, now_ms));
         jobs::begun(&shared, &asker, (Kind::Rebuild, dry_run, span), (detail, now_ms))

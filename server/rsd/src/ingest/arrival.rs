@@ -101,7 +101,7 @@ impl Arrival {
     /// # Errors
     /// [`NotTaken`], as far as it is known by now.
     pub(super) fn may_come(&self, parts: &Parts) -> Result<(), NotTaken> {
-        let priority = Priority::of_all(&self.entry.messages);
+        let priority = self.priority();
         if !parts.gate.lets_in(priority) {
             return Err(NotTaken::Later);
         }
@@ -114,6 +114,11 @@ impl Arrival {
     /// Its records by queue, as far as they are inflated.
     pub(super) fn parts(&self) -> Vec<Part> {
         self.entry.parts()
+    }
+
+    /// That of its least message.
+    pub(super) fn priority(&self) -> Priority {
+        Priority::of_all(&self.entry.messages)
     }
 
     pub(super) fn messages(&self) -> usize {

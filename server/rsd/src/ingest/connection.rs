@@ -23,6 +23,7 @@ use super::desk::NotTaken;
 use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, REFUSED, RETRY, STOP};
 use super::login::{Deciding, Login};
 use super::memory::Member;
+use super::parked::{Parked, Queue};
 use super::registry::Place;
 use super::socket::Socket;
 use super::unpack::{Unpacked, Unpacking};
@@ -49,7 +50,7 @@ pub(super) struct Connection {
     /// Handed to the spool, in order of sequence.
     waiting: VecDeque<Waiting>,
     /// Not taken by the spool yet.
-    parked: VecDeque<Parked>,
+    parked: Queue,
     /// What stands before them.
     unpacking: Option<Unpacking>,
     /// Those are not tried before: what was inflated in vain is not inflated again at once.
@@ -76,12 +77,6 @@ struct Waiting {
     parts: Vec<Part>,
 }
 
-pub(super) struct Parked {
-    ticket: Ticket,
-    since: Duration,
-    pub(super) arrival: Arrival,
-}
-
 impl Connection {
     pub(super) fn new(socket: Socket, peer: SocketAddr, shared: Arc<Shared>, wire: Wire) -> Self {
         let member = shared.memory.join(shared.parts.clock.mono());
@@ -96,7 +91,7 @@ impl Connection {
             deciding: None,
             place: None,
             waiting: VecDeque::new(),
-            parked: VecDeque::new(),
+            parked: Queue::default(),
             unpacking: None,
             not_before: Duration::ZERO,
             out: Vec::new(),
@@ -200,7 +195,7 @@ impl Connection {
 
     /// What is held back is not tried any more; what is on its way into the spool stays.
     fn abandon(&mut self) {
-        let parked: usize = self.parked.drain(..).map(|one| one.arrival.messages()).sum();
+        let parked = self.parked.clear();
         let given_up = self.unpacking.take_if(|one| one.give_up()).map(|one| one.messages);
         self.abandoned(parked + given_up.unwrap_or(0));
     }
@@ -274,23 +269,26 @@ impl Connection {
         let produces = self.produces.clone();
         let sender = Sender { received: now.wall, transport, user, peer, produces };
         let parked = Parked { ticket, since: now.mono, arrival: Arrival::new(sender, messages) };
-        if !self.parked.is_empty() || self.unpacking.is_some() {
+        if self.parked.is_before(&parked) || self.unpacking.is_some() {
             self.parked.push_back(parked);
         } else if let Some(parked) = self.append(parked) {
             self.parked.push_back(parked);
         }
     }
 
-    /// Tries the oldest parked sends again, in order.
+    /// Tries the oldest parked sends again, in order, CDRs first.
     fn unpark(&mut self) {
         if self.shared.parts.clock.mono() < self.not_before {
             return;
         }
-        while self.unpacking.is_none()
-            && let Some(parked) = self.parked.pop_front()
-        {
-            if let Some(parked) = self.append(parked) {
-                return self.parked.push_front(parked);
+        for cdrs in [true, false] {
+            while self.unpacking.is_none()
+                && let Some(parked) = self.parked.pop(cdrs)
+            {
+                if let Some(parked) = self.append(parked) {
+                    self.parked.push_front(parked);
+                    break;
+                }
             }
         }
     }

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Parts;
-use super::connection::Parked;
 use super::desk::NotTaken;
+use super::parked::Parked;
 use crate::crew::Worker;
 
 /// An arrival that is being inflated; gone with this value.

@@ -1,5 +1,5 @@
-//! Logins become lines of the audit log (rs.md §8), behind the requests: nobody waits for the
-//! database to be let in, and what it does not take now waits.
+//! Logins and deeds become lines of the audit log (rs.md §8), behind the requests: nobody waits for
+//! the database to be let in, and what it does not take now waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +20,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const AWAY: Duration = Duration::from_secs(10);
 
 impl Monitor {
-    /// Writes down who was let in, and who was not, until the end.
-    pub(crate) async fn keep_logins(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
-        if self.watched.users.is_none() {
-            return;
-        }
+    /// Writes down what was done, who was let in, and who was not, until the end.
+    pub(crate) async fn keep_audit(self: Arc<Self>, mut closed: watch::Receiver<bool>) {
         let mut pause = PAUSE;
         loop {
             let over = tokio::select! {
@@ -32,7 +29,7 @@ impl Monitor {
                 _ = closed.changed() => true,
             };
             let own = Arc::clone(&self);
-            let writing = tokio::task::spawn_blocking(move || own.write_logins(over));
+            let writing = tokio::task::spawn_blocking(move || own.write_audit(over));
             pause = match writing.await {
                 Ok(Ok(())) => PAUSE,
                 Ok(Err(_)) => AWAY,
@@ -44,9 +41,13 @@ impl Monitor {
         }
     }
 
-    fn write_logins(&self, over: bool) -> Result<(), StoreError> {
-        let Some(users) = &self.watched.users else { return Ok(()) };
+    fn write_audit(&self, over: bool) -> Result<(), StoreError> {
         let custody = self.watched.store.custody();
+        while let Some(line) = self.deeds.next() {
+            custody.note(&line)?;
+            self.deeds.written();
+        }
+        let Some(users) = &self.watched.users else { return Ok(()) };
         let now = self.clock.now();
         while let Some(entry) = users.to_note() {
             custody.note(&line(&entry, now))?;

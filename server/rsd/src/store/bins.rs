@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::rollup::{BinRows, Dim, Granularity, Mark, Meta, Tables};
 
+use super::custody::Audit;
 use super::{Day, StoreError};
 
 /// Name of the lease under which bins are made.
@@ -65,6 +66,9 @@ pub trait Bins: Tables<Error = StoreError> + Sync {
 
     /// Writes marks of day 0 and rows of `meta`, in one transaction.
     fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError>;
+
+    /// Writes marks of day 0 that an operator asks for, with their line of the audit log.
+    fn remake(&self, marks: &BTreeSet<Mark>, line: &Audit) -> Result<(), StoreError>;
 
     /// Takes the lists of changes out of levels of bins that begin before this, under the lease
     /// of this fence.

@@ -1,8 +1,12 @@
 //! What an operator asks of the database beside reports: dead letters and the audit log
 //! (spec rs.md §2.8, §6). A part of [`super::Store`].
 
+use std::collections::BTreeMap;
+
 use model::time::Millis;
+use rs::share::{Retrier, Settled};
 use rs::{Day, key};
+use serde_json::json;
 
 use super::StoreError;
 
@@ -106,7 +110,7 @@ pub struct Audit {
     pub user: Option<String>,
     /// From where.
     pub address: String,
-    /// What was done: `dead-letter.retry`, `dead-letter.delete`.
+    /// What was done: `dead-letter.retry`, `dead-letter.delete` …
     pub action: String,
     /// To what.
     pub object: String,
@@ -114,6 +118,13 @@ pub struct Audit {
     pub detail: String,
     /// `done` or `refused`.
     pub outcome: String,
+}
+
+impl Audit {
+    /// The same about the object of this number.
+    pub(super) fn about(&self, no: i64) -> Self {
+        Self { object: no.to_string(), ..self.clone() }
+    }
 }
 
 /// Which lines of the audit log.
@@ -149,11 +160,12 @@ pub trait Custody: Send + Sync {
     /// Leaves nothing of a letter but these properties, its code and its field.
     fn unsay(&self, no: i64, properties: &str) -> Result<(), StoreError>;
 
-    /// Throws a letter away: its state is `deleted`. False: there is none. What comes of a retry
-    /// is written with the batch that brings it (`rs::share::Settled`).
-    fn delete(&self, no: i64) -> Result<bool, StoreError>;
+    /// Throws a letter away: its state is `deleted`. False: there is none, and no line. What comes
+    /// of a retry, and its line, is written with the batch that brings it (`rs::share::Settled`).
+    fn delete(&self, no: i64, line: &Audit) -> Result<bool, StoreError>;
 
-    /// Adds a line to the audit log.
+    /// Adds a line to the audit log about what is not in the database; what is has its line in its
+    /// own transaction.
     fn note(&self, line: &Audit) -> Result<(), StoreError>;
 
     /// The statement that was made of this day (`2026-11-22`).
@@ -179,6 +191,33 @@ pub fn ms(time: Millis) -> i64 {
 /// The day of a line of the audit log.
 pub(crate) fn audit_day(time_ms: i64) -> Day {
     key::day(Millis(u64::try_from(time_ms).unwrap_or_default()))
+}
+
+/// The lines of the audit log about dead letters that were tried again: one of each request, or of
+/// each hundred of its letters.
+pub(super) fn retried<'s>(settled: impl IntoIterator<Item = &'s Settled>) -> Vec<Audit> {
+    let mut requests = BTreeMap::<&Retrier, [Vec<i64>; 2]>::new();
+    for Settled { no, refused, by, .. } in settled {
+        let [stored, failed] = requests.entry(by).or_default();
+        if refused.is_none() { stored.push(*no) } else { failed.push(*no) }
+    }
+    for numbers in requests.values_mut().flatten() {
+        numbers.sort_unstable();
+    }
+    let line = |(by, [stored, failed]): (&Retrier, [Vec<i64>; 2])| Audit {
+        no: 0,
+        time_ms: by.at_ms,
+        user: by.user.clone(),
+        address: by.peer.clone(),
+        action: "dead-letter.retry".to_owned(),
+        object: match [&*stored, &*failed].concat()[..] {
+            [one] => one.to_string(),
+            ref more => format!("{} letters", more.len()),
+        },
+        detail: json!({"stored": stored, "failed": failed}).to_string(),
+        outcome: if failed.is_empty() { "done" } else { "refused" }.to_owned(),
+    };
+    requests.into_iter().map(line).collect()
 }
 
 /// The name under which the statement of a day is kept.

@@ -8,7 +8,7 @@ use rs::report::Call;
 use rs::share::unsaid_properties;
 use rs::{Day, key};
 
-use super::custody::Letter;
+use super::custody::{Audit, Letter};
 use super::{Store, StoreError, days_of_events, days_of_key};
 
 /// Records of calls that began until so long after the request are searched for the number, too:
@@ -94,8 +94,8 @@ pub(super) fn days(legs: &[Call]) -> BTreeSet<Day> {
 ///
 /// # Errors
 /// The database does not do it.
-pub fn forget(store: &dyn Store, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
-    store.erasing().forget(legs, now_ms)?;
+pub fn forget(store: &dyn Store, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
+    store.erasing().forget(legs, line)?;
     // letters that come from now on are made without
     let (names, custody) = (CallNames::of(legs), store.custody());
     let mut last = 0;
@@ -112,15 +112,16 @@ pub fn forget(store: &dyn Store, legs: &[Call], now_ms: i64) -> Result<(), Store
 
 /// What a database does to erase.
 pub trait Erasing {
-    /// Begins one; what comes from now on is searched for the number. Gives its number.
-    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError>;
+    /// Begins one, with its line of the audit log, whose object is the number that it gives; what
+    /// comes from now on is searched for the number.
+    fn begin(&self, number: &Number, line: &Audit) -> Result<i64, StoreError>;
 
     /// All of them, newest first, at most so many.
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError>;
 
-    /// Erases these calls whole, with what was said in them; what comes of them later, too. See
-    /// [`forget`] for their dead letters.
-    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError>;
+    /// Erases these calls whole, with what was said in them; what comes of them later, too. The
+    /// line of the audit log is there with the first change. See [`forget`] for their dead letters.
+    fn forget(&self, legs: &[Call], line: &Audit) -> Result<(), StoreError>;
 
     /// A slice of the oldest one that is not at its end; false: there is none.
     fn go_on(&self, now_ms: i64) -> Result<bool, StoreError>;

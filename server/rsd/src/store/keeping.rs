@@ -15,6 +15,7 @@ use rs::{CallState, Day, Key};
 
 use super::StoreError;
 use super::bins::Table;
+use super::custody::Audit;
 
 /// A lease that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,11 +137,11 @@ pub trait Keeping: Send + Sync {
     /// All overrides.
     fn overrides(&self) -> Result<Vec<Override>, StoreError>;
 
-    /// Sets one, in place of what there was of its object.
-    fn set_override(&self, one: &Override) -> Result<(), StoreError>;
+    /// Sets one, in place of what there was of its object, with its line of the audit log.
+    fn set_override(&self, one: &Override, line: &Audit) -> Result<(), StoreError>;
 
-    /// Takes one away; false: there was none.
-    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError>;
+    /// Takes one away, with its line; false: there was none, and there is no line.
+    fn drop_override(&self, holder: Holder, line: &Audit) -> Result<bool, StoreError>;
 
     /// Days that have anything, oldest first.
     fn days(&self) -> Result<Vec<Day>, StoreError>;

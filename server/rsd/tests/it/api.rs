@@ -3,6 +3,7 @@
 mod acceptance;
 mod alarms;
 mod annex;
+mod audit;
 mod away;
 mod combined;
 mod damage;

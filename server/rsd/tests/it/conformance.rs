@@ -8,7 +8,7 @@ mod made;
 mod annex;
 mod bin_questions;
 mod bins;
-mod custody;
+pub(crate) mod custody;
 mod epochs;
 pub(crate) mod erasing;
 mod export;

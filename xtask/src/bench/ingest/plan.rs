@@ -67,9 +67,10 @@ impl Plan {
                 "--write" => plan.write = true,
                 "--store" => plan.store = true,
                 "--steady" => plan.steady = true,
+                "--null" => plan.systems = vec![System::Ringmaster, System::Null],
                 _ => {}
             }
-            if matches!(arg, "--write" | "--store" | "--steady") {
+            if matches!(arg, "--write" | "--store" | "--steady" | "--null") {
                 continue;
             }
             let value = args.next().with_context(|| format!("{arg} needs a value"))?;

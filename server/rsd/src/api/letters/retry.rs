@@ -2,7 +2,8 @@
 //!
 //! A retry goes the way of every record: into the spool, with the number of its letter, and from
 //! there into the database with its own id. The batch that stores the record, or refuses it again,
-//! writes that into the letter; so a letter says what is stored, wherever RS ends in between.
+//! writes that into the letter, and the line of the audit log; so both say what is stored, wherever
+//! RS ends in between.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,19 +72,16 @@ pub(in crate::api) async fn retry(
             let text = "a retry of this letter is under way".to_owned();
             return Err(Refused::other(409, "not-open", text));
         }
-        let edited = edit.body.is_some();
-        match edit.body {
-            Some(Value::String(text)) => letter.body = text.into_bytes(),
-            Some(value) => letter.body = value.to_string().into_bytes(),
-            None => {}
+        if let Some(body) = edit.body {
+            letter.body = match body {
+                Value::String(text) => text.into_bytes(),
+                value => value.to_string().into_bytes(),
+            };
+            // before it goes where nothing calls it back
+            let (object, detail) = (letter.no.to_string(), json!({"bytes": letter.body.len()}));
+            note(&shared, &asker, "dead-letter.edit", &object, &detail).await?;
         }
-        let object = letter.no.to_string();
-        let tried = again(&shared, &asker, vec![letter]).await?;
-        let detail = json!({"edited": edited, "stored": tried.stored, "failed": tried.failed});
-        let outcome = if tried.failed == 0 { "done" } else { "refused" };
-        let action = "dead-letter.retry";
-        note(&shared, &asker, action, &object, &detail, outcome).await?;
-        answer::written(&tried)
+        answer::written(&again(&shared, &asker, vec![letter]).await?)
     };
     respond(tried.await)
 }
@@ -123,12 +121,7 @@ pub(in crate::api) async fn retry_all(
             from_ms: many.from.map(|from| time("from", &from)).transpose()?,
             to_ms: many.to.map(|to| time("to", &to)).transpose()?,
         };
-        let mut detail = json!({"code": filter.code, "producer": filter.producer});
-        let tried = again_all(&shared, &asker, filter, limit).await?;
-        detail["stored"] = json!(tried.stored);
-        detail["failed"] = json!(tried.failed);
-        note(&shared, &asker, "dead-letter.retry", "open", &detail, "done").await?;
-        answer::written(&tried)
+        answer::written(&again_all(&shared, &asker, filter, limit).await?)
     };
     respond(tried.await)
 }

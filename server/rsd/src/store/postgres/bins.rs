@@ -14,8 +14,9 @@ use super::bin_rows::{self, ACTIONS, COUNTS, LATENCIES, LEVELS, OUTCOMES, QUALIT
 use super::link::{Link, Values};
 use super::load::{signed, unsigned};
 use super::save::column;
-use super::{Busy, Postgres, erasing, facts, keeping, lock, marks, objects};
+use super::{Busy, Postgres, custody, erasing, facts, keeping, lock, marks, objects};
 use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::custody::Audit;
 use crate::store::erasing::untold;
 use crate::store::keeping::{Lease, fenced};
 use crate::store::{Day, StoreError};
@@ -372,6 +373,15 @@ impl Bins for Postgres {
             link.batch(&format!("BEGIN; {LOCK}"))?;
             marks::put(link, marks.iter().map(|mark| (0, *mark)), now_ms)?;
             set_meta(link, meta)?;
+            link.batch("COMMIT")
+        })
+    }
+
+    fn remake(&self, marks: &BTreeSet<Mark>, line: &Audit) -> Result<(), StoreError> {
+        self.roll(|link| {
+            link.batch(&format!("BEGIN; {LOCK}"))?;
+            marks::put(link, marks.iter().map(|mark| (0, *mark)), line.time_ms)?;
+            custody::note(link, line)?;
             link.batch("COMMIT")
         })
     }

@@ -4,7 +4,7 @@
 use tokio_postgres::Row;
 
 use super::Postgres;
-use super::link::Link;
+use super::link::{Link, Values};
 use super::load::signed;
 use crate::store::StoreError;
 use crate::store::custody::{
@@ -44,21 +44,13 @@ impl Custody for Postgres {
         Ok(())
     }
 
-    fn delete(&self, no: i64) -> Result<bool, StoreError> {
+    fn delete(&self, no: i64, line: &Audit) -> Result<bool, StoreError> {
         let sql = "UPDATE rs_dead_letter SET state = 'deleted' WHERE no = $1";
-        Ok(self.read(|reader| reader.link.execute(sql, &[&no]))? > 0)
+        self.read(|reader| with_line(reader.link, sql, &[&no], line))
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
-        let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
-        let sql = "INSERT INTO rs_audit_log
-              (day, time_ms, user_name, address, action, object, detail, outcome)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let day = signed(audit_day(*time_ms));
-        let values: super::link::Values<'_> =
-            &[&day, time_ms, user, address, action, object, detail, outcome];
-        self.read(|reader| reader.link.execute(sql, values))?;
-        Ok(())
+        self.read(|reader| note(reader.link, line))
     }
 
     fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
@@ -88,11 +80,38 @@ impl Custody for Postgres {
               AND ($3::bigint IS NULL OR time_ms >= $3) AND ($4::bigint IS NULL OR time_ms < $4)
               AND ($5::bigint IS NULL OR (time_ms, no) < ($5, $6::bigint))
             ORDER BY time_ms DESC, no DESC LIMIT $7";
-        let values: super::link::Values<'_> =
-            &[&user, &action, from_ms, to_ms, &time_ms, &no, &most(limit)];
+        let values: Values<'_> = &[&user, &action, from_ms, to_ms, &time_ms, &no, &most(limit)];
         let rows = self.read(|reader| reader.link.once(sql, values))?;
         Ok(rows.iter().map(line).collect())
     }
+}
+
+/// Adds a line to the audit log.
+pub(super) fn note(link: &mut Link, line: &Audit) -> Result<(), StoreError> {
+    let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
+    let sql = "INSERT INTO rs_audit_log
+          (day, time_ms, user_name, address, action, object, detail, outcome)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let day = signed(audit_day(*time_ms));
+    link.execute(sql, &[&day, time_ms, user, address, action, object, detail, outcome])?;
+    Ok(())
+}
+
+/// A change of one statement with its line, in one transaction; false: it changes nothing, and
+/// there is no line.
+pub(super) fn with_line(
+    link: &mut Link,
+    change: &str,
+    values: Values<'_>,
+    line: &Audit,
+) -> Result<bool, StoreError> {
+    link.batch("BEGIN")?;
+    let found = link.execute(change, values)? > 0;
+    if found {
+        note(link, line)?;
+    }
+    link.batch("COMMIT")?;
+    Ok(found)
 }
 
 fn letters(
@@ -116,7 +135,7 @@ fn letters(
           AND ($6::bigint IS NULL OR received_ms < $6)
           AND ($7::bigint IS NULL OR (received_ms, no) < ($7, $8::bigint))
         ORDER BY received_ms DESC, no DESC LIMIT $9";
-    let values: super::link::Values<'_> =
+    let values: Values<'_> =
         &[&bodies, &code, &producer, &state, from_ms, to_ms, &time_ms, &no, &most(limit)];
     Ok(link.once(sql, values)?.iter().map(letter).collect())
 }

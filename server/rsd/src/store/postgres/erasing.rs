@@ -14,8 +14,9 @@ use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
 use super::masking::{BY_DAY, OF_CALLS, Table, WHOLE, count, keyed, texts, traces};
 use super::write::Part;
-use super::{Busy, Postgres, STEP, lock};
+use super::{Busy, Postgres, STEP, custody, lock};
 use crate::store::StoreError;
+use crate::store::custody::Audit;
 use crate::store::erasing::{Erasing, Erasure, LATE_MS, Place};
 
 /// Batches hold it together; who erases, alone.
@@ -44,7 +45,7 @@ pub(super) struct Found {
 }
 
 impl Erasing for Postgres {
-    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
+    fn begin(&self, number: &Number, line: &Audit) -> Result<i64, StoreError> {
         // the schema is made by the writer
         self.write(|_| Ok(()))?;
         self.read(|reader| {
@@ -56,17 +57,18 @@ impl Erasing for Postgres {
             let NumberHash { digits, hash } = number.hash(&self.secret);
             let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms)
                 VALUES ($1, $2, $3) RETURNING no";
-            let rows = link.query(insert, &[&i16::from(digits), &Uid(hash), &now_ms])?;
+            let rows = link.query(insert, &[&i16::from(digits), &Uid(hash), &line.time_ms])?;
             let no = rows.first().map_or(0, |row| row.get(0));
             put_seal(link, &self.secret, no)?;
+            custody::note(link, &line.about(no))?;
             link.batch("COMMIT")?;
             Ok(no)
         })
     }
 
-    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
+    fn forget(&self, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
         let _busy = Busy::new(&self.busy, 2);
-        self.eraser()?.forget(&self.secret, legs, now_ms)
+        self.eraser()?.forget(&self.secret, legs, line)
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {

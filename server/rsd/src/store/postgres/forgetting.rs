@@ -8,10 +8,12 @@ use rs::quality::QualityFact;
 use rs::report::Call;
 use rs::share::Batch;
 
+use super::custody;
 use super::erasing::{ALONE, Eraser, erased, known, put_seal};
 use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
 use super::write::Part;
+use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
 use crate::store::{Day, StoreError};
 
@@ -21,9 +23,9 @@ impl Eraser {
         &mut self,
         secret: &Secret,
         legs: &[Call],
-        now_ms: i64,
+        line: &Audit,
     ) -> Result<(), StoreError> {
-        let Self { link, second, objects } = self;
+        let (Self { link, second, objects }, now_ms) = (self, line.time_ms);
         link.batch("BEGIN")?;
         link.query(ALONE, &[])?;
         let mut newest = known(link, secret)?;
@@ -50,6 +52,7 @@ impl Eraser {
         link.execute(gone, &[&days, &keys])?;
         note(link, &names(legs, secret), now_ms, &mut newest)?;
         put_seal(link, secret, newest)?;
+        custody::note(link, line)?;
         link.batch("COMMIT")
     }
 }

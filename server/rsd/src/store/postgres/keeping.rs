@@ -5,11 +5,13 @@ use rs::orphan::Waiting;
 use rs::retention::{Due, Group, Holder, Terms, Wanted};
 use rs::{CallState, Day, Key};
 
+use super::custody::with_line;
 use super::link::{Link, Uid};
 use super::load::{signed, uid, unsigned};
 use super::purge;
 use super::{Postgres, WRITE, lock};
 use crate::store::StoreError;
+use crate::store::custody::Audit;
 use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl Postgres {
@@ -149,25 +151,24 @@ impl Keeping for Postgres {
         })
     }
 
-    fn set_override(&self, one: &Override) -> Result<(), StoreError> {
+    fn set_override(&self, one: &Override, line: &Audit) -> Result<(), StoreError> {
         self.job(|link| {
             let (scope, id) = place(one.holder);
             let Wanted { cdr, events, var } = one.wanted;
-            link.execute(
-                "INSERT INTO rs_retention_override VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (scope, id) DO UPDATE SET cdr = excluded.cdr,
-                   events = excluded.events, var = excluded.var, set_ms = excluded.set_ms",
-                &[&scope, &id, &column(cdr), &column(events), &column(var), &one.set_ms],
-            )?;
+            let sql = "INSERT INTO rs_retention_override VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (scope, id) DO UPDATE SET cdr = excluded.cdr,
+                  events = excluded.events, var = excluded.var, set_ms = excluded.set_ms";
+            let (cdr, events, var) = (column(cdr), column(events), column(var));
+            with_line(link, sql, &[&scope, &id, &cdr, &events, &var, &one.set_ms], line)?;
             Ok(())
         })
     }
 
-    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError> {
+    fn drop_override(&self, holder: Holder, line: &Audit) -> Result<bool, StoreError> {
         self.job(|link| {
             let (scope, id) = place(holder);
             let sql = "DELETE FROM rs_retention_override WHERE scope = $1 AND id = $2";
-            Ok(link.execute(sql, &[&scope, &id])? > 0)
+            with_line(link, sql, &[&scope, &id], line)
         })
     }
 

@@ -7,10 +7,12 @@ use rs::share::{CallLine, Cause, Changes, LedgerRow, Settled};
 use tokio_postgres::types::ToSql;
 
 use super::call::upsert;
+use super::custody::note;
 use super::link::{Link, Uid};
 use super::load::{by_day, signed};
 use super::{hanging, marks};
 use crate::store::StoreError;
+use crate::store::custody::retried;
 
 /// What hangs on a call that is written again.
 const HANGING: [&str; 5] =
@@ -250,7 +252,10 @@ fn letters(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
 
 /// What came of retries.
 fn settled(link: &mut Link, changes: &Changes) -> Result<(), StoreError> {
-    for Settled { no, retries, refused } in &changes.settled {
+    for line in retried(&changes.settled) {
+        note(link, &line)?;
+    }
+    for Settled { no, retries, refused, .. } in &changes.settled {
         let retries = i32::try_from(*retries).unwrap_or(i32::MAX);
         match refused {
             None => link.execute(

@@ -16,8 +16,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::bin_rows::{self, Where};
 use super::files::{Days, Layout};
 use super::write::begin;
-use super::{Sqlite, dims, erasing, keeping, marks};
+use super::{Sqlite, custody, dims, erasing, keeping, marks};
 use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::custody::Audit;
 use crate::store::{Day, StoreError};
 
 /// The connections of the job.
@@ -402,9 +403,17 @@ impl Bins for Sqlite {
     fn note(&self, marks: &BTreeSet<Mark>, meta: &Meta, now_ms: i64) -> Result<(), StoreError> {
         self.roll(|roller| {
             let transaction = begin(&mut roller.main)?;
-            let marks: BTreeSet<_> = marks.iter().map(|mark| (0, *mark)).collect();
-            marks::of_facts(&transaction, None, &marks, now_ms)?;
+            mark(&transaction, marks, now_ms)?;
             set_meta(&transaction, meta)?;
+            Ok(transaction.commit()?)
+        })
+    }
+
+    fn remake(&self, marks: &BTreeSet<Mark>, line: &Audit) -> Result<(), StoreError> {
+        self.roll(|roller| {
+            let transaction = begin(&mut roller.main)?;
+            mark(&transaction, marks, line.time_ms)?;
+            custody::note(&transaction, line)?;
             Ok(transaction.commit()?)
         })
     }
@@ -431,4 +440,10 @@ impl Bins for Sqlite {
             }
         })
     }
+}
+
+/// Marks of day 0.
+fn mark(main: &Connection, marks: &BTreeSet<Mark>, now_ms: i64) -> Result<(), StoreError> {
+    let marks: BTreeSet<_> = marks.iter().map(|mark| (0, *mark)).collect();
+    marks::of_facts(main, None, &marks, now_ms)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_fr
 use super::Sqlite;
 use super::read::Reader;
 use super::save::day_of;
-use super::write::Writer;
+use super::write::{Writer, begin};
 use crate::store::StoreError;
 use crate::store::custody::{
     Audit, AuditFilter, Custody, Letter, LetterFilter, LetterState, Place, audit_day, proof_of,
@@ -39,13 +39,12 @@ impl Custody for Sqlite {
         Ok(())
     }
 
-    fn delete(&self, no: i64) -> Result<bool, StoreError> {
-        let set = "state = 'deleted'";
-        self.write(|writer| writer.set(no, set, params![no], self.opened_ms))
+    fn delete(&self, no: i64, line: &Audit) -> Result<bool, StoreError> {
+        self.write(|writer| writer.throw_away(no, line, self.opened_ms))
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
-        self.write(|writer| writer.note(line))
+        self.write(|writer| note(&writer.main, line))
     }
 
     fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
@@ -155,22 +154,49 @@ impl Writer {
         Ok(changed > 0)
     }
 
+    /// Of a letter that lies in a day's file the line is written first: nothing changes without.
+    fn throw_away(&mut self, no: i64, line: &Audit, now_ms: i64) -> Result<bool, StoreError> {
+        let (known, gone) = (
+            "SELECT 1 FROM rs_dead_letter WHERE no = ?1",
+            "UPDATE rs_dead_letter SET state = 'deleted' WHERE no = ?1",
+        );
+        let Self { main, days, .. } = self;
+        let main = begin(main)?;
+        let Some(day) = day_of(no) else {
+            let found = main.execute(gone, [no])? > 0;
+            if found {
+                note(&main, line)?;
+                main.commit()?;
+            }
+            return Ok(found);
+        };
+        let Some(db) = days.find(day, now_ms)? else { return Ok(false) };
+        let found = db.prepare_cached(known)?.exists([no])?;
+        if found {
+            note(&main, line)?;
+            main.commit()?;
+            db.execute(gone, [no])?;
+        }
+        Ok(found)
+    }
+
     pub(super) fn keep_proof(&self, day: &str, statement: &str) -> Result<(), StoreError> {
         let sql = "INSERT OR IGNORE INTO rs_meta VALUES (?1, ?2)";
         self.main.execute(sql, params![proof_of(day), statement])?;
         Ok(())
     }
+}
 
-    pub(super) fn note(&self, line: &Audit) -> Result<(), StoreError> {
-        let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
-        let insert = "INSERT INTO rs_audit_log
-              (day, time_ms, user, address, action, object, detail, outcome)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let day = audit_day(*time_ms);
-        let values = params![day, time_ms, user, address, action, object, detail, outcome];
-        self.main.execute(insert, values)?;
-        Ok(())
-    }
+/// Adds a line to the audit log, in the main file.
+pub(super) fn note(main: &Connection, line: &Audit) -> Result<(), StoreError> {
+    let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
+    let insert = "INSERT INTO rs_audit_log
+          (day, time_ms, user, address, action, object, detail, outcome)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let day = audit_day(*time_ms);
+    let values = params![day, time_ms, user, address, action, object, detail, outcome];
+    main.execute(insert, values)?;
+    Ok(())
 }
 
 const LETTERS: &str = "SELECT no, received_ms, queue, transport, user, peer, message_id,

@@ -16,8 +16,10 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::Sqlite;
 use super::aside::of_main;
+use super::custody;
 use super::files::{self, Layout};
 use super::write::Writer;
+use crate::store::custody::Audit;
 use crate::store::erasing::{Erasing, Erasure, LATE_MS, LETTER_ROWS, Place};
 use crate::store::{StoreError, secret};
 
@@ -53,23 +55,24 @@ const DAY: &[Table] = &[
 ];
 
 impl Erasing for Sqlite {
-    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
+    fn begin(&self, number: &Number, line: &Audit) -> Result<i64, StoreError> {
         self.write(|writer| {
             let number = number.hash(&writer.secret);
             let transaction = writer.main.unchecked_transaction()?;
             let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms) VALUES (?1, ?2, ?3)";
-            transaction.execute(insert, params![number.digits, number.hash, now_ms])?;
+            transaction.execute(insert, params![number.digits, number.hash, line.time_ms])?;
             let no = transaction.last_insert_rowid();
             let note = "INSERT OR REPLACE INTO rs_meta VALUES (?1, ?2)";
             transaction.execute(note, params![SEAL, seal(&writer.secret, no)])?;
+            custody::note(&transaction, &line.about(no))?;
             transaction.commit()?;
             writer.erased = erased(&writer.main, &writer.secret)?;
             Ok(no)
         })
     }
 
-    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
-        self.write(|writer| writer.forget(legs, now_ms))
+    fn forget(&self, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
+        self.write(|writer| writer.forget(legs, line))
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {

@@ -9,8 +9,10 @@ use rs::quality::QualityFact;
 use rs::report::Call;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
+use super::custody;
 use super::erasing::erased;
 use super::write::{Writer, begin};
+use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
 use crate::store::{Day, StoreError};
 
@@ -19,8 +21,9 @@ type Session = (i64, String, Option<String>);
 
 impl Writer {
     /// Erases calls with what was said in them.
-    pub(super) fn forget(&mut self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
-        self.note_names(&names(legs, &self.secret), now_ms)?;
+    pub(super) fn forget(&mut self, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
+        let now_ms = line.time_ms;
+        self.note_names(&names(legs, &self.secret), line)?;
         let (mut sessions, mut homes) = (BTreeSet::new(), Vec::new());
         let days = days(legs);
         for day in &days {
@@ -46,16 +49,17 @@ impl Writer {
         Ok(())
     }
 
-    fn note_names(&mut self, names: &BTreeSet<NumberHash>, now_ms: i64) -> Result<(), StoreError> {
+    fn note_names(&mut self, names: &BTreeSet<NumberHash>, line: &Audit) -> Result<(), StoreError> {
         let transaction = begin(&mut self.main)?;
         let insert = "INSERT INTO rs_erasure (digits, hash, requested_ms, ended_ms)
             VALUES (?1, ?2, ?3, ?3)";
         for NumberHash { digits, hash } in names {
-            transaction.execute(insert, params![digits, hash, now_ms])?;
+            transaction.execute(insert, params![digits, hash, line.time_ms])?;
         }
         let newest = transaction.last_insert_rowid();
         let note = "INSERT OR REPLACE INTO rs_meta VALUES (?1, ?2)";
         transaction.execute(note, params![SEAL, seal(&self.secret, newest)])?;
+        custody::note(&transaction, line)?;
         transaction.commit()?;
         self.erased = erased(&self.main, &self.secret)?;
         Ok(())

@@ -11,10 +11,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Sqlite;
 use super::aside::of_main;
+use super::custody::note;
 use super::files::{Days, Layout};
 use super::write::begin;
 use super::{load, purge};
 use crate::store::StoreError;
+use crate::store::custody::Audit;
 use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 /// Connections of the jobs: the main file and one day at a time.
@@ -204,23 +206,31 @@ impl Keeping for Sqlite {
         })
     }
 
-    fn set_override(&self, one: &Override) -> Result<(), StoreError> {
+    fn set_override(&self, one: &Override, line: &Audit) -> Result<(), StoreError> {
         self.keep(|keeper| {
             let (scope, id) = place(one.holder);
             let Wanted { cdr, events, var } = one.wanted;
-            keeper.main.execute(
+            let transaction = begin(&mut keeper.main)?;
+            transaction.execute(
                 "INSERT OR REPLACE INTO rs_retention_override VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![scope, id, cdr, events, var, one.set_ms],
             )?;
-            Ok(())
+            note(&transaction, line)?;
+            Ok(transaction.commit()?)
         })
     }
 
-    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError> {
+    fn drop_override(&self, holder: Holder, line: &Audit) -> Result<bool, StoreError> {
         self.keep(|keeper| {
             let (scope, id) = place(holder);
             let sql = "DELETE FROM rs_retention_override WHERE scope = ?1 AND id = ?2";
-            Ok(keeper.main.execute(sql, params![scope, id])? > 0)
+            let transaction = begin(&mut keeper.main)?;
+            let found = transaction.execute(sql, params![scope, id])? > 0;
+            if found {
+                note(&transaction, line)?;
+            }
+            transaction.commit()?;
+            Ok(found)
         })
     }
 

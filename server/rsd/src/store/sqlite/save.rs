@@ -223,7 +223,7 @@ pub(super) fn day_of(no: i64) -> Option<Day> {
 
 /// What came of a retry; the same again changes nothing.
 pub(super) fn settle(db: &Connection, settled: &Settled) -> Result<(), StoreError> {
-    let Settled { no, retries, refused } = settled;
+    let Settled { no, retries, refused, .. } = settled;
     match refused {
         None => {
             let stored = "UPDATE rs_dead_letter SET state = 'retried', retries = ?2

@@ -13,6 +13,7 @@ use rs::share::{Batch, Counts, DayKey, Mention, Objects};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::aside::of_main;
+use super::custody::note;
 use super::dims;
 use super::erasing;
 use super::files::{Days, Layout};
@@ -23,6 +24,7 @@ use super::part::{Done, Names, Part};
 use super::purge;
 use super::remove;
 use super::save::{day_of, settle};
+use crate::store::custody::retried;
 use crate::store::keeping::Judge;
 use crate::store::{Applied, Arrival, Day, StoreError, prepare};
 
@@ -280,6 +282,9 @@ impl Writer {
         // of several tries of one letter in a batch the last one counts
         let mut settled: Vec<_> = before.settled.iter().chain(&done.settled).collect();
         settled.sort_by_key(|settled| settled.retries);
+        for line in retried(settled.iter().copied()) {
+            note(&transaction, &line)?;
+        }
         for settled in settled {
             match day_of(settled.no) {
                 None => settle(&transaction, settled)?,

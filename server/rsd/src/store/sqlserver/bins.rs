@@ -18,9 +18,10 @@ use super::link::{Cells, Link};
 use super::row::{int, numbers};
 use super::save::one;
 use super::statement::{accounts, bins as sql};
-use super::{SqlServer, dims, erasing, facts, keeping, marks};
+use super::{SqlServer, custody, dims, erasing, facts, keeping, marks};
 use crate::store::StoreError;
 use crate::store::bins::{Bins, LEASE, Series, Table};
+use crate::store::custody::Audit;
 use crate::store::erasing::untold;
 use crate::store::keeping::fenced;
 
@@ -290,6 +291,16 @@ impl Bins for SqlServer {
             link.batch(sql::BINS_LOCK).await?;
             marks::put(link, marks.iter().map(|mark| (0, *mark)), now_ms).await?;
             set_meta(link, meta).await?;
+            link.commit().await
+        })?)
+    }
+
+    fn remake(&self, marks: &BTreeSet<Mark>, line: &Audit) -> Result<(), StoreError> {
+        Ok(Self::write(self, async |link| {
+            link.begin().await?;
+            link.batch(sql::BINS_LOCK).await?;
+            marks::put(link, marks.iter().map(|mark| (0, *mark)), line.time_ms).await?;
+            custody::note(link, line).await?;
             link.commit().await
         })?)
     }

@@ -6,6 +6,7 @@ use super::SqlServer;
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::int;
+use super::statement::Statement;
 use super::statement::accounts::{NOTE, NOTE_INSERT};
 use super::statement::custody as sql;
 use crate::store::StoreError;
@@ -40,17 +41,13 @@ impl Custody for SqlServer {
         Ok(())
     }
 
-    fn delete(&self, no: i64) -> Result<bool, StoreError> {
-        Ok(self.write(async |link| link.run(sql::LETTER_DELETE, &[&no]).await)? > 0)
+    fn delete(&self, no: i64, line: &Audit) -> Result<bool, StoreError> {
+        let values: [&dyn ToSql; 1] = [&no];
+        Ok(self.write(async |link| with_line(link, sql::LETTER_DELETE, &values, line).await)?)
     }
 
     fn note(&self, line: &Audit) -> Result<(), StoreError> {
-        let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
-        let day = int(audit_day(*time_ms));
-        let values: [&dyn ToSql; 8] =
-            [&day, time_ms, user, address, action, object, detail, outcome];
-        self.write(async |link| link.run(sql::NOTE_AUDIT, &values).await)?;
-        Ok(())
+        Ok(self.write(async |link| note(link, line).await)?)
     }
 
     fn proof(&self, day: &str) -> Result<Option<String>, StoreError> {
@@ -77,6 +74,32 @@ impl Custody for SqlServer {
         let values: [&dyn ToSql; 7] = [user, action, from_ms, to_ms, &time_ms, &no, &most];
         Ok(self.read(async |link| link.ask(sql::AUDIT, &values, line).await)?)
     }
+}
+
+/// Adds a line to the audit log.
+pub(super) async fn note(link: &mut Link, line: &Audit) -> Result<(), Failure> {
+    let Audit { time_ms, user, address, action, object, detail, outcome, .. } = line;
+    let day = int(audit_day(*time_ms));
+    let values: [&dyn ToSql; 8] = [&day, time_ms, user, address, action, object, detail, outcome];
+    link.run(sql::NOTE_AUDIT, &values).await?;
+    Ok(())
+}
+
+/// A change of one statement with its line, in one transaction; false: it changes nothing, and
+/// there is no line.
+pub(super) async fn with_line(
+    link: &mut Link,
+    change: Statement,
+    values: &[&dyn ToSql],
+    line: &Audit,
+) -> Result<bool, Failure> {
+    link.begin().await?;
+    let found = link.run(change, values).await? > 0;
+    if found {
+        note(link, line).await?;
+    }
+    link.commit().await?;
+    Ok(found)
 }
 
 async fn letters(

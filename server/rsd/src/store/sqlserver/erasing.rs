@@ -20,8 +20,9 @@ use super::row::{int, keys};
 use super::save::{self, one};
 use super::statement::erasing as sql;
 use super::statement::{Statement, accounts, keeping};
-use super::{SqlServer, apply, dims};
+use super::{SqlServer, apply, custody, dims};
 use crate::store::StoreError;
+use crate::store::custody::Audit;
 use crate::store::erasing::{Erasing, Erasure, LATE_MS, LETTER_ROWS, Place};
 
 /// Rows of a slice.
@@ -82,22 +83,23 @@ struct Found {
 }
 
 impl Erasing for SqlServer {
-    fn begin(&self, number: &Number, now_ms: i64) -> Result<i64, StoreError> {
+    fn begin(&self, number: &Number, line: &Audit) -> Result<i64, StoreError> {
         let NumberHash { digits, hash } = number.hash(&self.secret);
         Ok(self.write(async |link| {
             link.begin().await?;
             // what is stored from now on is searched
             known(link, sql::SEAL_ALONE, &self.secret).await?;
-            let values: [&dyn ToSql; 4] = [&digits, &&hash[..], &now_ms, &&[][..]];
+            let values: [&dyn ToSql; 4] = [&digits, &&hash[..], &line.time_ms, &&[][..]];
             link.run(sql::ERASURE_INSERT, &values).await?;
             let no = put_seal(link, &self.secret).await?;
+            custody::note(link, &line.about(no)).await?;
             link.commit().await?;
             Ok(no)
         })?)
     }
 
-    fn forget(&self, legs: &[Call], now_ms: i64) -> Result<(), StoreError> {
-        Ok(self.write(async |link| forget(link, &self.secret, legs, now_ms).await)?)
+    fn forget(&self, legs: &[Call], line: &Audit) -> Result<(), StoreError> {
+        Ok(self.write(async |link| forget(link, &self.secret, legs, line).await)?)
     }
 
     fn erasures(&self, limit: usize) -> Result<Vec<Erasure>, StoreError> {

@@ -7,11 +7,13 @@ use rs::share::Objects;
 use rs::{Day, Key};
 use tiberius::ToSql;
 
+use super::custody;
 use super::erasing::{erased, known, put, put_seal};
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::{int, keys};
 use super::statement::{Statement, erasing as sql};
+use crate::store::custody::Audit;
 use crate::store::erasing::{days, names};
 
 /// A call, its component, its session there and its GUID.
@@ -22,9 +24,9 @@ pub(super) async fn forget(
     link: &mut Link,
     secret: &Secret,
     legs: &[Call],
-    now_ms: i64,
+    line: &Audit,
 ) -> Result<(), Failure> {
-    let days = days(legs);
+    let (days, now_ms) = (days(legs), line.time_ms);
     let candidates = days.iter().flat_map(|day| legs.iter().map(|leg| (*day, &leg.key)));
     let candidates = keys(candidates);
     let read = |cells: &Cells<'_>| {
@@ -57,6 +59,7 @@ pub(super) async fn forget(
         link.run(sql::ERASURE_CALL, &values).await?;
     }
     put_seal(link, secret).await?;
+    custody::note(link, line).await?;
     link.commit().await
 }
 

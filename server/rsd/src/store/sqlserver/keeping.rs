@@ -12,8 +12,9 @@ use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::row::{int, key};
 use super::statement::keeping as sql;
-use super::{SqlServer, purge, save};
+use super::{SqlServer, custody, purge, save};
 use crate::store::StoreError;
+use crate::store::custody::Audit;
 use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override, Room, fenced};
 
 impl SqlServer {
@@ -123,20 +124,26 @@ impl Keeping for SqlServer {
         Ok(self.read(async |link| link.ask(sql::OVERRIDES, &[], read).await)?)
     }
 
-    fn set_override(&self, one: &Override) -> Result<(), StoreError> {
+    fn set_override(&self, one: &Override, line: &Audit) -> Result<(), StoreError> {
         let (scope, id) = place(one.holder);
         let days = |days: Option<u32>| days.map(int);
         let Wanted { cdr, events, var } = one.wanted;
         let (cdr, events, var) = (days(cdr), days(events), days(var));
         let values: [&dyn ToSql; 6] = [&scope, &id, &cdr, &events, &var, &one.set_ms];
         let both = [sql::OVERRIDE_UPDATE, sql::OVERRIDE_INSERT];
-        Ok(self.write(async |link| save::one(link, both, &values).await)?)
+        Ok(self.write(async |link| {
+            link.begin().await?;
+            save::one(link, both, &values).await?;
+            custody::note(link, line).await?;
+            link.commit().await
+        })?)
     }
 
-    fn drop_override(&self, holder: Holder) -> Result<bool, StoreError> {
+    fn drop_override(&self, holder: Holder, line: &Audit) -> Result<bool, StoreError> {
         let (scope, id) = place(holder);
         let values: [&dyn ToSql; 2] = [&scope, &id];
-        Ok(self.write(async |link| link.run(sql::OVERRIDE_DELETE, &values).await)? > 0)
+        let gone = sql::OVERRIDE_DELETE;
+        Ok(self.write(async |link| custody::with_line(link, gone, &values, line).await)?)
     }
 
     fn days(&self) -> Result<Vec<Day>, StoreError> {

@@ -5,12 +5,14 @@ use rs::integrity::Gap;
 use rs::share::{CallLine, Cause, Changes, EventRow, FailureLine, LedgerRow, Settled};
 use tiberius::{ToSql, TokenRow};
 
+use super::custody::note;
 use super::failure::Failure;
 use super::link::Link;
 use super::marks;
 use super::row::{int, key, row};
 use super::statement::save::{self as sql, STAGED, Staged};
 use super::statement::{Statement, custody};
+use crate::store::custody::retried;
 
 /// The driver's bulk takes no longer value; such a one goes alone.
 pub(super) const BULK_BYTES: usize = 60_000;
@@ -330,7 +332,10 @@ async fn records(link: &mut Link, changes: &Changes) -> Result<(), Failure> {
         ];
         link.run(sql::LETTER_INSERT, &values).await?;
     }
-    for Settled { no, retries, refused } in &changes.settled {
+    for line in retried(&changes.settled) {
+        note(link, &line).await?;
+    }
+    for Settled { no, retries, refused, .. } in &changes.settled {
         let retries = int(*retries);
         match refused {
             None => link.run(custody::LETTER_STORED, &[no, &retries]).await?,

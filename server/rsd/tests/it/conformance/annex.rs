@@ -11,6 +11,7 @@ use rsd::store::Store;
 use rsd::store::keeping::Override;
 use serde_json::{Value, json};
 
+use super::custody::line;
 use super::keeping::{counts, fill, run_by};
 
 /// Out of a configuration in which acme has these labels, and its profile those.
@@ -45,13 +46,13 @@ pub(super) fn annexed(store: &dyn Store) {
     let set = |cdr, events| {
         let wanted = Wanted { cdr, events, var: None };
         let one = Override { holder: Holder::Tenant(102), wanted, set_ms: 1 };
-        store.keeping().set_override(&one).unwrap();
+        store.keeping().set_override(&one, &line("retention.set")).unwrap();
     };
     set(None, Some(3));
     assert_eq!(purge(&said_of).0, 60, "the API says nothing of calls");
     set(Some(55), Some(3));
     assert_eq!(purge(&said_of).0, 55, "what the API says is nearer");
-    assert!(store.keeping().drop_override(Holder::Tenant(102)).unwrap());
+    assert!(store.keeping().drop_override(Holder::Tenant(102), &line("retention.delete")).unwrap());
 
     said_of = said(label("cdr.102", "0"), label("cdr.189", "45"));
     assert_eq!(said_of.len(), 1, "what makes no sense is not used");

@@ -38,7 +38,9 @@ pub(super) fn answers(store: &dyn Store) -> Vec<String> {
         assert_eq!(found.as_ref(), Some(letter), "{text}");
     }
     assert_eq!(store.custody().letter(i64::MAX).unwrap(), None);
-    assert!(!store.custody().delete(i64::MAX).unwrap());
+    let line = line("dead-letter.delete");
+    assert!(!store.custody().delete(i64::MAX, &line).unwrap());
+    assert_eq!(lines(store, "dead-letter.delete"), 0, "nothing was done");
     delete(store, &letters);
     answers.extend(listed(store));
     answers.push(format!("{:?}", store.dead_letters().unwrap()));
@@ -81,9 +83,30 @@ fn delete(store: &dyn Store, letters: &[Letter]) {
     by_content.sort_by_key(|letter| shown(letter));
     for letter in by_content {
         if codes.insert(&letter.code) {
-            assert!(store.custody().delete(letter.no).unwrap());
+            assert!(store.custody().delete(letter.no, &line("dead-letter.delete")).unwrap());
         }
     }
+    assert_eq!(lines(store, "dead-letter.delete"), codes.len(), "each change has its line");
+}
+
+/// A line of the audit log.
+pub(crate) fn line(action: &str) -> Audit {
+    Audit {
+        no: 0,
+        time_ms: 1_795_344_000_000,
+        user: Some("anna".to_owned()),
+        address: "127.0.0.1:5000".to_owned(),
+        action: action.to_owned(),
+        object: "7".to_owned(),
+        detail: "{}".to_owned(),
+        outcome: "done".to_owned(),
+    }
+}
+
+/// How many lines there are of an action.
+pub(super) fn lines(store: &dyn Store, action: &str) -> usize {
+    let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+    store.custody().audit(&filter, None, 1000).unwrap().len()
 }
 
 /// All but the number.

@@ -10,11 +10,12 @@ use std::time::Duration;
 use rs::Filter;
 use rs::erase::Number;
 use rs::report::Call;
-use rsd::store::custody::LetterFilter;
+use rsd::store::custody::{Audit, AuditFilter, LetterFilter};
 use rsd::store::erasing::forget;
 use rsd::store::{CallName, Store, StoreError, Unit};
 
 use self::rolled::rolled;
+use super::custody::line;
 use super::made::{Made, arrivals, at, event, mcp, rm, var};
 use super::{NOW, bins};
 
@@ -145,8 +146,12 @@ pub(crate) fn fill(store: &dyn Store) {
 }
 
 pub(crate) fn begin(store: &dyn Store) -> i64 {
-    let asked_ms = i64::try_from(at(ASKED).0).unwrap();
-    store.erasing().begin(&Number::of(WRITTEN).unwrap(), asked_ms).unwrap()
+    let time_ms = i64::try_from(at(ASKED).0).unwrap();
+    let line = Audit { time_ms, ..line("erasure") };
+    let no = store.erasing().begin(&Number::of(WRITTEN).unwrap(), &line).unwrap();
+    let told = store.custody().audit(&AuditFilter::default(), None, 1).unwrap();
+    assert_eq!((&*told[0].action, &told[0].object), ("erasure", &no.to_string()));
+    no
 }
 
 /// Slice by slice; gives how many.
@@ -202,14 +207,15 @@ pub(super) fn a_number(store: &dyn Store) {
     let stored = store.apply(&arrivals(&[told(&later.start())], 3000, 40), NOW).unwrap();
     assert_eq!((stored.stored, stored.dead), (1, 0));
     assert!(shown(store).contains(NUMBER));
-    let again = i64::try_from(at(195_000).0).unwrap();
-    let second = store.erasing().begin(&Number::of(NUMBER).unwrap(), again).unwrap();
+    let time_ms = i64::try_from(at(195_000).0).unwrap();
+    let again = Audit { time_ms, ..line("erasure") };
+    let second = store.erasing().begin(&Number::of(NUMBER).unwrap(), &again).unwrap();
     to_its_end(store);
     assert!(second > no && !shown(store).contains(NUMBER));
     let all = store.erasing().erasures(9).unwrap();
     assert_eq!((all[0].no, all[0].calls, all[1].no), (second, 1, no), "{all:?}");
     assert_eq!(store.erasing().erasures(1).unwrap().len(), 1);
-    assert!(!further(store, again));
+    assert!(!further(store, time_ms));
 }
 
 /// Dead letters of the call, as they were there before, and two of others.
@@ -292,10 +298,11 @@ pub(super) fn a_call(store: &dyn Store) {
     let before = (figures(store), said(store, media.key));
     let bins = rolled(store);
     assert!(before.1.0.contains("call back") && before.1.0.contains("FAILED"));
-    let now_ms = i64::try_from(at(ASKED).0).unwrap();
+    let time_ms = i64::try_from(at(ASKED).0).unwrap();
+    let line = Audit { time_ms, ..line("call-erasure") };
     // once more is as good
     for _ in 0..2 {
-        forget(store, &legs, now_ms).unwrap();
+        forget(store, &legs, &line).unwrap();
         let told = letters_told(store);
         assert_eq!(count(&told), 0, "{told}");
         assert!(told.contains("Fisher") && told.contains("Carter of mcp-2"), "{told}");

@@ -13,6 +13,7 @@ use rsd::store::{Applied, Lists as _, ObjectKind, Store, StoreError, Unit};
 use rsd::view::View;
 
 use super::NOW;
+use super::custody::line;
 use super::made::{arrivals, mcp, rm};
 use super::questions::filters;
 
@@ -166,7 +167,7 @@ fn what_is_being_erased_is_not_told() {
     // neither is what comes of it meanwhile
     store(&files, &view, 3, &[one.clone().dn("5").start()]);
     assert_eq!((shown(&view), view.is_whole()), (vec!["sip:+4930123@gw.example".into()], false));
-    rsd::store::erasing::forget(&files, std::slice::from_ref(&leg), 5).unwrap();
+    rsd::store::erasing::forget(&files, std::slice::from_ref(&leg), &line("call-erasure")).unwrap();
     view.again(&[leg.key]);
     view.refresh(&files, at(2));
     let erased = files.list(&filter, Unit::Leg, None, 10, NOW).unwrap();
@@ -189,7 +190,8 @@ fn what_is_being_erased_is_not_told() {
     let applied = files.apply(&arrivals(&[third.start()], 4, 1), NOW).unwrap();
     let stored = files.list(&filter, Unit::Leg, None, 1, NOW).unwrap()[0].legs[0].clone();
     view.leave(&[stored.key]);
-    rsd::store::erasing::forget(&files, std::slice::from_ref(&stored), 6).unwrap();
+    rsd::store::erasing::forget(&files, std::slice::from_ref(&stored), &line("call-erasure"))
+        .unwrap();
     view.again(&[stored.key]);
     view.take(&files, applied);
     view.refresh(&files, at(30));

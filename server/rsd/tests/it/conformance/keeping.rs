@@ -13,6 +13,7 @@ use rsd::store::custody::LetterFilter;
 use rsd::store::keeping::{Aged, Keeping, Lease, Override};
 use rsd::store::{Arrival, CallName, Day, Store, StoreError, Unit};
 
+use super::custody::{line, lines};
 use super::made::{self, Made, arrivals, at, event, mcp, rm};
 
 const DAY: u64 = 86_400;
@@ -116,8 +117,10 @@ pub(super) fn sixty_days(store: &dyn Store) {
     let keeping = store.keeping();
     let wanted = Wanted { cdr: Some(90), ..Wanted::default() };
     let acme = Override { holder: Holder::Tenant(102), wanted, set_ms: 5 };
-    keeping.set_override(&Override { wanted: Wanted::default(), ..acme.clone() }).unwrap();
-    keeping.set_override(&acme).unwrap();
+    let set = line("retention.set");
+    keeping.set_override(&Override { wanted: Wanted::default(), ..acme.clone() }, &set).unwrap();
+    keeping.set_override(&acme, &set).unwrap();
+    assert_eq!(lines(store, "retention.set"), 2);
     assert_eq!(keeping.overrides().unwrap(), [acme]);
 
     let waiting = run(store, usize::MAX, false);
@@ -133,8 +136,10 @@ pub(super) fn sixty_days(store: &dyn Store) {
     assert_eq!(keeping.days().unwrap().len(), 60, "acme keeps its days");
 
     refuse(store);
-    assert!(keeping.drop_override(Holder::Tenant(102)).unwrap());
-    assert!(!keeping.drop_override(Holder::Tenant(102)).unwrap());
+    let drop = line("retention.delete");
+    assert!(keeping.drop_override(Holder::Tenant(102), &drop).unwrap());
+    assert!(!keeping.drop_override(Holder::Tenant(102), &drop).unwrap());
+    assert_eq!(lines(store, "retention.delete"), 1, "nothing was done the second time");
     // cut off after each slice, and taken up again
     let mut gone = Vec::new();
     for round in 0..100 {

@@ -15,6 +15,7 @@ use rsd::store::sqlite::Sqlite;
 
 use super::NOW;
 use super::bins::lease;
+use super::custody::line;
 use super::made::{Made, arrivals, mcp, rm};
 use crate::api::house::{House, golden, settings, start};
 
@@ -192,7 +193,7 @@ fn no_figure_tells_an_erased_number_and_its_key_stays() {
     assert_eq!(found, ["4930123", "4930124"]);
     let erasing = store.erasing();
     for number in ["+49 30 123", "+49 30 125"] {
-        erasing.begin(&Number::of(number).unwrap(), 0).unwrap();
+        erasing.begin(&Number::of(number).unwrap(), &line("erasure")).unwrap();
     }
     roll(&store);
     while erasing.go_on(0).unwrap() {}

@@ -113,6 +113,23 @@ async fn what_is_held_back_outlives_its_connection() {
     assert_eq!(counters.abandoned(), 0);
 }
 
+/// Behind events that wait, on the same connection.
+#[tokio::test]
+async fn cdrs_pass_what_is_held_back() {
+    let house = held_back().await;
+    let mut peer = Frames::login(house.address()).await;
+    for number in [1, 2, 3] {
+        peer.say(&send(&format!("receipt:{number}\n"), 10)).await;
+        let cdr = send(&format!("receipt:1{number}\n"), 10).replace(EVENT, CDR);
+        peer.say(&cdr).await;
+        assert_eq!(peer.next().await, format!("RECEIPT\nreceipt-id:1{number}\n\n"));
+    }
+    house.parts.spool.release(house.parts.spool.durable());
+    for number in [1, 2, 3] {
+        assert_eq!(peer.next().await, format!("RECEIPT\nreceipt-id:{number}\n\n"));
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_stored_is_counted_and_told() {
     let house = held_back().await;

@@ -8,6 +8,7 @@ use rsd::store::{Store, StoreError};
 
 use super::Server;
 use super::accounts::make;
+use crate::conformance::custody::line;
 use crate::conformance::erasing::{NUMBER, begin, fill, shown, to_its_end};
 use crate::conformance::{NOW, SECRET};
 
@@ -120,10 +121,11 @@ fn two_reporting_servers_of_one_database_need_one_key() {
     one.apply(&batch, NOW).unwrap();
     other.apply(&batch, NOW).unwrap();
     begin(&one);
+    let number = rs::erase::Number::of(NUMBER).unwrap();
     for refused in [
         other.apply(&batch, NOW).unwrap_err(),
         other.erasing().go_on(0).unwrap_err(),
-        other.erasing().begin(&rs::erase::Number::of(NUMBER).unwrap(), 0).unwrap_err(),
+        other.erasing().begin(&number, &line("erasure")).unwrap_err(),
     ] {
         assert!(matches!(refused, StoreError::Secret(_)), "{refused:?}");
         assert!(refused.reason().contains("copy it from another Reporting Server"));

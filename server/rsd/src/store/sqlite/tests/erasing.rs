@@ -3,13 +3,24 @@
 use rs::erase::Number;
 
 use super::*;
+use crate::store::custody::Audit;
 use crate::store::keeping::Keeping as _;
 
 const NUMBER: &str = "4930123456";
 const DAY: &str = "days/20261122.db";
 
 fn begin(store: &Sqlite) {
-    store.begin(&Number::of(NUMBER).unwrap(), 1_795_344_000_000).unwrap();
+    let line = Audit {
+        no: 0,
+        time_ms: 1_795_344_000_000,
+        user: None,
+        address: "-".to_owned(),
+        action: "erasure".to_owned(),
+        object: String::new(),
+        detail: "{}".to_owned(),
+        outcome: "done".to_owned(),
+    };
+    store.begin(&Number::of(NUMBER).unwrap(), &line).unwrap();
 }
 
 fn to_its_end(store: &Sqlite) {
