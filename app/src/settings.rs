@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 /// A relative `config.file` lies beside the file that names it.
 pub(crate) fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Settings, Failure> {
     let flags = flags.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    let mut settings = Settings::load(file, environment().chain(flags))
+    let mut settings = Settings::load(file, environment(), flags)
         .map_err(|problems| Failure::new(Exit::Settings, lines(&problems)))?;
     if let (Some(beside), Some(objects)) = (file.and_then(Path::parent), &settings.config_file) {
         settings.config_file = Some(beside.join(objects));
@@ -29,7 +29,7 @@ pub(crate) fn load_with_gvp(file: Option<&Path>) -> Result<Settings, Failure> {
     let read = |path: &str| std::fs::read_to_string(path).map_err(|error| error.to_string());
     let refused = |problems: Vec<Problem>| Failure::new(Exit::Settings, lines(&problems));
     let gvp = config::settings::gvp_variables(&environment, read).map_err(refused)?;
-    Settings::load(file, gvp.into_iter().chain(environment)).map_err(refused)
+    Settings::load(file, gvp.into_iter().chain(environment), []).map_err(refused)
 }
 
 fn environment() -> impl Iterator<Item = (String, String)> {

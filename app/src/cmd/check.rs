@@ -26,7 +26,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<(), Failure> {
     let mut own = Vec::new();
     for file in &args.files {
         match kind(args, file) {
-            FileKind::Settings => match Settings::load(Some(file), []) {
+            FileKind::Settings => match Settings::load(Some(file), [], []) {
                 Ok(settings) => {
                     tls(file, &settings, &mut problems, &mut warnings);
                     own.extend(settings.rm.sip.listen.iter().map(|listen| listen.addr));

@@ -82,6 +82,26 @@ impl Acceptance {
         all
     }
 
+    /// Of what is said only what `keep` keeps: it is asked for each kind, and with `None` for the
+    /// part.
+    #[must_use]
+    pub fn only(mut self, keep: impl Fn(Option<&str>) -> bool) -> Self {
+        self.thresholds.retain(|kind, _| keep(Some(kind)));
+        self.part = self.part.filter(|_| keep(None));
+        self
+    }
+
+    /// The thresholds that are said, in ms, by kind.
+    pub fn thresholds(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.thresholds.iter().map(|(kind, ms)| (*kind, *ms))
+    }
+
+    /// Whether the part is said.
+    #[must_use]
+    pub fn says_part(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// The time in ms that response times of a kind have to keep; `None`: any is acceptable.
     #[must_use]
     pub fn threshold_ms(&self, kind: &str) -> Option<u32> {
@@ -151,6 +171,9 @@ mod tests {
         assert_eq!([of("PAGE_FETCH"), of("TTS_OPEN")], [Some(200), Some(700)]);
         assert_eq!([of("ASR_OPEN"), of("MINE")], [Some(1000), None]);
         assert!((both.part() - 0.9).abs() < 1e-12);
+        let kept = both.clone().only(|kind| kind == Some("TTS_OPEN"));
+        assert_eq!(kept.thresholds().collect::<Vec<_>>(), [("TTS_OPEN", 700)]);
+        assert_eq!((both.says_part(), kept.says_part()), (true, false));
         for (said, part) in [(0.9994, 0.999), (0.1, 0.5), (0.955, 0.955), (0.5, 0.5)] {
             option.set_part(said);
             assert!((option.over(&boot).part() - part).abs() < 1e-12, "{said}");

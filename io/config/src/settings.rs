@@ -9,6 +9,7 @@ mod agree;
 mod client;
 mod config_server;
 mod env;
+mod given;
 mod gvp;
 mod handlers;
 mod hep;
@@ -25,6 +26,7 @@ mod retention;
 mod rollup;
 mod rs;
 mod tls;
+mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub use address::{HostPort, Listen, Transport};
 pub use client::{ConfigClient, ServerUrl};
 pub use config_server::{Access, ClientRole, ConfigServer};
 pub use export::{Export, ExportFormat, ExportKind};
+pub use given::{Origin, Origins};
 pub use gvp::variables as gvp_variables;
 pub use handlers::{ConfigHandler, InitDatabase, RsInit};
 pub use hep::Hep;
@@ -48,6 +51,7 @@ pub use rollup::Rollup;
 pub use route::Route;
 pub use rs::{Auth, BrokerLimits, Database, QueueHigh, Reports, Rs};
 pub use tls::{Certificate, ClientAuth, Tls};
+pub use view::shown;
 
 use crate::{objects, yaml};
 
@@ -72,6 +76,8 @@ pub struct Settings {
     pub config_handler: ConfigHandler,
     /// `rs_init`
     pub rs_init: RsInit,
+    /// Who has given which of them.
+    pub origins: Origins,
 }
 
 /// The top level of the file.
@@ -92,8 +98,8 @@ pub(crate) fn sections() -> &'static [&'static str] {
 }
 
 impl Settings {
-    /// Reads the file, if one is given, and lays the environment over it. Further pairs in the
-    /// form of the environment, chained behind it, win: that is how flags come in.
+    /// Reads the file, if one is given, and lays the environment over it, and over both the flags,
+    /// which are pairs in the form of the environment.
     ///
     /// # Errors
     /// All problems, each with file, line and column, or with the variable it came from. A file
@@ -101,13 +107,14 @@ impl Settings {
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
         let text = match file {
             Some(file) => objects::read(file).map_err(|problem| vec![problem])?,
             None => String::new(),
         };
         let name = file.map(|file| Arc::from(file.display().to_string()));
-        Self::read(&text, name, environment, agree::files)
+        Self::read(&text, name, (environment, flags), agree::files)
     }
 
     /// The same from a text; the files that its keys name are not looked for.
@@ -119,14 +126,17 @@ impl Settings {
         file: Option<Arc<str>>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
-        Self::read(text, file, environment, |_| {})
+        Self::read(text, file, (environment, []), |_| {})
     }
 
     /// First every value by itself, then how they agree, and what `further` finds.
     fn read(
         text: &str,
         file: Option<Arc<str>>,
-        environment: impl IntoIterator<Item = (String, String)>,
+        (environment, flags): (
+            impl IntoIterator<Item = (String, String)>,
+            impl IntoIterator<Item = (String, String)>,
+        ),
         further: fn(&Field<'_>),
     ) -> Result<Self, Vec<Problem>> {
         let parsed = match &file {
@@ -142,7 +152,13 @@ impl Settings {
                 .note("E001", "not valid YAML or JSON: settings are one document, here is another");
             return Err(problems.take());
         }
-        let overridden = env::overlay(&mut root, environment);
+        let in_file = given::keys(&root);
+        let mut overridden = env::overlay(&mut root, environment);
+        let flagged = env::overlay(&mut root, flags);
+        let paths = |all: &[env::Overridden]| all.iter().map(|one| one.path.clone()).collect();
+        let (environment, command_line) = (paths(&overridden), paths(&flagged));
+        let origins = Origins { command_line, environment, file: in_file };
+        overridden.extend(flagged);
         let root = Field::root(&root, file, &problems);
         let settings = root.object().and_then(read);
         if let Some(settings) = settings.as_ref().filter(|_| problems.is_empty()) {
@@ -151,7 +167,7 @@ impl Settings {
         }
         let problems = env::attributed(problems.take(), &overridden);
         match settings {
-            Some(settings) if problems.is_empty() => Ok(settings),
+            Some(settings) if problems.is_empty() => Ok(Self { origins, ..settings }),
             _ => Err(problems),
         }
     }
@@ -181,6 +197,7 @@ impl Default for Settings {
             rs: Rs::default(),
             config_handler: ConfigHandler::default(),
             rs_init: RsInit::default(),
+            origins: Origins::default(),
         }
     }
 }
@@ -221,6 +238,7 @@ fn read(root: Object<'_>) -> Option<Settings> {
         rs: rs?,
         config_handler: handler?,
         rs_init: init?,
+        origins: Origins::default(),
     })
 }
 

@@ -165,6 +165,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(31208, Level::Warn, "config", "kept config passed over"),
     row(31209, Level::Warn, "config", "application gone"),
     row(31210, Level::Warn, "config", "no application of this name"),
+    row(31211, Level::Warn, "config", "restart required"),
     row(31301, Level::Notice, "alarm", "cleared"),
     row(31401, Level::Error, "rs", "worker panicked"),
     row(32001, Level::Info, "ingest", "login"),

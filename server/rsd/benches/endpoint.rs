@@ -55,7 +55,7 @@ fn main() {
         anonymous: true,
         users: None,
         tls: None,
-        limits: Limits::default(),
+        limits: Limits::default().into(),
     };
     let parts = Parts {
         gate: Arc::new(Gate::new(spool.clone(), log.clone())),

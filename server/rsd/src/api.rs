@@ -31,6 +31,7 @@ mod rollups;
 mod scope;
 mod secure;
 mod series;
+mod settings;
 mod source;
 mod stream;
 mod tree;
@@ -242,6 +243,7 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/retention/run", post(retention::run))
             .route("/api/v1/jobs", get(jobs::list))
             .route("/api/v1/jobs/{id}", get(jobs::one))
+            .route("/api/v1/settings", get(settings::list))
             .route("/api/v1/retention/{scope}/{id}", delete(retention::drop_one))
             .route("/api/v1/health", get(probe::health));
     }

@@ -21,7 +21,7 @@ use telemetry::{ConfigClient, Log};
 use crate::alarms::Name;
 use crate::crew::Worker;
 use crate::error::StartError;
-use crate::live::{Application, Change};
+use crate::live::{Application, Change, Taken};
 use crate::monitor::Monitor;
 use crate::store::ObjectKind;
 use crate::store::custody::{Audit, ms};
@@ -153,7 +153,7 @@ impl Keeper {
         match keeper.known.snapshot() {
             Some(snapshot) => {
                 // the same as at the start
-                let _same = keeper.own.take(&snapshot);
+                let _same = keeper.take(&snapshot);
                 keeper.in_force(snapshot.revision);
             }
             None => keeper.check(false, "no snapshot yet"),
@@ -183,12 +183,19 @@ impl Keeper {
             user: Some("configuration".to_owned()),
             address: "-".to_owned(),
             action: "settings".to_owned(),
-            object: self.own.name().to_owned(),
+            object: self.own.application().to_owned(),
             detail: detail.to_string(),
             outcome: "done".to_owned(),
         };
         // it is in force in any case; where a thousand lines wait the log alone has it
         let _room = self.monitor.deeds.add(line);
+    }
+
+    /// Its own Application object says what counts now.
+    fn take(&mut self, snapshot: &Snapshot) -> Taken {
+        let taken = self.own.take(snapshot);
+        self.monitor.limits(&self.own.clamped().beyond);
+        taken
     }
 
     fn in_force(&self, revision: Revision) {
@@ -202,7 +209,7 @@ impl Daemon for Keeper {
     fn apply(&mut self, applied: Applied) -> Vec<String> {
         let Applied { snapshot, warnings, took } = applied;
         let revision = snapshot.revision;
-        let changes = self.own.take(&snapshot);
+        let Taken { changes, waiting } = self.take(&snapshot);
         self.note(revision, &changes);
         *self.known.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         self.known.figures.applied(revision, took);
@@ -210,7 +217,7 @@ impl Daemon for Keeper {
         for warning in warnings {
             self.log.emit(31205, None, &[("warning", &warning.to_string())]);
         }
-        Vec::new()
+        waiting
     }
 
     fn reject(&mut self, revision: Revision, faults: &[Problem]) {

@@ -40,8 +40,8 @@ mod wire;
 pub use counters::Counters;
 pub use desk::NotTaken;
 pub use gate::{Gate, Priority};
-pub use limits::Limits;
 pub(crate) use limits::UNPACKERS;
+pub use limits::{Limits, LimitsInForce};
 
 use crate::backlog::Backlog;
 use crate::crew::Crew;
@@ -65,8 +65,8 @@ pub struct Settings {
     pub users: Option<Arc<Users>>,
     /// `rs.tls`: what handshakes are made of, as it is now; none: TLS is turned away.
     pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
-    /// `rs.broker_limits`.
-    pub limits: Limits,
+    /// `rs.broker_limits`, which may change while it runs.
+    pub limits: LimitsInForce,
 }
 
 /// Tells whoever waits how far the spool is on disk. Its [`Durable::hook`] goes into the spool,
@@ -162,7 +162,7 @@ impl Ingest {
         let local = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
-            memory: Memory::new(settings.limits.memory),
+            memory: Memory::new(settings.limits.now().memory),
             settings,
             began: parts.clock.now().wall,
             parts,

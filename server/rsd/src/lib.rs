@@ -60,7 +60,7 @@ use apply::{Bell, Figures, WATCHED_BATCHES};
 use configuration::{Keeper, Known};
 use ingest::{Counters, Durable, Gate};
 use jobs::Jobs;
-use live::Application;
+use live::Live;
 use monitor::Monitor;
 use parts::Base;
 use running::{Running, runtime};
@@ -72,10 +72,10 @@ impl Rs {
     /// Settings that cannot work, an address in use, a directory that is locked or not writable,
     /// files of a later version; nothing runs then. [`StartError::exit_code`] is the process's.
     pub fn start(parts: RsParts) -> Result<Self, StartError> {
-        let RsParts { settings, fixed, log, clock } = parts;
-        let log = log.for_node(&settings.rs.name, None);
-        let started = clock.now().wall;
+        let RsParts { mut settings, fixed, log, clock } = parts;
+        let (log, started) = (log.for_node(&settings.rs.name, None), clock.now().wall);
         let source = parts::source(&settings, fixed, (&log, clock))?;
+        let live = Live::begin(&mut settings, source.snapshot().as_deref());
         let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
         let (durable, bell, counters) = <(Durable, Arc<Bell>, Arc<Counters>)>::default();
@@ -84,7 +84,7 @@ impl Rs {
         let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
         let (closing, closed) = watch::channel(false);
-        let (doors, http_tls) = base.doors();
+        let (doors, http_tls) = base.doors(&settings);
         let runtime = runtime()?;
         let taking = ingest::Parts {
             spool: spool.clone(),
@@ -97,15 +97,15 @@ impl Rs {
             clock,
         };
         let jobs = Arc::<Jobs>::default();
-        let watched = base.watched(&settings, &taking, (&figures, &jobs));
+        let watched = base.watched(&settings, &taking, (&figures, &jobs, &live));
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);
-        let ingest = base.listen(&settings, &runtime, &taking, doors)?;
         let desk = base.desk(&settings, &jobs);
-        let own = Application::new(&settings, (&spool, &gate), &desk, &log);
-        let own = own.at_start(known.snapshot().as_deref());
+        let own = base.own(&settings, (&live, &desk, &doors.limits), &taking, &known);
+        monitor.limits(&own.clamped().beyond);
+        let ingest = base.listen(&settings, &runtime, &taking, doors)?;
         let applier = base.apply((&desk, &known), (&taking, found), (bell, &changed, &figures))?;
-        let rollup = base.rollup(&settings, &monitor, &log, clock)?;
+        let rollup = base.rollup((&settings, &live), &monitor, &log, clock)?;
         let retention = base.keep((&settings, &desk), &taking, &monitor, clock)?;
         let api = api::Parts {
             store: Arc::clone(&base.store),
@@ -119,7 +119,7 @@ impl Rs {
             clock,
             started,
             settings: settings::api(&settings, &base.clamped, base.users.clone())?,
-            live: own.live(),
+            live,
             retention: desk,
             jobs,
             place: Arc::clone(&base.place),

@@ -1,71 +1,144 @@
 //! Settings that options of the Application object lie over while RS runs (rs.md §9): whoever
 //! needs one asks here each time. Without an option the boot setting holds again.
 
+mod lay;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use config::Settings as BootSettings;
-use config::settings::{BinRetention, Reports, Retention};
-use model::config::ApplicationType;
-use model::config::options::{Keeping, Verbose};
-use model::latency::{self, Acceptance};
+use config::settings::{Origin, Reports, Rs};
+use model::config::options::Reporting;
+use model::config::{ApplicationType, Options};
+use model::latency::Acceptance;
 use model::snapshot::Snapshot;
 use rs::retention::{Holder, Wanted};
 use serde_json::{Value, json};
 use spool::Spool;
 use telemetry::Log;
 use telemetry::log::Verbosity;
+use telemetry::log_id::Level;
 
-use crate::ingest::Gate;
-use crate::machine;
+use crate::ingest::{Gate, LimitsInForce};
+use crate::machine::{Beyond, Clamped};
 use crate::retention::{Desk, annexes};
+use crate::settings;
+
+/// The setting that the option `log/verbose` lies over.
+const LOG_LEVEL: &str = "log.level";
 
 /// What is in force.
 #[derive(Debug)]
 pub(crate) struct Live {
-    reports: RwLock<Reports>,
-    latency: RwLock<Acceptance>,
+    boot: BootSettings,
+    /// Keys of settings that options have said at the start.
+    begun: Vec<String>,
+    now: RwLock<Arc<InForce>>,
+}
+
+#[derive(Debug, Default)]
+struct InForce {
+    rs: Arc<Rs>,
+    /// Keys of settings that options lie over.
+    laid: Vec<String>,
+    /// Keys of settings whose options wait for a restart.
+    waiting: Vec<&'static str>,
+    /// Limits that this machine cannot keep.
+    beyond: Vec<Beyond>,
+    /// `log.level`, where an option has said it.
+    level: Option<&'static str>,
+}
+
+/// A setting, for whoever looks at them.
+pub(crate) struct Shown {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    /// Who has said it.
+    pub(crate) origin: Origin,
+    /// An option may lie over it while RS runs.
+    pub(crate) live: bool,
+    /// An option says another value, which counts from the next start on.
+    pub(crate) waits: bool,
+    /// What of it this machine has, where that is less.
+    pub(crate) limited_to: Option<u64>,
 }
 
 impl Live {
+    /// What the boot settings say, with what options have said at the start of these keys.
+    pub(crate) fn of(boot: BootSettings, begun: Vec<String>) -> Self {
+        let rs = Arc::new(boot.rs.clone());
+        let now = RwLock::new(Arc::new(InForce { rs, ..InForce::default() }));
+        Self { boot, begun, now }
+    }
+
+    /// The same of a start, with the configuration that is known then: options that count at a
+    /// start only are laid over settings of which nobody has said anything.
+    pub(crate) fn begin(boot: &mut BootSettings, first: Option<&Snapshot>) -> Arc<Self> {
+        let said = first.map(|first| options(first, &boot.rs.application).reporting);
+        let said = said.unwrap_or_default();
+        let begun = lay::lay_under(&mut boot.rs, &boot.origins, &said);
+        Arc::new(Self::of(boot.clone(), begun))
+    }
+
+    fn now(&self) -> Arc<InForce> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// All of `rs`.
+    pub(crate) fn rs(&self) -> Arc<Rs> {
+        Arc::clone(&self.now().rs)
+    }
+
+    /// Every setting, also of the log and of the configuration.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let now = self.now();
+        let settings = BootSettings { rs: Rs::clone(&now.rs), ..self.boot.clone() };
+        let one = |(key, value): (String, Value)| {
+            let said = now.laid.contains(&key) || self.begun.contains(&key);
+            let origin = if said { Origin::Application } else { self.boot.origins.of(&key) };
+            let value = match now.level {
+                Some(level) if key == LOG_LEVEL => level.into(),
+                _ => value,
+            };
+            let beyond = now.beyond.iter().find(|limit| limit.key == key);
+            Shown {
+                live: lay::is_live(&key),
+                waits: now.waiting.contains(&key.as_str()),
+                limited_to: beyond.map(|limit| limit.most),
+                origin,
+                key,
+                value,
+            }
+        };
+        config::settings::shown(&settings).into_iter().map(one).collect()
+    }
+
     /// `rs.reports`.
     pub(crate) fn reports(&self) -> Reports {
-        self.reports.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rs().reports.clone()
     }
 
     /// `rs.latency`.
     pub(crate) fn latency(&self) -> Acceptance {
-        self.latency.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rs().latency.clone()
+    }
+
+    fn set(&self, now: InForce) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(now);
     }
 }
 
-/// The object named by `rs.application`, as the configurations have it one after the other.
-pub(crate) struct Application {
-    name: String,
-    /// It has been there.
-    found: bool,
-    /// That there is none has been told.
-    missed: bool,
-    /// The boot settings.
-    reports: Reports,
-    latency: Acceptance,
-    keeping: Retention,
-    spool_limit: u64,
-    spool_dir: PathBuf,
-    /// What is in force.
-    live: Arc<Live>,
-    desk: Arc<Desk>,
-    spool: Spool,
-    gate: Arc<Gate>,
-    verbosity: Verbosity,
-    /// What the option says of it.
-    verbose: Option<Verbose>,
-    log: Log,
-}
-
-/// A setting as it was and as it is; null: it is as the boot settings say.
+/// A setting as it was and as it is.
 pub(crate) type Change = (String, [Value; 2]);
+
+/// What another configuration has done.
+pub(crate) struct Taken {
+    /// Settings that it has changed.
+    pub(crate) changes: Vec<Change>,
+    /// Options that wait for a restart.
+    pub(crate) waiting: Vec<String>,
+}
 
 fn changes(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Value>) -> Vec<Change> {
     let value = |of: &BTreeMap<String, Value>, name| of.get(name).cloned().unwrap_or_default();
@@ -74,143 +147,110 @@ fn changes(before: &BTreeMap<String, Value>, now: &BTreeMap<String, Value>) -> V
     all.filter(|(_, [before, now])| before != now).collect()
 }
 
-/// Thresholds in ms, and the part of the response times that has to keep them.
-fn accepted(latency: &Acceptance) -> Value {
-    let kinds = latency::keys().filter_map(|key| latency::kind_of(&key));
-    let kinds = kinds.filter_map(|kind| Some((kind.to_owned(), latency.threshold_ms(kind)?)));
-    json!({"thresholds": kinds.collect::<BTreeMap<String, u32>>(), "part": latency.part()})
+/// What the Application acts on.
+pub(crate) struct Acted {
+    pub(crate) live: Arc<Live>,
+    pub(crate) limits: LimitsInForce,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) spool: Spool,
+    pub(crate) gate: Arc<Gate>,
 }
 
-/// What options say of retention, over what the boot settings say.
-fn lain_over(boot: &Retention, said: &Keeping) -> Retention {
-    let days = |boot: u32, said: Option<u32>| said.unwrap_or(boot);
-    let Keeping { cdr, events, failures, operations, var, latencies, sq, at } = *said;
-    Retention {
-        cdr: days(boot.cdr, cdr),
-        events: days(boot.events, events),
-        failures: days(boot.failures, failures),
-        bins: BinRetention {
-            operations: each(boot.bins.operations, operations),
-            var: each(boot.bins.var, var),
-            latencies: each(boot.bins.latencies, latencies),
-            sq: each(boot.bins.sq, sq),
-        },
-        at: days(boot.at, at),
-        ..boot.clone()
-    }
-}
-
-fn each<const N: usize>(mut boot: [u32; N], said: [Option<u32>; N]) -> [u32; N] {
-    for (days, said) in boot.iter_mut().zip(said) {
-        *days = said.unwrap_or(*days);
-    }
-    boot
+/// The object named by `rs.application`, as the configurations have it one after the other.
+pub(crate) struct Application {
+    /// It has been there.
+    found: bool,
+    /// That there is none has been told.
+    missed: bool,
+    /// What this process has begun with; options that count at a start lie in it.
+    boot: BootSettings,
+    /// What the options said then.
+    begun: Reporting,
+    spool_dir: PathBuf,
+    acted: Acted,
+    /// Limits as they are kept.
+    clamped: Clamped,
+    /// Options that wait for a restart.
+    waiting: Vec<String>,
+    verbosity: Verbosity,
+    log: Log,
 }
 
 impl Application {
-    /// What the boot settings say is in force.
-    pub(crate) fn new(
-        settings: &BootSettings,
-        (spool, gate): (&Spool, &Arc<Gate>),
-        desk: &Arc<Desk>,
+    /// What the boot settings say is in force, then what `first` says: what is known at the start
+    /// is in force before anything is judged by it.
+    pub(crate) fn begin(
+        boot: BootSettings,
+        (acted, clamped): (Acted, Clamped),
+        first: Option<&Snapshot>,
         log: &Log,
     ) -> Self {
-        Self {
-            name: settings.rs.application.clone(),
+        let begun = first.map(|first| options(first, &boot.rs.application).reporting);
+        let mut own = Self {
             found: false,
             missed: false,
-            reports: settings.rs.reports.clone(),
-            latency: settings.rs.latency.clone(),
-            keeping: settings.rs.retention.clone(),
-            spool_limit: settings.rs.spool_limit,
-            spool_dir: settings.rs_spool_dir(),
-            live: Arc::new(Live {
-                reports: RwLock::new(settings.rs.reports.clone()),
-                latency: RwLock::new(settings.rs.latency.clone()),
-            }),
-            desk: Arc::clone(desk),
-            spool: spool.clone(),
-            gate: Arc::clone(gate),
+            begun: begun.unwrap_or_default(),
+            spool_dir: boot.rs_spool_dir(),
+            boot,
+            acted,
+            clamped,
+            waiting: Vec::new(),
             verbosity: Verbosity::new(log.clone()),
-            verbose: None,
             log: log.clone(),
-        }
-    }
-
-    /// What is known at the start is in force before anything is judged by it.
-    pub(crate) fn at_start(mut self, snapshot: Option<&Snapshot>) -> Self {
-        if let Some(snapshot) = snapshot {
+        };
+        if let Some(first) = first {
             // before it nothing was in force
-            let _first = self.take(snapshot);
+            let _first = own.take(first);
         }
-        self
+        own
     }
 
     /// `rs.application`
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    pub(crate) fn application(&self) -> &str {
+        &self.boot.rs.application
     }
 
-    /// For whoever needs what is in force.
-    pub(crate) fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live)
-    }
-
-    /// Another configuration is in force: the settings that have changed by it, as they were and
-    /// as they are.
-    pub(crate) fn take(&mut self, snapshot: &Snapshot) -> Vec<Change> {
-        let own = snapshot.application(&self.name);
-        self.miss(snapshot, own.is_some());
-        let options = own.map(|own| own.options.clone()).unwrap_or_default();
+    /// Another configuration is in force.
+    pub(crate) fn take(&mut self, snapshot: &Snapshot) -> Taken {
         let before = self.in_force();
-        self.verbose = options.verbose;
-        self.verbosity.ask(options.verbose);
-        let (said, boot) = (options.reporting, &self.reports);
-        let page_size_max = said.page_size_max.unwrap_or(boot.page_size_max);
-        let reports = Reports {
-            enabled: said.reports.unwrap_or(boot.enabled),
-            page_size: said.page_size.unwrap_or(boot.page_size).min(page_size_max),
-            page_size_max,
-        };
-        *self.live.reports.write().unwrap_or_else(PoisonError::into_inner) = reports;
-        let latency = said.latency.over(&self.latency);
-        *self.live.latency.write().unwrap_or_else(PoisonError::into_inner) = latency;
-        self.desk.set(lain_over(&self.keeping, &said.keeping));
-        self.desk.annex(annexes(snapshot));
-        self.limit(said.spool_limit.unwrap_or(self.spool_limit));
-        changes(&before, &self.in_force())
+        let name = &self.boot.rs.application;
+        let options = options(snapshot, name);
+        let found = snapshot.application(name).is_some();
+        self.miss(snapshot, found);
+        let verbose = options.verbose.filter(|_| !self.boot.origins.is_fixed(LOG_LEVEL));
+        self.verbosity.ask(verbose);
+        let mut rs = self.boot.rs.clone();
+        let mut laid = lay::lay_over(&mut rs, &self.boot.origins, &options.reporting);
+        laid.extend(verbose.map(|_| LOG_LEVEL.to_owned()));
+        self.clamp(&rs);
+        let waiting = self.wait(&options);
+        let Acted { live, limits, desk, .. } = &self.acted;
+        limits.set(settings::limits(&rs.broker_limits, &self.clamped));
+        desk.set(rs.retention.clone());
+        desk.annex(annexes(snapshot));
+        let beyond = self.clamped.beyond.clone();
+        let keys = if waiting.is_empty() { Vec::new() } else { vec![lay::AT_START_KEY] };
+        let level = verbose.map(|_| self.log.levels().0.map_or("off", Level::word));
+        live.set(InForce { rs: Arc::new(rs), laid, waiting: keys, beyond, level });
+        Taken { changes: changes(&before, &self.in_force()), waiting }
     }
 
-    /// All settings that options lie over, by name.
+    /// All settings that options lie over, by name, and days of tenants and profiles.
     fn in_force(&self) -> BTreeMap<String, Value> {
-        let Reports { enabled, page_size, page_size_max } = self.live.reports();
-        let Retention { cdr, events, failures, bins, at, .. } = self.desk.settings();
-        let BinRetention { operations, var, latencies, sq } = bins;
-        let verbose = self.verbose.map(|verbose| format!("{verbose:?}").to_lowercase());
-        let own = [
-            ("log.level", json!(verbose)),
-            ("rs.reports.enabled", json!(enabled)),
-            ("rs.reports.page_size", json!(page_size)),
-            ("rs.reports.page_size_max", json!(page_size_max)),
-            ("rs.latency", accepted(&self.live.latency())),
-            ("rs.spool.limit", json!(self.spool.status().limit)),
-            ("rs.retention.cdr", json!(cdr)),
-            ("rs.retention.events", json!(events)),
-            ("rs.retention.sq.failures", json!(failures)),
-            ("rs.retention.at", json!(at)),
-            ("rs.retention.operations", json!(operations)),
-            ("rs.retention.var", json!(var)),
-            ("rs.retention.latencies", json!(latencies)),
-            ("rs.retention.sq", json!(sq)),
-        ];
-        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let annexes = self.desk.annexes().unwrap_or_default();
+        let all = self.acted.live.shown().into_iter();
+        let own = all.filter(|one| one.live).map(|one| (one.key, one.value));
+        let annexes = self.acted.desk.annexes().unwrap_or_default();
         let of_objects = annexes.iter().map(|(holder, Wanted { cdr, events, var })| {
             let (Holder::Tenant(id) | Holder::Profile(id)) = holder;
             let days = json!({"cdr": cdr, "events": events, "var": var});
             (format!("rs.db.retention.{id}"), days)
         });
         own.chain(of_objects).collect()
+    }
+
+    /// Limits of this machine over what is asked for.
+    pub(crate) fn clamped(&self) -> &Clamped {
+        &self.clamped
     }
 
     /// Tells once that the object is gone, or that another RS has one and this one has none.
@@ -222,15 +262,37 @@ impl Application {
             self.missed = false;
         } else if had || (!self.missed && snapshot.applications().any(|one| of_type(one.kind))) {
             self.missed = true;
-            self.log.emit(id, None, &[("application", &self.name)]);
+            self.log.emit(id, None, &[("application", &self.boot.rs.application)]);
         }
     }
 
-    fn limit(&self, asked: u64) {
-        let bytes = machine::spool_bytes(asked, &self.spool_dir, &self.log);
-        if bytes != self.spool.status().limit {
-            self.spool.set_limit(bytes);
-            self.gate.limit_changed();
+    /// Keeps limits that this machine has, and tells those that are new.
+    fn clamp(&mut self, rs: &Rs) {
+        let clamped = Clamped::look(rs, &self.spool_dir);
+        clamped.tell_beside(&self.clamped, &self.log);
+        self.clamped = clamped;
+        let Acted { spool, gate, .. } = &self.acted;
+        if self.clamped.spool_bytes != spool.status().limit {
+            spool.set_limit(self.clamped.spool_bytes);
+            gate.limit_changed();
         }
     }
+
+    /// What is said now and would count from the next start on; told when it changes.
+    fn wait(&mut self, options: &Options) -> Vec<String> {
+        let begun = Options { reporting: self.begun.clone(), ..Options::default() };
+        let waiting = begun.restart_required(options).into_iter();
+        // the file or the environment have said it, and go on to do so
+        let waiting = waiting.filter(|_| lay::is_unsaid(&self.boot.origins, lay::AT_START_KEY));
+        let waiting: Vec<String> = waiting.map(str::to_owned).collect();
+        if !waiting.is_empty() && waiting != self.waiting {
+            self.log.emit(31211, None, &[("options", &waiting.join(", "))]);
+        }
+        self.waiting.clone_from(&waiting);
+        waiting
+    }
+}
+
+fn options(snapshot: &Snapshot, application: &str) -> Options {
+    snapshot.application(application).map(|own| own.options.clone()).unwrap_or_default()
 }

@@ -38,6 +38,18 @@ impl Clamped {
     /// # Errors
     /// `rs.strict_limits`: something is too large.
     pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Result<Self, StartError> {
+        let found = Self::look(rs, spool);
+        if rs.strict_limits && !found.beyond.is_empty() {
+            let texts: Vec<_> = found.beyond.iter().map(ToString::to_string).collect();
+            let text = format!("rs.strict_limits: {}", texts.join("; "));
+            return Err(StartError::Settings(text));
+        }
+        found.beyond.iter().for_each(|limit| limit.tell(log));
+        Ok(found)
+    }
+
+    /// The same of a server that runs: it goes on with what there is, and tells nothing.
+    pub(crate) fn look(rs: &Rs, spool: &Path) -> Self {
         let asked = u64::from(rs.broker_limits.connections);
         let most =
             net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
@@ -48,15 +60,15 @@ impl Clamped {
         ];
         let [connections, spool_bytes, memory] = all.map(|limit| limit.given());
         let beyond: Vec<_> = all.into_iter().filter(|limit| limit.asked > limit.most).collect();
-        if rs.strict_limits && !beyond.is_empty() {
-            let texts: Vec<_> = beyond.iter().map(ToString::to_string).collect();
-            let text = format!("rs.strict_limits: {}", texts.join("; "));
-            return Err(StartError::Settings(text));
-        }
-        beyond.iter().for_each(|limit| limit.tell(log));
         let connections = u32::try_from(connections).unwrap_or(rs.broker_limits.connections);
         let (connections, memory) = (count(connections), bytes(memory));
-        Ok(Self { connections, spool_bytes, memory, beyond })
+        Self { connections, spool_bytes, memory, beyond }
+    }
+
+    /// Tells what is beyond, and was not before.
+    pub(crate) fn tell_beside(&self, before: &Self, log: &Log) {
+        let new = self.beyond.iter().filter(|limit| !before.beyond.contains(limit));
+        new.for_each(|limit| limit.tell(log));
     }
 }
 
@@ -95,15 +107,6 @@ pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
     let most = spool_most(&settings.rs_spool_dir());
     let spool = Beyond { key: "rs.spool.limit", asked: settings.rs.spool_limit, most };
     [spool].into_iter().filter(|beyond| beyond.asked > beyond.most).collect()
-}
-
-/// `rs.spool.limit` as the volume of the spool allows it.
-pub(crate) fn spool_bytes(asked: u64, spool: &Path, log: &Log) -> u64 {
-    let limit = Beyond { key: "rs.spool.limit", asked, most: spool_most(spool) };
-    if asked > limit.most {
-        limit.tell(log);
-    }
-    limit.given()
 }
 
 /// Bytes that the spool may take of the volume that it lies on.

@@ -28,6 +28,7 @@ use crate::backlog::Backlog;
 use crate::crew::{Crew, Worker};
 use crate::ingest::{Gate, Priority};
 use crate::jobs::Jobs;
+use crate::live::Live;
 use crate::machine::Beyond;
 use crate::running::Addresses;
 use crate::store::Store;
@@ -58,8 +59,8 @@ pub(crate) struct Watched {
     pub(crate) gate: Arc<Gate>,
     pub(crate) figures: Arc<Figures>,
     pub(crate) backlog: Arc<Backlog>,
-    /// `rs.queue_high`
-    pub(crate) queue_high: (u64, Duration),
+    /// What is in force.
+    pub(crate) live: Arc<Live>,
     /// `rs.tls`
     pub(crate) certificates: Option<Mutex<Certificates>>,
     /// `rs.auth.users_file`
@@ -70,8 +71,6 @@ pub(crate) struct Watched {
     pub(crate) store: Arc<dyn Store>,
     /// Name of this process as the holder of leases.
     pub(crate) holder: String,
-    /// Limits that are smaller than asked for: that is told, and no failure.
-    pub(crate) beyond: Vec<Beyond>,
 }
 
 /// Looks after the checks and the alarms.
@@ -97,9 +96,6 @@ pub(crate) struct Monitor {
 impl Monitor {
     pub(crate) fn new(name: &str, watched: Watched, log: Log, clock: Clock) -> Self {
         let health = Health::new(name, clock.now().wall, &CHECKS);
-        let beyond: Vec<_> = watched.beyond.iter().map(ToString::to_string).collect();
-        let detail = if beyond.is_empty() { "as set".to_owned() } else { beyond.join("; ") };
-        health.set(clock.now().wall, "limits", true, &detail);
         let (alarms, watch) = (watched.crew.alarms.clone(), Mutex::default());
         let (standings, stock) = (Mutex::default(), Mutex::default());
         let (drifted, failed_syncs) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -122,6 +118,13 @@ impl Monitor {
             monitor.raise(Name::SpoolDamaged, "found at an earlier start");
         }
         monitor
+    }
+
+    /// Limits that are smaller than asked for: that is told, and no failure.
+    pub(crate) fn limits(&self, beyond: &[Beyond]) {
+        let beyond: Vec<_> = beyond.iter().map(ToString::to_string).collect();
+        let detail = if beyond.is_empty() { "as set".to_owned() } else { beyond.join("; ") };
+        self.health.set(self.clock.now().wall, "limits", true, &detail);
     }
 
     /// Who watches over all that works in the background.
@@ -148,7 +151,8 @@ impl Monitor {
     /// Looks at the spool, the queue and the database.
     pub(crate) fn look(&self) {
         let now = self.clock.now();
-        let Watched { spool, gate, figures, backlog, queue_high, .. } = &self.watched;
+        let Watched { spool, gate, figures, backlog, live, .. } = &self.watched;
+        let high = live.rs().queue_high;
         let status = spool.status();
         // decides anew when no producer asks
         gate.look();
@@ -173,7 +177,7 @@ impl Monitor {
             limit: status.limit,
             full,
             queue: backlog.records(),
-            queue_high: *queue_high,
+            queue_high: (high.size, high.long),
             outage: figures.outage(),
             letters: figures.dead(),
             certificate: self.certificates_left(),

@@ -27,8 +27,9 @@ use crate::configuration::{self, Known};
 use crate::crew::Crew;
 use crate::database::{self, Opened};
 use crate::error::StartError;
-use crate::ingest::{self, Counters, Durable, Ingest};
+use crate::ingest::{self, Counters, Durable, Ingest, LimitsInForce};
 use crate::jobs::Jobs;
+use crate::live::{Acted, Application, Live};
 use crate::machine::Clamped;
 use crate::monitor::{Monitor, Watched};
 use crate::retention::{self, Desk};
@@ -123,7 +124,7 @@ impl Base {
     /// Starts the rollup job.
     pub(crate) fn rollup(
         &self,
-        settings: &BootSettings,
+        (settings, live): (&BootSettings, &Arc<Live>),
         monitor: &Arc<Monitor>,
         log: &Log,
         clock: Clock,
@@ -132,7 +133,7 @@ impl Base {
             store: Arc::clone(&self.store),
             place: Arc::clone(&self.place),
             learned: Arc::clone(&self.learned),
-            settings: settings.rs.rollup.clone(),
+            live: Arc::clone(live),
             monitor: Arc::clone(monitor),
             holder: self.holder(settings),
             log: log.clone(),
@@ -147,10 +148,11 @@ impl Base {
     }
 
     /// How producers come in, and what handshakes of HTTP are made of, where TLS is set.
-    pub(crate) fn doors(&self) -> (Doors, Option<Newest>) {
+    pub(crate) fn doors(&self, settings: &BootSettings) -> (Doors, Option<Newest>) {
         let both = |own: &Certificates| (own.strict(), own.lenient());
         let (tls, http) = self.certificates.as_ref().map(both).unzip();
-        (Doors { tls, users: self.users.clone() }, http)
+        let limits = settings::limits(&settings.rs.broker_limits, &self.clamped).into();
+        (Doors { limits, tls, users: self.users.clone() }, http)
     }
 
     /// What the monitor looks at.
@@ -158,9 +160,8 @@ impl Base {
         &mut self,
         settings: &BootSettings,
         taking: &ingest::Parts,
-        (figures, jobs): (&Arc<Figures>, &Arc<Jobs>),
+        (figures, jobs, live): (&Arc<Figures>, &Arc<Jobs>, &Arc<Live>),
     ) -> Watched {
-        let high = &settings.rs.queue_high;
         Watched {
             certificates: self.certificates.take().map(Mutex::new),
             users: self.users.clone(),
@@ -172,9 +173,8 @@ impl Base {
             gate: Arc::clone(&taking.gate),
             figures: Arc::clone(figures),
             backlog: Arc::clone(&taking.backlog),
-            queue_high: (high.size, high.long),
+            live: Arc::clone(live),
             holder: self.holder(settings),
-            beyond: self.clamped.beyond.clone(),
         }
     }
 
@@ -220,6 +220,25 @@ impl Base {
         Arc::new(Desk::new(own, zone, hush(settings), Arc::clone(jobs)))
     }
 
+    /// Its own Application object, with what is known of it by now.
+    pub(crate) fn own(
+        &self,
+        settings: &BootSettings,
+        (live, desk, limits): (&Arc<Live>, &Arc<Desk>, &LimitsInForce),
+        taking: &ingest::Parts,
+        known: &Known,
+    ) -> Application {
+        let acted = Acted {
+            live: Arc::clone(live),
+            limits: limits.clone(),
+            desk: Arc::clone(desk),
+            spool: taking.spool.clone(),
+            gate: Arc::clone(&taking.gate),
+        };
+        let (begun, first) = ((acted, self.clamped.clone()), known.snapshot());
+        Application::begin(settings.clone(), begun, first.as_deref(), &taking.log)
+    }
+
     /// Starts the job of retention.
     pub(crate) fn keep(
         &self,
@@ -256,7 +275,7 @@ impl Base {
         if !settings.rs.ingest {
             return Ok(None);
         }
-        let told = settings::ingest(settings, &self.clamped, self.http_address, doors);
+        let told = settings::ingest(settings, self.http_address, doors);
         let started = runtime.block_on(Ingest::start(told, parts.clone()));
         started.map(Some).map_err(|error| StartError::broker(settings.rs.broker, error))
     }

@@ -23,6 +23,7 @@ use crate::apply::Bell;
 use crate::background::Background;
 use crate::crew::Worker;
 use crate::error::StartError;
+use crate::live::Live;
 use crate::monitor::Monitor;
 use crate::priority::{self, LOWEST};
 use crate::store::bins::Bins;
@@ -53,7 +54,8 @@ pub(crate) struct Parts {
     pub(crate) place: Arc<Place>,
     /// How often the database has learned the names of a configuration.
     pub(crate) learned: Arc<AtomicU64>,
-    pub(crate) settings: config::settings::Rollup,
+    /// What is in force.
+    pub(crate) live: Arc<Live>,
     pub(crate) monitor: Arc<Monitor>,
     /// Of this process alone.
     pub(crate) holder: String,
@@ -153,7 +155,7 @@ impl Work {
     fn turn(&mut self, bins: &dyn Bins) -> Result<bool, StoreError> {
         let now_ms = ms(self.parts.clock.now().wall);
         let place = Arc::clone(&self.parts.place);
-        let settings = self.parts.settings.clone();
+        let settings = self.parts.live.rs().rollup.clone();
         let state = State::of(&bins.meta()?);
         let full = state.is_full(key::day(self.parts.clock.now().wall));
         let why = || format!("more than {} numbers today", settings.dn_limit);

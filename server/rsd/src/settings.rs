@@ -61,21 +61,16 @@ fn anonymous_producers(settings: &BootSettings) -> bool {
     rs.auth.anonymous_broker.unwrap_or_else(|| rs.broker.ip().is_loopback())
 }
 
-/// How producers come in: what TLS is made of, and who they may be.
+/// How producers come in: how many and how large, what TLS is made of, and who they may be.
 pub(crate) struct Doors {
+    pub(crate) limits: ingest::LimitsInForce,
     pub(crate) tls: Option<Newest>,
     pub(crate) users: Option<Arc<Users>>,
 }
 
 /// Settings of the listener for producers; `http` is where the reports are.
-pub(crate) fn ingest(
-    settings: &BootSettings,
-    clamped: &Clamped,
-    http: SocketAddr,
-    doors: Doors,
-) -> ingest::Settings {
+pub(crate) fn ingest(settings: &BootSettings, http: SocketAddr, doors: Doors) -> ingest::Settings {
     let rs = &settings.rs;
-    let limits = &rs.broker_limits;
     ingest::Settings {
         listen: rs.broker,
         name: rs.name.clone(),
@@ -83,25 +78,30 @@ pub(crate) fn ingest(
         anonymous: anonymous_producers(settings),
         tls: doors.tls,
         users: doors.users,
-        limits: ingest::Limits {
-            connections: clamped.connections,
-            memory: clamped.memory,
-            per_address: count(limits.connections_per_address),
-            connection: openwire::Limits {
-                frame_before_login: bytes(limits.frame_before_login),
-                frame: bytes(limits.frame),
-                sessions: count(limits.sessions),
-                producers: count(limits.producers),
-                advisories: count(limits.advisories),
-                transaction_messages: count(limits.transaction_messages),
-                transaction_bytes: bytes(limits.transaction_bytes),
-                transaction_age: limits.transaction_age,
-                unanswered_messages: count(limits.unanswered_messages),
-                unanswered_bytes: bytes(limits.unanswered_bytes),
-                login: limits.login,
-                inactivity: limits.inactivity,
-                ..openwire::Limits::default()
-            },
+        limits: doors.limits,
+    }
+}
+
+/// `rs.broker_limits`, as far as this machine keeps them.
+pub(crate) fn limits(limits: &BrokerLimits, clamped: &Clamped) -> ingest::Limits {
+    ingest::Limits {
+        connections: clamped.connections,
+        memory: clamped.memory,
+        per_address: count(limits.connections_per_address),
+        connection: openwire::Limits {
+            frame_before_login: bytes(limits.frame_before_login),
+            frame: bytes(limits.frame),
+            sessions: count(limits.sessions),
+            producers: count(limits.producers),
+            advisories: count(limits.advisories),
+            transaction_messages: count(limits.transaction_messages),
+            transaction_bytes: bytes(limits.transaction_bytes),
+            transaction_age: limits.transaction_age,
+            unanswered_messages: count(limits.unanswered_messages),
+            unanswered_bytes: bytes(limits.unanswered_bytes),
+            login: limits.login,
+            inactivity: limits.inactivity,
+            ..openwire::Limits::default()
         },
     }
 }

@@ -3,11 +3,13 @@
 //! GVP's names are kept in the configuration (`rm/max-tries`, `proxy/sip.mtusize`); here they are
 //! fields. Only options that this version acts on are here.
 
+mod reporting;
+
 use std::time::Duration;
 
+pub use self::reporting::{BrokerSaid, Keeping, Reporting, RollupSaid};
 use super::{CtiAction, StatusSet};
 use crate::did::Pattern;
-use crate::latency::Acceptance;
 
 /// Options of an `Application` object: of a Resource Manager, but for `verbose`, which everybody
 /// has, and `reporting`.
@@ -96,47 +98,6 @@ pub struct Options {
     pub reporting: Reporting,
 }
 
-/// Options of a Reporting Server; `None`: the boot setting holds.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Reporting {
-    /// `reporting/rs.exposerestapis`, for `rs.reports.enabled`: whether the reports in GVP's form
-    /// are served.
-    pub reports: Option<bool>,
-    /// `cdr/page-size`, for `rs.reports.page_size`.
-    pub page_size: Option<u32>,
-    /// `cdr/page-size-max`, for `rs.reports.page_size_max`.
-    pub page_size_max: Option<u32>,
-    /// `messaging/activemq.diskStoreUsageLimit`, for `rs.spool.limit`: bytes.
-    pub spool_limit: Option<u64>,
-    /// `dbmp`, for `rs.retention`.
-    pub keeping: Keeping,
-    /// `latency`, for `rs.latency`.
-    pub latency: Acceptance,
-}
-
-/// Options `dbmp/rs.db.retention.….default` of a Reporting Server, in days; `None`: the boot
-/// setting holds. Bins by their length: five minutes and half hours where they are, then hours,
-/// days, weeks, months.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Keeping {
-    /// `cdr`
-    pub cdr: Option<u32>,
-    /// `events`
-    pub events: Option<u32>,
-    /// `sq.failures`
-    pub failures: Option<u32>,
-    /// `operations.…`
-    pub operations: [Option<u32>; 6],
-    /// `var.…`
-    pub var: [Option<u32>; 6],
-    /// `latencies.…`
-    pub latencies: [Option<u32>; 4],
-    /// `sq.…`
-    pub sq: [Option<u32>; 4],
-    /// `dbmp/schedule`: minutes after midnight of the RS zone.
-    pub at: Option<u32>,
-}
-
 /// What is logged, in GVP's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verbose {
@@ -189,11 +150,13 @@ impl Options {
     #[must_use]
     pub fn restart_required(&self, configured: &Self) -> Vec<&'static str> {
         let (own, new) = (&self.timers, &configured.timers);
+        let memory = self.reporting.broker_memory != configured.reporting.broker_memory;
         [
             ("proxy/sip.timer.t1", own.t1 != new.t1),
             ("proxy/sip.timer.t2", own.t2 != new.t2),
             ("proxy/sip.timer.t4", own.t4 != new.t4),
             ("proxy/sip.timer.c", own.c != new.c),
+            ("messaging/activemq.memoryUsageLimit", memory),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))

@@ -10,13 +10,14 @@ use model::schema::{Problem, nearest};
 use model::tree::{Key, Node, Position, Value};
 
 use super::SECTIONS;
+use super::given::is_at_or_below;
 use crate::yaml;
 
 const PREFIX: &str = "RINGMASTER_";
 
 /// One key that a variable has set.
 pub(super) struct Overridden {
-    path: String,
+    pub(super) path: String,
     variable: String,
 }
 
@@ -50,11 +51,6 @@ pub(super) fn attributed(problems: Vec<Problem>, overridden: &[Overridden]) -> V
         problem
     };
     problems.into_iter().map(attribute).collect()
-}
-
-fn is_at_or_below(path: &str, above: &str) -> bool {
-    let rest = path.strip_prefix(above);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn path_of(variable: &str) -> Option<Vec<String>> {

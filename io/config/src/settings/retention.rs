@@ -49,7 +49,7 @@ pub struct BinRetention {
 }
 
 /// Keys of the lengths of bins.
-const LENGTHS: [&str; 6] = ["5min", "30min", "hourly", "daily", "weekly", "monthly"];
+pub(super) const LENGTHS: [&str; 6] = ["5min", "30min", "hourly", "daily", "weekly", "monthly"];
 /// Days of each.
 const OF_BINS: [u32; 6] = [7, 31, 93, 400, 1095, 3650];
 /// Of those of an hour and more.

@@ -37,7 +37,7 @@ impl Default for Rollup {
 }
 
 /// Days that weeks may begin with, by number.
-const WEEKDAYS: [&str; 7] =
+pub(super) const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 pub(super) fn read(rs: &Object<'_>) -> Rollup {

@@ -9,7 +9,7 @@ use model::schema::{Field, Object};
 
 use super::address::listen;
 use super::privacy::{self, Privacy};
-use super::retention::{self, Retention};
+use super::retention::{self, LENGTHS, Retention};
 use super::rollup::{self, Rollup};
 use super::tls::{self, Tls};
 use super::{application, latency, later, name, origin, path};
@@ -127,6 +127,8 @@ pub struct Reports {
     pub page_size: u32,
     /// `rs.reports.page_size_max`
     pub page_size_max: u32,
+    /// `rs.reports.max_bins`: bins of one question, by their length, from five minutes to months.
+    pub max_bins: [u32; 6],
 }
 
 /// `rs.broker_limits` (rs.md §1.5).
@@ -181,7 +183,12 @@ impl Default for Rs {
             http: loopback(8080),
             ui: true,
             api: true,
-            reports: Reports { enabled: true, page_size: 100, page_size_max: 1000 },
+            reports: Reports {
+                enabled: true,
+                page_size: 100,
+                page_size_max: 1000,
+                max_bins: [2016, 1488, 2232, 1100, 520, 240],
+            },
             http_metrics_auth: false,
             http_cors_origins: Vec::new(),
             auth: Auth::default(),
@@ -285,6 +292,7 @@ pub(super) fn read(rs: Object<'_>) -> Option<Rs> {
     database(&rs, &mut settings.database);
     if let Some(object) = rs.get("reports").and_then(|field| field.object()) {
         reports(&object, &mut settings.reports);
+        object.finish();
     }
     if let Some(object) = rs.get("auth").and_then(|field| field.object()) {
         auth(&object, &mut settings.auth);
@@ -367,7 +375,13 @@ fn reports(object: &Object<'_>, reports: &mut Reports) {
         let most = reports.page_size_max;
         object.note("E106", format!("\"rs.reports.page_size\" must be between 1 and {most}"));
     }
-    later::refuse(object, "rs.reports", &[]);
+    if let Some(bins) = object.get("max_bins").and_then(|field| field.object()) {
+        for (key, most) in LENGTHS.iter().zip(&mut reports.max_bins) {
+            put(most, bins.get(key).and_then(|field| field.whole(1, 20_000)));
+        }
+        bins.finish();
+    }
+    later::refuse(object, "rs.reports", &["max_bins"]);
 }
 
 fn broker_limits(object: &Object<'_>, limits: &mut BrokerLimits) {

@@ -37,9 +37,42 @@ fn nothing_is_all_defaults() {
 #[test]
 fn the_file_of_the_design_is_accepted() {
     let settings = read(include_str!("../../tests/it/fixtures/design.yaml")).unwrap();
-    let expected =
-        Settings { config_file: Some(PathBuf::from("platform.yaml")), ..Settings::default() };
+    let expected = Settings {
+        config_file: Some(PathBuf::from("platform.yaml")),
+        origins: settings.origins.clone(),
+        ..Settings::default()
+    };
     assert_eq!(settings, expected);
+}
+
+/// The environment stands above the file, and flags above both; a section that a variable sets as a
+/// whole has set its keys.
+#[test]
+fn who_has_said_what_is_known() {
+    let text = "rs: { http: 127.0.0.1:1, name: x, rollup: { delay: 5s }, tls: null }\n";
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.yaml");
+    std::fs::write(&file, text).unwrap();
+    let environment = [
+        pair("RINGMASTER_RS__NAME", "y"),
+        pair("RINGMASTER_RS__ROLLUP", "{ delta_days: 3 }"),
+        pair("RINGMASTER_RS__HTTP", "127.0.0.1:2"),
+    ];
+    let flags = [pair("RINGMASTER_RS__HTTP", "127.0.0.1:3")];
+    let settings = Settings::load(Some(&file), environment, flags).unwrap();
+    assert_eq!((settings.rs.http.port(), settings.rs.name.as_str()), (3, "y"));
+    let of = |key: &str| settings.origins.of(key).to_string();
+    assert_eq!(of("rs.http"), "command_line");
+    assert_eq!(of("rs.name"), "environment");
+    for key in ["rs.rollup", "rs.rollup.delay", "rs.rollup.delta_days"] {
+        assert_eq!(of(key), "environment", "{key}");
+    }
+    assert_eq!((of("rs"), of("rs.names")), ("command_line".to_owned(), "default".to_owned()));
+    assert_eq!((of("rs.tls"), of("data_dir")), ("default".to_owned(), "default".to_owned()));
+    let settings = Settings::load(Some(&file), [], []).unwrap();
+    assert_eq!(settings.origins.of("rs.rollup.delay").to_string(), "boot_file");
+    assert!(!settings.origins.is_fixed("rs.rollup.delay"));
 }
 
 #[test]
@@ -183,7 +216,7 @@ fn check(fixture: &str, count: usize) {
 
 #[test]
 fn faults_are_told_with_their_place() {
-    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 65);
+    check(include_str!("../../tests/it/fixtures/faults/settings.txt"), 66);
 }
 
 #[test]
@@ -212,7 +245,7 @@ fn files_that_keys_name_are_looked_for_when_a_file_is_loaded() {
     let (file, there) = (path.display(), dir.path().display());
     let told = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        let problems = Settings::load(Some(&path), []).err().unwrap_or_default();
+        let problems = Settings::load(Some(&path), [], []).err().unwrap_or_default();
         problems.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let missing = "No such file or directory (os error 2)";
@@ -233,14 +266,14 @@ fn files_that_keys_name_are_looked_for_when_a_file_is_loaded() {
     assert_eq!(told("rm: { http_tokens_file: Cargo.toml, cluster: { key_file: null } }"), [""; 0]);
     let variable = ("RINGMASTER_RM__HTTP_TOKENS_FILE".to_owned(), "/no/tokens".to_owned());
     std::fs::write(&path, "").unwrap();
-    let problems = Settings::load(Some(&path), [variable]).unwrap_err();
+    let problems = Settings::load(Some(&path), [variable], []).unwrap_err();
     let expected = "RINGMASTER_RM__HTTP_TOKENS_FILE: E105: \"rm.http_tokens_file\": cannot read";
     assert!(problems[0].to_string().starts_with(expected), "{}", problems[0]);
 }
 
 #[test]
 fn a_settings_file_that_is_not_there_is_not_called_bad_yaml() {
-    let problems = Settings::load(Some(std::path::Path::new("/no/s.yaml")), []).unwrap_err();
+    let problems = Settings::load(Some(std::path::Path::new("/no/s.yaml")), [], []).unwrap_err();
     let told = "/no/s.yaml: E001: cannot read the file: No such file or directory (os error 2)";
     assert_eq!(problems[0].to_string(), told);
 }
@@ -266,7 +299,7 @@ fn origins_are_as_browsers_send_them_and_not_without_end() {
 
 #[test]
 fn what_is_not_built_is_refused() {
-    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 12);
+    check(include_str!("../../tests/it/fixtures/faults/settings-later.txt"), 11);
 }
 
 #[test]

@@ -43,6 +43,17 @@ pub enum ClientAuth {
     Required,
 }
 
+impl ClientAuth {
+    const ALL: [(&'static str, Self); 3] =
+        [("none", Self::None), ("optional", Self::Optional), ("required", Self::Required)];
+
+    /// Its name, as in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("none", |(name, _)| name)
+    }
+}
+
 pub(super) fn read(block: &Object<'_>, section: &str) -> Option<Tls> {
     let mut certificates = Vec::new();
     let more = block.get("certificates").and_then(|field| list(&field));
@@ -55,12 +66,7 @@ pub(super) fn read(block: &Object<'_>, section: &str) -> Option<Tls> {
     }
     certificates.extend(more.unwrap_or_default());
     let ca_file = block.get("ca_file").and_then(|field| path(&field));
-    let choices = [
-        ("none", ClientAuth::None),
-        ("optional", ClientAuth::Optional),
-        ("required", ClientAuth::Required),
-    ];
-    let asked = block.get("client_auth").and_then(|field| field.choice(&choices));
+    let asked = block.get("client_auth").and_then(|field| field.choice(&ClientAuth::ALL));
     let client_auth = asked.unwrap_or_default();
     if client_auth != ClientAuth::None && ca_file.is_none() {
         let text = "client_auth needs authorities: set";

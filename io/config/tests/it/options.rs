@@ -78,7 +78,8 @@ fn days_of_a_reporting_server_by_the_names_of_gvp() {
     let days = names.concat().into_iter().zip(1..);
     let days = days.map(|(name, days)| format!("rs.db.retention.{name}.default: \"{days}\""));
     let days = days.collect::<Vec<_>>().join(", ");
-    let text = format!("dbmp: {{ schedule: \"04:15\", {days} }}");
+    let more = "schedule: \"04:15\", window: 2h, emergency: \"true\"";
+    let text = format!("dbmp: {{ {more}, {days} }}, cdr: {{ timeout: 12h }}");
     let (snapshot, warnings) = build(&application("reporting-server", &text)).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     let expected = Keeping {
@@ -90,6 +91,9 @@ fn days_of_a_reporting_server_by_the_names_of_gvp() {
         latencies: [16, 17, 18, 19].map(Some),
         sq: [20, 21, 22, 23].map(Some),
         at: Some(255),
+        window: Some(Duration::from_secs(7200)),
+        emergency: Some(true),
+        timeout: Some(Duration::from_secs(12 * 3600)),
     };
     assert_eq!(snapshot.application("rm").unwrap().options.reporting.keeping, expected);
     let faulty = "dbmp: { rs.db.retention.cdr.default: 0, schedule: \"24:00\" }";

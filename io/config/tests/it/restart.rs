@@ -47,11 +47,14 @@ fn every_boot_setting_is_in_one_of_the_lists() {
     let in_section = |key: &str| {
         restart.iter().any(|one| key == one || one.ends_with('.') && key.starts_with(one.as_str()))
     };
+    let below = |key: &str, one: &str| {
+        key.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     for key in &keys {
-        assert!(live.contains(key) || in_section(key), "{key} is in no list");
+        assert!(live.iter().any(|one| below(key, one)) || in_section(key), "{key} is in no list");
     }
     for one in &live {
-        assert!(keys.contains(one), "{one} is no boot setting");
+        assert!(keys.iter().any(|key| below(key, one)), "{one} is no boot setting");
     }
     for one in &restart {
         assert!(keys.iter().any(|key| key.starts_with(one.as_str())), "{one} is no boot setting");
@@ -61,7 +64,13 @@ fn every_boot_setting_is_in_one_of_the_lists() {
 /// Settings, the file of a test that changes them under a running daemon, and its name.
 const SHOWN: &[(&[&str], &str, &str)] = &[
     (&["log.level"], OPTIONS, "what_rm_takes_at_once_and_what_it_tells_to_wait"),
-    (&["rs.reports", "rs.spool.limit"], OPTIONS, "what_rs_takes_at_once"),
+    (&["rs.reports", "rs.spool.limit", "rs.retention"], OPTIONS, "what_rs_takes_at_once"),
+    (&["rs.broker_limits"], OF_RS, "limits_of_the_broker_follow_their_options"),
+    (
+        &["rs.rollup", "rs.cdr", "rs.queue_high"],
+        OF_RS,
+        "the_rollup_job_and_the_alarm_of_the_queue_follow_their_options",
+    ),
     (
         &["rs.latency"],
         include_str!("../../../../server/rsd/tests/it/api/acceptance.rs"),
@@ -130,6 +139,25 @@ const SHOWN: &[(&[&str], &str, &str)] = &[
 ];
 
 const OPTIONS: &str = include_str!("../../../../app/tests/e2e/config_options.rs");
+
+const OF_RS: &str = include_str!("../../../../server/rsd/tests/it/api/options.rs");
+
+/// The view of a Reporting Server's settings has every key of the sample.
+#[test]
+fn every_setting_of_rs_is_in_its_view() {
+    let shown = config::settings::shown(&config::Settings::default());
+    let of_rs = |key: &String| {
+        ["data_dir", "log.", "config.", "rs."].iter().any(|section| key.starts_with(section))
+    };
+    for key in keys().iter().filter(|key| of_rs(key)) {
+        let is = |(one, _): &(String, _)| {
+            let below = |key: &str, one: &str| key.starts_with(&format!("{one}."));
+            one == key || below(key, one) || below(one, key)
+        };
+        // one of the two sources of objects is read
+        assert!(shown.iter().any(is) || key == "config.file", "{key} is not shown");
+    }
+}
 
 #[test]
 fn what_changes_without_a_restart_is_shown_by_a_test() {

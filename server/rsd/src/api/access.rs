@@ -93,7 +93,7 @@ const WATCHERS: Need = Need::OneOf(&[Role::Reporter, Role::Monitor]);
 const PRODUCERS: Need = Need::OneOf(&[Role::Producer]);
 
 /// Below `/api/v1`: what is asked for with GET. Longer paths first; the rest is for reporters.
-const READ: [(&str, Need); 8] = [
+const READ: [(&str, Need); 9] = [
     ("health", Need::Anybody),
     ("queues", MONITORS),
     ("alarms", WATCHERS),
@@ -102,6 +102,7 @@ const READ: [(&str, Need); 8] = [
     ("connections", ADMINS),
     ("jobs", ADMINS),
     ("audit", ADMINS),
+    ("settings", ADMINS),
 ];
 
 fn need(method: &Method, path: &str, metrics: Need) -> Need {
@@ -320,6 +321,7 @@ mod tests {
             (&get, "/api/v1/dead-letters/7", ADMINS),
             (&post, "/api/v1/dead-letters/retry", ADMINS),
             (&get, "/api/v1/audit", ADMINS),
+            (&get, "/api/v1/settings", ADMINS),
             (&get, "/api/v1/retention", READERS),
             (&Method::PUT, "/api/v1/retention", ADMINS),
             (&post, "/api/v1/records", PRODUCERS),

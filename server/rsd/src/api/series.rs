@@ -27,11 +27,13 @@ use super::Shared;
 use super::access::Asker;
 use super::answer::{respond, written};
 use super::privacy::hide;
+use crate::settings::count;
 use crate::store::ObjectKind;
 use crate::store::bins::Table;
 
-/// Bins of one question (rs.md §5.1), by granularity.
-const MOST_BINS: [usize; 6] = [2016, 1488, 2232, 1100, 520, 240];
+/// Bins of one question (rs.md §5.1), by granularity: so much is read for one in any case, since
+/// those of another zone are made of smaller ones.
+const MOST_BINS: [u32; 6] = [2016, 1488, 2232, 1100, 520, 240];
 /// Ids of one question.
 const MOST_IDS: usize = 50;
 
@@ -42,6 +44,8 @@ struct Question {
     dim: Dim,
     ids: BTreeSet<i64>,
     measure: Measure,
+    /// `rs.reports.max_bins`
+    max_bins: [u32; 6],
     /// Kinds of response times; empty: all.
     kinds: BTreeSet<String>,
     /// What response times have to keep, as it is said now.
@@ -182,7 +186,7 @@ impl Question {
     /// Values of one column of bins of this length: as many as the most ids have in the longest
     /// span.
     fn most_points(&self, of: Granularity) -> usize {
-        let of_bins = most_bins(of);
+        let of_bins = most_bins(&self.max_bins, of).max(most_bins(&MOST_BINS, of));
         let services = if self.dim == Dim::Service { usize::from(u8::MAX) } else { 1 };
         if self.ids.is_empty() { MOST_IDS * of_bins } else { MOST_IDS * of_bins * services }
     }
@@ -301,8 +305,8 @@ fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-const fn most_bins(of: Granularity) -> usize {
-    MOST_BINS[of.number() as usize - 1]
+fn most_bins(by_length: &[u32; 6], of: Granularity) -> usize {
+    by_length.get(usize::from(of.number()) - 1).map_or(0, |most| count(*most))
 }
 
 /// Whether a bin has an instant of a day, UTC.

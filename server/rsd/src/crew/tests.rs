@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use config::settings::{Retention, Rollup as RollupSettings};
+use config::Settings as BootSettings;
+use config::settings::Retention;
 use model::time::Millis;
 use rs::privacy::Hush;
 use rs::rollup::Weekday;
@@ -17,6 +18,7 @@ use super::*;
 use crate::backlog::Backlog;
 use crate::ingest::{Counters, Durable, Gate, Parts as Taking};
 use crate::jobs::Jobs;
+use crate::live::Live;
 use crate::monitor::{Monitor, Watched};
 use crate::retention::{self, Desk, Keeper};
 use crate::rollup::{self, Place, Rollup};
@@ -132,13 +134,12 @@ impl House {
             gate: Arc::clone(&taking.gate),
             figures: Arc::default(),
             backlog: Arc::clone(&taking.backlog),
-            queue_high: (1, Duration::MAX),
+            live: Arc::new(Live::of(BootSettings::default(), Vec::new())),
             certificates: None,
             users: None,
             jobs: Arc::default(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             holder: "a".to_owned(),
-            beyond: Vec::new(),
         };
         let monitor = Arc::new(Monitor::new("rs-1", watched, log, clock));
         Self { _dir: dir, store, taking, monitor }
@@ -157,7 +158,7 @@ impl House {
             store: self.store(),
             place: Self::place(),
             learned: Arc::default(),
-            settings: RollupSettings::default(),
+            live: Arc::new(Live::of(BootSettings::default(), Vec::new())),
             monitor: Arc::clone(&self.monitor),
             holder: "a".to_owned(),
             log: self.taking.log.clone(),

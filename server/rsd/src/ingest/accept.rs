@@ -71,7 +71,7 @@ async fn serve(
 }
 
 fn admit(addresses: &mut Addresses, peer: SocketAddr, shared: &Shared) -> Option<IpAddr> {
-    let limits = &shared.settings.limits;
+    let limits = shared.settings.limits.now();
     let ip = peer.ip();
     let what = if addresses.all >= limits.connections {
         "too many connections"

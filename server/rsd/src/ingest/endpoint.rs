@@ -28,7 +28,7 @@ pub(super) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let (mut socket, mut first) = (Socket::new(stream), Vec::with_capacity(ENOUGH));
-    let login = shared.settings.limits.connection.login;
+    let login = shared.settings.limits.now().connection.login;
     let recognised = tokio::select! {
         recognised = timeout(login, spoken(&mut socket, &mut first, &shared)) => recognised,
         _ = stop.changed() => return,
@@ -92,7 +92,7 @@ async fn spoken(
 fn wire(protocol: Protocol, shared: &Shared, first: &[u8]) -> Wire {
     let now = shared.parts.clock.mono();
     let mut settings = BrokerSettings::new(&shared.settings.name);
-    settings.limits = shared.settings.limits.connection;
+    settings.limits = shared.settings.limits.now().connection;
     let mut wire = match protocol {
         Protocol::Stomp => Wire::Stomp(Box::new(Stomp::new(settings, shared.session(), now))),
         _ => Wire::Openwire(Box::new(Broker::new(settings, now))),

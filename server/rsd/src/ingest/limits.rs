@@ -1,5 +1,6 @@
 //! Limits of the ingest listener, with unit and reason (`spec/rs.md` §1.5).
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// How long memory may be short before connections are given up for it, and how often that is
@@ -74,7 +75,7 @@ pub(super) const HELD_BACK_PERCENT: u64 = 90;
 pub(super) const RESUMED_PERCENT: u64 = 85;
 
 /// `rs.broker_limits` and `rs.broker_memory`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at once.
     pub connections: usize,
@@ -94,5 +95,29 @@ impl Default for Limits {
             memory: 256 << 20,
             connection: openwire::Limits::default(),
         }
+    }
+}
+
+/// [`Limits`] that may change while it runs. How many connections there may be counts for the next
+/// one; the limits of a connection are those at its begin.
+#[derive(Debug, Clone, Default)]
+pub struct LimitsInForce(Arc<RwLock<Limits>>);
+
+impl From<Limits> for LimitsInForce {
+    fn from(limits: Limits) -> Self {
+        Self(Arc::new(RwLock::new(limits)))
+    }
+}
+
+impl LimitsInForce {
+    /// Those in force now.
+    #[must_use]
+    pub fn now(&self) -> Limits {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Others are in force from now on; memory stays as it was at the start.
+    pub fn set(&self, limits: Limits) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 }

@@ -154,7 +154,9 @@ impl Asked {
             return Err(Refused::parameter("too-many-ids", message, &["percentiles", "type"]));
         }
         let before = self.sma.map_or(0, |days| days - 1);
-        let span = Span::of(shared, self.zone, granularity, (from_ms, to_ms), before)?;
+        let max_bins = shared.parts.live.reports().max_bins;
+        let most = (before, &max_bins);
+        let span = Span::of(shared, self.zone, granularity, (from_ms, to_ms), most)?;
         // the platform is one anyway
         let combine = self.combine && dim != Dim::All;
         let Self { kinds, percentiles, by_reason, sma, ids: texts, .. } = self;
@@ -167,6 +169,7 @@ impl Asked {
             dim,
             ids,
             measure,
+            max_bins,
             kinds,
             acceptance,
             percentiles,

@@ -25,19 +25,19 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The bins that `[from, to)` touches, and so many days before.
+    /// The bins that `[from, to)` touches, at most so many of each length, and so many days before.
     pub(super) fn of(
         shared: &Shared,
         zone: Option<String>,
         granularity: Granularity,
         (from_ms, to_ms): (i64, i64),
-        before: usize,
+        (before, max_bins): (usize, &[u32; 6]),
     ) -> Result<Self, Refused> {
         let place = &shared.parts.place;
         let named = zone.filter(|name| *name != place.zone_name);
         let other = named.map(|name| elsewhere(&name, place)).transpose()?;
         let shown = other.as_ref().unwrap_or(place);
-        let most = most_bins(granularity);
+        let most = most_bins(max_bins, granularity);
         let touched = |from_ms| shown.zone.bins(granularity, from_ms, to_ms);
         if touched(from_ms).take(most + 1).count() > most {
             let message = format!("at most {most} bins of this granularity");

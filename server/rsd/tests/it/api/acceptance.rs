@@ -12,7 +12,8 @@ use super::house::House;
 
 const HOUR: (i64, i64) = (BASE_MS, BASE_MS + 3_600_000);
 
-fn objects(file: &Path, options: &str) {
+/// A file of objects with the options of this server.
+pub(super) fn objects(file: &Path, options: &str) {
     let spec = format!("type: reporting-server, options: {options}");
     let text = format!("kind: Application\nname: rs-1\nspec: {{ {spec} }}\n");
     let fresh = file.with_extension("new");

@@ -90,7 +90,7 @@ impl House {
             tls: None,
             anonymous: options.anonymous,
             users: None,
-            limits,
+            limits: limits.into(),
         };
         let ingest = Ingest::start(settings, parts.clone()).await.unwrap();
         Self { dir, parts, ingest, lines }

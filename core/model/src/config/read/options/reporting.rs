@@ -1,14 +1,20 @@
 //! The options of a Reporting Server (rs.md §9): those that lie over a boot setting while it runs,
 //! and those that only it could have.
 
-use super::{Known, Named, Set, VERBOSE, put_some};
+use std::time::Duration;
+
+use super::{DAY, Known, Named, SECOND, Set, VERBOSE, put_some};
 use crate::latency::{self, MOST_MS, PARTS};
 use crate::schema::Field;
 use crate::tree::{Node, Value};
 
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
 /// Days at most.
 const DAYS: u32 = 36_500;
+/// Bins of one question at most, whatever is said.
+const MOST_BINS: u32 = 20_000;
 
 /// How long something is kept, by GVP's name for it.
 macro_rules! days {
@@ -16,6 +22,22 @@ macro_rules! days {
         ("dbmp", concat!("rs.db.retention.", $what, ".default"), |o, f| {
             put_some(&mut o.reporting.keeping.$($cell)+, f.whole(1, DAYS))
         })
+    };
+}
+
+/// Bins of one question, by GVP's name for their length.
+macro_rules! bins {
+    ($length:literal, $at:literal) => {
+        ("reporting", concat!("rs.query.limit.", $length), |o, f| {
+            put_some(&mut o.reporting.max_bins[$at], f.whole(1, MOST_BINS))
+        })
+    };
+}
+
+/// A limit of the broker, by how its value is read.
+macro_rules! limit {
+    ($key:literal, $cell:ident, $read:expr) => {
+        ("broker-limits", $key, |o, f| put_some(&mut o.reporting.broker_limits.$cell, $read(f)))
     };
 }
 
@@ -27,12 +49,52 @@ pub(super) const BUILT: &[(&str, &str, Set)] = &[
     ("messaging", "activemq.diskStoreUsageLimit", |o, f| {
         put_some(&mut o.reporting.spool_limit, size(f, 64 * MIB, 1 << 50))
     }),
+    ("messaging", "activemq.memoryUsageLimit", |o, f| {
+        put_some(&mut o.reporting.broker_memory, size(f, 16 * MIB, 1 << 40))
+    }),
+    ("cdr", "timeout", |o, f| {
+        put_some(&mut o.reporting.keeping.timeout, f.duration(SECOND * 600, DAY * 400))
+    }),
+    bins!("5min", 0),
+    bins!("30min", 1),
+    bins!("hourly", 2),
+    bins!("daily", 3),
+    bins!("weekly", 4),
+    bins!("monthly", 5),
+    ("rollup", "delay", |o, f| {
+        put_some(&mut o.reporting.rollup.delay, f.duration(SECOND / 10, SECOND * 3600))
+    }),
+    ("rollup", "delta-days", |o, f| put_some(&mut o.reporting.rollup.delta_days, f.whole(1, 3650))),
+    ("rollup", "dn-limit", |o, f| put_some(&mut o.reporting.rollup.dn_limit, count(f))),
+    limit!("connections", connections, count),
+    limit!("connections-per-address", connections_per_address, count),
+    limit!("frame-before-login", frame_before_login, bytes),
+    // a record travels in one frame
+    limit!("frame", frame, |f| size(f, MIB, GIB)),
+    limit!("sessions", sessions, count),
+    limit!("producers", producers, count),
+    limit!("advisories", advisories, count),
+    limit!("transaction-messages", transaction_messages, count),
+    limit!("transaction-bytes", transaction_bytes, bytes),
+    limit!("transaction-age", transaction_age, time),
+    limit!("unanswered-messages", unanswered_messages, count),
+    limit!("unanswered-bytes", unanswered_bytes, bytes),
+    limit!("login", login, time),
+    limit!("inactivity", inactivity, time),
+    ("queue-high", "size", |o, f| put_some(&mut o.reporting.queue_high_size, f.whole(1, 1 << 40))),
+    ("queue-high", "for", |o, f| {
+        put_some(&mut o.reporting.queue_high_for, f.duration(Duration::ZERO, DAY))
+    }),
     ("latency", "percentile", |o, f| {
         o.reporting.latency.set_part(part(f)?);
         Some(())
     }),
     ("log", "verbose", |o, f| put_some(&mut o.verbose, f.choice(&VERBOSE))),
     ("dbmp", "schedule", |o, f| put_some(&mut o.reporting.keeping.at, f.time_of_day())),
+    ("dbmp", "window", |o, f| {
+        put_some(&mut o.reporting.keeping.window, f.duration(SECOND * 60, DAY))
+    }),
+    ("dbmp", "emergency", |o, f| put_some(&mut o.reporting.keeping.emergency, f.boolean())),
     days!("cdr", cdr),
     days!("events", events),
     days!("operations.5min", operations[0]),
@@ -73,19 +135,25 @@ pub(super) const KNOWN: Known = Known {
     built: BUILT,
     named: &[LATENCY],
     later: &[],
-    families: &[
-        ("reporting", "rs.query.limit."),
-        ("persistence", "rs."),
-        ("https", ""),
-        ("agentx", ""),
-    ],
+    families: &[("persistence", "rs."), ("https", ""), ("agentx", "")],
     boot: &[
         ("messaging", "activemq.port", "rs.broker"),
         ("messaging", "activemq.dataDirectory", "rs.spool.dir"),
-        ("messaging", "activemq.memoryUsageLimit", "rs.broker_memory"),
         ("log", "trace", "log.file"),
     ],
 };
+
+fn count(field: &Field<'_>) -> Option<u32> {
+    field.whole(1, 10_000_000)
+}
+
+fn bytes(field: &Field<'_>) -> Option<u64> {
+    size(field, KIB, GIB)
+}
+
+fn time(field: &Field<'_>) -> Option<Duration> {
+    field.duration(SECOND, DAY)
+}
 
 /// A part of all, also as text.
 fn part(field: &Field<'_>) -> Option<f64> {

@@ -82,7 +82,7 @@ fn the_defaults_of_the_table_are_those_of_the_program() {
 fn what_counts_after_a_restart_is_told_and_nothing_else() {
     let others = [
         "1000", "7s", "false", "true", "599", "2", "To", "answer", "INFO", "1400", "112", "200",
-        "debug", "2 gb", "04:00", "0.9",
+        "debug", "2 gb", "04:00", "0.9", "16 mb", "2h",
     ];
     for (known, kind) in ALL {
         for [option, _, _, counts] in table(kind) {
