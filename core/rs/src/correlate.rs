@@ -12,7 +12,7 @@
 use std::cmp::Reverse;
 
 use crate::fact::{Object, ProfileFact};
-use crate::key::Key;
+use crate::key::{Day, Key};
 use crate::limits::AROUND_A_CALL_MS;
 use crate::row::{Named, ProfileName};
 
@@ -51,6 +51,8 @@ pub fn owner(calls: &[Candidate], time_ms: i64) -> Option<Key> {
 /// What an RM call lends to the other calls of its GUID.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lender {
+    /// Where it lies.
+    pub day: Day,
     /// Start of the leg: the earliest one lends …
     pub started_ms: i64,
     /// … of equals that of the lowest leg id.

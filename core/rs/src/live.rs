@@ -15,7 +15,7 @@ use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 
-use crate::key::{Day, Key};
+use crate::key::{Day, Key, around};
 use crate::query::{Filter, Unit};
 use crate::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
 use crate::row::CallRow;
@@ -96,14 +96,18 @@ impl Leg {
         (i64::try_from(self.call.started.0).unwrap_or(i64::MAX), self.call.key)
     }
 
+    fn is_rm(&self) -> bool {
+        self.call.component.kind == ComponentType::Rm
+    }
+
     fn session(&self) -> Option<Session> {
         Some((self.day, self.call.guid.clone()?))
     }
 
     /// The order of a session's legs: RM's first, the earliest first.
     fn order(&self) -> (bool, Millis, LegId, Key) {
-        let Call { component, started, leg, key, .. } = &self.call;
-        (component.kind != ComponentType::Rm, *started, leg.unwrap_or(LegId(0)), *key)
+        let Call { started, leg, key, .. } = &self.call;
+        (!self.is_rm(), *started, leg.unwrap_or(LegId(0)), *key)
     }
 }
 
@@ -263,10 +267,19 @@ impl Board {
         })
     }
 
-    /// Whether a leg shows its session: it is the first of those that the asker may see.
+    /// Whether a leg shows its session: it is the first of those that the asker may see, and no leg
+    /// of RM shows it on another day ([`crate::row::flag::LED`]).
     fn shows(&self, leg: &Leg, filter: &Filter) -> bool {
         let mine = self.legs_of(leg).filter(|other| filter.is_in_scope(&other.call));
-        mine.map(Leg::order).min().is_none_or(|first| first == leg.order())
+        let first = mine.map(Leg::order).min().is_none_or(|first| first == leg.order());
+        first && (leg.is_rm() || !self.is_led(leg))
+    }
+
+    fn is_led(&self, leg: &Leg) -> bool {
+        let Some((day, guid)) = leg.session() else { return false };
+        let elsewhere = around(day).into_iter().filter(|other| *other != day);
+        let keys = elsewhere.filter_map(|other| self.sessions.get(&(other, guid.clone())));
+        keys.flatten().filter_map(|key| self.leg(key)).any(Leg::is_rm)
     }
 
     fn shown(&self, leg: &Leg, scope: Option<&[u32]>) -> Vec<Call> {

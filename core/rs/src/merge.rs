@@ -25,13 +25,13 @@ use serde::{Deserialize, Serialize};
 use crate::correlate::{self, Lender};
 use crate::erase::Numbers;
 use crate::fact::{CallFact, Object, ProfileFact, UsageFact};
-use crate::key::{self, Key};
+use crate::key::{self, Day, Key};
 use crate::limits::{EPOCHS_PER_CALL, FACTS_PER_CALL};
 use crate::row::{CallRow, Named, OutcomeRow, OwnerRow, ProfileName, TenantRow, flag};
 use model::record::{CallGuid, ComponentType, Phase, Scope};
 use model::time::Millis;
 use order::{Early, Rank, Verdict};
-use values::{Identity, Shown};
+use values::Shown;
 
 const VERSION: u8 = 2;
 /// Without leftovers at the end.
@@ -202,6 +202,7 @@ impl CallState {
         let (tenant, profile) = (self.tenant(), self.profile());
         let lends = !tenant.is_empty() || profile.is_some();
         lends.then(|| Lender {
+            day: day(any.values.guid.as_deref(), true, self.started_ms()),
             started_ms: self.started_ms(),
             leg,
             tenant: tenant.to_vec(),
@@ -225,8 +226,11 @@ impl CallState {
         let profile = correlate::profile(self.profile(), lender);
         let (profile_usage, profile_burst) = self.usage_of(Scope::Profile, None);
         let started_ms = self.started_ms();
+        let is_leg = own.component_type == ComponentType::Rm.number() && own.leg.is_some();
+        let day = day(shown.guid, is_leg, started_ms);
+        let led = lender.is_some_and(|lender| lender.day != day);
         CallRow {
-            day: day(shown.guid, &own, started_ms),
+            day,
             call_key: self.call_key,
             started_ms,
             answered_ms: shown.answered_ms,
@@ -265,7 +269,7 @@ impl CallState {
             parent_key: shown.parent.and_then(|parent| key::of_rm_session(&parent.session_id)),
             sq_failed: shown.sq_failed,
             config_rev: shown.config_rev.map(integer),
-            flags: self.flags(&verdict),
+            flags: self.flags(&verdict) | if led { flag::LED } else { 0 },
             extra: shown.extra(),
             tenants: self.tenants(path),
             owners: owners(&shown),
@@ -415,8 +419,7 @@ impl Dropped {
 }
 
 /// The day of the call.
-fn day(guid: Option<&str>, own: &Identity<'_>, started_ms: i64) -> u32 {
-    let is_leg = own.component_type == ComponentType::Rm.number() && own.leg.is_some();
+fn day(guid: Option<&str>, is_leg: bool, started_ms: i64) -> Day {
     let started_at = Millis(u64::try_from(started_ms).unwrap_or_default());
     key::call_day(guid.map(CallGuid::new).as_ref(), is_leg, started_at)
 }

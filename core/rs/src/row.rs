@@ -32,6 +32,9 @@ pub mod flag {
     pub const HAS_END: u32 = 512;
     /// What it told of a person was erased, and is whatever comes (rs.md §8).
     pub const ERASED: u32 = 1024;
+    /// RM's leg of its session, which lends to it, lies on another day: lists by sessions show the
+    /// session there (ADR 68).
+    pub const LED: u32 = 2048;
 }
 
 /// One row of table `call`, and below what belongs to it in other tables.

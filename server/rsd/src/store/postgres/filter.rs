@@ -4,6 +4,7 @@ use model::record::{CallGuid, ComponentType};
 use model::time::Millis;
 use rs::Filter;
 use rs::query::{Number, Party, Progress, Uri};
+use rs::row::flag;
 use tokio_postgres::types::ToSql;
 
 use super::link::{Link, Uid};
@@ -289,7 +290,9 @@ impl Condition {
         scope.into_iter().for_each(|ids| others.of_tenants("o", ids));
         let others_sql = others.parts.join(" AND ");
         self.plain(&format!(
-            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o WHERE {others_sql}))"
+            "(c.guid IS NULL OR c.flags & {} = 0
+               AND NOT EXISTS (SELECT 1 FROM rs_call o WHERE {others_sql}))",
+            flag::LED
         ));
         self.values.extend(others.values);
     }

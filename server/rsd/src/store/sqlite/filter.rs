@@ -4,6 +4,7 @@ use model::record::{CallGuid, ComponentType};
 use model::time::Millis;
 use rs::Filter;
 use rs::query::{Number, Party, Progress, Uri};
+use rs::row::flag;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -261,7 +262,9 @@ impl Condition {
         scope.iter().for_each(|ids| others.of_tenants("o", ids));
         let others_sql = others.sql();
         self.plain(&format!(
-            "(c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call o{others_sql}))"
+            "(c.guid IS NULL OR c.flags & {} = 0
+               AND NOT EXISTS (SELECT 1 FROM rs_call o{others_sql}))",
+            flag::LED
         ));
         self.values.extend(others.values);
     }

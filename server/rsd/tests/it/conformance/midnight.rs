@@ -2,7 +2,8 @@
 //! and 8).
 
 use model::record::CallGuid;
-use rsd::store::{CallName, Leg, Store};
+use rs::Filter;
+use rsd::store::{CallName, Leg, Store, Unit};
 
 use super::made::{Made, TIMELESS, arrivals, midnight, split, timed};
 use super::{NOW, answers, bins};
@@ -51,6 +52,12 @@ fn whole(store: &dyn Store) {
         for Leg { call, .. } in &media {
             assert_eq!(call.tenants.last().map(|tenant| tenant.id), Some(lent), "{call:?}");
         }
+        // a list has it once, by the legs of RM; those of another day of such a GUID are another
+        let items = store.list(&Filter::default(), Unit::Guid, None, 100, NOW).unwrap();
+        let shown = items.iter().filter(|item| item.legs[0].guid.as_ref() == Some(&guid));
+        let shown: Vec<bool> = shown.map(|item| item.legs[0].leg.is_some()).collect();
+        assert_eq!(shown, vec![true; rm], "{guid}");
+        assert_eq!(store.count(&Filter::default(), Unit::Guid, NOW).unwrap(), items.len() as u64);
         let events: Vec<&str> = media[2].events.iter().map(|event| &*event.log_id).collect();
         assert_eq!(events, ["var", "asr_open"]);
         assert!(media[2].var.call.is_some());

@@ -151,7 +151,7 @@ AND (@P24 IS NULL OR ISNULL(c.duration_ms,
   CASE WHEN @P23 > c.started_ms THEN @P23 - c.started_ms ELSE 0 END) >= @P24)
 AND (@P25 IS NULL OR ISNULL(c.duration_ms,
   CASE WHEN @P23 > c.started_ms THEN @P23 - c.started_ms ELSE 0 END) <= @P25)
-AND (@P26 = 0 OR c.guid IS NULL OR NOT EXISTS (SELECT 1 FROM rs_call AS o
+AND (@P26 = 0 OR c.guid IS NULL OR c.flags & 2048 = 0 AND NOT EXISTS (SELECT 1 FROM rs_call AS o
   WHERE o.guid = c.guid AND o.day = c.day AND ",
             before!(),
             "
