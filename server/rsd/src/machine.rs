@@ -18,6 +18,21 @@ const MEMORY_PERCENT: u64 = 40;
 /// Share of the volume that the spool may take, percent.
 const VOLUME_PERCENT: u64 = 80;
 
+/// Where control groups are.
+const GROUPS: &str = "/sys/fs/cgroup";
+/// File systems that lie elsewhere, by their number in `statfs(2)`.
+const NETWORK: [(u32, &str); 9] = [
+    (0x6969, "nfs"),
+    (0x517B, "smb"),
+    (0xFF53_4D42, "cifs"),
+    (0xFE53_4D42, "smb2"),
+    (0x0102_1997, "9p"),
+    (0x6573_5546, "fuse"),
+    (0x00C3_6400, "ceph"),
+    (0x0BD0_0BD0, "lustre"),
+    (0x5346_414F, "afs"),
+];
+
 /// Limits as they are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Clamped {
@@ -38,7 +53,11 @@ impl Clamped {
     /// # Errors
     /// `rs.strict_limits`: something is too large.
     pub(crate) fn of(rs: &Rs, spool: &Path, log: &Log) -> Result<Self, StartError> {
-        let found = Self::look(rs, spool);
+        Self::look(rs, spool).at_start(rs, log)
+    }
+
+    fn at_start(self, rs: &Rs, log: &Log) -> Result<Self, StartError> {
+        let found = self;
         if rs.strict_limits && !found.beyond.is_empty() {
             let texts: Vec<_> = found.beyond.iter().map(ToString::to_string).collect();
             let text = format!("rs.strict_limits: {}", texts.join("; "));
@@ -53,10 +72,17 @@ impl Clamped {
         let asked = u64::from(rs.broker_limits.connections);
         let most =
             net::descriptors::raise(asked + OTHER_DESCRIPTORS).saturating_sub(OTHER_DESCRIPTORS);
+        Self::within(rs, most, (volume(spool), memory_limit(Path::new(GROUPS))))
+    }
+
+    /// The same where there may be so many connections, on a volume of so many bytes, in a control
+    /// group that may take so many.
+    fn within(rs: &Rs, most: u64, (volume, group): (Option<u64>, Option<u64>)) -> Self {
+        let asked = u64::from(rs.broker_limits.connections);
         let all = [
             Beyond { key: "rs.broker_limits.connections", asked, most: most.max(1) },
-            Beyond { key: "rs.spool.limit", asked: rs.spool_limit, most: spool_most(spool) },
-            memory(rs.broker_memory, memory_limit()),
+            Beyond { key: "rs.spool.limit", asked: rs.spool_limit, most: spool_most(volume) },
+            memory(rs.broker_memory, group),
         ];
         let [connections, spool_bytes, memory] = all.map(|limit| limit.given());
         let beyond: Vec<_> = all.into_iter().filter(|limit| limit.asked > limit.most).collect();
@@ -104,14 +130,14 @@ impl fmt::Display for Beyond {
 /// Limits of these settings that are beyond the spool's volume. RS clamps them when it starts.
 #[must_use]
 pub fn limits_beyond(settings: &Settings) -> Vec<Beyond> {
-    let most = spool_most(&settings.rs_spool_dir());
+    let most = spool_most(volume(&settings.rs_spool_dir()));
     let spool = Beyond { key: "rs.spool.limit", asked: settings.rs.spool_limit, most };
     [spool].into_iter().filter(|beyond| beyond.asked > beyond.most).collect()
 }
 
-/// Bytes that the spool may take of the volume that it lies on.
-fn spool_most(spool: &Path) -> u64 {
-    volume(spool).map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT)
+/// Bytes that the spool may take of a volume of so many.
+fn spool_most(volume: Option<u64>) -> u64 {
+    volume.map_or(u64::MAX, |bytes| bytes / 100 * VOLUME_PERCENT)
 }
 
 /// `rs.broker_memory` as the limit of this process's memory allows it.
@@ -120,12 +146,42 @@ fn memory(asked: u64, limit: Option<u64>) -> Beyond {
     Beyond { key: "rs.broker_memory", asked, most }
 }
 
-/// The limit of the control group that this process is in, if it has one of its own.
-fn memory_limit() -> Option<u64> {
+/// The smallest limit of the control groups that this process is in: one inside another has no
+/// more than that.
+fn memory_limit(groups: &Path) -> Option<u64> {
     let group = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = group.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let file = Path::new("/sys/fs/cgroup").join(path).join("memory.max");
-    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+    smallest_limit(groups, group.lines().find_map(|line| line.strip_prefix("0::/"))?)
+}
+
+fn smallest_limit(groups: &Path, group: &str) -> Option<u64> {
+    let limit = |group: &Path| -> Option<u64> {
+        let text = std::fs::read_to_string(groups.join(group).join("memory.max"));
+        // "max" where there is none
+        text.ok()?.trim().parse().ok()
+    };
+    Path::new(group).ancestors().filter_map(limit).min()
+}
+
+/// Tells when what must last is to lie on the file system of another machine: whether a sync
+/// reaches a disk is then up to that.
+pub(crate) fn tell_network(dir: &Path, log: &Log) {
+    let kind = file_system(dir).and_then(network);
+    if let Some(kind) = kind {
+        let dir = dir.display().to_string();
+        log.emit(31106, None, &[("directory", &dir), ("file_system", kind)]);
+    }
+}
+
+/// The number of the file system that a directory lies on, as in `statfs(2)`.
+fn file_system(dir: &Path) -> Option<u32> {
+    let found = rustix::fs::statfs(dir).ok()?.f_type;
+    u32::try_from(i128::from(found) & 0xffff_ffff).ok()
+}
+
+/// The name of a file system that lies elsewhere.
+fn network(number: u32) -> Option<&'static str> {
+    let known = NETWORK.iter().find(|(known, _)| *known == number);
+    known.map(|(_, name)| *name)
 }
 
 /// What of the volume that a directory lies on may still be written, percent.
@@ -172,6 +228,54 @@ mod tests {
         let here = std::env::current_dir().unwrap();
         assert!(is_same_volume(&here, Path::new("not/there/yet")), "relative to where we are");
         assert_eq!(volume(Path::new("not/there/yet")), volume(&here));
+    }
+
+    /// 7680 MiB and 18 GiB, as GVP has them, where there are 512 MiB and 2 GiB.
+    #[test]
+    fn limits_of_gvp_are_cut_in_a_small_container() {
+        let (log, lines) = Log::capture(|| model::time::Millis(0));
+        let (mib, gib) = (1_u64 << 20, 1_u64 << 30);
+        let mut rs = Rs { broker_memory: 7680 * mib, spool_limit: 18 * gib, ..Rs::default() };
+        let of = |rs: &Rs| Clamped::within(rs, 20_000, (Some(2 * gib), Some(512 * mib)));
+        let clamped = of(&rs).at_start(&rs, &log).unwrap();
+        let most = (512 * mib / 100 * 40, 2 * gib / 100 * 80);
+        assert_eq!((u64::try_from(clamped.memory).unwrap(), clamped.spool_bytes), most);
+        assert_eq!(clamped.connections, 10_000);
+        log.flush();
+        let told = lines.lines();
+        assert_eq!(told.len(), 2, "{told:?}");
+        let names = |text: &str, key: &str| text.contains("31105") && text.contains(key);
+        assert!(names(&told[0], "rs.spool.limit") && names(&told[1], "rs.broker_memory"));
+        rs.strict_limits = true;
+        let refused = of(&rs).at_start(&rs, &log).unwrap_err();
+        assert_eq!(refused.exit_code(), 78);
+        let text = refused.to_string();
+        assert!(text.contains("rs.spool.limit") && text.contains("rs.broker_memory"), "{text}");
+    }
+
+    #[test]
+    fn a_group_has_no_more_than_those_around_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |group: &str, limit: &str| {
+            std::fs::create_dir_all(dir.path().join(group)).unwrap();
+            std::fs::write(dir.path().join(group).join("memory.max"), limit).unwrap();
+        };
+        let of = |group: &str| smallest_limit(dir.path(), group);
+        write("pod/box", "max\n");
+        assert_eq!(of("pod/box"), None);
+        write("pod", "1000\n");
+        assert_eq!((of("pod/box"), of("pod"), of("")), (Some(1000), Some(1000), None));
+        write("pod/box", "700\n");
+        write("", "5000\n");
+        assert_eq!((of("pod/box"), of("other")), (Some(700), Some(5000)));
+    }
+
+    #[test]
+    fn file_systems_of_other_machines_are_known() {
+        assert_eq!(file_system(Path::new("/proc")), Some(0x9FA0));
+        assert_eq!(network(0x9FA0), None);
+        assert_eq!((network(0x6969), network(0xFF53_4D42)), (Some("nfs"), Some("cifs")));
+        assert_eq!(file_system(Path::new("/not/there")), None);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest, LimitsInForce};
 use crate::jobs::Jobs;
 use crate::live::{Acted, Application, Live};
-use crate::machine::Clamped;
+use crate::machine::{self, Clamped};
 use crate::monitor::{Monitor, Watched};
 use crate::retention::{self, Desk};
 use crate::rollup::{self, Place};
@@ -93,6 +93,7 @@ impl Base {
         settings::check(settings)?;
         let dir = Home::lock(&settings.data_dir, "rs")?;
         let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log)?;
+        machine::tell_network(dir.path(), log);
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
