@@ -38,6 +38,7 @@ use crate::crew::Worker;
 use crate::ingest;
 use crate::jobs::{Jobs, Kind};
 use crate::monitor::Monitor;
+use crate::store::keeping::Lease;
 use crate::store::{Day, Store, StoreError};
 
 use self::desk::State;
@@ -46,7 +47,7 @@ use self::pace::Pace;
 use self::signs::Waiting;
 
 pub(crate) use desk::Desk;
-pub use export::{Export, Kept, Leaving};
+pub use export::{Export, Kept, Leaving, Under};
 pub use purge::{Ages, Before, Keep, Report, Why, emergency, purge};
 pub(crate) use terms::judge_by;
 pub use terms::{Annexes, annexes, in_force};
@@ -56,8 +57,12 @@ pub use written::{Unread, Written};
 const NAP: Duration = Duration::from_secs(1);
 /// Between two looks for orphans, at the overrides, and at the volume.
 const ROUND_MS: i64 = 60_000;
+/// Why nothing goes by us.
+const TAKEN: &str = "another Reporting Server is at it";
 /// How long a lease is taken for.
 const LEASE_MS: i64 = 30_000;
+/// Where another has it, it is asked for again after so long: it may be over.
+const TAKEN_MS: i64 = 10_000;
 /// Records wait so long for the database, and the purge waits too: what is late for the ledger
 /// must not be late because of us.
 const LAG: Duration = Duration::from_secs(3600);
@@ -165,8 +170,8 @@ impl Work {
         let stale = std::mem::take(&mut self.parts.desk.state().stale);
         if stale || now_ms >= self.round_ms + ROUND_MS || now_ms < self.round_ms {
             self.round_ms = now_ms;
-            if self.refresh() {
-                self.orphans(now_ms);
+            if self.refresh() && !self.orphans(now_ms) {
+                self.round_ms = now_ms - ROUND_MS + TAKEN_MS;
             }
             self.space(now_ms);
             self.blocked(now_ms);
@@ -204,7 +209,7 @@ impl Work {
     /// What could not be is tried again in a while.
     fn later(&mut self, (jobs, ids): (&Jobs, &[u64]), now_ms: i64, why: &str) {
         jobs.wait(ids, why);
-        self.again_ms = now_ms + ROUND_MS;
+        self.again_ms = now_ms + if why == TAKEN { TAKEN_MS } else { ROUND_MS };
     }
 
     /// Reads the overrides, and has what comes judged by them; false: the database is away.
@@ -246,27 +251,30 @@ impl Work {
         Ok(Bins::of(&bins.meta()?).annexed.then_some(why))
     }
 
-    fn orphans(&self, now_ms: i64) {
+    /// False: another Reporting Server has the lease.
+    fn orphans(&self, now_ms: i64) -> bool {
         let Parts { store, desk, ingest, backlog, holder, name, log, clock, .. } = &self.parts;
         let now = clock.now().wall;
         // what a component has sent may wait; of the time before that, nothing does
-        let Some(as_of) = backlog.stored_up_to(now) else { return };
+        let Some(as_of) = backlog.stored_up_to(now) else { return true };
         let keeping = store.keeping();
         let done = keeping.take_lease("orphan", holder, now_ms, now_ms + LEASE_MS);
         let closed = done.and_then(|lease| {
-            let Some(lease) = lease else { return Ok(0) };
+            let Some(lease) = lease else { return Ok(None) };
             let timeout = i64::try_from(desk.settings().timeout.as_millis());
             let timeout_ms = timeout.unwrap_or(i64::MAX);
             let patience = Patience { since_ms: self.since_ms, timeout_ms };
             let closed = orphans::close(keeping, ingest, name, patience, (as_of, now))?;
             keeping.end_lease(&lease)?;
-            Ok(closed)
+            Ok(Some(closed))
         });
         match closed {
-            Ok(0) => {}
-            Ok(closed) => log.emit(34003, None, &[("count", &closed.to_string())]),
+            Ok(None) => return false,
+            Ok(Some(0)) => {}
+            Ok(Some(closed)) => log.emit(34003, None, &[("count", &closed.to_string())]),
             Err(error) => tell(log, "orphans", &error),
         }
+        true
     }
 
     /// One run, and what it did; else why it is to be tried again.
@@ -299,7 +307,7 @@ impl Work {
         }
         let report = self.run_once(now_ms, until_ms).map_err(|error| failed("purge", &error));
         self.ahead = None;
-        let report = report?.ok_or("another Reporting Server is at it")?;
+        let report = report?.ok_or(TAKEN)?;
         let (shown, busy) = (report.shown(), report.busy());
         self.ran(report, now_ms);
         busy.map_or(Ok(shown), Err)
@@ -327,7 +335,7 @@ impl Work {
             let bins = store.bins();
             bins.map_or(Ok(Vec::new()), |bins| forget(bins, &desk.zone, &days, now_ms))
         };
-        let keep = self.keeper();
+        let keep = self.keeper(&lease);
         let before = Before { clean: &clean, apart: &apart, keep: &keep, forget: &gone };
         let report = purge(keeping, terms, &lease, ages, now_ms, before, &mut next);
         if let Err(error) = keeping.end_lease(&lease) {
@@ -339,9 +347,13 @@ impl Work {
     /// Writes down what goes, where that is wanted.
     fn keeper(
         &self,
+        lease: &Lease,
     ) -> impl Fn(&Leaving<'_>, &mut dyn FnMut() -> Option<u32>) -> Result<Kept, StoreError> {
         move |leaving, next| match &self.export {
-            Some(export) => export.keep(&*self.parts.store, leaving, next),
+            Some(export) => {
+                let now = || ms(self.parts.clock.now().wall);
+                export.keep(&*self.parts.store, Under { lease, now: &now }, leaving, next)
+            }
             None => Ok(Kept::Whole),
         }
     }

@@ -20,6 +20,7 @@ use super::audit::{line, note};
 use super::jobs;
 use crate::jobs::Kind;
 use crate::retention::{in_force, ms};
+use crate::store::exporting::ExportRun;
 use crate::store::keeping::{Override, Room};
 use crate::store::{Day, ObjectKind, Store, StoreError};
 
@@ -27,6 +28,8 @@ use crate::store::{Day, ObjectKind, Store, StoreError};
 const BODY: usize = 4096;
 /// Overrides at most: they are all held in memory.
 const OVERRIDES: usize = 10_000;
+/// Files of the purge that are shown, the newest ones.
+const EXPORTS: u32 = 100;
 
 /// What is in force, and how much there is.
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Response {
@@ -40,6 +43,7 @@ struct Found {
     names: BTreeMap<Holder, String>,
     days: Vec<Day>,
     rooms: Vec<Room>,
+    exports: Vec<ExportRun>,
 }
 
 async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
@@ -56,9 +60,10 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
             names: names(store)?,
             days: keeping.days()?,
             rooms: keeping.rooms()?,
+            exports: store.exporting().exports(None, EXPORTS)?,
         })
     });
-    let Found { terms, overrides, names, days, rooms } = found.await?;
+    let Found { terms, overrides, names, days, rooms, exports } = found.await?;
     let settings = desk.settings();
     let bins = settings.bins;
     let set: BTreeMap<Holder, Override> =
@@ -89,7 +94,17 @@ async fn values(shared: &Arc<Shared>) -> Result<String, Refused> {
         },
         "overrides": overrides, "next_run": time(desk.next_ms(now_ms)), "last_run": last,
         "oldest_day": days.first(), "days": days.len(), "bytes": rooms,
+        "exports": exports.iter().map(written_down).collect::<Vec<_>>(),
     }))
+}
+
+/// A kind of a day as it was written into a file.
+fn written_down(run: &ExportRun) -> Value {
+    json!({
+        "day": run.day, "kind": run.kind, "by": run.by, "state": run.state.as_str(),
+        "rows": run.rows, "blake3": run.blake3, "first": run.first, "last": run.last,
+        "file": run.file, "started_at": time(run.started_ms), "ended_at": run.ended_ms.map(time),
+    })
 }
 
 /// What is in force of one object, and who has said it.

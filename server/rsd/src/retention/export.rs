@@ -5,12 +5,12 @@
 //! ```
 //! What has a manifest is whole. Of a run that is stopped nothing stays, and the next one begins
 //! anew; what is written twice is in two files, and who reads both has it once. What is written is
-//! known by the stamp of its day: a drop that fails is tried again without another file, and what
-//! came meanwhile is written before anything goes.
+//! known to the database by the stamp of its day (`rs_export_run`): a drop that fails is tried
+//! again without another file, by whichever Reporting Server, and what came meanwhile is written
+//! before anything goes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use config::settings::{Export as Settings, ExportKind as Kind};
 use model::time::Millis;
@@ -19,9 +19,10 @@ use rs::key;
 use rs::retention::{Due, What};
 use serde_json::{Value, json};
 
-use super::file::File;
-use crate::store::custody::{Letter, LetterFilter, Place};
-use crate::store::exporting::Stamp;
+use super::file::{File, Whole};
+use crate::store::custody::{Audit, Letter, LetterFilter, Place};
+use crate::store::exporting::{ExportRun, ExportState, Stamp};
+use crate::store::keeping::Lease;
 use crate::store::{Day, ObjectKind, Store, StoreError};
 
 /// Calls, events or letters of one page.
@@ -30,8 +31,8 @@ const PAGE: u32 = 500;
 const LETTERS: usize = 16;
 /// A day that gets records meanwhile is written so often in a run.
 const TRIES: u32 = 3;
-/// Days and kinds that are known to be written, at most.
-const WRITTEN: usize = 4096;
+/// Rows about a day that are looked at, the newest ones.
+const RUNS: u32 = 100;
 
 /// What is about to go.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +62,15 @@ pub struct Export {
     settings: Settings,
     name: String,
     holder: String,
-    /// What the days held when they were written.
-    written: Mutex<BTreeMap<(Day, Kind), Stamp>>,
+}
+
+/// Under which lease a run writes, and what time it is, ms since 1970 UTC.
+#[derive(Clone, Copy)]
+pub struct Under<'l> {
+    /// The lease of the purge: another's holder writes nothing down any more.
+    pub lease: &'l Lease,
+    /// The clock.
+    pub now: &'l dyn Fn() -> i64,
 }
 
 /// Why a file is not whole.
@@ -81,13 +89,14 @@ impl From<StoreError> for Failed {
 }
 
 type Next<'n> = &'n mut dyn FnMut() -> Option<u32>;
+type To<'t> = (&'t dyn Store, Under<'t>);
 
 impl Export {
     /// Files as `rs.export.before_purge` says. `name`: `rs.name`, whom the records name as their
     /// producer; `holder`: of this process alone.
     #[must_use]
     pub const fn new(settings: Settings, name: String, holder: String) -> Self {
-        Self { settings, name, holder, written: Mutex::new(BTreeMap::new()) }
+        Self { settings, name, holder }
     }
 
     /// Writes down what is wanted of it, and has not gone yet. `next` as for a run.
@@ -97,16 +106,18 @@ impl Export {
     pub fn keep(
         &self,
         store: &dyn Store,
+        under: Under<'_>,
         leaving: &Leaving<'_>,
         next: Next<'_>,
     ) -> Result<Kept, StoreError> {
+        let to = (store, under);
         let done = match leaving {
             Leaving::Facts(day) => {
                 let all = || Ok(vec![Kind::Cdr, Kind::Events, Kind::Var]);
-                self.settled(store, *day, all, next)
+                self.settled(to, *day, all, next)
             }
-            Leaving::Due(day, due) => self.settled(store, *day, || kinds(store, *day, due), next),
-            Leaving::Letters(before_ms) => self.letters(store, *before_ms, next),
+            Leaving::Due(day, due) => self.settled(to, *day, || kinds(store, *day, due), next),
+            Leaving::Letters(before_ms) => self.letters(to, *before_ms, next),
         };
         match done {
             Ok(()) => Ok(Kept::Whole),
@@ -125,7 +136,7 @@ impl Export {
     /// in files.
     fn settled(
         &self,
-        store: &dyn Store,
+        to @ (store, _): To<'_>,
         day: Day,
         kinds: impl Fn() -> Result<Vec<Kind>, StoreError>,
         next: Next<'_>,
@@ -135,46 +146,110 @@ impl Export {
         }
         for _ in 0..TRIES {
             let stamp = store.exporting().stamp(day)?;
-            let missing = self.missing(day, kinds()?, stamp);
+            let missing = self.missing(store, day, kinds()?, stamp)?;
             if missing.is_empty() {
                 return Ok(());
             }
             for kind in missing {
-                self.day(store, day, kind, next)?;
-                self.know(day, kind, stamp);
+                self.day(to, (day, kind), stamp, next)?;
             }
         }
         let stamp = store.exporting().stamp(day)?;
-        if self.missing(day, kinds()?, stamp).is_empty() { Ok(()) } else { Err(Failed::Moves) }
+        let missing = self.missing(store, day, kinds()?, stamp)?;
+        if missing.is_empty() { Ok(()) } else { Err(Failed::Moves) }
     }
 
     /// Which of these are wanted and not written as the day is now.
-    fn missing(&self, day: Day, kinds: Vec<Kind>, stamp: Stamp) -> Vec<Kind> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_missing = |kind: &Kind| {
-            self.settings.kinds.contains(kind) && written.get(&(day, *kind)) != Some(&stamp)
+    fn missing(
+        &self,
+        store: &dyn Store,
+        day: Day,
+        mut kinds: Vec<Kind>,
+        stamp: Stamp,
+    ) -> Result<Vec<Kind>, StoreError> {
+        kinds.retain(|kind| self.settings.kinds.contains(kind));
+        if !kinds.is_empty() {
+            let known = store.exporting().exports(Some(day), RUNS)?;
+            let is_it = |run: &ExportRun, kind: Kind| {
+                run.state == ExportState::Done && run.kind == kind.as_str() && run.stamp == stamp
+            };
+            kinds.retain(|kind| !known.iter().any(|run| is_it(run, *kind) && self.has(run)));
+        }
+        Ok(kinds)
+    }
+
+    /// Whether its file is there, as far as that can be known: another server may have a directory
+    /// of its own, and is believed.
+    fn has(&self, run: &ExportRun) -> bool {
+        let own = run.file.as_ref().filter(|_| run.by == self.name);
+        own.is_none_or(|file| self.settings.dir.join(file).exists())
+    }
+
+    fn day(
+        &self,
+        to @ (store, _): To<'_>,
+        (day, kind): (Day, Kind),
+        stamp: Stamp,
+        next: Next<'_>,
+    ) -> Result<(), Failed> {
+        let dir = &self.settings.dir;
+        let left = File::find(dir, (kind, day), &stamp)
+            .map_err(|error| Failed::File(dir.clone(), error))?;
+        self.noted(to, (day, kind), stamp, || {
+            if let Some(whole) = left {
+                return Ok(whole);
+            }
+            let mut file = self.open(kind, day)?;
+            match kind {
+                Kind::Cdr => self.calls(store, day, &mut file, next)?,
+                Kind::Events => self.events(store, (day, false), &mut file, next)?,
+                Kind::Var => self.events(store, (day, true), &mut file, next)?,
+                Kind::DeadLetters => {}
+            }
+            close(file, &stamp)
+        })
+    }
+
+    /// Writes a file, and tells the database that it is begun and how it ended.
+    fn noted(
+        &self,
+        (store, under): To<'_>,
+        (day, kind): (Day, Kind),
+        stamp: Stamp,
+        write: impl FnOnce() -> Result<Whole, Failed>,
+    ) -> Result<(), Failed> {
+        let mut run = ExportRun {
+            day,
+            kind: kind.as_str().to_owned(),
+            by: self.name.clone(),
+            state: ExportState::Running,
+            stamp,
+            rows: 0,
+            blake3: None,
+            first: None,
+            last: None,
+            file: None,
+            started_ms: (under.now)(),
+            ended_ms: None,
         };
-        kinds.into_iter().filter(is_missing).collect()
-    }
-
-    fn know(&self, day: Day, kind: Kind, stamp: Stamp) {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert((day, kind), stamp);
-        if written.len() > WRITTEN {
-            // the oldest day, which has gone first
-            written.pop_first();
+        store.exporting().begin_export(under.lease, &run)?;
+        let written = write();
+        run.ended_ms = Some((under.now)());
+        match written {
+            Ok(Whole { file, rows, blake3, first, last }) => {
+                run =
+                    ExportRun { state: ExportState::Done, rows, blake3, first, last, file, ..run };
+                let line = run.file.is_some().then(|| told(&run));
+                Ok(store.exporting().end_export(under.lease, &run, line.as_ref())?)
+            }
+            Err(failed) => {
+                let cut_off = matches!(failed, Failed::CutOff);
+                run.state = if cut_off { ExportState::Stopped } else { ExportState::Failed };
+                // where that is not possible either, the next one that begins ends it
+                let _ended = store.exporting().end_export(under.lease, &run, None);
+                Err(failed)
+            }
         }
-    }
-
-    fn day(&self, store: &dyn Store, day: Day, kind: Kind, next: Next<'_>) -> Result<(), Failed> {
-        let mut file = self.open(kind, day)?;
-        match kind {
-            Kind::Cdr => self.calls(store, day, &mut file, next)?,
-            Kind::Events => self.events(store, (day, false), &mut file, next)?,
-            Kind::Var => self.events(store, (day, true), &mut file, next)?,
-            Kind::DeadLetters => {}
-        }
-        close(file)
     }
 
     fn open(&self, kind: Kind, day: Day) -> Result<File, Failed> {
@@ -227,31 +302,44 @@ impl Export {
     }
 
     /// Letters by the day on which they were received, the newest first.
-    fn letters(&self, store: &dyn Store, before_ms: i64, next: Next<'_>) -> Result<(), Failed> {
+    fn letters(&self, to: To<'_>, before_ms: i64, next: Next<'_>) -> Result<(), Failed> {
         if !self.settings.kinds.contains(&Kind::DeadLetters) {
             return Ok(());
         }
-        let filter = LetterFilter { to_ms: Some(before_ms), ..LetterFilter::default() };
-        let (mut after, mut open): (Option<Place>, Option<(Day, File)>) = (None, None);
+        let mut before_ms = before_ms;
+        loop {
+            next().ok_or(Failed::CutOff)?;
+            let filter = LetterFilter { to_ms: Some(before_ms), ..LetterFilter::default() };
+            let newest = to.0.custody().letters(&filter, false, None, 1)?;
+            let Some(newest) = newest.first() else { return Ok(()) };
+            let day = key::day(Millis(u64::try_from(newest.received_ms).unwrap_or_default()));
+            self.noted(to, (day, Kind::DeadLetters), Stamp::default(), || {
+                self.letters_of(to.0, day, before_ms, next)
+            })?;
+            before_ms = key::start_ms(day);
+        }
+    }
+
+    /// Those that were received on a day, and before this instant.
+    fn letters_of(
+        &self,
+        store: &dyn Store,
+        day: Day,
+        before_ms: i64,
+        next: Next<'_>,
+    ) -> Result<Whole, Failed> {
+        let (from_ms, to_ms) = (Some(key::start_ms(day)), Some(before_ms));
+        let filter = LetterFilter { from_ms, to_ms, ..LetterFilter::default() };
+        let (mut after, mut file) = (None::<Place>, self.open(Kind::DeadLetters, day)?);
         loop {
             next().ok_or(Failed::CutOff)?;
             let page = store.custody().letters(&filter, true, after, LETTERS)?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return close(file, &Stamp::default()) };
             after = Some(Place { time_ms: last.received_ms, no: last.no });
             for letter in &page {
-                let day = key::day(Millis(u64::try_from(letter.received_ms).unwrap_or_default()));
-                let mut file = match open.take() {
-                    Some((of, file)) if of == day => file,
-                    other => {
-                        other.map_or(Ok(()), |(_, file)| close(file))?;
-                        self.open(Kind::DeadLetters, day)?
-                    }
-                };
                 write(&mut file, &line(letter))?;
-                open = Some((day, file));
             }
         }
-        open.map_or(Ok(()), |(_, file)| close(file))
     }
 }
 
@@ -302,7 +390,22 @@ fn write(file: &mut File, line: &Value) -> Result<(), Failed> {
     file.write(line).map_err(|error| Failed::File(file.path().clone(), error))
 }
 
-fn close(file: File) -> Result<(), Failed> {
+fn close(file: File, held: &Stamp) -> Result<Whole, Failed> {
     let path = file.path().clone();
-    file.close().map_err(|error| Failed::File(path, error))
+    file.close(held).map_err(|error| Failed::File(path, error))
+}
+
+/// The line of the audit log: what left the database by the job, and where it is.
+fn told(run: &ExportRun) -> Audit {
+    let ExportRun { day, kind, by, rows, file, .. } = run;
+    Audit {
+        no: 0,
+        time_ms: run.ended_ms.unwrap_or(run.started_ms),
+        user: None,
+        address: "-".to_owned(),
+        action: "export".to_owned(),
+        object: format!("{kind}/{day}"),
+        detail: json!({"by": by, "file": file, "rows": rows}).to_string(),
+        outcome: "done".to_owned(),
+    }
 }

@@ -2,7 +2,7 @@
 //! it is let go of; what a killed process has left goes before the next one of its kind and day.
 
 use std::fs;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -11,6 +11,7 @@ use config::settings::{ExportFormat as Format, ExportKind as Kind};
 use serde_json::{Value, json};
 
 use crate::store::Day;
+use crate::store::exporting::Stamp;
 
 /// Files of one kind and day at most: each run that meets more of it writes another.
 const MOST: u32 = 10_000;
@@ -22,6 +23,8 @@ const HOLDER: usize = 64;
 const PART: &str = ".part";
 /// What follows the name of a file in that of its manifest.
 pub(super) const MANIFEST: &str = ".manifest.json";
+/// Bytes of a manifest at most.
+pub(super) const MANIFEST_BYTES: u64 = 64 << 10;
 
 /// A file on its way.
 pub(super) struct File {
@@ -68,6 +71,30 @@ impl Drop for Part {
     fn drop(&mut self) {
         // where it cannot go it is no file either, and the next one sweeps it
         let _gone = fs::remove_file(&self.0);
+    }
+}
+
+/// What is known of a file that is whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) file: Option<String>,
+    pub(super) rows: u64,
+    pub(super) blake3: Option<String>,
+    pub(super) first: Option<String>,
+    pub(super) last: Option<String>,
+}
+
+impl Whole {
+    /// As a manifest tells it.
+    fn told(manifest: &Value) -> Self {
+        let text = |name: &str| match &manifest[name] {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        };
+        let rows = manifest["rows"].as_u64().unwrap_or_default();
+        let (file, blake3) = (text("file"), text("blake3"));
+        Self { file, rows, blake3, first: text("first"), last: text("last") }
     }
 }
 
@@ -165,12 +192,13 @@ impl File {
         Ok(())
     }
 
-    /// On disk under the next free name, with its manifest; one without lines is none.
-    pub(super) fn close(self) -> io::Result<()> {
+    /// On disk under the next free name, with its manifest, which has what the day held; one
+    /// without lines is none.
+    pub(super) fn close(self, held: &Stamp) -> io::Result<Whole> {
         let Self { dir, part, ending, of, out, rows, first, last, .. } = self;
         let hashed = out.finish()?;
         if rows == 0 {
-            return Ok(());
+            return Ok(Whole::default());
         }
         let file = hashed.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
@@ -179,7 +207,7 @@ impl File {
         let manifest = json!({
             "file": name, "kind": of.0.as_str(), "day": of.1, "rows": rows,
             "bytes": hashed.bytes, "blake3": hashed.hash.finalize().to_hex().as_str(),
-            "first": first, "last": last,
+            "first": first, "last": last, "held": numbers(held),
         });
         let told = tell(&path, &beside(&part.0, ".manifest.part"), &manifest);
         if told.is_err() {
@@ -187,8 +215,39 @@ impl File {
             drop(Part(path));
         }
         told?;
-        fs::File::open(dir)?.sync_all()
+        fs::File::open(dir)?.sync_all()?;
+        Ok(Whole::told(&manifest))
     }
+
+    /// A file of this kind and day that was written when the day held the same: by a run that was
+    /// ended before it could tell so.
+    pub(super) fn find(dir: &Path, of: (Kind, Day), held: &Stamp) -> io::Result<Option<Whole>> {
+        let base = base(of);
+        let files = match fs::read_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            files => files?,
+        };
+        for file in files {
+            let path = file?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(file) = name.strip_suffix(MANIFEST) else { continue };
+            if !name.starts_with(&format!("{base}.")) || !dir.join(file).exists() {
+                continue;
+            }
+            let mut text = Vec::new();
+            fs::File::open(&path)?.take(MANIFEST_BYTES).read_to_end(&mut text)?;
+            // one that cannot be read is of no file that is known to be whole
+            let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
+            if manifest["held"] == numbers(held) {
+                return Ok(Some(Whole { file: Some(file.to_owned()), ..Whole::told(&manifest) }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn numbers(held: &Stamp) -> Value {
+    json!([held.calls, held.versions, held.events, held.times])
 }
 
 /// What all names of a kind and day begin with.
@@ -338,7 +397,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let of = (Kind::Events, 20_261_122);
         let open = |packed| File::create(dir.path(), of, Format::Ndjson, packed, "rs/1").unwrap();
-        open(false).close().unwrap();
+        let held = Stamp { calls: 3, versions: 4, events: 5, times: 6 };
+        assert_eq!(open(false).close(&held).unwrap(), Whole::default());
+        assert_eq!(File::find(dir.path(), of, &held).unwrap(), None);
         let names = || {
             let mut names: Vec<_> = fs::read_dir(dir.path())
                 .unwrap()
@@ -361,10 +422,13 @@ mod tests {
         for id in ["a", "b", "c"] {
             first.write(&json!({"id": id})).unwrap();
         }
-        first.close().unwrap();
+        let first = first.close(&held).unwrap();
+        assert_eq!(File::find(dir.path(), of, &held).unwrap(), Some(first.clone()));
+        assert_eq!(File::find(dir.path(), of, &Stamp { calls: 4, ..held }).unwrap(), None);
+        assert_eq!((first.rows, first.last.as_deref()), (3, Some("c")));
         let mut second = open(true);
         second.write(&json!({"id": "d"})).unwrap();
-        second.close().unwrap();
+        second.close(&Stamp::default()).unwrap();
         assert_eq!(fs::read(&other).unwrap(), b"kept");
         fs::remove_file(other).unwrap();
         let base = "events-20261122.ndjson.zst";

@@ -17,7 +17,7 @@ use crate::store::{Day, StoreError};
 
 /// Days of dead letters (rs.md §2.8).
 const LETTERS: u32 = 90;
-/// Days of the audit log (rs.md §8).
+/// Days of the audit log (rs.md §8), and of what is known of files.
 const AUDIT: u32 = 400;
 
 /// Days of what goes by its age alone.
@@ -136,7 +136,7 @@ pub fn purge(
     for aged in Aged::ALL {
         let days = match aged {
             Aged::Letters => LETTERS,
-            Aged::Audit => AUDIT,
+            Aged::Audit | Aged::Exports => AUDIT,
             Aged::Minutes => terms.longest(),
             Aged::Failures => ages.failures,
             // what is missing longer than ids are remembered cannot come any more

@@ -54,7 +54,7 @@ impl Work {
         let mut pace = Pace::new(*clock, now_ms.saturating_add(window));
         let mut next = || desk.next(&mut pace, same).filter(|_| free() < signs::ENOUGH);
         let today_ms = desk.zone.day_start(now_ms, 0);
-        let keeper = self.keeper();
+        let keeper = self.keeper(&lease);
         let never = |_: &Leaving<'_>, _: &mut dyn FnMut() -> Option<u32>| {
             Ok(Kept::Not("its files would fill the same volume".to_owned()))
         };

@@ -8,10 +8,8 @@ use model::time::Millis;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::file::{MANIFEST, beside};
+use super::file::{MANIFEST, MANIFEST_BYTES, beside};
 
-/// Bytes of a manifest at most.
-const MANIFEST_BYTES: u64 = 64 << 10;
 /// Bytes of a line at most: a record has 1 MiB.
 const LINE: u64 = 2 << 20;
 /// How a packed file begins.

@@ -55,6 +55,8 @@ pub enum Aged {
     Letters,
     /// The audit log.
     Audit,
+    /// What was written into files, by when that began.
+    Exports,
     /// Books of the producers' minutes.
     Minutes,
     /// Books of the producers' streams, but for those of their newest boot, by when they were last
@@ -70,8 +72,15 @@ pub enum Aged {
 
 impl Aged {
     /// All that goes by the clock alone.
-    pub const ALL: [Self; 6] =
-        [Self::Letters, Self::Audit, Self::Minutes, Self::Streams, Self::Failures, Self::Apart];
+    pub const ALL: [Self; 7] = [
+        Self::Letters,
+        Self::Audit,
+        Self::Exports,
+        Self::Minutes,
+        Self::Streams,
+        Self::Failures,
+        Self::Apart,
+    ];
 }
 
 /// A call in progress.

@@ -112,7 +112,7 @@ pub(crate) fn postgres(url: &str, schema: &str) -> Box<dyn Store> {
 /// A story of the jobs that keep a database.
 type Kept = (&'static str, fn(&dyn Store));
 
-const KEPT: [Kept; 18] = [
+const KEPT: [Kept; 19] = [
     ("erased", erasing::a_number),
     ("forgotten", erasing::a_call),
     ("sixty_days", keeping::sixty_days),
@@ -129,6 +129,7 @@ const KEPT: [Kept; 18] = [
     ("own_days", figures::own),
     ("tables", figures::tables),
     ("round_trip", export::round_trip),
+    ("known", export::known),
     ("export_days", export::days),
     ("export_once", export::once),
 ];

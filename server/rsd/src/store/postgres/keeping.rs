@@ -35,7 +35,7 @@ impl Postgres {
     }
 
     /// A change of a job, which is undone where another holds its lease.
-    fn change(
+    pub(super) fn change(
         &self,
         lease: &Lease,
         work: impl FnOnce(&mut Link) -> Result<u64, StoreError>,

@@ -19,6 +19,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0008.sql"),
     include_str!("../../../migrations/postgres/0009.sql"),
     include_str!("../../../migrations/postgres/0010.sql"),
+    include_str!("../../../migrations/postgres/0011.sql"),
 ];
 
 /// The lock that one runner holds.

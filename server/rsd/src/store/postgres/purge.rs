@@ -258,6 +258,7 @@ pub(super) fn aged(
                 link.query("SELECT rs_trim_audit($1, $2)", &[&before_ms, &i64::from(most)])?;
             return Ok(gone.first().map_or(0, |row| row.get::<_, i64>(0).cast_unsigned()));
         }
+        Aged::Exports => &[("rs_export_run", "no", "started_ms")],
         Aged::Minutes => &[
             ("rs_integrity_minute", "producer, boot, minute_ms", "minute_ms"),
             ("rs_stored_minute", "producer, boot, minute_ms", "minute_ms"),

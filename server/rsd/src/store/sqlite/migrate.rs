@@ -20,6 +20,7 @@ pub(super) const MAIN: &[Migration] = &[
     Migration { version: 5, sql: include_str!("../../../migrations/sqlite/main-0005.sql") },
     Migration { version: 6, sql: include_str!("../../../migrations/sqlite/main-0006.sql") },
     Migration { version: 7, sql: include_str!("../../../migrations/sqlite/main-0007.sql") },
+    Migration { version: 8, sql: include_str!("../../../migrations/sqlite/main-0008.sql") },
 ];
 
 /// Steps of a day's file.

@@ -258,6 +258,7 @@ pub(super) fn aged_of_main(
             older("rs_dead_letter", &["no"], last)
         }
         Aged::Audit => older("rs_audit_log", &["no"], "time_ms"),
+        Aged::Exports => older("rs_export_run", &["no"], "started_ms"),
         Aged::Minutes => {
             older("rs_integrity_minute", &["producer", "boot", "minute_ms"], "minute_ms")
         }
@@ -287,7 +288,12 @@ pub(super) fn aged_of_day(
     let (table, by, column) = match aged {
         Aged::Letters => ("rs_dead_letter", ["no"], "received_ms"),
         Aged::Failures => ("rs_sq_failure", ["failure_key"], "time_ms"),
-        Aged::Audit | Aged::Minutes | Aged::Streams | Aged::Apart | Aged::Bins(..) => return Ok(0),
+        Aged::Audit
+        | Aged::Exports
+        | Aged::Minutes
+        | Aged::Streams
+        | Aged::Apart
+        | Aged::Bins(..) => return Ok(0),
     };
     slice(db, table, &by, &format!("{column} < {before_ms}"), most)
 }

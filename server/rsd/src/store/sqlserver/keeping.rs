@@ -19,7 +19,7 @@ use crate::store::keeping::{Aged, Indexed, Jobs, Keeping, Lease, Live, Override,
 
 impl SqlServer {
     /// A change of a job, which is undone where another holds its lease.
-    fn change(
+    pub(super) fn change(
         &self,
         lease: &Lease,
         work: impl AsyncFnOnce(&mut Link) -> Result<u64, Failure>,

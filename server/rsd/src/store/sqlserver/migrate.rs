@@ -23,6 +23,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 7, sql: include_str!("../../../migrations/sqlserver/0007.sql") },
     Migration { version: 8, sql: include_str!("../../../migrations/sqlserver/0008.sql") },
     Migration { version: 9, sql: include_str!("../../../migrations/sqlserver/0009.sql") },
+    Migration { version: 10, sql: include_str!("../../../migrations/sqlserver/0010.sql") },
 ];
 
 impl Migration {

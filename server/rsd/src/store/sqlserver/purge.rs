@@ -138,6 +138,7 @@ pub(super) async fn aged(
         Aged::Streams => &[sql::AGED_STREAM],
         Aged::Failures => &[sql::AGED_FAILURE],
         Aged::Audit => &[sql::AGED_AUDIT],
+        Aged::Exports => &[sql::AGED_EXPORT],
         // they are in the days
         Aged::Apart => &[],
         Aged::Bins(table, of) => {

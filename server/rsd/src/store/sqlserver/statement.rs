@@ -31,6 +31,7 @@ impl Statement {
             bins_gone::ALL,
             facts::ALL,
             erasing::ALL,
+            exporting::ALL,
         ]);
         all.flatten().chain(staged)
     }
@@ -51,6 +52,7 @@ pub(super) mod bins;
 pub(super) mod bins_gone;
 pub(super) mod custody;
 pub(super) mod erasing;
+pub(super) mod exporting;
 pub(super) mod facts;
 pub(super) mod keeping;
 pub(super) mod load;

@@ -7,7 +7,9 @@ use config::settings::{Export as Settings, ExportFormat, ExportKind, Retention};
 use rs::Filter;
 use rs::rollup::Zone;
 use rsd::entry::Transport;
-use rsd::retention::{Ages, Annexes, Before, Export, Kept, Leaving, Report, Why, in_force, purge};
+use rsd::retention::{
+    Ages, Annexes, Before, Export, Kept, Leaving, Report, Under, Why, in_force, purge,
+};
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{CallName, Day, Lists as _, Store, Unit};
 use serde_json::Value;
@@ -77,10 +79,10 @@ pub(super) fn round_trip(store: &dyn Store) {
     let dir = tempfile::tempdir().unwrap();
     let export = export(dir.path(), false);
     for day in store.keeping().days().unwrap() {
-        let kept = export.keep(store, &Leaving::Facts(day), &mut || Some(2)).unwrap();
+        let kept = keep(store, &export, &Leaving::Facts(day), &mut || Some(2));
         assert_eq!(kept, Kept::Whole);
     }
-    let letters = export.keep(store, &Leaving::Letters(i64::MAX), &mut || Some(2)).unwrap();
+    let letters = keep(store, &export, &Leaving::Letters(i64::MAX), &mut || Some(2));
     assert_eq!(letters, Kept::Whole);
     let (names, lines) = read(dir.path());
     for kind in ["cdr", "events", "var", "dead_letters"] {
@@ -111,6 +113,19 @@ pub(super) fn round_trip(store: &dyn Store) {
     assert_eq!(legs(store), before);
 }
 
+/// Under the lease of the purge, at night.
+fn keep(
+    store: &dyn Store,
+    export: &Export,
+    leaving: &Leaving<'_>,
+    next: &mut dyn FnMut() -> Option<u32>,
+) -> Kept {
+    let now_ms = ms(at(NIGHT));
+    let keeping = store.keeping();
+    let lease = keeping.take_lease("retention", "a", now_ms, now_ms + 30_000).unwrap().unwrap();
+    export.keep(store, Under { lease: &lease, now: &|| now_ms }, leaving, next).unwrap()
+}
+
 fn run(store: &dyn Store, export: &Export, slices: usize) -> Report {
     let terms = in_force(store, (&Retention::default(), &Annexes::new()), &Zone::utc()).unwrap();
     let now_ms = ms(at(NIGHT));
@@ -123,7 +138,7 @@ fn run(store: &dyn Store, export: &Export, slices: usize) -> Report {
     };
     let clean = |_: Day, _: i64| Ok(true);
     let keep = |leaving: &Leaving<'_>, next: &mut dyn FnMut() -> Option<u32>| {
-        export.keep(store, leaving, next)
+        export.keep(store, Under { lease: &held, now: &|| now_ms }, leaving, next)
     };
     let before =
         Before { clean: &clean, apart: &|_| Ok(true), keep: &keep, forget: &|| Ok(Vec::new()) };
@@ -174,9 +189,8 @@ pub(super) fn once(store: &dyn Store) {
     let day = 20_261_122;
     let dir = tempfile::tempdir().unwrap();
     let files = export(dir.path(), false);
-    let keep = |next: &mut dyn FnMut() -> Option<u32>| {
-        files.keep(store, &Leaving::Facts(day), next).unwrap()
-    };
+    let keep =
+        |next: &mut dyn FnMut() -> Option<u32>| keep(store, &files, &Leaving::Facts(day), next);
     assert_eq!(keep(&mut || Some(2)), Kept::Whole);
     let (names, lines) = read(dir.path());
     assert_eq!(keep(&mut || Some(2)), Kept::Whole);
@@ -214,6 +228,55 @@ pub(super) fn once(store: &dyn Store) {
     let before = read(dir.path()).0;
     assert_eq!(keep(&mut || Some(1000)), Kept::Whole);
     assert!(read(dir.path()).0.len() > before.len());
+}
+
+/// The database knows what was written: another server does not write it again, nor does the same
+/// after its end; unless its file is gone.
+pub(super) fn known(store: &dyn Store) {
+    fill(store);
+    let day = 20_261_122;
+    let facts = Leaving::Facts(day);
+    let dir = tempfile::tempdir().unwrap();
+    let (own, other) = (dir.path().join("own"), dir.path().join("other"));
+    let named = |dir: &Path, name: &str| {
+        let kinds = ExportKind::ALL.to_vec();
+        let settings =
+            Settings { dir: dir.to_owned(), format: ExportFormat::Csv, kinds, zstd: true };
+        Export::new(settings, name.to_owned(), format!("{name}/1"))
+    };
+    let mut left = 2;
+    let mut cut_off = || {
+        left -= 1;
+        (left > 0).then_some(2)
+    };
+    assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut cut_off), Kept::CutOff);
+    assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut || Some(2)), Kept::Whole);
+    let names = || {
+        let all = std::fs::read_dir(&own).unwrap().map(|file| file.unwrap().file_name());
+        all.map(|name| name.into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let before = names();
+    let runs = store.exporting().exports(Some(day), 100).unwrap();
+    let states: Vec<_> = runs.iter().rev().map(|run| (&*run.kind, run.state.as_str())).collect();
+    let expected = [("cdr", "stopped"), ("cdr", "done"), ("events", "done"), ("var", "done")];
+    assert_eq!(states, expected);
+    for run in runs.iter().filter(|run| run.file.is_some()) {
+        let name = run.file.as_ref().unwrap();
+        let bytes = std::fs::read(own.join(name)).unwrap();
+        assert_eq!(run.blake3.as_deref(), Some(blake3::hash(&bytes).to_hex().as_str()), "{name}");
+        assert!(run.rows > 0 && run.first.is_some() && run.ended_ms.is_some(), "{run:?}");
+    }
+    assert!(runs.iter().any(|run| run.kind == "cdr" && run.rows > 1), "{runs:?}");
+    for (dir, name) in [(&own, "rs-1"), (&other, "rs-2")] {
+        assert_eq!(keep(store, &named(dir, name), &facts, &mut || Some(2)), Kept::Whole);
+    }
+    assert_eq!((names(), other.exists()), (before.clone(), false), "nothing is written twice");
+    let of_log = |store: &dyn Store| super::custody::lines(store, "export");
+    assert_eq!(of_log(store), before.len() / 2);
+
+    std::fs::remove_dir_all(&own).unwrap();
+    assert_eq!(keep(store, &named(&own, "rs-1"), &facts, &mut || Some(2)), Kept::Whole);
+    assert_eq!(names(), before, "its directory is lost");
 }
 
 /// One state that cannot be read keeps its own day, and no other.

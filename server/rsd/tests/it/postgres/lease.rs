@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use config::settings::{Export, ExportFormat, ExportKind};
 use rs::rollup::{Granularity, Rules, Zone, work};
 use rs::share::Objects;
+use rsd::retention::{Export as Files, Kept, Leaving, Under};
 use rsd::store::bins::{Bins as _, LEASE};
-use rsd::store::keeping::Keeping as _;
+use rsd::store::exporting::Exporting as _;
+use rsd::store::keeping::{Aged, Keeping as _};
 use rsd::store::postgres::Postgres;
 use rsd::store::sqlite::Sqlite;
 use rsd::store::{Store, StoreError};
@@ -73,6 +76,62 @@ fn a_holder_that_was_held_up_writes_nothing_any_more() {
     all(&sqlite, sqlite.take_lease(LEASE, "a", 0, 1).unwrap().unwrap().fence);
     assert_eq!(made, rows(&sqlite));
     assert!(made.len() > 10, "{made:?}");
+}
+
+/// It sleeps while it writes a day down. The other takes its lease over and writes the day down;
+/// then it wakes (scenario 37).
+#[test]
+fn a_purge_that_was_held_up_writes_nothing_down_any_more() {
+    let server = Server::start();
+    let [one, other] = [rs(&server, "rs-1"), rs(&server, "rs-2")];
+    one.apply(&story(), NOW).unwrap();
+    let now_ms = i64::try_from(NOW.0).unwrap();
+    let take = |store: &Postgres, holder: &str, after_ms: i64| {
+        let at_ms = now_ms + after_ms;
+        store.take_lease("retention", holder, at_ms, at_ms + 30_000).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (day, now) = (20_261_122, || now_ms);
+    let facts = Leaving::Facts(day);
+    let files = |name: &str| {
+        let kinds = vec![ExportKind::Cdr];
+        let (dir, format) = (dir.path().join(name), ExportFormat::Ndjson);
+        let settings = Export { dir, format, kinds, zstd: false };
+        Files::new(settings, name.to_owned(), format!("{name}/1"))
+    };
+    let first = take(&one, "one", 0).unwrap();
+    assert_eq!(take(&other, "other", 29_999), None);
+    let mut second = None;
+    let mut sleeps = || {
+        let lease = second.get_or_insert_with(|| {
+            let lease = take(&other, "other", 30_000).unwrap();
+            let under = Under { lease: &lease, now: &now };
+            let kept = files("rs-2").keep(&other, under, &facts, &mut || Some(2)).unwrap();
+            assert_eq!(kept, Kept::Whole);
+            lease
+        });
+        assert!(lease.fence > first.fence);
+        take(&one, "one", 30_001).is_some_and(|ours| ours == first).then_some(2)
+    };
+    let under = Under { lease: &first, now: &now };
+    let kept = files("rs-1").keep(&one, under, &facts, &mut sleeps).unwrap();
+    assert_eq!(kept, Kept::CutOff);
+    let second = second.unwrap();
+    let names = |name: &str| std::fs::read_dir(dir.path().join(name)).unwrap().count();
+    assert_eq!((names("rs-1"), names("rs-2")), (0, 2), "one file, and its manifest");
+    let runs = one.exports(Some(day), 10).unwrap();
+    let told: Vec<_> = runs.iter().map(|run| (&*run.by, run.state.as_str())).collect();
+    assert_eq!(told, [("rs-2", "done"), ("rs-1", "stopped")]);
+    assert_eq!(other.delete_aged(&second, Aged::Exports, 0, 1000).unwrap(), 0);
+    for refused in [
+        one.begin_export(&first, &runs[0]).unwrap_err(),
+        one.end_export(&first, &runs[0], None).unwrap_err(),
+        one.delete_facts(&first, day, i64::MAX, 1000).unwrap_err(),
+        one.delete_aged(&first, Aged::Exports, i64::MAX, 1000).unwrap_err(),
+    ] {
+        assert!(matches!(refused, StoreError::Fenced("retention")), "{refused}");
+    }
+    assert_eq!(one.exports(None, 10).unwrap(), runs);
 }
 
 /// A record of a call of RM, by number; half of it is told to each.

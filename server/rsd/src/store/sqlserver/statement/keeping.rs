@@ -293,6 +293,8 @@ DELETE FROM t";
     AGED_LETTER = aged!("rs_dead_letter", "received_ms");
     /// The audit log, of which a writer deletes nothing itself.
     AGED_AUDIT = "EXEC rs_trim_audit @P1, @P2";
+    /// What was written into files.
+    AGED_EXPORT = aged!("rs_export_run", "started_ms");
     /// What producers told of their minutes.
     AGED_MINUTE = aged!("rs_integrity_minute", "minute_ms");
     /// What was stored of them.

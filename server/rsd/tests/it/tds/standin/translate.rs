@@ -202,7 +202,7 @@ pub(super) fn columns(batch: &str) -> Vec<((String, String), Type)> {
         } else if let (Some(table), Some(column)) = (&table, line.strip_prefix("  "))
             && let Some((name, kind)) = column.split_once(' ')
             && !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         {
             all.push(((table.clone(), name.to_owned()), declared(kind)));
         }
