@@ -9,6 +9,7 @@ pub mod exporting;
 pub mod keeping;
 pub mod postgres;
 mod prepare;
+mod schema;
 pub(crate) mod secret;
 pub mod sqlite;
 pub mod sqlserver;

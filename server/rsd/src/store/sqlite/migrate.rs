@@ -1,9 +1,9 @@
 //! Brings a file to the schema of this version: numbered steps, forward only, one transaction
-//! each, with a checksum (spec rs.md §3.4). A file of a newer schema is refused.
+//! each, with a checksum (spec rs.md §3.4). A file of a schema beyond the next one is refused.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::{StoreError, words};
+use crate::store::{StoreError, schema, words};
 
 /// One step.
 pub(super) struct Migration {
@@ -75,17 +75,21 @@ impl Migration {
 /// The steps that the file lacks.
 ///
 /// # Errors
-/// It has a step that this version does not know, or knows otherwise.
+/// It has a step of a version that this one does not work with, or knows otherwise.
 pub(super) fn check<'m>(
     db: &Connection,
     steps: &'m [Migration],
     name: &str,
 ) -> Result<Vec<&'m Migration>, StoreError> {
-    let newest = "SELECT max(version) FROM rs_schema_version";
-    let newest: i64 = db.query_row(newest, [], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0);
     let known = steps.last().map_or(0, |step| step.version);
-    if newest > known {
-        return Err(StoreError::Newer { file: name.to_owned(), version: newest });
+    let later = "SELECT version, rs_version FROM rs_schema_version WHERE version > ?1
+        ORDER BY version DESC";
+    let mut later = db.prepare(later)?;
+    let mut later = later.query([known])?;
+    while let Some(row) = later.next()? {
+        if !schema::is_next(&row.get::<_, String>(1)?) {
+            return Err(StoreError::Newer { file: name.to_owned(), version: row.get(0)? });
+        }
     }
     let mut lacking = Vec::new();
     for step in steps {
@@ -121,6 +125,10 @@ mod tests {
         let applied = "SELECT group_concat(applied_ms) FROM rs_schema_version";
         let applied: String = db.query_row(applied, [], |row| row.get(0)).unwrap();
         assert_eq!(applied, "5,6");
+        // an RS of the version before goes on working with it
+        migrate(&mut db, &[ONE], "f", 8).unwrap();
+        let beyond = "UPDATE rs_schema_version SET rs_version = '99.0.0' WHERE version = 2";
+        db.execute(beyond, []).unwrap();
         let newer = migrate(&mut db, &[ONE], "f", 8);
         assert!(matches!(newer, Err(StoreError::Newer { version: 2, .. })), "{newer:?}");
         let changed = migrate(&mut db, &[ONE, TWO_CHANGED], "f", 8);

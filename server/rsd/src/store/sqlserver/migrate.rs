@@ -5,6 +5,7 @@
 use super::failure::Failure;
 use super::link::{Cells, Link};
 use super::statement::schema as statement;
+use crate::store::schema;
 use crate::store::words::words;
 
 /// One step.
@@ -82,7 +83,7 @@ async fn steps(link: &mut Link, now_ms: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether all steps have been taken, and no other.
+/// Whether all steps have been taken, and none beyond the next schema.
 ///
 /// # Errors
 /// As the server answers; [`Failure::Newer`], [`Failure::Changed`].
@@ -100,16 +101,20 @@ pub(super) async fn is_migrated(link: &mut Link) -> Result<bool, Failure> {
 }
 
 async fn lacks(link: &mut Link, step: &Migration) -> Result<bool, Failure> {
-    let read = |cells: &Cells<'_>| Ok((cells.some(0, Cells::number)?, cells.some(1, Cells::text)?));
+    let text = |cells: &Cells<'_>, at| cells.some(at, Cells::text);
+    let read =
+        |cells: &Cells<'_>| Ok((cells.some(0, Cells::number)?, text(cells, 1)?, text(cells, 2)?));
     let taken = link.ask(statement::SCHEMA, &[], read).await?;
     let known = STEPS.last().map_or(0, |step| step.version);
-    if let Some((version, _)) = taken.iter().find(|(version, _)| *version > known) {
+    let beyond =
+        |(version, _, by): &&(i64, String, String)| *version > known && !schema::is_next(by);
+    if let Some((version, ..)) = taken.iter().find(beyond) {
         return Err(Failure::Newer(*version));
     }
     let version = step.version;
-    match taken.iter().find(|(taken, _)| *taken == version) {
+    match taken.iter().find(|(taken, ..)| *taken == version) {
         None => Ok(true),
-        Some((_, checksum)) if *checksum == step.checksum() => Ok(false),
+        Some((_, checksum, _)) if *checksum == step.checksum() => Ok(false),
         Some(_) => Err(Failure::Changed(version)),
     }
 }

@@ -272,8 +272,9 @@ fn a_schema_of_a_later_version_is_refused() {
         let columns = [
             crate::tds::Column::new("version", crate::tds::Type::Whole(8)),
             crate::tds::Column::new("checksum", crate::tds::Type::Text(128)),
+            crate::tds::Column::new("rs_version", crate::tds::Type::Text(128)),
         ];
-        let rows = vec![vec![99.into(), "x".into()]];
+        let rows = vec![vec![99.into(), "x".into(), "99.0.0".into()]];
         is_sql(request, "SELECT version, checksum").then(|| Answer::rows(&columns, rows))
     });
     let failure = migrate(&target(&endpoint, Encrypt::Nothing)).unwrap_err();

@@ -43,7 +43,7 @@ BEGIN
 END";
 
     /// Steps that were taken.
-    SCHEMA = "SELECT version, checksum FROM rs_schema_version ORDER BY version";
+    SCHEMA = "SELECT version, checksum, rs_version FROM rs_schema_version ORDER BY version";
 
     /// A step was taken.
     SCHEMA_NOTE = "INSERT INTO rs_schema_version (version, applied_ms, checksum, rs_version)
