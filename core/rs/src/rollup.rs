@@ -52,7 +52,7 @@ pub use mark::{DayMark, Job, Mark, MarkRow, Span};
 pub use outcome::{Action, ActionKey, OTHER, Outcome, OutcomeKey};
 pub use own::{OwnCount, OwnLevel};
 pub use quality::Quality;
-pub use recount::{RECOUNTED_BINS, RECOUNTED_CALLS, Recounted, Whose, recount};
+pub use recount::{Ask, RECOUNTED_BINS, RECOUNTED_CALLS, Recounted, Whose, recount};
 pub use rows::{ActionRow, At, BinRows, CountRow, LatencyRow, LevelRow, OutcomeRow, SqRow};
 pub use state::State;
 pub use stored::{

@@ -13,7 +13,7 @@ use super::level::{Deltas, Level, Types, add};
 use super::mark::Span;
 use super::rows::{At, BinRows};
 use super::state::State;
-use super::stored::{Question, Which};
+use super::stored::{Question, Stored, Which};
 use super::sum::plus;
 use super::tables::Tables;
 use super::zone::{Bin, Granularity, Zone, five_of};
@@ -55,14 +55,21 @@ pub enum Recounted {
     TooMany,
     /// Facts of them are gone or cannot be read, or do not tell.
     Unknown,
+    /// The time for it was over before.
+    Late,
 }
 
-/// Counts these bins, in order, of a granularity, each of whole five minutes.
+/// Reads facts for a count: `None`: the time for it is over.
+pub type Ask<'a, E> = &'a dyn Fn(&Question) -> Result<Option<Stored>, E>;
+
+/// Counts these bins, in order, of a granularity, each of whole five minutes, of the facts that
+/// `ask` gives.
 ///
 /// # Errors
 /// As of the database.
 pub fn recount<T: Tables + ?Sized>(
     tables: &T,
+    ask: Ask<'_, T::Error>,
     whose: &Whose,
     (of, bins): (Granularity, &[Bin]),
 ) -> Result<Recounted, T::Error> {
@@ -77,6 +84,8 @@ pub fn recount<T: Tables + ?Sized>(
     }
     let mut count = Count {
         tables,
+        ask,
+        late: false,
         whose,
         spans: tables.spans()?,
         aliases: tables.aliases()?,
@@ -88,8 +97,11 @@ pub fn recount<T: Tables + ?Sized>(
     for bin in bins {
         let began = end_ms == Some(bin.start_ms) || count.begin(bin.start_ms)?;
         if !began || !count.bin(of, *bin, &mut rows)? {
-            let few = count.left > 0;
-            return Ok(if few { Recounted::Unknown } else { Recounted::TooMany });
+            return Ok(match count.left {
+                _ if count.late => Recounted::Late,
+                0 => Recounted::TooMany,
+                _ => Recounted::Unknown,
+            });
         }
         end_ms = Some(bin.end_ms);
     }
@@ -99,6 +111,9 @@ pub fn recount<T: Tables + ?Sized>(
 /// A count under way.
 struct Count<'c, T: Tables + ?Sized> {
     tables: &'c T,
+    ask: Ask<'c, T::Error>,
+    /// The time is over.
+    late: bool,
     whose: &'c Whose,
     spans: Vec<Span>,
     aliases: Aliases,
@@ -170,7 +185,10 @@ impl<T: Tables + ?Sized> Count<'_, T> {
         if !days.is_disjoint(&self.tables.unreadable()) {
             return Ok(None);
         }
-        let stored = self.tables.facts(&Question { which, days, all_ports: false })?;
+        let Some(stored) = (self.ask)(&Question { which, days, all_ports: false })? else {
+            self.late = true;
+            return Ok(None);
+        };
         self.left = self.left.saturating_sub(stored.calls.len());
         if self.left == 0 || !self.whose.tells(&stored.measured()) {
             return Ok(None);

@@ -166,9 +166,11 @@ pub(super) async fn ask<T: Send + 'static>(
         let answer = joined(shared, asked.await)?;
         answer.map_err(|error| failed(&shared.parts.log, &error))
     };
-    tokio::time::timeout(limits::QUESTION, asking).await.unwrap_or_else(|_| {
-        Err(Refused::other(504, "query-timeout", "the question took longer than 30 s"))
-    })
+    tokio::time::timeout(limits::QUESTION, asking).await.unwrap_or_else(|_| Err(timed_out()))
+}
+
+pub(super) fn timed_out() -> Refused {
+    Refused::other(504, "query-timeout", "the question took longer than 30 s")
 }
 
 /// What blocks beside the questions to the database.

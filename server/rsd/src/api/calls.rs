@@ -41,7 +41,7 @@ async fn items(
         // a page behind the first one tells nothing new
         shared.count_search(asker, question.filter.numbers_asked())?;
     }
-    let heavy = shared.heavy_place(asker, &question.filter, now)?;
+    let heavy = shared.heavy_place(asker, &question.filter, now).await?;
     let scope = shared.scope(asker).await?;
     Scope::narrow(scope.as_ref(), &mut question.filter);
     let after = match &question.cursor {

@@ -25,6 +25,8 @@ pub(super) const AT_ONCE: usize = READERS / 2;
 pub(super) const HEAVY_EACH: u32 = 4;
 /// and of all.
 pub(super) const HEAVY: u32 = 16;
+/// Of these at the database at once: one reader is kept for what is answered in a moment.
+pub(super) const HEAVY_READERS: usize = READERS - 1;
 /// When to come again with one that found no place, s: a question takes no longer.
 pub(super) const HEAVY_AGAIN: u32 = 30;
 /// Items of a list, unless asked, and at most (rs.md §6).

@@ -64,7 +64,7 @@ async fn details(
     let mut plan = query::details(live, kind, uri.query().unwrap_or_default(), &settings)?;
     shared.allow(asker, &plan.filter)?;
     shared.count_search(asker, plan.filter.numbers_asked())?;
-    let heavy = shared.heavy_place(asker, &plan.filter, begun.wall)?;
+    let heavy = shared.heavy_place(asker, &plan.filter, begun.wall).await?;
     let scope = shared.scope(asker).await?;
     Scope::covers(scope.as_ref(), &plan.filter.tenants)?;
     Scope::narrow(scope.as_ref(), &mut plan.filter);

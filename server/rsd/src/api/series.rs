@@ -163,7 +163,9 @@ pub(super) async fn series(
             // the database would take it for all
             Found::default()
         } else {
-            let heavy = question.combine.then(|| shared.heavy_one(&asker)).transpose()?;
+            // numbers that found no room are counted of calls
+            let is_heavy = question.combine || question.dim == Dim::Dn;
+            let heavy = if is_heavy { Some(shared.heavy_one(&asker).await?) } else { None };
             question.ask(&shared, heavy).await?
         };
         if let Some(meant) = found.meant.take() {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rs::rollup::{BinRows, Dim, Granularity, Mark, Meta, Tables};
+use rs::rollup::{BinRows, Dim, Granularity, Mark, Meta, Question, Stored, Tables};
 
 use super::custody::Audit;
 use super::{Day, StoreError};
@@ -54,6 +54,12 @@ pub struct Series {
 pub trait Bins: Tables<Error = StoreError> + Sync {
     /// Rows of one table, by key.
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError>;
+
+    /// Facts for whoever waits for an answer, on a reader's connection where these are limited: so
+    /// neither waits for the job, nor the job for it.
+    fn asked(&self, question: &Question) -> Result<Stored, StoreError> {
+        self.facts(question)
+    }
 
     /// The texts of these keys.
     fn texts(&self, keys: &BTreeSet<i64>) -> Result<BTreeMap<i64, String>, StoreError>;

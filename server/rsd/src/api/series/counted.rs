@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rs::Day;
 use rs::rollup::{
-    At, Bin, BinRows, Deltas, Dim, Granularity, Level, LevelKey, LevelRow, Measure, RECOUNTED_BINS,
-    Recounted, State, Target, Types, Whose, merged, recount,
+    At, Bin, BinRows, Deltas, Dim, Granularity, Level, LevelKey, LevelRow, Measure, Question,
+    RECOUNTED_BINS, Recounted, State, Target, Types, Whose, merged, recount,
 };
 
 use super::found::{Found, Out, Search};
@@ -31,6 +31,15 @@ impl Search {
         Granularity::from_number(self.at.gran).unwrap_or(Granularity::FiveMinutes)
     }
 
+    /// Counts of facts until the time is over.
+    fn count(&self, bins: &dyn Bins, whose: &Whose, of: &[Bin]) -> Result<Recounted, StoreError> {
+        let ask = |question: &Question| match (self.in_time)() {
+            true => bins.asked(question).map(Some),
+            false => Ok(None),
+        };
+        recount(bins, &ask, whose, (self.granularity(), of))
+    }
+
     /// The peaks of all that are asked for as of one object; `meant`: their ids.
     pub(super) fn combined(
         &self,
@@ -44,10 +53,11 @@ impl Search {
             if is_apart(dim, measure) { self.added(bins, state, measure)? } else { None };
         if levels.is_none() {
             let whose = Whose::Union(dim, members, measure);
-            let counted = recount(bins, &whose, (self.granularity(), &self.shown));
+            let counted = self.count(bins, &whose, &self.shown);
             levels = match told(bins, counted)? {
                 Recounted::Rows(rows) => Some(rows.levels),
                 Recounted::TooMany => return Ok(Err(Out::TooManyCalls)),
+                Recounted::Late => return Ok(Err(Out::Late)),
                 Recounted::Unknown => None,
             };
         }
@@ -113,10 +123,11 @@ impl Search {
             return Ok(None);
         }
         let whose = Whose::Numbers(of_number.keys().copied().collect());
-        let counted = recount(bins, &whose, (self.granularity(), &counted));
+        let counted = self.count(bins, &whose, &counted);
         let mut new = match told(bins, counted)? {
             Recounted::Rows(rows) => rows,
             Recounted::TooMany => return Ok(Some(Out::TooManyCalls)),
+            Recounted::Late => return Ok(Some(Out::Late)),
             Recounted::Unknown => return Ok(None),
         };
         let is_new = |id: i64, bin_ms: i64| {

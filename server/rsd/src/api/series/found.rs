@@ -13,7 +13,9 @@ use rs::rollup::{
 use rs::{Day, Refused};
 
 use super::super::Shared;
+use super::super::answer::timed_out;
 use super::super::heavy::Place;
+use super::super::limits::QUESTION;
 use super::super::rollups::learned;
 use super::span::{Span, not_available};
 use super::{Figure, Question, too_many};
@@ -53,6 +55,8 @@ pub(super) enum Out {
     TooManyCalls,
     /// What they have together is not known.
     NotOne,
+    /// It takes too long.
+    Late,
 }
 
 impl Question {
@@ -64,6 +68,9 @@ impl Question {
         heavy: Option<Place>,
     ) -> Result<Found, Refused> {
         let (from_ms, to_ms) = self.span.ends();
+        // whoever asked has gone then
+        let clock = shared.parts.clock;
+        let until = clock.mono() + QUESTION;
         let asked = Series {
             table: self.figure.table(),
             granularity: self.span.stored,
@@ -85,6 +92,7 @@ impl Question {
             allowed: self.allowed.clone(),
             combine: self.combine,
             shown: self.span.bins.clone(),
+            in_time: Box::new(move || clock.mono() < until),
         };
         let ask = move |bins: &dyn Bins| {
             let _heavy = heavy;
@@ -96,6 +104,7 @@ impl Question {
             Err(Out::Gone) => Err(not_available()),
             Err(Out::TooManyCalls) => Err(too_many_calls()),
             Err(Out::NotOne) => Err(not_one()),
+            Err(Out::Late) => Err(timed_out()),
         }
     }
 
@@ -124,6 +133,8 @@ pub(super) struct Search {
     combine: bool,
     /// The bins that are shown.
     pub(super) shown: Vec<rs::rollup::Bin>,
+    /// Whether there is time for more.
+    pub(super) in_time: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Search {

@@ -26,6 +26,9 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7237405, 4)";
 /// A plan for the very keys of a bin takes longer to make than its questions take, and reads whole
 /// partitions for many keys; a plan for any keys goes by their indexes.
 const PLAN: &str = "SET plan_cache_mode = force_generic_plan";
+/// The same, and what its connection is set to, for one question of a reader.
+const ASKED: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan;
+    SET LOCAL enable_seqscan TO off; SET LOCAL random_page_cost TO 1";
 /// What is forgotten at once, ms.
 const SLICE_MS: i64 = 3_600_000;
 
@@ -306,6 +309,16 @@ fn set_meta(link: &mut Link, meta: &Meta) -> Result<(), StoreError> {
 }
 
 impl Bins for Postgres {
+    fn asked(&self, question: &Question) -> Result<Stored, StoreError> {
+        self.read(|reader| {
+            let link = &mut *reader.link;
+            link.batch(ASKED)?;
+            let stored = facts::facts(link, question)?;
+            link.batch("COMMIT")?;
+            Ok(stored)
+        })
+    }
+
     fn series(&self, asked: &Series) -> Result<BinRows, StoreError> {
         let Series { table, granularity, from_ms, to_ms, dim, ids, changes, most } = asked;
         let id = if *table == Table::Latencies { "component_id" } else { "dim_id" };

@@ -1,5 +1,7 @@
 //! What is counted of facts for a question is what the job stores of them.
 
+use std::cell::Cell;
+
 use super::*;
 use crate::rollup::{Bin, Dim, Measure, Recounted, State, Target, Whose, merged, recount};
 
@@ -10,7 +12,11 @@ fn bins(of: Granularity) -> Vec<Bin> {
 }
 
 fn counted(rolled: &Rolled, whose: &Whose, of: Granularity) -> Recounted {
-    recount(rolled, whose, (of, &bins(of))).unwrap()
+    counted_in(rolled, whose, (of, &bins(of)))
+}
+
+fn counted_in(rolled: &Rolled, whose: &Whose, bins: (Granularity, &[Bin])) -> Recounted {
+    recount(rolled, &|question| rolled.facts(question).map(Some), whose, bins).unwrap()
 }
 
 fn rows(rolled: &Rolled, whose: &Whose, of: Granularity) -> BinRows {
@@ -127,7 +133,7 @@ fn a_union_counts_each_session_once_and_adds_no_maxima() {
         let of = Granularity::FiveMinutes;
         let span =
             |from| Bin { start_ms: OWN_MS + from * FIVE_MS, end_ms: OWN_MS + (from + 1) * FIVE_MS };
-        let found = recount(&rolled, whose, (of, &[span(0), span(1), span(2)])).unwrap();
+        let found = counted_in(&rolled, whose, (of, &[span(0), span(1), span(2)]));
         let Recounted::Rows(rows) = found else { panic!("it can be counted") };
         rows.levels.iter().map(|row| (row.peak, (row.peak_ms - OWN_MS) / 60_000)).collect()
     };
@@ -153,8 +159,17 @@ fn what_cannot_be_counted_is_told() {
     let rolled = whole();
     let whose = Whose::Numbers([1].into());
     let month: Vec<Bin> = zone().bins(Granularity::Month, OWN_MS, OWN_MS + 1).collect();
-    let counted_of = |rolled: &Rolled| recount(rolled, &whose, (Granularity::Month, &month));
-    assert_eq!(counted_of(&rolled).unwrap(), Recounted::TooMany);
+    let month = (Granularity::Month, &*month);
+    assert_eq!(counted_in(&rolled, &whose, month), Recounted::TooMany);
+    // the time is over after some of it
+    let left = Cell::new(9);
+    let ask = |question: &_| {
+        left.set(left.get() - 1);
+        if left.get() == 0 { Ok(None) } else { rolled.facts(question).map(Some) }
+    };
+    let of = Granularity::Hour;
+    let late = recount(&rolled, &ask, &whose, (of, &bins(of))).unwrap();
+    assert_eq!((late, left.get()), (Recounted::Late, 0), "nothing more is read");
     let hours = |rolled: &Rolled| counted(rolled, &whose, Granularity::Hour);
     assert!(matches!(hours(&rolled), Recounted::Rows(_)));
     rolled.0.borrow_mut().unreadable = [20_261_122].into();
