@@ -20,6 +20,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0009.sql"),
     include_str!("../../../migrations/postgres/0010.sql"),
     include_str!("../../../migrations/postgres/0011.sql"),
+    include_str!("../../../migrations/postgres/0012.sql"),
 ];
 
 /// The lock that one runner holds.

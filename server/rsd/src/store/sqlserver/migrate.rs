@@ -25,6 +25,7 @@ const STEPS: &[Migration] = &[
     Migration { version: 8, sql: include_str!("../../../migrations/sqlserver/0008.sql") },
     Migration { version: 9, sql: include_str!("../../../migrations/sqlserver/0009.sql") },
     Migration { version: 10, sql: include_str!("../../../migrations/sqlserver/0010.sql") },
+    Migration { version: 11, sql: include_str!("../../../migrations/sqlserver/0011.sql") },
 ];
 
 impl Migration {
