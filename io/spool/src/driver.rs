@@ -185,6 +185,9 @@ impl Driver {
         let mut intake = self.shared.intake();
         let closing = intake.closing;
         let batches = intake.drain(closing);
+        if std::mem::take(&mut intake.again) {
+            self.machine.handle_again();
+        }
         drop(intake);
         let now = (self.hooks.clock)();
         for batch in batches {

@@ -49,6 +49,8 @@ pub(crate) struct Intake {
     pub(crate) closing: bool,
     /// Something happened that the driver has not seen.
     pub(crate) dirty: bool,
+    /// A broken one is to try once more.
+    pub(crate) again: bool,
     /// The driver sleeps.
     pub(crate) asleep: bool,
 }

@@ -347,6 +347,13 @@ impl Machine {
         }
     }
 
+    /// One that is broken tries once more.
+    pub(crate) fn handle_again(&mut self) {
+        if self.condition == Condition::Broken {
+            self.condition = Condition::Shaken;
+        }
+    }
+
     pub(crate) fn is_broken(&self) -> bool {
         self.condition == Condition::Broken
     }

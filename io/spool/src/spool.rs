@@ -343,6 +343,15 @@ impl Spool {
         self.inner.shared.nudge(intake);
     }
 
+    /// [`State::Broken`]: what waits is written once more, into a new segment, and if that is
+    /// synced the spool is open again; else it is broken as before.
+    pub fn try_again(&self) {
+        let mut intake = self.inner.shared.intake();
+        intake.again = true;
+        intake.dirty = true;
+        self.inner.shared.nudge(intake);
+    }
+
     /// Figures for health and metrics.
     pub fn status(&self) -> Status {
         let status = self.inner.shared.intake().status;

@@ -262,7 +262,9 @@ impl Monitor {
             return;
         }
         let what = match status.state {
-            State::Broken => "twice in a row: nothing is taken until a restart",
+            State::Broken => {
+                "twice in a row: nothing is taken until this alarm is ended, or a restart"
+            }
             State::Open | State::DiskFull | State::Closed => "the group went into a new segment",
         };
         let (failed, pending) = (status.failed_syncs.to_string(), status.pending.to_string());

@@ -91,6 +91,15 @@ fn a_failed_sync_moves_to_a_new_segment_and_the_second_breaks() {
     }
     assert!(machine.is_broken());
     assert_eq!((step(&mut machine, ms(99)), machine.poll_timeout()), (Step::Idle, None));
+    machine.handle_again();
+    for (good, durable) in [(false, None), (true, Some(3))] {
+        assert!(matches!(step(&mut machine, ms(100)), Step::Segment { .. }), "never the same file");
+        machine.handle_segment(1 << 16);
+        assert!(matches!(step(&mut machine, ms(100)), Step::Write { .. }));
+        machine.handle_synced(ms(101), good);
+        assert_eq!((machine.poll_durable(), machine.is_broken()), (durable, !good));
+        machine.handle_again();
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ pub(super) async fn end(
             match deed(&shared, &asker, "alarm.end", &name, &json!({})) {
                 Ok(()) => {
                     shared.parts.monitor.clear(known);
+                    if known == Name::SpoolSync {
+                        // the disk may be good again; if not, the alarm is back at once
+                        shared.parts.ingest.spool.try_again();
+                    }
                     return StatusCode::NO_CONTENT.into_response();
                 }
                 Err(refused) => refused,
