@@ -15,10 +15,10 @@ use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 
-use crate::key::{Day, Key, around};
+use crate::key::{Day, Key};
 use crate::query::{Filter, Unit};
 use crate::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
-use crate::row::CallRow;
+use crate::row::{CallRow, flag};
 use crate::share::{CallLine, DayKey};
 
 /// A leg with the day that it is stored under.
@@ -96,18 +96,14 @@ impl Leg {
         (i64::try_from(self.call.started.0).unwrap_or(i64::MAX), self.call.key)
     }
 
-    fn is_rm(&self) -> bool {
-        self.call.component.kind == ComponentType::Rm
-    }
-
     fn session(&self) -> Option<Session> {
         Some((self.day, self.call.guid.clone()?))
     }
 
     /// The order of a session's legs: RM's first, the earliest first.
     fn order(&self) -> (bool, Millis, LegId, Key) {
-        let Call { started, leg, key, .. } = &self.call;
-        (!self.is_rm(), *started, leg.unwrap_or(LegId(0)), *key)
+        let Call { component, started, leg, key, .. } = &self.call;
+        (component.kind != ComponentType::Rm, *started, leg.unwrap_or(LegId(0)), *key)
     }
 }
 
@@ -138,6 +134,7 @@ fn plain(row: &CallRow) -> Call {
         application: None,
         tenants: Vec::new(),
         resource: None,
+        led: row.flags & flag::LED != 0,
     }
 }
 
@@ -268,18 +265,10 @@ impl Board {
     }
 
     /// Whether a leg shows its session: it is the first of those that the asker may see, and no leg
-    /// of RM shows it on another day ([`crate::row::flag::LED`]).
+    /// of RM shows it on another day.
     fn shows(&self, leg: &Leg, filter: &Filter) -> bool {
         let mine = self.legs_of(leg).filter(|other| filter.is_in_scope(&other.call));
-        let first = mine.map(Leg::order).min().is_none_or(|first| first == leg.order());
-        first && (leg.is_rm() || !self.is_led(leg))
-    }
-
-    fn is_led(&self, leg: &Leg) -> bool {
-        let Some((day, guid)) = leg.session() else { return false };
-        let elsewhere = around(day).into_iter().filter(|other| *other != day);
-        let keys = elsewhere.filter_map(|other| self.sessions.get(&(other, guid.clone())));
-        keys.flatten().filter_map(|key| self.leg(key)).any(Leg::is_rm)
+        !leg.call.led && mine.map(Leg::order).min().is_none_or(|first| first == leg.order())
     }
 
     fn shown(&self, leg: &Leg, scope: Option<&[u32]>) -> Vec<Call> {

@@ -228,7 +228,8 @@ impl CallState {
         let started_ms = self.started_ms();
         let is_leg = own.component_type == ComponentType::Rm.number() && own.leg.is_some();
         let day = day(shown.guid, is_leg, started_ms);
-        let led = lender.is_some_and(|lender| lender.day != day);
+        // whoever may see it by its tenants may see the leg, too
+        let led = lender.is_some_and(|lender| lender.day != day && path == lender.tenant);
         CallRow {
             day,
             call_key: self.call_key,

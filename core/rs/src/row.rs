@@ -32,8 +32,8 @@ pub mod flag {
     pub const HAS_END: u32 = 512;
     /// What it told of a person was erased, and is whatever comes (rs.md §8).
     pub const ERASED: u32 = 1024;
-    /// RM's leg of its session, which lends to it, lies on another day: lists by sessions show the
-    /// session there (ADR 68).
+    /// RM's leg of its session, which lends to it, lies on another day and has the same tenants:
+    /// lists by sessions show the session there (ADR 68).
     pub const LED: u32 = 2048;
 }
 

@@ -35,6 +35,7 @@ fn leg(number: u8, guid: Option<&str>, started: u64) -> Leg {
         application: None,
         tenants,
         resource: None,
+        led: false,
     };
     Leg { day: 20_261_122, call }
 }
@@ -169,4 +170,21 @@ fn numbers_are_found_wherever_they_stand() {
     assert!(!any.meets(&silent, Millis(5)), "a call without a number");
     let completed = Filter { progress: Progress::Completed, ..Filter::default() };
     assert!(!completed.meets(&silent, Millis(5)));
+}
+
+/// A session is shown on the day of the leg that lends to the others.
+#[test]
+fn a_call_whose_session_is_shown_elsewhere_shows_none() {
+    let leg = leg(1, Some("G"), 5);
+    let mut media = leg.clone();
+    (media.day, media.call.key, media.call.led) = (20_261_123, key(2), true);
+    let mut board = Board::new(10);
+    board.take(vec![leg, media]);
+    let filter = Filter::default();
+    let keys = |unit| -> Vec<Key> {
+        let items = board.list(&filter, unit, None, 10, Millis(9));
+        items.into_iter().map(|((_, key), _)| key).collect()
+    };
+    assert_eq!((keys(Unit::Leg), keys(Unit::Guid)), (vec![key(2), key(1)], vec![key(1)]));
+    assert_eq!(board.count(&filter, Unit::Guid, Millis(9)), 1);
 }

@@ -56,6 +56,10 @@ pub struct Call {
     pub tenants: Vec<TenantOf>,
     /// Its resource.
     pub resource: Option<Resource>,
+    /// Lists show its session by a leg of another day ([`LED`]).
+    ///
+    /// [`LED`]: crate::row::flag::LED
+    pub led: bool,
 }
 
 /// The component of a call.

@@ -63,6 +63,7 @@ fn call() -> Call {
             address: Some("sip:127.0.0.1:5070".into()),
             attempts: Some(1),
         }),
+        led: false,
     }
 }
 

@@ -178,6 +178,7 @@ fn turned() -> Turned {
         application: None,
         tenants: Vec::new(),
         resource: None,
+        led: false,
     };
     Turned { day: 20_260_101, call }
 }

@@ -4,6 +4,7 @@
 
 use super::night::{night, of, of_session, said, served};
 use super::*;
+use crate::row::flag;
 
 /// Its time is 2026-11-22T23:59:50Z.
 const TIMED: &str = "01A205B3-A8F0-7000-8000-000000000001";
@@ -101,6 +102,10 @@ fn a_call_after_midnight_borrows_from_the_leg_before_it() {
                     for (of, at) in [("ALL", 64), ("START", 66), ("END", 68), ("EARLY", 57)] {
                         let session = format!("{of}{n}");
                         assert_eq!(whose(&tables, &session, at), lent, "{session} {split}");
+                        // both who lend lie before midnight
+                        let line = of_session(&tables, &session, at);
+                        let led = line.row.flags & flag::LED != 0;
+                        assert_eq!(led, line.day == 20_261_123, "{session}");
                     }
                     let none = whose(&tables, &format!("NONE{n}"), 70);
                     assert_eq!(none, (Vec::new(), None));

@@ -7,6 +7,7 @@ use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
+use rs::row::flag;
 use rs::{Day, Filter, Key};
 use tokio_postgres::Row;
 
@@ -191,7 +192,7 @@ impl<'l> Reader<'l> {
 const SELECT: &str = "SELECT call_key, started_ms, answered_ms, ended_ms, component_type,
     component_id, session_id, guid, leg, epoch, call_type, profile_id, service, dn, local_uri,
     remote_uri, call_id, call_uuid, resource_group, resource_name, resource_address, attempts,
-    end_state, sip_status, reason, profile_usage, profile_burst, config_rev FROM rs_call";
+    end_state, sip_status, reason, profile_usage, profile_burst, config_rev, flags FROM rs_call";
 
 type ById = BTreeMap<i64, (String, Option<u8>)>;
 
@@ -255,6 +256,7 @@ impl Raw {
             application: None,
             tenants: Vec::new(),
             resource: Some(resource).filter(|resource| *resource != Resource::default()),
+            led: row.get::<_, i64>("flags") & i64::from(flag::LED) != 0,
         };
         Self {
             call,

@@ -5,6 +5,7 @@ use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
+use rs::row::flag;
 use rs::{Filter, Key};
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 
@@ -271,7 +272,7 @@ fn as_usize(number: u32) -> usize {
 const SELECT: &str = "SELECT call_key, started_ms, answered_ms, ended_ms, component_type,
     component_id, session_id, guid, leg, epoch, call_type, profile_id, service, dn, local_uri,
     remote_uri, call_id, call_uuid, resource_group, resource_name, resource_address, attempts,
-    end_state, sip_status, reason, profile_usage, profile_burst, config_rev FROM rs_call";
+    end_state, sip_status, reason, profile_usage, profile_burst, config_rev, flags FROM rs_call";
 
 /// A row as it lies in the file, objects by id.
 struct Raw {
@@ -322,6 +323,7 @@ impl Raw {
             application: None,
             tenants: Vec::new(),
             resource: Some(resource).filter(|resource| *resource != Resource::default()),
+            led: row.get::<_, u32>("flags")? & flag::LED != 0,
         };
         Ok(Self {
             call,

@@ -123,10 +123,10 @@ impl Writer {
             self.survive()?;
         }
         for (day, guids) in std::mem::take(&mut done.lent) {
-            self.make_again(day, now_ms, &mut done, |part| part.lend(&guids))?;
+            self.make_again(day, &batch, now_ms, &mut done, |part| part.lend(&guids))?;
         }
         for (day, sessions) in std::mem::take(&mut done.beside) {
-            self.make_again(day, now_ms, &mut done, |part| part.revisit(&sessions))?;
+            self.make_again(day, &batch, now_ms, &mut done, |part| part.revisit(&sessions))?;
         }
         // of the days beside it nothing comes but answers
         let main = of_main(careful(|careful| {
@@ -224,11 +224,12 @@ impl Writer {
     fn make_again(
         &mut self,
         day: Day,
+        batch: &Batch<'_>,
         now_ms: i64,
         done: &mut Done,
         make: impl FnOnce(&mut Part<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        match self.made_again(day, now_ms, make) {
+        match self.made_again(day, batch, now_ms, make) {
             Err(error) if self.days.set_aside(day, &error).is_some() => return Ok(()),
             made => done.add(made?),
         }
@@ -239,15 +240,14 @@ impl Writer {
     fn made_again(
         &mut self,
         day: Day,
+        batch: &Batch<'_>,
         now_ms: i64,
         make: impl FnOnce(&mut Part<'_>) -> Result<(), StoreError>,
     ) -> Result<Done, StoreError> {
-        let Self { main, days, beside, objects, news, erased, .. } = self;
+        let Self { main, days, beside, objects, news, .. } = self;
         let Some(db) = days.find(day, now_ms)? else { return Ok(Done::default()) };
-        let (mut batch, names) = (Batch::default(), Names::Main(main));
-        batch.erase(erased);
-        let transaction = begin(db)?;
-        let mut part = Part::new(transaction, Some(day), &batch, names, beside, objects, now_ms);
+        let (transaction, names) = (begin(db)?, Names::Main(main));
+        let mut part = Part::new(transaction, Some(day), batch, names, beside, objects, now_ms);
         make(&mut part)?;
         let Part { transaction, done, news: told, .. } = part;
         let hidden = purge::is_hidden(&transaction)?;

@@ -6,6 +6,7 @@ use model::id::LegId;
 use model::record::{CallType, ComponentType, EndState};
 use model::time::Millis;
 use rs::report::{Application, Call, Component, Resource, TenantOf, legs_of_session, service};
+use rs::row::flag;
 use rs::{Day, Filter, Key};
 
 use super::failure::Failure;
@@ -201,6 +202,7 @@ fn call(cells: &Cells<'_>) -> Result<((Day, Key), Call), Failure> {
         application: application(cells)?,
         tenants: Vec::new(),
         resource: Some(resource).filter(|resource| *resource != Resource::default()),
+        led: cells.some(32, Cells::number)? & i64::from(flag::LED) != 0,
     };
     Ok(((cells.day(0)?, key), call))
 }

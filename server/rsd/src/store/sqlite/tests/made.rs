@@ -135,6 +135,11 @@ pub(super) fn midnight() -> Vec<Made> {
             quality(&d, 86_430, None),
         ]);
     }
+    // a media server whose clock is behind: RM's only leg lies on the day after
+    let late = "5F000000-0000-4000-8000-000000000003";
+    all.push(mcp("E3", 86_399).told(late).end(86_420));
+    let leg = rm(7, 86_401).told(late).leg(1, 86_401);
+    all.push(leg.tenant("beta", Some(103)).profile("beta-main", Some(190)).end(86_430));
     all
 }
 

@@ -36,6 +36,8 @@ fn a_call_borrows_over_midnight_wherever_the_power_goes() {
     let whole = tempfile::tempdir().unwrap();
     open(whole.path()).apply(&arrivals(&midnight(), 1, 1), NOW).unwrap();
     let expected = borrowed(whole.path());
+    let late = expected.iter().find(|row| row.starts_with("[Text(\"E3\")"));
+    assert!(late.unwrap().contains("Integer(103), Integer(190)"), "{late:?}");
     let backward: Vec<Made> = midnight().into_iter().rev().collect();
     for (order, story) in [midnight(), backward].iter().enumerate() {
         for (before, after) in [(100, 1), (7, 100)] {

@@ -206,7 +206,7 @@ OPTION (RECOMPILE)");
   c.component_id, c.session_id, c.guid, c.leg, c.epoch, c.call_type, c.profile_id, c.service, c.dn,
   c.local_uri, c.remote_uri, c.call_id, c.call_uuid, c.resource_group, c.resource_name,
   c.resource_address, c.attempts, c.end_state, c.sip_status, c.reason, c.profile_usage,
-  c.profile_burst, c.config_rev, m.name, p.name, p.service
+  c.profile_burst, c.config_rev, m.name, p.name, p.service, c.flags
 FROM OPENJSON(@P1) WITH (d int '$.d', k char(32) '$.k') AS j
 JOIN rs_call AS c ON c.day = j.d AND c.call_key = CONVERT(binary(16), j.k, 2)
 LEFT JOIN rs_dim_component AS m ON m.id = c.component_id
