@@ -156,6 +156,7 @@ pub const LOG_IDS: &[LogId] = &[
     row(31002, Level::Notice, "rs", "stopped"),
     row(31105, Level::Warn, "rs", "limit clamped"),
     row(31106, Level::Warn, "rs", "network file system"),
+    row(31107, Level::Info, "rs", "start-up check"),
     row(31201, Level::Error, "config", "config server lost"),
     row(31202, Level::Notice, "config", "config server connected"),
     row(31203, Level::Error, "config", "config rejected"),

@@ -162,14 +162,10 @@ fn smallest_limit(groups: &Path, group: &str) -> Option<u64> {
     Path::new(group).ancestors().filter_map(limit).min()
 }
 
-/// Tells when what must last is to lie on the file system of another machine: whether a sync
-/// reaches a disk is then up to that.
-pub(crate) fn tell_network(dir: &Path, log: &Log) {
-    let kind = file_system(dir).and_then(network);
-    if let Some(kind) = kind {
-        let dir = dir.display().to_string();
-        log.emit(31106, None, &[("directory", &dir), ("file_system", kind)]);
-    }
+/// The kind of file system that a directory lies on, if that is one of another machine: whether a
+/// sync reaches a disk is then up to that.
+pub(crate) fn network_file_system(dir: &Path) -> Option<&'static str> {
+    file_system(dir).and_then(network)
 }
 
 /// The number of the file system that a directory lies on, as in `statfs(2)`.

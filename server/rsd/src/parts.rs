@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
 use crate::apply::{self, Applier, Bell, Changed, Figures};
+use crate::checks;
 use crate::configuration::{self, Known};
 use crate::crew::Crew;
 use crate::database::{self, Opened};
@@ -30,7 +31,7 @@ use crate::error::StartError;
 use crate::ingest::{self, Counters, Durable, Ingest, LimitsInForce};
 use crate::jobs::Jobs;
 use crate::live::{Acted, Application, Live};
-use crate::machine::{self, Clamped};
+use crate::machine::Clamped;
 use crate::monitor::{Monitor, Watched};
 use crate::retention::{self, Desk};
 use crate::rollup::{self, Place};
@@ -93,7 +94,6 @@ impl Base {
         settings::check(settings)?;
         let dir = Home::lock(&settings.data_dir, "rs")?;
         let clamped = Clamped::of(&settings.rs, &settings.rs_spool_dir(), log)?;
-        machine::tell_network(dir.path(), log);
         let certificates = certificates(settings, log, clock)?;
         let (http, http_address) = bind(settings.rs.http)?;
         let seed = seed()?;
@@ -101,6 +101,15 @@ impl Base {
         let users = users(settings, seed, log, &crew)?;
         let Opened { store, seen, floor } =
             database::open(settings, dir.path(), seed, clock.now().wall)?;
+        let left = |own: &Certificates| own.left(clock.now().wall);
+        checks::Found {
+            dir: dir.path(),
+            beyond: &clamped.beyond,
+            certificates: certificates.as_ref().map(left),
+            http: http_address,
+            database: seen.is_some(),
+        }
+        .tell(log);
         let seen = seen.unwrap_or_default();
         let place = Arc::new(place(settings, &seen.meta)?);
         log.emit(31000, None, &[("name", &settings.rs.name)]);

@@ -172,7 +172,8 @@ fn a_day_of_a_later_version_refuses_the_start() {
     let House { rs, dir, .. } = House::with_golden_records();
     drop(rs);
     let day = rusqlite::Connection::open(dir.path().join("rs/days/20261122.db")).unwrap();
-    day.execute("UPDATE rs_schema_version SET version = version + 1000", []).unwrap();
+    day.execute("UPDATE rs_schema_version SET version = version + 1000, rs_version = '99.0.0'", [])
+        .unwrap();
     drop(day);
     let Err(error) = start(settings(dir.path())).0 else { panic!("it has started") };
     assert_eq!(error.exit_code(), 78, "{error}");

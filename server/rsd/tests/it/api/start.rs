@@ -39,7 +39,7 @@ fn a_start_and_an_end_are_told() {
     while !told("31002") {
         std::thread::yield_now();
     }
-    assert!(told("31000") && told("31001"));
+    assert!(told("31000") && told("31001") && told("31107"));
 }
 
 #[test]
@@ -150,7 +150,8 @@ fn a_database_of_a_later_version_is_left_alone() {
     let House { rs, dir, .. } = house;
     drop(rs);
     let db = rusqlite::Connection::open(dir.path().join("rs/rs.db")).unwrap();
-    db.execute("UPDATE rs_schema_version SET version = version + 1000", []).unwrap();
+    db.execute("UPDATE rs_schema_version SET version = version + 1000, rs_version = '99.0.0'", [])
+        .unwrap();
     drop(db);
     let Err(error) = start(settings(dir.path())).0 else { panic!("it has started") };
     assert_eq!(error.exit_code(), 78, "{error}");
