@@ -91,11 +91,12 @@ fn a_certificate_is_as_good_as_a_password() {
     add_users(site);
     add_user(site, "rm-1", "producer");
     let users = std::fs::read_to_string(site.path("users")).unwrap();
-    let more = "mcp producer - certificate=mcp.example\nanna reporter - certificate=anna.example\n";
+    let more = "mcp producer - certificate=mcp.example\nanna reporter - certificate=CN=anna\n";
     site.write("users", &(users + more));
     assert_eq!(run(&site.path("."), &["check", "--strict", "settings.yaml"]).0, 0);
     let _rs = site.start_rs();
     let said = |name: &str, http: bool| {
+        // anna's is known by its subject
         let own = secured.authority.issue_for(name, &[format!("DNS:{name}.example")]);
         let at = if http { site.rs_http() } else { site.broker() };
         let words = "GET /api/v1/calls HTTP/1.0\r\nHost: rs\r\n\r\n";

@@ -14,7 +14,7 @@ mod verify;
 
 pub use files::{ClientAuth, Fault, Files, Material, Pair, Stamp};
 pub use meter::Meter;
-pub use name::{Identity, Name, dns_names};
+pub use name::{Identity, Name, common_names, dns_names};
 pub use stream::{Read, Stream};
 pub use trust::Trust;
 pub use validity::validity;

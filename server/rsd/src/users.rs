@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use config::settings::Auth;
 use model::time::{Millis, Now};
-use net::tls::dns_names;
+use net::tls::{common_names, dns_names};
 use openwire::Secret;
 use rustls::pki_types::CertificateDer;
 use telemetry::Log;
@@ -201,8 +201,9 @@ impl Users {
         from: IpAddr,
         now: Duration,
     ) -> Option<Arc<User>> {
-        let hosts = dns_names(certificate);
-        let user = self.users.ask(|table| table.certified(&hosts))?;
+        let mut names = dns_names(certificate);
+        names.extend(common_names(certificate).iter().map(|name| format!("cn={name}")));
+        let user = self.users.ask(|table| table.certified(&names))?;
         Some(self.let_in(&user, from, now))
     }
 

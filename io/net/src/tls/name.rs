@@ -6,6 +6,12 @@
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::net::IpAddr;
 use webpki::EndEntityCert;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::{Any, ObjectIdentifier, PrintableStringRef, Utf8StringRef};
+
+/// `id-at-commonName` (X.520).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// Who a far end has to prove to be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -74,6 +80,20 @@ pub fn dns_names(certificate: &CertificateDer<'_>) -> Vec<String> {
     EndEntityCert::try_from(certificate).map(|read| whole_names(&read)).unwrap_or_default()
 }
 
+/// The common names of its subject in lower case; what cannot be read has none.
+#[must_use]
+pub fn common_names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok(read) = Certificate::from_der(certificate) else { return Vec::new() };
+    let parts = read.tbs_certificate.subject.0.iter().flat_map(|part| part.0.iter());
+    parts.filter(|part| part.oid == COMMON_NAME).filter_map(|part| text(&part.value)).collect()
+}
+
+fn text(value: &Any) -> Option<String> {
+    let utf8 = value.decode_as::<Utf8StringRef<'_>>().map(|text| text.as_str().to_owned());
+    let printable = || value.decode_as::<PrintableStringRef<'_>>().map(|text| text.to_string());
+    utf8.or_else(|_| printable()).ok().map(|text| text.to_lowercase())
+}
+
 fn whole_names(certificate: &EndEntityCert<'_>) -> Vec<String> {
     let whole = |name: &&str| !name.contains('*') && !name.starts_with('.');
     certificate.valid_dns_names().filter(whole).map(plain_owned).collect()
@@ -139,7 +159,7 @@ mod tests {
         for bytes in [&b""[..], b"x", &[0x30, 0x82, 0xff, 0xff]] {
             let certificate = CertificateDer::from(bytes);
             assert_eq!(Identity::of(&certificate, address), Identity::default());
-            assert!(dns_names(&certificate).is_empty());
+            assert!(dns_names(&certificate).is_empty() && common_names(&certificate).is_empty());
         }
     }
 }

@@ -220,6 +220,7 @@ fn a_program_is_named_by_dns_names_alone() {
         let path = desk.pair("one", names).certificates;
         let certificate = rustls::pki_types::CertificateDer::from_pem_file(path).unwrap();
         assert_eq!(dns_names(&certificate), expected, "{names}");
+        assert_eq!(common_names(&certificate), ["one"]);
     }
 }
 

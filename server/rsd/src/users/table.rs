@@ -117,7 +117,8 @@ pub(super) fn each_line(
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     named: HashMap<String, Arc<User>>,
-    /// By the host names of their certificates, in lower case.
+    /// By the host names of their certificates and the common names of their subjects (`cn=…`), in
+    /// lower case.
     certified: HashMap<String, Arc<User>>,
     /// What an unknown name is checked against, so that it takes as long as a known one: the
     /// costliest, so that no user stands out by taking longer.
@@ -193,9 +194,9 @@ impl Table {
         self.named.values().flat_map(|user| &user.tenants)
     }
 
-    /// The user whose certificate has one of these host names.
-    pub(super) fn certified(&self, hosts: &[String]) -> Option<Arc<User>> {
-        hosts.iter().find_map(|host| self.certified.get(host)).map(Arc::clone)
+    /// The user whose certificate has one of these names, of which the first counts.
+    pub(super) fn certified(&self, names: &[String]) -> Option<Arc<User>> {
+        names.iter().find_map(|name| self.certified.get(name)).map(Arc::clone)
     }
 }
 
@@ -284,7 +285,7 @@ mod tests {
         let text = format!(
             "# ours\n\nrm-1 producer {HASH}\nanna reporter,monitor {HASH} \
              certificate=Anna.example. tenants=acme,102\n\
-             mcp producer - certificate=mcp-1.svc,mcp-2.svc produces=mcp-*,rm-1\n"
+             mcp producer - certificate=mcp-1.svc,mcp-2.svc,CN=Mcp produces=mcp-*,rm-1\n"
         );
         let table = Table::read(&text).unwrap();
         let (rm, hash) = table.find("rm-1");
@@ -294,7 +295,11 @@ mod tests {
         assert_eq!(anna.name, "anna");
         assert!(anna.roles.have(Role::Monitor) && !anna.roles.have(Role::Admin));
         assert_eq!(table.certified(&["mcp-2.svc".into()]).unwrap().name, "mcp");
-        assert_eq!(table.certified(&["mcp-3.svc".into()]), None);
+        assert_eq!(table.certified(&["mcp-3.svc".into(), "cn=mcp".into()]).unwrap().name, "mcp");
+        assert_eq!(
+            table.certified(&["mcp-3.svc".into(), "mcp".into(), "cn=mcp-1.svc".into()]),
+            None
+        );
         assert_eq!(table.find("mcp").0.unwrap().produces, ["mcp-*", "rm-1"]);
         assert_eq!(anna.produces, Vec::<String>::new());
         assert_eq!(anna.tenants, ["acme", "102"]);
