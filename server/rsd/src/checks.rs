@@ -5,12 +5,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use model::time::Millis;
 use telemetry::Log;
 
 use crate::machine::{self, Beyond};
 
 /// A certificate that is valid for less is to be renewed (rs.md §12).
 const RENEW: Duration = Duration::from_secs(14 * 86_400);
+
+/// A clock that is further from the newest record is looked at: either it is wrong, or nothing has
+/// come for so long.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What was found.
 pub(crate) struct Found<'f> {
@@ -24,6 +29,10 @@ pub(crate) struct Found<'f> {
     pub(crate) http: SocketAddr,
     /// The database has answered, and its schema is one that is known.
     pub(crate) database: bool,
+    /// Start of the five minutes of its newest record, if there is one.
+    pub(crate) newest: Option<i64>,
+    /// What the clock says.
+    pub(crate) now: Millis,
 }
 
 impl Found<'_> {
@@ -55,6 +64,13 @@ impl Found<'_> {
             true => line("database", "ok", "it answers"),
             false => line("database", "warning", "it does not answer yet"),
         }
+        if let Some(newest) = self.newest {
+            let newest = Millis(u64::try_from(newest).unwrap_or_default());
+            let far = newest.0.abs_diff(self.now.0) > DAY.as_secs() * 1000;
+            let outcome = if far { "warning" } else { "ok" };
+            let detail = format!("it is {}, the newest record is of {newest}", self.now);
+            line("clock", outcome, &detail);
+        }
     }
 }
 
@@ -62,22 +78,27 @@ impl Found<'_> {
 mod tests {
     use super::*;
 
+    /// 2026-11-27T10:00:00Z.
+    const NOW: i64 = 1_795_773_600_000;
+
     #[test]
     fn each_check_has_a_line_with_what_came_of_it() {
         let dir = tempfile::tempdir().unwrap();
-        let told = |beyond: &[Beyond], days: Option<u64>, database: bool| {
-            let (log, lines) = Log::capture(|| model::time::Millis(0));
+        let told = |beyond: &[Beyond], days: Option<u64>, database: bool, newest: Option<i64>| {
+            let (log, lines) = Log::capture(|| Millis(0));
             let certificates = days.map(|days| Duration::from_secs(days * 86_400));
             let http = SocketAddr::from(([127, 0, 0, 1], 8080));
-            Found { dir: dir.path(), beyond, certificates, http, database }.tell(&log);
+            let (newest, now) =
+                (newest.map(|ago: i64| NOW - ago * 1000), Millis(NOW.unsigned_abs()));
+            Found { dir: dir.path(), beyond, certificates, http, database, newest, now }.tell(&log);
             log.flush();
             lines.lines()
         };
-        let all = told(&[], Some(20), true);
-        assert_eq!(all.len(), 5, "{all:?}");
+        let all = told(&[], Some(20), true, Some(86_000));
+        assert_eq!(all.len(), 6, "{all:?}");
         assert!(all.iter().all(|line| line.contains(" 31107 ") && line.contains("outcome=ok")));
         let beyond = Beyond { key: "rs.spool.limit", asked: 9, most: 8 };
-        let all = told(&[beyond], Some(13), false);
+        let all = told(&[beyond], Some(13), false, None);
         for expected in [
             "check=limits outcome=clamped detail=\"rs.spool.limit is 9",
             "check=certificate outcome=warning detail=\"valid for 13 days",
@@ -85,6 +106,10 @@ mod tests {
         ] {
             assert!(all.iter().any(|line| line.contains(expected)), "{expected}: {all:?}");
         }
-        assert_eq!(told(&[], None, true).len(), 4);
+        assert_eq!(told(&[], None, true, None).len(), 4);
+        for ago in [-87_000, 87_000] {
+            let all = told(&[], None, true, Some(ago));
+            assert!(all.iter().any(|line| line.contains("check=clock outcome=warning")), "{all:?}");
+        }
     }
 }

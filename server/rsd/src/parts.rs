@@ -108,6 +108,8 @@ impl Base {
             certificates: certificates.as_ref().map(left),
             http: http_address,
             database: seen.is_some(),
+            newest: seen.as_ref().and_then(|seen| seen.newest_ms),
+            now: clock.now().wall,
         }
         .tell(log);
         let seen = seen.unwrap_or_default();

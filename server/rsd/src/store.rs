@@ -339,6 +339,8 @@ pub struct Seen {
     pub highest: u64,
     /// What the rollups have laid down.
     pub meta: Meta,
+    /// Start of the newest five minutes that a fact lies in, if there is any.
+    pub newest_ms: Option<i64>,
 }
 
 /// Days where the call of a key may be.
@@ -408,7 +410,9 @@ pub trait Store: Lists {
         let look = || -> Result<Seen, StoreError> {
             let applied = self.applied_seq()?;
             let meta = self.bins().map(|bins| bins.meta()).transpose()?.unwrap_or_default();
-            Ok(Seen { applied, highest: applied, meta })
+            let spans = self.bins().map(|bins| bins.spans()).transpose()?.unwrap_or_default();
+            let newest_ms = spans.iter().map(|span| span.last_ms).max();
+            Ok(Seen { applied, highest: applied, meta, newest_ms })
         };
         match look() {
             Ok(seen) => Ok(Some(seen)),

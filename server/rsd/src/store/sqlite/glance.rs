@@ -32,8 +32,10 @@ pub(super) fn seen(layout: &Layout) -> Result<Seen, StoreError> {
     let main = open(&layout.main_path())?;
     check(&main, MAIN, "rs.db")?;
     let applied = applied_seq(&main)?;
-    // a former schema has no table for it
+    // a former schema has no tables for these
     let meta = meta(&main).unwrap_or_default();
+    let newest = "SELECT max(last_ms) FROM rs_fact_span";
+    let newest_ms = main.query_row(newest, [], |row| row.get(0)).unwrap_or_default();
     let mut highest = applied;
     for day in days {
         let seq = of_file(&layout.day_path(day), DAY, &format!("{day}.db"));
@@ -44,7 +46,7 @@ pub(super) fn seen(layout: &Layout) -> Result<Seen, StoreError> {
             Err(error) => return Err(error),
         }
     }
-    Ok(Seen { applied, highest, meta })
+    Ok(Seen { applied, highest, meta, newest_ms })
 }
 
 fn of_file(path: &Path, steps: &[Migration], name: &str) -> Result<u64, StoreError> {
