@@ -37,7 +37,7 @@ pub use or::{
 };
 pub use read::Arrived;
 pub use refusal::{Notes, Refusal};
-pub use sq::{Failure, Latency, Sketch, SqCall};
+pub use sq::{BEYOND_MS, EXACT_MS, Failure, Latency, Sketch, SqCall, bucket};
 pub use word::{
     Basis, CallType, ComponentType, Dimension, EndState, FailureType, Kind, Level, Measure, Phase,
     Scope, SelectedBy, Stage, Stream, UpdateReason, VarResult, Verb, Verdict,

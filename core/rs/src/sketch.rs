@@ -11,12 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use model::record::{self, BUCKET};
-
-/// Values below it have a bucket of their own.
-const EXACT: u64 = 32;
-/// From here on everything is one bucket.
-const BEYOND: u64 = 1 << 24;
+use model::record::{self, BEYOND_MS, BUCKET, EXACT_MS, bucket};
 
 /// Samples of one kind, added up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -152,31 +147,17 @@ impl Sketch {
     }
 }
 
-/// The bucket of a value in ms.
-#[must_use]
-pub fn bucket(ms: u64) -> u16 {
-    let number = if ms < EXACT {
-        ms
-    } else if ms >= BEYOND {
-        u64::from(BUCKET)
-    } else {
-        let e = u64::from(ms.ilog2());
-        EXACT + (e - 5) * 16 + ((ms >> (e - 4)) & 15)
-    };
-    u16::try_from(number).unwrap_or(BUCKET)
-}
-
 /// The smallest and the largest value of a bucket; the last one reaches to `max`.
 #[must_use]
 pub fn span(bucket: u16, max: u64) -> (u64, u64) {
     let number = u64::from(bucket);
-    if number < EXACT {
+    if number < EXACT_MS {
         return (number, number);
     }
     if bucket >= BUCKET {
-        return (BEYOND, max.max(BEYOND));
+        return (BEYOND_MS, max.max(BEYOND_MS));
     }
-    let (e, step) = ((number - EXACT) / 16 + 5, (number - EXACT) % 16);
+    let (e, step) = ((number - EXACT_MS) / 16 + 5, (number - EXACT_MS) % 16);
     let low = (16 + step) << (e - 4);
     (low, low + (1 << (e - 4)) - 1)
 }

@@ -6,9 +6,29 @@ use serde::Serialize;
 
 use super::cdr::ObjectRef;
 use super::guid::CallGuid;
+use super::limits::BUCKET;
 use super::or::whole_seconds;
 use super::word::FailureType;
 use crate::time::Millis;
+
+/// Samples below it have a bucket of their own, ms.
+pub const EXACT_MS: u64 = 32;
+/// From here on all samples have one bucket, ms.
+pub const BEYOND_MS: u64 = 1 << 24;
+
+/// The bucket of a sample in ms (rs.md §4.7).
+#[must_use]
+pub fn bucket(ms: u64) -> u16 {
+    let number = if ms < EXACT_MS {
+        ms
+    } else if ms >= BEYOND_MS {
+        u64::from(BUCKET)
+    } else {
+        let e = u64::from(ms.ilog2());
+        EXACT_MS + (e - 5) * 16 + ((ms >> (e - 4)) & 15)
+    };
+    u16::try_from(number).unwrap_or(BUCKET)
+}
 
 /// `sq.latency`: response times of one type in a bin, as samples or as a sketch.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

@@ -34,6 +34,8 @@ fn without_values(numbers: &Numbers, body: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::erase::Number;
 
@@ -55,7 +57,7 @@ mod tests {
         assert_eq!(without(r#"{"x":"4930123456"}"#).as_deref(), Some(r#"{"x":"9999999999"}"#));
         assert_eq!(without(r#"{"values":[{"dim":"dn","name":"1800"}]}"#), None);
         let odd = r#"{"x":1e999,"values":[{"dim":"dn","name":"4930123456"}]}"#;
-        assert_eq!(without(odd).as_deref(), Some(r#"{"values":[],"x":"1e999"}"#));
+        assert_eq!(without(odd), Some(json!({"values": [], "x": f64::MAX}).to_string()));
         let own = r#"{"values":[{"dim":"dn","name":"4930654321"}]}"#;
         assert_eq!(without(own).as_deref(), Some(r#"{"values":[]}"#));
     }

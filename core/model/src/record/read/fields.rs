@@ -49,6 +49,11 @@ impl<'v> Fields<'v> {
         value.filter(|value| !value.is_null())
     }
 
+    /// Whether a field is there; null is absent.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A field without which the object says nothing.
     pub(super) fn required<T>(
         &mut self,

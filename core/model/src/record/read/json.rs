@@ -2,8 +2,8 @@
 //!
 //! What cannot be text is mended before it is parsed: bytes that are no UTF-8, and halves of
 //! surrogate pairs, which a cut in the middle of an emoji leaves behind in many languages. A number
-//! beyond what 64 bits can be becomes the text of its digits, so that it costs its field and not
-//! the record (rs.md §8).
+//! beyond what 64 bits can be becomes the largest there is, which no field takes, so that it costs
+//! its field and not the record (rs.md §8).
 
 use std::borrow::Cow;
 
@@ -28,8 +28,8 @@ pub(super) fn parse(body: &[u8], log: &mut Log) -> Result<Value, Refusal> {
     let parsed = serde_json::from_str(text).or_else(|error| {
         let mended = mend_surrogates(text);
         log.notes.repaired |= mended.is_some();
-        let quoted = quote_numbers(mended.as_deref().unwrap_or(text));
-        quoted.or(mended).map_or(Err(error), |text| serde_json::from_str(&text))
+        let cut = cut_numbers(mended.as_deref().unwrap_or(text));
+        cut.or(mended).map_or(Err(error), |text| serde_json::from_str(&text))
     });
     log.notes.repaired |= invalid;
     parsed.map_err(|error| {
@@ -98,9 +98,10 @@ fn mend_surrogates(text: &str) -> Option<String> {
     Some(mended)
 }
 
-/// The text with every number beyond a float of 64 bits in quotes; `None` if there is none.
-fn quote_numbers(text: &str) -> Option<String> {
-    let mut quoted = String::new();
+/// The text with every number beyond a float of 64 bits made the largest, with its sign; `None` if
+/// there is none.
+fn cut_numbers(text: &str) -> Option<String> {
+    let mut cut = String::new();
     let mut copied = 0;
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -113,10 +114,9 @@ fn quote_numbers(text: &str) -> Option<String> {
             let number = rest.split(|c| !part(c)).next()?;
             let to = from + number.len();
             if number.parse().is_ok_and(f64::is_infinite) {
-                quoted.push_str(text.get(copied..from)?);
-                quoted.push('"');
-                quoted.push_str(number);
-                quoted.push('"');
+                cut.push_str(text.get(copied..from)?);
+                cut.push_str(if byte == b'-' { "-" } else { "" });
+                cut.push_str(&format!("{:e}", f64::MAX));
                 copied = to;
             }
             bytes = text.get(to..)?.bytes();
@@ -125,8 +125,8 @@ fn quote_numbers(text: &str) -> Option<String> {
     if copied == 0 {
         return None;
     }
-    quoted.push_str(text.get(copied..)?);
-    Some(quoted)
+    cut.push_str(text.get(copied..)?);
+    Some(cut)
 }
 
 /// The UTF-16 unit that the escape `\u` and four hex digits at this place stands for.

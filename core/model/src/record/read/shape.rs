@@ -141,10 +141,12 @@ pub(super) fn flag(value: &Value, log: &mut Log) -> Result<bool, Refusal> {
     value.as_bool().ok_or_else(|| log.fault("bad_type", "true or false"))
 }
 
-/// A JSON number of any kind.
+/// A JSON number of any kind; the largest stands for one that is none (`json`).
 pub(super) fn number(value: &Value, log: &mut Log) -> Result<serde_json::Number, Refusal> {
     match value {
-        Value::Number(number) => Ok(number.clone()),
+        Value::Number(number) if number.as_f64().is_some_and(|it| it.abs() < f64::MAX) => {
+            Ok(number.clone())
+        }
         _ => Err(log.fault("bad_type", "a number")),
     }
 }

@@ -12,7 +12,7 @@ use crate::record::limits::{
     BUCKET, COUNT, FAILURES, LATENCY_BIN_SECONDS, REASON_CHARS, SAMPLES, SESSION_CHARS, WORD_CHARS,
 };
 use crate::record::refusal::Refusal;
-use crate::record::sq::{Failure, Latency, Sketch, SqCall};
+use crate::record::sq::{Failure, Latency, Sketch, SqCall, bucket};
 use crate::record::word::FailureType;
 
 pub(super) fn latency(fields: &mut Fields<'_>, log: &mut Log) -> Result<Latency, Refusal> {
@@ -22,7 +22,10 @@ pub(super) fn latency(fields: &mut Fields<'_>, log: &mut Log) -> Result<Latency,
         seconds @ 1..=LATENCY_BIN_SECONDS => Ok(seconds),
         _ => Err(log.fault("bad_value", "1 to 3600")),
     })?;
-    let sketch = fields.optional(log, "sketch", sketch);
+    let sketch = match fields.has("sketch") && !fields.has("samples") {
+        true => Some(fields.required(log, "sketch", sketch)?),
+        false => fields.optional(log, "sketch", sketch),
+    };
     let samples = match sketch {
         Some(_) => fields.optional(log, "samples", strict_list(SAMPLES, up_to(COUNT))),
         None => Some(fields.required(log, "samples", strict_list(SAMPLES, up_to(COUNT)))?),
@@ -75,14 +78,35 @@ fn sketch(value: &Value, log: &mut Log) -> Result<Sketch, Refusal> {
         hist: fields.required(log, "hist", histogram)?,
     };
     fields.finish(log);
+    match misfit(&sketch) {
+        Some((field, expected)) => Err(log.fault_at(field, "bad_value", expected)),
+        None => Ok(sketch),
+    }
+}
+
+/// What of a sketch cannot be of samples that have its other parts.
+fn misfit(sketch: &Sketch) -> Option<(&'static str, &'static str)> {
+    let [count, sum, sumsq] = [sketch.count, sketch.sum, sketch.sumsq].map(u128::from);
+    let [min, max] = [sketch.min, sketch.max].map(u128::from);
+    let used = || sketch.hist.iter().filter(|(_, samples)| **samples > 0).map(|(at, _)| *at);
     // at most 337 buckets of 32 bits
     if sketch.hist.values().sum::<u64>() != sketch.count {
-        return Err(log.fault_at("hist", "bad_value", "all samples, each in one bucket"));
+        return Some(("count", "the samples of all buckets"));
     }
-    if sketch.min > sketch.max {
-        return Err(log.fault_at("min", "bad_value", "at most max"));
+    if count > 0 && used().next() != Some(bucket(sketch.min)) {
+        return Some(("min", "in the first bucket"));
     }
-    Ok(sketch)
+    if count > 0 && used().next_back() != Some(bucket(sketch.max)) {
+        return Some(("max", "in the last bucket"));
+    }
+    if !(count * min..=count * max).contains(&sum) {
+        return Some(("sum", "from count times min to count times max"));
+    }
+    // the sums fit into 64 bits, the count into 32
+    if sum * sum > count * sumsq || sumsq > sum * max {
+        return Some(("sumsq", "the sum of the squares"));
+    }
+    None
 }
 
 fn histogram(value: &Value, log: &mut Log) -> Result<BTreeMap<u16, u64>, Refusal> {

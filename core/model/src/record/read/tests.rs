@@ -164,19 +164,31 @@ fn a_seq_of_none_and_a_result_that_nobody_says_are_set_aside() {
     assert_eq!((&record.extra["_bad"], notes.bad_fields), (&bad, 2));
 }
 
-/// Numbers that no float of 64 bits holds are of a bad type, and cost no more than others (§8).
+/// Numbers that no float of 64 bits holds are of a bad type, whatever the field is, and cost no
+/// more than others (§8).
 #[test]
 fn a_number_beyond_all_numbers_costs_its_field() {
     let record =
         |field: &str, number: &str| with(json!({field: "NUMBER"})).replace("\"NUMBER\"", number);
-    let (read, notes) = read(record("sip_status", "1e999")).unwrap();
-    assert_eq!((&read.extra["_bad"]["sip_status"], notes.bad_fields), (&json!("1e999"), 1));
+    for (field, number) in [("sip_status", "1e999"), ("dn", "-1e400"), ("parent", "1e999")] {
+        let (read, notes) = read(record(field, number)).unwrap();
+        let most = if number.starts_with('-') { f64::MIN } else { f64::MAX };
+        assert_eq!((&read.extra["_bad"][field], notes.bad_fields), (&json!(most), 1), "{field}");
+    }
+    let mut media: Value = serde_json::from_str(&with(json!({}))).unwrap();
+    media["component"]["type"] = json!("MCP");
+    media["media"] = json!({"codecs": "NUMBER", "mos": "NUMBER"});
+    let (read, notes) = read(media.to_string().replace("\"NUMBER\"", "1e999")).unwrap();
+    let bad = json!({"media.codecs": f64::MAX, "media.mos": f64::MAX});
+    assert_eq!((&read.extra["_bad"], notes.bad_fields), (&bad, 2));
     let text = record("mine", "[-1E+400,\"1e999 \\\" 1e999\",7,1e3]");
     let (read, notes) = self::read(&text).unwrap();
-    let mine = json!(["-1E+400", "1e999 \" 1e999", 7, 1e3]);
+    let mine = json!([f64::MIN, "1e999 \" 1e999", 7, 1e3]);
     assert_eq!((&read.extra["mine"], notes.bad_fields, notes.repaired), (&mine, 0, false));
     assert_eq!(Record::json_of(text.as_bytes()).unwrap()["mine"], mine);
-    refused(record("schema", "9e400"), "bad_type", "schema");
+    for field in ["schema", "id", "session_id", "kind"] {
+        refused(record(field, "9e400"), "bad_type", field);
+    }
     refused(record("mine", "1e"), "not_json", "");
     refused(record("mine", "1e999,"), "not_json", "");
 }
@@ -201,11 +213,21 @@ fn a_sketch_holds_as_many_samples_as_it_says() {
         ("count", json!(u64::MAX)),
         ("hist", json!({"15": u64::MAX, "16": u64::MAX})),
         ("min", json!(27)),
+        ("min", json!(14)),
+        ("max", json!(27)),
         ("max", json!(COUNT + 1)),
+        ("sum", json!(44)),
+        ("sum", json!(79)),
+        ("sum", json!(u64::MAX)),
+        ("sumsq", json!(0)),
+        ("sumsq", json!(1322)),
+        ("sumsq", json!(u64::MAX)),
     ];
     for (field, value) in bad {
         let mut record = with(field, value);
-        refused(record.to_string(), "missing_field", "samples");
+        let refusal = read(record.to_string()).unwrap_err();
+        assert_eq!(refusal.code, "bad_value", "{refusal}");
+        assert!(refusal.field.starts_with(&format!("sketch.{field}")), "{refusal}");
         record["samples"] = json!([15, 22, 26]);
         let (read, notes) = read(record.to_string()).unwrap();
         let Body::Latency(latency) = &read.body else { panic!() };
