@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . deploy/tools.sh
 need_packages cc:gcc cc:libc6-dev sipp:sip-tester kamailio:kamailio \
-  '/usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules' baresip:baresip-core sipsak:sipsak \
+  '/usr/lib/*/kamailio/modules/tls.so:kamailio-tls-modules' baresip:baresip-core sipsak:sipsak curl:curl \
   tshark:tshark openssl:openssl socat:socat /usr/sbin/dnsmasq:dnsmasq-base \
   javac:default-jdk-headless /usr/share/java/activemq-broker.jar:libactivemq-java \
   /usr/share/java/slf4j-nop.jar:libslf4j-java \

@@ -141,7 +141,7 @@ impl Door {
     }
 }
 
-/// What is served behind a door, which is told of each request.
+/// What is served behind a door, which is told of each request and of its answer.
 pub fn service(router: Router) -> IntoMakeServiceWithConnectInfo<Router, Source> {
     router.layer(middleware::from_fn(hear)).into_make_service_with_connect_info()
 }
@@ -151,6 +151,7 @@ async fn hear(source: ConnectInfo<Source>, request: Request, next: Next) -> Resp
     let ConnectInfo(Source { seat, .. }) = source;
     seat.hear();
     let mut response = next.run(request).await;
+    seat.answer();
     if seat.is_crowded() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -337,7 +338,7 @@ impl AsyncWrite for Visitor {
         match Pin::new(&mut this.stream).poll_write(context, bytes) {
             Poll::Ready(result) => {
                 this.silence.restart();
-                this.seat.answer();
+                this.seat.write();
                 Poll::Ready(result)
             }
             Poll::Pending => this.timed_out(context),

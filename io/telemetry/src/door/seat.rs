@@ -25,9 +25,9 @@ pub(super) struct Seat {
 enum Turn {
     /// A whole request is waited for since then, by this task.
     Waits(Instant, Option<Waker>),
-    /// It has come.
+    /// Its head has come; its body may still be on its way.
     Asked,
-    /// The answer has begun; what comes next is another request.
+    /// It is answered; what comes next is another request.
     Answered,
     /// Somebody else gets the place.
     Dismissed,
@@ -65,7 +65,7 @@ impl Seat {
         self.places.available_permits() < self.most / 2
     }
 
-    /// A whole request has come.
+    /// The head of a request has come.
     pub(super) fn hear(&self) {
         let mut turn = self.turn();
         if !matches!(*turn, Turn::Dismissed) {
@@ -73,10 +73,20 @@ impl Seat {
         }
     }
 
-    /// Something is being written.
+    /// The request has its answer, which is about to be written.
     pub(super) fn answer(&self) {
         let mut turn = self.turn();
         if !matches!(*turn, Turn::Dismissed) {
+            *turn = Turn::Answered;
+        }
+    }
+
+    /// Something is being written: the rest of an answer, and until its end the next request need
+    /// not be whole. Ahead of an answer it is `100 Continue`, which ends nothing: what comes then
+    /// is the body that it asks for.
+    pub(super) fn write(&self) {
+        let mut turn = self.turn();
+        if matches!(*turn, Turn::Waits(..)) {
             *turn = Turn::Answered;
         }
     }

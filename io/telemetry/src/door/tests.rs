@@ -1,10 +1,13 @@
 //! The door with visitors who are slow, and with those who are not.
 
+mod interim;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::{Body, to_bytes};
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -15,7 +18,8 @@ const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 const BEGUN: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n";
 
-/// Answers `/` at once and `/slow` later than a request may take to come.
+/// Answers `/` at once, `/slow` later than a request may take to come, and `/take` when a body has
+/// come whole, with its length.
 async fn open(connections: usize, request: Duration) -> SocketAddr {
     door(Limits { connections, request, idle: LONG }).await
 }
@@ -27,7 +31,11 @@ async fn door(limits: Limits) -> SocketAddr {
         sleep(SHORT * 3).await;
         "slow"
     };
-    let router = Router::new().route("/", get(|| async { "fast" })).route("/slow", get(slow));
+    let take = |body: Body| async { to_bytes(body, usize::MAX).await.unwrap().len().to_string() };
+    let router = Router::new()
+        .route("/", get(|| async { "fast" }))
+        .route("/slow", get(slow))
+        .route("/take", post(take));
     let door = Door::new(listener, limits);
     tokio::spawn(async move { axum::serve(door, service(router)).await });
     address

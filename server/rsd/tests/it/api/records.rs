@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Command;
 
 use config::Settings;
 use serde_json::{Value, json};
@@ -78,14 +79,11 @@ fn slow_bodies_keep_nobody_waiting() {
     }
 }
 
-/// Scenario 15: ten thousand lines, three of them bad, twice.
-#[test]
-fn ten_thousand_lines_with_three_bad_ones_twice() {
-    let house = House::open();
+/// Ten thousand lines, some of them bad.
+fn many_lines(bad: &[usize]) -> String {
     let mut body = String::new();
     for number in 0..10_000 {
-        let bad = [17, 4_000, 9_999].contains(&number);
-        let name = if bad { "logid" } else { "log_id" };
+        let name = if bad.contains(&number) { "logid" } else { "log_id" };
         writeln!(
             body,
             "{{\"schema\":1,\"kind\":\"call.event\",\"id\":\"tool:s/ev/1.{number}\",\
@@ -95,6 +93,37 @@ fn ten_thousand_lines_with_three_bad_ones_twice() {
         )
         .unwrap();
     }
+    body
+}
+
+/// The command that the page shows, with a body for which curl waits for `100 Continue`.
+#[test]
+fn what_is_documented_works_with_more_than_curl_sends_at_once() {
+    let house = House::open();
+    let page = include_str!("../../../../../docs/reference/api.md");
+    let section = page.split("\n## Records\n").nth(1).unwrap();
+    let command = section.lines().find_map(|line| line.strip_prefix("$ ")).unwrap();
+    let address = house.rs.addresses().http.to_string();
+    let command = command.replace("127.0.0.1:8080", &address).replace("curl ", "curl -v ");
+    let dir = tempfile::tempdir().unwrap();
+    let body = many_lines(&[4_000]);
+    assert!(body.len() > 2 << 20);
+    std::fs::write(dir.path().join("records.ndjson"), body).unwrap();
+    let mut shell = Command::new("sh");
+    let ran = shell.args(["-c", &command]).current_dir(dir.path()).output().unwrap();
+    let heads = String::from_utf8_lossy(&ran.stderr);
+    assert!(heads.contains("HTTP/1.1 100 Continue"), "{command}: {heads}");
+    let receipt: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(receipt["accepted"], 9_999, "{command}: {receipt}");
+    assert_eq!(receipt["dead_lettered"][0]["index"], 4_000);
+    stored(&house, 9_999);
+}
+
+/// Scenario 15: ten thousand lines, three of them bad, twice.
+#[test]
+fn ten_thousand_lines_with_three_bad_ones_twice() {
+    let house = House::open();
+    let body = many_lines(&[17, 4_000, 9_999]);
     for _ in 0..2 {
         let receipt = receipt(&house, &[LINES], body.as_bytes());
         assert_eq!(receipt["accepted"], 9_997);
