@@ -47,19 +47,18 @@ impl Intervals {
     /// are one, of as many sequences, right before the place up to which they were.
     pub fn gaps(&self, to: u64) -> Vec<(u64, u64)> {
         let mut gaps = Vec::new();
-        let (mut next, mut lost) = (1, self.lost);
+        // none: the last of all sequences is there
+        let (mut next, mut lost) = (Some(1), self.lost);
         for (first, last) in &self.all {
-            if *first > next && next <= to {
+            if let Some(next) = next.filter(|next| first > next && *next <= to) {
                 gaps.push((next, to.min(first - 1)));
             }
             if lost > 0 {
                 gaps.push((last - std::mem::take(&mut lost), last - 1));
             }
-            next = last.saturating_add(1);
+            next = last.checked_add(1);
         }
-        if next <= to {
-            gaps.push((next, to));
-        }
+        gaps.extend(next.filter(|next| *next <= to).map(|next| (next, to)));
         gaps
     }
 
@@ -110,6 +109,14 @@ mod tests {
         set.insert(u64::MAX);
         set.insert(0);
         assert_eq!(Intervals::decode(&set.encode()), set);
+    }
+
+    #[test]
+    fn the_last_of_all_sequences_is_not_missing_behind_itself() {
+        let mut set = Intervals::default();
+        set.insert(u64::MAX);
+        assert_eq!(set.gaps(u64::MAX), [(1, u64::MAX - 1)]);
+        assert_eq!(Intervals::default().gaps(u64::MAX), [(1, u64::MAX)]);
     }
 
     #[test]

@@ -110,18 +110,20 @@ impl Day {
         Ok(all)
     }
 
-    /// One producer's day. A gap counts whenever it began: records of that day may be in it.
+    /// One producer's day. A gap counts whenever it began: records of that day may be in it. How
+    /// many are missing is what producers' numbers say, so no sum of them decides anything.
     fn add(&mut self, own: &Own) -> Value {
-        let missing: u64 =
-            own.books.streams.iter().flat_map(|stream| &stream.gaps).map(Gap::records).sum();
+        let gaps = || own.books.streams.iter().flat_map(|stream| &stream.gaps);
+        let missing = gaps().map(Gap::records).fold(0, u64::saturating_add);
         let unbalanced = own.judged.iter().filter(|row| row.fault.is_some()).count();
-        let complete = missing == 0 && unbalanced == 0;
-        let sum = |figure: fn(&Judged) -> i64| own.judged.iter().map(figure).sum::<i64>();
+        let complete = gaps().next().is_none() && unbalanced == 0;
+        let sum =
+            |figure: fn(&Judged) -> i64| own.judged.iter().map(figure).fold(0, i64::saturating_add);
         let figures: [fn(&Judged) -> i64; 3] =
             [|row| row.told.calls_in, |row| row.told.records_out, |row| row.stored];
         let [calls_in, records_out, stored] = figures.map(sum);
         for (all, one) in self.sums.iter_mut().zip([calls_in, records_out, stored]) {
-            *all += one;
+            *all = all.saturating_add(one);
         }
         self.producers += 1;
         self.incomplete += u64::from(!complete);

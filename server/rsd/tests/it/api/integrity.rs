@@ -72,6 +72,47 @@ fn ten_thousand_producers_come_in_pages_and_in_one_proof() {
     assert_eq!((wrong.len(), &wrong[0]["producer"]), (1, &json!("p-04711")));
 }
 
+/// The gaps of two streams have 2⁶⁴ sequences together, which 64 bits cannot count.
+#[test]
+fn a_day_is_not_complete_however_many_records_are_missing() {
+    let mut house = House::open();
+    let record = |kind: &str, stream: &str, seq: u64, own: Value| {
+        let mut record = json!({
+            "schema": 1, "kind": kind, "id": format!("mcp-1/{stream}/{seq}"),
+            "time": "2026-11-22T10:00:10Z", "component": {"name": "mcp-1", "type": "MCP"},
+            "producer": {"name": "mcp-1", "boot": 1, "seq": seq, "stream": stream},
+        });
+        record.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        record.to_string()
+    };
+    let far = (1 << 63) + 2;
+    let call = |seq: u64| {
+        let own = json!({
+            "phase": "start", "session_id": format!("C{seq}"), "call_type": "INBOUND",
+            "started_at": "2026-11-22T10:00:10Z", "local_uri": "sip:1@gvp.example",
+            "remote_uri": "sip:2@gw.example",
+        });
+        record("cdr", "cdr", seq, own)
+    };
+    let event = |seq: u64| {
+        let own = json!({"session_id": "C1", "level": "METRIC", "log_id": "prompt"});
+        record("call.event", "event", seq, own)
+    };
+    let books = json!({
+        "minute": "2026-11-22T10:00:00Z", "calls_in": 2, "records_out": 0, "in_progress": 2,
+        "rejected": 0, "streams": {},
+    });
+    let books = record("or.integrity", "or", 1, books);
+    house.send(&[call(1), event(1), books]);
+    let path = "/api/v1/integrity/proof?day=2026-11-22";
+    house.send(&[call(far), event(far)]);
+    let proof = house.json(path);
+    assert_eq!((&proof["complete"], &proof["statement"]), (&json!(false), &Value::Null), "{proof}");
+    let of = &proof["items"][0];
+    assert_eq!((&of["complete"], &of["missing_records"]), (&json!(false), &json!(u64::MAX)));
+    assert_eq!(of["minutes_out_of_balance"], 0, "the gaps alone");
+}
+
 /// Nobody knows of which day the records were that the queue has lost: no day is complete until an
 /// operator has seen to them, whatever starts lie between (rs.md §1.4.5).
 #[test]

@@ -4,8 +4,9 @@
 use model::record::CallGuid;
 use rs::Filter;
 use rsd::store::{CallName, Leg, Store, Unit};
+use serde_json::{Value, json};
 
-use super::made::{Made, TIMELESS, arrivals, midnight, split, timed};
+use super::made::{Made, TIMELESS, arrivals, at, event, mcp, midnight, rm, split, timed};
 use super::{NOW, answers, bins};
 
 /// Records of a batch.
@@ -29,6 +30,63 @@ pub(super) fn in_any_order(database: &dyn Fn(&str) -> Box<dyn Store>) {
             let differs = told.iter().zip(&*expected).find(|(told, expected)| told != expected);
             assert_eq!(differs, None, "{name} {records}");
             assert_eq!(told.len(), expected.len());
+        }
+    }
+}
+
+/// The plainest session over midnight: RM's only leg, of a GUID that carries no time, and a media
+/// server's call on the day after. What is told of that one may be there before the leg is, and
+/// nothing of it comes again.
+pub(super) fn of_one_leg(database: &dyn Fn(&str) -> Box<dyn Store>) {
+    let leg = rm(6, 86_390).told(TIMELESS).leg(1, 86_390);
+    let leg = leg.tenant("beta", Some(103)).profile("beta-main", Some(190));
+    let leg = [leg.start(), leg.end(86_460)];
+    let call = mcp("E1", 86_405);
+    let told = |kind: &str, time: u64, own: Value| {
+        let mut record = json!({
+            "schema": 1, "kind": kind, "id": format!("mcp-1:E1/{kind}/{time}"), "time": at(time),
+            "producer": {"name": "mcp-1"}, "component": {"name": "mcp-1", "type": "MCP"},
+            "session_id": "E1",
+        });
+        record.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        Made::of(&record)
+    };
+    let failures = json!([{"time": at(86_420), "type": "FETCH", "text": "t"}]);
+    let media = [
+        call.start(),
+        call.told(TIMELESS).end(86_450),
+        told("var", 86_410, json!({"verb": "action_start", "action": "pin"})),
+        told("var", 86_412, json!({"verb": "action_end", "action": "pin", "result": "SUCCESS"})),
+        told("var", 86_440, json!({"verb": "call_result", "result": "SUCCESS"})),
+        told("sq.call", 86_420, json!({"failed": true, "failures": failures})),
+        event("E1", 86_411, "asr_open"),
+        event("E1", 86_413, "asr_close"),
+    ];
+    let leg_first = [&leg[..], &media].concat();
+    let call_first = [&media[..], &leg].concat();
+    let mut expected: Option<Vec<String>> = None;
+    for (name, story) in [("leg", &leg_first), ("call", &call_first)] {
+        for records in [1, 8, 100] {
+            let store = database(&format!("one_leg_{name}_{records}"));
+            for batch in split(arrivals(story, 1, 1), records) {
+                store.apply(&batch, NOW).unwrap();
+            }
+            let found = store.call(&CallName::Guid(CallGuid::new(TIMELESS)), true).unwrap();
+            let [_, Leg { call, events, var, .. }] = &*found else { panic!("{found:?}") };
+            let tenants: Vec<u32> = call.tenants.iter().map(|tenant| tenant.id).collect();
+            let profile = call.application.as_ref().map(|profile| profile.id);
+            assert_eq!((&*tenants, profile), (&[1, 103][..], Some(190)), "{name} {records}");
+            assert_eq!((events.len(), var.call.is_some(), var.actions.len()), (5, true, 1));
+            let mut told = of_calls(&*store);
+            let bins = bins::answers(&*store);
+            for of in ["OutcomeRow", "ActionRow", "SqRow"] {
+                let is_tenant = |row: &&String| row.starts_with(of) && row.contains(": 103");
+                assert!(bins.iter().any(|row| is_tenant(&row)), "{of} {name} {records}: {bins:#?}");
+            }
+            told.extend(bins);
+            let expected = expected.get_or_insert_with(|| told.clone());
+            let differs = told.iter().zip(&*expected).find(|(told, expected)| told != expected);
+            assert_eq!((differs, told.len()), (None, expected.len()), "{name} {records}");
         }
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn midnight() -> Vec<Made> {
 
 impl Call {
     /// With the GUID of a session.
-    fn told(self, guid: &str) -> Self {
+    pub(super) fn told(self, guid: &str) -> Self {
         self.set("guid", json!(guid))
     }
 
