@@ -2,6 +2,7 @@
 //!
 //! Each check returns what it found; nothing stops at the first fault.
 
+mod codes;
 mod docs;
 mod licence;
 mod links;
@@ -39,6 +40,7 @@ fn faults(root: &Path) -> Result<Vec<String>> {
     metadata::check_default_members(&metadata.default_members, &mut faults);
     sources::check(root, &mut faults)?;
     modules::check(root, &metadata, &mut faults)?;
+    codes::check(root, &mut faults)?;
     docs::check(root, &mut faults)?;
     scenarios::check(root, &mut faults)?;
     links::check(root, &mut faults)?;
