@@ -28,6 +28,7 @@ mod records;
 mod reports;
 mod retention;
 mod rollups;
+pub(crate) mod routes;
 mod scope;
 mod secure;
 mod series;
@@ -42,7 +43,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::{delete, get, post};
 use config::certificates::Newest;
 use config::settings::Mask;
 use model::time::Millis;
@@ -64,6 +64,8 @@ use crate::rollup::Place;
 use crate::store::Store;
 use crate::users::Users;
 use crate::view::View;
+
+use self::routes::{Routes, delete, get, post};
 
 /// Threads that may block: one for each question at once, those that judge records that come by
 /// HTTP, one that erases, one that writes logins down, and a few for the runtime's own use.
@@ -211,14 +213,14 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
     });
     erasures::go_on(Arc::clone(&shared));
     scope::keep_bound(Arc::clone(&shared));
-    let mut router = Router::new()
+    let mut routes = Routes::new()
         .route("/live", get(probe::live))
         .route("/ready", get(probe::ready))
         .route("/metrics", get(metrics::metrics))
         .route("/ems-rs/readiness", get(probe::readiness))
         .route("/ems-rs/{*report}", get(reports::report));
     if api {
-        router = router
+        routes = routes
             .route("/api/v1/calls", get(calls::list))
             .route("/api/v1/calls/{name}", get(call::one).delete(call::erase))
             .route("/api/v1/live/calls", get(calls::live))
@@ -248,12 +250,12 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/health", get(probe::health));
     }
     if api && ingest {
-        router = router.route("/api/v1/records", post(records::take));
+        routes = routes.route("/api/v1/records", post(records::take));
     }
     if ui {
-        router = dashboard::routes(router);
+        routes = dashboard::routes(routes);
     }
-    let router = router.fallback(answer::nothing_here).method_not_allowed_fallback(answer::method);
+    let router = routes.into_router().fallback(answer::nothing_here);
     guarded(router, &shared).with_state(shared)
 }
 

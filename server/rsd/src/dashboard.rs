@@ -1,19 +1,19 @@
 //! The page at `/`: static files inside the executable (rs.md §7). Asks `/api/v1` only.
 
-use axum::Router;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+
+use crate::api::routes::{Routes, get};
 
 /// No inline script or style, no other host.
 const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Adds the page and its files.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(routes: Routes<S>) -> Routes<S> {
     let html = "text/html; charset=utf-8";
-    router
+    routes
         .route("/", get(|| file(html, include_str!("dashboard/index.html"))))
         .route(
             "/assets/app.js",

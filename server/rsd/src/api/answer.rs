@@ -117,11 +117,18 @@ pub(super) async fn nothing_here(uri: Uri) -> Response {
     refusal(shape, &Refused::other(404, code, "there is nothing at this path"))
 }
 
-/// A route, but not with this method.
-pub(super) async fn method(uri: Uri) -> Response {
-    let refused = Refused::other(405, "method", "GET and HEAD are offered here");
-    let mut response = refusal(Shape::of_path(&uri), &refused);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+/// A route, but with other methods than the one that was asked with; there is at least one.
+pub(super) fn method(uri: &Uri, offered: &[&str]) -> Response {
+    let text = match offered {
+        [all @ .., last] if !all.is_empty() => {
+            format!("{} and {last} are offered here", all.join(", "))
+        }
+        one => format!("{} is offered here", one.concat()),
+    };
+    let mut response = refusal(Shape::of_path(uri), &Refused::other(405, "method", text));
+    if let Ok(offered) = HeaderValue::from_str(&offered.join(", ")) {
+        response.headers_mut().insert(ALLOW, offered);
+    }
     response
 }
 

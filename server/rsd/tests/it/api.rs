@@ -19,6 +19,7 @@ mod integrity;
 mod letters;
 mod lists;
 mod live;
+mod methods;
 mod options;
 mod outage;
 mod privacy;
