@@ -190,15 +190,31 @@ fn java_clients_come_back_and_count_once() {
     let site = Site::new(OBJECTS);
     let mut rs = Some(site.start_rs());
     let told = checks(&site, &["failover"], |what| {
+        if what == "disconnect" {
+            return disconnect(site.rs_http());
+        }
         assert_eq!(what, "restart");
         if let Some(running) = rs.take() {
             running.kill();
         }
         rs = Some(site.start_rs());
     });
-    assert_eq!(told.passed.len(), 5, "{told:#?}");
-    assert!(told.sent.len() > 40 + 2 + 5 + 2 + 40, "{told:#?}");
+    assert_eq!(told.passed.len(), 6, "{told:#?}");
+    assert!(told.sent.len() > 40 + 2 + 5 + 2 + 2 + 40, "{told:#?}");
     arrived(&site, &told);
+}
+
+/// Ends the one connection that there is, and waits until it is gone.
+fn disconnect(rs: SocketAddr) {
+    let open = || {
+        let list = http::json(rs, "/api/v1/connections");
+        let ids = list["items"].as_array().unwrap().iter().map(|one| text(&one["id"]));
+        ids.collect::<Vec<_>>()
+    };
+    let ids = eventually("those before are gone", open, |ids| ids.len() == 1);
+    let path = format!("/api/v1/connections/{}", ids[0]);
+    assert_eq!(http::ask(rs, "DELETE", &path, "", "").unwrap().status, 204);
+    eventually("it is ended", open, |left| !left.contains(&ids[0]));
 }
 
 #[test]

@@ -205,7 +205,11 @@ impl Broker {
             return;
         }
         let header = Header { id: 0, respond: false };
-        self.desk.except(header, Class::ResourceAllocation, &why.to_string());
+        let class = match why {
+            CloseReason::Disconnected => Class::Jms,
+            _ => Class::ResourceAllocation,
+        };
+        self.desk.except(header, class, &why.to_string());
         self.desk.link.inbox = Inbox::default();
         self.close(why);
     }

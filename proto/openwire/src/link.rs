@@ -45,6 +45,9 @@ pub enum CloseReason {
     /// Memory stayed short, and the shell gave this connection up for the others.
     #[error("memory is short: a frame or transaction that is not whole was given up")]
     NoMemory,
+    /// An operator of the receiving end wants it.
+    #[error("closed by an operator")]
+    Disconnected,
 }
 
 #[derive(Debug)]

@@ -62,6 +62,7 @@ fn main() {
         spool,
         durable,
         counters: Arc::new(Counters::default()),
+        roster: Arc::default(),
         backlog: Arc::new(Backlog::default()),
         crew: Arc::new(Crew::new(log.clone(), clock)),
         log,

@@ -9,6 +9,7 @@ mod answer;
 mod audit;
 mod call;
 mod calls;
+mod connections;
 mod cursor;
 mod heavy;
 mod integrity;
@@ -228,6 +229,8 @@ fn router(parts: Parts, cursor_key: [u8; 32]) -> Router {
             .route("/api/v1/queues", get(queues::list))
             .route("/api/v1/queues/{name}", get(queues::one))
             .route("/api/v1/queues/{name}/messages", get(queues::messages))
+            .route("/api/v1/connections", get(connections::list))
+            .route("/api/v1/connections/{id}", delete(connections::end))
             .route("/api/v1/alarms", get(alarms::list))
             .route("/api/v1/alarms/{name}", delete(alarms::end))
             .route("/api/v1/erasures", get(erasures::list).post(erasures::begin))

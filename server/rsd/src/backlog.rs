@@ -17,7 +17,7 @@ use std::time::Duration;
 use model::record::Stream;
 use model::time::Millis;
 
-use self::rate::Rate;
+pub(crate) use self::rate::Rate;
 
 /// Seconds of arrival that are told apart in a queue: a day of them. What comes later counts as
 /// arrived with the last.

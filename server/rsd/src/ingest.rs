@@ -33,6 +33,7 @@ mod memory;
 mod message;
 mod parked;
 mod registry;
+mod roster;
 mod socket;
 mod unpack;
 mod wire;
@@ -42,6 +43,8 @@ pub use desk::NotTaken;
 pub use gate::{Gate, Priority};
 pub(crate) use limits::UNPACKERS;
 pub use limits::{Limits, LimitsInForce};
+pub(crate) use roster::Member;
+pub use roster::Roster;
 
 use crate::backlog::Backlog;
 use crate::crew::Crew;
@@ -108,6 +111,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Figures; rendered by the HTTP side.
     pub counters: Arc<Counters>,
+    /// Who is connected; shown by the HTTP side.
+    pub roster: Arc<Roster>,
     /// How much waits for the database.
     pub backlog: Arc<Backlog>,
     /// Is told when something here panics.

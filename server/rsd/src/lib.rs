@@ -80,7 +80,7 @@ impl Rs {
         let mut base = Base::lay(&settings, &log, clock)?;
         let known = Arc::new(Known::of(&source, started));
         let (durable, bell, counters) = <(Durable, Arc<Bell>, Arc<Counters>)>::default();
-        let (figures, backlog) = <(Arc<Figures>, Arc<Backlog>)>::default();
+        let (figures, backlog, jobs) = <(Arc<Figures>, Arc<Backlog>, Arc<Jobs>)>::default();
         let (spool, found, damage) = base.spool(&settings, clock, (&durable, &bell, &counters))?;
         let gate = Arc::new(Gate::new(spool.clone(), log.clone()));
         let changed = broadcast::Sender::new(WATCHED_BATCHES);
@@ -92,12 +92,12 @@ impl Rs {
             durable,
             gate: Arc::clone(&gate),
             counters,
+            roster: Arc::default(),
             backlog,
             crew: Arc::clone(&base.crew),
             log: log.clone(),
             clock,
         };
-        let jobs = Arc::<Jobs>::default();
         let watched = base.watched(&settings, &taking, (&figures, &jobs, &live));
         let monitor = Arc::new(Monitor::new(&settings.rs.name, watched, log.clone(), clock));
         monitor.damaged(&damage);

@@ -61,6 +61,14 @@ final class Failovers {
                 Checks.sent("cut-transaction-1");
             }
         });
+        Checks.check("ended-by-an-operator", () -> {
+            String url = "failover:(" + Checks.url("") + ")" + PATIENT;
+            try (Producer producer = new Producer(url, Checks.CDR, false)) {
+                send(producer, "before-the-end");
+                Checks.ask("disconnect");
+                send(producer, "after-the-end");
+            }
+        });
         Checks.check("killed-server", Failovers::killed);
     }
 

@@ -316,6 +316,8 @@ mod tests {
             (&get, "/api/v1/queues/ringmaster.cdr", MONITORS),
             (&get, "/api/v1/queues/ringmaster.cdr/messages", ADMINS),
             (&Method::HEAD, "/api/v1/queues/ringmaster.cdr/messages", ADMINS),
+            (&get, "/api/v1/connections", ADMINS),
+            (&delete, "/api/v1/connections/7", ADMINS),
             (&get, "/api/v1/alarms", WATCHERS),
             (&delete, "/api/v1/alarms/RS-SPOOL-SYNC", ADMINS),
             (&get, "/api/v1/dead-letters/7", ADMINS),

@@ -6,13 +6,13 @@ const SPAN: u64 = 10;
 const SLOTS: usize = 16;
 
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// Second and what it counted.
     ring: [(u64, u64); SLOTS],
 }
 
 impl Rate {
-    pub(super) fn add(&mut self, second: u64, count: u64) {
+    pub(crate) fn add(&mut self, second: u64, count: u64) {
         let slot = self.slot(second);
         if slot.0 < second {
             *slot = (second, 0);
@@ -30,7 +30,7 @@ impl Rate {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate is a float")]
-    pub(super) fn per_second(&self, now: u64) -> f64 {
+    pub(crate) fn per_second(&self, now: u64) -> f64 {
         let over = |(second, _): &&(u64, u64)| *second < now && *second + SPAN >= now;
         let sum: u64 = self.ring.iter().filter(over).map(|(_, count)| count).sum();
         sum as f64 / SPAN as f64

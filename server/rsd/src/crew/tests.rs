@@ -122,6 +122,7 @@ impl House {
             spool,
             durable: Durable::default(),
             counters: Arc::<Counters>::default(),
+            roster: Arc::default(),
             backlog: Arc::<Backlog>::default(),
             crew: Arc::new(Crew::new(log.clone(), clock)),
             log: log.clone(),

@@ -43,7 +43,9 @@ pub(super) async fn run(
                 }
                 Err(_) => tokio::time::sleep(BREATH).await,
             },
-            _ = looks.tick() => shared.memory.look(shared.parts.clock.mono()),
+            _ = looks.tick() => {
+                shared.memory.look(&shared.parts.roster, shared.parts.clock.mono());
+            }
             Some(ended) = tasks.join_next() => {
                 let ended = ended.map_err(|error| {
                     shared.parts.crew.lost(Worker::Connection, error);

@@ -22,9 +22,9 @@ use super::arrival::{Arrival, Sender};
 use super::desk::NotTaken;
 use super::limits::{FAREWELL, LEFT, OUT_BYTES, READ_BYTES, REFUSED, RETRY, STOP};
 use super::login::{Deciding, Login};
-use super::memory::Member;
 use super::parked::{Parked, Queue};
 use super::registry::Place;
+use super::roster::{Guest, Member, Seat};
 use super::socket::Socket;
 use super::unpack::{Unpacked, Unpacking};
 use super::wire::Wire;
@@ -47,6 +47,8 @@ pub(super) struct Connection {
     pub(super) deciding: Option<Deciding>,
     pub(super) place: Option<Place>,
     pub(super) member: Arc<Member>,
+    /// In the roster.
+    _seat: Seat,
     /// Handed to the spool, in order of sequence.
     waiting: VecDeque<Waiting>,
     /// Not taken by the spool yet.
@@ -79,12 +81,16 @@ struct Waiting {
 
 impl Connection {
     pub(super) fn new(socket: Socket, peer: SocketAddr, shared: Arc<Shared>, wire: Wire) -> Self {
-        let member = shared.memory.join(shared.parts.clock.mono());
+        let now = shared.parts.clock.now();
+        let (transport, is_secure) = (wire.transport(), socket.is_secure());
+        let guest = Guest { peer, transport, is_secure, since: now.wall };
+        let (member, seat) = shared.parts.roster.join(guest, now.mono);
         Self {
             socket,
             peer,
             shared,
             member,
+            _seat: seat,
             wire,
             user: None,
             produces: Vec::new(),
@@ -177,14 +183,11 @@ impl Connection {
         self.leave();
     }
 
-    /// Another connection has this one's name, or needs its memory.
+    /// Another connection has this one's name or needs its memory, or an operator ends it.
     fn end(&mut self) {
-        if self.member.is_given_up() {
-            self.abandon();
-            self.wire.give_up(CloseReason::NoMemory);
-        } else {
-            self.lose();
-        }
+        let Some(why) = self.member.ends() else { return self.lose() };
+        self.abandon();
+        self.wire.give_up(why);
     }
 
     fn is_over(&self, now: Duration) -> bool {
@@ -265,6 +268,7 @@ impl Connection {
 
     fn take(&mut self, ticket: Ticket, messages: Vec<Inbound>) {
         let now = self.shared.parts.clock.now();
+        self.member.took(now.mono, messages.len());
         let (transport, user, peer) = (self.wire.transport(), self.user.clone(), self.peer);
         let produces = self.produces.clone();
         let sender = Sender { received: now.wall, transport, user, peer, produces };
@@ -367,6 +371,7 @@ impl Connection {
         }
         let unfinished = self.wire.unfinished();
         self.shared.memory.account(&self.member, self.held, held, unfinished);
+        self.member.owes(self.wire.unanswered());
         self.held = held;
     }
 
@@ -395,7 +400,7 @@ impl Connection {
         let read = READ.with_borrow_mut(|buffer| {
             let count = self.socket.try_read(&mut buffer[..most])?;
             let now = self.shared.parts.clock.mono();
-            self.member.heard(now);
+            self.member.heard(now, count);
             self.wire.handle_input(now, &buffer[..count]);
             Ok(count)
         });

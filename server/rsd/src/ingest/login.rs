@@ -9,6 +9,7 @@ use openwire::{Class, Secret};
 use tokio::sync::oneshot;
 
 use super::connection::Connection;
+use super::roster::Identity;
 use crate::users::{NotIn, Role, User, Verdict};
 
 /// A login as it came.
@@ -91,6 +92,8 @@ impl Connection {
         match self.shared.registry.enter(connection, client, member, now) {
             Ok(place) => {
                 self.place = Some(place);
+                let identity = Identity { user: user.clone(), client: login.client.clone() };
+                self.member.logged_in(identity);
                 self.user = user;
                 self.log(32001, client.unwrap_or(connection));
                 self.wire.accept_login();

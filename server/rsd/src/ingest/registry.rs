@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::memory::Member;
+use super::roster::Member;
 
 /// All logged-in connections.
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::ingest::limits::SILENCE;
-    use crate::ingest::memory::Memory;
+    use crate::ingest::roster::tests::joined;
 
     const NOW: Duration = Duration::from_secs(100);
 
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn one_connection_per_client_id_and_the_newcomer_wins() {
-        let (registry, memory) = (Registry::default(), Memory::new(1));
+        let (registry, roster) = (Registry::default(), Arc::default());
         let enter = |connection: &str, client| {
-            let member = memory.join(NOW);
+            let (member, _seat) = joined(&roster, NOW);
             (Arc::clone(&member), registry.enter(connection, client, member, NOW))
         };
         let (first_member, first) = enter("ID:a", Some("rm-1"));
@@ -139,9 +139,10 @@ mod tests {
     /// A newcomer on a connection id may have another client id, or none: the old one is free.
     #[test]
     fn a_client_id_goes_with_its_login() {
-        let (registry, memory) = (Registry::default(), Memory::new(1));
-        let enter =
-            |connection: &str, client| registry.enter(connection, client, memory.join(NOW), NOW);
+        let (registry, roster) = (Registry::default(), Arc::default());
+        let enter = |connection: &str, client| {
+            registry.enter(connection, client, joined(&roster, NOW).0, NOW)
+        };
         enter("ID:a", Some("rm-1")).unwrap();
         enter("ID:a", Some("rm-2")).unwrap();
         let other = enter("ID:b", Some("rm-1")).unwrap();
@@ -155,13 +156,13 @@ mod tests {
 
     #[test]
     fn the_silent_lose_their_client_id() {
-        let (registry, memory) = (Registry::default(), Memory::new(1));
-        let old = memory.join(NOW);
+        let (registry, roster) = (Registry::default(), Arc::default());
+        let (old, _seat) = joined(&roster, NOW);
         let enter = |connection: &str, now| {
-            registry.enter(connection, Some("mcp-1"), memory.join(now), now)
+            registry.enter(connection, Some("mcp-1"), joined(&roster, now).0, now)
         };
         let place = registry.enter("ID:a", Some("mcp-1"), Arc::clone(&old), NOW).unwrap();
-        old.heard(NOW + SILENCE / 2);
+        old.heard(NOW + SILENCE / 2, 1);
         assert_eq!(enter("ID:b", NOW + SILENCE).unwrap_err(), ClientIdTaken);
         let later = NOW + SILENCE * 2;
         let newcomer = enter("ID:b", later).unwrap();

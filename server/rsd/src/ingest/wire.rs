@@ -72,6 +72,10 @@ impl Wire {
         }
     }
 
+    pub(super) fn unanswered(&self) -> (usize, usize) {
+        either!(self, end => end.unanswered())
+    }
+
     pub(super) fn held(&self) -> usize {
         either!(self, end => end.held())
     }

@@ -6,6 +6,7 @@ mod annex;
 mod audit;
 mod away;
 mod combined;
+mod connections;
 mod damage;
 mod database;
 mod dialects;

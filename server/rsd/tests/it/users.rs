@@ -104,6 +104,8 @@ fn http_asks_who_it_is_and_each_does_what_its_roles_allow() {
         ("GET", "/", "anna", 200, "otto"),
         ("GET", "/api/v1/queues", "otto", 200, "anna"),
         ("GET", "/api/v1/queues/ringmaster.cdr/messages", "root", 200, "otto"),
+        ("GET", "/api/v1/connections", "root", 200, "otto"),
+        ("DELETE", "/api/v1/connections/1-1", "root", 404, "otto"),
         ("GET", "/api/v1/alarms", "otto", 200, "rm2"),
         ("GET", "/api/v1/dead-letters", "root", 200, "anna"),
         ("GET", "/api/v1/audit", "root", 200, "otto"),

@@ -8,7 +8,7 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OP
 
 const READ: &str = "GET, HEAD";
 /// Every path, with what it offers.
-const PATHS: [(&str, &str); 37] = [
+const PATHS: [(&str, &str); 39] = [
     ("/", READ),
     ("/assets/app.js", READ),
     ("/assets/style.css", READ),
@@ -25,6 +25,8 @@ const PATHS: [(&str, &str); 37] = [
     ("/api/v1/queues", READ),
     ("/api/v1/queues/{name}", READ),
     ("/api/v1/queues/{name}/messages", READ),
+    ("/api/v1/connections", READ),
+    ("/api/v1/connections/{id}", "DELETE"),
     ("/api/v1/alarms", READ),
     ("/api/v1/alarms/{name}", "DELETE"),
     ("/api/v1/erasures", "GET, HEAD, POST"),

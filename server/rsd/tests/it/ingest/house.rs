@@ -76,6 +76,7 @@ impl House {
             spool,
             durable,
             counters: Arc::default(),
+            roster: Arc::default(),
             backlog: Arc::default(),
             crew: Arc::new(Crew::new(log.clone(), clock)),
             log,
